@@ -1,0 +1,51 @@
+package callmodel
+
+import "time"
+
+// AuditEvent is one line of the audit log: who did what to which thing.
+type AuditEvent struct {
+	ID       int64             `json:"id"` // grows; set by the store
+	TenantID TenantID          `json:"tenant_id"`
+	At       time.Time         `json:"at"` // the database's clock
+	Actor    string            `json:"actor"`
+	Action   string            `json:"action"`  // "call.created", "ruleset.activated"
+	Subject  string            `json:"subject"` // the id of the thing
+	Detail   map[string]string `json:"detail,omitempty"`
+}
+
+// The audited actions.
+const (
+	AuditCallCreated      = "call.created"
+	AuditCallRejected     = "call.rejected"
+	AuditCallEvent        = "call.event"
+	AuditJobEnqueued      = "job.enqueued"
+	AuditJobCompleted     = "job.completed"
+	AuditJobQuarantined   = "job.quarantined"
+	AuditJobRetried       = "job.retried"
+	AuditRuleSetStored    = "ruleset.stored"
+	AuditRuleSetActivated = "ruleset.activated"
+	AuditAccessDenied     = "access.denied"
+)
+
+// OutboxEvent is something the platform tells others, exactly once per key: it
+// is written in the transaction of what it tells about, and delivered from there.
+type OutboxEvent struct {
+	ID       int64     `json:"id"`  // grows; set by the store
+	Key      string    `json:"key"` // unique: "recording.completed:{job}"
+	TenantID TenantID  `json:"tenant_id"`
+	Type     string    `json:"type"` // "recording.completed"
+	Subject  string    `json:"subject"`
+	At       time.Time `json:"at"`
+	Body     []byte    `json:"body"` // JSON
+}
+
+// StoredRuleSet is a version of a tenant's rules.
+type StoredRuleSet struct {
+	TenantID  TenantID  `json:"tenant_id"`
+	Hash      string    `json:"hash"`   // content hash; the version's name
+	Format    string    `json:"format"` // "yaml" or "json"
+	Body      []byte    `json:"body"`
+	CreatedAt time.Time `json:"created_at"`
+	CreatedBy string    `json:"created_by"`
+	Active    bool      `json:"active"`
+}

@@ -1,0 +1,134 @@
+package callmodel
+
+import (
+	"context"
+	"time"
+)
+
+// JobQueue is the ledger of recording jobs. Its rows are the truth: a broker's
+// message only rings the doorbell. All times are the database's, so that a
+// machine with a wrong clock can neither steal nor keep a lease.
+//
+// Every implementation passes storetest.JobQueue.
+type JobQueue interface {
+	// Enqueue puts a job in the ledger. It is idempotent on (tenant,
+	// recording id): the id of the first one is returned and created is false.
+	// An invalid spec is refused with [FieldErrors].
+	Enqueue(ctx context.Context, r JobRequest) (id JobID, created bool, err error)
+	// Claim leases the most urgent jobs that may run now, highest priority
+	// first, then oldest. Jobs whose lease ended are claimed too. None: an
+	// empty slice. A job whose lease expired counts as a failed attempt;
+	// one that reaches MaxJobAttempts is quarantined instead of claimed.
+	Claim(ctx context.Context, r ClaimRequest) ([]Lease, error)
+	// Extend prolongs the lease by ttl from now. ErrLeaseLost if it is not the
+	// newest or has been given up.
+	Extend(ctx context.Context, l Lease, ttl time.Duration) (Lease, error)
+	// Complete commits the result: the job done, the recording on its call,
+	// the outbox event and the audit line, in one transaction. ErrLeaseLost if
+	// the lease is not the newest; completing twice under the same lease with
+	// the same token is a no-op.
+	Complete(ctx context.Context, l Lease, r RecordingResult) error
+	// Fail ends the attempt. See Failure for the job's fate.
+	Fail(ctx context.Context, l Lease, f Failure) error
+	// Release gives the job back unharmed, to be claimed at once.
+	Release(ctx context.Context, l Lease) error
+
+	// Job reads one job; ErrNotFound.
+	Job(ctx context.Context, id JobID) (Job, error)
+	// Jobs lists jobs by id, ascending.
+	Jobs(ctx context.Context, f JobFilter) ([]Job, error)
+	// Retry puts a quarantined job back in the queue, its attempts reset.
+	Retry(ctx context.Context, id JobID, actor string) error
+	// Quarantine sets a queued job aside by hand.
+	Quarantine(ctx context.Context, id JobID, actor, reason string) error
+	// Stats counts the ledger.
+	Stats(ctx context.Context) (QueueStats, error)
+}
+
+// NewCall is a call to store, with the answer to its idempotency key.
+type NewCall struct {
+	Call  Call
+	Actor string
+	// IdempotencyKey is the caller's; "" for none.
+	IdempotencyKey string
+	RequestSHA256  string // hex, of the request's body
+	StatusCode     int    // of the response
+	Response       []byte // the response's body, given again to the same key
+}
+
+// StoredResponse is the first answer to an idempotency key.
+type StoredResponse struct {
+	StatusCode int
+	Body       []byte
+}
+
+// CallFilter selects a tenant's calls, newest first.
+type CallFilter struct {
+	State  CallState // "" for any
+	Number string    // either party's; "" for any
+	Limit  int       // 0 means 50; at most 500
+	// Before is the cursor of the page before; "" for the first page.
+	Before string
+}
+
+// CallPage is a page of calls.
+type CallPage struct {
+	Calls []Call
+	Next  string // the cursor of the next page; "" at the end
+}
+
+// CallStore keeps calls. Every method sees one tenant's data only; another
+// tenant's is ErrNotFound, just like none.
+//
+// Every implementation passes storetest.CallStore.
+type CallStore interface {
+	// CreateCall stores the call, its audit line and its idempotent answer in
+	// one transaction. When the key was used before with the same request, it
+	// stores nothing and returns the first answer; with another request,
+	// ErrIdempotencyMismatch. A call id that exists is a CodeConflict error.
+	CreateCall(ctx context.Context, n NewCall) (replay *StoredResponse, err error)
+	// Replay returns the answer to a key used before, ErrIdempotencyMismatch,
+	// or nil if the key is new.
+	Replay(ctx context.Context, t TenantID, key, requestSHA256 string) (*StoredResponse, error)
+	// AppendEvent moves the call by ev (see Call.Apply) and stores the call,
+	// the event, the audit line and the recording job in one transaction. An
+	// event id that the call has seen changes nothing and returns the call.
+	AppendEvent(ctx context.Context, t TenantID, id CallID, ev CallEvent, actor string, defaults []OutputSpec) (Call, error)
+	Call(ctx context.Context, t TenantID, id CallID) (Call, error)
+	Calls(ctx context.Context, t TenantID, f CallFilter) (CallPage, error)
+	// CallEvents lists the call's events in the order they were applied.
+	CallEvents(ctx context.Context, t TenantID, id CallID) ([]CallEvent, error)
+}
+
+// RuleSetStore keeps the versions of each tenant's rules.
+//
+// Every implementation passes storetest.RuleSetStore.
+type RuleSetStore interface {
+	// PutRuleSet stores a version; the same hash again changes nothing.
+	PutRuleSet(ctx context.Context, s StoredRuleSet, actor string) error
+	// ActivateRuleSet makes the version the tenant's active one; ErrNotFound.
+	ActivateRuleSet(ctx context.Context, t TenantID, hash, actor string) error
+	// ActiveRuleSet is the tenant's active version; ErrNotFound if it has none.
+	ActiveRuleSet(ctx context.Context, t TenantID) (StoredRuleSet, error)
+	// RuleSet is one version; ErrNotFound.
+	RuleSet(ctx context.Context, t TenantID, hash string) (StoredRuleSet, error)
+	// RuleSets lists the tenant's versions without their bodies, newest first.
+	RuleSets(ctx context.Context, t TenantID) ([]StoredRuleSet, error)
+}
+
+// AuditLog is the record of who did what.
+//
+// Every implementation passes storetest.AuditLog.
+type AuditLog interface {
+	// Audit appends e; its ID and At are set by the store.
+	Audit(ctx context.Context, e AuditEvent) error
+	// AuditEvents lists a tenant's events with an id greater than after, ascending, at most limit.
+	AuditEvents(ctx context.Context, t TenantID, after int64, limit int) ([]AuditEvent, error)
+}
+
+// Outbox holds the events to deliver. They are written by the transactions of
+// what they tell about.
+type Outbox interface {
+	// OutboxEvents lists events with an id greater than after, ascending, at most limit.
+	OutboxEvents(ctx context.Context, after int64, limit int) ([]OutboxEvent, error)
+}

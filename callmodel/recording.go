@@ -1,0 +1,382 @@
+package callmodel
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Codec names an audio format of an output.
+type Codec string
+
+// The codecs a spec may ask for. Which of them a build can encode is the
+// codec registry's affair.
+const (
+	CodecWAV   Codec = "wav"   // linear PCM in a WAV file
+	CodecMulaw Codec = "mulaw" // ITU-T G.711 µ-law in a WAV file
+	CodecAlaw  Codec = "alaw"  // ITU-T G.711 A-law in a WAV file
+	CodecMP3   Codec = "mp3"
+	CodecFLAC  Codec = "flac"
+	CodecOpus  Codec = "opus" // in Ogg
+)
+
+// Codecs lists every codec, in the order they are documented.
+func Codecs() []Codec {
+	return []Codec{CodecWAV, CodecMulaw, CodecAlaw, CodecMP3, CodecFLAC, CodecOpus}
+}
+
+// Lossy reports whether a bitrate can be chosen for the codec.
+func (c Codec) Lossy() bool { return c == CodecMP3 || c == CodecOpus }
+
+// Ext is the file extension of the codec's container, without a dot.
+func (c Codec) Ext() string {
+	switch c {
+	case CodecWAV, CodecMulaw, CodecAlaw:
+		return "wav"
+	case CodecMP3:
+		return "mp3"
+	case CodecFLAC:
+		return "flac"
+	case CodecOpus:
+		return "opus"
+	default:
+		return "bin"
+	}
+}
+
+// ContentType is the media type of the codec's container.
+func (c Codec) ContentType() string {
+	switch c {
+	case CodecWAV, CodecMulaw, CodecAlaw:
+		return "audio/wav"
+	case CodecMP3:
+		return "audio/mpeg"
+	case CodecFLAC:
+		return "audio/flac"
+	case CodecOpus:
+		return "audio/ogg"
+	default:
+		return "application/octet-stream"
+	}
+}
+
+// Layout says how legs become channels.
+type Layout string
+
+// The layouts.
+const (
+	LayoutMono         Layout = "mono"         // all legs summed into one channel
+	LayoutStereo       Layout = "stereo"       // the first leg left, the second right; at most two legs
+	LayoutMultichannel Layout = "multichannel" // each leg on its own channel, in the spec's order
+)
+
+// Limits of a recording spec.
+const (
+	MaxLegs           = 32
+	MaxSegments       = 1000 // of one leg
+	MaxOutputs        = 16
+	MinSampleRateHz   = 4000
+	MaxSampleRateHz   = 192000
+	MinBitrateBps     = 4000
+	MaxBitrateBps     = 640000
+	MaxSpan           = Millis(7 * 24 * time.Hour)
+	DefaultSampleRate = 8000
+)
+
+// RecordingSpec says what recording to make of which media. It is all a worker
+// needs: it is stored with the job, and the same spec over the same files
+// gives the same bytes.
+type RecordingSpec struct {
+	TenantID    TenantID    `json:"tenant_id"`
+	CallID      CallID      `json:"call_id"`
+	RecordingID RecordingID `json:"recording_id"`
+	// StartedAt is when the call's timeline begins; offsets count from it and
+	// the object's key takes its hour (UTC).
+	StartedAt time.Time `json:"started_at"`
+	// EndedAt is hang-up. A leg that is missing is waited for until the
+	// deadline after it. Zero: the call's end is not known.
+	EndedAt time.Time `json:"ended_at,omitzero"`
+	// Span is the length of the timeline; every output is exactly this long.
+	// 0: until the end of the longest leg.
+	Span Millis `json:"span_ms,omitzero"`
+	// Legs are the parties, in channel order.
+	Legs    []LegSpec    `json:"legs"`
+	Outputs []OutputSpec `json:"outputs"`
+}
+
+// LegSpec is one party's side of the call.
+type LegSpec struct {
+	Name     string        `json:"name"` // a valid id, unique in the spec: "agent"
+	Segments []SegmentSpec `json:"segments"`
+}
+
+// SegmentSpec is one file of a leg. Hold, transfer and pause make several
+// files of one leg.
+type SegmentSpec struct {
+	// URI is where the file is, as a relative slash-separated path below the
+	// place that the worker takes legs from.
+	URI string `json:"uri"`
+	// Offset is where the file's first frame stands on the timeline.
+	Offset Millis `json:"offset_ms,omitzero"`
+	// Raw describes a file without a header; nil for files that have one.
+	Raw *RawFormat `json:"raw,omitempty"`
+}
+
+// RawFormat describes headerless audio.
+type RawFormat struct {
+	Encoding     string `json:"encoding"` // "s16le", "mulaw" or "alaw"
+	SampleRateHz int    `json:"sample_rate_hz"`
+	Channels     int    `json:"channels,omitzero"` // 0 means 1
+}
+
+// OutputSpec is one file to make of the call.
+type OutputSpec struct {
+	// Name tells outputs with the same file extension apart; "" for one of them.
+	Name         string `json:"name,omitempty"`
+	Codec        Codec  `json:"codec"`
+	Layout       Layout `json:"layout"`
+	SampleRateHz int    `json:"sample_rate_hz,omitzero"` // 0: the highest rate among the legs
+	BitrateBps   int    `json:"bitrate_bps,omitzero"`    // lossy codecs only; 0: the codec's default
+	BitDepth     int    `json:"bit_depth,omitzero"`      // wav and flac: 16 or 24; 0: 16
+}
+
+// Channels is the number of channels that the output has for a call of legs legs.
+func (o OutputSpec) Channels(legs int) int {
+	switch o.Layout {
+	case LayoutStereo:
+		return 2
+	case LayoutMultichannel:
+		return legs
+	default:
+		return 1
+	}
+}
+
+// Validate reports every fault of the spec at once, as [FieldErrors].
+func (s *RecordingSpec) Validate() error {
+	var e FieldErrors
+	checkID(&e, "tenant_id", string(s.TenantID))
+	checkID(&e, "call_id", string(s.CallID))
+	checkID(&e, "recording_id", string(s.RecordingID))
+	if s.StartedAt.IsZero() {
+		e.Add("started_at", "is missing; give the call's start as RFC 3339")
+	} else if y := s.StartedAt.UTC().Year(); y < 1970 || y > 9999 {
+		e.Add("started_at", "year %d is not within 1970 to 9999", y)
+	}
+	if !s.EndedAt.IsZero() && s.EndedAt.Before(s.StartedAt) {
+		e.Add("ended_at", "is before started_at")
+	}
+	if s.Span < 0 || s.Span > MaxSpan {
+		e.Add("span_ms", "must be 0 (until the longest leg's end) to %d ms", int64(MaxSpan)/1e6)
+	}
+	e = append(e, validateLegs(s.Legs)...)
+	e = append(e, ValidateOutputs(s.Outputs, len(s.Legs))...)
+	return e.Err()
+}
+
+func checkID(e *FieldErrors, path, id string) {
+	if !ValidID(id) {
+		e.Add(path, "%q %s", clip(id), idHelp)
+	}
+}
+
+// clip keeps hostile input out of messages and logs at full length.
+func clip(s string) string {
+	const most = 64
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}
+
+func validateLegs(legs []LegSpec) FieldErrors {
+	var e FieldErrors
+	if len(legs) == 0 || len(legs) > MaxLegs {
+		e.Add("legs", "must be 1 to %d, are %d", MaxLegs, len(legs))
+	}
+	seen := make(map[string]int, len(legs))
+	for i := range legs {
+		p := "legs[" + strconv.Itoa(i) + "]"
+		l := &legs[i]
+		checkID(&e, p+".name", l.Name)
+		if first, dup := seen[l.Name]; dup {
+			e.Add(p+".name", "%q is the name of legs[%d] already", clip(l.Name), first)
+		} else {
+			seen[l.Name] = i
+		}
+		if len(l.Segments) == 0 || len(l.Segments) > MaxSegments {
+			e.Add(p+".segments", "must be 1 to %d, are %d", MaxSegments, len(l.Segments))
+		}
+		for j := range l.Segments {
+			e.AddAll(p+".segments["+strconv.Itoa(j)+"]", l.Segments[j].validate())
+		}
+	}
+	return e
+}
+
+func (s *SegmentSpec) validate() FieldErrors {
+	var e FieldErrors
+	if why := BadURI(s.URI); why != "" {
+		e.Add("uri", "%q %s", clip(s.URI), why)
+	}
+	if r := s.Raw; r != nil {
+		if !slices.Contains([]string{"s16le", "mulaw", "alaw"}, r.Encoding) {
+			e.Add("raw.encoding", "%q is not one of s16le, mulaw, alaw", clip(r.Encoding))
+		}
+		checkRate(&e, "raw.sample_rate_hz", r.SampleRateHz, false)
+		if r.Channels < 0 || r.Channels > MaxLegs {
+			e.Add("raw.channels", "must be 1 to %d, is %d", MaxLegs, r.Channels)
+		}
+	}
+	return e
+}
+
+// BadURI says what is wrong with a leg's URI, or "" if it is a relative
+// slash-separated path of letters, digits and " !@#$%&()+,-._=~:" that stays
+// below its root.
+func BadURI(uri string) string {
+	switch {
+	case uri == "":
+		return "is empty; give the leg's path below the recordings directory"
+	case len(uri) > 1024:
+		return "is longer than 1024 bytes"
+	case strings.Contains(uri, "://"):
+		return "is a foreign URL; give a path below the recordings directory"
+	case uri[0] == '/':
+		return "is absolute; give a path relative to the recordings directory"
+	}
+	for _, c := range uri {
+		letter := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && !strings.ContainsRune("/ !@#$%&()+,-._=~:", c) {
+			return "holds " + strconv.QuoteRune(c) + "; use letters, digits and /._-@+ only"
+		}
+	}
+	if path.Clean(uri) != uri || uri == ".." || strings.HasPrefix(uri, "../") {
+		return "is not a clean path: no '.', '..', double or trailing slashes"
+	}
+	return ""
+}
+
+func checkRate(e *FieldErrors, path string, hz int, zeroOK bool) {
+	switch {
+	case hz == 0 && zeroOK:
+	case hz > 0 && hz <= 192:
+		e.Add(path, "%d is too small; the unit is Hz: did you mean %d?", hz, hz*1000)
+	case hz < MinSampleRateHz || hz > MaxSampleRateHz:
+		e.Add(path, "must be %d to %d Hz, is %d", MinSampleRateHz, MaxSampleRateHz, hz)
+	}
+}
+
+// ValidateOutputs reports every fault of the outputs for a call of legs legs;
+// legs 0 means that their number isn't known yet. Whether a codec can do the
+// rate and bitrate is checked by the codec when the recording is planned.
+func ValidateOutputs(outputs []OutputSpec, legs int) FieldErrors {
+	var e FieldErrors
+	if len(outputs) == 0 || len(outputs) > MaxOutputs {
+		e.Add("outputs", "must be 1 to %d, are %d", MaxOutputs, len(outputs))
+	}
+	seen := make(map[string]int, len(outputs))
+	for i := range outputs {
+		p := "outputs[" + strconv.Itoa(i) + "]"
+		o := &outputs[i]
+		e.AddAll(p, o.validate(legs))
+		k := o.Name + "." + o.Codec.Ext()
+		if first, dup := seen[k]; dup {
+			e.Add(p+".name", "would give the same file as outputs[%d]; give each a name of its own", first)
+		} else {
+			seen[k] = i
+		}
+	}
+	return e
+}
+
+func (o *OutputSpec) validate(legs int) FieldErrors {
+	var e FieldErrors
+	if o.Name != "" && (!ValidID(o.Name) || len(o.Name) > 32) {
+		e.Add("name", "%q must be at most 32 letters, digits, '.', '_' or '-'", clip(o.Name))
+	}
+	if !slices.Contains(Codecs(), o.Codec) {
+		e.Add("codec", "%q is not one of wav, mulaw, alaw, mp3, flac, opus", clip(string(o.Codec)))
+	}
+	switch o.Layout {
+	case LayoutMono, LayoutMultichannel:
+	case LayoutStereo:
+		if legs > 2 {
+			e.Add("layout", "stereo holds two legs, the call has %d; use multichannel or mono", legs)
+		}
+	default:
+		e.Add("layout", "%q is not one of mono, stereo, multichannel", clip(string(o.Layout)))
+	}
+	checkRate(&e, "sample_rate_hz", o.SampleRateHz, true)
+	switch b := o.BitrateBps; {
+	case b == 0:
+	case !o.Codec.Lossy():
+		e.Add("bitrate_bps", "%s has no bitrate to choose; leave it out", clip(string(o.Codec)))
+	case b > 0 && b <= 640:
+		e.Add("bitrate_bps", "%d is too small; the unit is bit/s: did you mean %d?", b, b*1000)
+	case b < MinBitrateBps || b > MaxBitrateBps:
+		e.Add("bitrate_bps", "must be %d to %d bit/s, is %d", MinBitrateBps, MaxBitrateBps, b)
+	}
+	if o.BitDepth != 0 {
+		if o.Codec != CodecWAV && o.Codec != CodecFLAC {
+			e.Add("bit_depth", "only wav and flac have a bit depth to choose; leave it out")
+		} else if o.BitDepth != 16 && o.BitDepth != 24 {
+			e.Add("bit_depth", "must be 16 or 24, is %d", o.BitDepth)
+		}
+	}
+	return e
+}
+
+// RecordingStatus is one of the four outcomes of a recording job. There is no fifth.
+type RecordingStatus string
+
+// The outcomes.
+const (
+	StatusCompleted         RecordingStatus = "completed"
+	StatusCompletedDegraded RecordingStatus = "completed_degraded" // made, with defects
+	StatusAbsent            RecordingStatus = "absent"             // nothing to record; see the reason
+	StatusQuarantined       RecordingStatus = "quarantined"        // could not be made; the inputs are kept
+)
+
+// Why a recording is absent.
+const (
+	ReasonNoMedia  = "no_media"  // every leg is missing or empty
+	ReasonTooShort = "too_short" // the call lasted 0 s
+)
+
+// RecordingResult is what a recording job came to.
+type RecordingResult struct {
+	Status     RecordingStatus `json:"status"`
+	Reason     string          `json:"reason,omitempty"` // why it is absent or quarantined
+	Defects    []Defect        `json:"defects"`
+	DurationMS int64           `json:"duration_ms"` // of the timeline, rounded
+	Legs       []LegResult     `json:"legs"`
+	Outputs    []OutputResult  `json:"outputs"`
+}
+
+// LegResult is what was read of a leg.
+type LegResult struct {
+	Name     string `json:"name"`
+	Frames   int64  `json:"frames"`            // frames read over all segments, at Rate
+	Rate     int    `json:"rate"`              // Hz, of the leg's first readable segment; 0 if there is none
+	OffsetMS Millis `json:"offset_ms"`         // of the first segment
+	SHA256   string `json:"sha256,omitempty"`  // hex, of the bytes of all segments in order; "" if nothing was read
+	Channel  int    `json:"channel,omitempty"` // 0-based channel in outputs that keep legs apart
+}
+
+// OutputResult is one finished object.
+type OutputResult struct {
+	Name     string `json:"name,omitempty"`
+	URL      string `json:"url"`           // where it is
+	Key      string `json:"key,omitempty"` // its key in the bucket; "" outside of one
+	Codec    Codec  `json:"codec"`
+	Layout   Layout `json:"layout"`
+	Channels int    `json:"channels"`
+	Rate     int    `json:"rate"`    // Hz
+	Bitrate  int    `json:"bitrate"` // bit/s; for PCM that of the samples
+	Frames   int64  `json:"frames"`
+	Bytes    int64  `json:"bytes"`
+	SHA256   string `json:"sha256"` // hex, of the object's bytes
+}

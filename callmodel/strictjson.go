@@ -1,0 +1,322 @@
+package callmodel
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// maxJSONDepth bounds the nesting of an input: nothing in the vocabulary goes
+// deeper than ten.
+const maxJSONDepth = 32
+
+// maxFieldErrors bounds the answer to an input that is wrong everywhere.
+const maxFieldErrors = 100
+
+// validator is a type that checks its own fields.
+type validator interface{ Validate() error }
+
+// DecodeJSON decodes the one JSON value in data into the struct that v points
+// to, strictly: unknown fields, duplicate fields, wrong types and wrong case
+// are faults. Where encoding/json stops at the first fault, DecodeJSON reports
+// them all at once, each with its path, as [FieldErrors]; and when v has a
+// Validate method, the faults that finds as well. Data that isn't one JSON
+// value is a [CodeMalformed] error with its line and column.
+//
+// Field names are those of the json tags. v is in an undefined state after an error.
+func DecodeJSON(data []byte, v any) error {
+	if err := checkSyntax(data); err != nil {
+		return err
+	}
+	rv := reflect.ValueOf(v)
+	if rv.Kind() != reflect.Pointer || rv.IsNil() {
+		return &Error{Code: CodeInternal, Message: "DecodeJSON needs a pointer"}
+	}
+	var d strictDecoder
+	d.value("", data, rv.Elem())
+	// A value that could not be read would be reported by Validate once more,
+	// as missing; only paths without a fault of their own are added.
+	if val, ok := v.(validator); ok {
+		if err := val.Validate(); err != nil {
+			var more FieldErrors
+			if !errors.As(err, &more) {
+				return err
+			}
+			d.merge(more)
+		}
+	}
+	return d.errs.Err()
+}
+
+// checkSyntax says where data stops being one JSON value of sane depth.
+func checkSyntax(data []byte) error {
+	if !utf8.Valid(data) {
+		return &Error{Code: CodeMalformed, Message: "the input is not UTF-8 text"}
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	depth, first := 0, true
+	for {
+		tok, err := dec.Token()
+		if err != nil {
+			switch {
+			case errors.Is(err, io.EOF) && first:
+				return &Error{Code: CodeMalformed, Message: "the input is empty; a JSON object is expected"}
+			case errors.Is(err, io.EOF) && depth == 0:
+				return nil
+			case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+				return &Error{Code: CodeMalformed, Message: "the JSON ends too early, at " + position(data, int64(len(data)))}
+			}
+			var syntax *json.SyntaxError
+			at := dec.InputOffset()
+			if errors.As(err, &syntax) && syntax.Offset > at {
+				at = syntax.Offset
+			}
+			return &Error{Code: CodeMalformed, Message: "malformed JSON at " + position(data, at), Err: err}
+		}
+		if !first && depth == 0 {
+			return &Error{Code: CodeMalformed, Message: "more than one JSON value: data follows at " + position(data, dec.InputOffset())}
+		}
+		first = false
+		if d, ok := tok.(json.Delim); ok {
+			if d == '{' || d == '[' {
+				depth++
+			} else {
+				depth--
+			}
+			if depth > maxJSONDepth {
+				return &Error{Code: CodeMalformed, Message: fmt.Sprintf("the JSON is nested deeper than %d", maxJSONDepth)}
+			}
+		}
+	}
+}
+
+func position(data []byte, offset int64) string {
+	before := data[:min(int(offset), len(data))]
+	line := 1 + bytes.Count(before, []byte("\n"))
+	return fmt.Sprintf("line %d column %d", line, len(before)-bytes.LastIndexByte(before, '\n'))
+}
+
+// strictDecoder collects the faults of one DecodeJSON.
+type strictDecoder struct{ errs FieldErrors }
+
+func (d *strictDecoder) fault(path, format string, args ...any) {
+	if len(d.errs) < maxFieldErrors {
+		d.errs.Add(path, format, args...)
+	}
+}
+
+func (d *strictDecoder) merge(more FieldErrors) {
+	have := make(map[string]bool, len(d.errs))
+	for _, f := range d.errs {
+		have[f.Path] = true
+	}
+	for _, f := range more {
+		if !have[f.Path] && len(d.errs) < maxFieldErrors {
+			d.errs = append(d.errs, f)
+		}
+	}
+}
+
+func (d *strictDecoder) value(path string, raw []byte, rv reflect.Value) {
+	raw = bytes.TrimSpace(raw)
+	if bytes.Equal(raw, []byte("null")) {
+		switch rv.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Map:
+			rv.SetZero()
+		default:
+			d.fault(path, "must not be null; leave it out or give %s", kindName(rv.Type()))
+		}
+		return
+	}
+	if rv.Kind() == reflect.Pointer {
+		rv.Set(reflect.New(rv.Type().Elem()))
+		d.value(path, raw, rv.Elem())
+		return
+	}
+	if d.unmarshaler(path, raw, rv) {
+		return
+	}
+	switch rv.Kind() {
+	case reflect.Struct:
+		d.object(path, raw, rv)
+	case reflect.Slice:
+		if rv.Type().Elem().Kind() != reflect.Uint8 {
+			d.array(path, raw, rv)
+			return
+		}
+		d.scalar(path, raw, rv)
+	case reflect.Map:
+		d.mapping(path, raw, rv)
+	default:
+		d.scalar(path, raw, rv)
+	}
+}
+
+// unmarshaler lets a type that reads itself do so.
+func (d *strictDecoder) unmarshaler(path string, raw []byte, rv reflect.Value) bool {
+	if !rv.CanAddr() {
+		return false
+	}
+	p := rv.Addr().Interface()
+	if _, isTime := p.(*time.Time); isTime {
+		if json.Unmarshal(raw, p) != nil {
+			d.fault(path, "%s is not a time; give RFC 3339, like \"2026-01-31T15:04:05Z\"", clip(string(raw)))
+		}
+		return true
+	}
+	switch u := p.(type) {
+	case json.Unmarshaler:
+		if err := u.UnmarshalJSON(raw); err != nil {
+			d.fault(path, "%s %s", clip(string(raw)), err)
+		}
+		return true
+	case encoding.TextUnmarshaler:
+		if err := json.Unmarshal(raw, p); err != nil {
+			d.fault(path, "%s is not %s", clip(string(raw)), kindName(rv.Type()))
+		}
+		return true
+	}
+	return false
+}
+
+func (d *strictDecoder) scalar(path string, raw []byte, rv reflect.Value) {
+	if json.Unmarshal(raw, rv.Addr().Interface()) != nil {
+		d.fault(path, "is %s, must be %s", clip(string(raw)), kindName(rv.Type()))
+	}
+}
+
+func (d *strictDecoder) object(path string, raw []byte, rv reflect.Value) {
+	if raw[0] != '{' {
+		d.fault(path, "is %s, must be an object", clip(string(raw)))
+		return
+	}
+	fields := fieldsOf(rv.Type())
+	seen := make(map[string]bool, len(fields))
+	d.eachPair(raw, func(key string, val json.RawMessage) {
+		p := joinPath(path, key)
+		i, known := fields[key]
+		switch {
+		case seen[key]:
+			d.fault(p, "is given twice")
+		case !known:
+			d.fault(p, "is not a known field%s", suggest(key, fields))
+		default:
+			d.value(p, val, rv.Field(i))
+		}
+		seen[key] = true
+	})
+}
+
+func (d *strictDecoder) mapping(path string, raw []byte, rv reflect.Value) {
+	if raw[0] != '{' {
+		d.fault(path, "is %s, must be an object", clip(string(raw)))
+		return
+	}
+	m := reflect.MakeMap(rv.Type())
+	d.eachPair(raw, func(key string, val json.RawMessage) {
+		p := path + "[" + strconv.Quote(clip(key)) + "]"
+		k := reflect.ValueOf(key).Convert(rv.Type().Key())
+		if m.MapIndex(k).IsValid() {
+			d.fault(p, "is given twice")
+			return
+		}
+		elem := reflect.New(rv.Type().Elem()).Elem()
+		d.value(p, val, elem)
+		m.SetMapIndex(k, elem)
+	})
+	rv.Set(m)
+}
+
+func (d *strictDecoder) array(path string, raw []byte, rv reflect.Value) {
+	if raw[0] != '[' {
+		d.fault(path, "is %s, must be a list", clip(string(raw)))
+		return
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	_, _ = dec.Token() // the syntax was checked
+	out := reflect.MakeSlice(rv.Type(), 0, 0)
+	for i := 0; dec.More(); i++ {
+		var val json.RawMessage
+		if dec.Decode(&val) != nil {
+			break
+		}
+		elem := reflect.New(rv.Type().Elem()).Elem()
+		d.value(path+"["+strconv.Itoa(i)+"]", val, elem)
+		out = reflect.Append(out, elem)
+	}
+	rv.Set(out)
+}
+
+func (d *strictDecoder) eachPair(raw []byte, f func(key string, val json.RawMessage)) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	_, _ = dec.Token() // the syntax was checked
+	for dec.More() {
+		tok, err := dec.Token()
+		key, isString := tok.(string)
+		var val json.RawMessage
+		if err != nil || !isString || dec.Decode(&val) != nil {
+			return
+		}
+		f(key, val)
+	}
+}
+
+func fieldsOf(t reflect.Type) map[string]int {
+	m := make(map[string]int, t.NumField())
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			m[name] = i
+		}
+	}
+	return m
+}
+
+// suggest names the field that was probably meant: the same but for case,
+// separators or a unit.
+func suggest(key string, fields map[string]int) string {
+	fold := func(s string) string {
+		s = strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(s))
+		for _, unit := range []string{"khz", "kbps", "hz", "bps", "ms", "s"} {
+			s = strings.TrimSuffix(s, unit)
+		}
+		return s
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if fold(name) == fold(key) {
+			return "; did you mean " + name + "?"
+		}
+	}
+	return ""
+}
+
+func kindName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return "a whole number"
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "a whole number of 0 or more"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	default:
+		return "a " + t.Kind().String()
+	}
+}
