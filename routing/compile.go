@@ -1,0 +1,364 @@
+package routing
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// Router decides by one compiled rule set. It is immutable and may be used by
+// any number of goroutines.
+type Router struct {
+	hash      string
+	order     Order
+	rules     []rule
+	trie      *trie
+	windows   []window
+	dests     []destination
+	plans     []plan
+	written   int  // rules as people wrote them
+	unlimited bool // every rule is listed by Explain, since there are few
+}
+
+// rule is a compiled Rule: what Route looks at, and nothing else.
+type rule struct {
+	id       string
+	source   uint32 // index in the rule set
+	plan     uint32
+	window   int32 // index in windows, -1 for always
+	priority int16
+	fromLen  uint8 // symbols of the caller prefixes, for the rank; exact numbers rank above all
+	types    uint8 // bits; 0 for any
+	dirs     uint8 // bits; 0 for any
+	prioMin  uint8
+	prioMax  uint8
+	isDef    bool
+	exact    bool // the callee must be the prefix and no more
+	tenants  []callmodel.TenantID
+	from     *NumberMatch
+	to       string // the prefix or number it stands under
+}
+
+// plan is a compiled route: its tiers, flattened.
+type plan struct {
+	targets []target
+	tierEnd []int // index behind the last target of each tier
+}
+
+type target struct {
+	dest   uint32
+	weight uint32
+}
+
+type destination struct {
+	id     string
+	uri    string
+	prep   string
+	strip  int
+	idHash uint64
+}
+
+// Compile checks the set and makes a Router of it. Every fault is reported at
+// once, as [callmodel.FieldErrors]: those of [RuleSet.Validate], and rules that
+// are level in rank and can match the same call.
+func Compile(rs *RuleSet) (*Router, error) {
+	if err := rs.Validate(); err != nil {
+		return nil, err
+	}
+	c := compiler{rs: rs, destIndex: map[string]uint32{}, planIndex: map[string]uint32{}, windowIndex: map[string]int32{}}
+	r := &Router{hash: rs.Hash(), order: cmp.Or(rs.Order, PrefixFirst)}
+	c.r = r
+	for _, id := range sortedKeys(rs.Destinations) {
+		d := rs.Destinations[id]
+		c.destIndex[id] = uint32(len(r.dests))
+		r.dests = append(r.dests, destination{id: id, uri: d.URI, prep: d.Prepend, strip: d.Strip, idHash: hashString(id)})
+	}
+	r.rules = make([]rule, 0, len(rs.Rules))
+	entries := make([]entry, 0, len(rs.Rules))
+	for i := range rs.Rules {
+		entries = c.add(i, entries)
+	}
+	r.trie = newTrie(entries, r.rank)
+	r.written = len(rs.Rules)
+	r.unlimited = len(r.rules) <= maxListed
+	if err := c.ambiguous(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+type compiler struct {
+	rs          *RuleSet
+	r           *Router
+	destIndex   map[string]uint32
+	planIndex   map[string]uint32
+	windowIndex map[string]int32
+}
+
+// add compiles rule i once for every callee it names and every length of
+// caller prefix, so that a compiled rule has one rank.
+func (c *compiler) add(i int, entries []entry) []entry {
+	src := &c.rs.Rules[i]
+	base := rule{
+		id: src.ID, source: uint32(i), plan: c.plan(src.Route), window: c.window(src.Match.When),
+		priority: int16(src.Priority), prioMax: callmodel.MaxPriority, isDef: src.Default, tenants: src.Match.Tenant,
+	}
+	for _, t := range src.Match.Type {
+		base.types |= typeBit(t)
+	}
+	for _, d := range src.Match.Direction {
+		base.dirs |= directionBit(d)
+	}
+	if p := src.Match.CallPriority; p != nil {
+		base.prioMin, base.prioMax = uint8(p.Min), uint8(p.Max)
+	}
+	under := func(to string, exact bool) {
+		for _, from := range fromByLength(&src.Match.From) {
+			one := base
+			one.to, one.exact, one.from, one.fromLen = to, exact, from.match, from.length
+			entries = append(entries, entry{to, uint32(len(c.r.rules))})
+			c.r.rules = append(c.r.rules, one)
+		}
+	}
+	if src.Default {
+		under("", false)
+	}
+	for _, p := range unique(src.Match.To.Prefix) {
+		under(p, false)
+	}
+	for _, p := range unique(src.Match.To.Exact) {
+		under(p, true)
+	}
+	return entries
+}
+
+// fromLength is the callers of a rule that rank alike.
+type fromLength struct {
+	match  *NumberMatch // nil for any caller
+	length uint8
+}
+
+func fromByLength(m *NumberMatch) []fromLength {
+	if m.IsZero() {
+		return []fromLength{{}}
+	}
+	var list []fromLength
+	if len(m.Exact) > 0 {
+		list = append(list, fromLength{&NumberMatch{Exact: m.Exact}, maxPrefixSymbols + 1})
+	}
+	for _, p := range m.Prefix {
+		i := slices.IndexFunc(list, func(f fromLength) bool { return int(f.length) == len(p) })
+		if i < 0 {
+			i = len(list)
+			list = append(list, fromLength{&NumberMatch{}, uint8(len(p))})
+		}
+		list[i].match.Prefix = append(list[i].match.Prefix, p)
+	}
+	return list
+}
+
+func unique(s []string) []string {
+	if len(s) < 2 {
+		return s
+	}
+	s = slices.Clone(s)
+	slices.Sort(s)
+	return slices.Compact(s)
+}
+
+func (c *compiler) plan(tiers [][]Target) uint32 {
+	var key strings.Builder
+	for _, tier := range tiers {
+		for _, t := range tier {
+			fmt.Fprintf(&key, "%s:%d,", t.To, max(t.Weight, 1))
+		}
+		key.WriteByte(';')
+	}
+	if i, ok := c.planIndex[key.String()]; ok {
+		return i
+	}
+	var p plan
+	for _, tier := range tiers {
+		for _, t := range tier {
+			p.targets = append(p.targets, target{c.destIndex[t.To], uint32(max(t.Weight, 1))})
+		}
+		p.tierEnd = append(p.tierEnd, len(p.targets))
+	}
+	i := uint32(len(c.r.plans))
+	c.r.plans = append(c.r.plans, p)
+	c.planIndex[key.String()] = i
+	return i
+}
+
+func (c *compiler) window(w *Windows) int32 {
+	if w == nil {
+		return -1
+	}
+	compiled := window{}
+	for _, s := range w.Weekly {
+		_ = compiled.week.add(s) // validated
+	}
+	zone, err := loadZone(w.TimeZone)
+	if err != nil {
+		zone = time.UTC // unreachable: validated
+	}
+	compiled.zone = zone
+	key := w.TimeZone + fmt.Sprint(compiled.week)
+	if i, ok := c.windowIndex[key]; ok {
+		return i
+	}
+	i := int32(len(c.r.windows))
+	c.r.windows = append(c.r.windows, compiled)
+	c.windowIndex[key] = i
+	return i
+}
+
+// rank orders the rules of one callee prefix: the winner first. An exact
+// number outranks a prefix of the same length.
+func (r *Router) rank(a, b uint32) int {
+	x, y := &r.rules[a], &r.rules[b]
+	if c := r.level(x, y); c != 0 {
+		return c
+	}
+	return cmp.Compare(a, b)
+}
+
+// level is 0 for rules of one prefix that no rank tells apart.
+func (r *Router) level(x, y *rule) int {
+	exact := func(r *rule) int {
+		if r.exact {
+			return 1
+		}
+		return 0
+	}
+	byExact := cmp.Compare(exact(y), exact(x))
+	byPriority := cmp.Compare(y.priority, x.priority)
+	byFrom := cmp.Compare(y.fromLen, x.fromLen)
+	if r.order == PriorityFirst {
+		return cmp.Or(byPriority, byExact, byFrom)
+	}
+	return cmp.Or(byExact, byPriority, byFrom)
+}
+
+// ambiguous reports rules of the same prefix that are level in rank and could
+// both match a call.
+func (c *compiler) ambiguous() error {
+	var errs callmodel.FieldErrors
+	seen := map[[2]uint32]bool{}
+	for n := range c.r.trie.nodes {
+		list := c.r.trie.at(uint32(n))
+		for i := range list {
+			x := &c.r.rules[list[i]]
+			for _, other := range list[i+1:] {
+				y := &c.r.rules[other]
+				if c.r.level(x, y) != 0 {
+					break // the list is in rank order: none behind is level with x
+				}
+				pair := [2]uint32{min(x.source, y.source), max(x.source, y.source)}
+				if c.disjoint(x, y) || seen[pair] {
+					continue
+				}
+				seen[pair] = true
+				if len(errs) == maxFaults {
+					return errs
+				}
+				path := fmt.Sprintf("rules[%d]", pair[1])
+				errs = append(errs, callmodel.FieldError{
+					Path: path, Line: lineOf(c.rs.lines, path),
+					Message: fmt.Sprintf("rule %s: ties with rule %s (rules[%d]) for calls to %s: give them different priorities, or conditions that exclude each other",
+						c.rs.Rules[pair[1]].ID, c.rs.Rules[pair[0]].ID, pair[0], describePrefix(x)),
+				})
+			}
+		}
+	}
+	slices.SortStableFunc(errs, func(a, b callmodel.FieldError) int { return cmp.Compare(a.Line, b.Line) })
+	return errs.Err()
+}
+
+func describePrefix(r *rule) string {
+	switch {
+	case r.to == "":
+		return "any number"
+	case r.exact:
+		return r.to
+	default:
+		return r.to + "…"
+	}
+}
+
+// disjoint reports whether no call can match both rules, by the conditions
+// that show it.
+func (c *compiler) disjoint(x, y *rule) bool {
+	if x.types != 0 && y.types != 0 && x.types&y.types == 0 || x.dirs != 0 && y.dirs != 0 && x.dirs&y.dirs == 0 {
+		return true
+	}
+	if x.prioMax < y.prioMin || y.prioMax < x.prioMin {
+		return true
+	}
+	if len(x.tenants) > 0 && len(y.tenants) > 0 && !slices.ContainsFunc(x.tenants, func(t callmodel.TenantID) bool { return slices.Contains(y.tenants, t) }) {
+		return true
+	}
+	if x.window >= 0 && y.window >= 0 && x.window != y.window {
+		a, b := &c.r.windows[x.window], &c.r.windows[y.window]
+		if a.zone.String() == b.zone.String() && !a.week.overlaps(&b.week) {
+			return true
+		}
+	}
+	return x.from != nil && y.from != nil && !numbersMeet(x.from, y.from)
+}
+
+// numbersMeet reports whether some number satisfies both conditions.
+func numbersMeet(x, y *NumberMatch) bool {
+	for _, p := range x.Prefix {
+		for _, q := range y.Prefix {
+			if strings.HasPrefix(p, q) || strings.HasPrefix(q, p) {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(x.Exact, y.holds) || slices.ContainsFunc(y.Exact, x.holds)
+}
+
+func (m *NumberMatch) holds(number string) bool {
+	for _, p := range m.Prefix {
+		if strings.HasPrefix(number, p) {
+			return true
+		}
+	}
+	for _, e := range m.Exact {
+		if number == e {
+			return true
+		}
+	}
+	return false
+}
+
+func typeBit(t callmodel.CallType) uint8 {
+	switch t {
+	case callmodel.TypeVoice:
+		return 1
+	case callmodel.TypeVideo:
+		return 2
+	case callmodel.TypeFax:
+		return 4
+	case callmodel.TypeEmergency:
+		return 8
+	}
+	return 0
+}
+
+func directionBit(d callmodel.Direction) uint8 {
+	switch d {
+	case callmodel.Inbound:
+		return 1
+	case callmodel.Outbound:
+		return 2
+	case callmodel.Internal:
+		return 4
+	}
+	return 0
+}

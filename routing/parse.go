@@ -1,0 +1,314 @@
+package routing
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// Limits of a rule file.
+const (
+	// MaxFileBytes is the largest file that [Parse] reads.
+	MaxFileBytes = 512 << 20
+	maxDepth     = 16
+)
+
+// Parse reads a rule set from YAML or JSON, strictly: unknown and repeated
+// fields, wrong types and broken rules are all reported at once, each with its
+// line, path and rule, as [callmodel.FieldErrors]. Text that is neither YAML
+// nor JSON is a callmodel.CodeMalformed error. A list of one value may be
+// written as the value. Aliases and merge keys of YAML are refused.
+func Parse(data []byte) (*RuleSet, error) {
+	if len(data) > MaxFileBytes {
+		return nil, callmodel.Errorf(callmodel.CodeTooLarge, "the rule file has %d bytes, at most %d are read", len(data), MaxFileBytes)
+	}
+	root, err := nodeOf(data)
+	if err != nil {
+		return nil, err
+	}
+	d := nodeDecoder{lines: map[string]int{}}
+	rs := &RuleSet{}
+	d.value("", root, reflect.ValueOf(rs).Elem(), 0)
+	rs.lines = d.lines
+	var more callmodel.FieldErrors
+	if err := rs.Validate(); errors.As(err, &more) {
+		broken := make(map[string]bool, len(d.errs))
+		for _, f := range d.errs {
+			broken[f.Path] = true
+		}
+		for _, f := range more {
+			if !broken[f.Path] {
+				d.errs = append(d.errs, f)
+			}
+		}
+	}
+	if len(d.errs) > maxFaults {
+		d.errs = d.errs[:maxFaults]
+	}
+	if err := d.errs.Err(); err != nil {
+		return nil, err
+	}
+	return rs, nil
+}
+
+// nodeOf reads either format into YAML's tree, which knows its lines.
+func nodeOf(data []byte) (*yaml.Node, error) {
+	trimmed := bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), " \t\r\n")
+	if len(trimmed) == 0 {
+		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the rule file is empty"}
+	}
+	if trimmed[0] == '{' {
+		return jsonNode(data)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc yaml.Node
+	if err := dec.Decode(&doc); err != nil {
+		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the rule file is not YAML", Err: err}
+	}
+	var second yaml.Node
+	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
+		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the rule file holds more than one YAML document; give one"}
+	}
+	if doc.Kind == yaml.DocumentNode && len(doc.Content) == 1 {
+		return doc.Content[0], nil
+	}
+	return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the rule file holds nothing but comments"}
+}
+
+// jsonNode reads JSON into the same tree. YAML's own parser refuses the tabs
+// that JSON may be indented with.
+func jsonNode(data []byte) (*yaml.Node, error) {
+	p := jsonTree{dec: json.NewDecoder(bytes.NewReader(data)), data: data, line: 1}
+	p.dec.UseNumber()
+	n, err := p.next(0)
+	if err == nil {
+		if _, err = p.dec.Token(); errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err == nil {
+			err = errors.New("data follows the JSON object")
+		}
+	}
+	p.locate()
+	return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: fmt.Sprintf("the rule file is not JSON: line %d", p.line), Err: err}
+}
+
+type jsonTree struct {
+	dec  *json.Decoder
+	data []byte
+	at   int
+	line int
+}
+
+func (p *jsonTree) locate() int {
+	to := min(int(p.dec.InputOffset()), len(p.data))
+	p.line += bytes.Count(p.data[p.at:to], []byte("\n"))
+	p.at = to
+	return p.line
+}
+
+func (p *jsonTree) next(depth int) (*yaml.Node, error) {
+	tok, err := p.dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	if depth > maxDepth {
+		return nil, fmt.Errorf("it is nested deeper than %d", maxDepth)
+	}
+	n := &yaml.Node{Kind: yaml.ScalarNode, Line: p.locate()}
+	switch t := tok.(type) {
+	case json.Delim:
+		n.Kind = yaml.SequenceNode
+		if t == '{' {
+			n.Kind = yaml.MappingNode
+		}
+		for p.dec.More() {
+			child, err := p.next(depth + 1)
+			if err != nil {
+				return nil, err
+			}
+			n.Content = append(n.Content, child)
+		}
+		_, err := p.dec.Token() // the closing bracket
+		return n, err
+	case string:
+		n.Tag, n.Value = "!!str", t
+	case json.Number:
+		n.Tag, n.Value = "!!int", t.String()
+	case bool:
+		n.Tag, n.Value = "!!bool", strconv.FormatBool(t)
+	default:
+		n.Tag = "!!null"
+	}
+	return n, nil
+}
+
+// nodeDecoder fills structs from a tree and collects the faults. Its field
+// names are the json tags'.
+type nodeDecoder struct {
+	lines map[string]int // of lists' items and named things, for later faults
+	errs  callmodel.FieldErrors
+}
+
+func (d *nodeDecoder) fault(path string, n *yaml.Node, format string, args ...any) {
+	if len(d.errs) < maxFaults {
+		d.errs = append(d.errs, callmodel.FieldError{Path: path, Line: n.Line, Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+func (d *nodeDecoder) value(path string, n *yaml.Node, rv reflect.Value, depth int) {
+	d.lines[path] = n.Line
+	switch {
+	case depth > maxDepth:
+		d.fault(path, n, "is nested deeper than %d", maxDepth)
+		return
+	case n.Kind == yaml.AliasNode || n.Anchor != "":
+		d.fault(path, n, "uses a YAML anchor or alias; write the value out")
+		return
+	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null":
+		d.fault(path, n, "is empty; give %s or leave it out", wanted(rv.Type()))
+		return
+	}
+	switch rv.Kind() {
+	case reflect.Pointer:
+		rv.Set(reflect.New(rv.Type().Elem()))
+		d.value(path, n, rv.Elem(), depth)
+	case reflect.Struct:
+		d.object(path, n, rv, depth)
+	case reflect.Map:
+		d.mapping(path, n, rv, depth)
+	case reflect.Slice:
+		d.list(path, n, rv, depth)
+	default:
+		d.scalar(path, n, rv)
+	}
+}
+
+// pairs visits the entries of a mapping, each key once.
+func (d *nodeDecoder) pairs(path string, n *yaml.Node, f func(key, path string, val *yaml.Node)) {
+	if n.Kind != yaml.MappingNode {
+		d.fault(path, n, "must be a mapping of names to values")
+		return
+	}
+	seen := make(map[string]int, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, val := n.Content[i], n.Content[i+1]
+		p := strings.TrimPrefix(path+"."+k.Value, ".")
+		switch first, dup := seen[k.Value]; {
+		case k.Kind != yaml.ScalarNode || k.Tag == "!!merge":
+			d.fault(path, k, "has a key that is not a plain name")
+		case dup:
+			d.fault(p, k, "is given on line %d already", first)
+		default:
+			seen[k.Value] = k.Line
+			f(k.Value, p, val)
+		}
+	}
+}
+
+func (d *nodeDecoder) object(path string, n *yaml.Node, rv reflect.Value, depth int) {
+	t := rv.Type()
+	d.pairs(path, n, func(key, p string, val *yaml.Node) {
+		for i := range t.NumField() {
+			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			if name == key && name != "" {
+				d.value(p, val, rv.Field(i), depth+1)
+				return
+			}
+		}
+		d.fault(p, val, "is not a known field; the fields here are %s", strings.Join(fieldNames(t), ", "))
+	})
+}
+
+func fieldNames(t reflect.Type) []string {
+	var names []string
+	for i := range t.NumField() {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (d *nodeDecoder) mapping(path string, n *yaml.Node, rv reflect.Value, depth int) {
+	m := reflect.MakeMap(rv.Type())
+	d.pairs(path, n, func(key, p string, val *yaml.Node) {
+		elem := reflect.New(rv.Type().Elem()).Elem()
+		d.value(p, val, elem, depth+1)
+		m.SetMapIndex(reflect.ValueOf(key), elem)
+	})
+	rv.Set(m)
+}
+
+func (d *nodeDecoder) list(path string, n *yaml.Node, rv reflect.Value, depth int) {
+	items := n.Content
+	if n.Kind != yaml.SequenceNode {
+		items = []*yaml.Node{n} // a list of one may be written as the one
+	}
+	out := reflect.MakeSlice(rv.Type(), len(items), len(items))
+	for i, item := range items {
+		d.value(path+"["+strconv.Itoa(i)+"]", item, out.Index(i), depth+1)
+	}
+	rv.Set(out)
+}
+
+func (d *nodeDecoder) scalar(path string, n *yaml.Node, rv reflect.Value) {
+	if n.Kind != yaml.ScalarNode {
+		d.fault(path, n, "must be %s", wanted(rv.Type()))
+		return
+	}
+	ok := false
+	switch rv.Kind() {
+	case reflect.String:
+		// +1212 and 0800 are numbers to YAML, and 1:30 to some readers of it;
+		// here what is written is what is meant.
+		if tag := n.ShortTag(); tag == "!!str" || tag == "!!int" || tag == "!!float" || tag == "!!timestamp" {
+			rv.SetString(n.Value)
+			ok = true
+		}
+	case reflect.Int:
+		if i, err := strconv.ParseInt(n.Value, 10, 32); err == nil && n.ShortTag() == "!!int" {
+			rv.SetInt(i)
+			ok = true
+		}
+	case reflect.Bool:
+		if b, err := strconv.ParseBool(n.Value); err == nil && n.ShortTag() == "!!bool" {
+			rv.SetBool(b)
+			ok = true
+		}
+	}
+	if !ok {
+		d.fault(path, n, "is %q, must be %s", short(n.Value), wanted(rv.Type()))
+	}
+}
+
+func short(s string) string {
+	if len(s) > 40 {
+		return s[:40] + "…"
+	}
+	return s
+}
+
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Int:
+		return "a whole number"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list"
+	default:
+		return "a mapping"
+	}
+}
