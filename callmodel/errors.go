@@ -48,7 +48,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf makes an *Error. A %w verb in format becomes its cause.
+// Errorf makes an error with a code. %w verbs in format become its causes.
 func Errorf(code Code, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	return &codedError{code: code, error: err}
@@ -61,7 +61,7 @@ type codedError struct {
 	code Code
 }
 
-func (e *codedError) Unwrap() error { return errors.Unwrap(e.error) }
+func (e *codedError) Unwrap() error { return e.error }
 
 // CodeOf finds the code of err: that of the outermost coded error in its
 // chain, [CodeInvalid] for [FieldErrors], [CodeInternal] for any other error

@@ -1,0 +1,16 @@
+// Package storage puts finished recordings into buckets and finds them again.
+//
+//	write func ──▶ spool (memory, then an unnamed file) ──▶ SHA-256, size
+//	                                                            │
+//	   bucket/{tenant}/year=…/{call}/{recording}.v1.wav ◀── create-only upload
+//	                       │
+//	           exists? same hash: done · other hash: .v2, and an alert
+//
+// A [Store] is opened by URL: s3://, gs://, azblob:// (whose drivers the
+// program links, see gocloud.dev/blob), file:// (durable local files, see
+// durablefile) and mem:// for tests. There is one way to write, [Store.Put],
+// and it never leaves a partial object and never overwrites one.
+//
+// Errors of the bucket are callmodel.RetryAfterError, since they are not the
+// recording's fault, and carry a code: unavailable, forbidden, not_found.
+package storage

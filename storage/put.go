@@ -1,0 +1,203 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"time"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// metaSHA256 is the metadata key of the object's own hash: multipart objects
+// have no checksum of the whole that all clouds agree on.
+const metaSHA256 = "sha256"
+
+// S3 keeps a buffer a part: one of 5 MiB costs 39 MB at the peak where the
+// defaults cost 99.
+const (
+	uploadBuffer      = 5 << 20
+	uploadConcurrency = 1
+)
+
+// Put stores what write writes under key, create-only. The object appears
+// whole, with its metadata and SHA-256, or not at all; an existing one is
+// never touched:
+//
+//   - the same bytes are there already: success, ObjectInfo.Existed;
+//   - other bytes are: ours become the next version, ObjectInfo.Key says which,
+//     and the log is told.
+//
+// write may write in pieces of any size and is called once; its error is
+// returned as it is, and nothing is stored. The upload may be tried again
+// without it. Errors of the bucket are callmodel.RetryAfterError.
+func (s *Store) Put(ctx context.Context, key callmodel.ObjectKey, m callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+	if err := key.Validate(); err != nil {
+		return callmodel.ObjectInfo{}, callmodel.Permanent(fmt.Errorf("object key: %w", err))
+	}
+	sp := newSpool(s.opts.SpoolDir, s.opts.SpoolMemory)
+	defer sp.Close()
+	if err := write(sp); err != nil {
+		return callmodel.ObjectInfo{}, err
+	}
+	sum := sp.SHA256()
+	meta := maps.Clone(m.Metadata)
+	if meta == nil {
+		meta = map[string]string{}
+	}
+	meta[metaSHA256] = sum
+	contentType := cmp.Or(m.ContentType, "application/octet-stream")
+	first := key
+	for range maxVersions {
+		info, done, err := s.putVersion(ctx, key, sp, contentType, meta)
+		if err != nil {
+			return callmodel.ObjectInfo{}, err
+		}
+		if done {
+			if key.Version != first.Version {
+				s.opts.Logger.ErrorContext(ctx, "an object with other bytes has the recording's key: stored as a new version",
+					"key", first.String(), "stored_as", key.String(), "sha256", sum)
+			}
+			return info, nil
+		}
+		key = key.Next()
+	}
+	return callmodel.ObjectInfo{}, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict,
+		"%d versions of %s exist with other bytes in %s; find out what writes there", maxVersions, first, s.base))
+}
+
+// putVersion uploads to exactly this key. done is false when other bytes have it.
+func (s *Store) putVersion(ctx context.Context, key callmodel.ObjectKey, sp *spool, contentType string, meta map[string]string) (info callmodel.ObjectInfo, done bool, err error) {
+	name := key.String()
+	info = callmodel.ObjectInfo{Key: key, URL: s.URL(name), Bytes: sp.Size(), SHA256: meta[metaSHA256]}
+	err = s.upload(ctx, name, sp.Reader(), &blob.WriterOptions{
+		ContentType: contentType, Metadata: meta, IfNotExist: true,
+		BufferSize: uploadBuffer, MaxConcurrency: uploadConcurrency,
+	})
+	switch gcerrors.Code(err) {
+	case gcerrors.OK:
+		// What the bucket says it holds must be what was sent.
+		head, err := s.Stat(ctx, name)
+		if err != nil {
+			return info, false, err
+		}
+		if head.Bytes != info.Bytes || head.SHA256 != info.SHA256 {
+			return info, false, callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeUnavailable,
+				"%s in %s has %d bytes (sha256 %s) after an upload of %d (%s)", name, s.base, head.Bytes, head.SHA256, info.Bytes, info.SHA256), 0)
+		}
+		return info, true, nil
+	case gcerrors.FailedPrecondition, gcerrors.AlreadyExists:
+		info.Existed, err = s.settled(ctx, name, info)
+		return info, info.Existed, err
+	default:
+		if ctx.Err() != nil {
+			return info, false, context.Cause(ctx)
+		}
+		return info, false, s.fault("storing", name, err)
+	}
+}
+
+// How long a competing upload is given to show its object: S3 refuses the
+// second writer as soon as the first has begun to publish.
+const (
+	settleTries = 10
+	settleFirst = 5 * time.Millisecond // doubles each time: some 5 s in all
+)
+
+// settled is holds, patient with an object that won but can't be seen yet.
+func (s *Store) settled(ctx context.Context, key string, want callmodel.ObjectInfo) (bool, error) {
+	wait := settleFirst
+	for range settleTries {
+		same, err := s.holds(ctx, key, want)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return same, err
+		}
+		pause := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return false, context.Cause(ctx)
+		case <-pause.C:
+		}
+		wait *= 2
+	}
+	return false, callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeConflict,
+		"another upload of %s to %s began and has not finished", key, s.base), 0)
+}
+
+// holds reports whether the object has exactly these bytes.
+func (s *Store) holds(ctx context.Context, key string, want callmodel.ObjectInfo) (bool, error) {
+	head, err := s.Stat(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	if head.Bytes != want.Bytes {
+		return false, nil
+	}
+	if head.SHA256 != "" {
+		return head.SHA256 == want.SHA256, nil
+	}
+	// Somebody copied it here without its metadata: its bytes tell.
+	r, err := s.Open(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return false, s.fault("reading", key, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)) == want.SHA256, nil
+}
+
+// upload is the one safe way through gocloud's writers. A reader that fails
+// must not commit what was read before (file, mem, gcs do, unless the upload's
+// own context is cancelled first), and a cancelled context must not reach S3
+// (its abort would use it, and leave the parts dangling) or Azure (whose
+// driver panics). So the upload runs under a context of its own, and its
+// reader watches the caller's.
+func (s *Store) upload(ctx context.Context, key string, r io.Reader, o *blob.WriterOptions) error {
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	watched := &watchedReader{ctx: ctx, r: r}
+	if !s.s3 {
+		watched.fail = cancel
+	}
+	err := s.bucket.Upload(own, key, watched, o)
+	if watched.err != nil {
+		return watched.err
+	}
+	return err
+}
+
+// watchedReader ends with the caller's context. Just before it returns an
+// error it calls fail.
+type watchedReader struct {
+	ctx  context.Context //nolint:containedctx // it lives as long as one upload
+	r    io.Reader
+	fail func() // may be nil
+	err  error
+}
+
+func (w *watchedReader) Read(p []byte) (int, error) {
+	n, err := 0, w.ctx.Err()
+	if err == nil {
+		n, err = w.r.Read(p)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.err = err
+		if w.fail != nil {
+			w.fail()
+		}
+	}
+	return n, err
+}

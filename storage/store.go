@@ -1,0 +1,233 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/fileblob"
+	"gocloud.dev/blob/memblob"
+	"gocloud.dev/gcerrors"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/storage/durablefile"
+)
+
+// Options are optional.
+type Options struct {
+	// SpoolDir is where objects larger than SpoolMemory wait for their upload,
+	// in files without names. "" means the system's temporary directory.
+	SpoolDir string
+	// SpoolMemory is how many bytes of an object are kept in memory. 0 means 4 MiB.
+	SpoolMemory int
+	// Logger is told of conflicts. Nil means slog.Default().
+	Logger *slog.Logger
+	// SignBase and SignSecret sign URLs of file:// buckets: SignBase is the URL
+	// under which [Store.ServeSigned] is mounted. Other buckets sign by themselves.
+	SignBase   *url.URL
+	SignSecret []byte
+}
+
+// Store is a bucket of recordings. It may be used by any number of goroutines.
+type Store struct {
+	bucket *blob.Bucket
+	base   string // URL of the bucket, without a query and a trailing slash
+	dir    string // of a file:// bucket; "" otherwise
+	s3     bool
+	opts   Options
+	signer fileblob.URLSigner
+}
+
+// Defaults of Options.
+const (
+	defaultSpoolMemory = 4 << 20
+	// maxVersions bounds how often a key that is taken by other bytes is
+	// stepped: more than a few mean that something else writes there.
+	maxVersions = 100
+)
+
+// Open opens the bucket at rawURL. A directory of a file:// URL is made if it
+// doesn't exist. A scheme whose driver isn't linked is an error that says so.
+func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
+	opts := Options{}
+	if o != nil {
+		opts = *o
+	}
+	opts.SpoolMemory = cmp.Or(opts.SpoolMemory, defaultSpoolMemory)
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, callmodel.Errorf(callmodel.CodeInvalid, "bucket URL: %w", err)
+	}
+	s := &Store{opts: opts}
+	switch u.Scheme {
+	case "file":
+		err = s.openFile(u)
+	case "mem":
+		s.bucket, s.base = memblob.OpenBucket(nil), "mem://"+u.Host
+	case "s3", "gs", "azblob":
+		s.s3 = u.Scheme == "s3"
+		s.base = u.Scheme + "://" + u.Host + strings.TrimSuffix(u.Path, "/")
+		s.bucket, err = blob.OpenBucket(ctx, rawURL)
+	default:
+		return nil, callmodel.Errorf(callmodel.CodeInvalid, "bucket URL %s: the scheme must be s3, gs, azblob, file or mem", u.Redacted())
+	}
+	if err != nil {
+		return nil, callmodel.Errorf(callmodel.CodeUnavailable, "opening bucket %s: %w", u.Redacted(), err)
+	}
+	return s, nil
+}
+
+func (s *Store) openFile(u *url.URL) error {
+	if u.Host != "" && u.Host != "localhost" || u.Path == "" {
+		return errors.New("a file URL has three slashes and an absolute path, like file:///var/lib/switchtape/recordings")
+	}
+	s.dir = filepath.FromSlash(u.Path)
+	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+		return err
+	}
+	s.base = "file://" + (&url.URL{Path: filepath.ToSlash(s.dir)}).EscapedPath()
+	if s.opts.SignBase != nil && len(s.opts.SignSecret) > 0 {
+		s.signer = fileblob.NewURLSignerHMAC(s.opts.SignBase, s.opts.SignSecret)
+	}
+	var err error
+	s.bucket, err = durablefile.OpenBucket(s.dir, &durablefile.Options{Signer: s.signer})
+	return err
+}
+
+// Close releases the bucket's connections.
+func (s *Store) Close() error { return s.bucket.Close() }
+
+// URL is where the object of key is.
+func (s *Store) URL(key string) string {
+	if s.dir != "" {
+		return "file://" + (&url.URL{Path: filepath.ToSlash(durablefile.Path(s.dir, key))}).EscapedPath()
+	}
+	return s.base + "/" + key
+}
+
+// LocalPath is the file of an object in a file:// bucket, "" in any other.
+func (s *Store) LocalPath(key string) string {
+	if s.dir == "" {
+		return ""
+	}
+	return durablefile.Path(s.dir, key)
+}
+
+// Open reads an object. A missing one is an error that wraps fs.ErrNotExist.
+func (s *Store) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	r, err := s.bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return nil, s.fault("reading", key, err)
+	}
+	return r, nil
+}
+
+// Head is what is known of an object without reading it.
+type Head struct {
+	Bytes       int64
+	SHA256      string // hex; "" if the object's writer didn't say
+	ContentType string
+	Metadata    map[string]string
+	ModTime     time.Time
+}
+
+// Stat describes an object. A missing one is an error that wraps fs.ErrNotExist.
+func (s *Store) Stat(ctx context.Context, key string) (Head, error) {
+	a, err := s.bucket.Attributes(ctx, key)
+	if err != nil {
+		return Head{}, s.fault("describing", key, err)
+	}
+	return Head{
+		Bytes: a.Size, SHA256: a.Metadata[metaSHA256], ContentType: a.ContentType,
+		Metadata: maps.Clone(a.Metadata), ModTime: a.ModTime,
+	}, nil
+}
+
+// List calls f for every object below prefix, in the order of the keys, until
+// f returns false.
+func (s *Store) List(ctx context.Context, prefix string, f func(key string, bytes int64) bool) error {
+	it := s.bucket.List(&blob.ListOptions{Prefix: prefix})
+	for {
+		o, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return s.fault("listing", prefix, err)
+		}
+		if !f(o.Key, o.Size) {
+			return nil
+		}
+	}
+}
+
+// SignedURL is a URL that anybody can read the object with until it expires.
+// A CodeUnsupported error where the bucket can't sign.
+func (s *Store) SignedURL(ctx context.Context, key string, expiry time.Duration) (string, error) {
+	u, err := s.bucket.SignedURL(ctx, key, &blob.SignedURLOptions{Expiry: expiry})
+	if gcerrors.Code(err) == gcerrors.Unimplemented {
+		return "", callmodel.Errorf(callmodel.CodeUnsupported, "bucket %s can't sign URLs: %w", s.base, err)
+	}
+	if err != nil {
+		return "", s.fault("signing a URL for", key, err)
+	}
+	return u, nil
+}
+
+// ServeSigned serves the objects of a file:// bucket to whoever has a signed
+// URL. It is mounted where Options.SignBase says.
+func (s *Store) ServeSigned(w http.ResponseWriter, r *http.Request) {
+	if s.signer == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		http.Error(w, "not found", http.StatusNotFound)
+		return
+	}
+	key, err := s.signer.KeyFromURL(r.Context(), r.URL)
+	if err != nil || r.URL.Query().Get("method") != "" && r.URL.Query().Get("method") != http.MethodGet {
+		http.Error(w, "the link is not valid, or no longer", http.StatusForbidden)
+		return
+	}
+	head, err := s.Stat(r.Context(), key)
+	if err != nil {
+		http.Error(w, "not found", http.StatusNotFound)
+		return
+	}
+	body, err := s.bucket.NewReader(r.Context(), key, nil)
+	if err != nil {
+		http.Error(w, "not found", http.StatusNotFound)
+		return
+	}
+	defer body.Close() //nolint:errcheck // only read from
+	w.Header().Set("Content-Type", head.ContentType)
+	http.ServeContent(w, r, "", head.ModTime, body)
+}
+
+// fault explains an error of the bucket and says what becomes of who met it.
+func (s *Store) fault(doing, key string, err error) error {
+	code, wrapped := callmodel.CodeUnavailable, fmt.Errorf("%s %s in %s: %w", doing, key, s.base, err)
+	switch gcerrors.Code(err) {
+	case gcerrors.NotFound:
+		return callmodel.Errorf(callmodel.CodeNotFound, "%w", errors.Join(wrapped, fs.ErrNotExist))
+	case gcerrors.PermissionDenied:
+		code = callmodel.CodeForbidden
+	case gcerrors.InvalidArgument:
+		return callmodel.Permanent(callmodel.Errorf(callmodel.CodeInvalid, "%w", wrapped))
+	case gcerrors.Canceled:
+		return wrapped
+	}
+	return callmodel.RetryAfter(callmodel.Errorf(code, "%w", wrapped), 0)
+}
