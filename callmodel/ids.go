@@ -7,7 +7,7 @@ import "strings"
 type (
 	// TenantID names a customer of the platform. No tenant can see another's data.
 	TenantID string
-	// CallID names one call within the whole platform.
+	// CallID names one call within its tenant.
 	CallID string
 	// RecordingID names one recording of a call. A call usually has one.
 	RecordingID string

@@ -136,5 +136,5 @@ type JobFilter struct {
 // QueueStats is the state of the ledger, for metrics.
 type QueueStats struct {
 	Queued, Running, Done, Quarantined int64
-	OldestQueued                       time.Duration // age of the oldest job that could run now; 0 if none
+	OldestQueued                       time.Duration // how long the oldest job that can run now has been able to; 0 if none
 }

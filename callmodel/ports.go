@@ -21,7 +21,8 @@ type JobQueue interface {
 	// one that reaches MaxJobAttempts is quarantined instead of claimed.
 	Claim(ctx context.Context, r ClaimRequest) ([]Lease, error)
 	// Extend prolongs the lease by ttl from now. ErrLeaseLost if it is not the
-	// newest or has been given up.
+	// newest or has been given up. An expired lease that nobody took over may
+	// still be extended, and committed.
 	Extend(ctx context.Context, l Lease, ttl time.Duration) (Lease, error)
 	// Complete commits the result: the job done, the recording on its call,
 	// the outbox event and the audit line, in one transaction. ErrLeaseLost if
@@ -39,7 +40,8 @@ type JobQueue interface {
 	Jobs(ctx context.Context, f JobFilter) ([]Job, error)
 	// Retry puts a quarantined job back in the queue, its attempts reset.
 	Retry(ctx context.Context, id JobID, actor string) error
-	// Quarantine sets a queued job aside by hand.
+	// Quarantine sets a queued or running job aside by hand; the worker of a
+	// running one meets ErrLeaseLost.
 	Quarantine(ctx context.Context, id JobID, actor, reason string) error
 	// Stats counts the ledger.
 	Stats(ctx context.Context) (QueueStats, error)

@@ -1,0 +1,168 @@
+// Package problem answers HTTP requests that fail: the one map from the codes
+// of callmodel to statuses, as application/problem+json (RFC 9457), and the
+// small checks that every handler makes before its own.
+package problem
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// Status is the HTTP status of a code.
+func Status(c callmodel.Code) int {
+	switch c {
+	case callmodel.CodeMalformed:
+		return http.StatusBadRequest
+	case callmodel.CodeInvalid, callmodel.CodeIdempotencyMismatch, callmodel.CodeUnsupported:
+		return http.StatusUnprocessableEntity
+	case callmodel.CodeNotFound, callmodel.CodeNoRoute:
+		return http.StatusNotFound
+	case callmodel.CodeConflict, callmodel.CodeInFlight, callmodel.CodeLeaseLost:
+		return http.StatusConflict
+	case callmodel.CodeUnauthenticated:
+		return http.StatusUnauthorized
+	case callmodel.CodeForbidden:
+		return http.StatusForbidden
+	case callmodel.CodeTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case callmodel.CodeOverloaded:
+		return http.StatusTooManyRequests
+	case callmodel.CodeUnavailable:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// Problem is the body of an answer that failed.
+type Problem struct {
+	Type   string                `json:"type"` // "about:blank": the code says it all
+	Title  string                `json:"title"`
+	Status int                   `json:"status"`
+	Detail string                `json:"detail"`
+	Code   callmodel.Code        `json:"code"`
+	Errors callmodel.FieldErrors `json:"errors,omitempty"`
+	// CallID and Explanation tell of a call that was stored all the same.
+	CallID      callmodel.CallID `json:"call_id,omitempty"`
+	Explanation string           `json:"explanation,omitempty"` // a path of this API
+}
+
+// Of describes err. What is inside an internal error stays inside: it is for
+// the log, not for strangers.
+func Of(err error) Problem {
+	code := callmodel.CodeOf(err)
+	p := Problem{Type: "about:blank", Status: Status(code), Code: code, Detail: err.Error()}
+	p.Title = http.StatusText(p.Status)
+	var fields callmodel.FieldErrors
+	if errors.As(err, &fields) {
+		p.Errors = fields
+		p.Detail = "the request has " + strconv.Itoa(len(fields)) + " faults; see errors"
+		if len(fields) == 1 {
+			p.Detail = fields[0].Error()
+		}
+	}
+	switch code {
+	case callmodel.CodeInternal:
+		p.Detail = "something went wrong on our side; it was logged"
+	case callmodel.CodeUnavailable:
+		p.Detail = "a service that this needs is not available; try again later"
+	}
+	return p
+}
+
+// retryAfter is what clients are told to wait, in seconds.
+const retryAfter = "1"
+
+// Write answers with err.
+func Write(w http.ResponseWriter, err error) { WriteProblem(w, Of(err)) }
+
+// WriteProblem answers with p.
+func WriteProblem(w http.ResponseWriter, p Problem) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	switch p.Status {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		h.Set("Retry-After", retryAfter)
+	case http.StatusConflict:
+		if p.Code == callmodel.CodeInFlight {
+			h.Set("Retry-After", retryAfter)
+		}
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", "Bearer")
+	}
+	write(w, p.Status, p)
+}
+
+// WriteJSON answers with v.
+func WriteJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	write(w, status, v)
+}
+
+func write(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		status, body = http.StatusInternalServerError, []byte(`{"title":"Internal Server Error","status":500,"code":"internal"}`)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // the client may be gone
+}
+
+// Body reads a request's body of at most limit bytes.
+func Body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, callmodel.Errorf(callmodel.CodeTooLarge, "the body is larger than %d bytes", tooLarge.Limit)
+	case err != nil:
+		return nil, callmodel.Errorf(callmodel.CodeMalformed, "the body could not be read: %w", err)
+	}
+	return b, nil
+}
+
+// Principal is the request's principal if its role includes role.
+func Principal(r *http.Request, role callmodel.Role) (callmodel.Principal, error) {
+	p, ok := callmodel.PrincipalFrom(r.Context())
+	switch {
+	case !ok:
+		return p, callmodel.Errorf(callmodel.CodeUnauthenticated, "the request has no valid credentials")
+	case !p.May(role):
+		return p, callmodel.Errorf(callmodel.CodeForbidden, "the credentials' role %q may not do this; it needs %q", p.Role, role)
+	}
+	return p, nil
+}
+
+// Time reads an optional RFC 3339 query parameter.
+func Time(r *http.Request, name string, fallback time.Time) (time.Time, error) {
+	s := r.URL.Query().Get(name)
+	if s == "" {
+		return fallback, nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return t, callmodel.FieldErrors{{Path: name, Message: "is not a time like 2026-01-31T15:04:05Z"}}
+	}
+	return t, nil
+}
+
+// Int reads an optional whole number from the query, within bounds.
+func Int(r *http.Request, name string, fallback, least, most int) (int, error) {
+	s := r.URL.Query().Get(name)
+	if s == "" {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least || n > most {
+		return 0, callmodel.FieldErrors{{Path: name, Message: "must be a whole number from " + strconv.Itoa(least) + " to " + strconv.Itoa(most)}}
+	}
+	return n, nil
+}

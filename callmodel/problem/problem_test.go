@@ -1,0 +1,66 @@
+package problem_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/problem"
+)
+
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err    error
+		status int
+		detail string
+	}{
+		{callmodel.ErrNotFound, 404, "not found"},
+		{fmt.Errorf("call c1: %w", callmodel.ErrIdempotencyMismatch), 422, "another request"},
+		{callmodel.FieldErrors{{Path: "a", Message: "is bad"}, {Path: "b", Message: "is worse"}}, 422, "2 faults"},
+		{callmodel.FieldErrors{{Path: "a", Message: "is bad"}}, 422, "a: is bad"},
+		{errors.New("password=hunter2"), 500, "logged"},
+		{callmodel.Errorf(callmodel.CodeUnavailable, "db 10.0.0.1: %w", errors.New("refused")), 503, "try again"},
+		{callmodel.Errorf(callmodel.CodeOverloaded, "too many calls at once"), 429, "too many"},
+		{&callmodel.TransitionError{Subject: "call c1", From: "ended", Event: "answered"}, 409, "while it is ended"},
+	} {
+		w := httptest.NewRecorder()
+		problem.Write(w, c.err)
+		require.Equal(t, c.status, w.Code)
+		assert.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
+		assert.Equal(t, c.status == 429 || c.status == 503, w.Header().Get("Retry-After") != "")
+		var p problem.Problem
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &p))
+		assert.Contains(t, p.Detail, c.detail)
+		assert.NotContains(t, w.Body.String(), "hunter2")
+		assert.NotContains(t, w.Body.String(), "10.0.0.1")
+	}
+}
+
+func TestBodyIsBounded(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(strings.Repeat("x", 100)))
+	_, err := problem.Body(httptest.NewRecorder(), r, 10)
+	require.Equal(t, callmodel.CodeTooLarge, callmodel.CodeOf(err))
+}
+
+func TestPrincipal(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	_, err := problem.Principal(r, callmodel.RoleReader)
+	require.Equal(t, callmodel.CodeUnauthenticated, callmodel.CodeOf(err))
+	r = r.WithContext(callmodel.WithPrincipal(r.Context(), callmodel.Principal{TenantID: "acme", Role: callmodel.RoleReader}))
+	_, err = problem.Principal(r, callmodel.RoleOperator)
+	require.Equal(t, callmodel.CodeForbidden, callmodel.CodeOf(err))
+	p, err := problem.Principal(r, callmodel.RoleReader)
+	require.NoError(t, err)
+	assert.Equal(t, callmodel.TenantID("acme"), p.TenantID)
+}

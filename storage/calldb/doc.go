@@ -1,0 +1,45 @@
+// Package calldb keeps calls, recording jobs, rule sets, the audit log and the
+// outbox in SQLite or PostgreSQL. It implements callmodel.JobQueue, CallStore,
+// RuleSetStore, AuditLog and Outbox with one Go code for both databases.
+//
+// # Tables
+//
+//	calls             the call as JSON, with the columns that lists select by
+//	  call_events     what moved it, in order; (call, event id) is unique
+//	  call_recordings what became of its recordings, with their URLs
+//	idempotency_keys  the first answer to each key
+//	jobs              the ledger: state, attempts, fencing token, lease, spec, result
+//	rule_sets         every version; active_rule_sets: one for each tenant
+//	audit, outbox     lines that are only ever added
+//
+// # Data flow
+//
+//	CreateCall ──▶ idempotency_keys, calls, audit
+//	AppendEvent ─▶ calls, call_events, audit ── "ended" ──▶ jobs, audit
+//	Claim ───────▶ jobs: token + 1, lease until now + ttl
+//	Complete ────▶ jobs: done ─▶ call_recordings ─▶ outbox, audit
+//	Fail, expiry ▶ jobs: queued again, or quarantined ─▶ call_recordings ─▶ outbox, audit
+//
+// Each line is one transaction. The row is the commit point: a process that
+// dies before the commit has changed nothing, and one that dies after it finds
+// its work done.
+//
+// # Rules
+//
+// All times come from the database's clock (microseconds since 1970 UTC in
+// integers), except those that callers pass, so a machine with a wrong clock
+// can neither steal a lease nor keep one. On SQLite the database's clock is
+// its machine's.
+//
+// A job id is the row's number and a random part: ids sort in the order of
+// creation, and knowing one does not tell the next.
+//
+// Ids of audit lines and outbox events are given out in transactions, and may
+// be committed in another order. Readers wait for the open ones for a moment,
+// so who reads on behind the last id misses nothing. Hence the rule for
+// writers: lock rows first, add lines last.
+//
+// SQLite has one writer. Transactions that wait for it share one commit, each
+// in a savepoint of its own; PostgreSQL groups commits by itself. Neither
+// needs a goroutine: Open starts none.
+package calldb

@@ -1,0 +1,144 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// The types of the outbox's events.
+const (
+	RecordingCompleted   = "recording.completed" // degraded ones too: the body tells
+	RecordingAbsent      = "recording.absent"
+	RecordingQuarantined = "recording.quarantined"
+)
+
+// Outcome is what the end of a job leaves behind, besides the job's own row.
+type Outcome struct {
+	Recording callmodel.CallRecording
+	Event     callmodel.OutboxEvent
+	Audit     callmodel.AuditEvent
+}
+
+// Finished is a job that came to its end, for [Finished.Outcome].
+type Finished struct {
+	Job     callmodel.JobID
+	Tenant  callmodel.TenantID
+	Call    callmodel.CallID
+	ID      callmodel.RecordingID
+	Retries int64 // how often a person put the job back
+	Actor   string
+	At      time.Time // the database's clock
+	Result  callmodel.RecordingResult
+}
+
+// body is the outbox event's JSON.
+type body struct {
+	Type      string                  `json:"type"`
+	TenantID  callmodel.TenantID      `json:"tenant_id"`
+	CallID    callmodel.CallID        `json:"call_id"`
+	At        time.Time               `json:"at"`
+	Recording callmodel.CallRecording `json:"recording"`
+}
+
+// Outcome is what has to be written in the transaction that ends the job.
+func (f Finished) Outcome() (Outcome, error) {
+	r := f.Result
+	rec := callmodel.CallRecording{
+		RecordingID: f.ID, JobID: f.Job, Status: r.Status, Reason: Text(r.Reason, MaxText),
+		Outputs: r.Outputs, DurationMS: r.DurationMS, Defects: r.Defects, FinishedAt: f.At,
+	}
+	if len(r.Outputs) > 0 {
+		rec.URL = r.Outputs[0].URL
+	}
+	kind, action := RecordingCompleted, callmodel.AuditJobCompleted
+	switch r.Status {
+	case callmodel.StatusAbsent:
+		kind = RecordingAbsent
+	case callmodel.StatusQuarantined:
+		kind, action = RecordingQuarantined, callmodel.AuditJobQuarantined
+	case callmodel.StatusCompleted, callmodel.StatusCompletedDegraded:
+	}
+	b, err := json.Marshal(body{Type: kind, TenantID: f.Tenant, CallID: f.Call, At: f.At, Recording: rec})
+	if err != nil {
+		return Outcome{}, fmt.Errorf("encode the event of job %s: %w", f.Job, err)
+	}
+	key := kind + ":" + string(f.Job)
+	if f.Retries > 0 && kind == RecordingQuarantined {
+		// A job that a person put back may be quarantined again: that is news.
+		key += "." + strconv.FormatInt(f.Retries, 10)
+	}
+	detail := map[string]string{"call_id": string(f.Call), "recording_id": string(f.ID), "status": string(r.Status)}
+	if rec.Reason != "" {
+		detail["reason"] = rec.Reason
+	}
+	if rec.URL != "" {
+		detail["url"] = rec.URL
+	}
+	return Outcome{
+		Recording: rec,
+		Event: callmodel.OutboxEvent{
+			Key: key, TenantID: f.Tenant, Type: kind, Subject: string(f.Call), At: f.At, Body: b,
+		},
+		Audit: callmodel.AuditEvent{
+			TenantID: f.Tenant, At: f.At, Actor: f.Actor, Action: action, Subject: string(f.Job), Detail: detail,
+		},
+	}, nil
+}
+
+// Quarantine is the result of a job that was set aside for cause.
+func Quarantine(cause string) callmodel.RecordingResult {
+	return callmodel.RecordingResult{Status: callmodel.StatusQuarantined, Reason: Text(cause, MaxText)}
+}
+
+// LeaseExpired is the cause of an attempt whose worker went silent.
+func LeaseExpired(worker string, attempts int) string {
+	return fmt.Sprintf("attempt %d of %d: the lease of worker %q ended without a word from it",
+		attempts, callmodel.MaxJobAttempts, worker)
+}
+
+// EnqueuedLine is the audit line of a new job.
+func EnqueuedLine(id callmodel.JobID, r *callmodel.JobRequest, actor string) callmodel.AuditEvent {
+	return callmodel.AuditEvent{
+		TenantID: r.Spec.TenantID, Actor: actor, Action: callmodel.AuditJobEnqueued, Subject: string(id),
+		Detail: map[string]string{
+			"call_id": string(r.Spec.CallID), "recording_id": string(r.Spec.RecordingID), "queue": r.Queue,
+		},
+	}
+}
+
+// CreatedLine is the audit line of a new call.
+func CreatedLine(c *callmodel.Call, actor string) callmodel.AuditEvent {
+	e := callmodel.AuditEvent{
+		TenantID: c.TenantID, Actor: actor, Action: callmodel.AuditCallCreated, Subject: string(c.ID),
+		Detail: map[string]string{"state": string(c.State)},
+	}
+	if c.State == callmodel.CallRejected {
+		e.Action = callmodel.AuditCallRejected
+	}
+	if d := c.Decision; d != nil {
+		e.Detail["rule"], e.Detail["ruleset"], e.Detail["source"] = d.Rule, d.RuleSet, string(d.Source)
+	}
+	return e
+}
+
+// EventLine is the audit line of an event that moved a call.
+func EventLine(c *callmodel.Call, ev *callmodel.CallEvent, actor string) callmodel.AuditEvent {
+	return callmodel.AuditEvent{
+		TenantID: c.TenantID, Actor: actor, Action: callmodel.AuditCallEvent, Subject: string(c.ID),
+		Detail: map[string]string{"event": string(ev.Type), "event_id": ev.ID, "state": string(c.State)},
+	}
+}
+
+// RetriedLine is the audit line of a job that a person put back.
+func RetriedLine(t callmodel.TenantID, id callmodel.JobID, actor string) callmodel.AuditEvent {
+	return callmodel.AuditEvent{TenantID: t, Actor: actor, Action: callmodel.AuditJobRetried, Subject: string(id)}
+}
+
+// RuleSetLine is the audit line of a rule set that was stored or activated.
+func RuleSetLine(action string, t callmodel.TenantID, hash, actor string) callmodel.AuditEvent {
+	return callmodel.AuditEvent{TenantID: t, Actor: actor, Action: action, Subject: hash}
+}

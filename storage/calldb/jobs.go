@@ -1,0 +1,255 @@
+package calldb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+)
+
+// jobRow is a row of the table jobs.
+type jobRow struct {
+	callmodel.Job
+
+	seq     int64
+	nonce   string
+	token   int64
+	retries int64
+	now     int64 // when the statement ran, where it was asked for
+}
+
+const jobColumns = `seq, nonce, queue, priority, state, attempts, retries, token, worker,
+	spec, result, last_error, created_at, run_at, lease_until, finished_at`
+
+func (r *jobRow) scan(s scanner, more ...any) error {
+	var spec, result string
+	var created, run, lease, finished int64
+	err := s.Scan(append([]any{
+		&r.seq, &r.nonce, &r.Queue, &r.Priority, &r.State, &r.Attempts, &r.retries, &r.token, &r.Worker,
+		&spec, &result, &r.LastError, &created, &run, &lease, &finished,
+	}, more...)...)
+	if err != nil {
+		return err
+	}
+	r.ID = ledger.JobID(r.seq, r.nonce)
+	r.CreatedAt, r.RunAt = ledger.Time(created), ledger.Time(run)
+	r.LeaseUntil, r.FinishedAt = ledger.Time(lease), ledger.Time(finished)
+	if err := json.Unmarshal([]byte(spec), &r.Spec); err != nil {
+		return fmt.Errorf("the spec of job %s: %w", r.ID, err)
+	}
+	if result != "" {
+		if err := json.Unmarshal([]byte(result), &r.Result); err != nil {
+			return fmt.Errorf("the result of job %s: %w", r.ID, err)
+		}
+	}
+	return nil
+}
+
+// Enqueue implements callmodel.JobQueue.
+func (d *DB) Enqueue(ctx context.Context, r callmodel.JobRequest) (id callmodel.JobID, created bool, err error) {
+	err = d.update(ctx, "enqueue", func(ctx context.Context, t *tx) error {
+		id, created, err = t.enqueue(ctx, &r, ledger.System)
+		return err
+	})
+	if err != nil {
+		return "", false, err
+	}
+	return id, created, nil
+}
+
+func (t *tx) enqueue(ctx context.Context, r *callmodel.JobRequest, actor string) (callmodel.JobID, bool, error) {
+	if err := ledger.CheckJob(r); err != nil {
+		return "", false, err
+	}
+	spec, err := json.Marshal(r.Spec)
+	if err != nil {
+		return "", false, err
+	}
+	s := &r.Spec
+	nonce := ledger.Nonce()
+	var seq int64
+	err = t.row(ctx, `INSERT INTO jobs (nonce, queue, priority, state, tenant_id, call_id, recording_id, spec, created_at, run_at)
+		VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, @now, @now)
+		ON CONFLICT (tenant_id, recording_id) DO NOTHING RETURNING seq`,
+		nonce, r.Queue, r.Priority, string(s.TenantID), string(s.CallID), string(s.RecordingID), string(spec)).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) { // there is one already
+		err = t.row(ctx, "SELECT seq, nonce FROM jobs WHERE tenant_id = ? AND recording_id = ?",
+			string(s.TenantID), string(s.RecordingID)).Scan(&seq, &nonce)
+		return ledger.JobID(seq, nonce), false, err
+	}
+	if err != nil {
+		return "", false, err
+	}
+	id := ledger.JobID(seq, nonce)
+	return id, true, t.audit(ctx, ledger.EnqueuedLine(id, r, actor))
+}
+
+// Job implements callmodel.JobQueue.
+func (d *DB) Job(ctx context.Context, id callmodel.JobID) (callmodel.Job, error) {
+	var r jobRow
+	err := d.view(ctx, "read a job", func(ctx context.Context, t *tx) (err error) {
+		r, err = t.job(ctx, id, false)
+		return err
+	})
+	if err != nil {
+		return callmodel.Job{}, err
+	}
+	return r.Job, nil
+}
+
+// job reads one job, locked if it is to be changed.
+func (t *tx) job(ctx context.Context, id callmodel.JobID, lock bool) (jobRow, error) {
+	var r jobRow
+	seq, nonce, ok := ledger.ParseJobID(id)
+	if !ok {
+		return r, callmodel.ErrNotFound
+	}
+	query := "SELECT " + jobColumns + ", @now FROM jobs WHERE seq = ? AND nonce = ?"
+	if lock {
+		query += " @forupdate"
+	}
+	err := r.scan(t.row(ctx, query, seq, nonce), &r.now)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, callmodel.ErrNotFound
+	}
+	return r, err
+}
+
+// Jobs implements callmodel.JobQueue.
+func (d *DB) Jobs(ctx context.Context, f callmodel.JobFilter) ([]callmodel.Job, error) {
+	after, err := ledger.AfterJob(f.After)
+	if err != nil {
+		return nil, err
+	}
+	where, args := []string{"seq > ?"}, []any{after}
+	for _, is := range [][2]string{{"state", string(f.State)}, {"queue", f.Queue}, {"tenant_id", string(f.TenantID)}} {
+		if is[1] != "" {
+			where, args = append(where, is[0]+" = ?"), append(args, ledger.Text(is[1], ledger.MaxKey))
+		}
+	}
+	args = append(args, ledger.JobsLimit(f.Limit))
+	var jobs []callmodel.Job
+	err = d.view(ctx, "list jobs", func(ctx context.Context, t *tx) error {
+		jobs = []callmodel.Job{}
+		return t.each(ctx, func(s scanner) error {
+			var r jobRow
+			if err := r.scan(s); err != nil {
+				return err
+			}
+			jobs = append(jobs, r.Job)
+			return nil
+		}, "SELECT "+jobColumns+" FROM jobs WHERE "+strings.Join(where, " AND ")+" ORDER BY seq LIMIT ?", args...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return jobs, nil
+}
+
+// Retry implements callmodel.JobQueue.
+func (d *DB) Retry(ctx context.Context, id callmodel.JobID, actor string) error {
+	return d.update(ctx, "retry a job", func(ctx context.Context, t *tx) error {
+		r, err := t.job(ctx, id, true)
+		if err != nil {
+			return err
+		}
+		state, err := r.State.Next(id, callmodel.JobRetried)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, `UPDATE jobs SET state = ?, attempts = 0, retries = retries + 1, result = '', worker = '', run_at = @now
+			WHERE seq = ?`, string(state), r.seq); err != nil {
+			return err
+		}
+		return t.audit(ctx, ledger.RetriedLine(r.Spec.TenantID, id, actor))
+	})
+}
+
+// Quarantine implements callmodel.JobQueue. A running job's worker loses its lease.
+func (d *DB) Quarantine(ctx context.Context, id callmodel.JobID, actor, reason string) error {
+	return d.update(ctx, "quarantine a job", func(ctx context.Context, t *tx) error {
+		r, err := t.job(ctx, id, true)
+		if err != nil {
+			return err
+		}
+		if _, err := r.State.Next(id, callmodel.JobQuarantine); err != nil {
+			return err
+		}
+		o, err := t.setAside(ctx, &r, r.Attempts, actor, ledger.Quarantine(reason))
+		if err != nil {
+			return err
+		}
+		return t.lines(ctx, o)
+	})
+}
+
+// setAside quarantines a locked row, with all but the lines of its outcome.
+func (t *tx) setAside(ctx context.Context, r *jobRow, attempts int, actor string, res callmodel.RecordingResult) (ledger.Outcome, error) {
+	result := ""
+	if len(res.Legs)+len(res.Outputs)+len(res.Defects) > 0 {
+		b, err := json.Marshal(res)
+		if err != nil {
+			return ledger.Outcome{}, err
+		}
+		result = string(b)
+	}
+	if _, err := t.exec(ctx, `UPDATE jobs SET state = 'quarantined', attempts = ?, last_error = ?, result = ?, worker = '', lease_until = 0
+		WHERE seq = ?`, attempts, ledger.Text(res.Reason, ledger.MaxText), result, r.seq); err != nil {
+		return ledger.Outcome{}, err
+	}
+	o, err := r.finished(actor, ledger.Time(r.now), res).Outcome()
+	if err != nil {
+		return o, err
+	}
+	return o, t.putRecording(ctx, r.Spec.TenantID, r.Spec.CallID, o.Recording)
+}
+
+func (r *jobRow) finished(actor string, at time.Time, res callmodel.RecordingResult) ledger.Finished {
+	return ledger.Finished{
+		Job: r.ID, Tenant: r.Spec.TenantID, Call: r.Spec.CallID, ID: r.Spec.RecordingID,
+		Retries: r.retries, Actor: actor, At: at, Result: res,
+	}
+}
+
+// Stats implements callmodel.JobQueue. OldestQueued counts from when a job
+// could run, not from when it was made: it is how long work has waited.
+func (d *DB) Stats(ctx context.Context) (callmodel.QueueStats, error) {
+	var q callmodel.QueueStats
+	err := d.view(ctx, "count jobs", func(ctx context.Context, t *tx) error {
+		q = callmodel.QueueStats{}
+		err := t.each(ctx, func(s scanner) error {
+			var state callmodel.JobState
+			var n int64
+			if err := s.Scan(&state, &n); err != nil {
+				return err
+			}
+			switch state {
+			case callmodel.JobQueued:
+				q.Queued = n
+			case callmodel.JobRunning:
+				q.Running = n
+			case callmodel.JobDone:
+				q.Done = n
+			case callmodel.JobQuarantined:
+				q.Quarantined = n
+			}
+			return nil
+		}, "SELECT state, count(*) FROM jobs GROUP BY state")
+		if err != nil {
+			return err
+		}
+		var waited int64
+		if err := t.row(ctx, "SELECT COALESCE(max(@now - run_at), 0) FROM jobs WHERE state = 'queued' AND run_at <= @now").Scan(&waited); err != nil {
+			return err
+		}
+		q.OldestQueued = time.Duration(max(waited, 0)) * time.Microsecond
+		return nil
+	})
+	return q, err
+}

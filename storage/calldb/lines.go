@@ -1,0 +1,107 @@
+package calldb
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+)
+
+// lines adds an outcome's event and audit line: the last thing a transaction does.
+func (t *tx) lines(ctx context.Context, o ledger.Outcome) error {
+	e := &o.Event
+	if _, err := t.exec(ctx, `INSERT INTO outbox (event_key, tenant_id, type, subject, at, body) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (event_key) DO NOTHING`,
+		e.Key, string(e.TenantID), e.Type, e.Subject, ledger.Micros(e.At), e.Body); err != nil {
+		return err
+	}
+	return t.audit(ctx, o.Audit)
+}
+
+func (t *tx) audit(ctx context.Context, e callmodel.AuditEvent) error {
+	detail := ""
+	if len(e.Detail) > 0 {
+		b, err := json.Marshal(e.Detail)
+		if err != nil {
+			return err
+		}
+		detail = string(b)
+	}
+	_, err := t.exec(ctx, "INSERT INTO audit (tenant_id, at, actor, action, subject, detail) VALUES (?, @now, ?, ?, ?, ?)",
+		ledger.Text(string(e.TenantID), ledger.MaxKey), ledger.Text(e.Actor, ledger.MaxText),
+		ledger.Text(e.Action, ledger.MaxText), ledger.Text(e.Subject, ledger.MaxText), detail)
+	return err
+}
+
+// Audit implements callmodel.AuditLog.
+func (d *DB) Audit(ctx context.Context, e callmodel.AuditEvent) error {
+	return d.update(ctx, "write the audit log", func(ctx context.Context, t *tx) error { return t.audit(ctx, e) })
+}
+
+// AuditEvents implements callmodel.AuditLog. Ids that were given out to a
+// transaction that is still open are waited for, so that a reader who
+// continues behind the last one misses none.
+func (d *DB) AuditEvents(ctx context.Context, tenant callmodel.TenantID, after int64, limit int) ([]callmodel.AuditEvent, error) {
+	var events []callmodel.AuditEvent
+	err := d.settled(ctx, "read the audit log", func(ctx context.Context, t *tx) error {
+		events = []callmodel.AuditEvent{}
+		return t.each(ctx, func(s scanner) error {
+			var e callmodel.AuditEvent
+			var at int64
+			var detail string
+			if err := s.Scan(&e.ID, &e.TenantID, &at, &e.Actor, &e.Action, &e.Subject, &detail); err != nil {
+				return err
+			}
+			e.At = ledger.Time(at)
+			if detail != "" {
+				if err := json.Unmarshal([]byte(detail), &e.Detail); err != nil {
+					return err
+				}
+			}
+			events = append(events, e)
+			return nil
+		}, "SELECT id, tenant_id, at, actor, action, subject, detail FROM audit WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?",
+			ledger.Text(string(tenant), ledger.MaxKey), after, ledger.LinesLimit(limit))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return events, nil
+}
+
+// OutboxEvents implements callmodel.Outbox. As with AuditEvents, nothing can
+// appear later behind the events that were returned.
+func (d *DB) OutboxEvents(ctx context.Context, after int64, limit int) ([]callmodel.OutboxEvent, error) {
+	var events []callmodel.OutboxEvent
+	err := d.settled(ctx, "read the outbox", func(ctx context.Context, t *tx) error {
+		events = []callmodel.OutboxEvent{}
+		return t.each(ctx, func(s scanner) error {
+			var e callmodel.OutboxEvent
+			var at int64
+			if err := s.Scan(&e.ID, &e.Key, &e.TenantID, &e.Type, &e.Subject, &at, &e.Body); err != nil {
+				return err
+			}
+			e.At = ledger.Time(at)
+			events = append(events, e)
+			return nil
+		}, "SELECT id, event_key, tenant_id, type, subject, at, body FROM outbox WHERE id > ? ORDER BY id LIMIT ?",
+			after, ledger.LinesLimit(limit))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return events, nil
+}
+
+// settled is view, after every line id that was given out is visible or gone.
+func (d *DB) settled(ctx context.Context, op string, fn func(context.Context, *tx) error) error {
+	return d.view(ctx, op, func(ctx context.Context, t *tx) error {
+		if d.dialect.settle != "" {
+			if _, err := t.exec(ctx, d.dialect.settle); err != nil {
+				return err
+			}
+		}
+		return fn(ctx, t)
+	})
+}

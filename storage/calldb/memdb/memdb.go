@@ -1,0 +1,241 @@
+// Package memdb keeps calls, jobs, rule sets, audit and outbox in memory. It
+// behaves like the databases, down to the transactions, but for one thing: it
+// forgets everything when the process ends. It is for tests and trials, and it
+// is the shortest reading of what the ports of callmodel mean.
+package memdb
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+)
+
+// Store implements every store of callmodel. It is safe for concurrent use.
+type Store struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	seq     int64
+	jobs    []*job // by seq, from 1
+	byRec   map[recKey]*job
+	calls   map[callKey]*call
+	made    map[callKey][]callmodel.CallRecording // by finish; the call itself may come later
+	keys    map[idemKey]answer
+	rules   []callmodel.StoredRuleSet
+	active  map[callmodel.TenantID]string
+	audit   []callmodel.AuditEvent
+	outbox  []callmodel.OutboxEvent
+	outKeys map[string]bool
+}
+
+type (
+	recKey struct {
+		tenant callmodel.TenantID
+		id     callmodel.RecordingID
+	}
+	callKey struct {
+		tenant callmodel.TenantID
+		id     callmodel.CallID
+	}
+	idemKey struct {
+		tenant callmodel.TenantID
+		key    string
+	}
+	answer struct {
+		sha string
+		callmodel.StoredResponse
+	}
+	job struct {
+		callmodel.Job
+
+		token, retries int64
+	}
+	call struct {
+		callmodel.Call
+
+		events []callmodel.CallEvent
+	}
+)
+
+// The ports.
+var (
+	_ callmodel.JobQueue     = (*Store)(nil)
+	_ callmodel.CallStore    = (*Store)(nil)
+	_ callmodel.RuleSetStore = (*Store)(nil)
+	_ callmodel.AuditLog     = (*Store)(nil)
+	_ callmodel.Outbox       = (*Store)(nil)
+)
+
+// New makes an empty store. now is its clock, which tests may move; nil means
+// the machine's.
+func New(now func() time.Time) *Store {
+	if now == nil {
+		now = time.Now //nolint:forbidigo // this store is the database, and its clock is the machine's
+	}
+	return &Store{
+		now: now, byRec: map[recKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]callmodel.CallRecording{}, keys: map[idemKey]answer{},
+		active: map[callmodel.TenantID]string{}, outKeys: map[string]bool{},
+	}
+}
+
+// clock is the time, as fine as the databases keep it.
+func (s *Store) clock() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
+
+// copied is v as a database would give it back: nothing shared with the caller.
+func copied[T any](v T) T {
+	var c T
+	b, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(b, &c)
+	}
+	if err != nil { // the types of callmodel always survive
+		return v
+	}
+	return c
+}
+
+// line adds e to the audit log.
+func (s *Store) line(e callmodel.AuditEvent) {
+	e.ID, e.At = int64(len(s.audit))+1, s.clock()
+	e.TenantID = callmodel.TenantID(ledger.Text(string(e.TenantID), ledger.MaxKey))
+	e.Actor, e.Action = ledger.Text(e.Actor, ledger.MaxText), ledger.Text(e.Action, ledger.MaxText)
+	e.Subject = ledger.Text(e.Subject, ledger.MaxText)
+	s.audit = append(s.audit, copied(e))
+}
+
+// Audit implements callmodel.AuditLog.
+func (s *Store) Audit(ctx context.Context, e callmodel.AuditEvent) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line(e)
+	return nil
+}
+
+// AuditEvents implements callmodel.AuditLog.
+func (s *Store) AuditEvents(ctx context.Context, t callmodel.TenantID, after int64, limit int) ([]callmodel.AuditEvent, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	events := []callmodel.AuditEvent{}
+	for _, e := range s.audit {
+		if e.TenantID == t && e.ID > after && len(events) < ledger.LinesLimit(limit) {
+			events = append(events, copied(e))
+		}
+	}
+	return events, nil
+}
+
+// OutboxEvents implements callmodel.Outbox.
+func (s *Store) OutboxEvents(ctx context.Context, after int64, limit int) ([]callmodel.OutboxEvent, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	events := []callmodel.OutboxEvent{}
+	for _, e := range s.outbox {
+		if e.ID > after && len(events) < ledger.LinesLimit(limit) {
+			events = append(events, copied(e))
+		}
+	}
+	return events, nil
+}
+
+// PutRuleSet implements callmodel.RuleSetStore.
+func (s *Store) PutRuleSet(ctx context.Context, r callmodel.StoredRuleSet, actor string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := ledger.CheckRuleSet(&r, actor); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ruleSet(r.TenantID, r.Hash) != nil {
+		return nil
+	}
+	r.CreatedAt, r.Active = s.clock(), false
+	s.rules = append(s.rules, copied(r))
+	s.line(ledger.RuleSetLine(callmodel.AuditRuleSetStored, r.TenantID, r.Hash, actor))
+	return nil
+}
+
+func (s *Store) ruleSet(t callmodel.TenantID, hash string) *callmodel.StoredRuleSet {
+	i := slices.IndexFunc(s.rules, func(r callmodel.StoredRuleSet) bool { return r.TenantID == t && r.Hash == hash })
+	if i < 0 {
+		return nil
+	}
+	return &s.rules[i]
+}
+
+// ActivateRuleSet implements callmodel.RuleSetStore.
+func (s *Store) ActivateRuleSet(ctx context.Context, t callmodel.TenantID, hash, actor string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ruleSet(t, hash) == nil {
+		return callmodel.ErrNotFound
+	}
+	s.active[t] = hash
+	s.line(ledger.RuleSetLine(callmodel.AuditRuleSetActivated, t, hash, actor))
+	return nil
+}
+
+// ActiveRuleSet implements callmodel.RuleSetStore.
+func (s *Store) ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (callmodel.StoredRuleSet, error) {
+	s.mu.Lock()
+	hash := s.active[t]
+	s.mu.Unlock()
+	return s.RuleSet(ctx, t, hash)
+}
+
+// RuleSet implements callmodel.RuleSetStore.
+func (s *Store) RuleSet(ctx context.Context, t callmodel.TenantID, hash string) (callmodel.StoredRuleSet, error) {
+	if err := ctx.Err(); err != nil {
+		return callmodel.StoredRuleSet{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.ruleSet(t, hash)
+	if r == nil {
+		return callmodel.StoredRuleSet{}, callmodel.ErrNotFound
+	}
+	c := copied(*r)
+	c.Active = s.active[t] == hash
+	return c, nil
+}
+
+// RuleSets implements callmodel.RuleSetStore.
+func (s *Store) RuleSets(ctx context.Context, t callmodel.TenantID) ([]callmodel.StoredRuleSet, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := []callmodel.StoredRuleSet{}
+	for _, r := range slices.Backward(s.rules) {
+		if r.TenantID == t {
+			r.Body, r.Active = nil, s.active[t] == r.Hash
+			all = append(all, r)
+		}
+	}
+	return all, nil
+}
+
+// newestFirst is the order of the lists of calls.
+func newestFirst(a, b *call) int {
+	return cmp.Or(b.CreatedAt.Truncate(time.Microsecond).Compare(a.CreatedAt.Truncate(time.Microsecond)), cmp.Compare(b.ID, a.ID))
+}

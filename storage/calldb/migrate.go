@@ -1,0 +1,202 @@
+package calldb
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+//go:embed migrations/*/*.sql
+var migrations embed.FS
+
+// versions is the table in which goose notes the schema's version.
+const versions = "goose_db_version"
+
+// Migration is one step of the schema.
+type Migration struct {
+	Version int64  `json:"version"`
+	Name    string `json:"name"` // of its file
+	Applied bool   `json:"applied"`
+}
+
+// Migrate brings the schema up to date and returns the steps it took; none if
+// there was nothing to do. Several processes may do it at once. A schema newer
+// than this program is refused with CodeConflict, and nothing is changed.
+func (d *DB) Migrate(ctx context.Context) ([]Migration, error) {
+	return d.migrate(ctx, "migrate up", func(p *goose.Provider) ([]*goose.MigrationResult, error) { return p.Up(ctx) })
+}
+
+// MigrateDown takes the newest step back, with all the data that it holds, and
+// returns it; none if the database is empty.
+func (d *DB) MigrateDown(ctx context.Context) ([]Migration, error) {
+	return d.migrate(ctx, "migrate down", func(p *goose.Provider) ([]*goose.MigrationResult, error) {
+		r, err := p.Down(ctx)
+		if errors.Is(err, goose.ErrNoNextVersion) {
+			return nil, nil
+		}
+		if r == nil {
+			return nil, err
+		}
+		return []*goose.MigrationResult{r}, err
+	})
+}
+
+// MigrationStatus lists every step that this program knows, oldest first.
+func (d *DB) MigrationStatus(ctx context.Context) ([]Migration, error) {
+	at, err := d.schemaVersion(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := d.provider()
+	if err != nil {
+		return nil, d.fail("read the migrations", err)
+	}
+	var all []Migration
+	for _, s := range p.ListSources() {
+		all = append(all, Migration{Version: s.Version, Name: path.Base(s.Path), Applied: s.Version <= at})
+	}
+	return all, nil
+}
+
+// CheckSchema reports a schema that is not exactly this program's, for a
+// service that doesn't migrate: CodeUnavailable for an older one, CodeConflict
+// for a newer one. The messages say what to do.
+func (d *DB) CheckSchema(ctx context.Context) error {
+	at, err := d.schemaVersion(ctx)
+	if err != nil {
+		return err
+	}
+	newest, err := d.newest()
+	if err != nil {
+		return d.fail("read the migrations", err)
+	}
+	if at < newest {
+		return callmodel.Errorf(callmodel.CodeUnavailable,
+			"calldb: %s: its schema is version %d, and this program needs version %d: run \"switchtape migrate up\"", d.name, at, newest)
+	}
+	return nil
+}
+
+// racers bounds how often a migration is begun again because another process
+// was at it: every time the schema has come further.
+const racers = 10
+
+func (d *DB) migrate(ctx context.Context, op string, run func(*goose.Provider) ([]*goose.MigrationResult, error)) ([]Migration, error) {
+	var done []Migration
+	for try := 0; ; try++ {
+		before, err := d.schemaVersion(ctx)
+		if err != nil {
+			return done, err
+		}
+		p, err := d.provider()
+		if err != nil {
+			return done, d.fail(op, err)
+		}
+		results, err := run(p)
+		var partial *goose.PartialError
+		if errors.As(err, &partial) {
+			results = partial.Applied
+		}
+		for _, r := range results {
+			done = append(done, Migration{Version: r.Source.Version, Name: path.Base(r.Source.Path), Applied: r.Direction == "up"})
+		}
+		if err == nil {
+			return done, nil
+		}
+		// SQLite has no lock that outlives a transaction. Each step is one, so
+		// the loser of a race changed nothing; it looks again at what is left.
+		after, verr := d.schemaVersion(ctx)
+		if d.dialect.numbered || try >= racers || verr != nil || after == before && !d.raced(ctx, err, before) {
+			return done, d.fail(op, err)
+		}
+	}
+}
+
+// raced reports whether a migration lost its race to the very first table,
+// goose's own, which is there now.
+func (d *DB) raced(ctx context.Context, err error, before int64) bool {
+	exists, eerr := d.hasVersions(ctx)
+	return before == 0 && eerr == nil && exists && d.dialect.classify(err) == faultOther && ctx.Err() == nil
+}
+
+func (d *DB) provider() (*goose.Provider, error) {
+	dir, err := fs.Sub(migrations, d.dialect.migrations)
+	if err != nil {
+		return nil, err
+	}
+	o := []goose.ProviderOption{
+		goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true), goose.WithTableName(versions),
+	}
+	if d.dialect.numbered {
+		// Tried every second for a minute: a migration may be long.
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
+		if err != nil {
+			return nil, err
+		}
+		o = append(o, goose.WithSessionLocker(locker))
+	}
+	return goose.NewProvider(d.dialect.goose, d.write.DB, dir, o...)
+}
+
+// newest is the schema version that this program knows.
+func (d *DB) newest() (int64, error) {
+	p, err := d.provider()
+	if err != nil {
+		return 0, err
+	}
+	all := p.ListSources()
+	return all[len(all)-1].Version, nil
+}
+
+// schemaVersion is the database's version, 0 for an empty one. A version that
+// this program doesn't know is refused.
+func (d *DB) schemaVersion(ctx context.Context) (int64, error) {
+	exists, err := d.hasVersions(ctx)
+	if err != nil || !exists {
+		return 0, err
+	}
+	var at int64
+	err = d.read.QueryRowContext(ctx, "SELECT COALESCE(max(version_id), 0) FROM "+versions).Scan(&at)
+	if err != nil {
+		return 0, d.fail("read the schema's version", err)
+	}
+	newest, err := d.newest()
+	if err != nil {
+		return 0, d.fail("read the migrations", err)
+	}
+	if at > newest {
+		return 0, callmodel.Errorf(callmodel.CodeConflict,
+			"calldb: %s: its schema is version %d, and this program knows up to version %d: run a newer switchtape, or take the schema back with the one that made it (\"switchtape migrate down\"); nothing was changed",
+			d.name, at, newest)
+	}
+	return at, nil
+}
+
+func (d *DB) hasVersions(ctx context.Context) (bool, error) {
+	query := "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '" + versions + "'"
+	if d.dialect.numbered {
+		query = "SELECT count(*) FROM pg_catalog.pg_class WHERE oid = to_regclass('" + versions + "')"
+	}
+	var n int
+	if err := d.read.QueryRowContext(ctx, query).Scan(&n); err != nil {
+		return false, d.fail("look for the schema", err)
+	}
+	return n > 0, nil
+}
+
+// String is the step as a line of text.
+func (m Migration) String() string {
+	state := "pending"
+	if m.Applied {
+		state = "applied"
+	}
+	return fmt.Sprintf("%-7s %s", state, m.Name)
+}

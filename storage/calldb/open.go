@@ -1,0 +1,192 @@
+package calldb
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// Options tunes a [DB]. The zero value is what a service needs.
+type Options struct {
+	// MaxConns bounds the connections: all of them to PostgreSQL, those that
+	// read to SQLite, which has one writer besides. 0 means 8.
+	MaxConns int
+	// BusyTimeout is how long SQLite waits for another process to let go of
+	// the file. 0 means 5 s.
+	BusyTimeout time.Duration
+	// ConnectTimeout bounds a connection attempt to PostgreSQL, unless the URL
+	// says connect_timeout. 0 means 5 s.
+	ConnectTimeout time.Duration
+	// MustExist refuses to create a missing SQLite file: for commands that only look.
+	MustExist bool
+}
+
+// DB keeps calls, jobs, rule sets, audit and outbox in one SQL database. It
+// implements every store of callmodel and is safe for concurrent use.
+type DB struct {
+	dialect *dialect
+	name    string // for messages: kind and place, without a password
+	opts    Options
+	write   *pool
+	read    *pool // the same as write on PostgreSQL
+	group   *group
+}
+
+// The ports.
+var (
+	_ callmodel.JobQueue     = (*DB)(nil)
+	_ callmodel.CallStore    = (*DB)(nil)
+	_ callmodel.RuleSetStore = (*DB)(nil)
+	_ callmodel.AuditLog     = (*DB)(nil)
+	_ callmodel.Outbox       = (*DB)(nil)
+)
+
+// Open connects to the database that rawURL names and checks that it is there:
+//
+//	sqlite:///abs/path.db, sqlite:rel/path.db       a file, made if it is missing
+//	postgres://user:password@host:port/database     or postgresql://
+//
+// It changes no schema: see [DB.Migrate]. A database whose schema is newer
+// than this program is refused. The errors name the database, never its
+// password: CodeInvalid for a URL that can't be read, CodeUnavailable for a
+// database that can't be reached, is locked or can't be written, CodeConflict
+// for a newer schema.
+func Open(ctx context.Context, rawURL string, o *Options) (*DB, error) {
+	d := &DB{}
+	if o != nil {
+		d.opts = *o
+	}
+	if d.opts.MaxConns <= 0 {
+		d.opts.MaxConns = 8
+	}
+	if d.opts.BusyTimeout <= 0 {
+		d.opts.BusyTimeout = 5 * time.Second
+	}
+	if d.opts.ConnectTimeout <= 0 {
+		d.opts.ConnectTimeout = 5 * time.Second
+	}
+	scheme, _, found := strings.Cut(rawURL, ":")
+	switch {
+	case !found:
+		return nil, badURL("%s has no scheme; write sqlite:///abs/path.db or postgres://user@host/database", redact(rawURL))
+	case scheme == "sqlite":
+		if err := d.openSQLite(rawURL); err != nil {
+			return nil, err
+		}
+	case scheme == "postgres" || scheme == "postgresql":
+		d.dialect, d.name = postgresDialect(), "PostgreSQL "+redact(rawURL)
+		db, err := openPostgres(rawURL, &d.opts)
+		if err != nil {
+			return nil, err
+		}
+		d.write = newPool(db, d.dialect)
+		d.read = d.write
+	default:
+		return nil, badURL("%s: %q is not one of sqlite, postgres", redact(rawURL), scheme)
+	}
+	if err := d.Ping(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	if _, err := d.schemaVersion(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func (d *DB) openSQLite(rawURL string) error {
+	path, err := sqlitePath(rawURL)
+	if err != nil {
+		return err
+	}
+	d.dialect, d.name = sqliteDialect(), "SQLite "+path
+	switch info, err := os.Stat(path); {
+	case err == nil && info.IsDir():
+		return badURL("%q names a directory; give a file in it", rawURL)
+	case errors.Is(err, os.ErrNotExist) && d.opts.MustExist:
+		return callmodel.Errorf(callmodel.CodeNotFound, "calldb: %s: there is no such file; check the path, or run \"switchtape migrate up\" to make it", d.name)
+	}
+	write, read, err := openSQLite(path, &d.opts)
+	if err != nil {
+		return d.fail("open", err)
+	}
+	d.write, d.read = newPool(write, d.dialect), newPool(read, d.dialect)
+	d.group = &group{p: d.write}
+	return nil
+}
+
+// Ping checks that the database answers.
+func (d *DB) Ping(ctx context.Context) error {
+	if err := d.write.PingContext(ctx); err != nil {
+		return d.fail("connect", err)
+	}
+	// Opening a file reads nothing of it; this does.
+	var one int
+	err := d.read.QueryRowContext(ctx, "SELECT 1 FROM (SELECT count(*) AS n FROM "+d.catalogue()+") AS tables").Scan(&one)
+	return d.fail("connect", err)
+}
+
+func (d *DB) catalogue() string {
+	if d.dialect.numbered {
+		return "pg_catalog.pg_namespace"
+	}
+	return "sqlite_schema"
+}
+
+// Close closes all connections.
+func (d *DB) Close() error {
+	err := d.write.Close()
+	if d.read != d.write {
+		err = errors.Join(err, d.read.Close())
+	}
+	return err
+}
+
+// String is the database for messages, without its password.
+func (d *DB) String() string { return d.name }
+
+// Now is the database's clock.
+func (d *DB) Now(ctx context.Context) (time.Time, error) {
+	var us int64
+	if err := d.read.QueryRowContext(ctx, d.read.text("SELECT @now")).Scan(&us); err != nil {
+		return time.Time{}, d.fail("read the clock", err)
+	}
+	return time.UnixMicro(us).UTC(), nil
+}
+
+// redact is a database URL without its password, for messages. Of a URL whose
+// password can't be told from the rest only the scheme is shown.
+func redact(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Opaque != "" || u.Scheme == "" || ambiguous(raw) {
+		if scheme, _, ok := strings.Cut(raw, ":"); ok && callmodel.ValidID(scheme) {
+			return scheme + ":…"
+		}
+		return "…"
+	}
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if name := u.User.Username(); name != "" {
+		shown.User = url.User(name)
+	}
+	if host := u.Query().Get("host"); host != "" && u.Host == "" {
+		shown.RawQuery = "host=" + host
+	}
+	return shown.String()
+}
+
+// ambiguous reports a URL that one reader may split elsewhere than another: a
+// password with a bare '@', '/', '?' or '#' would be taken for a host or a
+// path, and shown.
+func ambiguous(raw string) bool {
+	_, rest, _ := strings.Cut(raw, "://")
+	authority := rest
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority = rest[:i]
+	}
+	at := strings.Count(rest, "@")
+	return at > 1 || at != strings.Count(authority, "@") || strings.Contains(rest, "#")
+}

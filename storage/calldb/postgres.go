@@ -1,0 +1,85 @@
+package calldb
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+)
+
+// lineLock is the advisory lock of the functions in migrations/postgres that
+// give out the ids of audit lines and outbox events.
+const lineLock = "7286232109"
+
+// postgresDialect is PostgreSQL 12 or later through pgx.
+func postgresDialect() *dialect {
+	return &dialect{
+		name:       "PostgreSQL",
+		goose:      goose.DialectPostgres,
+		migrations: "migrations/postgres",
+		// The statement's time, not now(), which is the transaction's: a
+		// statement may have waited for others. Stable, so that indexes serve.
+		now:        "(extract(epoch FROM statement_timestamp()) * 1000000)::bigint",
+		forUpdate:  "FOR UPDATE",
+		skipLocked: "FOR UPDATE SKIP LOCKED",
+		numbered:   true,
+		settle:     "SELECT pg_advisory_xact_lock(" + lineLock + ")",
+		retries:    5,
+		classify:   classifyPostgres,
+	}
+}
+
+func openPostgres(raw string, o *Options) (*sql.DB, error) {
+	cfg, err := pgx.ParseConfig(raw)
+	if err != nil || ambiguous(raw) {
+		// pgx's own message may hold what it couldn't parse, password included.
+		return nil, badURL("%s can't be read: check that it has the form postgres://user:password@host:port/database?sslmode=…, with special characters in the password percent-encoded",
+			redact(raw))
+	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = o.ConnectTimeout
+	}
+	if cfg.RuntimeParams["application_name"] == "" {
+		cfg.RuntimeParams["application_name"] = "switchtape"
+	}
+	db := stdlib.OpenDB(*cfg)
+	db.SetMaxOpenConns(o.MaxConns)
+	db.SetMaxIdleConns(o.MaxConns)
+	return db, nil
+}
+
+func classifyPostgres(err error) fault {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		switch {
+		case e.Code == "40001" || e.Code == "40P01": // serialisation failure, deadlock
+			return faultRetry
+		case e.Code == "42P01" || e.Code == "42703" || e.Code == "42883": // no table, column, function
+			return faultNoTable
+		case e.Code == "3D000" || strings.HasPrefix(e.Code, "28"): // no database; authorisation
+			return faultAccess
+		case e.Code == "25006": // read-only: a standby
+			return faultUnavailable
+		case strings.HasPrefix(e.Code, "08"), // connection
+			strings.HasPrefix(e.Code, "53"),  // out of connections, memory, disk
+			strings.HasPrefix(e.Code, "57P"), // shutting down, starting up
+			strings.HasPrefix(e.Code, "58"):  // its system failed
+			return faultUnavailable
+		}
+		return faultOther
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, sql.ErrConnDone) || pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "unexpected EOF") ||
+		strings.Contains(err.Error(), "conn closed") {
+		return faultUnavailable
+	}
+	return faultOther
+}

@@ -1,0 +1,114 @@
+package calldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+)
+
+// PutRuleSet implements callmodel.RuleSetStore. CreatedAt is the database's
+// clock; CreatedBy is the actor where the set doesn't say.
+func (d *DB) PutRuleSet(ctx context.Context, s callmodel.StoredRuleSet, actor string) error {
+	if err := ledger.CheckRuleSet(&s, actor); err != nil {
+		return err
+	}
+	return d.update(ctx, "store a rule set", func(ctx context.Context, t *tx) error {
+		n, err := t.exec(ctx, `INSERT INTO rule_sets (tenant_id, hash, format, body, created_at, created_by) VALUES (?, ?, ?, ?, @now, ?)
+			ON CONFLICT (tenant_id, hash) DO NOTHING`, string(s.TenantID), s.Hash, s.Format, s.Body, s.CreatedBy)
+		if err != nil || n == 0 {
+			return err
+		}
+		return t.audit(ctx, ledger.RuleSetLine(callmodel.AuditRuleSetStored, s.TenantID, s.Hash, actor))
+	})
+}
+
+// ActivateRuleSet implements callmodel.RuleSetStore.
+func (d *DB) ActivateRuleSet(ctx context.Context, tenant callmodel.TenantID, hash, actor string) error {
+	if ledger.CheckKey("hash", hash) != nil || !callmodel.ValidID(string(tenant)) {
+		return callmodel.ErrNotFound
+	}
+	return d.update(ctx, "activate a rule set", func(ctx context.Context, t *tx) error {
+		n, err := t.exec(ctx, `INSERT INTO active_rule_sets (tenant_id, hash, activated_at)
+			SELECT tenant_id, hash, @now FROM rule_sets WHERE tenant_id = ? AND hash = ?
+			ON CONFLICT (tenant_id) DO UPDATE SET hash = excluded.hash, activated_at = excluded.activated_at`, string(tenant), hash)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return callmodel.ErrNotFound
+		}
+		return t.audit(ctx, ledger.RuleSetLine(callmodel.AuditRuleSetActivated, tenant, hash, actor))
+	})
+}
+
+const ruleSetColumns = `r.tenant_id, r.hash, r.format, r.created_at, r.created_by, CASE WHEN a.hash IS NULL THEN 0 ELSE 1 END`
+
+const ruleSetTables = ` FROM rule_sets r LEFT JOIN active_rule_sets a ON a.tenant_id = r.tenant_id AND a.hash = r.hash WHERE r.tenant_id = ?`
+
+func scanRuleSet(s scanner, r *callmodel.StoredRuleSet, more ...any) error {
+	var at, active int64
+	if err := s.Scan(append([]any{&r.TenantID, &r.Hash, &r.Format, &at, &r.CreatedBy, &active}, more...)...); err != nil {
+		return err
+	}
+	r.CreatedAt, r.Active = ledger.Time(at), active == 1
+	return nil
+}
+
+// ActiveRuleSet implements callmodel.RuleSetStore.
+func (d *DB) ActiveRuleSet(ctx context.Context, tenant callmodel.TenantID) (callmodel.StoredRuleSet, error) {
+	return d.ruleSet(ctx, tenant, " AND a.hash IS NOT NULL")
+}
+
+// RuleSet implements callmodel.RuleSetStore.
+func (d *DB) RuleSet(ctx context.Context, tenant callmodel.TenantID, hash string) (callmodel.StoredRuleSet, error) {
+	if ledger.CheckKey("hash", hash) != nil {
+		return callmodel.StoredRuleSet{}, callmodel.ErrNotFound
+	}
+	return d.ruleSet(ctx, tenant, " AND r.hash = ?", hash)
+}
+
+func (d *DB) ruleSet(ctx context.Context, tenant callmodel.TenantID, and string, args ...any) (callmodel.StoredRuleSet, error) {
+	if !callmodel.ValidID(string(tenant)) {
+		return callmodel.StoredRuleSet{}, callmodel.ErrNotFound
+	}
+	var r callmodel.StoredRuleSet
+	err := d.view(ctx, "read a rule set", func(ctx context.Context, t *tx) error {
+		r = callmodel.StoredRuleSet{}
+		err := scanRuleSet(t.row(ctx, "SELECT "+ruleSetColumns+", r.body"+ruleSetTables+and,
+			append([]any{string(tenant)}, args...)...), &r, &r.Body)
+		if errors.Is(err, sql.ErrNoRows) {
+			return callmodel.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return callmodel.StoredRuleSet{}, err
+	}
+	return r, nil
+}
+
+// RuleSets implements callmodel.RuleSetStore.
+func (d *DB) RuleSets(ctx context.Context, tenant callmodel.TenantID) ([]callmodel.StoredRuleSet, error) {
+	if !callmodel.ValidID(string(tenant)) {
+		return []callmodel.StoredRuleSet{}, nil
+	}
+	var all []callmodel.StoredRuleSet
+	err := d.view(ctx, "list rule sets", func(ctx context.Context, t *tx) error {
+		all = []callmodel.StoredRuleSet{}
+		return t.each(ctx, func(s scanner) error {
+			var r callmodel.StoredRuleSet
+			if err := scanRuleSet(s, &r); err != nil {
+				return err
+			}
+			all = append(all, r)
+			return nil
+		}, "SELECT "+ruleSetColumns+ruleSetTables+" ORDER BY r.seq DESC", string(tenant))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}

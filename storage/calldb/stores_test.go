@@ -1,0 +1,54 @@
+package calldb_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/storetest"
+	"github.com/switchtape/switchtape/storage/storetest/pgtest"
+)
+
+func sqliteURL(t testing.TB) string {
+	t.Helper()
+	return calldb.SQLiteURL(filepath.Join(t.TempDir(), "ledger #1 50%?.db"))
+}
+
+// onBoth runs test on an empty database of each kind.
+func onBoth(t *testing.T, test func(t *testing.T, at string)) {
+	t.Helper()
+	for name, at := range map[string]func(testing.TB) string{"SQLite": sqliteURL, "PostgreSQL": pgtest.URL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, at(t))
+		})
+	}
+}
+
+func open(t testing.TB, at string) *calldb.DB {
+	t.Helper()
+	db, err := calldb.Open(t.Context(), at, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+func migrated(t testing.TB, at string) *calldb.DB {
+	t.Helper()
+	db := open(t, at)
+	_, err := db.Migrate(t.Context())
+	require.NoError(t, err)
+	return db
+}
+
+func TestStores(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]func(testing.TB) string{"SQLite": sqliteURL, "PostgreSQL": pgtest.URL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.All(t, func(t *testing.T) storetest.Env { t.Helper(); return storetest.Of(migrated(t, at(t))) })
+		})
+	}
+}

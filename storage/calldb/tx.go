@@ -1,0 +1,134 @@
+package calldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// tx is one transaction. Every lock on a row is taken before the first line is
+// added to the audit log or the outbox: those hold a lock that their readers
+// wait for, and a writer that then waited for a row could close a circle.
+type tx struct {
+	p  *pool
+	tx *sql.Tx
+}
+
+func (t *tx) exec(ctx context.Context, template string, args ...any) (int64, error) {
+	var res sql.Result
+	var err error
+	if s := t.stmt(ctx, template); s != nil {
+		res, err = s.ExecContext(ctx, args...)
+	} else {
+		res, err = t.tx.ExecContext(ctx, t.p.text(template), args...)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// row runs a query of at most one row; sql.ErrNoRows comes from Scan.
+func (t *tx) row(ctx context.Context, template string, args ...any) scanner {
+	if s := t.stmt(ctx, template); s != nil {
+		return s.QueryRowContext(ctx, args...)
+	}
+	return t.tx.QueryRowContext(ctx, t.p.text(template), args...)
+}
+
+// each runs a query and calls scan for every row.
+func (t *tx) each(ctx context.Context, scan func(scanner) error, template string, args ...any) error {
+	var rows *sql.Rows
+	var err error
+	if s := t.stmt(ctx, template); s != nil {
+		rows, err = s.QueryContext(ctx, args...) //nolint:sqlclosecheck // closed by eachRow
+	} else {
+		rows, err = t.tx.QueryContext(ctx, t.p.text(template), args...) //nolint:sqlclosecheck // closed by eachRow
+	}
+	if err != nil {
+		return err
+	}
+	return eachRow(rows, scan)
+}
+
+func eachRow(rows *sql.Rows, scan func(scanner) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// stmt is the prepared statement for the template; nil where the driver keeps
+// its own, or when it is still to be prepared.
+func (t *tx) stmt(ctx context.Context, template string) *sql.Stmt {
+	if !t.p.d.prepare {
+		return nil
+	}
+	if s := t.p.prepared(t.p.text(template)); s != nil {
+		return t.tx.StmtContext(ctx, s)
+	}
+	return nil
+}
+
+type scanner interface{ Scan(dest ...any) error }
+
+// update runs fn in a transaction that writes, again if the database asks for
+// it. fn may run several times: it must set its results anew each time.
+func (d *DB) update(ctx context.Context, op string, fn func(context.Context, *tx) error) error {
+	var err error
+	for try := 0; ; try++ {
+		if d.dialect.group {
+			err = d.group.do(ctx, fn)
+		} else {
+			err = d.once(ctx, d.write, fn)
+		}
+		if err == nil || try >= d.dialect.retries || d.dialect.classify(err) != faultRetry {
+			break
+		}
+		if !pause(ctx, time.Duration(1+rand.IntN(10<<min(try, 4)))*time.Millisecond) { //nolint:gosec // jitter needs no secrecy
+			break
+		}
+	}
+	return d.fail(op, err)
+}
+
+func (d *DB) once(ctx context.Context, p *pool, fn func(context.Context, *tx) error) error {
+	t, err := p.begin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := fn(ctx, &tx{p: p, tx: t}); err != nil {
+		return errors.Join(err, rolledBack(t))
+	}
+	return t.Commit()
+}
+
+// rolledBack undoes t. That it was undone already is no news.
+func rolledBack(t *sql.Tx) error {
+	if err := t.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
+		return err
+	}
+	return nil
+}
+
+// view runs fn on a consistent view of the database. It writes nothing.
+func (d *DB) view(ctx context.Context, op string, fn func(context.Context, *tx) error) error {
+	return d.fail(op, d.once(ctx, d.read, fn))
+}
+
+// pause waits; false if ctx ended first.
+func pause(ctx context.Context, wait time.Duration) bool {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

@@ -1,0 +1,382 @@
+package storetest
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// CallStore is what callmodel.CallStore promises, with the jobs and audit
+// lines that its transactions write.
+func CallStore(t *testing.T, open func(t *testing.T) Env) {
+	t.Helper()
+	runAll(t, open, []run{
+		{"CreateReadsBack", createReadsBack},
+		{"CreateConflict", createConflict},
+		{"IdempotencyKeys", idempotencyKeys},
+		{"IdempotencyKeysAtOnce", idempotencyAtOnce},
+		{"TenantsAreApart", tenantsApart},
+		{"EventsMoveTheCall", eventsMove},
+		{"EventTwice", eventTwice},
+		{"EventWithoutTime", eventWithoutTime},
+		{"IllegalMoveChangesNothing", illegalMove},
+		{"EndedEnqueues", endedEnqueues},
+		{"EndedRefusedEnqueuesNothing", endedRefused},
+		{"EventsAtOnce", eventsAtOnce},
+		{"Pages", pages},
+		{"Filters", filters},
+	})
+}
+
+func createReadsBack(t *testing.T, e Env) {
+	c := e.create(t, "c1")
+	got := e.call(t, "acme", "c1")
+	same(t, c, got)
+	require.True(t, got.CreatedAt.Equal(started), "to the nanosecond")
+	lines := e.actions(t, "acme", callmodel.AuditCallCreated)
+	require.Len(t, lines, 1)
+	require.Equal(t, "api-key-1", lines[0].Actor)
+	require.Equal(t, "c1", lines[0].Subject)
+
+	n := NewCall("c2")
+	n.Call.State, n.Call.Decision, n.Call.CreatedAt = callmodel.CallRejected, nil, time.Time{}
+	_, err := e.Calls.CreateCall(t.Context(), n)
+	require.NoError(t, err)
+	require.Len(t, e.actions(t, "acme", callmodel.AuditCallRejected), 1)
+	require.False(t, e.call(t, "acme", "c2").CreatedAt.IsZero(), "the database's clock")
+
+	n = NewCall("../c3")
+	_, err = e.Calls.CreateCall(t.Context(), n)
+	requireCode(t, callmodel.CodeInvalid, err)
+}
+
+func createConflict(t *testing.T, e Env) {
+	c := e.create(t, "c1")
+	n := NewCall("c1")
+	n.Call.Priority, n.IdempotencyKey, n.RequestSHA256, n.StatusCode = 9, "k", "s", 201
+	_, err := e.Calls.CreateCall(t.Context(), n)
+	requireCode(t, callmodel.CodeConflict, err)
+	same(t, c, e.call(t, "acme", "c1"))
+	require.Len(t, e.actions(t, "acme", callmodel.AuditCallCreated), 1)
+	r, err := e.Calls.Replay(t.Context(), "acme", "k", "s")
+	require.NoError(t, err)
+	require.Nil(t, r, "the key of a refused call is free")
+}
+
+func idempotencyKeys(t *testing.T, e Env) {
+	r, err := e.Calls.Replay(t.Context(), "acme", "k1", "aa")
+	require.NoError(t, err)
+	require.Nil(t, r)
+
+	body := []byte("{\"id\":\"c1\", \"odd\": \"\x00\xff\"}\n")
+	n := NewCall("c1")
+	n.IdempotencyKey, n.RequestSHA256, n.StatusCode, n.Response = "k1", "aa", 201, body
+	r, err = e.Calls.CreateCall(t.Context(), n)
+	require.NoError(t, err)
+	require.Nil(t, r)
+
+	n.Call.ID, n.Response, n.StatusCode = "c2", []byte("other"), 200
+	r, err = e.Calls.CreateCall(t.Context(), n)
+	require.NoError(t, err)
+	require.Equal(t, &callmodel.StoredResponse{StatusCode: 201, Body: body}, r, "the same bytes")
+	_, err = e.Calls.Call(t.Context(), "acme", "c2")
+	require.ErrorIs(t, err, callmodel.ErrNotFound)
+	r, err = e.Calls.Replay(t.Context(), "acme", "k1", "aa")
+	require.NoError(t, err)
+	require.Equal(t, body, r.Body)
+
+	n.RequestSHA256 = "bb"
+	_, err = e.Calls.CreateCall(t.Context(), n)
+	require.ErrorIs(t, err, callmodel.ErrIdempotencyMismatch)
+	_, err = e.Calls.Replay(t.Context(), "acme", "k1", "bb")
+	require.ErrorIs(t, err, callmodel.ErrIdempotencyMismatch)
+	require.Len(t, e.actions(t, "acme", callmodel.AuditCallCreated), 1)
+
+	// Another tenant's key of the same name is another key.
+	r, err = e.Calls.Replay(t.Context(), "umbrella", "k1", "bb")
+	require.NoError(t, err)
+	require.Nil(t, r)
+	n.Call.TenantID = "umbrella"
+	r, err = e.Calls.CreateCall(t.Context(), n)
+	require.NoError(t, err)
+	require.Nil(t, r)
+
+	n.IdempotencyKey = string(make([]byte, 1000))
+	_, err = e.Calls.CreateCall(t.Context(), n)
+	requireCode(t, callmodel.CodeInvalid, err)
+}
+
+func idempotencyAtOnce(t *testing.T, e Env) {
+	const many = 12
+	var mu sync.Mutex
+	fresh := 0
+	var wg sync.WaitGroup
+	for _, name := range names("c", many) {
+		wg.Go(func() {
+			n := NewCall(name)
+			n.IdempotencyKey, n.RequestSHA256, n.StatusCode, n.Response = "k", "aa", 201, []byte(name)
+			r, err := e.Calls.CreateCall(t.Context(), n)
+			assert.NoError(t, err)
+			if r == nil {
+				mu.Lock()
+				fresh++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	require.Equal(t, 1, fresh)
+	page, err := e.Calls.Calls(t.Context(), "acme", callmodel.CallFilter{})
+	require.NoError(t, err)
+	require.Len(t, page.Calls, 1)
+}
+
+func tenantsApart(t *testing.T, e Env) {
+	c := e.create(t, "c1")
+	for _, other := range []callmodel.TenantID{"umbrella", "ACME", "acme'--", "", "\x00"} {
+		_, err := e.Calls.Call(t.Context(), other, "c1")
+		require.ErrorIs(t, err, callmodel.ErrNotFound)
+		_, err = e.Calls.AppendEvent(t.Context(), other, "c1", callmodel.CallEvent{ID: "e1", Type: callmodel.EventRinging}, "x", nil)
+		require.ErrorIs(t, err, callmodel.ErrNotFound)
+		_, err = e.Calls.CallEvents(t.Context(), other, "c1")
+		require.ErrorIs(t, err, callmodel.ErrNotFound)
+		page, err := e.Calls.Calls(t.Context(), other, callmodel.CallFilter{})
+		require.NoError(t, err)
+		require.Empty(t, page.Calls)
+		lines, err := e.Audit.AuditEvents(t.Context(), other, 0, 100)
+		require.NoError(t, err)
+		require.Empty(t, lines)
+	}
+	same(t, c, e.call(t, "acme", "c1"))
+
+	// A tenant can't learn which ids others use: its own are its own.
+	n := NewCall("c1")
+	n.Call.TenantID, n.Call.Priority = "umbrella", 9
+	_, err := e.Calls.CreateCall(t.Context(), n)
+	require.NoError(t, err)
+	require.Equal(t, 3, e.call(t, "acme", "c1").Priority)
+	require.Equal(t, 9, e.call(t, "umbrella", "c1").Priority)
+
+	// And a recording finds its own tenant's call.
+	spec := Request("c1")
+	spec.Spec.TenantID = "umbrella"
+	e.enqueue(t, spec)
+	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), Result("c1")))
+	require.Empty(t, e.call(t, "acme", "c1").Recordings)
+	require.Len(t, e.call(t, "umbrella", "c1").Recordings, 1)
+	require.Empty(t, e.actions(t, "acme", callmodel.AuditJobCompleted))
+}
+
+func eventsMove(t *testing.T, e Env) {
+	e.create(t, "c1")
+	at := started.Add(time.Second)
+	events := []callmodel.CallEvent{
+		{ID: "e1", Type: callmodel.EventRinging, At: at},
+		{ID: "e2", Type: callmodel.EventFailed, At: at.Add(1), Cause: &callmodel.Cause{SIP: 503}},
+		{ID: "e0", Type: callmodel.EventRinging, At: at.Add(2)},
+		{ID: "e9", Type: callmodel.EventAnswered, At: at.Add(3)},
+	}
+	want := NewCall("c1").Call
+	for _, ev := range events {
+		_, err := want.Apply(ev, Defaults())
+		require.NoError(t, err)
+		same(t, want, e.event(t, "c1", ev))
+		same(t, want, e.call(t, "acme", "c1"))
+	}
+	got, err := e.Calls.CallEvents(t.Context(), "acme", "c1")
+	require.NoError(t, err)
+	same(t, events, got)
+	lines := e.actions(t, "acme", callmodel.AuditCallEvent)
+	require.Len(t, lines, 4)
+	require.Equal(t, "pbx-1", lines[0].Actor)
+	_, err = e.Calls.CallEvents(t.Context(), "acme", "c2")
+	require.ErrorIs(t, err, callmodel.ErrNotFound)
+}
+
+func eventTwice(t *testing.T, e Env) {
+	e.create(t, "c1")
+	ringing := callmodel.CallEvent{ID: "e1", Type: callmodel.EventRinging, At: started.Add(time.Second)}
+	first := e.event(t, "c1", ringing)
+	same(t, first, e.event(t, "c1", ringing))
+	changed := callmodel.CallEvent{ID: "e1", Type: callmodel.EventAnswered, At: started.Add(time.Minute)}
+	same(t, first, e.event(t, "c1", changed), "the id was seen")
+	ended := callmodel.CallEvent{ID: "e2", Type: callmodel.EventEnded, At: started.Add(time.Minute), Legs: Spec("c1").Legs}
+	last := e.event(t, "c1", ended)
+	same(t, last, e.event(t, "c1", ended), "even though nothing can move an ended call")
+	got, err := e.Calls.CallEvents(t.Context(), "acme", "c1")
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+	require.Len(t, e.actions(t, "acme", callmodel.AuditCallEvent), 2)
+	require.Len(t, e.actions(t, "acme", callmodel.AuditJobEnqueued), 1)
+
+	e.create(t, "c2")
+	ringing2 := ringing
+	require.Equal(t, callmodel.CallRinging, e.event(t, "c2", ringing2).State, "event ids count within their call")
+}
+
+func eventWithoutTime(t *testing.T, e Env) {
+	e.create(t, "c1")
+	c := e.event(t, "c1", callmodel.CallEvent{ID: "e1", Type: callmodel.EventRinging})
+	require.False(t, c.RingingAt.IsZero())
+	events, err := e.Calls.CallEvents(t.Context(), "acme", "c1")
+	require.NoError(t, err)
+	require.True(t, events[0].At.Equal(c.RingingAt))
+}
+
+func illegalMove(t *testing.T, e Env) {
+	e.create(t, "c1")
+	at := started.Add(time.Minute)
+	before := e.event(t, "c1", callmodel.CallEvent{ID: "e1", Type: callmodel.EventAnswered, At: at})
+	_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", callmodel.CallEvent{ID: "e2", Type: callmodel.EventRinging, At: at}, "x", Defaults())
+	requireIllegal(t, err)
+	_, err = e.Calls.AppendEvent(t.Context(), "acme", "c1", callmodel.CallEvent{ID: "e/3", Type: "sung", At: at}, "x", Defaults())
+	requireCode(t, callmodel.CodeInvalid, err)
+	_, err = e.Calls.AppendEvent(t.Context(), "acme", "c1", callmodel.CallEvent{ID: "e4", Type: callmodel.EventEnded, At: started}, "x", Defaults())
+	requireCode(t, callmodel.CodeInvalid, err)
+	same(t, before, e.call(t, "acme", "c1"))
+	events, err := e.Calls.CallEvents(t.Context(), "acme", "c1")
+	require.NoError(t, err)
+	require.Len(t, events, 1)
+	require.Len(t, e.actions(t, "acme", callmodel.AuditCallEvent), 1)
+	require.Empty(t, e.actions(t, "acme", callmodel.AuditJobEnqueued))
+}
+
+func endedEnqueues(t *testing.T, e Env) {
+	e.create(t, "c1")
+	e.event(t, "c1", callmodel.CallEvent{ID: "e1", Type: callmodel.EventAnswered, At: started})
+	c := e.event(t, "c1", callmodel.CallEvent{
+		ID: "e2", Type: callmodel.EventEnded, At: started.Add(time.Minute), Legs: Spec("c1").Legs, Host: "pbx-9",
+	})
+	require.Equal(t, callmodel.CallEnded, c.State)
+	jobs, err := e.Jobs.Jobs(t.Context(), callmodel.JobFilter{})
+	require.NoError(t, err)
+	require.Len(t, jobs, 1)
+	require.Equal(t, "pbx-9", jobs[0].Queue)
+	require.Equal(t, 3, jobs[0].Priority)
+	require.Equal(t, callmodel.JobQueued, jobs[0].State)
+	same(t, Spec("c1"), jobs[0].Spec)
+	lines := e.actions(t, "acme", callmodel.AuditJobEnqueued)
+	require.Len(t, lines, 1)
+	require.Equal(t, "pbx-1", lines[0].Actor)
+
+	// A call that is not to be recorded makes no job.
+	n := NewCall("c2")
+	n.Call.Recording = nil
+	_, err = e.Calls.CreateCall(t.Context(), n)
+	require.NoError(t, err)
+	e.event(t, "c2", callmodel.CallEvent{ID: "e1", Type: callmodel.EventEnded, At: started.Add(time.Minute)})
+	require.Len(t, e.actions(t, "acme", callmodel.AuditJobEnqueued), 1)
+}
+
+// endedRefused: the job can't be made, so the call doesn't move either.
+func endedRefused(t *testing.T, e Env) {
+	e.create(t, "c1")
+	before := e.event(t, "c1", callmodel.CallEvent{ID: "e1", Type: callmodel.EventAnswered, At: started})
+	legs := append(Spec("c1").Legs, callmodel.LegSpec{Name: "third", Segments: []callmodel.SegmentSpec{{URI: "x.wav"}}})
+	ended := callmodel.CallEvent{ID: "e2", Type: callmodel.EventEnded, At: started.Add(time.Minute), Legs: legs}
+	_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", ended, "x", Defaults()) // stereo holds two
+	requireCode(t, callmodel.CodeInvalid, err)
+	same(t, before, e.call(t, "acme", "c1"))
+	ended.Legs = Spec("c1").Legs
+	require.Equal(t, callmodel.CallEnded, e.event(t, "c1", ended).State, "the event's id is still free")
+}
+
+func eventsAtOnce(t *testing.T, e Env) {
+	e.create(t, "c1")
+	e.event(t, "c1", callmodel.CallEvent{ID: "e1", Type: callmodel.EventAnswered, At: started})
+	var mu sync.Mutex
+	moved := 0
+	var wg sync.WaitGroup
+	for _, id := range names("e", 10) {
+		wg.Go(func() {
+			_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", callmodel.CallEvent{
+				ID: "x" + id, Type: callmodel.EventEnded, At: started.Add(time.Minute), Legs: Spec("c1").Legs,
+			}, "pbx", Defaults())
+			if err == nil {
+				mu.Lock()
+				moved++
+				mu.Unlock()
+				return
+			}
+			var illegal *callmodel.TransitionError
+			assert.ErrorAs(t, err, &illegal)
+		})
+	}
+	wg.Wait()
+	require.Equal(t, 1, moved)
+	require.Len(t, e.actions(t, "acme", callmodel.AuditJobEnqueued), 1)
+	events, err := e.Calls.CallEvents(t.Context(), "acme", "c1")
+	require.NoError(t, err)
+	require.Len(t, events, 2)
+}
+
+func pages(t *testing.T, e Env) {
+	const n = 23
+	for i, name := range names("c", n) {
+		c := NewCall(name)
+		c.Call.CreatedAt = started.Add(time.Duration(i/3) * time.Second) // ties too
+		_, err := e.Calls.CreateCall(t.Context(), c)
+		require.NoError(t, err)
+	}
+	var seen []callmodel.CallID
+	for before := ""; ; {
+		page, err := e.Calls.Calls(t.Context(), "acme", callmodel.CallFilter{Limit: 5, Before: before})
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page.Calls), 5)
+		for _, c := range page.Calls {
+			seen = append(seen, c.ID)
+		}
+		if page.Next == "" {
+			break
+		}
+		before = page.Next
+		late := NewCall("late" + string(seen[len(seen)-1]))
+		late.Call.CreatedAt = started.Add(time.Hour)
+		_, err = e.Calls.CreateCall(t.Context(), late) // newer calls don't shift the pages
+		require.NoError(t, err)
+		require.Less(t, len(seen), 100)
+	}
+	want := make([]callmodel.CallID, n)
+	for i, name := range names("c", n) {
+		want[n-1-i] = callmodel.CallID(name)
+	}
+	require.Equal(t, want, seen)
+
+	for _, bad := range []string{"rubbish", "!", "MQ", string(make([]byte, 5000))} {
+		_, err := e.Calls.Calls(t.Context(), "acme", callmodel.CallFilter{Before: bad})
+		requireCode(t, callmodel.CodeInvalid, err)
+	}
+	page, err := e.Calls.Calls(t.Context(), "acme", callmodel.CallFilter{Limit: n + 10})
+	require.NoError(t, err)
+	require.Empty(t, page.Next)
+}
+
+func filters(t *testing.T, e Env) {
+	for i, name := range names("c", 6) {
+		c := NewCall(name)
+		if i < 2 {
+			c.Call.From.Number = "+12025550111"
+		}
+		if i == 2 {
+			c.Call.To.Number = "+12025550111"
+		}
+		_, err := e.Calls.CreateCall(t.Context(), c)
+		require.NoError(t, err)
+	}
+	e.event(t, "c0001", callmodel.CallEvent{ID: "e", Type: callmodel.EventAnswered})
+	count := func(f callmodel.CallFilter) int {
+		page, err := e.Calls.Calls(t.Context(), "acme", f)
+		require.NoError(t, err)
+		return len(page.Calls)
+	}
+	require.Equal(t, 6, count(callmodel.CallFilter{}))
+	require.Equal(t, 3, count(callmodel.CallFilter{Number: "+12025550111"}))
+	require.Equal(t, 1, count(callmodel.CallFilter{Number: "+12025550111", State: callmodel.CallAnswered}))
+	require.Equal(t, 5, count(callmodel.CallFilter{State: callmodel.CallRouted}))
+	require.Equal(t, 0, count(callmodel.CallFilter{Number: "' OR 1=1 --\x00"}))
+}

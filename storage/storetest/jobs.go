@@ -1,0 +1,251 @@
+package storetest
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// JobQueue is what callmodel.JobQueue promises, with the call record, the
+// audit log and the outbox that its transactions write to.
+func JobQueue(t *testing.T, open func(t *testing.T) Env) {
+	t.Helper()
+	runAll(t, open, slices.Concat(jobRuns(), leaseRuns(), endRuns()))
+}
+
+func jobRuns() []run {
+	return []run{
+		{"EnqueueReadsBack", enqueueReadsBack},
+		{"EnqueueIsIdempotent", enqueueIsIdempotent},
+		{"EnqueueRefusesFaults", enqueueRefusesFaults},
+		{"EnqueueAtOnceMakesOne", enqueueAtOnceMakesOne},
+		{"ListsInOrderOfCreation", listsInOrder},
+		{"UnknownJobs", unknownJobs},
+		{"OperatorMoves", operatorMoves},
+		{"Stats", stats},
+	}
+}
+
+func enqueueReadsBack(t *testing.T, e Env) {
+	r := Request("c1")
+	r.Queue, r.Priority = "pbx-7", 4
+	id := e.enqueue(t, r)
+	require.True(t, callmodel.ValidID(string(id)), id)
+	j := e.job(t, id)
+	same(t, r.Spec, j.Spec)
+	require.Equal(t, callmodel.JobQueued, j.State)
+	require.Equal(t, "pbx-7", j.Queue)
+	require.Equal(t, 4, j.Priority)
+	require.Zero(t, j.Attempts)
+	require.False(t, j.CreatedAt.IsZero())
+	require.Equal(t, j.CreatedAt, j.RunAt)
+	require.True(t, j.LeaseUntil.IsZero() && j.FinishedAt.IsZero() && j.Result == nil && j.Worker == "" && j.LastError == "")
+
+	r = Request("c2")
+	require.Equal(t, callmodel.DefaultQueue, e.job(t, e.enqueue(t, r)).Queue)
+	lines := e.actions(t, "acme", callmodel.AuditJobEnqueued)
+	require.Len(t, lines, 2)
+	require.Equal(t, string(id), lines[0].Subject)
+}
+
+func enqueueIsIdempotent(t *testing.T, e Env) {
+	id := e.enqueue(t, Request("c1"))
+	changed := Request("c1")
+	changed.Priority = 9
+	for range 3 {
+		again, created, err := e.Jobs.Enqueue(t.Context(), changed)
+		require.NoError(t, err)
+		require.False(t, created)
+		require.Equal(t, id, again)
+	}
+	require.Zero(t, e.job(t, id).Priority, "the first one stands")
+
+	other := Request("c1")
+	other.Spec.TenantID = "umbrella"
+	require.NotEqual(t, id, e.enqueue(t, other), "another tenant's recording is another")
+	require.Len(t, e.actions(t, "acme", callmodel.AuditJobEnqueued), 1)
+
+	// Done is final: the same recording never runs again.
+	for range 2 {
+		l := e.one(t, "w")
+		require.NoError(t, e.Jobs.Complete(t.Context(), l, Result("c1")))
+	}
+	again, created, err := e.Jobs.Enqueue(t.Context(), Request("c1"))
+	require.NoError(t, err)
+	require.False(t, created)
+	require.Equal(t, id, again)
+	require.Empty(t, e.claim(t, callmodel.ClaimRequest{Worker: "w"}))
+}
+
+func enqueueRefusesFaults(t *testing.T, e Env) {
+	r := Request("c1")
+	r.Spec.Legs, r.Queue = nil, "../etc"
+	_, _, err := e.Jobs.Enqueue(t.Context(), r)
+	var faults callmodel.FieldErrors
+	require.ErrorAs(t, err, &faults)
+	require.GreaterOrEqual(t, len(faults), 2, "all at once: %v", err)
+	jobs, err := e.Jobs.Jobs(t.Context(), callmodel.JobFilter{})
+	require.NoError(t, err)
+	require.Empty(t, jobs)
+}
+
+func enqueueAtOnceMakesOne(t *testing.T, e Env) {
+	const many = 16
+	ids, made := make([]callmodel.JobID, many), make([]bool, many)
+	var wg sync.WaitGroup
+	for i := range many {
+		wg.Go(func() {
+			var err error
+			ids[i], made[i], err = e.Jobs.Enqueue(t.Context(), Request("c1"))
+			assert.NoError(t, err)
+		})
+	}
+	wg.Wait()
+	created := 0
+	for i := range many {
+		require.Equal(t, ids[0], ids[i])
+		if made[i] {
+			created++
+		}
+	}
+	require.Equal(t, 1, created)
+}
+
+func listsInOrder(t *testing.T, e Env) {
+	var ids []callmodel.JobID
+	for i, name := range names("c", 25) {
+		r := Request(name)
+		if i%5 == 0 {
+			r.Spec.TenantID = "umbrella"
+		}
+		if i%2 == 0 {
+			r.Queue = "pbx-1"
+		}
+		ids = append(ids, e.enqueue(t, r))
+	}
+	require.True(t, slices.IsSorted(ids), "ids sort in the order of creation")
+	var seen []callmodel.JobID
+	for after := callmodel.JobID(""); ; {
+		page, err := e.Jobs.Jobs(t.Context(), callmodel.JobFilter{Limit: 10, After: after})
+		require.NoError(t, err)
+		if len(page) == 0 {
+			break
+		}
+		for _, j := range page {
+			seen = append(seen, j.ID)
+		}
+		after = seen[len(seen)-1]
+		e.enqueue(t, Request("late"+string(after))) // the pages don't shift
+		if len(seen) > 100 {
+			break
+		}
+	}
+	require.Equal(t, ids, seen[:25])
+
+	count := func(f callmodel.JobFilter) int {
+		f.Limit = 1000
+		page, err := e.Jobs.Jobs(t.Context(), f)
+		require.NoError(t, err)
+		return len(page)
+	}
+	require.Equal(t, 5, count(callmodel.JobFilter{TenantID: "umbrella"}))
+	require.Equal(t, 13, count(callmodel.JobFilter{Queue: "pbx-1"}))
+	require.Equal(t, 2, count(callmodel.JobFilter{Queue: callmodel.DefaultQueue, TenantID: "umbrella"}))
+	require.Equal(t, 0, count(callmodel.JobFilter{State: callmodel.JobDone}))
+	require.Equal(t, 0, count(callmodel.JobFilter{TenantID: "a'; DROP TABLE jobs; --\x00"}))
+	_, err := e.Jobs.Jobs(t.Context(), callmodel.JobFilter{After: "rubbish"})
+	requireCode(t, callmodel.CodeInvalid, err)
+}
+
+func unknownJobs(t *testing.T, e Env) {
+	id := e.enqueue(t, Request("c1"))
+	guess := callmodel.JobID(string(id[:len(id)-1]) + map[bool]string{true: "1", false: "0"}[strings.HasSuffix(string(id), "0")])
+	for _, id := range []callmodel.JobID{"", "nope", guess, "j\x00", "j000000000001-00000000'"} {
+		_, err := e.Jobs.Job(t.Context(), id)
+		require.ErrorIs(t, err, callmodel.ErrNotFound, "%q", id)
+		require.ErrorIs(t, e.Jobs.Retry(t.Context(), id, "ann"), callmodel.ErrNotFound)
+		require.ErrorIs(t, e.Jobs.Quarantine(t.Context(), id, "ann", "why"), callmodel.ErrNotFound)
+		l := callmodel.Lease{Job: callmodel.Job{ID: id}, Token: 1, Worker: "w"}
+		require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, Result("c1")), callmodel.ErrLeaseLost)
+		require.ErrorIs(t, e.Jobs.Fail(t.Context(), l, callmodel.Failure{}), callmodel.ErrLeaseLost)
+		require.ErrorIs(t, e.Jobs.Release(t.Context(), l), callmodel.ErrLeaseLost)
+		_, err = e.Jobs.Extend(t.Context(), l, long)
+		require.ErrorIs(t, err, callmodel.ErrLeaseLost)
+	}
+	require.Equal(t, callmodel.JobQueued, e.job(t, id).State)
+}
+
+func operatorMoves(t *testing.T, e Env) {
+	e.create(t, "c1")
+	id := e.enqueue(t, Request("c1"))
+	requireIllegal(t, e.Jobs.Retry(t.Context(), id, "ann"))
+	require.Equal(t, callmodel.JobQueued, e.job(t, id).State)
+
+	require.NoError(t, e.Jobs.Quarantine(t.Context(), id, "ann", "it is a fax\x00"))
+	j := e.job(t, id)
+	require.Equal(t, callmodel.JobQuarantined, j.State)
+	require.Contains(t, j.LastError, "it is a fax")
+	requireIllegal(t, e.Jobs.Quarantine(t.Context(), id, "ann", "again"))
+	require.Empty(t, e.claim(t, callmodel.ClaimRequest{Worker: "w"}))
+
+	rec := e.call(t, "acme", "c1").Recordings
+	require.Len(t, rec, 1)
+	require.Equal(t, callmodel.StatusQuarantined, rec[0].Status)
+	require.Contains(t, rec[0].Reason, "it is a fax")
+	require.Len(t, e.outbox(t), 1)
+	lines := e.actions(t, "acme", callmodel.AuditJobQuarantined)
+	require.Len(t, lines, 1)
+	require.Equal(t, "ann", lines[0].Actor)
+
+	require.NoError(t, e.Jobs.Retry(t.Context(), id, "bob"))
+	require.Equal(t, callmodel.JobQueued, e.job(t, id).State)
+	retried := e.actions(t, "acme", callmodel.AuditJobRetried)
+	require.Len(t, retried, 1)
+	require.Equal(t, "bob", retried[0].Actor)
+
+	require.NoError(t, e.Jobs.Quarantine(t.Context(), id, "ann", "a second time"))
+	require.Len(t, e.outbox(t), 2, "quarantined again is news")
+	require.NoError(t, e.Jobs.Retry(t.Context(), id, "bob"))
+
+	// Under a worker's hands: its lease is lost.
+	l := e.one(t, "w")
+	require.NoError(t, e.Jobs.Quarantine(t.Context(), id, "ann", "stop it"))
+	require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, Result("c1")), callmodel.ErrLeaseLost)
+	require.NoError(t, e.Jobs.Retry(t.Context(), id, "bob"))
+	require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, Result("c1")), callmodel.ErrLeaseLost)
+
+	l = e.one(t, "w")
+	require.NoError(t, e.Jobs.Complete(t.Context(), l, Result("c1")))
+	requireIllegal(t, e.Jobs.Quarantine(t.Context(), id, "ann", "too late"))
+	requireIllegal(t, e.Jobs.Retry(t.Context(), id, "ann"))
+	rec = e.call(t, "acme", "c1").Recordings
+	require.Len(t, rec, 1, "the entry is replaced")
+	require.Equal(t, callmodel.StatusCompletedDegraded, rec[0].Status)
+}
+
+func stats(t *testing.T, e Env) {
+	q, err := e.Jobs.Stats(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, q)
+	for _, n := range names("c", 6) {
+		e.enqueue(t, Request(n))
+	}
+	leases := e.claim(t, callmodel.ClaimRequest{Worker: "w", Limit: 4, TTL: long})
+	require.Len(t, leases, 4)
+	require.NoError(t, e.Jobs.Complete(t.Context(), leases[0], Result("c0000")))
+	require.NoError(t, e.Jobs.Fail(t.Context(), leases[1], callmodel.Failure{Cause: "broken", Quarantine: true}))
+	require.NoError(t, e.Jobs.Fail(t.Context(), leases[2], callmodel.Failure{Cause: "later", RetryIn: long}))
+	e.until(t, short, func() bool {
+		q, err = e.Jobs.Stats(t.Context())
+		return err == nil && q.OldestQueued > 0
+	})
+	require.Less(t, q.OldestQueued, long)
+	q.OldestQueued = 0
+	require.Equal(t, callmodel.QueueStats{Queued: 3, Running: 1, Done: 1, Quarantined: 1}, q)
+}

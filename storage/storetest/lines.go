@@ -1,0 +1,175 @@
+package storetest
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// AuditLog is what callmodel.AuditLog promises.
+func AuditLog(t *testing.T, open func(t *testing.T) Env) {
+	t.Helper()
+	runAll(t, open, []run{
+		{"AppendsAndPages", auditPages},
+		{"HostileText", auditHostile},
+		{"ReadersMissNothing", auditMissesNothing},
+	})
+}
+
+// Outbox is what callmodel.Outbox promises.
+func Outbox(t *testing.T, open func(t *testing.T) Env) {
+	t.Helper()
+	runAll(t, open, []run{
+		{"Pages", outboxPages},
+		{"ReadersMissNothing", outboxMissesNothing},
+	})
+}
+
+func auditPages(t *testing.T, e Env) {
+	for i, name := range names("s", 12) {
+		tenant := callmodel.TenantID("acme")
+		if i%3 == 0 {
+			tenant = "umbrella"
+		}
+		require.NoError(t, e.Audit.Audit(t.Context(), callmodel.AuditEvent{
+			ID: 77, TenantID: tenant, Actor: "ann", Action: callmodel.AuditAccessDenied, Subject: name,
+			Detail: map[string]string{"path": "/v1/calls"},
+		}))
+	}
+	var seen []string
+	last := int64(0)
+	for {
+		page, err := e.Audit.AuditEvents(t.Context(), "acme", last, 3)
+		require.NoError(t, err)
+		if len(page) == 0 {
+			break
+		}
+		require.LessOrEqual(t, len(page), 3)
+		for _, a := range page {
+			require.Greater(t, a.ID, last)
+			last = a.ID
+			seen = append(seen, a.Subject)
+			require.Equal(t, "/v1/calls", a.Detail["path"])
+			require.Equal(t, "ann", a.Actor)
+			require.False(t, a.At.IsZero())
+		}
+	}
+	require.Equal(t, []string{"s0001", "s0002", "s0004", "s0005", "s0007", "s0008", "s0010", "s0011"}, seen)
+}
+
+func auditHostile(t *testing.T, e Env) {
+	require.NoError(t, e.Audit.Audit(t.Context(), callmodel.AuditEvent{
+		TenantID: "acme", Actor: "a\x00b\xff'; --", Action: "x", Subject: string(make([]byte, 100_000)),
+		Detail: map[string]string{"k\x00": "v\xff\x00"},
+	}))
+	all, err := e.Audit.AuditEvents(t.Context(), "acme", 0, 10)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	require.Less(t, len(all[0].Subject), 10_000)
+}
+
+// auditMissesNothing: who reads on behind the last id sees every line, however
+// many are being written meanwhile.
+func auditMissesNothing(t *testing.T, e Env) {
+	const writers, each = 6, 30
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for _, name := range names("s", each) {
+				assert.NoError(t, e.Audit.Audit(t.Context(), callmodel.AuditEvent{
+					TenantID: "acme", Actor: string(rune('a' + w)), Action: "x", Subject: name,
+				}))
+			}
+		})
+	}
+	seen, last := 0, int64(0)
+	follow := func() {
+		page, err := e.Audit.AuditEvents(t.Context(), "acme", last, 1000)
+		require.NoError(t, err)
+		seen += len(page)
+		if len(page) > 0 {
+			last = page[len(page)-1].ID
+		}
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false // and look once more
+		default:
+		}
+		follow()
+	}
+	require.Equal(t, writers*each, seen)
+}
+
+func outboxPages(t *testing.T, e Env) {
+	require.Empty(t, e.outbox(t))
+	ids := names("c", 7)
+	for _, n := range ids {
+		e.enqueue(t, Request(n))
+		require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), Result(n)))
+	}
+	var seen []string
+	for last := int64(0); ; {
+		page, err := e.Outbox.OutboxEvents(t.Context(), last, 3)
+		require.NoError(t, err)
+		if len(page) == 0 {
+			break
+		}
+		require.LessOrEqual(t, len(page), 3)
+		for _, ev := range page {
+			require.Greater(t, ev.ID, last)
+			last = ev.ID
+			seen = append(seen, ev.Subject)
+		}
+	}
+	require.Equal(t, ids, seen)
+}
+
+func outboxMissesNothing(t *testing.T, e Env) {
+	const jobs = 120
+	for _, n := range names("c", jobs) {
+		e.enqueue(t, Request(n))
+	}
+	leases := e.claim(t, callmodel.ClaimRequest{Worker: "w", Limit: jobs, TTL: long})
+	require.Len(t, leases, jobs)
+	work := make(chan callmodel.Lease, jobs)
+	for _, l := range leases {
+		work <- l
+	}
+	close(work)
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			for l := range work {
+				assert.NoError(t, e.Jobs.Complete(t.Context(), l, Result(string(l.Job.Spec.CallID))))
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	keys, last := map[string]bool{}, int64(0)
+	follow := func() {
+		page, err := e.Outbox.OutboxEvents(t.Context(), last, 1000)
+		require.NoError(t, err)
+		for _, ev := range page {
+			require.False(t, keys[ev.Key])
+			keys[ev.Key], last = true, ev.ID
+		}
+	}
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		follow()
+	}
+	require.Len(t, keys, jobs)
+}

@@ -1,0 +1,223 @@
+// Package pgtest gives tests databases of their own on a PostgreSQL server.
+//
+// The server is the one of TEST_POSTGRES_URL, or one that the test binary
+// starts for itself from /usr/lib/postgresql, in a temporary directory, on a
+// Unix socket only. That server is the child of a shell that waits on a pipe
+// from the test binary: when the test binary ends, killed or not, the pipe
+// breaks, the shell stops the server and removes its files.
+//
+// Where PostgreSQL can't be had, tests are skipped with a word on how to get
+// it; with SWITCHTAPE_REQUIRE_SERVICES=1 they fail.
+package pgtest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// start is how long a server may take to start.
+const start = 60 * time.Second
+
+// shared is the server of this test binary, started when first needed.
+//
+//nolint:gochecknoglobals // one server for all tests of a binary
+var shared = sync.OnceValues(func() (string, error) {
+	if at := os.Getenv("TEST_POSTGRES_URL"); at != "" {
+		return at, nil
+	}
+	return run()
+})
+
+// URL is a new, empty database, which is dropped when the test ends.
+func URL(t testing.TB) string {
+	t.Helper()
+	admin, err := shared()
+	if err != nil {
+		missing(t, err)
+	}
+	at, err := url.Parse(admin)
+	if err != nil {
+		t.Fatal("pgtest: TEST_POSTGRES_URL can't be parsed") // it may hold a password: not shown
+	}
+	name := "switchtape_test_" + strings.ToLower(rand.Text())
+	if err := do(t.Context(), admin, "CREATE DATABASE "+name); err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), start)
+		defer cancel()
+		if err := do(ctx, admin, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+			t.Errorf("pgtest: %v", err)
+		}
+	})
+	at.Path = "/" + name
+	return at.String()
+}
+
+// Durable makes the server wait for its disk, which tests do without, so that
+// benchmarks measure what a real one does. A server from TEST_POSTGRES_URL is
+// left as it is.
+func Durable(t testing.TB) {
+	t.Helper()
+	admin, err := shared()
+	if err != nil {
+		missing(t, err)
+	}
+	if os.Getenv("TEST_POSTGRES_URL") != "" {
+		return
+	}
+	for _, stmt := range []string{"ALTER SYSTEM SET fsync = on", "SELECT pg_reload_conf()"} {
+		if err := do(t.Context(), admin, stmt); err != nil {
+			t.Fatalf("pgtest: %v", err)
+		}
+	}
+	// The server reads its configuration in its own time. 1/0 where it hasn't.
+	const check = "SELECT 1 / CASE current_setting('fsync') WHEN 'on' THEN 1 ELSE 0 END"
+	for try := 0; do(t.Context(), admin, check) != nil; try++ {
+		if try == 500 {
+			t.Fatal("pgtest: fsync can't be turned on")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func missing(t testing.TB, err error) {
+	t.Helper()
+	why := fmt.Sprintf("NO POSTGRESQL, SO ITS HALF OF THE TESTS DOES NOT RUN: %v. Install the Debian package \"postgresql\", or set TEST_POSTGRES_URL", err)
+	if os.Getenv("SWITCHTAPE_REQUIRE_SERVICES") == "1" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+func do(ctx context.Context, at, stmt string) error {
+	c, err := pgx.Connect(ctx, at)
+	if err != nil {
+		return err
+	}
+	_, err = c.Exec(ctx, stmt)
+	return errors.Join(err, c.Close(ctx))
+}
+
+// run starts a server and returns its administrator's URL.
+func run() (string, error) {
+	bin, err := newest()
+	if err != nil {
+		return "", err
+	}
+	as, err := unprivileged()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("/tmp", "switchtape-pg-") // short: a socket's path has 107 bytes
+	if err != nil {
+		return "", err
+	}
+	if as.Credential != nil {
+		if err := os.Chown(dir, int(as.Credential.Uid), int(as.Credential.Gid)); err != nil {
+			return "", errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	at := "postgres://postgres@/postgres?sslmode=disable&host=" + url.QueryEscape(dir)
+	if err := launch(bin, dir, as); err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), start)
+	defer cancel()
+	for {
+		if err = do(ctx, at, "SELECT 1"); err == nil {
+			return at, nil
+		}
+		select {
+		case <-ctx.Done():
+			log, _ := os.ReadFile(filepath.Join(dir, "log"))
+			return "", fmt.Errorf("the server did not start: %w\n%s", err, log)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func launch(bin, dir string, as *syscall.SysProcAttr) error {
+	//nolint:gosec // runs what /usr/lib/postgresql holds
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"),
+		"--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C")
+	initdb.SysProcAttr, initdb.Dir = as, dir
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	// $1 the program, $2 the directory. The read ends when the pipe breaks.
+	// fsync is off in the file and not on the command line, so that Durable can
+	// turn it on.
+	const keeper = `echo "fsync = off" >>"$2/data/postgresql.conf"
+"$1" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=200 >"$2/log" 2>&1 </dev/null &
+server=$!
+read -r _
+kill -QUIT $server
+wait $server
+rm -rf "$2"`
+	sh := exec.Command("/bin/sh", "-c", keeper, "sh", filepath.Join(bin, "postgres"), dir) //nolint:gosec // as above
+	sh.SysProcAttr, sh.Dir = as, dir
+	if _, err := sh.StdinPipe(); err != nil { // never closed: the end of this process does that
+		return err
+	}
+	if err := sh.Start(); err != nil {
+		return err
+	}
+	go func() { _ = sh.Wait() }() // a server that dies early shows as a test that can't connect
+	return nil
+}
+
+// newest finds the programs of the newest PostgreSQL.
+func newest() (string, error) {
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil {
+		return "", err
+	}
+	version := func(p string) int {
+		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(p))))
+		return n
+	}
+	if len(found) == 0 {
+		return "", errors.New("no /usr/lib/postgresql/*/bin/initdb")
+	}
+	return filepath.Dir(slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })), nil
+}
+
+// unprivileged is how to run the server: not as root, which it refuses, and
+// not in our process group, for Ctrl-C is for the tests.
+func unprivileged() (*syscall.SysProcAttr, error) {
+	as := &syscall.SysProcAttr{Setpgid: true}
+	if os.Getuid() != 0 {
+		return as, nil
+	}
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		return nil, err
+	}
+	uid, err := strconv.ParseUint(nobody.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(nobody.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	as.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return as, nil
+}

@@ -1,0 +1,71 @@
+package pgtest_test
+
+import (
+	"bufio"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/storage/storetest/pgtest"
+)
+
+// child makes the test binary start a server, name it, and hang.
+const child = "SWITCHTAPE_TEST_PG_CHILD"
+
+func TestURL(t *testing.T) {
+	t.Parallel()
+	at := pgtest.URL(t)
+	require.NotEqual(t, at, pgtest.URL(t), "each has its own")
+	c, err := pgx.Connect(t.Context(), at)
+	require.NoError(t, err)
+	var tables int
+	require.NoError(t, c.QueryRow(t.Context(), "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").Scan(&tables))
+	require.Zero(t, tables)
+	require.NoError(t, c.Close(t.Context()))
+}
+
+// TestChild is the part of TestNoServerIsLeft that is killed.
+func TestChild(t *testing.T) {
+	if os.Getenv(child) == "" {
+		t.Skip("runs within TestNoServerIsLeft")
+	}
+	_, err := os.Stdout.WriteString("at " + pgtest.URL(t) + "\n")
+	require.NoError(t, err)
+	<-t.Context().Done()
+}
+
+// TestNoServerIsLeft: even kill -9 of a test binary takes its server along.
+func TestNoServerIsLeft(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("TEST_POSTGRES_URL") != "" {
+		t.Skip("the server of TEST_POSTGRES_URL stays")
+	}
+	pgtest.URL(t)                                                       // skips without PostgreSQL
+	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$", "-test.v") //nolint:gosec // itself
+	cmd.Env = append(os.Environ(), child+"=1")
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	dir := ""
+	for dir == "" && lines.Scan() {
+		if _, at, ok := strings.Cut(lines.Text(), "at "); ok {
+			u, err := url.Parse(at)
+			require.NoError(t, err)
+			dir = u.Query().Get("host")
+		}
+	}
+	require.DirExists(t, dir)
+	require.NoError(t, cmd.Process.Kill())
+	require.Error(t, cmd.Wait())
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(dir)
+		return os.IsNotExist(err)
+	}, 30*time.Second, 20*time.Millisecond, "the server's files are gone, and with them the server")
+}

@@ -1,0 +1,97 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// RuleSetStore is what callmodel.RuleSetStore promises.
+func RuleSetStore(t *testing.T, open func(t *testing.T) Env) {
+	t.Helper()
+	runAll(t, open, []run{
+		{"PutReadsBack", putReadsBack},
+		{"Activate", activate},
+		{"TenantsAreApart", ruleTenantsApart},
+	})
+}
+
+func putReadsBack(t *testing.T, e Env) {
+	_, err := e.Rules.ActiveRuleSet(t.Context(), "acme")
+	require.ErrorIs(t, err, callmodel.ErrNotFound)
+	all, err := e.Rules.RuleSets(t.Context(), "acme")
+	require.NoError(t, err)
+	require.Empty(t, all)
+
+	body := []byte("rules:\n  - id: \"\x00\xff\"\n")
+	for _, hash := range []string{"h2", "h1", "h3", "h1"} {
+		require.NoError(t, e.Rules.PutRuleSet(t.Context(), callmodel.StoredRuleSet{
+			TenantID: "acme", Hash: hash, Format: "yaml", Body: append(body, hash...), Active: true,
+		}, "ann"))
+	}
+	r, err := e.Rules.RuleSet(t.Context(), "acme", "h1")
+	require.NoError(t, err)
+	require.Equal(t, append(body, "h1"...), r.Body)
+	require.Equal(t, "yaml", r.Format)
+	require.Equal(t, "ann", r.CreatedBy)
+	require.False(t, r.CreatedAt.IsZero())
+	require.False(t, r.Active, "storing does not activate")
+
+	all, err = e.Rules.RuleSets(t.Context(), "acme")
+	require.NoError(t, err)
+	require.Len(t, all, 3, "the same hash again changes nothing")
+	for i, hash := range []string{"h3", "h1", "h2"} {
+		require.Equal(t, hash, all[i].Hash, "newest first")
+		require.Empty(t, all[i].Body)
+	}
+	require.Len(t, e.actions(t, "acme", callmodel.AuditRuleSetStored), 3)
+
+	_, err = e.Rules.RuleSet(t.Context(), "acme", "h9")
+	require.ErrorIs(t, err, callmodel.ErrNotFound)
+	_, err = e.Rules.RuleSet(t.Context(), "acme", "\x00")
+	require.ErrorIs(t, err, callmodel.ErrNotFound)
+	requireCode(t, callmodel.CodeInvalid, e.Rules.PutRuleSet(t.Context(), callmodel.StoredRuleSet{TenantID: "acme"}, "ann"))
+}
+
+func activate(t *testing.T, e Env) {
+	for _, hash := range []string{"h1", "h2"} {
+		require.NoError(t, e.Rules.PutRuleSet(t.Context(), callmodel.StoredRuleSet{
+			TenantID: "acme", Hash: hash, Format: "json", Body: []byte("{}"), CreatedBy: "importer",
+		}, "ann"))
+	}
+	require.ErrorIs(t, e.Rules.ActivateRuleSet(t.Context(), "acme", "h9", "ann"), callmodel.ErrNotFound)
+	_, err := e.Rules.ActiveRuleSet(t.Context(), "acme")
+	require.ErrorIs(t, err, callmodel.ErrNotFound)
+	for _, hash := range []string{"h1", "h2", "h1"} {
+		require.NoError(t, e.Rules.ActivateRuleSet(t.Context(), "acme", hash, "ann"))
+		r, err := e.Rules.ActiveRuleSet(t.Context(), "acme")
+		require.NoError(t, err)
+		require.Equal(t, hash, r.Hash)
+		require.Equal(t, []byte("{}"), r.Body)
+		require.Equal(t, "importer", r.CreatedBy)
+		require.True(t, r.Active)
+		all, err := e.Rules.RuleSets(t.Context(), "acme")
+		require.NoError(t, err)
+		for _, r := range all {
+			require.Equal(t, r.Hash == hash, r.Active, "exactly one")
+		}
+	}
+	require.Len(t, e.actions(t, "acme", callmodel.AuditRuleSetActivated), 3)
+}
+
+func ruleTenantsApart(t *testing.T, e Env) {
+	for _, tenant := range []callmodel.TenantID{"acme", "umbrella"} {
+		require.NoError(t, e.Rules.PutRuleSet(t.Context(), callmodel.StoredRuleSet{
+			TenantID: tenant, Hash: "h1", Format: "json", Body: []byte(tenant),
+		}, "ann"))
+	}
+	require.NoError(t, e.Rules.ActivateRuleSet(t.Context(), "acme", "h1", "ann"))
+	_, err := e.Rules.ActiveRuleSet(t.Context(), "umbrella")
+	require.ErrorIs(t, err, callmodel.ErrNotFound)
+	r, err := e.Rules.RuleSet(t.Context(), "umbrella", "h1")
+	require.NoError(t, err)
+	require.Equal(t, []byte("umbrella"), r.Body)
+	require.ErrorIs(t, e.Rules.ActivateRuleSet(t.Context(), "third", "h1", "ann"), callmodel.ErrNotFound)
+}

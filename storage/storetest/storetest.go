@@ -1,0 +1,264 @@
+// Package storetest is what the stores of callmodel promise, as tests. Every
+// implementation runs these suites:
+//
+//	func TestStores(t *testing.T) {
+//		storetest.All(t, func(t *testing.T) storetest.Env { … })
+//	}
+//
+// Each test opens an empty store of its own. Nothing sleeps: a store whose
+// clock can be moved is moved, of others the suites use short times and ask
+// again until the time has come.
+package storetest
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// Env is one empty set of stores that share their transactions.
+type Env struct {
+	Jobs   callmodel.JobQueue
+	Calls  callmodel.CallStore
+	Rules  callmodel.RuleSetStore
+	Audit  callmodel.AuditLog
+	Outbox callmodel.Outbox
+	// Advance moves the stores' clock forward; nil if their clock runs by itself.
+	Advance func(time.Duration)
+}
+
+// Stores is what [Of] makes an Env of: one value that implements every port.
+type Stores interface {
+	callmodel.JobQueue
+	callmodel.CallStore
+	callmodel.RuleSetStore
+	callmodel.AuditLog
+	callmodel.Outbox
+}
+
+// Of is the Env of one value that implements every port.
+func Of(s Stores) Env { return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s} }
+
+// All runs every suite.
+func All(t *testing.T, open func(t *testing.T) Env) {
+	t.Helper()
+	t.Run("JobQueue", func(t *testing.T) { t.Parallel(); JobQueue(t, open) })
+	t.Run("CallStore", func(t *testing.T) { t.Parallel(); CallStore(t, open) })
+	t.Run("RuleSetStore", func(t *testing.T) { t.Parallel(); RuleSetStore(t, open) })
+	t.Run("AuditLog", func(t *testing.T) { t.Parallel(); AuditLog(t, open) })
+	t.Run("Outbox", func(t *testing.T) { t.Parallel(); Outbox(t, open) })
+}
+
+// short is a lease or a wait that the suites let pass; long is one that does
+// not end while a test runs, however slow the machine is.
+const (
+	short = 60 * time.Millisecond
+	long  = time.Hour
+	slow  = 30 * time.Second // until a test gives up waiting
+	tick  = 5 * time.Millisecond
+)
+
+// run is one named test of a suite, on a store of its own.
+type run struct {
+	name string
+	test func(t *testing.T, e Env)
+}
+
+func runAll(t *testing.T, open func(t *testing.T) Env, runs []run) {
+	t.Helper()
+	for _, r := range runs {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			r.test(t, open(t))
+		})
+	}
+}
+
+// until lets d pass and then repeats try until it is true.
+func (e Env) until(t *testing.T, d time.Duration, try func() bool) {
+	t.Helper()
+	if e.Advance != nil {
+		e.Advance(d)
+		require.True(t, try(), "not even after %v", d)
+		return
+	}
+	require.Eventually(t, try, slow, tick)
+}
+
+// claimWithin lets d pass and claims until there is a job.
+func (e Env) claimWithin(t *testing.T, d time.Duration, r callmodel.ClaimRequest) callmodel.Lease {
+	t.Helper()
+	var leases []callmodel.Lease
+	e.until(t, d, func() bool {
+		var err error
+		leases, err = e.Jobs.Claim(t.Context(), r)
+		return err == nil && len(leases) > 0
+	})
+	require.Len(t, leases, 1)
+	return leases[0]
+}
+
+func (e Env) claim(t *testing.T, r callmodel.ClaimRequest) []callmodel.Lease {
+	t.Helper()
+	leases, err := e.Jobs.Claim(t.Context(), r)
+	require.NoError(t, err)
+	return leases
+}
+
+// one claims exactly one job for a long time.
+func (e Env) one(t *testing.T, worker string) callmodel.Lease {
+	t.Helper()
+	leases := e.claim(t, callmodel.ClaimRequest{Worker: worker, TTL: long})
+	require.Len(t, leases, 1)
+	return leases[0]
+}
+
+func (e Env) enqueue(t *testing.T, r callmodel.JobRequest) callmodel.JobID {
+	t.Helper()
+	id, created, err := e.Jobs.Enqueue(t.Context(), r)
+	require.NoError(t, err)
+	require.True(t, created)
+	require.NotEmpty(t, id)
+	return id
+}
+
+func (e Env) job(t *testing.T, id callmodel.JobID) callmodel.Job {
+	t.Helper()
+	j, err := e.Jobs.Job(t.Context(), id)
+	require.NoError(t, err)
+	return j
+}
+
+func (e Env) outbox(t *testing.T) []callmodel.OutboxEvent {
+	t.Helper()
+	events, err := e.Outbox.OutboxEvents(t.Context(), 0, 1000)
+	require.NoError(t, err)
+	return events
+}
+
+// actions are a tenant's audit lines with that action.
+func (e Env) actions(t *testing.T, tenant callmodel.TenantID, action string) []callmodel.AuditEvent {
+	t.Helper()
+	all, err := e.Audit.AuditEvents(t.Context(), tenant, 0, 1000)
+	require.NoError(t, err)
+	var with []callmodel.AuditEvent
+	for _, a := range all {
+		if a.Action == action {
+			with = append(with, a)
+		}
+	}
+	return with
+}
+
+func (e Env) call(t *testing.T, tenant callmodel.TenantID, id callmodel.CallID) callmodel.Call {
+	t.Helper()
+	c, err := e.Calls.Call(t.Context(), tenant, id)
+	require.NoError(t, err)
+	return c
+}
+
+// started is the beginning of every call of the suites, with all the digits
+// that a time can have.
+var started = time.Date(2026, 3, 1, 10, 20, 30, 123456789, time.UTC) //nolint:gochecknoglobals // a constant, if Go had such
+
+// Spec is a valid recording spec of the call id, in the tenant "acme".
+func Spec(id string) callmodel.RecordingSpec {
+	return callmodel.RecordingSpec{
+		TenantID: "acme", CallID: callmodel.CallID(id), RecordingID: callmodel.RecordingID(id),
+		StartedAt: started, EndedAt: started.Add(time.Minute),
+		Legs: []callmodel.LegSpec{
+			{Name: "agent", Segments: []callmodel.SegmentSpec{{URI: id + "/agent.wav"}}},
+			{Name: "customer", Segments: []callmodel.SegmentSpec{{URI: id + "/customer.wav", Offset: callmodel.Millis(2 * time.Second)}}},
+		},
+		Outputs: []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}},
+	}
+}
+
+// Request is a valid job for [Spec].
+func Request(id string) callmodel.JobRequest { return callmodel.JobRequest{Spec: Spec(id)} }
+
+// Result is a plausible result of [Spec].
+func Result(id string) callmodel.RecordingResult {
+	return callmodel.RecordingResult{
+		Status: callmodel.StatusCompletedDegraded, DurationMS: 60000,
+		Defects: []callmodel.Defect{{Code: callmodel.DefectTruncated, Leg: "agent", Detail: "ends early", Count: 7}},
+		Legs:    []callmodel.LegResult{{Name: "agent", Frames: 480000, Rate: 8000, SHA256: "aa"}},
+		Outputs: []callmodel.OutputResult{{
+			URL: "file:///bucket/" + id + ".v1.wav", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo,
+			Channels: 2, Rate: 8000, Bitrate: 256000, Frames: 480000, Bytes: 1920044, SHA256: "bb",
+		}},
+	}
+}
+
+// NewCall is a valid, routed call that is to be recorded, in the tenant "acme".
+func NewCall(id string) callmodel.NewCall {
+	return callmodel.NewCall{Actor: "api-key-1", Call: callmodel.Call{
+		ID: callmodel.CallID(id), TenantID: "acme", State: callmodel.CallRouted, Type: callmodel.TypeVoice,
+		Direction: callmodel.Inbound, Priority: 3, Host: "pbx-1", CreatedAt: started,
+		From:     callmodel.Party{Number: "+12025550123"},
+		To:       callmodel.Party{Number: "+12025550188", Raw: "(202) 555-0188"},
+		Metadata: map[string]string{"odd": "quote \" nul \x00 π"},
+		Decision: &callmodel.Decision{
+			Source: callmodel.SourceRules, Rule: "r1", RuleSet: "hash",
+			Destinations: []callmodel.Destination{{ID: "a", URI: "sip:a.example.com"}, {ID: "b", URI: "sip:b.example.com"}},
+		},
+		Recording: &callmodel.RecordingPreference{Enabled: true},
+	}}
+}
+
+// Defaults are outputs to record with.
+func Defaults() []callmodel.OutputSpec {
+	return []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}}
+}
+
+func (e Env) create(t *testing.T, id string) callmodel.Call {
+	t.Helper()
+	n := NewCall(id)
+	replay, err := e.Calls.CreateCall(t.Context(), n)
+	require.NoError(t, err)
+	require.Nil(t, replay)
+	return n.Call
+}
+
+func (e Env) event(t *testing.T, id callmodel.CallID, ev callmodel.CallEvent) callmodel.Call {
+	t.Helper()
+	c, err := e.Calls.AppendEvent(t.Context(), "acme", id, ev, "pbx-1", Defaults())
+	require.NoError(t, err)
+	return c
+}
+
+// same compares two values as JSON: times by their instant, no map order.
+func same(t *testing.T, want, got any, more ...any) {
+	t.Helper()
+	w, err := json.Marshal(want)
+	require.NoError(t, err)
+	g, err := json.Marshal(got)
+	require.NoError(t, err)
+	require.JSONEq(t, string(w), string(g), more...)
+}
+
+func names(prefix string, n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("%s%04d", prefix, i)
+	}
+	return all
+}
+
+func requireCode(t *testing.T, code callmodel.Code, err error) {
+	t.Helper()
+	require.Error(t, err)
+	require.Equal(t, code, callmodel.CodeOf(err), "%v", err)
+}
+
+func requireIllegal(t *testing.T, err error) {
+	t.Helper()
+	var illegal *callmodel.TransitionError
+	require.ErrorAs(t, err, &illegal)
+	require.Equal(t, callmodel.CodeConflict, callmodel.CodeOf(err))
+}
