@@ -50,19 +50,16 @@ func (s *Store) Put(ctx context.Context, key callmodel.ObjectKey, m callmodel.Ob
 		return callmodel.ObjectInfo{}, err
 	}
 	sum := sp.SHA256()
-	meta := maps.Clone(m.Metadata)
-	if meta == nil {
-		meta = map[string]string{}
-	}
-	meta[metaSHA256] = sum
-	contentType := cmp.Or(m.ContentType, "application/octet-stream")
+	meta := withHash(m.Metadata, sum)
+	contentType := cmp.Or(m.ContentType, defaultContentType)
 	first := key
 	for range maxVersions {
-		info, done, err := s.putVersion(ctx, key, sp, contentType, meta)
+		info, done, err := s.putOnce(ctx, key.String(), sp, contentType, meta)
 		if err != nil {
 			return callmodel.ObjectInfo{}, err
 		}
 		if done {
+			info.Key = key
 			if key.Version != first.Version {
 				s.opts.Logger.ErrorContext(ctx, "an object with other bytes has the recording's key: stored as a new version",
 					"key", first.String(), "stored_as", key.String(), "sha256", sum)
@@ -75,10 +72,38 @@ func (s *Store) Put(ctx context.Context, key callmodel.ObjectKey, m callmodel.Ob
 		"%d versions of %s exist with other bytes in %s; find out what writes there", maxVersions, first, s.base))
 }
 
-// putVersion uploads to exactly this key. done is false when other bytes have it.
-func (s *Store) putVersion(ctx context.Context, key callmodel.ObjectKey, sp *spool, contentType string, meta map[string]string) (info callmodel.ObjectInfo, done bool, err error) {
-	name := key.String()
-	info = callmodel.ObjectInfo{Key: key, URL: s.URL(name), Bytes: sp.Size(), SHA256: meta[metaSHA256]}
+// PutNamed is Put for an object that a person has named. There are no versions
+// of it: other bytes under the name are a CodeConflict error.
+func (s *Store) PutNamed(ctx context.Context, name string, m callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+	if why := callmodel.BadURI(name); why != "" {
+		return callmodel.ObjectInfo{}, callmodel.Permanent(callmodel.FieldErrors{{Path: "name", Message: why}})
+	}
+	sp := newSpool(s.opts.SpoolDir, s.opts.SpoolMemory)
+	defer sp.Close()
+	if err := write(sp); err != nil {
+		return callmodel.ObjectInfo{}, err
+	}
+	info, done, err := s.putOnce(ctx, name, sp, cmp.Or(m.ContentType, defaultContentType), withHash(m.Metadata, sp.SHA256()))
+	if err == nil && !done {
+		err = callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict, "%s exists already with other bytes; choose another name", s.URL(name)))
+	}
+	return info, err
+}
+
+const defaultContentType = "application/octet-stream"
+
+func withHash(metadata map[string]string, sha256 string) map[string]string {
+	meta := maps.Clone(metadata)
+	if meta == nil {
+		meta = map[string]string{}
+	}
+	meta[metaSHA256] = sha256
+	return meta
+}
+
+// putOnce uploads to exactly this name. done is false when other bytes have it.
+func (s *Store) putOnce(ctx context.Context, name string, sp *spool, contentType string, meta map[string]string) (info callmodel.ObjectInfo, done bool, err error) {
+	info = callmodel.ObjectInfo{URL: s.URL(name), Bytes: sp.Size(), SHA256: meta[metaSHA256]}
 	err = s.upload(ctx, name, sp.Reader(), &blob.WriterOptions{
 		ContentType: contentType, Metadata: meta, IfNotExist: true,
 		BufferSize: uploadBuffer, MaxConcurrency: uploadConcurrency,

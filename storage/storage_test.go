@@ -192,6 +192,18 @@ func runSuite(t *testing.T, open func() *storage.Store, leftovers func() []strin
 		assert.IsNonDecreasing(t, keys)
 	})
 
+	t.Run("names are taken once", func(t *testing.T) {
+		_, err := s.PutNamed(ctx, "named/x.wav", meta, write(small))
+		require.NoError(t, err)
+		info, err := s.PutNamed(ctx, "named/x.wav", meta, write(small))
+		require.NoError(t, err)
+		assert.True(t, info.Existed)
+		_, err = s.PutNamed(ctx, "named/x.wav", meta, write(large))
+		assert.Equal(t, callmodel.CodeConflict, callmodel.CodeOf(err))
+		_, err = s.PutNamed(ctx, "../x.wav", meta, write(small))
+		require.ErrorContains(t, err, "clean path")
+	})
+
 	t.Run("bad keys are refused", func(t *testing.T) {
 		k := testKey("x")
 		k.TenantID = "../../etc"

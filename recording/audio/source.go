@@ -1,16 +1,8 @@
-// Package audio is the pull pipeline that turns the legs of a call into
-// finished channels: every stage is a [Source] over other Sources.
-//
-//	leg file ─ decoder ─ Place (offset, span) ─ Resample ─┬─ Mix   (sum into one channel)
-//	                                                       └─ Merge (a channel each)
-//	                                                            │
-//	                                                         Quantize ─ encoder
-//
-// Samples are interleaved float32 in [-1, 1]; time is counted in frames and
-// never read from a clock, so the same input gives the same bytes.
 package audio
 
 import (
+	"io"
+
 	goaudio "github.com/go-audio/audio"
 )
 
@@ -51,4 +43,55 @@ func FramesOf(s Source) (int64, bool) {
 		}
 	}
 	return 0, false
+}
+
+// NewSource is a Source over samples that are in memory: interleaved, not
+// copied and not modified. A last frame that isn't whole is left out.
+func NewSource(f *goaudio.Format, samples []float32) Source {
+	return &memory{format: *f, rest: samples, frames: int64(len(samples) / f.NumChannels)}
+}
+
+type memory struct {
+	format goaudio.Format
+	rest   []float32
+	frames int64
+}
+
+func (m *memory) Format() *goaudio.Format { return &m.format }
+
+func (m *memory) Frames() int64 { return m.frames }
+
+func (m *memory) ReadFrames(dst []float32) (int, error) {
+	ch := m.format.NumChannels
+	if len(m.rest) < ch {
+		return 0, io.EOF
+	}
+	n := min(len(dst), len(m.rest)) / ch
+	copy(dst, m.rest[:n*ch])
+	m.rest = m.rest[n*ch:]
+	return n, nil
+}
+
+// ReadFull reads from s until dst holds len(dst)/channels frames or s ends or
+// fails. The error is that of the last call: nil when dst was filled, io.EOF at
+// the end of the stream. Unlike ReadFrames it returns frames and error together.
+func ReadFull(s Source, dst []float32) (frames int, err error) {
+	ch := s.Format().NumChannels
+	want := len(dst) / ch
+	for frames < want {
+		n, err := s.ReadFrames(dst[frames*ch : want*ch])
+		if err != nil {
+			return frames, err
+		}
+		frames += n
+	}
+	return frames, nil
+}
+
+// grow returns s with length n, reallocated only if its capacity is short.
+func grow(s []float32, n int) []float32 {
+	if cap(s) < n {
+		return make([]float32, n)
+	}
+	return s[:n]
 }

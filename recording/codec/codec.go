@@ -1,8 +1,3 @@
-// Package codec holds the contracts that every audio format implements, and
-// the [Registry] that maps a format's name to its implementation. The formats
-// themselves are in the packages below it: wav, g711, mp3, goaudio.
-//
-//	bytes ── Decoder ──▶ audio.Source ──▶ … ──▶ Encoder ──▶ bytes
 package codec
 
 import (
@@ -79,4 +74,9 @@ func (e *UnsupportedError) Error() string {
 		s += "; the nearest valid: " + e.Nearest
 	}
 	return s
+}
+
+// ClipReporter is implemented by encoders that count the samples they clipped.
+type ClipReporter interface {
+	Clipped() int64
 }

@@ -1,0 +1,128 @@
+//go:build unix
+
+package recording
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"syscall"
+	"testing"
+	"time"
+
+	goaudio "github.com/go-audio/audio"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/codec/wav"
+	"github.com/switchtape/switchtape/recording/recordingtest"
+)
+
+type legs map[string][]byte
+
+func (l legs) OpenLeg(_ context.Context, uri string) (io.ReadCloser, error) {
+	return file{bytes.NewReader(l[uri])}, nil
+}
+
+type file struct{ *bytes.Reader }
+
+func (file) Close() error { return nil }
+
+// sink takes objects as a store does: it counts and, if hash is set, hashes them.
+type sink struct{ hash bool }
+
+func (s sink) Put(
+	_ context.Context, key callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error,
+) (callmodel.ObjectInfo, error) {
+	h := sha256.New()
+	n := &counter{w: io.Discard}
+	if s.hash {
+		n.w = h
+	}
+	err := write(n)
+	return callmodel.ObjectInfo{Key: key, Bytes: n.n, SHA256: hex.EncodeToString(h.Sum(nil))}, err
+}
+
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return c.w.Write(p)
+}
+
+func leg(b *testing.B, seconds int, seed uint64) []byte {
+	b.Helper()
+	var out bytes.Buffer
+	frames := seconds * 8000
+	e, err := wav.NewPCM(&out, &goaudio.Format{NumChannels: 1, SampleRate: 8000}, codec.Options{Frames: int64(frames)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	second := recordingtest.Noise(8000, 0.4, seed)
+	for range seconds {
+		if err := e.WriteFrames(second); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := e.Finish(); err != nil {
+		b.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func BenchmarkProcess(b *testing.B) {
+	const seconds = 3600
+	from := legs{"a": leg(b, seconds, 1), "b": leg(b, seconds, 2)}
+	wavMix := callmodel.OutputSpec{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono}
+	wavMerge := callmodel.OutputSpec{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}
+	for _, bench := range []struct {
+		name    string
+		outputs []callmodel.OutputSpec
+		hash    bool
+	}{
+		{"mix-wav", []callmodel.OutputSpec{wavMix}, false},
+		{"merge-wav", []callmodel.OutputSpec{wavMerge}, false},
+		{"merge-wav-hashed", []callmodel.OutputSpec{wavMerge}, true},
+		{"mix-mulaw", []callmodel.OutputSpec{{Codec: callmodel.CodecMulaw, Layout: callmodel.LayoutMono}}, false},
+		{"mix-and-merge-wav", []callmodel.OutputSpec{{Name: "mono", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono}, wavMerge}, false},
+		{"merge-wav-16k", []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo, SampleRateHz: 16000}}, false},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			p := recording.NewProcessor(from, sink{hash: bench.hash}, nil)
+			started := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+			spec := callmodel.RecordingSpec{
+				TenantID: "t", CallID: "c", RecordingID: "r", StartedAt: started,
+				Legs: []callmodel.LegSpec{
+					{Name: "a", Segments: []callmodel.SegmentSpec{{URI: "a"}}},
+					{Name: "b", Segments: []callmodel.SegmentSpec{{URI: "b"}}},
+				},
+				Outputs: bench.outputs,
+			}
+			b.ReportAllocs()
+			before := cpu()
+			for b.Loop() {
+				if _, err := p.Process(b.Context(), spec, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			perCall := b.Elapsed().Seconds() / float64(b.N)
+			b.ReportMetric(seconds/perCall, "x-realtime")
+			b.ReportMetric((cpu()-before)/float64(b.N), "cpu-s/h")
+		})
+	}
+}
+
+// cpu is the processor time that this process has used, in seconds.
+func cpu() float64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return float64(u.Utime.Sec+u.Stime.Sec) + float64(u.Utime.Usec+u.Stime.Usec)/1e6
+}

@@ -1,0 +1,13 @@
+// Package audio is the pull pipeline that turns the legs of a call into
+// finished channels: every stage is a [Source] over other Sources.
+//
+//	leg file ─ decoder ─ Downmix ─ Tee ─ Resample ─ Place (offset, span) ─┬─ Mix ─ Limit  (one channel)
+//	                                                                      └─ Merge        (a channel each)
+//	                                                                             │
+//	                                                                     PutPCM16 … in an encoder
+//
+// Samples are interleaved float32 in [-1, 1]; time is counted in frames and
+// never read from a clock, so the same input gives the same bytes. Every stage
+// gives the same samples whatever block sizes it is read with, keeps a bounded
+// amount of state, and allocates nothing once it has seen its largest block.
+package audio

@@ -1,0 +1,92 @@
+package audio
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// The functions below are the one place where samples are clipped. They scale
+// by 2^(bits-1) and round to the nearest integer, halves to even; as decoders
+// divide by the same power of two, every integer sample comes back bit-exactly.
+
+// roundMagic is 1.5·2^23. A float32 of magnitude below 2^22 added to it is
+// rounded to an integer (to nearest, halves to even: IEEE 754 § 4.3.1), which
+// then stands in the low bits of the sum.
+const (
+	roundMagic     = 3 << 22
+	roundMagicBits = 0x4B400000
+)
+
+// PutPCM16 writes src as signed 16-bit little-endian samples to the front of
+// dst, which must hold 2*len(src) bytes. Samples that don't fit are clipped and
+// counted; NaN and ±Inf become 0.
+func PutPCM16(dst []byte, src []float32) (clipped int) {
+	dst = dst[:2*len(src)]
+	for len(src) >= 4 && len(dst) >= 8 {
+		a := int32(math.Float32bits(src[0]*32768+roundMagic)) - roundMagicBits
+		b := int32(math.Float32bits(src[1]*32768+roundMagic)) - roundMagicBits
+		c := int32(math.Float32bits(src[2]*32768+roundMagic)) - roundMagicBits
+		d := int32(math.Float32bits(src[3]*32768+roundMagic)) - roundMagicBits
+		// Anything out of range, NaN and Inf included, sets a bit above the 16th.
+		if uint32(a+32768)|uint32(b+32768)|uint32(c+32768)|uint32(d+32768) > 0xFFFF {
+			clipped += putPCM16Slow(dst[:8], src[:4])
+		} else {
+			binary.LittleEndian.PutUint64(dst,
+				uint64(uint16(a))|uint64(uint16(b))<<16|uint64(uint16(c))<<32|uint64(uint16(d))<<48)
+		}
+		src, dst = src[4:], dst[8:]
+	}
+	return clipped + putPCM16Slow(dst, src)
+}
+
+func putPCM16Slow(dst []byte, src []float32) (clipped int) {
+	for i, x := range src {
+		v, c := QuantizeInt16(x)
+		dst[2*i], dst[2*i+1] = byte(v), byte(v>>8)
+		clipped += c
+	}
+	return clipped
+}
+
+// QuantizeInt16 is x in [-1, 1] as a signed 16-bit sample, and 1 if it had to
+// be clipped. NaN and ±Inf give 0, 0.
+func QuantizeInt16(x float32) (v int16, clipped int) {
+	// Anything out of range, NaN and Inf included, sets a bit above the 16th.
+	i := int32(math.Float32bits(x*32768+roundMagic)) - roundMagicBits
+	if uint32(i+32768) > 0xFFFF {
+		return quantize16Slow(x)
+	}
+	return int16(i), 0
+}
+
+func quantize16Slow(x float32) (v int16, clipped int) {
+	i, c := quantize(x, 15)
+	return int16(i), c
+}
+
+// PutPCM24 is [PutPCM16] for signed 24-bit little-endian samples; dst must
+// hold 3*len(src) bytes.
+func PutPCM24(dst []byte, src []float32) (clipped int) {
+	dst = dst[:3*len(src)]
+	for i, x := range src {
+		v, c := quantize(x, 23)
+		dst[3*i], dst[3*i+1], dst[3*i+2] = byte(v), byte(v>>8), byte(v>>16)
+		clipped += c
+	}
+	return clipped
+}
+
+func quantize(x float32, bits uint) (v int32, clipped int) {
+	full := float64(int64(1) << bits)
+	f := math.RoundToEven(float64(x) * full)
+	switch {
+	case f >= -full && f < full:
+		return int32(f), 0
+	case math.IsNaN(f) || math.IsInf(f, 0):
+		return 0, 0
+	case f < 0:
+		return int32(-full), 1
+	default:
+		return int32(full - 1), 1
+	}
+}

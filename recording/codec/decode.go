@@ -1,0 +1,152 @@
+package codec
+
+import (
+	"io"
+	"slices"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/audio"
+)
+
+// Decoder opens a stream of bytes as a Source.
+//
+// It reads from r as the Source is read, never past what it needs to know, and
+// never closes it. It works on any io.Reader and must not allocate by what a
+// header claims. If r is also an io.ReaderAt and hint.Size is known, a decoder
+// may look ahead through it (ReadAt doesn't move the reader), so as to know the
+// Source's total: then the Source implements [audio.Sized].
+//
+// The defects are those known on opening. A Source that can meet more of them
+// later implements [DefectReporter].
+//
+// What can't be decoded is a [*DecodeError] with the defect to report: from the
+// Decoder, or, if it shows only later, from ReadFrames. Every other error is
+// that of r, and says nothing about the file.
+type Decoder func(r io.Reader, hint Hint) (audio.Source, []callmodel.Defect, error)
+
+// SizeUnknown is the value of Hint.Size when the stream's length isn't known.
+const SizeUnknown int64 = -1
+
+// Hint is what is known of a stream beside its bytes.
+type Hint struct {
+	// Size is the length of the stream in bytes, SizeUnknown if that isn't
+	// known. Zero means an empty stream.
+	Size int64
+	// Raw is the format to assume for audio without a header; nil if there is none.
+	Raw *callmodel.RawFormat
+}
+
+// DefectReporter is implemented by Sources that learn of defects while they are
+// read: truncation, clipping, samples that aren't numbers.
+type DefectReporter interface {
+	// Defects lists the defects met so far, other than those the Decoder
+	// returned. It is complete once the Source has ended.
+	Defects() []callmodel.Defect
+}
+
+// LaterDefects is what s reports as a [DefectReporter]; nothing if it isn't one.
+func LaterDefects(s audio.Source) []callmodel.Defect {
+	if r, ok := s.(DefectReporter); ok {
+		return r.Defects()
+	}
+	return nil
+}
+
+// DecodeError says why a stream can't be decoded, as the defect of a leg:
+// DefectUnsupportedCodec, DefectUnreadableLeg or DefectLegEmpty.
+type DecodeError struct {
+	Code   callmodel.DefectCode
+	Detail string // what was found: "WAV format tag 0x0031 (GSM 6.10)"
+	Err    error  // the cause, if another library gave one
+}
+
+func (e *DecodeError) Error() string {
+	s := string(e.Code)
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+func (e *DecodeError) Unwrap() error { return e.Err }
+
+// Head is how many bytes of a stream a Sniff function gets to see, at most.
+const Head = 512
+
+// InputFormat is one format that a [Registry] can decode.
+type InputFormat struct {
+	Name string // "wav"
+	// Sniff reports whether a stream that begins with head is of the format.
+	// head is shorter than Head bytes only if the stream is.
+	Sniff  func(head []byte) bool
+	Decode Decoder
+}
+
+// Decode opens r with the first input format that recognises it, else as raw
+// audio if the hint has a format for that, else it is a [*DecodeError].
+func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []callmodel.Defect, error) {
+	head := make([]byte, Head)
+	n, err := io.ReadFull(r, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF { //nolint:errorlint // ReadFull returns these two bare
+		return nil, nil, err
+	}
+	head = head[:n]
+	if n == 0 {
+		return nil, nil, &DecodeError{Code: callmodel.DefectLegEmpty, Detail: "the file holds 0 bytes"}
+	}
+	again := newReplay(head, r)
+	i := slices.IndexFunc(g.Inputs, func(f InputFormat) bool { return f.Sniff(head) })
+	switch {
+	case i >= 0:
+		return g.Inputs[i].Decode(again, hint)
+	case hint.Raw != nil && g.Raw != nil:
+		return g.Raw(again, hint)
+	default:
+		return nil, nil, &DecodeError{
+			Code: callmodel.DefectUnreadableLeg, Detail: "neither " + g.inputNames() + ", and the job gives no raw format",
+		}
+	}
+}
+
+func (g *Registry) inputNames() string {
+	s := ""
+	for i, f := range g.Inputs {
+		if i > 0 {
+			s += " nor "
+		}
+		s += f.Name
+	}
+	return s
+}
+
+// replay gives the bytes that were read for sniffing once more.
+type replay struct {
+	head []byte
+	r    io.Reader
+}
+
+func (p *replay) Read(b []byte) (int, error) {
+	if len(p.head) > 0 {
+		n := copy(b, p.head)
+		p.head = p.head[n:]
+		return n, nil
+	}
+	return p.r.Read(b)
+}
+
+// replayAt is a replay of a reader that can also be read at random.
+type replayAt struct {
+	replay
+	io.ReaderAt
+}
+
+func newReplay(head []byte, r io.Reader) io.Reader {
+	p := replay{head: head, r: r}
+	if at, ok := r.(io.ReaderAt); ok {
+		return &replayAt{replay: p, ReaderAt: at}
+	}
+	return &p
+}

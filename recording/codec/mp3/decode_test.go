@@ -1,0 +1,176 @@
+package mp3_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/audio"
+	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/codec/mp3"
+	"github.com/switchtape/switchtape/recording/recordingtest"
+	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
+)
+
+// lameFile encodes the sample call's agent with LAME through ffmpeg.
+func lameFile(t testing.TB, rate, channels int, more ...string) []byte {
+	t.Helper()
+	args := slices.Concat(
+		[]string{"-v", "error", "-i", "pipe:0", "-t", "6", "-ar", strconv.Itoa(rate), "-ac", strconv.Itoa(channels), "-c:a", "libmp3lame"},
+		more, []string{"-f", "mp3", "pipe:1"})
+	cmd := exec.CommandContext(t.Context(), recordingtest.Tool(t, "ffmpeg", "ffmpeg"), args...) //nolint:gosec // fixed arguments
+	cmd.Stdin = bytes.NewReader(samplecall.Agent())
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	return out
+}
+
+// LAME's files decode to ffmpeg's samples, delay and padding cut off, from
+// files and from streams.
+func TestDecodeAgainstFFmpeg(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		rate, channels int
+		args           []string
+	}{
+		{16000, 1, []string{"-b:a", "32k"}},
+		{16000, 2, []string{"-b:a", "64k"}},
+		{22050, 1, []string{"-b:a", "32k"}}, // padded frames, which go-mp3 alone misreads
+		{24000, 1, []string{"-b:a", "64k"}},
+		{32000, 1, []string{"-q:a", "4"}}, // variable bitrate
+		{44100, 2, []string{"-b:a", "128k"}},
+		{48000, 1, []string{"-b:a", "64k"}},
+		{44100, 1, []string{"-b:a", "64k", "-write_xing", "0", "-id3v2_version", "0"}},
+		{44100, 1, []string{"-b:a", "64k", "-write_id3v1", "1"}},
+	}
+	for _, c := range cases {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			t.Parallel()
+			file := lameFile(t, c.rate, c.channels, c.args...)
+			require.True(t, mp3.Sniff(file[:min(len(file), codec.Head)]))
+			s, _, err := mp3.Decode(bytes.NewReader(file), codec.Hint{Size: int64(len(file))})
+			require.NoError(t, err)
+			require.Equal(t, c.rate, s.Format().SampleRate)
+			require.Equal(t, c.channels, s.Format().NumChannels)
+			n, ok := audio.FramesOf(s)
+			require.True(t, ok)
+			got := recordingtest.ReadAll(t, s)
+			require.Equal(t, int(n), len(got)/c.channels)
+			for _, d := range codec.LaterDefects(s) {
+				require.Equal(t, callmodel.DefectClipped, d.Code, d.Detail)
+			}
+			want, err := recordingtest.FFmpegSamples(t, file)
+			require.NoError(t, err)
+			require.InDelta(t, len(want), len(got), float64(1152*c.channels))
+			common := min(len(want), len(got))
+			require.Greater(t, recordingtest.SNR(want[:common], got[:common]), 60.0)
+			recordingtest.TestSource(t, func() audio.Source {
+				s, _, err := mp3.Decode(iotest.HalfReader(bytes.NewReader(file[:min(len(file), 5000)])), codec.Hint{Size: -1})
+				require.NoError(t, err)
+				return s
+			})
+		})
+	}
+}
+
+// Damage in the middle costs its frames and no more: what follows is in time.
+func TestDamagedStream(t *testing.T) {
+	t.Parallel()
+	file := lameFile(t, 16000, 1, "-b:a", "32k")
+	want := recordingtest.ReadAll(t, open(t, file))
+	damaged := slices.Clone(file)
+	for i := range 40 {
+		damaged[10000+i] ^= 0x5A
+	}
+	s := open(t, damaged)
+	got := recordingtest.ReadAll(t, s)
+	require.InDelta(t, len(want), len(got), 3*576)
+	require.True(t, recordingtest.Near(want[:20000], got[:20000], 0), "before the damage nothing changes")
+	require.Greater(t, recordingtest.SNR(want[len(want)-20000:], got[len(got)-20000:]), 100.0, "nor after it")
+
+	cut := open(t, file[:20001])
+	recordingtest.ReadAll(t, cut)
+	require.Equal(t, callmodel.DefectTruncated, codec.LaterDefects(cut)[0].Code)
+
+	// A stream that was joined late: the first frames lack their bit reservoir,
+	// and are silence rather than noise.
+	late := open(t, file[7777:])
+	got = recordingtest.ReadAll(t, late)
+	require.NotEmpty(t, got)
+	require.Equal(t, callmodel.DefectTruncated, codec.LaterDefects(late)[0].Code)
+}
+
+func open(t *testing.T, file []byte) audio.Source {
+	t.Helper()
+	s, _, err := mp3.Decode(bytes.NewReader(file), codec.Hint{Size: int64(len(file))})
+	require.NoError(t, err)
+	return s
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	var fault *codec.DecodeError
+	_, _, err := mp3.Decode(bytes.NewReader([]byte("ID3\x04\x00\x00\x7f\x7f\x7f\x7fno frames")), codec.Hint{Size: -1})
+	require.ErrorAs(t, err, &fault)
+	require.Equal(t, callmodel.DefectUnreadableLeg, fault.Code)
+	_, _, err = mp3.Decode(bytes.NewReader(lameFile(t, 8000, 1, "-b:a", "16k")), codec.Hint{Size: -1})
+	require.ErrorAs(t, err, &fault)
+	require.Equal(t, callmodel.DefectUnsupportedCodec, fault.Code)
+	require.ErrorContains(t, err, "MPEG-2.5 layer III at 8000 Hz")
+	broken := errors.New("broken")
+	_, _, err = mp3.Decode(iotest.ErrReader(broken), codec.Hint{Size: -1})
+	require.ErrorIs(t, err, broken)
+	require.False(t, mp3.Sniff([]byte("RIFF....WAVE")))
+	require.False(t, mp3.Sniff([]byte{0xFF, 0xF1, 0x50, 0x80}), "AAC in ADTS")
+}
+
+// Whatever the bytes, decoding ends without a panic, in bounded memory, and
+// with as many frames as were counted.
+func FuzzMP3Decode(f *testing.F) {
+	if path, err := exec.LookPath("ffmpeg"); err == nil && path != "" {
+		file := lameFile(f, 16000, 1, "-b:a", "32k")
+		f.Add(file[:3000])
+		file = lameFile(f, 44100, 2, "-b:a", "128k")
+		f.Add(file[:4000])
+		f.Add(file[900:4000])
+	}
+	f.Add([]byte("ID3\x04\x00\x00\x7f\x7f\x7f\x7f"))
+	f.Add(bytes.Repeat([]byte{0xFF, 0xFB, 0x90, 0x00}, 500))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		file = file[:min(len(file), 16<<10)]
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		s, _, err := mp3.Decode(bytes.NewReader(file), codec.Hint{Size: int64(len(file))})
+		if err != nil {
+			var fault *codec.DecodeError
+			require.ErrorAs(t, err, &fault)
+			return
+		}
+		total, known := audio.FramesOf(s)
+		block := make([]float32, 2000)
+		frames := int64(0)
+		for {
+			n, err := s.ReadFrames(block)
+			frames += int64(n)
+			if err != nil {
+				require.ErrorIs(t, err, io.EOF)
+				break
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if known {
+			require.Equal(t, total, frames)
+		}
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20)+uint64(3000*len(file)))
+	})
+}

@@ -1,0 +1,97 @@
+package codec
+
+import (
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	goaudio "github.com/go-audio/audio"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// Registry is the set of formats that a program can read and write. It is a
+// value: build one, or change a copy of recording.BuiltinCodecs, before it is
+// used; it must not change afterwards.
+type Registry struct {
+	// Outputs are the encoders by codec.
+	Outputs map[callmodel.Codec]OutputFormat
+	// Inputs are tried in order.
+	Inputs []InputFormat
+	// Raw decodes audio without a header by Hint.Raw; nil refuses it.
+	Raw Decoder
+}
+
+// OutputFormat is one format that a [Registry] can encode.
+type OutputFormat struct {
+	New NewEncoder
+	// Version names the encoder and the version of its output, which is kept
+	// with every recording: "switchtape-wav/1". It changes whenever the same
+	// samples would give other bytes.
+	Version string
+	// FitRate is the sample rate, in Hz, to encode audio of rate hz at when the
+	// spec leaves that open: the nearest one not below it that the codec has,
+	// else its highest. Nil: every rate will do.
+	FitRate func(hz int) int
+}
+
+// Check reports whether codec c can encode format f with options o, without
+// writing anything. The error is an [*UnsupportedError] that names the nearest
+// valid values, or what this registry has in the codec's place.
+func (g *Registry) Check(c callmodel.Codec, f *goaudio.Format, o Options) error {
+	out, err := g.output(c)
+	if err != nil {
+		return err
+	}
+	_, err = out.New(io.Discard, f, o)
+	return err
+}
+
+// NewEncoder makes an encoder of codec c. Errors as [Registry.Check].
+func (g *Registry) NewEncoder(c callmodel.Codec, w io.Writer, f *goaudio.Format, o Options) (Encoder, error) {
+	out, err := g.output(c)
+	if err != nil {
+		return nil, err
+	}
+	return out.New(w, f, o)
+}
+
+// FitRate is the rate for audio of rate hz when the spec leaves it open.
+func (g *Registry) FitRate(c callmodel.Codec, hz int) int {
+	if out, ok := g.Outputs[c]; ok && out.FitRate != nil {
+		return out.FitRate(hz)
+	}
+	return hz
+}
+
+// Codecs lists what the registry can encode, in the order of callmodel.Codecs;
+// codecs of a user's own come last, by name.
+func (g *Registry) Codecs() []callmodel.Codec {
+	known := callmodel.Codecs()
+	rank := func(c callmodel.Codec) int {
+		if i := slices.Index(known, c); i >= 0 {
+			return i
+		}
+		return len(known)
+	}
+	return slices.SortedFunc(maps.Keys(g.Outputs), func(a, b callmodel.Codec) int {
+		if r := rank(a) - rank(b); r != 0 {
+			return r
+		}
+		return strings.Compare(string(a), string(b))
+	})
+}
+
+func (g *Registry) output(c callmodel.Codec) (OutputFormat, error) {
+	if out, ok := g.Outputs[c]; ok {
+		return out, nil
+	}
+	names := make([]string, 0, len(g.Outputs))
+	for _, c := range g.Codecs() {
+		names = append(names, string(c))
+	}
+	return OutputFormat{}, &UnsupportedError{
+		Codec: string(c), What: "codec in this build", Nearest: strings.Join(names, ", "),
+	}
+}

@@ -1,0 +1,100 @@
+package wav
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/switchtape/switchtape/recording/codec/g711"
+)
+
+// convert decodes the whole samples of b to dst and reports whether one of
+// them may be at full scale, for the callers that count clipping. b may be
+// changed. table is for G.711; nonFinite counts the floats read as silence.
+func (l *layout) convert(dst []float32, b []byte, table *g711.Table) (fullScale bool, nonFinite int64) {
+	n := len(b) / l.bytes
+	dst, b = dst[:n], b[:n*l.bytes]
+	if l.bigEndian && l.bytes > 1 {
+		reverseEach(b, l.bytes)
+	}
+	switch {
+	case l.enc == encMulaw || l.enc == encAlaw:
+		table.Decode(dst, b)
+		return true, 0
+	case l.enc == encFloat && l.bytes == 4:
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+		}
+		return true, silenceNonFinite(dst)
+	case l.enc == encFloat:
+		for i := range dst {
+			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:])))
+		}
+		return true, silenceNonFinite(dst)
+	}
+	switch l.bytes {
+	case 1:
+		for i, x := range b {
+			dst[i] = float32(int(x)-128) / 128
+		}
+	case 2:
+		return convert16(dst, b), 0
+	case 3:
+		for i := range dst {
+			v := int32(uint32(b[3*i])<<8|uint32(b[3*i+1])<<16|uint32(b[3*i+2])<<24) >> 8
+			dst[i] = float32(v) / (1 << 23)
+		}
+	case 4:
+		for i := range dst {
+			dst[i] = float32(int32(binary.LittleEndian.Uint32(b[4*i:]))) / (1 << 31)
+		}
+	default:
+		for i := range dst {
+			dst[i] = float32(float64(int64(binary.LittleEndian.Uint64(b[8*i:]))) / (1 << 63))
+		}
+	}
+	return true, 0
+}
+
+// convert16 is the way of nearly every leg: four samples at a time, with one
+// test for full scale for all four.
+func convert16(dst []float32, b []byte) (fullScale bool) {
+	const scale = 1.0 / 32768
+	var seen uint64
+	for len(dst) >= 4 && len(b) >= 8 {
+		v := binary.LittleEndian.Uint64(b)
+		// The magnitude of each lane (one's complement, so 0x8000 gives
+		// 0x7FFF); adding 2 carries into bit 15 from 0x7FFE on.
+		sign := v >> 15 & 0x0001000100010001
+		seen |= (v ^ sign*0xFFFF) + 0x0002000200020002
+		dst[0] = float32(int16(v)) * scale
+		dst[1] = float32(int16(v>>16)) * scale
+		dst[2] = float32(int16(v>>32)) * scale
+		dst[3] = float32(int16(v>>48)) * scale
+		dst, b = dst[4:], b[8:]
+	}
+	fullScale = seen&0x8000800080008000 != 0
+	for i := range dst {
+		v := int16(binary.LittleEndian.Uint16(b[2*i:]))
+		fullScale = fullScale || v >= 32766 || v <= -32767
+		dst[i] = float32(v) * scale
+	}
+	return fullScale
+}
+
+func silenceNonFinite(s []float32) (n int64) {
+	for i, x := range s {
+		if math.Float32bits(x)&0x7F800000 == 0x7F800000 {
+			s[i] = 0
+			n++
+		}
+	}
+	return n
+}
+
+func reverseEach(b []byte, size int) {
+	for ; len(b) >= size; b = b[size:] {
+		for i, j := 0, size-1; i < j; i, j = i+1, j-1 {
+			b[i], b[j] = b[j], b[i]
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package wav_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/audio"
+	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/codec/wav"
+	"github.com/switchtape/switchtape/recording/recordingtest"
+)
+
+// plain hides everything of a reader but Read.
+type plain struct{ io.Reader }
+
+// ways are the kinds of readers that a WAV file may come from.
+func ways(file []byte) map[string]func() (io.Reader, codec.Hint) {
+	size := int64(len(file))
+	return map[string]func() (io.Reader, codec.Hint){
+		"file":                 func() (io.Reader, codec.Hint) { return bytes.NewReader(file), codec.Hint{Size: size} },
+		"stream of known size": func() (io.Reader, codec.Hint) { return plain{bytes.NewReader(file)}, codec.Hint{Size: size} },
+		"stream":               func() (io.Reader, codec.Hint) { return plain{bytes.NewReader(file)}, codec.Hint{Size: -1} },
+		"stream in halves": func() (io.Reader, codec.Hint) {
+			return iotest.HalfReader(plain{bytes.NewReader(file)}), codec.Hint{Size: -1}
+		},
+		"stream with data and end together": func() (io.Reader, codec.Hint) {
+			return iotest.DataErrReader(plain{bytes.NewReader(file)}), codec.Hint{Size: -1}
+		},
+	}
+}
+
+// Every file of the corpus, from every kind of reader: right samples, right
+// defects, the contract kept, and a total where it can be known.
+func TestCorpus(t *testing.T) {
+	t.Parallel()
+	for _, c := range recordingtest.WAVCorpus(1) {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			for way, open := range ways(c.File) {
+				r, hint := open()
+				s, defects, err := wav.Decode(r, hint)
+				if c.Want == nil {
+					var fault *codec.DecodeError
+					require.ErrorAs(t, err, &fault, way)
+					require.Equal(t, c.Defects[0], fault.Code, "%s: %v", way, err)
+					continue
+				}
+				require.NoError(t, err, way)
+				require.Equal(t, c.Format, *s.Format(), way)
+				n, known := audio.FramesOf(s)
+				got := recordingtest.ReadAll(t, s)
+				require.True(t, recordingtest.Near(c.Want, got, 0), "%s: %d samples, want %d", way, len(got), len(c.Want))
+				var codes []callmodel.DefectCode
+				for _, d := range append(defects, codec.LaterDefects(s)...) {
+					codes = append(codes, d.Code)
+				}
+				require.Equal(t, c.Defects, codes, "%s: %+v", way, codec.LaterDefects(s))
+				require.True(t, known || way != "file", "the total must be known of a file")
+				if known {
+					require.Equal(t, len(got)/c.Format.NumChannels, int(n), way)
+				}
+			}
+			if c.Want != nil {
+				recordingtest.TestSource(t, func() audio.Source {
+					s, _, err := wav.Decode(plain{bytes.NewReader(c.File)}, codec.Hint{Size: -1})
+					require.NoError(t, err)
+					return s
+				})
+			}
+		})
+	}
+}
+
+// Where ffmpeg reads a file of the corpus, it reads the same samples.
+func TestCorpusAgainstFFmpeg(t *testing.T) {
+	t.Parallel()
+	recordingtest.Tool(t, "ffmpeg", "ffmpeg")
+	for _, c := range recordingtest.WAVCorpus(1) {
+		if !c.FFmpeg {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			got, _ := recordingtest.FFmpegSamples(t, c.File)
+			require.True(t, recordingtest.Near(c.Want, got, 1e-7))
+		})
+	}
+}
+
+func TestReadErrorIsNotAFault(t *testing.T) {
+	t.Parallel()
+	file := recordingtest.WAVCorpus(1)[0].File
+	broken := errors.New("the network is gone")
+	for _, n := range []int{0, 3, 30, 1000, 5000} {
+		r := io.MultiReader(bytes.NewReader(file[:n]), iotest.ErrReader(broken))
+		s, _, err := wav.Decode(r, codec.Hint{Size: int64(len(file))})
+		for err == nil {
+			_, err = s.ReadFrames(make([]float32, 100))
+		}
+		require.ErrorIs(t, err, broken)
+	}
+}
+
+func TestRaw(t *testing.T) {
+	t.Parallel()
+	pcm := []byte{0, 0x40, 0, 0xC0, 1}
+	for _, size := range []int64{-1, int64(len(pcm))} {
+		hint := codec.Hint{Size: size, Raw: &callmodel.RawFormat{Encoding: "s16le", SampleRateHz: 8000}}
+		s, _, err := wav.DecodeRaw(bytes.NewReader(pcm), hint)
+		require.NoError(t, err)
+		require.Equal(t, []float32{0.5, -0.5}, recordingtest.ReadAll(t, s))
+		require.Equal(t, callmodel.DefectTruncated, codec.LaterDefects(s)[0].Code)
+	}
+	for law, want := range map[string]float32{"mulaw": -32124.0 / 32768, "alaw": -5504.0 / 32768} {
+		hint := codec.Hint{Size: -1, Raw: &callmodel.RawFormat{Encoding: law, SampleRateHz: 8000}}
+		s, _, err := wav.DecodeRaw(bytes.NewReader([]byte{0}), hint)
+		require.NoError(t, err)
+		require.Equal(t, []float32{want}, recordingtest.ReadAll(t, s))
+	}
+	_, _, err := wav.DecodeRaw(bytes.NewReader(nil), codec.Hint{})
+	require.Error(t, err)
+}
+
+func TestClippedSource(t *testing.T) {
+	t.Parallel()
+	var file bytes.Buffer
+	e, err := wav.NewPCM(&file, recordingtest.Mono(8000), codec.Options{Frames: 9})
+	require.NoError(t, err)
+	require.NoError(t, e.WriteFrames([]float32{0, 1, 1, 1, 1, 0, -1, -1, 0}))
+	require.NoError(t, e.Finish())
+	s, _, err := wav.Decode(&file, codec.Hint{Size: -1})
+	require.NoError(t, err)
+	recordingtest.ReadAll(t, s)
+	require.Equal(t, callmodel.DefectClipped, codec.LaterDefects(s)[0].Code)
+	require.Equal(t, int64(4), codec.LaterDefects(s)[0].Count)
+}

@@ -1,0 +1,65 @@
+package recording_test
+
+import (
+	"errors"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/recordingtest"
+)
+
+// Whatever the files and the numbers of the spec, a recording comes to one of
+// its four outcomes or a named error, in bounded memory, and as long as planned.
+func FuzzProcess(f *testing.F) {
+	for i, c := range recordingtest.WAVCorpus(1) {
+		f.Add(c.File[:min(len(c.File), 500)], []byte("RIFF"), int64(i)*1e6, int64(0), int64(i%3)*1e9, uint16(8000), uint8(i), i%2 == 0)
+	}
+	f.Fuzz(func(t *testing.T, a, b []byte, offset1, offset2, span int64, rate uint16, kind uint8, accept bool) {
+		const most = int64(time.Minute)
+		spec := sampleSpec()
+		spec.Span = callmodel.Millis(min(max(span, -1), most))
+		spec.Legs[0].Segments = []callmodel.SegmentSpec{
+			{URI: "a", Offset: callmodel.Millis(offset1 % most)}, {URI: "b", Offset: callmodel.Millis(offset2 % most)},
+		}
+		spec.Legs[1].Segments = []callmodel.SegmentSpec{{URI: "b", Raw: &callmodel.RawFormat{Encoding: "mulaw", SampleRateHz: 8000}}}
+		spec.Outputs = []callmodel.OutputSpec{
+			{Codec: callmodel.Codecs()[kind%4], Layout: []callmodel.Layout{callmodel.LayoutMono, callmodel.LayoutStereo}[kind/4%2], SampleRateHz: int(rate)},
+			{Name: "second", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMultichannel, SampleRateHz: 8000},
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		objects := &memObjects{}
+		p := recording.NewProcessor(memLegs{"a": a, "b": b}, objects, nil)
+		r, err := p.Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: accept})
+		runtime.ReadMemStats(&after)
+		produced := uint64(0)
+		for _, o := range objects.data {
+			produced += uint64(len(o))
+		}
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(48<<20)+8*produced)
+		if err != nil {
+			var wait *recording.LegsNotReadyError
+			var permanent *callmodel.PermanentError
+			require.True(t, errors.As(err, &wait) && !accept || errors.As(err, &permanent), "%v", err)
+			require.Empty(t, objects.data)
+			return
+		}
+		switch r.Status {
+		case callmodel.StatusCompleted, callmodel.StatusCompletedDegraded:
+			require.Len(t, r.Outputs, 2)
+			if spec.Span > 0 {
+				require.Equal(t, spec.Span.Frames(r.Outputs[1].Rate), r.Outputs[1].Frames)
+			}
+		case callmodel.StatusAbsent, callmodel.StatusQuarantined:
+			require.NotEmpty(t, r.Reason)
+			require.Empty(t, objects.data)
+		default:
+			require.Fail(t, "a fifth outcome", r.Status)
+		}
+	})
+}

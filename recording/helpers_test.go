@@ -1,0 +1,73 @@
+package recording_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"io/fs"
+	"sync"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
+)
+
+// memLegs serves legs from memory.
+type memLegs map[string][]byte
+
+func (m memLegs) OpenLeg(_ context.Context, uri string) (io.ReadCloser, error) {
+	b, ok := m[uri]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: uri, Err: fs.ErrNotExist}
+	}
+	return memFile{bytes.NewReader(b)}, nil
+}
+
+type memFile struct{ *bytes.Reader }
+
+func (memFile) Close() error { return nil }
+
+// memObjects keeps objects in memory.
+type memObjects struct {
+	mu   sync.Mutex
+	data map[string][]byte
+	meta map[string]callmodel.ObjectMeta
+}
+
+func (m *memObjects) Put(
+	_ context.Context, key callmodel.ObjectKey, meta callmodel.ObjectMeta, write func(io.Writer) error,
+) (callmodel.ObjectInfo, error) {
+	var buf bytes.Buffer
+	if err := write(&buf); err != nil {
+		return callmodel.ObjectInfo{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.data == nil {
+		m.data = map[string][]byte{}
+		m.meta = map[string]callmodel.ObjectMeta{}
+	}
+	m.data[key.String()], m.meta[key.String()] = buf.Bytes(), meta
+	sum := sha256.Sum256(buf.Bytes())
+	return callmodel.ObjectInfo{
+		Key: key, URL: "mem://" + key.String(), Bytes: int64(buf.Len()), SHA256: hex.EncodeToString(sum[:]),
+	}, nil
+}
+
+func sampleSpec() callmodel.RecordingSpec {
+	started := time.Date(2026, 11, 21, 10, 30, 0, 0, time.UTC)
+	return callmodel.RecordingSpec{
+		TenantID: "acme", CallID: "c1", RecordingID: "r1", StartedAt: started, EndedAt: started.Add(50 * time.Second),
+		Legs: []callmodel.LegSpec{
+			{Name: "agent", Segments: []callmodel.SegmentSpec{{URI: "agent.wav"}}},
+			{Name: "customer", Segments: []callmodel.SegmentSpec{{URI: "customer.wav", Offset: callmodel.Millis(2 * time.Second)}}},
+		},
+		Outputs: []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}},
+	}
+}
+
+func sampleLegs() memLegs {
+	return memLegs{"agent.wav": samplecall.Agent(), "customer.wav": samplecall.Customer()}
+}

@@ -1,0 +1,173 @@
+package recording
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// leg is one party while its recording is made.
+type leg struct {
+	spec     *callmodel.LegSpec
+	segments []*segment
+	defects  []callmodel.Defect
+
+	// chained: the segments follow one another in time in the spec's order, so
+	// that the hash of all of them can be made while they are read. Otherwise
+	// they are read once more for it.
+	chained bool
+	chain   hash.Hash
+	anyRead bool
+	sum     string // hex SHA-256, at the end
+}
+
+func (l *leg) defect(s *segment, d callmodel.Defect) {
+	d.Leg = l.spec.Name
+	if len(l.segments) > 1 {
+		d.Detail = fmt.Sprintf("segment %q: %s", s.spec.URI, d.Detail)
+	}
+	l.defects = append(l.defects, d)
+}
+
+// hasAudio reports whether a frame of the leg can be read.
+func (l *leg) hasAudio() bool {
+	for _, s := range l.segments {
+		if s.frames > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// ready reports whether all files of the leg are there and none is empty.
+func (l *leg) ready() bool {
+	for _, d := range l.defects {
+		if d.Code == callmodel.DefectLegMissing || d.Code == callmodel.DefectLegEmpty {
+			return false
+		}
+	}
+	return true
+}
+
+// rate is that of the first readable segment; 0 if there is none.
+func (l *leg) rate() int {
+	for _, s := range l.segments {
+		if s.frames > 0 {
+			return s.format.SampleRate
+		}
+	}
+	return 0
+}
+
+// plan opens the leg's segments and says how they follow each other.
+func (l *leg) plan() error {
+	for _, s := range l.segments {
+		if err := s.plan(); err != nil {
+			return err
+		}
+	}
+	l.chained = true
+	var end callmodel.Millis
+	for _, s := range l.segments {
+		if s.frames == 0 {
+			continue
+		}
+		offset := max(s.spec.Offset, 0)
+		if offset < end {
+			l.chained = false
+		}
+		end = offset + callmodel.MillisOfFrames(s.frames, s.format.SampleRate)
+	}
+	return nil
+}
+
+// newHash is the hash for an opening of a segment; nil when none is made of it.
+func (l *leg) newHash(planning bool) hash.Hash {
+	switch {
+	case len(l.segments) == 1:
+		return sha256.New()
+	case planning || !l.chained:
+		return nil
+	}
+	if l.chain == nil {
+		l.chain = sha256.New()
+	}
+	return l.chain
+}
+
+// hashed notes that a segment's file was read to its end.
+func (l *leg) hashed(s *segment) {
+	l.anyRead = true
+	if len(l.segments) == 1 {
+		l.sum = hex.EncodeToString(s.file.hash.Sum(nil))
+	}
+}
+
+// hashUntil hashes the segments before s that were not read, nil meaning all.
+func (l *leg) hashUntil(s *segment) error {
+	for _, earlier := range l.segments {
+		if earlier == s {
+			return nil
+		}
+		if err := earlier.finish(); err != nil {
+			return err
+		}
+		if !earlier.there || earlier.finished {
+			continue
+		}
+		if err := earlier.hashOnly(l.newHash(false)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hashOnly reads a segment's file for nothing but its hash.
+func (s *segment) hashOnly(h hash.Hash) error {
+	rc, err := s.p.legs.OpenLeg(s.ctx, s.spec.URI)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return s.failure("open", err)
+	}
+	s.file = newLegFile(rc, h)
+	defer s.close()
+	if _, err := s.file.drain(make([]byte, 32<<10)); err != nil {
+		return s.failure("read", err)
+	}
+	s.finished = true
+	s.leg.hashed(s)
+	return nil
+}
+
+// finish reads what wasn't read, for the leg's hash.
+func (l *leg) finish() error {
+	if len(l.segments) > 1 && !l.chained {
+		for _, s := range l.segments {
+			if err := s.finish(); err != nil {
+				return err
+			}
+			s.finished = false
+		}
+		l.chained = true
+	}
+	if err := l.hashUntil(nil); err != nil {
+		return err
+	}
+	if l.chain != nil && l.anyRead {
+		l.sum = hex.EncodeToString(l.chain.Sum(nil))
+	}
+	return nil
+}
+
+func (l *leg) close() {
+	for _, s := range l.segments {
+		s.close()
+	}
+}

@@ -1,0 +1,185 @@
+package recording
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	goaudio "github.com/go-audio/audio"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/codec"
+)
+
+// output is one object while it is written, by a goroutine of its own.
+type output struct {
+	*plannedOutput
+
+	index  int
+	pl     *plan
+	p      *Processor
+	cancel context.CancelCauseFunc
+	blocks chan *block   // closed when all have been sent
+	done   chan struct{} // closed when the goroutine ends
+	begun  bool
+	clips  int64
+	info   callmodel.ObjectInfo
+}
+
+func newOutput(pl *plan, i int) *output {
+	return &output{
+		plannedOutput: &pl.outputs[i], index: i, pl: pl,
+		blocks: make(chan *block, blocksPerBus), done: make(chan struct{}),
+	}
+}
+
+// run puts the object. Its failure ends the whole recording.
+func (o *output) run(ctx context.Context) {
+	defer close(o.done)
+	version := o.p.codecs.Outputs[o.spec.Codec].Version
+	meta := callmodel.ObjectMeta{ContentType: o.spec.Codec.ContentType(), Metadata: o.metadata(version)}
+	info, err := o.p.objects.Put(ctx, o.pl.spec.Key(o.spec), meta, func(w io.Writer) error { return o.write(ctx, w) })
+	switch {
+	case err != nil:
+		o.cancel(fmt.Errorf("recording: write output %s: %w", o.label(), err))
+	case !o.begun && !info.Existed:
+		o.cancel(fmt.Errorf("recording: write output %s: the store took nothing", o.label()))
+	}
+	o.info = info
+	o.drain(ctx)
+}
+
+// drain lets go of the blocks that a store didn't want, which had the object
+// already.
+func (o *output) drain(ctx context.Context) {
+	for {
+		select {
+		case b, more := <-o.blocks:
+			if !more {
+				return
+			}
+			b.release()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// write encodes the blocks as they come.
+func (o *output) write(ctx context.Context, w io.Writer) error {
+	if o.begun {
+		return errors.New("recording: an output can be written only once")
+	}
+	o.begun = true
+	f := &goaudio.Format{NumChannels: o.channels, SampleRate: o.rate}
+	enc, err := o.p.codecs.NewEncoder(o.spec.Codec, w, f, o.options)
+	if err != nil {
+		return err
+	}
+	for {
+		select {
+		case b, more := <-o.blocks:
+			if !more {
+				if err := enc.Finish(); err != nil {
+					return err
+				}
+				if c, ok := enc.(codec.ClipReporter); ok {
+					o.clips = c.Clipped()
+				}
+				return nil
+			}
+			err := enc.WriteFrames(b.samples)
+			b.release()
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (o *output) label() string {
+	if o.spec.Name != "" {
+		return strconv.Quote(o.spec.Name) + " (" + string(o.spec.Codec) + ")"
+	}
+	return string(o.spec.Codec)
+}
+
+func (o *output) result() callmodel.OutputResult {
+	r := callmodel.OutputResult{
+		Name: o.spec.Name, URL: o.info.URL, Key: o.info.Key.String(), Codec: o.spec.Codec, Layout: o.spec.Layout,
+		Channels: o.channels, Rate: o.rate, Bitrate: o.bitrate(), Frames: o.frames,
+		Bytes: o.info.Bytes, SHA256: o.info.SHA256,
+	}
+	if o.info.Key == (callmodel.ObjectKey{}) {
+		r.Key = ""
+	}
+	return r
+}
+
+// bitrate is what was asked for, that of PCM samples, or the mean over the file.
+func (o *output) bitrate() int {
+	switch {
+	case o.spec.BitrateBps > 0:
+		return o.spec.BitrateBps
+	case o.spec.Codec == callmodel.CodecWAV:
+		depth := o.spec.BitDepth
+		if depth == 0 {
+			depth = 16
+		}
+		return depth * o.channels * o.rate
+	case o.spec.Codec == callmodel.CodecMulaw || o.spec.Codec == callmodel.CodecAlaw:
+		return 8 * o.channels * o.rate
+	default:
+		return int(8 * float64(o.info.Bytes) * float64(o.rate) / float64(o.frames))
+	}
+}
+
+func (o *output) metadata(version string) map[string]string {
+	return map[string]string{
+		"tenant_id":    string(o.pl.spec.TenantID),
+		"call_id":      string(o.pl.spec.CallID),
+		"recording_id": string(o.pl.spec.RecordingID),
+		"channel_map":  channelMap(o.pl.spec, o.spec),
+		"codec":        string(o.spec.Codec),
+		"layout":       string(o.spec.Layout),
+		"channels":     strconv.Itoa(o.channels),
+		"rate":         strconv.Itoa(o.rate),
+		"frames":       strconv.FormatInt(o.frames, 10),
+		"encoder":      version,
+	}
+}
+
+// channelMap says who is on which channel: "0=agent,1=customer", and
+// "0=agent+customer" for a mix.
+func channelMap(spec *callmodel.RecordingSpec, o callmodel.OutputSpec) string {
+	var b strings.Builder
+	mono := o.Layout == callmodel.LayoutMono
+	for i, l := range spec.Legs {
+		switch {
+		case i == 0:
+			b.WriteString("0=")
+		case mono:
+			b.WriteByte('+')
+		default:
+			b.WriteString("," + strconv.Itoa(i) + "=")
+		}
+		b.WriteString(l.Name)
+	}
+	return b.String()
+}
+
+// tags is the metadata for encoders that can embed it.
+func tags(spec *callmodel.RecordingSpec, o callmodel.OutputSpec) []codec.Tag {
+	return []codec.Tag{
+		{Key: "call_id", Value: string(spec.CallID)},
+		{Key: "recording_id", Value: string(spec.RecordingID)},
+		{Key: "started_at", Value: spec.StartedAt.UTC().Format(time.RFC3339Nano)},
+		{Key: "channel_map", Value: channelMap(spec, o)},
+	}
+}

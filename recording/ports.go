@@ -1,0 +1,42 @@
+package recording
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// LegOpener opens the files of legs.
+//
+// The error for a file that isn't there wraps fs.ErrNotExist. Any other error
+// ends the attempt: the job is tried again later.
+//
+// A reader that can tell its length, by Size() int64 or by Stat as *os.File
+// does, and that is an io.ReaderAt besides, lets the length of the recording be
+// known from the files' headers. Of others the audio is read once more, before
+// the recording, to count its frames: OpenLeg must be able to open a leg again.
+type LegOpener interface {
+	OpenLeg(ctx context.Context, uri string) (io.ReadCloser, error)
+}
+
+// Objects is where outputs go. storage.Store is one.
+//
+// Put creates the object, with what write writes to its writer, under key or,
+// if other bytes are there already, under a later version of it. It calls write
+// at most once, and nothing is visible if write fails. It must return soon
+// after ctx ends.
+type Objects interface {
+	Put(ctx context.Context, key callmodel.ObjectKey, m callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error)
+}
+
+// LegsNotReadyError says that legs have no audio yet: their file is missing or
+// empty. Nothing was written.
+type LegsNotReadyError struct {
+	Legs []string // their names, in the spec's order
+}
+
+func (e *LegsNotReadyError) Error() string {
+	return "recording: no audio yet of leg " + strings.Join(e.Legs, ", ")
+}

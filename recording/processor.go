@@ -1,0 +1,195 @@
+package recording
+
+import (
+	"context"
+	"log/slog"
+	"math"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/codec"
+)
+
+// Progress is told how far a recording is: frames of the timeline done and in
+// total, at the highest rate among the outputs. It is called by the goroutine
+// of Process, for every block and at the end; it should be quick.
+type Progress func(framesDone, framesTotal int64)
+
+// DefaultBlockFrames is the default of Options.BlockFrames.
+const DefaultBlockFrames = 4096
+
+// Options configure a [Processor]. The zero value works.
+type Options struct {
+	// Codecs are the formats to read and write. Nil: BuiltinCodecs().
+	Codecs *codec.Registry
+	// BlockFrames is how many frames go through the pipeline at a time, at the
+	// highest rate among the outputs. 0 means DefaultBlockFrames; the most is
+	// 65536. It doesn't change the bytes that come out.
+	BlockFrames int
+	// Progress is told of every recording; nil for nobody.
+	Progress Progress
+	// Logger gets a line for every recording. Nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// ProcessOptions are about one recording. The zero value works.
+type ProcessOptions struct {
+	// AcceptMissing makes the recording although legs are missing or empty:
+	// they are silence. Without it such a leg is a [*LegsNotReadyError].
+	AcceptMissing bool
+	// Progress is told of this recording, besides Options.Progress.
+	Progress Progress
+}
+
+// Processor makes recordings. It may be used by several goroutines at once.
+type Processor struct {
+	legs     LegOpener
+	objects  Objects
+	codecs   *codec.Registry
+	block    int
+	progress Progress
+	log      *slog.Logger
+}
+
+// NewProcessor makes a Processor that takes legs from legs and puts recordings
+// into objects. o may be nil.
+func NewProcessor(legs LegOpener, objects Objects, o *Options) *Processor {
+	if o == nil {
+		o = &Options{}
+	}
+	p := &Processor{
+		legs: legs, objects: objects, codecs: o.Codecs, block: min(max(o.BlockFrames, 0), 1<<16),
+		progress: o.Progress, log: o.Logger,
+	}
+	if p.codecs == nil {
+		p.codecs = BuiltinCodecs()
+	}
+	if p.block == 0 {
+		p.block = DefaultBlockFrames
+	}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	return p
+}
+
+// Check reports every fault of the spec that shows without reading a leg, as
+// [callmodel.FieldErrors]: those of Validate, and what the codecs can't do,
+// with the nearest that they can. An output without a sample rate is checked
+// at 8000 Hz.
+func (p *Processor) Check(spec callmodel.RecordingSpec) error {
+	if err := spec.Validate(); err != nil {
+		return err
+	}
+	var faults callmodel.FieldErrors
+	for i, o := range spec.Outputs {
+		out := p.output(&spec, o, callmodel.DefaultSampleRate)
+		out.options.Frames = int64(out.rate)
+		faults = append(faults, p.checkOutput(i, out)...)
+	}
+	return faults.Err()
+}
+
+// Process makes the recording. o may be nil.
+//
+// Every outcome in which nothing is left to do is a result without an error:
+// completed, completed_degraded, absent and quarantined. The errors are:
+//
+//   - [callmodel.FieldErrors], as a [callmodel.PermanentError]: the spec can't be done;
+//   - [*LegsNotReadyError]: legs are missing or empty and AcceptMissing isn't set;
+//   - ctx's error, and those of legs and objects: the attempt failed and may be
+//     repeated. Objects that were finished before stay; they are met again by
+//     their keys.
+func (p *Processor) Process(
+	ctx context.Context, spec callmodel.RecordingSpec, o *ProcessOptions,
+) (callmodel.RecordingResult, error) {
+	if o == nil {
+		o = &ProcessOptions{}
+	}
+	if err := p.Check(spec); err != nil {
+		return callmodel.RecordingResult{}, callmodel.Permanent(err)
+	}
+	if spec.Span == 0 && spec.EndedAt.Equal(spec.StartedAt) {
+		return empty(callmodel.StatusAbsent, callmodel.ReasonTooShort), nil
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	pl, err := p.openLegs(ctx, &spec)
+	if err != nil {
+		return callmodel.RecordingResult{}, err
+	}
+	defer pl.close()
+	if names := pl.notReady(); len(names) > 0 && !o.AcceptMissing {
+		return callmodel.RecordingResult{}, &LegsNotReadyError{Legs: names}
+	}
+	r, err := p.run(ctx, cancel, pl, o)
+	if err != nil {
+		return callmodel.RecordingResult{}, err
+	}
+	p.log.LogAttrs(ctx, slog.LevelInfo, "recording made",
+		slog.String("tenant", string(spec.TenantID)), slog.String("call", string(spec.CallID)),
+		slog.String("recording", string(spec.RecordingID)), slog.String("status", string(r.Status)),
+		slog.String("reason", r.Reason), slog.Int("defects", len(r.Defects)),
+		slog.Int64("duration_ms", r.DurationMS))
+	return r, nil
+}
+
+func empty(status callmodel.RecordingStatus, reason string) callmodel.RecordingResult {
+	return callmodel.RecordingResult{
+		Status: status, Reason: reason,
+		Defects: []callmodel.Defect{}, Legs: []callmodel.LegResult{}, Outputs: []callmodel.OutputResult{},
+	}
+}
+
+// run makes the recording that is planned.
+func (p *Processor) run(
+	ctx context.Context, cancel context.CancelCauseFunc, pl *plan, o *ProcessOptions,
+) (callmodel.RecordingResult, error) {
+	r := empty(callmodel.StatusCompleted, "")
+	pl.timing()
+	if pl.rate > 0 {
+		if err := p.planOutputs(pl); err != nil {
+			return r, callmodel.Permanent(err)
+		}
+	}
+	if frames := pl.frames(max(pl.rate, 1)); pl.rate > 0 && frames > 0 {
+		r.DurationMS = int64(math.Round(float64(callmodel.MillisOfFrames(frames, pl.rate)) / 1e6))
+		outputs, err := p.render(ctx, cancel, pl, o)
+		if err != nil {
+			return r, err
+		}
+		r.Outputs = outputs
+	}
+	for i, l := range pl.legs {
+		if err := l.finish(); err != nil {
+			return r, err
+		}
+		r.Defects = append(r.Defects, l.defects...)
+		r.Legs = append(r.Legs, l.result(i))
+	}
+	r.Defects = append(r.Defects, pl.defects...)
+	switch {
+	case pl.rate == 0:
+		r.Status, r.Reason = hopeless(r.Defects)
+	case len(r.Outputs) == 0:
+		r.Status, r.Reason = callmodel.StatusAbsent, callmodel.ReasonTooShort
+	default:
+		r.Status = statusOf(r.Defects)
+	}
+	return r, nil
+}
+
+func (l *leg) result(channel int) callmodel.LegResult {
+	r := callmodel.LegResult{
+		Name: l.spec.Name, Rate: l.rate(), OffsetMS: l.segments[0].spec.Offset, SHA256: l.sum, Channel: channel,
+	}
+	for _, s := range l.segments {
+		switch {
+		case s.frames == 0:
+		case s.format.SampleRate == r.Rate:
+			r.Frames += s.frames
+		default:
+			r.Frames += callmodel.MillisOfFrames(s.frames, s.format.SampleRate).Frames(r.Rate)
+		}
+	}
+	return r
+}

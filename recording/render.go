@@ -1,0 +1,313 @@
+package recording
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+
+	goaudio "github.com/go-audio/audio"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/audio"
+)
+
+// bus is one rendering of the call, at one rate and in one layout, and the
+// outputs that are made of it.
+type bus struct {
+	rate     int
+	channels int
+	mono     bool
+	src      audio.Source
+	total    int64
+	done     int64
+	outputs  []*output
+	free     chan *block
+}
+
+// block is a stretch of a bus that its outputs encode at the same time.
+type block struct {
+	samples []float32
+	readers atomic.Int32
+	free    chan *block
+}
+
+func (b *block) release() {
+	if b.readers.Add(-1) == 0 {
+		b.free <- b // has room for every block of its bus
+	}
+}
+
+// blocksPerBus is how far an output may be behind the others.
+const blocksPerBus = 4
+
+// render reads the legs and writes the outputs.
+func (p *Processor) render(
+	ctx context.Context, cancel context.CancelCauseFunc, pl *plan, o *ProcessOptions,
+) ([]callmodel.OutputResult, error) {
+	buses := pl.buses()
+	timelines, err := p.wire(pl, buses)
+	if err != nil {
+		return nil, err
+	}
+	var outputs []*output
+	byIndex := make([]*output, len(pl.outputs))
+	for _, b := range buses {
+		for _, out := range b.outputs {
+			out.p, out.cancel = p, cancel
+			outputs = append(outputs, out)
+			byIndex[out.index] = out
+			go out.run(ctx)
+		}
+	}
+	if err := p.pump(ctx, buses, o); err != nil {
+		cancel(err)
+	} else {
+		for _, out := range outputs {
+			close(out.blocks)
+		}
+	}
+	for _, out := range outputs {
+		<-out.done
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	results := make([]callmodel.OutputResult, len(byIndex))
+	for i, out := range byIndex {
+		results[i] = out.result()
+		if out.clips > 0 {
+			pl.defects = append(pl.defects, callmodel.Defect{
+				Code: callmodel.DefectClipped, Count: out.clips,
+				Detail: "samples clipped by the encoder of output " + out.label(),
+			})
+		}
+	}
+	pl.overlaps(timelines)
+	return results, nil
+}
+
+// buses groups the outputs that need the same samples.
+func (pl *plan) buses() []*bus {
+	var buses []*bus
+	for i := range pl.outputs {
+		planned := &pl.outputs[i]
+		mono := planned.spec.Layout == callmodel.LayoutMono
+		var b *bus
+		for _, have := range buses {
+			if have.rate == planned.rate && have.channels == planned.channels && have.mono == mono {
+				b = have
+			}
+		}
+		if b == nil {
+			b = &bus{rate: planned.rate, channels: planned.channels, mono: mono, total: planned.frames}
+			buses = append(buses, b)
+		}
+		b.outputs = append(b.outputs, newOutput(pl, i))
+	}
+	return buses
+}
+
+// wire builds the pipeline from the segments to the buses. It returns the
+// timelines by leg, at the rate of the first bus.
+func (p *Processor) wire(pl *plan, buses []*bus) ([]*audio.Timeline, error) {
+	w := wiring{pl: pl, filters: map[[2]int]*audio.ResampleFilter{}, users: map[int]int{}}
+	for _, b := range buses {
+		if w.users[b.rate] == 0 {
+			w.rates = append(w.rates, b.rate)
+		}
+		w.users[b.rate]++
+		w.fastest = max(w.fastest, b.rate)
+	}
+	w.block = p.block
+	first := make([]*audio.Timeline, len(pl.legs))
+	byBus := make([][]audio.Source, len(buses))
+	for i, l := range pl.legs {
+		timelines, err := w.leg(l)
+		if err != nil {
+			return nil, err
+		}
+		first[i] = timelines[w.rates[0]]
+		for _, rate := range w.rates {
+			branches := audio.Tee(timelines[rate], w.users[rate], w.skew(rate))
+			for j, b := range buses {
+				if b.rate == rate {
+					byBus[j] = append(byBus[j], branches[0])
+					branches = branches[1:]
+				}
+			}
+		}
+	}
+	for j, b := range buses {
+		if err := b.join(byBus[j]); err != nil {
+			return nil, err
+		}
+		samples := p.block * b.channels
+		b.free = make(chan *block, blocksPerBus)
+		for range blocksPerBus {
+			b.free <- &block{samples: make([]float32, samples), free: b.free}
+		}
+	}
+	return first, nil
+}
+
+// join mixes or merges the legs.
+func (b *bus) join(legs []audio.Source) error {
+	if b.mono {
+		sum, err := audio.Mix(legs...)
+		if err != nil {
+			return err
+		}
+		b.src = audio.Limit(sum)
+		return nil
+	}
+	for len(legs) < b.channels { // a stereo recording of one leg
+		silence, err := audio.Place(mono(b.rate), b.total, nil)
+		if err != nil {
+			return err
+		}
+		legs = append(legs, silence)
+	}
+	merged, err := audio.Merge(legs...)
+	b.src = merged
+	return err
+}
+
+func mono(rate int) *goaudio.Format { return &goaudio.Format{NumChannels: 1, SampleRate: rate} }
+
+type wiring struct {
+	pl      *plan
+	block   int
+	fastest int   // the highest rate of the buses
+	rates   []int // distinct rates, in order of the buses
+	users   map[int]int
+	filters map[[2]int]*audio.ResampleFilter
+}
+
+// skew bounds what a tee at rate must hold: branches go in step by blocks, with
+// the filters' and limiters' look-ahead between them.
+func (w *wiring) skew(rate int) int {
+	ahead := 0
+	for _, f := range w.filters {
+		ahead = max(ahead, f.LookaheadFrames())
+	}
+	return 4*(w.block*rate/w.fastest+ahead+w.block) + 65536
+}
+
+// leg puts the leg's segments on a timeline for each rate.
+func (w *wiring) leg(l *leg) (map[int]*audio.Timeline, error) {
+	placed := make(map[int][]audio.Segment, len(w.rates))
+	for _, s := range l.segments {
+		if s.frames == 0 {
+			continue
+		}
+		in := s.format.SampleRate
+		for _, rate := range w.rates {
+			if err := w.filter(in, rate); err != nil {
+				return nil, err
+			}
+		}
+		branches := audio.Tee(audio.Downmix(s), len(w.rates), w.skew(in))
+		for i, rate := range w.rates {
+			src := branches[i]
+			if f := w.filters[[2]int{in, rate}]; f != nil {
+				var err error
+				if src, err = audio.Resample(src, f); err != nil {
+					return nil, err
+				}
+			}
+			placed[rate] = append(placed[rate], audio.Segment{Source: src, OffsetFrames: w.pl.offset(s).Frames(rate)})
+		}
+	}
+	timelines := make(map[int]*audio.Timeline, len(w.rates))
+	for _, rate := range w.rates {
+		t, err := audio.Place(mono(rate), w.pl.frames(rate), placed[rate])
+		if err != nil {
+			return nil, err
+		}
+		timelines[rate] = t
+	}
+	return timelines, nil
+}
+
+// filter designs the filter between two rates, once for all legs.
+func (w *wiring) filter(in, out int) error {
+	key := [2]int{in, out}
+	if in == out || w.filters[key] != nil {
+		return nil
+	}
+	f, err := audio.NewResampleFilter(in, out)
+	w.filters[key] = f
+	return err
+}
+
+// pump moves the buses forward in step, block by block, to their ends.
+func (p *Processor) pump(ctx context.Context, buses []*bus, o *ProcessOptions) error {
+	fastest := buses[0]
+	for _, b := range buses {
+		if b.rate > fastest.rate {
+			fastest = b
+		}
+	}
+	for k := int64(1); ; k++ {
+		unfinished := false
+		for _, b := range buses {
+			until := min(b.total, (k*int64(p.block)*int64(b.rate))/int64(fastest.rate))
+			if err := b.advance(ctx, until); err != nil {
+				return err
+			}
+			unfinished = unfinished || b.done < b.total
+		}
+		for _, report := range []Progress{p.progress, o.Progress} {
+			if report != nil {
+				report(fastest.done, fastest.total)
+			}
+		}
+		if !unfinished {
+			return nil
+		}
+	}
+}
+
+// advance renders up to frame until and hands it to the outputs.
+func (b *bus) advance(ctx context.Context, until int64) error {
+	n := int(until - b.done)
+	if n <= 0 {
+		return ctx.Err()
+	}
+	var blk *block
+	select {
+	case blk = <-b.free:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	blk.samples = blk.samples[:n*b.channels]
+	got, err := audio.ReadFull(b.src, blk.samples)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	clear(blk.samples[got*b.channels:]) // a timeline is as long as it was planned
+	b.done = until
+	blk.readers.Store(int32(len(b.outputs)))
+	for _, out := range b.outputs {
+		select {
+		case out.blocks <- blk:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// overlaps adds the defect of legs whose segments overlap by more than 1 ms;
+// less is the rounding of offsets.
+func (pl *plan) overlaps(timelines []*audio.Timeline) {
+	for i, t := range timelines {
+		if n := t.OverlapFrames(); n > int64(t.Format().SampleRate/1000) {
+			pl.legs[i].defects = append(pl.legs[i].defects, callmodel.Defect{
+				Code: callmodel.DefectOverlap, Leg: pl.legs[i].spec.Name, Count: n,
+				Detail: "frames in which segments of the leg overlap; they were summed",
+			})
+		}
+	}
+}

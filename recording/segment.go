@@ -1,0 +1,253 @@
+package recording
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+
+	goaudio "github.com/go-audio/audio"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/audio"
+	"github.com/switchtape/switchtape/recording/codec"
+)
+
+// segment is one file of a leg, and the Source of its frames. It is opened
+// when it is planned, and again when it is read, unless it is its leg's only one.
+type segment struct {
+	ctx  context.Context //nolint:containedctx // a segment lives within one call of Process
+	p    *Processor
+	leg  *leg
+	spec *callmodel.SegmentSpec
+
+	there  bool  // the file exists
+	frames int64 // that it has; 0 if it can't be read
+	format goaudio.Format
+
+	file     *legFile // nil unless it is open
+	src      audio.Source
+	read     int64
+	finished bool // read to its end, or hashed, and closed
+	err      error
+}
+
+// plan finds out what the segment is. Its faults become defects of the leg;
+// the error is that of the place where legs are.
+func (s *segment) plan() error {
+	h := s.leg.newHash(true)
+	defects, err := s.open(h)
+	if err != nil {
+		return err
+	}
+	for _, d := range defects {
+		s.leg.defect(s, d)
+	}
+	if s.src == nil {
+		s.close()
+		return nil
+	}
+	s.format = *s.src.Format()
+	n, keepOpen := audio.FramesOf(s.src)
+	if !keepOpen {
+		if n, err = s.count(); err != nil {
+			return err
+		}
+	}
+	s.frames = n
+	if n == 0 {
+		s.leg.defect(s, callmodel.Defect{Code: callmodel.DefectLegEmpty, Detail: "the file holds no audio"})
+	}
+	if !keepOpen || n == 0 || h == nil {
+		s.close()
+	}
+	return nil
+}
+
+// open opens the file and its decoder. Without an error and without a src the
+// defects say why.
+func (s *segment) open(h hash.Hash) ([]callmodel.Defect, error) {
+	rc, err := s.p.legs.OpenLeg(s.ctx, s.spec.URI)
+	if errors.Is(err, fs.ErrNotExist) {
+		return []callmodel.Defect{{Code: callmodel.DefectLegMissing, Detail: "no file " + s.spec.URI}}, nil
+	}
+	if err != nil {
+		return nil, s.failure("open", err)
+	}
+	s.there = true
+	s.file = newLegFile(rc, h)
+	src, defects, err := s.p.codecs.Decode(s.file.reader(), codec.Hint{Size: s.file.size, Raw: s.spec.Raw})
+	if err == nil {
+		s.src = src
+		return defects, nil
+	}
+	d, ok := s.decodeFault(err)
+	if !ok {
+		s.close()
+		return nil, s.failure("read", err)
+	}
+	return append(defects, d), nil
+}
+
+func (s *segment) failure(doing string, err error) error {
+	return fmt.Errorf("recording: %s leg %q, file %q: %w", doing, s.leg.spec.Name, s.spec.URI, err)
+}
+
+// decodeFault turns the error of a decoder into a defect, if the file is to blame.
+func (s *segment) decodeFault(err error) (callmodel.Defect, bool) {
+	var fault *codec.DecodeError
+	if !errors.As(err, &fault) || s.file == nil || s.file.err != nil {
+		return callmodel.Defect{}, false
+	}
+	detail := fault.Detail
+	if fault.Err != nil {
+		detail += ": " + fault.Err.Error()
+	}
+	return callmodel.Defect{Code: fault.Code, Detail: detail}, true
+}
+
+// count reads the whole segment for the number of its frames.
+func (s *segment) count() (int64, error) {
+	block := make([]float32, s.format.NumChannels*countBlock)
+	for total := int64(0); ; {
+		if err := s.ctx.Err(); err != nil {
+			s.close()
+			return 0, err
+		}
+		n, err := s.src.ReadFrames(block)
+		total += int64(n)
+		if err == nil {
+			continue
+		}
+		if _, ok := s.decodeFault(err); ok || errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		s.close()
+		return 0, s.failure("read", err)
+	}
+}
+
+// countBlock is how many frames are read at a time where they are not kept.
+const countBlock = 2048
+
+func (s *segment) close() {
+	if s.file != nil {
+		_ = s.file.rc.Close() // it was only read
+		s.file, s.src = nil, nil
+	}
+}
+
+// Format implements [audio.Source].
+func (s *segment) Format() *goaudio.Format { return &s.format }
+
+// Frames implements [audio.Sized].
+func (s *segment) Frames() int64 { return s.frames }
+
+// ReadFrames implements [audio.Source]. It gives exactly the planned frames,
+// or fewer if the file can't be read that far after all.
+func (s *segment) ReadFrames(dst []float32) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	if s.finished {
+		return 0, io.EOF
+	}
+	if s.src == nil {
+		if s.err = s.reopen(); s.err != nil {
+			return 0, s.err
+		}
+	}
+	ch := int64(s.format.NumChannels)
+	dst = dst[:min(int64(len(dst)), (s.frames-s.read)*ch)]
+	var err error
+	if s.read < s.frames {
+		var n int
+		if n, err = s.src.ReadFrames(dst); err == nil {
+			s.read += int64(n)
+			return n, nil
+		}
+	}
+	if d, ok := s.decodeFault(err); ok {
+		s.leg.defect(s, d)
+	} else if err != nil && !errors.Is(err, io.EOF) {
+		s.err = s.failure("read", err)
+		return 0, s.err
+	}
+	if s.err = s.finish(); s.err == nil {
+		s.err = io.EOF
+	}
+	return 0, s.err
+}
+
+// reopen opens the segment to read it.
+func (s *segment) reopen() error {
+	if s.leg.chained {
+		if err := s.leg.hashUntil(s); err != nil {
+			return err
+		}
+	}
+	if _, err := s.open(s.leg.newHash(false)); err != nil {
+		return err
+	}
+	if s.src == nil || *s.src.Format() != s.format {
+		s.close()
+		return s.failure("read", errors.New("it has changed since the recording was planned"))
+	}
+	return nil
+}
+
+// finish takes the defects that the segment's decoder knows at its end, reads
+// the file's rest for its hash, and closes it.
+func (s *segment) finish() error {
+	if s.finished || s.src == nil {
+		return nil
+	}
+	s.finished = true
+	defer s.close()
+	extra, err := s.probe()
+	if err != nil {
+		return err
+	}
+	for _, d := range codec.LaterDefects(s.src) {
+		s.leg.defect(s, d)
+	}
+	grown, err := s.file.drain(make([]byte, 32<<10))
+	if err != nil {
+		return s.failure("read", err)
+	}
+	s.leg.hashed(s)
+	if grown {
+		s.leg.defect(s, callmodel.Defect{
+			Code:   callmodel.DefectLegGrowing,
+			Detail: "the file grew while it was read; what it held at first was recorded",
+		})
+	}
+	if short := s.frames - s.read - extra; short > 0 {
+		s.leg.defect(s, callmodel.Defect{
+			Code: callmodel.DefectTruncated, Count: short, Detail: "the file has fewer frames than it had at first",
+		})
+	}
+	return nil
+}
+
+// probe reads on, so that the decoder comes to the file's end and its defects
+// are complete, and returns how many frames that were. What a span cuts off is
+// read here.
+func (s *segment) probe() (extra int64, err error) {
+	block := make([]float32, s.format.NumChannels*countBlock)
+	for {
+		if err := s.ctx.Err(); err != nil {
+			return 0, err
+		}
+		n, err := s.src.ReadFrames(block)
+		extra += int64(n)
+		if err != nil {
+			if s.file.err != nil {
+				return 0, s.failure("read", s.file.err)
+			}
+			return extra, nil
+		}
+	}
+}

@@ -1,0 +1,400 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/worker"
+	"github.com/switchtape/switchtape/storage/calldb"
+)
+
+// ledger is a real one, in a file of the test's own.
+func ledger(t *testing.T) *calldb.DB {
+	t.Helper()
+	db, err := calldb.Open(t.Context(), calldb.SQLiteURL(filepath.Join(t.TempDir(), "ledger.db")), nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	_, err = db.Migrate(t.Context())
+	require.NoError(t, err)
+	return db
+}
+
+func spec(id string) callmodel.RecordingSpec {
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	return callmodel.RecordingSpec{
+		TenantID: "acme", CallID: callmodel.CallID(id), RecordingID: callmodel.RecordingID(id),
+		StartedAt: start, EndedAt: start.Add(time.Minute),
+		Legs:    []callmodel.LegSpec{{Name: "agent", Segments: []callmodel.SegmentSpec{{URI: "agent.wav"}}}},
+		Outputs: []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono}},
+	}
+}
+
+func enqueue(t *testing.T, q callmodel.JobQueue, n int) []callmodel.JobID {
+	t.Helper()
+	var ids []callmodel.JobID
+	for i := range n {
+		id, _, err := q.Enqueue(t.Context(), callmodel.JobRequest{Spec: spec(fmt.Sprintf("c%d", i))})
+		require.NoError(t, err)
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// made is what a processor returns that has made the recording.
+var made = callmodel.RecordingResult{Status: callmodel.StatusCompleted, Outputs: []callmodel.OutputResult{{URL: "mem://x"}}}
+
+type processorFunc func(ctx context.Context, s callmodel.RecordingSpec, acceptMissing bool) (callmodel.RecordingResult, error)
+
+func (f processorFunc) Process(ctx context.Context, s callmodel.RecordingSpec, o *recording.ProcessOptions) (callmodel.RecordingResult, error) {
+	return f(ctx, s, o.AcceptMissing)
+}
+
+func options() *worker.Options {
+	return &worker.Options{Name: "w1", Concurrency: 4, LeaseTTL: 2 * time.Second, Poll: 5 * time.Millisecond, RetryBase: time.Millisecond, Grace: 10 * time.Second}
+}
+
+// start runs w until the test ends, or stop is called.
+func start(t *testing.T, w *worker.Worker) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+func waitState(t *testing.T, q callmodel.JobQueue, id callmodel.JobID, want callmodel.JobState) callmodel.Job {
+	t.Helper()
+	var j callmodel.Job
+	require.Eventually(t, func() bool {
+		var err error
+		j, err = q.Job(context.WithoutCancel(t.Context()), id)
+		require.NoError(t, err)
+		return j.State == want
+	}, 20*time.Second, 2*time.Millisecond, "job %s", id)
+	return j
+}
+
+func TestRunsEveryJobOnce(t *testing.T) {
+	t.Parallel()
+	q := ledger(t)
+	const jobs = 100
+	var runs sync.Map
+	var most, running atomic.Int64
+	p := processorFunc(func(_ context.Context, s callmodel.RecordingSpec, _ bool) (callmodel.RecordingResult, error) {
+		if n := running.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		defer running.Add(-1)
+		if _, twice := runs.LoadOrStore(s.RecordingID, true); twice {
+			t.Errorf("%s ran twice", s.RecordingID)
+		}
+		return made, nil
+	})
+	ids := enqueue(t, q, jobs)
+	for i := range 2 {
+		o := options()
+		o.Name = fmt.Sprint("w", i)
+		start(t, worker.New(q, p, o))
+	}
+	for _, id := range ids {
+		j := waitState(t, q, id, callmodel.JobDone)
+		assert.Equal(t, callmodel.StatusCompleted, j.Result.Status)
+	}
+	assert.LessOrEqual(t, most.Load(), int64(8))
+	events, err := q.OutboxEvents(t.Context(), 0, 1000)
+	require.NoError(t, err)
+	assert.Len(t, events, jobs)
+}
+
+func TestRingWakesAnIdleWorker(t *testing.T) {
+	t.Parallel()
+	q := ledger(t)
+	o := options()
+	o.Poll = time.Hour
+	w := worker.New(q, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+		return made, nil
+	}), o)
+	start(t, w)
+	require.Eventually(t, w.Healthy, 10*time.Second, time.Millisecond)
+	id := enqueue(t, q, 1)[0]
+	w.Ring()
+	waitState(t, q, id, callmodel.JobDone)
+}
+
+func TestFates(t *testing.T) {
+	t.Parallel()
+	boom := errors.New("boom")
+	for name, c := range map[string]struct {
+		fail     func(try int64) error
+		want     callmodel.JobState
+		tries    int64
+		attempts int
+		message  string
+	}{
+		"fails twice, then works": {
+			fail: func(try int64) error {
+				if try < 3 {
+					return boom
+				}
+				return nil
+			},
+			want: callmodel.JobDone, tries: 3, attempts: 2,
+		},
+		"poison": {
+			fail: func(int64) error { return boom },
+			want: callmodel.JobQuarantined, tries: 3, attempts: 3, message: "boom",
+		},
+		"panics": {
+			fail: func(int64) error { panic("oh no") },
+			want: callmodel.JobQuarantined, tries: 3, attempts: 3, message: "oh no",
+		},
+		"permanent": {
+			fail: func(int64) error { return callmodel.Permanent(boom) },
+			want: callmodel.JobQuarantined, tries: 1, message: "boom",
+		},
+		"the bucket is down for a while": {
+			fail: func(try int64) error {
+				if try < 8 {
+					return callmodel.RetryAfter(boom, time.Millisecond)
+				}
+				return nil
+			},
+			want: callmodel.JobDone, tries: 8, attempts: 0,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			q := ledger(t)
+			var tries atomic.Int64
+			p := processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+				return made, c.fail(tries.Add(1))
+			})
+			id := enqueue(t, q, 1)[0]
+			start(t, worker.New(q, p, options()))
+			j := waitState(t, q, id, c.want)
+			assert.Equal(t, c.tries, tries.Load())
+			assert.Contains(t, j.LastError, c.message)
+			if c.want == callmodel.JobDone {
+				assert.Equal(t, c.attempts, j.Attempts)
+			}
+		})
+	}
+}
+
+func TestTimeoutCounts(t *testing.T) {
+	t.Parallel()
+	q := ledger(t)
+	o := options()
+	o.JobTimeout = 20 * time.Millisecond
+	id := enqueue(t, q, 1)[0]
+	start(t, worker.New(q, processorFunc(func(ctx context.Context, _ callmodel.RecordingSpec, _ bool) (callmodel.RecordingResult, error) {
+		<-ctx.Done()
+		return callmodel.RecordingResult{}, ctx.Err()
+	}), o))
+	j := waitState(t, q, id, callmodel.JobQuarantined)
+	assert.Contains(t, j.LastError, "timed out after 20ms")
+}
+
+func TestUnreadableRecordingIsQuarantinedWithItsDefects(t *testing.T) {
+	t.Parallel()
+	q := ledger(t)
+	id := enqueue(t, q, 1)[0]
+	start(t, worker.New(q, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+		return callmodel.RecordingResult{
+			Status: callmodel.StatusQuarantined, Reason: "no leg can be read",
+			Defects: []callmodel.Defect{{Code: callmodel.DefectUnsupportedCodec, Leg: "agent", Detail: "format tag 0x0031"}},
+		}, nil
+	}), options()))
+	j := waitState(t, q, id, callmodel.JobQuarantined)
+	assert.Contains(t, j.LastError, "no leg can be read; unsupported_codec (leg agent): format tag 0x0031")
+}
+
+func TestMissingLegsAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, comes := range map[string]bool{"it comes": true, "it never comes": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			q := ledger(t)
+			o := options()
+			o.MissingLegWait = 500 * time.Millisecond
+			var tries atomic.Int64
+			id := enqueue(t, q, 1)[0]
+			start(t, worker.New(q, processorFunc(func(_ context.Context, _ callmodel.RecordingSpec, accept bool) (callmodel.RecordingResult, error) {
+				switch n := tries.Add(1); {
+				case accept:
+					return callmodel.RecordingResult{Status: callmodel.StatusCompletedDegraded}, nil
+				case comes && n > 2:
+					return made, nil
+				}
+				return callmodel.RecordingResult{}, &recording.LegsNotReadyError{Legs: []string{"agent"}}
+			}), o))
+			j := waitState(t, q, id, callmodel.JobDone)
+			assert.Zero(t, j.Attempts, "waiting doesn't count")
+			if comes {
+				assert.Equal(t, callmodel.StatusCompleted, j.Result.Status)
+			} else {
+				assert.Equal(t, callmodel.StatusCompletedDegraded, j.Result.Status)
+				assert.GreaterOrEqual(t, j.FinishedAt.Sub(j.CreatedAt), 450*time.Millisecond)
+			}
+		})
+	}
+}
+
+func TestHeartbeatsKeepALongJob(t *testing.T) {
+	t.Parallel()
+	q := ledger(t)
+	o := options()
+	o.LeaseTTL = 300 * time.Millisecond
+	var runs atomic.Int64
+	p := processorFunc(func(ctx context.Context, _ callmodel.RecordingSpec, _ bool) (callmodel.RecordingResult, error) {
+		runs.Add(1)
+		select {
+		case <-time.After(1500 * time.Millisecond):
+			return made, nil
+		case <-ctx.Done():
+			return callmodel.RecordingResult{}, ctx.Err()
+		}
+	})
+	id := enqueue(t, q, 1)[0]
+	start(t, worker.New(q, p, o))
+	start(t, worker.New(q, p, o)) // would take the job over if its lease ended
+	waitState(t, q, id, callmodel.JobDone)
+	assert.EqualValues(t, 1, runs.Load())
+}
+
+// deafQueue loses the heartbeats on their way, like a worker that sleeps.
+type deafQueue struct{ *calldb.DB }
+
+func (deafQueue) Extend(_ context.Context, l callmodel.Lease, _ time.Duration) (callmodel.Lease, error) {
+	return l, callmodel.Errorf(callmodel.CodeUnavailable, "the network is down")
+}
+
+func TestSleeperLosesAtTheCommit(t *testing.T) {
+	t.Parallel()
+	q := ledger(t)
+	id := enqueue(t, q, 1)[0]
+	woken, outcome := make(chan struct{}), make(chan worker.Outcome, 1)
+	sleeper := options()
+	sleeper.LeaseTTL = 100 * time.Millisecond
+	sleeper.Finished = func(r worker.Report) { outcome <- r.Outcome }
+	stop := start(t, worker.New(deafQueue{q}, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+		<-woken
+		return callmodel.RecordingResult{Status: callmodel.StatusCompletedDegraded}, nil
+	}), sleeper))
+	waitState(t, q, id, callmodel.JobRunning)
+	other := options()
+	other.Name = "w2"
+	start(t, worker.New(q, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+		return made, nil
+	}), other))
+	waitState(t, q, id, callmodel.JobDone)
+	close(woken)
+	assert.Equal(t, worker.Lost, <-outcome)
+	stop()
+	j, err := q.Job(t.Context(), id)
+	require.NoError(t, err)
+	assert.Equal(t, callmodel.StatusCompleted, j.Result.Status, "the sleeper's result was not committed")
+}
+
+func TestDrainFinishesWhatRuns(t *testing.T) {
+	t.Parallel()
+	q := ledger(t)
+	ids := enqueue(t, q, 3)
+	o := options()
+	o.Concurrency = 1
+	finish, began := make(chan struct{}), make(chan struct{}, 3)
+	stop := start(t, worker.New(q, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+		began <- struct{}{}
+		<-finish
+		return made, nil
+	}), o))
+	<-began
+	go func() { close(finish) }()
+	stop()
+	assert.Equal(t, callmodel.JobDone, waitState(t, q, ids[0], callmodel.JobDone).State)
+	stats, err := q.Stats(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, stats.Running, "nothing is left leased")
+}
+
+func TestDrainReleasesWhatDoesNotFinish(t *testing.T) {
+	t.Parallel()
+	q := ledger(t)
+	id := enqueue(t, q, 1)[0]
+	o := options()
+	o.Grace = 20 * time.Millisecond
+	began := make(chan struct{})
+	stop := start(t, worker.New(q, processorFunc(func(ctx context.Context, _ callmodel.RecordingSpec, _ bool) (callmodel.RecordingResult, error) {
+		close(began)
+		<-ctx.Done()
+		return callmodel.RecordingResult{}, ctx.Err()
+	}), o))
+	<-began
+	stop()
+	j, err := q.Job(t.Context(), id)
+	require.NoError(t, err)
+	assert.Equal(t, callmodel.JobQueued, j.State, "released, not left to its lease")
+	assert.Zero(t, j.Attempts)
+}
+
+// flakyQueue fails its commits a few times, as a database does that restarts.
+type flakyQueue struct {
+	*calldb.DB
+
+	down atomic.Int64
+}
+
+func (f *flakyQueue) Complete(ctx context.Context, l callmodel.Lease, r callmodel.RecordingResult) error {
+	if f.down.Add(-1) >= 0 {
+		return callmodel.Errorf(callmodel.CodeUnavailable, "the database is down")
+	}
+	return f.DB.Complete(ctx, l, r)
+}
+
+func TestFinishedRecordingWaitsForTheLedger(t *testing.T) {
+	t.Parallel()
+	q := &flakyQueue{DB: ledger(t)}
+	q.down.Store(5)
+	id := enqueue(t, q, 1)[0]
+	var runs atomic.Int64
+	start(t, worker.New(q, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+		runs.Add(1)
+		return made, nil
+	}), options()))
+	waitState(t, q, id, callmodel.JobDone)
+	assert.EqualValues(t, 1, runs.Load(), "it was not made again")
+}
+
+func TestQueuesAreKept(t *testing.T) {
+	t.Parallel()
+	q := ledger(t)
+	mine, _, err := q.Enqueue(t.Context(), callmodel.JobRequest{Spec: spec("mine"), Queue: "pbx1"})
+	require.NoError(t, err)
+	other, _, err := q.Enqueue(t.Context(), callmodel.JobRequest{Spec: spec("other"), Queue: "pbx2"})
+	require.NoError(t, err)
+	o := options()
+	o.Queues = []string{"pbx1"}
+	start(t, worker.New(q, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+		return made, nil
+	}), o))
+	waitState(t, q, mine, callmodel.JobDone)
+	j, err := q.Job(t.Context(), other)
+	require.NoError(t, err)
+	assert.Equal(t, callmodel.JobQueued, j.State)
+}

@@ -1,0 +1,237 @@
+package callhttp
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/e164/normalize"
+	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/routing"
+)
+
+// createRequest is the body of POST /v1/calls.
+type createRequest struct {
+	ID        callmodel.CallID               `json:"id,omitempty"` // the caller's own; one is made if it is left out
+	From      string                         `json:"from"`
+	To        string                         `json:"to"`
+	Region    string                         `json:"region,omitempty"` // where the numbers were dialled, ISO 3166-1 alpha-2
+	Type      callmodel.CallType             `json:"type,omitempty"`   // "" means voice
+	Direction callmodel.Direction            `json:"direction,omitempty"`
+	Priority  int                            `json:"priority,omitempty"`
+	Metadata  map[string]string              `json:"metadata,omitempty"`
+	Recording *callmodel.RecordingPreference `json:"recording,omitempty"`
+	Host      string                         `json:"host,omitempty"` // the telephone server that carries the call
+}
+
+func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	body, err := problem.Body(w, r, maxCallBody)
+	if err != nil {
+		return err
+	}
+	if req, ok := h.emergency(body); ok {
+		return h.createEmergency(w, r, p, req)
+	}
+	leave, err := h.enter(r.Context())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	key, err := idempotencyKey(r)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(body)
+	hash := hex.EncodeToString(sum[:])
+	if key != "" {
+		end, ok := h.keys.begin(string(p.TenantID) + "/" + key)
+		if !ok {
+			return callmodel.Errorf(callmodel.CodeInFlight, "a request with this Idempotency-Key is being answered; ask again for its answer")
+		}
+		defer end()
+		stored, err := h.stores.Replay(r.Context(), p.TenantID, key, hash)
+		if err != nil {
+			return err
+		}
+		if stored != nil {
+			replay(w, stored)
+			return nil
+		}
+	}
+	call, err := h.newCall(body, p)
+	if err != nil {
+		return err
+	}
+	n := callmodel.NewCall{Actor: p.Subject, IdempotencyKey: key, RequestSHA256: hash}
+	noRoute, err := h.route(r.Context(), &call)
+	if err != nil {
+		return err
+	}
+	n.Call = call
+	if n.StatusCode, n.Response, err = answer(&call, noRoute); err != nil {
+		return err
+	}
+	first, err := h.stores.CreateCall(r.Context(), n)
+	if err != nil {
+		return err
+	}
+	if first == nil {
+		first = &callmodel.StoredResponse{StatusCode: n.StatusCode, Body: n.Response}
+		w.Header().Set("Location", "/v1/calls/"+string(call.ID))
+	}
+	replay(w, first)
+	return nil
+}
+
+// answer is the response to a call that was routed, or was not because of
+// noRoute. It is stored with the call, so that the same key gets the same bytes.
+func answer(call *callmodel.Call, noRoute error) (int, []byte, error) {
+	status, v := http.StatusCreated, any(call)
+	if noRoute != nil {
+		p := problem.Of(noRoute)
+		p.CallID, p.Explanation = call.ID, "/v1/calls/"+string(call.ID)+"/explanation"
+		status, v = p.Status, p
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return 0, nil, callmodel.Errorf(callmodel.CodeInternal, "writing the answer: %w", err)
+	}
+	return status, append(b, '\n'), nil
+}
+
+func replay(w http.ResponseWriter, s *callmodel.StoredResponse) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	if s.StatusCode >= http.StatusBadRequest {
+		h.Set("Content-Type", "application/problem+json")
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(s.StatusCode)
+	_, _ = w.Write(s.Body) // the client may be gone
+}
+
+const maxIdempotencyKey = 255
+
+func idempotencyKey(r *http.Request) (string, error) {
+	values := r.Header.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return "", nil
+	}
+	key := values[0]
+	bad := len(values) > 1 || key == "" || len(key) > maxIdempotencyKey
+	for i := range len(key) {
+		bad = bad || key[i] < '!' || key[i] > '~'
+	}
+	if bad {
+		return "", callmodel.Errorf(callmodel.CodeMalformed, "the Idempotency-Key must be given once, as 1 to %d printable characters without spaces", maxIdempotencyKey)
+	}
+	return key, nil
+}
+
+// newCall is the call that the body asks for, normalised but not routed.
+func (h *Handler) newCall(body []byte, p callmodel.Principal) (callmodel.Call, error) {
+	var req createRequest
+	var faults callmodel.FieldErrors
+	if err := callmodel.DecodeJSON(body, &req); err != nil && !errors.As(err, &faults) {
+		return callmodel.Call{}, err
+	}
+	region := cmp.Or(req.Region, h.opts.DefaultRegion)
+	from := h.number(&faults, "from", req.From, region)
+	to := h.number(&faults, "to", req.To, region)
+	call := callmodel.Call{
+		ID: req.ID, TenantID: p.TenantID, Type: cmp.Or(req.Type, callmodel.TypeVoice), Direction: req.Direction, Priority: req.Priority,
+		From: from, To: to, Metadata: req.Metadata, Recording: req.Recording, Host: req.Host, CreatedAt: h.opts.Now().UTC(),
+	}
+	cr := call.Request(call.CreatedAt)
+	var more callmodel.FieldErrors
+	if err := cr.Validate(); errors.As(err, &more) {
+		faults = append(faults, more...)
+	}
+	if req.ID != "" && !callmodel.ValidID(string(req.ID)) {
+		faults.Add("id", "must be 1 to %d letters, digits, '.', '_' or '-'", callmodel.MaxIDLen)
+	}
+	if req.Host != "" && !callmodel.ValidID(req.Host) {
+		faults.Add("host", "must be 1 to %d letters, digits, '.', '_' or '-'", callmodel.MaxIDLen)
+	}
+	if rec := req.Recording; rec != nil && len(rec.Outputs) > 0 {
+		outputs := callmodel.ValidateOutputs(rec.Outputs, 0)
+		if len(outputs) == 0 {
+			_ = errors.As(h.opts.CheckOutputs(rec.Outputs), &outputs)
+		}
+		faults.AddAll("recording", outputs)
+	}
+	if err := unique(faults).Err(); err != nil {
+		return callmodel.Call{}, err
+	}
+	if call.ID == "" {
+		id, err := newCallID()
+		if err != nil {
+			return callmodel.Call{}, err
+		}
+		call.ID = id
+	}
+	return call, nil
+}
+
+// unique keeps the first fault of each path: a field that couldn't be read is
+// not missing besides.
+func unique(faults callmodel.FieldErrors) callmodel.FieldErrors {
+	seen := make(map[string]bool, len(faults))
+	out := faults[:0:0]
+	for _, f := range faults {
+		if !seen[f.Path] {
+			out = append(out, f)
+		}
+		seen[f.Path] = true
+	}
+	return out
+}
+
+func (h *Handler) number(faults *callmodel.FieldErrors, field, raw, region string) callmodel.Party {
+	if raw == "" {
+		faults.Add(field, "is missing; give a telephone number")
+		return callmodel.Party{}
+	}
+	n, err := normalize.Parse(raw, region)
+	if err != nil {
+		faults.Add(field, "%s", err)
+		return callmodel.Party{}
+	}
+	return party(n.Value, raw)
+}
+
+func party(number, raw string) callmodel.Party {
+	if number == raw {
+		raw = ""
+	}
+	return callmodel.Party{Number: number, Raw: raw}
+}
+
+// route decides where the call goes and sets its state. A call that no rule
+// takes is rejected, and noRoute says why: it is stored and answered like any.
+func (h *Handler) route(ctx context.Context, call *callmodel.Call) (noRoute, err error) {
+	d := callmodel.Decision{Source: callmodel.SourceRules, Destinations: []callmodel.Destination{}}
+	router, err := h.rules.router(ctx, call.TenantID)
+	if err == nil {
+		req := call.Request(call.CreatedAt)
+		d, err = router.Route(&req)
+		if errors.Is(err, routing.ErrNoRoute) {
+			err = callmodel.Errorf(callmodel.CodeNoRoute, "no rule matches the call; see the explanation")
+		}
+	}
+	if d.Destinations == nil {
+		d.Destinations = []callmodel.Destination{}
+	}
+	call.Decision, call.State = &d, callmodel.CallRouted
+	if callmodel.CodeOf(err) == callmodel.CodeNoRoute {
+		call.State, call.EndedAt = callmodel.CallRejected, call.CreatedAt
+		return err, nil
+	}
+	return nil, err
+}

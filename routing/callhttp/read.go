@@ -1,0 +1,254 @@
+package callhttp
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/routing"
+)
+
+func (h *Handler) getCall(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	call, err := h.stores.Call(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")))
+	if err != nil {
+		return err
+	}
+	problem.WriteJSON(w, http.StatusOK, call)
+	return nil
+}
+
+const (
+	defaultPage = 50
+	maxPage     = 500
+)
+
+// callStates are the states to list by, "" for any.
+func callStates() []callmodel.CallState {
+	return []callmodel.CallState{
+		"", callmodel.CallRouted, callmodel.CallRinging, callmodel.CallAnswered,
+		callmodel.CallEnded, callmodel.CallFailed, callmodel.CallRejected,
+	}
+}
+
+// plus mends a number in a query whose plus was not escaped, and so came as a space.
+func plus(number string) string {
+	if rest, ok := strings.CutPrefix(number, " "); ok {
+		return "+" + rest
+	}
+	return number
+}
+
+func (h *Handler) listCalls(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	q := r.URL.Query()
+	var faults callmodel.FieldErrors
+	limit, err := problem.Int(r, "limit", defaultPage, 1, maxPage)
+	_ = errors.As(err, &faults)
+	state := callmodel.CallState(q.Get("state"))
+	if !slices.Contains(callStates(), state) {
+		faults.Add("state", "is not one of routed, ringing, answered, ended, failed, rejected")
+	}
+	number := plus(q.Get("number"))
+	if number != "" {
+		number = h.number(&faults, "number", number, cmp.Or(q.Get("region"), h.opts.DefaultRegion)).Number
+	}
+	if err := faults.Err(); err != nil {
+		return err
+	}
+	page, err := h.stores.Calls(r.Context(), p.TenantID, callmodel.CallFilter{
+		State: state, Number: number, Limit: limit, Before: q.Get("cursor"),
+	})
+	if errors.As(err, &faults) {
+		for i := range faults {
+			if faults[i].Path == "before" { // as the port calls it
+				faults[i].Path = "cursor"
+			}
+		}
+		return faults
+	}
+	if err != nil {
+		return err
+	}
+	if page.Calls == nil {
+		page.Calls = []callmodel.Call{}
+	}
+	problem.WriteJSON(w, http.StatusOK, struct {
+		Calls []callmodel.Call `json:"calls"`
+		Next  string           `json:"next,omitempty"`
+	}{page.Calls, page.Next})
+	return nil
+}
+
+func (h *Handler) postEvent(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	body, err := problem.Body(w, r, maxEventBody)
+	if err != nil {
+		return err
+	}
+	var ev callmodel.CallEvent
+	if err := callmodel.DecodeJSON(body, &ev); err != nil {
+		return err
+	}
+	if ev.At.IsZero() {
+		ev.At = h.opts.Now().UTC()
+	}
+	call, err := h.stores.AppendEvent(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")), ev, p.Subject, h.defaultOutputs(len(ev.Legs)))
+	if err != nil {
+		return err
+	}
+	if ev.Type == callmodel.EventEnded {
+		h.opts.JobEnqueued()
+	}
+	problem.WriteJSON(w, http.StatusOK, call)
+	return nil
+}
+
+// defaultOutputs are the platform's for a call of legs legs. Stereo holds two:
+// a call that a third joined can be recorded, and can end, all the same.
+func (h *Handler) defaultOutputs(legs int) []callmodel.OutputSpec {
+	outputs := slices.Clone(h.opts.DefaultOutputs)
+	for i := range outputs {
+		if outputs[i].Layout == callmodel.LayoutStereo && legs > 2 {
+			outputs[i].Layout = callmodel.LayoutMultichannel
+		}
+	}
+	return outputs
+}
+
+func (h *Handler) listEvents(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	events, err := h.stores.CallEvents(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")))
+	if err != nil {
+		return err
+	}
+	if events == nil {
+		events = []callmodel.CallEvent{}
+	}
+	problem.WriteJSON(w, http.StatusOK, struct {
+		Events []callmodel.CallEvent `json:"events"`
+	}{events})
+	return nil
+}
+
+// explanation is the answer to why a call was, or would be, routed as it was.
+type explanation struct {
+	routing.Explanation
+
+	Request explainedRequest `json:"request"`
+}
+
+type explainedRequest struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	At   string `json:"at"`
+}
+
+func explain(router *routing.Router, req *callmodel.CallRequest) explanation {
+	return explanation{router.Explain(req), explained(req)}
+}
+
+func explained(req *callmodel.CallRequest) explainedRequest {
+	return explainedRequest{From: req.From, To: req.To, At: req.At.Format("2006-01-02T15:04:05.000Z07:00")}
+}
+
+// explainCall explains a stored call by the very rule set that decided it.
+func (h *Handler) explainCall(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	call, err := h.stores.Call(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")))
+	if err != nil {
+		return err
+	}
+	if call.State == callmodel.CallRejected && call.Decision != nil && call.Decision.RuleSet == "" {
+		// There were no rules at all.
+		req := call.Request(call.CreatedAt)
+		problem.WriteJSON(w, http.StatusOK, explanation{
+			routing.Explanation{Decision: *call.Decision, NoRoute: true, Considered: []routing.Verdict{}}, explained(&req),
+		})
+		return nil
+	}
+	if call.Decision == nil || call.Decision.RuleSet == "" {
+		return callmodel.Errorf(callmodel.CodeNotFound, "call %s was not decided by a rule set", call.ID)
+	}
+	router, err := h.decidedBy(r, &call)
+	if err != nil {
+		return err
+	}
+	req := call.Request(call.CreatedAt)
+	problem.WriteJSON(w, http.StatusOK, explain(router, &req))
+	return nil
+}
+
+func (h *Handler) decidedBy(r *http.Request, call *callmodel.Call) (*routing.Router, error) {
+	if router := h.rules.inMemory(call.TenantID); router != nil && router.Hash() == call.Decision.RuleSet {
+		return router, nil
+	}
+	for _, t := range []callmodel.TenantID{call.TenantID, h.opts.PlatformTenant} {
+		if t == "" {
+			continue
+		}
+		stored, err := h.stores.RuleSet(r.Context(), t, call.Decision.RuleSet)
+		if err == nil {
+			return compile(stored.Body)
+		}
+		if callmodel.CodeOf(err) != callmodel.CodeNotFound {
+			return nil, err
+		}
+	}
+	return nil, callmodel.Errorf(callmodel.CodeNotFound, "the rule set %s that decided call %s is not stored", call.Decision.RuleSet, call.ID)
+}
+
+// dryRoute decides and explains for the numbers of the query, and stores nothing.
+func (h *Handler) dryRoute(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	q := r.URL.Query()
+	region := cmp.Or(q.Get("region"), h.opts.DefaultRegion)
+	var faults callmodel.FieldErrors
+	from := h.number(&faults, "from", plus(q.Get("from")), region)
+	to := h.number(&faults, "to", plus(q.Get("to")), region)
+	var late, urgent callmodel.FieldErrors
+	at, err := problem.Time(r, "at", h.opts.Now().UTC())
+	_ = errors.As(err, &late)
+	priority, err := problem.Int(r, "priority", 0, callmodel.MinPriority, callmodel.MaxPriority)
+	_ = errors.As(err, &urgent)
+	faults = append(append(faults, late...), urgent...)
+	req := callmodel.CallRequest{
+		TenantID: p.TenantID, CallID: callmodel.CallID(q.Get("call_id")), From: from.Number, To: to.Number,
+		Type: callmodel.CallType(cmp.Or(q.Get("type"), string(callmodel.TypeVoice))), Direction: callmodel.Direction(q.Get("direction")), Priority: priority, At: at,
+	}
+	var invalid callmodel.FieldErrors
+	if errors.As(req.Validate(), &invalid) {
+		faults = append(faults, invalid...)
+	}
+	if err := faults.Err(); err != nil {
+		return err
+	}
+	router, err := h.rules.router(r.Context(), p.TenantID)
+	if err != nil {
+		return err
+	}
+	problem.WriteJSON(w, http.StatusOK, explain(router, &req))
+	return nil
+}
+
+const maxAuditPage = 1000
+
+func (h *Handler) listAudit(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	limit, err := problem.Int(r, "limit", defaultPage, 1, maxAuditPage)
+	if err != nil {
+		return err
+	}
+	after, err := problem.Int(r, "after", 0, 0, 1<<62)
+	if err != nil {
+		return err
+	}
+	events, err := h.stores.AuditEvents(r.Context(), p.TenantID, int64(after), limit)
+	if err != nil {
+		return err
+	}
+	if events == nil {
+		events = []callmodel.AuditEvent{}
+	}
+	problem.WriteJSON(w, http.StatusOK, struct {
+		Events []callmodel.AuditEvent `json:"events"`
+	}{events})
+	return nil
+}
