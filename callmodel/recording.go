@@ -359,11 +359,11 @@ type RecordingResult struct {
 // LegResult is what was read of a leg.
 type LegResult struct {
 	Name     string `json:"name"`
-	Frames   int64  `json:"frames"`            // frames read over all segments, at Rate
-	Rate     int    `json:"rate"`              // Hz, of the leg's first readable segment; 0 if there is none
-	OffsetMS Millis `json:"offset_ms"`         // of the first segment
-	SHA256   string `json:"sha256,omitempty"`  // hex, of the bytes of all segments in order; "" if nothing was read
-	Channel  int    `json:"channel,omitempty"` // 0-based channel in outputs that keep legs apart
+	Frames   int64  `json:"frames"`           // frames read over all segments, at Rate
+	Rate     int    `json:"rate"`             // Hz, of the leg's first readable segment; 0 if there is none
+	OffsetMS Millis `json:"offset_ms"`        // of the first segment
+	SHA256   string `json:"sha256,omitempty"` // hex, of the bytes of all segments in order; "" if nothing was read
+	Channel  int    `json:"channel"`          // 0-based channel in outputs that keep legs apart
 }
 
 // OutputResult is one finished object.

@@ -1,0 +1,155 @@
+package ops
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/worker"
+)
+
+// Metrics are the services' metrics, in a registry of their own.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	requests *prometheus.HistogramVec
+	attempts *prometheus.CounterVec
+	elapsed  prometheus.Histogram
+	waited   prometheus.Histogram
+	audio    prometheus.Counter
+	bytes    prometheus.Counter
+	defects  *prometheus.CounterVec
+}
+
+// NewMetrics makes the metrics.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		Registry: prometheus.NewRegistry(),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "switchtape_http_request_duration_seconds", Help: "Time to answer an HTTP request.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
+		}, []string{"route", "code"}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "switchtape_recording_attempts_total", Help: "Attempts at recording jobs, by how they ended.",
+		}, []string{"outcome", "status"}),
+		elapsed: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "switchtape_recording_duration_seconds", Help: "Time to make and store a recording.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 2, 16),
+		}),
+		waited: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "switchtape_recording_age_seconds", Help: "Time from a job's enqueueing to its end, by the worker's clock.",
+			Buckets: prometheus.ExponentialBuckets(0.05, 2, 18),
+		}),
+		audio: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "switchtape_recorded_audio_seconds_total", Help: "Length of the recordings made.",
+		}),
+		bytes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "switchtape_recorded_bytes_total", Help: "Size of the objects stored.",
+		}),
+		defects: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "switchtape_recording_defects_total", Help: "Defects of finished recordings.",
+		}, []string{"code"}),
+	}
+	m.Registry.MustRegister(m.requests, m.attempts, m.elapsed, m.waited, m.audio, m.bytes, m.defects,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Attempt counts an attempt at a job. It is worker.Options.Finished.
+func (m *Metrics) Attempt(r worker.Report) {
+	m.attempts.WithLabelValues(string(r.Outcome), string(r.Result.Status)).Inc()
+	if r.Outcome != worker.Done {
+		return
+	}
+	m.elapsed.Observe(r.Elapsed.Seconds())
+	m.waited.Observe(time.Since(r.Job.CreatedAt).Seconds())
+	m.audio.Add(float64(r.Result.DurationMS) / 1000)
+	for _, o := range r.Result.Outputs {
+		m.bytes.Add(float64(o.Bytes))
+	}
+	for _, d := range r.Result.Defects {
+		m.defects.WithLabelValues(string(d.Code)).Inc()
+	}
+}
+
+// Ledger adds the ledger's state, asked for at every scrape.
+func (m *Metrics) Ledger(stats func(context.Context) (callmodel.QueueStats, error)) {
+	m.Registry.MustRegister(&ledger{
+		stats: stats,
+		jobs:  prometheus.NewDesc("switchtape_jobs", "Recording jobs in the ledger, by state.", []string{"state"}, nil),
+		age:   prometheus.NewDesc("switchtape_oldest_queued_job_seconds", "How long the oldest job that can run has been able to.", nil, nil),
+	})
+}
+
+// Gauge adds a gauge that is asked for at every scrape.
+func (m *Metrics) Gauge(name, help string, f func() float64) {
+	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+}
+
+type ledger struct {
+	stats     func(context.Context) (callmodel.QueueStats, error)
+	jobs, age *prometheus.Desc
+}
+
+func (l *ledger) Describe(c chan<- *prometheus.Desc) {
+	c <- l.jobs
+	c <- l.age
+}
+
+func (l *ledger) Collect(c chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
+	defer cancel()
+	s, err := l.stats(ctx)
+	if err != nil {
+		c <- prometheus.NewInvalidMetric(l.jobs, err)
+		return
+	}
+	for state, n := range map[callmodel.JobState]int64{
+		callmodel.JobQueued: s.Queued, callmodel.JobRunning: s.Running, callmodel.JobDone: s.Done, callmodel.JobQuarantined: s.Quarantined,
+	} {
+		c <- prometheus.MustNewConstMetric(l.jobs, prometheus.GaugeValue, float64(n), string(state))
+	}
+	c <- prometheus.MustNewConstMetric(l.age, prometheus.GaugeValue, s.OldestQueued.Seconds())
+}
+
+// HTTP measures the requests that next answers, by the pattern of next's own
+// routes, so that ids in paths don't become labels.
+func (m *Metrics) HTTP(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(rec, r)
+		route := r.Pattern
+		if route == "" || route == "/" {
+			route = "other"
+		}
+		m.requests.WithLabelValues(route, strconv.Itoa(rec.status)).Observe(time.Since(start).Seconds())
+	})
+}
+
+type statusRecorder struct {
+	http.ResponseWriter
+
+	status int
+	wrote  bool
+}
+
+func (s *statusRecorder) WriteHeader(status int) {
+	if !s.wrote {
+		s.status, s.wrote = status, true
+	}
+	s.ResponseWriter.WriteHeader(status)
+}
+
+func (s *statusRecorder) Write(b []byte) (int, error) {
+	s.wrote = true
+	return s.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }

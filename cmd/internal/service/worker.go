@@ -1,0 +1,118 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/cmd/internal/ops"
+	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/worker"
+	"github.com/switchtape/switchtape/storage"
+)
+
+// WorkerOptions configure the recording worker.
+type WorkerOptions struct {
+	Legs        string        `help:"Where the legs are: a directory, or a bucket URL." placeholder:"DIR|URL" required:""`
+	Queues      []string      `help:"Queues to take jobs from, i.e. the telephone servers whose legs are here. Default: all." placeholder:"HOST"`
+	Name        string        `help:"Name of this worker in the ledger. Default: the host's name and the process id." placeholder:"NAME"`
+	Concurrency int           `help:"Recordings made at once. 0: one a processor." default:"0"`
+	LeaseTTL    time.Duration `help:"A job whose worker is silent for so long is taken over." default:"30s"`
+	LegWait     time.Duration `help:"How long after hang-up missing legs are waited for." default:"60s"`
+	JobTimeout  time.Duration `help:"An attempt that takes longer fails." default:"1h"`
+	Grace       time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
+}
+
+// NewWorker wires a worker.
+func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, m *ops.Metrics, log *slog.Logger) (*worker.Worker, io.Closer, error) {
+	legs, err := OpenLegs(ctx, o.Legs)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := recording.NewProcessor(legs, s.Objects, &recording.Options{Logger: nil})
+	return worker.New(s.DB, p, &worker.Options{
+		Name: cmp.Or(o.Name, fmt.Sprintf("%s-%d", HostName(), os.Getpid())), Queues: o.Queues, Concurrency: o.Concurrency,
+		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace),
+		Logger: log, Finished: m.Attempt,
+	}), legs, nil
+}
+
+// noneIsNegative keeps a flag's explicit 0 from meaning the default.
+func noneIsNegative(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
+}
+
+// Legs is where legs are read from.
+type Legs interface {
+	recording.LegOpener
+	io.Closer
+}
+
+// OpenLegs opens a directory or a bucket of legs.
+func OpenLegs(ctx context.Context, where string) (Legs, error) {
+	if strings.Contains(where, "://") && !strings.HasPrefix(where, "file://") {
+		s, err := storage.Open(ctx, where, nil)
+		if err != nil {
+			return nil, fmt.Errorf("legs: %w", err)
+		}
+		return bucketLegs{s}, nil
+	}
+	dir := strings.TrimPrefix(where, "file://")
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("the recordings directory can't be opened: %w", err)
+	}
+	return dirLegs{root}, nil
+}
+
+// dirLegs reads a directory. What leads out of it, symbolic links included,
+// isn't there.
+type dirLegs struct{ root *os.Root }
+
+func (d dirLegs) OpenLeg(_ context.Context, uri string) (io.ReadCloser, error) {
+	f, err := d.root.Open(filepath.FromSlash(uri))
+	switch {
+	case errors.Is(err, syscall.ENOTDIR):
+		return nil, errors.Join(fs.ErrNotExist, err)
+	case err != nil:
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = callmodel.Permanent(fmt.Errorf("leg %s is not a regular file", uri))
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (d dirLegs) Close() error { return d.root.Close() }
+
+type bucketLegs struct{ *storage.Store }
+
+func (b bucketLegs) OpenLeg(ctx context.Context, uri string) (io.ReadCloser, error) {
+	return b.Open(ctx, uri)
+}
+
+// Fill gives o the defaults of its flags, for commands that don't have them.
+func (o WorkerOptions) Fill() WorkerOptions {
+	o.LeaseTTL = cmp.Or(o.LeaseTTL, 30*time.Second)
+	o.LegWait = cmp.Or(o.LegWait, time.Minute)
+	o.JobTimeout = cmp.Or(o.JobTimeout, time.Hour)
+	o.Grace = cmp.Or(o.Grace, 25*time.Second)
+	return o
+}

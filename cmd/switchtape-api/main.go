@@ -1,0 +1,68 @@
+// Command switchtape-api is the call handling service: calls, events, rules
+// and recordings over HTTP, on PostgreSQL or SQLite. Run as many as the load
+// needs; they share nothing but the database.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+	_ "github.com/switchtape/switchtape/cmd/internal/drivers"
+	"github.com/switchtape/switchtape/cmd/internal/ops"
+	"github.com/switchtape/switchtape/cmd/internal/service"
+)
+
+type command struct {
+	Listen  string `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	Migrate bool   `help:"Bring the database's schema up to date at the start."`
+	Bucket  string `help:"Bucket of the recordings, to serve them from. Default: none are served." placeholder:"URL"`
+
+	PublicURL  string `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
+	SignSecret string `help:"Secret that signs links to a file:// bucket; the same on every server." placeholder:"SECRET"`
+
+	service.DBOptions
+	service.APIOptions
+	ops.LogOptions
+}
+
+func main() {
+	os.Exit(cli.Main("switchtape-api", "The call handling service.", &command{}, os.Args[1:], cli.Streams{Out: os.Stdout, Err: os.Stderr}))
+}
+
+// Run serves until the process is told to end.
+func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
+	log := c.Logger(s.Err)
+	stores := &service.Stores{}
+	defer func() { err = errors.Join(err, stores.Close()) }()
+	if stores.DB, err = service.OpenDB(ctx, c.DBOptions, c.Migrate); err != nil {
+		return err
+	}
+	if c.Bucket != "" {
+		bucket := service.BucketOptions{Bucket: c.Bucket, PublicURL: c.PublicURL, SignSecret: c.SignSecret}
+		if stores.Objects, err = service.OpenBucket(ctx, bucket, log); err != nil {
+			return err
+		}
+	}
+	m := ops.NewMetrics()
+	api, err := service.NewAPI(ctx, stores, c.APIOptions, m, log, nil)
+	if err != nil {
+		return err
+	}
+	l, err := service.Listen(ctx, c.Listen)
+	if err != nil {
+		return err
+	}
+	handler, err := service.HTTP(stores, api, nil, c.Keys, l.Addr(), m)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	log.InfoContext(ctx, "serving", "address", l.Addr().String(), "database", stores.DB.String())
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return service.Serve(ctx, l, handler, log) })
+	group.Go(func() error { return api.Run(ctx) })
+	return group.Wait()
+}

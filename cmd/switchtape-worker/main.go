@@ -1,0 +1,63 @@
+// Command switchtape-worker makes recordings: it claims jobs from the ledger,
+// reads the legs where they are, and uploads straight to the final bucket. Run
+// one on every telephone server, or several that share the legs.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+	_ "github.com/switchtape/switchtape/cmd/internal/drivers"
+	"github.com/switchtape/switchtape/cmd/internal/ops"
+	"github.com/switchtape/switchtape/cmd/internal/service"
+)
+
+type command struct {
+	Listen  string `help:"Address of /healthz, /readyz and /metrics." default:"127.0.0.1:8081" placeholder:"ADDR"`
+	Migrate bool   `help:"Bring the database's schema up to date at the start."`
+
+	service.DBOptions
+	service.BucketOptions
+	service.WorkerOptions
+	ops.LogOptions
+}
+
+func main() {
+	os.Exit(cli.Main("switchtape-worker", "The recording worker.", &command{}, os.Args[1:], cli.Streams{Out: os.Stdout, Err: os.Stderr}))
+}
+
+// Run works until the process is told to end, and then drains.
+func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
+	log := c.Logger(s.Err)
+	stores := &service.Stores{}
+	defer func() { err = errors.Join(err, stores.Close()) }()
+	if stores.DB, err = service.OpenDB(ctx, c.DBOptions, c.Migrate); err != nil {
+		return err
+	}
+	if stores.Objects, err = service.OpenBucket(ctx, c.BucketOptions, log); err != nil {
+		return err
+	}
+	m := ops.NewMetrics()
+	rec, legs, err := service.NewWorker(ctx, stores, c.WorkerOptions, m, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, legs.Close()) }()
+	l, err := service.Listen(ctx, c.Listen)
+	if err != nil {
+		return err
+	}
+	handler, err := service.HTTP(stores, nil, rec, "", l.Addr(), m)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	log.InfoContext(ctx, "working", "metrics", l.Addr().String(), "database", stores.DB.String(), "bucket", c.Bucket, "legs", c.Legs)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return rec.Run(ctx) })
+	group.Go(func() error { return service.Serve(ctx, l, handler, log) })
+	return group.Wait()
+}

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
+	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/storetest/pgtest"
+)
+
+// wavHeader is the size of the headers of the sample call and of plain PCM
+// recordings.
+const wavHeader = 44
+
+// pcm16 is the samples of a canonical WAV file.
+func pcm16(t *testing.T, file []byte) []int16 {
+	t.Helper()
+	require.Equal(t, "data", string(file[36:40]))
+	out := make([]int16, (len(file)-wavHeader)/2)
+	require.NoError(t, binary.Read(bytes.NewReader(file[wavHeader:]), binary.LittleEndian, out))
+	return out
+}
+
+// requireSampleCall checks that a stereo file has the agent left and the
+// customer right, 16,000 frames late, sample for sample.
+func requireSampleCall(t *testing.T, file []byte) {
+	t.Helper()
+	both, agent, customer := pcm16(t, file), pcm16(t, samplecall.Agent()), pcm16(t, samplecall.Customer())
+	const late = 16000
+	require.Len(t, both, 2*len(agent))
+	for i := range agent {
+		right := int16(0)
+		if i >= late && i-late < len(customer) {
+			right = customer[i-late]
+		}
+		if both[2*i] != agent[i] || both[2*i+1] != right {
+			t.Fatalf("frame %d is %d, %d; want %d, %d", i, both[2*i], both[2*i+1], agent[i], right)
+		}
+	}
+}
+
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "demo")
+	var out demoOutput
+	runJSON(t, &out, "demo", "--dir", dir)
+	assert.Equal(t, callmodel.CallEnded, out.Call.State)
+	assert.Equal(t, "washington", out.Call.Decision.Rule)
+	assert.Equal(t, "+442079460123", out.Call.From.Number)
+	require.Len(t, out.Call.Recordings, 1)
+	assert.Equal(t, out.Recording.URL, out.Call.Recordings[0].URL, "the call record holds the URL")
+	assert.True(t, out.Recording.Verified)
+	assert.Len(t, out.Considered, 4)
+	assert.InDelta(t, 49340, out.Recording.DurationMS, 1)
+	requireSampleCall(t, readFile(t, out.Recording.Path))
+
+	// The same directory again is another call beside the first.
+	code, text, errs := run(t, "demo", "--dir", dir)
+	require.Zero(t, code, errs)
+	for _, part := range []string{"+442079460123", "rule washington", "took the call", "checked against its SHA-256", "49.34 s", "after hang-up", "next"} {
+		assert.Contains(t, text, part)
+	}
+}
+
+// sample writes the sample call's legs.
+func sample(t *testing.T) (agent, customer string) {
+	t.Helper()
+	dir := t.TempDir()
+	agent, customer = filepath.Join(dir, "agent.wav"), filepath.Join(dir, "customer.wav")
+	require.NoError(t, os.WriteFile(agent, samplecall.Agent(), 0o600))
+	require.NoError(t, os.WriteFile(customer, samplecall.Customer(), 0o600))
+	return agent, customer
+}
+
+func TestRecord(t *testing.T) {
+	t.Parallel()
+	agent, customer := sample(t)
+	out := filepath.Join(t.TempDir(), "x y@1.wav")
+	var r callmodel.RecordingResult
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--layout", "stereo", "--codec", "wav", "--rate", "8000", "--out", out)
+	assert.Equal(t, callmodel.StatusCompleted, r.Status)
+	requireSampleCall(t, readFile(t, out))
+	assert.True(t, strings.HasPrefix(r.Outputs[0].URL, "file:///"), r.Outputs[0].URL)
+
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--layout", "mono", "--codec", "mulaw", "--rate", "8000", "--out", out)
+	assert.Equal(t, callmodel.CodecMulaw, r.Outputs[0].Codec)
+	assert.Len(t, readFile(t, out), int(r.Outputs[0].Bytes), "written over")
+
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--codec", "wav", "--layout", "stereo", "--rate", "16000", "--out", "file://"+filepath.ToSlash(filepath.Dir(out))+"/z.wav")
+	assert.EqualValues(t, 789418, r.Outputs[0].Frames)
+
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "agent="+customer+"@1m", "--layout", "mono", "--span", "2m", "--out", out)
+	assert.EqualValues(t, 120000, r.DurationMS)
+	assert.Len(t, r.Legs, 1, "the same name again is a segment of the same leg")
+
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer=/nowhere/c.wav", "--out", out)
+	assert.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
+	assert.Contains(t, r.Defects[0].Detail, "/nowhere/c.wav")
+	entries, err := os.ReadDir(filepath.Dir(out))
+	require.NoError(t, err)
+	assert.Len(t, entries, 2, "no temporary file is left")
+}
+
+func TestRecordBadInput(t *testing.T) {
+	t.Parallel()
+	agent, customer := sample(t)
+	dir := t.TempDir()
+	empty, text := filepath.Join(dir, "empty.wav"), filepath.Join(dir, "text.wav")
+	require.NoError(t, os.WriteFile(empty, nil, 0o600))
+	require.NoError(t, os.WriteFile(text, []byte("hello, this is no audio at all, only words"), 0o600))
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"no flags":         {[]string{}, 2, "--leg"},
+		"leg without name": {[]string{"--leg", agent, "--out", "x"}, 2, "NAME=URL"},
+		"codec":            {[]string{"--leg", "a=" + agent, "--codec", "aac", "--out", "x"}, 2, "codec"},
+		"bitrate":          {[]string{"--leg", "a=" + agent, "--bitrate", "fast", "--out", "x"}, 2, "32k"},
+		"three in stereo":  {[]string{"--leg", "a=" + agent, "--leg", "b=" + agent, "--leg", "c=" + agent, "--out", "x"}, 1, "multichannel"},
+		"rate and bitrate": {[]string{"--leg", "a=" + agent, "--rate", "8", "--bitrate", "32", "--out", "x"}, 1, "did you mean 8000?"},
+		"missing":          {[]string{"--leg", "a=/nowhere/a.wav", "--out", "x"}, 1, "leg_missing"},
+		"empty":            {[]string{"--leg", "a=" + empty, "--out", "x"}, 1, "leg_empty"},
+		"not audio":        {[]string{"--leg", "a=" + text, "--out", "x"}, 1, "unreadable_leg"},
+		"a directory":      {[]string{"--leg", "a=" + dir, "--out", "x"}, 1, "is a directory"},
+		"unwritable":       {[]string{"--leg", "a=" + agent, "--out", "/nowhere/x.wav"}, 1, "can't be written"},
+		"bucket":           {[]string{"--leg", "a=" + agent, "--out", "ftp://x/y"}, 1, "scheme must be"},
+		"no key":           {[]string{"--leg", "a=" + agent, "--out", "s3://bucket"}, 2, "key"},
+		"bad span":         {[]string{"--leg", "a=" + agent, "--span=-1s", "--out", "x"}, 1, "span_ms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"record"}, c.args...)
+			for i := range args {
+				if args[i] == "x" {
+					args[i] = filepath.Join(t.TempDir(), "x.wav")
+				}
+			}
+			code, out, errs := run(t, args...)
+			assert.Equal(t, c.code, code, errs)
+			assert.Contains(t, out+errs, c.says)
+			for _, a := range args {
+				if filepath.Base(a) == "x.wav" && !strings.HasPrefix(a, "/nowhere") {
+					assert.NoFileExists(t, a, "nothing half-written")
+				}
+			}
+		})
+	}
+	_ = customer
+}
+
+func rulesFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rules.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func TestRoute(t *testing.T) {
+	t.Parallel()
+	rules := rulesFile(t, string(demoRules))
+	var out routeOutput
+	runJSON(t, &out, "route", "--rules", rules, "--from", "+442079460123", "--to", "+12025550143", "--at", "2026-03-02T15:00:00Z", "--call-id", "c1", "--tenant", "acme", "--priority", "3")
+	assert.Equal(t, "washington", out.Decision.Rule)
+	assert.Equal(t, "washington-a", out.Decision.Destinations[0].ID)
+	assert.Empty(t, out.Considered)
+	runJSON(t, &out, "route", "--rules", rules, "--from", "+442079460123", "--to", "(202) 555-0143", "--region", "us", "--explain")
+	assert.Len(t, out.Considered, 4)
+
+	code, text, _ := run(t, "route", "--rules", rules, "--from", "+442079460123", "--to", "112", "--explain")
+	assert.Zero(t, code)
+	assert.Contains(t, text, "* everything-else: every condition holds")
+
+	few := rulesFile(t, "destinations: {a: {uri: \"sip:a\"}}\nrules:\n  - {id: x, match: {to: {prefix: \"+1\"}}, route: [[{to: a}]]}\n")
+	code, text, _ = run(t, "route", "--rules", few, "--from", "+12025550143", "--to", "+442079460123", "--json")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, text, `"no_route": true`)
+
+	for _, c := range []struct {
+		args []string
+		code int
+		says []string
+	}{
+		{[]string{"--rules", rules, "--from", "x", "--to", "y", "--at", "noon"}, 2, []string{"--from", "--to", "--at"}},
+		{[]string{"--rules", "/nowhere/rules.yaml", "--from", "+12025550143", "--to", "+12025550143"}, 1, []string{"no such file"}},
+		{[]string{"--rules", rulesFile(t, "destinations: {}\nrules:\n  - {id: x, route: [[{to: a}]]}\n  - {id: x}\n"), "--from", "+12025550143", "--to", "+12025550143"}, 1, []string{"line 3", "line 4", "faults"}},
+	} {
+		code, out, errs := run(t, append([]string{"route"}, c.args...)...)
+		assert.Equal(t, c.code, code)
+		for _, part := range c.says {
+			assert.Contains(t, out+errs, part)
+		}
+	}
+}
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]func(*testing.T) string{
+		"SQLite":     func(t *testing.T) string { t.Helper(); return calldb.SQLiteURL(filepath.Join(t.TempDir(), "x.db")) },
+		"PostgreSQL": func(t *testing.T) string { t.Helper(); return pgtest.URL(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := at(t)
+			code, _, errs := run(t, "jobs", "list", "--db", db)
+			assert.Equal(t, 1, code)
+			assert.NotEmpty(t, errs)
+			code, out, errs := run(t, "migrate", "up", "--db", db)
+			require.Zero(t, code, errs)
+			assert.Contains(t, out, "applied")
+			code, out, _ = run(t, "migrate", "up", "--db", db)
+			require.Zero(t, code)
+			assert.Contains(t, out, "up to date")
+			var list struct {
+				Migrations []migrationJSON `json:"migrations"`
+			}
+			runJSON(t, &list, "migrate", "status", "--db", db)
+			for _, m := range list.Migrations {
+				assert.True(t, m.Applied)
+			}
+			var jobs struct {
+				Jobs []callmodel.Job `json:"jobs"`
+			}
+			runJSON(t, &jobs, "jobs", "list", "--db", db)
+			assert.Empty(t, jobs.Jobs)
+			code, _, errs = run(t, "jobs", "show", "j000000000001-00000000", "--db", db)
+			assert.Equal(t, 1, code)
+			assert.Contains(t, errs, "not found")
+			for range list.Migrations {
+				code, _, errs = run(t, "migrate", "down", "--db", db)
+				require.Zero(t, code, errs)
+			}
+			code, out, _ = run(t, "migrate", "status", "--db", db)
+			require.Zero(t, code)
+			assert.Contains(t, out, "not applied")
+		})
+	}
+}
+
+func TestServeBadInput(t *testing.T) {
+	t.Parallel()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, []byte("not a database, but long enough to be looked at"), 0o600))
+	for name, c := range map[string]struct {
+		args []string
+		says string
+	}{
+		"port in use":       {[]string{"--dir", t.TempDir(), "--listen", l.Addr().String()}, "is in use"},
+		"no directory":      {[]string{"--dir", filepath.Join(file, "below"), "--listen", "127.0.0.1:0"}, "can't be used"},
+		"not a database":    {[]string{"--dir", t.TempDir(), "--db", calldb.SQLiteURL(file), "--listen", "127.0.0.1:0"}, "not a"},
+		"open to the world": {[]string{"--dir", t.TempDir(), "--listen", "0.0.0.0:0"}, "--keys"},
+		"bad rules":         {[]string{"--dir", t.TempDir(), "--rules", file, "--listen", "127.0.0.1:0"}, "rules"},
+		"no rules":          {[]string{"--dir", t.TempDir(), "--rules", "/nowhere", "--listen", "127.0.0.1:0"}, "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, _, errs := run(t, append([]string{"serve"}, c.args...)...)
+			assert.Equal(t, 1, code)
+			assert.Contains(t, errs, c.says)
+		})
+	}
+}

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/service"
+	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
+	"github.com/switchtape/switchtape/routing"
+)
+
+// demoRules are the rules of the demonstration.
+//
+//go:embed demo-rules.yaml
+var demoRules []byte
+
+type demoCommand struct {
+	Dir  string `help:"Directory to keep the call, the database and the recording in. Default: a new one below the system's temporary directory." type:"path" placeholder:"DIR"`
+	JSON bool   `help:"Print the outcome as JSON." name:"json"`
+}
+
+// Numbers from the ranges reserved for fiction: Ofcom's 020 7946 0xxx in
+// London, and 555-0100 to 555-0199 in Washington.
+const (
+	demoFrom = "020 7946 0123" // dialled as in the United Kingdom
+	demoTo   = "+1 202-555-0143"
+)
+
+// demoOutput is what demo --json prints.
+type demoOutput struct {
+	Call        callmodel.Call    `json:"call"`
+	Considered  []routing.Verdict `json:"considered"`
+	Recording   demoRecording     `json:"recording"`
+	HangupToURL float64           `json:"hangup_to_url_ms"`
+	Dir         string            `json:"dir"`
+	ElapsedMS   int64             `json:"elapsed_ms"`
+}
+
+type demoRecording struct {
+	Path       string `json:"path"`
+	URL        string `json:"url"`
+	Link       string `json:"link"` // for browsers, while the service runs
+	DurationMS int64  `json:"duration_ms"`
+	Frames     int64  `json:"frames"`
+	Channels   int    `json:"channels"`
+	Rate       int    `json:"rate"`
+	Bytes      int64  `json:"bytes"`
+	SHA256     string `json:"sha256"`
+	Verified   bool   `json:"verified"` // the object's bytes have that hash
+}
+
+func (c *demoCommand) Run(ctx context.Context, s cli.Streams) error {
+	begun := time.Now()
+	if c.Dir == "" {
+		dir, err := os.MkdirTemp("", "switchtape-demo-")
+		if err != nil {
+			return err
+		}
+		c.Dir = dir
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	l, err := service.Listen(ctx, "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelError}))
+	one, err := startOne(ctx, oneOptions{
+		dir: c.Dir, listener: l, api: service.APIOptions{MaxInFlight: 16, RecordOptions: service.RecordOptions{RecordCodec: "wav", RecordLayout: "stereo"}},
+	}, log)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	if _, err := one.api.InstallRules(ctx, demoRules, "demo"); err != nil {
+		return errors.Join(err, l.Close(), one.stores.Close())
+	}
+	serving, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- one.run(serving) }()
+	d := demo{ctx: ctx, url: one.url, one: one, legs: one.legs, step: c.steps(s)}
+	out, err := d.play()
+	stop()
+	if err = errors.Join(err, <-ended); err != nil {
+		return err
+	}
+	out.Dir, out.ElapsedMS = c.Dir, time.Since(begun).Milliseconds()
+	if c.JSON {
+		return s.JSON(out)
+	}
+	printDemo(s, out)
+	return nil
+}
+
+// steps draws the progress on a terminal.
+func (c *demoCommand) steps(s cli.Streams) func(string) {
+	if !s.Terminal() {
+		return func(string) {}
+	}
+	const steps = 7
+	bar := progressbar.NewOptions(steps, progressbar.OptionSetWriter(s.Err), progressbar.OptionClearOnFinish())
+	return func(what string) {
+		bar.Describe(what)
+		_ = bar.Add(1)
+	}
+}
+
+// demo plays one call against the running service, over HTTP as a telephone
+// server does.
+type demo struct {
+	ctx  context.Context //nolint:containedctx // it lives as long as the command
+	url  string
+	legs string
+	one  *one
+	step func(string)
+}
+
+func (d *demo) play() (*demoOutput, error) {
+	d.step("the telephone server initiates a call")
+	var call callmodel.Call
+	err := d.post("/v1/calls", map[string]any{
+		"from": demoFrom, "to": demoTo, "region": "GB", "direction": "outbound", "host": "demo-pbx",
+		"metadata":  map[string]string{"campaign": "demo"},
+		"recording": map[string]any{"enabled": true},
+	}, &call)
+	if err != nil {
+		return nil, err
+	}
+	var why routing.Explanation
+	if err := d.get("/v1/calls/"+string(call.ID)+"/explanation", &why); err != nil {
+		return nil, err
+	}
+	d.step("it leaves the legs in the recordings directory")
+	names, err := d.leaveLegs(call.ID)
+	if err != nil {
+		return nil, err
+	}
+	// The call's life is told as it happened: the 49 seconds are over, hang-up is now.
+	hangup := time.Now().UTC()
+	start := hangup.Add(-time.Duration(samplecall.AgentFrames) * time.Second / samplecall.SampleRateHz)
+	events := []callmodel.CallEvent{
+		{ID: "1", Type: callmodel.EventFailed, At: start, Cause: &callmodel.Cause{SIP: 503, Text: "first trunk is out of order"}},
+		{ID: "2", Type: callmodel.EventRinging, At: start},
+		{ID: "3", Type: callmodel.EventAnswered, At: start},
+		{ID: "4", Type: callmodel.EventEnded, At: hangup, Cause: &callmodel.Cause{Q850: 16}, Legs: []callmodel.LegSpec{
+			{Name: "agent", Segments: []callmodel.SegmentSpec{{URI: names[0]}}},
+			{Name: "customer", Segments: []callmodel.SegmentSpec{{URI: names[1], Offset: callmodel.Millis(samplecall.CustomerOffsetMS * time.Millisecond)}}},
+		}},
+	}
+	var sent time.Time
+	for _, ev := range events {
+		d.step(string(ev.Type))
+		sent = time.Now()
+		if err := d.post("/v1/calls/"+string(call.ID)+"/events", ev, &call); err != nil {
+			return nil, err
+		}
+	}
+	for len(call.Recordings) == 0 {
+		if err := d.pause(); err != nil {
+			return nil, fmt.Errorf("the recording did not come: %w", err)
+		}
+		if err := d.get("/v1/calls/"+string(call.ID), &call); err != nil {
+			return nil, err
+		}
+	}
+	out := &demoOutput{Call: call, Considered: why.Considered, HangupToURL: float64(time.Since(sent).Microseconds()) / 1000}
+	d.step("done")
+	out.Recording, err = d.check(&call.Recordings[0])
+	return out, err
+}
+
+func (d *demo) pause() error {
+	t := time.NewTimer(5 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-d.ctx.Done():
+		return context.Cause(d.ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// leaveLegs writes the sample call where the telephone server leaves its files.
+func (d *demo) leaveLegs(id callmodel.CallID) ([]string, error) {
+	dir := filepath.Join(d.legs, string(id))
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, err
+	}
+	var names []string
+	for name, data := range map[string][]byte{"agent.wav": samplecall.Agent(), "customer.wav": samplecall.Customer()} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range []string{"agent.wav", "customer.wav"} {
+		names = append(names, string(id)+"/"+name)
+	}
+	return names, nil
+}
+
+// check reads the object back and compares its hash with the record's.
+func (d *demo) check(r *callmodel.CallRecording) (demoRecording, error) {
+	if len(r.Outputs) == 0 {
+		return demoRecording{}, fmt.Errorf("the recording is %s: %s", r.Status, r.Reason)
+	}
+	o := r.Outputs[0]
+	out := demoRecording{
+		Path: d.one.stores.Objects.LocalPath(o.Key), URL: o.URL, DurationMS: r.DurationMS, Frames: o.Frames,
+		Channels: o.Channels, Rate: o.Rate, Bytes: o.Bytes, SHA256: o.SHA256,
+	}
+	link, err := d.one.stores.Objects.SignedURL(d.ctx, o.Key, 15*time.Minute)
+	if err != nil {
+		return out, err
+	}
+	out.Link = link
+	resp, err := d.do(http.MethodGet, link, nil)
+	if err != nil {
+		return out, err
+	}
+	h := sha256.New()
+	n, err := io.Copy(h, resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return out, err
+	}
+	if got := hex.EncodeToString(h.Sum(nil)); got != o.SHA256 || n != o.Bytes {
+		return out, fmt.Errorf("the object has %d bytes with sha256 %s, the call record says %d with %s", n, got, o.Bytes, o.SHA256)
+	}
+	out.Verified = true
+	return out, nil
+}
+
+func (d *demo) post(path string, body, answer any) error {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	return d.call(http.MethodPost, path, raw, answer)
+}
+
+func (d *demo) get(path string, answer any) error { return d.call(http.MethodGet, path, nil, answer) }
+
+func (d *demo) call(method, path string, body []byte, answer any) error {
+	resp, err := d.do(method, d.url+path, body)
+	if err != nil {
+		return err
+	}
+	raw, err := io.ReadAll(resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return err
+	}
+	if resp.StatusCode >= http.StatusBadRequest {
+		var p problem.Problem
+		if json.Unmarshal(raw, &p) == nil && p.Detail != "" {
+			return fmt.Errorf("%s %s: %s", method, path, p.Detail)
+		}
+		return fmt.Errorf("%s %s: %s", method, path, resp.Status)
+	}
+	return json.Unmarshal(raw, answer)
+}
+
+func (d *demo) do(method, url string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(d.ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(req)
+}
+
+func printDemo(s cli.Streams, o *demoOutput) {
+	c := &o.Call
+	s.Printf("call       %s\n           from %s (dialled %s) to %s (dialled %s)\n", c.ID, c.From.Number, c.From.Raw, c.To.Number, c.To.Raw)
+	s.Printf("route      rule %s\n", c.Decision.Rule)
+	for i, d := range c.Decision.Destinations {
+		took := ""
+		if i == c.Attempt {
+			took = "  ← took the call"
+		}
+		s.Printf("           %d. %s  %s as %s%s\n", i+1, d.ID, d.URI, d.Number, took)
+	}
+	for _, v := range o.Considered {
+		s.Printf("           %s: %s\n", v.Rule, v.Reason)
+	}
+	r := &o.Recording
+	s.Printf("recording  %s\n           %s\n", r.Path, r.URL)
+	s.Printf("           %.2f s, %d channels (agent left, customer right), %d Hz, %d bytes, checked against its SHA-256\n",
+		float64(r.DurationMS)/1000, r.Channels, r.Rate, r.Bytes)
+	s.Printf("           on the call record %.0f ms after hang-up\n", o.HangupToURL)
+	next := []string{
+		"listen:   play '" + r.Path + "'   (sox), or open it in any player",
+		"serve:    go run ./cmd/switchtape serve --dir '" + o.Dir + "' and look at http://127.0.0.1:8080/v1/calls",
+		"record:   go run ./cmd/switchtape record --leg a=A.wav --leg b=B.wav@2s --out x.wav",
+	}
+	s.Printf("next       %s\n", strings.Join(next, "\n           "))
+}

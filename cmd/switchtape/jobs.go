@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os/user"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/service"
+	"github.com/switchtape/switchtape/storage/calldb"
+)
+
+type jobsCommand struct {
+	List       jobsList       `cmd:"" help:"List jobs, oldest first."`
+	Show       jobsShow       `cmd:"" help:"Show one job."`
+	Retry      jobsRetry      `cmd:"" help:"Put a quarantined job back in the queue."`
+	Quarantine jobsQuarantine `cmd:"" help:"Set a queued or running job aside."`
+}
+
+type jobsOptions struct {
+	service.DBOptions
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+// with runs do on the ledger.
+func (o *jobsOptions) with(ctx context.Context, do func(*calldb.DB) error) error {
+	db, err := calldb.Open(ctx, o.DB, &calldb.Options{MustExist: true})
+	if err != nil {
+		return err
+	}
+	err = db.CheckSchema(ctx)
+	if err == nil {
+		err = do(db)
+	}
+	return errors.Join(err, db.Close())
+}
+
+type jobsList struct {
+	jobsOptions
+	State string `help:"Only jobs in this state: queued, running, done or quarantined." enum:"queued,running,done,quarantined," default:""`
+	Queue string `help:"Only jobs of this queue." placeholder:"HOST"`
+	Limit int    `help:"At most so many, up to 1000." default:"100"`
+	After string `help:"Continue behind this job." placeholder:"ID"`
+}
+
+func (c *jobsList) Run(ctx context.Context, s cli.Streams) error {
+	return c.with(ctx, func(db *calldb.DB) error {
+		jobs, err := db.Jobs(ctx, callmodel.JobFilter{
+			State: callmodel.JobState(c.State), Queue: c.Queue, Limit: c.Limit, After: callmodel.JobID(c.After),
+		})
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			if jobs == nil {
+				jobs = []callmodel.Job{}
+			}
+			return s.JSON(struct {
+				Jobs []callmodel.Job `json:"jobs"`
+			}{jobs})
+		}
+		for i := range jobs {
+			j := &jobs[i]
+			s.Printf("%s  %-11s  %s  %s/%s  attempts %d  %s\n", j.ID, j.State, j.CreatedAt.Format(time.RFC3339), j.Spec.TenantID, j.Spec.CallID, j.Attempts, j.LastError)
+		}
+		return nil
+	})
+}
+
+type jobsShow struct {
+	jobsOptions
+	ID string `arg:"" help:"The job."`
+}
+
+func (c *jobsShow) Run(ctx context.Context, s cli.Streams) error {
+	return c.with(ctx, func(db *calldb.DB) error { return c.print(ctx, s, db, c.ID) })
+}
+
+func (o *jobsOptions) print(ctx context.Context, s cli.Streams, db *calldb.DB, id string) error {
+	j, err := db.Job(ctx, callmodel.JobID(id))
+	if err != nil {
+		return callmodel.Errorf(callmodel.CodeOf(err), "job %s: %w", id, err)
+	}
+	if o.JSON {
+		return s.JSON(j)
+	}
+	s.Printf("job %s\n  state       %s\n  queue       %s, priority %d\n  call        %s/%s\n  attempts    %d\n",
+		j.ID, j.State, j.Queue, j.Priority, j.Spec.TenantID, j.Spec.CallID, j.Attempts)
+	if j.LastError != "" {
+		s.Printf("  last error  %s\n", j.LastError)
+	}
+	if j.Result != nil {
+		printResult(s, j.Result)
+	}
+	return nil
+}
+
+type jobsRetry struct {
+	jobsOptions
+	ID string `arg:"" help:"The job."`
+}
+
+func (c *jobsRetry) Run(ctx context.Context, s cli.Streams) error {
+	return c.with(ctx, func(db *calldb.DB) error {
+		if err := db.Retry(ctx, callmodel.JobID(c.ID), actor()); err != nil {
+			return callmodel.Errorf(callmodel.CodeOf(err), "job %s: %w", c.ID, err)
+		}
+		return c.print(ctx, s, db, c.ID)
+	})
+}
+
+type jobsQuarantine struct {
+	jobsOptions
+	ID     string `arg:"" help:"The job."`
+	Reason string `help:"Why, for the audit log." required:""`
+}
+
+func (c *jobsQuarantine) Run(ctx context.Context, s cli.Streams) error {
+	return c.with(ctx, func(db *calldb.DB) error {
+		if err := db.Quarantine(ctx, callmodel.JobID(c.ID), actor(), c.Reason); err != nil {
+			return callmodel.Errorf(callmodel.CodeOf(err), "job %s: %w", c.ID, err)
+		}
+		return c.print(ctx, s, db, c.ID)
+	})
+}
+
+// actor is who the audit log says it was.
+func actor() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "operator"
+}

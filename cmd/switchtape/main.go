@@ -1,0 +1,26 @@
+// Command switchtape is one command for one machine: a demonstration, the
+// whole service, and the tools around it. See switchtape --help.
+package main
+
+import (
+	"os"
+
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+	_ "github.com/switchtape/switchtape/cmd/internal/drivers"
+)
+
+// commands is the grammar of the command line.
+type commands struct {
+	Demo    demoCommand    `cmd:"" help:"Route and record one call made of real speech, with every part running for real."`
+	Serve   serveCommand   `cmd:"" help:"Run API and worker in one process, with everything in one directory."`
+	Record  recordCommand  `cmd:"" help:"Make a recording of legs, once, without any service."`
+	Route   routeCommand   `cmd:"" help:"Decide where a call goes, and say why."`
+	Migrate migrateCommand `cmd:"" help:"Bring a database's schema up to date, or back."`
+	Jobs    jobsCommand    `cmd:"" help:"Look after the recording jobs of a ledger."`
+}
+
+const description = "Routes calls and records them."
+
+func main() {
+	os.Exit(cli.Main("switchtape", description, &commands{}, os.Args[1:], cli.Streams{Out: os.Stdout, Err: os.Stderr}))
+}

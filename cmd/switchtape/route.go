@@ -1,0 +1,134 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/e164/normalize"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/routing"
+)
+
+type routeCommand struct {
+	Rules     string `help:"Rule set, YAML or JSON." type:"path" required:"" placeholder:"FILE"`
+	From      string `help:"The caller's number." required:"" placeholder:"N"`
+	To        string `help:"The callee's number." required:"" placeholder:"N"`
+	Region    string `help:"Country in which the numbers are dialled, as ISO 3166-1 alpha-2; needed for national numbers." placeholder:"CC"`
+	Tenant    string `help:"The tenant." default:"default" placeholder:"T"`
+	At        string `help:"When the call is made. Default: now." placeholder:"RFC3339"`
+	Priority  int    `help:"The call's priority, 0 to 9." default:"0"`
+	Type      string `help:"The call's type: ${enum}." enum:"voice,video,fax,emergency" default:"voice"`
+	Direction string `help:"The call's direction: inbound, outbound or internal." placeholder:"D"`
+	CallID    string `help:"The call's id; it draws among weighted destinations." default:"call-1" placeholder:"ID"`
+	Explain   bool   `help:"Say of every rule considered why it won or lost."`
+	JSON      bool   `help:"Print the decision as JSON." name:"json"`
+}
+
+// routeOutput is what route --json prints.
+type routeOutput struct {
+	Decision     callmodel.Decision `json:"decision"`
+	NoRoute      bool               `json:"no_route,omitempty"`
+	Request      routeRequest       `json:"request"`
+	Considered   []routing.Verdict  `json:"considered,omitempty"`
+	OtherCallees int                `json:"other_callees,omitempty"`
+}
+
+type routeRequest struct {
+	From      string `json:"from"`
+	To        string `json:"to"`
+	At        string `json:"at"`
+	Emergency bool   `json:"emergency,omitempty"`
+}
+
+func (c *routeCommand) Run(_ context.Context, s cli.Streams) error {
+	body, err := os.ReadFile(c.Rules)
+	if err != nil {
+		return fmt.Errorf("rules: %w", err)
+	}
+	rs, err := routing.Parse(body)
+	if err != nil {
+		return fmt.Errorf("rules in %s: %w", c.Rules, err)
+	}
+	router, err := routing.Compile(rs)
+	if err != nil {
+		return fmt.Errorf("rules in %s: %w", c.Rules, err)
+	}
+	req, err := c.request()
+	if err != nil {
+		return err
+	}
+	x := router.Explain(&req)
+	if x.Decision.Destinations == nil {
+		x.Decision.Destinations = []callmodel.Destination{}
+	}
+	out := routeOutput{
+		Decision: x.Decision, NoRoute: x.NoRoute,
+		Request: routeRequest{From: req.From, To: req.To, At: req.At.Format(time.RFC3339), Emergency: req.Emergency},
+	}
+	if c.Explain {
+		out.Considered, out.OtherCallees = x.Considered, x.OtherCallees
+	}
+	if c.JSON {
+		err = s.JSON(out)
+	} else {
+		printRoute(s, &out)
+	}
+	if err == nil && out.NoRoute {
+		return cli.Silent()
+	}
+	return err
+}
+
+func (c *routeCommand) request() (callmodel.CallRequest, error) {
+	var faults callmodel.FieldErrors
+	region := strings.ToUpper(c.Region)
+	number := func(field, raw string) normalize.Number {
+		n, err := normalize.Parse(raw, region)
+		if err != nil {
+			faults.Add(field, "%s", err)
+		}
+		return n
+	}
+	from, to := number("--from", c.From), number("--to", c.To)
+	at := time.Now()
+	if c.At != "" {
+		var err error
+		if at, err = time.Parse(time.RFC3339, c.At); err != nil {
+			faults.Add("--at", "%q is not a time like 2026-01-31T15:04:05Z", c.At)
+		}
+	}
+	req := callmodel.CallRequest{
+		TenantID: callmodel.TenantID(c.Tenant), CallID: callmodel.CallID(c.CallID), From: from.Value, To: to.Value,
+		Type: callmodel.CallType(c.Type), Direction: callmodel.Direction(c.Direction), Priority: c.Priority, At: at, Emergency: to.Emergency,
+	}
+	if err := cmp.Or(faults.Err(), req.Validate()); err != nil {
+		return req, &cli.UsageError{Err: err}
+	}
+	return req, nil
+}
+
+func printRoute(s cli.Streams, o *routeOutput) {
+	if o.NoRoute {
+		s.Printf("no rule matches a call from %s to %s at %s\n", o.Request.From, o.Request.To, o.Request.At)
+	} else {
+		s.Printf("rule %s (rule set %s)\n", o.Decision.Rule, o.Decision.RuleSet)
+	}
+	for i, d := range o.Decision.Destinations {
+		s.Printf("  %d. %s  %s  as %s\n", i+1, d.ID, d.URI, d.Number)
+	}
+	for _, v := range o.Considered {
+		mark := " "
+		if v.Won {
+			mark = "*"
+		}
+		s.Printf("  %s %s: %s\n", mark, v.Rule, v.Reason)
+	}
+	if o.OtherCallees > 0 {
+		s.Printf("    and %d rules for other callees\n", o.OtherCallees)
+	}
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/ops"
+	"github.com/switchtape/switchtape/cmd/internal/service"
+)
+
+type serveCommand struct {
+	Dir    string `help:"Directory of the database, the recordings and, by default, the legs. Made if it doesn't exist." type:"path" required:"" placeholder:"DIR"`
+	Listen string `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	DB     string `help:"Database. Default: SQLite in the directory." placeholder:"URL"`
+	Bucket string `help:"Bucket. Default: the directory's recordings folder." placeholder:"URL"`
+	Legs   string `help:"Where the legs are. Default: the directory's legs folder." placeholder:"DIR|URL"`
+
+	service.APIOptions
+	Worker serveWorker `embed:"" prefix:"worker-"`
+	ops.LogOptions
+}
+
+// serveWorker is what serve lets people say of its worker.
+type serveWorker struct {
+	Concurrency int           `help:"Recordings made at once. 0: one a processor." default:"0"`
+	LeaseTTL    time.Duration `help:"A job whose worker is silent for so long is taken over." default:"30s"`
+	LegWait     time.Duration `help:"How long after hang-up missing legs are waited for." default:"60s"`
+	Grace       time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
+}
+
+func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
+	log := c.Logger(s.Err)
+	l, err := service.Listen(ctx, c.Listen)
+	if err != nil {
+		return err
+	}
+	one, err := startOne(ctx, oneOptions{
+		dir: c.Dir, db: c.DB, bucket: c.Bucket, legs: c.Legs, listener: l, api: c.APIOptions,
+		worker: service.WorkerOptions{
+			Concurrency: c.Worker.Concurrency, LeaseTTL: c.Worker.LeaseTTL, LegWait: c.Worker.LegWait, Grace: c.Worker.Grace,
+		},
+	}, log)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	s.Printf("switchtape serves on %s\n  legs        %s\n  recordings  %s\n  database    %s\n",
+		one.url, one.legs, one.bucket, one.stores.DB)
+	return one.run(ctx)
+}
+
+// oneOptions is a whole service in one process.
+type oneOptions struct {
+	dir, db, bucket, legs string
+	listener              net.Listener
+	api                   service.APIOptions
+	worker                service.WorkerOptions
+}
+
+// one is the API and the worker of one process, wired and not yet running.
+type one struct {
+	url, legs, bucket string
+	stores            *service.Stores
+	api               *service.API
+	run               func(ctx context.Context) error
+}
+
+// startOne opens everything in o.dir and wires it together.
+func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err error) {
+	w := &one{stores: &service.Stores{}, url: "http://" + o.listener.Addr().String(), legs: o.legs, bucket: o.bucket}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.stores.Close())
+		}
+	}()
+	if w.legs == "" {
+		w.legs = filepath.Join(o.dir, "legs")
+		if err := os.MkdirAll(w.legs, 0o750); err != nil {
+			return nil, fmt.Errorf("the directory can't be used: %w", err)
+		}
+	}
+	if err := os.MkdirAll(o.dir, 0o750); err != nil {
+		return nil, fmt.Errorf("the directory can't be used: %w", err)
+	}
+	if o.db == "" {
+		o.db = service.SQLiteURL(o.dir)
+	}
+	if w.bucket == "" {
+		w.bucket = service.FileURL(filepath.Join(o.dir, "recordings"))
+	}
+	secret, err := signSecret(o.dir)
+	if err != nil {
+		return nil, err
+	}
+	if w.stores.DB, err = service.OpenDB(ctx, service.DBOptions{DB: o.db}, true); err != nil {
+		return nil, err
+	}
+	if w.stores.Objects, err = service.OpenBucket(ctx, service.BucketOptions{Bucket: w.bucket, PublicURL: w.url, SignSecret: secret}, log); err != nil {
+		return nil, err
+	}
+	m := ops.NewMetrics()
+	o.worker.Legs = w.legs
+	rec, legs, err := service.NewWorker(ctx, w.stores, o.worker.Fill(), m, log)
+	if err != nil {
+		return nil, err
+	}
+	if w.api, err = service.NewAPI(ctx, w.stores, o.api, m, log, rec.Ring); err != nil {
+		return nil, errors.Join(err, legs.Close())
+	}
+	handler, err := service.HTTP(w.stores, w.api, rec, o.api.Keys, o.listener.Addr(), m)
+	if err != nil {
+		return nil, errors.Join(err, legs.Close())
+	}
+	w.run = func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return service.Serve(ctx, o.listener, handler, log) })
+		group.Go(func() error { return w.api.Run(ctx) })
+		group.Go(func() error { return rec.Run(ctx) })
+		return errors.Join(group.Wait(), legs.Close(), w.stores.Close())
+	}
+	return w, nil
+}
+
+// signSecret is the directory's own secret for signed links, made at first use.
+func signSecret(dir string) (string, error) {
+	path := filepath.Join(dir, "link-secret")
+	b, err := os.ReadFile(path) //nolint:gosec // the operator's directory
+	if err == nil && len(b) > 0 {
+		return string(b), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("the directory can't be used: %w", err)
+	}
+	var raw [32]byte
+	_, _ = rand.Read(raw[:]) // never fails
+	secret := hex.EncodeToString(raw[:])
+	if err := os.WriteFile(path, []byte(secret), 0o600); err != nil {
+		return "", fmt.Errorf("the directory can't be used: %w", err)
+	}
+	return secret, nil
+}

@@ -1,0 +1,25 @@
+// Package recordinghttp is the recording service as an http.Handler that any
+// server can mount: media files in, a job in the ledger, a recording's URL out.
+//
+//	POST /v1/recordings                       enqueue a recording of files that exist, or will
+//	GET  /v1/recordings/jobs                  the tenant's jobs: ?state= &queue= &limit= &after=
+//	GET  /v1/recordings/jobs/{id}             one job, with its result
+//	GET  /v1/recordings/jobs/{id}/media       the recording: ?output= &codec=
+//	POST /v1/recordings/jobs/{id}/retry       put a quarantined job back
+//	POST /v1/recordings/jobs/{id}/quarantine  set a job aside: {"reason": "…"}
+//
+// A recording's body is a [callmodel.RecordingSpec] with, beside its fields, an
+// optional "queue" (a telephone server's host name) and "priority" (0 to 9). It
+// is checked at the door, with what the codecs can do, and every fault is
+// reported at once. The same recording again gives the same job; another
+// recording under a recording id that is taken is refused.
+//
+//	POST ─▶ check ─▶ ledger row ─▶ 202 {"job_id", "recording_id", "created"}
+//	                     ┊ a worker makes it
+//	GET …/media ─▶ 307 to a signed URL, or the bytes themselves, with ranges
+//
+// The handler owns no listener and does no authentication: the host puts a
+// callmodel.Principal in the request's context, and everything here is within
+// its tenant. Another tenant's job looks like none. Errors are
+// application/problem+json.
+package recordinghttp

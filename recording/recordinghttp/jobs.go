@@ -1,0 +1,224 @@
+package recordinghttp
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/problem"
+)
+
+// submission is the body of POST /v1/recordings: a callmodel.RecordingSpec,
+// field by field, since strict decoding looks at a struct's own fields only.
+type submission struct {
+	TenantID    callmodel.TenantID     `json:"tenant_id"`
+	CallID      callmodel.CallID       `json:"call_id"`
+	RecordingID callmodel.RecordingID  `json:"recording_id"`
+	StartedAt   time.Time              `json:"started_at"`
+	EndedAt     time.Time              `json:"ended_at,omitzero"`
+	Span        callmodel.Millis       `json:"span_ms,omitzero"`
+	Legs        []callmodel.LegSpec    `json:"legs"`
+	Outputs     []callmodel.OutputSpec `json:"outputs"`
+	Queue       string                 `json:"queue"`
+	Priority    int                    `json:"priority"`
+
+	tenant callmodel.TenantID // the principal's
+	check  func(callmodel.RecordingSpec) error
+}
+
+// spec is the recording that is asked for, always of the principal's tenant.
+func (s *submission) spec() callmodel.RecordingSpec {
+	return callmodel.RecordingSpec{
+		TenantID: s.tenant, CallID: s.CallID, RecordingID: s.RecordingID,
+		StartedAt: s.StartedAt, EndedAt: s.EndedAt, Span: s.Span, Legs: s.Legs, Outputs: s.Outputs,
+	}
+}
+
+// Validate reports every fault at once. callmodel.DecodeJSON calls it.
+func (s *submission) Validate() error {
+	var faults callmodel.FieldErrors
+	if s.TenantID != "" && s.TenantID != s.tenant {
+		faults.Add("tenant_id", "is not the tenant of the credentials; leave it out")
+	}
+	if s.Queue != "" && !callmodel.ValidID(s.Queue) {
+		faults.Add("queue", "must be 1 to %d letters, digits, '.', '_' or '-'", callmodel.MaxIDLen)
+	}
+	if s.Priority < callmodel.MinPriority || s.Priority > callmodel.MaxPriority {
+		faults.Add("priority", "must be %d to %d, is %d", callmodel.MinPriority, callmodel.MaxPriority, s.Priority)
+	}
+	spec := s.spec()
+	err := spec.Validate()
+	if err == nil {
+		err = s.check(spec)
+	}
+	var more callmodel.FieldErrors
+	if err != nil && !errors.As(err, &more) {
+		return err
+	}
+	return append(faults, more...).Err()
+}
+
+// submitted is the answer to a recording that was enqueued.
+type submitted struct {
+	JobID       callmodel.JobID       `json:"job_id"`
+	RecordingID callmodel.RecordingID `json:"recording_id"`
+	Created     bool                  `json:"created"` // false: the same recording was asked for before
+}
+
+func (h *Handler) enqueue(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	body, err := problem.Body(w, r, maxSpecBody)
+	if err != nil {
+		return err
+	}
+	s := submission{tenant: p.TenantID, check: h.opts.Check}
+	if err := callmodel.DecodeJSON(body, &s); err != nil {
+		return err
+	}
+	spec := s.spec()
+	id, created, err := h.ledger.Enqueue(r.Context(), callmodel.JobRequest{Spec: spec, Queue: s.Queue, Priority: s.Priority})
+	if err != nil {
+		return err
+	}
+	if created {
+		h.opts.JobEnqueued()
+	} else if err := h.sameSpec(r, id, &spec); err != nil {
+		return err
+	}
+	w.Header().Set("Location", "/v1/recordings/jobs/"+string(id))
+	problem.WriteJSON(w, http.StatusAccepted, submitted{JobID: id, RecordingID: spec.RecordingID, Created: created})
+	return nil
+}
+
+// sameSpec refuses a recording whose id is another's already: it would not be
+// made, and nobody would notice.
+func (h *Handler) sameSpec(r *http.Request, id callmodel.JobID, spec *callmodel.RecordingSpec) error {
+	job, err := h.ledger.Job(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	have, err := json.Marshal(&job.Spec)
+	if err != nil {
+		return err
+	}
+	want, err := json.Marshal(spec)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(have, want) {
+		return callmodel.Errorf(callmodel.CodeConflict, "recording %s is made of another spec by job %s; give a recording_id of its own", spec.RecordingID, id)
+	}
+	return nil
+}
+
+// own is the job that the path names. Another tenant's is not found, just like
+// none, and both leave the same audit line.
+func (h *Handler) own(r *http.Request, p callmodel.Principal) (callmodel.Job, error) {
+	job, err := h.ledger.Job(r.Context(), callmodel.JobID(r.PathValue("id")))
+	if err == nil && job.Spec.TenantID != p.TenantID {
+		err = callmodel.ErrNotFound
+	}
+	if errors.Is(err, callmodel.ErrNotFound) {
+		h.denied(r, p)
+		return callmodel.Job{}, callmodel.ErrNotFound
+	}
+	return job, err
+}
+
+func (h *Handler) getJob(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	job, err := h.own(r, p)
+	if err != nil {
+		return err
+	}
+	problem.WriteJSON(w, http.StatusOK, job)
+	return nil
+}
+
+const (
+	defaultPage = 100
+	maxPage     = 500
+)
+
+func (h *Handler) listJobs(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	q := r.URL.Query()
+	var faults callmodel.FieldErrors
+	limit, err := problem.Int(r, "limit", defaultPage, 1, maxPage)
+	_ = errors.As(err, &faults)
+	state := callmodel.JobState(q.Get("state"))
+	states := []callmodel.JobState{"", callmodel.JobQueued, callmodel.JobRunning, callmodel.JobDone, callmodel.JobQuarantined}
+	if !slices.Contains(states, state) {
+		faults.Add("state", "is not one of queued, running, done, quarantined")
+	}
+	if err := faults.Err(); err != nil {
+		return err
+	}
+	jobs, err := h.ledger.Jobs(r.Context(), callmodel.JobFilter{
+		State: state, Queue: q.Get("queue"), TenantID: p.TenantID, After: callmodel.JobID(q.Get("after")),
+		Limit: limit + 1, // one more tells whether there is a next page
+	})
+	if err != nil {
+		return err
+	}
+	page := struct {
+		Jobs []callmodel.Job `json:"jobs"`
+		Next callmodel.JobID `json:"next,omitempty"` // the "after" of the next page
+	}{Jobs: jobs}
+	if len(jobs) > limit {
+		page.Jobs, page.Next = jobs[:limit], jobs[limit-1].ID
+	}
+	if page.Jobs == nil {
+		page.Jobs = []callmodel.Job{}
+	}
+	problem.WriteJSON(w, http.StatusOK, page)
+	return nil
+}
+
+func (h *Handler) retry(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	job, err := h.own(r, p)
+	if err != nil {
+		return err
+	}
+	if err := h.ledger.Retry(r.Context(), job.ID, p.Subject); err != nil {
+		return err
+	}
+	h.opts.JobEnqueued()
+	return h.getJob(w, r, p)
+}
+
+// quarantineRequest is the body of POST …/quarantine.
+type quarantineRequest struct {
+	Reason string `json:"reason"`
+}
+
+const maxReason = 1024 // bytes
+
+// Validate implements what callmodel.DecodeJSON calls.
+func (q *quarantineRequest) Validate() error {
+	var faults callmodel.FieldErrors
+	if q.Reason == "" || len(q.Reason) > maxReason {
+		faults.Add("reason", "must be 1 to %d bytes; say why the job is set aside", maxReason)
+	}
+	return faults.Err()
+}
+
+func (h *Handler) quarantine(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	job, err := h.own(r, p)
+	if err != nil {
+		return err
+	}
+	body, err := problem.Body(w, r, maxReasonBody)
+	if err != nil {
+		return err
+	}
+	var q quarantineRequest
+	if err := callmodel.DecodeJSON(body, &q); err != nil {
+		return err
+	}
+	if err := h.ledger.Quarantine(r.Context(), job.ID, p.Subject, q.Reason); err != nil {
+		return err
+	}
+	return h.getJob(w, r, p)
+}

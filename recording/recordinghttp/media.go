@@ -1,0 +1,104 @@
+package recordinghttp
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// getMedia sends the client to the recording, or the recording to the client.
+func (h *Handler) getMedia(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	job, err := h.own(r, p)
+	if err != nil {
+		return err
+	}
+	if h.opts.Media == nil {
+		return callmodel.Errorf(callmodel.CodeNotFound, "recordings can't be fetched from this service")
+	}
+	out, err := outputOf(&job, r)
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(out.Key, string(p.TenantID)+"/") {
+		return callmodel.Errorf(callmodel.CodeNotFound, "the recording of job %s is not in this service's bucket", job.ID)
+	}
+	to, err := h.opts.Media.SignedURL(r.Context(), out.Key, h.opts.MediaExpiry)
+	switch {
+	case err == nil:
+		w.Header().Set("Location", to)
+		w.Header().Set("Cache-Control", "no-store") // it expires
+		w.WriteHeader(http.StatusTemporaryRedirect)
+		return nil
+	case callmodel.CodeOf(err) == callmodel.CodeUnsupported:
+		return h.stream(w, r, &job, out)
+	default:
+		return h.mediaError(r, &job, err)
+	}
+}
+
+// outputOf is the output that the query names, the first by default.
+func outputOf(job *callmodel.Job, r *http.Request) (*callmodel.OutputResult, error) {
+	if job.State != callmodel.JobDone || job.Result == nil {
+		return nil, callmodel.Errorf(callmodel.CodeNotFound, "job %s is %s; it has no recording yet", job.ID, job.State)
+	}
+	if len(job.Result.Outputs) == 0 {
+		return nil, callmodel.Errorf(callmodel.CodeNotFound, "job %s has no recording: it is %s, %s", job.ID, job.Result.Status, job.Result.Reason)
+	}
+	q := r.URL.Query()
+	for i := range job.Result.Outputs {
+		o := &job.Result.Outputs[i]
+		// Outputs of one name differ by their codec.
+		if (!q.Has("output") || o.Name == q.Get("output")) && (!q.Has("codec") || string(o.Codec) == q.Get("codec")) {
+			return o, nil
+		}
+	}
+	return nil, callmodel.Errorf(callmodel.CodeNotFound, "job %s has no such output", job.ID)
+}
+
+func (h *Handler) stream(w http.ResponseWriter, r *http.Request, job *callmodel.Job, out *callmodel.OutputResult) error {
+	body, err := h.opts.Media.Open(r.Context(), out.Key)
+	if err != nil {
+		return h.mediaError(r, job, err)
+	}
+	defer body.Close() //nolint:errcheck // only read from
+	head := w.Header()
+	head.Set("Content-Type", out.Codec.ContentType())
+	head.Set("Content-Disposition", `inline; filename="`+path.Base(out.Key)+`"`) // a key holds no quotes
+	head.Set("Cache-Control", "no-store")
+	head.Set("X-Content-Type-Options", "nosniff")
+	if out.SHA256 != "" {
+		head.Set("ETag", `"`+out.SHA256+`"`)
+	}
+	if seeker, ok := body.(io.ReadSeeker); ok {
+		http.ServeContent(w, r, "", time.Time{}, seeker)
+		return nil
+	}
+	head.Set("Accept-Ranges", "none")
+	head.Set("Content-Length", strconv.FormatInt(out.Bytes, 10))
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	if n, err := io.Copy(w, body); err != nil || n != out.Bytes {
+		// The status is sent. The client notices by the length.
+		h.opts.Logger.ErrorContext(r.Context(), "a recording was sent in part", "job", job.ID, "key", out.Key, "sent", n, "of", out.Bytes, "error", err)
+	}
+	return nil
+}
+
+// mediaError keeps the bucket's name and its refusals from clients: they are
+// not what the client may or may not do.
+func (h *Handler) mediaError(r *http.Request, job *callmodel.Job, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		h.opts.Logger.ErrorContext(r.Context(), "a recording is not in the bucket any more", "job", job.ID, "error", err)
+		return callmodel.Errorf(callmodel.CodeNotFound, "the recording of job %s is not in the bucket any more", job.ID)
+	}
+	return callmodel.Errorf(callmodel.CodeUnavailable, "the recording of job %s: %w", job.ID, err)
+}
