@@ -51,10 +51,11 @@ const (
 
 // Limits of a call request.
 const (
-	MinPriority, MaxPriority = 0, 9 // higher is more urgent
-	MaxMetadata              = 32   // pairs
-	MaxMetadataKey           = 64   // bytes
-	MaxMetadataValue         = 512  // bytes
+	MinPriority      = 0
+	MaxPriority      = 9   // the most urgent
+	MaxMetadata      = 32  // pairs
+	MaxMetadataKey   = 64  // bytes
+	MaxMetadataValue = 512 // bytes
 )
 
 // CallRequest is a call initiation, as it is routed. From and To are

@@ -1,11 +1,23 @@
 package recording
 
 import (
+	"slices"
+
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
 	"github.com/switchtape/switchtape/recording/codec/wav"
 )
+
+// fitRate is the codec.OutputFormat.FitRate of a codec that has only these
+// rates.
+func fitRate(rates []int) func(int) int {
+	rates = slices.Sorted(slices.Values(rates))
+	return func(hz int) int {
+		i, _ := slices.BinarySearch(rates, hz)
+		return rates[min(i, len(rates)-1)]
+	}
+}
 
 // BuiltinCodecs is a new registry of every format in this module. The caller
 // may change it before use.
@@ -15,6 +27,7 @@ func BuiltinCodecs() *codec.Registry {
 			callmodel.CodecWAV:   {New: wav.NewPCM, Version: wav.Version},
 			callmodel.CodecMulaw: {New: wav.NewMulaw, Version: wav.Version},
 			callmodel.CodecAlaw:  {New: wav.NewAlaw, Version: wav.Version},
+			callmodel.CodecMP3:   {New: mp3.New, Version: mp3.EncoderVersion, FitRate: fitRate(mp3.SampleRates())},
 		},
 		Inputs: []codec.InputFormat{
 			{Name: "WAV", Sniff: wav.Sniff, Decode: wav.Decode},

@@ -82,7 +82,10 @@ func Compile(rs *RuleSet) (*Router, error) {
 	for i := range rs.Rules {
 		entries = c.add(i, entries)
 	}
-	r.trie = newTrie(entries, r.rank)
+	var err error
+	if r.trie, err = newTrie(entries, r.rank); err != nil {
+		return nil, callmodel.FieldErrors{{Path: "rules", Message: err.Error()}}
+	}
 	r.written = len(rs.Rules)
 	r.unlimited = len(r.rules) <= maxListed
 	if err := c.ambiguous(); err != nil {
@@ -329,12 +332,7 @@ func (m *NumberMatch) holds(number string) bool {
 			return true
 		}
 	}
-	for _, e := range m.Exact {
-		if number == e {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(m.Exact, number)
 }
 
 func typeBit(t callmodel.CallType) uint8 {

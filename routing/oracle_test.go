@@ -286,8 +286,14 @@ func compareWith(t *rapid.T, router *routing.Router, q *callmodel.CallRequest, w
 func TestCompileRefusesOnlyTies(t *testing.T) {
 	t.Parallel()
 	var calls []*callmodel.CallRequest
-	for _, to := range []string{"+12125550", "+121255501", "+1212555", "+2125550", "112", "11", "1121", "+3", "+125", "+12155", "+112", "12", "118"} {
-		for _, from := range []string{"+12125550", "+121255501", "+1212555", "+2125550", "112", "11", "1121", "+3", "+15", "+125", "+1215", "12", "113"} {
+	// Every exact number that is drawn, and below every prefix one that no longer
+	// prefix and no exact number takes.
+	all := []string{
+		"+12125550", "+121255501", "+1212555", "+2125550", "112", "11", "1121",
+		"+9", "+19", "+129", "+1219", "+12129", "+121255509", "+29", "19", "119", "1129",
+	}
+	for _, to := range all {
+		for _, from := range all {
 			for i, tenant := range []callmodel.TenantID{"a", "b", "c"} {
 				for _, kind := range []callmodel.CallType{callmodel.TypeVoice, callmodel.TypeFax, callmodel.TypeEmergency} {
 					for _, way := range []callmodel.Direction{callmodel.Inbound, callmodel.Outbound} {
@@ -301,7 +307,7 @@ func TestCompileRefusesOnlyTies(t *testing.T) {
 	}
 	var refused, taken int
 	rapid.Check(t, func(t *rapid.T) {
-		for range 5 {
+		for range 3 {
 			rs := &routing.RuleSet{
 				Order: oneOf(routing.PrefixFirst, routing.PriorityFirst).Draw(t, "order"), Destinations: destinations(),
 				Rules: []routing.Rule{genRule(0).Draw(t, "one"), genRule(1).Draw(t, "other")},
@@ -325,6 +331,23 @@ func TestCompileRefusesOnlyTies(t *testing.T) {
 		}
 	})
 	t.Logf("%d pairs refused, %d taken", refused, taken)
-	assert.Greater(t, refused, 20)
+	assert.Greater(t, refused, 5)
 	assert.Greater(t, taken, 20)
+}
+
+// TestCompileCountsRules: a set with more rules under one callee than can be
+// counted is refused; it must not lose some of them in silence.
+func TestCompileCountsRules(t *testing.T) {
+	t.Parallel()
+	rs := &routing.RuleSet{Destinations: destinations()}
+	for i := range 1 << 16 {
+		rs.Rules = append(rs.Rules, routing.Rule{
+			ID: fmt.Sprintf("r%d", i), Default: true, Route: [][]routing.Target{{{To: "x"}}},
+			Match: routing.Match{Tenant: []callmodel.TenantID{callmodel.TenantID(fmt.Sprintf("t%d", i))}},
+		})
+	}
+	_, err := routing.Compile(rs)
+	var faults callmodel.FieldErrors
+	require.ErrorAs(t, err, &faults)
+	require.Contains(t, err.Error(), "may share a callee")
 }

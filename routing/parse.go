@@ -231,8 +231,8 @@ func (d *nodeDecoder) object(path string, n *yaml.Node, rv reflect.Value, depth 
 
 func fieldNames(t reflect.Type) []string {
 	var names []string
-	for i := range t.NumField() {
-		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" {
+	for field := range t.Fields() {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
 			names = append(names, name)
 		}
 	}
@@ -285,6 +285,7 @@ func (d *nodeDecoder) scalar(path string, n *yaml.Node, rv reflect.Value) {
 			rv.SetBool(b)
 			ok = true
 		}
+	default: // no field has another kind
 	}
 	if !ok {
 		d.fault(path, n, "is %q, must be %s", short(n.Value), wanted(rv.Type()))

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -9,8 +10,6 @@ import (
 )
 
 // ErrNoRoute is returned when no rule matches. Its code is callmodel.CodeNoRoute.
-//
-//nolint:gochecknoglobals // a sentinel
 var ErrNoRoute error = &callmodel.Error{Code: callmodel.CodeNoRoute, Message: "no rule matches the call; ask for the explanation, or add a default rule"}
 
 // Hash is the version of the rule set that the router was compiled from.
@@ -98,12 +97,7 @@ func (r *Router) lost(x *rule, req *callmodel.CallRequest) loss {
 }
 
 func containsTenant(list []callmodel.TenantID, t callmodel.TenantID) bool {
-	for _, x := range list {
-		if x == t {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, t)
 }
 
 // choose appends the plan's destinations in the order to try them: tier by

@@ -377,9 +377,8 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		r, err := routing.Compile(rs)
-		var fields callmodel.FieldErrors
 		if err != nil {
-			if !errors.As(err, &fields) {
+			if _, ok := errors.AsType[callmodel.FieldErrors](err); !ok {
 				t.Fatal(err)
 			}
 			return

@@ -2,6 +2,8 @@ package routing
 
 import (
 	"cmp"
+	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 	"strings"
@@ -29,7 +31,7 @@ type trieNode struct {
 }
 
 // maxRulesPerPrefix is how many rules may share one callee prefix.
-const maxRulesPerPrefix = 1<<16 - 1
+const maxRulesPerPrefix = math.MaxUint16
 
 const plusSymbol = 10
 
@@ -50,8 +52,8 @@ type entry struct {
 	rule   uint32
 }
 
-// newTrie builds the tree of the entries; less ranks the rules of one prefix.
-func newTrie(entries []entry, rank func(a, b uint32) int) *trie {
+// newTrie builds the tree of the entries; rank orders the rules of one prefix.
+func newTrie(entries []entry, rank func(a, b uint32) int) (*trie, error) {
 	slices.SortFunc(entries, func(a, b entry) int {
 		if c := strings.Compare(a.prefix, b.prefix); c != 0 {
 			return c
@@ -70,6 +72,10 @@ func newTrie(entries []entry, rank func(a, b uint32) int) *trie {
 		t.nodes[s.node].first = uint32(len(t.rules))
 		for ; i < s.to && len(entries[i].prefix) == s.depth; i++ {
 			t.rules = append(t.rules, entries[i].rule)
+		}
+		if i-s.from > maxRulesPerPrefix {
+			return nil, fmt.Errorf("%d rules are for calls to %q, at most %d may share a callee; tell them apart by a longer prefix",
+				i-s.from, entries[s.from].prefix, maxRulesPerPrefix)
 		}
 		t.nodes[s.node].count = uint16(i - s.from)
 		t.nodes[s.node].base = uint32(len(t.nodes))
@@ -93,7 +99,7 @@ func newTrie(entries []entry, rank func(a, b uint32) int) *trie {
 			queue = append(queue, c)
 		}
 	}
-	return t
+	return t, nil
 }
 
 // path fills nodes with the nodes along number that have rules, shortest

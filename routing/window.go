@@ -2,7 +2,6 @@ package routing
 
 import (
 	"fmt"
-	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -33,14 +32,6 @@ func (w *window) contains(t time.Time) bool {
 func (b *weekBits) set(minute int) {
 	minute %= minutesPerWeek
 	b[minute/64] |= 1 << (minute % 64)
-}
-
-func (b *weekBits) minutes() int {
-	n := 0
-	for _, w := range b {
-		n += bits.OnesCount64(w)
-	}
-	return n
 }
 
 func (b *weekBits) overlaps(o *weekBits) bool {

@@ -228,6 +228,7 @@ func (s *Store) fault(doing, key string, err error) error {
 		return callmodel.Permanent(callmodel.Errorf(callmodel.CodeInvalid, "%w", wrapped))
 	case gcerrors.Canceled:
 		return wrapped
+	default: // the network, the server, or something nobody foresaw
 	}
 	return callmodel.RetryAfter(callmodel.Errorf(code, "%w", wrapped), 0)
 }

@@ -59,8 +59,7 @@ func Of(err error) Problem {
 	code := callmodel.CodeOf(err)
 	p := Problem{Type: "about:blank", Status: Status(code), Code: code, Detail: err.Error()}
 	p.Title = http.StatusText(p.Status)
-	var fields callmodel.FieldErrors
-	if errors.As(err, &fields) {
+	if fields, ok := errors.AsType[callmodel.FieldErrors](err); ok {
 		p.Errors = fields
 		p.Detail = "the request has " + strconv.Itoa(len(fields)) + " faults; see errors"
 		if len(fields) == 1 {
@@ -72,6 +71,7 @@ func Of(err error) Problem {
 		p.Detail = "something went wrong on our side; it was logged"
 	case callmodel.CodeUnavailable:
 		p.Detail = "a service that this needs is not available; try again later"
+	default:
 	}
 	return p
 }

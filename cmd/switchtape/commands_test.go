@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/codec/mp3"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
@@ -58,11 +59,21 @@ func TestDemo(t *testing.T) {
 	assert.Equal(t, "washington", out.Call.Decision.Rule)
 	assert.Equal(t, "+442079460123", out.Call.From.Number)
 	require.Len(t, out.Call.Recordings, 1)
-	assert.Equal(t, out.Recording.URL, out.Call.Recordings[0].URL, "the call record holds the URL")
-	assert.True(t, out.Recording.Verified)
+	require.Len(t, out.Recordings, 2)
+	assert.Equal(t, out.Recordings[0].URL, out.Call.Recordings[0].URL, "the call record holds the URL")
 	assert.Len(t, out.Considered, 4)
-	assert.InDelta(t, 49340, out.Recording.DurationMS, 1)
-	requireSampleCall(t, readFile(t, out.Recording.Path))
+	for _, r := range out.Recordings {
+		assert.True(t, r.Verified)
+		assert.InDelta(t, 49340, r.DurationMS, 1)
+		assert.EqualValues(t, samplecall.AgentFrames, r.Frames)
+	}
+	requireSampleCall(t, readFile(t, out.Recordings[1].Path))
+	info, err := mp3.Walk(bytes.NewReader(readFile(t, out.Recordings[0].Path)))
+	require.NoError(t, err)
+	assert.Equal(t, 2, info.Channels)
+
+	runJSON(t, &out, "demo", "--dir", dir, "--codec", "wav")
+	assert.True(t, strings.HasSuffix(out.Call.Recordings[0].URL, ".wav"))
 
 	// The same directory again is another call beside the first.
 	code, text, errs := run(t, "demo", "--dir", dir)
@@ -106,6 +117,13 @@ func TestRecord(t *testing.T) {
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer=/nowhere/c.wav", "--out", out)
 	assert.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
 	assert.Contains(t, r.Defects[0].Detail, "/nowhere/c.wav")
+	playback := filepath.Join(t.TempDir(), "call")
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--layout", "mono", "--bitrate", "24k", "--out", playback)
+	assert.Equal(t, callmodel.CodecMP3, r.Outputs[0].Codec, "the default")
+	assert.Equal(t, 24000, r.Outputs[0].Bitrate)
+	info, err := mp3.Walk(bytes.NewReader(readFile(t, playback)))
+	require.NoError(t, err)
+	assert.EqualValues(t, samplecall.AgentFrames, info.Frames)
 	entries, err := os.ReadDir(filepath.Dir(out))
 	require.NoError(t, err)
 	assert.Len(t, entries, 2, "no temporary file is left")
@@ -127,6 +145,7 @@ func TestRecordBadInput(t *testing.T) {
 		"leg without name": {[]string{"--leg", agent, "--out", "x"}, 2, "NAME=URL"},
 		"codec":            {[]string{"--leg", "a=" + agent, "--codec", "aac", "--out", "x"}, 2, "codec"},
 		"bitrate":          {[]string{"--leg", "a=" + agent, "--bitrate", "fast", "--out", "x"}, 2, "32k"},
+		"mp3 bitrate":      {[]string{"--leg", "a=" + agent, "--codec", "mp3", "--bitrate", "33k", "--out", "x"}, 1, "32000"},
 		"three in stereo":  {[]string{"--leg", "a=" + agent, "--leg", "b=" + agent, "--leg", "c=" + agent, "--out", "x"}, 1, "multichannel"},
 		"rate and bitrate": {[]string{"--leg", "a=" + agent, "--rate", "8", "--bitrate", "32", "--out", "x"}, 1, "did you mean 8000?"},
 		"missing":          {[]string{"--leg", "a=/nowhere/a.wav", "--out", "x"}, 1, "leg_missing"},

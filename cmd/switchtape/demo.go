@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,8 +34,18 @@ import (
 var demoRules []byte
 
 type demoCommand struct {
-	Dir  string `help:"Directory to keep the call, the database and the recording in. Default: a new one below the system's temporary directory." type:"path" placeholder:"DIR"`
-	JSON bool   `help:"Print the outcome as JSON." name:"json"`
+	Dir   string `help:"Directory to keep the call, the database and the recording in. Default: a new one below the system's temporary directory." type:"path" placeholder:"DIR"`
+	Codec string `help:"Make only this recording: mp3 or wav. Default: an MP3 to listen to and a WAV to keep, from one read of the legs." enum:"mp3,wav," default:""`
+	JSON  bool   `help:"Print the outcome as JSON." name:"json"`
+}
+
+// outputs are the recordings that the demonstration asks for.
+func (c *demoCommand) outputs() []callmodel.OutputSpec {
+	list := []callmodel.OutputSpec{
+		{Codec: callmodel.CodecMP3, Layout: callmodel.LayoutStereo},
+		{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo},
+	}
+	return slices.DeleteFunc(list, func(o callmodel.OutputSpec) bool { return c.Codec != "" && string(o.Codec) != c.Codec })
 }
 
 // Numbers from the ranges reserved for fiction: Ofcom's 020 7946 0xxx in
@@ -48,7 +59,7 @@ const (
 type demoOutput struct {
 	Call        callmodel.Call    `json:"call"`
 	Considered  []routing.Verdict `json:"considered"`
-	Recording   demoRecording     `json:"recording"`
+	Recordings  []demoRecording   `json:"recordings"` // the first is the one whose URL the call record gives
 	HangupToURL float64           `json:"hangup_to_url_ms"`
 	Dir         string            `json:"dir"`
 	ElapsedMS   int64             `json:"elapsed_ms"`
@@ -57,7 +68,7 @@ type demoOutput struct {
 type demoRecording struct {
 	Path       string `json:"path"`
 	URL        string `json:"url"`
-	Link       string `json:"link"` // for browsers, while the service runs
+	Codec      string `json:"codec"`
 	DurationMS int64  `json:"duration_ms"`
 	Frames     int64  `json:"frames"`
 	Channels   int    `json:"channels"`
@@ -84,7 +95,7 @@ func (c *demoCommand) Run(ctx context.Context, s cli.Streams) error {
 	}
 	log := slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelError}))
 	one, err := startOne(ctx, oneOptions{
-		dir: c.Dir, listener: l, api: service.APIOptions{MaxInFlight: 16, RecordOptions: service.RecordOptions{RecordCodec: "wav", RecordLayout: "stereo"}},
+		dir: c.Dir, listener: l, api: service.APIOptions{MaxInFlight: 16, RecordOptions: service.RecordOptions{RecordCodec: "mp3", RecordLayout: "stereo"}},
 	}, log)
 	if err != nil {
 		return errors.Join(err, l.Close())
@@ -95,7 +106,7 @@ func (c *demoCommand) Run(ctx context.Context, s cli.Streams) error {
 	serving, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- one.run(serving) }()
-	d := demo{ctx: ctx, url: one.url, one: one, legs: one.legs, step: c.steps(s)}
+	d := demo{ctx: ctx, url: one.url, one: one, legs: one.legs, outputs: c.outputs(), step: c.steps(s)}
 	out, err := d.play()
 	stop()
 	if err = errors.Join(err, <-ended); err != nil {
@@ -125,11 +136,12 @@ func (c *demoCommand) steps(s cli.Streams) func(string) {
 // demo plays one call against the running service, over HTTP as a telephone
 // server does.
 type demo struct {
-	ctx  context.Context //nolint:containedctx // it lives as long as the command
-	url  string
-	legs string
-	one  *one
-	step func(string)
+	ctx     context.Context //nolint:containedctx // it lives as long as the command
+	url     string
+	legs    string
+	one     *one
+	outputs []callmodel.OutputSpec
+	step    func(string)
 }
 
 func (d *demo) play() (*demoOutput, error) {
@@ -138,7 +150,7 @@ func (d *demo) play() (*demoOutput, error) {
 	err := d.post("/v1/calls", map[string]any{
 		"from": demoFrom, "to": demoTo, "region": "GB", "direction": "outbound", "host": "demo-pbx",
 		"metadata":  map[string]string{"campaign": "demo"},
-		"recording": map[string]any{"enabled": true},
+		"recording": callmodel.RecordingPreference{Enabled: true, Outputs: d.outputs},
 	}, &call)
 	if err != nil {
 		return nil, err
@@ -182,8 +194,18 @@ func (d *demo) play() (*demoOutput, error) {
 	}
 	out := &demoOutput{Call: call, Considered: why.Considered, HangupToURL: float64(time.Since(sent).Microseconds()) / 1000}
 	d.step("done")
-	out.Recording, err = d.check(&call.Recordings[0])
-	return out, err
+	rec := &call.Recordings[0]
+	if len(rec.Outputs) == 0 {
+		return nil, fmt.Errorf("the recording is %s: %s", rec.Status, rec.Reason)
+	}
+	for i := range rec.Outputs {
+		checked, err := d.check(rec, &rec.Outputs[i])
+		if err != nil {
+			return nil, err
+		}
+		out.Recordings = append(out.Recordings, checked)
+	}
+	return out, nil
 }
 
 func (d *demo) pause() error {
@@ -216,20 +238,15 @@ func (d *demo) leaveLegs(id callmodel.CallID) ([]string, error) {
 }
 
 // check reads the object back and compares its hash with the record's.
-func (d *demo) check(r *callmodel.CallRecording) (demoRecording, error) {
-	if len(r.Outputs) == 0 {
-		return demoRecording{}, fmt.Errorf("the recording is %s: %s", r.Status, r.Reason)
-	}
-	o := r.Outputs[0]
+func (d *demo) check(r *callmodel.CallRecording, o *callmodel.OutputResult) (demoRecording, error) {
 	out := demoRecording{
-		Path: d.one.stores.Objects.LocalPath(o.Key), URL: o.URL, DurationMS: r.DurationMS, Frames: o.Frames,
+		Path: d.one.stores.Objects.LocalPath(o.Key), URL: o.URL, Codec: string(o.Codec), DurationMS: r.DurationMS, Frames: o.Frames,
 		Channels: o.Channels, Rate: o.Rate, Bytes: o.Bytes, SHA256: o.SHA256,
 	}
 	link, err := d.one.stores.Objects.SignedURL(d.ctx, o.Key, 15*time.Minute)
 	if err != nil {
 		return out, err
 	}
-	out.Link = link
 	resp, err := d.do(http.MethodGet, link, nil)
 	if err != nil {
 		return out, err
@@ -297,13 +314,14 @@ func printDemo(s cli.Streams, o *demoOutput) {
 	for _, v := range o.Considered {
 		s.Printf("           %s: %s\n", v.Rule, v.Reason)
 	}
-	r := &o.Recording
-	s.Printf("recording  %s\n           %s\n", r.Path, r.URL)
-	s.Printf("           %.2f s, %d channels (agent left, customer right), %d Hz, %d bytes, checked against its SHA-256\n",
-		float64(r.DurationMS)/1000, r.Channels, r.Rate, r.Bytes)
+	for _, r := range o.Recordings {
+		s.Printf("recording  %s\n           %s\n", r.Path, r.URL)
+		s.Printf("           %.2f s, %d channels (agent left, customer right), %d Hz, %d bytes, checked against its SHA-256\n",
+			float64(r.DurationMS)/1000, r.Channels, r.Rate, r.Bytes)
+	}
 	s.Printf("           on the call record %.0f ms after hang-up\n", o.HangupToURL)
 	next := []string{
-		"listen:   play '" + r.Path + "'   (sox), or open it in any player",
+		"listen:   play '" + o.Recordings[0].Path + "'   (sox), or open it in any player",
 		"serve:    go run ./cmd/switchtape serve --dir '" + o.Dir + "' and look at http://127.0.0.1:8080/v1/calls",
 		"record:   go run ./cmd/switchtape record --leg a=A.wav --leg b=B.wav@2s --out x.wav",
 	}

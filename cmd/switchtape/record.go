@@ -25,7 +25,7 @@ import (
 type recordCommand struct {
 	Leg     []string      `help:"A leg: its name, where its file is (a path or bucket URL), and where on the call's timeline it begins: agent=agent.wav, customer=customer.wav@2s. The same name again adds a segment." placeholder:"NAME=URL[@OFFSET]" required:"" sep:"none"`
 	Layout  string        `help:"How legs become channels: ${enum}." enum:"mono,stereo,multichannel" default:"stereo"`
-	Codec   string        `help:"Format of the recording: ${enum}." enum:"wav,mulaw,alaw,mp3,flac,opus" default:"wav"`
+	Codec   string        `help:"Format of the recording: mp3, wav, mulaw, alaw, flac or opus. Default: that of the file's extension, else mp3." enum:"mp3,wav,mulaw,alaw,flac,opus," default:""`
 	Rate    int           `help:"Sample rate in Hz. 0: the highest of the legs." default:"0" placeholder:"HZ"`
 	Bitrate string        `help:"Bitrate of lossy codecs, like 32k. Default: the codec's own." placeholder:"BPS"`
 	Span    time.Duration `help:"Length of the call. Default: until the end of the longest leg." placeholder:"DURATION"`
@@ -83,7 +83,7 @@ func (c *recordCommand) spec() (callmodel.RecordingSpec, map[string]string, erro
 	spec := callmodel.RecordingSpec{
 		TenantID: "local", CallID: "call", RecordingID: "recording", StartedAt: time.Unix(0, 0).UTC(), Span: callmodel.Millis(c.Span),
 		Outputs: []callmodel.OutputSpec{{
-			Codec: callmodel.Codec(c.Codec), Layout: callmodel.Layout(c.Layout), SampleRateHz: c.Rate, BitrateBps: bitrate,
+			Codec: c.codec(), Layout: callmodel.Layout(c.Layout), SampleRateHz: c.Rate, BitrateBps: bitrate,
 		}},
 	}
 	files := map[string]string{}
@@ -106,6 +106,19 @@ func (c *recordCommand) spec() (callmodel.RecordingSpec, map[string]string, erro
 		spec.Legs[i].Segments = append(spec.Legs[i].Segments, seg)
 	}
 	return spec, files, nil
+}
+
+// codec is the codec that was asked for, if only by the file's name.
+func (c *recordCommand) codec() callmodel.Codec {
+	if c.Codec != "" {
+		return callmodel.Codec(c.Codec)
+	}
+	for _, known := range callmodel.Codecs() {
+		if strings.HasSuffix(strings.ToLower(c.Out), "."+known.Ext()) {
+			return known
+		}
+	}
+	return callmodel.CodecMP3
 }
 
 // name puts the names that people gave in the place of the stand-ins.

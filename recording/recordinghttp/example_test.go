@@ -23,14 +23,14 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // an example
+	defer os.RemoveAll(dir)
 	ctx := context.Background()
 	db, err := calldb.Open(ctx, calldb.SQLiteURL(filepath.Join(dir, "ledger.db")), nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer db.Close() //nolint:errcheck // an example
+	defer db.Close()
 	if _, err := db.Migrate(ctx); err != nil {
 		fmt.Println(err)
 		return
@@ -57,7 +57,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer resp.Body.Close() //nolint:errcheck // an example
+	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body)
 	fmt.Println(resp.Status)
 	fmt.Println(strings.Contains(string(body), "did you mean 16000?"))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -27,13 +28,13 @@ import (
 
 var _ recordinghttp.Ledger = (*calldb.DB)(nil)
 
-func openDB(t testing.TB) *calldb.DB {
-	t.Helper()
-	db, err := calldb.Open(t.Context(), calldb.SQLiteURL(filepath.Join(t.TempDir(), "ledger.db")), nil)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	_, err = db.Migrate(t.Context())
-	require.NoError(t, err)
+func openDB(tb testing.TB) *calldb.DB {
+	tb.Helper()
+	db, err := calldb.Open(tb.Context(), calldb.SQLiteURL(filepath.Join(tb.TempDir(), "ledger.db")), nil)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
+	_, err = db.Migrate(tb.Context())
+	require.NoError(tb, err)
 	return db
 }
 
@@ -44,9 +45,9 @@ type service struct {
 	rang atomic.Int32
 }
 
-func newService(t testing.TB, media recordinghttp.Media) *service {
-	t.Helper()
-	s := &service{db: openDB(t)}
+func newService(tb testing.TB, media recordinghttp.Media) *service {
+	tb.Helper()
+	s := &service{db: openDB(tb)}
 	s.h = recordinghttp.New(s.db, &recordinghttp.Options{
 		Check: recording.NewProcessor(nil, nil, nil).Check, Media: media, JobEnqueued: func() { s.rang.Add(1) },
 	})
@@ -58,7 +59,7 @@ func as(role callmodel.Role, tenant callmodel.TenantID) callmodel.Principal {
 }
 
 // do makes a request and decodes its answer into v, unless v is nil.
-func (s *service) do(t testing.TB, p callmodel.Principal, method, path, body string, v any) *httptest.ResponseRecorder {
+func (s *service) do(t *testing.T, p callmodel.Principal, method, path, body string, v any) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequestWithContext(callmodel.WithPrincipal(t.Context(), p), method, path, strings.NewReader(body))
 	w := httptest.NewRecorder()
@@ -69,7 +70,7 @@ func (s *service) do(t testing.TB, p callmodel.Principal, method, path, body str
 	return w
 }
 
-func (s *service) fails(t testing.TB, p callmodel.Principal, method, path, body string, status int, code callmodel.Code) problem.Problem {
+func (s *service) fails(t *testing.T, p callmodel.Principal, method, path, body string, status int, code callmodel.Code) problem.Problem {
 	t.Helper()
 	var got problem.Problem
 	w := s.do(t, p, method, path, body, &got)
@@ -86,22 +87,20 @@ type accepted struct {
 }
 
 // submission is the body for the sample call id, with more fields.
-func submission(t testing.TB, id string, more map[string]any) string {
-	t.Helper()
+func submission(tb testing.TB, id string, more map[string]any) string {
+	tb.Helper()
 	b, err := json.Marshal(storetest.Spec(id))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	fields := map[string]any{}
-	require.NoError(t, json.Unmarshal(b, &fields))
+	require.NoError(tb, json.Unmarshal(b, &fields))
 	delete(fields, "tenant_id")
-	for k, v := range more {
-		fields[k] = v
-	}
+	maps.Copy(fields, more)
 	b, err = json.Marshal(fields)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return string(b)
 }
 
-func (s *service) enqueue(t testing.TB, id string) callmodel.JobID {
+func (s *service) enqueue(t *testing.T, id string) callmodel.JobID {
 	t.Helper()
 	var a accepted
 	w := s.do(t, as(callmodel.RoleCaller, "acme"), http.MethodPost, "/v1/recordings", submission(t, id, nil), &a)

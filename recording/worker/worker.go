@@ -246,10 +246,10 @@ func (w *Worker) work(ctx context.Context, l callmodel.Lease) {
 		if cause := context.Cause(own); cause != nil {
 			err = cause
 		}
-		r.Outcome = w.settle(context.WithoutCancel(ctx), l, err, time.Since(start)) //nolint:forbidigo // see above
+		r.Outcome = w.settle(context.WithoutCancel(ctx), l, err, time.Since(start))
 		r.Err = err
 	}
-	r.Elapsed = time.Since(start) //nolint:forbidigo // see above
+	r.Elapsed = time.Since(start)
 	w.report(ctx, r)
 }
 
@@ -263,7 +263,7 @@ func (w *Worker) attempt(ctx context.Context, l callmodel.Lease, start time.Time
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	waited := age(l) + time.Since(start) //nolint:forbidigo // monotonic, added to the database's own reckoning
+	waited := age(l) + time.Since(start)
 	result, err = w.process.Process(ctx, l.Job.Spec, &recording.ProcessOptions{AcceptMissing: waited >= w.opts.MissingLegWait})
 	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
 		err = fmt.Errorf("%w after %v", errTimeout, w.opts.JobTimeout)

@@ -113,7 +113,7 @@ func replay(w http.ResponseWriter, s *callmodel.StoredResponse) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(s.StatusCode)
-	_, _ = w.Write(s.Body) // the client may be gone
+	_, _ = w.Write(s.Body) //nolint:gosec // JSON, and said to be; the client may be gone
 }
 
 const maxIdempotencyKey = 255
@@ -141,7 +141,7 @@ func (h *Handler) newCall(body []byte, p callmodel.Principal) (callmodel.Call, e
 	if err := callmodel.DecodeJSON(body, &req); err != nil && !errors.As(err, &faults) {
 		return callmodel.Call{}, err
 	}
-	region := cmp.Or(req.Region, h.opts.DefaultRegion)
+	region := h.region(&faults, req.Region)
 	from := h.number(&faults, "from", req.From, region)
 	to := h.number(&faults, "to", req.To, region)
 	call := callmodel.Call{
@@ -149,15 +149,16 @@ func (h *Handler) newCall(body []byte, p callmodel.Principal) (callmodel.Call, e
 		From: from, To: to, Metadata: req.Metadata, Recording: req.Recording, Host: req.Host, CreatedAt: h.opts.Now().UTC(),
 	}
 	cr := call.Request(call.CreatedAt)
+	cr.CallID = "" // checked below, under the name it has here
 	var more callmodel.FieldErrors
 	if err := cr.Validate(); errors.As(err, &more) {
 		faults = append(faults, more...)
 	}
 	if req.ID != "" && !callmodel.ValidID(string(req.ID)) {
-		faults.Add("id", "must be 1 to %d letters, digits, '.', '_' or '-'", callmodel.MaxIDLen)
+		faults.Add("id", "must be 1 to %d letters, digits, '.', '_' or '-', start with a letter or digit, and hold no \"..\"", callmodel.MaxIDLen)
 	}
 	if req.Host != "" && !callmodel.ValidID(req.Host) {
-		faults.Add("host", "must be 1 to %d letters, digits, '.', '_' or '-'", callmodel.MaxIDLen)
+		faults.Add("host", "must be 1 to %d letters, digits, '.', '_' or '-', start with a letter or digit, and hold no \"..\"", callmodel.MaxIDLen)
 	}
 	if rec := req.Recording; rec != nil && len(rec.Outputs) > 0 {
 		outputs := callmodel.ValidateOutputs(rec.Outputs, 0)
@@ -169,13 +170,7 @@ func (h *Handler) newCall(body []byte, p callmodel.Principal) (callmodel.Call, e
 	if err := unique(faults).Err(); err != nil {
 		return callmodel.Call{}, err
 	}
-	if call.ID == "" {
-		id, err := newCallID()
-		if err != nil {
-			return callmodel.Call{}, err
-		}
-		call.ID = id
-	}
+	call.ID = cmp.Or(call.ID, h.newCallID())
 	return call, nil
 }
 
@@ -191,6 +186,15 @@ func unique(faults callmodel.FieldErrors) callmodel.FieldErrors {
 		seen[f.Path] = true
 	}
 	return out
+}
+
+// region is the one that was given, or the default.
+func (h *Handler) region(faults *callmodel.FieldErrors, given string) string {
+	if given == "" || normalize.ValidRegion(given) {
+		return cmp.Or(given, h.opts.DefaultRegion)
+	}
+	faults.Add("region", "is not a known ISO 3166-1 code; give two capital letters, like \"DE\"")
+	return h.opts.DefaultRegion
 }
 
 func (h *Handler) number(faults *callmodel.FieldErrors, field, raw, region string) callmodel.Party {

@@ -15,13 +15,25 @@
 //
 // The handler owns no listener and does no authentication: the host puts a
 // callmodel.Principal in the request's context, and everything here is within
-// its tenant. Errors are application/problem+json with every fault at once.
+// its tenant. Another tenant's call looks like none. Errors are
+// application/problem+json with every fault at once.
+//
+// A call with an Idempotency-Key gets the same bytes again for the same body,
+// also when it was rejected, from every process on the same database.
 //
 // # The emergency lane
 //
-// A call to an emergency number is recognised before anything can refuse it.
-// It takes no place in the normal lane's bounded queue, is not validated beyond
-// its number, goes to the configured destinations when no rule takes it, and is
-// answered whether or not it could be stored: what could not be is kept and
-// stored later by [Handler.Run].
+// A call to an emergency number, or of the type "emergency", is recognised
+// before anything can refuse it, even in a body that is broken elsewhere. It
+// takes no place in the normal lane's bounded queue. What is wrong in it is left
+// out. It goes to the configured destinations when no rule takes it, and is
+// answered whether or not it could be stored:
+//
+//	body ─▶ emergency? ─ yes ─▶ route in memory ─▶ store, 50 ms ─▶ 201
+//	              │                                    └ too late ─▶ Run stores it
+//	              └ no ─▶ lane ─▶ key ─▶ check ─▶ route ─▶ store ─▶ 201 or 404
+//
+// It has no regard for an Idempotency-Key: to look one up is to wait for the
+// database. An id of the caller's own that is taken is replaced; the answer
+// says by which.
 package callhttp

@@ -93,10 +93,7 @@ func text(val json.RawMessage) string {
 // createEmergency answers an emergency call. Nothing of it can be refused: what
 // is wrong is left out, and what can't be stored now is stored later.
 func (h *Handler) createEmergency(w http.ResponseWriter, r *http.Request, p callmodel.Principal, req createRequest) error {
-	call, err := h.emergencyCall(p, req)
-	if err != nil {
-		return err
-	}
+	call := h.emergencyCall(p, req)
 	h.routeEmergency(r.Context(), &call)
 	stored, err := h.storeEmergency(r.Context(), callmodel.NewCall{Call: call, Actor: p.Subject})
 	if err != nil {
@@ -108,7 +105,7 @@ func (h *Handler) createEmergency(w http.ResponseWriter, r *http.Request, p call
 }
 
 // emergencyCall is the call without what is wrong in it.
-func (h *Handler) emergencyCall(p callmodel.Principal, req createRequest) (callmodel.Call, error) {
+func (h *Handler) emergencyCall(p callmodel.Principal, req createRequest) callmodel.Call {
 	call := callmodel.Call{
 		ID: req.ID, TenantID: p.TenantID, State: callmodel.CallRouted, Type: callmodel.TypeEmergency,
 		Priority: callmodel.MaxPriority, To: h.emergencyParty(req.To, req.Region), From: h.emergencyParty(req.From, req.Region),
@@ -131,13 +128,9 @@ func (h *Handler) emergencyCall(p callmodel.Principal, req createRequest) (callm
 		call.Metadata = req.Metadata
 	}
 	if !callmodel.ValidID(string(call.ID)) {
-		id, err := newCallID()
-		if err != nil {
-			return callmodel.Call{}, err
-		}
-		call.ID = id
+		call.ID = h.newCallID()
 	}
-	return call, nil
+	return call
 }
 
 // maxRawNumber bounds what is kept of a number that can't be read, in bytes.

@@ -3,13 +3,13 @@ package callhttp
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
@@ -31,7 +31,7 @@ type Options struct {
 	// "": there is none.
 	PlatformTenant callmodel.TenantID
 	// DefaultOutputs are the recordings of calls that are recorded and don't
-	// say how. Nil: one stereo WAV.
+	// say how. Nil: one stereo MP3.
 	DefaultOutputs []callmodel.OutputSpec
 	// CheckOutputs refuses outputs that no worker can make, as FieldErrors.
 	// Nil: only what callmodel checks.
@@ -84,7 +84,7 @@ func New(stores Stores, o *Options) *Handler {
 	opts.QueueWait = cmp.Or(opts.QueueWait, 100*time.Millisecond)
 	opts.RulesRefresh = cmp.Or(opts.RulesRefresh, 2*time.Second)
 	if opts.DefaultOutputs == nil {
-		opts.DefaultOutputs = []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}}
+		opts.DefaultOutputs = []callmodel.OutputSpec{{Codec: callmodel.CodecMP3, Layout: callmodel.LayoutStereo}}
 	}
 	if opts.CheckOutputs == nil {
 		opts.CheckOutputs = func([]callmodel.OutputSpec) error { return nil }
@@ -224,12 +224,10 @@ func (h *Handler) audit(ctx context.Context, p callmodel.Principal, action, subj
 }
 
 // newCallID is a new call's id: it sorts by time and can't be guessed.
-func newCallID() (callmodel.CallID, error) {
-	u, err := uuid.NewV7()
-	if err != nil {
-		return "", callmodel.Errorf(callmodel.CodeInternal, "making a call id: %w", err)
-	}
-	return callmodel.CallID("c-" + u.String()), nil
+func (h *Handler) newCallID() callmodel.CallID {
+	var random [10]byte
+	_, _ = rand.Read(random[:]) // never fails: it ends the process instead
+	return callmodel.CallID(fmt.Sprintf("c-%012x-%x", h.opts.Now().UnixMilli(), random))
 }
 
 // inFlight is the idempotency keys that this process is answering now.

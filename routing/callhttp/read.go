@@ -53,7 +53,7 @@ func (h *Handler) listCalls(w http.ResponseWriter, r *http.Request, p callmodel.
 	}
 	number := plus(q.Get("number"))
 	if number != "" {
-		number = h.number(&faults, "number", number, cmp.Or(q.Get("region"), h.opts.DefaultRegion)).Number
+		number = h.number(&faults, "number", number, h.region(&faults, q.Get("region"))).Number
 	}
 	if err := faults.Err(); err != nil {
 		return err
@@ -200,8 +200,8 @@ func (h *Handler) decidedBy(r *http.Request, call *callmodel.Call) (*routing.Rou
 // dryRoute decides and explains for the numbers of the query, and stores nothing.
 func (h *Handler) dryRoute(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	q := r.URL.Query()
-	region := cmp.Or(q.Get("region"), h.opts.DefaultRegion)
 	var faults callmodel.FieldErrors
+	region := h.region(&faults, q.Get("region"))
 	from := h.number(&faults, "from", plus(q.Get("from")), region)
 	to := h.number(&faults, "to", plus(q.Get("to")), region)
 	var late, urgent callmodel.FieldErrors
@@ -214,8 +214,7 @@ func (h *Handler) dryRoute(w http.ResponseWriter, r *http.Request, p callmodel.P
 		TenantID: p.TenantID, CallID: callmodel.CallID(q.Get("call_id")), From: from.Number, To: to.Number,
 		Type: callmodel.CallType(cmp.Or(q.Get("type"), string(callmodel.TypeVoice))), Direction: callmodel.Direction(q.Get("direction")), Priority: priority, At: at,
 	}
-	var invalid callmodel.FieldErrors
-	if errors.As(req.Validate(), &invalid) {
+	if invalid, ok := errors.AsType[callmodel.FieldErrors](req.Validate()); ok {
 		faults = append(faults, invalid...)
 	}
 	if err := faults.Err(); err != nil {

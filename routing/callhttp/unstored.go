@@ -20,12 +20,15 @@ const (
 	// maxUnstored bounds the emergency calls that wait in memory for the
 	// database. At one a second that is most of a day.
 	maxUnstored = 65536
+	// maxFailures bounds the calls that Run fails to store, each for a reason of
+	// its own, before it leaves off.
+	maxFailures = 8
 	// storeWait is how long Run waits for the database, call by call.
 	storeWait = 5 * time.Second
 )
 
 // errBusy: so many emergency calls wait for the database that it must hang.
-var errBusy = errors.New("too many emergency calls wait for the database") //nolint:gochecknoglobals // a sentinel
+var errBusy = errors.New("too many emergency calls wait for the database")
 
 // within runs f and waits for it no longer than the budget, even if f doesn't
 // heed its context: drivers that wait for a lock or a dead peer don't always.
@@ -134,12 +137,10 @@ func (h *Handler) storeEmergency(ctx context.Context, n callmodel.NewCall) (call
 
 // renamed is the call under an id of ours.
 func (h *Handler) renamed(ctx context.Context, n callmodel.NewCall) (callmodel.NewCall, error) {
-	id, err := newCallID()
-	if err != nil {
-		return n, err
-	}
+	id := h.newCallID()
 	h.opts.Logger.WarnContext(ctx, "an emergency call's id was taken; it gets another", "tenant", n.Call.TenantID, "id", n.Call.ID, "stored_as", id)
 	n.Call.ID = id
+	var err error
 	n.StatusCode, n.Response, err = answer(&n.Call, nil)
 	return n, err
 }
@@ -147,6 +148,7 @@ func (h *Handler) renamed(ctx context.Context, n callmodel.NewCall) (callmodel.N
 // storeLater stores what could not be stored before, oldest first, and leaves
 // off when the database fails.
 func (h *Handler) storeLater(ctx context.Context) {
+	failures := 0
 	for range h.later.len() {
 		n, ok := h.later.first()
 		if !ok || ctx.Err() != nil {
@@ -163,6 +165,9 @@ func (h *Handler) storeLater(ctx context.Context) {
 		default:
 			// It is this call's own affair: the others must not wait for it.
 			h.later.drop(true)
+			if failures++; failures == maxFailures {
+				return
+			}
 			h.opts.Logger.ErrorContext(ctx, "an emergency call can't be stored; it is tried again", "tenant", n.Call.TenantID, "call", n.Call.ID,
 				"to", n.Call.To.Number, "from", n.Call.From.Number, "error", err)
 		}

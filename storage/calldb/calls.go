@@ -84,7 +84,7 @@ func callDoc(c callmodel.Call) (string, error) {
 // Replay implements callmodel.CallStore.
 func (d *DB) Replay(ctx context.Context, tenant callmodel.TenantID, key, requestSHA256 string) (*callmodel.StoredResponse, error) {
 	if ledger.CheckKey("idempotency_key", key) != nil || !callmodel.ValidID(string(tenant)) {
-		return nil, nil //nolint:nilnil // the port says: nil if the key is new
+		return nil, nil //nolint:nilnil,nilerr // the port says: nil if the key is new, as one that can't be must be
 	}
 	var replay *callmodel.StoredResponse
 	err := d.view(ctx, "look up an idempotency key", func(ctx context.Context, t *tx) (err error) {

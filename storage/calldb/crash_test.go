@@ -41,7 +41,7 @@ func work(ctx context.Context, at string) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close() //nolint:errcheck // the process ends
+	defer db.Close()
 	fmt.Println("working")
 	errs := make([]error, 4)
 	var wg sync.WaitGroup
@@ -66,7 +66,7 @@ func drain(ctx context.Context, db *calldb.DB) error {
 			}, "w", storetest.Defaults()); err != nil {
 				return err
 			}
-			if rand.IntN(3) == 0 { //nolint:gosec // any third
+			if rand.IntN(3) == 0 {
 				err = db.Fail(ctx, l, callmodel.Failure{Cause: "not today", Uncounted: true})
 			} else {
 				err = db.Complete(ctx, l, storetest.Result(id))
@@ -107,7 +107,7 @@ func TestKillMinusNine(t *testing.T) {
 		}
 		kills := 0
 		for range 12 {
-			if spawn(t, at, time.Duration(5+rand.IntN(60))*time.Millisecond) { //nolint:gosec // any instant
+			if spawn(t, at, time.Duration(5+rand.IntN(60))*time.Millisecond) {
 				kills++
 			}
 			rescue()
@@ -129,7 +129,7 @@ func TestKillMinusNine(t *testing.T) {
 // it had to.
 func spawn(t *testing.T, at string, d time.Duration) bool {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^$") //nolint:gosec // itself
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), workerURL+"="+at)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

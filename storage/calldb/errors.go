@@ -57,7 +57,7 @@ func codedIn(err error) error {
 		}
 		return own
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the join of once
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
 			if callmodel.CodeOf(e) != callmodel.CodeInternal {
 				return e

@@ -18,7 +18,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // an example
+	defer os.RemoveAll(dir)
 
 	ctx := context.Background()
 	db, err := calldb.Open(ctx, calldb.SQLiteURL(filepath.Join(dir, "ledger.db")), nil)
@@ -26,7 +26,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer db.Close() //nolint:errcheck // an example
+	defer db.Close()
 	if _, err := db.Migrate(ctx); err != nil {
 		fmt.Println(err)
 		return

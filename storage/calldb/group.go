@@ -47,7 +47,7 @@ func (g *group) do(ctx context.Context, fn func(context.Context, *tx) error) err
 		}
 	}
 	if lead {
-		g.lead(m)
+		g.lead(m) //nolint:contextcheck // it works for others too, whose contexts are their own
 	}
 	return m.err
 }

@@ -101,8 +101,7 @@ func (d *DB) migrate(ctx context.Context, op string, run func(*goose.Provider) (
 			return done, d.fail(op, err)
 		}
 		results, err := run(p)
-		var partial *goose.PartialError
-		if errors.As(err, &partial) {
+		if partial, ok := errors.AsType[*goose.PartialError](err); ok {
 			results = partial.Applied
 		}
 		for _, r := range results {

@@ -94,7 +94,7 @@ func TestMigrateUpDownUp(t *testing.T) {
 	})
 }
 
-func TestSchemasAreEqual(t *testing.T) {
+func TestSchemasAreEqual(t *testing.T) { //nolint:tparallel // the group must end before it is looked at
 	t.Parallel()
 	var mu sync.Mutex
 	schemas := map[string][]string{}

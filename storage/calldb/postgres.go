@@ -55,8 +55,7 @@ func openPostgres(raw string, o *Options) (*sql.DB, error) {
 }
 
 func classifyPostgres(err error) fault {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch {
 		case e.Code == "40001" || e.Code == "40P01": // serialisation failure, deadlock
 			return faultRetry

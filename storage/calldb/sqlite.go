@@ -3,6 +3,7 @@ package calldb
 import (
 	"database/sql"
 	"errors"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -84,9 +85,7 @@ func openSQLite(path string, o *Options) (write, read *sql.DB, err error) {
 		q.Set("mode", "rw")
 	}
 	w := url.Values{"_txlock": {"immediate"}}
-	for k, v := range q {
-		w[k] = v
-	}
+	maps.Copy(w, q)
 	if write, err = sql.Open("sqlite", base+w.Encode()); err != nil {
 		return nil, nil, err
 	}

@@ -19,7 +19,7 @@ type tx struct {
 func (t *tx) exec(ctx context.Context, template string, args ...any) (int64, error) {
 	var res sql.Result
 	var err error
-	if s := t.stmt(ctx, template); s != nil {
+	if s := t.stmt(ctx, template); s != nil { //nolint:sqlclosecheck // the pool keeps it prepared
 		res, err = s.ExecContext(ctx, args...)
 	} else {
 		res, err = t.tx.ExecContext(ctx, t.p.text(template), args...)
@@ -32,7 +32,7 @@ func (t *tx) exec(ctx context.Context, template string, args ...any) (int64, err
 
 // row runs a query of at most one row; sql.ErrNoRows comes from Scan.
 func (t *tx) row(ctx context.Context, template string, args ...any) scanner {
-	if s := t.stmt(ctx, template); s != nil {
+	if s := t.stmt(ctx, template); s != nil { //nolint:sqlclosecheck // the pool keeps it prepared
 		return s.QueryRowContext(ctx, args...)
 	}
 	return t.tx.QueryRowContext(ctx, t.p.text(template), args...)
@@ -42,10 +42,10 @@ func (t *tx) row(ctx context.Context, template string, args ...any) scanner {
 func (t *tx) each(ctx context.Context, scan func(scanner) error, template string, args ...any) error {
 	var rows *sql.Rows
 	var err error
-	if s := t.stmt(ctx, template); s != nil {
-		rows, err = s.QueryContext(ctx, args...) //nolint:sqlclosecheck // closed by eachRow
+	if s := t.stmt(ctx, template); s != nil { //nolint:sqlclosecheck // the pool keeps it prepared
+		rows, err = s.QueryContext(ctx, args...)
 	} else {
-		rows, err = t.tx.QueryContext(ctx, t.p.text(template), args...) //nolint:sqlclosecheck // closed by eachRow
+		rows, err = t.tx.QueryContext(ctx, t.p.text(template), args...)
 	}
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (t *tx) each(ctx context.Context, scan func(scanner) error, template string
 }
 
 func eachRow(rows *sql.Rows, scan func(scanner) error) error {
-	defer rows.Close()
+	defer rows.Close() //nolint:errcheck // rows.Err tells what went wrong
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return err

@@ -57,7 +57,7 @@ func openDriver(dir string, o *Options) (driver.Bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bucket directory %s: %w", dir, err)
 	}
-	info, err := os.Stat(abs)
+	info, err := os.Stat(abs) //nolint:gosec // the operator names the directory
 	if err != nil {
 		return nil, fmt.Errorf("bucket directory %s: %w", dir, err)
 	}
@@ -104,8 +104,7 @@ func (b *bucket) As(any) bool { return false }
 
 func (b *bucket) ErrorAs(err error, i any) bool {
 	if p, ok := i.(**fs.PathError); ok {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
+		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			*p = pe
 			return true
 		}
@@ -165,7 +164,7 @@ func notExistBelowFile(err error) error {
 
 func readAttrs(path string, info fs.FileInfo) attrs {
 	plain := attrs{ContentType: "application/octet-stream"}
-	raw, err := os.ReadFile(attrsPath(path)) //nolint:gosec // the path is the bucket's own
+	raw, err := os.ReadFile(attrsPath(path))
 	if err != nil {
 		return plain
 	}

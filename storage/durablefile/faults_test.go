@@ -330,7 +330,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a directory of the example's own
+	defer os.RemoveAll(dir)
 	bucket, err := OpenBucket(dir, nil)
 	if err != nil {
 		fmt.Println(err)

@@ -130,12 +130,12 @@ func (b *bucket) sweep() error {
 		if d.IsDir() || !strings.HasPrefix(d.Name(), tempPrefix) {
 			return nil
 		}
-		f, err := os.Open(path) //nolint:gosec // the path is the bucket's own
+		f, err := os.Open(path) //nolint:gosec // only a lock is asked of it
 		if err != nil {
 			return nil //nolint:nilerr // it is gone, or not ours to remove
 		}
 		if lockFile(f, false) == nil {
-			_ = os.Remove(path)
+			_ = os.Remove(path) //nolint:gosec // the directory is the bucket's own
 		}
 		return f.Close()
 	})

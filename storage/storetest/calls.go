@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -277,7 +278,7 @@ func endedEnqueues(t *testing.T, e Env) {
 func endedRefused(t *testing.T, e Env) {
 	e.create(t, "c1")
 	before := e.event(t, "c1", callmodel.CallEvent{ID: "e1", Type: callmodel.EventAnswered, At: started})
-	legs := append(Spec("c1").Legs, callmodel.LegSpec{Name: "third", Segments: []callmodel.SegmentSpec{{URI: "x.wav"}}})
+	legs := slices.Concat(Spec("c1").Legs, []callmodel.LegSpec{{Name: "third", Segments: []callmodel.SegmentSpec{{URI: "x.wav"}}}})
 	ended := callmodel.CallEvent{ID: "e2", Type: callmodel.EventEnded, At: started.Add(time.Minute), Legs: legs}
 	_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", ended, "x", Defaults()) // stereo holds two
 	requireCode(t, callmodel.CodeInvalid, err)

@@ -124,7 +124,7 @@ func expiredStillCommits(t *testing.T, e Env) {
 	} else {
 		until := e.job(t, id).LeaseUntil
 		require.Eventually(t, func() bool {
-			other, _, err := e.Jobs.Enqueue(t.Context(), Request("tick"+time.Duration(rand.Int64()).String())) //nolint:gosec // a name
+			other, _, err := e.Jobs.Enqueue(t.Context(), Request("tick"+time.Duration(rand.Int64()).String()))
 			if err != nil {
 				return false
 			}

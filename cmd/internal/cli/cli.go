@@ -103,7 +103,6 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 }
 
 func exitCode(name string, err error, s Streams) int {
-	var usage *UsageError
 	var fields callmodel.FieldErrors
 	switch {
 	case err == nil:
@@ -118,7 +117,7 @@ func exitCode(name string, err error, s Streams) int {
 	default:
 		fmt.Fprintf(s.Err, "%s: %v\n", name, err)
 	}
-	if errors.As(err, &usage) {
+	if _, ok := errors.AsType[*UsageError](err); ok {
 		return ExitUsage
 	}
 	return ExitFailed

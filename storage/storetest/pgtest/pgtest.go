@@ -36,7 +36,7 @@ const start = 60 * time.Second
 
 // shared is the server of this test binary, started when first needed.
 //
-//nolint:gochecknoglobals // one server for all tests of a binary
+
 var shared = sync.OnceValues(func() (string, error) {
 	if at := os.Getenv("TEST_POSTGRES_URL"); at != "" {
 		return at, nil
@@ -154,8 +154,7 @@ func run() (string, error) {
 }
 
 func launch(bin, dir string, as *syscall.SysProcAttr) error {
-	//nolint:gosec // runs what /usr/lib/postgresql holds
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"),
+	initdb := exec.CommandContext(context.Background(), filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"),
 		"--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C")
 	initdb.SysProcAttr, initdb.Dir = as, dir
 	if out, err := initdb.CombinedOutput(); err != nil {
@@ -171,7 +170,7 @@ read -r _
 kill -QUIT $server
 wait $server
 rm -rf "$2"`
-	sh := exec.Command("/bin/sh", "-c", keeper, "sh", filepath.Join(bin, "postgres"), dir) //nolint:gosec // as above
+	sh := exec.CommandContext(context.Background(), "/bin/sh", "-c", keeper, "sh", filepath.Join(bin, "postgres"), dir)
 	sh.SysProcAttr, sh.Dir = as, dir
 	if _, err := sh.StdinPipe(); err != nil { // never closed: the end of this process does that
 		return err

@@ -46,8 +46,8 @@ func TestNoServerIsLeft(t *testing.T) {
 	if os.Getenv("TEST_POSTGRES_URL") != "" {
 		t.Skip("the server of TEST_POSTGRES_URL stays")
 	}
-	pgtest.URL(t)                                                       // skips without PostgreSQL
-	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$", "-test.v") //nolint:gosec // itself
+	pgtest.URL(t) // skips without PostgreSQL
+	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$", "-test.v")
 	cmd.Env = append(os.Environ(), child+"=1")
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)

@@ -53,7 +53,7 @@ func Start(t testing.TB) *Server {
 	}
 	addr := freePort(t)
 	var log bytes.Buffer
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), exe, "--quiet", "--port", addr, "--access", accessKey, "--secret", secretKey, //nolint:gosec // found above
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), exe, "--quiet", "--port", addr, "--access", accessKey, "--secret", secretKey,
 		"posix", "--sidecar", sidecar, filepath.Dir(dir))
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
@@ -63,7 +63,7 @@ func Start(t testing.TB) *Server {
 	go func() { exited <- cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		<-exited
+		<-exited // it was killed
 	})
 	waitFor(t, addr, exited, &log)
 	return &Server{

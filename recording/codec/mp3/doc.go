@@ -1,0 +1,19 @@
+// Package mp3 encodes MPEG audio layer III: MPEG-1 (ISO/IEC 11172-3), MPEG-2
+// at the low sampling frequencies (ISO/IEC 13818-3) and the widespread "2.5"
+// extension of it to 8, 11.025 and 12 kHz. It needs no cgo, keeps a bounded
+// amount of state whatever the length of the call, and allocates nothing once
+// it runs. [Walk] checks a finished stream without decoding it.
+//
+//	float32 frames ─▶ polyphase filter, 32 bands ─▶ MDCT, long or short ─▶ alias butterflies
+//	   ─▶ (M/S) ─▶ bits for each granule ─▶ quantise, count bits ◀─▶ global gain, scale factors
+//	   ─▶ Huffman code ─▶ bit reservoir ─▶ frames ─▶ io.Writer
+//
+// The first frame is an Info frame (Xing for a variable rate) that carries the
+// frame count and the encoder's delay and padding, so that a player reports and
+// plays exactly the frames that went in. An ID3v2.4 tag comes before it when
+// there are tags to embed.
+//
+// Stereo keeps the two channels apart unless told otherwise, because a phone
+// call's legs are two different people: they share the bits by need, and a
+// silent leg costs next to nothing.
+package mp3

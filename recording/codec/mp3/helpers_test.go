@@ -1,0 +1,77 @@
+package mp3
+
+import (
+	"bytes"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"testing"
+
+	goaudio "github.com/go-audio/audio"
+	gomp3 "github.com/hajimehoshi/go-mp3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/recording/codec"
+)
+
+// encodeAll encodes frames in one go.
+func encodeAll(tb testing.TB, samples []float32, channels, rate, bitrate int, m *EncoderOptions) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	e, err := NewEncoder(&b, format(channels, rate), codec.Options{Frames: int64(len(samples) / channels), BitrateBps: bitrate}, m)
+	require.NoError(tb, err)
+	require.NoError(tb, e.WriteFrames(samples))
+	require.NoError(tb, e.Finish())
+	return b.Bytes()
+}
+
+func format(channels, rate int) *goaudio.Format {
+	return &goaudio.Format{NumChannels: channels, SampleRate: rate}
+}
+
+// needTool returns the path of a program, or skips the test, loudly; it fails
+// the test instead where services are required.
+func needTool(tb testing.TB, name, debian string) string {
+	tb.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("SWITCHTAPE_REQUIRE_SERVICES") == "1" {
+		tb.Fatalf("%s is not installed: install Debian's package %s", name, debian)
+	}
+	tb.Skipf("SKIPPED: %s is not installed, so the streams are not checked with it: install Debian's package %s", name, debian)
+	return ""
+}
+
+// snr is the ratio of a signal to got's deviation from it, in dB.
+func snr(want, got []float32) float64 {
+	var s, e float64
+	for i, w := range want {
+		d := float64(w) - float64(got[i])
+		s += float64(w) * float64(w)
+		e += d * d
+	}
+	return 10 * math.Log10(s/e)
+}
+
+// pcm16 turns little endian 16 bit samples into floats.
+func pcm16(b []byte) []float32 {
+	f := make([]float32, len(b)/2)
+	for i := range f {
+		f[i] = float32(int16(uint16(b[2*i])|uint16(b[2*i+1])<<8)) / 32768
+	}
+	return f
+}
+
+// decodeGoMP3 decodes a stream with go-mp3, which can MPEG-1 and MPEG-2, and
+// returns how many frames it has, delay and padding included.
+func decodeGoMP3(tb testing.TB, data []byte) int {
+	tb.Helper()
+	d, err := gomp3.NewDecoder(bytes.NewReader(data))
+	require.NoError(tb, err)
+	n, err := io.Copy(io.Discard, d)
+	require.NoError(tb, err)
+	return int(n / 4)
+}

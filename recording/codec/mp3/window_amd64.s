@@ -1,0 +1,45 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// func windowAVX(y *[64]float32, x *[512]float32, w *[8][64]float32)
+//
+// Eight values at a time; the sums in the order of window, nothing fused.
+TEXT ·windowAVX(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ w+16(FP), BX
+	MOVQ $8, CX
+
+eight:
+	VMOVUPS 0(SI), Y0
+	VMULPS 0(BX), Y0, Y0
+	VMOVUPS 256(SI), Y1
+	VMULPS 256(BX), Y1, Y1
+	VADDPS Y1, Y0, Y0
+	VMOVUPS 512(SI), Y2
+	VMULPS 512(BX), Y2, Y2
+	VMOVUPS 768(SI), Y3
+	VMULPS 768(BX), Y3, Y3
+	VADDPS Y3, Y2, Y2
+	VMOVUPS 1024(SI), Y4
+	VMULPS 1024(BX), Y4, Y4
+	VMOVUPS 1280(SI), Y5
+	VMULPS 1280(BX), Y5, Y5
+	VADDPS Y5, Y4, Y4
+	VMOVUPS 1536(SI), Y6
+	VMULPS 1536(BX), Y6, Y6
+	VMOVUPS 1792(SI), Y7
+	VMULPS 1792(BX), Y7, Y7
+	VADDPS Y7, Y6, Y6
+	VADDPS Y2, Y0, Y0
+	VADDPS Y6, Y4, Y4
+	VADDPS Y4, Y0, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ $32, SI
+	ADDQ $32, BX
+	ADDQ $32, DI
+	DECQ CX
+	JNZ eight
+	VZEROUPPER
+	RET

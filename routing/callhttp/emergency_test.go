@@ -1,0 +1,339 @@
+package callhttp_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/storage/calldb"
+)
+
+// faults is what can be wrong with a database that can't be had on order.
+type faults int32
+
+const (
+	healthy faults = iota
+	down           // every write and every look at rules fails
+	hanging        // … waits until its context ends
+	deaf           // … waits until released, whatever its context says
+)
+
+// faulty is a database that fails as told.
+type faulty struct {
+	*calldb.DB
+
+	mode    atomic.Int32
+	release chan struct{}
+	waiting atomic.Int32
+}
+
+func newFaulty(db *calldb.DB) *faulty { return &faulty{DB: db, release: make(chan struct{})} }
+
+func (f *faulty) set(m faults) { f.mode.Store(int32(m)) }
+
+func (f *faulty) pass(ctx context.Context) error {
+	f.waiting.Add(1)
+	defer f.waiting.Add(-1)
+	switch faults(f.mode.Load()) {
+	case down:
+		return callmodel.Errorf(callmodel.CodeUnavailable, "the database is down")
+	case hanging:
+		<-ctx.Done()
+		return ctx.Err()
+	case deaf:
+		<-f.release
+	case healthy:
+	}
+	return nil
+}
+
+func (f *faulty) CreateCall(ctx context.Context, n callmodel.NewCall) (*callmodel.StoredResponse, error) {
+	if err := f.pass(ctx); err != nil {
+		return nil, err
+	}
+	return f.DB.CreateCall(ctx, n)
+}
+
+func (f *faulty) ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (callmodel.StoredRuleSet, error) {
+	if err := f.pass(ctx); err != nil {
+		return callmodel.StoredRuleSet{}, err
+	}
+	return f.DB.ActiveRuleSet(ctx, t)
+}
+
+func emergencyDestinations() []callmodel.Destination {
+	return []callmodel.Destination{{ID: "psap", URI: "sip:psap.example.com"}, {ID: "backup", URI: "sip:backup.example.com", Number: "+12025550911"}}
+}
+
+func help(t *testing.T, h http.Handler, body string) callmodel.Call {
+	t.Helper()
+	return ok[callmodel.Call](t, h, caller(), http.MethodPost, "/v1/calls", body, http.StatusCreated)
+}
+
+func TestEmergency(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, db *calldb.DB) {
+		t.Helper()
+		s := on(t, db, callhttp.Options{EmergencyDestinations: emergencyDestinations()})
+		for body, number := range map[string]string{
+			`{"from":"+12025550123","to":"911"}`:                               "911",
+			`{"from":"+12025550123","to":"112"}`:                               "112",
+			`{"from":"+12025550123","to":"112","region":"JP"}`:                 "112",
+			`{"from":"+12025550123","to":"112","region":"nowhere"}`:            "112",
+			`{"from":"+4930901820","to":"+49112","region":"DE"}`:               "112",
+			`{"from":"+4930901820","to":"+49112","region":"de"}`:               "112",
+			`{"from":"+4930901820","to":"sip:110@pbx","region":"DE"}`:          "110",
+			`{"from":"+4930901820","to":"1 1 0","region":"DE"}`:                "110",
+			`{"to":"urn:service:sos.fire"}`:                                    "urn:service:sos.fire",
+			`{"from":"+12025550123","to":"(212) 555-0188","type":"emergency"}`: "+12125550188",
+			`{"from":"+12025550123","to":"the ambulance!","type":"EMERGENCY"}`: "the ambulance!",
+			`{"type":"emergency"}`:                                             "urn:service:sos",
+			`{"to":112}`:                                                       "112",
+			`{"TO":"112"}`:                                                     "112",
+			`{"to":"+12125550188","to":"112"}`:                                 "112",
+			`{"to":"112","to":"+12125550188"}`:                                 "112",
+			`{"from":{"x":1},"to":"112","type":7,"region":[],"id":{},"host":1,"priority":"high","direction":false,"metadata":[1],"recording":"yes","extra":null}`:  "112",
+			`{"to":"112","id":"../../etc","host":"a b","direction":"up","priority":99,"metadata":{"":"x"},"recording":{"enabled":true,"outputs":[{"codec":"x"}]}}`: "112",
+			`{"to":"112","from":"+12025550123"`: "112", // cut off
+			`{"to":"112","from":"\ud800`:        "112",
+			`{"to":"112"}trailing`:              "112",
+		} {
+			c := help(t, s, body)
+			assert.Equal(t, number, c.To.Number, body)
+			assert.True(t, c.Emergency, body)
+			assert.Equal(t, callmodel.CallRouted, c.State)
+			assert.Equal(t, callmodel.MaxPriority, c.Priority)
+			require.NotEmpty(t, c.Decision.Destinations, body)
+			if number == "+12125550188" {
+				assert.Equal(t, "nyc", c.Decision.Rule, "a rule that takes it, takes it")
+			} else {
+				assert.Equal(t, callmodel.SourceEmergency, c.Decision.Source, body)
+				assert.Equal(t, number, c.Decision.Destinations[0].Number)
+				assert.Equal(t, "+12025550911", c.Decision.Destinations[1].Number)
+			}
+			got, err := db.Call(t.Context(), "acme", c.ID)
+			require.NoError(t, err, body)
+			assert.Equal(t, c.To, got.To)
+		}
+		assert.Zero(t, s.Unstored())
+		fails(t, s, as(callmodel.RoleReader, "acme"), http.MethodPost, "/v1/calls", `{"to":"112"}`, http.StatusForbidden, callmodel.CodeForbidden)
+		fails(t, s, caller(), http.MethodPost, "/v1/calls", `{"from":"+12025550123","to":"110"`, http.StatusBadRequest, callmodel.CodeMalformed)
+	})
+}
+
+// TestEmergencyKeepsWhatIsRight: one wrong field costs only itself.
+func TestEmergencyKeepsWhatIsRight(t *testing.T) {
+	t.Parallel()
+	s := on(t, sqliteDB(t), callhttp.Options{})
+	c := help(t, s, `{"id":"own","from":"(202) 555-0123","to":"911","host":"pbx-1","direction":"up","metadata":{"cell":"7"},"recording":{"enabled":true,"outputs":[{"codec":"x"}]}}`)
+	assert.Equal(t, callmodel.CallID("own"), c.ID)
+	assert.Equal(t, callmodel.Party{Number: "+12025550123", Raw: "(202) 555-0123"}, c.From)
+	assert.Equal(t, "pbx-1", c.Host)
+	assert.Equal(t, map[string]string{"cell": "7"}, c.Metadata)
+	assert.Equal(t, &callmodel.RecordingPreference{Enabled: true}, c.Recording)
+	assert.Empty(t, c.Direction)
+	assert.Empty(t, c.Decision.Destinations, "none is configured, and the call is answered all the same")
+
+	c = help(t, s, `{"to":"911","direction":"inbound","metadata":{"":"x"}}`)
+	assert.Equal(t, callmodel.Inbound, c.Direction)
+	assert.Empty(t, c.Metadata)
+}
+
+func TestEmergencyIDTaken(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, db *calldb.DB) {
+		t.Helper()
+		s := on(t, db, callhttp.Options{EmergencyDestinations: emergencyDestinations()})
+		normal := create(t, s, nyc(`,"id":"mine"`))
+		c := help(t, s, `{"id":"mine","to":"911"}`)
+		assert.NotEqual(t, normal.ID, c.ID, "its events must not go to the other call")
+		got, err := db.Call(t.Context(), "acme", c.ID)
+		require.NoError(t, err)
+		assert.True(t, got.Emergency)
+		assert.Equal(t, normal, ok[callmodel.Call](t, s, caller(), http.MethodGet, "/v1/calls/mine", "", http.StatusOK))
+	})
+}
+
+// TestEmergencyWithoutDatabase: answered within its budget whatever the
+// database does, and stored once it is back. Not parallel: it looks at
+// all goroutines.
+func TestEmergencyWithoutDatabase(t *testing.T) {
+	for name, mode := range map[string]faults{"down": down, "hanging": hanging, "deaf": deaf} {
+		t.Run(name, func(t *testing.T) {
+			db := sqliteDB(t)
+			f := newFaulty(db)
+			h := callhttp.New(f, &callhttp.Options{
+				DefaultRegion: "US", EmergencyDestinations: emergencyDestinations(), RulesRefresh: 5 * time.Millisecond,
+				Now: func() time.Time { return noon }, MaxInFlight: 2, QueueWait: time.Millisecond,
+			})
+			f.set(mode)
+			const calls = 20
+			var wg sync.WaitGroup
+			ids := make([]callmodel.CallID, calls)
+			for i := range calls {
+				wg.Go(func() {
+					start := time.Now()
+					ids[i] = help(t, h, path(`{"from":"+12025550123","to":"911","id":"sos-%d"}`, i)).ID
+					assert.Less(t, time.Since(start), 2*time.Second) // two budgets of 50 ms, on a busy machine
+				})
+			}
+			wg.Wait()
+			assert.Equal(t, calls, h.Unstored())
+			if mode == down {
+				fails(t, h, caller(), http.MethodPost, "/v1/calls", nyc(""), http.StatusServiceUnavailable, callmodel.CodeUnavailable)
+			}
+			// Another's call takes one of the ids meanwhile.
+			taken := callmodel.Call{ID: "sos-0", TenantID: "acme", State: callmodel.CallRouted, CreatedAt: noon.Add(time.Hour)}
+			_, err := db.CreateCall(t.Context(), callmodel.NewCall{Call: taken})
+			require.NoError(t, err)
+			f.set(healthy)
+			close(f.release)
+			stop := run(t, h)
+			require.Eventually(t, func() bool { return h.Unstored() == 0 }, 30*time.Second, 5*time.Millisecond)
+			stop()
+			assert.Len(t, stored(t, db, "acme"), calls+1, "each once, under an id of its own")
+			for _, id := range ids[1:] {
+				c, err := db.Call(t.Context(), "acme", id)
+				require.NoError(t, err)
+				assert.True(t, c.Emergency)
+			}
+			require.Eventually(t, func() bool { return f.waiting.Load() == 0 && !strings.Contains(stacks(), "callhttp.(*Handler)") }, 30*time.Second, 5*time.Millisecond,
+				"no goroutine is left")
+		})
+	}
+}
+
+// stacks is what every goroutine is at.
+func stacks() string {
+	buf := make([]byte, 1<<20)
+	return string(buf[:runtime.Stack(buf, true)])
+}
+
+// TestEmergencyIsStoredAtTheEnd: what waits is stored when the service stops.
+func TestEmergencyIsStoredAtTheEnd(t *testing.T) {
+	t.Parallel()
+	db := sqliteDB(t)
+	f := newFaulty(db)
+	h := callhttp.New(f, &callhttp.Options{DefaultRegion: "US", RulesRefresh: time.Hour})
+	f.set(down)
+	help(t, h, `{"to":"911"}`)
+	require.Equal(t, 1, h.Unstored())
+	f.set(healthy)
+	run(t, h)()
+	assert.Zero(t, h.Unstored())
+	assert.Len(t, stored(t, db, "acme"), 1)
+}
+
+// TestOneBadCallHoldsUpNoOther: a call that can never be stored is not in the
+// way of those behind it.
+func TestOneBadCallHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	db := sqliteDB(t)
+	f := newFaulty(db)
+	h := callhttp.New(f, &callhttp.Options{DefaultRegion: "US", RulesRefresh: time.Hour})
+	f.set(down)
+	ok[callmodel.Call](t, h, as(callmodel.RoleCaller, "no such/tenant"), http.MethodPost, "/v1/calls", `{"to":"911"}`, http.StatusCreated)
+	help(t, h, `{"to":"911"}`)
+	f.set(healthy)
+	run(t, h)()
+	assert.Equal(t, 1, h.Unstored(), "it is kept, and counted")
+	assert.Len(t, stored(t, db, "acme"), 1)
+}
+
+// TestEmergencyWaitsForItsRules: the first call after a start is routed by the
+// tenant's rules, if they can be had in time.
+func TestEmergencyWaitsForItsRules(t *testing.T) {
+	t.Parallel()
+	db := sqliteDB(t)
+	set := strings.Replace(rules, `prefix: "+1212"`, `exact: ["911"]`, 1)
+	_, err := on(t, db, callhttp.Options{}).InstallRules(t.Context(), "acme", []byte(set), "test")
+	require.NoError(t, err)
+	fresh := callhttp.New(db, &callhttp.Options{DefaultRegion: "US", EmergencyDestinations: emergencyDestinations()})
+	var rule string
+	require.Eventually(t, func() bool { // 50 ms may be too short once, on a busy machine
+		rule = help(t, fresh, `{"to":"911"}`).Decision.Rule
+		return rule == "nyc"
+	}, 30*time.Second, 5*time.Millisecond)
+}
+
+// TestOverload: the normal lane is full and says so; the emergency lane
+// doesn't notice.
+func TestOverload(t *testing.T) {
+	t.Parallel()
+	db := sqliteDB(t)
+	f := newFaulty(db)
+	h := callhttp.New(f, &callhttp.Options{DefaultRegion: "US", MaxInFlight: 1, QueueWait: time.Millisecond})
+	_, err := h.InstallRules(t.Context(), "acme", []byte(rules), "test")
+	require.NoError(t, err)
+	f.set(hanging)
+	ctx, cancel := context.WithCancel(t.Context())
+	first := httptest.NewRecorder()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.ServeHTTP(first, request(ctx, caller(), http.MethodPost, "/v1/calls", nyc("")))
+	}()
+	require.Eventually(t, func() bool { return f.waiting.Load() == 1 }, 30*time.Second, time.Millisecond)
+	for _, c := range [][3]string{
+		{http.MethodPost, "/v1/calls", nyc("")}, {http.MethodGet, "/v1/calls", ""}, {http.MethodPost, "/v1/calls/c/events", `{"id":"e","type":"ended"}`},
+	} {
+		w := do(t, h, caller(), c[0], c[1], c[2])
+		require.Equal(t, http.StatusTooManyRequests, w.Code, "%s", w.Body)
+		assert.Equal(t, "1", w.Header().Get("Retry-After"))
+		assert.Contains(t, w.Body.String(), string(callmodel.CodeOverloaded))
+	}
+	help(t, h, `{"from":"+12025550123","to":"911"}`)
+	cancel()
+	<-done
+	assert.Equal(t, http.StatusServiceUnavailable, first.Code, "given up, not a defect: %s", first.Body)
+	f.set(healthy)
+	create(t, h, nyc(""))
+	stop := run(t, h)
+	stop()
+	assert.Zero(t, h.Unstored())
+}
+
+// FuzzCreateCall: no body is too much, and none that names an emergency number
+// is refused.
+func FuzzCreateCall(f *testing.F) {
+	for _, body := range []string{
+		nyc(""), nyc(`,"id":"x"`), `{"to":"112"}`, `{"to":112,"x":`, `{"type":"emergency"}`, `{}`, ``, `[[[[`,
+		`{"from":"+4930901820","to":"sip:110@pbx","region":"DE","metadata":{"a":"b"},"recording":{"outputs":[{}]}}`,
+	} {
+		f.Add([]byte(body))
+	}
+	db := sqliteDB(f)
+	h := callhttp.New(db, &callhttp.Options{DefaultRegion: "US", EmergencyDestinations: emergencyDestinations()})
+	_, err := h.InstallRules(f.Context(), "acme", []byte(rules), "test")
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		post := func(body string) *httptest.ResponseRecorder {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, request(t.Context(), caller(), http.MethodPost, "/v1/calls", body))
+			require.True(t, json.Valid(w.Body.Bytes()), "%q", w.Body)
+			return w
+		}
+		w := post(string(body))
+		require.Less(t, w.Code, 500, "%s", w.Body)
+		var to struct{ To string }
+		if json.Unmarshal(body, &to) == nil && (to.To == "112" || to.To == "911") && len(body) < 256<<10 {
+			require.Equal(t, http.StatusCreated, w.Code, "%s", w.Body)
+		}
+		// Whatever else it says, a call for help is taken.
+		if rest, isObject := strings.CutPrefix(string(body), "{"); isObject && len(body) < 200<<10 {
+			require.Equal(t, http.StatusCreated, post(`{"to":"112",`+rest).Code, "%q", body)
+		}
+	})
+}

@@ -1,0 +1,217 @@
+package callhttp_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/storetest/pgtest"
+)
+
+var _ callhttp.Stores = (*calldb.DB)(nil)
+
+// rules send calls to New York to two trunks, one after the other, and all
+// other numbers of the United States to a third.
+const rules = `
+name: acme
+destinations:
+  a: {uri: "sip:a.example.com"}
+  b: {uri: "sip:b.example.com"}
+  c: {uri: "sip:c.example.com"}
+rules:
+  - id: nyc
+    match: {to: {prefix: "+1212"}}
+    route: [[{to: a}], [{to: b}]]
+  - id: us
+    match: {to: {prefix: "+1"}}
+    route: [[{to: c}]]
+`
+
+// noon is when every call of these tests is made, until the clock is moved.
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+func sqliteDB(tb testing.TB) *calldb.DB {
+	tb.Helper()
+	return migrated(tb, calldb.SQLiteURL(filepath.Join(tb.TempDir(), "calls.db")))
+}
+
+func migrated(tb testing.TB, at string) *calldb.DB {
+	tb.Helper()
+	db, err := calldb.Open(tb.Context(), at, nil)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
+	_, err = db.Migrate(tb.Context())
+	require.NoError(tb, err)
+	return db
+}
+
+// onBoth runs test on an empty database of each kind.
+func onBoth(t *testing.T, test func(t *testing.T, db *calldb.DB)) {
+	t.Helper()
+	t.Run("SQLite", func(t *testing.T) { t.Parallel(); test(t, sqliteDB(t)) })
+	t.Run("PostgreSQL", func(t *testing.T) { t.Parallel(); test(t, migrated(t, pgtest.URL(t))) })
+}
+
+// service is a handler with what it was made of.
+type service struct {
+	*callhttp.Handler
+	db    *calldb.DB
+	bells atomic.Int32
+}
+
+// on makes a handler for stores, in the United States, with the rules above
+// for the tenant acme if there is a database.
+func on(t *testing.T, db *calldb.DB, o callhttp.Options) *service {
+	t.Helper()
+	s := &service{db: db}
+	o.JobEnqueued = func() { s.bells.Add(1) }
+	if o.DefaultRegion == "" {
+		o.DefaultRegion = "US"
+	}
+	if o.Now == nil {
+		o.Now = func() time.Time { return noon }
+	}
+	s.Handler = callhttp.New(db, &o)
+	_, err := s.InstallRules(t.Context(), "acme", []byte(rules), "test")
+	require.NoError(t, err)
+	return s
+}
+
+func as(role callmodel.Role, tenant callmodel.TenantID) callmodel.Principal {
+	return callmodel.Principal{TenantID: tenant, Subject: "key-of-" + string(tenant), Role: role}
+}
+
+func caller() callmodel.Principal   { return as(callmodel.RoleCaller, "acme") }
+func operator() callmodel.Principal { return as(callmodel.RoleOperator, "acme") }
+
+// request makes a request of p, with headers given as name and value in turn.
+func request(ctx context.Context, p callmodel.Principal, method, path, body string, headers ...string) *http.Request {
+	r := httptest.NewRequestWithContext(callmodel.WithPrincipal(ctx, p), method, path, strings.NewReader(body))
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	return r
+}
+
+func do(t *testing.T, h http.Handler, p callmodel.Principal, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, request(t.Context(), p, method, path, body, headers...))
+	return w
+}
+
+// ok makes a request that succeeds with status and decodes its answer.
+func ok[T any](t *testing.T, h http.Handler, p callmodel.Principal, method, path, body string, status int, headers ...string) T {
+	t.Helper()
+	var v T
+	w := do(t, h, p, method, path, body, headers...)
+	require.Equal(t, status, w.Code, "%s", w.Body)
+	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &v), "%s", w.Body)
+	return v
+}
+
+// fails makes a request that is refused.
+func fails(t *testing.T, h http.Handler, p callmodel.Principal, method, path, body string, status int, code callmodel.Code, headers ...string) problem.Problem {
+	t.Helper()
+	var got problem.Problem
+	w := do(t, h, p, method, path, body, headers...)
+	require.Equal(t, status, w.Code, "%s", w.Body)
+	require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &got))
+	require.Equal(t, code, got.Code, "%s", w.Body)
+	require.Equal(t, status, got.Status)
+	return got
+}
+
+// paths are the fields that a problem names, sorted.
+func paths(p problem.Problem) []string {
+	list := make([]string, 0, len(p.Errors))
+	for _, f := range p.Errors {
+		list = append(list, f.Path)
+	}
+	slices.Sort(list)
+	return list
+}
+
+func create(t *testing.T, h http.Handler, body string) callmodel.Call {
+	t.Helper()
+	return ok[callmodel.Call](t, h, caller(), http.MethodPost, "/v1/calls", body, http.StatusCreated)
+}
+
+// nyc is a call to be recorded, with more fields.
+func nyc(more string) string {
+	return `{"from":"+12025550123","to":"(212) 555-0188","recording":{"enabled":true}` + more + `}`
+}
+
+func event(t *testing.T, h http.Handler, id callmodel.CallID, body string) callmodel.Call {
+	t.Helper()
+	return ok[callmodel.Call](t, h, caller(), http.MethodPost, "/v1/calls/"+string(id)+"/events", body, http.StatusOK)
+}
+
+// actions counts a tenant's audit lines by action.
+func actions(t *testing.T, db *calldb.DB, tenant callmodel.TenantID) map[string]int {
+	t.Helper()
+	events, err := db.AuditEvents(t.Context(), tenant, 0, 1000)
+	require.NoError(t, err)
+	n := map[string]int{}
+	for _, e := range events {
+		n[e.Action]++
+	}
+	return n
+}
+
+func stored(t *testing.T, db *calldb.DB, tenant callmodel.TenantID) []callmodel.Call {
+	t.Helper()
+	page, err := db.Calls(t.Context(), tenant, callmodel.CallFilter{Limit: 500})
+	require.NoError(t, err)
+	require.Empty(t, page.Next)
+	return page.Calls
+}
+
+func jobs(t *testing.T, db *calldb.DB) []callmodel.Job {
+	t.Helper()
+	list, err := db.Jobs(t.Context(), callmodel.JobFilter{})
+	require.NoError(t, err)
+	return list
+}
+
+// run has Run running until the test ends, and checks that it does.
+func run(t *testing.T, h *callhttp.Handler) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+		case <-time.After(30 * time.Second):
+			require.Fail(t, "Run doesn't end")
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func path(format string, args ...any) string { return fmt.Sprintf(format, args...) }
