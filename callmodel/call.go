@@ -305,10 +305,14 @@ func (c *Call) recordingJob(legs []LegSpec, defaults []OutputSpec) (*JobRequest,
 	if len(legs) == 0 {
 		legs = []LegSpec{{Name: "unknown", Segments: []SegmentSpec{{URI: "no-leg-was-named/" + string(c.ID)}}}}
 	}
+	outputs = slices.Clone(outputs)
+	for i := range outputs {
+		outputs[i] = outputs[i].forLegs(len(legs))
+	}
 	spec := RecordingSpec{
 		TenantID: c.TenantID, CallID: c.ID, RecordingID: RecordingID(c.ID),
 		StartedAt: start, EndedAt: c.EndedAt,
-		Legs: slices.Clone(legs), Outputs: slices.Clone(outputs),
+		Legs: slices.Clone(legs), Outputs: outputs,
 	}
 	if err := spec.Validate(); err != nil {
 		return nil, err

@@ -242,6 +242,18 @@ func TestEndedMakesTheRecordingJob(t *testing.T) {
 	assert.Equal(t, answered, fx.Recording.Spec.StartedAt)
 
 	c = base
+	three := end
+	three.Legs = append(validSpec().Legs, callmodel.LegSpec{Name: "supervisor", Segments: validSpec().Legs[0].Segments})
+	stereo := []callmodel.OutputSpec{
+		{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}, {Codec: callmodel.CodecMP3, Layout: callmodel.LayoutStereo},
+	}
+	fx, err = c.Apply(three, stereo)
+	require.NoError(t, err, "a call that a third joined can end")
+	assert.Equal(t, callmodel.LayoutMultichannel, fx.Recording.Spec.Outputs[0].Layout)
+	assert.Equal(t, callmodel.LayoutMono, fx.Recording.Spec.Outputs[1].Layout)
+	assert.Equal(t, callmodel.LayoutStereo, stereo[0].Layout, "the caller's defaults are left alone")
+
+	c = base
 	noLegs := end
 	noLegs.Legs = nil
 	fx, err = c.Apply(noLegs, defaults)

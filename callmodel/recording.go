@@ -154,6 +154,21 @@ func (o OutputSpec) Channels(legs int) int {
 	}
 }
 
+// forLegs widens a stereo output to a call that more than two legs joined, so
+// that it can be recorded, and can end: each leg gets a channel, or, in MP3,
+// which has no more than two, they are mixed.
+func (o OutputSpec) forLegs(legs int) OutputSpec {
+	const most = 8 // channels of a FLAC file
+	switch {
+	case o.Layout != LayoutStereo || legs <= 2:
+	case o.Codec == CodecMP3 || o.Codec == CodecFLAC && legs > most:
+		o.Layout = LayoutMono
+	default:
+		o.Layout = LayoutMultichannel
+	}
+	return o
+}
+
 // Validate reports every fault of the spec at once, as [FieldErrors].
 func (s *RecordingSpec) Validate() error {
 	var e FieldErrors

@@ -50,7 +50,7 @@ func (f *legFile) Read(p []byte) (int, error) {
 	if f.hash != nil {
 		f.hash.Write(p[:n])
 	}
-	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's contract: EOF itself
+	if err != nil && err != io.EOF {
 		f.err = err
 	}
 	return n, err

@@ -81,7 +81,7 @@ func TestSameBytesWhateverElse(t *testing.T) {
 	}
 	all := sampleSpec()
 	all.Outputs = outputs
-	make := func(legs recording.LegOpener, spec callmodel.RecordingSpec, block int) map[string][]byte {
+	produce := func(legs recording.LegOpener, spec callmodel.RecordingSpec, block int) map[string][]byte {
 		objects := &memObjects{}
 		r, err := recording.NewProcessor(legs, objects, &recording.Options{BlockFrames: block}).Process(t.Context(), spec, nil)
 		require.NoError(t, err)
@@ -93,17 +93,17 @@ func TestSameBytesWhateverElse(t *testing.T) {
 		return objects.data
 	}
 	legs := &countingLegs{memLegs: sampleLegs()}
-	want := make(legs, all, 0)
+	want := produce(legs, all, 0)
 	require.Len(t, want, 5)
 	require.Equal(t, map[string]int64{
 		"agent.wav": int64(len(samplecall.Agent())), "customer.wav": int64(len(samplecall.Customer())),
 	}, legs.bytes, "every leg is read once")
-	require.Equal(t, want, make(sampleLegs(), all, 777))
-	require.Equal(t, want, make(streamLegs{sampleLegs()}, all, 65536), "a stream of unknown length is counted first")
+	require.Equal(t, want, produce(sampleLegs(), all, 777))
+	require.Equal(t, want, produce(streamLegs{sampleLegs()}, all, 65536), "a stream of unknown length is counted first")
 	for _, o := range outputs {
 		alone := sampleSpec()
 		alone.Outputs = []callmodel.OutputSpec{o}
-		for key, b := range make(sampleLegs(), alone, 0) {
+		for key, b := range produce(sampleLegs(), alone, 0) {
 			require.True(t, bytes.Equal(want[key], b), key)
 		}
 	}
@@ -400,7 +400,7 @@ func TestDependencies(t *testing.T) {
 	if err != nil {
 		t.Skip("no go command")
 	}
-	out, err := exec.CommandContext(t.Context(), goTool, "list", "-deps", ".").Output() //nolint:gosec // a fixed command
+	out, err := exec.CommandContext(t.Context(), goTool, "list", "-deps", ".").Output()
 	require.NoError(t, err)
 	for dep := range strings.FieldsSeq(string(out)) {
 		for _, banned := range []string{

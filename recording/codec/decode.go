@@ -3,6 +3,7 @@ package codec
 import (
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/audio"
@@ -90,7 +91,7 @@ type InputFormat struct {
 func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []callmodel.Defect, error) {
 	head := make([]byte, Head)
 	n, err := io.ReadFull(r, head)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF { //nolint:errorlint // ReadFull returns these two bare
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, nil, err
 	}
 	head = head[:n]
@@ -112,14 +113,11 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []callmodel.Def
 }
 
 func (g *Registry) inputNames() string {
-	s := ""
+	names := make([]string, len(g.Inputs))
 	for i, f := range g.Inputs {
-		if i > 0 {
-			s += " nor "
-		}
-		s += f.Name
+		names[i] = f.Name
 	}
-	return s
+	return strings.Join(names, " nor ")
 }
 
 // replay gives the bytes that were read for sniffing once more.

@@ -22,7 +22,7 @@ func Sine(frames, rate int, hz, amplitude, phase float64) []float32 {
 
 // Noise is uniform noise in [-amplitude, amplitude], the same for the same seed.
 func Noise(samples int, amplitude float64, seed uint64) []float32 {
-	r := rand.New(rand.NewPCG(seed, 0x5717c47a9e)) //nolint:gosec // reproducible, not secret
+	r := rand.New(rand.NewPCG(seed, 0x5717c47a9e))
 	s := make([]float32, samples)
 	for i := range s {
 		s[i] = float32(amplitude * (2*r.Float64() - 1))

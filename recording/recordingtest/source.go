@@ -12,7 +12,7 @@ import (
 )
 
 // poison marks the values that a Source must not touch.
-var poison = math.Float32frombits(0x7FC0BEEF) //nolint:gochecknoglobals // a constant
+var poison = math.Float32frombits(0x7FC0BEEF)
 
 // TestSource holds a Source to the contract of [audio.Source]. open makes a new
 // one each time, always of the same samples, shorter than 2^22 frames. A stream

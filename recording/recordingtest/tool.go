@@ -30,7 +30,7 @@ func Tool(t testing.TB, name, debianPackage string) string {
 func FFmpegSamples(t testing.TB, file []byte) ([]float32, error) {
 	t.Helper()
 	var out bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), Tool(t, "ffmpeg", "ffmpeg"), //nolint:gosec // a fixed command
+	cmd := exec.CommandContext(t.Context(), Tool(t, "ffmpeg", "ffmpeg"),
 		"-v", "error", "-i", "pipe:0", "-f", "f32le", "-c:a", "pcm_f32le", "-")
 	cmd.Stdin, cmd.Stdout = bytes.NewReader(file), &out
 	err := cmd.Run()

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/e164/normalize"
@@ -37,11 +38,12 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 	if req, ok := h.emergency(body); ok {
 		return h.createEmergency(w, r, p, req)
 	}
-	leave, err := h.enter(r.Context())
-	if err != nil {
-		return err
-	}
-	defer leave()
+	return h.inLane(func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+		return h.createNormal(w, r, p, body)
+	})(w, r, p)
+}
+
+func (h *Handler) createNormal(w http.ResponseWriter, r *http.Request, p callmodel.Principal, body []byte) error {
 	key, err := idempotencyKey(r)
 	if err != nil {
 		return err
@@ -134,6 +136,25 @@ func idempotencyKey(r *http.Request) (string, error) {
 	return key, nil
 }
 
+// Anonymous is the caller's number of a call whose caller withheld it. No rule's
+// caller condition holds for it.
+const Anonymous = "anonymous"
+
+// withheld recognises the forms in which trunks send a caller that doesn't
+// want to be known (RFC 3323 section 4.1.1.3, and what is common besides).
+func withheld(from string) bool {
+	user := strings.ToLower(strings.TrimSpace(from))
+	for _, scheme := range []string{"sips:", "sip:", "tel:"} {
+		user = strings.TrimPrefix(user, scheme)
+	}
+	user, _, _ = strings.Cut(user, "@")
+	switch user {
+	case Anonymous, "restricted", "private", "unavailable", "withheld":
+		return true
+	}
+	return false
+}
+
 // newCall is the call that the body asks for, normalised but not routed.
 func (h *Handler) newCall(body []byte, p callmodel.Principal) (callmodel.Call, error) {
 	var req createRequest
@@ -142,7 +163,10 @@ func (h *Handler) newCall(body []byte, p callmodel.Principal) (callmodel.Call, e
 		return callmodel.Call{}, err
 	}
 	region := h.region(&faults, req.Region)
-	from := h.number(&faults, "from", req.From, region)
+	from := callmodel.Party{Number: Anonymous, Raw: req.From}
+	if !withheld(req.From) {
+		from = h.number(&faults, "from", req.From, region)
+	}
 	to := h.number(&faults, "to", req.To, region)
 	call := callmodel.Call{
 		ID: req.ID, TenantID: p.TenantID, Type: cmp.Or(req.Type, callmodel.TypeVoice), Direction: req.Direction, Priority: req.Priority,

@@ -50,6 +50,19 @@ func TestCreate(t *testing.T) {
 	})
 }
 
+// TestWithheldCaller: who doesn't want to be known can call all the same.
+func TestWithheldCaller(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, db *calldb.DB) {
+		t.Helper()
+		s := on(t, db, callhttp.Options{})
+		for _, from := range []string{"anonymous", "Anonymous", "sip:anonymous@anonymous.invalid", "restricted"} {
+			c := create(t, s, `{"from":"`+from+`","to":"+12125550188"}`)
+			assert.Equal(t, callmodel.Party{Number: callhttp.Anonymous, Raw: from}, c.From)
+		}
+	})
+}
+
 func TestCreateReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	db := sqliteDB(t)

@@ -43,6 +43,9 @@ type Options struct {
 	// QueueWait is how long a request may wait for a place in the normal lane
 	// before it is refused. 0 means 100 ms.
 	QueueWait time.Duration
+	// RequestTimeout bounds the work on a request of the normal lane, so that a
+	// database that hangs can't hold its places. 0 means 10 s.
+	RequestTimeout time.Duration
 	// RulesRefresh is how often the active rule sets are looked up, so that a
 	// change made elsewhere is taken up. 0 means 2 s.
 	RulesRefresh time.Duration
@@ -82,6 +85,7 @@ func New(stores Stores, o *Options) *Handler {
 	}
 	opts.MaxInFlight = cmp.Or(opts.MaxInFlight, 256)
 	opts.QueueWait = cmp.Or(opts.QueueWait, 100*time.Millisecond)
+	opts.RequestTimeout = cmp.Or(opts.RequestTimeout, 10*time.Second)
 	opts.RulesRefresh = cmp.Or(opts.RulesRefresh, 2*time.Second)
 	if opts.DefaultOutputs == nil {
 		opts.DefaultOutputs = []callmodel.OutputSpec{{Codec: callmodel.CodecMP3, Layout: callmodel.LayoutStereo}}
@@ -193,7 +197,9 @@ func (h *Handler) inLane(f endpoint) endpoint {
 			return err
 		}
 		defer leave()
-		return f(w, r, p)
+		ctx, cancel := context.WithTimeout(r.Context(), h.opts.RequestTimeout)
+		defer cancel()
+		return f(w, r.WithContext(ctx), p)
 	}
 }
 

@@ -94,7 +94,7 @@ func (h *Handler) postEvent(w http.ResponseWriter, r *http.Request, p callmodel.
 	if ev.At.IsZero() {
 		ev.At = h.opts.Now().UTC()
 	}
-	call, err := h.stores.AppendEvent(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")), ev, p.Subject, h.defaultOutputs(len(ev.Legs)))
+	call, err := h.stores.AppendEvent(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")), ev, p.Subject, h.opts.DefaultOutputs)
 	if err != nil {
 		return err
 	}
@@ -103,18 +103,6 @@ func (h *Handler) postEvent(w http.ResponseWriter, r *http.Request, p callmodel.
 	}
 	problem.WriteJSON(w, http.StatusOK, call)
 	return nil
-}
-
-// defaultOutputs are the platform's for a call of legs legs. Stereo holds two:
-// a call that a third joined can be recorded, and can end, all the same.
-func (h *Handler) defaultOutputs(legs int) []callmodel.OutputSpec {
-	outputs := slices.Clone(h.opts.DefaultOutputs)
-	for i := range outputs {
-		if outputs[i].Layout == callmodel.LayoutStereo && legs > 2 {
-			outputs[i].Layout = callmodel.LayoutMultichannel
-		}
-	}
-	return outputs
 }
 
 func (h *Handler) listEvents(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {

@@ -280,7 +280,7 @@ func endedRefused(t *testing.T, e Env) {
 	before := e.event(t, "c1", callmodel.CallEvent{ID: "e1", Type: callmodel.EventAnswered, At: started})
 	legs := slices.Concat(Spec("c1").Legs, []callmodel.LegSpec{{Name: "third", Segments: []callmodel.SegmentSpec{{URI: "x.wav"}}}})
 	ended := callmodel.CallEvent{ID: "e2", Type: callmodel.EventEnded, At: started.Add(time.Minute), Legs: legs}
-	_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", ended, "x", Defaults()) // stereo holds two
+	_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", ended, "x", []callmodel.OutputSpec{{Codec: "tape", Layout: callmodel.LayoutMono}})
 	requireCode(t, callmodel.CodeInvalid, err)
 	same(t, before, e.call(t, "acme", "c1"))
 	ended.Legs = Spec("c1").Legs

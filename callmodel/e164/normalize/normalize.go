@@ -187,6 +187,16 @@ func emergency(s, region string) (Number, bool) {
 			return Number{Value: rest, Emergency: true, Short: true}, true
 		}
 	}
+	// Of another country's, or of one whose region isn't known, the code tells.
+	for n := 1; n <= 3 && n < len(digits); n++ {
+		code, err := strconv.Atoi(digits[:n])
+		if err != nil {
+			break
+		}
+		if there := phonenumbers.GetRegionCodeForCountryCode(code); there != "ZZ" && e164.InTable(there, digits[n:]) {
+			return Number{Value: digits[n:], Emergency: true, Short: true}, true
+		}
+	}
 	if e164.Emergency(region, digits) {
 		return Number{Value: digits, Emergency: true, Short: true}, true
 	}

@@ -35,6 +35,8 @@ func TestParse(t *testing.T) {
 		{raw: "112", want: "112", emergency: true, short: true},
 		{raw: "1-1-2", region: "DE", want: "112", emergency: true, short: true},
 		{raw: "+49112", region: "DE", want: "112", emergency: true, short: true},
+		{raw: "+49110", region: "US", want: "110", emergency: true, short: true},
+		{raw: "+44999", want: "999", emergency: true, short: true},
 		{raw: "+911", want: "911", emergency: true, short: true},
 		{raw: "sip:110@pbx", region: "DE", want: "110", emergency: true, short: true},
 		{raw: "tel:999", region: "GB", want: "999", emergency: true, short: true},

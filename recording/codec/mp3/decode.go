@@ -94,7 +94,6 @@ type decoder struct {
 
 	pcm     []byte // 16-bit stereo, of one frame of the stream
 	ready   []byte // what of pcm isn't given yet
-	silence int    // frames of silence to give after ready
 	decoded int64  // frames of the stream that were decoded
 	skip    int64  // frames of audio to leave out still
 	given   int64

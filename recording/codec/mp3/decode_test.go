@@ -28,7 +28,7 @@ func lameFile(t testing.TB, rate, channels int, more ...string) []byte {
 	args := slices.Concat(
 		[]string{"-v", "error", "-i", "pipe:0", "-t", "6", "-ar", strconv.Itoa(rate), "-ac", strconv.Itoa(channels), "-c:a", "libmp3lame"},
 		more, []string{"-f", "mp3", "pipe:1"})
-	cmd := exec.CommandContext(t.Context(), recordingtest.Tool(t, "ffmpeg", "ffmpeg"), args...) //nolint:gosec // fixed arguments
+	cmd := exec.CommandContext(t.Context(), recordingtest.Tool(t, "ffmpeg", "ffmpeg"), args...)
 	cmd.Stdin = bytes.NewReader(samplecall.Agent())
 	out, err := cmd.Output()
 	require.NoError(t, err)

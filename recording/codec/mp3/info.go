@@ -97,7 +97,8 @@ func (c *config) fillInfo(frame []byte, offset, flags, lowpassHz, frameBytes int
 	case VBR:
 		name, method = "Xing", 3
 	}
-	b := append(frame[:offset], name...)
+	b := frame[:offset]
+	b = append(b, name...)
 	b = binary.BigEndian.AppendUint32(b, uint32(flags))
 	if flags&infoFrames != 0 {
 		b = binary.BigEndian.AppendUint32(b, uint32(min(total, 1<<32-1)))

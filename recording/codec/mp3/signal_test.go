@@ -30,8 +30,8 @@ func signals() []signal {
 				return -1.5
 			})
 		}},
-		{"sweep", shortSignal, func(rate, n, ch int) []float32 { return sweep(rate, n, ch) }},
-		{"speech", shortSignal, func(rate, n, ch int) []float32 { return speech(rate, n, ch) }},
+		{"sweep", shortSignal, sweep},
+		{"speech", shortSignal, speech},
 		{"impulses", shortSignal, func(_, n, ch int) []float32 {
 			return generate(n, ch, func(i, c int) float64 {
 				if i%(700+c*31) == 300 {

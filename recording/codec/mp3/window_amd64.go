@@ -5,7 +5,7 @@ package mp3
 import "golang.org/x/sys/cpu"
 
 // hasVector is whether the processor and the system have AVX.
-var hasVector = cpu.X86.HasAVX //nolint:gochecknoglobals // never changes
+var hasVector = cpu.X86.HasAVX
 
 // windowAVX is window with AVX, to the bit.
 //
