@@ -88,7 +88,7 @@ func Compile(rs *RuleSet) (*Router, error) {
 	}
 	r.written = len(rs.Rules)
 	r.unlimited = len(r.rules) <= maxListed
-	if err := c.ambiguous(); err != nil {
+	if err := c.ties(); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -247,41 +247,6 @@ func (r *Router) level(x, y *rule) int {
 	return cmp.Or(byExact, byPriority, byFrom)
 }
 
-// ambiguous reports rules of the same prefix that are level in rank and could
-// both match a call.
-func (c *compiler) ambiguous() error {
-	var errs callmodel.FieldErrors
-	seen := map[[2]uint32]bool{}
-	for n := range c.r.trie.nodes {
-		list := c.r.trie.at(uint32(n))
-		for i := range list {
-			x := &c.r.rules[list[i]]
-			for _, other := range list[i+1:] {
-				y := &c.r.rules[other]
-				if c.r.level(x, y) != 0 {
-					break // the list is in rank order: none behind is level with x
-				}
-				pair := [2]uint32{min(x.source, y.source), max(x.source, y.source)}
-				if c.disjoint(x, y) || seen[pair] {
-					continue
-				}
-				seen[pair] = true
-				if len(errs) == maxFaults {
-					return errs
-				}
-				path := fmt.Sprintf("rules[%d]", pair[1])
-				errs = append(errs, callmodel.FieldError{
-					Path: path, Line: lineOf(c.rs.lines, path),
-					Message: fmt.Sprintf("rule %s: ties with rule %s (rules[%d]) for calls to %s: give them different priorities, or conditions that exclude each other",
-						c.rs.Rules[pair[1]].ID, c.rs.Rules[pair[0]].ID, pair[0], describePrefix(x)),
-				})
-			}
-		}
-	}
-	slices.SortStableFunc(errs, func(a, b callmodel.FieldError) int { return cmp.Compare(a.Line, b.Line) })
-	return errs.Err()
-}
-
 func describePrefix(r *rule) string {
 	switch {
 	case r.to == "":
@@ -291,39 +256,6 @@ func describePrefix(r *rule) string {
 	default:
 		return r.to + "…"
 	}
-}
-
-// disjoint reports whether no call can match both rules, by the conditions
-// that show it.
-func (c *compiler) disjoint(x, y *rule) bool {
-	if x.types != 0 && y.types != 0 && x.types&y.types == 0 || x.dirs != 0 && y.dirs != 0 && x.dirs&y.dirs == 0 {
-		return true
-	}
-	if x.prioMax < y.prioMin || y.prioMax < x.prioMin {
-		return true
-	}
-	if len(x.tenants) > 0 && len(y.tenants) > 0 && !slices.ContainsFunc(x.tenants, func(t callmodel.TenantID) bool { return slices.Contains(y.tenants, t) }) {
-		return true
-	}
-	if x.window >= 0 && y.window >= 0 && x.window != y.window {
-		a, b := &c.r.windows[x.window], &c.r.windows[y.window]
-		if a.zone.String() == b.zone.String() && !a.week.overlaps(&b.week) {
-			return true
-		}
-	}
-	return x.from != nil && y.from != nil && !numbersMeet(x.from, y.from)
-}
-
-// numbersMeet reports whether some number satisfies both conditions.
-func numbersMeet(x, y *NumberMatch) bool {
-	for _, p := range x.Prefix {
-		for _, q := range y.Prefix {
-			if strings.HasPrefix(p, q) || strings.HasPrefix(q, p) {
-				return true
-			}
-		}
-	}
-	return slices.ContainsFunc(x.Exact, y.holds) || slices.ContainsFunc(y.Exact, x.holds)
 }
 
 func (m *NumberMatch) holds(number string) bool {

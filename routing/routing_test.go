@@ -422,3 +422,26 @@ rules:
 	// rest: every condition holds, and of the rules of which that is true it ranks first: callee any number, priority 0
 	// berlin: it takes calls to +4930…, not to +12025550123
 }
+
+// A platform's default rule for each of its tenants is checked in no time:
+// they are level, and never meet.
+func TestManyTenantsOnOneCallee(t *testing.T) {
+	t.Parallel()
+	rs := &routing.RuleSet{Destinations: map[string]routing.DestinationSpec{"a": {URI: "sip:a"}}}
+	const tenants = 60_000
+	for i := range tenants {
+		rs.Rules = append(rs.Rules, routing.Rule{
+			ID: fmt.Sprint("default-", i), Default: true, Match: routing.Match{Tenant: []callmodel.TenantID{callmodel.TenantID(fmt.Sprint("t", i))}},
+			Route: [][]routing.Target{{{To: "a"}}},
+		})
+	}
+	r, err := routing.Compile(rs)
+	require.NoError(t, err)
+	d, err := r.Route(&callmodel.CallRequest{TenantID: "t59999", To: "+1"})
+	require.NoError(t, err)
+	assert.Equal(t, "default-59999", d.Rule)
+	rs.Rules = append(rs.Rules, rs.Rules[7])
+	rs.Rules[tenants].ID = "again"
+	_, err = routing.Compile(rs)
+	require.ErrorContains(t, err, "rule again: ties with rule default-7")
+}
