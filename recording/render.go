@@ -16,6 +16,7 @@ import (
 // outputs that are made of it.
 type bus struct {
 	rate     int
+	legRate  int // of the legs that it joins: rate, or less work if it is resampled as a whole
 	channels int
 	mono     bool
 	src      audio.Source
@@ -100,7 +101,10 @@ func (pl *plan) buses() []*bus {
 			}
 		}
 		if b == nil {
-			b = &bus{rate: planned.rate, channels: planned.channels, mono: mono, total: planned.frames}
+			b = &bus{rate: planned.rate, legRate: planned.rate, channels: planned.channels, mono: mono, total: planned.frames}
+			if in := pl.mixRate(planned.rate); mono && in > 0 {
+				b.legRate = in
+			}
 			buses = append(buses, b)
 		}
 		b.outputs = append(b.outputs, newOutput(pl, i))
@@ -108,15 +112,40 @@ func (pl *plan) buses() []*bus {
 	return buses
 }
 
+// mixRate is the rate at which the legs can be mixed before the mix is
+// resampled to rate, which is the same as mixing them after it, for less work:
+// the one that all have, if every segment begins on a frame of both rates. Else
+// it is 0. It doesn't depend on what other outputs there are, so neither do the
+// bytes of a mix. Of a span that isn't whole at the legs' rate, at most half a
+// frame of theirs is silence at the end.
+func (pl *plan) mixRate(rate int) int {
+	in := 0
+	for _, l := range pl.legs {
+		for _, s := range l.segments {
+			if s.frames == 0 {
+				continue
+			}
+			if in == 0 {
+				in = s.format.SampleRate
+			}
+			at := pl.offset(s)
+			if s.format.SampleRate != in || at.Frames(in)*int64(rate) != at.Frames(rate)*int64(in) {
+				return 0
+			}
+		}
+	}
+	return in
+}
+
 // wire builds the pipeline from the segments to the buses. It returns the
 // timelines by leg, at the rate of the first bus.
 func (p *Processor) wire(pl *plan, buses []*bus) ([]*audio.Timeline, error) {
 	w := wiring{pl: pl, filters: map[[2]int]*audio.ResampleFilter{}, users: map[int]int{}}
 	for _, b := range buses {
-		if w.users[b.rate] == 0 {
-			w.rates = append(w.rates, b.rate)
+		if w.users[b.legRate] == 0 {
+			w.rates = append(w.rates, b.legRate)
 		}
-		w.users[b.rate]++
+		w.users[b.legRate]++
 		w.fastest = max(w.fastest, b.rate)
 	}
 	w.block = p.block
@@ -131,7 +160,7 @@ func (p *Processor) wire(pl *plan, buses []*bus) ([]*audio.Timeline, error) {
 		for _, rate := range w.rates {
 			branches := audio.Tee(timelines[rate], w.users[rate], w.skew(rate))
 			for j, b := range buses {
-				if b.rate == rate {
+				if b.legRate == rate {
 					byBus[j] = append(byBus[j], branches[0])
 					branches = branches[1:]
 				}
@@ -139,7 +168,10 @@ func (p *Processor) wire(pl *plan, buses []*bus) ([]*audio.Timeline, error) {
 		}
 	}
 	for j, b := range buses {
-		if err := b.join(byBus[j]); err != nil {
+		if err := w.filter(b.legRate, b.rate); err != nil {
+			return nil, err
+		}
+		if err := b.join(byBus[j], w.filters[[2]int{b.legRate, b.rate}]); err != nil {
 			return nil, err
 		}
 		samples := p.block * b.channels
@@ -151,10 +183,14 @@ func (p *Processor) wire(pl *plan, buses []*bus) ([]*audio.Timeline, error) {
 	return first, nil
 }
 
-// join mixes or merges the legs.
-func (b *bus) join(legs []audio.Source) error {
+// join mixes or merges the legs. after is the filter that takes a mix to the
+// bus's rate; nil if the legs have it.
+func (b *bus) join(legs []audio.Source, after *audio.ResampleFilter) error {
 	if b.mono {
 		sum, err := audio.Mix(legs...)
+		if err == nil && after != nil {
+			sum, err = audio.Resample(sum, after)
+		}
 		if err != nil {
 			return err
 		}

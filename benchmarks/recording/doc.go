@@ -5,5 +5,9 @@
 // SHA-256 of the legs is part of it; that of the object only where the name
 // says hashed.
 //
-//	go test -bench Process -run '^$' -count 5 ./benchmarks/recording
+//	GOMAXPROCS=1 go test -bench 'Process|LegHashes' -run '^$' -count 5 ./benchmarks/recording
+//
+// README.md has the figures, and those of ffmpeg and sox beside them:
+//
+//	SWITCHTAPE_PEERS=1 go test -count 1 -v -run TestComparePeers ./benchmarks/recording
 package recording

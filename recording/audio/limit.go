@@ -48,7 +48,7 @@ func Limit(s Source) *Limiter {
 	look := max(int(math.Round(limitLookaheadSeconds*float64(f.SampleRate))), 2)
 	l := &Limiter{
 		src: s, format: f, look: look, over: -1, held: 1,
-		release: 1 - math.Exp(-1/(limitReleaseSeconds*float64(f.SampleRate))),
+		release: decay(1 / (limitReleaseSeconds * float64(f.SampleRate))),
 		window:  make([]float64, look), sum: float64(look), settled: look,
 		minima: make([]limitPoint, 0, look),
 	}
@@ -111,6 +111,9 @@ func (l *Limiter) fill(want int) {
 	n, err := ReadFull(l.src, l.buf[old:want*ch])
 	l.ended = err
 	l.buf = l.buf[:old+n*ch]
+	if !exceeds(l.buf[old:]) {
+		return
+	}
 	for i, x := range l.buf[old:] {
 		if x > FullScale16 || x < -1 {
 			l.over = l.pos + int64((old+i)/ch)
@@ -166,8 +169,8 @@ func (l *Limiter) apply(dst []float32, have int) {
 
 // hold puts the next held gain in the window.
 func (l *Limiter) hold(smallest float64) {
-	l.held += (1 - l.held) * l.release
-	if l.held > 1-1e-5 { // 0.0001 dB
+	l.held += float64((1 - l.held) * l.release) // not fused: the same bytes everywhere
+	if l.held > 1-1e-5 {                        // 0.0001 dB
 		l.held = 1
 	}
 	l.held = min(l.held, smallest)

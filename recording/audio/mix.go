@@ -141,15 +141,9 @@ func (m *mix) ReadFrames(dst []float32) (int, error) {
 	case 1:
 		copy(dst, m.block[0])
 	default:
-		a, b := m.block[0][:len(dst)], m.block[1][:len(dst)]
-		for i := range dst {
-			dst[i] = a[i] + b[i]
-		}
+		add(dst, m.block[0], m.block[1])
 		for _, b := range m.block[2:] {
-			b = b[:len(dst)]
-			for i := range dst {
-				dst[i] += b[i]
-			}
+			add(dst, dst, b)
 		}
 	}
 	return n, nil
@@ -190,17 +184,6 @@ func (m *merge) ReadFrames(dst []float32) (int, error) {
 		first += ch
 	}
 	return n, nil
-}
-
-func interleave2(dst, left, right []float32) {
-	right = right[:len(left)]
-	for i, x := range left {
-		if len(dst) < 2 {
-			return
-		}
-		dst[0], dst[1] = x, right[i]
-		dst = dst[2:]
-	}
 }
 
 // Downmix makes one channel of a source of several: their mean, so that it

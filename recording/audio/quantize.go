@@ -1,9 +1,6 @@
 package audio
 
-import (
-	"encoding/binary"
-	"math"
-)
+import "math"
 
 // The functions below are the one place where samples are clipped. They scale
 // by 2^(bits-1) and round to the nearest integer, halves to even; as decoders
@@ -21,22 +18,15 @@ const (
 // dst, which must hold 2*len(src) bytes. Samples that don't fit are clipped and
 // counted; NaN and ±Inf become 0.
 func PutPCM16(dst []byte, src []float32) (clipped int) {
-	dst = dst[:2*len(src)]
-	for len(src) >= 4 && len(dst) >= 8 {
-		a := int32(math.Float32bits(src[0]*32768+roundMagic)) - roundMagicBits
-		b := int32(math.Float32bits(src[1]*32768+roundMagic)) - roundMagicBits
-		c := int32(math.Float32bits(src[2]*32768+roundMagic)) - roundMagicBits
-		d := int32(math.Float32bits(src[3]*32768+roundMagic)) - roundMagicBits
-		// Anything out of range, NaN and Inf included, sets a bit above the 16th.
-		if uint32(a+32768)|uint32(b+32768)|uint32(c+32768)|uint32(d+32768) > 0xFFFF {
-			clipped += putPCM16Slow(dst[:8], src[:4])
-		} else {
-			binary.LittleEndian.PutUint64(dst,
-				uint64(uint16(a))|uint64(uint16(b))<<16|uint64(uint16(c))<<32|uint64(uint16(d))<<48)
-		}
-		src, dst = src[4:], dst[8:]
-	}
-	return clipped + putPCM16Slow(dst, src)
+	return putPCM16(dst[:2*len(src)], src)
+}
+
+// GetPCM16 is the way back of [PutPCM16]: the first len(dst) signed 16-bit
+// little-endian samples of src, which must hold 2*len(dst) bytes, on the scale
+// [-1, 1). It reports whether a sample may be at full scale: at or next to the
+// largest magnitude of either sign.
+func GetPCM16(dst []float32, src []byte) (fullScale bool) {
+	return getPCM16(dst, src[:2*len(dst)])
 }
 
 func putPCM16Slow(dst []byte, src []float32) (clipped int) {

@@ -31,7 +31,7 @@ type ResampleFilter struct {
 	inRate, outRate int
 	up, down        int64 // outRate/inRate in lowest terms
 	half            int   // input frames that an output frame needs on either side
-	row             int   // coefficients of a phase: 2*half, and zeros up to a multiple of 8
+	row             int   // coefficients of a phase: 2*half, and zeros up to a multiple of lanes
 	phases          int
 	exact           bool // one row for each phase; else rows are interpolated
 	coef            []float32
@@ -58,7 +58,7 @@ func NewResampleFilter(inRate, outRate int) (*ResampleFilter, error) {
 	scale := math.Min(1, float64(outRate)/float64(inRate)) // lower Nyquist over the input's
 	width := math.Pi * (1 - resamplePass) * scale          // of the transition, radians per input frame
 	f.half = int(math.Ceil((resampleStopDB - 7.95) / (2.285 * width) / 2))
-	f.row = (2*f.half + 7) &^ 7
+	f.row = (2*f.half + lanes - 1) &^ (lanes - 1)
 	rows := int(f.up)
 	f.phases, f.exact = rows, true
 	if f.up*int64(f.row) > maxTable {
@@ -68,56 +68,39 @@ func NewResampleFilter(inRate, outRate int) (*ResampleFilter, error) {
 	}
 	f.coef = make([]float32, rows*f.row)
 	cutoff := scale * (1 + resamplePass) / 2
-	beta := 0.1102 * (resampleStopDB - 8.7)
+	window := newKaiser(0.1102 * (resampleStopDB - 8.7))
 	h := make([]float64, 2*f.half)
 	for p := range rows {
-		f.design(f.coef[p*f.row:][:2*f.half], h, float64(p)/float64(f.phases), cutoff, beta)
+		row := f.coef[p*f.row:][:2*f.half]
+		if mirror := f.phases - p; mirror < p {
+			for j, x := range f.coef[mirror*f.row:][:2*f.half] {
+				row[2*f.half-1-j] = x
+			}
+			continue
+		}
+		f.design(row, h, float64(p)/float64(f.phases), cutoff, window)
 	}
 	return f, nil
 }
 
 // design fills row with the impulse response at the distances of the input
 // frames -half+1 … half from a point frac frames after frame 0. h is scratch.
-func (f *ResampleFilter) design(row []float32, h []float64, frac, cutoff, beta float64) {
+func (f *ResampleFilter) design(row []float32, h []float64, frac, cutoff float64, window *kaiser) {
 	clear(h)
 	var sum float64
 	for j := range row {
 		t := float64(j-f.half+1) - frac
-		w := 1 - (t/float64(f.half))*(t/float64(f.half))
+		edge := t / float64(f.half)
+		w := 1 - float64(edge*edge)
 		if w < 0 {
 			continue
 		}
-		h[j] = cutoff * sinc(cutoff*t) * bessel0(beta*math.Sqrt(w))
+		h[j] = float64(cutoff * sinc(cutoff*t) * window.at(w))
 		sum += h[j]
 	}
 	for j := range row {
 		row[j] = float32(h[j] / sum) // every phase passes 0 Hz unchanged
 	}
-}
-
-func sinc(x float64) float64 {
-	if x == 0 {
-		return 1
-	}
-	return math.Sin(math.Pi*x) / (math.Pi * x)
-}
-
-// bessel0 is the modified Bessel function of the first kind of order 0, by its
-// power series (Abramowitz & Stegun 9.6.12).
-func bessel0(x float64) float64 {
-	sum, term := 1.0, 1.0
-	for k := 1.0; term > sum*1e-17; k++ {
-		term *= (x / 2 / k) * (x / 2 / k)
-		sum += term
-	}
-	return sum
-}
-
-func gcd(a, b int64) int64 {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }
 
 // OutFrames is [ResampledFrames] for the filter's rates.
@@ -259,61 +242,87 @@ func (r *resampler) fill() {
 func (r *resampler) produce(dst []float32) int {
 	f := r.f
 	ch := len(r.hist)
-	want := int64(len(dst) / ch)
+	n := len(dst) / ch
 	if r.err != nil {
-		want = min(want, r.total-r.given)
+		n = int(min(int64(n), r.total-r.given))
 	}
-	stepInt, stepRem := f.down/f.up, f.down%f.up
-	n := int64(0)
-	for ; n < want; n++ {
-		// A row may be padded by up to 7 zeros: the frames that these meet
-		// must be there too.
-		from := int(r.at - int64(f.half-1) - r.base)
-		if from+f.row > len(r.hist[0]) {
-			break
+	// The frames up to which the history goes, in 1/up from the next output
+	// frame's time on. A row may be padded by up to 7 zeros: the frames that
+	// these meet must be there too.
+	reach := (r.base+int64(len(r.hist[0])-f.row+f.half)-r.at)*f.up - 1 - r.rem
+	if reach < 0 {
+		return 0
+	}
+	n = int(min(int64(n), reach/f.down+1))
+	if f.exact && int64(n) >= dotGroup*f.up {
+		r.byRows(dst, n)
+	} else {
+		r.byFours(dst, n)
+	}
+	r.given += int64(n)
+	return n
+}
+
+// from is where the history of the next output frame begins.
+func (r *resampler) from() int { return int(r.at - int64(r.f.half-1) - r.base) }
+
+// step goes frames output frames on.
+func (r *resampler) step(frames int64) {
+	r.rem += frames * r.f.down
+	r.at += r.rem / r.f.up
+	r.rem %= r.f.up
+}
+
+// byRows makes n output frames, those of each phase in one go: every up-th
+// frame has the same row of coefficients.
+func (r *resampler) byRows(dst []float32, n int) {
+	f := r.f
+	ch, up := len(r.hist), int(f.up)
+	at, rem := r.at, r.rem
+	for first := range min(up, n) {
+		count := (n-first-1)/up + 1
+		from, row := r.from(), f.coef[int(r.rem)*f.row:][:f.row]
+		for c, h := range r.hist {
+			dotRow(dst[first*ch+c:], up*ch, h[from:], int(f.down), row, count)
+		}
+		r.step(1)
+	}
+	r.at, r.rem = at, rem
+	r.step(int64(n))
+}
+
+// byFours makes n output frames, four at a time, each with its own row of
+// coefficients, or between two of them. A frame is the same whichever way it is
+// made.
+func (r *resampler) byFours(dst []float32, n int) {
+	f := r.f
+	ch := len(r.hist)
+	for done := 0; done < n; done += 4 {
+		k := min(n-done, 4)
+		var lower, upper quad
+		var w, a, b [4]float32
+		for i := range k {
+			p := int(r.rem)
+			if !f.exact {
+				u := float64(float64(r.rem)*float64(f.phases)) / float64(f.up)
+				p = int(u)
+				w[i] = float32(u - float64(p))
+			}
+			lower.x[i], lower.c[i] = r.from(), p*f.row
+			upper.x[i], upper.c[i] = r.from(), (p+1)*f.row
+			r.step(1)
 		}
 		for c, h := range r.hist {
-			dst[int(n)*ch+c] = f.at(h[from:from+f.row], r.rem)
+			dot4(&a, h, f.coef, &lower, f.row)
+			if !f.exact {
+				dot4(&b, h, f.coef, &upper, f.row)
+				for i, x := range a {
+					a[i] = float32(x*(1-w[i])) + float32(b[i]*w[i])
+				}
+			}
+			for i := range k {
+				dst[(done+i)*ch+c] = a[i]
+			}
 		}
-		r.at += stepInt
-		r.rem += stepRem
-		if r.rem >= f.up {
-			r.rem -= f.up
-			r.at++
-		}
 	}
-	r.given += n
-	return int(n)
-}
-
-// at filters x for the phase rem/up.
-func (f *ResampleFilter) at(x []float32, rem int64) float32 {
-	if f.exact {
-		return dot(x, f.coef[int(rem)*f.row:][:len(x)])
-	}
-	u := float64(rem) * float64(f.phases) / float64(f.up)
-	p := int(u)
-	w := float32(u - float64(p))
-	rows := f.coef[p*f.row:]
-	return float32(dot(x, rows[:len(x)])*(1-w)) + float32(dot(x, rows[f.row:][:len(x)])*w)
-}
-
-// dot is the scalar product of two slices of one length, a multiple of 8. The
-// sums are kept apart so that the processor can do them side by side; the
-// conversions forbid fused multiply-add, so that every machine gives the same bytes.
-func dot(a, b []float32) float32 {
-	var s0, s1, s2, s3, s4, s5, s6, s7 float32
-	b = b[:len(a)]
-	for len(a) >= 8 && len(b) >= 8 {
-		s0 += float32(a[0] * b[0])
-		s1 += float32(a[1] * b[1])
-		s2 += float32(a[2] * b[2])
-		s3 += float32(a[3] * b[3])
-		s4 += float32(a[4] * b[4])
-		s5 += float32(a[5] * b[5])
-		s6 += float32(a[6] * b[6])
-		s7 += float32(a[7] * b[7])
-		a, b = a[8:], b[8:]
-	}
-	return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
 }

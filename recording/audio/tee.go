@@ -74,7 +74,7 @@ func (t *tee) fill(end int64) error {
 	ch := t.src.Format().NumChannels
 	have := t.first + int64(len(t.buf)/ch)
 	if have >= end || t.err != nil {
-		return nil
+		return nil //nolint:nilerr // branches meet it at the end of buf
 	}
 	slowest := t.read[0]
 	for _, p := range t.read[1:] {
@@ -91,8 +91,8 @@ func (t *tee) fill(end int64) error {
 		copy(bigger, t.buf[:kept])
 		t.buf = bigger
 	}
-	n, err := ReadFull(t.src, t.buf[kept:size])
+	var n int
+	n, t.err = ReadFull(t.src, t.buf[kept:size])
 	t.buf = t.buf[:kept+n*ch]
-	t.err = err
 	return nil
 }

@@ -1,6 +1,7 @@
 package g711
 
 import (
+	"encoding/binary"
 	"math/bits"
 
 	"github.com/switchtape/switchtape/recording/audio"
@@ -139,10 +140,30 @@ func (l Law) EncodeTable() *EncodeTable {
 // ±Inf become silence.
 func (t *EncodeTable) Encode(dst []byte, src []float32) (clipped int) {
 	dst = dst[:len(src)]
-	for i, x := range src {
-		v, c := audio.QuantizeInt16(x)
-		dst[i] = t[uint16(v)>>2]
-		clipped += c
+	var pcm [2 * encodeBlock]byte
+	for len(src) > 0 {
+		n := min(encodeBlock, len(src))
+		clipped += audio.PutPCM16(pcm[:], src[:n])
+		t.encodePCM(dst[:n], pcm[:2*n])
+		src, dst = src[n:], dst[n:]
 	}
 	return clipped
+}
+
+// encodeBlock is how many samples are quantised at a time.
+const encodeBlock = 512
+
+// encodePCM compresses 16-bit little-endian samples, four at a time.
+func (t *EncodeTable) encodePCM(dst, pcm []byte) {
+	for len(dst) >= 4 && len(pcm) >= 8 {
+		v := binary.LittleEndian.Uint64(pcm)
+		dst[0] = t[v>>2&0x3FFF]
+		dst[1] = t[v>>18&0x3FFF]
+		dst[2] = t[v>>34&0x3FFF]
+		dst[3] = t[v>>50]
+		dst, pcm = dst[4:], pcm[8:]
+	}
+	for i := range dst {
+		dst[i] = t[binary.LittleEndian.Uint16(pcm[2*i:])>>2]
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 
+	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec/g711"
 )
 
@@ -37,7 +38,7 @@ func (l *layout) convert(dst []float32, b []byte, table *g711.Table) (fullScale 
 			dst[i] = float32(int(x)-128) / 128
 		}
 	case 2:
-		return convert16(dst, b), 0
+		return audio.GetPCM16(dst, b), 0
 	case 3:
 		for i := range dst {
 			v := int32(uint32(b[3*i])<<8|uint32(b[3*i+1])<<16|uint32(b[3*i+2])<<24) >> 8
@@ -53,32 +54,6 @@ func (l *layout) convert(dst []float32, b []byte, table *g711.Table) (fullScale 
 		}
 	}
 	return true, 0
-}
-
-// convert16 is the way of nearly every leg: four samples at a time, with one
-// test for full scale for all four.
-func convert16(dst []float32, b []byte) (fullScale bool) {
-	const scale = 1.0 / 32768
-	var seen uint64
-	for len(dst) >= 4 && len(b) >= 8 {
-		v := binary.LittleEndian.Uint64(b)
-		// The magnitude of each lane (one's complement, so 0x8000 gives
-		// 0x7FFF); adding 2 carries into bit 15 from 0x7FFE on.
-		sign := v >> 15 & 0x0001000100010001
-		seen |= (v ^ sign*0xFFFF) + 0x0002000200020002
-		dst[0] = float32(int16(v)) * scale
-		dst[1] = float32(int16(v>>16)) * scale
-		dst[2] = float32(int16(v>>32)) * scale
-		dst[3] = float32(int16(v>>48)) * scale
-		dst, b = dst[4:], b[8:]
-	}
-	fullScale = seen&0x8000800080008000 != 0
-	for i := range dst {
-		v := int16(binary.LittleEndian.Uint16(b[2*i:]))
-		fullScale = fullScale || v >= 32766 || v <= -32767
-		dst[i] = float32(v) * scale
-	}
-	return fullScale
 }
 
 func silenceNonFinite(s []float32) (n int64) {

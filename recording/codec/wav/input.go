@@ -8,8 +8,9 @@ import (
 // the header doesn't say where the audio ends.
 const tailSize = 64 << 10
 
-// bufSize is how much is read at a time. Twice of tailSize fits.
-const bufSize = 32 << 10
+// bufSize is how much is read at a time. The buffer grows where more must be
+// looked at ahead.
+const bufSize = 64 << 10
 
 // input is a buffered reader that can look ahead by what it has buffered, and
 // skips by seeking where that is possible.

@@ -49,7 +49,7 @@ func NewAlaw(w io.Writer, f *goaudio.Format, o codec.Options) (codec.Encoder, er
 }
 
 // writeSize is how many bytes are handed to the writer at a time, at most.
-const writeSize = 32 << 10
+const writeSize = 128 << 10
 
 type encoder struct {
 	w        io.Writer

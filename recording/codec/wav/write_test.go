@@ -70,10 +70,10 @@ func TestWriteAndReadAgain(t *testing.T) {
 	}
 }
 
-func encode(t testing.TB, make codec.NewEncoder, o codec.Options, channels int, samples []float32) []byte {
+func encode(t testing.TB, newEncoder codec.NewEncoder, o codec.Options, channels int, samples []float32) []byte {
 	t.Helper()
 	var file bytes.Buffer
-	e, err := make(&file, &goaudio.Format{NumChannels: channels, SampleRate: 8000}, o)
+	e, err := newEncoder(&file, &goaudio.Format{NumChannels: channels, SampleRate: 8000}, o)
 	require.NoError(t, err)
 	for i := 1; len(samples) > 0; i++ {
 		n := min(len(samples), i*37%3000*channels)
@@ -106,10 +106,10 @@ func TestFrameCountIsEnforced(t *testing.T) {
 func TestUnsupportedNamesTheNearest(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
-		make codec.NewEncoder
-		f    goaudio.Format
-		o    codec.Options
-		want string
+		newEncoder codec.NewEncoder
+		f          goaudio.Format
+		o          codec.Options
+		want       string
 	}{
 		{wav.NewPCM, goaudio.Format{NumChannels: 1, SampleRate: 8000}, codec.Options{BitDepth: 20}, "16 or 24"},
 		{wav.NewPCM, goaudio.Format{NumChannels: 0, SampleRate: 8000}, codec.Options{}, "1 to 256"},
@@ -119,7 +119,7 @@ func TestUnsupportedNamesTheNearest(t *testing.T) {
 		{wav.NewPCM, goaudio.Format{NumChannels: 1, SampleRate: 8000}, codec.Options{Frames: -2}, "frames"},
 	}
 	for _, c := range cases {
-		_, err := c.make(io.Discard, &c.f, c.o)
+		_, err := c.newEncoder(io.Discard, &c.f, c.o)
 		var u *codec.UnsupportedError
 		require.ErrorAs(t, err, &u)
 		require.ErrorContains(t, err, c.want)
