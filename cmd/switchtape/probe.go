@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/codec"
+)
+
+type probeCommand struct {
+	Files    []string `arg:"" help:"Files that a telephone server left behind." placeholder:"FILE"`
+	Encoding string   `help:"Encoding of files without a header: s16le, mulaw or alaw." enum:"s16le,mulaw,alaw," default:""`
+	Rate     int      `help:"Sample rate in Hz of files without a header." default:"8000"`
+	JSON     bool     `help:"Print JSON." name:"json"`
+}
+
+// probed is what a leg is and what is wrong with it.
+type probed struct {
+	File       string             `json:"file"`
+	Rate       int                `json:"rate,omitempty"` // Hz
+	Channels   int                `json:"channels,omitempty"`
+	Frames     int64              `json:"frames"`
+	DurationMS float64            `json:"duration_ms"`
+	Bytes      int64              `json:"bytes"`
+	SHA256     string             `json:"sha256,omitempty"`
+	Defects    []callmodel.Defect `json:"defects"`
+	Error      string             `json:"error,omitempty"`
+}
+
+// Run fails when a file can't be read at all.
+func (c *probeCommand) Run(ctx context.Context, s cli.Streams) error {
+	registry := recording.BuiltinCodecs()
+	list := make([]probed, 0, len(c.Files))
+	unreadable := false
+	for _, file := range c.Files {
+		p := c.probe(ctx, registry, file)
+		unreadable = unreadable || p.Error != ""
+		list = append(list, p)
+		if !c.JSON {
+			printProbe(s, &p)
+		}
+	}
+	if c.JSON {
+		err := s.JSON(struct {
+			Files []probed `json:"files"`
+		}{list})
+		if err != nil {
+			return err
+		}
+	}
+	if unreadable {
+		return cli.Silent()
+	}
+	return nil
+}
+
+func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file string) probed {
+	p := probed{File: file, Defects: []callmodel.Defect{}}
+	f, err := os.Open(file) //nolint:gosec // the user names the file
+	if err != nil {
+		p.Error = err.Error()
+		return p
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	hint := codec.Hint{Size: codec.SizeUnknown}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		hint.Size, p.Bytes = info.Size(), info.Size()
+	}
+	if c.Encoding != "" {
+		hint.Raw = &callmodel.RawFormat{Encoding: c.Encoding, SampleRateHz: c.Rate}
+	}
+	h := sha256.New()
+	err = read(ctx, registry, io.TeeReader(f, h), hint, &p)
+	var decode *codec.DecodeError
+	if errors.As(err, &decode) {
+		p.Defects = append(p.Defects, callmodel.Defect{Code: decode.Code, Detail: decode.Detail})
+	}
+	if err != nil {
+		p.Error = err.Error()
+	}
+	// What the decoder had no use for is part of the file's hash all the same.
+	if _, err := io.Copy(h, f); err != nil && p.Error == "" {
+		p.Error = err.Error()
+	}
+	p.SHA256 = hex.EncodeToString(h.Sum(nil))
+	return p
+}
+
+func read(ctx context.Context, registry *codec.Registry, r io.Reader, hint codec.Hint, p *probed) error {
+	src, defects, err := registry.Decode(r, hint)
+	p.Defects = append(p.Defects, defects...)
+	if err != nil {
+		return err
+	}
+	p.Rate, p.Channels = src.Format().SampleRate, src.Format().NumChannels
+	block := make([]float32, recording.DefaultBlockFrames*p.Channels)
+	for ctx.Err() == nil {
+		n, err := src.ReadFrames(block)
+		p.Frames += int64(n)
+		if errors.Is(err, io.EOF) {
+			p.Defects = append(p.Defects, codec.LaterDefects(src)...)
+			p.DurationMS = float64(p.Frames) * 1000 / float64(p.Rate)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+func printProbe(s cli.Streams, p *probed) {
+	s.Printf("%s\n", p.File)
+	if p.Rate > 0 {
+		s.Printf("  %d Hz, %d channels, %d frames, %s\n", p.Rate, p.Channels, p.Frames, time.Duration(p.DurationMS*float64(time.Millisecond)))
+	}
+	s.Printf("  %d bytes, sha256 %s\n", p.Bytes, p.SHA256)
+	for _, d := range p.Defects {
+		s.Printf("  defect: %s: %s\n", d.Code, d.Detail)
+	}
+	if p.Error != "" {
+		s.Printf("  error: %s\n", p.Error)
+	}
+}
