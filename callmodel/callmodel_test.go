@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -243,7 +244,7 @@ func TestEndedMakesTheRecordingJob(t *testing.T) {
 
 	c = base
 	three := end
-	three.Legs = append(validSpec().Legs, callmodel.LegSpec{Name: "supervisor", Segments: validSpec().Legs[0].Segments})
+	three.Legs = slices.Concat(validSpec().Legs, []callmodel.LegSpec{{Name: "supervisor", Segments: validSpec().Legs[0].Segments}})
 	stereo := []callmodel.OutputSpec{
 		{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}, {Codec: callmodel.CodecMP3, Layout: callmodel.LayoutStereo},
 	}

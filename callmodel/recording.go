@@ -104,6 +104,9 @@ type RecordingSpec struct {
 	// Legs are the parties, in channel order.
 	Legs    []LegSpec    `json:"legs"`
 	Outputs []OutputSpec `json:"outputs"`
+	// Redactions are ranges of the call to replace by silence or a tone in
+	// every output. Where they overlap, a tone wins.
+	Redactions []Redaction `json:"redactions,omitempty"`
 }
 
 // LegSpec is one party's side of the call.
@@ -188,6 +191,7 @@ func (s *RecordingSpec) Validate() error {
 	}
 	e = append(e, validateLegs(s.Legs)...)
 	e = append(e, ValidateOutputs(s.Outputs, len(s.Legs))...)
+	e = append(e, validateRedactions(s.Redactions, s.Legs)...)
 	return e.Err()
 }
 
@@ -367,8 +371,10 @@ type RecordingResult struct {
 	Reason     string          `json:"reason,omitempty"` // why it is absent or quarantined
 	Defects    []Defect        `json:"defects"`
 	DurationMS int64           `json:"duration_ms"` // of the timeline, rounded
-	Legs       []LegResult     `json:"legs"`
-	Outputs    []OutputResult  `json:"outputs"`
+	// RedactedMS is for how much of the timeline a leg or more was redacted, rounded.
+	RedactedMS int64          `json:"redacted_ms,omitempty"`
+	Legs       []LegResult    `json:"legs"`
+	Outputs    []OutputResult `json:"outputs"`
 }
 
 // LegResult is what was read of a leg.

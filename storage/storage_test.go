@@ -23,11 +23,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	_ "gocloud.dev/blob/azureblob"
+	_ "gocloud.dev/blob/gcsblob"
 	_ "gocloud.dev/blob/s3blob"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/storage"
-	"github.com/switchtape/switchtape/storage/storetest/s3test"
+	"github.com/switchtape/switchtape/storage/storetest/buckettest"
 )
 
 func testKey(id string) callmodel.ObjectKey {
@@ -61,9 +63,21 @@ func TestStoreOnEveryBucket(t *testing.T) {
 		},
 		"s3": func(t *testing.T) (func() *storage.Store, func() []string) {
 			t.Helper()
-			srv := s3test.Start(t)
+			srv := buckettest.S3(t)
 			srv.Setenv(t)
 			return func() *storage.Store { return mustOpen(t, srv.URL) }, func() []string { return multipartLeftovers(t, srv.Dir) }
+		},
+		"gs": func(t *testing.T) (func() *storage.Store, func() []string) {
+			t.Helper()
+			srv := buckettest.GCS(t)
+			srv.Setenv(t)
+			return func() *storage.Store { return mustOpen(t, srv.URL) }, func() []string { return nil }
+		},
+		"azblob": func(t *testing.T) (func() *storage.Store, func() []string) {
+			t.Helper()
+			srv := buckettest.Azure(t)
+			srv.Setenv(t)
+			return func() *storage.Store { return mustOpen(t, srv.URL) }, func() []string { return nil }
 		},
 	}
 	for name, setup := range open {
@@ -304,7 +318,7 @@ func TestOpenErrors(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	for u, part := range map[string]string{
 		"ftp://x": "scheme", "": "scheme", "file://relative/x": "three slashes", "file://" + file + "/below": "not a directory",
-		"http://user:hunter2@host": "scheme", ":": "bucket URL", "gs://bucket": "",
+		"http://user:hunter2@host": "scheme", ":": "bucket URL",
 	} {
 		_, err := storage.Open(t.Context(), u, nil)
 		require.ErrorContains(t, err, part, u)

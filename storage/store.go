@@ -34,6 +34,9 @@ type Options struct {
 	SpoolMemory int
 	// Logger is told of conflicts. Nil means slog.Default().
 	Logger *slog.Logger
+	// BeforeSign is handed to the bucket's driver before it signs a URL; see
+	// blob.SignedURLOptions. Google's must be told to sign in its version 4.
+	BeforeSign func(asFunc func(any) bool) error
 	// SignBase and SignSecret sign URLs of file:// buckets: SignBase is the URL
 	// under which [Store.ServeSigned] is mounted. Other buckets sign by themselves.
 	SignBase   *url.URL
@@ -179,7 +182,7 @@ func (s *Store) List(ctx context.Context, prefix string, f func(key string, byte
 // SignedURL is a URL that anybody can read the object with until it expires.
 // A CodeUnsupported error where the bucket can't sign.
 func (s *Store) SignedURL(ctx context.Context, key string, expiry time.Duration) (string, error) {
-	u, err := s.bucket.SignedURL(ctx, key, &blob.SignedURLOptions{Expiry: expiry})
+	u, err := s.bucket.SignedURL(ctx, key, &blob.SignedURLOptions{Expiry: expiry, BeforeSign: s.opts.BeforeSign})
 	if gcerrors.Code(err) == gcerrors.Unimplemented {
 		return "", callmodel.Errorf(callmodel.CodeUnsupported, "bucket %s can't sign URLs: %w", s.base, err)
 	}

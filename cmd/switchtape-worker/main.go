@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/switchtape/switchtape/cmd/internal/cli"
-	_ "github.com/switchtape/switchtape/cmd/internal/drivers"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 )

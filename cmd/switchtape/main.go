@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"github.com/switchtape/switchtape/cmd/internal/cli"
-	_ "github.com/switchtape/switchtape/cmd/internal/drivers"
 )
 
 // commands is the grammar of the command line.

@@ -24,6 +24,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/cmd/internal/drivers"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/storage"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -71,7 +72,7 @@ func OpenDB(ctx context.Context, o DBOptions, migrate bool) (*calldb.DB, error) 
 // OpenBucket opens the bucket. objectsPath is where the server mounts
 // ServeSigned below its public URL.
 func OpenBucket(ctx context.Context, o BucketOptions, log *slog.Logger) (*storage.Store, error) {
-	opts := &storage.Options{SpoolDir: o.SpoolDir, Logger: log, SignSecret: []byte(o.SignSecret)}
+	opts := &storage.Options{SpoolDir: o.SpoolDir, Logger: log, SignSecret: []byte(o.SignSecret), BeforeSign: drivers.BeforeSign}
 	if o.PublicURL != "" {
 		base, err := url.Parse(strings.TrimSuffix(o.PublicURL, "/") + objectsPath)
 		if err != nil {

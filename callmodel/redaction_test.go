@@ -1,0 +1,59 @@
+package callmodel_test
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+func TestRedactionsOfASpec(t *testing.T) {
+	t.Parallel()
+	spec := validSpec()
+	leg := spec.Legs[0].Name
+	ms := func(n int) callmodel.Millis { return callmodel.Millis(n) * callmodel.Millis(time.Millisecond) }
+	spec.Redactions = []callmodel.Redaction{
+		{From: 0, To: ms(1500)},
+		{From: ms(2000), To: callmodel.MaxSpan, Legs: []string{leg}, With: callmodel.RedactWithTone},
+		{From: ms(1), To: ms(2), With: callmodel.RedactWithSilence},
+	}
+	require.NoError(t, spec.Validate())
+	assert.True(t, spec.Redactions[0].Covers(leg))
+	assert.True(t, spec.Redactions[1].Covers(leg))
+	assert.False(t, spec.Redactions[1].Covers("nobody"))
+
+	b, err := json.Marshal(spec)
+	require.NoError(t, err)
+	require.Contains(t, string(b), `"redactions":[{"from_ms":0,"to_ms":1500}`)
+	var back callmodel.RecordingSpec
+	require.NoError(t, callmodel.DecodeJSON(b, &back))
+	require.Equal(t, spec.Redactions, back.Redactions)
+
+	spec.Redactions = []callmodel.Redaction{
+		{From: ms(-1), To: callmodel.MaxSpan + 1},
+		{From: ms(5), To: ms(5)},
+		{From: ms(9), To: ms(5), Legs: []string{leg, "nobody"}, With: "beep"},
+		{To: ms(5), Legs: slices.Repeat([]string{leg}, callmodel.MaxLegs+1)},
+	}
+	err = spec.Validate()
+	var faults callmodel.FieldErrors
+	require.True(t, errors.As(err, &faults))
+	var paths []string
+	for _, f := range faults {
+		paths = append(paths, f.Path)
+	}
+	require.Equal(t, []string{
+		"redactions[0].from_ms", "redactions[0].to_ms", "redactions[1].to_ms", "redactions[2].to_ms",
+		"redactions[2].legs[1]", "redactions[2].with", "redactions[3].legs",
+	}, paths)
+
+	spec.Redactions = slices.Repeat([]callmodel.Redaction{{To: 1}}, callmodel.MaxRedactions+1)
+	require.ErrorContains(t, spec.Validate(), "must be at most 1000, are 1001")
+	require.ErrorContains(t, callmodel.DecodeJSON([]byte(`{"redactions": [{"from": 1, "to_ms": "x"}]}`), &back), "did you mean from_ms?")
+}
