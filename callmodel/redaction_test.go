@@ -2,7 +2,7 @@ package callmodel_test
 
 import (
 	"encoding/json"
-	"errors"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -43,7 +43,7 @@ func TestRedactionsOfASpec(t *testing.T) {
 	}
 	err = spec.Validate()
 	var faults callmodel.FieldErrors
-	require.True(t, errors.As(err, &faults))
+	require.ErrorAs(t, err, &faults)
 	var paths []string
 	for _, f := range faults {
 		paths = append(paths, f.Path)
@@ -56,4 +56,22 @@ func TestRedactionsOfASpec(t *testing.T) {
 	spec.Redactions = slices.Repeat([]callmodel.Redaction{{To: 1}}, callmodel.MaxRedactions+1)
 	require.ErrorContains(t, spec.Validate(), "must be at most 1000, are 1001")
 	require.ErrorContains(t, callmodel.DecodeJSON([]byte(`{"redactions": [{"from": 1, "to_ms": "x"}]}`), &back), "did you mean from_ms?")
+}
+
+func TestGainOfALeg(t *testing.T) {
+	t.Parallel()
+	for gain, ok := range map[float64]bool{
+		0: true, -60: true, 40: true, 3.5: true, -60.1: false, 40.1: false, math.Inf(1): false, math.NaN(): false,
+	} {
+		spec := validSpec()
+		spec.Legs[0].GainDB = gain
+		if err := spec.Validate(); ok {
+			require.NoError(t, err, "%v", gain)
+		} else {
+			require.ErrorContains(t, err, "legs[0].gain_db: must be -60 to 40 dB", "%v", gain)
+		}
+	}
+	b, err := json.Marshal(callmodel.LegSpec{Name: "a"})
+	require.NoError(t, err)
+	require.NotContains(t, string(b), "gain_db")
 }

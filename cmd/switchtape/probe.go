@@ -79,8 +79,7 @@ func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file
 	}
 	h := sha256.New()
 	err = read(ctx, registry, io.TeeReader(f, h), hint, &p)
-	var decode *codec.DecodeError
-	if errors.As(err, &decode) {
+	if decode, ok := errors.AsType[*codec.DecodeError](err); ok {
 		p.Defects = append(p.Defects, callmodel.Defect{Code: decode.Code, Detail: decode.Detail})
 	}
 	if err != nil {
