@@ -211,7 +211,7 @@ func (d *strictDecoder) object(path string, raw []byte, rv reflect.Value) {
 		case !known:
 			d.fault(p, "is not a known field%s", suggest(key, fields))
 		default:
-			d.value(p, val, rv.Field(i))
+			d.value(p, val, rv.FieldByIndex(i))
 		}
 		seen[key] = true
 	})
@@ -271,12 +271,19 @@ func (d *strictDecoder) eachPair(raw []byte, f func(key string, val json.RawMess
 	}
 }
 
-func fieldsOf(t reflect.Type) map[string]int {
-	m := make(map[string]int, t.NumField())
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name != "" && name != "-" {
-			m[name] = i
+// fieldsOf are the indexes of a struct's fields by their names in JSON, those
+// of embedded structs included.
+func fieldsOf(t reflect.Type) map[string][]int {
+	m := make(map[string][]int, t.NumField())
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
+			for inner, index := range fieldsOf(f.Type) {
+				m[inner] = append(slices.Clone(f.Index), index...)
+			}
+		case name != "" && name != "-":
+			m[name] = f.Index
 		}
 	}
 	return m
@@ -284,7 +291,7 @@ func fieldsOf(t reflect.Type) map[string]int {
 
 // suggest names the field that was probably meant: the same but for case,
 // separators or a unit.
-func suggest(key string, fields map[string]int) string {
+func suggest(key string, fields map[string][]int) string {
 	fold := func(s string) string {
 		s = strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(s))
 		for _, unit := range []string{"khz", "kbps", "hz", "bps", "ms", "s"} {

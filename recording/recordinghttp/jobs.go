@@ -6,25 +6,17 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
 )
 
-// submission is the body of POST /v1/recordings: a callmodel.RecordingSpec,
-// field by field, since strict decoding looks at a struct's own fields only.
+// submission is the body of POST /v1/recordings: a spec, and where it is to wait.
 type submission struct {
-	TenantID    callmodel.TenantID     `json:"tenant_id"`
-	CallID      callmodel.CallID       `json:"call_id"`
-	RecordingID callmodel.RecordingID  `json:"recording_id"`
-	StartedAt   time.Time              `json:"started_at"`
-	EndedAt     time.Time              `json:"ended_at,omitzero"`
-	Span        callmodel.Millis       `json:"span_ms,omitzero"`
-	Legs        []callmodel.LegSpec    `json:"legs"`
-	Outputs     []callmodel.OutputSpec `json:"outputs"`
-	Queue       string                 `json:"queue"`
-	Priority    int                    `json:"priority"`
+	callmodel.RecordingSpec
+
+	Queue    string `json:"queue"`
+	Priority int    `json:"priority"`
 
 	tenant callmodel.TenantID // the principal's
 	check  func(callmodel.RecordingSpec) error
@@ -32,10 +24,9 @@ type submission struct {
 
 // spec is the recording that is asked for, always of the principal's tenant.
 func (s *submission) spec() callmodel.RecordingSpec {
-	return callmodel.RecordingSpec{
-		TenantID: s.tenant, CallID: s.CallID, RecordingID: s.RecordingID,
-		StartedAt: s.StartedAt, EndedAt: s.EndedAt, Span: s.Span, Legs: s.Legs, Outputs: s.Outputs,
-	}
+	spec := s.RecordingSpec
+	spec.TenantID = s.tenant
+	return spec
 }
 
 // Validate reports every fault at once. callmodel.DecodeJSON calls it.
