@@ -5,6 +5,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/codec/flac"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
 	"github.com/switchtape/switchtape/recording/codec/wav"
 )
@@ -27,10 +28,12 @@ func BuiltinCodecs() *codec.Registry {
 			callmodel.CodecWAV:   {New: wav.NewPCM, Version: wav.Version},
 			callmodel.CodecMulaw: {New: wav.NewMulaw, Version: wav.Version},
 			callmodel.CodecAlaw:  {New: wav.NewAlaw, Version: wav.Version},
+			callmodel.CodecFLAC:  {New: flac.New, Version: flac.Version},
 			callmodel.CodecMP3:   {New: mp3.New, Version: mp3.EncoderVersion, FitRate: fitRate(mp3.SampleRates())},
 		},
 		Inputs: []codec.InputFormat{
 			{Name: "WAV", Sniff: wav.Sniff, Decode: wav.Decode},
+			{Name: "FLAC", Sniff: flac.Sniff, Decode: flac.Decode}, // before MP3, which claims every ID3 tag
 			{Name: "MP3", Sniff: mp3.Sniff, Decode: mp3.Decode},
 		},
 		Raw: wav.DecodeRaw,

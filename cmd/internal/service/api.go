@@ -29,7 +29,7 @@ type APIOptions struct {
 
 // RecordOptions say how calls are recorded that don't say it themselves.
 type RecordOptions struct {
-	RecordCodec   string `help:"Codec of recordings that don't ask for one." default:"mp3" enum:"mp3,wav,mulaw,alaw"`
+	RecordCodec   string `help:"Codec of recordings that don't ask for one." default:"mp3" enum:"mp3,wav,mulaw,alaw,flac"`
 	RecordLayout  string `help:"Layout of such recordings." default:"stereo" enum:"mono,stereo,multichannel"`
 	RecordRate    int    `help:"Sample rate of such recordings in Hz. 0: that of the legs." default:"0"`
 	RecordBitrate int    `help:"Bitrate of such recordings in bit/s. 0: the codec's default." default:"0"`
