@@ -221,12 +221,15 @@ func TestDeadLegsAreFound(t *testing.T) {
 func TestTalkIsFoundInNoise(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ snr, found, outside float64 }{
-		{99, 1, 0}, {30, 0.97, 0.002}, {20, 0.9, 0.002}, {15, 0.83, 0.002}, {10, 0.72, 0.002}, {5, 0.4, 0.002},
+		{99, 1, 0}, {20, 0.9, 0.002}, {30, 0.97, 0.002}, {15, 0.83, 0.002}, {10, 0.72, 0.002}, {5, 0.4, 0.002},
 	} {
+		if slow > 1 && c.snr != 99 && c.snr != 20 {
+			continue // the race detector has seen it all by then; fewer calls would prove nothing
+		}
 		t.Run(fmt.Sprint(c.snr, " dB"), func(t *testing.T) {
 			t.Parallel()
 			var clean, both, outside, silence float64
-			for i := range max(10/slow, 2) {
+			for i := range 10 {
 				// The same call with and without noise.
 				legs, truth := newCaller(t, uint64(i)).call(10, 99)
 				want := converse(t, 2, 8000, merge(quantise(legs), 0, 0), nil)
