@@ -14,12 +14,12 @@ const (
 	DefectUnsupportedCodec   DefectCode = "unsupported_codec"    // an encoding that can't be read, by format tag
 	DefectUnreadableLeg      DefectCode = "unreadable_leg"       // not an audio file
 	DefectWrongRateSuspected DefectCode = "wrong_rate_suspected" // frames ÷ span is off by 2× or ½
-	DefectDriftCorrected     DefectCode = "drift_corrected"
-	DefectGapSuspected       DefectCode = "gap_suspected"
-	DefectOffsetClamped      DefectCode = "offset_clamped" // an offset before the start or past the end
-	DefectClipped            DefectCode = "clipped"        // samples at full scale in the source, or clipped by the mix
-	DefectNonFinite          DefectCode = "non_finite"     // NaN or Inf samples, read as silence
-	DefectOverlap            DefectCode = "overlap"        // segments of one leg overlap; they were summed
+	DefectDriftCorrected     DefectCode = "drift_corrected"      // the leg's clock ran 50 to 2,000 ppm off; resampled to its true length
+	DefectGapSuspected       DefectCode = "gap_suspected"        // shorter than the call by more than drift can explain
+	DefectOffsetClamped      DefectCode = "offset_clamped"       // an offset before the start or past the end
+	DefectClipped            DefectCode = "clipped"              // samples at full scale in the source, or clipped by the mix
+	DefectNonFinite          DefectCode = "non_finite"           // NaN or Inf samples, read as silence
+	DefectOverlap            DefectCode = "overlap"              // segments of one leg overlap; they were summed
 )
 
 // Defect is one fault of a leg or of the whole recording.

@@ -82,6 +82,8 @@ const (
 	MinBitrateBps     = 4000
 	MaxBitrateBps     = 640000
 	MaxSpan           = Millis(7 * 24 * time.Hour)
+	MinGainDB         = -60.0
+	MaxGainDB         = 40.0
 	DefaultSampleRate = 8000
 )
 
@@ -101,18 +103,59 @@ type RecordingSpec struct {
 	// Span is the length of the timeline; every output is exactly this long.
 	// 0: until the end of the longest leg.
 	Span Millis `json:"span_ms,omitzero"`
+	// LegsSpanCall says that every leg was recorded until the span's end. One
+	// of a single segment that ends elsewhere then has a clock that drifts, if
+	// its length is off by 50 to 2,000 ppm, and is resampled to its true length;
+	// or, if it is shorter by more, audio is missing. Without it, or without
+	// Span, nothing is guessed: a leg is padded or cut at the span's end.
+	LegsSpanCall bool `json:"legs_span_call,omitempty"`
 	// Legs are the parties, in channel order.
 	Legs    []LegSpec    `json:"legs"`
 	Outputs []OutputSpec `json:"outputs"`
 	// Redactions are ranges of the call to replace by silence or a tone in
 	// every output. Where they overlap, a tone wins.
 	Redactions []Redaction `json:"redactions,omitempty"`
+	// Trim cuts silence off both ends of every output; nil for not.
+	Trim *TrimSpec `json:"trim,omitempty"`
+}
+
+// TrimSpec says what silence is cut off the start and the end of a recording:
+// all before the first and after the last sample of any leg that reaches the
+// threshold. A call that is silent throughout is left as long as it is.
+type TrimSpec struct {
+	// ThresholdDBFS is the level, of a sample, from which it isn't silent:
+	// MinTrimDBFS to MaxTrimDBFS, or 0 for DefaultTrimDBFS.
+	ThresholdDBFS float64 `json:"threshold_dbfs,omitempty"`
+	// Keep is how much of the silence stays, 0 to MaxTrimKeep.
+	Keep Millis `json:"keep_ms,omitzero"`
+}
+
+// Limits of a [TrimSpec].
+const (
+	MinTrimDBFS     = -100.0
+	MaxTrimDBFS     = -6.0
+	DefaultTrimDBFS = -50.0
+	MaxTrimKeep     = Millis(time.Minute)
+)
+
+func (t *TrimSpec) validate() FieldErrors {
+	var e FieldErrors
+	if d := t.ThresholdDBFS; d != 0 && !(d >= MinTrimDBFS && d <= MaxTrimDBFS) { // a NaN is neither
+		e.Add("threshold_dbfs", "must be %g to %g dBFS, or 0 for %g, is %g", MinTrimDBFS, MaxTrimDBFS, DefaultTrimDBFS, d)
+	}
+	if t.Keep < 0 || t.Keep > MaxTrimKeep {
+		e.Add("keep_ms", "must be 0 to %d ms", int64(MaxTrimKeep)/1e6)
+	}
+	return e
 }
 
 // LegSpec is one party's side of the call.
 type LegSpec struct {
 	Name     string        `json:"name"` // a valid id, unique in the spec: "agent"
 	Segments []SegmentSpec `json:"segments"`
+	// GainDB makes the leg louder or quieter, MinGainDB to MaxGainDB, before it
+	// is mixed or merged. 0 leaves its samples as they are.
+	GainDB float64 `json:"gain_db,omitempty"`
 }
 
 // SegmentSpec is one file of a leg. Hold, transfer and pause make several
@@ -192,6 +235,9 @@ func (s *RecordingSpec) Validate() error {
 	e = append(e, validateLegs(s.Legs)...)
 	e = append(e, ValidateOutputs(s.Outputs, len(s.Legs))...)
 	e = append(e, validateRedactions(s.Redactions, s.Legs)...)
+	if s.Trim != nil {
+		e.AddAll("trim", s.Trim.validate())
+	}
 	return e.Err()
 }
 
@@ -227,6 +273,9 @@ func validateLegs(legs []LegSpec) FieldErrors {
 		}
 		if len(l.Segments) == 0 || len(l.Segments) > MaxSegments {
 			e.Add(p+".segments", "must be 1 to %d, are %d", MaxSegments, len(l.Segments))
+		}
+		if !(l.GainDB >= MinGainDB && l.GainDB <= MaxGainDB) { // a NaN is neither
+			e.Add(p+".gain_db", "must be %g to %g dB, is %g", MinGainDB, MaxGainDB, l.GainDB)
 		}
 		for j := range l.Segments {
 			e.AddAll(p+".segments["+strconv.Itoa(j)+"]", l.Segments[j].validate())
@@ -370,8 +419,11 @@ type RecordingResult struct {
 	Status     RecordingStatus `json:"status"`
 	Reason     string          `json:"reason,omitempty"` // why it is absent or quarantined
 	Defects    []Defect        `json:"defects"`
-	DurationMS int64           `json:"duration_ms"` // of the timeline, rounded
-	// RedactedMS is for how much of the timeline a leg or more was redacted, rounded.
+	DurationMS int64           `json:"duration_ms"` // of the outputs, rounded
+	// TrimmedMS is how much was trimmed off the start: call time is time in an
+	// output plus this.
+	TrimmedMS Millis `json:"trimmed_ms,omitzero"`
+	// RedactedMS is for how much of the outputs a leg or more was redacted, rounded.
 	RedactedMS int64          `json:"redacted_ms,omitempty"`
 	Legs       []LegResult    `json:"legs"`
 	Outputs    []OutputResult `json:"outputs"`

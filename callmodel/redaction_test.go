@@ -75,3 +75,20 @@ func TestGainOfALeg(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, string(b), "gain_db")
 }
+
+func TestTrimOfASpec(t *testing.T) {
+	t.Parallel()
+	spec := validSpec()
+	spec.Trim = &callmodel.TrimSpec{}
+	require.NoError(t, spec.Validate())
+	spec.Trim = &callmodel.TrimSpec{ThresholdDBFS: -60, Keep: callmodel.MaxTrimKeep}
+	require.NoError(t, spec.Validate())
+	for _, dbfs := range []float64{50, -101, -5, math.NaN()} {
+		spec.Trim = &callmodel.TrimSpec{ThresholdDBFS: dbfs, Keep: -1}
+		err := spec.Validate()
+		require.ErrorContains(t, err, "trim.threshold_dbfs: must be -100 to -6 dBFS", "%v", dbfs)
+		require.ErrorContains(t, err, "trim.keep_ms")
+	}
+	var back callmodel.RecordingSpec
+	require.ErrorContains(t, callmodel.DecodeJSON([]byte(`{"trim": {"keep": 1}}`), &back), "did you mean keep_ms?")
+}

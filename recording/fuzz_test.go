@@ -17,7 +17,7 @@ import (
 // its four outcomes or a named error, in bounded memory, and as long as planned.
 func FuzzProcess(f *testing.F) {
 	for i, c := range recordingtest.WAVCorpus(1) {
-		f.Add(c.File[:min(len(c.File), 500)], []byte("RIFF"), int64(i)*1e6, int64(0), int64(i%3)*1e9, uint16(8000), uint8(i), i%2 == 0)
+		f.Add(c.File[:min(len(c.File), 500)], []byte("RIFF"), int64(i)*1e6, int64(0), int64(i%3)*1e9, uint16(8000), uint8(i*17), i%2 == 0)
 	}
 	f.Fuzz(func(t *testing.T, a, b []byte, offset1, offset2, span int64, rate uint16, kind uint8, accept bool) {
 		const most = int64(time.Minute)
@@ -30,6 +30,17 @@ func FuzzProcess(f *testing.F) {
 		spec.Outputs = []callmodel.OutputSpec{
 			{Codec: callmodel.Codecs()[kind%4], Layout: []callmodel.Layout{callmodel.LayoutMono, callmodel.LayoutStereo}[kind/4%2], SampleRateHz: int(rate)},
 			{Name: "second", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMultichannel, SampleRateHz: 8000},
+		}
+		spec.LegsSpanCall = kind&16 != 0
+		if kind&32 != 0 {
+			spec.Trim = &callmodel.TrimSpec{Keep: spec.Span / 7}
+		}
+		if kind&64 != 0 {
+			from := callmodel.Millis(max(offset2%most, 0))
+			spec.Redactions = []callmodel.Redaction{{From: from, To: from + 1 + spec.Span/3, Legs: []string{"agent"}, With: callmodel.RedactWithTone}}
+		}
+		if kind&128 != 0 {
+			spec.Legs[1].GainDB = float64(rate%100) - 60
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -52,7 +63,7 @@ func FuzzProcess(f *testing.F) {
 		switch r.Status {
 		case callmodel.StatusCompleted, callmodel.StatusCompletedDegraded:
 			require.Len(t, r.Outputs, 2)
-			if spec.Span > 0 {
+			if spec.Span > 0 && spec.Trim == nil {
 				require.Equal(t, spec.Span.Frames(r.Outputs[1].Rate), r.Outputs[1].Frames)
 			}
 		case callmodel.StatusAbsent, callmodel.StatusQuarantined:

@@ -19,6 +19,7 @@ type plan struct {
 	outputs []plannedOutput
 	rate    int                // the highest of the legs, Hz
 	defects []callmodel.Defect // of the recording as a whole
+	trimmed *window            // nil unless silence is trimmed
 }
 
 type plannedOutput struct {
@@ -110,7 +111,9 @@ func (pl *plan) timing() {
 			}
 		}
 		if len(l.segments) == 1 && l.hasAudio() && pl.spec.Span > 0 {
-			pl.checkRate(l, l.segments[0])
+			if s := l.segments[0]; !pl.checkRate(l, s) && pl.spec.LegsSpanCall {
+				pl.checkLength(l, s)
+			}
 		}
 	}
 }
@@ -119,19 +122,21 @@ func (pl *plan) timing() {
 const rateTolerance = 0.01
 
 // checkRate suspects a header whose rate is wrong: one that makes the leg half
-// or double as long as the rest of the call.
-func (pl *plan) checkRate(l *leg, s *segment) {
+// or double as long as the rest of the call. It reports whether it does.
+func (pl *plan) checkRate(l *leg, s *segment) bool {
 	rest := pl.spec.Span - pl.offset(s)
 	if rest <= 0 {
-		return
+		return false
 	}
 	ratio := float64(callmodel.MillisOfFrames(s.frames, s.format.SampleRate)) / float64(rest)
-	if math.Abs(ratio-2) < 2*rateTolerance || math.Abs(ratio-0.5) < 0.5*rateTolerance {
+	suspected := math.Abs(ratio-2) < 2*rateTolerance || math.Abs(ratio-0.5) < 0.5*rateTolerance
+	if suspected {
 		l.defect(s, callmodel.Defect{
 			Code:   callmodel.DefectWrongRateSuspected,
 			Detail: fmt.Sprintf("at %d Hz the leg lasts %.3f times the rest of the call; it was not changed", s.format.SampleRate, ratio),
 		})
 	}
+	return suspected
 }
 
 // planOutputs settles the rate and length of every output.
@@ -139,7 +144,7 @@ func (p *Processor) planOutputs(pl *plan) error {
 	var faults callmodel.FieldErrors
 	for i, o := range pl.spec.Outputs {
 		out := p.output(pl.spec, o, pl.rate)
-		out.frames = pl.frames(out.rate)
+		out.frames = pl.end(out.rate) - pl.start(out.rate)
 		out.options.Frames = out.frames
 		faults = append(faults, p.checkOutput(i, out)...)
 		pl.outputs = append(pl.outputs, out)

@@ -147,17 +147,25 @@ func (p *Processor) run(
 	r := empty(callmodel.StatusCompleted, "")
 	pl.timing()
 	if pl.rate > 0 {
+		if err := p.trim(ctx, pl); err != nil {
+			return r, err
+		}
 		if err := p.planOutputs(pl); err != nil {
 			return r, callmodel.Permanent(err)
 		}
 	}
 	if frames := pl.frames(max(pl.rate, 1)); pl.rate > 0 && frames > 0 {
-		r.DurationMS = int64(math.Round(float64(callmodel.MillisOfFrames(frames, pl.rate)) / 1e6))
+		from, to := pl.start(pl.rate), pl.end(pl.rate)
+		r.DurationMS = int64(math.Round(float64(callmodel.MillisOfFrames(to-from, pl.rate)) / 1e6))
+		if pl.trimmed != nil {
+			r.TrimmedMS = pl.trimmed.from
+		}
 		outputs, err := p.render(ctx, cancel, pl, o)
 		if err != nil {
 			return r, err
 		}
 		r.Outputs = outputs
+		r.RedactedMS = redactedMS(pl.spec.Redactions, r.TrimmedMS, callmodel.MillisOfFrames(to, pl.rate))
 	}
 	for i, l := range pl.legs {
 		if err := l.finish(); err != nil {

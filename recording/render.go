@@ -20,7 +20,8 @@ type bus struct {
 	channels int
 	mono     bool
 	src      audio.Source
-	total    int64
+	total    int64 // frames to render
+	skip     int64 // of them, at the start, for no output
 	done     int64
 	outputs  []*output
 	free     chan *block
@@ -28,7 +29,8 @@ type bus struct {
 
 // block is a stretch of a bus that its outputs encode at the same time.
 type block struct {
-	samples []float32
+	room    []float32
+	samples []float32 // of room: what the outputs get
 	readers atomic.Int32
 	free    chan *block
 }
@@ -101,7 +103,8 @@ func (pl *plan) buses() []*bus {
 			}
 		}
 		if b == nil {
-			b = &bus{rate: planned.rate, legRate: planned.rate, channels: planned.channels, mono: mono, total: planned.frames}
+			b = &bus{rate: planned.rate, legRate: planned.rate, channels: planned.channels, mono: mono}
+			b.skip, b.total = pl.start(b.rate), pl.end(b.rate)
 			if in := pl.mixRate(planned.rate); mono && in > 0 {
 				b.legRate = in
 			}
@@ -114,8 +117,8 @@ func (pl *plan) buses() []*bus {
 
 // mixRate is the rate at which the legs can be mixed before the mix is
 // resampled to rate, which is the same as mixing them after it, for less work:
-// the one that all have, if every segment begins on a frame of both rates. Else
-// it is 0. It doesn't depend on what other outputs there are, so neither do the
+// the one that all have, if every segment begins on a frame of both rates and
+// none is resampled for its drift. Else it is 0. It doesn't depend on what other outputs there are, so neither do the
 // bytes of a mix. Of a span that isn't whole at the legs' rate, at most half a
 // frame of theirs is silence at the end.
 func (pl *plan) mixRate(rate int) int {
@@ -129,7 +132,7 @@ func (pl *plan) mixRate(rate int) int {
 				in = s.format.SampleRate
 			}
 			at := pl.offset(s)
-			if s.format.SampleRate != in || at.Frames(in)*int64(rate) != at.Frames(rate)*int64(in) {
+			if s.drifts || s.format.SampleRate != in || at.Frames(in)*int64(rate) != at.Frames(rate)*int64(in) {
 				return 0
 			}
 		}
@@ -158,7 +161,8 @@ func (p *Processor) wire(pl *plan, buses []*bus) ([]*audio.Timeline, error) {
 		}
 		first[i] = timelines[w.rates[0]]
 		for _, rate := range w.rates {
-			branches := audio.Tee(timelines[rate], w.users[rate], w.skew(rate))
+			line := audio.Redact(timelines[rate], pl.redactions(l, rate))
+			branches := audio.Tee(line, w.users[rate], w.skew(rate))
 			for j, b := range buses {
 				if b.legRate == rate {
 					byBus[j] = append(byBus[j], branches[0])
@@ -177,7 +181,7 @@ func (p *Processor) wire(pl *plan, buses []*bus) ([]*audio.Timeline, error) {
 		samples := p.block * b.channels
 		b.free = make(chan *block, blocksPerBus)
 		for range blocksPerBus {
-			b.free <- &block{samples: make([]float32, samples), free: b.free}
+			b.free <- &block{room: make([]float32, samples), free: b.free}
 		}
 	}
 	return first, nil
@@ -218,12 +222,13 @@ type wiring struct {
 	rates   []int // distinct rates, in order of the buses
 	users   map[int]int
 	filters map[[2]int]*audio.ResampleFilter
+	ahead   int // look-ahead of the filters that are one segment's own
 }
 
 // skew bounds what a tee at rate must hold: branches go in step by blocks, with
 // the filters' and limiters' look-ahead between them.
 func (w *wiring) skew(rate int) int {
-	ahead := 0
+	ahead := w.ahead
 	for _, f := range w.filters {
 		ahead = max(ahead, f.LookaheadFrames())
 	}
@@ -237,18 +242,19 @@ func (w *wiring) leg(l *leg) (map[int]*audio.Timeline, error) {
 		if s.frames == 0 {
 			continue
 		}
-		in := s.format.SampleRate
-		for _, rate := range w.rates {
-			if err := w.filter(in, rate); err != nil {
+		filters := make([]*audio.ResampleFilter, len(w.rates))
+		for i, rate := range w.rates {
+			var err error
+			if filters[i], err = w.filterFor(s, rate); err != nil {
 				return nil, err
 			}
 		}
-		branches := audio.Tee(audio.Downmix(s), len(w.rates), w.skew(in))
+		branches := audio.Tee(w.pl.conditioned(s), len(w.rates), w.skew(s.format.SampleRate))
 		for i, rate := range w.rates {
 			src := branches[i]
-			if f := w.filters[[2]int{in, rate}]; f != nil {
+			if filters[i] != nil {
 				var err error
-				if src, err = audio.Resample(src, f); err != nil {
+				if src, err = audio.Resample(src, filters[i]); err != nil {
 					return nil, err
 				}
 			}
@@ -264,6 +270,20 @@ func (w *wiring) leg(l *leg) (map[int]*audio.Timeline, error) {
 		timelines[rate] = t
 	}
 	return timelines, nil
+}
+
+// filterFor is the filter that takes a segment to rate; nil for none.
+func (w *wiring) filterFor(s *segment, rate int) (*audio.ResampleFilter, error) {
+	in := s.format.SampleRate
+	if !s.drifts {
+		err := w.filter(in, rate)
+		return w.filters[[2]int{in, rate}], err
+	}
+	f, err := audio.NewStretchFilter(in, rate, s.frames, w.pl.framesLeft(s, rate))
+	if err == nil {
+		w.ahead = max(w.ahead, f.LookaheadFrames())
+	}
+	return f, err
 }
 
 // filter designs the filter between two rates, once for all legs.
@@ -317,13 +337,19 @@ func (b *bus) advance(ctx context.Context, until int64) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	blk.samples = blk.samples[:n*b.channels]
-	got, err := audio.ReadFull(b.src, blk.samples)
+	samples := blk.room[:n*b.channels]
+	got, err := audio.ReadFull(b.src, samples)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	clear(blk.samples[got*b.channels:]) // a timeline is as long as it was planned
+	clear(samples[got*b.channels:]) // a timeline is as long as it was planned
+	skipped := min(max(b.skip-b.done, 0), int64(n))
 	b.done = until
+	if skipped == int64(n) {
+		b.free <- blk
+		return nil
+	}
+	blk.samples = samples[int(skipped)*b.channels:]
 	blk.readers.Store(int32(len(b.outputs)))
 	for _, out := range b.outputs {
 		select {

@@ -26,6 +26,7 @@ type segment struct {
 	there  bool  // the file exists
 	frames int64 // that it has; 0 if it can't be read
 	format goaudio.Format
+	drifts bool // its clock is not the call's: it is resampled to the length that it should have
 
 	file     *legFile // nil unless it is open
 	src      audio.Source

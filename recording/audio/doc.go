@@ -1,10 +1,10 @@
 // Package audio is the pull pipeline that turns the legs of a call into
 // finished channels: every stage is a [Source] over other Sources.
 //
-//	leg file ─ decoder ─ Downmix ─ Tee ─ Resample ─ Place (offset, span) ─┬─ Mix ─ Limit  (one channel)
-//	                                                                      └─ Merge        (a channel each)
-//	                                                                             │
-//	                                                                     PutPCM16 … in an encoder
+//	leg file ─ decoder ─ Downmix ─ Gain ─ Redact ─ Tee ─ Resample ─ Place (offset, span) ─ Redact ─┬─ Mix ─ Limit  (one channel)
+//	                                                                                               └─ Merge        (a channel each)
+//	                                                                                                      │
+//	                                                                                              PutPCM16 … in an encoder
 //
 // Samples are interleaved float32 in [-1, 1]; time is counted in frames and
 // never read from a clock, so the same input gives the same bytes. Every stage

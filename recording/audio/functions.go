@@ -66,6 +66,24 @@ func decay(x float64) float64 {
 	return sum
 }
 
+// FromDecibels is 10^(db/20), what a level of db multiplies samples by; 0 dB
+// is exactly 1. db must be finite.
+func FromDecibels(db float64) float32 {
+	x := math.Abs(db) * (math.Ln10 / 20)
+	halvings := 0
+	for ; x > 1 && halvings < 64; halvings++ {
+		x /= 2
+	}
+	y := 1 - decay(x) // e^-x
+	for range halvings {
+		y = float64(y * y)
+	}
+	if db > 0 {
+		y = 1 / y
+	}
+	return float32(y)
+}
+
 func gcd(a, b int64) int64 {
 	for b != 0 {
 		a, b = b, a%b

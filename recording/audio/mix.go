@@ -220,7 +220,7 @@ func (d *downmix) ReadFrames(dst []float32) (int, error) {
 	return n, err
 }
 
-// Gain multiplies every sample by gain.
+// Gain multiplies every sample by gain; see [FromDecibels].
 func Gain(s Source, gain float32) Source { return &gainStage{src: s, gain: gain} }
 
 type gainStage struct {

@@ -29,7 +29,7 @@ const (
 // may be shared by any number of sources and goroutines.
 type ResampleFilter struct {
 	inRate, outRate int
-	up, down        int64 // outRate/inRate in lowest terms
+	up, down        int64 // output frames to input frames, in lowest terms
 	half            int   // input frames that an output frame needs on either side
 	row             int   // coefficients of a phase: 2*half, and zeros up to a multiple of lanes
 	phases          int
@@ -44,17 +44,29 @@ type ResampleFilter struct {
 // The window's shape and length follow J. F. Kaiser, "Nonrecursive digital
 // filter design using the I0-sinh window function", ISCAS 1974.
 func NewResampleFilter(inRate, outRate int) (*ResampleFilter, error) {
+	if err := checkRates(inRate, outRate); err != nil {
+		return nil, err
+	}
+	g := gcd(int64(inRate), int64(outRate))
+	return newFilter(inRate, outRate, int64(outRate)/g, int64(inRate)/g), nil
+}
+
+func checkRates(inRate, outRate int) error {
 	for _, r := range []int{inRate, outRate} {
 		if r < MinResampleRate || r > MaxResampleRate {
-			return nil, fmt.Errorf("audio: cannot resample %d Hz to %d Hz: rates must be %d to %d Hz",
+			return fmt.Errorf("audio: cannot resample %d Hz to %d Hz: rates must be %d to %d Hz",
 				inRate, outRate, MinResampleRate, MaxResampleRate)
 		}
 	}
 	if inRate > maxDecimation*outRate {
-		return nil, fmt.Errorf("audio: cannot resample %d Hz to %d Hz: more than %d to 1", inRate, outRate, maxDecimation)
+		return fmt.Errorf("audio: cannot resample %d Hz to %d Hz: more than %d to 1", inRate, outRate, maxDecimation)
 	}
-	g := gcd(int64(inRate), int64(outRate))
-	f := &ResampleFilter{inRate: inRate, outRate: outRate, up: int64(outRate) / g, down: int64(inRate) / g}
+	return nil
+}
+
+// newFilter designs a filter whose ratio up/down is that of the rates, nearly at least.
+func newFilter(inRate, outRate int, up, down int64) *ResampleFilter {
+	f := &ResampleFilter{inRate: inRate, outRate: outRate, up: up, down: down}
 	scale := math.Min(1, float64(outRate)/float64(inRate)) // lower Nyquist over the input's
 	width := math.Pi * (1 - resamplePass) * scale          // of the transition, radians per input frame
 	f.half = int(math.Ceil((resampleStopDB - 7.95) / (2.285 * width) / 2))
@@ -80,7 +92,7 @@ func NewResampleFilter(inRate, outRate int) (*ResampleFilter, error) {
 		}
 		f.design(row, h, float64(p)/float64(f.phases), cutoff, window)
 	}
-	return f, nil
+	return f
 }
 
 // design fills row with the impulse response at the distances of the input
@@ -103,9 +115,10 @@ func (f *ResampleFilter) design(row []float32, h []float64, frac, cutoff float64
 	}
 }
 
-// OutFrames is [ResampledFrames] for the filter's rates.
+// OutFrames is how many frames become of inFrames: [ResampledFrames] for the
+// filter's rates, or as many in the ratio of a [NewStretchFilter].
 func (f *ResampleFilter) OutFrames(inFrames int64) int64 {
-	return ResampledFrames(inFrames, f.inRate, f.outRate)
+	return scaleFrames(inFrames, f.up, f.down)
 }
 
 // ResampledFrames is the number of frames that frames frames at inRate become
@@ -121,13 +134,13 @@ func (f *ResampleFilter) LookaheadFrames() int { return f.half }
 
 // Resample converts s to the filter's output rate. The result has no delay,
 // and exactly OutFrames of the source's frames. s must have the filter's input
-// rate. With equal rates s itself is returned, bit-exact.
+// rate. With nothing to change s itself is returned, bit-exact.
 func Resample(s Source, f *ResampleFilter) (Source, error) {
 	in := s.Format()
 	if in.SampleRate != f.inRate {
 		return nil, fmt.Errorf("%w: source has %d Hz, the filter takes %d Hz", errFormat, in.SampleRate, f.inRate)
 	}
-	if f.inRate == f.outRate {
+	if f.inRate == f.outRate && f.up == f.down {
 		return s, nil
 	}
 	r := &resampler{

@@ -1,0 +1,71 @@
+package recording
+
+import (
+	"math"
+	"slices"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/audio"
+)
+
+// A leg is redacted twice. Its files are silenced before they are resampled, as
+// a filter would spread what is redacted over its neighbourhood; the timelines
+// are redacted once more, so that the range holds the tone or exact silence on
+// the outputs' own grid, over what rings into it, and where the leg has no file.
+
+// conditioned is the segment's audio as everything after it may see it.
+func (pl *plan) conditioned(s *segment) audio.Source {
+	src := audio.Downmix(s)
+	if db := s.leg.spec.GainDB; db != 0 {
+		src = audio.Gain(src, audio.FromDecibels(db))
+	}
+	return audio.Redact(src, pl.silences(s))
+}
+
+// redactions are the leg's, in frames of the timeline at rate.
+func (pl *plan) redactions(l *leg, rate int) []audio.Redaction {
+	var ranges []audio.Redaction
+	for i := range pl.spec.Redactions {
+		if r := &pl.spec.Redactions[i]; r.Covers(l.spec.Name) {
+			ranges = append(ranges, audio.Redaction{
+				FromFrame: r.From.Frames(rate), ToFrame: r.To.Frames(rate), Tone: r.With == callmodel.RedactWithTone,
+			})
+		}
+	}
+	return ranges
+}
+
+// silences are the redactions of the segment's leg in frames of the segment.
+// Offsets, ranges and what drift makes of them are rounded to frames apart from
+// one another, so that some frames more are taken on either side.
+func (pl *plan) silences(s *segment) []audio.Redaction {
+	rate := s.format.SampleRate
+	ranges := pl.redactions(s.leg, rate)
+	start := pl.offset(s).Frames(rate)
+	for i := range ranges {
+		r := &ranges[i]
+		r.FromFrame, r.ToFrame, r.Tone = r.FromFrame-start-1, r.ToFrame-start+1, false
+		if s.drifts {
+			clock := float64(s.frames) / float64(pl.framesLeft(s, rate))
+			r.FromFrame = int64(math.Floor(float64(r.FromFrame)*clock)) - 2
+			r.ToFrame = int64(math.Ceil(float64(r.ToFrame)*clock)) + 2
+		}
+	}
+	return ranges
+}
+
+// redactedMS is how much of the call from start to end the redactions cover,
+// whichever legs they are of.
+func redactedMS(redactions []callmodel.Redaction, start, end callmodel.Millis) int64 {
+	byFrom := slices.SortedFunc(slices.Values(redactions), func(a, b callmodel.Redaction) int {
+		return int(min(max(a.From-b.From, -1), 1))
+	})
+	var sum callmodel.Millis
+	for i := range byFrom {
+		from, to := max(byFrom[i].From, start), min(byFrom[i].To, end)
+		if to > from {
+			sum, start = sum+to-from, to
+		}
+	}
+	return int64(sum+5e5) / 1e6
+}

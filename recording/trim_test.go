@@ -1,0 +1,98 @@
+package recording_test
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/recordingtest"
+)
+
+// trimmable is a call with sound from 1.5 s (the customer's) to 6 s (the
+// agent's) of 10 s, and noise at -60 dBFS elsewhere.
+func trimmable(t *testing.T) (memLegs, callmodel.RecordingSpec) {
+	t.Helper()
+	agent, customer := recordingtest.Noise(80000, 0.001, 1), recordingtest.Noise(160000-16000, 0.001, 2)
+	copy(agent[24000:48000], slices.Repeat([]float32{0.25, -0.25}, 12000))
+	copy(customer[24000-16000:40000], slices.Repeat([]float32{-0.25, 0.25}, 12000))
+	spec := sampleSpec()
+	spec.Legs[1].Segments[0].Offset = ms(1000)
+	spec.Outputs = []callmodel.OutputSpec{
+		{Name: "stereo", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo},
+		{Name: "low", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo, SampleRateHz: 8000},
+		{Name: "mono", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 11025},
+		{Name: "mp3", Codec: callmodel.CodecMP3, Layout: callmodel.LayoutMono},
+	}
+	return memLegs{"agent.wav": pcmFile(t, 8000, agent), "customer.wav": pcmFile(t, 16000, customer)}, spec
+}
+
+// Every output is a window of the untrimmed one, sample for sample, and all
+// hold the same stretch of the call.
+func TestTrim(t *testing.T) {
+	t.Parallel()
+	legs, spec := trimmable(t)
+	_, whole := process(t, legs, spec, nil)
+	spec.Trim = &callmodel.TrimSpec{Keep: ms(200)}
+	spec.Redactions = []callmodel.Redaction{{From: 0, To: ms(500)}, {From: ms(1000), To: ms(1350)}, {From: ms(9000), To: ms(9500)}}
+	r, trimmed := process(t, legs, spec, nil)
+	require.Equal(t, callmodel.StatusCompleted, r.Status)
+	const from = 1300
+	require.Equal(t, ms(from), r.TrimmedMS)
+	// The agent's sound ends at 6 s; some of the filter that resamples it rings on.
+	require.InDelta(t, 6200-from, r.DurationMS, 8)
+	require.Equal(t, int64(50), r.RedactedMS, "what was trimmed isn't counted")
+	for _, o := range r.Outputs[:3] {
+		require.InDelta(t, ms(float64(r.DurationMS)).Frames(o.Rate), o.Frames, 1)
+		require.Len(t, pcmSamples(trimmed[o.Name]), int(o.Frames)*o.Channels)
+	}
+	a, b := pcmSamples(whole["low"]), pcmSamples(trimmed["low"])
+	behind := 2 * 8 * 100 // the redaction
+	require.Equal(t, a[2*8*from+behind:][:len(b)-behind], b[behind:])
+	for _, block := range []int{100, 8191, 65536} {
+		_, again := process(t, legs, spec, &recording.Options{BlockFrames: block})
+		for name := range trimmed {
+			require.True(t, bytes.Equal(trimmed[name], again[name]), "%s by blocks of %d", name, block)
+		}
+	}
+	alone := spec
+	alone.Outputs = spec.Outputs[1:2]
+	_, one := process(t, legs, alone, nil)
+	require.True(t, bytes.Equal(trimmed["low"], one["low"]))
+}
+
+// Where there is nothing to trim, or nothing but silence, nothing changes.
+func TestTrimNothing(t *testing.T) {
+	t.Parallel()
+	legs, spec := trimmable(t)
+	_, whole := process(t, legs, spec, nil)
+	for _, trim := range []*callmodel.TrimSpec{
+		{Keep: ms(9000)}, {ThresholdDBFS: -75, Keep: ms(20)}, {ThresholdDBFS: -10},
+	} {
+		spec.Trim = trim
+		r, same := process(t, legs, spec, nil)
+		require.Zero(t, r.TrimmedMS, "%+v", trim)
+		require.Equal(t, int64(10000), r.DurationMS)
+		for name := range whole {
+			require.True(t, bytes.Equal(whole[name], same[name]), "%s, %+v", name, trim)
+		}
+	}
+}
+
+// A last frame alone is found, and outputs too slow to show it hold a frame.
+func TestTrimToTheLastFrame(t *testing.T) {
+	t.Parallel()
+	samples := make([]float32, 48001)
+	samples[48000] = 0.5
+	_, spec := trimmable(t)
+	spec.Trim = &callmodel.TrimSpec{}
+	spec.Legs = spec.Legs[:1]
+	spec.Outputs = spec.Outputs[:2]
+	r, _ := process(t, memLegs{"agent.wav": pcmFile(t, 48000, samples)}, spec, nil)
+	require.Equal(t, ms(1000), r.TrimmedMS)
+	require.Equal(t, int64(1), r.Outputs[0].Frames)
+	require.Equal(t, int64(1), r.Outputs[1].Frames)
+}
