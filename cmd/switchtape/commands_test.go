@@ -117,6 +117,12 @@ func TestRecord(t *testing.T) {
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer=/nowhere/c.wav", "--out", out)
 	assert.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
 	assert.Contains(t, r.Defects[0].Detail, "/nowhere/c.wav")
+	redacted := filepath.Join(t.TempDir(), "redacted.wav")
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--layout", "mono", "--redact", "10s-12s", "--redact", "20s-20500ms", "--out", redacted)
+	heard, said := pcm16(t, readFile(t, redacted)), pcm16(t, samplecall.Agent())
+	assert.Equal(t, make([]int16, 16000), heard[80000:96000])
+	assert.Equal(t, make([]int16, 4000), heard[160000:164000])
+	assert.Equal(t, said[:79000], heard[:79000])
 	playback := filepath.Join(t.TempDir(), "call")
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--layout", "mono", "--bitrate", "24k", "--out", playback)
 	assert.Equal(t, callmodel.CodecMP3, r.Outputs[0].Codec, "the default")
@@ -154,6 +160,8 @@ func TestRecordBadInput(t *testing.T) {
 		"a directory":      {[]string{"--leg", "a=" + dir, "--out", "x"}, 1, "is a directory"},
 		"unwritable":       {[]string{"--leg", "a=" + agent, "--out", "/nowhere/x.wav"}, 1, "can't be written"},
 		"bucket":           {[]string{"--leg", "a=" + agent, "--out", "ftp://x/y"}, 1, "scheme must be"},
+		"redaction":        {[]string{"--leg", "a=" + agent, "--redact", "soon", "--out", "x"}, 2, "1m10s-1m25s"},
+		"backwards":        {[]string{"--leg", "a=" + agent, "--redact", "5s-2s", "--out", "x"}, 1, "redactions[0]"},
 		"no key":           {[]string{"--leg", "a=" + agent, "--out", "s3://bucket"}, 2, "key"},
 		"bad span":         {[]string{"--leg", "a=" + agent, "--span=-1s", "--out", "x"}, 1, "span_ms"},
 	} {

@@ -29,6 +29,7 @@ type recordCommand struct {
 	Rate    int           `help:"Sample rate in Hz. 0: the highest of the legs." default:"0" placeholder:"HZ"`
 	Bitrate string        `help:"Bitrate of lossy codecs, like 32k. Default: the codec's own." placeholder:"BPS"`
 	Span    time.Duration `help:"Length of the call. Default: until the end of the longest leg." placeholder:"DURATION"`
+	Redact  []string      `help:"A range of the call to replace by silence in the recording, like 1m10s-1m25s." placeholder:"FROM-TO" sep:"none"`
 	Out     string        `help:"File or bucket URL to write the recording to." required:"" placeholder:"FILE|URL"`
 	JSON    bool          `help:"Print the result as JSON." name:"json"`
 }
@@ -85,6 +86,13 @@ func (c *recordCommand) spec() (callmodel.RecordingSpec, map[string]string, erro
 		Outputs: []callmodel.OutputSpec{{
 			Codec: c.codec(), Layout: callmodel.Layout(c.Layout), SampleRateHz: c.Rate, BitrateBps: bitrate,
 		}},
+	}
+	for _, arg := range c.Redact {
+		r, err := parseRedaction(arg)
+		if err != nil {
+			return spec, nil, err
+		}
+		spec.Redactions = append(spec.Redactions, r)
 	}
 	files := map[string]string{}
 	for _, arg := range c.Leg {
@@ -146,6 +154,17 @@ func parseLeg(arg string) (name, where string, offset time.Duration, err error) 
 		}
 	}
 	return name, where, 0, nil
+}
+
+// parseRedaction reads FROM-TO, both durations from the start of the call.
+func parseRedaction(arg string) (callmodel.Redaction, error) {
+	from, to, ok := strings.Cut(arg, "-")
+	f, ferr := time.ParseDuration(from)
+	t, terr := time.ParseDuration(to)
+	if !ok || ferr != nil || terr != nil {
+		return callmodel.Redaction{}, cli.Usagef("--redact %s: give the times from the call's start, like 1m10s-1m25s", arg)
+	}
+	return callmodel.Redaction{From: callmodel.Millis(f), To: callmodel.Millis(t)}, nil
 }
 
 // parseBitrate reads bits per second, with k for thousands.
