@@ -292,11 +292,14 @@ func TestSleeperLosesAtTheCommit(t *testing.T) {
 	woken, outcome := make(chan struct{}), make(chan worker.Outcome, 1)
 	sleeper := options()
 	sleeper.LeaseTTL = 100 * time.Millisecond
+	sleeper.Concurrency = 1 // or it would claim its own lost job again, until that is quarantined
+	wake := sync.OnceFunc(func() { close(woken) })
 	sleeper.Finished = func(r worker.Report) { outcome <- r.Outcome }
 	stop := start(t, worker.New(deafQueue{q}, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
 		<-woken
 		return callmodel.RecordingResult{Status: callmodel.StatusCompletedDegraded}, nil
 	}), sleeper))
+	t.Cleanup(wake) // also when the test fails before it wakes the sleeper
 	waitState(t, q, id, callmodel.JobRunning)
 	other := options()
 	other.Name = "w2"
@@ -304,7 +307,7 @@ func TestSleeperLosesAtTheCommit(t *testing.T) {
 		return made, nil
 	}), other))
 	waitState(t, q, id, callmodel.JobDone)
-	close(woken)
+	wake()
 	assert.Equal(t, worker.Lost, <-outcome)
 	stop()
 	j, err := q.Job(t.Context(), id)
