@@ -397,9 +397,7 @@ func TestCheck(t *testing.T) {
 func TestDependencies(t *testing.T) {
 	t.Parallel()
 	goTool, err := exec.LookPath("go")
-	if err != nil {
-		t.Skip("no go command")
-	}
+	require.NoError(t, err, "tests of Go code have the go command")
 	out, err := exec.CommandContext(t.Context(), goTool, "list", "-deps", ".").Output()
 	require.NoError(t, err)
 	for dep := range strings.FieldsSeq(string(out)) {

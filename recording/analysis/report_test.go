@@ -117,7 +117,7 @@ func TestAnalyzerEqualsItsTaps(t *testing.T) {
 // A day takes no more memory than its peaks and segments.
 func TestMemoryOfALongCall(t *testing.T) {
 	if testing.Short() || slow > 1 {
-		t.Skip("takes seconds")
+		t.Skip("SKIPPED under -short and the race detector, which the ordinary run makes up for: it takes minutes there")
 	}
 	a, err := analysis.NewAnalyzer(format(2, 8000), nil)
 	require.NoError(t, err)
