@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -41,25 +40,6 @@ type rule struct {
 	tenants  []callmodel.TenantID
 	from     *NumberMatch
 	to       string // the prefix or number it stands under
-}
-
-// plan is a compiled route: its tiers, flattened.
-type plan struct {
-	targets []target
-	tierEnd []int // index behind the last target of each tier
-}
-
-type target struct {
-	dest   uint32
-	weight uint32
-}
-
-type destination struct {
-	id     string
-	uri    string
-	prep   string
-	strip  int
-	idHash uint64
 }
 
 // Compile checks the set and makes a Router of it. Every fault is reported at
@@ -173,30 +153,6 @@ func unique(s []string) []string {
 	return slices.Compact(s)
 }
 
-func (c *compiler) plan(tiers [][]Target) uint32 {
-	var key strings.Builder
-	for _, tier := range tiers {
-		for _, t := range tier {
-			fmt.Fprintf(&key, "%s:%d,", t.To, max(t.Weight, 1))
-		}
-		key.WriteByte(';')
-	}
-	if i, ok := c.planIndex[key.String()]; ok {
-		return i
-	}
-	var p plan
-	for _, tier := range tiers {
-		for _, t := range tier {
-			p.targets = append(p.targets, target{c.destIndex[t.To], uint32(max(t.Weight, 1))})
-		}
-		p.tierEnd = append(p.tierEnd, len(p.targets))
-	}
-	i := uint32(len(c.r.plans))
-	c.r.plans = append(c.r.plans, p)
-	c.planIndex[key.String()] = i
-	return i
-}
-
 func (c *compiler) window(w *Windows) int32 {
 	if w == nil {
 		return -1
@@ -256,39 +212,4 @@ func describePrefix(r *rule) string {
 	default:
 		return r.to + "…"
 	}
-}
-
-func (m *NumberMatch) holds(number string) bool {
-	for _, p := range m.Prefix {
-		if strings.HasPrefix(number, p) {
-			return true
-		}
-	}
-	return slices.Contains(m.Exact, number)
-}
-
-func typeBit(t callmodel.CallType) uint8 {
-	switch t {
-	case callmodel.TypeVoice:
-		return 1
-	case callmodel.TypeVideo:
-		return 2
-	case callmodel.TypeFax:
-		return 4
-	case callmodel.TypeEmergency:
-		return 8
-	}
-	return 0
-}
-
-func directionBit(d callmodel.Direction) uint8 {
-	switch d {
-	case callmodel.Inbound:
-		return 1
-	case callmodel.Outbound:
-		return 2
-	case callmodel.Internal:
-		return 4
-	}
-	return 0
 }
