@@ -118,10 +118,12 @@ type CallRecording struct {
 	JobID       JobID           `json:"job_id"`
 	Status      RecordingStatus `json:"status"`
 	Reason      string          `json:"reason,omitempty"`
-	URL         string          `json:"url,omitempty"` // of the first output
+	URL         string          `json:"url,omitempty"` // of the first output that can be listened to
 	Outputs     []OutputResult  `json:"outputs,omitempty"`
 	DurationMS  int64           `json:"duration_ms"`
 	Defects     []Defect        `json:"defects,omitempty"`
+	Analysis    *AnalysisResult `json:"analysis,omitempty"`
+	Manifest    *ManifestResult `json:"manifest,omitempty"`
 	FinishedAt  time.Time       `json:"finished_at"` // the database's clock
 }
 

@@ -6,20 +6,23 @@ type DefectCode string
 
 // The defects. Each is named, counted and visible; nothing is dropped in silence.
 const (
-	DefectLegMissing         DefectCode = "leg_missing"          // no file by the deadline; its channel is silence
-	DefectLegEmpty           DefectCode = "leg_empty"            // a file without audio; then as missing
-	DefectLegGrowing         DefectCode = "leg_growing"          // still being written at the deadline
-	DefectTruncated          DefectCode = "truncated"            // ends within its audio; every whole frame was kept
-	DefectHeaderRepaired     DefectCode = "header_repaired"      // sizes in the header were wrong
-	DefectUnsupportedCodec   DefectCode = "unsupported_codec"    // an encoding that can't be read, by format tag
-	DefectUnreadableLeg      DefectCode = "unreadable_leg"       // not an audio file
-	DefectWrongRateSuspected DefectCode = "wrong_rate_suspected" // frames ÷ span is off by 2× or ½
-	DefectDriftCorrected     DefectCode = "drift_corrected"      // the leg's clock ran 50 to 2,000 ppm off; resampled to its true length
-	DefectGapSuspected       DefectCode = "gap_suspected"        // shorter than the call by more than drift can explain
-	DefectOffsetClamped      DefectCode = "offset_clamped"       // an offset before the start or past the end
-	DefectClipped            DefectCode = "clipped"              // samples at full scale in the source, or clipped by the mix
-	DefectNonFinite          DefectCode = "non_finite"           // NaN or Inf samples, read as silence
-	DefectOverlap            DefectCode = "overlap"              // segments of one leg overlap; they were summed
+	DefectLegMissing         DefectCode = "leg_missing"             // no file by the deadline; its channel is silence
+	DefectLegEmpty           DefectCode = "leg_empty"               // a file without audio; then as missing
+	DefectLegGrowing         DefectCode = "leg_growing"             // still being written at the deadline
+	DefectTruncated          DefectCode = "truncated"               // ends within its audio; every whole frame was kept
+	DefectHeaderRepaired     DefectCode = "header_repaired"         // sizes in the header were wrong
+	DefectUnsupportedCodec   DefectCode = "unsupported_codec"       // an encoding that can't be read, by format tag
+	DefectUnreadableLeg      DefectCode = "unreadable_leg"          // not an audio file
+	DefectWrongRateSuspected DefectCode = "wrong_rate_suspected"    // frames ÷ span is off by 2× or ½
+	DefectDriftCorrected     DefectCode = "drift_corrected"         // the leg's clock ran 50 to 2,000 ppm off; resampled to its true length
+	DefectGapSuspected       DefectCode = "gap_suspected"           // shorter than the call by more than drift can explain
+	DefectOffsetClamped      DefectCode = "offset_clamped"          // an offset before the start or past the end
+	DefectClipped            DefectCode = "clipped"                 // samples at full scale in the source, or clipped by the mix
+	DefectNonFinite          DefectCode = "non_finite"              // NaN or Inf samples, read as silence
+	DefectOneWayAudio        DefectCode = "one_way_audio_suspected" // a leg without talk while the others talk
+	DefectAudioLost          DefectCode = "audio_lost_suspected"    // a leg whose signal stopped for good while the others talk on
+	DefectMisaligned         DefectCode = "misaligned_suspected"    // one leg is heard in another before it talks, or at unequal distances
+	DefectOverlap            DefectCode = "overlap"                 // segments of one leg overlap; they were summed
 )
 
 // Defect is one fault of a leg or of the whole recording.

@@ -29,6 +29,14 @@ func (s *RecordingSpec) Key(o OutputSpec) ObjectKey {
 	}
 }
 
+// ManifestKey is the key of the spec's manifest, at version 1.
+func (s *RecordingSpec) ManifestKey() ObjectKey {
+	return ObjectKey{
+		TenantID: s.TenantID, CallID: s.CallID, RecordingID: s.RecordingID,
+		StartedAt: s.StartedAt, Version: 1, Ext: "manifest.json",
+	}
+}
+
 // Next is the key of the version after k.
 func (k ObjectKey) Next() ObjectKey {
 	k.Version++

@@ -22,10 +22,25 @@ const (
 	CodecOpus  Codec = "opus" // in Ogg
 )
 
+// What else may be made of a call from the same read of its legs: files that
+// are about its audio.
+const (
+	CodecPeaksJSON Codec = "peaks-json" // the waveform, in audiowaveform's JSON
+	CodecPeaksDAT  Codec = "peaks-dat"  // the waveform, in audiowaveform's binary format
+	CodecAnalysis  Codec = "analysis"   // talk, levels, loudness and alignment of the legs, as JSON
+)
+
 // Codecs lists every codec, in the order they are documented.
 func Codecs() []Codec {
-	return []Codec{CodecWAV, CodecMulaw, CodecAlaw, CodecMP3, CodecFLAC, CodecOpus}
+	return []Codec{
+		CodecWAV, CodecMulaw, CodecAlaw, CodecMP3, CodecFLAC, CodecOpus, CodecPeaksJSON, CodecPeaksDAT, CodecAnalysis,
+	}
 }
+
+// Audio reports whether an output of the codec can be listened to.
+func (c Codec) Audio() bool { return !c.peaks() && c != CodecAnalysis }
+
+func (c Codec) peaks() bool { return c == CodecPeaksJSON || c == CodecPeaksDAT }
 
 // Lossy reports whether a bitrate can be chosen for the codec.
 func (c Codec) Lossy() bool { return c == CodecMP3 || c == CodecOpus }
@@ -41,6 +56,12 @@ func (c Codec) Ext() string {
 		return "flac"
 	case CodecOpus:
 		return "opus"
+	case CodecPeaksJSON:
+		return "peaks.json"
+	case CodecPeaksDAT:
+		return "peaks.dat"
+	case CodecAnalysis:
+		return "analysis.json"
 	default:
 		return "bin"
 	}
@@ -57,6 +78,8 @@ func (c Codec) ContentType() string {
 		return "audio/flac"
 	case CodecOpus:
 		return "audio/ogg"
+	case CodecPeaksJSON, CodecAnalysis:
+		return "application/json"
 	default:
 		return "application/octet-stream"
 	}
@@ -117,6 +140,9 @@ type RecordingSpec struct {
 	Redactions []Redaction `json:"redactions,omitempty"`
 	// Trim cuts silence off both ends of every output; nil for not.
 	Trim *TrimSpec `json:"trim,omitempty"`
+	// NoManifest leaves out the object that says how the recording was made: its
+	// files' hashes, what was wrong with them and what was done about it.
+	NoManifest bool `json:"no_manifest,omitempty"`
 }
 
 // TrimSpec says what silence is cut off the start and the end of a recording:
@@ -185,12 +211,27 @@ type OutputSpec struct {
 	Layout       Layout `json:"layout"`
 	SampleRateHz int    `json:"sample_rate_hz,omitzero"` // 0: the highest rate among the legs
 	BitrateBps   int    `json:"bitrate_bps,omitzero"`    // lossy codecs only; 0: the codec's default
-	BitDepth     int    `json:"bit_depth,omitzero"`      // wav and flac: 16 or 24; 0: 16
+	BitDepth     int    `json:"bit_depth,omitzero"`      // wav and flac: 16 or 24; peaks: 8 or 16; 0: 16
+	// SamplesPerPixel is how many frames a pair of peaks stands for, 2 to
+	// MaxSamplesPerPixel; 0: 256. Peaks only.
+	SamplesPerPixel int `json:"samples_per_pixel,omitzero"`
+}
+
+// MaxSamplesPerPixel bounds OutputSpec.SamplesPerPixel.
+const MaxSamplesPerPixel = 1 << 24
+
+// ChannelLayout is how legs become channels of the output. An analysis always
+// has each leg on its own channel.
+func (o OutputSpec) ChannelLayout() Layout {
+	if o.Codec == CodecAnalysis {
+		return LayoutMultichannel
+	}
+	return o.Layout
 }
 
 // Channels is the number of channels that the output has for a call of legs legs.
 func (o OutputSpec) Channels(legs int) int {
-	switch o.Layout {
+	switch o.ChannelLayout() {
 	case LayoutStereo:
 		return 2
 	case LayoutMultichannel:
@@ -366,16 +407,22 @@ func (o *OutputSpec) validate(legs int) FieldErrors {
 		e.Add("name", "%q must be at most 32 letters, digits, '.', '_' or '-'", clip(o.Name))
 	}
 	if !slices.Contains(Codecs(), o.Codec) {
-		e.Add("codec", "%q is not one of wav, mulaw, alaw, mp3, flac, opus", clip(string(o.Codec)))
+		e.Add("codec", "%q is not one of %s", clip(string(o.Codec)), codecNames())
 	}
 	switch o.Layout {
-	case LayoutMono, LayoutMultichannel:
+	case LayoutMono:
+		if o.Codec == CodecAnalysis {
+			e.Add("layout", "an analysis has each leg on its own channel; leave layout out")
+		}
+	case LayoutMultichannel:
 	case LayoutStereo:
 		if legs > 2 {
 			e.Add("layout", "stereo holds two legs, the call has %d; use multichannel or mono", legs)
 		}
 	default:
-		e.Add("layout", "%q is not one of mono, stereo, multichannel", clip(string(o.Layout)))
+		if o.Layout != "" || o.Codec != CodecAnalysis {
+			e.Add("layout", "%q is not one of mono, stereo, multichannel", clip(string(o.Layout)))
+		}
 	}
 	checkRate(&e, "sample_rate_hz", o.SampleRateHz, true)
 	switch b := o.BitrateBps; {
@@ -387,12 +434,40 @@ func (o *OutputSpec) validate(legs int) FieldErrors {
 	case b < MinBitrateBps || b > MaxBitrateBps:
 		e.Add("bitrate_bps", "must be %d to %d bit/s, is %d", MinBitrateBps, MaxBitrateBps, b)
 	}
-	if o.BitDepth != 0 {
-		if o.Codec != CodecWAV && o.Codec != CodecFLAC {
-			e.Add("bit_depth", "only wav and flac have a bit depth to choose; leave it out")
-		} else if o.BitDepth != 16 && o.BitDepth != 24 {
-			e.Add("bit_depth", "must be 16 or 24, is %d", o.BitDepth)
+	e = append(e, o.validateDepth()...)
+	if n := o.SamplesPerPixel; n != 0 {
+		switch {
+		case !o.Codec.peaks():
+			e.Add("samples_per_pixel", "only peaks have pixels; leave it out")
+		case n < 2 || n > MaxSamplesPerPixel:
+			e.Add("samples_per_pixel", "must be 2 to %d, is %d", MaxSamplesPerPixel, n)
 		}
+	}
+	return e
+}
+
+func codecNames() string {
+	names := make([]string, 0, len(Codecs()))
+	for _, c := range Codecs() {
+		names = append(names, string(c))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (o *OutputSpec) validateDepth() FieldErrors {
+	var e FieldErrors
+	switch d := o.BitDepth; {
+	case d == 0:
+	case o.Codec == CodecWAV || o.Codec == CodecFLAC:
+		if d != 16 && d != 24 {
+			e.Add("bit_depth", "must be 16 or 24, is %d", d)
+		}
+	case o.Codec.peaks():
+		if d != 8 && d != 16 {
+			e.Add("bit_depth", "must be 8 or 16, is %d", d)
+		}
+	default:
+		e.Add("bit_depth", "only wav, flac and peaks have a bit depth to choose; leave it out")
 	}
 	return e
 }
@@ -427,6 +502,34 @@ type RecordingResult struct {
 	RedactedMS int64          `json:"redacted_ms,omitempty"`
 	Legs       []LegResult    `json:"legs"`
 	Outputs    []OutputResult `json:"outputs"`
+	// Analysis is the essence of the first output that is an analysis; nil
+	// without one.
+	Analysis *AnalysisResult `json:"analysis,omitempty"`
+	// Manifest is the object that says how the recording was made; nil without
+	// outputs, or if the spec didn't want it.
+	Manifest *ManifestResult `json:"manifest,omitempty"`
+}
+
+// URL is that of the recording: its first output that can be listened to, else
+// its first output; "" if there is none.
+func (r *RecordingResult) URL() string {
+	for i := range r.Outputs {
+		if r.Outputs[i].Codec.Audio() {
+			return r.Outputs[i].URL
+		}
+	}
+	if len(r.Outputs) > 0 {
+		return r.Outputs[0].URL
+	}
+	return ""
+}
+
+// ManifestResult is the manifest's object.
+type ManifestResult struct {
+	URL    string `json:"url"`
+	Key    string `json:"key,omitempty"` // its key in the bucket; "" outside of one
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"` // hex
 }
 
 // LegResult is what was read of a leg.
@@ -452,4 +555,6 @@ type OutputResult struct {
 	Frames   int64  `json:"frames"`
 	Bytes    int64  `json:"bytes"`
 	SHA256   string `json:"sha256"` // hex, of the object's bytes
+	// Encoder is what made it, and the version of its output: "switchtape-mp3/1".
+	Encoder string `json:"encoder,omitempty"`
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/codec/derived"
 	"github.com/switchtape/switchtape/recording/codec/flac"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
 	"github.com/switchtape/switchtape/recording/codec/wav"
@@ -30,6 +31,10 @@ func BuiltinCodecs() *codec.Registry {
 			callmodel.CodecAlaw:  {New: wav.NewAlaw, Version: wav.Version},
 			callmodel.CodecFLAC:  {New: flac.New, Version: flac.Version},
 			callmodel.CodecMP3:   {New: mp3.New, Version: mp3.EncoderVersion, FitRate: fitRate(mp3.SampleRates())},
+
+			callmodel.CodecPeaksJSON: {New: derived.NewPeaksJSON, Version: derived.PeaksVersion, FitRate: derived.FitRate},
+			callmodel.CodecPeaksDAT:  {New: derived.NewPeaksDAT, Version: derived.PeaksVersion, FitRate: derived.FitRate},
+			callmodel.CodecAnalysis:  {New: derived.NewAnalysis, Version: derived.AnalysisVersion, FitRate: derived.FitRate},
 		},
 		Inputs: []codec.InputFormat{
 			{Name: "WAV", Sniff: wav.Sniff, Decode: wav.Decode},

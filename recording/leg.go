@@ -86,25 +86,42 @@ func (l *leg) plan() error {
 	return nil
 }
 
+// sums are the hashes that are made of a file while it is read.
+type sums struct {
+	file hash.Hash
+	leg  hash.Hash // of all files of the leg; nil if it has only this one
+}
+
+func (h *sums) write(p []byte) {
+	h.file.Write(p)
+	if h.leg != nil {
+		h.leg.Write(p)
+	}
+}
+
 // newHash is the hash for an opening of a segment; nil when none is made of it.
-func (l *leg) newHash(planning bool) hash.Hash {
+func (l *leg) newHash(planning bool) *sums {
 	switch {
 	case len(l.segments) == 1:
-		return sha256.New()
+		return &sums{file: sha256.New()}
 	case planning || !l.chained:
 		return nil
 	}
 	if l.chain == nil {
 		l.chain = sha256.New()
 	}
-	return l.chain
+	return &sums{file: sha256.New(), leg: l.chain}
 }
 
 // hashed notes that a segment's file was read to its end.
 func (l *leg) hashed(s *segment) {
 	l.anyRead = true
+	if s.file.hash == nil {
+		return // it is read once more for that
+	}
+	s.bytes, s.sum = s.file.read, hex.EncodeToString(s.file.hash.file.Sum(nil))
 	if len(l.segments) == 1 {
-		l.sum = hex.EncodeToString(s.file.hash.Sum(nil))
+		l.sum = s.sum
 	}
 }
 
@@ -128,7 +145,7 @@ func (l *leg) hashUntil(s *segment) error {
 }
 
 // hashOnly reads a segment's file for nothing but its hash.
-func (s *segment) hashOnly(h hash.Hash) error {
+func (s *segment) hashOnly(h *sums) error {
 	rc, err := s.p.legs.OpenLeg(s.ctx, s.spec.URI)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

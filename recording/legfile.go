@@ -1,7 +1,6 @@
 package recording
 
 import (
-	"hash"
 	"io"
 	"io/fs"
 
@@ -13,12 +12,12 @@ import (
 type legFile struct {
 	rc   io.ReadCloser
 	size int64 // codec.SizeUnknown
-	hash hash.Hash
+	hash *sums // nil when none is made
 	read int64
 	err  error // of rc, other than io.EOF
 }
 
-func newLegFile(rc io.ReadCloser, h hash.Hash) *legFile {
+func newLegFile(rc io.ReadCloser, h *sums) *legFile {
 	return &legFile{rc: rc, size: sizeOf(rc), hash: h}
 }
 
@@ -48,7 +47,7 @@ func (f *legFile) Read(p []byte) (int, error) {
 	n, err := f.rc.Read(p)
 	f.read += int64(n)
 	if f.hash != nil {
-		f.hash.Write(p[:n])
+		f.hash.write(p[:n])
 	}
 	if err != nil && err != io.EOF {
 		f.err = err

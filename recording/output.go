@@ -12,61 +12,45 @@ import (
 	goaudio "github.com/go-audio/audio"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/codec"
 )
 
-// output is one object while it is written, by a goroutine of its own.
+// output is one object while it is written.
 type output struct {
+	*reader
 	*plannedOutput
 
 	index  int
 	pl     *plan
 	p      *Processor
-	cancel context.CancelCauseFunc
-	blocks chan *block   // closed when all have been sent
-	done   chan struct{} // closed when the goroutine ends
 	begun  bool
 	clips  int64
+	report *analysis.Report // nil unless it is an analysis
 	info   callmodel.ObjectInfo
 }
 
-func newOutput(pl *plan, i int) *output {
-	return &output{
-		plannedOutput: &pl.outputs[i], index: i, pl: pl,
-		blocks: make(chan *block, blocksPerBus), done: make(chan struct{}),
-	}
+func (p *Processor) newOutput(pl *plan, i int) *output {
+	o := &output{reader: newReader(), plannedOutput: &pl.outputs[i], index: i, pl: pl, p: p}
+	o.run = o.put
+	return o
 }
 
-// run puts the object. Its failure ends the whole recording.
-func (o *output) run(ctx context.Context) {
-	defer close(o.done)
-	version := o.p.codecs.Outputs[o.spec.Codec].Version
-	meta := callmodel.ObjectMeta{ContentType: o.spec.Codec.ContentType(), Metadata: o.metadata(version)}
+// version names the encoder and its output's version.
+func (o *output) version() string { return o.p.codecs.Outputs[o.spec.Codec].Version }
+
+// put makes the object. Its failure ends the whole recording.
+func (o *output) put(ctx context.Context) error {
+	meta := callmodel.ObjectMeta{ContentType: o.spec.Codec.ContentType(), Metadata: o.metadata(o.version())}
 	info, err := o.p.objects.Put(ctx, o.pl.spec.Key(o.spec), meta, func(w io.Writer) error { return o.write(ctx, w) })
 	switch {
 	case err != nil:
-		o.cancel(fmt.Errorf("recording: write output %s: %w", o.label(), err))
+		return fmt.Errorf("recording: write output %s: %w", o.label(), err)
 	case !o.begun && !info.Existed:
-		o.cancel(fmt.Errorf("recording: write output %s: the store took nothing", o.label()))
+		return fmt.Errorf("recording: write output %s: the store took nothing", o.label())
 	}
 	o.info = info
-	o.drain(ctx)
-}
-
-// drain lets go of the blocks that a store didn't want, which had the object
-// already.
-func (o *output) drain(ctx context.Context) {
-	for {
-		select {
-		case b, more := <-o.blocks:
-			if !more {
-				return
-			}
-			b.release()
-		case <-ctx.Done():
-			return
-		}
-	}
+	return nil
 }
 
 // write encodes the blocks as they come.
@@ -80,27 +64,16 @@ func (o *output) write(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for {
-		select {
-		case b, more := <-o.blocks:
-			if !more {
-				if err := enc.Finish(); err != nil {
-					return err
-				}
-				if c, ok := enc.(codec.ClipReporter); ok {
-					o.clips = c.Clipped()
-				}
-				return nil
-			}
-			err := enc.WriteFrames(b.samples)
-			b.release()
-			if err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	if err := o.feed(ctx, enc); err != nil {
+		return err
 	}
+	if c, ok := enc.(codec.ClipReporter); ok {
+		o.clips = c.Clipped()
+	}
+	if a, ok := enc.(interface{ Report() *analysis.Report }); ok {
+		o.report = a.Report()
+	}
+	return nil
 }
 
 func (o *output) label() string {
@@ -112,9 +85,9 @@ func (o *output) label() string {
 
 func (o *output) result() callmodel.OutputResult {
 	r := callmodel.OutputResult{
-		Name: o.spec.Name, URL: o.info.URL, Key: o.info.Key.String(), Codec: o.spec.Codec, Layout: o.spec.Layout,
+		Name: o.spec.Name, URL: o.info.URL, Key: o.info.Key.String(), Codec: o.spec.Codec, Layout: o.spec.ChannelLayout(),
 		Channels: o.channels, Rate: o.rate, Bitrate: o.bitrate(), Frames: o.frames,
-		Bytes: o.info.Bytes, SHA256: o.info.SHA256,
+		Bytes: o.info.Bytes, SHA256: o.info.SHA256, Encoder: o.version(),
 	}
 	if o.info.Key == (callmodel.ObjectKey{}) {
 		r.Key = ""
@@ -125,6 +98,8 @@ func (o *output) result() callmodel.OutputResult {
 // bitrate is what was asked for, that of PCM samples, or the mean over the file.
 func (o *output) bitrate() int {
 	switch {
+	case !o.spec.Codec.Audio():
+		return 0
 	case o.spec.BitrateBps > 0:
 		return o.spec.BitrateBps
 	case o.spec.Codec == callmodel.CodecWAV:
@@ -147,7 +122,7 @@ func (o *output) metadata(version string) map[string]string {
 		"recording_id": string(o.pl.spec.RecordingID),
 		"channel_map":  channelMap(o.pl.spec, o.spec),
 		"codec":        string(o.spec.Codec),
-		"layout":       string(o.spec.Layout),
+		"layout":       string(o.spec.ChannelLayout()),
 		"channels":     strconv.Itoa(o.channels),
 		"rate":         strconv.Itoa(o.rate),
 		"frames":       strconv.FormatInt(o.frames, 10),
@@ -159,7 +134,7 @@ func (o *output) metadata(version string) map[string]string {
 // "0=agent+customer" for a mix.
 func channelMap(spec *callmodel.RecordingSpec, o callmodel.OutputSpec) string {
 	var b strings.Builder
-	mono := o.Layout == callmodel.LayoutMono
+	mono := o.ChannelLayout() == callmodel.LayoutMono
 	for i, l := range spec.Legs {
 		switch {
 		case i == 0:

@@ -8,6 +8,7 @@ import (
 	goaudio "github.com/go-audio/audio"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 )
@@ -20,6 +21,7 @@ type plan struct {
 	rate    int                // the highest of the legs, Hz
 	defects []callmodel.Defect // of the recording as a whole
 	trimmed *window            // nil unless silence is trimmed
+	report  *analysis.Report   // of the first analysis among the outputs; nil without one
 }
 
 type plannedOutput struct {
@@ -156,10 +158,25 @@ func (p *Processor) planOutputs(pl *plan) error {
 func (p *Processor) output(spec *callmodel.RecordingSpec, o callmodel.OutputSpec, rate int) plannedOutput {
 	out := plannedOutput{spec: o, rate: o.SampleRateHz, channels: o.Channels(len(spec.Legs))}
 	if out.rate == 0 {
-		out.rate = p.codecs.FitRate(o.Codec, min(max(rate, callmodel.MinSampleRateHz), callmodel.MaxSampleRateHz))
+		out.rate = p.codecs.FitRate(o.Codec, clampRate(rate))
 	}
-	out.options = codec.Options{BitrateBps: o.BitrateBps, BitDepth: o.BitDepth, Tags: tags(spec, o)}
+	out.options = codec.Options{
+		BitrateBps: o.BitrateBps, BitDepth: o.BitDepth, SamplesPerPixel: o.SamplesPerPixel,
+		Tags: tags(spec, o), ChannelNames: channelNames(spec, out.channels),
+	}
 	return out
+}
+
+// channelNames says whose channels they are; nil for a mix of several legs.
+func channelNames(spec *callmodel.RecordingSpec, channels int) []string {
+	if channels < len(spec.Legs) {
+		return nil
+	}
+	names := make([]string, channels)
+	for i := range spec.Legs {
+		names[i] = spec.Legs[i].Name
+	}
+	return names
 }
 
 // checkOutput asks the codec about output i.

@@ -25,6 +25,8 @@ type Options struct {
 	// highest rate among the outputs. 0 means DefaultBlockFrames; the most is
 	// 65536. It doesn't change the bytes that come out.
 	BlockFrames int
+	// Taps measure every recording besides what its spec asks for.
+	Taps []NewTap
 	// Progress is told of every recording; nil for nobody.
 	Progress Progress
 	// Logger gets a line for every recording. Nil: nothing is logged.
@@ -45,6 +47,7 @@ type Processor struct {
 	legs     LegOpener
 	objects  Objects
 	codecs   *codec.Registry
+	taps     []NewTap
 	block    int
 	progress Progress
 	log      *slog.Logger
@@ -57,7 +60,7 @@ func NewProcessor(legs LegOpener, objects Objects, o *Options) *Processor {
 		o = &Options{}
 	}
 	p := &Processor{
-		legs: legs, objects: objects, codecs: o.Codecs, block: min(max(o.BlockFrames, 0), 1<<16),
+		legs: legs, objects: objects, codecs: o.Codecs, taps: o.Taps, block: min(max(o.BlockFrames, 0), 1<<16),
 		progress: o.Progress, log: o.Logger,
 	}
 	if p.codecs == nil {
@@ -174,6 +177,10 @@ func (p *Processor) run(
 		r.Defects = append(r.Defects, l.defects...)
 		r.Legs = append(r.Legs, l.result(i))
 	}
+	if pl.report != nil {
+		r.Analysis = essence(pl.report)
+		pl.defects = append(pl.defects, suspicions(pl.report)...)
+	}
 	r.Defects = append(r.Defects, pl.defects...)
 	switch {
 	case pl.rate == 0:
@@ -183,7 +190,7 @@ func (p *Processor) run(
 	default:
 		r.Status = statusOf(r.Defects)
 	}
-	return r, nil
+	return r, p.putManifest(ctx, pl, &r)
 }
 
 func (l *leg) result(channel int) callmodel.LegResult {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync/atomic"
 
 	goaudio "github.com/go-audio/audio"
 
@@ -12,8 +11,8 @@ import (
 	"github.com/switchtape/switchtape/recording/audio"
 )
 
-// bus is one rendering of the call, at one rate and in one layout, and the
-// outputs that are made of it.
+// bus is one rendering of the call, at one rate and in one layout, and who
+// reads it.
 type bus struct {
 	rate     int
 	legRate  int // of the legs that it joins: rate, or less work if it is resampled as a whole
@@ -23,62 +22,48 @@ type bus struct {
 	total    int64 // frames to render
 	skip     int64 // of them, at the start, for no output
 	done     int64
-	outputs  []*output
+	readers  []*reader
 	free     chan *block
 }
-
-// block is a stretch of a bus that its outputs encode at the same time.
-type block struct {
-	room    []float32
-	samples []float32 // of room: what the outputs get
-	readers atomic.Int32
-	free    chan *block
-}
-
-func (b *block) release() {
-	if b.readers.Add(-1) == 0 {
-		b.free <- b // has room for every block of its bus
-	}
-}
-
-// blocksPerBus is how far an output may be behind the others.
-const blocksPerBus = 4
 
 // render reads the legs and writes the outputs.
 func (p *Processor) render(
 	ctx context.Context, cancel context.CancelCauseFunc, pl *plan, o *ProcessOptions,
 ) ([]callmodel.OutputResult, error) {
-	buses := pl.buses()
+	buses, outputs, err := p.buses(pl)
+	if err != nil {
+		return nil, err
+	}
 	timelines, err := p.wire(pl, buses)
 	if err != nil {
 		return nil, err
 	}
-	var outputs []*output
-	byIndex := make([]*output, len(pl.outputs))
+	var readers []*reader
 	for _, b := range buses {
-		for _, out := range b.outputs {
-			out.p, out.cancel = p, cancel
-			outputs = append(outputs, out)
-			byIndex[out.index] = out
-			go out.run(ctx)
-		}
+		readers = append(readers, b.readers...)
+	}
+	for _, r := range readers {
+		r.start(ctx, cancel)
 	}
 	if err := p.pump(ctx, buses, o); err != nil {
-		cancel(err)
+		cancel(err) // and leave blocks open: what is closed is finished
 	} else {
-		for _, out := range outputs {
-			close(out.blocks)
+		for _, r := range readers {
+			close(r.blocks)
 		}
 	}
-	for _, out := range outputs {
-		<-out.done
+	for _, r := range readers {
+		<-r.done
 	}
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	results := make([]callmodel.OutputResult, len(byIndex))
-	for i, out := range byIndex {
+	results := make([]callmodel.OutputResult, len(outputs))
+	for i, out := range outputs {
 		results[i] = out.result()
+		if out.report != nil && pl.report == nil {
+			pl.report = out.report
+		}
 		if out.clips > 0 {
 			pl.defects = append(pl.defects, callmodel.Defect{
 				Code: callmodel.DefectClipped, Count: out.clips,
@@ -90,29 +75,47 @@ func (p *Processor) render(
 	return results, nil
 }
 
-// buses groups the outputs that need the same samples.
-func (pl *plan) buses() []*bus {
-	var buses []*bus
+// buses groups the outputs that need the same samples, and the taps.
+func (p *Processor) buses(pl *plan) ([]*bus, []*output, error) {
+	var g busGroup
+	outputs := make([]*output, len(pl.outputs))
 	for i := range pl.outputs {
 		planned := &pl.outputs[i]
-		mono := planned.spec.Layout == callmodel.LayoutMono
-		var b *bus
-		for _, have := range buses {
-			if have.rate == planned.rate && have.channels == planned.channels && have.mono == mono {
-				b = have
-			}
-		}
-		if b == nil {
-			b = &bus{rate: planned.rate, legRate: planned.rate, channels: planned.channels, mono: mono}
-			b.skip, b.total = pl.start(b.rate), pl.end(b.rate)
-			if in := pl.mixRate(planned.rate); mono && in > 0 {
-				b.legRate = in
-			}
-			buses = append(buses, b)
-		}
-		b.outputs = append(b.outputs, newOutput(pl, i))
+		b := g.bus(pl, planned.rate, planned.channels, planned.spec.ChannelLayout() == callmodel.LayoutMono)
+		outputs[i] = p.newOutput(pl, i)
+		b.readers = append(b.readers, outputs[i].reader)
 	}
-	return buses
+	if len(p.taps) == 0 {
+		return g, outputs, nil
+	}
+	f := &goaudio.Format{NumChannels: len(pl.legs), SampleRate: clampRate(pl.rate)}
+	taps, err := p.newTaps(pl, f, pl.end(f.SampleRate)-pl.start(f.SampleRate))
+	if err == nil && len(taps) > 0 {
+		b := g.bus(pl, f.SampleRate, f.NumChannels, false)
+		b.readers = append(b.readers, taps...)
+	}
+	return g, outputs, err
+}
+
+// clampRate is the nearest rate that recordings may have.
+func clampRate(hz int) int { return min(max(hz, callmodel.MinSampleRateHz), callmodel.MaxSampleRateHz) }
+
+type busGroup []*bus
+
+// bus is the one of that form, a new one if there is none yet.
+func (g *busGroup) bus(pl *plan, rate, channels int, mono bool) *bus {
+	for _, b := range *g {
+		if b.rate == rate && b.channels == channels && b.mono == mono {
+			return b
+		}
+	}
+	b := &bus{rate: rate, legRate: rate, channels: channels, mono: mono}
+	b.skip, b.total = pl.start(rate), pl.end(rate)
+	if in := pl.mixRate(rate); mono && in > 0 {
+		b.legRate = in
+	}
+	*g = append(*g, b)
+	return b
 }
 
 // mixRate is the rate at which the legs can be mixed before the mix is
@@ -350,10 +353,10 @@ func (b *bus) advance(ctx context.Context, until int64) error {
 		return nil
 	}
 	blk.samples = samples[int(skipped)*b.channels:]
-	blk.readers.Store(int32(len(b.outputs)))
-	for _, out := range b.outputs {
+	blk.readers.Store(int32(len(b.readers)))
+	for _, r := range b.readers {
 		select {
-		case out.blocks <- blk:
+		case r.blocks <- blk:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

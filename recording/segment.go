@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 
@@ -26,7 +25,9 @@ type segment struct {
 	there  bool  // the file exists
 	frames int64 // that it has; 0 if it can't be read
 	format goaudio.Format
-	drifts bool // its clock is not the call's: it is resampled to the length that it should have
+	bytes  int64  // of its file that were read
+	sum    string // hex SHA-256 of them; "" if nothing was read
+	drifts bool   // its clock is not the call's: it is resampled to the length that it should have
 
 	file     *legFile // nil unless it is open
 	src      audio.Source
@@ -69,7 +70,7 @@ func (s *segment) plan() error {
 
 // open opens the file and its decoder. Without an error and without a src the
 // defects say why.
-func (s *segment) open(h hash.Hash) ([]callmodel.Defect, error) {
+func (s *segment) open(h *sums) ([]callmodel.Defect, error) {
 	rc, err := s.p.legs.OpenLeg(s.ctx, s.spec.URI)
 	if errors.Is(err, fs.ErrNotExist) {
 		return []callmodel.Defect{{Code: callmodel.DefectLegMissing, Detail: "no file " + s.spec.URI}}, nil

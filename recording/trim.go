@@ -48,7 +48,7 @@ func (p *Processor) trim(ctx context.Context, pl *plan) error {
 		return nil
 	}
 	scan.timing()
-	rate := min(max(scan.rate, callmodel.MinSampleRateHz), callmodel.MaxSampleRateHz)
+	rate := clampRate(scan.rate)
 	b := &bus{rate: rate, legRate: rate, channels: len(scan.legs), total: scan.frames(rate)}
 	if _, err := p.wire(scan, []*bus{b}); err != nil {
 		return err

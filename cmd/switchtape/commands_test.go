@@ -132,7 +132,7 @@ func TestRecord(t *testing.T) {
 	assert.EqualValues(t, samplecall.AgentFrames, info.Frames)
 	entries, err := os.ReadDir(filepath.Dir(out))
 	require.NoError(t, err)
-	assert.Len(t, entries, 2, "no temporary file is left")
+	assert.Len(t, entries, 4, "two recordings, a manifest each, and no temporary file")
 }
 
 func TestRecordBadInput(t *testing.T) {

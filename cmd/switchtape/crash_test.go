@@ -114,13 +114,15 @@ func checkAftermath(t *testing.T, db *calldb.DB, dir string) {
 	stats.OldestQueued = 0
 	assert.Equal(t, callmodel.QueueStats{Done: waiting}, stats)
 
-	objects := map[string][]byte{}
+	objects, manifests := map[string][]byte{}, 0
 	require.NoError(t, filepath.WalkDir(filepath.Join(dir, "recordings"), func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil || d.IsDir():
 			return err
 		case strings.HasSuffix(path, ".wav"):
 			objects[path] = readFile(t, path)
+		case strings.HasSuffix(path, ".manifest.json"):
+			manifests++
 		case strings.HasSuffix(path, ".attrs"), d.Name() == ".lock":
 		default:
 			t.Errorf("%s was left behind", path)
@@ -128,6 +130,7 @@ func checkAftermath(t *testing.T, db *calldb.DB, dir string) {
 		return nil
 	}))
 	assert.Len(t, objects, waiting)
+	assert.Equal(t, waiting, manifests)
 	var first []byte
 	for path, data := range objects {
 		if first == nil {

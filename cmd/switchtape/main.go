@@ -10,13 +10,14 @@ import (
 
 // commands is the grammar of the command line.
 type commands struct {
-	Demo    demoCommand    `cmd:"" help:"Route and record one call made of real speech, with every part running for real."`
-	Serve   serveCommand   `cmd:"" help:"Run API and worker in one process, with everything in one directory."`
-	Record  recordCommand  `cmd:"" help:"Make a recording of legs, once, without any service."`
-	Probe   probeCommand   `cmd:"" help:"Say what a leg is, and what is wrong with it."`
-	Route   routeCommand   `cmd:"" help:"Decide where a call goes, and say why."`
-	Migrate migrateCommand `cmd:"" help:"Bring a database's schema up to date, or back."`
-	Jobs    jobsCommand    `cmd:"" help:"Look after the recording jobs of a ledger."`
+	Demo            demoCommand            `cmd:"" help:"Route and record one call made of real speech, with every part running for real."`
+	Serve           serveCommand           `cmd:"" help:"Run API and worker in one process, with everything in one directory."`
+	Record          recordCommand          `cmd:"" help:"Make a recording of legs, once, without any service."`
+	VerifyRecording verifyRecordingCommand `cmd:"" help:"Hold a recording's files against its manifest."`
+	Probe           probeCommand           `cmd:"" help:"Say what a leg is, and what is wrong with it."`
+	Route           routeCommand           `cmd:"" help:"Decide where a call goes, and say why."`
+	Migrate         migrateCommand         `cmd:"" help:"Bring a database's schema up to date, or back."`
+	Jobs            jobsCommand            `cmd:"" help:"Look after the recording jobs of a ledger."`
 }
 
 const description = "Routes calls and records them."

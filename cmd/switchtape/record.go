@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -31,7 +30,8 @@ type recordCommand struct {
 	Span    time.Duration `help:"Length of the call. Default: until the end of the longest leg." placeholder:"DURATION"`
 	Redact  []string      `help:"A range of the call to replace by silence in the recording, like 1m10s-1m25s." placeholder:"FROM-TO" sep:"none"`
 	Out     string        `help:"File or bucket URL to write the recording to." required:"" placeholder:"FILE|URL"`
-	JSON    bool          `help:"Print the result as JSON." name:"json"`
+	recordExtras
+	JSON bool `help:"Print the result as JSON." name:"json"`
 }
 
 func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
@@ -41,7 +41,7 @@ func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 	}
 	sources := &legSources{at: files}
 	defer sources.close()
-	out, err := openTarget(ctx, c.Out)
+	out, err := openTarget(ctx, c.Out, c.alsoFiles())
 	if err != nil {
 		return err
 	}
@@ -87,6 +87,9 @@ func (c *recordCommand) spec() (callmodel.RecordingSpec, map[string]string, erro
 			Codec: c.codec(), Layout: callmodel.Layout(c.Layout), SampleRateHz: c.Rate, BitrateBps: bitrate,
 		}},
 	}
+	if err := c.addTo(&spec); err != nil {
+		return spec, nil, err
+	}
 	for _, arg := range c.Redact {
 		r, err := parseRedaction(arg)
 		if err != nil {
@@ -100,7 +103,7 @@ func (c *recordCommand) spec() (callmodel.RecordingSpec, map[string]string, erro
 		if err != nil {
 			return spec, nil, err
 		}
-		uri := fmt.Sprintf("leg-file-%04d", len(files)) // a stand-in: people may name any path here
+		uri := standIn(where, files)
 		files[uri] = where
 		seg := callmodel.SegmentSpec{URI: uri, Offset: callmodel.Millis(offset)}
 		i := len(spec.Legs) - 1
@@ -121,12 +124,39 @@ func (c *recordCommand) codec() callmodel.Codec {
 	if c.Codec != "" {
 		return callmodel.Codec(c.Codec)
 	}
+	return codecOf(c.Out)
+}
+
+// codecOf is the codec that a file's name stands for, MP3 if it stands for none.
+func codecOf(file string) callmodel.Codec {
 	for _, known := range callmodel.Codecs() {
-		if strings.HasSuffix(strings.ToLower(c.Out), "."+known.Ext()) {
+		if known.Audio() && strings.HasSuffix(strings.ToLower(file), "."+known.Ext()) {
 			return known
 		}
 	}
 	return callmodel.CodecMP3
+}
+
+// standIn is a valid URI for a path or URL that people gave, which may be any:
+// its last part, as far as a URI may hold it, and a number if it is taken.
+func standIn(where string, taken map[string]string) string {
+	where, _, _ = strings.Cut(filepath.ToSlash(where), "?")
+	name := strings.Map(func(r rune) rune {
+		if callmodel.BadURI(string(r)) != "" && r != '.' {
+			return '_'
+		}
+		return r
+	}, path.Base(where))
+	if callmodel.BadURI(name) != "" {
+		name = "leg"
+	}
+	uri := name
+	for i := 2; ; i++ {
+		if _, used := taken[uri]; !used {
+			return uri
+		}
+		uri = strconv.Itoa(i) + "-" + name
+	}
 }
 
 // name puts the names that people gave in the place of the stand-ins.
@@ -134,9 +164,12 @@ func (c *recordCommand) name(r *callmodel.RecordingResult, files map[string]stri
 	for i := range r.Outputs {
 		r.Outputs[i].Key = "" // the URL says it all
 	}
+	if r.Manifest != nil {
+		r.Manifest.Key = ""
+	}
 	for uri, where := range files {
 		for i := range r.Defects {
-			r.Defects[i].Detail = strings.ReplaceAll(r.Defects[i].Detail, uri, where)
+			r.Defects[i].Detail = strings.ReplaceAll(r.Defects[i].Detail, "no file "+uri, "no file "+where)
 		}
 	}
 }
@@ -240,87 +273,6 @@ func splitBucketURL(u *url.URL) (bucket, key string) {
 	return b.String(), strings.TrimPrefix(u.Path, "/")
 }
 
-// target is where the one output of the command goes.
-type target interface {
-	recording.Objects
-	io.Closer
-}
-
-func openTarget(ctx context.Context, out string) (target, error) {
-	if !strings.Contains(out, "://") {
-		return fileTarget{out}, nil
-	}
-	u, err := url.Parse(out)
-	if err != nil {
-		return nil, cli.Usagef("--out %s: %w", out, err)
-	}
-	if u.Scheme == "file" {
-		return fileTarget{filepath.FromSlash(u.Path)}, nil
-	}
-	bucket, key := splitBucketURL(u)
-	if key == "" {
-		return nil, cli.Usagef("--out %s: give the object's key behind the bucket's name", out)
-	}
-	s, err := storage.Open(ctx, bucket, nil)
-	if err != nil {
-		return nil, err
-	}
-	return bucketTarget{s, key}, nil
-}
-
-type bucketTarget struct {
-	*storage.Store
-
-	key string
-}
-
-func (b bucketTarget) Put(ctx context.Context, _ callmodel.ObjectKey, m callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
-	return b.PutNamed(ctx, b.key, m, write)
-}
-
-// fileTarget writes a file that appears whole or not at all. One that is there
-// already stays until the new one is complete.
-type fileTarget struct{ path string }
-
-func (f fileTarget) Close() error { return nil }
-
-func (f fileTarget) Put(_ context.Context, k callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error) (_ callmodel.ObjectInfo, err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(f.path), ".switchtape-*")
-	if err != nil {
-		return callmodel.ObjectInfo{}, fmt.Errorf("the recording can't be written: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, tmp.Close(), os.Remove(tmp.Name()))
-		}
-	}()
-	h := sha256.New()
-	if err := write(io.MultiWriter(tmp, h)); err != nil {
-		return callmodel.ObjectInfo{}, err
-	}
-	info, err := tmp.Stat()
-	if err != nil {
-		return callmodel.ObjectInfo{}, err
-	}
-	const readable = 0o644
-	if err := errors.Join(tmp.Sync(), tmp.Chmod(readable)); err != nil {
-		return callmodel.ObjectInfo{}, fmt.Errorf("the recording can't be written: %w", err)
-	}
-	if err := os.Rename(tmp.Name(), f.path); err != nil {
-		return callmodel.ObjectInfo{}, fmt.Errorf("the recording can't be written: %w", err)
-	}
-	if err := tmp.Close(); err != nil {
-		return callmodel.ObjectInfo{}, err
-	}
-	abs, err := filepath.Abs(f.path)
-	if err != nil {
-		return callmodel.ObjectInfo{}, err
-	}
-	return callmodel.ObjectInfo{
-		Key: k, URL: (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs)}).String(), Bytes: info.Size(), SHA256: hex.EncodeToString(h.Sum(nil)),
-	}, nil
-}
-
 // printResult tells people what a recording came to.
 func printResult(s cli.Streams, r *callmodel.RecordingResult) {
 	s.Printf("%s", r.Status)
@@ -332,7 +284,19 @@ func printResult(s cli.Streams, r *callmodel.RecordingResult) {
 		s.Printf("  leg         %s: %d frames at %d Hz, from %s\n", l.Name, l.Frames, l.Rate, l.OffsetMS)
 	}
 	for _, o := range r.Outputs {
-		s.Printf("  recording   %s\n              %s, %s, %d Hz, %d bytes, sha256 %s\n", o.URL, o.Codec, o.Layout, o.Rate, o.Bytes, o.SHA256)
+		kind := "recording"
+		if !o.Codec.Audio() {
+			kind = "derived"
+		}
+		s.Printf("  %-11s %s\n              %s, %s, %d Hz, %d bytes, sha256 %s\n", kind, o.URL, o.Codec, o.Layout, o.Rate, o.Bytes, o.SHA256)
+	}
+	if r.Manifest != nil {
+		s.Printf("  manifest    %s\n", r.Manifest.URL)
+	}
+	if r.Analysis != nil {
+		for _, l := range r.Analysis.Legs {
+			s.Printf("  talk        %s: %.1f s of %.1f, %.1f LUFS\n", l.Name, float64(l.TalkMS)/1e3, float64(r.Analysis.DurationMS)/1e3, l.LoudnessLUFS)
+		}
 	}
 	for _, d := range r.Defects {
 		s.Printf("  defect      %s %s %s\n", d.Code, d.Leg, d.Detail)

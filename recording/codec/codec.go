@@ -40,8 +40,15 @@ type Options struct {
 	// BitrateBps is the target in bits per second over all channels, for lossy
 	// codecs. 0 means the codec's default for the format.
 	BitrateBps int
-	// BitDepth is bits per sample for PCM formats. 0 means 16.
+	// BitDepth is bits per sample for PCM formats, or of a value of peaks. 0
+	// means 16.
 	BitDepth int
+	// SamplesPerPixel is how many frames a pair of peaks stands for. 0 means
+	// the format's default. Formats of audio ignore it.
+	SamplesPerPixel int
+	// ChannelNames says whose channels they are, for formats that tell: the
+	// legs' names. Nil: nothing is known.
+	ChannelNames []string
 	// Tags is metadata to embed, for formats that can (ID3v2, Vorbis comments).
 	// The encoder writes the pairs in the order given. Nil embeds nothing.
 	Tags []Tag

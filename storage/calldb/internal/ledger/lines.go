@@ -50,9 +50,7 @@ func (f Finished) Outcome() (Outcome, error) {
 	rec := callmodel.CallRecording{
 		RecordingID: f.ID, JobID: f.Job, Status: r.Status, Reason: Text(r.Reason, MaxText),
 		Outputs: r.Outputs, DurationMS: r.DurationMS, Defects: r.Defects, FinishedAt: f.At,
-	}
-	if len(r.Outputs) > 0 {
-		rec.URL = r.Outputs[0].URL
+		URL: r.URL(), Analysis: r.Analysis, Manifest: r.Manifest,
 	}
 	kind, action := RecordingCompleted, callmodel.AuditJobCompleted
 	switch r.Status {

@@ -1,0 +1,130 @@
+package recording
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/analysis"
+	"github.com/switchtape/switchtape/recording/manifest"
+)
+
+// putManifest writes the object that says how the recording was made.
+func (p *Processor) putManifest(ctx context.Context, pl *plan, r *callmodel.RecordingResult) error {
+	if pl.spec.NoManifest || len(r.Outputs) == 0 {
+		return nil
+	}
+	files := make([][]manifest.File, len(pl.legs))
+	for i, l := range pl.legs {
+		for _, s := range l.segments {
+			files[i] = append(files[i], s.evidence())
+		}
+	}
+	m, err := manifest.New(pl.spec, r, files)
+	if err != nil {
+		return err
+	}
+	meta := callmodel.ObjectMeta{ContentType: "application/json", Metadata: map[string]string{
+		"tenant_id": string(pl.spec.TenantID), "call_id": string(pl.spec.CallID),
+		"recording_id": string(pl.spec.RecordingID), "encoder": manifest.Version,
+	}}
+	written := false
+	info, err := p.objects.Put(ctx, pl.spec.ManifestKey(), meta, func(w io.Writer) error {
+		written = true
+		return m.Write(w)
+	})
+	if err == nil && !written && !info.Existed {
+		err = errors.New("the store took nothing")
+	}
+	if err != nil {
+		return fmt.Errorf("recording: write the manifest: %w", err)
+	}
+	r.Manifest = &callmodel.ManifestResult{URL: info.URL, Bytes: info.Bytes, SHA256: info.SHA256}
+	if info.Key != (callmodel.ObjectKey{}) {
+		r.Manifest.Key = info.Key.String()
+	}
+	return nil
+}
+
+// evidence is what was read of the segment.
+func (s *segment) evidence() manifest.File {
+	return manifest.File{
+		URI: s.spec.URI, OffsetMS: s.spec.Offset, Bytes: s.bytes, SHA256: s.sum,
+		Frames: s.frames, Rate: s.format.SampleRate, Channels: s.format.NumChannels,
+	}
+}
+
+// essence is what a result tells of an analysis.
+func essence(r *analysis.Report) *callmodel.AnalysisResult {
+	c := &r.Conversation
+	out := &callmodel.AnalysisResult{
+		DurationMS: r.DurationMS, SilenceMS: c.SilenceMS, OverlapMS: c.OverlapMS,
+		LoudnessLUFS: r.Programme.IntegratedLUFS, Legs: make([]callmodel.LegAnalysis, len(r.Legs)),
+	}
+	for i := range r.Legs {
+		leg, talk := &r.Legs[i], &c.Parties[i]
+		out.Legs[i] = callmodel.LegAnalysis{
+			Name: leg.Leg, TalkMS: talk.TalkMS, TalkRatio: talk.TalkRatio, SilenceMS: talk.SilenceMS,
+			OverlapMS: talk.OverlapMS, Turns: talk.Turns,
+			LongestMonologueMS: talk.LongestMonologue.EndMS - talk.LongestMonologue.StartMS,
+			LoudnessLUFS:       leg.Loudness.IntegratedLUFS, RMSDBFS: leg.Levels.RMSDBFS, PeakDBFS: leg.Levels.PeakDBFS,
+			TruePeakDBTP: leg.Levels.TruePeakDBTP, ClippedSamples: leg.Levels.ClippedSamples,
+		}
+	}
+	for i := range r.Alignment {
+		a := &r.Alignment[i]
+		out.Alignment = append(out.Alignment, callmodel.AlignmentResult{
+			Legs: a.Legs, Detected: a.Detected, DisagreementMS: a.DisagreementMS,
+			BothWays: a.Heard[0].Detected && a.Heard[1].Detected, Confidence: a.Confidence,
+		})
+	}
+	return out
+}
+
+// maxDisagreementMS is how far apart the offsets of two legs may be from what
+// their traces say: a trace's own path may be longer one way than the other.
+const maxDisagreementMS = 20
+
+// suspicions are the defects that an analysis shows.
+func suspicions(r *analysis.Report) []callmodel.Defect {
+	var list []callmodel.Defect
+	for _, s := range r.Conversation.Suspicions {
+		d := callmodel.Defect{
+			Code: callmodel.DefectOneWayAudio, Leg: s.Leg,
+			Detail: fmt.Sprintf("no talk, while others talk for %.1f s", float64(s.OthersTalkMS)/1e3),
+		}
+		if s.Code == analysis.AudioLost {
+			d.Code = callmodel.DefectAudioLost
+			d.Detail = fmt.Sprintf("its signal stops at %.1f s, others talk on for %.1f s", float64(s.SinceMS)/1e3, float64(s.OthersTalkMS)/1e3)
+		}
+		if s.DigitalSilence {
+			d.Detail += "; it is digital silence"
+		}
+		list = append(list, d)
+	}
+	for i := range r.Alignment {
+		if d, wrong := misaligned(&r.Alignment[i]); wrong {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// misaligned tells whether the traces contradict the offsets. Each leg heard in
+// the other shows how far they are apart; one of them alone only if it is heard
+// before it talks.
+func misaligned(a *analysis.Alignment) (callmodel.Defect, bool) {
+	both := a.Heard[0].Detected && a.Heard[1].Detected
+	early := a.Detected && !both && (a.Heard[0].LagFrames < 0 || a.Heard[1].LagFrames < 0)
+	if !both && !early || math.Abs(a.DisagreementMS) < maxDisagreementMS {
+		return callmodel.Defect{}, false
+	}
+	return callmodel.Defect{
+		Code: callmodel.DefectMisaligned, Leg: a.Legs[1],
+		Detail: fmt.Sprintf("by its traces in leg %s, and that leg's in it, it is %+.1f ms from where its offset puts it (confidence %.2f)",
+			a.Legs[0], a.DisagreementMS, a.Confidence),
+	}, true
+}

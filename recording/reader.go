@@ -1,0 +1,116 @@
+package recording
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	goaudio "github.com/go-audio/audio"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/analysis"
+)
+
+// block is a stretch of a bus that its readers take at the same time.
+type block struct {
+	room    []float32
+	samples []float32 // of room: what the readers get
+	readers atomic.Int32
+	free    chan *block
+}
+
+func (b *block) release() {
+	if b.readers.Add(-1) == 0 {
+		b.free <- b // has room for every block of its bus
+	}
+}
+
+// blocksPerBus is how far a reader may be behind the others.
+const blocksPerBus = 4
+
+// reader takes the blocks of a bus, in a goroutine of its own.
+type reader struct {
+	blocks chan *block   // closed when all have been sent
+	done   chan struct{} // closed when the goroutine has ended
+	run    func(context.Context) error
+}
+
+func newReader() *reader {
+	return &reader{blocks: make(chan *block, blocksPerBus), done: make(chan struct{})}
+}
+
+// start runs the reader. Its failure is the cause that the recording ends for.
+func (r *reader) start(ctx context.Context, cancel context.CancelCauseFunc) {
+	go func() {
+		defer close(r.done)
+		if err := r.run(ctx); err != nil {
+			cancel(err)
+			return
+		}
+		r.drain(ctx)
+	}()
+}
+
+// feed gives the blocks to sink as they come, and finishes it.
+func (r *reader) feed(ctx context.Context, sink analysis.Tap) error {
+	for {
+		select {
+		case b, more := <-r.blocks:
+			if !more {
+				return sink.Finish()
+			}
+			err := sink.WriteFrames(b.samples)
+			b.release()
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// drain lets go of the blocks that a store didn't want, which had the object
+// already.
+func (r *reader) drain(ctx context.Context) {
+	for {
+		select {
+		case b, more := <-r.blocks:
+			if !more {
+				return
+			}
+			b.release()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// NewTap makes a tap for a recording: it gets what outputs get, redacted and
+// trimmed like them, each leg on its own channel in the spec's order, at the
+// highest rate among the legs. frames is how many there will be. A nil tap is
+// none. An error of it, or of the tap, ends the recording's attempt.
+type NewTap func(spec *callmodel.RecordingSpec, f *goaudio.Format, frames int64) (analysis.Tap, error)
+
+// newTaps makes the readers of the taps that the program adds.
+func (p *Processor) newTaps(pl *plan, f *goaudio.Format, frames int64) ([]*reader, error) {
+	var readers []*reader
+	for _, n := range p.taps {
+		t, err := n(pl.spec, f, frames)
+		if err != nil {
+			return nil, fmt.Errorf("recording: make a tap: %w", err)
+		}
+		if t == nil {
+			continue
+		}
+		r := newReader()
+		r.run = func(ctx context.Context) error {
+			if err := r.feed(ctx, t); err != nil {
+				return fmt.Errorf("recording: a tap failed: %w", err)
+			}
+			return nil
+		}
+		readers = append(readers, r)
+	}
+	return readers, nil
+}
