@@ -23,10 +23,14 @@ type segment struct {
 	leg  *leg
 	spec *callmodel.SegmentSpec
 
-	there  bool  // the file exists
-	frames int64 // that it has; 0 if it can't be read
-	format goaudio.Format
-	drifts bool // its clock is not the call's: it is resampled to the length that it should have
+	there  bool           // the file exists
+	frames int64          // that it has; 0 if it can't be read
+	held   goaudio.Format // of the file, by its header
+	format goaudio.Format // of the frames: at their true rate
+	// wrongRate: the rate is suspected to be wrong, and was left; rateKnown: it was
+	// given, or corrected.
+	wrongRate, rateKnown bool
+	lost                 int64 // of the frames, that could not be read after all
 
 	file     *legFile // nil unless it is open
 	src      audio.Source
@@ -50,7 +54,11 @@ func (s *segment) plan() error {
 		s.close()
 		return nil
 	}
-	s.format = *s.src.Format()
+	s.held = *s.src.Format()
+	s.format = s.held
+	if hz := s.spec.SampleRateHz; hz != 0 {
+		s.format.SampleRate, s.rateKnown = hz, true
+	}
 	n, keepOpen := audio.FramesOf(s.src)
 	if !keepOpen {
 		if n, err = s.count(); err != nil {
@@ -192,7 +200,7 @@ func (s *segment) reopen() error {
 	if _, err := s.open(s.leg.newHash(false)); err != nil {
 		return err
 	}
-	if s.src == nil || *s.src.Format() != s.format {
+	if s.src == nil || *s.src.Format() != s.held {
 		s.close()
 		return s.failure("read", errors.New("it has changed since the recording was planned"))
 	}
@@ -226,6 +234,7 @@ func (s *segment) finish() error {
 		})
 	}
 	if short := s.frames - s.read - extra; short > 0 {
+		s.lost = short
 		s.leg.defect(s, callmodel.Defect{
 			Code: callmodel.DefectTruncated, Count: short, Detail: "the file has fewer frames than it had at first",
 		})
