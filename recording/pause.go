@@ -78,7 +78,7 @@ func (pl *plan) runs(rate int) []run {
 		case i+1 < len(pl.pieces):
 			r.to = min(r.from+at.Frames(rate)-done, pl.pieces[i+1].from.Frames(rate))
 		case w.to < pl.length:
-			r.to = min(w.to.Frames(rate), total)
+			r.to = min(r.from+at.Frames(rate)-done, total)
 		}
 		r.from = max(min(r.from, r.to-1), 0) // at least a frame, where rounding would leave none
 		out[i] = r
