@@ -22,6 +22,7 @@ type leg struct {
 	levelDB  float64 // the gain of levelling
 	meter    *analysis.LoudnessMeter
 	dropouts []callmodel.LegGap
+	last     *segment // in time, of those with audio
 
 	// chained: the segments follow one another in time in the spec's order, so
 	// that the hash of all of them can be made while they are read. Otherwise
@@ -130,11 +131,13 @@ func (s *segment) hashOnly(h hash.Hash) error {
 	if err != nil {
 		return s.failure("open", err)
 	}
-	s.file = newLegFile(rc, h)
+	s.file = s.newFile(rc, h)
 	defer s.close()
-	if _, err := s.file.drain(make([]byte, 32<<10)); err != nil {
+	grown, err := s.file.drain(make([]byte, 32<<10))
+	if err != nil {
 		return s.failure("read", err)
 	}
+	s.grown = s.grown || s.planned && grown
 	s.finished = true
 	s.leg.hashed(s)
 	return nil

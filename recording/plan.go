@@ -130,7 +130,8 @@ func (pl *plan) timing() {
 	pl.rate = pl.highestRate()
 }
 
-// order finds out whether the leg's segments follow one another.
+// order finds out whether the leg's segments follow one another, and which is
+// the last.
 func (pl *plan) order(l *leg) {
 	l.chained = true
 	var end callmodel.Millis
@@ -141,6 +142,9 @@ func (pl *plan) order(l *leg) {
 		at := pl.offset(s)
 		if at < end {
 			l.chained = false
+		}
+		if l.last == nil || at >= pl.offset(l.last) {
+			l.last = s
 		}
 		end = at + s.duration()
 	}

@@ -33,8 +33,9 @@ type Options struct {
 
 // ProcessOptions are about one recording. The zero value works.
 type ProcessOptions struct {
-	// AcceptMissing makes the recording although legs are missing or empty:
-	// they are silence. Without it such a leg is a [*LegsNotReadyError].
+	// AcceptMissing makes the recording although legs are missing or empty, which
+	// are silence then, or still being written, of which what was there at first is
+	// recorded. Without it such a leg is a [*LegsNotReadyError].
 	AcceptMissing bool
 	// Progress is told of this recording, besides Options.Progress.
 	Progress Progress
@@ -95,7 +96,8 @@ func (p *Processor) Check(spec callmodel.RecordingSpec) error {
 // completed, completed_degraded, absent and quarantined. The errors are:
 //
 //   - [callmodel.FieldErrors], as a [callmodel.PermanentError]: the spec can't be done;
-//   - [*LegsNotReadyError]: legs are missing or empty and AcceptMissing isn't set;
+//   - [*LegsNotReadyError]: legs are missing or empty, or have grown while they
+//     were read, and AcceptMissing isn't set: no object was put;
 //   - ctx's error, and those of legs and objects: the attempt failed and may be
 //     repeated. Objects that were finished before stay; they are met again by
 //     their keys.

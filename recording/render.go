@@ -64,7 +64,11 @@ func (p *Processor) render(
 			go out.run(ctx)
 		}
 	}
-	if err := p.pump(ctx, buses, o); err != nil {
+	err = p.pump(ctx, buses, o)
+	if err == nil {
+		err = pl.settle(o.AcceptMissing)
+	}
+	if err != nil {
 		cancel(err)
 	} else {
 		for _, out := range outputs {

@@ -32,7 +32,12 @@ type segment struct {
 	wrongRate, rateKnown bool
 	lost                 int64 // of the frames, that could not be read after all
 
+	planned bool  // what it was at first is known
+	size    int64 // of the file then, in bytes; codec.SizeUnknown
+	grown   bool  // it has become longer since
+
 	file     *legFile // nil unless it is open
+	tail     *legFile // the file, read to its end, if it may still grow
 	src      audio.Source
 	read     int64
 	finished bool // read to its end, or hashed, and closed
@@ -66,6 +71,7 @@ func (s *segment) plan() error {
 		}
 	}
 	s.frames = n
+	s.planned, s.size = true, s.file.size
 	if n == 0 {
 		s.leg.defect(s, callmodel.Defect{Code: callmodel.DefectLegEmpty, Detail: "the file holds no audio"})
 	}
@@ -86,7 +92,7 @@ func (s *segment) open(h hash.Hash) ([]callmodel.Defect, error) {
 		return nil, s.failure("open", err)
 	}
 	s.there = true
-	s.file = newLegFile(rc, h)
+	s.file = s.newFile(rc, h)
 	src, defects, err := s.p.codecs.Decode(s.file.reader(), codec.Hint{Size: s.file.size, Raw: s.spec.Raw})
 	if err == nil {
 		s.src = src
@@ -145,6 +151,10 @@ func (s *segment) close() {
 	if s.file != nil {
 		_ = s.file.rc.Close() // it was only read
 		s.file, s.src = nil, nil
+	}
+	if s.tail != nil {
+		_ = s.tail.rc.Close()
+		s.tail = nil
 	}
 }
 
@@ -207,6 +217,16 @@ func (s *segment) reopen() error {
 	return nil
 }
 
+// letGo closes the file that was read, unless it is the leg's last, which may
+// still be written to.
+func (s *segment) letGo() {
+	if s != s.leg.last {
+		s.close()
+		return
+	}
+	s.tail, s.file, s.src = s.file, nil, nil
+}
+
 // finish takes the defects that the segment's decoder knows at its end, reads
 // the file's rest for its hash, and closes it.
 func (s *segment) finish() error {
@@ -214,7 +234,7 @@ func (s *segment) finish() error {
 		return nil
 	}
 	s.finished = true
-	defer s.close()
+	defer s.letGo()
 	extra, err := s.probe()
 	if err != nil {
 		return err
@@ -226,13 +246,8 @@ func (s *segment) finish() error {
 	if err != nil {
 		return s.failure("read", err)
 	}
+	s.grown = s.grown || grown || s.read+extra > s.frames
 	s.leg.hashed(s)
-	if grown {
-		s.leg.defect(s, callmodel.Defect{
-			Code:   callmodel.DefectLegGrowing,
-			Detail: "the file grew while it was read; what it held at first was recorded",
-		})
-	}
 	if short := s.frames - s.read - extra; short > 0 {
 		s.lost = short
 		s.leg.defect(s, callmodel.Defect{
