@@ -14,8 +14,10 @@ const (
 	DefectUnsupportedCodec   DefectCode = "unsupported_codec"       // an encoding that can't be read, by format tag
 	DefectUnreadableLeg      DefectCode = "unreadable_leg"          // not an audio file
 	DefectWrongRateSuspected DefectCode = "wrong_rate_suspected"    // frames ÷ span is off by 2× or ½
+	DefectWrongRateCorrected DefectCode = "wrong_rate_corrected"    // the same, and the leg was read at the true rate
 	DefectDriftCorrected     DefectCode = "drift_corrected"         // the leg's clock ran 50 to 2,000 ppm off; resampled to its true length
 	DefectGapSuspected       DefectCode = "gap_suspected"           // shorter than the call by more than drift can explain
+	DefectDropoutSuspected   DefectCode = "dropout_suspected"       // sound breaks off within a file and comes back
 	DefectOffsetClamped      DefectCode = "offset_clamped"          // an offset before the start or past the end
 	DefectClipped            DefectCode = "clipped"                 // samples at full scale in the source, or clipped by the mix
 	DefectNonFinite          DefectCode = "non_finite"              // NaN or Inf samples, read as silence

@@ -126,11 +126,10 @@ type RecordingSpec struct {
 	// Span is the length of the timeline; every output is exactly this long.
 	// 0: until the end of the longest leg.
 	Span Millis `json:"span_ms,omitzero"`
-	// LegsSpanCall says that every leg was recorded until the span's end. One
-	// of a single segment that ends elsewhere then has a clock that drifts, if
-	// its length is off by 50 to 2,000 ppm, and is resampled to its true length;
-	// or, if it is shorter by more, audio is missing. Without it, or without
-	// Span, nothing is guessed: a leg is padded or cut at the span's end.
+	// LegsSpanCall says that every leg was recorded until the span's end. It is
+	// to a leg of a single segment what SegmentSpec.Span is to any: its clock and
+	// its completeness are judged by it. Without either nothing is guessed: a leg
+	// is padded or cut at the span's end.
 	LegsSpanCall bool `json:"legs_span_call,omitempty"`
 	// Legs are the parties, in channel order.
 	Legs    []LegSpec    `json:"legs"`
@@ -140,6 +139,20 @@ type RecordingSpec struct {
 	Redactions []Redaction `json:"redactions,omitempty"`
 	// Trim cuts silence off both ends of every output; nil for not.
 	Trim *TrimSpec `json:"trim,omitempty"`
+	// Pauses are ranges of the call that were not to be recorded, on all legs;
+	// where they meet a redaction, the pause wins.
+	Pauses []Pause `json:"pauses,omitempty"`
+	// PauseMode is PauseSilence or PauseCut; "" means silence.
+	PauseMode string `json:"pause_mode,omitempty"`
+	// LevelLUFS is the loudness to bring every leg to, MinLevelLUFS to
+	// MaxLevelLUFS, after its GainDB, by a gain that is constant over the call:
+	// the difference to the leg's own integrated loudness (EBU R128, gated). 0
+	// leaves levels as they are, and so it does those of legs without speech.
+	LevelLUFS float64 `json:"level_lufs,omitempty"`
+	// LevelMaxGainDB is the most that levelling may amplify, up to
+	// MaxLevelGainDB; 0 means DefaultLevelMaxGainDB. What it may attenuate isn't
+	// bounded.
+	LevelMaxGainDB float64 `json:"level_max_gain_db,omitempty"`
 	// NoManifest leaves out the object that says how the recording was made: its
 	// files' hashes, what was wrong with them and what was done about it.
 	NoManifest bool `json:"no_manifest,omitempty"`
@@ -182,6 +195,10 @@ type LegSpec struct {
 	// GainDB makes the leg louder or quieter, MinGainDB to MaxGainDB, before it
 	// is mixed or merged. 0 leaves its samples as they are.
 	GainDB float64 `json:"gain_db,omitempty"`
+	// CorrectRate has a segment whose file states half or double its true sample
+	// rate, by how long the segment lasted, read at the true one; else that is
+	// only suspected.
+	CorrectRate bool `json:"correct_rate,omitempty"`
 }
 
 // SegmentSpec is one file of a leg. Hold, transfer and pause make several
@@ -192,6 +209,14 @@ type SegmentSpec struct {
 	URI string `json:"uri"`
 	// Offset is where the file's first frame stands on the timeline.
 	Offset Millis `json:"offset_ms,omitzero"`
+	// Span is how long the segment lasted by the call's events, 0 if that isn't
+	// known. The segments of a leg that state it tell its clock: a leg that is off
+	// by 50 to 2,000 ppm is resampled, all of it; one that is off by more lacks
+	// audio, and where.
+	Span Millis `json:"span_ms,omitzero"`
+	// SampleRateHz is the true rate of a file whose header states another. 0: the
+	// file's, or Raw's.
+	SampleRateHz int `json:"sample_rate_hz,omitzero"`
 	// Raw describes a file without a header; nil for files that have one.
 	Raw *RawFormat `json:"raw,omitempty"`
 }
@@ -279,6 +304,8 @@ func (s *RecordingSpec) Validate() error {
 	if s.Trim != nil {
 		e.AddAll("trim", s.Trim.validate())
 	}
+	e = append(e, validatePauses(s.Pauses, s.PauseMode)...)
+	e = append(e, s.validateLevel()...)
 	return e.Err()
 }
 
@@ -330,6 +357,10 @@ func (s *SegmentSpec) validate() FieldErrors {
 	if why := BadURI(s.URI); why != "" {
 		e.Add("uri", "%q %s", clip(s.URI), why)
 	}
+	if s.Span < 0 || s.Span > MaxSpan {
+		e.Add("span_ms", "must be 0 (not known) to %d ms", int64(MaxSpan)/1e6)
+	}
+	checkRate(&e, "sample_rate_hz", s.SampleRateHz, true)
 	if r := s.Raw; r != nil {
 		if !slices.Contains([]string{"s16le", "mulaw", "alaw"}, r.Encoding) {
 			e.Add("raw.encoding", "%q is not one of s16le, mulaw, alaw", clip(r.Encoding))
@@ -487,6 +518,7 @@ const (
 const (
 	ReasonNoMedia  = "no_media"  // every leg is missing or empty
 	ReasonTooShort = "too_short" // the call lasted 0 s
+	ReasonPaused   = "paused"    // recording was paused throughout, and pauses are cut
 )
 
 // RecordingResult is what a recording job came to.
@@ -495,9 +527,14 @@ type RecordingResult struct {
 	Reason     string          `json:"reason,omitempty"` // why it is absent or quarantined
 	Defects    []Defect        `json:"defects"`
 	DurationMS int64           `json:"duration_ms"` // of the outputs, rounded
-	// TrimmedMS is how much was trimmed off the start: call time is time in an
-	// output plus this.
+	// TrimmedMS is how much was trimmed off the start. Call time is time in an
+	// output plus this, unless pauses were cut.
 	TrimmedMS Millis `json:"trimmed_ms,omitzero"`
+	// Timeline says which stretches of the call the outputs hold, in order, when
+	// the spec trims silence or cuts pauses; else an output's time is call time.
+	Timeline []TimelinePiece `json:"timeline,omitempty"`
+	// PausedMS is for how much of the call recording was paused, rounded.
+	PausedMS int64 `json:"paused_ms,omitempty"`
 	// RedactedMS is for how much of the outputs a leg or more was redacted, rounded.
 	RedactedMS int64          `json:"redacted_ms,omitempty"`
 	Legs       []LegResult    `json:"legs"`
@@ -540,6 +577,15 @@ type LegResult struct {
 	OffsetMS Millis `json:"offset_ms"`        // of the first segment
 	SHA256   string `json:"sha256,omitempty"` // hex, of the bytes of all segments in order; "" if nothing was read
 	Channel  int    `json:"channel"`          // 0-based channel in outputs that keep legs apart
+	// DriftPPM is how much faster than the call's clock the leg's ran, in
+	// millionths, to 0.1; 0 if it didn't or there is nothing to tell it by.
+	DriftPPM float64 `json:"drift_ppm,omitempty"`
+	// GainDB is what levelling amplified the leg by, beside the spec's gain_db.
+	GainDB float64 `json:"gain_db,omitempty"`
+	// Gaps are the stretches of the call of 1 ms or more that the leg has no audio
+	// of, in order, at most MaxGaps; GapsOmitted is how many there are besides.
+	Gaps        []LegGap `json:"gaps,omitempty"`
+	GapsOmitted int      `json:"gaps_omitted,omitempty"`
 }
 
 // OutputResult is one finished object.

@@ -46,17 +46,7 @@ func validateRedactions(redactions []Redaction, legs []LegSpec) FieldErrors {
 }
 
 func (r *Redaction) validate(legs []LegSpec) FieldErrors {
-	var e FieldErrors
-	inTime := func(path string, m Millis) {
-		if m < 0 || m > MaxSpan {
-			e.Add(path, "must be 0 to %d ms of call time", int64(MaxSpan)/1e6)
-		}
-	}
-	inTime("from_ms", r.From)
-	inTime("to_ms", r.To)
-	if r.To <= r.From {
-		e.Add("to_ms", "must be after from_ms: %v is not after %v", r.To, r.From)
-	}
+	e := validateRange(r.From, r.To)
 	if len(r.Legs) > MaxLegs {
 		e.Add("legs", "must be at most %d, are %d", MaxLegs, len(r.Legs))
 		return e

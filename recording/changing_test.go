@@ -53,8 +53,21 @@ func (c changingLegs) OpenLeg(ctx context.Context, uri string) (io.ReadCloser, e
 	return c.memLegs.OpenLeg(ctx, uri)
 }
 
-// A file that grows while it is read is recorded as it was at first; of one
-// that shrinks all that is left is.
+// requireGrowing checks that the recording isn't made, as the customer's leg is
+// still being written.
+func requireGrowing(t *testing.T, p *recording.Processor, spec callmodel.RecordingSpec, objects *memObjects) {
+	t.Helper()
+	_, err := p.Process(t.Context(), spec, nil)
+	var notReady *recording.LegsNotReadyError
+	require.ErrorAs(t, err, &notReady)
+	require.Equal(t, []string{"customer"}, notReady.Growing)
+	require.Empty(t, notReady.Legs)
+	require.ErrorContains(t, err, "still growing: the file of leg customer")
+	require.Empty(t, objects.data, "nothing is put")
+}
+
+// A file that grows while it is read is waited for or, if that is over, recorded
+// as it was at first; of one that shrinks all that is left is.
 func TestLegsThatChangeWhileTheyAreRead(t *testing.T) {
 	t.Parallel()
 	const frames = 20000
@@ -88,7 +101,11 @@ func TestLegsThatChangeWhileTheyAreRead(t *testing.T) {
 			spec.Legs[1].Segments[0].Offset = 0
 			spec.Span = callmodel.Millis(frames * time.Second / 8000)
 			objects := &memObjects{}
-			r, err := recording.NewProcessor(legs, objects, nil).Process(t.Context(), spec, nil)
+			p := recording.NewProcessor(legs, objects, nil)
+			if c.code == callmodel.DefectLegGrowing {
+				requireGrowing(t, p, spec, objects)
+			}
+			r, err := p.Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true})
 			require.NoError(t, err)
 			require.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
 			require.NotEmpty(t, r.Defects)
@@ -105,6 +122,117 @@ func TestLegsThatChangeWhileTheyAreRead(t *testing.T) {
 					want[i] = 0
 				}
 				require.Equal(t, want[i], got[2*i+1], "frame %d", i)
+			}
+		})
+	}
+}
+
+// growingLegs are legs of which one becomes longer each time it is opened, or
+// once it has been read.
+type growingLegs struct {
+	memLegs
+
+	uri   string
+	grown map[string][]byte // by name of the moment: "open" or "end"
+}
+
+func (g *growingLegs) OpenLeg(ctx context.Context, uri string) (io.ReadCloser, error) {
+	r, err := g.memLegs.OpenLeg(ctx, uri)
+	if uri != g.uri {
+		return r, err
+	}
+	if more := g.grown["open"]; more != nil {
+		g.memLegs[uri] = append(slices.Clone(g.memLegs[uri]), more...)
+	}
+	f, _ := r.(memFile)
+	return &growsAtEnd{memFile: f, more: g.grown["end"]}, err
+}
+
+// growsAtEnd is a file that goes on when its end has been met twice.
+type growsAtEnd struct {
+	memFile
+
+	more []byte
+	ends int
+}
+
+func (g *growsAtEnd) Read(p []byte) (int, error) {
+	n, err := g.memFile.Read(p)
+	if err == io.EOF { //nolint:errorlint // io.Reader's contract
+		if g.ends++; g.ends > 1 && len(g.more) > 0 {
+			return 1, nil
+		}
+	}
+	return n, err
+}
+
+// However and whenever a file grows, it is seen, and what it held at first is
+// recorded if that must do: with segments that are opened again, out of order,
+// with a header that has no sizes yet, and after all has been read.
+func TestGrowingLegs(t *testing.T) {
+	t.Parallel()
+	first := pcmFile(t, 8000, recordingtest.Noise(8000, 0.5, 1))
+	noSizes := slices.Clone(first)
+	copy(noSizes[4:8], []byte{0, 0, 0, 0})
+	copy(noSizes[40:44], []byte{0, 0, 0, 0})
+	more := make([]byte, 3000)
+	for name, c := range map[string]struct {
+		file     []byte
+		moment   string
+		segments []callmodel.SegmentSpec
+		defects  []callmodel.DefectCode
+	}{
+		"the second of two": {
+			first, "open",
+			[]callmodel.SegmentSpec{{URI: "other"}, {URI: "grows", Offset: ms(1000)}},
+			[]callmodel.DefectCode{callmodel.DefectLegGrowing},
+		},
+		"out of order": {
+			first, "open",
+			[]callmodel.SegmentSpec{{URI: "grows", Offset: ms(1000)}, {URI: "other"}},
+			[]callmodel.DefectCode{callmodel.DefectLegGrowing},
+		},
+		"a header without sizes": {
+			noSizes, "open",
+			[]callmodel.SegmentSpec{{URI: "other"}, {URI: "grows", Offset: ms(1000)}},
+			[]callmodel.DefectCode{callmodel.DefectHeaderRepaired, callmodel.DefectLegGrowing},
+		},
+		"after it was read": {
+			first, "end",
+			[]callmodel.SegmentSpec{{URI: "grows", Offset: ms(1000)}},
+			[]callmodel.DefectCode{callmodel.DefectLegGrowing},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := sampleSpec()
+			spec.Legs[1].Segments = c.segments
+			open := func() recording.LegOpener {
+				return &growingLegs{
+					memLegs: memLegs{
+						"agent.wav": pcmFile(t, 8000, recordingtest.Noise(32000, 0.5, 2)),
+						"other":     pcmFile(t, 8000, recordingtest.Noise(8000, 0.5, 3)),
+						"grows":     c.file,
+					},
+					uri: "grows", grown: map[string][]byte{c.moment: more},
+				}
+			}
+			objects := &memObjects{}
+			requireGrowing(t, recording.NewProcessor(open(), objects, nil), spec, objects)
+			r, err := recording.NewProcessor(open(), objects, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true})
+			require.NoError(t, err)
+			var codes []callmodel.DefectCode
+			for _, d := range r.Defects {
+				codes = append(codes, d.Code)
+			}
+			require.Equal(t, c.defects, codes, "%+v", r.Defects)
+			want, got := pcmSamples(first), pcmSamples(objects.data[r.Outputs[0].Key])
+			for i := range 32000 - 8000 {
+				x := 0
+				if i < 8000 {
+					x = want[i]
+				}
+				require.Equal(t, x, got[2*(8000+i)+1], "frame %d", i)
 			}
 		})
 	}

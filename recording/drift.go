@@ -2,13 +2,15 @@ package recording
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/audio"
 )
 
-// What a leg's length says about its clock, in millionths of the length that it
-// should have.
+// What a segment's length says about its leg's clock, in millionths of the
+// length that it should have.
 const (
 	minDriftPPM = 50   // less is left alone
 	maxDriftPPM = 2000 // no clock is worse; what is missing then was lost
@@ -17,37 +19,158 @@ const (
 	minDrift = callmodel.Millis(time.Millisecond)
 	// minGap is one RTP packet of telephony: the last may be missing of any leg.
 	minGap = callmodel.Millis(20 * time.Millisecond)
+	// eventJitter is how far the events that begin and end a segment may be off.
+	// A segment that disagrees by more with its leg's other segments, which have
+	// the same clock, says nothing about it.
+	eventJitter = callmodel.Millis(100 * time.Millisecond)
 )
 
-// framesLeft is how many frames at rate the call has from where the segment
-// begins. The span must be given.
-func (pl *plan) framesLeft(s *segment, rate int) int64 {
-	return pl.spec.Span.Frames(rate) - pl.offset(s).Frames(rate)
+// clock is how a leg's clock ran: what lasted call by the call's events is file
+// long by the files' own rates. Its segments are resampled by that ratio.
+type clock struct {
+	file, call callmodel.Millis
+	// at is where the only segment stands, so that its last frame is the one on
+	// which the call ends at every rate; else 0.
+	at     callmodel.Millis
+	single bool
 }
 
-// checkLength compares the leg's only segment, which was recorded until the
-// span's end, with the time that it had.
-func (pl *plan) checkLength(l *leg, s *segment) {
-	rest := pl.spec.Span - pl.offset(s)
-	if rest <= 0 {
+func (c *clock) ppm() float64 { return float64(c.file-c.call) / float64(c.call) * 1e6 }
+
+// frames is the ratio of the clock: that many frames of a file of rate in are
+// that many at rate out.
+func (c *clock) frames(in, out int) (inFrames, outFrames int64) {
+	if c.single {
+		return c.file.Frames(in), (c.at + c.call).Frames(out) - c.at.Frames(out)
+	}
+	const fine = 1 << 20 // frames, so that rounding them is less than 1 ppm
+	for k := 1; ; k *= 2 {
+		inFrames, outFrames = c.file.Frames(k*in), c.call.Frames(k*out)
+		if min(inFrames, outFrames) >= fine {
+			return inFrames, outFrames
+		}
+	}
+}
+
+// evidence is what one segment says about its leg's clock.
+type evidence struct {
+	seg       *segment
+	off, span callmodel.Millis // longer than it lasted by; how long it lasted
+}
+
+func (e evidence) ppm() float64 { return float64(e.off) / float64(e.span) * 1e6 }
+
+// checkLengths compares the leg's segments with the time that they had, finds
+// the leg's clock by those that agree, and suspects that audio is missing of
+// those that are too short for it.
+func (pl *plan) checkLengths(l *leg) {
+	var all []evidence
+	for _, s := range l.segments {
+		span := pl.lasted(s)
+		if s.frames == 0 || span <= 0 || s.wrongRate || s.spec.Span == 0 && !pl.spec.LegsSpanCall {
+			continue
+		}
+		e := evidence{seg: s, off: callmodel.MillisOfFrames(s.frames, s.format.SampleRate) - span, span: span}
+		if ppm := e.ppm(); ppm > maxDriftPPM || ppm < -maxDriftPPM {
+			pl.suspectGap(l, e, 0)
+			continue
+		}
+		all = append(all, e)
+	}
+	if len(all) == 0 {
 		return
 	}
-	off := callmodel.MillisOfFrames(s.frames, s.format.SampleRate) - rest
-	ppm := float64(off) / float64(rest) * 1e6
-	size := max(ppm, -ppm)
-	switch {
-	case size < minDriftPPM || max(off, -off) < minDrift:
-	case size <= maxDriftPPM:
-		s.drifts = true
-		l.defect(s, callmodel.Defect{
-			Code: callmodel.DefectDriftCorrected,
-			Detail: fmt.Sprintf("the leg's clock was %+.1f ppm off: its %d frames at %d Hz were resampled to %v",
-				ppm, s.frames, s.format.SampleRate, rest),
-		})
-	case -off >= minGap:
-		l.defect(s, callmodel.Defect{
-			Code:   callmodel.DefectGapSuspected,
-			Detail: fmt.Sprintf("the leg is %v shorter than the rest of the call (%+.0f ppm): audio may be missing, anywhere in it", -off, ppm),
-		})
+	usual := usualPPM(all)
+	c := &clock{single: len(l.segments) == 1}
+	agree := callmodel.Millis(0)
+	for _, e := range all {
+		if !e.agrees(usual) {
+			pl.suspectGap(l, e, usual)
+			continue
+		}
+		c.file, c.call = c.file+e.span+e.off, c.call+e.span
+		agree++
 	}
+	if off := c.file - c.call; max(off, -off) < minDrift*(agree+1)/2 {
+		return
+	}
+	ppm := c.ppm()
+	l.driftPPM = math.RoundToEven(ppm*10) / 10
+	if max(ppm, -ppm) < minDriftPPM {
+		return
+	}
+	if c.single {
+		c.at = pl.offset(l.segments[0])
+	}
+	l.clock = c
+	l.defects = append(l.defects, callmodel.Defect{
+		Code: callmodel.DefectDriftCorrected, Leg: l.spec.Name,
+		Detail: fmt.Sprintf("the leg's clock was %+.1f ppm off, by %d segments that are %v long and lasted %v: all of it was resampled",
+			ppm, agree, c.file, c.call),
+	})
+}
+
+// usualPPM is what most of the segments agree with; if that is a tie, what the
+// longest together do.
+func usualPPM(all []evidence) float64 {
+	var most int
+	var longest callmodel.Millis
+	usual := 0.0
+	for _, e := range all {
+		ppm := e.ppm()
+		agree, span := 0, callmodel.Millis(0)
+		for _, other := range all {
+			if other.agrees(ppm) {
+				agree++
+				span += other.span
+			}
+		}
+		if agree > most || agree == most && span > longest {
+			most, longest, usual = agree, span, ppm
+		}
+	}
+	return usual
+}
+
+// agrees reports whether a clock that is off by ppm explains the length of the
+// segment, but for the jitter of events.
+func (e evidence) agrees(ppm float64) bool {
+	rest := e.off - callmodel.Millis(ppm*float64(e.span)/1e6)
+	return max(rest, -rest) < eventJitter
+}
+
+// suspectGap adds the defect of a segment that is too short, by its leg's clock.
+func (pl *plan) suspectGap(l *leg, e evidence, usual float64) {
+	missing := callmodel.Millis(usual*float64(e.span)/1e6) - e.off
+	if missing < minGap {
+		return
+	}
+	at := pl.offset(e.seg)
+	l.defect(e.seg, callmodel.Defect{
+		Code: callmodel.DefectGapSuspected,
+		Detail: fmt.Sprintf("%v may be missing, anywhere from %v to %v of the call: the file is %v long and lasted %v (%+.0f ppm)",
+			missing, at, at+e.span, e.off+e.span, e.span, e.ppm()),
+	})
+}
+
+// length is how many frames of the timeline at rate the segment takes.
+func (s *segment) length(rate int) int64 {
+	in := s.format.SampleRate
+	if c := s.leg.clock; c != nil {
+		from, to := c.frames(in, rate)
+		return audio.StretchedFrames(s.frames, from, to)
+	}
+	return audio.ResampledFrames(s.frames, in, rate)
+}
+
+// duration is how long the segment is in the call.
+func (s *segment) duration() callmodel.Millis { return s.durationOf(s.frames) }
+
+// durationOf is how long that many of its frames are in the call.
+func (s *segment) durationOf(frames int64) callmodel.Millis {
+	d := callmodel.MillisOfFrames(frames, s.format.SampleRate)
+	if c := s.leg.clock; c != nil {
+		d = callmodel.Millis(math.Round(float64(d) * (float64(c.call) / float64(c.file))))
+	}
+	return d
 }

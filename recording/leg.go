@@ -9,6 +9,7 @@ import (
 	"io/fs"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/analysis"
 )
 
 // leg is one party while its recording is made.
@@ -16,6 +17,12 @@ type leg struct {
 	spec     *callmodel.LegSpec
 	segments []*segment
 	defects  []callmodel.Defect
+	clock    *clock  // nil unless the leg is resampled for its drift
+	driftPPM float64 // what is known of it
+	levelDB  float64 // the gain of levelling
+	meter    *analysis.LoudnessMeter
+	dropouts []callmodel.LegGap
+	last     *segment // in time, of those with audio
 
 	// chained: the segments follow one another in time in the spec's order, so
 	// that the hash of all of them can be made while they are read. Otherwise
@@ -64,24 +71,12 @@ func (l *leg) rate() int {
 	return 0
 }
 
-// plan opens the leg's segments and says how they follow each other.
+// plan opens the leg's segments.
 func (l *leg) plan() error {
 	for _, s := range l.segments {
 		if err := s.plan(); err != nil {
 			return err
 		}
-	}
-	l.chained = true
-	var end callmodel.Millis
-	for _, s := range l.segments {
-		if s.frames == 0 {
-			continue
-		}
-		offset := max(s.spec.Offset, 0)
-		if offset < end {
-			l.chained = false
-		}
-		end = offset + callmodel.MillisOfFrames(s.frames, s.format.SampleRate)
 	}
 	return nil
 }
@@ -153,11 +148,13 @@ func (s *segment) hashOnly(h *sums) error {
 	if err != nil {
 		return s.failure("open", err)
 	}
-	s.file = newLegFile(rc, h)
+	s.file = s.newFile(rc, h)
 	defer s.close()
-	if _, err := s.file.drain(make([]byte, 32<<10)); err != nil {
+	grown, err := s.file.drain(make([]byte, 32<<10))
+	if err != nil {
 		return s.failure("read", err)
 	}
+	s.grown = s.grown || s.planned && grown
 	s.finished = true
 	s.leg.hashed(s)
 	return nil

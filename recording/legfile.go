@@ -15,6 +15,8 @@ type legFile struct {
 	hash *sums // nil when none is made
 	read int64
 	err  error // of rc, other than io.EOF
+
+	grown bool // rc goes on after size
 }
 
 func newLegFile(rc io.ReadCloser, h *sums) *legFile {
@@ -74,15 +76,10 @@ func (f *legFile) drain(buf []byte) (grown bool, err error) {
 	for {
 		_, err := f.Read(buf)
 		if err == io.EOF { //nolint:errorlint // io.Reader's contract: EOF itself
-			break
+			return f.more(), nil
 		}
 		if err != nil {
 			return false, err
 		}
 	}
-	if f.size >= 0 && f.read == f.size {
-		n, _ := f.rc.Read(buf[:1])
-		grown = n > 0
-	}
-	return grown, nil
 }

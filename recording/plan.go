@@ -3,13 +3,11 @@ package recording
 import (
 	"context"
 	"fmt"
-	"math"
 
 	goaudio "github.com/go-audio/audio"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/analysis"
-	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 )
 
@@ -20,8 +18,13 @@ type plan struct {
 	outputs []plannedOutput
 	rate    int                // the highest of the legs, Hz
 	defects []callmodel.Defect // of the recording as a whole
-	trimmed *window            // nil unless silence is trimmed
+	pauses  []window           // in order and apart from each other
 	report  *analysis.Report   // of the first analysis among the outputs; nil without one
+
+	// Known once the legs are.
+	trimmed *window          // nil unless silence is trimmed
+	length  callmodel.Millis // of the call
+	pieces  []window         // of the call that outputs hold, in order
 }
 
 type plannedOutput struct {
@@ -34,7 +37,7 @@ type plannedOutput struct {
 
 // openLegs opens every file and finds out what it is.
 func (p *Processor) openLegs(ctx context.Context, spec *callmodel.RecordingSpec) (*plan, error) {
-	pl := &plan{spec: spec}
+	pl := &plan{spec: spec, pauses: mergePauses(spec.Pauses)}
 	for i := range spec.Legs {
 		l := &leg{spec: &spec.Legs[i]}
 		for j := range l.spec.Segments {
@@ -47,13 +50,22 @@ func (p *Processor) openLegs(ctx context.Context, spec *callmodel.RecordingSpec)
 			pl.close()
 			return nil, err
 		}
+	}
+	pl.rate = pl.highestRate()
+	return pl, nil
+}
+
+// highestRate is that of all readable segments; 0 if there is none.
+func (pl *plan) highestRate() int {
+	rate := 0
+	for _, l := range pl.legs {
 		for _, s := range l.segments {
 			if s.frames > 0 {
-				pl.rate = max(pl.rate, s.format.SampleRate)
+				rate = max(rate, s.format.SampleRate)
 			}
 		}
 	}
-	return pl, nil
+	return rate
 }
 
 func (pl *plan) close() {
@@ -82,7 +94,7 @@ func (pl *plan) frames(rate int) int64 {
 	for _, l := range pl.legs {
 		for _, s := range l.segments {
 			if s.frames > 0 {
-				total = max(total, pl.offset(s).Frames(rate)+audio.ResampledFrames(s.frames, s.format.SampleRate, rate))
+				total = max(total, pl.offset(s).Frames(rate)+s.length(rate))
 			}
 		}
 	}
@@ -99,7 +111,8 @@ func (pl *plan) offset(s *segment) callmodel.Millis {
 	return offset
 }
 
-// timing adds the defects of the segments' places and lengths.
+// timing adds the defects of the segments' places and lengths, and settles their
+// rates and clocks.
 func (pl *plan) timing() {
 	for _, l := range pl.legs {
 		for _, s := range l.segments {
@@ -112,33 +125,31 @@ func (pl *plan) timing() {
 				})
 			}
 		}
-		if len(l.segments) == 1 && l.hasAudio() && pl.spec.Span > 0 {
-			if s := l.segments[0]; !pl.checkRate(l, s) && pl.spec.LegsSpanCall {
-				pl.checkLength(l, s)
-			}
-		}
+		pl.checkRates(l)
+		pl.checkLengths(l)
+		pl.order(l)
 	}
+	pl.rate = pl.highestRate()
 }
 
-// rateTolerance is how near to 2 or ½ the ratio of lengths must be.
-const rateTolerance = 0.01
-
-// checkRate suspects a header whose rate is wrong: one that makes the leg half
-// or double as long as the rest of the call. It reports whether it does.
-func (pl *plan) checkRate(l *leg, s *segment) bool {
-	rest := pl.spec.Span - pl.offset(s)
-	if rest <= 0 {
-		return false
+// order finds out whether the leg's segments follow one another, and which is
+// the last.
+func (pl *plan) order(l *leg) {
+	l.chained = true
+	var end callmodel.Millis
+	for _, s := range l.segments {
+		if s.frames == 0 {
+			continue
+		}
+		at := pl.offset(s)
+		if at < end {
+			l.chained = false
+		}
+		if l.last == nil || at >= pl.offset(l.last) {
+			l.last = s
+		}
+		end = at + s.duration()
 	}
-	ratio := float64(callmodel.MillisOfFrames(s.frames, s.format.SampleRate)) / float64(rest)
-	suspected := math.Abs(ratio-2) < 2*rateTolerance || math.Abs(ratio-0.5) < 0.5*rateTolerance
-	if suspected {
-		l.defect(s, callmodel.Defect{
-			Code:   callmodel.DefectWrongRateSuspected,
-			Detail: fmt.Sprintf("at %d Hz the leg lasts %.3f times the rest of the call; it was not changed", s.format.SampleRate, ratio),
-		})
-	}
-	return suspected
 }
 
 // planOutputs settles the rate and length of every output.
@@ -146,7 +157,7 @@ func (p *Processor) planOutputs(pl *plan) error {
 	var faults callmodel.FieldErrors
 	for i, o := range pl.spec.Outputs {
 		out := p.output(pl.spec, o, pl.rate)
-		out.frames = pl.end(out.rate) - pl.start(out.rate)
+		out.frames = framesOf(pl.runs(out.rate))
 		out.options.Frames = out.frames
 		faults = append(faults, p.checkOutput(i, out)...)
 		pl.outputs = append(pl.outputs, out)

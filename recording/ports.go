@@ -31,12 +31,20 @@ type Objects interface {
 	Put(ctx context.Context, key callmodel.ObjectKey, m callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error)
 }
 
-// LegsNotReadyError says that legs have no audio yet: their file is missing or
-// empty. Nothing was written.
+// LegsNotReadyError says that legs have no audio yet, as their file is missing or
+// empty, or are still being written. Nothing was put.
 type LegsNotReadyError struct {
-	Legs []string // their names, in the spec's order
+	Legs    []string // names of those without audio, in the spec's order
+	Growing []string // and of those whose file has grown while it was read
 }
 
 func (e *LegsNotReadyError) Error() string {
-	return "recording: no audio yet of leg " + strings.Join(e.Legs, ", ")
+	var why []string
+	if len(e.Legs) > 0 {
+		why = append(why, "no audio yet of leg "+strings.Join(e.Legs, ", "))
+	}
+	if len(e.Growing) > 0 {
+		why = append(why, "still growing: the file of leg "+strings.Join(e.Growing, ", "))
+	}
+	return "recording: " + strings.Join(why, "; ")
 }

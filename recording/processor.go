@@ -35,8 +35,9 @@ type Options struct {
 
 // ProcessOptions are about one recording. The zero value works.
 type ProcessOptions struct {
-	// AcceptMissing makes the recording although legs are missing or empty:
-	// they are silence. Without it such a leg is a [*LegsNotReadyError].
+	// AcceptMissing makes the recording although legs are missing or empty, which
+	// are silence then, or still being written, of which what was there at first is
+	// recorded. Without it such a leg is a [*LegsNotReadyError].
 	AcceptMissing bool
 	// Progress is told of this recording, besides Options.Progress.
 	Progress Progress
@@ -98,7 +99,8 @@ func (p *Processor) Check(spec callmodel.RecordingSpec) error {
 // completed, completed_degraded, absent and quarantined. The errors are:
 //
 //   - [callmodel.FieldErrors], as a [callmodel.PermanentError]: the spec can't be done;
-//   - [*LegsNotReadyError]: legs are missing or empty and AcceptMissing isn't set;
+//   - [*LegsNotReadyError]: legs are missing or empty, or have grown while they
+//     were read, and AcceptMissing isn't set: no object was put;
 //   - ctx's error, and those of legs and objects: the attempt failed and may be
 //     repeated. Objects that were finished before stay; they are met again by
 //     their keys.
@@ -150,32 +152,30 @@ func (p *Processor) run(
 	r := empty(callmodel.StatusCompleted, "")
 	pl.timing()
 	if pl.rate > 0 {
-		if err := p.trim(ctx, pl); err != nil {
+		if err := p.scan(ctx, pl); err != nil {
 			return r, err
 		}
+		pl.cut()
+	}
+	if len(pl.pieces) > 0 {
 		if err := p.planOutputs(pl); err != nil {
 			return r, callmodel.Permanent(err)
 		}
 	}
-	if frames := pl.frames(max(pl.rate, 1)); pl.rate > 0 && frames > 0 {
-		from, to := pl.start(pl.rate), pl.end(pl.rate)
-		r.DurationMS = int64(math.Round(float64(callmodel.MillisOfFrames(to-from, pl.rate)) / 1e6))
-		if pl.trimmed != nil {
-			r.TrimmedMS = pl.trimmed.from
-		}
+	if pl.length > 0 && len(pl.pieces) > 0 {
 		outputs, err := p.render(ctx, cancel, pl, o)
 		if err != nil {
 			return r, err
 		}
 		r.Outputs = outputs
-		r.RedactedMS = redactedMS(pl.spec.Redactions, r.TrimmedMS, callmodel.MillisOfFrames(to, pl.rate))
+		pl.times(&r)
 	}
 	for i, l := range pl.legs {
 		if err := l.finish(); err != nil {
 			return r, err
 		}
 		r.Defects = append(r.Defects, l.defects...)
-		r.Legs = append(r.Legs, l.result(i))
+		r.Legs = append(r.Legs, pl.legResult(i))
 	}
 	if pl.report != nil {
 		r.Analysis = essence(pl.report)
@@ -185,12 +185,40 @@ func (p *Processor) run(
 	switch {
 	case pl.rate == 0:
 		r.Status, r.Reason = hopeless(r.Defects)
+	case len(r.Outputs) == 0 && pl.length > 0:
+		r.Status, r.Reason = callmodel.StatusAbsent, callmodel.ReasonPaused
 	case len(r.Outputs) == 0:
 		r.Status, r.Reason = callmodel.StatusAbsent, callmodel.ReasonTooShort
 	default:
 		r.Status = statusOf(r.Defects)
 	}
 	return r, p.putManifest(ctx, pl, &r)
+}
+
+// times says which parts of the call the outputs hold.
+func (pl *plan) times(r *callmodel.RecordingResult) {
+	frames := framesOf(pl.runs(pl.rate))
+	r.DurationMS = int64(math.Round(float64(callmodel.MillisOfFrames(frames, pl.rate)) / 1e6))
+	if pl.trimmed != nil {
+		r.TrimmedMS = pl.trimmed.from
+	}
+	r.Timeline, r.PausedMS = pl.timeline(), pl.pausedMS()
+	var hidden callmodel.Millis
+	for _, w := range pl.pieces {
+		hidden += redacted(pl.spec.Redactions, w.from, w.to)
+	}
+	r.RedactedMS = roundMS(hidden)
+}
+
+func (pl *plan) legResult(i int) callmodel.LegResult {
+	l := pl.legs[i]
+	r := l.result(i)
+	r.DriftPPM, r.GainDB = l.driftPPM, l.levelDB
+	r.Gaps = pl.gaps(l)
+	if n := len(r.Gaps); n > callmodel.MaxGaps {
+		r.Gaps, r.GapsOmitted = r.Gaps[:callmodel.MaxGaps], n-callmodel.MaxGaps
+	}
+	return r
 }
 
 func (l *leg) result(channel int) callmodel.LegResult {

@@ -16,7 +16,7 @@ import (
 // conditioned is the segment's audio as everything after it may see it.
 func (pl *plan) conditioned(s *segment) audio.Source {
 	src := audio.Downmix(s)
-	if db := s.leg.spec.GainDB; db != 0 {
+	if db := s.leg.spec.GainDB + s.leg.levelDB; db != 0 {
 		src = audio.Gain(src, audio.FromDecibels(db))
 	}
 	return audio.Redact(src, pl.silences(s))
@@ -35,30 +35,37 @@ func (pl *plan) redactions(l *leg, rate int) []audio.Redaction {
 	return ranges
 }
 
-// silences are the redactions of the segment's leg in frames of the segment.
+// silences are the redactions of the segment's leg, and the pauses, in frames of the segment.
 // Offsets, ranges and what drift makes of them are rounded to frames apart from
 // one another, so that some frames more are taken on either side.
 func (pl *plan) silences(s *segment) []audio.Redaction {
 	rate := s.format.SampleRate
-	ranges := pl.redactions(s.leg, rate)
+	ranges := append(pl.redactions(s.leg, rate), pl.paused(rate)...)
 	start := pl.offset(s).Frames(rate)
 	for i := range ranges {
 		r := &ranges[i]
 		r.FromFrame, r.ToFrame, r.Tone = r.FromFrame-start-1, r.ToFrame-start+1, false
-		if s.drifts {
-			clock := float64(s.frames) / float64(pl.framesLeft(s, rate))
-			r.FromFrame = int64(math.Floor(float64(r.FromFrame)*clock)) - 2
-			r.ToFrame = int64(math.Ceil(float64(r.ToFrame)*clock)) + 2
+		if c := s.leg.clock; c != nil {
+			file, call := c.frames(rate, rate)
+			speed := float64(file) / float64(call)
+			r.FromFrame = int64(math.Floor(float64(r.FromFrame)*speed)) - 2
+			r.ToFrame = int64(math.Ceil(float64(r.ToFrame)*speed)) + 2
 		}
 	}
 	return ranges
 }
 
-// redactedMS is how much of the call from start to end the redactions cover,
+// silenced is the leg's timeline without what is redacted, or was paused.
+func (pl *plan) silenced(l *leg, line audio.Source) audio.Source {
+	rate := line.Format().SampleRate
+	return audio.Redact(audio.Redact(line, pl.redactions(l, rate)), pl.paused(rate))
+}
+
+// redacted is how much of the call from start to end the redactions cover,
 // whichever legs they are of.
-func redactedMS(redactions []callmodel.Redaction, start, end callmodel.Millis) int64 {
+func redacted(redactions []callmodel.Redaction, start, end callmodel.Millis) callmodel.Millis {
 	byFrom := slices.SortedFunc(slices.Values(redactions), func(a, b callmodel.Redaction) int {
-		return int(min(max(a.From-b.From, -1), 1))
+		return compare(a.From, b.From)
 	})
 	var sum callmodel.Millis
 	for i := range byFrom {
@@ -67,5 +74,5 @@ func redactedMS(redactions []callmodel.Redaction, start, end callmodel.Millis) i
 			sum, start = sum+to-from, to
 		}
 	}
-	return int64(sum+5e5) / 1e6
+	return sum
 }

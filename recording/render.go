@@ -20,7 +20,8 @@ type bus struct {
 	mono     bool
 	src      audio.Source
 	total    int64 // frames to render
-	skip     int64 // of them, at the start, for no output
+	runs     []run // of them, those that outputs get
+	next     int   // of runs
 	done     int64
 	readers  []*reader
 	free     chan *block
@@ -45,7 +46,11 @@ func (p *Processor) render(
 	for _, r := range readers {
 		r.start(ctx, cancel)
 	}
-	if err := p.pump(ctx, buses, o); err != nil {
+	err = p.pump(ctx, buses, o)
+	if err == nil {
+		err = pl.settle(o.AcceptMissing)
+	}
+	if err != nil {
 		cancel(err) // and leave blocks open: what is closed is finished
 	} else {
 		for _, r := range readers {
@@ -89,7 +94,7 @@ func (p *Processor) buses(pl *plan) ([]*bus, []*output, error) {
 		return g, outputs, nil
 	}
 	f := &goaudio.Format{NumChannels: len(pl.legs), SampleRate: clampRate(pl.rate)}
-	taps, err := p.newTaps(pl, f, pl.end(f.SampleRate)-pl.start(f.SampleRate))
+	taps, err := p.newTaps(pl, f, framesOf(pl.runs(f.SampleRate)))
 	if err == nil && len(taps) > 0 {
 		b := g.bus(pl, f.SampleRate, f.NumChannels, false)
 		b.readers = append(b.readers, taps...)
@@ -110,7 +115,8 @@ func (g *busGroup) bus(pl *plan, rate, channels int, mono bool) *bus {
 		}
 	}
 	b := &bus{rate: rate, legRate: rate, channels: channels, mono: mono}
-	b.skip, b.total = pl.start(rate), pl.end(rate)
+	b.runs = pl.runs(rate)
+	b.total = b.runs[len(b.runs)-1].to
 	if in := pl.mixRate(rate); mono && in > 0 {
 		b.legRate = in
 	}
@@ -121,8 +127,8 @@ func (g *busGroup) bus(pl *plan, rate, channels int, mono bool) *bus {
 // mixRate is the rate at which the legs can be mixed before the mix is
 // resampled to rate, which is the same as mixing them after it, for less work:
 // the one that all have, if every segment begins on a frame of both rates and
-// none is resampled for its drift. Else it is 0. It doesn't depend on what other outputs there are, so neither do the
-// bytes of a mix. Of a span that isn't whole at the legs' rate, at most half a
+// none is resampled for its drift. Else it is 0. It doesn't depend on what other
+// outputs there are, so neither do the bytes of a mix. Of a span that isn't whole at the legs' rate, at most half a
 // frame of theirs is silence at the end.
 func (pl *plan) mixRate(rate int) int {
 	in := 0
@@ -135,7 +141,7 @@ func (pl *plan) mixRate(rate int) int {
 				in = s.format.SampleRate
 			}
 			at := pl.offset(s)
-			if s.drifts || s.format.SampleRate != in || at.Frames(in)*int64(rate) != at.Frames(rate)*int64(in) {
+			if l.clock != nil || s.format.SampleRate != in || at.Frames(in)*int64(rate) != at.Frames(rate)*int64(in) {
 				return 0
 			}
 		}
@@ -146,7 +152,7 @@ func (pl *plan) mixRate(rate int) int {
 // wire builds the pipeline from the segments to the buses. It returns the
 // timelines by leg, at the rate of the first bus.
 func (p *Processor) wire(pl *plan, buses []*bus) ([]*audio.Timeline, error) {
-	w := wiring{pl: pl, filters: map[[2]int]*audio.ResampleFilter{}, users: map[int]int{}}
+	w := wiring{pl: pl, filters: map[[2]int]*audio.ResampleFilter{}, stretch: map[[2]int]*audio.ResampleFilter{}, users: map[int]int{}}
 	for _, b := range buses {
 		if w.users[b.legRate] == 0 {
 			w.rates = append(w.rates, b.legRate)
@@ -164,7 +170,7 @@ func (p *Processor) wire(pl *plan, buses []*bus) ([]*audio.Timeline, error) {
 		}
 		first[i] = timelines[w.rates[0]]
 		for _, rate := range w.rates {
-			line := audio.Redact(timelines[rate], pl.redactions(l, rate))
+			line := pl.silenced(l, l.heard(timelines[rate]))
 			branches := audio.Tee(line, w.users[rate], w.skew(rate))
 			for j, b := range buses {
 				if b.legRate == rate {
@@ -225,7 +231,8 @@ type wiring struct {
 	rates   []int // distinct rates, in order of the buses
 	users   map[int]int
 	filters map[[2]int]*audio.ResampleFilter
-	ahead   int // look-ahead of the filters that are one segment's own
+	stretch map[[2]int]*audio.ResampleFilter // the last made for a drifting leg
+	ahead   int                              // their look-ahead
 }
 
 // skew bounds what a tee at rate must hold: branches go in step by blocks, with
@@ -278,12 +285,23 @@ func (w *wiring) leg(l *leg) (map[int]*audio.Timeline, error) {
 // filterFor is the filter that takes a segment to rate; nil for none.
 func (w *wiring) filterFor(s *segment, rate int) (*audio.ResampleFilter, error) {
 	in := s.format.SampleRate
-	if !s.drifts {
+	key := [2]int{in, rate}
+	c := s.leg.clock
+	if c == nil {
 		err := w.filter(in, rate)
-		return w.filters[[2]int{in, rate}], err
+		return w.filters[key], err
 	}
-	f, err := audio.NewStretchFilter(in, rate, s.frames, w.pl.framesLeft(s, rate))
+	from, to := c.frames(in, rate)
+	table := w.stretch[key]
+	var f *audio.ResampleFilter
+	var err error
+	if table == nil {
+		f, err = audio.NewStretchFilter(in, rate, from, to)
+	} else {
+		f, err = table.Stretched(from, to)
+	}
 	if err == nil {
+		w.stretch[key] = f
 		w.ahead = max(w.ahead, f.LookaheadFrames())
 	}
 	return f, err
@@ -346,13 +364,13 @@ func (b *bus) advance(ctx context.Context, until int64) error {
 		return err
 	}
 	clear(samples[got*b.channels:]) // a timeline is as long as it was planned
-	skipped := min(max(b.skip-b.done, 0), int64(n))
+	kept := b.keep(samples, b.done)
 	b.done = until
-	if skipped == int64(n) {
+	if kept == 0 {
 		b.free <- blk
 		return nil
 	}
-	blk.samples = samples[int(skipped)*b.channels:]
+	blk.samples = samples[:kept]
 	blk.readers.Store(int32(len(b.readers)))
 	for _, r := range b.readers {
 		select {

@@ -22,14 +22,24 @@ type segment struct {
 	leg  *leg
 	spec *callmodel.SegmentSpec
 
-	there  bool  // the file exists
-	frames int64 // that it has; 0 if it can't be read
-	format goaudio.Format
-	bytes  int64  // of its file that were read
-	sum    string // hex SHA-256 of them; "" if nothing was read
-	drifts bool   // its clock is not the call's: it is resampled to the length that it should have
+	there  bool           // the file exists
+	frames int64          // that it has; 0 if it can't be read
+	held   goaudio.Format // of the file, by its header
+	format goaudio.Format // of the frames: at their true rate
+	// wrongRate: the rate is suspected to be wrong, and was left; rateKnown: it was
+	// given, or corrected.
+	wrongRate, rateKnown bool
+	lost                 int64 // of the frames, that could not be read after all
+
+	bytes int64  // of its file that were read
+	sum   string // hex SHA-256 of them; "" if nothing was read
+
+	planned bool  // what it was at first is known
+	size    int64 // of the file then, in bytes; codec.SizeUnknown
+	grown   bool  // it has become longer since
 
 	file     *legFile // nil unless it is open
+	tail     *legFile // the file, read to its end, if it may still grow
 	src      audio.Source
 	read     int64
 	finished bool // read to its end, or hashed, and closed
@@ -51,7 +61,11 @@ func (s *segment) plan() error {
 		s.close()
 		return nil
 	}
-	s.format = *s.src.Format()
+	s.held = *s.src.Format()
+	s.format = s.held
+	if hz := s.spec.SampleRateHz; hz != 0 {
+		s.format.SampleRate, s.rateKnown = hz, true
+	}
 	n, keepOpen := audio.FramesOf(s.src)
 	if !keepOpen {
 		if n, err = s.count(); err != nil {
@@ -59,6 +73,7 @@ func (s *segment) plan() error {
 		}
 	}
 	s.frames = n
+	s.planned, s.size = true, s.file.size
 	if n == 0 {
 		s.leg.defect(s, callmodel.Defect{Code: callmodel.DefectLegEmpty, Detail: "the file holds no audio"})
 	}
@@ -79,7 +94,7 @@ func (s *segment) open(h *sums) ([]callmodel.Defect, error) {
 		return nil, s.failure("open", err)
 	}
 	s.there = true
-	s.file = newLegFile(rc, h)
+	s.file = s.newFile(rc, h)
 	src, defects, err := s.p.codecs.Decode(s.file.reader(), codec.Hint{Size: s.file.size, Raw: s.spec.Raw})
 	if err == nil {
 		s.src = src
@@ -139,6 +154,10 @@ func (s *segment) close() {
 		_ = s.file.rc.Close() // it was only read
 		s.file, s.src = nil, nil
 	}
+	if s.tail != nil {
+		_ = s.tail.rc.Close()
+		s.tail = nil
+	}
 }
 
 // Format implements [audio.Source].
@@ -193,11 +212,21 @@ func (s *segment) reopen() error {
 	if _, err := s.open(s.leg.newHash(false)); err != nil {
 		return err
 	}
-	if s.src == nil || *s.src.Format() != s.format {
+	if s.src == nil || *s.src.Format() != s.held {
 		s.close()
 		return s.failure("read", errors.New("it has changed since the recording was planned"))
 	}
 	return nil
+}
+
+// letGo closes the file that was read, unless it is the leg's last, which may
+// still be written to.
+func (s *segment) letGo() {
+	if s != s.leg.last {
+		s.close()
+		return
+	}
+	s.tail, s.file, s.src = s.file, nil, nil
 }
 
 // finish takes the defects that the segment's decoder knows at its end, reads
@@ -207,7 +236,7 @@ func (s *segment) finish() error {
 		return nil
 	}
 	s.finished = true
-	defer s.close()
+	defer s.letGo()
 	extra, err := s.probe()
 	if err != nil {
 		return err
@@ -219,14 +248,10 @@ func (s *segment) finish() error {
 	if err != nil {
 		return s.failure("read", err)
 	}
+	s.grown = s.grown || grown || s.read+extra > s.frames
 	s.leg.hashed(s)
-	if grown {
-		s.leg.defect(s, callmodel.Defect{
-			Code:   callmodel.DefectLegGrowing,
-			Detail: "the file grew while it was read; what it held at first was recorded",
-		})
-	}
 	if short := s.frames - s.read - extra; short > 0 {
+		s.lost = short
 		s.leg.defect(s, callmodel.Defect{
 			Code: callmodel.DefectTruncated, Count: short, Detail: "the file has fewer frames than it had at first",
 		})

@@ -46,6 +46,9 @@ type Manifest struct {
 	// Result's own, where it has them.
 	TrimmedMS  callmodel.Millis `json:"trimmed_ms,omitzero"`
 	RedactedMS int64            `json:"redacted_ms,omitempty"`
+	PausedMS   int64            `json:"paused_ms,omitempty"`
+	// Timeline maps times of the outputs to call time, where they differ.
+	Timeline []callmodel.TimelinePiece `json:"timeline,omitempty"`
 
 	// Sources are the legs, in channel order.
 	Sources []Source `json:"sources"`
@@ -106,6 +109,7 @@ func New(spec *callmodel.RecordingSpec, r *callmodel.RecordingResult, files [][]
 	m := &Manifest{
 		Manifest: Version, TenantID: spec.TenantID, CallID: spec.CallID, RecordingID: spec.RecordingID,
 		StartedAt: spec.StartedAt.UTC(), Status: r.Status, DurationMS: r.DurationMS, TrimmedMS: r.TrimmedMS, RedactedMS: r.RedactedMS,
+		PausedMS: r.PausedMS, Timeline: r.Timeline,
 		Sources: make([]Source, len(r.Legs)), Defects: r.Defects, Outputs: make([]Output, len(r.Outputs)),
 		Analysis: r.Analysis, Spec: *spec, SpecSHA256: sum,
 	}

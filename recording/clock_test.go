@@ -1,0 +1,165 @@
+package recording_test
+
+import (
+	"bytes"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording"
+)
+
+// heldCall is a leg of three files with holds between them, of a clock that
+// runs ppm fast; the call's events tell how long each was.
+func heldCall(t *testing.T, rate int, ppm float64) (memLegs, callmodel.RecordingSpec) {
+	t.Helper()
+	spec := sampleSpec()
+	spec.Legs = spec.Legs[:1]
+	spec.Legs[0].Segments = nil
+	spec.Span = ms(400_000)
+	legs := memLegs{}
+	for i, s := range []struct{ at, span time.Duration }{
+		{3 * time.Second, 90 * time.Second}, {100 * time.Second, 200 * time.Second}, {310 * time.Second, 80 * time.Second},
+	} {
+		uri := string(rune('a'+i)) + ".wav"
+		legs[uri] = pcmFile(t, rate, clicks(rate, s.span, ppm))
+		spec.Legs[0].Segments = append(spec.Legs[0].Segments, callmodel.SegmentSpec{
+			URI: uri, Offset: callmodel.Millis(s.at), Span: callmodel.Millis(s.span),
+		})
+	}
+	spec.Outputs = []callmodel.OutputSpec{
+		{Name: "same", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: rate},
+		{Name: "wide", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 16000},
+	}
+	return legs, spec
+}
+
+// A leg of several segments has one clock: all are corrected by it, also those
+// that don't state how long they were.
+func TestDriftOfManySegments(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		ppm  float64
+		edit func(*callmodel.RecordingSpec)
+		code callmodel.DefectCode
+		want float64 // ppm of the result
+	}{
+		"fast":                       {ppm: 500, code: callmodel.DefectDriftCorrected, want: 500},
+		"slow":                       {ppm: -1234, code: callmodel.DefectDriftCorrected, want: -1234},
+		"good enough":                {ppm: 40, want: 40},
+		"exact":                      {ppm: 0},
+		"one of them isn't known":    {ppm: 500, edit: func(s *callmodel.RecordingSpec) { s.Legs[0].Segments[1].Span = 0 }, code: callmodel.DefectDriftCorrected, want: 500},
+		"none is known":              {ppm: 500, edit: func(s *callmodel.RecordingSpec) { clearSpans(s) }},
+		"the span of the call isn't": {ppm: 500, edit: func(s *callmodel.RecordingSpec) { s.Span = 0 }, code: callmodel.DefectDriftCorrected, want: 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			legs, spec := heldCall(t, 8000, c.ppm)
+			if c.edit != nil {
+				c.edit(&spec)
+			}
+			r, out := process(t, legs, spec, nil)
+			require.InDelta(t, c.want, r.Legs[0].DriftPPM, 0.6)
+			if c.code == "" {
+				require.Empty(t, r.Defects)
+				return
+			}
+			require.Len(t, r.Defects, 1)
+			require.Equal(t, c.code, r.Defects[0].Code)
+			require.Equal(t, "agent", r.Defects[0].Leg)
+			for _, o := range r.Outputs {
+				samples := pcmSamples(out[o.Name])
+				for _, s := range []struct{ at, span int }{{3, 90}, {100, 200}, {310, 80}} {
+					part := samples[s.at*o.Rate : min((s.at+s.span)*o.Rate+o.Rate, len(samples))]
+					require.Less(t, worstClick(t, part, 1, 0, o.Rate, time.Duration(s.span)*time.Second), 1.0, "%s from %d s", o.Name, s.at)
+				}
+			}
+		})
+	}
+}
+
+func clearSpans(s *callmodel.RecordingSpec) {
+	for i := range s.Legs[0].Segments {
+		s.Legs[0].Segments[i].Span = 0
+	}
+}
+
+// A segment that lacks audio is named, with its stretch of the call, and says
+// nothing about the clock of its leg, even if its length could be drift.
+func TestGapOfASegmentIsLocated(t *testing.T) {
+	t.Parallel()
+	for lost, ppm := range map[time.Duration]float64{
+		2 * time.Second: 0, 300 * time.Millisecond: 0, 10 * time.Second: 600,
+	} {
+		legs, spec := heldCall(t, 8000, ppm)
+		rate := 8000 * (1 + ppm/1e6)
+		cut := int(math.Round(lost.Seconds() * rate))
+		whole := clicks(8000, 200*time.Second, ppm)
+		legs["b.wav"] = pcmFile(t, 8000, whole[:len(whole)-cut])
+		r, _ := process(t, legs, spec, nil)
+		var gaps []callmodel.Defect
+		for _, d := range r.Defects {
+			if d.Code == callmodel.DefectGapSuspected {
+				gaps = append(gaps, d)
+			}
+		}
+		require.Len(t, gaps, 1, "%v: %+v", lost, r.Defects)
+		require.Contains(t, gaps[0].Detail, `segment "b.wav"`)
+		require.Contains(t, gaps[0].Detail, "from 1m40s to 5m0s of the call")
+		require.InDelta(t, ppm, r.Legs[0].DriftPPM, 1)
+		require.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
+		require.Contains(t, kinds(r.Legs[0].Gaps), callmodel.GapMissing)
+	}
+}
+
+func kinds(gaps []callmodel.LegGap) []callmodel.GapKind {
+	out := make([]callmodel.GapKind, len(gaps))
+	for i, g := range gaps {
+		out[i] = g.Kind
+	}
+	return out
+}
+
+// Events are off by some tens of milliseconds: no gap is suspected for that in a
+// long segment, and the clock is what the segments say together.
+func TestDriftWithUnsteadyEvents(t *testing.T) {
+	t.Parallel()
+	legs, spec := heldCall(t, 8000, 300)
+	for i, off := range []float64{40, -35, 20} {
+		spec.Legs[0].Segments[i].Span += ms(off)
+	}
+	r, _ := process(t, legs, spec, nil)
+	require.Len(t, r.Defects, 1)
+	require.Equal(t, callmodel.DefectDriftCorrected, r.Defects[0].Code)
+	require.InDelta(t, 300-25/0.37, r.Legs[0].DriftPPM, 1) // 25 ms of 370 s
+}
+
+// What is redacted, or paused, has no influence in a leg of many segments that
+// are stretched.
+func TestRedactionOfManyDriftingSegments(t *testing.T) {
+	t.Parallel()
+	for _, ppm := range []float64{1800, -1800} {
+		legs, spec := heldCall(t, 8000, ppm)
+		spec.Redactions = []callmodel.Redaction{{From: ms(250_000), To: ms(320_000)}}
+		spec.Pauses = []callmodel.Pause{{From: ms(60_000), To: ms(61_000)}}
+		_, want := process(t, legs, spec, nil)
+		speed := 1 + ppm/1e6
+		for _, edit := range []struct {
+			uri      string
+			from, to float64 // seconds of the segment
+		}{{"a.wav", 57, 58}, {"b.wav", 150, 200}, {"c.wav", 0, 10}} {
+			b := bytes.Clone(legs[edit.uri])
+			for i := int(math.Ceil(edit.from * 8000 * speed)); i < int(edit.to*8000*speed) && 44+2*i < len(b); i++ {
+				b[44+2*i], b[45+2*i] = 0xFF, 0x4F
+			}
+			legs[edit.uri] = b
+		}
+		_, got := process(t, legs, spec, &recording.Options{BlockFrames: 1234})
+		for name := range want {
+			require.True(t, bytes.Equal(want[name], got[name]), name)
+		}
+	}
+}

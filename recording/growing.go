@@ -1,0 +1,69 @@
+package recording
+
+import (
+	"io"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// A file may still be written while it is read. What it held when the recording
+// was planned is what is read of it, however often it is opened; that it holds
+// more by the time all has been read says that the leg isn't ready.
+
+// newFile is the segment's file just opened, of which no more is read than it
+// held at first.
+func (s *segment) newFile(rc io.ReadCloser, h *sums) *legFile {
+	f := newLegFile(rc, h)
+	if s.planned && s.size >= 0 && f.size > s.size {
+		f.size, s.grown = s.size, true
+	}
+	return f
+}
+
+// settle reads what is left of the legs, for their hashes, and ends the
+// recording if one of them is still being written, unless that is accepted.
+func (pl *plan) settle(accept bool) error {
+	var growing []string
+	for _, l := range pl.legs {
+		if err := l.finish(); err != nil {
+			return err
+		}
+		if l.grew() {
+			growing = append(growing, l.spec.Name)
+		}
+	}
+	if len(growing) > 0 && !accept {
+		return &LegsNotReadyError{Growing: growing}
+	}
+	return nil
+}
+
+// grew reports whether a file of the leg has grown, and adds its defect.
+func (l *leg) grew() bool {
+	grew := false
+	for _, s := range l.segments {
+		if s.tail != nil {
+			s.grown = s.grown || s.tail.more()
+		}
+		s.close()
+		if !s.grown {
+			continue
+		}
+		grew = true
+		l.defect(s, callmodel.Defect{
+			Code:   callmodel.DefectLegGrowing,
+			Detail: "the file grew while it was read; what it held at first was recorded",
+		})
+	}
+	return grew
+}
+
+// more reports whether the file goes on where it ended when it was opened. It
+// must have been read to there.
+func (f *legFile) more() bool {
+	if !f.grown && f.size >= 0 && f.read == f.size {
+		n, _ := f.rc.Read(make([]byte, 1)) // that it can't be read is no growth
+		f.grown = n > 0
+	}
+	return f.grown
+}

@@ -1,0 +1,157 @@
+package worker_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
+	"github.com/switchtape/switchtape/recording/worker"
+)
+
+// recorder is a telephone server that goes on writing a leg, a bit more whenever
+// somebody reads it, until it is whole; then it fills in the header's sizes.
+type recorder struct {
+	path  string
+	whole []byte
+	parts int
+	asked chan chan error
+}
+
+const (
+	wavHeaderBytes = 44
+	begunBytes     = wavHeaderBytes + 16000 // of the file, when the job is taken
+)
+
+// write appends to the file until ctx ends.
+func (r *recorder) write(ctx context.Context) {
+	written := begunBytes
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case done := <-r.asked:
+			end := min(written+len(r.whole)/r.parts, len(r.whole))
+			done <- r.add(written, end)
+			written = end
+		}
+	}
+}
+
+func (r *recorder) add(from, to int) error {
+	if from == to {
+		return nil
+	}
+	f, err := os.OpenFile(r.path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // it is read back
+	if _, err := f.WriteAt(r.whole[from:to], int64(from)); err != nil {
+		return err
+	}
+	if to == len(r.whole) {
+		_, err = f.WriteAt(r.whole[:wavHeaderBytes], 0)
+	}
+	return err
+}
+
+// OpenLeg opens the file, which has become longer by the first read of its audio.
+func (r *recorder) OpenLeg(context.Context, string) (io.ReadCloser, error) {
+	f, err := os.Open(r.path)
+	return &watched{File: f, r: r}, err
+}
+
+type watched struct {
+	*os.File
+
+	r    *recorder
+	once sync.Once
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.File.Read(p)
+	w.once.Do(func() {
+		done := make(chan error)
+		w.r.asked <- done
+		if bad := <-done; bad != nil {
+			err = bad
+		}
+	})
+	return n, err
+}
+
+// bucket keeps the objects that are put.
+type bucket struct {
+	mu   sync.Mutex
+	puts [][]byte
+}
+
+func (b *bucket) Put(_ context.Context, k callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+	var buf bytes.Buffer
+	if err := write(&buf); err != nil {
+		return callmodel.ObjectInfo{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.puts = append(b.puts, buf.Bytes())
+	return callmodel.ObjectInfo{Key: k, URL: "mem://" + k.String()}, nil
+}
+
+// A leg that is still being written when its job is taken is recorded once, when
+// it is whole; at the deadline what is there is, and that it was growing is said.
+func TestGrowingLegIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		wait  time.Duration
+		parts int
+	}{
+		"it is finished":  {30 * time.Second, 5},
+		"it never is one": {300 * time.Millisecond, 1 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			whole := samplecall.Agent()
+			r := &recorder{path: filepath.Join(t.TempDir(), "agent.wav"), whole: whole, parts: c.parts, asked: make(chan chan error)}
+			begun := bytes.Clone(whole[:begunBytes])
+			binary.LittleEndian.PutUint32(begun[4:], 0)
+			binary.LittleEndian.PutUint32(begun[40:], 0)
+			require.NoError(t, os.WriteFile(r.path, begun, 0o600))
+			if c.parts > 100 {
+				r.whole = append(begun, make([]byte, 1<<22)...) // goes on and on
+			}
+			ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+			go r.write(ctx)
+			t.Cleanup(stop)
+
+			q, objects := ledger(t), &bucket{}
+			o := options()
+			o.MissingLegWait = c.wait
+			id := enqueue(t, q, 1)[0]
+			start(t, worker.New(q, recording.NewProcessor(r, objects, nil), o))
+			j := waitState(t, q, id, callmodel.JobDone)
+			assert.Zero(t, j.Attempts, "waiting doesn't count")
+			require.NotNil(t, j.Result)
+			require.Len(t, objects.puts, 2, "a recording and its manifest: nothing is put before the leg is whole")
+			if c.parts > 100 {
+				require.Equal(t, callmodel.StatusCompletedDegraded, j.Result.Status)
+				require.Equal(t, callmodel.DefectLegGrowing, j.Result.Defects[len(j.Result.Defects)-1].Code)
+				return
+			}
+			require.Equal(t, callmodel.StatusCompleted, j.Result.Status, j.Result.Defects)
+			require.EqualValues(t, samplecall.AgentFrames, j.Result.Outputs[0].Frames)
+			require.Equal(t, whole[wavHeaderBytes:], objects.puts[0][wavHeaderBytes:])
+		})
+	}
+}
