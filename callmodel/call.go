@@ -77,6 +77,10 @@ type CallRequest struct {
 type RecordingPreference struct {
 	Enabled bool         `json:"enabled"`
 	Outputs []OutputSpec `json:"outputs,omitempty"` // empty: the platform's default
+	// As in a RecordingSpec.
+	PauseMode string    `json:"pause_mode,omitempty"`
+	Trim      *TrimSpec `json:"trim,omitempty"`
+	LevelLUFS float64   `json:"level_lufs,omitempty"`
 }
 
 // Call is one call and all that is known of it.
@@ -176,6 +180,11 @@ type CallEvent struct {
 	Legs []LegSpec `json:"legs,omitempty"`
 	// Host is the telephone server that holds the legs; its worker gets the job.
 	Host string `json:"host,omitempty"`
+	// What the telephone server knows of the recording, with "ended"; as in a
+	// RecordingSpec. With LegsSpanCall the legs last until At.
+	Redactions   []Redaction `json:"redactions,omitempty"`
+	Pauses       []Pause     `json:"pauses,omitempty"`
+	LegsSpanCall bool        `json:"legs_span_call,omitempty"`
 }
 
 // Validate reports every fault of the event at once, as [FieldErrors].
@@ -202,14 +211,43 @@ func (ev *CallEvent) Validate() error {
 			e.Add("cause.text", "is longer than %d bytes", MaxMetadataValue)
 		}
 	}
-	if len(ev.Legs) > 0 {
-		if ev.Type != EventEnded {
-			e.Add("legs", "only an ended event has legs")
-		}
-		e = append(e, validateLegs(ev.Legs)...)
-	}
+	e = append(e, ev.validateRecording()...)
 	if ev.Host != "" {
 		checkID(&e, "host", ev.Host)
+	}
+	return e.Err()
+}
+
+// validateRecording checks what the event says of the recording.
+func (ev *CallEvent) validateRecording() FieldErrors {
+	var e FieldErrors
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{
+		{"legs", len(ev.Legs) > 0}, {"redactions", len(ev.Redactions) > 0}, {"pauses", len(ev.Pauses) > 0}, {"legs_span_call", ev.LegsSpanCall},
+	} {
+		if f.given && ev.Type != EventEnded {
+			e.Add(f.name, "only an ended event has %s", f.name)
+		}
+	}
+	if len(ev.Legs) > 0 {
+		e = append(e, validateLegs(ev.Legs)...)
+	}
+	e = append(e, validateRedactions(ev.Redactions, ev.Legs)...)
+	return append(e, validatePauses(ev.Pauses, "")...)
+}
+
+// Validate reports every fault of the preference at once, for a call of a number
+// of legs that isn't known yet. Whether its outputs can be made is not asked.
+func (p *RecordingPreference) Validate() error {
+	spec := RecordingSpec{LevelLUFS: p.LevelLUFS}
+	e := append(validatePauses(nil, p.PauseMode), spec.validateLevel()...)
+	if p.Trim != nil {
+		e.AddAll("trim", p.Trim.validate())
+	}
+	if len(p.Outputs) > 0 {
+		e = append(e, ValidateOutputs(p.Outputs, 0)...)
 	}
 	return e.Err()
 }
@@ -273,7 +311,7 @@ func (c *Call) end(ev CallEvent, defaults []OutputSpec) (Effects, error) {
 	}
 	var fx Effects
 	if moved.Recording != nil && moved.Recording.Enabled && (!moved.AnsweredAt.IsZero() || len(ev.Legs) > 0) {
-		job, err := moved.recordingJob(ev.Legs, defaults)
+		job, err := moved.recordingJob(&ev, defaults)
 		if err != nil {
 			return Effects{}, err
 		}
@@ -295,7 +333,8 @@ func (c *Call) lastMoved() time.Time {
 // media does: at the answer, or at ringing or creation for a call that was
 // never answered but left legs all the same. An answered call that named no
 // legs gets a job too, which ends as absent: nothing is dropped in silence.
-func (c *Call) recordingJob(legs []LegSpec, defaults []OutputSpec) (*JobRequest, error) {
+func (c *Call) recordingJob(ev *CallEvent, defaults []OutputSpec) (*JobRequest, error) {
+	legs := ev.Legs
 	outputs := c.Recording.Outputs
 	if len(outputs) == 0 {
 		outputs = defaults
@@ -315,6 +354,11 @@ func (c *Call) recordingJob(legs []LegSpec, defaults []OutputSpec) (*JobRequest,
 		TenantID: c.TenantID, CallID: c.ID, RecordingID: RecordingID(c.ID),
 		StartedAt: start, EndedAt: c.EndedAt,
 		Legs: slices.Clone(legs), Outputs: outputs,
+		Redactions: ev.Redactions, Pauses: ev.Pauses, PauseMode: c.Recording.PauseMode,
+		Trim: c.Recording.Trim, LevelLUFS: c.Recording.LevelLUFS,
+	}
+	if ev.LegsSpanCall {
+		spec.LegsSpanCall, spec.Span = true, Millis(c.EndedAt.Sub(start))
 	}
 	if err := spec.Validate(); err != nil {
 		return nil, err

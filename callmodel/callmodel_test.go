@@ -203,6 +203,47 @@ func TestCallMachine(t *testing.T) {
 	}
 }
 
+// What the telephone server and the preference say of the recording reaches its job.
+func TestEndedSaysHowToRecord(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	call := callmodel.Call{
+		ID: "c1", TenantID: "acme", State: callmodel.CallAnswered, CreatedAt: start, AnsweredAt: start,
+		Recording: &callmodel.RecordingPreference{
+			Enabled: true, PauseMode: callmodel.PauseCut, LevelLUFS: -23, Trim: &callmodel.TrimSpec{},
+			Outputs: []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}},
+		},
+	}
+	require.NoError(t, call.Recording.Validate())
+	ev := callmodel.CallEvent{
+		ID: "1", Type: callmodel.EventEnded, At: start.Add(time.Minute), LegsSpanCall: true,
+		Legs:       []callmodel.LegSpec{{Name: "a", Segments: []callmodel.SegmentSpec{{URI: "a.wav"}}}},
+		Redactions: []callmodel.Redaction{{From: 1e9, To: 2e9, Legs: []string{"a"}}},
+		Pauses:     []callmodel.Pause{{From: 3e9, To: 4e9}},
+	}
+	require.NoError(t, ev.Validate())
+	fx, err := call.Apply(ev, nil)
+	require.NoError(t, err)
+	spec := fx.Recording.Spec
+	require.Equal(t, callmodel.Millis(time.Minute), spec.Span)
+	require.True(t, spec.LegsSpanCall)
+	require.Equal(t, ev.Redactions, spec.Redactions)
+	require.Equal(t, ev.Pauses, spec.Pauses)
+	require.Equal(t, callmodel.PauseCut, spec.PauseMode)
+	require.InDelta(t, -23, spec.LevelLUFS, 0)
+	require.NotNil(t, spec.Trim)
+
+	ev.Type, ev.Redactions[0].Legs[0], ev.Pauses[0].To = callmodel.EventRinging, "b", 0
+	err = ev.Validate()
+	for _, path := range []string{"legs", "redactions", "pauses", "legs_span_call", "redactions[0].legs[0]", "pauses[0].to_ms"} {
+		require.ErrorContains(t, err, path)
+	}
+	bad := callmodel.RecordingPreference{PauseMode: "skip", LevelLUFS: 1, Trim: &callmodel.TrimSpec{Keep: -1}}
+	for _, path := range []string{"pause_mode", "level_lufs", "trim.keep_ms"} {
+		require.ErrorContains(t, bad.Validate(), path)
+	}
+}
+
 func TestCallFailover(t *testing.T) {
 	t.Parallel()
 	c := callmodel.Call{ID: "c1", State: callmodel.CallRouted, Decision: &callmodel.Decision{Destinations: make([]callmodel.Destination, 3)}}

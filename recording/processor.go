@@ -25,6 +25,8 @@ type Options struct {
 	// highest rate among the outputs. 0 means DefaultBlockFrames; the most is
 	// 65536. It doesn't change the bytes that come out.
 	BlockFrames int
+	// Stages change the audio of legs, in this order.
+	Stages []Stage
 	// Taps measure every recording besides what its spec asks for.
 	Taps []NewTap
 	// Progress is told of every recording; nil for nobody.
@@ -48,6 +50,7 @@ type Processor struct {
 	legs     LegOpener
 	objects  Objects
 	codecs   *codec.Registry
+	stages   []Stage
 	taps     []NewTap
 	block    int
 	progress Progress
@@ -61,7 +64,7 @@ func NewProcessor(legs LegOpener, objects Objects, o *Options) *Processor {
 		o = &Options{}
 	}
 	p := &Processor{
-		legs: legs, objects: objects, codecs: o.Codecs, taps: o.Taps, block: min(max(o.BlockFrames, 0), 1<<16),
+		legs: legs, objects: objects, codecs: o.Codecs, stages: o.Stages, taps: o.Taps, block: min(max(o.BlockFrames, 0), 1<<16),
 		progress: o.Progress, log: o.Logger,
 	}
 	if p.codecs == nil {

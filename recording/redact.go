@@ -14,12 +14,15 @@ import (
 // the outputs' own grid, over what rings into it, and where the leg has no file.
 
 // conditioned is the segment's audio as everything after it may see it.
-func (pl *plan) conditioned(s *segment) audio.Source {
-	src := audio.Downmix(s)
+func (pl *plan) conditioned(s *segment) (audio.Source, error) {
+	src, err := s.p.staged(s.leg.spec, audio.Downmix(s), s.frames)
+	if err != nil {
+		return nil, err
+	}
 	if db := s.leg.spec.GainDB + s.leg.levelDB; db != 0 {
 		src = audio.Gain(src, audio.FromDecibels(db))
 	}
-	return audio.Redact(src, pl.silences(s))
+	return audio.Redact(src, pl.silences(s)), nil
 }
 
 // redactions are the leg's, in frames of the timeline at rate.

@@ -259,7 +259,11 @@ func (w *wiring) leg(l *leg) (map[int]*audio.Timeline, error) {
 				return nil, err
 			}
 		}
-		branches := audio.Tee(w.pl.conditioned(s), len(w.rates), w.skew(s.format.SampleRate))
+		src, err := w.pl.conditioned(s)
+		if err != nil {
+			return nil, err
+		}
+		branches := audio.Tee(src, len(w.rates), w.skew(s.format.SampleRate))
 		for i, rate := range w.rates {
 			src := branches[i]
 			if filters[i] != nil {

@@ -184,12 +184,12 @@ func (h *Handler) newCall(body []byte, p callmodel.Principal) (callmodel.Call, e
 	if req.Host != "" && !callmodel.ValidID(req.Host) {
 		faults.Add("host", "must be 1 to %d letters, digits, '.', '_' or '-', start with a letter or digit, and hold no \"..\"", callmodel.MaxIDLen)
 	}
-	if rec := req.Recording; rec != nil && len(rec.Outputs) > 0 {
-		outputs := callmodel.ValidateOutputs(rec.Outputs, 0)
-		if len(outputs) == 0 {
-			_ = errors.As(h.opts.CheckOutputs(rec.Outputs), &outputs)
+	if rec := req.Recording; rec != nil {
+		var wrong callmodel.FieldErrors
+		if !errors.As(rec.Validate(), &wrong) && len(rec.Outputs) > 0 {
+			_ = errors.As(h.opts.CheckOutputs(rec.Outputs), &wrong)
 		}
-		faults.AddAll("recording", outputs)
+		faults.AddAll("recording", wrong)
 	}
 	if err := unique(faults).Err(); err != nil {
 		return callmodel.Call{}, err

@@ -111,8 +111,8 @@ func (h *Handler) emergencyCall(p callmodel.Principal, req createRequest) callmo
 		Priority: callmodel.MaxPriority, To: h.emergencyParty(req.To, req.Region), From: h.emergencyParty(req.From, req.Region),
 		Emergency: true, Recording: req.Recording, CreatedAt: h.opts.Now().UTC(),
 	}
-	if rec := call.Recording; rec != nil && len(rec.Outputs) > 0 &&
-		(len(callmodel.ValidateOutputs(rec.Outputs, 0)) > 0 || h.opts.CheckOutputs(rec.Outputs) != nil) {
+	if rec := call.Recording; rec != nil &&
+		(rec.Validate() != nil || len(rec.Outputs) > 0 && h.opts.CheckOutputs(rec.Outputs) != nil) {
 		call.Recording = &callmodel.RecordingPreference{Enabled: rec.Enabled} // as the platform does by default
 	}
 	if callmodel.ValidID(req.Host) {
