@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/analysis"
@@ -84,14 +85,33 @@ func essence(r *analysis.Report) *callmodel.AnalysisResult {
 	return out
 }
 
-// maxDisagreementMS is how far apart the offsets of two legs may be from what
-// their traces say: a trace's own path may be longer one way than the other.
-const maxDisagreementMS = 20
+func lacksAudio(code callmodel.DefectCode) bool {
+	switch code {
+	case callmodel.DefectLegMissing, callmodel.DefectLegEmpty, callmodel.DefectUnsupportedCodec, callmodel.DefectUnreadableLeg,
+		callmodel.DefectTruncated, callmodel.DefectGapSuspected:
+		return true
+	default:
+		return false
+	}
+}
 
-// suspicions are the defects that an analysis shows.
-func suspicions(r *analysis.Report) []callmodel.Defect {
+// What it takes to suspect offsets. A trace's own path may be longer one way
+// than the other; and of thousands of pairs of legs, chance makes a weak trace
+// in some.
+const (
+	maxDisagreementMS = 20
+	minConfidence     = 0.6
+	minPeakToNoise    = 20
+)
+
+// suspicions are the defects that an analysis shows. Of a leg of which known
+// says that its audio isn't there, that it is silent is no news.
+func suspicions(r *analysis.Report, known []callmodel.Defect) []callmodel.Defect {
 	var list []callmodel.Defect
 	for _, s := range r.Conversation.Suspicions {
+		if slices.ContainsFunc(known, func(d callmodel.Defect) bool { return d.Leg == s.Leg && lacksAudio(d.Code) }) {
+			continue
+		}
 		d := callmodel.Defect{
 			Code: callmodel.DefectOneWayAudio, Leg: s.Leg,
 			Detail: fmt.Sprintf("no talk, while others talk for %.1f s", float64(s.OthersTalkMS)/1e3),
@@ -117,8 +137,11 @@ func suspicions(r *analysis.Report) []callmodel.Defect {
 // the other shows how far they are apart; one of them alone only if it is heard
 // before it talks.
 func misaligned(a *analysis.Alignment) (callmodel.Defect, bool) {
-	both := a.Heard[0].Detected && a.Heard[1].Detected
-	early := a.Detected && !both && (a.Heard[0].LagFrames < 0 || a.Heard[1].LagFrames < 0)
+	strong := func(t *analysis.Trace) bool {
+		return t.Detected && t.Confidence >= minConfidence && t.PeakToNoise >= minPeakToNoise
+	}
+	both := strong(&a.Heard[0]) && strong(&a.Heard[1])
+	early := strong(&a.Heard[0]) && a.Heard[0].LagFrames < 0 || strong(&a.Heard[1]) && a.Heard[1].LagFrames < 0
 	if !both && !early || math.Abs(a.DisagreementMS) < maxDisagreementMS {
 		return callmodel.Defect{}, false
 	}

@@ -182,7 +182,7 @@ func (p *Processor) run(
 	}
 	if pl.report != nil {
 		r.Analysis = essence(pl.report)
-		pl.defects = append(pl.defects, suspicions(pl.report)...)
+		pl.defects = append(pl.defects, suspicions(pl.report, r.Defects)...)
 	}
 	r.Defects = append(r.Defects, pl.defects...)
 	switch {

@@ -1,0 +1,338 @@
+package recordingtest
+
+import (
+	"encoding/binary"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/audio"
+	"github.com/switchtape/switchtape/recording/codec/g711"
+	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
+)
+
+// Call is a call of real speech, as the files that a telephone server left of
+// it and what its events say, perhaps with a fault.
+type Call struct {
+	Spec  callmodel.RecordingSpec
+	Files map[string][]byte // by URI
+	// Want is the fault that was put in: its defect and its leg. Zero for none.
+	Want callmodel.Defect
+}
+
+// CallFaults lists the faults that [NewCall] can put into a call.
+func CallFaults() []callmodel.DefectCode {
+	return []callmodel.DefectCode{
+		callmodel.DefectLegMissing, callmodel.DefectLegEmpty, callmodel.DefectTruncated, callmodel.DefectHeaderRepaired,
+		callmodel.DefectUnsupportedCodec, callmodel.DefectUnreadableLeg, callmodel.DefectWrongRateSuspected,
+		callmodel.DefectDriftCorrected, callmodel.DefectGapSuspected, callmodel.DefectDropoutSuspected,
+		callmodel.DefectOffsetClamped, callmodel.DefectClipped, callmodel.DefectNonFinite, callmodel.DefectOverlap,
+		callmodel.DefectOneWayAudio, callmodel.DefectAudioLost, callmodel.DefectMisaligned,
+	}
+}
+
+// NewCall makes a call of 20 to 45 s, or of up to 180 s for faults that take as
+// long to show, the same for the same seed: a stretch of the sample call, at a level
+// of its own, in one of many encodings and rates, with a customer who joins
+// some time after the agent. fault is one of [CallFaults], "" for none.
+func NewCall(t testing.TB, seed uint64, fault callmodel.DefectCode) Call {
+	t.Helper()
+	g := callMaker{t: t, rng: rand.New(rand.NewPCG(seed, 0xca11)), fault: fault, faulty: -1}
+	if fault != "" {
+		g.faulty = g.rng.IntN(2)
+	}
+	return g.make()
+}
+
+const callRate = samplecall.SampleRateHz
+
+// callMaker makes one call.
+type callMaker struct {
+	t      testing.TB
+	rng    *rand.Rand
+	fault  callmodel.DefectCode
+	faulty int // the leg that has it
+	span   time.Duration
+	call   Call
+}
+
+func (g *callMaker) make() Call {
+	g.span = time.Duration(20_000+g.rng.IntN(25_000)) * time.Millisecond
+	switch g.fault {
+	case callmodel.DefectMisaligned, callmodel.DefectOneWayAudio:
+		g.span = 75 * time.Second
+	case callmodel.DefectAudioLost:
+		g.span = 180 * time.Second
+	default:
+	}
+	started := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	g.call = Call{Files: map[string][]byte{}, Spec: callmodel.RecordingSpec{
+		TenantID: "acme", CallID: "c1", RecordingID: "r1", StartedAt: started, EndedAt: started.Add(g.span),
+		Span: callmodel.Millis(g.span), LegsSpanCall: true,
+		Outputs: []callmodel.OutputSpec{{Codec: callmodel.CodecAnalysis}}, NoManifest: true,
+	}}
+	speech := g.speech()
+	offsets := [2]time.Duration{0, time.Duration(g.rng.IntN(4000)) * time.Millisecond}
+	for i, name := range []string{"agent", "customer"} {
+		leg := callmodel.LegSpec{Name: name, Segments: []callmodel.SegmentSpec{{URI: name + ".wav", Offset: callmodel.Millis(offsets[i])}}}
+		from := int(offsets[i] * callRate / time.Second)
+		g.leave(i, &leg, speech[i][from:])
+		g.call.Spec.Legs = append(g.call.Spec.Legs, leg)
+	}
+	if g.faulty >= 0 {
+		g.call.Want = callmodel.Defect{Code: g.fault, Leg: g.call.Spec.Legs[g.faulty].Name}
+		if g.fault == callmodel.DefectMisaligned {
+			g.call.Want.Leg = g.call.Spec.Legs[1].Name // against the first: which of them is off, nobody can tell
+		}
+	}
+	return g.call
+}
+
+// speech is what both parties say, over the whole call.
+func (g *callMaker) speech() [2][]float32 {
+	frames := int(g.span * callRate / time.Second)
+	whole := sampleSpeech()
+	start := g.rng.IntN(samplecall.AgentFrames)
+	var out [2][]float32
+	for i := range whole {
+		level := audio.FromDecibels(-12 * g.rng.Float64()) // never louder: the sample call is at full scale
+		out[i] = make([]float32, frames)
+		for j := range out[i] {
+			out[i][j] = level * whole[i][(start+j)%len(whole[i])]
+		}
+	}
+	if g.fault == callmodel.DefectMisaligned {
+		echo(&out)
+	}
+	return out
+}
+
+// sampleSpeech is the sample call, both parties from the call's start.
+//
+//nolint:gochecknoglobals // read only
+var sampleSpeech = sync.OnceValue(func() [2][]float32 {
+	return [2][]float32{
+		pcm(samplecall.Agent()),
+		append(make([]float32, samplecall.CustomerOffsetMS*callRate/1000), pcm(samplecall.Customer())...),
+	}
+})
+
+// echo puts a trace of each party into the other's leg, 40 ms late.
+func echo(legs *[2][]float32) {
+	const delay, level = callRate * 40 / 1000, 0.1
+	said := [2][]float32{slices.Clone(legs[0]), slices.Clone(legs[1])}
+	for i := range legs {
+		for j := delay; j < len(legs[i]); j++ {
+			legs[i][j] += level * said[1-i][j-delay]
+		}
+	}
+}
+
+// pcm is the samples of a WAV file of 16 bits with the plainest header.
+func pcm(file []byte) []float32 {
+	const header = 44
+	s := make([]float32, (len(file)-header)/2)
+	for i := range s {
+		s[i] = float32(int16(binary.LittleEndian.Uint16(file[header+2*i:]))) / 32768
+	}
+	return s
+}
+
+// leave writes a leg's files.
+func (g *callMaker) leave(i int, leg *callmodel.LegSpec, s []float32) {
+	uri := leg.Segments[0].URI
+	encoding, rate := g.rng.IntN(len(encodings)), []int{8000, 8000, 16000, 11025}[g.rng.IntN(4)]
+	if i != g.faulty {
+		g.call.Files[uri] = encodings[encoding](g.resampled(s, rate), rate)
+		return
+	}
+	switch g.fault {
+	case callmodel.DefectLegMissing:
+		return
+	case callmodel.DefectNonFinite:
+		encoding = floatEncoding
+	case callmodel.DefectClipped, callmodel.DefectDropoutSuspected, callmodel.DefectOneWayAudio, callmodel.DefectAudioLost:
+		s = g.harm(s)
+		if g.fault == callmodel.DefectClipped || g.fault == callmodel.DefectDropoutSuspected {
+			encoding, rate = 0, callRate // resampling would round what was cut off
+		}
+	case callmodel.DefectDriftCorrected:
+		ppm := 80 + 1800*g.rng.Float64()
+		if g.rng.IntN(2) == 0 {
+			ppm = -ppm
+		}
+		s = g.stretched(s, int(math.Round(float64(len(s))*(1+ppm/1e6))))
+	case callmodel.DefectGapSuspected:
+		at, n := len(s)/4+g.rng.IntN(len(s)/2), callRate/10+g.rng.IntN(3*callRate)+len(s)/400
+		s = slices.Delete(slices.Clone(s), at, at+n)
+	case callmodel.DefectMisaligned:
+		// Its offset says that it began up to a second earlier or later than it did.
+		off := time.Duration(100+g.rng.IntN(800)) * time.Millisecond
+		g.call.Spec.LegsSpanCall = false
+		s = s[off*callRate/time.Second:]
+	case callmodel.DefectOffsetClamped:
+		leg.Segments[0].Offset = -callmodel.Millis(time.Duration(1+g.rng.IntN(9000)) * time.Millisecond)
+		g.call.Spec.LegsSpanCall = false
+	case callmodel.DefectOverlap:
+		g.call.Spec.LegsSpanCall = false
+		cut := len(s)/4 + g.rng.IntN(len(s)/2)
+		leg.Segments = append(leg.Segments, callmodel.SegmentSpec{
+			URI: "second.wav", Offset: leg.Segments[0].Offset + callmodel.MillisOfFrames(int64(cut), callRate) - callmodel.Millis(time.Duration(20+g.rng.IntN(2000))*time.Millisecond),
+		})
+		g.call.Files["second.wav"] = encodings[encoding](g.resampled(s[cut:], rate), rate)
+		s = s[:cut]
+	default:
+	}
+	g.call.Files[uri] = g.damage(encodings[encoding](g.resampled(s, rate), rate), rate)
+}
+
+// harm damages samples.
+func (g *callMaker) harm(s []float32) []float32 {
+	s = slices.Clone(s)
+	switch g.fault {
+	case callmodel.DefectClipped:
+		peak := slices.Max(s)
+		gain := float32(2+2*g.rng.Float64()) / peak
+		for i, x := range s {
+			s[i] = min(max(x*gain, -1), 32767.0/32768)
+		}
+	case callmodel.DefectDropoutSuspected:
+		n := callRate * (60 + g.rng.IntN(400)) / 1000
+		at := loudest(s[:len(s)-2*n], callRate/50) - n/3
+		clear(s[max(at, 0) : max(at, 0)+n])
+	case callmodel.DefectOneWayAudio:
+		clear(s)
+		for i := range s {
+			s[i] = float32(g.rng.NormFloat64() * 1e-4) // an open line
+		}
+	case callmodel.DefectAudioLost:
+		clear(s[len(s)/5:])
+	default:
+	}
+	return s
+}
+
+// loudest is where the loudest stretch of n samples is.
+func loudest(s []float32, n int) int {
+	best, at := float32(-1), 0
+	for i := n; i+2*n <= len(s); i += n {
+		power := float32(0)
+		for _, x := range s[i : i+n] {
+			power += x * x
+		}
+		if power > best {
+			best, at = power, i
+		}
+	}
+	return at
+}
+
+// damage damages a file.
+func (g *callMaker) damage(file []byte, rate int) []byte {
+	le := binary.LittleEndian
+	dataAt := dataOf(file)
+	switch g.fault {
+	case callmodel.DefectLegEmpty:
+		return file[:[]int{0, dataAt}[g.rng.IntN(2)]]
+	case callmodel.DefectTruncated:
+		g.call.Spec.LegsSpanCall = false // the machine went down, nobody knows when
+		return file[:dataAt+g.rng.IntN(len(file)-dataAt-2)+1]
+	case callmodel.DefectHeaderRepaired:
+		file = file[:dataAt+int(le.Uint32(file[dataAt-4:]))] // nobody wrote a pad byte
+		le.PutUint32(file[dataAt-4:], []uint32{0, 0xFFFFFFFF, uint32(len(file) + 99999)}[g.rng.IntN(3)])
+	case callmodel.DefectUnsupportedCodec:
+		le.PutUint16(file[20:], []uint16{0x0040, 0x0160, 0x0045}[g.rng.IntN(3)]) // G.721, WMA, G.726
+	case callmodel.DefectUnreadableLeg:
+		for i := range file[:min(len(file), 4096)] {
+			file[i] = byte(g.rng.Uint32()) | 0x80 // nobody's magic number
+		}
+	case callmodel.DefectWrongRateSuspected:
+		le.PutUint32(file[24:], []uint32{2 * uint32(rate), uint32(rate) / 2}[g.rng.IntN(2)])
+	case callmodel.DefectNonFinite:
+		for range 1 + g.rng.IntN(50) {
+			le.PutUint32(file[dataAt+4*g.rng.IntN((len(file)-dataAt)/4):], []uint32{0x7FC00000, 0x7F800000, 0xFF800000}[g.rng.IntN(3)])
+		}
+	default:
+	}
+	return file
+}
+
+// dataOf is where the samples of a file begin.
+func dataOf(file []byte) int {
+	at := 12
+	for string(file[at:at+4]) != "data" {
+		at += 8 + int(binary.LittleEndian.Uint32(file[at+4:]))
+	}
+	return at + 8
+}
+
+// floatEncoding is the one that can hold what isn't a number.
+const floatEncoding = 2
+
+// encodings write a WAV file.
+//
+//nolint:gochecknoglobals // a table
+var encodings = []func(s []float32, rate int) []byte{
+	func(s []float32, rate int) []byte {
+		b := make([]byte, 2*len(s))
+		audio.PutPCM16(b, s)
+		return wavFile(1, 16, rate, b)
+	},
+	func(s []float32, rate int) []byte {
+		b := make([]byte, 3*len(s))
+		audio.PutPCM24(b, s)
+		return wavFile(1, 24, rate, b)
+	},
+	floatFile,
+	func(s []float32, rate int) []byte { return lawFile(g711.Mulaw, 7, s, rate) },
+	func(s []float32, rate int) []byte { return lawFile(g711.Alaw, 6, s, rate) },
+}
+
+func floatFile(s []float32, rate int) []byte {
+	b := make([]byte, 0, 4*len(s))
+	for _, x := range s {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+	}
+	return wavFile(3, 32, rate, b)
+}
+
+func lawFile(law g711.Law, tag int, s []float32, rate int) []byte {
+	b := make([]byte, len(s))
+	law.EncodeTable().Encode(b, s)
+	return wavFile(tag, 8, rate, b)
+}
+
+func wavFile(tag, bits, rate int, data []byte) []byte {
+	return riff(chunk("fmt ", fmtBody(tag, 1, rate, bits), true), chunk("data", data, true))
+}
+
+// resampled is s at rate out.
+func (g *callMaker) resampled(s []float32, out int) []float32 {
+	if out == callRate {
+		return s
+	}
+	f, err := audio.NewResampleFilter(callRate, out)
+	return g.filtered(s, f, err)
+}
+
+// stretched is s as frames frames of the same rate.
+func (g *callMaker) stretched(s []float32, frames int) []float32 {
+	f, err := audio.NewStretchFilter(callRate, callRate, int64(len(s)), int64(frames))
+	return g.filtered(s, f, err)
+}
+
+func (g *callMaker) filtered(s []float32, f *audio.ResampleFilter, err error) []float32 {
+	g.t.Helper()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	src, err := audio.Resample(audio.NewSource(Mono(callRate), s), f)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return ReadAll(g.t, src)
+}
