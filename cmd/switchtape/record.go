@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,9 +28,11 @@ type recordCommand struct {
 	Rate    int           `help:"Sample rate in Hz. 0: the highest of the legs." default:"0" placeholder:"HZ"`
 	Bitrate string        `help:"Bitrate of lossy codecs, like 32k. Default: the codec's own." placeholder:"BPS"`
 	Span    time.Duration `help:"Length of the call. Default: until the end of the longest leg." placeholder:"DURATION"`
-	Redact  []string      `help:"A range of the call to replace by silence in the recording, like 1m10s-1m25s." placeholder:"FROM-TO" sep:"none"`
-	Out     string        `help:"File or bucket URL to write the recording to." required:"" placeholder:"FILE|URL"`
-	JSON    bool          `help:"Print the result as JSON." name:"json"`
+
+	timelineFlags `embed:""`
+
+	Out  string `help:"File or bucket URL to write the recording to." required:"" placeholder:"FILE|URL"`
+	JSON bool   `help:"Print the result as JSON." name:"json"`
 }
 
 func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
@@ -75,60 +76,6 @@ func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 	return err
 }
 
-// spec turns the flags into a recording spec and the places of its files.
-func (c *recordCommand) spec() (callmodel.RecordingSpec, map[string]string, error) {
-	bitrate, err := parseBitrate(c.Bitrate)
-	if err != nil {
-		return callmodel.RecordingSpec{}, nil, err
-	}
-	spec := callmodel.RecordingSpec{
-		TenantID: "local", CallID: "call", RecordingID: "recording", StartedAt: time.Unix(0, 0).UTC(), Span: callmodel.Millis(c.Span),
-		Outputs: []callmodel.OutputSpec{{
-			Codec: c.codec(), Layout: callmodel.Layout(c.Layout), SampleRateHz: c.Rate, BitrateBps: bitrate,
-		}},
-	}
-	for _, arg := range c.Redact {
-		r, err := parseRedaction(arg)
-		if err != nil {
-			return spec, nil, err
-		}
-		spec.Redactions = append(spec.Redactions, r)
-	}
-	files := map[string]string{}
-	for _, arg := range c.Leg {
-		name, where, offset, err := parseLeg(arg)
-		if err != nil {
-			return spec, nil, err
-		}
-		uri := fmt.Sprintf("leg-file-%04d", len(files)) // a stand-in: people may name any path here
-		files[uri] = where
-		seg := callmodel.SegmentSpec{URI: uri, Offset: callmodel.Millis(offset)}
-		i := len(spec.Legs) - 1
-		for i >= 0 && spec.Legs[i].Name != name {
-			i--
-		}
-		if i < 0 {
-			spec.Legs = append(spec.Legs, callmodel.LegSpec{Name: name})
-			i = len(spec.Legs) - 1
-		}
-		spec.Legs[i].Segments = append(spec.Legs[i].Segments, seg)
-	}
-	return spec, files, nil
-}
-
-// codec is the codec that was asked for, if only by the file's name.
-func (c *recordCommand) codec() callmodel.Codec {
-	if c.Codec != "" {
-		return callmodel.Codec(c.Codec)
-	}
-	for _, known := range callmodel.Codecs() {
-		if strings.HasSuffix(strings.ToLower(c.Out), "."+known.Ext()) {
-			return known
-		}
-	}
-	return callmodel.CodecMP3
-}
-
 // name puts the names that people gave in the place of the stand-ins.
 func (c *recordCommand) name(r *callmodel.RecordingResult, files map[string]string) {
 	for i := range r.Outputs {
@@ -139,48 +86,6 @@ func (c *recordCommand) name(r *callmodel.RecordingResult, files map[string]stri
 			r.Defects[i].Detail = strings.ReplaceAll(r.Defects[i].Detail, uri, where)
 		}
 	}
-}
-
-// parseLeg splits NAME=URL[@OFFSET]. What follows the last @ is an offset only
-// if it is a duration, so that a path may hold an @.
-func parseLeg(arg string) (name, where string, offset time.Duration, err error) {
-	name, where, ok := strings.Cut(arg, "=")
-	if !ok || name == "" || where == "" {
-		return "", "", 0, cli.Usagef("--leg %s: give NAME=URL, with @OFFSET behind it if the leg begins later, like customer=customer.wav@2s", arg)
-	}
-	if i := strings.LastIndexByte(where, '@'); i > 0 {
-		if d, err := time.ParseDuration(where[i+1:]); err == nil {
-			return name, where[:i], d, nil
-		}
-	}
-	return name, where, 0, nil
-}
-
-// parseRedaction reads FROM-TO, both durations from the start of the call.
-func parseRedaction(arg string) (callmodel.Redaction, error) {
-	from, to, ok := strings.Cut(arg, "-")
-	f, ferr := time.ParseDuration(from)
-	t, terr := time.ParseDuration(to)
-	if !ok || ferr != nil || terr != nil {
-		return callmodel.Redaction{}, cli.Usagef("--redact %s: give the times from the call's start, like 1m10s-1m25s", arg)
-	}
-	return callmodel.Redaction{From: callmodel.Millis(f), To: callmodel.Millis(t)}, nil
-}
-
-// parseBitrate reads bits per second, with k for thousands.
-func parseBitrate(s string) (int, error) {
-	if s == "" {
-		return 0, nil
-	}
-	digits, thousands := strings.CutSuffix(strings.ToLower(s), "k")
-	n, err := strconv.Atoi(digits)
-	if err != nil || n <= 0 || n > 10_000_000 {
-		return 0, cli.Usagef("--bitrate %s: give bits per second, like 32k", s)
-	}
-	if thousands {
-		n *= 1000
-	}
-	return n, nil
 }
 
 // legSources opens the legs of the command line.
@@ -329,7 +234,10 @@ func printResult(s cli.Streams, r *callmodel.RecordingResult) {
 	}
 	s.Printf("\n  length      %s\n", time.Duration(r.DurationMS)*time.Millisecond)
 	for _, l := range r.Legs {
-		s.Printf("  leg         %s: %d frames at %d Hz, from %s\n", l.Name, l.Frames, l.Rate, l.OffsetMS)
+		s.Printf("  leg         %s: %d frames at %d Hz, from %s%s\n", l.Name, l.Frames, l.Rate, l.OffsetMS, legNotes(&l))
+	}
+	if len(r.Timeline) > 0 {
+		s.Printf("  holds       %s\n", pieces(r.Timeline))
 	}
 	for _, o := range r.Outputs {
 		s.Printf("  recording   %s\n              %s, %s, %d Hz, %d bytes, sha256 %s\n", o.URL, o.Codec, o.Layout, o.Rate, o.Bytes, o.SHA256)
