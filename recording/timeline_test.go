@@ -62,7 +62,8 @@ type layout struct {
 }
 
 // drawCall makes a call of several legs with segments at random places.
-func drawCall(t *rapid.T, rates []int, tt *testing.T) layout {
+func drawCall(tt *testing.T, t *rapid.T, rates []int) layout {
+	tt.Helper()
 	l := layout{spec: sampleSpec(), files: memLegs{}, pcm: map[string][]int{}}
 	l.spec.Legs = nil
 	if rapid.Bool().Draw(t, "span given") {
@@ -266,7 +267,7 @@ func TestRandomLayouts(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		const rate = 8000
-		l := drawCall(rt, []int{rate}, t)
+		l := drawCall(t, rt, []int{rate})
 		r, many, mix := l.make(rt, rate)
 		tr := l.truth(rate)
 		legs := len(l.spec.Legs)
@@ -310,7 +311,7 @@ func TestRandomLayoutsOfOtherRates(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		rate := rapid.SampledFrom([]int{8000, 11025, 16000}).Draw(rt, "output's rate")
-		l := drawCall(rt, []int{8000, 11025, 16000, 44100}, t)
+		l := drawCall(t, rt, []int{8000, 11025, 16000, 44100})
 		r, many, _ := l.make(rt, rate)
 		tr := l.truth(rate)
 		legs := len(l.spec.Legs)
