@@ -237,3 +237,28 @@ func TestGrowingLegs(t *testing.T) {
 		})
 	}
 }
+
+// A stream of unknown length that has become longer since it was counted grows.
+func TestGrowingStream(t *testing.T) {
+	t.Parallel()
+	first := pcmFile(t, 8000, recordingtest.Noise(8000, 0.5, 1))
+	noSizes := slices.Clone(first)
+	copy(noSizes[4:8], []byte{0, 0, 0, 0})
+	copy(noSizes[40:44], []byte{0, 0, 0, 0})
+	opened := 0
+	legs := changingLegs{
+		memLegs{"agent.wav": pcmFile(t, 8000, recordingtest.Noise(20000, 0.5, 2))},
+		func() io.ReadCloser {
+			opened++
+			return io.NopCloser(io.MultiReader(bytes.NewReader(noSizes), bytes.NewReader(make([]byte, 1000*opened))))
+		},
+	}
+	spec := sampleSpec()
+	objects := &memObjects{}
+	p := recording.NewProcessor(legs, objects, nil)
+	requireGrowing(t, p, spec, objects)
+	r, err := p.Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true})
+	require.NoError(t, err)
+	require.Equal(t, callmodel.DefectLegGrowing, r.Defects[len(r.Defects)-1].Code, "%+v", r.Defects)
+	require.Equal(t, int64(8000+3*500), r.Legs[1].Frames, "what was there when it was counted")
+}

@@ -41,6 +41,17 @@ func FuzzProcess(f *testing.F) {
 		}
 		if kind&128 != 0 {
 			spec.Legs[1].GainDB = float64(rate%100) - 60
+			spec.LevelLUFS = -10 - float64(rate%31)
+		}
+		if rate&1 != 0 {
+			from := callmodel.Millis(max(offset1%most, 0))
+			spec.Pauses = []callmodel.Pause{{From: from, To: from + 1 + spec.Span/5}, {From: from / 2, To: from/2 + 1e6}}
+			spec.PauseMode = []string{callmodel.PauseSilence, callmodel.PauseCut}[rate/2%2]
+		}
+		if rate&4 != 0 {
+			spec.Legs[0].CorrectRate = true
+			spec.Legs[0].Segments[0].Span = callmodel.Millis(max(offset2%most, 0))
+			spec.Legs[0].Segments[1].Span = spec.Span
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -58,12 +69,16 @@ func FuzzProcess(f *testing.F) {
 			var permanent *callmodel.PermanentError
 			require.True(t, errors.As(err, &wait) && !accept || errors.As(err, &permanent), "%v", err)
 			require.Empty(t, objects.data)
+			require.True(t, wait == nil || len(wait.Growing) == 0, "%v", err)
 			return
+		}
+		for _, d := range r.Defects {
+			require.NotEqual(t, callmodel.DefectLegGrowing, d.Code)
 		}
 		switch r.Status {
 		case callmodel.StatusCompleted, callmodel.StatusCompletedDegraded:
 			require.Len(t, r.Outputs, 2)
-			if spec.Span > 0 && spec.Trim == nil {
+			if spec.Span > 0 && spec.Trim == nil && spec.PauseMode != callmodel.PauseCut {
 				require.Equal(t, spec.Span.Frames(r.Outputs[1].Rate), r.Outputs[1].Frames)
 			}
 		case callmodel.StatusAbsent, callmodel.StatusQuarantined:

@@ -71,3 +71,12 @@ func sampleSpec() callmodel.RecordingSpec {
 func sampleLegs() memLegs {
 	return memLegs{"agent.wav": samplecall.Agent(), "customer.wav": samplecall.Customer()}
 }
+
+// tContext is for tests that draw many cases within one.
+func tContext() context.Context { return context.Background() }
+
+// samplesOf is pcmSamples of any WAV file whose header may be longer.
+func samplesOf(file []byte) []int {
+	at := bytes.Index(file, []byte("data"))
+	return pcmSamples(file[at+8-44:])
+}

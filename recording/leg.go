@@ -41,16 +41,6 @@ func (l *leg) defect(s *segment, d callmodel.Defect) {
 	l.defects = append(l.defects, d)
 }
 
-// hasAudio reports whether a frame of the leg can be read.
-func (l *leg) hasAudio() bool {
-	for _, s := range l.segments {
-		if s.frames > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // ready reports whether all files of the leg are there and none is empty.
 func (l *leg) ready() bool {
 	for _, d := range l.defects {

@@ -127,11 +127,15 @@ func (g *busGroup) bus(pl *plan, rate, channels int, mono bool) *bus {
 // mixRate is the rate at which the legs can be mixed before the mix is
 // resampled to rate, which is the same as mixing them after it, for less work:
 // the one that all have, if every segment begins on a frame of both rates and
-// none is resampled for its drift. Else it is 0. It doesn't depend on what other
+// none is resampled for its drift, and if nothing is silenced: a range that is
+// must be silent on the output's own frames. Else it is 0. It doesn't depend on what other
 // outputs there are, so neither do the bytes of a mix. Of a span that isn't whole at the legs' rate, at most half a
 // frame of theirs is silence at the end.
 func (pl *plan) mixRate(rate int) int {
 	in := 0
+	if len(pl.spec.Redactions)+len(pl.pauses) > 0 {
+		return 0
+	}
 	for _, l := range pl.legs {
 		for _, s := range l.segments {
 			if s.frames == 0 {

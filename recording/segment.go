@@ -248,7 +248,7 @@ func (s *segment) finish() error {
 	if err != nil {
 		return s.failure("read", err)
 	}
-	s.grown = s.grown || grown || s.read+extra > s.frames
+	s.grown = s.grown || grown || s.size < 0 && s.read+extra > s.frames
 	s.leg.hashed(s)
 	if short := s.frames - s.read - extra; short > 0 {
 		s.lost = short

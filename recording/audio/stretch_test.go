@@ -84,3 +84,53 @@ func TestStretchLimits(t *testing.T) {
 		require.Equal(t, audio.ResampledFrames(n, 44100, 8000), f.OutFrames(n))
 	}
 }
+
+// A filter that shares another's table is the one that would be made for the
+// ratio, and knows its own length.
+func TestStretchedSharesTheTable(t *testing.T) {
+	t.Parallel()
+	file := recordingtest.Noise(9000, 0.5, 1)
+	play := func(f *audio.ResampleFilter) []float32 {
+		return recordingtest.ReadAll(t, must(audio.Resample(audio.NewSource(recordingtest.Mono(8000), file), f)))
+	}
+	for _, out := range []int{8000, 16000} {
+		first := must(audio.NewStretchFilter(8000, out, 1_000_003, int64(out)*125))
+		before := play(first)
+		for _, c := range []struct{ in, out int64 }{{1_000_500, int64(out) * 125}, {999_001, int64(out) * 125}, {1000, int64(out) / 8}} {
+			got := play(must(first.Stretched(c.in, c.out)))
+			require.Equal(t, play(must(audio.NewStretchFilter(8000, out, c.in, c.out))), got, "%+v", c)
+			require.EqualValues(t, len(got), audio.StretchedFrames(9000, c.in, c.out))
+		}
+		require.Equal(t, before, play(first), "the first is as it was")
+		_, err := first.Stretched(1000, int64(out)/8*2)
+		require.ErrorContains(t, err, "more than 1 %")
+	}
+}
+
+// Clicks every minute of four hours, by a clock that is 500 ppm off, are where
+// they were in the call: to 5 ms at the end, which a frame of 1 ms is within.
+func TestFourHoursOfDrift(t *testing.T) {
+	t.Parallel()
+	const rate, seconds = 1000, 4 * 3600
+	for _, ppm := range []float64{500, -500} {
+		clock := rate * (1 + ppm/1e6)
+		n := int64(math.Round(seconds * clock))
+		file := make([]float32, n)
+		for at := 30.0; at < seconds; at += 60 {
+			file[int(math.Round(at*clock))] = 1
+		}
+		f := must(audio.NewStretchFilter(rate, rate, n, seconds*rate))
+		got := recordingtest.ReadAll(t, must(audio.Resample(audio.NewSource(recordingtest.Mono(rate), file), f)))
+		require.Len(t, got, seconds*rate)
+		for at := 30; at < seconds; at += 60 {
+			peak, where := float32(0), 0
+			for i := at*rate - 500; i < at*rate+500; i++ {
+				if got[i] > peak {
+					peak, where = got[i], i
+				}
+			}
+			require.Greater(t, peak, float32(0.5))
+			require.InDelta(t, at*rate, where, 1, "the click at %d s, in ms", at)
+		}
+	}
+}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+)
+
+// timelineFlags say what is done to the call's audio on its way.
+type timelineFlags struct {
+	Redact       []string `help:"A range of the call to replace by silence in the recording, like 1m10s-1m25s." placeholder:"FROM-TO" sep:"none"`
+	RedactWith   string   `help:"What redacted ranges are replaced by: ${enum}." enum:"silence,tone" default:"silence"`
+	Pause        []string `help:"A range of the call in which recording was paused, like 1m10s-1m25s." placeholder:"FROM-TO" sep:"none"`
+	PauseMode    string   `help:"What becomes of pauses: ${enum}. Cut takes them out." enum:"silence,cut" default:"silence"`
+	Trim         trimFlag `help:"Cut silence off both ends; =DBFS for another threshold than -50." placeholder:"DBFS"`
+	Level        decibels `help:"Bring every leg to this loudness, like -23, by a constant gain. Default: levels stay." placeholder:"LUFS"`
+	Gain         []string `help:"Make a leg louder or quieter: agent=-6." placeholder:"NAME=DB" sep:"none"`
+	LegsSpanCall bool     `help:"Every leg was recorded until the end of --span: correct clocks that drifted, and say where audio is missing."`
+	CorrectRate  []string `help:"A leg to read at half or double the rate that its file states, if --span shows that it is wrong." placeholder:"NAME" sep:"none"`
+}
+
+// apply puts the flags in the spec, whose legs are known.
+func (f *timelineFlags) apply(spec *callmodel.RecordingSpec) error {
+	spec.LegsSpanCall = f.LegsSpanCall
+	spec.LevelLUFS = float64(f.Level)
+	if f.Trim.on {
+		spec.Trim = &callmodel.TrimSpec{ThresholdDBFS: f.Trim.threshold}
+	}
+	for _, arg := range f.Redact {
+		from, to, err := parseRange("redact", arg)
+		if err != nil {
+			return err
+		}
+		spec.Redactions = append(spec.Redactions, callmodel.Redaction{From: from, To: to, With: f.RedactWith})
+	}
+	for _, arg := range f.Pause {
+		from, to, err := parseRange("pause", arg)
+		if err != nil {
+			return err
+		}
+		spec.Pauses = append(spec.Pauses, callmodel.Pause{From: from, To: to})
+	}
+	if len(f.Pause) > 0 {
+		spec.PauseMode = f.PauseMode
+	}
+	for _, arg := range f.Gain {
+		name, value, _ := strings.Cut(arg, "=")
+		db, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return cli.Usagef("--gain %s: give a leg and decibels, like agent=-6", arg)
+		}
+		l, err := legNamed(spec, "gain", name)
+		if err != nil {
+			return err
+		}
+		l.GainDB = db
+	}
+	for _, name := range f.CorrectRate {
+		l, err := legNamed(spec, "correct-rate", name)
+		if err != nil {
+			return err
+		}
+		l.CorrectRate = true
+	}
+	return nil
+}
+
+func legNamed(spec *callmodel.RecordingSpec, flag, name string) (*callmodel.LegSpec, error) {
+	for i := range spec.Legs {
+		if spec.Legs[i].Name == name {
+			return &spec.Legs[i], nil
+		}
+	}
+	return nil, cli.Usagef("--%s: %q is not the name of a --leg", flag, name)
+}
+
+// decibels is a level, which may follow its flag although it begins with a minus.
+type decibels float64
+
+// Decode implements kong.MapperValue.
+func (d *decibels) Decode(ctx *kong.DecodeContext) error {
+	v, err := strconv.ParseFloat(ctx.Scan.Pop().String(), 64)
+	if err != nil {
+		return fmt.Errorf("give decibels, like -23: %w", err)
+	}
+	*d = decibels(v)
+	return nil
+}
+
+// trimFlag is --trim or --trim=DBFS.
+type trimFlag struct {
+	on        bool
+	threshold float64 // 0: the default
+}
+
+// Decode implements kong.MapperValue.
+func (t *trimFlag) Decode(ctx *kong.DecodeContext) error {
+	t.on = true
+	if ctx.Scan.Peek().Type != kong.FlagValueToken {
+		return nil
+	}
+	var d decibels
+	err := d.Decode(ctx)
+	t.threshold = float64(d)
+	return err
+}
+
+// IsBool tells kong that --trim needs no value.
+func (t *trimFlag) IsBool() bool { return true }
+
+// spec turns the flags into a recording spec and the places of its files.
+func (c *recordCommand) spec() (callmodel.RecordingSpec, map[string]string, error) {
+	bitrate, err := parseBitrate(c.Bitrate)
+	if err != nil {
+		return callmodel.RecordingSpec{}, nil, err
+	}
+	spec := callmodel.RecordingSpec{
+		TenantID: "local", CallID: "call", RecordingID: "recording", StartedAt: time.Unix(0, 0).UTC(), Span: callmodel.Millis(c.Span),
+		Outputs: []callmodel.OutputSpec{{
+			Codec: c.codec(), Layout: callmodel.Layout(c.Layout), SampleRateHz: c.Rate, BitrateBps: bitrate,
+		}},
+	}
+	files := map[string]string{}
+	for _, arg := range c.Leg {
+		name, where, offset, err := parseLeg(arg)
+		if err != nil {
+			return spec, nil, err
+		}
+		uri := standIn(where, files)
+		files[uri] = where
+		seg := callmodel.SegmentSpec{URI: uri, Offset: callmodel.Millis(offset)}
+		i := len(spec.Legs) - 1
+		for i >= 0 && spec.Legs[i].Name != name {
+			i--
+		}
+		if i < 0 {
+			spec.Legs = append(spec.Legs, callmodel.LegSpec{Name: name})
+			i = len(spec.Legs) - 1
+		}
+		spec.Legs[i].Segments = append(spec.Legs[i].Segments, seg)
+	}
+	if err := c.addTo(&spec); err != nil {
+		return spec, nil, err
+	}
+	return spec, files, c.apply(&spec)
+}
+
+// codec is the codec that was asked for, if only by the file's name.
+func (c *recordCommand) codec() callmodel.Codec {
+	if c.Codec != "" {
+		return callmodel.Codec(c.Codec)
+	}
+	return codecOf(c.Out)
+}
+
+// codecOf is the codec that a file's name stands for, MP3 if it stands for none.
+func codecOf(file string) callmodel.Codec {
+	for _, known := range callmodel.Codecs() {
+		if known.Audio() && strings.HasSuffix(strings.ToLower(file), "."+known.Ext()) {
+			return known
+		}
+	}
+	return callmodel.CodecMP3
+}
+
+// standIn is a valid URI for a path or URL that people gave, which may be any:
+// its last part, as far as a URI may hold it, and a number if it is taken.
+func standIn(where string, taken map[string]string) string {
+	where, _, _ = strings.Cut(filepath.ToSlash(where), "?")
+	name := strings.Map(func(r rune) rune {
+		if callmodel.BadURI(string(r)) != "" && r != '.' {
+			return '_'
+		}
+		return r
+	}, path.Base(where))
+	if callmodel.BadURI(name) != "" {
+		name = "leg"
+	}
+	uri := name
+	for i := 2; ; i++ {
+		if _, used := taken[uri]; !used {
+			return uri
+		}
+		uri = strconv.Itoa(i) + "-" + name
+	}
+}
+
+// parseLeg splits NAME=URL[@OFFSET]. What follows the last @ is an offset only
+// if it is a duration, so that a path may hold an @.
+func parseLeg(arg string) (name, where string, offset time.Duration, err error) {
+	name, where, ok := strings.Cut(arg, "=")
+	if !ok || name == "" || where == "" {
+		return "", "", 0, cli.Usagef("--leg %s: give NAME=URL, with @OFFSET behind it if the leg begins later, like customer=customer.wav@2s", arg)
+	}
+	if i := strings.LastIndexByte(where, '@'); i > 0 {
+		if d, err := time.ParseDuration(where[i+1:]); err == nil {
+			return name, where[:i], d, nil
+		}
+	}
+	return name, where, 0, nil
+}
+
+// parseRange reads FROM-TO, both durations from the start of the call.
+func parseRange(flag, arg string) (from, to callmodel.Millis, err error) {
+	first, last, ok := strings.Cut(arg, "-")
+	f, ferr := time.ParseDuration(first)
+	t, terr := time.ParseDuration(last)
+	if !ok || ferr != nil || terr != nil {
+		return 0, 0, cli.Usagef("--%s %s: give the times from the call's start, like 1m10s-1m25s", flag, arg)
+	}
+	return callmodel.Millis(f), callmodel.Millis(t), nil
+}
+
+// parseBitrate reads bits per second, with k for thousands.
+func parseBitrate(s string) (int, error) {
+	if s == "" {
+		return 0, nil
+	}
+	digits, thousands := strings.CutSuffix(strings.ToLower(s), "k")
+	n, err := strconv.Atoi(digits)
+	if err != nil || n <= 0 || n > 10_000_000 {
+		return 0, cli.Usagef("--bitrate %s: give bits per second, like 32k", s)
+	}
+	if thousands {
+		n *= 1000
+	}
+	return n, nil
+}
+
+// legNotes says what was done to a leg.
+func legNotes(l *callmodel.LegResult) string {
+	var notes string
+	if l.GainDB != 0 {
+		notes += fmt.Sprintf(", levelled by %+.2f dB", l.GainDB)
+	}
+	if l.DriftPPM != 0 {
+		notes += fmt.Sprintf(", clock %+.1f ppm", l.DriftPPM)
+	}
+	if n := len(l.Gaps) + l.GapsOmitted; n > 0 {
+		var sum callmodel.Millis
+		for _, g := range l.Gaps {
+			sum += g.To - g.From
+		}
+		notes += fmt.Sprintf(", gaps: %d, %v", n, sum)
+	}
+	return notes
+}
+
+// pieces lists what of the call the recording holds.
+func pieces(timeline []callmodel.TimelinePiece) string {
+	var out []string
+	for _, p := range timeline {
+		out = append(out, p.CallFrom.String()+"-"+p.CallTo.String())
+	}
+	return strings.Join(out, ", ") + " of the call"
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
+)
+
+// The flags of the timeline do what they say, to the samples of the recording.
+func TestRecordTimeline(t *testing.T) {
+	t.Parallel()
+	agent, customer := sample(t)
+	out := filepath.Join(t.TempDir(), "out.wav")
+	said := pcm16(t, samplecall.Agent())
+	record := func(args ...string) (r callmodel.RecordingResult, samples []int16) {
+		t.Helper()
+		runJSON(t, &r, append([]string{"record", "--leg", "agent=" + agent, "--layout", "mono", "--out", out}, args...)...)
+		return r, pcm16(t, readFile(t, out))
+	}
+	ms := func(n int) callmodel.Millis { return callmodel.Millis(n) * callmodel.Millis(time.Millisecond) }
+
+	r, heard := record("--pause", "10s-12s", "--pause", "11s-13s")
+	assert.Equal(t, make([]int16, 24000), heard[80000:104000])
+	assert.Len(t, heard, len(said))
+	assert.EqualValues(t, 3000, r.PausedMS)
+
+	r, heard = record("--pause", "10s-12s", "--pause-mode", "cut")
+	require.Len(t, heard, len(said)-16000)
+	assert.Equal(t, said[96100:], heard[80100:])
+	require.Len(t, r.Timeline, 2)
+	assert.Equal(t, ms(12000), r.Timeline[1].CallFrom)
+	assert.Equal(t, ms(10000), r.Timeline[1].At)
+
+	_, heard = record("--redact", "10s-12s", "--redact-with", "tone")
+	assert.EqualValues(t, 3277, heard[80002+8000])
+
+	_, heard = record("--gain", "agent=-20")
+	for i, x := range said[:80000] {
+		require.InDelta(t, float64(x)/10, heard[i], 0.51)
+	}
+
+	quiet, _ := record("--level", "-30")
+	loud, _ := record("--level=-20")
+	assert.InDelta(t, 10, loud.Legs[0].GainDB-quiet.Legs[0].GainDB, 0.011)
+
+	whole, _ := record("--trim=-100")
+	trimmed, heard := record("--trim")
+	short, _ := record("--trim=-20")
+	assert.Less(t, trimmed.DurationMS, whole.DurationMS)
+	assert.Less(t, short.DurationMS, trimmed.DurationMS)
+	assert.Equal(t, said[trimmed.TrimmedMS.Frames(8000):][:len(heard)], heard)
+
+	code, text, errs := run(t, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--level", "-23", "--trim", "--out", out)
+	require.Zero(t, code, errs)
+	for _, part := range []string{"levelled by", "gaps: 1, 2s", "of the call"} {
+		assert.Contains(t, text, part)
+	}
+}
+
+// A leg whose header lies is put right, and one whose clock drifts, if the
+// length of the call is known.
+func TestRecordClocks(t *testing.T) {
+	t.Parallel()
+	agent, _ := sample(t)
+	dir := t.TempDir()
+	out, slow := filepath.Join(dir, "out.wav"), filepath.Join(dir, "slow.wav")
+	lying := bytes.Clone(samplecall.Agent())
+	binary.LittleEndian.PutUint32(lying[24:], 4000)
+	require.NoError(t, os.WriteFile(slow, lying, 0o600))
+	const span = "49.338625s" // the sample's own length
+	var r callmodel.RecordingResult
+	runJSON(t, &r, "record", "--leg", "agent="+slow, "--span", span, "--layout", "mono", "--out", out)
+	require.Len(t, r.Defects, 1)
+	assert.Equal(t, callmodel.DefectWrongRateSuspected, r.Defects[0].Code)
+	runJSON(t, &r, "record", "--leg", "agent="+slow, "--span", span, "--correct-rate", "agent", "--layout", "mono", "--out", out)
+	require.Len(t, r.Defects, 1)
+	assert.Equal(t, callmodel.DefectWrongRateCorrected, r.Defects[0].Code)
+	assert.Equal(t, pcm16(t, samplecall.Agent()), pcm16(t, readFile(t, out)))
+
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--span", "49.3s", "--legs-span-call", "--layout", "mono", "--out", out)
+	require.Len(t, r.Defects, 1)
+	assert.Equal(t, callmodel.DefectDriftCorrected, r.Defects[0].Code)
+	assert.InDelta(t, 783.5, r.Legs[0].DriftPPM, 0.1)
+}

@@ -1,0 +1,381 @@
+package recording_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/recordingtest"
+)
+
+// A pulse stands where its leg's offset puts it, to a frame, from every rate to
+// every rate.
+func TestOffsetsAtEveryRate(t *testing.T) {
+	t.Parallel()
+	rates := []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
+	for _, in := range rates {
+		t.Run(fmt.Sprint(in), func(t *testing.T) {
+			t.Parallel()
+			const pulse = 0.4 // seconds of the file
+			file := make([]float32, in)
+			for i := range file {
+				d := (float64(i)/float64(in) - pulse) / 0.0005
+				file[i] = float32(0.5 * math.Exp(-d*d))
+			}
+			for _, offset := range []float64{0, 123.4567, 999.99} {
+				spec := sampleSpec()
+				spec.Legs = spec.Legs[:1]
+				spec.Legs[0].Segments[0].Offset = ms(offset)
+				spec.Outputs = nil
+				for _, out := range rates {
+					spec.Outputs = append(spec.Outputs, callmodel.OutputSpec{
+						Name: fmt.Sprint(out), Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: out,
+					})
+				}
+				_, made := process(t, memLegs{"agent.wav": pcmFile(t, in, file)}, spec, nil)
+				for _, out := range rates {
+					weight, sum := 0.0, 0.0
+					for i, v := range pcmSamples(made[fmt.Sprint(out)]) {
+						if v > 500 {
+							weight, sum = weight+float64(v), sum+float64(v)*float64(i)
+						}
+					}
+					require.InDelta(t, (pulse+offset/1000)*float64(out), sum/weight, 1, "%v ms, %d to %d Hz", offset, in, out)
+				}
+			}
+		})
+	}
+}
+
+// layout is a call drawn at random, and what is in its files.
+type layout struct {
+	spec  callmodel.RecordingSpec
+	files memLegs
+	pcm   map[string][]int
+}
+
+// drawCall makes a call of several legs with segments at random places.
+func drawCall(tt *testing.T, t *rapid.T, rates []int) layout {
+	tt.Helper()
+	l := layout{spec: sampleSpec(), files: memLegs{}, pcm: map[string][]int{}}
+	l.spec.Legs = nil
+	if rapid.Bool().Draw(t, "span given") {
+		l.spec.Span = callmodel.Millis(rapid.IntRange(1000, 3000).Draw(t, "span")) * ms(1)
+	}
+	for i := range rapid.IntRange(1, 4).Draw(t, "legs") {
+		leg := callmodel.LegSpec{Name: fmt.Sprintf("leg%d", i)}
+		for j := range rapid.IntRange(1, 3).Draw(t, "segments") {
+			rate := rapid.SampledFrom(rates).Draw(t, "rate")
+			tenMS := rapid.IntRange(1, 120).Draw(t, "length")
+			n := tenMS * rate / 100
+			uri := fmt.Sprintf("%d-%d", i, j)
+			l.files[uri] = pcmFile(tt, rate, recordingtest.Noise(n, 0.06, uint64(100*i+j+1)))
+			l.pcm[uri] = pcmSamples(l.files[uri])
+			seg := callmodel.SegmentSpec{URI: uri, Offset: callmodel.Millis(rapid.IntRange(-500_000, 3_500_000).Draw(t, "offset in µs")) * 1000}
+			if len(rates) == 1 && rapid.Bool().Draw(t, "the events tell its length") {
+				seg.Span = callmodel.Millis(tenMS) * ms(10)
+			}
+			leg.Segments = append(leg.Segments, seg)
+		}
+		l.spec.Legs = append(l.spec.Legs, leg)
+	}
+	grid := ms(1)
+	if len(rates) > 1 {
+		grid = ms(5) // so that no piece is kept that could be too short at one rate and not at another
+	}
+	at := func(name string) callmodel.Millis {
+		return callmodel.Millis(rapid.IntRange(0, int(ms(4000)/grid)).Draw(t, name)) * grid
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "pauses") {
+		from := at("pause")
+		l.spec.Pauses = append(l.spec.Pauses, callmodel.Pause{From: from, To: from + at("long") + grid})
+	}
+	l.spec.PauseMode = rapid.SampledFrom([]string{"", callmodel.PauseSilence, callmodel.PauseCut}).Draw(t, "mode")
+	for range rapid.IntRange(0, 2).Draw(t, "redactions") {
+		from := at("redaction")
+		r := callmodel.Redaction{From: from, To: from + at("long") + grid, With: rapid.SampledFrom([]string{"", callmodel.RedactWithTone}).Draw(t, "with")}
+		if rapid.Bool().Draw(t, "one leg") {
+			r.Legs = []string{"leg0"}
+		}
+		l.spec.Redactions = append(l.spec.Redactions, r)
+	}
+	return l
+}
+
+// What a frame of a leg's timeline is.
+const (
+	frameSum    = iota // of the segments there
+	frameFading        // next to a range that is silenced
+	frameTone
+	frameSilent
+)
+
+// truth is the call by the plainest means: slices as long as the timeline.
+type truth struct {
+	total int
+	pcm   [][]int // by leg; of what is not silenced
+	kind  [][]int // by leg
+	any   [][]int // by leg: how many segments there are
+	kept  []int   // the frames that outputs hold
+}
+
+func (l *layout) truth(rate int) truth {
+	type placed struct{ leg, at, n int }
+	var all []placed
+	tr := truth{total: int(l.spec.Span.Frames(rate))}
+	uris := []string{}
+	for i, leg := range l.spec.Legs {
+		for _, s := range leg.Segments {
+			offset := max(s.Offset, 0)
+			if l.spec.Span > 0 {
+				offset = min(offset, l.spec.Span)
+			}
+			in := int(fileRate(l.files[s.URI]))
+			p := placed{i, int(offset.Frames(rate)), (len(l.pcm[s.URI])*rate + in/2) / in}
+			all, uris = append(all, p), append(uris, s.URI)
+			if l.spec.Span == 0 {
+				tr.total = max(tr.total, p.at+p.n)
+			}
+		}
+	}
+	for range l.spec.Legs {
+		tr.pcm, tr.kind, tr.any = append(tr.pcm, make([]int, tr.total)), append(tr.kind, make([]int, tr.total)), append(tr.any, make([]int, tr.total))
+	}
+	for k, p := range all {
+		for i := range p.n {
+			if f := p.at + i; f < tr.total {
+				tr.any[p.leg][f]++
+				if p.n == len(l.pcm[uris[k]]) {
+					tr.pcm[p.leg][f] += l.pcm[uris[k]][i]
+				}
+			}
+		}
+	}
+	for i, leg := range l.spec.Legs {
+		var redactions, pauses []stretch
+		for _, r := range l.spec.Redactions {
+			if r.Covers(leg.Name) {
+				redactions = append(redactions, stretch{int(r.From.Frames(rate)), int(r.To.Frames(rate)), r.With == callmodel.RedactWithTone})
+			}
+		}
+		for _, p := range l.spec.Pauses {
+			pauses = append(pauses, stretch{int(p.From.Frames(rate)), int(p.To.Frames(rate)), false})
+		}
+		silence(tr.kind[i], united(redactions), rate/200+2)
+		silence(tr.kind[i], united(pauses), rate/200+2)
+	}
+	tr.cut(l, rate)
+	return tr
+}
+
+// stretch is a range of frames that is silenced.
+type stretch struct {
+	from, to int
+	tone     bool
+}
+
+// united joins stretches that meet.
+func united(all []stretch) []stretch {
+	slices.SortFunc(all, func(a, b stretch) int { return a.from - b.from })
+	var out []stretch
+	for _, s := range all {
+		if n := len(out); n > 0 && s.from <= out[n-1].to {
+			out[n-1].to, out[n-1].tone = max(out[n-1].to, s.to), out[n-1].tone || s.tone
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// silence says what becomes of the frames of a leg in and around the stretches.
+func silence(kind []int, all []stretch, fade int) {
+	for _, s := range all {
+		for f := max(s.from-fade, 0); f < min(s.to+fade, len(kind)); f++ {
+			if kind[f] != frameSilent {
+				kind[f] = frameFading
+			}
+		}
+	}
+	for _, s := range all {
+		for f := s.from; f < min(s.to, len(kind)); f++ {
+			switch {
+			case !s.tone:
+				kind[f] = frameSilent
+			case f < s.from+fade || f >= s.to-fade:
+				kind[f] = frameFading
+			default:
+				kind[f] = frameTone
+			}
+		}
+	}
+}
+
+// cut keeps the frames that aren't in a pause, nor in what is left between two
+// if that is less than 1 ms.
+func (tr *truth) cut(l *layout, rate int) {
+	run := []int{}
+	end := func() {
+		if len(run)*1000 >= rate || l.spec.PauseMode != callmodel.PauseCut || len(l.spec.Pauses) == 0 {
+			tr.kept = append(tr.kept, run...)
+		}
+		run = run[:0]
+	}
+	for f := range tr.total {
+		paused := slices.ContainsFunc(l.spec.Pauses, func(p callmodel.Pause) bool {
+			return f >= int(p.From.Frames(rate)) && f < int(p.To.Frames(rate))
+		})
+		if paused && l.spec.PauseMode == callmodel.PauseCut {
+			end()
+			continue
+		}
+		run = append(run, f)
+	}
+	end()
+}
+
+// fileRate is the rate in a canonical WAV header.
+func fileRate(file []byte) uint32 {
+	return uint32(file[24]) | uint32(file[25])<<8 | uint32(file[26])<<16
+}
+
+// make processes the call into one channel per leg and a mix, both at rate.
+func (l *layout) make(t *rapid.T, rate int) (r callmodel.RecordingResult, many, mix []int) {
+	l.spec.Outputs = []callmodel.OutputSpec{
+		{Name: "many", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMultichannel, SampleRateHz: rate},
+		{Name: "mix", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: rate},
+	}
+	objects := &memObjects{}
+	block := rapid.SampledFrom([]int{0, 97, 1024}).Draw(t, "block")
+	r, err := recording.NewProcessor(l.files, objects, &recording.Options{BlockFrames: block}).Process(tContext(), l.spec, nil)
+	require.NoError(t, err)
+	if len(r.Outputs) == 0 {
+		return r, nil, nil
+	}
+	return r, samplesOf(objects.data[r.Outputs[0].Key]), samplesOf(objects.data[r.Outputs[1].Key])
+}
+
+// Whatever the layout, at equal rates every frame is what slices say it is.
+func TestRandomLayouts(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		const rate = 8000
+		l := drawCall(t, rt, []int{rate})
+		r, many, mix := l.make(rt, rate)
+		tr := l.truth(rate)
+		legs := len(l.spec.Legs)
+		if len(tr.kept) == 0 {
+			require.Equal(rt, callmodel.StatusAbsent, r.Status)
+			return
+		}
+		require.Len(rt, many, len(tr.kept)*legs)
+		require.Len(rt, mix, len(tr.kept))
+		for i, f := range tr.kept {
+			sum, known := 0, true
+			for c := range legs {
+				got := many[i*legs+c]
+				switch tr.kind[c][f] {
+				case frameSum:
+					require.Equal(rt, tr.pcm[c][f], got, "leg %d, frame %d of the call", c, f)
+				case frameSilent:
+					require.Zero(rt, got, "leg %d, frame %d of the call is silenced", c, f)
+				case frameTone:
+					want := 3276.8 * math.Sin(2*math.Pi*float64(f%8)/8)
+					require.InDelta(rt, want, got, 0.6, "leg %d, frame %d of the call is redacted", c, f)
+					known = false
+				case frameFading:
+					known = false
+				}
+				sum += got
+			}
+			if known {
+				require.Equal(rt, sum, mix[i], "the mix, frame %d of the call", f)
+			} else {
+				require.InDelta(rt, sum, mix[i], float64(legs), "the mix, frame %d of the call", f)
+			}
+		}
+		l.requireTimeline(rt, r, len(tr.kept), rate)
+	})
+}
+
+// At other rates the frames are as many, silent where nothing is or may be
+// heard, and sound where there is a segment.
+func TestRandomLayoutsOfOtherRates(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		rate := rapid.SampledFrom([]int{8000, 11025, 16000}).Draw(rt, "output's rate")
+		l := drawCall(t, rt, []int{8000, 11025, 16000, 44100})
+		r, many, _ := l.make(rt, rate)
+		tr := l.truth(rate)
+		legs := len(l.spec.Legs)
+		if len(tr.kept) == 0 {
+			return // within a frame of nothing
+		}
+		require.InDelta(rt, len(tr.kept), len(many)/legs, 2+float64(rate)/1000) // the last millisecond may be too short a piece
+		joints := len(l.spec.Pauses)
+		for c := range legs {
+			quiet, loud := 0, 0 // how long it has been so, in frames of the call
+			last, energy := -1, 0.0
+			for i, f := range tr.kept[:min(len(tr.kept), len(many)/legs)] {
+				if f != last+1 {
+					quiet, loud, energy = 0, 0, 0
+				}
+				last = f
+				silent := tr.kind[c][f] == frameSilent || tr.any[c][f] == 0 && tr.kind[c][f] != frameTone && tr.kind[c][f] != frameFading
+				if silent {
+					quiet, loud, energy = quiet+1, 0, 0
+				} else {
+					quiet = 0
+				}
+				got := many[i*legs+c]
+				if margin := 2 + joints; quiet > margin && nextSilent(&tr, c, f, margin) {
+					require.Zero(rt, got, "leg %d, frame %d of the call", c, f)
+				}
+				if tr.kind[c][f] == frameSum && tr.any[c][f] == 1 {
+					loud++
+					energy += float64(got * got)
+				} else {
+					loud, energy = 0, 0
+				}
+				if loud == 80 {
+					require.Greater(rt, energy/80, 200.0*200, "leg %d, until frame %d of the call", c, f)
+					loud, energy = 0, 0
+				}
+			}
+		}
+		l.requireTimeline(rt, r, len(many)/legs, rate)
+	})
+}
+
+// nextSilent reports whether the frames after f are silent too.
+func nextSilent(tr *truth, leg, f, n int) bool {
+	for i := f; i < min(f+n, tr.total); i++ {
+		if tr.kind[leg][i] != frameSilent && (tr.any[leg][i] != 0 || tr.kind[leg][i] != frameSum) {
+			return false
+		}
+	}
+	return true
+}
+
+// requireTimeline checks that the result's pieces add up to the outputs.
+func (l *layout) requireTimeline(t *rapid.T, r callmodel.RecordingResult, frames, rate int) {
+	if l.spec.PauseMode != callmodel.PauseCut || len(l.spec.Pauses) == 0 {
+		require.Empty(t, r.Timeline)
+		return
+	}
+	at := callmodel.Millis(0)
+	for _, p := range r.Timeline {
+		require.Equal(t, at, p.At)
+		require.Less(t, p.CallFrom, p.CallTo)
+		at += p.CallTo - p.CallFrom
+	}
+	require.InDelta(t, frames, at.Frames(rate), 1)
+	require.InDelta(t, float64(at)/float64(time.Millisecond), r.DurationMS, 1.1)
+}
