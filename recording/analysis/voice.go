@@ -37,6 +37,10 @@ const (
 // noFloor marks a group that is all digital silence.
 const noFloor = math.MaxFloat32
 
+// signalCells is how many cells make a signal: the silence of A-law is a
+// constant, of which a filter makes a step where the leg ends.
+const signalCells = 3
+
 // voiceChannel finds the talk of a channel. It keeps 6 s of cells and the
 // segments.
 type voiceChannel struct {
@@ -49,7 +53,8 @@ type voiceChannel struct {
 	decided int64 // groups
 
 	total      int64 // cells
-	lastSignal int64 // the cell after the last that wasn't digital silence
+	signal     int   // cells in a row that weren't digital silence
+	lastSignal int64 // the cell after the last of signalCells or more in a row
 	digital    int64 // cells of digital silence
 	talk       segmenter
 }
@@ -68,8 +73,11 @@ func (v *voiceChannel) add(cells []cell) {
 		v.total++
 		if c.digital() {
 			v.digital++
+			v.signal = 0
 		} else {
-			v.lastSignal = v.total
+			if v.signal++; v.signal >= signalCells {
+				v.lastSignal = v.total
+			}
 			v.least = min(v.least, smooth)
 		}
 		v.powers[v.groups%int64(len(v.powers))][v.cells] = smooth
