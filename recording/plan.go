@@ -19,6 +19,8 @@ type plan struct {
 	defects []callmodel.Defect // of the recording as a whole
 	pauses  []window           // in order and apart from each other
 
+	scanning bool // the legs are only read for what must be known first
+
 	// Known once the legs are.
 	trimmed *window          // nil unless silence is trimmed
 	length  callmodel.Millis // of the call

@@ -31,6 +31,7 @@ type segment struct {
 	// given, or corrected.
 	wrongRate, rateKnown bool
 	lost                 int64 // of the frames, that could not be read after all
+	dropouts             *audio.DropoutDetector
 
 	planned bool  // what it was at first is known
 	size    int64 // of the file then, in bytes; codec.SizeUnknown
