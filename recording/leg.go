@@ -22,6 +22,7 @@ type leg struct {
 	levelDB  float64 // the gain of levelling
 	meter    *analysis.LoudnessMeter
 	dropouts []callmodel.LegGap
+	moreGaps int      // dropouts that aren't listed
 	last     *segment // in time, of those with audio
 
 	// chained: the segments follow one another in time in the spec's order, so

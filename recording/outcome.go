@@ -6,13 +6,14 @@ import (
 
 // Degrades reports whether a defect makes a recording "completed_degraded".
 // Those do that lost audio or made a guess about it. Those don't that only tell
-// what the recording faithfully holds: clipping, segments that overlap, and what
-// an analysis suspects of the call itself.
+// what the recording faithfully holds: clipping, segments that overlap, what an
+// analysis suspects of the call itself, and dropouts, which are suspected by ear
+// and were in the file before it came here.
 // Whether silence in the place of samples that aren't numbers lost anything
 // can't be known, so it does.
 func Degrades(code callmodel.DefectCode) bool {
 	switch code {
-	case callmodel.DefectClipped, callmodel.DefectOverlap,
+	case callmodel.DefectClipped, callmodel.DefectOverlap, callmodel.DefectDropoutSuspected,
 		callmodel.DefectOneWayAudio, callmodel.DefectAudioLost, callmodel.DefectMisaligned:
 		return false
 	default:

@@ -21,6 +21,8 @@ type plan struct {
 	pauses  []window           // in order and apart from each other
 	report  *analysis.Report   // of the first analysis among the outputs; nil without one
 
+	scanning bool // the legs are only read for what must be known first
+
 	// Known once the legs are.
 	trimmed *window          // nil unless silence is trimmed
 	length  callmodel.Millis // of the call

@@ -177,6 +177,7 @@ func (p *Processor) run(
 		if err := l.finish(); err != nil {
 			return r, err
 		}
+		pl.lostSound(l)
 		r.Defects = append(r.Defects, l.defects...)
 		r.Legs = append(r.Legs, pl.legResult(i))
 	}
@@ -218,8 +219,9 @@ func (pl *plan) legResult(i int) callmodel.LegResult {
 	r := l.result(i)
 	r.DriftPPM, r.GainDB = l.driftPPM, l.levelDB
 	r.Gaps = pl.gaps(l)
+	r.GapsOmitted = l.moreGaps
 	if n := len(r.Gaps); n > callmodel.MaxGaps {
-		r.Gaps, r.GapsOmitted = r.Gaps[:callmodel.MaxGaps], n-callmodel.MaxGaps
+		r.Gaps, r.GapsOmitted = r.Gaps[:callmodel.MaxGaps], r.GapsOmitted+n-callmodel.MaxGaps
 	}
 	return r
 }

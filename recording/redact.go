@@ -22,7 +22,7 @@ func (pl *plan) conditioned(s *segment) (audio.Source, error) {
 	if db := s.leg.spec.GainDB + s.leg.levelDB; db != 0 {
 		src = audio.Gain(src, audio.FromDecibels(db))
 	}
-	return audio.Redact(src, pl.silences(s)), nil
+	return pl.listened(s, audio.Redact(src, pl.silences(s))), nil
 }
 
 // redactions are the leg's, in frames of the timeline at rate.

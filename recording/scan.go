@@ -25,6 +25,7 @@ func (p *Processor) scan(ctx context.Context, pl *plan) error {
 		return err
 	}
 	defer scan.close()
+	scan.scanning = true
 	scan.timing()
 	if scan.rate == 0 {
 		return nil

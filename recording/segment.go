@@ -30,6 +30,7 @@ type segment struct {
 	// given, or corrected.
 	wrongRate, rateKnown bool
 	lost                 int64 // of the frames, that could not be read after all
+	dropouts             *audio.DropoutDetector
 
 	bytes int64  // of its file that were read
 	sum   string // hex SHA-256 of them; "" if nothing was read

@@ -91,8 +91,10 @@ func BenchmarkProcess(b *testing.B) {
 		{"merge-wav-hashed", []callmodel.OutputSpec{wavMerge}, true},
 		{"merge-flac", []callmodel.OutputSpec{{Codec: callmodel.CodecFLAC, Layout: callmodel.LayoutStereo}}, false},
 		{"flac-mp3-peaks-analysis", []callmodel.OutputSpec{
-			{Codec: callmodel.CodecFLAC, Layout: callmodel.LayoutStereo}, {Codec: callmodel.CodecMP3, Layout: callmodel.LayoutMono},
-			{Codec: callmodel.CodecPeaksJSON, Layout: callmodel.LayoutStereo}, {Codec: callmodel.CodecAnalysis},
+			{Codec: callmodel.CodecFLAC, Layout: callmodel.LayoutStereo},
+			{Codec: callmodel.CodecMP3, Layout: callmodel.LayoutMono},
+			{Codec: callmodel.CodecPeaksJSON, Layout: callmodel.LayoutStereo},
+			{Codec: callmodel.CodecAnalysis},
 		}, true},
 		{"mix-mulaw", []callmodel.OutputSpec{{Codec: callmodel.CodecMulaw, Layout: callmodel.LayoutMono}}, false},
 		{"mix-and-merge-wav", []callmodel.OutputSpec{{Name: "mono", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono}, wavMerge}, false},
