@@ -143,7 +143,7 @@ type readerError struct {
 
 func (e *readerError) Read(p []byte) (int, error) {
 	n, err := e.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's contract: EOF itself
+	if err != nil && err != io.EOF {
 		e.err = err
 	}
 	return n, err
