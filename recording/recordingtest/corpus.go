@@ -19,6 +19,9 @@ type WAVCase struct {
 	Want    []float32              // interleaved samples; nil if the file can't be read
 	Defects []callmodel.DefectCode // in the reader's order; or the one for which it can't be read
 	FFmpeg  bool                   // ffmpeg reads the same samples
+	// Random is set if that is so only where the file can be read at random, and
+	// not from a stream.
+	Random bool
 }
 
 // chunk is one RIFF chunk; pad adds the pad byte that an odd size needs.
@@ -128,6 +131,8 @@ func WAVCorpus(seed uint64) []WAVCase {
 	for i := range c {
 		c[i].Format = mono
 	}
+	c = append(c, oddCases(samples, pcm)...)
+	c = append(c, oddFormats(seed)...)
 	return append(c, formatCases(seed)...)
 }
 

@@ -128,7 +128,7 @@ func (w *walk) toFirstData() error {
 		size := int64(w.order.Uint32(b[4:]))
 		id := string(b[:4])
 		if !printableID(b) {
-			if !w.resync("bytes that are no chunk before the audio") {
+			if !w.resync("bytes that are no chunk before the audio", 1) {
 				return w.lost()
 			}
 			continue
@@ -217,7 +217,7 @@ func (w *walk) beginData(size int64) {
 	start := w.in.pos
 	claimed := size
 	if size == 0xFFFFFFFF && w.ds64 > 0 {
-		size = w.ds64
+		size = min(w.ds64, 1<<60)
 	}
 	w.toEnd, w.odd, w.left = false, size&1 != 0, size
 	rest := int64(-1)

@@ -45,27 +45,31 @@ func (w *walk) look(off int64, n int) ([]byte, bool) {
 }
 
 // leads reports whether chunk after chunk from off on lead to what is still
-// missing: the fmt chunk or the audio. What can't be known is believed.
-func (w *walk) leads(off int64) bool {
+// missing, the fmt chunk or the audio, or else just to the file's end. What
+// can't be known is believed.
+func (w *walk) leads(off int64) (there, toEnd bool) {
 	for range 256 {
 		b, known := w.look(off, 9)
 		switch {
 		case !known:
-			return true
+			return true, false
 		case len(b) < 8:
-			return false
+			return false, len(b) == 0 && (w.endsAt(off) || w.endsAt(off-1))
 		case string(b[:4]) == "data", string(b[:4]) == "fmt " && w.format == nil:
-			return true
+			return true, false
 		case !printableID(b):
-			return false
+			return false, false
 		}
 		size := int64(w.order.Uint32(b[4:]))
+		if w.in.size < 0 && size > maxHeaderChunk {
+			return false, false
+		}
 		off += 8 + size
 		if size&1 != 0 {
 			off = w.padded(off)
 		}
 	}
-	return true
+	return true, false
 }
 
 // padded is where the chunk after one of odd size begins: past the pad byte,
@@ -86,29 +90,47 @@ func (w *walk) leave(id string, size int64, read int) bool {
 	if size&1 != 0 {
 		next = w.padded(end)
 	}
-	tooLong := w.in.size < 0 && size > maxHeaderChunk
-	if !tooLong && w.leads(next) {
+	there, toEnd := false, false
+	if w.in.size >= 0 || size <= maxHeaderChunk {
+		there, toEnd = w.leads(next)
+	}
+	if there {
 		w.skipBody(size)
 		return true
 	}
-	whole := w.in.size >= 0 && end <= w.in.size && end+1 >= w.in.size
+	// A file whose chunks go on to its end has no audio, unless they hold what is
+	// beyond doubt: many a comment has the word data in it.
+	least := 1
+	if toEnd {
+		least = certain
+	}
 	w.in.take(min(read, len(w.in.peek(read))))
-	if w.resync(fmt.Sprintf("the size of the chunk %q", id)) {
+	if w.resync(fmt.Sprintf("the size of the chunk %q", id), least) {
 		return true
 	}
-	w.headerOnly = whole
+	w.headerOnly = toEnd
 	return false
 }
 
-// resync searches for the next fmt or data chunk, from the current byte on.
-func (w *walk) resync(why string) bool {
+// endsAt reports whether the file ends at off, or a byte later.
+func (w *walk) endsAt(off int64) bool {
+	if w.in.size >= 0 {
+		return off <= w.in.size && off+1 >= w.in.size
+	}
+	b, known := w.look(off-1, 3)
+	return known && (len(b) == 1 || len(b) == 2)
+}
+
+// resync searches for the next fmt or data chunk that weighs no less than least,
+// from the current byte on.
+func (w *walk) resync(why string, least int) bool {
 	start := w.in.pos
 	for w.in.pos-start < resyncLimit {
 		b := w.in.peek(resyncWindow)
 		if len(b) < 8 {
 			return false
 		}
-		if at := w.candidate(b); at >= 0 {
+		if at := w.candidate(b, least); at >= 0 {
 			w.in.take(at)
 			w.repair("%s", why)
 			return true
@@ -119,9 +141,9 @@ func (w *walk) resync(why string) bool {
 }
 
 // candidate is where in b, which begins at the current byte, the best chunk of
-// those begins that are missing; -1 if there is none.
-func (w *walk) candidate(b []byte) int {
-	best, most := -1, 0
+// those begins that are missing; -1 if none weighs as much as least.
+func (w *walk) candidate(b []byte, least int) int {
+	best, most := -1, least-1
 	pos := w.in.pos
 	window := bytes.Clone(b) // looking ahead moves the buffer
 	for i, looks := 0, 0; i+8 <= len(window) && looks < 64; i++ {
@@ -133,7 +155,7 @@ func (w *walk) candidate(b []byte) int {
 		case id == "fmt " && w.format == nil:
 			score = 1
 			if size := w.order.Uint32(window[i+4:]); size >= 14 && size <= 4096 {
-				score = 4
+				score = certain
 			}
 		case id == "data" && (w.format != nil || w.raw):
 			looks++
@@ -146,27 +168,29 @@ func (w *walk) candidate(b []byte) int {
 	return best
 }
 
-// weigh says how much a data chunk's size makes sense of it: 4 if it ends where
-// something does, 0 if it must be text.
+// certain is the weight of a chunk that is beyond doubt.
+const certain = 4
+
+// weigh says how much a data chunk's size makes sense of it: it is certain if it
+// ends where something does, and 0 if it must be text.
 func (w *walk) weigh(start, size int64) int {
 	const text = 0x20000000 // four printable letters are more than this
+	end := start + size
+	b, known := w.look(end, 9)
 	switch {
 	case size == 0:
 		return 1
 	case size >= placeholder:
 		return 2
-	case w.in.size < 0:
-		return 2
-	case start+size > w.in.size:
+	case w.endsAt(end):
+		return certain
+	case w.in.size >= 0 && end > w.in.size || w.in.size < 0 && known && len(b) == 0:
 		if size < text {
 			return 1
 		}
 		return 0
-	case start+size+1 >= w.in.size:
-		return 4
-	}
-	if b, known := w.look(start+size+size&1, 8); known && knownID(b) {
-		return 4
+	case known && (knownID(b) || size&1 != 0 && knownID(b[min(1, len(b)):])):
+		return certain
 	}
 	return 2
 }
