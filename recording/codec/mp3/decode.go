@@ -38,8 +38,8 @@ func Sniff(head []byte) bool {
 }
 
 // Decode is the [codec.Decoder] of MPEG audio layer III, over go-mp3: MPEG-1 and
-// MPEG-2, 16 to 48 kHz. MPEG-2.5 (8, 11.025 and 12 kHz) is refused as an
-// unsupported codec, free-format streams and layers I and II as unreadable.
+// MPEG-2, 16 to 48 kHz. MPEG-2.5 (8, 11.025 and 12 kHz), free-format streams and
+// layers I and II are refused as an unsupported codec.
 //
 // A stream whose first frame is mono gives one channel, others two; frames with
 // another number of channels are mixed or doubled. The
@@ -273,8 +273,9 @@ type feed struct {
 	delay, padding int64
 	announced      int64 // frames of the stream by its Info frame; -1
 
-	tags     bool // a tag was met before the first frame
-	distrust bool // what tags say of their size isn't believed
+	start    [4]byte // the first bytes behind tags
+	tags     bool    // a tag was met before the first frame
+	distrust bool    // what tags say of their size isn't believed
 
 	dropped int64 // bytes that were no frame or tag
 	cut     bool  // the stream ended within a frame
@@ -303,7 +304,7 @@ func (f *feed) begin() error {
 	h, err := f.find()
 	if err != nil {
 		if errors.Is(err, io.EOF) {
-			return &codec.DecodeError{Code: callmodel.DefectUnreadableLeg, Detail: "not an MP3 file", Err: errNoFrame}
+			return f.refusal()
 		}
 		return err
 	}
@@ -317,6 +318,24 @@ func (f *feed) begin() error {
 		_, _ = f.r.Discard(len(b)) // they are buffered
 	}
 	return nil
+}
+
+// refusal says why there is no first frame: by what stands behind the tags.
+func (f *feed) refusal() error {
+	unsupported := func(what string) error {
+		return &codec.DecodeError{Code: callmodel.DefectUnsupportedCodec, Detail: what + "; layer III at a bitrate of the table can be read"}
+	}
+	if b := f.start; b[0] == 0xFF && b[1]&0xE0 == 0xE0 && b[1]>>3&3 != 1 && b[2]>>2&3 != 3 {
+		switch layer := b[1] >> 1 & 3; {
+		case layer == 3:
+			return unsupported("MPEG audio of layer I")
+		case layer == 2:
+			return unsupported("MPEG audio of layer II")
+		case layer == 1 && b[2]>>4 == 0:
+			return unsupported("MPEG audio of free format")
+		}
+	}
+	return &codec.DecodeError{Code: callmodel.DefectUnreadableLeg, Detail: "not an MP3 file", Err: errNoFrame}
 }
 
 // find goes to the next frame header, which the feed's first one agrees with.
@@ -348,6 +367,9 @@ func (f *feed) find() (header, error) {
 				}
 				continue
 			}
+		}
+		if f.start == [4]byte{} {
+			f.start = [4]byte(b)
 		}
 		if h, err := parseHeader([4]byte(b)); err == nil && f.agrees(&h) {
 			return h, nil

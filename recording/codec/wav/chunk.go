@@ -216,9 +216,7 @@ func (w *walk) pad() {
 func (w *walk) beginData(size int64) {
 	start := w.in.pos
 	claimed := size
-	if size == 0xFFFFFFFF && w.ds64 > 0 {
-		size = min(w.ds64, 1<<60)
-	}
+	size = w.largeSize(start, size)
 	w.toEnd, w.odd, w.left = false, size&1 != 0, size
 	rest := int64(-1)
 	if w.in.size >= 0 {
@@ -230,7 +228,7 @@ func (w *walk) beginData(size int64) {
 	switch {
 	case size == 0:
 		b := w.in.peek(8)
-		if len(b) < 8 && w.in.err != nil || knownID(b) && !w.beyond(8+int64(w.order.Uint32(b[4:]))) {
+		if len(b) < 8 && w.in.err != nil || knownID(b) && (string(b[:4]) == "data" || !w.beyond(8+int64(w.order.Uint32(b[4:])))) {
 			return // an empty chunk indeed
 		}
 		w.repair("the data size, 0")
@@ -255,6 +253,26 @@ func (w *walk) beginData(size int64) {
 	if w.toEnd && w.at != nil {
 		w.left, w.toEnd, w.odd = w.trailerStart(start)-start, false, false
 	}
+}
+
+// largeSize is the data size by the ds64 chunk where that counts: the chunk's
+// own size is 0xFFFFFFFF, or is smaller and ends where nothing begins.
+func (w *walk) largeSize(start, size int64) int64 {
+	large := min(w.ds64, 1<<60)
+	switch {
+	case large <= 0:
+		return size
+	case size == 0xFFFFFFFF:
+		return large
+	case size == 0 || size >= large || w.in.size >= 0 && start+large > w.in.size:
+		return size
+	}
+	b, known := w.look(start+size+size&1, 8)
+	if !known || len(b) == 0 || knownID(b) {
+		return size
+	}
+	w.repair("the data size, %d where the ds64 chunk has %d", size, large)
+	return large
 }
 
 // settle is called when in toEnd mode everything up to the stream's end is

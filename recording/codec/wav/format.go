@@ -44,9 +44,9 @@ const (
 // layout is what the fmt chunk says, corrected.
 type layout struct {
 	enc       encoding
-	bytes     int  // of a sample; 0 if samples don't stand alone
-	block     int  // bytes of a block where they don't; 0: they do
-	bits0     bool // the header says 0 bits; the block alignment was believed
+	bytes     int // of a sample; 0 if samples don't stand alone
+	block     int // bytes of a block where they don't; 0: they do
+	badBits   int // what the header says, -1 for 0, where the block alignment was believed
 	channels  int
 	rate      int
 	bigEndian bool
@@ -102,7 +102,7 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 		}
 	}
 	if bits == 0 && tag == tagPCM && align%l.channels == 0 && align/l.channels <= 4 {
-		bits, l.bits0 = 8*align/l.channels, true
+		bits, l.badBits = 8*align/l.channels, -1
 	}
 	switch tag {
 	case tagPCM:
@@ -116,6 +116,9 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 			l.bytes = 4
 		}
 	case tagFloat:
+		if n := align / l.channels; bits != 8*n && (n == 4 || n == 8) && n*l.channels == align {
+			bits, l.badBits = 8*n, bits
+		}
 		if bits != 32 && bits != 64 {
 			return l, 0, unsupported("WAV IEEE float of %d bits", bits)
 		}

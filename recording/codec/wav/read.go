@@ -87,8 +87,8 @@ func (s *source) setLayout(hint codec.Hint) error {
 	if wrongAlign != 0 {
 		s.repair("the block alignment, %d where %d bytes belong together", max(wrongAlign, 0), l.unit())
 	}
-	if l.bits0 {
-		s.repair("the bits per sample, 0 where the block alignment says %d", 8*l.bytes)
+	if l.badBits != 0 {
+		s.repair("the bits per sample, %d where the block alignment says %d", max(l.badBits, 0), 8*l.bytes)
 	}
 	s.layout = l
 	return nil

@@ -2,9 +2,13 @@ package wav_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
+	"math"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -93,6 +97,30 @@ func TestCorpusAgainstFFmpeg(t *testing.T) {
 			t.Parallel()
 			got, _ := recordingtest.FFmpegSamples(t, c.File)
 			require.True(t, recordingtest.Near(c.Want, got, 1e-7))
+		})
+	}
+}
+
+// RIFX is big-endian to sox as it is here; ffmpeg takes its samples for
+// little-endian ones.
+func TestRIFXAgainstSox(t *testing.T) {
+	t.Parallel()
+	sox := recordingtest.Tool(t, "sox", "sox")
+	for _, c := range recordingtest.WAVCorpus(1) {
+		if !strings.HasPrefix(string(c.File), "RIFX") {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), sox, "-t", "wav", "-", "-t", "raw", "-e", "float", "-b", "32", "-L", "-")
+			cmd.Stdin = bytes.NewReader(c.File)
+			out, err := cmd.Output()
+			require.NoError(t, err)
+			got := make([]float32, len(out)/4)
+			for i := range got {
+				got[i] = math.Float32frombits(binary.LittleEndian.Uint32(out[4*i:]))
+			}
+			require.True(t, recordingtest.Near(c.Want, got, 1e-6))
 		})
 	}
 }
