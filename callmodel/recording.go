@@ -223,7 +223,7 @@ type SegmentSpec struct {
 
 // RawFormat describes headerless audio.
 type RawFormat struct {
-	Encoding     string `json:"encoding"` // "s16le", "mulaw" or "alaw"
+	Encoding     string `json:"encoding"` // "s16le", "mulaw", "alaw" or "gsm" (bare frames of 33 bytes)
 	SampleRateHz int    `json:"sample_rate_hz"`
 	Channels     int    `json:"channels,omitzero"` // 0 means 1
 }
@@ -362,8 +362,8 @@ func (s *SegmentSpec) validate() FieldErrors {
 	}
 	checkRate(&e, "sample_rate_hz", s.SampleRateHz, true)
 	if r := s.Raw; r != nil {
-		if !slices.Contains([]string{"s16le", "mulaw", "alaw"}, r.Encoding) {
-			e.Add("raw.encoding", "%q is not one of s16le, mulaw, alaw", clip(r.Encoding))
+		if !slices.Contains([]string{"s16le", "mulaw", "alaw", "gsm"}, r.Encoding) {
+			e.Add("raw.encoding", "%q is not one of s16le, mulaw, alaw, gsm", clip(r.Encoding))
 		}
 		checkRate(&e, "raw.sample_rate_hz", r.SampleRateHz, false)
 		if r.Channels < 0 || r.Channels > MaxLegs {

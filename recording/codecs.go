@@ -8,6 +8,7 @@ import (
 	"github.com/switchtape/switchtape/recording/codec/derived"
 	"github.com/switchtape/switchtape/recording/codec/flac"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
+	"github.com/switchtape/switchtape/recording/codec/opus"
 	"github.com/switchtape/switchtape/recording/codec/wav"
 )
 
@@ -22,7 +23,8 @@ func fitRate(rates []int) func(int) int {
 }
 
 // BuiltinCodecs is a new registry of every format in this module. The caller
-// may change it before use.
+// may change it before use. Opus is unavailable unless the program was built
+// with the tag opus.
 func BuiltinCodecs() *codec.Registry {
 	return &codec.Registry{
 		Outputs: map[callmodel.Codec]codec.OutputFormat{
@@ -30,7 +32,10 @@ func BuiltinCodecs() *codec.Registry {
 			callmodel.CodecMulaw: {New: wav.NewMulaw, Version: wav.Version},
 			callmodel.CodecAlaw:  {New: wav.NewAlaw, Version: wav.Version},
 			callmodel.CodecFLAC:  {New: flac.New, Version: flac.Version},
-			callmodel.CodecMP3:   {New: mp3.New, Version: mp3.EncoderVersion, FitRate: fitRate(mp3.SampleRates())},
+			callmodel.CodecOpus: {
+				New: opus.New, Version: opus.Version(), FitRate: fitRate(opus.SampleRates()), Unavailable: opus.Unavailable(),
+			},
+			callmodel.CodecMP3: {New: mp3.New, Version: mp3.EncoderVersion, FitRate: fitRate(mp3.SampleRates())},
 
 			callmodel.CodecPeaksJSON: {New: derived.NewPeaksJSON, Version: derived.PeaksVersion, FitRate: derived.FitRate},
 			callmodel.CodecPeaksDAT:  {New: derived.NewPeaksDAT, Version: derived.PeaksVersion, FitRate: derived.FitRate},

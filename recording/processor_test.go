@@ -209,10 +209,9 @@ func channels(t *testing.T, file []byte) (first, last []float32) {
 
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
-	gsm := recordingtest.WAVCorpus(1)
 	var unsupported []byte
-	for _, c := range gsm {
-		if c.Name == "format tag 31" {
+	for _, c := range recordingtest.WAVCorpus(1) {
+		if c.Name == "format tag 22" {
 			unsupported = c.File
 		}
 	}
@@ -243,7 +242,7 @@ func TestOutcomes(t *testing.T) {
 			name: "nothing can be read", change: func(_ *callmodel.RecordingSpec, l memLegs) {
 				l["agent.wav"], l["customer.wav"] = unsupported, []byte("no audio")
 			},
-			status: callmodel.StatusQuarantined, reason: "unsupported_codec: leg agent: WAV format tag 0x0031 (GSM 6.10)",
+			status: callmodel.StatusQuarantined, reason: "unsupported_codec: leg agent: WAV format tag 0x0022 (DSP Group TrueSpeech)",
 			codes: []callmodel.DefectCode{callmodel.DefectUnsupportedCodec, callmodel.DefectUnreadableLeg},
 		},
 		{

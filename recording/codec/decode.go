@@ -98,26 +98,47 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []callmodel.Def
 	if n == 0 {
 		return nil, nil, &DecodeError{Code: callmodel.DefectLegEmpty, Detail: "the file holds 0 bytes"}
 	}
+	if behind, skip := untagged(head, r, hint); len(behind) > 0 {
+		// What takes the tag for its own gets it.
+		i, tagged := g.sniff(behind), g.sniff(head)
+		if i >= 0 && i != tagged {
+			rest, hint, err := past(head, r, skip, hint)
+			if err != nil {
+				return nil, nil, err
+			}
+			return g.Inputs[i].Decode(rest, hint)
+		}
+	}
 	again := newReplay(head, r)
-	i := slices.IndexFunc(g.Inputs, func(f InputFormat) bool { return f.Sniff(head) })
+	i, name := g.sniff(head), foreignName(head)
+	if name == "" && hint.Raw == nil {
+		name = mpegName(head)
+	}
 	switch {
 	case i >= 0:
 		return g.Inputs[i].Decode(again, hint)
+	case name != "":
+		return nil, nil, g.errForeign(name)
 	case hint.Raw != nil && g.Raw != nil:
 		return g.Raw(again, hint)
 	default:
 		return nil, nil, &DecodeError{
-			Code: callmodel.DefectUnreadableLeg, Detail: "neither " + g.inputNames() + ", and the job gives no raw format",
+			Code: callmodel.DefectUnreadableLeg, Detail: "neither " + g.inputNames(" nor ") + ", and the job gives no raw format",
 		}
 	}
 }
 
-func (g *Registry) inputNames() string {
+// sniff is the index of the input whose stream begins with head; -1 if none does.
+func (g *Registry) sniff(head []byte) int {
+	return slices.IndexFunc(g.Inputs, func(f InputFormat) bool { return f.Sniff(head) })
+}
+
+func (g *Registry) inputNames(separator string) string {
 	names := make([]string, len(g.Inputs))
 	for i, f := range g.Inputs {
 		names[i] = f.Name
 	}
-	return strings.Join(names, " nor ")
+	return strings.Join(names, separator)
 }
 
 // replay gives the bytes that were read for sniffing once more.

@@ -2,7 +2,6 @@ package codec
 
 import (
 	"io"
-	"maps"
 	"slices"
 	"strings"
 
@@ -34,6 +33,9 @@ type OutputFormat struct {
 	// spec leaves that open: the nearest one not below it that the codec has,
 	// else its highest. Nil: every rate will do.
 	FitRate func(hz int) int
+	// Unavailable is why this build can't encode the format although it knows
+	// it: a build tag or a library that is missing. Nil: it can.
+	Unavailable error
 }
 
 // Check reports whether codec c can encode format f with options o, without
@@ -66,7 +68,8 @@ func (g *Registry) FitRate(c callmodel.Codec, hz int) int {
 }
 
 // Codecs lists what the registry can encode, in the order of callmodel.Codecs;
-// codecs of a user's own come last, by name.
+// codecs of a user's own come last, by name. Those that are unavailable are
+// left out.
 func (g *Registry) Codecs() []callmodel.Codec {
 	known := callmodel.Codecs()
 	rank := func(c callmodel.Codec) int {
@@ -75,7 +78,14 @@ func (g *Registry) Codecs() []callmodel.Codec {
 		}
 		return len(known)
 	}
-	return slices.SortedFunc(maps.Keys(g.Outputs), func(a, b callmodel.Codec) int {
+	available := func(yield func(callmodel.Codec) bool) {
+		for c, out := range g.Outputs {
+			if out.Unavailable == nil && !yield(c) {
+				return
+			}
+		}
+	}
+	return slices.SortedFunc(available, func(a, b callmodel.Codec) int {
 		if r := rank(a) - rank(b); r != 0 {
 			return r
 		}
@@ -85,7 +95,7 @@ func (g *Registry) Codecs() []callmodel.Codec {
 
 func (g *Registry) output(c callmodel.Codec) (OutputFormat, error) {
 	if out, ok := g.Outputs[c]; ok {
-		return out, nil
+		return out, out.Unavailable
 	}
 	names := make([]string, 0, len(g.Outputs))
 	for _, c := range g.Codecs() {

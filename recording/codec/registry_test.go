@@ -43,6 +43,10 @@ func TestRegistryEncoders(t *testing.T) {
 	_, err = g.NewEncoder("mp3", io.Discard, f, codec.Options{})
 	require.ErrorAs(t, err, &u)
 	require.Error(t, g.Check("wav", f, codec.Options{BitDepth: 12}))
+	missing := errors.New("no library")
+	g.Outputs["opus"] = codec.OutputFormat{New: wav.NewPCM, Unavailable: missing}
+	require.ErrorIs(t, g.Check("opus", f, codec.Options{}), missing)
+	require.Len(t, g.Codecs(), 3, "what this build can't encode is not offered")
 	require.Equal(t, 8000, g.FitRate("alaw", 44100))
 	require.Equal(t, 44100, g.FitRate("wav", 44100))
 }

@@ -202,8 +202,8 @@ func (g *callMaker) harm(s []float32) []float32 {
 		}
 	case callmodel.DefectDropoutSuspected:
 		n := callRate * (60 + g.rng.IntN(400)) / 1000
-		at := loudest(s[:len(s)-2*n], callRate/50) - n/3
-		clear(s[max(at, 0) : max(at, 0)+n])
+		at := amidSpeech(s, n, callRate/50)
+		clear(s[at : at+n])
 	case callmodel.DefectOneWayAudio:
 		clear(s)
 		for i := range s {
@@ -216,16 +216,19 @@ func (g *callMaker) harm(s []float32) []float32 {
 	return s
 }
 
-// loudest is where the loudest stretch of n samples is.
-func loudest(s []float32, n int) int {
-	best, at := float32(-1), 0
-	for i := n; i+2*n <= len(s); i += n {
-		power := float32(0)
-		for _, x := range s[i : i+n] {
-			power += x * x
+// amidSpeech is where n samples can be taken out so that it is loud both before
+// and after, over an edge of samples.
+func amidSpeech(s []float32, n, edge int) int {
+	power := func(s []float32) (sum float32) {
+		for _, x := range s {
+			sum += x * x
 		}
-		if power > best {
-			best, at = power, i
+		return sum
+	}
+	best, at := float32(-1), 0
+	for i := edge; i+n+edge <= len(s); i += edge {
+		if p := min(power(s[i-edge:i]), power(s[i+n:i+n+edge])); p > best {
+			best, at = p, i
 		}
 	}
 	return at

@@ -19,6 +19,9 @@ type WAVCase struct {
 	Want    []float32              // interleaved samples; nil if the file can't be read
 	Defects []callmodel.DefectCode // in the reader's order; or the one for which it can't be read
 	FFmpeg  bool                   // ffmpeg reads the same samples
+	// Random is set if that is so only where the file can be read at random, and
+	// not from a stream.
+	Random bool
 }
 
 // chunk is one RIFF chunk; pad adds the pad byte that an odd size needs.
@@ -119,7 +122,7 @@ func WAVCorpus(seed uint64) []WAVCase {
 		{Name: "0 channels", File: riff(chunk("fmt ", fmtBody(1, 0, rate, 16), true), data), Defects: []callmodel.DefectCode{callmodel.DefectUnreadableLeg}},
 		{Name: "0 Hz", File: riff(chunk("fmt ", fmtBody(1, 1, 0, 16), true), data), Defects: []callmodel.DefectCode{callmodel.DefectUnreadableLeg}},
 	}
-	for _, tag := range []int{0x0002, 0x0011, 0x0031, 0x0055, 0x1234} {
+	for _, tag := range []int{0x0010, 0x0022, 0x0065, 0x0083, 0x1234} {
 		c = append(c, WAVCase{
 			Name: "format tag " + string("0123456789abcdef"[tag>>4&15]) + string("0123456789abcdef"[tag&15]),
 			File: riff(chunk("fmt ", append(fmtBody(tag, 1, rate, 4), 2, 0, 0x40, 1), true), data), Defects: []callmodel.DefectCode{callmodel.DefectUnsupportedCodec},
@@ -128,6 +131,8 @@ func WAVCorpus(seed uint64) []WAVCase {
 	for i := range c {
 		c[i].Format = mono
 	}
+	c = append(c, oddCases(samples, pcm)...)
+	c = append(c, oddFormats(seed)...)
 	return append(c, formatCases(seed)...)
 }
 

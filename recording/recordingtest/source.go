@@ -89,10 +89,14 @@ func readAll(t *testing.T, s audio.Source, frames int) ([]float32, error) {
 			require.Equal(t, f, *s.Format(), "the format has changed")
 			return out, err
 		}
-		require.False(t, short, "a block follows one that was shorter than asked for")
+		if short {
+			require.Fail(t, "a block follows one that was shorter than asked for")
+		}
 		short = len(block) < frames*f.NumChannels
 		out = append(out, block...)
-		require.Less(t, len(out)/f.NumChannels, 1<<22, "the stream is too long to test")
+		if len(out)/f.NumChannels >= 1<<22 {
+			require.Fail(t, "the stream is too long to test")
+		}
 	}
 }
 
@@ -121,12 +125,14 @@ func readBlock(t *testing.T, s audio.Source, samples int) ([]float32, error) {
 		buf[i] = poison
 	}
 	n, err := s.ReadFrames(buf[:samples])
-	if err != nil {
-		require.Zero(t, n, "frames together with the error %v", err)
-	} else {
-		require.Positive(t, n, "neither frames nor an error")
+	switch { // plainly, as there may be a million blocks
+	case err != nil && n != 0:
+		require.Failf(t, "frames together with an error", "%d frames with %v", n, err)
+	case err == nil && n <= 0:
+		require.Failf(t, "neither frames nor an error", "%d frames", n)
+	case n*ch > samples:
+		require.Failf(t, "more frames than fit", "%d frames of %d channels in %d values", n, ch, samples)
 	}
-	require.LessOrEqual(t, n*ch, samples, "more frames than fit")
 	for i, x := range buf[n*ch:] {
 		if math.Float32bits(x) != math.Float32bits(poison) {
 			require.Failf(t, "a value beyond the frames was touched", "value %d after %d frames is %v", i, n, x)

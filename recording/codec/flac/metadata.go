@@ -2,10 +2,9 @@ package flac
 
 import (
 	"encoding/binary"
-	"fmt"
-	"strings"
 
 	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/codec/internal/vorbiscomment"
 )
 
 // Types of metadata blocks (RFC 9639 § 8.1).
@@ -52,40 +51,11 @@ func (e *encoder) header(tags []codec.Tag) ([]byte, error) {
 	return b, nil
 }
 
-// vorbisComment is the body of the block of that name (RFC 9639 § 8.6; names in
-// capitals, as is the custom), nil without tags.
+// vorbisComment is the body of the block of that name (RFC 9639 § 8.6), nil
+// without tags.
 func vorbisComment(tags []codec.Tag) ([]byte, error) {
 	if len(tags) == 0 {
 		return nil, nil
 	}
-	le := binary.LittleEndian
-	b := le.AppendUint32(nil, uint32(len(Version)))
-	b = append(b, Version...)
-	b = le.AppendUint32(b, uint32(len(tags)))
-	for _, t := range tags {
-		if !validName(t.Key) {
-			return nil, &codec.UnsupportedError{
-				Codec: "flac", What: fmt.Sprintf("tag %q", t.Key), Nearest: "printable ASCII without '='",
-			}
-		}
-		field := strings.ToUpper(t.Key) + "=" + strings.ToValidUTF8(t.Value, "\uFFFD")
-		if len(b)+4+len(field) > maxBlockBytes {
-			return nil, &codec.UnsupportedError{
-				Codec: "flac", What: "size of the tags", Nearest: fmt.Sprintf("%d bytes in all", maxBlockBytes),
-			}
-		}
-		b = le.AppendUint32(b, uint32(len(field)))
-		b = append(b, field...)
-	}
-	return b, nil
-}
-
-// validName is whether a comment's name is one: 0x20 to 0x7D without '='.
-func validName(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] > 0x7D || s[i] == '=' {
-			return false
-		}
-	}
-	return s != ""
+	return vorbiscomment.Append(nil, "flac", Version, tags, maxBlockBytes)
 }

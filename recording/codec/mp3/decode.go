@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	goaudio "github.com/go-audio/audio"
 	gomp3 "github.com/hajimehoshi/go-mp3"
@@ -37,12 +38,14 @@ func Sniff(head []byte) bool {
 }
 
 // Decode is the [codec.Decoder] of MPEG audio layer III, over go-mp3: MPEG-1 and
-// MPEG-2, 16 to 48 kHz. MPEG-2.5 (8, 11.025 and 12 kHz) is refused as an
-// unsupported codec, free-format streams and layers I and II as unreadable.
+// MPEG-2, 16 to 48 kHz. MPEG-2.5 (8, 11.025 and 12 kHz), free-format streams and
+// layers I and II are refused as an unsupported codec.
 //
-// A stream whose first frame is mono gives one channel, others two. The
+// A stream whose first frame is mono gives one channel, others two; frames with
+// another number of channels are mixed or doubled. The
 // encoder's delay and padding are cut off where an Info frame states them, so
-// that the Source is as long as what was encoded. Bytes between frames, and
+// that the Source is as long as what was encoded. Tags that claim to be longer
+// than the file are no tags, if r is an io.ReaderAt and hint.Size is known. Bytes between frames, and
 // frames that can't be decoded, are left out or replaced by silence so that the
 // timeline stays right; both are a truncated defect with the frames lost.
 //
@@ -52,20 +55,33 @@ func Sniff(head []byte) bool {
 // miscounts padded frames at 22.05 kHz), and its panics end here.
 func Decode(r io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, error) {
 	s := &decoder{feed: newFeed(r), frames: -1}
-	if err := s.open(); err != nil {
+	at, random := r.(io.ReaderAt)
+	random = random && hint.Size >= 0
+	err := s.open()
+	if random && errors.Is(err, errNoFrame) && s.feed.tags {
+		// A tag that claims more than there is of it has hidden the audio.
+		s = &decoder{feed: newFeed(io.NewSectionReader(at, 0, hint.Size)), frames: -1}
+		s.feed.distrust = true
+		err = s.open()
+	}
+	if err != nil {
 		return nil, nil, err
 	}
-	if at, ok := r.(io.ReaderAt); ok && hint.Size >= 0 {
-		if n, err := countFrames(io.NewSectionReader(at, 0, hint.Size)); err == nil {
+	if random {
+		if n, err := countFrames(io.NewSectionReader(at, 0, hint.Size), s.feed.distrust); err == nil {
 			s.frames = s.trimmed(n)
 		}
 	}
 	return s, nil, nil
 }
 
+// errNoFrame is why a stream has no first frame.
+var errNoFrame = errors.New("no MPEG layer III frame")
+
 // countFrames counts the samples of a stream without decoding it.
-func countFrames(r io.Reader) (int64, error) {
+func countFrames(r io.Reader, distrust bool) (int64, error) {
 	f := newFeed(r)
+	f.distrust = distrust
 	if err := f.begin(); err != nil {
 		return 0, err
 	}
@@ -121,12 +137,24 @@ func (d *decoder) open() error {
 	return nil
 }
 
+// padding is where the padding at the end begins and ends in the decoded audio,
+// in frames: nowhere, if the stream doesn't tell. It may have more behind it.
+func (d *decoder) padding() (from, to int64) {
+	if !d.feed.gapless || d.feed.announced < 0 {
+		return math.MaxInt64, math.MaxInt64
+	}
+	to = d.feed.announced * int64(d.feed.first.samples())
+	return max(0, to-max(0, d.feed.padding-synthesisDelay)), to
+}
+
 // trimmed is the number of frames that are given of n that are decoded.
 func (d *decoder) trimmed(n int64) int64 {
-	if !d.feed.gapless {
-		return n
+	from, to := d.padding()
+	n -= max(0, min(n, to)-from)
+	if d.feed.gapless {
+		n -= d.feed.delay + synthesisDelay
 	}
-	return max(0, min(n-d.feed.delay-d.feed.padding, n-d.feed.delay-synthesisDelay))
+	return max(0, n)
 }
 
 // Format implements [audio.Source].
@@ -152,9 +180,13 @@ func (d *decoder) ReadFrames(dst []float32) (int, error) {
 		}
 		k := min(want-n, len(d.ready)/4)
 		for i := range k {
-			for c := range ch {
-				dst[(n+i)*ch+c] = float32(int16(binary.LittleEndian.Uint16(d.ready[4*i+2*c:]))) / 32768
+			left := float32(int16(binary.LittleEndian.Uint16(d.ready[4*i:]))) / 32768
+			right := float32(int16(binary.LittleEndian.Uint16(d.ready[4*i+2:]))) / 32768
+			if ch == 1 {
+				dst[n+i] = (left + right) / 2 // the same, but where a frame has two
+				continue
 			}
+			dst[2*(n+i)], dst[2*(n+i)+1] = left, right
 		}
 		d.ready = d.ready[4*k:]
 		n += k
@@ -167,8 +199,8 @@ func (d *decoder) ReadFrames(dst []float32) (int, error) {
 	return n, nil
 }
 
-// nextFrame decodes the stream's next frame into ready, or sets err. The last
-// frame waits until the padding at the end is cut off.
+// nextFrame decodes the stream's next frame into ready without what is padding,
+// or sets err.
 func (d *decoder) nextFrame() bool {
 	if err := d.feed.next(); err != nil {
 		d.err = err
@@ -180,12 +212,11 @@ func (d *decoder) nextFrame() bool {
 		d.lost += int64(len(d.pcm) / 4)
 		d.dec = nil
 	}
-	d.decoded++
-	if d.feed.gapless && d.feed.last() {
-		cut := max(0, d.feed.padding-synthesisDelay)
-		keep := max(0, int64(len(d.ready)/4)-cut)
-		d.ready = d.ready[:4*keep]
+	from, to := d.padding()
+	if begin := d.decoded * int64(len(d.pcm)/4); begin < to {
+		d.ready = d.ready[:4*max(0, min(from-begin, int64(len(d.ready)/4)))]
 	}
+	d.decoded++
 	return true
 }
 
@@ -240,6 +271,11 @@ type feed struct {
 
 	gapless        bool
 	delay, padding int64
+	announced      int64 // frames of the stream by its Info frame; -1
+
+	start    [4]byte // the first bytes behind tags
+	tags     bool    // a tag was met before the first frame
+	distrust bool    // what tags say of their size isn't believed
 
 	dropped int64 // bytes that were no frame or tag
 	cut     bool  // the stream ended within a frame
@@ -250,7 +286,7 @@ const maxReservoir = 511 // main_data_begin has 9 bits
 // searchLimit is how far the first frame is searched for.
 const searchLimit = 1 << 20
 
-func newFeed(r io.Reader) *feed { return &feed{r: bufio.NewReaderSize(r, 16<<10)} }
+func newFeed(r io.Reader) *feed { return &feed{r: bufio.NewReaderSize(r, 16<<10), announced: -1} }
 
 // Read implements io.Reader: what is left of the current frame. go-mp3 reads
 // exactly a frame at a time.
@@ -268,7 +304,7 @@ func (f *feed) begin() error {
 	h, err := f.find()
 	if err != nil {
 		if errors.Is(err, io.EOF) {
-			return &codec.DecodeError{Code: callmodel.DefectUnreadableLeg, Detail: "no MPEG layer III frame in the file"}
+			return f.refusal()
 		}
 		return err
 	}
@@ -284,6 +320,24 @@ func (f *feed) begin() error {
 	return nil
 }
 
+// refusal says why there is no first frame: by what stands behind the tags.
+func (f *feed) refusal() error {
+	unsupported := func(what string) error {
+		return &codec.DecodeError{Code: callmodel.DefectUnsupportedCodec, Detail: what + "; layer III at a bitrate of the table can be read"}
+	}
+	if b := f.start; b[0] == 0xFF && b[1]&0xE0 == 0xE0 && b[1]>>3&3 != 1 && b[2]>>2&3 != 3 {
+		switch layer := b[1] >> 1 & 3; {
+		case layer == 3:
+			return unsupported("MPEG audio of layer I")
+		case layer == 2:
+			return unsupported("MPEG audio of layer II")
+		case layer == 1 && b[2]>>4 == 0:
+			return unsupported("MPEG audio of free format")
+		}
+	}
+	return &codec.DecodeError{Code: callmodel.DefectUnreadableLeg, Detail: "not an MP3 file", Err: errNoFrame}
+}
+
 // find goes to the next frame header, which the feed's first one agrees with.
 func (f *feed) find() (header, error) {
 	for searched := 0; ; {
@@ -294,7 +348,8 @@ func (f *feed) find() (header, error) {
 			return header{}, err
 		}
 		switch {
-		case string(b[:3]) == "ID3":
+		case string(b[:3]) == "ID3" && !f.distrust:
+			f.tags = true
 			if err := f.skipID3(); err != nil {
 				return header{}, err
 			}
@@ -304,13 +359,17 @@ func (f *feed) find() (header, error) {
 				_, _ = f.r.Discard(128)
 				continue
 			}
-		case string(b) == "APET":
+		case string(b) == "APET" && !f.distrust:
+			f.tags = true
 			if t, err := f.r.Peek(32); err == nil && string(t[:8]) == "APETAGEX" {
 				if _, err := io.CopyN(io.Discard, f.r, 32+int64(binary.LittleEndian.Uint32(t[12:]))); err != nil {
 					return header{}, err
 				}
 				continue
 			}
+		}
+		if f.start == [4]byte{} {
+			f.start = [4]byte(b)
 		}
 		if h, err := parseHeader([4]byte(b)); err == nil && f.agrees(&h) {
 			return h, nil
@@ -323,11 +382,17 @@ func (f *feed) find() (header, error) {
 	}
 }
 
-// agrees reports whether h can be a header of this stream. The first one must
-// be followed by another, unless the stream ends.
+// agrees reports whether h can be a header of this stream. The first one, and
+// one with another number of channels, must be followed by another, unless the
+// stream ends.
 func (f *feed) agrees(h *header) bool {
 	if f.locked {
-		return h.version == f.first.version && h.rateIndex == f.first.rateIndex && h.channels() == f.first.channels()
+		if h.version != f.first.version || h.rateIndex != f.first.rateIndex {
+			return false
+		}
+		if h.channels() == f.first.channels() {
+			return true
+		}
 	}
 	b, err := f.r.Peek(h.frameBytes() + 4)
 	if err != nil {
@@ -366,6 +431,9 @@ func (f *feed) readInfo(h *header, b []byte) bool {
 	tag := at + 8
 	for i, size := range []int{4, 4, 100, 4} { // frames, bytes, seek table, quality
 		if flags>>i&1 != 0 {
+			if i == 0 && len(b) >= tag+4 {
+				f.announced = int64(binary.BigEndian.Uint32(b[tag:]))
+			}
 			tag += size
 		}
 	}
@@ -393,15 +461,6 @@ func (f *feed) next() error {
 	f.prepare(&h, b)
 	_, _ = f.r.Discard(len(b)) // they are buffered
 	return nil
-}
-
-// last reports whether no frame follows.
-func (f *feed) last() bool {
-	b, _ := f.r.Peek(4)
-	if len(b) < 4 || string(b[:3]) == "TAG" || string(b) == "APET" {
-		return true
-	}
-	return false
 }
 
 // prepare rewrites the frame b so that its main data stands in it alone.

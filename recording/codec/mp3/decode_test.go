@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	goaudio "github.com/go-audio/audio"
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -132,6 +134,94 @@ func TestRefused(t *testing.T) {
 	require.ErrorIs(t, err, broken)
 	require.False(t, mp3.Sniff([]byte("RIFF....WAVE")))
 	require.False(t, mp3.Sniff([]byte{0xFF, 0xF1, 0x50, 0x80}), "AAC in ADTS")
+}
+
+// Every file of the corpus, from files and from streams: the sound stream's
+// samples or a refusal that says why, and the right total.
+func TestCorpus(t *testing.T) {
+	t.Parallel()
+	const frames, rate, frameBytes = 20000, 16000, 144
+	var b bytes.Buffer
+	e, err := mp3.New(&b, recordingtest.Mono(rate), codec.Options{Frames: frames, BitrateBps: 32000})
+	require.NoError(t, err)
+	require.NoError(t, e.WriteFrames(recordingtest.Noise(frames, 0.5, 1)))
+	require.NoError(t, e.Finish())
+	want := recordingtest.ReadAll(t, open(t, b.Bytes()))
+	require.Len(t, want, frames)
+	for _, c := range recordingtest.MP3Corpus(b.Bytes(), frameBytes) {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			for _, r := range []io.Reader{bytes.NewReader(c.File), iotest.HalfReader(bytes.NewReader(c.File))} {
+				_, random := r.(io.ReaderAt)
+				if c.Random && !random {
+					continue
+				}
+				s, _, err := mp3.Decode(r, codec.Hint{Size: int64(len(c.File))})
+				if c.Refused != "" {
+					var fault *codec.DecodeError
+					require.ErrorAs(t, err, &fault)
+					require.Equal(t, c.Refused, fault.Code, err.Error())
+					continue
+				}
+				require.NoError(t, err)
+				n, known := audio.FramesOf(s)
+				got := recordingtest.ReadAll(t, s)
+				require.Equal(t, random, known)
+				if known {
+					require.Equal(t, len(got), int(n))
+				}
+				var codes []callmodel.DefectCode
+				for _, d := range codec.LaterDefects(s) {
+					if d.Code != callmodel.DefectClipped {
+						codes = append(codes, d.Code)
+					}
+				}
+				require.Equal(t, c.Defects, codes)
+				if c.Same < 0 {
+					require.Len(t, got, len(want))
+				}
+				require.GreaterOrEqual(t, len(got), frames/3)
+				require.True(t, recordingtest.Near(want[:len(got)], got, 0))
+			}
+		})
+	}
+}
+
+// Frames with another number of channels than the first are mixed or doubled,
+// and the timeline goes on.
+func TestChannelsChange(t *testing.T) {
+	t.Parallel()
+	part := func(channels int) []byte {
+		var b bytes.Buffer
+		e, err := mp3.NewEncoder(&b, &goaudio.Format{NumChannels: channels, SampleRate: 16000},
+			codec.Options{Frames: 576 * 20, BitrateBps: 64000}, &mp3.EncoderOptions{OmitInfo: true, Stereo: mp3.StereoJoint})
+		require.NoError(t, err)
+		samples := make([]float32, 576*20*channels)
+		for i := range samples {
+			samples[i] = 0.5 * float32(math.Sin(float64(i/channels)*0.2))
+		}
+		require.NoError(t, e.WriteFrames(samples))
+		require.NoError(t, e.Finish())
+		return b.Bytes()
+	}
+	mono, stereo := part(1), part(2)
+	for channels, file := range map[int][]byte{1: slices.Concat(mono, stereo), 2: slices.Concat(stereo, mono)} {
+		s := open(t, file)
+		require.Equal(t, channels, s.Format().NumChannels)
+		got := recordingtest.ReadAll(t, s)
+		want, err := recordingtest.FFmpegSamples(t, file)
+		require.NoError(t, err)
+		require.Empty(t, codec.LaterDefects(s))
+		require.InDelta(t, len(want), len(got), float64(1152*channels))
+		power := func(s []float32) (sum float64) {
+			for _, x := range s {
+				sum += float64(x) * float64(x)
+			}
+			return sum / float64(len(s))
+		}
+		half := len(got) / 2
+		require.InEpsilon(t, power(got[:half]), power(got[half:]), 0.1)
+	}
 }
 
 // Whatever the bytes, decoding ends without a panic, in bounded memory, and

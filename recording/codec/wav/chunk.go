@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/codec"
 )
-
-// resyncLimit is how far a lost chunk is searched for.
-const resyncLimit = 16 << 20
 
 // maxHeaderChunk is the largest chunk before the audio that is believed when
 // the stream's size isn't known.
@@ -47,10 +45,12 @@ func printableID(b []byte) bool {
 // walk goes from one data chunk of a file to the next.
 type walk struct {
 	in     *input
+	at     io.ReaderAt // of the same file, of a known size; nil if there is none
 	order  binary.ByteOrder
 	form   string // RIFF, RIFX, RF64 or BW64
 	riff   int64  // bytes after the RIFF header's size field; -1 if not stated
 	ds64   int64  // data size by the ds64 chunk; -1 if there is none
+	fact   int64  // frames by the fact chunk; 0 if there is none
 	format []byte // body of the fmt chunk, at most 40 bytes; nil before it
 	raw    bool   // a format for audio without one is at hand
 
@@ -62,6 +62,9 @@ type walk struct {
 	cut       int64 // bytes that the header promised and the file lacks
 	leftOut   int64 // bytes after the last chunk that are none
 	repairs   []string
+
+	headerOnly bool // the file ends with a chunk before any audio
+	scratch    [16]byte
 }
 
 func (w *walk) repair(format string, args ...any) {
@@ -123,55 +126,47 @@ func (w *walk) toFirstData() error {
 			return &codec.DecodeError{Code: callmodel.DefectLegEmpty, Detail: "the WAV file ends before any audio"}
 		}
 		size := int64(w.order.Uint32(b[4:]))
+		id := string(b[:4])
 		if !printableID(b) {
-			if !w.resync("bytes that are no chunk before the audio") {
+			if !w.resync("bytes that are no chunk before the audio", 1) {
 				return w.lost()
 			}
 			continue
 		}
-		switch id := string(b[:4]); {
+		w.in.take(8)
+		read := 0
+		switch {
 		case id == "data":
 			if w.format == nil && !w.raw {
 				return unreadable("a WAV file with data but no fmt chunk before it")
 			}
-			w.in.take(8)
 			w.beginData(size)
 			return nil
 		case id == "fmt " && w.format == nil && size >= 14:
-			w.in.take(8)
 			w.format = bytes.Clone(w.in.peek(int(min(size, 40))))
 			if len(w.format) < 14 {
 				w.format = nil
 				w.in.skip(40)
 				continue
 			}
+			read = min(16, len(w.format))
 			if size > 4096 {
-				w.in.take(min(16, len(w.format)))
-				w.format = w.format[:min(16, len(w.format))]
-				if !w.resync("the fmt chunk's size") {
-					return w.lost()
-				}
-				continue
+				w.format = w.format[:read]
 			}
-			w.skipBody(size)
 		case id == "ds64" && size >= 24 && size <= 1<<20:
-			w.in.take(8)
 			if body := w.in.peek(24); len(body) == 24 {
 				// riffSize, dataSize, sampleCount: 64 bits each.
 				w.riff = int64(w.order.Uint64(body))
 				w.ds64 = int64(w.order.Uint64(body[8:]))
 			}
-			w.skipBody(size)
-		default:
-			if w.beyond(8+size) || w.in.size < 0 && size > maxHeaderChunk {
-				w.in.take(8)
-				if !w.resync(fmt.Sprintf("the size of the chunk %q", id)) {
-					return w.lost()
-				}
-				continue
+			read = 24
+		case id == "fact" && size >= 4 && size <= 1<<16:
+			if body := w.in.peek(4); len(body) == 4 {
+				w.fact = int64(w.order.Uint32(body))
 			}
-			w.in.take(8)
-			w.skipBody(size)
+		}
+		if !w.leave(id, size, read) {
+			return w.lost()
 		}
 	}
 }
@@ -180,37 +175,15 @@ func (w *walk) lost() error {
 	if err := w.in.failed(); err != nil {
 		return err
 	}
+	if w.headerOnly {
+		return &codec.DecodeError{Code: callmodel.DefectLegEmpty, Detail: "the WAV file ends before any audio"}
+	}
 	return unreadable("a WAV file without a data chunk")
 }
 
 // beyond reports whether n bytes from here pass the end of a file of known size.
 func (w *walk) beyond(n int64) bool {
 	return w.in.size >= 0 && w.in.pos+n > w.in.size
-}
-
-// resync searches for the next fmt or data chunk, from the current byte on.
-func (w *walk) resync(why string) bool {
-	start := w.in.pos
-	for w.in.pos-start < resyncLimit {
-		b := w.in.peek(4096)
-		if len(b) < 8 {
-			return false
-		}
-		at := bytes.Index(b, []byte("data"))
-		if w.format == nil && !w.raw {
-			at = -1
-		}
-		if f := bytes.Index(b, []byte("fmt ")); w.format == nil && f >= 0 && (at < 0 || f < at) {
-			at = f
-		}
-		if at >= 0 {
-			w.in.take(at)
-			w.repair("%s", why)
-			return true
-		}
-		w.in.take(len(b) - 3)
-	}
-	return false
 }
 
 // skipBody drops a chunk's body and its pad byte.
@@ -243,9 +216,7 @@ func (w *walk) pad() {
 func (w *walk) beginData(size int64) {
 	start := w.in.pos
 	claimed := size
-	if size == 0xFFFFFFFF && w.ds64 > 0 {
-		size = w.ds64
-	}
+	size = w.largeSize(start, size)
 	w.toEnd, w.odd, w.left = false, size&1 != 0, size
 	rest := int64(-1)
 	if w.in.size >= 0 {
@@ -257,7 +228,7 @@ func (w *walk) beginData(size int64) {
 	switch {
 	case size == 0:
 		b := w.in.peek(8)
-		if len(b) < 8 && w.in.err != nil || knownID(b) && !w.beyond(8+int64(w.order.Uint32(b[4:]))) {
+		if len(b) < 8 && w.in.err != nil || knownID(b) && (string(b[:4]) == "data" || !w.beyond(8+int64(w.order.Uint32(b[4:])))) {
 			return // an empty chunk indeed
 		}
 		w.repair("the data size, 0")
@@ -279,6 +250,29 @@ func (w *walk) beginData(size int64) {
 	if w.toEnd && rest >= 0 {
 		w.left = min(w.left, rest)
 	}
+	if w.toEnd && w.at != nil {
+		w.left, w.toEnd, w.odd = w.trailerStart(start)-start, false, false
+	}
+}
+
+// largeSize is the data size by the ds64 chunk where that counts: the chunk's
+// own size is 0xFFFFFFFF, or is smaller and ends where nothing begins.
+func (w *walk) largeSize(start, size int64) int64 {
+	large := min(w.ds64, 1<<60)
+	switch {
+	case large <= 0:
+		return size
+	case size == 0xFFFFFFFF:
+		return large
+	case size == 0 || size >= large || w.in.size >= 0 && start+large > w.in.size:
+		return size
+	}
+	b, known := w.look(start+size+size&1, 8)
+	if !known || len(b) == 0 || knownID(b) {
+		return size
+	}
+	w.repair("the data size, %d where the ds64 chunk has %d", size, large)
+	return large
 }
 
 // settle is called when in toEnd mode everything up to the stream's end is
@@ -287,7 +281,7 @@ func (w *walk) settle() {
 	rest := w.in.buf[w.in.lo:w.in.hi]
 	audio := int64(len(rest))
 	if w.in.failed() == nil {
-		audio -= int64(trailer(rest[max(0, len(rest)-tailSize):]))
+		audio -= int64(trailer(rest[max(0, len(rest)-tailSize):], w.order))
 	}
 	if audio < w.left && w.left < 1<<61 && w.in.size < 0 {
 		w.repair("the data size, %d bytes more than there are", w.left-audio)
@@ -298,14 +292,14 @@ func (w *walk) settle() {
 
 // trailer is the length of the known chunks that end exactly at the end of b,
 // 0 if there are none.
-func trailer(b []byte) int {
+func trailer(b []byte, order binary.ByteOrder) int {
 	longest := 0
 	ends := make([]bool, len(b)+1) // by position: chunks from here on end at the end
 	for i := len(b) - 8; i >= 0; i-- {
 		if c := b[i]; c < ' ' || c > 'z' || !knownID(b[i:]) || string(b[i:i+4]) == "data" {
 			continue
 		}
-		size := int64(binary.LittleEndian.Uint32(b[i+4:]))
+		size := int64(order.Uint32(b[i+4:]))
 		next := int64(i) + 8 + size
 		padded := next + size&1
 		if next == int64(len(b)) || padded <= int64(len(b)) && (padded == int64(len(b)) || ends[padded]) {
@@ -355,8 +349,8 @@ func (w *walk) garbage() {
 }
 
 // finish checks the RIFF size once everything has been read.
-func (w *walk) finish(frameBytes, rate int) {
-	if w.leftOut >= int64(frameBytes)*int64(rate) {
+func (w *walk) finish(secondBytes int64) {
+	if w.leftOut >= secondBytes {
 		w.repair("%d bytes after the last chunk are no chunk and were left out", w.leftOut)
 	}
 	end := w.riff + 8

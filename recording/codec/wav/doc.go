@@ -1,6 +1,7 @@
 // Package wav reads and writes WAV files: RIFF, RIFX, RF64 and BW64 containers
 // of linear PCM (8, 16, 24, 32 and 64 bits), IEEE float (32, 64), µ-law and
-// A-law.
+// A-law. It reads GSM 6.10 ("wav49"), IMA and Microsoft ADPCM, and MP3 in them
+// too, and bare GSM frames.
 //
 //	io.Reader ─▶ input (a small buffer) ─▶ chunk walk: fmt, ds64, data… ─▶ samples ─▶ audio.Source
 //	audio blocks ─▶ PCM16 · PCM24 · G.711 ─▶ header with known sizes ─▶ io.Writer

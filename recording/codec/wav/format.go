@@ -7,14 +7,19 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/codec/gsm"
 )
 
 // Format tags (mmreg.h).
 const (
 	tagPCM        = 0x0001
+	tagMSADPCM    = 0x0002
 	tagFloat      = 0x0003
 	tagAlaw       = 0x0006
 	tagMulaw      = 0x0007
+	tagIMAADPCM   = 0x0011
+	tagGSM        = 0x0031
+	tagMP3        = 0x0055
 	tagExtensible = 0xFFFE
 )
 
@@ -29,18 +34,31 @@ const (
 	encFloat
 	encMulaw
 	encAlaw
+	encMSADPCM
+	encIMAADPCM
+	encGSM     // of Microsoft's blocks
+	encBareGSM // of frames with a signature
+	encMP3
 )
 
 // layout is what the fmt chunk says, corrected.
 type layout struct {
 	enc       encoding
-	bytes     int // of a sample
+	bytes     int // of a sample; 0 if samples don't stand alone
+	block     int // bytes of a block where they don't; 0: they do
+	badBits   int // what the header says, -1 for 0, where the block alignment was believed
 	channels  int
 	rate      int
 	bigEndian bool
 }
 
-func (l *layout) frameBytes() int { return l.bytes * l.channels }
+// unit is the bytes that belong together: a frame, or a block of frames.
+func (l *layout) unit() int {
+	if l.block > 0 {
+		return l.block
+	}
+	return l.bytes * l.channels
+}
 
 func unsupported(format string, args ...any) error {
 	return &codec.DecodeError{Code: callmodel.DefectUnsupportedCodec, Detail: fmt.Sprintf(format, args...)}
@@ -83,6 +101,9 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 			return l, 0, err
 		}
 	}
+	if bits == 0 && tag == tagPCM && align%l.channels == 0 && align/l.channels <= 4 {
+		bits, l.badBits = 8*align/l.channels, -1
+	}
 	switch tag {
 	case tagPCM:
 		if bits < 1 || bits > 64 || bits > 32 && bits != 64 {
@@ -95,6 +116,9 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 			l.bytes = 4
 		}
 	case tagFloat:
+		if n := align / l.channels; bits != 8*n && (n == 4 || n == 8) && n*l.channels == align {
+			bits, l.badBits = 8*n, bits
+		}
 		if bits != 32 && bits != 64 {
 			return l, 0, unsupported("WAV IEEE float of %d bits", bits)
 		}
@@ -103,16 +127,71 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 		l.enc, l.bytes = encMulaw, 1
 	case tagAlaw:
 		l.enc, l.bytes = encAlaw, 1
+	case tagGSM, tagMSADPCM, tagIMAADPCM:
+		if err := l.blockFormat(tag, bits, align); err != nil {
+			return l, 0, err
+		}
+	case tagMP3:
+		l.enc, l.bytes, l.channels = encMP3, 1, 1
+		return l, 0, nil
 	default:
 		return l, 0, unsupported("WAV format tag 0x%04X%s", tag, tagName(tag))
 	}
-	if align != l.frameBytes() {
+	if align != l.unit() {
 		wrongAlign = align
 		if align == 0 {
 			wrongAlign = -1
 		}
 	}
 	return l, wrongAlign, nil
+}
+
+// blockFormat sets the layout of an encoding whose samples come in blocks.
+func (l *layout) blockFormat(tag uint16, bits, align int) error {
+	switch {
+	case l.bigEndian:
+		return unsupported("WAV format tag 0x%04X%s in a RIFX file", tag, tagName(tag))
+	case tag == tagGSM && l.channels != 1:
+		return unsupported("WAV format tag 0x0031 (GSM 6.10) of %d channels; it has 1", l.channels)
+	case tag == tagGSM && align > 40 && align < gsm.BlockBytes:
+		// MSN's variants leave bits out of the frames.
+		return unsupported("WAV format tag 0x0031 (GSM 6.10) in blocks of %d bytes; 65 can be read", align)
+	case tag == tagGSM:
+		l.enc, l.block = encGSM, gsm.BlockBytes
+		return nil
+	case l.channels > 2:
+		return unsupported("WAV format tag 0x%04X%s of %d channels; 1 and 2 can be read", tag, tagName(tag), l.channels)
+	case bits != 4:
+		return unsupported("WAV format tag 0x%04X%s of %d bits; 4 can be read", tag, tagName(tag), bits)
+	}
+	l.enc, l.block = encMSADPCM, align
+	least := 7 * l.channels
+	if tag == tagIMAADPCM {
+		l.enc, least = encIMAADPCM, 4*l.channels
+	}
+	if align < least {
+		return unsupported("WAV format tag 0x%04X%s in blocks of %d bytes", tag, tagName(tag), align)
+	}
+	return nil
+}
+
+// newBlocks makes the decoder of an encoding in blocks; nil for others.
+func (l *layout) newBlocks() *blocks {
+	k := &blocks{}
+	switch l.enc {
+	case encGSM:
+		k.codec = &wav49{}
+	case encBareGSM:
+		k.codec = &bareGSM{}
+	case encMSADPCM:
+		k.codec = msADPCM{l.channels}
+	case encIMAADPCM:
+		k.codec = imaADPCM{l.channels}
+	default:
+		return nil
+	}
+	k.buf = make([]float32, k.codec.frames(l.block)*l.channels)
+	return k
 }
 
 // subFormat is the format tag within WAVEFORMATEXTENSIBLE.

@@ -2,7 +2,6 @@ package wav
 
 import (
 	"io"
-	"strings"
 
 	goaudio "github.com/go-audio/audio"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/g711"
+	"github.com/switchtape/switchtape/recording/codec/gsm"
 )
 
 // Decode is the [codec.Decoder] of WAV files.
@@ -17,18 +17,25 @@ import (
 // The Source ends with the last whole frame of the last data chunk; several
 // data chunks follow one another. What was wrong is in its Defects, once it has
 // been read to its end: header_repaired (sizes that contradict the file, a
-// missing pad byte), truncated (the file ends within its audio), clipped and
-// non_finite with their counts. It knows its total number of frames if r is an
+// missing pad byte), truncated (the file ends within its audio, or blocks of GSM
+// or ADPCM make no sense and are silent), clipped and non_finite with their
+// counts. It knows its total number of frames if r is an
 // io.ReaderAt and hint.Size is known, or if the header agrees with hint.Size.
 //
 // If the hint has a raw format, a file whose fmt chunk is missing is read as that.
 func Decode(r io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, error) {
 	s := &source{walk: walk{in: newInput(r, hint.Size), raw: hint.Raw != nil}, frames: -1}
+	if at, ok := r.(io.ReaderAt); ok && hint.Size >= 0 {
+		s.at = at
+	}
 	if err := s.open(); err != nil {
 		return nil, nil, err
 	}
 	if err := s.setLayout(hint); err != nil {
 		return nil, nil, err
+	}
+	if s.enc == encMP3 {
+		return s.decodeMP3(r, hint)
 	}
 	s.prepare()
 	s.count(r, hint)
@@ -45,10 +52,10 @@ func DecodeRaw(r io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, 
 	if err := s.rawLayout(hint.Raw); err != nil {
 		return nil, nil, err
 	}
-	if hint.Size >= 0 {
-		s.frames = hint.Size / int64(s.frameBytes())
-	}
 	s.prepare()
+	if hint.Size >= 0 {
+		s.frames = s.framesIn(hint.Size)
+	}
 	return s, nil, nil
 }
 
@@ -61,6 +68,7 @@ type source struct {
 	frames    int64 // in total; -1 if that isn't known
 	format    goaudio.Format
 	table     *g711.Table
+	blocks    *blocks // of encodings that come in blocks
 	clips     *audio.ClipCounter
 	nonFinite int64
 	partial   int64 // bytes that were no whole frame
@@ -77,7 +85,10 @@ func (s *source) setLayout(hint codec.Hint) error {
 		return err
 	}
 	if wrongAlign != 0 {
-		s.repair("the block alignment, %d for frames of %d bytes", max(wrongAlign, 0), l.frameBytes())
+		s.repair("the block alignment, %d where %d bytes belong together", max(wrongAlign, 0), l.unit())
+	}
+	if l.badBits != 0 {
+		s.repair("the bits per sample, %d where the block alignment says %d", max(l.badBits, 0), 8*l.bytes)
 	}
 	s.layout = l
 	return nil
@@ -92,8 +103,13 @@ func (s *source) rawLayout(f *callmodel.RawFormat) error {
 		s.enc = encMulaw
 	case "alaw":
 		s.enc = encAlaw
+	case "gsm":
+		if s.channels != 1 || s.rate != gsm.SampleRate {
+			return unsupported("raw GSM 6.10 of %d channels at %d Hz; it has 1 at %d Hz", s.channels, s.rate, gsm.SampleRate)
+		}
+		s.enc, s.bytes, s.block = encBareGSM, 0, gsm.FrameBytes
 	default:
-		return unsupported("raw encoding %q; s16le, mulaw and alaw can be read", f.Encoding)
+		return unsupported("raw encoding %q; s16le, mulaw, alaw and gsm can be read", f.Encoding)
 	}
 	if s.channels > MaxChannels || s.rate < audio.MinResampleRate || s.rate > audio.MaxResampleRate {
 		return unsupported("raw audio of %d channels at %d Hz", s.channels, s.rate)
@@ -109,10 +125,41 @@ func (s *source) prepare() {
 		s.table, level = g711.Mulaw.DecodeTable(), g711.Mulaw.Max()
 	case s.enc == encAlaw:
 		s.table, level = g711.Alaw.DecodeTable(), g711.Alaw.Max()
+	case s.enc == encGSM || s.enc == encBareGSM:
+		level = 32760.0 / 32768 // the last 3 bits are 0
 	case s.bytes == 1:
 		level = 127.0 / 128
 	}
 	s.clips = audio.NewClipCounter(s.channels, level)
+	s.blocks = s.newBlocks()
+}
+
+// framesIn is the number of frames in so many bytes of audio.
+func (s *source) framesIn(bytes int64) int64 {
+	n := bytes / int64(s.unit())
+	if s.blocks == nil {
+		return n
+	}
+	k := s.blocks.codec
+	return n*int64(k.frames(s.block)) + int64(k.frames(int(bytes%int64(s.block))))
+}
+
+// withFact is the number of frames of a data chunk of so many bytes, the last
+// of the chunks that have before frames: the fact chunk may end it within its
+// last block.
+func (s *source) withFact(before, bytes int64, sized bool) int64 {
+	n := s.framesIn(bytes)
+	if s.blocks == nil || !sized || bytes == 0 {
+		return n
+	}
+	last := bytes % int64(s.block)
+	if last == 0 || s.blocks.codec.frames(int(last)) == 0 {
+		last = min(bytes, int64(s.block))
+	}
+	if end := before + n; s.fact < end && s.fact > end-int64(s.blocks.codec.frames(int(last))) {
+		return s.fact - before
+	}
+	return n
 }
 
 // count finds the total number of frames without reading the audio.
@@ -123,27 +170,27 @@ func (s *source) count(r io.Reader, hint codec.Hint) {
 	at, ok := r.(io.ReaderAt)
 	if !ok {
 		if end := s.in.pos + s.left; !s.toEnd && end+s.left&1 >= hint.Size {
-			s.frames = s.left / int64(s.frameBytes())
+			s.frames = s.withFact(0, s.left, true)
 		}
 		return
 	}
 	// The same walk once more, over the audio instead of through it.
 	section := io.NewSectionReader(at, 0, hint.Size)
-	w := walk{in: newInput(section, hint.Size), raw: s.raw}
+	w := walk{in: newInput(section, hint.Size), raw: s.raw, at: section}
 	w.in.seek = section
 	if w.open() != nil {
 		return
 	}
 	total := int64(0)
 	for w.left > 0 || w.nextData() {
-		skipped := int64(0)
+		skipped, sized := int64(0), !w.toEnd
 		if w.toEnd {
 			skipped = w.in.skip(max(0, w.left-tailSize))
 			w.left -= skipped
 			w.in.peek(tailSize + 1) // to the end
 			w.settle()
 		}
-		total += (skipped + w.left) / int64(s.frameBytes())
+		total += s.withFact(total, skipped+w.left, sized)
 		w.in.skip(w.left)
 		w.left = 0
 	}
@@ -166,7 +213,11 @@ func (s *source) ReadFrames(dst []float32) (int, error) {
 	}
 	n := 0
 	for n < want && s.err == nil {
-		b := s.next((want - n) * s.frameBytes())
+		if s.blocks != nil {
+			n += s.readBlocks(dst[n*s.channels : want*s.channels])
+			continue
+		}
+		b := s.next((want - n) * s.unit())
 		if len(b) == 0 {
 			continue
 		}
@@ -178,7 +229,7 @@ func (s *source) ReadFrames(dst []float32) (int, error) {
 			s.clips.Skip()
 		}
 		s.nonFinite += bad
-		n += len(b) / s.frameBytes()
+		n += len(b) / s.unit()
 		s.in.take(len(b))
 		s.left -= int64(len(b))
 	}
@@ -188,11 +239,34 @@ func (s *source) ReadFrames(dst []float32) (int, error) {
 	return n, nil
 }
 
-// next returns up to want bytes of whole frames that are buffered. If it
-// returns none, it has gone to the next chunk or set err.
+// readBlocks gives frames of the current block, or decodes the next one.
+func (s *source) readBlocks(dst []float32) int {
+	k := s.blocks
+	if len(k.ready) == 0 {
+		sized := !s.toEnd
+		b := s.next(s.unit())
+		if len(b) == 0 {
+			return 0
+		}
+		b = b[:min(len(b), s.unit())]
+		k.decode(b, s.channels)
+		s.in.take(len(b))
+		if s.left -= int64(len(b)); sized && s.left < int64(s.unit()) && k.codec.frames(int(s.left)) == 0 {
+			k.trim(s.fact, s.channels)
+		}
+	}
+	n := copy(dst, k.ready)
+	k.ready = k.ready[n:]
+	s.clips.Count(dst[:n])
+	return n / s.channels
+}
+
+// next returns up to want bytes of whole units that are buffered; the last ones
+// may be a part of a block that has frames. If it returns none, it has gone to
+// the next chunk or set err.
 func (s *source) next(want int) []byte {
-	fb := s.frameBytes()
-	want = int(min(int64(want), int64(max(bufSize/fb*fb, fb)), s.left/int64(fb)*int64(fb)))
+	unit := s.unit()
+	want = int(min(int64(want), int64(max(bufSize/unit*unit, unit)), s.left/int64(unit)*int64(unit)))
 	if s.toEnd && want > 0 {
 		if got := s.in.peek(want + tailSize); s.in.err == nil {
 			return got[:want]
@@ -203,26 +277,41 @@ func (s *source) next(want int) []byte {
 		s.endOfChunk()
 		return nil
 	}
-	if s.left < int64(fb) {
+	if s.left < int64(unit) {
+		b := s.in.peek(int(s.left))
+		if s.partFrames(len(b)) > 0 && int64(len(b)) == s.left {
+			return b
+		}
 		s.partial += s.in.skip(s.left)
 		s.left = 0
 		return nil
 	}
-	b := s.in.peek(int(min(int64(max(want, fb)), s.left)))
-	if len(b) < fb {
-		if err := s.in.failed(); err != nil {
-			s.err = err
-			return nil
-		}
-		// The stream is shorter than the header says.
-		s.partial += s.in.skip(int64(len(b)))
-		if !s.noHeader {
-			s.cut = s.left - int64(len(b))
-		}
-		s.left = 0
+	b := s.in.peek(int(min(int64(max(want, unit)), s.left)))
+	if len(b) >= unit {
+		return b[:len(b)/unit*unit]
+	}
+	if err := s.in.failed(); err != nil {
+		s.err = err
 		return nil
 	}
-	return b[:len(b)/fb*fb]
+	// The stream is shorter than the header says.
+	if !s.noHeader {
+		s.cut = s.left - int64(len(b))
+	}
+	s.left = int64(len(b))
+	if s.partFrames(len(b)) == 0 {
+		s.partial += s.in.skip(s.left)
+		s.left = 0
+	}
+	return nil
+}
+
+// partFrames is how many frames are in a part of a block.
+func (s *source) partFrames(bytes int) int {
+	if s.blocks == nil {
+		return 0
+	}
+	return s.blocks.codec.frames(bytes)
 }
 
 func (s *source) endOfChunk() {
@@ -234,36 +323,8 @@ func (s *source) endOfChunk() {
 	}
 	s.err = io.EOF
 	if !s.noHeader {
-		s.finish(s.frameBytes(), s.rate)
+		s.finish(s.secondBytes())
 	}
-}
-
-// Defects implements [codec.DefectReporter].
-func (s *source) Defects() []callmodel.Defect {
-	var d []callmodel.Defect
-	if len(s.repairs) > 0 {
-		d = append(d, callmodel.Defect{
-			Code: callmodel.DefectHeaderRepaired, Detail: "repaired: " + strings.Join(s.repairs, "; "),
-		})
-	}
-	if s.cut > 0 || s.partial > 0 {
-		detail := "the file ends within a frame"
-		if s.cut > 0 {
-			detail = "the file ends before its audio does; bytes missing by its header are counted"
-		}
-		d = append(d, callmodel.Defect{Code: callmodel.DefectTruncated, Detail: detail, Count: max(s.cut, s.partial)})
-	}
-	if n := s.clips.Clipped(); n > 0 {
-		d = append(d, callmodel.Defect{
-			Code: callmodel.DefectClipped, Detail: "samples at full scale, 3 or more in a row", Count: n,
-		})
-	}
-	if s.nonFinite > 0 {
-		d = append(d, callmodel.Defect{
-			Code: callmodel.DefectNonFinite, Detail: "samples that are NaN or infinite, read as silence", Count: s.nonFinite,
-		})
-	}
-	return d
 }
 
 // NewPCMSource is a Source of bare little-endian linear PCM of 8 (unsigned), 16,

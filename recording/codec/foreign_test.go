@@ -1,0 +1,83 @@
+package codec_test
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/audio"
+	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/codec/mp3"
+	"github.com/switchtape/switchtape/recording/recordingtest"
+)
+
+// Formats that aren't read are named, and not taken for raw audio.
+func TestForeignFormatsAreNamed(t *testing.T) {
+	t.Parallel()
+	g := registry()
+	raw := &callmodel.RawFormat{Encoding: "s16le", SampleRateHz: 8000}
+	rest := strings.Repeat("\x01", 100)
+	for magic, name := range map[string]string{
+		"FORM\x00\x00\x10\x00AIFFCOMM":             "an AIFF file",
+		"FORM\x00\x00\x10\x00AIFCFVER":             "an AIFF file",
+		"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04": "a Wave64 file",
+		".snd\x00\x00\x00\x18":                     "a Sun AU file",
+		"OggS\x00\x02":                             "an Ogg file",
+		"#!AMR\n":                                  "an AMR file",
+		"\x00\x00\x00\x20ftypM4A ":                 "an MP4 file",
+		"RIFF\x10\x20\x30\x00AVI LIST":             "an AVI file",
+		"PK\x03\x04":                               "a ZIP archive",
+	} {
+		for _, hint := range []codec.Hint{{Size: -1}, {Size: -1, Raw: raw}} {
+			_, _, err := g.Decode(strings.NewReader(magic+rest), hint)
+			var fault *codec.DecodeError
+			require.ErrorAs(t, err, &fault, name)
+			require.Equal(t, callmodel.DefectUnsupportedCodec, fault.Code, name)
+			require.ErrorContains(t, err, name+"; what can be read is WAV")
+		}
+	}
+	// What may be raw audio as well is one if the job says so.
+	for magic, name := range map[string]string{
+		"\xFF\xFD\x90\x00": "layer II", "\xFF\xFF\x90\x00": "layer I", "\xFF\xFB\x00\x00": "free format", "\xFF\xF1\x50\x80": "AAC",
+	} {
+		_, _, err := g.Decode(strings.NewReader(magic+rest), codec.Hint{Size: -1})
+		require.ErrorContains(t, err, name)
+		_, _, err = g.Decode(strings.NewReader(magic+rest), codec.Hint{Size: -1, Raw: raw})
+		require.NoError(t, err)
+	}
+	_, _, err := g.Decode(strings.NewReader("\xFF\xEB\x90\x00"+rest), codec.Hint{Size: -1})
+	require.ErrorContains(t, err, "neither WAV")
+}
+
+// A WAV file behind an ID3v2 tag is read, from files whatever the tag's length,
+// from streams if it is short.
+func TestTagInFront(t *testing.T) {
+	t.Parallel()
+	g := registry()
+	g.Inputs = append(g.Inputs, codec.InputFormat{Name: "MP3", Sniff: mp3.Sniff, Decode: mp3.Decode})
+	c := recordingtest.WAVCorpus(1)[0]
+	for _, size := range []int{0, 7, 400, 490, 500, 520, 100000} {
+		tag := append([]byte("ID3\x04\x00\x00"), byte(size>>21), byte(size>>14&127), byte(size>>7&127), byte(size&127))
+		file := slices.Concat(tag, make([]byte, size), c.File)
+		for _, r := range []io.Reader{bytes.NewReader(file), struct{ io.Reader }{bytes.NewReader(file)}} {
+			_, random := r.(io.ReaderAt)
+			s, defects, err := g.Decode(r, codec.Hint{Size: int64(len(file))})
+			if !random && size > 501 {
+				require.ErrorContains(t, err, "not an MP3 file")
+				continue
+			}
+			require.NoError(t, err, "%d", size)
+			require.Empty(t, defects)
+			n, _ := audio.FramesOf(s)
+			got := recordingtest.ReadAll(t, s)
+			require.Equal(t, len(got), int(n))
+			require.True(t, recordingtest.Near(c.Want, got, 0))
+			require.Empty(t, codec.LaterDefects(s))
+		}
+	}
+}
