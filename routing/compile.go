@@ -3,6 +3,7 @@ package routing
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 
@@ -22,25 +23,17 @@ type Router struct {
 	tenants map[callmodel.TenantID]uint32 // those that rules name, numbered from 1
 	dests   []destination
 	plans   []plan
-	rules   []ruleRef // as they were written, and one more
-	ids     string    // of the rules, in a row
+	ids     string // of the rules as they were written, each behind a byte that is its length
+	written int    // rules as people wrote them
 
 	exprErrors atomic.Uint64
 	listAll    bool // Explain lists every rule, since there are few
 }
 
-// ruleRef is what a decision needs of a rule besides its conditions.
-type ruleRef struct {
-	id   uint32 // where it begins in Router.ids
-	plan uint32
+// id is the id that stands at that place.
+func (r *Router) id(rule uint32) string {
+	return r.ids[rule+1 : rule+1+uint32(r.ids[rule])]
 }
-
-func (r *Router) id(source uint32) string {
-	return r.ids[r.rules[source].id:r.rules[source+1].id]
-}
-
-// written is how many rules people wrote.
-func (r *Router) written() int { return len(r.rules) - 1 }
 
 // Compile checks the set and makes a Router of it. Every fault is reported at
 // once, as [callmodel.FieldErrors]: those of [RuleSet.Validate], and rules that
@@ -62,7 +55,7 @@ func Compile(rs *RuleSet) (*Router, error) {
 		return nil, err
 	}
 	r.kinds, r.extras, r.callers = slices.Clip(r.kinds), slices.Clip(r.extras), slices.Clip(r.callers)
-	r.listAll = r.written() <= maxListed && len(r.index.postings) <= maxListed*maxListed
+	r.listAll = r.written <= maxListed && len(r.index.postings) <= maxListed*maxListed
 	return r, nil
 }
 
@@ -81,6 +74,8 @@ type compiler struct {
 	zones       map[string]*zone
 	tenantNames []callmodel.TenantID // by number
 	everybody   []uint32             // one 0: any tenant, any caller
+	ids         []byte
+	places      []uint32 // of the rules' ids, in order
 	buf         []byte
 }
 
@@ -103,41 +98,39 @@ func (c *compiler) destinations() {
 
 // entry is a posting on its way into the index.
 type entry struct {
+	posting
+
 	node uint64 // the prefix's key, or the number of one of the first nodes
 	rank uint32
-	posting
 }
 
 // rules compiles every rule once for each callee, tenant and length of caller
 // prefix that it names, so that each posting has one rank.
 func (c *compiler) rules() ([]entry, error) {
-	n, bytes := len(c.rs.Rules), 0
+	bytes := len(c.rs.Rules)
 	for i := range c.rs.Rules {
 		bytes += len(c.rs.Rules[i].ID)
 	}
-	if uint64(bytes) > 1<<32-1 {
-		return nil, callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the rules' ids have %d bytes together, at most %d can be held", bytes, uint32(1<<32-1))}}
+	if uint64(bytes) > math.MaxUint32 {
+		return nil, callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the rules' ids have %d bytes together, at most %d can be held", bytes, uint32(math.MaxUint32))}}
 	}
-	ids := make([]byte, 0, bytes)
-	c.r.rules = make([]ruleRef, n+1)
+	c.ids = make([]byte, 0, bytes)
+	c.places = make([]uint32, 0, len(c.rs.Rules))
 	c.planOf = make([]uint32, len(c.v.routes))
 	for i := range c.planOf {
 		c.planOf[i] = noPlan
 	}
-	entries := make([]entry, 0, n+n/8)
+	entries := make([]entry, 0, len(c.rs.Rules)+len(c.rs.Rules)/8)
 	for i := range c.rs.Rules {
 		src := &c.rs.Rules[i]
-		c.r.rules[i] = ruleRef{uint32(len(ids)), c.routePlan(src)}
-		ids = append(ids, src.ID...)
-		entries = c.add(i, src, entries)
+		entries = c.add(src, entries)
 		if len(entries) > maxPostings {
 			path := fmt.Sprintf("rules[%d]", i)
 			return nil, callmodel.FieldErrors{{Path: path, Line: lineOf(c.rs.lines, path), Message: fmt.Sprintf(
 				"rule %s: with this rule the set has more than %d pairs of a rule and a callee, tenant or length of caller; let rules share fewer lists", src.ID, maxPostings)}}
 		}
 	}
-	c.r.rules[n].id = uint32(len(ids))
-	c.r.ids = string(ids)
+	c.r.ids, c.r.written = string(c.ids), len(c.rs.Rules)
 	return entries, nil
 }
 
@@ -156,8 +149,11 @@ func (c *compiler) routePlan(src *Rule) uint32 {
 	return c.planOf[i]
 }
 
-func (c *compiler) add(i int, src *Rule, entries []entry) []entry {
+func (c *compiler) add(src *Rule, entries []entry) []entry {
 	m := &src.Match
+	p := posting{rule: uint32(len(c.ids)), plan: c.routePlan(src)}
+	c.places = append(c.places, p.rule)
+	c.ids = append(append(c.ids, byte(len(src.ID))), src.ID...)
 	k := kind{priority: int16(src.Priority), prioMax: callmodel.MaxPriority}
 	for _, t := range m.Type {
 		k.types |= typeBit(t)
@@ -177,9 +173,9 @@ func (c *compiler) add(i int, src *Rule, entries []entry) []entry {
 				k.fromLen = c.r.callers[from-1].length
 			}
 			k.setRank(c.r.order)
-			ki := c.kind(k)
-			for _, t := range tenants {
-				entries = append(entries, entry{node, k.rank, posting{uint32(i), ki, t}})
+			p.kind = c.kind(k)
+			for _, p.tenant = range tenants {
+				entries = append(entries, entry{p, node, k.rank})
 			}
 		}
 	}
@@ -190,11 +186,11 @@ func (c *compiler) add(i int, src *Rule, entries []entry) []entry {
 		under(emergencyNode, false)
 	}
 	prefixes, exact := c.numbers(&m.To)
-	for _, p := range prefixes {
-		under(nodeKey(p), false)
+	for _, s := range prefixes {
+		under(nodeKey(s), false)
 	}
-	for _, p := range exact {
-		under(nodeKey(p), true)
+	for _, s := range exact {
+		under(nodeKey(s), true)
 	}
 	return entries
 }
@@ -268,7 +264,7 @@ func (c *compiler) kind(k kind) uint32 {
 // lay puts the entries into the index, and looks for ties on the way.
 func (c *compiler) lay(entries []entry) error {
 	slices.SortFunc(entries, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(b.rank, a.rank), cmp.Compare(a.source, b.source))
+		return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(b.rank, a.rank), cmp.Compare(a.rule, b.rule))
 	})
 	x := &c.r.index
 	nodes := firstNode
@@ -280,26 +276,25 @@ func (c *compiler) lay(entries []entry) error {
 	if nodes >= maxNodes {
 		return callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the set names %d different callees, at most %d are taken", nodes, maxNodes)}}
 	}
-	x.keys = make([]uint64, firstNode, nodes)
-	x.first = make([]uint32, 0, nodes+1)
+	x.nodes = make([]node, nodes+1)
 	x.postings = make([]posting, 0, len(entries))
 	ties := newTieFinder(c)
 	var list []posting
-	for node := uint32(0); node < uint32(nodes); node++ {
-		key := uint64(node)
-		if node >= firstNode {
+	for n := range uint32(nodes) {
+		key := uint64(n)
+		if n >= firstNode {
 			key = entries[0].node
-			x.keys = append(x.keys, key)
+			x.nodes[n].key = key
 		}
 		list = list[:0]
 		for len(entries) > 0 && entries[0].node == key {
 			list = append(list, entries[0].posting)
 			entries = entries[1:]
 		}
-		ties.node(node, list)
-		c.r.addNode(list)
+		ties.node(n, list)
+		c.r.fill(n, list)
 	}
-	x.first = append(x.first, uint32(len(x.postings)))
+	x.nodes[nodes].first = uint32(len(x.postings))
 	x.postings, x.groups = slices.Clip(x.postings), slices.Clip(x.groups)
 	x.build()
 	x.slots = slices.Clip(x.slots)

@@ -123,7 +123,8 @@ const (
 type search struct {
 	r      *Router
 	req    *callmodel.CallRequest
-	tenant uint32 // interned, 0 for one that no rule names
+	tenant uint32 // interned, 0 for one that no rule names; see who
+	known  bool   // tenant is
 	length int    // of the number at the node at hand
 	best   int    // posting, -1 for none
 	at     uint32 // the node at hand
@@ -132,12 +133,21 @@ type search struct {
 	probe  probe
 }
 
+// who is the call's tenant as rules know it, looked up when the first is met
+// that is for some tenants only.
+func (s *search) who() uint32 {
+	if !s.known {
+		s.known, s.tenant = true, s.r.tenants[s.req.TenantID]
+	}
+	return s.tenant
+}
+
 // lost checks the conditions of a posting whose callee prefix holds, cheapest first.
 func (s *search) lost(p *posting) loss {
 	k := &s.r.kinds[p.kind&^lastOfRun]
 	req := s.req
 	switch {
-	case p.tenant != 0 && p.tenant != s.tenant:
+	case p.tenant != 0 && p.tenant != s.who():
 		return lostTenant
 	case k.exact && len(req.To) != s.length:
 		return lostTo

@@ -55,21 +55,21 @@ func (r *Router) Explain(req *callmodel.CallRequest) Explanation {
 	x.Considered = make([]Verdict, 0, min(len(list), maxListed))
 	listed := make(map[uint32]int, min(len(list), maxListed))
 	for _, c := range list {
-		source := r.index.postings[c.posting].source
-		at, again := listed[source]
+		rule := r.index.postings[c.posting].rule
+		at, again := listed[rule]
 		won := s.best == int(c.posting)
 		switch {
 		case again && won:
 			x.Considered[at] = s.verdict(c)
 		case !again && (won || len(listed) < maxListed):
-			listed[source] = len(x.Considered)
+			listed[rule] = len(x.Considered)
 			x.Considered = append(x.Considered, s.verdict(c))
 		}
 	}
 	if r.listAll {
 		s.others(&x, listed)
 	}
-	x.OtherCallees = r.written() - len(x.Considered)
+	x.OtherCallees = r.written - len(x.Considered)
 	return x
 }
 
@@ -86,7 +86,7 @@ func (s *search) candidates() []candidate {
 	if emergencyCall(s.req) {
 		add(emergencyNode)
 	}
-	for node := x.longest(s.req.To); ; node = x.parent[node] {
+	for node := x.longest(s.req.To); ; node = x.nodes[node].parent {
 		add(node)
 		if node == rootNode {
 			break
@@ -110,7 +110,7 @@ func (r *Router) rankAt(posting uint32) uint32 { return r.kindOf(posting).rank }
 // those of the runs that may hold.
 func (s *search) ofNode(node uint32, list []candidate) []candidate {
 	x := &s.r.index
-	first, end := x.first[node], x.first[node+1]&^grouped
+	first, end := x.nodes[node].first, x.end(node)
 	if first&grouped == 0 {
 		for i := first; i < end; i++ {
 			list = append(list, candidate{i, node})
@@ -131,17 +131,22 @@ func (s *search) ofNode(node uint32, list []candidate) []candidate {
 // others lists the rules that were not weighed, in the order they were written.
 func (s *search) others(x *Explanation, listed map[uint32]int) {
 	r := s.r
-	if len(listed) == r.written() {
+	if len(listed) == r.written {
 		return
 	}
-	callees := make([]written, r.written())
-	for node := range uint32(len(r.index.keys)) {
-		first, end := r.index.first[node], r.index.first[node+1]&^grouped
+	callees := make(map[uint32]*written, r.written)
+	for node := range uint32(len(r.index.nodes) - 1) {
+		first, end := r.index.nodes[node].first, r.index.end(node)
 		if first&grouped != 0 {
 			first = first&^grouped + 1
 		}
 		for i := first; i < end; i++ {
-			w := &callees[r.index.postings[i].source]
+			rule := r.index.postings[i].rule
+			w := callees[rule]
+			if w == nil {
+				w = &written{}
+				callees[rule] = w
+			}
 			if k := r.kindOf(i); node == emergencyNode {
 				w.service = true
 			} else {
@@ -150,15 +155,15 @@ func (s *search) others(x *Explanation, listed map[uint32]int) {
 			w.reached = w.reached || s.reaches(node)
 		}
 	}
-	for i := range callees {
-		if _, again := listed[uint32(i)]; again {
+	for rule := uint32(0); int(rule) < len(r.ids); rule += 1 + uint32(r.ids[rule]) {
+		if _, again := listed[rule]; again {
 			continue
 		}
 		reason := "it is for other tenants or callers"
-		if w := &callees[i]; !w.reached {
+		if w := callees[rule]; !w.reached {
 			reason = "it takes calls to " + w.String() + ", not to " + s.req.To
 		}
-		x.Considered = append(x.Considered, Verdict{Rule: r.id(uint32(i)), Reason: reason})
+		x.Considered = append(x.Considered, Verdict{Rule: r.id(rule), Reason: reason})
 	}
 }
 
@@ -167,7 +172,7 @@ func (s *search) reaches(node uint32) bool {
 	if node == emergencyNode {
 		return emergencyCall(s.req)
 	}
-	for at := s.r.index.longest(s.req.To); ; at = s.r.index.parent[at] {
+	for at := s.r.index.longest(s.req.To); ; at = s.r.index.nodes[at].parent {
 		if at == node {
 			return true
 		}
@@ -223,7 +228,7 @@ func (r *Router) describeCallee(node uint32, exact bool) string {
 func (s *search) verdict(c candidate) Verdict {
 	r := s.r
 	p, k := &r.index.postings[c.posting], r.kindOf(c.posting)
-	v := Verdict{Rule: r.id(p.source)}
+	v := Verdict{Rule: r.id(p.rule)}
 	if s.best == int(c.posting) {
 		v.Won = true
 		v.Reason = "every condition holds, and of the rules of which that is true it ranks first: callee " +
@@ -253,5 +258,5 @@ func (s *search) outranked(c candidate) string {
 			why = "the emergency services rank before every number"
 		}
 	}
-	return "it matches, but rule " + r.id(r.index.postings[s.best].source) + " ranks before it: " + why
+	return "it matches, but rule " + r.id(r.index.postings[s.best].rule) + " ranks before it: " + why
 }

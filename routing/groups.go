@@ -12,13 +12,13 @@ import (
 // and caller that rules are for, one for each tenant, and one for everybody. A
 // hash table finds the few runs that may hold for a call.
 //
-// The first posting of such a node is a header: its source is the index of its
+// The first posting of such a node is a header: its rule is the index of its
 // part of the table, its kind that part's length, and its tenant has a bit for
 // each length of caller prefix that runs are for.
 
 const (
 	ungrouped     = 24      // postings of a node that are weighed one by one
-	grouped       = 1 << 31 // in index.first: the node has a header
+	grouped       = 1 << 31 // in node.first: the node has a header
 	lastOfRun     = 1 << 31 // in posting.kind
 	callerRuns    = 4       // callers of a rule that are given runs of their own
 	tenantRuns    = 16      // tenants of a rule that are
@@ -45,27 +45,27 @@ type grouping struct {
 	caller uint64
 }
 
-// addNode lays out the postings of the next node, which are in rank order.
-func (r *Router) addNode(list []posting) {
+// fill lays out the postings of node n, which are in rank order.
+func (r *Router) fill(n uint32, list []posting) {
 	x := &r.index
 	at := uint32(len(x.postings))
 	if len(list) <= ungrouped {
-		x.first = append(x.first, at)
+		x.nodes[n].first = at
 		x.postings = append(x.postings, list...)
 		return
 	}
-	x.first = append(x.first, at|grouped)
+	x.nodes[n].first = at | grouped
 	runs := r.runs(list)
-	head := posting{source: uint32(len(x.groups))}
+	head := posting{rule: uint32(len(x.groups))}
 	x.postings = append(x.postings, head)
-	n := 0
+	count := 0
 	for i := range runs {
 		if i == 0 || !runs[i].sameRun(&runs[i-1]) {
-			n++
+			count++
 		}
 		head.tenant |= 1 << runs[i].length
 	}
-	head.kind = uint32(float64(n)*slotsPerGroup) + 1
+	head.kind = uint32(float64(count)*slotsPerGroup) + 1
 	x.postings[at] = head
 	for range head.kind {
 		x.groups = append(x.groups, groupSlot{first: emptyGroup})
@@ -108,7 +108,7 @@ func (r *Router) runs(list []posting) []grouping {
 
 func (x *index) putGroup(head posting, hash uint64, first uint32) {
 	for i := groupStart(hash, head.kind); ; {
-		slot := &x.groups[head.source+i]
+		slot := &x.groups[head.rule+i]
 		if slot.first == emptyGroup {
 			*slot = groupSlot{uint32(hash), first}
 			return
@@ -125,7 +125,7 @@ func groupStart(hash uint64, n uint32) uint32 { return uint32(hash >> 32 * uint6
 // find visits the runs of that hash.
 func (x *index) find(head posting, hash uint64, visit func(first uint32)) {
 	for i := groupStart(hash, head.kind); ; {
-		slot := x.groups[head.source+i]
+		slot := x.groups[head.rule+i]
 		if slot.first == emptyGroup {
 			return
 		}
@@ -142,7 +142,7 @@ func (x *index) find(head posting, hash uint64, visit func(first uint32)) {
 // tenant's, each for any caller and for the call's.
 func (s *search) eachRun(head posting, visit func(first uint32)) {
 	x := &s.r.index
-	for tenant := uint32(0); ; tenant = s.tenant {
+	for tenant := uint32(0); ; tenant = s.who() {
 		for lengths := head.tenant; lengths != 0; lengths &= lengths - 1 {
 			length, caller := uint8(bits.TrailingZeros32(lengths)), uint64(0)
 			if length > 0 {
@@ -152,7 +152,7 @@ func (s *search) eachRun(head posting, visit func(first uint32)) {
 			}
 			x.find(head, groupHash(tenant, length, caller), visit)
 		}
-		if tenant == s.tenant {
+		if tenant == s.who() {
 			return
 		}
 	}

@@ -15,26 +15,36 @@ import (
 // four bits count the symbols. So a number's longest prefix in the list is the
 // last key that isn't behind the number's own, or a parent of that: its own
 // shorter prefixes are linked from each. Tables of two symbols narrow the
-// search down to at most 30 neighbours.
+// search down to at most 14 neighbours.
 //
 // "1" and "1000" differ by what they hold, never by padding: 0 is no digit.
 type index struct {
-	keys   []uint64 // of the nodes; the first few are not in order: see below
-	parent []uint32
-	first  []uint32 // index of a node's first posting; one more than there are nodes
-	slots  []uint32 // of the tables, each of tableSlots
-	root   uint32   // slot of all keys
+	nodes []node   // and one more, which ends the last one's postings
+	slots []uint32 // of the tables, each of tableSlots
+	root  uint32   // slot of all keys
 	// postings of a node are in rank order, or in runs behind a header: see groups.go.
 	postings []posting
 	groups   []groupSlot
 }
 
+// node is a prefix that has rules. A decision reads the few that it searches
+// among, so what it needs next stands beside the key.
+type node struct {
+	key    uint64 // 0 for the first few
+	parent uint32
+	first  uint32 // index of its first posting, with grouped; the next node's is the end
+}
+
 // posting is a rule under one callee prefix, for one tenant.
 type posting struct {
-	source uint32 // index of the rule as it was written
+	rule   uint32 // where its id stands in Router.ids, which tells rules apart
+	plan   uint32 // index in Router.plans
 	kind   uint32 // index in Router.kinds, with lastOfRun
 	tenant uint32 // interned, 0 for all
 }
+
+// end is the index behind the node's last posting.
+func (x *index) end(n uint32) uint32 { return x.nodes[n+1].first &^ grouped }
 
 // Nodes that every index has.
 const (
@@ -48,7 +58,7 @@ const (
 // of the first and, in the low bits, how many there are; or inTable, and the
 // number of the table that goes on.
 const (
-	countBits  = 5
+	countBits  = 4
 	inTable    = 1<<countBits - 1
 	maxLeaf    = inTable - 1
 	maxNodes   = 1 << (32 - countBits)
@@ -116,7 +126,7 @@ func (x *index) length(node uint32) int {
 	case plusNode:
 		return 1
 	}
-	key := x.keys[node]
+	key := x.nodes[node].key
 	n := int(key & keySymbols)
 	if key>>60 == national {
 		return n - 1
@@ -131,7 +141,7 @@ func (x *index) text(node uint32) string {
 	case plusNode:
 		return "+"
 	}
-	return prefixText(x.keys[node])
+	return prefixText(x.nodes[node].key)
 }
 
 // longest is the node of the longest prefix of number, at least the root.
@@ -139,11 +149,11 @@ func (x *index) longest(number string) uint32 {
 	key, plus := keyOf(number)
 	at := x.before(key)
 	for at >= firstNode {
-		have := x.keys[at]
+		have := x.nodes[at].key
 		if (have^key)>>(64-4*(have&keySymbols)) == 0 {
 			return at
 		}
-		at = x.parent[at]
+		at = x.nodes[at].parent
 	}
 	if plus {
 		return plusNode
@@ -161,7 +171,7 @@ func (x *index) before(key uint64) uint32 {
 	lo := slot >> countBits
 	for n := slot & inTable; n > 0; {
 		half := (n + 1) / 2
-		if x.keys[lo+half-1] <= key {
+		if x.nodes[lo+half-1].key <= key {
 			lo += half
 			n -= half
 		} else {
@@ -171,26 +181,25 @@ func (x *index) before(key uint64) uint32 {
 	return lo - 1
 }
 
-// build makes the tables and links of keys, which are in order from firstNode on.
+// build makes the tables and links of the nodes, which are in order from firstNode on.
 func (x *index) build() {
-	x.parent = make([]uint32, len(x.keys))
 	var above [keySymbols + 1]uint32
 	n := 0
-	for i := firstNode; i < len(x.keys); i++ {
-		key := x.keys[i]
-		for n > 0 && !covers(x.keys[above[n-1]], key) {
+	for i := firstNode; i < len(x.nodes)-1; i++ {
+		key := x.nodes[i].key
+		for n > 0 && !covers(x.nodes[above[n-1]].key, key) {
 			n--
 		}
 		switch {
 		case n > 0:
-			x.parent[i] = above[n-1]
+			x.nodes[i].parent = above[n-1]
 		case key>>60 != national:
-			x.parent[i] = plusNode
+			x.nodes[i].parent = plusNode
 		}
 		above[n] = uint32(i)
 		n++
 	}
-	x.root = x.table(firstNode, len(x.keys), 56)
+	x.root = x.table(firstNode, len(x.nodes)-1, 56)
 }
 
 func covers(prefix, key uint64) bool { return (prefix^key)>>(64-4*(prefix&keySymbols)) == 0 }
@@ -206,11 +215,16 @@ func (x *index) table(from, to, shift int) uint32 {
 	for s := range tableSlots {
 		pair := uint64(s/11<<4 | s%11)
 		start := i
-		for i < to && x.keys[i]>>shift&255 <= pair {
+		for i < to && x.nodes[i].key>>shift&255 <= pair {
 			i++
 		}
 		slot := x.table(start, i, shift-8)
 		x.slots[at*tableSlots+s] = slot
 	}
 	return uint32(at)<<countBits | inTable
+}
+
+// bytes is what the index holds, in bytes.
+func (x *index) bytes() int {
+	return cap(x.nodes)*16 + cap(x.slots)*4 + cap(x.postings)*16 + cap(x.groups)*8
 }

@@ -39,25 +39,22 @@ func (r *Router) decide(s *search, d *callmodel.Decision) error {
 	if s.best < 0 {
 		return ErrNoRoute
 	}
-	source := r.index.postings[s.best].source
-	d.Rule = r.id(source)
-	r.choose(&r.plans[r.rules[source].plan], s.req, d)
+	p := &r.index.postings[s.best]
+	d.Rule = r.id(p.rule)
+	r.choose(&r.plans[p.plan], s.req, d)
 	return nil
 }
 
 // run finds the posting that wins.
 func (s *search) run() {
 	s.best = -1
-	r, x := s.r, &s.r.index
-	if len(r.tenants) > 0 {
-		s.tenant = r.tenants[s.req.TenantID]
-	}
-	if x.first[emergencyNode] != x.first[emergencyNode+1] && emergencyCall(s.req) {
+	x := &s.r.index
+	if x.nodes[emergencyNode].first != x.nodes[emergencyNode+1].first && emergencyCall(s.req) {
 		if s.visit(emergencyNode) {
 			return
 		}
 	}
-	for node := x.longest(s.req.To); ; node = x.parent[node] {
+	for node := x.longest(s.req.To); ; node = x.nodes[node].parent {
 		if s.visit(node) || node == rootNode {
 			return
 		}
@@ -72,7 +69,7 @@ func emergencyCall(req *callmodel.CallRequest) bool {
 // needs to be.
 func (s *search) visit(node uint32) bool {
 	x := &s.r.index
-	first, end := x.first[node], x.first[node+1]&^grouped
+	first, end := x.nodes[node].first, x.end(node)
 	if first == end {
 		return false
 	}
@@ -119,4 +116,27 @@ func (s *search) outranks(rank uint32) bool {
 		return rank>>(fromBits+1) > s.rank>>(fromBits+1)
 	}
 	return rank > s.rank
+}
+
+// LongestPrefix is the longest callee prefix or number of the set that the
+// number starts with, as its length in bytes; false if there is none but rules
+// for every callee. Whether its rules hold for any call is not asked.
+func (r *Router) LongestPrefix(number string) (length int, ok bool) {
+	node := r.index.longest(number)
+	if node == plusNode && r.index.nodes[plusNode].first == r.index.end(plusNode) {
+		return 0, false
+	}
+	return r.index.length(node), node != rootNode
+}
+
+// Stats is how large a router is.
+type Stats struct {
+	Rules      int // as they were written
+	Callees    int // different prefixes and numbers
+	IndexBytes int // of the index alone: from a number and a tenant to the rules' conditions
+}
+
+// Stats describes the router's size.
+func (r *Router) Stats() Stats {
+	return Stats{Rules: r.written, Callees: len(r.index.nodes) - 1 - firstNode, IndexBytes: r.index.bytes()}
 }

@@ -123,28 +123,33 @@ func files(w who) []who {
 }
 
 func (t *tieFinder) pair(x, y *posting) {
-	if x.source == y.source {
+	if x.rule == y.rule {
 		return
 	}
 	t.pairs++
-	pair := [2]uint32{min(x.source, y.source), max(x.source, y.source)}
+	pair := [2]uint32{min(x.rule, y.rule), max(x.rule, y.rule)}
 	if len(t.errs) >= maxFaults || t.seen[pair] || t.c.disjoint(x, y) {
 		return
 	}
 	t.seen[pair] = true
-	first, second := &t.c.rs.Rules[pair[0]], &t.c.rs.Rules[pair[1]]
 	t.fault(pair[1], fmt.Sprintf("rule %s: ties with rule %s (rules[%d]) for calls to %s: give them different priorities, or conditions that exclude each other",
-		second.ID, first.ID, pair[0], t.c.r.describeCallee(t.at, t.c.r.kinds[x.kind].exact)))
+		t.c.r.id(pair[1]), t.c.r.id(pair[0]), t.c.number(pair[0]), t.c.r.describeCallee(t.at, t.c.r.kinds[x.kind].exact)))
 }
 
 func (t *tieFinder) tooMany(p *posting) {
-	t.fault(p.source, fmt.Sprintf("rule %s: too many rules for calls to %s are level to see whether they exclude each other: give them different priorities, or longer prefixes",
-		t.c.rs.Rules[p.source].ID, t.c.r.describeCallee(t.at, t.c.r.kinds[p.kind].exact)))
+	t.fault(p.rule, fmt.Sprintf("rule %s: too many rules for calls to %s are level to see whether they exclude each other: give them different priorities, or longer prefixes",
+		t.c.r.id(p.rule), t.c.r.describeCallee(t.at, t.c.r.kinds[p.kind].exact)))
 }
 
 func (t *tieFinder) fault(rule uint32, message string) {
-	path := fmt.Sprintf("rules[%d]", rule)
+	path := fmt.Sprintf("rules[%d]", t.c.number(rule))
 	t.errs = append(t.errs, callmodel.FieldError{Path: path, Line: lineOf(t.c.rs.lines, path), Message: message})
+}
+
+// number is the place of the rule in the list, by that of its id.
+func (c *compiler) number(rule uint32) int {
+	i, _ := slices.BinarySearch(c.places, rule)
+	return i
 }
 
 // disjoint reports whether no call can match both, by the conditions that show
