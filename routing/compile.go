@@ -273,10 +273,11 @@ func (c *compiler) lay(entries []entry) error {
 			nodes++
 		}
 	}
-	if nodes >= maxNodes {
-		return callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the set names %d different callees, at most %d are taken", nodes, maxNodes)}}
+	if nodes > maxPostings {
+		return callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the set names %d different callees, at most %d are taken", nodes, maxPostings)}}
 	}
 	x.nodes = make([]node, nodes+1)
+	x.keys = make([]uint64, nodes, levelKeys(nodes))
 	x.postings = make([]posting, 0, len(entries))
 	ties := newTieFinder(c)
 	var list []posting
@@ -284,7 +285,7 @@ func (c *compiler) lay(entries []entry) error {
 		key := uint64(n)
 		if n >= firstNode {
 			key = entries[0].node
-			x.nodes[n].key = key
+			x.keys[n] = key
 		}
 		list = list[:0]
 		for len(entries) > 0 && entries[0].node == key {
@@ -296,7 +297,7 @@ func (c *compiler) lay(entries []entry) error {
 	}
 	x.nodes[nodes].first = uint32(len(x.postings))
 	x.postings, x.groups = slices.Clip(x.postings), slices.Clip(x.groups)
-	x.build()
-	x.slots = slices.Clip(x.slots)
+	x.link()
+	x.pile()
 	return ties.err()
 }

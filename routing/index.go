@@ -1,36 +1,42 @@
 package routing
 
 import (
+	"math"
+	"slices"
 	"strings"
 )
 
 // index finds the longest prefix of a number that has rules, and from there
 // every shorter one.
 //
-//	number ── key ──▶ tables ──▶ a few keys in order ──▶ node ──▶ its postings
-//	                                                      └─ parent ─▶ node ─▶ …
+//	number ── key ──▶ levels ──▶ a key in the ordered list = a node ──▶ its postings
+//	                                                          └─ parent ─▶ node ─▶ …
 //
 // All prefixes stand in one ordered list, each as a word: a symbol takes four
 // bits, the first the highest, 1 to 10 for a digit and 0 for none, and the last
 // four bits count the symbols. So a number's longest prefix in the list is the
 // last key that isn't behind the number's own, or a parent of that: its own
-// shorter prefixes are linked from each. Tables of two symbols narrow the
-// search down to at most 14 neighbours.
+// shorter prefixes are linked from each.
 //
 // "1" and "1000" differ by what they hold, never by padding: 0 is no digit.
+//
+// A decision's time is that of the memory it waits for, so the list is searched
+// as a static B-tree: the first key of every 16 stands in a list of its own,
+// and of that again, until 16 are left. The upper levels of a million rules fit
+// a processor's own cache; one block of the lowest is read from afar.
 type index struct {
-	nodes []node   // and one more, which ends the last one's postings
-	slots []uint32 // of the tables, each of tableSlots
-	root  uint32   // slot of all keys
-	// postings of a node are in rank order, or in runs behind a header: see groups.go.
+	// keys are the levels, the lowest first, each filled up to whole blocks
+	// with endKey. The lowest begins with those of the first few nodes, 0.
+	keys     []uint64
+	levels   []uint32 // where each level but the lowest begins in keys, the highest first
+	nodes    []node   // and one more, which ends the last one's postings
 	postings []posting
 	groups   []groupSlot
 }
 
-// node is a prefix that has rules. A decision reads the few that it searches
-// among, so what it needs next stands beside the key.
+// node is a prefix that has rules. Its postings are in rank order, or in runs
+// behind a header: see groups.go.
 type node struct {
-	key    uint64 // 0 for the first few
 	parent uint32
 	first  uint32 // index of its first posting, with grouped; the next node's is the end
 }
@@ -54,15 +60,9 @@ const (
 	firstNode            // of those with a key
 )
 
-// A slot of a table stands for the keys that start with its symbols: the place
-// of the first and, in the low bits, how many there are; or inTable, and the
-// number of the table that goes on.
 const (
-	countBits  = 4
-	inTable    = 1<<countBits - 1
-	maxLeaf    = inTable - 1
-	maxNodes   = 1 << (32 - countBits)
-	tableSlots = 11 * 11
+	block      = 16 // keys: two cache lines, which are fetched together
+	endKey     = math.MaxUint64
 	keySymbols = 15
 	national   = 1 // the first symbol of numbers without a plus; no country code has it, which is a 0
 )
@@ -78,6 +78,11 @@ func keyOf(number string) (key uint64, plus bool) {
 	} else {
 		key, shift = national<<60, 56
 	}
+	if plus && len(number) > 8 {
+		if eight, ok := eightDigits(number[1:9]); ok {
+			key, i, shift = eight<<32, 9, 28
+		}
+	}
 	for ; i < len(number) && shift > 0; i++ {
 		d := number[i] - '0'
 		if d > 9 {
@@ -87,6 +92,23 @@ func keyOf(number string) (key uint64, plus bool) {
 		shift -= 4
 	}
 	return key | keySymbols, plus
+}
+
+// eightDigits packs eight digits into symbols, all at once; false if one of
+// them is none.
+func eightDigits(s string) (uint64, bool) {
+	const ones = 0x0101010101010101
+	_ = s[7]
+	w := uint64(s[0])<<56 | uint64(s[1])<<48 | uint64(s[2])<<40 | uint64(s[3])<<32 |
+		uint64(s[4])<<24 | uint64(s[5])<<16 | uint64(s[6])<<8 | uint64(s[7])
+	// A byte is a digit if its high half is 3, also after 6 is added to it.
+	if (w&(0xf0*ones))|((w+6*ones)&(0xf0*ones))>>4 != 0x33*ones {
+		return 0, false
+	}
+	w = w&(0x0f*ones) + ones
+	w = (w | w>>4) & 0x00ff00ff00ff00ff
+	w = (w | w>>8) & 0x0000ffff0000ffff
+	return (w | w>>16) & 0xffffffff, true
 }
 
 // prefixKey is the key of a prefix that was found valid.
@@ -126,7 +148,7 @@ func (x *index) length(node uint32) int {
 	case plusNode:
 		return 1
 	}
-	key := x.nodes[node].key
+	key := x.keys[node]
 	n := int(key & keySymbols)
 	if key>>60 == national {
 		return n - 1
@@ -141,7 +163,7 @@ func (x *index) text(node uint32) string {
 	case plusNode:
 		return "+"
 	}
-	return prefixText(x.nodes[node].key)
+	return prefixText(x.keys[node])
 }
 
 // longest is the node of the longest prefix of number, at least the root.
@@ -149,7 +171,7 @@ func (x *index) longest(number string) uint32 {
 	key, plus := keyOf(number)
 	at := x.before(key)
 	for at >= firstNode {
-		have := x.nodes[at].key
+		have := x.keys[at]
 		if (have^key)>>(64-4*(have&keySymbols)) == 0 {
 			return at
 		}
@@ -163,31 +185,39 @@ func (x *index) longest(number string) uint32 {
 
 // before is the last node whose key isn't behind key, or one of the first few.
 func (x *index) before(key uint64) uint32 {
-	slot := x.root
-	for shift := 56; slot&inTable == inTable; shift -= 8 {
-		pair := key >> shift
-		slot = x.slots[slot>>countBits*tableSlots+uint32(pair>>4&15*11+pair&15)]
+	at := uint32(0)
+	for _, level := range x.levels {
+		at = at*block + within(x.keys[level+at*block:], key)
 	}
-	lo := slot >> countBits
-	for n := slot & inTable; n > 0; {
-		half := (n + 1) / 2
-		if x.nodes[lo+half-1].key <= key {
-			lo += half
-			n -= half
-		} else {
-			n = half - 1
-		}
-	}
-	return lo - 1
+	return at*block + within(x.keys[at*block:], key)
 }
 
-// build makes the tables and links of the nodes, which are in order from firstNode on.
-func (x *index) build() {
+// within is the last of a block's keys that isn't behind key; the first never is.
+func within(keys []uint64, key uint64) uint32 {
+	b := (*[block]uint64)(keys)
+	at := uint32(0)
+	if b[8] <= key {
+		at = 8
+	}
+	if b[at+4] <= key {
+		at += 4
+	}
+	if b[at+2] <= key {
+		at += 2
+	}
+	if b[at+1] <= key {
+		at++
+	}
+	return at
+}
+
+// link gives every node its parent. The keys are in order.
+func (x *index) link() {
 	var above [keySymbols + 1]uint32
 	n := 0
 	for i := firstNode; i < len(x.nodes)-1; i++ {
-		key := x.nodes[i].key
-		for n > 0 && !covers(x.nodes[above[n-1]].key, key) {
+		key := x.keys[i]
+		for n > 0 && !covers(x.keys[above[n-1]], key) {
 			n--
 		}
 		switch {
@@ -199,32 +229,43 @@ func (x *index) build() {
 		above[n] = uint32(i)
 		n++
 	}
-	x.root = x.table(firstNode, len(x.nodes)-1, 56)
+}
+
+// pile puts the levels above the lowest, which is all there is in keys.
+func (x *index) pile() {
+	from := 0
+	for {
+		for len(x.keys)%block != 0 {
+			x.keys = append(x.keys, endKey)
+		}
+		to := len(x.keys)
+		if to-from <= block {
+			break
+		}
+		x.levels = append(x.levels, uint32(to))
+		for i := from; i < to; i += block {
+			x.keys = append(x.keys, x.keys[i])
+		}
+		from = to
+	}
+	slices.Reverse(x.levels)
+}
+
+// levelKeys is how many keys the levels over n nodes have together.
+func levelKeys(n int) int {
+	all := 0
+	for {
+		n = (n + block - 1) / block
+		all += n * block
+		if n == 1 {
+			return all
+		}
+	}
 }
 
 func covers(prefix, key uint64) bool { return (prefix^key)>>(64-4*(prefix&keySymbols)) == 0 }
 
-// table makes the slot of keys[from:to], which agree in the symbols above shift.
-func (x *index) table(from, to, shift int) uint32 {
-	if to-from <= maxLeaf {
-		return uint32(from)<<countBits | uint32(to-from)
-	}
-	at := len(x.slots) / tableSlots
-	x.slots = append(x.slots, make([]uint32, tableSlots)...)
-	i := from
-	for s := range tableSlots {
-		pair := uint64(s/11<<4 | s%11)
-		start := i
-		for i < to && x.nodes[i].key>>shift&255 <= pair {
-			i++
-		}
-		slot := x.table(start, i, shift-8)
-		x.slots[at*tableSlots+s] = slot
-	}
-	return uint32(at)<<countBits | inTable
-}
-
 // bytes is what the index holds, in bytes.
 func (x *index) bytes() int {
-	return cap(x.nodes)*16 + cap(x.slots)*4 + cap(x.postings)*16 + cap(x.groups)*8
+	return cap(x.keys)*8 + cap(x.nodes)*8 + cap(x.postings)*16 + cap(x.groups)*8
 }
