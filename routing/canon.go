@@ -2,11 +2,11 @@ package routing
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"hash"
-	"io"
 	"reflect"
 	"strconv"
 )
@@ -18,40 +18,67 @@ import (
 // nothing but the common fields are written directly, which takes a tenth of
 // the time; every other goes through encoding/json itself.
 func (rs *RuleSet) Hash() string {
-	sum := sha256.New()
-	w := bufio.NewWriterSize(sum, 1<<16)
-	rs.writeCanonical(w)
-	if w.Flush() != nil {
-		return "" // unreachable: a hash takes all that is written
+	h := newHasher(rs)
+	for i := range rs.Rules {
+		h.rule(&rs.Rules[i])
 	}
-	return hexSum(sum)
+	return h.sum()
 }
 
-func hexSum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:16]) }
+// hasher is given the rules of a set in order.
+type hasher struct {
+	sha   hash.Hash
+	out   *bufio.Writer
+	buf   []byte
+	rules bool // the set has a list of rules
+	began bool // and one of them was given
+}
 
-func (rs *RuleSet) writeCanonical(w io.Writer) {
+func newHasher(rs *RuleSet) *hasher {
+	h := &hasher{sha: sha256.New(), rules: rs.Rules != nil}
+	h.out = bufio.NewWriterSize(h.sha, 1<<16)
 	head := *rs
-	if head.Order == "" {
-		head.Order = PrefixFirst
+	head.Order = cmp.Or(head.Order, PrefixFirst)
+	if h.rules {
+		head.Rules = []Rule{}
 	}
-	if rs.Rules == nil {
-		_, _ = w.Write(marshal(&head))
-		return
-	}
-	// "rules" is the last field: what stands before its list is the head.
-	head.Rules = []Rule{}
 	b := marshal(&head)
-	_, _ = w.Write(b[:len(b)-len("]}")])
-	var buf []byte
-	for i := range rs.Rules {
-		buf = buf[:0]
-		if i > 0 {
-			buf = append(buf, ',')
-		}
-		buf = appendRule(buf, &rs.Rules[i])
-		_, _ = w.Write(buf)
+	if h.rules {
+		// "rules" is the last field: what stands before its list's end is the head.
+		b = b[:len(b)-len(closing)]
 	}
-	_, _ = io.WriteString(w, "]}")
+	_, _ = h.out.Write(b)
+	return h
+}
+
+const closing = "]}"
+
+// rule takes the next rule, and returns the canonical JSON of its route, which
+// is good until the next.
+func (h *hasher) rule(r *Rule) []byte {
+	h.buf = h.buf[:0]
+	if h.began {
+		h.buf = append(h.buf, ',')
+	}
+	h.began = true
+	b, route := appendRule(h.buf, r)
+	_, _ = h.out.Write(b)
+	if route == 0 {
+		route = len(b)
+		b = append(appendRoute(b, r.Route), '}')
+	}
+	h.buf = b
+	return b[route : len(b)-1]
+}
+
+func (h *hasher) sum() string {
+	if h.rules {
+		_, _ = h.out.WriteString(closing)
+	}
+	if h.out.Flush() != nil {
+		return "" // unreachable: a hash takes all that is written
+	}
+	return hex.EncodeToString(h.sha.Sum(nil)[:16])
 }
 
 func marshal(v any) []byte {
@@ -66,12 +93,14 @@ func marshal(v any) []byte {
 // writes itself, holds anything else. Fields that are added later are seen too.
 func rest[T any](v *T) bool { return !reflect.ValueOf(v).Elem().IsZero() }
 
-func appendRule(b []byte, r *Rule) []byte {
+// appendRule writes the rule, and says where its route begins; 0 if it was
+// left to encoding/json.
+func appendRule(b []byte, r *Rule) (_ []byte, route int) {
 	other, match := *r, r.Match
 	other.ID, other.Default, other.Priority, other.Match, other.Route = "", false, 0, Match{}, nil
 	match.To.Prefix, match.To.Exact, match.Tenant, match.Type = nil, nil, nil, nil
 	if r.Route == nil || rest(&other) || rest(&match) {
-		return append(b, marshal(r)...)
+		return append(b, marshal(r)...), 0
 	}
 	b = appendString(append(b, `{"id":`...), r.ID)
 	if r.Default {
@@ -81,8 +110,9 @@ func appendRule(b []byte, r *Rule) []byte {
 		b = strconv.AppendInt(append(b, `,"priority":`...), int64(r.Priority), 10)
 	}
 	b = appendCommonMatch(b, &r.Match)
-	b = appendRoute(append(b, `,"route":`...), r.Route)
-	return append(b, '}')
+	b = append(b, `,"route":`...)
+	route = len(b)
+	return append(appendRoute(b, r.Route), '}'), route
 }
 
 func appendCommonMatch(b []byte, m *Match) []byte {

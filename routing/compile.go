@@ -44,7 +44,7 @@ func Compile(rs *RuleSet) (*Router, error) {
 	if err := v.errs.Err(); err != nil {
 		return nil, err
 	}
-	r := &Router{hash: rs.Hash(), order: cmp.Or(rs.Order, PrefixFirst)}
+	r := &Router{hash: v.hash.sum(), order: cmp.Or(rs.Order, PrefixFirst)}
 	c := newCompiler(rs, r, v)
 	c.destinations()
 	entries, err := c.rules()
@@ -123,7 +123,7 @@ func (c *compiler) rules() ([]entry, error) {
 	entries := make([]entry, 0, len(c.rs.Rules)+len(c.rs.Rules)/8)
 	for i := range c.rs.Rules {
 		src := &c.rs.Rules[i]
-		entries = c.add(src, entries)
+		entries = c.add(src, c.routePlan(i), entries)
 		if len(entries) > maxPostings {
 			path := fmt.Sprintf("rules[%d]", i)
 			return nil, callmodel.FieldErrors{{Path: path, Line: lineOf(c.rs.lines, path), Message: fmt.Sprintf(
@@ -136,22 +136,18 @@ func (c *compiler) rules() ([]entry, error) {
 
 const noPlan = ^uint32(0)
 
-// routePlan compiles each different route once.
-func (c *compiler) routePlan(src *Rule) uint32 {
-	c.buf = appendRoute(c.buf[:0], src.Route)
-	i, ok := c.v.routes[string(c.buf)]
-	if !ok {
-		return c.plan(src.Route)
+// routePlan compiles the route of rule i, each different one once.
+func (c *compiler) routePlan(i int) uint32 {
+	route := c.v.routeOf[i]
+	if c.planOf[route] == noPlan {
+		c.planOf[route] = c.plan(c.rs.Rules[i].Route)
 	}
-	if c.planOf[i] == noPlan {
-		c.planOf[i] = c.plan(src.Route)
-	}
-	return c.planOf[i]
+	return c.planOf[route]
 }
 
-func (c *compiler) add(src *Rule, entries []entry) []entry {
+func (c *compiler) add(src *Rule, plan uint32, entries []entry) []entry {
 	m := &src.Match
-	p := posting{rule: uint32(len(c.ids)), plan: c.routePlan(src)}
+	p := posting{rule: uint32(len(c.ids)), plan: plan}
 	c.places = append(c.places, p.rule)
 	c.ids = append(append(c.ids, byte(len(src.ID))), src.ID...)
 	k := kind{priority: int16(src.Priority), prioMax: callmodel.MaxPriority}

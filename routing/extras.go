@@ -120,14 +120,11 @@ func (c *compiler) window(w *Windows) int32 {
 	if w == nil {
 		return -1
 	}
-	key := appendKey(appendKey(appendKey(appendKey(nil, []string{w.TimeZone}), w.Weekly), w.Except), w.Also)
-	for _, r := range w.RRule {
-		key = appendKey(key, []string{r.Rule, r.Start, r.Duration})
-	}
+	key := w.appendKey(nil)
 	if i, ok := c.windowIndex[string(key)]; ok {
 		return i
 	}
-	loc, err := loadZone(w.TimeZone)
+	loc, err := c.v.zone(w.TimeZone)
 	if err != nil {
 		loc = time.UTC // unreachable: validated
 	}

@@ -152,7 +152,7 @@ func (v *validation) conditions(m *Match) {
 	v.metadata(m)
 	v.validity(m)
 	if m.When != nil {
-		v.windows("match.when", m.When)
+		v.when("match.when", m.When)
 	}
 	if m.Expr != "" {
 		if _, err := v.progs.get(m.Expr); err != nil {

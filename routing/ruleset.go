@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/e164"
@@ -63,7 +64,9 @@ func (rs *RuleSet) Validate() error {
 	return v.errs.Err()
 }
 
-func newValidation(rs *RuleSet) *validation { return &validation{rs: rs, rule: -1} }
+func newValidation(rs *RuleSet) *validation {
+	return &validation{rs: rs, rule: -1, hash: newHasher(rs), routes: map[string]uint32{}, windows: map[string]bool{}, zones: map[string]*time.Location{}}
+}
 
 func (v *validation) set() {
 	rs := v.rs
@@ -85,6 +88,7 @@ func (v *validation) set() {
 		v.fault("rules", "has %d rules, at most %d are taken", len(rs.Rules), MaxRules)
 		return
 	}
+	v.routeOf = make([]uint32, 0, len(rs.Rules))
 	seen := make(map[string]int32, len(rs.Rules))
 	for i := range rs.Rules {
 		r := &rs.Rules[i]
@@ -120,7 +124,12 @@ type validation struct {
 	recur recurrences
 	// routes are those that were found faultless, as canonical JSON.
 	routes map[string]uint32
-	buf    []byte
+	// routeOf is the number of each rule's route.
+	routeOf []uint32
+	hash    *hasher
+	windows map[string]bool // those that were found faultless
+	zones   map[string]*time.Location
+	buf     []byte
 }
 
 // fault notes what is wrong at path, which is below the rule at hand, if there
@@ -170,21 +179,21 @@ func (v *validation) check(r *Rule) {
 		v.fault("priority", "must be %d to %d, is %d", -MaxRulePriority, MaxRulePriority, r.Priority)
 	}
 	v.conditions(&r.Match)
-	v.faultlessRoute(r.Route)
+	v.faultlessRoute(r)
 }
 
 // faultlessRoute checks each different route once: a million rules share a few.
-func (v *validation) faultlessRoute(tiers [][]Target) {
-	v.buf = appendRoute(v.buf[:0], tiers)
-	if _, ok := v.routes[string(v.buf)]; ok {
-		return
-	}
-	before := len(v.errs)
-	v.route("route", tiers)
-	if len(v.errs) == before && before < maxFaults {
-		if v.routes == nil {
-			v.routes = map[string]uint32{}
+func (v *validation) faultlessRoute(r *Rule) {
+	key := v.hash.rule(r)
+	i, ok := v.routes[string(key)]
+	if !ok {
+		before := len(v.errs)
+		v.route("route", r.Route)
+		if len(v.errs) > before || before >= maxFaults {
+			return
 		}
-		v.routes[string(v.buf)] = uint32(len(v.routes))
+		i = uint32(len(v.routes))
+		v.routes[string(key)] = i
 	}
+	v.routeOf = append(v.routeOf, i)
 }

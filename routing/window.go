@@ -77,8 +77,40 @@ func (w *window) meets(o *window) bool {
 	return w.zone != o.zone || !plain(w) || !plain(o) || w.week.overlaps(&o.week)
 }
 
-func (v *validation) windows(p string, w *Windows) {
-	loc, err := loadZone(w.TimeZone)
+// when checks each different window once.
+func (v *validation) when(p string, w *Windows) {
+	v.buf = w.appendKey(v.buf[:0])
+	if v.windows[string(v.buf)] {
+		return
+	}
+	key, before := string(v.buf), len(v.errs)
+	v.times(p, w)
+	v.windows[key] = len(v.errs) == before && before < maxFaults
+}
+
+// appendKey writes what tells windows apart.
+func (w *Windows) appendKey(b []byte) []byte {
+	b = appendKey(appendKey(appendKey(appendKey(b, []string{w.TimeZone}), w.Weekly), w.Except), w.Also)
+	for _, r := range w.RRule {
+		b = appendKey(b, []string{r.Rule, r.Start, r.Duration})
+	}
+	return b
+}
+
+// zone loads each time zone once.
+func (v *validation) zone(name string) (*time.Location, error) {
+	if loc, ok := v.zones[name]; ok {
+		return loc, nil
+	}
+	loc, err := loadZone(name)
+	if err == nil {
+		v.zones[name] = loc
+	}
+	return loc, err
+}
+
+func (v *validation) times(p string, w *Windows) {
+	loc, err := v.zone(w.TimeZone)
 	if err != nil {
 		v.fault(p+".timezone", "%s", err)
 		loc = time.UTC
