@@ -89,14 +89,12 @@ func (v *validation) set() {
 		return
 	}
 	v.routeOf = make([]uint32, 0, len(rs.Rules))
-	seen := make(map[string]int32, len(rs.Rules))
+	seen := newIDs(rs.Rules)
 	for i := range rs.Rules {
 		r := &rs.Rules[i]
 		v.rule, v.id = i, r.ID
-		if first, dup := seen[r.ID]; dup {
+		if first := seen.add(uint32(i)); first != uint32(i) {
 			v.fault("id", "%q is the id of rules[%d] already", r.ID, first)
-		} else {
-			seen[r.ID] = int32(i)
 		}
 		v.check(r)
 	}
