@@ -56,6 +56,7 @@ const (
 	MaxMetadata      = 32  // pairs
 	MaxMetadataKey   = 64  // bytes
 	MaxMetadataValue = 512 // bytes
+	MaxCapabilities  = 32
 )
 
 // CallRequest is a call initiation, as it is routed. From and To are
@@ -71,6 +72,11 @@ type CallRequest struct {
 	Metadata  map[string]string
 	At        time.Time // when the call is routed; time windows look at this
 	Emergency bool      // it takes the emergency lane
+	// Trunk is the id of the trunk that the call came in by; "" if it is not known.
+	Trunk string
+	// Capabilities is what the call offers: codecs and other tags, as ids,
+	// compared byte for byte ("PCMU", "opus", "t38").
+	Capabilities []string
 }
 
 // RecordingPreference says whether and how a call is to be recorded.
@@ -95,7 +101,10 @@ type Call struct {
 	To        Party             `json:"to"`
 	Emergency bool              `json:"emergency,omitempty"`
 	Metadata  map[string]string `json:"metadata,omitempty"`
-	Decision  *Decision         `json:"decision,omitempty"`
+	Trunk     string            `json:"trunk,omitempty"` // the one it came in by
+	// Capabilities is what the call offers: codecs and other tags.
+	Capabilities []string  `json:"capabilities,omitempty"`
+	Decision     *Decision `json:"decision,omitempty"`
 	// Attempt is the index in Decision.Destinations of the one being tried.
 	Attempt int `json:"attempt"`
 	// Recording is the preference the call was made with; nil: not recorded.
@@ -372,6 +381,7 @@ func (c *Call) Request(at time.Time) CallRequest {
 		TenantID: c.TenantID, CallID: c.ID, From: c.From.Number, To: c.To.Number,
 		Type: c.Type, Direction: c.Direction, Priority: c.Priority,
 		Metadata: maps.Clone(c.Metadata), At: at, Emergency: c.Emergency,
+		Trunk: c.Trunk, Capabilities: slices.Clone(c.Capabilities),
 	}
 }
 
@@ -393,6 +403,15 @@ func (r *CallRequest) Validate() error {
 	}
 	if r.Priority < MinPriority || r.Priority > MaxPriority {
 		e.Add("priority", "must be %d to %d, is %d", MinPriority, MaxPriority, r.Priority)
+	}
+	if r.Trunk != "" {
+		checkID(&e, "trunk", r.Trunk)
+	}
+	if len(r.Capabilities) > MaxCapabilities {
+		e.Add("capabilities", "has %d tags, at most %d are allowed", len(r.Capabilities), MaxCapabilities)
+	}
+	for i, c := range r.Capabilities {
+		checkID(&e, "capabilities["+strconv.Itoa(i)+"]", c)
 	}
 	e = append(e, validateMetadata(r.Metadata)...)
 	return e.Err()

@@ -3,145 +3,239 @@ package routing
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
-	"time"
+	"sync/atomic"
 
 	"github.com/switchtape/switchtape/callmodel"
 )
 
-// Router decides by one compiled rule set. It is immutable and may be used by
-// any number of goroutines.
+// Router decides by one compiled rule set. It is immutable, but for a counter
+// of failed expressions, and may be used by any number of goroutines.
 type Router struct {
-	hash      string
-	order     Order
-	rules     []rule
-	trie      *trie
-	windows   []window
-	dests     []destination
-	plans     []plan
-	written   int  // rules as people wrote them
-	unlimited bool // every rule is listed by Explain, since there are few
+	hash    string
+	order   Order
+	index   index
+	kinds   []kind
+	callers []callers
+	extras  []extra
+	windows []window
+	tenants map[callmodel.TenantID]uint32 // those that rules name, numbered from 1
+	dests   []destination
+	plans   []plan
+	ids     string // of the rules as they were written, each behind a byte that is its length
+	written int    // rules as people wrote them
+
+	exprErrors atomic.Uint64
+	listAll    bool // Explain lists every rule, since there are few
 }
 
-// rule is a compiled Rule: what Route looks at, and nothing else.
-type rule struct {
-	id       string
-	source   uint32 // index in the rule set
-	plan     uint32
-	window   int32 // index in windows, -1 for always
-	priority int16
-	fromLen  uint8 // symbols of the caller prefixes, for the rank; exact numbers rank above all
-	types    uint8 // bits; 0 for any
-	dirs     uint8 // bits; 0 for any
-	prioMin  uint8
-	prioMax  uint8
-	isDef    bool
-	exact    bool // the callee must be the prefix and no more
-	tenants  []callmodel.TenantID
-	from     *NumberMatch
-	to       string // the prefix or number it stands under
+// id is the id that stands at that place.
+func (r *Router) id(rule uint32) string {
+	return r.ids[rule+1 : rule+1+uint32(r.ids[rule])]
 }
 
 // Compile checks the set and makes a Router of it. Every fault is reported at
 // once, as [callmodel.FieldErrors]: those of [RuleSet.Validate], and rules that
 // are level in rank and can match the same call.
 func Compile(rs *RuleSet) (*Router, error) {
-	if err := rs.Validate(); err != nil {
+	v := newValidation(rs)
+	v.set()
+	if err := v.errs.Err(); err != nil {
 		return nil, err
 	}
-	c := compiler{rs: rs, destIndex: map[string]uint32{}, planIndex: map[string]uint32{}, windowIndex: map[string]int32{}}
-	r := &Router{hash: rs.Hash(), order: cmp.Or(rs.Order, PrefixFirst)}
-	c.r = r
-	for _, id := range sortedKeys(rs.Destinations) {
-		d := rs.Destinations[id]
-		c.destIndex[id] = uint32(len(r.dests))
-		r.dests = append(r.dests, destination{id: id, uri: d.URI, prep: d.Prepend, strip: d.Strip, idHash: hashString(id)})
-	}
-	r.rules = make([]rule, 0, len(rs.Rules))
-	entries := make([]entry, 0, len(rs.Rules))
-	for i := range rs.Rules {
-		entries = c.add(i, entries)
-	}
-	var err error
-	if r.trie, err = newTrie(entries, r.rank); err != nil {
-		return nil, callmodel.FieldErrors{{Path: "rules", Message: err.Error()}}
-	}
-	r.written = len(rs.Rules)
-	r.unlimited = len(r.rules) <= maxListed
-	if err := c.ties(); err != nil {
+	r := &Router{hash: v.hash.sum(), order: cmp.Or(rs.Order, PrefixFirst)}
+	c := newCompiler(rs, r, v)
+	c.destinations()
+	entries, err := c.rules()
+	if err != nil {
 		return nil, err
 	}
+	if err := c.lay(entries); err != nil {
+		return nil, err
+	}
+	r.kinds, r.extras, r.callers = slices.Clip(r.kinds), slices.Clip(r.extras), slices.Clip(r.callers)
+	r.listAll = r.written <= maxListed && len(r.index.postings) <= maxListed*maxListed
 	return r, nil
 }
 
 type compiler struct {
-	rs          *RuleSet
-	r           *Router
+	rs *RuleSet
+	r  *Router
+	v  *validation
+
 	destIndex   map[string]uint32
 	planIndex   map[string]uint32
+	planOf      []uint32 // by route, of those that validation told apart
+	kindIndex   map[kind]uint32
+	callerIndex map[string][]uint32 // of a condition, the indexes of its callers
+	extraIndex  map[string]uint32
 	windowIndex map[string]int32
+	zones       map[string]*zone
+	tenantNames []callmodel.TenantID // by number
+	everybody   []uint32             // one 0: any tenant, any caller
+	ids         []byte
+	places      []uint32 // of the rules' ids, in order
+	buf         []byte
 }
 
-// add compiles rule i once for every callee it names and every length of
-// caller prefix, so that a compiled rule has one rank.
-func (c *compiler) add(i int, entries []entry) []entry {
-	src := &c.rs.Rules[i]
-	base := rule{
-		id: src.ID, source: uint32(i), plan: c.plan(src.Route), window: c.window(src.Match.When),
-		priority: int16(src.Priority), prioMax: callmodel.MaxPriority, isDef: src.Default, tenants: src.Match.Tenant,
+func newCompiler(rs *RuleSet, r *Router, v *validation) *compiler {
+	r.tenants = map[callmodel.TenantID]uint32{}
+	return &compiler{
+		rs: rs, r: r, v: v, destIndex: map[string]uint32{}, planIndex: map[string]uint32{}, kindIndex: map[kind]uint32{},
+		callerIndex: map[string][]uint32{}, extraIndex: map[string]uint32{}, windowIndex: map[string]int32{}, zones: map[string]*zone{},
+		everybody: []uint32{0}, tenantNames: []callmodel.TenantID{""},
 	}
-	for _, t := range src.Match.Type {
-		base.types |= typeBit(t)
+}
+
+func (c *compiler) destinations() {
+	for _, id := range sortedKeys(c.rs.Destinations) {
+		d := c.rs.Destinations[id]
+		c.destIndex[id] = uint32(len(c.r.dests))
+		c.r.dests = append(c.r.dests, destination{id: id, uri: d.URI, prep: d.Prepend, strip: d.Strip, idHash: hashString(id)})
 	}
-	for _, d := range src.Match.Direction {
-		base.dirs |= directionBit(d)
+}
+
+// entry is a posting on its way into the index.
+type entry struct {
+	posting
+
+	node uint64 // the prefix's key, or the number of one of the first nodes
+	rank uint32
+}
+
+// rules compiles every rule once for each callee, tenant and length of caller
+// prefix that it names, so that each posting has one rank.
+func (c *compiler) rules() ([]entry, error) {
+	bytes := len(c.rs.Rules)
+	for i := range c.rs.Rules {
+		bytes += len(c.rs.Rules[i].ID)
 	}
-	if p := src.Match.CallPriority; p != nil {
-		base.prioMin, base.prioMax = uint8(p.Min), uint8(p.Max)
+	if uint64(bytes) > math.MaxUint32 {
+		return nil, callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the rules' ids have %d bytes together, at most %d can be held", bytes, uint32(math.MaxUint32))}}
 	}
-	under := func(to string, exact bool) {
-		for _, from := range fromByLength(&src.Match.From) {
-			one := base
-			one.to, one.exact, one.from, one.fromLen = to, exact, from.match, from.length
-			entries = append(entries, entry{to, uint32(len(c.r.rules))})
-			c.r.rules = append(c.r.rules, one)
+	c.ids = make([]byte, 0, bytes)
+	c.places = make([]uint32, 0, len(c.rs.Rules))
+	c.planOf = make([]uint32, len(c.v.routes))
+	for i := range c.planOf {
+		c.planOf[i] = noPlan
+	}
+	entries := make([]entry, 0, len(c.rs.Rules)+len(c.rs.Rules)/8)
+	for i := range c.rs.Rules {
+		src := &c.rs.Rules[i]
+		entries = c.add(src, c.routePlan(i), entries)
+		if len(entries) > maxPostings {
+			path := fmt.Sprintf("rules[%d]", i)
+			return nil, callmodel.FieldErrors{{Path: path, Line: lineOf(c.rs.lines, path), Message: fmt.Sprintf(
+				"rule %s: with this rule the set has more than %d pairs of a rule and a callee, tenant or length of caller; let rules share fewer lists", src.ID, maxPostings)}}
+		}
+	}
+	c.r.ids, c.r.written = string(c.ids), len(c.rs.Rules)
+	return entries, nil
+}
+
+const noPlan = ^uint32(0)
+
+// routePlan compiles the route of rule i, each different one once.
+func (c *compiler) routePlan(i int) uint32 {
+	route := c.v.routeOf[i]
+	if c.planOf[route] == noPlan {
+		c.planOf[route] = c.plan(c.rs.Rules[i].Route)
+	}
+	return c.planOf[route]
+}
+
+func (c *compiler) add(src *Rule, plan uint32, entries []entry) []entry {
+	m := &src.Match
+	p := posting{rule: uint32(len(c.ids)), plan: plan}
+	c.places = append(c.places, p.rule)
+	c.ids = append(append(c.ids, byte(len(src.ID))), src.ID...)
+	k := kind{priority: int16(src.Priority), prioMax: callmodel.MaxPriority}
+	for _, t := range m.Type {
+		k.types |= typeBit(t)
+	}
+	for _, d := range m.Direction {
+		k.dirs |= directionBit(d)
+	}
+	if p := m.CallPriority; p != nil {
+		k.prioMin, k.prioMax = uint8(p.Min), uint8(p.Max)
+	}
+	k.extra = c.extra(m)
+	tenants := c.tenantsOf(m)
+	under := func(node uint64, exact bool) {
+		k.exact = exact
+		for _, from := range c.callersOf(&m.From) {
+			if k.from = from; from > 0 {
+				k.fromLen = c.r.callers[from-1].length
+			}
+			k.setRank(c.r.order)
+			p.kind = c.kind(k)
+			for _, p.tenant = range tenants {
+				entries = append(entries, entry{p, node, k.rank})
+			}
 		}
 	}
 	if src.Default {
-		under("", false)
+		under(rootNode, false)
 	}
-	for _, p := range unique(src.Match.To.Prefix) {
-		under(p, false)
+	if len(m.To.Service) > 0 {
+		under(emergencyNode, false)
 	}
-	for _, p := range unique(src.Match.To.Exact) {
-		under(p, true)
+	prefixes, exact := c.numbers(&m.To)
+	for _, s := range prefixes {
+		under(nodeKey(s), false)
+	}
+	for _, s := range exact {
+		under(nodeKey(s), true)
 	}
 	return entries
 }
 
-// fromLength is the callers of a rule that rank alike.
-type fromLength struct {
-	match  *NumberMatch // nil for any caller
-	length uint8
+func nodeKey(prefix string) uint64 {
+	if prefix == "+" {
+		return plusNode
+	}
+	return prefixKey(prefix)
 }
 
-func fromByLength(m *NumberMatch) []fromLength {
-	if m.IsZero() {
-		return []fromLength{{}}
+// tenantsOf is the tenants that the rule has postings for. Rules for many have
+// one, and their conditions know the tenants.
+func (c *compiler) tenantsOf(m *Match) []uint32 {
+	if len(m.Tenant) == 0 || len(m.Tenant) > tenantRuns {
+		return c.everybody
 	}
-	var list []fromLength
-	if len(m.Exact) > 0 {
-		list = append(list, fromLength{&NumberMatch{Exact: m.Exact}, maxPrefixSymbols + 1})
-	}
-	for _, p := range m.Prefix {
-		i := slices.IndexFunc(list, func(f fromLength) bool { return int(f.length) == len(p) })
-		if i < 0 {
-			i = len(list)
-			list = append(list, fromLength{&NumberMatch{}, uint8(len(p))})
+	list := make([]uint32, 0, tenantRuns)
+	for _, t := range m.Tenant {
+		n, ok := c.r.tenants[t]
+		if !ok {
+			n = uint32(len(c.r.tenants) + 1)
+			c.r.tenants[t] = n
+			c.tenantNames = append(c.tenantNames, t)
 		}
-		list[i].match.Prefix = append(list[i].match.Prefix, p)
+		if !slices.Contains(list, n) {
+			list = append(list, n)
+		}
 	}
 	return list
+}
+
+// numbers is the prefixes and whole numbers of a condition, those of its lists
+// with them, each once.
+func (c *compiler) numbers(m *NumberMatch) (prefixes, exact []string) {
+	if len(m.List) == 0 {
+		return unique(m.Prefix), unique(m.Exact)
+	}
+	prefixes, exact = slices.Clone(m.Prefix), slices.Clone(m.Exact)
+	for _, name := range m.List {
+		for _, s := range c.rs.Lists[name] {
+			if number, prefix := listEntry(s); prefix {
+				prefixes = append(prefixes, number)
+			} else {
+				exact = append(exact, number)
+			}
+		}
+	}
+	return unique(prefixes), unique(exact)
 }
 
 func unique(s []string) []string {
@@ -153,63 +247,53 @@ func unique(s []string) []string {
 	return slices.Compact(s)
 }
 
-func (c *compiler) window(w *Windows) int32 {
-	if w == nil {
-		return -1
+func (c *compiler) kind(k kind) uint32 {
+	i, ok := c.kindIndex[k]
+	if !ok {
+		i = uint32(len(c.r.kinds))
+		c.r.kinds = append(c.r.kinds, k)
+		c.kindIndex[k] = i
 	}
-	compiled := window{}
-	for _, s := range w.Weekly {
-		_ = compiled.week.add(s) // validated
-	}
-	zone, err := loadZone(w.TimeZone)
-	if err != nil {
-		zone = time.UTC // unreachable: validated
-	}
-	compiled.zone = zone
-	key := w.TimeZone + fmt.Sprint(compiled.week)
-	if i, ok := c.windowIndex[key]; ok {
-		return i
-	}
-	i := int32(len(c.r.windows))
-	c.r.windows = append(c.r.windows, compiled)
-	c.windowIndex[key] = i
 	return i
 }
 
-// rank orders the rules of one callee prefix: the winner first. An exact
-// number outranks a prefix of the same length.
-func (r *Router) rank(a, b uint32) int {
-	x, y := &r.rules[a], &r.rules[b]
-	if c := r.level(x, y); c != 0 {
-		return c
-	}
-	return cmp.Compare(a, b)
-}
-
-// level is 0 for rules of one prefix that no rank tells apart.
-func (r *Router) level(x, y *rule) int {
-	exact := func(r *rule) int {
-		if r.exact {
-			return 1
+// lay puts the entries into the index, and looks for ties on the way.
+func (c *compiler) lay(entries []entry) error {
+	slices.SortFunc(entries, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(b.rank, a.rank), cmp.Compare(a.rule, b.rule))
+	})
+	x := &c.r.index
+	nodes := firstNode
+	for i := range entries {
+		if entries[i].node >= firstNode && (i == 0 || entries[i].node != entries[i-1].node) {
+			nodes++
 		}
-		return 0
 	}
-	byExact := cmp.Compare(exact(y), exact(x))
-	byPriority := cmp.Compare(y.priority, x.priority)
-	byFrom := cmp.Compare(y.fromLen, x.fromLen)
-	if r.order == PriorityFirst {
-		return cmp.Or(byPriority, byExact, byFrom)
+	if nodes > maxPostings {
+		return callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the set names %d different callees, at most %d are taken", nodes, maxPostings)}}
 	}
-	return cmp.Or(byExact, byPriority, byFrom)
-}
-
-func describePrefix(r *rule) string {
-	switch {
-	case r.to == "":
-		return "any number"
-	case r.exact:
-		return r.to
-	default:
-		return r.to + "…"
+	x.nodes = make([]node, nodes+1)
+	x.keys = make([]uint64, nodes, levelKeys(nodes))
+	x.postings = make([]posting, 0, len(entries))
+	ties := newTieFinder(c)
+	var list []posting
+	for n := range uint32(nodes) {
+		key := uint64(n)
+		if n >= firstNode {
+			key = entries[0].node
+			x.keys[n] = key
+		}
+		list = list[:0]
+		for len(entries) > 0 && entries[0].node == key {
+			list = append(list, entries[0].posting)
+			entries = entries[1:]
+		}
+		ties.node(n, list)
+		c.r.fill(n, list)
 	}
+	x.nodes[nodes].first = uint32(len(x.postings))
+	x.postings, x.groups = slices.Clip(x.postings), slices.Clip(x.groups)
+	x.link()
+	x.pile()
+	return ties.err()
 }

@@ -1,16 +1,15 @@
 package routing
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
 )
 
 // maxListed is how many rules a set may have for Explain to list those too
-// whose callee prefix doesn't match. In larger sets they are only counted.
+// whose callee doesn't match, and how many rules it lists of a larger set.
 const maxListed = 256
 
 // Explanation is a decision and the reason for it.
@@ -23,8 +22,9 @@ type Explanation struct {
 	// Considered lists the rules in the order they were weighed: the candidates
 	// by rank, then those of which another callee is asked.
 	Considered []Verdict `json:"considered"`
-	// OtherCallees counts the rules that were not listed because their callee
-	// doesn't match.
+	// OtherCallees counts the rules that were not listed: those for another
+	// callee, and, where many rules are for one callee, those of them for
+	// another tenant or caller.
 	OtherCallees int `json:"other_callees,omitempty"`
 }
 
@@ -35,126 +35,228 @@ type Verdict struct {
 	Reason string `json:"reason"` // why it won, or the first thing it lost by
 }
 
+// candidate is a posting that the call's number leads to, and its node.
+type candidate struct {
+	posting uint32
+	node    uint32
+}
+
 // Explain decides as [Router.Route] does, and says of every rule considered
 // why it won or lost.
 func (r *Router) Explain(req *callmodel.CallRequest) Explanation {
 	var x Explanation
-	x.NoRoute = r.RouteInto(req, &x.Decision) != nil
-	win := r.match(req)
-	var nodes [maxPrefixSymbols + 1]uint32
-	n := r.trie.path(req.To, &nodes)
-	var candidates []uint32
-	for i := n - 1; i >= 0; i-- {
-		candidates = append(candidates, r.trie.at(nodes[i])...)
-	}
-	if r.order == PriorityFirst {
-		slices.SortStableFunc(candidates, func(a, b uint32) int { return int(r.rules[b].priority) - int(r.rules[a].priority) })
-	}
+	x.Decision = callmodel.Decision{Source: callmodel.SourceRules, RuleSet: r.hash}
+	s := search{r: r, req: req}
+	s.run()
+	x.NoRoute = r.decide(&s, &x.Decision) != nil
+	list := s.candidates()
 	// A rule that names several callees was compiled once for each; people
 	// wrote it once, so its best outcome is listed.
-	listed := make(map[uint32]int, len(candidates))
-	for _, ri := range candidates {
-		at, again := listed[r.rules[ri].source]
-		switch v := r.verdict(ri, win, req); {
-		case !again:
-			listed[r.rules[ri].source] = len(x.Considered)
-			x.Considered = append(x.Considered, v)
-		case v.Won:
-			x.Considered[at] = v
+	x.Considered = make([]Verdict, 0, min(len(list), maxListed))
+	listed := make(map[uint32]int, min(len(list), maxListed))
+	for _, c := range list {
+		rule := r.index.postings[c.posting].rule
+		at, again := listed[rule]
+		won := s.best == int(c.posting)
+		switch {
+		case again && won:
+			x.Considered[at] = s.verdict(c)
+		case !again && (won || len(listed) < maxListed):
+			listed[rule] = len(x.Considered)
+			x.Considered = append(x.Considered, s.verdict(c))
 		}
 	}
-	if !r.unlimited {
-		x.OtherCallees = r.written - len(listed)
-		return x
+	if r.listAll {
+		s.others(&x, listed)
 	}
-	for i := range r.rules {
-		one := &r.rules[i]
-		if _, again := listed[one.source]; !again {
-			listed[one.source] = len(x.Considered)
-			x.Considered = append(x.Considered, Verdict{Rule: one.id, Reason: "it takes calls to " + r.callees(one.source) + ", not to " + req.To})
-		}
-	}
+	x.OtherCallees = r.written - len(x.Considered)
 	return x
 }
 
-// callees describes every callee of a written rule.
-func (r *Router) callees(source uint32) string {
-	var m NumberMatch
-	for i := range r.rules {
-		if one := &r.rules[i]; one.source == source {
-			if one.exact {
-				m.Exact = append(m.Exact, one.to)
-			} else {
-				m.Prefix = append(m.Prefix, one.to)
-			}
+// candidates are the postings at the nodes that the number leads to, by rank.
+func (s *search) candidates() []candidate {
+	r, x := s.r, &s.r.index
+	var list []candidate
+	add := func(node uint32) {
+		start := len(list)
+		list = s.ofNode(node, list)
+		part := list[start:]
+		slices.SortStableFunc(part, func(a, b candidate) int { return cmp.Compare(r.rankAt(b.posting), r.rankAt(a.posting)) })
+	}
+	if emergencyCall(s.req) {
+		add(emergencyNode)
+	}
+	for node := x.longest(s.req.To); ; node = x.nodes[node].parent {
+		add(node)
+		if node == rootNode {
+			break
 		}
 	}
-	m.Exact, m.Prefix = unique(m.Exact), unique(m.Prefix)
-	return describeNumbers(&m)
+	if r.order == PriorityFirst {
+		slices.SortStableFunc(list, func(a, b candidate) int {
+			return cmp.Compare(r.kindOf(b.posting).priority, r.kindOf(a.posting).priority)
+		})
+	}
+	return list
 }
 
-func (r *Router) verdict(ri uint32, win int, req *callmodel.CallRequest) Verdict {
-	x := &r.rules[ri]
-	v := Verdict{Rule: x.id}
-	switch why := r.lost(x, req); {
-	case int(ri) == win:
+func (r *Router) kindOf(posting uint32) *kind {
+	return &r.kinds[r.index.postings[posting].kind&^lastOfRun]
+}
+
+func (r *Router) rankAt(posting uint32) uint32 { return r.kindOf(posting).rank }
+
+// ofNode appends the candidates of a node: all of them, or of a node with many
+// those of the runs that may hold.
+func (s *search) ofNode(node uint32, list []candidate) []candidate {
+	x := &s.r.index
+	first, end := x.nodes[node].first, x.end(node)
+	if first&grouped == 0 {
+		for i := first; i < end; i++ {
+			list = append(list, candidate{i, node})
+		}
+		return list
+	}
+	s.eachRun(x.postings[first&^grouped], func(at uint32) {
+		for i := at; ; i++ {
+			list = append(list, candidate{i, node})
+			if x.postings[i].kind&lastOfRun != 0 {
+				return
+			}
+		}
+	})
+	return list
+}
+
+// others lists the rules that were not weighed, in the order they were written.
+func (s *search) others(x *Explanation, listed map[uint32]int) {
+	r := s.r
+	if len(listed) == r.written {
+		return
+	}
+	callees := make(map[uint32]*written, r.written)
+	for node := range uint32(len(r.index.nodes) - 1) {
+		first, end := r.index.nodes[node].first, r.index.end(node)
+		if first&grouped != 0 {
+			first = first&^grouped + 1
+		}
+		for i := first; i < end; i++ {
+			rule := r.index.postings[i].rule
+			w := callees[rule]
+			if w == nil {
+				w = &written{}
+				callees[rule] = w
+			}
+			if k := r.kindOf(i); node == emergencyNode {
+				w.service = true
+			} else {
+				w.add(r.index.text(node), k.exact)
+			}
+			w.reached = w.reached || s.reaches(node)
+		}
+	}
+	for rule := uint32(0); int(rule) < len(r.ids); rule += 1 + uint32(r.ids[rule]) {
+		if _, again := listed[rule]; again {
+			continue
+		}
+		reason := "it is for other tenants or callers"
+		if w := callees[rule]; !w.reached {
+			reason = "it takes calls to " + w.String() + ", not to " + s.req.To
+		}
+		x.Considered = append(x.Considered, Verdict{Rule: r.id(rule), Reason: reason})
+	}
+}
+
+// reaches reports whether the call's number leads to the node.
+func (s *search) reaches(node uint32) bool {
+	if node == emergencyNode {
+		return emergencyCall(s.req)
+	}
+	for at := s.r.index.longest(s.req.To); ; at = s.r.index.nodes[at].parent {
+		if at == node {
+			return true
+		}
+		if at == rootNode {
+			return false
+		}
+	}
+}
+
+// written is the callees of a rule as it was written.
+type written struct {
+	prefixes, exact []string
+	service         bool
+	reached         bool // the call's number is one of them, or leads to one
+}
+
+func (w *written) add(text string, exact bool) {
+	list := &w.prefixes
+	if exact {
+		list = &w.exact
+	}
+	if !slices.Contains(*list, text) {
+		*list = append(*list, text)
+	}
+}
+
+func (w *written) String() string {
+	slices.Sort(w.prefixes)
+	slices.Sort(w.exact)
+	text := describeNumbers(w.prefixes, w.exact)
+	if w.service && text != "" {
+		return "the emergency services, " + text
+	}
+	if w.service {
+		return "the emergency services"
+	}
+	return text
+}
+
+func (r *Router) describeCallee(node uint32, exact bool) string {
+	switch text := r.index.text(node); {
+	case node == emergencyNode:
+		return "the emergency services"
+	case text == "":
+		return "any number"
+	case exact:
+		return text
+	default:
+		return text + "…"
+	}
+}
+
+func (s *search) verdict(c candidate) Verdict {
+	r := s.r
+	p, k := &r.index.postings[c.posting], r.kindOf(c.posting)
+	v := Verdict{Rule: r.id(p.rule)}
+	if s.best == int(c.posting) {
 		v.Won = true
 		v.Reason = "every condition holds, and of the rules of which that is true it ranks first: callee " +
-			describePrefix(x) + ", priority " + strconv.Itoa(int(x.priority))
-	case why != lostNothing:
-		v.Reason = r.describeLoss(why, x, req)
-	default:
-		v.Reason = r.outranked(x, &r.rules[win])
+			r.describeCallee(c.node, k.exact) + ", priority " + strconv.Itoa(int(k.priority))
+		return v
+	}
+	s.length = r.index.length(c.node)
+	if why := s.lost(p); why != lostNothing {
+		v.Reason = s.describeLoss(why, c)
+	} else {
+		v.Reason = s.outranked(c)
 	}
 	return v
 }
 
-func (r *Router) outranked(x, w *rule) string {
-	prefix := fmt.Sprintf("callee %s is longer than %s", describePrefix(w), describePrefix(x))
-	priority := fmt.Sprintf("priority %d is higher than %d", w.priority, x.priority)
-	longer := len(w.to) > len(x.to) || len(w.to) == len(x.to) && w.exact && !x.exact
+func (s *search) outranked(c candidate) string {
+	r := s.r
+	x, w := r.kindOf(c.posting), r.kindOf(uint32(s.best))
+	longer := c.node != s.node || w.exact && !x.exact
 	why := "it asks for a longer caller prefix"
 	switch {
-	case r.order == PriorityFirst && w.priority > x.priority:
-		why = priority
+	case w.priority > x.priority && (r.order == PriorityFirst || !longer):
+		why = "priority " + strconv.Itoa(int(w.priority)) + " is higher than " + strconv.Itoa(int(x.priority))
 	case longer:
-		why = prefix
-	case w.priority > x.priority:
-		why = priority
+		why = "callee " + r.describeCallee(s.node, w.exact) + " is longer than " + r.describeCallee(c.node, x.exact)
+		if s.node == emergencyNode {
+			why = "the emergency services rank before every number"
+		}
 	}
-	return "it matches, but rule " + w.id + " ranks before it: " + why
-}
-
-func (r *Router) describeLoss(why loss, x *rule, req *callmodel.CallRequest) string {
-	switch why {
-	case lostTo:
-		return fmt.Sprintf("it takes calls to exactly %s, not to %s", x.to, req.To)
-	case lostType:
-		return fmt.Sprintf("the call's type is %s", req.Type)
-	case lostDirection:
-		return fmt.Sprintf("the call's direction is %q", req.Direction)
-	case lostCallPriority:
-		return fmt.Sprintf("the call's priority %d is not within %d to %d", req.Priority, x.prioMin, x.prioMax)
-	case lostTenant:
-		return fmt.Sprintf("it is for other tenants than %s", req.TenantID)
-	case lostFrom:
-		return fmt.Sprintf("the caller %s is not one of %s", req.From, describeNumbers(x.from))
-	case lostWindow:
-		w := &r.windows[x.window]
-		return fmt.Sprintf("its time window is closed at %s", req.At.In(w.zone).Format("Mon 15:04 ")+w.zone.String())
-	default:
-		return "it matches"
-	}
-}
-
-func describeNumbers(m *NumberMatch) string {
-	list := slices.Clone(m.Exact)
-	for _, p := range m.Prefix {
-		list = append(list, p+"…")
-	}
-	const most = 3
-	if len(list) > most {
-		return strings.Join(list[:most], ", ") + fmt.Sprintf(" and %d more", len(list)-most)
-	}
-	return strings.Join(list, ", ")
+	return "it matches, but rule " + r.id(r.index.postings[s.best].rule) + " ranks before it: " + why
 }

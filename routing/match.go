@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/e164"
@@ -20,17 +21,46 @@ type Match struct {
 	// CallPriority bounds the call's own priority (0 to 9), both ends included.
 	CallPriority *PriorityRange `json:"call_priority,omitempty"`
 	When         *Windows       `json:"when,omitempty"`
+	// Trunk is the ids of the trunks that the call may have come in by.
+	Trunk []string `json:"trunk,omitempty"`
+	// Metadata gives the values that the call's metadata may have, by key:
+	// {plan: [gold, platinum]}. Every key must have one of its values.
+	Metadata        map[string][]string `json:"metadata,omitempty"`
+	MetadataPresent []string            `json:"metadata_present,omitempty"` // every key must be there
+	MetadataAbsent  []string            `json:"metadata_absent,omitempty"`  // no key may be there
+	// CapabilitiesAny and CapabilitiesAll are codecs and other tags of which the
+	// call must offer one, or every one.
+	CapabilitiesAny []string `json:"capabilities_any,omitempty"`
+	CapabilitiesAll []string `json:"capabilities_all,omitempty"`
+	// ValidFrom and ValidUntil are instants of RFC 3339; the end is not included.
+	ValidFrom  string `json:"valid_from,omitempty"`
+	ValidUntil string `json:"valid_until,omitempty"`
+	// Expr is a predicate over the call: see the package comment.
+	Expr string `json:"expr,omitempty"`
 }
 
 // NumberMatch is a condition on a number. Prefixes and numbers start with a
 // plus for E.164 ("+1212"); without one they match short codes as dialled.
+// What is given are alternatives: one of them must hold.
 type NumberMatch struct {
 	Prefix []string `json:"prefix,omitempty"`
 	Exact  []string `json:"exact,omitempty"`
+	// List names lists of the rule set. A rule matches and ranks by their entries
+	// as if they were written here.
+	List []string `json:"list,omitempty"`
+	// Service names classes of callees: "emergency" is every emergency call,
+	// whatever its number. It ranks above every number. Callees only.
+	Service []string `json:"service,omitempty"`
 }
 
+// ServiceEmergency is the service class of emergency calls: those that are
+// flagged so, and those of the type.
+const ServiceEmergency = "emergency"
+
 // IsZero reports that the condition is not given.
-func (m NumberMatch) IsZero() bool { return len(m.Prefix) == 0 && len(m.Exact) == 0 }
+func (m NumberMatch) IsZero() bool {
+	return len(m.Prefix) == 0 && len(m.Exact) == 0 && len(m.List) == 0 && len(m.Service) == 0
+}
 
 // PriorityRange bounds a call's priority.
 type PriorityRange struct {
@@ -38,27 +68,39 @@ type PriorityRange struct {
 	Max int `json:"max"`
 }
 
-// Windows is when a rule holds.
-type Windows struct {
-	// TimeZone is an IANA name: "Europe/Berlin". Daylight saving is its own.
-	TimeZone string `json:"timezone"`
-	// Weekly lists times of the week: "mon-fri 08:00-18:00", "sat,sun 10:00-14:00",
-	// "fri 22:00-02:00" (into the next day). The end is not included.
-	Weekly []string `json:"weekly"`
-}
+// Limits of a rule's conditions.
+const (
+	MaxMatchValues = 10_000 // in one list of a rule, prefixes and numbers apart
+	MaxExprBytes   = 1024
+)
 
-func (v *validation) numbers(p string, m NumberMatch) {
+func (v *validation) numbers(p string, m *NumberMatch) {
 	for i, s := range m.Prefix {
 		if why := badPrefix(s); why != "" {
 			v.fault(fmt.Sprintf("%s.prefix[%d]", p, i), "%q %s", s, why)
 		}
 	}
 	for i, s := range m.Exact {
-		if !e164.Valid(s) && !e164.Short(s) {
+		if !validNumber(s) {
 			v.fault(fmt.Sprintf("%s.exact[%d]", p, i), "%q is neither E.164 with a plus nor a short code", s)
 		}
 	}
+	for i, name := range m.List {
+		if _, ok := v.rs.Lists[name]; !ok {
+			v.fault(fmt.Sprintf("%s.list[%d]", p, i), "no list %q is defined; add it to lists at the top", name)
+		}
+	}
+	for i, s := range m.Service {
+		switch at := fmt.Sprintf("%s.service[%d]", p, i); {
+		case p != "match.to":
+			v.fault(at, "only callees have a service class")
+		case s != ServiceEmergency:
+			v.fault(at, "%q is not a service class; the one there is is emergency", s)
+		}
+	}
 }
+
+func validNumber(s string) bool { return e164.Valid(s) || e164.Short(s) }
 
 func badPrefix(s string) string {
 	digits := strings.TrimPrefix(s, "+")
@@ -79,55 +121,117 @@ func badPrefix(s string) string {
 	return ""
 }
 
-func (v *validation) conditions(p string, m *Match) {
+func (v *validation) conditions(m *Match) {
 	for i, t := range m.Tenant {
 		if !callmodel.ValidID(string(t)) {
-			v.fault(fmt.Sprintf("%s.tenant[%d]", p, i), "%q is not a tenant id", t)
+			v.fault(fmt.Sprintf("match.tenant[%d]", i), "%q is not a tenant id", t)
 		}
 	}
 	for i, t := range m.Type {
-		if !slices.Contains(callmodel.CallTypes(), t) {
-			v.fault(fmt.Sprintf("%s.type[%d]", p, i), "%q is not one of voice, video, fax, emergency", t)
+		if typeBit(t) == 0 {
+			v.fault(fmt.Sprintf("match.type[%d]", i), "%q is not one of voice, video, fax, emergency", t)
 		}
 	}
 	for i, d := range m.Direction {
 		if directionBit(d) == 0 {
-			v.fault(fmt.Sprintf("%s.direction[%d]", p, i), "%q is not one of inbound, outbound, internal", d)
+			v.fault(fmt.Sprintf("match.direction[%d]", i), "%q is not one of inbound, outbound, internal", d)
 		}
 	}
 	if c := m.CallPriority; c != nil {
 		if c.Min < callmodel.MinPriority || c.Max > callmodel.MaxPriority || c.Min > c.Max {
-			v.fault(p+".call_priority", "must be min ≤ max within %d to %d, is %d to %d",
+			v.fault("match.call_priority", "must be min ≤ max within %d to %d, is %d to %d",
 				callmodel.MinPriority, callmodel.MaxPriority, c.Min, c.Max)
 		}
 	}
+	v.ids("match.trunk", "a trunk id", m.Trunk)
+	v.ids("match.capabilities_any", "a tag", m.CapabilitiesAny)
+	v.ids("match.capabilities_all", "a tag", m.CapabilitiesAll)
+	if len(m.CapabilitiesAll) > callmodel.MaxCapabilities {
+		v.fault("match.capabilities_all", "asks for %d tags, a call has at most %d", len(m.CapabilitiesAll), callmodel.MaxCapabilities)
+	}
+	v.metadata(m)
+	v.validity(m)
 	if m.When != nil {
-		v.windows(p+".when", m.When)
+		v.when("match.when", m.When)
 	}
-}
-
-func (v *validation) windows(p string, w *Windows) {
-	if _, err := loadZone(w.TimeZone); err != nil {
-		v.fault(p+".timezone", "%s", err)
-	}
-	if len(w.Weekly) == 0 {
-		v.fault(p+".weekly", "is empty; give times like \"mon-fri 08:00-18:00\", or leave match.when out")
-	}
-	for i, s := range w.Weekly {
-		var week weekBits
-		if err := week.add(s); err != nil {
-			v.fault(fmt.Sprintf("%s.weekly[%d]", p, i), "%s", err)
+	if m.Expr != "" {
+		if _, err := v.progs.get(m.Expr); err != nil {
+			v.fault("match.expr", "%s", err)
 		}
 	}
 }
 
-func (m *NumberMatch) holds(number string) bool {
-	for _, p := range m.Prefix {
-		if strings.HasPrefix(number, p) {
-			return true
+func (v *validation) ids(p, what string, list []string) {
+	if len(list) > MaxMatchValues {
+		v.fault(p, "has %d values, at most %d are allowed", len(list), MaxMatchValues)
+	}
+	for i, s := range list {
+		if !callmodel.ValidID(s) {
+			v.fault(fmt.Sprintf("%s[%d]", p, i), "%q is not %s: 1 to 128 letters, digits, '.', '_' or '-'", s, what)
 		}
 	}
-	return slices.Contains(m.Exact, number)
+}
+
+func (v *validation) metadata(m *Match) {
+	if len(m.Metadata) == 0 && len(m.MetadataPresent) == 0 && len(m.MetadataAbsent) == 0 {
+		return
+	}
+	key := func(p, k string) {
+		if k == "" || len(k) > callmodel.MaxMetadataKey {
+			v.fault(p, "the key %q must be 1 to %d bytes", short(k), callmodel.MaxMetadataKey)
+		}
+	}
+	for _, k := range sortedKeys(m.Metadata) {
+		p := "match.metadata." + k
+		key(p, k)
+		if len(m.Metadata[k]) == 0 || len(m.Metadata[k]) > MaxMatchValues {
+			v.fault(p, "must have 1 to %d values, has %d; metadata_present asks for a key with any value", MaxMatchValues, len(m.Metadata[k]))
+		}
+		for i, s := range m.Metadata[k] {
+			if len(s) > callmodel.MaxMetadataValue {
+				v.fault(fmt.Sprintf("%s[%d]", p, i), "is longer than %d bytes, so no call has it", callmodel.MaxMetadataValue)
+			}
+		}
+	}
+	for i, k := range m.MetadataPresent {
+		key(fmt.Sprintf("match.metadata_present[%d]", i), k)
+	}
+	for i, k := range m.MetadataAbsent {
+		p := fmt.Sprintf("match.metadata_absent[%d]", i)
+		key(p, k)
+		if _, asked := m.Metadata[k]; asked || slices.Contains(m.MetadataPresent, k) {
+			v.fault(p, "%q must be there by another condition of this rule, so it would never match", k)
+		}
+	}
+	if n := len(m.Metadata) + len(m.MetadataPresent); n > 2*callmodel.MaxMetadata {
+		v.fault("match.metadata", "asks for %d keys, a call has at most %d", n, callmodel.MaxMetadata)
+	}
+}
+
+func (v *validation) validity(m *Match) {
+	from, fromErr := instant(m.ValidFrom)
+	if fromErr != nil {
+		v.fault("match.valid_from", "%s", fromErr)
+	}
+	until, untilErr := instant(m.ValidUntil)
+	if untilErr != nil {
+		v.fault("match.valid_until", "%s", untilErr)
+	}
+	if m.ValidFrom != "" && m.ValidUntil != "" && fromErr == nil && untilErr == nil && !from.Before(until) {
+		v.fault("match.valid_until", "must be after valid_from, or the rule never holds")
+	}
+}
+
+// instant reads RFC 3339; "" is the zero time.
+func instant(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return t, fmt.Errorf("%q is not an instant like 2026-01-31T15:04:05Z or 2026-01-31T16:04:05+01:00", short(s))
+	}
+	return t, nil
 }
 
 func typeBit(t callmodel.CallType) uint8 {
@@ -154,43 +258,4 @@ func directionBit(d callmodel.Direction) uint8 {
 		return 4
 	}
 	return 0
-}
-
-// loss is the first condition of a rule that doesn't hold.
-type loss uint8
-
-const (
-	lostNothing loss = iota
-	lostTo
-	lostType
-	lostDirection
-	lostCallPriority
-	lostTenant
-	lostFrom
-	lostWindow
-)
-
-// lost checks the conditions of a rule whose callee prefix holds, cheapest first.
-func (r *Router) lost(x *rule, req *callmodel.CallRequest) loss {
-	switch {
-	case x.exact && len(req.To) != len(x.to):
-		return lostTo
-	case x.types != 0 && x.types&typeBit(req.Type) == 0:
-		return lostType
-	case x.dirs != 0 && x.dirs&directionBit(req.Direction) == 0:
-		return lostDirection
-	case req.Priority < int(x.prioMin) || req.Priority > int(x.prioMax):
-		return lostCallPriority
-	case len(x.tenants) > 0 && !containsTenant(x.tenants, req.TenantID):
-		return lostTenant
-	case x.from != nil && !x.from.holds(req.From):
-		return lostFrom
-	case x.window >= 0 && !r.windows[x.window].contains(req.At):
-		return lostWindow
-	}
-	return lostNothing
-}
-
-func containsTenant(list []callmodel.TenantID, t callmodel.TenantID) bool {
-	return slices.Contains(list, t)
 }

@@ -1,6 +1,8 @@
 package routing
 
 import (
+	"math"
+
 	"github.com/switchtape/switchtape/callmodel"
 )
 
@@ -9,6 +11,10 @@ var ErrNoRoute error = &callmodel.Error{Code: callmodel.CodeNoRoute, Message: "n
 
 // Hash is the version of the rule set that the router was compiled from.
 func (r *Router) Hash() string { return r.hash }
+
+// ExprErrors is how often a match.expr failed for a call since the router was
+// compiled, in explanations too. Its rule loses then, and the explanation says so.
+func (r *Router) ExprErrors() uint64 { return r.exprErrors.Load() }
 
 // Route decides where the call goes: the winning rule and its destinations in
 // the order to try them. [ErrNoRoute] when no rule matches.
@@ -20,38 +26,117 @@ func (r *Router) Route(req *callmodel.CallRequest) (callmodel.Decision, error) {
 
 // RouteInto is Route into a Decision that the caller keeps for reuse: once its
 // Destinations have grown to the longest route, deciding allocates nothing,
-// unless a destination prepends digits, which makes the number it is given.
-// The destinations of the decision before are overwritten.
+// unless a destination prepends digits, which makes the number it is given, or
+// a rule has an expr. The destinations of the decision before are overwritten.
 func (r *Router) RouteInto(req *callmodel.CallRequest, d *callmodel.Decision) error {
 	*d = callmodel.Decision{Source: callmodel.SourceRules, RuleSet: r.hash, Destinations: d.Destinations[:0]}
-	win := r.match(req)
-	if win < 0 {
+	s := search{r: r, req: req}
+	s.run()
+	return r.decide(&s, d)
+}
+
+func (r *Router) decide(s *search, d *callmodel.Decision) error {
+	if s.best < 0 {
 		return ErrNoRoute
 	}
-	d.Rule = r.rules[win].id
-	r.choose(&r.plans[r.rules[win].plan], req, d)
+	p := &r.index.postings[s.best]
+	d.Rule = r.id(p.rule)
+	r.choose(&r.plans[p.plan], s.req, d)
 	return nil
 }
 
-// match is the index of the rule that wins, or -1.
-func (r *Router) match(req *callmodel.CallRequest) int {
-	var nodes [maxPrefixSymbols + 1]uint32
-	n := r.trie.path(req.To, &nodes)
-	best := -1
-	for i := n - 1; i >= 0; i-- {
-		for _, ri := range r.trie.at(nodes[i]) {
-			x := &r.rules[ri]
-			if r.order == PriorityFirst && best >= 0 && x.priority <= r.rules[best].priority {
-				break // a longer prefix of at least this priority has won already
-			}
-			if r.lost(x, req) == lostNothing {
-				best = int(ri)
-				break
-			}
-		}
-		if best >= 0 && r.order != PriorityFirst {
-			return best
+// run finds the posting that wins.
+func (s *search) run() {
+	s.best = -1
+	x := &s.r.index
+	if x.nodes[emergencyNode].first != x.nodes[emergencyNode+1].first && emergencyCall(s.req) {
+		if s.visit(emergencyNode) {
+			return
 		}
 	}
-	return best
+	for node := x.longest(s.req.To); ; node = x.nodes[node].parent {
+		if s.visit(node) || node == rootNode {
+			return
+		}
+	}
+}
+
+func emergencyCall(req *callmodel.CallRequest) bool {
+	return req.Emergency || req.Type == callmodel.TypeEmergency
+}
+
+// visit weighs the postings of a node, and reports whether no shorter prefix
+// needs to be.
+func (s *search) visit(node uint32) bool {
+	x := &s.r.index
+	first, end := x.nodes[node].first, x.end(node)
+	if first == end {
+		return false
+	}
+	s.at, s.length = node, x.length(node)
+	if first&grouped == 0 {
+		s.weigh(first, end)
+	} else {
+		s.runs(x.postings[first&^grouped])
+	}
+	return s.best >= 0 && s.r.order != PriorityFirst
+}
+
+// runs weighs the runs that may hold for the call. Two of them may have the
+// same print; the conditions are checked all the same.
+func (s *search) runs(head posting) {
+	s.eachRun(head, func(first uint32) { s.weigh(first, math.MaxUint32) })
+}
+
+// weigh takes the best of the postings up to the end or the end of their run,
+// if it ranks before the best so far. They are in rank order.
+func (s *search) weigh(first, end uint32) {
+	r := s.r
+	for i := first; i < end; i++ {
+		p := &r.index.postings[i]
+		rank := r.kinds[p.kind&^lastOfRun].rank
+		if s.best >= 0 && !s.outranks(rank) {
+			return
+		}
+		if s.lost(p) == lostNothing {
+			s.best, s.rank, s.node = int(i), rank, s.at
+			return
+		}
+		if p.kind&lastOfRun != 0 {
+			return
+		}
+	}
+}
+
+// outranks compares with the best, which stands at this node or, with
+// priority-first, maybe at one of a longer prefix, which then ranks before this
+// at the same priority.
+func (s *search) outranks(rank uint32) bool {
+	if s.node != s.at {
+		return rank>>(fromBits+1) > s.rank>>(fromBits+1)
+	}
+	return rank > s.rank
+}
+
+// LongestPrefix is the longest callee prefix or number of the set that the
+// number starts with, as its length in bytes; false if there is none but rules
+// for every callee. Whether its rules hold for any call is not asked.
+func (r *Router) LongestPrefix(number string) (length int, ok bool) {
+	node := r.index.longest(number)
+	if node == plusNode && r.index.nodes[plusNode].first == r.index.end(plusNode) {
+		return 0, false
+	}
+	return r.index.length(node), node != rootNode
+}
+
+// Stats is how large a router is.
+type Stats struct {
+	Rules      int // as they were written
+	Callees    int // different prefixes and numbers
+	IndexBytes int // of the index alone: from a number and a tenant to the rules' conditions
+}
+
+// Stats describes the router's size.
+func (r *Router) Stats() Stats {
+	return Stats{Rules: r.written, Callees: len(r.index.nodes) - 1 - firstNode, IndexBytes: r.index.bytes()}
 }

@@ -1,12 +1,10 @@
 package routing
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/e164"
@@ -23,8 +21,11 @@ const (
 
 // RuleSet is one version of the rules, as it is written in a file.
 type RuleSet struct {
-	Name         string                     `json:"name,omitempty"`
-	Order        Order                      `json:"order,omitempty"` // "" means prefix-first
+	Name  string `json:"name,omitempty"`
+	Order Order  `json:"order,omitempty"` // "" means prefix-first
+	// Lists are number lists, for match.to.list and match.from.list. An entry
+	// is a number, "+12125550100" or "611", or a prefix with a star, "+1212*".
+	Lists        map[string][]string        `json:"lists,omitempty"`
 	Destinations map[string]DestinationSpec `json:"destinations"`
 	Rules        []Rule                     `json:"rules"`
 
@@ -45,6 +46,8 @@ type Rule struct {
 
 // Limits of a rule set.
 const (
+	// MaxRules bounds a rule set.
+	MaxRules         = 50_000_000
 	MaxRulePriority  = 1000
 	MaxTiers         = 16
 	MaxTargets       = 64 // of one tier
@@ -52,30 +55,28 @@ const (
 	maxPrefixSymbols = 1 + e164.MaxDigits
 )
 
-// Hash is the version's name: 32 hex digits of the SHA-256 of its canonical
-// JSON. Equal rules have equal hashes, however they were laid out in a file.
-func (rs *RuleSet) Hash() string {
-	canonical := *rs
-	if canonical.Order == "" {
-		canonical.Order = PrefixFirst
-	}
-	b, err := json.Marshal(&canonical)
-	if err != nil {
-		return "" // unreachable: strings, numbers and lists always marshal
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16])
-}
-
 // Validate reports every fault of the set at once, as [callmodel.FieldErrors],
 // each with its path, the rule's id and, if it was parsed from a file, its
 // line. Rules that are level and overlap are found by [Compile].
 func (rs *RuleSet) Validate() error {
-	v := &validation{rs: rs}
+	v := newValidation(rs)
+	v.set()
+	return v.errs.Err()
+}
+
+func newValidation(rs *RuleSet) *validation {
+	return &validation{rs: rs, rule: -1, hash: newHasher(rs), routes: map[string]uint32{}, windows: map[string]bool{}, zones: map[string]*time.Location{}}
+}
+
+func (v *validation) set() {
+	rs := v.rs
 	switch rs.Order {
 	case "", PrefixFirst, PriorityFirst:
 	default:
 		v.fault("order", "%q is not one of prefix-first, priority-first", rs.Order)
+	}
+	for _, name := range sortedKeys(rs.Lists) {
+		v.list(name, rs.Lists[name])
 	}
 	for _, id := range sortedKeys(rs.Destinations) {
 		v.destination(id, rs.Destinations[id])
@@ -83,18 +84,21 @@ func (rs *RuleSet) Validate() error {
 	if len(rs.Rules) == 0 {
 		v.fault("rules", "is empty; a set needs at least one rule")
 	}
-	seen := make(map[string]int, len(rs.Rules))
+	if len(rs.Rules) > MaxRules {
+		v.fault("rules", "has %d rules, at most %d are taken", len(rs.Rules), MaxRules)
+		return
+	}
+	v.routeOf = make([]uint32, 0, len(rs.Rules))
+	seen := newIDs(rs.Rules)
 	for i := range rs.Rules {
 		r := &rs.Rules[i]
-		p := fmt.Sprintf("rules[%d]", i)
-		if first, dup := seen[r.ID]; dup {
-			v.fault(p+".id", "%q is the id of rules[%d] already", r.ID, first)
-		} else {
-			seen[r.ID] = i
+		v.rule, v.id = i, r.ID
+		if first := seen.add(uint32(i)); first != uint32(i) {
+			v.fault("id", "%q is the id of rules[%d] already", r.ID, first)
 		}
-		v.rule(p, r)
+		v.check(r)
 	}
-	return v.errs.Err()
+	v.rule, v.id = -1, ""
 }
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -110,18 +114,34 @@ func sortedKeys[V any](m map[string]V) []string {
 const maxFaults = 1000
 
 type validation struct {
-	rs   *RuleSet
-	id   string // of the rule at hand
-	errs callmodel.FieldErrors
+	rs    *RuleSet
+	rule  int    // the one at hand, -1 for none: paths are below it
+	id    string // of the rule at hand
+	errs  callmodel.FieldErrors
+	progs predicates
+	recur recurrences
+	// routes are those that were found faultless, as canonical JSON.
+	routes map[string]uint32
+	// routeOf is the number of each rule's route.
+	routeOf []uint32
+	hash    *hasher
+	windows map[string]bool // those that were found faultless
+	zones   map[string]*time.Location
+	buf     []byte
 }
 
+// fault notes what is wrong at path, which is below the rule at hand, if there
+// is one. Paths are made only here: most rules have no fault.
 func (v *validation) fault(path, format string, args ...any) {
 	if len(v.errs) >= maxFaults {
 		return
 	}
 	msg := fmt.Sprintf(format, args...)
 	if v.id != "" {
-		msg = "rule " + v.id + ": " + msg
+		msg = "rule " + short(v.id) + ": " + msg
+	}
+	if v.rule >= 0 {
+		path = fmt.Sprintf("rules[%d].%s", v.rule, path)
 	}
 	v.errs = append(v.errs, callmodel.FieldError{Path: path, Line: lineOf(v.rs.lines, path), Message: msg})
 }
@@ -141,23 +161,37 @@ func lineOf(lines map[string]int, path string) int {
 	return 0
 }
 
-func (v *validation) rule(p string, r *Rule) {
-	v.id = r.ID
-	defer func() { v.id = "" }()
+func (v *validation) check(r *Rule) {
 	if !callmodel.ValidID(r.ID) {
-		v.fault(p+".id", "%q must be 1 to 128 letters, digits, '.', '_' or '-'", r.ID)
+		v.fault("id", "%q must be 1 to 128 letters, digits, '.', '_' or '-'", r.ID)
 	}
-	switch m := r.Match.To; {
+	switch m := &r.Match.To; {
 	case r.Default && !m.IsZero():
-		v.fault(p+".default", "a default rule takes every callee; leave match.to out")
+		v.fault("default", "a default rule takes every callee; leave match.to out")
 	case !r.Default && m.IsZero():
-		v.fault(p+".match.to", "is missing, so the rule would take every call; give a prefix, or say default: true")
+		v.fault("match.to", "is missing, so the rule would take every call; give a prefix, or say default: true")
 	}
-	v.numbers(p+".match.to", r.Match.To)
-	v.numbers(p+".match.from", r.Match.From)
+	v.numbers("match.to", &r.Match.To)
+	v.numbers("match.from", &r.Match.From)
 	if r.Priority < -MaxRulePriority || r.Priority > MaxRulePriority {
-		v.fault(p+".priority", "must be %d to %d, is %d", -MaxRulePriority, MaxRulePriority, r.Priority)
+		v.fault("priority", "must be %d to %d, is %d", -MaxRulePriority, MaxRulePriority, r.Priority)
 	}
-	v.conditions(p+".match", &r.Match)
-	v.route(p+".route", r.Route)
+	v.conditions(&r.Match)
+	v.faultlessRoute(r)
+}
+
+// faultlessRoute checks each different route once: a million rules share a few.
+func (v *validation) faultlessRoute(r *Rule) {
+	key := v.hash.rule(r)
+	i, ok := v.routes[string(key)]
+	if !ok {
+		before := len(v.errs)
+		v.route("route", r.Route)
+		if len(v.errs) > before || before >= maxFaults {
+			return
+		}
+		i = uint32(len(v.routes))
+		v.routes[string(key)] = i
+	}
+	v.routeOf = append(v.routeOf, i)
 }

@@ -4,117 +4,236 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
 )
 
-// ties reports rules of the same prefix that are level in rank and could both
-// match a call: which of them won would be luck.
-func (c *compiler) ties() error {
-	t := tieFinder{c: c, seen: map[[2]uint32]bool{}}
-	for n := range c.r.trie.nodes {
-		list := c.r.trie.at(uint32(n))
-		for len(list) > 1 && len(t.errs) < maxFaults {
-			// The list is in rank order: those level with its first are next to it.
-			end := 1
-			for end < len(list) && c.r.level(&c.r.rules[list[0]], &c.r.rules[list[end]]) == 0 {
-				end++
-			}
-			t.group(list[:end])
-			list = list[end:]
-		}
-	}
+// maxPairs bounds how many pairs of level rules are held against each other.
+const maxPairs = 20_000_000
+
+// tieFinder reports rules of the same callee that are level in rank and could
+// both match a call: which of them won would be luck.
+type tieFinder struct {
+	c     *compiler
+	seen  map[[2]uint32]bool // pairs of written rules that were reported
+	errs  callmodel.FieldErrors
+	pairs int
+	at    uint32 // the node at hand
+}
+
+func newTieFinder(c *compiler) *tieFinder { return &tieFinder{c: c, seen: map[[2]uint32]bool{}} }
+
+func (t *tieFinder) err() error {
 	slices.SortStableFunc(t.errs, func(a, b callmodel.FieldError) int { return cmp.Compare(a.Line, b.Line) })
 	return t.errs.Err()
 }
 
-type tieFinder struct {
-	c    *compiler
-	seen map[[2]uint32]bool // pairs of written rules that were reported
-	errs callmodel.FieldErrors
+// node looks through the postings of a node, which are in rank order: those
+// that are level are next to each other.
+func (t *tieFinder) node(node uint32, list []posting) {
+	t.at = node
+	kinds := t.c.r.kinds
+	for len(list) > 1 && len(t.errs) < maxFaults && t.pairs <= maxPairs {
+		end := 1
+		for end < len(list) && kinds[list[0].kind].rank == kinds[list[end].kind].rank {
+			end++
+		}
+		if end > 1 {
+			t.group(list[:end])
+		}
+		list = list[end:]
+	}
 }
 
-// group looks for ties among rules that are level. Rules of different tenants
-// never meet, so each is held against those of its own tenants and those for
-// all tenants only: a platform has a default rule a tenant, and every pair of
-// tens of thousands is too many.
-func (t *tieFinder) group(list []uint32) {
-	if len(list) < 2 {
+// who is a tenant and a caller; 0 stands for everybody, and for callers that
+// are too many to be told apart here.
+type who struct {
+	tenant uint32
+	caller uint64
+}
+
+// group looks for ties among postings that are level. Those of different
+// tenants never meet, and those of different callers don't: each is held only
+// against those of its own and those for all. A platform has a default rule a
+// tenant, and every pair of tens of thousands is too many.
+func (t *tieFinder) group(list []posting) {
+	if len(list) <= ungrouped {
+		for i := range list {
+			for j := range i {
+				t.pair(&list[i], &list[j])
+			}
+		}
 		return
 	}
-	everybody := make([]uint32, 0, len(list))
-	byTenant := map[callmodel.TenantID][]uint32{}
-	for _, ri := range list {
-		x := &t.c.r.rules[ri]
-		for _, other := range everybody {
-			t.pair(x, &t.c.r.rules[other])
-		}
-		if len(x.tenants) == 0 {
-			for _, other := range list {
-				if other == ri {
-					break
-				}
-				if y := &t.c.r.rules[other]; len(y.tenants) > 0 {
-					t.pair(x, y)
+	// A posting is filed under itself and under what is wider than it, so that
+	// the wide find the narrow.
+	filed := map[who][]uint32{}
+	for i := range list {
+		p := &list[i]
+		for _, caller := range t.callers(p) {
+			self := who{p.tenant, caller}
+			for _, w := range meets(self) {
+				for _, other := range filed[w] {
+					t.pair(p, &list[other])
 				}
 			}
-			everybody = append(everybody, ri)
-			continue
-		}
-		for _, tenant := range x.tenants {
-			for _, other := range byTenant[tenant] {
-				t.pair(x, &t.c.r.rules[other])
+			for _, w := range files(self) {
+				filed[w] = append(filed[w], uint32(i))
 			}
-			byTenant[tenant] = append(byTenant[tenant], ri)
+		}
+		if t.pairs > maxPairs {
+			t.tooMany(p)
+			return
 		}
 	}
 }
 
-func (t *tieFinder) pair(x, y *rule) {
-	pair := [2]uint32{min(x.source, y.source), max(x.source, y.source)}
-	if len(t.errs) == maxFaults || t.c.disjoint(x, y) || t.seen[pair] {
+// callers is those of the posting if they are few, else one 0.
+func (t *tieFinder) callers(p *posting) []uint64 {
+	from := t.c.r.kinds[p.kind].from
+	if from == 0 || len(t.c.r.callers[from-1].slots) > callerRuns {
+		return []uint64{0}
+	}
+	return t.c.r.callers[from-1].slots
+}
+
+// Lists are filed by exactly who they are for, and by the wider groups that
+// they belong to, marked as such.
+const (
+	anyTenant = ^uint32(0)
+	anyCaller = ^uint64(0)
+)
+
+// meets lists the files that hold all that may meet w, each once.
+func meets(w who) []who {
+	switch {
+	case w.tenant == 0 && w.caller == 0:
+		return []who{{anyTenant, anyCaller}}
+	case w.tenant == 0:
+		return []who{{anyTenant, w.caller}, {anyTenant, 0}}
+	case w.caller == 0:
+		return []who{{w.tenant, anyCaller}, {0, anyCaller}}
+	}
+	return []who{{w.tenant, w.caller}, {w.tenant, 0}, {0, w.caller}, {0, 0}}
+}
+
+// files lists the files that w is put in.
+func files(w who) []who {
+	return []who{w, {anyTenant, w.caller}, {w.tenant, anyCaller}, {anyTenant, anyCaller}}
+}
+
+func (t *tieFinder) pair(x, y *posting) {
+	if x.rule == y.rule {
+		return
+	}
+	t.pairs++
+	pair := [2]uint32{min(x.rule, y.rule), max(x.rule, y.rule)}
+	if len(t.errs) >= maxFaults || t.seen[pair] || t.c.disjoint(x, y) {
 		return
 	}
 	t.seen[pair] = true
-	path := fmt.Sprintf("rules[%d]", pair[1])
-	first, second := &t.c.rs.Rules[pair[0]], &t.c.rs.Rules[pair[1]]
-	t.errs = append(t.errs, callmodel.FieldError{
-		Path: path, Line: lineOf(t.c.rs.lines, path),
-		Message: fmt.Sprintf("rule %s: ties with rule %s (rules[%d]) for calls to %s: give them different priorities, or conditions that exclude each other",
-			second.ID, first.ID, pair[0], describePrefix(x)),
-	})
+	t.fault(pair[1], fmt.Sprintf("rule %s: ties with rule %s (rules[%d]) for calls to %s: give them different priorities, or conditions that exclude each other",
+		t.c.r.id(pair[1]), t.c.r.id(pair[0]), t.c.number(pair[0]), t.c.r.describeCallee(t.at, t.c.r.kinds[x.kind].exact)))
 }
 
-// disjoint reports whether no call can match both rules, by the conditions
-// that show it.
-func (c *compiler) disjoint(x, y *rule) bool {
-	if x.types != 0 && y.types != 0 && x.types&y.types == 0 || x.dirs != 0 && y.dirs != 0 && x.dirs&y.dirs == 0 {
+func (t *tieFinder) tooMany(p *posting) {
+	t.fault(p.rule, fmt.Sprintf("rule %s: too many rules for calls to %s are level to see whether they exclude each other: give them different priorities, or longer prefixes",
+		t.c.r.id(p.rule), t.c.r.describeCallee(t.at, t.c.r.kinds[p.kind].exact)))
+}
+
+func (t *tieFinder) fault(rule uint32, message string) {
+	path := fmt.Sprintf("rules[%d]", t.c.number(rule))
+	t.errs = append(t.errs, callmodel.FieldError{Path: path, Line: lineOf(t.c.rs.lines, path), Message: message})
+}
+
+// number is the place of the rule in the list, by that of its id.
+func (c *compiler) number(rule uint32) int {
+	i, _ := slices.BinarySearch(c.places, rule)
+	return i
+}
+
+// disjoint reports whether no call can match both, by the conditions that show
+// it. They are level; what shows nothing is taken to overlap.
+func (c *compiler) disjoint(p, q *posting) bool {
+	x, y := &c.r.kinds[p.kind], &c.r.kinds[q.kind]
+	switch {
+	case p.tenant != 0 && q.tenant != 0 && p.tenant != q.tenant:
 		return true
-	}
-	if x.prioMax < y.prioMin || y.prioMax < x.prioMin {
+	case x.types != 0 && y.types != 0 && x.types&y.types == 0, x.dirs != 0 && y.dirs != 0 && x.dirs&y.dirs == 0:
 		return true
-	}
-	if len(x.tenants) > 0 && len(y.tenants) > 0 && !slices.ContainsFunc(x.tenants, func(t callmodel.TenantID) bool { return slices.Contains(y.tenants, t) }) {
+	case x.prioMax < y.prioMin || y.prioMax < x.prioMin:
 		return true
-	}
-	if x.window >= 0 && y.window >= 0 && x.window != y.window {
-		a, b := &c.r.windows[x.window], &c.r.windows[y.window]
-		if a.zone.String() == b.zone.String() && !a.week.overlaps(&b.week) {
+	case x.from != 0 && y.from != 0 && x.from != y.from:
+		// Both sets are of numbers of one length, since they are level.
+		if !c.r.callers[x.from-1].meets(&c.r.callers[y.from-1].numberSet) {
 			return true
 		}
 	}
-	return x.from != nil && y.from != nil && !numbersMeet(x.from, y.from)
+	if c.otherTenants(x, q) || c.otherTenants(y, p) {
+		return true
+	}
+	return x.extra != 0 && y.extra != 0 && x.extra != y.extra && c.disjointExtras(&c.r.extras[x.extra-1], &c.r.extras[y.extra-1])
 }
 
-// numbersMeet reports whether some number satisfies both conditions.
-func numbersMeet(x, y *NumberMatch) bool {
-	for _, p := range x.Prefix {
-		for _, q := range y.Prefix {
-			if strings.HasPrefix(p, q) || strings.HasPrefix(q, p) {
+// otherTenants reports whether x is for many tenants, and p for another.
+func (c *compiler) otherTenants(x *kind, p *posting) bool {
+	if x.extra == 0 || p.tenant == 0 {
+		return false
+	}
+	many := c.r.extras[x.extra-1].tenants
+	return many != nil && !many[c.tenantNames[p.tenant]]
+}
+
+func (c *compiler) disjointExtras(x, y *extra) bool {
+	if x.until <= y.from || y.until <= x.from {
+		return true
+	}
+	if x.window >= 0 && y.window >= 0 && x.window != y.window && !c.r.windows[x.window].meets(&c.r.windows[y.window]) {
+		return true
+	}
+	if len(x.trunks) > 0 && len(y.trunks) > 0 && !intersect(x.trunks, y.trunks) {
+		return true
+	}
+	if x.tenants != nil && y.tenants != nil && !mapsMeet(x.tenants, y.tenants) {
+		return true
+	}
+	for i := range x.metadata {
+		for j := range y.metadata {
+			if x.metadata[i].excludes(&y.metadata[j]) {
 				return true
 			}
 		}
 	}
-	return slices.ContainsFunc(x.Exact, y.holds) || slices.ContainsFunc(y.Exact, x.holds)
+	return false
+}
+
+func (t *metadataTerm) excludes(o *metadataTerm) bool {
+	return t.key == o.key && (t.absent != o.absent || t.values != nil && o.values != nil && !intersect(t.values, o.values))
+}
+
+// intersect looks for a common value of sorted lists.
+func intersect(x, y []string) bool {
+	for len(x) > 0 && len(y) > 0 {
+		switch c := cmp.Compare(x[0], y[0]); {
+		case c == 0:
+			return true
+		case c < 0:
+			x = x[1:]
+		default:
+			y = y[1:]
+		}
+	}
+	return false
+}
+
+func mapsMeet(x, y map[callmodel.TenantID]bool) bool {
+	if len(x) > len(y) {
+		x, y = y, x
+	}
+	for k := range x {
+		if y[k] {
+			return true
+		}
+	}
+	return false
 }

@@ -15,18 +15,21 @@ import (
 )
 
 type routeCommand struct {
-	Rules     string `help:"Rule set, YAML or JSON." type:"path" required:"" placeholder:"FILE"`
-	From      string `help:"The caller's number." required:"" placeholder:"N"`
-	To        string `help:"The callee's number." required:"" placeholder:"N"`
-	Region    string `help:"Country in which the numbers are dialled, as ISO 3166-1 alpha-2; needed for national numbers." placeholder:"CC"`
-	Tenant    string `help:"The tenant." default:"default" placeholder:"T"`
-	At        string `help:"When the call is made. Default: now." placeholder:"RFC3339"`
-	Priority  int    `help:"The call's priority, 0 to 9." default:"0"`
-	Type      string `help:"The call's type: ${enum}." enum:"voice,video,fax,emergency" default:"voice"`
-	Direction string `help:"The call's direction: inbound, outbound or internal." placeholder:"D"`
-	CallID    string `help:"The call's id; it draws among weighted destinations." default:"call-1" placeholder:"ID"`
-	Explain   bool   `help:"Say of every rule considered why it won or lost."`
-	JSON      bool   `help:"Print the decision as JSON." name:"json"`
+	Rules      string            `help:"Rule set, YAML or JSON." type:"path" required:"" placeholder:"FILE"`
+	From       string            `help:"The caller's number." required:"" placeholder:"N"`
+	To         string            `help:"The callee's number." required:"" placeholder:"N"`
+	Region     string            `help:"Country in which the numbers are dialled, as ISO 3166-1 alpha-2; needed for national numbers." placeholder:"CC"`
+	Tenant     string            `help:"The tenant." default:"default" placeholder:"T"`
+	At         string            `help:"When the call is made. Default: now." placeholder:"RFC3339"`
+	Priority   int               `help:"The call's priority, 0 to 9." default:"0"`
+	Type       string            `help:"The call's type: ${enum}." enum:"voice,video,fax,emergency" default:"voice"`
+	Direction  string            `help:"The call's direction: inbound, outbound or internal." placeholder:"D"`
+	Trunk      string            `help:"The id of the trunk that the call came in by." placeholder:"T"`
+	Metadata   map[string]string `help:"Metadata of the call; may be repeated." placeholder:"K=V"`
+	Capability []string          `help:"A codec or other tag that the call offers; may be repeated." placeholder:"TAG"`
+	CallID     string            `help:"The call's id; it draws among weighted destinations." default:"call-1" placeholder:"ID"`
+	Explain    bool              `help:"Say of every rule considered why it won or lost."`
+	JSON       bool              `help:"Print the decision as JSON." name:"json"`
 }
 
 // routeOutput is what route --json prints.
@@ -105,6 +108,7 @@ func (c *routeCommand) request() (callmodel.CallRequest, error) {
 	req := callmodel.CallRequest{
 		TenantID: callmodel.TenantID(c.Tenant), CallID: callmodel.CallID(c.CallID), From: from.Value, To: to.Value,
 		Type: callmodel.CallType(c.Type), Direction: callmodel.Direction(c.Direction), Priority: c.Priority, At: at, Emergency: to.Emergency,
+		Trunk: c.Trunk, Metadata: c.Metadata, Capabilities: c.Capability,
 	}
 	if err := cmp.Or(faults.Err(), req.Validate()); err != nil {
 		return req, &cli.UsageError{Err: err}

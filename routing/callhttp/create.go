@@ -18,16 +18,19 @@ import (
 
 // createRequest is the body of POST /v1/calls.
 type createRequest struct {
-	ID        callmodel.CallID               `json:"id,omitempty"` // the caller's own; one is made if it is left out
-	From      string                         `json:"from"`
-	To        string                         `json:"to"`
-	Region    string                         `json:"region,omitempty"` // where the numbers were dialled, ISO 3166-1 alpha-2
-	Type      callmodel.CallType             `json:"type,omitempty"`   // "" means voice
-	Direction callmodel.Direction            `json:"direction,omitempty"`
-	Priority  int                            `json:"priority,omitempty"`
-	Metadata  map[string]string              `json:"metadata,omitempty"`
-	Recording *callmodel.RecordingPreference `json:"recording,omitempty"`
-	Host      string                         `json:"host,omitempty"` // the telephone server that carries the call
+	ID        callmodel.CallID    `json:"id,omitempty"` // the caller's own; one is made if it is left out
+	From      string              `json:"from"`
+	To        string              `json:"to"`
+	Region    string              `json:"region,omitempty"` // where the numbers were dialled, ISO 3166-1 alpha-2
+	Type      callmodel.CallType  `json:"type,omitempty"`   // "" means voice
+	Direction callmodel.Direction `json:"direction,omitempty"`
+	Priority  int                 `json:"priority,omitempty"`
+	Metadata  map[string]string   `json:"metadata,omitempty"`
+	Trunk     string              `json:"trunk,omitempty"` // the id of the trunk that it came in by
+	// Capabilities is what the call offers: codecs and other tags.
+	Capabilities []string                       `json:"capabilities,omitempty"`
+	Recording    *callmodel.RecordingPreference `json:"recording,omitempty"`
+	Host         string                         `json:"host,omitempty"` // the telephone server that carries the call
 }
 
 func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
@@ -171,6 +174,7 @@ func (h *Handler) newCall(body []byte, p callmodel.Principal) (callmodel.Call, e
 	call := callmodel.Call{
 		ID: req.ID, TenantID: p.TenantID, Type: cmp.Or(req.Type, callmodel.TypeVoice), Direction: req.Direction, Priority: req.Priority,
 		From: from, To: to, Metadata: req.Metadata, Recording: req.Recording, Host: req.Host, CreatedAt: h.opts.Now().UTC(),
+		Trunk: req.Trunk, Capabilities: req.Capabilities,
 	}
 	cr := call.Request(call.CreatedAt)
 	cr.CallID = "" // checked below, under the name it has here

@@ -64,6 +64,12 @@ func forgiving(body []byte) (req createRequest, to []string) {
 			req.Direction = callmodel.Direction(text(val))
 		case "host":
 			req.Host = text(val)
+		case "trunk":
+			req.Trunk = text(val)
+		case "capabilities":
+			if json.Unmarshal(val, &req.Capabilities) != nil {
+				req.Capabilities = nil
+			}
 		case "metadata":
 			if json.Unmarshal(val, &req.Metadata) != nil {
 				req.Metadata = nil
@@ -126,6 +132,14 @@ func (h *Handler) emergencyCall(p callmodel.Principal, req createRequest) callmo
 	valid.Direction, valid.Metadata = "", req.Metadata
 	if valid.Validate() == nil {
 		call.Metadata = req.Metadata
+	}
+	valid.Metadata, valid.Trunk = nil, req.Trunk
+	if valid.Validate() == nil {
+		call.Trunk = req.Trunk
+	}
+	valid.Trunk, valid.Capabilities = "", req.Capabilities
+	if valid.Validate() == nil {
+		call.Capabilities = req.Capabilities
 	}
 	if !callmodel.ValidID(string(call.ID)) {
 		call.ID = h.newCallID()

@@ -3,11 +3,13 @@ package callhttp
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/e164"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/routing"
 )
@@ -185,6 +187,20 @@ func (h *Handler) decidedBy(r *http.Request, call *callmodel.Call) (*routing.Rou
 	return nil, callmodel.Errorf(callmodel.CodeNotFound, "the rule set %s that decided call %s is not stored", call.Decision.RuleSet, call.ID)
 }
 
+// pairs reads the metadata of a query, each "key=value".
+func pairs(faults *callmodel.FieldErrors, list []string) map[string]string {
+	m := make(map[string]string, len(list))
+	for i, kv := range list {
+		key, value, ok := strings.Cut(kv, "=")
+		if _, dup := m[key]; !ok || dup {
+			faults.Add(fmt.Sprintf("metadata[%d]", i), "%q must be key=value, each key once", kv)
+			continue
+		}
+		m[key] = value
+	}
+	return m
+}
+
 // dryRoute decides and explains for the numbers of the query, and stores nothing.
 func (h *Handler) dryRoute(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	q := r.URL.Query()
@@ -201,6 +217,7 @@ func (h *Handler) dryRoute(w http.ResponseWriter, r *http.Request, p callmodel.P
 	req := callmodel.CallRequest{
 		TenantID: p.TenantID, CallID: callmodel.CallID(q.Get("call_id")), From: from.Number, To: to.Number,
 		Type: callmodel.CallType(cmp.Or(q.Get("type"), string(callmodel.TypeVoice))), Direction: callmodel.Direction(q.Get("direction")), Priority: priority, At: at,
+		Trunk: q.Get("trunk"), Capabilities: q["capability"], Emergency: e164.Emergency(region, to.Number), Metadata: pairs(&faults, q["metadata"]),
 	}
 	if invalid, ok := errors.AsType[callmodel.FieldErrors](req.Validate()); ok {
 		faults = append(faults, invalid...)

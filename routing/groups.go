@@ -1,0 +1,159 @@
+package routing
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+)
+
+// A platform has a default rule for each of ten thousand tenants, and carriers
+// have one for each of a million callers. So that a decision doesn't weigh them
+// all, the postings of a node that has many stand in runs: one for each tenant
+// and caller that rules are for, one for each tenant, and one for everybody. A
+// hash table finds the few runs that may hold for a call.
+//
+// The first posting of such a node is a header: its rule is the index of its
+// part of the table, its kind that part's length, and its tenant has a bit for
+// each length of caller prefix that runs are for.
+
+const (
+	ungrouped     = 24      // postings of a node that are weighed one by one
+	grouped       = 1 << 31 // in node.first: the node has a header
+	lastOfRun     = 1 << 31 // in posting.kind
+	callerRuns    = 4       // callers of a rule that are given runs of their own
+	tenantRuns    = 16      // tenants of a rule that are
+	maxPostings   = 1 << 28
+	emptyGroup    = ^uint32(0)
+	slotsPerGroup = 4.0 / 3
+)
+
+type groupSlot struct {
+	print uint32 // of the run's tenant and caller
+	first uint32 // its first posting; emptyGroup for none
+}
+
+// groupHash is the hash of a run; length 0 and caller 0 for every caller.
+func groupHash(tenant uint32, length uint8, caller uint64) uint64 {
+	return mix(mix(caller<<5|uint64(length)) + uint64(tenant))
+}
+
+// grouping is a posting with the run it goes to.
+type grouping struct {
+	posting
+
+	length uint8
+	caller uint64
+}
+
+// fill lays out the postings of node n, which are in rank order.
+func (r *Router) fill(n uint32, list []posting) {
+	x := &r.index
+	at := uint32(len(x.postings))
+	if len(list) <= ungrouped {
+		x.nodes[n].first = at
+		x.postings = append(x.postings, list...)
+		return
+	}
+	x.nodes[n].first = at | grouped
+	runs := r.runs(list)
+	head := posting{rule: uint32(len(x.groups))}
+	x.postings = append(x.postings, head)
+	count := 0
+	for i := range runs {
+		if i == 0 || !runs[i].sameRun(&runs[i-1]) {
+			count++
+		}
+		head.tenant |= 1 << runs[i].length
+	}
+	head.kind = uint32(float64(count)*slotsPerGroup) + 1
+	x.postings[at] = head
+	for range head.kind {
+		x.groups = append(x.groups, groupSlot{first: emptyGroup})
+	}
+	for i := range runs {
+		if i == 0 || !runs[i].sameRun(&runs[i-1]) {
+			x.putGroup(head, groupHash(runs[i].tenant, runs[i].length, runs[i].caller), uint32(len(x.postings)))
+		}
+		p := runs[i].posting
+		if i+1 == len(runs) || !runs[i].sameRun(&runs[i+1]) {
+			p.kind |= lastOfRun
+		}
+		x.postings = append(x.postings, p)
+	}
+}
+
+func (g *grouping) sameRun(o *grouping) bool {
+	return g.tenant == o.tenant && g.length == o.length && g.caller == o.caller
+}
+
+// runs sorts the postings by run, in a run by rank as they were.
+func (r *Router) runs(list []posting) []grouping {
+	runs := make([]grouping, 0, len(list))
+	for _, p := range list {
+		from := r.kinds[p.kind].from
+		if from == 0 || len(r.callers[from-1].slots) > callerRuns {
+			runs = append(runs, grouping{posting: p})
+			continue
+		}
+		who := &r.callers[from-1]
+		for _, caller := range who.slots {
+			runs = append(runs, grouping{p, who.length, caller})
+		}
+	}
+	slices.SortStableFunc(runs, func(a, b grouping) int {
+		return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.length, b.length), cmp.Compare(a.caller, b.caller))
+	})
+	return runs
+}
+
+func (x *index) putGroup(head posting, hash uint64, first uint32) {
+	for i := groupStart(hash, head.kind); ; {
+		slot := &x.groups[head.rule+i]
+		if slot.first == emptyGroup {
+			*slot = groupSlot{uint32(hash), first}
+			return
+		}
+		if i++; i == head.kind {
+			i = 0
+		}
+	}
+}
+
+// groupStart is the slot of n at which the search begins.
+func groupStart(hash uint64, n uint32) uint32 { return uint32(hash >> 32 * uint64(n) >> 32) }
+
+// find visits the runs of that hash.
+func (x *index) find(head posting, hash uint64, visit func(first uint32)) {
+	for i := groupStart(hash, head.kind); ; {
+		slot := x.groups[head.rule+i]
+		if slot.first == emptyGroup {
+			return
+		}
+		if slot.print == uint32(hash) {
+			visit(slot.first)
+		}
+		if i++; i == head.kind {
+			i = 0
+		}
+	}
+}
+
+// eachRun visits the runs that may hold for the call: everybody's and its
+// tenant's, each for any caller and for the call's.
+func (s *search) eachRun(head posting, visit func(first uint32)) {
+	x := &s.r.index
+	for tenant := uint32(0); ; tenant = s.who() {
+		for lengths := head.tenant; lengths != 0; lengths &= lengths - 1 {
+			length, caller := uint8(bits.TrailingZeros32(lengths)), uint64(0)
+			if length > 0 {
+				if caller = s.probe.caller(s.req.From, length); caller == 0 {
+					continue
+				}
+			}
+			x.find(head, groupHash(tenant, length, caller), visit)
+		}
+		if tenant == s.who() {
+			return
+		}
+	}
+}

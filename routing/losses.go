@@ -1,0 +1,103 @@
+package routing
+
+import (
+	"strconv"
+	"strings"
+)
+
+// describeLoss says which condition of the rule doesn't hold.
+func (s *search) describeLoss(why loss, c candidate) string {
+	r, req, k := s.r, s.req, s.r.kindOf(c.posting)
+	switch why {
+	case lostTo:
+		return "it takes calls to exactly " + r.index.text(c.node) + ", not to " + req.To
+	case lostType:
+		return "the call's type is " + string(req.Type)
+	case lostDirection:
+		return "the call's direction is " + strconv.Quote(string(req.Direction))
+	case lostCallPriority:
+		return "the call's priority " + strconv.Itoa(req.Priority) + " is not within " + strconv.Itoa(int(k.prioMin)) + " to " + strconv.Itoa(int(k.prioMax))
+	case lostTenant:
+		return "it is for other tenants than " + string(req.TenantID)
+	case lostFrom:
+		return "the caller " + req.From + " is not one of " + r.callers[k.from-1].text
+	case lostNothing:
+		return "it matches"
+	default:
+		return s.describeExtra(why, &r.extras[k.extra-1])
+	}
+}
+
+func (s *search) describeExtra(why loss, x *extra) string {
+	req := s.req
+	switch why {
+	case lostTrunk:
+		return "the call came in by trunk " + strconv.Quote(req.Trunk) + ", not by " + some(x.trunks)
+	case lostCapability:
+		if len(x.all) > 0 {
+			return "the call offers " + some(req.Capabilities) + ", and it asks for all of " + some(x.all) + anyOf(x.any)
+		}
+		return "the call offers " + some(req.Capabilities) + ", none of " + some(x.any)
+	case lostMetadata:
+		return x.lostTerm(req.Metadata).describe(req.Metadata)
+	case lostValidity:
+		if nanos(req.At) < x.from {
+			return "it is not valid yet at " + req.At.Format(timeText)
+		}
+		return "it is not valid any more at " + req.At.Format(timeText)
+	case lostWindow:
+		return s.describeWindow(x)
+	case lostExpr:
+		return "its expression is false: " + short(x.pred.source)
+	case lostExprError:
+		_, err := x.pred.holds(req)
+		if err == nil {
+			return "its expression failed: " + short(x.pred.source)
+		}
+		return "its expression failed: " + strings.Join(strings.Fields(err.Error()), " ")
+	default:
+		return "it matches"
+	}
+}
+
+const timeText = "2006-01-02T15:04:05Z07:00"
+
+func (s *search) describeWindow(x *extra) string {
+	w := &s.r.windows[x.window]
+	at := s.req.At.In(w.zone.loc)
+	text := "its time window is closed at " + at.Format("Mon 15:04 ") + w.zone.loc.String()
+	if w.except.contains(w.zone.local(at.Unix())) {
+		text += ", an exception on " + at.Format(dateLayout)
+	}
+	if len(w.recur.bounds) > 0 && at.Unix() >= endOfCalendars {
+		text += "; its recurrences are worked out to the end of " + dateText(horizonYear-1)
+	}
+	return text
+}
+
+func (t *metadataTerm) describe(m map[string]string) string {
+	value, ok := m[t.key]
+	switch {
+	case t.absent:
+		return "the call's metadata has " + t.key + ", and it asks for calls without"
+	case !ok:
+		return "the call's metadata has no " + t.key
+	default:
+		return "the call's metadata has " + t.key + " " + strconv.Quote(short(value)) + ", not " + some(t.values)
+	}
+}
+
+func anyOf(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return " and one of " + some(list)
+}
+
+// some names the first few of a list.
+func some(list []string) string {
+	if len(list) == 0 {
+		return "nothing"
+	}
+	return describeNumbers(nil, list)
+}

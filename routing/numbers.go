@@ -1,0 +1,128 @@
+package routing
+
+import "math/bits"
+
+// A number, or a prefix of one, packed into a word: different texts of at most
+// 15 digits, with or without a plus, have different words, and none is 0.
+// A text that is not one packs to 0.
+func packNumber(s string) uint64 {
+	plus := uint64(0)
+	if s != "" && s[0] == '+' {
+		plus, s = 1, s[1:]
+	}
+	if len(s) > 15 {
+		return 0
+	}
+	v := uint64(1)
+	for i := range len(s) {
+		d := s[i] - '0'
+		if d > 9 {
+			return 0
+		}
+		v = v*10 + uint64(d)
+	}
+	return v<<1 | plus
+}
+
+// numberSet is a set of packed numbers: a few are compared one by one, many are
+// hashed with open addressing, at most half full.
+type numberSet struct {
+	slots []uint64
+	shift uint8 // of the hash; 0 for a plain list
+}
+
+const plainSet = 8
+
+func newNumberSet(packed []uint64) numberSet {
+	if len(packed) <= plainSet {
+		return numberSet{slots: packed}
+	}
+	size := uint(bits.Len(uint(len(packed)*2 - 1)))
+	s := numberSet{slots: make([]uint64, 1<<size), shift: uint8(64 - size)}
+	for _, v := range packed {
+		for i := mix(v) >> s.shift; ; i = (i + 1) & uint64(len(s.slots)-1) {
+			if s.slots[i] == 0 || s.slots[i] == v {
+				s.slots[i] = v
+				break
+			}
+		}
+	}
+	return s
+}
+
+func (s *numberSet) has(v uint64) bool {
+	if s.shift == 0 {
+		for _, x := range s.slots {
+			if x == v {
+				return true
+			}
+		}
+		return false
+	}
+	for i := mix(v) >> s.shift; ; i = (i + 1) & uint64(len(s.slots)-1) {
+		switch s.slots[i] {
+		case v:
+			return true
+		case 0:
+			return false
+		}
+	}
+}
+
+// meets reports whether the sets share a number.
+func (s *numberSet) meets(o *numberSet) bool {
+	if len(s.slots) > len(o.slots) {
+		s, o = o, s
+	}
+	for _, v := range s.slots {
+		if v != 0 && o.has(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// callers is the callers that a rule takes and that rank alike: prefixes of one
+// length, or whole numbers.
+type callers struct {
+	numberSet
+
+	length uint8  // in symbols; exactCallers for whole numbers
+	text   string // for explanations
+}
+
+// exactCallers ranks whole numbers above every prefix.
+const exactCallers = maxPrefixSymbols + 1
+
+// probe is a call with what several rules ask of it, worked out once.
+type probe struct {
+	from   [exactCallers + 1]uint64 // the caller's packed prefixes by length, and whole; 0 for none
+	packed bool
+}
+
+func (p *probe) caller(number string, length uint8) uint64 {
+	if !p.packed {
+		p.packed = true
+		p.pack(number)
+	}
+	return p.from[length]
+}
+
+func (p *probe) pack(number string) {
+	plus, v, i := uint64(0), uint64(1), 0
+	if number != "" && number[0] == '+' {
+		plus, i = 1, 1
+		p.from[1] = v<<1 | plus
+	}
+	for ; i < len(number) && i < maxPrefixSymbols; i++ {
+		d := number[i] - '0'
+		if d > 9 || i-int(plus) >= 15 {
+			return
+		}
+		v = v*10 + uint64(d)
+		p.from[i+1] = v<<1 | plus
+	}
+	if i == len(number) && i > int(plus) {
+		p.from[exactCallers] = v<<1 | plus
+	}
+}

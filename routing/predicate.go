@@ -1,0 +1,146 @@
+package routing
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/vm"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// Limits of the predicates of match.expr.
+const (
+	maxExprNodes   = 100
+	maxExprs       = 10_000 // different ones of a rule set
+	exprCells      = 10_000 // values that one run may make
+	maxExprLiteral = 64     // values of one list
+)
+
+// callView is what a predicate sees of a call: its fields, and nothing else.
+type callView struct {
+	Tenant       string            `expr:"tenant"`
+	CallID       string            `expr:"call_id"`
+	From         string            `expr:"from"`
+	To           string            `expr:"to"`
+	Type         string            `expr:"type"`
+	Direction    string            `expr:"direction"`
+	Priority     int               `expr:"priority"`
+	Emergency    bool              `expr:"emergency"`
+	Trunk        string            `expr:"trunk"`
+	Metadata     map[string]string `expr:"metadata"`
+	Capabilities []string          `expr:"capabilities"`
+}
+
+// predicate is a compiled match.expr. It may run in any number of goroutines.
+type predicate struct {
+	source  string
+	program *vm.Program
+	pool    sync.Pool // of *evaluation
+}
+
+type evaluation struct {
+	machine vm.VM
+	call    callView
+}
+
+// newPredicate compiles a predicate. It has no loops, no functions but a few
+// over one text, no clock and no I/O; its size is bounded, and so is its time.
+func newPredicate(source string) (*predicate, error) {
+	if len(source) > MaxExprBytes {
+		return nil, fmt.Errorf("has %d bytes, at most %d are taken", len(source), MaxExprBytes)
+	}
+	bounds := &exprBounds{}
+	program, err := expr.Compile(source,
+		expr.Env(callView{}), expr.AsBool(), expr.WarnOnAny(), expr.MaxNodes(maxExprNodes),
+		expr.DisableAllBuiltins(), expr.EnableBuiltin("len"), expr.EnableBuiltin("lower"), expr.EnableBuiltin("upper"), expr.EnableBuiltin("trim"),
+		expr.Patch(bounds))
+	if err == nil && bounds.fault != "" {
+		err = errors.New(bounds.fault)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a condition over the call: %s", short(source), strings.Join(strings.Fields(err.Error()), " "))
+	}
+	p := &predicate{source: source, program: program}
+	p.pool.New = func() any { return &evaluation{machine: vm.VM{MemoryBudget: exprCells}} }
+	return p, nil
+}
+
+// exprBounds refuses what would make a predicate's time depend on more than its
+// own size.
+type exprBounds struct{ fault string }
+
+// Visit is called for every node of the predicate.
+func (b *exprBounds) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.PredicateNode, *ast.PointerNode, *ast.SequenceNode, *ast.VariableDeclaratorNode:
+		b.fault = "loops, sequences and variables are not taken"
+	case *ast.BinaryNode:
+		switch n.Operator {
+		case "..":
+			b.fault = "ranges with .. are not taken"
+		case "**", "^":
+			b.fault = "powers are not taken"
+		case "matches":
+			if _, constant := n.Right.(*ast.StringNode); !constant {
+				b.fault = "the pattern of matches must be a text that is written out"
+			}
+		}
+	case *ast.ArrayNode:
+		if len(n.Nodes) > maxExprLiteral {
+			b.fault = fmt.Sprintf("a list has more than %d values", maxExprLiteral)
+		}
+	}
+}
+
+// holds runs the predicate. An error is of this call: a field it doesn't have
+// where the predicate needs one, a division by zero.
+func (p *predicate) holds(req *callmodel.CallRequest) (bool, error) {
+	e, ok := p.pool.Get().(*evaluation)
+	if !ok {
+		return false, errors.New("no machine to run it") // unreachable: the pool makes them
+	}
+	e.call = callView{
+		Tenant: string(req.TenantID), CallID: string(req.CallID), From: req.From, To: req.To, Type: string(req.Type),
+		Direction: string(req.Direction), Priority: req.Priority, Emergency: req.Emergency || req.Type == callmodel.TypeEmergency,
+		Trunk: req.Trunk, Metadata: req.Metadata, Capabilities: req.Capabilities,
+	}
+	out, err := e.machine.Run(p.program, &e.call)
+	e.call = callView{} // keeps nothing of the call
+	p.pool.Put(e)
+	if err != nil {
+		return false, err
+	}
+	holds, ok := out.(bool)
+	if !ok {
+		return false, fmt.Errorf("its result %v is not true or false", out)
+	}
+	return holds, nil
+}
+
+// predicates compiles each different source once.
+type predicates struct {
+	known map[string]*predicate
+}
+
+func (p *predicates) get(source string) (*predicate, error) {
+	if one, ok := p.known[source]; ok {
+		return one, nil
+	}
+	if len(p.known) >= maxExprs {
+		return nil, fmt.Errorf("is one too many: a set may have %d different expressions; use the other conditions, which cost less", maxExprs)
+	}
+	one, err := newPredicate(source)
+	if err != nil {
+		return nil, err
+	}
+	if p.known == nil {
+		p.known = map[string]*predicate{}
+	}
+	p.known[source] = one
+	return one, nil
+}
