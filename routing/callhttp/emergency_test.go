@@ -87,7 +87,7 @@ func TestEmergency(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
 		s := on(t, db, callhttp.Options{EmergencyDestinations: emergencyDestinations(), RulesRefresh: 20 * time.Millisecond})
-		run(t, s)
+		run(t, s.Handler)
 		for body, number := range map[string]string{
 			`{"from":"+12025550123","to":"911"}`:                               "911",
 			`{"from":"+12025550123","to":"112"}`:                               "112",
