@@ -2,7 +2,6 @@ package audio_test
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -92,7 +91,7 @@ func TestNoDropoutInSpeech(t *testing.T) {
 // sample, and whatever the blocks are.
 func TestDropoutsAreFound(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's
+	r := rand.New(rand.NewPCG(1, 2))
 	tries, hits := 0, 0
 	for _, frames := range []int{320, 480, 800, 4000, 16000} {
 		for _, leg := range speech() {
@@ -121,7 +120,7 @@ func TestDropoutsAreFound(t *testing.T) {
 	}
 	require.Greater(t, tries, 40)
 	require.Greater(t, hits*100, tries*50, "%d of %d", hits, tries)
-	t.Log(fmt.Sprintf("%d of %d dropouts in speech of -30 dBFS or more were found", hits, tries))
+	t.Logf("%d of %d dropouts in speech of -30 dBFS or more were found", hits, tries)
 }
 
 // What is too short, too long, faded on a side, or at the noise's level is none.
