@@ -64,14 +64,14 @@ func TestNoDropoutInSpeech(t *testing.T) {
 	t.Parallel()
 	for who, clean := range speech() {
 		require.Empty(t, dropouts(clean, 1000))
-		for seed, noise := range []float64{0, 0.0005, 0.002, 0.01, 0.03} { // to -35 dBFS
+		for seed, noise := range []float64{0, 0.002, 0.03} { // to -35 dBFS
 			noisy := slices.Clone(clean)
 			for i, x := range recordingtest.Noise(len(noisy), noise*math.Sqrt(3), uint64(seed+1)) {
 				noisy[i] += x
 			}
 			require.Empty(t, dropouts(noisy, 4096))
 			for dBFS := -70.0; dBFS <= -30; dBFS += 5 {
-				for _, hang := range []int{0, 1, 3, 6, 10} {
+				for _, hang := range []int{0, 3, 10} {
 					require.Empty(t, dropouts(gated(noisy, dBFS, hang), 4096),
 						"leg %d, noise %v, gate at %v dBFS, hangover of %d ms", who, noise, dBFS, 20*hang)
 				}
