@@ -13,17 +13,19 @@ import (
 )
 
 // heldCall is a leg of three files with holds between them, of a clock that
-// runs ppm fast; the call's events tell how long each was.
-func heldCall(t *testing.T, rate int, ppm float64) (memLegs, callmodel.RecordingSpec) {
+// runs ppm fast; the call's events tell how long each was. The call lasts 40 s
+// times tens.
+func heldCall(t *testing.T, tens int, ppm float64) (memLegs, callmodel.RecordingSpec) {
 	t.Helper()
+	const rate = 8000
 	spec := sampleSpec()
 	spec.Legs = spec.Legs[:1]
 	spec.Legs[0].Segments = nil
-	spec.Span = ms(400_000)
+	unit := time.Duration(tens) * time.Second
+	spec.Span = callmodel.Millis(40 * unit)
 	legs := memLegs{}
-	for i, s := range []struct{ at, span time.Duration }{
-		{3 * time.Second, 90 * time.Second}, {100 * time.Second, 200 * time.Second}, {310 * time.Second, 80 * time.Second},
-	} {
+	for i, s := range heldParts() {
+		s.at, s.span = s.at*unit, s.span*unit
 		uri := string(rune('a'+i)) + ".wav"
 		legs[uri] = pcmFile(t, rate, clicks(rate, s.span, ppm))
 		spec.Legs[0].Segments = append(spec.Legs[0].Segments, callmodel.SegmentSpec{
@@ -36,6 +38,10 @@ func heldCall(t *testing.T, rate int, ppm float64) (memLegs, callmodel.Recording
 	}
 	return legs, spec
 }
+
+type heldPart struct{ at, span time.Duration } // in units of the call
+
+func heldParts() []heldPart { return []heldPart{{1, 9}, {11, 20}, {32, 7}} }
 
 // A leg of several segments has one clock: all are corrected by it, also those
 // that don't state how long they were.
@@ -57,7 +63,7 @@ func TestDriftOfManySegments(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			legs, spec := heldCall(t, 8000, c.ppm)
+			legs, spec := heldCall(t, 3, c.ppm)
 			if c.edit != nil {
 				c.edit(&spec)
 			}
@@ -72,9 +78,10 @@ func TestDriftOfManySegments(t *testing.T) {
 			require.Equal(t, "agent", r.Defects[0].Leg)
 			for _, o := range r.Outputs {
 				samples := pcmSamples(out[o.Name])
-				for _, s := range []struct{ at, span int }{{3, 90}, {100, 200}, {310, 80}} {
-					part := samples[s.at*o.Rate : min((s.at+s.span)*o.Rate+o.Rate, len(samples))]
-					require.Less(t, worstClick(t, part, 1, 0, o.Rate, time.Duration(s.span)*time.Second), 1.0, "%s from %d s", o.Name, s.at)
+				for _, s := range heldParts() {
+					from, span := 3*int(s.at)*o.Rate, 3*s.span*time.Second
+					part := samples[from:min(from+int(span.Seconds()+1)*o.Rate, len(samples))]
+					require.Less(t, worstClick(t, part, 1, 0, o.Rate, span), 1.0, "%s from %d s", o.Name, 3*s.at)
 				}
 			}
 		})
@@ -94,7 +101,7 @@ func TestGapOfASegmentIsLocated(t *testing.T) {
 	for lost, ppm := range map[time.Duration]float64{
 		2 * time.Second: 0, 300 * time.Millisecond: 0, 10 * time.Second: 600,
 	} {
-		legs, spec := heldCall(t, 8000, ppm)
+		legs, spec := heldCall(t, 10, ppm)
 		rate := 8000 * (1 + ppm/1e6)
 		cut := int(math.Round(lost.Seconds() * rate))
 		whole := clicks(8000, 200*time.Second, ppm)
@@ -108,7 +115,7 @@ func TestGapOfASegmentIsLocated(t *testing.T) {
 		}
 		require.Len(t, gaps, 1, "%v: %+v", lost, r.Defects)
 		require.Contains(t, gaps[0].Detail, `segment "b.wav"`)
-		require.Contains(t, gaps[0].Detail, "from 1m40s to 5m0s of the call")
+		require.Contains(t, gaps[0].Detail, "from 1m50s to 5m10s of the call")
 		require.InDelta(t, ppm, r.Legs[0].DriftPPM, 1)
 		require.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
 		require.Contains(t, kinds(r.Legs[0].Gaps), callmodel.GapMissing)
@@ -127,14 +134,14 @@ func kinds(gaps []callmodel.LegGap) []callmodel.GapKind {
 // long segment, and the clock is what the segments say together.
 func TestDriftWithUnsteadyEvents(t *testing.T) {
 	t.Parallel()
-	legs, spec := heldCall(t, 8000, 300)
+	legs, spec := heldCall(t, 10, 300)
 	for i, off := range []float64{40, -35, 20} {
 		spec.Legs[0].Segments[i].Span += ms(off)
 	}
 	r, _ := process(t, legs, spec, nil)
 	require.Len(t, r.Defects, 1)
 	require.Equal(t, callmodel.DefectDriftCorrected, r.Defects[0].Code)
-	require.InDelta(t, 300-25/0.37, r.Legs[0].DriftPPM, 1) // 25 ms of 370 s
+	require.InDelta(t, 300-25/0.36, r.Legs[0].DriftPPM, 1) // 25 ms of 360 s
 }
 
 // What is redacted, or paused, has no influence in a leg of many segments that
@@ -142,15 +149,15 @@ func TestDriftWithUnsteadyEvents(t *testing.T) {
 func TestRedactionOfManyDriftingSegments(t *testing.T) {
 	t.Parallel()
 	for _, ppm := range []float64{1800, -1800} {
-		legs, spec := heldCall(t, 8000, ppm)
-		spec.Redactions = []callmodel.Redaction{{From: ms(250_000), To: ms(320_000)}}
-		spec.Pauses = []callmodel.Pause{{From: ms(60_000), To: ms(61_000)}}
+		legs, spec := heldCall(t, 2, ppm)
+		spec.Redactions = []callmodel.Redaction{{From: ms(50_000), To: ms(66_000)}}
+		spec.Pauses = []callmodel.Pause{{From: ms(12_000), To: ms(13_000)}}
 		_, want := process(t, legs, spec, nil)
 		speed := 1 + ppm/1e6
 		for _, edit := range []struct {
 			uri      string
 			from, to float64 // seconds of the segment
-		}{{"a.wav", 57, 58}, {"b.wav", 150, 200}, {"c.wav", 0, 10}} {
+		}{{"a.wav", 10, 11}, {"b.wav", 28, 40}, {"c.wav", 0, 2}} {
 			b := bytes.Clone(legs[edit.uri])
 			for i := int(math.Ceil(edit.from * 8000 * speed)); i < int(edit.to*8000*speed) && 44+2*i < len(b); i++ {
 				b[44+2*i], b[45+2*i] = 0xFF, 0x4F

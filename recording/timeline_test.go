@@ -62,24 +62,24 @@ type layout struct {
 }
 
 // drawCall makes a call of several legs with segments at random places.
-func drawCall(tt *testing.T, t *rapid.T, rates []int) layout {
-	tt.Helper()
+func drawCall(t *testing.T, draw *rapid.T, rates []int) layout {
+	t.Helper()
 	l := layout{spec: sampleSpec(), files: memLegs{}, pcm: map[string][]int{}}
 	l.spec.Legs = nil
-	if rapid.Bool().Draw(t, "span given") {
-		l.spec.Span = callmodel.Millis(rapid.IntRange(1000, 3000).Draw(t, "span")) * ms(1)
+	if rapid.Bool().Draw(draw, "span given") {
+		l.spec.Span = callmodel.Millis(rapid.IntRange(1000, 3000).Draw(draw, "span")) * ms(1)
 	}
-	for i := range rapid.IntRange(1, 4).Draw(t, "legs") {
+	for i := range rapid.IntRange(1, 4).Draw(draw, "legs") {
 		leg := callmodel.LegSpec{Name: fmt.Sprintf("leg%d", i)}
-		for j := range rapid.IntRange(1, 3).Draw(t, "segments") {
-			rate := rapid.SampledFrom(rates).Draw(t, "rate")
-			tenMS := rapid.IntRange(1, 120).Draw(t, "length")
+		for j := range rapid.IntRange(1, 3).Draw(draw, "segments") {
+			rate := rapid.SampledFrom(rates).Draw(draw, "rate")
+			tenMS := rapid.IntRange(1, 120).Draw(draw, "length")
 			n := tenMS * rate / 100
 			uri := fmt.Sprintf("%d-%d", i, j)
-			l.files[uri] = pcmFile(tt, rate, recordingtest.Noise(n, 0.06, uint64(100*i+j+1)))
+			l.files[uri] = pcmFile(t, rate, recordingtest.Noise(n, 0.06, uint64(100*i+j+1)))
 			l.pcm[uri] = pcmSamples(l.files[uri])
-			seg := callmodel.SegmentSpec{URI: uri, Offset: callmodel.Millis(rapid.IntRange(-500_000, 3_500_000).Draw(t, "offset in µs")) * 1000}
-			if len(rates) == 1 && rapid.Bool().Draw(t, "the events tell its length") {
+			seg := callmodel.SegmentSpec{URI: uri, Offset: callmodel.Millis(rapid.IntRange(-500_000, 3_500_000).Draw(draw, "offset in µs")) * 1000}
+			if len(rates) == 1 && rapid.Bool().Draw(draw, "the events tell its length") {
 				seg.Span = callmodel.Millis(tenMS) * ms(10)
 			}
 			leg.Segments = append(leg.Segments, seg)
@@ -91,17 +91,17 @@ func drawCall(tt *testing.T, t *rapid.T, rates []int) layout {
 		grid = ms(5) // so that no piece is kept that could be too short at one rate and not at another
 	}
 	at := func(name string) callmodel.Millis {
-		return callmodel.Millis(rapid.IntRange(0, int(ms(4000)/grid)).Draw(t, name)) * grid
+		return callmodel.Millis(rapid.IntRange(0, int(ms(4000)/grid)).Draw(draw, name)) * grid
 	}
-	for range rapid.IntRange(0, 3).Draw(t, "pauses") {
+	for range rapid.IntRange(0, 3).Draw(draw, "pauses") {
 		from := at("pause")
 		l.spec.Pauses = append(l.spec.Pauses, callmodel.Pause{From: from, To: from + at("long") + grid})
 	}
-	l.spec.PauseMode = rapid.SampledFrom([]string{"", callmodel.PauseSilence, callmodel.PauseCut}).Draw(t, "mode")
-	for range rapid.IntRange(0, 2).Draw(t, "redactions") {
+	l.spec.PauseMode = rapid.SampledFrom([]string{"", callmodel.PauseSilence, callmodel.PauseCut}).Draw(draw, "mode")
+	for range rapid.IntRange(0, 2).Draw(draw, "redactions") {
 		from := at("redaction")
-		r := callmodel.Redaction{From: from, To: from + at("long") + grid, With: rapid.SampledFrom([]string{"", callmodel.RedactWithTone}).Draw(t, "with")}
-		if rapid.Bool().Draw(t, "one leg") {
+		r := callmodel.Redaction{From: from, To: from + at("long") + grid, With: rapid.SampledFrom([]string{"", callmodel.RedactWithTone}).Draw(draw, "with")}
+		if rapid.Bool().Draw(draw, "one leg") {
 			r.Legs = []string{"leg0"}
 		}
 		l.spec.Redactions = append(l.spec.Redactions, r)

@@ -19,6 +19,7 @@ const (
 	floorWindows       = 250 // 5 s
 	floorFewest        = 25
 	floorStride        = 8 // of the samples of a window, two are measured of as many
+	runStride          = 8
 	// MaxDropouts is how many dropouts a detector lists.
 	MaxDropouts = 1000
 )
@@ -125,41 +126,39 @@ func (d *DropoutDetector) search(end int) {
 
 // follow looks for the end of the run.
 func (d *DropoutDetector) follow(end int) {
-	for i := d.look + equal(d.buf[d.look:end], d.value); i < end; i++ {
+	i := d.runEnd(end)
+	if i == end {
+		return
+	}
+	from, to := d.run, d.at+int64(i)
+	d.run = -1
+	if n := to - from; n < int64(d.shortest) || n > d.longest || !d.sharp {
+		return
+	}
+	level, sharp := d.edgeLevel(d.buf[i:i+d.near], false)
+	if need := d.need(); !sharp || level < need || d.level < need {
+		return
+	}
+	if len(d.found) == MaxDropouts {
+		d.more++
+		return
+	}
+	d.found = append(d.found, Dropout{from, to})
+}
+
+// runEnd is where the run ends before end; end if it goes on. It looks at every
+// eighth frame: where those are all equal nothing is to be heard between them.
+func (d *DropoutDetector) runEnd(end int) int {
+	for i := d.look; i < end; i += runStride {
 		if d.buf[i] == d.value {
 			continue
 		}
-		from, to := d.run, d.at+int64(i)
-		d.run = -1
-		if n := to - from; n < int64(d.shortest) || n > d.longest || !d.sharp {
-			return
+		for i > d.look && d.buf[i-1] != d.value {
+			i--
 		}
-		level, sharp := d.edgeLevel(d.buf[i:i+d.near], false)
-		if need := d.need(); !sharp || level < need || d.level < need {
-			return
-		}
-		if len(d.found) == MaxDropouts {
-			d.more++
-			return
-		}
-		d.found = append(d.found, Dropout{from, to})
-		return
+		return i
 	}
-}
-
-// equal is how many frames x begins with that are v, or a few fewer.
-func equal(x []float32, v float32) int {
-	bits, n := math.Float32bits(v), len(x)
-	for ; len(x) >= 8; x = x[8:] {
-		p := (*[8]float32)(x)
-		differ := math.Float32bits(p[0]) ^ bits | math.Float32bits(p[1]) ^ bits | math.Float32bits(p[2]) ^ bits |
-			math.Float32bits(p[3]) ^ bits | math.Float32bits(p[4]) ^ bits | math.Float32bits(p[5]) ^ bits |
-			math.Float32bits(p[6]) ^ bits | math.Float32bits(p[7]) ^ bits
-		if differ != 0 {
-			break
-		}
-	}
-	return n - len(x)
+	return end
 }
 
 // edgeLevel is the RMS of the frames of near at a run's edge, and whether they

@@ -2,7 +2,6 @@ package audio_test
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -65,14 +64,14 @@ func TestNoDropoutInSpeech(t *testing.T) {
 	t.Parallel()
 	for who, clean := range speech() {
 		require.Empty(t, dropouts(clean, 1000))
-		for seed, noise := range []float64{0, 0.0005, 0.002, 0.01, 0.03} { // to -35 dBFS
+		for seed, noise := range []float64{0, 0.002, 0.03} { // to -35 dBFS
 			noisy := slices.Clone(clean)
 			for i, x := range recordingtest.Noise(len(noisy), noise*math.Sqrt(3), uint64(seed+1)) {
 				noisy[i] += x
 			}
 			require.Empty(t, dropouts(noisy, 4096))
 			for dBFS := -70.0; dBFS <= -30; dBFS += 5 {
-				for _, hang := range []int{0, 1, 3, 6, 10} {
+				for _, hang := range []int{0, 3, 10} {
 					require.Empty(t, dropouts(gated(noisy, dBFS, hang), 4096),
 						"leg %d, noise %v, gate at %v dBFS, hangover of %d ms", who, noise, dBFS, 20*hang)
 				}
@@ -92,7 +91,7 @@ func TestNoDropoutInSpeech(t *testing.T) {
 // sample, and whatever the blocks are.
 func TestDropoutsAreFound(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's
+	r := rand.New(rand.NewPCG(1, 2))
 	tries, hits := 0, 0
 	for _, frames := range []int{320, 480, 800, 4000, 16000} {
 		for _, leg := range speech() {
@@ -121,7 +120,7 @@ func TestDropoutsAreFound(t *testing.T) {
 	}
 	require.Greater(t, tries, 40)
 	require.Greater(t, hits*100, tries*50, "%d of %d", hits, tries)
-	t.Log(fmt.Sprintf("%d of %d dropouts in speech of -30 dBFS or more were found", hits, tries))
+	t.Logf("%d of %d dropouts in speech of -30 dBFS or more were found", hits, tries)
 }
 
 // What is too short, too long, faded on a side, or at the noise's level is none.
