@@ -2,6 +2,7 @@ package mp3
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,24 +18,53 @@ import (
 )
 
 // Sniff reports whether a stream that begins with head is MPEG audio layer III:
-// an ID3v2 tag, or a frame that is followed by another as far as head shows.
+// a tag, or a frame that is followed by another as far as head shows.
 func Sniff(head []byte) bool {
-	if len(head) >= 10 && string(head[:3]) == "ID3" && head[3] < 0xFF {
+	if len(head) >= 10 && string(head[:3]) == "ID3" && head[3] < 0xFF || bytes.HasPrefix(head, []byte("APETAGEX")) {
 		return true
 	}
+	found, followed := frameAt(head)
+	return found && followed != no
+}
+
+// Search reports whether two frames of layer III, one behind the other, stand
+// anywhere in head: with something in front that is no tag.
+func Search(head []byte) bool {
+	for len(head) >= 4 {
+		if _, followed := frameAt(head); followed == yes {
+			return true
+		}
+		head = head[1:]
+	}
+	return false
+}
+
+// What is known of what follows a frame.
+const (
+	unknown = iota
+	yes
+	no
+)
+
+// frameAt is whether head begins with a frame header, and whether another frame
+// follows.
+func frameAt(head []byte) (found bool, followed int) {
 	if len(head) < 4 {
-		return false
+		return false, no
 	}
 	h, err := parseHeader([4]byte(head))
 	if err != nil {
-		return false
+		return false, no
 	}
 	next := h.frameBytes()
 	if next+4 > len(head) {
-		return true
+		return true, unknown
 	}
 	n, err := parseHeader([4]byte(head[next:]))
-	return err == nil && n.version == h.version && n.rateIndex == h.rateIndex
+	if err == nil && n.version == h.version && n.rateIndex == h.rateIndex {
+		return true, yes
+	}
+	return true, no
 }
 
 // Decode is the [codec.Decoder] of MPEG audio layer III, over go-mp3: MPEG-1 and
