@@ -44,7 +44,7 @@ func BuiltinCodecs() *codec.Registry {
 		Inputs: []codec.InputFormat{
 			{Name: "WAV", Sniff: wav.Sniff, Decode: wav.Decode},
 			{Name: "FLAC", Sniff: flac.Sniff, Decode: flac.Decode}, // before MP3, which claims every ID3 tag
-			{Name: "MP3", Sniff: mp3.Sniff, Decode: mp3.Decode},
+			{Name: "MP3", Sniff: mp3.Sniff, Search: mp3.Search, Decode: mp3.Decode},
 		},
 		Raw: wav.DecodeRaw,
 	}

@@ -75,14 +75,18 @@ func (e *DecodeError) Error() string {
 func (e *DecodeError) Unwrap() error { return e.Err }
 
 // Head is how many bytes of a stream a Sniff function gets to see, at most.
-const Head = 512
+const Head = 4096
 
 // InputFormat is one format that a [Registry] can decode.
 type InputFormat struct {
 	Name string // "wav"
 	// Sniff reports whether a stream that begins with head is of the format.
 	// head is shorter than Head bytes only if the stream is.
-	Sniff  func(head []byte) bool
+	Sniff func(head []byte) bool
+	// Search reports whether a stream of the format begins somewhere in head. It
+	// is asked only if no format is recognised and the job gives no raw format,
+	// which could look the same. Nil: it never does.
+	Search func(head []byte) bool
 	Decode Decoder
 }
 
@@ -111,8 +115,11 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []callmodel.Def
 	}
 	again := newReplay(head, r)
 	i, name := g.sniff(head), foreignName(head)
-	if name == "" && hint.Raw == nil {
+	if i < 0 && name == "" && hint.Raw == nil {
 		name = mpegName(head)
+	}
+	if i < 0 && name == "" && hint.Raw == nil {
+		i = slices.IndexFunc(g.Inputs, func(f InputFormat) bool { return f.Search != nil && f.Search(head) })
 	}
 	switch {
 	case i >= 0:

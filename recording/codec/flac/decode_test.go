@@ -81,7 +81,7 @@ func TestDecodeContract(t *testing.T) {
 		encode(t, samples, 2, 8000, codec.Options{Frames: 12000}),
 		encode(t, samples, 2, 8000, codec.Options{Frames: 12000})[:12000],
 	} {
-		recordingtest.TestSource(t, func() audio.Source {
+		recordingtest.SourceContract(t, func() audio.Source {
 			s, _, err := flac.Decode(bytes.NewReader(file), codec.Hint{Size: int64(len(file))})
 			require.NoError(t, err)
 			return s

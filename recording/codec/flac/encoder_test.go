@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -125,23 +124,6 @@ func TestRatio(t *testing.T) {
 	}
 }
 
-// The stream doesn't depend on how the samples were cut into blocks.
-func TestBlockSizesDoNotMatter(t *testing.T) {
-	t.Parallel()
-	samples := call(t)[:2*50000]
-	want := encode(t, samples, 2, 8000, codec.Options{Frames: 50000})
-	for _, size := range []int{1, 160, 4096, 4097, 50000} {
-		var b bytes.Buffer
-		e, err := flac.New(&b, &goaudio.Format{NumChannels: 2, SampleRate: 8000}, codec.Options{Frames: 50000})
-		require.NoError(t, err)
-		for s := samples; len(s) > 0; s = s[min(2*size, len(s)):] {
-			require.NoError(t, e.WriteFrames(s[:min(2*size, len(s))]))
-		}
-		require.NoError(t, e.Finish())
-		require.True(t, bytes.Equal(want, b.Bytes()), "blocks of %d frames", size)
-	}
-}
-
 // The same bytes on every machine: whoever changes them changes Version too.
 func TestGolden(t *testing.T) {
 	t.Parallel()
@@ -165,25 +147,6 @@ func TestSilenceIsSmall(t *testing.T) {
 	t.Parallel()
 	file := encode(t, make([]float32, 8000*3600), 1, 8000, codec.Options{Frames: 8000 * 3600})
 	require.Less(t, len(file), 13*8000*3600/block+100)
-}
-
-func TestFrameCountIsEnforced(t *testing.T) {
-	t.Parallel()
-	mono := recordingtest.Mono(8000)
-	e, err := flac.New(io.Discard, mono, codec.Options{Frames: 10})
-	require.NoError(t, err)
-	require.NoError(t, e.WriteFrames(make([]float32, 9)))
-	require.ErrorIs(t, e.Finish(), codec.ErrFrameCount)
-	require.ErrorIs(t, e.Finish(), codec.ErrFrameCount, "sticky")
-	e, err = flac.New(io.Discard, mono, codec.Options{Frames: 10})
-	require.NoError(t, err)
-	require.ErrorIs(t, e.WriteFrames(make([]float32, 11)), codec.ErrFrameCount)
-	require.ErrorIs(t, e.WriteFrames(make([]float32, 1)), codec.ErrFrameCount, "sticky")
-	require.ErrorIs(t, e.Finish(), codec.ErrFrameCount, "sticky")
-	e, err = flac.New(io.Discard, &goaudio.Format{NumChannels: 2, SampleRate: 8000}, codec.Options{Frames: 10})
-	require.NoError(t, err)
-	require.ErrorContains(t, e.WriteFrames(make([]float32, 3)), "whole frames")
-	require.ErrorContains(t, e.WriteFrames(nil), "whole frames", "sticky")
 }
 
 func TestUnknownLength(t *testing.T) {
@@ -239,36 +202,6 @@ func TestTags(t *testing.T) {
 	checkWithFLAC(t, []stream{{name: "tags", file: file, depth: 16, want: make([]int32, 100)}})
 }
 
-type failAfter struct{ n int }
-
-var errDisk = errors.New("disk full")
-
-func (f *failAfter) Write(p []byte) (int, error) {
-	if f.n -= len(p); f.n < 0 {
-		return 0, errDisk
-	}
-	return len(p), nil
-}
-
-func TestWriterErrorIsSticky(t *testing.T) {
-	t.Parallel()
-	mono, noise := recordingtest.Mono(8000), recordingtest.Noise(4096, 0.9, 1)
-	e, err := flac.New(&failAfter{n: 50000}, mono, codec.Options{Frames: 1 << 20})
-	require.NoError(t, err)
-	for err == nil {
-		err = e.WriteFrames(noise)
-	}
-	require.ErrorIs(t, err, errDisk)
-	require.ErrorIs(t, e.WriteFrames(noise), errDisk)
-	require.ErrorIs(t, e.Finish(), errDisk)
-	e, err = flac.New(&failAfter{n: 60}, mono, codec.Options{Frames: 4096})
-	require.NoError(t, err)
-	require.NoError(t, e.WriteFrames(noise))
-	require.ErrorIs(t, e.Finish(), errDisk)
-	_, err = flac.New(&failAfter{}, mono, codec.Options{})
-	require.ErrorIs(t, err, errDisk)
-}
-
 func TestClipsAndNonFinite(t *testing.T) {
 	t.Parallel()
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
@@ -287,22 +220,5 @@ func TestClipsAndNonFinite(t *testing.T) {
 		require.Equal(t, int64(2), c.Clipped())
 		_, got := decodeMewkiz(t, b.Bytes())
 		require.Equal(t, want, got)
-	}
-}
-
-// Encoding allocates nothing, whatever the predictor.
-func TestNoAllocations(t *testing.T) {
-	speech := leg(t, samplecall.Customer())[100000:]
-	for channels := 1; channels <= 8; channels++ {
-		for _, depth := range []int{16, 24} {
-			f := &goaudio.Format{NumChannels: channels, SampleRate: 8000}
-			e, err := flac.New(io.Discard, f, codec.Options{Frames: codec.FramesUnknown, BitDepth: depth})
-			require.NoError(t, err)
-			at := 0
-			require.Zero(t, testing.AllocsPerRun(50, func() {
-				at = (at + 1) % 20
-				_ = e.WriteFrames(speech[4096*at:][:4096*channels])
-			}), "%d channels, %d bits", channels, depth)
-		}
 	}
 }

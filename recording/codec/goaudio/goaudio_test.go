@@ -29,7 +29,7 @@ func intBuffer(bits int) *ga.IntBuffer {
 func TestBuffers(t *testing.T) {
 	t.Parallel()
 	for _, bits := range []int{8, 16, 24} {
-		recordingtest.TestSource(t, func() audio.Source {
+		recordingtest.SourceContract(t, func() audio.Source {
 			s, err := goaudio.FromInt(intBuffer(bits))
 			require.NoError(t, err)
 			return s
@@ -44,7 +44,7 @@ func TestBuffers(t *testing.T) {
 		require.Equal(t, 2, out.Format.NumChannels)
 	}
 	floats := &ga.FloatBuffer{Format: ga.FormatStereo48000, Data: []float64{0, 0.5, -0.5, 1}}
-	recordingtest.TestSource(t, func() audio.Source {
+	recordingtest.SourceContract(t, func() audio.Source {
 		s, err := goaudio.FromFloat(floats)
 		require.NoError(t, err)
 		return s
@@ -82,7 +82,7 @@ func TestWAVDecoder(t *testing.T) {
 		require.NoError(t, err)
 		return s
 	}
-	recordingtest.TestSource(t, open)
+	recordingtest.SourceContract(t, open)
 	full, err := gowav.NewDecoder(bytes.NewReader(samplecall.Agent())).FullPCMBuffer()
 	require.NoError(t, err)
 	want, err := goaudio.FromInt(full)

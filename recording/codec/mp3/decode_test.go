@@ -76,7 +76,7 @@ func TestDecodeAgainstFFmpeg(t *testing.T) {
 			require.InDelta(t, len(want), len(got), float64(1152*c.channels))
 			common := min(len(want), len(got))
 			require.Greater(t, recordingtest.SNR(want[:common], got[:common]), 60.0)
-			recordingtest.TestSource(t, func() audio.Source {
+			recordingtest.SourceContract(t, func() audio.Source {
 				s, _, err := mp3.Decode(iotest.HalfReader(bytes.NewReader(file[:min(len(file), 5000)])), codec.Hint{Size: -1})
 				require.NoError(t, err)
 				return s
@@ -133,6 +133,7 @@ func TestRefused(t *testing.T) {
 	_, _, err = mp3.Decode(iotest.ErrReader(broken), codec.Hint{Size: -1})
 	require.ErrorIs(t, err, broken)
 	require.False(t, mp3.Sniff([]byte("RIFF....WAVE")))
+	require.False(t, mp3.Search([]byte("RIFF....WAVE")))
 	require.False(t, mp3.Sniff([]byte{0xFF, 0xF1, 0x50, 0x80}), "AAC in ADTS")
 }
 

@@ -5,7 +5,6 @@ package opus_test
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -18,7 +17,6 @@ import (
 
 	goaudio "github.com/go-audio/audio"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/ogg"
@@ -222,29 +220,6 @@ func TestIndependentLegs(t *testing.T) {
 	require.Less(t, coupled, -50.0)
 }
 
-// The stream doesn't depend on how the samples were cut into blocks.
-func TestBlockSizesDoNotMatter(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		channels := rapid.IntRange(1, 4).Draw(t, "channels")
-		rate := rapid.SampledFrom(opus.SampleRates()).Draw(t, "rate")
-		frames := rapid.IntRange(0, 5000).Draw(t, "frames")
-		samples := recordingtest.Noise(frames*channels, 0.5, uint64(frames))
-		o := codec.Options{Frames: int64(frames)}
-		want := encode(t, samples, channels, rate, o, nil)
-		var b bytes.Buffer
-		e, err := opus.New(&b, &goaudio.Format{NumChannels: channels, SampleRate: rate}, o)
-		require.NoError(t, err)
-		for len(samples) > 0 {
-			n := min(len(samples), channels*rapid.IntRange(0, 2000).Draw(t, "block"))
-			require.NoError(t, e.WriteFrames(samples[:n]))
-			samples = samples[n:]
-		}
-		require.NoError(t, e.Finish())
-		require.True(t, bytes.Equal(want, b.Bytes()))
-	})
-}
-
 func TestTags(t *testing.T) {
 	t.Parallel()
 	ffprobe := recordingtest.Tool(t, "ffprobe", "ffmpeg")
@@ -294,67 +269,35 @@ func TestUnsupportedNamesTheNearest(t *testing.T) {
 	}
 }
 
-func TestFrameCountIsEnforced(t *testing.T) {
+func TestContract(t *testing.T) {
 	t.Parallel()
-	e, err := opus.New(io.Discard, recordingtest.Mono(8000), codec.Options{Frames: 10})
-	require.NoError(t, err)
-	require.NoError(t, e.WriteFrames(make([]float32, 9)))
-	require.ErrorIs(t, e.Finish(), codec.ErrFrameCount)
-	require.ErrorIs(t, e.Finish(), codec.ErrFrameCount, "sticky")
-	e, err = opus.New(io.Discard, recordingtest.Mono(8000), codec.Options{Frames: 10})
-	require.NoError(t, err)
-	require.ErrorIs(t, e.WriteFrames(make([]float32, 11)), codec.ErrFrameCount)
-	require.ErrorIs(t, e.WriteFrames(nil), codec.ErrFrameCount, "sticky")
-}
-
-var errDisk = errors.New("disk full")
-
-type failAfter struct{ n int }
-
-func (f *failAfter) Write(p []byte) (int, error) {
-	if f.n -= len(p); f.n < 0 {
-		return 0, errDisk
-	}
-	return len(p), nil
-}
-
-func TestWriterErrorIsSticky(t *testing.T) {
-	t.Parallel()
-	for _, n := range []int{0, 50, 150, 5000} {
-		e, err := opus.New(&failAfter{n}, recordingtest.Mono(8000), codec.Options{Frames: 80000})
-		if err == nil {
-			err = e.WriteFrames(recordingtest.Noise(80000, 0.5, 1))
-			require.ErrorIs(t, e.Finish(), errDisk)
-		}
-		require.ErrorIs(t, err, errDisk)
+	for _, c := range []struct {
+		channels, rate int
+		m              opus.EncoderOptions
+	}{{1, 8000, opus.EncoderOptions{}}, {2, 16000, opus.EncoderOptions{CBR: true}}, {2, 48000, opus.EncoderOptions{Independent: true}}, {5, 24000, opus.EncoderOptions{Complexity: 3}}} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			t.Parallel()
+			recordingtest.EncoderContract(t, encoding(c.channels, c.rate, c.m))
+		})
 	}
 }
 
-// What is no number is silence, what is too loud is clipped and counted.
-func TestClipsAndNonFinite(t *testing.T) {
-	t.Parallel()
-	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	wild, tame := make([]float32, 800), make([]float32, 800)
-	copy(wild, []float32{1.5, 0.5, -1.5, nan, 0.1, inf, -inf, -1})
-	copy(tame, []float32{1, 0.5, -1, 0, 0.1, 0, 0, -1})
-	var b bytes.Buffer
-	e, err := opus.New(&b, recordingtest.Mono(8000), codec.Options{Frames: 800})
-	require.NoError(t, err)
-	require.NoError(t, e.WriteFrames(wild))
-	require.NoError(t, e.Finish())
-	c, ok := e.(codec.ClipReporter)
-	require.True(t, ok)
-	require.Equal(t, int64(2), c.Clipped())
-	require.Equal(t, encode(t, tame, 1, 8000, codec.Options{Frames: 800}, nil), b.Bytes())
-	require.True(t, math.IsNaN(float64(wild[3])), "the caller's samples are untouched")
+func encoding(channels, rate int, m opus.EncoderOptions) recordingtest.Encoding {
+	return recordingtest.Encoding{
+		New: func(w io.Writer, f *goaudio.Format, o codec.Options) (codec.Encoder, error) {
+			e, err := opus.NewEncoder(w, f, o, &m)
+			if err != nil {
+				return nil, err
+			}
+			return e, nil
+		},
+		Format: goaudio.Format{NumChannels: channels, SampleRate: rate},
+	}
 }
 
 func TestNoAllocations(t *testing.T) {
 	for _, channels := range []int{1, 2, 5} {
-		e, err := opus.New(io.Discard, &goaudio.Format{NumChannels: channels, SampleRate: 8000}, codec.Options{Frames: codec.FramesUnknown})
-		require.NoError(t, err)
-		block := speech(t, 1024, channels)
-		require.Zero(t, testing.AllocsPerRun(50, func() { _ = e.WriteFrames(block) }), "%d channels", channels)
+		recordingtest.EncoderAllocations(t, encoding(channels, 8000, opus.EncoderOptions{}))
 	}
 }
 

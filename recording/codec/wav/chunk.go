@@ -264,7 +264,7 @@ func (w *walk) largeSize(start, size int64) int64 {
 		return size
 	case size == 0xFFFFFFFF:
 		return large
-	case size == 0 || size >= large || w.in.size >= 0 && start+large > w.in.size:
+	case size == 0 || size >= large || w.in.size >= 0 && start+large > max(w.in.size, w.riff+8):
 		return size
 	}
 	b, known := w.look(start+size+size&1, 8)

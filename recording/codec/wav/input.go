@@ -30,7 +30,7 @@ func newInput(r io.Reader, size int64) *input {
 }
 
 // peek returns the next n bytes without taking them, fewer only at the end of
-// the stream or if it fails. n must be at most 2*tailSize.
+// the stream or if it fails. n must be at most lookLimit.
 func (in *input) peek(n int) []byte {
 	if in.hi-in.lo < n && in.err == nil {
 		in.fill(n)

@@ -75,7 +75,7 @@ func TestCorpus(t *testing.T) {
 				}
 			}
 			if c.Want != nil && !c.Random {
-				recordingtest.TestSource(t, func() audio.Source {
+				recordingtest.SourceContract(t, func() audio.Source {
 					s, _, err := wav.Decode(plain{bytes.NewReader(c.File)}, codec.Hint{Size: -1})
 					require.NoError(t, err)
 					return s

@@ -67,6 +67,10 @@ type encoder struct {
 
 func (e *encoder) start(w io.Writer, name string, f *goaudio.Format, o codec.Options) (codec.Encoder, error) {
 	switch {
+	case f == nil:
+		return nil, &codec.UnsupportedError{
+			Codec: name, What: "format of nil", Nearest: fmt.Sprintf("1 to %d channels", MaxChannels),
+		}
 	case f.NumChannels < 1 || f.NumChannels > MaxChannels:
 		return nil, &codec.UnsupportedError{
 			Codec: name, What: fmt.Sprintf("%d channels", f.NumChannels), Nearest: fmt.Sprintf("1 to %d", MaxChannels),

@@ -3,10 +3,8 @@ package wav_test
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
-	"math"
 	"testing"
 
 	goaudio "github.com/go-audio/audio"
@@ -86,23 +84,6 @@ func encode(t testing.TB, newEncoder codec.NewEncoder, o codec.Options, channels
 	return file.Bytes()
 }
 
-func TestFrameCountIsEnforced(t *testing.T) {
-	t.Parallel()
-	for name, e := range encoders() {
-		o := e.options
-		o.Frames = 10
-		enc, err := e.make(io.Discard, recordingtest.Mono(8000), o)
-		require.NoError(t, err, name)
-		require.NoError(t, enc.WriteFrames(make([]float32, 9)), name)
-		require.ErrorIs(t, enc.Finish(), codec.ErrFrameCount, name)
-		enc, err = e.make(io.Discard, recordingtest.Mono(8000), o)
-		require.NoError(t, err, name)
-		require.ErrorIs(t, enc.WriteFrames(make([]float32, 11)), codec.ErrFrameCount, name)
-		require.ErrorIs(t, enc.WriteFrames(make([]float32, 1)), codec.ErrFrameCount, "%s: sticky", name)
-		require.ErrorIs(t, enc.Finish(), codec.ErrFrameCount, "%s: sticky", name)
-	}
-}
-
 func TestUnsupportedNamesTheNearest(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
@@ -144,60 +125,6 @@ func TestRF64Header(t *testing.T) {
 }
 
 func zeros(n int) io.Reader { return bytes.NewReader(make([]byte, n)) }
-
-type failAfter struct{ n int }
-
-var errDisk = errors.New("disk full")
-
-func (f *failAfter) Write(p []byte) (int, error) {
-	if f.n -= len(p); f.n < 0 {
-		return 0, errDisk
-	}
-	return len(p), nil
-}
-
-func TestWriterErrorIsSticky(t *testing.T) {
-	t.Parallel()
-	enc, err := wav.NewPCM(&failAfter{n: 50000}, recordingtest.Mono(8000), codec.Options{Frames: 100000})
-	require.NoError(t, err)
-	for err == nil {
-		err = enc.WriteFrames(make([]float32, 1000))
-	}
-	require.ErrorIs(t, err, errDisk)
-	require.ErrorIs(t, enc.Finish(), errDisk)
-	_, err = wav.NewPCM(&failAfter{}, recordingtest.Mono(8000), codec.Options{})
-	require.ErrorIs(t, err, errDisk)
-}
-
-func TestClipsAreCounted(t *testing.T) {
-	t.Parallel()
-	for name, e := range encoders() {
-		o := e.options
-		o.Frames = codec.FramesUnknown
-		enc, err := e.make(io.Discard, recordingtest.Mono(8000), o)
-		require.NoError(t, err)
-		require.NoError(t, enc.WriteFrames([]float32{1.5, 0.5, -1.5, float32(math.NaN()), 0.1}))
-		c, ok := enc.(codec.ClipReporter)
-		require.True(t, ok)
-		require.Equal(t, int64(2), c.Clipped(), name)
-	}
-}
-
-// Neither reading nor writing allocates for a block.
-func TestNoAllocations(t *testing.T) {
-	for name, e := range encoders() {
-		o := e.options
-		o.Frames = codec.FramesUnknown
-		enc, err := e.make(io.Discard, recordingtest.Mono(8000), o)
-		require.NoError(t, err)
-		block := recordingtest.Noise(4096, 0.9, 1)
-		require.Zero(t, testing.AllocsPerRun(50, func() { _ = enc.WriteFrames(block) }), name)
-		file := encode(t, e.make, codec.Options{Frames: 1 << 20, BitDepth: o.BitDepth}, 1, make([]float32, 1<<20))
-		s, _, err := wav.Decode(bytes.NewReader(file), codec.Hint{Size: int64(len(file))})
-		require.NoError(t, err)
-		require.Zero(t, testing.AllocsPerRun(50, func() { _, _ = s.ReadFrames(block) }), name)
-	}
-}
 
 func Example() {
 	var file bytes.Buffer

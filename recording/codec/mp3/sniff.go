@@ -1,0 +1,53 @@
+package mp3
+
+import "bytes"
+
+// Sniff reports whether a stream that begins with head is MPEG audio layer III:
+// a tag, or a frame that is followed by another as far as head shows.
+func Sniff(head []byte) bool {
+	if len(head) >= 10 && string(head[:3]) == "ID3" && head[3] < 0xFF || bytes.HasPrefix(head, []byte("APETAGEX")) {
+		return true
+	}
+	found, followed := frameAt(head)
+	return found && followed != no
+}
+
+// Search reports whether two frames of layer III, one behind the other, stand
+// anywhere in head: with something in front that is no tag.
+func Search(head []byte) bool {
+	for len(head) >= 4 {
+		if _, followed := frameAt(head); followed == yes {
+			return true
+		}
+		head = head[1:]
+	}
+	return false
+}
+
+// What is known of what follows a frame.
+const (
+	unknown = iota
+	yes
+	no
+)
+
+// frameAt is whether head begins with a frame header, and whether another frame
+// follows.
+func frameAt(head []byte) (found bool, followed int) {
+	if len(head) < 4 {
+		return false, no
+	}
+	h, err := parseHeader([4]byte(head))
+	if err != nil {
+		return false, no
+	}
+	next := h.frameBytes()
+	if next+4 > len(head) {
+		return true, unknown
+	}
+	n, err := parseHeader([4]byte(head[next:]))
+	if err == nil && n.version == h.version && n.rateIndex == h.rateIndex {
+		return true, yes
+	}
+	return true, no
+}
