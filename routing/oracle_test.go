@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/teambition/rrule-go"
@@ -37,22 +38,25 @@ func (a oracleRank) compare(b oracleRank, o routing.Order) int {
 // longest is the length of the longest condition that holds; an exact number
 // is longer than any prefix. A list's entries are written as the others are.
 func longest(m *routing.NumberMatch, lists map[string][]string, number string) (length, exact int, holds bool) {
-	prefixes, numbers := slices.Clone(m.Prefix), slices.Clone(m.Exact)
-	for _, name := range m.List {
-		for _, e := range lists[name] {
-			if strings.HasSuffix(e, "*") {
-				prefixes = append(prefixes, strings.TrimSuffix(e, "*"))
-			} else {
-				numbers = append(numbers, e)
-			}
-		}
-	}
-	for _, p := range prefixes {
+	prefix := func(p string) {
 		if strings.HasPrefix(number, p) && (!holds || len(p) > length) {
 			length, holds = len(p), true
 		}
 	}
-	if slices.Contains(numbers, number) {
+	whole := slices.Contains(m.Exact, number)
+	for _, p := range m.Prefix {
+		prefix(p)
+	}
+	for _, name := range m.List {
+		for _, e := range lists[name] {
+			if p, isPrefix := strings.CutSuffix(e, "*"); isPrefix {
+				prefix(p)
+			} else {
+				whole = whole || e == number
+			}
+		}
+	}
+	if whole {
 		return len(number), 1, true
 	}
 	return length, 0, holds
@@ -122,11 +126,18 @@ func oracleOpen(w *routing.Windows, at time.Time) bool {
 	return open && !slices.ContainsFunc(w.Except, on) || slices.ContainsFunc(w.Also, on)
 }
 
+// zonesLoaded keeps what is read from the machine's files.
+var zonesLoaded sync.Map
+
 func oracleZone(name string) *time.Location {
+	if loc, ok := zonesLoaded.Load(name); ok {
+		return loc.(*time.Location)
+	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
 		panic(err)
 	}
+	zonesLoaded.Store(name, loc)
 	return loc
 }
 

@@ -79,6 +79,10 @@ func (b *exprBounds) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.PredicateNode, *ast.PointerNode, *ast.SequenceNode, *ast.VariableDeclaratorNode:
 		b.fault = "loops, sequences and variables are not taken"
+	case *ast.IdentifierNode:
+		if n.Value == "$env" {
+			b.fault = "$env is not taken; name the field"
+		}
 	case *ast.BinaryNode:
 		switch n.Operator {
 		case "..":

@@ -296,6 +296,21 @@ func TestTiesAreErrors(t *testing.T) {
 		{", from: {exact: \"+12025550123\"}", ", from: {exact: [\"+12025550124\", \"+12025550123\"]}", true},
 		{", call_priority: {min: 0, max: 4}", ", call_priority: {min: 5, max: 9}", false},
 		{", when: {timezone: UTC, weekly: \"mon 00:00-12:00\"}", ", when: {timezone: UTC, weekly: \"mon 12:00-24:00\"}", false},
+		{", when: {timezone: UTC, weekly: \"mon 00:00-12:00\"}", ", when: {timezone: UTC, weekly: \"mon 12:00-24:00\", also: \"2026-01-05\"}", true},
+		{", when: {timezone: UTC, weekly: \"mon 00:00-12:00\"}", ", when: {timezone: UTC, weekly: \"mon 12:00-24:00\", except: \"2026-01-05\"}", false},
+		{", trunk: [a, b]", ", trunk: [c, d]", false},
+		{", trunk: [a, b]", ", trunk: [c, b]", true},
+		{", metadata: {plan: gold}", ", metadata: {plan: silver}", false},
+		{", metadata: {plan: gold}", ", metadata: {plan: [silver, gold]}", true},
+		{", metadata: {plan: gold}", ", metadata: {site: x}", true},
+		{", metadata: {plan: gold}", ", metadata_absent: plan", false},
+		{", metadata_present: plan", ", metadata_absent: plan", false},
+		{", capabilities_all: opus", ", capabilities_all: PCMU", true},
+		{", valid_until: \"2026-01-01T00:00:00Z\"", ", valid_from: \"2026-01-01T01:00:00+01:00\"", false},
+		{", valid_until: \"2026-01-01T00:00:01Z\"", ", valid_from: \"2026-01-01T01:00:00+01:00\"", true},
+		{", expr: \"priority > 5\"", ", expr: \"priority < 5\"", true},
+		{", tenant: [a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, b0, b1, b2, b3, b4, b5, b6]", ", tenant: c", false},
+		{", tenant: [a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, b0, b1, b2, b3, b4, b5, b6]", ", tenant: b6", true},
 		{", when: {timezone: UTC, weekly: \"mon 00:00-12:00\"}", ", when: {timezone: UTC, weekly: \"mon 11:00-24:00\"}", true},
 	} {
 		rs, err := routing.Parse([]byte(set(c.x, c.y)))
@@ -370,6 +385,8 @@ func TestImportsNoSQLNoCloudNoAudio(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(acme))
+	f.Add([]byte(conditional))
+	f.Add([]byte(`{"lists":{"l":["+1*","112"]},"destinations":{"a":{"uri":"sip:a"}},"rules":[{"id":"x","match":{"to":{"list":"l","service":"emergency"},"when":{"timezone":"Europe/Berlin","except":["2026-12-24..2026-12-26 12:00-24:00"],"also":"2026-01-01","rrule":[{"rule":"FREQ=YEARLY;COUNT=3","start":"2026-01-01 09:00","duration":"8h"}]}},"route":[[{"to":"a"}]]}]}`))
 	f.Add([]byte(`{"destinations":{"a":{"uri":"sip:a"}},"rules":[{"id":"x","match":{"to":{"prefix":["+1"]}},"route":[[{"to":"a"}]]}]}`))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		rs, err := routing.Parse(src)
@@ -384,7 +401,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, to := range []string{"", "+", "112", "+12125550100", "+999999999999999999999", "urn:x"} {
-			req := callmodel.CallRequest{To: to, Type: "voice"}
+			req := callmodel.CallRequest{To: to, From: to, Type: "voice", At: time.Unix(1.7e9, 0), Emergency: to == "112", Metadata: map[string]string{"plan": "gold"}}
 			d, err := r.Route(&req)
 			x := r.Explain(&req)
 			if (err != nil) != x.NoRoute || d.Rule != x.Decision.Rule {
