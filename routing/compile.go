@@ -40,6 +40,7 @@ type rule struct {
 	tenants  []callmodel.TenantID
 	from     *NumberMatch
 	to       string // the prefix or number it stands under
+	failover *callmodel.Failover
 }
 
 // Compile checks the set and makes a Router of it. Every fault is reported at
@@ -49,13 +50,16 @@ func Compile(rs *RuleSet) (*Router, error) {
 	if err := rs.Validate(); err != nil {
 		return nil, err
 	}
-	c := compiler{rs: rs, destIndex: map[string]uint32{}, planIndex: map[string]uint32{}, windowIndex: map[string]int32{}}
+	c := compiler{rs: rs, destIndex: map[string]uint32{}, planIndex: map[string]uint32{}, windowIndex: map[string]int32{}, decks: map[string]*RateTable{}}
 	r := &Router{hash: rs.Hash(), order: cmp.Or(rs.Order, PrefixFirst)}
 	c.r = r
+	for name, rows := range rs.Rates {
+		c.decks[name] = newRateTable(rs.Currency, rows)
+	}
 	for _, id := range sortedKeys(rs.Destinations) {
 		d := rs.Destinations[id]
 		c.destIndex[id] = uint32(len(r.dests))
-		r.dests = append(r.dests, destination{id: id, uri: d.URI, prep: d.Prepend, strip: d.Strip, idHash: hashString(id)})
+		r.dests = append(r.dests, c.destination(id, &d))
 	}
 	r.rules = make([]rule, 0, len(rs.Rules))
 	entries := make([]entry, 0, len(rs.Rules))
@@ -80,6 +84,8 @@ type compiler struct {
 	destIndex   map[string]uint32
 	planIndex   map[string]uint32
 	windowIndex map[string]int32
+	decks       map[string]*RateTable
+	planKey     []byte // of the plan at hand, kept for reuse
 }
 
 // add compiles rule i once for every callee it names and every length of
@@ -89,6 +95,7 @@ func (c *compiler) add(i int, entries []entry) []entry {
 	base := rule{
 		id: src.ID, source: uint32(i), plan: c.plan(src.Route), window: c.window(src.Match.When),
 		priority: int16(src.Priority), prioMax: callmodel.MaxPriority, isDef: src.Default, tenants: src.Match.Tenant,
+		failover: cmp.Or(src.Failover, c.rs.Failover),
 	}
 	for _, t := range src.Match.Type {
 		base.types |= typeBit(t)

@@ -26,6 +26,9 @@ type Explanation struct {
 	// OtherCallees counts the rules that were not listed because their callee
 	// doesn't match.
 	OtherCallees int `json:"other_callees,omitempty"`
+	// Destinations are those of the winning rule: in the order they are tried,
+	// tier by tier, and in each tier those that were left out before the others.
+	Destinations []DestinationVerdict `json:"destinations,omitempty"`
 }
 
 // Verdict is what became of one rule.
@@ -37,9 +40,12 @@ type Verdict struct {
 
 // Explain decides as [Router.Route] does, and says of every rule considered
 // why it won or lost.
-func (r *Router) Explain(req *callmodel.CallRequest) Explanation {
+func (r *Router) Explain(req *callmodel.CallRequest) Explanation { return r.ExplainLive(req, nil) }
+
+// ExplainLive decides as [Router.RouteLive] does, and says why. live may be nil.
+func (r *Router) ExplainLive(req *callmodel.CallRequest, live Live) Explanation {
 	var x Explanation
-	x.NoRoute = r.RouteInto(req, &x.Decision) != nil
+	x.NoRoute = r.decide(req, live, &x.Decision, &x.Destinations) != nil
 	win := r.match(req)
 	var nodes [maxPrefixSymbols + 1]uint32
 	n := r.trie.path(req.To, &nodes)

@@ -154,7 +154,7 @@ func genNumbers(most int) *rapid.Generator[routing.NumberMatch] {
 func genRule(i int) *rapid.Generator[routing.Rule] {
 	rare := oneOf(false, false, false, true)
 	return rapid.Custom(func(t *rapid.T) routing.Rule {
-		r := routing.Rule{ID: fmt.Sprintf("r%d", i), Priority: oneOf(-1, 0, 0, 1, 2).Draw(t, "priority"), Route: [][]routing.Target{{{To: "x"}, {To: "y"}}, {{To: "z"}}}}
+		r := routing.Rule{ID: fmt.Sprintf("r%d", i), Priority: oneOf(-1, 0, 0, 1, 2).Draw(t, "priority"), Route: []routing.Tier{{Targets: []routing.Target{{To: "x"}, {To: "y"}}}, {Targets: []routing.Target{{To: "z"}}}}}
 		if r.Match.To = genNumbers(2).Draw(t, "to"); r.Match.To.IsZero() {
 			r.Default = true
 		}
@@ -342,7 +342,7 @@ func TestCompileCountsRules(t *testing.T) {
 	rs := &routing.RuleSet{Destinations: destinations()}
 	for i := range 1 << 16 {
 		rs.Rules = append(rs.Rules, routing.Rule{
-			ID: fmt.Sprintf("r%d", i), Default: true, Route: [][]routing.Target{{{To: "x"}}},
+			ID: fmt.Sprintf("r%d", i), Default: true, Route: []routing.Tier{{Targets: []routing.Target{{To: "x"}}}},
 			Match: routing.Match{Tenant: []callmodel.TenantID{callmodel.TenantID(fmt.Sprintf("t%d", i))}},
 		})
 	}

@@ -21,16 +21,10 @@ func (r *Router) Route(req *callmodel.CallRequest) (callmodel.Decision, error) {
 // RouteInto is Route into a Decision that the caller keeps for reuse: once its
 // Destinations have grown to the longest route, deciding allocates nothing,
 // unless a destination prepends digits, which makes the number it is given.
+// [ErrNoRate] when the rule that wins requires a rate that no destination has.
 // The destinations of the decision before are overwritten.
 func (r *Router) RouteInto(req *callmodel.CallRequest, d *callmodel.Decision) error {
-	*d = callmodel.Decision{Source: callmodel.SourceRules, RuleSet: r.hash, Destinations: d.Destinations[:0]}
-	win := r.match(req)
-	if win < 0 {
-		return ErrNoRoute
-	}
-	d.Rule = r.rules[win].id
-	r.choose(&r.plans[r.rules[win].plan], req, d)
-	return nil
+	return r.decide(req, nil, d, nil)
 }
 
 // match is the index of the rule that wins, or -1.

@@ -26,7 +26,14 @@ type RuleSet struct {
 	Name         string                     `json:"name,omitempty"`
 	Order        Order                      `json:"order,omitempty"` // "" means prefix-first
 	Destinations map[string]DestinationSpec `json:"destinations"`
-	Rules        []Rule                     `json:"rules"`
+	// Currency is that of the rates, three capital letters of ISO 4217.
+	Currency string `json:"currency,omitempty"`
+	// Rates are the rate decks that destinations name.
+	Rates map[string][]RateRow `json:"rates,omitempty"`
+	// Failover says when the next destination is tried, for rules that don't say
+	// it themselves. nil: as callmodel.Cause.Retryable says.
+	Failover *callmodel.Failover `json:"failover,omitempty"`
+	Rules    []Rule              `json:"rules"`
 
 	lines map[string]int // where each path stands in the file it was parsed from
 }
@@ -39,8 +46,10 @@ type Rule struct {
 	// Priority ranks rules against each other; higher wins. -1000 to 1000.
 	Priority int   `json:"priority,omitempty"`
 	Match    Match `json:"match,omitzero"`
-	// Route is the tiers, each of one or more weighted targets.
-	Route [][]Target `json:"route"`
+	// Route is the tiers, each of one or more targets.
+	Route []Tier `json:"route"`
+	// Failover is used instead of the set's. nil: the set's.
+	Failover *callmodel.Failover `json:"failover,omitempty"`
 }
 
 // Limits of a rule set.
@@ -59,6 +68,7 @@ func (rs *RuleSet) Hash() string {
 	if canonical.Order == "" {
 		canonical.Order = PrefixFirst
 	}
+	canonical.Destinations, canonical.Rates = canonicalDestinations(rs.Destinations), canonicalRates(rs.Rates)
 	b, err := json.Marshal(&canonical)
 	if err != nil {
 		return "" // unreachable: strings, numbers and lists always marshal
@@ -80,6 +90,8 @@ func (rs *RuleSet) Validate() error {
 	for _, id := range sortedKeys(rs.Destinations) {
 		v.destination(id, rs.Destinations[id])
 	}
+	v.rates()
+	v.failover("failover", rs.Failover)
 	if len(rs.Rules) == 0 {
 		v.fault("rules", "is empty; a set needs at least one rule")
 	}
@@ -160,4 +172,5 @@ func (v *validation) rule(p string, r *Rule) {
 	}
 	v.conditions(p+".match", &r.Match)
 	v.route(p+".route", r.Route)
+	v.failover(p+".failover", r.Failover)
 }
