@@ -154,11 +154,17 @@ func (c *compiler) destination(id string, d *DestinationSpec) destination {
 	return out
 }
 
-// Destinations are the limits of every destination of the rule set, by id.
-func (r *Router) Destinations() map[string]Limits {
-	m := make(map[string]Limits, len(r.dests))
+// Endpoint is what run-time state needs to know of a destination.
+type Endpoint struct {
+	URI    string
+	Limits Limits
+}
+
+// Endpoints are those of every destination of the rule set, by id.
+func (r *Router) Endpoints() map[string]Endpoint {
+	m := make(map[string]Endpoint, len(r.dests))
 	for i := range r.dests {
-		m[r.dests[i].id] = r.dests[i].limits
+		m[r.dests[i].id] = Endpoint{URI: r.dests[i].uri, Limits: r.dests[i].limits}
 	}
 	return m
 }
