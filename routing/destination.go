@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -68,14 +69,10 @@ func (v *validation) destination(id string, d DestinationSpec) {
 	if !callmodel.ValidID(id) {
 		v.fault(p, "the id must be letters, digits, '.', '_' or '-'")
 	}
-	scheme, rest, ok := strings.Cut(d.URI, ":")
-	switch {
-	case d.URI == "":
+	if d.URI == "" {
 		v.fault(p+".uri", "is missing; give where to send the call, like \"sip:trunk-a.example.com\"")
-	case !ok || rest == "" || scheme != "sip" && scheme != "sips" && scheme != "tel":
-		v.fault(p+".uri", "%q is not a sip:, sips: or tel: URI", d.URI)
-	case strings.ContainsAny(d.URI, " \t\r\n<>\""):
-		v.fault(p+".uri", "%q holds white space or quotes", d.URI)
+	} else if err := CheckURI(d.URI); err != nil {
+		v.fault(p+".uri", "%q %s", d.URI, err)
 	}
 	v.numberForm(p, d.Strip, d.Prepend)
 	if d.Replace != "" {
@@ -93,6 +90,19 @@ func (v *validation) destination(id string, d DestinationSpec) {
 	if l := d.Limits; l != nil {
 		v.limits(p+".limits", l)
 	}
+}
+
+// CheckURI refuses what calls can't be sent to. The error says what it is not,
+// to be read behind it.
+func CheckURI(uri string) error {
+	scheme, rest, ok := strings.Cut(uri, ":")
+	if !ok || rest == "" || scheme != "sip" && scheme != "sips" && scheme != "tel" {
+		return errors.New("is not a sip:, sips: or tel: URI")
+	}
+	if strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("<>\"", r) }) {
+		return errors.New("holds white space or quotes")
+	}
+	return nil
 }
 
 func (v *validation) limits(p string, l *Limits) {

@@ -19,9 +19,15 @@ func (v *validation) numberForm(p string, strip int, prepend string) {
 }
 
 func (v *validation) wholeNumber(p, number string) {
-	if number == "" || number == "+" || !dialable(number) || len(number) > maxRewritten {
+	if !Dialable(number) {
 		v.fault(p, "%q must be 1 to %d of the digits, '*' and '#', with an optional leading '+'", number, maxRewritten)
 	}
+}
+
+// Dialable reports whether a number can be sent to a destination as it is: 1 to
+// 32 of the digits, '*' and '#', with an optional leading '+'.
+func Dialable(number string) bool {
+	return number != "" && number != "+" && len(number) <= maxRewritten && dialable(number)
 }
 
 func dialable(s string) bool {

@@ -23,9 +23,9 @@ func (g *Group) Run(ctx context.Context) error {
 	defer every.Stop()
 	next := g.now()
 	for {
-		if now := g.now(); g.opts.Prober != nil && now >= next {
+		if now := g.now(); now >= next {
 			next = now + int64(g.opts.ProbeEvery)
-			g.probeAll(ctx)
+			g.Probe(ctx)
 		}
 		g.Sweep()
 		select {
@@ -36,7 +36,13 @@ func (g *Group) Run(ctx context.Context) error {
 	}
 }
 
-func (g *Group) probeAll(ctx context.Context) {
+// Probe asks every destination once, and returns when all have answered or
+// taken too long. It is what Run does, for a host with many groups. Without a
+// Prober it does nothing.
+func (g *Group) Probe(ctx context.Context) {
+	if g.opts.Prober == nil {
+		return
+	}
 	var running sync.WaitGroup
 	places := make(chan struct{}, maxProbes)
 	for _, d := range *g.dests.Load() {
