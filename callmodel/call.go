@@ -299,9 +299,10 @@ func (c *Call) Apply(ev CallEvent, defaults []OutputSpec) (Effects, error) {
 	return Effects{}, nil
 }
 
-// fail tries the next destination, if the cause allows it and there is one.
+// fail tries the next destination, if the decision's policy allows it and there is one.
 func (c *Call) fail(ev CallEvent) {
-	if ev.Cause != nil && ev.Cause.Retryable() && c.Decision != nil && c.Attempt+1 < len(c.Decision.Destinations) {
+	if d := c.Decision; d != nil && ev.Cause != nil && c.Attempt+1 < len(d.Destinations) &&
+		d.Failover.Retryable(*ev.Cause) && d.Failover.Allows(c.Attempt+1, ev.At.Sub(c.CreatedAt)) {
 		c.Attempt++
 		c.State, c.RingingAt = CallRouted, time.Time{}
 		return

@@ -18,6 +18,7 @@ const (
 	CodeMalformed           Code = "malformed"            // the input could not be parsed at all
 	CodeNotFound            Code = "not_found"            // no such call, job or rule set, or another tenant's
 	CodeNoRoute             Code = "no_route"             // no rule matches the call
+	CodeNoCapacity          Code = "no_capacity"          // every destination of the rule is full or down; retry later
 	CodeConflict            Code = "conflict"             // an illegal move of a state machine
 	CodeIdempotencyMismatch Code = "idempotency_mismatch" // the same key came with another body
 	CodeInFlight            Code = "in_flight"            // the same key is being worked on now

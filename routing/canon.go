@@ -40,6 +40,7 @@ func newHasher(rs *RuleSet) *hasher {
 	h.out = bufio.NewWriterSize(h.sha, 1<<16)
 	head := *rs
 	head.Order = cmp.Or(head.Order, PrefixFirst)
+	head.Destinations, head.Rates = canonicalDestinations(rs.Destinations), canonicalRates(rs.Rates)
 	if h.rules {
 		head.Rules = []Rule{}
 	}
@@ -94,9 +95,9 @@ func marshal(v any) []byte {
 // no more. Should one be added, everything goes through encoding/json, and the
 // hash stays right.
 func fieldsKnown() bool {
-	const rule, match, numbers, target = 5, 16, 4, 2
+	const rule, match, numbers, tier, target = 6, 16, 4, 5, 2
 	return reflect.TypeFor[Rule]().NumField() == rule && reflect.TypeFor[Match]().NumField() == match &&
-		reflect.TypeFor[NumberMatch]().NumField() == numbers && reflect.TypeFor[Target]().NumField() == target
+		reflect.TypeFor[NumberMatch]().NumField() == numbers && reflect.TypeFor[Target]().NumField() == target && reflect.TypeFor[Tier]().NumField() == tier
 }
 
 // common reports whether the condition has no fields but to.prefix, to.exact,
@@ -110,7 +111,7 @@ func (m *Match) common() bool {
 // appendRule writes the rule, and says where its route begins; 0 if it was
 // left to encoding/json.
 func appendRule(b []byte, r *Rule, known bool) (_ []byte, route int) {
-	if r.Route == nil || !known || !r.Match.common() {
+	if r.Route == nil || r.Failover != nil || !known || !r.Match.common() {
 		return append(b, marshal(r)...), 0
 	}
 	b = appendString(append(b, `{"id":`...), r.ID)
@@ -164,22 +165,23 @@ func appendList[S ~string](b []byte, start int, name string, list []S) []byte {
 	return append(b, ']')
 }
 
-func appendRoute(b []byte, tiers [][]Target, known bool) []byte {
+func appendRoute(b []byte, tiers []Tier, known bool) []byte {
 	b = append(b, '[')
-	for i, tier := range tiers {
+	for i := range tiers {
+		tier := &tiers[i]
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if tier == nil {
-			b = append(b, "null"...)
+		if !known || !tier.plain() || tier.Targets == nil {
+			b = append(b, marshal(tier)...)
 			continue
 		}
 		b = append(b, '[')
-		for j := range tier {
+		for j := range tier.Targets {
 			if j > 0 {
 				b = append(b, ',')
 			}
-			b = appendTarget(b, &tier[j], known)
+			b = appendTarget(b, &tier.Targets[j], known)
 		}
 		b = append(b, ']')
 	}

@@ -77,6 +77,8 @@ type compiler struct {
 	ids         []byte
 	places      []uint32 // of the rules' ids, in order
 	buf         []byte
+	decks       map[string]*RateTable
+	planKey     []byte // of the plan at hand, kept for reuse
 }
 
 func newCompiler(rs *RuleSet, r *Router, v *validation) *compiler {
@@ -84,15 +86,18 @@ func newCompiler(rs *RuleSet, r *Router, v *validation) *compiler {
 	return &compiler{
 		rs: rs, r: r, v: v, destIndex: map[string]uint32{}, planIndex: map[string]uint32{}, kindIndex: map[kind]uint32{},
 		callerIndex: map[string][]uint32{}, extraIndex: map[string]uint32{}, windowIndex: map[string]int32{}, zones: map[string]*zone{},
-		everybody: []uint32{0}, tenantNames: []callmodel.TenantID{""},
+		decks: map[string]*RateTable{}, everybody: []uint32{0}, tenantNames: []callmodel.TenantID{""},
 	}
 }
 
 func (c *compiler) destinations() {
+	for name, rows := range c.rs.Rates {
+		c.decks[name] = newRateTable(c.rs.Currency, rows)
+	}
 	for _, id := range sortedKeys(c.rs.Destinations) {
 		d := c.rs.Destinations[id]
 		c.destIndex[id] = uint32(len(c.r.dests))
-		c.r.dests = append(c.r.dests, destination{id: id, uri: d.URI, prep: d.Prepend, strip: d.Strip, idHash: hashString(id)})
+		c.r.dests = append(c.r.dests, c.destination(id, &d))
 	}
 }
 
@@ -140,7 +145,7 @@ const noPlan = ^uint32(0)
 func (c *compiler) routePlan(i int) uint32 {
 	route := c.v.routeOf[i]
 	if c.planOf[route] == noPlan {
-		c.planOf[route] = c.plan(c.rs.Rules[i].Route)
+		c.planOf[route] = c.plan(&c.rs.Rules[i])
 	}
 	return c.planOf[route]
 }

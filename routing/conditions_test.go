@@ -139,7 +139,7 @@ rules:
 func TestExpressionsAreBounded(t *testing.T) {
 	t.Parallel()
 	set := func(source string) *routing.RuleSet {
-		return &routing.RuleSet{Destinations: destinations(), Rules: []routing.Rule{{ID: "one", Default: true, Match: routing.Match{Expr: source}, Route: [][]routing.Target{{{To: "x"}}}}}}
+		return &routing.RuleSet{Destinations: destinations(), Rules: []routing.Rule{{ID: "one", Default: true, Match: routing.Match{Expr: source}, Route: tiers([][]routing.Target{{{To: "x"}}}...)}}}
 	}
 	for _, source := range []string{
 		"priority", `"x"`, "1 +", "nosuch == 1", `all(capabilities, # == "a")`, `capabilities | filter(# == "a") | len() > 0`, "len(1..1000000) > 1", "2 ** 62 > 1",
@@ -172,13 +172,13 @@ func TestHashIsThatOfJSON(t *testing.T) {
 	for seed := range uint64(2000) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		rs := genRules(rng.IntN)
-		rs.Rules[0].Route = [][]routing.Target{{{To: "a<b\"é\u2028", Weight: 3}}, nil, {}}
+		rs.Rules[0].Route = tiers([][]routing.Target{{{To: "a<b\"é\u2028", Weight: 3}}, nil, {}}...)
 		rs.Rules[len(rs.Rules)-1].ID = "\x00\xff"
 		require.Equal(t, hash(rs), rs.Hash(), "%+v", rs)
 		seen[rs.Hash()] = true
 	}
 	assert.Greater(t, len(seen), 1900)
-	for _, rs := range []*routing.RuleSet{{}, {Rules: []routing.Rule{}}, {Name: "x", Rules: []routing.Rule{{}, {Match: routing.Match{Trunk: []string{}}}, {Match: routing.Match{To: routing.NumberMatch{Prefix: []string{}}}, Route: [][]routing.Target{}}}}} {
+	for _, rs := range []*routing.RuleSet{{}, {Rules: []routing.Rule{}}, {Name: "x", Rules: []routing.Rule{{}, {Match: routing.Match{Trunk: []string{}}}, {Match: routing.Match{To: routing.NumberMatch{Prefix: []string{}}}, Route: tiers([][]routing.Target{}...)}}}} {
 		require.Equal(t, hash(rs), rs.Hash(), "%+v", rs)
 	}
 }
@@ -188,7 +188,7 @@ func TestSizeOfARule(t *testing.T) {
 	rs := &routing.RuleSet{Destinations: destinations()}
 	const rules = 100_000
 	for i := range rules {
-		r := routing.Rule{ID: fmt.Sprintf("rule-%d", i), Route: [][]routing.Target{{{To: "x"}}}}
+		r := routing.Rule{ID: fmt.Sprintf("rule-%d", i), Route: tiers([][]routing.Target{{{To: "x"}}}...)}
 		r.Match.To.Prefix = []string{fmt.Sprintf("+1%d", 2_000_000+i*37)}
 		if i%10 == 0 {
 			r.Match.Tenant = []callmodel.TenantID{callmodel.TenantID(fmt.Sprintf("t%d", i%1000))}
@@ -216,7 +216,7 @@ func TestSizeOfARule(t *testing.T) {
 func TestGroupedDecisionsAllocateNothing(t *testing.T) {
 	rs := &routing.RuleSet{Destinations: destinations()}
 	for i := range 5000 {
-		r := routing.Rule{ID: fmt.Sprintf("r%d", i), Default: true, Route: [][]routing.Target{{{To: "x"}}}}
+		r := routing.Rule{ID: fmt.Sprintf("r%d", i), Default: true, Route: tiers([][]routing.Target{{{To: "x"}}}...)}
 		r.Match.Tenant = []callmodel.TenantID{callmodel.TenantID(fmt.Sprintf("t%d", i))}
 		r.Match.From.Exact = []string{fmt.Sprintf("+1202555%04d", i)}
 		rs.Rules = append(rs.Rules, r)
@@ -237,7 +237,7 @@ func TestGroupedDecisionsAllocateNothing(t *testing.T) {
 // TestSwapsUnderLoad: every decision is of one set, while two take turns.
 func TestSwapsUnderLoad(t *testing.T) {
 	t.Parallel()
-	var live routing.Live
+	var live routing.Serving
 	assert.Nil(t, live.Router())
 	set := func(version string) *routing.Router {
 		return compile(t, fmt.Sprintf(`{"name":%q,"destinations":{%q:{"uri":"sip:x"}},"rules":[{"id":%q,"default":true,"route":[[{"to":%q}]]}]}`, version, "d"+version, "r"+version, "d"+version))

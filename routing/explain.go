@@ -26,6 +26,9 @@ type Explanation struct {
 	// callee, and, where many rules are for one callee, those of them for
 	// another tenant or caller.
 	OtherCallees int `json:"other_callees,omitempty"`
+	// Destinations are those of the winning rule: in the order they are tried,
+	// tier by tier, and in each tier those that were left out before the others.
+	Destinations []DestinationVerdict `json:"destinations,omitempty"`
 }
 
 // Verdict is what became of one rule.
@@ -43,12 +46,14 @@ type candidate struct {
 
 // Explain decides as [Router.Route] does, and says of every rule considered
 // why it won or lost.
-func (r *Router) Explain(req *callmodel.CallRequest) Explanation {
+func (r *Router) Explain(req *callmodel.CallRequest) Explanation { return r.ExplainLive(req, nil) }
+
+// ExplainLive decides as [Router.RouteLive] does, and says why. live may be nil.
+func (r *Router) ExplainLive(req *callmodel.CallRequest, live Live) Explanation {
 	var x Explanation
-	x.Decision = callmodel.Decision{Source: callmodel.SourceRules, RuleSet: r.hash}
 	s := search{r: r, req: req}
 	s.run()
-	x.NoRoute = r.decide(&s, &x.Decision) != nil
+	x.NoRoute = s.decide(live, &x.Decision, &x.Destinations) != nil
 	list := s.candidates()
 	// A rule that names several callees was compiled once for each; people
 	// wrote it once, so its best outcome is listed.

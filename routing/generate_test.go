@@ -120,7 +120,7 @@ func genRule(d draw, i int) routing.Rule {
 
 // genCommon gives the conditions of which Compile knows whether two of them meet.
 func genCommon(d draw, i int) routing.Rule {
-	r := routing.Rule{ID: fmt.Sprintf("r%d", i), Priority: one(d, -1, 0, 0, 1, 2), Route: [][]routing.Target{{{To: "x"}, {To: "y"}}, {{To: "z"}}}}
+	r := routing.Rule{ID: fmt.Sprintf("r%d", i), Priority: one(d, -1, 0, 0, 1, 2), Route: tiers([][]routing.Target{{{To: "x"}, {To: "y"}}, {{To: "z"}}}...)}
 	m := &r.Match
 	m.To = genNumbers(d, 2)
 	if d.rare() {
@@ -242,4 +242,13 @@ func genCall(d draw) *callmodel.CallRequest {
 		q.Metadata = map[string]string{"site": "x", "plan": "gold"}
 	}
 	return q
+}
+
+// tiers are lists of targets by weight.
+func tiers(lists ...[]routing.Target) []routing.Tier {
+	out := make([]routing.Tier, len(lists))
+	for i := range lists {
+		out[i].Targets = lists[i]
+	}
+	return out
 }

@@ -1,21 +1,106 @@
 package routing
 
-import "sync/atomic"
+import (
+	"github.com/switchtape/switchtape/callmodel"
+)
 
-// Live holds the router that is in service, for programs with one rule set; a
-// [Table] has one a tenant. A swap is one pointer: readers never wait, and a
-// decision is by the old set or by the new, never by both. The zero value holds
-// none.
-//
-//	router := live.Router()             // once a call
-//	err := router.RouteInto(req, &d)
-type Live struct {
-	current atomic.Pointer[Router]
+// Live is what is known of destinations at this moment. *trunk.Group is one.
+type Live interface {
+	// Status is the destination's, by its id. It is asked for once per
+	// destination and decision, by any number of goroutines at once, and must
+	// neither wait nor allocate. A destination that it doesn't know has the zero
+	// Status.
+	Status(destination string) Status
 }
 
-// Router is the one in service, nil before the first [Live.Swap]. Whoever asks
-// several things about one call asks the same router.
-func (l *Live) Router() *Router { return l.current.Load() }
+// Status is what is known of a destination at this moment. The zero value
+// takes calls.
+type Status struct {
+	Health Health
+	// ProbeShare is how many of 1000 calls a destination that is probing takes.
+	ProbeShare uint16
+	// Quality ranks the destinations of a tier that is ordered by quality:
+	// higher first, equal by weight.
+	Quality int16
+	// Full is why it has no room for the call: LeftConcurrent or LeftCPS; "" if it has.
+	Full callmodel.LeftReason
+}
 
-// Swap puts r in service and returns the one that was.
-func (l *Live) Swap(r *Router) *Router { return l.current.Swap(r) }
+// Health is whether a destination works.
+type Health uint8
+
+// The healths.
+const (
+	Up      Health = iota // it works, or nothing is known
+	Probing               // it failed; a share of the calls finds out whether it works again
+	Down                  // it fails; it is left out unless nothing else is left
+)
+
+func (h Health) String() string {
+	switch h {
+	case Probing:
+		return "probing"
+	case Down:
+		return "down"
+	default:
+		return "up"
+	}
+}
+
+var (
+	// ErrNoCapacity is returned when every destination of the winning rule is
+	// full, or down and full. Its code is callmodel.CodeNoCapacity.
+	ErrNoCapacity error = &callmodel.Error{Code: callmodel.CodeNoCapacity, Message: "every destination of the rule carries as many calls as it may; try again later"}
+	// ErrNoRate is returned when the winning rule requires rates and none of its
+	// destinations has one for the number. Its code is callmodel.CodeNoRoute.
+	ErrNoRate error = &callmodel.Error{Code: callmodel.CodeNoRoute, Message: "a rule matches the call and requires a rate, but none of its destinations has one for the number"}
+)
+
+// RouteLive is [Router.RouteInto] with regard to the moment: full destinations
+// are left out, those that are down too unless nothing else is left, and tiers
+// by quality get their order. [ErrNoCapacity] when all are full. Emergency
+// calls get what Route gives them, whatever the moment.
+// The decision depends on nothing but the request and what live says.
+func (r *Router) RouteLive(req *callmodel.CallRequest, live Live, d *callmodel.Decision) error {
+	return r.decide(req, live, d, nil)
+}
+
+// decide is behind every way to ask; trace may be nil.
+func (r *Router) decide(req *callmodel.CallRequest, live Live, d *callmodel.Decision, trace *[]DestinationVerdict) error {
+	s := search{r: r, req: req}
+	s.run()
+	return s.decide(live, d, trace)
+}
+
+// decide fills the decision in, once the search has run.
+func (s *search) decide(live Live, d *callmodel.Decision, trace *[]DestinationVerdict) error {
+	*d = callmodel.Decision{Source: callmodel.SourceRules, RuleSet: s.r.hash, Destinations: d.Destinations[:0], LeftOut: d.LeftOut[:0]}
+	if s.best < 0 {
+		return ErrNoRoute
+	}
+	return s.r.answer(&s.r.index.postings[s.best], s.req, live, d, trace)
+}
+
+// answer fills the decision in for the posting that won.
+func (r *Router) answer(x *posting, req *callmodel.CallRequest, live Live, d *callmodel.Decision, trace *[]DestinationVerdict) error {
+	d.Rule = r.id(x.rule)
+	p := &r.plans[x.plan]
+	d.Failover = p.failover
+	c := chooser{r: r, req: req, live: live, d: d, trace: trace, call: hashString(string(req.CallID)), at: req.At.Unix()}
+	if req.Emergency {
+		c.live = nil
+	}
+	c.plan(p)
+	if len(d.Destinations) == 0 && c.down > 0 {
+		c.again()
+		c.plan(p)
+	}
+	switch {
+	case len(d.Destinations) > 0:
+		return nil
+	case c.full > 0:
+		return ErrNoCapacity
+	default:
+		return ErrNoRate
+	}
+}

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -178,6 +180,18 @@ func (d *nodeDecoder) value(path string, n *yaml.Node, rv reflect.Value, depth i
 		d.fault(path, n, "is empty; give %s or leave it out", wanted(rv.Type()))
 		return
 	}
+	if rv.CanAddr() {
+		switch t := rv.Addr().Interface().(type) {
+		case encoding.TextUnmarshaler:
+			d.text(path, n, t)
+			return
+		case shorthand:
+			if short := t.short(n); short != nil {
+				d.value(path, n, reflect.ValueOf(short).Elem(), depth)
+				return
+			}
+		}
+	}
 	switch rv.Kind() {
 	case reflect.Pointer:
 		rv.Set(reflect.New(rv.Type().Elem()))
@@ -190,6 +204,27 @@ func (d *nodeDecoder) value(path string, n *yaml.Node, rv reflect.Value, depth i
 		d.list(path, n, rv, depth)
 	default:
 		d.scalar(path, n, rv)
+	}
+}
+
+// shorthand is a struct that may be written as one of its fields' value alone.
+type shorthand interface {
+	// short points at the field that n is the value of; nil if n is the struct.
+	short(n *yaml.Node) any
+}
+
+// text lets a type that reads itself do so, from what is written.
+func (d *nodeDecoder) text(path string, n *yaml.Node, to encoding.TextUnmarshaler) {
+	if _, isTime := to.(*time.Time); isTime && (n.Kind != yaml.ScalarNode || to.UnmarshalText([]byte(n.Value)) != nil) {
+		d.fault(path, n, "is %q, must be a time like 2026-01-31T15:04:05Z, with its zone", short(n.Value))
+		return
+	}
+	if n.Kind != yaml.ScalarNode {
+		d.fault(path, n, "must be one value, not a list or a mapping")
+		return
+	}
+	if err := to.UnmarshalText([]byte(n.Value)); err != nil {
+		d.fault(path, n, "%q %s", short(n.Value), err)
 	}
 }
 

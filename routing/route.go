@@ -27,22 +27,10 @@ func (r *Router) Route(req *callmodel.CallRequest) (callmodel.Decision, error) {
 // RouteInto is Route into a Decision that the caller keeps for reuse: once its
 // Destinations have grown to the longest route, deciding allocates nothing,
 // unless a destination prepends digits, which makes the number it is given, or
-// a rule has an expr. The destinations of the decision before are overwritten.
+// a rule has an expr. [ErrNoRate] when the rule that wins requires a rate that
+// no destination has. The destinations of the decision before are overwritten.
 func (r *Router) RouteInto(req *callmodel.CallRequest, d *callmodel.Decision) error {
-	*d = callmodel.Decision{Source: callmodel.SourceRules, RuleSet: r.hash, Destinations: d.Destinations[:0]}
-	s := search{r: r, req: req}
-	s.run()
-	return r.decide(&s, d)
-}
-
-func (r *Router) decide(s *search, d *callmodel.Decision) error {
-	if s.best < 0 {
-		return ErrNoRoute
-	}
-	p := &r.index.postings[s.best]
-	d.Rule = r.id(p.rule)
-	r.choose(&r.plans[p.plan], s.req, d)
-	return nil
+	return r.decide(req, nil, d, nil)
 }
 
 // run finds the posting that wins.

@@ -449,7 +449,7 @@ func TestManyTenantsOnOneCallee(t *testing.T) {
 	for i := range tenants {
 		rs.Rules = append(rs.Rules, routing.Rule{
 			ID: fmt.Sprint("default-", i), Default: true, Match: routing.Match{Tenant: []callmodel.TenantID{callmodel.TenantID(fmt.Sprint("t", i))}},
-			Route: [][]routing.Target{{{To: "a"}}},
+			Route: []routing.Tier{{Targets: []routing.Target{{To: "a"}}}},
 		})
 	}
 	r, err := routing.Compile(rs)

@@ -27,7 +27,14 @@ type RuleSet struct {
 	// is a number, "+12125550100" or "611", or a prefix with a star, "+1212*".
 	Lists        map[string][]string        `json:"lists,omitempty"`
 	Destinations map[string]DestinationSpec `json:"destinations"`
-	Rules        []Rule                     `json:"rules"`
+	// Currency is that of the rates, three capital letters of ISO 4217.
+	Currency string `json:"currency,omitempty"`
+	// Rates are the rate decks that destinations name.
+	Rates map[string][]RateRow `json:"rates,omitempty"`
+	// Failover says when the next destination is tried, for rules that don't say
+	// it themselves. nil: as callmodel.Cause.Retryable says.
+	Failover *callmodel.Failover `json:"failover,omitempty"`
+	Rules    []Rule              `json:"rules"`
 
 	lines map[string]int // where each path stands in the file it was parsed from
 }
@@ -40,8 +47,10 @@ type Rule struct {
 	// Priority ranks rules against each other; higher wins. -1000 to 1000.
 	Priority int   `json:"priority,omitempty"`
 	Match    Match `json:"match,omitzero"`
-	// Route is the tiers, each of one or more weighted targets.
-	Route [][]Target `json:"route"`
+	// Route is the tiers, each of one or more targets.
+	Route []Tier `json:"route"`
+	// Failover is used instead of the set's. nil: the set's.
+	Failover *callmodel.Failover `json:"failover,omitempty"`
 }
 
 // Limits of a rule set.
@@ -81,6 +90,8 @@ func (v *validation) set() {
 	for _, id := range sortedKeys(rs.Destinations) {
 		v.destination(id, rs.Destinations[id])
 	}
+	v.rates()
+	v.failover("failover", rs.Failover)
 	if len(rs.Rules) == 0 {
 		v.fault("rules", "is empty; a set needs at least one rule")
 	}
@@ -140,10 +151,16 @@ func (v *validation) fault(path, format string, args ...any) {
 	if v.id != "" {
 		msg = "rule " + short(v.id) + ": " + msg
 	}
-	if v.rule >= 0 {
-		path = fmt.Sprintf("rules[%d].%s", v.rule, path)
-	}
+	path = v.below(path)
 	v.errs = append(v.errs, callmodel.FieldError{Path: path, Line: lineOf(v.rs.lines, path), Message: msg})
+}
+
+// below is path from the set's top.
+func (v *validation) below(path string) string {
+	if v.rule < 0 {
+		return path
+	}
+	return fmt.Sprintf("rules[%d].%s", v.rule, path)
 }
 
 // lineOf is the line of path, or of the nearest thing around it.
@@ -178,11 +195,15 @@ func (v *validation) check(r *Rule) {
 	}
 	v.conditions(&r.Match)
 	v.faultlessRoute(r)
+	v.failover("failover", r.Failover)
 }
 
 // faultlessRoute checks each different route once: a million rules share a few.
 func (v *validation) faultlessRoute(r *Rule) {
 	key := v.hash.rule(r)
+	if r.Failover != nil {
+		key = append(key, marshal(r.Failover)...) // a plan has both
+	}
 	i, ok := v.routes[string(key)]
 	if !ok {
 		before := len(v.errs)

@@ -77,7 +77,7 @@ func TestCompileCountsRules(t *testing.T) {
 	const rules = 1<<16 + 1
 	for i := range rules {
 		rs.Rules = append(rs.Rules, routing.Rule{
-			ID: fmt.Sprintf("r%d", i), Default: true, Route: [][]routing.Target{{{To: "x"}}},
+			ID: fmt.Sprintf("r%d", i), Default: true, Route: tiers([][]routing.Target{{{To: "x"}}}...),
 			Match: routing.Match{Tenant: []callmodel.TenantID{callmodel.TenantID(fmt.Sprintf("t%d", i))}},
 		})
 	}

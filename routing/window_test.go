@@ -17,7 +17,7 @@ import (
 // openRouter has rule "open" while the window is, and "shut" else.
 func openRouter(t testing.TB, w *routing.Windows) *routing.Router {
 	t.Helper()
-	to := [][]routing.Target{{{To: "x"}}}
+	to := tiers([][]routing.Target{{{To: "x"}}}...)
 	r, err := routing.Compile(&routing.RuleSet{
 		Destinations: map[string]routing.DestinationSpec{"x": {URI: "sip:x"}},
 		Rules: []routing.Rule{
@@ -149,7 +149,7 @@ func TestWindowFaults(t *testing.T) {
 		"not an IANA time zone":  {Weekly: []string{"mon 00:00-24:00"}},
 		"is empty; write the wh": {TimeZone: "UTC", Also: []string{"2026-12-26 09:00-09:00"}},
 	} {
-		rs := &routing.RuleSet{Destinations: destinations(), Rules: []routing.Rule{{ID: "one", Default: true, Match: routing.Match{When: &w}, Route: [][]routing.Target{{{To: "x"}}}}}}
+		rs := &routing.RuleSet{Destinations: destinations(), Rules: []routing.Rule{{ID: "one", Default: true, Match: routing.Match{When: &w}, Route: tiers([][]routing.Target{{{To: "x"}}}...)}}}
 		err := rs.Validate()
 		require.ErrorContains(t, err, part)
 		assert.Contains(t, err.Error(), "rule one")
@@ -192,7 +192,7 @@ func TestManyRecurrencesThatNeverCome(t *testing.T) {
 	t.Parallel()
 	rs := &routing.RuleSet{Destinations: destinations()}
 	for i := range 300 {
-		rs.Rules = append(rs.Rules, routing.Rule{ID: fmt.Sprintf("r%d", i), Default: true, Priority: i, Route: [][]routing.Target{{{To: "x"}}}, Match: routing.Match{
+		rs.Rules = append(rs.Rules, routing.Rule{ID: fmt.Sprintf("r%d", i), Default: true, Priority: i, Route: tiers([][]routing.Target{{{To: "x"}}}...), Match: routing.Match{
 			When: &routing.Windows{TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", Start: fmt.Sprintf("2026-01-01 09:%02d", i%60), Duration: "8h"}}},
 		}})
 	}

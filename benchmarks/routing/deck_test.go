@@ -28,10 +28,22 @@ type country struct {
 func countries() []country {
 	list := []country{
 		{"1", 400_000, 3, 370, 4, 10},
-		{"44", 70_000, 4, 600, 4, 10}, {"49", 60_000, 3, 700, 4, 11}, {"33", 30_000, 1, 9, 5, 9}, {"39", 30_000, 3, 250, 4, 10},
-		{"34", 25_000, 3, 300, 3, 9}, {"91", 60_000, 4, 2500, 2, 10}, {"86", 50_000, 3, 330, 4, 11}, {"55", 50_000, 2, 67, 5, 11},
-		{"52", 40_000, 3, 400, 3, 10}, {"7", 40_000, 3, 300, 4, 10}, {"81", 25_000, 2, 60, 4, 10}, {"61", 20_000, 1, 5, 5, 9},
-		{"90", 15_000, 3, 150, 3, 10}, {"62", 15_000, 3, 300, 3, 10}, {"31", 10_000, 2, 60, 4, 9}, {"48", 10_000, 2, 60, 4, 9},
+		{"44", 70_000, 4, 600, 4, 10},
+		{"49", 60_000, 3, 700, 4, 11},
+		{"33", 30_000, 1, 9, 5, 9},
+		{"39", 30_000, 3, 250, 4, 10},
+		{"34", 25_000, 3, 300, 3, 9},
+		{"91", 60_000, 4, 2500, 2, 10},
+		{"86", 50_000, 3, 330, 4, 11},
+		{"55", 50_000, 2, 67, 5, 11},
+		{"52", 40_000, 3, 400, 3, 10},
+		{"7", 40_000, 3, 300, 4, 10},
+		{"81", 25_000, 2, 60, 4, 10},
+		{"61", 20_000, 1, 5, 5, 9},
+		{"90", 15_000, 3, 150, 3, 10},
+		{"62", 15_000, 3, 300, 3, 10},
+		{"31", 10_000, 2, 60, 4, 9},
+		{"48", 10_000, 2, 60, 4, 9},
 	}
 	for i := range 140 { // everybody else
 		list = append(list, country{strconv.Itoa(210 + i*5), 360, 2, 50, 2, 9})
@@ -121,11 +133,11 @@ func rules(n int) *routing.RuleSet {
 	for i := range destinations {
 		rs.Destinations[fmt.Sprintf("carrier-%03d", i)] = routing.DestinationSpec{URI: fmt.Sprintf("sip:gw%03d.carrier.example.com", i)}
 	}
-	plans := make([][][]routing.Target, routes)
+	plans := make([][]routing.Tier, routes)
 	for i := range plans {
 		at := rng.IntN(destinations)
 		to := func(k int) string { return fmt.Sprintf("carrier-%03d", (at+k*7)%destinations) }
-		plans[i] = [][]routing.Target{{{To: to(0), Weight: 70}, {To: to(1), Weight: 30}}, {{To: to(2)}}}
+		plans[i] = tiers([][]routing.Target{{{To: to(0), Weight: 70}, {To: to(1), Weight: 30}}, {{To: to(2)}}}...)
 	}
 	prefixes := deck(n * 9 / 10)
 	add := func(r routing.Rule) {
@@ -232,4 +244,13 @@ func (o *once[T]) get(n int, build func() T) T {
 		o.n, o.have = n, build()
 	}
 	return o.have
+}
+
+// tiers are lists of targets by weight.
+func tiers(lists ...[]routing.Target) []routing.Tier {
+	out := make([]routing.Tier, len(lists))
+	for i := range lists {
+		out[i].Targets = lists[i]
+	}
+	return out
 }

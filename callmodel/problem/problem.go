@@ -33,7 +33,7 @@ func Status(c callmodel.Code) int {
 		return http.StatusRequestEntityTooLarge
 	case callmodel.CodeOverloaded:
 		return http.StatusTooManyRequests
-	case callmodel.CodeUnavailable:
+	case callmodel.CodeUnavailable, callmodel.CodeNoCapacity:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusInternalServerError

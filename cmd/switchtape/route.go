@@ -39,6 +39,8 @@ type routeOutput struct {
 	Request      routeRequest       `json:"request"`
 	Considered   []routing.Verdict  `json:"considered,omitempty"`
 	OtherCallees int                `json:"other_callees,omitempty"`
+
+	Destinations []routing.DestinationVerdict `json:"destinations,omitempty"`
 }
 
 type routeRequest struct {
@@ -74,7 +76,7 @@ func (c *routeCommand) Run(_ context.Context, s cli.Streams) error {
 		Request: routeRequest{From: req.From, To: req.To, At: req.At.Format(time.RFC3339), Emergency: req.Emergency},
 	}
 	if c.Explain {
-		out.Considered, out.OtherCallees = x.Considered, x.OtherCallees
+		out.Considered, out.OtherCallees, out.Destinations = x.Considered, x.OtherCallees, x.Destinations
 	}
 	if c.JSON {
 		err = s.JSON(out)
@@ -117,13 +119,18 @@ func (c *routeCommand) request() (callmodel.CallRequest, error) {
 }
 
 func printRoute(s cli.Streams, o *routeOutput) {
-	if o.NoRoute {
+	if o.NoRoute && o.Decision.Rule != "" {
+		s.Printf("rule %s matches a call from %s to %s at %s, and requires a rate that none of its destinations has\n", o.Decision.Rule, o.Request.From, o.Request.To, o.Request.At)
+	} else if o.NoRoute {
 		s.Printf("no rule matches a call from %s to %s at %s\n", o.Request.From, o.Request.To, o.Request.At)
 	} else {
 		s.Printf("rule %s (rule set %s)\n", o.Decision.Rule, o.Decision.RuleSet)
 	}
 	for i, d := range o.Decision.Destinations {
-		s.Printf("  %d. %s  %s  as %s\n", i+1, d.ID, d.URI, d.Number)
+		s.Printf("  %d. %s  %s  as %s%s\n", i+1, d.ID, d.URI, d.Number, callerAndCost(&d))
+	}
+	for _, v := range o.Destinations {
+		s.Printf("    %s (tier %d): %s\n", v.ID, v.Tier, v.Reason)
 	}
 	for _, v := range o.Considered {
 		mark := " "
@@ -135,4 +142,19 @@ func printRoute(s cli.Streams, o *routeOutput) {
 	if o.OtherCallees > 0 {
 		s.Printf("    and %d rules for other callees\n", o.OtherCallees)
 	}
+}
+
+// callerAndCost is what there is to say of a destination besides its number.
+func callerAndCost(d *callmodel.Destination) string {
+	out := ""
+	if d.Caller != "" {
+		out = "  from " + d.Caller
+	}
+	if d.CallerPrivacy != callmodel.PrivacyNone {
+		out += " (withheld)"
+	}
+	if d.Cost.Currency != "" {
+		out += fmt.Sprintf("  %s %s for %d s", d.Cost.Amount, d.Cost.Currency, d.Cost.Seconds)
+	}
+	return out
 }

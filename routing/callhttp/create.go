@@ -2,7 +2,6 @@ package callhttp
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,7 +12,6 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/e164/normalize"
 	"github.com/switchtape/switchtape/callmodel/problem"
-	"github.com/switchtape/switchtape/routing"
 )
 
 // createRequest is the body of POST /v1/calls.
@@ -73,10 +71,11 @@ func (h *Handler) createNormal(w http.ResponseWriter, r *http.Request, p callmod
 		return err
 	}
 	n := callmodel.NewCall{Actor: p.Subject, IdempotencyKey: key, RequestSHA256: hash}
-	noRoute, err := h.route(r.Context(), &call)
+	place, noRoute, err := h.route(r.Context(), &call)
 	if err != nil {
 		return err
 	}
+	defer func() { place.settle() }()
 	n.Call = call
 	if n.StatusCode, n.Response, err = answer(&call, noRoute); err != nil {
 		return err
@@ -86,6 +85,7 @@ func (h *Handler) createNormal(w http.ResponseWriter, r *http.Request, p callmod
 		return err
 	}
 	if first == nil {
+		place.taken = true
 		first = &callmodel.StoredResponse{StatusCode: n.StatusCode, Body: n.Response}
 		w.Header().Set("Location", "/v1/calls/"+string(call.ID))
 	}
@@ -141,7 +141,7 @@ func idempotencyKey(r *http.Request) (string, error) {
 
 // Anonymous is the caller's number of a call whose caller withheld it. No rule's
 // caller condition holds for it.
-const Anonymous = "anonymous"
+const Anonymous = callmodel.AnonymousCaller
 
 // withheld recognises the forms in which trunks send a caller that doesn't
 // want to be known (RFC 3323 section 4.1.1.3, and what is common besides).
@@ -243,27 +243,4 @@ func party(number, raw string) callmodel.Party {
 		raw = ""
 	}
 	return callmodel.Party{Number: number, Raw: raw}
-}
-
-// route decides where the call goes and sets its state. A call that no rule
-// takes is rejected, and noRoute says why: it is stored and answered like any.
-func (h *Handler) route(ctx context.Context, call *callmodel.Call) (noRoute, err error) {
-	d := callmodel.Decision{Source: callmodel.SourceRules, Destinations: []callmodel.Destination{}}
-	router, err := h.rules.router(ctx, call.TenantID)
-	if err == nil {
-		req := call.Request(call.CreatedAt)
-		d, err = router.Route(&req)
-		if errors.Is(err, routing.ErrNoRoute) {
-			err = callmodel.Errorf(callmodel.CodeNoRoute, "no rule matches the call; see the explanation")
-		}
-	}
-	if d.Destinations == nil {
-		d.Destinations = []callmodel.Destination{}
-	}
-	call.Decision, call.State = &d, callmodel.CallRouted
-	if callmodel.CodeOf(err) == callmodel.CodeNoRoute {
-		call.State, call.EndedAt = callmodel.CallRejected, call.CreatedAt
-		return err, nil
-	}
-	return nil, err
 }

@@ -105,6 +105,7 @@ func (h *Handler) createEmergency(w http.ResponseWriter, r *http.Request, p call
 	if err != nil {
 		return err
 	}
+	h.holdEmergency(&stored.Call)
 	w.Header().Set("Location", "/v1/calls/"+string(stored.Call.ID))
 	replay(w, &callmodel.StoredResponse{StatusCode: stored.StatusCode, Body: stored.Response})
 	return nil
@@ -171,6 +172,7 @@ func (h *Handler) routeEmergency(ctx context.Context, call *callmodel.Call) {
 		req := call.Request(call.CreatedAt)
 		if d, err := router.Route(&req); err == nil {
 			call.Decision = &d
+			h.opts.Decided(&d, nil)
 			return
 		}
 	}
@@ -184,4 +186,5 @@ func (h *Handler) routeEmergency(ctx context.Context, call *callmodel.Call) {
 			"tenant", call.TenantID, "call", call.ID, "to", call.To.Number)
 	}
 	call.Decision = &d
+	h.opts.Decided(&d, nil)
 }

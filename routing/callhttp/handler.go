@@ -13,6 +13,8 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/trunk"
 )
 
 // Stores are what the service keeps its data in. *calldb.DB is one.
@@ -49,6 +51,19 @@ type Options struct {
 	// RulesRefresh is how often the active rule sets are looked up, so that a
 	// change made elsewhere is taken up. 0 means 2 s.
 	RulesRefresh time.Duration
+	// Decider is asked where calls go before the rules are, emergency calls
+	// aside. Nil: the rules decide.
+	Decider routing.Decider
+	// Trunks configure what is kept of destinations while calls run: their
+	// limits, health and quality, in this process. Nil: the defaults. Its Now
+	// and Changed are not used: see Now and TrunkChanged here.
+	Trunks *trunk.Options
+	// TrunkChanged is called when a destination's health or quality level
+	// changes; it must not wait. Nil for nobody.
+	TrunkChanged func(owner callmodel.TenantID, c trunk.Change)
+	// Decided is called with every decision, or failure to decide, but for dry
+	// runs; it must not wait. Nil for nobody.
+	Decided func(d *callmodel.Decision, err error)
 	// JobEnqueued is called after a recording job was stored, so that a worker
 	// in the same process needn't wait for its next poll. Nil for nobody.
 	JobEnqueued func()
@@ -70,6 +85,7 @@ type Handler struct {
 	stores  Stores
 	opts    Options
 	rules   *ruleCache
+	trunks  *trunks
 	lane    chan struct{} // a place for every request of the normal lane
 	keys    inFlight
 	later   unstored
@@ -93,6 +109,9 @@ func New(stores Stores, o *Options) *Handler {
 	if opts.CheckOutputs == nil {
 		opts.CheckOutputs = func([]callmodel.OutputSpec) error { return nil }
 	}
+	if opts.Decided == nil {
+		opts.Decided = func(*callmodel.Decision, error) {}
+	}
 	if opts.JobEnqueued == nil {
 		opts.JobEnqueued = func() {}
 	}
@@ -102,8 +121,9 @@ func New(stores Stores, o *Options) *Handler {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
+	t := newTrunks(&opts)
 	h := &Handler{
-		stores: stores, opts: opts, rules: newRuleCache(stores, opts.PlatformTenant, opts.Logger),
+		stores: stores, opts: opts, rules: newRuleCache(stores, opts.PlatformTenant, opts.Logger, t), trunks: t,
 		lane: make(chan struct{}, opts.MaxInFlight), mux: http.NewServeMux(),
 		storing: make(chan struct{}, maxStoring),
 	}
@@ -169,9 +189,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 // lastTry is how long Run tries to store emergency calls once it is to end.
 const lastTry = 2 * time.Second
 
-// Run keeps the rule sets fresh and stores the emergency calls that could not
-// be stored at once, until ctx ends.
+// Run keeps the rule sets fresh, stores the emergency calls that could not be
+// stored at once, gives the places of calls back that ended elsewhere, and
+// probes destinations if that is configured, until ctx ends.
 func (h *Handler) Run(ctx context.Context) error {
+	probing := make(chan struct{})
+	go func() {
+		defer close(probing)
+		h.trunks.probe(ctx)
+	}()
+	defer func() { <-probing }()
 	tick := time.NewTicker(h.opts.RulesRefresh)
 	defer tick.Stop()
 	for {
@@ -185,6 +212,7 @@ func (h *Handler) Run(ctx context.Context) error {
 		case <-tick.C:
 			h.storeLater(ctx)
 			h.rules.refresh(ctx)
+			h.reconcile(ctx)
 		}
 	}
 }

@@ -100,6 +100,7 @@ func (h *Handler) postEvent(w http.ResponseWriter, r *http.Request, p callmodel.
 	if err != nil {
 		return err
 	}
+	h.trunks.observe(&call, ev.Cause, h.opts.PlatformTenant)
 	if ev.Type == callmodel.EventEnded {
 		h.opts.JobEnqueued()
 	}
@@ -134,8 +135,8 @@ type explainedRequest struct {
 	At   string `json:"at"`
 }
 
-func explain(router *routing.Router, req *callmodel.CallRequest) explanation {
-	return explanation{router.Explain(req), explained(req)}
+func explain(router *routing.Router, req *callmodel.CallRequest, live routing.Live) explanation {
+	return explanation{router.ExplainLive(req, live), explained(req)}
 }
 
 func explained(req *callmodel.CallRequest) explainedRequest {
@@ -164,7 +165,9 @@ func (h *Handler) explainCall(w http.ResponseWriter, r *http.Request, p callmode
 		return err
 	}
 	req := call.Request(call.CreatedAt)
-	problem.WriteJSON(w, http.StatusOK, explain(router, &req))
+	x := explain(router, &req, nil)
+	asDecided(&x.Explanation, call.Decision)
+	problem.WriteJSON(w, http.StatusOK, x)
 	return nil
 }
 
@@ -229,7 +232,7 @@ func (h *Handler) dryRoute(w http.ResponseWriter, r *http.Request, p callmodel.P
 	if err != nil {
 		return err
 	}
-	problem.WriteJSON(w, http.StatusOK, explain(router, &req))
+	problem.WriteJSON(w, http.StatusOK, explain(router, &req, h.rules.live(p.TenantID)))
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/trunk"
 )
 
 // ruleCache keeps the compiled active rule set of every tenant that was seen.
@@ -22,10 +23,11 @@ type ruleCache struct {
 	mu       sync.Mutex
 	known    map[callmodel.TenantID]string // the active version's hash, "" for none
 	changes  map[callmodel.TenantID]int    // grows with every change that is put in service
+	trunks   *trunks
 }
 
-func newRuleCache(store callmodel.RuleSetStore, platform callmodel.TenantID, log *slog.Logger) *ruleCache {
-	return &ruleCache{store: store, platform: platform, log: log, known: map[callmodel.TenantID]string{}, changes: map[callmodel.TenantID]int{}}
+func newRuleCache(store callmodel.RuleSetStore, platform callmodel.TenantID, log *slog.Logger, t *trunks) *ruleCache {
+	return &ruleCache{store: store, platform: platform, log: log, known: map[callmodel.TenantID]string{}, changes: map[callmodel.TenantID]int{}, trunks: t}
 }
 
 // router is the tenant's router, or the platform's.
@@ -123,6 +125,7 @@ func (c *ruleCache) serveIf(t callmodel.TenantID, hash string, r *routing.Router
 func (c *ruleCache) put(t callmodel.TenantID, hash string, r *routing.Router) {
 	c.known[t] = hash
 	c.changes[t]++
+	c.trunks.configure(t, r)
 	c.table.Set(t, r)
 	if t == c.platform {
 		c.table.Set("", r)
@@ -234,5 +237,24 @@ func (h *Handler) activateRules(w http.ResponseWriter, r *http.Request, p callmo
 	}
 	h.rules.serve(p.TenantID, hash, router)
 	problem.WriteJSON(w, http.StatusOK, ruleSetInfo{Hash: hash, Active: true})
+	return nil
+}
+
+// group is the state of the destinations that the tenant's router knows, or nil.
+func (c *ruleCache) group(t callmodel.TenantID) *trunk.Group {
+	c.mu.Lock()
+	hash := c.known[t]
+	c.mu.Unlock()
+	if hash == "" {
+		t = c.platform
+	}
+	return c.trunks.group(t)
+}
+
+// live is group as the router wants it: nil when there is none.
+func (c *ruleCache) live(t callmodel.TenantID) routing.Live {
+	if g := c.group(t); g != nil {
+		return g
+	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/routing/trunk"
 )
 
 const (
@@ -197,3 +198,15 @@ func (h *Handler) storeNow(ctx context.Context, n callmodel.NewCall) error {
 
 // Unstored is how many emergency calls were answered and are not stored yet.
 func (h *Handler) Unstored() int { return h.later.len() }
+
+// has reports whether the call waits to be stored.
+func (u *unstored) has(k trunk.Key) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i := range u.calls {
+		if c := &u.calls[i].Call; c.ID == k.Call && c.TenantID == k.Tenant {
+			return true
+		}
+	}
+	return false
+}

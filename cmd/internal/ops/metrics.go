@@ -24,12 +24,13 @@ type Metrics struct {
 	audio    prometheus.Counter
 	bytes    prometheus.Counter
 	defects  *prometheus.CounterVec
+	routing  routingMetrics
 }
 
 // NewMetrics makes the metrics.
 func NewMetrics() *Metrics {
 	m := &Metrics{
-		Registry: prometheus.NewRegistry(),
+		Registry: prometheus.NewRegistry(), routing: newRoutingMetrics(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "switchtape_http_request_duration_seconds", Help: "Time to answer an HTTP request.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
@@ -56,6 +57,7 @@ func NewMetrics() *Metrics {
 		}, []string{"code"}),
 	}
 	m.Registry.MustRegister(m.requests, m.attempts, m.elapsed, m.waited, m.audio, m.bytes, m.defects,
+		m.routing.decisions, m.routing.asked, m.routing.changes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/trunk"
 )
 
 // APIOptions configure the call handling service.
@@ -25,6 +26,7 @@ type APIOptions struct {
 	MaxInFlight int      `help:"Requests that are served at once, emergency calls aside." default:"256"`
 
 	RecordOptions
+	RoutingOptions
 }
 
 // RecordOptions say how calls are recorded that don't say it themselves.
@@ -60,7 +62,16 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	if err := CheckOutputs(checker, outputs); err != nil {
 		return nil, fmt.Errorf("the default recording can't be made: %w", err)
 	}
+	ask, err := o.decider(m)
+	if err != nil {
+		return nil, err
+	}
 	h := callhttp.New(s.DB, &callhttp.Options{
+		Decider: ask, Trunks: o.trunks(), Decided: m.Decision,
+		TrunkChanged: func(owner callmodel.TenantID, c trunk.Change) {
+			m.TrunkChanged(owner, c)
+			log.WarnContext(context.WithoutCancel(ctx), "a destination's "+c.Why+" changed", "ruleset_of", owner, "destination", c.Destination, "health", c.Health.String(), "level", c.Level)
+		},
 		DefaultRegion: strings.ToUpper(o.Region), PlatformTenant: DefaultTenant, DefaultOutputs: outputs,
 		CheckOutputs:          func(list []callmodel.OutputSpec) error { return CheckOutputs(checker, list) },
 		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, JobEnqueued: jobEnqueued, Logger: log,
@@ -83,6 +94,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	a.mux.Handle("/v1/recordings", recordings)
 	a.mux.Handle("/v1/recordings/", recordings)
 	a.mux.Handle("/", h)
+	m.Destinations(h.Trunks)
 	m.Gauge("switchtape_unstored_emergency_calls", "Emergency calls that were answered and are not stored yet.", func() float64 { return float64(h.Unstored()) })
 	return a, nil
 }

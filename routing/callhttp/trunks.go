@@ -1,0 +1,142 @@
+package callhttp
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/trunk"
+)
+
+// trunks is the run-time state of the destinations of every rule set in
+// service, by the tenant that owns the set: two tenants' destinations of the
+// same id are two.
+type trunks struct {
+	opts    trunk.Options
+	changed func(callmodel.TenantID, trunk.Change)
+	mu      sync.RWMutex
+	groups  map[callmodel.TenantID]*trunk.Group
+}
+
+func newTrunks(o *Options) *trunks {
+	t := &trunks{changed: o.TrunkChanged, groups: map[callmodel.TenantID]*trunk.Group{}}
+	if o.Trunks != nil {
+		t.opts = *o.Trunks
+	}
+	if t.changed == nil {
+		t.changed = func(callmodel.TenantID, trunk.Change) {}
+	}
+	t.opts.Now = o.Now
+	return t
+}
+
+// configure takes the destinations of the owner's new rule set. Without one
+// the state stays, for the calls that run.
+func (t *trunks) configure(owner callmodel.TenantID, r *routing.Router) {
+	if r == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := t.groups[owner]
+	if g == nil {
+		o := t.opts
+		o.Changed = func(c trunk.Change) { t.changed(owner, c) }
+		g = trunk.New(&o)
+		t.groups[owner] = g
+	}
+	g.Configure(r.Endpoints())
+}
+
+// group is the owner's, or nil.
+func (t *trunks) group(owner callmodel.TenantID) *trunk.Group {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.groups[owner]
+}
+
+// all is every group with its owner.
+func (t *trunks) all() map[callmodel.TenantID]*trunk.Group {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return maps.Clone(t.groups)
+}
+
+// observe follows a call that moved, wherever it holds its place: the tenant
+// may have got rules of its own since.
+func (t *trunks) observe(c *callmodel.Call, cause *callmodel.Cause, platform callmodel.TenantID) {
+	for _, owner := range [2]callmodel.TenantID{c.TenantID, platform} {
+		if g := t.group(owner); g != nil && g.Observe(c, cause) {
+			return
+		}
+	}
+}
+
+// probe asks destinations whether they are there, until ctx ends.
+func (t *trunks) probe(ctx context.Context) {
+	if t.opts.Prober == nil {
+		return
+	}
+	every := time.NewTicker(cmp.Or(t.opts.ProbeEvery, 30*time.Second))
+	defer every.Stop()
+	for {
+		for _, g := range t.all() {
+			g.Probe(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+	}
+}
+
+// maxReconciled bounds the calls of one owner that are looked up at a time.
+const maxReconciled = 100
+
+// reconcile gives places back whose calls ended without a word to this
+// process: their events were told to another one, or they expired.
+func (h *Handler) reconcile(ctx context.Context) {
+	for _, g := range h.trunks.all() {
+		g.Sweep()
+		for _, k := range g.Silent(maxReconciled) {
+			one, cancel := context.WithTimeout(ctx, storeWait)
+			call, err := h.stores.Call(one, k.Tenant, k.Call)
+			cancel()
+			switch {
+			case err == nil:
+				g.Observe(&call, call.Cause)
+			case callmodel.CodeOf(err) == callmodel.CodeNotFound && !h.later.has(k):
+				g.Drop(k)
+			default: // asked again, or expired
+				if ctx.Err() != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// TrunkStats is what is known of one destination.
+type TrunkStats struct {
+	Owner callmodel.TenantID // of the rule set
+	trunk.Stats
+}
+
+// Trunks are the destinations of every rule set in service.
+func (h *Handler) Trunks() []TrunkStats {
+	var list []TrunkStats
+	for owner, g := range h.trunks.all() {
+		for _, s := range g.Stats() {
+			list = append(list, TrunkStats{owner, s})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b TrunkStats) int { return strings.Compare(string(a.Owner), string(b.Owner)) })
+	return list
+}

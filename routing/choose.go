@@ -1,0 +1,159 @@
+package routing
+
+import (
+	"math"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// chooser puts the destinations of one call in order.
+type chooser struct {
+	r     *Router
+	req   *callmodel.CallRequest
+	live  Live // nil: nothing is known
+	d     *callmodel.Decision
+	trace *[]DestinationVerdict // nil: nobody asks why
+	call  uint64                // the hash of the call's id
+	at    int64                 // Unix seconds
+
+	desperate  bool // destinations that are down are taken too
+	down, full int  // how many were left out for it
+}
+
+// weighed is a target of the tier at hand with what it is ordered by: the
+// lowest rank goes first, of equal ranks the lowest score.
+type weighed struct {
+	rank   int64
+	score  float64
+	dest   *destination
+	rate   *rate
+	status Status
+	weight uint32
+}
+
+// again starts over, when nothing but destinations that are down is left.
+func (c *chooser) again() {
+	c.desperate, c.down, c.full = true, 0, 0
+	c.d.Destinations, c.d.LeftOut = c.d.Destinations[:0], c.d.LeftOut[:0]
+	if c.trace != nil {
+		*c.trace = (*c.trace)[:0]
+	}
+}
+
+func (c *chooser) plan(p *plan) {
+	start := 0
+	for i := range p.tiers {
+		t := &p.tiers[i]
+		c.tier(t, i, p.targets[start:t.end])
+		start = t.end
+	}
+}
+
+// few is how many candidates a tier usually has at most. More room is made
+// only when it is needed: it takes time to clear.
+const few = 8
+
+func (c *chooser) tier(t *tier, number int, targets []target) {
+	if len(targets) <= few {
+		var room [few]weighed
+		c.order(t, number, targets, room[:0])
+		return
+	}
+	c.manyInTier(t, number, targets)
+}
+
+//go:noinline
+func (c *chooser) manyInTier(t *tier, number int, targets []target) {
+	var room [MaxTargets]weighed
+	c.order(t, number, targets, room[:0])
+}
+
+// order keeps the candidates sorted as they come, which for a few is the
+// quickest, keeps ties as listed, and allocates nothing.
+func (c *chooser) order(t *tier, number int, targets []target, sorted []weighed) {
+	byWeight := t.order == ByWeight || t.order == ByQuality && c.explores(t)
+	alone := len(targets) == 1
+	for i := range targets {
+		x := weighed{dest: &c.r.dests[targets[i].dest], weight: targets[i].weight}
+		if c.live != nil {
+			x.status = c.live.Status(x.dest.id)
+		}
+		if x.dest.rates != nil {
+			x.rate = x.dest.rates.find(c.req.To, c.at)
+		}
+		if why := c.leaves(t, &x); why != "" {
+			c.leave(number, &x, why)
+			continue
+		}
+		switch {
+		case alone:
+		case byWeight:
+			x.score = c.draw(&x)
+		case t.order == ByQuality:
+			x.rank, x.score = -int64(x.status.Quality), c.draw(&x)
+		case t.order == ByCost && x.rate != nil:
+			x.rank = x.rate.sixtieths(t.assume)
+		case t.order == ByCost:
+			x.rank = math.MaxInt64
+		default: // as listed
+		}
+		j := len(sorted)
+		sorted = append(sorted, x)
+		for ; j > 0 && (x.rank < sorted[j-1].rank || x.rank == sorted[j-1].rank && x.score < sorted[j-1].score); j-- {
+			sorted[j] = sorted[j-1]
+		}
+		sorted[j] = x
+	}
+	for i := range sorted {
+		c.take(t, number, &sorted[i], byWeight)
+	}
+}
+
+// draw is the target's score by weighted rendezvous hashing: -ln(u)/w with u
+// drawn from the call's and the target's hash. The lowest goes first, which it
+// does with probability w ÷ the tier's sum of weights (Thaler & Ravishankar
+// 1998, with Efraimidis & Spirakis' 2006 exponential keys).
+func (c *chooser) draw(x *weighed) float64 {
+	return -math.Log(unit(mix(c.call^x.dest.idHash))) / float64(x.weight)
+}
+
+// explores reports whether the call is one of those by which a tier's quality
+// stays known.
+func (c *chooser) explores(t *tier) bool { return mix(c.call^exploreSalt)>>11 < t.explore }
+
+// leaves is why the destination is left out, "" if it is not.
+func (c *chooser) leaves(t *tier, x *weighed) callmodel.LeftReason {
+	s := &x.status
+	switch {
+	case s.Full != "":
+		c.full++
+		return s.Full
+	case c.desperate:
+	case s.Health == Down, s.Health == Probing && mix(c.call^x.dest.idHash^probeSalt)%1000 >= uint64(s.ProbeShare):
+		c.down++
+		return callmodel.LeftDown
+	}
+	if t.requireRate && x.rate == nil && !c.req.Emergency {
+		return callmodel.LeftNoRate
+	}
+	return ""
+}
+
+func (c *chooser) leave(number int, x *weighed, why callmodel.LeftReason) {
+	c.d.LeftOut = append(c.d.LeftOut, callmodel.LeftOut{ID: x.dest.id, Reason: why})
+	if c.trace != nil {
+		c.traceLeft(number, x, why)
+	}
+}
+
+func (c *chooser) take(t *tier, number int, x *weighed, byWeight bool) {
+	d := callmodel.Destination{ID: x.dest.id, URI: x.dest.uri, Number: x.dest.callee.of(c.req.To)}
+	d.Caller, d.CallerPrivacy = x.dest.caller.of(c.req, c.call^x.dest.idHash)
+	if x.rate != nil {
+		d.Cost = x.rate.cost(t.assume, x.dest.rates.currency)
+	}
+	c.d.Destinations = append(c.d.Destinations, d)
+	if c.trace != nil {
+		c.traceTaken(t, number, x, byWeight)
+	}
+}

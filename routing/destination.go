@@ -1,0 +1,180 @@
+package routing
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// DestinationSpec is a place that calls can be sent to.
+type DestinationSpec struct {
+	URI string `json:"uri"` // "sip:trunk-a.example.com"
+	// Strip removes so many leading digits of the callee's number, 0 to 15.
+	Strip int `json:"strip,omitempty"`
+	// Prepend is put before what is left: digits, '*', '#', and a leading '+'.
+	// When a number is rewritten at all, its own plus is dropped; prepend "+"
+	// to keep it.
+	Prepend string `json:"prepend,omitempty"`
+	// Replace is sent instead of the callee's number, whatever that is: digits,
+	// '*', '#', and a leading '+'.
+	Replace string `json:"replace,omitempty"`
+	// Caller says what the destination is told of the caller. nil: its number as
+	// it is.
+	Caller *CallerSpec `json:"caller,omitempty"`
+	// Rates is the name of the rate deck that calls there are charged by.
+	Rates string `json:"rates,omitempty"`
+	// Limits are what the destination takes. nil: any number of calls.
+	Limits *Limits `json:"limits,omitempty"`
+}
+
+// CallerPolicy is what a destination is told of the caller.
+type CallerPolicy string
+
+// The caller policies. A caller that withholds its number stays withheld under
+// each of them. An emergency call's own number is never withheld: who answers
+// it must be able to call back.
+const (
+	CallerPass     CallerPolicy = "pass"     // the number, in the form that strip and prepend make
+	CallerWithhold CallerPolicy = "withhold" // anonymous, with privacy asked for
+	CallerReplace  CallerPolicy = "replace"  // one of the numbers of replace
+)
+
+// CallerSpec says what a destination is told of the caller.
+type CallerSpec struct {
+	Policy  CallerPolicy `json:"policy,omitempty"` // "" means pass
+	Strip   int          `json:"strip,omitempty"`  // as for the callee, with pass
+	Prepend string       `json:"prepend,omitempty"`
+	// Replace holds the numbers of the policy replace. Of several, each call
+	// gets one by its id, always the same.
+	Replace []string `json:"replace,omitempty"`
+}
+
+// Limits are what a destination takes. They are enforced by the process that
+// decides, for itself: see package trunk.
+type Limits struct {
+	Concurrent int `json:"concurrent,omitempty"` // calls at once; 0: any number
+	CPS        int `json:"cps,omitempty"`        // new calls a second; 0: any number
+}
+
+// MaxLimit bounds both limits of a destination, and MaxCallerPool its callers' numbers.
+const (
+	MaxLimit      = 1_000_000
+	MaxCallerPool = 1000
+)
+
+func (v *validation) destination(id string, d DestinationSpec) {
+	p := "destinations." + id
+	if !callmodel.ValidID(id) {
+		v.fault(p, "the id must be letters, digits, '.', '_' or '-'")
+	}
+	if d.URI == "" {
+		v.fault(p+".uri", "is missing; give where to send the call, like \"sip:trunk-a.example.com\"")
+	} else if err := CheckURI(d.URI); err != nil {
+		v.fault(p+".uri", "%q %s", d.URI, err)
+	}
+	v.numberForm(p, d.Strip, d.Prepend)
+	if d.Replace != "" {
+		v.wholeNumber(p+".replace", d.Replace)
+		if d.Strip != 0 || d.Prepend != "" {
+			v.fault(p+".replace", "is sent as it is; leave strip and prepend out")
+		}
+	}
+	if d.Caller != nil {
+		v.caller(p+".caller", d.Caller)
+	}
+	if _, ok := v.rs.Rates[d.Rates]; d.Rates != "" && !ok {
+		v.fault(p+".rates", "no rate deck %q is defined", d.Rates)
+	}
+	if l := d.Limits; l != nil {
+		v.limits(p+".limits", l)
+	}
+}
+
+// CheckURI refuses what calls can't be sent to. The error says what it is not,
+// to be read behind it.
+func CheckURI(uri string) error {
+	scheme, rest, ok := strings.Cut(uri, ":")
+	if !ok || rest == "" || scheme != "sip" && scheme != "sips" && scheme != "tel" {
+		return errors.New("is not a sip:, sips: or tel: URI")
+	}
+	if strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("<>\"", r) }) {
+		return errors.New("holds white space or quotes")
+	}
+	return nil
+}
+
+func (v *validation) limits(p string, l *Limits) {
+	if l.Concurrent == 0 && l.CPS == 0 {
+		v.fault(p, "limits nothing; give concurrent or cps, or leave it out")
+	}
+	if l.Concurrent < 0 || l.Concurrent > MaxLimit {
+		v.fault(p+".concurrent", "must be 1 to %d calls, is %d", MaxLimit, l.Concurrent)
+	}
+	if l.CPS < 0 || l.CPS > MaxLimit {
+		v.fault(p+".cps", "must be 1 to %d calls a second, is %d", MaxLimit, l.CPS)
+	}
+}
+
+func (v *validation) caller(p string, c *CallerSpec) {
+	switch c.Policy {
+	case "", CallerPass:
+		v.numberForm(p, c.Strip, c.Prepend)
+	case CallerWithhold, CallerReplace:
+		if c.Strip != 0 || c.Prepend != "" {
+			v.fault(p, "strip and prepend go with the policy pass only, not with %s", c.Policy)
+		}
+	default:
+		v.fault(p+".policy", "%q is not one of pass, withhold, replace", c.Policy)
+	}
+	switch n := len(c.Replace); {
+	case c.Policy == CallerReplace && (n == 0 || n > MaxCallerPool):
+		v.fault(p+".replace", "must have 1 to %d numbers, has %d", MaxCallerPool, n)
+	case c.Policy != CallerReplace && n > 0:
+		v.fault(p+".replace", "goes with policy: replace only")
+	}
+	for i, number := range c.Replace {
+		v.wholeNumber(fmt.Sprintf("%s.replace[%d]", p, i), number)
+	}
+}
+
+// destination is a compiled DestinationSpec.
+type destination struct {
+	id     string
+	uri    string
+	callee numberForm
+	caller callerForm
+	idHash uint64
+	rates  *RateTable // nil: none
+	limits Limits
+}
+
+func (c *compiler) destination(id string, d *DestinationSpec) destination {
+	out := destination{
+		id: id, uri: d.URI, idHash: hashString(id), rates: c.decks[d.Rates],
+		callee: numberForm{strip: d.Strip, prepend: d.Prepend, replace: d.Replace},
+	}
+	if s := d.Caller; s != nil {
+		out.caller = callerForm{policy: s.Policy, form: numberForm{strip: s.Strip, prepend: s.Prepend}, pool: s.Replace}
+	}
+	if d.Limits != nil {
+		out.limits = *d.Limits
+	}
+	return out
+}
+
+// Endpoint is what run-time state needs to know of a destination.
+type Endpoint struct {
+	URI    string
+	Limits Limits
+}
+
+// Endpoints are those of every destination of the rule set, by id.
+func (r *Router) Endpoints() map[string]Endpoint {
+	m := make(map[string]Endpoint, len(r.dests))
+	for i := range r.dests {
+		m[r.dests[i].id] = Endpoint{URI: r.dests[i].uri, Limits: r.dests[i].limits}
+	}
+	return m
+}

@@ -1,0 +1,18 @@
+package routing
+
+import (
+	"errors"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+func (v *validation) failover(p string, f *callmodel.Failover) {
+	if f == nil {
+		return
+	}
+	var faults callmodel.FieldErrors
+	_ = errors.As(f.Validate(), &faults)
+	for _, one := range faults {
+		v.fault(p+"."+one.Path, "%s", one.Message)
+	}
+}

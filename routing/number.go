@@ -1,0 +1,85 @@
+package routing
+
+import (
+	"strings"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/e164"
+)
+
+const maxRewritten = 32 // symbols of a number that is written in a rule set
+
+func (v *validation) numberForm(p string, strip int, prepend string) {
+	if strip < 0 || strip > e164.MaxDigits {
+		v.fault(p+".strip", "must be 0 to %d digits, is %d", e164.MaxDigits, strip)
+	}
+	if !dialable(prepend) || len(prepend) > 16 {
+		v.fault(p+".prepend", "%q must be at most 16 of the digits, '*' and '#', with an optional leading '+'", prepend)
+	}
+}
+
+func (v *validation) wholeNumber(p, number string) {
+	if !Dialable(number) {
+		v.fault(p, "%q must be 1 to %d of the digits, '*' and '#', with an optional leading '+'", number, maxRewritten)
+	}
+}
+
+// Dialable reports whether a number can be sent to a destination as it is: 1 to
+// 32 of the digits, '*' and '#', with an optional leading '+'.
+func Dialable(number string) bool {
+	return number != "" && number != "+" && len(number) <= maxRewritten && dialable(number)
+}
+
+func dialable(s string) bool {
+	return strings.Trim(strings.TrimPrefix(s, "+"), "0123456789*#") == ""
+}
+
+// numberForm is the form of a number that a destination wants.
+type numberForm struct {
+	strip   int
+	prepend string
+	replace string
+}
+
+// of is the number in that form. Nothing is allocated unless digits are put
+// together that don't stand next to each other in the number already: "+" put
+// back before what it was taken from costs nothing.
+func (f *numberForm) of(number string) string {
+	if f.replace != "" {
+		return f.replace
+	}
+	if f.strip == 0 && f.prepend == "" {
+		return number
+	}
+	digits := strings.TrimPrefix(number, "+")
+	if !e164.Digits(digits) {
+		return number // a URN or a name is not a number to rewrite
+	}
+	kept := len(digits) - min(f.strip, len(digits))
+	if start := len(number) - kept - len(f.prepend); start >= 0 && number[start:start+len(f.prepend)] == f.prepend {
+		return number[start:]
+	}
+	return f.prepend + number[len(number)-kept:]
+}
+
+// callerForm is what a destination is told of the caller.
+type callerForm struct {
+	policy CallerPolicy
+	form   numberForm
+	pool   []string
+}
+
+// of is the number to give as the caller's, and whether it may be shown.
+func (f *callerForm) of(req *callmodel.CallRequest, draw uint64) (string, callmodel.Privacy) {
+	privacy := callmodel.PrivacyNone
+	if req.From == callmodel.AnonymousCaller {
+		privacy = callmodel.PrivacyID
+	}
+	switch {
+	case f.policy == CallerReplace:
+		return f.pool[mix(draw^poolSalt)%uint64(len(f.pool))], privacy
+	case f.policy == CallerWithhold && !req.Emergency:
+		return callmodel.AnonymousCaller, callmodel.PrivacyID
+	}
+	return f.form.of(req.From), privacy
+}

@@ -1,0 +1,74 @@
+package routing
+
+import (
+	"cmp"
+	"strconv"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// plan is a compiled route: its tiers, flattened.
+type plan struct {
+	targets  []target
+	tiers    []tier
+	failover *callmodel.Failover
+}
+
+type tier struct {
+	end         int // index behind the last of its targets
+	order       TierOrder
+	assume      int32 // seconds
+	requireRate bool
+	explore     uint64 // calls whose draw, as 53 bits, is below go by weight
+}
+
+type target struct {
+	dest   uint32
+	weight uint32
+}
+
+// plan is the index of the rule's plan. Rules that route alike share one.
+func (c *compiler) plan(r *Rule) uint32 {
+	tiers, key := r.Route, c.planKey[:0]
+	if r.Failover != nil {
+		key = append(key, marshal(r.Failover)...)
+	}
+	for i := range tiers {
+		key = tiers[i].appendKey(key)
+	}
+	c.planKey = key
+	if i, ok := c.planIndex[string(key)]; ok {
+		return i
+	}
+	p := plan{failover: cmp.Or(r.Failover, c.rs.Failover)}
+	for i := range tiers {
+		t := &tiers[i]
+		for _, g := range t.Targets {
+			p.targets = append(p.targets, target{c.destIndex[g.To], uint32(max(g.Weight, 1))})
+		}
+		percent := cmp.Or(t.ExplorePercent, DefaultExplorePercent)
+		p.tiers = append(p.tiers, tier{
+			end: len(p.targets), order: cmp.Or(t.Order, ByWeight), requireRate: t.RequireRate,
+			assume: int32(cmp.Or(t.AssumeSeconds, DefaultAssumeSeconds)), explore: uint64(percent) << 53 / 100,
+		})
+	}
+	i := uint32(len(c.r.plans))
+	c.r.plans = append(c.r.plans, p)
+	c.planIndex[string(key)] = i
+	return i
+}
+
+// appendKey appends what tells tiers apart.
+func (t *Tier) appendKey(b []byte) []byte {
+	if !t.plain() {
+		b = append(append(b, string(t.Order)...), ' ')
+		b = strconv.AppendInt(b, int64(t.AssumeSeconds), 10)
+		b = strconv.AppendInt(append(b, ' '), int64(t.ExplorePercent), 10)
+		b = append(strconv.AppendBool(append(b, ' '), t.RequireRate), ' ')
+	}
+	for _, g := range t.Targets {
+		b = append(append(b, g.To...), ':')
+		b = append(strconv.AppendInt(b, int64(max(g.Weight, 1)), 10), ',')
+	}
+	return append(b, ';')
+}

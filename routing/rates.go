@@ -1,0 +1,235 @@
+package routing
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// RateRow is what calls to the numbers below a prefix cost. Which of several
+// rates of a prefix is in force is said at [NewRateTable].
+type RateRow struct {
+	// Prefix is of the callee's number as it is routed: "+4930"; "+" is every
+	// international number.
+	Prefix string `json:"prefix"`
+	// PerMinute is the price of 60 seconds, 0 to 10000.
+	PerMinute callmodel.Amount `json:"per_minute"`
+	// Connect is charged once for every answered call, 0 to 10000.
+	Connect callmodel.Amount `json:"connect,omitempty"`
+	// FirstSeconds is what an answered call is charged for at least, and
+	// NextSeconds the steps in which more is charged: 60 and 60, 30 and 6, 1 and
+	// 1. 1 to 3600; 0 means 1.
+	FirstSeconds int `json:"first_seconds,omitempty"`
+	NextSeconds  int `json:"next_seconds,omitempty"`
+	// From is when the rate begins to hold, and Until when it ends, by whole
+	// seconds. Zero: always.
+	From  time.Time `json:"from,omitzero"`
+	Until time.Time `json:"until,omitzero"`
+	// Currency must be that of the rule set, or of the table. "": it is.
+	Currency string `json:"currency,omitempty"`
+}
+
+// Limits of rates.
+const (
+	MaxPrice         = 10_000 * callmodel.AmountUnit
+	MaxRateIncrement = 3600 // seconds
+)
+
+// Billed is how many seconds an answered call of so many is charged for.
+func (r *RateRow) Billed(seconds int) int {
+	if seconds <= 0 {
+		return 0
+	}
+	first, next := max(r.FirstSeconds, 1), max(r.NextSeconds, 1)
+	if seconds <= first {
+		return first
+	}
+	return first + (seconds-first+next-1)/next*next
+}
+
+// Cost is what an answered call of so many seconds costs: the connect fee and
+// the seconds charged for, rounded half up to a hundred-millionth. A call of no
+// seconds was not answered and costs nothing.
+func (r *RateRow) Cost(seconds int) callmodel.Amount {
+	if seconds <= 0 {
+		return 0
+	}
+	billed := r.Billed(seconds)
+	minutes, rest := callmodel.Amount(billed/60), callmodel.Amount(billed%60)
+	return r.Connect + r.PerMinute*minutes + (r.PerMinute*rest+30)/60
+}
+
+// rateFaults reports what is wrong with the rows of one deck.
+func rateFaults(currency string, rows []RateRow, fault func(i int, field, format string, args ...any)) {
+	for i := range rows {
+		r := &rows[i]
+		if why := badPrefix(r.Prefix); why != "" && r.Prefix != "" {
+			fault(i, "prefix", "%q %s", r.Prefix, why)
+		} else if r.Prefix == "" {
+			fault(i, "prefix", "is missing; give the first digits of the numbers, or \"+\" for all")
+		}
+		if r.PerMinute < 0 || r.PerMinute > MaxPrice {
+			fault(i, "per_minute", "must be 0 to %s, is %s", MaxPrice, r.PerMinute)
+		}
+		if r.Connect < 0 || r.Connect > MaxPrice {
+			fault(i, "connect", "must be 0 to %s, is %s", MaxPrice, r.Connect)
+		}
+		if r.FirstSeconds < 0 || r.FirstSeconds > MaxRateIncrement {
+			fault(i, "first_seconds", "must be 1 to %d, is %d", MaxRateIncrement, r.FirstSeconds)
+		}
+		if r.NextSeconds < 0 || r.NextSeconds > MaxRateIncrement {
+			fault(i, "next_seconds", "must be 1 to %d, is %d", MaxRateIncrement, r.NextSeconds)
+		}
+		if r.From.Nanosecond() != 0 || r.Until.Nanosecond() != 0 {
+			fault(i, "from", "rates change at whole seconds")
+		}
+		if !r.From.IsZero() && !r.Until.IsZero() && !r.Until.After(r.From) {
+			fault(i, "until", "must be after from")
+		}
+		if r.Currency != "" && r.Currency != currency {
+			fault(i, "currency", "%q is not the currency of the rates, %s; one set has one currency", r.Currency, currency)
+		}
+	}
+	rateConflicts(rows, fault)
+}
+
+// rateConflicts reports rows of one prefix of which it is not clear which holds.
+func rateConflicts(rows []RateRow, fault func(i int, field, format string, args ...any)) {
+	byPrefix := make([]int, len(rows))
+	for i := range byPrefix {
+		byPrefix[i] = i
+	}
+	slices.SortFunc(byPrefix, func(a, b int) int {
+		return cmp.Or(cmp.Compare(rows[a].Prefix, rows[b].Prefix), rows[a].From.Compare(rows[b].From), cmp.Compare(a, b))
+	})
+	// bounded is the row whose until is the latest of those of the prefix so far.
+	bounded := -1
+	for k, i := range byPrefix {
+		r := &rows[i]
+		if k == 0 || rows[byPrefix[k-1]].Prefix != r.Prefix {
+			bounded = -1
+		} else if last := byPrefix[k-1]; rows[last].From.Equal(r.From) {
+			fault(i, "from", "row %d has the same prefix %s and begins at the same time; which holds?", last, r.Prefix)
+		} else if bounded >= 0 && r.From.Before(rows[bounded].Until) {
+			fault(i, "from", "row %d of the same prefix %s holds until %s, after this begins; end it, or give it no until", bounded, r.Prefix, rows[bounded].Until.UTC().Format(time.RFC3339))
+		}
+		if !r.Until.IsZero() && (bounded < 0 || r.Until.After(rows[bounded].Until)) {
+			bounded = i
+		}
+	}
+}
+
+func validCurrency(s string) bool {
+	ok := len(s) == 3
+	for i := range len(s) {
+		ok = ok && s[i] >= 'A' && s[i] <= 'Z'
+	}
+	return ok
+}
+
+func (v *validation) rates() {
+	if len(v.rs.Rates) == 0 {
+		if v.rs.Currency != "" {
+			v.fault("currency", "is of the rates, and there are none; leave it out")
+		}
+		return
+	}
+	if !validCurrency(v.rs.Currency) {
+		v.fault("currency", "%q is not three capital letters of ISO 4217, like \"EUR\"; the rates need one", v.rs.Currency)
+	}
+	for _, name := range sortedKeys(v.rs.Rates) {
+		p := "rates." + name
+		if !callmodel.ValidID(name) {
+			v.fault(p, "the name must be letters, digits, '.', '_' or '-'")
+		}
+		rows := v.rs.Rates[name]
+		if len(rows) == 0 {
+			v.fault(p, "is empty; give rates, or leave the deck out")
+		}
+		for i := range rows {
+			row := fmt.Sprintf("%s[%d]", p, i)
+			if _, parsed := v.rs.lines[row]; parsed && v.rs.lines[row+".per_minute"] == 0 {
+				v.fault(row+".per_minute", "is missing; give the price of a minute, 0 if it is free")
+			}
+		}
+		rateFaults(v.rs.Currency, rows, func(i int, field, format string, args ...any) {
+			v.fault(fmt.Sprintf("%s[%d].%s", p, i, field), format, args...)
+		})
+	}
+}
+
+// canonical is the row without what is said by default: rows that mean the
+// same are written the same.
+func (r RateRow) canonical() RateRow {
+	r.Currency = ""
+	if r.FirstSeconds == 1 {
+		r.FirstSeconds = 0
+	}
+	if r.NextSeconds == 1 {
+		r.NextSeconds = 0
+	}
+	if !r.From.IsZero() {
+		r.From = r.From.UTC()
+	}
+	if !r.Until.IsZero() {
+		r.Until = r.Until.UTC()
+	}
+	return r
+}
+
+// rate is a compiled RateRow.
+type rate struct {
+	prefix      string
+	perMinute   callmodel.Amount
+	connect     callmodel.Amount
+	from, until int64 // Unix seconds
+	first, next int32
+}
+
+func (r *RateRow) compiled() rate {
+	out := rate{
+		prefix: r.Prefix, perMinute: r.PerMinute, connect: r.Connect, from: math.MinInt64, until: math.MaxInt64,
+		first: int32(max(r.FirstSeconds, 1)), next: int32(max(r.NextSeconds, 1)),
+	}
+	if !r.From.IsZero() {
+		out.from = r.From.Unix()
+	}
+	if !r.Until.IsZero() {
+		out.until = r.Until.Unix()
+	}
+	return out
+}
+
+// row is the rate as it was written.
+func (r *rate) row(currency string) RateRow {
+	out := RateRow{
+		Prefix: r.prefix, PerMinute: r.perMinute, Connect: r.connect, Currency: currency,
+		FirstSeconds: int(r.first), NextSeconds: int(r.next),
+	}
+	if r.from != math.MinInt64 {
+		out.From = time.Unix(r.from, 0).UTC()
+	}
+	if r.until != math.MaxInt64 {
+		out.Until = time.Unix(r.until, 0).UTC()
+	}
+	return out
+}
+
+func (r *rate) billed(seconds int32) int64 {
+	one := RateRow{FirstSeconds: int(r.first), NextSeconds: int(r.next)}
+	return int64(one.Billed(int(seconds)))
+}
+
+// sixtieths is the cost in sixtieths of a hundred-millionth: exact, so that
+// costs that differ at all are told apart.
+func (r *rate) sixtieths(seconds int32) int64 {
+	return int64(r.connect)*60 + int64(r.perMinute)*r.billed(seconds)
+}
+
+func (r *rate) cost(seconds int32, currency string) callmodel.Cost {
+	return callmodel.Cost{Amount: callmodel.Amount((r.sixtieths(seconds) + 30) / 60), Currency: currency, Seconds: int(seconds), Prefix: r.prefix}
+}

@@ -1,0 +1,273 @@
+package trunk
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// Key names a call whose place is held.
+type Key struct {
+	Tenant callmodel.TenantID
+	Call   callmodel.CallID
+}
+
+// slot is the place that a call holds.
+type slot struct {
+	dest     *destination
+	attempt  int
+	begun    int64 // the attempt
+	held     int64 // since when the call holds a place
+	expires  int64
+	check    int64 // when somebody should ask what became of it
+	ringing  bool
+	answered int64
+}
+
+const (
+	slotShards = 64
+	firstCheck = 30 * time.Second
+	sweepEvery = time.Second
+)
+
+// slots are the places by call, in parts that are locked on their own.
+type slots struct {
+	seed   maphash.Seed
+	shards [slotShards]slotShard
+	swept  atomic.Int64
+}
+
+type slotShard struct {
+	mu   sync.Mutex
+	held map[Key]*slot
+	_    [48]byte // a cache line of its own
+}
+
+func (s *slots) init() {
+	s.seed = maphash.MakeSeed()
+	for i := range s.shards {
+		s.shards[i].held = map[Key]*slot{}
+	}
+}
+
+func (s *slots) shard(k Key) *slotShard {
+	return &s.shards[maphash.Comparable(s.seed, k)%slotShards]
+}
+
+// Reservation is a place that a call is about to take. Hold or Cancel it. The
+// zero value is of a destination that is not known, and does nothing.
+type Reservation struct {
+	g     *Group
+	dest  *destination
+	begun int64
+}
+
+// Reserve takes a place at the destination for a call that is about to be sent
+// there; ok is false if there is none. A destination that is not known takes
+// any number.
+func (g *Group) Reserve(destination string) (r Reservation, ok bool) {
+	return g.reserve(destination, false)
+}
+
+// ReserveAnyway does so whatever the limits.
+func (g *Group) ReserveAnyway(destination string) Reservation {
+	r, _ := g.reserve(destination, true)
+	return r
+}
+
+func (g *Group) reserve(id string, anyway bool) (Reservation, bool) {
+	d := g.destination(id)
+	if d == nil {
+		return Reservation{}, true
+	}
+	now := g.now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !anyway && d.limit.full(now) != "" {
+		return Reservation{}, false
+	}
+	d.limit.add(now)
+	return Reservation{g: g, dest: d, begun: now}, true
+}
+
+// Cancel gives the place back: the call was not sent.
+func (r Reservation) Cancel() {
+	if r.dest == nil {
+		return
+	}
+	r.dest.mu.Lock()
+	defer r.dest.mu.Unlock()
+	r.dest.limit.back(r.begun)
+}
+
+// Hold keeps the place for the call until it ends. A call holds one place: if
+// it holds one already, this one is given back.
+func (r Reservation) Hold(k Key) {
+	if r.dest == nil {
+		return
+	}
+	s := r.g.slots.shard(k)
+	s.mu.Lock()
+	_, has := s.held[k]
+	if !has {
+		s.held[k] = &slot{
+			dest: r.dest, begun: r.begun, held: r.begun,
+			expires: r.begun + int64(r.g.opts.SetupTTL), check: r.begun + int64(firstCheck),
+		}
+	}
+	s.mu.Unlock()
+	if has {
+		r.Cancel()
+	}
+}
+
+// Observe follows a call that moved: its place moves with it or is given back,
+// and its destination's health and quality learn from it. cause is that of the
+// event which moved it, nil if there is none or it isn't known. It goes by the
+// call's state alone, so seeing a call again changes nothing. false: the call
+// holds no place here.
+func (g *Group) Observe(c *callmodel.Call, cause *callmodel.Cause) bool {
+	k := Key{c.TenantID, c.ID}
+	shard := g.slots.shard(k)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	s := shard.held[k]
+	if s == nil {
+		return false
+	}
+	now := g.now()
+	if c.Attempt > s.attempt {
+		g.learn(s.dest, failure(cause))
+		g.release(s.dest)
+		if !g.moveOn(s, c, now) {
+			delete(shard.held, k)
+			return true
+		}
+	}
+	if c.State == callmodel.CallRinging || c.State == callmodel.CallAnswered {
+		g.alive(s, c, now)
+	}
+	if c.State.Final() {
+		g.finish(s, c)
+		delete(shard.held, k)
+		return true
+	}
+	s.check = now + max(int64(firstCheck), (now-s.held)/4)
+	return true
+}
+
+// moveOn takes a place at the destination that the call is tried at now,
+// whatever its limits: the call was sent there.
+func (g *Group) moveOn(s *slot, c *callmodel.Call, now int64) bool {
+	if c.Decision == nil || c.Attempt >= len(c.Decision.Destinations) {
+		return false
+	}
+	r := g.ReserveAnyway(c.Decision.Destinations[c.Attempt].ID)
+	if r.dest == nil {
+		return false
+	}
+	*s = slot{dest: r.dest, attempt: c.Attempt, begun: now, held: s.held, expires: now + int64(g.opts.SetupTTL)}
+	return true
+}
+
+// alive learns from a call that rings or was answered, once each.
+func (g *Group) alive(s *slot, c *callmodel.Call, now int64) {
+	heard := c.RingingAt
+	if heard.IsZero() {
+		heard = c.AnsweredAt
+	}
+	if !s.ringing {
+		s.ringing = true
+		delay := min(max(heard.Sub(time.Unix(0, s.begun)), 0), g.opts.SetupTTL)
+		g.learn(s.dest, outcome{worked: true, sample: sample{delays: 1, delay: delay}})
+	}
+	if c.State == callmodel.CallAnswered && s.answered == 0 {
+		s.answered = now
+		s.expires = now + int64(g.opts.CallTTL)
+		g.learn(s.dest, outcome{sample: sample{attempts: 1, answered: 1}})
+	}
+}
+
+// finish learns from a call that is over, and gives its place back.
+func (g *Group) finish(s *slot, c *callmodel.Call) {
+	switch {
+	case !c.AnsweredAt.IsZero():
+		o := outcome{worked: true, sample: sample{ended: 1, talk: max(c.EndedAt.Sub(c.AnsweredAt), 0)}}
+		if s.answered == 0 { // its answer was seen by another process
+			o.sample.attempts, o.sample.answered = 1, 1
+		}
+		g.learn(s.dest, o)
+	case c.State == callmodel.CallFailed:
+		g.learn(s.dest, failure(c.Cause))
+	default: // the caller hung up before the answer
+		g.learn(s.dest, failure(nil))
+	}
+	g.release(s.dest)
+}
+
+func (g *Group) release(d *destination) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.limit.calls.Add(-1)
+}
+
+// Drop gives the place of a call back that turned out not to exist.
+func (g *Group) Drop(k Key) {
+	shard := g.slots.shard(k)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if s := shard.held[k]; s != nil {
+		g.release(s.dest)
+		delete(shard.held, k)
+	}
+}
+
+// Silent lists at most n calls that nothing was heard of for a while, so that
+// somebody can look up what became of them, and tell Observe or Drop: their
+// events may have been told to another process. None is listed again before a
+// while, which grows with the call's age.
+func (g *Group) Silent(n int) []Key {
+	now := g.now()
+	var list []Key
+	for i := range g.slots.shards {
+		shard := &g.slots.shards[i]
+		shard.mu.Lock()
+		for k, s := range shard.held {
+			if len(list) == n {
+				break
+			}
+			if now >= s.check {
+				s.check = now + max(int64(firstCheck), (now-s.held)/4)
+				list = append(list, k)
+			}
+		}
+		shard.mu.Unlock()
+	}
+	return list
+}
+
+// Sweep gives expired places back, and says how many. It does nothing when it
+// was done within the last second.
+func (g *Group) Sweep() int {
+	now := g.now()
+	if last := g.slots.swept.Load(); now-last < int64(sweepEvery) || !g.slots.swept.CompareAndSwap(last, now) {
+		return 0
+	}
+	n := 0
+	for i := range g.slots.shards {
+		shard := &g.slots.shards[i]
+		shard.mu.Lock()
+		for k, s := range shard.held {
+			if now >= s.expires {
+				g.release(s.dest)
+				delete(shard.held, k)
+				n++
+			}
+		}
+		shard.mu.Unlock()
+	}
+	return n
+}

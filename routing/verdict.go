@@ -1,0 +1,82 @@
+package routing
+
+import (
+	"fmt"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// DestinationVerdict is what became of one destination of the winning rule.
+type DestinationVerdict struct {
+	ID   string `json:"id"`
+	Tier int    `json:"tier"` // of the route, from 1
+	// Position is its place among the decision's destinations, from 1; 0 if it
+	// was left out.
+	Position int    `json:"position,omitempty"`
+	Reason   string `json:"reason"` // what put it there, or why it was left out
+	// Cost is that of a call of the assumed length, where a rate is known.
+	Cost callmodel.Cost `json:"cost,omitzero"`
+	// Weight and Draw are its lot where weights decide: the lowest draw goes first.
+	Weight int     `json:"weight,omitempty"`
+	Draw   float64 `json:"draw,omitempty"`
+	// Health, Quality and Limit are what was known of it at the moment; "" and 0
+	// where nothing was asked.
+	Health  string               `json:"health,omitempty"`
+	Quality int                  `json:"quality,omitempty"`
+	Limit   callmodel.LeftReason `json:"limit,omitempty"` // the limit that it has reached
+}
+
+func (c *chooser) verdict(number int, x *weighed) DestinationVerdict {
+	v := DestinationVerdict{ID: x.dest.id, Tier: number + 1}
+	if c.live != nil {
+		v.Health, v.Quality, v.Limit = x.status.Health.String(), int(x.status.Quality), x.status.Full
+	}
+	return v
+}
+
+func (c *chooser) traceLeft(number int, x *weighed, why callmodel.LeftReason) {
+	v := c.verdict(number, x)
+	switch why {
+	case callmodel.LeftConcurrent:
+		v.Reason = fmt.Sprintf("left out: it carries as many calls as it may, %d", x.dest.limits.Concurrent)
+	case callmodel.LeftCPS:
+		v.Reason = fmt.Sprintf("left out: it was given as many calls this second as it may, %d", x.dest.limits.CPS)
+	case callmodel.LeftNoRate:
+		v.Reason = "left out: its tier requires a rate, and it has none for " + c.req.To
+	case callmodel.LeftDown:
+		v.Reason = "left out: it is down"
+		if x.status.Health == Probing {
+			v.Reason = fmt.Sprintf("left out: it is probed with %d of 1000 calls, and this is none of them", x.status.ProbeShare)
+		}
+	}
+	*c.trace = append(*c.trace, v)
+}
+
+func (c *chooser) traceTaken(t *tier, number int, x *weighed, byWeight bool) {
+	v := c.verdict(number, x)
+	v.Position = len(c.d.Destinations)
+	if x.rate != nil {
+		v.Cost = x.rate.cost(t.assume, x.dest.rates.currency)
+	}
+	if t.order == ByWeight || t.order == ByQuality {
+		v.Weight, v.Draw = int(x.weight), x.score
+	}
+	switch {
+	case t.order == ByQuality && byWeight:
+		v.Reason = fmt.Sprintf("by weight %d: the call is one of those that keep the tier's quality known", x.weight)
+	case byWeight:
+		v.Reason = fmt.Sprintf("by weight %d: the call's id draws %.4f, and the lowest goes first", x.weight, x.score)
+	case t.order == ByQuality:
+		v.Reason = fmt.Sprintf("by quality %d, and by weight %d among equals", x.status.Quality, x.weight)
+	case t.order == ByCost && x.rate == nil:
+		v.Reason = "last by cost: it has no rate for " + c.req.To
+	case t.order == ByCost:
+		v.Reason = fmt.Sprintf("by cost: %s %s for %d seconds to %s…", v.Cost.Amount, v.Cost.Currency, v.Cost.Seconds, v.Cost.Prefix)
+	default:
+		v.Reason = "as listed"
+	}
+	if x.status.Health == Down || c.desperate && x.status.Health == Probing {
+		v.Reason += "; it is down, but nothing else is left"
+	}
+	*c.trace = append(*c.trace, v)
+}
