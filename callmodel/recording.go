@@ -158,36 +158,6 @@ type RecordingSpec struct {
 	NoManifest bool `json:"no_manifest,omitempty"`
 }
 
-// TrimSpec says what silence is cut off the start and the end of a recording:
-// all before the first and after the last sample of any leg that reaches the
-// threshold. A call that is silent throughout is left as long as it is.
-type TrimSpec struct {
-	// ThresholdDBFS is the level, of a sample, from which it isn't silent:
-	// MinTrimDBFS to MaxTrimDBFS, or 0 for DefaultTrimDBFS.
-	ThresholdDBFS float64 `json:"threshold_dbfs,omitempty"`
-	// Keep is how much of the silence stays, 0 to MaxTrimKeep.
-	Keep Millis `json:"keep_ms,omitzero"`
-}
-
-// Limits of a [TrimSpec].
-const (
-	MinTrimDBFS     = -100.0
-	MaxTrimDBFS     = -6.0
-	DefaultTrimDBFS = -50.0
-	MaxTrimKeep     = Millis(time.Minute)
-)
-
-func (t *TrimSpec) validate() FieldErrors {
-	var e FieldErrors
-	if d := t.ThresholdDBFS; d != 0 && !(d >= MinTrimDBFS && d <= MaxTrimDBFS) { // a NaN is neither
-		e.Add("threshold_dbfs", "must be %g to %g dBFS, or 0 for %g, is %g", MinTrimDBFS, MaxTrimDBFS, DefaultTrimDBFS, d)
-	}
-	if t.Keep < 0 || t.Keep > MaxTrimKeep {
-		e.Add("keep_ms", "must be 0 to %d ms", int64(MaxTrimKeep)/1e6)
-	}
-	return e
-}
-
 // LegSpec is one party's side of the call.
 type LegSpec struct {
 	Name     string        `json:"name"` // a valid id, unique in the spec: "agent"

@@ -3,6 +3,7 @@ package callmodel
 import (
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Limits of the timeline's fields.
@@ -39,6 +40,37 @@ type TimelinePiece struct {
 	CallFrom Millis `json:"call_from_ms"` // call time at which it begins
 	CallTo   Millis `json:"call_to_ms"`   // and before which it ends
 	At       Millis `json:"at_ms"`        // where it begins in the outputs
+}
+
+// TrimSpec says what silence is cut off the start and the end of a recording:
+// all before the first and after the last sample of any leg that reaches the
+// threshold, after its GainDB and before it is levelled. A call that is silent
+// throughout is left as long as it is.
+type TrimSpec struct {
+	// ThresholdDBFS is the level, of a sample, from which it isn't silent:
+	// MinTrimDBFS to MaxTrimDBFS, or 0 for DefaultTrimDBFS.
+	ThresholdDBFS float64 `json:"threshold_dbfs,omitempty"`
+	// Keep is how much of the silence stays, 0 to MaxTrimKeep.
+	Keep Millis `json:"keep_ms,omitzero"`
+}
+
+// Limits of a [TrimSpec].
+const (
+	MinTrimDBFS     = -100.0
+	MaxTrimDBFS     = -6.0
+	DefaultTrimDBFS = -50.0
+	MaxTrimKeep     = Millis(time.Minute)
+)
+
+func (t *TrimSpec) validate() FieldErrors {
+	var e FieldErrors
+	if d := t.ThresholdDBFS; d != 0 && !(d >= MinTrimDBFS && d <= MaxTrimDBFS) { // a NaN is neither
+		e.Add("threshold_dbfs", "must be %g to %g dBFS, or 0 for %g, is %g", MinTrimDBFS, MaxTrimDBFS, DefaultTrimDBFS, d)
+	}
+	if t.Keep < 0 || t.Keep > MaxTrimKeep {
+		e.Add("keep_ms", "must be 0 to %d ms", int64(MaxTrimKeep)/1e6)
+	}
+	return e
 }
 
 // GapKind says where a leg lacks audio.

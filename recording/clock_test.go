@@ -13,23 +13,22 @@ import (
 )
 
 // heldCall is a leg of three files with holds between them, of a clock that
-// runs ppm fast; the call's events tell how long each was. The call lasts 40 s
-// times tens.
-func heldCall(t *testing.T, tens int, ppm float64) (memLegs, callmodel.RecordingSpec) {
+// runs ppm fast; the call's events tell how long each was. The call lasts 40
+// s times scale.
+func heldCall(t *testing.T, scale int, ppm float64) (memLegs, callmodel.RecordingSpec) {
 	t.Helper()
 	const rate = 8000
 	spec := sampleSpec()
 	spec.Legs = spec.Legs[:1]
 	spec.Legs[0].Segments = nil
-	unit := time.Duration(tens) * time.Second
-	spec.Span = callmodel.Millis(40 * unit)
+	seconds := func(units int) time.Duration { return time.Duration(units*scale) * time.Second }
+	spec.Span = callmodel.Millis(seconds(40))
 	legs := memLegs{}
 	for i, s := range heldParts() {
-		s.at, s.span = s.at*unit, s.span*unit
 		uri := string(rune('a'+i)) + ".wav"
-		legs[uri] = pcmFile(t, rate, clicks(rate, s.span, ppm))
+		legs[uri] = pcmFile(t, rate, clicks(rate, seconds(s.span), ppm))
 		spec.Legs[0].Segments = append(spec.Legs[0].Segments, callmodel.SegmentSpec{
-			URI: uri, Offset: callmodel.Millis(s.at), Span: callmodel.Millis(s.span),
+			URI: uri, Offset: callmodel.Millis(seconds(s.at)), Span: callmodel.Millis(seconds(s.span)),
 		})
 	}
 	spec.Outputs = []callmodel.OutputSpec{
@@ -39,7 +38,7 @@ func heldCall(t *testing.T, tens int, ppm float64) (memLegs, callmodel.Recording
 	return legs, spec
 }
 
-type heldPart struct{ at, span time.Duration } // in units of the call
+type heldPart struct{ at, span int } // in units of the call
 
 func heldParts() []heldPart { return []heldPart{{1, 9}, {11, 20}, {32, 7}} }
 
@@ -79,7 +78,7 @@ func TestDriftOfManySegments(t *testing.T) {
 			for _, o := range r.Outputs {
 				samples := pcmSamples(out[o.Name])
 				for _, s := range heldParts() {
-					from, span := 3*int(s.at)*o.Rate, 3*s.span*time.Second
+					from, span := 3*s.at*o.Rate, time.Duration(3*s.span)*time.Second
 					part := samples[from:min(from+int(span.Seconds()+1)*o.Rate, len(samples))]
 					require.Less(t, worstClick(t, part, 1, 0, o.Rate, span), 1.0, "%s from %d s", o.Name, 3*s.at)
 				}

@@ -62,7 +62,7 @@ func (pl *plan) lostSound(l *leg) {
 				continue // a filter read on beyond the call's end
 			}
 			gap.To = min(gap.To, pl.length)
-			if len(l.dropouts) == 0 || count == 0 {
+			if frames == 0 {
 				first = gap
 			}
 			count++
