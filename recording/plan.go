@@ -198,7 +198,7 @@ func (p *Processor) checkOutput(i int, out plannedOutput) callmodel.FieldErrors 
 	f := &goaudio.Format{NumChannels: out.channels, SampleRate: out.rate}
 	if err := p.codecs.Check(out.spec.Codec, f, out.options); err != nil {
 		path := fmt.Sprintf("outputs[%d]", i)
-		if _, ok := p.codecs.Outputs[out.spec.Codec]; !ok {
+		if known, ok := p.codecs.Outputs[out.spec.Codec]; !ok || known.Unavailable != nil {
 			path += ".codec"
 		}
 		faults.Add(path, "%s", err.Error())
