@@ -84,13 +84,19 @@ func request(c *call) callmodel.CallRequest {
 // BenchmarkDecision is a whole decision: the rule that wins and its
 // destinations in order.
 func BenchmarkDecision(b *testing.B) {
-	bySize(b, func(b *testing.B, s *subject) { decide(b, s, s.zipf) })
+	bySize(b, func(b *testing.B, s *subject) {
+		b.Helper()
+		decide(b, s, s.zipf)
+	})
 }
 
 // BenchmarkDecisionUniform is the worst case for caches: every prefix is called
 // as often as any.
 func BenchmarkDecisionUniform(b *testing.B) {
-	bySize(b, func(b *testing.B, s *subject) { decide(b, s, s.uniform) })
+	bySize(b, func(b *testing.B, s *subject) {
+		b.Helper()
+		decide(b, s, s.uniform)
+	})
 }
 
 func decide(b *testing.B, s *subject, calls []call) {
@@ -113,12 +119,18 @@ func decide(b *testing.B, s *subject, calls []call) {
 
 // BenchmarkPrefix finds the longest prefix alone.
 func BenchmarkPrefix(b *testing.B) {
-	bySize(b, func(b *testing.B, s *subject) { prefix(b, s, s.zipf) })
+	bySize(b, func(b *testing.B, s *subject) {
+		b.Helper()
+		prefix(b, s, s.zipf)
+	})
 }
 
 // BenchmarkPrefixUniform does over calls to every prefix alike.
 func BenchmarkPrefixUniform(b *testing.B) {
-	bySize(b, func(b *testing.B, s *subject) { prefix(b, s, s.uniform) })
+	bySize(b, func(b *testing.B, s *subject) {
+		b.Helper()
+		prefix(b, s, s.uniform)
+	})
 }
 
 func prefix(b *testing.B, s *subject, calls []call) {
@@ -139,6 +151,7 @@ func prefix(b *testing.B, s *subject, calls []call) {
 // BenchmarkExplain says of every candidate why it won or lost.
 func BenchmarkExplain(b *testing.B) {
 	bySize(b, func(b *testing.B, s *subject) {
+		b.Helper()
 		b.ReportAllocs()
 		req := request(&s.zipf[0])
 		i, verdicts := 0, 0
