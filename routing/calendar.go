@@ -3,6 +3,7 @@ package routing
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -93,7 +94,7 @@ type recurrenceKey struct {
 
 var errNever = errors.New("it never comes before the end of " + dateText(horizonYear-1))
 
-func dateText(year int) string { return fmt.Sprint(year) }
+func dateText(year int) string { return strconv.Itoa(year) }
 
 // expand lists the spans of r, as Unix time, up to the horizon.
 func (e *recurrences) expand(r Recurrence, loc *time.Location) ([][2]uint32, error) {

@@ -1,6 +1,9 @@
 package routing
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // A number, or a prefix of one, packed into a word: different texts of at most
 // 15 digits, with or without a plus, have different words, and none is 0.
@@ -52,12 +55,7 @@ func newNumberSet(packed []uint64) numberSet {
 
 func (s *numberSet) has(v uint64) bool {
 	if s.shift == 0 {
-		for _, x := range s.slots {
-			if x == v {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(s.slots, v)
 	}
 	for i := mix(v) >> s.shift; ; i = (i + 1) & uint64(len(s.slots)-1) {
 		switch s.slots[i] {

@@ -17,6 +17,7 @@ import (
 // BenchmarkPrefixIradix is hashicorp/go-immutable-radix.
 func BenchmarkPrefixIradix(b *testing.B) {
 	bySize(b, func(b *testing.B, s *subject) {
+		b.Helper()
 		tree := iradix.New[int]().Txn()
 		for i, p := range s.prefixes {
 			tree.Insert([]byte(p), i)
@@ -34,6 +35,7 @@ func BenchmarkPrefixIradix(b *testing.B) {
 // prefix, the longest first.
 func BenchmarkPrefixSorted(b *testing.B) {
 	bySize(b, func(b *testing.B, s *subject) {
+		b.Helper()
 		sorted := slices.Sorted(slices.Values(s.prefixes))
 		longest := 0
 		for _, p := range sorted {
@@ -54,22 +56,14 @@ func BenchmarkPrefixSorted(b *testing.B) {
 // systems do: for the longest of the number's own prefixes.
 func BenchmarkPrefixSQL(b *testing.B) {
 	bySize(b, func(b *testing.B, s *subject) {
+		b.Helper()
 		db, err := sql.Open("sqlite", ":memory:")
 		require.NoError(b, err)
 		b.Cleanup(func() { require.NoError(b, db.Close()) })
 		db.SetMaxOpenConns(1)
 		_, err = db.ExecContext(b.Context(), "CREATE TABLE prefixes (prefix TEXT PRIMARY KEY, rule INTEGER NOT NULL) WITHOUT ROWID")
 		require.NoError(b, err)
-		tx, err := db.BeginTx(b.Context(), nil)
-		require.NoError(b, err)
-		insert, err := tx.PrepareContext(b.Context(), "INSERT INTO prefixes VALUES (?, ?)")
-		require.NoError(b, err)
-		for i, p := range s.prefixes {
-			_, err = insert.ExecContext(b.Context(), p, i)
-			require.NoError(b, err)
-		}
-		require.NoError(b, insert.Close())
-		require.NoError(b, tx.Commit())
+		fill(b, db, s.prefixes)
 		const most = 16
 		query, err := db.PrepareContext(b.Context(), "SELECT rule FROM prefixes WHERE prefix IN (?"+strings.Repeat(", ?", most-1)+") ORDER BY length(prefix) DESC LIMIT 1")
 		require.NoError(b, err)
@@ -83,6 +77,20 @@ func BenchmarkPrefixSQL(b *testing.B) {
 			return query.QueryRowContext(b.Context(), args...).Scan(&rule) == nil
 		})
 	})
+}
+
+func fill(b *testing.B, db *sql.DB, prefixes []string) {
+	b.Helper()
+	tx, err := db.BeginTx(b.Context(), nil)
+	require.NoError(b, err)
+	insert, err := tx.PrepareContext(b.Context(), "INSERT INTO prefixes VALUES (?, ?)")
+	require.NoError(b, err)
+	defer insert.Close()
+	for i, p := range prefixes {
+		_, err = insert.ExecContext(b.Context(), p, i)
+		require.NoError(b, err)
+	}
+	require.NoError(b, tx.Commit())
 }
 
 // peer times find over the same calls, and holds a thousand against ours.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,13 +84,19 @@ func request(c *call) callmodel.CallRequest {
 // BenchmarkDecision is a whole decision: the rule that wins and its
 // destinations in order.
 func BenchmarkDecision(b *testing.B) {
-	bySize(b, func(b *testing.B, s *subject) { decide(b, s, s.zipf) })
+	bySize(b, func(b *testing.B, s *subject) {
+		b.Helper()
+		decide(b, s, s.zipf)
+	})
 }
 
 // BenchmarkDecisionUniform is the worst case for caches: every prefix is called
 // as often as any.
 func BenchmarkDecisionUniform(b *testing.B) {
-	bySize(b, func(b *testing.B, s *subject) { decide(b, s, s.uniform) })
+	bySize(b, func(b *testing.B, s *subject) {
+		b.Helper()
+		decide(b, s, s.uniform)
+	})
 }
 
 func decide(b *testing.B, s *subject, calls []call) {
@@ -111,12 +119,18 @@ func decide(b *testing.B, s *subject, calls []call) {
 
 // BenchmarkPrefix finds the longest prefix alone.
 func BenchmarkPrefix(b *testing.B) {
-	bySize(b, func(b *testing.B, s *subject) { prefix(b, s, s.zipf) })
+	bySize(b, func(b *testing.B, s *subject) {
+		b.Helper()
+		prefix(b, s, s.zipf)
+	})
 }
 
 // BenchmarkPrefixUniform does over calls to every prefix alike.
 func BenchmarkPrefixUniform(b *testing.B) {
-	bySize(b, func(b *testing.B, s *subject) { prefix(b, s, s.uniform) })
+	bySize(b, func(b *testing.B, s *subject) {
+		b.Helper()
+		prefix(b, s, s.uniform)
+	})
 }
 
 func prefix(b *testing.B, s *subject, calls []call) {
@@ -137,6 +151,7 @@ func prefix(b *testing.B, s *subject, calls []call) {
 // BenchmarkExplain says of every candidate why it won or lost.
 func BenchmarkExplain(b *testing.B) {
 	bySize(b, func(b *testing.B, s *subject) {
+		b.Helper()
 		b.ReportAllocs()
 		req := request(&s.zipf[0])
 		i, verdicts := 0, 0
@@ -166,4 +181,68 @@ func BenchmarkCompile(b *testing.B) {
 			b.ReportMetric((cpu(b)-before).Seconds()/float64(ops), "CPU-s/op")
 		})
 	}
+}
+
+// BenchmarkReload is the time of a hundred decisions while another goroutine swaps
+// two sets once a second, and while it doesn't: the 99.9th percentile of both,
+// and their ratio, each over several turns of some seconds.
+func BenchmarkReload(b *testing.B) {
+	const n, turns, turn = 100_000, 3, 3 * time.Second
+	one, two := newSubject(b, n), newSubject(b, n)
+	var live routing.Live
+	live.Swap(one.router)
+	for b.Loop() {
+		var calm, swapping []time.Duration
+		for range turns {
+			calm = append(calm, timed(b, &live, one.zipf, turn)...)
+			stop := make(chan struct{})
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				tick := time.NewTicker(time.Second)
+				defer tick.Stop()
+				next := two.router
+				for {
+					select {
+					case <-stop:
+						return
+					case <-tick.C:
+						next = live.Swap(next)
+					}
+				}
+			})
+			swapping = append(swapping, timed(b, &live, one.zipf, turn)...)
+			close(stop)
+			wg.Wait()
+		}
+		still, moved := percentile(calm), percentile(swapping)
+		b.ReportMetric(float64(still.Nanoseconds()), "calm-p99.9-ns")
+		b.ReportMetric(float64(moved.Nanoseconds()), "swapping-p99.9-ns")
+		b.ReportMetric(float64(moved)/float64(still), "ratio")
+	}
+}
+
+// timed decides for that long, and returns how long each hundred decisions took.
+func timed(b *testing.B, live *routing.Live, calls []call, long time.Duration) []time.Duration {
+	b.Helper()
+	var took []time.Duration
+	var d callmodel.Decision
+	req := request(&calls[0])
+	for i, began := 0, time.Now(); time.Since(began) < long; {
+		start := time.Now()
+		for range 100 {
+			c := &calls[i%callCount]
+			i++
+			req.TenantID, req.CallID, req.To, req.From = c.tenant, callmodel.CallID(c.id), c.to, c.from
+			if err := live.Router().RouteInto(&req, &d); err != nil {
+				b.Fatal(err)
+			}
+		}
+		took = append(took, time.Since(start))
+	}
+	return took
+}
+
+func percentile(list []time.Duration) time.Duration {
+	slices.Sort(list)
+	return list[len(list)*999/1000]
 }

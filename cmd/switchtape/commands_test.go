@@ -220,6 +220,13 @@ func TestRoute(t *testing.T) {
 	assert.Zero(t, code)
 	assert.Contains(t, text, "* everything-else: every condition holds")
 
+	asking := rulesFile(t, "destinations: {a: {uri: \"sip:a\"}}\nrules:\n  - {id: asking, match: {to: {prefix: \"+1\"}, trunk: t1, metadata: {plan: gold}, capabilities_all: [opus, srtp]}, route: [[{to: a}]]}\n")
+	runJSON(t, &out, "route", "--rules", asking, "--from", "+442079460123", "--to", "+12025550143", "--trunk", "t1", "--metadata", "plan=gold", "--capability", "opus", "--capability", "srtp")
+	assert.Equal(t, "asking", out.Decision.Rule)
+	code, text, _ = run(t, "route", "--rules", asking, "--from", "+442079460123", "--to", "+12025550143", "--trunk", "t1", "--metadata", "plan=iron", "--capability", "opus,srtp", "--explain")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, text, `metadata has plan "iron", not gold`)
+
 	few := rulesFile(t, "destinations: {a: {uri: \"sip:a\"}}\nrules:\n  - {id: x, match: {to: {prefix: \"+1\"}}, route: [[{to: a}]]}\n")
 	code, text, _ = run(t, "route", "--rules", few, "--from", "+12025550143", "--to", "+442079460123", "--json")
 	assert.Equal(t, 1, code)

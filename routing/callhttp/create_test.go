@@ -50,6 +50,35 @@ func TestCreate(t *testing.T) {
 	})
 }
 
+// TestWhatRulesAskOf: the trunk, the metadata and what the call offers are kept
+// with it, and so its explanation is that of its decision.
+func TestWhatRulesAskOf(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, db *calldb.DB) {
+		t.Helper()
+		s := on(t, db, callhttp.Options{})
+		const rules = `{"destinations":{"a":{"uri":"sip:a"}},"rules":[
+			{"id":"sos","match":{"to":{"service":"emergency"},"trunk":"t1"},"route":[[{"to":"a"}]]},
+			{"id":"asking","match":{"to":{"prefix":"+1"},"trunk":"t1","metadata":{"plan":"gold"},"capabilities_any":"opus"},"route":[[{"to":"a"}]]}]}`
+		ok[map[string]any](t, s, operator(), http.MethodPut, "/v1/rules", rules, http.StatusOK)
+		c := create(t, s, nyc(`,"trunk":"t1","capabilities":["PCMU","opus"],"metadata":{"plan":"gold"}`))
+		assert.Equal(t, "asking", c.Decision.Rule)
+		assert.Equal(t, "t1", c.Trunk)
+		got := ok[routing.Explanation](t, s, caller(), http.MethodGet, "/v1/calls/"+string(c.ID)+"/explanation", "", http.StatusOK)
+		assert.Equal(t, "asking", got.Decision.Rule)
+		const dry = "/v1/route?from=%2B12025550123&to=%2B12125550188&trunk=t1&capability=opus&metadata=plan%3D"
+		assert.Equal(t, "asking", ok[routing.Explanation](t, s, caller(), http.MethodGet, dry+"gold", "", http.StatusOK).Decision.Rule)
+		assert.True(t, ok[routing.Explanation](t, s, caller(), http.MethodGet, dry+"iron", "", http.StatusOK).NoRoute)
+		fails(t, s, caller(), http.MethodGet, dry+"gold&metadata=odd", "", http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+		fails(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"trunk":"no trunk","capabilities":["a b"]`), http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+
+		help := create(t, s, `{"from":"+12025550123","to":"911","trunk":"t1","capabilities":["opus"]}`)
+		assert.Equal(t, "sos", help.Decision.Rule)
+		help = create(t, s, `{"from":"+12025550123","to":"911","trunk":"no trunk","capabilities":"no list"}`)
+		assert.Empty(t, help.Trunk+strings.Join(help.Capabilities, ""), "what is wrong of an emergency call is left out")
+	})
+}
+
 // TestWithheldCaller: who doesn't want to be known can call all the same.
 func TestWithheldCaller(t *testing.T) {
 	t.Parallel()
