@@ -133,6 +133,23 @@ func TestWav49OfSox(t *testing.T) {
 	}
 }
 
+// sox counts the pad byte behind an odd number of blocks as audio: nothing is
+// missing then.
+func TestPadByteOfBlocks(t *testing.T) {
+	t.Parallel()
+	file := byTool(t, "libgsm_ms", 320*75, 1)
+	_, size, _ := bytes.Cut(file, []byte("data")) // a part of file
+	require.Equal(t, 75*65, int(binary.LittleEndian.Uint32(size)))
+	binary.LittleEndian.PutUint32(size, 75*65+1)
+	for way, open := range ways(file) {
+		r, hint := open()
+		s, _, err := wav.Decode(r, hint)
+		require.NoError(t, err, way)
+		require.Len(t, recordingtest.ReadAll(t, s), 320*75, way)
+		require.Empty(t, codec.LaterDefects(s), way)
+	}
+}
+
 // Bare GSM frames by the job's hint; frames without a signature are silent.
 func TestRawGSM(t *testing.T) {
 	t.Parallel()

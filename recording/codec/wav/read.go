@@ -282,7 +282,10 @@ func (s *source) next(want int) []byte {
 		if s.partFrames(len(b)) > 0 && int64(len(b)) == s.left {
 			return b
 		}
-		s.partial += s.in.skip(s.left)
+		n := s.in.skip(s.left)
+		if n != 1 || s.block&1 == 0 { // sox counts the pad byte behind an odd number of odd blocks
+			s.partial += n
+		}
 		s.left = 0
 		return nil
 	}
