@@ -40,7 +40,6 @@ type rule struct {
 	tenants  []callmodel.TenantID
 	from     *NumberMatch
 	to       string // the prefix or number it stands under
-	failover *callmodel.Failover
 }
 
 // Compile checks the set and makes a Router of it. Every fault is reported at
@@ -50,17 +49,10 @@ func Compile(rs *RuleSet) (*Router, error) {
 	if err := rs.Validate(); err != nil {
 		return nil, err
 	}
-	c := compiler{rs: rs, destIndex: map[string]uint32{}, planIndex: map[string]uint32{}, windowIndex: map[string]int32{}, decks: map[string]*RateTable{}}
+	c := compiler{rs: rs, destIndex: map[string]uint32{}, planIndex: map[string]uint32{}, windowIndex: map[string]int32{}}
 	r := &Router{hash: rs.Hash(), order: cmp.Or(rs.Order, PrefixFirst)}
 	c.r = r
-	for name, rows := range rs.Rates {
-		c.decks[name] = newRateTable(rs.Currency, rows)
-	}
-	for _, id := range sortedKeys(rs.Destinations) {
-		d := rs.Destinations[id]
-		c.destIndex[id] = uint32(len(r.dests))
-		r.dests = append(r.dests, c.destination(id, &d))
-	}
+	c.destinations()
 	r.rules = make([]rule, 0, len(rs.Rules))
 	entries := make([]entry, 0, len(rs.Rules))
 	for i := range rs.Rules {
@@ -93,9 +85,8 @@ type compiler struct {
 func (c *compiler) add(i int, entries []entry) []entry {
 	src := &c.rs.Rules[i]
 	base := rule{
-		id: src.ID, source: uint32(i), plan: c.plan(src.Route), window: c.window(src.Match.When),
+		id: src.ID, source: uint32(i), plan: c.plan(src), window: c.window(src.Match.When),
 		priority: int16(src.Priority), prioMax: callmodel.MaxPriority, isDef: src.Default, tenants: src.Match.Tenant,
-		failover: cmp.Or(src.Failover, c.rs.Failover),
 	}
 	for _, t := range src.Match.Type {
 		base.types |= typeBit(t)

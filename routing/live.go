@@ -65,24 +65,12 @@ func (r *Router) RouteLive(req *callmodel.CallRequest, live Live, d *callmodel.D
 	return r.decide(req, live, d, nil)
 }
 
-// decide is behind every way to ask; trace may be nil.
-func (r *Router) decide(req *callmodel.CallRequest, live Live, d *callmodel.Decision, trace *[]DestinationVerdict) error {
-	*d = callmodel.Decision{Source: callmodel.SourceRules, RuleSet: r.hash, Destinations: d.Destinations[:0], LeftOut: d.LeftOut[:0]}
-	win := r.match(req)
-	if win < 0 {
-		return ErrNoRoute
-	}
-	return r.answer(&r.rules[win], req, live, d, trace)
-}
-
-// answer fills the decision in for the rule that won.
-func (r *Router) answer(x *rule, req *callmodel.CallRequest, live Live, d *callmodel.Decision, trace *[]DestinationVerdict) error {
-	d.Rule = x.id
-	p := &r.plans[x.plan]
-	d.Failover = x.failover
+// answer fills the decision in for the rule that won. trace may be nil.
+func (r *Router) answer(rule string, p *plan, req *callmodel.CallRequest, live Live, d *callmodel.Decision, trace *[]DestinationVerdict) error {
+	d.Rule, d.Failover = rule, p.failover
 	c := chooser{r: r, req: req, live: live, d: d, trace: trace, call: hashString(string(req.CallID)), at: req.At.Unix()}
-	if req.Emergency {
-		c.live = nil
+	if emergencyCall(req) {
+		c.live, c.emergency = nil, true
 	}
 	c.plan(p)
 	if len(d.Destinations) == 0 && c.down > 0 {
@@ -97,4 +85,8 @@ func (r *Router) answer(x *rule, req *callmodel.CallRequest, live Live, d *callm
 	default:
 		return ErrNoRate
 	}
+}
+
+func emergencyCall(req *callmodel.CallRequest) bool {
+	return req.Emergency || req.Type == callmodel.TypeEmergency
 }

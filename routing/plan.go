@@ -2,13 +2,17 @@ package routing
 
 import (
 	"cmp"
+	"encoding/json"
 	"strconv"
+
+	"github.com/switchtape/switchtape/callmodel"
 )
 
 // plan is a compiled route: its tiers, flattened.
 type plan struct {
-	targets []target
-	tiers   []tier
+	targets  []target
+	tiers    []tier
+	failover *callmodel.Failover
 }
 
 type tier struct {
@@ -24,9 +28,15 @@ type target struct {
 	weight uint32
 }
 
-// plan is the index of the route's plan. Rules that route alike share one.
-func (c *compiler) plan(tiers []Tier) uint32 {
+// plan is the index of the rule's plan. Rules that route alike share one.
+func (c *compiler) plan(src *Rule) uint32 {
+	tiers := src.Route
 	key := c.planKey[:0]
+	failover := cmp.Or(src.Failover, c.rs.Failover)
+	if src.Failover != nil {
+		b, _ := json.Marshal(src.Failover) // strings and numbers always marshal
+		key = append(key, b...)
+	}
 	for i := range tiers {
 		key = tiers[i].appendKey(key)
 	}
@@ -34,7 +44,7 @@ func (c *compiler) plan(tiers []Tier) uint32 {
 	if i, ok := c.planIndex[string(key)]; ok {
 		return i
 	}
-	var p plan
+	p := plan{failover: failover}
 	for i := range tiers {
 		t := &tiers[i]
 		for _, g := range t.Targets {

@@ -27,6 +27,17 @@ func (r *Router) RouteInto(req *callmodel.CallRequest, d *callmodel.Decision) er
 	return r.decide(req, nil, d, nil)
 }
 
+// decide is behind every way to ask; live and trace may be nil.
+func (r *Router) decide(req *callmodel.CallRequest, live Live, d *callmodel.Decision, trace *[]DestinationVerdict) error {
+	*d = callmodel.Decision{Source: callmodel.SourceRules, RuleSet: r.hash, Destinations: d.Destinations[:0], LeftOut: d.LeftOut[:0]}
+	win := r.match(req)
+	if win < 0 {
+		return ErrNoRoute
+	}
+	x := &r.rules[win]
+	return r.answer(x.id, &r.plans[x.plan], req, live, d, trace)
+}
+
 // match is the index of the rule that wins, or -1.
 func (r *Router) match(req *callmodel.CallRequest) int {
 	var nodes [maxPrefixSymbols + 1]uint32
