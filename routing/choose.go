@@ -15,7 +15,9 @@ type chooser struct {
 	trace *[]DestinationVerdict // nil: nobody asks why
 	call  uint64                // the hash of the call's id
 	at    int64                 // Unix seconds
+	to    dialled               // the callee, once a rate was looked up
 
+	emergency  bool
 	desperate  bool // destinations that are down are taken too
 	down, full int  // how many were left out for it
 }
@@ -27,6 +29,7 @@ type weighed struct {
 	score  float64
 	dest   *destination
 	rate   *rate
+	prefix string // of the rate
 	status Status
 	weight uint32
 }
@@ -56,7 +59,8 @@ const few = 8
 func (c *chooser) tier(t *tier, number int, targets []target) {
 	if len(targets) <= few {
 		var room [few]weighed
-		c.order(t, number, targets, room[:0])
+		var sorted [few]uint8
+		c.order(t, number, targets, room[:0], sorted[:])
 		return
 	}
 	c.manyInTier(t, number, targets)
@@ -65,47 +69,71 @@ func (c *chooser) tier(t *tier, number int, targets []target) {
 //go:noinline
 func (c *chooser) manyInTier(t *tier, number int, targets []target) {
 	var room [MaxTargets]weighed
-	c.order(t, number, targets, room[:0])
+	var sorted [MaxTargets]uint8
+	c.order(t, number, targets, room[:0], sorted[:])
 }
 
 // order keeps the candidates sorted as they come, which for a few is the
-// quickest, keeps ties as listed, and allocates nothing.
-func (c *chooser) order(t *tier, number int, targets []target, sorted []weighed) {
+// quickest, keeps ties as listed, and allocates nothing. sorted holds their
+// indexes.
+func (c *chooser) order(t *tier, number int, targets []target, list []weighed, sorted []uint8) {
 	byWeight := t.order == ByWeight || t.order == ByQuality && c.explores(t)
 	alone := len(targets) == 1
 	for i := range targets {
-		x := weighed{dest: &c.r.dests[targets[i].dest], weight: targets[i].weight}
-		if c.live != nil {
-			x.status = c.live.Status(x.dest.id)
-		}
-		if x.dest.rates != nil {
-			x.rate = x.dest.rates.find(c.req.To, c.at)
-		}
-		if why := c.leaves(t, &x); why != "" {
-			c.leave(number, &x, why)
+		n := len(list)
+		list = list[:n+1]
+		x := &list[n]
+		*x = weighed{dest: &c.r.dests[targets[i].dest], weight: targets[i].weight}
+		c.look(x)
+		if why := c.leaves(t, x); why != "" {
+			c.leave(number, x, why)
+			list = list[:n]
 			continue
 		}
-		switch {
-		case alone:
-		case byWeight:
-			x.score = c.draw(&x)
-		case t.order == ByQuality:
-			x.rank, x.score = -int64(x.status.Quality), c.draw(&x)
-		case t.order == ByCost && x.rate != nil:
-			x.rank = x.rate.sixtieths(t.assume)
-		case t.order == ByCost:
-			x.rank = math.MaxInt64
-		default: // as listed
+		if !alone {
+			c.score(t, x, byWeight)
 		}
-		j := len(sorted)
-		sorted = append(sorted, x)
-		for ; j > 0 && (x.rank < sorted[j-1].rank || x.rank == sorted[j-1].rank && x.score < sorted[j-1].score); j-- {
+		j := n
+		for ; j > 0 && x.before(&list[sorted[j-1]]); j-- {
 			sorted[j] = sorted[j-1]
 		}
-		sorted[j] = x
+		sorted[j] = uint8(n)
 	}
-	for i := range sorted {
-		c.take(t, number, &sorted[i], byWeight)
+	for i := range list {
+		c.take(t, number, &list[sorted[i]], byWeight)
+	}
+}
+
+func (x *weighed) before(y *weighed) bool {
+	return x.rank < y.rank || x.rank == y.rank && x.score < y.score
+}
+
+// look finds out what is to be known of the destination.
+func (c *chooser) look(x *weighed) {
+	if c.live != nil {
+		x.status = c.live.Status(x.dest.id)
+	}
+	if x.dest.rates == nil {
+		return
+	}
+	if c.to.code == 0 {
+		c.to = dial(c.req.To)
+	}
+	x.rate, x.prefix = x.dest.rates.find(&c.to, c.at)
+}
+
+// score says where in its tier the destination stands.
+func (c *chooser) score(t *tier, x *weighed, byWeight bool) {
+	switch {
+	case byWeight:
+		x.score = c.draw(x)
+	case t.order == ByQuality:
+		x.rank, x.score = -int64(x.status.Quality), c.draw(x)
+	case t.order == ByCost && x.rate != nil:
+		x.rank = x.rate.sixtieths(t.assume)
+	case t.order == ByCost:
+		x.rank = math.MaxInt64
+	default: // as listed
 	}
 }
 
@@ -133,7 +161,7 @@ func (c *chooser) leaves(t *tier, x *weighed) callmodel.LeftReason {
 		c.down++
 		return callmodel.LeftDown
 	}
-	if t.requireRate && x.rate == nil && !c.req.Emergency {
+	if t.requireRate && x.rate == nil && !c.emergency {
 		return callmodel.LeftNoRate
 	}
 	return ""
@@ -150,7 +178,7 @@ func (c *chooser) take(t *tier, number int, x *weighed, byWeight bool) {
 	d := callmodel.Destination{ID: x.dest.id, URI: x.dest.uri, Number: x.dest.callee.of(c.req.To)}
 	d.Caller, d.CallerPrivacy = x.dest.caller.of(c.req, c.call^x.dest.idHash)
 	if x.rate != nil {
-		d.Cost = x.rate.cost(t.assume, x.dest.rates.currency)
+		d.Cost = x.rate.cost(t.assume, x.prefix, x.dest.rates.currency)
 	}
 	c.d.Destinations = append(c.d.Destinations, d)
 	if c.trace != nil {

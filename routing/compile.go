@@ -86,18 +86,7 @@ func newCompiler(rs *RuleSet, r *Router, v *validation) *compiler {
 	return &compiler{
 		rs: rs, r: r, v: v, destIndex: map[string]uint32{}, planIndex: map[string]uint32{}, kindIndex: map[kind]uint32{},
 		callerIndex: map[string][]uint32{}, extraIndex: map[string]uint32{}, windowIndex: map[string]int32{}, zones: map[string]*zone{},
-		decks: map[string]*RateTable{}, everybody: []uint32{0}, tenantNames: []callmodel.TenantID{""},
-	}
-}
-
-func (c *compiler) destinations() {
-	for name, rows := range c.rs.Rates {
-		c.decks[name] = newRateTable(c.rs.Currency, rows)
-	}
-	for _, id := range sortedKeys(c.rs.Destinations) {
-		d := c.rs.Destinations[id]
-		c.destIndex[id] = uint32(len(c.r.dests))
-		c.r.dests = append(c.r.dests, c.destination(id, &d))
+		everybody: []uint32{0}, tenantNames: []callmodel.TenantID{""},
 	}
 }
 

@@ -150,6 +150,19 @@ type destination struct {
 	limits Limits
 }
 
+// destinations compiles the rate decks and the destinations that name them.
+func (c *compiler) destinations() {
+	c.decks = make(map[string]*RateTable, len(c.rs.Rates))
+	for name, rows := range c.rs.Rates {
+		c.decks[name] = newRateTable(c.rs.Currency, rows)
+	}
+	for _, id := range sortedKeys(c.rs.Destinations) {
+		d := c.rs.Destinations[id]
+		c.destIndex[id] = uint32(len(c.r.dests))
+		c.r.dests = append(c.r.dests, c.destination(id, &d))
+	}
+}
+
 func (c *compiler) destination(id string, d *DestinationSpec) destination {
 	out := destination{
 		id: id, uri: d.URI, idHash: hashString(id), rates: c.decks[d.Rates],

@@ -87,8 +87,8 @@ func (r *Router) answer(x *posting, req *callmodel.CallRequest, live Live, d *ca
 	p := &r.plans[x.plan]
 	d.Failover = p.failover
 	c := chooser{r: r, req: req, live: live, d: d, trace: trace, call: hashString(string(req.CallID)), at: req.At.Unix()}
-	if req.Emergency {
-		c.live = nil
+	if emergencyCall(req) {
+		c.live, c.emergency = nil, true
 	}
 	c.plan(p)
 	if len(d.Destinations) == 0 && c.down > 0 {
@@ -103,4 +103,8 @@ func (r *Router) answer(x *posting, req *callmodel.CallRequest, live Live, d *ca
 	default:
 		return ErrNoRate
 	}
+}
+
+func emergencyCall(req *callmodel.CallRequest) bool {
+	return req.Emergency || req.Type == callmodel.TypeEmergency
 }

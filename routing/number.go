@@ -78,7 +78,7 @@ func (f *callerForm) of(req *callmodel.CallRequest, draw uint64) (string, callmo
 	switch {
 	case f.policy == CallerReplace:
 		return f.pool[mix(draw^poolSalt)%uint64(len(f.pool))], privacy
-	case f.policy == CallerWithhold && !req.Emergency:
+	case f.policy == CallerWithhold && !emergencyCall(req):
 		return callmodel.AnonymousCaller, callmodel.PrivacyID
 	}
 	return f.form.of(req.From), privacy

@@ -1,10 +1,8 @@
 package routing
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -99,27 +97,23 @@ func rateFaults(currency string, rows []RateRow, fault func(i int, field, format
 
 // rateConflicts reports rows of one prefix of which it is not clear which holds.
 func rateConflicts(rows []RateRow, fault func(i int, field, format string, args ...any)) {
-	byPrefix := make([]int, len(rows))
-	for i := range byPrefix {
-		byPrefix[i] = i
-	}
-	slices.SortFunc(byPrefix, func(a, b int) int {
-		return cmp.Or(cmp.Compare(rows[a].Prefix, rows[b].Prefix), rows[a].From.Compare(rows[b].From), cmp.Compare(a, b))
-	})
 	// bounded is the row whose until is the latest of those of the prefix so far.
-	bounded := -1
-	for k, i := range byPrefix {
+	bounded, last := -1, -1
+	for _, k := range sortedRates(rows) {
+		i := int(k.row)
 		r := &rows[i]
-		if k == 0 || rows[byPrefix[k-1]].Prefix != r.Prefix {
+		switch {
+		case last < 0 || rows[last].Prefix != r.Prefix:
 			bounded = -1
-		} else if last := byPrefix[k-1]; rows[last].From.Equal(r.From) {
+		case rows[last].From.Equal(r.From):
 			fault(i, "from", "row %d has the same prefix %s and begins at the same time; which holds?", last, r.Prefix)
-		} else if bounded >= 0 && r.From.Before(rows[bounded].Until) {
+		case bounded >= 0 && r.From.Before(rows[bounded].Until):
 			fault(i, "from", "row %d of the same prefix %s holds until %s, after this begins; end it, or give it no until", bounded, r.Prefix, rows[bounded].Until.UTC().Format(time.RFC3339))
 		}
 		if !r.Until.IsZero() && (bounded < 0 || r.Until.After(rows[bounded].Until)) {
 			bounded = i
 		}
+		last = i
 	}
 }
 
@@ -183,17 +177,17 @@ func (r RateRow) canonical() RateRow {
 
 // rate is a compiled RateRow.
 type rate struct {
-	prefix      string
 	perMinute   callmodel.Amount
 	connect     callmodel.Amount
 	from, until int64 // Unix seconds
-	first, next int32
+	first, next int16
+	last        bool // of those of its prefix
 }
 
 func (r *RateRow) compiled() rate {
 	out := rate{
-		prefix: r.Prefix, perMinute: r.PerMinute, connect: r.Connect, from: math.MinInt64, until: math.MaxInt64,
-		first: int32(max(r.FirstSeconds, 1)), next: int32(max(r.NextSeconds, 1)),
+		perMinute: r.PerMinute, connect: r.Connect, from: math.MinInt64, until: math.MaxInt64,
+		first: int16(max(r.FirstSeconds, 1)), next: int16(max(r.NextSeconds, 1)),
 	}
 	if !r.From.IsZero() {
 		out.from = r.From.Unix()
@@ -205,9 +199,9 @@ func (r *RateRow) compiled() rate {
 }
 
 // row is the rate as it was written.
-func (r *rate) row(currency string) RateRow {
+func (r *rate) row(prefix, currency string) RateRow {
 	out := RateRow{
-		Prefix: r.prefix, PerMinute: r.perMinute, Connect: r.connect, Currency: currency,
+		Prefix: prefix, PerMinute: r.perMinute, Connect: r.connect, Currency: currency,
 		FirstSeconds: int(r.first), NextSeconds: int(r.next),
 	}
 	if r.from != math.MinInt64 {
@@ -230,6 +224,6 @@ func (r *rate) sixtieths(seconds int32) int64 {
 	return int64(r.connect)*60 + int64(r.perMinute)*r.billed(seconds)
 }
 
-func (r *rate) cost(seconds int32, currency string) callmodel.Cost {
-	return callmodel.Cost{Amount: callmodel.Amount((r.sixtieths(seconds) + 30) / 60), Currency: currency, Seconds: int(seconds), Prefix: r.prefix}
+func (r *rate) cost(seconds int32, prefix, currency string) callmodel.Cost {
+	return callmodel.Cost{Amount: callmodel.Amount((r.sixtieths(seconds) + 30) / 60), Currency: currency, Seconds: int(seconds), Prefix: prefix}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
-	"sort"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -21,16 +20,46 @@ import (
 // nearest word before it, or one that this one begins with.
 type RateTable struct {
 	currency string
-	codes    []uint64  // the prefixes, ascending
-	at       []ratedAt // of the same index
-	rates    []rate    // of one prefix next to each other, the latest from first
-	index    []uint32  // where the international prefixes of each three digits begin; nil for few
+	prefixes []ratePrefix // ascending
+	// rates holds those of one prefix next to each other, the latest from first,
+	// the last one marked. Prefixes that cost the same share theirs: a deck has
+	// few prices, and what is looked at often stays in the processor's cache.
+	rates []rate
+	rows  int
+	// index is where the international prefixes of each value of the first
+	// digits begin; nil for tables that are small.
+	index       []uint32
+	indexDigits int
 }
 
-type ratedAt struct {
+type ratePrefix struct {
+	code   uint64
 	parent int32  // the longest other prefix that this one begins with; -1 for none
 	first  uint32 // index in rates
-	count  uint32
+}
+
+// rateBuilder puts the rates of rows into a table.
+type rateBuilder struct {
+	t      *RateTable
+	rows   []RateRow
+	single map[rate]uint32 // the places of rates that stand alone
+}
+
+// add puts the rates of one prefix into the table, and says where they begin.
+func (b *rateBuilder) add(keys []rateKey) uint32 {
+	first := uint32(len(b.t.rates))
+	for i, k := range slices.Backward(keys) { // the latest first
+		r := b.rows[k.row].compiled()
+		r.last = i == 0
+		if len(keys) == 1 {
+			if at, ok := b.single[r]; ok {
+				return at
+			}
+			b.single[r] = first
+		}
+		b.t.rates = append(b.t.rates, r)
+	}
+	return first
 }
 
 // NewRateTable compiles rates. The currency is three capital letters (ISO
@@ -57,51 +86,117 @@ func NewRateTable(currency string, rows []RateRow) (*RateTable, error) {
 	return newRateTable(currency, rows), nil
 }
 
+// rateKey is what rows are sorted by.
+type rateKey struct {
+	code uint64
+	from int64
+	row  int32
+}
+
+// sortedRates is the rows by prefix, and of one prefix by their beginning.
+// Prefixes that are none, and so have another's code, are apart all the same.
+func sortedRates(rows []RateRow) []rateKey {
+	keys := make([]rateKey, len(rows))
+	for i := range rows {
+		one := rows[i].compiled()
+		keys[i] = rateKey{prefixCode(rows[i].Prefix), one.from, int32(i)}
+	}
+	slices.SortFunc(keys, func(a, b rateKey) int {
+		if a.code != b.code {
+			return cmp.Compare(a.code, b.code)
+		}
+		return cmp.Or(cmp.Compare(rows[a.row].Prefix, rows[b.row].Prefix), cmp.Compare(a.from, b.from), cmp.Compare(a.row, b.row))
+	})
+	return keys
+}
+
 // newRateTable compiles rows that were validated.
 func newRateTable(currency string, rows []RateRow) *RateTable {
-	t := &RateTable{currency: currency, rates: make([]rate, len(rows))}
-	for i := range rows {
-		t.rates[i] = rows[i].compiled()
-	}
-	slices.SortFunc(t.rates, func(a, b rate) int {
-		return cmp.Or(cmp.Compare(prefixCode(a.prefix), prefixCode(b.prefix)), cmp.Compare(b.from, a.from))
-	})
+	keys := sortedRates(rows)
+	t := &RateTable{currency: currency, rows: len(rows)}
+	b := rateBuilder{t: t, rows: rows, single: map[rate]uint32{}}
 	var open []int32 // the prefixes that the last one begins with, and it
-	for i := range t.rates {
-		code := prefixCode(t.rates[i].prefix)
-		if n := len(t.codes); n > 0 && t.codes[n-1] == code {
-			t.at[n-1].count++
-			continue
+	for start := 0; start < len(keys); {
+		code := keys[start].code
+		end := start
+		for end < len(keys) && keys[end].code == code {
+			end++
 		}
-		for len(open) > 0 && !begins(code, t.codes[open[len(open)-1]]) {
+		for len(open) > 0 && !begins(code, t.prefixes[open[len(open)-1]].code) {
 			open = open[:len(open)-1]
 		}
 		parent := int32(-1)
 		if len(open) > 0 {
 			parent = open[len(open)-1]
 		}
-		open = append(open, int32(len(t.codes)))
-		t.codes = append(t.codes, code)
-		t.at = append(t.at, ratedAt{parent: parent, first: uint32(i), count: 1})
+		open = append(open, int32(len(t.prefixes)))
+		t.prefixes = append(t.prefixes, ratePrefix{code: code, parent: parent, first: b.add(keys[start:end])})
+		start = end
 	}
-	if len(t.codes) > fewPrefixes {
-		t.buildIndex()
-	}
+	t.prefixes, t.rates = slices.Clip(t.prefixes), slices.Clip(t.rates)
+	t.buildIndex()
 	return t
 }
 
 const (
-	fewPrefixes  = 64
-	plusNibble   = 11
-	indexBuckets = 1 << 12 // three symbols behind the plus
+	plusNibble     = 11
+	fewPrefixes    = 64
+	maxIndexDigits = 6
+	// perBucket is how many prefixes there may be for each place of the index.
+	perBucket = 8
 )
 
+// buildIndex makes an index of so many digits that few prefixes are left for
+// each value of them.
 func (t *RateTable) buildIndex() {
-	t.index = make([]uint32, indexBuckets+1)
-	for b := range t.index {
-		least := uint64(plusNibble)<<60 + uint64(b)<<48
-		t.index[b] = uint32(sort.Search(len(t.codes), func(i int) bool { return t.codes[i] >= least }))
+	n := len(t.prefixes)
+	if n <= fewPrefixes {
+		return
 	}
+	values := 1
+	for t.indexDigits < maxIndexDigits && values*perBucket < n {
+		t.indexDigits++
+		values *= 10
+	}
+	t.index = make([]uint32, values+1)
+	at := 0
+	for v := range values {
+		least := uint64(plusNibble) << 60
+		rest := v
+		for d := t.indexDigits; d > 0; d-- {
+			least |= uint64(rest%10+1) << (60 - 4*d)
+			rest /= 10
+		}
+		for at < n && t.prefixes[at].code < least {
+			at++
+		}
+		t.index[v] = uint32(at)
+	}
+	t.index[values] = uint32(n) // nothing sorts behind the international prefixes
+}
+
+// dialled is a number as rate tables look it up.
+type dialled struct {
+	number string
+	code   uint64
+	lead   uint32 // the value of its first digits behind the plus, six at most
+	digits int    // how many digits lead has
+}
+
+func dial(number string) dialled {
+	d := dialled{number: number, code: prefixCode(number)}
+	if d.code>>60 != plusNibble {
+		return d
+	}
+	for shift := 56; d.digits < maxIndexDigits; shift -= 4 {
+		symbol := d.code >> shift & 15
+		if symbol == 0 || symbol > 10 {
+			break
+		}
+		d.lead = d.lead*10 + uint32(symbol-1)
+		d.digits++
+	}
+	return d
 }
 
 // prefixCode is the number's first 16 symbols, up to the first that is none.
@@ -124,60 +219,70 @@ func prefixCode(number string) uint64 {
 	return code
 }
 
-// begins reports whether the number begins with the prefix. No symbol is 0, so
-// the zeros behind a prefix tell its length.
-func begins(number, prefix uint64) bool {
-	return (number^prefix)>>(uint(bits.TrailingZeros64(prefix))&^3) == 0
-}
+// begins reports whether the number begins with the prefix.
+func begins(number, prefix uint64) bool { return (number^prefix)>>emptyBits(prefix) == 0 }
 
-// find is the rate for the number at a time in Unix seconds, or nil.
-func (t *RateTable) find(number string, at int64) *rate {
-	code := prefixCode(number)
-	for i := t.before(code); i >= 0; i = t.at[i].parent {
-		if !begins(code, t.codes[i]) {
+// emptyBits is how many bits behind the prefix are empty: no symbol is 0.
+func emptyBits(prefix uint64) uint { return uint(bits.TrailingZeros64(prefix)) &^ 3 }
+
+// find is the rate for the number at a time in Unix seconds, with the prefix
+// it stands under; nil for none.
+func (t *RateTable) find(d *dialled, at int64) (*rate, string) {
+	for i := t.before(d); i >= 0; i = t.prefixes[i].parent {
+		p := &t.prefixes[i]
+		if !begins(d.code, p.code) {
 			continue
 		}
-		a := &t.at[i]
-		rates := t.rates[a.first : a.first+a.count]
-		for j := range rates {
-			if r := &rates[j]; at >= r.from && at < r.until {
-				return r
+		for j := p.first; ; j++ {
+			r := &t.rates[j]
+			if at >= r.from && at < r.until {
+				return r, d.number[:16-emptyBits(p.code)/4]
+			}
+			if r.last {
+				break
 			}
 		}
 	}
-	return nil
+	return nil, ""
 }
 
-// before is the index of the last prefix that is not after code, or -1.
-func (t *RateTable) before(code uint64) int32 {
-	low, high := 0, len(t.codes)
-	if t.index != nil && code>>60 == plusNibble {
-		bucket := code >> 48 & (indexBuckets - 1)
-		low, high = int(t.index[bucket]), int(t.index[bucket+1])
-	}
-	for low < high {
-		middle := int(uint(low+high) >> 1)
-		if t.codes[middle] <= code {
-			low = middle + 1
-		} else {
-			high = middle
+// before is the index of the last prefix that is not after the number, or -1.
+func (t *RateTable) before(d *dialled) int32 {
+	low, n := 0, len(t.prefixes)
+	if t.index != nil && d.digits >= t.indexDigits {
+		lead := d.lead
+		for range d.digits - t.indexDigits {
+			lead /= 10
 		}
+		low = int(t.index[lead])
+		n = int(t.index[lead+1]) - low
 	}
-	return int32(low) - 1
+	if n == 0 || t.prefixes[low].code > d.code {
+		return int32(low) - 1
+	}
+	for n > 1 {
+		half := n / 2
+		if t.prefixes[low+half].code <= d.code {
+			low += half
+		}
+		n -= half
+	}
+	return int32(low)
 }
 
 // Lookup is the rate for the number at a time: that of the longest prefix which
 // has one in force.
 func (t *RateTable) Lookup(number string, at time.Time) (RateRow, bool) {
-	r := t.find(number, at.Unix())
+	d := dial(number)
+	r, prefix := t.find(&d, at.Unix())
 	if r == nil {
 		return RateRow{}, false
 	}
-	return r.row(t.currency), true
+	return r.row(prefix, t.currency), true
 }
 
 // Currency is that of every rate.
 func (t *RateTable) Currency() string { return t.currency }
 
 // Len is how many rates the table has.
-func (t *RateTable) Len() int { return len(t.rates) }
+func (t *RateTable) Len() int { return t.rows }

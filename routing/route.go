@@ -49,10 +49,6 @@ func (s *search) run() {
 	}
 }
 
-func emergencyCall(req *callmodel.CallRequest) bool {
-	return req.Emergency || req.Type == callmodel.TypeEmergency
-}
-
 // visit weighs the postings of a node, and reports whether no shorter prefix
 // needs to be.
 func (s *search) visit(node uint32) bool {

@@ -56,7 +56,7 @@ func (c *chooser) traceTaken(t *tier, number int, x *weighed, byWeight bool) {
 	v := c.verdict(number, x)
 	v.Position = len(c.d.Destinations)
 	if x.rate != nil {
-		v.Cost = x.rate.cost(t.assume, x.dest.rates.currency)
+		v.Cost = x.rate.cost(t.assume, x.prefix, x.dest.rates.currency)
 	}
 	if t.order == ByWeight || t.order == ByQuality {
 		v.Weight, v.Draw = int(x.weight), x.score

@@ -189,7 +189,7 @@ func BenchmarkCompile(b *testing.B) {
 func BenchmarkReload(b *testing.B) {
 	const n, turns, turn = 100_000, 3, 3 * time.Second
 	one, two := newSubject(b, n), newSubject(b, n)
-	var live routing.Live
+	var live routing.Serving
 	live.Swap(one.router)
 	for b.Loop() {
 		var calm, swapping []time.Duration
@@ -222,7 +222,7 @@ func BenchmarkReload(b *testing.B) {
 }
 
 // timed decides for that long, and returns how long each hundred decisions took.
-func timed(b *testing.B, live *routing.Live, calls []call, long time.Duration) []time.Duration {
+func timed(b *testing.B, live *routing.Serving, calls []call, long time.Duration) []time.Duration {
 	b.Helper()
 	var took []time.Duration
 	var d callmodel.Decision

@@ -17,7 +17,7 @@ import (
 
 type probeCommand struct {
 	Files    []string `arg:"" help:"Files that a telephone server left behind." placeholder:"FILE"`
-	Encoding string   `help:"Encoding of files without a header: s16le, mulaw or alaw." enum:"s16le,mulaw,alaw," default:""`
+	Encoding string   `help:"Encoding of files without a header: s16le, mulaw, alaw or gsm." enum:"s16le,mulaw,alaw,gsm," default:""`
 	Rate     int      `help:"Sample rate in Hz of files without a header." default:"8000"`
 	JSON     bool     `help:"Print JSON." name:"json"`
 }

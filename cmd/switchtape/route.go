@@ -119,11 +119,12 @@ func (c *routeCommand) request() (callmodel.CallRequest, error) {
 }
 
 func printRoute(s cli.Streams, o *routeOutput) {
-	if o.NoRoute && o.Decision.Rule != "" {
+	switch {
+	case o.NoRoute && o.Decision.Rule != "":
 		s.Printf("rule %s matches a call from %s to %s at %s, and requires a rate that none of its destinations has\n", o.Decision.Rule, o.Request.From, o.Request.To, o.Request.At)
-	} else if o.NoRoute {
+	case o.NoRoute:
 		s.Printf("no rule matches a call from %s to %s at %s\n", o.Request.From, o.Request.To, o.Request.At)
-	} else {
+	default:
 		s.Printf("rule %s (rule set %s)\n", o.Decision.Rule, o.Decision.RuleSet)
 	}
 	for i, d := range o.Decision.Destinations {

@@ -21,6 +21,19 @@
 // A call with an Idempotency-Key gets the same bytes again for the same body,
 // also when it was rejected, from every process on the same database.
 //
+// # Who decides
+//
+// With Options.Decider, another service is asked first, and the rules when it
+// has no answer; the decision's source and fallback say so. Either way the
+// limits of the rule set's destinations hold: a place is reserved with the
+// decision, held with the stored call, moved by its events and given back at
+// its end. A call for which every destination is full is answered with 503 and
+// no_capacity, and is not stored, so that its Idempotency-Key may be used again.
+//
+// Limits and health are this process's own. With several processes set
+// Options.Trunks.Share to their number. Events may be told to any of them: one
+// that hears nothing of a call looks it up in the store after half a minute.
+//
 // # The emergency lane
 //
 // A call to an emergency number, or of the type "emergency", is recognised

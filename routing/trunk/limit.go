@@ -21,12 +21,13 @@ type limit struct {
 	ticks           [cpsTicks]atomic.Uint64 // number of the tick, and calls begun in it
 }
 
-// full is why there is no room for a call at now, "" if there is.
+// full is why there is no room for a call at now, "" if there is. With 0 for
+// now, calls per second are not asked about.
 func (l *limit) full(now int64) callmodel.LeftReason {
 	if most := l.concurrent.Load(); most > 0 && l.calls.Load() >= int64(most) {
 		return callmodel.LeftConcurrent
 	}
-	if most := l.cps.Load(); most > 0 && l.begun(now) >= int64(most) {
+	if most := l.cps.Load(); most > 0 && now != 0 && l.begun(now) >= int64(most) {
 		return callmodel.LeftCPS
 	}
 	return ""
