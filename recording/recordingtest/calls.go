@@ -112,8 +112,6 @@ func (g *callMaker) speech() [2][]float32 {
 }
 
 // sampleSpeech is the sample call, both parties from the call's start.
-//
-//nolint:gochecknoglobals // read only
 var sampleSpeech = sync.OnceValue(func() [2][]float32 {
 	return [2][]float32{
 		pcm(samplecall.Agent()),
@@ -277,8 +275,6 @@ func dataOf(file []byte) int {
 const floatEncoding = 2
 
 // encodings write a WAV file.
-//
-//nolint:gochecknoglobals // a table
 var encodings = []func(s []float32, rate int) []byte{
 	func(s []float32, rate int) []byte {
 		b := make([]byte, 2*len(s))
