@@ -28,7 +28,7 @@ const (
 	maxInterval      = 1000
 	maxCount         = 100_000
 	maxOccurrences   = 2_000_000 // of all recurrences of a rule set
-	maxFutile        = 10        // recurrences that never come before the search for more is given up
+	maxFutile        = 3         // recurrences that never come before the search for more is given up
 	dateLayout       = "2006-01-02"
 	dateMinuteLayout = "2006-01-02 15:04"
 )

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 )
@@ -192,23 +193,21 @@ func (x *index) before(key uint64) uint32 {
 	return at*block + within(x.keys[at*block:], key)
 }
 
-// within is the last of a block's keys that isn't behind key; the first never is.
+// within is the last of a block's keys that isn't behind key; the first never
+// is. It counts those that are, all of them and without a branch: which way a
+// search by halves would turn can't be foreseen, and turning wrongly takes
+// longer than fifteen comparisons.
 func within(keys []uint64, key uint64) uint32 {
 	b := (*[block]uint64)(keys)
-	at := uint32(0)
-	if b[8] <= key {
-		at = 8
-	}
-	if b[at+4] <= key {
-		at += 4
-	}
-	if b[at+2] <= key {
-		at += 2
-	}
-	if b[at+1] <= key {
-		at++
-	}
-	return at
+	return uint32(block - 1 - (behind(key, b[1]) + behind(key, b[2]) + behind(key, b[3]) + behind(key, b[4]) + behind(key, b[5]) +
+		behind(key, b[6]) + behind(key, b[7]) + behind(key, b[8]) + behind(key, b[9]) + behind(key, b[10]) +
+		behind(key, b[11]) + behind(key, b[12]) + behind(key, b[13]) + behind(key, b[14]) + behind(key, b[15])))
+}
+
+// behind is 1 if the other key is, else 0.
+func behind(key, other uint64) uint64 {
+	_, borrow := bits.Sub64(key, other, 0)
+	return borrow
 }
 
 // link gives every node its parent. The keys are in order.
