@@ -30,6 +30,13 @@ const (
 	CodecAnalysis  Codec = "analysis"   // talk, levels, loudness and alignment of the legs, as JSON
 )
 
+// Custom reports whether the codec is one of a program's own, which its codec
+// registry has: such names are ids that begin with "x-", and what follows is the
+// file extension.
+func (c Codec) Custom() bool {
+	return strings.HasPrefix(string(c), "x-") && len(c) > 2 && len(c) <= 32 && ValidID(string(c))
+}
+
 // Codecs lists every codec, in the order they are documented.
 func Codecs() []Codec {
 	return []Codec{
@@ -43,7 +50,7 @@ func (c Codec) Audio() bool { return !c.peaks() && c != CodecAnalysis }
 func (c Codec) peaks() bool { return c == CodecPeaksJSON || c == CodecPeaksDAT }
 
 // Lossy reports whether a bitrate can be chosen for the codec.
-func (c Codec) Lossy() bool { return c == CodecMP3 || c == CodecOpus }
+func (c Codec) Lossy() bool { return c == CodecMP3 || c == CodecOpus || c.Custom() }
 
 // Ext is the file extension of the codec's container, without a dot.
 func (c Codec) Ext() string {
@@ -63,6 +70,9 @@ func (c Codec) Ext() string {
 	case CodecAnalysis:
 		return "analysis.json"
 	default:
+		if c.Custom() {
+			return string(c[2:])
+		}
 		return "bin"
 	}
 }
@@ -407,7 +417,7 @@ func (o *OutputSpec) validate(legs int) FieldErrors {
 	if o.Name != "" && (!ValidID(o.Name) || len(o.Name) > 32) {
 		e.Add("name", "%q must be at most 32 letters, digits, '.', '_' or '-'", clip(o.Name))
 	}
-	if !slices.Contains(Codecs(), o.Codec) {
+	if !slices.Contains(Codecs(), o.Codec) && !o.Codec.Custom() {
 		e.Add("codec", "%q is not one of %s", clip(string(o.Codec)), codecNames())
 	}
 	switch o.Layout {
@@ -458,7 +468,7 @@ func codecNames() string {
 func (o *OutputSpec) validateDepth() FieldErrors {
 	var e FieldErrors
 	switch d := o.BitDepth; {
-	case d == 0:
+	case d == 0 || o.Codec.Custom() && d > 0 && d <= 64:
 	case o.Codec == CodecWAV || o.Codec == CodecFLAC:
 		if d != 16 && d != 24 {
 			e.Add("bit_depth", "must be 16 or 24, is %d", d)

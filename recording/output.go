@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,8 @@ func (o *output) version() string { return o.p.codecs.Outputs[o.spec.Codec].Vers
 
 // put makes the object. Its failure ends the whole recording.
 func (o *output) put(ctx context.Context) error {
-	meta := callmodel.ObjectMeta{ContentType: o.spec.Codec.ContentType(), Metadata: o.metadata(o.version())}
+	contentType := cmp.Or(o.p.codecs.Outputs[o.spec.Codec].ContentType, o.spec.Codec.ContentType())
+	meta := callmodel.ObjectMeta{ContentType: contentType, Metadata: o.metadata(o.version())}
 	info, err := o.p.objects.Put(ctx, o.pl.spec.Key(o.spec), meta, func(w io.Writer) error { return o.write(ctx, w) })
 	switch {
 	case err != nil:

@@ -70,7 +70,8 @@ func run(args []string) error {
 			{Name: "agent", Segments: []callmodel.SegmentSpec{{URI: args[0]}}},
 			{Name: "customer", Segments: []callmodel.SegmentSpec{{URI: args[1], Offset: callmodel.Millis(offset)}}},
 		},
-		Outputs: []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}},
+		Outputs:    []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}},
+		NoManifest: true, // these files have room for one object
 	}
 	f := files{out: args[3]}
 	result, err := recording.NewProcessor(f, f, nil).Process(context.Background(), spec, nil)

@@ -176,3 +176,29 @@ func newReplay(head []byte, r io.Reader) io.Reader {
 	}
 	return &p
 }
+
+// Progressing is r for a decoder that reads it in loops: a reader that goes on
+// giving nothing, without an error, fails with io.ErrNoProgress after a while
+// instead of being asked for ever.
+func Progressing(r io.Reader) io.Reader { return &progressing{r: r} }
+
+type progressing struct {
+	r     io.Reader
+	empty int
+}
+
+// maxEmptyReads is what bufio puts up with, too.
+const maxEmptyReads = 100
+
+func (p *progressing) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	switch {
+	case n > 0 || err != nil || len(b) == 0:
+		p.empty = 0
+	case p.empty == maxEmptyReads:
+		return 0, io.ErrNoProgress
+	default:
+		p.empty++
+	}
+	return n, err
+}

@@ -29,6 +29,9 @@ type OutputFormat struct {
 	// with every recording: "switchtape-wav/1". It changes whenever the same
 	// samples would give other bytes.
 	Version string
+	// ContentType is the media type of the files. "": the one that callmodel
+	// knows for the codec.
+	ContentType string
 	// FitRate is the sample rate, in Hz, to encode audio of rate hz at when the
 	// spec leaves that open: the nearest one not below it that the codec has,
 	// else its highest. Nil: every rate will do.
