@@ -3,12 +3,13 @@
 //	RecordingSpec ─▶ plan: open every leg, what is it, how long ─▶ LegsNotReadyError, absent, quarantined
 //	                  │
 //	                  ▼
-//	leg ─ decode ─ downmix ─ gain ─ redact ─ resample ─ place ─┬─ mix ─ limit ─┬─▶ encode ─▶ Objects.Put
-//	leg ─ decode ─ downmix ─ gain ─ redact ─ resample ─ place ─┤               └─▶ encode ─▶ Objects.Put
-//	                                                           └─ merge ─────────▶ encode ─▶ Objects.Put
+//	leg ─ decode ─ downmix ─ stages ─ gain ─ redact ─ resample ─ place ─┬─ mix ─ limit ─┬─▶ encode ─▶ Objects.Put
+//	leg ─ decode ─ downmix ─ stages ─ gain ─ redact ─ resample ─ place ─┤               └─▶ peaks ──▶ Objects.Put
+//	                                                                    └─ merge ───────┬─▶ encode ─▶ Objects.Put
+//	                                                                                    └─▶ taps, analysis
 //	                  │
 //	                  ▼
-//	RecordingResult: status, legs with their SHA-256, outputs, defects
+//	RecordingResult: status, legs with their SHA-256, outputs, defects ─▶ manifest ─▶ Objects.Put
 //
 // What happens to time on the way, all of it said in the spec:
 //
