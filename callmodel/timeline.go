@@ -85,7 +85,7 @@ const (
 	// is shorter than its segment lasted by the call's events.
 	GapMissing GapKind = "missing"
 	// GapDropout is within a file: sound that breaks off into exact silence and
-	// comes back as abruptly.
+	// comes back as abruptly. They are looked for if an output is an analysis.
 	GapDropout GapKind = "dropout"
 )
 

@@ -2,6 +2,7 @@ package recording
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/audio"
@@ -31,14 +32,20 @@ func (l *listening) Frames() int64 {
 }
 
 // listened looks for dropouts in the segment while src is read, which is its
-// audio, when the recording is made.
+// audio, when the recording is made and analysed: to look at every sample once
+// more takes as long as to mix it.
 func (pl *plan) listened(s *segment, src audio.Source) audio.Source {
 	const lowest = 1000 // Hz: below, 5 ms are too few frames
-	if pl.scanning || s.format.SampleRate < lowest {
+	if pl.scanning || !pl.analysed() || s.format.SampleRate < lowest {
 		return src
 	}
 	s.dropouts = audio.NewDropoutDetector(s.format.SampleRate, audio.FromDecibels(s.leg.spec.GainDB+s.leg.levelDB))
 	return &listening{Source: src, detector: s.dropouts}
+}
+
+// analysed reports whether one of the outputs is an analysis.
+func (pl *plan) analysed() bool {
+	return slices.ContainsFunc(pl.spec.Outputs, func(o callmodel.OutputSpec) bool { return o.Codec == callmodel.CodecAnalysis })
 }
 
 // lostSound adds what was found to the leg's gaps, and its defect, unless it is

@@ -24,19 +24,20 @@ func broken(t *testing.T, rate int) []byte {
 	return pcmFile(t, rate, s)
 }
 
-// Dropouts within a file are located in the call; they are no reason to call the
+// Dropouts within a file are located in the call, if it is analysed; they are no reason to call the
 // recording degraded, nor do they change a sample of it.
 func TestDropoutsOfALeg(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()
 	spec.Legs[0].Segments = []callmodel.SegmentSpec{{URI: "good"}, {URI: "bad", Offset: ms(5000)}}
-	spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 16000}}
+	spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 16000}, {Codec: callmodel.CodecAnalysis}}
 	spec.LevelLUFS = -20
 	legs := sampleLegs()
 	legs["good"], legs["bad"] = pcmFile(t, 8000, recordingtest.Noise(32000, 0.1, 2)), broken(t, 16000)
 	r, _ := process(t, legs, spec, nil)
 	require.Equal(t, callmodel.StatusCompleted, r.Status)
-	require.Len(t, r.Defects, 1)
+	require.Len(t, r.Defects, 2)
+	require.Equal(t, callmodel.DefectOneWayAudio, r.Defects[1].Code, "a tone is no talk")
 	require.Equal(t, callmodel.DefectDropoutSuspected, r.Defects[0].Code)
 	require.Equal(t, "agent", r.Defects[0].Leg)
 	require.Equal(t, int64(4*960), r.Defects[0].Count)
@@ -68,6 +69,7 @@ func TestDropoutsAndRedactions(t *testing.T) {
 	spec.Legs = spec.Legs[:1]
 	legs := memLegs{"agent.wav": broken(t, 8000)}
 	spec.Redactions = []callmodel.Redaction{{From: ms(2990), To: ms(3500)}, {From: ms(4500), To: ms(4600)}}
+	spec.Outputs = append(spec.Outputs, callmodel.OutputSpec{Codec: callmodel.CodecAnalysis})
 	spec.Pauses = []callmodel.Pause{{From: ms(3900), To: ms(4100)}, {From: ms(5500), To: ms(5600)}}
 	r, _ := process(t, legs, spec, nil)
 	require.Equal(t, []callmodel.GapKind{callmodel.GapDropout, callmodel.GapDropout}, kinds(r.Legs[0].Gaps))
@@ -78,12 +80,13 @@ func TestDropoutsAndRedactions(t *testing.T) {
 // The sample call, and it with a party that mutes itself, is free of alarms.
 func TestNoDropoutsInTheSampleCall(t *testing.T) {
 	t.Parallel()
-	legs := sampleLegs()
-	r, _ := process(t, legs, sampleSpec(), nil)
+	legs, spec := sampleLegs(), sampleSpec()
+	spec.Outputs = append(spec.Outputs, callmodel.OutputSpec{Codec: callmodel.CodecAnalysis})
+	r, _ := process(t, legs, spec, nil)
 	require.Empty(t, r.Defects)
 	muted := bytes.Clone(samplecall.Agent())
 	clear(muted[44+2*100000 : 44+2*300000])
 	legs["agent.wav"] = muted
-	r, _ = process(t, legs, sampleSpec(), nil)
+	r, _ = process(t, legs, spec, nil)
 	require.Empty(t, r.Defects)
 }

@@ -15,7 +15,7 @@ import (
 type Progress func(framesDone, framesTotal int64)
 
 // DefaultBlockFrames is the default of Options.BlockFrames.
-const DefaultBlockFrames = 4096
+const DefaultBlockFrames = 8192
 
 // Options configure a [Processor]. The zero value works.
 type Options struct {
