@@ -25,7 +25,8 @@ type probeCommand struct {
 // probed is what a leg is and what is wrong with it.
 type probed struct {
 	File       string             `json:"file"`
-	Rate       int                `json:"rate,omitempty"` // Hz
+	Format     string             `json:"format,omitempty"` // what it is: "WAV, PCM of 16 bits"
+	Rate       int                `json:"rate,omitempty"`   // Hz
 	Channels   int                `json:"channels,omitempty"`
 	Frames     int64              `json:"frames"`
 	DurationMS float64            `json:"duration_ms"`
@@ -78,7 +79,16 @@ func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file
 		hint.Raw = &callmodel.RawFormat{Encoding: c.Encoding, SampleRateHz: c.Rate}
 	}
 	h := sha256.New()
-	err = read(ctx, registry, io.TeeReader(f, h), hint, &p)
+	hashed := io.TeeReader(f, h)
+	r := hashed
+	if hint.Size >= 0 {
+		// Decoders look ahead where they can, as they do when a recording is made.
+		r = struct {
+			io.Reader
+			io.ReaderAt
+		}{hashed, f}
+	}
+	err = read(ctx, registry, r, hint, &p)
 	if decode, ok := errors.AsType[*codec.DecodeError](err); ok {
 		p.Defects = append(p.Defects, callmodel.Defect{Code: decode.Code, Detail: decode.Detail})
 	}
@@ -86,7 +96,7 @@ func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file
 		p.Error = err.Error()
 	}
 	// What the decoder had no use for is part of the file's hash all the same.
-	if _, err := io.Copy(h, f); err != nil && p.Error == "" {
+	if _, err := io.Copy(io.Discard, hashed); err != nil && p.Error == "" {
 		p.Error = err.Error()
 	}
 	p.SHA256 = hex.EncodeToString(h.Sum(nil))
@@ -99,6 +109,7 @@ func read(ctx context.Context, registry *codec.Registry, r io.Reader, hint codec
 	if err != nil {
 		return err
 	}
+	p.Format = codec.Describe(src)
 	p.Rate, p.Channels = src.Format().SampleRate, src.Format().NumChannels
 	block := make([]float32, recording.DefaultBlockFrames*p.Channels)
 	for ctx.Err() == nil {
@@ -119,6 +130,9 @@ func read(ctx context.Context, registry *codec.Registry, r io.Reader, hint codec
 func printProbe(s cli.Streams, p *probed) {
 	s.Printf("%s\n", p.File)
 	if p.Rate > 0 {
+		if p.Format != "" {
+			s.Printf("  %s\n", p.Format)
+		}
 		s.Printf("  %d Hz, %d channels, %d frames, %s\n", p.Rate, p.Channels, p.Frames, time.Duration(p.DurationMS*float64(time.Millisecond)))
 	}
 	s.Printf("  %d bytes, sha256 %s\n", p.Bytes, p.SHA256)

@@ -28,6 +28,7 @@ func TestProbe(t *testing.T) {
 	runJSON(t, &out, "probe", good, cut)
 	assert.EqualValues(t, samplecall.AgentFrames, out.Files[0].Frames)
 	assert.Empty(t, out.Files[0].Defects)
+	assert.Equal(t, "WAV, PCM of 16 bits", out.Files[0].Format)
 	assert.Len(t, out.Files[0].SHA256, 64)
 	assert.EqualValues(t, 4000, out.Files[1].Frames, "every whole frame")
 	assert.Equal(t, callmodel.DefectTruncated, out.Files[1].Defects[0].Code)

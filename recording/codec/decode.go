@@ -53,6 +53,20 @@ func LaterDefects(s audio.Source) []callmodel.Defect {
 	return nil
 }
 
+// Describer is implemented by Sources that can say what their stream is, to
+// people: "WAV, PCM of 16 bits".
+type Describer interface {
+	Describe() string
+}
+
+// Describe is what s says that it is as a [Describer]; "" if it isn't one.
+func Describe(s audio.Source) string {
+	if d, ok := s.(Describer); ok {
+		return d.Describe()
+	}
+	return ""
+}
+
 // DecodeError says why a stream can't be decoded, as the defect of a leg:
 // DefectUnsupportedCodec, DefectUnreadableLeg or DefectLegEmpty.
 type DecodeError struct {

@@ -1,0 +1,36 @@
+package wav
+
+import "strconv"
+
+// Describe implements codec.Describer.
+func (s *source) Describe() string {
+	container := "WAV"
+	switch {
+	case s.noHeader:
+		container = "no header"
+	case s.bigEndian:
+		container = "WAV (RIFX)"
+	}
+	return container + ", " + s.encoding()
+}
+
+func (l *layout) encoding() string {
+	switch l.enc {
+	case encInt:
+		return "PCM of " + strconv.Itoa(8*l.bytes) + " bits"
+	case encFloat:
+		return "float of " + strconv.Itoa(8*l.bytes) + " bits"
+	case encMulaw:
+		return "µ-law"
+	case encAlaw:
+		return "A-law"
+	case encMSADPCM:
+		return "ADPCM (Microsoft's)"
+	case encIMAADPCM:
+		return "ADPCM (IMA's)"
+	case encGSM, encBareGSM:
+		return "GSM 6.10"
+	default:
+		return "MP3"
+	}
+}
