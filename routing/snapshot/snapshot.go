@@ -27,6 +27,17 @@ func Open(path string) (*Dir, error) {
 	return &Dir{path}, nil
 }
 
+// Exists reports whether the directory is there and holds a tenant's rules.
+func Exists(path string) bool {
+	states, err := filepath.Glob(filepath.Join(escaped(path), "*", stateName))
+	return err == nil && len(states) > 0
+}
+
+// escaped is a path as a pattern that means it alone.
+func escaped(path string) string {
+	return strings.NewReplacer(`\`, `\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
 // String is the directory's path.
 func (d *Dir) String() string { return d.path }
 

@@ -40,7 +40,7 @@ func save(t testing.TB, d *snapshot.Dir, tenant callmodel.TenantID, rule, canary
 
 func open(t testing.TB) *snapshot.Dir {
 	t.Helper()
-	d, err := snapshot.Open(filepath.Join(t.TempDir(), "rules", "kept"))
+	d, err := snapshot.Open(filepath.Join(t.TempDir(), "rules [1]*", "kept"))
 	require.NoError(t, err)
 	return d
 }
@@ -53,7 +53,10 @@ func TestLoadsWhatWasSaved(t *testing.T) {
 	require.Empty(t, tenants)
 	require.Empty(t, without)
 
+	assert.False(t, snapshot.Exists(d.String()))
 	want := save(t, d, "acme", "one", "two")
+	assert.True(t, snapshot.Exists(d.String()))
+	assert.False(t, snapshot.Exists(filepath.Join(d.String(), "nowhere")))
 	save(t, d, "globex", "three", "four")
 	require.NoError(t, d.SaveWithout([]callmodel.TenantID{"poor", "bare"}))
 	tenants, without, err = d.Load()
