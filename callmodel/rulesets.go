@@ -118,7 +118,7 @@ type RuleSetState struct {
 }
 
 // ActiveHash is the active version's, "" if there is none.
-func (s *RuleSetState) ActiveHash() string {
+func (s RuleSetState) ActiveHash() string {
 	if s.Active == nil {
 		return ""
 	}
@@ -126,7 +126,7 @@ func (s *RuleSetState) ActiveHash() string {
 }
 
 // CanaryHash is the canary's, "" if there is none.
-func (s *RuleSetState) CanaryHash() string {
+func (s RuleSetState) CanaryHash() string {
 	if s.Canary == nil {
 		return ""
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"unsafe"
 )
 
 // The binary form of a rule set is for programs that start without a database:
@@ -44,7 +43,7 @@ const (
 // MarshalBinary writes the set in its binary form. It implements
 // encoding.BinaryMarshaler.
 func (rs *RuleSet) MarshalBinary() ([]byte, error) {
-	w := binaryWriter{texts: intern[string]{at: map[string]uint64{}}, routes: intern[string]{at: map[string]uint64{}}, rest: intern[string]{at: map[string]uint64{}}, prices: intern[string]{at: map[string]uint64{}}, known: map[*Tier]uint64{}}
+	w := binaryWriter{texts: newIntern(), routes: newIntern(), rest: newIntern(), prices: newIntern(), known: map[*Tier]uint64{}}
 	head := *rs
 	head.Rules, head.Rates = nil, nil
 	for i := range rs.Rules {
@@ -82,13 +81,15 @@ func appendTexts[T ~string](b []byte, list []T) []byte {
 	return b
 }
 
-// intern gives equal things one place.
-type intern[K comparable] struct {
-	at   map[K]uint64
-	list []K
+// intern gives equal strings one place.
+type intern struct {
+	at   map[string]uint64
+	list []string
 }
 
-func (n *intern[K]) place(k K) uint64 {
+func newIntern() intern { return intern{at: map[string]uint64{}} }
+
+func (n *intern) place(k string) uint64 {
 	i, ok := n.at[k]
 	if !ok {
 		i = uint64(len(n.list))
@@ -99,7 +100,7 @@ func (n *intern[K]) place(k K) uint64 {
 }
 
 type binaryWriter struct {
-	texts, routes, rest, prices intern[string]
+	texts, routes, rest, prices intern
 
 	known map[*Tier]uint64 // places of routes, by their first tier: rules may share them
 	rules []byte
@@ -107,11 +108,10 @@ type binaryWriter struct {
 
 func (w *binaryWriter) rule(r *Rule) error {
 	own, rest := uint64(0), *r
-	has := func(bit uint64, yes bool) bool {
+	has := func(bit uint64, yes bool) {
 		if yes {
 			own |= bit
 		}
-		return yes
 	}
 	m := &r.Match
 	has(hasDefault, r.Default)
@@ -157,7 +157,7 @@ func (w *binaryWriter) rule(r *Rule) error {
 	return err
 }
 
-func appendPlaces[T ~string](b []byte, texts *intern[string], list []T) []byte {
+func appendPlaces[T ~string](b []byte, texts *intern, list []T) []byte {
 	b = binary.AppendUvarint(b, uint64(len(list)))
 	for _, s := range list {
 		b = binary.AppendUvarint(b, texts.place(string(s)))
@@ -166,13 +166,18 @@ func appendPlaces[T ~string](b []byte, texts *intern[string], list []T) []byte {
 }
 
 func (w *binaryWriter) route(tiers []Tier) (uint64, error) {
-	first := unsafe.SliceData(tiers)
-	if i, ok := w.known[first]; ok && len(tiers) > 0 {
-		return i, nil
+	var first *Tier
+	if len(tiers) > 0 {
+		first = &tiers[0]
+		if i, ok := w.known[first]; ok {
+			return i, nil
+		}
 	}
 	j, err := json.Marshal(tiers)
 	i := w.routes.place(string(j))
-	w.known[first] = i
+	if first != nil {
+		w.known[first] = i
+	}
 	return i, err
 }
 

@@ -3,6 +3,7 @@ package routing_test
 import (
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -102,7 +103,7 @@ func TestBinaryRefuses(t *testing.T) {
 	refused(nil, "not a rule set")
 	refused([]byte("name: x"), "not a rule set")
 	refused(append(b[:4:4], 9), "version 9")
-	refused(append(b[:len(b):len(b)], 0), "something follows")
+	refused(append(slices.Clip(b), 0), "something follows")
 	for n := range len(b) - 5 {
 		refused(b[:n+5], "byte ")
 	}

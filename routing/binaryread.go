@@ -25,15 +25,15 @@ func (rs *RuleSet) UnmarshalBinary(data []byte) error {
 	r := binaryReader{all: string(data), at: len(binaryForm) + 1}
 	out := RuleSet{}
 	r.json(r.text(), &out)
-	texts := r.list(1)
+	texts := r.list()
 	for i := range texts {
 		texts[i] = strings.Clone(texts[i]) // or one of them would keep all the data
 	}
 	r.texts = texts
-	r.routes = decoded[[]Tier](&r, r.list(1))
-	r.rest = decoded[Rule](&r, r.list(1))
+	r.routes = decoded[[]Tier](&r, r.list())
+	r.rest = decoded[Rule](&r, r.list())
 	r.rules(&out)
-	r.prices = decoded[RateRow](&r, r.list(1))
+	r.prices = decoded[RateRow](&r, r.list())
 	r.decks(&out)
 	if r.err == nil && r.at != len(r.all) {
 		r.fail("something follows it")
@@ -111,8 +111,8 @@ func (r *binaryReader) text() string {
 	return s
 }
 
-func (r *binaryReader) list(each int) []string {
-	list := make([]string, 0, r.count(each))
+func (r *binaryReader) list() []string {
+	list := make([]string, 0, r.count(1))
 	for range cap(list) {
 		list = append(list, r.text())
 	}

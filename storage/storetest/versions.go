@@ -71,11 +71,11 @@ func rollsBack(t *testing.T, e Env) {
 	require.False(t, s.Active.At.IsZero())
 	require.Equal(t, "ann", s.Active.Actor)
 
-	require.Equal(t, "b", ptr(e.change(t, rollback("c"))).ActiveHash())
+	require.Equal(t, "b", e.change(t, rollback("c")).ActiveHash())
 	r, err := e.Rules.ActiveRuleSet(t.Context(), "acme")
 	require.NoError(t, err)
 	require.Equal(t, []byte("b"), r.Body)
-	require.Equal(t, "b", ptr(e.change(t, rollback("c"))).ActiveHash(), "repeated, it changes nothing")
+	require.Equal(t, "b", e.change(t, rollback("c")).ActiveHash(), "repeated, it changes nothing")
 	s = e.change(t, rollback("b"))
 	require.Equal(t, "a", s.ActiveHash(), "once more, it goes further back")
 	require.Empty(t, s.Previous)
@@ -83,7 +83,7 @@ func rollsBack(t *testing.T, e Env) {
 	e.refuse(t, callmodel.CodeConflict, rollback(""))
 
 	e.change(t, callmodel.RuleSetChange{Action: callmodel.RuleSetActivate, Hash: "c"})
-	require.Equal(t, "a", ptr(e.change(t, rollback(""))).ActiveHash())
+	require.Equal(t, "a", e.change(t, rollback("")).ActiveHash())
 
 	all, err := e.Rules.Activations(t.Context(), "acme", 0)
 	require.NoError(t, err)
@@ -101,8 +101,6 @@ func rollsBack(t *testing.T, e Env) {
 	require.Equal(t, "b", lines[0].Subject)
 	require.Equal(t, "c", lines[0].Detail["replaced"])
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func expects(t *testing.T, e Env) {
 	versioned(t, e)
@@ -152,7 +150,7 @@ func canaries(t *testing.T, e Env) {
 	e.refuse(t, callmodel.CodeConflict, canaryOf("c", 1))
 	e.refuse(t, callmodel.CodeConflict, callmodel.RuleSetChange{Action: callmodel.RuleSetAbort, Hash: "c"})
 	e.refuse(t, callmodel.CodeConflict, callmodel.RuleSetChange{Action: callmodel.RuleSetPromote, Hash: "c"})
-	require.Equal(t, "b", ptr(e.change(t, callmodel.RuleSetChange{Action: callmodel.RuleSetActivate, Hash: "a"})).CanaryHash(), "what changes nothing ends nothing")
+	require.Equal(t, "b", e.change(t, callmodel.RuleSetChange{Action: callmodel.RuleSetActivate, Hash: "a"}).CanaryHash(), "what changes nothing ends nothing")
 
 	require.Nil(t, e.change(t, abort).Canary)
 	require.Len(t, e.actions(t, "acme", callmodel.AuditRuleSetAborted), 1)

@@ -72,7 +72,7 @@ func (l *link) proxy(addr string, deaf bool) (at string, cut func()) {
 }
 
 func (l *link) carry(ctx context.Context, in net.Conn, deaf bool) {
-	defer in.Close() //nolint:errcheck // a test's connection
+	defer in.Close()
 	stop := context.AfterFunc(ctx, func() { _ = in.Close() })
 	defer stop()
 	if deaf {
@@ -87,7 +87,7 @@ func (l *link) carry(ctx context.Context, in net.Conn, deaf bool) {
 	if err != nil {
 		return
 	}
-	defer out.Close() //nolint:errcheck // a test's connection
+	defer out.Close()
 	stopOut := context.AfterFunc(ctx, func() { _ = out.Close() })
 	defer stopOut()
 	go func() { _, _ = io.Copy(out, in) }()

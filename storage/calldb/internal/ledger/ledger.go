@@ -24,7 +24,7 @@ const (
 	defaultJobs, maxJobs   = 100, 1000
 	defaultCalls, maxCalls = 50, 500
 	defaultLines, maxLines = 100, 1000
-	// of the history of rule sets
+	// Of the history of rule sets.
 	defaultHistory, maxHistory = 50, 1000
 	// MaxClaim bounds one claim, so that one worker can't lease the ledger.
 	MaxClaim = 1000
