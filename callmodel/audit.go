@@ -24,6 +24,10 @@ const (
 	AuditJobRetried       = "job.retried"
 	AuditRuleSetStored    = "ruleset.stored"
 	AuditRuleSetActivated = "ruleset.activated"
+	AuditRuleSetRollback  = "ruleset.rolled_back"
+	AuditRuleSetCanary    = "ruleset.canary"
+	AuditRuleSetPromoted  = "ruleset.promoted"
+	AuditRuleSetAborted   = "ruleset.canary_aborted"
 	AuditAccessDenied     = "access.denied"
 )
 
@@ -37,15 +41,4 @@ type OutboxEvent struct {
 	Subject  string    `json:"subject"`
 	At       time.Time `json:"at"`
 	Body     []byte    `json:"body"` // JSON
-}
-
-// StoredRuleSet is a version of a tenant's rules.
-type StoredRuleSet struct {
-	TenantID  TenantID  `json:"tenant_id"`
-	Hash      string    `json:"hash"`   // content hash; the version's name
-	Format    string    `json:"format"` // "yaml" or "json"
-	Body      []byte    `json:"body"`
-	CreatedAt time.Time `json:"created_at"`
-	CreatedBy string    `json:"created_by"`
-	Active    bool      `json:"active"`
 }

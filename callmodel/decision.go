@@ -23,6 +23,9 @@ type Decision struct {
 	// RuleSet is the content hash of the rule set, so that the decision can be
 	// explained and replayed later.
 	RuleSet string `json:"ruleset"`
+	// Canary says that the rule set was not the active one but the version on
+	// trial.
+	Canary bool `json:"canary,omitempty"`
 	// Destinations are to be tried in this order.
 	Destinations []Destination `json:"destinations"`
 	// LeftOut are the rule's destinations that are not to be tried, and why.

@@ -5,6 +5,7 @@ const (
 	poolSalt    = 0x9e3779b97f4a7c15
 	exploreSalt = 0xd1b54a32d192ed03
 	probeSalt   = 0x8cb92ba72f3d8dd7
+	canarySalt  = 0x5851f42d4c957f2d
 )
 
 // hashString is FNV-1a, 64 bit.

@@ -37,7 +37,8 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	log := c.Logger(s.Err)
 	stores := &service.Stores{}
 	defer func() { err = errors.Join(err, stores.Close()) }()
-	if stores.DB, err = service.OpenDB(ctx, c.DBOptions, c.Migrate); err != nil {
+	var prepare func(context.Context) error
+	if stores.DB, prepare, err = service.OpenDBOrSnapshot(ctx, c.DBOptions, c.Migrate, c.RulesSnapshot); err != nil {
 		return err
 	}
 	if c.Bucket != "" {
@@ -51,6 +52,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	if err != nil {
 		return err
 	}
+	api.Later("preparing the database", prepare)
 	l, err := service.Listen(ctx, c.Listen)
 	if err != nil {
 		return err

@@ -80,16 +80,20 @@ const maxReserve = 64
 
 func (h *Handler) byRules(ctx context.Context, req *callmodel.CallRequest) (callmodel.Decision, trunk.Reservation, error) {
 	d := callmodel.Decision{Source: callmodel.SourceRules}
-	router, err := h.rules.router(ctx, req.TenantID)
+	router, canary, err := h.rules.pick(ctx, req)
 	if err != nil {
 		return d, trunk.Reservation{}, err
 	}
 	g := h.rules.group(req.TenantID)
 	if g == nil { // the rules were taken out of service just now
-		return d, trunk.Reservation{}, router.RouteInto(req, &d)
+		err := router.RouteInto(req, &d)
+		d.Canary = canary
+		return d, trunk.Reservation{}, err
 	}
 	for range maxReserve {
-		if err := router.RouteLive(req, g, &d); err != nil {
+		err := router.RouteLive(req, g, &d)
+		d.Canary = canary
+		if err != nil {
 			return d, trunk.Reservation{}, err
 		}
 		if r, ok := g.Reserve(d.Destinations[0].ID); ok {

@@ -9,8 +9,13 @@
 //	GET  /v1/calls/{id}/explanation     why it was routed as it was
 //	GET  /v1/route                      decide and explain, store nothing
 //	PUT  /v1/rules                      check, store and activate a rule set
-//	GET  /v1/rules                      the versions
-//	POST /v1/rules/{hash}/activate      go back, or forward, to a version
+//	GET  /v1/rules                      the versions, and which are in service
+//	GET  /v1/rules/history              which version was active when, and who saw to it
+//	POST /v1/rules/rollback             go back to the version before
+//	POST /v1/rules/{hash}/activate      go to a version
+//	POST /v1/rules/{hash}/canary        try it on a share of the calls: {"percent": 5}
+//	POST /v1/rules/{hash}/promote       make the canary the active version
+//	POST /v1/rules/{hash}/abort         end the canary
 //	GET  /v1/audit                      who did what
 //
 // The handler owns no listener and does no authentication: the host puts a
@@ -33,6 +38,39 @@
 // Limits and health are this process's own. With several processes set
 // Options.Trunks.Share to their number. Events may be told to any of them: one
 // that hears nothing of a call looks it up in the store after half a minute.
+//
+// # Versions of the rules
+//
+// A version's name is the hash of its content. One is active, and beside it one
+// may be the canary, which decides a share of the calls, by 0.01 %: always the
+// same calls, by their id, and more of them when the share grows. The decision
+// names the version and says whether it was the canary; an explanation is by the
+// version that decided. Emergency calls go by the active version always, and so
+// do calls without an id in GET /v1/route.
+//
+//	curl -X PUT  $API/v1/rules --data-binary @rules.yaml     # checked, stored, active
+//	curl -X POST $API/v1/rules/$HASH/canary -d '{"percent": 0.5}'
+//	curl -X POST $API/v1/rules/$HASH/canary -d '{"percent": 20}'
+//	curl -X POST $API/v1/rules/$HASH/promote                 # or abort
+//	curl -X POST $API/v1/rules/rollback -H "If-Match: \"$HASH\""
+//
+// Every change answers with what is in service then, and with the active
+// version as ETag. With If-Match it is made only if that version is still
+// active; else the answer is 409, so that nobody undoes another's change unseen.
+// A change that is made already changes nothing and succeeds: with If-Match
+// every one of them may be sent again after a lost answer. A rollback without
+// one may not: each goes further back. Rollbacks are not gone back to. Activating
+// another version and rolling back end a canary.
+//
+// A version that doesn't parse, or doesn't compile, is never put in service: the
+// one that is there stays. A reload is one pointer: no call waits for it, and each
+// is decided by one version as a whole.
+//
+// Options.Snapshot keeps what is in service in a directory. With
+// [Handler.LoadSnapshot] a service routes by it at once when its database is not
+// to be had; Run takes up what the database has as soon as it answers. Calls that
+// are not emergencies are still stored before they are answered, so they get 503
+// until then; GET /v1/route answers.
 //
 // # The emergency lane
 //

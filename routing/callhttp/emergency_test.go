@@ -73,6 +73,13 @@ func (f *faulty) ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (callm
 	return f.DB.ActiveRuleSet(ctx, t)
 }
 
+func (f *faulty) RuleSetState(ctx context.Context, t callmodel.TenantID) (callmodel.RuleSetState, error) {
+	if err := f.pass(ctx); err != nil {
+		return callmodel.RuleSetState{}, err
+	}
+	return f.DB.RuleSetState(ctx, t)
+}
+
 func emergencyDestinations() []callmodel.Destination {
 	return []callmodel.Destination{{ID: "psap", URI: "sip:psap.example.com"}, {ID: "backup", URI: "sip:backup.example.com", Number: "+12025550911"}}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
 
@@ -51,6 +52,9 @@ type Options struct {
 	// RulesRefresh is how often the active rule sets are looked up, so that a
 	// change made elsewhere is taken up. 0 means 2 s.
 	RulesRefresh time.Duration
+	// Snapshot keeps the rule sets in service on a local disk, for starts without
+	// the database: see [Handler.LoadSnapshot]. Nil: nowhere.
+	Snapshot *snapshot.Dir
 	// Decider is asked where calls go before the rules are, emergency calls
 	// aside. Nil: the rules decide.
 	Decider routing.Decider
@@ -123,7 +127,7 @@ func New(stores Stores, o *Options) *Handler {
 	}
 	t := newTrunks(&opts)
 	h := &Handler{
-		stores: stores, opts: opts, rules: newRuleCache(stores, opts.PlatformTenant, opts.Logger, t), trunks: t,
+		stores: stores, opts: opts, rules: newRuleCache(stores, &opts, t), trunks: t,
 		lane: make(chan struct{}, opts.MaxInFlight), mux: http.NewServeMux(),
 		storing: make(chan struct{}, maxStoring),
 	}
@@ -139,9 +143,13 @@ func (h *Handler) routes() {
 	h.handle("GET /v1/calls/{id}/events", callmodel.RoleReader, h.inLane(h.listEvents))
 	h.handle("GET /v1/calls/{id}/explanation", callmodel.RoleReader, h.inLane(h.explainCall))
 	h.handle("GET /v1/route", callmodel.RoleReader, h.inLane(h.dryRoute))
-	h.handle("PUT /v1/rules", callmodel.RoleOperator, h.inLane(h.putRules))
+	h.handle("PUT /v1/rules", callmodel.RoleOperator, h.inRulesLane(h.putRules))
 	h.handle("GET /v1/rules", callmodel.RoleReader, h.inLane(h.listRules))
-	h.handle("POST /v1/rules/{hash}/activate", callmodel.RoleOperator, h.inLane(h.activateRules))
+	h.handle("GET /v1/rules/history", callmodel.RoleReader, h.inLane(h.listHistory))
+	h.handle("POST /v1/rules/rollback", callmodel.RoleOperator, h.inRulesLane(h.rollbackRules))
+	for _, a := range []callmodel.RuleSetAction{callmodel.RuleSetActivate, callmodel.RuleSetCanary, callmodel.RuleSetPromote, callmodel.RuleSetAbort} {
+		h.handle("POST /v1/rules/{hash}/"+string(a), callmodel.RoleOperator, h.inRulesLane(h.change(a)))
+	}
 	h.handle("GET /v1/audit", callmodel.RoleOperator, h.inLane(h.listAudit))
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		problem.Write(w, callmodel.Errorf(callmodel.CodeNotFound, "there is nothing at this path and method"))

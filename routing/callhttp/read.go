@@ -172,16 +172,20 @@ func (h *Handler) explainCall(w http.ResponseWriter, r *http.Request, p callmode
 }
 
 func (h *Handler) decidedBy(r *http.Request, call *callmodel.Call) (*routing.Router, error) {
-	if router := h.rules.inMemory(call.TenantID); router != nil && router.Hash() == call.Decision.RuleSet {
-		return router, nil
+	if v := h.rules.table.Versions(call.TenantID); v != nil {
+		for _, router := range [2]*routing.Router{v.Active, v.Canary} {
+			if router != nil && router.Hash() == call.Decision.RuleSet {
+				return router, nil
+			}
+		}
 	}
 	for _, t := range []callmodel.TenantID{call.TenantID, h.opts.PlatformTenant} {
 		if t == "" {
 			continue
 		}
-		stored, err := h.stores.RuleSet(r.Context(), t, call.Decision.RuleSet)
+		c, err := h.rules.version(r.Context(), t, call.Decision.RuleSet, nil)
 		if err == nil {
-			return compile(stored.Body)
+			return c.router, nil
 		}
 		if callmodel.CodeOf(err) != callmodel.CodeNotFound {
 			return nil, err
@@ -228,11 +232,13 @@ func (h *Handler) dryRoute(w http.ResponseWriter, r *http.Request, p callmodel.P
 	if err := faults.Err(); err != nil {
 		return err
 	}
-	router, err := h.rules.router(r.Context(), p.TenantID)
+	router, canary, err := h.rules.pick(r.Context(), &req)
 	if err != nil {
 		return err
 	}
-	problem.WriteJSON(w, http.StatusOK, explain(router, &req, h.rules.live(p.TenantID)))
+	x := explain(router, &req, h.rules.live(p.TenantID))
+	x.Decision.Canary = canary
+	problem.WriteJSON(w, http.StatusOK, x)
 	return nil
 }
 

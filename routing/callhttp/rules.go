@@ -3,249 +3,287 @@ package callhttp
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
-	"net/http"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
 
-// ruleCache keeps the compiled active rule set of every tenant that was seen.
-// Only a tenant's first call waits for the store.
+// ruleCache keeps the compiled versions in service of every tenant that was
+// seen. Only a tenant's first call waits for the store, and none for a lock.
 type ruleCache struct {
 	store    callmodel.RuleSetStore
 	platform callmodel.TenantID
 	log      *slog.Logger
 	table    routing.Table
+	known    sync.Map // of each callmodel.TenantID that was seen, its inService
 	mu       sync.Mutex
-	known    map[callmodel.TenantID]string // the active version's hash, "" for none
-	changes  map[callmodel.TenantID]int    // grows with every change that is put in service
+	changes  map[callmodel.TenantID]int // grows with every change that is put in service
 	trunks   *trunks
+
+	keeping sync.Mutex // one snapshot is written at a time
+	snap    *snapshot.Dir
+	unkept  sync.Map // the tenants whose snapshot could not be written
+	without atomic.Bool
+	failed  atomic.Int64
+	now     func() time.Time
 }
 
-func newRuleCache(store callmodel.RuleSetStore, platform callmodel.TenantID, log *slog.Logger, t *trunks) *ruleCache {
-	return &ruleCache{store: store, platform: platform, log: log, known: map[callmodel.TenantID]string{}, changes: map[callmodel.TenantID]int{}, trunks: t}
+// inService is which versions of a tenant's rules are; the zero value for none.
+type inService struct {
+	active, canary string
+	share          callmodel.Share
+	salt           string
+	// saved is when the snapshot was written that this is from; zero once the
+	// store has said so.
+	saved time.Time
 }
 
-// router is the tenant's router, or the platform's.
-func (c *ruleCache) router(ctx context.Context, t callmodel.TenantID) (*routing.Router, error) {
-	if err := c.prepare(ctx, t); err != nil {
-		return nil, err
+// sameVersions compares all but where it is known from.
+func (s inService) sameVersions(o inService) bool {
+	s.saved, o.saved = time.Time{}, time.Time{}
+	return s == o
+}
+
+func inServiceOf(s *callmodel.RuleSetState) inService {
+	in := inService{active: s.ActiveHash(), canary: s.CanaryHash()}
+	if s.Canary != nil {
+		in.share, in.salt = s.Canary.Share, s.Canary.Salt
 	}
-	if r := c.inMemory(t); r != nil {
-		return r, nil
+	return in
+}
+
+func newRuleCache(store callmodel.RuleSetStore, o *Options, t *trunks) *ruleCache {
+	return &ruleCache{
+		store: store, platform: o.PlatformTenant, log: o.Logger, changes: map[callmodel.TenantID]int{},
+		trunks: t, snap: o.Snapshot, now: o.Now,
 	}
-	return nil, callmodel.Errorf(callmodel.CodeNoRoute, "tenant %s has no active rule set; put one with PUT /v1/rules", t)
+}
+
+func (c *ruleCache) seen(t callmodel.TenantID) (inService, bool) {
+	v, ok := c.known.Load(t)
+	in, _ := v.(inService)
+	return in, ok
+}
+
+// pick is the router that decides the call: the tenant's, or the platform's. An
+// emergency call is not for a canary.
+func (c *ruleCache) pick(ctx context.Context, req *callmodel.CallRequest) (r *routing.Router, canary bool, err error) {
+	if err := c.prepare(ctx, req.TenantID); err != nil {
+		return nil, false, err
+	}
+	if req.Emergency || req.Type == callmodel.TypeEmergency {
+		r = c.inMemory(req.TenantID)
+	} else {
+		r, canary = c.table.Pick(req.TenantID, req.CallID)
+	}
+	if r == nil {
+		return nil, false, callmodel.Errorf(callmodel.CodeNoRoute, "tenant %s has no active rule set; put one with PUT /v1/rules", req.TenantID)
+	}
+	return r, canary, nil
 }
 
 // prepare has the rules of the tenant and the platform in memory.
 func (c *ruleCache) prepare(ctx context.Context, t callmodel.TenantID) error {
-	for _, tenant := range []callmodel.TenantID{t, c.platform} {
-		if err := c.ensure(ctx, tenant); err != nil {
+	for _, tenant := range [2]callmodel.TenantID{t, c.platform} {
+		if _, ok := c.seen(tenant); ok || tenant == "" {
+			continue
+		}
+		if err := c.load(ctx, tenant); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ready reports whether router would ask the store nothing.
+// ready reports whether pick would ask the store nothing.
 func (c *ruleCache) ready(t callmodel.TenantID) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, own := c.known[t]
-	_, platform := c.known[c.platform]
+	_, own := c.seen(t)
+	_, platform := c.seen(c.platform)
 	return own && (platform || c.platform == "")
 }
 
-// inMemory is router without asking the store; nil if it isn't there.
+// inMemory is the active router without asking the store; nil if it isn't there.
 func (c *ruleCache) inMemory(t callmodel.TenantID) *routing.Router { return c.table.Get(t) }
 
-func (c *ruleCache) ensure(ctx context.Context, t callmodel.TenantID) error {
-	c.mu.Lock()
-	_, seen := c.known[t]
-	c.mu.Unlock()
-	if seen || t == "" {
-		return nil
-	}
-	return c.load(ctx, t)
+// compiled is a version with what it was compiled from, if that is at hand.
+type compiled struct {
+	router *routing.Router
+	rules  *routing.RuleSet
 }
 
-// load looks up the tenant's active set and puts it in service if it is new.
-// A set that doesn't compile never replaces one that does.
-func (c *ruleCache) load(ctx context.Context, t callmodel.TenantID) error {
-	c.mu.Lock()
-	before := c.changes[t]
-	c.mu.Unlock()
-	stored, err := c.store.ActiveRuleSet(ctx, t)
-	if callmodel.CodeOf(err) == callmodel.CodeNotFound {
-		c.serveIf(t, "", nil, before)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	same := c.known[t] == stored.Hash
-	c.mu.Unlock()
-	if same {
-		return nil
-	}
-	r, err := compile(stored.Body)
-	if err != nil {
-		return callmodel.Errorf(callmodel.CodeInternal, "rule set %s of tenant %s is stored but doesn't compile: %w", stored.Hash, t, err)
-	}
-	if c.serveIf(t, stored.Hash, r, before) {
-		c.log.InfoContext(ctx, "rule set in service", "tenant", t, "ruleset", stored.Hash)
+// maxTurns bounds how often load begins again because of changes that were
+// made meanwhile: each of them was put in service.
+const maxTurns = 8
+
+// load looks up what is to be in service for the tenant, and puts it there if it
+// isn't. A set that doesn't compile never replaces one that does. ready are
+// versions that need not be compiled again.
+func (c *ruleCache) load(ctx context.Context, t callmodel.TenantID, ready ...compiled) error {
+	for range maxTurns {
+		c.mu.Lock()
+		before := c.changes[t]
+		c.mu.Unlock()
+		state, err := c.store.RuleSetState(ctx, t)
+		if err != nil {
+			return err
+		}
+		done, err := c.take(ctx, t, &state, before, ready)
+		if done || err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// serve puts the router in service.
-func (c *ruleCache) serve(t callmodel.TenantID, hash string, r *routing.Router) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.put(t, hash, r)
-}
-
-// serveIf does, unless another was since the store was asked: what was read
+// take puts the state in service, unless another was since before: what was read
 // before a change must not undo it.
-func (c *ruleCache) serveIf(t callmodel.TenantID, hash string, r *routing.Router, before int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.changes[t] != before {
-		return false
+func (c *ruleCache) take(ctx context.Context, t callmodel.TenantID, state *callmodel.RuleSetState, before int, ready []compiled) (done bool, err error) {
+	want := inServiceOf(state)
+	if have, ok := c.seen(t); ok && have.sameVersions(want) {
+		if !have.saved.IsZero() {
+			c.known.CompareAndSwap(t, have, want)
+			c.log.InfoContext(ctx, "the store confirms the rule set that was in service from the snapshot", "tenant", t, "ruleset", want.active)
+		}
+		if _, again := c.unkept.Load(t); again {
+			c.keep(ctx, t, state, nil)
+		}
+		return true, nil
 	}
-	c.put(t, hash, r)
-	return true
-}
-
-func (c *ruleCache) put(t callmodel.TenantID, hash string, r *routing.Router) {
-	c.known[t] = hash
-	c.changes[t]++
-	c.trunks.configure(t, r)
-	c.table.Set(t, r)
-	if t == c.platform {
-		c.table.Set("", r)
+	v := routing.Versions{Share: want.share, Salt: want.salt}
+	parsed := map[string]*routing.RuleSet{}
+	for hash, to := range map[string]**routing.Router{want.active: &v.Active, want.canary: &v.Canary} {
+		if hash == "" {
+			continue
+		}
+		got, err := c.version(ctx, t, hash, ready)
+		if err != nil {
+			return false, callmodel.Errorf(cmpCode(err), "rule set %s of tenant %s can't be put in service: %w", hash, t, err)
+		}
+		*to, parsed[hash] = got.router, got.rules
 	}
-}
-
-func (c *ruleCache) refresh(ctx context.Context) {
 	c.mu.Lock()
-	tenants := make([]callmodel.TenantID, 0, len(c.known))
-	for t := range c.known {
-		tenants = append(tenants, t)
+	if done = c.changes[t] == before; done {
+		c.put(t, want, v)
 	}
 	c.mu.Unlock()
-	for _, t := range tenants {
+	if done {
+		c.log.InfoContext(ctx, "rule set in service", "tenant", t, "ruleset", want.active, "canary", want.canary, "percent", want.share.String())
+		c.keep(ctx, t, state, parsed)
+	}
+	return done, nil
+}
+
+// cmpCode is the code of a version that can't be had: one that is stored and
+// doesn't compile is no fault of the request that meets it.
+func cmpCode(err error) callmodel.Code {
+	switch code := callmodel.CodeOf(err); code {
+	case callmodel.CodeInvalid, callmodel.CodeMalformed, callmodel.CodeNotFound:
+		return callmodel.CodeInternal
+	default:
+		return code
+	}
+}
+
+// version is one of the tenant's own: at hand, in service, in the snapshot, or
+// in the store.
+func (c *ruleCache) version(ctx context.Context, t callmodel.TenantID, hash string, ready []compiled) (compiled, error) {
+	for _, r := range ready {
+		if r.router.Hash() == hash {
+			return r, nil
+		}
+	}
+	if have, _ := c.seen(t); have.active != "" {
+		if v := c.table.Versions(t); v != nil {
+			for _, r := range [2]*routing.Router{v.Active, v.Canary} {
+				if r != nil && r.Hash() == hash {
+					return compiled{router: r}, nil
+				}
+			}
+		}
+	}
+	if c.snap != nil && c.snap.HasRules(t, hash) {
+		r, err := c.snap.Rules(t, hash)
+		if err == nil {
+			return compiled{router: r}, nil
+		}
+		c.log.ErrorContext(ctx, "a version in the snapshot can't be used; the store is asked", "tenant", t, "ruleset", hash, "error", err)
+	}
+	stored, err := c.store.RuleSet(ctx, t, hash)
+	if err != nil {
+		return compiled{}, err
+	}
+	return compile(stored.Body)
+}
+
+// put is called with mu held.
+func (c *ruleCache) put(t callmodel.TenantID, in inService, v routing.Versions) {
+	c.changes[t]++
+	c.trunks.configure(t, &v)
+	c.table.Put(t, v)
+	if t == c.platform {
+		c.table.Put("", v)
+	}
+	if _, ok := c.seen(t); !ok && in.active == "" {
+		c.without.Store(true)
+	}
+	c.known.Store(t, in)
+}
+
+// refresh looks up every tenant that was seen. A store that can't be reached is
+// not asked for the others too.
+func (c *ruleCache) refresh(ctx context.Context) {
+	for k := range c.known.Range {
+		t, ok := k.(callmodel.TenantID)
+		if !ok {
+			continue
+		}
 		one, cancel := context.WithTimeout(ctx, storeWait)
 		err := c.load(one, t)
 		cancel()
-		if err != nil && ctx.Err() == nil {
-			c.log.ErrorContext(ctx, "the active rule set could not be refreshed; the one in service stays", "tenant", t, "error", err)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			continue
+		}
+		c.log.ErrorContext(ctx, "the rule set in service could not be refreshed; it stays", "tenant", t, "error", err)
+		if callmodel.CodeOf(err) == callmodel.CodeUnavailable || errors.Is(err, context.DeadlineExceeded) {
+			break
 		}
 	}
+	c.keepWithout(ctx)
 }
 
-func compile(body []byte) (*routing.Router, error) {
+func compile(body []byte) (compiled, error) {
 	rs, err := routing.Parse(body)
 	if err != nil {
-		return nil, err
+		return compiled{}, err
 	}
-	return routing.Compile(rs)
+	r, err := routing.Compile(rs)
+	if err != nil {
+		return compiled{}, err
+	}
+	return compiled{r, rs}, nil
 }
 
-// ruleSetInfo describes a version.
-type ruleSetInfo struct {
-	Hash      string `json:"hash"`
-	Active    bool   `json:"active"`
-	CreatedAt string `json:"created_at,omitempty"`
-	CreatedBy string `json:"created_by,omitempty"`
-}
-
-func (h *Handler) putRules(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	body, err := problem.Body(w, r, maxRulesBody)
-	if err != nil {
-		return err
-	}
-	hash, err := h.InstallRules(r.Context(), p.TenantID, body, p.Subject)
-	if err != nil {
-		return err
-	}
-	problem.WriteJSON(w, http.StatusOK, ruleSetInfo{Hash: hash, Active: true})
-	return nil
-}
-
-// InstallRules checks, stores and activates a rule set, and puts it in service
-// here at once. Its hash is returned. Faults are callmodel.FieldErrors, and
-// then the set in service stays.
-func (h *Handler) InstallRules(ctx context.Context, t callmodel.TenantID, body []byte, actor string) (string, error) {
-	rs, err := routing.Parse(body)
-	if err != nil {
-		return "", err
-	}
-	router, err := routing.Compile(rs)
-	if err != nil {
-		return "", err
-	}
-	format := "yaml"
+// formatOf is "json" or "yaml".
+func formatOf(body []byte) string {
 	if bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), " \t\r\n"), []byte("{")) {
-		format = "json"
+		return "json"
 	}
-	stored := callmodel.StoredRuleSet{TenantID: t, Hash: router.Hash(), Format: format, Body: body, CreatedBy: actor}
-	if err := h.stores.PutRuleSet(ctx, stored, actor); err != nil {
-		return "", err
-	}
-	if err := h.stores.ActivateRuleSet(ctx, t, stored.Hash, actor); err != nil {
-		return "", err
-	}
-	h.rules.serve(t, stored.Hash, router)
-	return stored.Hash, nil
-}
-
-func (h *Handler) listRules(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	sets, err := h.stores.RuleSets(r.Context(), p.TenantID)
-	if err != nil {
-		return err
-	}
-	out := struct {
-		RuleSets []ruleSetInfo `json:"rulesets"`
-	}{RuleSets: make([]ruleSetInfo, 0, len(sets))}
-	for _, s := range sets {
-		out.RuleSets = append(out.RuleSets, ruleSetInfo{
-			Hash: s.Hash, Active: s.Active, CreatedAt: s.CreatedAt.UTC().Format("2006-01-02T15:04:05.000Z"), CreatedBy: s.CreatedBy,
-		})
-	}
-	problem.WriteJSON(w, http.StatusOK, out)
-	return nil
-}
-
-func (h *Handler) activateRules(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	hash := r.PathValue("hash")
-	stored, err := h.stores.RuleSet(r.Context(), p.TenantID, hash)
-	if err != nil {
-		return err
-	}
-	router, err := compile(stored.Body)
-	if err != nil {
-		return err
-	}
-	if err := h.stores.ActivateRuleSet(r.Context(), p.TenantID, hash, p.Subject); err != nil {
-		return err
-	}
-	h.rules.serve(p.TenantID, hash, router)
-	problem.WriteJSON(w, http.StatusOK, ruleSetInfo{Hash: hash, Active: true})
-	return nil
+	return "yaml"
 }
 
 // group is the state of the destinations that the tenant's router knows, or nil.
 func (c *ruleCache) group(t callmodel.TenantID) *trunk.Group {
-	c.mu.Lock()
-	hash := c.known[t]
-	c.mu.Unlock()
-	if hash == "" {
+	if in, _ := c.seen(t); in.active == "" {
 		t = c.platform
 	}
 	return c.trunks.group(t)

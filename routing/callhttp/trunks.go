@@ -36,11 +36,18 @@ func newTrunks(o *Options) *trunks {
 	return t
 }
 
-// configure takes the destinations of the owner's new rule set. Without one
-// the state stays, for the calls that run.
-func (t *trunks) configure(owner callmodel.TenantID, r *routing.Router) {
-	if r == nil {
+// configure takes the destinations of the owner's new versions. Without any the
+// state stays, for the calls that run. One that both versions have is limited as
+// the active one says.
+func (t *trunks) configure(owner callmodel.TenantID, v *routing.Versions) {
+	if v.Active == nil {
 		return
+	}
+	all := v.Active.Endpoints()
+	if v.Canary != nil {
+		both := v.Canary.Endpoints()
+		maps.Copy(both, all)
+		all = both
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -51,7 +58,7 @@ func (t *trunks) configure(owner callmodel.TenantID, r *routing.Router) {
 		g = trunk.New(&o)
 		t.groups[owner] = g
 	}
-	g.Configure(r.Endpoints())
+	g.Configure(all)
 }
 
 // group is the owner's, or nil.

@@ -1,6 +1,8 @@
 package calldb_test
 
 import (
+	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -149,7 +151,7 @@ func TestMigrateAtOnce(t *testing.T) {
 		}
 		rows, err := dbs[0].Rows(t.Context(), "SELECT CAST(count(*) AS text) FROM goose_db_version WHERE version_id > 0")
 		require.NoError(t, err)
-		require.Equal(t, []string{"1"}, rows)
+		require.Equal(t, []string{strconv.Itoa(len(status))}, rows)
 	})
 }
 
@@ -157,16 +159,19 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, at string) {
 		db := migrated(t, at)
+		status, err := db.MigrationStatus(t.Context())
+		require.NoError(t, err)
+		newest := status[len(status)-1].Version
 		require.NoError(t, db.Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, true)"))
 		before := columns(t, db)
 		refused := func(err error) {
 			t.Helper()
 			require.Equal(t, callmodel.CodeConflict, callmodel.CodeOf(err), "%v", err)
-			for _, word := range []string{"version 99", "version 1", "newer switchtape", "nothing was changed"} {
+			for _, word := range []string{"version 99", fmt.Sprint("version ", newest), "newer switchtape", "nothing was changed"} {
 				require.ErrorContains(t, err, word)
 			}
 		}
-		_, err := db.Migrate(t.Context())
+		_, err = db.Migrate(t.Context())
 		refused(err)
 		_, err = db.MigrateDown(t.Context())
 		refused(err)
@@ -176,5 +181,33 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 		_, err = calldb.Open(t.Context(), at, nil)
 		refused(err)
 		require.Equal(t, before, columns(t, db))
+	})
+}
+
+// TestHistoryOfOldSchema: a version that was active before there was a history
+// is its first entry.
+func TestHistoryOfOldSchema(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, at string) {
+		db := migrated(t, at)
+		require.NoError(t, db.PutRuleSet(t.Context(), callmodel.StoredRuleSet{TenantID: "acme", Hash: "h1", Body: []byte("{}")}, "ann"))
+		require.NoError(t, db.ActivateRuleSet(t.Context(), "acme", "h1", "ann"))
+		before, err := db.RuleSetState(t.Context(), "acme")
+		require.NoError(t, err)
+		for {
+			steps, err := db.MigrateDown(t.Context())
+			require.NoError(t, err)
+			require.Len(t, steps, 1)
+			if steps[0].Version == 2 {
+				break
+			}
+		}
+		_, err = db.Migrate(t.Context())
+		require.NoError(t, err)
+		after, err := db.RuleSetState(t.Context(), "acme")
+		require.NoError(t, err)
+		require.Equal(t, "h1", after.ActiveHash())
+		require.Equal(t, before.Active.At, after.Active.At)
+		require.Equal(t, int64(1), after.Active.ID)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -24,6 +25,10 @@ type Options struct {
 	ConnectTimeout time.Duration
 	// MustExist refuses to create a missing SQLite file: for commands that only look.
 	MustExist bool
+	// Later opens without asking the database anything, for services that start
+	// without it. Until [DB.CheckSchema] finds nothing wrong, every use asks it
+	// again, and fails with what it finds.
+	Later bool
 }
 
 // DB keeps calls, jobs, rule sets, audit and outbox in one SQL database. It
@@ -35,6 +40,7 @@ type DB struct {
 	write   *pool
 	read    *pool // the same as write on PostgreSQL
 	group   *group
+	usable  atomic.Bool // the schema was looked at, or somebody else sees to it
 }
 
 // The ports.
@@ -89,6 +95,10 @@ func Open(ctx context.Context, rawURL string, o *Options) (*DB, error) {
 	default:
 		return nil, badURL("%s: %q is not one of sqlite, postgres", redact(rawURL), scheme)
 	}
+	if d.opts.Later {
+		return d, nil
+	}
+	d.usable.Store(true)
 	if err := d.Ping(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}

@@ -25,25 +25,6 @@ func (d *DB) PutRuleSet(ctx context.Context, s callmodel.StoredRuleSet, actor st
 	})
 }
 
-// ActivateRuleSet implements callmodel.RuleSetStore.
-func (d *DB) ActivateRuleSet(ctx context.Context, tenant callmodel.TenantID, hash, actor string) error {
-	if ledger.CheckKey("hash", hash) != nil || !callmodel.ValidID(string(tenant)) {
-		return callmodel.ErrNotFound
-	}
-	return d.update(ctx, "activate a rule set", func(ctx context.Context, t *tx) error {
-		n, err := t.exec(ctx, `INSERT INTO active_rule_sets (tenant_id, hash, activated_at)
-			SELECT tenant_id, hash, @now FROM rule_sets WHERE tenant_id = ? AND hash = ?
-			ON CONFLICT (tenant_id) DO UPDATE SET hash = excluded.hash, activated_at = excluded.activated_at`, string(tenant), hash)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return callmodel.ErrNotFound
-		}
-		return t.audit(ctx, ledger.RuleSetLine(callmodel.AuditRuleSetActivated, tenant, hash, actor))
-	})
-}
-
 const ruleSetColumns = `r.tenant_id, r.hash, r.format, r.created_at, r.created_by, CASE WHEN a.hash IS NULL THEN 0 ELSE 1 END`
 
 const ruleSetTables = ` FROM rule_sets r LEFT JOIN active_rule_sets a ON a.tenant_id = r.tenant_id AND a.hash = r.hash WHERE r.tenant_id = ?`

@@ -80,6 +80,9 @@ type scanner interface{ Scan(dest ...any) error }
 // update runs fn in a transaction that writes, again if the database asks for
 // it. fn may run several times: it must set its results anew each time.
 func (d *DB) update(ctx context.Context, op string, fn func(context.Context, *tx) error) error {
+	if err := d.use(ctx); err != nil {
+		return err
+	}
 	var err error
 	for try := 0; ; try++ {
 		if d.dialect.group {
@@ -118,7 +121,22 @@ func rolledBack(t *sql.Tx) error {
 
 // view runs fn on a consistent view of the database. It writes nothing.
 func (d *DB) view(ctx context.Context, op string, fn func(context.Context, *tx) error) error {
+	if err := d.use(ctx); err != nil {
+		return err
+	}
 	return d.fail(op, d.once(ctx, d.read, fn))
+}
+
+// use checks the schema of a database that was opened without, until it is fit.
+func (d *DB) use(ctx context.Context) error {
+	if d.usable.Load() {
+		return nil
+	}
+	if err := d.CheckSchema(ctx); err != nil {
+		return err
+	}
+	d.usable.Store(true)
+	return nil
 }
 
 // pause waits; false if ctx ended first.

@@ -15,6 +15,10 @@ func RuleSetStore(t *testing.T, open func(t *testing.T) Env) {
 		{"PutReadsBack", putReadsBack},
 		{"Activate", activate},
 		{"TenantsAreApart", ruleTenantsApart},
+		{"Rollback", rollsBack},
+		{"Expected", expects},
+		{"Canary", canaries},
+		{"ChangesAtOnce", changesAtOnce},
 	})
 }
 

@@ -57,7 +57,7 @@ func NewMetrics() *Metrics {
 		}, []string{"code"}),
 	}
 	m.Registry.MustRegister(m.requests, m.attempts, m.elapsed, m.waited, m.audio, m.bytes, m.defects,
-		m.routing.decisions, m.routing.asked, m.routing.changes,
+		m.routing.decisions, m.routing.versions, m.routing.asked, m.routing.changes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

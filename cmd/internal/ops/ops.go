@@ -38,6 +38,25 @@ func (o LogOptions) Logger(w io.Writer) *slog.Logger {
 type Check struct {
 	Name  string
 	Check func(ctx context.Context) error
+	// Detail is said when it works, instead of "ok". Nil or "": "ok".
+	Detail func() string
+	// Tolerated reports whether the service is ready all the same when it
+	// doesn't work. Nil: it isn't.
+	Tolerated func() bool
+}
+
+func (c *Check) line(ctx context.Context) (text string, ok bool) {
+	err := c.Check(ctx)
+	switch {
+	case err != nil && c.Tolerated != nil && c.Tolerated():
+		return c.Name + ": degraded: " + err.Error(), true
+	case err != nil:
+		return c.Name + ": " + err.Error(), false
+	case c.Detail != nil && c.Detail() != "":
+		return c.Name + ": " + c.Detail(), true
+	default:
+		return c.Name + ": ok", true
+	}
 }
 
 // checkTimeout bounds what a probe waits for.
@@ -53,12 +72,8 @@ func Mount(mux *http.ServeMux, m *Metrics, checks ...Check) {
 		defer cancel()
 		lines, failed := []string{}, false
 		for _, c := range checks {
-			if err := c.Check(ctx); err != nil {
-				failed = true
-				lines = append(lines, c.Name+": "+err.Error())
-				continue
-			}
-			lines = append(lines, c.Name+": ok")
+			line, ok := c.line(ctx)
+			lines, failed = append(lines, line), failed || !ok
 		}
 		slices.Sort(lines)
 		if failed {
@@ -66,5 +81,6 @@ func Mount(mux *http.ServeMux, m *Metrics, checks ...Check) {
 		}
 		fmt.Fprintln(w, strings.Join(lines, "\n"))
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}))
+	// Without the database there is no word of the ledger, and of the rest there is.
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 }

@@ -15,6 +15,7 @@ import (
 // routingMetrics tell of decisions and of those who make them.
 type routingMetrics struct {
 	decisions *prometheus.CounterVec
+	versions  *prometheus.CounterVec
 	asked     *prometheus.HistogramVec
 	changes   *prometheus.CounterVec
 }
@@ -24,6 +25,9 @@ func newRoutingMetrics() routingMetrics {
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "switchtape_decisions_total", Help: "Calls that were routed, by who decided, why the decision service did not, and how it came out.",
 		}, []string{"source", "fallback", "outcome"}),
+		versions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "switchtape_ruleset_decisions_total", Help: "Calls that rules decided, by which version did, and how it came out.",
+		}, []string{"version", "outcome"}),
 		asked: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "switchtape_decider_duration_seconds", Help: "Time that calls waited for the decision service, by who answered in the end, and why the service did not.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 10),
@@ -38,6 +42,21 @@ func newRoutingMetrics() routingMetrics {
 func (m *Metrics) Decision(d *callmodel.Decision, err error) {
 	outcome := cmp.Or(string(callmodel.CodeOf(err)), "routed")
 	m.routing.decisions.WithLabelValues(string(d.Source), d.Fallback, outcome).Inc()
+	if d.RuleSet != "" {
+		version := "active"
+		if d.Canary {
+			version = "canary"
+		}
+		m.routing.versions.WithLabelValues(version, outcome).Inc()
+	}
+}
+
+// RuleSets adds what is in service, asked for at every scrape.
+func (m *Metrics) RuleSets(in func() callhttp.RulesInService) {
+	m.Gauge("switchtape_rulesets", "Tenants with a rule set in service.", func() float64 { return float64(in().Tenants) })
+	m.Gauge("switchtape_ruleset_canaries", "Tenants with a canary in service.", func() float64 { return float64(in().Canaries) })
+	m.Gauge("switchtape_rulesets_from_snapshot", "Tenants whose rule set in service is from the snapshot, not confirmed by the database.", func() float64 { return float64(in().FromSnapshot) })
+	m.Gauge("switchtape_ruleset_snapshot_failures", "How often the snapshot could not be written since the start.", func() float64 { return float64(in().SnapshotFailures) })
 }
 
 // Asked measures a question to the decision service. It is decider.Options.Asked.

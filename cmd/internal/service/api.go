@@ -9,21 +9,25 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
 
 // APIOptions configure the call handling service.
 type APIOptions struct {
-	Keys        string   `help:"File of API keys; without one the server must listen on loopback and trusts this machine's user." type:"path" placeholder:"FILE"`
-	Rules       string   `help:"Rule set (YAML or JSON) to put in service at the start, for all tenants without one of their own." type:"path" placeholder:"FILE"`
-	Region      string   `help:"Country in which numbers are dialled when a request doesn't say, as ISO 3166-1 alpha-2." placeholder:"CC"`
-	Emergency   []string `help:"SIP URIs that take emergency calls which no rule takes, in the order to try them." placeholder:"URI"`
-	MaxInFlight int      `help:"Requests that are served at once, emergency calls aside." default:"256"`
+	Keys          string   `help:"File of API keys; without one the server must listen on loopback and trusts this machine's user." type:"path" placeholder:"FILE"`
+	Rules         string   `help:"Rule set (YAML or JSON) to put in service at the start, for all tenants without one of their own." type:"path" placeholder:"FILE"`
+	Region        string   `help:"Country in which numbers are dialled when a request doesn't say, as ISO 3166-1 alpha-2." placeholder:"CC"`
+	Emergency     []string `help:"SIP URIs that take emergency calls which no rule takes, in the order to try them." placeholder:"URI"`
+	RulesSnapshot string   `help:"Directory in which the rule sets in service are kept, so that the service starts without its database. Default: it doesn't." type:"path" placeholder:"DIR"`
+	MaxInFlight   int      `help:"Requests that are served at once, emergency calls aside." default:"256"`
 
 	RecordOptions
 	RoutingOptions
@@ -48,6 +52,22 @@ func (o RecordOptions) outputs() []callmodel.OutputSpec {
 type API struct {
 	handler *callhttp.Handler
 	mux     *http.ServeMux
+	kept    bool // the rules are in a snapshot too
+	log     *slog.Logger
+	later   []task
+}
+
+// task is what could not be done at the start, for want of the database.
+type task struct {
+	name string
+	do   func(ctx context.Context) error
+}
+
+// Later has Run do f until it succeeds. A nil f is none.
+func (a *API) Later(name string, f func(ctx context.Context) error) {
+	if f != nil {
+		a.later = append(a.later, task{name, f})
+	}
 }
 
 // NewAPI wires the service. jobEnqueued rings a worker in the same process; it
@@ -66,8 +86,14 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	if err != nil {
 		return nil, err
 	}
+	var kept *snapshot.Dir
+	if o.RulesSnapshot != "" {
+		if kept, err = snapshot.Open(o.RulesSnapshot); err != nil {
+			return nil, fmt.Errorf("--rules-snapshot: %w", err)
+		}
+	}
 	h := callhttp.New(s.DB, &callhttp.Options{
-		Decider: ask, Trunks: o.trunks(), Decided: m.Decision,
+		Snapshot: kept, Decider: ask, Trunks: o.trunks(), Decided: m.Decision,
 		TrunkChanged: func(owner callmodel.TenantID, c trunk.Change) {
 			m.TrunkChanged(owner, c)
 			log.WarnContext(context.WithoutCancel(ctx), "a destination's "+c.Why+" changed", "ruleset_of", owner, "destination", c.Destination, "health", c.Health.String(), "level", c.Level)
@@ -76,18 +102,13 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		CheckOutputs:          func(list []callmodel.OutputSpec) error { return CheckOutputs(checker, list) },
 		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, JobEnqueued: jobEnqueued, Logger: log,
 	})
-	if o.Rules != "" {
-		body, err := os.ReadFile(o.Rules)
-		if err != nil {
-			return nil, fmt.Errorf("rules: %w", err)
-		}
-		hash, err := h.InstallRules(ctx, DefaultTenant, body, "start")
-		if err != nil {
-			return nil, fmt.Errorf("rules in %s: %w", o.Rules, err)
-		}
-		log.InfoContext(ctx, "rules in service", "file", o.Rules, "ruleset", hash)
+	a := &API{handler: h, mux: http.NewServeMux(), kept: kept != nil, log: log}
+	if err := h.LoadSnapshot(ctx); err != nil {
+		log.ErrorContext(ctx, "a part of the snapshot of the rules can't be used", "directory", o.RulesSnapshot, "error", err)
 	}
-	a := &API{handler: h, mux: http.NewServeMux()}
+	if err := a.installFile(ctx, o.Rules); err != nil {
+		return nil, err
+	}
 	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
 		Check: checker.Check, JobEnqueued: jobEnqueued, Media: s.media(), Logger: log,
 	})
@@ -95,6 +116,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	a.mux.Handle("/v1/recordings/", recordings)
 	a.mux.Handle("/", h)
 	m.Destinations(h.Trunks)
+	m.RuleSets(h.RulesInService)
 	m.Gauge("switchtape_unstored_emergency_calls", "Emergency calls that were answered and are not stored yet.", func() float64 { return float64(h.Unstored()) })
 	return a, nil
 }
@@ -115,8 +137,76 @@ func (a *API) InstallRules(ctx context.Context, body []byte, actor string) (stri
 	return a.handler.InstallRules(ctx, DefaultTenant, body, actor)
 }
 
+// installFile puts the rules of a file in service, "" for none. If they can't be
+// stored now and there are rules from the snapshot, Run does it later.
+func (a *API) installFile(ctx context.Context, file string) error {
+	if file == "" {
+		return nil
+	}
+	body, err := os.ReadFile(file) //nolint:gosec // the operator's file
+	if err != nil {
+		return fmt.Errorf("rules: %w", err)
+	}
+	install := func(ctx context.Context) error {
+		hash, err := a.handler.InstallRules(ctx, DefaultTenant, body, "start")
+		if err != nil {
+			return fmt.Errorf("rules in %s: %w", file, err)
+		}
+		a.log.InfoContext(ctx, "rules in service", "file", file, "ruleset", hash)
+		return nil
+	}
+	if a.kept && a.handler.RulesInService().FromSnapshot > 0 {
+		a.Later("putting the rules of the file in service", install) // the start doesn't wait for them
+		return nil
+	}
+	return install(ctx)
+}
+
 // Run does the service's work beside its requests, until ctx ends.
-func (a *API) Run(ctx context.Context) error { return a.handler.Run(ctx) }
+func (a *API) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.handler.Run(ctx) })
+	group.Go(func() error { return a.catchUp(ctx) })
+	return group.Wait()
+}
+
+// catchUp does what could not be done at the start. What waiting doesn't mend
+// ends the service, as it would have at the start.
+func (a *API) catchUp(ctx context.Context) error {
+	for left, wait := a.later, time.Duration(0); len(left) > 0; wait = retryWait {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+		var again []task
+		for _, t := range left {
+			switch err := t.do(ctx); {
+			case err == nil:
+			case ctx.Err() != nil:
+				return nil //nolint:nilerr // it was told to end
+			case !mends(err):
+				return err
+			default:
+				a.log.WarnContext(ctx, t.name+" must wait", "error", err)
+				again = append(again, t)
+			}
+		}
+		left = again
+	}
+	return nil
+}
+
+// rulesCheck says where the rules in service are from.
+func (a *API) rulesCheck() ops.Check {
+	return ops.Check{Name: "rules", Check: func(context.Context) error { return nil }, Detail: func() string {
+		s := a.handler.RulesInService()
+		if s.FromSnapshot == 0 {
+			return ""
+		}
+		return fmt.Sprintf("rules from snapshot of %s; the database has not confirmed %d of %d sets", s.Oldest.UTC().Format(time.RFC3339), s.FromSnapshot, s.Tenants)
+	}}
+}
 
 // CheckOutputs refuses outputs that this build can't make, as FieldErrors.
 func CheckOutputs(p *recording.Processor, outputs []callmodel.OutputSpec) error {

@@ -14,7 +14,14 @@ import (
 // links, probes and metrics. api or rec may be nil.
 func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr, m *ops.Metrics) (http.Handler, error) {
 	mux := http.NewServeMux()
-	checks := []ops.Check{dbCheck(s.DB)}
+	db := dbCheck(s.DB)
+	checks := []ops.Check{}
+	if api != nil {
+		checks = append(checks, api.rulesCheck())
+		// A service that has rules answers emergency calls without a database.
+		db.Tolerated = func() bool { return api.kept && api.handler.RulesInService().Tenants > 0 }
+	}
+	checks = append(checks, db)
 	if rec != nil {
 		checks = append(checks, ops.Check{Name: "worker", Check: func(context.Context) error {
 			if !rec.Healthy() {

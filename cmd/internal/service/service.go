@@ -26,6 +26,7 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/auth"
 	"github.com/switchtape/switchtape/cmd/internal/drivers"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
+	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/storage"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
@@ -67,6 +68,50 @@ func OpenDB(ctx context.Context, o DBOptions, migrate bool) (*calldb.DB, error) 
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+const (
+	// startWait is how long a service that can start without the database waits
+	// for it: less than reading a large snapshot takes.
+	startWait = 250 * time.Millisecond
+	// retryWait is the time between two attempts at what could not be done then.
+	retryWait = time.Second
+)
+
+// OpenDBOrSnapshot is OpenDB for a service that keeps its rules in the directory
+// at kept. If it holds any, the service can start without the database: when that
+// doesn't answer at once, prepare is what has to be done until it succeeds.
+// Faults that waiting doesn't mend are errors.
+func OpenDBOrSnapshot(ctx context.Context, o DBOptions, migrate bool, kept string) (db *calldb.DB, prepare func(context.Context) error, err error) {
+	if kept == "" || !snapshot.Exists(kept) {
+		db, err = OpenDB(ctx, o, migrate)
+		return db, nil, err
+	}
+	if db, err = calldb.Open(ctx, o.DB, &calldb.Options{Later: true}); err != nil {
+		return nil, nil, err
+	}
+	prepare = db.CheckSchema
+	if migrate {
+		prepare = func(ctx context.Context) error {
+			_, err := db.Migrate(ctx)
+			return err
+		}
+	}
+	once, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	switch err := prepare(once); {
+	case err == nil:
+		return db, nil, nil
+	case mends(err):
+		return db, prepare, nil
+	default:
+		return nil, nil, errors.Join(err, db.Close())
+	}
+}
+
+// mends reports whether the fault may be gone later.
+func mends(err error) bool {
+	return callmodel.CodeOf(err) == callmodel.CodeUnavailable || errors.Is(err, context.DeadlineExceeded)
 }
 
 // OpenBucket opens the bucket. objectsPath is where the server mounts

@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +27,7 @@ type Store struct {
 	made    map[callKey][]callmodel.CallRecording // by finish; the call itself may come later
 	keys    map[idemKey]answer
 	rules   []callmodel.StoredRuleSet
-	active  map[callmodel.TenantID]string
+	active  map[callmodel.TenantID]*versions
 	audit   []callmodel.AuditEvent
 	outbox  []callmodel.OutboxEvent
 	outKeys map[string]bool
@@ -80,7 +79,7 @@ func New(now func() time.Time) *Store {
 	}
 	return &Store{
 		now: now, byRec: map[recKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]callmodel.CallRecording{}, keys: map[idemKey]answer{},
-		active: map[callmodel.TenantID]string{}, outKeys: map[string]bool{},
+		active: map[callmodel.TenantID]*versions{}, outKeys: map[string]bool{},
 	}
 }
 
@@ -150,89 +149,6 @@ func (s *Store) OutboxEvents(ctx context.Context, after int64, limit int) ([]cal
 		}
 	}
 	return events, nil
-}
-
-// PutRuleSet implements callmodel.RuleSetStore.
-func (s *Store) PutRuleSet(ctx context.Context, r callmodel.StoredRuleSet, actor string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := ledger.CheckRuleSet(&r, actor); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ruleSet(r.TenantID, r.Hash) != nil {
-		return nil
-	}
-	r.CreatedAt, r.Active = s.clock(), false
-	s.rules = append(s.rules, copied(r))
-	s.line(ledger.RuleSetLine(callmodel.AuditRuleSetStored, r.TenantID, r.Hash, actor))
-	return nil
-}
-
-func (s *Store) ruleSet(t callmodel.TenantID, hash string) *callmodel.StoredRuleSet {
-	i := slices.IndexFunc(s.rules, func(r callmodel.StoredRuleSet) bool { return r.TenantID == t && r.Hash == hash })
-	if i < 0 {
-		return nil
-	}
-	return &s.rules[i]
-}
-
-// ActivateRuleSet implements callmodel.RuleSetStore.
-func (s *Store) ActivateRuleSet(ctx context.Context, t callmodel.TenantID, hash, actor string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ruleSet(t, hash) == nil {
-		return callmodel.ErrNotFound
-	}
-	s.active[t] = hash
-	s.line(ledger.RuleSetLine(callmodel.AuditRuleSetActivated, t, hash, actor))
-	return nil
-}
-
-// ActiveRuleSet implements callmodel.RuleSetStore.
-func (s *Store) ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (callmodel.StoredRuleSet, error) {
-	s.mu.Lock()
-	hash := s.active[t]
-	s.mu.Unlock()
-	return s.RuleSet(ctx, t, hash)
-}
-
-// RuleSet implements callmodel.RuleSetStore.
-func (s *Store) RuleSet(ctx context.Context, t callmodel.TenantID, hash string) (callmodel.StoredRuleSet, error) {
-	if err := ctx.Err(); err != nil {
-		return callmodel.StoredRuleSet{}, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.ruleSet(t, hash)
-	if r == nil {
-		return callmodel.StoredRuleSet{}, callmodel.ErrNotFound
-	}
-	c := copied(*r)
-	c.Active = s.active[t] == hash
-	return c, nil
-}
-
-// RuleSets implements callmodel.RuleSetStore.
-func (s *Store) RuleSets(ctx context.Context, t callmodel.TenantID) ([]callmodel.StoredRuleSet, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := []callmodel.StoredRuleSet{}
-	for _, r := range slices.Backward(s.rules) {
-		if r.TenantID == t {
-			r.Body, r.Active = nil, s.active[t] == r.Hash
-			all = append(all, r)
-		}
-	}
-	return all, nil
 }
 
 // newestFirst is the order of the lists of calls.

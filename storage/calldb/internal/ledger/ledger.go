@@ -24,6 +24,8 @@ const (
 	defaultJobs, maxJobs   = 100, 1000
 	defaultCalls, maxCalls = 50, 500
 	defaultLines, maxLines = 100, 1000
+	// Of the history of rule sets.
+	defaultHistory, maxHistory = 50, 1000
 	// MaxClaim bounds one claim, so that one worker can't lease the ledger.
 	MaxClaim = 1000
 	// MaxText bounds free texts (causes, reasons, actors), in bytes.
@@ -43,6 +45,9 @@ func CallsLimit(n int) int { return limit(n, defaultCalls, maxCalls) }
 
 // LinesLimit is the limit of a list of audit lines or outbox events that was asked for n.
 func LinesLimit(n int) int { return limit(n, defaultLines, maxLines) }
+
+// HistoryLimit is the limit of a history of rule sets that was asked for n.
+func HistoryLimit(n int) int { return limit(n, defaultHistory, maxHistory) }
 
 func limit(n, usual, most int) int {
 	if n <= 0 {

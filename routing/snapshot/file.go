@@ -1,0 +1,64 @@
+package snapshot
+
+import (
+	"errors"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// The directory holds what routing knows, URIs and numbers included.
+const (
+	dirMode  = 0o750
+	tempName = ".new-*"
+)
+
+// checksum is CRC-32C: it finds what disks and crashes do. That a version is
+// the one it should be, its content hash tells.
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
+// write puts a file in its place, whole or not at all.
+func write(path string, data []byte) (err error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, tempName)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ignoreMissing(os.Remove(f.Name())))
+		}
+	}()
+	if _, err = f.Write(data); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// syncDir makes a change of the directory's names last. Systems that can't sync
+// a directory are left to themselves.
+func syncDir(path string) error {
+	d, err := os.Open(path) //nolint:gosec // the operator's directory
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
+}

@@ -1,0 +1,146 @@
+package ledger
+
+import (
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// RuleSets is what a store keeps of which versions of a tenant's rules are in
+// service.
+type RuleSets struct {
+	callmodel.RuleSetState
+
+	// Before is the entry that a rollback goes back to, nil if there is none.
+	Before *callmodel.Activation
+}
+
+// Change is what a change writes. Ids, times and salts are the store's to give.
+type Change struct {
+	// Activation is the new entry of the history, nil for none.
+	Activation *callmodel.Activation
+	// Canary is the one that runs from now on, nil for none. It keeps its salt
+	// when only its share changes; "" asks for a new one.
+	Canary *callmodel.Canary
+	Audit  callmodel.AuditEvent
+}
+
+// Change works out what c comes to; nil if it has been made already. That the
+// version is stored is for the store to check.
+func (s *RuleSets) Change(c *callmodel.RuleSetChange) (*Change, error) {
+	if s.made(c) {
+		return nil, nil //nolint:nilnil // nothing to do is no fault
+	}
+	if active := s.ActiveHash(); c.Expected != "" && c.Expected != active {
+		if active == "" {
+			return nil, conflict("the version %s was to be replaced, and none is active", c.Expected)
+		}
+		return nil, conflict("the version %s was to be replaced, and %s is active: somebody changed it meanwhile; look at the history and decide again", c.Expected, active)
+	}
+	out := &Change{Audit: RuleSetLine("", c.TenantID, c.Hash, c.Actor)}
+	out.Audit.Detail = map[string]string{}
+	var err error
+	switch c.Action {
+	case callmodel.RuleSetActivate:
+		s.activate(out, c, c.Hash, callmodel.AuditRuleSetActivated)
+	case callmodel.RuleSetRollback:
+		err = s.rollback(out, c)
+	case callmodel.RuleSetCanary:
+		err = s.canary(out, c)
+	case callmodel.RuleSetPromote:
+		if err = s.sameCanary(c); err == nil {
+			s.activate(out, c, s.Canary.Hash, callmodel.AuditRuleSetPromoted)
+		}
+	case callmodel.RuleSetAbort:
+		if err = s.sameCanary(c); err == nil {
+			out.Audit.Action, out.Audit.Subject = callmodel.AuditRuleSetAborted, s.Canary.Hash
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.Canary != nil && out.Canary == nil && s.Canary.Hash != out.Audit.Subject {
+		out.Audit.Detail["canary_ended"] = s.Canary.Hash
+	}
+	return out, nil
+}
+
+func conflict(format string, args ...any) error {
+	return callmodel.Errorf(callmodel.CodeConflict, format, args...)
+}
+
+// made reports whether what c asks for is so already.
+func (s *RuleSets) made(c *callmodel.RuleSetChange) bool {
+	switch c.Action {
+	case callmodel.RuleSetActivate:
+		return s.ActiveHash() == c.Hash
+	case callmodel.RuleSetRollback:
+		return c.Expected != "" && s.Active != nil && s.Active.Action == callmodel.RuleSetRollback &&
+			s.Active.Replaced == c.Expected && s.Canary == nil
+	case callmodel.RuleSetCanary:
+		return s.Canary != nil && s.Canary.Hash == c.Hash && s.Canary.Share == c.Share && (c.Expected == "" || c.Expected == s.ActiveHash())
+	case callmodel.RuleSetPromote:
+		return s.Canary == nil && s.Active != nil && s.Active.Action == callmodel.RuleSetPromote &&
+			(c.Hash == "" || c.Hash == s.Active.Hash) && (c.Expected == "" || c.Expected == s.Active.Replaced || c.Expected == s.Active.Hash)
+	case callmodel.RuleSetAbort:
+		return s.Canary == nil && (c.Expected == "" || c.Expected == s.ActiveHash())
+	}
+	return false
+}
+
+func (s *RuleSets) activate(out *Change, c *callmodel.RuleSetChange, hash, action string) {
+	out.Activation = &callmodel.Activation{Hash: hash, Replaced: s.ActiveHash(), Action: c.Action, Actor: Text(c.Actor, MaxText)}
+	if s.Active != nil {
+		out.Activation.Back = s.Active.ID
+		out.Audit.Detail["replaced"] = s.Active.Hash
+	}
+	out.Audit.Action, out.Audit.Subject = action, hash
+}
+
+func (s *RuleSets) rollback(out *Change, c *callmodel.RuleSetChange) error {
+	if s.Active == nil || s.Before == nil {
+		return conflict("there is no version to go back to: none was active before the one that is")
+	}
+	s.activate(out, c, s.Before.Hash, callmodel.AuditRuleSetRollback)
+	out.Activation.Back = s.Before.Back // going back once more goes further back
+	return nil
+}
+
+func (s *RuleSets) canary(out *Change, c *callmodel.RuleSetChange) error {
+	switch {
+	case s.Active == nil:
+		return conflict("a canary needs an active version beside it, and there is none; activate one")
+	case s.Active.Hash == c.Hash:
+		return conflict("the version %s is active for every call already", c.Hash)
+	case s.Canary != nil && s.Canary.Hash != c.Hash:
+		return conflict("the version %s is the canary now; promote or abort it first", s.Canary.Hash)
+	}
+	out.Canary = &callmodel.Canary{Hash: c.Hash, Share: c.Share, Actor: Text(c.Actor, MaxText)}
+	if s.Canary != nil {
+		out.Canary.Salt, out.Canary.StartedAt = s.Canary.Salt, s.Canary.StartedAt
+		out.Audit.Detail["percent_before"] = s.Canary.Share.String()
+	}
+	out.Audit.Action = callmodel.AuditRuleSetCanary
+	out.Audit.Detail["percent"] = c.Share.String()
+	return nil
+}
+
+func (s *RuleSets) sameCanary(c *callmodel.RuleSetChange) error {
+	switch {
+	case s.Canary == nil:
+		return conflict("there is no canary to %s", c.Action)
+	case c.Hash != "" && c.Hash != s.Canary.Hash:
+		return conflict("the version %s is the canary, not %s", s.Canary.Hash, c.Hash)
+	}
+	return nil
+}
+
+// CheckChange refuses a change that no store can keep.
+func CheckChange(c *callmodel.RuleSetChange) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	named := c.Action == callmodel.RuleSetActivate || c.Action == callmodel.RuleSetCanary
+	if named && CheckKey("hash", c.Hash) != nil {
+		return callmodel.ErrNotFound
+	}
+	return nil
+}

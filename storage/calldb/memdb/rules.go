@@ -1,0 +1,177 @@
+package memdb
+
+import (
+	"context"
+	"slices"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+)
+
+// PutRuleSet implements callmodel.RuleSetStore.
+func (s *Store) PutRuleSet(ctx context.Context, r callmodel.StoredRuleSet, actor string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := ledger.CheckRuleSet(&r, actor); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ruleSet(r.TenantID, r.Hash) != nil {
+		return nil
+	}
+	r.CreatedAt, r.Active = s.clock(), false
+	s.rules = append(s.rules, copied(r))
+	s.line(ledger.RuleSetLine(callmodel.AuditRuleSetStored, r.TenantID, r.Hash, actor))
+	return nil
+}
+
+func (s *Store) ruleSet(t callmodel.TenantID, hash string) *callmodel.StoredRuleSet {
+	i := slices.IndexFunc(s.rules, func(r callmodel.StoredRuleSet) bool { return r.TenantID == t && r.Hash == hash })
+	if i < 0 {
+		return nil
+	}
+	return &s.rules[i]
+}
+
+// versions is which of a tenant's rule sets are in service.
+type versions struct {
+	history []callmodel.Activation // by id, from 1
+	canary  *callmodel.Canary
+}
+
+// ActivateRuleSet implements callmodel.RuleSetStore.
+func (s *Store) ActivateRuleSet(ctx context.Context, t callmodel.TenantID, hash, actor string) error {
+	if !callmodel.ValidID(string(t)) {
+		return callmodel.ErrNotFound
+	}
+	_, err := s.ChangeRuleSet(ctx, callmodel.RuleSetChange{TenantID: t, Action: callmodel.RuleSetActivate, Hash: hash, Actor: actor})
+	return err
+}
+
+// ChangeRuleSet implements callmodel.RuleSetStore.
+func (s *Store) ChangeRuleSet(ctx context.Context, c callmodel.RuleSetChange) (callmodel.RuleSetState, error) {
+	if err := ctx.Err(); err != nil {
+		return callmodel.RuleSetState{}, err
+	}
+	if err := ledger.CheckChange(&c); err != nil {
+		return callmodel.RuleSetState{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if (c.Action == callmodel.RuleSetActivate || c.Action == callmodel.RuleSetCanary) && s.ruleSet(c.TenantID, c.Hash) == nil {
+		return callmodel.RuleSetState{}, callmodel.ErrNotFound
+	}
+	before := s.state(c.TenantID)
+	change, err := before.Change(&c)
+	if err != nil {
+		return callmodel.RuleSetState{}, err
+	}
+	if change != nil {
+		s.change(c.TenantID, change)
+	}
+	return copied(s.state(c.TenantID).RuleSetState), nil
+}
+
+func (s *Store) change(t callmodel.TenantID, c *ledger.Change) {
+	v := s.active[t]
+	if v == nil {
+		v = &versions{}
+		s.active[t] = v
+	}
+	if a := c.Activation; a != nil {
+		a.ID, a.At = int64(len(v.history))+1, s.clock()
+		v.history = append(v.history, *a)
+	}
+	if c.Canary != nil && c.Canary.Salt == "" {
+		c.Canary.Salt, c.Canary.StartedAt = ledger.Nonce(), s.clock()
+	}
+	v.canary = c.Canary
+	s.line(c.Audit)
+}
+
+func (s *Store) state(t callmodel.TenantID) ledger.RuleSets {
+	v := s.active[t]
+	if v == nil || len(v.history) == 0 {
+		return ledger.RuleSets{}
+	}
+	now := v.history[len(v.history)-1]
+	out := ledger.RuleSets{RuleSetState: callmodel.RuleSetState{Active: &now, Canary: v.canary}}
+	if now.Back != 0 {
+		out.Before = &v.history[now.Back-1]
+		out.Previous = out.Before.Hash
+	}
+	return out
+}
+
+// RuleSetState implements callmodel.RuleSetStore.
+func (s *Store) RuleSetState(ctx context.Context, t callmodel.TenantID) (callmodel.RuleSetState, error) {
+	if err := ctx.Err(); err != nil {
+		return callmodel.RuleSetState{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return copied(s.state(t).RuleSetState), nil
+}
+
+// Activations implements callmodel.RuleSetStore.
+func (s *Store) Activations(ctx context.Context, t callmodel.TenantID, limit int) ([]callmodel.Activation, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := []callmodel.Activation{}
+	if v := s.active[t]; v != nil {
+		all = append(all, v.history[max(0, len(v.history)-ledger.HistoryLimit(limit)):]...)
+		slices.Reverse(all)
+	}
+	return all, nil
+}
+
+func (s *Store) activeHash(t callmodel.TenantID) string {
+	state := s.state(t)
+	return state.ActiveHash()
+}
+
+// ActiveRuleSet implements callmodel.RuleSetStore.
+func (s *Store) ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (callmodel.StoredRuleSet, error) {
+	s.mu.Lock()
+	hash := s.activeHash(t)
+	s.mu.Unlock()
+	return s.RuleSet(ctx, t, hash)
+}
+
+// RuleSet implements callmodel.RuleSetStore.
+func (s *Store) RuleSet(ctx context.Context, t callmodel.TenantID, hash string) (callmodel.StoredRuleSet, error) {
+	if err := ctx.Err(); err != nil {
+		return callmodel.StoredRuleSet{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.ruleSet(t, hash)
+	if r == nil {
+		return callmodel.StoredRuleSet{}, callmodel.ErrNotFound
+	}
+	c := copied(*r)
+	c.Active = s.activeHash(t) == hash
+	return c, nil
+}
+
+// RuleSets implements callmodel.RuleSetStore.
+func (s *Store) RuleSets(ctx context.Context, t callmodel.TenantID) ([]callmodel.StoredRuleSet, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all, active := []callmodel.StoredRuleSet{}, s.activeHash(t)
+	for _, r := range slices.Backward(s.rules) {
+		if r.TenantID == t {
+			r.Body, r.Active = nil, active == r.Hash
+			all = append(all, r)
+		}
+	}
+	return all, nil
+}
