@@ -75,7 +75,6 @@ func MP3Corpus(stream []byte, frameBytes int) []MP3Case {
 		{Name: "free format", File: each(func(f []byte) { f[2] &= 0x0F }), Refused: callmodel.DefectUnsupportedCodec},
 		{Name: "layer II", File: each(func(f []byte) { f[1] = f[1]&^6 | 4 }), Refused: callmodel.DefectUnsupportedCodec},
 		{Name: "layer I", File: each(func(f []byte) { f[1] |= 6 }), Refused: callmodel.DefectUnsupportedCodec},
-		{Name: "MPEG-2.5", File: each(func(f []byte) { f[1] &^= 0x18 }), Refused: callmodel.DefectUnsupportedCodec},
 		{Name: "frames of zeros", File: append(slices.Clone(stream), make([]byte, 40*frameBytes)...), Same: -1, Defects: truncated},
 	}
 }

@@ -125,7 +125,7 @@ func (h *header) bytes() [4]byte {
 func parseHeader(b [4]byte) (header, error) {
 	var h header
 	if b[0] != 0xff || b[1]&0xe0 != 0xe0 {
-		return h, fmt.Errorf("no frame sync in % x", b[:])
+		return h, headerFault("no frame sync", b)
 	}
 	switch b[1] >> 3 & 3 {
 	case 3:
@@ -135,10 +135,10 @@ func parseHeader(b [4]byte) (header, error) {
 	case 0:
 		h.version = mpeg25
 	default:
-		return h, fmt.Errorf("reserved MPEG version in % x", b[:])
+		return h, headerFault("reserved MPEG version", b)
 	}
 	if l := b[1] >> 1 & 3; l != 1 {
-		return h, fmt.Errorf("not layer III in % x", b[:])
+		return h, headerFault("not layer III", b)
 	}
 	h.protected = b[1]&1 == 0
 	h.bitrateIndex = int(b[2] >> 4)
@@ -148,13 +148,24 @@ func parseHeader(b [4]byte) (header, error) {
 	h.modeExt = int(b[3] >> 4 & 3)
 	switch {
 	case h.bitrateIndex == 0:
-		return h, fmt.Errorf("free format bitrate in % x is not supported", b[:])
+		return h, headerFault("free format, which is not supported,", b)
 	case h.bitrateIndex == 15:
-		return h, fmt.Errorf("reserved bitrate in % x", b[:])
+		return h, headerFault("reserved bitrate", b)
 	case h.rateIndex == 3:
-		return h, fmt.Errorf("reserved sampling frequency in % x", b[:])
+		return h, headerFault("reserved sampling frequency", b)
 	case b[3]&3 == 2:
-		return h, fmt.Errorf("reserved emphasis in % x", b[:])
+		return h, headerFault("reserved emphasis", b)
 	}
 	return h, nil
 }
+
+// headerFault is why b is no header. It is made where it is read: a stream with
+// text between its frames has one for each byte.
+type headerError struct {
+	what string
+	b    [4]byte
+}
+
+func (e headerError) Error() string { return fmt.Sprintf("%s in % x", e.what, e.b[:]) }
+
+func headerFault(what string, b [4]byte) error { return headerError{what, b} }
