@@ -69,15 +69,15 @@ func pcm16(b []byte) []float32 {
 	return f
 }
 
-// decodeGoMP3 decodes a stream with go-mp3, which can MPEG-1 and MPEG-2, and
-// returns how many frames it has, delay and padding included.
-func decodeGoMP3(tb testing.TB, data []byte) int {
+// decodeGoMP3 decodes a stream with go-mp3, which can MPEG-1 and MPEG-2, to
+// frames of two channels of 16 bits, delay and padding included.
+func decodeGoMP3(tb testing.TB, data []byte) []float32 {
 	tb.Helper()
 	d, err := gomp3.NewDecoder(bytes.NewReader(data))
 	require.NoError(tb, err)
-	n, err := io.Copy(io.Discard, d)
+	b, err := io.ReadAll(d)
 	require.NoError(tb, err)
-	return int(n / 4)
+	return pcm16(b)
 }
 
 // floats turns little endian float32 samples into floats.

@@ -19,6 +19,7 @@ type stream struct {
 	signal         string
 	channels, rate int
 	bitrate        int
+	joint          bool
 	samples        []float32
 	data           []byte
 }
@@ -51,7 +52,8 @@ func matrix(tb testing.TB, rate int) []stream {
 				all = append(all, stream{
 					name:     fmt.Sprintf("%d Hz %d bit/s %s %s", rate, bitrate, mode.name, sig.name),
 					signal:   sig.name,
-					channels: channels, rate: rate, bitrate: bitrate, samples: samples,
+					channels: channels, rate: rate, bitrate: bitrate,
+					joint: m.Stereo == StereoJoint, samples: samples,
 					data: encodeAll(tb, samples, channels, rate, bitrate, m),
 				})
 			}
@@ -102,9 +104,15 @@ func TestMatrix(t *testing.T) {
 					if rate >= 32000 {
 						spf = 1152
 					}
-					n := decodeGoMP3(t, s.data)
+					theirs := decodeGoMP3(t, s.data)
 					total, _ := frameTotal(int64(len(s.samples)/s.channels), spf)
-					require.Equal(t, int(total+1)*spf, n, s.name) // go-mp3 plays the Info frame
+					require.Len(t, theirs, 2*int(total+1)*spf, s.name) // go-mp3 plays the Info frame
+					start := spf + encoderDelay + decoderDelay
+					if rate == 22050 || s.joint {
+						continue // it misreads padded frames of 22.05 kHz, and the upper lines of M/S
+					}
+					d := differenceGoMP3(theirs[2*start:], decodeAll(t, s.data), s.channels)
+					require.LessOrEqual(t, d.max, 3.0/32768, s.name)
 				}
 			})
 			t.Run("mpg123", func(t *testing.T) {
@@ -196,4 +204,15 @@ func checkMpg123(t *testing.T, streams []stream) {
 		require.Empty(t, got)
 	}
 	t.Log("our decoder and mpg123's:", worst)
+}
+
+// differenceGoMP3 compares our samples with go-mp3's, which are clipped, in two
+// channels, and go on longer.
+func differenceGoMP3(theirs, ours []float32, channels int) deviation {
+	want, got := make([]float32, len(ours)), make([]float32, len(ours))
+	for i, v := range ours {
+		got[i] = max(-1, min(v, 32767.0/32768))
+		want[i] = theirs[2*(i/channels)+i%channels]
+	}
+	return difference(want, got)
 }
