@@ -14,7 +14,7 @@ import (
 )
 
 // Decode is the [codec.Decoder] of MPEG audio layer III: MPEG-1, MPEG-2 and
-// MPEG-2.5, 8 to 48 kHz, at constant and variable bitrates. Layers I and II are
+// MPEG-2.5, 8 to 48 kHz, at constant and variable bitrates and of free format. Layers I and II are
 // refused as an unsupported codec.
 //
 // A stream whose first frame is mono gives one channel, others two; frames with

@@ -2,6 +2,7 @@ package mp3_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -87,6 +88,30 @@ func TestDecodeAgainstFFmpeg(t *testing.T) {
 				return s
 			})
 		})
+	}
+}
+
+// LAME's free format, with padded frames: the length of the frames is found.
+func TestFreeFormat(t *testing.T) {
+	t.Parallel()
+	for rate, kbps := range map[string]string{"8": "20", "44.1": "400"} {
+		cmd := exec.CommandContext(t.Context(), recordingtest.Tool(t, "lame", "lame"),
+			"--quiet", "--freeformat", "-b", kbps, "--resample", rate, "-", "-")
+		cmd.Stdin = bytes.NewReader(samplecall.Agent())
+		file, err := cmd.Output()
+		require.NoError(t, err)
+		require.True(t, mp3.Sniff(file[:min(len(file), codec.Head)]), rate)
+		got := recordingtest.ReadAll(t, open(t, file))
+		cmd = exec.CommandContext(t.Context(), recordingtest.Tool(t, "mpg123", "mpg123"), "--quiet", "--stdout", "--encoding", "f32", "-")
+		cmd.Stdin = bytes.NewReader(file)
+		raw, err := cmd.Output() // ffmpeg can't
+		require.NoError(t, err)
+		want := make([]float32, len(raw)/4)
+		for i := range want {
+			want[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+		require.Len(t, got, len(want))
+		require.Greater(t, recordingtest.SNR(want, got), 110.0)
 	}
 }
 

@@ -25,7 +25,7 @@ type feed struct {
 	// data holds the main data of the frames before, at most maxReservoir bytes,
 	// then the frame's own, filled bytes in all; free are those at the end that no
 	// frame before has, if known.
-	data      [maxReservoir + maxFrameBytes + spareBytes]byte
+	data      [maxReservoir + maxFreeBytes + spareBytes]byte
 	filled    int
 	free      int
 	freeKnown bool
@@ -75,7 +75,7 @@ func (f *feed) begin() error {
 // refusal says why there is no first frame: by what stands behind the tags.
 func (f *feed) refusal() error {
 	unsupported := func(what string) error {
-		return &codec.DecodeError{Code: callmodel.DefectUnsupportedCodec, Detail: what + "; layer III at a bitrate of the table can be read"}
+		return &codec.DecodeError{Code: callmodel.DefectUnsupportedCodec, Detail: what + "; layer III can be read"}
 	}
 	if b := f.start; b[0] == 0xFF && b[1]&0xE0 == 0xE0 && b[1]>>3&3 != 1 && b[2]>>2&3 != 3 {
 		switch layer := b[1] >> 1 & 3; {
@@ -84,7 +84,7 @@ func (f *feed) refusal() error {
 		case layer == 2:
 			return unsupported("MPEG audio of layer II")
 		case layer == 1 && b[2]>>4 == 0:
-			return unsupported("MPEG audio of free format")
+			return unsupported("MPEG audio of free format, of which no second frame is found")
 		}
 	}
 	return &codec.DecodeError{Code: callmodel.DefectUnreadableLeg, Detail: "not an MP3 file", Err: errNoFrame}
@@ -123,7 +123,7 @@ func (f *feed) find() (header, error) {
 		if f.start == [4]byte{} {
 			f.start = [4]byte(b)
 		}
-		if h, err := parseHeader([4]byte(b)); err == nil && f.agrees(&h) {
+		if h, err := parseAnyHeader([4]byte(b)); err == nil && f.agrees(&h) {
 			return h, nil
 		}
 		_, _ = f.r.Discard(1)
@@ -139,18 +139,27 @@ func (f *feed) find() (header, error) {
 // stream ends.
 func (f *feed) agrees(h *header) bool {
 	if f.locked {
-		if h.version != f.first.version || h.rateIndex != f.first.rateIndex {
+		if h.version != f.first.version || h.rateIndex != f.first.rateIndex || (h.bitrateIndex == 0) != (f.first.bitrateIndex == 0) {
 			return false
 		}
+		h.freeBytes = f.first.freeBytes
 		if h.channels() == f.first.channels() {
 			return true
 		}
+	}
+	if h.bitrateIndex == 0 && !f.locked {
+		b, err := f.r.Peek(2*maxFreeBytes + 4)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false
+		}
+		h.freeBytes = freeBytes(h, b)
+		return h.freeBytes > 0
 	}
 	b, err := f.r.Peek(h.frameBytes() + 4)
 	if err != nil {
 		return len(b) >= h.frameBytes()
 	}
-	next, err := parseHeader([4]byte(b[h.frameBytes():]))
+	next, err := parseAnyHeader([4]byte(b[h.frameBytes():]))
 	return err == nil && next.version == h.version && next.rateIndex == h.rateIndex
 }
 

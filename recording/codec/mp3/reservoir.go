@@ -10,7 +10,7 @@ func (f *feed) take(h *header, b []byte) {
 
 	keep := min(f.filled, maxReservoir)
 	copy(f.data[:keep], f.data[f.filled-keep:f.filled])
-	f.filled = keep + copy(f.data[keep:maxReservoir+maxFrameBytes], slot)
+	f.filled = keep + copy(f.data[keep:maxReservoir+maxFreeBytes], slot)
 
 	f.whole = begin <= keep && f.crcHolds(h, b)
 	if f.freeKnown && begin > f.free {
