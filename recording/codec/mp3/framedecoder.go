@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-var errShortMainData = errors.New("main data that ends early")
+var errShortMainData = errors.New("the main data ends early")
 
 // frameDecoder decodes frames of one version and sample rate. It allocates
 // nothing.

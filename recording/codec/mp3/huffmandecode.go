@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-var errLongCode = errors.New("Huffman code that is longer than its part2_3_length")
+var errLongCode = errors.New("the Huffman code is longer than its part2_3_length")
 
 // firstBits are the bits of a code that are looked up at once. Longer codes have
 // a second table each.
@@ -60,7 +60,6 @@ var huffDecode = sync.OnceValue(func() *huffDecoder {
 })
 
 func makePairDecoder(t pairTable) pairDecoder {
-	d := make(pairDecoder, 1<<firstBits)
 	longest := [1 << firstBits]uint32{}
 	for _, c := range t.codes {
 		if n := c >> 16; n > firstBits {
@@ -68,10 +67,16 @@ func makePairDecoder(t pairTable) pairDecoder {
 			longest[head] = max(longest[head], n-firstBits)
 		}
 	}
+	size := 1 << firstBits
+	for _, n := range longest {
+		size += 1 << n &^ 1
+	}
+	d := make(pairDecoder, size)
+	next := 1 << firstBits
 	for head, n := range longest {
 		if n > 0 {
-			d[head] = subTable | uint32(len(d))<<8 | n
-			d = append(d, make([]uint32, 1<<n)...)
+			d[head] = subTable | uint32(next)<<8 | n
+			next += 1 << n
 		}
 	}
 	for i, c := range t.codes {
@@ -116,15 +121,14 @@ func (b *spectrumBits) peek() uint64 {
 // sign(q)·|q|^(4/3), and returns the line from which on they are 0.
 func (d *huffDecoder) readSpectrum(b *spectrumBits, g *granuleInfo, bands *bandTable, lines *[granuleLines]float32) (int, error) {
 	big := min(2*g.bigValues, granuleLines)
-	a, c := big, big
-	if g.windowSwitching {
-		a = min(fixedBorder(bands, g.blockType), big)
-	} else {
-		a = min(bands.long[min(g.region0Count+1, longBands)], big)
-		c = min(bands.long[min(g.region0Count+g.region1Count+2, longBands)], big)
+	borders := [3]int{fixedBorder(bands, g.blockType), big, big}
+	if !g.windowSwitching {
+		borders[0] = bands.long[min(g.region0Count+1, longBands)]
+		borders[1] = bands.long[min(g.region0Count+g.region1Count+2, longBands)]
 	}
 	from := 0
-	for region, to := range [3]int{a, c, big} {
+	for region, to := range borders {
+		to = min(to, big)
 		d.readPairs(b, g.tableSelect[region], lines[from:max(from, to)])
 		from = max(from, to)
 		if b.pos > b.end {

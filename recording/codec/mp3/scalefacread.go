@@ -2,7 +2,7 @@ package mp3
 
 import "errors"
 
-var errLongScalefacs = errors.New("scale factors that are longer than their part2_3_length")
+var errLongScalefacs = errors.New("the scale factors are longer than their part2_3_length")
 
 // maxScalefacs is how many scale factors a granule has at most: those of 13
 // bands of 3 windows, the last of which aren't sent and 0.
