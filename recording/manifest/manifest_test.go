@@ -59,7 +59,7 @@ func spec() callmodel.RecordingSpec {
 		},
 		Outputs: []callmodel.OutputSpec{
 			{Codec: callmodel.CodecFLAC, Layout: callmodel.LayoutMultichannel},
-			{Name: "play", Codec: callmodel.CodecMP3, Layout: callmodel.LayoutMono, SampleRateHz: 16000},
+			{Name: "play", Codec: callmodel.CodecMP3, Layout: callmodel.LayoutMono, SampleRateHz: 8000},
 			{Codec: callmodel.CodecPeaksJSON, Layout: callmodel.LayoutMono},
 			{Codec: callmodel.CodecAnalysis},
 		},

@@ -72,10 +72,9 @@ func MP3Corpus(stream []byte, frameBytes int) []MP3Case {
 		{Name: "only the beginning of a tag", File: tag(0, 300)[:7], Refused: callmodel.DefectUnreadableLeg},
 		{Name: "0 bytes", Refused: callmodel.DefectUnreadableLeg},
 		{Name: "only text", File: noise, Refused: callmodel.DefectUnreadableLeg},
-		{Name: "free format", File: each(func(f []byte) { f[2] &= 0x0F }), Refused: callmodel.DefectUnsupportedCodec},
+		{Name: "free format", File: each(func(f []byte) { f[2] &= 0x0F }), Same: -1},
 		{Name: "layer II", File: each(func(f []byte) { f[1] = f[1]&^6 | 4 }), Refused: callmodel.DefectUnsupportedCodec},
 		{Name: "layer I", File: each(func(f []byte) { f[1] |= 6 }), Refused: callmodel.DefectUnsupportedCodec},
-		{Name: "MPEG-2.5", File: each(func(f []byte) { f[1] &^= 0x18 }), Refused: callmodel.DefectUnsupportedCodec},
 		{Name: "frames of zeros", File: append(slices.Clone(stream), make([]byte, 40*frameBytes)...), Same: -1, Defects: truncated},
 	}
 }

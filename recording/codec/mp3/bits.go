@@ -49,6 +49,11 @@ type bitReader struct {
 }
 
 func (r *bitReader) get(n int) int {
+	if at := uint(r.pos) >> 3; at+8 <= uint(len(r.buf)) { // n is at most 32
+		v := binary.BigEndian.Uint64(r.buf[at:]) << (r.pos & 7) >> (64 - uint(n)&63)
+		r.pos += n
+		return int(v)
+	}
 	v := 0
 	for range n {
 		if r.pos>>3 >= len(r.buf) {

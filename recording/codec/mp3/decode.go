@@ -1,36 +1,33 @@
 package mp3
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 
 	goaudio "github.com/go-audio/audio"
-	gomp3 "github.com/hajimehoshi/go-mp3"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 )
 
-// Decode is the [codec.Decoder] of MPEG audio layer III, over go-mp3: MPEG-1 and
-// MPEG-2, 16 to 48 kHz. MPEG-2.5 (8, 11.025 and 12 kHz), free-format streams and
-// layers I and II are refused as an unsupported codec.
+// Decode is the [codec.Decoder] of MPEG audio layer III: MPEG-1, MPEG-2 and
+// MPEG-2.5, 8 to 48 kHz, at constant and variable bitrates and of free format. Layers I and II are
+// refused as an unsupported codec.
 //
 // A stream whose first frame is mono gives one channel, others two; frames with
-// another number of channels are mixed or doubled. The
+// another number of channels are mixed or doubled. Samples are as the stream
+// has them, which may be beyond full scale. The
 // encoder's delay and padding are cut off where an Info frame states them, so
 // that the Source is as long as what was encoded. Tags that claim to be longer
 // than the file are no tags, if r is an io.ReaderAt and hint.Size is known. Bytes between frames, and
 // frames that can't be decoded, are left out or replaced by silence so that the
-// timeline stays right; both are a truncated defect with the frames lost.
-//
-// go-mp3 gets to see clean frames only: tags are dropped before it (it
-// allocates by what they claim), each frame is handed over with the part of
-// the bit reservoir that it needs (it decodes noise where that is missing, and
-// miscounts padded frames at 22.05 kHz), and its panics end here.
+// timeline stays right; both are a truncated defect with the frames lost. A
+// frame can't be decoded if its side information or its codes are impossible,
+// its CRC is wrong (in a stream that had right ones) or its part of the bit
+// reservoir is missing.
 func Decode(r io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, error) {
 	s := &decoder{feed: newFeed(r), frames: -1}
 	at, random := r.(io.ReaderAt)
@@ -82,14 +79,14 @@ const synthesisDelay = 528 + 1
 type decoder struct {
 	feed   *feed
 	format goaudio.Format
-	dec    *gomp3.Decoder
+	dec    *frameDecoder
 	clips  *audio.ClipCounter
 	frames int64 // in total; -1 if that isn't known
 
-	pcm     []byte // 16-bit stereo, of one frame of the stream
-	ready   []byte // what of pcm isn't given yet
-	decoded int64  // frames of the stream that were decoded
-	skip    int64  // frames of audio to leave out still
+	pcm     [2 * 2 * granuleLines]float32 // a frame of the stream
+	ready   []float32                     // what of pcm isn't given yet
+	decoded int64                         // frames of the stream that were decoded
+	skip    int64                         // frames of audio to leave out still
 	given   int64
 	lost    int64 // frames of audio replaced by silence
 	err     error
@@ -100,15 +97,9 @@ func (d *decoder) open() error {
 		return err
 	}
 	h := &d.feed.first
-	if h.version == mpeg25 {
-		return &codec.DecodeError{
-			Code:   callmodel.DefectUnsupportedCodec,
-			Detail: fmt.Sprintf("MPEG-2.5 layer III at %d Hz; MPEG-1 and MPEG-2 can be read", h.sampleRate()),
-		}
-	}
 	d.format = goaudio.Format{NumChannels: h.channels(), SampleRate: h.sampleRate()}
 	d.clips = audio.NewClipCounter(h.channels(), audio.FullScale16)
-	d.pcm = make([]byte, 4*h.samples())
+	d.dec = newFrameDecoder()
 	if d.feed.gapless {
 		d.skip = d.feed.delay + synthesisDelay
 	}
@@ -151,23 +142,14 @@ func (d *decoder) ReadFrames(dst []float32) (int, error) {
 			continue
 		}
 		if d.skip > 0 {
-			k := min(d.skip, int64(len(d.ready)/4))
-			d.ready = d.ready[4*k:]
+			k := min(d.skip, int64(len(d.ready)/ch))
+			d.ready = d.ready[int(k)*ch:]
 			d.skip -= k
 			continue
 		}
-		k := min(want-n, len(d.ready)/4)
-		for i := range k {
-			left := float32(int16(binary.LittleEndian.Uint16(d.ready[4*i:]))) / 32768
-			right := float32(int16(binary.LittleEndian.Uint16(d.ready[4*i+2:]))) / 32768
-			if ch == 1 {
-				dst[n+i] = (left + right) / 2 // the same, but where a frame has two
-				continue
-			}
-			dst[2*(n+i)], dst[2*(n+i)+1] = left, right
-		}
-		d.ready = d.ready[4*k:]
-		n += k
+		k := copy(dst[n*ch:want*ch], d.ready)
+		d.ready = d.ready[k:]
+		n += k / ch
 	}
 	if n == 0 {
 		return 0, d.err
@@ -184,36 +166,49 @@ func (d *decoder) nextFrame() bool {
 		d.err = err
 		return false
 	}
-	d.ready = d.pcm
-	if !d.feed.whole || !d.decode() {
-		clear(d.pcm)
-		d.lost += int64(len(d.pcm) / 4)
-		d.dec = nil
+	h := &d.feed.header
+	frames := int64(h.samples())
+	if !d.decode(h) {
+		d.lost += frames
 	}
+	ch := d.format.NumChannels
+	d.ready = matchChannels(&d.pcm, h.samples(), h.channels(), ch)
 	from, to := d.padding()
-	if begin := d.decoded * int64(len(d.pcm)/4); begin < to {
-		d.ready = d.ready[:4*max(0, min(from-begin, int64(len(d.ready)/4)))]
+	if begin := d.decoded * frames; begin < to {
+		d.ready = d.ready[:max(0, min(from-begin, frames))*int64(ch)]
 	}
 	d.decoded++
 	return true
 }
 
-// decode has go-mp3 decode the frame that the feed holds. It reports whether
-// that went well: go-mp3 fails and panics on some damaged frames.
-func (d *decoder) decode() (ok bool) {
-	defer func() {
-		if recover() != nil {
-			ok = false
+// decode decodes the frame that the feed holds to pcm, and reports whether that
+// went well.
+func (d *decoder) decode(h *header) bool {
+	if !d.feed.whole {
+		d.dec.conceal(h, d.pcm[:])
+		return false
+	}
+	if err := d.dec.decode(h, d.feed.side, d.feed.main, d.pcm[:]); err != nil {
+		d.feed.freeKnown = false // its lengths were wrong, perhaps
+		return false
+	}
+	return true
+}
+
+// matchChannels mixes or doubles the n frames of has channels at the beginning
+// of pcm to want channels.
+func matchChannels(pcm *[4 * granuleLines]float32, n, has, want int) []float32 {
+	switch {
+	case has > want:
+		for i := range n {
+			pcm[i] = (pcm[2*i] + pcm[2*i+1]) / 2
 		}
-	}()
-	var err error
-	if d.dec == nil {
-		if d.dec, err = gomp3.NewDecoder(d.feed); err != nil {
-			return false
+	case has < want:
+		for i := n - 1; i >= 0; i-- {
+			pcm[2*i], pcm[2*i+1] = pcm[i], pcm[i]
 		}
 	}
-	_, err = io.ReadFull(d.dec, d.pcm)
-	return err == nil
+	return pcm[:n*want]
 }
 
 // Defects implements [codec.DefectReporter].

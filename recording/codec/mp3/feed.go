@@ -10,18 +10,27 @@ import (
 	"github.com/switchtape/switchtape/recording/codec"
 )
 
-// feed reads the frames of a stream and hands each over with its own main
-// data, as a frame that needs no bit reservoir. It is go-mp3's reader.
+// feed reads the frames of a stream, each with its main data.
 type feed struct {
 	r      *bufio.Reader
 	first  header // what every frame must agree with
 	locked bool
 
-	frame     []byte // what is still to be handed over
-	rewritten []byte // the frame as it is handed over
-	whole     bool   // frame has all of its main data
-	reservoir []byte // main data of the frames before, at most maxReservoir
-	main      []byte
+	// The current frame. side is valid until the next read.
+	header header
+	side   []byte
+	main   []byte // from where it begins, with spareBytes behind it
+	whole  bool   // main is all there, and the frame isn't known to be damaged
+
+	// data holds the main data of the frames before, at most maxReservoir bytes,
+	// then the frame's own, filled bytes in all; free are those at the end that no
+	// frame before has, if known.
+	data      [maxReservoir + maxFreeBytes + spareBytes]byte
+	filled    int
+	free      int
+	freeKnown bool
+	gap       int64 // dropped when the last frame was read
+	crcSound  bool  // a frame had the right CRC
 
 	gapless        bool
 	delay, padding int64
@@ -41,17 +50,6 @@ const maxReservoir = 511 // main_data_begin has 9 bits
 const searchLimit = 1 << 20
 
 func newFeed(r io.Reader) *feed { return &feed{r: bufio.NewReaderSize(r, 16<<10), announced: -1} }
-
-// Read implements io.Reader: what is left of the current frame. go-mp3 reads
-// exactly a frame at a time.
-func (f *feed) Read(p []byte) (int, error) {
-	if len(f.frame) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, f.frame)
-	f.frame = f.frame[n:]
-	return n, nil
-}
 
 // begin goes to the first frame of audio, past tags and an Info frame.
 func (f *feed) begin() error {
@@ -77,7 +75,7 @@ func (f *feed) begin() error {
 // refusal says why there is no first frame: by what stands behind the tags.
 func (f *feed) refusal() error {
 	unsupported := func(what string) error {
-		return &codec.DecodeError{Code: callmodel.DefectUnsupportedCodec, Detail: what + "; layer III at a bitrate of the table can be read"}
+		return &codec.DecodeError{Code: callmodel.DefectUnsupportedCodec, Detail: what + "; layer III can be read"}
 	}
 	if b := f.start; b[0] == 0xFF && b[1]&0xE0 == 0xE0 && b[1]>>3&3 != 1 && b[2]>>2&3 != 3 {
 		switch layer := b[1] >> 1 & 3; {
@@ -86,7 +84,7 @@ func (f *feed) refusal() error {
 		case layer == 2:
 			return unsupported("MPEG audio of layer II")
 		case layer == 1 && b[2]>>4 == 0:
-			return unsupported("MPEG audio of free format")
+			return unsupported("MPEG audio of free format, of which no second frame is found")
 		}
 	}
 	return &codec.DecodeError{Code: callmodel.DefectUnreadableLeg, Detail: "not an MP3 file", Err: errNoFrame}
@@ -125,7 +123,7 @@ func (f *feed) find() (header, error) {
 		if f.start == [4]byte{} {
 			f.start = [4]byte(b)
 		}
-		if h, err := parseHeader([4]byte(b)); err == nil && f.agrees(&h) {
+		if h, err := parseAnyHeader([4]byte(b)); err == nil && f.agrees(&h) {
 			return h, nil
 		}
 		_, _ = f.r.Discard(1)
@@ -141,18 +139,27 @@ func (f *feed) find() (header, error) {
 // stream ends.
 func (f *feed) agrees(h *header) bool {
 	if f.locked {
-		if h.version != f.first.version || h.rateIndex != f.first.rateIndex {
+		if h.version != f.first.version || h.rateIndex != f.first.rateIndex || (h.bitrateIndex == 0) != (f.first.bitrateIndex == 0) {
 			return false
 		}
+		h.freeBytes = f.first.freeBytes
 		if h.channels() == f.first.channels() {
 			return true
 		}
+	}
+	if h.bitrateIndex == 0 && !f.locked {
+		b, err := f.r.Peek(2*maxFreeBytes + 4)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false
+		}
+		h.freeBytes = freeBytes(h, b)
+		return h.freeBytes > 0
 	}
 	b, err := f.r.Peek(h.frameBytes() + 4)
 	if err != nil {
 		return len(b) >= h.frameBytes()
 	}
-	next, err := parseHeader([4]byte(b[h.frameBytes():]))
+	next, err := parseAnyHeader([4]byte(b[h.frameBytes():]))
 	return err == nil && next.version == h.version && next.rateIndex == h.rateIndex
 }
 
@@ -198,7 +205,7 @@ func (f *feed) readInfo(h *header, b []byte) bool {
 	return true
 }
 
-// next takes the next frame from the stream and prepares it to be handed over.
+// next takes the next frame from the stream.
 func (f *feed) next() error {
 	h, err := f.find()
 	if err != nil {
@@ -212,70 +219,7 @@ func (f *feed) next() error {
 		}
 		return err
 	}
-	f.prepare(&h, b)
+	f.take(&h, b)
 	_, _ = f.r.Discard(len(b)) // they are buffered
 	return nil
-}
-
-// prepare rewrites the frame b so that its main data stands in it alone.
-func (f *feed) prepare(h *header, b []byte) {
-	at := 4 + h.crcBytes()
-	side, slot := b[at:at+h.sideInfoBytes()], b[at+h.sideInfoBytes():]
-	begin, bits := mainData(h, side)
-	f.whole = begin <= len(f.reservoir)
-	f.main = append(f.main[:0], f.reservoir[len(f.reservoir)-min(begin, len(f.reservoir)):]...)
-	f.main = append(f.main, slot...)
-	// The reservoir reaches back over several frames.
-	f.reservoir = append(f.reservoir, slot...)
-	if n := len(f.reservoir); n > maxReservoir {
-		f.reservoir = f.reservoir[:copy(f.reservoir, f.reservoir[n-maxReservoir:])]
-	}
-	f.main = f.main[:min((bits+7)/8, len(f.main))]
-	out := *h
-	out.protected, out.padding = false, false
-	for out.bitrateIndex = 1; out.bitrateIndex < 14 && out.slotBytes() < len(f.main); {
-		out.bitrateIndex++
-	}
-	if out.slotBytes() < len(f.main) {
-		f.whole = false
-		return
-	}
-	head := out.bytes()
-	f.rewritten = append(f.rewritten[:0], head[:]...)
-	f.rewritten = append(f.rewritten, side...)
-	f.rewritten[4] = 0 // main_data_begin
-	if h.lsf() == 0 {
-		f.rewritten[5] &= 0x7F
-	}
-	f.rewritten = append(f.rewritten, f.main...)
-	for len(f.rewritten) < out.frameBytes() {
-		f.rewritten = append(f.rewritten, 0)
-	}
-	f.frame = f.rewritten
-}
-
-// mainData reads from the side information where the main data begins, in
-// bytes before the frame's own, and how many bits it has (11172-3, 2.4.1.7 and
-// 13818-3, 2.4.1.7).
-func mainData(h *header, side []byte) (begin, bits int) {
-	at, size := 9+5, 59
-	begin = int(side[0])<<1 | int(side[1]>>7)
-	switch {
-	case h.lsf() == 1:
-		begin = int(side[0])
-		at, size = 8+h.channels(), 63
-	case h.channels() == 2:
-		at = 9 + 3
-	}
-	if h.lsf() == 0 {
-		at += 4 * h.channels() // scfsi
-	}
-	for range h.granules() * h.channels() {
-		for i := range 12 {
-			bit := at + i
-			bits += int(side[bit/8]>>(7-bit%8)&1) << (11 - i)
-		}
-		at += size
-	}
-	return begin, bits
 }

@@ -25,7 +25,7 @@ var sampleRates = [3][3]int{
 }
 
 // bitratesKbps is indexed by 0 for MPEG-1 and 1 for MPEG-2 and 2.5, and by the
-// header's bitrate index. Index 0 is "free format", which is not used here.
+// header's bitrate index. Index 0 is "free format".
 var bitratesKbps = [2][15]int{
 	{0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320},
 	{0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160},
@@ -35,7 +35,8 @@ var bitratesKbps = [2][15]int{
 type header struct {
 	version      int // mpeg1, mpeg2 or mpeg25
 	rateIndex    int
-	bitrateIndex int // 1..14
+	bitrateIndex int // 1..14; 0 is free format
+	freeBytes    int // of a frame of free format, without padding
 	mode         int
 	modeExt      int
 	padding      bool
@@ -69,6 +70,9 @@ func (h *header) bitrate() int { return 1000 * bitratesKbps[h.lsf()][h.bitrateIn
 // (11172-3, 2.4.3.1).
 func (h *header) frameBytes() int {
 	n := h.samples() / 8 * h.bitrate() / h.sampleRate()
+	if h.bitrateIndex == 0 {
+		n = h.freeBytes
+	}
 	if h.padding {
 		n++
 	}
@@ -121,11 +125,21 @@ func (h *header) bytes() [4]byte {
 	return b
 }
 
-// parseHeader decodes a layer III frame header.
+// parseHeader decodes a layer III frame header of a bitrate of the table.
 func parseHeader(b [4]byte) (header, error) {
+	h, err := parseAnyHeader(b)
+	if err == nil && h.bitrateIndex == 0 {
+		return h, headerFault("free format, which is not supported,", b)
+	}
+	return h, err
+}
+
+// parseAnyHeader decodes a layer III frame header. How long a frame of free
+// format is isn't in its header.
+func parseAnyHeader(b [4]byte) (header, error) {
 	var h header
 	if b[0] != 0xff || b[1]&0xe0 != 0xe0 {
-		return h, fmt.Errorf("no frame sync in % x", b[:])
+		return h, headerFault("no frame sync", b)
 	}
 	switch b[1] >> 3 & 3 {
 	case 3:
@@ -135,10 +149,10 @@ func parseHeader(b [4]byte) (header, error) {
 	case 0:
 		h.version = mpeg25
 	default:
-		return h, fmt.Errorf("reserved MPEG version in % x", b[:])
+		return h, headerFault("reserved MPEG version", b)
 	}
 	if l := b[1] >> 1 & 3; l != 1 {
-		return h, fmt.Errorf("not layer III in % x", b[:])
+		return h, headerFault("not layer III", b)
 	}
 	h.protected = b[1]&1 == 0
 	h.bitrateIndex = int(b[2] >> 4)
@@ -147,14 +161,23 @@ func parseHeader(b [4]byte) (header, error) {
 	h.mode = int(b[3] >> 6)
 	h.modeExt = int(b[3] >> 4 & 3)
 	switch {
-	case h.bitrateIndex == 0:
-		return h, fmt.Errorf("free format bitrate in % x is not supported", b[:])
 	case h.bitrateIndex == 15:
-		return h, fmt.Errorf("reserved bitrate in % x", b[:])
+		return h, headerFault("reserved bitrate", b)
 	case h.rateIndex == 3:
-		return h, fmt.Errorf("reserved sampling frequency in % x", b[:])
+		return h, headerFault("reserved sampling frequency", b)
 	case b[3]&3 == 2:
-		return h, fmt.Errorf("reserved emphasis in % x", b[:])
+		return h, headerFault("reserved emphasis", b)
 	}
 	return h, nil
 }
+
+// headerFault is why b is no header. It is made where it is read: a stream with
+// text between its frames has one for each byte.
+type headerError struct {
+	what string
+	b    [4]byte
+}
+
+func (e headerError) Error() string { return fmt.Sprintf("%s in % x", e.what, e.b[:]) }
+
+func headerFault(what string, b [4]byte) error { return headerError{what, b} }

@@ -2,6 +2,9 @@ package mp3
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -12,6 +15,7 @@ import (
 	gomp3 "github.com/hajimehoshi/go-mp3"
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/codec"
 )
 
@@ -65,13 +69,78 @@ func pcm16(b []byte) []float32 {
 	return f
 }
 
-// decodeGoMP3 decodes a stream with go-mp3, which can MPEG-1 and MPEG-2, and
-// returns how many frames it has, delay and padding included.
-func decodeGoMP3(tb testing.TB, data []byte) int {
+// decodeGoMP3 decodes a stream with go-mp3, which can MPEG-1 and MPEG-2, to
+// frames of two channels of 16 bits, delay and padding included.
+func decodeGoMP3(tb testing.TB, data []byte) []float32 {
 	tb.Helper()
 	d, err := gomp3.NewDecoder(bytes.NewReader(data))
 	require.NoError(tb, err)
-	n, err := io.Copy(io.Discard, d)
+	b, err := io.ReadAll(d)
 	require.NoError(tb, err)
-	return int(n / 4)
+	return pcm16(b)
+}
+
+// floats turns little endian float32 samples into floats.
+func floats(b []byte) []float32 {
+	f := make([]float32, len(b)/4)
+	for i := range f {
+		f[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return f
+}
+
+// decodeAll decodes a sound stream with our decoder.
+func decodeAll(tb testing.TB, data []byte) []float32 {
+	tb.Helper()
+	s, _, err := Decode(bytes.NewReader(data), codec.Hint{Size: int64(len(data))})
+	require.NoError(tb, err)
+	var all []float32
+	block := make([]float32, 4096)
+	for {
+		n, err := s.ReadFrames(block)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(tb, err)
+		all = append(all, block[:n*s.Format().NumChannels]...)
+	}
+	for _, d := range codec.LaterDefects(s) {
+		require.Equal(tb, callmodel.DefectClipped, d.Code, d.Detail)
+	}
+	return all
+}
+
+// How far our decoder's samples may be from mpg123's and from the sums of the
+// standard in double precision, full scale being 1, and from ffmpeg's, which
+// stray further from those sums.
+const (
+	sameSample = 1e-5
+	sameFFmpeg = 2e-5
+)
+
+// deviation is how far samples are from others.
+type deviation struct{ max, rms float64 }
+
+func (d deviation) String() string { return fmt.Sprintf("at most %.2g, RMS %.2g", d.max, d.rms) }
+
+func (d deviation) worse(e deviation) deviation {
+	return deviation{max(d.max, e.max), max(d.rms, e.rms)}
+}
+
+// difference is infinite where the lengths differ.
+func difference(want, got []float32) deviation {
+	if len(want) != len(got) {
+		return deviation{math.Inf(1), math.Inf(1)}
+	}
+	var d deviation
+	for i, w := range want {
+		e := math.Abs(float64(w) - float64(got[i]))
+		if math.IsNaN(e) {
+			return deviation{math.Inf(1), math.Inf(1)}
+		}
+		d.max = max(d.max, e)
+		d.rms += e * e
+	}
+	d.rms = math.Sqrt(d.rms / float64(max(1, len(want))))
+	return d
 }

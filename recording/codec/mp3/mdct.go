@@ -114,8 +114,15 @@ func mdct18(prev, cur *[18]float32, f *[18][2]float32, out *[18]float32) {
 		s[n] = a + b
 		d[n] = (a - b) * twiddle9[n]
 	}
-	dct9(&s)
-	dct9(&d)
+	finish18(&s, &d, out)
+}
+
+// finish18 is the rest of the type IV cosine transform of 18 points: s are the
+// sums of the two halves of its input, each value multiplied by
+// 2cos((2n+1)π/72), d their differences, multiplied by [twiddle9].
+func finish18(s, d *[9]float32, out *[18]float32) {
+	dct9(s)
+	dct9(d)
 	d[0] *= 0.5
 	x := s[0] * 0.5
 	out[0] = x

@@ -37,8 +37,14 @@ func frameAt(head []byte) (found bool, followed int) {
 	if len(head) < 4 {
 		return false, no
 	}
-	h, err := parseHeader([4]byte(head))
+	h, err := parseAnyHeader([4]byte(head))
 	if err != nil {
+		return false, no
+	}
+	if h.bitrateIndex == 0 {
+		if freeBytes(&h, head) > 0 {
+			return true, unknown // too little to search by
+		}
 		return false, no
 	}
 	next := h.frameBytes()

@@ -10,6 +10,20 @@ import (
 // check checks a granule's side information. second is true for the second
 // granule of a frame, for which scfsi says which scale factors aren't sent.
 func (g *granuleInfo) check(h *header, second bool, scfsi *[4]bool) error {
+	if err := g.valid(); err != nil {
+		return err
+	}
+	if h.mode == modeJoint && h.modeExt&1 != 0 {
+		return nil // intensity stereo has other scale factor lengths
+	}
+	if bits := g.scalefacBits(h.lsf(), second, scfsi); bits > g.part23Bits {
+		return fmt.Errorf("%d bits of scale factors in %d bits of data", bits, g.part23Bits)
+	}
+	return nil
+}
+
+// valid checks what can be checked without the length of the scale factors.
+func (g *granuleInfo) valid() error {
 	switch {
 	case 2*g.bigValues > granuleLines:
 		return fmt.Errorf("big_values is %d, the most is %d", g.bigValues, granuleLines/2)
@@ -20,12 +34,6 @@ func (g *granuleInfo) check(h *header, second bool, scfsi *[4]bool) error {
 		if t == 4 || t == 14 {
 			return fmt.Errorf("there is no Huffman table %d", t)
 		}
-	}
-	if h.mode == modeJoint && h.modeExt&1 != 0 {
-		return nil // intensity stereo has other scale factor lengths
-	}
-	if bits := g.scalefacBits(h.lsf(), second, scfsi); bits > g.part23Bits {
-		return fmt.Errorf("%d bits of scale factors in %d bits of data", bits, g.part23Bits)
 	}
 	return nil
 }
