@@ -183,12 +183,12 @@ func TestDeckMapping(t *testing.T) {
 	rows, _ := deckOf(t, &dialimport.Options{Columns: map[string]string{"A": "code", "B": "rate", "C": "currency"}}, "A,B,C,Rate\n49,1,usd,5\n")
 	require.Equal(t, amount(t, "1"), rows["+49"].PerMinute)
 	for body, o := range map[string]*dialimport.Options{
-		"code,rate\n49,1\n":                   {},                                                                  // no currency
-		"A,B\n49,1\n":                         {Currency: "EUR"},                                                   // no header
-		"code,rate\n49,1":                     {Currency: "EUR", Columns: map[string]string{"D": "rate"}},          // no such column
-		"code,rate\n49,2\n":                   {Currency: "EUR", Columns: map[string]string{"code": "no"}},         // no such field
-		"code,rate\nx,2\n":                    {Currency: "EUR"},                                                   // nothing left
-		"":                                    {Currency: "EUR"},                                                   // nothing at all
+		"code,rate\n49,1\n":                   {},                                                                       // no currency
+		"A,B\n49,1\n":                         {Currency: "EUR"},                                                        // no header
+		"code,rate\n49,1":                     {Currency: "EUR", Columns: map[string]string{"D": "rate"}},               // no such column
+		"code,rate\n49,2\n":                   {Currency: "EUR", Columns: map[string]string{"code": "no"}},              // no such field
+		"code,rate\nx,2\n":                    {Currency: "EUR"},                                                        // nothing left
+		"":                                    {Currency: "EUR"},                                                        // nothing at all
 		"code,rate,vendor\n49,2,a\n49,3,b\n":  {Currency: "EUR", Destinations: map[string]string{"a": "sip:a.example"}}, // b goes nowhere
 		"code,rate,vendor\n49,2,a\n49,3,bb\n": {Currency: "EUR", Destinations: map[string]string{"a": "sip:a.example", "c": "sip:c.example"}},
 	} {

@@ -86,13 +86,32 @@ func importDrouting(format Format, sources []Source, o *Options) (*Result, error
 		d.rule(r)
 	}
 	spread(d.made, d.report)
+	ids := make(map[string]int, len(d.made))
 	for i := range d.made {
-		if !d.made[i].dropped {
-			d.rs.Rules = append(d.rs.Rules, d.made[i].rule)
-			d.report.Converted++
+		m := &d.made[i]
+		if m.dropped {
+			continue
 		}
+		if unique := uniqueID(ids, m.rule.ID); unique != m.rule.ID {
+			d.report.remark(m.at, "id", "another rule has it too; it is %s here", unique)
+			m.rule.ID = unique
+		}
+		d.rs.Rules = append(d.rs.Rules, m.rule)
+		d.report.Converted++
 	}
 	return out, nil
+}
+
+// uniqueID is the id, or one like it that is not taken. taken counts the ids
+// that were asked for.
+func uniqueID(taken map[string]int, id string) string {
+	unique := id
+	for taken[unique] > 0 {
+		taken[id]++
+		unique = id + "-" + strconv.Itoa(taken[id])
+	}
+	taken[unique] = 1
+	return unique
 }
 
 func names(sources []Source) string {

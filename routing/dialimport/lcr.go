@@ -39,7 +39,8 @@ type lcr struct {
 	off       map[lcrGateway]bool
 	byRule    map[lcrGateway][]lcrTarget // targets by rule
 	instances map[string][]*lcrRule
-	ids       []string // of the instances, in order
+	ids       []string       // of the instances, in order
+	named     map[string]int // ids of rules
 }
 
 // lcrGateway is an id of one instance.
@@ -64,7 +65,7 @@ type lcrRule struct {
 func importLCR(sources []Source, o *Options) (*Result, error) {
 	l := lcr{
 		o: o, rs: &routing.RuleSet{Destinations: map[string]routing.DestinationSpec{}}, dest: map[lcrGateway]string{}, off: map[lcrGateway]bool{},
-		byRule: map[lcrGateway][]lcrTarget{}, instances: map[string][]*lcrRule{},
+		byRule: map[lcrGateway][]lcrTarget{}, instances: map[string][]*lcrRule{}, named: map[string]int{},
 	}
 	out := &Result{Rules: l.rs}
 	l.report = &out.Report

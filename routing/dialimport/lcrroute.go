@@ -97,7 +97,7 @@ func (l *lcr) route(instance, prefix string, from caller, chain [][]*lcrRule) {
 		}
 		return
 	}
-	rule := routing.Rule{ID: l.ruleID(instance, prefix, from), Default: prefix == "", Route: route}
+	rule := routing.Rule{ID: uniqueID(l.named, l.ruleID(instance, prefix, from)), Default: prefix == "", Route: route}
 	if prefix != "" {
 		rule.Match.To.Prefix = []string{prefix}
 	}
