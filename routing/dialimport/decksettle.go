@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -38,11 +38,14 @@ func (d *decks) settle(name string, from *deck) []routing.RateRow {
 
 func (d *decks) settlePrefix(out []routing.RateRow, name string, from *deck, order []int32) []routing.RateRow {
 	first := len(out)
+	ended := first    // rates up to here have their ends
+	var bounded []int // those that end, and may have to end sooner
 	for k, i := range order {
 		r, o := from.rows[i], from.at[i]
 		at := place{from.files[o.file], int(o.line), "code " + r.Prefix}
 		if o.ends {
-			d.end(out[first:], &r, at)
+			d.end(out[ended:], &r, at)
+			ended = len(out)
 			continue
 		}
 		if k+1 < len(order) {
@@ -57,15 +60,20 @@ func (d *decks) settlePrefix(out []routing.RateRow, name string, from *deck, ord
 				continue
 			}
 		}
-		for j := first; j < len(out); j++ {
+		for _, j := range bounded {
 			if p := &out[j]; p.Until.After(r.From) {
 				p.Until = r.From
 				d.report.approximate(at, "from "+r.From.Format(time.DateOnly), "an earlier rate of the code was to end later; it ends when this begins")
 			}
 		}
+		bounded = bounded[:0] // they end by now
+		if !r.Until.IsZero() {
+			bounded = append(bounded, len(out))
+		}
 		out = append(out, r)
 	}
-	return slices.DeleteFunc(out, func(r routing.RateRow) bool { return !r.Until.IsZero() && !r.Until.After(r.From) })
+	kept := slices.DeleteFunc(out[first:], func(r routing.RateRow) bool { return !r.Until.IsZero() && !r.Until.After(r.From) })
+	return out[:first+len(kept)]
 }
 
 // end ends the rates of a prefix at the time of a row that says so.
@@ -162,12 +170,5 @@ func byCost(rs *routing.RuleSet, o *Options) error {
 }
 
 func decksNamed(rs *routing.RuleSet) string {
-	out := ""
-	for i, name := range slices.Sorted(maps.Keys(rs.Rates)) {
-		if i > 0 {
-			out += ", "
-		}
-		out += strconv.Quote(name)
-	}
-	return out
+	return strings.Join(slices.Sorted(maps.Keys(rs.Rates)), ", ")
 }

@@ -53,8 +53,10 @@ func price(s string) (a callmodel.Amount, rounded bool, err error) {
 }
 
 // dateLayouts are those of which no reading is another's.
-var dateLayouts = [...]string{
-	"2006-01-02", "2006/01/02", "20060102", "2.1.2006", "2-Jan-2006", "2-Jan-06", "2 Jan 2006", "Jan 2, 2006", "2 January 2006", "January 2, 2006", "2/Jan/2006",
+func dateLayouts() [11]string {
+	return [...]string{
+		"2006-01-02", "2006/01/02", "20060102", "2.1.2006", "2-Jan-2006", "2-Jan-06", "2 Jan 2006", "Jan 2, 2006", "2 January 2006", "January 2, 2006", "2/Jan/2006",
+	}
 }
 
 // date reads a date or a time. day reports that it is a whole day, guessed that
@@ -83,7 +85,7 @@ func date(s string, loc *time.Location, monthFirst bool) (t time.Time, day, gues
 }
 
 func calendarDate(s string, loc *time.Location, monthFirst bool) (t time.Time, guessed bool, err error) {
-	for _, layout := range dateLayouts {
+	for _, layout := range dateLayouts() {
 		if t, err = time.ParseInLocation(layout, s, loc); err == nil {
 			return t, false, nil
 		}
@@ -92,19 +94,19 @@ func calendarDate(s string, loc *time.Location, monthFirst bool) (t time.Time, g
 	if strings.Contains(s, "-") {
 		layouts = [2]string{"2-1-2006", "1-2-2006"}
 	}
-	dayFirst, derr := time.ParseInLocation(layouts[0], s, loc)
-	monthly, merr := time.ParseInLocation(layouts[1], s, loc)
-	switch {
-	case derr != nil && merr != nil:
-		return t, false, fmt.Errorf("%q is no date", short(s))
-	case derr != nil:
-		return monthly, false, nil
-	case merr != nil:
-		return dayFirst, false, nil
-	case monthFirst:
-		return monthly, false, nil
+	var read []time.Time
+	for _, layout := range layouts {
+		if t, err := time.ParseInLocation(layout, s, loc); err == nil {
+			read = append(read, t)
+		}
 	}
-	return dayFirst, !dayFirst.Equal(monthly), nil
+	switch {
+	case len(read) == 0:
+		return t, false, fmt.Errorf("%q is no date", short(s))
+	case len(read) == 2 && monthFirst:
+		return read[1], false, nil
+	}
+	return read[0], len(read) == 2 && !read[0].Equal(read[1]), nil
 }
 
 // increments reads "60/60", "30+6", or one number for both, in seconds.
@@ -124,7 +126,7 @@ func increments(s string) (first, next int, err error) {
 }
 
 func seconds(s string) (int, error) {
-	s = strings.TrimSpace(strings.TrimRight(strings.ToLower(s), "seconds. "))
+	s = strings.TrimSpace(strings.TrimRight(strings.ToLower(s), "second. "))
 	s = strings.TrimSuffix(strings.TrimSuffix(s, ".0"), ",0")
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 || n > 3600 {

@@ -133,9 +133,9 @@ func interpret(rules []drRule, carriers []drCarrier, off map[string]bool, group,
 
 func drItems(t *rapid.T, label string) []drItem {
 	ids := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"g1", "g2", "g3", "g4"}), 1, 3, rapid.ID[string]).Draw(t, label)
-	list := make([]drItem, len(ids))
-	for i, id := range ids {
-		list[i] = drItem{id: id, weight: rapid.IntRange(0, 5).Draw(t, "weight")}
+	var list []drItem
+	for _, id := range ids {
+		list = append(list, drItem{id: id, weight: rapid.IntRange(0, 5).Draw(t, "weight")})
 	}
 	if !slices.ContainsFunc(ids, func(id string) bool { return id != "g4" }) { // g4 is disabled
 		list = append(list, drItem{id: "g1", weight: 1})

@@ -154,7 +154,20 @@ func validNameOr(s string) string {
 	return validName(s)
 }
 
-var lcrTransports = map[string]string{"": "", "0": "", "1": "", "2": ";transport=tcp", "3": ";transport=tls", "4": ";transport=sctp"}
+// lcrTransport is the parameter of a transport, as the table numbers them.
+func lcrTransport(number string) (param string, ok bool) {
+	switch number {
+	case "", "0", "1":
+		return "", true
+	case "2":
+		return ";transport=tcp", true
+	case "3":
+		return ";transport=tls", true
+	case "4":
+		return ";transport=sctp", true
+	}
+	return "", false
+}
 
 // uri is the gateway's, of its scheme, host, port, parameters and transport.
 func (l *lcr) uri(r *row) (uri, why string) {
@@ -179,7 +192,7 @@ func (l *lcr) uri(r *row) (uri, why string) {
 	case ip != "" && host != "":
 		l.report.approximate(r.place, "hostname "+host, "calls go to %s; a host that is named apart from where it is sent to can't be said", ip)
 	}
-	transport, ok := lcrTransports[r.get("transport")]
+	transport, ok := lcrTransport(r.get("transport"))
 	if !ok {
 		return "", "its transport " + strconv.Quote(short(r.get("transport"))) + " is not 0 to 4"
 	}

@@ -102,7 +102,6 @@ func (s *sqlDump) skipStatement() error {
 
 // table reads a name, of which the last part behind dots counts.
 func (s *sqlDump) table() (string, error) {
-	name := ""
 	for {
 		t, err := s.next()
 		if err != nil {
@@ -111,17 +110,15 @@ func (s *sqlDump) table() (string, error) {
 		if t.kind != tokenWord && t.kind != tokenName {
 			return "", fmt.Errorf("%w: a table's name is missing", errRecord)
 		}
-		name = t.text
 		dot, err := s.peek()
 		if err != nil {
 			return "", err
 		}
 		if !dot.symbol('.') {
-			break
+			return strings.ToLower(t.text), nil
 		}
 		s.peeked = nil
 	}
-	return strings.ToLower(name), nil
 }
 
 func (s *sqlDump) insert() error {
@@ -344,10 +341,12 @@ func (s *sqlDump) copyBlock() error {
 	if err := s.skipStatement(); err != nil {
 		return err
 	}
-	if _, err := s.in.ReadSlice('\n'); err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-		return s.end(err)
+	if _, err := s.in.ReadSlice('\n'); err == nil || errors.Is(err, bufio.ErrBufferFull) { // the rest of the statement's line
+		return s.copyRows(table, columns)
+	} else if !errors.Is(err, io.EOF) {
+		return err
 	}
-	return s.copyRows(table, columns)
+	return nil
 }
 
 func (s *sqlDump) end(err error) error {

@@ -24,7 +24,9 @@ type timeRec struct {
 	by         [5]string // byday, bymonthday, byyearday, byweekno, bymonth
 }
 
-var byNames = [5]string{"BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYMONTH"}
+func byNames() [5]string {
+	return [5]string{"BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYMONTH"}
+}
 
 // window is what a recurrence becomes: conditions of a match.
 type window struct {
@@ -181,7 +183,15 @@ func (t *timeRec) length(start time.Time, loc *time.Location) (time.Duration, er
 	return end.Sub(start), nil
 }
 
-var weekdayNames = map[string]string{"MO": "mon", "TU": "tue", "WE": "wed", "TH": "thu", "FR": "fri", "SA": "sat", "SU": "sun"}
+// weekday is a day of RFC 2445 as windows name it.
+func weekday(s string) (string, bool) {
+	for _, name := range [...]string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
+		if strings.EqualFold(s, name[:2]) {
+			return name, true
+		}
+	}
+	return "", false
+}
 
 func (t *timeRec) recurring(start time.Time, length time.Duration, zone string, loc *time.Location) (window, error) {
 	var w window
@@ -200,9 +210,9 @@ func (t *timeRec) recurring(start time.Time, length time.Duration, zone string, 
 	if weekly := t.weekly(start, length, freq); weekly != "" {
 		return window{when: &routing.Windows{TimeZone: zone, Weekly: []string{weekly}}, from: start.Format(time.RFC3339)}, nil
 	}
-	rule := "FREQ=" + freq
+	parts := []string{"FREQ=" + freq}
 	if t.interval != "" && t.interval != "1" {
-		rule += ";INTERVAL=" + t.interval
+		parts = append(parts, "INTERVAL="+t.interval)
 	}
 	if t.until != "" {
 		until, err := timeRecTime(t.until, loc)
@@ -212,15 +222,15 @@ func (t *timeRec) recurring(start time.Time, length time.Duration, zone string, 
 		if len(t.until) == len("20060102") { // a date takes its whole day
 			until = until.AddDate(0, 0, 1).Add(-time.Second)
 		}
-		rule += ";UNTIL=" + until.UTC().Format("20060102T150405Z")
+		parts = append(parts, "UNTIL="+until.UTC().Format("20060102T150405Z"))
 	}
-	for i, name := range byNames {
+	for i, name := range byNames() {
 		if t.by[i] != "" {
-			rule += ";" + name + "=" + strings.ToUpper(strings.ReplaceAll(t.by[i], " ", ""))
+			parts = append(parts, name+"="+strings.ToUpper(strings.ReplaceAll(t.by[i], " ", "")))
 		}
 	}
 	w.when = &routing.Windows{TimeZone: zone, RRule: []routing.Recurrence{{
-		Rule: rule, Start: start.Format("2006-01-02 15:04"), Duration: strings.TrimSuffix(length.String(), "0s"),
+		Rule: strings.Join(parts, ";"), Start: start.Format("2006-01-02 15:04"), Duration: strings.TrimSuffix(length.String(), "0s"),
 	}}}
 	return w, nil
 }
@@ -243,7 +253,7 @@ func (t *timeRec) weekly(start time.Time, length time.Duration, freq string) str
 	case t.by[0] != "":
 		var list []string
 		for d := range strings.SplitSeq(strings.ToUpper(t.by[0]), ",") {
-			name, ok := weekdayNames[strings.TrimSpace(d)]
+			name, ok := weekday(strings.TrimSpace(d))
 			if !ok {
 				return "" // an ordinal; or no day, which the rule's check finds
 			}
