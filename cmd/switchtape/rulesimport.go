@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/dialimport"
+)
+
+type rulesImportCommand struct {
+	Files  []string `arg:"" name:"file" help:"What to import: one SQL dump, or a CSV for each table." type:"existingfile"`
+	Format string   `help:"What it was made for: ${enum}. csv is a rate deck, or what export wrote." enum:"opensips,kamailio,kamailio-lcr,csv" required:""`
+	Out    string   `help:"Rule set to write, YAML, or JSON if it ends in .json. Default: standard output, with the report on standard error." type:"path" placeholder:"FILE"`
+	Name   string   `help:"Name of the rule set." placeholder:"N"`
+	Tenant string   `help:"The tenant that every rule is for. Default: any." placeholder:"T"`
+	// Of tables of proxies.
+	Group            map[string]string `help:"The tenant of a routing group or an lcr instance; may be repeated." placeholder:"ID=TENANT"`
+	Access           *string           `help:"What stands before the country code in the source's numbers: nothing, + or 00. Default: what its prefixes begin with." placeholder:"CODE"`
+	ShortCodes       bool              `help:"Take prefixes of up to 6 digits for those of short codes too."`
+	TimeZone         string            `help:"Time zone of times that have none. Default: UTC." name:"timezone" placeholder:"ZONE"`
+	Weights          bool              `help:"The script of OpenSIPS 1.x or 2.x sorts gateways by weight (the flag W of do_routing)."`
+	SortOrder        int               `help:"Kamailio's parameter sort_order of drouting, 0 to 2." placeholder:"N"`
+	PriorityOrdering bool              `help:"Kamailio's parameter priority_ordering of lcr is set."`
+	// Of rate decks.
+	Map         map[string]string `help:"What a column of a rate deck is; may be repeated. Fields: code, country, rate, connect, first, next, increments, from, until, currency, change, carrier, name." placeholder:"COLUMN=FIELD"`
+	Destination map[string]string `help:"Destination of the deck of that name; may be repeated." placeholder:"ID=URI"`
+	Deck        string            `help:"Name of the deck. Default: the file's." placeholder:"NAME"`
+	Currency    string            `help:"Currency of prices without one." placeholder:"EUR"`
+	MonthFirst  bool              `help:"Read 01/02/2026 as the second of January."`
+
+	AllowLoss bool `help:"Succeed though something could not be imported. It is listed all the same."`
+	JSON      bool `help:"Print the report as JSON; the rule set needs --out." name:"json"`
+}
+
+func (c *rulesImportCommand) options() *dialimport.Options {
+	groups := make(map[string]callmodel.TenantID, len(c.Group))
+	for id, t := range c.Group {
+		groups[id] = callmodel.TenantID(t)
+	}
+	return &dialimport.Options{
+		Name: c.Name, Tenant: callmodel.TenantID(c.Tenant), Groups: groups, Access: c.Access, ShortCodes: c.ShortCodes, TimeZone: c.TimeZone,
+		Weights: c.Weights, SortOrder: c.SortOrder, PriorityOrdering: c.PriorityOrdering, Now: time.Now(),
+		Columns: c.Map, Destinations: c.Destination, Deck: c.Deck, Currency: c.Currency, MonthFirst: c.MonthFirst,
+	}
+}
+
+func (c *rulesImportCommand) Run(_ context.Context, s cli.Streams) (err error) {
+	if c.JSON && c.Out == "" {
+		return cli.Usagef("--json prints the report; give --out for the rule set")
+	}
+	sources := make([]dialimport.Source, len(c.Files))
+	for i, name := range c.Files {
+		f, ferr := os.Open(name) //nolint:gosec // a file that the operator names
+		if ferr != nil {
+			return ferr
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		sources[i] = dialimport.Source{Name: name, R: f}
+	}
+	result, err := dialimport.Import(dialimport.Format(c.Format), sources, c.options())
+	if result == nil {
+		return err
+	}
+	report := s.Out
+	if c.Out == "" {
+		report = s.Err
+	}
+	if err != nil {
+		printReport(report, &result.Report)
+		return err
+	}
+	if c.Out == "" {
+		err = dialimport.WriteYAML(s.Out, result.Rules)
+	} else {
+		err = writeRules(c.Out, result.Rules)
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = s.JSON(importOutput{File: c.Out, Rules: len(result.Rules.Rules), Result: result})
+	} else {
+		printReport(report, &result.Report)
+		if result.Fragment {
+			fmt.Fprintln(report, "The rates are to be put into a rule set; --destination makes one of them.")
+		}
+	}
+	if err == nil && !result.Report.Lossless() && !c.AllowLoss {
+		if !c.JSON {
+			fmt.Fprintln(report, "Something was lost; --allow-loss accepts that.")
+		}
+		return cli.Silent()
+	}
+	return err
+}
+
+// importOutput is what rules import --json prints.
+type importOutput struct {
+	File  string `json:"file"`
+	Rules int    `json:"rules"`
+	*dialimport.Result
+}
+
+func writeRules(name string, rs *routing.RuleSet) error {
+	var b bytes.Buffer
+	write := dialimport.WriteYAML
+	if filepath.Ext(name) == ".json" {
+		write = dialimport.WriteJSON
+	}
+	if err := write(&b, rs); err != nil {
+		return err
+	}
+	return os.WriteFile(name, b.Bytes(), 0o600)
+}
+
+func printReport(w io.Writer, r *dialimport.Report) {
+	fmt.Fprintf(w, "%d rows: %d converted, %d notes of what was skipped, %d of what is approximated, %d remarks\n",
+		r.Rows, r.Converted, r.Skipped.Count, r.Approximated.Count, r.Remarks.Count)
+	for _, part := range []struct {
+		name  string
+		notes *dialimport.Notes
+	}{{"skipped", &r.Skipped}, {"approximated", &r.Approximated}, {"remark", &r.Remarks}} {
+		for _, n := range part.notes.List {
+			fmt.Fprintf(w, "  %s: %s\n", part.name, n)
+		}
+		if more := part.notes.Count - len(part.notes.List); more > 0 {
+			fmt.Fprintf(w, "  %s: and %d more\n", part.name, more)
+		}
+	}
+}
+
+type rulesExportCommand struct {
+	File      string `arg:"" help:"Rule set, YAML or JSON." type:"existingfile"`
+	Format    string `help:"What to write: ${enum}. yaml and json are the canonical forms." enum:"csv,yaml,json" required:""`
+	Out       string `help:"Directory for csv, file for the others. Default for these: standard output." type:"path" placeholder:"DIR|FILE"`
+	AllowLoss bool   `help:"Succeed though CSV can't hold everything. It is listed all the same."`
+	JSON      bool   `help:"Print the report as JSON." name:"json"`
+}
+
+func (c *rulesExportCommand) Run(_ context.Context, s cli.Streams) error {
+	body, err := os.ReadFile(c.File)
+	if err != nil {
+		return fmt.Errorf("rules: %w", err)
+	}
+	rs, err := routing.Parse(body)
+	if err != nil {
+		return fmt.Errorf("rules in %s: %w", c.File, err)
+	}
+	if c.Format != "csv" {
+		return c.canonical(s, rs)
+	}
+	if c.Out == "" {
+		return cli.Usagef("--format csv writes several files; give --out DIR")
+	}
+	if err := os.MkdirAll(c.Out, 0o700); err != nil {
+		return err
+	}
+	report, err := dialimport.ExportCSV(rs, func(name string) (io.WriteCloser, error) {
+		return os.OpenFile(filepath.Join(c.Out, name), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // the operator names the directory, the files are ours
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = s.JSON(report)
+	} else {
+		printReport(s.Out, report)
+	}
+	if err == nil && !report.Lossless() && !c.AllowLoss {
+		return cli.Silent()
+	}
+	return err
+}
+
+func (c *rulesExportCommand) canonical(s cli.Streams, rs *routing.RuleSet) error {
+	write := dialimport.WriteYAML
+	if c.Format == "json" {
+		write = dialimport.WriteJSON
+	}
+	if c.Out == "" {
+		return write(s.Out, rs)
+	}
+	var b bytes.Buffer
+	if err := write(&b, rs); err != nil {
+		return err
+	}
+	return os.WriteFile(c.Out, b.Bytes(), 0o600)
+}

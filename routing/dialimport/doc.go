@@ -1,0 +1,39 @@
+// Package dialimport turns the routing tables of other systems into rule sets:
+// OpenSIPS' and Kamailio's drouting, Kamailio's lcr, and rate decks in CSV. It
+// also writes a rule set as CSV, and reads that back.
+//
+//	SQL dumps, CSV ── Import ──▶ RuleSet, which compiles
+//	                     └─────▶ Report: every row that did not come over as it was
+//	RuleSet ── Export ──▶ CSV, YAML or JSON, and a Report of what they can't hold
+//
+// # What is promised
+//
+// Nothing is dropped in silence. A row that can't be said in a rule set is
+// skipped, one that can be said nearly is approximated, and both are listed
+// with their file, line, id and reason. What is imported decides as the source
+// did, but for what the report lists.
+//
+// # drouting
+//
+// The tables dr_rules, dr_gateways, dr_carriers (dr_gw_lists) and dr_groups,
+// of OpenSIPS 1.x to 3.x and of Kamailio. Both pick the rule of the longest
+// prefix, then of the highest priority, then the first by ruleid; rules that
+// are level here are given priorities that say so. Groups become tenants
+// ([Options.Groups]), lists of callers (dr_groups), or a condition on the call's
+// metadata: dr_group.
+//
+// # lcr
+//
+// The tables lcr_rule, lcr_rule_target and lcr_gw. A call takes the gateways of
+// every rule that matches, those of longer prefixes first, so every rule here
+// has the tiers of the shorter prefixes behind its own. Kamailio draws by
+// weight times a random number, which prefers large weights: with weights of 1
+// and 2 the first is tried first by a quarter of the calls. The weights here
+// are chosen so that the same shares come first.
+//
+// # Rate decks
+//
+// Any CSV whose header can be recognised or is mapped by [Options.Columns]. The
+// rows of a deck are the rule set's rates; destinations that are given with
+// [Options.Destinations] are routed to by cost.
+package dialimport

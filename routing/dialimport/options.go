@@ -1,0 +1,176 @@
+package dialimport
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/routing"
+)
+
+// Format is what a source was made for.
+type Format string
+
+// The formats.
+const (
+	OpenSIPS    Format = "opensips"     // drouting
+	Kamailio    Format = "kamailio"     // drouting
+	KamailioLCR Format = "kamailio-lcr" // lcr
+	CSV         Format = "csv"          // a rate deck, or what [Export] wrote
+)
+
+// Options say what the tables don't. The zero value works.
+type Options struct {
+	// Name is the rule set's. "": none.
+	Name string
+	// Tenant is the one that every rule is for. "": any.
+	Tenant callmodel.TenantID
+	// Groups are the tenants of drouting's groups and lcr's instances, by their
+	// ids. A group that isn't there is asked for as the call's metadata dr_group,
+	// or lcr_id.
+	Groups map[string]callmodel.TenantID
+	// Access is what stands before the country code in the source's numbers: "",
+	// "+", "00", "011". nil: what the prefixes of the rules begin with.
+	Access *string
+	// ShortCodes takes every prefix of up to 6 digits for the beginning of
+	// national short codes too. Without it only 112 and 911 are.
+	ShortCodes bool
+	// TimeZone is the one that times without a zone are of, an IANA name. "": UTC.
+	TimeZone string
+	// Weights sorts the gateways of OpenSIPS 1.x and 2.x by weight, as do_routing
+	// does with the flag W. From 3.x on the tables say it.
+	Weights bool
+	// SortOrder is Kamailio's parameter sort_order of drouting, 0 to 2.
+	SortOrder int
+	// PriorityOrdering is Kamailio's parameter priority_ordering of lcr.
+	PriorityOrdering bool
+	// Now is what a gateway's defunct time is held against. Zero: every gateway
+	// that has one counts as defunct.
+	Now time.Time
+
+	// Columns maps columns of a rate deck to fields: "Preis": "rate". See
+	// [DeckFields].
+	Columns map[string]string
+	// Destinations are the URIs of the destinations that the decks are of, by id.
+	// A destination has the deck of its name, or the only one.
+	Destinations map[string]string
+	// Deck names the deck of a source that has no column for it. "": the file's
+	// name.
+	Deck string
+	// Currency is that of prices without one. "": there must be one in the source.
+	Currency string
+	// MonthFirst reads 01/02/2026 as the second of January.
+	MonthFirst bool
+}
+
+// Result is what an import made.
+type Result struct {
+	// Rules compiles. If Fragment is set it has rates and a currency only, to be
+	// put into a rule set.
+	Rules    *routing.RuleSet `json:"-"`
+	Fragment bool             `json:"fragment,omitempty"`
+	Report   Report           `json:"report"`
+}
+
+// Import reads the sources, which together hold the tables of one setup: one
+// dump of all of them, or a file a table. The error is of what can't be read at
+// all, or, as callmodel.FieldErrors, of a result that doesn't compile.
+func Import(format Format, sources []Source, o *Options) (*Result, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	var out *Result
+	var err error
+	switch format {
+	case OpenSIPS, Kamailio:
+		out, err = importDrouting(format, sources, o)
+	case KamailioLCR:
+		out, err = importLCR(sources, o)
+	case CSV:
+		out, err = importCSV(sources, o)
+	default:
+		return nil, fmt.Errorf("%q is not one of opensips, kamailio, kamailio-lcr, csv", format)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if o.Name != "" {
+		out.Rules.Name = o.Name
+	}
+	return out, out.verify()
+}
+
+func (o *Options) check() error {
+	var faults callmodel.FieldErrors
+	if o.Tenant != "" && !callmodel.ValidID(string(o.Tenant)) {
+		faults.Add("tenant", "%q is not a tenant id", o.Tenant)
+	}
+	for g, t := range o.Groups {
+		if !callmodel.ValidID(string(t)) {
+			faults.Add("groups."+g, "%q is not a tenant id", t)
+		}
+	}
+	if _, err := time.LoadLocation(o.TimeZone); err != nil {
+		faults.Add("timezone", "%q is not a time zone like Europe/Berlin", o.TimeZone)
+	}
+	if o.Access != nil && (len(*o.Access) > 4 || !numeric(*o.Access)) {
+		faults.Add("access", "%q must be at most 4 digits, or a plus", *o.Access)
+	}
+	if o.SortOrder < 0 || o.SortOrder > 2 {
+		faults.Add("sort_order", "must be 0 to 2, is %d", o.SortOrder)
+	}
+	if o.Deck != "" && !callmodel.ValidID(o.Deck) {
+		faults.Add("deck", "%q must be letters, digits, '.', '_' or '-'", o.Deck)
+	}
+	if o.Currency != "" && !isCurrency(o.Currency) {
+		faults.Add("currency", "%q is not three capital letters of ISO 4217", o.Currency)
+	}
+	for id, uri := range o.Destinations {
+		if !callmodel.ValidID(id) {
+			faults.Add("destinations."+id, "the id must be letters, digits, '.', '_' or '-'")
+		}
+		if err := routing.CheckURI(uri); err != nil {
+			faults.Add("destinations."+id, "%q %s", uri, err)
+		}
+	}
+	for column, field := range o.Columns {
+		if _, ok := deckFields()[field]; !ok && field != "" {
+			faults.Add("map."+column, "%q is not a field of a rate deck; the fields are %s", field, fieldList())
+		}
+	}
+	return faults.Err()
+}
+
+// numeric reports whether s is digits, with an optional plus before them.
+func numeric(s string) bool {
+	if s != "" && s[0] == '+' {
+		s = s[1:]
+	}
+	return strings.Trim(s, "0123456789") == ""
+}
+
+var errNothing = errors.New("nothing of the source could be converted; the report says why")
+
+// verify holds the result against the router's own rules.
+func (r *Result) verify() error {
+	if r.Fragment {
+		for name, rows := range r.Rules.Rates {
+			if _, err := routing.NewRateTable(r.Rules.Currency, rows); err != nil {
+				return fmt.Errorf("deck %s: %w", name, err)
+			}
+		}
+		return nil
+	}
+	if len(r.Rules.Rules) == 0 {
+		return errNothing
+	}
+	if _, err := routing.Compile(r.Rules); err != nil {
+		return fmt.Errorf("the rule set does not compile: %w", err)
+	}
+	return nil
+}

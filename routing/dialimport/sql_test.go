@@ -1,0 +1,122 @@
+package dialimport_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/routing/dialimport"
+)
+
+// The same rows as every dialect writes them.
+func TestDumpsOfEveryDialect(t *testing.T) {
+	t.Parallel()
+	const gateway = "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('a', 'sip:a.example', '+');\n"
+	for name, dump := range map[string]string{
+		"MySQL":      "CREATE TABLE `dr_rules` (`ruleid` int, `groupid` char(255), `prefix` char(64), `gwlist` char(255), `description` text, KEY `x` (`prefix`));\nINSERT INTO `dr_rules` VALUES (1,'1','49','a','it\\'s; \\\\ (odd), ''quoted'''),(2,'1','33','a',NULL);\n",
+		"MariaDB":    "-- MariaDB dump 10.19\ninsert ignore into dr_rules (ruleid,groupid,prefix,gwlist,description) values (1,'1','49','a','\\'');\nREPLACE INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (2,'1','33','a');\n",
+		"PostgreSQL": "INSERT INTO public.dr_rules (ruleid, \"groupid\", prefix, gwlist, description) VALUES (1, '1', '49', 'a', 'back\\'), (2, '1'::text, '33', E'a', E'it\\'s') ON CONFLICT DO NOTHING;\n",
+		"COPY":       "COPY public.dr_rules (ruleid, groupid, prefix, gwlist, description) FROM stdin;\n1\t1\t49\ta\t\\N\n2\t1\t33\ta\ttab\\there\\\\\n\\.\n",
+		"SQLite":     "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE IF NOT EXISTS dr_rules (ruleid INTEGER PRIMARY KEY, groupid TEXT, prefix TEXT DEFAULT '', gwlist TEXT, CHECK (ruleid > 0));\nINSERT INTO dr_rules VALUES(1,'1','49','a');\nINSERT INTO \"dr_rules\" VALUES(2,'1','33','a');\nCOMMIT;\n",
+	} {
+		out := mustImport(t, dialimport.OpenSIPS, nil, text(name, gateway+dump))
+		require.Zero(t, out.Report.Skipped.Count, "%s: %v", name, out.Report.Skipped.List)
+		require.Len(t, out.Rules.Rules, 2, name)
+		require.Equal(t, []string{"+49"}, out.Rules.Rules[0].Match.To.Prefix, name)
+		require.Equal(t, []string{"+33"}, out.Rules.Rules[1].Match.To.Prefix, name)
+	}
+}
+
+func TestBrokenDumps(t *testing.T) {
+	t.Parallel()
+	const gateway = "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('a', 'sip:a.example', '+');\nINSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (9,'1','1','a');\n"
+	for name, c := range map[string]struct {
+		dump    string
+		skipped int
+		rules   int
+	}{
+		"no columns known":   {"INSERT INTO dr_rules VALUES (1,'1','49','a');\n", 1, 1},
+		"too few values":     {"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (1,'1'),(2,'1','33','a');\n", 1, 2},
+		"no end":             {"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (1,'1','49','a", 1, 1},
+		"copy with odd rows": {"COPY dr_rules (ruleid,groupid,prefix,gwlist) FROM stdin;\n1\t1\n2\t1\t33\ta", 1, 2},
+		"a huge value":       {"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (1,'1','49','" + strings.Repeat("a", 2<<20) + "');\n", 1, 1},
+		"other tables":       {"INSERT INTO subscriber VALUES (1,'x'); CREATE INDEX i ON x (y); COPY acc (id) FROM stdin;\n1\n\\.\nDELETE FROM x;\n", 0, 1},
+		"a million brackets": {"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES " + strings.Repeat("(", 1<<20), 1, 1},
+	} {
+		out := mustImport(t, dialimport.OpenSIPS, nil, text("dump.sql", gateway+c.dump))
+		require.Equal(t, c.skipped, out.Report.Skipped.Count, "%s: %v", name, out.Report.Skipped.List)
+		require.Len(t, out.Rules.Rules, c.rules, name)
+	}
+	for _, body := range []string{"", "hello", "a,b,c\n1,2,3\n", "INSERT INTO acc (id) VALUES (1);", "ruleid,gwlist\n1,a\n", "gwid,address\na,b\n"} {
+		_, err := dialimport.Import(dialimport.OpenSIPS, []dialimport.Source{text("x", body)}, nil)
+		require.Error(t, err, body)
+	}
+	_, err := dialimport.Import("asterisk", nil, nil)
+	require.Error(t, err)
+	_, err = dialimport.Import(dialimport.OpenSIPS, nil, &dialimport.Options{TimeZone: "Mars", Tenant: "a b", SortOrder: 9})
+	require.ErrorContains(t, err, "timezone")
+}
+
+// Each is listed with what it is and why it can't be said.
+func TestDroutingWhatCantBeSaid(t *testing.T) {
+	t.Parallel()
+	gateways := "gwid,address,strip,pri_prefix,state\na,a.example,0,+,0\na,b.example,0,+,0\nb,,0,+,0\nc,c.example,x,+,0\nd,d.example,0,abc,0\ne,bad host,0,+,0\n"
+	rules := `ruleid,groupid,prefix,timerec,priority,gwlist
+1,1,49,,0,a
+2,1,x,,0,a
+3,1,030,,0,a
+4,1,1,,many,a
+5,1,2,,0,zzz
+6,1,3,20260101T000000|PT1H|DAILY&20260101T000000|PT1H|DAILY,0,a
+7,1,4,20260101T000000||DAILY,0,a
+8,1,5,20260101T000001|PT1H|DAILY,0,a
+9,1,6,|PT1H|DAILY,0,a
+10,1,7,never,0,a
+11,1,8,20260101T000000|PT1H|DAILY|20251231,0,a
+12,1,9,20260101T000000|PT1H|DAILY|||XX,0,a
+13,1,33,,0,"a,#none"
+`
+	out := mustImport(t, dialimport.OpenSIPS, nil, text("dr_gateways.csv", gateways), text("dr_rules.csv", rules))
+	require.Len(t, out.Rules.Rules, 2)
+	got := map[string]bool{}
+	for _, n := range out.Report.Skipped.List {
+		require.NotEmpty(t, n.Why)
+		require.NotZero(t, n.Line)
+		got[n.Row] = true
+	}
+	for _, row := range []string{
+		"dr_gateways a", "dr_gateways b", "dr_gateways c", "dr_gateways d", "dr_gateways e", "dr_rules 2", "dr_rules 3", "dr_rules 4", "dr_rules 5",
+		"dr_rules 6", "dr_rules 7", "dr_rules 8", "dr_rules 9", "dr_rules 10", "dr_rules 11", "dr_rules 12", "dr_rules 13",
+	} {
+		require.True(t, got[row], row)
+	}
+	require.Equal(t, 19, out.Report.Rows)
+	require.Equal(t, 3, out.Report.Converted)
+}
+
+func TestKamailioSortOrder(t *testing.T) {
+	t.Parallel()
+	for order, want := range map[int][][]string{
+		0: {{"gw-1"}, {"gw-2"}, {"gw-3"}, {"gw-4"}, {"gw-5"}},
+		1: {{"gw-1", "gw-2"}, {"gw-3", "gw-4"}, {"gw-5"}},
+		2: {{"gw-1", "gw-2"}, {"gw-3", "gw-4"}, {"gw-5"}},
+	} {
+		out := mustImport(t, dialimport.Kamailio, &dialimport.Options{SortOrder: order},
+			text("dr_gateways.csv", "gwid,address,pri_prefix\n1,a,+\n2,b,+\n3,c,+\n4,d,+\n5,e,+\n"),
+			text("dr_rules.csv", "ruleid,groupid,prefix,gwlist\n1,1,49,\"1,2;3|4,1;5\"\n"))
+		var got [][]string
+		for _, tier := range out.Rules.Rules[0].Route {
+			var ids []string
+			for _, g := range tier.Targets {
+				if ids = append(ids, g.To); order == 0 {
+					got = append(got, []string{g.To})
+				}
+			}
+			if order != 0 {
+				got = append(got, ids)
+			}
+		}
+		require.Equal(t, want, got, order)
+	}
+}
