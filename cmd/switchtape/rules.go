@@ -1,0 +1,8 @@
+package main
+
+// rulesCommand is what there is to do with rule sets besides serving them.
+type rulesCommand struct {
+	Check    rulesCheckCommand    `cmd:"" help:"Tell all that is wrong with a rule set, and what its author can't have meant."`
+	Diff     rulesDiffCommand     `cmd:"" help:"Tell which recorded calls two rule sets route differently."`
+	Simulate rulesSimulateCommand `cmd:"" help:"Send a day's recorded calls through a rule set, against its destinations' limits."`
+}
