@@ -11,6 +11,9 @@
 //	PUT  /v1/rules                      check, store and activate a rule set
 //	GET  /v1/rules                      the versions
 //	POST /v1/rules/{hash}/activate      go back, or forward, to a version
+//	POST /v1/rules/check                what is wrong with a rule set, and what its author can't have meant
+//	POST /v1/rules/diff                 which of some calls two sets route differently
+//	POST /v1/rules/simulate             some calls through a set, against its destinations' limits
 //	GET  /v1/audit                      who did what
 //
 // The handler owns no listener and does no authentication: the host puts a

@@ -142,6 +142,9 @@ func (h *Handler) routes() {
 	h.handle("PUT /v1/rules", callmodel.RoleOperator, h.inLane(h.putRules))
 	h.handle("GET /v1/rules", callmodel.RoleReader, h.inLane(h.listRules))
 	h.handle("POST /v1/rules/{hash}/activate", callmodel.RoleOperator, h.inLane(h.activateRules))
+	h.handle("POST /v1/rules/check", callmodel.RoleOperator, h.inLane(h.checkRules))
+	h.handle("POST /v1/rules/diff", callmodel.RoleOperator, h.inLane(h.diffRules))
+	h.handle("POST /v1/rules/simulate", callmodel.RoleOperator, h.inLane(h.simulateRules))
 	h.handle("GET /v1/audit", callmodel.RoleOperator, h.inLane(h.listAudit))
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		problem.Write(w, callmodel.Errorf(callmodel.CodeNotFound, "there is nothing at this path and method"))

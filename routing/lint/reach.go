@@ -9,7 +9,7 @@ import (
 
 // Bounds of the search.
 const (
-	maxPairs     = 20_000_000 // of postings that are held against each other
+	defaultPairs = 20_000_000 // of postings that are held against each other
 	maxCompared  = 2_000      // postings that one is held against
 	maxSpread    = 64         // tenants or callers of one posting that are looked at one by one
 	fewPostings  = 16
@@ -231,7 +231,7 @@ func (r *reacher) without(left []box, callee int, whole, wholeOnly bool) []box {
 			return false // nor does any behind it
 		}
 		r.pairs++
-		if r.compared++; r.compared > maxCompared || r.pairs > maxPairs {
+		if r.compared++; r.compared > maxCompared || r.pairs > r.l.opts.MaxPairs {
 			r.over = true
 			return false
 		}

@@ -187,6 +187,9 @@ func winners(router *routing.Router, use []dimension) map[string]bool {
 func TestReachAgainstEveryCall(t *testing.T) {
 	t.Parallel()
 	sets := 10_000
+	if raceEnabled {
+		sets = 1_000
+	}
 	if os.Getenv("SWITCHTAPE_LONG_TESTS") != "" {
 		sets = 100_000
 	}

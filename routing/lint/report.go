@@ -90,6 +90,9 @@ type Options struct {
 	At time.Time
 	// PerCode is how many findings of one code are listed. 0 means 100.
 	PerCode int
+	// MaxPairs is how many pairs of rules are held against each other at most. 0
+	// means 20 million: a few seconds. What is not looked at is reported.
+	MaxPairs int
 }
 
 // linter is one look at one set.
@@ -107,6 +110,7 @@ func newLinter(rs *routing.RuleSet, o *Options) *linter {
 		l.opts = *o
 	}
 	l.opts.PerCode = cmp.Or(l.opts.PerCode, 100)
+	l.opts.MaxPairs = cmp.Or(l.opts.MaxPairs, defaultPairs)
 	l.report = Report{Rules: len(rs.Rules), Findings: []Finding{}}
 	return l
 }
