@@ -30,12 +30,24 @@ const (
 // nor JSON is a callmodel.CodeMalformed error. A list of one value may be
 // written as the value. Aliases and merge keys of YAML are refused.
 func Parse(data []byte) (*RuleSet, error) {
+	rs, faults, err := read(data)
+	if err == nil {
+		err = faults.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rs, nil
+}
+
+// read is Parse, with what could be read of a set that has faults.
+func read(data []byte) (*RuleSet, callmodel.FieldErrors, error) {
 	if len(data) > MaxFileBytes {
-		return nil, callmodel.Errorf(callmodel.CodeTooLarge, "the rule file has %d bytes, at most %d are read", len(data), MaxFileBytes)
+		return nil, nil, callmodel.Errorf(callmodel.CodeTooLarge, "the rule file has %d bytes, at most %d are read", len(data), MaxFileBytes)
 	}
 	root, err := nodeOf(data)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	d := nodeDecoder{lines: map[string]int{}}
 	rs := &RuleSet{}
@@ -56,10 +68,7 @@ func Parse(data []byte) (*RuleSet, error) {
 	if len(d.errs) > maxFaults {
 		d.errs = d.errs[:maxFaults]
 	}
-	if err := d.errs.Err(); err != nil {
-		return nil, err
-	}
-	return rs, nil
+	return rs, d.errs, nil
 }
 
 // nodeOf reads either format into YAML's tree, which knows its lines.

@@ -16,7 +16,7 @@ type commands struct {
 	VerifyRecording verifyRecordingCommand `cmd:"" help:"Hold a recording's files against its manifest."`
 	Probe           probeCommand           `cmd:"" help:"Say what a leg is, and what is wrong with it."`
 	Route           routeCommand           `cmd:"" help:"Decide where a call goes, and say why."`
-	Rules           rulesCommand           `cmd:"" help:"Import and export rule sets."`
+	Rules           rulesCommand           `cmd:"" help:"Check, compare, try out, import and export rule sets."`
 	Migrate         migrateCommand         `cmd:"" help:"Bring a database's schema up to date, or back."`
 	Jobs            jobsCommand            `cmd:"" help:"Look after the recording jobs of a ledger."`
 }

@@ -16,6 +16,9 @@
 //	POST /v1/rules/{hash}/canary        try it on a share of the calls: {"percent": 5}
 //	POST /v1/rules/{hash}/promote       make the canary the active version
 //	POST /v1/rules/{hash}/abort         end the canary
+//	POST /v1/rules/check                what is wrong with a rule set, and what its author can't have meant
+//	POST /v1/rules/diff                 which of some calls two sets route differently
+//	POST /v1/rules/simulate             some calls through a set, against its destinations' limits
 //	GET  /v1/audit                      who did what
 //
 // The handler owns no listener and does no authentication: the host puts a

@@ -150,6 +150,9 @@ func (h *Handler) routes() {
 	for _, a := range []callmodel.RuleSetAction{callmodel.RuleSetActivate, callmodel.RuleSetCanary, callmodel.RuleSetPromote, callmodel.RuleSetAbort} {
 		h.handle("POST /v1/rules/{hash}/"+string(a), callmodel.RoleOperator, h.inRulesLane(h.change(a)))
 	}
+	h.handle("POST /v1/rules/check", callmodel.RoleOperator, h.inLane(h.checkRules))
+	h.handle("POST /v1/rules/diff", callmodel.RoleOperator, h.inLane(h.diffRules))
+	h.handle("POST /v1/rules/simulate", callmodel.RoleOperator, h.inLane(h.simulateRules))
 	h.handle("GET /v1/audit", callmodel.RoleOperator, h.inLane(h.listAudit))
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		problem.Write(w, callmodel.Errorf(callmodel.CodeNotFound, "there is nothing at this path and method"))

@@ -1,0 +1,120 @@
+package callfile
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// Call is one recorded call.
+type Call struct {
+	callmodel.CallRequest
+
+	Line int // of the file, from 1
+	// Seconds is how long the parties talked; NoDuration if it isn't known.
+	Seconds float64
+	Cause   *callmodel.Cause // why it ended; nil if it isn't known
+}
+
+// NoDuration stands for a duration that was not recorded.
+const NoDuration = -1
+
+// Limits of a line.
+const (
+	MaxSeconds  = 31 * 24 * 60 * 60
+	maxNumber   = 256 // bytes of from and to
+	defaultLine = 64 << 10
+)
+
+// Billable is the duration in whole seconds, rounded up, or what is to be
+// assumed of one that isn't known.
+func (c *Call) Billable(assumed int) int {
+	if c.Seconds < 0 {
+		return assumed
+	}
+	return int(math.Ceil(c.Seconds))
+}
+
+// record is a line as it is written.
+type record struct {
+	Tenant       callmodel.TenantID  `json:"tenant"`
+	CallID       callmodel.CallID    `json:"call_id"`
+	From         string              `json:"from"`
+	To           string              `json:"to"`
+	Type         callmodel.CallType  `json:"type"`
+	Direction    callmodel.Direction `json:"direction"`
+	Priority     int                 `json:"priority"`
+	Emergency    bool                `json:"emergency"`
+	Metadata     map[string]string   `json:"metadata"`
+	Trunk        string              `json:"trunk"`
+	Capabilities []string            `json:"capabilities"`
+	At           time.Time           `json:"at"`
+	DurationS    *float64            `json:"duration_s"`
+	Cause        *callmodel.Cause    `json:"cause"`
+}
+
+// Decode reads one line, strictly. Every fault is reported at once, as
+// callmodel.FieldErrors.
+func Decode(line []byte) (Call, error) {
+	var r record
+	var faults callmodel.FieldErrors
+	if err := callmodel.DecodeJSON(line, &r); err != nil && !errors.As(err, &faults) {
+		return Call{}, err
+	}
+	c := Call{Seconds: NoDuration, Cause: r.Cause, CallRequest: callmodel.CallRequest{
+		TenantID: r.Tenant, CallID: r.CallID, From: r.From, To: r.To, Type: r.Type, Direction: r.Direction, Priority: r.Priority,
+		Metadata: r.Metadata, At: r.At, Emergency: r.Emergency, Trunk: r.Trunk, Capabilities: r.Capabilities,
+	}}
+	if r.DurationS != nil {
+		c.Seconds = *r.DurationS
+		if c.Seconds < 0 || c.Seconds > MaxSeconds {
+			faults.Add("duration_s", "must be 0 to %d, is %g", MaxSeconds, c.Seconds)
+		}
+	}
+	if len(faults) > 0 {
+		return c, faults
+	}
+	return c, c.check()
+}
+
+// check fills in what goes without saying and reports what is wrong.
+func (c *Call) check() error {
+	if c.Type == "" {
+		c.Type = callmodel.TypeVoice
+	}
+	err := c.Validate()
+	if err == nil && c.CallID != "" && c.To != "" && len(c.To) <= maxNumber && len(c.From) <= maxNumber && !c.At.IsZero() {
+		return nil
+	}
+	var faults callmodel.FieldErrors
+	_ = errors.As(err, &faults)
+	for i := range faults {
+		faults[i].Path = strings.Replace(faults[i].Path, "tenant_id", "tenant", 1) // as it is called here
+	}
+	missing := func(path string, is bool) {
+		if is {
+			faults.Add(path, "is missing")
+		}
+	}
+	missing("call_id", c.CallID == "")
+	missing("to", c.To == "")
+	missing("at", c.At.IsZero())
+	for _, n := range []struct{ path, number string }{{"from", c.From}, {"to", c.To}} {
+		if len(n.number) > maxNumber {
+			faults.Add(n.path, "is longer than %d bytes", maxNumber)
+		}
+	}
+	return faults.Err()
+}
+
+// Fault is a line that is no call.
+type Fault struct {
+	Line    int    `json:"line"` // from 1
+	Message string `json:"message"`
+}
+
+func (f Fault) String() string { return fmt.Sprintf("line %d: %s", f.Line, f.Message) }

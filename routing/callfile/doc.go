@@ -1,0 +1,17 @@
+// Package callfile reads recorded calls, one JSON object a line, to put them to
+// rule sets again.
+//
+//	file ── blocks of whole lines ──▶ parsed by several goroutines ──▶ visit
+//	                                          └─ bad lines, counted and named
+//
+// A line says of a call what the router looks at, and what became of it:
+//
+//	{"tenant":"acme","call_id":"c-1","from":"+442079460123","to":"+493012345678",
+//	 "type":"voice","direction":"outbound","priority":0,"emergency":false,
+//	 "trunk":"edge-1","capabilities":["opus"],"metadata":{"plan":"gold"},
+//	 "at":"2026-03-02T10:00:00Z","duration_s":61.5,"cause":{"q850":16}}
+//
+// tenant, call_id, to and at are needed. A type that isn't given is voice. A
+// call whose duration isn't given may be of any; one of 0 was not answered.
+// Empty lines are skipped; unknown and repeated fields are faults.
+package callfile

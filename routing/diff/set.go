@@ -1,0 +1,49 @@
+package diff
+
+import (
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/routing"
+)
+
+// Set is one of the rule sets. It is immutable.
+type Set struct {
+	router   *routing.Router
+	currency string
+	index    map[string]int // of each destination
+	ids      []string
+	decks    []*routing.RateTable // by destination; nil without rates
+}
+
+// NewSet takes a rule set and what it was compiled to. The error is of rates
+// that Compile would refuse.
+func NewSet(rs *routing.RuleSet, router *routing.Router) (*Set, error) {
+	s := &Set{router: router, currency: rs.Currency, index: make(map[string]int, len(rs.Destinations))}
+	tables := map[string]*routing.RateTable{}
+	for name, rows := range rs.Rates {
+		table, err := routing.NewRateTable(rs.Currency, rows)
+		if err != nil {
+			return nil, err
+		}
+		tables[name] = table
+	}
+	for id, d := range rs.Destinations {
+		s.index[id] = len(s.ids)
+		s.ids = append(s.ids, id)
+		s.decks = append(s.decks, tables[d.Rates])
+	}
+	return s, nil
+}
+
+// Currency is that of the set's rates, "" if it has none.
+func (s *Set) Currency() string { return s.currency }
+
+// cost is what a call of so many seconds costs at the destination; false
+// without a rate.
+func (s *Set) cost(destination int, req *callmodel.CallRequest, seconds int) (callmodel.Amount, bool) {
+	deck := s.decks[destination]
+	if deck == nil {
+		return 0, false
+	}
+	row, ok := deck.Lookup(req.To, req.At)
+	return row.Cost(seconds), ok
+}

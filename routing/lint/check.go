@@ -1,0 +1,52 @@
+package lint
+
+import (
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/routing"
+)
+
+// CheckFile reads a rule file and reports everything that is wrong with it at
+// once: faults and ties as errors and, if there are none, what [Check] finds.
+// The error is of text that is neither YAML nor JSON. o may be nil.
+func CheckFile(data []byte, o *Options) (*Report, error) {
+	in, err := routing.Inspect(data)
+	if err != nil {
+		return nil, err
+	}
+	if in.Router != nil {
+		return Check(in.Rules, o), nil
+	}
+	l := newLinter(in.Rules, o)
+	l.faults(Invalid, in.Faults)
+	l.faults(Conflict, in.Conflicts)
+	return l.done(), nil
+}
+
+func (l *linter) faults(c Code, list callmodel.FieldErrors) {
+	for _, f := range list {
+		l.add(c, func() Finding {
+			out := Finding{Path: f.Path, Line: f.Line, Message: f.Message}
+			if i, ok := routing.RuleIndex(f.Path); ok && i < len(l.rs.Rules) {
+				out.Rule = l.rs.Rules[i].ID
+			}
+			return out
+		})
+	}
+}
+
+// Check looks at a set that [routing.Compile] takes; of one that it doesn't,
+// the findings mean nothing. o may be nil. A set of a million rules takes some
+// seconds.
+func Check(rs *routing.RuleSet, o *Options) *Report {
+	l := newLinter(rs, o)
+	x := newIndex(rs, l.opts.At)
+	l.neverOpen(x)
+	l.reach(x)
+	l.timeGaps(x)
+	l.prefixHoles(x)
+	l.catchAll(x)
+	l.usage()
+	l.routes(x)
+	l.rates()
+	return l.done()
+}

@@ -1,0 +1,60 @@
+package simulate
+
+import "time"
+
+// Destination is what one destination gets.
+type Destination struct {
+	ID         string `json:"destination"`
+	Concurrent int    `json:"limit_concurrent,omitempty"` // its limits; 0 for none
+	CPS        int    `json:"limit_cps,omitempty"`
+	// Demand counts the calls that the rules would send there first if nothing
+	// had limits, and Calls those that they do.
+	Demand int `json:"demand"`
+	Calls  int `json:"calls"`
+	// Overflow counts calls of the demand that went elsewhere, Refused those that
+	// found no capacity anywhere, and FromOthers the calls that others had no room for.
+	Overflow   int `json:"overflow"`
+	Refused    int `json:"refused"`
+	FromOthers int `json:"from_others"`
+	// Of the calls of the demand that it had no room for: by which limit.
+	FullConcurrent int `json:"full_concurrent"`
+	FullCPS        int `json:"full_cps"`
+	// The peaks of what it gets, and of the demand: new calls in one second of the
+	// clock, and calls at once.
+	PeakCPS              int `json:"peak_cps"`
+	PeakConcurrent       int `json:"peak_concurrent"`
+	DemandPeakCPS        int `json:"demand_peak_cps"`
+	DemandPeakConcurrent int `json:"demand_peak_concurrent"`
+	// SecondsOver is how long the demand was over the limit of calls at once, and
+	// SecondsOverCPS how many seconds of the clock it was over that of new calls.
+	SecondsOver    float64 `json:"seconds_over"`
+	SecondsOverCPS int     `json:"seconds_over_cps"`
+	Series         *Series `json:"series,omitempty"`
+}
+
+// Series is a value a minute, from the report's Start on.
+type Series struct {
+	Calls          []int32 `json:"calls"` // that began in the minute
+	PeakCPS        []int32 `json:"peak_cps"`
+	PeakConcurrent []int32 `json:"peak_concurrent"`
+	NoRoom         []int32 `json:"no_room"` // calls of the demand that it had no room for
+}
+
+// Report is what the calls do to the destinations.
+type Report struct {
+	Calls   int       `json:"calls"`
+	Start   time.Time `json:"start,omitzero"` // the minute of the first call
+	End     time.Time `json:"end,omitzero"`   // when the last is over
+	NoRoute int       `json:"no_route"`       // no rule matches, or none of its destinations has the rate that is required
+	Refused int       `json:"refused"`        // a rule matches, and all its destinations are full
+	// Overflow counts the calls that another destination took than the demand's.
+	Overflow int `json:"overflow"`
+	// Assumed counts calls without a duration, which are taken to last
+	// AssumedSeconds.
+	Assumed        int `json:"assumed"`
+	AssumedSeconds int `json:"assumed_seconds"`
+	// Destinations are those that calls went to or that have limits, by id.
+	Destinations []Destination `json:"destinations"`
+	// SeriesLeftOut says why there are no series, if they were asked for.
+	SeriesLeftOut string `json:"series_left_out,omitempty"`
+}
