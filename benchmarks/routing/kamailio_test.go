@@ -195,6 +195,7 @@ func droutingTables(b *testing.B, file string, prefixes []string) {
 	}
 	insert, err := tx.PrepareContext(b.Context(), `INSERT INTO dr_rules VALUES (?, '0', ?, '', 0, '0', ?, '')`)
 	require.NoError(b, err)
+	defer insert.Close()
 	for i, p := range prefixes {
 		_, err := insert.ExecContext(b.Context(), i+1, strings.TrimPrefix(p, "+"), fmt.Sprintf("%d,%d", i%destinations+1, (i+7)%destinations+1))
 		require.NoError(b, err)

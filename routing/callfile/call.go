@@ -1,6 +1,8 @@
 package callfile
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -42,6 +44,7 @@ func (c *Call) Billable(assumed int) int {
 // record is a line as it is written.
 type record struct {
 	Tenant       callmodel.TenantID  `json:"tenant"`
+	TenantID     callmodel.TenantID  `json:"tenant_id"` // the same
 	CallID       callmodel.CallID    `json:"call_id"`
 	From         string              `json:"from"`
 	To           string              `json:"to"`
@@ -62,9 +65,18 @@ type record struct {
 func Decode(line []byte) (Call, error) {
 	var r record
 	var faults callmodel.FieldErrors
-	if err := callmodel.DecodeJSON(line, &r); err != nil && !errors.As(err, &faults) {
-		return Call{}, err
+	if err := callmodel.DecodeJSON(line, &r); err != nil {
+		if c, ok := fromRecord(line); ok {
+			return c, c.check()
+		}
+		if !errors.As(err, &faults) {
+			return Call{}, err
+		}
 	}
+	if r.Tenant != "" && r.TenantID != "" {
+		faults.Add("tenant_id", "is given, and tenant, too")
+	}
+	r.Tenant = cmp.Or(r.Tenant, r.TenantID)
 	c := Call{Seconds: NoDuration, Cause: r.Cause, CallRequest: callmodel.CallRequest{
 		TenantID: r.Tenant, CallID: r.CallID, From: r.From, To: r.To, Type: r.Type, Direction: r.Direction, Priority: r.Priority,
 		Metadata: r.Metadata, At: r.At, Emergency: r.Emergency, Trunk: r.Trunk, Capabilities: r.Capabilities,
@@ -79,6 +91,23 @@ func Decode(line []byte) (Call, error) {
 		return c, faults
 	}
 	return c, c.check()
+}
+
+// fromRecord reads a call record, as the service gives it.
+func fromRecord(line []byte) (Call, bool) {
+	var r callmodel.Call
+	if json.Unmarshal(line, &r) != nil || r.ID == "" || r.TenantID == "" || r.State == "" {
+		return Call{}, false
+	}
+	c := Call{Seconds: NoDuration, Cause: r.Cause, CallRequest: r.Request(r.CreatedAt)}
+	switch {
+	case !r.State.Final():
+	case r.AnsweredAt.IsZero():
+		c.Seconds = 0
+	default:
+		c.Seconds = max(r.EndedAt.Sub(r.AnsweredAt).Seconds(), 0)
+	}
+	return c, true
 }
 
 // check fills in what goes without saying and reports what is wrong.

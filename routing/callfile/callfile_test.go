@@ -2,6 +2,7 @@ package callfile_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -93,6 +95,37 @@ func TestManyLines(t *testing.T) {
 		assert.Equal(t, callfile.Fault{Line: 8001, Message: "is longer than 65536 bytes"}, stats.Faults[1])
 		assert.Equal(t, callfile.Fault{Line: 9001, Message: "is longer than 65536 bytes"}, stats.Faults[2])
 	}
+}
+
+// Lines may be what the service says of its calls.
+func TestCallRecords(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	r := callmodel.Call{
+		ID: "c-1", TenantID: "acme", State: callmodel.CallEnded, Type: callmodel.TypeVoice, Direction: callmodel.Outbound,
+		From: callmodel.Party{Number: "+442079460123"}, To: callmodel.Party{Number: "+493012345678", Raw: "030 12345678"}, Trunk: "edge-1",
+		Metadata: map[string]string{"plan": "gold"}, CreatedAt: at, AnsweredAt: at.Add(time.Second), EndedAt: at.Add(62500 * time.Millisecond),
+		Cause: &callmodel.Cause{Q850: 16},
+	}
+	b, err := json.Marshal(r)
+	require.NoError(t, err)
+	c, err := callfile.Decode(b)
+	require.NoError(t, err)
+	assert.Equal(t, r.Request(at), c.CallRequest)
+	assert.InDelta(t, 61.5, c.Seconds, 1e-9)
+	r.AnsweredAt, r.State = time.Time{}, callmodel.CallFailed
+	b, err = json.Marshal(r)
+	require.NoError(t, err)
+	c, err = callfile.Decode(b)
+	require.NoError(t, err)
+	assert.Zero(t, c.Seconds)
+
+	calls, stats := read(t, strings.Replace(line(3), `"tenant"`, `"tenant_id"`, 1), nil)
+	require.Zero(t, stats.Bad)
+	again, _ := read(t, line(3), nil)
+	assert.Equal(t, again, calls)
+	_, stats = read(t, strings.Replace(line(3), `{`, `{"tenant_id":"b",`, 1), nil)
+	assert.Contains(t, stats.Faults[0].Message, "tenant_id: is given, and tenant, too")
 }
 
 func TestBadLinesAreNamed(t *testing.T) {

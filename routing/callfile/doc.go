@@ -13,5 +13,8 @@
 //
 // tenant, call_id, to and at are needed. A type that isn't given is voice. A
 // call whose duration isn't given may be of any; one of 0 was not answered.
+// The tenant may be called tenant_id. A line may also be a call record as the
+// service gives it, with its id and state.
+//
 // Empty lines are skipped; unknown and repeated fields are faults.
 package callfile

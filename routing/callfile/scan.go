@@ -129,7 +129,7 @@ func (p *scanner) textOf(field int, to *string) (ok bool) {
 func (p *scanner) field(key string, c *Call) (ok bool) {
 	var s string
 	switch key {
-	case "tenant":
+	case "tenant", "tenant_id":
 		ok = p.textOf(0, &s)
 		c.TenantID = callmodel.TenantID(s)
 	case "call_id":
