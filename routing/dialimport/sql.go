@@ -256,8 +256,11 @@ func (s *sqlDump) tuple(row []string) ([]string, error) {
 // create remembers the columns of CREATE TABLE.
 func (s *sqlDump) create() error {
 	t, err := s.next()
-	if err != nil || !t.is("table") {
-		return errors.Join(err, s.skipStatementUnless(err, t))
+	if err != nil {
+		return err
+	}
+	if !t.is("table") {
+		return s.skipRest(t)
 	}
 	if t, err = s.peek(); err == nil && t.is("if") { // IF NOT EXISTS
 		for range 3 {
@@ -270,8 +273,11 @@ func (s *sqlDump) create() error {
 	if err != nil {
 		return err
 	}
-	if t, err = s.next(); err != nil || !t.symbol('(') {
-		return errors.Join(err, s.skipStatementUnless(err, t))
+	if t, err = s.next(); err != nil {
+		return err
+	}
+	if !t.symbol('(') {
+		return s.skipRest(t)
 	}
 	var list []string
 	for depth, first := 1, true; depth > 0; {
@@ -297,8 +303,9 @@ func (s *sqlDump) create() error {
 	return s.skipStatement()
 }
 
-func (s *sqlDump) skipStatementUnless(err error, t token) error {
-	if err != nil || t.symbol(';') || t.kind == tokenEnd {
+// skipRest reads to the end of the statement, which t may be.
+func (s *sqlDump) skipRest(t token) error {
+	if t.symbol(';') || t.kind == tokenEnd {
 		return nil
 	}
 	return s.skipStatement()
