@@ -123,6 +123,11 @@ func (c *compiler) rules() ([]entry, error) {
 			return nil, callmodel.FieldErrors{{Path: path, Line: lineOf(c.rs.lines, path), Message: fmt.Sprintf(
 				"rule %s: with this rule the set has more than %d pairs of a rule and a callee, tenant or length of caller; let rules share fewer lists", src.ID, maxPostings)}}
 		}
+		if len(c.r.tenants) > maxTenants {
+			path := fmt.Sprintf("rules[%d]", i)
+			return nil, callmodel.FieldErrors{{Path: path, Line: lineOf(c.rs.lines, path), Message: fmt.Sprintf(
+				"rule %s: with this rule the set names more than %d tenants; name more than %d in a rule, which are kept apart from these", src.ID, maxTenants, tenantRuns)}}
+		}
 	}
 	c.r.ids, c.r.written = string(c.ids), len(c.rs.Rules)
 	return entries, nil
@@ -142,6 +147,7 @@ func (c *compiler) routePlan(i int) uint32 {
 func (c *compiler) add(src *Rule, plan uint32, entries []entry) []entry {
 	m := &src.Match
 	p := posting{rule: uint32(len(c.ids)), plan: plan}
+	idBytes := uint32(len(src.ID)) << tenantBits
 	c.places = append(c.places, p.rule)
 	c.ids = append(append(c.ids, byte(len(src.ID))), src.ID...)
 	k := kind{priority: int16(src.Priority), prioMax: callmodel.MaxPriority}
@@ -164,7 +170,8 @@ func (c *compiler) add(src *Rule, plan uint32, entries []entry) []entry {
 			}
 			k.setRank(c.r.order)
 			p.kind = c.kind(k)
-			for _, p.tenant = range tenants {
+			for _, tenant := range tenants {
+				p.whose = tenant | idBytes
 				entries = append(entries, entry{p, node, k.rank})
 			}
 		}
@@ -257,25 +264,20 @@ func (c *compiler) lay(entries []entry) error {
 		return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(b.rank, a.rank), cmp.Compare(a.rule, b.rule))
 	})
 	x := &c.r.index
-	nodes := firstNode
-	for i := range entries {
-		if entries[i].node >= firstNode && (i == 0 || entries[i].node != entries[i-1].node) {
-			nodes++
-		}
-	}
+	nodes, listed := countNodes(entries)
 	if nodes > maxPostings {
 		return callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the set names %d different callees, at most %d are taken", nodes, maxPostings)}}
 	}
-	x.nodes = make([]node, nodes+1)
-	x.keys = make([]uint64, nodes, levelKeys(nodes))
-	x.postings = make([]posting, 0, len(entries))
+	keys := make([]uint64, nodes, levelKeys(nodes))
+	x.keys = keys // for the messages of ties
+	x.postings = make([]posting, nodes, nodes+listed)
 	ties := newTieFinder(c)
 	var list []posting
 	for n := range uint32(nodes) {
 		key := uint64(n)
 		if n >= firstNode {
 			key = entries[0].node
-			x.keys[n] = key
+			keys[n] = key
 		}
 		list = list[:0]
 		for len(entries) > 0 && entries[0].node == key {
@@ -285,9 +287,31 @@ func (c *compiler) lay(entries []entry) error {
 		ties.node(n, list)
 		c.r.fill(n, list)
 	}
-	x.nodes[nodes].first = uint32(len(x.postings))
 	x.postings, x.groups = slices.Clip(x.postings), slices.Clip(x.groups)
-	x.link()
-	x.pile()
+	x.prefixes = newPrefixes(keys)
 	return ties.err()
+}
+
+// countNodes is how many nodes the entries need, which are in order, and how
+// much room the postings of those that have several, but for callers that a
+// node of many is told apart by.
+func countNodes(entries []entry) (nodes, listed int) {
+	nodes = firstNode
+	for start := 0; start < len(entries); {
+		end := start + 1
+		for end < len(entries) && entries[end].node == entries[start].node {
+			end++
+		}
+		if entries[start].node >= firstNode {
+			nodes++
+		}
+		switch n := end - start; {
+		case n > ungrouped:
+			listed += n + 1 // a header
+		case n > 1:
+			listed += n
+		}
+		start = end
+	}
+	return nodes, listed
 }

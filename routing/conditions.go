@@ -125,7 +125,6 @@ type search struct {
 	req    *callmodel.CallRequest
 	tenant uint32 // interned, 0 for one that no rule names; see who
 	known  bool   // tenant is
-	length int    // of the number at the node at hand
 	best   int    // posting, -1 for none
 	at     uint32 // the node at hand
 	node   uint32 // where best stands
@@ -144,12 +143,12 @@ func (s *search) who() uint32 {
 
 // lost checks the conditions of a posting whose callee prefix holds, cheapest first.
 func (s *search) lost(p *posting) loss {
-	k := &s.r.kinds[p.kind&^lastOfRun]
+	k := &s.r.kinds[p.kind&kindBits]
 	req := s.req
 	switch {
-	case p.tenant != 0 && p.tenant != s.who():
+	case p.tenant() != 0 && p.tenant() != s.who():
 		return lostTenant
-	case k.exact && len(req.To) != s.length:
+	case k.exact && len(req.To) != s.r.index.length(s.at):
 		return lostTo
 	case k.types != 0 && k.types&typeBit(req.Type) == 0:
 		return lostType

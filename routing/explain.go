@@ -91,7 +91,7 @@ func (s *search) candidates() []candidate {
 	if emergencyCall(s.req) {
 		add(emergencyNode)
 	}
-	for node := x.longest(s.req.To); ; node = x.nodes[node].parent {
+	for node := x.longest(keyOf(s.req.To)); ; node = x.links[node].parent {
 		add(node)
 		if node == rootNode {
 			break
@@ -106,7 +106,7 @@ func (s *search) candidates() []candidate {
 }
 
 func (r *Router) kindOf(posting uint32) *kind {
-	return &r.kinds[r.index.postings[posting].kind&^lastOfRun]
+	return &r.kinds[r.index.postings[posting].kind&kindBits]
 }
 
 func (r *Router) rankAt(posting uint32) uint32 { return r.kindOf(posting).rank }
@@ -115,14 +115,14 @@ func (r *Router) rankAt(posting uint32) uint32 { return r.kindOf(posting).rank }
 // those of the runs that may hold.
 func (s *search) ofNode(node uint32, list []candidate) []candidate {
 	x := &s.r.index
-	first, end := x.nodes[node].first, x.end(node)
-	if first&grouped == 0 {
+	first, end, runs := x.span(node)
+	if !runs {
 		for i := first; i < end; i++ {
 			list = append(list, candidate{i, node})
 		}
 		return list
 	}
-	s.eachRun(x.postings[first&^grouped], func(at uint32) {
+	s.eachRun(x.postings[first], func(at uint32) {
 		for i := at; ; i++ {
 			list = append(list, candidate{i, node})
 			if x.postings[i].kind&lastOfRun != 0 {
@@ -140,10 +140,10 @@ func (s *search) others(x *Explanation, listed map[uint32]int) {
 		return
 	}
 	callees := make(map[uint32]*written, r.written)
-	for node := range uint32(len(r.index.nodes) - 1) {
-		first, end := r.index.nodes[node].first, r.index.end(node)
-		if first&grouped != 0 {
-			first = first&^grouped + 1
+	for node := range uint32(len(r.index.links)) {
+		first, end, runs := r.index.span(node)
+		if runs {
+			first++ // the header
 		}
 		for i := first; i < end; i++ {
 			rule := r.index.postings[i].rule
@@ -177,7 +177,7 @@ func (s *search) reaches(node uint32) bool {
 	if node == emergencyNode {
 		return emergencyCall(s.req)
 	}
-	for at := s.r.index.longest(s.req.To); ; at = s.r.index.nodes[at].parent {
+	for at := s.r.index.longest(keyOf(s.req.To)); ; at = s.r.index.links[at].parent {
 		if at == node {
 			return true
 		}
@@ -240,7 +240,7 @@ func (s *search) verdict(c candidate) Verdict {
 			r.describeCallee(c.node, k.exact) + ", priority " + strconv.Itoa(int(k.priority))
 		return v
 	}
-	s.length = r.index.length(c.node)
+	s.at = c.node
 	if why := s.lost(p); why != lostNothing {
 		v.Reason = s.describeLoss(why, c)
 	} else {

@@ -13,15 +13,13 @@ import (
 // hash table finds the few runs that may hold for a call.
 //
 // The first posting of such a node is a header: its rule is the index of its
-// part of the table, its kind that part's length, and its tenant has a bit for
-// each length of caller prefix that runs are for.
+// part of the table, its kind that part's length, and in the tenant's place it
+// has a bit for each length of caller prefix that runs are for.
 
 const (
-	ungrouped     = 24      // postings of a node that are weighed one by one
-	grouped       = 1 << 31 // in node.first: the node has a header
-	lastOfRun     = 1 << 31 // in posting.kind
-	callerRuns    = 4       // callers of a rule that are given runs of their own
-	tenantRuns    = 16      // tenants of a rule that are
+	ungrouped     = 24 // postings of a node that are weighed one by one
+	callerRuns    = 4  // callers of a rule that are given runs of their own
+	tenantRuns    = 16 // tenants of a rule that are
 	maxPostings   = 1 << 28
 	emptyGroup    = ^uint32(0)
 	slotsPerGroup = 4.0 / 3
@@ -48,13 +46,24 @@ type grouping struct {
 // fill lays out the postings of node n, which are in rank order.
 func (r *Router) fill(n uint32, list []posting) {
 	x := &r.index
-	at := uint32(len(x.postings))
-	if len(list) <= ungrouped {
-		x.nodes[n].first = at
-		x.postings = append(x.postings, list...)
+	if len(list) == 1 {
+		x.postings[n] = list[0]
 		return
 	}
-	x.nodes[n].first = at | grouped
+	at, kind := uint32(len(x.postings)), uint32(several)
+	if len(list) <= ungrouped {
+		x.postings = append(x.postings, list...)
+	} else {
+		kind |= grouped
+		r.group(list)
+	}
+	x.postings[n] = posting{rule: at, plan: uint32(len(x.postings)), kind: kind}
+}
+
+// group lays out the postings of a node that has many.
+func (r *Router) group(list []posting) {
+	x := &r.index
+	at := len(x.postings)
 	runs := r.runs(list)
 	head := posting{rule: uint32(len(x.groups))}
 	x.postings = append(x.postings, head)
@@ -63,7 +72,7 @@ func (r *Router) fill(n uint32, list []posting) {
 		if i == 0 || !runs[i].sameRun(&runs[i-1]) {
 			count++
 		}
-		head.tenant |= 1 << runs[i].length
+		head.whose |= 1 << runs[i].length
 	}
 	head.kind = uint32(float64(count)*slotsPerGroup) + 1
 	x.postings[at] = head
@@ -72,7 +81,7 @@ func (r *Router) fill(n uint32, list []posting) {
 	}
 	for i := range runs {
 		if i == 0 || !runs[i].sameRun(&runs[i-1]) {
-			x.putGroup(head, groupHash(runs[i].tenant, runs[i].length, runs[i].caller), uint32(len(x.postings)))
+			x.putGroup(head, groupHash(runs[i].tenant(), runs[i].length, runs[i].caller), uint32(len(x.postings)))
 		}
 		p := runs[i].posting
 		if i+1 == len(runs) || !runs[i].sameRun(&runs[i+1]) {
@@ -83,7 +92,7 @@ func (r *Router) fill(n uint32, list []posting) {
 }
 
 func (g *grouping) sameRun(o *grouping) bool {
-	return g.tenant == o.tenant && g.length == o.length && g.caller == o.caller
+	return g.tenant() == o.tenant() && g.length == o.length && g.caller == o.caller
 }
 
 // runs sorts the postings by run, in a run by rank as they were.
@@ -101,7 +110,7 @@ func (r *Router) runs(list []posting) []grouping {
 		}
 	}
 	slices.SortStableFunc(runs, func(a, b grouping) int {
-		return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.length, b.length), cmp.Compare(a.caller, b.caller))
+		return cmp.Or(cmp.Compare(a.tenant(), b.tenant()), cmp.Compare(a.length, b.length), cmp.Compare(a.caller, b.caller))
 	})
 	return runs
 }
@@ -143,7 +152,7 @@ func (x *index) find(head posting, hash uint64, visit func(first uint32)) {
 func (s *search) eachRun(head posting, visit func(first uint32)) {
 	x := &s.r.index
 	for tenant := uint32(0); ; tenant = s.who() {
-		for lengths := head.tenant; lengths != 0; lengths &= lengths - 1 {
+		for lengths := head.whose; lengths != 0; lengths &= lengths - 1 {
 			length, caller := uint8(bits.TrailingZeros32(lengths)), uint64(0)
 			if length > 0 {
 				if caller = s.probe.caller(s.req.From, length); caller == 0 {

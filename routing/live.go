@@ -83,7 +83,7 @@ func (s *search) decide(live Live, d *callmodel.Decision, trace *[]DestinationVe
 
 // answer fills the decision in for the posting that won.
 func (r *Router) answer(x *posting, req *callmodel.CallRequest, live Live, d *callmodel.Decision, trace *[]DestinationVerdict) error {
-	d.Rule = r.id(x.rule)
+	d.Rule = r.ids[x.rule+1 : x.rule+1+x.idBytes()]
 	p := &r.plans[x.plan]
 	d.Failover = p.failover
 	c := chooser{r: r, req: req, live: live, d: d, trace: trace, call: hashString(string(req.CallID)), at: req.At.Unix()}

@@ -37,12 +37,12 @@ func (r *Router) RouteInto(req *callmodel.CallRequest, d *callmodel.Decision) er
 func (s *search) run() {
 	s.best = -1
 	x := &s.r.index
-	if x.nodes[emergencyNode].first != x.nodes[emergencyNode+1].first && emergencyCall(s.req) {
+	if !x.none(emergencyNode) && emergencyCall(s.req) {
 		if s.visit(emergencyNode) {
 			return
 		}
 	}
-	for node := x.longest(s.req.To); ; node = x.nodes[node].parent {
+	for node := x.longest(keyOf(s.req.To)); ; node = x.links[node].parent {
 		if s.visit(node) || node == rootNode {
 			return
 		}
@@ -53,15 +53,12 @@ func (s *search) run() {
 // needs to be.
 func (s *search) visit(node uint32) bool {
 	x := &s.r.index
-	first, end := x.nodes[node].first, x.end(node)
-	if first == end {
-		return false
-	}
-	s.at, s.length = node, x.length(node)
-	if first&grouped == 0 {
-		s.weigh(first, end)
+	first, end, runs := x.span(node)
+	s.at = node
+	if runs {
+		s.runs(x.postings[first])
 	} else {
-		s.runs(x.postings[first&^grouped])
+		s.weigh(first, end)
 	}
 	return s.best >= 0 && s.r.order != PriorityFirst
 }
@@ -78,7 +75,7 @@ func (s *search) weigh(first, end uint32) {
 	r := s.r
 	for i := first; i < end; i++ {
 		p := &r.index.postings[i]
-		rank := r.kinds[p.kind&^lastOfRun].rank
+		rank := r.kinds[p.kind&kindBits].rank
 		if s.best >= 0 && !s.outranks(rank) {
 			return
 		}
@@ -106,11 +103,18 @@ func (s *search) outranks(rank uint32) bool {
 // number starts with, as its length in bytes; false if there is none but rules
 // for every callee. Whether its rules hold for any call is not asked.
 func (r *Router) LongestPrefix(number string) (length int, ok bool) {
-	node := r.index.longest(number)
-	if node == plusNode && r.index.nodes[plusNode].first == r.index.end(plusNode) {
+	key, plus := keyOf(number)
+	n := r.index.longestSymbols(key)
+	switch {
+	case n == 0 && plus && !r.index.none(plusNode):
+		return 1, true
+	case n == 0:
 		return 0, false
+	case plus:
+		return n + 1, true
+	default:
+		return n - 1, true
 	}
-	return r.index.length(node), node != rootNode
 }
 
 // Stats is how large a router is.
@@ -122,5 +126,5 @@ type Stats struct {
 
 // Stats describes the router's size.
 func (r *Router) Stats() Stats {
-	return Stats{Rules: r.written, Callees: len(r.index.nodes) - 1 - firstNode, IndexBytes: r.index.bytes()}
+	return Stats{Rules: r.written, Callees: len(r.index.links) - firstNode, IndexBytes: r.index.bytes()}
 }

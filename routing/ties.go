@@ -71,7 +71,7 @@ func (t *tieFinder) group(list []posting) {
 	for i := range list {
 		p := &list[i]
 		for _, caller := range t.callers(p) {
-			self := who{p.tenant, caller}
+			self := who{p.tenant(), caller}
 			for _, w := range meets(self) {
 				for _, other := range filed[w] {
 					t.pair(p, &list[other])
@@ -157,7 +157,7 @@ func (c *compiler) number(rule uint32) int {
 func (c *compiler) disjoint(p, q *posting) bool {
 	x, y := &c.r.kinds[p.kind], &c.r.kinds[q.kind]
 	switch {
-	case p.tenant != 0 && q.tenant != 0 && p.tenant != q.tenant:
+	case p.tenant() != 0 && q.tenant() != 0 && p.tenant() != q.tenant():
 		return true
 	case x.types != 0 && y.types != 0 && x.types&y.types == 0, x.dirs != 0 && y.dirs != 0 && x.dirs&y.dirs == 0:
 		return true
@@ -177,11 +177,11 @@ func (c *compiler) disjoint(p, q *posting) bool {
 
 // otherTenants reports whether x is for many tenants, and p for another.
 func (c *compiler) otherTenants(x *kind, p *posting) bool {
-	if x.extra == 0 || p.tenant == 0 {
+	if x.extra == 0 || p.tenant() == 0 {
 		return false
 	}
 	many := c.r.extras[x.extra-1].tenants
-	return many != nil && !many[c.tenantNames[p.tenant]]
+	return many != nil && !many[c.tenantNames[p.tenant()]]
 }
 
 func (c *compiler) disjointExtras(x, y *extra) bool {
