@@ -26,13 +26,11 @@ const (
 
 // auEncoder is the Encoder of AU files.
 type auEncoder struct {
-	w       io.Writer
-	format  goaudio.Format
-	frames  int64 // announced
-	written int64
-	clips   int64
-	buf     []byte
-	err     error
+	codec.Count // what every encoder does about its frames
+
+	w     io.Writer
+	clips int64
+	buf   []byte
 }
 
 func newAU(w io.Writer, f *goaudio.Format, o codec.Options) (codec.Encoder, error) {
@@ -48,7 +46,7 @@ func newAU(w io.Writer, f *goaudio.Format, o codec.Options) (codec.Encoder, erro
 	if n := o.Frames * int64(f.NumChannels) * auSampleSz; o.Frames >= 0 && n < auUnknown {
 		size = uint32(n)
 	}
-	e := &auEncoder{w: w, format: *f, frames: o.Frames}
+	e := &auEncoder{w: w, Count: codec.Count{Codec: "x-au", Channels: f.NumChannels, Frames: o.Frames}}
 	head := append([]byte(auMagic), 0, 0, 0, auHeader)
 	for _, v := range []uint32{size, auPCM16, uint32(f.SampleRate), uint32(f.NumChannels)} {
 		head = binary.BigEndian.AppendUint32(head, v)
@@ -61,12 +59,8 @@ func newAU(w io.Writer, f *goaudio.Format, o codec.Options) (codec.Encoder, erro
 
 // WriteFrames implements [codec.Encoder].
 func (e *auEncoder) WriteFrames(src []float32) error {
-	if e.err != nil {
-		return e.err
-	}
-	if len(src)%e.format.NumChannels != 0 {
-		e.err = errors.New("x-au: not a whole number of frames")
-		return e.err
+	if err := e.Block(src); err != nil {
+		return err
 	}
 	if need := auSampleSz * len(src); cap(e.buf) < need {
 		e.buf = make([]byte, need)
@@ -76,24 +70,14 @@ func (e *auEncoder) WriteFrames(src []float32) error {
 	for i := 0; i < len(b); i += auSampleSz {
 		b[i], b[i+1] = b[i+1], b[i]
 	}
-	e.written += int64(len(src) / e.format.NumChannels)
-	_, e.err = e.w.Write(b)
-	return e.err
+	_, e.Err = e.w.Write(b)
+	return e.Err
 }
 
 // Finish implements [codec.Encoder].
 func (e *auEncoder) Finish() error {
-	switch {
-	case errors.Is(e.err, codec.ErrFinished):
-		return nil
-	case e.err != nil:
-		return e.err
-	case e.frames >= 0 && e.written != e.frames:
-		e.err = codec.ErrFrameCount
-		return e.err
-	}
-	e.err = codec.ErrFinished
-	return nil
+	_, err := e.End()
+	return err
 }
 
 // Clipped implements [codec.ClipReporter].

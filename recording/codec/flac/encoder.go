@@ -36,7 +36,7 @@ const writeSize = 64 << 10
 //
 // The Encoder is a [codec.ClipReporter]. It writes about 64 KiB at a time.
 func New(w io.Writer, f *goaudio.Format, o codec.Options) (codec.Encoder, error) {
-	e := &encoder{w: w, frames: o.Frames, depth: 16, put: audio.PutPCM16}
+	e := &encoder{w: w, depth: 16, put: audio.PutPCM16}
 	switch o.BitDepth {
 	case 0, 16:
 	case 24:
@@ -57,6 +57,7 @@ func New(w io.Writer, f *goaudio.Format, o codec.Options) (codec.Encoder, error)
 		return nil, unsupported(fmt.Sprintf("length of %d frames", o.Frames), "")
 	}
 	e.channels, e.rate = f.NumChannels, f.SampleRate
+	e.Count = codec.Count{Codec: "flac", Channels: f.NumChannels, Frames: o.Frames}
 	e.block = blockSize(e.rate)
 	head, err := e.header(o.Tags)
 	if err != nil {
@@ -74,6 +75,8 @@ func unsupported(what, nearest string) error {
 }
 
 type encoder struct {
+	codec.Count
+
 	w        io.Writer
 	put      func(dst []byte, src []float32) (clipped int)
 	channels int
@@ -81,11 +84,7 @@ type encoder struct {
 	depth    uint // bits per sample
 	block    int  // frames in a block
 
-	frames   int64 // announced; FramesUnknown
-	written  int64
-	clipped  int64
-	err      error
-	finished bool
+	clipped int64
 
 	pcm         []byte    // a block's samples as PCM, interleaved
 	planes      [][]int32 // by channel: history, then the block
@@ -119,19 +118,8 @@ func (e *encoder) allocate() {
 
 // WriteFrames implements [codec.Encoder].
 func (e *encoder) WriteFrames(src []float32) error {
-	switch {
-	case e.err != nil:
-		return e.err
-	case e.finished:
-		return codec.ErrFinished
-	case len(src)%e.channels != 0:
-		e.err = fmt.Errorf("flac: %d samples are no whole frames of %d channels", len(src), e.channels)
-		return e.err
-	}
-	e.written += int64(len(src) / e.channels)
-	if e.frames >= 0 && e.written > e.frames {
-		e.err = fmt.Errorf("%w: %d written, %d announced", codec.ErrFrameCount, e.written, e.frames)
-		return e.err
+	if err := e.Block(src); err != nil {
+		return err
 	}
 	for len(src) > 0 {
 		n := min(len(src)/e.channels, e.block-e.filled)
@@ -205,22 +193,17 @@ func split2(left, right []int32, pcm []byte) {
 }
 
 func (e *encoder) flush() error {
-	if e.err == nil && len(e.out) > 0 {
-		_, e.err = e.w.Write(e.out)
+	if e.Err == nil && len(e.out) > 0 {
+		_, e.Err = e.w.Write(e.out)
 	}
 	e.out = e.out[:0]
-	return e.err
+	return e.Err
 }
 
 // Finish implements [codec.Encoder].
 func (e *encoder) Finish() error {
-	if e.err != nil || e.finished {
-		return e.err
-	}
-	e.finished = true
-	if e.frames >= 0 && e.written != e.frames {
-		e.err = fmt.Errorf("%w: %d written, %d announced", codec.ErrFrameCount, e.written, e.frames)
-		return e.err
+	if done, err := e.End(); done {
+		return err
 	}
 	if e.filled > 0 {
 		e.encodeBlock()

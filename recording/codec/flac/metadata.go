@@ -39,8 +39,8 @@ func (e *encoder) header(tags []codec.Tag) ([]byte, error) {
 	b = be.AppendUint16(b, uint16(e.block)) // most
 	b = append(b, 0, 0, 0, 0, 0, 0)         // bytes of a frame, least and most: unknown
 	total := uint64(0)                      // unknown
-	if e.frames > 0 && e.frames <= maxTotal {
-		total = uint64(e.frames)
+	if e.Frames > 0 && e.Frames <= maxTotal {
+		total = uint64(e.Frames)
 	}
 	b = be.AppendUint64(b, uint64(e.rate)<<44|uint64(e.channels-1)<<41|uint64(e.depth-1)<<36|total)
 	b = append(b, make([]byte, 16)...) // MD5 of the audio: unknown

@@ -1,7 +1,6 @@
 package opus
 
 import (
-	"fmt"
 	"io"
 	"math"
 
@@ -58,7 +57,7 @@ func NewEncoder(w io.Writer, f *goaudio.Format, o codec.Options, m *EncoderOptio
 		return nil, err
 	}
 	e := &Encoder{
-		coder: coder, channels: c.channels, announced: c.frames, preSkip: coder.lookahead() * (granuleRate / c.rate),
+		count: codec.Count{Codec: "opus", Channels: c.channels, Frames: c.frames}, coder: coder, channels: c.channels, preSkip: coder.lookahead() * (granuleRate / c.rate),
 		granulesPerFrame: int64(granuleRate / c.rate),
 		pcm:              make([]float32, c.rate/packetsPerSecond*c.channels),
 		packet:           make([]byte, packetBytes*c.channels),
@@ -73,6 +72,8 @@ func NewEncoder(w io.Writer, f *goaudio.Format, o codec.Options, m *EncoderOptio
 // [codec.ClipReporter], and not safe for concurrent use. It holds no memory
 // outside Go's.
 type Encoder struct {
+	count codec.Count
+
 	coder            coder
 	ogg              *ogg.Writer
 	channels         int
@@ -82,13 +83,9 @@ type Encoder struct {
 	pcm    []float32 // a packet's samples
 	filled int       // samples in pcm
 	packet []byte
-
-	announced int64 // frames; FramesUnknown
-	written   int64 // frames
-	packets   int64
-	clipped   int64
-	err       error
-	finished  bool
+	// frames
+	packets int64
+	clipped int64
 }
 
 // begin writes the two headers, each on pages of its own (RFC 7845 § 3).
@@ -112,19 +109,8 @@ func (e *Encoder) begin(w io.Writer, c *config) error {
 
 // WriteFrames implements [codec.Encoder].
 func (e *Encoder) WriteFrames(src []float32) error {
-	switch {
-	case e.err != nil:
-		return e.err
-	case e.finished:
-		return codec.ErrFinished
-	case len(src)%e.channels != 0:
-		e.err = fmt.Errorf("opus: %d samples are no whole frames of %d channels", len(src), e.channels)
-		return e.err
-	}
-	e.written += int64(len(src) / e.channels)
-	if e.announced >= 0 && e.written > e.announced {
-		e.err = fmt.Errorf("%w: %d written, %d announced", codec.ErrFrameCount, e.written, e.announced)
-		return e.err
+	if err := e.count.Block(src); err != nil {
+		return err
 	}
 	for len(src) > 0 {
 		n := copy(e.pcm[e.filled:], src)
@@ -132,8 +118,8 @@ func (e *Encoder) WriteFrames(src []float32) error {
 		e.filled += n
 		src = src[n:]
 		if e.filled == len(e.pcm) {
-			if e.err = e.encode(e.granules(), false); e.err != nil {
-				return e.err
+			if e.count.Err = e.encode(e.granules(), false); e.count.Err != nil {
+				return e.count.Err
 			}
 		}
 	}
@@ -182,24 +168,19 @@ func (e *Encoder) encode(granule int64, last bool) error {
 // Finish implements [codec.Encoder]. It pads with silence until the encoder has
 // given all, and states the exact end (RFC 7845 § 4.4).
 func (e *Encoder) Finish() error {
-	if e.err != nil || e.finished {
-		return e.err
+	if done, err := e.count.End(); done {
+		return err
 	}
-	e.finished = true
-	if e.announced >= 0 && e.written != e.announced {
-		e.err = fmt.Errorf("%w: %d written, %d announced", codec.ErrFrameCount, e.written, e.announced)
-		return e.err
-	}
-	end := int64(e.preSkip) + e.written*e.granulesPerFrame
-	for e.err == nil && e.packets*packetGranules < end {
+	end := int64(e.preSkip) + e.count.Written*e.granulesPerFrame
+	for e.count.Err == nil && e.packets*packetGranules < end {
 		clear(e.pcm[e.filled:])
 		last := e.granules() >= end
-		e.err = e.encode(min(e.granules(), end), last)
+		e.count.Err = e.encode(min(e.granules(), end), last)
 	}
-	if e.err == nil {
-		e.err = e.ogg.Close()
+	if e.count.Err == nil {
+		e.count.Err = e.ogg.Close()
 	}
-	return e.err
+	return e.count.Err
 }
 
 // Clipped implements [codec.ClipReporter].

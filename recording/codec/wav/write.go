@@ -52,17 +52,15 @@ func NewAlaw(w io.Writer, f *goaudio.Format, o codec.Options) (codec.Encoder, er
 const writeSize = 128 << 10
 
 type encoder struct {
+	codec.Count
+
 	w        io.Writer
 	tag      uint16
 	bytes    int // of a sample
 	channels int
 	put      func(dst []byte, src []float32) (clipped int)
-	frames   int64 // announced; FramesUnknown
-	written  int64
 	clipped  int64
 	buf      []byte
-	err      error
-	finished bool
 }
 
 func (e *encoder) start(w io.Writer, name string, f *goaudio.Format, o codec.Options) (codec.Encoder, error) {
@@ -91,7 +89,8 @@ func (e *encoder) start(w io.Writer, name string, f *goaudio.Format, o codec.Opt
 	case o.Frames < codec.FramesUnknown || o.Frames > 1<<50:
 		return nil, &codec.UnsupportedError{Codec: name, What: fmt.Sprintf("length of %d frames", o.Frames)}
 	}
-	e.w, e.channels, e.frames = w, f.NumChannels, o.Frames
+	e.w, e.channels = w, f.NumChannels
+	e.Count = codec.Count{Codec: name, Channels: f.NumChannels, Frames: o.Frames}
 	if _, err := w.Write(e.header(f.SampleRate)); err != nil {
 		return nil, err
 	}
@@ -108,13 +107,13 @@ func (e *encoder) header(rate int) []byte {
 		fmtSize, factSize = 18, 12
 	}
 	frameBytes := e.bytes * e.channels
-	data := e.frames * int64(frameBytes)
+	data := e.Frames * int64(frameBytes)
 	riff := 4 + 8 + int64(fmtSize) + int64(factSize) + 8 + data + data&1
-	big := e.frames >= 0 && riff+8 > rf64From
+	big := e.Frames >= 0 && riff+8 > rf64From
 	samples := uint32(0xFFFFFFFF)
 	riff32, data32 := samples, samples
-	if e.frames >= 0 && !big {
-		riff32, data32, samples = uint32(riff), uint32(data), uint32(e.frames)
+	if e.Frames >= 0 && !big {
+		riff32, data32, samples = uint32(riff), uint32(data), uint32(e.Frames)
 	}
 	h := make([]byte, 0, 128)
 	if big {
@@ -125,7 +124,7 @@ func (e *encoder) header(rate int) []byte {
 		h = le.AppendUint32(h, 28)
 		h = le.AppendUint64(h, uint64(riff))
 		h = le.AppendUint64(h, uint64(data))
-		h = le.AppendUint64(h, uint64(e.frames))
+		h = le.AppendUint64(h, uint64(e.Frames))
 		h = le.AppendUint32(h, 0) // no table of further sizes
 	} else {
 		h = append(h, "RIFF"...)
@@ -152,19 +151,8 @@ func (e *encoder) header(rate int) []byte {
 
 // WriteFrames implements [codec.Encoder].
 func (e *encoder) WriteFrames(src []float32) error {
-	switch {
-	case e.err != nil:
-		return e.err
-	case e.finished:
-		return codec.ErrFinished
-	case len(src)%e.channels != 0:
-		e.err = fmt.Errorf("wav: %d samples are no whole frames of %d channels", len(src), e.channels)
-		return e.err
-	}
-	e.written += int64(len(src) / e.channels)
-	if e.frames >= 0 && e.written > e.frames {
-		e.err = fmt.Errorf("%w: %d written, %d announced", codec.ErrFrameCount, e.written, e.frames)
-		return e.err
+	if err := e.Block(src); err != nil {
+		return err
 	}
 	for len(src) > 0 {
 		room := (cap(e.buf) - len(e.buf)) / e.bytes
@@ -184,24 +172,19 @@ func (e *encoder) WriteFrames(src []float32) error {
 }
 
 func (e *encoder) flush() error {
-	if e.err == nil && len(e.buf) > 0 {
-		_, e.err = e.w.Write(e.buf)
+	if e.Err == nil && len(e.buf) > 0 {
+		_, e.Err = e.w.Write(e.buf)
 	}
 	e.buf = e.buf[:0]
-	return e.err
+	return e.Err
 }
 
 // Finish implements [codec.Encoder].
 func (e *encoder) Finish() error {
-	if e.err != nil || e.finished {
-		return e.err
+	if done, err := e.End(); done {
+		return err
 	}
-	e.finished = true
-	if e.frames >= 0 && e.written != e.frames {
-		e.err = fmt.Errorf("%w: %d written, %d announced", codec.ErrFrameCount, e.written, e.frames)
-		return e.err
-	}
-	if e.written*int64(e.bytes*e.channels)&1 != 0 {
+	if e.Written*int64(e.bytes*e.channels)&1 != 0 {
 		if cap(e.buf) == len(e.buf) {
 			if err := e.flush(); err != nil {
 				return err
