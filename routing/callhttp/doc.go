@@ -16,6 +16,8 @@
 //	POST /v1/rules/{hash}/canary        try it on a share of the calls: {"percent": 5}
 //	POST /v1/rules/{hash}/promote       make the canary the active version
 //	POST /v1/rules/{hash}/abort         end the canary
+//	GET  /v1/rules/{hash}               a version: ?format=json, yaml, or csv in a ZIP archive
+//	POST /v1/rules/import               tables of other systems as a rule set, and what can't be said
 //	POST /v1/rules/check                what is wrong with a rule set, and what its author can't have meant
 //	POST /v1/rules/diff                 which of some calls two sets route differently
 //	POST /v1/rules/simulate             some calls through a set, against its destinations' limits

@@ -150,6 +150,8 @@ func (h *Handler) routes() {
 	for _, a := range []callmodel.RuleSetAction{callmodel.RuleSetActivate, callmodel.RuleSetCanary, callmodel.RuleSetPromote, callmodel.RuleSetAbort} {
 		h.handle("POST /v1/rules/{hash}/"+string(a), callmodel.RoleOperator, h.inRulesLane(h.change(a)))
 	}
+	h.handle("GET /v1/rules/{hash}", callmodel.RoleReader, h.inLane(h.exportRules))
+	h.handle("POST /v1/rules/import", callmodel.RoleOperator, h.inLane(h.importRules))
 	h.handle("POST /v1/rules/check", callmodel.RoleOperator, h.inLane(h.checkRules))
 	h.handle("POST /v1/rules/diff", callmodel.RoleOperator, h.inLane(h.diffRules))
 	h.handle("POST /v1/rules/simulate", callmodel.RoleOperator, h.inLane(h.simulateRules))
