@@ -64,6 +64,8 @@ func (c *chooser) traceTaken(t *tier, number int, x *weighed, byWeight bool) {
 	switch {
 	case t.order == ByQuality && byWeight:
 		v.Reason = fmt.Sprintf("by weight %d: the call is one of those that keep the tier's quality known", x.weight)
+	case byWeight && x.score == 0: // nothing was drawn
+		v.Reason = "the only one of its tier that may be tried"
 	case byWeight:
 		v.Reason = fmt.Sprintf("by weight %d: the call's id draws %.4f, and the lowest goes first", x.weight, x.score)
 	case t.order == ByQuality:
