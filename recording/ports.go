@@ -26,7 +26,8 @@ type LegOpener interface {
 // Put creates the object, with what write writes to its writer, under key or,
 // if other bytes are there already, under a later version of it. It calls write
 // at most once, and nothing is visible if write fails. It must return soon
-// after ctx ends.
+// after ctx ends. A recording with several outputs puts them at the same time,
+// each from a goroutine of its own.
 type Objects interface {
 	Put(ctx context.Context, key callmodel.ObjectKey, m callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error)
 }

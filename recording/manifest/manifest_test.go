@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,13 +40,21 @@ func (f files) open(_ context.Context, name string) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(b)), nil
 }
 
-func (f files) Put(_ context.Context, key callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+// target takes the outputs of a recording, several at a time.
+type target struct {
+	mu   sync.Mutex
+	made files
+}
+
+func (d *target) Put(_ context.Context, key callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
 	var b bytes.Buffer
 	if err := write(&b); err != nil {
 		return callmodel.ObjectInfo{}, err
 	}
 	sum := sha256.Sum256(b.Bytes())
-	f[filepath.Base(key.String())] = b.Bytes()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.made[filepath.Base(key.String())] = b.Bytes()
 	return callmodel.ObjectInfo{Key: key, URL: "mem://bucket/" + key.String(), Bytes: int64(b.Len()), SHA256: hex.EncodeToString(sum[:])}, nil
 }
 
@@ -73,7 +82,7 @@ func record(t *testing.T) (legs, made files) {
 	t.Helper()
 	legs = files{"a/1.wav": samplecall.Agent(), "a/2.wav": samplecall.Agent()[:30001], "customer.wav": samplecall.Customer()}
 	made = files{}
-	r, err := recording.NewProcessor(legs, made, nil).Process(t.Context(), spec(), &recording.ProcessOptions{AcceptMissing: true})
+	r, err := recording.NewProcessor(legs, &target{made: made}, nil).Process(t.Context(), spec(), &recording.ProcessOptions{AcceptMissing: true})
 	require.NoError(t, err)
 	require.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
 	sum := sha256.Sum256(made["r1.v1.manifest.json"])
