@@ -11,21 +11,23 @@ import (
 
 // question is the body of a request.
 type question struct {
-	TenantID  callmodel.TenantID  `json:"tenant_id"`
-	CallID    callmodel.CallID    `json:"call_id"`
-	From      string              `json:"from"`
-	To        string              `json:"to"`
-	Type      callmodel.CallType  `json:"type"`
-	Direction callmodel.Direction `json:"direction,omitempty"`
-	Priority  int                 `json:"priority"`
-	Metadata  map[string]string   `json:"metadata,omitempty"`
-	At        time.Time           `json:"at"`
+	TenantID     callmodel.TenantID  `json:"tenant_id"`
+	CallID       callmodel.CallID    `json:"call_id"`
+	From         string              `json:"from"`
+	To           string              `json:"to"`
+	Type         callmodel.CallType  `json:"type"`
+	Direction    callmodel.Direction `json:"direction,omitempty"`
+	Priority     int                 `json:"priority"`
+	Trunk        string              `json:"trunk,omitempty"`
+	Capabilities []string            `json:"capabilities,omitempty"`
+	Metadata     map[string]string   `json:"metadata,omitempty"`
+	At           time.Time           `json:"at"`
 }
 
 func questionOf(r *callmodel.CallRequest) question {
 	return question{
 		TenantID: r.TenantID, CallID: r.CallID, From: r.From, To: r.To, Type: r.Type, Direction: r.Direction,
-		Priority: r.Priority, Metadata: r.Metadata, At: r.At.UTC(),
+		Priority: r.Priority, Trunk: r.Trunk, Capabilities: r.Capabilities, Metadata: r.Metadata, At: r.At.UTC(),
 	}
 }
 

@@ -14,6 +14,7 @@ type cacheKey struct {
 	to     string
 	kind   callmodel.CallType
 	way    callmodel.Direction
+	trunk  string // the one the call came in by
 	from   string // the caller, or its class with class set
 	class  bool
 }

@@ -38,7 +38,8 @@ type Options struct {
 	// CacheTTL for how long. 0 means 10,000 and 10 min; a negative size: none.
 	CacheSize int
 	CacheTTL  time.Duration
-	// CallerClass is what callers must have in common to share a kept answer.
+	// CallerClass is what callers must have in common to share a kept answer,
+	// besides tenant, callee, type, direction and trunk.
 	// Nil: the first four symbols of their numbers, "+491". An answer that names
 	// the caller's number is shared with none but the same caller.
 	CallerClass func(from string) string
@@ -291,7 +292,7 @@ func connectionReason(ctx context.Context) string {
 }
 
 func (c *Client) key(req *callmodel.CallRequest, class bool) cacheKey {
-	k := cacheKey{tenant: req.TenantID, to: req.To, kind: req.Type, way: req.Direction, from: req.From, class: class}
+	k := cacheKey{tenant: req.TenantID, to: req.To, kind: req.Type, way: req.Direction, trunk: req.Trunk, from: req.From, class: class}
 	if class {
 		k.from = c.opts.CallerClass(req.From)
 	}

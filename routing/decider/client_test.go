@@ -71,7 +71,7 @@ func client(t *testing.T, s *service, o decider.Options) *decider.Client {
 func call(id callmodel.CallID) *callmodel.CallRequest {
 	return &callmodel.CallRequest{
 		TenantID: "acme", CallID: id, From: "+12025550123", To: "+4930123456", Type: callmodel.TypeVoice, Direction: callmodel.Outbound,
-		Metadata: map[string]string{"queue": "sales"}, At: time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC),
+		Trunk: "carrier-7", Capabilities: []string{"opus", "pcmu"}, Metadata: map[string]string{"queue": "sales"}, At: time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC),
 	}
 }
 
@@ -86,7 +86,7 @@ func TestDecide(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		assert.JSONEq(t, `{"tenant_id":"acme","call_id":"c1","from":"+12025550123","to":"+4930123456","type":"voice","direction":"outbound","priority":0,"metadata":{"queue":"sales"},"at":"2026-01-31T15:04:05Z"}`, string(body))
+		assert.JSONEq(t, `{"tenant_id":"acme","call_id":"c1","from":"+12025550123","to":"+4930123456","type":"voice","direction":"outbound","priority":0,"trunk":"carrier-7","capabilities":["opus","pcmu"],"metadata":{"queue":"sales"},"at":"2026-01-31T15:04:05Z"}`, string(body))
 		assert.Equal(t, http.MethodPost, r.Method)
 		assert.Equal(t, "/decide", r.URL.Path)
 		assert.Equal(t, "application/json", r.Header.Get("Content-Type"))
@@ -304,6 +304,7 @@ func TestCachedAnswers(t *testing.T) {
 	for name, change := range map[string]func(*callmodel.CallRequest){
 		"tenant": func(r *callmodel.CallRequest) { r.TenantID = "other" }, "callee": func(r *callmodel.CallRequest) { r.To += "1" },
 		"class": func(r *callmodel.CallRequest) { r.From = "+4930" }, "type": func(r *callmodel.CallRequest) { r.Type = callmodel.TypeFax },
+		"trunk":     func(r *callmodel.CallRequest) { r.Trunk = "carrier-8" },
 		"emergency": func(r *callmodel.CallRequest) { r.Emergency = true },
 	} {
 		r := call("c3")

@@ -18,12 +18,13 @@
 //	{
 //	  "tenant_id": "acme", "call_id": "c-1", "from": "+12025550123", "to": "+4930123456",
 //	  "type": "voice", "direction": "outbound", "priority": 0,
+//	  "trunk": "carrier-7", "capabilities": ["opus", "pcmu"],
 //	  "metadata": {"queue": "sales"}, "at": "2026-01-31T15:04:05Z"
 //	}
 //
 // Numbers are normalised: E.164 with a plus, or a national short code; a caller
-// that is withheld is "anonymous". direction and metadata are left out when
-// empty. Emergency calls are never asked about.
+// that is withheld is "anonymous". trunk is the one the call came in by.
+// direction, trunk, capabilities and metadata are left out when empty. Emergency calls are never asked about.
 //
 // # What it answers
 //
