@@ -105,8 +105,8 @@ func (pl *plan) checkLengths(l *leg) {
 	l.clock = c
 	l.defects = append(l.defects, callmodel.Defect{
 		Code: callmodel.DefectDriftCorrected, Leg: l.spec.Name,
-		Detail: fmt.Sprintf("the leg's clock was %+.1f ppm off, by %d segments that are %v long and lasted %v: all of it was resampled",
-			ppm, agree, c.file, c.call),
+		Detail: fmt.Sprintf("the leg's clock was %+.1f ppm off: what lasted %v is %v of audio, as %d of %d segments agree; all of it was resampled",
+			ppm, c.call, c.file, agree, len(l.segments)),
 	})
 }
 
