@@ -1,0 +1,201 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording"
+)
+
+// work runs one job to whatever end it comes to.
+func (w *Worker) work(ctx context.Context, l callmodel.Lease) {
+	start := time.Now() //nolint:forbidigo // a stopwatch for the report; media time is frames
+	own, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var beat sync.WaitGroup
+	beating, stopBeat := context.WithCancel(own)
+	beat.Go(func() { w.heartbeat(beating, l, cancel) })
+
+	result, err := w.attempt(own, l, start)
+	if err == nil {
+		err = w.complete(own, l, result)
+	}
+	stopBeat()
+	beat.Wait()
+
+	r := Report{Job: l.Job, Result: result, Err: err, Outcome: Done}
+	if err != nil {
+		// Which error came first depends on who noticed; the cause is the truth.
+		if cause := context.Cause(own); cause != nil {
+			err = cause
+		}
+		r.Outcome = w.settle(context.WithoutCancel(ctx), l, err, time.Since(start))
+		r.Err = err
+	}
+	r.Elapsed = time.Since(start)
+	w.report(ctx, r)
+}
+
+// attempt makes the recording, and turns a panic of a codec or stage into an
+// error that counts, so that a poisonous recording can't take the others along.
+func (w *Worker) attempt(ctx context.Context, l callmodel.Lease, start time.Time) (result callmodel.RecordingResult, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, w.opts.JobTimeout, errTimeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	waited := age(l) + time.Since(start)
+	result, err = w.process.Process(ctx, l.Job.Spec, &recording.ProcessOptions{AcceptMissing: waited >= w.opts.MissingLegWait})
+	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
+		err = fmt.Errorf("%w after %v", errTimeout, w.opts.JobTimeout)
+	}
+	return result, err
+}
+
+var errTimeout = errors.New("the attempt timed out")
+
+// age is how long the job had been in the ledger when it was claimed. All
+// three times are the database's.
+func age(l callmodel.Lease) time.Duration {
+	return l.Job.LeaseUntil.Add(-l.TTL).Sub(l.Job.CreatedAt)
+}
+
+// heartbeat prolongs the lease until ctx ends, and stops the job when the
+// lease is lost. While the ledger doesn't answer the job goes on: the token
+// will tell at the commit whether it was in vain.
+func (w *Worker) heartbeat(ctx context.Context, l callmodel.Lease, stop context.CancelCauseFunc) {
+	tick := time.NewTicker(max(w.opts.LeaseTTL/3, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		next, err := w.queue.Extend(ctx, l, w.opts.LeaseTTL)
+		switch {
+		case err == nil:
+			l = next
+		case errors.Is(err, callmodel.ErrLeaseLost):
+			stop(callmodel.ErrLeaseLost)
+			return
+		case ctx.Err() == nil:
+			w.opts.Logger.WarnContext(ctx, "the heartbeat failed; the job goes on", "job", l.Job.ID, "error", err)
+		}
+	}
+}
+
+// complete commits the result. The objects are in the bucket by now, so a
+// ledger that is down is waited for: only the loss of the lease, or the
+// worker's own end, lets go of a finished recording, and then another attempt
+// finds the same objects there.
+func (w *Worker) complete(ctx context.Context, l callmodel.Lease, r callmodel.RecordingResult) error {
+	if r.Status == callmodel.StatusQuarantined {
+		return callmodel.Permanent(fmt.Errorf("the recording can't be made: %s%s", r.Reason, describe(r.Defects)))
+	}
+	for try := 0; ; try++ {
+		err := w.queue.Complete(ctx, l, r)
+		if err == nil || errors.Is(err, callmodel.ErrLeaseLost) || callmodel.CodeOf(err) != callmodel.CodeUnavailable {
+			return err
+		}
+		w.opts.Logger.ErrorContext(ctx, "committing a finished recording failed; trying again", "job", l.Job.ID, "error", err)
+		t := time.NewTimer(jitter(min(w.opts.Poll<<min(try, 10), 10*time.Second)))
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return context.Cause(ctx)
+		case <-t.C:
+		}
+	}
+}
+
+func describe(defects []callmodel.Defect) string {
+	var b strings.Builder
+	for _, d := range defects {
+		fmt.Fprintf(&b, "; %s", d.Code)
+		if d.Leg != "" {
+			fmt.Fprintf(&b, " (leg %s)", d.Leg)
+		}
+		if d.Detail != "" {
+			fmt.Fprintf(&b, ": %s", d.Detail)
+		}
+	}
+	return b.String()
+}
+
+// settle tells the ledger of an attempt that came to nothing.
+func (w *Worker) settle(ctx context.Context, l callmodel.Lease, cause error, elapsed time.Duration) Outcome {
+	switch {
+	case errors.Is(cause, callmodel.ErrLeaseLost):
+		return Lost
+	case errors.Is(cause, errDraining):
+		w.release(ctx, l)
+		return Released
+	}
+	f := callmodel.FailureOf(w.fate(cause, age(l)+elapsed), jitter(w.opts.RetryBase<<(2*min(l.Job.Attempts, 5))))
+	out := Failed
+	switch {
+	case f.Quarantine || !f.Uncounted && l.Job.Attempts+1 >= callmodel.MaxJobAttempts:
+		f.Quarantine, out = true, Quarantined
+	case f.Uncounted:
+		out = Waiting
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.opts.LeaseTTL)
+	defer cancel()
+	if err := w.queue.Fail(ctx, l, f); err != nil {
+		// The lease will end by itself, and the job be claimed again.
+		w.opts.Logger.WarnContext(ctx, "the ledger couldn't be told of a failure", "job", l.Job.ID, "error", err)
+		if errors.Is(err, callmodel.ErrLeaseLost) {
+			return Lost
+		}
+	}
+	return out
+}
+
+// fate marks errors that aren't the recording's own. What is waited for may
+// come any moment while the job is fresh, and hardly after long: waits grow
+// with the job's age.
+func (w *Worker) fate(err error, old time.Duration) error {
+	var notReady *recording.LegsNotReadyError
+	var later *callmodel.RetryAfterError
+	switch {
+	case errors.As(err, &notReady):
+		wait := min(max(old/4, 100*time.Millisecond), 5*time.Second)
+		return callmodel.RetryAfter(err, max(min(wait, w.opts.MissingLegWait-old), time.Millisecond))
+	case errors.As(err, &later) && later.After == 0:
+		return callmodel.RetryAfter(err, jitter(min(max(old/2, time.Second), time.Minute)))
+	}
+	return err
+}
+
+func (w *Worker) release(ctx context.Context, l callmodel.Lease) {
+	ctx, cancel := context.WithTimeout(ctx, w.opts.LeaseTTL)
+	defer cancel()
+	if err := w.queue.Release(ctx, l); err != nil {
+		w.opts.Logger.WarnContext(ctx, "a job couldn't be released; its lease will end by itself", "job", l.Job.ID, "error", err)
+	}
+}
+
+func (w *Worker) report(ctx context.Context, r Report) {
+	attrs := []any{
+		"job", r.Job.ID, "tenant", r.Job.Spec.TenantID, "call", r.Job.Spec.CallID, "outcome", r.Outcome,
+		"attempt", r.Job.Attempts + 1, "elapsed", r.Elapsed,
+	}
+	switch r.Outcome {
+	case Done:
+		w.opts.Logger.InfoContext(ctx, "recording finished", append(attrs, "status", r.Result.Status, "defects", len(r.Result.Defects))...)
+	case Waiting, Released:
+		w.opts.Logger.InfoContext(ctx, "recording waits", append(attrs, "reason", r.Err)...)
+	default:
+		w.opts.Logger.ErrorContext(ctx, "recording failed", append(attrs, "error", r.Err)...)
+	}
+	w.opts.Finished(r)
+}
