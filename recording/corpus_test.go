@@ -48,7 +48,7 @@ func TestCorpusAlone(t *testing.T) {
 			spec := sampleSpec()
 			spec.Legs = spec.Legs[:1]
 			spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 8000}}
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			objects := &memObjects{}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)

@@ -86,7 +86,7 @@ func waitState(t *testing.T, q callmodel.JobQueue, id callmodel.JobID, want call
 		j, err = q.Job(context.WithoutCancel(t.Context()), id)
 		require.NoError(t, err)
 		return j.State == want
-	}, 20*time.Second, 2*time.Millisecond, "job %s", id)
+	}, 60*time.Second, 2*time.Millisecond, "job %s", id)
 	return j
 }
 
@@ -260,12 +260,12 @@ func TestHeartbeatsKeepALongJob(t *testing.T) {
 	t.Parallel()
 	q := ledger(t)
 	o := options()
-	o.LeaseTTL = 300 * time.Millisecond
+	o.LeaseTTL = 2 * time.Second // long enough for a busy machine to send a heartbeat in time
 	var runs atomic.Int64
 	p := processorFunc(func(ctx context.Context, _ callmodel.RecordingSpec, _ bool) (callmodel.RecordingResult, error) {
 		runs.Add(1)
 		select {
-		case <-time.After(1500 * time.Millisecond):
+		case <-time.After(5 * time.Second):
 			return made, nil
 		case <-ctx.Done():
 			return callmodel.RecordingResult{}, ctx.Err()

