@@ -1,7 +1,6 @@
 package recording
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/analysis"
+	"github.com/switchtape/switchtape/recording/internal/legsum"
 )
 
 // leg is one party while its recording is made.
@@ -30,6 +30,7 @@ type leg struct {
 	// they are read once more for it.
 	chained bool
 	chain   hash.Hash
+	hashes  *legsum.Group // of all legs
 	anyRead bool
 	sum     string // hex SHA-256, at the end
 }
@@ -89,14 +90,14 @@ func (h *sums) write(p []byte) {
 func (l *leg) newHash(planning bool) *sums {
 	switch {
 	case len(l.segments) == 1:
-		return &sums{file: sha256.New()}
+		return &sums{file: l.hashes.New()}
 	case planning || !l.chained:
 		return nil
 	}
 	if l.chain == nil {
-		l.chain = sha256.New()
+		l.chain = l.hashes.New()
 	}
-	return &sums{file: sha256.New(), leg: l.chain}
+	return &sums{file: l.hashes.New(), leg: l.chain}
 }
 
 // hashed notes that a segment's file was read to its end.

@@ -9,6 +9,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/internal/legsum"
 )
 
 // plan is everything about a recording that is known before audio is read.
@@ -40,8 +41,9 @@ type plannedOutput struct {
 // openLegs opens every file and finds out what it is.
 func (p *Processor) openLegs(ctx context.Context, spec *callmodel.RecordingSpec) (*plan, error) {
 	pl := &plan{spec: spec, pauses: mergePauses(spec.Pauses)}
+	hashes := &legsum.Group{}
 	for i := range spec.Legs {
-		l := &leg{spec: &spec.Legs[i]}
+		l := &leg{spec: &spec.Legs[i], hashes: hashes}
 		for j := range l.spec.Segments {
 			l.segments = append(l.segments, &segment{ctx: ctx, p: p, leg: l, spec: &l.spec.Segments[j]})
 		}

@@ -126,8 +126,9 @@ func BenchmarkProcess(b *testing.B) {
 	}
 }
 
-// BenchmarkLegHashes is the part of every figure above that is the SHA-256 of
-// the two legs and nothing else: no reading, no samples.
+// BenchmarkLegHashes is crypto/sha256 over the two legs and nothing else: no
+// reading, no samples. A recording hashes its legs too, two at a time where the
+// processor can: see recording/internal/legsum.
 func BenchmarkLegHashes(b *testing.B) {
 	const bytes = 2 * 2 * 8000 * 3600
 	block := make([]byte, 32<<10)
