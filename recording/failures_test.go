@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -92,4 +93,36 @@ func (b *brokenFile) Read(p []byte) (int, error) {
 	n, err := b.memFile.Read(p)
 	b.read += n
 	return n, err
+}
+
+// impatientStore gives up while its write still runs.
+type impatientStore struct{ ended chan error }
+
+func (s *impatientStore) Put(_ context.Context, _ callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+	began := make(chan struct{})
+	go func() { s.ended <- write(&beginning{began: began}) }()
+	<-began
+	return callmodel.ObjectInfo{}, errStore
+}
+
+// beginning is a writer that tells of its first bytes.
+type beginning struct {
+	began chan struct{}
+	once  sync.Once
+}
+
+func (w *beginning) Write(p []byte) (int, error) {
+	w.once.Do(func() { close(w.began) })
+	return len(p), nil
+}
+
+// A store that gives up is the failure, and nothing reads the legs behind its back.
+func TestStoreThatGivesUp(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		s := &impatientStore{ended: make(chan error, 1)}
+		_, err := recording.NewProcessor(sampleLegs(), s, nil).Process(t.Context(), sampleSpec(), nil)
+		require.ErrorIs(t, err, errStore)
+		<-s.ended // its write ends, too
+	}
 }

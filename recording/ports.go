@@ -27,7 +27,7 @@ type LegOpener interface {
 // if other bytes are there already, under a later version of it. It calls write
 // at most once, and nothing is visible if write fails. It must return soon
 // after ctx ends. A recording with several outputs puts them at the same time,
-// each from a goroutine of its own.
+// each from a goroutine of its own; with one, it is made within write.
 type Objects interface {
 	Put(ctx context.Context, key callmodel.ObjectKey, m callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error)
 }

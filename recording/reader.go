@@ -28,61 +28,74 @@ func (b *block) release() {
 // blocksPerBus is how far a reader may be behind the others.
 const blocksPerBus = 4
 
-// reader takes the blocks of a bus, in a goroutine of its own.
+// reader takes the blocks of a bus, in a goroutine of its own if there are
+// others.
 type reader struct {
 	blocks chan *block   // closed when all have been sent
-	done   chan struct{} // closed when the goroutine has ended
+	done   chan struct{} // closed when it has ended
 	run    func(context.Context) error
+	// pull is called before a block is taken; nil if they come by themselves.
+	pull func(context.Context) error
 }
 
 func newReader() *reader {
 	return &reader{blocks: make(chan *block, blocksPerBus), done: make(chan struct{})}
 }
 
-// start runs the reader. Its failure is the cause that the recording ends for.
-func (r *reader) start(ctx context.Context, cancel context.CancelCauseFunc) {
-	go func() {
-		defer close(r.done)
-		if err := r.run(ctx); err != nil {
-			cancel(err)
-			return
+// work runs the reader. Its failure is the cause that the recording ends for.
+func (r *reader) work(ctx context.Context, cancel context.CancelCauseFunc) {
+	defer close(r.done)
+	err := r.run(ctx)
+	if err == nil {
+		err = r.drain(ctx)
+	}
+	if err != nil {
+		cancel(err)
+	}
+}
+
+// take is the next block; nil when there is no more.
+func (r *reader) take(ctx context.Context) (*block, error) {
+	if r.pull != nil {
+		if err := r.pull(ctx); err != nil {
+			return nil, err
 		}
-		r.drain(ctx)
-	}()
+	}
+	select {
+	case b := <-r.blocks:
+		return b, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // feed gives the blocks to sink as they come, and finishes it.
 func (r *reader) feed(ctx context.Context, sink analysis.Tap) error {
 	for {
-		select {
-		case b, more := <-r.blocks:
-			if !more {
-				return sink.Finish()
-			}
-			err := sink.WriteFrames(b.samples)
-			b.release()
-			if err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		b, err := r.take(ctx)
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			return sink.Finish()
+		}
+		err = sink.WriteFrames(b.samples)
+		b.release()
+		if err != nil {
+			return err
 		}
 	}
 }
 
 // drain lets go of the blocks that a store didn't want, which had the object
 // already.
-func (r *reader) drain(ctx context.Context) {
+func (r *reader) drain(ctx context.Context) error {
 	for {
-		select {
-		case b, more := <-r.blocks:
-			if !more {
-				return
-			}
-			b.release()
-		case <-ctx.Done():
-			return
+		b, err := r.take(ctx)
+		if b == nil || err != nil {
+			return err
 		}
+		b.release()
 	}
 }
 

@@ -43,22 +43,11 @@ func (p *Processor) render(
 	for _, b := range buses {
 		readers = append(readers, b.readers...)
 	}
-	for _, r := range readers {
-		r.start(ctx, cancel)
-	}
-	err = p.pump(ctx, buses, o)
-	if err == nil {
-		err = pl.settle(o.AcceptMissing)
-	}
-	if err != nil {
-		cancel(err) // and leave blocks open: what is closed is finished
+	u := p.newPump(pl, buses, o)
+	if len(readers) == 1 {
+		u.serve(ctx, cancel, readers[0])
 	} else {
-		for _, r := range readers {
-			close(r.blocks)
-		}
-	}
-	for _, r := range readers {
-		<-r.done
+		u.drive(ctx, cancel, readers)
 	}
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
@@ -151,34 +140,6 @@ func (pl *plan) mixRate(rate int) int {
 		}
 	}
 	return in
-}
-
-// pump moves the buses forward in step, block by block, to their ends.
-func (p *Processor) pump(ctx context.Context, buses []*bus, o *ProcessOptions) error {
-	fastest := buses[0]
-	for _, b := range buses {
-		if b.rate > fastest.rate {
-			fastest = b
-		}
-	}
-	for k := int64(1); ; k++ {
-		unfinished := false
-		for _, b := range buses {
-			until := min(b.total, (k*int64(p.block)*int64(b.rate))/int64(fastest.rate))
-			if err := b.advance(ctx, until); err != nil {
-				return err
-			}
-			unfinished = unfinished || b.done < b.total
-		}
-		for _, report := range []Progress{p.progress, o.Progress} {
-			if report != nil {
-				report(fastest.done, fastest.total)
-			}
-		}
-		if !unfinished {
-			return nil
-		}
-	}
 }
 
 // advance renders up to frame until and hands it to the outputs.
