@@ -25,6 +25,10 @@ func (s *source) decodeMP3(r io.Reader, hint codec.Hint) (audio.Source, []callmo
 	}
 	stream, defects, err := mp3.Decode(data, inner)
 	if err != nil {
+		var fault *codec.DecodeError
+		if errors.As(err, &fault) {
+			fault.Detail = "WAV of MPEG audio: " + fault.Detail
+		}
 		return nil, nil, err
 	}
 	return &mp3Source{Source: stream, file: s}, defects, nil
