@@ -87,7 +87,7 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 	}
 	switch {
 	case tag == tagMP3 || tag == tagMPEG: // its frames tell
-		l.enc, l.bytes, l.channels = encMP3, 1, 1
+		l.enc, l.bytes, l.channels, l.rate = encMP3, 1, 1, max(l.rate, audio.MinResampleRate)
 		return l, 0, nil
 	case tag == tagGSM && align == gsm.BlockBytes && l.channels != 1:
 		l.mended = append(l.mended, fmt.Sprintf("the channels, %d where GSM 6.10 has 1", l.channels))
