@@ -18,7 +18,7 @@ func extension(b []byte, order binary.ByteOrder) int {
 
 // blockFormat sets the layout of an encoding whose samples come in blocks.
 // perBlock is the frames of a block by the header, 0 if it doesn't tell.
-func (l *layout) blockFormat(tag uint16, bits, align int, bytesPerSecond int64, perBlock int) error {
+func (l *layout) blockFormat(tag uint16, bits, align, perBlock int) error {
 	switch {
 	case l.bigEndian:
 		return unsupported("WAV format tag 0x%04X%s in a RIFX file", tag, tagName(tag))
@@ -38,9 +38,12 @@ func (l *layout) blockFormat(tag uint16, bits, align int, bytesPerSecond int64, 
 	if tag == tagIMAADPCM {
 		l.enc, least = encIMAADPCM, 4*l.channels
 	}
-	l.block = l.blockBytes(align, least, bytesPerSecond, perBlock)
+	l.block = align
+	if l.other = l.otherBlock(perBlock); align < least {
+		l.block, l.other = l.other, 0
+	}
 	// Microsoft's has no other width; IMA's blocks tell theirs by what they hold.
-	if bits != 4 && l.enc == encIMAADPCM && bits != 0 && (l.block < least || l.bytesOf(perBlock) != l.block) {
+	if bits != 4 && l.enc == encIMAADPCM && bits != 0 && (l.block == 0 || l.bytesOf(perBlock) != l.block) {
 		return unsupported("WAV format tag 0x%04X%s of %d bits; 4 can be read", tag, tagName(tag), bits)
 	}
 	if bits != 4 {
@@ -63,24 +66,28 @@ func (l *layout) bytesOf(frames int) int {
 	return 0
 }
 
-// blockBytes is how long blocks are: as the block alignment says, unless it is
-// impossible, or the frames of a block and the bytes of a second agree with one
-// another and not with it.
-func (l *layout) blockBytes(align, least int, bytesPerSecond int64, perBlock int) int {
+// otherBlock is the length of blocks that the header's frames of a block say,
+// where that isn't the block alignment; 0 if it is.
+func (l *layout) otherBlock(perBlock int) int {
 	other := l.bytesOf(perBlock)
-	if other == 0 || other == align || other > 0xFFFF {
-		return align
+	if other == l.block || other > 0xFFFF {
+		return 0
 	}
-	if align < least {
-		return other
-	}
-	// Both are off by so many bytes in the audio of perBlock seconds.
-	second := bytesPerSecond * int64(perBlock)
-	offAlign, offOther := abs(second-int64(l.rate)*int64(align)), abs(second-int64(l.rate)*int64(other))
-	if offOther < offAlign && 50*offOther <= second {
-		return other
-	}
-	return align
+	return other
 }
 
-func abs(x int64) int64 { return max(x, -x) }
+// soundBlocks reports whether blocks of n bytes begin in data, two at least, and
+// all as blocks of the encoding must.
+func (l *layout) soundBlocks(data []byte, n int) bool {
+	seen := 0
+	for ; len(data) >= 7*l.channels; data = data[min(n, len(data)):] {
+		for c := range l.channels {
+			if l.enc == encMSADPCM && int(data[c]) >= len(msFirst) ||
+				l.enc == encIMAADPCM && (int(data[4*c+2]) >= len(imaSteps) || data[4*c+3] != 0) {
+				return false
+			}
+		}
+		seen++
+	}
+	return seen >= 2
+}

@@ -47,6 +47,7 @@ type layout struct {
 	enc       encoding
 	bytes     int      // of a sample; 0 if samples don't stand alone
 	block     int      // bytes of a block where they don't; 0: they do
+	other     int      // bytes of a block by another number of the header; 0 if all agree
 	badBits   int      // what the header says, -1 for 0, where the block alignment was believed
 	mended    []string // what else of the header was corrected
 	channels  int
@@ -131,7 +132,7 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 	case tagAlaw:
 		l.enc, l.bytes = encAlaw, 1
 	case tagGSM, tagMSADPCM, tagIMAADPCM:
-		if err := l.blockFormat(tag, bits, align, bytesPerSecond, extension(b, order)); err != nil {
+		if err := l.blockFormat(tag, bits, align, extension(b, order)); err != nil {
 			return l, 0, err
 		}
 	default:

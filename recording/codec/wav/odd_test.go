@@ -104,32 +104,31 @@ func TestADPCMHeaders(t *testing.T) {
 		body := make([]byte, 8*blocks.bytes)
 		for i := range body {
 			if i%blocks.bytes > 6 {
-				body[i] = byte(i * i >> 3)
+				body[i] = byte(i*i>>3) | 0x80 // no beginning of a block
 			}
 		}
-		second := 8000 * blocks.bytes / blocks.frames
-		make := func(second, align, bits, frames int) []byte {
+		make := func(align, bits, frames int) []byte {
 			ext := append([]byte{byte(2 + len(blocks.extra)), 0, byte(frames), byte(frames >> 8)}, blocks.extra...)
-			return file(fmtChunk(tag, 1, 8000, second, align, bits, ext...), part("data", body))
+			return file(fmtChunk(tag, 1, 8000, 16000, align, bits, ext...), part("data", body))
 		}
-		good := make(second, blocks.bytes, 4, blocks.frames)
+		good := make(blocks.bytes, 4, blocks.frames)
 		want, _, details := read(t, good)
 		require.NotContains(t, details, "header_repaired")
 		require.Len(t, want, 8*blocks.frames)
 		ref, _ := recordingtest.FFmpegSamples(t, good)
 		require.True(t, recordingtest.Near(ref, want, 0))
-		for _, align := range []int{0, 1, 3, 7, 100, 255, 257, 512, 65535} {
-			got, _, details := read(t, make(second, align, 4, blocks.frames))
+		for _, align := range []int{0, 1, 3, 100, 255, 257, 65535} {
+			got, _, details := read(t, make(align, 4, blocks.frames))
 			require.True(t, recordingtest.Near(want, got, 0), "%#x: align %d", tag, align)
 			require.Contains(t, details, fmt.Sprintf("repaired: the block alignment, %d where 256 bytes belong together", align))
 		}
 		for _, frames := range []int{0, 1, 9, 100, 65535} { // the alignment is right
-			got, _, details := read(t, make(second, blocks.bytes, 4, frames))
+			got, _, details := read(t, make(blocks.bytes, 4, frames))
 			require.True(t, recordingtest.Near(want, got, 0), "%#x: frames %d", tag, frames)
 			require.NotContains(t, details, "header_repaired")
 		}
 		for _, bits := range []int{0, 1, 2, 3, 8, 16} {
-			got, _, details := read(t, make(second, blocks.bytes, bits, blocks.frames))
+			got, _, details := read(t, make(blocks.bytes, bits, blocks.frames))
 			require.True(t, recordingtest.Near(want, got, 0), "%#x: bits %d", tag, bits)
 			require.Contains(t, details, fmt.Sprintf("the bits per sample, %d where the encoding has 4", bits))
 		}

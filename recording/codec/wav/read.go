@@ -85,6 +85,9 @@ func (s *source) setLayout(hint codec.Hint) error {
 	if err != nil {
 		return err
 	}
+	if head := s.in.peek(int(min(tailSize, s.left))); l.other > 0 && !l.soundBlocks(head, l.block) && l.soundBlocks(head, l.other) {
+		wrongAlign, l.block = l.block, l.other
+	}
 	if wrongAlign != 0 {
 		s.repair("the block alignment, %d where %d bytes belong together", max(wrongAlign, 0), l.unit())
 	}
