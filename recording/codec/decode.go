@@ -134,9 +134,11 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []callmodel.Def
 	i, known := g.sniff(head), foreignTo(head)
 	if i < 0 && known == nil && hint.Raw == nil {
 		if known = lookalike(head); known == nil || !known.media {
-			if head, err = more(head, r); err != nil {
+			longer, err := more(head, r)
+			if err != nil {
 				return nil, nil, err
 			}
+			head = longer
 			i = slices.IndexFunc(g.Inputs, func(f InputFormat) bool { return f.Search != nil && f.Search(head) })
 		}
 	}

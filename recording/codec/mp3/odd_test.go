@@ -125,7 +125,7 @@ func TestLongTail(t *testing.T) {
 	t.Parallel()
 	file := encode(t, 16000, 1)
 	want, _ := decodeFile(t, file)
-	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's noise
+	rng := rand.New(rand.NewPCG(1, 2))
 	noise := make([]byte, 8<<20)
 	for i := range noise {
 		noise[i] = byte(rng.Uint32()) & 0x7F

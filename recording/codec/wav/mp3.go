@@ -25,8 +25,7 @@ func (s *source) decodeMP3(r io.Reader, hint codec.Hint) (audio.Source, []callmo
 	}
 	stream, defects, err := mp3.Decode(data, inner)
 	if err != nil {
-		var fault *codec.DecodeError
-		if errors.As(err, &fault) {
+		if fault, ok := errors.AsType[*codec.DecodeError](err); ok {
 			fault.Detail = "WAV of MPEG audio: " + fault.Detail
 		}
 		return nil, nil, err

@@ -23,7 +23,7 @@ import (
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
-var le = binary.LittleEndian //nolint:gochecknoglobals // a constant
+var le = binary.LittleEndian
 
 // part is a chunk with its pad byte.
 func part(id string, body []byte) []byte {
@@ -107,28 +107,28 @@ func TestADPCMHeaders(t *testing.T) {
 				body[i] = byte(i*i>>3) | 0x80 // no beginning of a block
 			}
 		}
-		make := func(align, bits, frames int) []byte {
+		build := func(align, bits, frames int) []byte {
 			ext := append([]byte{byte(2 + len(blocks.extra)), 0, byte(frames), byte(frames >> 8)}, blocks.extra...)
 			return file(fmtChunk(tag, 1, 8000, 16000, align, bits, ext...), part("data", body))
 		}
-		good := make(blocks.bytes, 4, blocks.frames)
+		good := build(blocks.bytes, 4, blocks.frames)
 		want, _, details := read(t, good)
 		require.NotContains(t, details, "header_repaired")
 		require.Len(t, want, 8*blocks.frames)
 		ref, _ := recordingtest.FFmpegSamples(t, good)
 		require.True(t, recordingtest.Near(ref, want, 0))
 		for _, align := range []int{0, 1, 3, 100, 255, 257, 65535} {
-			got, _, details := read(t, make(align, 4, blocks.frames))
+			got, _, details := read(t, build(align, 4, blocks.frames))
 			require.True(t, recordingtest.Near(want, got, 0), "%#x: align %d", tag, align)
 			require.Contains(t, details, fmt.Sprintf("repaired: the block alignment, %d where 256 bytes belong together", align))
 		}
 		for _, frames := range []int{0, 1, 9, 100, 65535} { // the alignment is right
-			got, _, details := read(t, make(blocks.bytes, 4, frames))
+			got, _, details := read(t, build(blocks.bytes, 4, frames))
 			require.True(t, recordingtest.Near(want, got, 0), "%#x: frames %d", tag, frames)
 			require.NotContains(t, details, "header_repaired")
 		}
 		for _, bits := range []int{0, 1, 2, 3, 8, 16} {
-			got, _, details := read(t, make(blocks.bytes, bits, blocks.frames))
+			got, _, details := read(t, build(blocks.bytes, bits, blocks.frames))
 			require.True(t, recordingtest.Near(want, got, 0), "%#x: bits %d", tag, bits)
 			require.Contains(t, details, fmt.Sprintf("the bits per sample, %d where the encoding has 4", bits))
 		}
@@ -220,7 +220,7 @@ func TestOverflownSize(t *testing.T) {
 	for _, trailer := range []int{0, 1, 20} {
 		const size = 6 << 30
 		name := filepath.Join(t.TempDir(), "long.wav")
-		f, err := os.Create(name) //nolint:gosec // a test's own
+		f, err := os.Create(name)
 		require.NoError(t, err)
 		head := file(fmtChunk(1, 1, 8000, 16000, 2, 16), part("data", nil))
 		audioBytes := int64(size - len(head))

@@ -3,7 +3,7 @@ package wav
 // tagName names the format tags of mmreg.h that telephone servers, recorders and
 // conversion programs write.
 func tagName(tag uint16) string {
-	name := ""
+	var name string
 	switch tag {
 	case 0x0002:
 		name = "Microsoft ADPCM"
