@@ -249,7 +249,7 @@ func TestOverflownSize(t *testing.T) {
 	}
 }
 
-// Millions of chunks take no longer than their bytes.
+// Hundreds of thousands of chunks take no longer than their bytes.
 func TestManyChunks(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"JUNK", "abcd"} {
@@ -258,7 +258,7 @@ func TestManyChunks(t *testing.T) {
 		got, _, details := read(t, b)
 		require.Len(t, got, 50)
 		require.Empty(t, details)
-		require.Less(t, time.Since(began), 2*time.Second, id)
+		require.Less(t, time.Since(began), 2*slow*time.Second, id)
 		s, _, err := wav.Decode(plain{bytes.NewReader(b)}, codec.Hint{Size: -1})
 		require.NoError(t, err)
 		_, err = s.ReadFrames(make([]float32, 50))
