@@ -137,7 +137,9 @@ func (f *feed) find() (header, error) {
 		if f.start == [4]byte{} {
 			f.start = head
 		}
-		if h, err := parseAnyHeader(head); err == nil {
+		if !syncs(head[0], head[1]) {
+			// No error is made of it: there may be millions.
+		} else if h, err := parseAnyHeader(head); err == nil {
 			if f.agrees(&h) {
 				return h, nil
 			}

@@ -66,6 +66,8 @@ func (f *feed) skipID3v1() bool {
 	case len(behind) < 4 || !f.locked:
 		return false
 	case string(behind[:3]) == "ID3" || string(behind) == "APET":
+	case !syncs(behind[0], behind[1]):
+		return false
 	default:
 		if h, err := parseAnyHeader([4]byte(behind)); err != nil || h.version != f.first.version || h.rateIndex != f.first.rateIndex {
 			return false
@@ -74,6 +76,9 @@ func (f *feed) skipID3v1() bool {
 	_, _ = f.r.Discard(id3v1Bytes)
 	return true
 }
+
+// syncs reports whether a frame of layer III may begin with the two bytes.
+func syncs(first, second byte) bool { return first == 0xFF && second&0xE6 == 0xE2 }
 
 // candidate is how many of the bytes that are buffered can be left out, one at
 // least, until a tag or a frame may begin.
@@ -85,7 +90,7 @@ func (f *feed) candidate() int {
 			next = b[i+1]
 		}
 		switch c := b[i]; {
-		case c == 0xFF && (next&0xE6 == 0xE2 || i+1 == len(b)):
+		case syncs(c, next), c == 0xFF && i+1 == len(b):
 			return i
 		case c == 'I' && (next == 'D' || i+1 == len(b)), c == 'T' && (next == 'A' || i+1 == len(b)), c == 'A' && (next == 'P' || i+1 == len(b)):
 			return i
