@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -142,6 +143,8 @@ func TestRecordBadInput(t *testing.T) {
 	empty, text := filepath.Join(dir, "empty.wav"), filepath.Join(dir, "text.wav")
 	require.NoError(t, os.WriteFile(empty, nil, 0o600))
 	require.NoError(t, os.WriteFile(text, []byte("hello, this is no audio at all, only words"), 0o600))
+	fifo := filepath.Join(dir, "pipe.wav")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -158,6 +161,8 @@ func TestRecordBadInput(t *testing.T) {
 		"empty":            {[]string{"--leg", "a=" + empty, "--out", "x"}, 1, "leg_empty"},
 		"not audio":        {[]string{"--leg", "a=" + text, "--out", "x"}, 1, "unreadable_leg"},
 		"a directory":      {[]string{"--leg", "a=" + dir, "--out", "x"}, 1, "is a directory"},
+		"a pipe":           {[]string{"--leg", "a=" + fifo, "--out", "x"}, 1, "is a pipe or a device"},
+		"an endless file":  {[]string{"--leg", "a=/dev/zero", "--out", "x"}, 1, "is a pipe or a device"},
 		"unwritable":       {[]string{"--leg", "a=" + agent, "--out", "/nowhere/x.wav"}, 1, "can't be written"},
 		"bucket":           {[]string{"--leg", "a=" + agent, "--out", "ftp://x/y"}, 1, "scheme must be"},
 		"redaction":        {[]string{"--leg", "a=" + agent, "--redact", "soon", "--out", "x"}, 2, "1m10s-1m25s"},

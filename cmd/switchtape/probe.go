@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -72,8 +73,16 @@ func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file
 	}
 	defer f.Close() //nolint:errcheck // only read from
 	hint := codec.Hint{Size: codec.SizeUnknown}
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		p.Error = err.Error()
+		return p
+	case info.Mode().IsRegular():
 		hint.Size, p.Bytes = info.Size(), info.Size()
+	case info.Mode()&fs.ModeDevice != 0:
+		p.Error = file + " is a device, not a leg" // it may have no end
+		return p
 	}
 	if c.Encoding != "" {
 		hint.Raw = &callmodel.RawFormat{Encoding: c.Encoding, SampleRateHz: c.Rate}
@@ -91,6 +100,9 @@ func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file
 	err = read(ctx, registry, r, hint, &p)
 	if decode, ok := errors.AsType[*codec.DecodeError](err); ok {
 		p.Defects = append(p.Defects, callmodel.Defect{Code: decode.Code, Detail: decode.Detail})
+	}
+	if err == nil && p.Frames == 0 {
+		p.Defects = append(p.Defects, callmodel.Defect{Code: callmodel.DefectLegEmpty, Detail: "the file holds no audio"})
 	}
 	if err != nil {
 		p.Error = err.Error()

@@ -41,4 +41,11 @@ func TestProbe(t *testing.T) {
 	for _, part := range []string{"unreadable_leg", "leg_empty", "394709 frames", "no such file"} {
 		assert.Contains(t, text1, part)
 	}
+
+	// A header alone is an empty leg here, too; what has no end is refused.
+	runJSON(t, &out, "probe", write("header.wav", append(samplecall.Agent()[:wavHeader-4:wavHeader-4], 0, 0, 0, 0)))
+	assert.Equal(t, callmodel.DefectLegEmpty, out.Files[0].Defects[len(out.Files[0].Defects)-1].Code)
+	code, text1, _ = run(t, "probe", "/dev/zero")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, text1, "is a device")
 }

@@ -122,15 +122,19 @@ func (l *legSources) OpenLeg(ctx context.Context, uri string) (io.ReadCloser, er
 	return s.Open(ctx, key)
 }
 
+// openFile opens a leg's file. Legs are read more than once, so that a pipe can't
+// be one; opening it would wait for a writer, and a device may have no end.
 func openFile(path string) (io.ReadCloser, error) {
-	f, err := os.Open(path) //nolint:gosec // the user names the file
-	if err != nil {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
 		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a directory, not a leg", path)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is a pipe or a device: a leg is read more than once, save it to a file first", path)
 	}
-	if info, err := f.Stat(); err != nil || info.IsDir() {
-		return nil, errors.Join(fmt.Errorf("%s is a directory, not a leg", path), err, f.Close())
-	}
-	return f, nil
+	return os.Open(path) //nolint:gosec // the user names the file
 }
 
 func (l *legSources) close() {

@@ -91,13 +91,17 @@ func (e *DecodeError) Unwrap() error { return e.Err }
 // Head is how many bytes of a stream a Sniff function gets to see, at most.
 const Head = 4096
 
+// searchHead is how many bytes a Search function gets to see, at most.
+const searchHead = 128 << 10
+
 // InputFormat is one format that a [Registry] can decode.
 type InputFormat struct {
 	Name string // "wav"
 	// Sniff reports whether a stream that begins with head is of the format.
 	// head is shorter than Head bytes only if the stream is.
 	Sniff func(head []byte) bool
-	// Search reports whether a stream of the format begins somewhere in head. It
+	// Search reports whether a stream of the format begins somewhere in head, which is
+	// longer here, up to 128 KiB. It
 	// is asked only if no format is recognised and the job gives no raw format,
 	// which could look the same. Nil: it never does.
 	Search func(head []byte) bool
@@ -127,19 +131,23 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []callmodel.Def
 			return g.Inputs[i].Decode(rest, hint)
 		}
 	}
+	i, known := g.sniff(head), foreignTo(head)
+	if i < 0 && known == nil && hint.Raw == nil {
+		if known = lookalike(head); known == nil || !known.media {
+			longer, err := more(head, r)
+			if err != nil {
+				return nil, nil, err
+			}
+			head = longer
+			i = slices.IndexFunc(g.Inputs, func(f InputFormat) bool { return f.Search != nil && f.Search(head) })
+		}
+	}
 	again := newReplay(head, r)
-	i, name := g.sniff(head), foreignName(head)
-	if i < 0 && name == "" && hint.Raw == nil {
-		name = mpegName(head)
-	}
-	if i < 0 && name == "" && hint.Raw == nil {
-		i = slices.IndexFunc(g.Inputs, func(f InputFormat) bool { return f.Search != nil && f.Search(head) })
-	}
 	switch {
 	case i >= 0:
 		return g.Inputs[i].Decode(again, hint)
-	case name != "":
-		return nil, nil, g.errForeign(name)
+	case known != nil:
+		return nil, nil, g.errForeign(known)
 	case hint.Raw != nil && g.Raw != nil:
 		return g.Raw(again, hint)
 	default:
@@ -147,6 +155,19 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []callmodel.Def
 			Code: callmodel.DefectUnreadableLeg, Detail: "neither " + g.inputNames(" nor ") + ", and the job gives no raw format",
 		}
 	}
+}
+
+// more is head with what r goes on with, up to searchHead bytes.
+func more(head []byte, r io.Reader) ([]byte, error) {
+	if len(head) < Head {
+		return head, nil // that is all
+	}
+	b := make([]byte, searchHead)
+	n, err := io.ReadFull(r, b[copy(b, head):])
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return b[:len(head)+n], err
 }
 
 // sniff is the index of the input whose stream begins with head; -1 if none does.

@@ -31,24 +31,43 @@ func TestForeignFormatsAreNamed(t *testing.T) {
 		"#!AMR\n":                                  "an AMR file",
 		"\x00\x00\x00\x20ftypM4A ":                 "an MP4 file",
 		"RIFF\x10\x20\x30\x00AVI LIST":             "an AVI file",
+		"\xd4\xc3\xb2\xa1\x02\x00\x04\x00":         "a capture of packets (pcap)",
 		"PK\x03\x04":                               "a ZIP archive",
+		"\x1f\x8b\x08\x00":                         "a gzip file",
+		"<!DOCTYPE html><html>":                    "a web page",
 	} {
 		for _, hint := range []codec.Hint{{Size: -1}, {Size: -1, Raw: raw}} {
 			_, _, err := g.Decode(strings.NewReader(magic+rest), hint)
 			var fault *codec.DecodeError
 			require.ErrorAs(t, err, &fault, name)
-			require.Equal(t, callmodel.DefectUnsupportedCodec, fault.Code, name)
+			code := callmodel.DefectUnsupportedCodec
+			if slices.Contains([]string{"a ZIP archive", "a gzip file", "a web page"}, name) {
+				code = callmodel.DefectUnreadableLeg // no audio
+			}
+			require.Equal(t, code, fault.Code, name)
 			require.ErrorContains(t, err, name+"; what can be read is WAV")
 		}
 	}
 	// What may be raw audio as well is one if the job says so.
 	for magic, name := range map[string]string{
-		"\xFF\xFD\x90\x00": "layer II", "\xFF\xFF\x90\x00": "layer I", "\xFF\xFB\x00\x00": "free format", "\xFF\xF1\x50\x80": "AAC",
+		"\xFF\xFD\x90\x00": "layer II", "\xFF\xFF\x90\x00": "layer I", "\xFF\xFB\x00\x00": "free format", "\xFF\xF1\x6C\x80\x10": "AAC",
+		"\x0B\x77\x12\x34\x40": "AC-3", "G" + strings.Repeat("\x01", 187) + "G" + strings.Repeat("\x01", 187) + "G": "transport stream",
+		strings.Repeat("not found\n", 600): "a text file", "{\"error\": \"é\"}" + strings.Repeat(" ", 9): "a text file",
+		"\xFF\xFEh\x00e\x00l\x00l\x00o\x00": "a text file",
 	} {
+		rest := rest
+		if name == "a text file" {
+			rest = ""
+		}
 		_, _, err := g.Decode(strings.NewReader(magic+rest), codec.Hint{Size: -1})
 		require.ErrorContains(t, err, name)
 		_, _, err = g.Decode(strings.NewReader(magic+rest), codec.Hint{Size: -1, Raw: raw})
 		require.NoError(t, err)
+	}
+	// Frames are named only if another follows where it must.
+	for _, head := range []string{"\xFF\xFD\x90\x00", "\xFF\xFF\x90\x00", "\xFF\xF8\x49\x08\x10\x20"} {
+		_, _, err := g.Decode(strings.NewReader(head+strings.Repeat("\x01", 3000)), codec.Hint{Size: -1})
+		require.ErrorContains(t, err, "neither WAV", "% x", head)
 	}
 	_, _, err := g.Decode(strings.NewReader("\xFF\xEB\x90\x00"+rest), codec.Hint{Size: -1})
 	require.ErrorContains(t, err, "neither WAV")

@@ -52,11 +52,17 @@ func oddCases(samples []float32, pcm []byte) []WAVCase {
 	add("chunk with an id of spaces", riff(format, chunk("    ", []byte("blanks"), true), data), samples, nil, true)
 	add("a second fmt before data", riff(format, chunk("fmt ", fmtBody(1, 2, 44100, 8), true), data), samples, nil, true)
 	add("a second fmt after data", riff(format, data, chunk("fmt ", fmtBody(1, 2, 44100, 8), true)), samples, nil, true)
-	add("fmt after data", riff(data, format), nil, unreadable, false)
+	add("fmt after data", riff(data, format), samples, repaired, false)
+	c[len(c)-1].Random = true
+	add("fmt after data and a list", riff(data, list, format), samples, repaired, false)
+	c[len(c)-1].Random = true
 	add("fmt of 14 bytes", riff(chunk("fmt ", fmtBody(1, 1, rate, 16)[:14], true), data), samples, nil, false)
 	add("fmt of 40 bytes for plain PCM", riff(chunk("fmt ", append(fmtBody(1, 1, rate, 16), make([]byte, 24)...), true), data), samples, nil, true)
 	add("fmt of 12 bytes", riff(chunk("fmt ", fmtBody(1, 1, rate, 16)[:12], true), data), nil, unreadable, false)
 	add("no data", riff(format, list), nil, empty, false)
+	for _, n := range []int{36, 37, 39, 40, 43} {
+		add(fmt.Sprintf("ends within the data chunk's header, at %d", n), good[:n], nil, empty, false)
+	}
 	// Sizes of the audio.
 	add("data size unknown, 160,000 bytes behind it", with(riff(format, data, long), 40, 0xFFFFFFFF), samples, repaired, false)
 	c[len(c)-1].Random = true
@@ -64,6 +70,8 @@ func oddCases(samples []float32, pcm []byte) []WAVCase {
 	add("data too short, even", with(good, 40, uint32(2*n-1000)), samples[:n-500], nil, true)
 	add("RIFF size 0xFFFFFFFF", with(good, 4, 0xFFFFFFFF), samples, repaired, true)
 	add("RIFF size 4", with(good, 4, 4), samples, repaired, true)
+	add("text behind it", append(slices.Clone(good), "<html>502 Bad gateway</html>"...), samples, nil, false)
+	add("ID3v1 tag behind it, whose first letters are a size", append(slices.Clone(good), "TAG"+string(bytes.Repeat([]byte("a"), 125))...), samples, nil, false)
 	add("ID3v1 tag behind it", append(slices.Clone(good), append([]byte("TAG"), make([]byte, 125)...)...), samples, nil, false)
 	add("a second WAV file behind it", append(slices.Clone(good), good...), samples, nil, false)
 	add("three data chunks, one empty", riff(format, chunk("data", pcm[:1000], true), chunk("data", nil, true), chunk("data", pcm[1000:], true)), samples, nil, false)

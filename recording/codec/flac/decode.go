@@ -44,8 +44,8 @@ func id3Size(b []byte) int64 {
 // check is right. Frames that are damaged are replaced by silence where the
 // next one's number says how much is missing, so that the timeline stays right;
 // these, audio missing at the end and a frame cut off are a truncated defect,
-// counted in frames. A total in the header below what there is is a
-// header_repaired one. Clipping is reported.
+// counted in frames. A total in the header below what there is, and channels or
+// bits that the first frame contradicts, are a header_repaired one. Clipping is reported.
 //
 // The Source knows its total if r is an io.ReaderAt and hint.Size is known: the
 // frames are then counted, without decoding them. The header's total alone is
@@ -67,6 +67,9 @@ func Decode(r io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, err
 	if !s.decodeNext() {
 		if !errors.Is(s.err, io.EOF) {
 			return nil, nil, s.err
+		}
+		if s.strange {
+			return nil, nil, unreadable("a FLAC file of which no frame agrees with its header")
 		}
 		return nil, nil, &codec.DecodeError{Code: callmodel.DefectLegEmpty, Detail: "a FLAC file without a whole frame"}
 	}
@@ -105,6 +108,9 @@ type source struct {
 	given   int64
 	lost    int64
 	err     error
+
+	mended  string // what of STREAMINFO the first frame contradicts
+	strange bool   // no frame follows the metadata, but something does
 }
 
 // open reads up to the first frame.
@@ -116,6 +122,11 @@ func (s *source) open(r io.Reader) error {
 			return failed
 		}
 		return err
+	}
+	first := s.feed.window(frameHeaderMax)
+	if _, ok := info.parseFrame(first); !ok {
+		info, s.mended = info.corrected(first)
+		s.strange = s.mended == "" && len(first) >= frameHeaderMax
 	}
 	s.feed.info = info
 	s.format = goaudio.Format{NumChannels: info.channels, SampleRate: info.rate}
@@ -292,11 +303,15 @@ func (s *source) Defects() []callmodel.Defect {
 			Detail: "frames of audio that are damaged, given as silence, or missing at the end by the header",
 		})
 	}
+	mended := s.mended
 	if atEnd && total > 0 && total < s.given {
-		d = append(d, callmodel.Defect{
-			Code:   callmodel.DefectHeaderRepaired,
-			Detail: fmt.Sprintf("repaired: the total, %d frames where there are %d", total, s.given),
-		})
+		if mended != "" {
+			mended += "; "
+		}
+		mended += fmt.Sprintf("the total, %d frames where there are %d", total, s.given)
+	}
+	if mended != "" {
+		d = append(d, callmodel.Defect{Code: callmodel.DefectHeaderRepaired, Detail: "repaired: " + mended})
 	}
 	if n := s.clips.Clipped(); n > 0 {
 		d = append(d, callmodel.Defect{

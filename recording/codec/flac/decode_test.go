@@ -3,6 +3,7 @@ package flac_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -343,6 +344,41 @@ func TestRefused(t *testing.T) {
 		require.ErrorAs(t, err, &fault, name)
 		require.Equal(t, c.want, fault.Code, "%s: %v", name, err)
 	}
+}
+
+// Where the first frame contradicts STREAMINFO, it is right; and without a frame
+// that makes sense a file isn't empty.
+func TestStreamInfoContradicted(t *testing.T) {
+	t.Parallel()
+	noise := recordingtest.Noise(5000, 0.5, 1)
+	file := encode(t, noise, 1, 8000, codec.Options{Frames: 5000})
+	want, err := readAllOf(file)
+	require.NoError(t, err)
+	require.Len(t, want, 5000)
+	for name, v := range map[string][2]byte{"2 channels": {0x42, 0xF0}, "8 channels": {0x4E, 0xF0}, "24 bits": {0x41, 0x70}, "8 bits": {0x40, 0x70}} {
+		b := bytes.Clone(file)
+		copy(b[20:], v[:])
+		b[20] = file[20]&0xF0 | v[0]&0x0F
+		b[21] = v[1]&0xF0 | file[21]&0x0F
+		s, _, err := flac.Decode(bytes.NewReader(b), codec.Hint{Size: int64(len(b))})
+		require.NoError(t, err, name)
+		require.True(t, recordingtest.Near(want, recordingtest.ReadAll(t, s), 0), name)
+		require.Contains(t, fmt.Sprint(codec.LaterDefects(s)), "where the frames have 1 of 16", name)
+	}
+	other := append(bytes.Clone(file[:42]), bytes.Repeat([]byte("no frame "), 100)...)
+	other[4] |= 0x80 // the last block
+	_, err = readAllOf(other)
+	require.ErrorContains(t, err, "unreadable_leg: a FLAC file of which no frame agrees")
+}
+
+func readAllOf(file []byte) ([]float32, error) {
+	s, _, err := flac.Decode(bytes.NewReader(file), codec.Hint{Size: int64(len(file))})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float32, 1<<20)
+	n, err := s.ReadFrames(out)
+	return out[:n*s.Format().NumChannels], err
 }
 
 func TestSniff(t *testing.T) {

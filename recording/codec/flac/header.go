@@ -1,5 +1,7 @@
 package flac
 
+import "fmt"
+
 // streamInfo is what of STREAMINFO the decoder uses (RFC 9639 § 8.2).
 type streamInfo struct {
 	block    int // frames in a frame of the stream, by which fixed-size streams count
@@ -87,6 +89,26 @@ func (s *streamInfo) parseFrame(b []byte) (h frameHeader, ok bool) {
 		h.start *= int64(s.block)
 	}
 	return h, true
+}
+
+// corrected is s with the channels and the depth of the frame that b begins with,
+// if there is one, and what of s was wrong; "" if there is none.
+func (s *streamInfo) corrected(b []byte) (streamInfo, string) {
+	c := *s
+	if len(b) < 6 {
+		return c, ""
+	}
+	if c.channels = int(b[3]>>4) + 1; c.channels > MaxChannels {
+		c.channels = 2
+	}
+	if depth, known := depthOf(b[3]>>1&7, s.depth); known {
+		c.depth = depth
+	}
+	if _, ok := c.parseFrame(b); !ok {
+		return *s, ""
+	}
+	what := fmt.Sprintf("the header's %d channels of %d bits, where the frames have %d of %d", s.channels, s.depth, c.channels, c.depth)
+	return c, what
 }
 
 // depthOf is the bits per sample of a code in a frame's header.

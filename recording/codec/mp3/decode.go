@@ -22,28 +22,30 @@ import (
 // has them, which may be beyond full scale. The
 // encoder's delay and padding are cut off where an Info frame states them, so
 // that the Source is as long as what was encoded. Tags that claim to be longer
-// than the file are no tags, if r is an io.ReaderAt and hint.Size is known. Bytes between frames, and
+// than the stream are no tags, if hint.Size is known. Bytes between frames, and
 // frames that can't be decoded, are left out or replaced by silence so that the
 // timeline stays right; both are a truncated defect with the frames lost. A
 // frame can't be decoded if its side information or its codes are impossible,
 // its CRC is wrong (in a stream that had right ones) or its part of the bit
 // reservoir is missing.
 func Decode(r io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, error) {
-	s := &decoder{feed: newFeed(r), frames: -1}
+	s := &decoder{feed: newFeed(r, hint.Size), frames: -1}
 	at, random := r.(io.ReaderAt)
 	random = random && hint.Size >= 0
 	err := s.open()
 	if random && errors.Is(err, errNoFrame) && s.feed.tags {
 		// A tag that claims more than there is of it has hidden the audio.
-		s = &decoder{feed: newFeed(io.NewSectionReader(at, 0, hint.Size)), frames: -1}
+		s = &decoder{feed: newFeed(io.NewSectionReader(at, 0, hint.Size), hint.Size), frames: -1}
 		s.feed.distrust = true
-		err = s.open()
+		if again := s.open(); !errors.Is(again, errNoFrame) {
+			err = again
+		}
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	if random {
-		if n, err := countFrames(io.NewSectionReader(at, 0, hint.Size), s.feed.distrust); err == nil {
+		if n, err := countFrames(io.NewSectionReader(at, 0, hint.Size), hint.Size, s.feed.distrust); err == nil {
 			s.frames = s.trimmed(n)
 		}
 	}
@@ -54,8 +56,8 @@ func Decode(r io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, err
 var errNoFrame = errors.New("no MPEG layer III frame")
 
 // countFrames counts the samples of a stream without decoding it.
-func countFrames(r io.Reader, distrust bool) (int64, error) {
-	f := newFeed(r)
+func countFrames(r io.Reader, size int64, distrust bool) (int64, error) {
+	f := newFeed(r, size)
 	f.distrust = distrust
 	if err := f.begin(); err != nil {
 		return 0, err
@@ -113,7 +115,12 @@ func (d *decoder) padding() (from, to int64) {
 		return math.MaxInt64, math.MaxInt64
 	}
 	to = d.feed.announced * int64(d.feed.first.samples())
-	return max(0, to-max(0, d.feed.padding-synthesisDelay)), to
+	// An Info frame that ends before it begins is wrong about its frames.
+	from = to - max(0, d.feed.padding-synthesisDelay)
+	if from < d.feed.delay+synthesisDelay {
+		return math.MaxInt64, math.MaxInt64
+	}
+	return from, to
 }
 
 // trimmed is the number of frames that are given of n that are decoded.
@@ -216,6 +223,9 @@ func (d *decoder) Defects() []callmodel.Defect {
 	var out []callmodel.Defect
 	if d.lost > 0 || d.feed.dropped > 0 || d.feed.cut {
 		detail := fmt.Sprintf("frames of audio that can't be decoded, silent here; %d bytes between frames were left out", d.feed.dropped)
+		if h := d.feed.other; h != nil {
+			detail += fmt.Sprintf(", among them MPEG audio at %d Hz, where the stream begins at %d Hz", h.sampleRate(), d.format.SampleRate)
+		}
 		if d.feed.cut {
 			detail = "the file ends within a frame; " + detail
 		}

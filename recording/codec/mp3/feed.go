@@ -13,7 +13,9 @@ import (
 // feed reads the frames of a stream, each with its main data.
 type feed struct {
 	r      *bufio.Reader
-	first  header // what every frame must agree with
+	in     countingReader // what r reads
+	size   int64          // of the stream in bytes; -1 if it isn't known
+	first  header         // what every frame must agree with
 	locked bool
 
 	// The current frame. side is valid until the next read.
@@ -40,8 +42,10 @@ type feed struct {
 	tags     bool    // a tag was met before the first frame
 	distrust bool    // what tags say of their size isn't believed
 
-	dropped int64 // bytes that were no frame or tag
-	cut     bool  // the stream ended within a frame
+	dropped int64   // bytes that were no frame or tag
+	other   *header // a stream of another rate was among them
+	cut     bool    // the stream ended within a frame
+	tagCut  bool    // it ended within a tag, by what that says
 }
 
 const maxReservoir = 511 // main_data_begin has 9 bits
@@ -49,7 +53,22 @@ const maxReservoir = 511 // main_data_begin has 9 bits
 // searchLimit is how far the first frame is searched for.
 const searchLimit = 1 << 20
 
-func newFeed(r io.Reader) *feed { return &feed{r: bufio.NewReaderSize(r, 16<<10), announced: -1} }
+func newFeed(r io.Reader, size int64) *feed {
+	f := &feed{in: countingReader{r: r}, size: size, announced: -1}
+	f.r = bufio.NewReaderSize(&f.in, 16<<10)
+	return f
+}
+
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
 
 // begin goes to the first frame of audio, past tags and an Info frame.
 func (f *feed) begin() error {
@@ -87,6 +106,14 @@ func (f *feed) refusal() error {
 			return unsupported("MPEG audio of free format, of which no second frame is found")
 		}
 	}
+	switch {
+	case f.tagCut:
+		return &codec.DecodeError{
+			Code: callmodel.DefectUnreadableLeg, Detail: "a file that begins with a tag longer than itself", Err: errNoFrame,
+		}
+	case f.start == [4]byte{}:
+		return &codec.DecodeError{Code: callmodel.DefectLegEmpty, Detail: "the MP3 file ends before any audio", Err: errNoFrame}
+	}
 	return &codec.DecodeError{Code: callmodel.DefectUnreadableLeg, Detail: "not an MP3 file", Err: errNoFrame}
 }
 
@@ -99,36 +126,29 @@ func (f *feed) find() (header, error) {
 			_, _ = f.r.Discard(len(b))
 			return header{}, err
 		}
-		switch {
-		case string(b[:3]) == "ID3" && !f.distrust:
-			f.tags = true
-			if err := f.skipID3(); err != nil {
-				return header{}, err
-			}
+		head := [4]byte(b) // looking further moves what b is of
+		skipped, err := f.skipTag(head)
+		if err != nil {
+			return header{}, err
+		}
+		if skipped {
 			continue
-		case string(b[:3]) == "TAG":
-			if t, err := f.r.Peek(129); errors.Is(err, io.EOF) && len(t) == 128 {
-				_, _ = f.r.Discard(128)
-				continue
-			}
-		case string(b) == "APET" && !f.distrust:
-			f.tags = true
-			if t, err := f.r.Peek(32); err == nil && string(t[:8]) == "APETAGEX" {
-				if _, err := io.CopyN(io.Discard, f.r, 32+int64(binary.LittleEndian.Uint32(t[12:]))); err != nil {
-					return header{}, err
-				}
-				continue
-			}
 		}
 		if f.start == [4]byte{} {
-			f.start = [4]byte(b)
+			f.start = head
 		}
-		if h, err := parseAnyHeader([4]byte(b)); err == nil && f.agrees(&h) {
-			return h, nil
+		if !syncs(head[0], head[1]) {
+			// No error is made of it: there may be millions.
+		} else if h, err := parseAnyHeader(head); err == nil {
+			if f.agrees(&h) {
+				return h, nil
+			}
+			f.noteOther(&h)
 		}
-		_, _ = f.r.Discard(1)
-		f.dropped++
-		if searched++; searched > searchLimit && !f.locked {
+		n := f.candidate()
+		_, _ = f.r.Discard(n) // they are buffered
+		f.dropped += int64(n)
+		if searched += n; searched > searchLimit && !f.locked {
 			return header{}, io.EOF
 		}
 	}
@@ -163,29 +183,17 @@ func (f *feed) agrees(h *header) bool {
 	return err == nil && next.version == h.version && next.rateIndex == h.rateIndex
 }
 
-// skipID3 drops an ID3v2 tag (id3.org, ID3v2.4.0 § 3.1).
-func (f *feed) skipID3() error {
-	b, err := f.r.Peek(10)
-	if len(b) < 10 {
-		_, _ = f.r.Discard(len(b))
-		return err
-	}
-	size := int64(b[6]&0x7F)<<21 | int64(b[7]&0x7F)<<14 | int64(b[8]&0x7F)<<7 | int64(b[9]&0x7F)
-	if b[5]&0x10 != 0 {
-		size += 10 // a footer
-	}
-	_, err = io.CopyN(io.Discard, f.r, 10+size)
-	return err
-}
-
 // readInfo reports whether b is an Info, Xing or VBRI frame, which holds no
 // audio, and takes the encoder's delay and padding from a LAME tag.
 func (f *feed) readInfo(h *header, b []byte) bool {
 	at := 4 + h.crcBytes() + h.sideInfoBytes()
+	if name := at - h.crcBytes(); h.protected && len(b) >= name+4 && isInfo(b[name:]) {
+		at = name // LAME makes no room for the CRC
+	}
 	if len(b) >= 40 && string(b[36:40]) == "VBRI" {
 		return true
 	}
-	if len(b) < at+8 || string(b[at:at+4]) != "Info" && string(b[at:at+4]) != "Xing" {
+	if len(b) < at+8 || !isInfo(b[at:]) {
 		return false
 	}
 	flags := binary.BigEndian.Uint32(b[at+4:])
@@ -205,6 +213,8 @@ func (f *feed) readInfo(h *header, b []byte) bool {
 	return true
 }
 
+func isInfo(b []byte) bool { return string(b[:4]) == "Info" || string(b[:4]) == "Xing" }
+
 // next takes the next frame from the stream.
 func (f *feed) next() error {
 	h, err := f.find()
@@ -213,11 +223,14 @@ func (f *feed) next() error {
 	}
 	b, err := f.r.Peek(h.frameBytes())
 	if len(b) < h.frameBytes() {
-		if errors.Is(err, io.EOF) {
-			f.cut = true
-			_, _ = f.r.Discard(len(b))
+		if !errors.Is(err, io.EOF) {
+			return err
 		}
-		return err
+		f.cut = true
+		if !f.suffices(&h, b) {
+			_, _ = f.r.Discard(len(b))
+			return err
+		}
 	}
 	f.take(&h, b)
 	_, _ = f.r.Discard(len(b)) // they are buffered

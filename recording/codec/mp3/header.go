@@ -135,7 +135,8 @@ func parseHeader(b [4]byte) (header, error) {
 }
 
 // parseAnyHeader decodes a layer III frame header. How long a frame of free
-// format is isn't in its header.
+// format is isn't in its header. An emphasis of the reserved kind is let pass:
+// decoders make nothing of any, and there are encoders that write it.
 func parseAnyHeader(b [4]byte) (header, error) {
 	var h header
 	if b[0] != 0xff || b[1]&0xe0 != 0xe0 {
@@ -165,8 +166,6 @@ func parseAnyHeader(b [4]byte) (header, error) {
 		return h, headerFault("reserved bitrate", b)
 	case h.rateIndex == 3:
 		return h, headerFault("reserved sampling frequency", b)
-	case b[3]&3 == 2:
-		return h, headerFault("reserved emphasis", b)
 	}
 	return h, nil
 }

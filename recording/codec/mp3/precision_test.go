@@ -20,7 +20,7 @@ func TestRenderIsTheStandards(t *testing.T) {
 		for _, rate := range []int{8000, 44100} {
 			samples := sig.at(rate, rate/2, 1)
 			data := encodeAll(t, samples, 1, rate, ValidBitrates(rate)[8], nil)
-			f := newFeed(bytes.NewReader(data))
+			f := newFeed(bytes.NewReader(data), int64(len(data)))
 			require.NoError(t, f.begin())
 			d := newFrameDecoder()
 			var ref [2]reference

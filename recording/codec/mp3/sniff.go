@@ -57,3 +57,17 @@ func frameAt(head []byte) (found bool, followed int) {
 	}
 	return true, no
 }
+
+// Begins reports whether head begins with three frames of layer III, one behind
+// the other: nothing else does.
+func Begins(head []byte) bool {
+	for range 2 {
+		found, followed := frameAt(head)
+		if !found || followed != yes {
+			return false
+		}
+		h, _ := parseAnyHeader([4]byte(head)) // it was found
+		head = head[h.frameBytes():]
+	}
+	return true
+}

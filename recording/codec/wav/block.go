@@ -80,6 +80,17 @@ func (k *blocks) decode(block []byte, channels int) {
 	k.done += int64(n)
 }
 
+// excess is how many bytes at the end of a part of a block are no whole frame.
+func (k *blocks) excess(part []byte, block int) int64 {
+	n := len(part)
+	if n < block {
+		for frames := k.codec.frames(n); n > 0 && k.codec.frames(n-1) == frames; {
+			n--
+		}
+	}
+	return int64(len(part) - n)
+}
+
 // trim cuts the padding of the last block off, if the fact chunk says that the
 // audio ends within it.
 func (k *blocks) trim(fact int64, channels int) {

@@ -59,6 +59,7 @@ type walk struct {
 	odd   bool  // the current chunk's size is odd
 
 	chunksEnd int64 // where the last chunk that made sense ended
+	sure      int64 // up to here, chunks before the audio are known to follow one another
 	cut       int64 // bytes that the header promised and the file lacks
 	leftOut   int64 // bytes after the last chunk that are none
 	repairs   []string
@@ -137,8 +138,11 @@ func (w *walk) toFirstData() error {
 		read := 0
 		switch {
 		case id == "data":
+			if w.format == nil {
+				w.formatBehind(w.in.pos, size)
+			}
 			if w.format == nil && !w.raw {
-				return unreadable("a WAV file with data but no fmt chunk before it")
+				return unreadable("a WAV file with data but no fmt chunk of 14 bytes or more before it")
 			}
 			w.beginData(size)
 			return nil
@@ -212,69 +216,6 @@ func (w *walk) pad() {
 	w.in.take(1)
 }
 
-// beginData decides how far the data chunk that begins here really goes.
-func (w *walk) beginData(size int64) {
-	start := w.in.pos
-	claimed := size
-	size = w.largeSize(start, size)
-	w.toEnd, w.odd, w.left = false, size&1 != 0, size
-	rest := int64(-1)
-	if w.in.size >= 0 {
-		rest = max(w.in.size-start, 0)
-	}
-	riffEnd := w.riff + 8
-	// A writer that knew the length states it twice.
-	agrees := riffEnd >= start+size && riffEnd <= start+size+1<<20 && size < placeholder
-	switch {
-	case size == 0:
-		b := w.in.peek(8)
-		if len(b) < 8 && w.in.err != nil || knownID(b) && (string(b[:4]) == "data" || !w.beyond(8+int64(w.order.Uint32(b[4:])))) {
-			return // an empty chunk indeed
-		}
-		w.repair("the data size, 0")
-		w.toEnd, w.left = true, 1<<62
-	case claimed == 0xFFFFFFFF && w.ds64 <= 0:
-		w.repair("the data size, 0xFFFFFFFF")
-		w.toEnd, w.left = true, 1<<62
-	case rest >= 0 && size <= rest:
-	case rest < 0 && agrees:
-		// Believed until the stream ends before it.
-	case agrees:
-		w.cut, w.left = size-rest, rest
-	case rest >= 0:
-		w.repair("the data size, %d with %d bytes to the file's end", size, rest)
-		w.toEnd, w.left = true, rest
-	default:
-		w.toEnd = true
-	}
-	if w.toEnd && rest >= 0 {
-		w.left = min(w.left, rest)
-	}
-	if w.toEnd && w.at != nil {
-		w.left, w.toEnd, w.odd = w.trailerStart(start)-start, false, false
-	}
-}
-
-// largeSize is the data size by the ds64 chunk where that counts: the chunk's
-// own size is 0xFFFFFFFF, or is smaller and ends where nothing begins.
-func (w *walk) largeSize(start, size int64) int64 {
-	large := min(w.ds64, 1<<60)
-	switch {
-	case large <= 0:
-		return size
-	case size == 0xFFFFFFFF:
-		return large
-	case size == 0 || size >= large || w.in.size >= 0 && start+large > max(w.in.size, w.riff+8):
-		return size
-	}
-	b, known := w.look(start+size+size&1, 8)
-	if !known || len(b) == 0 || knownID(b) {
-		return size
-	}
-	w.repair("the data size, %d where the ds64 chunk has %d", size, large)
-	return large
-}
-
 // settle is called when in toEnd mode everything up to the stream's end is
 // buffered: it takes the trailing chunks, if there are any, off the audio.
 func (w *walk) settle() {
@@ -338,8 +279,12 @@ func (w *walk) nextData() bool {
 			w.garbage()
 			return false
 		}
+		start := w.in.pos
 		w.in.take(8)
-		w.skipBody(size)
+		if w.skipBody(size); w.in.pos < start+8+size && !knownID([]byte(id)) {
+			// It is no chunk, which a stream shows only now.
+			w.leftOut, w.chunksEnd = w.leftOut+w.in.pos-start, start
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ const (
 	tagMulaw      = 0x0007
 	tagIMAADPCM   = 0x0011
 	tagGSM        = 0x0031
+	tagMPEG       = 0x0050
 	tagMP3        = 0x0055
 	tagExtensible = 0xFFFE
 )
@@ -44,9 +45,11 @@ const (
 // layout is what the fmt chunk says, corrected.
 type layout struct {
 	enc       encoding
-	bytes     int // of a sample; 0 if samples don't stand alone
-	block     int // bytes of a block where they don't; 0: they do
-	badBits   int // what the header says, -1 for 0, where the block alignment was believed
+	bytes     int      // of a sample; 0 if samples don't stand alone
+	block     int      // bytes of a block where they don't; 0: they do
+	other     int      // bytes of a block by another number of the header; 0 if all agree
+	badBits   int      // what the header says, -1 for 0, where the block alignment was believed
+	mended    []string // what else of the header was corrected
 	channels  int
 	rate      int
 	bigEndian bool
@@ -68,13 +71,6 @@ func unreadable(format string, args ...any) error {
 	return &codec.DecodeError{Code: callmodel.DefectUnreadableLeg, Detail: fmt.Sprintf(format, args...)}
 }
 
-// guidTail is what follows the format tag in the sub-format GUIDs of
-// WAVEFORMATEXTENSIBLE (KSDATAFORMAT_SUBTYPE_WAVEFORMATEX).
-const guidTail = "\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
-
-// ambisonicTail is the same for first-order ambisonics, which are plain samples.
-const ambisonicTail = "\x00\x00\x21\x07\xd3\x11\x86\x44\xc8\xc1\xca\x00\x00\x00"
-
 // parseFormat reads the body of a fmt chunk: at least the 14 bytes of WAVEFORMAT.
 // wrongAlign is the block alignment that the header claims, if it is wrong.
 func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, err error) {
@@ -85,6 +81,19 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 		bigEndian: order == binary.ByteOrder(binary.BigEndian),
 	}
 	bytesPerSecond, align := int64(order.Uint32(b[8:])), int(order.Uint16(b[12:]))
+	if tag == tagExtensible {
+		if tag, err = subFormat(b, order); err != nil {
+			return l, 0, err
+		}
+	}
+	switch {
+	case tag == tagMP3 || tag == tagMPEG: // its frames tell
+		l.enc, l.bytes, l.channels, l.rate = encMP3, 1, 1, max(l.rate, audio.MinResampleRate)
+		return l, 0, nil
+	case tag == tagGSM && align == gsm.BlockBytes && l.channels != 1:
+		l.mended = append(l.mended, fmt.Sprintf("the channels, %d where GSM 6.10 has 1", l.channels))
+		l.channels = 1
+	}
 	if l.channels == 0 || l.channels > MaxChannels {
 		return l, 0, unreadable("the header claims %d channels; 1 to %d can be read", l.channels, MaxChannels)
 	}
@@ -95,11 +104,6 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 	bits := 8 * align / l.channels // WAVEFORMAT has no bits per sample
 	if len(b) >= 16 {
 		bits = int(order.Uint16(b[14:]))
-	}
-	if tag == tagExtensible {
-		if tag, err = subFormat(b, order); err != nil {
-			return l, 0, err
-		}
 	}
 	if bits == 0 && tag == tagPCM && align%l.channels == 0 && align/l.channels <= 4 {
 		bits, l.badBits = 8*align/l.channels, -1
@@ -128,12 +132,9 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 	case tagAlaw:
 		l.enc, l.bytes = encAlaw, 1
 	case tagGSM, tagMSADPCM, tagIMAADPCM:
-		if err := l.blockFormat(tag, bits, align); err != nil {
+		if err := l.blockFormat(tag, bits, align, extension(b, order)); err != nil {
 			return l, 0, err
 		}
-	case tagMP3:
-		l.enc, l.bytes, l.channels = encMP3, 1, 1
-		return l, 0, nil
 	default:
 		return l, 0, unsupported("WAV format tag 0x%04X%s", tag, tagName(tag))
 	}
@@ -144,35 +145,6 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 		}
 	}
 	return l, wrongAlign, nil
-}
-
-// blockFormat sets the layout of an encoding whose samples come in blocks.
-func (l *layout) blockFormat(tag uint16, bits, align int) error {
-	switch {
-	case l.bigEndian:
-		return unsupported("WAV format tag 0x%04X%s in a RIFX file", tag, tagName(tag))
-	case tag == tagGSM && l.channels != 1:
-		return unsupported("WAV format tag 0x0031 (GSM 6.10) of %d channels; it has 1", l.channels)
-	case tag == tagGSM && align > 40 && align < gsm.BlockBytes:
-		// MSN's variants leave bits out of the frames.
-		return unsupported("WAV format tag 0x0031 (GSM 6.10) in blocks of %d bytes; 65 can be read", align)
-	case tag == tagGSM:
-		l.enc, l.block = encGSM, gsm.BlockBytes
-		return nil
-	case l.channels > 2:
-		return unsupported("WAV format tag 0x%04X%s of %d channels; 1 and 2 can be read", tag, tagName(tag), l.channels)
-	case bits != 4:
-		return unsupported("WAV format tag 0x%04X%s of %d bits; 4 can be read", tag, tagName(tag), bits)
-	}
-	l.enc, l.block = encMSADPCM, align
-	least := 7 * l.channels
-	if tag == tagIMAADPCM {
-		l.enc, least = encIMAADPCM, 4*l.channels
-	}
-	if align < least {
-		return unsupported("WAV format tag 0x%04X%s in blocks of %d bytes", tag, tagName(tag), align)
-	}
-	return nil
 }
 
 // newBlocks makes the decoder of an encoding in blocks; nil for others.
@@ -192,49 +164,4 @@ func (l *layout) newBlocks() *blocks {
 	}
 	k.buf = make([]float32, k.codec.frames(l.block)*l.channels)
 	return k
-}
-
-// subFormat is the format tag within WAVEFORMATEXTENSIBLE.
-func subFormat(b []byte, order binary.ByteOrder) (uint16, error) {
-	if len(b) < 40 {
-		return 0, unsupported("WAV format tag 0xFFFE (EXTENSIBLE) without its sub-format")
-	}
-	tag := order.Uint16(b[24:])
-	if tail := string(b[26:40]); tail != guidTail && tail != ambisonicTail && order.String() == "LittleEndian" {
-		return 0, unsupported("WAV EXTENSIBLE sub-format %X", b[24:40])
-	}
-	if tag == tagExtensible {
-		return 0, unsupported("WAV EXTENSIBLE sub-format 0xFFFE")
-	}
-	return tag, nil
-}
-
-// tagName names the format tags that telephone servers and recorders write.
-func tagName(tag uint16) string {
-	switch tag {
-	case 0x0002:
-		return " (Microsoft ADPCM)"
-	case 0x0010:
-		return " (OKI ADPCM)"
-	case 0x0011:
-		return " (IMA ADPCM)"
-	case 0x0014, 0x0040, 0x0045, 0x0064:
-		return " (G.726 or G.721 ADPCM)"
-	case 0x0022:
-		return " (DSP Group TrueSpeech)"
-	case 0x0028, 0x0042, 0x0111:
-		return " (G.723)"
-	case 0x0031:
-		return " (GSM 6.10)"
-	case 0x0050:
-		return " (MPEG layer I or II)"
-	case 0x0055:
-		return " (MPEG layer III)"
-	case 0x0083, 0x0123, 0x0134:
-		return " (G.729)"
-	case 0x0065, 0x028F:
-		return " (G.722)"
-	default:
-		return ""
-	}
 }

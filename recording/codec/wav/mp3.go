@@ -25,6 +25,9 @@ func (s *source) decodeMP3(r io.Reader, hint codec.Hint) (audio.Source, []callmo
 	}
 	stream, defects, err := mp3.Decode(data, inner)
 	if err != nil {
+		if fault, ok := errors.AsType[*codec.DecodeError](err); ok {
+			fault.Detail = "WAV of MPEG audio: " + fault.Detail
+		}
 		return nil, nil, err
 	}
 	return &mp3Source{Source: stream, file: s}, defects, nil

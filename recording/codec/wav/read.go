@@ -10,6 +10,7 @@ import (
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/g711"
 	"github.com/switchtape/switchtape/recording/codec/gsm"
+	"github.com/switchtape/switchtape/recording/codec/mp3"
 )
 
 // Decode is the [codec.Decoder] of WAV files.
@@ -84,13 +85,23 @@ func (s *source) setLayout(hint codec.Hint) error {
 	if err != nil {
 		return err
 	}
+	if head := s.in.peek(int(min(tailSize, s.left))); l.other > 0 && !l.soundBlocks(head, l.block) && l.soundBlocks(head, l.other) {
+		wrongAlign, l.block = l.block, l.other
+	}
 	if wrongAlign != 0 {
 		s.repair("the block alignment, %d where %d bytes belong together", max(wrongAlign, 0), l.unit())
 	}
 	if l.badBits != 0 {
 		s.repair("the bits per sample, %d where the block alignment says %d", max(l.badBits, 0), 8*l.bytes)
 	}
+	for _, what := range l.mended {
+		s.repair("%s", what)
+	}
 	s.layout = l
+	if head := s.in.peek(codec.Head); l.enc == encInt && l.bytes == 2 && mp3.Begins(head[:min(int64(len(head)), s.left)]) {
+		s.repair("the format tag, 0x0001 (PCM) where the audio is MPEG layer III")
+		s.layout = layout{enc: encMP3, bytes: 1, channels: 1, rate: l.rate}
+	}
 	return nil
 }
 
@@ -250,6 +261,9 @@ func (s *source) readBlocks(dst []float32) int {
 		}
 		b = b[:min(len(b), s.unit())]
 		k.decode(b, s.channels)
+		if n := k.excess(b, s.unit()); n != 1 || s.block&1 == 0 {
+			s.partial += n
+		}
 		s.in.take(len(b))
 		if s.left -= int64(len(b)); sized && s.left < int64(s.unit()) && k.codec.frames(int(s.left)) == 0 {
 			k.trim(s.fact, s.channels)

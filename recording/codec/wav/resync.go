@@ -46,30 +46,46 @@ func (w *walk) look(off int64, n int) ([]byte, bool) {
 
 // leads reports whether chunk after chunk from off on lead to what is still
 // missing, the fmt chunk or the audio, or else just to the file's end. What
-// can't be known is believed.
-func (w *walk) leads(off int64) (there, toEnd bool) {
+// can't be known is believed. last is the chunk that the chain ends with, ""
+// if there is none.
+func (w *walk) leads(off int64) (there, toEnd bool, last string) {
 	for range 256 {
 		b, known := w.look(off, 9)
 		switch {
 		case !known:
-			return true, false
+			return true, false, last
 		case len(b) < 8:
-			return false, len(b) == 0 && (w.endsAt(off) || w.endsAt(off-1))
+			// A chunk's header may be cut off, too.
+			return false, len(b) == 0 && (w.endsAt(off) || w.endsAt(off-1)) || cutID(b), last
 		case string(b[:4]) == "data", string(b[:4]) == "fmt " && w.format == nil:
-			return true, false
+			return true, false, last
 		case !printableID(b):
-			return false, false
+			return false, false, last
 		}
+		last = string(b[:4])
 		size := int64(w.order.Uint32(b[4:]))
-		if w.in.size < 0 && size > maxHeaderChunk {
-			return false, false
+		if !w.believable(off+8, size) {
+			return false, false, last
 		}
 		off += 8 + size
 		if size&1 != 0 {
 			off = w.padded(off)
 		}
+		w.sure = off
 	}
-	return true, false
+	return true, false, last
+}
+
+// cutID reports whether the b at a file's end may be the header of a chunk.
+func cutID(b []byte) bool {
+	id := []byte("    ")
+	return copy(id, b) > 0 && printableID(id)
+}
+
+// believable reports whether a chunk before the audio, whose body is at off, may
+// be as long as it says, as far as that can be told without seeing its end.
+func (w *walk) believable(off, size int64) bool {
+	return w.in.size >= 0 || size <= maxHeaderChunk || w.riff < placeholder && off+size <= w.riff+8
 }
 
 // padded is where the chunk after one of odd size begins: past the pad byte,
@@ -90,13 +106,21 @@ func (w *walk) leave(id string, size int64, read int) bool {
 	if size&1 != 0 {
 		next = w.padded(end)
 	}
-	there, toEnd := false, false
-	if w.in.size >= 0 || size <= maxHeaderChunk {
-		there, toEnd = w.leads(next)
+	if next < w.sure { // it was come by on the way from an earlier chunk
+		w.skipBody(size)
+		return true
+	}
+	there, toEnd, last := false, false, ""
+	if w.believable(w.in.pos, size) {
+		there, toEnd, last = w.leads(next)
 	}
 	if there {
 		w.skipBody(size)
 		return true
+	}
+	w.sure = 0
+	if last != "" {
+		id = last // it leads nowhere
 	}
 	// A file whose chunks go on to its end has no audio, unless they hold what is
 	// beyond doubt: many a comment has the word data in it.

@@ -1,0 +1,6 @@
+//go:build race
+
+package wav_test
+
+// slow is how much longer things may take.
+const slow = 10
