@@ -148,8 +148,8 @@ func (v *validation) fault(path, format string, args ...any) {
 		return
 	}
 	msg := fmt.Sprintf(format, args...)
-	if v.id != "" {
-		msg = "rule " + short(v.id) + ": " + msg
+	if callmodel.ValidID(v.id) { // another could hold line ends, or what turns text round
+		msg = "rule " + v.id + ": " + msg
 	}
 	path = v.below(path)
 	v.errs = append(v.errs, callmodel.FieldError{Path: path, Line: lineOf(v.rs.lines, path), Message: msg})
