@@ -72,7 +72,8 @@ func TestRules(t *testing.T) {
 		assert.Equal(t, sets[1].Hash, back.Hash)
 		assert.Equal(t, "nyc", decides(), "rolled back")
 		assert.True(t, list()[1].Active)
-		fails(t, s, operator(), http.MethodPost, "/v1/rules/ffff/activate", "", http.StatusNotFound, callmodel.CodeNotFound)
+		missing := fails(t, s, operator(), http.MethodPost, "/v1/rules/ffff/activate", "", http.StatusNotFound, callmodel.CodeNotFound)
+		assert.Contains(t, missing.Detail, `no version "ffff" of the rules`)
 		fails(t, s, as(callmodel.RoleOperator, "globex"), http.MethodPost, "/v1/rules/"+second.Hash+"/activate", "", http.StatusNotFound, callmodel.CodeNotFound)
 
 		// A call is explained by the set that decided it, whatever is active now.
