@@ -36,7 +36,7 @@ func Inspect(data []byte) (*Inspection, error) {
 	}
 	in := &Inspection{Rules: rs, Faults: faults}
 	part, places, ok := rs.without(faults)
-	if !ok {
+	if !ok || len(faults) >= maxFaults { // there may be more rules that have faults than are listed
 		return in, nil
 	}
 	router, err := Compile(part)

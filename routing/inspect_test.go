@@ -1,6 +1,8 @@
 package routing_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,4 +68,20 @@ func TestWeekMinutes(t *testing.T) {
 	for m := range 7 * 24 * 60 {
 		require.Equal(t, m == 0 || m == 7*24*60-1, week[m/64]>>(m%64)&1 != 0, m)
 	}
+}
+
+// TestInspectOfFaultsWithoutEnd: rules with faults that were too many to list
+// are not taken for ties.
+func TestInspectOfFaultsWithoutEnd(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString("destinations: {a: {uri: \"sip:a\"}}\nrules:\n")
+	for i := range 3000 {
+		fmt.Fprintf(&b, "  - {id: r%d, priority: %d, match: {to: {prefix: \"+49\"}}, route: [[{to: a}]]}\n", i, 2000+i)
+	}
+	in, err := routing.Inspect([]byte(b.String()))
+	require.NoError(t, err)
+	require.Len(t, in.Faults, 1000)
+	require.Empty(t, in.Conflicts)
+	require.Nil(t, in.Router)
 }
