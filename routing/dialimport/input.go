@@ -82,6 +82,7 @@ type input struct {
 	report *Report
 	take   func(r *row)
 	seen   map[string]bool // the tables that there were
+	plain  bool            // the values of CSV are what they are: null is a text
 }
 
 // maxTableRows bounds the rows that are held at once.
@@ -257,7 +258,7 @@ func (in *input) csv(src *Source, text *bufio.Reader) error {
 			continue
 		}
 		for i, f := range fields {
-			if f == `\N` || strings.EqualFold(f, "null") {
+			if !in.plain && (f == `\N` || strings.EqualFold(f, "null")) {
 				fields[i] = ""
 			}
 		}
