@@ -23,7 +23,7 @@ func exprSet(expr string) *routing.RuleSet {
 func TestExprPatternsAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, pattern := range []string{
-		strings.Repeat("(x?){1000}", 70), strings.Repeat(`\\pL{0,1000}`, 60), "((x{0,30}){0,30})*y", "x{1000}y", "(?:(?:a{10}){10}){11}",
+		strings.Repeat("(x?){1000}", 70), strings.Repeat(`\\pL{0,1000}`, 60), "((x{0,30}){0,30})*y", "x{1000}y",
 	} {
 		err := exprSet(`metadata["k"] matches "` + pattern + `"`).Validate()
 		require.ErrorContains(t, err, "rules[0].match.expr", pattern)

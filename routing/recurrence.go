@@ -143,6 +143,7 @@ func rruleParts(text string) (map[string]string, error) {
 // the text of RFC 5545 section 3.3.10: the library would read something into it.
 func badRRule(o *rrule.ROption, parts map[string]string) error {
 	has := func(name string) bool { _, ok := parts[name]; return ok }
+	chooses := slices.ContainsFunc([]string{"BYDAY", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO"}, has)
 	days := slices.DeleteFunc(slices.Clone(o.Byweekday), func(d rrule.Weekday) bool { return d.N() == 0 })
 	most := 53
 	if o.Freq == rrule.MONTHLY || has("BYMONTH") {
@@ -171,7 +172,7 @@ func badRRule(o *rrule.ROption, parts map[string]string) error {
 		return errors.New("BYYEARDAY goes with FREQ=YEARLY only")
 	case has("BYWEEKNO") && o.Freq != rrule.YEARLY:
 		return errors.New("BYWEEKNO goes with FREQ=YEARLY only")
-	case has("BYSETPOS") && !(has("BYDAY") || has("BYMONTH") || has("BYMONTHDAY") || has("BYYEARDAY") || has("BYWEEKNO")):
+	case has("BYSETPOS") && !chooses:
 		return errors.New("BYSETPOS chooses among what another BY part gives; there is none")
 	}
 	return nil

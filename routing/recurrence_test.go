@@ -73,7 +73,7 @@ func TestRecurrencesAcrossClockChanges(t *testing.T) {
 	} {
 		router := openRouter(t, &routing.Windows{TimeZone: c.zone, RRule: []routing.Recurrence{{Rule: "FREQ=DAILY", Start: c.start, Duration: "30m"}}})
 		for want, list := range map[string]string{"open": c.open, "shut": c.shut} {
-			for _, s := range strings.Fields(list) {
+			for s := range strings.FieldsSeq(list) {
 				at, err := time.Parse(time.RFC3339, s)
 				require.NoError(t, err)
 				d, err := router.Route(&callmodel.CallRequest{To: "+1", At: at})

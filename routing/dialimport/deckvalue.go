@@ -104,16 +104,17 @@ func calendarDate(s string, loc *time.Location, monthFirst bool) (t time.Time, o
 	}
 	dayFirst, dayErr := time.ParseInLocation(layouts[0], s, loc)
 	first, monthErr := time.ParseInLocation(layouts[1], s, loc)
+	isDay, isMonth := dayErr == nil, monthErr == nil
 	switch {
-	case dayErr != nil && monthErr != nil:
+	case !isDay && !isMonth:
 		return t, orderClear, fmt.Errorf("%q is no date", short(s))
-	case monthFirst && monthErr != nil:
+	case monthFirst && !isMonth:
 		return t, orderClear, fmt.Errorf("%q is no date with the month first", short(s))
 	case monthFirst:
 		return first, orderClear, nil
-	case dayErr != nil:
+	case !isDay:
 		return first, orderMonthFirst, nil
-	case monthErr == nil && !first.Equal(dayFirst):
+	case isMonth && !first.Equal(dayFirst):
 		return dayFirst, orderGuessed, nil
 	}
 	return dayFirst, orderClear, nil
