@@ -62,6 +62,18 @@ func TestBrokenDumps(t *testing.T) {
 	require.ErrorContains(t, err, "timezone")
 }
 
+// TestTimeRecFaults: the reason names what was written, and no rule of our own.
+func TestTimeRecFaults(t *testing.T) {
+	t.Parallel()
+	out := mustImport(t, dialimport.Kamailio, nil, text("dump.sql", "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('a', 'sip:a.example', '+');\n"+
+		"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist,timerec) VALUES (1,'1','49','a',''),(2,'1','33','a','20260101T080000|PT10H|weekly|||1MO'),(3,'1','34','a','20260101T080000|PT10H|yearly||||31||2');"))
+	require.Equal(t, 2, out.Report.Skipped.Count, "%v", out.Report.Skipped.List)
+	for i, part := range []string{"BYDAY has a number, +1MO", "it never comes before"} {
+		require.Contains(t, out.Report.Skipped.List[i].Why, part)
+		require.NotContains(t, out.Report.Skipped.List[i].Why, "rules[0]")
+	}
+}
+
 // A dump of rows alone, as mysqldump -t and pg_dump --inserts write, names no
 // columns: those of the tables as their programs create them are taken, of the
 // version with so many.

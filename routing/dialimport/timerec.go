@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -278,5 +279,10 @@ func (w *window) check() error {
 			Route: []routing.Tier{{Targets: []routing.Target{{To: "d"}}}},
 		}},
 	}
-	return one.Validate()
+	err := one.Validate()
+	var faults callmodel.FieldErrors
+	if errors.As(err, &faults) { // without the path and the name of a rule that nobody wrote
+		return errors.New(strings.TrimPrefix(faults[0].Message, "rule r: "))
+	}
+	return err
 }
