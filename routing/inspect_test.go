@@ -85,3 +85,16 @@ func TestInspectOfFaultsWithoutEnd(t *testing.T) {
 	require.Empty(t, in.Conflicts)
 	require.Nil(t, in.Router)
 }
+
+func TestWindowsOpenWithin(t *testing.T) {
+	t.Parallel()
+	day := func(s string) time.Time { return rfc3339(s + "T12:00:00Z") }
+	also := &routing.Windows{TimeZone: "Pacific/Apia", Also: []string{"2028-01-01"}}
+	assert.False(t, also.OpensWithin(day("2026-01-01"), day("2027-01-01")))
+	assert.True(t, also.OpensWithin(day("2026-01-01"), day("2028-01-01")))
+	assert.True(t, also.OpensWithin(day("2026-01-01"), time.Time{}))
+	assert.False(t, also.OpensWithin(day("2028-01-04"), time.Time{}))
+	later := &routing.Windows{TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: "FREQ=YEARLY", Start: "2027-01-01 00:00", Duration: "24h"}}}
+	assert.False(t, later.OpensWithin(day("2026-01-01"), day("2026-12-31")))
+	assert.True(t, later.OpensWithin(day("2026-01-01"), day("2027-01-02")))
+}
