@@ -67,7 +67,7 @@ const (
 func (v *validation) destination(id string, d DestinationSpec) {
 	p := "destinations." + id
 	if !callmodel.ValidID(id) {
-		v.fault(p, "the id must be letters, digits, '.', '_' or '-'")
+		v.fault(p, "the id must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"")
 	}
 	if d.URI == "" {
 		v.fault(p+".uri", "is missing; give where to send the call, like \"sip:trunk-a.example.com\"")

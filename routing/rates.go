@@ -138,7 +138,7 @@ func (v *validation) rates() {
 	for _, name := range sortedKeys(v.rs.Rates) {
 		p := "rates." + name
 		if !callmodel.ValidID(name) {
-			v.fault(p, "the name must be letters, digits, '.', '_' or '-'")
+			v.fault(p, "the name must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"")
 		}
 		rows := v.rs.Rates[name]
 		if len(rows) == 0 {

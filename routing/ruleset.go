@@ -180,7 +180,7 @@ func lineOf(lines map[string]int, path string) int {
 
 func (v *validation) check(r *Rule) {
 	if !callmodel.ValidID(r.ID) {
-		v.fault("id", "%q must be 1 to 128 letters, digits, '.', '_' or '-'", r.ID)
+		v.fault("id", "%q must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"", r.ID)
 	}
 	switch m := &r.Match.To; {
 	case r.Default && !m.IsZero():

@@ -268,7 +268,11 @@ func validName(s string) string {
 	if len(b) == 0 {
 		return "unnamed"
 	}
-	return string(b[:min(len(b), most)])
+	name := strings.ReplaceAll(string(b[:min(len(b), most)]), "..", ".-")
+	if !callmodel.ValidID(name) { // it begins with a sign
+		name = "x" + name
+	}
+	return name
 }
 
 // callers makes the lists of callers of the groups.

@@ -62,6 +62,16 @@ func TestBrokenDumps(t *testing.T) {
 	require.ErrorContains(t, err, "timezone")
 }
 
+// TestOddNames: what can't be an id becomes one, each its own.
+func TestOddNames(t *testing.T) {
+	t.Parallel()
+	out := mustImport(t, dialimport.OpenSIPS, nil, text("dump.sql", "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('_a', 'sip:a.example', '+'),('-a', 'sip:b.example', '+'),('a..b', 'sip:c.example', '+'),('!0', 'sip:d.example', '+'),('ä', 'sip:e.example', '+'),('x-a', 'sip:f.example', '+');\n"+
+		"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (1,'1','49','_a,-a,a..b,!0,ä,x-a');"))
+	require.Zero(t, out.Report.Skipped.Count, "%v", out.Report.Skipped.List)
+	require.Len(t, out.Rules.Destinations, 6)
+	require.NoError(t, out.Rules.Validate())
+}
+
 // TestTimeRecFaults: the reason names what was written, and no rule of our own.
 func TestTimeRecFaults(t *testing.T) {
 	t.Parallel()

@@ -280,8 +280,7 @@ func (w *window) check() error {
 		}},
 	}
 	err := one.Validate()
-	var faults callmodel.FieldErrors
-	if errors.As(err, &faults) { // without the path and the name of a rule that nobody wrote
+	if faults, ok := errors.AsType[callmodel.FieldErrors](err); ok { // without the path and the name of a rule that nobody wrote
 		return errors.New(strings.TrimPrefix(faults[0].Message, "rule r: "))
 	}
 	return err
