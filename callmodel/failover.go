@@ -18,13 +18,13 @@ type Failover struct {
 	Final []CausePattern `json:"final,omitempty"`
 	// MaxAttempts bounds how many destinations are tried, the first included.
 	// 0: all of them.
-	MaxAttempts int `json:"max_attempts,omitempty"`
+	MaxAttempts int `json:"max_attempts,omitempty" unsaid:"give 1 or more, or leave it out for no limit"`
 	// TotalSeconds is how long after its creation a call is still tried at
 	// another destination. 0: without end.
-	TotalSeconds int `json:"total_seconds,omitempty"`
+	TotalSeconds int `json:"total_seconds,omitempty" unsaid:"give 1 or more, or leave it out for no limit"`
 	// AttemptSeconds is how long the telephone server is to wait for a
 	// destination to answer or fail. 0: as it does by itself.
-	AttemptSeconds int `json:"attempt_seconds,omitempty"`
+	AttemptSeconds int `json:"attempt_seconds,omitempty" unsaid:"give 1 or more, or leave it out for no limit"`
 }
 
 // Limits of a failover policy.

@@ -1,19 +1,18 @@
 package routing
 
 import (
-	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/teambition/rrule-go"
 )
 
 // Recurrence is times that come again by a rule of iCalendar.
 type Recurrence struct {
 	// Rule is an RRULE of RFC 5545 section 3.3.10: "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24".
 	// FREQ is DAILY, WEEKLY, MONTHLY or YEARLY; the time of day is that of start.
+	// UNTIL is included; with a Z it is an instant, without one the wall clock's,
+	// and a date alone is its first second. A time that the clocks skip or repeat
+	// is that of section 3.3.5: by the offset before the change.
 	Rule string `json:"rule"`
 	// Start is the first one's wall clock in the window's zone: "2026-01-01 09:00".
 	// A rule that names no day takes it from here.
@@ -77,97 +76,4 @@ func date(s string) (time.Time, error) {
 		return t, fmt.Errorf("%q is not from %d to %d", s, firstYear, horizonYear-1)
 	}
 	return t, nil
-}
-
-// recurrences expands the recurrences of a rule set, each different one once.
-type recurrences struct {
-	known  map[recurrenceKey][][2]uint32
-	total  int
-	futile int
-}
-
-type recurrenceKey struct {
-	Recurrence
-
-	zone string
-}
-
-var errNever = errors.New("it never comes before the end of " + dateText(horizonYear-1))
-
-func dateText(year int) string { return strconv.Itoa(year) }
-
-// expand lists the spans of r, as Unix time, up to the horizon.
-func (e *recurrences) expand(r Recurrence, loc *time.Location) ([][2]uint32, error) {
-	key := recurrenceKey{r, loc.String()}
-	if list, ok := e.known[key]; ok {
-		return list, nil
-	}
-	option, duration, err := r.parse(loc)
-	if err != nil {
-		return nil, err
-	}
-	if e.futile >= maxFutile {
-		return nil, fmt.Errorf("was not looked at, since %d recurrences before it never come", e.futile)
-	}
-	rule, err := rrule.NewRRule(*option)
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", short(r.Rule), err)
-	}
-	var list [][2]uint32
-	end := horizon()
-	for next := rule.Iterator(); ; {
-		t, ok := next()
-		if !ok || !t.Before(end) {
-			break
-		}
-		if e.total++; e.total > maxOccurrences {
-			return nil, fmt.Errorf("the recurrences of this set come more than %d times by the end of %d; give them UNTIL or COUNT", maxOccurrences, horizonYear-1)
-		}
-		list = append(list, [2]uint32{uint32(t.Unix()), uint32(min(t.Add(duration).Unix(), endOfCalendars))})
-	}
-	if len(list) == 0 {
-		e.futile++
-		return nil, errNever
-	}
-	if e.known == nil {
-		e.known = map[recurrenceKey][][2]uint32{}
-	}
-	e.known[key] = list
-	return list, nil
-}
-
-func (r *Recurrence) parse(loc *time.Location) (*rrule.ROption, time.Duration, error) {
-	duration, err := time.ParseDuration(r.Duration)
-	if err != nil || duration < time.Minute || duration > MaxRecurrence || duration%time.Minute != 0 {
-		return nil, 0, fmt.Errorf("the duration %q must be whole minutes from 1m to %dh, like \"8h\" or \"1h30m\"", short(r.Duration), int(MaxRecurrence.Hours()))
-	}
-	start, err := time.ParseInLocation(dateMinuteLayout, r.Start, loc)
-	if err != nil || start.Year() < firstYear+1 || start.Year() >= horizonYear-1 {
-		return nil, 0, fmt.Errorf("the start %q must be a time like \"2026-01-01 09:00\", from %d to %d", short(r.Start), firstYear+1, horizonYear-2)
-	}
-	if len(r.Rule) > MaxExprBytes || strings.ContainsAny(r.Rule, "\r\n") {
-		return nil, 0, fmt.Errorf("the rule is longer than %d bytes or has several lines", MaxExprBytes)
-	}
-	option, err := rrule.StrToROptionInLocation(r.Rule, loc)
-	if err != nil {
-		return nil, 0, fmt.Errorf("%q is not an RRULE like \"FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24\": %w", short(r.Rule), err)
-	}
-	switch {
-	case option.Freq > rrule.DAILY:
-		return nil, 0, fmt.Errorf("%q: FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY", short(r.Rule))
-	case !option.Dtstart.IsZero():
-		return nil, 0, fmt.Errorf("%q: give DTSTART as start", short(r.Rule))
-	case len(option.Byhour)+len(option.Byminute)+len(option.Bysecond)+len(option.Byeaster) > 0:
-		return nil, 0, fmt.Errorf("%q: BYHOUR, BYMINUTE, BYSECOND and BYEASTER are not taken; give the time of day as start", short(r.Rule))
-	case strings.Contains(r.Rule, "INTERVAL=") && (option.Interval < 1 || option.Interval > maxInterval):
-		return nil, 0, fmt.Errorf("%q: INTERVAL must be 1 to %d", short(r.Rule), maxInterval)
-	case strings.Contains(r.Rule, "COUNT=") && (option.Count < 1 || option.Count > maxCount):
-		return nil, 0, fmt.Errorf("%q: COUNT must be 1 to %d", short(r.Rule), maxCount)
-	}
-	option.Dtstart = start
-	// No year after the horizon is searched.
-	if end := horizon(); option.Until.IsZero() || option.Until.After(end) {
-		option.Until = end
-	}
-	return option, duration, nil
 }

@@ -54,8 +54,8 @@ type CallerSpec struct {
 // Limits are what a destination takes. They are enforced by the process that
 // decides, for itself: see package trunk.
 type Limits struct {
-	Concurrent int `json:"concurrent,omitempty"` // calls at once; 0: any number
-	CPS        int `json:"cps,omitempty"`        // new calls a second; 0: any number
+	Concurrent int `json:"concurrent,omitempty" unsaid:"give 1 to 1000000, or leave it out for any number; a destination that is to get no calls is left out of the routes"` // calls at once; 0: any number
+	CPS        int `json:"cps,omitempty" unsaid:"give 1 to 1000000, or leave it out for any number; a destination that is to get no calls is left out of the routes"`        // new calls a second; 0: any number
 }
 
 // MaxLimit bounds both limits of a destination, and MaxCallerPool its callers' numbers.
@@ -67,7 +67,7 @@ const (
 func (v *validation) destination(id string, d DestinationSpec) {
 	p := "destinations." + id
 	if !callmodel.ValidID(id) {
-		v.fault(p, "the id must be letters, digits, '.', '_' or '-'")
+		v.fault(p, "the id must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"")
 	}
 	if d.URI == "" {
 		v.fault(p+".uri", "is missing; give where to send the call, like \"sip:trunk-a.example.com\"")
@@ -96,6 +96,7 @@ func (v *validation) destination(id string, d DestinationSpec) {
 // to be read behind it.
 func CheckURI(uri string) error {
 	scheme, rest, ok := strings.Cut(uri, ":")
+	scheme = strings.ToLower(scheme) // RFC 3986 section 3.1
 	if !ok || rest == "" || scheme != "sip" && scheme != "sips" && scheme != "tel" {
 		return errors.New("is not a sip:, sips: or tel: URI")
 	}

@@ -49,17 +49,24 @@
 //
 // Weekly times and dates follow the clock on the wall: an hour that daylight
 // saving skips never comes, one that it repeats counts twice. Recurrences start
-// on the wall and last as long as they last; they are worked out when the set is
-// compiled, to the end of 2099, and closed after. FREQ is DAILY or longer, and
-// the time of day is the start's.
+// on the wall and last as long as they last: a start that is skipped is later by
+// what was skipped, of one that is repeated the first counts (RFC 5545 section
+// 3.3.5). They are worked out when the set is compiled, to the end of 2099, and
+// closed after. FREQ is DAILY or longer, and the time of day is the start's.
+//
+// A condition that is written asks for something: an empty list is a fault, not
+// everything. So is a written 0 where leaving it out means another value, as of
+// weights and limits.
 //
 // An expr is a condition in the language of github.com/expr-lang/expr over the
 // call's own fields: tenant, call_id, from, to, type, direction, priority,
 // emergency, trunk, metadata and capabilities. It has no loops, no clock and no
 // I/O, at most 1024 bytes and 100 nodes, and the functions len, lower, upper and
-// trim. One that fails for a call, by a division by zero say, makes its rule
-// lose; the explanation says so and [Router.ExprErrors] counts it. It is the
-// only condition that takes memory, and costs some 300 ns where others cost ten.
+// trim. The patterns of matches look through one text and have at most 1000
+// characters and operators, each counted as often as it may be repeated. An expr
+// that fails for a call, by a division by zero say, makes its rule lose; the
+// explanation says so and [Router.ExprErrors] counts it. It is the only
+// condition that takes memory, and costs some 300 ns where others cost ten.
 //
 // # Which rule wins
 //

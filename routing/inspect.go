@@ -36,7 +36,7 @@ func Inspect(data []byte) (*Inspection, error) {
 	}
 	in := &Inspection{Rules: rs, Faults: faults}
 	part, places, ok := rs.without(faults)
-	if !ok {
+	if !ok || len(faults) >= maxFaults { // there may be more rules that have faults than are listed
 		return in, nil
 	}
 	router, err := Compile(part)
@@ -132,7 +132,10 @@ func (w *Windows) Week() WeekMinutes {
 // OpensAfter reports whether the window is open at any time at or after t, as
 // far as calendars are worked out, which is to the end of 2099. Weekly times
 // come again for ever, whatever the exceptions. It says yes unless it is sure.
-func (w *Windows) OpensAfter(t time.Time) bool {
+func (w *Windows) OpensAfter(t time.Time) bool { return w.OpensWithin(t, time.Time{}) }
+
+// OpensWithin is OpensAfter for the time before until. A zero until is no end.
+func (w *Windows) OpensWithin(t, until time.Time) bool {
 	if len(w.Weekly) > 0 {
 		return true
 	}
@@ -141,9 +144,17 @@ func (w *Windows) OpensAfter(t time.Time) bool {
 		return true // not for this to report
 	}
 	z := newZone(loc)
+	end := int64(endOfCalendars)
+	if !until.IsZero() {
+		end = min(end, until.Unix()+1) // a part of its second is before it
+	}
 	also, except := wallSpans(w.Also), wallSpans(w.Except)
-	if n := len(also.bounds); n > 0 && z.local(t.Unix()) < int64(also.bounds[n-1]) {
-		return true
+	for i := 0; i+1 < len(also.bounds); i += 2 {
+		// Clocks that are put back show a time again: by 3 hours at most since 1970.
+		const back = 3 * 3600
+		if z.local(t.Unix())-back < int64(also.bounds[i+1]) && int64(also.bounds[i]) < z.local(end)+back {
+			return true
+		}
 	}
 	var recur recurrences
 	for _, r := range w.RRule {
@@ -152,7 +163,7 @@ func (w *Windows) OpensAfter(t time.Time) bool {
 			return true
 		}
 		for _, span := range list {
-			if int64(span[1]) > t.Unix() && !except.hold(z, max(int64(span[0]), t.Unix()), int64(span[1])) {
+			if int64(span[1]) > t.Unix() && int64(span[0]) < end && !except.hold(z, max(int64(span[0]), t.Unix()), int64(span[1])) {
 				return true
 			}
 		}

@@ -1,6 +1,8 @@
 package routing_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,4 +68,33 @@ func TestWeekMinutes(t *testing.T) {
 	for m := range 7 * 24 * 60 {
 		require.Equal(t, m == 0 || m == 7*24*60-1, week[m/64]>>(m%64)&1 != 0, m)
 	}
+}
+
+// TestInspectOfFaultsWithoutEnd: rules with faults that were too many to list
+// are not taken for ties.
+func TestInspectOfFaultsWithoutEnd(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString("destinations: {a: {uri: \"sip:a\"}}\nrules:\n")
+	for i := range 3000 {
+		fmt.Fprintf(&b, "  - {id: r%d, priority: %d, match: {to: {prefix: \"+49\"}}, route: [[{to: a}]]}\n", i, 2000+i)
+	}
+	in, err := routing.Inspect([]byte(b.String()))
+	require.NoError(t, err)
+	require.Len(t, in.Faults, 1000)
+	require.Empty(t, in.Conflicts)
+	require.Nil(t, in.Router)
+}
+
+func TestWindowsOpenWithin(t *testing.T) {
+	t.Parallel()
+	day := func(s string) time.Time { return rfc3339(s + "T12:00:00Z") }
+	also := &routing.Windows{TimeZone: "Pacific/Apia", Also: []string{"2028-01-01"}}
+	assert.False(t, also.OpensWithin(day("2026-01-01"), day("2027-01-01")))
+	assert.True(t, also.OpensWithin(day("2026-01-01"), day("2028-01-01")))
+	assert.True(t, also.OpensWithin(day("2026-01-01"), time.Time{}))
+	assert.False(t, also.OpensWithin(day("2028-01-04"), time.Time{}))
+	later := &routing.Windows{TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: "FREQ=YEARLY", Start: "2027-01-01 00:00", Duration: "24h"}}}
+	assert.False(t, later.OpensWithin(day("2026-01-01"), day("2026-12-31")))
+	assert.True(t, later.OpensWithin(day("2026-01-01"), day("2027-01-02")))
 }

@@ -17,7 +17,7 @@ func listEntry(s string) (number string, prefix bool) { return strings.CutSuffix
 func (v *validation) list(name string, entries []string) {
 	p := "lists." + name
 	if !callmodel.ValidID(name) {
-		v.fault(p, "the name must be letters, digits, '.', '_' or '-'")
+		v.fault(p, "the name must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"")
 	}
 	if len(entries) == 0 || len(entries) > MaxListEntries {
 		v.fault(p, "must have 1 to %d entries, has %d", MaxListEntries, len(entries))

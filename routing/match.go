@@ -14,43 +14,43 @@ import (
 // hold; a list holds if any of its values does.
 type Match struct {
 	To        NumberMatch           `json:"to,omitzero"`
-	From      NumberMatch           `json:"from,omitzero"`
-	Tenant    []callmodel.TenantID  `json:"tenant,omitempty"`
-	Type      []callmodel.CallType  `json:"type,omitempty"`
-	Direction []callmodel.Direction `json:"direction,omitempty"`
+	From      NumberMatch           `json:"from,omitzero" unsaid:""`
+	Tenant    []callmodel.TenantID  `json:"tenant,omitempty" unsaid:""`
+	Type      []callmodel.CallType  `json:"type,omitempty" unsaid:""`
+	Direction []callmodel.Direction `json:"direction,omitempty" unsaid:""`
 	// CallPriority bounds the call's own priority (0 to 9), both ends included.
-	CallPriority *PriorityRange `json:"call_priority,omitempty"`
-	When         *Windows       `json:"when,omitempty"`
+	CallPriority *PriorityRange `json:"call_priority,omitempty" unsaid:""`
+	When         *Windows       `json:"when,omitempty" unsaid:""`
 	// Trunk is the ids of the trunks that the call may have come in by.
-	Trunk []string `json:"trunk,omitempty"`
+	Trunk []string `json:"trunk,omitempty" unsaid:""`
 	// Metadata gives the values that the call's metadata may have, by key:
 	// {plan: [gold, platinum]}. Every key must have one of its values.
-	Metadata        map[string][]string `json:"metadata,omitempty"`
-	MetadataPresent []string            `json:"metadata_present,omitempty"` // every key must be there
-	MetadataAbsent  []string            `json:"metadata_absent,omitempty"`  // no key may be there
+	Metadata        map[string][]string `json:"metadata,omitempty" unsaid:""`
+	MetadataPresent []string            `json:"metadata_present,omitempty" unsaid:""` // every key must be there
+	MetadataAbsent  []string            `json:"metadata_absent,omitempty" unsaid:""`  // no key may be there
 	// CapabilitiesAny and CapabilitiesAll are codecs and other tags of which the
 	// call must offer one, or every one.
-	CapabilitiesAny []string `json:"capabilities_any,omitempty"`
-	CapabilitiesAll []string `json:"capabilities_all,omitempty"`
+	CapabilitiesAny []string `json:"capabilities_any,omitempty" unsaid:""`
+	CapabilitiesAll []string `json:"capabilities_all,omitempty" unsaid:""`
 	// ValidFrom and ValidUntil are instants of RFC 3339; the end is not included.
-	ValidFrom  string `json:"valid_from,omitempty"`
-	ValidUntil string `json:"valid_until,omitempty"`
+	ValidFrom  string `json:"valid_from,omitempty" unsaid:""`
+	ValidUntil string `json:"valid_until,omitempty" unsaid:""`
 	// Expr is a predicate over the call: see the package comment.
-	Expr string `json:"expr,omitempty"`
+	Expr string `json:"expr,omitempty" unsaid:""`
 }
 
 // NumberMatch is a condition on a number. Prefixes and numbers start with a
 // plus for E.164 ("+1212"); without one they match short codes as dialled.
 // What is given are alternatives: one of them must hold.
 type NumberMatch struct {
-	Prefix []string `json:"prefix,omitempty"`
-	Exact  []string `json:"exact,omitempty"`
+	Prefix []string `json:"prefix,omitempty" unsaid:""`
+	Exact  []string `json:"exact,omitempty" unsaid:""`
 	// List names lists of the rule set. A rule matches and ranks by their entries
 	// as if they were written here.
-	List []string `json:"list,omitempty"`
+	List []string `json:"list,omitempty" unsaid:""`
 	// Service names classes of callees: "emergency" is every emergency call,
 	// whatever its number. It ranks above every number. Callees only.
-	Service []string `json:"service,omitempty"`
+	Service []string `json:"service,omitempty" unsaid:""`
 }
 
 // ServiceEmergency is the service class of emergency calls: those that are
@@ -167,7 +167,7 @@ func (v *validation) ids(p, what string, list []string) {
 	}
 	for i, s := range list {
 		if !callmodel.ValidID(s) {
-			v.fault(fmt.Sprintf("%s[%d]", p, i), "%q is not %s: 1 to 128 letters, digits, '.', '_' or '-'", s, what)
+			v.fault(fmt.Sprintf("%s[%d]", p, i), "%q is not %s: 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"", s, what)
 		}
 	}
 }

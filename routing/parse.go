@@ -73,7 +73,8 @@ func read(data []byte) (*RuleSet, callmodel.FieldErrors, error) {
 
 // nodeOf reads either format into YAML's tree, which knows its lines.
 func nodeOf(data []byte) (*yaml.Node, error) {
-	trimmed := bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), " \t\r\n")
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	trimmed := bytes.TrimLeft(data, " \t\r\n")
 	if len(trimmed) == 0 {
 		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the rule file is empty"}
 	}
@@ -82,7 +83,10 @@ func nodeOf(data []byte) (*yaml.Node, error) {
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
-	if err := dec.Decode(&doc); err != nil {
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the rule file holds nothing but comments"}
+	case err != nil:
 		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the rule file is not YAML", Err: err}
 	}
 	var second yaml.Node
@@ -265,12 +269,37 @@ func (d *nodeDecoder) object(path string, n *yaml.Node, rv reflect.Value, depth 
 		for i := range t.NumField() {
 			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 			if name == key && name != "" {
+				if hint, ok := t.Field(i).Tag.Lookup("unsaid"); ok && d.unsaid(p, val, rv.Field(i).Kind(), hint) {
+					return
+				}
 				d.value(p, val, rv.Field(i), depth+1)
 				return
 			}
 		}
 		d.fault(p, val, "is not a known field; the fields here are %s", strings.Join(fieldNames(t), ", "))
 	})
+}
+
+// unsaid faults a value that would be taken as if the field were not there,
+// where that means something else: a weight of 0 is not the default of 1, and
+// no tenant is not every tenant. Such fields have the tag unsaid, with what to
+// do instead; conditions need say nothing more.
+func (d *nodeDecoder) unsaid(path string, n *yaml.Node, kind reflect.Kind, hint string) bool {
+	if hint == "" {
+		hint = "which would be no condition at all; give a value, or leave it out"
+	}
+	switch {
+	case n.Kind == yaml.AliasNode, n.Anchor != "", n.ShortTag() == "!!null":
+		return false // refused as what they are
+	case n.Kind == yaml.ScalarNode && n.Value == "" && kind == reflect.String, n.Kind != yaml.ScalarNode && len(n.Content) == 0:
+		d.fault(path, n, "is empty, %s", hint)
+	case n.ShortTag() == "!!int" && strings.Trim(n.Value, "+-0") == "":
+		d.fault(path, n, "is 0: %s", hint)
+	default:
+		return false
+	}
+	d.lines[path] = n.Line
+	return true
 }
 
 func fieldNames(t reflect.Type) []string {

@@ -54,6 +54,9 @@ func newPredicate(source string) (*predicate, error) {
 	if len(source) > MaxExprBytes {
 		return nil, fmt.Errorf("has %d bytes, at most %d are taken", len(source), MaxExprBytes)
 	}
+	if why := patternFault(source); why != "" {
+		return nil, fmt.Errorf("%q is not a condition over the call: %s", short(source), why)
+	}
 	bounds := &exprBounds{}
 	program, err := expr.Compile(source,
 		expr.Env(callView{}), expr.AsBool(), expr.WarnOnAny(), expr.MaxNodes(maxExprNodes),

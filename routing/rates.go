@@ -21,8 +21,8 @@ type RateRow struct {
 	// FirstSeconds is what an answered call is charged for at least, and
 	// NextSeconds the steps in which more is charged: 60 and 60, 30 and 6, 1 and
 	// 1. 1 to 3600; 0 means 1.
-	FirstSeconds int `json:"first_seconds,omitempty"`
-	NextSeconds  int `json:"next_seconds,omitempty"`
+	FirstSeconds int `json:"first_seconds,omitempty" unsaid:"give 1 to 3600, or leave it out for 1"`
+	NextSeconds  int `json:"next_seconds,omitempty" unsaid:"give 1 to 3600, or leave it out for 1"`
 	// From is when the rate begins to hold, and Until when it ends, by whole
 	// seconds. Zero: always.
 	From  time.Time `json:"from,omitzero"`
@@ -138,7 +138,7 @@ func (v *validation) rates() {
 	for _, name := range sortedKeys(v.rs.Rates) {
 		p := "rates." + name
 		if !callmodel.ValidID(name) {
-			v.fault(p, "the name must be letters, digits, '.', '_' or '-'")
+			v.fault(p, "the name must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"")
 		}
 		rows := v.rs.Rates[name]
 		if len(rows) == 0 {

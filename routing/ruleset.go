@@ -148,8 +148,8 @@ func (v *validation) fault(path, format string, args ...any) {
 		return
 	}
 	msg := fmt.Sprintf(format, args...)
-	if v.id != "" {
-		msg = "rule " + short(v.id) + ": " + msg
+	if callmodel.ValidID(v.id) { // another could hold line ends, or what turns text round
+		msg = "rule " + v.id + ": " + msg
 	}
 	path = v.below(path)
 	v.errs = append(v.errs, callmodel.FieldError{Path: path, Line: lineOf(v.rs.lines, path), Message: msg})
@@ -180,7 +180,7 @@ func lineOf(lines map[string]int, path string) int {
 
 func (v *validation) check(r *Rule) {
 	if !callmodel.ValidID(r.ID) {
-		v.fault("id", "%q must be 1 to 128 letters, digits, '.', '_' or '-'", r.ID)
+		v.fault("id", "%q must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"", r.ID)
 	}
 	switch m := &r.Match.To; {
 	case r.Default && !m.IsZero():

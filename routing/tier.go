@@ -32,22 +32,22 @@ type Tier struct {
 	Targets []Target  `json:"targets"`
 	// AssumeSeconds is the length of call by which costs are compared, with the
 	// order cost. 0 means 180.
-	AssumeSeconds int `json:"assume_seconds,omitempty"`
+	AssumeSeconds int `json:"assume_seconds,omitempty" unsaid:"give 1 to 86400, or leave it out for 180"`
 	// RequireRate leaves targets without a rate for the number out, with the
 	// order cost. An emergency call needs none.
 	RequireRate bool `json:"require_rate,omitempty"`
 	// ExplorePercent is the share of calls, drawn by their id, that is sent by
 	// weight alone, so that the quality of each target stays known; with the
 	// order quality. 0 means 5.
-	ExplorePercent int `json:"explore_percent,omitempty"`
+	ExplorePercent int `json:"explore_percent,omitempty" unsaid:"give 1 to 50, or leave it out for 5"`
 }
 
 // Target is one destination of a tier.
 type Target struct {
 	To string `json:"to"` // the destination's id
 	// Weight is its share of the tier's calls in relation to the others', 1 to
-	// 1000000. 0 means 1. It goes with the orders weight and quality.
-	Weight int `json:"weight,omitempty"`
+	// 1000000. 0 means 1, but a file can't say it: it leaves it out. It goes with the orders weight and quality.
+	Weight int `json:"weight,omitempty" unsaid:"give 1 to 1000000; a target that is to get no calls is left out"`
 }
 
 // Defaults and limits of tiers.

@@ -8,7 +8,8 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 )
 
-// maxPairs bounds how many pairs of level rules are held against each other.
+// maxPairs bounds how many pairs of level rules are held against each other,
+// small groups aside, which have few pairs a rule. More of them are an error.
 const maxPairs = 20_000_000
 
 // tieFinder reports rules of the same callee that are level in rank and could
@@ -57,12 +58,13 @@ type who struct {
 // against those of its own and those for all. A platform has a default rule a
 // tenant, and every pair of tens of thousands is too many.
 func (t *tieFinder) group(list []posting) {
-	if len(list) <= ungrouped {
+	if before := t.pairs; len(list) <= ungrouped {
 		for i := range list {
 			for j := range i {
 				t.pair(&list[i], &list[j])
 			}
 		}
+		t.pairs = before
 		return
 	}
 	// A posting is filed under itself and under what is wider than it, so that

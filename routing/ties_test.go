@@ -90,3 +90,33 @@ func TestCompileCountsRules(t *testing.T) {
 		}
 	}
 }
+
+// TestTiesBehindManyPairs: however many level rules were told apart before, a
+// tie is found. A set with a few tenants' rules a prefix has millions of pairs.
+func TestTiesBehindManyPairs(t *testing.T) {
+	t.Parallel()
+	rs := &routing.RuleSet{Destinations: map[string]routing.DestinationSpec{"a": {URI: "sip:a"}}}
+	add := func(id, tenant string, prefixes []string) {
+		rs.Rules = append(rs.Rules, routing.Rule{
+			ID: id, Match: routing.Match{To: routing.NumberMatch{Prefix: prefixes}, Tenant: []callmodel.TenantID{callmodel.TenantID(tenant)}},
+			Route: tiers([]routing.Target{{To: "a"}}),
+		})
+	}
+	const tenants, blocks, prefixes = 24, 8, routing.MaxMatchValues
+	for block := range blocks {
+		list := make([]string, prefixes)
+		for i := range list {
+			list[i] = fmt.Sprintf("+49%d%05d", block+1, i)
+		}
+		for tenant := range tenants {
+			add(fmt.Sprintf("r%d-%d", block, tenant), fmt.Sprintf("t%d", tenant), list)
+		}
+	}
+	require.Greater(t, blocks*prefixes*tenants*(tenants-1)/2, 20_000_000)
+	_, err := routing.Compile(rs)
+	require.NoError(t, err)
+	add("late", "t7", []string{"+4999"})
+	add("later", "t7", []string{"+4999"})
+	_, err = routing.Compile(rs)
+	require.ErrorContains(t, err, "rule later: ties with rule late")
+}

@@ -190,7 +190,10 @@ func clockSpan(s string) (start, end int, err error) {
 	if end, err = clockMinute(to); err != nil {
 		return 0, 0, err
 	}
-	if start == end || start == minutesPerDay {
+	if start == minutesPerDay {
+		return 0, 0, errors.New("it starts at 24:00; write 00:00 of the next day")
+	}
+	if start == end {
 		return 0, 0, errors.New("it is empty; write the whole day as 00:00-24:00")
 	}
 	if end < start {

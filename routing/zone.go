@@ -3,6 +3,7 @@ package routing
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -59,6 +60,20 @@ func (z *zone) local(t int64) int64 {
 		}
 	}
 	return t + int64(z.offsets[lo])
+}
+
+// unix is the instant at which the wall clock shows wall, in seconds since
+// 1970-01-01 00:00 on the wall. By RFC 5545 section 3.3.5 it is the first of two
+// where clocks are put back, and by the offset before the change where a time is
+// skipped. ([time.Date] chooses by which side of Greenwich the zone is.)
+func (z *zone) unix(wall int64) int64 {
+	// The first offset that holds until after wall; the last holds for good.
+	n := len(z.changes)
+	i := sort.Search(n-1, func(i int) bool { return wall < z.changes[i+1]+int64(z.offsets[i]) })
+	if i > 0 && wall < z.changes[i]+int64(z.offsets[i]) {
+		i-- // skipped
+	}
+	return wall - int64(z.offsets[i])
 }
 
 // endOfCalendars is horizon as Unix time.

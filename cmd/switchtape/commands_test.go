@@ -221,6 +221,9 @@ func TestRoute(t *testing.T) {
 	runJSON(t, &out, "route", "--rules", rules, "--from", "+442079460123", "--to", "(202) 555-0143", "--region", "us", "--explain")
 	assert.Len(t, out.Considered, 4)
 
+	runJSON(t, &out, "route", "--rules", rules, "--from", "sip:anonymous@anonymous.invalid", "--to", "+12025550143")
+	assert.Equal(t, "anonymous", out.Request.From)
+	assert.NotEmpty(t, out.Decision.Destinations)
 	code, text, _ := run(t, "route", "--rules", rules, "--from", "+442079460123", "--to", "112", "--explain")
 	assert.Zero(t, code)
 	assert.Contains(t, text, "* everything-else: every condition holds")

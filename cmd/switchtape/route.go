@@ -16,7 +16,7 @@ import (
 
 type routeCommand struct {
 	Rules      string            `help:"Rule set, YAML or JSON." type:"path" required:"" placeholder:"FILE"`
-	From       string            `help:"The caller's number." required:"" placeholder:"N"`
+	From       string            `help:"The caller's number, or anonymous." required:"" placeholder:"N"`
 	To         string            `help:"The callee's number." required:"" placeholder:"N"`
 	Region     string            `help:"Country in which the numbers are dialled, as ISO 3166-1 alpha-2; needed for national numbers." placeholder:"CC"`
 	Tenant     string            `help:"The tenant." default:"default" placeholder:"T"`
@@ -99,7 +99,11 @@ func (c *routeCommand) request() (callmodel.CallRequest, error) {
 		}
 		return n
 	}
-	from, to := number("--from", c.From), number("--to", c.To)
+	from := normalize.Number{Value: callmodel.AnonymousCaller}
+	if !normalize.Withheld(c.From) {
+		from = number("--from", c.From)
+	}
+	to := number("--to", c.To)
 	at := time.Now()
 	if c.At != "" {
 		var err error

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/e164/normalize"
@@ -143,19 +142,12 @@ func idempotencyKey(r *http.Request) (string, error) {
 // caller condition holds for it.
 const Anonymous = callmodel.AnonymousCaller
 
-// withheld recognises the forms in which trunks send a caller that doesn't
-// want to be known (RFC 3323 section 4.1.1.3, and what is common besides).
-func withheld(from string) bool {
-	user := strings.ToLower(strings.TrimSpace(from))
-	for _, scheme := range []string{"sips:", "sip:", "tel:"} {
-		user = strings.TrimPrefix(user, scheme)
+// caller is the party that calls. The number of one that withholds it is [Anonymous].
+func (h *Handler) caller(faults *callmodel.FieldErrors, raw, region string) callmodel.Party {
+	if normalize.Withheld(raw) {
+		return callmodel.Party{Number: Anonymous, Raw: raw}
 	}
-	user, _, _ = strings.Cut(user, "@")
-	switch user {
-	case Anonymous, "restricted", "private", "unavailable", "withheld":
-		return true
-	}
-	return false
+	return h.number(faults, "from", raw, region)
 }
 
 // newCall is the call that the body asks for, normalised but not routed.
@@ -166,10 +158,7 @@ func (h *Handler) newCall(body []byte, p callmodel.Principal) (callmodel.Call, e
 		return callmodel.Call{}, err
 	}
 	region := h.region(&faults, req.Region)
-	from := callmodel.Party{Number: Anonymous, Raw: req.From}
-	if !withheld(req.From) {
-		from = h.number(&faults, "from", req.From, region)
-	}
+	from := h.caller(&faults, req.From, region)
 	to := h.number(&faults, "to", req.To, region)
 	call := callmodel.Call{
 		ID: req.ID, TenantID: p.TenantID, Type: cmp.Or(req.Type, callmodel.TypeVoice), Direction: req.Direction, Priority: req.Priority,

@@ -104,7 +104,7 @@ func importFault(err error) error {
 // exportRules gives a version of the rules: as JSON, as YAML, or as a ZIP archive
 // of CSV files, with what these can't hold in report.json.
 func (h *Handler) exportRules(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	stored, err := h.stores.RuleSet(r.Context(), p.TenantID, r.PathValue("hash"))
+	stored, err := namedRuleSet(r.Context(), h.stores, p.TenantID, r.PathValue("hash"))
 	if err != nil {
 		return err
 	}

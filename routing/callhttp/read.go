@@ -213,7 +213,7 @@ func (h *Handler) dryRoute(w http.ResponseWriter, r *http.Request, p callmodel.P
 	q := r.URL.Query()
 	var faults callmodel.FieldErrors
 	region := h.region(&faults, q.Get("region"))
-	from := h.number(&faults, "from", plus(q.Get("from")), region)
+	from := h.caller(&faults, plus(q.Get("from")), region)
 	to := h.number(&faults, "to", plus(q.Get("to")), region)
 	var late, urgent callmodel.FieldErrors
 	at, err := problem.Time(r, "at", h.opts.Now().UTC())

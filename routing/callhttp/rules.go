@@ -215,7 +215,7 @@ func (c *ruleCache) version(ctx context.Context, t callmodel.TenantID, hash stri
 		}
 		c.log.ErrorContext(ctx, "a version in the snapshot can't be used; the store is asked", "tenant", t, "ruleset", hash, "error", err)
 	}
-	stored, err := c.store.RuleSet(ctx, t, hash)
+	stored, err := namedRuleSet(ctx, c.store, t, hash)
 	if err != nil {
 		return compiled{}, err
 	}

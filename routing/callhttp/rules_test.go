@@ -72,7 +72,8 @@ func TestRules(t *testing.T) {
 		assert.Equal(t, sets[1].Hash, back.Hash)
 		assert.Equal(t, "nyc", decides(), "rolled back")
 		assert.True(t, list()[1].Active)
-		fails(t, s, operator(), http.MethodPost, "/v1/rules/ffff/activate", "", http.StatusNotFound, callmodel.CodeNotFound)
+		missing := fails(t, s, operator(), http.MethodPost, "/v1/rules/ffff/activate", "", http.StatusNotFound, callmodel.CodeNotFound)
+		assert.Contains(t, missing.Detail, `no version "ffff" of the rules`)
 		fails(t, s, as(callmodel.RoleOperator, "globex"), http.MethodPost, "/v1/rules/"+second.Hash+"/activate", "", http.StatusNotFound, callmodel.CodeNotFound)
 
 		// A call is explained by the set that decided it, whatever is active now.
@@ -121,6 +122,8 @@ func TestDryRoute(t *testing.T) {
 		"/v1/route?from=%2B4930901820&to=(212)555-0188&call_id=c1&at=2026-01-01T00:00:00Z&priority=9&direction=inbound", "", http.StatusOK)
 	assert.Equal(t, "nyc", x.Decision.Rule)
 	assert.Len(t, x.Considered, 2)
+	x = ok[routing.Explanation](t, s, caller(), http.MethodGet, "/v1/route?from=anonymous&to=(212)555-0188", "", http.StatusOK)
+	assert.NotEmpty(t, x.Decision.Rule, "a caller who withholds the number is one")
 	x = ok[routing.Explanation](t, s, caller(), http.MethodGet, "/v1/route?from=%2B4930901820&to=%2B442079460123", "", http.StatusOK)
 	assert.True(t, x.NoRoute)
 	assert.Empty(t, stored(t, db, "acme"), "nothing is stored")

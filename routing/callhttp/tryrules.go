@@ -171,7 +171,7 @@ func (h *Handler) triedSet(ctx context.Context, t callmodel.TenantID, field stri
 	case from.Hash != "" && from.Body != "":
 		return nil, callmodel.FieldErrors{{Path: field, Message: "has a hash and a body; give one of them, or neither for the set in service"}}
 	case from.Hash != "":
-		stored, err := h.stores.RuleSet(ctx, t, from.Hash)
+		stored, err := namedRuleSet(ctx, h.stores, t, from.Hash)
 		if err != nil {
 			return nil, err
 		}
@@ -190,6 +190,19 @@ func (h *Handler) triedSet(ctx context.Context, t callmodel.TenantID, field stri
 	var faults callmodel.FieldErrors
 	faults.AddAll(field, append(append(callmodel.FieldErrors(nil), in.Faults...), in.Conflicts...))
 	return in, faults.Err()
+}
+
+type ruleSets interface {
+	RuleSet(ctx context.Context, t callmodel.TenantID, hash string) (callmodel.StoredRuleSet, error)
+}
+
+// namedRuleSet is a stored version. An error that it isn't there says which.
+func namedRuleSet(ctx context.Context, from ruleSets, t callmodel.TenantID, hash string) (callmodel.StoredRuleSet, error) {
+	stored, err := from.RuleSet(ctx, t, hash)
+	if callmodel.CodeOf(err) == callmodel.CodeNotFound {
+		return stored, callmodel.Errorf(callmodel.CodeNotFound, "there is no version %.40q of the rules; GET /v1/rules lists those there are", hash)
+	}
+	return stored, err
 }
 
 // inService is the tenant's active set, or the platform's.

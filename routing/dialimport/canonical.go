@@ -3,6 +3,7 @@ package dialimport
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 
 	"go.yaml.in/yaml/v3"
@@ -40,9 +41,10 @@ func WriteYAML(w io.Writer, rs *routing.RuleSet) error {
 	if err := enc.Encode(written(rs)); err != nil {
 		return err
 	}
-	// JSON is YAML; its tree keeps the order of the fields.
+	// JSON is YAML, but for some characters; its tree keeps the order of the fields.
+	plain := escapeForYAML(text.Bytes())
 	var doc yaml.Node
-	if err := yaml.Unmarshal(text.Bytes(), &doc); err != nil {
+	if err := yaml.Unmarshal(plain, &doc); err != nil {
 		return err
 	}
 	text = bytes.Buffer{}
@@ -53,6 +55,24 @@ func WriteYAML(w io.Writer, rs *routing.RuleSet) error {
 		return err
 	}
 	return out.Close()
+}
+
+// escapeForYAML escapes the characters of JSON's texts that YAML takes for the
+// end of a line or a byte order mark, or doesn't take (YAML 1.2 section 5.1).
+func escapeForYAML(text []byte) []byte {
+	odd := func(r rune) bool { return r >= 0x7f && r <= 0x9f || r == 0xfeff || r == 0xfffe || r == 0xffff }
+	if bytes.IndexFunc(text, odd) < 0 {
+		return text
+	}
+	var out bytes.Buffer
+	for _, r := range string(text) {
+		if odd(r) {
+			fmt.Fprintf(&out, `\u%04x`, r)
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	return out.Bytes()
 }
 
 // shortLine is how many bytes are written on one line.

@@ -53,7 +53,7 @@ func (d *decks) source(src *Source, text *bufio.Reader) error {
 		return 0
 	})
 	if !ok {
-		return &callmodel.Error{Code: callmodel.CodeMalformed, Message: fmt.Sprintf("%s has no header with a column for the code and one for the rate; map the columns to %s", src.Name, fieldList())}
+		return &callmodel.Error{Code: callmodel.CodeMalformed, Message: fmt.Sprintf("%s has no header with a column for the code and one for the rate; map columns of it to code and rate, and to what else they are of %s", src.Name, fieldList())}
 	}
 	base := strings.TrimSuffix(filepath.Base(src.Name), filepath.Ext(src.Name))
 	d.file, d.deck = src.Name, cmp.Or(d.o.Deck, validName(base))
@@ -219,26 +219,36 @@ func (d *decks) increments(at place, row []string, r *routing.RateRow) bool {
 	return true
 }
 
+// date reads a date. One whose month can only be first, in a deck of which the
+// option doesn't say so, is no remark: the deck's other dates were read wrong.
+func (d *decks) date(at place, field, text string) (t time.Time, day, ok bool) {
+	t, day, order, err := date(text, d.loc, d.o.MonthFirst)
+	if err != nil {
+		d.report.skip(at, field+" "+text, "%s", err)
+		return t, day, false
+	}
+	switch order {
+	case orderGuessed:
+		d.once(at, "dates", "they are read with the day before the month; say so if the month is first")
+	case orderMonthFirst:
+		d.report.approximate(at, field+" "+text, "the month stands first in it, and dates that leave it open are read with the day first; say if the month is first in all")
+	case orderClear:
+	}
+	return t, day, true
+}
+
 func (d *decks) dates(at place, row []string, r *routing.RateRow) bool {
 	if text := d.columns.get(row, fieldFrom); text != "" {
-		t, _, guessed, err := date(text, d.loc, d.o.MonthFirst)
-		if err != nil {
-			d.report.skip(at, "from "+text, "%s", err)
+		t, _, ok := d.date(at, "from", text)
+		if !ok {
 			return false
-		}
-		if guessed {
-			d.once(at, "dates", "they are read with the day before the month; say so if the month is first")
 		}
 		r.From = t.UTC()
 	}
 	if text := d.columns.get(row, fieldUntil); text != "" {
-		t, day, guessed, err := date(text, d.loc, d.o.MonthFirst)
-		if err != nil {
-			d.report.skip(at, "until "+text, "%s", err)
+		t, day, ok := d.date(at, "until", text)
+		if !ok {
 			return false
-		}
-		if guessed {
-			d.once(at, "dates", "they are read with the day before the month; say so if the month is first")
 		}
 		if day {
 			t = t.AddDate(0, 0, 1)
@@ -249,26 +259,6 @@ func (d *decks) dates(at place, row []string, r *routing.RateRow) bool {
 			d.report.skip(at, "until "+text, "it ends before it begins")
 			return false
 		}
-	}
-	return true
-}
-
-// money holds the row's currency against that of the others.
-func (d *decks) money(at place, row []string) bool {
-	text := strings.ToUpper(d.columns.get(row, fieldCurrency))
-	if text == "" {
-		return true
-	}
-	if !isCurrency(text) {
-		d.report.skip(at, "currency "+text, "it is not three letters of ISO 4217")
-		return false
-	}
-	if d.currency == "" {
-		d.currency = text
-	}
-	if text != d.currency {
-		d.report.skip(at, "currency "+text, "a rule set has one currency, and this is of %s", d.currency)
-		return false
 	}
 	return true
 }

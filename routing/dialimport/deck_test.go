@@ -43,7 +43,7 @@ func TestDeckHeadersAndValues(t *testing.T) {
 		next  int
 	}{
 		{"Prefix,Destination,Rate\n49,Germany,0.0123\n", "+49", "0.0123", 0, 0},
-		{"Dial Code\tCountry\tPrice/min\tBilling Increment\n+49\tGermany\t$ 0.5\t60/6\n", "+49", "0.5", 60, 6},
+		{"Dial Code\tCountry\tPrice/min\tBilling Increment\n+49\tGermany\t€ 0.5\t60/6\n", "+49", "0.5", 60, 6},
 		{"\xef\xbb\xbfCode;Preis;Taktung\r\n0049;0,0123;60/60\r\n", "+49", "0.0123", 60, 60},
 		{"country code|area code|rate per minute|initial increment|next increment\n49|30|1.234,5|30|1\n", "+4930", "1234.5", 30, 1},
 		{"Destination Code,Rate\n\"49,30\",1\n", "+49", "1", 0, 0},
@@ -129,11 +129,38 @@ func TestDeckRangeCoversItself(t *testing.T) {
 	})
 }
 
+// TestDeckCurrencies: what a price or its column says of its currency holds.
+func TestDeckCurrencies(t *testing.T) {
+	t.Parallel()
+	for body, skipped := range map[string]int{
+		"code,rate\n49,$0.01\n48,0.01\n":               1,
+		"code,rate\n49,0.01 USD\n48,1\n":               1,
+		"code,rate\n49,€0.01\n48,EUR 0.01\n47,0.01€\n": 0,
+		"code,Rate (USD)\n49,0.01\n48,1 EUR\n":         1,
+		"code,Rate (USD/min)\n49,0.01 €\n":             0,
+		"code,rate_usd\n49,0.01\n48,1€\n":              1,
+		"code,Rate (EUR)\n49,0.01\n":                   0,
+		"code,rate,currency\n49,$0.01,EUR\n":           0,
+		"code,rate,setup\n49,0.01,£1\n48,1,\n":         1,
+		"code,rate (all incl.)\n49,0.01\n":             0,
+	} {
+		_, report := deckOf(t, nil, body)
+		require.Equal(t, skipped, report.Skipped.Count, "%s: %v", body, report.Skipped.List)
+	}
+	for body, want := range map[string]string{"code,Rate (USD)\n49,0.01\n": "USD", "code,rate\n49,£1\n": "GBP", "code,rate\n49,1 CHF\n": "CHF"} {
+		require.Equal(t, want, mustImport(t, dialimport.CSV, nil, text("a.csv", body)).Rules.Currency, body)
+	}
+	_, err := dialimport.Import(dialimport.CSV, []dialimport.Source{text("a.csv", "code,rate\n49,$1\n")}, nil)
+	require.ErrorContains(t, err, "currency is not known", "a dollar may be of many")
+	_, report := deckOf(t, &dialimport.Options{Currency: "CAD"}, "code,rate\n49,$1\n")
+	require.Zero(t, report.Skipped.Count)
+}
+
 func TestDeckTimes(t *testing.T) {
 	t.Parallel()
 	day := func(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
 	for text, want := range map[string]time.Time{
-		"2026-02-01": day(2026, 2, 1), "01.02.2026": day(2026, 2, 1), "1/2/2026": day(2026, 2, 1), "1/31/2026": day(2026, 1, 31), "20260201": day(2026, 2, 1),
+		"2026-02-01": day(2026, 2, 1), "01.02.2026": day(2026, 2, 1), "1/2/2026": day(2026, 2, 1), "31/1/2026": day(2026, 1, 31), "Jan 31 2026": day(2026, 1, 31), "20260201": day(2026, 2, 1),
 		"2026-02-01 00:00:00": day(2026, 2, 1), "01-Feb-26": day(2026, 2, 1), "2026-02-01T00:00:00Z": day(2026, 2, 1), "Feb 1, 2026": day(2026, 2, 1),
 		"2/1/2026 10:30": time.Date(2026, 1, 2, 10, 30, 0, 0, time.UTC),
 	} {
@@ -144,7 +171,14 @@ func TestDeckTimes(t *testing.T) {
 	rows, _ := deckOf(t, &dialimport.Options{Currency: "EUR", MonthFirst: true, TimeZone: "Europe/Berlin"}, "code;rate;from;end date\n49;1;2/1/2026;2/28/2026\n")
 	require.Equal(t, time.Date(2026, 1, 31, 23, 0, 0, 0, time.UTC), rows["+49"].From)
 	require.Equal(t, time.Date(2026, 2, 28, 23, 0, 0, 0, time.UTC), rows["+49"].Until, "the end date is the last day")
-	_, report := deckOf(t, nil, "code;rate;from;until\n49;1;;\n49;1;soon;\n49;1;2026-02-01;2026-01-01\n")
+	// One whose month is first says that the others' may be, and which was which.
+	rows, report := deckOf(t, nil, "code;rate;from\n49;1;3/1/2026\n48;1;3/15/2026\n")
+	require.Equal(t, day(2026, 3, 15), rows["+48"].From)
+	require.Equal(t, 1, report.Approximated.Count)
+	require.Contains(t, report.Approximated.List[0].String(), "a.csv:3: code 48: from 3/15/2026: the month stands first in it")
+	_, report = deckOf(t, &dialimport.Options{Currency: "EUR", MonthFirst: true}, "code;rate;from\n49;1;15/3/2026\n48;1;\n")
+	require.Equal(t, 1, report.Skipped.Count)
+	_, report = deckOf(t, nil, "code;rate;from;until\n49;1;;\n49;1;soon;\n49;1;2026-02-01;2026-01-01\n")
 	require.Equal(t, 2, report.Skipped.Count)
 }
 

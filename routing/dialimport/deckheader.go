@@ -29,7 +29,7 @@ func deckFields() map[string][]string {
 	return map[string][]string{
 		fieldCode: {
 			"code", "codes", "prefix", "prefixes", "dialcode", "dialcodes", "dialingcode", "dialprefix", "destinationcode", "destcode", "areacode",
-			"areacodes", "areaprefix", "phonecode", "breakout", "vorwahl", "rufnummernpraefix", "npanxx", "citycode", "dialedprefix", "numberprefix", "digits",
+			"areacodes", "areaprefix", "phonecode", "breakout", "vorwahl", "vorwahlen", "rufnummernpraefix", "npanxx", "citycode", "dialedprefix", "numberprefix", "digits",
 		},
 		fieldCountry: {"countrycode", "countryprefix", "cc", "laendervorwahl", "landesvorwahl", "intlcode"},
 		fieldName: {
@@ -38,20 +38,20 @@ func deckFields() map[string][]string {
 		fieldRate: {
 			"rate", "price", "priceminute", "permin", "perminute", "rateperminute", "ratepermin", "ratemin", "rateminute", "priceperminute", "pricepermin", "pricemin",
 			"cost", "costperminute", "costpermin", "newrate", "newprice", "sellrate", "buyrate", "usdmin", "eurmin", "rateusd", "rateeur", "usdrate", "preis",
-			"preisprominute", "minutenpreis", "tarif", "peakrate", "currentrate", "interrate", "chargerate", "rateusdmin", "rateeurmin", "priceusd", "priceeur",
+			"preisprominute", "preismin", "preisminute", "minutenpreis", "tarif", "peakrate", "currentrate", "interrate", "chargerate", "rateusdmin", "rateeurmin", "priceusd", "priceeur",
 		},
 		fieldConnect: {
 			"connect", "connectfee", "connectionfee", "connectcharge", "connectioncharge", "setup", "setupfee", "setupcharge", "callsetup", "surcharge", "connectcost", "flagfall", "verbindungsentgelt",
 		},
 		fieldFirst: {
 			"first", "firstinterval", "firstincrement", "minimum", "min", "minduration", "minimumduration", "initialincrement", "minimumincrement", "minincrement",
-			"firstperiod", "initialperiod", "interval1", "minimumcharge", "mintime", "initial", "firstseconds", "minimumseconds",
+			"firstperiod", "initialperiod", "interval1", "intervalstart", "startinterval", "intervalfirst", "minimumcharge", "mintime", "initial", "firstseconds", "minimumseconds",
 		},
 		fieldNext: {
 			"next", "nextinterval", "nextincrement", "increment", "subsequent", "subsequentincrement", "additionalincrement", "interval2", "intervaln", "recurringinterval",
 			"billingincrement", "secondincrement", "nextperiod", "subsequentperiod", "nextseconds", "step", "intervall",
 		},
-		fieldIncrements: {"increments", "billingincrements", "billing", "billingterms", "billinginterval", "billingintervals", "taktung", "rounding", "chargingintervals", "pulse"},
+		fieldIncrements: {"increments", "billingincrements", "billing", "billingterms", "billinginterval", "billingintervals", "takt", "taktung", "rounding", "chargingintervals", "pulse"},
 		fieldFrom: {
 			"from", "effective", "effectivedate", "effectivefrom", "validfrom", "startdate", "start", "date", "effdate", "gueltigab", "activationdate", "begin", "effectdate",
 		},
@@ -117,7 +117,8 @@ func letters(s string) string {
 // deckColumns is where the fields of a deck stand.
 type deckColumns struct {
 	at    map[string]int
-	names []string // of the header
+	names []string            // of the header
+	money map[string][]string // the currencies of prices by their columns' names
 }
 
 func (d *deckColumns) get(row []string, field string) string {
@@ -168,6 +169,12 @@ func (h *headerNames) columns(row []string) *deckColumns {
 	}
 	if !d.has(fieldCode) || !d.has(fieldRate) {
 		return nil
+	}
+	d.money = map[string][]string{}
+	for _, field := range [...]string{fieldRate, fieldConnect} {
+		if i, ok := d.at[field]; ok {
+			d.money[field] = moneyOf(d.names[i], true)
+		}
 	}
 	return d
 }

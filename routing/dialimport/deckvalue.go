@@ -53,17 +53,25 @@ func price(s string) (a callmodel.Amount, rounded bool, err error) {
 }
 
 // dateLayouts are those of which no reading is another's.
-func dateLayouts() [11]string {
+func dateLayouts() [12]string {
 	return [...]string{
-		"2006-01-02", "2006/01/02", "20060102", "2.1.2006", "2-Jan-2006", "2-Jan-06", "2 Jan 2006", "Jan 2, 2006", "2 January 2006", "January 2, 2006", "2/Jan/2006",
+		"2006-01-02", "2006/01/02", "20060102", "2.1.2006", "2-Jan-2006", "2-Jan-06", "2 Jan 2006", "Jan 2, 2006", "Jan 2 2006", "2 January 2006", "January 2, 2006", "2/Jan/2006",
 	}
 }
 
-// date reads a date or a time. day reports that it is a whole day, guessed that
-// day and month could be told apart by the order alone.
-func date(s string, loc *time.Location, monthFirst bool) (t time.Time, day, guessed bool, err error) {
+// dateOrder is how day and month of a date were told apart.
+type dateOrder uint8
+
+const (
+	orderClear      dateOrder = iota
+	orderGuessed              // both may be either; the day was taken to be first
+	orderMonthFirst           // the second can't be a month, though the day was to be first
+)
+
+// date reads a date or a time. day reports that it is a whole day.
+func date(s string, loc *time.Location, monthFirst bool) (t time.Time, day bool, order dateOrder, err error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t.Truncate(time.Second), false, false, nil
+		return t.Truncate(time.Second), false, orderClear, nil
 	}
 	days, clock := s, ""
 	if i := strings.LastIndexByte(s, ':'); i > 0 { // "2026-01-31 00:00:00"
@@ -71,42 +79,45 @@ func date(s string, loc *time.Location, monthFirst bool) (t time.Time, day, gues
 			days, clock = s[:i], strings.TrimSpace(s[i+1:])
 		}
 	}
-	t, guessed, err = calendarDate(days, loc, monthFirst)
+	t, order, err = calendarDate(days, loc, monthFirst)
 	if err != nil || clock == "" {
-		return t, true, guessed, err
+		return t, true, order, err
 	}
 	for _, layout := range [...]string{"15:04:05", "15:04", "3:04:05 PM", "3:04 PM", "15:04:05.999999"} {
 		if c, err := time.Parse(layout, clock); err == nil {
 			midnight := c.Hour() == 0 && c.Minute() == 0 && c.Second() == 0
-			return time.Date(t.Year(), t.Month(), t.Day(), c.Hour(), c.Minute(), c.Second(), 0, loc), midnight, guessed, nil
+			return time.Date(t.Year(), t.Month(), t.Day(), c.Hour(), c.Minute(), c.Second(), 0, loc), midnight, order, nil
 		}
 	}
-	return t, false, false, fmt.Errorf("%q is no date", short(s))
+	return t, false, orderClear, fmt.Errorf("%q is no date", short(s))
 }
 
-func calendarDate(s string, loc *time.Location, monthFirst bool) (t time.Time, guessed bool, err error) {
+func calendarDate(s string, loc *time.Location, monthFirst bool) (t time.Time, order dateOrder, err error) {
 	for _, layout := range dateLayouts() {
 		if t, err = time.ParseInLocation(layout, s, loc); err == nil {
-			return t, false, nil
+			return t, orderClear, nil
 		}
 	}
 	layouts := [2]string{"2/1/2006", "1/2/2006"}
 	if strings.Contains(s, "-") {
 		layouts = [2]string{"2-1-2006", "1-2-2006"}
 	}
-	var read []time.Time
-	for _, layout := range layouts {
-		if t, err := time.ParseInLocation(layout, s, loc); err == nil {
-			read = append(read, t)
-		}
-	}
+	dayFirst, dayErr := time.ParseInLocation(layouts[0], s, loc)
+	first, monthErr := time.ParseInLocation(layouts[1], s, loc)
+	isDay, isMonth := dayErr == nil, monthErr == nil
 	switch {
-	case len(read) == 0:
-		return t, false, fmt.Errorf("%q is no date", short(s))
-	case len(read) == 2 && monthFirst:
-		return read[1], false, nil
+	case !isDay && !isMonth:
+		return t, orderClear, fmt.Errorf("%q is no date", short(s))
+	case monthFirst && !isMonth:
+		return t, orderClear, fmt.Errorf("%q is no date with the month first", short(s))
+	case monthFirst:
+		return first, orderClear, nil
+	case !isDay:
+		return first, orderMonthFirst, nil
+	case isMonth && !first.Equal(dayFirst):
+		return dayFirst, orderGuessed, nil
 	}
-	return read[0], len(read) == 2 && !read[0].Equal(read[1]), nil
+	return dayFirst, orderClear, nil
 }
 
 // increments reads "60/60", "30+6", or one number for both, in seconds.

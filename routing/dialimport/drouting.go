@@ -13,15 +13,31 @@ func droutingTables() []tableSpec {
 	return []tableSpec{
 		{name: "dr_rules", id: "ruleid", needs: []string{"ruleid", "gwlist"}, columns: []string{
 			"ruleid", "groupid", "prefix", "timerec", "priority", "routeid", "gwlist", "sort_alg", "sort_profile", "attrs", "description",
+		}, layouts: [][]string{
+			fields("ruleid groupid prefix timerec priority routeid gwlist sort_alg sort_profile attrs description"), // OpenSIPS 3.x
+			fields("ruleid groupid prefix timerec priority routeid gwlist attrs description"),                       // OpenSIPS 1.x, 2.x
+			fields("ruleid groupid prefix timerec priority routeid gwlist description"),                             // Kamailio
 		}},
 		{name: "dr_gateways", id: "gwid", needs: []string{"gwid", "address"}, columns: []string{
 			"id", "gwid", "type", "address", "strip", "pri_prefix", "attrs", "probe_mode", "state", "socket", "description",
+		}, layouts: [][]string{
+			fields("id gwid type address strip pri_prefix attrs probe_mode state socket description"),
+			fields("id gwid type address strip pri_prefix attrs probe_mode state description"),
+			fields("gwid type address strip pri_prefix attrs description"), // Kamailio
+			fields("gwid type address strip pri_prefix description"),
 		}},
 		{name: "dr_carriers", id: "carrierid", needs: []string{"carrierid", "gwlist"}, columns: []string{
 			"id", "carrierid", "gwlist", "flags", "sort_alg", "state", "attrs", "description",
+		}, layouts: [][]string{
+			fields("id carrierid gwlist flags sort_alg state attrs description"), // OpenSIPS 3.x
+			fields("id carrierid gwlist flags state attrs description"),
 		}},
-		{name: "dr_gw_lists", id: "id", needs: []string{"id", "gwlist"}, columns: []string{"id", "gwlist", "description"}},
-		{name: "dr_groups", id: "id", needs: []string{"username", "groupid"}, columns: []string{"id", "username", "domain", "groupid", "description"}},
+		{name: "dr_gw_lists", id: "id", needs: []string{"id", "gwlist"}, columns: []string{"id", "gwlist", "description"}, layouts: [][]string{
+			fields("id gwlist description"),
+		}},
+		{name: "dr_groups", id: "id", needs: []string{"username", "groupid"}, columns: []string{"id", "username", "domain", "groupid", "description"}, layouts: [][]string{
+			fields("id username domain groupid description"),
+		}},
 	}
 }
 
@@ -252,7 +268,11 @@ func validName(s string) string {
 	if len(b) == 0 {
 		return "unnamed"
 	}
-	return string(b[:min(len(b), most)])
+	name := strings.ReplaceAll(string(b[:min(len(b), most)]), "..", ".-")
+	if !callmodel.ValidID(name) { // it begins with a sign
+		name = "x" + name
+	}
+	return name
 }
 
 // callers makes the lists of callers of the groups.

@@ -46,7 +46,7 @@ func importCSV(sources []Source, o *Options) (*Result, error) {
 	}
 	c := ownImport{rs: out.Rules, report: &out.Report, byID: map[string]int{}}
 	c.rs.Destinations = map[string]routing.DestinationSpec{}
-	in := input{tables: ownTables(), report: c.report, take: c.take, seen: map[string]bool{}}
+	in := input{tables: ownTables(), report: c.report, take: c.take, seen: map[string]bool{}, plain: true}
 	for i := range sources {
 		if err := in.csv(&sources[i], texts[i].text); err != nil {
 			return nil, err

@@ -25,6 +25,18 @@ type tableSpec struct {
 	// needs are columns that tell a CSV of this table from the others.
 	needs   []string
 	columns []string
+	// layouts are the columns in the order of the table as its programs create
+	// it, of each version another number of them.
+	layouts [][]string
+}
+
+func (t *tableSpec) layout(n int) []string {
+	for _, l := range t.layouts {
+		if len(l) == n {
+			return l
+		}
+	}
+	return nil
 }
 
 // row is one row of a table.
@@ -70,6 +82,7 @@ type input struct {
 	report *Report
 	take   func(r *row)
 	seen   map[string]bool // the tables that there were
+	plain  bool            // the values of CSV are what they are: null is a text
 }
 
 // maxTableRows bounds the rows that are held at once.
@@ -139,6 +152,14 @@ func (in *input) sql(src *Source, text *bufio.Reader) error {
 				failed = in.emit(in.spec(table), h, src.Name, line, slices.Clone(values))
 			}
 		},
+		usual: func(table string, n, line int) []string {
+			columns := in.spec(table).layout(n)
+			if key := table + "\x00"; columns != nil && headers[key] == nil {
+				headers[key] = newHeader(columns)
+				in.report.remark(place{src.Name, line, table}, "columns", "they are not named; taken to be those of the usual table of %d: %s", n, strings.Join(columns, ", "))
+			}
+			return columns
+		},
 		bad: func(table string, line int, err error) {
 			in.report.Rows++
 			in.report.skip(place{src.Name, line, table}, "a row", "%s", err)
@@ -147,7 +168,7 @@ func (in *input) sql(src *Source, text *bufio.Reader) error {
 	if err := dump.read(); err != nil {
 		return fmt.Errorf("%s: line %d: %w", src.Name, dump.line, err)
 	}
-	if len(in.seen) == 0 {
+	if len(in.seen) == 0 && in.report.Skipped.Count == 0 {
 		return &callmodel.Error{Code: callmodel.CodeMalformed, Message: fmt.Sprintf("%s holds no rows of the tables %s", src.Name, in.names())}
 	}
 	return failed
@@ -237,7 +258,7 @@ func (in *input) csv(src *Source, text *bufio.Reader) error {
 			continue
 		}
 		for i, f := range fields {
-			if f == `\N` || strings.EqualFold(f, "null") {
+			if !in.plain && (f == `\N` || strings.EqualFold(f, "null")) {
 				fields[i] = ""
 			}
 		}

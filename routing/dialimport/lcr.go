@@ -14,14 +14,23 @@ import (
 // lcrKey is the call's metadata that names its lcr instance.
 const lcrKey = "lcr_id"
 
+func fields(s string) []string { return strings.Fields(s) }
+
 func lcrTables() []tableSpec {
 	return []tableSpec{
-		{name: "lcr_rule_target", id: "id", needs: []string{"rule_id", "gw_id"}, columns: []string{"id", "lcr_id", "rule_id", "gw_id", "priority", "weight"}},
+		{name: "lcr_rule_target", id: "id", needs: []string{"rule_id", "gw_id"}, columns: []string{"id", "lcr_id", "rule_id", "gw_id", "priority", "weight"}, layouts: [][]string{
+			fields("id lcr_id rule_id gw_id priority weight"),
+		}},
 		{name: "lcr_rule", id: "id", needs: []string{"id", "prefix", "from_uri"}, columns: []string{
 			"id", "lcr_id", "prefix", "from_uri", "mt_tvalue", "request_uri", "stopper", "enabled",
+		}, layouts: [][]string{
+			fields("id lcr_id prefix from_uri request_uri mt_tvalue stopper enabled"),
+			fields("id lcr_id prefix from_uri request_uri stopper enabled"),
 		}},
 		{name: "lcr_gw", id: "id", needs: []string{"id", "ip_addr"}, columns: []string{
 			"id", "lcr_id", "gw_name", "ip_addr", "hostname", "port", "params", "uri_scheme", "transport", "strip", "prefix", "tag", "flags", "defunct",
+		}, layouts: [][]string{
+			fields("id lcr_id gw_name ip_addr hostname port params uri_scheme transport strip prefix tag flags defunct"),
 		}},
 	}
 }
@@ -86,7 +95,15 @@ func importLCR(sources []Source, o *Options) (*Result, error) {
 	for _, r := range l.gateways {
 		l.gateway(r)
 	}
+	rules := make(map[lcrGateway]bool, len(l.rules))
+	for _, r := range l.rules {
+		rules[lcrGateway{instanceOf(r), r.get("id")}] = true
+	}
 	for _, r := range l.targets {
+		if !rules[lcrGateway{instanceOf(r), r.get("rule_id")}] {
+			l.report.skip(r.place, "rule "+r.get("rule_id"), "there is no such rule")
+			continue
+		}
 		l.target(r)
 	}
 	for _, r := range l.rules {

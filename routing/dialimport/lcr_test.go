@@ -199,3 +199,13 @@ func TestLCRWhatCantBeSaid(t *testing.T) {
 	require.Len(t, out.Rules.Rules, 2, "+49, and +4930 with its own gateway before")
 	require.Equal(t, []routing.Tier{{Targets: []routing.Target{{To: "gw-2"}}}, {Targets: []routing.Target{{To: "gw-1"}}}}, out.Rules.Rules[1].Route)
 }
+
+// A target of a rule that isn't there is not dropped in silence.
+func TestLCRTargetOfNoRule(t *testing.T) {
+	t.Parallel()
+	out := mustImport(t, dialimport.KamailioLCR, nil, text("lcr.sql", "INSERT INTO lcr_gw (id,lcr_id,ip_addr,prefix) VALUES (1,1,'10.0.0.1','+');\n"+
+		"INSERT INTO lcr_rule (id,lcr_id,prefix) VALUES (1,1,'49');\nINSERT INTO lcr_rule_target (id,lcr_id,rule_id,gw_id,priority) VALUES (1,1,1,1,0),(2,1,99,1,0),(3,2,1,1,0);"))
+	require.Equal(t, 2, out.Report.Skipped.Count, "%v", out.Report.Skipped.List)
+	require.Contains(t, out.Report.Skipped.List[0].String(), "lcr_rule_target 2: rule 99: there is no such rule")
+	require.Contains(t, out.Report.Skipped.List[1].String(), "lcr_rule_target 3: rule 1: there is no such rule")
+}

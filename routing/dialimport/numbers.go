@@ -12,6 +12,7 @@ import (
 type numbering struct {
 	access string
 	short  bool // every short prefix may be of short codes
+	mixed  bool // the access was counted out among several
 }
 
 // newNumbering settles the numbering by the option, or by what the rules'
@@ -22,14 +23,36 @@ func newNumbering(o *Options, prefixes func(yield func(string) bool), report *Re
 		n.access = *o.Access
 		return n
 	}
+	var counts [3]int
+	forms := [...]string{"+", "00", ""}
 	for p := range prefixes {
-		if strings.HasPrefix(p, "+") {
-			n.access = "+"
-			break
+		switch {
+		case p == "":
+		case p[0] == '+':
+			counts[0]++
+		case strings.HasPrefix(p, "00"):
+			counts[1]++
+		case len(p) <= e164.MaxShortDigits && e164.Emergency("", p): // as it is dialled, whatever the others are
+		default:
+			counts[2]++
 		}
-		if strings.HasPrefix(p, "00") {
-			n.access = "00"
+	}
+	if sum := counts[0] + counts[1] + counts[2]; sum > 0 {
+		n.mixed = max(counts[0], counts[1], counts[2]) < sum
+	} else {
+		counts[2] = 1
+	}
+	most := 0
+	for i := range forms {
+		if counts[i] > counts[most] {
+			most = i
 		}
+	}
+	n.access = forms[most]
+	if n.mixed {
+		report.approximate(place{}, "numbers", "%d prefixes begin with a plus, %d with 00, and %d with neither: numbers are taken to be written with %s before the country code, and a plus is one everywhere; say what stands there",
+			counts[0], counts[1], counts[2], quotedOr(n.access, "nothing"))
+		return n
 	}
 	report.remark(place{}, "numbers", "taken to be written with %s before the country code, as the rules' prefixes are; say so if it is otherwise", quotedOr(n.access, "nothing"))
 	return n
@@ -51,7 +74,11 @@ func (n *numbering) callee(p string) (list []string, everything bool, why string
 	if !numeric(p) || p == "+" && n.access != "+" {
 		return nil, false, "only digits can be routed, with a plus before them"
 	}
-	if rest, ok := strings.CutPrefix(p, n.access); ok && (n.access != "" || p[0] != '+') {
+	access := n.access
+	if n.mixed && p[0] == '+' {
+		access = "+"
+	}
+	if rest, ok := strings.CutPrefix(p, access); ok && (access != "" || p[0] != '+') {
 		switch {
 		case strings.HasPrefix(rest, "0"):
 			why = "no country code begins with 0; if the source's numbers are national, or have another access code, say so"

@@ -125,14 +125,14 @@ func (o *Options) check() error {
 		faults.Add("sort_order", "must be 0 to 2, is %d", o.SortOrder)
 	}
 	if o.Deck != "" && !callmodel.ValidID(o.Deck) {
-		faults.Add("deck", "%q must be letters, digits, '.', '_' or '-'", o.Deck)
+		faults.Add("deck", "%q must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"", o.Deck)
 	}
 	if o.Currency != "" && !isCurrency(o.Currency) {
 		faults.Add("currency", "%q is not three capital letters of ISO 4217", o.Currency)
 	}
 	for id, uri := range o.Destinations {
 		if !callmodel.ValidID(id) {
-			faults.Add("destinations."+id, "the id must be letters, digits, '.', '_' or '-'")
+			faults.Add("destinations."+id, "the id must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"")
 		}
 		if err := routing.CheckURI(uri); err != nil {
 			faults.Add("destinations."+id, "%q %s", uri, err)

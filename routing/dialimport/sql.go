@@ -28,6 +28,8 @@ type sqlDump struct {
 	// row is given each row. Its values are good until it returns.
 	row func(table string, columns, values []string, line int)
 	bad func(table string, line int, err error)
+	// usual is the columns of a table that nothing names, by how many there are.
+	usual func(table string, n, line int) []string
 
 	peeked *token
 	buf    []byte
@@ -180,12 +182,8 @@ func (s *sqlDump) names() ([]string, error) {
 
 func (s *sqlDump) values(table string, columns []string) error {
 	wanted := s.wanted(table)
-	if wanted && columns == nil {
-		s.bad(table, s.line, errors.New("its columns are not known: neither the statement nor a CREATE TABLE before it names them"))
-		wanted = false
-	}
 	var row []string
-	for {
+	for comma := false; ; {
 		t, err := s.next()
 		if err != nil {
 			return err
@@ -193,21 +191,31 @@ func (s *sqlDump) values(table string, columns []string) error {
 		switch {
 		case t.symbol('('):
 		case t.symbol(','):
+			comma = true
 			continue
+		case t.kind == tokenEnd && comma && wanted:
+			s.bad(table, s.line, errors.New("the file ends within the statement: rows are missing"))
+			return nil
 		case t.kind == tokenEnd, t.symbol(';'):
 			return nil
 		default: // ON CONFLICT …
 			return s.skipStatement()
 		}
+		comma = false
 		line := s.line
 		row, err = s.tuple(row[:0])
+		if wanted && err == nil && columns == nil {
+			columns = s.usual(table, len(row), line)
+		}
 		switch {
 		case errors.Is(err, errRecord) && wanted:
-			s.bad(table, line, err)
+			s.bad(table, line, fmt.Errorf("%w; nothing of the statement behind it is read", err))
 			return err
 		case err != nil:
 			return err
 		case !wanted:
+		case columns == nil:
+			s.bad(table, line, errColumns)
 		case len(row) != len(columns):
 			s.bad(table, line, fmt.Errorf("the row has %d values for %d columns", len(row), len(columns)))
 		default:
@@ -215,6 +223,8 @@ func (s *sqlDump) values(table string, columns []string) error {
 		}
 	}
 }
+
+var errColumns = errors.New("its columns are not known: neither the statement nor a CREATE TABLE before it names them, and the usual table has another number of them")
 
 // tuple reads values up to the closing bracket. NULL is "", and what is
 // computed is kept as it is written.
@@ -373,17 +383,29 @@ func (s *sqlDump) copyRows(table string, columns []string) error {
 			s.bad(table, s.line, err)
 			continue
 		}
-		if line == `\.` || err != nil && line == "" {
+		if line == `\.` {
 			return s.end(err)
 		}
-		if wanted {
+		if err != nil && wanted {
+			s.bad(table, s.line, errors.New("the file ends before the line \\. that ends the rows: some are missing, or a part of this"))
+		}
+		if err != nil && line == "" {
+			return s.end(err)
+		}
+		if wanted && err == nil {
 			row = row[:0]
 			for field := range strings.SplitSeq(line, "\t") {
 				row = append(row, fixText(copyValue(field)))
 			}
-			if len(row) == len(columns) {
+			if columns == nil {
+				columns = s.usual(table, len(row), s.line)
+			}
+			switch {
+			case columns == nil:
+				s.bad(table, s.line, errColumns)
+			case len(row) == len(columns):
 				s.row(table, columns, row, s.line)
-			} else {
+			default:
 				s.bad(table, s.line, fmt.Errorf("the row has %d values for %d columns", len(row), len(columns)))
 			}
 		}

@@ -39,7 +39,11 @@ func TestBrokenDumps(t *testing.T) {
 		"no columns known":   {"INSERT INTO dr_rules VALUES (1,'1','49','a');\n", 1, 1},
 		"too few values":     {"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (1,'1'),(2,'1','33','a');\n", 1, 2},
 		"no end":             {"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (1,'1','49','a", 1, 1},
-		"copy with odd rows": {"COPY dr_rules (ruleid,groupid,prefix,gwlist) FROM stdin;\n1\t1\n2\t1\t33\ta", 1, 2},
+		"copy with odd rows": {"COPY dr_rules (ruleid,groupid,prefix,gwlist) FROM stdin;\n1\t1\n2\t1\t33\ta\n\\.\n", 1, 2},
+		"copy cut in a row":  {"COPY dr_rules (ruleid,groupid,prefix,gwlist) FROM stdin;\n1\t1\t33\ta\n2\t1\t34\tgw-numb", 1, 2},
+		"copy cut by rows":   {"COPY dr_rules (ruleid,groupid,prefix,gwlist) FROM stdin;\n1\t1\t33\ta\n", 1, 2},
+		"cut between rows":   {"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (1,'1','33','a'),\n", 1, 2},
+		"cut behind a row":   {"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (1,'1','33','a')", 0, 2},
 		"a huge value":       {"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (1,'1','49','" + strings.Repeat("a", 2<<20) + "');\n", 1, 1},
 		"other tables":       {"INSERT INTO subscriber VALUES (1,'x'); CREATE INDEX i ON x (y); COPY acc (id) FROM stdin;\n1\n\\.\nDELETE FROM x;\n", 0, 1},
 		"a million brackets": {"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES " + strings.Repeat("(", 1<<20), 1, 1},
@@ -56,6 +60,89 @@ func TestBrokenDumps(t *testing.T) {
 	require.Error(t, err)
 	_, err = dialimport.Import(dialimport.OpenSIPS, nil, &dialimport.Options{TimeZone: "Mars", Tenant: "a b", SortOrder: 9})
 	require.ErrorContains(t, err, "timezone")
+}
+
+// TestOddNames: what can't be an id becomes one, each its own.
+func TestOddNames(t *testing.T) {
+	t.Parallel()
+	out := mustImport(t, dialimport.OpenSIPS, nil, text("dump.sql", "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('_a', 'sip:a.example', '+'),('-a', 'sip:b.example', '+'),('a..b', 'sip:c.example', '+'),('!0', 'sip:d.example', '+'),('ä', 'sip:e.example', '+'),('x-a', 'sip:f.example', '+');\n"+
+		"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (1,'1','49','_a,-a,a..b,!0,ä,x-a');"))
+	require.Zero(t, out.Report.Skipped.Count, "%v", out.Report.Skipped.List)
+	require.Len(t, out.Rules.Destinations, 6)
+	require.NoError(t, out.Rules.Validate())
+}
+
+// TestTimeRecFaults: the reason names what was written, and no rule of our own.
+func TestTimeRecFaults(t *testing.T) {
+	t.Parallel()
+	out := mustImport(t, dialimport.Kamailio, nil, text("dump.sql", "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('a', 'sip:a.example', '+');\n"+
+		"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist,timerec) VALUES (1,'1','49','a',''),(2,'1','33','a','20260101T080000|PT10H|weekly|||1MO'),(3,'1','34','a','20260101T080000|PT10H|yearly||||31||2');"))
+	require.Equal(t, 2, out.Report.Skipped.Count, "%v", out.Report.Skipped.List)
+	for i, part := range []string{"BYDAY has a number, +1MO", "it never comes before"} {
+		require.Contains(t, out.Report.Skipped.List[i].Why, part)
+		require.NotContains(t, out.Report.Skipped.List[i].Why, "rules[0]")
+	}
+}
+
+// A dump of rows alone, as mysqldump -t and pg_dump --inserts write, names no
+// columns: those of the tables as their programs create them are taken, of the
+// version with so many.
+func TestDumpsWithoutColumns(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		format dialimport.Format
+		dump   string
+	}{
+		"OpenSIPS 3": {dialimport.OpenSIPS, "INSERT INTO `dr_gateways` VALUES (1,'a',10,'a.example',0,'+',NULL,0,0,NULL,NULL),(2,'b',10,'b.example',0,'+',NULL,0,0,NULL,NULL);\n" +
+			"INSERT INTO dr_carriers VALUES (1,'c','a=1,b=3',0,'W',0,NULL,NULL);\nINSERT INTO dr_rules VALUES (1,'1','49',NULL,0,NULL,'#c','N',NULL,NULL,'x');\n"},
+		"OpenSIPS 2": {dialimport.OpenSIPS, "INSERT INTO dr_gateways VALUES (1,'a',10,'a.example',0,'+',NULL,0,0,NULL),(2,'b',10,'b.example',0,'+',NULL,0,0,NULL);\n" +
+			"INSERT INTO dr_carriers VALUES (1,'c','a=1,b=3',1,0,NULL,NULL);\nINSERT INTO dr_rules VALUES (1,'1','49',NULL,0,NULL,'#c',NULL,'x');\n"},
+		"Kamailio": {dialimport.Kamailio, "COPY dr_gateways FROM stdin;\n1\t0\ta.example\t0\t+\t\\N\ta\n2\t0\tb.example\t0\t+\t\\N\tb\n\\.\n" +
+			"COPY dr_gw_lists FROM stdin;\n7\t1,2\tx\n\\.\nCOPY dr_rules FROM stdin;\n1\t1\t49\t\t0\t\t#7\tx\n\\.\nINSERT INTO x VALUES (1);\n"},
+		"lcr": {dialimport.KamailioLCR, "INSERT INTO lcr_gw VALUES (1,1,'a','10.0.0.1',NULL,5060,NULL,1,1,0,'+',NULL,0,NULL),(2,1,'b','10.0.0.2',NULL,5060,NULL,1,1,0,'+',NULL,0,NULL);\n" +
+			"INSERT INTO lcr_rule VALUES (1,1,'49',NULL,NULL,NULL,0,1);\nINSERT INTO lcr_rule_target VALUES (1,1,1,1,0,1),(2,1,1,2,0,1);\n"},
+	} {
+		out := mustImport(t, c.format, nil, text("dump.sql", c.dump))
+		require.Zero(t, out.Report.Skipped.Count, "%s: %v", name, out.Report.Skipped.List)
+		require.Zero(t, out.Report.Approximated.Count, "%s: %v", name, out.Report.Approximated.List)
+		require.Len(t, out.Rules.Rules, 1, name)
+		require.Equal(t, []string{"+49"}, out.Rules.Rules[0].Match.To.Prefix, name)
+		targets := 0
+		for _, tier := range out.Rules.Rules[0].Route {
+			targets += len(tier.Targets)
+		}
+		require.Equal(t, 2, targets, name)
+		said := 0
+		for _, n := range out.Report.Remarks.List {
+			if n.What == "columns" {
+				said++
+			}
+		}
+		require.GreaterOrEqual(t, said, 3, "%s: %v", name, out.Report.Remarks.List)
+	}
+}
+
+// Prefixes with a plus among others without one don't turn those into short codes.
+func TestMixedNumbering(t *testing.T) {
+	t.Parallel()
+	const head = "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('a', 'sip:a.example', '+');\nINSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES "
+	for rules, want := range map[string][]string{
+		"(1,'1','49','a'),(2,'1','33','a'),(3,'1','+36','a'),(4,'1','112','a')":  {"+49", "+33", "+36", "+112", "112"},
+		"(1,'1','+49','a'),(2,'1','+33','a'),(3,'1','36','a'),(4,'1','112','a')": {"+49", "+33", "36", "112"},
+	} {
+		out := mustImport(t, dialimport.OpenSIPS, nil, text("dump.sql", head+rules+";"))
+		var got []string
+		for _, r := range out.Rules.Rules {
+			got = append(got, r.Match.To.Prefix...)
+		}
+		require.ElementsMatch(t, want, got)
+		require.NotEmpty(t, out.Report.Approximated.List)
+		require.Contains(t, out.Report.Approximated.List[0].String(), "begin with a plus")
+	}
+	out := mustImport(t, dialimport.OpenSIPS, nil, text("dump.sql", head+"(1,'1','+49','a'),(4,'1','112','a');"))
+	for _, n := range out.Report.Approximated.List {
+		require.NotContains(t, n.String(), "begin with a plus")
+	}
 }
 
 // Each is listed with what it is and why it can't be said.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -278,5 +279,9 @@ func (w *window) check() error {
 			Route: []routing.Tier{{Targets: []routing.Target{{To: "d"}}}},
 		}},
 	}
-	return one.Validate()
+	err := one.Validate()
+	if faults, ok := errors.AsType[callmodel.FieldErrors](err); ok { // without the path and the name of a rule that nobody wrote
+		return errors.New(strings.TrimPrefix(faults[0].Message, "rule r: "))
+	}
+	return err
 }

@@ -80,6 +80,7 @@ func TestFindings(t *testing.T) {
 		{"expression", rule("low", "match: {to: {prefix: '+49'}}") + rule("a", "priority: 1, match: {to: {prefix: '+49'}, expr: 'true'}") + all, nil, ""},
 		{"over", rule("old", "match: {to: {prefix: '+49'}, valid_until: '2025-01-01T00:00:00Z'}") + all, []string{"3 never-open old"}, "ended before"},
 		{"dates over", rule("old", "match: {to: {prefix: '+49'}, when: {timezone: UTC, also: '2025-12-24'}}") + all, []string{"3 never-open old"}, "all over"},
+		{"dates behind the validity", rule("old", "match: {to: {prefix: '+49'}, valid_until: '2028-01-01T00:00:00Z', when: {timezone: UTC, also: '2029-12-24'}}") + all, []string{"3 never-open old"}, "validity"},
 		{"recurrences over", rule("old", "match: {to: {prefix: '+49'}, when: {timezone: UTC, rrule: [{rule: 'FREQ=DAILY;COUNT=3', start: '2025-01-01 09:00', duration: 1h}]}}") + all, []string{"3 never-open old"}, ""},
 		{"recurrences taken away", rule("old", "match: {to: {prefix: '+49'}, when: {timezone: UTC, except: ['2027-01-01..2027-01-31'], rrule: [{rule: 'FREQ=DAILY;COUNT=3', start: '2027-01-01 09:00', duration: 1h}]}}") + all, []string{"3 never-open old"}, ""},
 		{"time gap", rule("work", "match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'mon-fri 08:00-18:00'}}") +

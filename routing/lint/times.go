@@ -34,8 +34,8 @@ func (c *cond) never(at int64) string {
 		return "its validity ended before the time that is asked for"
 	case b.from >= b.until:
 		return "its validity has no time in it"
-	case c.when != nil && !c.when.OpensAfter(instantOf(b.from)):
-		return "its times are all over, or taken away by its exceptions"
+	case c.when != nil && !c.when.OpensWithin(instantOf(b.from), endOf(b.until)):
+		return "its times are all over, or taken away by its exceptions or its validity"
 	}
 	needed := 0
 	for i := range c.terms {
@@ -56,6 +56,14 @@ func (c *cond) never(at int64) string {
 // instantOf is the instant of so many Unix nanoseconds; always is long ago.
 func instantOf(nanos int64) time.Time {
 	if nanos == always {
+		return time.Time{}
+	}
+	return time.Unix(0, nanos)
+}
+
+// endOf is instantOf of an end; never is the zero time.
+func endOf(nanos int64) time.Time {
+	if nanos == never {
 		return time.Time{}
 	}
 	return time.Unix(0, nanos)

@@ -1,6 +1,7 @@
 package snapshot_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -144,6 +145,36 @@ func TestDamage(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestEveryByte: no byte of a file may be another, and no end of it missing,
+// without its being named; what is loaded is never another rule.
+func TestEveryByte(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	s := save(t, d, "acme", "one", "two")
+	for _, file := range []string{"state", s.Active + ".rules"} {
+		path := filepath.Join(d.String(), "acme", file)
+		whole, err := os.ReadFile(path)
+		require.NoError(t, err)
+		check := func(b []byte, what string, i int) {
+			require.NoError(t, os.WriteFile(path, b, 0o600))
+			tenants, _, err := d.Load()
+			require.ErrorContains(t, err, path, "%s, %s %d", file, what, i)
+			require.Empty(t, tenants, "%s, %s %d", file, what, i)
+		}
+		for i := range whole {
+			check(whole[:i], "cut at", i)
+			b := bytes.Clone(whole)
+			b[i] ^= byte(1 << (i % 8))
+			check(b, "byte", i)
+			check(append(bytes.Clone(whole[:i]), whole[i+1:]...), "without byte", i)
+		}
+		require.NoError(t, os.WriteFile(path, whole, 0o600))
+	}
+	tenants, _, err := d.Load()
+	require.NoError(t, err)
+	require.Len(t, tenants, 1)
 }
 
 // TestMixedUp: a file of another tenant or version is not taken for this one's.

@@ -116,8 +116,8 @@ func verdictOf(uri string, status int) error {
 // udpAddress is where a SIP URI is reached over UDP, without looking up SRV
 // records (RFC 3263 does; trunks are given by host and port).
 func udpAddress(uri string) (string, bool) {
-	rest, ok := strings.CutPrefix(uri, "sip:")
-	if !ok {
+	scheme, rest, ok := strings.Cut(uri, ":")
+	if !ok || !strings.EqualFold(scheme, "sip") {
 		return "", false
 	}
 	host, params, _ := strings.Cut(rest, ";")
