@@ -48,7 +48,7 @@ func (p *Processor) render(
 	}
 	err = p.pump(ctx, buses, o)
 	if err == nil {
-		err = pl.settle(o.AcceptMissing)
+		err = pl.settle(o.AcceptGrowing)
 	}
 	if err != nil {
 		cancel(err) // and leave blocks open: what is closed is finished

@@ -1,0 +1,60 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording"
+)
+
+// A leg that is still being written when the wait for it is over is recorded as
+// far as it goes, and published, so that the call has its URL. Its job is put
+// back and follows the leg: at each turn nothing is put until the leg is whole,
+// and then the next version is made of it. All that the next turn must know is
+// in the ledger.
+
+// accepts says what the attempt puts up with. A follow-up takes what legs there
+// are: the published version did without the others, too.
+func (w *Worker) accepts(l callmodel.Lease, start time.Time) *recording.ProcessOptions {
+	old := age(l)
+	over := old+time.Since(start) >= w.opts.MissingLegWait
+	if l.Job.Published() == nil {
+		return &recording.ProcessOptions{AcceptMissing: over, AcceptGrowing: over}
+	}
+	o := &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: !w.follows(old), NewVersion: true}
+	if w.opts.Quiet > 0 {
+		o.QuietSince = start.Add(-w.opts.Quiet)
+	}
+	return o
+}
+
+// follows reports whether growing legs of a job of that age are followed.
+func (w *Worker) follows(old time.Duration) bool { return old < w.opts.FollowGrowing }
+
+// maxFollow is how many times Options.FollowPause the longest pause is.
+const maxFollow = 60
+
+// followIn is the pause until the next follow-up of a job of that age. The last
+// one is at the end of Options.FollowGrowing.
+func (w *Worker) followIn(old time.Duration) time.Duration {
+	pause := jitter(min(max(old/8, w.opts.FollowPause), maxFollow*w.opts.FollowPause))
+	return max(min(pause, w.opts.FollowGrowing-old), time.Millisecond)
+}
+
+// keeps reports whether the published recording stays, as r would lose some of
+// it: what was on the call once is never made less.
+func (w *Worker) keeps(ctx context.Context, l callmodel.Lease, r *callmodel.RecordingResult) bool {
+	published := l.Job.Published()
+	if published == nil {
+		return false
+	}
+	lost := r.Loses(published)
+	if lost == "" {
+		return false
+	}
+	w.opts.Logger.WarnContext(ctx, "the later version of a recording holds less than the published one, which stays",
+		"job", l.Job.ID, "tenant", l.Job.Spec.TenantID, "call", l.Job.Spec.CallID,
+		"lost", lost+describe(r.Defects), "published", published.URL(), "later", r.URL())
+	return true
+}
