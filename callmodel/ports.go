@@ -54,7 +54,8 @@ type JobQueue interface {
 	Job(ctx context.Context, id JobID) (Job, error)
 	// Jobs lists jobs by id, ascending.
 	Jobs(ctx context.Context, f JobFilter) ([]Job, error)
-	// Retry puts a quarantined job back in the queue, its attempts reset.
+	// Retry puts a quarantined job back in the queue, its attempts reset and what
+	// it has published kept.
 	Retry(ctx context.Context, id JobID, actor string) error
 	// Quarantine sets a queued or running job aside by hand; the worker of a
 	// running one meets ErrLeaseLost.

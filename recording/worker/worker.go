@@ -34,8 +34,8 @@ type Options struct {
 	LeaseTTL time.Duration
 	// Poll is how often an idle worker asks for jobs. 0 means 250 ms.
 	Poll time.Duration
-	// MissingLegWait is how long after a job was enqueued its missing legs are
-	// waited for, by the database's clock. 0 means 60 s; negative: not at all.
+	// MissingLegWait is how long after a job was enqueued its legs are waited for
+	// that are missing or still being written, by the database's clock. 0 means 60 s; negative: not at all.
 	MissingLegWait time.Duration
 	// FollowGrowing is for how long after a job was enqueued a leg is followed
 	// that was still being written when MissingLegWait was over: its recording is
