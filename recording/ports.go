@@ -45,7 +45,13 @@ func (e *LegsNotReadyError) Error() string {
 		why = append(why, "no audio yet of leg "+strings.Join(e.Legs, ", "))
 	}
 	if len(e.Growing) > 0 {
-		why = append(why, "still growing: the file of leg "+strings.Join(e.Growing, ", "))
+		why = append(why, stillGrowing+strings.Join(e.Growing, ", "))
 	}
 	return "recording: " + strings.Join(why, "; ")
 }
+
+const stillGrowing = "still growing: the file of leg "
+
+// SawGrowing reports whether cause is what a [*LegsNotReadyError] says of legs
+// that were growing. A ledger keeps no more of an attempt's error than its words.
+func SawGrowing(cause string) bool { return strings.Contains(cause, stillGrowing) }

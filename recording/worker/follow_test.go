@@ -221,6 +221,37 @@ func TestQuietLegIsWhole(t *testing.T) {
 	s.onCall(t, j.Result)
 }
 
+// askedQuiet is a processor that notes which files it may take for whole.
+type askedQuiet struct{ since []time.Time }
+
+func (a *askedQuiet) Process(_ context.Context, _ callmodel.RecordingSpec, o *recording.ProcessOptions) (callmodel.RecordingResult, error) {
+	a.since = append(a.since, o.QuietSince)
+	switch len(a.since) {
+	case 1:
+		return made, &recording.LegsNotReadyError{Legs: []string{"agent"}}
+	case 2:
+		return made, &recording.LegsNotReadyError{Growing: []string{"agent"}}
+	}
+	return made, nil
+}
+
+// A leg that was seen growing isn't whole because it didn't grow the next time.
+func TestLegThatWasSeenGrowingMustBeQuiet(t *testing.T) {
+	t.Parallel()
+	q, p := ledger(t), &askedQuiet{}
+	id := enqueue(t, q, 1)[0]
+	o := options()
+	o.LeaseTTL, o.MissingLegWait = time.Minute, time.Hour
+	stop := start(t, worker.New(q, p, o))
+	waitState(t, q, id, callmodel.JobDone)
+	stop()
+	require.Len(t, p.since, 3)
+	require.Zero(t, p.since[0], "files of a call that has just ended are new")
+	require.Zero(t, p.since[1])
+	require.False(t, p.since[2].IsZero())
+	require.GreaterOrEqual(t, time.Since(p.since[2]), 10*time.Second)
+}
+
 // Pauses grow with the job's age, within bounds, and none goes past the end.
 func TestFollowUpsAreSpread(t *testing.T) {
 	t.Parallel()

@@ -45,10 +45,10 @@ type Options struct {
 	// FollowPause is the shortest pause between two looks at such a leg; pauses
 	// grow with the job's age, up to 60 times that. 0 means 5 s.
 	FollowPause time.Duration
-	// Quiet is for how long the files of legs must not have been written to, by
-	// their modification times and this machine's clock, before a followed
-	// recording is made again. 0 means 10 s; negative: only that files become
-	// longer while they are read shows that they are still being written.
+	// Quiet is for how long a file of a leg must not have been written to, by its
+	// modification time and this machine's clock, to be whole, if the leg was seen
+	// growing or MissingLegWait was waited for. 0 means 10 s; negative: only that a
+	// file becomes longer while it is read shows that it is still being written.
 	Quiet time.Duration
 	// JobTimeout ends an attempt that takes longer, as a counted failure. 0
 	// means one hour.
