@@ -20,6 +20,7 @@ const (
 	AuditCallEvent        = "call.event"
 	AuditJobEnqueued      = "job.enqueued"
 	AuditJobCompleted     = "job.completed"
+	AuditJobPublished     = "job.published"
 	AuditJobQuarantined   = "job.quarantined"
 	AuditJobRetried       = "job.retried"
 	AuditRuleSetStored    = "ruleset.stored"
@@ -35,7 +36,7 @@ const (
 // is written in the transaction of what it tells about, and delivered from there.
 type OutboxEvent struct {
 	ID       int64     `json:"id"`  // grows; set by the store
-	Key      string    `json:"key"` // unique: "recording.completed:{job}"
+	Key      string    `json:"key"` // unique: "recording.completed:{job}", for a version before the last "recording.completed:{job}.{token}"
 	TenantID TenantID  `json:"tenant_id"`
 	Type     string    `json:"type"` // "recording.completed"
 	Subject  string    `json:"subject"`

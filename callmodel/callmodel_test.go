@@ -321,13 +321,13 @@ func TestJobMachine(t *testing.T) {
 	states := []callmodel.JobState{callmodel.JobQueued, callmodel.JobRunning, callmodel.JobDone, callmodel.JobQuarantined}
 	events := []callmodel.JobEvent{
 		callmodel.JobClaimed, callmodel.JobCompleted, callmodel.JobFailed,
-		callmodel.JobReleased, callmodel.JobQuarantine, callmodel.JobRetried,
+		callmodel.JobReleased, callmodel.JobQuarantine, callmodel.JobRetried, callmodel.JobPublished,
 	}
 	legal := map[string]callmodel.JobState{
 		"queued claimed": callmodel.JobRunning, "queued quarantine": callmodel.JobQuarantined,
 		"running completed": callmodel.JobDone, "running failed": callmodel.JobQueued,
 		"running released": callmodel.JobQueued, "running quarantine": callmodel.JobQuarantined,
-		"quarantined retried": callmodel.JobQueued,
+		"quarantined retried": callmodel.JobQueued, "running published": callmodel.JobQueued,
 	}
 	for _, s := range states {
 		for _, ev := range events {

@@ -18,7 +18,9 @@
 //
 // # A recording job's states
 //
-//	          ┌───── released, failed (retry), lease expired ─────┐
+//	          ┌─ published: its recording is on the call, a later ┐
+//	          │  version may follow                               │
+//	          ├───── released, failed (retry), lease expired ─────┤
 //	          ▼                                                   │
 //	new ──▶ queued ─────────────── claimed ───────────────────▶ running
 //	          ▲ │                                                 │  │
@@ -27,4 +29,7 @@
 //
 // done is final: a finished job never runs again. Its outcome is one of
 // completed, completed_degraded, absent; the fourth outcome is quarantined.
+//
+// A recording that was published stays on its call whatever becomes of the job:
+// only a later version with all that it holds takes its place.
 package callmodel

@@ -23,6 +23,7 @@ type JobEvent string
 const (
 	JobClaimed      JobEvent = "claimed"        // a worker took a lease
 	JobCompleted    JobEvent = "completed"      // its result is committed
+	JobPublished    JobEvent = "published"      // a result is committed, and a later one may follow
 	JobFailed       JobEvent = "failed"         // it will be tried again
 	JobReleased     JobEvent = "released"       // given back unharmed: drain, or the lease expired
 	JobQuarantine   JobEvent = "quarantine"     // set aside for a person
@@ -39,7 +40,7 @@ func (s JobState) Next(id JobID, ev JobEvent) (JobState, error) {
 		return JobRunning, nil
 	case s == JobRunning && ev == JobCompleted:
 		return JobDone, nil
-	case s == JobRunning && (ev == JobFailed || ev == JobReleased):
+	case s == JobRunning && (ev == JobFailed || ev == JobReleased || ev == JobPublished):
 		return JobQueued, nil
 	case (s == JobRunning || s == JobQueued) && ev == JobQuarantine:
 		return JobQuarantined, nil
@@ -57,7 +58,8 @@ type Job struct {
 	State    JobState      `json:"state"`
 	Attempts int           `json:"attempts"` // counted attempts that failed
 	Spec     RecordingSpec `json:"spec"`
-	// Result is set once the job is done.
+	// Result is set once the job is done, and when a recording of it was
+	// published before: see Published.
 	Result *RecordingResult `json:"result,omitempty"`
 	// LastError is why the last attempt failed, or the job was quarantined.
 	LastError string `json:"last_error,omitempty"`
@@ -67,6 +69,15 @@ type Job struct {
 	RunAt      time.Time `json:"run_at"`               // not claimed before
 	LeaseUntil time.Time `json:"lease_until,omitzero"` // while running
 	FinishedAt time.Time `json:"finished_at,omitzero"` // when done
+}
+
+// Published is the recording that is on the call already while the job isn't
+// done: that of an earlier attempt. Nil if there is none.
+func (j *Job) Published() *RecordingResult {
+	if j.State == JobDone || j.Result == nil || !j.Result.Made() {
+		return nil
+	}
+	return j.Result
 }
 
 // JobRequest is a job to put in the ledger.

@@ -79,6 +79,9 @@ type ObjectMeta struct {
 	// Metadata is small text by lower-case key, e.g. the channel map
 	// ("channel_map": "0=agent,1=customer"). The store adds "sha256".
 	Metadata map[string]string
+	// NewVersion says that other bytes under the key are no surprise: the
+	// object is a later version of a recording that is there.
+	NewVersion bool
 }
 
 // ObjectInfo is an object as it is in the bucket.

@@ -28,7 +28,23 @@ type JobQueue interface {
 	// the outbox event and the audit line, in one transaction. ErrLeaseLost if
 	// the lease is not the newest; completing twice under the same lease with
 	// the same token is a no-op.
+	//
+	// A result without outputs doesn't take the place of a published one: the
+	// job is done with that one, or, if the result is quarantined, set aside
+	// with it.
 	Complete(ctx context.Context, l Lease, r RecordingResult) error
+	// Publish commits a recording as Complete does, in one transaction, while
+	// the job isn't done: it is put back, uncounted, to be claimed again after
+	// again has passed, and keeps r in Job.Result. What is published or
+	// completed later takes r's place on the call. ErrLeaseLost if the lease is
+	// not the newest; publishing twice with the same token is a no-op, whatever
+	// has become of the job meanwhile. A result without outputs is refused with
+	// [FieldErrors].
+	//
+	// From then on r stays on the call, with its URL, until another recording
+	// takes its place: a job that is quarantined keeps it, and tells nobody but
+	// the audit log.
+	Publish(ctx context.Context, l Lease, r RecordingResult, again time.Duration) error
 	// Fail ends the attempt. See Failure for the job's fate.
 	Fail(ctx context.Context, l Lease, f Failure) error
 	// Release gives the job back unharmed, to be claimed at once.
@@ -38,7 +54,8 @@ type JobQueue interface {
 	Job(ctx context.Context, id JobID) (Job, error)
 	// Jobs lists jobs by id, ascending.
 	Jobs(ctx context.Context, f JobFilter) ([]Job, error)
-	// Retry puts a quarantined job back in the queue, its attempts reset.
+	// Retry puts a quarantined job back in the queue, its attempts reset and what
+	// it has published kept.
 	Retry(ctx context.Context, id JobID, actor string) error
 	// Quarantine sets a queued or running job aside by hand; the worker of a
 	// running one meets ErrLeaseLost.

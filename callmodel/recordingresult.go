@@ -1,5 +1,10 @@
 package callmodel
 
+import (
+	"fmt"
+	"slices"
+)
+
 // RecordingStatus is one of the four outcomes of a recording job. There is no fifth.
 type RecordingStatus string
 
@@ -56,6 +61,54 @@ func (r *RecordingResult) URL() string {
 		return r.Outputs[0].URL
 	}
 	return ""
+}
+
+// Made reports whether there is a recording: completed or completed_degraded,
+// with outputs.
+func (r *RecordingResult) Made() bool {
+	return (r.Status == StatusCompleted || r.Status == StatusCompletedDegraded) && len(r.Outputs) > 0
+}
+
+// Has reports whether the result names the defect.
+func (r *RecordingResult) Has(code DefectCode) bool {
+	return slices.ContainsFunc(r.Defects, func(d Defect) bool { return d.Code == code })
+}
+
+// Loses says, in words, what of the recording before would be lost if r took
+// its place: there is none, it is shorter, or a leg has less audio than it had
+// or none. "" if r holds all that before does. Lengths are compared in whole
+// milliseconds, as a leg's rate may have become known.
+func (r *RecordingResult) Loses(before *RecordingResult) string {
+	if !r.Made() {
+		if r.Reason != "" {
+			return fmt.Sprintf("there is no recording any more: %s, %s", r.Status, r.Reason)
+		}
+		return fmt.Sprintf("there is no recording any more: %s", r.Status)
+	}
+	if r.DurationMS < before.DurationMS {
+		return fmt.Sprintf("it lasts %d ms instead of %d", r.DurationMS, before.DurationMS)
+	}
+	for i := range before.Legs {
+		old := &before.Legs[i]
+		now := slices.IndexFunc(r.Legs, func(l LegResult) bool { return l.Name == old.Name })
+		if had, has := old.audioMS(), int64(0); had > 0 {
+			if now >= 0 {
+				has = r.Legs[now].audioMS()
+			}
+			if has < had {
+				return fmt.Sprintf("leg %s has %d ms of audio instead of %d", old.Name, has, had)
+			}
+		}
+	}
+	return ""
+}
+
+// audioMS is how much audio was read of the leg, rounded up: a leg with a frame has some.
+func (l *LegResult) audioMS() int64 {
+	if l.Rate <= 0 {
+		return 0
+	}
+	return l.Frames/int64(l.Rate)*1000 + (l.Frames%int64(l.Rate)*1000+int64(l.Rate)-1)/int64(l.Rate)
 }
 
 // ManifestResult is the manifest's object.

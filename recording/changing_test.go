@@ -57,7 +57,7 @@ func (c changingLegs) OpenLeg(ctx context.Context, uri string) (io.ReadCloser, e
 // still being written.
 func requireGrowing(t *testing.T, p *recording.Processor, spec callmodel.RecordingSpec, objects *memObjects) {
 	t.Helper()
-	_, err := p.Process(t.Context(), spec, nil)
+	_, err := p.Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true})
 	var notReady *recording.LegsNotReadyError
 	require.ErrorAs(t, err, &notReady)
 	require.Equal(t, []string{"customer"}, notReady.Growing)
@@ -105,7 +105,7 @@ func TestLegsThatChangeWhileTheyAreRead(t *testing.T) {
 			if c.code == callmodel.DefectLegGrowing {
 				requireGrowing(t, p, spec, objects)
 			}
-			r, err := p.Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true})
+			r, err := p.Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 			require.NoError(t, err)
 			require.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
 			require.NotEmpty(t, r.Defects)
@@ -219,7 +219,7 @@ func TestGrowingLegs(t *testing.T) {
 			}
 			objects := &memObjects{}
 			requireGrowing(t, recording.NewProcessor(open(), objects, nil), spec, objects)
-			r, err := recording.NewProcessor(open(), objects, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true})
+			r, err := recording.NewProcessor(open(), objects, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 			require.NoError(t, err)
 			var codes []callmodel.DefectCode
 			for _, d := range r.Defects {
@@ -257,7 +257,7 @@ func TestGrowingStream(t *testing.T) {
 	objects := &memObjects{}
 	p := recording.NewProcessor(legs, objects, nil)
 	requireGrowing(t, p, spec, objects)
-	r, err := p.Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true})
+	r, err := p.Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 	require.NoError(t, err)
 	require.Equal(t, callmodel.DefectLegGrowing, r.Defects[len(r.Defects)-1].Code, "%+v", r.Defects)
 	require.Equal(t, int64(8000+3*500), r.Legs[1].Frames, "what was there when it was counted")

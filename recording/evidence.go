@@ -28,7 +28,7 @@ func (p *Processor) putManifest(ctx context.Context, pl *plan, r *callmodel.Reco
 	if err != nil {
 		return err
 	}
-	meta := callmodel.ObjectMeta{ContentType: "application/json", Metadata: map[string]string{
+	meta := callmodel.ObjectMeta{ContentType: "application/json", NewVersion: pl.newVersion, Metadata: map[string]string{
 		"tenant_id": string(pl.spec.TenantID), "call_id": string(pl.spec.CallID),
 		"recording_id": string(pl.spec.RecordingID), "encoder": manifest.Version,
 	}}

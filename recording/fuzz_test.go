@@ -57,7 +57,7 @@ func FuzzProcess(f *testing.F) {
 		runtime.ReadMemStats(&before)
 		objects := &memObjects{}
 		p := recording.NewProcessor(memLegs{"a": a, "b": b}, objects, nil)
-		r, err := p.Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: accept})
+		r, err := p.Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: accept, AcceptGrowing: accept})
 		runtime.ReadMemStats(&after)
 		produced := uint64(0)
 		for _, o := range objects.data {

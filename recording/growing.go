@@ -2,13 +2,27 @@ package recording
 
 import (
 	"io"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 )
 
 // A file may still be written while it is read. What it held when the recording
 // was planned is what is read of it, however often it is opened; that it holds
-// more by the time all has been read says that the leg isn't ready.
+// more by the time all has been read says that the leg isn't ready. Reading is
+// quick, and may fall between two writes: when the file was modified last says
+// whether there may be a next one.
+
+// writtenAfter reports whether a file of the leg was modified after t, which is
+// noted; never if t is zero.
+func (l *leg) writtenAfter(t time.Time) bool {
+	after := false
+	for _, s := range l.segments {
+		s.fresh = !t.IsZero() && s.written.After(t)
+		after = after || s.fresh
+	}
+	return after
+}
 
 // newFile is the segment's file just opened, of which no more is read than it
 // held at first.
@@ -38,7 +52,7 @@ func (pl *plan) settle(accept bool) error {
 	return nil
 }
 
-// grew reports whether a file of the leg has grown, and adds its defect.
+// grew reports whether a file of the leg is still being written, and adds its defect.
 func (l *leg) grew() bool {
 	grew := false
 	for _, s := range l.segments {
@@ -46,14 +60,17 @@ func (l *leg) grew() bool {
 			s.grown = s.grown || s.tail.more()
 		}
 		s.close()
-		if !s.grown {
+		d := callmodel.Defect{Code: callmodel.DefectLegGrowing}
+		switch {
+		case s.grown:
+			d.Detail = "the file grew while it was read; what it held at first was recorded"
+		case s.fresh:
+			d.Detail = "the file was written to just before it was read; what it held then was recorded"
+		default:
 			continue
 		}
 		grew = true
-		l.defect(s, callmodel.Defect{
-			Code:   callmodel.DefectLegGrowing,
-			Detail: "the file grew while it was read; what it held at first was recorded",
-		})
+		l.defect(s, d)
 	}
 	return grew
 }

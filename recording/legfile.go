@@ -3,6 +3,7 @@ package recording
 import (
 	"io"
 	"io/fs"
+	"time"
 
 	"github.com/switchtape/switchtape/recording/codec"
 )
@@ -36,6 +37,16 @@ func sizeOf(r any) int64 {
 		}
 	}
 	return codec.SizeUnknown
+}
+
+// writtenAt is when r's file was modified last, if it can tell.
+func writtenAt(r any) time.Time {
+	if t, ok := r.(interface{ Stat() (fs.FileInfo, error) }); ok {
+		if info, err := t.Stat(); err == nil && info.Mode().IsRegular() {
+			return info.ModTime()
+		}
+	}
+	return time.Time{}
 }
 
 // Read implements io.Reader.

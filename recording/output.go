@@ -43,7 +43,7 @@ func (o *output) version() string { return o.p.codecs.Outputs[o.spec.Codec].Vers
 // put makes the object. Its failure ends the whole recording.
 func (o *output) put(ctx context.Context) error {
 	contentType := cmp.Or(o.p.codecs.Outputs[o.spec.Codec].ContentType, o.spec.Codec.ContentType())
-	meta := callmodel.ObjectMeta{ContentType: contentType, Metadata: o.metadata(o.version())}
+	meta := callmodel.ObjectMeta{ContentType: contentType, Metadata: o.metadata(o.version()), NewVersion: o.pl.newVersion}
 	info, err := o.p.objects.Put(ctx, o.pl.spec.Key(o.spec), meta, func(w io.Writer) error { return o.write(ctx, w) })
 	switch {
 	case err != nil:

@@ -22,7 +22,8 @@ type plan struct {
 	pauses  []window           // in order and apart from each other
 	report  *analysis.Report   // of the first analysis among the outputs; nil without one
 
-	scanning bool // the legs are only read for what must be known first
+	scanning   bool // the legs are only read for what must be known first
+	newVersion bool // of a recording that was made before
 
 	// Known once the legs are.
 	trimmed *window          // nil unless silence is trimmed
@@ -78,15 +79,22 @@ func (pl *plan) close() {
 	}
 }
 
-// notReady names the legs that have no audio yet.
-func (pl *plan) notReady() []string {
-	var names []string
+// ready tells which legs have no audio yet, or were written to too lately, if
+// that isn't accepted, as a [*LegsNotReadyError].
+func (pl *plan) ready(o *ProcessOptions) error {
+	var e LegsNotReadyError
 	for _, l := range pl.legs {
-		if !l.ready() {
-			names = append(names, l.spec.Name)
+		if !l.ready() && !o.AcceptMissing {
+			e.Legs = append(e.Legs, l.spec.Name)
+		}
+		if l.writtenAfter(o.QuietSince) && !o.AcceptGrowing {
+			e.Growing = append(e.Growing, l.spec.Name)
 		}
 	}
-	return names
+	if len(e.Legs)+len(e.Growing) > 0 {
+		return &e
+	}
+	return nil
 }
 
 // frames is the length of the timeline at rate.

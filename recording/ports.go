@@ -36,7 +36,7 @@ type Objects interface {
 // empty, or are still being written. Nothing was put.
 type LegsNotReadyError struct {
 	Legs    []string // names of those without audio, in the spec's order
-	Growing []string // and of those whose file has grown while it was read
+	Growing []string // and of those with a file that has grown while it was read, or was written to after ProcessOptions.QuietSince
 }
 
 func (e *LegsNotReadyError) Error() string {
@@ -45,7 +45,13 @@ func (e *LegsNotReadyError) Error() string {
 		why = append(why, "no audio yet of leg "+strings.Join(e.Legs, ", "))
 	}
 	if len(e.Growing) > 0 {
-		why = append(why, "still growing: the file of leg "+strings.Join(e.Growing, ", "))
+		why = append(why, stillGrowing+strings.Join(e.Growing, ", "))
 	}
 	return "recording: " + strings.Join(why, "; ")
 }
+
+const stillGrowing = "still growing: the file of leg "
+
+// SawGrowing reports whether cause is what a [*LegsNotReadyError] says of legs
+// that were growing. A ledger keeps no more of an attempt's error than its words.
+func SawGrowing(cause string) bool { return strings.Contains(cause, stillGrowing) }

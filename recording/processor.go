@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/codec"
@@ -38,9 +39,20 @@ type Options struct {
 // ProcessOptions are about one recording. The zero value works.
 type ProcessOptions struct {
 	// AcceptMissing makes the recording although legs are missing or empty, which
-	// are silence then, or still being written, of which what was there at first is
-	// recorded. Without it such a leg is a [*LegsNotReadyError].
+	// are silence then. Without it such a leg is a [*LegsNotReadyError].
 	AcceptMissing bool
+	// AcceptGrowing makes it although files are still being written, of which what
+	// was there at first is recorded. Without it such a leg is a [*LegsNotReadyError].
+	AcceptGrowing bool
+	// QuietSince is when files must have been written to for the last time: one
+	// that was modified later counts as still being written, whether it becomes
+	// longer while it is read or not. It is held against the ModTime that a leg's
+	// reader gives, by Stat as *os.File does; readers without aren't asked. Zero:
+	// only files that become longer are still being written.
+	QuietSince time.Time
+	// NewVersion says that the recording was made before, of less: that objects
+	// with other bytes have its keys is no surprise then.
+	NewVersion bool
 	// Progress is told of this recording, besides Options.Progress.
 	Progress Progress
 }
@@ -102,8 +114,8 @@ func (p *Processor) Check(spec callmodel.RecordingSpec) error {
 // completed, completed_degraded, absent and quarantined. The errors are:
 //
 //   - [callmodel.FieldErrors], as a [callmodel.PermanentError]: the spec can't be done;
-//   - [*LegsNotReadyError]: legs are missing or empty, or have grown while they
-//     were read, and AcceptMissing isn't set: no object was put;
+//   - [*LegsNotReadyError]: legs are missing or empty, or still being written, and
+//     AcceptMissing or AcceptGrowing isn't set: no object was put;
 //   - ctx's error, and those of legs and objects: the attempt failed and may be
 //     repeated. Objects that were finished before stay; they are met again by
 //     their keys.
@@ -125,9 +137,10 @@ func (p *Processor) Process(
 	if err != nil {
 		return callmodel.RecordingResult{}, err
 	}
+	pl.newVersion = o.NewVersion
 	defer pl.close()
-	if names := pl.notReady(); len(names) > 0 && !o.AcceptMissing {
-		return callmodel.RecordingResult{}, &LegsNotReadyError{Legs: names}
+	if err := pl.ready(o); err != nil {
+		return callmodel.RecordingResult{}, err
 	}
 	r, err := p.run(ctx, cancel, pl, o)
 	if err != nil {

@@ -169,7 +169,7 @@ func TestCorpusBesideAGoodLeg(t *testing.T) {
 			spec := sampleSpec()
 			spec.Legs[1].Segments[0].Offset = 0
 			spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo, SampleRateHz: 8000, BitDepth: 24}}
-			r, err := recording.NewProcessor(legs, objects, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true})
+			r, err := recording.NewProcessor(legs, objects, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 			require.NoError(t, err)
 			var codes []callmodel.DefectCode
 			for _, d := range r.Defects {
@@ -290,7 +290,7 @@ func TestOutcomes(t *testing.T) {
 			t.Parallel()
 			spec, legs, objects := sampleSpec(), sampleLegs(), &memObjects{}
 			c.change(&spec, legs)
-			r, err := recording.NewProcessor(legs, objects, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true})
+			r, err := recording.NewProcessor(legs, objects, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 			require.NoError(t, err)
 			require.Equal(t, c.status, r.Status)
 			require.Equal(t, c.reason, r.Reason)
@@ -322,7 +322,7 @@ func TestMissingLegKeepsItsChannel(t *testing.T) {
 	require.ErrorAs(t, err, &wait)
 	require.Equal(t, []string{"agent"}, wait.Legs)
 	require.Empty(t, objects.data)
-	r, err := p.Process(t.Context(), sampleSpec(), &recording.ProcessOptions{AcceptMissing: true})
+	r, err := p.Process(t.Context(), sampleSpec(), &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 	require.NoError(t, err)
 	left, right := channels(t, objects.data[r.Outputs[0].Key])
 	require.True(t, recordingtest.Near(make([]float32, len(left)), left, 0))
@@ -363,7 +363,7 @@ func TestSegments(t *testing.T) {
 		require.Equal(t, int64(394709), r.Legs[0].Frames)
 	}
 	spec.Legs[0].Segments = []callmodel.SegmentSpec{{URI: "1"}, {URI: "2", Offset: at(99000)}, {URI: "gone", Offset: at(250000)}}
-	r, err := recording.NewProcessor(legs, &memObjects{}, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true})
+	r, err := recording.NewProcessor(legs, &memObjects{}, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 	require.NoError(t, err)
 	require.Len(t, r.Defects, 2)
 	require.Equal(t, callmodel.DefectLegMissing, r.Defects[0].Code)

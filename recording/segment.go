@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	goaudio "github.com/go-audio/audio"
 
@@ -35,9 +36,11 @@ type segment struct {
 	bytes int64  // of its file that were read
 	sum   string // hex SHA-256 of them; "" if nothing was read
 
-	planned bool  // what it was at first is known
-	size    int64 // of the file then, in bytes; codec.SizeUnknown
-	grown   bool  // it has become longer since
+	planned bool      // what it was at first is known
+	size    int64     // of the file then, in bytes; codec.SizeUnknown
+	grown   bool      // it has become longer since
+	written time.Time // when it was modified last, as it was planned; zero if that isn't known
+	fresh   bool      // that is too lately for a file that is finished
 
 	file     *legFile // nil unless it is open
 	tail     *legFile // the file, read to its end, if it may still grow
@@ -96,6 +99,9 @@ func (s *segment) open(h *sums) ([]callmodel.Defect, error) {
 	}
 	s.there = true
 	s.file = s.newFile(rc, h)
+	if s.written.IsZero() {
+		s.written = writtenAt(rc)
+	}
 	src, defects, err := s.p.codecs.Decode(s.file.reader(), codec.Hint{Size: s.file.size, Raw: s.spec.Raw})
 	if err == nil {
 		s.src = src

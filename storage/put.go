@@ -35,7 +35,7 @@ const (
 //
 //   - the same bytes are there already: success, ObjectInfo.Existed;
 //   - other bytes are: ours become the next version, ObjectInfo.Key says which,
-//     and the log is told.
+//     and the log is told, as of an error unless ObjectMeta.NewVersion is set.
 //
 // write may write in pieces of any size and is called once; its error is
 // returned as it is, and nothing is stored. The upload may be tried again
@@ -60,9 +60,12 @@ func (s *Store) Put(ctx context.Context, key callmodel.ObjectKey, m callmodel.Ob
 		}
 		if done {
 			info.Key = key
-			if key.Version != first.Version {
-				s.opts.Logger.ErrorContext(ctx, "an object with other bytes has the recording's key: stored as a new version",
-					"key", first.String(), "stored_as", key.String(), "sha256", sum)
+			switch told := []any{"key", first.String(), "stored_as", key.String(), "sha256", sum}; {
+			case key.Version == first.Version:
+			case m.NewVersion:
+				s.opts.Logger.InfoContext(ctx, "a later version of the recording was stored beside the earlier ones", told...)
+			default:
+				s.opts.Logger.ErrorContext(ctx, "an object with other bytes has the recording's key: stored as a new version", told...)
 			}
 			return info, nil
 		}

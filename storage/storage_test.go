@@ -96,6 +96,27 @@ func mustOpen(t *testing.T, u string) *storage.Store {
 	return s
 }
 
+// That other bytes have a key is told as an error, unless they are expected.
+func TestNewVersionIsTold(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s, err := storage.Open(t.Context(), "mem://", &storage.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	var meta callmodel.ObjectMeta
+	later := callmodel.ObjectMeta{NewVersion: true}
+	for i, m := range []callmodel.ObjectMeta{later, meta, later} {
+		info, err := s.Put(t.Context(), testKey("told"), m, write([]byte{byte(i)}))
+		require.NoError(t, err)
+		assert.Equal(t, i+1, info.Key.Version)
+	}
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	require.Len(t, lines, 2, "the first version is nothing to tell of")
+	assert.Contains(t, lines[0], "level=ERROR")
+	assert.Contains(t, lines[1], "level=INFO")
+	assert.Contains(t, lines[1], ".v3.")
+}
+
 func runSuite(t *testing.T, open func() *storage.Store, leftovers func() []string) {
 	t.Helper()
 	s := open()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,6 +18,7 @@ import (
 	"github.com/switchtape/switchtape/recording/codec/mp3"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/storetest"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
 )
 
@@ -299,6 +301,49 @@ func TestMigrate(t *testing.T) {
 			assert.Contains(t, out, "not applied")
 		})
 	}
+}
+
+// An operator sees that a recording is on its call while its job goes on.
+func TestJobsThatArePublished(t *testing.T) {
+	t.Parallel()
+	at := calldb.SQLiteURL(filepath.Join(t.TempDir(), "x.db"))
+	db := openLedger(t, at)
+	id, _, err := db.Enqueue(t.Context(), storetest.Request("c1"))
+	require.NoError(t, err)
+	claim := func() callmodel.Lease {
+		leases, err := db.Claim(t.Context(), callmodel.ClaimRequest{Worker: "w", TTL: time.Hour})
+		require.NoError(t, err)
+		require.Len(t, leases, 1)
+		return leases[0]
+	}
+	says := func(command []string, parts ...string) {
+		t.Helper()
+		code, out, errs := run(t, append(append([]string{"jobs"}, command...), "--db", at)...)
+		require.Zero(t, code, errs)
+		for _, part := range parts {
+			assert.Contains(t, out, part)
+		}
+	}
+	show := []string{"show", string(id)}
+	says([]string{"list"}, "queued", "attempts 0")
+	says(show, "not before")
+
+	require.NoError(t, db.Publish(t.Context(), claim(), storetest.Result("c1"), 0))
+	require.NoError(t, db.Fail(t.Context(), claim(), callmodel.Failure{Cause: "still growing: the file of leg agent", RetryIn: time.Hour, Uncounted: true}))
+	j, err := db.Job(t.Context(), id)
+	require.NoError(t, err)
+	again := j.RunAt.Format(time.RFC3339)
+	says([]string{"list", "--state", "queued"}, "attempts 0  published, again at "+again+": still growing: the file of leg agent")
+	says(show, "state       queued", "not before  "+again, "on the call", "once its legs are whole", "c1.v1.wav", "truncated")
+
+	says([]string{"quarantine", string(id), "--reason", "it is a fax"}, "state       quarantined", "it stays there", "c1.v1.wav")
+	says([]string{"list"}, "quarantined", "published: it is a fax")
+	says([]string{"retry", string(id)}, "state       queued", "c1.v1.wav")
+	require.NoError(t, db.Complete(t.Context(), claim(), storetest.Result("c1")))
+	code, out, _ := run(t, append([]string{"jobs"}, append(show, "--db", at)...)...)
+	require.Zero(t, code)
+	assert.NotContains(t, out, "published")
+	assert.Contains(t, out, "c1.v1.wav")
 }
 
 func TestServeBadInput(t *testing.T) {

@@ -63,10 +63,26 @@ func (c *jobsList) Run(ctx context.Context, s cli.Streams) error {
 		}
 		for i := range jobs {
 			j := &jobs[i]
-			s.Printf("%s  %-11s  %s  %s/%s  attempts %d  %s\n", j.ID, j.State, j.CreatedAt.Format(time.RFC3339), j.Spec.TenantID, j.Spec.CallID, j.Attempts, j.LastError)
+			s.Printf("%s  %-11s  %s  %s/%s  attempts %d  %s\n", j.ID, j.State, j.CreatedAt.Format(time.RFC3339), j.Spec.TenantID, j.Spec.CallID, j.Attempts, notes(j))
 		}
 		return nil
 	})
+}
+
+// notes is what else there is to say of a job in a line: that its recording is
+// there already, and why it isn't done.
+func notes(j *callmodel.Job) string {
+	if j.Published() == nil {
+		return j.LastError
+	}
+	note := "published"
+	if j.State == callmodel.JobQueued {
+		note += ", again at " + j.RunAt.Format(time.RFC3339)
+	}
+	if j.LastError != "" {
+		note += ": " + j.LastError
+	}
+	return note
 }
 
 type jobsShow struct {
@@ -90,6 +106,16 @@ func (o *jobsOptions) print(ctx context.Context, s cli.Streams, db *calldb.DB, i
 		j.ID, j.State, j.Queue, j.Priority, j.Spec.TenantID, j.Spec.CallID, j.Attempts)
 	if j.LastError != "" {
 		s.Printf("  last error  %s\n", j.LastError)
+	}
+	if j.State == callmodel.JobQueued {
+		s.Printf("  not before  %s\n", j.RunAt.Format(time.RFC3339))
+	}
+	if j.Published() != nil {
+		s.Printf("  published   the recording below is on the call; %s\n", map[callmodel.JobState]string{
+			callmodel.JobQueued:      "a longer one takes its place once its legs are whole",
+			callmodel.JobRunning:     "a longer one takes its place once its legs are whole",
+			callmodel.JobQuarantined: "it stays there, and a retry looks at its legs again",
+		}[j.State])
 	}
 	if j.Result != nil {
 		printResult(s, j.Result)

@@ -59,7 +59,7 @@ func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err := p.Check(spec); err != nil {
 		return err
 	}
-	result, err := p.Process(ctx, spec, &recording.ProcessOptions{AcceptMissing: true})
+	result, err := p.Process(ctx, spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 	if err = errors.Join(err, out.Close()); err != nil {
 		return err
 	}

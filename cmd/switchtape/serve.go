@@ -34,10 +34,11 @@ type serveCommand struct {
 
 // serveWorker is what serve lets people say of its worker.
 type serveWorker struct {
-	Concurrency int           `help:"Recordings made at once. 0: one a processor." default:"0"`
-	LeaseTTL    time.Duration `help:"A job whose worker is silent for so long is taken over." default:"30s"`
-	LegWait     time.Duration `help:"How long after hang-up missing legs are waited for." default:"60s"`
-	Grace       time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
+	Concurrency   int           `help:"Recordings made at once. 0: one a processor." default:"0"`
+	LeaseTTL      time.Duration `help:"A job whose worker is silent for so long is taken over." default:"30s"`
+	LegWait       time.Duration `help:"How long after hang-up legs are waited for that are missing or still being written." default:"60s"`
+	FollowGrowing time.Duration `help:"For how long a leg is followed that is still being written then: its recording is published as far as it goes, and again when the leg is whole. 0: not at all." default:"24h"`
+	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
 }
 
 func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
@@ -49,7 +50,8 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 	one, err := startOne(ctx, oneOptions{
 		dir: c.Dir, db: c.DB, bucket: c.Bucket, legs: c.Legs, listener: l, api: c.APIOptions,
 		worker: service.WorkerOptions{
-			Concurrency: c.Worker.Concurrency, LeaseTTL: c.Worker.LeaseTTL, LegWait: c.Worker.LegWait, Grace: c.Worker.Grace,
+			Concurrency: c.Worker.Concurrency, LeaseTTL: c.Worker.LeaseTTL, LegWait: c.Worker.LegWait,
+			FollowGrowing: c.Worker.FollowGrowing, Grace: c.Worker.Grace,
 		},
 	}, log)
 	if err != nil {
@@ -111,7 +113,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	}
 	m := ops.NewMetrics()
 	o.worker.Legs = w.legs
-	rec, legs, err := service.NewWorker(ctx, w.stores, o.worker.Fill(), m, log)
+	rec, legs, err := service.NewWorker(ctx, w.stores, o.worker, m, log)
 	if err != nil {
 		return nil, err
 	}

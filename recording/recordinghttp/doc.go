@@ -18,6 +18,10 @@
 //	                     ┊ a worker makes it
 //	GET …/media ─▶ 307 to a signed URL, or the bytes themselves, with ranges
 //
+// A job with a result that isn't done has published a recording already, of which
+// a later version may follow: a leg is still being written. Its media is that
+// version until then.
+//
 // The handler owns no listener and does no authentication: the host puts a
 // callmodel.Principal in the request's context, and everything here is within
 // its tenant. Another tenant's job looks like none. Errors are

@@ -45,7 +45,7 @@ func (h *Handler) getMedia(w http.ResponseWriter, r *http.Request, p callmodel.P
 
 // outputOf is the output that the query names, the first by default.
 func outputOf(job *callmodel.Job, r *http.Request) (*callmodel.OutputResult, error) {
-	if job.State != callmodel.JobDone || job.Result == nil {
+	if job.Result == nil || job.State != callmodel.JobDone && job.Published() == nil {
 		return nil, callmodel.Errorf(callmodel.CodeNotFound, "job %s is %s; it has no recording yet", job.ID, job.State)
 	}
 	if len(job.Result.Outputs) == 0 {

@@ -151,6 +151,48 @@ func TestNoMedia(t *testing.T) {
 	assert.Contains(t, p.Detail, "queued")
 }
 
+// A recording that is published can be had while its job goes on, and when that
+// was set aside; then the later version can.
+func TestMediaOfAPublishedJob(t *testing.T) {
+	t.Parallel()
+	bucket := openStore(t, nil)
+	s := newService(t, bucket)
+	reader := as(callmodel.RoleReader, "acme")
+	id := s.enqueue(t, "c1")
+	result := func(version string) callmodel.RecordingResult {
+		res := storetest.Result("c1")
+		key := callmodel.ObjectKey{TenantID: "acme", CallID: "c1", RecordingID: "c1", StartedAt: time.Unix(0, 0), Version: 1, Ext: "wav"}
+		info, err := bucket.Put(t.Context(), key, callmodel.ObjectMeta{NewVersion: true}, func(w io.Writer) error {
+			_, err := io.WriteString(w, version)
+			return err
+		})
+		require.NoError(t, err)
+		res.Outputs[0].Key, res.Outputs[0].URL = info.Key.String(), info.URL
+		return res
+	}
+	next := func() callmodel.Lease {
+		leases, err := s.db.Claim(t.Context(), callmodel.ClaimRequest{Worker: "w", TTL: time.Hour})
+		require.NoError(t, err)
+		require.Len(t, leases, 1)
+		return leases[0]
+	}
+	has := func(version string) {
+		t.Helper()
+		w := s.do(t, reader, http.MethodGet, mediaOf(id), "", nil)
+		require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
+		require.Equal(t, version, w.Body.String())
+	}
+	require.NoError(t, s.db.Publish(t.Context(), next(), result("first"), 0))
+	has("first")
+	l := next()
+	has("first")
+	require.NoError(t, s.db.Quarantine(t.Context(), l.Job.ID, "op", "odd"))
+	has("first")
+	require.NoError(t, s.db.Retry(t.Context(), l.Job.ID, "op"))
+	require.NoError(t, s.db.Complete(t.Context(), next(), result("the whole leg")))
+	has("the whole leg")
+}
+
 // faultyMedia is a bucket that refuses, or whose readers can't seek.
 type faultyMedia struct{ err error }
 

@@ -23,13 +23,14 @@ func (w *Worker) work(ctx context.Context, l callmodel.Lease) {
 	beat.Go(func() { w.heartbeat(beating, l, cancel) })
 
 	result, err := w.attempt(own, l, start)
+	outcome := Done
 	if err == nil {
-		err = w.complete(own, l, result)
+		outcome, err = w.commit(own, l, &result, time.Since(start))
 	}
 	stopBeat()
 	beat.Wait()
 
-	r := Report{Job: l.Job, Result: result, Err: err, Outcome: Done}
+	r := Report{Job: l.Job, Result: result, Err: err, Outcome: outcome}
 	if err != nil {
 		// Which error came first depends on who noticed; the cause is the truth.
 		if cause := context.Cause(own); cause != nil {
@@ -52,8 +53,7 @@ func (w *Worker) attempt(ctx context.Context, l callmodel.Lease, start time.Time
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	waited := age(l) + time.Since(start)
-	result, err = w.process.Process(ctx, l.Job.Spec, &recording.ProcessOptions{AcceptMissing: waited >= w.opts.MissingLegWait})
+	result, err = w.process.Process(ctx, l.Job.Spec, w.accepts(l, start))
 	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
 		err = fmt.Errorf("%w after %v", errTimeout, w.opts.JobTimeout)
 	}
@@ -93,16 +93,28 @@ func (w *Worker) heartbeat(ctx context.Context, l callmodel.Lease, stop context.
 	}
 }
 
-// complete commits the result. The objects are in the bucket by now, so a
-// ledger that is down is waited for: only the loss of the lease, or the
-// worker's own end, lets go of a finished recording, and then another attempt
-// finds the same objects there.
-func (w *Worker) complete(ctx context.Context, l callmodel.Lease, r callmodel.RecordingResult) error {
-	if r.Status == callmodel.StatusQuarantined {
-		return callmodel.Permanent(fmt.Errorf("the recording can't be made: %s%s", r.Reason, describe(r.Defects)))
+// commit puts the result in the ledger, and says what that makes of the job. It
+// changes r to what is on the call then.
+func (w *Worker) commit(ctx context.Context, l callmodel.Lease, r *callmodel.RecordingResult, elapsed time.Duration) (Outcome, error) {
+	if w.keeps(ctx, l, r) {
+		*r = *l.Job.Published()
 	}
+	switch {
+	case r.Status == callmodel.StatusQuarantined:
+		return Quarantined, callmodel.Permanent(fmt.Errorf("the recording can't be made: %s%s", r.Reason, describe(r.Defects)))
+	case l.Job.Published() == nil && r.Made() && r.Has(callmodel.DefectLegGrowing) && w.follows(age(l)):
+		again := w.followIn(age(l) + elapsed)
+		return Published, w.persist(ctx, l, func() error { return w.queue.Publish(ctx, l, *r, again) })
+	}
+	return Done, w.persist(ctx, l, func() error { return w.queue.Complete(ctx, l, *r) })
+}
+
+// persist repeats a commit while the ledger is down. The objects are in the
+// bucket by now: only the loss of the lease, or the worker's own end, lets go of
+// a finished recording, and then another attempt finds the same objects there.
+func (w *Worker) persist(ctx context.Context, l callmodel.Lease, commit func() error) error {
 	for try := 0; ; try++ {
-		err := w.queue.Complete(ctx, l, r)
+		err := commit()
 		if err == nil || errors.Is(err, callmodel.ErrLeaseLost) || callmodel.CodeOf(err) != callmodel.CodeUnavailable {
 			return err
 		}
@@ -140,7 +152,7 @@ func (w *Worker) settle(ctx context.Context, l callmodel.Lease, cause error, ela
 		w.release(ctx, l)
 		return Released
 	}
-	f := callmodel.FailureOf(w.fate(cause, age(l)+elapsed), jitter(w.opts.RetryBase<<(2*min(l.Job.Attempts, 5))))
+	f := callmodel.FailureOf(w.fate(l, cause, elapsed), jitter(w.opts.RetryBase<<(2*min(l.Job.Attempts, 5))))
 	out := Failed
 	switch {
 	case f.Quarantine || !f.Uncounted && l.Job.Attempts+1 >= callmodel.MaxJobAttempts:
@@ -163,10 +175,13 @@ func (w *Worker) settle(ctx context.Context, l callmodel.Lease, cause error, ela
 // fate marks errors that aren't the recording's own. What is waited for may
 // come any moment while the job is fresh, and hardly after long: waits grow
 // with the job's age.
-func (w *Worker) fate(err error, old time.Duration) error {
+func (w *Worker) fate(l callmodel.Lease, err error, elapsed time.Duration) error {
+	old := age(l) + elapsed
 	var notReady *recording.LegsNotReadyError
 	var later *callmodel.RetryAfterError
 	switch {
+	case errors.As(err, &notReady) && l.Job.Published() != nil:
+		return callmodel.RetryAfter(err, w.followIn(old))
 	case errors.As(err, &notReady):
 		wait := min(max(old/4, 100*time.Millisecond), 5*time.Second)
 		return callmodel.RetryAfter(err, max(min(wait, w.opts.MissingLegWait-old), time.Millisecond))
@@ -192,6 +207,9 @@ func (w *Worker) report(ctx context.Context, r Report) {
 	switch r.Outcome {
 	case Done:
 		w.opts.Logger.InfoContext(ctx, "recording finished", append(attrs, "status", r.Result.Status, "defects", len(r.Result.Defects))...)
+	case Published:
+		w.opts.Logger.InfoContext(ctx, "recording published, with a leg that is still being written; a later version may follow",
+			append(attrs, "status", r.Result.Status, "defects", len(r.Result.Defects), "url", r.Result.URL())...)
 	case Waiting, Released:
 		w.opts.Logger.InfoContext(ctx, "recording waits", append(attrs, "reason", r.Err)...)
 	default:

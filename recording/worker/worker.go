@@ -34,9 +34,22 @@ type Options struct {
 	LeaseTTL time.Duration
 	// Poll is how often an idle worker asks for jobs. 0 means 250 ms.
 	Poll time.Duration
-	// MissingLegWait is how long after a job was enqueued its missing legs are
-	// waited for, by the database's clock. 0 means 60 s; negative: not at all.
+	// MissingLegWait is how long after a job was enqueued its legs are waited for
+	// that are missing or still being written, by the database's clock. 0 means 60 s; negative: not at all.
 	MissingLegWait time.Duration
+	// FollowGrowing is for how long after a job was enqueued a leg is followed
+	// that was still being written when MissingLegWait was over: its recording is
+	// published as far as it went, and made again when the leg is whole or, at the
+	// latest, then. 0 means 24 h; negative: what was there at first is all.
+	FollowGrowing time.Duration
+	// FollowPause is the shortest pause between two looks at such a leg; pauses
+	// grow with the job's age, up to 60 times that. 0 means 5 s.
+	FollowPause time.Duration
+	// Quiet is for how long a file of a leg must not have been written to, by its
+	// modification time and this machine's clock, to be whole, if the leg was seen
+	// growing or MissingLegWait was waited for. 0 means 10 s; negative: only that a
+	// file becomes longer while it is read shows that it is still being written.
+	Quiet time.Duration
 	// JobTimeout ends an attempt that takes longer, as a counted failure. 0
 	// means one hour.
 	JobTimeout time.Duration
@@ -57,7 +70,7 @@ type Options struct {
 type Report struct {
 	Job     callmodel.Job
 	Outcome Outcome
-	Result  callmodel.RecordingResult // of a job that is done
+	Result  callmodel.RecordingResult // what is on the call now, of a job that is done or published
 	Err     error                     // why it is not
 	Elapsed time.Duration             // of the attempt
 }
@@ -68,8 +81,9 @@ type Outcome string
 // The outcomes of an attempt.
 const (
 	Done        Outcome = "done"
-	Waiting     Outcome = "waiting" // for legs or a bucket; not counted
-	Failed      Outcome = "failed"  // counted
+	Published   Outcome = "published" // as far as a growing leg went; a later version may follow
+	Waiting     Outcome = "waiting"   // for legs or a bucket; not counted
+	Failed      Outcome = "failed"    // counted
 	Quarantined Outcome = "quarantined"
 	Released    Outcome = "released" // by a drain
 	Lost        Outcome = "lost"     // the lease was: another worker has the job
@@ -98,6 +112,9 @@ func New(queue callmodel.JobQueue, p Processor, o *Options) *Worker {
 	opts.LeaseTTL = cmp.Or(opts.LeaseTTL, callmodel.DefaultLeaseTTL)
 	opts.Poll = cmp.Or(opts.Poll, 250*time.Millisecond)
 	opts.MissingLegWait = cmp.Or(opts.MissingLegWait, time.Minute)
+	opts.FollowGrowing = cmp.Or(opts.FollowGrowing, 24*time.Hour)
+	opts.FollowPause = cmp.Or(opts.FollowPause, 5*time.Second)
+	opts.Quiet = cmp.Or(opts.Quiet, 10*time.Second)
 	opts.JobTimeout = cmp.Or(opts.JobTimeout, time.Hour)
 	opts.Grace = cmp.Or(opts.Grace, 25*time.Second)
 	opts.RetryBase = cmp.Or(opts.RetryBase, 2*time.Second)

@@ -3,6 +3,7 @@ package calldb_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -66,9 +67,12 @@ func drain(ctx context.Context, db *calldb.DB) error {
 			}, "w", storetest.Defaults()); err != nil {
 				return err
 			}
-			if rand.IntN(3) == 0 {
+			switch rand.IntN(4) {
+			case 0:
 				err = db.Fail(ctx, l, callmodel.Failure{Cause: "not today", Uncounted: true})
-			} else {
+			case 1:
+				err = db.Publish(ctx, l, storetest.Result(id), 0)
+			default:
 				err = db.Complete(ctx, l, storetest.Result(id))
 			}
 			if err != nil && !errors.Is(err, callmodel.ErrLeaseLost) {
@@ -150,7 +154,7 @@ func spawn(t *testing.T, at string, d time.Duration) bool {
 // audited requires that each of n jobs was done once, with all its traces.
 func audited(t *testing.T, db *calldb.DB, n int) {
 	t.Helper()
-	keys, last := map[string]int{}, int64(0)
+	keys, published, last := map[string]int{}, 0, int64(0)
 	for {
 		page, err := db.OutboxEvents(t.Context(), last, 1000)
 		require.NoError(t, err)
@@ -159,7 +163,12 @@ func audited(t *testing.T, db *calldb.DB, n int) {
 		}
 		for _, ev := range page {
 			last = ev.ID
-			if ev.Type == "recording.completed" {
+			var body struct{ Provisional bool }
+			require.NoError(t, json.Unmarshal(ev.Body, &body))
+			switch {
+			case body.Provisional:
+				published++
+			case ev.Type == "recording.completed":
 				keys[ev.Subject]++
 			}
 		}
@@ -174,12 +183,16 @@ func audited(t *testing.T, db *calldb.DB, n int) {
 		}
 		for _, a := range page {
 			last = a.ID
-			if a.Action == callmodel.AuditJobCompleted {
+			switch a.Action {
+			case callmodel.AuditJobCompleted:
 				completed++
+			case callmodel.AuditJobPublished:
+				published--
 			}
 		}
 	}
 	require.Equal(t, n, completed, "one audit line each")
+	require.Zero(t, published, "and one for each version before the last")
 	for id, times := range keys {
 		require.Equal(t, 1, times, id)
 		c, err := db.Call(t.Context(), "acme", callmodel.CallID(id))

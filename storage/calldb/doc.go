@@ -18,11 +18,13 @@
 //	AppendEvent ─▶ calls, call_events, audit ── "ended" ──▶ jobs, audit
 //	Claim ───────▶ jobs: token + 1, lease until now + ttl
 //	Complete ────▶ jobs: done ─▶ call_recordings ─▶ outbox, audit
+//	Publish ─────▶ jobs: queued, with its result ─▶ call_recordings ─▶ outbox, audit
 //	Fail, expiry ▶ jobs: queued again, or quarantined ─▶ call_recordings ─▶ outbox, audit
 //
 // Each line is one transaction. The row is the commit point: a process that
 // dies before the commit has changed nothing, and one that dies after it finds
-// its work done.
+// its work done. A job that is quarantined after it published a recording adds
+// to the audit log alone: the recording on the call stays.
 //
 // # Rules
 //

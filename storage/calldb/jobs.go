@@ -17,6 +17,7 @@ import (
 type jobRow struct {
 	callmodel.Job
 
+	result  string // JSON
 	seq     int64
 	nonce   string
 	token   int64
@@ -28,11 +29,11 @@ const jobColumns = `seq, nonce, queue, priority, state, attempts, retries, token
 	spec, result, last_error, created_at, run_at, lease_until, finished_at`
 
 func (r *jobRow) scan(s scanner, more ...any) error {
-	var spec, result string
+	var spec string
 	var created, run, lease, finished int64
 	err := s.Scan(append([]any{
 		&r.seq, &r.nonce, &r.Queue, &r.Priority, &r.State, &r.Attempts, &r.retries, &r.token, &r.Worker,
-		&spec, &result, &r.LastError, &created, &run, &lease, &finished,
+		&spec, &r.result, &r.LastError, &created, &run, &lease, &finished,
 	}, more...)...)
 	if err != nil {
 		return err
@@ -43,8 +44,8 @@ func (r *jobRow) scan(s scanner, more ...any) error {
 	if err := json.Unmarshal([]byte(spec), &r.Spec); err != nil {
 		return fmt.Errorf("the spec of job %s: %w", r.ID, err)
 	}
-	if result != "" {
-		if err := json.Unmarshal([]byte(result), &r.Result); err != nil {
+	if r.result != "" {
+		if err := json.Unmarshal([]byte(r.result), &r.Result); err != nil {
 			return fmt.Errorf("the result of job %s: %w", r.ID, err)
 		}
 	}
@@ -163,8 +164,12 @@ func (d *DB) Retry(ctx context.Context, id callmodel.JobID, actor string) error 
 		if err != nil {
 			return err
 		}
-		if _, err := t.exec(ctx, `UPDATE jobs SET state = ?, attempts = 0, retries = retries + 1, result = '', worker = '', run_at = @now
-			WHERE seq = ?`, string(state), r.seq); err != nil {
+		kept := ""
+		if r.Published() != nil {
+			kept = r.result
+		}
+		if _, err := t.exec(ctx, `UPDATE jobs SET state = ?, attempts = 0, retries = retries + 1, result = ?, worker = '', run_at = @now
+			WHERE seq = ?`, string(state), kept, r.seq); err != nil {
 			return err
 		}
 		return t.audit(ctx, ledger.RetriedLine(r.Spec.TenantID, id, actor))
@@ -181,33 +186,43 @@ func (d *DB) Quarantine(ctx context.Context, id callmodel.JobID, actor, reason s
 		if _, err := r.State.Next(id, callmodel.JobQuarantine); err != nil {
 			return err
 		}
-		o, err := t.setAside(ctx, &r, r.Attempts, actor, ledger.Quarantine(reason))
+		lines, err := t.setAside(ctx, &r, r.Attempts, actor, ledger.Quarantine(reason))
 		if err != nil {
 			return err
 		}
-		return t.lines(ctx, o)
+		return lines(ctx)
 	})
 }
 
-// setAside quarantines a locked row, with all but the lines of its outcome.
-func (t *tx) setAside(ctx context.Context, r *jobRow, attempts int, actor string, res callmodel.RecordingResult) (ledger.Outcome, error) {
+// setAside quarantines a locked row, with all but the lines of its outcome,
+// which are added by what it returns. A published recording stays as it is.
+func (t *tx) setAside(ctx context.Context, r *jobRow, attempts int, actor string, res callmodel.RecordingResult) (func(context.Context) error, error) {
+	published := r.Published() != nil
 	result := ""
-	if len(res.Legs)+len(res.Outputs)+len(res.Defects) > 0 {
+	switch {
+	case published:
+		result = r.result
+	case len(res.Legs)+len(res.Outputs)+len(res.Defects) > 0:
 		b, err := json.Marshal(res)
 		if err != nil {
-			return ledger.Outcome{}, err
+			return nil, err
 		}
 		result = string(b)
 	}
 	if _, err := t.exec(ctx, `UPDATE jobs SET state = 'quarantined', attempts = ?, last_error = ?, result = ?, worker = '', lease_until = 0
 		WHERE seq = ?`, attempts, ledger.Text(res.Reason, ledger.MaxText), result, r.seq); err != nil {
-		return ledger.Outcome{}, err
+		return nil, err
+	}
+	if published {
+		return func(ctx context.Context) error {
+			return t.audit(ctx, ledger.QuarantinedLine(&r.Job, actor, res.Reason))
+		}, nil
 	}
 	o, err := r.finished(actor, ledger.Time(r.now), res).Outcome()
 	if err != nil {
-		return o, err
+		return nil, err
 	}
-	return o, t.putRecording(ctx, r.Spec.TenantID, r.Spec.CallID, o.Recording)
+	return func(ctx context.Context) error { return t.lines(ctx, o) }, t.putRecording(ctx, r.Spec.TenantID, r.Spec.CallID, o.Recording)
 }
 
 func (r *jobRow) finished(actor string, at time.Time, res callmodel.RecordingResult) ledger.Finished {

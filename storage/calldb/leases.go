@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -24,15 +23,15 @@ func (d *DB) Claim(ctx context.Context, r callmodel.ClaimRequest) ([]callmodel.L
 	var leases []callmodel.Lease
 	err := d.update(ctx, "claim", func(ctx context.Context, t *tx) error {
 		leases = make([]callmodel.Lease, 0, r.Limit)
-		outcomes, err := t.sweep(ctx)
+		lines, err := t.sweep(ctx)
 		if err != nil {
 			return err
 		}
 		if err := t.claim(ctx, &r, &leases); err != nil {
 			return err
 		}
-		for _, o := range outcomes {
-			if err := t.lines(ctx, o); err != nil {
+		for _, add := range lines {
+			if err := add(ctx); err != nil {
 				return err
 			}
 		}
@@ -82,9 +81,9 @@ func clean(queues []string) []string {
 }
 
 // sweep puts the jobs whose lease has ended back, or aside if that was the
-// last attempt. The lines of the outcomes are left to the caller, for the end
-// of the transaction.
-func (t *tx) sweep(ctx context.Context) ([]ledger.Outcome, error) {
+// last attempt. The lines of the outcomes are left to the caller, to be added
+// at the end of the transaction.
+func (t *tx) sweep(ctx context.Context) ([]func(context.Context) error, error) {
 	var expired []jobRow
 	err := t.each(ctx, func(s scanner) error {
 		var r jobRow
@@ -98,23 +97,23 @@ func (t *tx) sweep(ctx context.Context) ([]ledger.Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	var outcomes []ledger.Outcome
+	var lines []func(context.Context) error
 	for i := range expired {
 		r := &expired[i]
 		cause := ledger.LeaseExpired(r.Worker, r.Attempts+1)
 		if r.Attempts+1 >= callmodel.MaxJobAttempts {
-			o, err := t.setAside(ctx, r, r.Attempts+1, ledger.System, ledger.Quarantine(cause))
+			add, err := t.setAside(ctx, r, r.Attempts+1, ledger.System, ledger.Quarantine(cause))
 			if err != nil {
 				return nil, err
 			}
-			outcomes = append(outcomes, o)
+			lines = append(lines, add)
 			continue
 		}
 		if err := t.putBack(ctx, r, r.Attempts+1, cause, 0); err != nil {
 			return nil, err
 		}
 	}
-	return outcomes, nil
+	return lines, nil
 }
 
 // putBack queues a locked row again, to run after wait.
@@ -151,69 +150,6 @@ func (d *DB) Extend(ctx context.Context, l callmodel.Lease, ttl time.Duration) (
 	return l, nil
 }
 
-// Complete implements callmodel.JobQueue. A result with the status quarantined
-// sets the job aside, what is known of its legs and defects kept.
-func (d *DB) Complete(ctx context.Context, l callmodel.Lease, res callmodel.RecordingResult) error {
-	if err := ledger.CheckResult(&res); err != nil {
-		return err
-	}
-	if res.Status == callmodel.StatusQuarantined {
-		return d.ended(ctx, "complete a job", l, func(ctx context.Context, t *tx, r *jobRow) error {
-			o, err := t.setAside(ctx, r, r.Attempts, l.Worker, res)
-			if err != nil {
-				return err
-			}
-			return t.lines(ctx, o)
-		})
-	}
-	seq, nonce, ok := ledger.ParseJobID(l.Job.ID)
-	if !ok {
-		return callmodel.ErrLeaseLost
-	}
-	result, err := json.Marshal(res)
-	if err != nil {
-		return d.fail("complete a job", err)
-	}
-	return d.update(ctx, "complete a job", func(ctx context.Context, t *tx) error {
-		r := jobRow{Job: callmodel.Job{ID: l.Job.ID}}
-		s := &r.Spec
-		var at int64
-		err := t.row(ctx, `UPDATE jobs SET state = 'done', result = ?, last_error = '', worker = '', lease_until = 0, finished_at = @now
-			WHERE seq = ? AND nonce = ? AND token = ? AND state = 'running'
-			RETURNING tenant_id, call_id, recording_id, retries, finished_at`,
-			string(result), seq, nonce, l.Token).Scan(&s.TenantID, &s.CallID, &s.RecordingID, &r.retries, &at)
-		if errors.Is(err, sql.ErrNoRows) {
-			return t.doneBefore(ctx, l)
-		}
-		if err != nil {
-			return err
-		}
-		o, err := r.finished(l.Worker, ledger.Time(at), res).Outcome()
-		if err != nil {
-			return err
-		}
-		if err := t.putRecording(ctx, s.TenantID, s.CallID, o.Recording); err != nil {
-			return err
-		}
-		return t.lines(ctx, o)
-	})
-}
-
-// doneBefore tells a repeated completion, which is fine, from a lost lease.
-func (t *tx) doneBefore(ctx context.Context, l callmodel.Lease) error {
-	r, err := t.job(ctx, l.Job.ID, false)
-	if errors.Is(err, callmodel.ErrNotFound) {
-		return callmodel.ErrLeaseLost
-	}
-	if err != nil {
-		return err
-	}
-	if r.State == callmodel.JobDone && r.token == l.Token {
-		return nil
-	}
-	return callmodel.ErrLeaseLost
-}
-
 // Fail implements callmodel.JobQueue.
 func (d *DB) Fail(ctx context.Context, l callmodel.Lease, f callmodel.Failure) error {
 	return d.ended(ctx, "fail a job", l, func(ctx context.Context, t *tx, r *jobRow) error {
@@ -222,11 +158,11 @@ func (d *DB) Fail(ctx context.Context, l callmodel.Lease, f callmodel.Failure) e
 			attempts++
 		}
 		if f.Quarantine || attempts >= callmodel.MaxJobAttempts && !f.Uncounted {
-			o, err := t.setAside(ctx, r, attempts, l.Worker, ledger.Quarantine(f.Cause))
+			lines, err := t.setAside(ctx, r, attempts, l.Worker, ledger.Quarantine(f.Cause))
 			if err != nil {
 				return err
 			}
-			return t.lines(ctx, o)
+			return lines(ctx)
 		}
 		return t.putBack(ctx, r, attempts, f.Cause, f.RetryIn)
 	})

@@ -16,7 +16,7 @@ import (
 // audit log and the outbox that its transactions write to.
 func JobQueue(t *testing.T, open func(t *testing.T) Env) {
 	t.Helper()
-	runAll(t, open, slices.Concat(jobRuns(), leaseRuns(), endRuns()))
+	runAll(t, open, slices.Concat(jobRuns(), leaseRuns(), endRuns(), publishRuns()))
 }
 
 func jobRuns() []run {

@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -43,7 +44,7 @@ func NewMetrics() *Metrics {
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 16),
 		}),
 		waited: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "switchtape_recording_age_seconds", Help: "Time from a job's enqueueing to its end, by the worker's clock.",
+			Name: "switchtape_recording_age_seconds", Help: "Time from a job's enqueueing to its first recording, by the worker's clock.",
 			Buckets: prometheus.ExponentialBuckets(0.05, 2, 18),
 		}),
 		audio: prometheus.NewCounter(prometheus.CounterOpts{
@@ -62,20 +63,30 @@ func NewMetrics() *Metrics {
 	return m
 }
 
-// Attempt counts an attempt at a job. It is worker.Options.Finished.
+// Attempt counts an attempt at a job. It is worker.Options.Finished. Of a later
+// version of a recording only what it has beyond the earlier one is counted.
 func (m *Metrics) Attempt(r worker.Report) {
 	m.attempts.WithLabelValues(string(r.Outcome), string(r.Result.Status)).Inc()
-	if r.Outcome != worker.Done {
+	if r.Outcome != worker.Done && r.Outcome != worker.Published {
 		return
 	}
 	m.elapsed.Observe(r.Elapsed.Seconds())
-	m.waited.Observe(time.Since(r.Job.CreatedAt).Seconds())
-	m.audio.Add(float64(r.Result.DurationMS) / 1000)
+	var before callmodel.RecordingResult
+	if p := r.Job.Published(); p != nil {
+		before = *p
+	} else {
+		m.waited.Observe(time.Since(r.Job.CreatedAt).Seconds())
+	}
+	m.audio.Add(float64(max(r.Result.DurationMS-before.DurationMS, 0)) / 1000)
 	for _, o := range r.Result.Outputs {
-		m.bytes.Add(float64(o.Bytes))
+		if !slices.ContainsFunc(before.Outputs, func(b callmodel.OutputResult) bool { return b.URL == o.URL }) {
+			m.bytes.Add(float64(o.Bytes))
+		}
 	}
 	for _, d := range r.Result.Defects {
-		m.defects.WithLabelValues(string(d.Code)).Inc()
+		if !slices.ContainsFunc(before.Defects, func(b callmodel.Defect) bool { return b.Code == d.Code && b.Leg == d.Leg }) {
+			m.defects.WithLabelValues(string(d.Code)).Inc()
+		}
 	}
 }
 

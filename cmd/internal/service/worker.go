@@ -23,14 +23,15 @@ import (
 
 // WorkerOptions configure the recording worker.
 type WorkerOptions struct {
-	Legs        string        `help:"Where the legs are: a directory, or a bucket URL." placeholder:"DIR|URL" required:""`
-	Queues      []string      `help:"Queues to take jobs from, i.e. the telephone servers whose legs are here. Default: all." placeholder:"HOST"`
-	Name        string        `help:"Name of this worker in the ledger. Default: the host's name and the process id." placeholder:"NAME"`
-	Concurrency int           `help:"Recordings made at once. 0: one a processor." default:"0"`
-	LeaseTTL    time.Duration `help:"A job whose worker is silent for so long is taken over." default:"30s"`
-	LegWait     time.Duration `help:"How long after hang-up missing legs are waited for." default:"60s"`
-	JobTimeout  time.Duration `help:"An attempt that takes longer fails." default:"1h"`
-	Grace       time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
+	Legs          string        `help:"Where the legs are: a directory, or a bucket URL." placeholder:"DIR|URL" required:""`
+	Queues        []string      `help:"Queues to take jobs from, i.e. the telephone servers whose legs are here. Default: all." placeholder:"HOST"`
+	Name          string        `help:"Name of this worker in the ledger. Default: the host's name and the process id." placeholder:"NAME"`
+	Concurrency   int           `help:"Recordings made at once. 0: one a processor." default:"0"`
+	LeaseTTL      time.Duration `help:"A job whose worker is silent for so long is taken over." default:"30s"`
+	LegWait       time.Duration `help:"How long after hang-up legs are waited for that are missing or still being written." default:"60s"`
+	FollowGrowing time.Duration `help:"For how long a leg is followed that is still being written then: its recording is published as far as it goes, and again when the leg is whole. 0: not at all." default:"24h"`
+	JobTimeout    time.Duration `help:"An attempt that takes longer fails." default:"1h"`
+	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
 }
 
 // NewWorker wires a worker.
@@ -42,7 +43,7 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, m *ops.Metrics, 
 	p := recording.NewProcessor(legs, s.Objects, &recording.Options{Logger: nil})
 	return worker.New(s.DB, p, &worker.Options{
 		Name: cmp.Or(o.Name, fmt.Sprintf("%s-%d", HostName(), os.Getpid())), Queues: o.Queues, Concurrency: o.Concurrency,
-		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace),
+		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace),
 		Logger: log, Finished: m.Attempt,
 	}), legs, nil
 }
@@ -112,6 +113,7 @@ func (b bucketLegs) OpenLeg(ctx context.Context, uri string) (io.ReadCloser, err
 func (o WorkerOptions) Fill() WorkerOptions {
 	o.LeaseTTL = cmp.Or(o.LeaseTTL, 30*time.Second)
 	o.LegWait = cmp.Or(o.LegWait, time.Minute)
+	o.FollowGrowing = cmp.Or(o.FollowGrowing, 24*time.Hour)
 	o.JobTimeout = cmp.Or(o.JobTimeout, time.Hour)
 	o.Grace = cmp.Or(o.Grace, 25*time.Second)
 	return o

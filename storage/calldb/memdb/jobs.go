@@ -93,41 +93,6 @@ func (s *Store) putBack(j *job, attempts int, cause string, wait time.Duration) 
 	j.Worker, j.LeaseUntil, j.RunAt = "", time.Time{}, s.clock().Add(max(wait, 0))
 }
 
-func (s *Store) setAside(j *job, attempts int, actor string, res callmodel.RecordingResult) error {
-	if err := s.outcome(j, actor, s.clock(), res); err != nil {
-		return err
-	}
-	j.State, j.Attempts, j.LastError = callmodel.JobQuarantined, attempts, ledger.Text(res.Reason, ledger.MaxText)
-	j.Worker, j.LeaseUntil, j.Result = "", time.Time{}, nil
-	if len(res.Legs)+len(res.Outputs)+len(res.Defects) > 0 {
-		kept := copied(res)
-		j.Result = &kept
-	}
-	return nil
-}
-
-// outcome writes what the end of a job leaves outside of its row.
-func (s *Store) outcome(j *job, actor string, at time.Time, res callmodel.RecordingResult) error {
-	o, err := ledger.Finished{
-		Job: j.ID, Tenant: j.Spec.TenantID, Call: j.Spec.CallID, ID: j.Spec.RecordingID,
-		Retries: j.retries, Actor: actor, At: at, Result: res,
-	}.Outcome()
-	if err != nil {
-		return err
-	}
-	of := callKey{j.Spec.TenantID, j.Spec.CallID}
-	s.made[of] = append(slices.DeleteFunc(s.made[of], func(r callmodel.CallRecording) bool {
-		return r.RecordingID == j.Spec.RecordingID
-	}), copied(o.Recording))
-	if !s.outKeys[o.Event.Key] {
-		s.outKeys[o.Event.Key] = true
-		o.Event.ID = int64(len(s.outbox)) + 1
-		s.outbox = append(s.outbox, o.Event)
-	}
-	s.line(o.Audit)
-	return nil
-}
-
 // held is the job of a lease that is still the newest.
 func (s *Store) held(l callmodel.Lease) (*job, error) {
 	j := s.job(l.Job.ID)
@@ -162,37 +127,6 @@ func (s *Store) Extend(ctx context.Context, l callmodel.Lease, ttl time.Duration
 	j.LeaseUntil = s.clock().Add(ttl)
 	l.TTL, l.Job.LeaseUntil = ttl, j.LeaseUntil
 	return l, nil
-}
-
-// Complete implements callmodel.JobQueue.
-func (s *Store) Complete(ctx context.Context, l callmodel.Lease, res callmodel.RecordingResult) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := ledger.CheckResult(&res); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if j := s.job(l.Job.ID); j != nil && j.State == callmodel.JobDone && j.token == l.Token &&
-		res.Status != callmodel.StatusQuarantined {
-		return nil
-	}
-	j, err := s.held(l)
-	if err != nil {
-		return err
-	}
-	if res.Status == callmodel.StatusQuarantined {
-		return s.setAside(j, j.Attempts, l.Worker, res)
-	}
-	at := s.clock()
-	if err := s.outcome(j, l.Worker, at, res); err != nil {
-		return err
-	}
-	kept := copied(res)
-	j.State, j.Result, j.FinishedAt = callmodel.JobDone, &kept, at
-	j.Worker, j.LeaseUntil, j.LastError = "", time.Time{}, ""
-	return nil
 }
 
 // Fail implements callmodel.JobQueue.
@@ -285,7 +219,10 @@ func (s *Store) Retry(ctx context.Context, id callmodel.JobID, actor string) err
 	if err != nil {
 		return err
 	}
-	j.State, j.Attempts, j.Result, j.RunAt = state, 0, nil, s.clock()
+	if j.Published() == nil {
+		j.Result = nil
+	}
+	j.State, j.Attempts, j.RunAt = state, 0, s.clock()
 	j.retries++
 	s.line(ledger.RetriedLine(j.Spec.TenantID, id, actor))
 	return nil

@@ -201,6 +201,23 @@ func CheckResult(r *callmodel.RecordingResult) error {
 	}}
 }
 
+// CheckPublished refuses a result that is no recording.
+func CheckPublished(r *callmodel.RecordingResult) error {
+	if err := CheckResult(r); err != nil {
+		return err
+	}
+	if !r.Made() {
+		return callmodel.FieldErrors{{
+			Path:    "outputs",
+			Message: fmt.Sprintf("a result that is %s with %d outputs is no recording to publish; complete or fail the job", r.Status, len(r.Outputs)),
+		}}
+	}
+	return nil
+}
+
+// MaxAgain bounds how far a published job is put off.
+const MaxAgain = 366 * 24 * time.Hour
+
 // CheckRuleSet refuses a rule set that can't be stored as it is and fills in
 // who made it.
 func CheckRuleSet(s *callmodel.StoredRuleSet, actor string) error {

@@ -81,4 +81,8 @@ func TestOutboxKeys(t *testing.T) {
 	require.Equal(t, "recording.absent:j", key(callmodel.StatusAbsent, 0))
 	require.Equal(t, "recording.quarantined:j", key(callmodel.StatusQuarantined, 0))
 	require.Equal(t, "recording.quarantined:j.1", key(callmodel.StatusQuarantined, 1), "twice is news twice")
+	o, err := ledger.Finished{Job: "j", Published: 7, Result: callmodel.RecordingResult{Status: callmodel.StatusCompleted}}.Outcome()
+	require.NoError(t, err)
+	require.Equal(t, ledger.PublishedKey("j", 7), o.Event.Key)
+	require.Equal(t, "recording.completed:j.7", o.Event.Key, "a version before the last has a key of its own")
 }

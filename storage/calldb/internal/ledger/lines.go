@@ -23,7 +23,8 @@ type Outcome struct {
 	Audit     callmodel.AuditEvent
 }
 
-// Finished is a job that came to its end, for [Finished.Outcome].
+// Finished is a job that came to its end, or published a recording, for
+// [Finished.Outcome].
 type Finished struct {
 	Job     callmodel.JobID
 	Tenant  callmodel.TenantID
@@ -33,6 +34,9 @@ type Finished struct {
 	Actor   string
 	At      time.Time // the database's clock
 	Result  callmodel.RecordingResult
+	// Published is the token of the lease that a recording was published under,
+	// of a job that goes on; 0 at a job's end.
+	Published int64
 }
 
 // body is the outbox event's JSON.
@@ -42,9 +46,12 @@ type body struct {
 	CallID    callmodel.CallID        `json:"call_id"`
 	At        time.Time               `json:"at"`
 	Recording callmodel.CallRecording `json:"recording"`
+	// Provisional: a later version may follow, in an event of the same type.
+	Provisional bool `json:"provisional,omitempty"`
 }
 
-// Outcome is what has to be written in the transaction that ends the job.
+// Outcome is what has to be written in the transaction that ends the job, or
+// publishes its recording.
 func (f Finished) Outcome() (Outcome, error) {
 	r := f.Result
 	rec := callmodel.CallRecording{
@@ -60,12 +67,20 @@ func (f Finished) Outcome() (Outcome, error) {
 		kind, action = RecordingQuarantined, callmodel.AuditJobQuarantined
 	case callmodel.StatusCompleted, callmodel.StatusCompletedDegraded:
 	}
-	b, err := json.Marshal(body{Type: kind, TenantID: f.Tenant, CallID: f.Call, At: f.At, Recording: rec})
+	if f.Published > 0 {
+		action = callmodel.AuditJobPublished
+	}
+	b, err := json.Marshal(body{
+		Type: kind, TenantID: f.Tenant, CallID: f.Call, At: f.At, Recording: rec, Provisional: f.Published > 0,
+	})
 	if err != nil {
 		return Outcome{}, fmt.Errorf("encode the event of job %s: %w", f.Job, err)
 	}
 	key := kind + ":" + string(f.Job)
-	if f.Retries > 0 && kind == RecordingQuarantined {
+	switch {
+	case f.Published > 0:
+		key = PublishedKey(f.Job, f.Published)
+	case f.Retries > 0 && kind == RecordingQuarantined:
 		// A job that a person put back may be quarantined again: that is news.
 		key += "." + strconv.FormatInt(f.Retries, 10)
 	}
@@ -85,6 +100,24 @@ func (f Finished) Outcome() (Outcome, error) {
 			TenantID: f.Tenant, At: f.At, Actor: f.Actor, Action: action, Subject: string(f.Job), Detail: detail,
 		},
 	}, nil
+}
+
+// PublishedKey is the outbox key of the recording that was published under the
+// token. That it exists says that it was.
+func PublishedKey(id callmodel.JobID, token int64) string {
+	return RecordingCompleted + ":" + string(id) + "." + strconv.FormatInt(token, 10)
+}
+
+// QuarantinedLine is the audit line of a job that was set aside although a
+// recording of it is published: all that is told, as the recording stays.
+func QuarantinedLine(j *callmodel.Job, actor, cause string) callmodel.AuditEvent {
+	return callmodel.AuditEvent{
+		TenantID: j.Spec.TenantID, Actor: actor, Action: callmodel.AuditJobQuarantined, Subject: string(j.ID),
+		Detail: map[string]string{
+			"call_id": string(j.Spec.CallID), "recording_id": string(j.Spec.RecordingID),
+			"status": string(callmodel.StatusQuarantined), "reason": Text(cause, MaxText), "published": j.Published().URL(),
+		},
+	}
 }
 
 // Quarantine is the result of a job that was set aside for cause.

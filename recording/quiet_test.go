@@ -1,0 +1,104 @@
+package recording_test
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording"
+)
+
+// dirLegs are files in a directory.
+type dirLegs string
+
+func (d dirLegs) OpenLeg(_ context.Context, uri string) (io.ReadCloser, error) {
+	return os.Open(filepath.Join(string(d), uri))
+}
+
+// A file that doesn't grow while it is read, but was written to lately, may be
+// between two writes: it is waited for, or what it held is recorded and said so.
+func TestQuietSince(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	for name, b := range sampleLegs() {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
+		require.NoError(t, os.Chtimes(filepath.Join(dir, name), at, at))
+	}
+	require.NoError(t, os.Chtimes(filepath.Join(dir, "customer.wav"), at, at.Add(time.Minute)))
+
+	objects := &memObjects{}
+	p := recording.NewProcessor(dirLegs(dir), objects, nil)
+	_, err := p.Process(t.Context(), sampleSpec(), &recording.ProcessOptions{AcceptMissing: true, QuietSince: at})
+	var notReady *recording.LegsNotReadyError
+	require.ErrorAs(t, err, &notReady)
+	require.Equal(t, []string{"customer"}, notReady.Growing)
+	require.Empty(t, notReady.Legs)
+	require.True(t, recording.SawGrowing(err.Error()))
+	require.False(t, recording.SawGrowing((&recording.LegsNotReadyError{Legs: []string{"agent"}}).Error()))
+	require.Empty(t, objects.data)
+
+	for name, o := range map[string]*recording.ProcessOptions{
+		"accepted":              {AcceptGrowing: true, QuietSince: at},
+		"quiet for long enough": {QuietSince: at.Add(time.Minute)},
+		"not asked":             nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, err := recording.NewProcessor(dirLegs(dir), &memObjects{}, nil).Process(t.Context(), sampleSpec(), o)
+			require.NoError(t, err)
+			if name != "accepted" {
+				require.Equal(t, callmodel.StatusCompleted, r.Status, r.Defects)
+				return
+			}
+			require.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
+			require.Len(t, r.Defects, 1)
+			require.Equal(t, callmodel.DefectLegGrowing, r.Defects[0].Code)
+			require.Equal(t, "customer", r.Defects[0].Leg)
+			require.Contains(t, r.Defects[0].Detail, "just before it was read")
+		})
+	}
+
+	// A stream says nothing of when it was written.
+	_, err = recording.NewProcessor(streamLegs{sampleLegs()}, &memObjects{}, nil).Process(t.Context(), sampleSpec(), &recording.ProcessOptions{QuietSince: at})
+	require.NoError(t, err)
+}
+
+// A leg that is missing and one that is growing are two things to accept.
+func TestMissingAndGrowingApart(t *testing.T) {
+	t.Parallel()
+	legs := func() recording.LegOpener {
+		m := sampleLegs()
+		delete(m, "agent.wav")
+		return &growingLegs{memLegs: m, uri: "customer.wav", grown: map[string][]byte{"end": make([]byte, 1000)}}
+	}
+	for name, c := range map[string]struct {
+		o                recording.ProcessOptions
+		missing, growing []string
+	}{
+		"neither":     {recording.ProcessOptions{}, []string{"agent"}, nil}, // nothing was read that could have grown
+		"the missing": {recording.ProcessOptions{AcceptMissing: true}, nil, []string{"customer"}},
+		"the growing": {recording.ProcessOptions{AcceptGrowing: true}, []string{"agent"}, nil},
+	} {
+		_, err := recording.NewProcessor(legs(), &memObjects{}, nil).Process(t.Context(), sampleSpec(), &c.o)
+		var notReady *recording.LegsNotReadyError
+		require.ErrorAs(t, err, &notReady, name)
+		require.Equal(t, c.missing, notReady.Legs, name)
+		require.Equal(t, c.growing, notReady.Growing, name)
+	}
+	objects := &memObjects{}
+	r, err := recording.NewProcessor(legs(), objects, nil).Process(t.Context(), sampleSpec(),
+		&recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true, NewVersion: true})
+	require.NoError(t, err)
+	require.True(t, r.Has(callmodel.DefectLegMissing) && r.Has(callmodel.DefectLegGrowing), r.Defects)
+	require.Len(t, objects.meta, 2)
+	for key, m := range objects.meta {
+		require.True(t, m.NewVersion, "%s: the store knows that it is a later version", key)
+	}
+}
