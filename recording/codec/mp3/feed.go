@@ -29,6 +29,7 @@ type feed struct {
 	// frame before has, if known.
 	data      [maxReservoir + maxFreeBytes + spareBytes]byte
 	filled    int
+	seen      int // bytes of main data so far, maxReservoir at most; whatever was kept of it
 	free      int
 	freeKnown bool
 	gap       int64 // dropped when the last frame was read
@@ -163,6 +164,9 @@ func (f *feed) agrees(h *header) bool {
 			return false
 		}
 		h.freeBytes = f.first.freeBytes
+		if h.slotBytes() < 0 { // free format with no room for the channels or CRC of this one
+			return false
+		}
 		if h.channels() == f.first.channels() {
 			return true
 		}

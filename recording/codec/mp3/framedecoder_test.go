@@ -253,3 +253,37 @@ func TestMutations(t *testing.T) {
 		}
 	}
 }
+
+// Counting the frames of a stream knows nothing of what can be decoded: whether
+// one that is cut is a frame still mustn't depend on that.
+func TestCutFrameIsCountedAsItIsDecoded(t *testing.T) {
+	t.Parallel()
+	frame := func(side *sideInfo) []byte {
+		h := header{version: mpeg1, rateIndex: 1, bitrateIndex: 1, mode: modeMono} // 96 bytes, 75 of main data
+		head := h.bytes()
+		var w bitWriter
+		side.write(&w, h.lsf(), h.channels())
+		w.flush()
+		return append(slices.Concat(head[:], w.buf), make([]byte, h.slotBytes())...)
+	}
+	sound := frame(&sideInfo{})
+	broken := &sideInfo{}
+	broken.granules[0][0] = granuleInfo{part23Bits: 8 * 75, bigValues: 289}
+	far := &sideInfo{mainDataBegin: 200} // further than the one frame behind what is left out
+	far.granules[0][0].part23Bits = 8 * 100
+	file := slices.Concat(bytes.Repeat(sound, 8), frame(broken), make([]byte, 10),
+		frame(&sideInfo{mainDataBegin: 10}), frame(far)[:60])
+
+	s, _, err := Decode(bytes.NewReader(file), codec.Hint{Size: int64(len(file))})
+	require.NoError(t, err)
+	frames, _ := audio.FramesOf(s)
+	block, got := make([]float32, 4096), int64(0)
+	for err == nil {
+		var n int
+		n, err = s.ReadFrames(block)
+		got += int64(n)
+	}
+	require.ErrorIs(t, err, io.EOF)
+	require.Equal(t, frames, got)
+	require.Equal(t, int64(11*1152), got, "the part of the last frame is enough by its own words")
+}

@@ -174,3 +174,41 @@ func TestReservedEmphasis(t *testing.T) {
 	got, _ := decodeFile(t, marked)
 	require.True(t, recordingtest.Near(want, got, 0))
 }
+
+// A stream is as long as Frames says, wherever it is damaged and cut.
+func TestDamagedStreamsAreCountedRightly(t *testing.T) {
+	t.Parallel()
+	file := encode(t, 16000, 1)
+	r := rand.New(rand.NewPCG(7, 11))
+	for i := range 1000 {
+		damaged := slices.Clone(file[:len(file)/2+r.IntN(len(file)/2)])
+		for range 1 + r.IntN(6) {
+			at := len(damaged) - 60 - r.IntN(1000)
+			switch n := 1 + r.IntN(50); r.IntN(3) {
+			case 0:
+				damaged = slices.Delete(damaged, at, at+n)
+			case 1:
+				damaged = slices.Insert(damaged, at, make([]byte, n)...)
+			default:
+				for j := range n {
+					damaged[at+j] ^= byte(r.Uint32())
+				}
+			}
+		}
+		s := open(t, damaged)
+		frames, known := audio.FramesOf(s)
+		require.True(t, known)
+		require.Len(t, recordingtest.ReadAll(t, s), int(frames), "%d", i)
+	}
+}
+
+// The frames of a free format are of one length, which may be too short for a
+// later one with more side information.
+func TestFreeFormatWithoutRoom(t *testing.T) {
+	t.Parallel()
+	mono := append([]byte{0xFF, 0xF3, 0x00, 0xC0}, make([]byte, 9)...) // MPEG-2, no main data
+	stereo := append([]byte{0xFF, 0xF2, 0x00, 0x00}, make([]byte, 9)...)
+	s := open(t, slices.Concat(mono, mono, mono, stereo, mono, mono, stereo))
+	require.Len(t, recordingtest.ReadAll(t, s), 5*576)
+	require.Contains(t, codec.LaterDefects(s)[0].Detail, "26 bytes between frames were left out")
+}

@@ -11,6 +11,7 @@ func (f *feed) take(h *header, b []byte) {
 	keep := min(f.filled, maxReservoir)
 	copy(f.data[:keep], f.data[f.filled-keep:f.filled])
 	f.filled = keep + copy(f.data[keep:maxReservoir+maxFreeBytes], slot)
+	f.seen = min(f.seen+len(slot), maxReservoir)
 
 	f.whole = begin <= keep && f.crcHolds(h, b)
 	if f.freeKnown && begin > f.free {

@@ -117,12 +117,14 @@ func (f *feed) noteOther(h *header) {
 }
 
 // suffices reports whether the part b of the stream's last frame has all of its
-// main data: what a frame has room for is often more than it holds.
+// main data: what a frame has room for is often more than it holds. What decoding
+// made of the frames before has no say in it, so that a stream has as many frames
+// when they are counted as when they are decoded.
 func (f *feed) suffices(h *header, b []byte) bool {
 	at := 4 + h.crcBytes()
 	if len(b) < at+h.sideInfoBytes() {
 		return false
 	}
 	begin, bits := mainData(h, b[at:at+h.sideInfoBytes()])
-	return begin <= min(f.filled, maxReservoir) && bits <= 8*(begin+len(b)-at-h.sideInfoBytes())
+	return begin <= f.seen && bits <= 8*(begin+len(b)-at-h.sideInfoBytes())
 }
