@@ -13,16 +13,26 @@ import (
 // quick, and may fall between two writes: when the file was modified last says
 // whether there may be a next one.
 
-// writtenAfter reports whether a file of the leg was modified after t, which is
-// noted; never if t is zero.
-func (l *leg) writtenAfter(t time.Time) bool {
-	after := false
-	for _, s := range l.segments {
-		s.fresh = !t.IsZero() && s.written.After(t)
-		after = after || s.fresh
-	}
-	return after
+// looksCut reports whether files of which only the beginning is there have such a
+// defect, too.
+func looksCut(code callmodel.DefectCode) bool {
+	return code == callmodel.DefectTruncated || code == callmodel.DefectHeaderRepaired ||
+		code == callmodel.DefectUnreadableLeg || code == callmodel.DefectLegEmpty
 }
+
+// fresh reports whether a file of the leg was modified too lately to be finished,
+// by what is known of it so far, which is noted.
+func (l *leg) fresh(o *ProcessOptions) bool {
+	fresh := false
+	for _, s := range l.segments {
+		s.fresh = s.writtenAfter(o.QuietSince) || s.cut && s.writtenAfter(o.CutQuietSince)
+		fresh = fresh || s.fresh
+	}
+	return fresh
+}
+
+// writtenAfter reports whether the file was modified after t; never if t is zero.
+func (s *segment) writtenAfter(t time.Time) bool { return !t.IsZero() && s.written.After(t) }
 
 // newFile is the segment's file just opened, of which no more is read than it
 // held at first.
@@ -36,17 +46,18 @@ func (s *segment) newFile(rc io.ReadCloser, h *sums) *legFile {
 
 // settle reads what is left of the legs, for their hashes, and ends the
 // recording if one of them is still being written, unless that is accepted.
-func (pl *plan) settle(accept bool) error {
+func (pl *plan) settle(o *ProcessOptions) error {
 	var growing []string
 	for _, l := range pl.legs {
 		if err := l.finish(); err != nil {
 			return err
 		}
+		l.fresh(o) // all is known of it now
 		if l.grew() {
 			growing = append(growing, l.spec.Name)
 		}
 	}
-	if len(growing) > 0 && !accept {
+	if len(growing) > 0 && !o.AcceptGrowing {
 		return &LegsNotReadyError{Growing: growing}
 	}
 	return nil

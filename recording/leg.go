@@ -37,6 +37,7 @@ type leg struct {
 
 func (l *leg) defect(s *segment, d callmodel.Defect) {
 	d.Leg = l.spec.Name
+	s.cut = s.cut || looksCut(d.Code)
 	if len(l.segments) > 1 {
 		d.Detail = fmt.Sprintf("segment %q: %s", s.spec.URI, d.Detail)
 	}

@@ -87,7 +87,7 @@ func (pl *plan) ready(o *ProcessOptions) error {
 		if !l.ready() && !o.AcceptMissing {
 			e.Legs = append(e.Legs, l.spec.Name)
 		}
-		if l.writtenAfter(o.QuietSince) && !o.AcceptGrowing {
+		if l.fresh(o) && !o.AcceptGrowing {
 			e.Growing = append(e.Growing, l.spec.Name)
 		}
 	}

@@ -36,7 +36,7 @@ type Objects interface {
 // empty, or are still being written. Nothing was put.
 type LegsNotReadyError struct {
 	Legs    []string // names of those without audio, in the spec's order
-	Growing []string // and of those with a file that has grown while it was read, or was written to after ProcessOptions.QuietSince
+	Growing []string // and of those with a file that has grown while it was read, or was written to too lately, by ProcessOptions
 }
 
 func (e *LegsNotReadyError) Error() string {

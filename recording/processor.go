@@ -50,6 +50,10 @@ type ProcessOptions struct {
 	// reader gives, by Stat as *os.File does; readers without aren't asked. Zero:
 	// only files that become longer are still being written.
 	QuietSince time.Time
+	// CutQuietSince is the same for files that may be the beginning of something:
+	// that end within their audio or before it, whose header has sizes that are
+	// wrong or not filled in, or that can't be read at all. Zero: QuietSince alone holds.
+	CutQuietSince time.Time
 	// NewVersion says that the recording was made before, of less: that objects
 	// with other bytes have its keys is no surprise then.
 	NewVersion bool

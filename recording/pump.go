@@ -19,7 +19,7 @@ type pump struct {
 }
 
 func (p *Processor) newPump(pl *plan, buses []*bus, o *ProcessOptions) *pump {
-	u := &pump{buses: buses, block: p.block, fastest: buses[0], settle: func() error { return pl.settle(o.AcceptGrowing) }}
+	u := &pump{buses: buses, block: p.block, fastest: buses[0], settle: func() error { return pl.settle(o) }}
 	for _, b := range buses {
 		if b.rate > u.fastest.rate {
 			u.fastest = b

@@ -1,6 +1,7 @@
 package recording_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 )
 
 // dirLegs are files in a directory.
@@ -68,6 +70,58 @@ func TestQuietSince(t *testing.T) {
 	// A stream says nothing of when it was written.
 	_, err = recording.NewProcessor(streamLegs{sampleLegs()}, &memObjects{}, nil).Process(t.Context(), sampleSpec(), &recording.ProcessOptions{QuietSince: at})
 	require.NoError(t, err)
+}
+
+// Of files that were just written those that look cut, or like nothing yet, may be
+// at their beginning; those that are whole by their own words are.
+func TestCutQuietSince(t *testing.T) {
+	t.Parallel()
+	whole := samplecall.Customer()
+	unfilled := bytes.Clone(whole)
+	clear(unfilled[40:44])
+	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	o := &recording.ProcessOptions{AcceptMissing: true, CutQuietSince: at}
+	for name, c := range map[string]struct {
+		customer []byte
+		growing  bool
+	}{
+		"whole":             {whole, false},
+		"cut":               {whole[:30000], true},
+		"its sizes unknown": {unfilled, true},
+		"half of a header":  {whole[:30], true},
+		"nothing known":     {whole[:3], true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for file, b := range map[string][]byte{"agent.wav": samplecall.Agent(), "customer.wav": c.customer} {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, file), b, 0o600))
+				require.NoError(t, os.Chtimes(filepath.Join(dir, file), at, at.Add(time.Second)))
+			}
+			objects := &memObjects{}
+			_, err := recording.NewProcessor(dirLegs(dir), objects, nil).Process(t.Context(), sampleSpec(), o)
+			if !c.growing {
+				require.NoError(t, err)
+				return
+			}
+			var notReady *recording.LegsNotReadyError
+			require.ErrorAs(t, err, &notReady)
+			require.Equal(t, []string{"customer"}, notReady.Growing)
+			require.Empty(t, objects.data)
+
+			accepting := *o
+			accepting.AcceptGrowing = true
+			r, err := recording.NewProcessor(dirLegs(dir), objects, nil).Process(t.Context(), sampleSpec(), &accepting)
+			require.NoError(t, err)
+			require.True(t, r.Has(callmodel.DefectLegGrowing), r.Defects)
+
+			require.NoError(t, os.Chtimes(filepath.Join(dir, "customer.wav"), at, at))
+			r, err = recording.NewProcessor(dirLegs(dir), &memObjects{}, nil).Process(t.Context(), sampleSpec(), o)
+			require.NoError(t, err)
+			require.False(t, r.Has(callmodel.DefectLegGrowing), r.Defects)
+			require.Equal(t, callmodel.StatusCompletedDegraded, r.Status, "it will grow no more, and that is what is wrong with it")
+		})
+	}
 }
 
 // A leg that is missing and one that is growing are two things to accept.

@@ -40,7 +40,8 @@ type segment struct {
 	size    int64     // of the file then, in bytes; codec.SizeUnknown
 	grown   bool      // it has become longer since
 	written time.Time // when it was modified last, as it was planned; zero if that isn't known
-	fresh   bool      // that is too lately for a file that is finished
+	cut     bool      // it may be the beginning of a longer one, by what it holds
+	fresh   bool      // it was modified too lately for a file that is finished
 
 	file     *legFile // nil unless it is open
 	tail     *legFile // the file, read to its end, if it may still grow

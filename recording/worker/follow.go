@@ -17,15 +17,18 @@ import (
 // accepts says what the attempt puts up with. A follow-up takes what legs there
 // are: the published version did without the others, too.
 //
-// Of a call that has just ended the files are finished, and as new as can be. But
-// of one that was seen growing, or after the wait, a new file is one that is
-// being written.
+// Of a call that has just ended the files are finished, and as new as can be,
+// unless they look cut. But of one that was seen growing, or after the wait, a new
+// file is one that is being written, however it looks.
 func (w *Worker) accepts(l callmodel.Lease, start time.Time) *recording.ProcessOptions {
 	old, followed := age(l), l.Job.Published() != nil
 	over := old+time.Since(start) >= w.opts.MissingLegWait
 	o := &recording.ProcessOptions{AcceptMissing: over, AcceptGrowing: over}
 	if followed {
 		o = &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: !w.follows(old), NewVersion: true}
+	}
+	if w.opts.Quiet > 0 {
+		o.CutQuietSince = start.Add(-w.opts.Quiet)
 	}
 	waited := over && w.opts.MissingLegWait > 0
 	if w.opts.Quiet > 0 && (followed || waited || recording.SawGrowing(l.Job.LastError)) {

@@ -184,3 +184,48 @@ func TestGrowingLegIsWaitedFor(t *testing.T) {
 		})
 	}
 }
+
+// A leg that is cut and was just written to is waited for, though nothing is added
+// to it while it is read; one that nobody writes to any more is what it is.
+func TestCutLegIsWaitedForWhileItIsNew(t *testing.T) {
+	t.Parallel()
+	for name, rest := range map[string]bool{"the rest comes": true, "it was all": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, whole := t.TempDir(), samplecall.Agent()
+			path := filepath.Join(dir, "agent.wav")
+			require.NoError(t, os.WriteFile(path, whole[:begunBytes], 0o600))
+
+			q, objects := ledger(t), &bucket{}
+			id := enqueue(t, q, 1)[0]
+			turns := make(chan worker.Outcome)
+			o := options()
+			o.MissingLegWait, o.Quiet, o.LeaseTTL = time.Hour, 30*time.Minute, time.Minute
+			o.Finished = func(r worker.Report) { turns <- r.Outcome }
+			start(t, worker.New(q, recording.NewProcessor(&recorder{path: filepath.Join(dir, "other")}, objects, nil), o))
+			for range 3 {
+				require.Equal(t, worker.Waiting, <-turns)
+			}
+			if rest {
+				require.NoError(t, os.WriteFile(path, whole, 0o600))
+			}
+			long := time.Now().Add(-time.Hour)
+			require.NoError(t, os.Chtimes(path, long, long))
+			out := worker.Waiting
+			for out == worker.Waiting { // a turn may have begun before
+				out = <-turns
+			}
+			require.Equal(t, worker.Done, out)
+			j := waitState(t, q, id, callmodel.JobDone)
+			require.Len(t, objects.puts, 2, "a recording and its manifest")
+			if rest {
+				require.Equal(t, callmodel.StatusCompleted, j.Result.Status, j.Result.Defects)
+				require.Equal(t, whole[wavHeaderBytes:], objects.puts[0][wavHeaderBytes:])
+				return
+			}
+			require.Equal(t, callmodel.StatusCompletedDegraded, j.Result.Status)
+			require.Equal(t, callmodel.DefectTruncated, j.Result.Defects[0].Code)
+			require.False(t, j.Result.Has(callmodel.DefectLegGrowing))
+		})
+	}
+}

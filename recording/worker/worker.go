@@ -46,9 +46,9 @@ type Options struct {
 	// grow with the job's age, up to 60 times that. 0 means 5 s.
 	FollowPause time.Duration
 	// Quiet is for how long a file of a leg must not have been written to, by its
-	// modification time and this machine's clock, to be whole, if the leg was seen
-	// growing or MissingLegWait was waited for. 0 means 10 s; negative: only that a
-	// file becomes longer while it is read shows that it is still being written.
+	// modification time and this machine's clock, to be whole, if it looks cut, was
+	// seen growing, or MissingLegWait was waited for. 0 means 10 s; negative: only
+	// that a file becomes longer while it is read shows that it is still being written.
 	Quiet time.Duration
 	// JobTimeout ends an attempt that takes longer, as a counted failure. 0
 	// means one hour.
