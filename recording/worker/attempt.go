@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -211,7 +212,11 @@ func (w *Worker) report(ctx context.Context, r Report) {
 		w.opts.Logger.InfoContext(ctx, "recording published, with a leg that is still being written; a later version may follow",
 			append(attrs, "status", r.Result.Status, "defects", len(r.Result.Defects), "url", r.Result.URL())...)
 	case Waiting, Released:
-		w.opts.Logger.InfoContext(ctx, "recording waits", append(attrs, "reason", r.Err)...)
+		level := slog.LevelInfo
+		if r.Err != nil && r.Err.Error() == r.Job.LastError {
+			level = slog.LevelDebug // a job may wait often, and for one thing
+		}
+		w.opts.Logger.Log(ctx, level, "recording waits", append(attrs, "reason", r.Err)...)
 	default:
 		w.opts.Logger.ErrorContext(ctx, "recording failed", append(attrs, "error", r.Err)...)
 	}

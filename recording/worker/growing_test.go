@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -202,10 +204,13 @@ func TestCutLegIsWaitedForWhileItIsNew(t *testing.T) {
 			o := options()
 			o.MissingLegWait, o.Quiet, o.LeaseTTL = time.Hour, 30*time.Minute, time.Minute
 			o.Finished = func(r worker.Report) { turns <- r.Outcome }
+			var log logBuffer
+			o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 			start(t, worker.New(q, recording.NewProcessor(&recorder{path: filepath.Join(dir, "other")}, objects, nil), o))
 			for range 3 {
 				require.Equal(t, worker.Waiting, <-turns)
 			}
+			require.Equal(t, 1, strings.Count(log.String(), "recording waits"), "what it waits for is said once: %s", &log)
 			if rest {
 				require.NoError(t, os.WriteFile(path, whole, 0o600))
 			}
