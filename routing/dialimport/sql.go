@@ -35,25 +35,6 @@ type sqlDump struct {
 	buf    []byte
 }
 
-type tokenKind uint8
-
-const (
-	tokenEnd    tokenKind = iota
-	tokenWord             // an identifier or a number, bare
-	tokenName             // an identifier in quotes
-	tokenString           // a text in quotes
-	tokenSymbol           // one byte
-)
-
-type token struct {
-	kind tokenKind
-	text string
-}
-
-func (t token) is(word string) bool { return t.kind == tokenWord && strings.EqualFold(t.text, word) }
-
-func (t token) symbol(c byte) bool { return t.kind == tokenSymbol && t.text[0] == c }
-
 func (s *sqlDump) read() error {
 	s.line = 1
 	s.columns = map[string][]string{}
@@ -263,56 +244,6 @@ func (s *sqlDump) tuple(row []string) ([]string, error) {
 	}
 }
 
-// create remembers the columns of CREATE TABLE.
-func (s *sqlDump) create() error {
-	t, err := s.next()
-	if err != nil {
-		return err
-	}
-	if !t.is("table") {
-		return s.skipRest(t)
-	}
-	if t, err = s.peek(); err == nil && t.is("if") { // IF NOT EXISTS
-		for range 3 {
-			if _, err = s.next(); err != nil {
-				return err
-			}
-		}
-	}
-	table, err := s.table()
-	if err != nil {
-		return err
-	}
-	if t, err = s.next(); err != nil {
-		return err
-	}
-	if !t.symbol('(') {
-		return s.skipRest(t)
-	}
-	var list []string
-	for depth, first := 1, true; depth > 0; {
-		if t, err = s.next(); err != nil || t.kind == tokenEnd {
-			return err
-		}
-		switch {
-		case t.symbol('('):
-			depth++
-		case t.symbol(')'):
-			depth--
-		case t.symbol(',') && depth == 1:
-			first = true
-			continue
-		case first && depth == 1 && (t.kind == tokenName || t.kind == tokenWord && !constraint(t)) && len(list) < maxColumns:
-			list = append(list, strings.ToLower(t.text))
-		}
-		first = false
-	}
-	if s.wanted(table) {
-		s.columns[table] = list
-	}
-	return s.skipStatement()
-}
-
 // skipRest reads to the end of the statement, which t may be.
 func (s *sqlDump) skipRest(t token) error {
 	if t.symbol(';') || t.kind == tokenEnd {
@@ -321,148 +252,9 @@ func (s *sqlDump) skipRest(t token) error {
 	return s.skipStatement()
 }
 
-func constraint(t token) bool {
-	for _, word := range [...]string{"primary", "unique", "key", "index", "constraint", "check", "foreign", "fulltext", "exclude"} {
-		if t.is(word) {
-			return true
-		}
-	}
-	return false
-}
-
-// copyBlock reads COPY table (columns) FROM stdin; and the lines behind it.
-func (s *sqlDump) copyBlock() error {
-	table, err := s.table()
-	if err != nil {
-		return err
-	}
-	columns := s.columns[table]
-	for {
-		t, err := s.next()
-		if err != nil {
-			return err
-		}
-		switch {
-		case t.symbol('('):
-			if columns, err = s.names(); err != nil {
-				return err
-			}
-			continue
-		case t.kind == tokenEnd, t.symbol(';'):
-			return nil
-		case !t.is("stdin"):
-			continue
-		}
-		break
-	}
-	if err := s.skipStatement(); err != nil {
-		return err
-	}
-	if _, err := s.in.ReadSlice('\n'); err == nil || errors.Is(err, bufio.ErrBufferFull) { // the rest of the statement's line
-		return s.copyRows(table, columns)
-	} else if !errors.Is(err, io.EOF) {
-		return err
-	}
-	return nil
-}
-
 func (s *sqlDump) end(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return err
-}
-
-func (s *sqlDump) copyRows(table string, columns []string) error {
-	wanted := s.wanted(table)
-	var row []string
-	for {
-		s.line++
-		line, err := s.copyLine()
-		if errors.Is(err, errRecord) {
-			s.bad(table, s.line, err)
-			continue
-		}
-		if line == `\.` {
-			return s.end(err)
-		}
-		if err != nil && wanted {
-			s.bad(table, s.line, errors.New("the file ends before the line \\. that ends the rows: some are missing, or a part of this"))
-		}
-		if err != nil && line == "" {
-			return s.end(err)
-		}
-		if wanted && err == nil {
-			row = row[:0]
-			for field := range strings.SplitSeq(line, "\t") {
-				row = append(row, fixText(copyValue(field)))
-			}
-			if columns == nil {
-				columns = s.usual(table, len(row), s.line)
-			}
-			switch {
-			case columns == nil:
-				s.bad(table, s.line, errColumns)
-			case len(row) == len(columns):
-				s.row(table, columns, row, s.line)
-			default:
-				s.bad(table, s.line, fmt.Errorf("the row has %d values for %d columns", len(row), len(columns)))
-			}
-		}
-		if err != nil {
-			return s.end(err)
-		}
-	}
-}
-
-func (s *sqlDump) copyLine() (string, error) {
-	s.buf = s.buf[:0]
-	for {
-		part, err := s.in.ReadSlice('\n')
-		if len(s.buf)+len(part) <= maxRecord+1 {
-			s.buf = append(s.buf, part...)
-		} else if err == nil {
-			return "", fmt.Errorf("%w: it is longer than %d bytes", errRecord, maxRecord)
-		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
-		}
-		return strings.TrimRight(string(s.buf), "\r\n"), err
-	}
-}
-
-// copyValue undoes the escapes of COPY's text format. NULL, \N, is "".
-func copyValue(s string) string {
-	if s == `\N` {
-		return ""
-	}
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+1 < len(s) {
-			i++
-			b.WriteByte(escaped(s[i]))
-			continue
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
-func escaped(c byte) byte {
-	switch c {
-	case 'n':
-		return '\n'
-	case 't':
-		return '\t'
-	case 'r':
-		return '\r'
-	case 'b':
-		return '\b'
-	case '0':
-		return 0
-	}
-	return c
 }

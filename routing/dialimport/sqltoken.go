@@ -7,6 +7,25 @@ import (
 	"strings"
 )
 
+type tokenKind uint8
+
+const (
+	tokenEnd    tokenKind = iota
+	tokenWord             // an identifier or a number, bare
+	tokenName             // an identifier in quotes
+	tokenString           // a text in quotes
+	tokenSymbol           // one byte
+)
+
+type token struct {
+	kind tokenKind
+	text string
+}
+
+func (t token) is(word string) bool { return t.kind == tokenWord && strings.EqualFold(t.text, word) }
+
+func (t token) symbol(c byte) bool { return t.kind == tokenSymbol && t.text[0] == c }
+
 func (s *sqlDump) peek() (token, error) {
 	if s.peeked == nil {
 		t, err := s.next()
