@@ -66,7 +66,7 @@ func TestDecodeReportsEveryFaultWithItsPath(t *testing.T) {
 		got[f.Path] = f.Message
 	}
 	for path, part := range map[string]string{
-		"tenant_id": "..", "started_at": "RFC 3339", "span_ms": "milliseconds", "bogus": "not a known field",
+		"tenant_id": "..", "started_at": "RFC 3339", "span_ms": "milliseconds", "bogus": "not a known field; the fields here are tenant_id, call_id",
 		"sampleRate": "not a known field", "legs[0].segments[0].uri": "clean path",
 		"legs[1].name": "already", "legs[1].segments[0].uri": "foreign URL", "legs[1].segments[0].offset_ms": "30 days",
 		"legs[2].segments": "1 to", "outputs[0].layout": "two legs", "outputs[0].bitrate_bps": "did you mean 32000",
@@ -385,7 +385,7 @@ func TestBadURI(t *testing.T) {
 
 func ExampleDecodeJSON() {
 	var o callmodel.OutputSpec
-	err := callmodel.DecodeJSON([]byte(`{"codec": "mp3", "layout": "mono", "bitrate_bps": "32k", "loud": true}`), &o)
+	err := callmodel.DecodeJSON([]byte(`{"codec": "mp3", "layout": "mono", "bitrate_bps": "32k", "sampleRate": 8000}`), &o)
 	fmt.Println(err)
-	// Output: bitrate_bps: is "32k", must be a whole number; loud: is not a known field
+	// Output: bitrate_bps: is "32k", must be a whole number; sampleRate: is not a known field; did you mean sample_rate_hz?
 }

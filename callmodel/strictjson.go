@@ -290,7 +290,7 @@ func fieldsOf(t reflect.Type) map[string][]int {
 }
 
 // suggest names the field that was probably meant: the same but for case,
-// separators or a unit.
+// separators or a unit; or those that there are, in the order of the struct.
 func suggest(key string, fields map[string][]int) string {
 	fold := func(s string) string {
 		s = strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(s))
@@ -304,7 +304,11 @@ func suggest(key string, fields map[string][]int) string {
 			return "; did you mean " + name + "?"
 		}
 	}
-	return ""
+	if len(fields) == 0 {
+		return ""
+	}
+	names := slices.SortedFunc(maps.Keys(fields), func(a, b string) int { return slices.Compare(fields[a], fields[b]) })
+	return "; the fields here are " + strings.Join(names, ", ")
 }
 
 func kindName(t reflect.Type) string {

@@ -76,11 +76,19 @@ func printCheck(s cli.Streams, file string, r *lint.Report) {
 	for _, n := range r.Omitted {
 		omitted += n
 	}
-	s.Printf("%d rules: %d errors, %d warnings, %d infos", r.Rules, r.Errors, r.Warnings, r.Infos)
+	s.Printf("%s: %s, %s, %s", count(r.Rules, "rule"), count(r.Errors, "error"), count(r.Warnings, "warning"), count(r.Infos, "info"))
 	if omitted > 0 {
 		s.Printf("; %d more are not listed, see --most", omitted)
 	}
 	s.Printf("\n")
+}
+
+// count is "1 rule", "2 rules".
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 // instantFlag reads a time, now if it isn't given.
