@@ -372,3 +372,31 @@ func TestServeBadInput(t *testing.T) {
 		})
 	}
 }
+
+func TestCodecOfAName(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]callmodel.Codec{
+		"a.mp3": callmodel.CodecMP3, "dir.v2/A.FLAC": callmodel.CodecFLAC, "dir.wav/call": callmodel.CodecMP3, "c1.2026.wav": callmodel.CodecWAV,
+		"s3://bucket/a.wav?region=eu-central-1": callmodel.CodecWAV, "what?.opus": callmodel.CodecOpus,
+	} {
+		c, err := codecOf(name)
+		require.NoError(t, err, name)
+		require.Equal(t, want, c, name)
+	}
+	for _, name := range []string{"a.ogg", "call.2026", "a.peaks.json", "s3://bucket/a.aac?x=.mp3"} {
+		_, err := codecOf(name)
+		require.ErrorContains(t, err, "take one of .wav, .mp3, .flac, .opus", name)
+	}
+
+	leg := filepath.Join(t.TempDir(), "agent.wav")
+	require.NoError(t, os.WriteFile(leg, samplecall.Agent(), 0o600))
+	code, _, text := run(t, "record", "--leg", "agent="+leg, "--out", leg+".ulaw")
+	require.Equal(t, 2, code)
+	require.Contains(t, text, "no codec has the extension .ulaw; take one of .wav, .mp3, .flac, .opus, or give --codec")
+	require.NoFileExists(t, leg+".ulaw")
+	code, _, text = run(t, "record", "--leg", "agent="+leg, "--codec", "mulaw", "--out", leg+".ulaw")
+	require.Zero(t, code, text)
+	code, _, text = run(t, "record", "--leg", "agent="+leg, "--out", leg+".mp3", "--also", "mono="+leg+".ogg")
+	require.Equal(t, 2, code)
+	require.Contains(t, text, "--also mono=")
+}

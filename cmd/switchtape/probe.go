@@ -145,7 +145,7 @@ func printProbe(s cli.Streams, p *probed) {
 		if p.Format != "" {
 			s.Printf("  %s\n", p.Format)
 		}
-		s.Printf("  %d Hz, %d channels, %d frames, %s\n", p.Rate, p.Channels, p.Frames, time.Duration(p.DurationMS*float64(time.Millisecond)))
+		s.Printf("  %d Hz, %s, %s, %s\n", p.Rate, count(p.Channels, "channel"), count(p.Frames, "frame"), time.Duration(p.DurationMS*float64(time.Millisecond)))
 	}
 	s.Printf("  %d bytes, sha256 %s\n", p.Bytes, p.SHA256)
 	for _, d := range p.Defects {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"testing"
@@ -48,4 +49,38 @@ func TestProbe(t *testing.T) {
 	code, text1, _ = run(t, "probe", "/dev/zero")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, text1, "is a device")
+}
+
+// Whatever a leg is in, probe names it: here what record itself makes, and MP3 in
+// a WAV file.
+func TestProbeNamesTheFormat(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	leg := filepath.Join(dir, "agent.wav")
+	require.NoError(t, os.WriteFile(leg, samplecall.Agent(), 0o600))
+	var out struct {
+		Files []probed `json:"files"`
+	}
+	for name, want := range map[string]string{
+		"a.wav": "WAV, PCM of 16 bits", "a.flac": "FLAC of 16 bits", "a.mp3": "MP3 (MPEG-2.5)", "anything": "MP3 (MPEG-2.5)",
+	} {
+		file := filepath.Join(dir, name)
+		code, _, text := run(t, "record", "--leg", "agent="+leg, "--layout", "mono", "--out", file)
+		require.Zero(t, code, text)
+		runJSON(t, &out, "probe", file)
+		require.Equal(t, want, out.Files[0].Format)
+		require.EqualValues(t, samplecall.AgentFrames, out.Files[0].Frames, name)
+	}
+
+	stream, err := os.ReadFile(filepath.Join(dir, "a.mp3"))
+	require.NoError(t, err)
+	le := binary.LittleEndian
+	header := append([]byte("RIFF\x00\x00\x00\x00WAVEfmt \x1e\x00\x00\x00\x55\x00\x01\x00\x40\x1f\x00\x00\xa0\x0f\x00\x00\x01\x00\x00\x00\x0c\x00"), make([]byte, 12)...)
+	le.PutUint32(header[4:], uint32(len(header)+len(stream)))
+	header = le.AppendUint32(append(header, "data"...), uint32(len(stream)))
+	in := filepath.Join(dir, "mp3.wav")
+	require.NoError(t, os.WriteFile(in, append(header, stream...), 0o600))
+	runJSON(t, &out, "probe", in)
+	require.Equal(t, "WAV, MP3 (MPEG-2.5)", out.Files[0].Format)
+	require.Empty(t, out.Files[0].Defects)
 }

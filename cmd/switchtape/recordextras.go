@@ -37,8 +37,12 @@ func (e *recordExtras) addTo(spec *callmodel.RecordingSpec) error {
 		if !ok || file == "" {
 			return cli.Usagef("--also %s: give LAYOUT=FILE, like mono=playback.mp3", arg)
 		}
+		codec, err := codecOf(file)
+		if err != nil {
+			return cli.Usagef("--also %s: %w", arg, err)
+		}
 		spec.Outputs = append(spec.Outputs, callmodel.OutputSpec{
-			Name: alsoName(i), Codec: codecOf(file), Layout: callmodel.Layout(layout), SampleRateHz: main.SampleRateHz,
+			Name: alsoName(i), Codec: codec, Layout: callmodel.Layout(layout), SampleRateHz: main.SampleRateHz,
 		})
 	}
 	if e.Peaks != "" {

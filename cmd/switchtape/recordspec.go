@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -122,10 +123,14 @@ func (c *recordCommand) spec() (callmodel.RecordingSpec, map[string]string, erro
 	if err != nil {
 		return callmodel.RecordingSpec{}, nil, err
 	}
+	codec, err := c.codec()
+	if err != nil {
+		return callmodel.RecordingSpec{}, nil, err
+	}
 	spec := callmodel.RecordingSpec{
 		TenantID: "local", CallID: "call", RecordingID: "recording", StartedAt: time.Unix(0, 0).UTC(), Span: callmodel.Millis(c.Span),
 		Outputs: []callmodel.OutputSpec{{
-			Codec: c.codec(), Layout: callmodel.Layout(c.Layout), SampleRateHz: c.Rate, BitrateBps: bitrate,
+			Codec: codec, Layout: callmodel.Layout(c.Layout), SampleRateHz: c.Rate, BitrateBps: bitrate,
 		}},
 	}
 	files := map[string]string{}
@@ -154,21 +159,38 @@ func (c *recordCommand) spec() (callmodel.RecordingSpec, map[string]string, erro
 }
 
 // codec is the codec that was asked for, if only by the file's name.
-func (c *recordCommand) codec() callmodel.Codec {
+func (c *recordCommand) codec() (callmodel.Codec, error) {
 	if c.Codec != "" {
-		return callmodel.Codec(c.Codec)
+		return callmodel.Codec(c.Codec), nil
 	}
-	return codecOf(c.Out)
+	codec, err := codecOf(c.Out)
+	if err != nil {
+		return "", cli.Usagef("--out %s: %w, or give --codec", c.Out, err)
+	}
+	return codec, nil
 }
 
-// codecOf is the codec that a file's name stands for, MP3 if it stands for none.
-func codecOf(file string) callmodel.Codec {
+// codecOf is the codec that the extension of a file or an object stands for, and
+// MP3 for a name without one.
+func codecOf(file string) (callmodel.Codec, error) {
+	if strings.Contains(file, "://") {
+		file, _, _ = strings.Cut(file, "?")
+	}
+	ext := strings.ToLower(path.Ext(filepath.ToSlash(file)))
+	if ext == "" {
+		return callmodel.CodecMP3, nil
+	}
+	var have []string
 	for _, known := range callmodel.Codecs() {
-		if known.Audio() && strings.HasSuffix(strings.ToLower(file), "."+known.Ext()) {
-			return known
+		switch {
+		case !known.Audio():
+		case ext == "."+known.Ext():
+			return known, nil
+		case !slices.Contains(have, "."+known.Ext()):
+			have = append(have, "."+known.Ext())
 		}
 	}
-	return callmodel.CodecMP3
+	return "", fmt.Errorf("no codec has the extension %s; take one of %s", ext, strings.Join(have, ", "))
 }
 
 // standIn is a valid URI for a path or URL that people gave, which may be any:

@@ -84,7 +84,7 @@ func printCheck(s cli.Streams, file string, r *lint.Report) {
 }
 
 // count is "1 rule", "2 rules".
-func count(n int, what string) string {
+func count[N int | int64](n N, what string) string {
 	if n != 1 {
 		what += "s"
 	}

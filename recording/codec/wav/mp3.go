@@ -48,6 +48,9 @@ func (m *mp3Source) Frames() int64 {
 	return -1
 }
 
+// Describe implements [codec.Describer].
+func (m *mp3Source) Describe() string { return "WAV, " + codec.Describe(m.Source) }
+
 // Defects implements [codec.DefectReporter].
 func (m *mp3Source) Defects() []callmodel.Defect {
 	return append(m.file.Defects(), codec.LaterDefects(m.Source)...)
