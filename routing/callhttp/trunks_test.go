@@ -215,7 +215,7 @@ func decided(t *testing.T, handle http.HandlerFunc) routing.Decider {
 	t.Helper()
 	srv := httptest.NewServer(handle)
 	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
-	d, err := decider.New(srv.URL, &decider.Options{Budget: 200 * time.Millisecond, CacheSize: -1})
+	d, err := decider.New(srv.URL, &decider.Options{Budget: 5 * time.Second, CacheSize: -1})
 	require.NoError(t, err)
 	return d
 }

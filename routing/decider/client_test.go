@@ -128,7 +128,6 @@ func TestRefusal(t *testing.T) {
 // TestBadService: whatever the service does, the call gets a reason within the budget.
 func TestBadService(t *testing.T) {
 	t.Parallel()
-	const budget = 300 * time.Millisecond
 	for _, c := range []struct {
 		name, reason string
 		handle       func(w http.ResponseWriter, r *http.Request)
@@ -173,6 +172,10 @@ func TestBadService(t *testing.T) {
 			t.Parallel()
 			s := serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) { c.handle(w, r) })
 			var out decider.Outcome
+			budget := patient
+			if c.reason == decider.ReasonTimeout {
+				budget = 300 * time.Millisecond
+			}
 			d := client(t, s, decider.Options{Budget: budget, Asked: func(o decider.Outcome) { out = o }})
 			begun := time.Now()
 			_, err := d.Decide(t.Context(), call("c1"))

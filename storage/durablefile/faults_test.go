@@ -267,25 +267,39 @@ func TestHostileKeysStayInside(t *testing.T) {
 }
 
 // A full disk fails the write, leaves nothing and harms nothing. It needs a
-// file system of its own to fill: a size-limited tmpfs in a mount namespace.
+// file system of its own to fill: a size-limited tmpfs, in a mount namespace or,
+// where there can be none, mounted by root.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	if dir := os.Getenv("DURABLEFILE_TEST_FULL"); dir != "" {
 		fillDisk(t, dir)
 		return
 	}
-	dir := t.TempDir()
-	script := `mount -t tmpfs -o size=1m tmpfs "$1" && exec "$2" -test.run '^TestDiskFull$' -test.v`
-	cmd := exec.CommandContext(t.Context(), "unshare", "-rm", "sh", "-c", script, "sh", dir, os.Args[0])
-	cmd.Env = append(os.Environ(), "DURABLEFILE_TEST_FULL="+dir)
-	out, err := cmd.CombinedOutput()
-	if err != nil && !strings.Contains(string(out), "=== RUN") {
+	const mount, test = `mount -t tmpfs -o size=1m tmpfs "$1"`, `"$2" -test.run '^TestDiskFull$' -test.v`
+	out, err := onSmallDisk(t, "unshare", "-rm", "sh", "-c", mount+" && exec "+test)
+	if err != nil && !strings.Contains(out, "=== RUN") {
+		var more string
+		more, err = onSmallDisk(t, "sh", "-c", mount+` || exit; `+test+`; rc=$?; umount "$1"; exit $rc`)
+		out += more
+	}
+	if err != nil && !strings.Contains(out, "=== RUN") {
 		if os.Getenv("SWITCHTAPE_REQUIRE_SERVICES") == "1" {
 			t.Fatalf("a small file system can't be mounted (unshare, mount): %v\n%s", err, out)
 		}
-		t.Skipf("SKIPPED, SWITCHTAPE_REQUIRE_SERVICES=1 makes it a failure: no small file system can be mounted here (unshare -rm): %v\n%s", err, out)
+		t.Skipf("SKIPPED, SWITCHTAPE_REQUIRE_SERVICES=1 makes it a failure: no small file system can be mounted here (unshare, mount): %v\n%s", err, out)
 	}
-	require.NoError(t, err, string(out))
+	require.NoError(t, err, out)
+}
+
+// onSmallDisk runs a command that is given a directory and this program, which is
+// to use it as a small disk.
+func onSmallDisk(t *testing.T, command ...string) (string, error) {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), command[0], append(command[1:], "sh", dir, os.Args[0])...)
+	cmd.Env = append(os.Environ(), "DURABLEFILE_TEST_FULL="+dir)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 func fillDisk(t *testing.T, dir string) {
