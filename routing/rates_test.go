@@ -344,10 +344,13 @@ rules: [{id: x, default: true, route: [[{to: a, weight: 3}, {to: b, weight: 2}NE
 	var d, e callmodel.Decision
 	for i := range calls {
 		req := callmodel.CallRequest{CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1"}
-		require.NoError(t, before.RouteInto(&req, &d))
-		require.NoError(t, after.RouteInto(&req, &e))
+		if err := errors.Join(before.RouteInto(&req, &d), after.RouteInto(&req, &e)); err != nil {
+			t.Fatal(err)
+		}
 		if d.Destinations[0] != e.Destinations[0] {
-			require.Equal(t, "c", e.Destinations[0].ID)
+			if e.Destinations[0].ID != "c" {
+				t.Fatalf("%s moved from %s to %s", req.CallID, d.Destinations[0].ID, e.Destinations[0].ID)
+			}
 			moved++
 		}
 	}

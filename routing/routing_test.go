@@ -197,8 +197,9 @@ rules: [{id: x, default: true, route: [[{to: a, weight: 1}, {to: b, weight: 2}, 
 	var d, e callmodel.Decision
 	for i := range calls {
 		req := callmodel.CallRequest{CallID: callmodel.CallID(fmt.Sprintf("call-%d", i)), To: "+1"}
-		require.NoError(t, all.RouteInto(&req, &d))
-		require.NoError(t, without.RouteInto(&req, &e))
+		if err := errors.Join(all.RouteInto(&req, &d), without.RouteInto(&req, &e)); err != nil {
+			t.Fatal(err)
+		}
 		first[d.Destinations[0].ID]++
 		if d.Destinations[0].ID != "c" && d.Destinations[0] != e.Destinations[0] {
 			t.Fatalf("%s moved from %s to %s though it did not go to c", req.CallID, d.Destinations[0].ID, e.Destinations[0].ID)
