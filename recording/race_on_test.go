@@ -3,4 +3,4 @@
 package recording_test
 
 // slow is how much less the long tests do.
-const slow = 10
+const slow = 5

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -343,7 +344,7 @@ rules: [{id: x, default: true, route: [[{to: a, weight: 3}, {to: b, weight: 2}NE
 	moved := 0
 	var d, e callmodel.Decision
 	for i := range calls {
-		req := callmodel.CallRequest{CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1"}
+		req := callmodel.CallRequest{CallID: callmodel.CallID("call-" + strconv.Itoa(i)), To: "+1"}
 		if err := errors.Join(before.RouteInto(&req, &d), after.RouteInto(&req, &e)); err != nil {
 			t.Fatal(err)
 		}

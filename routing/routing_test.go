@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -196,7 +197,7 @@ rules: [{id: x, default: true, route: [[{to: a, weight: 1}, {to: b, weight: 2}, 
 	first := map[string]int{}
 	var d, e callmodel.Decision
 	for i := range calls {
-		req := callmodel.CallRequest{CallID: callmodel.CallID(fmt.Sprintf("call-%d", i)), To: "+1"}
+		req := callmodel.CallRequest{CallID: callmodel.CallID("call-" + strconv.Itoa(i)), To: "+1"}
 		if err := errors.Join(all.RouteInto(&req, &d), without.RouteInto(&req, &e)); err != nil {
 			t.Fatal(err)
 		}
