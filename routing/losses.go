@@ -70,7 +70,7 @@ func (s *search) describeWindow(x *extra) string {
 		text += ", an exception on " + at.Format(dateLayout)
 	}
 	if len(w.recur.bounds) > 0 && at.Unix() >= endOfCalendars {
-		text += "; its recurrences are worked out to the end of " + dateText(horizonYear-1)
+		text += "; its recurrences are worked out to the end of " + lastYear()
 	}
 	return text
 }

@@ -25,9 +25,10 @@ type recurrenceKey struct {
 	zone string
 }
 
-var errNever = errors.New("it never comes before the end of " + dateText(horizonYear-1))
+var errNever = errors.New("it never comes before the end of " + lastYear())
 
-func dateText(year int) string { return strconv.Itoa(year) }
+// lastYear is the last that recurrences are worked out for.
+func lastYear() string { return strconv.Itoa(horizonYear - 1) }
 
 func (e *recurrences) zone(loc *time.Location) *zone {
 	z := e.zones[loc.String()]

@@ -35,8 +35,6 @@ import (
 const start = 60 * time.Second
 
 // shared is the server of this test binary, started when first needed.
-//
-
 var shared = sync.OnceValues(func() (string, error) {
 	if at := os.Getenv("TEST_POSTGRES_URL"); at != "" {
 		return at, nil
