@@ -32,37 +32,30 @@ const (
 	CodeInternal            Code = "internal"             // a defect of Switchtape's own
 )
 
-// Error is an error with a code. Message says what happened, to which leg,
-// call or key, and what to do.
+// Error is an error with a code, for errors.As. Its text says what happened, to
+// which leg, call or key, and what to do.
 type Error struct {
 	Code    Code
-	Message string
-	Err     error // the cause; may be nil
+	Message string // all of the text, that of the cause included
+	Err     error  // the cause, for errors.Is and errors.As; may be nil
 }
 
-func (e *Error) Error() string {
-	if e.Err != nil {
-		return e.Message + ": " + e.Err.Error()
-	}
-	return e.Message
-}
+func (e *Error) Error() string { return e.Message }
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf makes an error with a code. %w verbs in format become its causes.
+// Errorf makes an [*Error]. %w verbs in format become its causes.
 func Errorf(code Code, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
-	return &codedError{code: code, error: err}
+	e := &Error{Code: code, Message: err.Error()}
+	switch err.(type) { //nolint:errorlint // err was made here
+	case interface{ Unwrap() error }:
+		e.Err = errors.Unwrap(err)
+	case interface{ Unwrap() []error }:
+		e.Err = err
+	}
+	return e
 }
-
-// codedError carries a code on an error made by fmt.Errorf, keeping its chain.
-type codedError struct {
-	error
-
-	code Code
-}
-
-func (e *codedError) Unwrap() error { return e.error }
 
 // CodeOf finds the code of err: that of the outermost coded error in its
 // chain, [CodeInvalid] for [FieldErrors], [CodeInternal] for any other error
@@ -75,8 +68,6 @@ func CodeOf(err error) Code {
 		switch t := e.(type) { //nolint:errorlint // this walks the chain itself, to find the outermost code
 		case *Error:
 			return t.Code
-		case *codedError:
-			return t.code
 		case FieldErrors:
 			return CodeInvalid
 		case *TransitionError:
@@ -129,9 +120,15 @@ func (e *FieldErrors) Add(path, format string, args ...any) {
 	*e = append(*e, FieldError{Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
-// AddAll appends the faults of a nested value, their paths below prefix.
-func (e *FieldErrors) AddAll(prefix string, nested FieldErrors) {
-	for _, f := range nested {
+// AddAll appends what a nested value's Validate found, with the paths below
+// prefix; "" leaves them as they are. An error without fields is a fault of the
+// value as a whole. Nil adds nothing.
+func (e *FieldErrors) AddAll(prefix string, nested error) {
+	var faults FieldErrors
+	if nested != nil && !errors.As(nested, &faults) {
+		faults = FieldErrors{{Message: nested.Error()}}
+	}
+	for _, f := range faults {
 		f.Path = joinPath(prefix, f.Path)
 		*e = append(*e, f)
 	}

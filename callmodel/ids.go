@@ -1,6 +1,10 @@
 package callmodel
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/switchtape/switchtape/callmodel/internal/text"
+)
 
 // The identifiers below become parts of object keys and file names, so their
 // alphabet is closed: see [ValidID].
@@ -33,6 +37,13 @@ func ValidID(s string) bool {
 		}
 	}
 	return true
+}
+
+// CheckID adds the fault of an id that is not valid.
+func (e *FieldErrors) CheckID(path, id string) {
+	if !ValidID(id) {
+		e.Add(path, "%q %s", text.Clip(id), idHelp)
+	}
 }
 
 const idHelp = "must be 1 to 128 letters, digits, '.', '_' or '-', start with a letter or digit, and hold no \"..\""

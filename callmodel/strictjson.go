@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/switchtape/switchtape/callmodel/internal/text"
 )
 
 // maxJSONDepth bounds the nesting of an input: nothing in the vocabulary goes
@@ -81,7 +83,7 @@ func checkSyntax(data []byte) error {
 			if errors.As(err, &syntax) && syntax.Offset > at {
 				at = syntax.Offset
 			}
-			return &Error{Code: CodeMalformed, Message: "malformed JSON at " + position(data, at), Err: err}
+			return Errorf(CodeMalformed, "malformed JSON at %s: %w", position(data, at), err)
 		}
 		if !first && depth == 0 {
 			return &Error{Code: CodeMalformed, Message: "more than one JSON value: data follows at " + position(data, dec.InputOffset())}
@@ -170,19 +172,19 @@ func (d *strictDecoder) unmarshaler(path string, raw []byte, rv reflect.Value) b
 	p := rv.Addr().Interface()
 	if _, isTime := p.(*time.Time); isTime {
 		if json.Unmarshal(raw, p) != nil {
-			d.fault(path, "%s is not a time; give RFC 3339, like \"2026-01-31T15:04:05Z\"", clip(string(raw)))
+			d.fault(path, "%s is not a time; give RFC 3339, like \"2026-01-31T15:04:05Z\"", text.Clip(string(raw)))
 		}
 		return true
 	}
 	switch u := p.(type) {
 	case json.Unmarshaler:
 		if err := u.UnmarshalJSON(raw); err != nil {
-			d.fault(path, "%s %s", clip(string(raw)), err)
+			d.fault(path, "%s %s", text.Clip(string(raw)), err)
 		}
 		return true
 	case encoding.TextUnmarshaler:
 		if err := json.Unmarshal(raw, p); err != nil {
-			d.fault(path, "%s is not %s", clip(string(raw)), kindName(rv.Type()))
+			d.fault(path, "%s is not %s", text.Clip(string(raw)), kindName(rv.Type()))
 		}
 		return true
 	}
@@ -191,13 +193,13 @@ func (d *strictDecoder) unmarshaler(path string, raw []byte, rv reflect.Value) b
 
 func (d *strictDecoder) scalar(path string, raw []byte, rv reflect.Value) {
 	if json.Unmarshal(raw, rv.Addr().Interface()) != nil {
-		d.fault(path, "is %s, must be %s", clip(string(raw)), kindName(rv.Type()))
+		d.fault(path, "is %s, must be %s", text.Clip(string(raw)), kindName(rv.Type()))
 	}
 }
 
 func (d *strictDecoder) object(path string, raw []byte, rv reflect.Value) {
 	if raw[0] != '{' {
-		d.fault(path, "is %s, must be an object", clip(string(raw)))
+		d.fault(path, "is %s, must be an object", text.Clip(string(raw)))
 		return
 	}
 	fields := fieldsOf(rv.Type())
@@ -219,12 +221,12 @@ func (d *strictDecoder) object(path string, raw []byte, rv reflect.Value) {
 
 func (d *strictDecoder) mapping(path string, raw []byte, rv reflect.Value) {
 	if raw[0] != '{' {
-		d.fault(path, "is %s, must be an object", clip(string(raw)))
+		d.fault(path, "is %s, must be an object", text.Clip(string(raw)))
 		return
 	}
 	m := reflect.MakeMap(rv.Type())
 	d.eachPair(raw, func(key string, val json.RawMessage) {
-		p := path + "[" + strconv.Quote(clip(key)) + "]"
+		p := path + "[" + strconv.Quote(text.Clip(key)) + "]"
 		k := reflect.ValueOf(key).Convert(rv.Type().Key())
 		if m.MapIndex(k).IsValid() {
 			d.fault(p, "is given twice")
@@ -239,7 +241,7 @@ func (d *strictDecoder) mapping(path string, raw []byte, rv reflect.Value) {
 
 func (d *strictDecoder) array(path string, raw []byte, rv reflect.Value) {
 	if raw[0] != '[' {
-		d.fault(path, "is %s, must be a list", clip(string(raw)))
+		d.fault(path, "is %s, must be a list", text.Clip(string(raw)))
 		return
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))

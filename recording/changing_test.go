@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
@@ -55,7 +56,7 @@ func (c changingLegs) OpenLeg(ctx context.Context, uri string) (io.ReadCloser, e
 
 // requireGrowing checks that the recording isn't made, as the customer's leg is
 // still being written.
-func requireGrowing(t *testing.T, p *recording.Processor, spec callmodel.RecordingSpec, objects *memObjects) {
+func requireGrowing(t *testing.T, p *recording.Processor, spec record.Spec, objects *memObjects) {
 	t.Helper()
 	_, err := p.Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true})
 	var notReady *recording.LegsNotReadyError
@@ -79,19 +80,19 @@ func TestLegsThatChangeWhileTheyAreRead(t *testing.T) {
 		file   func() io.ReadCloser
 		held   []byte // what is hashed
 		frames int    // that are audio
-		code   callmodel.DefectCode
+		code   record.DefectCode
 	}{
 		"grows": {
-			func() io.ReadCloser { return changing{bytes.NewReader(more), int64(len(whole))} }, whole, frames, callmodel.DefectLegGrowing,
+			func() io.ReadCloser { return changing{bytes.NewReader(more), int64(len(whole))} }, whole, frames, record.DefectLegGrowing,
 		},
 		"grows, a stream": {
-			func() io.ReadCloser { return unseekable{bytes.NewReader(more), int64(len(whole))} }, whole, frames, callmodel.DefectLegGrowing,
+			func() io.ReadCloser { return unseekable{bytes.NewReader(more), int64(len(whole))} }, whole, frames, record.DefectLegGrowing,
 		},
 		"shrinks": {
-			func() io.ReadCloser { return changing{bytes.NewReader(less), int64(len(whole))} }, less, kept / 2, callmodel.DefectTruncated,
+			func() io.ReadCloser { return changing{bytes.NewReader(less), int64(len(whole))} }, less, kept / 2, record.DefectTruncated,
 		},
 		"shrinks, a stream": {
-			func() io.ReadCloser { return unseekable{bytes.NewReader(less), int64(len(whole))} }, less, kept / 2, callmodel.DefectTruncated,
+			func() io.ReadCloser { return unseekable{bytes.NewReader(less), int64(len(whole))} }, less, kept / 2, record.DefectTruncated,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,12 +103,12 @@ func TestLegsThatChangeWhileTheyAreRead(t *testing.T) {
 			spec.Span = callmodel.Millis(frames * time.Second / 8000)
 			objects := &memObjects{}
 			p := recording.NewProcessor(legs, objects, nil)
-			if c.code == callmodel.DefectLegGrowing {
+			if c.code == record.DefectLegGrowing {
 				requireGrowing(t, p, spec, objects)
 			}
 			r, err := p.Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 			require.NoError(t, err)
-			require.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
+			require.Equal(t, record.StatusCompletedDegraded, r.Status)
 			require.NotEmpty(t, r.Defects)
 			for _, d := range r.Defects {
 				require.Equal(t, c.code, d.Code, "%+v", d)
@@ -179,28 +180,28 @@ func TestGrowingLegs(t *testing.T) {
 	for name, c := range map[string]struct {
 		file     []byte
 		moment   string
-		segments []callmodel.SegmentSpec
-		defects  []callmodel.DefectCode
+		segments []record.SegmentSpec
+		defects  []record.DefectCode
 	}{
 		"the second of two": {
 			first, "open",
-			[]callmodel.SegmentSpec{{URI: "other"}, {URI: "grows", Offset: ms(1000)}},
-			[]callmodel.DefectCode{callmodel.DefectLegGrowing},
+			[]record.SegmentSpec{{URI: "other"}, {URI: "grows", Offset: ms(1000)}},
+			[]record.DefectCode{record.DefectLegGrowing},
 		},
 		"out of order": {
 			first, "open",
-			[]callmodel.SegmentSpec{{URI: "grows", Offset: ms(1000)}, {URI: "other"}},
-			[]callmodel.DefectCode{callmodel.DefectLegGrowing},
+			[]record.SegmentSpec{{URI: "grows", Offset: ms(1000)}, {URI: "other"}},
+			[]record.DefectCode{record.DefectLegGrowing},
 		},
 		"a header without sizes": {
 			noSizes, "open",
-			[]callmodel.SegmentSpec{{URI: "other"}, {URI: "grows", Offset: ms(1000)}},
-			[]callmodel.DefectCode{callmodel.DefectHeaderRepaired, callmodel.DefectLegGrowing},
+			[]record.SegmentSpec{{URI: "other"}, {URI: "grows", Offset: ms(1000)}},
+			[]record.DefectCode{record.DefectHeaderRepaired, record.DefectLegGrowing},
 		},
 		"after it was read": {
 			first, "end",
-			[]callmodel.SegmentSpec{{URI: "grows", Offset: ms(1000)}},
-			[]callmodel.DefectCode{callmodel.DefectLegGrowing},
+			[]record.SegmentSpec{{URI: "grows", Offset: ms(1000)}},
+			[]record.DefectCode{record.DefectLegGrowing},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -221,7 +222,7 @@ func TestGrowingLegs(t *testing.T) {
 			requireGrowing(t, recording.NewProcessor(open(), objects, nil), spec, objects)
 			r, err := recording.NewProcessor(open(), objects, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 			require.NoError(t, err)
-			var codes []callmodel.DefectCode
+			var codes []record.DefectCode
 			for _, d := range r.Defects {
 				codes = append(codes, d.Code)
 			}
@@ -259,6 +260,6 @@ func TestGrowingStream(t *testing.T) {
 	requireGrowing(t, p, spec, objects)
 	r, err := p.Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 	require.NoError(t, err)
-	require.Equal(t, callmodel.DefectLegGrowing, r.Defects[len(r.Defects)-1].Code, "%+v", r.Defects)
+	require.Equal(t, record.DefectLegGrowing, r.Defects[len(r.Defects)-1].Code, "%+v", r.Defects)
 	require.Equal(t, int64(8000+3*500), r.Legs[1].Frames, "what was there when it was counted")
 }

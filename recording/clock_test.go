@@ -9,13 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
 
 // heldCall is a leg of three files with holds between them, of a clock that
 // runs ppm fast; the call's events tell how long each was. The call lasts 40
 // s times scale.
-func heldCall(t *testing.T, scale int, ppm float64) (memLegs, callmodel.RecordingSpec) {
+func heldCall(t *testing.T, scale int, ppm float64) (memLegs, record.Spec) {
 	t.Helper()
 	const rate = 8000
 	spec := sampleSpec()
@@ -27,13 +28,13 @@ func heldCall(t *testing.T, scale int, ppm float64) (memLegs, callmodel.Recordin
 	for i, s := range heldParts() {
 		uri := string(rune('a'+i)) + ".wav"
 		legs[uri] = pcmFile(t, rate, clicks(rate, seconds(s.span), ppm))
-		spec.Legs[0].Segments = append(spec.Legs[0].Segments, callmodel.SegmentSpec{
+		spec.Legs[0].Segments = append(spec.Legs[0].Segments, record.SegmentSpec{
 			URI: uri, Offset: callmodel.Millis(seconds(s.at)), Span: callmodel.Millis(seconds(s.span)),
 		})
 	}
-	spec.Outputs = []callmodel.OutputSpec{
-		{Name: "same", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: rate},
-		{Name: "wide", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 16000},
+	spec.Outputs = []record.OutputSpec{
+		{Name: "same", Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: rate},
+		{Name: "wide", Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: 16000},
 	}
 	return legs, spec
 }
@@ -48,17 +49,17 @@ func TestDriftOfManySegments(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		ppm  float64
-		edit func(*callmodel.RecordingSpec)
-		code callmodel.DefectCode
+		edit func(*record.Spec)
+		code record.DefectCode
 		want float64 // ppm of the result
 	}{
-		"fast":                       {ppm: 500, code: callmodel.DefectDriftCorrected, want: 500},
-		"slow":                       {ppm: -1234, code: callmodel.DefectDriftCorrected, want: -1234},
+		"fast":                       {ppm: 500, code: record.DefectDriftCorrected, want: 500},
+		"slow":                       {ppm: -1234, code: record.DefectDriftCorrected, want: -1234},
 		"good enough":                {ppm: 40, want: 40},
 		"exact":                      {ppm: 0},
-		"one of them isn't known":    {ppm: 500, edit: func(s *callmodel.RecordingSpec) { s.Legs[0].Segments[1].Span = 0 }, code: callmodel.DefectDriftCorrected, want: 500},
-		"none is known":              {ppm: 500, edit: func(s *callmodel.RecordingSpec) { clearSpans(s) }},
-		"the span of the call isn't": {ppm: 500, edit: func(s *callmodel.RecordingSpec) { s.Span = 0 }, code: callmodel.DefectDriftCorrected, want: 500},
+		"one of them isn't known":    {ppm: 500, edit: func(s *record.Spec) { s.Legs[0].Segments[1].Span = 0 }, code: record.DefectDriftCorrected, want: 500},
+		"none is known":              {ppm: 500, edit: func(s *record.Spec) { clearSpans(s) }},
+		"the span of the call isn't": {ppm: 500, edit: func(s *record.Spec) { s.Span = 0 }, code: record.DefectDriftCorrected, want: 500},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -87,7 +88,7 @@ func TestDriftOfManySegments(t *testing.T) {
 	}
 }
 
-func clearSpans(s *callmodel.RecordingSpec) {
+func clearSpans(s *record.Spec) {
 	for i := range s.Legs[0].Segments {
 		s.Legs[0].Segments[i].Span = 0
 	}
@@ -106,9 +107,9 @@ func TestGapOfASegmentIsLocated(t *testing.T) {
 		whole := clicks(8000, 200*time.Second, ppm)
 		legs["b.wav"] = pcmFile(t, 8000, whole[:len(whole)-cut])
 		r, _ := process(t, legs, spec, nil)
-		var gaps []callmodel.Defect
+		var gaps []record.Defect
 		for _, d := range r.Defects {
-			if d.Code == callmodel.DefectGapSuspected {
+			if d.Code == record.DefectGapSuspected {
 				gaps = append(gaps, d)
 			}
 		}
@@ -116,13 +117,13 @@ func TestGapOfASegmentIsLocated(t *testing.T) {
 		require.Contains(t, gaps[0].Detail, `segment "b.wav"`)
 		require.Contains(t, gaps[0].Detail, "from 1m50s to 5m10s of the call")
 		require.InDelta(t, ppm, r.Legs[0].DriftPPM, 1)
-		require.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
-		require.Contains(t, kinds(r.Legs[0].Gaps), callmodel.GapMissing)
+		require.Equal(t, record.StatusCompletedDegraded, r.Status)
+		require.Contains(t, kinds(r.Legs[0].Gaps), record.GapMissing)
 	}
 }
 
-func kinds(gaps []callmodel.LegGap) []callmodel.GapKind {
-	out := make([]callmodel.GapKind, len(gaps))
+func kinds(gaps []record.LegGap) []record.GapKind {
+	out := make([]record.GapKind, len(gaps))
 	for i, g := range gaps {
 		out[i] = g.Kind
 	}
@@ -139,7 +140,7 @@ func TestDriftWithUnsteadyEvents(t *testing.T) {
 	}
 	r, _ := process(t, legs, spec, nil)
 	require.Len(t, r.Defects, 1)
-	require.Equal(t, callmodel.DefectDriftCorrected, r.Defects[0].Code)
+	require.Equal(t, record.DefectDriftCorrected, r.Defects[0].Code)
 	require.InDelta(t, 300-25/0.36, r.Legs[0].DriftPPM, 1) // 25 ms of 360 s
 }
 
@@ -149,8 +150,8 @@ func TestRedactionOfManyDriftingSegments(t *testing.T) {
 	t.Parallel()
 	for _, ppm := range []float64{1800, -1800} {
 		legs, spec := heldCall(t, 2, ppm)
-		spec.Redactions = []callmodel.Redaction{{From: ms(50_000), To: ms(66_000)}}
-		spec.Pauses = []callmodel.Pause{{From: ms(12_000), To: ms(13_000)}}
+		spec.Redactions = []record.Redaction{{From: ms(50_000), To: ms(66_000)}}
+		spec.Pauses = []record.Pause{{From: ms(12_000), To: ms(13_000)}}
 		_, want := process(t, legs, spec, nil)
 		speed := 1 + ppm/1e6
 		for _, edit := range []struct {

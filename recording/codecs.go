@@ -3,7 +3,7 @@ package recording
 import (
 	"slices"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/derived"
 	"github.com/switchtape/switchtape/recording/codec/flac"
@@ -27,19 +27,19 @@ func fitRate(rates []int) func(int) int {
 // with the tag opus.
 func BuiltinCodecs() *codec.Registry {
 	return &codec.Registry{
-		Outputs: map[callmodel.Codec]codec.OutputFormat{
-			callmodel.CodecWAV:   {New: wav.NewPCM, Version: wav.Version},
-			callmodel.CodecMulaw: {New: wav.NewMulaw, Version: wav.Version},
-			callmodel.CodecAlaw:  {New: wav.NewAlaw, Version: wav.Version},
-			callmodel.CodecFLAC:  {New: flac.New, Version: flac.Version},
-			callmodel.CodecOpus: {
+		Outputs: map[record.Codec]codec.OutputFormat{
+			record.CodecWAV:   {New: wav.NewPCM, Version: wav.Version},
+			record.CodecMulaw: {New: wav.NewMulaw, Version: wav.Version},
+			record.CodecAlaw:  {New: wav.NewAlaw, Version: wav.Version},
+			record.CodecFLAC:  {New: flac.New, Version: flac.Version},
+			record.CodecOpus: {
 				New: opus.New, Version: opus.Version(), FitRate: fitRate(opus.SampleRates()), Unavailable: opus.Unavailable(),
 			},
-			callmodel.CodecMP3: {New: mp3.New, Version: mp3.EncoderVersion, FitRate: fitRate(mp3.SampleRates())},
+			record.CodecMP3: {New: mp3.New, Version: mp3.EncoderVersion, FitRate: fitRate(mp3.SampleRates())},
 
-			callmodel.CodecPeaksJSON: {New: derived.NewPeaksJSON, Version: derived.PeaksVersion, FitRate: derived.FitRate},
-			callmodel.CodecPeaksDAT:  {New: derived.NewPeaksDAT, Version: derived.PeaksVersion, FitRate: derived.FitRate},
-			callmodel.CodecAnalysis:  {New: derived.NewAnalysis, Version: derived.AnalysisVersion, FitRate: derived.FitRate},
+			record.CodecPeaksJSON: {New: derived.NewPeaksJSON, Version: derived.PeaksVersion, FitRate: derived.FitRate},
+			record.CodecPeaksDAT:  {New: derived.NewPeaksDAT, Version: derived.PeaksVersion, FitRate: derived.FitRate},
+			record.CodecAnalysis:  {New: derived.NewAnalysis, Version: derived.AnalysisVersion, FitRate: derived.FitRate},
 		},
 		Inputs: []codec.InputFormat{
 			{Name: "WAV", Sniff: wav.Sniff, Decode: wav.Decode},

@@ -7,13 +7,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
 // conference is a call of n parties who come and go, none louder than peak.
-func conference(t *testing.T, n int, peak float64) (memLegs, callmodel.RecordingSpec) {
+func conference(t *testing.T, n int, peak float64) (memLegs, record.Spec) {
 	t.Helper()
 	legs := memLegs{}
 	spec := sampleSpec()
@@ -21,13 +21,13 @@ func conference(t *testing.T, n int, peak float64) (memLegs, callmodel.Recording
 	for i := range n {
 		uri := fmt.Sprintf("leg-%02d.wav", i)
 		legs[uri] = pcmFile(t, 8000, recordingtest.Noise(4000+i*500, peak, uint64(i+1)))
-		spec.Legs = append(spec.Legs, callmodel.LegSpec{
-			Name: fmt.Sprintf("party-%02d", i), Segments: []callmodel.SegmentSpec{{URI: uri, Offset: ms(float64(i % 5 * 125))}},
+		spec.Legs = append(spec.Legs, record.LegSpec{
+			Name: fmt.Sprintf("party-%02d", i), Segments: []record.SegmentSpec{{URI: uri, Offset: ms(float64(i % 5 * 125))}},
 		})
 	}
-	spec.Outputs = []callmodel.OutputSpec{
-		{Name: "mono", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono},
-		{Name: "many", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMultichannel},
+	spec.Outputs = []record.OutputSpec{
+		{Name: "mono", Codec: record.CodecWAV, Layout: record.LayoutMono},
+		{Name: "many", Codec: record.CodecWAV, Layout: record.LayoutMultichannel},
 	}
 	return legs, spec
 }
@@ -37,12 +37,12 @@ func conference(t *testing.T, n int, peak float64) (memLegs, callmodel.Recording
 // somebody else comes or goes, and the limiter does nothing below full scale.
 func TestConferences(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{3, 8, callmodel.MaxLegs} {
+	for _, n := range []int{3, 8, record.MaxLegs} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			legs, spec := conference(t, n, 0.99/float64(n))
 			r, out := process(t, legs, spec, nil)
-			require.Equal(t, callmodel.StatusCompleted, r.Status)
+			require.Equal(t, record.StatusCompleted, r.Status)
 			require.Empty(t, r.Defects)
 			require.Equal(t, n, r.Outputs[1].Channels)
 			mono, many := samplesOf(out["mono"]), samplesOf(out["many"])
@@ -74,8 +74,8 @@ func TestChannelsAreApart(t *testing.T) {
 	t.Parallel()
 	const n, changed = 8, 3
 	legs, spec := conference(t, n, 0.9)
-	spec.Outputs = append(spec.Outputs, callmodel.OutputSpec{
-		Name: "wide", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMultichannel, SampleRateHz: 16000,
+	spec.Outputs = append(spec.Outputs, record.OutputSpec{
+		Name: "wide", Codec: record.CodecWAV, Layout: record.LayoutMultichannel, SampleRateHz: 16000,
 	})
 	_, before := process(t, legs, spec, nil)
 	uri := spec.Legs[changed].Segments[0].URI
@@ -123,12 +123,12 @@ func TestMemoryOfAConference(t *testing.T) {
 	grown := func(seconds int) uint64 {
 		file := pcmFile(t, 8000, recordingtest.Noise(8000*seconds, 0.02, 1))
 		legs := memLegs{}
-		_, spec := conference(t, callmodel.MaxLegs, 0.1)
+		_, spec := conference(t, record.MaxLegs, 0.1)
 		for i := range spec.Legs {
 			legs[spec.Legs[i].Segments[0].URI] = file
 		}
-		spec.Outputs[0].SampleRateHz, spec.LevelLUFS, spec.Trim = 16000, -23, &callmodel.TrimSpec{}
-		spec.Pauses = []callmodel.Pause{{From: ms(500), To: ms(900)}}
+		spec.Outputs[0].SampleRateHz, spec.LevelLUFS, spec.Trim = 16000, -23, &record.TrimSpec{}
+		spec.Pauses = []record.Pause{{From: ms(500), To: ms(900)}}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		_, err := recording.NewProcessor(legs, discard{}, nil).Process(t.Context(), spec, nil)

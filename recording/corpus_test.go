@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
@@ -47,7 +47,7 @@ func TestCorpusAlone(t *testing.T) {
 		} {
 			spec := sampleSpec()
 			spec.Legs = spec.Legs[:1]
-			spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 8000}}
+			spec.Outputs = []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: 8000}}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			objects := &memObjects{}
 			var before, after runtime.MemStats
@@ -58,10 +58,10 @@ func TestCorpusAlone(t *testing.T) {
 			require.NoError(t, err, "%s, %s", name, way)
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(corpusMemory), "%s, %s", name, way)
 			switch r.Status {
-			case callmodel.StatusCompleted, callmodel.StatusCompletedDegraded:
+			case record.StatusCompleted, record.StatusCompletedDegraded:
 				require.False(t, refused[name], "%s, %s", name, way)
 				require.Len(t, r.Outputs, 1)
-			case callmodel.StatusAbsent, callmodel.StatusQuarantined:
+			case record.StatusAbsent, record.StatusQuarantined:
 				require.NotEmpty(t, r.Reason, "%s, %s", name, way)
 				require.Empty(t, objects.data)
 				require.True(t, refused[name] || way == "stream", "%s, %s: %s", name, way, r.Reason)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/recordingtest"
@@ -22,17 +23,17 @@ import (
 func TestOneReadManyOutputs(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()
-	spec.Outputs = []callmodel.OutputSpec{
-		{Codec: callmodel.CodecPeaksDAT, Layout: callmodel.LayoutMono, BitDepth: 8},
-		{Name: "archive", Codec: callmodel.CodecFLAC, Layout: callmodel.LayoutStereo},
-		{Name: "play", Codec: callmodel.CodecMP3, Layout: callmodel.LayoutMono},
-		{Codec: callmodel.CodecPeaksJSON, Layout: callmodel.LayoutStereo, SamplesPerPixel: 100},
-		{Codec: callmodel.CodecAnalysis},
+	spec.Outputs = []record.OutputSpec{
+		{Codec: record.CodecPeaksDAT, Layout: record.LayoutMono, BitDepth: 8},
+		{Name: "archive", Codec: record.CodecFLAC, Layout: record.LayoutStereo},
+		{Name: "play", Codec: record.CodecMP3, Layout: record.LayoutMono},
+		{Codec: record.CodecPeaksJSON, Layout: record.LayoutStereo, SamplesPerPixel: 100},
+		{Codec: record.CodecAnalysis},
 	}
 	legs, objects := &countingLegs{memLegs: sampleLegs()}, &memObjects{}
 	r, err := recording.NewProcessor(legs, objects, nil).Process(t.Context(), spec, nil)
 	require.NoError(t, err)
-	require.Equal(t, callmodel.StatusCompleted, r.Status, "%v", r.Defects)
+	require.Equal(t, record.StatusCompleted, r.Status, "%v", r.Defects)
 	for uri, n := range legs.bytes {
 		require.Equal(t, int64(len(legs.memLegs[uri])), n, "%s is read once", uri)
 	}
@@ -53,7 +54,7 @@ func TestOneReadManyOutputs(t *testing.T) {
 	var report analysis.Report
 	require.NoError(t, json.Unmarshal(objects.data[r.Outputs[4].Key], &report))
 	require.Equal(t, "customer", report.Legs[1].Leg)
-	require.Equal(t, callmodel.LayoutMultichannel, r.Outputs[4].Layout)
+	require.Equal(t, record.LayoutMultichannel, r.Outputs[4].Layout)
 	a := r.Analysis
 	require.NotNil(t, a)
 	require.Equal(t, r.DurationMS, a.DurationMS)
@@ -73,10 +74,10 @@ func TestRedactionReachesDerivedOutputs(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()
 	spec.Legs = spec.Legs[:1]
-	spec.Redactions = []callmodel.Redaction{{From: 1e9, To: 2e9}}
-	spec.Outputs = []callmodel.OutputSpec{
-		{Codec: callmodel.CodecPeaksJSON, Layout: callmodel.LayoutMono, SamplesPerPixel: 80},
-		{Codec: callmodel.CodecAnalysis},
+	spec.Redactions = []record.Redaction{{From: 1e9, To: 2e9}}
+	spec.Outputs = []record.OutputSpec{
+		{Codec: record.CodecPeaksJSON, Layout: record.LayoutMono, SamplesPerPixel: 80},
+		{Codec: record.CodecAnalysis},
 	}
 	noise := recordingtest.Noise(8000*4, 0.5, 1)
 	objects := &memObjects{}
@@ -104,13 +105,13 @@ func TestSuspicionsAreDefects(t *testing.T) {
 	t.Parallel()
 	talk := sampleLegs()["agent.wav"]
 	spec := sampleSpec()
-	spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecAnalysis}}
-	spec.Legs[1].Segments[0] = callmodel.SegmentSpec{URI: "silent.raw", Raw: &callmodel.RawFormat{Encoding: "s16le", SampleRateHz: 8000}}
+	spec.Outputs = []record.OutputSpec{{Codec: record.CodecAnalysis}}
+	spec.Legs[1].Segments[0] = record.SegmentSpec{URI: "silent.raw", Raw: &record.RawFormat{Encoding: "s16le", SampleRateHz: 8000}}
 	r, err := recording.NewProcessor(memLegs{"agent.wav": talk, "silent.raw": make([]byte, len(talk))}, &memObjects{}, nil).Process(t.Context(), spec, nil)
 	require.NoError(t, err)
-	require.Equal(t, callmodel.StatusCompleted, r.Status)
+	require.Equal(t, record.StatusCompleted, r.Status)
 	require.Len(t, r.Defects, 1)
-	require.Equal(t, callmodel.DefectOneWayAudio, r.Defects[0].Code)
+	require.Equal(t, record.DefectOneWayAudio, r.Defects[0].Code)
 	require.Equal(t, "customer", r.Defects[0].Leg)
 
 	// Each leg holds the other's talk at a tenth, 100 ms later; the second leg's
@@ -129,7 +130,7 @@ func TestSuspicionsAreDefects(t *testing.T) {
 	}
 	legs := memLegs{"agent.wav": pcmFile(t, rate, mixed(a, b)), "customer.wav": pcmFile(t, rate, mixed(b, a)[shift:])}
 	spec = sampleSpec()
-	spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecAnalysis}}
+	spec.Outputs = []record.OutputSpec{{Codec: record.CodecAnalysis}}
 	spec.Legs[1].Segments[0].Offset = 0
 	r, err = recording.NewProcessor(legs, &memObjects{}, nil).Process(t.Context(), spec, nil)
 	require.NoError(t, err)
@@ -138,8 +139,8 @@ func TestSuspicionsAreDefects(t *testing.T) {
 	require.InDelta(t, -300, r.Analysis.Alignment[0].DisagreementMS, 1)
 	require.Greater(t, r.Analysis.Alignment[0].Confidence, 0.4)
 	require.Len(t, r.Defects, 1, "%v", r.Defects)
-	require.Equal(t, callmodel.DefectMisaligned, r.Defects[0].Code)
-	require.Equal(t, callmodel.StatusCompleted, r.Status)
+	require.Equal(t, record.DefectMisaligned, r.Defects[0].Code)
+	require.Equal(t, record.StatusCompleted, r.Status)
 
 	spec.Legs[1].Segments[0].Offset = 300e6
 	r, err = recording.NewProcessor(legs, &memObjects{}, nil).Process(t.Context(), spec, nil)
@@ -165,7 +166,7 @@ func TestTaps(t *testing.T) {
 	var frames atomic.Int64
 	var loudest atomic.Uint64
 	o := &recording.Options{Taps: []recording.NewTap{
-		func(spec *callmodel.RecordingSpec, f *goaudio.Format, n int64) (analysis.Tap, error) {
+		func(spec *record.Spec, f *goaudio.Format, n int64) (analysis.Tap, error) {
 			require.Equal(t, callmodel.CallID("c1"), spec.CallID)
 			require.Equal(t, goaudio.Format{NumChannels: 2, SampleRate: 8000}, *f)
 			return &funcTap{write: func(src []float32) error {
@@ -180,20 +181,20 @@ func TestTaps(t *testing.T) {
 				return nil
 			}}, nil
 		},
-		func(*callmodel.RecordingSpec, *goaudio.Format, int64) (analysis.Tap, error) { return nil, nil }, //nolint:nilnil // none
+		func(*record.Spec, *goaudio.Format, int64) (analysis.Tap, error) { return nil, nil }, //nolint:nilnil // none
 	}}
 	spec := sampleSpec()
-	spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecMP3, Layout: callmodel.LayoutMono, SampleRateHz: 16000}}
+	spec.Outputs = []record.OutputSpec{{Codec: record.CodecMP3, Layout: record.LayoutMono, SampleRateHz: 16000}}
 	r, err := recording.NewProcessor(sampleLegs(), &memObjects{}, o).Process(t.Context(), spec, nil)
 	require.NoError(t, err)
 	require.Equal(t, r.Outputs[0].Frames, 2*frames.Load())
 	require.Greater(t, loudest.Load(), uint64(1000))
 
 	broken := errors.New("out of ink")
-	o.Taps = []recording.NewTap{func(*callmodel.RecordingSpec, *goaudio.Format, int64) (analysis.Tap, error) { return nil, broken }}
+	o.Taps = []recording.NewTap{func(*record.Spec, *goaudio.Format, int64) (analysis.Tap, error) { return nil, broken }}
 	_, err = recording.NewProcessor(sampleLegs(), &memObjects{}, o).Process(t.Context(), spec, nil)
 	require.ErrorIs(t, err, broken)
-	o.Taps[0] = func(*callmodel.RecordingSpec, *goaudio.Format, int64) (analysis.Tap, error) {
+	o.Taps[0] = func(*record.Spec, *goaudio.Format, int64) (analysis.Tap, error) {
 		return &funcTap{write: func([]float32) error { return broken }, finish: func() error { return nil }}, nil
 	}
 	objects := &memObjects{}
@@ -231,9 +232,9 @@ type failingObjects struct {
 	err error
 }
 
-func (f *failingObjects) Put(ctx context.Context, key callmodel.ObjectKey, m callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+func (f *failingObjects) Put(ctx context.Context, key record.ObjectKey, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
 	if key.Ext == f.ext {
-		return callmodel.ObjectInfo{}, f.err
+		return record.ObjectInfo{}, f.err
 	}
 	return f.memObjects.Put(ctx, key, m, write)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
@@ -77,7 +77,7 @@ func defectsOf(t *testing.T, c *recordingtest.Call) []string {
 	p := recording.NewProcessor(memLegs(c.Files), &memObjects{}, nil)
 	r, err := p.Process(t.Context(), c.Spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 	require.NoError(t, err)
-	require.NotEqual(t, callmodel.StatusQuarantined, r.Status, "the other leg is good")
+	require.NotEqual(t, record.StatusQuarantined, r.Status, "the other leg is good")
 	var list []string
 	for _, d := range r.Defects {
 		list = append(list, string(d.Code)+" of "+d.Leg)

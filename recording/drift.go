@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 )
 
@@ -103,8 +104,8 @@ func (pl *plan) checkLengths(l *leg) {
 		c.at = pl.offset(l.segments[0])
 	}
 	l.clock = c
-	l.defects = append(l.defects, callmodel.Defect{
-		Code: callmodel.DefectDriftCorrected, Leg: l.spec.Name,
+	l.defects = append(l.defects, record.Defect{
+		Code: record.DefectDriftCorrected, Leg: l.spec.Name,
 		Detail: fmt.Sprintf("the leg's clock was %+.1f ppm off: what lasted %v is %v of audio, as %d of %d segments agree; all of it was resampled",
 			ppm, c.call, c.file, agree, len(l.segments)),
 	})
@@ -146,8 +147,8 @@ func (pl *plan) suspectGap(l *leg, e evidence, usual float64) {
 		return
 	}
 	at := pl.offset(e.seg)
-	l.defect(e.seg, callmodel.Defect{
-		Code: callmodel.DefectGapSuspected,
+	l.defect(e.seg, record.Defect{
+		Code: record.DefectGapSuspected,
 		Detail: fmt.Sprintf("%v may be missing, anywhere from %v to %v of the call: the file is %v long and lasted %v (%+.0f ppm)",
 			missing, at, at+e.span, e.off+e.span, e.span, e.ppm()),
 	})

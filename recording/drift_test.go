@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
@@ -54,15 +55,15 @@ func worstClick(t *testing.T, samples []int, channels, channel, rate int, span t
 }
 
 // driftSpec is a call of that length whose customer joins late.
-func driftSpec(span, late time.Duration) callmodel.RecordingSpec {
+func driftSpec(span, late time.Duration) record.Spec {
 	spec := sampleSpec()
 	spec.EndedAt = spec.StartedAt.Add(span)
 	spec.Span, spec.LegsSpanCall = callmodel.Millis(span), true
 	spec.Legs[1].Segments[0].Offset = callmodel.Millis(late)
-	spec.Outputs = []callmodel.OutputSpec{
-		{Name: "stereo", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo},
-		{Name: "mono", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono},
-		{Name: "wide", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo, SampleRateHz: 16000},
+	spec.Outputs = []record.OutputSpec{
+		{Name: "stereo", Codec: record.CodecWAV, Layout: record.LayoutStereo},
+		{Name: "mono", Codec: record.CodecWAV, Layout: record.LayoutMono},
+		{Name: "wide", Codec: record.CodecWAV, Layout: record.LayoutStereo, SampleRateHz: 16000},
 	}
 	return spec
 }
@@ -82,10 +83,10 @@ func TestDriftIsCorrected(t *testing.T) {
 		"customer.wav": pcmFile(t, 8000, clicks(8000, span-late, -500)),
 	}
 	r, out := process(t, legs, spec, nil)
-	require.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
+	require.Equal(t, record.StatusCompletedDegraded, r.Status)
 	require.Len(t, r.Defects, 2)
 	for i, ppm := range []string{"+500.0 ppm", "-500.0 ppm"} {
-		require.Equal(t, callmodel.DefectDriftCorrected, r.Defects[i].Code)
+		require.Equal(t, record.DefectDriftCorrected, r.Defects[i].Code)
 		require.Equal(t, spec.Legs[i].Name, r.Defects[i].Leg)
 		require.Contains(t, r.Defects[i].Detail, ppm)
 	}
@@ -110,24 +111,24 @@ func TestDriftBounds(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		ppm  float64
-		want callmodel.DefectCode
-		edit func(*callmodel.RecordingSpec)
+		want record.DefectCode
+		edit func(*record.Spec)
 	}{
 		{name: "exact"},
 		{name: "40 ppm", ppm: 40},
 		{name: "-45 ppm", ppm: -45},
-		{name: "60 ppm", ppm: 60, want: callmodel.DefectDriftCorrected},
-		{name: "-60 ppm", ppm: -60, want: callmodel.DefectDriftCorrected},
-		{name: "1,990 ppm", ppm: 1990, want: callmodel.DefectDriftCorrected},
-		{name: "-1,990 ppm", ppm: -1990, want: callmodel.DefectDriftCorrected},
-		{name: "-2,010 ppm", ppm: -2010, want: callmodel.DefectGapSuspected},
+		{name: "60 ppm", ppm: 60, want: record.DefectDriftCorrected},
+		{name: "-60 ppm", ppm: -60, want: record.DefectDriftCorrected},
+		{name: "1,990 ppm", ppm: 1990, want: record.DefectDriftCorrected},
+		{name: "-1,990 ppm", ppm: -1990, want: record.DefectDriftCorrected},
+		{name: "-2,010 ppm", ppm: -2010, want: record.DefectGapSuspected},
 		{name: "2,010 ppm: cut", ppm: 2010},
-		{name: "half", ppm: -500000, want: callmodel.DefectWrongRateSuspected},
-		{name: "most is missing", ppm: -900000, want: callmodel.DefectGapSuspected},
-		{name: "not said that it spans the call", ppm: -300, edit: func(s *callmodel.RecordingSpec) { s.LegsSpanCall = false }},
-		{name: "no span", ppm: -300, edit: func(s *callmodel.RecordingSpec) { s.Span = 0 }},
-		{name: "several segments", ppm: -300, edit: func(s *callmodel.RecordingSpec) {
-			s.Legs[1].Segments = append(s.Legs[1].Segments, callmodel.SegmentSpec{URI: "short.wav", Offset: ms(59990)})
+		{name: "half", ppm: -500000, want: record.DefectWrongRateSuspected},
+		{name: "most is missing", ppm: -900000, want: record.DefectGapSuspected},
+		{name: "not said that it spans the call", ppm: -300, edit: func(s *record.Spec) { s.LegsSpanCall = false }},
+		{name: "no span", ppm: -300, edit: func(s *record.Spec) { s.Span = 0 }},
+		{name: "several segments", ppm: -300, edit: func(s *record.Spec) {
+			s.Legs[1].Segments = append(s.Legs[1].Segments, record.SegmentSpec{URI: "short.wav", Offset: ms(59990)})
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -149,7 +150,7 @@ func TestDriftBounds(t *testing.T) {
 			} else {
 				require.Empty(t, r.Defects)
 			}
-			if c.want == callmodel.DefectDriftCorrected {
+			if c.want == record.DefectDriftCorrected {
 				return
 			}
 			want, got := pcmSamples(legs["customer.wav"]), pcmSamples(out["stereo"])
@@ -163,8 +164,8 @@ func TestDriftBounds(t *testing.T) {
 // Short calls are not accused: a millisecond is rounding, a packet is no gap.
 func TestDriftOfShortCalls(t *testing.T) {
 	t.Parallel()
-	for frames, want := range map[int]callmodel.DefectCode{
-		16000 - 7: "", 16000 + 7: "", 16000 - 8: callmodel.DefectDriftCorrected, 16000 - 159: "", 16000 - 160: callmodel.DefectGapSuspected,
+	for frames, want := range map[int]record.DefectCode{
+		16000 - 7: "", 16000 + 7: "", 16000 - 8: record.DefectDriftCorrected, 16000 - 159: "", 16000 - 160: record.DefectGapSuspected,
 	} {
 		spec := driftSpec(2*time.Second, 0)
 		legs := memLegs{
@@ -172,7 +173,7 @@ func TestDriftOfShortCalls(t *testing.T) {
 			"customer.wav": pcmFile(t, 8000, make([]float32, frames)),
 		}
 		r, _ := process(t, legs, spec, nil)
-		var got callmodel.DefectCode
+		var got record.DefectCode
 		if len(r.Defects) > 0 {
 			got = r.Defects[0].Code
 		}
@@ -187,7 +188,7 @@ func TestRedactionOfADriftingLeg(t *testing.T) {
 	for _, ppm := range []float64{-1900, 1900} {
 		const span = 30 * time.Second
 		spec := driftSpec(span, 0)
-		spec.Redactions = []callmodel.Redaction{{From: ms(20000), To: ms(22000)}, {From: ms(29000), To: ms(30000)}}
+		spec.Redactions = []record.Redaction{{From: ms(20000), To: ms(22000)}, {From: ms(29000), To: ms(30000)}}
 		n := int(math.Round(span.Seconds() * 8000 * (1 + ppm/1e6)))
 		a := recordingtest.Noise(n, 0.4, 1)
 		b := slices.Clone(a)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 )
 
@@ -45,7 +45,7 @@ func (pl *plan) listened(s *segment, src audio.Source) audio.Source {
 
 // analysed reports whether one of the outputs is an analysis.
 func (pl *plan) analysed() bool {
-	return slices.ContainsFunc(pl.spec.Outputs, func(o callmodel.OutputSpec) bool { return o.Codec == callmodel.CodecAnalysis })
+	return slices.ContainsFunc(pl.spec.Outputs, func(o record.OutputSpec) bool { return o.Codec == record.CodecAnalysis })
 }
 
 // lostSound adds what was found to the leg's gaps, and its defect, unless it is
@@ -58,13 +58,13 @@ func (pl *plan) lostSound(l *leg) {
 		found, more := s.dropouts.Found()
 		silenced := pl.silences(s)
 		count, frames := int64(more), int64(0)
-		var first callmodel.LegGap
+		var first record.LegGap
 		for _, d := range found {
 			if overlaps(silenced, d) {
 				continue
 			}
 			at := pl.offset(s)
-			gap := callmodel.LegGap{Kind: callmodel.GapDropout, From: at + s.durationOf(d.From), To: at + s.durationOf(d.To)}
+			gap := record.LegGap{Kind: record.GapDropout, From: at + s.durationOf(d.From), To: at + s.durationOf(d.To)}
 			if gap.From >= pl.length {
 				continue // a filter read on beyond the call's end
 			}
@@ -78,8 +78,8 @@ func (pl *plan) lostSound(l *leg) {
 		}
 		l.moreGaps += more
 		if count > 0 {
-			l.defect(s, callmodel.Defect{
-				Code: callmodel.DefectDropoutSuspected, Count: frames,
+			l.defect(s, record.Defect{
+				Code: record.DefectDropoutSuspected, Count: frames,
 				Detail: fmt.Sprintf("sound breaks off and comes back %d times, first from %v to %v of the call; the frames between are counted",
 					count, first.From, first.To),
 			})

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 )
@@ -29,35 +30,35 @@ func broken(t *testing.T, rate int) []byte {
 func TestDropoutsOfALeg(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()
-	spec.Legs[0].Segments = []callmodel.SegmentSpec{{URI: "good"}, {URI: "bad", Offset: ms(5000)}}
-	spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 16000}, {Codec: callmodel.CodecAnalysis}}
+	spec.Legs[0].Segments = []record.SegmentSpec{{URI: "good"}, {URI: "bad", Offset: ms(5000)}}
+	spec.Outputs = []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: 16000}, {Codec: record.CodecAnalysis}}
 	spec.LevelLUFS = -20
 	legs := sampleLegs()
 	legs["good"], legs["bad"] = pcmFile(t, 8000, recordingtest.Noise(32000, 0.1, 2)), broken(t, 16000)
 	r, _ := process(t, legs, spec, nil)
-	require.Equal(t, callmodel.StatusCompleted, r.Status)
+	require.Equal(t, record.StatusCompleted, r.Status)
 	require.Len(t, r.Defects, 2)
-	require.Equal(t, callmodel.DefectOneWayAudio, r.Defects[1].Code, "a tone is no talk")
-	require.Equal(t, callmodel.DefectDropoutSuspected, r.Defects[0].Code)
+	require.Equal(t, record.DefectOneWayAudio, r.Defects[1].Code, "a tone is no talk")
+	require.Equal(t, record.DefectDropoutSuspected, r.Defects[0].Code)
 	require.Equal(t, "agent", r.Defects[0].Leg)
 	require.Equal(t, int64(4*960), r.Defects[0].Count)
 	require.Contains(t, r.Defects[0].Detail, `segment "bad": sound breaks off and comes back 4 times, first from 8s to 8.06s of the call`)
-	var found []callmodel.LegGap
+	var found []record.LegGap
 	for i, g := range r.Legs[0].Gaps {
 		if i > 0 {
 			require.LessOrEqual(t, r.Legs[0].Gaps[i-1].From, g.From, "in order")
 		}
-		if g.Kind == callmodel.GapDropout {
+		if g.Kind == record.GapDropout {
 			found = append(found, g)
 		}
 	}
 	require.Len(t, found, 4)
 	for i, g := range found {
 		at := ms(5000) + callmodel.Millis(3+i)*callmodel.Millis(time.Second)
-		require.Equal(t, callmodel.LegGap{Kind: callmodel.GapDropout, From: at, To: at + ms(60)}, g)
+		require.Equal(t, record.LegGap{Kind: record.GapDropout, From: at, To: at + ms(60)}, g)
 	}
 	for _, g := range r.Legs[1].Gaps {
-		require.NotEqual(t, callmodel.GapDropout, g.Kind)
+		require.NotEqual(t, record.GapDropout, g.Kind)
 	}
 }
 
@@ -68,11 +69,11 @@ func TestDropoutsAndRedactions(t *testing.T) {
 	spec := sampleSpec()
 	spec.Legs = spec.Legs[:1]
 	legs := memLegs{"agent.wav": broken(t, 8000)}
-	spec.Redactions = []callmodel.Redaction{{From: ms(2990), To: ms(3500)}, {From: ms(4500), To: ms(4600)}}
-	spec.Outputs = append(spec.Outputs, callmodel.OutputSpec{Codec: callmodel.CodecAnalysis})
-	spec.Pauses = []callmodel.Pause{{From: ms(3900), To: ms(4100)}, {From: ms(5500), To: ms(5600)}}
+	spec.Redactions = []record.Redaction{{From: ms(2990), To: ms(3500)}, {From: ms(4500), To: ms(4600)}}
+	spec.Outputs = append(spec.Outputs, record.OutputSpec{Codec: record.CodecAnalysis})
+	spec.Pauses = []record.Pause{{From: ms(3900), To: ms(4100)}, {From: ms(5500), To: ms(5600)}}
 	r, _ := process(t, legs, spec, nil)
-	require.Equal(t, []callmodel.GapKind{callmodel.GapDropout, callmodel.GapDropout}, kinds(r.Legs[0].Gaps))
+	require.Equal(t, []record.GapKind{record.GapDropout, record.GapDropout}, kinds(r.Legs[0].Gaps))
 	require.Equal(t, ms(5000), r.Legs[0].Gaps[0].From)
 	require.Equal(t, ms(6000), r.Legs[0].Gaps[1].From)
 }
@@ -81,7 +82,7 @@ func TestDropoutsAndRedactions(t *testing.T) {
 func TestNoDropoutsInTheSampleCall(t *testing.T) {
 	t.Parallel()
 	legs, spec := sampleLegs(), sampleSpec()
-	spec.Outputs = append(spec.Outputs, callmodel.OutputSpec{Codec: callmodel.CodecAnalysis})
+	spec.Outputs = append(spec.Outputs, record.OutputSpec{Codec: record.CodecAnalysis})
 	r, _ := process(t, legs, spec, nil)
 	require.Empty(t, r.Defects)
 	muted := bytes.Clone(samplecall.Agent())

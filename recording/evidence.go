@@ -8,13 +8,13 @@ import (
 	"math"
 	"slices"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/manifest"
 )
 
 // putManifest writes the object that says how the recording was made.
-func (p *Processor) putManifest(ctx context.Context, pl *plan, r *callmodel.RecordingResult) error {
+func (p *Processor) putManifest(ctx context.Context, pl *plan, r *record.Result) error {
 	if pl.spec.NoManifest || len(r.Outputs) == 0 {
 		return nil
 	}
@@ -28,7 +28,7 @@ func (p *Processor) putManifest(ctx context.Context, pl *plan, r *callmodel.Reco
 	if err != nil {
 		return err
 	}
-	meta := callmodel.ObjectMeta{ContentType: "application/json", NewVersion: pl.newVersion, Metadata: map[string]string{
+	meta := record.ObjectMeta{ContentType: "application/json", NewVersion: pl.newVersion, Metadata: map[string]string{
 		"tenant_id": string(pl.spec.TenantID), "call_id": string(pl.spec.CallID),
 		"recording_id": string(pl.spec.RecordingID), "encoder": manifest.Version,
 	}}
@@ -43,8 +43,8 @@ func (p *Processor) putManifest(ctx context.Context, pl *plan, r *callmodel.Reco
 	if err != nil {
 		return fmt.Errorf("recording: write the manifest: %w", err)
 	}
-	r.Manifest = &callmodel.ManifestResult{URL: info.URL, Bytes: info.Bytes, SHA256: info.SHA256}
-	if info.Key != (callmodel.ObjectKey{}) {
+	r.Manifest = &record.ManifestResult{URL: info.URL, Bytes: info.Bytes, SHA256: info.SHA256}
+	if info.Key != (record.ObjectKey{}) {
 		r.Manifest.Key = info.Key.String()
 	}
 	return nil
@@ -59,15 +59,15 @@ func (s *segment) evidence() manifest.File {
 }
 
 // essence is what a result tells of an analysis.
-func essence(r *analysis.Report) *callmodel.AnalysisResult {
+func essence(r *analysis.Report) *record.AnalysisResult {
 	c := &r.Conversation
-	out := &callmodel.AnalysisResult{
+	out := &record.AnalysisResult{
 		DurationMS: r.DurationMS, SilenceMS: c.SilenceMS, OverlapMS: c.OverlapMS,
-		LoudnessLUFS: r.Programme.IntegratedLUFS, Legs: make([]callmodel.LegAnalysis, len(r.Legs)),
+		LoudnessLUFS: r.Programme.IntegratedLUFS, Legs: make([]record.LegAnalysis, len(r.Legs)),
 	}
 	for i := range r.Legs {
 		leg, talk := &r.Legs[i], &c.Parties[i]
-		out.Legs[i] = callmodel.LegAnalysis{
+		out.Legs[i] = record.LegAnalysis{
 			Name: leg.Leg, TalkMS: talk.TalkMS, TalkRatio: talk.TalkRatio, SilenceMS: talk.SilenceMS,
 			OverlapMS: talk.OverlapMS, Turns: talk.Turns,
 			LongestMonologueMS: talk.LongestMonologue.EndMS - talk.LongestMonologue.StartMS,
@@ -77,7 +77,7 @@ func essence(r *analysis.Report) *callmodel.AnalysisResult {
 	}
 	for i := range r.Alignment {
 		a := &r.Alignment[i]
-		out.Alignment = append(out.Alignment, callmodel.AlignmentResult{
+		out.Alignment = append(out.Alignment, record.AlignmentResult{
 			Legs: a.Legs, Detected: a.Detected, DisagreementMS: a.DisagreementMS,
 			BothWays: a.Heard[0].Detected && a.Heard[1].Detected, Confidence: a.Confidence,
 		})
@@ -85,10 +85,10 @@ func essence(r *analysis.Report) *callmodel.AnalysisResult {
 	return out
 }
 
-func lacksAudio(code callmodel.DefectCode) bool {
+func lacksAudio(code record.DefectCode) bool {
 	switch code {
-	case callmodel.DefectLegMissing, callmodel.DefectLegEmpty, callmodel.DefectUnsupportedCodec, callmodel.DefectUnreadableLeg,
-		callmodel.DefectTruncated, callmodel.DefectGapSuspected:
+	case record.DefectLegMissing, record.DefectLegEmpty, record.DefectUnsupportedCodec, record.DefectUnreadableLeg,
+		record.DefectTruncated, record.DefectGapSuspected:
 		return true
 	default:
 		return false
@@ -106,18 +106,18 @@ const (
 
 // suspicions are the defects that an analysis shows. Of a leg of which known
 // says that its audio isn't there, that it is silent is no news.
-func suspicions(r *analysis.Report, known []callmodel.Defect) []callmodel.Defect {
-	var list []callmodel.Defect
+func suspicions(r *analysis.Report, known []record.Defect) []record.Defect {
+	var list []record.Defect
 	for _, s := range r.Conversation.Suspicions {
-		if slices.ContainsFunc(known, func(d callmodel.Defect) bool { return d.Leg == s.Leg && lacksAudio(d.Code) }) {
+		if slices.ContainsFunc(known, func(d record.Defect) bool { return d.Leg == s.Leg && lacksAudio(d.Code) }) {
 			continue
 		}
-		d := callmodel.Defect{
-			Code: callmodel.DefectOneWayAudio, Leg: s.Leg,
+		d := record.Defect{
+			Code: record.DefectOneWayAudio, Leg: s.Leg,
 			Detail: fmt.Sprintf("no talk, while others talk for %.1f s", float64(s.OthersTalkMS)/1e3),
 		}
 		if s.Code == analysis.AudioLost {
-			d.Code = callmodel.DefectAudioLost
+			d.Code = record.DefectAudioLost
 			d.Detail = fmt.Sprintf("its signal stops at %.1f s, others talk on for %.1f s", float64(s.SinceMS)/1e3, float64(s.OthersTalkMS)/1e3)
 		}
 		if s.DigitalSilence {
@@ -136,17 +136,17 @@ func suspicions(r *analysis.Report, known []callmodel.Defect) []callmodel.Defect
 // misaligned tells whether the traces contradict the offsets. Each leg heard in
 // the other shows how far they are apart; one of them alone only if it is heard
 // before it talks.
-func misaligned(a *analysis.Alignment) (callmodel.Defect, bool) {
+func misaligned(a *analysis.Alignment) (record.Defect, bool) {
 	strong := func(t *analysis.Trace) bool {
 		return t.Detected && t.Confidence >= minConfidence && t.PeakToNoise >= minPeakToNoise
 	}
 	both := strong(&a.Heard[0]) && strong(&a.Heard[1])
 	early := strong(&a.Heard[0]) && a.Heard[0].LagFrames < 0 || strong(&a.Heard[1]) && a.Heard[1].LagFrames < 0
 	if !both && !early || math.Abs(a.DisagreementMS) < maxDisagreementMS {
-		return callmodel.Defect{}, false
+		return record.Defect{}, false
 	}
-	return callmodel.Defect{
-		Code: callmodel.DefectMisaligned, Leg: a.Legs[1],
+	return record.Defect{
+		Code: record.DefectMisaligned, Leg: a.Legs[1],
 		Detail: fmt.Sprintf("by its traces in leg %s, and that leg's in it, it is %+.1f ms from where its offset puts it (confidence %.2f)",
 			a.Legs[0], a.DisagreementMS, a.Confidence),
 	}, true

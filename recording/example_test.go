@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
 
@@ -14,14 +15,14 @@ import (
 func Example() {
 	legs, objects := sampleLegs(), &memObjects{} // a directory and a bucket, usually
 	p := recording.NewProcessor(legs, objects, nil)
-	r, err := p.Process(context.Background(), callmodel.RecordingSpec{
+	r, err := p.Process(context.Background(), record.Spec{
 		TenantID: "acme", CallID: "c1", RecordingID: "r1",
 		StartedAt: time.Date(2026, 11, 21, 10, 30, 0, 0, time.UTC),
-		Legs: []callmodel.LegSpec{
-			{Name: "agent", Segments: []callmodel.SegmentSpec{{URI: "agent.wav"}}},
-			{Name: "customer", Segments: []callmodel.SegmentSpec{{URI: "customer.wav", Offset: callmodel.Millis(2 * time.Second)}}},
+		Legs: []record.LegSpec{
+			{Name: "agent", Segments: []record.SegmentSpec{{URI: "agent.wav"}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: "customer.wav", Offset: callmodel.Millis(2 * time.Second)}}},
 		},
-		Outputs: []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}},
+		Outputs: []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}},
 	}, nil)
 	if err != nil {
 		fmt.Println(err)

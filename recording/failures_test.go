@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
 
@@ -24,9 +24,9 @@ type failingStore struct {
 	after int
 }
 
-func (f *failingStore) Put(ctx context.Context, key callmodel.ObjectKey, m callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+func (f *failingStore) Put(ctx context.Context, key record.ObjectKey, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
 	if key.Name == "bad" {
-		return callmodel.ObjectInfo{}, write(&limitedWriter{f.after})
+		return record.ObjectInfo{}, write(&limitedWriter{f.after})
 	}
 	return f.memObjects.Put(ctx, key, m, write)
 }
@@ -45,7 +45,7 @@ func (l *limitedWriter) Write(p []byte) (int, error) {
 func TestFailuresEndEverything(t *testing.T) {
 	before := runtime.NumGoroutine()
 	spec := sampleSpec()
-	spec.Outputs = append(spec.Outputs, callmodel.OutputSpec{Name: "bad", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono})
+	spec.Outputs = append(spec.Outputs, record.OutputSpec{Name: "bad", Codec: record.CodecWAV, Layout: record.LayoutMono})
 	for _, after := range []int{0, 10, 100000, 700000} {
 		objects := &failingStore{after: after}
 		_, err := recording.NewProcessor(sampleLegs(), objects, nil).Process(t.Context(), spec, nil)
@@ -98,11 +98,11 @@ func (b *brokenFile) Read(p []byte) (int, error) {
 // impatientStore gives up while its write still runs.
 type impatientStore struct{ ended chan error }
 
-func (s *impatientStore) Put(_ context.Context, _ callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+func (s *impatientStore) Put(_ context.Context, _ record.ObjectKey, _ record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
 	began := make(chan struct{})
 	go func() { s.ended <- write(&beginning{began: began}) }()
 	<-began
-	return callmodel.ObjectInfo{}, errStore
+	return record.ObjectInfo{}, errStore
 }
 
 // beginning is a writer that tells of its first bytes.

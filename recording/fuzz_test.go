@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
@@ -23,21 +24,21 @@ func FuzzProcess(f *testing.F) {
 		const most = int64(time.Minute)
 		spec := sampleSpec()
 		spec.Span = callmodel.Millis(min(max(span, -1), most))
-		spec.Legs[0].Segments = []callmodel.SegmentSpec{
+		spec.Legs[0].Segments = []record.SegmentSpec{
 			{URI: "a", Offset: callmodel.Millis(offset1 % most)}, {URI: "b", Offset: callmodel.Millis(offset2 % most)},
 		}
-		spec.Legs[1].Segments = []callmodel.SegmentSpec{{URI: "b", Raw: &callmodel.RawFormat{Encoding: "mulaw", SampleRateHz: 8000}}}
-		spec.Outputs = []callmodel.OutputSpec{
-			{Codec: callmodel.Codecs()[kind%4], Layout: []callmodel.Layout{callmodel.LayoutMono, callmodel.LayoutStereo}[kind/4%2], SampleRateHz: int(rate)},
-			{Name: "second", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMultichannel, SampleRateHz: 8000},
+		spec.Legs[1].Segments = []record.SegmentSpec{{URI: "b", Raw: &record.RawFormat{Encoding: "mulaw", SampleRateHz: 8000}}}
+		spec.Outputs = []record.OutputSpec{
+			{Codec: record.Codecs()[kind%4], Layout: []record.Layout{record.LayoutMono, record.LayoutStereo}[kind/4%2], SampleRateHz: int(rate)},
+			{Name: "second", Codec: record.CodecWAV, Layout: record.LayoutMultichannel, SampleRateHz: 8000},
 		}
 		spec.LegsSpanCall = kind&16 != 0
 		if kind&32 != 0 {
-			spec.Trim = &callmodel.TrimSpec{Keep: spec.Span / 7}
+			spec.Trim = &record.TrimSpec{Keep: spec.Span / 7}
 		}
 		if kind&64 != 0 {
 			from := callmodel.Millis(max(offset2%most, 0))
-			spec.Redactions = []callmodel.Redaction{{From: from, To: from + 1 + spec.Span/3, Legs: []string{"agent"}, With: callmodel.RedactWithTone}}
+			spec.Redactions = []record.Redaction{{From: from, To: from + 1 + spec.Span/3, Legs: []string{"agent"}, With: record.RedactWithTone}}
 		}
 		if kind&128 != 0 {
 			spec.Legs[1].GainDB = float64(rate%100) - 60
@@ -45,8 +46,8 @@ func FuzzProcess(f *testing.F) {
 		}
 		if rate&1 != 0 {
 			from := callmodel.Millis(max(offset1%most, 0))
-			spec.Pauses = []callmodel.Pause{{From: from, To: from + 1 + spec.Span/5}, {From: from / 2, To: from/2 + 1e6}}
-			spec.PauseMode = []string{callmodel.PauseSilence, callmodel.PauseCut}[rate/2%2]
+			spec.Pauses = []record.Pause{{From: from, To: from + 1 + spec.Span/5}, {From: from / 2, To: from/2 + 1e6}}
+			spec.PauseMode = []string{record.PauseSilence, record.PauseCut}[rate/2%2]
 		}
 		if rate&4 != 0 {
 			spec.Legs[0].CorrectRate = true
@@ -73,15 +74,15 @@ func FuzzProcess(f *testing.F) {
 			return
 		}
 		for _, d := range r.Defects {
-			require.NotEqual(t, callmodel.DefectLegGrowing, d.Code)
+			require.NotEqual(t, record.DefectLegGrowing, d.Code)
 		}
 		switch r.Status {
-		case callmodel.StatusCompleted, callmodel.StatusCompletedDegraded:
+		case record.StatusCompleted, record.StatusCompletedDegraded:
 			require.Len(t, r.Outputs, 2)
-			if spec.Span > 0 && spec.Trim == nil && spec.PauseMode != callmodel.PauseCut {
+			if spec.Span > 0 && spec.Trim == nil && spec.PauseMode != record.PauseCut {
 				require.Equal(t, spec.Span.Frames(r.Outputs[1].Rate), r.Outputs[1].Frames)
 			}
-		case callmodel.StatusAbsent, callmodel.StatusQuarantined:
+		case record.StatusAbsent, record.StatusQuarantined:
 			require.NotEmpty(t, r.Reason)
 			require.Empty(t, objects.data)
 		default:

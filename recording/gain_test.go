@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
@@ -17,15 +17,15 @@ func TestGainOfALeg(t *testing.T) {
 	legs := memLegs{"agent.wav": pcmFile(t, 8000, a), "customer.wav": pcmFile(t, 8000, b)}
 	spec := sampleSpec()
 	spec.Legs[1].Segments[0].Offset = 0
-	spec.Outputs = []callmodel.OutputSpec{
-		{Name: "stereo", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo},
-		{Name: "mono", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono},
+	spec.Outputs = []record.OutputSpec{
+		{Name: "stereo", Codec: record.CodecWAV, Layout: record.LayoutStereo},
+		{Name: "mono", Codec: record.CodecWAV, Layout: record.LayoutMono},
 	}
 	_, plain := process(t, legs, spec, nil)
 	spec.Legs[0].GainDB, spec.Legs[1].GainDB = 12, -6
-	spec.Redactions = []callmodel.Redaction{{From: ms(1500), To: ms(2000), Legs: []string{"agent"}, With: callmodel.RedactWithTone}}
+	spec.Redactions = []record.Redaction{{From: ms(1500), To: ms(2000), Legs: []string{"agent"}, With: record.RedactWithTone}}
 	r, loud := process(t, legs, spec, nil)
-	require.Equal(t, callmodel.StatusCompleted, r.Status)
+	require.Equal(t, record.StatusCompleted, r.Status)
 	require.NotEqual(t, plain, loud)
 	stereo, mono := pcmSamples(loud["stereo"]), pcmSamples(loud["mono"])
 	tone := recordingtest.Sine(16000, 8000, 1000, 0.1, 0)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // minCoverageGap is the shortest stretch without audio that is reported:
@@ -13,7 +14,7 @@ const minCoverageGap = callmodel.Millis(time.Millisecond)
 
 // gaps are the stretches of the call that no segment of the leg covers, and
 // those within its files where sound breaks off, in order.
-func (pl *plan) gaps(l *leg) []callmodel.LegGap {
+func (pl *plan) gaps(l *leg) []record.LegGap {
 	var covered, claimed []window
 	for _, s := range l.segments {
 		at := pl.offset(s)
@@ -26,44 +27,44 @@ func (pl *plan) gaps(l *leg) []callmodel.LegGap {
 	}
 	covered, claimed = unite(covered, minCoverageGap-1), unite(claimed, 0)
 	if len(covered) == 0 {
-		return found(nil, callmodel.GapMissing, window{to: pl.length})
+		return found(nil, record.GapMissing, window{to: pl.length})
 	}
 	out := slices.Clone(l.dropouts)
 	at := callmodel.Millis(0)
 	for i, w := range append(covered, window{pl.length, pl.length}) {
-		kind := callmodel.GapBetween
+		kind := record.GapBetween
 		switch i {
 		case 0:
-			kind = callmodel.GapBefore
+			kind = record.GapBefore
 		case len(covered):
-			kind = callmodel.GapAfter
+			kind = record.GapAfter
 		}
 		out = explain(out, kind, window{at, min(w.from, pl.length)}, claimed)
 		at = max(at, w.to)
 	}
-	slices.SortStableFunc(out, func(a, b callmodel.LegGap) int { return compare(a.From, b.From) })
+	slices.SortStableFunc(out, func(a, b record.LegGap) int { return compare(a.From, b.From) })
 	return out
 }
 
 // explain adds a gap in parts: missing, where a segment claims to have been
 // recorded, and of its kind elsewhere.
-func explain(out []callmodel.LegGap, kind callmodel.GapKind, gap window, claimed []window) []callmodel.LegGap {
+func explain(out []record.LegGap, kind record.GapKind, gap window, claimed []window) []record.LegGap {
 	for _, c := range claimed {
 		if c.to <= gap.from || c.from >= gap.to {
 			continue
 		}
 		out = found(out, kind, window{gap.from, c.from})
-		out = found(out, callmodel.GapMissing, window{max(gap.from, c.from), min(gap.to, c.to)})
+		out = found(out, record.GapMissing, window{max(gap.from, c.from), min(gap.to, c.to)})
 		gap.from = c.to
 	}
 	return found(out, kind, gap)
 }
 
-func found(out []callmodel.LegGap, kind callmodel.GapKind, w window) []callmodel.LegGap {
+func found(out []record.LegGap, kind record.GapKind, w window) []record.LegGap {
 	if w.to-w.from < minCoverageGap {
 		return out
 	}
-	return append(out, callmodel.LegGap{Kind: kind, From: w.from, To: w.to})
+	return append(out, record.LegGap{Kind: kind, From: w.from, To: w.to})
 }
 
 // unite puts windows in order and joins those that are at most apart from each

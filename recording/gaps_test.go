@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
 
@@ -15,58 +16,58 @@ import (
 func TestGapsOfALeg(t *testing.T) {
 	t.Parallel()
 	second := pcmFile(t, 8000, make([]float32, 8000))
-	seg := func(uri string, at, span float64) callmodel.SegmentSpec {
-		return callmodel.SegmentSpec{URI: uri, Offset: ms(at), Span: ms(span)}
+	seg := func(uri string, at, span float64) record.SegmentSpec {
+		return record.SegmentSpec{URI: uri, Offset: ms(at), Span: ms(span)}
 	}
-	gap := func(kind callmodel.GapKind, from, to float64) callmodel.LegGap {
-		return callmodel.LegGap{Kind: kind, From: ms(from), To: ms(to)}
+	gap := func(kind record.GapKind, from, to float64) record.LegGap {
+		return record.LegGap{Kind: kind, From: ms(from), To: ms(to)}
 	}
 	for name, c := range map[string]struct {
-		segments []callmodel.SegmentSpec
+		segments []record.SegmentSpec
 		whole    bool
-		want     []callmodel.LegGap
+		want     []record.LegGap
 	}{
 		"before, between, after": {
-			segments: []callmodel.SegmentSpec{seg("1s", 500, 0), seg("1s", 3000, 0)},
-			want:     []callmodel.LegGap{gap("before", 0, 500), gap("between", 1500, 3000), gap("after", 4000, 10000)},
+			segments: []record.SegmentSpec{seg("1s", 500, 0), seg("1s", 3000, 0)},
+			want:     []record.LegGap{gap("before", 0, 500), gap("between", 1500, 3000), gap("after", 4000, 10000)},
 		},
 		"out of order, overlapping": {
-			segments: []callmodel.SegmentSpec{seg("1s", 8000, 0), seg("1s", 0, 0), seg("1s", 500, 0)},
-			want:     []callmodel.LegGap{gap("between", 1500, 8000), gap("after", 9000, 10000)},
+			segments: []record.SegmentSpec{seg("1s", 8000, 0), seg("1s", 0, 0), seg("1s", 500, 0)},
+			want:     []record.LegGap{gap("between", 1500, 8000), gap("after", 9000, 10000)},
 		},
 		"less than a millisecond": {
-			segments: []callmodel.SegmentSpec{seg("1s", 0.9, 0), seg("1s", 1001.8, 0), seg("1s", 9000, 0)},
-			want:     []callmodel.LegGap{gap("between", 2001.8, 9000)},
+			segments: []record.SegmentSpec{seg("1s", 0.9, 0), seg("1s", 1001.8, 0), seg("1s", 9000, 0)},
+			want:     []record.LegGap{gap("between", 2001.8, 9000)},
 		},
 		"no file": {
-			segments: []callmodel.SegmentSpec{seg("none", 1000, 0)},
-			want:     []callmodel.LegGap{gap("missing", 0, 10000)},
+			segments: []record.SegmentSpec{seg("none", 1000, 0)},
+			want:     []record.LegGap{gap("missing", 0, 10000)},
 		},
 		"one of the files": {
-			segments: []callmodel.SegmentSpec{seg("1s", 0, 0), seg("none", 2000, 3000), seg("1s", 6000, 0)},
-			want: []callmodel.LegGap{
+			segments: []record.SegmentSpec{seg("1s", 0, 0), seg("none", 2000, 3000), seg("1s", 6000, 0)},
+			want: []record.LegGap{
 				gap("between", 1000, 2000), gap("missing", 2000, 5000), gap("between", 5000, 6000), gap("after", 7000, 10000),
 			},
 		},
 		"shorter than it lasted": {
-			segments: []callmodel.SegmentSpec{seg("1s", 0, 4000), seg("1s", 8000, 1000)},
-			want:     []callmodel.LegGap{gap("missing", 1000, 4000), gap("between", 4000, 8000), gap("after", 9000, 10000)},
+			segments: []record.SegmentSpec{seg("1s", 0, 4000), seg("1s", 8000, 1000)},
+			want:     []record.LegGap{gap("missing", 1000, 4000), gap("between", 4000, 8000), gap("after", 9000, 10000)},
 		},
 		"the leg spans the call": {
-			segments: []callmodel.SegmentSpec{seg("1s", 1000, 0)}, whole: true,
-			want: []callmodel.LegGap{gap("before", 0, 1000), gap("missing", 2000, 10000)},
+			segments: []record.SegmentSpec{seg("1s", 1000, 0)}, whole: true,
+			want: []record.LegGap{gap("before", 0, 1000), gap("missing", 2000, 10000)},
 		},
 		"past the end": {
-			segments: []callmodel.SegmentSpec{seg("1s", 9500, 1000)},
-			want:     []callmodel.LegGap{gap("before", 0, 9500)},
+			segments: []record.SegmentSpec{seg("1s", 9500, 1000)},
+			want:     []record.LegGap{gap("before", 0, 9500)},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			spec := sampleSpec()
 			spec.Span, spec.LegsSpanCall = ms(10_000), c.whole
-			spec.Legs = []callmodel.LegSpec{
-				{Name: "all", Segments: []callmodel.SegmentSpec{{URI: "10s"}}},
+			spec.Legs = []record.LegSpec{
+				{Name: "all", Segments: []record.SegmentSpec{{URI: "10s"}}},
 				{Name: "some", Segments: c.segments},
 			}
 			legs := memLegs{"1s": second, "10s": pcmFile(t, 8000, make([]float32, 80000))}
@@ -94,7 +95,7 @@ func TestGapsAndSegmentsMakeTheCall(t *testing.T) {
 		covered := make([]bool, length)
 		for range rapid.IntRange(1, 6).Draw(t, "segments") {
 			at, n := rapid.IntRange(0, 2200).Draw(t, "at"), rapid.IntRange(1, 5).Draw(t, "tenths")
-			spec.Legs[0].Segments = append(spec.Legs[0].Segments, callmodel.SegmentSpec{URI: fmt.Sprint(n), Offset: ms(float64(at))})
+			spec.Legs[0].Segments = append(spec.Legs[0].Segments, record.SegmentSpec{URI: fmt.Sprint(n), Offset: ms(float64(at))})
 			for i := at; i < min(at+100*n, length); i++ {
 				covered[i] = true
 			}
@@ -124,14 +125,14 @@ func TestGapsAreBounded(t *testing.T) {
 	for i := range spec.Legs {
 		spec.Legs[i].Segments = nil
 	}
-	for i := range callmodel.MaxSegments {
-		spec.Legs[0].Segments = append(spec.Legs[0].Segments, callmodel.SegmentSpec{URI: "x", Offset: callmodel.Millis(i) * ms(10)})
-		spec.Legs[1].Segments = append(spec.Legs[1].Segments, callmodel.SegmentSpec{URI: "x", Offset: callmodel.Millis(i+1) * ms(10)})
+	for i := range record.MaxSegments {
+		spec.Legs[0].Segments = append(spec.Legs[0].Segments, record.SegmentSpec{URI: "x", Offset: callmodel.Millis(i) * ms(10)})
+		spec.Legs[1].Segments = append(spec.Legs[1].Segments, record.SegmentSpec{URI: "x", Offset: callmodel.Millis(i+1) * ms(10)})
 	}
 	spec.Span = ms(20_000)
 	r, _ := process(t, memLegs{"x": pcmFile(t, 8000, make([]float32, 40))}, spec, nil)
-	require.Len(t, r.Legs[0].Gaps, callmodel.MaxSegments)
+	require.Len(t, r.Legs[0].Gaps, record.MaxSegments)
 	require.Zero(t, r.Legs[0].GapsOmitted)
-	require.Len(t, r.Legs[1].Gaps, callmodel.MaxGaps)
+	require.Len(t, r.Legs[1].Gaps, record.MaxGaps)
 	require.Equal(t, 1, r.Legs[1].GapsOmitted)
 }

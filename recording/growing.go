@@ -4,7 +4,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // A file may still be written while it is read. What it held when the recording
@@ -15,9 +15,9 @@ import (
 
 // looksCut reports whether files of which only the beginning is there have such a
 // defect, too.
-func looksCut(code callmodel.DefectCode) bool {
-	return code == callmodel.DefectTruncated || code == callmodel.DefectHeaderRepaired ||
-		code == callmodel.DefectUnreadableLeg || code == callmodel.DefectLegEmpty
+func looksCut(code record.DefectCode) bool {
+	return code == record.DefectTruncated || code == record.DefectHeaderRepaired ||
+		code == record.DefectUnreadableLeg || code == record.DefectLegEmpty
 }
 
 // fresh reports whether a file of the leg was modified too lately to be finished,
@@ -71,7 +71,7 @@ func (l *leg) grew() bool {
 			s.grown = s.grown || s.tail.more()
 		}
 		s.close()
-		d := callmodel.Defect{Code: callmodel.DefectLegGrowing}
+		d := record.Defect{Code: record.DefectLegGrowing}
 		switch {
 		case s.grown:
 			d.Detail = "the file grew while it was read; what it held at first was recorded"

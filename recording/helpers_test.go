@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 )
 
@@ -33,38 +34,38 @@ func (memFile) Close() error { return nil }
 type memObjects struct {
 	mu   sync.Mutex
 	data map[string][]byte
-	meta map[string]callmodel.ObjectMeta
+	meta map[string]record.ObjectMeta
 }
 
 func (m *memObjects) Put(
-	_ context.Context, key callmodel.ObjectKey, meta callmodel.ObjectMeta, write func(io.Writer) error,
-) (callmodel.ObjectInfo, error) {
+	_ context.Context, key record.ObjectKey, meta record.ObjectMeta, write func(io.Writer) error,
+) (record.ObjectInfo, error) {
 	var buf bytes.Buffer
 	if err := write(&buf); err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.data == nil {
 		m.data = map[string][]byte{}
-		m.meta = map[string]callmodel.ObjectMeta{}
+		m.meta = map[string]record.ObjectMeta{}
 	}
 	m.data[key.String()], m.meta[key.String()] = buf.Bytes(), meta
 	sum := sha256.Sum256(buf.Bytes())
-	return callmodel.ObjectInfo{
+	return record.ObjectInfo{
 		Key: key, URL: "mem://" + key.String(), Bytes: int64(buf.Len()), SHA256: hex.EncodeToString(sum[:]),
 	}, nil
 }
 
-func sampleSpec() callmodel.RecordingSpec {
+func sampleSpec() record.Spec {
 	started := time.Date(2026, 11, 21, 10, 30, 0, 0, time.UTC)
-	return callmodel.RecordingSpec{
+	return record.Spec{
 		TenantID: "acme", CallID: "c1", RecordingID: "r1", StartedAt: started, EndedAt: started.Add(50 * time.Second),
-		Legs: []callmodel.LegSpec{
-			{Name: "agent", Segments: []callmodel.SegmentSpec{{URI: "agent.wav"}}},
-			{Name: "customer", Segments: []callmodel.SegmentSpec{{URI: "customer.wav", Offset: callmodel.Millis(2 * time.Second)}}},
+		Legs: []record.LegSpec{
+			{Name: "agent", Segments: []record.SegmentSpec{{URI: "agent.wav"}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: "customer.wav", Offset: callmodel.Millis(2 * time.Second)}}},
 		},
-		Outputs: []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}},
+		Outputs: []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}},
 	}
 }
 

@@ -7,21 +7,21 @@ import (
 	"hash"
 	"io/fs"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/internal/legsum"
 )
 
 // leg is one party while its recording is made.
 type leg struct {
-	spec     *callmodel.LegSpec
+	spec     *record.LegSpec
 	segments []*segment
-	defects  []callmodel.Defect
+	defects  []record.Defect
 	clock    *clock  // nil unless the leg is resampled for its drift
 	driftPPM float64 // what is known of it
 	levelDB  float64 // the gain of levelling
 	meter    *analysis.LoudnessMeter
-	dropouts []callmodel.LegGap
+	dropouts []record.LegGap
 	moreGaps int      // dropouts that aren't listed
 	last     *segment // in time, of those with audio
 
@@ -35,7 +35,7 @@ type leg struct {
 	sum     string // hex SHA-256, at the end
 }
 
-func (l *leg) defect(s *segment, d callmodel.Defect) {
+func (l *leg) defect(s *segment, d record.Defect) {
 	d.Leg = l.spec.Name
 	s.cut = s.cut || looksCut(d.Code)
 	if len(l.segments) > 1 {
@@ -47,7 +47,7 @@ func (l *leg) defect(s *segment, d callmodel.Defect) {
 // ready reports whether all files of the leg are there and none is empty.
 func (l *leg) ready() bool {
 	for _, d := range l.defects {
-		if d.Code == callmodel.DefectLegMissing || d.Code == callmodel.DefectLegEmpty {
+		if d.Code == record.DefectLegMissing || d.Code == record.DefectLegEmpty {
 			return false
 		}
 	}

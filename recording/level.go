@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/audio"
 )
@@ -48,7 +48,7 @@ func (l *leg) heard(line *audio.Timeline) audio.Source {
 
 // levelGain is the gain, in dB to 0.01, that takes a leg of that loudness to
 // the spec's. What nothing of passed the gate is left alone.
-func levelGain(spec *callmodel.RecordingSpec, m *analysis.LoudnessMeter) (float64, error) {
+func levelGain(spec *record.Spec, m *analysis.LoudnessMeter) (float64, error) {
 	if err := m.Finish(); err != nil {
 		return 0, err
 	}
@@ -58,7 +58,7 @@ func levelGain(spec *callmodel.RecordingSpec, m *analysis.LoudnessMeter) (float6
 	}
 	most := spec.LevelMaxGainDB
 	if most == 0 {
-		most = callmodel.DefaultLevelMaxGainDB
+		most = record.DefaultLevelMaxGainDB
 	}
 	return min(math.RoundToEven((spec.LevelLUFS-lufs)*100)/100, most), nil
 }

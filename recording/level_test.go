@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/recordingtest"
@@ -56,7 +56,7 @@ func TestLevelling(t *testing.T) {
 			r, out := process(t, sampleLegs(), spec, nil)
 			most := c.most
 			if most == 0 {
-				most = callmodel.DefaultLevelMaxGainDB
+				most = record.DefaultLevelMaxGainDB
 			}
 			for i, l := range r.Legs {
 				want := min(c.lufs-was[i]-c.gain[i], most)
@@ -83,18 +83,18 @@ func TestLevellingOfSilence(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()
 	spec.LevelLUFS = -10
-	spec.Legs = append(spec.Legs, callmodel.LegSpec{Name: "muted", Segments: []callmodel.SegmentSpec{{URI: "mute"}}})
-	spec.Redactions = []callmodel.Redaction{{From: 0, To: ms(60_000), With: callmodel.RedactWithTone, Legs: []string{"customer"}}}
-	spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono}}
+	spec.Legs = append(spec.Legs, record.LegSpec{Name: "muted", Segments: []record.SegmentSpec{{URI: "mute"}}})
+	spec.Redactions = []record.Redaction{{From: 0, To: ms(60_000), With: record.RedactWithTone, Legs: []string{"customer"}}}
+	spec.Outputs = []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutMono}}
 	legs := sampleLegs()
 	legs["mute"] = pcmFile(t, 8000, make([]float32, 80000))
 	r, _ := process(t, legs, spec, nil)
 	require.NotZero(t, r.Legs[0].GainDB)
 	require.Zero(t, r.Legs[1].GainDB)
 	require.Zero(t, r.Legs[2].GainDB)
-	require.Equal(t, callmodel.StatusCompleted, r.Status)
+	require.Equal(t, record.StatusCompleted, r.Status)
 	for _, d := range r.Defects {
-		require.NotEqual(t, callmodel.DefectClipped, d.Code, "%+v", d)
+		require.NotEqual(t, record.DefectClipped, d.Code, "%+v", d)
 	}
 }
 
@@ -103,10 +103,10 @@ func TestLevellingOfSilence(t *testing.T) {
 func TestLevellingReadsTheLegsTwice(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()
-	spec.LevelLUFS, spec.Trim = -20, &callmodel.TrimSpec{}
-	spec.Outputs = []callmodel.OutputSpec{
-		{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo},
-		{Name: "mono", Codec: callmodel.CodecMulaw, Layout: callmodel.LayoutMono, SampleRateHz: 11025},
+	spec.LevelLUFS, spec.Trim = -20, &record.TrimSpec{}
+	spec.Outputs = []record.OutputSpec{
+		{Codec: record.CodecWAV, Layout: record.LayoutStereo},
+		{Name: "mono", Codec: record.CodecMulaw, Layout: record.LayoutMono, SampleRateHz: 11025},
 	}
 	legs := &countingLegs{memLegs: sampleLegs()}
 	objects := &memObjects{}
@@ -128,7 +128,7 @@ func TestLevellingOfASlowLeg(t *testing.T) {
 	spec := sampleSpec()
 	spec.LevelLUFS = -20
 	spec.Legs = spec.Legs[:1]
-	spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 8000}}
+	spec.Outputs = []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: 8000}}
 	r, out := process(t, memLegs{"agent.wav": pcmFile(t, 6000, recordingtest.Sine(60000, 6000, 500, 0.05, 0))}, spec, nil)
 	require.Greater(t, r.Legs[0].GainDB, 5.0)
 	require.InDelta(t, -20, loudness(t, out[""], 8000, 1, 0), 0.1)

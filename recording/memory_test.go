@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
 
@@ -49,10 +49,10 @@ func peakHeap(t *testing.T, span time.Duration) uint64 {
 	spec := sampleSpec()
 	spec.EndedAt = spec.StartedAt.Add(span)
 	spec.Legs[1].Segments[0].Offset = 0
-	spec.Outputs = []callmodel.OutputSpec{
-		{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo},
-		{Codec: callmodel.CodecMulaw, Name: "law", Layout: callmodel.LayoutMono},
-		{Codec: callmodel.CodecPeaksJSON, Layout: callmodel.LayoutStereo, SamplesPerPixel: 8000},
+	spec.Outputs = []record.OutputSpec{
+		{Codec: record.CodecWAV, Layout: record.LayoutStereo},
+		{Codec: record.CodecMulaw, Name: "law", Layout: record.LayoutMono},
+		{Codec: record.CodecPeaksJSON, Layout: record.LayoutStereo, SamplesPerPixel: 8000},
 	}
 	r, err := recording.NewProcessor(synthetic{int64(span.Seconds() * 8000)}, nowhere{}, o).Process(t.Context(), spec, nil)
 	require.NoError(t, err)
@@ -110,6 +110,6 @@ func (f *sawFile) ReadAt(p []byte, at int64) (n int, err error) {
 // nowhere takes objects and keeps nothing.
 type nowhere struct{}
 
-func (nowhere) Put(_ context.Context, k callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
-	return callmodel.ObjectInfo{Key: k, URL: "nowhere:" + k.String()}, write(io.Discard)
+func (nowhere) Put(_ context.Context, k record.ObjectKey, _ record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
+	return record.ObjectInfo{Key: k, URL: "nowhere:" + k.String()}, write(io.Discard)
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
@@ -19,12 +19,12 @@ import (
 func TestOpusRecording(t *testing.T) {
 	t.Parallel()
 	objects, spec := &memObjects{}, sampleSpec()
-	spec.Outputs[0].Codec = callmodel.CodecOpus
+	spec.Outputs[0].Codec = record.CodecOpus
 	r, err := recording.NewProcessor(sampleLegs(), objects, nil).Process(t.Context(), spec, nil)
 	require.NoError(t, err)
-	require.Equal(t, callmodel.StatusCompleted, r.Status, r.Defects)
+	require.Equal(t, record.StatusCompleted, r.Status, r.Defects)
 	out := r.Outputs[0]
-	require.Equal(t, callmodel.CodecOpus, out.Codec)
+	require.Equal(t, record.CodecOpus, out.Codec)
 	require.EqualValues(t, samplecall.AgentFrames*int64(out.Rate)/8000, out.Frames)
 
 	heard, err := recordingtest.FFmpegSamples(t, objects.data[out.Key])

@@ -1,7 +1,7 @@
 package recording
 
 import (
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // Degrades reports whether a defect makes a recording "completed_degraded".
@@ -11,10 +11,10 @@ import (
 // and were in the file before it came here.
 // Whether silence in the place of samples that aren't numbers lost anything
 // can't be known, so it does.
-func Degrades(code callmodel.DefectCode) bool {
+func Degrades(code record.DefectCode) bool {
 	switch code {
-	case callmodel.DefectClipped, callmodel.DefectOverlap, callmodel.DefectDropoutSuspected,
-		callmodel.DefectOneWayAudio, callmodel.DefectAudioLost, callmodel.DefectMisaligned:
+	case record.DefectClipped, record.DefectOverlap, record.DefectDropoutSuspected,
+		record.DefectOneWayAudio, record.DefectAudioLost, record.DefectMisaligned:
 		return false
 	default:
 		return true
@@ -22,22 +22,22 @@ func Degrades(code callmodel.DefectCode) bool {
 }
 
 // statusOf is the outcome of a recording that was made.
-func statusOf(defects []callmodel.Defect) callmodel.RecordingStatus {
+func statusOf(defects []record.Defect) record.Status {
 	for _, d := range defects {
 		if Degrades(d.Code) {
-			return callmodel.StatusCompletedDegraded
+			return record.StatusCompletedDegraded
 		}
 	}
-	return callmodel.StatusCompleted
+	return record.StatusCompleted
 }
 
 // hopeless decides the outcome when no leg has audio: quarantined if there is a
 // file that can't be read, as its audio may be recovered; else absent.
-func hopeless(defects []callmodel.Defect) (callmodel.RecordingStatus, string) {
+func hopeless(defects []record.Defect) (record.Status, string) {
 	for _, d := range defects {
-		if d.Code == callmodel.DefectUnsupportedCodec || d.Code == callmodel.DefectUnreadableLeg {
-			return callmodel.StatusQuarantined, string(d.Code) + ": leg " + d.Leg + ": " + d.Detail
+		if d.Code == record.DefectUnsupportedCodec || d.Code == record.DefectUnreadableLeg {
+			return record.StatusQuarantined, string(d.Code) + ": leg " + d.Leg + ": " + d.Detail
 		}
 	}
-	return callmodel.StatusAbsent, callmodel.ReasonNoMedia
+	return record.StatusAbsent, record.ReasonNoMedia
 }

@@ -12,7 +12,7 @@ import (
 
 	goaudio "github.com/go-audio/audio"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/codec"
 )
@@ -28,7 +28,7 @@ type output struct {
 	begun  bool
 	clips  int64
 	report *analysis.Report // nil unless it is an analysis
-	info   callmodel.ObjectInfo
+	info   record.ObjectInfo
 }
 
 func (p *Processor) newOutput(pl *plan, i int) *output {
@@ -43,7 +43,7 @@ func (o *output) version() string { return o.p.codecs.Outputs[o.spec.Codec].Vers
 // put makes the object. Its failure ends the whole recording.
 func (o *output) put(ctx context.Context) error {
 	contentType := cmp.Or(o.p.codecs.Outputs[o.spec.Codec].ContentType, o.spec.Codec.ContentType())
-	meta := callmodel.ObjectMeta{ContentType: contentType, Metadata: o.metadata(o.version()), NewVersion: o.pl.newVersion}
+	meta := record.ObjectMeta{ContentType: contentType, Metadata: o.metadata(o.version()), NewVersion: o.pl.newVersion}
 	info, err := o.p.objects.Put(ctx, o.pl.spec.Key(o.spec), meta, func(w io.Writer) error { return o.write(ctx, w) })
 	switch {
 	case err != nil:
@@ -85,13 +85,13 @@ func (o *output) label() string {
 	return string(o.spec.Codec)
 }
 
-func (o *output) result() callmodel.OutputResult {
-	r := callmodel.OutputResult{
+func (o *output) result() record.OutputResult {
+	r := record.OutputResult{
 		Name: o.spec.Name, URL: o.info.URL, Key: o.info.Key.String(), Codec: o.spec.Codec, Layout: o.spec.ChannelLayout(),
 		Channels: o.channels, Rate: o.rate, Bitrate: o.bitrate(), Frames: o.frames,
 		Bytes: o.info.Bytes, SHA256: o.info.SHA256, Encoder: o.version(),
 	}
-	if o.info.Key == (callmodel.ObjectKey{}) {
+	if o.info.Key == (record.ObjectKey{}) {
 		r.Key = ""
 	}
 	return r
@@ -104,13 +104,13 @@ func (o *output) bitrate() int {
 		return 0
 	case o.spec.BitrateBps > 0:
 		return o.spec.BitrateBps
-	case o.spec.Codec == callmodel.CodecWAV:
+	case o.spec.Codec == record.CodecWAV:
 		depth := o.spec.BitDepth
 		if depth == 0 {
 			depth = 16
 		}
 		return depth * o.channels * o.rate
-	case o.spec.Codec == callmodel.CodecMulaw || o.spec.Codec == callmodel.CodecAlaw:
+	case o.spec.Codec == record.CodecMulaw || o.spec.Codec == record.CodecAlaw:
 		return 8 * o.channels * o.rate
 	default:
 		return int(8 * float64(o.info.Bytes) * float64(o.rate) / float64(o.frames))
@@ -134,9 +134,9 @@ func (o *output) metadata(version string) map[string]string {
 
 // channelMap says who is on which channel: "0=agent,1=customer", and
 // "0=agent+customer" for a mix.
-func channelMap(spec *callmodel.RecordingSpec, o callmodel.OutputSpec) string {
+func channelMap(spec *record.Spec, o record.OutputSpec) string {
 	var b strings.Builder
-	mono := o.ChannelLayout() == callmodel.LayoutMono
+	mono := o.ChannelLayout() == record.LayoutMono
 	for i, l := range spec.Legs {
 		switch {
 		case i == 0:
@@ -152,7 +152,7 @@ func channelMap(spec *callmodel.RecordingSpec, o callmodel.OutputSpec) string {
 }
 
 // tags is the metadata for encoders that can embed it.
-func tags(spec *callmodel.RecordingSpec, o callmodel.OutputSpec) []codec.Tag {
+func tags(spec *record.Spec, o record.OutputSpec) []codec.Tag {
 	return []codec.Tag{
 		{Key: "call_id", Value: string(spec.CallID)},
 		{Key: "recording_id", Value: string(spec.RecordingID)},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 )
 
@@ -16,7 +17,7 @@ import (
 type window struct{ from, to callmodel.Millis }
 
 // mergePauses puts pauses in order and joins those that overlap or touch.
-func mergePauses(pauses []callmodel.Pause) []window {
+func mergePauses(pauses []record.Pause) []window {
 	out := make([]window, len(pauses))
 	for i, p := range pauses {
 		out[i] = window{p.From, p.To}
@@ -58,7 +59,7 @@ func (pl *plan) cut() {
 }
 
 // cuts reports whether pauses are taken out.
-func (pl *plan) cuts() bool { return pl.spec.PauseMode == callmodel.PauseCut && len(pl.pauses) > 0 }
+func (pl *plan) cuts() bool { return pl.spec.PauseMode == record.PauseCut && len(pl.pauses) > 0 }
 
 // run is a stretch of frames of a timeline, from from up to, and without, to.
 type run struct{ from, to int64 }
@@ -119,14 +120,14 @@ func (b *bus) keep(samples []float32, at int64) int {
 
 // timeline is where the parts of the call stand in the outputs; nil if it is
 // where they stood in the call.
-func (pl *plan) timeline() []callmodel.TimelinePiece {
+func (pl *plan) timeline() []record.TimelinePiece {
 	if pl.spec.Trim == nil && !pl.cuts() {
 		return nil
 	}
 	var at callmodel.Millis
-	var out []callmodel.TimelinePiece
+	var out []record.TimelinePiece
 	for _, w := range pl.pieces {
-		out = append(out, callmodel.TimelinePiece{CallFrom: w.from, CallTo: w.to, At: at})
+		out = append(out, record.TimelinePiece{CallFrom: w.from, CallTo: w.to, At: at})
 		at += w.to - w.from
 	}
 	return out

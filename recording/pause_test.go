@@ -8,12 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
 // pausable is a call of 10 s at two rates, with outputs at others.
-func pausable(t *testing.T) (memLegs, callmodel.RecordingSpec) {
+func pausable(t *testing.T) (memLegs, record.Spec) {
 	t.Helper()
 	legs := memLegs{
 		"agent.wav":    pcmFile(t, 8000, recordingtest.Noise(80000, 0.4, 1)),
@@ -21,18 +22,18 @@ func pausable(t *testing.T) (memLegs, callmodel.RecordingSpec) {
 	}
 	spec := sampleSpec()
 	spec.Legs[1].Segments[0].Offset = ms(1000)
-	spec.Outputs = []callmodel.OutputSpec{
-		{Name: "stereo", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo, SampleRateHz: 8000},
-		{Name: "mono", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 11025},
-		{Name: "wide", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMultichannel, SampleRateHz: 44100, BitDepth: 24},
-		{Name: "mp3", Codec: callmodel.CodecMP3, Layout: callmodel.LayoutMono},
+	spec.Outputs = []record.OutputSpec{
+		{Name: "stereo", Codec: record.CodecWAV, Layout: record.LayoutStereo, SampleRateHz: 8000},
+		{Name: "mono", Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: 11025},
+		{Name: "wide", Codec: record.CodecWAV, Layout: record.LayoutMultichannel, SampleRateHz: 44100, BitDepth: 24},
+		{Name: "mp3", Codec: record.CodecMP3, Layout: record.LayoutMono},
 	}
 	return legs, spec
 }
 
 // overlapping pauses, out of order, one past the end.
-func somePauses() []callmodel.Pause {
-	return []callmodel.Pause{
+func somePauses() []record.Pause {
+	return []record.Pause{
 		{From: ms(7000), To: ms(7500.5)},
 		{From: ms(2000), To: ms(2500)},
 		{From: ms(2400), To: ms(3000)},
@@ -47,9 +48,9 @@ func TestPauseInSilence(t *testing.T) {
 	legs, spec := pausable(t)
 	_, plain := process(t, legs, spec, nil)
 	spec.Pauses = somePauses()
-	spec.Redactions = []callmodel.Redaction{{From: ms(2900), To: ms(3400), With: callmodel.RedactWithTone, Legs: []string{"agent"}}}
+	spec.Redactions = []record.Redaction{{From: ms(2900), To: ms(3400), With: record.RedactWithTone, Legs: []string{"agent"}}}
 	r, paused := process(t, legs, spec, nil)
-	require.Equal(t, callmodel.StatusCompleted, r.Status)
+	require.Equal(t, record.StatusCompleted, r.Status)
 	require.Equal(t, int64(10000), r.DurationMS)
 	require.Equal(t, int64(1000+501+500), r.PausedMS)
 	require.Equal(t, int64(500), r.RedactedMS)
@@ -77,10 +78,10 @@ func TestPauseIsCut(t *testing.T) {
 	legs, spec := pausable(t)
 	spec.Pauses = somePauses()
 	_, silent := process(t, legs, spec, nil)
-	spec.PauseMode = callmodel.PauseCut
+	spec.PauseMode = record.PauseCut
 	r, cut := process(t, legs, spec, nil)
-	require.Equal(t, callmodel.StatusCompleted, r.Status)
-	want := []callmodel.TimelinePiece{
+	require.Equal(t, record.StatusCompleted, r.Status)
+	want := []record.TimelinePiece{
 		{CallFrom: 0, CallTo: ms(2000), At: 0},
 		{CallFrom: ms(3000), CallTo: ms(7000), At: ms(2000)},
 		{CallFrom: ms(7500.5), CallTo: ms(9500), At: ms(6000)},
@@ -124,19 +125,19 @@ func TestPausedAudioHasNoInfluence(t *testing.T) {
 		loud := pcmFile(t, 8000, recordingtest.Noise(len(b)/2, 0.99, 9))
 		for i := 0; 44+2*i < len(b); i++ {
 			at := l.offset + callmodel.MillisOfFrames(int64(i), l.rate)
-			if slices.ContainsFunc(spec.Pauses, func(p callmodel.Pause) bool { return at >= p.From && at < p.To }) {
+			if slices.ContainsFunc(spec.Pauses, func(p record.Pause) bool { return at >= p.From && at < p.To }) {
 				copy(b[44+2*i:46+2*i], loud[44+2*i:])
 			}
 		}
 		require.NotEqual(t, b, legs[uri])
 		other[uri] = b
 	}
-	for _, mode := range []string{callmodel.PauseSilence, callmodel.PauseCut} {
+	for _, mode := range []string{record.PauseSilence, record.PauseCut} {
 		for _, more := range []bool{false, true} {
 			spec.PauseMode = mode
 			spec.Trim, spec.LevelLUFS = nil, 0
 			if more {
-				spec.Trim, spec.LevelLUFS = &callmodel.TrimSpec{Keep: ms(10)}, -23
+				spec.Trim, spec.LevelLUFS = &record.TrimSpec{Keep: ms(10)}, -23
 			}
 			a, want := process(t, legs, spec, nil)
 			b, got := process(t, other, spec, &recording.Options{BlockFrames: 1001})
@@ -154,13 +155,13 @@ func TestTrimAndCut(t *testing.T) {
 	t.Parallel()
 	legs, spec := trimmable(t) // sound from 1.5 s to 6 s of 10 s
 	spec.Outputs = spec.Outputs[:2]
-	spec.Trim = &callmodel.TrimSpec{Keep: ms(200)}
-	spec.PauseMode = callmodel.PauseCut
-	spec.Pauses = []callmodel.Pause{{From: 0, To: ms(1400)}, {From: ms(3000), To: ms(3500)}, {From: ms(8000), To: ms(9000)}}
+	spec.Trim = &record.TrimSpec{Keep: ms(200)}
+	spec.PauseMode = record.PauseCut
+	spec.Pauses = []record.Pause{{From: 0, To: ms(1400)}, {From: ms(3000), To: ms(3500)}, {From: ms(8000), To: ms(9000)}}
 	r, out := process(t, legs, spec, nil)
 	require.Equal(t, ms(1300), r.TrimmedMS)
 	require.Len(t, r.Timeline, 2)
-	require.Equal(t, callmodel.TimelinePiece{CallFrom: ms(1400), CallTo: ms(3000)}, r.Timeline[0])
+	require.Equal(t, record.TimelinePiece{CallFrom: ms(1400), CallTo: ms(3000)}, r.Timeline[0])
 	require.Equal(t, ms(3500), r.Timeline[1].CallFrom)
 	require.Equal(t, ms(1600), r.Timeline[1].At)
 	for _, o := range r.Outputs {
@@ -177,13 +178,13 @@ func TestTrimAndCut(t *testing.T) {
 func TestPausedThroughout(t *testing.T) {
 	t.Parallel()
 	legs, spec := pausable(t)
-	spec.Pauses = []callmodel.Pause{{From: 0, To: ms(5000)}, {From: ms(5000.5), To: ms(11_000)}}
-	spec.PauseMode = callmodel.PauseCut
+	spec.Pauses = []record.Pause{{From: 0, To: ms(5000)}, {From: ms(5000.5), To: ms(11_000)}}
+	spec.PauseMode = record.PauseCut
 	objects := &memObjects{}
 	r, err := recording.NewProcessor(legs, objects, nil).Process(t.Context(), spec, nil)
 	require.NoError(t, err)
-	require.Equal(t, callmodel.StatusAbsent, r.Status)
-	require.Equal(t, callmodel.ReasonPaused, r.Reason)
+	require.Equal(t, record.StatusAbsent, r.Status)
+	require.Equal(t, record.ReasonPaused, r.Reason)
 	require.Empty(t, objects.data)
 	require.Len(t, r.Legs, 2)
 	require.NotEmpty(t, r.Legs[0].SHA256)
@@ -196,9 +197,9 @@ func TestPausedThroughout(t *testing.T) {
 func TestManyCuts(t *testing.T) {
 	t.Parallel()
 	legs, spec := pausable(t)
-	spec.PauseMode = callmodel.PauseCut
-	for i := range callmodel.MaxPauses {
-		spec.Pauses = append(spec.Pauses, callmodel.Pause{From: ms(float64(10*i) + 3.37), To: ms(float64(10*i) + 8.73)})
+	spec.PauseMode = record.PauseCut
+	for i := range record.MaxPauses {
+		spec.Pauses = append(spec.Pauses, record.Pause{From: ms(float64(10*i) + 3.37), To: ms(float64(10*i) + 8.73)})
 	}
 	r, out := process(t, legs, spec, nil)
 	kept := ms(10_000 - 1000*5.36)

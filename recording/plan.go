@@ -7,6 +7,7 @@ import (
 	goaudio "github.com/go-audio/audio"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/internal/legsum"
@@ -14,13 +15,13 @@ import (
 
 // plan is everything about a recording that is known before audio is read.
 type plan struct {
-	spec    *callmodel.RecordingSpec
+	spec    *record.Spec
 	legs    []*leg
 	outputs []plannedOutput
-	rate    int                // the highest of the legs, Hz
-	defects []callmodel.Defect // of the recording as a whole
-	pauses  []window           // in order and apart from each other
-	report  *analysis.Report   // of the first analysis among the outputs; nil without one
+	rate    int              // the highest of the legs, Hz
+	defects []record.Defect  // of the recording as a whole
+	pauses  []window         // in order and apart from each other
+	report  *analysis.Report // of the first analysis among the outputs; nil without one
 
 	scanning   bool // the legs are only read for what must be known first
 	newVersion bool // of a recording that was made before
@@ -32,7 +33,7 @@ type plan struct {
 }
 
 type plannedOutput struct {
-	spec     callmodel.OutputSpec
+	spec     record.OutputSpec
 	rate     int
 	channels int
 	frames   int64
@@ -40,7 +41,7 @@ type plannedOutput struct {
 }
 
 // openLegs opens every file and finds out what it is.
-func (p *Processor) openLegs(ctx context.Context, spec *callmodel.RecordingSpec) (*plan, error) {
+func (p *Processor) openLegs(ctx context.Context, spec *record.Spec) (*plan, error) {
 	pl := &plan{spec: spec, pauses: mergePauses(spec.Pauses)}
 	hashes := &legsum.Group{}
 	for i := range spec.Legs {
@@ -132,8 +133,8 @@ func (pl *plan) timing() {
 				continue
 			}
 			if at := pl.offset(s); at != s.spec.Offset {
-				l.defect(s, callmodel.Defect{
-					Code: callmodel.DefectOffsetClamped, Detail: fmt.Sprintf("the offset %v was moved to %v", s.spec.Offset, at),
+				l.defect(s, record.Defect{
+					Code: record.DefectOffsetClamped, Detail: fmt.Sprintf("the offset %v was moved to %v", s.spec.Offset, at),
 				})
 			}
 		}
@@ -178,7 +179,7 @@ func (p *Processor) planOutputs(pl *plan) error {
 }
 
 // output is o with its defaults filled in; rate is that of the legs.
-func (p *Processor) output(spec *callmodel.RecordingSpec, o callmodel.OutputSpec, rate int) plannedOutput {
+func (p *Processor) output(spec *record.Spec, o record.OutputSpec, rate int) plannedOutput {
 	out := plannedOutput{spec: o, rate: o.SampleRateHz, channels: o.Channels(len(spec.Legs))}
 	if out.rate == 0 {
 		out.rate = p.codecs.FitRate(o.Codec, clampRate(rate))
@@ -191,7 +192,7 @@ func (p *Processor) output(spec *callmodel.RecordingSpec, o callmodel.OutputSpec
 }
 
 // channelNames says whose channels they are; nil for a mix of several legs.
-func channelNames(spec *callmodel.RecordingSpec, channels int) []string {
+func channelNames(spec *record.Spec, channels int) []string {
 	if channels < len(spec.Legs) {
 		return nil
 	}

@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // LegOpener opens the files of legs.
@@ -29,7 +29,7 @@ type LegOpener interface {
 // after ctx ends. A recording with several outputs puts them at the same time,
 // each from a goroutine of its own; with one, it is made within write.
 type Objects interface {
-	Put(ctx context.Context, key callmodel.ObjectKey, m callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error)
+	Put(ctx context.Context, key record.ObjectKey, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error)
 }
 
 // LegsNotReadyError says that legs have no audio yet, as their file is missing or

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/codec"
 )
 
@@ -99,13 +100,13 @@ func NewProcessor(legs LegOpener, objects Objects, o *Options) *Processor {
 // [callmodel.FieldErrors]: those of Validate, and what the codecs can't do,
 // with the nearest that they can. An output without a sample rate is checked
 // at 8000 Hz.
-func (p *Processor) Check(spec callmodel.RecordingSpec) error {
+func (p *Processor) Check(spec record.Spec) error {
 	if err := spec.Validate(); err != nil {
 		return err
 	}
 	var faults callmodel.FieldErrors
 	for i, o := range spec.Outputs {
-		out := p.output(&spec, o, callmodel.DefaultSampleRate)
+		out := p.output(&spec, o, record.DefaultSampleRate)
 		out.options.Frames = int64(out.rate)
 		faults = append(faults, p.checkOutput(i, out)...)
 	}
@@ -124,31 +125,31 @@ func (p *Processor) Check(spec callmodel.RecordingSpec) error {
 //     repeated. Objects that were finished before stay; they are met again by
 //     their keys.
 func (p *Processor) Process(
-	ctx context.Context, spec callmodel.RecordingSpec, o *ProcessOptions,
-) (callmodel.RecordingResult, error) {
+	ctx context.Context, spec record.Spec, o *ProcessOptions,
+) (record.Result, error) {
 	if o == nil {
 		o = &ProcessOptions{}
 	}
 	if err := p.Check(spec); err != nil {
-		return callmodel.RecordingResult{}, callmodel.Permanent(err)
+		return record.Result{}, callmodel.Permanent(err)
 	}
 	if spec.Span == 0 && spec.EndedAt.Equal(spec.StartedAt) {
-		return empty(callmodel.StatusAbsent, callmodel.ReasonTooShort), nil
+		return empty(record.StatusAbsent, record.ReasonTooShort), nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	pl, err := p.openLegs(ctx, &spec)
 	if err != nil {
-		return callmodel.RecordingResult{}, err
+		return record.Result{}, err
 	}
 	pl.newVersion = o.NewVersion
 	defer pl.close()
 	if err := pl.ready(o); err != nil {
-		return callmodel.RecordingResult{}, err
+		return record.Result{}, err
 	}
 	r, err := p.run(ctx, cancel, pl, o)
 	if err != nil {
-		return callmodel.RecordingResult{}, err
+		return record.Result{}, err
 	}
 	p.log.LogAttrs(ctx, slog.LevelInfo, "recording made",
 		slog.String("tenant", string(spec.TenantID)), slog.String("call", string(spec.CallID)),
@@ -158,18 +159,18 @@ func (p *Processor) Process(
 	return r, nil
 }
 
-func empty(status callmodel.RecordingStatus, reason string) callmodel.RecordingResult {
-	return callmodel.RecordingResult{
+func empty(status record.Status, reason string) record.Result {
+	return record.Result{
 		Status: status, Reason: reason,
-		Defects: []callmodel.Defect{}, Legs: []callmodel.LegResult{}, Outputs: []callmodel.OutputResult{},
+		Defects: []record.Defect{}, Legs: []record.LegResult{}, Outputs: []record.OutputResult{},
 	}
 }
 
 // run makes the recording that is planned.
 func (p *Processor) run(
 	ctx context.Context, cancel context.CancelCauseFunc, pl *plan, o *ProcessOptions,
-) (callmodel.RecordingResult, error) {
-	r := empty(callmodel.StatusCompleted, "")
+) (record.Result, error) {
+	r := empty(record.StatusCompleted, "")
 	pl.timing()
 	if pl.rate > 0 {
 		if err := p.scan(ctx, pl); err != nil {
@@ -207,9 +208,9 @@ func (p *Processor) run(
 	case pl.rate == 0:
 		r.Status, r.Reason = hopeless(r.Defects)
 	case len(r.Outputs) == 0 && pl.length > 0:
-		r.Status, r.Reason = callmodel.StatusAbsent, callmodel.ReasonPaused
+		r.Status, r.Reason = record.StatusAbsent, record.ReasonPaused
 	case len(r.Outputs) == 0:
-		r.Status, r.Reason = callmodel.StatusAbsent, callmodel.ReasonTooShort
+		r.Status, r.Reason = record.StatusAbsent, record.ReasonTooShort
 	default:
 		r.Status = statusOf(r.Defects)
 	}
@@ -217,7 +218,7 @@ func (p *Processor) run(
 }
 
 // times says which parts of the call the outputs hold.
-func (pl *plan) times(r *callmodel.RecordingResult) {
+func (pl *plan) times(r *record.Result) {
 	frames := framesOf(pl.runs(pl.rate))
 	r.DurationMS = int64(math.Round(float64(callmodel.MillisOfFrames(frames, pl.rate)) / 1e6))
 	if pl.trimmed != nil {
@@ -231,20 +232,20 @@ func (pl *plan) times(r *callmodel.RecordingResult) {
 	r.RedactedMS = roundMS(hidden)
 }
 
-func (pl *plan) legResult(i int) callmodel.LegResult {
+func (pl *plan) legResult(i int) record.LegResult {
 	l := pl.legs[i]
 	r := l.result(i)
 	r.DriftPPM, r.GainDB = l.driftPPM, l.levelDB
 	r.Gaps = pl.gaps(l)
 	r.GapsOmitted = l.moreGaps
-	if n := len(r.Gaps); n > callmodel.MaxGaps {
-		r.Gaps, r.GapsOmitted = r.Gaps[:callmodel.MaxGaps], r.GapsOmitted+n-callmodel.MaxGaps
+	if n := len(r.Gaps); n > record.MaxGaps {
+		r.Gaps, r.GapsOmitted = r.Gaps[:record.MaxGaps], r.GapsOmitted+n-record.MaxGaps
 	}
 	return r
 }
 
-func (l *leg) result(channel int) callmodel.LegResult {
-	r := callmodel.LegResult{
+func (l *leg) result(channel int) record.LegResult {
+	r := record.LegResult{
 		Name: l.spec.Name, Rate: l.rate(), OffsetMS: l.segments[0].spec.Offset, SHA256: l.sum, Channel: channel,
 	}
 	for _, s := range l.segments {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
@@ -32,7 +33,7 @@ func TestSampleCallMerge(t *testing.T) {
 	p := recording.NewProcessor(sampleLegs(), objects, nil)
 	r, err := p.Process(t.Context(), sampleSpec(), nil)
 	require.NoError(t, err)
-	require.Equal(t, callmodel.StatusCompleted, r.Status)
+	require.Equal(t, record.StatusCompleted, r.Status)
 	require.Empty(t, r.Defects)
 	require.Equal(t, int64(49339), r.DurationMS)
 	require.Len(t, r.Outputs, 1)
@@ -72,23 +73,23 @@ func TestSampleCallMerge(t *testing.T) {
 // the leg can be read; and one read of each leg is enough for all outputs.
 func TestSameBytesWhateverElse(t *testing.T) {
 	t.Parallel()
-	outputs := []callmodel.OutputSpec{
-		{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo},
-		{Name: "mono", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 8000},
-		{Name: "law", Codec: callmodel.CodecMulaw, Layout: callmodel.LayoutMono},
-		{Name: "wide", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMultichannel, SampleRateHz: 16000, BitDepth: 24},
-		{Name: "odd", Codec: callmodel.CodecAlaw, Layout: callmodel.LayoutMono, SampleRateHz: 11025},
-		{Codec: callmodel.CodecPeaksJSON, Layout: callmodel.LayoutMono},
-		{Codec: callmodel.CodecPeaksDAT, Layout: callmodel.LayoutStereo, SamplesPerPixel: 512, BitDepth: 8},
-		{Codec: callmodel.CodecAnalysis},
+	outputs := []record.OutputSpec{
+		{Codec: record.CodecWAV, Layout: record.LayoutStereo},
+		{Name: "mono", Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: 8000},
+		{Name: "law", Codec: record.CodecMulaw, Layout: record.LayoutMono},
+		{Name: "wide", Codec: record.CodecWAV, Layout: record.LayoutMultichannel, SampleRateHz: 16000, BitDepth: 24},
+		{Name: "odd", Codec: record.CodecAlaw, Layout: record.LayoutMono, SampleRateHz: 11025},
+		{Codec: record.CodecPeaksJSON, Layout: record.LayoutMono},
+		{Codec: record.CodecPeaksDAT, Layout: record.LayoutStereo, SamplesPerPixel: 512, BitDepth: 8},
+		{Codec: record.CodecAnalysis},
 	}
 	all := sampleSpec()
 	all.Outputs = outputs
-	produce := func(legs recording.LegOpener, spec callmodel.RecordingSpec, block int) map[string][]byte {
+	produce := func(legs recording.LegOpener, spec record.Spec, block int) map[string][]byte {
 		objects := &memObjects{}
 		r, err := recording.NewProcessor(legs, objects, &recording.Options{BlockFrames: block}).Process(t.Context(), spec, nil)
 		require.NoError(t, err)
-		require.Equal(t, callmodel.StatusCompleted, r.Status)
+		require.Equal(t, record.StatusCompleted, r.Status)
 		require.Len(t, r.Outputs, len(spec.Outputs))
 		for _, o := range r.Outputs {
 			require.Equal(t, o.Frames, audio.ResampledFrames(samplecall.AgentFrames, 8000, o.Rate))
@@ -105,7 +106,7 @@ func TestSameBytesWhateverElse(t *testing.T) {
 	require.Equal(t, want, produce(streamLegs{sampleLegs()}, all, 65536), "a stream of unknown length is counted first")
 	for _, o := range outputs {
 		alone := sampleSpec()
-		alone.Outputs = []callmodel.OutputSpec{o}
+		alone.Outputs = []record.OutputSpec{o}
 		for key, b := range produce(sampleLegs(), alone, 0) {
 			if strings.HasSuffix(key, ".manifest.json") {
 				continue // it is about the other outputs, too
@@ -168,16 +169,16 @@ func TestCorpusBesideAGoodLeg(t *testing.T) {
 			objects := &memObjects{}
 			spec := sampleSpec()
 			spec.Legs[1].Segments[0].Offset = 0
-			spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo, SampleRateHz: 8000, BitDepth: 24}}
+			spec.Outputs = []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo, SampleRateHz: 8000, BitDepth: 24}}
 			r, err := recording.NewProcessor(legs, objects, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 			require.NoError(t, err)
-			var codes []callmodel.DefectCode
+			var codes []record.DefectCode
 			for _, d := range r.Defects {
 				require.Equal(t, "customer", d.Leg)
 				codes = append(codes, d.Code)
 			}
 			require.Equal(t, c.Defects, codes)
-			require.Equal(t, len(c.Defects) > 0, r.Status == callmodel.StatusCompletedDegraded, r.Status)
+			require.Equal(t, len(c.Defects) > 0, r.Status == record.StatusCompletedDegraded, r.Status)
 			left, right := channels(t, objects.data[r.Outputs[0].Key])
 			agent, _ := channels(t, good)
 			require.True(t, recordingtest.Near(agent, left, 0))
@@ -218,71 +219,71 @@ func TestOutcomes(t *testing.T) {
 	require.NotEmpty(t, unsupported)
 	cases := []struct {
 		name   string
-		change func(*callmodel.RecordingSpec, memLegs)
-		status callmodel.RecordingStatus
+		change func(*record.Spec, memLegs)
+		status record.Status
 		reason string
-		codes  []callmodel.DefectCode
+		codes  []record.DefectCode
 		frames int64
 	}{
 		{
-			name: "a leg is missing", change: func(_ *callmodel.RecordingSpec, l memLegs) { delete(l, "agent.wav") },
-			status: callmodel.StatusCompletedDegraded, codes: []callmodel.DefectCode{callmodel.DefectLegMissing}, frames: 394709,
+			name: "a leg is missing", change: func(_ *record.Spec, l memLegs) { delete(l, "agent.wav") },
+			status: record.StatusCompletedDegraded, codes: []record.DefectCode{record.DefectLegMissing}, frames: 394709,
 		},
 		{
-			name: "all legs are missing", change: func(_ *callmodel.RecordingSpec, l memLegs) { clear(l) },
-			status: callmodel.StatusAbsent, reason: callmodel.ReasonNoMedia,
-			codes: []callmodel.DefectCode{callmodel.DefectLegMissing, callmodel.DefectLegMissing},
+			name: "all legs are missing", change: func(_ *record.Spec, l memLegs) { clear(l) },
+			status: record.StatusAbsent, reason: record.ReasonNoMedia,
+			codes: []record.DefectCode{record.DefectLegMissing, record.DefectLegMissing},
 		},
 		{
-			name: "one missing, one empty", change: func(_ *callmodel.RecordingSpec, l memLegs) { clear(l); l["agent.wav"] = nil },
-			status: callmodel.StatusAbsent, reason: callmodel.ReasonNoMedia,
-			codes: []callmodel.DefectCode{callmodel.DefectLegEmpty, callmodel.DefectLegMissing},
+			name: "one missing, one empty", change: func(_ *record.Spec, l memLegs) { clear(l); l["agent.wav"] = nil },
+			status: record.StatusAbsent, reason: record.ReasonNoMedia,
+			codes: []record.DefectCode{record.DefectLegEmpty, record.DefectLegMissing},
 		},
 		{
-			name: "nothing can be read", change: func(_ *callmodel.RecordingSpec, l memLegs) {
+			name: "nothing can be read", change: func(_ *record.Spec, l memLegs) {
 				l["agent.wav"], l["customer.wav"] = unsupported, []byte("no audio")
 			},
-			status: callmodel.StatusQuarantined, reason: "unsupported_codec: leg agent: WAV format tag 0x0022 (DSP Group TrueSpeech)",
-			codes: []callmodel.DefectCode{callmodel.DefectUnsupportedCodec, callmodel.DefectUnreadableLeg},
+			status: record.StatusQuarantined, reason: "unsupported_codec: leg agent: WAV format tag 0x0022 (DSP Group TrueSpeech)",
+			codes: []record.DefectCode{record.DefectUnsupportedCodec, record.DefectUnreadableLeg},
 		},
 		{
-			name: "a call of 0 s", change: func(s *callmodel.RecordingSpec, _ memLegs) { s.EndedAt = s.StartedAt },
-			status: callmodel.StatusAbsent, reason: callmodel.ReasonTooShort,
+			name: "a call of 0 s", change: func(s *record.Spec, _ memLegs) { s.EndedAt = s.StartedAt },
+			status: record.StatusAbsent, reason: record.ReasonTooShort,
 		},
 		{
-			name: "a span cuts and pads", change: func(s *callmodel.RecordingSpec, _ memLegs) { s.Span = callmodel.Millis(30 * time.Second) },
-			status: callmodel.StatusCompleted, frames: 240000,
+			name: "a span cuts and pads", change: func(s *record.Spec, _ memLegs) { s.Span = callmodel.Millis(30 * time.Second) },
+			status: record.StatusCompleted, frames: 240000,
 		},
 		{
-			name: "a longer span", change: func(s *callmodel.RecordingSpec, _ memLegs) { s.Span = callmodel.Millis(60 * time.Second) },
-			status: callmodel.StatusCompleted, frames: 480000,
+			name: "a longer span", change: func(s *record.Spec, _ memLegs) { s.Span = callmodel.Millis(60 * time.Second) },
+			status: record.StatusCompleted, frames: 480000,
 		},
 		{
-			name: "offsets out of the call", change: func(s *callmodel.RecordingSpec, _ memLegs) {
+			name: "offsets out of the call", change: func(s *record.Spec, _ memLegs) {
 				s.Span = callmodel.Millis(30 * time.Second)
 				s.Legs[0].Segments[0].Offset = callmodel.Millis(-time.Second)
 				s.Legs[1].Segments[0].Offset = callmodel.Millis(time.Hour)
 			},
-			status: callmodel.StatusCompletedDegraded, frames: 240000,
-			codes: []callmodel.DefectCode{callmodel.DefectOffsetClamped, callmodel.DefectOffsetClamped},
+			status: record.StatusCompletedDegraded, frames: 240000,
+			codes: []record.DefectCode{record.DefectOffsetClamped, record.DefectOffsetClamped},
 		},
 		{
-			name: "the header's rate is half of the truth", change: func(s *callmodel.RecordingSpec, _ memLegs) {
+			name: "the header's rate is half of the truth", change: func(s *record.Spec, _ memLegs) {
 				s.Span = callmodel.Millis(24670 * time.Millisecond)
 				s.Legs = s.Legs[:1]
 			},
-			status: callmodel.StatusCompletedDegraded, frames: 197360, codes: []callmodel.DefectCode{callmodel.DefectWrongRateSuspected},
+			status: record.StatusCompletedDegraded, frames: 197360, codes: []record.DefectCode{record.DefectWrongRateSuspected},
 		},
 		{
-			name: "a file without a header, with a hint", change: func(s *callmodel.RecordingSpec, l memLegs) {
+			name: "a file without a header, with a hint", change: func(s *record.Spec, l memLegs) {
 				l["agent.wav"] = samplecall.Agent()[44:]
-				s.Legs[0].Segments[0].Raw = &callmodel.RawFormat{Encoding: "s16le", SampleRateHz: 8000}
+				s.Legs[0].Segments[0].Raw = &record.RawFormat{Encoding: "s16le", SampleRateHz: 8000}
 			},
-			status: callmodel.StatusCompleted, frames: 394709,
+			status: record.StatusCompleted, frames: 394709,
 		},
 		{
-			name: "one leg in stereo", change: func(s *callmodel.RecordingSpec, _ memLegs) { s.Legs = s.Legs[:1] },
-			status: callmodel.StatusCompleted, frames: 394709,
+			name: "one leg in stereo", change: func(s *record.Spec, _ memLegs) { s.Legs = s.Legs[:1] },
+			status: record.StatusCompleted, frames: 394709,
 		},
 	}
 	for _, c := range cases {
@@ -294,7 +295,7 @@ func TestOutcomes(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c.status, r.Status)
 			require.Equal(t, c.reason, r.Reason)
-			var codes []callmodel.DefectCode
+			var codes []record.DefectCode
 			for _, d := range r.Defects {
 				codes = append(codes, d.Code)
 			}
@@ -338,16 +339,16 @@ func TestSegments(t *testing.T) {
 	legs := memLegs{"1": part(0, 100000), "2": part(100000, 250000), "3": part(250000, 394709), "customer.wav": samplecall.Customer()}
 	at := func(frames int64) callmodel.Millis { return callmodel.MillisOfFrames(frames, 8000) }
 	spec := sampleSpec()
-	order := [][]callmodel.SegmentSpec{
+	order := [][]record.SegmentSpec{
 		{{URI: "1"}, {URI: "2", Offset: at(100000)}, {URI: "3", Offset: at(250000)}},
 		{{URI: "3", Offset: at(250000)}, {URI: "1"}, {URI: "2", Offset: at(100000)}},
 	}
 	for _, segments := range order {
 		spec.Legs[0].Segments = segments
 		objects := &memObjects{}
-		spec.Outputs = []callmodel.OutputSpec{
-			{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo},
-			{Name: "b", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 16000},
+		spec.Outputs = []record.OutputSpec{
+			{Codec: record.CodecWAV, Layout: record.LayoutStereo},
+			{Name: "b", Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: 16000},
 		}
 		r, err := recording.NewProcessor(legs, objects, nil).Process(t.Context(), spec, nil)
 		require.NoError(t, err)
@@ -362,13 +363,13 @@ func TestSegments(t *testing.T) {
 		require.Equal(t, hex.EncodeToString(h.Sum(nil)), r.Legs[0].SHA256)
 		require.Equal(t, int64(394709), r.Legs[0].Frames)
 	}
-	spec.Legs[0].Segments = []callmodel.SegmentSpec{{URI: "1"}, {URI: "2", Offset: at(99000)}, {URI: "gone", Offset: at(250000)}}
+	spec.Legs[0].Segments = []record.SegmentSpec{{URI: "1"}, {URI: "2", Offset: at(99000)}, {URI: "gone", Offset: at(250000)}}
 	r, err := recording.NewProcessor(legs, &memObjects{}, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 	require.NoError(t, err)
 	require.Len(t, r.Defects, 2)
-	require.Equal(t, callmodel.DefectLegMissing, r.Defects[0].Code)
+	require.Equal(t, record.DefectLegMissing, r.Defects[0].Code)
 	require.Contains(t, r.Defects[0].Detail, `segment "gone"`)
-	require.Equal(t, callmodel.DefectOverlap, r.Defects[1].Code)
+	require.Equal(t, record.DefectOverlap, r.Defects[1].Code)
 	require.Equal(t, int64(1000), r.Defects[1].Count)
 }
 
@@ -385,16 +386,16 @@ func TestCheck(t *testing.T) {
 	p := recording.NewProcessor(sampleLegs(), &memObjects{}, nil)
 	require.NoError(t, p.Check(sampleSpec()))
 	bad := sampleSpec()
-	bad.Outputs = []callmodel.OutputSpec{{Codec: "aiff", Layout: callmodel.LayoutMono}}
+	bad.Outputs = []record.OutputSpec{{Codec: "aiff", Layout: record.LayoutMono}}
 	require.ErrorContains(t, p.Check(bad), "outputs[0].codec")
 	_, err := p.Process(t.Context(), bad, nil)
 	var permanent *callmodel.PermanentError
 	require.ErrorAs(t, err, &permanent)
 	require.Equal(t, callmodel.CodeInvalid, callmodel.CodeOf(err))
 	p = recording.NewProcessor(sampleLegs(), &memObjects{}, &recording.Options{Codecs: &codec.Registry{
-		Outputs: map[callmodel.Codec]codec.OutputFormat{callmodel.CodecWAV: {New: wav.NewPCM}},
+		Outputs: map[record.Codec]codec.OutputFormat{record.CodecWAV: {New: wav.NewPCM}},
 	}})
-	bad.Outputs[0].Codec = callmodel.CodecMulaw
+	bad.Outputs[0].Codec = record.CodecMulaw
 	require.ErrorContains(t, p.Check(bad), "outputs[0].codec: mulaw: unsupported codec in this build; the nearest valid: wav")
 }
 
@@ -423,7 +424,7 @@ func TestMemoryIsFlat(t *testing.T) {
 		legs["agent.wav"] = append(wavHeader(t, len(body)/2), body...)
 		spec := sampleSpec()
 		spec.Legs = spec.Legs[:1]
-		spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecMulaw, Layout: callmodel.LayoutMono, SampleRateHz: 11025}}
+		spec.Outputs = []record.OutputSpec{{Codec: record.CodecMulaw, Layout: record.LayoutMono, SampleRateHz: 11025}}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		_, err := recording.NewProcessor(legs, discard{}, nil).Process(t.Context(), spec, nil)
@@ -438,24 +439,24 @@ func TestMemoryIsFlat(t *testing.T) {
 
 type discard struct{}
 
-func (discard) Put(_ context.Context, k callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
-	return callmodel.ObjectInfo{Key: k}, write(io.Discard)
+func (discard) Put(_ context.Context, k record.ObjectKey, _ record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
+	return record.ObjectInfo{Key: k}, write(io.Discard)
 }
 
 // A store that has the object already, and doesn't take a byte, is fine.
 func TestExistingObject(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()
-	spec.Outputs = append(spec.Outputs, callmodel.OutputSpec{Name: "b", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo})
+	spec.Outputs = append(spec.Outputs, record.OutputSpec{Name: "b", Codec: record.CodecWAV, Layout: record.LayoutStereo})
 	_, err := recording.NewProcessor(sampleLegs(), existing{&memObjects{}}, nil).Process(t.Context(), spec, nil)
 	require.NoError(t, err)
 }
 
 type existing struct{ *memObjects }
 
-func (e existing) Put(ctx context.Context, k callmodel.ObjectKey, m callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+func (e existing) Put(ctx context.Context, k record.ObjectKey, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
 	if k.Name == "b" {
-		return callmodel.ObjectInfo{Key: k, Existed: true}, nil
+		return record.ObjectInfo{Key: k, Existed: true}, nil
 	}
 	return e.memObjects.Put(ctx, k, m, write)
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 )
@@ -56,12 +56,12 @@ func TestQuietSince(t *testing.T) {
 			r, err := recording.NewProcessor(dirLegs(dir), &memObjects{}, nil).Process(t.Context(), sampleSpec(), o)
 			require.NoError(t, err)
 			if name != "accepted" {
-				require.Equal(t, callmodel.StatusCompleted, r.Status, r.Defects)
+				require.Equal(t, record.StatusCompleted, r.Status, r.Defects)
 				return
 			}
-			require.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
+			require.Equal(t, record.StatusCompletedDegraded, r.Status)
 			require.Len(t, r.Defects, 1)
-			require.Equal(t, callmodel.DefectLegGrowing, r.Defects[0].Code)
+			require.Equal(t, record.DefectLegGrowing, r.Defects[0].Code)
 			require.Equal(t, "customer", r.Defects[0].Leg)
 			require.Contains(t, r.Defects[0].Detail, "just before it was read")
 		})
@@ -113,13 +113,13 @@ func TestCutQuietSince(t *testing.T) {
 			accepting.AcceptGrowing = true
 			r, err := recording.NewProcessor(dirLegs(dir), objects, nil).Process(t.Context(), sampleSpec(), &accepting)
 			require.NoError(t, err)
-			require.True(t, r.Has(callmodel.DefectLegGrowing), r.Defects)
+			require.True(t, r.Has(record.DefectLegGrowing), r.Defects)
 
 			require.NoError(t, os.Chtimes(filepath.Join(dir, "customer.wav"), at, at))
 			r, err = recording.NewProcessor(dirLegs(dir), &memObjects{}, nil).Process(t.Context(), sampleSpec(), o)
 			require.NoError(t, err)
-			require.False(t, r.Has(callmodel.DefectLegGrowing), r.Defects)
-			require.Equal(t, callmodel.StatusCompletedDegraded, r.Status, "it will grow no more, and that is what is wrong with it")
+			require.False(t, r.Has(record.DefectLegGrowing), r.Defects)
+			require.Equal(t, record.StatusCompletedDegraded, r.Status, "it will grow no more, and that is what is wrong with it")
 		})
 	}
 }
@@ -150,7 +150,7 @@ func TestMissingAndGrowingApart(t *testing.T) {
 	r, err := recording.NewProcessor(legs(), objects, nil).Process(t.Context(), sampleSpec(),
 		&recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true, NewVersion: true})
 	require.NoError(t, err)
-	require.True(t, r.Has(callmodel.DefectLegMissing) && r.Has(callmodel.DefectLegGrowing), r.Defects)
+	require.True(t, r.Has(record.DefectLegMissing) && r.Has(record.DefectLegGrowing), r.Defects)
 	require.Len(t, objects.meta, 2)
 	for key, m := range objects.meta {
 		require.True(t, m.NewVersion, "%s: the store knows that it is a later version", key)

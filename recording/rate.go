@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 )
 
@@ -43,8 +44,8 @@ func (pl *plan) checkRates(l *leg) {
 		if to, ok := factor.of(s.format.SampleRate); ok && l.spec.CorrectRate {
 			pl.correctRate(l, s, to)
 		} else {
-			l.defect(s, callmodel.Defect{
-				Code: callmodel.DefectWrongRateSuspected,
+			l.defect(s, record.Defect{
+				Code: record.DefectWrongRateSuspected,
 				Detail: fmt.Sprintf("at %d Hz the leg lasts %g times as long as it did in the call; it was not changed",
 					s.format.SampleRate, float64(factor)),
 			})
@@ -91,8 +92,8 @@ func (pl *plan) rateFactor(s *segment) rateFactor {
 }
 
 func (pl *plan) correctRate(l *leg, s *segment, to int) {
-	l.defect(s, callmodel.Defect{
-		Code:   callmodel.DefectWrongRateCorrected,
+	l.defect(s, record.Defect{
+		Code:   record.DefectWrongRateCorrected,
 		Detail: fmt.Sprintf("the file says %d Hz; it was read at %d Hz, which makes it as long as it was in the call", s.format.SampleRate, to),
 	})
 	s.format.SampleRate = to

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
@@ -22,17 +23,17 @@ func TestTrueRateIsGiven(t *testing.T) {
 	tone := recordingtest.Sine(16000*3, 16000, 440, 0.5, 0)
 	spec := sampleSpec()
 	spec.Legs = spec.Legs[:1]
-	spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono}}
+	spec.Outputs = []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutMono}}
 	_, want := process(t, memLegs{"agent.wav": pcmFile(t, 16000, tone)}, spec, nil)
 	spec.Legs[0].Segments[0].SampleRateHz = 16000
 	r, got := process(t, memLegs{"agent.wav": lying(t, 44100, tone)}, spec, nil)
-	require.Equal(t, callmodel.StatusCompleted, r.Status)
+	require.Equal(t, record.StatusCompleted, r.Status)
 	require.Equal(t, 16000, r.Legs[0].Rate)
 	require.Equal(t, int64(3000), r.DurationMS)
 	require.Equal(t, want[""], got[""])
-	spec.Legs[0].Segments[0].Raw = &callmodel.RawFormat{Encoding: "s16le", SampleRateHz: 8000}
+	spec.Legs[0].Segments[0].Raw = &record.RawFormat{Encoding: "s16le", SampleRateHz: 8000}
 	r, got = process(t, memLegs{"agent.wav": lying(t, 44100, tone)[44:]}, spec, nil)
-	require.Equal(t, callmodel.StatusCompleted, r.Status)
+	require.Equal(t, record.StatusCompleted, r.Status)
 	require.Equal(t, want[""], got[""])
 }
 
@@ -46,14 +47,14 @@ func TestWrongRateIsCorrected(t *testing.T) {
 		says    int
 		ppm     float64
 		correct bool
-		want    []callmodel.DefectCode
+		want    []record.DefectCode
 	}{
-		{"half, left", 8000, 0, false, []callmodel.DefectCode{callmodel.DefectWrongRateSuspected}},
-		{"half", 8000, 0, true, []callmodel.DefectCode{callmodel.DefectWrongRateCorrected}},
-		{"double", 32000, 0, true, []callmodel.DefectCode{callmodel.DefectWrongRateCorrected}},
-		{"half, and it drifts", 8000, 700, true, []callmodel.DefectCode{callmodel.DefectWrongRateCorrected, callmodel.DefectDriftCorrected}},
-		{"double, and it drifts", 32000, -700, true, []callmodel.DefectCode{callmodel.DefectWrongRateCorrected, callmodel.DefectDriftCorrected}},
-		{"half, and audio is missing", 8000, -5000, true, []callmodel.DefectCode{callmodel.DefectWrongRateCorrected, callmodel.DefectGapSuspected}},
+		{"half, left", 8000, 0, false, []record.DefectCode{record.DefectWrongRateSuspected}},
+		{"half", 8000, 0, true, []record.DefectCode{record.DefectWrongRateCorrected}},
+		{"double", 32000, 0, true, []record.DefectCode{record.DefectWrongRateCorrected}},
+		{"half, and it drifts", 8000, 700, true, []record.DefectCode{record.DefectWrongRateCorrected, record.DefectDriftCorrected}},
+		{"double, and it drifts", 32000, -700, true, []record.DefectCode{record.DefectWrongRateCorrected, record.DefectDriftCorrected}},
+		{"half, and audio is missing", 8000, -5000, true, []record.DefectCode{record.DefectWrongRateCorrected, record.DefectGapSuspected}},
 		{"right", 16000, 0, true, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -62,9 +63,9 @@ func TestWrongRateIsCorrected(t *testing.T) {
 			spec.Span, spec.LegsSpanCall = callmodel.Millis(span), true
 			spec.Legs = spec.Legs[:1]
 			spec.Legs[0].CorrectRate = c.correct
-			spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 16000}}
+			spec.Outputs = []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: 16000}}
 			r, out := process(t, memLegs{"agent.wav": lying(t, c.says, clicks(16000, span, c.ppm))}, spec, nil)
-			var codes []callmodel.DefectCode
+			var codes []record.DefectCode
 			for _, d := range r.Defects {
 				codes = append(codes, d.Code)
 				require.Equal(t, "agent", d.Leg)
@@ -105,16 +106,16 @@ func TestWrongRateOfALegOfManySegments(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			spec := sampleSpec()
-			spec.Legs = []callmodel.LegSpec{{Name: "agent", CorrectRate: true}}
+			spec.Legs = []record.LegSpec{{Name: "agent", CorrectRate: true}}
 			for i, span := range c.spans {
-				spec.Legs[0].Segments = append(spec.Legs[0].Segments, callmodel.SegmentSpec{
+				spec.Legs[0].Segments = append(spec.Legs[0].Segments, record.SegmentSpec{
 					URI: "a.wav", Offset: callmodel.Millis(i) * ms(20000), Span: callmodel.Millis(span),
 				})
 			}
 			r, _ := process(t, memLegs{"a.wav": file}, spec, nil)
 			require.Len(t, r.Defects, c.rates)
 			for _, d := range r.Defects {
-				require.Equal(t, callmodel.DefectWrongRateCorrected, d.Code)
+				require.Equal(t, record.DefectWrongRateCorrected, d.Code)
 			}
 		})
 	}

@@ -7,7 +7,7 @@ import (
 
 	goaudio "github.com/go-audio/audio"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/analysis"
 )
 
@@ -103,7 +103,7 @@ func (r *reader) drain(ctx context.Context) error {
 // trimmed like them, each leg on its own channel in the spec's order, at the
 // highest rate among the legs. frames is how many there will be. A nil tap is
 // none. An error of it, or of the tap, ends the recording's attempt.
-type NewTap func(spec *callmodel.RecordingSpec, f *goaudio.Format, frames int64) (analysis.Tap, error)
+type NewTap func(spec *record.Spec, f *goaudio.Format, frames int64) (analysis.Tap, error)
 
 // newTaps makes the readers of the taps that the program adds.
 func (p *Processor) newTaps(pl *plan, f *goaudio.Format, frames int64) ([]*reader, error) {

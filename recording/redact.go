@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 )
 
@@ -31,7 +32,7 @@ func (pl *plan) redactions(l *leg, rate int) []audio.Redaction {
 	for i := range pl.spec.Redactions {
 		if r := &pl.spec.Redactions[i]; r.Covers(l.spec.Name) {
 			ranges = append(ranges, audio.Redaction{
-				FromFrame: r.From.Frames(rate), ToFrame: r.To.Frames(rate), Tone: r.With == callmodel.RedactWithTone,
+				FromFrame: r.From.Frames(rate), ToFrame: r.To.Frames(rate), Tone: r.With == record.RedactWithTone,
 			})
 		}
 	}
@@ -66,8 +67,8 @@ func (pl *plan) silenced(l *leg, line audio.Source) audio.Source {
 
 // redacted is how much of the call from start to end the redactions cover,
 // whichever legs they are of.
-func redacted(redactions []callmodel.Redaction, start, end callmodel.Millis) callmodel.Millis {
-	byFrom := slices.SortedFunc(slices.Values(redactions), func(a, b callmodel.Redaction) int {
+func redacted(redactions []record.Redaction, start, end callmodel.Millis) callmodel.Millis {
+	byFrom := slices.SortedFunc(slices.Values(redactions), func(a, b record.Redaction) int {
 		return compare(a.From, b.From)
 	})
 	var sum callmodel.Millis

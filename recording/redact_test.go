@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
@@ -16,7 +17,7 @@ import (
 func ms(n float64) callmodel.Millis { return callmodel.Millis(n * float64(time.Millisecond)) }
 
 // process makes the recording and returns it with its objects by output name.
-func process(t *testing.T, legs memLegs, spec callmodel.RecordingSpec, o *recording.Options) (callmodel.RecordingResult, map[string][]byte) {
+func process(t *testing.T, legs memLegs, spec record.Spec, o *recording.Options) (record.Result, map[string][]byte) {
 	t.Helper()
 	objects := &memObjects{}
 	r, err := recording.NewProcessor(legs, objects, o).Process(t.Context(), spec, nil)
@@ -33,18 +34,18 @@ func process(t *testing.T, legs memLegs, spec callmodel.RecordingSpec, o *record
 func TestRedactedAudioHasNoInfluence(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()
-	spec.Legs[0].Segments = []callmodel.SegmentSpec{{URI: "a1.wav"}, {URI: "a2.wav", Offset: ms(2300.03)}}
-	spec.Legs[1].Segments = []callmodel.SegmentSpec{{URI: "b.wav", Offset: ms(499.9)}}
-	spec.Redactions = []callmodel.Redaction{
+	spec.Legs[0].Segments = []record.SegmentSpec{{URI: "a1.wav"}, {URI: "a2.wav", Offset: ms(2300.03)}}
+	spec.Legs[1].Segments = []record.SegmentSpec{{URI: "b.wav", Offset: ms(499.9)}}
+	spec.Redactions = []record.Redaction{
 		{From: ms(1000), To: ms(2500.5)},
-		{From: ms(700), To: ms(900.333), Legs: []string{"customer"}, With: callmodel.RedactWithTone},
+		{From: ms(700), To: ms(900.333), Legs: []string{"customer"}, With: record.RedactWithTone},
 	}
-	spec.Outputs = []callmodel.OutputSpec{
-		{Name: "mono", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono},
-		{Name: "stereo", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo, BitDepth: 24, SampleRateHz: 16000},
-		{Name: "mp3", Codec: callmodel.CodecMP3, Layout: callmodel.LayoutMono, SampleRateHz: 16000},
-		{Name: "odd", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMultichannel, BitDepth: 24, SampleRateHz: 11025},
-		{Name: "law", Codec: callmodel.CodecMulaw, Layout: callmodel.LayoutMono, SampleRateHz: 8000},
+	spec.Outputs = []record.OutputSpec{
+		{Name: "mono", Codec: record.CodecWAV, Layout: record.LayoutMono},
+		{Name: "stereo", Codec: record.CodecWAV, Layout: record.LayoutStereo, BitDepth: 24, SampleRateHz: 16000},
+		{Name: "mp3", Codec: record.CodecMP3, Layout: record.LayoutMono, SampleRateHz: 16000},
+		{Name: "odd", Codec: record.CodecWAV, Layout: record.LayoutMultichannel, BitDepth: 24, SampleRateHz: 11025},
+		{Name: "law", Codec: record.CodecMulaw, Layout: record.LayoutMono, SampleRateHz: 8000},
 	}
 	files := []struct {
 		uri          string
@@ -62,8 +63,8 @@ func TestRedactedAudioHasNoInfluence(t *testing.T) {
 			spec := spec
 			if only8k {
 				spec.Legs = slices.Clone(spec.Legs) // offsets on the grid: the mix is resampled as a whole
-				spec.Legs[0].Segments = []callmodel.SegmentSpec{{URI: "a1.wav"}, {URI: "a2.wav", Offset: ms(2300)}}
-				spec.Legs[1].Segments = []callmodel.SegmentSpec{{URI: "b.wav", Offset: ms(500)}}
+				spec.Legs[0].Segments = []record.SegmentSpec{{URI: "a1.wav"}, {URI: "a2.wav", Offset: ms(2300)}}
+				spec.Legs[1].Segments = []record.SegmentSpec{{URI: "b.wav", Offset: ms(500)}}
 			}
 			one, other := memLegs{}, memLegs{}
 			changed := 0
@@ -86,7 +87,7 @@ func TestRedactedAudioHasNoInfluence(t *testing.T) {
 			}
 			require.Greater(t, changed, 15000)
 			r, want := process(t, one, spec, nil)
-			require.Equal(t, callmodel.StatusCompleted, r.Status, r.Defects)
+			require.Equal(t, record.StatusCompleted, r.Status, r.Defects)
 			require.Equal(t, int64(1701), r.RedactedMS)
 			_, got := process(t, other, spec, &recording.Options{BlockFrames: 777})
 			for name := range want {
@@ -109,11 +110,11 @@ func TestRedactedRange(t *testing.T) {
 		"customer.wav": pcmFile(t, 8000, recordingtest.Noise(8000, 0.4, 2)),
 	}
 	spec := sampleSpec()
-	spec.Outputs = []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}}
+	spec.Outputs = []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}}
 	_, plain := process(t, legs, spec, nil)
-	spec.Redactions = []callmodel.Redaction{
+	spec.Redactions = []record.Redaction{
 		{From: ms(500), To: ms(1000), Legs: []string{"agent"}},
-		{From: ms(1500), To: ms(2500), Legs: []string{"customer"}, With: callmodel.RedactWithTone},
+		{From: ms(1500), To: ms(2500), Legs: []string{"customer"}, With: record.RedactWithTone},
 	}
 	r, redacted := process(t, legs, spec, nil)
 	require.Equal(t, int64(1500), r.RedactedMS)

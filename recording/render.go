@@ -7,7 +7,7 @@ import (
 
 	goaudio "github.com/go-audio/audio"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 )
 
@@ -30,7 +30,7 @@ type bus struct {
 // render reads the legs and writes the outputs.
 func (p *Processor) render(
 	ctx context.Context, cancel context.CancelCauseFunc, pl *plan, o *ProcessOptions,
-) ([]callmodel.OutputResult, error) {
+) ([]record.OutputResult, error) {
 	buses, outputs, err := p.buses(pl)
 	if err != nil {
 		return nil, err
@@ -52,15 +52,15 @@ func (p *Processor) render(
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	results := make([]callmodel.OutputResult, len(outputs))
+	results := make([]record.OutputResult, len(outputs))
 	for i, out := range outputs {
 		results[i] = out.result()
 		if out.report != nil && pl.report == nil {
 			pl.report = out.report
 		}
 		if out.clips > 0 {
-			pl.defects = append(pl.defects, callmodel.Defect{
-				Code: callmodel.DefectClipped, Count: out.clips,
+			pl.defects = append(pl.defects, record.Defect{
+				Code: record.DefectClipped, Count: out.clips,
 				Detail: "samples clipped by the encoder of output " + out.label(),
 			})
 		}
@@ -75,7 +75,7 @@ func (p *Processor) buses(pl *plan) ([]*bus, []*output, error) {
 	outputs := make([]*output, len(pl.outputs))
 	for i := range pl.outputs {
 		planned := &pl.outputs[i]
-		b := g.bus(pl, planned.rate, planned.channels, planned.spec.ChannelLayout() == callmodel.LayoutMono)
+		b := g.bus(pl, planned.rate, planned.channels, planned.spec.ChannelLayout() == record.LayoutMono)
 		outputs[i] = p.newOutput(pl, i)
 		b.readers = append(b.readers, outputs[i].reader)
 	}
@@ -92,7 +92,7 @@ func (p *Processor) buses(pl *plan) ([]*bus, []*output, error) {
 }
 
 // clampRate is the nearest rate that recordings may have.
-func clampRate(hz int) int { return min(max(hz, callmodel.MinSampleRateHz), callmodel.MaxSampleRateHz) }
+func clampRate(hz int) int { return min(max(hz, record.MinSampleRateHz), record.MaxSampleRateHz) }
 
 type busGroup []*bus
 
@@ -183,8 +183,8 @@ func (b *bus) advance(ctx context.Context, until int64) error {
 func (pl *plan) overlaps(timelines []*audio.Timeline) {
 	for i, t := range timelines {
 		if n := t.OverlapFrames(); n > int64(t.Format().SampleRate/1000) {
-			pl.legs[i].defects = append(pl.legs[i].defects, callmodel.Defect{
-				Code: callmodel.DefectOverlap, Leg: pl.legs[i].spec.Name, Count: n,
+			pl.legs[i].defects = append(pl.legs[i].defects, record.Defect{
+				Code: record.DefectOverlap, Leg: pl.legs[i].spec.Name, Count: n,
 				Detail: "frames in which segments of the leg overlap; they were summed",
 			})
 		}

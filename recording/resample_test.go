@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/wav"
@@ -67,9 +68,9 @@ func TestMixOfResampledLegs(t *testing.T) {
 			spec := sampleSpec()
 			spec.Legs[1].Segments[0].Offset = callmodel.Millis(c.offset)
 			spec.Span = callmodel.Millis(c.span)
-			spec.Outputs = []callmodel.OutputSpec{
-				{Name: "mono", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: c.rate},
-				{Name: "stereo", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo, SampleRateHz: c.rate},
+			spec.Outputs = []record.OutputSpec{
+				{Name: "mono", Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: c.rate},
+				{Name: "stereo", Codec: record.CodecWAV, Layout: record.LayoutStereo, SampleRateHz: c.rate},
 			}
 			objects := &memObjects{}
 			r, err := recording.NewProcessor(legs, objects, nil).Process(t.Context(), spec, nil)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/audio"
 )
@@ -60,8 +61,8 @@ func (p *Processor) scan(ctx context.Context, pl *plan) error {
 }
 
 // trimLevel is the level from which a sample isn't silent.
-func trimLevel(t *callmodel.TrimSpec) float32 {
-	db := callmodel.DefaultTrimDBFS
+func trimLevel(t *record.TrimSpec) float32 {
+	db := record.DefaultTrimDBFS
 	if t != nil && t.ThresholdDBFS != 0 {
 		db = t.ThresholdDBFS
 	}

@@ -10,7 +10,7 @@ import (
 
 	goaudio "github.com/go-audio/audio"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 )
@@ -21,7 +21,7 @@ type segment struct {
 	ctx  context.Context //nolint:containedctx // a segment lives within one call of Process
 	p    *Processor
 	leg  *leg
-	spec *callmodel.SegmentSpec
+	spec *record.SegmentSpec
 
 	there  bool           // the file exists
 	frames int64          // that it has; 0 if it can't be read
@@ -80,7 +80,7 @@ func (s *segment) plan() error {
 	s.frames = n
 	s.planned, s.size = true, s.file.size
 	if n == 0 {
-		s.leg.defect(s, callmodel.Defect{Code: callmodel.DefectLegEmpty, Detail: "the file holds no audio"})
+		s.leg.defect(s, record.Defect{Code: record.DefectLegEmpty, Detail: "the file holds no audio"})
 	}
 	if !keepOpen || n == 0 || h == nil {
 		s.close()
@@ -90,10 +90,10 @@ func (s *segment) plan() error {
 
 // open opens the file and its decoder. Without an error and without a src the
 // defects say why.
-func (s *segment) open(h *sums) ([]callmodel.Defect, error) {
+func (s *segment) open(h *sums) ([]record.Defect, error) {
 	rc, err := s.p.legs.OpenLeg(s.ctx, s.spec.URI)
 	if errors.Is(err, fs.ErrNotExist) {
-		return []callmodel.Defect{{Code: callmodel.DefectLegMissing, Detail: "no file " + s.spec.URI}}, nil
+		return []record.Defect{{Code: record.DefectLegMissing, Detail: "no file " + s.spec.URI}}, nil
 	}
 	if err != nil {
 		return nil, s.failure("open", err)
@@ -121,16 +121,16 @@ func (s *segment) failure(doing string, err error) error {
 }
 
 // decodeFault turns the error of a decoder into a defect, if the file is to blame.
-func (s *segment) decodeFault(err error) (callmodel.Defect, bool) {
+func (s *segment) decodeFault(err error) (record.Defect, bool) {
 	var fault *codec.DecodeError
 	if !errors.As(err, &fault) || s.file == nil || s.file.err != nil {
-		return callmodel.Defect{}, false
+		return record.Defect{}, false
 	}
 	detail := fault.Detail
 	if fault.Err != nil {
 		detail += ": " + fault.Err.Error()
 	}
-	return callmodel.Defect{Code: fault.Code, Detail: detail}, true
+	return record.Defect{Code: fault.Code, Detail: detail}, true
 }
 
 // count reads the whole segment for the number of its frames.
@@ -260,8 +260,8 @@ func (s *segment) finish() error {
 	s.leg.hashed(s)
 	if short := s.frames - s.read - extra; short > 0 {
 		s.lost = short
-		s.leg.defect(s, callmodel.Defect{
-			Code: callmodel.DefectTruncated, Count: short, Detail: "the file has fewer frames than it had at first",
+		s.leg.defect(s, record.Defect{
+			Code: record.DefectTruncated, Count: short, Detail: "the file has fewer frames than it had at first",
 		})
 	}
 	return nil

@@ -3,7 +3,7 @@ package recording
 import (
 	"fmt"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 )
 
@@ -16,10 +16,10 @@ import (
 //
 // It is called once for every file of every leg, and once more for those that
 // are looked through before the recording is made, for trimming and levelling.
-type Stage func(leg *callmodel.LegSpec, src audio.Source) (audio.Source, error)
+type Stage func(leg *record.LegSpec, src audio.Source) (audio.Source, error)
 
 // staged is src behind the program's stages.
-func (p *Processor) staged(leg *callmodel.LegSpec, src audio.Source, frames int64) (audio.Source, error) {
+func (p *Processor) staged(leg *record.LegSpec, src audio.Source, frames int64) (audio.Source, error) {
 	want := *src.Format()
 	for i, stage := range p.stages {
 		next, err := stage(leg, src)

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
@@ -35,8 +36,8 @@ func TestOffsetsAtEveryRate(t *testing.T) {
 				spec.Legs[0].Segments[0].Offset = ms(offset)
 				spec.Outputs = nil
 				for _, out := range rates {
-					spec.Outputs = append(spec.Outputs, callmodel.OutputSpec{
-						Name: fmt.Sprint(out), Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: out,
+					spec.Outputs = append(spec.Outputs, record.OutputSpec{
+						Name: fmt.Sprint(out), Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: out,
 					})
 				}
 				_, made := process(t, memLegs{"agent.wav": pcmFile(t, in, file)}, spec, nil)
@@ -56,7 +57,7 @@ func TestOffsetsAtEveryRate(t *testing.T) {
 
 // layout is a call drawn at random, and what is in its files.
 type layout struct {
-	spec  callmodel.RecordingSpec
+	spec  record.Spec
 	files memLegs
 	pcm   map[string][]int
 }
@@ -70,7 +71,7 @@ func drawCall(t *testing.T, draw *rapid.T, rates []int) layout {
 		l.spec.Span = callmodel.Millis(rapid.IntRange(1000, 3000).Draw(draw, "span")) * ms(1)
 	}
 	for i := range rapid.IntRange(1, 4).Draw(draw, "legs") {
-		leg := callmodel.LegSpec{Name: fmt.Sprintf("leg%d", i)}
+		leg := record.LegSpec{Name: fmt.Sprintf("leg%d", i)}
 		for j := range rapid.IntRange(1, 3).Draw(draw, "segments") {
 			rate := rapid.SampledFrom(rates).Draw(draw, "rate")
 			tenMS := rapid.IntRange(1, 120).Draw(draw, "length")
@@ -78,7 +79,7 @@ func drawCall(t *testing.T, draw *rapid.T, rates []int) layout {
 			uri := fmt.Sprintf("%d-%d", i, j)
 			l.files[uri] = pcmFile(t, rate, recordingtest.Noise(n, 0.06, uint64(100*i+j+1)))
 			l.pcm[uri] = pcmSamples(l.files[uri])
-			seg := callmodel.SegmentSpec{URI: uri, Offset: callmodel.Millis(rapid.IntRange(-500_000, 3_500_000).Draw(draw, "offset in µs")) * 1000}
+			seg := record.SegmentSpec{URI: uri, Offset: callmodel.Millis(rapid.IntRange(-500_000, 3_500_000).Draw(draw, "offset in µs")) * 1000}
 			if len(rates) == 1 && rapid.Bool().Draw(draw, "the events tell its length") {
 				seg.Span = callmodel.Millis(tenMS) * ms(10)
 			}
@@ -95,12 +96,12 @@ func drawCall(t *testing.T, draw *rapid.T, rates []int) layout {
 	}
 	for range rapid.IntRange(0, 3).Draw(draw, "pauses") {
 		from := at("pause")
-		l.spec.Pauses = append(l.spec.Pauses, callmodel.Pause{From: from, To: from + at("long") + grid})
+		l.spec.Pauses = append(l.spec.Pauses, record.Pause{From: from, To: from + at("long") + grid})
 	}
-	l.spec.PauseMode = rapid.SampledFrom([]string{"", callmodel.PauseSilence, callmodel.PauseCut}).Draw(draw, "mode")
+	l.spec.PauseMode = rapid.SampledFrom([]string{"", record.PauseSilence, record.PauseCut}).Draw(draw, "mode")
 	for range rapid.IntRange(0, 2).Draw(draw, "redactions") {
 		from := at("redaction")
-		r := callmodel.Redaction{From: from, To: from + at("long") + grid, With: rapid.SampledFrom([]string{"", callmodel.RedactWithTone}).Draw(draw, "with")}
+		r := record.Redaction{From: from, To: from + at("long") + grid, With: rapid.SampledFrom([]string{"", record.RedactWithTone}).Draw(draw, "with")}
 		if rapid.Bool().Draw(draw, "one leg") {
 			r.Legs = []string{"leg0"}
 		}
@@ -162,7 +163,7 @@ func (l *layout) truth(rate int) truth {
 		var redactions, pauses []stretch
 		for _, r := range l.spec.Redactions {
 			if r.Covers(leg.Name) {
-				redactions = append(redactions, stretch{int(r.From.Frames(rate)), int(r.To.Frames(rate)), r.With == callmodel.RedactWithTone})
+				redactions = append(redactions, stretch{int(r.From.Frames(rate)), int(r.To.Frames(rate)), r.With == record.RedactWithTone})
 			}
 		}
 		for _, p := range l.spec.Pauses {
@@ -223,16 +224,16 @@ func silence(kind []int, all []stretch, fade int) {
 func (tr *truth) cut(l *layout, rate int) {
 	run := []int{}
 	end := func() {
-		if len(run)*1000 >= rate || l.spec.PauseMode != callmodel.PauseCut || len(l.spec.Pauses) == 0 {
+		if len(run)*1000 >= rate || l.spec.PauseMode != record.PauseCut || len(l.spec.Pauses) == 0 {
 			tr.kept = append(tr.kept, run...)
 		}
 		run = run[:0]
 	}
 	for f := range tr.total {
-		paused := slices.ContainsFunc(l.spec.Pauses, func(p callmodel.Pause) bool {
+		paused := slices.ContainsFunc(l.spec.Pauses, func(p record.Pause) bool {
 			return f >= int(p.From.Frames(rate)) && f < int(p.To.Frames(rate))
 		})
-		if paused && l.spec.PauseMode == callmodel.PauseCut {
+		if paused && l.spec.PauseMode == record.PauseCut {
 			end()
 			continue
 		}
@@ -247,10 +248,10 @@ func fileRate(file []byte) uint32 {
 }
 
 // make processes the call into one channel per leg and a mix, both at rate.
-func (l *layout) make(t *rapid.T, rate int) (r callmodel.RecordingResult, many, mix []int) {
-	l.spec.Outputs = []callmodel.OutputSpec{
-		{Name: "many", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMultichannel, SampleRateHz: rate},
-		{Name: "mix", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: rate},
+func (l *layout) make(t *rapid.T, rate int) (r record.Result, many, mix []int) {
+	l.spec.Outputs = []record.OutputSpec{
+		{Name: "many", Codec: record.CodecWAV, Layout: record.LayoutMultichannel, SampleRateHz: rate},
+		{Name: "mix", Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: rate},
 	}
 	objects := &memObjects{}
 	block := rapid.SampledFrom([]int{0, 97, 1024}).Draw(t, "block")
@@ -272,7 +273,7 @@ func TestRandomLayouts(t *testing.T) {
 		tr := l.truth(rate)
 		legs := len(l.spec.Legs)
 		if len(tr.kept) == 0 {
-			require.Equal(rt, callmodel.StatusAbsent, r.Status)
+			require.Equal(rt, record.StatusAbsent, r.Status)
 			return
 		}
 		require.Len(rt, many, len(tr.kept)*legs)
@@ -365,8 +366,8 @@ func nextSilent(tr *truth, leg, f, n int) bool {
 }
 
 // requireTimeline checks that the result's pieces add up to the outputs.
-func (l *layout) requireTimeline(t *rapid.T, r callmodel.RecordingResult, frames, rate int) {
-	if l.spec.PauseMode != callmodel.PauseCut || len(l.spec.Pauses) == 0 {
+func (l *layout) requireTimeline(t *rapid.T, r record.Result, frames, rate int) {
+	if l.spec.PauseMode != record.PauseCut || len(l.spec.Pauses) == 0 {
 		require.Empty(t, r.Timeline)
 		return
 	}

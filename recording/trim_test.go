@@ -7,25 +7,25 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
 // trimmable is a call with sound from 1.5 s (the customer's) to 6 s (the
 // agent's) of 10 s, and noise at -60 dBFS elsewhere.
-func trimmable(t *testing.T) (memLegs, callmodel.RecordingSpec) {
+func trimmable(t *testing.T) (memLegs, record.Spec) {
 	t.Helper()
 	agent, customer := recordingtest.Noise(80000, 0.001, 1), recordingtest.Noise(160000-16000, 0.001, 2)
 	copy(agent[24000:48000], slices.Repeat([]float32{0.25, -0.25}, 12000))
 	copy(customer[24000-16000:40000], slices.Repeat([]float32{-0.25, 0.25}, 12000))
 	spec := sampleSpec()
 	spec.Legs[1].Segments[0].Offset = ms(1000)
-	spec.Outputs = []callmodel.OutputSpec{
-		{Name: "stereo", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo},
-		{Name: "low", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo, SampleRateHz: 8000},
-		{Name: "mono", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 11025},
-		{Name: "mp3", Codec: callmodel.CodecMP3, Layout: callmodel.LayoutMono},
+	spec.Outputs = []record.OutputSpec{
+		{Name: "stereo", Codec: record.CodecWAV, Layout: record.LayoutStereo},
+		{Name: "low", Codec: record.CodecWAV, Layout: record.LayoutStereo, SampleRateHz: 8000},
+		{Name: "mono", Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: 11025},
+		{Name: "mp3", Codec: record.CodecMP3, Layout: record.LayoutMono},
 	}
 	return memLegs{"agent.wav": pcmFile(t, 8000, agent), "customer.wav": pcmFile(t, 16000, customer)}, spec
 }
@@ -36,10 +36,10 @@ func TestTrim(t *testing.T) {
 	t.Parallel()
 	legs, spec := trimmable(t)
 	_, whole := process(t, legs, spec, nil)
-	spec.Trim = &callmodel.TrimSpec{Keep: ms(200)}
-	spec.Redactions = []callmodel.Redaction{{From: 0, To: ms(500)}, {From: ms(1000), To: ms(1350)}, {From: ms(9000), To: ms(9500)}}
+	spec.Trim = &record.TrimSpec{Keep: ms(200)}
+	spec.Redactions = []record.Redaction{{From: 0, To: ms(500)}, {From: ms(1000), To: ms(1350)}, {From: ms(9000), To: ms(9500)}}
 	r, trimmed := process(t, legs, spec, nil)
-	require.Equal(t, callmodel.StatusCompleted, r.Status)
+	require.Equal(t, record.StatusCompleted, r.Status)
 	const from = 1300
 	require.Equal(t, ms(from), r.TrimmedMS)
 	// The agent's sound ends at 6 s; some of the filter that resamples it rings on.
@@ -69,7 +69,7 @@ func TestTrimNothing(t *testing.T) {
 	t.Parallel()
 	legs, spec := trimmable(t)
 	_, whole := process(t, legs, spec, nil)
-	for _, trim := range []*callmodel.TrimSpec{
+	for _, trim := range []*record.TrimSpec{
 		{Keep: ms(9000)}, {ThresholdDBFS: -75, Keep: ms(20)}, {ThresholdDBFS: -10},
 	} {
 		spec.Trim = trim
@@ -88,7 +88,7 @@ func TestTrimToTheLastFrame(t *testing.T) {
 	samples := make([]float32, 48001)
 	samples[48000] = 0.5
 	_, spec := trimmable(t)
-	spec.Trim = &callmodel.TrimSpec{}
+	spec.Trim = &record.TrimSpec{}
 	spec.Legs = spec.Legs[:1]
 	spec.Outputs = spec.Outputs[:2]
 	r, _ := process(t, memLegs{"agent.wav": pcmFile(t, 48000, samples)}, spec, nil)

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -158,7 +159,7 @@ func TestVersionsDraw(t *testing.T) {
 	for i := range ids {
 		ids[i] = callmodel.CallID("c-" + string(rune('a'+i%26)) + time.UnixMicro(int64(i)).UTC().Format("05.000000"))
 	}
-	drawn := func(share callmodel.Share, salt string) map[callmodel.CallID]bool {
+	drawn := func(share rulesets.Share, salt string) map[callmodel.CallID]bool {
 		v := routing.Versions{Active: active, Canary: canary, Share: share, Salt: salt}
 		got := map[callmodel.CallID]bool{}
 		for _, id := range ids {
@@ -173,7 +174,7 @@ func TestVersionsDraw(t *testing.T) {
 		return got
 	}
 	assert.Empty(t, drawn(0, "s"))
-	assert.Len(t, drawn(callmodel.AllCalls, "s"), n)
+	assert.Len(t, drawn(rulesets.AllCalls, "s"), n)
 	few := drawn(1, "s")
 	assert.InDelta(t, n/10_000, len(few), 20)
 	one, five := drawn(100, "s"), drawn(500, "s")
@@ -189,7 +190,7 @@ func TestVersionsDraw(t *testing.T) {
 		}
 	}
 	assert.InDelta(t, n/400, both, 120, "another salt draws others")
-	v := routing.Versions{Active: active, Canary: canary, Share: callmodel.AllCalls}
+	v := routing.Versions{Active: active, Canary: canary, Share: rulesets.AllCalls}
 	r, trial := v.Pick("")
 	assert.False(t, trial)
 	assert.Same(t, active, r)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // UnmarshalBinary reads the binary form of a set, and nothing behind it. It
@@ -63,7 +64,7 @@ type binaryReader struct {
 	// Short lists are cut from longer ones: a million rules have a million.
 	strings []string
 	tenants []callmodel.TenantID
-	types   []callmodel.CallType
+	types   []calls.Type
 }
 
 func (r *binaryReader) fail(format string, args ...any) {
@@ -214,7 +215,7 @@ func (r *binaryReader) rule(out *Rule) {
 	}
 	var prefix, exact, from []string
 	var tenant []callmodel.TenantID
-	var kinds []callmodel.CallType
+	var kinds []calls.Type
 	if own&hasPrefix != 0 {
 		prefix = r.numbers()
 	}

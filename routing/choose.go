@@ -3,15 +3,15 @@ package routing
 import (
 	"math"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // chooser puts the destinations of one call in order.
 type chooser struct {
 	r     *Router
-	req   *callmodel.CallRequest
+	req   *calls.Request
 	live  Live // nil: nothing is known
-	d     *callmodel.Decision
+	d     *calls.Decision
 	trace *[]DestinationVerdict // nil: nobody asks why
 	call  uint64                // the hash of the call's id
 	at    int64                 // Unix seconds
@@ -150,7 +150,7 @@ func (c *chooser) draw(x *weighed) float64 {
 func (c *chooser) explores(t *tier) bool { return mix(c.call^exploreSalt)>>11 < t.explore }
 
 // leaves is why the destination is left out, "" if it is not.
-func (c *chooser) leaves(t *tier, x *weighed) callmodel.LeftReason {
+func (c *chooser) leaves(t *tier, x *weighed) calls.LeftReason {
 	s := &x.status
 	switch {
 	case s.Full != "":
@@ -159,23 +159,23 @@ func (c *chooser) leaves(t *tier, x *weighed) callmodel.LeftReason {
 	case c.desperate:
 	case s.Health == Down, s.Health == Probing && mix(c.call^x.dest.idHash^probeSalt)%1000 >= uint64(s.ProbeShare):
 		c.down++
-		return callmodel.LeftDown
+		return calls.LeftDown
 	}
 	if t.requireRate && x.rate == nil && !c.emergency {
-		return callmodel.LeftNoRate
+		return calls.LeftNoRate
 	}
 	return ""
 }
 
-func (c *chooser) leave(number int, x *weighed, why callmodel.LeftReason) {
-	c.d.LeftOut = append(c.d.LeftOut, callmodel.LeftOut{ID: x.dest.id, Reason: why})
+func (c *chooser) leave(number int, x *weighed, why calls.LeftReason) {
+	c.d.LeftOut = append(c.d.LeftOut, calls.LeftOut{ID: x.dest.id, Reason: why})
 	if c.trace != nil {
 		c.traceLeft(number, x, why)
 	}
 }
 
 func (c *chooser) take(t *tier, number int, x *weighed, byWeight bool) {
-	d := callmodel.Destination{ID: x.dest.id, URI: x.dest.uri, Number: x.dest.callee.of(c.req.To)}
+	d := calls.Destination{ID: x.dest.id, URI: x.dest.uri, Number: x.dest.callee.of(c.req.To)}
 	d.Caller, d.CallerPrivacy = x.dest.caller.of(c.req, c.call^x.dest.idHash)
 	if x.rate != nil {
 		d.Cost = x.rate.cost(t.assume, x.prefix, x.dest.rates.currency)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // Router decides by one compiled rule set. It is immutable, but for a counter
@@ -150,7 +151,7 @@ func (c *compiler) add(src *Rule, plan uint32, entries []entry) []entry {
 	idBytes := uint32(len(src.ID)) << tenantBits
 	c.places = append(c.places, p.rule)
 	c.ids = append(append(c.ids, byte(len(src.ID))), src.ID...)
-	k := kind{priority: int16(src.Priority), prioMax: callmodel.MaxPriority}
+	k := kind{priority: int16(src.Priority), prioMax: calls.MaxPriority}
 	for _, t := range m.Type {
 		k.types |= typeBit(t)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // kind is what postings ask and how they rank, but for the callee and the
@@ -122,7 +123,7 @@ const (
 // search is one decision on its way.
 type search struct {
 	r      *Router
-	req    *callmodel.CallRequest
+	req    *calls.Request
 	tenant uint32 // interned, 0 for one that no rule names; see who
 	known  bool   // tenant is
 	best   int    // posting, -1 for none
@@ -169,7 +170,7 @@ func (s *search) calledBy(c *callers) bool {
 	return v != 0 && c.has(v)
 }
 
-func (r *Router) lostExtra(x *extra, req *callmodel.CallRequest) loss {
+func (r *Router) lostExtra(x *extra, req *calls.Request) loss {
 	switch {
 	case x.tenants != nil && !x.tenants[req.TenantID]:
 		return lostTenant

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -44,34 +45,34 @@ func TestConditions(t *testing.T) {
 	t.Parallel()
 	r := compile(t, conditional)
 	summer := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
-	base := callmodel.CallRequest{To: "+12025550123", From: "+442079460123", Type: "voice", Priority: 1, At: summer}
+	base := calls.Request{To: "+12025550123", From: "+442079460123", Type: "voice", Priority: 1, At: summer}
 	for _, c := range []struct {
 		rule string
-		call func(q *callmodel.CallRequest)
+		call func(q *calls.Request)
 		why  map[string]string
 	}{
-		{"rest", func(q *callmodel.CallRequest) { q.To = "+4420" }, map[string]string{"premium": "it takes calls to +1900…, not to +4420"}},
-		{"sos", func(q *callmodel.CallRequest) { q.Emergency = true }, map[string]string{"rest": "the emergency services rank before every number"}},
-		{"sos", func(q *callmodel.CallRequest) { q.Type, q.To = callmodel.TypeEmergency, "urn:service:sos" }, nil},
-		{"premium", func(q *callmodel.CallRequest) { q.To, q.From = "+19005550123", "611" }, map[string]string{"vip": "callee +1900… is longer than +1…"}},
-		{"vip", func(q *callmodel.CallRequest) { q.From = "+493012345" }, nil},
-		{"vip", func(q *callmodel.CallRequest) { q.From = "+12125550100" }, nil},
-		{"gold", func(q *callmodel.CallRequest) { q.Metadata = map[string]string{"plan": "platinum"} }, map[string]string{
+		{"rest", func(q *calls.Request) { q.To = "+4420" }, map[string]string{"premium": "it takes calls to +1900…, not to +4420"}},
+		{"sos", func(q *calls.Request) { q.Emergency = true }, map[string]string{"rest": "the emergency services rank before every number"}},
+		{"sos", func(q *calls.Request) { q.Type, q.To = calls.TypeEmergency, "urn:service:sos" }, nil},
+		{"premium", func(q *calls.Request) { q.To, q.From = "+19005550123", "611" }, map[string]string{"vip": "callee +1900… is longer than +1…"}},
+		{"vip", func(q *calls.Request) { q.From = "+493012345" }, nil},
+		{"vip", func(q *calls.Request) { q.From = "+12125550100" }, nil},
+		{"gold", func(q *calls.Request) { q.Metadata = map[string]string{"plan": "platinum"} }, map[string]string{
 			"vip": "the caller +442079460123 is not one of", "trunk": `the call came in by trunk "", not by t1, t2`, "sos": "it takes calls to the emergency services",
 			"sited": "the call's metadata has no site", "spring": "it is not valid any more", "codec": "the call offers nothing, and it asks for all of srtp and one of G722, opus",
 			"broken": "10 % priority", "word": "its expression is false", "premium": "it takes calls to +1900…",
 		}},
-		{"sited", func(q *callmodel.CallRequest) {
+		{"sited", func(q *calls.Request) {
 			q.Metadata = map[string]string{"plan": "gold", "trial": "", "site": ""}
 		}, map[string]string{"gold": "the call's metadata has trial, and it asks for calls without"}},
-		{"sited", func(q *callmodel.CallRequest) { q.Metadata = map[string]string{"plan": "iron", "site": "x"} }, map[string]string{"gold": `the call's metadata has plan "iron", not gold, platinum`}},
-		{"trunk", func(q *callmodel.CallRequest) { q.Trunk = "t2" }, nil},
-		{"codec", func(q *callmodel.CallRequest) { q.Capabilities = []string{"PCMU", "srtp", "opus"} }, nil},
-		{"spring", func(q *callmodel.CallRequest) { q.At = rfc3339("2026-05-31T21:59:59Z") }, nil},
-		{"word", func(q *callmodel.CallRequest) { q.Priority, q.Metadata = 5, map[string]string{"note": "an urgent one"} }, nil},
-		{"broken", func(q *callmodel.CallRequest) { q.Priority = 3 }, nil},
-		{"rest", func(q *callmodel.CallRequest) { q.Priority = 0 }, map[string]string{"broken": "its expression failed: runtime error: integer divide by zero"}},
-		{"rest", func(q *callmodel.CallRequest) { q.Priority, q.At = 5, rfc3339("2026-02-28T23:59:59Z") }, map[string]string{"spring": "it is not valid yet at 2026-02-28T23:59:59Z", "broken": "is false"}},
+		{"sited", func(q *calls.Request) { q.Metadata = map[string]string{"plan": "iron", "site": "x"} }, map[string]string{"gold": `the call's metadata has plan "iron", not gold, platinum`}},
+		{"trunk", func(q *calls.Request) { q.Trunk = "t2" }, nil},
+		{"codec", func(q *calls.Request) { q.Capabilities = []string{"PCMU", "srtp", "opus"} }, nil},
+		{"spring", func(q *calls.Request) { q.At = rfc3339("2026-05-31T21:59:59Z") }, nil},
+		{"word", func(q *calls.Request) { q.Priority, q.Metadata = 5, map[string]string{"note": "an urgent one"} }, nil},
+		{"broken", func(q *calls.Request) { q.Priority = 3 }, nil},
+		{"rest", func(q *calls.Request) { q.Priority = 0 }, map[string]string{"broken": "its expression failed: runtime error: integer divide by zero"}},
+		{"rest", func(q *calls.Request) { q.Priority, q.At = 5, rfc3339("2026-02-28T23:59:59Z") }, map[string]string{"spring": "it is not valid yet at 2026-02-28T23:59:59Z", "broken": "is false"}},
 	} {
 		req := base
 		c.call(&req)
@@ -223,8 +224,8 @@ func TestGroupedDecisionsAllocateNothing(t *testing.T) {
 	}
 	router, err := routing.Compile(rs)
 	require.NoError(t, err)
-	var d callmodel.Decision
-	req := callmodel.CallRequest{TenantID: "t4321", From: "+12025554321", To: "+493012345678"}
+	var d calls.Decision
+	req := calls.Request{TenantID: "t4321", From: "+12025554321", To: "+493012345678"}
 	require.NoError(t, router.RouteInto(&req, &d))
 	assert.Equal(t, "r4321", d.Rule)
 	assert.Zero(t, testing.AllocsPerRun(100, func() { _ = router.RouteInto(&req, &d) }))
@@ -249,8 +250,8 @@ func TestSwapsUnderLoad(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			var d callmodel.Decision
-			req := callmodel.CallRequest{To: "+1"}
+			var d calls.Decision
+			req := calls.Request{To: "+1"}
 			for {
 				select {
 				case <-done:

@@ -3,7 +3,7 @@ package routing
 import (
 	"context"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // Decider is another service that decides where calls go. Package decider has
@@ -14,7 +14,7 @@ type Decider interface {
 	// the service's refusal and final. With any other, a [*FallbackError] if it
 	// can, the rules decide. It must return in time for the call; it is never
 	// asked about emergency calls.
-	Decide(ctx context.Context, req *callmodel.CallRequest) (callmodel.Decision, error)
+	Decide(ctx context.Context, req *calls.Request) (calls.Decision, error)
 }
 
 // FallbackError is why a Decider has no answer.

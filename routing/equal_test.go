@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -22,7 +22,7 @@ type tally struct{ decided, refused, tied, matched int }
 
 // compareSet draws a set and calls, and holds Compile, Route, RouteInto and
 // Explain against the oracle.
-func compareSet(d draw, calls int, reused *callmodel.Decision, n *tally) error {
+func compareSet(d draw, calls int, reused *calls.Decision, n *tally) error {
 	rs := genRules(d)
 	router, err := routing.Compile(rs)
 	if err != nil {
@@ -52,7 +52,7 @@ func compareSet(d draw, calls int, reused *callmodel.Decision, n *tally) error {
 }
 
 // oracle is the winner, "" for none, and who is level with it.
-func oracle(rs *routing.RuleSet, q *callmodel.CallRequest) (winner string, level []string) {
+func oracle(rs *routing.RuleSet, q *calls.Request) (winner string, level []string) {
 	var best oracleRank
 	for i := range rs.Rules {
 		rank, ok := oracleMatches(rs, &rs.Rules[i], q)
@@ -70,7 +70,7 @@ func oracle(rs *routing.RuleSet, q *callmodel.CallRequest) (winner string, level
 }
 
 // compareWith checks a decision, its explanation and its reuse against the oracle's rule.
-func compareWith(router *routing.Router, q *callmodel.CallRequest, want string, reused *callmodel.Decision) error {
+func compareWith(router *routing.Router, q *calls.Request, want string, reused *calls.Decision) error {
 	d, err := router.Route(q)
 	switch {
 	case d.Rule != want || d.RuleSet != router.Hash():
@@ -104,7 +104,7 @@ func compareWith(router *routing.Router, q *callmodel.CallRequest, want string, 
 	return nil
 }
 
-func sameDecision(a, b *callmodel.Decision) bool {
+func sameDecision(a, b *calls.Decision) bool {
 	return a.Rule == b.Rule && a.RuleSet == b.RuleSet && a.Source == b.Source && slices.Equal(a.Destinations, b.Destinations)
 }
 
@@ -130,7 +130,7 @@ func TestRouteEqualsOracle(t *testing.T) {
 	for part := range parts {
 		wg.Go(func() {
 			n := &parts[part]
-			var reused callmodel.Decision
+			var reused calls.Decision
 			for seed := uint64(part); n.decided < cases/len(parts); seed += uint64(len(parts)) {
 				rng := rand.New(rand.NewPCG(seed, 1))
 				if err := compareSet(rng.IntN, 60, &reused, n); err != nil {
@@ -159,7 +159,7 @@ func TestRouteEqualsOracleSmall(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "n") })
-		var reused callmodel.Decision
+		var reused calls.Decision
 		var n tally
 		require.NoError(t, compareSet(d, 5, &reused, &n))
 	})

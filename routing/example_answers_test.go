@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -75,7 +76,7 @@ rules:
 		fmt.Println(err)
 		return
 	}
-	d, err := router.Route(&callmodel.CallRequest{CallID: "c1", From: "+4930123456", To: "+49891234567", At: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
+	d, err := router.Route(&calls.Request{CallID: "c1", From: "+4930123456", To: "+49891234567", At: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
 	if err != nil {
 		fmt.Println(err)
 		return

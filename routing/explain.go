@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // maxListed is how many rules a set may have for Explain to list those too
@@ -16,7 +16,7 @@ const maxListed = 256
 type Explanation struct {
 	// Decision equals that of Route, always. Without a route it has no rule
 	// and no destinations.
-	Decision callmodel.Decision `json:"decision"`
+	Decision calls.Decision `json:"decision"`
 	// NoRoute is true when no rule matches.
 	NoRoute bool `json:"no_route,omitempty"`
 	// Considered lists the rules in the order they were weighed: the candidates
@@ -46,10 +46,10 @@ type candidate struct {
 
 // Explain decides as [Router.Route] does, and says of every rule considered
 // why it won or lost.
-func (r *Router) Explain(req *callmodel.CallRequest) Explanation { return r.ExplainLive(req, nil) }
+func (r *Router) Explain(req *calls.Request) Explanation { return r.ExplainLive(req, nil) }
 
 // ExplainLive decides as [Router.RouteLive] does, and says why. live may be nil.
-func (r *Router) ExplainLive(req *callmodel.CallRequest, live Live) Explanation {
+func (r *Router) ExplainLive(req *calls.Request, live Live) Explanation {
 	var x Explanation
 	s := search{r: r, req: req}
 	s.run()

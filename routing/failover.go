@@ -4,9 +4,10 @@ import (
 	"errors"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
-func (v *validation) failover(p string, f *callmodel.Failover) {
+func (v *validation) failover(p string, f *calls.Failover) {
 	if f == nil {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -62,12 +63,12 @@ func tenants(most int) []callmodel.TenantID {
 	return list
 }
 
-func types() []callmodel.CallType {
-	return []callmodel.CallType{callmodel.TypeVoice, callmodel.TypeFax, callmodel.TypeEmergency}
+func types() []calls.Type {
+	return []calls.Type{calls.TypeVoice, calls.TypeFax, calls.TypeEmergency}
 }
 
-func ways() []callmodel.Direction {
-	return []callmodel.Direction{callmodel.Inbound, callmodel.Outbound}
+func ways() []calls.Direction {
+	return []calls.Direction{calls.Inbound, calls.Outbound}
 }
 
 func weeks() []string {
@@ -222,13 +223,13 @@ func genMany(d draw, rs *routing.RuleSet) {
 	}
 }
 
-func genCall(d draw) *callmodel.CallRequest {
+func genCall(d draw) *calls.Request {
 	// A fortnight that holds both changes of clocks of 2026 in New York and Berlin, by the minute.
 	start := one(d, time.Date(2026, 3, 7, 0, 0, 0, 0, time.UTC), time.Date(2026, 3, 28, 0, 0, 0, 0, time.UTC), time.Date(2026, 10, 24, 0, 0, 0, 0, time.UTC))
-	q := &callmodel.CallRequest{
+	q := &calls.Request{
 		TenantID: tenants(one(d, 3, 25))[d(3)], CallID: callmodel.CallID(fmt.Sprintf("c%d", d(10))),
 		To: one(d, callees()...), From: one(d, callees()...),
-		Type: one(d, types()...), Direction: one(d, "", callmodel.Inbound, callmodel.Outbound),
+		Type: one(d, types()...), Direction: one(d, "", calls.Inbound, calls.Outbound),
 		Priority: d(10), At: start.Add(time.Duration(d(9*24*60)) * time.Minute),
 		Emergency: d(6) == 0, Trunk: one(d, "", "t1", "t2", "t3"), Capabilities: some(d, 3, tags()),
 	}

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // Live is what is known of destinations at this moment. *trunk.Group is one.
@@ -23,7 +24,7 @@ type Status struct {
 	// higher first, equal by weight.
 	Quality int16
 	// Full is why it has no room for the call: LeftConcurrent or LeftCPS; "" if it has.
-	Full callmodel.LeftReason
+	Full calls.LeftReason
 }
 
 // Health is whether a destination works.
@@ -61,20 +62,20 @@ var (
 // by quality get their order. [ErrNoCapacity] when all are full. Emergency
 // calls get what Route gives them, whatever the moment.
 // The decision depends on nothing but the request and what live says.
-func (r *Router) RouteLive(req *callmodel.CallRequest, live Live, d *callmodel.Decision) error {
+func (r *Router) RouteLive(req *calls.Request, live Live, d *calls.Decision) error {
 	return r.decide(req, live, d, nil)
 }
 
 // decide is behind every way to ask; trace may be nil.
-func (r *Router) decide(req *callmodel.CallRequest, live Live, d *callmodel.Decision, trace *[]DestinationVerdict) error {
+func (r *Router) decide(req *calls.Request, live Live, d *calls.Decision, trace *[]DestinationVerdict) error {
 	s := search{r: r, req: req}
 	s.run()
 	return s.decide(live, d, trace)
 }
 
 // decide fills the decision in, once the search has run.
-func (s *search) decide(live Live, d *callmodel.Decision, trace *[]DestinationVerdict) error {
-	*d = callmodel.Decision{Source: callmodel.SourceRules, RuleSet: s.r.hash, Destinations: d.Destinations[:0], LeftOut: d.LeftOut[:0]}
+func (s *search) decide(live Live, d *calls.Decision, trace *[]DestinationVerdict) error {
+	*d = calls.Decision{Source: calls.SourceRules, RuleSet: s.r.hash, Destinations: d.Destinations[:0], LeftOut: d.LeftOut[:0]}
 	if s.best < 0 {
 		return ErrNoRoute
 	}
@@ -82,7 +83,7 @@ func (s *search) decide(live Live, d *callmodel.Decision, trace *[]DestinationVe
 }
 
 // answer fills the decision in for the posting that won.
-func (r *Router) answer(x *posting, req *callmodel.CallRequest, live Live, d *callmodel.Decision, trace *[]DestinationVerdict) error {
+func (r *Router) answer(x *posting, req *calls.Request, live Live, d *calls.Decision, trace *[]DestinationVerdict) error {
 	d.Rule = r.ids[x.rule+1 : x.rule+1+x.idBytes()]
 	p := &r.plans[x.plan]
 	d.Failover = p.failover
@@ -105,6 +106,6 @@ func (r *Router) answer(x *posting, req *callmodel.CallRequest, live Live, d *ca
 	}
 }
 
-func emergencyCall(req *callmodel.CallRequest) bool {
-	return req.Emergency || req.Type == callmodel.TypeEmergency
+func emergencyCall(req *calls.Request) bool {
+	return req.Emergency || req.Type == calls.TypeEmergency
 }

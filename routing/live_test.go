@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -29,8 +30,8 @@ rules:
 func TestRouteLive(t *testing.T) {
 	t.Parallel()
 	r := compile(t, tieredRules)
-	down, concurrent := routing.Status{Health: routing.Down}, routing.Status{Full: callmodel.LeftConcurrent}
-	cps, both := routing.Status{Full: callmodel.LeftCPS}, routing.Status{Full: callmodel.LeftCPS, Health: routing.Down}
+	down, concurrent := routing.Status{Health: routing.Down}, routing.Status{Full: calls.LeftConcurrent}
+	cps, both := routing.Status{Full: calls.LeftCPS}, routing.Status{Full: calls.LeftCPS, Health: routing.Down}
 	for _, c := range []struct {
 		name string
 		live moment
@@ -46,8 +47,8 @@ func TestRouteLive(t *testing.T) {
 		{"down is better than nothing", moment{"a": concurrent, "b": down, "c": concurrent, "d": down}, "b d", "a:concurrent c:concurrent", nil},
 		{"all full", moment{"a": concurrent, "b": cps, "c": concurrent, "d": both}, "", "a:concurrent b:cps c:concurrent d:cps", routing.ErrNoCapacity},
 	} {
-		req := callmodel.CallRequest{CallID: "c1", To: "+1"}
-		var d callmodel.Decision
+		req := calls.Request{CallID: "c1", To: "+1"}
+		var d calls.Decision
 		err := r.RouteLive(&req, c.live, &d)
 		require.ErrorIs(t, err, c.err, c.name)
 		var left []string
@@ -75,10 +76,10 @@ func TestRouteLive(t *testing.T) {
 		assert.Empty(t, d.LeftOut)
 	}
 	assert.Equal(t, callmodel.CodeNoCapacity, callmodel.CodeOf(routing.ErrNoCapacity))
-	x := r.ExplainLive(&callmodel.CallRequest{To: "+1"}, moment{"a": concurrent, "b": down})
-	assert.Equal(t, routing.DestinationVerdict{ID: "a", Tier: 1, Reason: "left out: it carries as many calls as it may, 7", Health: "up", Limit: callmodel.LeftConcurrent}, x.Destinations[0])
+	x := r.ExplainLive(&calls.Request{To: "+1"}, moment{"a": concurrent, "b": down})
+	assert.Equal(t, routing.DestinationVerdict{ID: "a", Tier: 1, Reason: "left out: it carries as many calls as it may, 7", Health: "up", Limit: calls.LeftConcurrent}, x.Destinations[0])
 	assert.Equal(t, "left out: it is down", x.Destinations[1].Reason)
-	x = r.ExplainLive(&callmodel.CallRequest{To: "+1"}, moment{"a": down, "b": down, "c": down, "d": down})
+	x = r.ExplainLive(&calls.Request{To: "+1"}, moment{"a": down, "b": down, "c": down, "d": down})
 	assert.Equal(t, "as listed; it is down, but nothing else is left", x.Destinations[0].Reason)
 }
 
@@ -89,14 +90,14 @@ func TestProbingTakesItsShare(t *testing.T) {
 	r := compile(t, tieredRules)
 	live := moment{"a": {Health: routing.Probing, ProbeShare: 50}}
 	taken := 0
-	var d callmodel.Decision
+	var d calls.Decision
 	for i := range 40_000 {
-		req := callmodel.CallRequest{CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1"}
+		req := calls.Request{CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1"}
 		require.NoError(t, r.RouteLive(&req, live, &d))
 		if d.Destinations[0].ID == "a" {
 			taken++
 		} else {
-			require.Equal(t, []callmodel.LeftOut{{ID: "a", Reason: callmodel.LeftDown}}, d.LeftOut)
+			require.Equal(t, []calls.LeftOut{{ID: "a", Reason: calls.LeftDown}}, d.LeftOut)
 		}
 	}
 	assert.InDelta(t, 2000, taken, 180, "four standard deviations are 174")
@@ -111,10 +112,10 @@ rules: [{id: x, default: true, route: {order: quality, explore_percent: 10, targ
 	live := moment{"a": {Quality: 9}, "b": {Quality: 9}, "c": {Quality: 10}}
 	first, second := map[string]int{}, map[string]int{}
 	explored := 0
-	var d callmodel.Decision
-	const calls = 50_000
-	for i := range calls {
-		req := callmodel.CallRequest{CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1"}
+	var d calls.Decision
+	const callList = 50_000
+	for i := range callList {
+		req := calls.Request{CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1"}
 		require.NoError(t, r.RouteLive(&req, live, &d))
 		first[d.Destinations[0].ID]++
 		if d.Destinations[0].ID == "c" {
@@ -126,9 +127,9 @@ rules: [{id: x, default: true, route: {order: quality, explore_percent: 10, targ
 		require.NoError(t, r.RouteInto(&req, &d))
 	}
 	// 10 % by weight 1:3:1, the rest to the best.
-	assert.InDelta(t, 2, float64(first["a"])*100/calls, 0.4)
-	assert.InDelta(t, 6, float64(first["b"])*100/calls, 0.5)
-	assert.InDelta(t, 92, float64(first["c"])*100/calls, 0.6)
+	assert.InDelta(t, 2, float64(first["a"])*100/callList, 0.4)
+	assert.InDelta(t, 6, float64(first["b"])*100/callList, 0.5)
+	assert.InDelta(t, 92, float64(first["c"])*100/callList, 0.6)
 	assert.InDelta(t, 75, float64(second["b"])*100/float64(second["a"]+second["b"]), 1, "equals by weight")
 	assert.InDelta(t, 100, explored, 40)
 }
@@ -145,13 +146,13 @@ rules: [{id: x, default: true, route: [[{to: a}, {to: b, weight: 3}], [{to: c}, 
 		live := moment{}
 		for _, id := range []string{"a", "b", "c", "d", "e"} {
 			live[id] = routing.Status{
-				Health: rapid.SampledFrom([]routing.Health{routing.Up, routing.Down}).Draw(t, "health"), Full: rapid.SampledFrom([]callmodel.LeftReason{"", "", callmodel.LeftCPS}).Draw(t, "full"),
+				Health: rapid.SampledFrom([]routing.Health{routing.Up, routing.Down}).Draw(t, "health"), Full: rapid.SampledFrom([]calls.LeftReason{"", "", calls.LeftCPS}).Draw(t, "full"),
 			}
 		}
-		req := callmodel.CallRequest{CallID: callmodel.CallID(rapid.StringMatching("c[0-9]{3}").Draw(t, "id")), To: "+1"}
+		req := calls.Request{CallID: callmodel.CallID(rapid.StringMatching("c[0-9]{3}").Draw(t, "id")), To: "+1"}
 		pure, err := r.Route(&req)
 		require.NoError(t, err)
-		var up, room []callmodel.Destination
+		var up, room []calls.Destination
 		for _, d := range pure.Destinations {
 			if s := live[d.ID]; s.Full == "" {
 				room = append(room, d)
@@ -163,7 +164,7 @@ rules: [{id: x, default: true, route: [[{to: a}, {to: b, weight: 3}], [{to: c}, 
 		if len(up) == 0 {
 			up = room
 		}
-		var d callmodel.Decision
+		var d calls.Decision
 		err = r.RouteLive(&req, live, &d)
 		require.Equal(t, len(up) == 0, err != nil)
 		require.Len(t, d.Destinations, len(up))

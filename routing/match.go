@@ -7,17 +7,18 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164"
 )
 
 // Match is what a rule asks of a call. Every condition that is given must
 // hold; a list holds if any of its values does.
 type Match struct {
-	To        NumberMatch           `json:"to,omitzero"`
-	From      NumberMatch           `json:"from,omitzero" unsaid:""`
-	Tenant    []callmodel.TenantID  `json:"tenant,omitempty" unsaid:""`
-	Type      []callmodel.CallType  `json:"type,omitempty" unsaid:""`
-	Direction []callmodel.Direction `json:"direction,omitempty" unsaid:""`
+	To        NumberMatch          `json:"to,omitzero"`
+	From      NumberMatch          `json:"from,omitzero" unsaid:""`
+	Tenant    []callmodel.TenantID `json:"tenant,omitempty" unsaid:""`
+	Type      []calls.Type         `json:"type,omitempty" unsaid:""`
+	Direction []calls.Direction    `json:"direction,omitempty" unsaid:""`
 	// CallPriority bounds the call's own priority (0 to 9), both ends included.
 	CallPriority *PriorityRange `json:"call_priority,omitempty" unsaid:""`
 	When         *Windows       `json:"when,omitempty" unsaid:""`
@@ -138,16 +139,16 @@ func (v *validation) conditions(m *Match) {
 		}
 	}
 	if c := m.CallPriority; c != nil {
-		if c.Min < callmodel.MinPriority || c.Max > callmodel.MaxPriority || c.Min > c.Max {
+		if c.Min < calls.MinPriority || c.Max > calls.MaxPriority || c.Min > c.Max {
 			v.fault("match.call_priority", "must be min ≤ max within %d to %d, is %d to %d",
-				callmodel.MinPriority, callmodel.MaxPriority, c.Min, c.Max)
+				calls.MinPriority, calls.MaxPriority, c.Min, c.Max)
 		}
 	}
 	v.ids("match.trunk", "a trunk id", m.Trunk)
 	v.ids("match.capabilities_any", "a tag", m.CapabilitiesAny)
 	v.ids("match.capabilities_all", "a tag", m.CapabilitiesAll)
-	if len(m.CapabilitiesAll) > callmodel.MaxCapabilities {
-		v.fault("match.capabilities_all", "asks for %d tags, a call has at most %d", len(m.CapabilitiesAll), callmodel.MaxCapabilities)
+	if len(m.CapabilitiesAll) > calls.MaxCapabilities {
+		v.fault("match.capabilities_all", "asks for %d tags, a call has at most %d", len(m.CapabilitiesAll), calls.MaxCapabilities)
 	}
 	v.metadata(m)
 	v.validity(m)
@@ -177,8 +178,8 @@ func (v *validation) metadata(m *Match) {
 		return
 	}
 	key := func(p, k string) {
-		if k == "" || len(k) > callmodel.MaxMetadataKey {
-			v.fault(p, "the key %q must be 1 to %d bytes", short(k), callmodel.MaxMetadataKey)
+		if k == "" || len(k) > calls.MaxMetadataKey {
+			v.fault(p, "the key %q must be 1 to %d bytes", short(k), calls.MaxMetadataKey)
 		}
 	}
 	for _, k := range sortedKeys(m.Metadata) {
@@ -188,8 +189,8 @@ func (v *validation) metadata(m *Match) {
 			v.fault(p, "must have 1 to %d values, has %d; metadata_present asks for a key with any value", MaxMatchValues, len(m.Metadata[k]))
 		}
 		for i, s := range m.Metadata[k] {
-			if len(s) > callmodel.MaxMetadataValue {
-				v.fault(fmt.Sprintf("%s[%d]", p, i), "is longer than %d bytes, so no call has it", callmodel.MaxMetadataValue)
+			if len(s) > calls.MaxMetadataValue {
+				v.fault(fmt.Sprintf("%s[%d]", p, i), "is longer than %d bytes, so no call has it", calls.MaxMetadataValue)
 			}
 		}
 	}
@@ -203,8 +204,8 @@ func (v *validation) metadata(m *Match) {
 			v.fault(p, "%q must be there by another condition of this rule, so it would never match", k)
 		}
 	}
-	if n := len(m.Metadata) + len(m.MetadataPresent); n > 2*callmodel.MaxMetadata {
-		v.fault("match.metadata", "asks for %d keys, a call has at most %d", n, callmodel.MaxMetadata)
+	if n := len(m.Metadata) + len(m.MetadataPresent); n > 2*calls.MaxMetadata {
+		v.fault("match.metadata", "asks for %d keys, a call has at most %d", n, calls.MaxMetadata)
 	}
 }
 
@@ -234,27 +235,27 @@ func instant(s string) (time.Time, error) {
 	return t, nil
 }
 
-func typeBit(t callmodel.CallType) uint8 {
+func typeBit(t calls.Type) uint8 {
 	switch t {
-	case callmodel.TypeVoice:
+	case calls.TypeVoice:
 		return 1
-	case callmodel.TypeVideo:
+	case calls.TypeVideo:
 		return 2
-	case callmodel.TypeFax:
+	case calls.TypeFax:
 		return 4
-	case callmodel.TypeEmergency:
+	case calls.TypeEmergency:
 		return 8
 	}
 	return 0
 }
 
-func directionBit(d callmodel.Direction) uint8 {
+func directionBit(d calls.Direction) uint8 {
 	switch d {
-	case callmodel.Inbound:
+	case calls.Inbound:
 		return 1
-	case callmodel.Outbound:
+	case calls.Outbound:
 		return 2
-	case callmodel.Internal:
+	case calls.Internal:
 		return 4
 	}
 	return 0

@@ -3,7 +3,7 @@ package routing
 import (
 	"strings"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164"
 )
 
@@ -70,16 +70,16 @@ type callerForm struct {
 }
 
 // of is the number to give as the caller's, and whether it may be shown.
-func (f *callerForm) of(req *callmodel.CallRequest, draw uint64) (string, callmodel.Privacy) {
-	privacy := callmodel.PrivacyNone
-	if req.From == callmodel.AnonymousCaller {
-		privacy = callmodel.PrivacyID
+func (f *callerForm) of(req *calls.Request, draw uint64) (string, calls.Privacy) {
+	privacy := calls.PrivacyNone
+	if req.From == calls.AnonymousCaller {
+		privacy = calls.PrivacyID
 	}
 	switch {
 	case f.policy == CallerReplace:
 		return f.pool[mix(draw^poolSalt)%uint64(len(f.pool))], privacy
 	case f.policy == CallerWithhold && !emergencyCall(req):
-		return callmodel.AnonymousCaller, callmodel.PrivacyID
+		return calls.AnonymousCaller, calls.PrivacyID
 	}
 	return f.form.of(req.From), privacy
 }

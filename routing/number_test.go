@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -23,7 +24,7 @@ func TestRewriting(t *testing.T) {
 	for _, c := range []struct {
 		spec, from, to         string
 		wantNumber, wantCaller string
-		privacy                callmodel.Privacy
+		privacy                calls.Privacy
 		emergency              bool
 		name                   string
 	}{
@@ -45,10 +46,10 @@ func TestRewriting(t *testing.T) {
 		{name: "fixed, and withheld by the caller", spec: `, caller: {policy: replace, replace: ["+49301000"]}`, from: "anonymous", wantCaller: "+49301000", privacy: "id"},
 	} {
 		r := oneDestination(t, c.spec)
-		req := callmodel.CallRequest{CallID: "c1", From: c.from, To: c.to, Emergency: c.emergency}
+		req := calls.Request{CallID: "c1", From: c.from, To: c.to, Emergency: c.emergency}
 		d, err := r.Route(&req)
 		require.NoError(t, err)
-		want := callmodel.Destination{ID: "a", URI: "sip:a", Number: c.wantNumber, Caller: c.wantCaller, CallerPrivacy: c.privacy}
+		want := calls.Destination{ID: "a", URI: "sip:a", Number: c.wantNumber, Caller: c.wantCaller, CallerPrivacy: c.privacy}
 		assert.Equal(t, want, d.Destinations[0], c.name)
 	}
 }
@@ -61,8 +62,8 @@ func TestRewritingAllocatesOnlyWhatIsPutTogether(t *testing.T) {
 		`, prepend: "00", caller: {prepend: "00"}`:                                                    2,
 	} {
 		r := oneDestination(t, spec)
-		req := callmodel.CallRequest{CallID: "c1", From: "+4930123456", To: "+12125550100"}
-		var d callmodel.Decision
+		req := calls.Request{CallID: "c1", From: "+4930123456", To: "+12125550100"}
+		var d calls.Decision
 		require.NoError(t, r.RouteInto(&req, &d))
 		assert.InDelta(t, want, testing.AllocsPerRun(100, func() { _ = r.RouteInto(&req, &d) }), 0, spec)
 	}
@@ -73,18 +74,18 @@ func TestRewritingAllocatesOnlyWhatIsPutTogether(t *testing.T) {
 func TestCallerPool(t *testing.T) {
 	t.Parallel()
 	r := oneDestination(t, `, caller: {policy: replace, replace: ["+49301000", "+49301001", "+49301002", "+49301003"]}`)
-	calls := map[string]int{}
+	callList := map[string]int{}
 	for i := range 40_000 {
-		req := callmodel.CallRequest{CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1", From: "+2"}
+		req := calls.Request{CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1", From: "+2"}
 		d, err := r.Route(&req)
 		require.NoError(t, err)
 		again, err := r.Route(&req)
 		require.NoError(t, err)
 		require.Equal(t, d, again)
-		calls[d.Destinations[0].Caller]++
+		callList[d.Destinations[0].Caller]++
 	}
-	assert.Len(t, calls, 4)
-	for number, n := range calls {
+	assert.Len(t, callList, 4)
+	for number, n := range callList {
 		assert.InDelta(t, 10_000, n, 400, "%s: four standard deviations are 346", number)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/teambition/rrule-go"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -62,10 +62,10 @@ func longest(m *routing.NumberMatch, lists map[string][]string, number string) (
 	return length, 0, holds
 }
 
-func oracleMatches(rs *routing.RuleSet, r *routing.Rule, q *callmodel.CallRequest) (rank oracleRank, ok bool) {
+func oracleMatches(rs *routing.RuleSet, r *routing.Rule, q *calls.Request) (rank oracleRank, ok bool) {
 	m := &r.Match
 	rank.priority = r.Priority
-	emergency := q.Emergency || q.Type == callmodel.TypeEmergency
+	emergency := q.Emergency || q.Type == calls.TypeEmergency
 	switch {
 	case r.Default:
 	case len(m.To.Service) > 0 && emergency:
@@ -215,18 +215,18 @@ func oracleRecurs(r routing.Recurrence, t time.Time) bool {
 }
 
 // predicatesKnown is the expressions that are drawn, and what they mean.
-func predicatesKnown() map[string]func(*callmodel.CallRequest) bool {
-	return map[string]func(*callmodel.CallRequest) bool{
-		`priority > 4 and type != "fax"`: func(q *callmodel.CallRequest) bool { return q.Priority > 4 && q.Type != "fax" },
-		`metadata["plan"] in ["gold", "silver"]`: func(q *callmodel.CallRequest) bool {
+func predicatesKnown() map[string]func(*calls.Request) bool {
+	return map[string]func(*calls.Request) bool{
+		`priority > 4 and type != "fax"`: func(q *calls.Request) bool { return q.Priority > 4 && q.Type != "fax" },
+		`metadata["plan"] in ["gold", "silver"]`: func(q *calls.Request) bool {
 			return q.Metadata["plan"] == "gold" || q.Metadata["plan"] == "silver"
 		},
-		`from startsWith "+1" or "opus" in capabilities`: func(q *callmodel.CallRequest) bool {
+		`from startsWith "+1" or "opus" in capabilities`: func(q *calls.Request) bool {
 			return strings.HasPrefix(q.From, "+1") || slices.Contains(q.Capabilities, "opus")
 		},
-		`10 % priority == 1`:         func(q *callmodel.CallRequest) bool { return q.Priority != 0 && 10%q.Priority == 1 },
-		`emergency || trunk == "t1"`: func(q *callmodel.CallRequest) bool { return q.Emergency || q.Type == "emergency" || q.Trunk == "t1" },
-		`to matches "^[+]1.*0$"`: func(q *callmodel.CallRequest) bool {
+		`10 % priority == 1`:         func(q *calls.Request) bool { return q.Priority != 0 && 10%q.Priority == 1 },
+		`emergency || trunk == "t1"`: func(q *calls.Request) bool { return q.Emergency || q.Type == "emergency" || q.Trunk == "t1" },
+		`to matches "^[+]1.*0$"`: func(q *calls.Request) bool {
 			return strings.HasPrefix(q.To, "+1") && strings.HasSuffix(q.To, "0")
 		},
 	}

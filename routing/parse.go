@@ -84,7 +84,7 @@ func nodeOf(data []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the rule file holds nothing but comments"}
 	case err != nil:
-		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the rule file is not YAML", Err: err}
+		return nil, callmodel.Errorf(callmodel.CodeMalformed, "the rule file is not YAML: %w", err)
 	}
 	var second yaml.Node
 	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
@@ -111,7 +111,7 @@ func jsonNode(data []byte) (*yaml.Node, error) {
 		}
 	}
 	p.locate()
-	return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: fmt.Sprintf("the rule file is not JSON: line %d", p.line), Err: err}
+	return nil, callmodel.Errorf(callmodel.CodeMalformed, "the rule file is not JSON: line %d: %w", p.line, err)
 }
 
 type jsonTree struct {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -40,7 +40,7 @@ func TestExprPatternsAreBounded(t *testing.T) {
 	} {
 		r, err := routing.Compile(exprSet(expr))
 		require.NoError(t, err, expr)
-		_, err = r.Route(&callmodel.CallRequest{To: "+493012345678", Metadata: map[string]string{"k": "AAA"}})
+		_, err = r.Route(&calls.Request{To: "+493012345678", Metadata: map[string]string{"k": "AAA"}})
 		assert.Equal(t, holds, err == nil, expr)
 	}
 }

@@ -4,14 +4,14 @@ import (
 	"cmp"
 	"strconv"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // plan is a compiled route: its tiers, flattened.
 type plan struct {
 	targets  []target
 	tiers    []tier
-	failover *callmodel.Failover
+	failover *calls.Failover
 }
 
 type tier struct {

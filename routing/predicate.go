@@ -10,7 +10,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/vm"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // Limits of the predicates of match.expr.
@@ -106,14 +106,14 @@ func (b *exprBounds) Visit(node *ast.Node) {
 
 // holds runs the predicate. An error is of this call: a field it doesn't have
 // where the predicate needs one, a division by zero.
-func (p *predicate) holds(req *callmodel.CallRequest) (bool, error) {
+func (p *predicate) holds(req *calls.Request) (bool, error) {
 	e, ok := p.pool.Get().(*evaluation)
 	if !ok {
 		return false, errors.New("no machine to run it") // unreachable: the pool makes them
 	}
 	e.call = callView{
 		Tenant: string(req.TenantID), CallID: string(req.CallID), From: req.From, To: req.To, Type: string(req.Type),
-		Direction: string(req.Direction), Priority: req.Priority, Emergency: req.Emergency || req.Type == callmodel.TypeEmergency,
+		Direction: string(req.Direction), Priority: req.Priority, Emergency: req.Emergency || req.Type == calls.TypeEmergency,
 		Trunk: req.Trunk, Metadata: req.Metadata, Capabilities: req.Capabilities,
 	}
 	out, err := e.machine.Run(p.program, &e.call)

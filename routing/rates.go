@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // RateRow is what calls to the numbers below a prefix cost. Which of several
@@ -224,6 +225,6 @@ func (r *rate) sixtieths(seconds int32) int64 {
 	return int64(r.connect)*60 + int64(r.perMinute)*r.billed(seconds)
 }
 
-func (r *rate) cost(seconds int32, prefix, currency string) callmodel.Cost {
-	return callmodel.Cost{Amount: callmodel.Amount((r.sixtieths(seconds) + 30) / 60), Currency: currency, Seconds: int(seconds), Prefix: prefix}
+func (r *rate) cost(seconds int32, prefix, currency string) calls.Cost {
+	return calls.Cost{Amount: callmodel.Amount((r.sixtieths(seconds) + 30) / 60), Currency: currency, Seconds: int(seconds), Prefix: prefix}
 }

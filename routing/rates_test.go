@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -227,7 +228,7 @@ func byCost(t testing.TB, seconds string, more ...string) *routing.Router {
 	return compile(t, strings.NewReplacer(more...).Replace(src))
 }
 
-func ids(d *callmodel.Decision) string {
+func ids(d *calls.Decision) string {
 	var list []string
 	for _, x := range d.Destinations {
 		list = append(list, x.ID)
@@ -250,7 +251,7 @@ func TestByCost(t *testing.T) {
 		{"180", "+1", newYear, "same flat other fee minute"},
 		{"180", "112", newYear, "other fee same minute flat"},
 	} {
-		req := callmodel.CallRequest{CallID: "c1", To: c.to, At: c.at}
+		req := calls.Request{CallID: "c1", To: c.to, At: c.at}
 		r := byCost(t, c.seconds)
 		d, err := r.Route(&req)
 		require.NoError(t, err)
@@ -261,25 +262,25 @@ func TestByCost(t *testing.T) {
 		}
 	}
 	r := byCost(t, "61")
-	x := r.Explain(&callmodel.CallRequest{To: "+4989", At: newYear})
-	assert.Equal(t, callmodel.Cost{Amount: amount(t, "0.08"), Currency: "EUR", Seconds: 61, Prefix: "+49"}, x.Destinations[2].Cost)
+	x := r.Explain(&calls.Request{To: "+4989", At: newYear})
+	assert.Equal(t, calls.Cost{Amount: amount(t, "0.08"), Currency: "EUR", Seconds: 61, Prefix: "+49"}, x.Destinations[2].Cost)
 	assert.Equal(t, "by cost: 0.08 EUR for 61 seconds to +49…", x.Destinations[2].Reason)
 	assert.Equal(t, "last by cost: it has no rate for +4989", x.Destinations[4].Reason)
 
 	r = byCost(t, "61", "order: cost,", "order: cost, require_rate: true,")
-	d, err := r.Route(&callmodel.CallRequest{To: "+4989", At: newYear})
+	d, err := r.Route(&calls.Request{To: "+4989", At: newYear})
 	require.NoError(t, err)
 	assert.Equal(t, "same flat minute fee", ids(&d))
-	assert.Equal(t, []callmodel.LeftOut{{ID: "other", Reason: callmodel.LeftNoRate}}, d.LeftOut)
-	d, err = r.Route(&callmodel.CallRequest{To: "112", At: newYear})
+	assert.Equal(t, []calls.LeftOut{{ID: "other", Reason: calls.LeftNoRate}}, d.LeftOut)
+	d, err = r.Route(&calls.Request{To: "112", At: newYear})
 	require.ErrorIs(t, err, routing.ErrNoRate)
 	assert.Equal(t, callmodel.CodeNoRoute, callmodel.CodeOf(err))
 	assert.Equal(t, "x", d.Rule)
 	assert.Len(t, d.LeftOut, 5)
-	x = r.Explain(&callmodel.CallRequest{To: "112", At: newYear})
+	x = r.Explain(&calls.Request{To: "112", At: newYear})
 	assert.True(t, x.NoRoute)
 	assert.Contains(t, x.Destinations[0].Reason, "it has none for 112")
-	d, err = r.Route(&callmodel.CallRequest{To: "112", At: newYear, Emergency: true})
+	d, err = r.Route(&calls.Request{To: "112", At: newYear, Emergency: true})
 	require.NoError(t, err)
 	assert.Len(t, d.Destinations, 5, "an emergency call needs no rate")
 }
@@ -313,7 +314,7 @@ func TestCostOrderEqualsOracle(t *testing.T) {
 		rs.Rules = []routing.Rule{{ID: "x", Default: true, Route: []routing.Tier{tier}}}
 		r, err := routing.Compile(rs)
 		require.NoError(t, err)
-		d, err := r.Route(&callmodel.CallRequest{To: "+12", At: newYear})
+		d, err := r.Route(&calls.Request{To: "+12", At: newYear})
 		require.NoError(t, err)
 		slices.SortStableFunc(want, func(a, b priced) int { return a.cost.Cmp(b.cost) })
 		for i := range want {
@@ -326,7 +327,7 @@ func TestAsListed(t *testing.T) {
 	t.Parallel()
 	r := byCost(t, "1", "order: cost, assume_seconds: 1", "order: priority")
 	for i := range 50 {
-		req := callmodel.CallRequest{CallID: callmodel.CallID(fmt.Sprint(i)), To: "+4989", At: newYear}
+		req := calls.Request{CallID: callmodel.CallID(fmt.Sprint(i)), To: "+4989", At: newYear}
 		d, err := r.Route(&req)
 		require.NoError(t, err)
 		require.Equal(t, "other fee same minute flat", ids(&d))
@@ -340,11 +341,11 @@ destinations: {a: {uri: "sip:a"}, b: {uri: "sip:b"}, c: {uri: "sip:c"}}
 rules: [{id: x, default: true, route: [[{to: a, weight: 3}, {to: b, weight: 2}NEW]]}]
 `
 	before, after := compile(t, strings.Replace(src, "NEW", "", 1)), compile(t, strings.Replace(src, "NEW", ", {to: c, weight: 5}", 1))
-	const calls = 1_000_000
+	const callList = 1_000_000
 	moved := 0
-	var d, e callmodel.Decision
-	for i := range calls {
-		req := callmodel.CallRequest{CallID: callmodel.CallID("call-" + strconv.Itoa(i)), To: "+1"}
+	var d, e calls.Decision
+	for i := range callList {
+		req := calls.Request{CallID: callmodel.CallID("call-" + strconv.Itoa(i)), To: "+1"}
 		if err := errors.Join(before.RouteInto(&req, &d), after.RouteInto(&req, &e)); err != nil {
 			t.Fatal(err)
 		}
@@ -355,13 +356,13 @@ rules: [{id: x, default: true, route: [[{to: a, weight: 3}, {to: b, weight: 2}NE
 			moved++
 		}
 	}
-	assert.InDelta(t, 50, float64(moved)*100/calls, 0.3)
+	assert.InDelta(t, 50, float64(moved)*100/callList, 0.3)
 }
 
 func TestByCostAllocatesNothing(t *testing.T) {
 	r := byCost(t, "180")
-	var d callmodel.Decision
-	req := callmodel.CallRequest{CallID: "c1", To: "+4930901820", From: "+1", At: newYear}
+	var d calls.Decision
+	req := calls.Request{CallID: "c1", To: "+4930901820", From: "+1", At: newYear}
 	require.NoError(t, r.RouteInto(&req, &d))
 	assert.Zero(t, testing.AllocsPerRun(100, func() { _ = r.RouteInto(&req, &d) }))
 	require.Len(t, d.Destinations, 5)
@@ -383,9 +384,9 @@ func FuzzRates(f *testing.F) {
 		if err != nil {
 			return
 		}
-		d, err := r.Route(&callmodel.CallRequest{To: number, At: newYear})
+		d, err := r.Route(&calls.Request{To: number, At: newYear})
 		want, ok := oracleRate(rs.Rates["deck"], number, newYear)
-		if err != nil || ok != (d.Destinations[0].Cost != callmodel.Cost{}) || ok && (d.Destinations[0].Cost.Prefix != want.Prefix || d.Destinations[0].Cost.Amount != want.Cost(180)) {
+		if err != nil || ok != (d.Destinations[0].Cost != calls.Cost{}) || ok && (d.Destinations[0].Cost.Prefix != want.Prefix || d.Destinations[0].Cost.Amount != want.Cost(180)) {
 			t.Fatalf("%v, %+v; want %+v", err, d, want)
 		}
 	})

@@ -12,7 +12,7 @@ import (
 	"github.com/teambition/rrule-go"
 	"pgregory.net/rapid"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -76,7 +76,7 @@ func TestRecurrencesAcrossClockChanges(t *testing.T) {
 			for s := range strings.FieldsSeq(list) {
 				at, err := time.Parse(time.RFC3339, s)
 				require.NoError(t, err)
-				d, err := router.Route(&callmodel.CallRequest{To: "+1", At: at})
+				d, err := router.Route(&calls.Request{To: "+1", At: at})
 				require.NoError(t, err)
 				assert.Equal(t, want, d.Rule, "%s from %s: %s", c.zone, c.start, s)
 			}
@@ -188,7 +188,7 @@ func TestRecurrencesProperty(t *testing.T) {
 			if i, found := slices.BinarySearchFunc(starts, at, time.Time.Compare); found || i > 0 && at.Before(starts[i-1].Add(lasts)) {
 				want = "open"
 			}
-			d, err := router.Route(&callmodel.CallRequest{To: "+1", At: at})
+			d, err := router.Route(&calls.Request{To: "+1", At: at})
 			require.NoError(t, err)
 			require.Equal(t, want, d.Rule, "%s %+v at %s", zone, r, at)
 		}

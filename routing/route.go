@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // ErrNoRoute is returned when no rule matches. Its code is callmodel.CodeNoRoute.
@@ -18,8 +19,8 @@ func (r *Router) ExprErrors() uint64 { return r.exprErrors.Load() }
 
 // Route decides where the call goes: the winning rule and its destinations in
 // the order to try them. [ErrNoRoute] when no rule matches.
-func (r *Router) Route(req *callmodel.CallRequest) (callmodel.Decision, error) {
-	var d callmodel.Decision
+func (r *Router) Route(req *calls.Request) (calls.Decision, error) {
+	var d calls.Decision
 	err := r.RouteInto(req, &d)
 	return d, err
 }
@@ -29,7 +30,7 @@ func (r *Router) Route(req *callmodel.CallRequest) (callmodel.Decision, error) {
 // unless a destination prepends digits, which makes the number it is given, or
 // a rule has an expr. [ErrNoRate] when the rule that wins requires a rate that
 // no destination has. The destinations of the decision before are overwritten.
-func (r *Router) RouteInto(req *callmodel.CallRequest, d *callmodel.Decision) error {
+func (r *Router) RouteInto(req *calls.Request, d *calls.Decision) error {
 	return r.decide(req, nil, d, nil)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -62,24 +63,24 @@ func TestRoute(t *testing.T) {
 	open := time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC) // Monday 10:00 in New York
 	for _, c := range []struct {
 		name   string
-		req    callmodel.CallRequest
+		req    calls.Request
 		rule   string
 		dests  string
 		number string
 	}{
-		{"window open", callmodel.CallRequest{To: "+12125550199", At: open}, "nyc-office-hours", "desk,east", "+12125550199"},
-		{"window closed", callmodel.CallRequest{To: "+12125550199", Type: "voice", At: open.Add(8 * time.Hour)}, "nyc", "", ""},
-		{"second prefix", callmodel.CallRequest{To: "+16465550199", Type: "voice", At: open}, "nyc", "", ""},
-		{"type", callmodel.CallRequest{To: "+16465550199", Type: "fax", At: open}, "world", "intl", "0016465550199"},
-		{"caller, tenant and call priority", callmodel.CallRequest{To: "+12125550199", From: "+493012", TenantID: "acme", Priority: 5, At: open}, "vip", "west", "92125550199"},
-		{"other tenant", callmodel.CallRequest{To: "+12125550199", From: "+493012", TenantID: "b", Priority: 5, At: open}, "nyc-office-hours", "", ""},
-		{"low priority", callmodel.CallRequest{To: "+12125550199", From: "+493012", TenantID: "acme", Priority: 4, At: open}, "nyc-office-hours", "", ""},
-		{"exact outranks its prefixes", callmodel.CallRequest{To: "+12125550100", At: open}, "front-desk", "desk", "+12125550100"},
-		{"a longer number is not the exact one", callmodel.CallRequest{To: "+121255501001", At: open}, "nyc-office-hours", "", ""},
-		{"short code", callmodel.CallRequest{To: "611"}, "front-desk", "desk", "611"},
-		{"default", callmodel.CallRequest{To: "+442079460123"}, "world", "intl", "00442079460123"},
-		{"a URN is not rewritten", callmodel.CallRequest{To: "urn:service:sos"}, "world", "intl", "urn:service:sos"},
-		{"empty", callmodel.CallRequest{}, "world", "intl", ""},
+		{"window open", calls.Request{To: "+12125550199", At: open}, "nyc-office-hours", "desk,east", "+12125550199"},
+		{"window closed", calls.Request{To: "+12125550199", Type: "voice", At: open.Add(8 * time.Hour)}, "nyc", "", ""},
+		{"second prefix", calls.Request{To: "+16465550199", Type: "voice", At: open}, "nyc", "", ""},
+		{"type", calls.Request{To: "+16465550199", Type: "fax", At: open}, "world", "intl", "0016465550199"},
+		{"caller, tenant and call priority", calls.Request{To: "+12125550199", From: "+493012", TenantID: "acme", Priority: 5, At: open}, "vip", "west", "92125550199"},
+		{"other tenant", calls.Request{To: "+12125550199", From: "+493012", TenantID: "b", Priority: 5, At: open}, "nyc-office-hours", "", ""},
+		{"low priority", calls.Request{To: "+12125550199", From: "+493012", TenantID: "acme", Priority: 4, At: open}, "nyc-office-hours", "", ""},
+		{"exact outranks its prefixes", calls.Request{To: "+12125550100", At: open}, "front-desk", "desk", "+12125550100"},
+		{"a longer number is not the exact one", calls.Request{To: "+121255501001", At: open}, "nyc-office-hours", "", ""},
+		{"short code", calls.Request{To: "611"}, "front-desk", "desk", "611"},
+		{"default", calls.Request{To: "+442079460123"}, "world", "intl", "00442079460123"},
+		{"a URN is not rewritten", calls.Request{To: "urn:service:sos"}, "world", "intl", "urn:service:sos"},
+		{"empty", calls.Request{}, "world", "intl", ""},
 	} {
 		d, err := r.Route(&c.req)
 		require.NoError(t, err, c.name)
@@ -111,7 +112,7 @@ func TestRoute(t *testing.T) {
 func TestExplainSaysWhy(t *testing.T) {
 	t.Parallel()
 	r := compile(t, acme)
-	x := r.Explain(&callmodel.CallRequest{
+	x := r.Explain(&calls.Request{
 		TenantID: "acme", To: "+12125550199", From: "+12025550123", Type: "voice", Priority: 7,
 		At: time.Date(2026, 3, 2, 23, 0, 0, 0, time.UTC),
 	})
@@ -129,10 +130,10 @@ func TestExplainSaysWhy(t *testing.T) {
 func TestNoRoute(t *testing.T) {
 	t.Parallel()
 	r := compile(t, `{"destinations":{"a":{"uri":"sip:a"}},"rules":[{"id":"x","match":{"to":{"prefix":["+1"]}},"route":[[{"to":"a"}]]}]}`)
-	_, err := r.Route(&callmodel.CallRequest{To: "+44"})
+	_, err := r.Route(&calls.Request{To: "+44"})
 	require.ErrorIs(t, err, routing.ErrNoRoute)
 	assert.Equal(t, callmodel.CodeNoRoute, callmodel.CodeOf(err))
-	x := r.Explain(&callmodel.CallRequest{To: "+44"})
+	x := r.Explain(&calls.Request{To: "+44"})
 	assert.True(t, x.NoRoute)
 	assert.Len(t, x.Considered, 1)
 }
@@ -147,10 +148,10 @@ rules:
   - {id: short, priority: 5, match: {to: {prefix: "+1"}}, route: [[{to: a}]]}
   - {id: rest, default: true, priority: -1, route: [[{to: a}]]}
 `
-	d, err := compile(t, src).Route(&callmodel.CallRequest{To: "+12125550100"})
+	d, err := compile(t, src).Route(&calls.Request{To: "+12125550100"})
 	require.NoError(t, err)
 	assert.Equal(t, "short", d.Rule)
-	d, err = compile(t, strings.Replace(src, "priority-first", "prefix-first", 1)).Route(&callmodel.CallRequest{To: "+12125550100"})
+	d, err = compile(t, strings.Replace(src, "priority-first", "prefix-first", 1)).Route(&calls.Request{To: "+12125550100"})
 	require.NoError(t, err)
 	assert.Equal(t, "long", d.Rule)
 }
@@ -178,7 +179,7 @@ rules:
 			l.Weekday() == time.Sunday && l.Hour() < 3:
 			want = "night"
 		}
-		d, err := r.Route(&callmodel.CallRequest{To: "+1202", At: m})
+		d, err := r.Route(&calls.Request{To: "+1202", At: m})
 		if err != nil || d.Rule != want {
 			t.Fatalf("%v: %s, %v; want %s", l, d.Rule, err, want)
 		}
@@ -193,11 +194,11 @@ rules: [{id: x, default: true, route: [[{to: a, weight: 1}, {to: b, weight: 2}, 
 `
 	all := compile(t, src)
 	without := compile(t, strings.Replace(src, ", {to: c, weight: 5}", "", 1))
-	const calls = 1_000_000
+	const callList = 1_000_000
 	first := map[string]int{}
-	var d, e callmodel.Decision
-	for i := range calls {
-		req := callmodel.CallRequest{CallID: callmodel.CallID("call-" + strconv.Itoa(i)), To: "+1"}
+	var d, e calls.Decision
+	for i := range callList {
+		req := calls.Request{CallID: callmodel.CallID("call-" + strconv.Itoa(i)), To: "+1"}
 		if err := errors.Join(all.RouteInto(&req, &d), without.RouteInto(&req, &e)); err != nil {
 			t.Fatal(err)
 		}
@@ -207,14 +208,14 @@ rules: [{id: x, default: true, route: [[{to: a, weight: 1}, {to: b, weight: 2}, 
 		}
 	}
 	for id, want := range map[string]float64{"a": 12.5, "b": 25, "c": 62.5} {
-		assert.Less(t, math.Abs(float64(first[id])*100/calls-want), 0.3, "%s: %d of %d", id, first[id], calls)
+		assert.Less(t, math.Abs(float64(first[id])*100/callList-want), 0.3, "%s: %d of %d", id, first[id], callList)
 	}
 }
 
 func TestRouteAllocatesNothing(t *testing.T) {
 	r := compile(t, strings.ReplaceAll(acme, `, prepend: "9"`, ""))
-	var d callmodel.Decision
-	reqs := []callmodel.CallRequest{
+	var d calls.Decision
+	reqs := []calls.Request{
 		{CallID: "c1", TenantID: "acme", To: "+12125550199", From: "+493012", Type: "voice", Priority: 6, At: time.Unix(1.7e9, 0)},
 		{CallID: "c2", To: "+16465550199", Type: "voice", At: time.Unix(1.7e9, 0)},
 	}
@@ -403,7 +404,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, to := range []string{"", "+", "112", "+12125550100", "+999999999999999999999", "urn:x"} {
-			req := callmodel.CallRequest{To: to, From: to, Type: "voice", At: time.Unix(1.7e9, 0), Emergency: to == "112", Metadata: map[string]string{"plan": "gold"}}
+			req := calls.Request{To: to, From: to, Type: "voice", At: time.Unix(1.7e9, 0), Emergency: to == "112", Metadata: map[string]string{"plan": "gold"}}
 			d, err := r.Route(&req)
 			x := r.Explain(&req)
 			if (err != nil) != x.NoRoute || d.Rule != x.Decision.Rule {
@@ -431,7 +432,7 @@ rules:
 		fmt.Println(err)
 		return
 	}
-	x := router.Explain(&callmodel.CallRequest{CallID: "c1", To: "+12025550123"})
+	x := router.Explain(&calls.Request{CallID: "c1", To: "+12025550123"})
 	fmt.Println(x.Decision.Rule, "→", x.Decision.Destinations[0].URI, x.Decision.Destinations[0].Number)
 	for _, v := range x.Considered {
 		fmt.Printf("%s: %s\n", v.Rule, v.Reason)
@@ -456,7 +457,7 @@ func TestManyTenantsOnOneCallee(t *testing.T) {
 	}
 	r, err := routing.Compile(rs)
 	require.NoError(t, err)
-	d, err := r.Route(&callmodel.CallRequest{TenantID: "t59999", To: "+1"})
+	d, err := r.Route(&calls.Request{TenantID: "t59999", To: "+1"})
 	require.NoError(t, err)
 	assert.Equal(t, "default-59999", d.Rule)
 	rs.Rules = append(rs.Rules, rs.Rules[7])

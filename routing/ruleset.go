@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164"
 )
 
@@ -33,8 +34,8 @@ type RuleSet struct {
 	Rates map[string][]RateRow `json:"rates,omitempty"`
 	// Failover says when the next destination is tried, for rules that don't say
 	// it themselves. nil: as callmodel.Cause.Retryable says.
-	Failover *callmodel.Failover `json:"failover,omitempty"`
-	Rules    []Rule              `json:"rules"`
+	Failover *calls.Failover `json:"failover,omitempty"`
+	Rules    []Rule          `json:"rules"`
 
 	lines map[string]int // where each path stands in the file it was parsed from
 }
@@ -50,7 +51,7 @@ type Rule struct {
 	// Route is the tiers, each of one or more targets.
 	Route []Tier `json:"route"`
 	// Failover is used instead of the set's. nil: the set's.
-	Failover *callmodel.Failover `json:"failover,omitempty"`
+	Failover *calls.Failover `json:"failover,omitempty"`
 }
 
 // Limits of a rule set.

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -18,7 +19,7 @@ import (
 // it isn't clear whether two of them meet, rules are refused to be safe.
 func TestCompileRefusesOnlyTies(t *testing.T) {
 	t.Parallel()
-	var calls []*callmodel.CallRequest
+	var callList []*calls.Request
 	// Every exact number that is drawn, and below every prefix one that no longer
 	// prefix and no exact number takes.
 	all := []string{
@@ -28,10 +29,10 @@ func TestCompileRefusesOnlyTies(t *testing.T) {
 	for _, to := range all {
 		for _, from := range all {
 			for i, tenant := range tenants(3) {
-				for _, kind := range []callmodel.CallType{callmodel.TypeVoice, callmodel.TypeFax, callmodel.TypeEmergency} {
-					for _, way := range []callmodel.Direction{callmodel.Inbound, callmodel.Outbound} {
+				for _, kind := range []calls.Type{calls.TypeVoice, calls.TypeFax, calls.TypeEmergency} {
+					for _, way := range []calls.Direction{calls.Inbound, calls.Outbound} {
 						for p := range 10 {
-							calls = append(calls, &callmodel.CallRequest{TenantID: tenant, To: to, From: from, Type: kind, Direction: way, Priority: (p + i) % 10})
+							callList = append(callList, &calls.Request{TenantID: tenant, To: to, From: from, Type: kind, Direction: way, Priority: (p + i) % 10})
 						}
 					}
 				}
@@ -51,7 +52,7 @@ func TestCompileRefusesOnlyTies(t *testing.T) {
 				rs.Rules[i].Default = rs.Rules[i].Match.To.IsZero()
 			}
 			_, err := routing.Compile(rs)
-			found := slices.ContainsFunc(calls, func(q *callmodel.CallRequest) bool {
+			found := slices.ContainsFunc(callList, func(q *calls.Request) bool {
 				_, level := oracle(rs, q)
 				return len(level) > 0
 			})
@@ -84,7 +85,7 @@ func TestCompileCountsRules(t *testing.T) {
 	router, err := routing.Compile(rs)
 	require.NoError(t, err)
 	for i := range rules {
-		d, err := router.Route(&callmodel.CallRequest{TenantID: rs.Rules[i].Match.Tenant[0]})
+		d, err := router.Route(&calls.Request{TenantID: rs.Rules[i].Match.Tenant[0]})
 		if err != nil || d.Rule != rs.Rules[i].ID {
 			t.Fatalf("tenant %d: rule %q, %v", i, d.Rule, err)
 		}

@@ -3,7 +3,7 @@ package routing
 import (
 	"fmt"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // DestinationVerdict is what became of one destination of the winning rule.
@@ -15,15 +15,15 @@ type DestinationVerdict struct {
 	Position int    `json:"position,omitempty"`
 	Reason   string `json:"reason"` // what put it there, or why it was left out
 	// Cost is that of a call of the assumed length, where a rate is known.
-	Cost callmodel.Cost `json:"cost,omitzero"`
+	Cost calls.Cost `json:"cost,omitzero"`
 	// Weight and Draw are its lot where weights decide: the lowest draw goes first.
 	Weight int     `json:"weight,omitempty"`
 	Draw   float64 `json:"draw,omitempty"`
 	// Health, Quality and Limit are what was known of it at the moment; "" and 0
 	// where nothing was asked.
-	Health  string               `json:"health,omitempty"`
-	Quality int                  `json:"quality,omitempty"`
-	Limit   callmodel.LeftReason `json:"limit,omitempty"` // the limit that it has reached
+	Health  string           `json:"health,omitempty"`
+	Quality int              `json:"quality,omitempty"`
+	Limit   calls.LeftReason `json:"limit,omitempty"` // the limit that it has reached
 }
 
 func (c *chooser) verdict(number int, x *weighed) DestinationVerdict {
@@ -34,16 +34,16 @@ func (c *chooser) verdict(number int, x *weighed) DestinationVerdict {
 	return v
 }
 
-func (c *chooser) traceLeft(number int, x *weighed, why callmodel.LeftReason) {
+func (c *chooser) traceLeft(number int, x *weighed, why calls.LeftReason) {
 	v := c.verdict(number, x)
 	switch why {
-	case callmodel.LeftConcurrent:
+	case calls.LeftConcurrent:
 		v.Reason = fmt.Sprintf("left out: it carries as many calls as it may, %d", x.dest.limits.Concurrent)
-	case callmodel.LeftCPS:
+	case calls.LeftCPS:
 		v.Reason = fmt.Sprintf("left out: it was given as many calls this second as it may, %d", x.dest.limits.CPS)
-	case callmodel.LeftNoRate:
+	case calls.LeftNoRate:
 		v.Reason = "left out: its tier requires a rate, and it has none for " + c.req.To
-	case callmodel.LeftDown:
+	case calls.LeftDown:
 		v.Reason = "left out: it is down"
 		if x.status.Health == Probing {
 			v.Reason = fmt.Sprintf("left out: it is probed with %d of 1000 calls, and this is none of them", x.status.ProbeShare)

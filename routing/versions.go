@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 )
 
 // Versions is what is in service for one set of calls: the active version and,
@@ -13,7 +14,7 @@ type Versions struct {
 	Active *Router
 	Canary *Router // nil: none
 	// Share is how many calls the canary decides.
-	Share callmodel.Share
+	Share rulesets.Share
 	// Salt is the canary's own: with another, other calls are drawn.
 	Salt string
 }
@@ -32,6 +33,6 @@ func (v *Versions) Pick(id callmodel.CallID) (r *Router, canary bool) {
 
 // drawn is the call's place among hundredths of a percent, 0 to 9999.
 func drawn(id callmodel.CallID, salt string) uint64 {
-	place, _ := bits.Mul64(mix(hashString(string(id))^mix(hashString(salt)+canarySalt)), uint64(callmodel.AllCalls))
+	place, _ := bits.Mul64(mix(hashString(string(id))^mix(hashString(salt)+canarySalt)), uint64(rulesets.AllCalls))
 	return place
 }

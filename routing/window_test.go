@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/teambition/rrule-go"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -61,7 +61,7 @@ func TestWindowsEqualRRule(t *testing.T) {
 				}
 			}
 			weekly := weeklyMinutes(t, loc)
-			var d callmodel.Decision
+			var d calls.Decision
 			opened := 0
 			for m := time.Date(2026, 1, 1, 0, 0, 0, 0, loc); m.Year() == 2026; m = m.Add(time.Minute) {
 				on := func(list []string) bool {
@@ -78,7 +78,7 @@ func TestWindowsEqualRRule(t *testing.T) {
 					want = "open"
 					opened++
 				}
-				req := callmodel.CallRequest{To: "+1", At: m}
+				req := calls.Request{To: "+1", At: m}
 				if err := router.RouteInto(&req, &d); err != nil || d.Rule != want {
 					t.Fatalf("%v: %s, %v; want %s", m, d.Rule, err, want)
 				}
@@ -163,12 +163,12 @@ func TestRecurrencesEndWithTheCentury(t *testing.T) {
 	for at, want := range map[string]string{
 		"2025-12-31T11:30:00Z": "shut", "2026-01-01T11:30:00Z": "open", "2026-07-01T10:30:00Z": "open", "2099-12-31T11:30:00Z": "open", "2100-01-01T11:30:00Z": "shut",
 	} {
-		req := callmodel.CallRequest{To: "+1", At: rfc3339(at)}
+		req := calls.Request{To: "+1", At: rfc3339(at)}
 		d, err := router.Route(&req)
 		require.NoError(t, err)
 		assert.Equal(t, want, d.Rule, at)
 	}
-	req := callmodel.CallRequest{To: "+1", At: rfc3339("2100-01-01T11:30:00Z")}
+	req := calls.Request{To: "+1", At: rfc3339("2100-01-01T11:30:00Z")}
 	assert.Contains(t, fmt.Sprint(router.Explain(&req).Considered), "worked out to the end of 2099")
 }
 
@@ -179,8 +179,8 @@ func TestWindowAllocatesNothing(t *testing.T) {
 		RRule: []routing.Recurrence{{Rule: "FREQ=DAILY", Start: "1971-01-01 12:00", Duration: "1h"}},
 	}
 	router := openRouter(t, w)
-	var d callmodel.Decision
-	req := callmodel.CallRequest{To: "+1", At: rfc3339("2026-07-07T16:30:00Z")}
+	var d calls.Decision
+	req := calls.Request{To: "+1", At: rfc3339("2026-07-07T16:30:00Z")}
 	require.NoError(t, router.RouteInto(&req, &d))
 	assert.Equal(t, "open", d.Rule)
 	assert.Zero(t, testing.AllocsPerRun(100, func() { _ = router.RouteInto(&req, &d) }))
@@ -211,8 +211,8 @@ func BenchmarkWindow(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			router := openRouter(b, w)
-			var d callmodel.Decision
-			req := callmodel.CallRequest{To: "+1", At: rfc3339("2026-07-07T10:30:00Z")}
+			var d calls.Decision
+			req := calls.Request{To: "+1", At: rfc3339("2026-07-07T10:30:00Z")}
 			b.ReportAllocs()
 			for b.Loop() {
 				_ = router.RouteInto(&req, &d)

@@ -16,6 +16,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // metaSHA256 is the metadata key of the object's own hash: multipart objects
@@ -40,14 +41,14 @@ const (
 // write may write in pieces of any size and is called once; its error is
 // returned as it is, and nothing is stored. The upload may be tried again
 // without it. Errors of the bucket are callmodel.RetryAfterError.
-func (s *Store) Put(ctx context.Context, key callmodel.ObjectKey, m callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+func (s *Store) Put(ctx context.Context, key record.ObjectKey, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
 	if err := key.Validate(); err != nil {
-		return callmodel.ObjectInfo{}, callmodel.Permanent(fmt.Errorf("object key: %w", err))
+		return record.ObjectInfo{}, callmodel.Permanent(fmt.Errorf("object key: %w", err))
 	}
 	sp := newSpool(s.opts.SpoolDir, s.opts.SpoolMemory)
 	defer sp.Close()
 	if err := write(sp); err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
 	sum := sp.SHA256()
 	meta := withHash(m.Metadata, sum)
@@ -56,7 +57,7 @@ func (s *Store) Put(ctx context.Context, key callmodel.ObjectKey, m callmodel.Ob
 	for range maxVersions {
 		info, done, err := s.putOnce(ctx, key.String(), sp, contentType, meta)
 		if err != nil {
-			return callmodel.ObjectInfo{}, err
+			return record.ObjectInfo{}, err
 		}
 		if done {
 			info.Key = key
@@ -71,20 +72,20 @@ func (s *Store) Put(ctx context.Context, key callmodel.ObjectKey, m callmodel.Ob
 		}
 		key = key.Next()
 	}
-	return callmodel.ObjectInfo{}, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict,
+	return record.ObjectInfo{}, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict,
 		"%d versions of %s exist with other bytes in %s; find out what writes there", maxVersions, first, s.base))
 }
 
 // PutNamed is Put for an object that a person has named. There are no versions
 // of it: other bytes under the name are a CodeConflict error.
-func (s *Store) PutNamed(ctx context.Context, name string, m callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
-	if why := callmodel.BadURI(name); why != "" {
-		return callmodel.ObjectInfo{}, callmodel.Permanent(callmodel.FieldErrors{{Path: "name", Message: why}})
+func (s *Store) PutNamed(ctx context.Context, name string, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
+	if why := record.ValidateRelativePath(name); why != nil {
+		return record.ObjectInfo{}, callmodel.Permanent(callmodel.FieldErrors{{Path: "name", Message: why.Error()}})
 	}
 	sp := newSpool(s.opts.SpoolDir, s.opts.SpoolMemory)
 	defer sp.Close()
 	if err := write(sp); err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
 	info, done, err := s.putOnce(ctx, name, sp, cmp.Or(m.ContentType, defaultContentType), withHash(m.Metadata, sp.SHA256()))
 	if err == nil && !done {
@@ -105,8 +106,8 @@ func withHash(metadata map[string]string, sha256 string) map[string]string {
 }
 
 // putOnce uploads to exactly this name. done is false when other bytes have it.
-func (s *Store) putOnce(ctx context.Context, name string, sp *spool, contentType string, meta map[string]string) (info callmodel.ObjectInfo, done bool, err error) {
-	info = callmodel.ObjectInfo{URL: s.URL(name), Bytes: sp.Size(), SHA256: meta[metaSHA256]}
+func (s *Store) putOnce(ctx context.Context, name string, sp *spool, contentType string, meta map[string]string) (info record.ObjectInfo, done bool, err error) {
+	info = record.ObjectInfo{URL: s.URL(name), Bytes: sp.Size(), SHA256: meta[metaSHA256]}
 	err = s.upload(ctx, name, sp.Reader(), &blob.WriterOptions{
 		ContentType: contentType, Metadata: meta, IfNotExist: true,
 		BufferSize: uploadBuffer, MaxConcurrency: uploadConcurrency,
@@ -142,7 +143,7 @@ const (
 )
 
 // settled is holds, patient with an object that won but can't be seen yet.
-func (s *Store) settled(ctx context.Context, key string, want callmodel.ObjectInfo) (bool, error) {
+func (s *Store) settled(ctx context.Context, key string, want record.ObjectInfo) (bool, error) {
 	wait := settleFirst
 	for range settleTries {
 		same, err := s.holds(ctx, key, want)
@@ -163,7 +164,7 @@ func (s *Store) settled(ctx context.Context, key string, want callmodel.ObjectIn
 }
 
 // holds reports whether the object has exactly these bytes.
-func (s *Store) holds(ctx context.Context, key string, want callmodel.ObjectInfo) (bool, error) {
+func (s *Store) holds(ctx context.Context, key string, want record.ObjectInfo) (bool, error) {
 	head, err := s.Stat(ctx, key)
 	if err != nil {
 		return false, err

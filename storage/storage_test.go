@@ -28,12 +28,13 @@ import (
 	_ "gocloud.dev/blob/s3blob"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage"
 	"github.com/switchtape/switchtape/storage/storetest/buckettest"
 )
 
-func testKey(id string) callmodel.ObjectKey {
-	return callmodel.ObjectKey{
+func testKey(id string) record.ObjectKey {
+	return record.ObjectKey{
 		TenantID: "acme", CallID: callmodel.CallID(id), RecordingID: callmodel.RecordingID(id),
 		StartedAt: time.Date(2026, 3, 1, 23, 0, 0, 0, time.UTC), Version: 1, Ext: "wav",
 	}
@@ -103,9 +104,9 @@ func TestNewVersionIsTold(t *testing.T) {
 	s, err := storage.Open(t.Context(), "mem://", &storage.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	var meta callmodel.ObjectMeta
-	later := callmodel.ObjectMeta{NewVersion: true}
-	for i, m := range []callmodel.ObjectMeta{later, meta, later} {
+	var meta record.ObjectMeta
+	later := record.ObjectMeta{NewVersion: true}
+	for i, m := range []record.ObjectMeta{later, meta, later} {
 		info, err := s.Put(t.Context(), testKey("told"), m, write([]byte{byte(i)}))
 		require.NoError(t, err)
 		assert.Equal(t, i+1, info.Key.Version)
@@ -122,7 +123,7 @@ func runSuite(t *testing.T, open func() *storage.Store, leftovers func() []strin
 	s := open()
 	ctx := t.Context()
 	small, large := []byte("a small object"), bytes.Repeat([]byte("0123456789abcdef"), 20<<16) // 20 MiB: several parts
-	meta := callmodel.ObjectMeta{ContentType: "audio/wav", Metadata: map[string]string{"channel_map": "0=agent,1=customer"}}
+	meta := record.ObjectMeta{ContentType: "audio/wav", Metadata: map[string]string{"channel_map": "0=agent,1=customer"}}
 
 	for i, data := range [][]byte{small, large, {}} {
 		k := testKey(fmt.Sprintf("c%d", i))
@@ -284,10 +285,10 @@ func TestObjectWithoutItsHashIsComparedByItsBytes(t *testing.T) {
 	p := filepath.Join(dir, filepath.FromSlash(k.String()))
 	require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o750))
 	require.NoError(t, os.WriteFile(p, []byte("same"), 0o600))
-	info, err := s.Put(t.Context(), k, callmodel.ObjectMeta{}, write([]byte("same")))
+	info, err := s.Put(t.Context(), k, record.ObjectMeta{}, write([]byte("same")))
 	require.NoError(t, err)
 	assert.True(t, info.Existed)
-	info, err = s.Put(t.Context(), k, callmodel.ObjectMeta{}, write([]byte("else")))
+	info, err = s.Put(t.Context(), k, record.ObjectMeta{}, write([]byte("else")))
 	require.NoError(t, err)
 	assert.Equal(t, 2, info.Key.Version)
 }
@@ -302,7 +303,7 @@ func TestSignedURLs(t *testing.T) {
 	s, err = storage.Open(t.Context(), "file://"+t.TempDir(), &storage.Options{SignBase: base, SignSecret: []byte("secret of the test")})
 	require.NoError(t, err)
 	k := testKey("signed")
-	_, err = s.Put(t.Context(), k, callmodel.ObjectMeta{ContentType: "audio/wav"}, write([]byte("0123456789")))
+	_, err = s.Put(t.Context(), k, record.ObjectMeta{ContentType: "audio/wav"}, write([]byte("0123456789")))
 	require.NoError(t, err)
 	signed, err := s.SignedURL(t.Context(), k.String(), time.Minute)
 	require.NoError(t, err)
@@ -351,7 +352,7 @@ func TestUnwritableSpool(t *testing.T) {
 	t.Parallel()
 	s, err := storage.Open(t.Context(), "mem://", &storage.Options{SpoolMemory: 1, SpoolDir: filepath.Join(t.TempDir(), "missing")})
 	require.NoError(t, err)
-	_, err = s.Put(t.Context(), testKey("c"), callmodel.ObjectMeta{}, write(make([]byte, 100)))
+	_, err = s.Put(t.Context(), testKey("c"), record.ObjectMeta{}, write(make([]byte, 100)))
 	var later *callmodel.RetryAfterError
 	require.ErrorAs(t, err, &later)
 	require.ErrorContains(t, err, "choose another spool directory")
@@ -364,12 +365,12 @@ func ExampleStore_Put() {
 		fmt.Println(err)
 		return
 	}
-	key := callmodel.ObjectKey{
+	key := record.ObjectKey{
 		TenantID: "acme", CallID: "c1", RecordingID: "c1", Version: 1, Ext: "txt",
 		StartedAt: time.Date(2026, 3, 1, 15, 0, 0, 0, time.UTC),
 	}
 	put := func(text string) {
-		info, err := store.Put(ctx, key, callmodel.ObjectMeta{ContentType: "text/plain"}, func(w io.Writer) error {
+		info, err := store.Put(ctx, key, record.ObjectMeta{ContentType: "text/plain"}, func(w io.Writer) error {
 			_, err := io.WriteString(w, text)
 			return err
 		})

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
@@ -72,8 +72,8 @@ func BenchmarkLedger(b *testing.B) {
 			b.ResetTimer()
 			share(b, 16, 16, func(w int) error {
 				for {
-					leases, err := db.Claim(b.Context(), callmodel.ClaimRequest{
-						Worker: fmt.Sprint(w), Queues: []string{callmodel.DefaultQueue}, Limit: 20, TTL: time.Hour,
+					leases, err := db.Claim(b.Context(), ledger.Claim{
+						Worker: fmt.Sprint(w), Queues: []string{ledger.DefaultQueue}, Limit: 20, TTL: time.Hour,
 					})
 					if err != nil || len(leases) == 0 {
 						return err

@@ -18,7 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
 
@@ -31,8 +31,8 @@ const (
 // recording.
 type peerJob struct {
 	name   string
-	layout callmodel.Layout
-	codec  callmodel.Codec
+	layout record.Layout
+	codec  record.Codec
 	rate   int
 	ffmpeg string // after the common part
 	sox    string
@@ -68,23 +68,23 @@ func TestComparePeers(t *testing.T) {
 	table.WriteString("| CPU s per hour of call | library, file to file | `switchtape record` | ffmpeg | sox | best peer ÷ library | ÷ command |\n|---|---|---|---|---|---|---|\n")
 	for _, job := range []peerJob{
 		{
-			"WAV merge, 2 channels", callmodel.LayoutStereo, callmodel.CodecWAV, 0,
+			"WAV merge, 2 channels", record.LayoutStereo, record.CodecWAV, 0,
 			"-filter_complex amerge=inputs=2 -c:a pcm_s16le %o", "sox -M %a %b %o",
 		},
 		{
-			"WAV mix", callmodel.LayoutMono, callmodel.CodecWAV, 0,
+			"WAV mix", record.LayoutMono, record.CodecWAV, 0,
 			"-filter_complex amix=inputs=2:normalize=0 -c:a pcm_s16le %o", "sox -m %a %b %o",
 		},
 		{
-			"µ-law mix", callmodel.LayoutMono, callmodel.CodecMulaw, 0,
+			"µ-law mix", record.LayoutMono, record.CodecMulaw, 0,
 			"-filter_complex amix=inputs=2:normalize=0 -c:a pcm_mulaw %o", "sox -m %a %b -e mu-law %o",
 		},
 		{
-			"WAV merge at 16 kHz", callmodel.LayoutStereo, callmodel.CodecWAV, 16000,
+			"WAV merge at 16 kHz", record.LayoutStereo, record.CodecWAV, 16000,
 			"-filter_complex amerge=inputs=2,aresample=16000 -c:a pcm_s16le %o", "sox -M %a %b -r 16000 %o",
 		},
 		{
-			"WAV mix at 16 kHz", callmodel.LayoutMono, callmodel.CodecWAV, 16000,
+			"WAV mix at 16 kHz", record.LayoutMono, record.CodecWAV, 16000,
 			"-filter_complex amix=inputs=2:normalize=0,aresample=16000 -c:a pcm_s16le %o", "sox -m %a %b -r 16000 %o",
 		},
 	} {
@@ -143,15 +143,15 @@ func libraryJob(t *testing.T, job []string) {
 	require.NoError(t, err)
 	dir, err := os.OpenRoot(filepath.Dir(job[3]))
 	require.NoError(t, err)
-	_, err = recording.NewProcessor(osLegs{dir}, osFile(job[5]), nil).Process(t.Context(), callmodel.RecordingSpec{
+	_, err = recording.NewProcessor(osLegs{dir}, osFile(job[5]), nil).Process(t.Context(), record.Spec{
 		NoManifest: true, // there is one file for everything that is put
 		TenantID:   "t", CallID: "c", RecordingID: "r", StartedAt: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
-		Legs: []callmodel.LegSpec{
-			{Name: "a", Segments: []callmodel.SegmentSpec{{URI: filepath.Base(job[3])}}},
-			{Name: "b", Segments: []callmodel.SegmentSpec{{URI: filepath.Base(job[4])}}},
+		Legs: []record.LegSpec{
+			{Name: "a", Segments: []record.SegmentSpec{{URI: filepath.Base(job[3])}}},
+			{Name: "b", Segments: []record.SegmentSpec{{URI: filepath.Base(job[4])}}},
 		},
-		Outputs: []callmodel.OutputSpec{{
-			Layout: callmodel.Layout(job[0]), Codec: callmodel.Codec(job[1]), SampleRateHz: rate,
+		Outputs: []record.OutputSpec{{
+			Layout: record.Layout(job[0]), Codec: record.Codec(job[1]), SampleRateHz: rate,
 		}},
 	}, nil)
 	require.NoError(t, err)
@@ -165,15 +165,15 @@ func (o osLegs) OpenLeg(_ context.Context, uri string) (io.ReadCloser, error) { 
 type osFile string
 
 func (o osFile) Put(
-	_ context.Context, key callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error,
-) (callmodel.ObjectInfo, error) {
+	_ context.Context, key record.ObjectKey, _ record.ObjectMeta, write func(io.Writer) error,
+) (record.ObjectInfo, error) {
 	f, err := os.Create(string(o))
 	if err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
 	if err := write(f); err != nil {
 		_ = f.Close()
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
-	return callmodel.ObjectInfo{Key: key}, f.Close()
+	return record.ObjectInfo{Key: key}, f.Close()
 }

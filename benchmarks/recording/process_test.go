@@ -14,7 +14,7 @@ import (
 
 	goaudio "github.com/go-audio/audio"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/wav"
@@ -35,15 +35,15 @@ func (file) Close() error { return nil }
 type sink struct{ hash bool }
 
 func (s sink) Put(
-	_ context.Context, key callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error,
-) (callmodel.ObjectInfo, error) {
+	_ context.Context, key record.ObjectKey, _ record.ObjectMeta, write func(io.Writer) error,
+) (record.ObjectInfo, error) {
 	h := sha256.New()
 	n := &counter{w: io.Discard}
 	if s.hash {
 		n.w = h
 	}
 	err := write(n)
-	return callmodel.ObjectInfo{Key: key, Bytes: n.n, SHA256: hex.EncodeToString(h.Sum(nil))}, err
+	return record.ObjectInfo{Key: key, Bytes: n.n, SHA256: hex.EncodeToString(h.Sum(nil))}, err
 }
 
 type counter struct {
@@ -79,36 +79,36 @@ func leg(b testing.TB, seconds int, seed uint64) []byte {
 func BenchmarkProcess(b *testing.B) {
 	const seconds = 3600
 	from := legs{"a": leg(b, seconds, 1), "b": leg(b, seconds, 2)}
-	wavMix := callmodel.OutputSpec{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono}
-	wavMerge := callmodel.OutputSpec{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}
+	wavMix := record.OutputSpec{Codec: record.CodecWAV, Layout: record.LayoutMono}
+	wavMerge := record.OutputSpec{Codec: record.CodecWAV, Layout: record.LayoutStereo}
 	for _, bench := range []struct {
 		name    string
-		outputs []callmodel.OutputSpec
+		outputs []record.OutputSpec
 		hash    bool
 	}{
-		{"mix-wav", []callmodel.OutputSpec{wavMix}, false},
-		{"merge-wav", []callmodel.OutputSpec{wavMerge}, false},
-		{"merge-wav-hashed", []callmodel.OutputSpec{wavMerge}, true},
-		{"merge-flac", []callmodel.OutputSpec{{Codec: callmodel.CodecFLAC, Layout: callmodel.LayoutStereo}}, false},
-		{"flac-mp3-peaks-analysis", []callmodel.OutputSpec{
-			{Codec: callmodel.CodecFLAC, Layout: callmodel.LayoutStereo},
-			{Codec: callmodel.CodecMP3, Layout: callmodel.LayoutMono},
-			{Codec: callmodel.CodecPeaksJSON, Layout: callmodel.LayoutStereo},
-			{Codec: callmodel.CodecAnalysis},
+		{"mix-wav", []record.OutputSpec{wavMix}, false},
+		{"merge-wav", []record.OutputSpec{wavMerge}, false},
+		{"merge-wav-hashed", []record.OutputSpec{wavMerge}, true},
+		{"merge-flac", []record.OutputSpec{{Codec: record.CodecFLAC, Layout: record.LayoutStereo}}, false},
+		{"flac-mp3-peaks-analysis", []record.OutputSpec{
+			{Codec: record.CodecFLAC, Layout: record.LayoutStereo},
+			{Codec: record.CodecMP3, Layout: record.LayoutMono},
+			{Codec: record.CodecPeaksJSON, Layout: record.LayoutStereo},
+			{Codec: record.CodecAnalysis},
 		}, true},
-		{"mix-mulaw", []callmodel.OutputSpec{{Codec: callmodel.CodecMulaw, Layout: callmodel.LayoutMono}}, false},
-		{"mix-and-merge-wav", []callmodel.OutputSpec{{Name: "mono", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono}, wavMerge}, false},
-		{"mix-wav-16k", []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 16000}}, false},
-		{"merge-wav-16k", []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo, SampleRateHz: 16000}}, false},
+		{"mix-mulaw", []record.OutputSpec{{Codec: record.CodecMulaw, Layout: record.LayoutMono}}, false},
+		{"mix-and-merge-wav", []record.OutputSpec{{Name: "mono", Codec: record.CodecWAV, Layout: record.LayoutMono}, wavMerge}, false},
+		{"mix-wav-16k", []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: 16000}}, false},
+		{"merge-wav-16k", []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo, SampleRateHz: 16000}}, false},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			p := recording.NewProcessor(from, sink{hash: bench.hash}, nil)
 			started := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-			spec := callmodel.RecordingSpec{
+			spec := record.Spec{
 				TenantID: "t", CallID: "c", RecordingID: "r", StartedAt: started,
-				Legs: []callmodel.LegSpec{
-					{Name: "a", Segments: []callmodel.SegmentSpec{{URI: "a"}}},
-					{Name: "b", Segments: []callmodel.SegmentSpec{{URI: "b"}}},
+				Legs: []record.LegSpec{
+					{Name: "a", Segments: []record.SegmentSpec{{URI: "a"}}},
+					{Name: "b", Segments: []record.SegmentSpec{{URI: "b"}}},
 				},
 				Outputs: bench.outputs,
 			}

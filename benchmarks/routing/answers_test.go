@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
@@ -73,22 +74,22 @@ func answersReport(b *testing.B, begun time.Duration) {
 	b.ReportMetric(float64(answersCPU(b)-begun)/float64(b.N), "cpu-ns/op")
 }
 
-func answersCalls(n int) []callmodel.CallRequest {
+func answersCalls(n int) []calls.Request {
 	rng := rand.New(rand.NewPCG(3, 4))
-	calls := make([]callmodel.CallRequest, n)
-	for i := range calls {
-		calls[i] = callmodel.CallRequest{
+	callList := make([]calls.Request, n)
+	for i := range callList {
+		callList[i] = calls.Request{
 			CallID: callmodel.CallID(fmt.Sprintf("c-%012x", rng.Uint64()>>16)), From: "+12025550123",
 			To: fmt.Sprintf("+%d%09d", 1+rng.IntN(9), rng.IntN(1_000_000_000)), At: time.Unix(1_770_000_000, 0),
 		}
 	}
-	return calls
+	return callList
 }
 
 // BenchmarkAnswer decides calls that one rule takes, so that most of the time
 // goes into its answer.
 func BenchmarkAnswer(b *testing.B) {
-	calls := answersCalls(4096)
+	callList := answersCalls(4096)
 	for _, order := range []routing.TierOrder{routing.ByWeight, routing.ByCost, routing.ByQuality, routing.AsListed} {
 		for _, n := range []int{1, 2, 4, 16} {
 			r := answersRouter(b, order, n)
@@ -100,12 +101,12 @@ func BenchmarkAnswer(b *testing.B) {
 						g.Configure(r.Endpoints())
 						state = g
 					}
-					var d callmodel.Decision
+					var d calls.Decision
 					i := 0
 					b.ReportAllocs()
 					begun := answersCPU(b)
 					for b.Loop() {
-						if err := r.RouteLive(&calls[i%len(calls)], state, &d); err != nil {
+						if err := r.RouteLive(&callList[i%len(callList)], state, &d); err != nil {
 							b.Fatal(err)
 						}
 						i++
@@ -164,7 +165,7 @@ func BenchmarkTrunkReserve(b *testing.B) {
 	begun := answersCPU(b)
 	defer answersReport(b, begun)
 	b.RunParallel(func(pb *testing.PB) {
-		call := callmodel.Call{ID: callmodel.CallID(fmt.Sprint("c", rand.Uint64())), TenantID: "acme", State: callmodel.CallEnded}
+		call := calls.Call{ID: callmodel.CallID(fmt.Sprint("c", rand.Uint64())), TenantID: "acme", State: calls.Ended}
 		for pb.Next() {
 			p, ok := g.Reserve("a")
 			if !ok {

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/snapshot"
@@ -20,8 +22,8 @@ import (
 // but those that a start without it may try.
 type nowhere struct{ callhttp.Stores }
 
-func (nowhere) RuleSetState(context.Context, callmodel.TenantID) (callmodel.RuleSetState, error) {
-	return callmodel.RuleSetState{}, callmodel.Errorf(callmodel.CodeUnavailable, "it is down")
+func (nowhere) RuleSetState(context.Context, callmodel.TenantID) (rulesets.State, error) {
+	return rulesets.State{}, callmodel.Errorf(callmodel.CodeUnavailable, "it is down")
 }
 
 // BenchmarkColdStart is from an empty process to the first decision by a set in
@@ -48,7 +50,7 @@ func BenchmarkColdStart(b *testing.B) {
 			require.NoError(b, err)
 			tenants, _, err := dir.Load()
 			require.NoError(b, err)
-			_, err = tenants[0].Versions.Active.Route(&callmodel.CallRequest{CallID: "c", To: to + "0000", At: time.Unix(1.77e9, 0)})
+			_, err = tenants[0].Versions.Active.Route(&calls.Request{CallID: "c", To: to + "0000", At: time.Unix(1.77e9, 0)})
 			require.NoError(b, err)
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -174,7 +175,7 @@ func rules(n int) *routing.RuleSet {
 			case 1:
 				r.Match.From.Prefix = []string{"+1212"}
 			case 2:
-				r.Match.Type = []callmodel.CallType{callmodel.TypeVoice}
+				r.Match.Type = []calls.Type{calls.TypeVoice}
 			}
 		}
 		add(r)
@@ -194,7 +195,7 @@ const callCount = 1 << 16
 
 // calls draws calls to numbers below the prefixes: by Zipf's law, few
 // destinations get most calls, or each prefix as often as any.
-func calls(prefixes []string, tenants int, zipf bool) []call {
+func callList(prefixes []string, tenants int, zipf bool) []call {
 	rng := rand.New(rand.NewPCG(uint64(len(prefixes)), 9))
 	order := rng.Perm(len(prefixes))
 	rank := rand.NewZipf(rng, 1.1, 50, uint64(len(prefixes)-1))

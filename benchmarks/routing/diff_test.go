@@ -37,12 +37,12 @@ func twoSets(b *testing.B) (before, after *diff.Set, prefixes []string) {
 
 // recorded is a day of so many calls.
 func recorded(prefixes []string, n int) []callfile.Call {
-	drawn := calls(prefixes, tenantCount(diffRules), true)
+	drawn := callList(prefixes, tenantCount(diffRules), true)
 	list := make([]callfile.Call, n)
 	start := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 	for i := range list {
 		c := &drawn[i%len(drawn)]
-		list[i] = callfile.Call{Line: i + 1, Seconds: float64(i % 600), CallRequest: request(c)}
+		list[i] = callfile.Call{Line: i + 1, Seconds: float64(i % 600), Request: request(c)}
 		list[i].CallID = callmodel.CallID(fmt.Sprintf("call-%08d", i))
 		list[i].At = start.Add(time.Duration(i) * 24 * time.Hour / time.Duration(n))
 	}

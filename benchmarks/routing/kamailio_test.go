@@ -22,7 +22,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -230,7 +230,7 @@ func overHTTP(b *testing.B, prefixes []string) {
 			return err
 		}
 		defer resp.Body.Close()
-		var d callmodel.Decision
+		var d calls.Decision
 		if err := json.NewDecoder(resp.Body).Decode(&d); err != nil || len(d.Destinations) != 2 {
 			return fmt.Errorf("%s was answered with %v: %w", to, d, err)
 		}
@@ -262,7 +262,7 @@ func TestServeDecisions(t *testing.T) {
 	router, err := routing.Compile(rs)
 	require.NoError(t, err)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d, err := router.Route(&callmodel.CallRequest{To: r.URL.Query().Get("to"), From: "+4420", Type: callmodel.TypeVoice})
+		d, err := router.Route(&calls.Request{To: r.URL.Query().Get("to"), From: "+4420", Type: calls.TypeVoice})
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusNotFound)
 			return

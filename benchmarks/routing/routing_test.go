@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -52,7 +53,7 @@ func newSubject(b *testing.B, n int) *subject {
 	runtime.KeepAlive(rs)
 	s.inIndex = float64(router.Stats().IndexBytes) / float64(n)
 	s.prefixes = prefixesOf(rs)
-	s.zipf, s.uniform = calls(s.prefixes, tenantCount(n), true), calls(s.prefixes, tenantCount(n), false)
+	s.zipf, s.uniform = callList(s.prefixes, tenantCount(n), true), callList(s.prefixes, tenantCount(n), false)
 	return s
 }
 
@@ -74,10 +75,10 @@ func (s *subject) report(b *testing.B, took time.Duration, ops int) {
 	b.ReportMetric(s.allIn, "B/rule")
 }
 
-func request(c *call) callmodel.CallRequest {
-	return callmodel.CallRequest{
-		TenantID: c.tenant, CallID: callmodel.CallID(c.id), To: c.to, From: c.from, Type: callmodel.TypeVoice,
-		Direction: callmodel.Outbound, Priority: 3, At: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC),
+func request(c *call) calls.Request {
+	return calls.Request{
+		TenantID: c.tenant, CallID: callmodel.CallID(c.id), To: c.to, From: c.from, Type: calls.TypeVoice,
+		Direction: calls.Outbound, Priority: 3, At: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC),
 	}
 }
 
@@ -99,15 +100,15 @@ func BenchmarkDecisionUniform(b *testing.B) {
 	})
 }
 
-func decide(b *testing.B, s *subject, calls []call) {
+func decide(b *testing.B, s *subject, callList []call) {
 	b.Helper()
 	b.ReportAllocs()
-	var d callmodel.Decision
-	req := request(&calls[0])
+	var d calls.Decision
+	req := request(&callList[0])
 	i := 0
 	before := cpu(b)
 	for b.Loop() {
-		c := &calls[i%callCount]
+		c := &callList[i%callCount]
 		i++
 		req.TenantID, req.CallID, req.To, req.From = c.tenant, callmodel.CallID(c.id), c.to, c.from
 		if err := s.router.RouteInto(&req, &d); err != nil {
@@ -222,15 +223,15 @@ func BenchmarkReload(b *testing.B) {
 }
 
 // timed decides for that long, and returns how long each hundred decisions took.
-func timed(b *testing.B, live *routing.Serving, calls []call, long time.Duration) []time.Duration {
+func timed(b *testing.B, live *routing.Serving, callList []call, long time.Duration) []time.Duration {
 	b.Helper()
 	var took []time.Duration
-	var d callmodel.Decision
-	req := request(&calls[0])
+	var d calls.Decision
+	req := request(&callList[0])
 	for i, began := 0, time.Now(); time.Since(began) < long; {
 		start := time.Now()
 		for range 100 {
-			c := &calls[i%callCount]
+			c := &callList[i%callCount]
 			i++
 			req.TenantID, req.CallID, req.To, req.From = c.tenant, callmodel.CallID(c.id), c.to, c.from
 			if err := live.Router().RouteInto(&req, &d); err != nil {

@@ -14,7 +14,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -58,7 +60,7 @@ func TestDemo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
 	var out demoOutput
 	runJSON(t, &out, "demo", "--dir", dir)
-	assert.Equal(t, callmodel.CallEnded, out.Call.State)
+	assert.Equal(t, calls.Ended, out.Call.State)
 	assert.Equal(t, "washington", out.Call.Decision.Rule)
 	assert.Equal(t, "+442079460123", out.Call.From.Number)
 	require.Len(t, out.Call.Recordings, 1)
@@ -100,14 +102,14 @@ func TestRecord(t *testing.T) {
 	t.Parallel()
 	agent, customer := sample(t)
 	out := filepath.Join(t.TempDir(), "x y@1.wav")
-	var r callmodel.RecordingResult
+	var r record.Result
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--layout", "stereo", "--codec", "wav", "--rate", "8000", "--out", out)
-	assert.Equal(t, callmodel.StatusCompleted, r.Status)
+	assert.Equal(t, record.StatusCompleted, r.Status)
 	requireSampleCall(t, readFile(t, out))
 	assert.True(t, strings.HasPrefix(r.Outputs[0].URL, "file:///"), r.Outputs[0].URL)
 
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--layout", "mono", "--codec", "mulaw", "--rate", "8000", "--out", out)
-	assert.Equal(t, callmodel.CodecMulaw, r.Outputs[0].Codec)
+	assert.Equal(t, record.CodecMulaw, r.Outputs[0].Codec)
 	assert.Len(t, readFile(t, out), int(r.Outputs[0].Bytes), "written over")
 
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--codec", "wav", "--layout", "stereo", "--rate", "16000", "--out", "file://"+filepath.ToSlash(filepath.Dir(out))+"/z.wav")
@@ -118,7 +120,7 @@ func TestRecord(t *testing.T) {
 	assert.Len(t, r.Legs, 1, "the same name again is a segment of the same leg")
 
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer=/nowhere/c.wav", "--out", out)
-	assert.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
+	assert.Equal(t, record.StatusCompletedDegraded, r.Status)
 	assert.Contains(t, r.Defects[0].Detail, "/nowhere/c.wav")
 	redacted := filepath.Join(t.TempDir(), "redacted.wav")
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--layout", "mono", "--redact", "10s-12s", "--redact", "20s-20500ms", "--out", redacted)
@@ -128,7 +130,7 @@ func TestRecord(t *testing.T) {
 	assert.Equal(t, said[:79000], heard[:79000])
 	playback := filepath.Join(t.TempDir(), "call")
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--layout", "mono", "--bitrate", "24k", "--out", playback)
-	assert.Equal(t, callmodel.CodecMP3, r.Outputs[0].Codec, "the default")
+	assert.Equal(t, record.CodecMP3, r.Outputs[0].Codec, "the default")
 	assert.Equal(t, 24000, r.Outputs[0].Bitrate)
 	info, err := mp3.Walk(bytes.NewReader(readFile(t, playback)))
 	require.NoError(t, err)
@@ -285,7 +287,7 @@ func TestMigrate(t *testing.T) {
 				assert.True(t, m.Applied)
 			}
 			var jobs struct {
-				Jobs []callmodel.Job `json:"jobs"`
+				Jobs []ledger.Job `json:"jobs"`
 			}
 			runJSON(t, &jobs, "jobs", "list", "--db", db)
 			assert.Empty(t, jobs.Jobs)
@@ -310,8 +312,8 @@ func TestJobsThatArePublished(t *testing.T) {
 	db := openLedger(t, at)
 	id, _, err := db.Enqueue(t.Context(), storetest.Request("c1"))
 	require.NoError(t, err)
-	claim := func() callmodel.Lease {
-		leases, err := db.Claim(t.Context(), callmodel.ClaimRequest{Worker: "w", TTL: time.Hour})
+	claim := func() ledger.Lease {
+		leases, err := db.Claim(t.Context(), ledger.Claim{Worker: "w", TTL: time.Hour})
 		require.NoError(t, err)
 		require.Len(t, leases, 1)
 		return leases[0]
@@ -329,7 +331,7 @@ func TestJobsThatArePublished(t *testing.T) {
 	says(show, "not before")
 
 	require.NoError(t, db.Publish(t.Context(), claim(), storetest.Result("c1"), 0))
-	require.NoError(t, db.Fail(t.Context(), claim(), callmodel.Failure{Cause: "still growing: the file of leg agent", RetryIn: time.Hour, Uncounted: true}))
+	require.NoError(t, db.Fail(t.Context(), claim(), ledger.Failure{Cause: "still growing: the file of leg agent", RetryIn: time.Hour, Uncounted: true}))
 	j, err := db.Job(t.Context(), id)
 	require.NoError(t, err)
 	again := j.RunAt.Format(time.RFC3339)
@@ -375,9 +377,9 @@ func TestServeBadInput(t *testing.T) {
 
 func TestCodecOfAName(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]callmodel.Codec{
-		"a.mp3": callmodel.CodecMP3, "dir.v2/A.FLAC": callmodel.CodecFLAC, "dir.wav/call": callmodel.CodecMP3, "c1.2026.wav": callmodel.CodecWAV,
-		"s3://bucket/a.wav?region=eu-central-1": callmodel.CodecWAV, "what?.opus": callmodel.CodecOpus,
+	for name, want := range map[string]record.Codec{
+		"a.mp3": record.CodecMP3, "dir.v2/A.FLAC": record.CodecFLAC, "dir.wav/call": record.CodecMP3, "c1.2026.wav": record.CodecWAV,
+		"s3://bucket/a.wav?region=eu-central-1": record.CodecWAV, "what?.opus": record.CodecOpus,
 	} {
 		c, err := codecOf(name)
 		require.NoError(t, err, name)

@@ -18,6 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
@@ -35,21 +38,21 @@ func backlog(t *testing.T, db *calldb.DB, dir string) {
 	const bytes = wavHeader + 5*samplecall.SampleRateHz*2
 	require.NoError(t, os.WriteFile(filepath.Join(legs, "agent.wav"), samplecall.Agent()[:bytes], 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(legs, "customer.wav"), samplecall.Customer()[:bytes], 0o600))
-	leg := func(name string) callmodel.LegSpec {
-		return callmodel.LegSpec{Name: name, Segments: []callmodel.SegmentSpec{{URI: name + ".wav"}}}
+	leg := func(name string) record.LegSpec {
+		return record.LegSpec{Name: name, Segments: []record.SegmentSpec{{URI: name + ".wav"}}}
 	}
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for i := range waiting {
-		call := callmodel.Call{
-			ID: callmodel.CallID(fmt.Sprintf("call-%03d", i)), TenantID: "default", State: callmodel.CallAnswered, Type: callmodel.TypeVoice,
-			AnsweredAt: start, CreatedAt: start, Recording: &callmodel.RecordingPreference{Enabled: true},
-			Decision: &callmodel.Decision{Destinations: []callmodel.Destination{{ID: "a"}}},
+		call := calls.Call{
+			ID: callmodel.CallID(fmt.Sprintf("call-%03d", i)), TenantID: "default", State: calls.Answered, Type: calls.TypeVoice,
+			AnsweredAt: start, CreatedAt: start, Recording: &calls.RecordingPreference{Enabled: true},
+			Decision: &calls.Decision{Destinations: []calls.Destination{{ID: "a"}}},
 		}
-		_, err := db.CreateCall(t.Context(), callmodel.NewCall{Call: call, Actor: "test"})
+		_, err := db.CreateCall(t.Context(), calls.NewCall{Call: call, Actor: "test"})
 		require.NoError(t, err)
-		_, err = db.AppendEvent(t.Context(), "default", call.ID, callmodel.CallEvent{
-			ID: "end", Type: callmodel.EventEnded, At: start.Add(5 * time.Second), Legs: []callmodel.LegSpec{leg("agent"), leg("customer")},
-		}, "test", []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}})
+		_, err = db.AppendEvent(t.Context(), "default", call.ID, calls.Event{
+			ID: "end", Type: calls.EventEnded, At: start.Add(5 * time.Second), Legs: []record.LegSpec{leg("agent"), leg("customer")},
+		}, "test", []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}})
 		require.NoError(t, err)
 	}
 }
@@ -112,7 +115,7 @@ func checkAftermath(t *testing.T, db *calldb.DB, dir string) {
 	stats, err := db.Stats(t.Context())
 	require.NoError(t, err)
 	stats.OldestQueued = 0
-	assert.Equal(t, callmodel.QueueStats{Done: waiting}, stats)
+	assert.Equal(t, ledger.Stats{Done: waiting}, stats)
 
 	objects, manifests := map[string][]byte{}, 0
 	require.NoError(t, filepath.WalkDir(filepath.Join(dir, "recordings"), func(path string, d fs.DirEntry, err error) error {
@@ -180,7 +183,7 @@ func TestServeOverHTTP(t *testing.T) {
 	p := serve(t, "--dir", dir, "--rules", rules, "--region", "GB", "--emergency", "sip:psap.example")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "legs", "agent.wav"), samplecall.Agent(), 0o600))
 
-	var call callmodel.Call
+	var call calls.Call
 	code := request(t, http.MethodPost, p.url+"/v1/calls", `{"from":"020 7946 0123","to":"+12025550143","recording":{"enabled":true}}`, &call)
 	require.Equal(t, http.StatusCreated, code)
 	for _, ev := range []string{
@@ -193,7 +196,7 @@ func TestServeOverHTTP(t *testing.T) {
 		request(t, http.MethodGet, p.url+"/v1/calls/"+string(call.ID), "", &call)
 		return len(call.Recordings) == 1
 	}, 30*time.Second, 5*time.Millisecond)
-	assert.Equal(t, callmodel.StatusCompleted, call.Recordings[0].Status)
+	assert.Equal(t, record.StatusCompleted, call.Recordings[0].Status)
 
 	// The audio itself, through the API and its signed link.
 	resp := get(t, p.url+"/v1/recordings/jobs/"+string(call.Recordings[0].JobID)+"/media")
@@ -207,7 +210,7 @@ func TestServeOverHTTP(t *testing.T) {
 		assert.Equal(t, http.StatusOK, resp.code)
 		assert.Contains(t, string(resp.body), part)
 	}
-	var emergency callmodel.Call
+	var emergency calls.Call
 	require.Equal(t, http.StatusCreated, request(t, http.MethodPost, p.url+"/v1/calls", `{"to":"112","from":7,"bogus":[]}`, &emergency))
 	assert.True(t, emergency.Emergency)
 

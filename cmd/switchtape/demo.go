@@ -21,7 +21,9 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
@@ -40,12 +42,12 @@ type demoCommand struct {
 }
 
 // outputs are the recordings that the demonstration asks for.
-func (c *demoCommand) outputs() []callmodel.OutputSpec {
-	list := []callmodel.OutputSpec{
-		{Codec: callmodel.CodecMP3, Layout: callmodel.LayoutStereo},
-		{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo},
+func (c *demoCommand) outputs() []record.OutputSpec {
+	list := []record.OutputSpec{
+		{Codec: record.CodecMP3, Layout: record.LayoutStereo},
+		{Codec: record.CodecWAV, Layout: record.LayoutStereo},
 	}
-	return slices.DeleteFunc(list, func(o callmodel.OutputSpec) bool { return c.Codec != "" && string(o.Codec) != c.Codec })
+	return slices.DeleteFunc(list, func(o record.OutputSpec) bool { return c.Codec != "" && string(o.Codec) != c.Codec })
 }
 
 // Numbers from the ranges reserved for fiction: Ofcom's 020 7946 0xxx in
@@ -57,7 +59,7 @@ const (
 
 // demoOutput is what demo --json prints.
 type demoOutput struct {
-	Call        callmodel.Call    `json:"call"`
+	Call        calls.Call        `json:"call"`
 	Considered  []routing.Verdict `json:"considered"`
 	Recordings  []demoRecording   `json:"recordings"` // the first is the one whose URL the call record gives
 	HangupToURL float64           `json:"hangup_to_url_ms"`
@@ -141,17 +143,17 @@ type demo struct {
 	url     string
 	legs    string
 	one     *one
-	outputs []callmodel.OutputSpec
+	outputs []record.OutputSpec
 	step    func(string)
 }
 
 func (d *demo) play() (*demoOutput, error) {
 	d.step("the telephone server initiates a call")
-	var call callmodel.Call
+	var call calls.Call
 	err := d.post("/v1/calls", map[string]any{
 		"from": demoFrom, "to": demoTo, "region": "GB", "direction": "outbound", "host": "demo-pbx",
 		"metadata":  map[string]string{"campaign": "demo"},
-		"recording": callmodel.RecordingPreference{Enabled: true, Outputs: d.outputs},
+		"recording": calls.RecordingPreference{Enabled: true, Outputs: d.outputs},
 	}, &call)
 	if err != nil {
 		return nil, err
@@ -168,13 +170,13 @@ func (d *demo) play() (*demoOutput, error) {
 	// The call's life is told as it happened: the 49 seconds are over, hang-up is now.
 	hangup := time.Now().UTC()
 	start := hangup.Add(-time.Duration(samplecall.AgentFrames) * time.Second / samplecall.SampleRateHz)
-	events := []callmodel.CallEvent{
-		{ID: "1", Type: callmodel.EventFailed, At: start, Cause: &callmodel.Cause{SIP: 503, Text: "first trunk is out of order"}},
-		{ID: "2", Type: callmodel.EventRinging, At: start},
-		{ID: "3", Type: callmodel.EventAnswered, At: start},
-		{ID: "4", Type: callmodel.EventEnded, At: hangup, Cause: &callmodel.Cause{Q850: 16}, Legs: []callmodel.LegSpec{
-			{Name: "agent", Segments: []callmodel.SegmentSpec{{URI: names[0]}}},
-			{Name: "customer", Segments: []callmodel.SegmentSpec{{URI: names[1], Offset: callmodel.Millis(samplecall.CustomerOffsetMS * time.Millisecond)}}},
+	events := []calls.Event{
+		{ID: "1", Type: calls.EventFailed, At: start, Cause: &calls.Cause{SIP: 503, Text: "first trunk is out of order"}},
+		{ID: "2", Type: calls.EventRinging, At: start},
+		{ID: "3", Type: calls.EventAnswered, At: start},
+		{ID: "4", Type: calls.EventEnded, At: hangup, Cause: &calls.Cause{Q850: 16}, Legs: []record.LegSpec{
+			{Name: "agent", Segments: []record.SegmentSpec{{URI: names[0]}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: names[1], Offset: callmodel.Millis(samplecall.CustomerOffsetMS * time.Millisecond)}}},
 		}},
 	}
 	var sent time.Time
@@ -239,7 +241,7 @@ func (d *demo) leaveLegs(id callmodel.CallID) ([]string, error) {
 }
 
 // check reads the object back and compares its hash with the record's.
-func (d *demo) check(r *callmodel.CallRecording, o *callmodel.OutputResult) (demoRecording, error) {
+func (d *demo) check(r *calls.Recording, o *record.OutputResult) (demoRecording, error) {
 	out := demoRecording{
 		Path: d.one.stores.Objects.LocalPath(o.Key), URL: o.URL, Codec: string(o.Codec), DurationMS: r.DurationMS, Frames: o.Frames,
 		Channels: o.Channels, Rate: o.Rate, Bytes: o.Bytes, SHA256: o.SHA256,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -47,18 +48,18 @@ type jobsList struct {
 
 func (c *jobsList) Run(ctx context.Context, s cli.Streams) error {
 	return c.with(ctx, func(db *calldb.DB) error {
-		jobs, err := db.Jobs(ctx, callmodel.JobFilter{
-			State: callmodel.JobState(c.State), Queue: c.Queue, Limit: c.Limit, After: callmodel.JobID(c.After),
+		jobs, err := db.Jobs(ctx, ledger.Filter{
+			State: ledger.State(c.State), Queue: c.Queue, Limit: c.Limit, After: callmodel.JobID(c.After),
 		})
 		if err != nil {
 			return err
 		}
 		if c.JSON {
 			if jobs == nil {
-				jobs = []callmodel.Job{}
+				jobs = []ledger.Job{}
 			}
 			return s.JSON(struct {
-				Jobs []callmodel.Job `json:"jobs"`
+				Jobs []ledger.Job `json:"jobs"`
 			}{jobs})
 		}
 		for i := range jobs {
@@ -71,12 +72,12 @@ func (c *jobsList) Run(ctx context.Context, s cli.Streams) error {
 
 // notes is what else there is to say of a job in a line: that its recording is
 // there already, and why it isn't done.
-func notes(j *callmodel.Job) string {
+func notes(j *ledger.Job) string {
 	if j.Published() == nil {
 		return j.LastError
 	}
 	note := "published"
-	if j.State == callmodel.JobQueued {
+	if j.State == ledger.Queued {
 		note += ", again at " + j.RunAt.Format(time.RFC3339)
 	}
 	if j.LastError != "" {
@@ -107,14 +108,14 @@ func (o *jobsOptions) print(ctx context.Context, s cli.Streams, db *calldb.DB, i
 	if j.LastError != "" {
 		s.Printf("  last error  %s\n", j.LastError)
 	}
-	if j.State == callmodel.JobQueued {
+	if j.State == ledger.Queued {
 		s.Printf("  not before  %s\n", j.RunAt.Format(time.RFC3339))
 	}
 	if j.Published() != nil {
-		s.Printf("  published   the recording below is on the call; %s\n", map[callmodel.JobState]string{
-			callmodel.JobQueued:      "a longer one takes its place once its legs are whole",
-			callmodel.JobRunning:     "a longer one takes its place once its legs are whole",
-			callmodel.JobQuarantined: "it stays there, and a retry looks at its legs again",
+		s.Printf("  published   the recording below is on the call; %s\n", map[ledger.State]string{
+			ledger.Queued:      "a longer one takes its place once its legs are whole",
+			ledger.Running:     "a longer one takes its place once its legs are whole",
+			ledger.Quarantined: "it stays there, and a retry looks at its legs again",
 		}[j.State])
 	}
 	if j.Result != nil {

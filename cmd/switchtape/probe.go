@@ -10,7 +10,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/codec"
@@ -25,16 +25,16 @@ type probeCommand struct {
 
 // probed is what a leg is and what is wrong with it.
 type probed struct {
-	File       string             `json:"file"`
-	Format     string             `json:"format,omitempty"` // what it is: "WAV, PCM of 16 bits"
-	Rate       int                `json:"rate,omitempty"`   // Hz
-	Channels   int                `json:"channels,omitempty"`
-	Frames     int64              `json:"frames"`
-	DurationMS float64            `json:"duration_ms"`
-	Bytes      int64              `json:"bytes"`
-	SHA256     string             `json:"sha256,omitempty"`
-	Defects    []callmodel.Defect `json:"defects"`
-	Error      string             `json:"error,omitempty"`
+	File       string          `json:"file"`
+	Format     string          `json:"format,omitempty"` // what it is: "WAV, PCM of 16 bits"
+	Rate       int             `json:"rate,omitempty"`   // Hz
+	Channels   int             `json:"channels,omitempty"`
+	Frames     int64           `json:"frames"`
+	DurationMS float64         `json:"duration_ms"`
+	Bytes      int64           `json:"bytes"`
+	SHA256     string          `json:"sha256,omitempty"`
+	Defects    []record.Defect `json:"defects"`
+	Error      string          `json:"error,omitempty"`
 }
 
 // Run fails when a file can't be read at all.
@@ -65,7 +65,7 @@ func (c *probeCommand) Run(ctx context.Context, s cli.Streams) error {
 }
 
 func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file string) probed {
-	p := probed{File: file, Defects: []callmodel.Defect{}}
+	p := probed{File: file, Defects: []record.Defect{}}
 	f, err := os.Open(file) //nolint:gosec // the user names the file
 	if err != nil {
 		p.Error = err.Error()
@@ -85,7 +85,7 @@ func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file
 		return p
 	}
 	if c.Encoding != "" {
-		hint.Raw = &callmodel.RawFormat{Encoding: c.Encoding, SampleRateHz: c.Rate}
+		hint.Raw = &record.RawFormat{Encoding: c.Encoding, SampleRateHz: c.Rate}
 	}
 	h := sha256.New()
 	hashed := io.TeeReader(f, h)
@@ -99,10 +99,10 @@ func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file
 	}
 	err = read(ctx, registry, r, hint, &p)
 	if decode, ok := errors.AsType[*codec.DecodeError](err); ok {
-		p.Defects = append(p.Defects, callmodel.Defect{Code: decode.Code, Detail: decode.Detail})
+		p.Defects = append(p.Defects, record.Defect{Code: decode.Code, Detail: decode.Detail})
 	}
 	if err == nil && p.Frames == 0 {
-		p.Defects = append(p.Defects, callmodel.Defect{Code: callmodel.DefectLegEmpty, Detail: "the file holds no audio"})
+		p.Defects = append(p.Defects, record.Defect{Code: record.DefectLegEmpty, Detail: "the file holds no audio"})
 	}
 	if err != nil {
 		p.Error = err.Error()

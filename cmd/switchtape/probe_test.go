@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 )
 
@@ -32,7 +32,7 @@ func TestProbe(t *testing.T) {
 	assert.Equal(t, "WAV, PCM of 16 bits", out.Files[0].Format)
 	assert.Len(t, out.Files[0].SHA256, 64)
 	assert.EqualValues(t, 4000, out.Files[1].Frames, "every whole frame")
-	assert.Equal(t, callmodel.DefectTruncated, out.Files[1].Defects[0].Code)
+	assert.Equal(t, record.DefectTruncated, out.Files[1].Defects[0].Code)
 
 	runJSON(t, &out, "probe", raw, "--encoding", "s16le", "--rate", "8000")
 	assert.EqualValues(t, samplecall.AgentFrames, out.Files[0].Frames)
@@ -45,7 +45,7 @@ func TestProbe(t *testing.T) {
 
 	// A header alone is an empty leg here, too; what has no end is refused.
 	runJSON(t, &out, "probe", write("header.wav", append(samplecall.Agent()[:wavHeader-4:wavHeader-4], 0, 0, 0, 0)))
-	assert.Equal(t, callmodel.DefectLegEmpty, out.Files[0].Defects[len(out.Files[0].Defects)-1].Code)
+	assert.Equal(t, record.DefectLegEmpty, out.Files[0].Defects[len(out.Files[0].Defects)-1].Code)
 	code, text1, _ = run(t, "probe", "/dev/zero")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, text1, "is a device")

@@ -13,7 +13,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/storage"
@@ -76,7 +76,7 @@ func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 }
 
 // name puts the names that people gave in the place of the stand-ins.
-func (c *recordCommand) name(r *callmodel.RecordingResult, files map[string]string) {
+func (c *recordCommand) name(r *record.Result, files map[string]string) {
 	for i := range r.Outputs {
 		r.Outputs[i].Key = "" // the URL says it all
 	}
@@ -152,7 +152,7 @@ func splitBucketURL(u *url.URL) (bucket, key string) {
 }
 
 // printResult tells people what a recording came to.
-func printResult(s cli.Streams, r *callmodel.RecordingResult) {
+func printResult(s cli.Streams, r *record.Result) {
 	s.Printf("%s", r.Status)
 	if r.Reason != "" {
 		s.Printf(": %s", r.Reason)

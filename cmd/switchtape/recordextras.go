@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 )
 
@@ -30,7 +30,7 @@ func (e *recordExtras) alsoFiles() map[string]string {
 func alsoName(i int) string { return "also-" + strconv.Itoa(i+1) }
 
 // addTo adds what was asked for to the spec.
-func (e *recordExtras) addTo(spec *callmodel.RecordingSpec) error {
+func (e *recordExtras) addTo(spec *record.Spec) error {
 	main := spec.Outputs[0]
 	for i, arg := range e.Also {
 		layout, file, ok := strings.Cut(arg, "=")
@@ -41,17 +41,17 @@ func (e *recordExtras) addTo(spec *callmodel.RecordingSpec) error {
 		if err != nil {
 			return cli.Usagef("--also %s: %w", arg, err)
 		}
-		spec.Outputs = append(spec.Outputs, callmodel.OutputSpec{
-			Name: alsoName(i), Codec: codec, Layout: callmodel.Layout(layout), SampleRateHz: main.SampleRateHz,
+		spec.Outputs = append(spec.Outputs, record.OutputSpec{
+			Name: alsoName(i), Codec: codec, Layout: record.Layout(layout), SampleRateHz: main.SampleRateHz,
 		})
 	}
 	if e.Peaks != "" {
-		spec.Outputs = append(spec.Outputs, callmodel.OutputSpec{
-			Codec: callmodel.Codec("peaks-" + e.Peaks), Layout: main.Layout, SamplesPerPixel: e.PeaksPixel,
+		spec.Outputs = append(spec.Outputs, record.OutputSpec{
+			Codec: record.Codec("peaks-" + e.Peaks), Layout: main.Layout, SamplesPerPixel: e.PeaksPixel,
 		})
 	}
 	if e.Analysis {
-		spec.Outputs = append(spec.Outputs, callmodel.OutputSpec{Codec: callmodel.CodecAnalysis})
+		spec.Outputs = append(spec.Outputs, record.OutputSpec{Codec: record.CodecAnalysis})
 	}
 	spec.NoManifest = !e.Manifest
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 )
 
@@ -29,25 +30,25 @@ type timelineFlags struct {
 }
 
 // apply puts the flags in the spec, whose legs are known.
-func (f *timelineFlags) apply(spec *callmodel.RecordingSpec) error {
+func (f *timelineFlags) apply(spec *record.Spec) error {
 	spec.LegsSpanCall = f.LegsSpanCall
 	spec.LevelLUFS = float64(f.Level)
 	if f.Trim.on {
-		spec.Trim = &callmodel.TrimSpec{ThresholdDBFS: f.Trim.threshold}
+		spec.Trim = &record.TrimSpec{ThresholdDBFS: f.Trim.threshold}
 	}
 	for _, arg := range f.Redact {
 		from, to, err := parseRange("redact", arg)
 		if err != nil {
 			return err
 		}
-		spec.Redactions = append(spec.Redactions, callmodel.Redaction{From: from, To: to, With: f.RedactWith})
+		spec.Redactions = append(spec.Redactions, record.Redaction{From: from, To: to, With: f.RedactWith})
 	}
 	for _, arg := range f.Pause {
 		from, to, err := parseRange("pause", arg)
 		if err != nil {
 			return err
 		}
-		spec.Pauses = append(spec.Pauses, callmodel.Pause{From: from, To: to})
+		spec.Pauses = append(spec.Pauses, record.Pause{From: from, To: to})
 	}
 	if len(f.Pause) > 0 {
 		spec.PauseMode = f.PauseMode
@@ -74,7 +75,7 @@ func (f *timelineFlags) apply(spec *callmodel.RecordingSpec) error {
 	return nil
 }
 
-func legNamed(spec *callmodel.RecordingSpec, flag, name string) (*callmodel.LegSpec, error) {
+func legNamed(spec *record.Spec, flag, name string) (*record.LegSpec, error) {
 	for i := range spec.Legs {
 		if spec.Legs[i].Name == name {
 			return &spec.Legs[i], nil
@@ -118,19 +119,19 @@ func (t *trimFlag) Decode(ctx *kong.DecodeContext) error {
 func (t *trimFlag) IsBool() bool { return true }
 
 // spec turns the flags into a recording spec and the places of its files.
-func (c *recordCommand) spec() (callmodel.RecordingSpec, map[string]string, error) {
+func (c *recordCommand) spec() (record.Spec, map[string]string, error) {
 	bitrate, err := parseBitrate(c.Bitrate)
 	if err != nil {
-		return callmodel.RecordingSpec{}, nil, err
+		return record.Spec{}, nil, err
 	}
 	codec, err := c.codec()
 	if err != nil {
-		return callmodel.RecordingSpec{}, nil, err
+		return record.Spec{}, nil, err
 	}
-	spec := callmodel.RecordingSpec{
+	spec := record.Spec{
 		TenantID: "local", CallID: "call", RecordingID: "recording", StartedAt: time.Unix(0, 0).UTC(), Span: callmodel.Millis(c.Span),
-		Outputs: []callmodel.OutputSpec{{
-			Codec: codec, Layout: callmodel.Layout(c.Layout), SampleRateHz: c.Rate, BitrateBps: bitrate,
+		Outputs: []record.OutputSpec{{
+			Codec: codec, Layout: record.Layout(c.Layout), SampleRateHz: c.Rate, BitrateBps: bitrate,
 		}},
 	}
 	files := map[string]string{}
@@ -141,13 +142,13 @@ func (c *recordCommand) spec() (callmodel.RecordingSpec, map[string]string, erro
 		}
 		uri := standIn(where, files)
 		files[uri] = where
-		seg := callmodel.SegmentSpec{URI: uri, Offset: callmodel.Millis(offset)}
+		seg := record.SegmentSpec{URI: uri, Offset: callmodel.Millis(offset)}
 		i := len(spec.Legs) - 1
 		for i >= 0 && spec.Legs[i].Name != name {
 			i--
 		}
 		if i < 0 {
-			spec.Legs = append(spec.Legs, callmodel.LegSpec{Name: name})
+			spec.Legs = append(spec.Legs, record.LegSpec{Name: name})
 			i = len(spec.Legs) - 1
 		}
 		spec.Legs[i].Segments = append(spec.Legs[i].Segments, seg)
@@ -159,9 +160,9 @@ func (c *recordCommand) spec() (callmodel.RecordingSpec, map[string]string, erro
 }
 
 // codec is the codec that was asked for, if only by the file's name.
-func (c *recordCommand) codec() (callmodel.Codec, error) {
+func (c *recordCommand) codec() (record.Codec, error) {
 	if c.Codec != "" {
-		return callmodel.Codec(c.Codec), nil
+		return record.Codec(c.Codec), nil
 	}
 	codec, err := codecOf(c.Out)
 	if err != nil {
@@ -172,16 +173,16 @@ func (c *recordCommand) codec() (callmodel.Codec, error) {
 
 // codecOf is the codec that the extension of a file or an object stands for, and
 // MP3 for a name without one.
-func codecOf(file string) (callmodel.Codec, error) {
+func codecOf(file string) (record.Codec, error) {
 	if strings.Contains(file, "://") {
 		file, _, _ = strings.Cut(file, "?")
 	}
 	ext := strings.ToLower(path.Ext(filepath.ToSlash(file)))
 	if ext == "" {
-		return callmodel.CodecMP3, nil
+		return record.CodecMP3, nil
 	}
 	var have []string
-	for _, known := range callmodel.Codecs() {
+	for _, known := range record.Codecs() {
 		switch {
 		case !known.Audio():
 		case ext == "."+known.Ext():
@@ -198,12 +199,12 @@ func codecOf(file string) (callmodel.Codec, error) {
 func standIn(where string, taken map[string]string) string {
 	where, _, _ = strings.Cut(filepath.ToSlash(where), "?")
 	name := strings.Map(func(r rune) rune {
-		if callmodel.BadURI(string(r)) != "" && r != '.' {
+		if record.ValidateRelativePath(string(r)) != nil && r != '.' {
 			return '_'
 		}
 		return r
 	}, path.Base(where))
-	if callmodel.BadURI(name) != "" {
+	if record.ValidateRelativePath(name) != nil {
 		name = "leg"
 	}
 	uri := name
@@ -258,7 +259,7 @@ func parseBitrate(s string) (int, error) {
 }
 
 // legNotes says what was done to a leg.
-func legNotes(l *callmodel.LegResult) string {
+func legNotes(l *record.LegResult) string {
 	var notes string
 	if l.GainDB != 0 {
 		notes += fmt.Sprintf(", levelled by %+.2f dB", l.GainDB)
@@ -277,7 +278,7 @@ func legNotes(l *callmodel.LegResult) string {
 }
 
 // pieces lists what of the call the recording holds.
-func pieces(timeline []callmodel.TimelinePiece) string {
+func pieces(timeline []record.TimelinePiece) string {
 	var out []string
 	for _, p := range timeline {
 		out = append(out, p.CallFrom.String()+"-"+p.CallTo.String())

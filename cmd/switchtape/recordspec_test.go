@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 )
 
@@ -21,7 +22,7 @@ func TestRecordTimeline(t *testing.T) {
 	agent, customer := sample(t)
 	out := filepath.Join(t.TempDir(), "out.wav")
 	said := pcm16(t, samplecall.Agent())
-	record := func(args ...string) (r callmodel.RecordingResult, samples []int16) {
+	record := func(args ...string) (r record.Result, samples []int16) {
 		t.Helper()
 		runJSON(t, &r, append([]string{"record", "--leg", "agent=" + agent, "--layout", "mono", "--out", out}, args...)...)
 		return r, pcm16(t, readFile(t, out))
@@ -77,17 +78,17 @@ func TestRecordClocks(t *testing.T) {
 	binary.LittleEndian.PutUint32(lying[24:], 4000)
 	require.NoError(t, os.WriteFile(slow, lying, 0o600))
 	const span = "49.338625s" // the sample's own length
-	var r callmodel.RecordingResult
+	var r record.Result
 	runJSON(t, &r, "record", "--leg", "agent="+slow, "--span", span, "--layout", "mono", "--out", out)
 	require.Len(t, r.Defects, 1)
-	assert.Equal(t, callmodel.DefectWrongRateSuspected, r.Defects[0].Code)
+	assert.Equal(t, record.DefectWrongRateSuspected, r.Defects[0].Code)
 	runJSON(t, &r, "record", "--leg", "agent="+slow, "--span", span, "--correct-rate", "agent", "--layout", "mono", "--out", out)
 	require.Len(t, r.Defects, 1)
-	assert.Equal(t, callmodel.DefectWrongRateCorrected, r.Defects[0].Code)
+	assert.Equal(t, record.DefectWrongRateCorrected, r.Defects[0].Code)
 	assert.Equal(t, pcm16(t, samplecall.Agent()), pcm16(t, readFile(t, out)))
 
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--span", "49.3s", "--legs-span-call", "--layout", "mono", "--out", out)
 	require.Len(t, r.Defects, 1)
-	assert.Equal(t, callmodel.DefectDriftCorrected, r.Defects[0].Code)
+	assert.Equal(t, record.DefectDriftCorrected, r.Defects[0].Code)
 	assert.InDelta(t, 783.5, r.Legs[0].DriftPPM, 0.1)
 }

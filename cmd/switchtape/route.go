@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164/normalize"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/routing"
@@ -34,11 +35,11 @@ type routeCommand struct {
 
 // routeOutput is what route --json prints.
 type routeOutput struct {
-	Decision     callmodel.Decision `json:"decision"`
-	NoRoute      bool               `json:"no_route,omitempty"`
-	Request      routeRequest       `json:"request"`
-	Considered   []routing.Verdict  `json:"considered,omitempty"`
-	OtherCallees int                `json:"other_callees,omitempty"`
+	Decision     calls.Decision    `json:"decision"`
+	NoRoute      bool              `json:"no_route,omitempty"`
+	Request      routeRequest      `json:"request"`
+	Considered   []routing.Verdict `json:"considered,omitempty"`
+	OtherCallees int               `json:"other_callees,omitempty"`
 
 	Destinations []routing.DestinationVerdict `json:"destinations,omitempty"`
 }
@@ -69,7 +70,7 @@ func (c *routeCommand) Run(_ context.Context, s cli.Streams) error {
 	}
 	x := router.Explain(&req)
 	if x.Decision.Destinations == nil {
-		x.Decision.Destinations = []callmodel.Destination{}
+		x.Decision.Destinations = []calls.Destination{}
 	}
 	out := routeOutput{
 		Decision: x.Decision, NoRoute: x.NoRoute,
@@ -89,7 +90,7 @@ func (c *routeCommand) Run(_ context.Context, s cli.Streams) error {
 	return err
 }
 
-func (c *routeCommand) request() (callmodel.CallRequest, error) {
+func (c *routeCommand) request() (calls.Request, error) {
 	var faults callmodel.FieldErrors
 	region := strings.ToUpper(c.Region)
 	number := func(field, raw string) normalize.Number {
@@ -99,7 +100,7 @@ func (c *routeCommand) request() (callmodel.CallRequest, error) {
 		}
 		return n
 	}
-	from := normalize.Number{Value: callmodel.AnonymousCaller}
+	from := normalize.Number{Value: calls.AnonymousCaller}
 	if !normalize.Withheld(c.From) {
 		from = number("--from", c.From)
 	}
@@ -111,9 +112,9 @@ func (c *routeCommand) request() (callmodel.CallRequest, error) {
 			faults.Add("--at", "%q is not a time like 2026-01-31T15:04:05Z", c.At)
 		}
 	}
-	req := callmodel.CallRequest{
+	req := calls.Request{
 		TenantID: callmodel.TenantID(c.Tenant), CallID: callmodel.CallID(c.CallID), From: from.Value, To: to.Value,
-		Type: callmodel.CallType(c.Type), Direction: callmodel.Direction(c.Direction), Priority: c.Priority, At: at, Emergency: to.Emergency,
+		Type: calls.Type(c.Type), Direction: calls.Direction(c.Direction), Priority: c.Priority, At: at, Emergency: to.Emergency,
 		Trunk: c.Trunk, Metadata: c.Metadata, Capabilities: c.Capability,
 	}
 	if err := cmp.Or(faults.Err(), req.Validate()); err != nil {
@@ -150,12 +151,12 @@ func printRoute(s cli.Streams, o *routeOutput) {
 }
 
 // callerAndCost is what there is to say of a destination besides its number.
-func callerAndCost(d *callmodel.Destination) string {
+func callerAndCost(d *calls.Destination) string {
 	out := ""
 	if d.Caller != "" {
 		out = "  from " + d.Caller
 	}
-	if d.CallerPrivacy != callmodel.PrivacyNone {
+	if d.CallerPrivacy != calls.PrivacyNone {
 		out += " (withheld)"
 	}
 	if d.Cost.Currency != "" {

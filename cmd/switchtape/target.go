@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/storage"
@@ -33,7 +33,7 @@ type place struct {
 }
 
 // of is where the object of that key goes.
-func (p place) of(k callmodel.ObjectKey) (string, error) {
+func (p place) of(k record.ObjectKey) (string, error) {
 	to := p.first
 	if k.Name != "" {
 		var known bool
@@ -41,7 +41,7 @@ func (p place) of(k callmodel.ObjectKey) (string, error) {
 			return "", fmt.Errorf("there is no file for output %q", k.Name)
 		}
 	}
-	for _, c := range callmodel.Codecs() {
+	for _, c := range record.Codecs() {
 		if c.Audio() && c.Ext() == k.Ext {
 			return to, nil
 		}
@@ -78,10 +78,10 @@ type bucketTarget struct {
 	place
 }
 
-func (b bucketTarget) Put(ctx context.Context, k callmodel.ObjectKey, m callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+func (b bucketTarget) Put(ctx context.Context, k record.ObjectKey, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
 	name, err := b.of(k)
 	if err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
 	return b.PutNamed(ctx, name, m, write)
 }
@@ -92,15 +92,15 @@ type fileTarget struct{ place }
 
 func (f fileTarget) Close() error { return nil }
 
-func (f fileTarget) Put(_ context.Context, k callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error) (_ callmodel.ObjectInfo, err error) {
+func (f fileTarget) Put(_ context.Context, k record.ObjectKey, _ record.ObjectMeta, write func(io.Writer) error) (_ record.ObjectInfo, err error) {
 	path, err := f.of(k)
 	if err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
 	path = filepath.FromSlash(path)
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".switchtape-*")
 	if err != nil {
-		return callmodel.ObjectInfo{}, fmt.Errorf("the recording can't be written: %w", err)
+		return record.ObjectInfo{}, fmt.Errorf("the recording can't be written: %w", err)
 	}
 	defer func() {
 		if err != nil {
@@ -109,27 +109,27 @@ func (f fileTarget) Put(_ context.Context, k callmodel.ObjectKey, _ callmodel.Ob
 	}()
 	h := sha256.New()
 	if err := write(io.MultiWriter(tmp, h)); err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
 	info, err := tmp.Stat()
 	if err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
 	const readable = 0o644
 	if err := errors.Join(tmp.Sync(), tmp.Chmod(readable)); err != nil {
-		return callmodel.ObjectInfo{}, fmt.Errorf("the recording can't be written: %w", err)
+		return record.ObjectInfo{}, fmt.Errorf("the recording can't be written: %w", err)
 	}
 	if err := os.Rename(tmp.Name(), path); err != nil {
-		return callmodel.ObjectInfo{}, fmt.Errorf("the recording can't be written: %w", err)
+		return record.ObjectInfo{}, fmt.Errorf("the recording can't be written: %w", err)
 	}
 	if err := tmp.Close(); err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
-	return callmodel.ObjectInfo{
+	return record.ObjectInfo{
 		Key: k, URL: (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs)}).String(), Bytes: info.Size(), SHA256: hex.EncodeToString(h.Sum(nil)),
 	}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/manifest"
@@ -27,10 +28,10 @@ type verifyRecordingCommand struct {
 type verified struct {
 	manifest.Report
 
-	CallID      callmodel.CallID          `json:"call_id"`
-	RecordingID callmodel.RecordingID     `json:"recording_id"`
-	Status      callmodel.RecordingStatus `json:"status"`
-	Defects     []callmodel.Defect        `json:"defects"`
+	CallID      callmodel.CallID      `json:"call_id"`
+	RecordingID callmodel.RecordingID `json:"recording_id"`
+	Status      record.Status         `json:"status"`
+	Defects     []record.Defect       `json:"defects"`
 }
 
 // Run fails when a file differs from what the manifest says of it.

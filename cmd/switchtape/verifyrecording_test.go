@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // An archive, a file to play, the waveform, the talk and the manifest, in one
@@ -18,10 +18,10 @@ func TestRecordAndVerify(t *testing.T) {
 	t.Parallel()
 	agent, customer := sample(t)
 	dir := t.TempDir()
-	var r callmodel.RecordingResult
+	var r record.Result
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--layout", "stereo", "--out", filepath.Join(dir, "call.flac"),
 		"--also", "mono="+filepath.Join(dir, "play.mp3"), "--peaks", "json", "--samples-per-pixel", "512", "--analysis")
-	require.Equal(t, callmodel.StatusCompleted, r.Status)
+	require.Equal(t, record.StatusCompleted, r.Status)
 	require.Len(t, r.Outputs, 4)
 	require.NotNil(t, r.Analysis)
 	for _, name := range []string{"call.flac", "play.mp3", "call.peaks.json", "call.analysis.json", "call.manifest.json"} {

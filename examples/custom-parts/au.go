@@ -8,7 +8,7 @@ import (
 
 	goaudio "github.com/go-audio/audio"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 )
@@ -86,22 +86,22 @@ func (e *auEncoder) Clipped() int64 { return e.clips }
 func sniffAU(head []byte) bool { return len(head) >= 4 && string(head[:4]) == auMagic }
 
 // decodeAU is the Decoder of AU files of 16 bits.
-func decodeAU(from io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, error) {
+func decodeAU(from io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error) {
 	r := codec.Progressing(from)
 	var head [auHeader]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return nil, nil, auFault(err, callmodel.DefectLegEmpty, "the AU file ends within its header")
+		return nil, nil, auFault(err, record.DefectLegEmpty, "the AU file ends within its header")
 	}
 	field := func(i int) int64 { return int64(binary.BigEndian.Uint32(head[4*i:])) }
 	start, encoding, rate, channels := field(1), field(3), field(4), field(5)
 	switch {
 	case encoding != auPCM16:
-		return nil, nil, &codec.DecodeError{Code: callmodel.DefectUnsupportedCodec, Detail: "AU encoding " + strconv.FormatInt(encoding, 10)}
+		return nil, nil, &codec.DecodeError{Code: record.DefectUnsupportedCodec, Detail: "AU encoding " + strconv.FormatInt(encoding, 10)}
 	case start < auHeader || rate < 1 || channels < 1 || channels > 255:
-		return nil, nil, &codec.DecodeError{Code: callmodel.DefectUnreadableLeg, Detail: "an AU header that makes no sense"}
+		return nil, nil, &codec.DecodeError{Code: record.DefectUnreadableLeg, Detail: "an AU header that makes no sense"}
 	}
 	if _, err := io.CopyN(io.Discard, r, start-auHeader); err != nil {
-		return nil, nil, auFault(err, callmodel.DefectLegEmpty, "the AU file ends before its samples")
+		return nil, nil, auFault(err, record.DefectLegEmpty, "the AU file ends before its samples")
 	}
 	s := &auSource{r: r, format: goaudio.Format{NumChannels: int(channels), SampleRate: int(rate)}, frames: -1}
 	size := field(2)
@@ -114,7 +114,7 @@ func decodeAU(from io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect
 }
 
 // auFault is the file's fault, unless the reader failed.
-func auFault(err error, code callmodel.DefectCode, detail string) error {
+func auFault(err error, code record.DefectCode, detail string) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return &codec.DecodeError{Code: code, Detail: detail}
 	}

@@ -22,6 +22,7 @@ import (
 	goaudio "github.com/go-audio/audio"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/audio"
@@ -50,24 +51,24 @@ func run(args []string) error {
 	codecs.Inputs = append(codecs.Inputs, codec.InputFormat{Name: "AU", Sniff: sniffAU, Decode: decodeAU})
 	options := &recording.Options{
 		Codecs: codecs,
-		Stages: []recording.Stage{func(leg *callmodel.LegSpec, src audio.Source) (audio.Source, error) {
+		Stages: []recording.Stage{func(leg *record.LegSpec, src audio.Source) (audio.Source, error) {
 			if leg.Name == "agent" {
 				return withoutDC(src), nil
 			}
 			return src, nil
 		}},
-		Taps: []recording.NewTap{func(_ *callmodel.RecordingSpec, f *goaudio.Format, _ int64) (analysis.Tap, error) {
+		Taps: []recording.NewTap{func(_ *record.Spec, f *goaudio.Format, _ int64) (analysis.Tap, error) {
 			longest = newSilence(f, -50)
 			return longest, nil
 		}},
 	}
-	spec := callmodel.RecordingSpec{
+	spec := record.Spec{
 		TenantID: "example", CallID: "call-1", RecordingID: "call-1", StartedAt: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC),
-		Legs: []callmodel.LegSpec{
-			{Name: "agent", Segments: []callmodel.SegmentSpec{{URI: "agent"}}},
-			{Name: "customer", Segments: []callmodel.SegmentSpec{{URI: "customer", Offset: callmodel.Millis(samplecall.CustomerOffsetMS * time.Millisecond)}}},
+		Legs: []record.LegSpec{
+			{Name: "agent", Segments: []record.SegmentSpec{{URI: "agent"}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: "customer", Offset: callmodel.Millis(samplecall.CustomerOffsetMS * time.Millisecond)}}},
 		},
-		Outputs: []callmodel.OutputSpec{{Codec: "x-au", Layout: callmodel.LayoutStereo}},
+		Outputs: []record.OutputSpec{{Codec: "x-au", Layout: record.LayoutStereo}},
 	}
 	here := place(dir)
 	result, err := recording.NewProcessor(here, here, options).Process(context.Background(), spec, nil)
@@ -105,18 +106,18 @@ type leg struct{ *bytes.Reader }
 
 func (leg) Close() error { return nil }
 
-func (p place) Put(_ context.Context, key callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+func (p place) Put(_ context.Context, key record.ObjectKey, _ record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
 	path := filepath.Join(string(p), filepath.Base(key.String()))
 	f, err := os.Create(path)
 	if err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
 	if err := errors.Join(write(f), f.Close()); err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
-	return callmodel.ObjectInfo{Key: key, URL: path, Bytes: info.Size()}, nil
+	return record.ObjectInfo{Key: key, URL: path, Bytes: info.Size()}, nil
 }

@@ -10,7 +10,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -52,9 +52,9 @@ func run() error {
 	var table routing.Table // readers never wait for a reload
 	table.Set("", router)
 
-	call := callmodel.CallRequest{
+	call := calls.Request{
 		TenantID: "acme", CallID: "call-1", From: "+442079460123", To: "+493012345678",
-		Type: callmodel.TypeVoice, At: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC),
+		Type: calls.TypeVoice, At: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC),
 	}
 	decision, err := table.Get(call.TenantID).Route(&call)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 )
@@ -34,12 +35,12 @@ type files struct{ out string }
 
 func (files) OpenLeg(_ context.Context, uri string) (io.ReadCloser, error) { return os.Open(uri) }
 
-func (f files) Put(_ context.Context, key callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+func (f files) Put(_ context.Context, key record.ObjectKey, _ record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
 	w, err := os.Create(f.out)
 	if err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
-	return callmodel.ObjectInfo{Key: key, URL: f.out}, errors.Join(write(w), w.Close())
+	return record.ObjectInfo{Key: key, URL: f.out}, errors.Join(write(w), w.Close())
 }
 
 func run(args []string) error {
@@ -64,13 +65,13 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	spec := callmodel.RecordingSpec{
+	spec := record.Spec{
 		TenantID: "example", CallID: "call-1", RecordingID: "call-1", StartedAt: time.Now(),
-		Legs: []callmodel.LegSpec{
-			{Name: "agent", Segments: []callmodel.SegmentSpec{{URI: args[0]}}},
-			{Name: "customer", Segments: []callmodel.SegmentSpec{{URI: args[1], Offset: callmodel.Millis(offset)}}},
+		Legs: []record.LegSpec{
+			{Name: "agent", Segments: []record.SegmentSpec{{URI: args[0]}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: args[1], Offset: callmodel.Millis(offset)}}},
 		},
-		Outputs:    []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}},
+		Outputs:    []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}},
 		NoManifest: true, // these files have room for one object
 	}
 	f := files{out: args[3]}

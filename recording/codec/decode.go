@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 )
 
@@ -23,7 +23,7 @@ import (
 // What can't be decoded is a [*DecodeError] with the defect to report: from the
 // Decoder, or, if it shows only later, from ReadFrames. Every other error is
 // that of r, and says nothing about the file.
-type Decoder func(r io.Reader, hint Hint) (audio.Source, []callmodel.Defect, error)
+type Decoder func(r io.Reader, hint Hint) (audio.Source, []record.Defect, error)
 
 // SizeUnknown is the value of Hint.Size when the stream's length isn't known.
 const SizeUnknown int64 = -1
@@ -34,7 +34,7 @@ type Hint struct {
 	// known. Zero means an empty stream.
 	Size int64
 	// Raw is the format to assume for audio without a header; nil if there is none.
-	Raw *callmodel.RawFormat
+	Raw *record.RawFormat
 }
 
 // DefectReporter is implemented by Sources that learn of defects while they are
@@ -42,11 +42,11 @@ type Hint struct {
 type DefectReporter interface {
 	// Defects lists the defects met so far, other than those the Decoder
 	// returned. It is complete once the Source has ended.
-	Defects() []callmodel.Defect
+	Defects() []record.Defect
 }
 
 // LaterDefects is what s reports as a [DefectReporter]; nothing if it isn't one.
-func LaterDefects(s audio.Source) []callmodel.Defect {
+func LaterDefects(s audio.Source) []record.Defect {
 	if r, ok := s.(DefectReporter); ok {
 		return r.Defects()
 	}
@@ -70,7 +70,7 @@ func Describe(s audio.Source) string {
 // DecodeError says why a stream can't be decoded, as the defect of a leg:
 // DefectUnsupportedCodec, DefectUnreadableLeg or DefectLegEmpty.
 type DecodeError struct {
-	Code   callmodel.DefectCode
+	Code   record.DefectCode
 	Detail string // what was found: "WAV format tag 0x0031 (GSM 6.10)"
 	Err    error  // the cause, if another library gave one
 }
@@ -110,7 +110,7 @@ type InputFormat struct {
 
 // Decode opens r with the first input format that recognises it, else as raw
 // audio if the hint has a format for that, else it is a [*DecodeError].
-func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []callmodel.Defect, error) {
+func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []record.Defect, error) {
 	head := make([]byte, Head)
 	n, err := io.ReadFull(r, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
@@ -118,7 +118,7 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []callmodel.Def
 	}
 	head = head[:n]
 	if n == 0 {
-		return nil, nil, &DecodeError{Code: callmodel.DefectLegEmpty, Detail: "the file holds 0 bytes"}
+		return nil, nil, &DecodeError{Code: record.DefectLegEmpty, Detail: "the file holds 0 bytes"}
 	}
 	if behind, skip := untagged(head, r, hint); len(behind) > 0 {
 		// What takes the tag for its own gets it.
@@ -152,7 +152,7 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []callmodel.Def
 		return g.Raw(again, hint)
 	default:
 		return nil, nil, &DecodeError{
-			Code: callmodel.DefectUnreadableLeg, Detail: "neither " + g.inputNames(" nor ") + ", and the job gives no raw format",
+			Code: record.DefectUnreadableLeg, Detail: "neither " + g.inputNames(" nor ") + ", and the job gives no raw format",
 		}
 	}
 }

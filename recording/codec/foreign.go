@@ -5,7 +5,7 @@ import (
 	"io"
 	"unicode/utf8"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // foreign names the formats that are known by their first bytes and that this
@@ -196,9 +196,9 @@ func mpegBytes(head []byte) int {
 
 // errForeign is the refusal of a format that is known by name.
 func (g *Registry) errForeign(f *foreignFormat) error {
-	code := callmodel.DefectUnsupportedCodec
+	code := record.DefectUnsupportedCodec
 	if !f.media {
-		code = callmodel.DefectUnreadableLeg
+		code = record.DefectUnreadableLeg
 	}
 	return &DecodeError{Code: code, Detail: f.name + "; what can be read is " + g.inputNames(", ")}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
@@ -20,7 +20,7 @@ import (
 func TestForeignFormatsAreNamed(t *testing.T) {
 	t.Parallel()
 	g := registry()
-	raw := &callmodel.RawFormat{Encoding: "s16le", SampleRateHz: 8000}
+	raw := &record.RawFormat{Encoding: "s16le", SampleRateHz: 8000}
 	rest := strings.Repeat("\x01", 100)
 	for magic, name := range map[string]string{
 		"FORM\x00\x00\x10\x00AIFFCOMM":             "an AIFF file",
@@ -40,9 +40,9 @@ func TestForeignFormatsAreNamed(t *testing.T) {
 			_, _, err := g.Decode(strings.NewReader(magic+rest), hint)
 			var fault *codec.DecodeError
 			require.ErrorAs(t, err, &fault, name)
-			code := callmodel.DefectUnsupportedCodec
+			code := record.DefectUnsupportedCodec
 			if slices.Contains([]string{"a ZIP archive", "a gzip file", "a web page"}, name) {
-				code = callmodel.DefectUnreadableLeg // no audio
+				code = record.DefectUnreadableLeg // no audio
 			}
 			require.Equal(t, code, fault.Code, name)
 			require.ErrorContains(t, err, name+"; what can be read is WAV")

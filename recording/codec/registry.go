@@ -7,7 +7,7 @@ import (
 
 	goaudio "github.com/go-audio/audio"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // Registry is the set of formats that a program can read and write. It is a
@@ -15,7 +15,7 @@ import (
 // used; it must not change afterwards.
 type Registry struct {
 	// Outputs are the encoders by codec.
-	Outputs map[callmodel.Codec]OutputFormat
+	Outputs map[record.Codec]OutputFormat
 	// Inputs are tried in order.
 	Inputs []InputFormat
 	// Raw decodes audio without a header by Hint.Raw; nil refuses it.
@@ -44,7 +44,7 @@ type OutputFormat struct {
 // Check reports whether codec c can encode format f with options o, without
 // writing anything. The error is an [*UnsupportedError] that names the nearest
 // valid values, or what this registry has in the codec's place.
-func (g *Registry) Check(c callmodel.Codec, f *goaudio.Format, o Options) error {
+func (g *Registry) Check(c record.Codec, f *goaudio.Format, o Options) error {
 	out, err := g.output(c)
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (g *Registry) Check(c callmodel.Codec, f *goaudio.Format, o Options) error 
 }
 
 // NewEncoder makes an encoder of codec c. Errors as [Registry.Check].
-func (g *Registry) NewEncoder(c callmodel.Codec, w io.Writer, f *goaudio.Format, o Options) (Encoder, error) {
+func (g *Registry) NewEncoder(c record.Codec, w io.Writer, f *goaudio.Format, o Options) (Encoder, error) {
 	out, err := g.output(c)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (g *Registry) NewEncoder(c callmodel.Codec, w io.Writer, f *goaudio.Format,
 }
 
 // FitRate is the rate for audio of rate hz when the spec leaves it open.
-func (g *Registry) FitRate(c callmodel.Codec, hz int) int {
+func (g *Registry) FitRate(c record.Codec, hz int) int {
 	if out, ok := g.Outputs[c]; ok && out.FitRate != nil {
 		return out.FitRate(hz)
 	}
@@ -73,22 +73,22 @@ func (g *Registry) FitRate(c callmodel.Codec, hz int) int {
 // Codecs lists what the registry can encode, in the order of callmodel.Codecs;
 // codecs of a user's own come last, by name. Those that are unavailable are
 // left out.
-func (g *Registry) Codecs() []callmodel.Codec {
-	known := callmodel.Codecs()
-	rank := func(c callmodel.Codec) int {
+func (g *Registry) Codecs() []record.Codec {
+	known := record.Codecs()
+	rank := func(c record.Codec) int {
 		if i := slices.Index(known, c); i >= 0 {
 			return i
 		}
 		return len(known)
 	}
-	available := func(yield func(callmodel.Codec) bool) {
+	available := func(yield func(record.Codec) bool) {
 		for c, out := range g.Outputs {
 			if out.Unavailable == nil && !yield(c) {
 				return
 			}
 		}
 	}
-	return slices.SortedFunc(available, func(a, b callmodel.Codec) int {
+	return slices.SortedFunc(available, func(a, b record.Codec) int {
 		if r := rank(a) - rank(b); r != 0 {
 			return r
 		}
@@ -96,7 +96,7 @@ func (g *Registry) Codecs() []callmodel.Codec {
 	})
 }
 
-func (g *Registry) output(c callmodel.Codec) (OutputFormat, error) {
+func (g *Registry) output(c record.Codec) (OutputFormat, error) {
 	if out, ok := g.Outputs[c]; ok {
 		return out, out.Unavailable
 	}

@@ -12,7 +12,7 @@ import (
 	goaudio "github.com/go-audio/audio"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/wav"
@@ -21,10 +21,10 @@ import (
 
 func registry() *codec.Registry {
 	return &codec.Registry{
-		Outputs: map[callmodel.Codec]codec.OutputFormat{
-			callmodel.CodecAlaw: {New: wav.NewAlaw, FitRate: func(int) int { return 8000 }},
-			callmodel.CodecWAV:  {New: wav.NewPCM},
-			"mine":              {New: wav.NewPCM},
+		Outputs: map[record.Codec]codec.OutputFormat{
+			record.CodecAlaw: {New: wav.NewAlaw, FitRate: func(int) int { return 8000 }},
+			record.CodecWAV:  {New: wav.NewPCM},
+			"mine":           {New: wav.NewPCM},
 		},
 		Inputs: []codec.InputFormat{{Name: "WAV", Sniff: wav.Sniff, Decode: wav.Decode}},
 		Raw:    wav.DecodeRaw,
@@ -34,7 +34,7 @@ func registry() *codec.Registry {
 func TestRegistryEncoders(t *testing.T) {
 	t.Parallel()
 	g, f := registry(), &goaudio.Format{NumChannels: 1, SampleRate: 8000}
-	require.Equal(t, []callmodel.Codec{"wav", "alaw", "mine"}, g.Codecs())
+	require.Equal(t, []record.Codec{"wav", "alaw", "mine"}, g.Codecs())
 	require.NoError(t, g.Check("wav", f, codec.Options{}))
 	err := g.Check("mp3", f, codec.Options{})
 	var u *codec.UnsupportedError
@@ -66,11 +66,11 @@ func TestRegistryDecode(t *testing.T) {
 	var fault *codec.DecodeError
 	_, _, err := g.Decode(strings.NewReader(""), codec.Hint{Size: -1})
 	require.ErrorAs(t, err, &fault)
-	require.Equal(t, callmodel.DefectLegEmpty, fault.Code)
+	require.Equal(t, record.DefectLegEmpty, fault.Code)
 	_, _, err = g.Decode(strings.NewReader("hello"), codec.Hint{Size: -1})
 	require.ErrorAs(t, err, &fault)
-	require.Equal(t, callmodel.DefectUnreadableLeg, fault.Code)
-	raw := codec.Hint{Size: -1, Raw: &callmodel.RawFormat{Encoding: "s16le", SampleRateHz: 8000}}
+	require.Equal(t, record.DefectUnreadableLeg, fault.Code)
+	raw := codec.Hint{Size: -1, Raw: &record.RawFormat{Encoding: "s16le", SampleRateHz: 8000}}
 	s, _, err := g.Decode(strings.NewReader("\x00\x40"), raw)
 	require.NoError(t, err)
 	require.Equal(t, []float32{0.5}, recordingtest.ReadAll(t, s))
@@ -81,10 +81,10 @@ func TestRegistryDecode(t *testing.T) {
 
 // A registry with formats of one's own beside those of this module.
 func ExampleRegistry() {
-	g := &codec.Registry{Outputs: map[callmodel.Codec]codec.OutputFormat{
-		callmodel.CodecWAV: {New: wav.NewPCM, Version: wav.Version},
+	g := &codec.Registry{Outputs: map[record.Codec]codec.OutputFormat{
+		record.CodecWAV: {New: wav.NewPCM, Version: wav.Version},
 	}}
-	err := g.Check(callmodel.CodecMP3, &goaudio.Format{NumChannels: 1, SampleRate: 8000}, codec.Options{})
+	err := g.Check(record.CodecMP3, &goaudio.Format{NumChannels: 1, SampleRate: 8000}, codec.Options{})
 	fmt.Println(err)
 	// Output: mp3: unsupported codec in this build; the nearest valid: wav
 }

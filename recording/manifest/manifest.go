@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // Version names the format, and is its first field.
@@ -41,32 +42,32 @@ type Manifest struct {
 	RecordingID callmodel.RecordingID `json:"recording_id"`
 	StartedAt   time.Time             `json:"started_at"`
 
-	Status     callmodel.RecordingStatus `json:"status"`
-	DurationMS int64                     `json:"duration_ms"`
+	Status     record.Status `json:"status"`
+	DurationMS int64         `json:"duration_ms"`
 	// Result's own, where it has them.
 	TrimmedMS  callmodel.Millis `json:"trimmed_ms,omitzero"`
 	RedactedMS int64            `json:"redacted_ms,omitempty"`
 	PausedMS   int64            `json:"paused_ms,omitempty"`
 	// Timeline maps times of the outputs to call time, where they differ.
-	Timeline []callmodel.TimelinePiece `json:"timeline,omitempty"`
+	Timeline []record.TimelinePiece `json:"timeline,omitempty"`
 
 	// Sources are the legs, in channel order.
 	Sources []Source `json:"sources"`
 	// Defects are what was wrong and was survived or repaired, of the legs and
 	// of the recording.
-	Defects  []callmodel.Defect        `json:"defects"`
-	Outputs  []Output                  `json:"outputs"`
-	Analysis *callmodel.AnalysisResult `json:"analysis,omitempty"`
+	Defects  []record.Defect        `json:"defects"`
+	Outputs  []Output               `json:"outputs"`
+	Analysis *record.AnalysisResult `json:"analysis,omitempty"`
 
 	// Spec is the job, and SpecSHA256 the hash, in hex, of its JSON without
 	// white space, as encoding/json writes it.
-	Spec       callmodel.RecordingSpec `json:"spec"`
-	SpecSHA256 string                  `json:"spec_sha256"`
+	Spec       record.Spec `json:"spec"`
+	SpecSHA256 string      `json:"spec_sha256"`
 }
 
 // Source is a leg as it was read.
 type Source struct {
-	callmodel.LegResult
+	record.LegResult
 
 	Files []File `json:"files"`
 }
@@ -89,7 +90,7 @@ type File struct {
 type Output struct {
 	// File is its name; it lies beside the manifest.
 	File string `json:"file"`
-	callmodel.OutputResult
+	record.OutputResult
 
 	// URL hides that of the result: places change, names and hashes don't.
 	URL string `json:"url,omitempty"`
@@ -101,7 +102,7 @@ type Output struct {
 
 // New is the manifest of a result. files are those of each leg, in the spec's
 // order.
-func New(spec *callmodel.RecordingSpec, r *callmodel.RecordingResult, files [][]File) (*Manifest, error) {
+func New(spec *record.Spec, r *record.Result, files [][]File) (*Manifest, error) {
 	sum, err := specHash(spec)
 	if err != nil {
 		return nil, err
@@ -124,7 +125,7 @@ func New(spec *callmodel.RecordingSpec, r *callmodel.RecordingResult, files [][]
 }
 
 // fileName is the last part of where the output is.
-func fileName(o *callmodel.OutputResult) string {
+func fileName(o *record.OutputResult) string {
 	where, _, _ := strings.Cut(o.URL, "?")
 	if where == "" {
 		where = o.Key
@@ -132,14 +133,14 @@ func fileName(o *callmodel.OutputResult) string {
 	return path.Base(where)
 }
 
-func channelMap(spec *callmodel.RecordingSpec, o *callmodel.OutputResult) [][]string {
+func channelMap(spec *record.Spec, o *record.OutputResult) [][]string {
 	channels := make([][]string, o.Channels)
 	for i := range channels {
 		channels[i] = []string{}
 	}
 	for i := range spec.Legs {
 		c := i
-		if o.Layout == callmodel.LayoutMono {
+		if o.Layout == record.LayoutMono {
 			c = 0
 		}
 		if c < len(channels) {
@@ -149,7 +150,7 @@ func channelMap(spec *callmodel.RecordingSpec, o *callmodel.OutputResult) [][]st
 	return channels
 }
 
-func specHash(spec *callmodel.RecordingSpec) (string, error) {
+func specHash(spec *record.Spec) (string, error) {
 	b, err := json.Marshal(spec)
 	if err != nil {
 		return "", fmt.Errorf("manifest: encode the job: %w", err)
@@ -186,7 +187,7 @@ func Parse(r io.Reader) (*Manifest, error) {
 		Manifest string `json:"manifest"`
 	}
 	if err := json.Unmarshal(b, &head); err != nil {
-		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the manifest is not JSON", Err: err}
+		return nil, callmodel.Errorf(callmodel.CodeMalformed, "the manifest is not JSON: %w", err)
 	}
 	if head.Manifest != Version {
 		return nil, callmodel.Errorf(callmodel.CodeUnsupported, "the manifest says it is %q; this program reads %q", head.Manifest, Version)
@@ -195,7 +196,7 @@ func Parse(r io.Reader) (*Manifest, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(m); err != nil {
-		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the manifest can't be read", Err: err}
+		return nil, callmodel.Errorf(callmodel.CodeMalformed, "the manifest can't be read: %w", err)
 	}
 	return m, m.validate()
 }

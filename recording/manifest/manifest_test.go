@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/manifest"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
@@ -46,45 +47,45 @@ type target struct {
 	made files
 }
 
-func (d *target) Put(_ context.Context, key callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+func (d *target) Put(_ context.Context, key record.ObjectKey, _ record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
 	var b bytes.Buffer
 	if err := write(&b); err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
 	sum := sha256.Sum256(b.Bytes())
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.made[filepath.Base(key.String())] = b.Bytes()
-	return callmodel.ObjectInfo{Key: key, URL: "mem://bucket/" + key.String(), Bytes: int64(b.Len()), SHA256: hex.EncodeToString(sum[:])}, nil
+	return record.ObjectInfo{Key: key, URL: "mem://bucket/" + key.String(), Bytes: int64(b.Len()), SHA256: hex.EncodeToString(sum[:])}, nil
 }
 
-func spec() callmodel.RecordingSpec {
-	return callmodel.RecordingSpec{
+func spec() record.Spec {
+	return record.Spec{
 		TenantID: "acme", CallID: "c1", RecordingID: "r1", StartedAt: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC),
-		Legs: []callmodel.LegSpec{
-			{Name: "agent", Segments: []callmodel.SegmentSpec{{URI: "a/1.wav"}, {URI: "a/2.wav", Offset: 60e9}}},
-			{Name: "customer", Segments: []callmodel.SegmentSpec{{URI: "customer.wav", Offset: 2e9}}},
-			{Name: "guest", Segments: []callmodel.SegmentSpec{{URI: "guest.wav"}}},
+		Legs: []record.LegSpec{
+			{Name: "agent", Segments: []record.SegmentSpec{{URI: "a/1.wav"}, {URI: "a/2.wav", Offset: 60e9}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: "customer.wav", Offset: 2e9}}},
+			{Name: "guest", Segments: []record.SegmentSpec{{URI: "guest.wav"}}},
 		},
-		Outputs: []callmodel.OutputSpec{
-			{Codec: callmodel.CodecFLAC, Layout: callmodel.LayoutMultichannel},
-			{Name: "play", Codec: callmodel.CodecMP3, Layout: callmodel.LayoutMono, SampleRateHz: 8000},
-			{Codec: callmodel.CodecPeaksJSON, Layout: callmodel.LayoutMono},
-			{Codec: callmodel.CodecAnalysis},
+		Outputs: []record.OutputSpec{
+			{Codec: record.CodecFLAC, Layout: record.LayoutMultichannel},
+			{Name: "play", Codec: record.CodecMP3, Layout: record.LayoutMono, SampleRateHz: 8000},
+			{Codec: record.CodecPeaksJSON, Layout: record.LayoutMono},
+			{Codec: record.CodecAnalysis},
 		},
-		Redactions: []callmodel.Redaction{{From: 3e9, To: 4e9}},
+		Redactions: []record.Redaction{{From: 3e9, To: 4e9}},
 	}
 }
 
 // record makes a recording with a leg of two files, of which one is damaged,
 // and a leg that is missing.
-func record(t *testing.T) (legs, made files) {
+func makeRecording(t *testing.T) (legs, made files) {
 	t.Helper()
 	legs = files{"a/1.wav": samplecall.Agent(), "a/2.wav": samplecall.Agent()[:30001], "customer.wav": samplecall.Customer()}
 	made = files{}
 	r, err := recording.NewProcessor(legs, &target{made: made}, nil).Process(t.Context(), spec(), &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
 	require.NoError(t, err)
-	require.Equal(t, callmodel.StatusCompletedDegraded, r.Status)
+	require.Equal(t, record.StatusCompletedDegraded, r.Status)
 	sum := sha256.Sum256(made["r1.v1.manifest.json"])
 	require.Equal(t, hex.EncodeToString(sum[:]), r.Manifest.SHA256)
 	require.Equal(t, filepath.Base(r.Manifest.Key), filepath.Base(r.Manifest.URL))
@@ -101,12 +102,12 @@ func parse(t *testing.T, b []byte) *manifest.Manifest {
 // The manifest says what happened, and its bytes are the same each time.
 func TestManifest(t *testing.T) {
 	t.Parallel()
-	legs, made := record(t)
-	_, again := record(t)
+	legs, made := makeRecording(t)
+	_, again := makeRecording(t)
 	require.Equal(t, string(made["r1.v1.manifest.json"]), string(again["r1.v1.manifest.json"]))
 	m := parse(t, made["r1.v1.manifest.json"])
 
-	require.Equal(t, callmodel.StatusCompletedDegraded, m.Status)
+	require.Equal(t, record.StatusCompletedDegraded, m.Status)
 	require.Len(t, m.Sources, 3)
 	agent := m.Sources[0]
 	require.Equal(t, "agent", agent.Name)
@@ -121,12 +122,12 @@ func TestManifest(t *testing.T) {
 	require.Equal(t, callmodel.Millis(60e9), agent.Files[1].OffsetMS)
 	require.Equal(t, manifest.File{URI: "guest.wav"}, m.Sources[2].Files[0], "nothing was read of a leg that is missing")
 
-	var codes []callmodel.DefectCode
+	var codes []record.DefectCode
 	for _, d := range m.Defects {
 		codes = append(codes, d.Code)
 	}
-	require.Contains(t, codes, callmodel.DefectTruncated)
-	require.Contains(t, codes, callmodel.DefectLegMissing)
+	require.Contains(t, codes, record.DefectTruncated)
+	require.Contains(t, codes, record.DefectLegMissing)
 
 	require.Equal(t, [][]string{{"agent"}, {"customer"}, {"guest"}}, m.Outputs[0].ChannelMap)
 	require.Equal(t, [][]string{{"agent", "customer", "guest"}}, m.Outputs[1].ChannelMap)
@@ -142,7 +143,7 @@ func TestManifest(t *testing.T) {
 // to any of them is found, and named.
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	legs, made := record(t)
+	legs, made := makeRecording(t)
 	m := parse(t, made["r1.v1.manifest.json"])
 	opts := &manifest.VerifyOptions{Legs: legs.open, Codecs: recording.BuiltinCodecs()}
 	r, err := manifest.Verify(t.Context(), m, made.open, opts)
@@ -195,7 +196,7 @@ func TestVerify(t *testing.T) {
 // A manifest that was tampered with contradicts itself, and says where.
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
-	_, made := record(t)
+	_, made := makeRecording(t)
 	good := string(made["r1.v1.manifest.json"])
 	for what, bad := range map[string]string{
 		"not JSON":           good[:len(good)/2],
@@ -215,7 +216,7 @@ func TestParseRefuses(t *testing.T) {
 // needs another version.
 func TestFormat(t *testing.T) {
 	t.Parallel()
-	_, made := record(t)
+	_, made := makeRecording(t)
 	var m map[string]any
 	require.NoError(t, json.Unmarshal(made["r1.v1.manifest.json"], &m))
 	var lines []string

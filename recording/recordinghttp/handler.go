@@ -10,15 +10,17 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // Ledger is where jobs are kept, and who did what. *calldb.DB is one. The
 // methods are those of callmodel.JobQueue and callmodel.AuditLog.
 type Ledger interface {
-	Enqueue(ctx context.Context, r callmodel.JobRequest) (id callmodel.JobID, created bool, err error)
-	Job(ctx context.Context, id callmodel.JobID) (callmodel.Job, error)
-	Jobs(ctx context.Context, f callmodel.JobFilter) ([]callmodel.Job, error)
+	Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID, created bool, err error)
+	Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)
+	Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
 	Retry(ctx context.Context, id callmodel.JobID, actor string) error
 	Quarantine(ctx context.Context, id callmodel.JobID, actor, reason string) error
 	Audit(ctx context.Context, e callmodel.AuditEvent) error
@@ -38,7 +40,7 @@ type Media interface {
 type Options struct {
 	// Check refuses specs that no worker can do, as FieldErrors; the Check of a
 	// recording.Processor fits. Nil: only what callmodel checks.
-	Check func(callmodel.RecordingSpec) error
+	Check func(record.Spec) error
 	// Media is where the recordings are. Nil: they can't be had here, and
 	// asking for one is answered with 404.
 	Media Media
@@ -75,7 +77,7 @@ func New(ledger Ledger, o *Options) *Handler {
 	}
 	opts.MediaExpiry = cmp.Or(opts.MediaExpiry, defaultMediaExpiry)
 	if opts.Check == nil {
-		opts.Check = func(callmodel.RecordingSpec) error { return nil }
+		opts.Check = func(record.Spec) error { return nil }
 	}
 	if opts.JobEnqueued == nil {
 		opts.JobEnqueued = func() {}

@@ -18,7 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -184,7 +186,7 @@ func TestEnqueueReportsEveryFault(t *testing.T) {
 	s.fails(t, caller, http.MethodPost, "/v1/recordings", `{"call_id":`, http.StatusBadRequest, callmodel.CodeMalformed)
 	s.fails(t, caller, http.MethodPost, "/v1/recordings", `{"call_id":"`+strings.Repeat("x", 9<<20)+`"}`,
 		http.StatusRequestEntityTooLarge, callmodel.CodeTooLarge)
-	jobs, err := s.db.Jobs(t.Context(), callmodel.JobFilter{})
+	jobs, err := s.db.Jobs(t.Context(), ledger.Filter{})
 	require.NoError(t, err)
 	assert.Empty(t, jobs, "nothing was stored")
 	assert.Zero(t, s.rang.Load())
@@ -196,7 +198,7 @@ func TestSubmissionHasEveryField(t *testing.T) {
 	s := newService(t, nil)
 	want := storetest.Spec("c1")
 	want.Span = callmodel.Millis(90 * time.Second)
-	want.Redactions = []callmodel.Redaction{{From: callmodel.Millis(time.Second), To: callmodel.Millis(2 * time.Second)}}
+	want.Redactions = []record.Redaction{{From: callmodel.Millis(time.Second), To: callmodel.Millis(2 * time.Second)}}
 	b, err := json.Marshal(want)
 	require.NoError(t, err)
 	var a accepted
@@ -212,7 +214,7 @@ func TestList(t *testing.T) {
 	s := newService(t, nil)
 	reader := as(callmodel.RoleReader, "acme")
 	var page struct {
-		Jobs []callmodel.Job `json:"jobs"`
+		Jobs []ledger.Job    `json:"jobs"`
 		Next callmodel.JobID `json:"next"`
 	}
 	w := s.do(t, reader, http.MethodGet, "/v1/recordings/jobs", "", &page)
@@ -265,16 +267,16 @@ func TestRetryAndQuarantine(t *testing.T) {
 	assert.Len(t, p.Errors, 2)
 	s.fails(t, operator, http.MethodPost, at+"/quarantine", ``, http.StatusBadRequest, callmodel.CodeMalformed)
 
-	var job callmodel.Job
+	var job ledger.Job
 	w := s.do(t, operator, http.MethodPost, at+"/quarantine", `{"reason":"wrong call"}`, &job)
 	require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
-	assert.Equal(t, callmodel.JobQuarantined, job.State)
+	assert.Equal(t, ledger.Quarantined, job.State)
 	assert.Equal(t, "wrong call", job.LastError)
 	s.fails(t, operator, http.MethodPost, at+"/quarantine", `{"reason":"again"}`, http.StatusConflict, callmodel.CodeConflict)
 
 	w = s.do(t, operator, http.MethodPost, at+"/retry", "", &job)
 	require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
-	assert.Equal(t, callmodel.JobQueued, job.State)
+	assert.Equal(t, ledger.Queued, job.State)
 	assert.EqualValues(t, 2, s.rang.Load(), "enqueued, and put back")
 
 	audit, err := s.db.AuditEvents(t.Context(), "acme", 0, 100)
@@ -307,7 +309,7 @@ func TestOnlyItsOwn(t *testing.T) {
 	}
 	job, err := s.db.Job(t.Context(), id)
 	require.NoError(t, err)
-	assert.Equal(t, callmodel.JobQueued, job.State)
+	assert.Equal(t, ledger.Queued, job.State)
 	audit, err := s.db.AuditEvents(t.Context(), "globex", 0, 100)
 	require.NoError(t, err)
 	require.Len(t, audit, 8)

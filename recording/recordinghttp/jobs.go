@@ -8,23 +8,26 @@ import (
 	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // submission is the body of POST /v1/recordings: a spec, and where it is to wait.
 type submission struct {
-	callmodel.RecordingSpec
+	record.Spec
 
 	Queue    string `json:"queue"`
 	Priority int    `json:"priority"`
 
 	tenant callmodel.TenantID // the principal's
-	check  func(callmodel.RecordingSpec) error
+	check  func(record.Spec) error
 }
 
 // spec is the recording that is asked for, always of the principal's tenant.
-func (s *submission) spec() callmodel.RecordingSpec {
-	spec := s.RecordingSpec
+func (s *submission) spec() record.Spec {
+	spec := s.Spec
 	spec.TenantID = s.tenant
 	return spec
 }
@@ -38,8 +41,8 @@ func (s *submission) Validate() error {
 	if s.Queue != "" && !callmodel.ValidID(s.Queue) {
 		faults.Add("queue", "must be 1 to %d letters, digits, '.', '_' or '-'", callmodel.MaxIDLen)
 	}
-	if s.Priority < callmodel.MinPriority || s.Priority > callmodel.MaxPriority {
-		faults.Add("priority", "must be %d to %d, is %d", callmodel.MinPriority, callmodel.MaxPriority, s.Priority)
+	if s.Priority < calls.MinPriority || s.Priority > calls.MaxPriority {
+		faults.Add("priority", "must be %d to %d, is %d", calls.MinPriority, calls.MaxPriority, s.Priority)
 	}
 	spec := s.spec()
 	err := spec.Validate()
@@ -50,7 +53,9 @@ func (s *submission) Validate() error {
 	if err != nil && !errors.As(err, &more) {
 		return err
 	}
-	return append(faults, more...).Err()
+	faults = append(faults, more...)
+	faults.AddAll("", record.ValidateRelative(spec.Legs))
+	return faults.Err()
 }
 
 // submitted is the answer to a recording that was enqueued.
@@ -70,7 +75,7 @@ func (h *Handler) enqueue(w http.ResponseWriter, r *http.Request, p callmodel.Pr
 		return err
 	}
 	spec := s.spec()
-	id, created, err := h.ledger.Enqueue(r.Context(), callmodel.JobRequest{Spec: spec, Queue: s.Queue, Priority: s.Priority})
+	id, created, err := h.ledger.Enqueue(r.Context(), ledger.Request{Spec: spec, Queue: s.Queue, Priority: s.Priority})
 	if err != nil {
 		return err
 	}
@@ -86,7 +91,7 @@ func (h *Handler) enqueue(w http.ResponseWriter, r *http.Request, p callmodel.Pr
 
 // sameSpec refuses a recording whose id is another's already: it would not be
 // made, and nobody would notice.
-func (h *Handler) sameSpec(r *http.Request, id callmodel.JobID, spec *callmodel.RecordingSpec) error {
+func (h *Handler) sameSpec(r *http.Request, id callmodel.JobID, spec *record.Spec) error {
 	job, err := h.ledger.Job(r.Context(), id)
 	if err != nil {
 		return err
@@ -107,14 +112,14 @@ func (h *Handler) sameSpec(r *http.Request, id callmodel.JobID, spec *callmodel.
 
 // own is the job that the path names. Another tenant's is not found, just like
 // none, and both leave the same audit line.
-func (h *Handler) own(r *http.Request, p callmodel.Principal) (callmodel.Job, error) {
+func (h *Handler) own(r *http.Request, p callmodel.Principal) (ledger.Job, error) {
 	job, err := h.ledger.Job(r.Context(), callmodel.JobID(r.PathValue("id")))
 	if err == nil && job.Spec.TenantID != p.TenantID {
 		err = callmodel.ErrNotFound
 	}
 	if errors.Is(err, callmodel.ErrNotFound) {
 		h.denied(r, p)
-		return callmodel.Job{}, callmodel.ErrNotFound
+		return ledger.Job{}, callmodel.ErrNotFound
 	}
 	return job, err
 }
@@ -138,15 +143,15 @@ func (h *Handler) listJobs(w http.ResponseWriter, r *http.Request, p callmodel.P
 	var faults callmodel.FieldErrors
 	limit, err := problem.Int(r, "limit", defaultPage, 1, maxPage)
 	_ = errors.As(err, &faults)
-	state := callmodel.JobState(q.Get("state"))
-	states := []callmodel.JobState{"", callmodel.JobQueued, callmodel.JobRunning, callmodel.JobDone, callmodel.JobQuarantined}
+	state := ledger.State(q.Get("state"))
+	states := []ledger.State{"", ledger.Queued, ledger.Running, ledger.Done, ledger.Quarantined}
 	if !slices.Contains(states, state) {
 		faults.Add("state", "is not one of queued, running, done, quarantined")
 	}
 	if err := faults.Err(); err != nil {
 		return err
 	}
-	jobs, err := h.ledger.Jobs(r.Context(), callmodel.JobFilter{
+	jobs, err := h.ledger.Jobs(r.Context(), ledger.Filter{
 		State: state, Queue: q.Get("queue"), TenantID: p.TenantID, After: callmodel.JobID(q.Get("after")),
 		Limit: limit + 1, // one more tells whether there is a next page
 	})
@@ -154,14 +159,14 @@ func (h *Handler) listJobs(w http.ResponseWriter, r *http.Request, p callmodel.P
 		return err
 	}
 	page := struct {
-		Jobs []callmodel.Job `json:"jobs"`
+		Jobs []ledger.Job    `json:"jobs"`
 		Next callmodel.JobID `json:"next,omitempty"` // the "after" of the next page
 	}{Jobs: jobs}
 	if len(jobs) > limit {
 		page.Jobs, page.Next = jobs[:limit], jobs[limit-1].ID
 	}
 	if page.Jobs == nil {
-		page.Jobs = []callmodel.Job{}
+		page.Jobs = []ledger.Job{}
 	}
 	problem.WriteJSON(w, http.StatusOK, page)
 	return nil

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // getMedia sends the client to the recording, or the recording to the client.
@@ -44,8 +46,8 @@ func (h *Handler) getMedia(w http.ResponseWriter, r *http.Request, p callmodel.P
 }
 
 // outputOf is the output that the query names, the first by default.
-func outputOf(job *callmodel.Job, r *http.Request) (*callmodel.OutputResult, error) {
-	if job.Result == nil || job.State != callmodel.JobDone && job.Published() == nil {
+func outputOf(job *ledger.Job, r *http.Request) (*record.OutputResult, error) {
+	if job.Result == nil || job.State != ledger.Done && job.Published() == nil {
 		return nil, callmodel.Errorf(callmodel.CodeNotFound, "job %s is %s; it has no recording yet", job.ID, job.State)
 	}
 	if len(job.Result.Outputs) == 0 {
@@ -62,7 +64,7 @@ func outputOf(job *callmodel.Job, r *http.Request) (*callmodel.OutputResult, err
 	return nil, callmodel.Errorf(callmodel.CodeNotFound, "job %s has no such output", job.ID)
 }
 
-func (h *Handler) stream(w http.ResponseWriter, r *http.Request, job *callmodel.Job, out *callmodel.OutputResult) error {
+func (h *Handler) stream(w http.ResponseWriter, r *http.Request, job *ledger.Job, out *record.OutputResult) error {
 	body, err := h.opts.Media.Open(r.Context(), out.Key)
 	if err != nil {
 		return h.mediaError(r, job, err)
@@ -95,7 +97,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, job *callmodel.
 
 // mediaError keeps the bucket's name and its refusals from clients: they are
 // not what the client may or may not do.
-func (h *Handler) mediaError(r *http.Request, job *callmodel.Job, err error) error {
+func (h *Handler) mediaError(r *http.Request, job *ledger.Job, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		h.opts.Logger.ErrorContext(r.Context(), "a recording is not in the bucket any more", "job", job.ID, "error", err)
 		return callmodel.Errorf(callmodel.CodeNotFound, "the recording of job %s is not in the bucket any more", job.ID)

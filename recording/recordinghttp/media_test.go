@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/storage"
 	"github.com/switchtape/switchtape/storage/storetest"
@@ -36,19 +38,19 @@ func openStore(t *testing.T, o *storage.Options) *storage.Store {
 const audio = "0123456789abcdefghij"
 
 // record takes the job through the ledger, with an object for each output.
-func (s *service) record(t *testing.T, bucket *storage.Store, id string, outputs ...callmodel.OutputSpec) callmodel.JobID {
+func (s *service) record(t *testing.T, bucket *storage.Store, id string, outputs ...record.OutputSpec) callmodel.JobID {
 	t.Helper()
 	job := s.enqueue(t, id)
-	leases, err := s.db.Claim(t.Context(), callmodel.ClaimRequest{Worker: "w", TTL: time.Hour})
+	leases, err := s.db.Claim(t.Context(), ledger.Claim{Worker: "w", TTL: time.Hour})
 	require.NoError(t, err)
 	require.Len(t, leases, 1)
-	result := callmodel.RecordingResult{Status: callmodel.StatusCompleted}
+	result := record.Result{Status: record.StatusCompleted}
 	for _, o := range outputs {
 		spec := storetest.Spec(id)
-		info, err := bucket.Put(t.Context(), spec.Key(o), callmodel.ObjectMeta{ContentType: o.Codec.ContentType()},
+		info, err := bucket.Put(t.Context(), spec.Key(o), record.ObjectMeta{ContentType: o.Codec.ContentType()},
 			func(w io.Writer) error { _, err := io.WriteString(w, audio+o.Name+string(o.Codec)); return err })
 		require.NoError(t, err)
-		result.Outputs = append(result.Outputs, callmodel.OutputResult{
+		result.Outputs = append(result.Outputs, record.OutputResult{
 			Name: o.Name, Codec: o.Codec, Layout: o.Layout, URL: info.URL, Key: info.Key.String(), Bytes: info.Bytes, SHA256: info.SHA256,
 		})
 	}
@@ -64,8 +66,8 @@ func TestMediaIsStreamed(t *testing.T) {
 	s := newService(t, bucket)
 	reader := as(callmodel.RoleReader, "acme")
 	id := s.record(t, bucket, "c1",
-		callmodel.OutputSpec{Codec: callmodel.CodecWAV}, callmodel.OutputSpec{Codec: callmodel.CodecMP3},
-		callmodel.OutputSpec{Name: "archive", Codec: callmodel.CodecFLAC})
+		record.OutputSpec{Codec: record.CodecWAV}, record.OutputSpec{Codec: record.CodecMP3},
+		record.OutputSpec{Name: "archive", Codec: record.CodecFLAC})
 	for query, want := range map[string]struct{ body, kind string }{
 		"":                {audio + "wav", "audio/wav"},
 		"?output=archive": {audio + "archiveflac", "audio/flac"},
@@ -109,7 +111,7 @@ func TestMediaIsSigned(t *testing.T) {
 	require.NoError(t, err)
 	bucket := openStore(t, &storage.Options{SignBase: base, SignSecret: []byte("a secret of the test")})
 	s := newService(t, bucket)
-	id := s.record(t, bucket, "c1", callmodel.OutputSpec{Codec: callmodel.CodecWAV})
+	id := s.record(t, bucket, "c1", record.OutputSpec{Codec: record.CodecWAV})
 	w := s.do(t, as(callmodel.RoleReader, "acme"), http.MethodGet, mediaOf(id), "", nil)
 	require.Equal(t, http.StatusTemporaryRedirect, w.Code, "%s", w.Body)
 	assert.Equal(t, "no-store", w.Header().Get("Cache-Control"))
@@ -127,7 +129,7 @@ func TestNoMedia(t *testing.T) {
 	reader := as(callmodel.RoleReader, "acme")
 
 	none := newService(t, nil)
-	id := none.record(t, bucket, "c1", callmodel.OutputSpec{Codec: callmodel.CodecWAV})
+	id := none.record(t, bucket, "c1", record.OutputSpec{Codec: record.CodecWAV})
 	none.fails(t, reader, http.MethodGet, mediaOf(id), "", http.StatusNotFound, callmodel.CodeNotFound)
 
 	s := newService(t, bucket)
@@ -138,7 +140,7 @@ func TestNoMedia(t *testing.T) {
 	// A result whose object went, and one that points elsewhere.
 	for name, key := range map[string]string{"c2": "acme/gone.wav", "c3": "globex/theirs.wav", "c4": ""} {
 		id := s.enqueue(t, name)
-		leases, err := s.db.Claim(t.Context(), callmodel.ClaimRequest{Worker: "w", TTL: time.Hour})
+		leases, err := s.db.Claim(t.Context(), ledger.Claim{Worker: "w", TTL: time.Hour})
 		require.NoError(t, err)
 		res := storetest.Result(name)
 		res.Outputs[0].Key = key
@@ -159,10 +161,10 @@ func TestMediaOfAPublishedJob(t *testing.T) {
 	s := newService(t, bucket)
 	reader := as(callmodel.RoleReader, "acme")
 	id := s.enqueue(t, "c1")
-	result := func(version string) callmodel.RecordingResult {
+	result := func(version string) record.Result {
 		res := storetest.Result("c1")
-		key := callmodel.ObjectKey{TenantID: "acme", CallID: "c1", RecordingID: "c1", StartedAt: time.Unix(0, 0), Version: 1, Ext: "wav"}
-		info, err := bucket.Put(t.Context(), key, callmodel.ObjectMeta{NewVersion: true}, func(w io.Writer) error {
+		key := record.ObjectKey{TenantID: "acme", CallID: "c1", RecordingID: "c1", StartedAt: time.Unix(0, 0), Version: 1, Ext: "wav"}
+		info, err := bucket.Put(t.Context(), key, record.ObjectMeta{NewVersion: true}, func(w io.Writer) error {
 			_, err := io.WriteString(w, version)
 			return err
 		})
@@ -170,8 +172,8 @@ func TestMediaOfAPublishedJob(t *testing.T) {
 		res.Outputs[0].Key, res.Outputs[0].URL = info.Key.String(), info.URL
 		return res
 	}
-	next := func() callmodel.Lease {
-		leases, err := s.db.Claim(t.Context(), callmodel.ClaimRequest{Worker: "w", TTL: time.Hour})
+	next := func() ledger.Lease {
+		leases, err := s.db.Claim(t.Context(), ledger.Claim{Worker: "w", TTL: time.Hour})
 		require.NoError(t, err)
 		require.Len(t, leases, 1)
 		return leases[0]
@@ -213,12 +215,12 @@ func TestFaultyMedia(t *testing.T) {
 		"down":    callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeUnavailable, "bucket b: 503"), 0),
 	} {
 		s := newService(t, faultyMedia{err})
-		id := s.record(t, bucket, "c1", callmodel.OutputSpec{Codec: callmodel.CodecWAV})
+		id := s.record(t, bucket, "c1", record.OutputSpec{Codec: record.CodecWAV})
 		p := s.fails(t, reader, http.MethodGet, mediaOf(id), "", http.StatusServiceUnavailable, callmodel.CodeUnavailable)
 		assert.NotContains(t, p.Detail, "bucket b", name)
 	}
 	s := newService(t, faultyMedia{})
-	id := s.record(t, bucket, "c1", callmodel.OutputSpec{Codec: callmodel.CodecWAV})
+	id := s.record(t, bucket, "c1", record.OutputSpec{Codec: record.CodecWAV})
 	w := s.do(t, reader, http.MethodGet, mediaOf(id), "", nil)
 	require.Equal(t, http.StatusOK, w.Code)
 	assert.Equal(t, audio+"wav", w.Body.String())

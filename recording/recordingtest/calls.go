@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec/g711"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
@@ -18,20 +19,20 @@ import (
 // Call is a call of real speech, as the files that a telephone server left of
 // it and what its events say, perhaps with a fault.
 type Call struct {
-	Spec  callmodel.RecordingSpec
+	Spec  record.Spec
 	Files map[string][]byte // by URI
 	// Want is the fault that was put in: its defect and its leg. Zero for none.
-	Want callmodel.Defect
+	Want record.Defect
 }
 
 // CallFaults lists the faults that [NewCall] can put into a call.
-func CallFaults() []callmodel.DefectCode {
-	return []callmodel.DefectCode{
-		callmodel.DefectLegMissing, callmodel.DefectLegEmpty, callmodel.DefectTruncated, callmodel.DefectHeaderRepaired,
-		callmodel.DefectUnsupportedCodec, callmodel.DefectUnreadableLeg, callmodel.DefectWrongRateSuspected,
-		callmodel.DefectDriftCorrected, callmodel.DefectGapSuspected, callmodel.DefectDropoutSuspected,
-		callmodel.DefectOffsetClamped, callmodel.DefectClipped, callmodel.DefectNonFinite, callmodel.DefectOverlap,
-		callmodel.DefectOneWayAudio, callmodel.DefectAudioLost, callmodel.DefectMisaligned,
+func CallFaults() []record.DefectCode {
+	return []record.DefectCode{
+		record.DefectLegMissing, record.DefectLegEmpty, record.DefectTruncated, record.DefectHeaderRepaired,
+		record.DefectUnsupportedCodec, record.DefectUnreadableLeg, record.DefectWrongRateSuspected,
+		record.DefectDriftCorrected, record.DefectGapSuspected, record.DefectDropoutSuspected,
+		record.DefectOffsetClamped, record.DefectClipped, record.DefectNonFinite, record.DefectOverlap,
+		record.DefectOneWayAudio, record.DefectAudioLost, record.DefectMisaligned,
 	}
 }
 
@@ -39,7 +40,7 @@ func CallFaults() []callmodel.DefectCode {
 // long to show, the same for the same seed: a stretch of the sample call, at a level
 // of its own, in one of many encodings and rates, with a customer who joins
 // some time after the agent. fault is one of [CallFaults], "" for none.
-func NewCall(t testing.TB, seed uint64, fault callmodel.DefectCode) Call {
+func NewCall(t testing.TB, seed uint64, fault record.DefectCode) Call {
 	t.Helper()
 	g := callMaker{t: t, rng: rand.New(rand.NewPCG(seed, 0xca11)), fault: fault, faulty: -1}
 	if fault != "" {
@@ -54,7 +55,7 @@ const callRate = samplecall.SampleRateHz
 type callMaker struct {
 	t      testing.TB
 	rng    *rand.Rand
-	fault  callmodel.DefectCode
+	fault  record.DefectCode
 	faulty int // the leg that has it
 	span   time.Duration
 	call   Call
@@ -63,29 +64,29 @@ type callMaker struct {
 func (g *callMaker) make() Call {
 	g.span = time.Duration(20_000+g.rng.IntN(25_000)) * time.Millisecond
 	switch g.fault {
-	case callmodel.DefectMisaligned, callmodel.DefectOneWayAudio:
+	case record.DefectMisaligned, record.DefectOneWayAudio:
 		g.span = 75 * time.Second
-	case callmodel.DefectAudioLost:
+	case record.DefectAudioLost:
 		g.span = 180 * time.Second
 	default:
 	}
 	started := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-	g.call = Call{Files: map[string][]byte{}, Spec: callmodel.RecordingSpec{
+	g.call = Call{Files: map[string][]byte{}, Spec: record.Spec{
 		TenantID: "acme", CallID: "c1", RecordingID: "r1", StartedAt: started, EndedAt: started.Add(g.span),
 		Span: callmodel.Millis(g.span), LegsSpanCall: true,
-		Outputs: []callmodel.OutputSpec{{Codec: callmodel.CodecAnalysis}}, NoManifest: true,
+		Outputs: []record.OutputSpec{{Codec: record.CodecAnalysis}}, NoManifest: true,
 	}}
 	speech := g.speech()
 	offsets := [2]time.Duration{0, time.Duration(g.rng.IntN(4000)) * time.Millisecond}
 	for i, name := range []string{"agent", "customer"} {
-		leg := callmodel.LegSpec{Name: name, Segments: []callmodel.SegmentSpec{{URI: name + ".wav", Offset: callmodel.Millis(offsets[i])}}}
+		leg := record.LegSpec{Name: name, Segments: []record.SegmentSpec{{URI: name + ".wav", Offset: callmodel.Millis(offsets[i])}}}
 		from := int(offsets[i] * callRate / time.Second)
 		g.leave(i, &leg, speech[i][from:])
 		g.call.Spec.Legs = append(g.call.Spec.Legs, leg)
 	}
 	if g.faulty >= 0 {
-		g.call.Want = callmodel.Defect{Code: g.fault, Leg: g.call.Spec.Legs[g.faulty].Name}
-		if g.fault == callmodel.DefectMisaligned {
+		g.call.Want = record.Defect{Code: g.fault, Leg: g.call.Spec.Legs[g.faulty].Name}
+		if g.fault == record.DefectMisaligned {
 			g.call.Want.Leg = g.call.Spec.Legs[1].Name // against the first: which of them is off, nobody can tell
 		}
 	}
@@ -105,7 +106,7 @@ func (g *callMaker) speech() [2][]float32 {
 			out[i][j] = level * whole[i][(start+j)%len(whole[i])]
 		}
 	}
-	if g.fault == callmodel.DefectMisaligned {
+	if g.fault == record.DefectMisaligned {
 		echo(&out)
 	}
 	return out
@@ -141,7 +142,7 @@ func pcm(file []byte) []float32 {
 }
 
 // leave writes a leg's files.
-func (g *callMaker) leave(i int, leg *callmodel.LegSpec, s []float32) {
+func (g *callMaker) leave(i int, leg *record.LegSpec, s []float32) {
 	uri := leg.Segments[0].URI
 	encoding, rate := g.rng.IntN(len(encodings)), []int{8000, 8000, 16000, 11025}[g.rng.IntN(4)]
 	if i != g.faulty {
@@ -149,36 +150,36 @@ func (g *callMaker) leave(i int, leg *callmodel.LegSpec, s []float32) {
 		return
 	}
 	switch g.fault {
-	case callmodel.DefectLegMissing:
+	case record.DefectLegMissing:
 		return
-	case callmodel.DefectNonFinite:
+	case record.DefectNonFinite:
 		encoding = floatEncoding
-	case callmodel.DefectClipped, callmodel.DefectDropoutSuspected, callmodel.DefectOneWayAudio, callmodel.DefectAudioLost:
+	case record.DefectClipped, record.DefectDropoutSuspected, record.DefectOneWayAudio, record.DefectAudioLost:
 		s = g.harm(s)
-		if g.fault == callmodel.DefectClipped || g.fault == callmodel.DefectDropoutSuspected {
+		if g.fault == record.DefectClipped || g.fault == record.DefectDropoutSuspected {
 			encoding, rate = 0, callRate // resampling would round what was cut off
 		}
-	case callmodel.DefectDriftCorrected:
+	case record.DefectDriftCorrected:
 		ppm := 80 + 1800*g.rng.Float64()
 		if g.rng.IntN(2) == 0 {
 			ppm = -ppm
 		}
 		s = g.stretched(s, int(math.Round(float64(len(s))*(1+ppm/1e6))))
-	case callmodel.DefectGapSuspected:
+	case record.DefectGapSuspected:
 		at, n := len(s)/4+g.rng.IntN(len(s)/2), callRate/10+g.rng.IntN(3*callRate)+len(s)/400
 		s = slices.Delete(slices.Clone(s), at, at+n)
-	case callmodel.DefectMisaligned:
+	case record.DefectMisaligned:
 		// Its offset says that it began up to a second earlier or later than it did.
 		off := time.Duration(100+g.rng.IntN(800)) * time.Millisecond
 		g.call.Spec.LegsSpanCall = false
 		s = s[off*callRate/time.Second:]
-	case callmodel.DefectOffsetClamped:
+	case record.DefectOffsetClamped:
 		leg.Segments[0].Offset = -callmodel.Millis(time.Duration(1+g.rng.IntN(9000)) * time.Millisecond)
 		g.call.Spec.LegsSpanCall = false
-	case callmodel.DefectOverlap:
+	case record.DefectOverlap:
 		g.call.Spec.LegsSpanCall = false
 		cut := len(s)/4 + g.rng.IntN(len(s)/2)
-		leg.Segments = append(leg.Segments, callmodel.SegmentSpec{
+		leg.Segments = append(leg.Segments, record.SegmentSpec{
 			URI: "second.wav", Offset: leg.Segments[0].Offset + callmodel.MillisOfFrames(int64(cut), callRate) - callmodel.Millis(time.Duration(20+g.rng.IntN(2000))*time.Millisecond),
 		})
 		g.call.Files["second.wav"] = encodings[encoding](g.resampled(s[cut:], rate), rate)
@@ -192,22 +193,22 @@ func (g *callMaker) leave(i int, leg *callmodel.LegSpec, s []float32) {
 func (g *callMaker) harm(s []float32) []float32 {
 	s = slices.Clone(s)
 	switch g.fault {
-	case callmodel.DefectClipped:
+	case record.DefectClipped:
 		peak := slices.Max(s)
 		gain := float32(2+2*g.rng.Float64()) / peak
 		for i, x := range s {
 			s[i] = min(max(x*gain, -1), 32767.0/32768)
 		}
-	case callmodel.DefectDropoutSuspected:
+	case record.DefectDropoutSuspected:
 		n := callRate * (60 + g.rng.IntN(400)) / 1000
 		at := amidSpeech(s, n, callRate/50)
 		clear(s[at : at+n])
-	case callmodel.DefectOneWayAudio:
+	case record.DefectOneWayAudio:
 		clear(s)
 		for i := range s {
 			s[i] = float32(g.rng.NormFloat64() * 1e-4) // an open line
 		}
-	case callmodel.DefectAudioLost:
+	case record.DefectAudioLost:
 		clear(s[len(s)/5:])
 	default:
 	}
@@ -237,23 +238,23 @@ func (g *callMaker) damage(file []byte, rate int) []byte {
 	le := binary.LittleEndian
 	dataAt := dataOf(file)
 	switch g.fault {
-	case callmodel.DefectLegEmpty:
+	case record.DefectLegEmpty:
 		return file[:[]int{0, dataAt}[g.rng.IntN(2)]]
-	case callmodel.DefectTruncated:
+	case record.DefectTruncated:
 		g.call.Spec.LegsSpanCall = false // the machine went down, nobody knows when
 		return file[:dataAt+g.rng.IntN(len(file)-dataAt-2)+1]
-	case callmodel.DefectHeaderRepaired:
+	case record.DefectHeaderRepaired:
 		file = file[:dataAt+int(le.Uint32(file[dataAt-4:]))] // nobody wrote a pad byte
 		le.PutUint32(file[dataAt-4:], []uint32{0, 0xFFFFFFFF, uint32(len(file) + 99999)}[g.rng.IntN(3)])
-	case callmodel.DefectUnsupportedCodec:
+	case record.DefectUnsupportedCodec:
 		le.PutUint16(file[20:], []uint16{0x0040, 0x0160, 0x0045}[g.rng.IntN(3)]) // G.721, WMA, G.726
-	case callmodel.DefectUnreadableLeg:
+	case record.DefectUnreadableLeg:
 		for i := range file[:min(len(file), 4096)] {
 			file[i] = byte(g.rng.Uint32()) | 0x80 // nobody's magic number
 		}
-	case callmodel.DefectWrongRateSuspected:
+	case record.DefectWrongRateSuspected:
 		le.PutUint32(file[24:], []uint32{2 * uint32(rate), uint32(rate) / 2}[g.rng.IntN(2)])
-	case callmodel.DefectNonFinite:
+	case record.DefectNonFinite:
 		for range 1 + g.rng.IntN(50) {
 			le.PutUint32(file[dataAt+4*g.rng.IntN((len(file)-dataAt)/4):], []uint32{0x7FC00000, 0x7F800000, 0xFF800000}[g.rng.IntN(3)])
 		}

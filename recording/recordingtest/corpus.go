@@ -7,7 +7,7 @@ import (
 
 	goaudio "github.com/go-audio/audio"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // WAVCase is a WAV file as a telephone server may leave it behind, and what a
@@ -16,9 +16,9 @@ type WAVCase struct {
 	Name    string
 	File    []byte
 	Format  goaudio.Format
-	Want    []float32              // interleaved samples; nil if the file can't be read
-	Defects []callmodel.DefectCode // in the reader's order; or the one for which it can't be read
-	FFmpeg  bool                   // ffmpeg reads the same samples
+	Want    []float32           // interleaved samples; nil if the file can't be read
+	Defects []record.DefectCode // in the reader's order; or the one for which it can't be read
+	FFmpeg  bool                // ffmpeg reads the same samples
 	// Random is set if that is so only where the file can be read at random, and
 	// not from a stream.
 	Random bool
@@ -79,8 +79,8 @@ func WAVCorpus(seed uint64) []WAVCase {
 	list := chunk("LIST", append([]byte("INFOISFT"), 4, 0, 0, 0, 'p', 'b', 'x', 0), true)
 	odd := chunk("LIST", []byte("INFO\x01"), false)
 	good := riff(format, data)
-	repaired := []callmodel.DefectCode{callmodel.DefectHeaderRepaired}
-	truncated := []callmodel.DefectCode{callmodel.DefectTruncated}
+	repaired := []record.DefectCode{record.DefectHeaderRepaired}
+	truncated := []record.DefectCode{record.DefectTruncated}
 	c := []WAVCase{
 		{Name: "good", File: good, Want: samples, FFmpeg: true},
 		{Name: "fmt of 18 bytes", File: riff(chunk("fmt ", append(fmtBody(1, 1, rate, 16), 0, 0), true), data), Want: samples, FFmpeg: true},
@@ -113,19 +113,19 @@ func WAVCorpus(seed uint64) []WAVCase {
 		{Name: "truncated", File: good[:44+2*1234], Want: samples[:1234], Defects: truncated, FFmpeg: true},
 		{Name: "truncated within a frame", File: good[:44+2*1234+1], Want: samples[:1234], Defects: truncated, FFmpeg: true},
 		{Name: "odd last byte", File: riff(format, chunk("data", pcm[:2*1234+1], true)), Want: samples[:1234], Defects: truncated, FFmpeg: true},
-		{Name: "0 bytes", File: []byte{}, Defects: []callmodel.DefectCode{callmodel.DefectLegEmpty}},
-		{Name: "header only", File: good[:20], Defects: []callmodel.DefectCode{callmodel.DefectLegEmpty}},
-		{Name: "11 bytes", File: good[:11], Defects: []callmodel.DefectCode{callmodel.DefectLegEmpty}},
-		{Name: "not a WAV", File: []byte("<html>404 not found, this is no audio at all</html>"), Defects: []callmodel.DefectCode{callmodel.DefectUnreadableLeg}},
-		{Name: "no fmt", File: riff(data), Defects: []callmodel.DefectCode{callmodel.DefectUnreadableLeg}},
-		{Name: "65535 channels", File: riff(chunk("fmt ", fmtBody(1, 65535, rate, 16), true), data), Defects: []callmodel.DefectCode{callmodel.DefectUnreadableLeg}},
-		{Name: "0 channels", File: riff(chunk("fmt ", fmtBody(1, 0, rate, 16), true), data), Defects: []callmodel.DefectCode{callmodel.DefectUnreadableLeg}},
-		{Name: "0 Hz", File: riff(chunk("fmt ", fmtBody(1, 1, 0, 16), true), data), Defects: []callmodel.DefectCode{callmodel.DefectUnreadableLeg}},
+		{Name: "0 bytes", File: []byte{}, Defects: []record.DefectCode{record.DefectLegEmpty}},
+		{Name: "header only", File: good[:20], Defects: []record.DefectCode{record.DefectLegEmpty}},
+		{Name: "11 bytes", File: good[:11], Defects: []record.DefectCode{record.DefectLegEmpty}},
+		{Name: "not a WAV", File: []byte("<html>404 not found, this is no audio at all</html>"), Defects: []record.DefectCode{record.DefectUnreadableLeg}},
+		{Name: "no fmt", File: riff(data), Defects: []record.DefectCode{record.DefectUnreadableLeg}},
+		{Name: "65535 channels", File: riff(chunk("fmt ", fmtBody(1, 65535, rate, 16), true), data), Defects: []record.DefectCode{record.DefectUnreadableLeg}},
+		{Name: "0 channels", File: riff(chunk("fmt ", fmtBody(1, 0, rate, 16), true), data), Defects: []record.DefectCode{record.DefectUnreadableLeg}},
+		{Name: "0 Hz", File: riff(chunk("fmt ", fmtBody(1, 1, 0, 16), true), data), Defects: []record.DefectCode{record.DefectUnreadableLeg}},
 	}
 	for _, tag := range []int{0x0010, 0x0022, 0x0065, 0x0083, 0x1234} {
 		c = append(c, WAVCase{
 			Name: "format tag " + string("0123456789abcdef"[tag>>4&15]) + string("0123456789abcdef"[tag&15]),
-			File: riff(chunk("fmt ", append(fmtBody(tag, 1, rate, 4), 2, 0, 0x40, 1), true), data), Defects: []callmodel.DefectCode{callmodel.DefectUnsupportedCodec},
+			File: riff(chunk("fmt ", append(fmtBody(tag, 1, rate, 4), 2, 0, 0x40, 1), true), data), Defects: []record.DefectCode{record.DefectUnsupportedCodec},
 		})
 	}
 	for i := range c {
@@ -189,7 +189,7 @@ func formatCases(seed uint64) []WAVCase {
 	return append(c, WAVCase{
 		Name: "NaN and Inf", File: riff(chunk("fmt ", fmtBody(3, 1, 8000, 32), true), chunk("data", body, true)),
 		Format: goaudio.Format{NumChannels: 1, SampleRate: 8000}, Want: []float32{0, 0, 0.5, 0, 0.25, 0},
-		Defects: []callmodel.DefectCode{callmodel.DefectNonFinite},
+		Defects: []record.DefectCode{record.DefectNonFinite},
 	})
 }
 

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // MP3Case is an MPEG audio file as it may come in, and what a reader must make
@@ -16,8 +16,8 @@ type MP3Case struct {
 	// Frames of the sound stream's audio, from its beginning, that are the same;
 	// -1: all. None if Refused.
 	Same    int
-	Refused callmodel.DefectCode   // why it can't be read; "" if it can
-	Defects []callmodel.DefectCode // of a file that can be read
+	Refused record.DefectCode   // why it can't be read; "" if it can
+	Defects []record.DefectCode // of a file that can be read
 	// Random is set if that is so only where the file can be read at random.
 	Random bool
 }
@@ -25,7 +25,7 @@ type MP3Case struct {
 // MP3Corpus makes odd and hostile files of a sound layer III stream, without
 // tags, of frames of frameBytes each, the first of them an Info frame.
 func MP3Corpus(stream []byte, frameBytes int) []MP3Case {
-	truncated := []callmodel.DefectCode{callmodel.DefectTruncated}
+	truncated := []record.DefectCode{record.DefectTruncated}
 	tag := func(size, claim int) []byte {
 		head := []byte{'I', 'D', '3', 4, 0, 0, byte(claim >> 21 & 127), byte(claim >> 14 & 127), byte(claim >> 7 & 127), byte(claim & 127)}
 		return append(head, bytes.Repeat([]byte{'t'}, size)...)
@@ -68,13 +68,13 @@ func MP3Corpus(stream []byte, frameBytes int) []MP3Case {
 		{Name: "text behind it", File: slices.Concat(stream, noise), Same: -1, Defects: truncated},
 		{Name: "half of the last frame", File: stream[:len(stream)-frameBytes/2], Same: 1, Defects: truncated},
 		{Name: "cut between frames", File: stream[:middle], Same: 1},
-		{Name: "only an ID3v2 tag", File: tag(300, 300), Refused: callmodel.DefectLegEmpty},
-		{Name: "only the beginning of a tag", File: tag(0, 300)[:7], Refused: callmodel.DefectLegEmpty},
-		{Name: "0 bytes", Refused: callmodel.DefectLegEmpty},
-		{Name: "only text", File: noise, Refused: callmodel.DefectUnreadableLeg},
+		{Name: "only an ID3v2 tag", File: tag(300, 300), Refused: record.DefectLegEmpty},
+		{Name: "only the beginning of a tag", File: tag(0, 300)[:7], Refused: record.DefectLegEmpty},
+		{Name: "0 bytes", Refused: record.DefectLegEmpty},
+		{Name: "only text", File: noise, Refused: record.DefectUnreadableLeg},
 		{Name: "free format", File: each(func(f []byte) { f[2] &= 0x0F }), Same: -1},
-		{Name: "layer II", File: each(func(f []byte) { f[1] = f[1]&^6 | 4 }), Refused: callmodel.DefectUnsupportedCodec},
-		{Name: "layer I", File: each(func(f []byte) { f[1] |= 6 }), Refused: callmodel.DefectUnsupportedCodec},
+		{Name: "layer II", File: each(func(f []byte) { f[1] = f[1]&^6 | 4 }), Refused: record.DefectUnsupportedCodec},
+		{Name: "layer I", File: each(func(f []byte) { f[1] |= 6 }), Refused: record.DefectUnsupportedCodec},
 		{Name: "frames of zeros", File: append(slices.Clone(stream), make([]byte, 40*frameBytes)...), Same: -1, Defects: truncated},
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 	goaudio "github.com/go-audio/audio"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // oddCases are files of 16-bit mono samples with strange or hostile headers.
@@ -19,17 +19,17 @@ func oddCases(samples []float32, pcm []byte) []WAVCase {
 	format := chunk("fmt ", fmtBody(1, 1, rate, 16), true)
 	data := chunk("data", pcm, true)
 	good := riff(format, data)
-	repaired := []callmodel.DefectCode{callmodel.DefectHeaderRepaired}
-	truncated := []callmodel.DefectCode{callmodel.DefectTruncated}
-	unreadable := []callmodel.DefectCode{callmodel.DefectUnreadableLeg}
-	unsupported := []callmodel.DefectCode{callmodel.DefectUnsupportedCodec}
-	empty := []callmodel.DefectCode{callmodel.DefectLegEmpty}
+	repaired := []record.DefectCode{record.DefectHeaderRepaired}
+	truncated := []record.DefectCode{record.DefectTruncated}
+	unreadable := []record.DefectCode{record.DefectUnreadableLeg}
+	unsupported := []record.DefectCode{record.DefectUnsupportedCodec}
+	empty := []record.DefectCode{record.DefectLegEmpty}
 	text := append([]byte("INFOICMT"), "\x40\x00\x00\x00the data chunk is data\x10\x00\x00\x00 and not this, whatever fmt  says here...."...)
 	list := chunk("LIST", text, true)
 	lying := func(size uint32) []byte { return with(riff(format, list, data), 40, size) }
 	long := chunk("id3 ", bytes.Repeat([]byte("artwork "), 20000), true) // 160,000 bytes
 	var c []WAVCase
-	add := func(name string, file []byte, want []float32, defects []callmodel.DefectCode, ffmpeg bool) {
+	add := func(name string, file []byte, want []float32, defects []record.DefectCode, ffmpeg bool) {
 		c = append(c, WAVCase{
 			Name: name, File: file, Format: goaudio.Format{NumChannels: 1, SampleRate: rate}, Want: want, Defects: defects, FFmpeg: ffmpeg,
 		})
@@ -145,7 +145,7 @@ func oddFormats(seed uint64) []WAVCase {
 		laws = append(laws, byte(i)|0x20) // not the loudest
 	}
 	mono := goaudio.Format{NumChannels: 1, SampleRate: 16000}
-	add := func(name string, file []byte, want []float32, ffmpeg bool, defects ...callmodel.DefectCode) {
+	add := func(name string, file []byte, want []float32, ffmpeg bool, defects ...record.DefectCode) {
 		c = append(c, WAVCase{Name: name, File: file, Format: mono, Want: want, FFmpeg: ffmpeg, Defects: defects})
 	}
 	format20 := fmtBody(1, 1, 16000, 20)
@@ -165,7 +165,7 @@ func oddFormats(seed uint64) []WAVCase {
 		add(name+", 16 bits in the header", riff(chunk("fmt ", wrong, true), chunk("data", laws, true)), want, true)
 		le.PutUint16(wrong[12:], 2)
 		add(name+", 16 bits and 2 bytes in the header", riff(chunk("fmt ", wrong, true), chunk("data", laws, true)), want, true,
-			callmodel.DefectHeaderRepaired)
+			record.DefectHeaderRepaired)
 	}
 	slices.SortStableFunc(c, func(a, b WAVCase) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
 	return c

@@ -13,7 +13,7 @@ import (
 	goaudio "github.com/go-audio/audio"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 )
@@ -27,7 +27,7 @@ type Decoding struct {
 	// Tolerance is how far a sample may be off. 0: not at all.
 	Tolerance float64
 	// Raw is the hint of a decoder of audio without a header.
-	Raw *callmodel.RawFormat
+	Raw *record.RawFormat
 }
 
 // readers are the ways in which a file may come.
@@ -90,7 +90,7 @@ func (d *Decoding) fromReaders(t *testing.T) {
 		}
 		later := codec.LaterDefects(s)
 		for _, fault := range append(defects, later...) {
-			require.Equal(t, callmodel.DefectClipped, fault.Code, "%s: a defect of a sound file: %s", name, fault.Detail)
+			require.Equal(t, record.DefectClipped, fault.Code, "%s: a defect of a sound file: %s", name, fault.Detail)
 		}
 		require.Equal(t, later, codec.LaterDefects(s), "%s: defects change after the end", name)
 		require.False(t, closer.closed, "%s: the reader was closed", name)

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
 
 // work runs one job to whatever end it comes to.
-func (w *Worker) work(ctx context.Context, l callmodel.Lease) {
+func (w *Worker) work(ctx context.Context, l ledger.Lease) {
 	start := time.Now() //nolint:forbidigo // a stopwatch for the report; media time is frames
 	own, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -46,7 +48,7 @@ func (w *Worker) work(ctx context.Context, l callmodel.Lease) {
 
 // attempt makes the recording, and turns a panic of a codec or stage into an
 // error that counts, so that a poisonous recording can't take the others along.
-func (w *Worker) attempt(ctx context.Context, l callmodel.Lease, start time.Time) (result callmodel.RecordingResult, err error) {
+func (w *Worker) attempt(ctx context.Context, l ledger.Lease, start time.Time) (result record.Result, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, w.opts.JobTimeout, errTimeout)
 	defer cancel()
 	defer func() {
@@ -65,14 +67,14 @@ var errTimeout = errors.New("the attempt timed out")
 
 // age is how long the job had been in the ledger when it was claimed. All
 // three times are the database's.
-func age(l callmodel.Lease) time.Duration {
+func age(l ledger.Lease) time.Duration {
 	return l.Job.LeaseUntil.Add(-l.TTL).Sub(l.Job.CreatedAt)
 }
 
 // heartbeat prolongs the lease until ctx ends, and stops the job when the
 // lease is lost. While the ledger doesn't answer the job goes on: the token
 // will tell at the commit whether it was in vain.
-func (w *Worker) heartbeat(ctx context.Context, l callmodel.Lease, stop context.CancelCauseFunc) {
+func (w *Worker) heartbeat(ctx context.Context, l ledger.Lease, stop context.CancelCauseFunc) {
 	tick := time.NewTicker(max(w.opts.LeaseTTL/3, time.Millisecond))
 	defer tick.Stop()
 	for {
@@ -96,14 +98,14 @@ func (w *Worker) heartbeat(ctx context.Context, l callmodel.Lease, stop context.
 
 // commit puts the result in the ledger, and says what that makes of the job. It
 // changes r to what is on the call then.
-func (w *Worker) commit(ctx context.Context, l callmodel.Lease, r *callmodel.RecordingResult, elapsed time.Duration) (Outcome, error) {
+func (w *Worker) commit(ctx context.Context, l ledger.Lease, r *record.Result, elapsed time.Duration) (Outcome, error) {
 	if w.keeps(ctx, l, r) {
 		*r = *l.Job.Published()
 	}
 	switch {
-	case r.Status == callmodel.StatusQuarantined:
+	case r.Status == record.StatusQuarantined:
 		return Quarantined, callmodel.Permanent(fmt.Errorf("the recording can't be made: %s%s", r.Reason, describe(r.Defects)))
-	case l.Job.Published() == nil && r.Made() && r.Has(callmodel.DefectLegGrowing) && w.follows(age(l)):
+	case l.Job.Published() == nil && r.Made() && r.Has(record.DefectLegGrowing) && w.follows(age(l)):
 		again := w.followIn(age(l) + elapsed)
 		return Published, w.persist(ctx, l, func() error { return w.queue.Publish(ctx, l, *r, again) })
 	}
@@ -113,7 +115,7 @@ func (w *Worker) commit(ctx context.Context, l callmodel.Lease, r *callmodel.Rec
 // persist repeats a commit while the ledger is down. The objects are in the
 // bucket by now: only the loss of the lease, or the worker's own end, lets go of
 // a finished recording, and then another attempt finds the same objects there.
-func (w *Worker) persist(ctx context.Context, l callmodel.Lease, commit func() error) error {
+func (w *Worker) persist(ctx context.Context, l ledger.Lease, commit func() error) error {
 	for try := 0; ; try++ {
 		err := commit()
 		if err == nil || errors.Is(err, callmodel.ErrLeaseLost) || callmodel.CodeOf(err) != callmodel.CodeUnavailable {
@@ -130,7 +132,7 @@ func (w *Worker) persist(ctx context.Context, l callmodel.Lease, commit func() e
 	}
 }
 
-func describe(defects []callmodel.Defect) string {
+func describe(defects []record.Defect) string {
 	var b strings.Builder
 	for _, d := range defects {
 		fmt.Fprintf(&b, "; %s", d.Code)
@@ -145,7 +147,7 @@ func describe(defects []callmodel.Defect) string {
 }
 
 // settle tells the ledger of an attempt that came to nothing.
-func (w *Worker) settle(ctx context.Context, l callmodel.Lease, cause error, elapsed time.Duration) Outcome {
+func (w *Worker) settle(ctx context.Context, l ledger.Lease, cause error, elapsed time.Duration) Outcome {
 	switch {
 	case errors.Is(cause, callmodel.ErrLeaseLost):
 		return Lost
@@ -153,10 +155,10 @@ func (w *Worker) settle(ctx context.Context, l callmodel.Lease, cause error, ela
 		w.release(ctx, l)
 		return Released
 	}
-	f := callmodel.FailureOf(w.fate(l, cause, elapsed), jitter(w.opts.RetryBase<<(2*min(l.Job.Attempts, 5))))
+	f := ledger.FailureOf(w.fate(l, cause, elapsed), jitter(w.opts.RetryBase<<(2*min(l.Job.Attempts, 5))))
 	out := Failed
 	switch {
-	case f.Quarantine || !f.Uncounted && l.Job.Attempts+1 >= callmodel.MaxJobAttempts:
+	case f.Quarantine || !f.Uncounted && l.Job.Attempts+1 >= ledger.MaxAttempts:
 		f.Quarantine, out = true, Quarantined
 	case f.Uncounted:
 		out = Waiting
@@ -176,7 +178,7 @@ func (w *Worker) settle(ctx context.Context, l callmodel.Lease, cause error, ela
 // fate marks errors that aren't the recording's own. What is waited for may
 // come any moment while the job is fresh, and hardly after long: waits grow
 // with the job's age.
-func (w *Worker) fate(l callmodel.Lease, err error, elapsed time.Duration) error {
+func (w *Worker) fate(l ledger.Lease, err error, elapsed time.Duration) error {
 	old := age(l) + elapsed
 	var notReady *recording.LegsNotReadyError
 	var later *callmodel.RetryAfterError
@@ -192,7 +194,7 @@ func (w *Worker) fate(l callmodel.Lease, err error, elapsed time.Duration) error
 	return err
 }
 
-func (w *Worker) release(ctx context.Context, l callmodel.Lease) {
+func (w *Worker) release(ctx context.Context, l ledger.Lease) {
 	ctx, cancel := context.WithTimeout(ctx, w.opts.LeaseTTL)
 	defer cancel()
 	if err := w.queue.Release(ctx, l); err != nil {

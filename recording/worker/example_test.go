@@ -6,7 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/worker"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -23,21 +24,21 @@ func Example() {
 	defer os.RemoveAll(dir)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	ledger, err := calldb.Open(ctx, calldb.SQLiteURL(filepath.Join(dir, "ledger.db")), nil)
+	jobLedger, err := calldb.Open(ctx, calldb.SQLiteURL(filepath.Join(dir, "ledger.db")), nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer ledger.Close()
-	if _, err := ledger.Migrate(ctx); err != nil {
+	defer jobLedger.Close()
+	if _, err := jobLedger.Migrate(ctx); err != nil {
 		fmt.Println(err)
 		return
 	}
-	if _, _, err := ledger.Enqueue(ctx, callmodel.JobRequest{Spec: spec("call-1")}); err != nil {
+	if _, _, err := jobLedger.Enqueue(ctx, ledger.Request{Spec: spec("call-1")}); err != nil {
 		fmt.Println(err)
 		return
 	}
-	w := worker.New(ledger, announcer{}, &worker.Options{
+	w := worker.New(jobLedger, announcer{}, &worker.Options{
 		Finished: func(r worker.Report) {
 			fmt.Println(r.Outcome, r.Result.Status)
 			stop()
@@ -52,7 +53,7 @@ func Example() {
 
 type announcer struct{}
 
-func (announcer) Process(_ context.Context, s callmodel.RecordingSpec, _ *recording.ProcessOptions) (callmodel.RecordingResult, error) {
+func (announcer) Process(_ context.Context, s record.Spec, _ *recording.ProcessOptions) (record.Result, error) {
 	fmt.Printf("%s: %d leg, as %s\n", s.CallID, len(s.Legs), s.Outputs[0].Codec)
-	return callmodel.RecordingResult{Status: callmodel.StatusCompleted}, nil
+	return record.Result{Status: record.StatusCompleted}, nil
 }

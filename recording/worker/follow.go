@@ -4,7 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
 
@@ -20,7 +21,7 @@ import (
 // Of a call that has just ended the files are finished, and as new as can be,
 // unless they look cut. But of one that was seen growing, or after the wait, a new
 // file is one that is being written, however it looks.
-func (w *Worker) accepts(l callmodel.Lease, start time.Time) *recording.ProcessOptions {
+func (w *Worker) accepts(l ledger.Lease, start time.Time) *recording.ProcessOptions {
 	old, followed := age(l), l.Job.Published() != nil
 	over := old+time.Since(start) >= w.opts.MissingLegWait
 	o := &recording.ProcessOptions{AcceptMissing: over, AcceptGrowing: over}
@@ -52,7 +53,7 @@ func (w *Worker) followIn(old time.Duration) time.Duration {
 
 // keeps reports whether the published recording stays, as r would lose some of
 // it: what was on the call once is never made less.
-func (w *Worker) keeps(ctx context.Context, l callmodel.Lease, r *callmodel.RecordingResult) bool {
+func (w *Worker) keeps(ctx context.Context, l ledger.Lease, r *record.Result) bool {
 	published := l.Job.Published()
 	if published == nil {
 		return false

@@ -16,6 +16,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 	"github.com/switchtape/switchtape/recording/worker"
@@ -42,7 +44,7 @@ func TestGrowingLegIsFollowed(t *testing.T) {
 
 	s.r.rest.Store(true)
 	j := s.finished(t, s.opts)
-	require.Equal(t, callmodel.StatusCompleted, j.Result.Status, j.Result.Defects)
+	require.Equal(t, record.StatusCompleted, j.Result.Status, j.Result.Defects)
 	require.EqualValues(t, samplecall.AgentFrames, j.Result.Outputs[0].Frames)
 	require.Contains(t, j.Result.Outputs[0].Key, ".v2.wav")
 	require.Contains(t, j.Result.Manifest.Key, ".v2.manifest.json")
@@ -70,14 +72,14 @@ func TestFollowedAfterAKill(t *testing.T) {
 	s.publish(t)
 	s.r.rest.Store(true)
 	p := recording.NewProcessor(s.r, s.store, nil)
-	var killed []callmodel.Lease
+	var killed []ledger.Lease
 	require.Eventually(t, func() bool {
 		var err error
-		killed, err = s.q.Claim(t.Context(), callmodel.ClaimRequest{Worker: "killed", TTL: time.Millisecond})
+		killed, err = s.q.Claim(t.Context(), ledger.Claim{Worker: "killed", TTL: time.Millisecond})
 		require.NoError(t, err)
 		return len(killed) == 1
 	}, time.Minute, time.Millisecond)
-	var stored callmodel.RecordingResult
+	var stored record.Result
 	require.Eventually(t, func() bool {
 		var err error
 		stored, err = p.Process(t.Context(), killed[0].Job.Spec, &recording.ProcessOptions{NewVersion: true})
@@ -85,7 +87,7 @@ func TestFollowedAfterAKill(t *testing.T) {
 	}, time.Minute, time.Millisecond)
 
 	s.start(t, s.opts)
-	j := waitState(t, s.q, s.id, callmodel.JobDone)
+	j := waitState(t, s.q, s.id, ledger.Done)
 	require.Equal(t, 1, j.Attempts, "a kill counts")
 	require.Equal(t, stored, *j.Result, "the same bytes under the same keys")
 	s.onCall(t, j.Result)
@@ -134,11 +136,11 @@ func TestPublishedSurvivesQuarantine(t *testing.T) {
 	t.Parallel()
 	s := growing(t, endless())
 	first := s.publish(t)
-	start(t, worker.New(s.open(t), processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+	start(t, worker.New(s.open(t), processorFunc(func(context.Context, record.Spec, bool) (record.Result, error) {
 		panic("oh no")
 	}), s.opts))
-	j := waitState(t, s.q, s.id, callmodel.JobQuarantined)
-	require.Equal(t, callmodel.MaxJobAttempts, j.Attempts)
+	j := waitState(t, s.q, s.id, ledger.Quarantined)
+	require.Equal(t, ledger.MaxAttempts, j.Attempts)
 	s.onCall(t, &first)
 	require.Equal(t, first, *j.Published())
 }
@@ -152,7 +154,7 @@ func TestFollowingEnds(t *testing.T) {
 	o.FollowGrowing = time.Second
 	j := s.finished(t, &o)
 	require.GreaterOrEqual(t, j.FinishedAt.Sub(j.CreatedAt), o.FollowGrowing)
-	require.True(t, j.Result.Has(callmodel.DefectLegGrowing), j.Result.Defects)
+	require.True(t, j.Result.Has(record.DefectLegGrowing), j.Result.Defects)
 	require.Greater(t, j.Result.Outputs[0].Frames, first.Outputs[0].Frames)
 	require.Contains(t, j.Result.Outputs[0].Key, ".v2.wav")
 	require.Equal(t, map[string]int{".wav": 2, ".manifest.json": 2}, s.versions(t))
@@ -162,16 +164,16 @@ func TestFollowingEnds(t *testing.T) {
 // The wait for a leg that isn't there was over with the first version.
 func TestMissingLegDoesNotHoldTheFollowUpBack(t *testing.T) {
 	t.Parallel()
-	s := growing(t, samplecall.Agent(), callmodel.LegSpec{Name: "customer", Segments: []callmodel.SegmentSpec{{URI: "customer.wav"}}})
+	s := growing(t, samplecall.Agent(), record.LegSpec{Name: "customer", Segments: []record.SegmentSpec{{URI: "customer.wav"}}})
 	first := s.publish(t)
-	require.True(t, first.Has(callmodel.DefectLegMissing))
+	require.True(t, first.Has(record.DefectLegMissing))
 	s.r.rest.Store(true)
 	o := *s.opts
 	o.MissingLegWait = time.Hour // whatever this worker would wait
 	j := s.finished(t, &o)
-	require.Equal(t, callmodel.StatusCompletedDegraded, j.Result.Status)
+	require.Equal(t, record.StatusCompletedDegraded, j.Result.Status)
 	require.Len(t, j.Result.Defects, 1)
-	require.Equal(t, callmodel.DefectLegMissing, j.Result.Defects[0].Code)
+	require.Equal(t, record.DefectLegMissing, j.Result.Defects[0].Code)
 	require.EqualValues(t, samplecall.AgentFrames, j.Result.Outputs[0].Frames)
 }
 
@@ -188,7 +190,7 @@ func TestFollowedLegWithoutMoreAudio(t *testing.T) {
 	require.NoError(t, os.WriteFile(s.r.path, begun, 0o600))
 	s.r.rest.Store(true)
 	j := s.finished(t, s.opts)
-	require.Equal(t, callmodel.StatusCompleted, j.Result.Status, j.Result.Defects)
+	require.Equal(t, record.StatusCompleted, j.Result.Status, j.Result.Defects)
 	require.Contains(t, j.Result.Outputs[0].Key, ".v1.wav")
 	require.Equal(t, 1, s.versions(t)[".wav"])
 	require.Equal(t, []bool{true, false}, s.told(t))
@@ -215,8 +217,8 @@ func TestQuietLegIsWhole(t *testing.T) {
 	}
 	ago := time.Now().Add(-48 * time.Hour)
 	require.NoError(t, os.Chtimes(s.r.path, ago, ago))
-	j := waitState(t, s.q, s.id, callmodel.JobDone)
-	require.Equal(t, callmodel.StatusCompleted, j.Result.Status, j.Result.Defects)
+	j := waitState(t, s.q, s.id, ledger.Done)
+	require.Equal(t, record.StatusCompleted, j.Result.Status, j.Result.Defects)
 	require.EqualValues(t, samplecall.AgentFrames, j.Result.Outputs[0].Frames)
 	s.onCall(t, j.Result)
 }
@@ -224,7 +226,7 @@ func TestQuietLegIsWhole(t *testing.T) {
 // askedQuiet is a processor that notes which files it may take for whole.
 type askedQuiet struct{ since []time.Time }
 
-func (a *askedQuiet) Process(_ context.Context, _ callmodel.RecordingSpec, o *recording.ProcessOptions) (callmodel.RecordingResult, error) {
+func (a *askedQuiet) Process(_ context.Context, _ record.Spec, o *recording.ProcessOptions) (record.Result, error) {
 	a.since = append(a.since, o.QuietSince)
 	switch len(a.since) {
 	case 1:
@@ -238,12 +240,12 @@ func (a *askedQuiet) Process(_ context.Context, _ callmodel.RecordingSpec, o *re
 // A leg that was seen growing isn't whole because it didn't grow the next time.
 func TestLegThatWasSeenGrowingMustBeQuiet(t *testing.T) {
 	t.Parallel()
-	q, p := ledger(t), &askedQuiet{}
+	q, p := jobLedger(t), &askedQuiet{}
 	id := enqueue(t, q, 1)[0]
 	o := options()
 	o.LeaseTTL, o.MissingLegWait = time.Minute, time.Hour
 	stop := start(t, worker.New(q, p, o))
-	waitState(t, q, id, callmodel.JobDone)
+	waitState(t, q, id, ledger.Done)
 	stop()
 	require.Len(t, p.since, 3)
 	require.Zero(t, p.since[0], "files of a call that has just ended are new")
@@ -273,7 +275,7 @@ type laggard struct {
 	down atomic.Int64
 }
 
-func (l *laggard) Publish(ctx context.Context, lease callmodel.Lease, r callmodel.RecordingResult, again time.Duration) error {
+func (l *laggard) Publish(ctx context.Context, lease ledger.Lease, r record.Result, again time.Duration) error {
 	if l.down.Add(-1) >= 0 {
 		return callmodel.Errorf(callmodel.CodeUnavailable, "the database is down")
 	}
@@ -282,20 +284,20 @@ func (l *laggard) Publish(ctx context.Context, lease callmodel.Lease, r callmode
 
 func TestPublicationWaitsForTheLedger(t *testing.T) {
 	t.Parallel()
-	q := &laggard{DB: ledger(t)}
+	q := &laggard{DB: jobLedger(t)}
 	q.down.Store(5)
 	id := enqueue(t, q, 1)[0]
 	var runs atomic.Int64
 	o := options()
 	o.LeaseTTL, o.FollowPause = time.Minute, time.Millisecond
-	start(t, worker.New(q, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+	start(t, worker.New(q, processorFunc(func(context.Context, record.Spec, bool) (record.Result, error) {
 		r := made
 		if runs.Add(1) == 1 {
-			r.Defects = []callmodel.Defect{{Code: callmodel.DefectLegGrowing, Leg: "agent"}}
+			r.Defects = []record.Defect{{Code: record.DefectLegGrowing, Leg: "agent"}}
 		}
 		return r, nil
 	}), o))
-	waitState(t, q, id, callmodel.JobDone)
+	waitState(t, q, id, ledger.Done)
 	require.EqualValues(t, 2, runs.Load(), "made once for each version")
 	require.Negative(t, q.down.Load())
 	events, err := q.OutboxEvents(t.Context(), 0, 10)

@@ -17,7 +17,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 	"github.com/switchtape/switchtape/recording/worker"
@@ -136,15 +137,15 @@ type bucket struct {
 	puts [][]byte
 }
 
-func (b *bucket) Put(_ context.Context, k callmodel.ObjectKey, _ callmodel.ObjectMeta, write func(io.Writer) error) (callmodel.ObjectInfo, error) {
+func (b *bucket) Put(_ context.Context, k record.ObjectKey, _ record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
 	var buf bytes.Buffer
 	if err := write(&buf); err != nil {
-		return callmodel.ObjectInfo{}, err
+		return record.ObjectInfo{}, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.puts = append(b.puts, buf.Bytes())
-	return callmodel.ObjectInfo{Key: k, URL: "mem://" + k.String()}, nil
+	return record.ObjectInfo{Key: k, URL: "mem://" + k.String()}, nil
 }
 
 // A leg that is still being written when its job is taken is recorded once, when
@@ -166,21 +167,21 @@ func TestGrowingLegIsWaitedFor(t *testing.T) {
 			}
 			r := begin(t, t.TempDir(), whole, c.parts)
 
-			q, objects := ledger(t), &bucket{}
+			q, objects := jobLedger(t), &bucket{}
 			o := options()
 			o.MissingLegWait, o.FollowGrowing, o.Quiet = c.wait, -1, 20*time.Millisecond
 			id := enqueue(t, q, 1)[0]
 			start(t, worker.New(q, recording.NewProcessor(r, objects, nil), o))
-			j := waitState(t, q, id, callmodel.JobDone)
+			j := waitState(t, q, id, ledger.Done)
 			assert.Zero(t, j.Attempts, "waiting doesn't count")
 			require.NotNil(t, j.Result)
 			require.Len(t, objects.puts, 2, "a recording and its manifest: nothing is put before the leg is whole")
 			if c.parts > 100 {
-				require.Equal(t, callmodel.StatusCompletedDegraded, j.Result.Status)
-				require.Equal(t, callmodel.DefectLegGrowing, j.Result.Defects[len(j.Result.Defects)-1].Code)
+				require.Equal(t, record.StatusCompletedDegraded, j.Result.Status)
+				require.Equal(t, record.DefectLegGrowing, j.Result.Defects[len(j.Result.Defects)-1].Code)
 				return
 			}
-			require.Equal(t, callmodel.StatusCompleted, j.Result.Status, j.Result.Defects)
+			require.Equal(t, record.StatusCompleted, j.Result.Status, j.Result.Defects)
 			require.EqualValues(t, samplecall.AgentFrames, j.Result.Outputs[0].Frames)
 			require.Equal(t, whole[wavHeaderBytes:], objects.puts[0][wavHeaderBytes:])
 		})
@@ -198,7 +199,7 @@ func TestCutLegIsWaitedForWhileItIsNew(t *testing.T) {
 			path := filepath.Join(dir, "agent.wav")
 			require.NoError(t, os.WriteFile(path, whole[:begunBytes], 0o600))
 
-			q, objects := ledger(t), &bucket{}
+			q, objects := jobLedger(t), &bucket{}
 			id := enqueue(t, q, 1)[0]
 			turns := make(chan worker.Outcome)
 			o := options()
@@ -221,16 +222,16 @@ func TestCutLegIsWaitedForWhileItIsNew(t *testing.T) {
 				out = <-turns
 			}
 			require.Equal(t, worker.Done, out)
-			j := waitState(t, q, id, callmodel.JobDone)
+			j := waitState(t, q, id, ledger.Done)
 			require.Len(t, objects.puts, 2, "a recording and its manifest")
 			if rest {
-				require.Equal(t, callmodel.StatusCompleted, j.Result.Status, j.Result.Defects)
+				require.Equal(t, record.StatusCompleted, j.Result.Status, j.Result.Defects)
 				require.Equal(t, whole[wavHeaderBytes:], objects.puts[0][wavHeaderBytes:])
 				return
 			}
-			require.Equal(t, callmodel.StatusCompletedDegraded, j.Result.Status)
-			require.Equal(t, callmodel.DefectTruncated, j.Result.Defects[0].Code)
-			require.False(t, j.Result.Has(callmodel.DefectLegGrowing))
+			require.Equal(t, record.StatusCompletedDegraded, j.Result.Status)
+			require.Equal(t, record.DefectTruncated, j.Result.Defects[0].Code)
+			require.False(t, j.Result.Has(record.DefectLegGrowing))
 		})
 	}
 }

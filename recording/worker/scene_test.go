@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/manifest"
 	"github.com/switchtape/switchtape/recording/worker"
@@ -37,7 +39,7 @@ type scene struct {
 }
 
 // growing sets the scene; the leg grows by a few bytes whenever it is read.
-func growing(t *testing.T, whole []byte, legs ...callmodel.LegSpec) *scene {
+func growing(t *testing.T, whole []byte, legs ...record.LegSpec) *scene {
 	t.Helper()
 	dir := t.TempDir()
 	s := &scene{
@@ -58,9 +60,9 @@ func growing(t *testing.T, whole []byte, legs ...callmodel.LegSpec) *scene {
 	sp := spec("c0")
 	sp.Legs = append(sp.Legs, legs...)
 	if len(legs) > 0 {
-		sp.Outputs[0].Layout = callmodel.LayoutStereo
+		sp.Outputs[0].Layout = record.LayoutStereo
 	}
-	s.id, _, err = s.q.Enqueue(t.Context(), callmodel.JobRequest{Spec: sp})
+	s.id, _, err = s.q.Enqueue(t.Context(), ledger.Request{Spec: sp})
 	require.NoError(t, err)
 	return s
 }
@@ -81,7 +83,7 @@ func (s *scene) start(t *testing.T, o *worker.Options) (stop func()) {
 
 // publish runs a worker until the leg has been recorded as far as it goes, and
 // some turns more, and stops it.
-func (s *scene) publish(t *testing.T) callmodel.RecordingResult {
+func (s *scene) publish(t *testing.T) record.Result {
 	t.Helper()
 	turns := make(chan worker.Outcome)
 	o := *s.opts
@@ -100,11 +102,11 @@ func (s *scene) publish(t *testing.T) callmodel.RecordingResult {
 
 	j, err := s.q.Job(t.Context(), s.id)
 	require.NoError(t, err)
-	require.Equal(t, callmodel.JobQueued, j.State)
+	require.Equal(t, ledger.Queued, j.State)
 	require.Zero(t, j.Attempts)
 	require.NotNil(t, j.Published())
-	require.Equal(t, callmodel.StatusCompletedDegraded, j.Result.Status)
-	require.True(t, j.Result.Has(callmodel.DefectLegGrowing), j.Result.Defects)
+	require.Equal(t, record.StatusCompletedDegraded, j.Result.Status)
+	require.True(t, j.Result.Has(record.DefectLegGrowing), j.Result.Defects)
 	require.Contains(t, j.Result.Outputs[0].Key, ".v1.wav")
 	s.onCall(t, j.Result)
 	require.Equal(t, map[string]int{".wav": 1, ".manifest.json": 1}, s.versions(t), "no version for each bit of growth")
@@ -112,17 +114,17 @@ func (s *scene) publish(t *testing.T) callmodel.RecordingResult {
 }
 
 // finished runs a worker until the job is done.
-func (s *scene) finished(t *testing.T, o *worker.Options) callmodel.Job {
+func (s *scene) finished(t *testing.T, o *worker.Options) ledger.Job {
 	t.Helper()
 	s.start(t, o)
-	j := waitState(t, s.q, s.id, callmodel.JobDone)
+	j := waitState(t, s.q, s.id, ledger.Done)
 	s.onCall(t, j.Result)
 	require.Zero(t, j.Attempts)
 	return j
 }
 
 // onCall checks that the call has this recording, alone, and that its evidence holds.
-func (s *scene) onCall(t *testing.T, r *callmodel.RecordingResult) {
+func (s *scene) onCall(t *testing.T, r *record.Result) {
 	t.Helper()
 	c, err := s.q.Call(t.Context(), "acme", "c0")
 	require.NoError(t, err)

@@ -11,13 +11,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
 
 // Processor makes a recording. *recording.Processor is one.
 type Processor interface {
-	Process(ctx context.Context, spec callmodel.RecordingSpec, o *recording.ProcessOptions) (callmodel.RecordingResult, error)
+	Process(ctx context.Context, spec record.Spec, o *recording.ProcessOptions) (record.Result, error)
 }
 
 // Options configure a Worker. The zero value works.
@@ -68,11 +69,11 @@ type Options struct {
 
 // Report is how an attempt at a job ended.
 type Report struct {
-	Job     callmodel.Job
+	Job     ledger.Job
 	Outcome Outcome
-	Result  callmodel.RecordingResult // what is on the call now, of a job that is done or published
-	Err     error                     // why it is not
-	Elapsed time.Duration             // of the attempt
+	Result  record.Result // what is on the call now, of a job that is done or published
+	Err     error         // why it is not
+	Elapsed time.Duration // of the attempt
 }
 
 // Outcome is what became of an attempt.
@@ -91,7 +92,7 @@ const (
 
 // Worker runs jobs. Make one with New and start it with Run.
 type Worker struct {
-	queue   callmodel.JobQueue
+	queue   ledger.Queue
 	process Processor
 	opts    Options
 	bell    chan struct{}
@@ -102,14 +103,14 @@ type Worker struct {
 
 // New makes a worker that takes jobs from queue and makes them with p. It
 // starts nothing. o may be nil.
-func New(queue callmodel.JobQueue, p Processor, o *Options) *Worker {
+func New(queue ledger.Queue, p Processor, o *Options) *Worker {
 	opts := Options{}
 	if o != nil {
 		opts = *o
 	}
 	opts.Name = cmp.Or(opts.Name, "worker")
 	opts.Concurrency = cmp.Or(opts.Concurrency, runtime.GOMAXPROCS(0))
-	opts.LeaseTTL = cmp.Or(opts.LeaseTTL, callmodel.DefaultLeaseTTL)
+	opts.LeaseTTL = cmp.Or(opts.LeaseTTL, ledger.DefaultLeaseTTL)
 	opts.Poll = cmp.Or(opts.Poll, 250*time.Millisecond)
 	opts.MissingLegWait = cmp.Or(opts.MissingLegWait, time.Minute)
 	opts.FollowGrowing = cmp.Or(opts.FollowGrowing, 24*time.Hour)
@@ -154,7 +155,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	jobs, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
 	var wg sync.WaitGroup
-	w.claimUntil(ctx, func(l callmodel.Lease) {
+	w.claimUntil(ctx, func(l ledger.Lease) {
 		w.running.Add(1)
 		wg.Go(func() {
 			defer func() {
@@ -185,7 +186,7 @@ var errDraining = errors.New("the worker is shutting down")
 
 // claimUntil hands leases to start until ctx ends, never more at once than
 // there are free places.
-func (w *Worker) claimUntil(ctx context.Context, start func(callmodel.Lease)) {
+func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 	errors := 0
 	for ctx.Err() == nil {
 		free := w.opts.Concurrency - w.Running()
@@ -193,7 +194,7 @@ func (w *Worker) claimUntil(ctx context.Context, start func(callmodel.Lease)) {
 			w.pause(ctx, w.opts.LeaseTTL)
 			continue
 		}
-		leases, err := w.queue.Claim(ctx, callmodel.ClaimRequest{
+		leases, err := w.queue.Claim(ctx, ledger.Claim{
 			Worker: w.opts.Name, Queues: w.opts.Queues, Limit: free, TTL: w.opts.LeaseTTL,
 		})
 		if ctx.Err() != nil {

@@ -14,13 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/worker"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
 // ledger is a real one, in a file of the test's own.
-func ledger(t *testing.T) *calldb.DB {
+func jobLedger(t *testing.T) *calldb.DB {
 	t.Helper()
 	db, err := calldb.Open(t.Context(), calldb.SQLiteURL(filepath.Join(t.TempDir(), "ledger.db")), nil)
 	require.NoError(t, err)
@@ -30,21 +32,21 @@ func ledger(t *testing.T) *calldb.DB {
 	return db
 }
 
-func spec(id string) callmodel.RecordingSpec {
+func spec(id string) record.Spec {
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	return callmodel.RecordingSpec{
+	return record.Spec{
 		TenantID: "acme", CallID: callmodel.CallID(id), RecordingID: callmodel.RecordingID(id),
 		StartedAt: start, EndedAt: start.Add(time.Minute),
-		Legs:    []callmodel.LegSpec{{Name: "agent", Segments: []callmodel.SegmentSpec{{URI: "agent.wav"}}}},
-		Outputs: []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono}},
+		Legs:    []record.LegSpec{{Name: "agent", Segments: []record.SegmentSpec{{URI: "agent.wav"}}}},
+		Outputs: []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutMono}},
 	}
 }
 
-func enqueue(t *testing.T, q callmodel.JobQueue, n int) []callmodel.JobID {
+func enqueue(t *testing.T, q ledger.Queue, n int) []callmodel.JobID {
 	t.Helper()
 	var ids []callmodel.JobID
 	for i := range n {
-		id, _, err := q.Enqueue(t.Context(), callmodel.JobRequest{Spec: spec(fmt.Sprintf("c%d", i))})
+		id, _, err := q.Enqueue(t.Context(), ledger.Request{Spec: spec(fmt.Sprintf("c%d", i))})
 		require.NoError(t, err)
 		ids = append(ids, id)
 	}
@@ -52,11 +54,11 @@ func enqueue(t *testing.T, q callmodel.JobQueue, n int) []callmodel.JobID {
 }
 
 // made is what a processor returns that has made the recording.
-var made = callmodel.RecordingResult{Status: callmodel.StatusCompleted, Outputs: []callmodel.OutputResult{{URL: "mem://x"}}}
+var made = record.Result{Status: record.StatusCompleted, Outputs: []record.OutputResult{{URL: "mem://x"}}}
 
-type processorFunc func(ctx context.Context, s callmodel.RecordingSpec, acceptMissing bool) (callmodel.RecordingResult, error)
+type processorFunc func(ctx context.Context, s record.Spec, acceptMissing bool) (record.Result, error)
 
-func (f processorFunc) Process(ctx context.Context, s callmodel.RecordingSpec, o *recording.ProcessOptions) (callmodel.RecordingResult, error) {
+func (f processorFunc) Process(ctx context.Context, s record.Spec, o *recording.ProcessOptions) (record.Result, error) {
 	return f(ctx, s, o.AcceptMissing)
 }
 
@@ -78,9 +80,9 @@ func start(t *testing.T, w *worker.Worker) (stop func()) {
 	return stop
 }
 
-func waitState(t *testing.T, q callmodel.JobQueue, id callmodel.JobID, want callmodel.JobState) callmodel.Job {
+func waitState(t *testing.T, q ledger.Queue, id callmodel.JobID, want ledger.State) ledger.Job {
 	t.Helper()
-	var j callmodel.Job
+	var j ledger.Job
 	require.Eventually(t, func() bool {
 		var err error
 		j, err = q.Job(context.WithoutCancel(t.Context()), id)
@@ -92,11 +94,11 @@ func waitState(t *testing.T, q callmodel.JobQueue, id callmodel.JobID, want call
 
 func TestRunsEveryJobOnce(t *testing.T) {
 	t.Parallel()
-	q := ledger(t)
+	q := jobLedger(t)
 	const jobs = 100
 	var runs sync.Map
 	var most, running atomic.Int64
-	p := processorFunc(func(_ context.Context, s callmodel.RecordingSpec, _ bool) (callmodel.RecordingResult, error) {
+	p := processorFunc(func(_ context.Context, s record.Spec, _ bool) (record.Result, error) {
 		if n := running.Add(1); n > most.Load() {
 			most.Store(n)
 		}
@@ -113,8 +115,8 @@ func TestRunsEveryJobOnce(t *testing.T) {
 		start(t, worker.New(q, p, o))
 	}
 	for _, id := range ids {
-		j := waitState(t, q, id, callmodel.JobDone)
-		assert.Equal(t, callmodel.StatusCompleted, j.Result.Status)
+		j := waitState(t, q, id, ledger.Done)
+		assert.Equal(t, record.StatusCompleted, j.Result.Status)
 	}
 	assert.LessOrEqual(t, most.Load(), int64(8))
 	events, err := q.OutboxEvents(t.Context(), 0, 1000)
@@ -124,17 +126,17 @@ func TestRunsEveryJobOnce(t *testing.T) {
 
 func TestRingWakesAnIdleWorker(t *testing.T) {
 	t.Parallel()
-	q := ledger(t)
+	q := jobLedger(t)
 	o := options()
 	o.Poll = time.Hour
-	w := worker.New(q, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+	w := worker.New(q, processorFunc(func(context.Context, record.Spec, bool) (record.Result, error) {
 		return made, nil
 	}), o)
 	start(t, w)
 	require.Eventually(t, w.Healthy, 10*time.Second, time.Millisecond)
 	id := enqueue(t, q, 1)[0]
 	w.Ring()
-	waitState(t, q, id, callmodel.JobDone)
+	waitState(t, q, id, ledger.Done)
 }
 
 func TestFates(t *testing.T) {
@@ -142,7 +144,7 @@ func TestFates(t *testing.T) {
 	boom := errors.New("boom")
 	for name, c := range map[string]struct {
 		fail     func(try int64) error
-		want     callmodel.JobState
+		want     ledger.State
 		tries    int64
 		attempts int
 		message  string
@@ -154,19 +156,19 @@ func TestFates(t *testing.T) {
 				}
 				return nil
 			},
-			want: callmodel.JobDone, tries: 3, attempts: 2,
+			want: ledger.Done, tries: 3, attempts: 2,
 		},
 		"poison": {
 			fail: func(int64) error { return boom },
-			want: callmodel.JobQuarantined, tries: 3, attempts: 3, message: "boom",
+			want: ledger.Quarantined, tries: 3, attempts: 3, message: "boom",
 		},
 		"panics": {
 			fail: func(int64) error { panic("oh no") },
-			want: callmodel.JobQuarantined, tries: 3, attempts: 3, message: "oh no",
+			want: ledger.Quarantined, tries: 3, attempts: 3, message: "oh no",
 		},
 		"permanent": {
 			fail: func(int64) error { return callmodel.Permanent(boom) },
-			want: callmodel.JobQuarantined, tries: 1, message: "boom",
+			want: ledger.Quarantined, tries: 1, message: "boom",
 		},
 		"the bucket is down for a while": {
 			fail: func(try int64) error {
@@ -175,14 +177,14 @@ func TestFates(t *testing.T) {
 				}
 				return nil
 			},
-			want: callmodel.JobDone, tries: 8, attempts: 0,
+			want: ledger.Done, tries: 8, attempts: 0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			q := ledger(t)
+			q := jobLedger(t)
 			var tries atomic.Int64
-			p := processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+			p := processorFunc(func(context.Context, record.Spec, bool) (record.Result, error) {
 				return made, c.fail(tries.Add(1))
 			})
 			id := enqueue(t, q, 1)[0]
@@ -190,7 +192,7 @@ func TestFates(t *testing.T) {
 			j := waitState(t, q, id, c.want)
 			assert.Equal(t, c.tries, tries.Load())
 			assert.Contains(t, j.LastError, c.message)
-			if c.want == callmodel.JobDone {
+			if c.want == ledger.Done {
 				assert.Equal(t, c.attempts, j.Attempts)
 			}
 		})
@@ -199,29 +201,29 @@ func TestFates(t *testing.T) {
 
 func TestTimeoutCounts(t *testing.T) {
 	t.Parallel()
-	q := ledger(t)
+	q := jobLedger(t)
 	o := options()
 	o.JobTimeout = 20 * time.Millisecond
 	id := enqueue(t, q, 1)[0]
-	start(t, worker.New(q, processorFunc(func(ctx context.Context, _ callmodel.RecordingSpec, _ bool) (callmodel.RecordingResult, error) {
+	start(t, worker.New(q, processorFunc(func(ctx context.Context, _ record.Spec, _ bool) (record.Result, error) {
 		<-ctx.Done()
-		return callmodel.RecordingResult{}, ctx.Err()
+		return record.Result{}, ctx.Err()
 	}), o))
-	j := waitState(t, q, id, callmodel.JobQuarantined)
+	j := waitState(t, q, id, ledger.Quarantined)
 	assert.Contains(t, j.LastError, "timed out after 20ms")
 }
 
 func TestUnreadableRecordingIsQuarantinedWithItsDefects(t *testing.T) {
 	t.Parallel()
-	q := ledger(t)
+	q := jobLedger(t)
 	id := enqueue(t, q, 1)[0]
-	start(t, worker.New(q, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
-		return callmodel.RecordingResult{
-			Status: callmodel.StatusQuarantined, Reason: "no leg can be read",
-			Defects: []callmodel.Defect{{Code: callmodel.DefectUnsupportedCodec, Leg: "agent", Detail: "format tag 0x0031"}},
+	start(t, worker.New(q, processorFunc(func(context.Context, record.Spec, bool) (record.Result, error) {
+		return record.Result{
+			Status: record.StatusQuarantined, Reason: "no leg can be read",
+			Defects: []record.Defect{{Code: record.DefectUnsupportedCodec, Leg: "agent", Detail: "format tag 0x0031"}},
 		}, nil
 	}), options()))
-	j := waitState(t, q, id, callmodel.JobQuarantined)
+	j := waitState(t, q, id, ledger.Quarantined)
 	assert.Contains(t, j.LastError, "no leg can be read; unsupported_codec (leg agent): format tag 0x0031")
 }
 
@@ -230,7 +232,7 @@ func TestMissingLegsAreWaitedFor(t *testing.T) {
 	for name, comes := range map[string]bool{"it comes": true, "it never comes": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			q := ledger(t)
+			q := jobLedger(t)
 			o := options()
 			o.MissingLegWait = 500 * time.Millisecond
 			if comes {
@@ -238,21 +240,21 @@ func TestMissingLegsAreWaitedFor(t *testing.T) {
 			}
 			var tries atomic.Int64
 			id := enqueue(t, q, 1)[0]
-			start(t, worker.New(q, processorFunc(func(_ context.Context, _ callmodel.RecordingSpec, accept bool) (callmodel.RecordingResult, error) {
+			start(t, worker.New(q, processorFunc(func(_ context.Context, _ record.Spec, accept bool) (record.Result, error) {
 				switch n := tries.Add(1); {
 				case accept:
-					return callmodel.RecordingResult{Status: callmodel.StatusCompletedDegraded}, nil
+					return record.Result{Status: record.StatusCompletedDegraded}, nil
 				case comes && n > 2:
 					return made, nil
 				}
-				return callmodel.RecordingResult{}, &recording.LegsNotReadyError{Legs: []string{"agent"}}
+				return record.Result{}, &recording.LegsNotReadyError{Legs: []string{"agent"}}
 			}), o))
-			j := waitState(t, q, id, callmodel.JobDone)
+			j := waitState(t, q, id, ledger.Done)
 			assert.Zero(t, j.Attempts, "waiting doesn't count")
 			if comes {
-				assert.Equal(t, callmodel.StatusCompleted, j.Result.Status)
+				assert.Equal(t, record.StatusCompleted, j.Result.Status)
 			} else {
-				assert.Equal(t, callmodel.StatusCompletedDegraded, j.Result.Status)
+				assert.Equal(t, record.StatusCompletedDegraded, j.Result.Status)
 				assert.GreaterOrEqual(t, j.FinishedAt.Sub(j.CreatedAt), 450*time.Millisecond)
 			}
 		})
@@ -261,36 +263,36 @@ func TestMissingLegsAreWaitedFor(t *testing.T) {
 
 func TestHeartbeatsKeepALongJob(t *testing.T) {
 	t.Parallel()
-	q := ledger(t)
+	q := jobLedger(t)
 	o := options()
 	o.LeaseTTL = 2 * time.Second // long enough for a busy machine to send a heartbeat in time
 	var runs atomic.Int64
-	p := processorFunc(func(ctx context.Context, _ callmodel.RecordingSpec, _ bool) (callmodel.RecordingResult, error) {
+	p := processorFunc(func(ctx context.Context, _ record.Spec, _ bool) (record.Result, error) {
 		runs.Add(1)
 		select {
 		case <-time.After(5 * time.Second):
 			return made, nil
 		case <-ctx.Done():
-			return callmodel.RecordingResult{}, ctx.Err()
+			return record.Result{}, ctx.Err()
 		}
 	})
 	id := enqueue(t, q, 1)[0]
 	start(t, worker.New(q, p, o))
 	start(t, worker.New(q, p, o)) // would take the job over if its lease ended
-	waitState(t, q, id, callmodel.JobDone)
+	waitState(t, q, id, ledger.Done)
 	assert.EqualValues(t, 1, runs.Load())
 }
 
 // deafQueue loses the heartbeats on their way, like a worker that sleeps.
 type deafQueue struct{ *calldb.DB }
 
-func (deafQueue) Extend(_ context.Context, l callmodel.Lease, _ time.Duration) (callmodel.Lease, error) {
+func (deafQueue) Extend(_ context.Context, l ledger.Lease, _ time.Duration) (ledger.Lease, error) {
 	return l, callmodel.Errorf(callmodel.CodeUnavailable, "the network is down")
 }
 
 func TestSleeperLosesAtTheCommit(t *testing.T) {
 	t.Parallel()
-	q := ledger(t)
+	q := jobLedger(t)
 	id := enqueue(t, q, 1)[0]
 	woken, outcome := make(chan struct{}), make(chan worker.Outcome, 1)
 	sleeper := options()
@@ -298,34 +300,34 @@ func TestSleeperLosesAtTheCommit(t *testing.T) {
 	sleeper.Concurrency = 1 // or it would claim its own lost job again, until that is quarantined
 	wake := sync.OnceFunc(func() { close(woken) })
 	sleeper.Finished = func(r worker.Report) { outcome <- r.Outcome }
-	stop := start(t, worker.New(deafQueue{q}, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+	stop := start(t, worker.New(deafQueue{q}, processorFunc(func(context.Context, record.Spec, bool) (record.Result, error) {
 		<-woken
-		return callmodel.RecordingResult{Status: callmodel.StatusCompletedDegraded}, nil
+		return record.Result{Status: record.StatusCompletedDegraded}, nil
 	}), sleeper))
 	t.Cleanup(wake) // also when the test fails before it wakes the sleeper
-	waitState(t, q, id, callmodel.JobRunning)
+	waitState(t, q, id, ledger.Running)
 	other := options()
 	other.Name = "w2"
-	start(t, worker.New(q, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+	start(t, worker.New(q, processorFunc(func(context.Context, record.Spec, bool) (record.Result, error) {
 		return made, nil
 	}), other))
-	waitState(t, q, id, callmodel.JobDone)
+	waitState(t, q, id, ledger.Done)
 	wake()
 	assert.Equal(t, worker.Lost, <-outcome)
 	stop()
 	j, err := q.Job(t.Context(), id)
 	require.NoError(t, err)
-	assert.Equal(t, callmodel.StatusCompleted, j.Result.Status, "the sleeper's result was not committed")
+	assert.Equal(t, record.StatusCompleted, j.Result.Status, "the sleeper's result was not committed")
 }
 
 func TestDrainFinishesWhatRuns(t *testing.T) {
 	t.Parallel()
-	q := ledger(t)
+	q := jobLedger(t)
 	ids := enqueue(t, q, 3)
 	o := options()
 	o.Concurrency = 1
 	finish, began := make(chan struct{}), make(chan struct{}, 3)
-	stop := start(t, worker.New(q, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+	stop := start(t, worker.New(q, processorFunc(func(context.Context, record.Spec, bool) (record.Result, error) {
 		began <- struct{}{}
 		<-finish
 		return made, nil
@@ -333,7 +335,7 @@ func TestDrainFinishesWhatRuns(t *testing.T) {
 	<-began
 	go func() { close(finish) }()
 	stop()
-	assert.Equal(t, callmodel.JobDone, waitState(t, q, ids[0], callmodel.JobDone).State)
+	assert.Equal(t, ledger.Done, waitState(t, q, ids[0], ledger.Done).State)
 	stats, err := q.Stats(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, stats.Running, "nothing is left leased")
@@ -341,21 +343,21 @@ func TestDrainFinishesWhatRuns(t *testing.T) {
 
 func TestDrainReleasesWhatDoesNotFinish(t *testing.T) {
 	t.Parallel()
-	q := ledger(t)
+	q := jobLedger(t)
 	id := enqueue(t, q, 1)[0]
 	o := options()
 	o.Grace = 20 * time.Millisecond
 	began := make(chan struct{})
-	stop := start(t, worker.New(q, processorFunc(func(ctx context.Context, _ callmodel.RecordingSpec, _ bool) (callmodel.RecordingResult, error) {
+	stop := start(t, worker.New(q, processorFunc(func(ctx context.Context, _ record.Spec, _ bool) (record.Result, error) {
 		close(began)
 		<-ctx.Done()
-		return callmodel.RecordingResult{}, ctx.Err()
+		return record.Result{}, ctx.Err()
 	}), o))
 	<-began
 	stop()
 	j, err := q.Job(t.Context(), id)
 	require.NoError(t, err)
-	assert.Equal(t, callmodel.JobQueued, j.State, "released, not left to its lease")
+	assert.Equal(t, ledger.Queued, j.State, "released, not left to its lease")
 	assert.Zero(t, j.Attempts)
 }
 
@@ -366,7 +368,7 @@ type flakyQueue struct {
 	down atomic.Int64
 }
 
-func (f *flakyQueue) Complete(ctx context.Context, l callmodel.Lease, r callmodel.RecordingResult) error {
+func (f *flakyQueue) Complete(ctx context.Context, l ledger.Lease, r record.Result) error {
 	if f.down.Add(-1) >= 0 {
 		return callmodel.Errorf(callmodel.CodeUnavailable, "the database is down")
 	}
@@ -375,32 +377,32 @@ func (f *flakyQueue) Complete(ctx context.Context, l callmodel.Lease, r callmode
 
 func TestFinishedRecordingWaitsForTheLedger(t *testing.T) {
 	t.Parallel()
-	q := &flakyQueue{DB: ledger(t)}
+	q := &flakyQueue{DB: jobLedger(t)}
 	q.down.Store(5)
 	id := enqueue(t, q, 1)[0]
 	var runs atomic.Int64
-	start(t, worker.New(q, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+	start(t, worker.New(q, processorFunc(func(context.Context, record.Spec, bool) (record.Result, error) {
 		runs.Add(1)
 		return made, nil
 	}), options()))
-	waitState(t, q, id, callmodel.JobDone)
+	waitState(t, q, id, ledger.Done)
 	assert.EqualValues(t, 1, runs.Load(), "it was not made again")
 }
 
 func TestQueuesAreKept(t *testing.T) {
 	t.Parallel()
-	q := ledger(t)
-	mine, _, err := q.Enqueue(t.Context(), callmodel.JobRequest{Spec: spec("mine"), Queue: "pbx1"})
+	q := jobLedger(t)
+	mine, _, err := q.Enqueue(t.Context(), ledger.Request{Spec: spec("mine"), Queue: "pbx1"})
 	require.NoError(t, err)
-	other, _, err := q.Enqueue(t.Context(), callmodel.JobRequest{Spec: spec("other"), Queue: "pbx2"})
+	other, _, err := q.Enqueue(t.Context(), ledger.Request{Spec: spec("other"), Queue: "pbx2"})
 	require.NoError(t, err)
 	o := options()
 	o.Queues = []string{"pbx1"}
-	start(t, worker.New(q, processorFunc(func(context.Context, callmodel.RecordingSpec, bool) (callmodel.RecordingResult, error) {
+	start(t, worker.New(q, processorFunc(func(context.Context, record.Spec, bool) (record.Result, error) {
 		return made, nil
 	}), o))
-	waitState(t, q, mine, callmodel.JobDone)
+	waitState(t, q, mine, ledger.Done)
 	j, err := q.Job(t.Context(), other)
 	require.NoError(t, err)
-	assert.Equal(t, callmodel.JobQueued, j.State)
+	assert.Equal(t, ledger.Queued, j.State)
 }

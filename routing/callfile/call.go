@@ -10,16 +10,17 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // Call is one recorded call.
 type Call struct {
-	callmodel.CallRequest
+	calls.Request
 
 	Line int // of the file, from 1
 	// Seconds is how long the parties talked; NoDuration if it isn't known.
 	Seconds float64
-	Cause   *callmodel.Cause // why it ended; nil if it isn't known
+	Cause   *calls.Cause // why it ended; nil if it isn't known
 }
 
 // NoDuration stands for a duration that was not recorded.
@@ -43,21 +44,21 @@ func (c *Call) Billable(assumed int) int {
 
 // record is a line as it is written.
 type record struct {
-	Tenant       callmodel.TenantID  `json:"tenant"`
-	TenantID     callmodel.TenantID  `json:"tenant_id"` // the same
-	CallID       callmodel.CallID    `json:"call_id"`
-	From         string              `json:"from"`
-	To           string              `json:"to"`
-	Type         callmodel.CallType  `json:"type"`
-	Direction    callmodel.Direction `json:"direction"`
-	Priority     int                 `json:"priority"`
-	Emergency    bool                `json:"emergency"`
-	Metadata     map[string]string   `json:"metadata"`
-	Trunk        string              `json:"trunk"`
-	Capabilities []string            `json:"capabilities"`
-	At           time.Time           `json:"at"`
-	DurationS    *float64            `json:"duration_s"`
-	Cause        *callmodel.Cause    `json:"cause"`
+	Tenant       callmodel.TenantID `json:"tenant"`
+	TenantID     callmodel.TenantID `json:"tenant_id"` // the same
+	CallID       callmodel.CallID   `json:"call_id"`
+	From         string             `json:"from"`
+	To           string             `json:"to"`
+	Type         calls.Type         `json:"type"`
+	Direction    calls.Direction    `json:"direction"`
+	Priority     int                `json:"priority"`
+	Emergency    bool               `json:"emergency"`
+	Metadata     map[string]string  `json:"metadata"`
+	Trunk        string             `json:"trunk"`
+	Capabilities []string           `json:"capabilities"`
+	At           time.Time          `json:"at"`
+	DurationS    *float64           `json:"duration_s"`
+	Cause        *calls.Cause       `json:"cause"`
 }
 
 // Decode reads one line, strictly. Every fault is reported at once, as
@@ -77,7 +78,7 @@ func Decode(line []byte) (Call, error) {
 		faults.Add("tenant_id", "is given, and tenant, too")
 	}
 	r.Tenant = cmp.Or(r.Tenant, r.TenantID)
-	c := Call{Seconds: NoDuration, Cause: r.Cause, CallRequest: callmodel.CallRequest{
+	c := Call{Seconds: NoDuration, Cause: r.Cause, Request: calls.Request{
 		TenantID: r.Tenant, CallID: r.CallID, From: r.From, To: r.To, Type: r.Type, Direction: r.Direction, Priority: r.Priority,
 		Metadata: r.Metadata, At: r.At, Emergency: r.Emergency, Trunk: r.Trunk, Capabilities: r.Capabilities,
 	}}
@@ -95,11 +96,11 @@ func Decode(line []byte) (Call, error) {
 
 // fromRecord reads a call record, as the service gives it.
 func fromRecord(line []byte) (Call, bool) {
-	var r callmodel.Call
+	var r calls.Call
 	if json.Unmarshal(line, &r) != nil || r.ID == "" || r.TenantID == "" || r.State == "" {
 		return Call{}, false
 	}
-	c := Call{Seconds: NoDuration, Cause: r.Cause, CallRequest: r.Request(r.CreatedAt)}
+	c := Call{Seconds: NoDuration, Cause: r.Cause, Request: r.Request(r.CreatedAt)}
 	switch {
 	case !r.State.Final():
 	case r.AnsweredAt.IsZero():
@@ -113,7 +114,7 @@ func fromRecord(line []byte) (Call, bool) {
 // check fills in what goes without saying and reports what is wrong.
 func (c *Call) check() error {
 	if c.Type == "" {
-		c.Type = callmodel.TypeVoice
+		c.Type = calls.TypeVoice
 	}
 	err := c.Validate()
 	if err == nil && c.CallID != "" && c.To != "" && len(c.To) <= maxNumber && len(c.From) <= maxNumber && !c.At.IsZero() {

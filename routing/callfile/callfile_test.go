@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing/callfile"
 )
 
@@ -49,13 +49,13 @@ func TestEveryField(t *testing.T) {
 	slow, err := callfile.Decode([]byte(full))
 	require.NoError(t, err)
 	require.Equal(t, slow, c)
-	assert.Equal(t, callmodel.TypeFax, c.Type)
+	assert.Equal(t, calls.TypeFax, c.Type)
 	assert.Equal(t, 62, c.Billable(180))
 	assert.Equal(t, "gold", c.Metadata["plan"])
 	assert.Equal(t, 16, c.Cause.Q850)
 	short, err := callfile.Decode([]byte(`{"tenant":"a","call_id":"c","to":"112","at":"2026-03-02T10:00:00Z"}`))
 	require.NoError(t, err)
-	assert.Equal(t, callmodel.TypeVoice, short.Type)
+	assert.Equal(t, calls.TypeVoice, short.Type)
 	assert.Equal(t, 180, short.Billable(180))
 }
 
@@ -101,19 +101,19 @@ func TestManyLines(t *testing.T) {
 func TestCallRecords(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
-	r := callmodel.Call{
-		ID: "c-1", TenantID: "acme", State: callmodel.CallEnded, Type: callmodel.TypeVoice, Direction: callmodel.Outbound,
-		From: callmodel.Party{Number: "+442079460123"}, To: callmodel.Party{Number: "+493012345678", Raw: "030 12345678"}, Trunk: "edge-1",
+	r := calls.Call{
+		ID: "c-1", TenantID: "acme", State: calls.Ended, Type: calls.TypeVoice, Direction: calls.Outbound,
+		From: calls.Party{Number: "+442079460123"}, To: calls.Party{Number: "+493012345678", Raw: "030 12345678"}, Trunk: "edge-1",
 		Metadata: map[string]string{"plan": "gold"}, CreatedAt: at, AnsweredAt: at.Add(time.Second), EndedAt: at.Add(62500 * time.Millisecond),
-		Cause: &callmodel.Cause{Q850: 16},
+		Cause: &calls.Cause{Q850: 16},
 	}
 	b, err := json.Marshal(r)
 	require.NoError(t, err)
 	c, err := callfile.Decode(b)
 	require.NoError(t, err)
-	assert.Equal(t, r.Request(at), c.CallRequest)
+	assert.Equal(t, r.Request(at), c.Request)
 	assert.InDelta(t, 61.5, c.Seconds, 1e-9)
-	r.AnsweredAt, r.State = time.Time{}, callmodel.CallFailed
+	r.AnsweredAt, r.State = time.Time{}, calls.Failed
 	b, err = json.Marshal(r)
 	require.NoError(t, err)
 	c, err = callfile.Decode(b)

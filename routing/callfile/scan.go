@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // scanner reads lines as they are usually written. What is anyhow unusual, it
@@ -141,10 +142,10 @@ func (p *scanner) field(key string, c *Call) (ok bool) {
 		return p.textOf(3, &c.To)
 	case "type":
 		ok = p.textOf(4, &s)
-		c.Type = callmodel.CallType(s)
+		c.Type = calls.Type(s)
 	case "direction":
 		ok = p.textOf(5, &s)
-		c.Direction = callmodel.Direction(s)
+		c.Direction = calls.Direction(s)
 	case "priority":
 		c.Priority, ok = p.whole()
 		return ok && p.once(6)
@@ -210,7 +211,7 @@ func (p *scanner) capabilities(c *Call) bool {
 }
 
 func (p *scanner) cause(c *Call) bool {
-	c.Cause = &callmodel.Cause{}
+	c.Cause = &calls.Cause{}
 	seen := 0
 	return p.object(func(key string) (ok bool) {
 		bit := 0

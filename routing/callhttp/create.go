@@ -9,25 +9,26 @@ import (
 	"net/http"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164/normalize"
 	"github.com/switchtape/switchtape/callmodel/problem"
 )
 
 // createRequest is the body of POST /v1/calls.
 type createRequest struct {
-	ID        callmodel.CallID    `json:"id,omitempty"` // the caller's own; one is made if it is left out
-	From      string              `json:"from"`
-	To        string              `json:"to"`
-	Region    string              `json:"region,omitempty"` // where the numbers were dialled, ISO 3166-1 alpha-2
-	Type      callmodel.CallType  `json:"type,omitempty"`   // "" means voice
-	Direction callmodel.Direction `json:"direction,omitempty"`
-	Priority  int                 `json:"priority,omitempty"`
-	Metadata  map[string]string   `json:"metadata,omitempty"`
-	Trunk     string              `json:"trunk,omitempty"` // the id of the trunk that it came in by
+	ID        callmodel.CallID  `json:"id,omitempty"` // the caller's own; one is made if it is left out
+	From      string            `json:"from"`
+	To        string            `json:"to"`
+	Region    string            `json:"region,omitempty"` // where the numbers were dialled, ISO 3166-1 alpha-2
+	Type      calls.Type        `json:"type,omitempty"`   // "" means voice
+	Direction calls.Direction   `json:"direction,omitempty"`
+	Priority  int               `json:"priority,omitempty"`
+	Metadata  map[string]string `json:"metadata,omitempty"`
+	Trunk     string            `json:"trunk,omitempty"` // the id of the trunk that it came in by
 	// Capabilities is what the call offers: codecs and other tags.
-	Capabilities []string                       `json:"capabilities,omitempty"`
-	Recording    *callmodel.RecordingPreference `json:"recording,omitempty"`
-	Host         string                         `json:"host,omitempty"` // the telephone server that carries the call
+	Capabilities []string                   `json:"capabilities,omitempty"`
+	Recording    *calls.RecordingPreference `json:"recording,omitempty"`
+	Host         string                     `json:"host,omitempty"` // the telephone server that carries the call
 }
 
 func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
@@ -69,7 +70,7 @@ func (h *Handler) createNormal(w http.ResponseWriter, r *http.Request, p callmod
 	if err != nil {
 		return err
 	}
-	n := callmodel.NewCall{Actor: p.Subject, IdempotencyKey: key, RequestSHA256: hash}
+	n := calls.NewCall{Actor: p.Subject, IdempotencyKey: key, RequestSHA256: hash}
 	place, noRoute, err := h.route(r.Context(), &call)
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func (h *Handler) createNormal(w http.ResponseWriter, r *http.Request, p callmod
 	}
 	if first == nil {
 		place.taken = true
-		first = &callmodel.StoredResponse{StatusCode: n.StatusCode, Body: n.Response}
+		first = &calls.StoredResponse{StatusCode: n.StatusCode, Body: n.Response}
 		w.Header().Set("Location", "/v1/calls/"+string(call.ID))
 	}
 	replay(w, first)
@@ -94,7 +95,7 @@ func (h *Handler) createNormal(w http.ResponseWriter, r *http.Request, p callmod
 
 // answer is the response to a call that was routed, or was not because of
 // noRoute. It is stored with the call, so that the same key gets the same bytes.
-func answer(call *callmodel.Call, noRoute error) (int, []byte, error) {
+func answer(call *calls.Call, noRoute error) (int, []byte, error) {
 	status, v := http.StatusCreated, any(call)
 	if noRoute != nil {
 		p := problem.Of(noRoute)
@@ -108,7 +109,7 @@ func answer(call *callmodel.Call, noRoute error) (int, []byte, error) {
 	return status, append(b, '\n'), nil
 }
 
-func replay(w http.ResponseWriter, s *callmodel.StoredResponse) {
+func replay(w http.ResponseWriter, s *calls.StoredResponse) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	if s.StatusCode >= http.StatusBadRequest {
@@ -140,28 +141,28 @@ func idempotencyKey(r *http.Request) (string, error) {
 
 // Anonymous is the caller's number of a call whose caller withheld it. No rule's
 // caller condition holds for it.
-const Anonymous = callmodel.AnonymousCaller
+const Anonymous = calls.AnonymousCaller
 
 // caller is the party that calls. The number of one that withholds it is [Anonymous].
-func (h *Handler) caller(faults *callmodel.FieldErrors, raw, region string) callmodel.Party {
+func (h *Handler) caller(faults *callmodel.FieldErrors, raw, region string) calls.Party {
 	if normalize.Withheld(raw) {
-		return callmodel.Party{Number: Anonymous, Raw: raw}
+		return calls.Party{Number: Anonymous, Raw: raw}
 	}
 	return h.number(faults, "from", raw, region)
 }
 
 // newCall is the call that the body asks for, normalised but not routed.
-func (h *Handler) newCall(body []byte, p callmodel.Principal) (callmodel.Call, error) {
+func (h *Handler) newCall(body []byte, p callmodel.Principal) (calls.Call, error) {
 	var req createRequest
 	var faults callmodel.FieldErrors
 	if err := callmodel.DecodeJSON(body, &req); err != nil && !errors.As(err, &faults) {
-		return callmodel.Call{}, err
+		return calls.Call{}, err
 	}
 	region := h.region(&faults, req.Region)
 	from := h.caller(&faults, req.From, region)
 	to := h.number(&faults, "to", req.To, region)
-	call := callmodel.Call{
-		ID: req.ID, TenantID: p.TenantID, Type: cmp.Or(req.Type, callmodel.TypeVoice), Direction: req.Direction, Priority: req.Priority,
+	call := calls.Call{
+		ID: req.ID, TenantID: p.TenantID, Type: cmp.Or(req.Type, calls.TypeVoice), Direction: req.Direction, Priority: req.Priority,
 		From: from, To: to, Metadata: req.Metadata, Recording: req.Recording, Host: req.Host, CreatedAt: h.opts.Now().UTC(),
 		Trunk: req.Trunk, Capabilities: req.Capabilities,
 	}
@@ -185,7 +186,7 @@ func (h *Handler) newCall(body []byte, p callmodel.Principal) (callmodel.Call, e
 		faults.AddAll("recording", wrong)
 	}
 	if err := unique(faults).Err(); err != nil {
-		return callmodel.Call{}, err
+		return calls.Call{}, err
 	}
 	call.ID = cmp.Or(call.ID, h.newCallID())
 	return call, nil
@@ -214,22 +215,22 @@ func (h *Handler) region(faults *callmodel.FieldErrors, given string) string {
 	return h.opts.DefaultRegion
 }
 
-func (h *Handler) number(faults *callmodel.FieldErrors, field, raw, region string) callmodel.Party {
+func (h *Handler) number(faults *callmodel.FieldErrors, field, raw, region string) calls.Party {
 	if raw == "" {
 		faults.Add(field, "is missing; give a telephone number")
-		return callmodel.Party{}
+		return calls.Party{}
 	}
 	n, err := normalize.Parse(raw, region)
 	if err != nil {
 		faults.Add(field, "%s", err)
-		return callmodel.Party{}
+		return calls.Party{}
 	}
 	return party(n.Value, raw)
 }
 
-func party(number, raw string) callmodel.Party {
+func party(number, raw string) calls.Party {
 	if number == raw {
 		raw = ""
 	}
-	return callmodel.Party{Number: number, Raw: raw}
+	return calls.Party{Number: number, Raw: raw}
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -25,19 +27,19 @@ func TestCreate(t *testing.T) {
 		w := do(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"id":"pbx-1.42","metadata":{"queue":"sales"},"host":"pbx-1","priority":3,"direction":"outbound"`))
 		require.Equal(t, http.StatusCreated, w.Code, "%s", w.Body)
 		assert.Equal(t, "/v1/calls/pbx-1.42", w.Header().Get("Location"))
-		var c callmodel.Call
+		var c calls.Call
 		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &c))
-		assert.Equal(t, callmodel.Party{Number: "+12125550188", Raw: "(212) 555-0188"}, c.To)
-		assert.Equal(t, callmodel.Party{Number: "+12025550123"}, c.From)
-		assert.Equal(t, callmodel.CallRouted, c.State)
-		assert.Equal(t, callmodel.TypeVoice, c.Type)
+		assert.Equal(t, calls.Party{Number: "+12125550188", Raw: "(212) 555-0188"}, c.To)
+		assert.Equal(t, calls.Party{Number: "+12025550123"}, c.From)
+		assert.Equal(t, calls.Routed, c.State)
+		assert.Equal(t, calls.TypeVoice, c.Type)
 		assert.Equal(t, noon, c.CreatedAt)
 		require.NotNil(t, c.Decision)
 		assert.Equal(t, "nyc", c.Decision.Rule)
 		assert.Equal(t, "a", c.Decision.Destinations[0].ID)
 		assert.Equal(t, "b", c.Decision.Destinations[1].ID)
 
-		got := ok[callmodel.Call](t, s, caller(), http.MethodGet, "/v1/calls/pbx-1.42", "", http.StatusOK)
+		got := ok[calls.Call](t, s, caller(), http.MethodGet, "/v1/calls/pbx-1.42", "", http.StatusOK)
 		assert.Equal(t, c, got, "what was answered is what is stored")
 		fails(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"id":"pbx-1.42"`), http.StatusConflict, callmodel.CodeConflict)
 
@@ -87,7 +89,7 @@ func TestWithheldCaller(t *testing.T) {
 		s := on(t, db, callhttp.Options{})
 		for _, from := range []string{"anonymous", "Anonymous", "sip:anonymous@anonymous.invalid", "restricted"} {
 			c := create(t, s, `{"from":"`+from+`","to":"+12125550188"}`)
-			assert.Equal(t, callmodel.Party{Number: callhttp.Anonymous, Raw: from}, c.From)
+			assert.Equal(t, calls.Party{Number: callhttp.Anonymous, Raw: from}, c.From)
 		}
 	})
 }
@@ -95,8 +97,8 @@ func TestWithheldCaller(t *testing.T) {
 func TestCreateReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	db := sqliteDB(t)
-	s := on(t, db, callhttp.Options{CheckOutputs: func(o []callmodel.OutputSpec) error {
-		if o[0].Codec == callmodel.CodecOpus {
+	s := on(t, db, callhttp.Options{CheckOutputs: func(o []record.OutputSpec) error {
+		if o[0].Codec == record.CodecOpus {
 			return callmodel.FieldErrors{{Path: "outputs[0].codec", Message: "no worker can"}}
 		}
 		return nil
@@ -173,8 +175,8 @@ func TestPrincipals(t *testing.T) {
 			assert.Equal(t, missing.Header(), foreign.Header())
 		}
 		assert.Equal(t, 8, actions(t, db, "globex")[callmodel.AuditAccessDenied])
-		assert.Empty(t, ok[struct{ Calls []callmodel.Call }](t, s, stranger, http.MethodGet, "/v1/calls", "", http.StatusOK).Calls)
-		got := ok[callmodel.Call](t, s, caller(), http.MethodGet, "/v1/calls/secret", "", http.StatusOK)
+		assert.Empty(t, ok[struct{ Calls []calls.Call }](t, s, stranger, http.MethodGet, "/v1/calls", "", http.StatusOK).Calls)
+		got := ok[calls.Call](t, s, caller(), http.MethodGet, "/v1/calls/secret", "", http.StatusOK)
 		assert.Equal(t, c, got, "and nothing moved it")
 	})
 }
@@ -209,9 +211,9 @@ func TestIdempotencyKey(t *testing.T) {
 		// Another tenant's key is another key; a refused request doesn't use its key up.
 		_, err := s.InstallRules(t.Context(), "globex", []byte(rules), "test")
 		require.NoError(t, err)
-		ok[callmodel.Call](t, s, as(callmodel.RoleCaller, "globex"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated, keyHeader, "routed")
+		ok[calls.Call](t, s, as(callmodel.RoleCaller, "globex"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated, keyHeader, "routed")
 		fails(t, s, caller(), http.MethodPost, "/v1/calls", `{}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid, keyHeader, "k3")
-		ok[callmodel.Call](t, s, caller(), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated, keyHeader, "k3")
+		ok[calls.Call](t, s, caller(), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated, keyHeader, "k3")
 
 		for _, bad := range [][]string{
 			{keyHeader, ""},
@@ -276,8 +278,8 @@ func TestNoRoute(t *testing.T) {
 		assert.True(t, x.NoRoute)
 		assert.Len(t, x.Considered, 2)
 		assert.Equal(t, "+442079460123", x.Request.To)
-		c := ok[callmodel.Call](t, s, caller(), http.MethodGet, path("/v1/calls/%s", p.CallID), "", http.StatusOK)
-		assert.Equal(t, callmodel.CallRejected, c.State)
+		c := ok[calls.Call](t, s, caller(), http.MethodGet, path("/v1/calls/%s", p.CallID), "", http.StatusOK)
+		assert.Equal(t, calls.Rejected, c.State)
 		assert.Equal(t, noon, c.EndedAt)
 		assert.Equal(t, 1, actions(t, db, "acme")[callmodel.AuditCallRejected])
 		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", p.CallID), `{"id":"e","type":"ringing"}`, http.StatusConflict, callmodel.CodeConflict)
@@ -292,7 +294,7 @@ func TestNoRoute(t *testing.T) {
 
 		// Until it puts some. The old call keeps its explanation.
 		ok[map[string]any](t, s, poor, http.MethodPut, "/v1/rules", rules, http.StatusOK)
-		ok[callmodel.Call](t, s, poor, http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated)
+		ok[calls.Call](t, s, poor, http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated)
 		x = ok[explained](t, s, poor, http.MethodGet, p.Explanation, "", http.StatusOK)
 		assert.True(t, x.NoRoute)
 	})
@@ -304,7 +306,7 @@ func TestPlatformRules(t *testing.T) {
 	s := on(t, db, callhttp.Options{PlatformTenant: "platform"})
 	_, err := s.InstallRules(t.Context(), "platform", []byte(strings.ReplaceAll(rules, "nyc", "city")), "test")
 	require.NoError(t, err)
-	c := ok[callmodel.Call](t, s, as(callmodel.RoleCaller, "poor"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated)
+	c := ok[calls.Call](t, s, as(callmodel.RoleCaller, "poor"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated)
 	assert.Equal(t, "city", c.Decision.Rule, "a tenant without rules takes the platform's")
 	assert.Equal(t, "nyc", create(t, s, nyc("")).Decision.Rule)
 	fresh := on(t, db, callhttp.Options{PlatformTenant: "platform"})

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
@@ -30,7 +31,7 @@ func (p *place) settle() {
 
 // route decides where the call goes and sets its state. A call that no rule
 // takes is rejected, and noRoute says why: it is stored and answered like any.
-func (h *Handler) route(ctx context.Context, call *callmodel.Call) (p *place, noRoute, err error) {
+func (h *Handler) route(ctx context.Context, call *calls.Call) (p *place, noRoute, err error) {
 	req := call.Request(call.CreatedAt)
 	d, reserved, err := h.decide(ctx, &req)
 	h.opts.Decided(&d, err)
@@ -38,12 +39,12 @@ func (h *Handler) route(ctx context.Context, call *callmodel.Call) (p *place, no
 		err = callmodel.Errorf(callmodel.CodeNoRoute, "no rule matches the call; see the explanation")
 	}
 	if d.Destinations == nil {
-		d.Destinations = []callmodel.Destination{}
+		d.Destinations = []calls.Destination{}
 	}
 	p = &place{Reservation: reserved, key: trunk.Key{Tenant: call.TenantID, Call: call.ID}}
-	call.Decision, call.State = &d, callmodel.CallRouted
+	call.Decision, call.State = &d, calls.Routed
 	if callmodel.CodeOf(err) == callmodel.CodeNoRoute {
-		call.State, call.EndedAt = callmodel.CallRejected, call.CreatedAt
+		call.State, call.EndedAt = calls.Rejected, call.CreatedAt
 		return p, err, nil
 	}
 	return p, nil, err
@@ -51,7 +52,7 @@ func (h *Handler) route(ctx context.Context, call *callmodel.Call) (p *place, no
 
 // decide asks the decision service, if there is one, and the rules if it has
 // no answer.
-func (h *Handler) decide(ctx context.Context, req *callmodel.CallRequest) (callmodel.Decision, trunk.Reservation, error) {
+func (h *Handler) decide(ctx context.Context, req *calls.Request) (calls.Decision, trunk.Reservation, error) {
 	fallback := ""
 	if h.opts.Decider != nil {
 		// For the limits of the destinations that the answer names.
@@ -61,7 +62,7 @@ func (h *Handler) decide(ctx context.Context, req *callmodel.CallRequest) (callm
 			return h.withRoom(req, d)
 		}
 		if callmodel.CodeOf(err) == callmodel.CodeNoRoute {
-			return callmodel.Decision{Source: callmodel.SourceDecider}, trunk.Reservation{}, err
+			return calls.Decision{Source: calls.SourceDecider}, trunk.Reservation{}, err
 		}
 		fallback = "error"
 		if f, ok := errors.AsType[*routing.FallbackError](err); ok {
@@ -78,8 +79,8 @@ func (h *Handler) decide(ctx context.Context, req *callmodel.CallRequest) (callm
 // and the reservation: each time it is left out of the next.
 const maxReserve = 64
 
-func (h *Handler) byRules(ctx context.Context, req *callmodel.CallRequest) (callmodel.Decision, trunk.Reservation, error) {
-	d := callmodel.Decision{Source: callmodel.SourceRules}
+func (h *Handler) byRules(ctx context.Context, req *calls.Request) (calls.Decision, trunk.Reservation, error) {
+	d := calls.Decision{Source: calls.SourceRules}
 	router, canary, err := h.rules.pick(ctx, req)
 	if err != nil {
 		return d, trunk.Reservation{}, err
@@ -105,17 +106,17 @@ func (h *Handler) byRules(ctx context.Context, req *callmodel.CallRequest) (call
 
 // withRoom takes the destinations out of the service's answer that the rules
 // know and that have no room. Their health is left to the service.
-func (h *Handler) withRoom(req *callmodel.CallRequest, d callmodel.Decision) (callmodel.Decision, trunk.Reservation, error) {
+func (h *Handler) withRoom(req *calls.Request, d calls.Decision) (calls.Decision, trunk.Reservation, error) {
 	g := h.rules.group(req.TenantID)
 	if g == nil {
 		return d, trunk.Reservation{}, nil
 	}
 	d.Destinations = slices.Clone(d.Destinations) // a cached answer is shared
 	for len(d.Destinations) > 0 {
-		d.Destinations = slices.DeleteFunc(d.Destinations, func(x callmodel.Destination) bool {
+		d.Destinations = slices.DeleteFunc(d.Destinations, func(x calls.Destination) bool {
 			full := g.Status(x.ID).Full
 			if full != "" {
-				d.LeftOut = append(d.LeftOut, callmodel.LeftOut{ID: x.ID, Reason: full})
+				d.LeftOut = append(d.LeftOut, calls.LeftOut{ID: x.ID, Reason: full})
 			}
 			return full != ""
 		})
@@ -130,7 +131,7 @@ func (h *Handler) withRoom(req *callmodel.CallRequest, d callmodel.Decision) (ca
 }
 
 // holdEmergency counts an emergency call, whatever the limits.
-func (h *Handler) holdEmergency(c *callmodel.Call) {
+func (h *Handler) holdEmergency(c *calls.Call) {
 	g := h.rules.group(c.TenantID)
 	if g == nil || c.Decision == nil || len(c.Decision.Destinations) == 0 {
 		return
@@ -140,12 +141,12 @@ func (h *Handler) holdEmergency(c *callmodel.Call) {
 
 // asDecided makes the explanation of a stored call tell of the moment too:
 // which destinations were left out then, and where the others stood.
-func asDecided(x *routing.Explanation, d *callmodel.Decision) {
+func asDecided(x *routing.Explanation, d *calls.Decision) {
 	x.Decision = *d
 	for i := range x.Destinations {
 		v := &x.Destinations[i]
-		left := slices.IndexFunc(d.LeftOut, func(l callmodel.LeftOut) bool { return l.ID == v.ID })
-		at := slices.IndexFunc(d.Destinations, func(l callmodel.Destination) bool { return l.ID == v.ID })
+		left := slices.IndexFunc(d.LeftOut, func(l calls.LeftOut) bool { return l.ID == v.ID })
+		at := slices.IndexFunc(d.Destinations, func(l calls.Destination) bool { return l.ID == v.ID })
 		switch {
 		case left >= 0 && v.Position > 0:
 			v.Position, v.Reason = 0, "left out when the call was routed: "+string(d.LeftOut[left].Reason)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164/normalize"
 )
 
@@ -27,7 +28,7 @@ func (h *Handler) emergency(body []byte) (createRequest, bool) {
 			}
 		}
 	}
-	if strings.EqualFold(string(req.Type), string(callmodel.TypeEmergency)) {
+	if strings.EqualFold(string(req.Type), string(calls.TypeEmergency)) {
 		req.To = cmp.Or(req.To, sosURN)
 		return req, true
 	}
@@ -59,9 +60,9 @@ func forgiving(body []byte) (req createRequest, to []string) {
 		case "region":
 			req.Region = text(val)
 		case "type":
-			req.Type = callmodel.CallType(text(val))
+			req.Type = calls.Type(text(val))
 		case "direction":
-			req.Direction = callmodel.Direction(text(val))
+			req.Direction = calls.Direction(text(val))
 		case "host":
 			req.Host = text(val)
 		case "trunk":
@@ -101,31 +102,31 @@ func text(val json.RawMessage) string {
 func (h *Handler) createEmergency(w http.ResponseWriter, r *http.Request, p callmodel.Principal, req createRequest) error {
 	call := h.emergencyCall(p, req)
 	h.routeEmergency(r.Context(), &call)
-	stored, err := h.storeEmergency(r.Context(), callmodel.NewCall{Call: call, Actor: p.Subject})
+	stored, err := h.storeEmergency(r.Context(), calls.NewCall{Call: call, Actor: p.Subject})
 	if err != nil {
 		return err
 	}
 	h.holdEmergency(&stored.Call)
 	w.Header().Set("Location", "/v1/calls/"+string(stored.Call.ID))
-	replay(w, &callmodel.StoredResponse{StatusCode: stored.StatusCode, Body: stored.Response})
+	replay(w, &calls.StoredResponse{StatusCode: stored.StatusCode, Body: stored.Response})
 	return nil
 }
 
 // emergencyCall is the call without what is wrong in it.
-func (h *Handler) emergencyCall(p callmodel.Principal, req createRequest) callmodel.Call {
-	call := callmodel.Call{
-		ID: req.ID, TenantID: p.TenantID, State: callmodel.CallRouted, Type: callmodel.TypeEmergency,
-		Priority: callmodel.MaxPriority, To: h.emergencyParty(req.To, req.Region), From: h.emergencyParty(req.From, req.Region),
+func (h *Handler) emergencyCall(p callmodel.Principal, req createRequest) calls.Call {
+	call := calls.Call{
+		ID: req.ID, TenantID: p.TenantID, State: calls.Routed, Type: calls.TypeEmergency,
+		Priority: calls.MaxPriority, To: h.emergencyParty(req.To, req.Region), From: h.emergencyParty(req.From, req.Region),
 		Emergency: true, Recording: req.Recording, CreatedAt: h.opts.Now().UTC(),
 	}
 	if rec := call.Recording; rec != nil &&
 		(rec.Validate() != nil || len(rec.Outputs) > 0 && h.opts.CheckOutputs(rec.Outputs) != nil) {
-		call.Recording = &callmodel.RecordingPreference{Enabled: rec.Enabled} // as the platform does by default
+		call.Recording = &calls.RecordingPreference{Enabled: rec.Enabled} // as the platform does by default
 	}
 	if callmodel.ValidID(req.Host) {
 		call.Host = req.Host
 	}
-	valid := callmodel.CallRequest{TenantID: p.TenantID, Type: call.Type}
+	valid := calls.Request{TenantID: p.TenantID, Type: call.Type}
 	valid.Direction = req.Direction
 	if valid.Validate() == nil {
 		call.Direction = req.Direction
@@ -152,19 +153,19 @@ func (h *Handler) emergencyCall(p callmodel.Principal, req createRequest) callmo
 const maxRawNumber = 128
 
 // emergencyParty is the number as far as it can be made out.
-func (h *Handler) emergencyParty(raw, region string) callmodel.Party {
+func (h *Handler) emergencyParty(raw, region string) calls.Party {
 	for _, region := range []string{strings.ToUpper(region), h.opts.DefaultRegion, ""} {
 		if n, err := normalize.Parse(raw, region); err == nil {
 			return party(n.Value, raw)
 		}
 	}
-	return callmodel.Party{Number: strings.ToValidUTF8(raw[:min(len(raw), maxRawNumber)], "")}
+	return calls.Party{Number: strings.ToValidUTF8(raw[:min(len(raw), maxRawNumber)], "")}
 }
 
 // routeEmergency takes the rules in memory, else the configured destinations.
 // The rules of a tenant that was not seen before are waited for, within the
 // budget.
-func (h *Handler) routeEmergency(ctx context.Context, call *callmodel.Call) {
+func (h *Handler) routeEmergency(ctx context.Context, call *calls.Call) {
 	if !h.rules.ready(call.TenantID) {
 		_ = h.within(ctx, func(ctx context.Context) error { return h.rules.prepare(ctx, call.TenantID) })
 	}
@@ -176,7 +177,7 @@ func (h *Handler) routeEmergency(ctx context.Context, call *callmodel.Call) {
 			return
 		}
 	}
-	d := callmodel.Decision{Source: callmodel.SourceEmergency, Destinations: []callmodel.Destination{}}
+	d := calls.Decision{Source: calls.SourceEmergency, Destinations: []calls.Destination{}}
 	for _, dest := range h.opts.EmergencyDestinations {
 		dest.Number = cmp.Or(dest.Number, call.To.Number)
 		d.Destinations = append(d.Destinations, dest)

@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
@@ -59,34 +61,34 @@ func (f *faulty) pass(ctx context.Context) error {
 	return nil
 }
 
-func (f *faulty) CreateCall(ctx context.Context, n callmodel.NewCall) (*callmodel.StoredResponse, error) {
+func (f *faulty) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredResponse, error) {
 	if err := f.pass(ctx); err != nil {
 		return nil, err
 	}
 	return f.DB.CreateCall(ctx, n)
 }
 
-func (f *faulty) ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (callmodel.StoredRuleSet, error) {
+func (f *faulty) ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (rulesets.Version, error) {
 	if err := f.pass(ctx); err != nil {
-		return callmodel.StoredRuleSet{}, err
+		return rulesets.Version{}, err
 	}
 	return f.DB.ActiveRuleSet(ctx, t)
 }
 
-func (f *faulty) RuleSetState(ctx context.Context, t callmodel.TenantID) (callmodel.RuleSetState, error) {
+func (f *faulty) RuleSetState(ctx context.Context, t callmodel.TenantID) (rulesets.State, error) {
 	if err := f.pass(ctx); err != nil {
-		return callmodel.RuleSetState{}, err
+		return rulesets.State{}, err
 	}
 	return f.DB.RuleSetState(ctx, t)
 }
 
-func emergencyDestinations() []callmodel.Destination {
-	return []callmodel.Destination{{ID: "psap", URI: "sip:psap.example.com"}, {ID: "backup", URI: "sip:backup.example.com", Number: "+12025550911"}}
+func emergencyDestinations() []calls.Destination {
+	return []calls.Destination{{ID: "psap", URI: "sip:psap.example.com"}, {ID: "backup", URI: "sip:backup.example.com", Number: "+12025550911"}}
 }
 
-func help(t *testing.T, h http.Handler, body string) callmodel.Call {
+func help(t *testing.T, h http.Handler, body string) calls.Call {
 	t.Helper()
-	return ok[callmodel.Call](t, h, caller(), http.MethodPost, "/v1/calls", body, http.StatusCreated)
+	return ok[calls.Call](t, h, caller(), http.MethodPost, "/v1/calls", body, http.StatusCreated)
 }
 
 func TestEmergency(t *testing.T) {
@@ -121,13 +123,13 @@ func TestEmergency(t *testing.T) {
 			c := help(t, s, body)
 			assert.Equal(t, number, c.To.Number, body)
 			assert.True(t, c.Emergency, body)
-			assert.Equal(t, callmodel.CallRouted, c.State)
-			assert.Equal(t, callmodel.MaxPriority, c.Priority)
+			assert.Equal(t, calls.Routed, c.State)
+			assert.Equal(t, calls.MaxPriority, c.Priority)
 			require.NotEmpty(t, c.Decision.Destinations, body)
 			if number == "+12125550188" {
 				assert.Equal(t, "nyc", c.Decision.Rule, "a rule that takes it, takes it")
 			} else {
-				assert.Equal(t, callmodel.SourceEmergency, c.Decision.Source, body)
+				assert.Equal(t, calls.SourceEmergency, c.Decision.Source, body)
 				assert.Equal(t, number, c.Decision.Destinations[0].Number)
 				assert.Equal(t, "+12025550911", c.Decision.Destinations[1].Number)
 			}
@@ -149,15 +151,15 @@ func TestEmergencyKeepsWhatIsRight(t *testing.T) {
 	s := on(t, sqliteDB(t), callhttp.Options{})
 	c := help(t, s, `{"id":"own","from":"(202) 555-0123","to":"911","host":"pbx-1","direction":"up","metadata":{"cell":"7"},"recording":{"enabled":true,"outputs":[{"codec":"x"}]}}`)
 	assert.Equal(t, callmodel.CallID("own"), c.ID)
-	assert.Equal(t, callmodel.Party{Number: "+12025550123", Raw: "(202) 555-0123"}, c.From)
+	assert.Equal(t, calls.Party{Number: "+12025550123", Raw: "(202) 555-0123"}, c.From)
 	assert.Equal(t, "pbx-1", c.Host)
 	assert.Equal(t, map[string]string{"cell": "7"}, c.Metadata)
-	assert.Equal(t, &callmodel.RecordingPreference{Enabled: true}, c.Recording)
+	assert.Equal(t, &calls.RecordingPreference{Enabled: true}, c.Recording)
 	assert.Empty(t, c.Direction)
 	assert.Empty(t, c.Decision.Destinations, "none is configured, and the call is answered all the same")
 
 	c = help(t, s, `{"to":"911","direction":"inbound","metadata":{"":"x"}}`)
-	assert.Equal(t, callmodel.Inbound, c.Direction)
+	assert.Equal(t, calls.Inbound, c.Direction)
 	assert.Empty(t, c.Metadata)
 }
 
@@ -172,7 +174,7 @@ func TestEmergencyIDTaken(t *testing.T) {
 		got, err := db.Call(t.Context(), "acme", c.ID)
 		require.NoError(t, err)
 		assert.True(t, got.Emergency)
-		assert.Equal(t, normal, ok[callmodel.Call](t, s, caller(), http.MethodGet, "/v1/calls/mine", "", http.StatusOK))
+		assert.Equal(t, normal, ok[calls.Call](t, s, caller(), http.MethodGet, "/v1/calls/mine", "", http.StatusOK))
 	})
 }
 
@@ -189,10 +191,10 @@ func TestEmergencyWithoutDatabase(t *testing.T) {
 				Now: func() time.Time { return noon }, MaxInFlight: 2, QueueWait: time.Millisecond,
 			})
 			f.set(mode)
-			const calls = 20
+			const callList = 20
 			var wg sync.WaitGroup
-			ids := make([]callmodel.CallID, calls)
-			for i := range calls {
+			ids := make([]callmodel.CallID, callList)
+			for i := range callList {
 				wg.Go(func() {
 					start := time.Now()
 					ids[i] = help(t, h, path(`{"from":"+12025550123","to":"911","id":"sos-%d"}`, i)).ID
@@ -200,20 +202,20 @@ func TestEmergencyWithoutDatabase(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			assert.Equal(t, calls, h.Unstored())
+			assert.Equal(t, callList, h.Unstored())
 			if mode == down {
 				fails(t, h, caller(), http.MethodPost, "/v1/calls", nyc(""), http.StatusServiceUnavailable, callmodel.CodeUnavailable)
 			}
 			// Another's call takes one of the ids meanwhile.
-			taken := callmodel.Call{ID: "sos-0", TenantID: "acme", State: callmodel.CallRouted, CreatedAt: noon.Add(time.Hour)}
-			_, err := db.CreateCall(t.Context(), callmodel.NewCall{Call: taken})
+			taken := calls.Call{ID: "sos-0", TenantID: "acme", State: calls.Routed, CreatedAt: noon.Add(time.Hour)}
+			_, err := db.CreateCall(t.Context(), calls.NewCall{Call: taken})
 			require.NoError(t, err)
 			f.set(healthy)
 			close(f.release)
 			stop := run(t, h)
 			require.Eventually(t, func() bool { return h.Unstored() == 0 }, 30*time.Second, 5*time.Millisecond)
 			stop()
-			assert.Len(t, stored(t, db, "acme"), calls+1, "each once, under an id of its own")
+			assert.Len(t, stored(t, db, "acme"), callList+1, "each once, under an id of its own")
 			for _, id := range ids[1:] {
 				c, err := db.Call(t.Context(), "acme", id)
 				require.NoError(t, err)
@@ -254,7 +256,7 @@ func TestOneBadCallHoldsUpNoOther(t *testing.T) {
 	f := newFaulty(db)
 	h := callhttp.New(f, &callhttp.Options{DefaultRegion: "US", RulesRefresh: time.Hour})
 	f.set(down)
-	ok[callmodel.Call](t, h, as(callmodel.RoleCaller, "no such/tenant"), http.MethodPost, "/v1/calls", `{"to":"911"}`, http.StatusCreated)
+	ok[calls.Call](t, h, as(callmodel.RoleCaller, "no such/tenant"), http.MethodPost, "/v1/calls", `{"to":"911"}`, http.StatusCreated)
 	help(t, h, `{"to":"911"}`)
 	f.set(healthy)
 	run(t, h)()

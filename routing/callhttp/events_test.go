@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
@@ -23,15 +25,15 @@ func TestLife(t *testing.T) {
 		s := on(t, db, callhttp.Options{})
 		id := create(t, s, nyc(`,"host":"pbx-1"`)).ID
 		c := event(t, s, id, `{"id":"e1","type":"ringing"}`)
-		assert.Equal(t, callmodel.CallRinging, c.State)
+		assert.Equal(t, calls.Ringing, c.State)
 		assert.Equal(t, noon, c.RingingAt, "the clock's, when the event doesn't say")
 
 		c = event(t, s, id, `{"id":"e2","type":"failed","cause":{"sip":503}}`)
-		assert.Equal(t, callmodel.CallRouted, c.State, "the next destination")
+		assert.Equal(t, calls.Routed, c.State, "the next destination")
 		assert.Equal(t, 1, c.Attempt)
 		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), `{"id":"e3","type":"failed"}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 		c = event(t, s, id, `{"id":"e4","type":"answered","at":"2026-03-02T12:00:07Z"}`)
-		assert.Equal(t, callmodel.CallAnswered, c.State)
+		assert.Equal(t, calls.Answered, c.State)
 
 		p := fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), `{"id":"e5","type":"ringing"}`, http.StatusConflict, callmodel.CodeConflict)
 		assert.Contains(t, p.Detail, "answered")
@@ -39,7 +41,7 @@ func TestLife(t *testing.T) {
 
 		end := `{"id":"e6","type":"ended","at":"2026-03-02T12:01:00Z",` + twoLegs + `}`
 		c = event(t, s, id, end)
-		assert.Equal(t, callmodel.CallEnded, c.State)
+		assert.Equal(t, calls.Ended, c.State)
 		assert.Equal(t, c, event(t, s, id, end), "the same event again changes nothing")
 		list := jobs(t, db)
 		require.Len(t, list, 1, "exactly one job")
@@ -47,11 +49,11 @@ func TestLife(t *testing.T) {
 		assert.Equal(t, "pbx-1", list[0].Queue)
 		assert.Equal(t, noon.Add(7*time.Second), list[0].Spec.StartedAt)
 		assert.Equal(t, callmodel.Millis(2*time.Second), list[0].Spec.Legs[1].Segments[0].Offset)
-		assert.Equal(t, callmodel.LayoutStereo, list[0].Spec.Outputs[0].Layout)
+		assert.Equal(t, record.LayoutStereo, list[0].Spec.Outputs[0].Layout)
 		assert.Positive(t, s.bells.Load())
 		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), `{"id":"e7","type":"ended"}`, http.StatusConflict, callmodel.CodeConflict)
 
-		events := ok[struct{ Events []callmodel.CallEvent }](t, s, caller(), http.MethodGet, path("/v1/calls/%s/events", id), "", http.StatusOK)
+		events := ok[struct{ Events []calls.Event }](t, s, caller(), http.MethodGet, path("/v1/calls/%s/events", id), "", http.StatusOK)
 		var ids []string
 		for _, e := range events.Events {
 			ids = append(ids, e.ID)
@@ -64,21 +66,21 @@ func TestLife(t *testing.T) {
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	s := on(t, sqliteDB(t), callhttp.Options{})
-	for cause, want := range map[string]callmodel.CallState{
-		`{"sip":503}`:  callmodel.CallRouted,
-		`{"sip":408}`:  callmodel.CallRouted,
-		`{"q850":34}`:  callmodel.CallRouted,
-		`{"sip":486}`:  callmodel.CallFailed,
-		`{"q850":17}`:  callmodel.CallFailed,
-		`{"sip":603}`:  callmodel.CallFailed,
-		`{"q850":127}`: callmodel.CallRouted,
+	for cause, want := range map[string]calls.State{
+		`{"sip":503}`:  calls.Routed,
+		`{"sip":408}`:  calls.Routed,
+		`{"q850":34}`:  calls.Routed,
+		`{"sip":486}`:  calls.Failed,
+		`{"q850":17}`:  calls.Failed,
+		`{"sip":603}`:  calls.Failed,
+		`{"q850":127}`: calls.Routed,
 	} {
 		id := create(t, s, nyc("")).ID
 		c := event(t, s, id, `{"id":"e1","type":"failed","cause":`+cause+`}`)
 		assert.Equal(t, want, c.State, cause)
-		if want == callmodel.CallRouted {
+		if want == calls.Routed {
 			c = event(t, s, id, `{"id":"e2","type":"failed","cause":`+cause+`}`)
-			assert.Equal(t, callmodel.CallFailed, c.State, "none is left")
+			assert.Equal(t, calls.Failed, c.State, "none is left")
 		}
 		assert.NotNil(t, c.Cause)
 	}
@@ -109,7 +111,7 @@ func TestBrokenEnd(t *testing.T) {
 		assert.NotEmpty(t, p.Errors)
 		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", stereo), `{"id":"e2","type":"ended","at":"2026-03-01T00:00:00Z"}`,
 			http.StatusUnprocessableEntity, callmodel.CodeInvalid)
-		assert.Equal(t, before, ok[callmodel.Call](t, s, caller(), http.MethodGet, path("/v1/calls/%s", stereo), "", http.StatusOK))
+		assert.Equal(t, before, ok[calls.Call](t, s, caller(), http.MethodGet, path("/v1/calls/%s", stereo), "", http.StatusOK))
 		assert.Empty(t, jobs(t, db))
 		event(t, s, stereo, `{"id":"e2","type":"ended",`+twoLegs+`}`)
 		assert.Len(t, jobs(t, db), 1, "the corrected one is taken")
@@ -120,7 +122,7 @@ func TestBrokenEnd(t *testing.T) {
 		event(t, s, conference, `{"id":"e2","type":"ended",`+three+`}`)
 		list := jobs(t, db)
 		require.Len(t, list, 2)
-		assert.Equal(t, callmodel.LayoutMono, list[1].Spec.Outputs[0].Layout, "an MP3 holds two channels")
+		assert.Equal(t, record.LayoutMono, list[1].Spec.Outputs[0].Layout, "an MP3 holds two channels")
 
 		quiet := create(t, s, `{"from":"+12025550123","to":"+12125550188"}`).ID
 		event(t, s, quiet, `{"id":"e1","type":"ended"}`)
@@ -141,7 +143,7 @@ func TestList(t *testing.T) {
 		}
 		do(t, s, caller(), http.MethodPost, "/v1/calls", `{"from":"+12025550123","to":"+442079460123","id":"lost"}`)
 		type page struct {
-			Calls []callmodel.Call
+			Calls []calls.Call
 			Next  string
 		}
 		ids := func(p page) (list []callmodel.CallID) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
@@ -38,7 +39,7 @@ func Example() {
 
 	handler := callhttp.New(db, &callhttp.Options{
 		DefaultRegion:         "US",
-		EmergencyDestinations: []callmodel.Destination{{ID: "psap", URI: "sip:psap.example.com"}},
+		EmergencyDestinations: []calls.Destination{{ID: "psap", URI: "sip:psap.example.com"}},
 	})
 	done := make(chan error)
 	go func() { done <- handler.Run(ctx) }()
@@ -59,7 +60,7 @@ func Example() {
 			fmt.Println(err)
 			return
 		}
-		var call callmodel.Call
+		var call calls.Call
 		err = json.NewDecoder(resp.Body).Decode(&call)
 		resp.Body.Close()
 		fmt.Println(resp.StatusCode, call.To.Number, "to", call.Decision.Destinations[0].URI, err)

@@ -12,7 +12,10 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/routing/trunk"
@@ -20,8 +23,8 @@ import (
 
 // Stores are what the service keeps its data in. *calldb.DB is one.
 type Stores interface {
-	callmodel.CallStore
-	callmodel.RuleSetStore
+	calls.Store
+	rulesets.Store
 	callmodel.AuditLog
 }
 
@@ -35,12 +38,12 @@ type Options struct {
 	PlatformTenant callmodel.TenantID
 	// DefaultOutputs are the recordings of calls that are recorded and don't
 	// say how. Nil: one stereo MP3.
-	DefaultOutputs []callmodel.OutputSpec
+	DefaultOutputs []record.OutputSpec
 	// CheckOutputs refuses outputs that no worker can make, as FieldErrors.
 	// Nil: only what callmodel checks.
-	CheckOutputs func([]callmodel.OutputSpec) error
+	CheckOutputs func([]record.OutputSpec) error
 	// EmergencyDestinations take emergency calls that no rule takes.
-	EmergencyDestinations []callmodel.Destination
+	EmergencyDestinations []calls.Destination
 	// MaxInFlight bounds the normal lane. 0 means 256.
 	MaxInFlight int
 	// QueueWait is how long a request may wait for a place in the normal lane
@@ -67,7 +70,7 @@ type Options struct {
 	TrunkChanged func(owner callmodel.TenantID, c trunk.Change)
 	// Decided is called with every decision, or failure to decide, but for dry
 	// runs; it must not wait. Nil for nobody.
-	Decided func(d *callmodel.Decision, err error)
+	Decided func(d *calls.Decision, err error)
 	// JobEnqueued is called after a recording job was stored, so that a worker
 	// in the same process needn't wait for its next poll. Nil for nobody.
 	JobEnqueued func()
@@ -108,13 +111,13 @@ func New(stores Stores, o *Options) *Handler {
 	opts.RequestTimeout = cmp.Or(opts.RequestTimeout, 10*time.Second)
 	opts.RulesRefresh = cmp.Or(opts.RulesRefresh, 2*time.Second)
 	if opts.DefaultOutputs == nil {
-		opts.DefaultOutputs = []callmodel.OutputSpec{{Codec: callmodel.CodecMP3, Layout: callmodel.LayoutStereo}}
+		opts.DefaultOutputs = []record.OutputSpec{{Codec: record.CodecMP3, Layout: record.LayoutStereo}}
 	}
 	if opts.CheckOutputs == nil {
-		opts.CheckOutputs = func([]callmodel.OutputSpec) error { return nil }
+		opts.CheckOutputs = func([]record.OutputSpec) error { return nil }
 	}
 	if opts.Decided == nil {
-		opts.Decided = func(*callmodel.Decision, error) {}
+		opts.Decided = func(*calls.Decision, error) {}
 	}
 	if opts.JobEnqueued == nil {
 		opts.JobEnqueued = func() {}
@@ -147,7 +150,7 @@ func (h *Handler) routes() {
 	h.handle("GET /v1/rules", callmodel.RoleReader, h.inLane(h.listRules))
 	h.handle("GET /v1/rules/history", callmodel.RoleReader, h.inLane(h.listHistory))
 	h.handle("POST /v1/rules/rollback", callmodel.RoleOperator, h.inRulesLane(h.rollbackRules))
-	for _, a := range []callmodel.RuleSetAction{callmodel.RuleSetActivate, callmodel.RuleSetCanary, callmodel.RuleSetPromote, callmodel.RuleSetAbort} {
+	for _, a := range []rulesets.Action{rulesets.ActionActivate, rulesets.ActionCanary, rulesets.ActionPromote, rulesets.ActionAbort} {
 		h.handle("POST /v1/rules/{hash}/"+string(a), callmodel.RoleOperator, h.inRulesLane(h.change(a)))
 	}
 	h.handle("GET /v1/rules/{hash}", callmodel.RoleReader, h.inLane(h.exportRules))

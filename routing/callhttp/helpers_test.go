@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -148,9 +150,9 @@ func paths(p problem.Problem) []string {
 	return list
 }
 
-func create(t *testing.T, h http.Handler, body string) callmodel.Call {
+func create(t *testing.T, h http.Handler, body string) calls.Call {
 	t.Helper()
-	return ok[callmodel.Call](t, h, caller(), http.MethodPost, "/v1/calls", body, http.StatusCreated)
+	return ok[calls.Call](t, h, caller(), http.MethodPost, "/v1/calls", body, http.StatusCreated)
 }
 
 // nyc is a call to be recorded, with more fields.
@@ -158,9 +160,9 @@ func nyc(more string) string {
 	return `{"from":"+12025550123","to":"(212) 555-0188","recording":{"enabled":true}` + more + `}`
 }
 
-func event(t *testing.T, h http.Handler, id callmodel.CallID, body string) callmodel.Call {
+func event(t *testing.T, h http.Handler, id callmodel.CallID, body string) calls.Call {
 	t.Helper()
-	return ok[callmodel.Call](t, h, caller(), http.MethodPost, "/v1/calls/"+string(id)+"/events", body, http.StatusOK)
+	return ok[calls.Call](t, h, caller(), http.MethodPost, "/v1/calls/"+string(id)+"/events", body, http.StatusOK)
 }
 
 // actions counts a tenant's audit lines by action.
@@ -175,17 +177,17 @@ func actions(t *testing.T, db *calldb.DB, tenant callmodel.TenantID) map[string]
 	return n
 }
 
-func stored(t *testing.T, db *calldb.DB, tenant callmodel.TenantID) []callmodel.Call {
+func stored(t *testing.T, db *calldb.DB, tenant callmodel.TenantID) []calls.Call {
 	t.Helper()
-	page, err := db.Calls(t.Context(), tenant, callmodel.CallFilter{Limit: 500})
+	page, err := db.Calls(t.Context(), tenant, calls.Filter{Limit: 500})
 	require.NoError(t, err)
 	require.Empty(t, page.Next)
 	return page.Calls
 }
 
-func jobs(t *testing.T, db *calldb.DB) []callmodel.Job {
+func jobs(t *testing.T, db *calldb.DB) []ledger.Job {
 	t.Helper()
-	list, err := db.Jobs(t.Context(), callmodel.JobFilter{})
+	list, err := db.Jobs(t.Context(), ledger.Filter{})
 	require.NoError(t, err)
 	return list
 }

@@ -98,7 +98,7 @@ func importFault(err error) error {
 	if callmodel.CodeOf(err) != callmodel.CodeInternal {
 		return err
 	}
-	return &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the files can't be imported", Err: err}
+	return callmodel.Errorf(callmodel.CodeMalformed, "the files can't be imported: %w", err)
 }
 
 // exportRules gives a version of the rules: as JSON, as YAML, or as a ZIP archive

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/routing"
@@ -29,10 +30,10 @@ const (
 )
 
 // callStates are the states to list by, "" for any.
-func callStates() []callmodel.CallState {
-	return []callmodel.CallState{
-		"", callmodel.CallRouted, callmodel.CallRinging, callmodel.CallAnswered,
-		callmodel.CallEnded, callmodel.CallFailed, callmodel.CallRejected,
+func callStates() []calls.State {
+	return []calls.State{
+		"", calls.Routed, calls.Ringing, calls.Answered,
+		calls.Ended, calls.Failed, calls.Rejected,
 	}
 }
 
@@ -49,7 +50,7 @@ func (h *Handler) listCalls(w http.ResponseWriter, r *http.Request, p callmodel.
 	var faults callmodel.FieldErrors
 	limit, err := problem.Int(r, "limit", defaultPage, 1, maxPage)
 	_ = errors.As(err, &faults)
-	state := callmodel.CallState(q.Get("state"))
+	state := calls.State(q.Get("state"))
 	if !slices.Contains(callStates(), state) {
 		faults.Add("state", "is not one of routed, ringing, answered, ended, failed, rejected")
 	}
@@ -60,7 +61,7 @@ func (h *Handler) listCalls(w http.ResponseWriter, r *http.Request, p callmodel.
 	if err := faults.Err(); err != nil {
 		return err
 	}
-	page, err := h.stores.Calls(r.Context(), p.TenantID, callmodel.CallFilter{
+	page, err := h.stores.Calls(r.Context(), p.TenantID, calls.Filter{
 		State: state, Number: number, Limit: limit, Before: q.Get("cursor"),
 	})
 	if errors.As(err, &faults) {
@@ -75,11 +76,11 @@ func (h *Handler) listCalls(w http.ResponseWriter, r *http.Request, p callmodel.
 		return err
 	}
 	if page.Calls == nil {
-		page.Calls = []callmodel.Call{}
+		page.Calls = []calls.Call{}
 	}
 	problem.WriteJSON(w, http.StatusOK, struct {
-		Calls []callmodel.Call `json:"calls"`
-		Next  string           `json:"next,omitempty"`
+		Calls []calls.Call `json:"calls"`
+		Next  string       `json:"next,omitempty"`
 	}{page.Calls, page.Next})
 	return nil
 }
@@ -89,7 +90,7 @@ func (h *Handler) postEvent(w http.ResponseWriter, r *http.Request, p callmodel.
 	if err != nil {
 		return err
 	}
-	var ev callmodel.CallEvent
+	var ev calls.Event
 	if err := callmodel.DecodeJSON(body, &ev); err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func (h *Handler) postEvent(w http.ResponseWriter, r *http.Request, p callmodel.
 		return err
 	}
 	h.trunks.observe(&call, ev.Cause, h.opts.PlatformTenant)
-	if ev.Type == callmodel.EventEnded {
+	if ev.Type == calls.EventEnded {
 		h.opts.JobEnqueued()
 	}
 	problem.WriteJSON(w, http.StatusOK, call)
@@ -114,10 +115,10 @@ func (h *Handler) listEvents(w http.ResponseWriter, r *http.Request, p callmodel
 		return err
 	}
 	if events == nil {
-		events = []callmodel.CallEvent{}
+		events = []calls.Event{}
 	}
 	problem.WriteJSON(w, http.StatusOK, struct {
-		Events []callmodel.CallEvent `json:"events"`
+		Events []calls.Event `json:"events"`
 	}{events})
 	return nil
 }
@@ -135,11 +136,11 @@ type explainedRequest struct {
 	At   string `json:"at"`
 }
 
-func explain(router *routing.Router, req *callmodel.CallRequest, live routing.Live) explanation {
+func explain(router *routing.Router, req *calls.Request, live routing.Live) explanation {
 	return explanation{router.ExplainLive(req, live), explained(req)}
 }
 
-func explained(req *callmodel.CallRequest) explainedRequest {
+func explained(req *calls.Request) explainedRequest {
 	return explainedRequest{From: req.From, To: req.To, At: req.At.Format("2006-01-02T15:04:05.000Z07:00")}
 }
 
@@ -149,7 +150,7 @@ func (h *Handler) explainCall(w http.ResponseWriter, r *http.Request, p callmode
 	if err != nil {
 		return err
 	}
-	if call.State == callmodel.CallRejected && call.Decision != nil && call.Decision.RuleSet == "" {
+	if call.State == calls.Rejected && call.Decision != nil && call.Decision.RuleSet == "" {
 		// There were no rules at all.
 		req := call.Request(call.CreatedAt)
 		problem.WriteJSON(w, http.StatusOK, explanation{
@@ -171,7 +172,7 @@ func (h *Handler) explainCall(w http.ResponseWriter, r *http.Request, p callmode
 	return nil
 }
 
-func (h *Handler) decidedBy(r *http.Request, call *callmodel.Call) (*routing.Router, error) {
+func (h *Handler) decidedBy(r *http.Request, call *calls.Call) (*routing.Router, error) {
 	if v := h.rules.table.Versions(call.TenantID); v != nil {
 		for _, router := range [2]*routing.Router{v.Active, v.Canary} {
 			if router != nil && router.Hash() == call.Decision.RuleSet {
@@ -218,12 +219,12 @@ func (h *Handler) dryRoute(w http.ResponseWriter, r *http.Request, p callmodel.P
 	var late, urgent callmodel.FieldErrors
 	at, err := problem.Time(r, "at", h.opts.Now().UTC())
 	_ = errors.As(err, &late)
-	priority, err := problem.Int(r, "priority", 0, callmodel.MinPriority, callmodel.MaxPriority)
+	priority, err := problem.Int(r, "priority", 0, calls.MinPriority, calls.MaxPriority)
 	_ = errors.As(err, &urgent)
 	faults = append(append(faults, late...), urgent...)
-	req := callmodel.CallRequest{
+	req := calls.Request{
 		TenantID: p.TenantID, CallID: callmodel.CallID(q.Get("call_id")), From: from.Number, To: to.Number,
-		Type: callmodel.CallType(cmp.Or(q.Get("type"), string(callmodel.TypeVoice))), Direction: callmodel.Direction(q.Get("direction")), Priority: priority, At: at,
+		Type: calls.Type(cmp.Or(q.Get("type"), string(calls.TypeVoice))), Direction: calls.Direction(q.Get("direction")), Priority: priority, At: at,
 		Trunk: q.Get("trunk"), Capabilities: q["capability"], Emergency: e164.Emergency(region, to.Number), Metadata: pairs(&faults, q["metadata"]),
 	}
 	if invalid, ok := errors.AsType[callmodel.FieldErrors](req.Validate()); ok {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/routing/trunk"
@@ -18,7 +20,7 @@ import (
 // ruleCache keeps the compiled versions in service of every tenant that was
 // seen. Only a tenant's first call waits for the store, and none for a lock.
 type ruleCache struct {
-	store    callmodel.RuleSetStore
+	store    rulesets.Store
 	platform callmodel.TenantID
 	log      *slog.Logger
 	table    routing.Table
@@ -38,7 +40,7 @@ type ruleCache struct {
 // inService is which versions of a tenant's rules are; the zero value for none.
 type inService struct {
 	active, canary string
-	share          callmodel.Share
+	share          rulesets.Share
 	salt           string
 	// saved is when the snapshot was written that this is from; zero once the
 	// store has said so.
@@ -51,7 +53,7 @@ func (s inService) sameVersions(o inService) bool {
 	return s == o
 }
 
-func inServiceOf(s *callmodel.RuleSetState) inService {
+func inServiceOf(s *rulesets.State) inService {
 	in := inService{active: s.ActiveHash(), canary: s.CanaryHash()}
 	if s.Canary != nil {
 		in.share, in.salt = s.Canary.Share, s.Canary.Salt
@@ -59,7 +61,7 @@ func inServiceOf(s *callmodel.RuleSetState) inService {
 	return in
 }
 
-func newRuleCache(store callmodel.RuleSetStore, o *Options, t *trunks) *ruleCache {
+func newRuleCache(store rulesets.Store, o *Options, t *trunks) *ruleCache {
 	return &ruleCache{
 		store: store, platform: o.PlatformTenant, log: o.Logger, changes: map[callmodel.TenantID]int{},
 		trunks: t, snap: o.Snapshot, now: o.Now,
@@ -74,11 +76,11 @@ func (c *ruleCache) seen(t callmodel.TenantID) (inService, bool) {
 
 // pick is the router that decides the call: the tenant's, or the platform's. An
 // emergency call is not for a canary.
-func (c *ruleCache) pick(ctx context.Context, req *callmodel.CallRequest) (r *routing.Router, canary bool, err error) {
+func (c *ruleCache) pick(ctx context.Context, req *calls.Request) (r *routing.Router, canary bool, err error) {
 	if err := c.prepare(ctx, req.TenantID); err != nil {
 		return nil, false, err
 	}
-	if req.Emergency || req.Type == callmodel.TypeEmergency {
+	if req.Emergency || req.Type == calls.TypeEmergency {
 		r = c.inMemory(req.TenantID)
 	} else {
 		r, canary = c.table.Pick(req.TenantID, req.CallID)
@@ -144,7 +146,7 @@ func (c *ruleCache) load(ctx context.Context, t callmodel.TenantID, ready ...com
 
 // take puts the state in service, unless another was since before: what was read
 // before a change must not undo it.
-func (c *ruleCache) take(ctx context.Context, t callmodel.TenantID, state *callmodel.RuleSetState, before int, ready []compiled) (done bool, err error) {
+func (c *ruleCache) take(ctx context.Context, t callmodel.TenantID, state *rulesets.State, before int, ready []compiled) (done bool, err error) {
 	want := inServiceOf(state)
 	if have, ok := c.seen(t); ok && have.sameVersions(want) {
 		if !have.saved.IsZero() {

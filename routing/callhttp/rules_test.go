@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -107,7 +108,7 @@ func TestRefresh(t *testing.T) {
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return dry() == "moved" }, 30*time.Second, 5*time.Millisecond)
 
-		broken := callmodel.StoredRuleSet{TenantID: "acme", Hash: "broken", Format: "yaml", Body: []byte("rules: 7")}
+		broken := rulesets.Version{TenantID: "acme", Hash: "broken", Format: "yaml", Body: []byte("rules: 7")}
 		require.NoError(t, db.PutRuleSet(t.Context(), broken, "other"))
 		require.NoError(t, db.ActivateRuleSet(t.Context(), "acme", "broken", "other"))
 		require.Never(t, func() bool { return dry() != "moved" }, 100*time.Millisecond, 5*time.Millisecond)

@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/snapshot"
 )
 
 // keep writes what is in service for the tenant to the snapshot. A failure is
 // logged, counted, and made good at the next refresh: calls don't need it.
-func (c *ruleCache) keep(ctx context.Context, t callmodel.TenantID, state *callmodel.RuleSetState, parsed map[string]*routing.RuleSet) {
+func (c *ruleCache) keep(ctx context.Context, t callmodel.TenantID, state *rulesets.State, parsed map[string]*routing.RuleSet) {
 	if c.snap == nil || state.Active == nil {
 		return
 	}
@@ -30,7 +31,7 @@ func (c *ruleCache) keep(ctx context.Context, t callmodel.TenantID, state *callm
 	c.log.ErrorContext(ctx, "the snapshot of the rules could not be written; a start without the database would go by an older one", "tenant", t, "directory", c.snap.String(), "error", err)
 }
 
-func (c *ruleCache) keepVersions(ctx context.Context, t callmodel.TenantID, state *callmodel.RuleSetState, parsed map[string]*routing.RuleSet) error {
+func (c *ruleCache) keepVersions(ctx context.Context, t callmodel.TenantID, state *rulesets.State, parsed map[string]*routing.RuleSet) error {
 	for _, hash := range [2]string{state.ActiveHash(), state.CanaryHash()} {
 		if hash == "" || c.snap.HasRules(t, hash) && parsed[hash] == nil {
 			continue

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
@@ -77,7 +78,7 @@ func (t *trunks) all() map[callmodel.TenantID]*trunk.Group {
 
 // observe follows a call that moved, wherever it holds its place: the tenant
 // may have got rules of its own since.
-func (t *trunks) observe(c *callmodel.Call, cause *callmodel.Cause, platform callmodel.TenantID) {
+func (t *trunks) observe(c *calls.Call, cause *calls.Cause, platform callmodel.TenantID) {
 	for _, owner := range [2]callmodel.TenantID{c.TenantID, platform} {
 		if g := t.group(owner); g != nil && g.Observe(c, cause) {
 			return

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/decider"
@@ -40,9 +41,9 @@ func limit(t *testing.T, s *service) {
 	require.NoError(t, err)
 }
 
-func tell(t *testing.T, s *service, id callmodel.CallID, body string) callmodel.Call {
+func tell(t *testing.T, s *service, id callmodel.CallID, body string) calls.Call {
 	t.Helper()
-	return ok[callmodel.Call](t, s, caller(), http.MethodPost, "/v1/calls/"+string(id)+"/events", body, http.StatusOK)
+	return ok[calls.Call](t, s, caller(), http.MethodPost, "/v1/calls/"+string(id)+"/events", body, http.StatusOK)
 }
 
 func carried(s *service, id string) int {
@@ -64,7 +65,7 @@ func TestLimits(t *testing.T) {
 		assert.Equal(t, "a", first.Decision.Destinations[0].ID)
 		second := create(t, s, nyc(`,"id":"two"`))
 		assert.Equal(t, "b", second.Decision.Destinations[0].ID)
-		assert.Equal(t, []callmodel.LeftOut{{ID: "a", Reason: callmodel.LeftConcurrent}}, second.Decision.LeftOut)
+		assert.Equal(t, []calls.LeftOut{{ID: "a", Reason: calls.LeftConcurrent}}, second.Decision.LeftOut)
 		create(t, s, nyc(`,"id":"three"`))
 
 		p := fails(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"id":"four"`), http.StatusServiceUnavailable, callmodel.CodeNoCapacity)
@@ -84,7 +85,7 @@ func TestLimits(t *testing.T) {
 		assert.Equal(t, 3, carried(s, "b"))
 		assert.Equal(t, "a", create(t, s, nyc(`,"id":"four"`)).Decision.Destinations[0].ID)
 		// 503 is final by this rule.
-		assert.Equal(t, callmodel.CallFailed, tell(t, s, "two", `{"id":"e1","type":"failed","cause":{"sip":503}}`).State)
+		assert.Equal(t, calls.Failed, tell(t, s, "two", `{"id":"e1","type":"failed","cause":{"sip":503}}`).State)
 		tell(t, s, "three", `{"id":"e1","type":"answered"}`)
 		tell(t, s, "three", `{"id":"e2","type":"ended"}`)
 		tell(t, s, "one", `{"id":"e2","type":"ended"}`)
@@ -189,7 +190,7 @@ func TestDownDestinations(t *testing.T) {
 	}
 	c := create(t, s, nyc(""))
 	assert.Equal(t, "b", c.Decision.Destinations[0].ID)
-	assert.Equal(t, []callmodel.LeftOut{{ID: "a", Reason: callmodel.LeftDown}}, c.Decision.LeftOut)
+	assert.Equal(t, []calls.LeftOut{{ID: "a", Reason: calls.LeftDown}}, c.Decision.LeftOut)
 	assert.Equal(t, []string{"acme a down"}, changes)
 	// New rules change nothing of what is known.
 	_, err := s.InstallRules(t.Context(), "acme", []byte(rules+"# again\n"), "test")
@@ -206,7 +207,7 @@ func TestTenantsTrunksAreTheirOwn(t *testing.T) {
 	_, err := s.InstallRules(t.Context(), "other", []byte(limited), "test")
 	require.NoError(t, err)
 	create(t, s, nyc(""))
-	c := ok[callmodel.Call](t, s, as(callmodel.RoleCaller, "other"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated)
+	c := ok[calls.Call](t, s, as(callmodel.RoleCaller, "other"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated)
 	assert.Equal(t, "a", c.Decision.Destinations[0].ID)
 	assert.Len(t, s.Trunks(), 4)
 }
@@ -239,7 +240,7 @@ func TestDecider(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = io.WriteString(w, body)
 		}),
-		Decided: func(d *callmodel.Decision, err error) {
+		Decided: func(d *calls.Decision, err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			seen = append(seen, fmt.Sprint(d.Source, " ", d.Fallback, " ", callmodel.CodeOf(err)))
@@ -247,27 +248,27 @@ func TestDecider(t *testing.T) {
 	})
 	limit(t, s)
 	c := create(t, s, nyc(`,"id":"one"`))
-	assert.Equal(t, callmodel.SourceDecider, c.Decision.Source)
+	assert.Equal(t, calls.SourceDecider, c.Decision.Source)
 	assert.Equal(t, "theirs", c.Decision.Rule)
 	assert.Equal(t, "sip:else.example.com", c.Decision.Destinations[0].URI)
 	assert.Equal(t, "+12125550188", c.Decision.Destinations[0].Number)
 	assert.Equal(t, 1, carried(s, "a"), "its destination's limits are the rule set's")
 	c = create(t, s, nyc(""))
 	assert.Equal(t, "z", c.Decision.Destinations[0].ID)
-	assert.Equal(t, []callmodel.LeftOut{{ID: "a", Reason: callmodel.LeftConcurrent}}, c.Decision.LeftOut)
+	assert.Equal(t, []calls.LeftOut{{ID: "a", Reason: calls.LeftConcurrent}}, c.Decision.LeftOut)
 	fails(t, s, caller(), http.MethodGet, "/v1/calls/one/explanation", "", http.StatusNotFound, callmodel.CodeNotFound)
 
 	mode.Store(`{"no_route":true,"reason":"closed"}`)
 	p := fails(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"id":"no"`), http.StatusNotFound, callmodel.CodeNoRoute)
 	assert.Contains(t, p.Detail, "closed")
-	assert.Equal(t, callmodel.CallRejected, ok[callmodel.Call](t, s, caller(), http.MethodGet, "/v1/calls/no", "", http.StatusOK).State)
+	assert.Equal(t, calls.Rejected, ok[calls.Call](t, s, caller(), http.MethodGet, "/v1/calls/no", "", http.StatusOK).State)
 
 	mode.Store(`{"destinations":[{"id":"a","uri":"sip:a"}]}`)
 	fails(t, s, caller(), http.MethodPost, "/v1/calls", nyc(""), http.StatusServiceUnavailable, callmodel.CodeNoCapacity)
 
 	mode.Store(`garbage`)
 	c = create(t, s, nyc(`,"id":"fallen"`))
-	assert.Equal(t, callmodel.SourceRules, c.Decision.Source)
+	assert.Equal(t, calls.SourceRules, c.Decision.Source)
 	assert.Equal(t, decider.ReasonGarbage, c.Decision.Fallback)
 	assert.Equal(t, "b", c.Decision.Destinations[0].ID)
 
@@ -277,7 +278,7 @@ func TestDecider(t *testing.T) {
 	before := asked.Load()
 	sos := create(t, s, `{"from":"+12025550123","to":"911"}`)
 	assert.Equal(t, before, asked.Load(), "an emergency call doesn't ask")
-	assert.Equal(t, callmodel.SourceRules, sos.Decision.Source)
+	assert.Equal(t, calls.SourceRules, sos.Decision.Source)
 	assert.Empty(t, sos.Decision.Fallback)
 	mu.Lock()
 	defer mu.Unlock()
@@ -302,11 +303,11 @@ rules: [{id: all, default: true, route: {order: cost, assume_seconds: 61, target
 		made := create(t, s, nyc(`,"id":"one"`))
 		cost, err := callmodel.ParseAmount("0.02353")
 		require.NoError(t, err)
-		assert.Equal(t, []callmodel.Destination{
-			{ID: "a", URI: "sip:a", Number: "2125550188", Caller: "+12025550000", Cost: callmodel.Cost{Amount: cost, Currency: "USD", Seconds: 61, Prefix: "+1212"}},
+		assert.Equal(t, []calls.Destination{
+			{ID: "a", URI: "sip:a", Number: "2125550188", Caller: "+12025550000", Cost: calls.Cost{Amount: cost, Currency: "USD", Seconds: 61, Prefix: "+1212"}},
 			{ID: "b", URI: "sip:b", Number: "+12125550188", Caller: "anonymous", CallerPrivacy: "id"},
 		}, made.Decision.Destinations)
-		got := ok[callmodel.Call](t, s, caller(), http.MethodGet, "/v1/calls/one", "", http.StatusOK)
+		got := ok[calls.Call](t, s, caller(), http.MethodGet, "/v1/calls/one", "", http.StatusOK)
 		assert.Equal(t, made, got)
 		b, err := json.Marshal(got.Decision)
 		require.NoError(t, err)

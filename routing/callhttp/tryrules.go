@@ -10,6 +10,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callfile"
 	"github.com/switchtape/switchtape/routing/diff"
@@ -193,11 +194,11 @@ func (h *Handler) triedSet(ctx context.Context, t callmodel.TenantID, field stri
 }
 
 type ruleSets interface {
-	RuleSet(ctx context.Context, t callmodel.TenantID, hash string) (callmodel.StoredRuleSet, error)
+	RuleSet(ctx context.Context, t callmodel.TenantID, hash string) (rulesets.Version, error)
 }
 
 // namedRuleSet is a stored version. An error that it isn't there says which.
-func namedRuleSet(ctx context.Context, from ruleSets, t callmodel.TenantID, hash string) (callmodel.StoredRuleSet, error) {
+func namedRuleSet(ctx context.Context, from ruleSets, t callmodel.TenantID, hash string) (rulesets.Version, error) {
 	stored, err := from.RuleSet(ctx, t, hash)
 	if callmodel.CodeOf(err) == callmodel.CodeNotFound {
 		return stored, callmodel.Errorf(callmodel.CodeNotFound, "there is no version %.40q of the rules; GET /v1/rules lists those there are", hash)
@@ -206,7 +207,7 @@ func namedRuleSet(ctx context.Context, from ruleSets, t callmodel.TenantID, hash
 }
 
 // inService is the tenant's active set, or the platform's.
-func (h *Handler) inService(ctx context.Context, t callmodel.TenantID) (callmodel.StoredRuleSet, error) {
+func (h *Handler) inService(ctx context.Context, t callmodel.TenantID) (rulesets.Version, error) {
 	stored, err := h.stores.ActiveRuleSet(ctx, t)
 	if callmodel.CodeOf(err) == callmodel.CodeNotFound && h.opts.PlatformTenant != "" {
 		return h.stores.ActiveRuleSet(ctx, h.opts.PlatformTenant)

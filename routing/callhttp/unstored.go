@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
 
@@ -65,10 +66,10 @@ func (h *Handler) within(ctx context.Context, f func(context.Context) error) err
 // unstored holds the emergency calls that were answered and could not be stored.
 type unstored struct {
 	mu    sync.Mutex
-	calls []callmodel.NewCall
+	calls []calls.NewCall
 }
 
-func (u *unstored) add(n callmodel.NewCall) bool {
+func (u *unstored) add(n calls.NewCall) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.calls) >= maxUnstored {
@@ -86,11 +87,11 @@ func (u *unstored) len() int {
 
 // first is the call that has waited longest. It stays until it is dropped, so
 // that the count is right meanwhile.
-func (u *unstored) first() (callmodel.NewCall, bool) {
+func (u *unstored) first() (calls.NewCall, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.calls) == 0 {
-		return callmodel.NewCall{}, false
+		return calls.NewCall{}, false
 	}
 	return u.calls[0], true
 }
@@ -100,7 +101,7 @@ func (u *unstored) drop(again bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	n := u.calls[0]
-	u.calls[0] = callmodel.NewCall{}
+	u.calls[0] = calls.NewCall{}
 	u.calls = u.calls[1:]
 	if again {
 		u.calls = append(u.calls, n)
@@ -110,7 +111,7 @@ func (u *unstored) drop(again bool) {
 // storeEmergency stores the call within its budget, or leaves it for Run. It
 // returns the call with its answer, which has another id if the caller's own
 // was known to be taken.
-func (h *Handler) storeEmergency(ctx context.Context, n callmodel.NewCall) (callmodel.NewCall, error) {
+func (h *Handler) storeEmergency(ctx context.Context, n calls.NewCall) (calls.NewCall, error) {
 	var err error
 	if n.StatusCode, n.Response, err = answer(&n.Call, nil); err != nil {
 		return n, err
@@ -137,7 +138,7 @@ func (h *Handler) storeEmergency(ctx context.Context, n callmodel.NewCall) (call
 }
 
 // renamed is the call under an id of ours.
-func (h *Handler) renamed(ctx context.Context, n callmodel.NewCall) (callmodel.NewCall, error) {
+func (h *Handler) renamed(ctx context.Context, n calls.NewCall) (calls.NewCall, error) {
 	id := h.newCallID()
 	h.opts.Logger.WarnContext(ctx, "an emergency call's id was taken; it gets another", "tenant", n.Call.TenantID, "id", n.Call.ID, "stored_as", id)
 	n.Call.ID = id
@@ -177,7 +178,7 @@ func (h *Handler) storeLater(ctx context.Context) {
 
 // storeNow stores the call. An id that is taken is either this very call's,
 // whose first attempt seemed to fail and had not, or another's.
-func (h *Handler) storeNow(ctx context.Context, n callmodel.NewCall) error {
+func (h *Handler) storeNow(ctx context.Context, n calls.NewCall) error {
 	_, err := h.stores.CreateCall(ctx, n)
 	if callmodel.CodeOf(err) != callmodel.CodeConflict {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 )
 
 const (
@@ -20,23 +21,23 @@ const (
 
 // ruleSetInfo describes a version.
 type ruleSetInfo struct {
-	Hash      string          `json:"hash"`
-	Active    bool            `json:"active"`
-	Canary    bool            `json:"canary,omitempty"`
-	Percent   callmodel.Share `json:"percent,omitempty"` // of the calls, of a canary
-	CreatedAt string          `json:"created_at,omitempty"`
-	CreatedBy string          `json:"created_by,omitempty"`
+	Hash      string         `json:"hash"`
+	Active    bool           `json:"active"`
+	Canary    bool           `json:"canary,omitempty"`
+	Percent   rulesets.Share `json:"percent,omitempty"` // of the calls, of a canary
+	CreatedAt string         `json:"created_at,omitempty"`
+	CreatedBy string         `json:"created_by,omitempty"`
 }
 
 // stateInfo is what a change answers: the active version and what goes with it.
 type stateInfo struct {
-	Hash     string            `json:"hash"`
-	Active   bool              `json:"active"`
-	Previous string            `json:"previous,omitempty"`
-	Canary   *callmodel.Canary `json:"canary,omitempty"`
+	Hash     string           `json:"hash"`
+	Active   bool             `json:"active"`
+	Previous string           `json:"previous,omitempty"`
+	Canary   *rulesets.Canary `json:"canary,omitempty"`
 }
 
-func writeState(w http.ResponseWriter, s *callmodel.RuleSetState) {
+func writeState(w http.ResponseWriter, s *rulesets.State) {
 	hash := s.ActiveHash()
 	w.Header().Set("ETag", `"`+hash+`"`)
 	problem.WriteJSON(w, http.StatusOK, stateInfo{Hash: hash, Active: s.Active != nil, Previous: s.Previous, Canary: s.Canary})
@@ -101,23 +102,23 @@ func (h *Handler) InstallRules(ctx context.Context, t callmodel.TenantID, body [
 	return state.ActiveHash(), err
 }
 
-func (h *Handler) install(ctx context.Context, t callmodel.TenantID, body []byte, actor, expected string) (callmodel.RuleSetState, error) {
+func (h *Handler) install(ctx context.Context, t callmodel.TenantID, body []byte, actor, expected string) (rulesets.State, error) {
 	c, err := compile(body)
 	if err != nil {
-		return callmodel.RuleSetState{}, err
+		return rulesets.State{}, err
 	}
-	stored := callmodel.StoredRuleSet{TenantID: t, Hash: c.router.Hash(), Format: formatOf(body), Body: body, CreatedBy: actor}
+	stored := rulesets.Version{TenantID: t, Hash: c.router.Hash(), Format: formatOf(body), Body: body, CreatedBy: actor}
 	if err := h.stores.PutRuleSet(ctx, stored, actor); err != nil {
-		return callmodel.RuleSetState{}, err
+		return rulesets.State{}, err
 	}
-	return h.changeRules(ctx, callmodel.RuleSetChange{
-		TenantID: t, Action: callmodel.RuleSetActivate, Hash: stored.Hash, Expected: expected, Actor: actor,
+	return h.changeRules(ctx, rulesets.Change{
+		TenantID: t, Action: rulesets.ActionActivate, Hash: stored.Hash, Expected: expected, Actor: actor,
 	}, c)
 }
 
 // changeRules makes the change and puts it in service here at once. ready are
 // the versions that it needs, compiled.
-func (h *Handler) changeRules(ctx context.Context, c callmodel.RuleSetChange, ready ...compiled) (callmodel.RuleSetState, error) {
+func (h *Handler) changeRules(ctx context.Context, c rulesets.Change, ready ...compiled) (rulesets.State, error) {
 	state, err := h.stores.ChangeRuleSet(ctx, c)
 	if err != nil {
 		return state, err
@@ -130,20 +131,20 @@ func (h *Handler) changeRules(ctx context.Context, c callmodel.RuleSetChange, re
 }
 
 // change serves a change of the version of the path.
-func (h *Handler) change(action callmodel.RuleSetAction) endpoint {
+func (h *Handler) change(action rulesets.Action) endpoint {
 	return func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-		c := callmodel.RuleSetChange{TenantID: p.TenantID, Action: action, Hash: r.PathValue("hash"), Actor: p.Subject}
+		c := rulesets.Change{TenantID: p.TenantID, Action: action, Hash: r.PathValue("hash"), Actor: p.Subject}
 		var err error
 		if c.Expected, err = expected(r); err != nil {
 			return err
 		}
-		if action == callmodel.RuleSetCanary {
+		if action == rulesets.ActionCanary {
 			if c.Share, err = share(w, r); err != nil {
 				return err
 			}
 		}
 		var ready []compiled
-		if action == callmodel.RuleSetActivate || action == callmodel.RuleSetCanary {
+		if action == rulesets.ActionActivate || action == rulesets.ActionCanary {
 			// What doesn't compile here is not put in service anywhere.
 			v, err := h.rules.version(r.Context(), p.TenantID, c.Hash, nil)
 			if err != nil {
@@ -160,13 +161,13 @@ func (h *Handler) change(action callmodel.RuleSetAction) endpoint {
 	}
 }
 
-func share(w http.ResponseWriter, r *http.Request) (callmodel.Share, error) {
+func share(w http.ResponseWriter, r *http.Request) (rulesets.Share, error) {
 	body, err := problem.Body(w, r, maxCanaryBody)
 	if err != nil {
 		return 0, err
 	}
 	var req struct {
-		Percent callmodel.Share `json:"percent"`
+		Percent rulesets.Share `json:"percent"`
 	}
 	err = callmodel.DecodeJSON(body, &req)
 	return req.Percent, err
@@ -175,7 +176,7 @@ func share(w http.ResponseWriter, r *http.Request) (callmodel.Share, error) {
 // rollbackRules goes back to the version before. It is compiled first, so the
 // version that is active must be the same afterwards as when it was looked up.
 func (h *Handler) rollbackRules(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	c := callmodel.RuleSetChange{TenantID: p.TenantID, Action: callmodel.RuleSetRollback, Actor: p.Subject}
+	c := rulesets.Change{TenantID: p.TenantID, Action: rulesets.ActionRollback, Actor: p.Subject}
 	var err error
 	if c.Expected, err = expected(r); err != nil {
 		return err
@@ -211,9 +212,9 @@ func (h *Handler) listRules(w http.ResponseWriter, r *http.Request, p callmodel.
 		return err
 	}
 	out := struct {
-		RuleSets []ruleSetInfo     `json:"rulesets"`
-		Previous string            `json:"previous,omitempty"` // where a rollback goes
-		Canary   *callmodel.Canary `json:"canary,omitempty"`
+		RuleSets []ruleSetInfo    `json:"rulesets"`
+		Previous string           `json:"previous,omitempty"` // where a rollback goes
+		Canary   *rulesets.Canary `json:"canary,omitempty"`
 	}{RuleSets: make([]ruleSetInfo, 0, len(sets)), Previous: state.Previous, Canary: state.Canary}
 	for _, s := range sets {
 		info := ruleSetInfo{
@@ -242,7 +243,7 @@ func (h *Handler) listHistory(w http.ResponseWriter, r *http.Request, p callmode
 		return err
 	}
 	problem.WriteJSON(w, http.StatusOK, struct {
-		Activations []callmodel.Activation `json:"activations"`
+		Activations []rulesets.Activation `json:"activations"`
 	}{all})
 	return nil
 }

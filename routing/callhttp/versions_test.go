@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -23,7 +25,7 @@ type inForce struct {
 	Hash     string
 	Active   bool
 	Previous string
-	Canary   *callmodel.Canary
+	Canary   *rulesets.Canary
 }
 
 func put(t *testing.T, s *service, body string) string {
@@ -82,10 +84,10 @@ func TestRollback(t *testing.T) {
 		}
 		fails(t, s, caller(), http.MethodPost, "/v1/rules/rollback", "", http.StatusForbidden, callmodel.CodeForbidden)
 
-		type history struct{ Activations []callmodel.Activation }
+		type history struct{ Activations []rulesets.Activation }
 		all := ok[history](t, s, caller(), http.MethodGet, "/v1/rules/history", "", http.StatusOK).Activations
 		require.Len(t, all, 5)
-		assert.Equal(t, callmodel.RuleSetRollback, all[0].Action)
+		assert.Equal(t, rulesets.ActionRollback, all[0].Action)
 		assert.Equal(t, "key-of-acme", all[0].Actor)
 		assert.Len(t, ok[history](t, s, caller(), http.MethodGet, "/v1/rules/history?limit=2", "", http.StatusOK).Activations, 2)
 		assert.Empty(t, ok[history](t, s, as(callmodel.RoleReader, "globex"), http.MethodGet, "/v1/rules/history", "", http.StatusOK).Activations)
@@ -99,7 +101,7 @@ func TestCanary(t *testing.T) {
 		t.Helper()
 		var mu sync.Mutex
 		var trials, others int
-		s := on(t, db, callhttp.Options{Decided: func(d *callmodel.Decision, _ error) {
+		s := on(t, db, callhttp.Options{Decided: func(d *calls.Decision, _ error) {
 			mu.Lock()
 			defer mu.Unlock()
 			if d.Canary {
@@ -118,11 +120,11 @@ func TestCanary(t *testing.T) {
 		}
 		state := post(t, s, at+"/canary", `{"percent": 50}`)
 		assert.Equal(t, trial, state.Canary.Hash)
-		assert.Equal(t, callmodel.Share(5000), state.Canary.Share)
+		assert.Equal(t, rulesets.Share(5000), state.Canary.Share)
 		assert.NotEqual(t, trial, state.Hash)
 
 		seen := map[string]int{}
-		var tried callmodel.Call
+		var tried calls.Call
 		for i := range 40 {
 			c := create(t, s, nyc(path(`,"id":"call-%d"`, i)))
 			dry := ok[routing.Explanation](t, s, caller(), http.MethodGet, path("/v1/route?from=%%2B12025550123&to=%%2B12125550188&call_id=call-%d", i), "", http.StatusOK)
@@ -246,7 +248,7 @@ func TestBrokenSetsStayOut(t *testing.T) {
 	list := ok[struct{ RuleSets []version }](t, s, operator(), http.MethodGet, "/v1/rules", "", http.StatusOK)
 	assert.Len(t, list.RuleSets, 1, "none of them is stored")
 
-	broken := callmodel.StoredRuleSet{TenantID: "acme", Hash: "broken", Format: "yaml", Body: []byte("rules: 7")}
+	broken := rulesets.Version{TenantID: "acme", Hash: "broken", Format: "yaml", Body: []byte("rules: 7")}
 	require.NoError(t, s.db.PutRuleSet(t.Context(), broken, "other"))
 	for _, action := range []string{"activate", "canary"} {
 		fails(t, s, operator(), http.MethodPost, "/v1/rules/broken/"+action, `{"percent":5}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)

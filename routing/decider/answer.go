@@ -6,25 +6,26 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
 // question is the body of a request.
 type question struct {
-	TenantID     callmodel.TenantID  `json:"tenant_id"`
-	CallID       callmodel.CallID    `json:"call_id"`
-	From         string              `json:"from"`
-	To           string              `json:"to"`
-	Type         callmodel.CallType  `json:"type"`
-	Direction    callmodel.Direction `json:"direction,omitempty"`
-	Priority     int                 `json:"priority"`
-	Trunk        string              `json:"trunk,omitempty"`
-	Capabilities []string            `json:"capabilities,omitempty"`
-	Metadata     map[string]string   `json:"metadata,omitempty"`
-	At           time.Time           `json:"at"`
+	TenantID     callmodel.TenantID `json:"tenant_id"`
+	CallID       callmodel.CallID   `json:"call_id"`
+	From         string             `json:"from"`
+	To           string             `json:"to"`
+	Type         calls.Type         `json:"type"`
+	Direction    calls.Direction    `json:"direction,omitempty"`
+	Priority     int                `json:"priority"`
+	Trunk        string             `json:"trunk,omitempty"`
+	Capabilities []string           `json:"capabilities,omitempty"`
+	Metadata     map[string]string  `json:"metadata,omitempty"`
+	At           time.Time          `json:"at"`
 }
 
-func questionOf(r *callmodel.CallRequest) question {
+func questionOf(r *calls.Request) question {
 	return question{
 		TenantID: r.TenantID, CallID: r.CallID, From: r.From, To: r.To, Type: r.Type, Direction: r.Direction,
 		Priority: r.Priority, Trunk: r.Trunk, Capabilities: r.Capabilities, Metadata: r.Metadata, At: r.At.UTC(),
@@ -33,19 +34,19 @@ func questionOf(r *callmodel.CallRequest) question {
 
 // reply is the body of an answer.
 type reply struct {
-	Rule         string              `json:"rule,omitempty"`
-	Destinations []place             `json:"destinations,omitempty"`
-	Failover     *callmodel.Failover `json:"failover,omitempty"`
-	NoRoute      bool                `json:"no_route,omitempty"`
-	Reason       string              `json:"reason,omitempty"`
+	Rule         string          `json:"rule,omitempty"`
+	Destinations []place         `json:"destinations,omitempty"`
+	Failover     *calls.Failover `json:"failover,omitempty"`
+	NoRoute      bool            `json:"no_route,omitempty"`
+	Reason       string          `json:"reason,omitempty"`
 }
 
 type place struct {
-	ID            string            `json:"id"`
-	URI           string            `json:"uri"`
-	Number        string            `json:"number,omitempty"`
-	Caller        string            `json:"caller,omitempty"`
-	CallerPrivacy callmodel.Privacy `json:"caller_privacy,omitempty"`
+	ID            string        `json:"id"`
+	URI           string        `json:"uri"`
+	Number        string        `json:"number,omitempty"`
+	Caller        string        `json:"caller,omitempty"`
+	CallerPrivacy calls.Privacy `json:"caller_privacy,omitempty"`
 }
 
 const maxText = 256
@@ -86,10 +87,10 @@ func (r *reply) check() error {
 		if d.Number != "" && !routing.Dialable(d.Number) {
 			e.Add(p+".number", "is not a number to dial")
 		}
-		if d.Caller != "" && d.Caller != callmodel.AnonymousCaller && !routing.Dialable(d.Caller) {
+		if d.Caller != "" && d.Caller != calls.AnonymousCaller && !routing.Dialable(d.Caller) {
 			e.Add(p+".caller", "is neither a number nor anonymous")
 		}
-		if d.CallerPrivacy != callmodel.PrivacyNone && d.CallerPrivacy != callmodel.PrivacyID {
+		if d.CallerPrivacy != calls.PrivacyNone && d.CallerPrivacy != calls.PrivacyID {
 			e.Add(p+".caller_privacy", "is not \"id\"")
 		}
 	}
@@ -112,18 +113,18 @@ func (r *reply) namesCallers() bool {
 }
 
 // decision is the answer for the call.
-func (r *reply) decision(req *callmodel.CallRequest, source callmodel.DecisionSource) callmodel.Decision {
-	d := callmodel.Decision{Source: source, Rule: r.Rule, Failover: r.Failover, Destinations: make([]callmodel.Destination, len(r.Destinations))}
+func (r *reply) decision(req *calls.Request, source calls.DecisionSource) calls.Decision {
+	d := calls.Decision{Source: source, Rule: r.Rule, Failover: r.Failover, Destinations: make([]calls.Destination, len(r.Destinations))}
 	for i, p := range r.Destinations {
-		out := callmodel.Destination{ID: p.ID, URI: p.URI, Number: p.Number, Caller: p.Caller, CallerPrivacy: p.CallerPrivacy}
+		out := calls.Destination{ID: p.ID, URI: p.URI, Number: p.Number, Caller: p.Caller, CallerPrivacy: p.CallerPrivacy}
 		if out.Number == "" {
 			out.Number = req.To
 		}
 		if out.Caller == "" {
 			out.Caller = req.From
 		}
-		if req.From == callmodel.AnonymousCaller || out.Caller == callmodel.AnonymousCaller {
-			out.CallerPrivacy = callmodel.PrivacyID
+		if req.From == calls.AnonymousCaller || out.Caller == calls.AnonymousCaller {
+			out.CallerPrivacy = calls.PrivacyID
 		}
 		d.Destinations[i] = out
 	}

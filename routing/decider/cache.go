@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // cacheKey is what calls must have in common to share an answer.
 type cacheKey struct {
 	tenant callmodel.TenantID
 	to     string
-	kind   callmodel.CallType
-	way    callmodel.Direction
+	kind   calls.Type
+	way    calls.Direction
 	trunk  string // the one the call came in by
 	from   string // the caller, or its class with class set
 	class  bool

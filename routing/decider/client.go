@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -58,7 +59,7 @@ type Options struct {
 type Outcome struct {
 	// Source is who answered: SourceDecider, SourceCache, or SourceRules if the
 	// rules have to.
-	Source callmodel.DecisionSource
+	Source calls.DecisionSource
 	// Reason is why the service did not: one of the Reason constants; "" if it did.
 	Reason  string
 	Hedged  bool // a second request was sent
@@ -133,35 +134,35 @@ func New(serviceURL string, o *Options) (*Client, error) {
 }
 
 // Decide implements routing.Decider.
-func (c *Client) Decide(ctx context.Context, req *callmodel.CallRequest) (callmodel.Decision, error) {
+func (c *Client) Decide(ctx context.Context, req *calls.Request) (calls.Decision, error) {
 	begun := c.opts.Now()
 	r, hedged, err := c.ask(ctx, req)
 	if err == nil {
 		c.remember(req, r)
-		c.opts.Asked(Outcome{Source: callmodel.SourceDecider, Hedged: hedged, Elapsed: c.opts.Now().Sub(begun)})
+		c.opts.Asked(Outcome{Source: calls.SourceDecider, Hedged: hedged, Elapsed: c.opts.Now().Sub(begun)})
 		if r.NoRoute {
-			return callmodel.Decision{}, callmodel.Errorf(callmodel.CodeNoRoute, "the decision service refuses the call: %s", cmp.Or(r.Reason, "no reason given"))
+			return calls.Decision{}, callmodel.Errorf(callmodel.CodeNoRoute, "the decision service refuses the call: %s", cmp.Or(r.Reason, "no reason given"))
 		}
-		return r.decision(req, callmodel.SourceDecider), nil
+		return r.decision(req, calls.SourceDecider), nil
 	}
 	reason := ReasonConnection
 	if f, ok := errors.AsType[*routing.FallbackError](err); ok {
 		reason = f.Reason
 	}
-	out := Outcome{Source: callmodel.SourceRules, Reason: reason, Hedged: hedged, Elapsed: c.opts.Now().Sub(begun)}
+	out := Outcome{Source: calls.SourceRules, Reason: reason, Hedged: hedged, Elapsed: c.opts.Now().Sub(begun)}
 	if kept := c.recall(req); kept != nil && !req.Emergency {
-		out.Source = callmodel.SourceCache
+		out.Source = calls.SourceCache
 		c.opts.Asked(out)
-		d := kept.decision(req, callmodel.SourceCache)
+		d := kept.decision(req, calls.SourceCache)
 		d.Fallback = reason
 		return d, nil
 	}
 	c.opts.Asked(out)
-	return callmodel.Decision{}, err
+	return calls.Decision{}, err
 }
 
 // ask asks the service, if it is to be asked. Its errors are FallbackErrors.
-func (c *Client) ask(ctx context.Context, req *callmodel.CallRequest) (r *reply, hedged bool, err error) {
+func (c *Client) ask(ctx context.Context, req *calls.Request) (r *reply, hedged bool, err error) {
 	if req.Emergency {
 		return nil, false, because(ReasonEmergency, errors.New("it is not asked about emergency calls"))
 	}
@@ -205,7 +206,7 @@ type result struct {
 
 // race sends a request, and a second one when the first is late or failed, and
 // takes the first good answer.
-func (c *Client) race(ctx context.Context, req *callmodel.CallRequest, body []byte) (r *reply, hedged bool, err error) {
+func (c *Client) race(ctx context.Context, req *calls.Request, body []byte) (r *reply, hedged bool, err error) {
 	results := make(chan result, 2) // nobody is left behind waiting to send
 	send := func() {
 		go func() {
@@ -250,7 +251,7 @@ func (c *Client) race(ctx context.Context, req *callmodel.CallRequest, body []by
 }
 
 // send is one request and its answer.
-func (c *Client) send(ctx context.Context, req *callmodel.CallRequest, body []byte) (*reply, error) {
+func (c *Client) send(ctx context.Context, req *calls.Request, body []byte) (*reply, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
 	if err != nil {
 		return nil, because(ReasonConnection, err)
@@ -291,7 +292,7 @@ func connectionReason(ctx context.Context) string {
 	return ReasonConnection
 }
 
-func (c *Client) key(req *callmodel.CallRequest, class bool) cacheKey {
+func (c *Client) key(req *calls.Request, class bool) cacheKey {
 	k := cacheKey{tenant: req.TenantID, to: req.To, kind: req.Type, way: req.Direction, trunk: req.Trunk, from: req.From, class: class}
 	if class {
 		k.from = c.opts.CallerClass(req.From)
@@ -300,13 +301,13 @@ func (c *Client) key(req *callmodel.CallRequest, class bool) cacheKey {
 }
 
 // remember keeps a good answer, for the caller alone if it names the caller.
-func (c *Client) remember(req *callmodel.CallRequest, r *reply) {
+func (c *Client) remember(req *calls.Request, r *reply) {
 	if !r.NoRoute {
 		c.cache.put(c.key(req, !r.namesCallers()), r, c.opts.Now())
 	}
 }
 
-func (c *Client) recall(req *callmodel.CallRequest) *reply {
+func (c *Client) recall(req *calls.Request) *reply {
 	now := c.opts.Now()
 	if r := c.cache.get(c.key(req, false), now); r != nil {
 		return r

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/decider"
 )
@@ -68,9 +69,9 @@ func client(t *testing.T, s *service, o decider.Options) *decider.Client {
 	return c
 }
 
-func call(id callmodel.CallID) *callmodel.CallRequest {
-	return &callmodel.CallRequest{
-		TenantID: "acme", CallID: id, From: "+12025550123", To: "+4930123456", Type: callmodel.TypeVoice, Direction: callmodel.Outbound,
+func call(id callmodel.CallID) *calls.Request {
+	return &calls.Request{
+		TenantID: "acme", CallID: id, From: "+12025550123", To: "+4930123456", Type: calls.TypeVoice, Direction: calls.Outbound,
 		Trunk: "carrier-7", Capabilities: []string{"opus", "pcmu"}, Metadata: map[string]string{"queue": "sales"}, At: time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC),
 	}
 }
@@ -100,15 +101,15 @@ func TestDecide(t *testing.T) {
 	})
 	d, err := c.Decide(t.Context(), call("c1"))
 	require.NoError(t, err)
-	assert.Equal(t, callmodel.Decision{
-		Source: callmodel.SourceDecider, Rule: "premium", Failover: &callmodel.Failover{MaxAttempts: 2},
-		Destinations: []callmodel.Destination{
+	assert.Equal(t, calls.Decision{
+		Source: calls.SourceDecider, Rule: "premium", Failover: &calls.Failover{MaxAttempts: 2},
+		Destinations: []calls.Destination{
 			{ID: "a", URI: "sip:a.example.com", Number: "+4930123456", Caller: "+12025550123"},
 			{ID: "b", URI: "sip:b.example.com", Number: "0049301234", Caller: "+12025550123", CallerPrivacy: "id"},
 		},
 	}, d)
 	require.Len(t, outcomes, 1)
-	assert.Equal(t, callmodel.SourceDecider, outcomes[0].Source)
+	assert.Equal(t, calls.SourceDecider, outcomes[0].Source)
 	assert.False(t, outcomes[0].Hedged)
 	assert.EqualValues(t, 1, s.asked.Load())
 }
@@ -182,7 +183,7 @@ func TestBadService(t *testing.T) {
 			took := time.Since(begun)
 			assert.Equal(t, c.reason, reasonOf(t, err), "%v", err)
 			assert.Equal(t, c.reason, out.Reason)
-			assert.Equal(t, callmodel.SourceRules, out.Source)
+			assert.Equal(t, calls.SourceRules, out.Source)
 			assert.Less(t, took, budget+10*time.Second, "the machine may be busy, the service has no say")
 			assert.True(t, out.Hedged, "a second request is sent")
 		})
@@ -299,16 +300,16 @@ func TestCachedAnswers(t *testing.T) {
 	other.From = "+12025559999" // of the same class
 	d, err := c.Decide(t.Context(), other)
 	require.NoError(t, err)
-	assert.Equal(t, callmodel.SourceCache, d.Source)
+	assert.Equal(t, calls.SourceCache, d.Source)
 	assert.Equal(t, decider.ReasonStatus, d.Fallback)
 	assert.Equal(t, first.Destinations[1].Number, d.Destinations[1].Number)
 	assert.Equal(t, "+12025559999", d.Destinations[0].Caller, "the caller is this call's own")
 
-	for name, change := range map[string]func(*callmodel.CallRequest){
-		"tenant": func(r *callmodel.CallRequest) { r.TenantID = "other" }, "callee": func(r *callmodel.CallRequest) { r.To += "1" },
-		"class": func(r *callmodel.CallRequest) { r.From = "+4930" }, "type": func(r *callmodel.CallRequest) { r.Type = callmodel.TypeFax },
-		"trunk":     func(r *callmodel.CallRequest) { r.Trunk = "carrier-8" },
-		"emergency": func(r *callmodel.CallRequest) { r.Emergency = true },
+	for name, change := range map[string]func(*calls.Request){
+		"tenant": func(r *calls.Request) { r.TenantID = "other" }, "callee": func(r *calls.Request) { r.To += "1" },
+		"class": func(r *calls.Request) { r.From = "+4930" }, "type": func(r *calls.Request) { r.Type = calls.TypeFax },
+		"trunk":     func(r *calls.Request) { r.Trunk = "carrier-8" },
+		"emergency": func(r *calls.Request) { r.Emergency = true },
 	} {
 		r := call("c3")
 		change(r)
@@ -348,12 +349,12 @@ func TestWithheldCallersStayWithheld(t *testing.T) {
 		answer(w, `{"destinations":[{"id":"a","uri":"sip:a"},{"id":"b","uri":"sip:b","caller":"+4930100"}]}`)
 	})
 	r := call("c1")
-	r.From = callmodel.AnonymousCaller
+	r.From = calls.AnonymousCaller
 	d, err := client(t, s, decider.Options{Budget: patient}).Decide(t.Context(), r)
 	require.NoError(t, err)
-	assert.Equal(t, callmodel.AnonymousCaller, d.Destinations[0].Caller)
+	assert.Equal(t, calls.AnonymousCaller, d.Destinations[0].Caller)
 	for _, x := range d.Destinations {
-		assert.Equal(t, callmodel.PrivacyID, x.CallerPrivacy)
+		assert.Equal(t, calls.PrivacyID, x.CallerPrivacy)
 	}
 }
 
@@ -488,7 +489,7 @@ func ExampleClient() {
 		fmt.Println(err)
 		return
 	}
-	d, err := c.Decide(context.Background(), &callmodel.CallRequest{TenantID: "acme", CallID: "c1", From: "+12025550123", To: "+4930123456", Type: callmodel.TypeVoice})
+	d, err := c.Decide(context.Background(), &calls.Request{TenantID: "acme", CallID: "c1", From: "+12025550123", To: "+4930123456", Type: calls.TypeVoice})
 	fmt.Println(d.Source, d.Destinations[0].URI, err)
 	// Output:
 	// decider sip:trunk-a.example.com <nil>

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/dialimport"
 )
@@ -82,10 +83,10 @@ func drawMatch(t *rapid.T, r *routing.Rule) {
 		m.Tenant = []callmodel.TenantID{"t1", "t2"}
 	}
 	if rapid.Bool().Draw(t, "type") {
-		m.Type = []callmodel.CallType{callmodel.TypeVoice, callmodel.TypeEmergency}
+		m.Type = []calls.Type{calls.TypeVoice, calls.TypeEmergency}
 	}
 	if rapid.Bool().Draw(t, "more") {
-		m.Direction, m.Trunk = []callmodel.Direction{callmodel.Outbound}, []string{"trunk-1"}
+		m.Direction, m.Trunk = []calls.Direction{calls.Outbound}, []string{"trunk-1"}
 		m.CallPriority = &routing.PriorityRange{Min: 2, Max: 9}
 	}
 	if rapid.Bool().Draw(t, "capabilities") {
@@ -109,18 +110,18 @@ func drawRoute(t *rapid.T) []routing.Tier {
 	return []routing.Tier{{Targets: []routing.Target{{To: ids[0], Weight: 3}, {To: ids[1], Weight: 1}, {To: ids[2]}}}}
 }
 
-func calls(t *rapid.T) []callmodel.CallRequest {
-	var list []callmodel.CallRequest
+func callList(t *rapid.T) []calls.Request {
+	var list []calls.Request
 	for i := range 30 {
-		req := callmodel.CallRequest{
+		req := calls.Request{
 			CallID: callmodel.CallID(fmt.Sprint("c", i)), TenantID: rapid.SampledFrom([]callmodel.TenantID{"t1", "t3"}).Draw(t, "tenant"),
 			From: rapid.SampledFrom([]string{"+442079460123", "+12125550100", "+33123456789", "anonymous"}).Draw(t, "from"),
 			To:   rapid.SampledFrom([]string{"+493012345678", "+491701234567", "+12125550100", "112", "11"}).Draw(t, "to"),
-			Type: rapid.SampledFrom([]callmodel.CallType{callmodel.TypeVoice, callmodel.TypeFax, callmodel.TypeEmergency}).Draw(t, "type"),
+			Type: rapid.SampledFrom([]calls.Type{calls.TypeVoice, calls.TypeFax, calls.TypeEmergency}).Draw(t, "type"),
 			At:   time.Date(2026, 2, 15, 0, 0, 0, 0, time.UTC), Metadata: map[string]string{"plan": "gold"},
 		}
 		if rapid.Bool().Draw(t, "equipped") {
-			req.Direction, req.Trunk, req.Priority, req.Capabilities = callmodel.Outbound, "trunk-1", 5, []string{"srtp", "opus"}
+			req.Direction, req.Trunk, req.Priority, req.Capabilities = calls.Outbound, "trunk-1", 5, []string{"srtp", "opus"}
 		}
 		list = append(list, req)
 	}
@@ -151,7 +152,7 @@ func TestExportAndImportDecideAlike(t *testing.T) {
 		got, err := routing.Compile(out.Rules)
 		require.NoError(t, err)
 		require.Equal(t, rs.Name, out.Rules.Name)
-		for _, req := range calls(t) {
+		for _, req := range callList(t) {
 			a, aerr := want.Route(&req)
 			b, berr := got.Route(&req)
 			require.Equal(t, aerr, berr)

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/dialimport"
 )
@@ -194,8 +195,8 @@ func TestDroutingDecidesAsTheSource(t *testing.T) {
 			if onlyGroup(rules) != "" && group != onlyGroup(rules) {
 				continue // with one group in the tables none is asked for
 			}
-			got := sent(t, router, callmodel.CallRequest{
-				CallID: callmodel.CallID(fmt.Sprint("c", i)), TenantID: "t", From: "+442079460123", To: "+" + number, Type: callmodel.TypeVoice, At: at,
+			got := sent(t, router, calls.Request{
+				CallID: callmodel.CallID(fmt.Sprint("c", i)), TenantID: "t", From: "+442079460123", To: "+" + number, Type: calls.TypeVoice, At: at,
 				Metadata: map[string]string{"dr_group": group},
 			})
 			requireSets(t, want, got)
@@ -272,7 +273,7 @@ func TestDroutingNumbersOnTheWire(t *testing.T) {
 		require.Equal(t, c.approximated, out.Report.Approximated.Count > 0, c)
 		router, err := routing.Compile(out.Rules)
 		require.NoError(t, err)
-		d, err := router.Route(&callmodel.CallRequest{CallID: "c", To: "+4930123456", Type: callmodel.TypeVoice})
+		d, err := router.Route(&calls.Request{CallID: "c", To: "+4930123456", Type: calls.TypeVoice})
 		require.NoError(t, err)
 		require.Equal(t, c.want, d.Destinations[0].Number, c)
 	}
@@ -299,7 +300,7 @@ func TestDroutingGroups(t *testing.T) {
 	router, err := routing.Compile(out.Rules)
 	require.NoError(t, err)
 	call := func(tenant, from, group string) []string {
-		return sent(t, router, callmodel.CallRequest{CallID: "c", TenantID: callmodel.TenantID(tenant), From: from, To: "+4930123456", Metadata: map[string]string{"dr_group": group}})
+		return sent(t, router, calls.Request{CallID: "c", TenantID: callmodel.TenantID(tenant), From: from, To: "+4930123456", Metadata: map[string]string{"dr_group": group}})
 	}
 	require.Equal(t, []string{"a"}, call("acme", "+12125550100", ""))
 	require.Equal(t, []string{"b"}, call("other", "+442079460123", ""))

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/dialimport"
 )
@@ -54,7 +54,7 @@ func FuzzImport(f *testing.F) {
 		}
 		router, err := routing.Compile(out.Rules)
 		require.NoError(t, err)
-		_, _ = router.Route(&callmodel.CallRequest{CallID: "c", To: "+4930123456", From: "+442079460123"})
+		_, _ = router.Route(&calls.Request{CallID: "c", To: "+4930123456", From: "+442079460123"})
 	})
 }
 

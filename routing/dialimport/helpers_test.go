@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/dialimport"
 )
@@ -75,7 +75,7 @@ func golden(t *testing.T, name string, out *dialimport.Result) {
 }
 
 // sent is where a call goes: the ids of its destinations in order, nil for nowhere.
-func sent(t tb, r *routing.Router, req callmodel.CallRequest) []string {
+func sent(t tb, r *routing.Router, req calls.Request) []string {
 	t.Helper()
 	d, err := r.Route(&req)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -223,7 +224,7 @@ func addNumber(m *routing.NumberMatch, s string) {
 
 func (c *ownImport) newRule(r *row) routing.Rule {
 	m := routing.Match{
-		Tenant: words[callmodel.TenantID](r, "tenant"), Type: words[callmodel.CallType](r, "type"), Direction: words[callmodel.Direction](r, "direction"),
+		Tenant: words[callmodel.TenantID](r, "tenant"), Type: words[calls.Type](r, "type"), Direction: words[calls.Direction](r, "direction"),
 		Trunk: words[string](r, "trunk"), CapabilitiesAny: words[string](r, "capabilities_any"), CapabilitiesAll: words[string](r, "capabilities_all"),
 		ValidFrom: r.get("valid_from"), ValidUntil: r.get("valid_until"),
 	}

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/dialimport"
 )
@@ -128,7 +129,7 @@ func TestLCRDecidesAsTheSource(t *testing.T) {
 		require.NoError(t, err)
 		for _, from := range []string{"442079460123", "442079460124", "441234567890", "12125550100", "33123456789"} {
 			for _, to := range []string{"493012345678", "491701234567", "441234567890", "12125550100"} {
-				got := sent(t, router, callmodel.CallRequest{CallID: callmodel.CallID("c" + from + to), From: "+" + from, To: "+" + to, Type: callmodel.TypeVoice})
+				got := sent(t, router, calls.Request{CallID: callmodel.CallID("c" + from + to), From: "+" + from, To: "+" + to, Type: calls.TypeVoice})
 				requireSets(t, lcrSets(rows, from, to, byPriority), got)
 			}
 		}
@@ -148,10 +149,10 @@ func TestLCRWeights(t *testing.T) {
 	require.Equal(t, 1, out.Report.Approximated.Count, "what comes next")
 	router, err := routing.Compile(out.Rules)
 	require.NoError(t, err)
-	const calls = 200_000
+	const callList = 200_000
 	first := map[string]int{}
-	for i := range calls {
-		first[sent(t, router, callmodel.CallRequest{CallID: callmodel.CallID(fmt.Sprint(i)), To: "+4930123456"})[0]]++
+	for i := range callList {
+		first[sent(t, router, calls.Request{CallID: callmodel.CallID(fmt.Sprint(i)), To: "+4930123456"})[0]]++
 	}
 	source := map[string]int{}
 	seed := uint64(1)
@@ -162,7 +163,7 @@ func TestLCRWeights(t *testing.T) {
 		z = (z ^ z>>27) * 0x94D049BB133111EB
 		return float64((z^z>>31)>>11) / (1 << 53)
 	}
-	for range calls {
+	for range callList {
 		best, at := -1.0, 0
 		for i, w := range weights {
 			if x := float64(w) * random(); x > best {
@@ -172,7 +173,7 @@ func TestLCRWeights(t *testing.T) {
 		source[fmt.Sprintf("gw-%d", at+1)]++
 	}
 	for gw, n := range source {
-		require.InDelta(t, float64(n)/calls, float64(first[gw])/calls, 0.006, "%s: %v %v", gw, source, first)
+		require.InDelta(t, float64(n)/callList, float64(first[gw])/callList, 0.006, "%s: %v %v", gw, source, first)
 	}
 }
 

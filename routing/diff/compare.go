@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing/callfile"
 )
 
@@ -101,7 +102,7 @@ type worker struct {
 // side is what one set does with calls.
 type side struct {
 	set     *Set
-	d       callmodel.Decision
+	d       calls.Decision
 	first   int // the destination of the call at hand, -1 for none
 	cost    callmodel.Amount
 	noRoute int
@@ -116,7 +117,7 @@ func (s *side) init(set *Set) {
 }
 
 // decide routes the call and counts its load.
-func (s *side) decide(req *callmodel.CallRequest, seconds int) {
+func (s *side) decide(req *calls.Request, seconds int) {
 	s.first, s.cost = -1, 0
 	if err := s.set.router.RouteInto(req, &s.d); err != nil || len(s.d.Destinations) == 0 {
 		s.d.Destinations = s.d.Destinations[:0]
@@ -151,8 +152,8 @@ func (w *worker) call(call *callfile.Call) {
 		w.assumed++
 	}
 	w.calls++
-	w.before.decide(&call.CallRequest, seconds)
-	w.after.decide(&call.CallRequest, seconds)
+	w.before.decide(&call.Request, seconds)
+	w.after.decide(&call.Request, seconds)
 	kind := kindOf(&w.before.d, &w.after.d)
 	if kind == "" {
 		return
@@ -189,7 +190,7 @@ func (g *Group) trim(most int) {
 	g.Examples = g.Examples[:min(len(g.Examples), most)]
 }
 
-func names(d *callmodel.Decision) []string {
+func names(d *calls.Decision) []string {
 	list := make([]string, len(d.Destinations))
 	for i := range d.Destinations {
 		list[i] = d.Destinations[i].ID
@@ -198,7 +199,7 @@ func names(d *callmodel.Decision) []string {
 }
 
 // kindOf is how the decisions differ, "" if they don't.
-func kindOf(a, b *callmodel.Decision) Kind {
+func kindOf(a, b *calls.Decision) Kind {
 	x, y := a.Destinations, b.Destinations
 	switch {
 	case len(x) == 0 && len(y) == 0:

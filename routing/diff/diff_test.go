@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callfile"
 	"github.com/switchtape/switchtape/routing/diff"
@@ -36,8 +37,8 @@ func set(t *testing.T, rules string) (*diff.Set, *routing.Router) {
 }
 
 func call(line int, to string, seconds float64, at time.Time) callfile.Call {
-	return callfile.Call{Line: line, Seconds: seconds, CallRequest: callmodel.CallRequest{
-		TenantID: "t", CallID: callmodel.CallID(fmt.Sprintf("c%d", line)), To: to, From: "+442079460123", Type: callmodel.TypeVoice, At: at,
+	return callfile.Call{Line: line, Seconds: seconds, Request: calls.Request{
+		TenantID: "t", CallID: callmodel.CallID(fmt.Sprintf("c%d", line)), To: to, From: "+442079460123", Type: calls.TypeVoice, At: at,
 	}}
 }
 
@@ -126,7 +127,7 @@ func TestAgainstDecisionsOneByOne(t *testing.T) {
 	for i := range calls {
 		calls[i] = call(i+1, fmt.Sprintf("+49%08d", rng.IntN(1e8)), float64(rng.IntN(300)), noon().Add(time.Duration(rng.IntN(86400*3))*time.Second))
 		one := func(r *routing.Router) (string, string) {
-			d, err := r.Route(&calls[i].CallRequest)
+			d, err := r.Route(&calls[i].Request)
 			if err != nil {
 				return "", ""
 			}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callfile"
 	"github.com/switchtape/switchtape/routing/diff"
@@ -27,8 +27,8 @@ func ExampleComparison() {
 		return set
 	}
 	c := diff.New(to("berlin"), to("munich"), nil)
-	c.Calls([]callfile.Call{{Line: 1, Seconds: 60, CallRequest: callmodel.CallRequest{
-		TenantID: "acme", CallID: "c-1", To: "+493012345678", Type: callmodel.TypeVoice, At: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC),
+	c.Calls([]callfile.Call{{Line: 1, Seconds: 60, Request: calls.Request{
+		TenantID: "acme", CallID: "c-1", To: "+493012345678", Type: calls.TypeVoice, At: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC),
 	}}})
 	for _, g := range c.Report().Groups {
 		fmt.Println(g.Calls, g.Kind, g.Before.Destination, g.After.Destination, g.Examples[0].CallID)

@@ -2,6 +2,7 @@ package diff
 
 import (
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -39,7 +40,7 @@ func (s *Set) Currency() string { return s.currency }
 
 // cost is what a call of so many seconds costs at the destination; false
 // without a rate.
-func (s *Set) cost(destination int, req *callmodel.CallRequest, seconds int) (callmodel.Amount, bool) {
+func (s *Set) cost(destination int, req *calls.Request, seconds int) (callmodel.Amount, bool) {
 	deck := s.decks[destination]
 	if deck == nil {
 		return 0, false

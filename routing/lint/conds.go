@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -20,7 +20,7 @@ type attributes [5]uint64
 const (
 	typeCount      = 4
 	directionCount = 4 // with none
-	priorityCount  = callmodel.MaxPriority + 1
+	priorityCount  = calls.MaxPriority + 1
 	attributeCount = typeCount * directionCount * 2 * priorityCount
 )
 
@@ -45,21 +45,21 @@ func (a *attributes) minus(o *attributes) (out attributes) {
 	return out
 }
 
-func directions() []callmodel.Direction {
-	return []callmodel.Direction{"", callmodel.Inbound, callmodel.Outbound, callmodel.Internal}
+func directions() []calls.Direction {
+	return []calls.Direction{"", calls.Inbound, calls.Outbound, calls.Internal}
 }
 
 // attributesOf is those that the rule takes; with emergencyOnly, of emergency
 // calls.
 func attributesOf(m *routing.Match, emergencyOnly bool) (a attributes) {
-	low, high := callmodel.MinPriority, callmodel.MaxPriority
+	low, high := calls.MinPriority, calls.MaxPriority
 	if m.CallPriority != nil {
 		low, high = m.CallPriority.Min, m.CallPriority.Max
 	}
-	for k, kind := range callmodel.CallTypes() {
+	for k, kind := range calls.Types() {
 		for d, direction := range directions() {
 			for flag := range 2 {
-				emergency := flag == 1 || kind == callmodel.TypeEmergency
+				emergency := flag == 1 || kind == calls.TypeEmergency
 				if len(m.Type) > 0 && !slices.Contains(m.Type, kind) || len(m.Direction) > 0 && !slices.Contains(m.Direction, direction) ||
 					emergencyOnly && !emergency {
 					continue

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/lint"
 )
@@ -23,7 +24,7 @@ import (
 type dimension struct {
 	ask    func(d *rand.Rand, m *routing.Match)
 	values int
-	give   func(q *callmodel.CallRequest, value int)
+	give   func(q *calls.Request, value int)
 }
 
 func pick[T any](d *rand.Rand, v ...T) T { return v[d.IntN(len(v))] }
@@ -36,8 +37,8 @@ func few[T comparable](d *rand.Rand, v ...T) []T {
 
 func dimensions() []dimension {
 	tenants := []callmodel.TenantID{"t0", "t1", "fresh"}
-	types := callmodel.CallTypes()
-	ways := []callmodel.Direction{"", callmodel.Inbound, callmodel.Outbound, callmodel.Internal}
+	types := calls.Types()
+	ways := []calls.Direction{"", calls.Inbound, calls.Outbound, calls.Internal}
 	urgent := []int{0, 4, 5, 9}
 	callers := []string{"anonymous", "+44171", "+44", "+4917", "+33123456"}
 	trunks := []string{"", "a", "b", "c"}
@@ -50,18 +51,18 @@ func dimensions() []dimension {
 		"2026-06-01T09:00:00Z", "2026-06-06T20:00:00Z", "2025-12-01T09:00:00Z", "2025-12-07T20:00:00Z",
 	}
 	return []dimension{
-		{func(d *rand.Rand, m *routing.Match) { m.Tenant = few(d, tenants[0], tenants[1]) }, 3, func(q *callmodel.CallRequest, v int) { q.TenantID = tenants[v] }},
-		{func(d *rand.Rand, m *routing.Match) { m.Type = few(d, callmodel.CallTypes()...) }, 8, func(q *callmodel.CallRequest, v int) { q.Type, q.Emergency = types[v/2], v%2 == 1 }},
+		{func(d *rand.Rand, m *routing.Match) { m.Tenant = few(d, tenants[0], tenants[1]) }, 3, func(q *calls.Request, v int) { q.TenantID = tenants[v] }},
+		{func(d *rand.Rand, m *routing.Match) { m.Type = few(d, calls.Types()...) }, 8, func(q *calls.Request, v int) { q.Type, q.Emergency = types[v/2], v%2 == 1 }},
 		{func(d *rand.Rand, m *routing.Match) {
-			m.Direction = few(d, callmodel.Inbound, callmodel.Outbound, callmodel.Internal)
-		}, 4, func(q *callmodel.CallRequest, v int) { q.Direction = ways[v] }},
+			m.Direction = few(d, calls.Inbound, calls.Outbound, calls.Internal)
+		}, 4, func(q *calls.Request, v int) { q.Direction = ways[v] }},
 		{func(d *rand.Rand, m *routing.Match) {
 			m.CallPriority = pick(d, &routing.PriorityRange{Min: 0, Max: 4}, &routing.PriorityRange{Min: 5, Max: 9}, &routing.PriorityRange{Min: 0, Max: 9}, &routing.PriorityRange{Min: 0, Max: 0})
-		}, 4, func(q *callmodel.CallRequest, v int) { q.Priority = urgent[v] }},
+		}, 4, func(q *calls.Request, v int) { q.Priority = urgent[v] }},
 		{func(d *rand.Rand, m *routing.Match) {
 			m.From.Prefix = few(d, "+44", "+4417", "+49", "+")
-		}, 5, func(q *callmodel.CallRequest, v int) { q.From = callers[v] }},
-		{func(d *rand.Rand, m *routing.Match) { m.Trunk = few(d, "a", "b") }, 4, func(q *callmodel.CallRequest, v int) { q.Trunk = trunks[v] }},
+		}, 5, func(q *calls.Request, v int) { q.From = callers[v] }},
+		{func(d *rand.Rand, m *routing.Match) { m.Trunk = few(d, "a", "b") }, 4, func(q *calls.Request, v int) { q.Trunk = trunks[v] }},
 		{func(d *rand.Rand, m *routing.Match) {
 			switch d.IntN(3) {
 			case 0:
@@ -71,14 +72,14 @@ func dimensions() []dimension {
 			default:
 				m.Metadata = map[string][]string{"plan": few(d, "gold", "tin")}
 			}
-		}, 4, func(q *callmodel.CallRequest, v int) { q.Metadata = plans[v] }},
+		}, 4, func(q *calls.Request, v int) { q.Metadata = plans[v] }},
 		{func(d *rand.Rand, m *routing.Match) {
 			if d.IntN(2) == 0 {
 				m.CapabilitiesAny = few(d, "opus", "t38")
 			} else {
 				m.CapabilitiesAll = few(d, "opus", "t38")
 			}
-		}, 5, func(q *callmodel.CallRequest, v int) { q.Capabilities = offers[v] }},
+		}, 5, func(q *calls.Request, v int) { q.Capabilities = offers[v] }},
 		{func(d *rand.Rand, m *routing.Match) {
 			if d.IntN(3) == 0 {
 				m.ValidFrom = pick(d, "", "2026-01-01T00:00:00Z", "2026-05-01T00:00:00Z")
@@ -92,10 +93,10 @@ func dimensions() []dimension {
 			if d.IntN(3) == 0 {
 				m.When.Except = []string{"2026-03-09"}
 			}
-		}, len(times), func(q *callmodel.CallRequest, v int) {
+		}, len(times), func(q *calls.Request, v int) {
 			q.At, _ = time.Parse(time.RFC3339, times[v])
 		}},
-		{func(d *rand.Rand, m *routing.Match) { m.Expr = pick(d, `trunk == "a"`, `trunk != ""`) }, 1, func(*callmodel.CallRequest, int) {}},
+		{func(d *rand.Rand, m *routing.Match) { m.Expr = pick(d, `trunk == "a"`, `trunk != ""`) }, 1, func(*calls.Request, int) {}},
 	}
 }
 
@@ -155,9 +156,9 @@ func genSet(d *rand.Rand, use []dimension) *routing.RuleSet {
 func winners(router *routing.Router, use []dimension) map[string]bool {
 	won := map[string]bool{}
 	at, _ := time.Parse(time.RFC3339, "2026-03-02T09:00:00Z")
-	var d callmodel.Decision
-	var each func(q callmodel.CallRequest, k int)
-	each = func(q callmodel.CallRequest, k int) {
+	var d calls.Decision
+	var each func(q calls.Request, k int)
+	each = func(q calls.Request, k int) {
 		if k < len(use) {
 			for v := range use[k].values {
 				use[k].give(&q, v)
@@ -177,7 +178,7 @@ func winners(router *routing.Router, use []dimension) map[string]bool {
 		}
 	}
 	for _, trunk := range []string{"", "a", "b"} { // for the expressions
-		each(callmodel.CallRequest{TenantID: "fresh", From: "+44171", Type: callmodel.TypeVoice, At: at, Trunk: trunk}, 0)
+		each(calls.Request{TenantID: "fresh", From: "+44171", Type: calls.TypeVoice, At: at, Trunk: trunk}, 0)
 	}
 	return won
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -47,8 +47,8 @@ func (c *cond) never(at int64) string {
 			needed++
 		}
 	}
-	if needed > callmodel.MaxMetadata {
-		return fmt.Sprintf("it asks for %d keys of metadata, and a call has at most %d", needed, callmodel.MaxMetadata)
+	if needed > calls.MaxMetadata {
+		return fmt.Sprintf("it asks for %d keys of metadata, and a call has at most %d", needed, calls.MaxMetadata)
 	}
 	return ""
 }

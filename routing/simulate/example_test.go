@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callfile"
 	"github.com/switchtape/switchtape/routing/simulate"
@@ -20,12 +20,12 @@ func ExampleRun() {
 		fmt.Println(err)
 		return
 	}
-	var calls []callfile.Call
+	var callList []callfile.Call
 	for i := range 3 {
 		at := time.Date(2026, 3, 2, 10, 0, 20*i, 0, time.UTC)
-		calls = append(calls, callfile.Call{Seconds: 30, CallRequest: callmodel.CallRequest{TenantID: "acme", To: "+493012345678", Type: callmodel.TypeVoice, At: at}})
+		callList = append(callList, callfile.Call{Seconds: 30, Request: calls.Request{TenantID: "acme", To: "+493012345678", Type: calls.TypeVoice, At: at}})
 	}
-	report, err := simulate.Run(context.Background(), router, calls, nil)
+	report, err := simulate.Run(context.Background(), router, callList, nil)
 	d := report.Destinations[0]
 	fmt.Println(d.ID, "takes", d.Calls, "of", d.Demand, "and refuses", d.Refused, err)
 	// Output:

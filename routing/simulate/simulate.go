@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callfile"
 	"github.com/switchtape/switchtape/routing/trunk"
@@ -70,7 +71,7 @@ type simulation struct {
 	dests  map[string]*destination
 	first  int64 // the minute of the first call, since 1970
 	series bool
-	d, d0  callmodel.Decision
+	d, d0  calls.Decision
 }
 
 func newSimulation(router *routing.Router, o *Options) *simulation {
@@ -183,14 +184,14 @@ func (s *simulation) call(c *callfile.Call, number int) {
 		lasts = float64(s.opts.AssumeSeconds)
 	}
 	until := at + int64(lasts*float64(time.Second))
-	if s.router.RouteInto(&c.CallRequest, &s.d0) != nil || len(s.d0.Destinations) == 0 {
+	if s.router.RouteInto(&c.Request, &s.d0) != nil || len(s.d0.Destinations) == 0 {
 		s.report.NoRoute++
 		return
 	}
 	wanted := s.dests[s.d0.Destinations[0].ID]
 	wanted.demandBegins(at)
 	heap.Push(&s.ends, end{until, wanted, 0})
-	err := s.router.RouteLive(&c.CallRequest, s.group, &s.d)
+	err := s.router.RouteLive(&c.Request, s.group, &s.d)
 	if err != nil {
 		s.refused(wanted, err)
 		return
@@ -223,7 +224,7 @@ func (s *simulation) noRoom(wanted *destination) {
 		if left.ID != wanted.ID {
 			continue
 		}
-		if left.Reason == callmodel.LeftCPS {
+		if left.Reason == calls.LeftCPS {
 			wanted.FullCPS++
 		} else {
 			wanted.FullConcurrent++

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callfile"
 	"github.com/switchtape/switchtape/routing/simulate"
@@ -37,7 +37,7 @@ rules:
 
 func call(line int, to string, after, seconds float64) callfile.Call {
 	at := time.Date(2026, 3, 2, 12, 0, 30, 0, time.UTC).Add(time.Duration(after * float64(time.Second)))
-	return callfile.Call{Line: line, Seconds: seconds, CallRequest: callmodel.CallRequest{TenantID: "t", CallID: "c", To: to, From: "+44", Type: callmodel.TypeVoice, At: at}}
+	return callfile.Call{Line: line, Seconds: seconds, Request: calls.Request{TenantID: "t", CallID: "c", To: to, From: "+44", Type: calls.TypeVoice, At: at}}
 }
 
 // TestOverflow fills the first destination, then the second.

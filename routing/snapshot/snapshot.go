@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -47,9 +48,9 @@ type State struct {
 	Active string             `json:"active"` // the version's hash
 	// Previous is the version that a rollback goes back to, "" for none. Its
 	// file is kept, so that the rollback is quick.
-	Previous string            `json:"previous,omitempty"`
-	Canary   *callmodel.Canary `json:"canary,omitempty"`
-	SavedAt  time.Time         `json:"saved_at"`
+	Previous string           `json:"previous,omitempty"`
+	Canary   *rulesets.Canary `json:"canary,omitempty"`
+	SavedAt  time.Time        `json:"saved_at"`
 }
 
 const (

@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/snapshot"
 )
@@ -33,7 +35,7 @@ func save(t testing.TB, d *snapshot.Dir, tenant callmodel.TenantID, rule, canary
 	require.NoError(t, d.SaveRules(tenant, two.Hash(), two))
 	s := snapshot.State{
 		Tenant: tenant, Active: one.Hash(), SavedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
-		Canary: &callmodel.Canary{Hash: two.Hash(), Share: 125, Salt: "s"},
+		Canary: &rulesets.Canary{Hash: two.Hash(), Share: 125, Salt: "s"},
 	}
 	require.NoError(t, d.SaveState(s))
 	return s
@@ -68,9 +70,9 @@ func TestLoadsWhatWasSaved(t *testing.T) {
 	assert.Equal(t, want, got.State)
 	assert.Equal(t, want.Active, got.Versions.Active.Hash())
 	assert.Equal(t, want.Canary.Hash, got.Versions.Canary.Hash())
-	assert.Equal(t, callmodel.Share(125), got.Versions.Share)
+	assert.Equal(t, rulesets.Share(125), got.Versions.Share)
 	assert.Equal(t, "s", got.Versions.Salt)
-	dec, err := got.Versions.Active.Route(&callmodel.CallRequest{To: "+12125550100"})
+	dec, err := got.Versions.Active.Route(&calls.Request{To: "+12125550100"})
 	require.NoError(t, err)
 	assert.Equal(t, "one", dec.Rule)
 }

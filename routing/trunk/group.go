@@ -6,7 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -170,7 +170,7 @@ func (g *Group) learn(d *destination, o outcome) {
 
 // failure is the outcome of an attempt that was not answered; cause is nil if
 // it is not known.
-func failure(cause *callmodel.Cause) outcome {
+func failure(cause *calls.Cause) outcome {
 	o := outcome{sample: sample{attempts: 1}}
 	if cause != nil {
 		o.failed = networkFailure(cause)

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -71,7 +71,7 @@ func (h *health) failed(now int64, o *Options) bool {
 
 // networkFailure reports whether the cause tells of the destination rather than
 // of the called party. Values: ITU-T Q.850 (2018) table 1; RFC 3261 section 21.
-func networkFailure(c *callmodel.Cause) bool {
+func networkFailure(c *calls.Cause) bool {
 	if c.SIP != 0 {
 		switch c.SIP {
 		case 408, 500, 502, 503, 504:

@@ -9,21 +9,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
 
 // attempt is one call to a that fails with the cause, or rings if it is nil.
-func attempt(t testing.TB, g *trunk.Group, c *clock, cause *callmodel.Cause) {
+func attempt(t testing.TB, g *trunk.Group, c *clock, cause *calls.Cause) {
 	t.Helper()
 	one := call(callmodel.CallID(fmt.Sprint("c", c.now.Add(1))), c)
 	g.ReserveAnyway("a").Hold(key(one))
 	if cause == nil {
-		event(t, g, c, one, callmodel.EventRinging, nil)
-		event(t, g, c, one, callmodel.EventEnded, nil)
+		event(t, g, c, one, calls.EventRinging, nil)
+		event(t, g, c, one, calls.EventEnded, nil)
 		return
 	}
-	one.State, one.Cause = callmodel.CallFailed, cause
+	one.State, one.Cause = calls.Failed, cause
 	require.True(t, g.Observe(one, cause))
 }
 
@@ -33,7 +34,7 @@ func TestHealth(t *testing.T) {
 	var changes []trunk.Change
 	g := group(t, c, routing.Limits{}, trunk.Options{Failures: 3, Changed: func(x trunk.Change) { changes = append(changes, x) }})
 	health := func() routing.Health { return g.Status("a").Health }
-	down, busy := &callmodel.Cause{SIP: 503}, &callmodel.Cause{Q850: 17}
+	down, busy := &calls.Cause{SIP: 503}, &calls.Cause{Q850: 17}
 
 	attempt(t, g, c, down)
 	attempt(t, g, c, down)
@@ -41,7 +42,7 @@ func TestHealth(t *testing.T) {
 	attempt(t, g, c, down)
 	attempt(t, g, c, down)
 	assert.Equal(t, routing.Up, health())
-	attempt(t, g, c, &callmodel.Cause{Q850: 41})
+	attempt(t, g, c, &calls.Cause{Q850: 41})
 	assert.Equal(t, routing.Down, health())
 
 	// Down for 5 s, then 10, then 20: each failed probe doubles it.
@@ -95,16 +96,16 @@ func TestCancelledCallsTellNothing(t *testing.T) {
 	g := group(t, c, routing.Limits{}, trunk.Options{Failures: 1})
 	one := call("c1", c)
 	begin(t, g, one)
-	event(t, g, c, one, callmodel.EventEnded, nil)
+	event(t, g, c, one, calls.EventEnded, nil)
 	assert.Equal(t, routing.Up, g.Status("a").Health)
 	assert.Equal(t, 1, stats(g, "a").Attempts)
-	for _, cause := range []callmodel.Cause{{SIP: 404}, {SIP: 480}, {SIP: 486}, {SIP: 603}, {Q850: 1}, {Q850: 16}, {Q850: 19}, {Q850: 28}} {
+	for _, cause := range []calls.Cause{{SIP: 404}, {SIP: 480}, {SIP: 486}, {SIP: 603}, {Q850: 1}, {Q850: 16}, {Q850: 19}, {Q850: 28}} {
 		attempt(t, g, c, &cause)
 		assert.Equal(t, routing.Up, g.Status("a").Health, "%+v", cause)
 	}
 	never := group(t, c, routing.Limits{}, trunk.Options{Failures: -1})
 	for range 20 {
-		attempt(t, never, c, &callmodel.Cause{SIP: 503})
+		attempt(t, never, c, &calls.Cause{SIP: 503})
 	}
 	assert.Equal(t, routing.Up, never.Status("a").Health)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
@@ -43,17 +44,17 @@ func group(t testing.TB, c *clock, limits routing.Limits, o trunk.Options) *trun
 }
 
 // call is one that was sent to a, and is tried at b next.
-func call(id callmodel.CallID, c *clock) *callmodel.Call {
-	return &callmodel.Call{
-		ID: id, TenantID: "acme", State: callmodel.CallRouted, CreatedAt: c.Now(),
-		Decision: &callmodel.Decision{Destinations: []callmodel.Destination{{ID: "a"}, {ID: "b"}}},
+func call(id callmodel.CallID, c *clock) *calls.Call {
+	return &calls.Call{
+		ID: id, TenantID: "acme", State: calls.Routed, CreatedAt: c.Now(),
+		Decision: &calls.Decision{Destinations: []calls.Destination{{ID: "a"}, {ID: "b"}}},
 	}
 }
 
-func key(c *callmodel.Call) trunk.Key { return trunk.Key{Tenant: c.TenantID, Call: c.ID} }
+func key(c *calls.Call) trunk.Key { return trunk.Key{Tenant: c.TenantID, Call: c.ID} }
 
 // begin reserves and holds a's place for a new call.
-func begin(t testing.TB, g *trunk.Group, c *callmodel.Call) {
+func begin(t testing.TB, g *trunk.Group, c *calls.Call) {
 	t.Helper()
 	r, ok := g.Reserve("a")
 	require.True(t, ok)
@@ -61,9 +62,9 @@ func begin(t testing.TB, g *trunk.Group, c *callmodel.Call) {
 }
 
 // event moves the call and tells the group.
-func event(t testing.TB, g *trunk.Group, at *clock, c *callmodel.Call, kind callmodel.CallEventType, cause *callmodel.Cause) bool {
+func event(t testing.TB, g *trunk.Group, at *clock, c *calls.Call, kind calls.EventType, cause *calls.Cause) bool {
 	t.Helper()
-	_, err := c.Apply(callmodel.CallEvent{ID: "e", Type: kind, At: at.Now(), Cause: cause}, nil)
+	_, err := c.Apply(calls.Event{ID: "e", Type: kind, At: at.Now(), Cause: cause}, nil)
 	require.NoError(t, err)
 	return g.Observe(c, cause)
 }

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 const (
@@ -23,12 +23,12 @@ type limit struct {
 
 // full is why there is no room for a call at now, "" if there is. With 0 for
 // now, calls per second are not asked about.
-func (l *limit) full(now int64) callmodel.LeftReason {
+func (l *limit) full(now int64) calls.LeftReason {
 	if most := l.concurrent.Load(); most > 0 && l.calls.Load() >= int64(most) {
-		return callmodel.LeftConcurrent
+		return calls.LeftConcurrent
 	}
 	if most := l.cps.Load(); most > 0 && now != 0 && l.begun(now) >= int64(most) {
-		return callmodel.LeftCPS
+		return calls.LeftCPS
 	}
 	return ""
 }

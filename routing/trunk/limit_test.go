@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
@@ -23,7 +24,7 @@ func TestConcurrentLimit(t *testing.T) {
 	first, second := call("c1", c), call("c2", c)
 	begin(t, g, first)
 	begin(t, g, second)
-	assert.Equal(t, callmodel.LeftConcurrent, g.Status("a").Full)
+	assert.Equal(t, calls.LeftConcurrent, g.Status("a").Full)
 	_, ok := g.Reserve("a")
 	assert.False(t, ok)
 	_, ok = g.Reserve("nobody")
@@ -31,18 +32,18 @@ func TestConcurrentLimit(t *testing.T) {
 	g.ReserveAnyway("a").Cancel()
 	assert.Equal(t, 2, stats(g, "a").Calls)
 
-	event(t, g, c, first, callmodel.EventEnded, nil)
+	event(t, g, c, first, calls.EventEnded, nil)
 	assert.Empty(t, g.Status("a").Full)
 	assert.False(t, g.Observe(first, nil), "its place was given back already")
 	assert.Equal(t, 1, stats(g, "a").Calls)
 
 	// The other is tried at b: its place moves.
-	assert.True(t, event(t, g, c, second, callmodel.EventFailed, &callmodel.Cause{SIP: 503}))
+	assert.True(t, event(t, g, c, second, calls.EventFailed, &calls.Cause{SIP: 503}))
 	assert.Equal(t, 0, stats(g, "a").Calls)
 	assert.Equal(t, 1, stats(g, "b").Calls)
 	assert.True(t, g.Observe(second, nil), "seen again, it changes nothing")
 	assert.Equal(t, 1, stats(g, "b").Calls)
-	assert.True(t, event(t, g, c, second, callmodel.EventFailed, &callmodel.Cause{SIP: 486}))
+	assert.True(t, event(t, g, c, second, calls.EventFailed, &calls.Cause{SIP: 486}))
 	assert.Equal(t, 0, stats(g, "b").Calls)
 }
 
@@ -71,7 +72,7 @@ func TestNeverMoreThanTheLimit(t *testing.T) {
 				}
 				one := call(callmodel.CallID(fmt.Sprint("c", i, "-", j)), c)
 				r.Hold(key(one))
-				one.State = callmodel.CallEnded
+				one.State = calls.Ended
 				running.Add(-1)
 				if !g.Observe(one, nil) {
 					t.Error("the call has no place")
@@ -102,7 +103,7 @@ func TestCPS(t *testing.T) {
 				require.Empty(t, full)
 				times = append(times, c.Now())
 			} else {
-				require.Equal(t, callmodel.LeftCPS, full)
+				require.Equal(t, calls.LeftCPS, full)
 			}
 		}
 		for i := limit; i < len(times); i++ {
@@ -127,7 +128,7 @@ func TestShareOfLimits(t *testing.T) {
 		_, ok := g.Reserve("a")
 		require.True(t, ok)
 	}
-	assert.Equal(t, callmodel.LeftConcurrent, g.Status("a").Full, "a quarter of 10 is 2")
+	assert.Equal(t, calls.LeftConcurrent, g.Status("a").Full, "a quarter of 10 is 2")
 }
 
 func TestPlacesExpire(t *testing.T) {
@@ -143,7 +144,7 @@ func TestPlacesExpire(t *testing.T) {
 	assert.False(t, g.Observe(lost, nil))
 
 	begin(t, g, long)
-	event(t, g, c, long, callmodel.EventAnswered, nil)
+	event(t, g, c, long, calls.EventAnswered, nil)
 	c.pass(59 * time.Minute)
 	assert.Zero(t, g.Sweep(), "answered calls last")
 	c.pass(time.Minute)
@@ -191,7 +192,7 @@ func TestConfigureKeepsState(t *testing.T) {
 	begin(t, g, one)
 	other := call("c2", c)
 	g.ReserveAnyway("b").Hold(key(other))
-	other.State, other.Cause = callmodel.CallFailed, &callmodel.Cause{SIP: 503}
+	other.State, other.Cause = calls.Failed, &calls.Cause{SIP: 503}
 	g.Observe(other, nil)
 	require.Equal(t, routing.Down, g.Status("b").Health)
 
@@ -200,7 +201,7 @@ func TestConfigureKeepsState(t *testing.T) {
 	g.Configure(map[string]routing.Endpoint{"a": {Limits: routing.Limits{Concurrent: 2}}, "b": {}})
 	assert.Empty(t, g.Status("a").Full)
 	assert.Equal(t, 1, stats(g, "a").Calls)
-	event(t, g, c, one, callmodel.EventEnded, nil)
+	event(t, g, c, one, calls.EventEnded, nil)
 	assert.Zero(t, stats(g, "a").Calls)
 	g.Configure(map[string]routing.Endpoint{"b": {}})
 	assert.Len(t, g.Stats(), 1)
@@ -221,8 +222,8 @@ rules: [{id: x, default: true, route: [{order: cost, targets: [{to: a}, {to: b}]
 	g.Configure(r.Endpoints())
 	_, ok := g.Reserve("c")
 	require.True(t, ok)
-	var d callmodel.Decision
-	req := callmodel.CallRequest{CallID: "c1", From: "+4930123456", To: "+12125550100", At: c.Now()}
+	var d calls.Decision
+	req := calls.Request{CallID: "c1", From: "+4930123456", To: "+12125550100", At: c.Now()}
 	require.NoError(t, r.RouteLive(&req, g, &d))
 	require.Len(t, d.Destinations, 2)
 	require.Len(t, d.LeftOut, 1)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
@@ -48,13 +49,13 @@ func (s *simulation) run(t *testing.T, d time.Duration) {
 	t.Helper()
 	order := func() int { return int(s.group.Status("a").Quality) - int(s.group.Status("b").Quality) }
 	sign := func(n int) int { return min(max(n, -1), 1) }
-	var dec callmodel.Decision
+	var dec calls.Decision
 	before := sign(order())
 	start := s.clock.Now()
 	for range int(d / gap) {
 		s.clock.pass(gap)
 		id := callmodel.CallID(fmt.Sprint("call-", s.clock.Now().UnixNano()))
-		req := callmodel.CallRequest{CallID: id, To: "+1", At: s.clock.Now()}
+		req := calls.Request{CallID: id, To: "+1", At: s.clock.Now()}
 		if err := s.router.RouteLive(&req, s.group, &dec); err != nil {
 			t.Fatal(err)
 		}
@@ -78,12 +79,12 @@ func (s *simulation) finish(t *testing.T, id callmodel.CallID, to string) {
 	if !ok {
 		t.Fatal("there are no limits")
 	}
-	c := &callmodel.Call{ID: id, TenantID: "acme", State: callmodel.CallFailed, Cause: &callmodel.Cause{Q850: 19}, CreatedAt: s.clock.Now()}
+	c := &calls.Call{ID: id, TenantID: "acme", State: calls.Failed, Cause: &calls.Cause{Q850: 19}, CreatedAt: s.clock.Now()}
 	r.Hold(key(c))
 	if s.rng.Float64() < s.asr(to, s.share[to]) {
-		c.State, c.AnsweredAt = callmodel.CallAnswered, s.clock.Now().Add(5*time.Second)
+		c.State, c.AnsweredAt = calls.Answered, s.clock.Now().Add(5*time.Second)
 		s.group.Observe(c, nil)
-		c.State, c.EndedAt = callmodel.CallEnded, c.AnsweredAt.Add(time.Duration(s.rng.ExpFloat64()*120*float64(time.Second)))
+		c.State, c.EndedAt = calls.Ended, c.AnsweredAt.Add(time.Duration(s.rng.ExpFloat64()*120*float64(time.Second)))
 	}
 	if !s.group.Observe(c, nil) {
 		t.Fatal("the call has no place")
@@ -156,12 +157,12 @@ func TestQualityNeedsASample(t *testing.T) {
 	g := group(t, c, routing.Limits{}, trunk.Options{MinSample: 50, Failures: -1})
 	neutral := g.Status("a").Quality
 	for range 49 {
-		attempt(t, g, c, &callmodel.Cause{Q850: 34})
+		attempt(t, g, c, &calls.Cause{Q850: 34})
 		c.pass(17 * time.Second)
 	}
 	assert.Equal(t, neutral, g.Status("a").Quality)
 	for range 10 {
-		attempt(t, g, c, &callmodel.Cause{Q850: 34})
+		attempt(t, g, c, &calls.Cause{Q850: 34})
 		c.pass(15 * time.Second)
 	}
 	assert.Less(t, g.Status("a").Quality, neutral)

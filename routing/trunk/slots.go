@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // Key names a call whose place is held.
@@ -129,7 +130,7 @@ func (r Reservation) Hold(k Key) {
 // event which moved it, nil if there is none or it isn't known. It goes by the
 // call's state alone, so seeing a call again changes nothing. false: the call
 // holds no place here.
-func (g *Group) Observe(c *callmodel.Call, cause *callmodel.Cause) bool {
+func (g *Group) Observe(c *calls.Call, cause *calls.Cause) bool {
 	k := Key{c.TenantID, c.ID}
 	shard := g.slots.shard(k)
 	shard.mu.Lock()
@@ -147,7 +148,7 @@ func (g *Group) Observe(c *callmodel.Call, cause *callmodel.Cause) bool {
 			return true
 		}
 	}
-	if c.State == callmodel.CallRinging || c.State == callmodel.CallAnswered {
+	if c.State == calls.Ringing || c.State == calls.Answered {
 		g.alive(s, c, now)
 	}
 	if c.State.Final() {
@@ -161,7 +162,7 @@ func (g *Group) Observe(c *callmodel.Call, cause *callmodel.Cause) bool {
 
 // moveOn takes a place at the destination that the call is tried at now,
 // whatever its limits: the call was sent there.
-func (g *Group) moveOn(s *slot, c *callmodel.Call, now int64) bool {
+func (g *Group) moveOn(s *slot, c *calls.Call, now int64) bool {
 	if c.Decision == nil || c.Attempt >= len(c.Decision.Destinations) {
 		return false
 	}
@@ -174,7 +175,7 @@ func (g *Group) moveOn(s *slot, c *callmodel.Call, now int64) bool {
 }
 
 // alive learns from a call that rings or was answered, once each.
-func (g *Group) alive(s *slot, c *callmodel.Call, now int64) {
+func (g *Group) alive(s *slot, c *calls.Call, now int64) {
 	heard := c.RingingAt
 	if heard.IsZero() {
 		heard = c.AnsweredAt
@@ -184,7 +185,7 @@ func (g *Group) alive(s *slot, c *callmodel.Call, now int64) {
 		delay := min(max(heard.Sub(time.Unix(0, s.begun)), 0), g.opts.SetupTTL)
 		g.learn(s.dest, outcome{worked: true, sample: sample{delays: 1, delay: delay}})
 	}
-	if c.State == callmodel.CallAnswered && s.answered == 0 {
+	if c.State == calls.Answered && s.answered == 0 {
 		s.answered = now
 		s.expires = now + int64(g.opts.CallTTL)
 		g.learn(s.dest, outcome{sample: sample{attempts: 1, answered: 1}})
@@ -192,7 +193,7 @@ func (g *Group) alive(s *slot, c *callmodel.Call, now int64) {
 }
 
 // finish learns from a call that is over, and gives its place back.
-func (g *Group) finish(s *slot, c *callmodel.Call) {
+func (g *Group) finish(s *slot, c *calls.Call) {
 	switch {
 	case !c.AnsweredAt.IsZero():
 		o := outcome{worked: true, sample: sample{ended: 1, talk: max(c.EndedAt.Sub(c.AnsweredAt), 0)}}
@@ -200,7 +201,7 @@ func (g *Group) finish(s *slot, c *callmodel.Call) {
 			o.sample.attempts, o.sample.answered = 1, 1
 		}
 		g.learn(s.dest, o)
-	case c.State == callmodel.CallFailed:
+	case c.State == calls.Failed:
 		g.learn(s.dest, failure(c.Cause))
 	default: // the caller hung up before the answer
 		g.learn(s.dest, failure(nil))

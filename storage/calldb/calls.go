@@ -8,24 +8,26 @@ import (
 	"fmt"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
 // CreateCall implements callmodel.CallStore. A call without CreatedAt gets the
 // database's time.
-func (d *DB) CreateCall(ctx context.Context, n callmodel.NewCall) (*callmodel.StoredResponse, error) {
-	if err := ledger.CheckIDs(n.Call.TenantID, n.Call.ID); err != nil {
+func (d *DB) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredResponse, error) {
+	if err := storeform.CheckIDs(n.Call.TenantID, n.Call.ID); err != nil {
 		return nil, err
 	}
 	if n.IdempotencyKey != "" {
-		if err := ledger.CheckKey("idempotency_key", n.IdempotencyKey); err != nil {
+		if err := storeform.CheckKey("idempotency_key", n.IdempotencyKey); err != nil {
 			return nil, err
 		}
 	}
 	if n.Response == nil {
 		n.Response = []byte{}
 	}
-	var replay *callmodel.StoredResponse
+	var replay *calls.StoredResponse
 	err := d.update(ctx, "store a call", func(ctx context.Context, t *tx) error {
 		replay = nil
 		c := n.Call
@@ -33,7 +35,7 @@ func (d *DB) CreateCall(ctx context.Context, n callmodel.NewCall) (*callmodel.St
 			// Waits for another transaction with the same key to end.
 			fresh, err := t.exec(ctx, `INSERT INTO idempotency_keys (tenant_id, idem_key, request_sha256, status, body, created_at)
 				VALUES (?, ?, ?, ?, ?, @now) ON CONFLICT (tenant_id, idem_key) DO NOTHING`,
-				string(c.TenantID), n.IdempotencyKey, ledger.Text(n.RequestSHA256, ledger.MaxKey), n.StatusCode, n.Response)
+				string(c.TenantID), n.IdempotencyKey, storeform.Text(n.RequestSHA256, storeform.MaxKey), n.StatusCode, n.Response)
 			if err != nil {
 				return err
 			}
@@ -47,7 +49,7 @@ func (d *DB) CreateCall(ctx context.Context, n callmodel.NewCall) (*callmodel.St
 			if err := t.row(ctx, "SELECT @now").Scan(&us); err != nil {
 				return err
 			}
-			c.CreatedAt = ledger.Time(us)
+			c.CreatedAt = storeform.Time(us)
 		}
 		doc, err := callDoc(c)
 		if err != nil {
@@ -55,14 +57,14 @@ func (d *DB) CreateCall(ctx context.Context, n callmodel.NewCall) (*callmodel.St
 		}
 		stored, err := t.exec(ctx, `INSERT INTO calls (tenant_id, id, state, from_number, to_number, created_at, doc)
 			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant_id, id) DO NOTHING`,
-			string(c.TenantID), string(c.ID), string(c.State), number(c.From), number(c.To), ledger.Micros(c.CreatedAt), doc)
+			string(c.TenantID), string(c.ID), string(c.State), number(c.From), number(c.To), storeform.Micros(c.CreatedAt), doc)
 		if err != nil {
 			return err
 		}
 		if stored == 0 {
 			return callmodel.Errorf(callmodel.CodeConflict, "call %s exists already; give another id, or none", c.ID)
 		}
-		return t.audit(ctx, ledger.CreatedLine(&c, n.Actor))
+		return t.audit(ctx, storeform.CreatedLine(&c, n.Actor))
 	})
 	if err != nil {
 		return nil, err
@@ -71,22 +73,22 @@ func (d *DB) CreateCall(ctx context.Context, n callmodel.NewCall) (*callmodel.St
 }
 
 // number is a party's number as its column holds it.
-func number(p callmodel.Party) string { return ledger.Text(p.Number, ledger.MaxKey) }
+func number(p calls.Party) string { return storeform.Text(p.Number, storeform.MaxKey) }
 
 // callDoc is the call as its row holds it: the recordings have a table of
 // their own, so that a worker that finishes one needs no lock on the call.
-func callDoc(c callmodel.Call) (string, error) {
+func callDoc(c calls.Call) (string, error) {
 	c.Recordings = nil
 	b, err := json.Marshal(c)
 	return string(b), err
 }
 
 // Replay implements callmodel.CallStore.
-func (d *DB) Replay(ctx context.Context, tenant callmodel.TenantID, key, requestSHA256 string) (*callmodel.StoredResponse, error) {
-	if ledger.CheckKey("idempotency_key", key) != nil || !callmodel.ValidID(string(tenant)) {
+func (d *DB) Replay(ctx context.Context, tenant callmodel.TenantID, key, requestSHA256 string) (*calls.StoredResponse, error) {
+	if storeform.CheckKey("idempotency_key", key) != nil || !callmodel.ValidID(string(tenant)) {
 		return nil, nil //nolint:nilnil,nilerr // the port says: nil if the key is new, as one that can't be must be
 	}
-	var replay *callmodel.StoredResponse
+	var replay *calls.StoredResponse
 	err := d.view(ctx, "look up an idempotency key", func(ctx context.Context, t *tx) (err error) {
 		replay, err = t.replay(ctx, tenant, key, requestSHA256)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -100,15 +102,15 @@ func (d *DB) Replay(ctx context.Context, tenant callmodel.TenantID, key, request
 	return replay, nil
 }
 
-func (t *tx) replay(ctx context.Context, tenant callmodel.TenantID, key, sha string) (*callmodel.StoredResponse, error) {
-	var r callmodel.StoredResponse
+func (t *tx) replay(ctx context.Context, tenant callmodel.TenantID, key, sha string) (*calls.StoredResponse, error) {
+	var r calls.StoredResponse
 	var stored string
 	err := t.row(ctx, "SELECT request_sha256, status, body FROM idempotency_keys WHERE tenant_id = ? AND idem_key = ?",
 		string(tenant), key).Scan(&stored, &r.StatusCode, &r.Body)
 	if err != nil {
 		return nil, err
 	}
-	if stored != ledger.Text(sha, ledger.MaxKey) {
+	if stored != storeform.Text(sha, storeform.MaxKey) {
 		return nil, callmodel.ErrIdempotencyMismatch
 	}
 	return &r, nil
@@ -116,16 +118,16 @@ func (t *tx) replay(ctx context.Context, tenant callmodel.TenantID, key, sha str
 
 // AppendEvent implements callmodel.CallStore. An event without a time gets the
 // database's.
-func (d *DB) AppendEvent(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID, ev callmodel.CallEvent,
-	actor string, defaults []callmodel.OutputSpec,
-) (callmodel.Call, error) {
-	if ledger.CheckIDs(tenant, id) != nil {
-		return callmodel.Call{}, callmodel.ErrNotFound
+func (d *DB) AppendEvent(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID, ev calls.Event,
+	actor string, defaults []record.OutputSpec,
+) (calls.Call, error) {
+	if storeform.CheckIDs(tenant, id) != nil {
+		return calls.Call{}, callmodel.ErrNotFound
 	}
 	if err := ev.Validate(); err != nil {
-		return callmodel.Call{}, err
+		return calls.Call{}, err
 	}
-	var c callmodel.Call
+	var c calls.Call
 	err := d.update(ctx, "store an event", func(ctx context.Context, t *tx) error {
 		var err error
 		var now int64
@@ -139,7 +141,7 @@ func (d *DB) AppendEvent(ctx context.Context, tenant callmodel.TenantID, id call
 			return err
 		}
 		if ev.At.IsZero() {
-			ev.At = ledger.Time(now)
+			ev.At = storeform.Time(now)
 		}
 		effects, err := c.Apply(ev, defaults)
 		if err != nil {
@@ -148,13 +150,13 @@ func (d *DB) AppendEvent(ctx context.Context, tenant callmodel.TenantID, id call
 		return t.moved(ctx, &c, &ev, effects, actor)
 	})
 	if err != nil {
-		return callmodel.Call{}, err
+		return calls.Call{}, err
 	}
 	return c, nil
 }
 
 // moved stores a moved call, what moved it and what follows from that.
-func (t *tx) moved(ctx context.Context, c *callmodel.Call, ev *callmodel.CallEvent, effects callmodel.Effects, actor string) error {
+func (t *tx) moved(ctx context.Context, c *calls.Call, ev *calls.Event, effects calls.Effects, actor string) error {
 	doc, err := callDoc(*c)
 	if err != nil {
 		return err
@@ -177,28 +179,28 @@ func (t *tx) moved(ctx context.Context, c *callmodel.Call, ev *callmodel.CallEve
 			return err
 		}
 	}
-	return t.audit(ctx, ledger.EventLine(c, ev, actor))
+	return t.audit(ctx, storeform.EventLine(c, ev, actor))
 }
 
 // Call implements callmodel.CallStore.
-func (d *DB) Call(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID) (callmodel.Call, error) {
-	if ledger.CheckIDs(tenant, id) != nil {
-		return callmodel.Call{}, callmodel.ErrNotFound
+func (d *DB) Call(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID) (calls.Call, error) {
+	if storeform.CheckIDs(tenant, id) != nil {
+		return calls.Call{}, callmodel.ErrNotFound
 	}
-	var c callmodel.Call
+	var c calls.Call
 	err := d.view(ctx, "read a call", func(ctx context.Context, t *tx) (err error) {
 		c, _, err = t.call(ctx, tenant, id, false)
 		return err
 	})
 	if err != nil {
-		return callmodel.Call{}, err
+		return calls.Call{}, err
 	}
 	return c, nil
 }
 
 // call reads a call with its recordings, locked if it is to be changed, and
 // the database's clock.
-func (t *tx) call(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID, lock bool) (callmodel.Call, int64, error) {
+func (t *tx) call(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID, lock bool) (calls.Call, int64, error) {
 	query := "SELECT doc, @now FROM calls WHERE tenant_id = ? AND id = ?"
 	if lock {
 		query += " @forupdate"
@@ -207,28 +209,28 @@ func (t *tx) call(ctx context.Context, tenant callmodel.TenantID, id callmodel.C
 	var now int64
 	err := t.row(ctx, query, string(tenant), string(id)).Scan(&doc, &now)
 	if errors.Is(err, sql.ErrNoRows) {
-		return callmodel.Call{}, 0, callmodel.ErrNotFound
+		return calls.Call{}, 0, callmodel.ErrNotFound
 	}
 	if err != nil {
-		return callmodel.Call{}, 0, err
+		return calls.Call{}, 0, err
 	}
-	calls := make([]callmodel.Call, 1)
-	if err := json.Unmarshal([]byte(doc), &calls[0]); err != nil {
-		return callmodel.Call{}, 0, fmt.Errorf("the document of call %s: %w", id, err)
+	callList := make([]calls.Call, 1)
+	if err := json.Unmarshal([]byte(doc), &callList[0]); err != nil {
+		return calls.Call{}, 0, fmt.Errorf("the document of call %s: %w", id, err)
 	}
-	err = t.recordings(ctx, tenant, calls)
-	return calls[0], now, err
+	err = t.recordings(ctx, tenant, callList)
+	return callList[0], now, err
 }
 
 // recordings fills in the recordings of a tenant's calls.
-func (t *tx) recordings(ctx context.Context, tenant callmodel.TenantID, calls []callmodel.Call) error {
-	if len(calls) == 0 {
+func (t *tx) recordings(ctx context.Context, tenant callmodel.TenantID, callList []calls.Call) error {
+	if len(callList) == 0 {
 		return nil
 	}
-	ids := make([]callmodel.CallID, len(calls))
-	at := make(map[callmodel.CallID]*callmodel.Call, len(calls))
-	for i := range calls {
-		ids[i], at[calls[i].ID] = calls[i].ID, &calls[i]
+	ids := make([]callmodel.CallID, len(callList))
+	at := make(map[callmodel.CallID]*calls.Call, len(callList))
+	for i := range callList {
+		ids[i], at[callList[i].ID] = callList[i].ID, &callList[i]
 	}
 	return t.each(ctx, func(s scanner) error {
 		var id callmodel.CallID
@@ -236,7 +238,7 @@ func (t *tx) recordings(ctx context.Context, tenant callmodel.TenantID, calls []
 		if err := s.Scan(&id, &doc); err != nil {
 			return err
 		}
-		var r callmodel.CallRecording
+		var r calls.Recording
 		if err := json.Unmarshal([]byte(doc), &r); err != nil {
 			return fmt.Errorf("a recording of call %s: %w", id, err)
 		}
@@ -248,43 +250,43 @@ func (t *tx) recordings(ctx context.Context, tenant callmodel.TenantID, calls []
 
 // putRecording stores what the call record knows of a recording, in place of
 // what it knew before.
-func (t *tx) putRecording(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID, r callmodel.CallRecording) error {
+func (t *tx) putRecording(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID, r calls.Recording) error {
 	doc, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
 	_, err = t.exec(ctx, `INSERT INTO call_recordings (tenant_id, call_id, recording_id, finished_at, doc) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (tenant_id, call_id, recording_id) DO UPDATE SET finished_at = excluded.finished_at, doc = excluded.doc`,
-		string(tenant), string(id), string(r.RecordingID), ledger.Micros(r.FinishedAt), string(doc))
+		string(tenant), string(id), string(r.RecordingID), storeform.Micros(r.FinishedAt), string(doc))
 	return err
 }
 
 // Calls implements callmodel.CallStore. The cursor is a place in the order of
 // (creation, id), so calls that come or go meanwhile don't shift the pages.
-func (d *DB) Calls(ctx context.Context, tenant callmodel.TenantID, f callmodel.CallFilter) (callmodel.CallPage, error) {
-	limit := ledger.CallsLimit(f.Limit)
-	where, args := "tenant_id = ?", []any{ledger.Text(string(tenant), ledger.MaxKey)}
+func (d *DB) Calls(ctx context.Context, tenant callmodel.TenantID, f calls.Filter) (calls.Page, error) {
+	limit := storeform.CallsLimit(f.Limit)
+	where, args := "tenant_id = ?", []any{storeform.Text(string(tenant), storeform.MaxKey)}
 	if f.State != "" {
-		where, args = where+" AND state = ?", append(args, ledger.Text(string(f.State), ledger.MaxKey))
+		where, args = where+" AND state = ?", append(args, storeform.Text(string(f.State), storeform.MaxKey))
 	}
 	if f.Number != "" {
-		n := ledger.Text(f.Number, ledger.MaxKey)
+		n := storeform.Text(f.Number, storeform.MaxKey)
 		where, args = where+" AND (from_number = ? OR to_number = ?)", append(args, n, n)
 	}
 	if f.Before != "" {
-		c, err := ledger.ParseCursor(f.Before)
+		c, err := storeform.ParseCursor(f.Before)
 		if err != nil {
-			return callmodel.CallPage{}, err
+			return calls.Page{}, err
 		}
 		where, args = where+" AND (created_at, id) < (?, ?)", append(args, c.Micros, string(c.ID))
 	}
 	args = append(args, limit+1) // one more tells whether there is a next page
-	var page callmodel.CallPage
+	var page calls.Page
 	err := d.view(ctx, "list calls", func(ctx context.Context, t *tx) error {
-		page = callmodel.CallPage{Calls: []callmodel.Call{}}
-		var last ledger.Cursor
+		page = calls.Page{Calls: []calls.Call{}}
+		var last storeform.Cursor
 		err := t.each(ctx, func(s scanner) error {
-			var at ledger.Cursor
+			var at storeform.Cursor
 			var doc string
 			if err := s.Scan(&at.ID, &at.Micros, &doc); err != nil {
 				return err
@@ -294,7 +296,7 @@ func (d *DB) Calls(ctx context.Context, tenant callmodel.TenantID, f callmodel.C
 				return nil
 			}
 			last = at
-			var c callmodel.Call
+			var c calls.Call
 			if err := json.Unmarshal([]byte(doc), &c); err != nil {
 				return fmt.Errorf("the document of call %s: %w", at.ID, err)
 			}
@@ -307,19 +309,19 @@ func (d *DB) Calls(ctx context.Context, tenant callmodel.TenantID, f callmodel.C
 		return t.recordings(ctx, tenant, page.Calls)
 	})
 	if err != nil {
-		return callmodel.CallPage{}, err
+		return calls.Page{}, err
 	}
 	return page, nil
 }
 
 // CallEvents implements callmodel.CallStore.
-func (d *DB) CallEvents(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID) ([]callmodel.CallEvent, error) {
-	if ledger.CheckIDs(tenant, id) != nil {
+func (d *DB) CallEvents(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID) ([]calls.Event, error) {
+	if storeform.CheckIDs(tenant, id) != nil {
 		return nil, callmodel.ErrNotFound
 	}
-	var events []callmodel.CallEvent
+	var events []calls.Event
 	err := d.view(ctx, "list a call's events", func(ctx context.Context, t *tx) error {
-		events = []callmodel.CallEvent{}
+		events = []calls.Event{}
 		var one int64
 		err := t.row(ctx, "SELECT 1 FROM calls WHERE tenant_id = ? AND id = ?", string(tenant), string(id)).Scan(&one)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -333,7 +335,7 @@ func (d *DB) CallEvents(ctx context.Context, tenant callmodel.TenantID, id callm
 			if err := s.Scan(&doc); err != nil {
 				return err
 			}
-			var ev callmodel.CallEvent
+			var ev calls.Event
 			if err := json.Unmarshal([]byte(doc), &ev); err != nil {
 				return fmt.Errorf("an event of call %s: %w", id, err)
 			}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/storage/storetest"
 )
 
@@ -60,7 +60,7 @@ func TestDatabaseClock(t *testing.T) {
 		require.WithinDuration(t, time.Now(), before, time.Minute, "both clocks are this machine's, here")
 		id, _, err := db.Enqueue(t.Context(), storetest.Request("c1"))
 		require.NoError(t, err)
-		_, err = db.Claim(t.Context(), callmodel.ClaimRequest{Worker: "w", TTL: time.Hour})
+		_, err = db.Claim(t.Context(), ledger.Claim{Worker: "w", TTL: time.Hour})
 		require.NoError(t, err)
 		after, err := db.Now(t.Context())
 		require.NoError(t, err)

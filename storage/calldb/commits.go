@@ -8,17 +8,19 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
 // Complete implements callmodel.JobQueue. A result with the status quarantined
 // sets the job aside, what is known of its legs and defects kept.
-func (d *DB) Complete(ctx context.Context, l callmodel.Lease, res callmodel.RecordingResult) error {
+func (d *DB) Complete(ctx context.Context, l ledger.Lease, res record.Result) error {
 	const op = "complete a job"
-	if err := ledger.CheckResult(&res); err != nil {
+	if err := storeform.CheckResult(&res); err != nil {
 		return err
 	}
-	if res.Status == callmodel.StatusQuarantined {
+	if res.Status == record.StatusQuarantined {
 		return d.ended(ctx, op, l, func(ctx context.Context, t *tx, r *jobRow) error {
 			lines, err := t.setAside(ctx, r, r.Attempts, l.Worker, res)
 			if err != nil {
@@ -49,16 +51,16 @@ func (d *DB) Complete(ctx context.Context, l callmodel.Lease, res callmodel.Reco
 }
 
 // Publish implements callmodel.JobQueue.
-func (d *DB) Publish(ctx context.Context, l callmodel.Lease, res callmodel.RecordingResult, again time.Duration) error {
+func (d *DB) Publish(ctx context.Context, l ledger.Lease, res record.Result, again time.Duration) error {
 	const op = "publish a recording"
-	if err := ledger.CheckPublished(&res); err != nil {
+	if err := storeform.CheckPublished(&res); err != nil {
 		return err
 	}
 	c, err := newCommit(l, res)
 	if err != nil {
 		return d.fail(op, err)
 	}
-	c.again, c.published = min(max(again, 0), ledger.MaxAgain), l.Token
+	c.again, c.published = min(max(again, 0), storeform.MaxAgain), l.Token
 	return d.update(ctx, op, func(ctx context.Context, t *tx) error {
 		c := c
 		done, err := t.commit(ctx, &c, `UPDATE jobs SET state = 'queued', result = ?, last_error = '', worker = '', lease_until = 0, run_at = @now + ?
@@ -71,21 +73,21 @@ func (d *DB) Publish(ctx context.Context, l callmodel.Lease, res callmodel.Recor
 	})
 }
 
-// commit is a result on its way to the ledger.
+// commit is a result on its way to the storeform.
 type commit struct {
-	lease     callmodel.Lease
+	lease     ledger.Lease
 	seq       int64
 	nonce     string
-	result    callmodel.RecordingResult
+	result    record.Result
 	doc       string        // the result as JSON
 	published int64         // the token, if the job goes on
 	again     time.Duration // after which it does
 }
 
-func newCommit(l callmodel.Lease, res callmodel.RecordingResult) (commit, error) {
+func newCommit(l ledger.Lease, res record.Result) (commit, error) {
 	c := commit{lease: l, result: res}
 	var ok bool
-	if c.seq, c.nonce, ok = ledger.ParseJobID(l.Job.ID); !ok {
+	if c.seq, c.nonce, ok = storeform.ParseJobID(l.Job.ID); !ok {
 		return c, callmodel.ErrLeaseLost
 	}
 	b, err := json.Marshal(res)
@@ -96,7 +98,7 @@ func newCommit(l callmodel.Lease, res callmodel.RecordingResult) (commit, error)
 // commit moves the job's row by update, and writes the recording and its lines.
 // It reports false if the lease isn't the newest, or not running any more.
 func (t *tx) commit(ctx context.Context, c *commit, update string, more ...any) (bool, error) {
-	r := jobRow{Job: callmodel.Job{ID: c.lease.Job.ID}}
+	r := jobRow{Job: ledger.Job{ID: c.lease.Job.ID}}
 	s := &r.Spec
 	var at int64
 	args := append(append([]any{c.doc}, more...), c.seq, c.nonce, c.lease.Token)
@@ -107,7 +109,7 @@ func (t *tx) commit(ctx context.Context, c *commit, update string, more ...any) 
 	if err != nil {
 		return false, err
 	}
-	f := r.finished(c.lease.Worker, ledger.Time(at-c.again.Microseconds()), c.result)
+	f := r.finished(c.lease.Worker, storeform.Time(at-c.again.Microseconds()), c.result)
 	f.Published = c.published
 	o, err := f.Outcome()
 	if err != nil {
@@ -136,7 +138,7 @@ func (t *tx) keepPublished(ctx context.Context, c *commit) error {
 }
 
 // doneBefore tells a repeated completion, which is fine, from a lost lease.
-func (t *tx) doneBefore(ctx context.Context, l callmodel.Lease) error {
+func (t *tx) doneBefore(ctx context.Context, l ledger.Lease) error {
 	r, err := t.job(ctx, l.Job.ID, false)
 	if errors.Is(err, callmodel.ErrNotFound) {
 		return callmodel.ErrLeaseLost
@@ -144,16 +146,16 @@ func (t *tx) doneBefore(ctx context.Context, l callmodel.Lease) error {
 	if err != nil {
 		return err
 	}
-	if r.State == callmodel.JobDone && r.token == l.Token {
+	if r.State == ledger.Done && r.token == l.Token {
 		return nil
 	}
 	return callmodel.ErrLeaseLost
 }
 
 // publishedBefore tells a repeated publication, which is fine, from a lost lease.
-func (t *tx) publishedBefore(ctx context.Context, l callmodel.Lease) error {
+func (t *tx) publishedBefore(ctx context.Context, l ledger.Lease) error {
 	var n int64
-	err := t.row(ctx, "SELECT count(*) FROM outbox WHERE event_key = ?", ledger.PublishedKey(l.Job.ID, l.Token)).Scan(&n)
+	err := t.row(ctx, "SELECT count(*) FROM outbox WHERE event_key = ?", storeform.PublishedKey(l.Job.ID, l.Token)).Scan(&n)
 	if err == nil && n == 0 {
 		return callmodel.ErrLeaseLost
 	}

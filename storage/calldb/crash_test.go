@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest"
 )
@@ -56,20 +58,20 @@ func work(ctx context.Context, at string) error {
 func drain(ctx context.Context, db *calldb.DB) error {
 	for {
 		// Short leases: a killed worker's jobs come back soon.
-		leases, err := db.Claim(ctx, callmodel.ClaimRequest{Worker: fmt.Sprint(os.Getpid()), Limit: 3, TTL: 150 * time.Millisecond})
+		leases, err := db.Claim(ctx, ledger.Claim{Worker: fmt.Sprint(os.Getpid()), Limit: 3, TTL: 150 * time.Millisecond})
 		if err != nil {
 			return err
 		}
 		for _, l := range leases {
 			id := string(l.Job.Spec.CallID)
-			if _, err := db.AppendEvent(ctx, "acme", l.Job.Spec.CallID, callmodel.CallEvent{
-				ID: "after-" + id, Type: callmodel.EventEnded, Legs: l.Job.Spec.Legs,
+			if _, err := db.AppendEvent(ctx, "acme", l.Job.Spec.CallID, calls.Event{
+				ID: "after-" + id, Type: calls.EventEnded, Legs: l.Job.Spec.Legs,
 			}, "w", storetest.Defaults()); err != nil {
 				return err
 			}
 			switch rand.IntN(4) {
 			case 0:
-				err = db.Fail(ctx, l, callmodel.Failure{Cause: "not today", Uncounted: true})
+				err = db.Fail(ctx, l, ledger.Failure{Cause: "not today", Uncounted: true})
 			case 1:
 				err = db.Publish(ctx, l, storetest.Result(id), 0)
 			default:
@@ -103,7 +105,7 @@ func TestKillMinusNine(t *testing.T) {
 		// A job whose worker is killed three times is quarantined, as it should
 		// be: a person puts it back.
 		rescue := func() {
-			aside, err := db.Jobs(t.Context(), callmodel.JobFilter{State: callmodel.JobQuarantined, Limit: 1000})
+			aside, err := db.Jobs(t.Context(), ledger.Filter{State: ledger.Quarantined, Limit: 1000})
 			require.NoError(t, err)
 			for _, j := range aside {
 				require.NoError(t, db.Retry(t.Context(), j.ID, "test"))
@@ -222,7 +224,7 @@ func TestTwoPools(t *testing.T) {
 					}
 				}
 				for {
-					leases, err := db.Claim(t.Context(), callmodel.ClaimRequest{Worker: "w", Limit: 5, TTL: time.Hour})
+					leases, err := db.Claim(t.Context(), ledger.Claim{Worker: "w", Limit: 5, TTL: time.Hour})
 					if !assert.NoError(t, err) || len(leases) == 0 {
 						return
 					}
@@ -242,6 +244,6 @@ func TestTwoPools(t *testing.T) {
 		}
 		q, err := b.Stats(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, callmodel.QueueStats{Done: jobs}, q)
+		require.Equal(t, ledger.Stats{Done: jobs}, q)
 	})
 }

@@ -42,9 +42,9 @@ func (d *DB) fail(op string, err error) error {
 	case faultOther:
 	}
 	if what == "" {
-		return &callmodel.Error{Code: code, Message: fmt.Sprintf("calldb: %s: %s", d.name, op), Err: err}
+		return callmodel.Errorf(code, "calldb: %s: %s: %w", d.name, op, err)
 	}
-	return &callmodel.Error{Code: code, Message: fmt.Sprintf("calldb: %s: %s: %s", d.name, op, what), Err: err}
+	return callmodel.Errorf(code, "calldb: %s: %s: %s: %w", d.name, op, what, err)
 }
 
 // codedIn finds the error of ours that ended a transaction, without what the

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
@@ -180,7 +181,7 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 	}
 	wg.Wait()
 	require.NoError(t, holder.Exec(t.Context(), "COMMIT"))
-	jobs, err := db.Jobs(t.Context(), callmodel.JobFilter{})
+	jobs, err := db.Jobs(t.Context(), ledger.Filter{})
 	require.NoError(t, err)
 	require.Empty(t, jobs)
 	_, created, err := db.Enqueue(t.Context(), storetest.Request("a"))

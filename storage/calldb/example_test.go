@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest"
 )
@@ -32,9 +32,9 @@ func Example() {
 		return
 	}
 
-	id, created, err := db.Enqueue(ctx, callmodel.JobRequest{Spec: storetest.Spec("call-1")})
+	id, created, err := db.Enqueue(ctx, ledger.Request{Spec: storetest.Spec("call-1")})
 	fmt.Println("enqueued:", created, err)
-	leases, err := db.Claim(ctx, callmodel.ClaimRequest{Worker: "worker-1"})
+	leases, err := db.Claim(ctx, ledger.Claim{Worker: "worker-1"})
 	fmt.Println("claimed:", leases[0].Job.ID == id, err)
 	fmt.Println("completed:", db.Complete(ctx, leases[0], storetest.Result("call-1")))
 	events, err := db.OutboxEvents(ctx, 0, 10)

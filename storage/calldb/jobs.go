@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
 // jobRow is a row of the table jobs.
 type jobRow struct {
-	callmodel.Job
+	ledger.Job
 
 	result  string // JSON
 	seq     int64
@@ -38,9 +40,9 @@ func (r *jobRow) scan(s scanner, more ...any) error {
 	if err != nil {
 		return err
 	}
-	r.ID = ledger.JobID(r.seq, r.nonce)
-	r.CreatedAt, r.RunAt = ledger.Time(created), ledger.Time(run)
-	r.LeaseUntil, r.FinishedAt = ledger.Time(lease), ledger.Time(finished)
+	r.ID = storeform.JobID(r.seq, r.nonce)
+	r.CreatedAt, r.RunAt = storeform.Time(created), storeform.Time(run)
+	r.LeaseUntil, r.FinishedAt = storeform.Time(lease), storeform.Time(finished)
 	if err := json.Unmarshal([]byte(spec), &r.Spec); err != nil {
 		return fmt.Errorf("the spec of job %s: %w", r.ID, err)
 	}
@@ -53,9 +55,9 @@ func (r *jobRow) scan(s scanner, more ...any) error {
 }
 
 // Enqueue implements callmodel.JobQueue.
-func (d *DB) Enqueue(ctx context.Context, r callmodel.JobRequest) (id callmodel.JobID, created bool, err error) {
+func (d *DB) Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID, created bool, err error) {
 	err = d.update(ctx, "enqueue", func(ctx context.Context, t *tx) error {
-		id, created, err = t.enqueue(ctx, &r, ledger.System)
+		id, created, err = t.enqueue(ctx, &r, storeform.System)
 		return err
 	})
 	if err != nil {
@@ -64,8 +66,8 @@ func (d *DB) Enqueue(ctx context.Context, r callmodel.JobRequest) (id callmodel.
 	return id, created, nil
 }
 
-func (t *tx) enqueue(ctx context.Context, r *callmodel.JobRequest, actor string) (callmodel.JobID, bool, error) {
-	if err := ledger.CheckJob(r); err != nil {
+func (t *tx) enqueue(ctx context.Context, r *ledger.Request, actor string) (callmodel.JobID, bool, error) {
+	if err := storeform.CheckJob(r); err != nil {
 		return "", false, err
 	}
 	spec, err := json.Marshal(r.Spec)
@@ -73,7 +75,7 @@ func (t *tx) enqueue(ctx context.Context, r *callmodel.JobRequest, actor string)
 		return "", false, err
 	}
 	s := &r.Spec
-	nonce := ledger.Nonce()
+	nonce := storeform.Nonce()
 	var seq int64
 	err = t.row(ctx, `INSERT INTO jobs (nonce, queue, priority, state, tenant_id, call_id, recording_id, spec, created_at, run_at)
 		VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, @now, @now)
@@ -82,24 +84,24 @@ func (t *tx) enqueue(ctx context.Context, r *callmodel.JobRequest, actor string)
 	if errors.Is(err, sql.ErrNoRows) { // there is one already
 		err = t.row(ctx, "SELECT seq, nonce FROM jobs WHERE tenant_id = ? AND recording_id = ?",
 			string(s.TenantID), string(s.RecordingID)).Scan(&seq, &nonce)
-		return ledger.JobID(seq, nonce), false, err
+		return storeform.JobID(seq, nonce), false, err
 	}
 	if err != nil {
 		return "", false, err
 	}
-	id := ledger.JobID(seq, nonce)
-	return id, true, t.audit(ctx, ledger.EnqueuedLine(id, r, actor))
+	id := storeform.JobID(seq, nonce)
+	return id, true, t.audit(ctx, storeform.EnqueuedLine(id, r, actor))
 }
 
 // Job implements callmodel.JobQueue.
-func (d *DB) Job(ctx context.Context, id callmodel.JobID) (callmodel.Job, error) {
+func (d *DB) Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error) {
 	var r jobRow
 	err := d.view(ctx, "read a job", func(ctx context.Context, t *tx) (err error) {
 		r, err = t.job(ctx, id, false)
 		return err
 	})
 	if err != nil {
-		return callmodel.Job{}, err
+		return ledger.Job{}, err
 	}
 	return r.Job, nil
 }
@@ -107,7 +109,7 @@ func (d *DB) Job(ctx context.Context, id callmodel.JobID) (callmodel.Job, error)
 // job reads one job, locked if it is to be changed.
 func (t *tx) job(ctx context.Context, id callmodel.JobID, lock bool) (jobRow, error) {
 	var r jobRow
-	seq, nonce, ok := ledger.ParseJobID(id)
+	seq, nonce, ok := storeform.ParseJobID(id)
 	if !ok {
 		return r, callmodel.ErrNotFound
 	}
@@ -123,21 +125,21 @@ func (t *tx) job(ctx context.Context, id callmodel.JobID, lock bool) (jobRow, er
 }
 
 // Jobs implements callmodel.JobQueue.
-func (d *DB) Jobs(ctx context.Context, f callmodel.JobFilter) ([]callmodel.Job, error) {
-	after, err := ledger.AfterJob(f.After)
+func (d *DB) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error) {
+	after, err := storeform.AfterJob(f.After)
 	if err != nil {
 		return nil, err
 	}
 	where, args := []string{"seq > ?"}, []any{after}
 	for _, is := range [][2]string{{"state", string(f.State)}, {"queue", f.Queue}, {"tenant_id", string(f.TenantID)}} {
 		if is[1] != "" {
-			where, args = append(where, is[0]+" = ?"), append(args, ledger.Text(is[1], ledger.MaxKey))
+			where, args = append(where, is[0]+" = ?"), append(args, storeform.Text(is[1], storeform.MaxKey))
 		}
 	}
-	args = append(args, ledger.JobsLimit(f.Limit))
-	var jobs []callmodel.Job
+	args = append(args, storeform.JobsLimit(f.Limit))
+	var jobs []ledger.Job
 	err = d.view(ctx, "list jobs", func(ctx context.Context, t *tx) error {
-		jobs = []callmodel.Job{}
+		jobs = []ledger.Job{}
 		return t.each(ctx, func(s scanner) error {
 			var r jobRow
 			if err := r.scan(s); err != nil {
@@ -160,7 +162,7 @@ func (d *DB) Retry(ctx context.Context, id callmodel.JobID, actor string) error 
 		if err != nil {
 			return err
 		}
-		state, err := r.State.Next(id, callmodel.JobRetried)
+		state, err := r.State.Next(id, ledger.Retried)
 		if err != nil {
 			return err
 		}
@@ -172,7 +174,7 @@ func (d *DB) Retry(ctx context.Context, id callmodel.JobID, actor string) error 
 			WHERE seq = ?`, string(state), kept, r.seq); err != nil {
 			return err
 		}
-		return t.audit(ctx, ledger.RetriedLine(r.Spec.TenantID, id, actor))
+		return t.audit(ctx, storeform.RetriedLine(r.Spec.TenantID, id, actor))
 	})
 }
 
@@ -183,10 +185,10 @@ func (d *DB) Quarantine(ctx context.Context, id callmodel.JobID, actor, reason s
 		if err != nil {
 			return err
 		}
-		if _, err := r.State.Next(id, callmodel.JobQuarantine); err != nil {
+		if _, err := r.State.Next(id, ledger.Quarantine); err != nil {
 			return err
 		}
-		lines, err := t.setAside(ctx, &r, r.Attempts, actor, ledger.Quarantine(reason))
+		lines, err := t.setAside(ctx, &r, r.Attempts, actor, storeform.Quarantine(reason))
 		if err != nil {
 			return err
 		}
@@ -196,7 +198,7 @@ func (d *DB) Quarantine(ctx context.Context, id callmodel.JobID, actor, reason s
 
 // setAside quarantines a locked row, with all but the lines of its outcome,
 // which are added by what it returns. A published recording stays as it is.
-func (t *tx) setAside(ctx context.Context, r *jobRow, attempts int, actor string, res callmodel.RecordingResult) (func(context.Context) error, error) {
+func (t *tx) setAside(ctx context.Context, r *jobRow, attempts int, actor string, res record.Result) (func(context.Context) error, error) {
 	published := r.Published() != nil
 	result := ""
 	switch {
@@ -210,23 +212,23 @@ func (t *tx) setAside(ctx context.Context, r *jobRow, attempts int, actor string
 		result = string(b)
 	}
 	if _, err := t.exec(ctx, `UPDATE jobs SET state = 'quarantined', attempts = ?, last_error = ?, result = ?, worker = '', lease_until = 0
-		WHERE seq = ?`, attempts, ledger.Text(res.Reason, ledger.MaxText), result, r.seq); err != nil {
+		WHERE seq = ?`, attempts, storeform.Text(res.Reason, storeform.MaxText), result, r.seq); err != nil {
 		return nil, err
 	}
 	if published {
 		return func(ctx context.Context) error {
-			return t.audit(ctx, ledger.QuarantinedLine(&r.Job, actor, res.Reason))
+			return t.audit(ctx, storeform.QuarantinedLine(&r.Job, actor, res.Reason))
 		}, nil
 	}
-	o, err := r.finished(actor, ledger.Time(r.now), res).Outcome()
+	o, err := r.finished(actor, storeform.Time(r.now), res).Outcome()
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context) error { return t.lines(ctx, o) }, t.putRecording(ctx, r.Spec.TenantID, r.Spec.CallID, o.Recording)
 }
 
-func (r *jobRow) finished(actor string, at time.Time, res callmodel.RecordingResult) ledger.Finished {
-	return ledger.Finished{
+func (r *jobRow) finished(actor string, at time.Time, res record.Result) storeform.Finished {
+	return storeform.Finished{
 		Job: r.ID, Tenant: r.Spec.TenantID, Call: r.Spec.CallID, ID: r.Spec.RecordingID,
 		Retries: r.retries, Actor: actor, At: at, Result: res,
 	}
@@ -234,24 +236,24 @@ func (r *jobRow) finished(actor string, at time.Time, res callmodel.RecordingRes
 
 // Stats implements callmodel.JobQueue. OldestQueued counts from when a job
 // could run, not from when it was made: it is how long work has waited.
-func (d *DB) Stats(ctx context.Context) (callmodel.QueueStats, error) {
-	var q callmodel.QueueStats
+func (d *DB) Stats(ctx context.Context) (ledger.Stats, error) {
+	var q ledger.Stats
 	err := d.view(ctx, "count jobs", func(ctx context.Context, t *tx) error {
-		q = callmodel.QueueStats{}
+		q = ledger.Stats{}
 		err := t.each(ctx, func(s scanner) error {
-			var state callmodel.JobState
+			var state ledger.State
 			var n int64
 			if err := s.Scan(&state, &n); err != nil {
 				return err
 			}
 			switch state {
-			case callmodel.JobQueued:
+			case ledger.Queued:
 				q.Queued = n
-			case callmodel.JobRunning:
+			case ledger.Running:
 				q.Running = n
-			case callmodel.JobDone:
+			case ledger.Done:
 				q.Done = n
-			case callmodel.JobQuarantined:
+			case ledger.Quarantined:
 				q.Quarantined = n
 			}
 			return nil

@@ -9,20 +9,21 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
 // sweepMost bounds how many expired leases one claim clears up.
 const sweepMost = 100
 
 // Claim implements callmodel.JobQueue.
-func (d *DB) Claim(ctx context.Context, r callmodel.ClaimRequest) ([]callmodel.Lease, error) {
-	if err := ledger.CheckClaim(&r); err != nil {
+func (d *DB) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) {
+	if err := storeform.CheckClaim(&r); err != nil {
 		return nil, err
 	}
-	var leases []callmodel.Lease
+	var leases []ledger.Lease
 	err := d.update(ctx, "claim", func(ctx context.Context, t *tx) error {
-		leases = make([]callmodel.Lease, 0, r.Limit)
+		leases = make([]ledger.Lease, 0, r.Limit)
 		lines, err := t.sweep(ctx)
 		if err != nil {
 			return err
@@ -40,18 +41,18 @@ func (d *DB) Claim(ctx context.Context, r callmodel.ClaimRequest) ([]callmodel.L
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(leases, func(a, b callmodel.Lease) int {
+	slices.SortFunc(leases, func(a, b ledger.Lease) int {
 		return cmp.Or(cmp.Compare(b.Job.Priority, a.Job.Priority), cmp.Compare(a.Job.ID, b.Job.ID))
 	})
 	return leases, nil
 }
 
-func (t *tx) claim(ctx context.Context, r *callmodel.ClaimRequest, leases *[]callmodel.Lease) error {
+func (t *tx) claim(ctx context.Context, r *ledger.Claim, leases *[]ledger.Lease) error {
 	queue, args := "", []any{}
 	switch len(r.Queues) {
 	case 0:
 	case 1:
-		queue, args = " AND queue = ?", append(args, ledger.Text(r.Queues[0], ledger.MaxKey))
+		queue, args = " AND queue = ?", append(args, storeform.Text(r.Queues[0], storeform.MaxKey))
 	default:
 		// Through an expression, so that SQLite walks the jobs by priority and
 		// stops at the limit instead of sorting all that wait in these queues.
@@ -63,7 +64,7 @@ func (t *tx) claim(ctx context.Context, r *callmodel.ClaimRequest, leases *[]cal
 		if err := row.scan(s); err != nil {
 			return err
 		}
-		*leases = append(*leases, callmodel.Lease{Job: row.Job, Token: row.token, Worker: row.Worker, TTL: r.TTL})
+		*leases = append(*leases, ledger.Lease{Job: row.Job, Token: row.token, Worker: row.Worker, TTL: r.TTL})
 		return nil
 	}, `WITH due AS MATERIALIZED (
 			SELECT seq FROM jobs WHERE state = 'queued' AND run_at <= @now`+queue+`
@@ -75,7 +76,7 @@ func (t *tx) claim(ctx context.Context, r *callmodel.ClaimRequest, leases *[]cal
 func clean(queues []string) []string {
 	c := make([]string, len(queues))
 	for i, q := range queues {
-		c[i] = ledger.Text(q, ledger.MaxKey)
+		c[i] = storeform.Text(q, storeform.MaxKey)
 	}
 	return c
 }
@@ -100,9 +101,9 @@ func (t *tx) sweep(ctx context.Context) ([]func(context.Context) error, error) {
 	var lines []func(context.Context) error
 	for i := range expired {
 		r := &expired[i]
-		cause := ledger.LeaseExpired(r.Worker, r.Attempts+1)
-		if r.Attempts+1 >= callmodel.MaxJobAttempts {
-			add, err := t.setAside(ctx, r, r.Attempts+1, ledger.System, ledger.Quarantine(cause))
+		cause := storeform.LeaseExpired(r.Worker, r.Attempts+1)
+		if r.Attempts+1 >= ledger.MaxAttempts {
+			add, err := t.setAside(ctx, r, r.Attempts+1, storeform.System, storeform.Quarantine(cause))
 			if err != nil {
 				return nil, err
 			}
@@ -119,19 +120,19 @@ func (t *tx) sweep(ctx context.Context) ([]func(context.Context) error, error) {
 // putBack queues a locked row again, to run after wait.
 func (t *tx) putBack(ctx context.Context, r *jobRow, attempts int, cause string, wait time.Duration) error {
 	_, err := t.exec(ctx, `UPDATE jobs SET state = 'queued', attempts = ?, last_error = ?, run_at = @now + ?, worker = '', lease_until = 0
-		WHERE seq = ?`, attempts, ledger.Text(cause, ledger.MaxText), max(wait, 0).Microseconds(), r.seq)
+		WHERE seq = ?`, attempts, storeform.Text(cause, storeform.MaxText), max(wait, 0).Microseconds(), r.seq)
 	return err
 }
 
 // Extend implements callmodel.JobQueue. A lease that has ended but that nobody
 // took over can still be extended: no one else has the job.
-func (d *DB) Extend(ctx context.Context, l callmodel.Lease, ttl time.Duration) (callmodel.Lease, error) {
+func (d *DB) Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (ledger.Lease, error) {
 	if ttl <= 0 {
-		ttl = callmodel.DefaultLeaseTTL
+		ttl = ledger.DefaultLeaseTTL
 	}
-	seq, nonce, ok := ledger.ParseJobID(l.Job.ID)
+	seq, nonce, ok := storeform.ParseJobID(l.Job.ID)
 	if !ok {
-		return callmodel.Lease{}, callmodel.ErrLeaseLost
+		return ledger.Lease{}, callmodel.ErrLeaseLost
 	}
 	var until int64
 	err := d.update(ctx, "extend a lease", func(ctx context.Context, t *tx) error {
@@ -144,21 +145,21 @@ func (d *DB) Extend(ctx context.Context, l callmodel.Lease, ttl time.Duration) (
 		return err
 	})
 	if err != nil {
-		return callmodel.Lease{}, err
+		return ledger.Lease{}, err
 	}
-	l.TTL, l.Job.LeaseUntil = ttl, ledger.Time(until)
+	l.TTL, l.Job.LeaseUntil = ttl, storeform.Time(until)
 	return l, nil
 }
 
 // Fail implements callmodel.JobQueue.
-func (d *DB) Fail(ctx context.Context, l callmodel.Lease, f callmodel.Failure) error {
+func (d *DB) Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) error {
 	return d.ended(ctx, "fail a job", l, func(ctx context.Context, t *tx, r *jobRow) error {
 		attempts := r.Attempts
 		if !f.Uncounted {
 			attempts++
 		}
-		if f.Quarantine || attempts >= callmodel.MaxJobAttempts && !f.Uncounted {
-			lines, err := t.setAside(ctx, r, attempts, l.Worker, ledger.Quarantine(f.Cause))
+		if f.Quarantine || attempts >= ledger.MaxAttempts && !f.Uncounted {
+			lines, err := t.setAside(ctx, r, attempts, l.Worker, storeform.Quarantine(f.Cause))
 			if err != nil {
 				return err
 			}
@@ -169,14 +170,14 @@ func (d *DB) Fail(ctx context.Context, l callmodel.Lease, f callmodel.Failure) e
 }
 
 // Release implements callmodel.JobQueue.
-func (d *DB) Release(ctx context.Context, l callmodel.Lease) error {
+func (d *DB) Release(ctx context.Context, l ledger.Lease) error {
 	return d.ended(ctx, "release a job", l, func(ctx context.Context, t *tx, r *jobRow) error {
 		return t.putBack(ctx, r, r.Attempts, r.LastError, 0)
 	})
 }
 
 // ended runs fn on the job's locked row if the lease is still the newest.
-func (d *DB) ended(ctx context.Context, op string, l callmodel.Lease, fn func(context.Context, *tx, *jobRow) error) error {
+func (d *DB) ended(ctx context.Context, op string, l ledger.Lease, fn func(context.Context, *tx, *jobRow) error) error {
 	return d.update(ctx, op, func(ctx context.Context, t *tx) error {
 		r, err := t.job(ctx, l.Job.ID, true)
 		if errors.Is(err, callmodel.ErrNotFound) {
@@ -185,7 +186,7 @@ func (d *DB) ended(ctx context.Context, op string, l callmodel.Lease, fn func(co
 		if err != nil {
 			return err
 		}
-		if r.State != callmodel.JobRunning || r.token != l.Token {
+		if r.State != ledger.Running || r.token != l.Token {
 			return callmodel.ErrLeaseLost
 		}
 		return fn(ctx, t, &r)

@@ -5,15 +5,15 @@ import (
 	"encoding/json"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
 // lines adds an outcome's event and audit line: the last thing a transaction does.
-func (t *tx) lines(ctx context.Context, o ledger.Outcome) error {
+func (t *tx) lines(ctx context.Context, o storeform.Outcome) error {
 	e := &o.Event
 	if _, err := t.exec(ctx, `INSERT INTO outbox (event_key, tenant_id, type, subject, at, body) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (event_key) DO NOTHING`,
-		e.Key, string(e.TenantID), e.Type, e.Subject, ledger.Micros(e.At), e.Body); err != nil {
+		e.Key, string(e.TenantID), e.Type, e.Subject, storeform.Micros(e.At), e.Body); err != nil {
 		return err
 	}
 	return t.audit(ctx, o.Audit)
@@ -29,8 +29,8 @@ func (t *tx) audit(ctx context.Context, e callmodel.AuditEvent) error {
 		detail = string(b)
 	}
 	_, err := t.exec(ctx, "INSERT INTO audit (tenant_id, at, actor, action, subject, detail) VALUES (?, @now, ?, ?, ?, ?)",
-		ledger.Text(string(e.TenantID), ledger.MaxKey), ledger.Text(e.Actor, ledger.MaxText),
-		ledger.Text(e.Action, ledger.MaxText), ledger.Text(e.Subject, ledger.MaxText), detail)
+		storeform.Text(string(e.TenantID), storeform.MaxKey), storeform.Text(e.Actor, storeform.MaxText),
+		storeform.Text(e.Action, storeform.MaxText), storeform.Text(e.Subject, storeform.MaxText), detail)
 	return err
 }
 
@@ -53,7 +53,7 @@ func (d *DB) AuditEvents(ctx context.Context, tenant callmodel.TenantID, after i
 			if err := s.Scan(&e.ID, &e.TenantID, &at, &e.Actor, &e.Action, &e.Subject, &detail); err != nil {
 				return err
 			}
-			e.At = ledger.Time(at)
+			e.At = storeform.Time(at)
 			if detail != "" {
 				if err := json.Unmarshal([]byte(detail), &e.Detail); err != nil {
 					return err
@@ -62,7 +62,7 @@ func (d *DB) AuditEvents(ctx context.Context, tenant callmodel.TenantID, after i
 			events = append(events, e)
 			return nil
 		}, "SELECT id, tenant_id, at, actor, action, subject, detail FROM audit WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?",
-			ledger.Text(string(tenant), ledger.MaxKey), after, ledger.LinesLimit(limit))
+			storeform.Text(string(tenant), storeform.MaxKey), after, storeform.LinesLimit(limit))
 	})
 	if err != nil {
 		return nil, err
@@ -82,11 +82,11 @@ func (d *DB) OutboxEvents(ctx context.Context, after int64, limit int) ([]callmo
 			if err := s.Scan(&e.ID, &e.Key, &e.TenantID, &e.Type, &e.Subject, &at, &e.Body); err != nil {
 				return err
 			}
-			e.At = ledger.Time(at)
+			e.At = storeform.Time(at)
 			events = append(events, e)
 			return nil
 		}, "SELECT id, event_key, tenant_id, type, subject, at, body FROM outbox WHERE id > ? ORDER BY id LIMIT ?",
-			after, ledger.LinesLimit(limit))
+			after, storeform.LinesLimit(limit))
 	})
 	if err != nil {
 		return nil, err

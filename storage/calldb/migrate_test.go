@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest"
 )
@@ -190,7 +191,7 @@ func TestHistoryOfOldSchema(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, at string) {
 		db := migrated(t, at)
-		require.NoError(t, db.PutRuleSet(t.Context(), callmodel.StoredRuleSet{TenantID: "acme", Hash: "h1", Body: []byte("{}")}, "ann"))
+		require.NoError(t, db.PutRuleSet(t.Context(), rulesets.Version{TenantID: "acme", Hash: "h1", Body: []byte("{}")}, "ann"))
 		require.NoError(t, db.ActivateRuleSet(t.Context(), "acme", "h1", "ann"))
 		before, err := db.RuleSetState(t.Context(), "acme")
 		require.NoError(t, err)

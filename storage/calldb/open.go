@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 )
 
 // Options tunes a [DB]. The zero value is what a service needs.
@@ -45,11 +48,11 @@ type DB struct {
 
 // The ports.
 var (
-	_ callmodel.JobQueue     = (*DB)(nil)
-	_ callmodel.CallStore    = (*DB)(nil)
-	_ callmodel.RuleSetStore = (*DB)(nil)
-	_ callmodel.AuditLog     = (*DB)(nil)
-	_ callmodel.Outbox       = (*DB)(nil)
+	_ ledger.Queue       = (*DB)(nil)
+	_ calls.Store        = (*DB)(nil)
+	_ rulesets.Store     = (*DB)(nil)
+	_ callmodel.AuditLog = (*DB)(nil)
+	_ callmodel.Outbox   = (*DB)(nil)
 )
 
 // Open connects to the database that rawURL names and checks that it is there:

@@ -6,13 +6,14 @@ import (
 	"errors"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
 // PutRuleSet implements callmodel.RuleSetStore. CreatedAt is the database's
 // clock; CreatedBy is the actor where the set doesn't say.
-func (d *DB) PutRuleSet(ctx context.Context, s callmodel.StoredRuleSet, actor string) error {
-	if err := ledger.CheckRuleSet(&s, actor); err != nil {
+func (d *DB) PutRuleSet(ctx context.Context, s rulesets.Version, actor string) error {
+	if err := storeform.CheckRuleSet(&s, actor); err != nil {
 		return err
 	}
 	return d.update(ctx, "store a rule set", func(ctx context.Context, t *tx) error {
@@ -21,7 +22,7 @@ func (d *DB) PutRuleSet(ctx context.Context, s callmodel.StoredRuleSet, actor st
 		if err != nil || n == 0 {
 			return err
 		}
-		return t.audit(ctx, ledger.RuleSetLine(callmodel.AuditRuleSetStored, s.TenantID, s.Hash, actor))
+		return t.audit(ctx, storeform.RuleSetLine(callmodel.AuditRuleSetStored, s.TenantID, s.Hash, actor))
 	})
 }
 
@@ -29,35 +30,35 @@ const ruleSetColumns = `r.tenant_id, r.hash, r.format, r.created_at, r.created_b
 
 const ruleSetTables = ` FROM rule_sets r LEFT JOIN active_rule_sets a ON a.tenant_id = r.tenant_id AND a.hash = r.hash WHERE r.tenant_id = ?`
 
-func scanRuleSet(s scanner, r *callmodel.StoredRuleSet, more ...any) error {
+func scanRuleSet(s scanner, r *rulesets.Version, more ...any) error {
 	var at, active int64
 	if err := s.Scan(append([]any{&r.TenantID, &r.Hash, &r.Format, &at, &r.CreatedBy, &active}, more...)...); err != nil {
 		return err
 	}
-	r.CreatedAt, r.Active = ledger.Time(at), active == 1
+	r.CreatedAt, r.Active = storeform.Time(at), active == 1
 	return nil
 }
 
 // ActiveRuleSet implements callmodel.RuleSetStore.
-func (d *DB) ActiveRuleSet(ctx context.Context, tenant callmodel.TenantID) (callmodel.StoredRuleSet, error) {
+func (d *DB) ActiveRuleSet(ctx context.Context, tenant callmodel.TenantID) (rulesets.Version, error) {
 	return d.ruleSet(ctx, tenant, " AND a.hash IS NOT NULL")
 }
 
 // RuleSet implements callmodel.RuleSetStore.
-func (d *DB) RuleSet(ctx context.Context, tenant callmodel.TenantID, hash string) (callmodel.StoredRuleSet, error) {
-	if ledger.CheckKey("hash", hash) != nil {
-		return callmodel.StoredRuleSet{}, callmodel.ErrNotFound
+func (d *DB) RuleSet(ctx context.Context, tenant callmodel.TenantID, hash string) (rulesets.Version, error) {
+	if storeform.CheckKey("hash", hash) != nil {
+		return rulesets.Version{}, callmodel.ErrNotFound
 	}
 	return d.ruleSet(ctx, tenant, " AND r.hash = ?", hash)
 }
 
-func (d *DB) ruleSet(ctx context.Context, tenant callmodel.TenantID, and string, args ...any) (callmodel.StoredRuleSet, error) {
+func (d *DB) ruleSet(ctx context.Context, tenant callmodel.TenantID, and string, args ...any) (rulesets.Version, error) {
 	if !callmodel.ValidID(string(tenant)) {
-		return callmodel.StoredRuleSet{}, callmodel.ErrNotFound
+		return rulesets.Version{}, callmodel.ErrNotFound
 	}
-	var r callmodel.StoredRuleSet
+	var r rulesets.Version
 	err := d.view(ctx, "read a rule set", func(ctx context.Context, t *tx) error {
-		r = callmodel.StoredRuleSet{}
+		r = rulesets.Version{}
 		err := scanRuleSet(t.row(ctx, "SELECT "+ruleSetColumns+", r.body"+ruleSetTables+and,
 			append([]any{string(tenant)}, args...)...), &r, &r.Body)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -66,21 +67,21 @@ func (d *DB) ruleSet(ctx context.Context, tenant callmodel.TenantID, and string,
 		return err
 	})
 	if err != nil {
-		return callmodel.StoredRuleSet{}, err
+		return rulesets.Version{}, err
 	}
 	return r, nil
 }
 
 // RuleSets implements callmodel.RuleSetStore.
-func (d *DB) RuleSets(ctx context.Context, tenant callmodel.TenantID) ([]callmodel.StoredRuleSet, error) {
+func (d *DB) RuleSets(ctx context.Context, tenant callmodel.TenantID) ([]rulesets.Version, error) {
 	if !callmodel.ValidID(string(tenant)) {
-		return []callmodel.StoredRuleSet{}, nil
+		return []rulesets.Version{}, nil
 	}
-	var all []callmodel.StoredRuleSet
+	var all []rulesets.Version
 	err := d.view(ctx, "list rule sets", func(ctx context.Context, t *tx) error {
-		all = []callmodel.StoredRuleSet{}
+		all = []rulesets.Version{}
 		return t.each(ctx, func(s scanner) error {
-			var r callmodel.StoredRuleSet
+			var r rulesets.Version
 			if err := scanRuleSet(s, &r); err != nil {
 				return err
 			}

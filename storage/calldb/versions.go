@@ -6,7 +6,8 @@ import (
 	"errors"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
 // ActivateRuleSet implements callmodel.RuleSetStore.
@@ -14,16 +15,16 @@ func (d *DB) ActivateRuleSet(ctx context.Context, tenant callmodel.TenantID, has
 	if !callmodel.ValidID(string(tenant)) {
 		return callmodel.ErrNotFound
 	}
-	_, err := d.ChangeRuleSet(ctx, callmodel.RuleSetChange{TenantID: tenant, Action: callmodel.RuleSetActivate, Hash: hash, Actor: actor})
+	_, err := d.ChangeRuleSet(ctx, rulesets.Change{TenantID: tenant, Action: rulesets.ActionActivate, Hash: hash, Actor: actor})
 	return err
 }
 
 // ChangeRuleSet implements callmodel.RuleSetStore.
-func (d *DB) ChangeRuleSet(ctx context.Context, c callmodel.RuleSetChange) (callmodel.RuleSetState, error) {
-	if err := ledger.CheckChange(&c); err != nil {
-		return callmodel.RuleSetState{}, err
+func (d *DB) ChangeRuleSet(ctx context.Context, c rulesets.Change) (rulesets.State, error) {
+	if err := storeform.CheckChange(&c); err != nil {
+		return rulesets.State{}, err
 	}
-	var after callmodel.RuleSetState
+	var after rulesets.State
 	err := d.update(ctx, string(c.Action)+" a rule set", func(ctx context.Context, t *tx) error {
 		before, err := t.lockRuleSets(ctx, c.TenantID)
 		if err != nil {
@@ -34,7 +35,7 @@ func (d *DB) ChangeRuleSet(ctx context.Context, c callmodel.RuleSetChange) (call
 		}
 		change, err := before.Change(&c)
 		if err != nil || change == nil {
-			after = before.RuleSetState
+			after = before.State
 			return err
 		}
 		if err := t.changeRuleSet(ctx, &before, c.TenantID, change); err != nil {
@@ -44,29 +45,29 @@ func (d *DB) ChangeRuleSet(ctx context.Context, c callmodel.RuleSetChange) (call
 		if err != nil {
 			return err
 		}
-		after = now.RuleSetState
+		after = now.State
 		return t.audit(ctx, change.Audit)
 	})
 	if err != nil {
-		return callmodel.RuleSetState{}, err
+		return rulesets.State{}, err
 	}
 	return after, nil
 }
 
 // lockRuleSets keeps the tenant's state from others' changes until the
 // transaction ends. A tenant that has none yet gets a row to lock.
-func (t *tx) lockRuleSets(ctx context.Context, tenant callmodel.TenantID) (ledger.RuleSets, error) {
+func (t *tx) lockRuleSets(ctx context.Context, tenant callmodel.TenantID) (storeform.RuleSets, error) {
 	_, err := t.exec(ctx, `INSERT INTO active_rule_sets (tenant_id, hash, activated_at) VALUES (?, '', 0)
 		ON CONFLICT (tenant_id) DO UPDATE SET hash = active_rule_sets.hash`, string(tenant))
 	if err != nil {
-		return ledger.RuleSets{}, err
+		return storeform.RuleSets{}, err
 	}
 	return t.ruleSets(ctx, tenant)
 }
 
 // stored checks that a version to put in service is there.
-func (t *tx) stored(ctx context.Context, c *callmodel.RuleSetChange) error {
-	if c.Action != callmodel.RuleSetActivate && c.Action != callmodel.RuleSetCanary {
+func (t *tx) stored(ctx context.Context, c *rulesets.Change) error {
+	if c.Action != rulesets.ActionActivate && c.Action != rulesets.ActionCanary {
 		return nil
 	}
 	var one int
@@ -77,7 +78,7 @@ func (t *tx) stored(ctx context.Context, c *callmodel.RuleSetChange) error {
 	return err
 }
 
-func (t *tx) changeRuleSet(ctx context.Context, before *ledger.RuleSets, tenant callmodel.TenantID, c *ledger.Change) error {
+func (t *tx) changeRuleSet(ctx context.Context, before *storeform.RuleSets, tenant callmodel.TenantID, c *storeform.Change) error {
 	if a := c.Activation; a != nil {
 		id := int64(1)
 		if before.Active != nil {
@@ -100,7 +101,7 @@ func (t *tx) changeRuleSet(ctx context.Context, before *ledger.RuleSets, tenant 
 	}
 	salt := c.Canary.Salt
 	if salt == "" {
-		salt = ledger.Nonce()
+		salt = storeform.Nonce()
 	}
 	_, err := t.exec(ctx, `INSERT INTO rule_canaries (tenant_id, hash, share, salt, started_at, actor) VALUES (?, ?, ?, ?, @now, ?)
 		ON CONFLICT (tenant_id) DO UPDATE SET share = excluded.share, actor = excluded.actor`,
@@ -110,20 +111,20 @@ func (t *tx) changeRuleSet(ctx context.Context, before *ledger.RuleSets, tenant 
 
 const activationColumns = "n.id, n.hash, n.replaced, n.action, n.at, n.actor, n.back"
 
-func scanActivation(s scanner, a *callmodel.Activation, more ...any) error {
+func scanActivation(s scanner, a *rulesets.Activation, more ...any) error {
 	var at int64
 	if err := s.Scan(append([]any{&a.ID, &a.Hash, &a.Replaced, &a.Action, &at, &a.Actor, &a.Back}, more...)...); err != nil {
 		return err
 	}
-	a.At = ledger.Time(at)
+	a.At = storeform.Time(at)
 	return nil
 }
 
 // ruleSets reads the tenant's state. A canary always has an active version
 // beside it, so one row tells all.
-func (t *tx) ruleSets(ctx context.Context, tenant callmodel.TenantID) (ledger.RuleSets, error) {
-	var now, before callmodel.Activation
-	var canary callmodel.Canary
+func (t *tx) ruleSets(ctx context.Context, tenant callmodel.TenantID) (storeform.RuleSets, error) {
+	var now, before rulesets.Activation
+	var canary rulesets.Canary
 	var share, started int64
 	err := scanActivation(t.row(ctx, "SELECT "+activationColumns+`,
 			COALESCE(b.id, 0), COALESCE(b.hash, ''), COALESCE(b.back, 0),
@@ -134,52 +135,52 @@ func (t *tx) ruleSets(ctx context.Context, tenant callmodel.TenantID) (ledger.Ru
 		WHERE n.tenant_id = ? ORDER BY n.id DESC LIMIT 1`, string(tenant)), &now,
 		&before.ID, &before.Hash, &before.Back, &canary.Hash, &share, &canary.Salt, &started, &canary.Actor)
 	if errors.Is(err, sql.ErrNoRows) {
-		return ledger.RuleSets{}, nil
+		return storeform.RuleSets{}, nil
 	}
 	if err != nil {
-		return ledger.RuleSets{}, err
+		return storeform.RuleSets{}, err
 	}
-	s := ledger.RuleSets{RuleSetState: callmodel.RuleSetState{Active: &now}}
+	s := storeform.RuleSets{State: rulesets.State{Active: &now}}
 	if before.ID != 0 {
 		s.Before, s.Previous = &before, before.Hash
 	}
 	if canary.Hash != "" {
-		canary.Share, canary.StartedAt = callmodel.Share(share), ledger.Time(started)
+		canary.Share, canary.StartedAt = rulesets.Share(share), storeform.Time(started)
 		s.Canary = &canary
 	}
 	return s, nil
 }
 
 // RuleSetState implements callmodel.RuleSetStore.
-func (d *DB) RuleSetState(ctx context.Context, tenant callmodel.TenantID) (callmodel.RuleSetState, error) {
+func (d *DB) RuleSetState(ctx context.Context, tenant callmodel.TenantID) (rulesets.State, error) {
 	if !callmodel.ValidID(string(tenant)) {
-		return callmodel.RuleSetState{}, nil
+		return rulesets.State{}, nil
 	}
-	var s ledger.RuleSets
+	var s storeform.RuleSets
 	err := d.view(ctx, "read which rule sets are in service", func(ctx context.Context, t *tx) error {
 		var err error
 		s, err = t.ruleSets(ctx, tenant)
 		return err
 	})
-	return s.RuleSetState, err
+	return s.State, err
 }
 
 // Activations implements callmodel.RuleSetStore.
-func (d *DB) Activations(ctx context.Context, tenant callmodel.TenantID, limit int) ([]callmodel.Activation, error) {
+func (d *DB) Activations(ctx context.Context, tenant callmodel.TenantID, limit int) ([]rulesets.Activation, error) {
 	if !callmodel.ValidID(string(tenant)) {
-		return []callmodel.Activation{}, nil
+		return []rulesets.Activation{}, nil
 	}
-	var all []callmodel.Activation
+	var all []rulesets.Activation
 	err := d.view(ctx, "read the history of the rule sets", func(ctx context.Context, t *tx) error {
-		all = []callmodel.Activation{}
+		all = []rulesets.Activation{}
 		return t.each(ctx, func(s scanner) error {
-			var a callmodel.Activation
+			var a rulesets.Activation
 			if err := scanActivation(s, &a); err != nil {
 				return err
 			}
 			all = append(all, a)
 			return nil
-		}, "SELECT "+activationColumns+" FROM rule_activations n WHERE n.tenant_id = ? ORDER BY n.id DESC LIMIT ?", string(tenant), ledger.HistoryLimit(limit))
+		}, "SELECT "+activationColumns+" FROM rule_activations n WHERE n.tenant_id = ? ORDER BY n.id DESC LIMIT ?", string(tenant), storeform.HistoryLimit(limit))
 	})
 	if err != nil {
 		return nil, err

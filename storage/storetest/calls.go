@@ -10,6 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // CallStore is what callmodel.CallStore promises, with the jobs and audit
@@ -45,7 +48,7 @@ func createReadsBack(t *testing.T, e Env) {
 	require.Equal(t, "c1", lines[0].Subject)
 
 	n := NewCall("c2")
-	n.Call.State, n.Call.Decision, n.Call.CreatedAt = callmodel.CallRejected, nil, time.Time{}
+	n.Call.State, n.Call.Decision, n.Call.CreatedAt = calls.Rejected, nil, time.Time{}
 	_, err := e.Calls.CreateCall(t.Context(), n)
 	require.NoError(t, err)
 	require.Len(t, e.actions(t, "acme", callmodel.AuditCallRejected), 1)
@@ -84,7 +87,7 @@ func idempotencyKeys(t *testing.T, e Env) {
 	n.Call.ID, n.Response, n.StatusCode = "c2", []byte("other"), 200
 	r, err = e.Calls.CreateCall(t.Context(), n)
 	require.NoError(t, err)
-	require.Equal(t, &callmodel.StoredResponse{StatusCode: 201, Body: body}, r, "the same bytes")
+	require.Equal(t, &calls.StoredResponse{StatusCode: 201, Body: body}, r, "the same bytes")
 	_, err = e.Calls.Call(t.Context(), "acme", "c2")
 	require.ErrorIs(t, err, callmodel.ErrNotFound)
 	r, err = e.Calls.Replay(t.Context(), "acme", "k1", "aa")
@@ -132,7 +135,7 @@ func idempotencyAtOnce(t *testing.T, e Env) {
 	}
 	wg.Wait()
 	require.Equal(t, 1, fresh)
-	page, err := e.Calls.Calls(t.Context(), "acme", callmodel.CallFilter{})
+	page, err := e.Calls.Calls(t.Context(), "acme", calls.Filter{})
 	require.NoError(t, err)
 	require.Len(t, page.Calls, 1)
 }
@@ -142,11 +145,11 @@ func tenantsApart(t *testing.T, e Env) {
 	for _, other := range []callmodel.TenantID{"umbrella", "ACME", "acme'--", "", "\x00"} {
 		_, err := e.Calls.Call(t.Context(), other, "c1")
 		require.ErrorIs(t, err, callmodel.ErrNotFound)
-		_, err = e.Calls.AppendEvent(t.Context(), other, "c1", callmodel.CallEvent{ID: "e1", Type: callmodel.EventRinging}, "x", nil)
+		_, err = e.Calls.AppendEvent(t.Context(), other, "c1", calls.Event{ID: "e1", Type: calls.EventRinging}, "x", nil)
 		require.ErrorIs(t, err, callmodel.ErrNotFound)
 		_, err = e.Calls.CallEvents(t.Context(), other, "c1")
 		require.ErrorIs(t, err, callmodel.ErrNotFound)
-		page, err := e.Calls.Calls(t.Context(), other, callmodel.CallFilter{})
+		page, err := e.Calls.Calls(t.Context(), other, calls.Filter{})
 		require.NoError(t, err)
 		require.Empty(t, page.Calls)
 		lines, err := e.Audit.AuditEvents(t.Context(), other, 0, 100)
@@ -176,11 +179,11 @@ func tenantsApart(t *testing.T, e Env) {
 func eventsMove(t *testing.T, e Env) {
 	e.create(t, "c1")
 	at := started.Add(time.Second)
-	events := []callmodel.CallEvent{
-		{ID: "e1", Type: callmodel.EventRinging, At: at},
-		{ID: "e2", Type: callmodel.EventFailed, At: at.Add(1), Cause: &callmodel.Cause{SIP: 503}},
-		{ID: "e0", Type: callmodel.EventRinging, At: at.Add(2)},
-		{ID: "e9", Type: callmodel.EventAnswered, At: at.Add(3)},
+	events := []calls.Event{
+		{ID: "e1", Type: calls.EventRinging, At: at},
+		{ID: "e2", Type: calls.EventFailed, At: at.Add(1), Cause: &calls.Cause{SIP: 503}},
+		{ID: "e0", Type: calls.EventRinging, At: at.Add(2)},
+		{ID: "e9", Type: calls.EventAnswered, At: at.Add(3)},
 	}
 	want := NewCall("c1").Call
 	for _, ev := range events {
@@ -201,12 +204,12 @@ func eventsMove(t *testing.T, e Env) {
 
 func eventTwice(t *testing.T, e Env) {
 	e.create(t, "c1")
-	ringing := callmodel.CallEvent{ID: "e1", Type: callmodel.EventRinging, At: started.Add(time.Second)}
+	ringing := calls.Event{ID: "e1", Type: calls.EventRinging, At: started.Add(time.Second)}
 	first := e.event(t, "c1", ringing)
 	same(t, first, e.event(t, "c1", ringing))
-	changed := callmodel.CallEvent{ID: "e1", Type: callmodel.EventAnswered, At: started.Add(time.Minute)}
+	changed := calls.Event{ID: "e1", Type: calls.EventAnswered, At: started.Add(time.Minute)}
 	same(t, first, e.event(t, "c1", changed), "the id was seen")
-	ended := callmodel.CallEvent{ID: "e2", Type: callmodel.EventEnded, At: started.Add(time.Minute), Legs: Spec("c1").Legs}
+	ended := calls.Event{ID: "e2", Type: calls.EventEnded, At: started.Add(time.Minute), Legs: Spec("c1").Legs}
 	last := e.event(t, "c1", ended)
 	same(t, last, e.event(t, "c1", ended), "even though nothing can move an ended call")
 	got, err := e.Calls.CallEvents(t.Context(), "acme", "c1")
@@ -217,12 +220,12 @@ func eventTwice(t *testing.T, e Env) {
 
 	e.create(t, "c2")
 	ringing2 := ringing
-	require.Equal(t, callmodel.CallRinging, e.event(t, "c2", ringing2).State, "event ids count within their call")
+	require.Equal(t, calls.Ringing, e.event(t, "c2", ringing2).State, "event ids count within their call")
 }
 
 func eventWithoutTime(t *testing.T, e Env) {
 	e.create(t, "c1")
-	c := e.event(t, "c1", callmodel.CallEvent{ID: "e1", Type: callmodel.EventRinging})
+	c := e.event(t, "c1", calls.Event{ID: "e1", Type: calls.EventRinging})
 	require.False(t, c.RingingAt.IsZero())
 	events, err := e.Calls.CallEvents(t.Context(), "acme", "c1")
 	require.NoError(t, err)
@@ -232,12 +235,12 @@ func eventWithoutTime(t *testing.T, e Env) {
 func illegalMove(t *testing.T, e Env) {
 	e.create(t, "c1")
 	at := started.Add(time.Minute)
-	before := e.event(t, "c1", callmodel.CallEvent{ID: "e1", Type: callmodel.EventAnswered, At: at})
-	_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", callmodel.CallEvent{ID: "e2", Type: callmodel.EventRinging, At: at}, "x", Defaults())
+	before := e.event(t, "c1", calls.Event{ID: "e1", Type: calls.EventAnswered, At: at})
+	_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", calls.Event{ID: "e2", Type: calls.EventRinging, At: at}, "x", Defaults())
 	requireIllegal(t, err)
-	_, err = e.Calls.AppendEvent(t.Context(), "acme", "c1", callmodel.CallEvent{ID: "e/3", Type: "sung", At: at}, "x", Defaults())
+	_, err = e.Calls.AppendEvent(t.Context(), "acme", "c1", calls.Event{ID: "e/3", Type: "sung", At: at}, "x", Defaults())
 	requireCode(t, callmodel.CodeInvalid, err)
-	_, err = e.Calls.AppendEvent(t.Context(), "acme", "c1", callmodel.CallEvent{ID: "e4", Type: callmodel.EventEnded, At: started}, "x", Defaults())
+	_, err = e.Calls.AppendEvent(t.Context(), "acme", "c1", calls.Event{ID: "e4", Type: calls.EventEnded, At: started}, "x", Defaults())
 	requireCode(t, callmodel.CodeInvalid, err)
 	same(t, before, e.call(t, "acme", "c1"))
 	events, err := e.Calls.CallEvents(t.Context(), "acme", "c1")
@@ -249,17 +252,17 @@ func illegalMove(t *testing.T, e Env) {
 
 func endedEnqueues(t *testing.T, e Env) {
 	e.create(t, "c1")
-	e.event(t, "c1", callmodel.CallEvent{ID: "e1", Type: callmodel.EventAnswered, At: started})
-	c := e.event(t, "c1", callmodel.CallEvent{
-		ID: "e2", Type: callmodel.EventEnded, At: started.Add(time.Minute), Legs: Spec("c1").Legs, Host: "pbx-9",
+	e.event(t, "c1", calls.Event{ID: "e1", Type: calls.EventAnswered, At: started})
+	c := e.event(t, "c1", calls.Event{
+		ID: "e2", Type: calls.EventEnded, At: started.Add(time.Minute), Legs: Spec("c1").Legs, Host: "pbx-9",
 	})
-	require.Equal(t, callmodel.CallEnded, c.State)
-	jobs, err := e.Jobs.Jobs(t.Context(), callmodel.JobFilter{})
+	require.Equal(t, calls.Ended, c.State)
+	jobs, err := e.Jobs.Jobs(t.Context(), ledger.Filter{})
 	require.NoError(t, err)
 	require.Len(t, jobs, 1)
 	require.Equal(t, "pbx-9", jobs[0].Queue)
 	require.Equal(t, 3, jobs[0].Priority)
-	require.Equal(t, callmodel.JobQueued, jobs[0].State)
+	require.Equal(t, ledger.Queued, jobs[0].State)
 	same(t, Spec("c1"), jobs[0].Spec)
 	lines := e.actions(t, "acme", callmodel.AuditJobEnqueued)
 	require.Len(t, lines, 1)
@@ -270,33 +273,33 @@ func endedEnqueues(t *testing.T, e Env) {
 	n.Call.Recording = nil
 	_, err = e.Calls.CreateCall(t.Context(), n)
 	require.NoError(t, err)
-	e.event(t, "c2", callmodel.CallEvent{ID: "e1", Type: callmodel.EventEnded, At: started.Add(time.Minute)})
+	e.event(t, "c2", calls.Event{ID: "e1", Type: calls.EventEnded, At: started.Add(time.Minute)})
 	require.Len(t, e.actions(t, "acme", callmodel.AuditJobEnqueued), 1)
 }
 
 // endedRefused: the job can't be made, so the call doesn't move either.
 func endedRefused(t *testing.T, e Env) {
 	e.create(t, "c1")
-	before := e.event(t, "c1", callmodel.CallEvent{ID: "e1", Type: callmodel.EventAnswered, At: started})
-	legs := slices.Concat(Spec("c1").Legs, []callmodel.LegSpec{{Name: "third", Segments: []callmodel.SegmentSpec{{URI: "x.wav"}}}})
-	ended := callmodel.CallEvent{ID: "e2", Type: callmodel.EventEnded, At: started.Add(time.Minute), Legs: legs}
-	_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", ended, "x", []callmodel.OutputSpec{{Codec: "tape", Layout: callmodel.LayoutMono}})
+	before := e.event(t, "c1", calls.Event{ID: "e1", Type: calls.EventAnswered, At: started})
+	legs := slices.Concat(Spec("c1").Legs, []record.LegSpec{{Name: "third", Segments: []record.SegmentSpec{{URI: "x.wav"}}}})
+	ended := calls.Event{ID: "e2", Type: calls.EventEnded, At: started.Add(time.Minute), Legs: legs}
+	_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", ended, "x", []record.OutputSpec{{Codec: "tape", Layout: record.LayoutMono}})
 	requireCode(t, callmodel.CodeInvalid, err)
 	same(t, before, e.call(t, "acme", "c1"))
 	ended.Legs = Spec("c1").Legs
-	require.Equal(t, callmodel.CallEnded, e.event(t, "c1", ended).State, "the event's id is still free")
+	require.Equal(t, calls.Ended, e.event(t, "c1", ended).State, "the event's id is still free")
 }
 
 func eventsAtOnce(t *testing.T, e Env) {
 	e.create(t, "c1")
-	e.event(t, "c1", callmodel.CallEvent{ID: "e1", Type: callmodel.EventAnswered, At: started})
+	e.event(t, "c1", calls.Event{ID: "e1", Type: calls.EventAnswered, At: started})
 	var mu sync.Mutex
 	moved := 0
 	var wg sync.WaitGroup
 	for _, id := range names("e", 10) {
 		wg.Go(func() {
-			_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", callmodel.CallEvent{
-				ID: "x" + id, Type: callmodel.EventEnded, At: started.Add(time.Minute), Legs: Spec("c1").Legs,
+			_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", calls.Event{
+				ID: "x" + id, Type: calls.EventEnded, At: started.Add(time.Minute), Legs: Spec("c1").Legs,
 			}, "pbx", Defaults())
 			if err == nil {
 				mu.Lock()
@@ -326,7 +329,7 @@ func pages(t *testing.T, e Env) {
 	}
 	var seen []callmodel.CallID
 	for before := ""; ; {
-		page, err := e.Calls.Calls(t.Context(), "acme", callmodel.CallFilter{Limit: 5, Before: before})
+		page, err := e.Calls.Calls(t.Context(), "acme", calls.Filter{Limit: 5, Before: before})
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page.Calls), 5)
 		for _, c := range page.Calls {
@@ -349,10 +352,10 @@ func pages(t *testing.T, e Env) {
 	require.Equal(t, want, seen)
 
 	for _, bad := range []string{"rubbish", "!", "MQ", string(make([]byte, 5000))} {
-		_, err := e.Calls.Calls(t.Context(), "acme", callmodel.CallFilter{Before: bad})
+		_, err := e.Calls.Calls(t.Context(), "acme", calls.Filter{Before: bad})
 		requireCode(t, callmodel.CodeInvalid, err)
 	}
-	page, err := e.Calls.Calls(t.Context(), "acme", callmodel.CallFilter{Limit: n + 10})
+	page, err := e.Calls.Calls(t.Context(), "acme", calls.Filter{Limit: n + 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Next)
 }
@@ -369,15 +372,15 @@ func filters(t *testing.T, e Env) {
 		_, err := e.Calls.CreateCall(t.Context(), c)
 		require.NoError(t, err)
 	}
-	e.event(t, "c0001", callmodel.CallEvent{ID: "e", Type: callmodel.EventAnswered})
-	count := func(f callmodel.CallFilter) int {
+	e.event(t, "c0001", calls.Event{ID: "e", Type: calls.EventAnswered})
+	count := func(f calls.Filter) int {
 		page, err := e.Calls.Calls(t.Context(), "acme", f)
 		require.NoError(t, err)
 		return len(page.Calls)
 	}
-	require.Equal(t, 6, count(callmodel.CallFilter{}))
-	require.Equal(t, 3, count(callmodel.CallFilter{Number: "+12025550111"}))
-	require.Equal(t, 1, count(callmodel.CallFilter{Number: "+12025550111", State: callmodel.CallAnswered}))
-	require.Equal(t, 5, count(callmodel.CallFilter{State: callmodel.CallRouted}))
-	require.Equal(t, 0, count(callmodel.CallFilter{Number: "' OR 1=1 --\x00"}))
+	require.Equal(t, 6, count(calls.Filter{}))
+	require.Equal(t, 3, count(calls.Filter{Number: "+12025550111"}))
+	require.Equal(t, 1, count(calls.Filter{Number: "+12025550111", State: calls.Answered}))
+	require.Equal(t, 5, count(calls.Filter{State: calls.Routed}))
+	require.Equal(t, 0, count(calls.Filter{Number: "' OR 1=1 --\x00"}))
 }

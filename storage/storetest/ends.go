@@ -9,6 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 func endRuns() []run {
@@ -32,7 +35,7 @@ func completeCommits(t *testing.T, e Env) {
 	require.NoError(t, e.Jobs.Complete(t.Context(), l, Result("c1")))
 
 	j := e.job(t, id)
-	require.Equal(t, callmodel.JobDone, j.State)
+	require.Equal(t, ledger.Done, j.State)
 	require.NotNil(t, j.Result)
 	same(t, Result("c1"), *j.Result)
 	require.False(t, j.FinishedAt.IsZero())
@@ -41,13 +44,13 @@ func completeCommits(t *testing.T, e Env) {
 
 	rec := e.call(t, "acme", "c1").Recordings
 	require.Len(t, rec, 1)
-	want := callmodel.CallRecording{
-		RecordingID: "c1", JobID: id, Status: callmodel.StatusCompletedDegraded,
+	want := calls.Recording{
+		RecordingID: "c1", JobID: id, Status: record.StatusCompletedDegraded,
 		URL: Result("c1").Outputs[0].URL, Outputs: Result("c1").Outputs, DurationMS: 60000,
 		Defects: Result("c1").Defects, FinishedAt: j.FinishedAt,
 	}
 	same(t, want, rec[0])
-	page, err := e.Calls.Calls(t.Context(), "acme", callmodel.CallFilter{})
+	page, err := e.Calls.Calls(t.Context(), "acme", calls.Filter{})
 	require.NoError(t, err)
 	same(t, rec, page.Calls[0].Recordings, "in lists too")
 
@@ -60,7 +63,7 @@ func completeCommits(t *testing.T, e Env) {
 	require.Equal(t, "c1", ev.Subject)
 	require.Equal(t, j.FinishedAt, ev.At)
 	var body struct {
-		Recording callmodel.CallRecording `json:"recording"`
+		Recording calls.Recording `json:"recording"`
 	}
 	require.NoError(t, json.Unmarshal(ev.Body, &body))
 	same(t, want, body.Recording)
@@ -86,14 +89,14 @@ func completeTwice(t *testing.T, e Env) {
 	require.Len(t, e.call(t, "acme", "c1").Recordings, 1)
 	require.Len(t, e.outbox(t), 1)
 	require.Len(t, e.actions(t, "acme", callmodel.AuditJobCompleted), 1)
-	require.ErrorIs(t, e.Jobs.Fail(t.Context(), l, callmodel.Failure{Cause: "late"}), callmodel.ErrLeaseLost)
+	require.ErrorIs(t, e.Jobs.Fail(t.Context(), l, ledger.Failure{Cause: "late"}), callmodel.ErrLeaseLost)
 	require.ErrorIs(t, e.Jobs.Release(t.Context(), l), callmodel.ErrLeaseLost)
-	require.Equal(t, callmodel.JobDone, e.job(t, id).State)
+	require.Equal(t, ledger.Done, e.job(t, id).State)
 }
 
 func completeAbsent(t *testing.T, e Env) {
 	id := e.enqueue(t, Request("c1"))
-	absent := callmodel.RecordingResult{Status: callmodel.StatusAbsent, Reason: callmodel.ReasonNoMedia}
+	absent := record.Result{Status: record.StatusAbsent, Reason: record.ReasonNoMedia}
 	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), absent))
 	events := e.outbox(t)
 	require.Len(t, events, 1)
@@ -102,58 +105,58 @@ func completeAbsent(t *testing.T, e Env) {
 	e.create(t, "c1")
 	rec := e.call(t, "acme", "c1").Recordings
 	require.Len(t, rec, 1)
-	require.Equal(t, callmodel.ReasonNoMedia, rec[0].Reason)
+	require.Equal(t, record.ReasonNoMedia, rec[0].Reason)
 	require.Empty(t, rec[0].URL)
 }
 
 func completeQuarantined(t *testing.T, e Env) {
 	e.create(t, "c1")
 	id := e.enqueue(t, Request("c1"))
-	bad := callmodel.RecordingResult{
-		Status: callmodel.StatusQuarantined, Reason: "every leg is unreadable",
-		Defects: []callmodel.Defect{{Code: callmodel.DefectUnreadableLeg, Leg: "agent"}},
+	bad := record.Result{
+		Status: record.StatusQuarantined, Reason: "every leg is unreadable",
+		Defects: []record.Defect{{Code: record.DefectUnreadableLeg, Leg: "agent"}},
 	}
 	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), bad))
 	j := e.job(t, id)
-	require.Equal(t, callmodel.JobQuarantined, j.State)
+	require.Equal(t, ledger.Quarantined, j.State)
 	require.Equal(t, bad.Reason, j.LastError)
 	rec := e.call(t, "acme", "c1").Recordings
 	require.Len(t, rec, 1)
-	require.Equal(t, callmodel.StatusQuarantined, rec[0].Status)
+	require.Equal(t, record.StatusQuarantined, rec[0].Status)
 	same(t, bad.Defects, rec[0].Defects)
 	require.NoError(t, e.Jobs.Retry(t.Context(), id, "ann"))
 	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), Result("c1")))
 	rec = e.call(t, "acme", "c1").Recordings
 	require.Len(t, rec, 1)
-	require.Equal(t, callmodel.StatusCompletedDegraded, rec[0].Status)
+	require.Equal(t, record.StatusCompletedDegraded, rec[0].Status)
 	require.Len(t, e.outbox(t), 2)
 }
 
 func completeRefuses(t *testing.T, e Env) {
 	id := e.enqueue(t, Request("c1"))
 	l := e.one(t, "w")
-	requireCode(t, callmodel.CodeInvalid, e.Jobs.Complete(t.Context(), l, callmodel.RecordingResult{Status: "fine"}))
-	require.Equal(t, callmodel.JobRunning, e.job(t, id).State)
+	requireCode(t, callmodel.CodeInvalid, e.Jobs.Complete(t.Context(), l, record.Result{Status: "fine"}))
+	require.Equal(t, ledger.Running, e.job(t, id).State)
 }
 
 func failCounts(t *testing.T, e Env) {
 	e.create(t, "c1")
 	id := e.enqueue(t, Request("c1"))
-	for i := 1; i < callmodel.MaxJobAttempts; i++ {
+	for i := 1; i < ledger.MaxAttempts; i++ {
 		l := e.one(t, "w")
-		require.NoError(t, e.Jobs.Fail(t.Context(), l, callmodel.Failure{Cause: "decode failed"}))
+		require.NoError(t, e.Jobs.Fail(t.Context(), l, ledger.Failure{Cause: "decode failed"}))
 		j := e.job(t, id)
-		require.Equal(t, callmodel.JobQueued, j.State)
+		require.Equal(t, ledger.Queued, j.State)
 		require.Equal(t, i, j.Attempts)
 		require.Equal(t, "decode failed", j.LastError)
-		require.ErrorIs(t, e.Jobs.Fail(t.Context(), l, callmodel.Failure{Cause: "again"}), callmodel.ErrLeaseLost)
+		require.ErrorIs(t, e.Jobs.Fail(t.Context(), l, ledger.Failure{Cause: "again"}), callmodel.ErrLeaseLost)
 		require.Equal(t, i, e.job(t, id).Attempts)
 	}
 	require.Empty(t, e.outbox(t))
-	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), callmodel.Failure{Cause: "the last straw"}))
+	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), ledger.Failure{Cause: "the last straw"}))
 	j := e.job(t, id)
-	require.Equal(t, callmodel.JobQuarantined, j.State)
-	require.Equal(t, callmodel.MaxJobAttempts, j.Attempts)
+	require.Equal(t, ledger.Quarantined, j.State)
+	require.Equal(t, ledger.MaxAttempts, j.Attempts)
 	rec := e.call(t, "acme", "c1").Recordings
 	require.Len(t, rec, 1)
 	require.Equal(t, "the last straw", rec[0].Reason)
@@ -161,44 +164,44 @@ func failCounts(t *testing.T, e Env) {
 	require.NoError(t, e.Jobs.Retry(t.Context(), id, "ann"))
 	j = e.job(t, id)
 	require.Zero(t, j.Attempts)
-	require.Equal(t, callmodel.JobQueued, j.State)
-	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), callmodel.Failure{Cause: "once more"}))
-	require.Equal(t, callmodel.JobQueued, e.job(t, id).State, "it has three attempts again")
+	require.Equal(t, ledger.Queued, j.State)
+	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), ledger.Failure{Cause: "once more"}))
+	require.Equal(t, ledger.Queued, e.job(t, id).State, "it has three attempts again")
 }
 
 func failUncounted(t *testing.T, e Env) {
 	id := e.enqueue(t, Request("c1"))
-	for range 2 * callmodel.MaxJobAttempts {
-		require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), callmodel.Failure{Cause: "bucket down", Uncounted: true}))
+	for range 2 * ledger.MaxAttempts {
+		require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), ledger.Failure{Cause: "bucket down", Uncounted: true}))
 	}
 	j := e.job(t, id)
-	require.Equal(t, callmodel.JobQueued, j.State)
+	require.Equal(t, ledger.Queued, j.State)
 	require.Zero(t, j.Attempts)
 	require.Equal(t, "bucket down", j.LastError)
 }
 
 func failWaits(t *testing.T, e Env) {
 	id := e.enqueue(t, Request("c1"))
-	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), callmodel.Failure{Cause: "x", RetryIn: long}))
-	require.Empty(t, e.claim(t, callmodel.ClaimRequest{Worker: "w"}))
+	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), ledger.Failure{Cause: "x", RetryIn: long}))
+	require.Empty(t, e.claim(t, ledger.Claim{Worker: "w"}))
 	j := e.job(t, id)
 	require.GreaterOrEqual(t, j.RunAt.Sub(j.CreatedAt), long)
 
 	e.enqueue(t, Request("c2"))
-	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), callmodel.Failure{Cause: "x", RetryIn: short}))
-	l := e.claimWithin(t, short, callmodel.ClaimRequest{Worker: "w", TTL: long})
+	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), ledger.Failure{Cause: "x", RetryIn: short}))
+	l := e.claimWithin(t, short, ledger.Claim{Worker: "w", TTL: long})
 	require.Equal(t, callmodel.CallID("c2"), l.Job.Spec.CallID)
 	// A negative wait is none.
-	require.NoError(t, e.Jobs.Fail(t.Context(), l, callmodel.Failure{Cause: "x", RetryIn: -long}))
+	require.NoError(t, e.Jobs.Fail(t.Context(), l, ledger.Failure{Cause: "x", RetryIn: -long}))
 	e.one(t, "w")
 }
 
 func failQuarantines(t *testing.T, e Env) {
 	id := e.enqueue(t, Request("c1"))
 	long := string(make([]byte, 100_000)) + "\xff"
-	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), callmodel.Failure{Cause: long, Quarantine: true}))
+	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), ledger.Failure{Cause: long, Quarantine: true}))
 	j := e.job(t, id)
-	require.Equal(t, callmodel.JobQuarantined, j.State)
+	require.Equal(t, ledger.Quarantined, j.State)
 	require.Equal(t, 1, j.Attempts)
 	require.NotEmpty(t, j.LastError)
 	require.Less(t, len(j.LastError), 10_000, "hostile text is clipped")

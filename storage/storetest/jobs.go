@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // JobQueue is what callmodel.JobQueue promises, with the call record, the
@@ -39,7 +41,7 @@ func enqueueReadsBack(t *testing.T, e Env) {
 	require.True(t, callmodel.ValidID(string(id)), id)
 	j := e.job(t, id)
 	same(t, r.Spec, j.Spec)
-	require.Equal(t, callmodel.JobQueued, j.State)
+	require.Equal(t, ledger.Queued, j.State)
 	require.Equal(t, "pbx-7", j.Queue)
 	require.Equal(t, 4, j.Priority)
 	require.Zero(t, j.Attempts)
@@ -48,7 +50,7 @@ func enqueueReadsBack(t *testing.T, e Env) {
 	require.True(t, j.LeaseUntil.IsZero() && j.FinishedAt.IsZero() && j.Result == nil && j.Worker == "" && j.LastError == "")
 
 	r = Request("c2")
-	require.Equal(t, callmodel.DefaultQueue, e.job(t, e.enqueue(t, r)).Queue)
+	require.Equal(t, ledger.DefaultQueue, e.job(t, e.enqueue(t, r)).Queue)
 	lines := e.actions(t, "acme", callmodel.AuditJobEnqueued)
 	require.Len(t, lines, 2)
 	require.Equal(t, string(id), lines[0].Subject)
@@ -80,7 +82,7 @@ func enqueueIsIdempotent(t *testing.T, e Env) {
 	require.NoError(t, err)
 	require.False(t, created)
 	require.Equal(t, id, again)
-	require.Empty(t, e.claim(t, callmodel.ClaimRequest{Worker: "w"}))
+	require.Empty(t, e.claim(t, ledger.Claim{Worker: "w"}))
 }
 
 func enqueueRefusesFaults(t *testing.T, e Env) {
@@ -90,7 +92,7 @@ func enqueueRefusesFaults(t *testing.T, e Env) {
 	var faults callmodel.FieldErrors
 	require.ErrorAs(t, err, &faults)
 	require.GreaterOrEqual(t, len(faults), 2, "all at once: %v", err)
-	jobs, err := e.Jobs.Jobs(t.Context(), callmodel.JobFilter{})
+	jobs, err := e.Jobs.Jobs(t.Context(), ledger.Filter{})
 	require.NoError(t, err)
 	require.Empty(t, jobs)
 }
@@ -132,7 +134,7 @@ func listsInOrder(t *testing.T, e Env) {
 	require.True(t, slices.IsSorted(ids), "ids sort in the order of creation")
 	var seen []callmodel.JobID
 	for after := callmodel.JobID(""); ; {
-		page, err := e.Jobs.Jobs(t.Context(), callmodel.JobFilter{Limit: 10, After: after})
+		page, err := e.Jobs.Jobs(t.Context(), ledger.Filter{Limit: 10, After: after})
 		require.NoError(t, err)
 		if len(page) == 0 {
 			break
@@ -148,18 +150,18 @@ func listsInOrder(t *testing.T, e Env) {
 	}
 	require.Equal(t, ids, seen[:25])
 
-	count := func(f callmodel.JobFilter) int {
+	count := func(f ledger.Filter) int {
 		f.Limit = 1000
 		page, err := e.Jobs.Jobs(t.Context(), f)
 		require.NoError(t, err)
 		return len(page)
 	}
-	require.Equal(t, 5, count(callmodel.JobFilter{TenantID: "umbrella"}))
-	require.Equal(t, 13, count(callmodel.JobFilter{Queue: "pbx-1"}))
-	require.Equal(t, 2, count(callmodel.JobFilter{Queue: callmodel.DefaultQueue, TenantID: "umbrella"}))
-	require.Equal(t, 0, count(callmodel.JobFilter{State: callmodel.JobDone}))
-	require.Equal(t, 0, count(callmodel.JobFilter{TenantID: "a'; DROP TABLE jobs; --\x00"}))
-	_, err := e.Jobs.Jobs(t.Context(), callmodel.JobFilter{After: "rubbish"})
+	require.Equal(t, 5, count(ledger.Filter{TenantID: "umbrella"}))
+	require.Equal(t, 13, count(ledger.Filter{Queue: "pbx-1"}))
+	require.Equal(t, 2, count(ledger.Filter{Queue: ledger.DefaultQueue, TenantID: "umbrella"}))
+	require.Equal(t, 0, count(ledger.Filter{State: ledger.Done}))
+	require.Equal(t, 0, count(ledger.Filter{TenantID: "a'; DROP TABLE jobs; --\x00"}))
+	_, err := e.Jobs.Jobs(t.Context(), ledger.Filter{After: "rubbish"})
 	requireCode(t, callmodel.CodeInvalid, err)
 }
 
@@ -171,32 +173,32 @@ func unknownJobs(t *testing.T, e Env) {
 		require.ErrorIs(t, err, callmodel.ErrNotFound, "%q", id)
 		require.ErrorIs(t, e.Jobs.Retry(t.Context(), id, "ann"), callmodel.ErrNotFound)
 		require.ErrorIs(t, e.Jobs.Quarantine(t.Context(), id, "ann", "why"), callmodel.ErrNotFound)
-		l := callmodel.Lease{Job: callmodel.Job{ID: id}, Token: 1, Worker: "w"}
+		l := ledger.Lease{Job: ledger.Job{ID: id}, Token: 1, Worker: "w"}
 		require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, Result("c1")), callmodel.ErrLeaseLost)
-		require.ErrorIs(t, e.Jobs.Fail(t.Context(), l, callmodel.Failure{}), callmodel.ErrLeaseLost)
+		require.ErrorIs(t, e.Jobs.Fail(t.Context(), l, ledger.Failure{}), callmodel.ErrLeaseLost)
 		require.ErrorIs(t, e.Jobs.Release(t.Context(), l), callmodel.ErrLeaseLost)
 		_, err = e.Jobs.Extend(t.Context(), l, long)
 		require.ErrorIs(t, err, callmodel.ErrLeaseLost)
 	}
-	require.Equal(t, callmodel.JobQueued, e.job(t, id).State)
+	require.Equal(t, ledger.Queued, e.job(t, id).State)
 }
 
 func operatorMoves(t *testing.T, e Env) {
 	e.create(t, "c1")
 	id := e.enqueue(t, Request("c1"))
 	requireIllegal(t, e.Jobs.Retry(t.Context(), id, "ann"))
-	require.Equal(t, callmodel.JobQueued, e.job(t, id).State)
+	require.Equal(t, ledger.Queued, e.job(t, id).State)
 
 	require.NoError(t, e.Jobs.Quarantine(t.Context(), id, "ann", "it is a fax\x00"))
 	j := e.job(t, id)
-	require.Equal(t, callmodel.JobQuarantined, j.State)
+	require.Equal(t, ledger.Quarantined, j.State)
 	require.Contains(t, j.LastError, "it is a fax")
 	requireIllegal(t, e.Jobs.Quarantine(t.Context(), id, "ann", "again"))
-	require.Empty(t, e.claim(t, callmodel.ClaimRequest{Worker: "w"}))
+	require.Empty(t, e.claim(t, ledger.Claim{Worker: "w"}))
 
 	rec := e.call(t, "acme", "c1").Recordings
 	require.Len(t, rec, 1)
-	require.Equal(t, callmodel.StatusQuarantined, rec[0].Status)
+	require.Equal(t, record.StatusQuarantined, rec[0].Status)
 	require.Contains(t, rec[0].Reason, "it is a fax")
 	require.Len(t, e.outbox(t), 1)
 	lines := e.actions(t, "acme", callmodel.AuditJobQuarantined)
@@ -204,7 +206,7 @@ func operatorMoves(t *testing.T, e Env) {
 	require.Equal(t, "ann", lines[0].Actor)
 
 	require.NoError(t, e.Jobs.Retry(t.Context(), id, "bob"))
-	require.Equal(t, callmodel.JobQueued, e.job(t, id).State)
+	require.Equal(t, ledger.Queued, e.job(t, id).State)
 	retried := e.actions(t, "acme", callmodel.AuditJobRetried)
 	require.Len(t, retried, 1)
 	require.Equal(t, "bob", retried[0].Actor)
@@ -226,7 +228,7 @@ func operatorMoves(t *testing.T, e Env) {
 	requireIllegal(t, e.Jobs.Retry(t.Context(), id, "ann"))
 	rec = e.call(t, "acme", "c1").Recordings
 	require.Len(t, rec, 1, "the entry is replaced")
-	require.Equal(t, callmodel.StatusCompletedDegraded, rec[0].Status)
+	require.Equal(t, record.StatusCompletedDegraded, rec[0].Status)
 }
 
 func stats(t *testing.T, e Env) {
@@ -236,16 +238,16 @@ func stats(t *testing.T, e Env) {
 	for _, n := range names("c", 6) {
 		e.enqueue(t, Request(n))
 	}
-	leases := e.claim(t, callmodel.ClaimRequest{Worker: "w", Limit: 4, TTL: long})
+	leases := e.claim(t, ledger.Claim{Worker: "w", Limit: 4, TTL: long})
 	require.Len(t, leases, 4)
 	require.NoError(t, e.Jobs.Complete(t.Context(), leases[0], Result("c0000")))
-	require.NoError(t, e.Jobs.Fail(t.Context(), leases[1], callmodel.Failure{Cause: "broken", Quarantine: true}))
-	require.NoError(t, e.Jobs.Fail(t.Context(), leases[2], callmodel.Failure{Cause: "later", RetryIn: long}))
+	require.NoError(t, e.Jobs.Fail(t.Context(), leases[1], ledger.Failure{Cause: "broken", Quarantine: true}))
+	require.NoError(t, e.Jobs.Fail(t.Context(), leases[2], ledger.Failure{Cause: "later", RetryIn: long}))
 	e.until(t, short, func() bool {
 		q, err = e.Jobs.Stats(t.Context())
 		return err == nil && q.OldestQueued > 0
 	})
 	require.Less(t, q.OldestQueued, long)
 	q.OldestQueued = 0
-	require.Equal(t, callmodel.QueueStats{Queued: 3, Running: 1, Done: 1, Quarantined: 1}, q)
+	require.Equal(t, ledger.Stats{Queued: 3, Running: 1, Done: 1, Quarantined: 1}, q)
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 func leaseRuns() []run {
@@ -28,10 +30,10 @@ func leaseRuns() []run {
 }
 
 func claimsNothing(t *testing.T, e Env) {
-	leases, err := e.Jobs.Claim(t.Context(), callmodel.ClaimRequest{Worker: "w", Limit: 10})
+	leases, err := e.Jobs.Claim(t.Context(), ledger.Claim{Worker: "w", Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, leases)
-	_, err = e.Jobs.Claim(t.Context(), callmodel.ClaimRequest{})
+	_, err = e.Jobs.Claim(t.Context(), ledger.Claim{})
 	requireCode(t, callmodel.CodeInvalid, err)
 }
 
@@ -45,7 +47,7 @@ func claimsUrgentThenOldest(t *testing.T, e Env) {
 	}
 	var got []callmodel.JobID
 	for _, limit := range []int{1, 3, 10} {
-		for _, l := range e.claim(t, callmodel.ClaimRequest{Worker: "w", Limit: limit, TTL: long}) {
+		for _, l := range e.claim(t, ledger.Claim{Worker: "w", Limit: limit, TTL: long}) {
 			got = append(got, l.Job.ID)
 		}
 	}
@@ -61,7 +63,7 @@ func claimsFromItsQueues(t *testing.T, e Env) {
 	}
 	of := func(queues ...string) []callmodel.JobID {
 		var ids []callmodel.JobID
-		for _, l := range e.claim(t, callmodel.ClaimRequest{Worker: "w", Queues: queues, Limit: 10, TTL: long}) {
+		for _, l := range e.claim(t, ledger.Claim{Worker: "w", Queues: queues, Limit: 10, TTL: long}) {
 			ids = append(ids, l.Job.ID)
 		}
 		return ids
@@ -81,14 +83,14 @@ func leaseIsExclusive(t *testing.T, e Env) {
 	require.Positive(t, l.Token)
 	same(t, Spec("c1"), l.Job.Spec)
 	j := e.job(t, id)
-	require.Equal(t, callmodel.JobRunning, j.State)
+	require.Equal(t, ledger.Running, j.State)
 	require.Equal(t, "w1", j.Worker)
 	require.GreaterOrEqual(t, j.LeaseUntil.Sub(j.CreatedAt), long)
-	require.Empty(t, e.claim(t, callmodel.ClaimRequest{Worker: "w2"}))
+	require.Empty(t, e.claim(t, ledger.Claim{Worker: "w2"}))
 
 	require.NoError(t, e.Jobs.Release(t.Context(), l))
 	j = e.job(t, id)
-	require.Equal(t, callmodel.JobQueued, j.State)
+	require.Equal(t, ledger.Queued, j.State)
 	require.Zero(t, j.Attempts, "a release does not count")
 	require.Empty(t, j.Worker)
 	again := e.one(t, "w2")
@@ -96,15 +98,15 @@ func leaseIsExclusive(t *testing.T, e Env) {
 
 	// The default is 30 s.
 	require.NoError(t, e.Jobs.Release(t.Context(), again))
-	leases := e.claim(t, callmodel.ClaimRequest{Worker: "w"})
+	leases := e.claim(t, ledger.Claim{Worker: "w"})
 	require.Len(t, leases, 1)
-	require.Equal(t, callmodel.DefaultLeaseTTL, leases[0].TTL)
+	require.Equal(t, ledger.DefaultLeaseTTL, leases[0].TTL)
 }
 
 func expiredIsTakenOver(t *testing.T, e Env) {
 	id := e.enqueue(t, Request("c1"))
-	dead := e.claim(t, callmodel.ClaimRequest{Worker: "dead", TTL: short})[0]
-	l := e.claimWithin(t, short, callmodel.ClaimRequest{Worker: "heir", TTL: long})
+	dead := e.claim(t, ledger.Claim{Worker: "dead", TTL: short})[0]
+	l := e.claimWithin(t, short, ledger.Claim{Worker: "heir", TTL: long})
 	require.Equal(t, id, l.Job.ID)
 	require.Greater(t, l.Token, dead.Token)
 	require.Equal(t, 1, l.Job.Attempts, "an expired lease counts")
@@ -117,7 +119,7 @@ func expiredIsTakenOver(t *testing.T, e Env) {
 
 func expiredStillCommits(t *testing.T, e Env) {
 	id := e.enqueue(t, Request("c1"))
-	l := e.claim(t, callmodel.ClaimRequest{Worker: "slow", TTL: short})[0]
+	l := e.claim(t, ledger.Claim{Worker: "slow", TTL: short})[0]
 	// Another store's worth of time: a second job's back-off ends after the lease.
 	if e.Advance != nil {
 		e.Advance(2 * short)
@@ -133,12 +135,12 @@ func expiredStillCommits(t *testing.T, e Env) {
 		}, slow, tick)
 	}
 	require.NoError(t, e.Jobs.Complete(t.Context(), l, Result("c1")), "nobody else has it: the work is not lost")
-	require.Equal(t, callmodel.JobDone, e.job(t, id).State)
+	require.Equal(t, ledger.Done, e.job(t, id).State)
 }
 
 func extendKeepsTheJob(t *testing.T, e Env) {
 	id := e.enqueue(t, Request("c1"))
-	l := e.claim(t, callmodel.ClaimRequest{Worker: "w", TTL: slow})[0]
+	l := e.claim(t, ledger.Claim{Worker: "w", TTL: slow})[0]
 	until := e.job(t, id).LeaseUntil
 	longer, err := e.Jobs.Extend(t.Context(), l, long)
 	require.NoError(t, err)
@@ -148,12 +150,12 @@ func extendKeepsTheJob(t *testing.T, e Env) {
 	require.Equal(t, e.job(t, id).LeaseUntil, longer.Job.LeaseUntil)
 	if e.Advance != nil {
 		e.Advance(2 * slow)
-		require.Empty(t, e.claim(t, callmodel.ClaimRequest{Worker: "thief"}))
+		require.Empty(t, e.claim(t, ledger.Claim{Worker: "thief"}))
 	}
 	// Shorter, too: then it can be taken over, and no more extended.
 	_, err = e.Jobs.Extend(t.Context(), longer, short)
 	require.NoError(t, err)
-	e.claimWithin(t, short, callmodel.ClaimRequest{Worker: "heir", TTL: long})
+	e.claimWithin(t, short, ledger.Claim{Worker: "heir", TTL: long})
 	_, err = e.Jobs.Extend(t.Context(), l, long)
 	require.ErrorIs(t, err, callmodel.ErrLeaseLost)
 	require.NoError(t, func() error { _, err := e.Jobs.Job(t.Context(), id); return err }())
@@ -167,9 +169,9 @@ func staleTokenLoses(t *testing.T, e Env) {
 		t.Helper()
 		require.ErrorIs(t, e.Jobs.Complete(t.Context(), stale, Result("c1")), callmodel.ErrLeaseLost)
 		q := Result("c1")
-		q.Status, q.Reason = callmodel.StatusQuarantined, "bad"
+		q.Status, q.Reason = record.StatusQuarantined, "bad"
 		require.ErrorIs(t, e.Jobs.Complete(t.Context(), stale, q), callmodel.ErrLeaseLost)
-		require.ErrorIs(t, e.Jobs.Fail(t.Context(), stale, callmodel.Failure{Cause: "x", Quarantine: true}), callmodel.ErrLeaseLost)
+		require.ErrorIs(t, e.Jobs.Fail(t.Context(), stale, ledger.Failure{Cause: "x", Quarantine: true}), callmodel.ErrLeaseLost)
 		require.ErrorIs(t, e.Jobs.Release(t.Context(), stale), callmodel.ErrLeaseLost)
 		_, err := e.Jobs.Extend(t.Context(), stale, long)
 		require.ErrorIs(t, err, callmodel.ErrLeaseLost)
@@ -178,7 +180,7 @@ func staleTokenLoses(t *testing.T, e Env) {
 	fresh := e.one(t, "w")
 	losesAll() // the same worker's name does not help
 	j := e.job(t, id)
-	require.Equal(t, callmodel.JobRunning, j.State)
+	require.Equal(t, ledger.Running, j.State)
 	require.Zero(t, j.Attempts)
 	require.NoError(t, e.Jobs.Complete(t.Context(), fresh, Result("c1")))
 	losesAll() // done
@@ -191,10 +193,10 @@ func thirdExpiryQuarantines(t *testing.T, e Env) {
 	other := Request("c2")
 	other.Priority = -1
 	e.enqueue(t, other)
-	l := e.claim(t, callmodel.ClaimRequest{Worker: "w1", TTL: short})
+	l := e.claim(t, ledger.Claim{Worker: "w1", TTL: short})
 	require.Len(t, l, 1)
-	for i := 2; i <= callmodel.MaxJobAttempts; i++ {
-		got := e.claimWithin(t, short, callmodel.ClaimRequest{Worker: "w", TTL: short, Queues: []string{"default"}})
+	for i := 2; i <= ledger.MaxAttempts; i++ {
+		got := e.claimWithin(t, short, ledger.Claim{Worker: "w", TTL: short, Queues: []string{"default"}})
 		if got.Job.ID != id { // the other one came first, while the lease had not ended
 			require.NoError(t, e.Jobs.Release(t.Context(), got))
 			i--
@@ -203,7 +205,7 @@ func thirdExpiryQuarantines(t *testing.T, e Env) {
 		require.Equal(t, i-1, got.Job.Attempts)
 	}
 	e.until(t, short, func() bool {
-		for _, l := range e.claim(t, callmodel.ClaimRequest{Worker: "w", TTL: long, Limit: 5}) {
+		for _, l := range e.claim(t, ledger.Claim{Worker: "w", TTL: long, Limit: 5}) {
 			if l.Job.ID == id {
 				t.Errorf("claimed a fourth time")
 			}
@@ -211,18 +213,18 @@ func thirdExpiryQuarantines(t *testing.T, e Env) {
 				t.Error(err)
 			}
 		}
-		return e.job(t, id).State == callmodel.JobQuarantined
+		return e.job(t, id).State == ledger.Quarantined
 	})
-	require.Equal(t, callmodel.MaxJobAttempts, e.job(t, id).Attempts)
+	require.Equal(t, ledger.MaxAttempts, e.job(t, id).Attempts)
 	rec := e.call(t, "acme", "c1").Recordings
 	require.Len(t, rec, 1)
-	require.Equal(t, callmodel.StatusQuarantined, rec[0].Status)
+	require.Equal(t, record.StatusQuarantined, rec[0].Status)
 	require.Equal(t, id, rec[0].JobID)
 	events := e.outbox(t)
 	require.Len(t, events, 1)
 	require.Equal(t, "recording.quarantined", events[0].Type)
 	require.Len(t, e.actions(t, "acme", callmodel.AuditJobQuarantined), 1)
-	require.Len(t, e.claim(t, callmodel.ClaimRequest{Worker: "w", Limit: 5}), 1, "the rest go on")
+	require.Len(t, e.claim(t, ledger.Claim{Worker: "w", Limit: 5}), 1, "the rest go on")
 }
 
 func manyWorkers(t *testing.T, e Env) {
@@ -237,7 +239,7 @@ func manyWorkers(t *testing.T, e Env) {
 	for w := range workers {
 		wg.Go(func() {
 			for {
-				leases, err := e.Jobs.Claim(t.Context(), callmodel.ClaimRequest{Worker: "w", Limit: 1 + w%4, TTL: long})
+				leases, err := e.Jobs.Claim(t.Context(), ledger.Claim{Worker: "w", Limit: 1 + w%4, TTL: long})
 				if !assert.NoError(t, err) {
 					return
 				}
@@ -268,6 +270,6 @@ func manyWorkers(t *testing.T, e Env) {
 	require.Equal(t, jobs, completed)
 	q, err := e.Jobs.Stats(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, callmodel.QueueStats{Done: jobs}, q)
+	require.Equal(t, ledger.Stats{Done: jobs}, q)
 	require.Len(t, e.outbox(t), jobs)
 }

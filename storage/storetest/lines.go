@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 )
 
 // AuditLog is what callmodel.AuditLog promises.
@@ -137,9 +138,9 @@ func outboxMissesNothing(t *testing.T, e Env) {
 	for _, n := range names("c", jobs) {
 		e.enqueue(t, Request(n))
 	}
-	leases := e.claim(t, callmodel.ClaimRequest{Worker: "w", Limit: jobs, TTL: long})
+	leases := e.claim(t, ledger.Claim{Worker: "w", Limit: jobs, TTL: long})
 	require.Len(t, leases, jobs)
-	work := make(chan callmodel.Lease, jobs)
+	work := make(chan ledger.Lease, jobs)
 	for _, l := range leases {
 		work <- l
 	}

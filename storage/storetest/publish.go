@@ -9,6 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 func publishRuns() []run {
@@ -27,8 +30,8 @@ func publishRuns() []run {
 
 // told is an event's body.
 type told struct {
-	Provisional bool                    `json:"provisional"`
-	Recording   callmodel.CallRecording `json:"recording"`
+	Provisional bool            `json:"provisional"`
+	Recording   calls.Recording `json:"recording"`
 }
 
 func body(t *testing.T, ev callmodel.OutboxEvent) told {
@@ -39,18 +42,18 @@ func body(t *testing.T, ev callmodel.OutboxEvent) told {
 }
 
 // stays checks that the recording of id is on its call, alone, with its URL.
-func (e Env) stays(t *testing.T, call, version string) callmodel.CallRecording {
+func (e Env) stays(t *testing.T, call, version string) calls.Recording {
 	t.Helper()
 	rec := e.call(t, "acme", callmodel.CallID(call)).Recordings
 	require.Len(t, rec, 1)
-	require.Equal(t, callmodel.StatusCompletedDegraded, rec[0].Status)
+	require.Equal(t, record.StatusCompletedDegraded, rec[0].Status)
 	require.Equal(t, Result(version).Outputs[0].URL, rec[0].URL)
 	return rec[0]
 }
 
 // published is the job of a new call c1 whose first version is published, to
 // run again at once, and the lease that did it.
-func (e Env) published(t *testing.T) (callmodel.JobID, callmodel.Lease) {
+func (e Env) published(t *testing.T) (callmodel.JobID, ledger.Lease) {
 	t.Helper()
 	e.create(t, "c1")
 	id := e.enqueue(t, Request("c1"))
@@ -62,12 +65,12 @@ func (e Env) published(t *testing.T) (callmodel.JobID, callmodel.Lease) {
 func publishCommits(t *testing.T, e Env) {
 	e.create(t, "c1")
 	id := e.enqueue(t, Request("c1"))
-	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w0"), callmodel.Failure{Cause: "broken"}))
+	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w0"), ledger.Failure{Cause: "broken"}))
 	l := e.one(t, "w1")
 	require.NoError(t, e.Jobs.Publish(t.Context(), l, Result("first"), long))
 
 	j := e.job(t, id)
-	require.Equal(t, callmodel.JobQueued, j.State)
+	require.Equal(t, ledger.Queued, j.State)
 	require.Equal(t, 1, j.Attempts, "it does not count")
 	require.Empty(t, j.LastError)
 	require.Empty(t, j.Worker)
@@ -77,7 +80,7 @@ func publishCommits(t *testing.T, e Env) {
 	require.NotNil(t, j.Published())
 	q, err := e.Jobs.Stats(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, callmodel.QueueStats{Queued: 1}, q, "it can't run yet")
+	require.Equal(t, ledger.Stats{Queued: 1}, q, "it can't run yet")
 
 	rec := e.stays(t, "c1", "first")
 	require.Equal(t, id, rec.JobID)
@@ -94,10 +97,10 @@ func publishCommits(t *testing.T, e Env) {
 	require.Equal(t, rec.URL, lines[0].Detail["url"])
 	require.Empty(t, e.actions(t, "acme", callmodel.AuditJobCompleted))
 
-	require.Empty(t, e.claim(t, callmodel.ClaimRequest{Worker: "w"}), "not before its time")
+	require.Empty(t, e.claim(t, ledger.Claim{Worker: "w"}), "not before its time")
 	if e.Advance != nil {
 		e.Advance(long - tick)
-		require.Empty(t, e.claim(t, callmodel.ClaimRequest{Worker: "w"}))
+		require.Empty(t, e.claim(t, ledger.Claim{Worker: "w"}))
 		e.Advance(tick)
 		same(t, Result("first"), e.one(t, "w").Job.Result, "the next attempt knows of it")
 	}
@@ -105,7 +108,7 @@ func publishCommits(t *testing.T, e Env) {
 	// And with a wait that ends.
 	e.enqueue(t, Request("c2"))
 	require.NoError(t, e.Jobs.Publish(t.Context(), e.one(t, "w"), Result("c2"), short))
-	next := e.claimWithin(t, short, callmodel.ClaimRequest{Worker: "w", TTL: long})
+	next := e.claimWithin(t, short, ledger.Claim{Worker: "w", TTL: long})
 	require.Equal(t, callmodel.CallID("c2"), next.Job.Spec.CallID)
 	require.False(t, next.Job.RunAt.After(next.Job.LeaseUntil.Add(-long)), "claimed after its time")
 	same(t, Result("c2"), next.Job.Result)
@@ -129,14 +132,14 @@ func publishTwice(t *testing.T, e Env) {
 		require.Len(t, e.actions(t, "acme", callmodel.AuditJobPublished), 1)
 	}
 	once()
-	require.Equal(t, callmodel.JobQueued, e.job(t, id).State)
+	require.Equal(t, ledger.Queued, e.job(t, id).State)
 	// Its answer was lost, and the job went on meanwhile.
 	next := e.one(t, "w2")
 	once()
-	require.Equal(t, callmodel.JobRunning, e.job(t, id).State, "the other's lease is left alone")
+	require.Equal(t, ledger.Running, e.job(t, id).State, "the other's lease is left alone")
 	require.NoError(t, e.Jobs.Complete(t.Context(), next, Result("second")))
 	require.NoError(t, e.Jobs.Publish(t.Context(), l, Result("first"), 0))
-	require.Equal(t, callmodel.JobDone, e.job(t, id).State)
+	require.Equal(t, ledger.Done, e.job(t, id).State)
 	e.stays(t, "c1", "second")
 	require.Len(t, e.outbox(t), 2)
 }
@@ -144,11 +147,11 @@ func publishTwice(t *testing.T, e Env) {
 func publishNeedsTheLease(t *testing.T, e Env) {
 	id, l := e.published(t)
 	// Given up with the publication: nothing else can be done under it.
-	gone := func(l callmodel.Lease) {
+	gone := func(l ledger.Lease) {
 		t.Helper()
 		require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, Result("other")), callmodel.ErrLeaseLost)
-		require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, callmodel.RecordingResult{Status: callmodel.StatusAbsent}), callmodel.ErrLeaseLost)
-		require.ErrorIs(t, e.Jobs.Fail(t.Context(), l, callmodel.Failure{Cause: "x", Quarantine: true}), callmodel.ErrLeaseLost)
+		require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, record.Result{Status: record.StatusAbsent}), callmodel.ErrLeaseLost)
+		require.ErrorIs(t, e.Jobs.Fail(t.Context(), l, ledger.Failure{Cause: "x", Quarantine: true}), callmodel.ErrLeaseLost)
 		require.ErrorIs(t, e.Jobs.Release(t.Context(), l), callmodel.ErrLeaseLost)
 		_, err := e.Jobs.Extend(t.Context(), l, long)
 		require.ErrorIs(t, err, callmodel.ErrLeaseLost)
@@ -169,17 +172,17 @@ func publishNeedsTheLease(t *testing.T, e Env) {
 	lost()
 	require.ErrorIs(t, e.Jobs.Publish(t.Context(), fresh, Result("other"), 0), callmodel.ErrLeaseLost, "done is final")
 	gone(stale)
-	require.Equal(t, callmodel.JobDone, e.job(t, id).State)
+	require.Equal(t, ledger.Done, e.job(t, id).State)
 	e.stays(t, "c1", "second")
 	require.Len(t, e.outbox(t), 2)
-	unknown := callmodel.Lease{Job: callmodel.Job{ID: "j\x00"}, Token: 1, Worker: "w"}
+	unknown := ledger.Lease{Job: ledger.Job{ID: "j\x00"}, Token: 1, Worker: "w"}
 	require.ErrorIs(t, e.Jobs.Publish(t.Context(), unknown, Result("c1"), 0), callmodel.ErrLeaseLost)
 }
 
 func publishRefuses(t *testing.T, e Env) {
 	id := e.enqueue(t, Request("c1"))
 	l := e.one(t, "w")
-	for _, status := range []callmodel.RecordingStatus{callmodel.StatusAbsent, callmodel.StatusQuarantined, "fine"} {
+	for _, status := range []record.Status{record.StatusAbsent, record.StatusQuarantined, "fine"} {
 		bad := Result("c1")
 		bad.Status = status
 		requireCode(t, callmodel.CodeInvalid, e.Jobs.Publish(t.Context(), l, bad, 0))
@@ -187,7 +190,7 @@ func publishRefuses(t *testing.T, e Env) {
 	nothing := Result("c1")
 	nothing.Outputs = nil
 	requireCode(t, callmodel.CodeInvalid, e.Jobs.Publish(t.Context(), l, nothing, 0))
-	require.Equal(t, callmodel.JobRunning, e.job(t, id).State)
+	require.Equal(t, ledger.Running, e.job(t, id).State)
 	require.Empty(t, e.outbox(t))
 	require.NoError(t, e.Jobs.Publish(t.Context(), l, Result("c1"), -long))
 	e.one(t, "w") // a negative wait is none
@@ -202,7 +205,7 @@ func publishedIsReplaced(t *testing.T, e Env) {
 	require.NoError(t, e.Jobs.Complete(t.Context(), l, Result("third")))
 	rec := e.stays(t, "c1", "third")
 	j := e.job(t, id)
-	require.Equal(t, callmodel.JobDone, j.State)
+	require.Equal(t, ledger.Done, j.State)
 	require.Equal(t, j.FinishedAt, rec.FinishedAt)
 	require.Nil(t, j.Published(), "it isn't one that goes on")
 	same(t, Result("third"), *j.Result)
@@ -227,16 +230,16 @@ func publishedIsReplaced(t *testing.T, e Env) {
 // the recording stays.
 func publishedSurvivesKills(t *testing.T, e Env) {
 	id, _ := e.published(t)
-	for i := range callmodel.MaxJobAttempts {
-		l := e.claimWithin(t, short, callmodel.ClaimRequest{Worker: "killed", TTL: short})
+	for i := range ledger.MaxAttempts {
+		l := e.claimWithin(t, short, ledger.Claim{Worker: "killed", TTL: short})
 		require.Equal(t, i, l.Job.Attempts)
 		same(t, Result("first"), l.Job.Result)
 	}
 	e.until(t, short, func() bool {
-		for _, l := range e.claim(t, callmodel.ClaimRequest{Worker: "w", TTL: long}) {
+		for _, l := range e.claim(t, ledger.Claim{Worker: "w", TTL: long}) {
 			t.Errorf("claimed a fourth time: %s", l.Job.ID)
 		}
-		return e.job(t, id).State == callmodel.JobQuarantined
+		return e.job(t, id).State == ledger.Quarantined
 	})
 	e.keptAside(t, id, "killed")
 	lines := e.actions(t, "acme", callmodel.AuditJobQuarantined)
@@ -248,7 +251,7 @@ func publishedSurvivesKills(t *testing.T, e Env) {
 func (e Env) keptAside(t *testing.T, id callmodel.JobID, cause string) {
 	t.Helper()
 	j := e.job(t, id)
-	require.Equal(t, callmodel.JobQuarantined, j.State)
+	require.Equal(t, ledger.Quarantined, j.State)
 	require.Contains(t, j.LastError, cause)
 	require.NotNil(t, j.Published())
 	same(t, Result("first"), *j.Result)
@@ -258,23 +261,23 @@ func (e Env) keptAside(t *testing.T, id callmodel.JobID, cause string) {
 
 func publishedSurvivesFailures(t *testing.T, e Env) {
 	id, _ := e.published(t)
-	for range callmodel.MaxJobAttempts {
-		require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), callmodel.Failure{Cause: "disk full", Uncounted: true}))
+	for range ledger.MaxAttempts {
+		require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), ledger.Failure{Cause: "disk full", Uncounted: true}))
 		require.NoError(t, e.Jobs.Release(t.Context(), e.one(t, "w")))
 		e.stays(t, "c1", "first")
 		j := e.job(t, id)
 		require.NotNil(t, j.Published())
 	}
-	for range callmodel.MaxJobAttempts {
-		require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), callmodel.Failure{Cause: "decode failed"}))
+	for range ledger.MaxAttempts {
+		require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), ledger.Failure{Cause: "decode failed"}))
 	}
 	e.keptAside(t, id, "decode failed")
 	require.NoError(t, e.Jobs.Retry(t.Context(), id, "ann"))
-	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), callmodel.Failure{Cause: "can't be", Quarantine: true}))
+	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), ledger.Failure{Cause: "can't be", Quarantine: true}))
 	e.keptAside(t, id, "can't be")
 	require.NoError(t, e.Jobs.Retry(t.Context(), id, "ann"))
-	bad := callmodel.RecordingResult{
-		Status: callmodel.StatusQuarantined, Reason: "every leg is unreadable", Defects: []callmodel.Defect{{Code: callmodel.DefectUnreadableLeg, Leg: "agent"}},
+	bad := record.Result{
+		Status: record.StatusQuarantined, Reason: "every leg is unreadable", Defects: []record.Defect{{Code: record.DefectUnreadableLeg, Leg: "agent"}},
 	}
 	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), bad))
 	e.keptAside(t, id, "every leg is unreadable")
@@ -286,7 +289,7 @@ func publishedSurvivesOperators(t *testing.T, e Env) {
 	require.NoError(t, e.Jobs.Quarantine(t.Context(), id, "ann", "leave it"))
 	e.keptAside(t, id, "leave it")
 	require.Equal(t, "ann", e.actions(t, "acme", callmodel.AuditJobQuarantined)[0].Actor)
-	require.Empty(t, e.claim(t, callmodel.ClaimRequest{Worker: "w"}))
+	require.Empty(t, e.claim(t, ledger.Claim{Worker: "w"}))
 	require.NoError(t, e.Jobs.Retry(t.Context(), id, "bob"))
 	l := e.one(t, "w")
 	require.NotNil(t, l.Job.Published(), "put back with its recording")
@@ -304,12 +307,12 @@ func publishedSurvivesOperators(t *testing.T, e Env) {
 // The legs vanished before the next look.
 func publishedNotByNothing(t *testing.T, e Env) {
 	id, _ := e.published(t)
-	absent := callmodel.RecordingResult{Status: callmodel.StatusAbsent, Reason: callmodel.ReasonNoMedia}
+	absent := record.Result{Status: record.StatusAbsent, Reason: record.ReasonNoMedia}
 	l := e.one(t, "w")
 	require.NoError(t, e.Jobs.Complete(t.Context(), l, absent))
 	require.NoError(t, e.Jobs.Complete(t.Context(), l, absent), "a no-op")
 	j := e.job(t, id)
-	require.Equal(t, callmodel.JobDone, j.State)
+	require.Equal(t, ledger.Done, j.State)
 	same(t, Result("first"), *j.Result)
 	e.stays(t, "c1", "first")
 	events := e.outbox(t)

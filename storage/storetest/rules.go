@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 )
 
 // RuleSetStore is what callmodel.RuleSetStore promises.
@@ -31,7 +32,7 @@ func putReadsBack(t *testing.T, e Env) {
 
 	body := []byte("rules:\n  - id: \"\x00\xff\"\n")
 	for _, hash := range []string{"h2", "h1", "h3", "h1"} {
-		require.NoError(t, e.Rules.PutRuleSet(t.Context(), callmodel.StoredRuleSet{
+		require.NoError(t, e.Rules.PutRuleSet(t.Context(), rulesets.Version{
 			TenantID: "acme", Hash: hash, Format: "yaml", Body: append(body, hash...), Active: true,
 		}, "ann"))
 	}
@@ -56,12 +57,12 @@ func putReadsBack(t *testing.T, e Env) {
 	require.ErrorIs(t, err, callmodel.ErrNotFound)
 	_, err = e.Rules.RuleSet(t.Context(), "acme", "\x00")
 	require.ErrorIs(t, err, callmodel.ErrNotFound)
-	requireCode(t, callmodel.CodeInvalid, e.Rules.PutRuleSet(t.Context(), callmodel.StoredRuleSet{TenantID: "acme"}, "ann"))
+	requireCode(t, callmodel.CodeInvalid, e.Rules.PutRuleSet(t.Context(), rulesets.Version{TenantID: "acme"}, "ann"))
 }
 
 func activate(t *testing.T, e Env) {
 	for _, hash := range []string{"h1", "h2"} {
-		require.NoError(t, e.Rules.PutRuleSet(t.Context(), callmodel.StoredRuleSet{
+		require.NoError(t, e.Rules.PutRuleSet(t.Context(), rulesets.Version{
 			TenantID: "acme", Hash: hash, Format: "json", Body: []byte("{}"), CreatedBy: "importer",
 		}, "ann"))
 	}
@@ -87,7 +88,7 @@ func activate(t *testing.T, e Env) {
 
 func ruleTenantsApart(t *testing.T, e Env) {
 	for _, tenant := range []callmodel.TenantID{"acme", "umbrella"} {
-		require.NoError(t, e.Rules.PutRuleSet(t.Context(), callmodel.StoredRuleSet{
+		require.NoError(t, e.Rules.PutRuleSet(t.Context(), rulesets.Version{
 			TenantID: tenant, Hash: "h1", Format: "json", Body: []byte(tenant),
 		}, "ann"))
 	}

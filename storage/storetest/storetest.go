@@ -19,13 +19,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 )
 
 // Env is one empty set of stores that share their transactions.
 type Env struct {
-	Jobs   callmodel.JobQueue
-	Calls  callmodel.CallStore
-	Rules  callmodel.RuleSetStore
+	Jobs   ledger.Queue
+	Calls  calls.Store
+	Rules  rulesets.Store
 	Audit  callmodel.AuditLog
 	Outbox callmodel.Outbox
 	// Advance moves the stores' clock forward; nil if their clock runs by itself.
@@ -34,9 +38,9 @@ type Env struct {
 
 // Stores is what [Of] makes an Env of: one value that implements every port.
 type Stores interface {
-	callmodel.JobQueue
-	callmodel.CallStore
-	callmodel.RuleSetStore
+	ledger.Queue
+	calls.Store
+	rulesets.Store
 	callmodel.AuditLog
 	callmodel.Outbox
 }
@@ -91,9 +95,9 @@ func (e Env) until(t *testing.T, d time.Duration, try func() bool) {
 }
 
 // claimWithin lets d pass and claims until there is a job.
-func (e Env) claimWithin(t *testing.T, d time.Duration, r callmodel.ClaimRequest) callmodel.Lease {
+func (e Env) claimWithin(t *testing.T, d time.Duration, r ledger.Claim) ledger.Lease {
 	t.Helper()
-	var leases []callmodel.Lease
+	var leases []ledger.Lease
 	e.until(t, d, func() bool {
 		var err error
 		leases, err = e.Jobs.Claim(t.Context(), r)
@@ -103,7 +107,7 @@ func (e Env) claimWithin(t *testing.T, d time.Duration, r callmodel.ClaimRequest
 	return leases[0]
 }
 
-func (e Env) claim(t *testing.T, r callmodel.ClaimRequest) []callmodel.Lease {
+func (e Env) claim(t *testing.T, r ledger.Claim) []ledger.Lease {
 	t.Helper()
 	leases, err := e.Jobs.Claim(t.Context(), r)
 	require.NoError(t, err)
@@ -111,14 +115,14 @@ func (e Env) claim(t *testing.T, r callmodel.ClaimRequest) []callmodel.Lease {
 }
 
 // one claims exactly one job for a long time.
-func (e Env) one(t *testing.T, worker string) callmodel.Lease {
+func (e Env) one(t *testing.T, worker string) ledger.Lease {
 	t.Helper()
-	leases := e.claim(t, callmodel.ClaimRequest{Worker: worker, TTL: long})
+	leases := e.claim(t, ledger.Claim{Worker: worker, TTL: long})
 	require.Len(t, leases, 1)
 	return leases[0]
 }
 
-func (e Env) enqueue(t *testing.T, r callmodel.JobRequest) callmodel.JobID {
+func (e Env) enqueue(t *testing.T, r ledger.Request) callmodel.JobID {
 	t.Helper()
 	id, created, err := e.Jobs.Enqueue(t.Context(), r)
 	require.NoError(t, err)
@@ -127,7 +131,7 @@ func (e Env) enqueue(t *testing.T, r callmodel.JobRequest) callmodel.JobID {
 	return id
 }
 
-func (e Env) job(t *testing.T, id callmodel.JobID) callmodel.Job {
+func (e Env) job(t *testing.T, id callmodel.JobID) ledger.Job {
 	t.Helper()
 	j, err := e.Jobs.Job(t.Context(), id)
 	require.NoError(t, err)
@@ -155,7 +159,7 @@ func (e Env) actions(t *testing.T, tenant callmodel.TenantID, action string) []c
 	return with
 }
 
-func (e Env) call(t *testing.T, tenant callmodel.TenantID, id callmodel.CallID) callmodel.Call {
+func (e Env) call(t *testing.T, tenant callmodel.TenantID, id callmodel.CallID) calls.Call {
 	t.Helper()
 	c, err := e.Calls.Call(t.Context(), tenant, id)
 	require.NoError(t, err)
@@ -167,56 +171,56 @@ func (e Env) call(t *testing.T, tenant callmodel.TenantID, id callmodel.CallID) 
 var started = time.Date(2026, 3, 1, 10, 20, 30, 123456789, time.UTC)
 
 // Spec is a valid recording spec of the call id, in the tenant "acme".
-func Spec(id string) callmodel.RecordingSpec {
-	return callmodel.RecordingSpec{
+func Spec(id string) record.Spec {
+	return record.Spec{
 		TenantID: "acme", CallID: callmodel.CallID(id), RecordingID: callmodel.RecordingID(id),
 		StartedAt: started, EndedAt: started.Add(time.Minute),
-		Legs: []callmodel.LegSpec{
-			{Name: "agent", Segments: []callmodel.SegmentSpec{{URI: id + "/agent.wav"}}},
-			{Name: "customer", Segments: []callmodel.SegmentSpec{{URI: id + "/customer.wav", Offset: callmodel.Millis(2 * time.Second)}}},
+		Legs: []record.LegSpec{
+			{Name: "agent", Segments: []record.SegmentSpec{{URI: id + "/agent.wav"}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: id + "/customer.wav", Offset: callmodel.Millis(2 * time.Second)}}},
 		},
-		Outputs: []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}},
+		Outputs: []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}},
 	}
 }
 
 // Request is a valid job for [Spec].
-func Request(id string) callmodel.JobRequest { return callmodel.JobRequest{Spec: Spec(id)} }
+func Request(id string) ledger.Request { return ledger.Request{Spec: Spec(id)} }
 
 // Result is a plausible result of [Spec].
-func Result(id string) callmodel.RecordingResult {
-	return callmodel.RecordingResult{
-		Status: callmodel.StatusCompletedDegraded, DurationMS: 60000,
-		Defects: []callmodel.Defect{{Code: callmodel.DefectTruncated, Leg: "agent", Detail: "ends early", Count: 7}},
-		Legs:    []callmodel.LegResult{{Name: "agent", Frames: 480000, Rate: 8000, SHA256: "aa"}},
-		Outputs: []callmodel.OutputResult{{
-			URL: "file:///bucket/" + id + ".v1.wav", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo,
+func Result(id string) record.Result {
+	return record.Result{
+		Status: record.StatusCompletedDegraded, DurationMS: 60000,
+		Defects: []record.Defect{{Code: record.DefectTruncated, Leg: "agent", Detail: "ends early", Count: 7}},
+		Legs:    []record.LegResult{{Name: "agent", Frames: 480000, Rate: 8000, SHA256: "aa"}},
+		Outputs: []record.OutputResult{{
+			URL: "file:///bucket/" + id + ".v1.wav", Codec: record.CodecWAV, Layout: record.LayoutStereo,
 			Channels: 2, Rate: 8000, Bitrate: 256000, Frames: 480000, Bytes: 1920044, SHA256: "bb",
 		}},
 	}
 }
 
 // NewCall is a valid, routed call that is to be recorded, in the tenant "acme".
-func NewCall(id string) callmodel.NewCall {
-	return callmodel.NewCall{Actor: "api-key-1", Call: callmodel.Call{
-		ID: callmodel.CallID(id), TenantID: "acme", State: callmodel.CallRouted, Type: callmodel.TypeVoice,
-		Direction: callmodel.Inbound, Priority: 3, Host: "pbx-1", CreatedAt: started,
-		From:     callmodel.Party{Number: "+12025550123"},
-		To:       callmodel.Party{Number: "+12025550188", Raw: "(202) 555-0188"},
+func NewCall(id string) calls.NewCall {
+	return calls.NewCall{Actor: "api-key-1", Call: calls.Call{
+		ID: callmodel.CallID(id), TenantID: "acme", State: calls.Routed, Type: calls.TypeVoice,
+		Direction: calls.Inbound, Priority: 3, Host: "pbx-1", CreatedAt: started,
+		From:     calls.Party{Number: "+12025550123"},
+		To:       calls.Party{Number: "+12025550188", Raw: "(202) 555-0188"},
 		Metadata: map[string]string{"odd": "quote \" nul \x00 π"},
-		Decision: &callmodel.Decision{
-			Source: callmodel.SourceRules, Rule: "r1", RuleSet: "hash",
-			Destinations: []callmodel.Destination{{ID: "a", URI: "sip:a.example.com"}, {ID: "b", URI: "sip:b.example.com"}},
+		Decision: &calls.Decision{
+			Source: calls.SourceRules, Rule: "r1", RuleSet: "hash",
+			Destinations: []calls.Destination{{ID: "a", URI: "sip:a.example.com"}, {ID: "b", URI: "sip:b.example.com"}},
 		},
-		Recording: &callmodel.RecordingPreference{Enabled: true},
+		Recording: &calls.RecordingPreference{Enabled: true},
 	}}
 }
 
 // Defaults are outputs to record with.
-func Defaults() []callmodel.OutputSpec {
-	return []callmodel.OutputSpec{{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo}}
+func Defaults() []record.OutputSpec {
+	return []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}}
 }
 
-func (e Env) create(t *testing.T, id string) callmodel.Call {
+func (e Env) create(t *testing.T, id string) calls.Call {
 	t.Helper()
 	n := NewCall(id)
 	replay, err := e.Calls.CreateCall(t.Context(), n)
@@ -225,7 +229,7 @@ func (e Env) create(t *testing.T, id string) callmodel.Call {
 	return n.Call
 }
 
-func (e Env) event(t *testing.T, id callmodel.CallID, ev callmodel.CallEvent) callmodel.Call {
+func (e Env) event(t *testing.T, id callmodel.CallID, ev calls.Event) calls.Call {
 	t.Helper()
 	c, err := e.Calls.AppendEvent(t.Context(), "acme", id, ev, "pbx-1", Defaults())
 	require.NoError(t, err)

@@ -8,20 +8,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 )
 
 // versioned is a store with the versions a, b and c of acme's rules.
 func versioned(t *testing.T, e Env, activate ...string) {
 	t.Helper()
 	for _, hash := range []string{"a", "b", "c"} {
-		require.NoError(t, e.Rules.PutRuleSet(t.Context(), callmodel.StoredRuleSet{TenantID: "acme", Hash: hash, Format: "json", Body: []byte(hash)}, "ann"))
+		require.NoError(t, e.Rules.PutRuleSet(t.Context(), rulesets.Version{TenantID: "acme", Hash: hash, Format: "json", Body: []byte(hash)}, "ann"))
 	}
 	for _, hash := range activate {
-		e.change(t, callmodel.RuleSetChange{Action: callmodel.RuleSetActivate, Hash: hash})
+		e.change(t, rulesets.Change{Action: rulesets.ActionActivate, Hash: hash})
 	}
 }
 
-func (e Env) change(t *testing.T, c callmodel.RuleSetChange) callmodel.RuleSetState {
+func (e Env) change(t *testing.T, c rulesets.Change) rulesets.State {
 	t.Helper()
 	c.TenantID, c.Actor = "acme", "ann"
 	s, err := e.Rules.ChangeRuleSet(t.Context(), c)
@@ -32,7 +33,7 @@ func (e Env) change(t *testing.T, c callmodel.RuleSetChange) callmodel.RuleSetSt
 	return s
 }
 
-func (e Env) refuse(t *testing.T, code callmodel.Code, c callmodel.RuleSetChange) {
+func (e Env) refuse(t *testing.T, code callmodel.Code, c rulesets.Change) {
 	t.Helper()
 	before, err := e.Rules.RuleSetState(t.Context(), "acme")
 	require.NoError(t, err)
@@ -49,12 +50,12 @@ func (e Env) refuse(t *testing.T, code callmodel.Code, c callmodel.RuleSetChange
 	require.Len(t, after, len(lines))
 }
 
-func rollback(expected string) callmodel.RuleSetChange {
-	return callmodel.RuleSetChange{Action: callmodel.RuleSetRollback, Expected: expected}
+func rollback(expected string) rulesets.Change {
+	return rulesets.Change{Action: rulesets.ActionRollback, Expected: expected}
 }
 
-func canaryOf(hash string, s callmodel.Share) callmodel.RuleSetChange {
-	return callmodel.RuleSetChange{Action: callmodel.RuleSetCanary, Hash: hash, Share: s}
+func canaryOf(hash string, s rulesets.Share) rulesets.Change {
+	return rulesets.Change{Action: rulesets.ActionCanary, Hash: hash, Share: s}
 }
 
 func rollsBack(t *testing.T, e Env) {
@@ -64,8 +65,8 @@ func rollsBack(t *testing.T, e Env) {
 	e.refuse(t, callmodel.CodeConflict, rollback(""))
 	versioned(t, e, "a")
 	e.refuse(t, callmodel.CodeConflict, rollback(""))
-	e.change(t, callmodel.RuleSetChange{Action: callmodel.RuleSetActivate, Hash: "b"})
-	s = e.change(t, callmodel.RuleSetChange{Action: callmodel.RuleSetActivate, Hash: "c"})
+	e.change(t, rulesets.Change{Action: rulesets.ActionActivate, Hash: "b"})
+	s = e.change(t, rulesets.Change{Action: rulesets.ActionActivate, Hash: "c"})
 	require.Equal(t, "c", s.ActiveHash())
 	require.Equal(t, "b", s.Previous)
 	require.False(t, s.Active.At.IsZero())
@@ -82,7 +83,7 @@ func rollsBack(t *testing.T, e Env) {
 	e.refuse(t, callmodel.CodeConflict, rollback("c"))
 	e.refuse(t, callmodel.CodeConflict, rollback(""))
 
-	e.change(t, callmodel.RuleSetChange{Action: callmodel.RuleSetActivate, Hash: "c"})
+	e.change(t, rulesets.Change{Action: rulesets.ActionActivate, Hash: "c"})
 	require.Equal(t, "a", e.change(t, rollback("")).ActiveHash())
 
 	all, err := e.Rules.Activations(t.Context(), "acme", 0)
@@ -104,8 +105,8 @@ func rollsBack(t *testing.T, e Env) {
 
 func expects(t *testing.T, e Env) {
 	versioned(t, e)
-	act := func(hash, expected string) callmodel.RuleSetChange {
-		return callmodel.RuleSetChange{Action: callmodel.RuleSetActivate, Hash: hash, Expected: expected}
+	act := func(hash, expected string) rulesets.Change {
+		return rulesets.Change{Action: rulesets.ActionActivate, Hash: hash, Expected: expected}
 	}
 	e.refuse(t, callmodel.CodeConflict, act("a", "b"))
 	e.change(t, act("a", ""))
@@ -115,26 +116,26 @@ func expects(t *testing.T, e Env) {
 	e.refuse(t, callmodel.CodeConflict, act("c", "a"))
 	e.refuse(t, callmodel.CodeNotFound, act("none", "b"))
 	e.refuse(t, callmodel.CodeNotFound, act("", ""))
-	e.refuse(t, callmodel.CodeInvalid, callmodel.RuleSetChange{Action: "stop"})
-	e.refuse(t, callmodel.CodeInvalid, callmodel.RuleSetChange{Action: callmodel.RuleSetRollback, Hash: "a"})
-	_, err := e.Rules.ChangeRuleSet(t.Context(), callmodel.RuleSetChange{TenantID: "../x", Action: callmodel.RuleSetAbort})
+	e.refuse(t, callmodel.CodeInvalid, rulesets.Change{Action: "stop"})
+	e.refuse(t, callmodel.CodeInvalid, rulesets.Change{Action: rulesets.ActionRollback, Hash: "a"})
+	_, err := e.Rules.ChangeRuleSet(t.Context(), rulesets.Change{TenantID: "../x", Action: rulesets.ActionAbort})
 	requireCode(t, callmodel.CodeInvalid, err)
 }
 
 func canaries(t *testing.T, e Env) {
 	versioned(t, e)
-	promote := callmodel.RuleSetChange{Action: callmodel.RuleSetPromote}
-	abort := callmodel.RuleSetChange{Action: callmodel.RuleSetAbort}
+	promote := rulesets.Change{Action: rulesets.ActionPromote}
+	abort := rulesets.Change{Action: rulesets.ActionAbort}
 	e.refuse(t, callmodel.CodeConflict, canaryOf("b", 1))
 	e.refuse(t, callmodel.CodeConflict, promote)
 	e.change(t, abort) // there is none: that is so already
-	e.change(t, callmodel.RuleSetChange{Action: callmodel.RuleSetActivate, Hash: "a"})
-	for _, s := range []callmodel.Share{0, -1, callmodel.AllCalls + 1} {
+	e.change(t, rulesets.Change{Action: rulesets.ActionActivate, Hash: "a"})
+	for _, s := range []rulesets.Share{0, -1, rulesets.AllCalls + 1} {
 		e.refuse(t, callmodel.CodeInvalid, canaryOf("b", s))
 	}
 	e.refuse(t, callmodel.CodeNotFound, canaryOf("none", 1))
 	e.refuse(t, callmodel.CodeConflict, canaryOf("a", 1))
-	e.refuse(t, callmodel.CodeConflict, callmodel.RuleSetChange{Action: callmodel.RuleSetCanary, Hash: "b", Share: 1, Expected: "c"})
+	e.refuse(t, callmodel.CodeConflict, rulesets.Change{Action: rulesets.ActionCanary, Hash: "b", Share: 1, Expected: "c"})
 
 	first := e.change(t, canaryOf("b", 1))
 	require.Equal(t, "a", first.ActiveHash())
@@ -142,24 +143,24 @@ func canaries(t *testing.T, e Env) {
 	require.NotEmpty(t, first.Canary.Salt)
 	require.False(t, first.Canary.StartedAt.IsZero())
 	second := e.change(t, canaryOf("b", 500))
-	require.Equal(t, callmodel.Share(500), second.Canary.Share)
+	require.Equal(t, rulesets.Share(500), second.Canary.Share)
 	require.Equal(t, first.Canary.Salt, second.Canary.Salt, "the calls of the smaller share stay")
 	require.Equal(t, first.Canary.StartedAt, second.Canary.StartedAt)
 	e.change(t, canaryOf("b", 500))
 	require.Len(t, e.actions(t, "acme", callmodel.AuditRuleSetCanary), 2)
 	e.refuse(t, callmodel.CodeConflict, canaryOf("c", 1))
-	e.refuse(t, callmodel.CodeConflict, callmodel.RuleSetChange{Action: callmodel.RuleSetAbort, Hash: "c"})
-	e.refuse(t, callmodel.CodeConflict, callmodel.RuleSetChange{Action: callmodel.RuleSetPromote, Hash: "c"})
-	require.Equal(t, "b", e.change(t, callmodel.RuleSetChange{Action: callmodel.RuleSetActivate, Hash: "a"}).CanaryHash(), "what changes nothing ends nothing")
+	e.refuse(t, callmodel.CodeConflict, rulesets.Change{Action: rulesets.ActionAbort, Hash: "c"})
+	e.refuse(t, callmodel.CodeConflict, rulesets.Change{Action: rulesets.ActionPromote, Hash: "c"})
+	require.Equal(t, "b", e.change(t, rulesets.Change{Action: rulesets.ActionActivate, Hash: "a"}).CanaryHash(), "what changes nothing ends nothing")
 
 	require.Nil(t, e.change(t, abort).Canary)
 	require.Len(t, e.actions(t, "acme", callmodel.AuditRuleSetAborted), 1)
-	third := e.change(t, canaryOf("b", callmodel.AllCalls))
+	third := e.change(t, canaryOf("b", rulesets.AllCalls))
 	require.NotEqual(t, first.Canary.Salt, third.Canary.Salt)
-	s := e.change(t, callmodel.RuleSetChange{Action: callmodel.RuleSetPromote, Hash: "b", Expected: "a"})
+	s := e.change(t, rulesets.Change{Action: rulesets.ActionPromote, Hash: "b", Expected: "a"})
 	require.Equal(t, "b", s.ActiveHash())
 	require.Nil(t, s.Canary)
-	e.change(t, callmodel.RuleSetChange{Action: callmodel.RuleSetPromote, Hash: "b", Expected: "a"})
+	e.change(t, rulesets.Change{Action: rulesets.ActionPromote, Hash: "b", Expected: "a"})
 	require.Len(t, e.actions(t, "acme", callmodel.AuditRuleSetPromoted), 1)
 
 	e.change(t, canaryOf("c", 1))
@@ -169,7 +170,7 @@ func canaries(t *testing.T, e Env) {
 	line := e.actions(t, "acme", callmodel.AuditRuleSetRollback)[0]
 	require.Equal(t, "c", line.Detail["canary_ended"])
 	e.change(t, canaryOf("c", 1))
-	require.Nil(t, e.change(t, callmodel.RuleSetChange{Action: callmodel.RuleSetActivate, Hash: "b"}).Canary)
+	require.Nil(t, e.change(t, rulesets.Change{Action: rulesets.ActionActivate, Hash: "b"}).Canary)
 
 	other, err := e.Rules.RuleSetState(t.Context(), "umbrella")
 	require.NoError(t, err)
@@ -183,9 +184,9 @@ func changesAtOnce(t *testing.T, e Env) {
 	results := make([]error, 8)
 	for i := range results {
 		wg.Go(func() {
-			c := callmodel.RuleSetChange{TenantID: "acme", Action: callmodel.RuleSetActivate, Hash: "c", Expected: "b", Actor: "ann"}
+			c := rulesets.Change{TenantID: "acme", Action: rulesets.ActionActivate, Hash: "c", Expected: "b", Actor: "ann"}
 			if i%2 == 0 {
-				c = callmodel.RuleSetChange{TenantID: "acme", Action: callmodel.RuleSetRollback, Expected: "b", Actor: "ben"}
+				c = rulesets.Change{TenantID: "acme", Action: rulesets.ActionRollback, Expected: "b", Actor: "ben"}
 			}
 			_, results[i] = e.Rules.ChangeRuleSet(t.Context(), c)
 		})
@@ -195,7 +196,7 @@ func changesAtOnce(t *testing.T, e Env) {
 	require.NoError(t, err)
 	require.Len(t, all, 3, "one change was made")
 	for i, err := range results {
-		if won := (i%2 == 0) == (all[0].Action == callmodel.RuleSetRollback); won {
+		if won := (i%2 == 0) == (all[0].Action == rulesets.ActionRollback); won {
 			assert.NoError(t, err, "made, or made already")
 		} else {
 			assert.Equal(t, callmodel.CodeConflict, callmodel.CodeOf(err), "%v", err)
@@ -204,7 +205,7 @@ func changesAtOnce(t *testing.T, e Env) {
 
 	for i := range results { // the first activation of a tenant
 		wg.Go(func() {
-			set := callmodel.StoredRuleSet{TenantID: "umbrella", Hash: "h", Format: "json", Body: []byte("{}")}
+			set := rulesets.Version{TenantID: "umbrella", Hash: "h", Format: "json", Body: []byte("{}")}
 			if results[i] = e.Rules.PutRuleSet(t.Context(), set, "ann"); results[i] == nil {
 				results[i] = e.Rules.ActivateRuleSet(t.Context(), "umbrella", "h", "ann")
 			}

@@ -10,7 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/worker"
 )
 
@@ -71,7 +72,7 @@ func (m *Metrics) Attempt(r worker.Report) {
 		return
 	}
 	m.elapsed.Observe(r.Elapsed.Seconds())
-	var before callmodel.RecordingResult
+	var before record.Result
 	if p := r.Job.Published(); p != nil {
 		before = *p
 	} else {
@@ -79,20 +80,20 @@ func (m *Metrics) Attempt(r worker.Report) {
 	}
 	m.audio.Add(float64(max(r.Result.DurationMS-before.DurationMS, 0)) / 1000)
 	for _, o := range r.Result.Outputs {
-		if !slices.ContainsFunc(before.Outputs, func(b callmodel.OutputResult) bool { return b.URL == o.URL }) {
+		if !slices.ContainsFunc(before.Outputs, func(b record.OutputResult) bool { return b.URL == o.URL }) {
 			m.bytes.Add(float64(o.Bytes))
 		}
 	}
 	for _, d := range r.Result.Defects {
-		if !slices.ContainsFunc(before.Defects, func(b callmodel.Defect) bool { return b.Code == d.Code && b.Leg == d.Leg }) {
+		if !slices.ContainsFunc(before.Defects, func(b record.Defect) bool { return b.Code == d.Code && b.Leg == d.Leg }) {
 			m.defects.WithLabelValues(string(d.Code)).Inc()
 		}
 	}
 }
 
 // Ledger adds the ledger's state, asked for at every scrape.
-func (m *Metrics) Ledger(stats func(context.Context) (callmodel.QueueStats, error)) {
-	m.Registry.MustRegister(&ledger{
+func (m *Metrics) Ledger(stats func(context.Context) (ledger.Stats, error)) {
+	m.Registry.MustRegister(&jobLedger{
 		stats: stats,
 		jobs:  prometheus.NewDesc("switchtape_jobs", "Recording jobs in the ledger, by state.", []string{"state"}, nil),
 		age:   prometheus.NewDesc("switchtape_oldest_queued_job_seconds", "How long the oldest job that can run has been able to.", nil, nil),
@@ -104,17 +105,17 @@ func (m *Metrics) Gauge(name, help string, f func() float64) {
 	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
 }
 
-type ledger struct {
-	stats     func(context.Context) (callmodel.QueueStats, error)
+type jobLedger struct {
+	stats     func(context.Context) (ledger.Stats, error)
 	jobs, age *prometheus.Desc
 }
 
-func (l *ledger) Describe(c chan<- *prometheus.Desc) {
+func (l *jobLedger) Describe(c chan<- *prometheus.Desc) {
 	c <- l.jobs
 	c <- l.age
 }
 
-func (l *ledger) Collect(c chan<- prometheus.Metric) {
+func (l *jobLedger) Collect(c chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
 	defer cancel()
 	s, err := l.stats(ctx)
@@ -122,8 +123,8 @@ func (l *ledger) Collect(c chan<- prometheus.Metric) {
 		c <- prometheus.NewInvalidMetric(l.jobs, err)
 		return
 	}
-	for state, n := range map[callmodel.JobState]int64{
-		callmodel.JobQueued: s.Queued, callmodel.JobRunning: s.Running, callmodel.JobDone: s.Done, callmodel.JobQuarantined: s.Quarantined,
+	for state, n := range map[ledger.State]int64{
+		ledger.Queued: s.Queued, ledger.Running: s.Running, ledger.Done: s.Done, ledger.Quarantined: s.Quarantined,
 	} {
 		c <- prometheus.MustNewConstMetric(l.jobs, prometheus.GaugeValue, float64(n), string(state))
 	}

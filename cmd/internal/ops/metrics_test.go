@@ -9,7 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/worker"
 )
@@ -19,19 +20,19 @@ import (
 func TestLaterVersionsAreCountedOnce(t *testing.T) {
 	t.Parallel()
 	m := ops.NewMetrics()
-	first := callmodel.RecordingResult{
-		Status: callmodel.StatusCompletedDegraded, DurationMS: 2000,
-		Outputs: []callmodel.OutputResult{{URL: "a.v1.wav", Bytes: 100}, {URL: "a.v1.peaks.json", Bytes: 10}},
-		Defects: []callmodel.Defect{{Code: callmodel.DefectLegGrowing, Leg: "a"}, {Code: callmodel.DefectLegMissing, Leg: "b"}},
+	first := record.Result{
+		Status: record.StatusCompletedDegraded, DurationMS: 2000,
+		Outputs: []record.OutputResult{{URL: "a.v1.wav", Bytes: 100}, {URL: "a.v1.peaks.json", Bytes: 10}},
+		Defects: []record.Defect{{Code: record.DefectLegGrowing, Leg: "a"}, {Code: record.DefectLegMissing, Leg: "b"}},
 	}
-	job := callmodel.Job{State: callmodel.JobRunning, CreatedAt: time.Now()}
+	job := ledger.Job{State: ledger.Running, CreatedAt: time.Now()}
 	m.Attempt(worker.Report{Job: job, Outcome: worker.Published, Result: first})
 	job.Result = &first
 	m.Attempt(worker.Report{Job: job, Outcome: worker.Waiting})
-	last := callmodel.RecordingResult{
-		Status: callmodel.StatusCompletedDegraded, DurationMS: 5000,
-		Outputs: []callmodel.OutputResult{{URL: "a.v2.wav", Bytes: 1000}, {URL: "a.v1.peaks.json", Bytes: 10}},
-		Defects: []callmodel.Defect{{Code: callmodel.DefectLegMissing, Leg: "b"}, {Code: callmodel.DefectClipped, Leg: "a"}},
+	last := record.Result{
+		Status: record.StatusCompletedDegraded, DurationMS: 5000,
+		Outputs: []record.OutputResult{{URL: "a.v2.wav", Bytes: 1000}, {URL: "a.v1.peaks.json", Bytes: 10}},
+		Defects: []record.Defect{{Code: record.DefectLegMissing, Leg: "b"}, {Code: record.DefectClipped, Leg: "a"}},
 	}
 	m.Attempt(worker.Report{Job: job, Outcome: worker.Done, Result: last})
 

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/decider"
@@ -39,7 +40,7 @@ func newRoutingMetrics() routingMetrics {
 }
 
 // Decision counts a decision. It is callhttp.Options.Decided.
-func (m *Metrics) Decision(d *callmodel.Decision, err error) {
+func (m *Metrics) Decision(d *calls.Decision, err error) {
 	outcome := cmp.Or(string(callmodel.CodeOf(err)), "routed")
 	m.routing.decisions.WithLabelValues(string(d.Source), d.Fallback, outcome).Inc()
 	if d.RuleSet != "" {

@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
@@ -41,9 +43,9 @@ type RecordOptions struct {
 	RecordBitrate int    `help:"Bitrate of such recordings in bit/s. 0: the codec's default." default:"0"`
 }
 
-func (o RecordOptions) outputs() []callmodel.OutputSpec {
-	return []callmodel.OutputSpec{{
-		Codec: callmodel.Codec(o.RecordCodec), Layout: callmodel.Layout(o.RecordLayout),
+func (o RecordOptions) outputs() []record.OutputSpec {
+	return []record.OutputSpec{{
+		Codec: record.Codec(o.RecordCodec), Layout: record.Layout(o.RecordLayout),
 		SampleRateHz: o.RecordRate, BitrateBps: o.RecordBitrate,
 	}}
 }
@@ -74,9 +76,9 @@ func (a *API) Later(name string, f func(ctx context.Context) error) {
 // may be nil.
 func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *slog.Logger, jobEnqueued func()) (*API, error) {
 	checker := recording.NewProcessor(nil, nil, nil)
-	var emergency []callmodel.Destination
+	var emergency []calls.Destination
 	for i, uri := range o.Emergency {
-		emergency = append(emergency, callmodel.Destination{ID: fmt.Sprintf("emergency-%d", i+1), URI: uri})
+		emergency = append(emergency, calls.Destination{ID: fmt.Sprintf("emergency-%d", i+1), URI: uri})
 	}
 	outputs := o.outputs()
 	if err := CheckOutputs(checker, outputs); err != nil {
@@ -99,7 +101,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 			log.WarnContext(context.WithoutCancel(ctx), "a destination's "+c.Why+" changed", "ruleset_of", owner, "destination", c.Destination, "health", c.Health.String(), "level", c.Level)
 		},
 		DefaultRegion: strings.ToUpper(o.Region), PlatformTenant: DefaultTenant, DefaultOutputs: outputs,
-		CheckOutputs:          func(list []callmodel.OutputSpec) error { return CheckOutputs(checker, list) },
+		CheckOutputs:          func(list []record.OutputSpec) error { return CheckOutputs(checker, list) },
 		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, JobEnqueued: jobEnqueued, Logger: log,
 	})
 	a := &API{handler: h, mux: http.NewServeMux(), kept: kept != nil, log: log}
@@ -209,12 +211,12 @@ func (a *API) rulesCheck() ops.Check {
 }
 
 // CheckOutputs refuses outputs that this build can't make, as FieldErrors.
-func CheckOutputs(p *recording.Processor, outputs []callmodel.OutputSpec) error {
-	leg := func(name string) callmodel.LegSpec {
-		return callmodel.LegSpec{Name: name, Segments: []callmodel.SegmentSpec{{URI: name}}}
+func CheckOutputs(p *recording.Processor, outputs []record.OutputSpec) error {
+	leg := func(name string) record.LegSpec {
+		return record.LegSpec{Name: name, Segments: []record.SegmentSpec{{URI: name}}}
 	}
-	return p.Check(callmodel.RecordingSpec{
+	return p.Check(record.Spec{
 		TenantID: DefaultTenant, CallID: "check", RecordingID: "check", StartedAt: time.Unix(0, 0),
-		Legs: []callmodel.LegSpec{leg("a"), leg("b")}, Outputs: outputs,
+		Legs: []record.LegSpec{leg("a"), leg("b")}, Outputs: outputs,
 	})
 }

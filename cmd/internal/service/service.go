@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
 	"github.com/switchtape/switchtape/cmd/internal/drivers"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
@@ -214,7 +215,7 @@ func dbCheck(db *calldb.DB) ops.Check { return ops.Check{Name: "database", Check
 func HostName() string {
 	name, err := os.Hostname()
 	if err != nil || name == "" {
-		return callmodel.DefaultQueue
+		return ledger.DefaultQueue
 	}
 	clean := []byte(name)
 	for i := range clean {
@@ -225,7 +226,7 @@ func HostName() string {
 	if s := strings.Trim(string(clean), "-."); callmodel.ValidID(s) {
 		return s
 	}
-	return callmodel.DefaultQueue
+	return ledger.DefaultQueue
 }
 
 // SQLiteURL is the database of a directory.

@@ -18,7 +18,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/routing"
@@ -198,7 +199,7 @@ func TestStartWithoutDatabase(t *testing.T) {
 			require.NoError(t, err)
 			rs, err := routing.Parse([]byte(rulesNamed("second")))
 			require.NoError(t, err)
-			set := callmodel.StoredRuleSet{TenantID: service.DefaultTenant, Hash: rs.Hash(), Format: "yaml", Body: []byte(rulesNamed("second"))}
+			set := rulesets.Version{TenantID: service.DefaultTenant, Hash: rs.Hash(), Format: "yaml", Body: []byte(rulesNamed("second"))}
 			require.NoError(t, other.PutRuleSet(t.Context(), set, "test"))
 			require.NoError(t, other.ActivateRuleSet(t.Context(), service.DefaultTenant, rs.Hash(), "test"))
 			cut()
@@ -212,7 +213,7 @@ func TestStartWithoutDatabase(t *testing.T) {
 				return body == "database: ok\nrules: ok\n"
 			}, time.Minute, 20*time.Millisecond)
 			require.Eventually(t, func() bool { // the emergency call is stored
-				page, err := other.Calls(t.Context(), service.DefaultTenant, callmodel.CallFilter{})
+				page, err := other.Calls(t.Context(), service.DefaultTenant, calls.Filter{})
 				return err == nil && len(page.Calls) == 1
 			}, time.Minute, 20*time.Millisecond)
 			s.stop()

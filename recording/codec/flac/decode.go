@@ -10,7 +10,7 @@ import (
 	goaudio "github.com/go-audio/audio"
 	"github.com/mewkiz/flac/frame"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 )
@@ -53,7 +53,7 @@ func id3Size(b []byte) int64 {
 //
 // mewkiz/flac gets to see single frames only, whose CRC-16 is right unless it is
 // the stream's last, and its panics end here.
-func Decode(r io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, error) {
+func Decode(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error) {
 	s := &source{frames: -1}
 	if err := s.open(r); err != nil {
 		return nil, nil, err
@@ -71,7 +71,7 @@ func Decode(r io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, err
 		if s.strange {
 			return nil, nil, unreadable("a FLAC file of which no frame agrees with its header")
 		}
-		return nil, nil, &codec.DecodeError{Code: callmodel.DefectLegEmpty, Detail: "a FLAC file without a whole frame"}
+		return nil, nil, &codec.DecodeError{Code: record.DefectLegEmpty, Detail: "a FLAC file without a whole frame"}
 	}
 	return s, nil, nil
 }
@@ -148,7 +148,7 @@ func readMetadata(f *feed) (info streamInfo, err error) {
 	}
 	if len(w) < len(magic)+4+streamInfoSize {
 		return info, &codec.DecodeError{
-			Code: callmodel.DefectLegEmpty, Detail: fmt.Sprintf("the FLAC file ends after %d bytes", len(w)),
+			Code: record.DefectLegEmpty, Detail: fmt.Sprintf("the FLAC file ends after %d bytes", len(w)),
 		}
 	}
 	kind, size := w[4], int64(binary.BigEndian.Uint32(w[4:])&0xFFFFFF)
@@ -164,7 +164,7 @@ func readMetadata(f *feed) (info streamInfo, err error) {
 		return info, unreadable("the header claims %d bits per sample; 4 to 32 exist", info.depth)
 	case info.depth > 31:
 		return info, &codec.DecodeError{
-			Code: callmodel.DefectUnsupportedCodec, Detail: fmt.Sprintf("FLAC of %d bits; 4 to 31 can be read", info.depth),
+			Code: record.DefectUnsupportedCodec, Detail: fmt.Sprintf("FLAC of %d bits; 4 to 31 can be read", info.depth),
 		}
 	}
 	f.drop(8 + size)
@@ -180,7 +180,7 @@ func readMetadata(f *feed) (info streamInfo, err error) {
 }
 
 func unreadable(format string, args ...any) error {
-	return &codec.DecodeError{Code: callmodel.DefectUnreadableLeg, Detail: fmt.Sprintf(format, args...)}
+	return &codec.DecodeError{Code: record.DefectUnreadableLeg, Detail: fmt.Sprintf(format, args...)}
 }
 
 // Format implements [audio.Source].
@@ -289,8 +289,8 @@ func (s *source) try(b []byte) int {
 }
 
 // Defects implements [codec.DefectReporter].
-func (s *source) Defects() []callmodel.Defect {
-	var d []callmodel.Defect
+func (s *source) Defects() []record.Defect {
+	var d []record.Defect
 	total := s.feed.info.total
 	atEnd := s.err != nil
 	missing := int64(0)
@@ -298,8 +298,8 @@ func (s *source) Defects() []callmodel.Defect {
 		missing = total - s.given
 	}
 	if s.lost > 0 || missing > 0 || s.feed.damaged {
-		d = append(d, callmodel.Defect{
-			Code: callmodel.DefectTruncated, Count: s.lost + missing,
+		d = append(d, record.Defect{
+			Code: record.DefectTruncated, Count: s.lost + missing,
 			Detail: "frames of audio that are damaged, given as silence, or missing at the end by the header",
 		})
 	}
@@ -311,11 +311,11 @@ func (s *source) Defects() []callmodel.Defect {
 		mended += fmt.Sprintf("the total, %d frames where there are %d", total, s.given)
 	}
 	if mended != "" {
-		d = append(d, callmodel.Defect{Code: callmodel.DefectHeaderRepaired, Detail: "repaired: " + mended})
+		d = append(d, record.Defect{Code: record.DefectHeaderRepaired, Detail: "repaired: " + mended})
 	}
 	if n := s.clips.Clipped(); n > 0 {
-		d = append(d, callmodel.Defect{
-			Code: callmodel.DefectClipped, Detail: "samples at full scale, 3 or more in a row", Count: n,
+		d = append(d, record.Defect{
+			Code: record.DefectClipped, Detail: "samples at full scale, 3 or more in a row", Count: n,
 		})
 	}
 	return d

@@ -19,7 +19,7 @@ import (
 	"github.com/mewkiz/flac/meta"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/flac"
@@ -49,7 +49,7 @@ func ways(file []byte) map[string]func() (io.Reader, codec.Hint) {
 }
 
 // read decodes a file in every way and returns its samples and defects.
-func read(t *testing.T, file []byte) (samples []float32, codes map[callmodel.DefectCode]int64) {
+func read(t *testing.T, file []byte) (samples []float32, codes map[record.DefectCode]int64) {
 	t.Helper()
 	for way, open := range ways(file) {
 		r, hint := open()
@@ -62,7 +62,7 @@ func read(t *testing.T, file []byte) (samples []float32, codes map[callmodel.Def
 		if known {
 			require.Equal(t, len(got)/src.Format().NumChannels, int(total), way)
 		}
-		these := map[callmodel.DefectCode]int64{}
+		these := map[record.DefectCode]int64{}
 		for _, d := range codec.LaterDefects(src) {
 			these[d.Code] = d.Count
 		}
@@ -119,7 +119,7 @@ func TestDecodeTheirs(t *testing.T) {
 		file, err := os.ReadFile(out)
 		require.NoError(t, err)
 		got, codes := read(t, file)
-		delete(codes, callmodel.DefectClipped)
+		delete(codes, record.DefectClipped)
 		require.Empty(t, codes, "%v", args)
 		want, err := recordingtest.FFmpegSamples(t, file)
 		require.NoError(t, err)
@@ -158,7 +158,7 @@ func TestDecodeDepths(t *testing.T) {
 			b.Write(verbatimFrame(samples, uint(depth)))
 		}
 		got, codes := read(t, b.Bytes())
-		delete(codes, callmodel.DefectClipped) // 4 bits have few levels
+		delete(codes, record.DefectClipped) // 4 bits have few levels
 		require.Empty(t, codes, "%d bits", depth)
 		require.Equal(t, want, got, "%d bits", depth)
 	}
@@ -210,7 +210,7 @@ func TestTruncated(t *testing.T) {
 		if err != nil {
 			var fault *codec.DecodeError
 			require.ErrorAs(t, err, &fault)
-			require.Equal(t, callmodel.DefectLegEmpty, fault.Code)
+			require.Equal(t, record.DefectLegEmpty, fault.Code)
 			continue
 		}
 		got := integers(recordingtest.ReadAll(t, src), 16)
@@ -220,7 +220,7 @@ func TestTruncated(t *testing.T) {
 		require.True(t, known)
 		require.Equal(t, int64(len(got)), total)
 		d := codec.LaterDefects(src)
-		require.Equal(t, callmodel.DefectTruncated, d[0].Code)
+		require.Equal(t, record.DefectTruncated, d[0].Code)
 		require.Equal(t, int64(frames-len(got)), d[0].Count)
 		last = max(last, len(got))
 	}
@@ -238,7 +238,7 @@ func TestDamagedFrame(t *testing.T) {
 		broken := bytes.Clone(file)
 		broken[at] ^= 0x55
 		got, codes := read(t, broken)
-		lost := codes[callmodel.DefectTruncated]
+		lost := codes[record.DefectTruncated]
 		require.True(t, lost == block || lost == frames%block, "byte %d: %d frames lost", at, lost)
 		require.True(t, len(got) == frames || len(got) == frames/block*block)
 		wrong := int64(0)
@@ -256,8 +256,8 @@ func TestDamagedFrame(t *testing.T) {
 		broken := append(append(bytes.Clone(file[:middle]), garbage...), file[middle+100:]...)
 		got, codes := read(t, broken)
 		require.Len(t, got, frames)
-		require.Zero(t, codes[callmodel.DefectTruncated]%block)
-		require.LessOrEqual(t, codes[callmodel.DefectTruncated], int64(2*block))
+		require.Zero(t, codes[record.DefectTruncated]%block)
+		require.LessOrEqual(t, codes[record.DefectTruncated], int64(2*block))
 	}
 }
 
@@ -278,11 +278,11 @@ func TestTotalInTheHeader(t *testing.T) {
 	t.Parallel()
 	samples := recordingtest.Noise(10000, 0.5, 1)
 	file := encode(t, samples, 1, 8000, codec.Options{Frames: 10000})
-	for total, want := range map[uint16]map[callmodel.DefectCode]int64{
+	for total, want := range map[uint16]map[record.DefectCode]int64{
 		0:     {},
-		9000:  {callmodel.DefectHeaderRepaired: 0},
+		9000:  {record.DefectHeaderRepaired: 0},
 		10000: {},
-		11000: {callmodel.DefectTruncated: 1000},
+		11000: {record.DefectTruncated: 1000},
 	} {
 		file[24], file[25] = byte(total>>8), byte(total)
 		got, codes := read(t, file)
@@ -295,7 +295,7 @@ func TestClippedSource(t *testing.T) {
 	t.Parallel()
 	for _, depth := range []int{16, 24} {
 		_, codes := read(t, encode(t, []float32{0, 1, 1, 1, 1, 0, -1, -1, 0}, 1, 8000, codec.Options{Frames: 9, BitDepth: depth}))
-		require.Equal(t, map[callmodel.DefectCode]int64{callmodel.DefectClipped: 4}, codes)
+		require.Equal(t, map[record.DefectCode]int64{record.DefectClipped: 4}, codes)
 	}
 }
 
@@ -323,18 +323,18 @@ func TestRefused(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		file []byte
-		want callmodel.DefectCode
+		want record.DefectCode
 	}{
-		"nothing":         {nil, callmodel.DefectLegEmpty},
-		"magic only":      {file[:4], callmodel.DefectLegEmpty},
-		"metadata only":   {file[:42], callmodel.DefectLegEmpty},
-		"half a frame":    {file[:60], callmodel.DefectLegEmpty},
-		"no FLAC":         {change(0, 'f', 'L', 'a', 'k'), callmodel.DefectUnreadableLeg},
-		"no STREAMINFO":   {change(4, 1), callmodel.DefectUnreadableLeg},
-		"sample rate 0":   {change(18, 0, 0, 0), callmodel.DefectUnreadableLeg},
-		"3 bits":          {change(20, 0x40, 0x20), callmodel.DefectUnreadableLeg},
-		"32 bits":         {change(20, 0x41, 0xF0), callmodel.DefectUnsupportedCodec},
-		"endless padding": {change(4, 0), callmodel.DefectLegEmpty},
+		"nothing":         {nil, record.DefectLegEmpty},
+		"magic only":      {file[:4], record.DefectLegEmpty},
+		"metadata only":   {file[:42], record.DefectLegEmpty},
+		"half a frame":    {file[:60], record.DefectLegEmpty},
+		"no FLAC":         {change(0, 'f', 'L', 'a', 'k'), record.DefectUnreadableLeg},
+		"no STREAMINFO":   {change(4, 1), record.DefectUnreadableLeg},
+		"sample rate 0":   {change(18, 0, 0, 0), record.DefectUnreadableLeg},
+		"3 bits":          {change(20, 0x40, 0x20), record.DefectUnreadableLeg},
+		"32 bits":         {change(20, 0x41, 0xF0), record.DefectUnsupportedCodec},
+		"endless padding": {change(4, 0), record.DefectLegEmpty},
 	} {
 		if name == "endless padding" {
 			c.file = append(bytes.Clone(c.file[:42]), 0x01, 0xFF, 0xFF, 0xFF, 0)

@@ -8,7 +8,7 @@ import (
 	goaudio "github.com/go-audio/audio"
 	gowav "github.com/go-audio/wav"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/wav"
@@ -126,15 +126,15 @@ func FromWAV(d *gowav.Decoder) (audio.Source, error) {
 	// Not after IsValidFile: go-audio can't find the PCM chunk then.
 	if !d.WasPCMAccessed() {
 		if err := d.FwdToPCM(); err != nil {
-			return nil, &codec.DecodeError{Code: callmodel.DefectUnreadableLeg, Detail: "go-audio finds no PCM data", Err: err}
+			return nil, &codec.DecodeError{Code: record.DefectUnreadableLeg, Detail: "go-audio finds no PCM data", Err: err}
 		}
 	}
 	switch {
 	case d.PCMChunk == nil:
-		return nil, &codec.DecodeError{Code: callmodel.DefectUnreadableLeg, Detail: "go-audio finds no PCM data", Err: d.Err()}
+		return nil, &codec.DecodeError{Code: record.DefectUnreadableLeg, Detail: "go-audio finds no PCM data", Err: d.Err()}
 	case d.WavAudioFormat != 1 && d.WavAudioFormat != 0xFFFE || d.BitDepth%8 != 0 || d.BitDepth == 0 || d.BitDepth > 32:
 		return nil, &codec.DecodeError{
-			Code:   callmodel.DefectUnsupportedCodec,
+			Code:   record.DefectUnsupportedCodec,
 			Detail: fmt.Sprintf("WAV format tag 0x%04X of %d bits; go-audio reads linear PCM of 8 to 32", d.WavAudioFormat, d.BitDepth),
 		}
 	}

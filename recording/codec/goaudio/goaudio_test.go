@@ -9,7 +9,7 @@ import (
 	gowav "github.com/go-audio/wav"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/goaudio"
@@ -100,7 +100,7 @@ func TestWAVDecoderTraps(t *testing.T) {
 			require.ErrorAs(t, err, &fault, c.Name)
 			continue
 		}
-		require.NotContains(t, c.Defects, callmodel.DefectUnsupportedCodec, c.Name)
+		require.NotContains(t, c.Defects, record.DefectUnsupportedCodec, c.Name)
 		_ = s
 	}
 }

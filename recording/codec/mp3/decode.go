@@ -8,7 +8,7 @@ import (
 
 	goaudio "github.com/go-audio/audio"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 )
@@ -28,7 +28,7 @@ import (
 // frame can't be decoded if its side information or its codes are impossible,
 // its CRC is wrong (in a stream that had right ones) or its part of the bit
 // reservoir is missing.
-func Decode(r io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, error) {
+func Decode(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error) {
 	s := &decoder{feed: newFeed(r, hint.Size), frames: -1}
 	at, random := r.(io.ReaderAt)
 	random = random && hint.Size >= 0
@@ -219,8 +219,8 @@ func matchChannels(pcm *[4 * granuleLines]float32, n, has, want int) []float32 {
 }
 
 // Defects implements [codec.DefectReporter].
-func (d *decoder) Defects() []callmodel.Defect {
-	var out []callmodel.Defect
+func (d *decoder) Defects() []record.Defect {
+	var out []record.Defect
 	if d.lost > 0 || d.feed.dropped > 0 || d.feed.cut {
 		detail := fmt.Sprintf("frames of audio that can't be decoded, silent here; %d bytes between frames were left out", d.feed.dropped)
 		if h := d.feed.other; h != nil {
@@ -229,11 +229,11 @@ func (d *decoder) Defects() []callmodel.Defect {
 		if d.feed.cut {
 			detail = "the file ends within a frame; " + detail
 		}
-		out = append(out, callmodel.Defect{Code: callmodel.DefectTruncated, Detail: detail, Count: d.lost})
+		out = append(out, record.Defect{Code: record.DefectTruncated, Detail: detail, Count: d.lost})
 	}
 	if n := d.clips.Clipped(); n > 0 {
-		out = append(out, callmodel.Defect{
-			Code: callmodel.DefectClipped, Detail: "samples at full scale, 3 or more in a row", Count: n,
+		out = append(out, record.Defect{
+			Code: record.DefectClipped, Detail: "samples at full scale, 3 or more in a row", Count: n,
 		})
 	}
 	return out

@@ -17,7 +17,7 @@ import (
 	goaudio "github.com/go-audio/audio"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
@@ -76,7 +76,7 @@ func TestDecodeAgainstFFmpeg(t *testing.T) {
 			got := recordingtest.ReadAll(t, s)
 			require.Equal(t, int(n), len(got)/c.channels)
 			for _, d := range codec.LaterDefects(s) {
-				require.Equal(t, callmodel.DefectClipped, d.Code, d.Detail)
+				require.Equal(t, record.DefectClipped, d.Code, d.Detail)
 			}
 			want, err := recordingtest.FFmpegSamples(t, file)
 			require.NoError(t, err)
@@ -132,14 +132,14 @@ func TestDamagedStream(t *testing.T) {
 
 	cut := open(t, file[:20001])
 	recordingtest.ReadAll(t, cut)
-	require.Equal(t, callmodel.DefectTruncated, codec.LaterDefects(cut)[0].Code)
+	require.Equal(t, record.DefectTruncated, codec.LaterDefects(cut)[0].Code)
 
 	// A stream that was joined late: the first frames lack their bit reservoir,
 	// and are silence rather than noise.
 	late := open(t, file[7777:])
 	got = recordingtest.ReadAll(t, late)
 	require.NotEmpty(t, got)
-	require.Equal(t, callmodel.DefectTruncated, codec.LaterDefects(late)[0].Code)
+	require.Equal(t, record.DefectTruncated, codec.LaterDefects(late)[0].Code)
 }
 
 func open(t *testing.T, file []byte) audio.Source {
@@ -154,7 +154,7 @@ func TestRefused(t *testing.T) {
 	var fault *codec.DecodeError
 	_, _, err := mp3.Decode(bytes.NewReader([]byte("ID3\x04\x00\x00\x7f\x7f\x7f\x7fno frames")), codec.Hint{Size: -1})
 	require.ErrorAs(t, err, &fault)
-	require.Equal(t, callmodel.DefectUnreadableLeg, fault.Code)
+	require.Equal(t, record.DefectUnreadableLeg, fault.Code)
 	broken := errors.New("broken")
 	_, _, err = mp3.Decode(iotest.ErrReader(broken), codec.Hint{Size: -1})
 	require.ErrorIs(t, err, broken)
@@ -207,9 +207,9 @@ func checkCorpus(t *testing.T, rate, bitrate int) {
 				if known {
 					require.Equal(t, len(got), int(n))
 				}
-				var codes []callmodel.DefectCode
+				var codes []record.DefectCode
 				for _, d := range codec.LaterDefects(s) {
-					if d.Code != callmodel.DefectClipped {
+					if d.Code != record.DefectClipped {
 						codes = append(codes, d.Code)
 					}
 				}

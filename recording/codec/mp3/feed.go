@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/codec"
 )
 
@@ -95,7 +95,7 @@ func (f *feed) begin() error {
 // refusal says why there is no first frame: by what stands behind the tags.
 func (f *feed) refusal() error {
 	unsupported := func(what string) error {
-		return &codec.DecodeError{Code: callmodel.DefectUnsupportedCodec, Detail: what + "; layer III can be read"}
+		return &codec.DecodeError{Code: record.DefectUnsupportedCodec, Detail: what + "; layer III can be read"}
 	}
 	if b := f.start; b[0] == 0xFF && b[1]&0xE0 == 0xE0 && b[1]>>3&3 != 1 && b[2]>>2&3 != 3 {
 		switch layer := b[1] >> 1 & 3; {
@@ -110,12 +110,12 @@ func (f *feed) refusal() error {
 	switch {
 	case f.tagCut:
 		return &codec.DecodeError{
-			Code: callmodel.DefectUnreadableLeg, Detail: "a file that begins with a tag longer than itself", Err: errNoFrame,
+			Code: record.DefectUnreadableLeg, Detail: "a file that begins with a tag longer than itself", Err: errNoFrame,
 		}
 	case f.start == [4]byte{}:
-		return &codec.DecodeError{Code: callmodel.DefectLegEmpty, Detail: "the MP3 file ends before any audio", Err: errNoFrame}
+		return &codec.DecodeError{Code: record.DefectLegEmpty, Detail: "the MP3 file ends before any audio", Err: errNoFrame}
 	}
-	return &codec.DecodeError{Code: callmodel.DefectUnreadableLeg, Detail: "not an MP3 file", Err: errNoFrame}
+	return &codec.DecodeError{Code: record.DefectUnreadableLeg, Detail: "not an MP3 file", Err: errNoFrame}
 }
 
 // find goes to the next frame header, which the feed's first one agrees with.

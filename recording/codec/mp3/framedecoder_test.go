@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 )
@@ -65,7 +65,7 @@ func decodeDamaged(t *testing.T, data []byte) (samples []float32, lost int64) {
 	}
 	require.Equal(t, int(total), len(samples)/s.Format().NumChannels)
 	for _, d := range codec.LaterDefects(s) {
-		if d.Code == callmodel.DefectTruncated {
+		if d.Code == record.DefectTruncated {
 			lost = d.Count
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	gomp3 "github.com/hajimehoshi/go-mp3"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/codec"
 )
 
@@ -105,7 +105,7 @@ func decodeAll(tb testing.TB, data []byte) []float32 {
 		all = append(all, block[:n*s.Format().NumChannels]...)
 	}
 	for _, d := range codec.LaterDefects(s) {
-		require.Equal(tb, callmodel.DefectClipped, d.Code, d.Detail)
+		require.Equal(tb, record.DefectClipped, d.Code, d.Detail)
 	}
 	return all
 }

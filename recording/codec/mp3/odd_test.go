@@ -12,7 +12,7 @@ import (
 	goaudio "github.com/go-audio/audio"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
@@ -114,7 +114,7 @@ func TestConcatenated(t *testing.T) {
 	}
 	got, details := decodeFile(t, slices.Concat(one, encode(t, 8000, 1)))
 	require.Len(t, got, 16000)
-	require.Contains(t, details, string(callmodel.DefectTruncated))
+	require.Contains(t, details, string(record.DefectTruncated))
 	require.Contains(t, details, "among them MPEG audio at 8000 Hz, where the stream begins at 16000 Hz")
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/wav"
@@ -73,7 +73,7 @@ func TestBlocksAgainstFFmpeg(t *testing.T) {
 					require.Equal(t, len(got)/c.channels, int(n), way)
 				}
 				for _, d := range codec.LaterDefects(s) {
-					require.Equal(t, callmodel.DefectClipped, d.Code, "%s: %s", way, d.Detail)
+					require.Equal(t, record.DefectClipped, d.Code, "%s: %s", way, d.Detail)
 				}
 			}
 			recordingtest.SourceContract(t, func() audio.Source {
@@ -90,7 +90,7 @@ func TestBlocksAgainstFFmpeg(t *testing.T) {
 					n, known := audio.FramesOf(s)
 					got := recordingtest.ReadAll(t, s)
 					require.True(t, recordingtest.Near(want[:min(len(got), len(want))], got, 0), "%s: %d of %d bytes", way, size, len(file))
-					require.Equal(t, callmodel.DefectTruncated, codec.LaterDefects(s)[0].Code, way)
+					require.Equal(t, record.DefectTruncated, codec.LaterDefects(s)[0].Code, way)
 					if known {
 						require.Equal(t, len(got)/c.channels, int(n), way)
 					}
@@ -162,7 +162,7 @@ func TestRawGSM(t *testing.T) {
 	cmd.Stdin = bytes.NewReader(file)
 	want, err := cmd.Output()
 	require.NoError(t, err)
-	raw := &callmodel.RawFormat{Encoding: "gsm", SampleRateHz: 8000}
+	raw := &record.RawFormat{Encoding: "gsm", SampleRateHz: 8000}
 	open := func(file []byte) audio.Source {
 		s, _, err := wav.DecodeRaw(bytes.NewReader(file), codec.Hint{Size: int64(len(file)), Raw: raw})
 		require.NoError(t, err)
@@ -181,7 +181,7 @@ func TestRawGSM(t *testing.T) {
 	got = recordingtest.ReadAll(t, s)
 	require.Equal(t, make([]float32, 160), got[160:320])
 	require.Len(t, codec.LaterDefects(s), 2)
-	for _, wrong := range []callmodel.RawFormat{{Encoding: "gsm", SampleRateHz: 16000}, {Encoding: "gsm", SampleRateHz: 8000, Channels: 2}} {
+	for _, wrong := range []record.RawFormat{{Encoding: "gsm", SampleRateHz: 16000}, {Encoding: "gsm", SampleRateHz: 8000, Channels: 2}} {
 		_, _, err := wav.DecodeRaw(bytes.NewReader(file), codec.Hint{Size: -1, Raw: &wrong})
 		require.ErrorContains(t, err, "GSM")
 	}

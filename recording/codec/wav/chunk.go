@@ -7,7 +7,7 @@ import (
 	"io"
 	"slices"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/codec"
 )
 
@@ -81,7 +81,7 @@ func (w *walk) open() error {
 		}
 		if len(head) == 0 || bytes.HasPrefix(head, []byte("RI")) || bytes.HasPrefix(head, []byte("RF64")) {
 			return &codec.DecodeError{
-				Code: callmodel.DefectLegEmpty, Detail: fmt.Sprintf("the WAV file ends after %d bytes", len(head)),
+				Code: record.DefectLegEmpty, Detail: fmt.Sprintf("the WAV file ends after %d bytes", len(head)),
 			}
 		}
 		return unreadable("not a WAV file")
@@ -124,7 +124,7 @@ func (w *walk) toFirstData() error {
 			if err := w.in.failed(); err != nil {
 				return err
 			}
-			return &codec.DecodeError{Code: callmodel.DefectLegEmpty, Detail: "the WAV file ends before any audio"}
+			return &codec.DecodeError{Code: record.DefectLegEmpty, Detail: "the WAV file ends before any audio"}
 		}
 		size := int64(w.order.Uint32(b[4:]))
 		id := string(b[:4])
@@ -180,7 +180,7 @@ func (w *walk) lost() error {
 		return err
 	}
 	if w.headerOnly {
-		return &codec.DecodeError{Code: callmodel.DefectLegEmpty, Detail: "the WAV file ends before any audio"}
+		return &codec.DecodeError{Code: record.DefectLegEmpty, Detail: "the WAV file ends before any audio"}
 	}
 	return unreadable("a WAV file without a data chunk")
 }

@@ -7,7 +7,7 @@ import (
 	goaudio "github.com/go-audio/audio"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/wav"
 	"github.com/switchtape/switchtape/recording/recordingtest"
@@ -55,7 +55,7 @@ func TestDecodersKeepTheContract(t *testing.T) {
 			})
 		})
 	}
-	for _, raw := range []callmodel.RawFormat{
+	for _, raw := range []record.RawFormat{
 		{Encoding: "s16le", SampleRateHz: 8000, Channels: 2}, {Encoding: "mulaw", SampleRateHz: 8000}, {Encoding: "gsm", SampleRateHz: 8000},
 	} {
 		t.Run("raw "+raw.Encoding, func(t *testing.T) {

@@ -3,7 +3,7 @@ package wav
 import (
 	"strings"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // secondBytes is about a second of audio.
@@ -16,11 +16,11 @@ func (s *source) secondBytes() int64 {
 }
 
 // Defects implements [codec.DefectReporter].
-func (s *source) Defects() []callmodel.Defect {
-	var d []callmodel.Defect
+func (s *source) Defects() []record.Defect {
+	var d []record.Defect
 	if len(s.repairs) > 0 {
-		d = append(d, callmodel.Defect{
-			Code: callmodel.DefectHeaderRepaired, Detail: "repaired: " + strings.Join(s.repairs, "; "),
+		d = append(d, record.Defect{
+			Code: record.DefectHeaderRepaired, Detail: "repaired: " + strings.Join(s.repairs, "; "),
 		})
 	}
 	if s.cut > 0 || s.partial > 0 {
@@ -28,21 +28,21 @@ func (s *source) Defects() []callmodel.Defect {
 		if s.cut > 0 {
 			detail = "the file ends before its audio does; bytes missing by its header are counted"
 		}
-		d = append(d, callmodel.Defect{Code: callmodel.DefectTruncated, Detail: detail, Count: max(s.cut, s.partial)})
+		d = append(d, record.Defect{Code: record.DefectTruncated, Detail: detail, Count: max(s.cut, s.partial)})
 	}
 	if s.blocks != nil && s.blocks.bad > 0 {
-		d = append(d, callmodel.Defect{
-			Code: callmodel.DefectTruncated, Detail: "frames of audio in blocks that make no sense, silent here", Count: s.blocks.bad,
+		d = append(d, record.Defect{
+			Code: record.DefectTruncated, Detail: "frames of audio in blocks that make no sense, silent here", Count: s.blocks.bad,
 		})
 	}
 	if n := s.clips.Clipped(); n > 0 {
-		d = append(d, callmodel.Defect{
-			Code: callmodel.DefectClipped, Detail: "samples at full scale, 3 or more in a row", Count: n,
+		d = append(d, record.Defect{
+			Code: record.DefectClipped, Detail: "samples at full scale, 3 or more in a row", Count: n,
 		})
 	}
 	if s.nonFinite > 0 {
-		d = append(d, callmodel.Defect{
-			Code: callmodel.DefectNonFinite, Detail: "samples that are NaN or infinite, read as silence", Count: s.nonFinite,
+		d = append(d, record.Defect{
+			Code: record.DefectNonFinite, Detail: "samples that are NaN or infinite, read as silence", Count: s.nonFinite,
 		})
 	}
 	return d

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/gsm"
@@ -64,11 +64,11 @@ func (l *layout) unit() int {
 }
 
 func unsupported(format string, args ...any) error {
-	return &codec.DecodeError{Code: callmodel.DefectUnsupportedCodec, Detail: fmt.Sprintf(format, args...)}
+	return &codec.DecodeError{Code: record.DefectUnsupportedCodec, Detail: fmt.Sprintf(format, args...)}
 }
 
 func unreadable(format string, args ...any) error {
-	return &codec.DecodeError{Code: callmodel.DefectUnreadableLeg, Detail: fmt.Sprintf(format, args...)}
+	return &codec.DecodeError{Code: record.DefectUnreadableLeg, Detail: fmt.Sprintf(format, args...)}
 }
 
 // parseFormat reads the body of a fmt chunk: at least the 14 bytes of WAVEFORMAT.

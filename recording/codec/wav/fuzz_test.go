@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/wav"
@@ -41,7 +41,7 @@ func FuzzWAVDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte, raw bool) {
 		hint := codec.Hint{Size: int64(len(file))}
 		if raw {
-			hint.Raw = &callmodel.RawFormat{Encoding: "s16le", SampleRateHz: 8000}
+			hint.Raw = &record.RawFormat{Encoding: "s16le", SampleRateHz: 8000}
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
@@ -12,7 +12,7 @@ import (
 
 // decodeMP3 reads the audio of a file of format tag 0x0055 as the MPEG stream
 // that it is. What the stream itself says of rate and channels holds.
-func (s *source) decodeMP3(r io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, error) {
+func (s *source) decodeMP3(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error) {
 	s.clips = audio.NewClipCounter(1, 2) // the stream counts its own
 	data := io.Reader(&dataReader{s})
 	inner := codec.Hint{Size: codec.SizeUnknown}
@@ -52,7 +52,7 @@ func (m *mp3Source) Frames() int64 {
 func (m *mp3Source) Describe() string { return "WAV, " + codec.Describe(m.Source) }
 
 // Defects implements [codec.DefectReporter].
-func (m *mp3Source) Defects() []callmodel.Defect {
+func (m *mp3Source) Defects() []record.Defect {
 	return append(m.file.Defects(), codec.LaterDefects(m.Source)...)
 }
 

@@ -15,7 +15,7 @@ import (
 	goaudio "github.com/go-audio/audio"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
@@ -199,7 +199,7 @@ func TestFormatBehindNeedsRandomAccess(t *testing.T) {
 	_, _, err := wav.Decode(plain{bytes.NewReader(b)}, codec.Hint{Size: int64(len(b))})
 	var fault *codec.DecodeError
 	require.ErrorAs(t, err, &fault)
-	require.Equal(t, callmodel.DefectUnreadableLeg, fault.Code)
+	require.Equal(t, record.DefectUnreadableLeg, fault.Code)
 	require.Contains(t, fault.Detail, "no fmt chunk")
 }
 

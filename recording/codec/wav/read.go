@@ -5,7 +5,7 @@ import (
 
 	goaudio "github.com/go-audio/audio"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/g711"
@@ -24,7 +24,7 @@ import (
 // io.ReaderAt and hint.Size is known, or if the header agrees with hint.Size.
 //
 // If the hint has a raw format, a file whose fmt chunk is missing is read as that.
-func Decode(r io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, error) {
+func Decode(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error) {
 	s := &source{walk: walk{in: newInput(r, hint.Size), raw: hint.Raw != nil}, frames: -1}
 	if at, ok := r.(io.ReaderAt); ok && hint.Size >= 0 {
 		s.at = at
@@ -45,7 +45,7 @@ func Decode(r io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, err
 
 // DecodeRaw is the [codec.Decoder] of audio without a header, in the format of
 // hint.Raw. A last frame that isn't whole is a truncated defect.
-func DecodeRaw(r io.Reader, hint codec.Hint) (audio.Source, []callmodel.Defect, error) {
+func DecodeRaw(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error) {
 	if hint.Raw == nil {
 		return nil, nil, unreadable("no format is given for audio without a header")
 	}
@@ -105,7 +105,7 @@ func (s *source) setLayout(hint codec.Hint) error {
 	return nil
 }
 
-func (s *source) rawLayout(f *callmodel.RawFormat) error {
+func (s *source) rawLayout(f *record.RawFormat) error {
 	s.layout = layout{channels: max(f.Channels, 1), rate: f.SampleRateHz, bytes: 1}
 	switch f.Encoding {
 	case "s16le":

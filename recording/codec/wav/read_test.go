@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/wav"
@@ -64,7 +64,7 @@ func TestCorpus(t *testing.T) {
 				n, known := audio.FramesOf(s)
 				got := recordingtest.ReadAll(t, s)
 				require.True(t, recordingtest.Near(c.Want, got, 0), "%s: %d samples, want %d", way, len(got), len(c.Want))
-				var codes []callmodel.DefectCode
+				var codes []record.DefectCode
 				for _, d := range append(defects, codec.LaterDefects(s)...) {
 					codes = append(codes, d.Code)
 				}
@@ -143,14 +143,14 @@ func TestRaw(t *testing.T) {
 	t.Parallel()
 	pcm := []byte{0, 0x40, 0, 0xC0, 1}
 	for _, size := range []int64{-1, int64(len(pcm))} {
-		hint := codec.Hint{Size: size, Raw: &callmodel.RawFormat{Encoding: "s16le", SampleRateHz: 8000}}
+		hint := codec.Hint{Size: size, Raw: &record.RawFormat{Encoding: "s16le", SampleRateHz: 8000}}
 		s, _, err := wav.DecodeRaw(bytes.NewReader(pcm), hint)
 		require.NoError(t, err)
 		require.Equal(t, []float32{0.5, -0.5}, recordingtest.ReadAll(t, s))
-		require.Equal(t, callmodel.DefectTruncated, codec.LaterDefects(s)[0].Code)
+		require.Equal(t, record.DefectTruncated, codec.LaterDefects(s)[0].Code)
 	}
 	for law, want := range map[string]float32{"mulaw": -32124.0 / 32768, "alaw": -5504.0 / 32768} {
-		hint := codec.Hint{Size: -1, Raw: &callmodel.RawFormat{Encoding: law, SampleRateHz: 8000}}
+		hint := codec.Hint{Size: -1, Raw: &record.RawFormat{Encoding: law, SampleRateHz: 8000}}
 		s, _, err := wav.DecodeRaw(bytes.NewReader([]byte{0}), hint)
 		require.NoError(t, err)
 		require.Equal(t, []float32{want}, recordingtest.ReadAll(t, s))
@@ -186,6 +186,6 @@ func TestClippedSource(t *testing.T) {
 	s, _, err := wav.Decode(&file, codec.Hint{Size: -1})
 	require.NoError(t, err)
 	recordingtest.ReadAll(t, s)
-	require.Equal(t, callmodel.DefectClipped, codec.LaterDefects(s)[0].Code)
+	require.Equal(t, record.DefectClipped, codec.LaterDefects(s)[0].Code)
 	require.Equal(t, int64(4), codec.LaterDefects(s)[0].Count)
 }

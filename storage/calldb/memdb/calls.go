@@ -5,19 +5,21 @@ import (
 	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
 // CreateCall implements callmodel.CallStore.
-func (s *Store) CreateCall(ctx context.Context, n callmodel.NewCall) (*callmodel.StoredResponse, error) {
+func (s *Store) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredResponse, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := ledger.CheckIDs(n.Call.TenantID, n.Call.ID); err != nil {
+	if err := storeform.CheckIDs(n.Call.TenantID, n.Call.ID); err != nil {
 		return nil, err
 	}
 	if n.IdempotencyKey != "" {
-		if err := ledger.CheckKey("idempotency_key", n.IdempotencyKey); err != nil {
+		if err := storeform.CheckKey("idempotency_key", n.IdempotencyKey); err != nil {
 			return nil, err
 		}
 	}
@@ -40,14 +42,14 @@ func (s *Store) CreateCall(ctx context.Context, n callmodel.NewCall) (*callmodel
 	}
 	s.calls[at] = c
 	if n.IdempotencyKey != "" {
-		s.keys[key] = answer{n.RequestSHA256, callmodel.StoredResponse{StatusCode: n.StatusCode, Body: slices.Clone(n.Response)}}
+		s.keys[key] = answer{n.RequestSHA256, calls.StoredResponse{StatusCode: n.StatusCode, Body: slices.Clone(n.Response)}}
 	}
-	s.line(ledger.CreatedLine(&c.Call, n.Actor))
+	s.line(storeform.CreatedLine(&c.Call, n.Actor))
 	return nil, nil //nolint:nilnil // the port says: nil unless it is a replay
 }
 
 // Replay implements callmodel.CallStore.
-func (s *Store) Replay(ctx context.Context, t callmodel.TenantID, key, requestSHA256 string) (*callmodel.StoredResponse, error) {
+func (s *Store) Replay(ctx context.Context, t callmodel.TenantID, key, requestSHA256 string) (*calls.StoredResponse, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -56,7 +58,7 @@ func (s *Store) Replay(ctx context.Context, t callmodel.TenantID, key, requestSH
 	return s.replay(idemKey{t, key}, requestSHA256)
 }
 
-func (s *Store) replay(key idemKey, sha string) (*callmodel.StoredResponse, error) {
+func (s *Store) replay(key idemKey, sha string) (*calls.StoredResponse, error) {
 	a, ok := s.keys[key]
 	switch {
 	case !ok:
@@ -64,29 +66,29 @@ func (s *Store) replay(key idemKey, sha string) (*callmodel.StoredResponse, erro
 	case a.sha != sha:
 		return nil, callmodel.ErrIdempotencyMismatch
 	}
-	return &callmodel.StoredResponse{StatusCode: a.StatusCode, Body: slices.Clone(a.Body)}, nil
+	return &calls.StoredResponse{StatusCode: a.StatusCode, Body: slices.Clone(a.Body)}, nil
 }
 
 // AppendEvent implements callmodel.CallStore.
-func (s *Store) AppendEvent(ctx context.Context, t callmodel.TenantID, id callmodel.CallID, ev callmodel.CallEvent,
-	actor string, defaults []callmodel.OutputSpec,
-) (callmodel.Call, error) {
+func (s *Store) AppendEvent(ctx context.Context, t callmodel.TenantID, id callmodel.CallID, ev calls.Event,
+	actor string, defaults []record.OutputSpec,
+) (calls.Call, error) {
 	if err := ctx.Err(); err != nil {
-		return callmodel.Call{}, err
+		return calls.Call{}, err
 	}
-	if ledger.CheckIDs(t, id) != nil {
-		return callmodel.Call{}, callmodel.ErrNotFound
+	if storeform.CheckIDs(t, id) != nil {
+		return calls.Call{}, callmodel.ErrNotFound
 	}
 	if err := ev.Validate(); err != nil {
-		return callmodel.Call{}, err
+		return calls.Call{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.calls[callKey{t, id}]
 	if c == nil {
-		return callmodel.Call{}, callmodel.ErrNotFound
+		return calls.Call{}, callmodel.ErrNotFound
 	}
-	if slices.ContainsFunc(c.events, func(e callmodel.CallEvent) bool { return e.ID == ev.ID }) {
+	if slices.ContainsFunc(c.events, func(e calls.Event) bool { return e.ID == ev.ID }) {
 		return s.seen(c), nil
 	}
 	if ev.At.IsZero() {
@@ -95,51 +97,51 @@ func (s *Store) AppendEvent(ctx context.Context, t callmodel.TenantID, id callmo
 	moved := copied(c.Call)
 	effects, err := moved.Apply(ev, defaults)
 	if err != nil {
-		return callmodel.Call{}, err
+		return calls.Call{}, err
 	}
 	if effects.Recording != nil {
-		if err := ledger.CheckJob(effects.Recording); err != nil {
-			return callmodel.Call{}, err
+		if err := storeform.CheckJob(effects.Recording); err != nil {
+			return calls.Call{}, err
 		}
 		s.enqueue(effects.Recording, actor)
 	}
 	c.Call = copied(moved)
 	c.events = append(c.events, copied(ev))
-	s.line(ledger.EventLine(&c.Call, &ev, actor))
+	s.line(storeform.EventLine(&c.Call, &ev, actor))
 	return s.seen(c), nil
 }
 
 // seen is the call as readers see it.
-func (s *Store) seen(c *call) callmodel.Call {
+func (s *Store) seen(c *call) calls.Call {
 	seen := c.Call
 	seen.Recordings = s.made[callKey{c.TenantID, c.ID}]
 	return copied(seen)
 }
 
 // Call implements callmodel.CallStore.
-func (s *Store) Call(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) (callmodel.Call, error) {
+func (s *Store) Call(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) (calls.Call, error) {
 	if err := ctx.Err(); err != nil {
-		return callmodel.Call{}, err
+		return calls.Call{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.calls[callKey{t, id}]
 	if c == nil {
-		return callmodel.Call{}, callmodel.ErrNotFound
+		return calls.Call{}, callmodel.ErrNotFound
 	}
 	return s.seen(c), nil
 }
 
 // Calls implements callmodel.CallStore.
-func (s *Store) Calls(ctx context.Context, t callmodel.TenantID, f callmodel.CallFilter) (callmodel.CallPage, error) {
+func (s *Store) Calls(ctx context.Context, t callmodel.TenantID, f calls.Filter) (calls.Page, error) {
 	if err := ctx.Err(); err != nil {
-		return callmodel.CallPage{}, err
+		return calls.Page{}, err
 	}
-	var before *ledger.Cursor
+	var before *storeform.Cursor
 	if f.Before != "" {
-		c, err := ledger.ParseCursor(f.Before)
+		c, err := storeform.ParseCursor(f.Before)
 		if err != nil {
-			return callmodel.CallPage{}, err
+			return calls.Page{}, err
 		}
 		before = &c
 	}
@@ -154,12 +156,12 @@ func (s *Store) Calls(ctx context.Context, t callmodel.TenantID, f callmodel.Cal
 		all = append(all, c)
 	}
 	slices.SortFunc(all, newestFirst)
-	page := callmodel.CallPage{Calls: []callmodel.Call{}}
-	limit := ledger.CallsLimit(f.Limit)
+	page := calls.Page{Calls: []calls.Call{}}
+	limit := storeform.CallsLimit(f.Limit)
 	for i, c := range all {
 		if i == limit {
 			last := all[i-1]
-			page.Next = ledger.Cursor{Micros: ledger.Micros(last.CreatedAt), ID: last.ID}.String()
+			page.Next = storeform.Cursor{Micros: storeform.Micros(last.CreatedAt), ID: last.ID}.String()
 			break
 		}
 		page.Calls = append(page.Calls, s.seen(c))
@@ -167,13 +169,13 @@ func (s *Store) Calls(ctx context.Context, t callmodel.TenantID, f callmodel.Cal
 	return page, nil
 }
 
-func (c *call) behind(at ledger.Cursor) bool {
-	us := ledger.Micros(c.CreatedAt)
+func (c *call) behind(at storeform.Cursor) bool {
+	us := storeform.Micros(c.CreatedAt)
 	return us < at.Micros || us == at.Micros && c.ID < at.ID
 }
 
 // CallEvents implements callmodel.CallStore.
-func (s *Store) CallEvents(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) ([]callmodel.CallEvent, error) {
+func (s *Store) CallEvents(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) ([]calls.Event, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -183,7 +185,7 @@ func (s *Store) CallEvents(ctx context.Context, t callmodel.TenantID, id callmod
 	if c == nil {
 		return nil, callmodel.ErrNotFound
 	}
-	events := make([]callmodel.CallEvent, 0, len(c.events))
+	events := make([]calls.Event, 0, len(c.events))
 	for _, ev := range c.events {
 		events = append(events, copied(ev))
 	}

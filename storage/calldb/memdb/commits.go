@@ -5,29 +5,31 @@ import (
 	"slices"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
 // Complete implements callmodel.JobQueue.
-func (s *Store) Complete(ctx context.Context, l callmodel.Lease, res callmodel.RecordingResult) error {
+func (s *Store) Complete(ctx context.Context, l ledger.Lease, res record.Result) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := ledger.CheckResult(&res); err != nil {
+	if err := storeform.CheckResult(&res); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if j := s.job(l.Job.ID); j != nil && j.State == callmodel.JobDone && j.token == l.Token &&
-		res.Status != callmodel.StatusQuarantined {
+	if j := s.job(l.Job.ID); j != nil && j.State == ledger.Done && j.token == l.Token &&
+		res.Status != record.StatusQuarantined {
 		return nil
 	}
 	j, err := s.held(l)
 	if err != nil {
 		return err
 	}
-	if res.Status == callmodel.StatusQuarantined {
+	if res.Status == record.StatusQuarantined {
 		return s.setAside(j, j.Attempts, l.Worker, res)
 	}
 	if p := j.Published(); p != nil && len(res.Outputs) == 0 {
@@ -38,22 +40,22 @@ func (s *Store) Complete(ctx context.Context, l callmodel.Lease, res callmodel.R
 		return err
 	}
 	kept := copied(res)
-	j.State, j.Result, j.FinishedAt = callmodel.JobDone, &kept, at
+	j.State, j.Result, j.FinishedAt = ledger.Done, &kept, at
 	j.Worker, j.LeaseUntil, j.LastError = "", time.Time{}, ""
 	return nil
 }
 
 // Publish implements callmodel.JobQueue.
-func (s *Store) Publish(ctx context.Context, l callmodel.Lease, res callmodel.RecordingResult, again time.Duration) error {
+func (s *Store) Publish(ctx context.Context, l ledger.Lease, res record.Result, again time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := ledger.CheckPublished(&res); err != nil {
+	if err := storeform.CheckPublished(&res); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.outKeys[ledger.PublishedKey(l.Job.ID, l.Token)] {
+	if s.outKeys[storeform.PublishedKey(l.Job.ID, l.Token)] {
 		return nil
 	}
 	j, err := s.held(l)
@@ -65,15 +67,15 @@ func (s *Store) Publish(ctx context.Context, l callmodel.Lease, res callmodel.Re
 		return err
 	}
 	kept := copied(res)
-	j.State, j.Result, j.RunAt = callmodel.JobQueued, &kept, at.Add(min(max(again, 0), ledger.MaxAgain))
+	j.State, j.Result, j.RunAt = ledger.Queued, &kept, at.Add(min(max(again, 0), storeform.MaxAgain))
 	j.Worker, j.LeaseUntil, j.LastError = "", time.Time{}, ""
 	return nil
 }
 
 // setAside quarantines a job. A published recording stays as it is.
-func (s *Store) setAside(j *job, attempts int, actor string, res callmodel.RecordingResult) error {
+func (s *Store) setAside(j *job, attempts int, actor string, res record.Result) error {
 	if j.Published() != nil {
-		s.line(ledger.QuarantinedLine(&j.Job, actor, res.Reason))
+		s.line(storeform.QuarantinedLine(&j.Job, actor, res.Reason))
 	} else {
 		if err := s.outcome(j, actor, s.clock(), res, 0); err != nil {
 			return err
@@ -84,15 +86,15 @@ func (s *Store) setAside(j *job, attempts int, actor string, res callmodel.Recor
 			j.Result = &kept
 		}
 	}
-	j.State, j.Attempts, j.LastError = callmodel.JobQuarantined, attempts, ledger.Text(res.Reason, ledger.MaxText)
+	j.State, j.Attempts, j.LastError = ledger.Quarantined, attempts, storeform.Text(res.Reason, storeform.MaxText)
 	j.Worker, j.LeaseUntil = "", time.Time{}
 	return nil
 }
 
 // outcome writes what the end of a job, or the publication under a token, leaves
 // outside of the job's row.
-func (s *Store) outcome(j *job, actor string, at time.Time, res callmodel.RecordingResult, published int64) error {
-	o, err := ledger.Finished{
+func (s *Store) outcome(j *job, actor string, at time.Time, res record.Result, published int64) error {
+	o, err := storeform.Finished{
 		Job: j.ID, Tenant: j.Spec.TenantID, Call: j.Spec.CallID, ID: j.Spec.RecordingID,
 		Retries: j.retries, Actor: actor, At: at, Result: res, Published: published,
 	}.Outcome()
@@ -100,7 +102,7 @@ func (s *Store) outcome(j *job, actor string, at time.Time, res callmodel.Record
 		return err
 	}
 	of := callKey{j.Spec.TenantID, j.Spec.CallID}
-	s.made[of] = append(slices.DeleteFunc(s.made[of], func(r callmodel.CallRecording) bool {
+	s.made[of] = append(slices.DeleteFunc(s.made[of], func(r calls.Recording) bool {
 		return r.RecordingID == j.Spec.RecordingID
 	}), copied(o.Recording))
 	if !s.outKeys[o.Event.Key] {

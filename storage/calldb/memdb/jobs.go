@@ -7,45 +7,46 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
 // Enqueue implements callmodel.JobQueue.
-func (s *Store) Enqueue(ctx context.Context, r callmodel.JobRequest) (callmodel.JobID, bool, error) {
+func (s *Store) Enqueue(ctx context.Context, r ledger.Request) (callmodel.JobID, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return "", false, err
 	}
-	if err := ledger.CheckJob(&r); err != nil {
+	if err := storeform.CheckJob(&r); err != nil {
 		return "", false, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id, created := s.enqueue(&r, ledger.System)
+	id, created := s.enqueue(&r, storeform.System)
 	return id, created, nil
 }
 
-func (s *Store) enqueue(r *callmodel.JobRequest, actor string) (callmodel.JobID, bool) {
+func (s *Store) enqueue(r *ledger.Request, actor string) (callmodel.JobID, bool) {
 	key := recKey{r.Spec.TenantID, r.Spec.RecordingID}
 	if j := s.byRec[key]; j != nil {
 		return j.ID, false
 	}
 	s.seq++
 	now := s.clock()
-	j := &job{Job: callmodel.Job{
-		ID: ledger.JobID(s.seq, ledger.Nonce()), Queue: r.Queue, Priority: r.Priority, State: callmodel.JobQueued,
+	j := &job{Job: ledger.Job{
+		ID: storeform.JobID(s.seq, storeform.Nonce()), Queue: r.Queue, Priority: r.Priority, State: ledger.Queued,
 		Spec: copied(r.Spec), CreatedAt: now, RunAt: now,
 	}}
 	s.jobs, s.byRec[key] = append(s.jobs, j), j
-	s.line(ledger.EnqueuedLine(j.ID, r, actor))
+	s.line(storeform.EnqueuedLine(j.ID, r, actor))
 	return j.ID, true
 }
 
 // Claim implements callmodel.JobQueue.
-func (s *Store) Claim(ctx context.Context, r callmodel.ClaimRequest) ([]callmodel.Lease, error) {
+func (s *Store) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := ledger.CheckClaim(&r); err != nil {
+	if err := storeform.CheckClaim(&r); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -56,16 +57,16 @@ func (s *Store) Claim(ctx context.Context, r callmodel.ClaimRequest) ([]callmode
 	}
 	var due []*job
 	for _, j := range s.jobs {
-		if j.State == callmodel.JobQueued && !j.RunAt.After(now) && (len(r.Queues) == 0 || slices.Contains(r.Queues, j.Queue)) {
+		if j.State == ledger.Queued && !j.RunAt.After(now) && (len(r.Queues) == 0 || slices.Contains(r.Queues, j.Queue)) {
 			due = append(due, j)
 		}
 	}
 	slices.SortStableFunc(due, func(a, b *job) int { return cmp.Compare(b.Priority, a.Priority) })
-	leases := []callmodel.Lease{}
+	leases := []ledger.Lease{}
 	for _, j := range due[:min(r.Limit, len(due))] {
-		j.State, j.Worker, j.LeaseUntil = callmodel.JobRunning, r.Worker, now.Add(r.TTL)
+		j.State, j.Worker, j.LeaseUntil = ledger.Running, r.Worker, now.Add(r.TTL)
 		j.token++
-		leases = append(leases, callmodel.Lease{Job: copied(j.Job), Token: j.token, Worker: r.Worker, TTL: r.TTL})
+		leases = append(leases, ledger.Lease{Job: copied(j.Job), Token: j.token, Worker: r.Worker, TTL: r.TTL})
 	}
 	return leases, nil
 }
@@ -73,12 +74,12 @@ func (s *Store) Claim(ctx context.Context, r callmodel.ClaimRequest) ([]callmode
 // sweep puts the jobs whose lease has ended back, or aside.
 func (s *Store) sweep(now time.Time) error {
 	for _, j := range s.jobs {
-		if j.State != callmodel.JobRunning || j.LeaseUntil.After(now) {
+		if j.State != ledger.Running || j.LeaseUntil.After(now) {
 			continue
 		}
-		cause := ledger.LeaseExpired(j.Worker, j.Attempts+1)
-		if j.Attempts+1 >= callmodel.MaxJobAttempts {
-			if err := s.setAside(j, j.Attempts+1, ledger.System, ledger.Quarantine(cause)); err != nil {
+		cause := storeform.LeaseExpired(j.Worker, j.Attempts+1)
+		if j.Attempts+1 >= ledger.MaxAttempts {
+			if err := s.setAside(j, j.Attempts+1, storeform.System, storeform.Quarantine(cause)); err != nil {
 				return err
 			}
 			continue
@@ -89,21 +90,21 @@ func (s *Store) sweep(now time.Time) error {
 }
 
 func (s *Store) putBack(j *job, attempts int, cause string, wait time.Duration) {
-	j.State, j.Attempts, j.LastError = callmodel.JobQueued, attempts, ledger.Text(cause, ledger.MaxText)
+	j.State, j.Attempts, j.LastError = ledger.Queued, attempts, storeform.Text(cause, storeform.MaxText)
 	j.Worker, j.LeaseUntil, j.RunAt = "", time.Time{}, s.clock().Add(max(wait, 0))
 }
 
 // held is the job of a lease that is still the newest.
-func (s *Store) held(l callmodel.Lease) (*job, error) {
+func (s *Store) held(l ledger.Lease) (*job, error) {
 	j := s.job(l.Job.ID)
-	if j == nil || j.State != callmodel.JobRunning || j.token != l.Token {
+	if j == nil || j.State != ledger.Running || j.token != l.Token {
 		return nil, callmodel.ErrLeaseLost
 	}
 	return j, nil
 }
 
 func (s *Store) job(id callmodel.JobID) *job {
-	seq, _, ok := ledger.ParseJobID(id)
+	seq, _, ok := storeform.ParseJobID(id)
 	if !ok || seq > int64(len(s.jobs)) || s.jobs[seq-1].ID != id {
 		return nil
 	}
@@ -111,18 +112,18 @@ func (s *Store) job(id callmodel.JobID) *job {
 }
 
 // Extend implements callmodel.JobQueue.
-func (s *Store) Extend(ctx context.Context, l callmodel.Lease, ttl time.Duration) (callmodel.Lease, error) {
+func (s *Store) Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (ledger.Lease, error) {
 	if err := ctx.Err(); err != nil {
-		return callmodel.Lease{}, err
+		return ledger.Lease{}, err
 	}
 	if ttl <= 0 {
-		ttl = callmodel.DefaultLeaseTTL
+		ttl = ledger.DefaultLeaseTTL
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j, err := s.held(l)
 	if err != nil {
-		return callmodel.Lease{}, err
+		return ledger.Lease{}, err
 	}
 	j.LeaseUntil = s.clock().Add(ttl)
 	l.TTL, l.Job.LeaseUntil = ttl, j.LeaseUntil
@@ -130,7 +131,7 @@ func (s *Store) Extend(ctx context.Context, l callmodel.Lease, ttl time.Duration
 }
 
 // Fail implements callmodel.JobQueue.
-func (s *Store) Fail(ctx context.Context, l callmodel.Lease, f callmodel.Failure) error {
+func (s *Store) Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -144,15 +145,15 @@ func (s *Store) Fail(ctx context.Context, l callmodel.Lease, f callmodel.Failure
 	if !f.Uncounted {
 		attempts++
 	}
-	if f.Quarantine || attempts >= callmodel.MaxJobAttempts && !f.Uncounted {
-		return s.setAside(j, attempts, l.Worker, ledger.Quarantine(f.Cause))
+	if f.Quarantine || attempts >= ledger.MaxAttempts && !f.Uncounted {
+		return s.setAside(j, attempts, l.Worker, storeform.Quarantine(f.Cause))
 	}
 	s.putBack(j, attempts, f.Cause, f.RetryIn)
 	return nil
 }
 
 // Release implements callmodel.JobQueue.
-func (s *Store) Release(ctx context.Context, l callmodel.Lease) error {
+func (s *Store) Release(ctx context.Context, l ledger.Lease) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -167,33 +168,33 @@ func (s *Store) Release(ctx context.Context, l callmodel.Lease) error {
 }
 
 // Job implements callmodel.JobQueue.
-func (s *Store) Job(ctx context.Context, id callmodel.JobID) (callmodel.Job, error) {
+func (s *Store) Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error) {
 	if err := ctx.Err(); err != nil {
-		return callmodel.Job{}, err
+		return ledger.Job{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j := s.job(id)
 	if j == nil {
-		return callmodel.Job{}, callmodel.ErrNotFound
+		return ledger.Job{}, callmodel.ErrNotFound
 	}
 	return copied(j.Job), nil
 }
 
 // Jobs implements callmodel.JobQueue.
-func (s *Store) Jobs(ctx context.Context, f callmodel.JobFilter) ([]callmodel.Job, error) {
+func (s *Store) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	after, err := ledger.AfterJob(f.After)
+	after, err := storeform.AfterJob(f.After)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	jobs := []callmodel.Job{}
+	jobs := []ledger.Job{}
 	for _, j := range s.jobs[min(after, int64(len(s.jobs))):] {
-		if len(jobs) == ledger.JobsLimit(f.Limit) {
+		if len(jobs) == storeform.JobsLimit(f.Limit) {
 			break
 		}
 		if (f.State == "" || j.State == f.State) && (f.Queue == "" || j.Queue == f.Queue) &&
@@ -215,7 +216,7 @@ func (s *Store) Retry(ctx context.Context, id callmodel.JobID, actor string) err
 	if j == nil {
 		return callmodel.ErrNotFound
 	}
-	state, err := j.State.Next(id, callmodel.JobRetried)
+	state, err := j.State.Next(id, ledger.Retried)
 	if err != nil {
 		return err
 	}
@@ -224,7 +225,7 @@ func (s *Store) Retry(ctx context.Context, id callmodel.JobID, actor string) err
 	}
 	j.State, j.Attempts, j.RunAt = state, 0, s.clock()
 	j.retries++
-	s.line(ledger.RetriedLine(j.Spec.TenantID, id, actor))
+	s.line(storeform.RetriedLine(j.Spec.TenantID, id, actor))
 	return nil
 }
 
@@ -239,15 +240,15 @@ func (s *Store) Quarantine(ctx context.Context, id callmodel.JobID, actor, reaso
 	if j == nil {
 		return callmodel.ErrNotFound
 	}
-	if _, err := j.State.Next(id, callmodel.JobQuarantine); err != nil {
+	if _, err := j.State.Next(id, ledger.Quarantine); err != nil {
 		return err
 	}
-	return s.setAside(j, j.Attempts, actor, ledger.Quarantine(reason))
+	return s.setAside(j, j.Attempts, actor, storeform.Quarantine(reason))
 }
 
 // Stats implements callmodel.JobQueue.
-func (s *Store) Stats(ctx context.Context) (callmodel.QueueStats, error) {
-	var q callmodel.QueueStats
+func (s *Store) Stats(ctx context.Context) (ledger.Stats, error) {
+	var q ledger.Stats
 	if err := ctx.Err(); err != nil {
 		return q, err
 	}
@@ -256,14 +257,14 @@ func (s *Store) Stats(ctx context.Context) (callmodel.QueueStats, error) {
 	now := s.clock()
 	for _, j := range s.jobs {
 		switch j.State {
-		case callmodel.JobQueued:
+		case ledger.Queued:
 			q.Queued++
 			q.OldestQueued = max(q.OldestQueued, now.Sub(j.RunAt))
-		case callmodel.JobRunning:
+		case ledger.Running:
 			q.Running++
-		case callmodel.JobDone:
+		case ledger.Done:
 			q.Done++
-		case callmodel.JobQuarantined:
+		case ledger.Quarantined:
 			q.Quarantined++
 		}
 	}

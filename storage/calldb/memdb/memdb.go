@@ -12,7 +12,10 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
 // Store implements every store of callmodel. It is safe for concurrent use.
@@ -24,9 +27,9 @@ type Store struct {
 	jobs    []*job // by seq, from 1
 	byRec   map[recKey]*job
 	calls   map[callKey]*call
-	made    map[callKey][]callmodel.CallRecording // by finish; the call itself may come later
+	made    map[callKey][]calls.Recording // by finish; the call itself may come later
 	keys    map[idemKey]answer
-	rules   []callmodel.StoredRuleSet
+	rules   []rulesets.Version
 	active  map[callmodel.TenantID]*versions
 	audit   []callmodel.AuditEvent
 	outbox  []callmodel.OutboxEvent
@@ -48,27 +51,27 @@ type (
 	}
 	answer struct {
 		sha string
-		callmodel.StoredResponse
+		calls.StoredResponse
 	}
 	job struct {
-		callmodel.Job
+		ledger.Job
 
 		token, retries int64
 	}
 	call struct {
-		callmodel.Call
+		calls.Call
 
-		events []callmodel.CallEvent
+		events []calls.Event
 	}
 )
 
 // The ports.
 var (
-	_ callmodel.JobQueue     = (*Store)(nil)
-	_ callmodel.CallStore    = (*Store)(nil)
-	_ callmodel.RuleSetStore = (*Store)(nil)
-	_ callmodel.AuditLog     = (*Store)(nil)
-	_ callmodel.Outbox       = (*Store)(nil)
+	_ ledger.Queue       = (*Store)(nil)
+	_ calls.Store        = (*Store)(nil)
+	_ rulesets.Store     = (*Store)(nil)
+	_ callmodel.AuditLog = (*Store)(nil)
+	_ callmodel.Outbox   = (*Store)(nil)
 )
 
 // New makes an empty store. now is its clock, which tests may move; nil means
@@ -78,7 +81,7 @@ func New(now func() time.Time) *Store {
 		now = time.Now //nolint:forbidigo // this store is the database, and its clock is the machine's
 	}
 	return &Store{
-		now: now, byRec: map[recKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]callmodel.CallRecording{}, keys: map[idemKey]answer{},
+		now: now, byRec: map[recKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]calls.Recording{}, keys: map[idemKey]answer{},
 		active: map[callmodel.TenantID]*versions{}, outKeys: map[string]bool{},
 	}
 }
@@ -102,9 +105,9 @@ func copied[T any](v T) T {
 // line adds e to the audit log.
 func (s *Store) line(e callmodel.AuditEvent) {
 	e.ID, e.At = int64(len(s.audit))+1, s.clock()
-	e.TenantID = callmodel.TenantID(ledger.Text(string(e.TenantID), ledger.MaxKey))
-	e.Actor, e.Action = ledger.Text(e.Actor, ledger.MaxText), ledger.Text(e.Action, ledger.MaxText)
-	e.Subject = ledger.Text(e.Subject, ledger.MaxText)
+	e.TenantID = callmodel.TenantID(storeform.Text(string(e.TenantID), storeform.MaxKey))
+	e.Actor, e.Action = storeform.Text(e.Actor, storeform.MaxText), storeform.Text(e.Action, storeform.MaxText)
+	e.Subject = storeform.Text(e.Subject, storeform.MaxText)
 	s.audit = append(s.audit, copied(e))
 }
 
@@ -128,7 +131,7 @@ func (s *Store) AuditEvents(ctx context.Context, t callmodel.TenantID, after int
 	defer s.mu.Unlock()
 	events := []callmodel.AuditEvent{}
 	for _, e := range s.audit {
-		if e.TenantID == t && e.ID > after && len(events) < ledger.LinesLimit(limit) {
+		if e.TenantID == t && e.ID > after && len(events) < storeform.LinesLimit(limit) {
 			events = append(events, copied(e))
 		}
 	}
@@ -144,7 +147,7 @@ func (s *Store) OutboxEvents(ctx context.Context, after int64, limit int) ([]cal
 	defer s.mu.Unlock()
 	events := []callmodel.OutboxEvent{}
 	for _, e := range s.outbox {
-		if e.ID > after && len(events) < ledger.LinesLimit(limit) {
+		if e.ID > after && len(events) < storeform.LinesLimit(limit) {
 			events = append(events, copied(e))
 		}
 	}

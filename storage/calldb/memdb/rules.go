@@ -5,15 +5,16 @@ import (
 	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/storage/calldb/internal/ledger"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
 // PutRuleSet implements callmodel.RuleSetStore.
-func (s *Store) PutRuleSet(ctx context.Context, r callmodel.StoredRuleSet, actor string) error {
+func (s *Store) PutRuleSet(ctx context.Context, r rulesets.Version, actor string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := ledger.CheckRuleSet(&r, actor); err != nil {
+	if err := storeform.CheckRuleSet(&r, actor); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -23,12 +24,12 @@ func (s *Store) PutRuleSet(ctx context.Context, r callmodel.StoredRuleSet, actor
 	}
 	r.CreatedAt, r.Active = s.clock(), false
 	s.rules = append(s.rules, copied(r))
-	s.line(ledger.RuleSetLine(callmodel.AuditRuleSetStored, r.TenantID, r.Hash, actor))
+	s.line(storeform.RuleSetLine(callmodel.AuditRuleSetStored, r.TenantID, r.Hash, actor))
 	return nil
 }
 
-func (s *Store) ruleSet(t callmodel.TenantID, hash string) *callmodel.StoredRuleSet {
-	i := slices.IndexFunc(s.rules, func(r callmodel.StoredRuleSet) bool { return r.TenantID == t && r.Hash == hash })
+func (s *Store) ruleSet(t callmodel.TenantID, hash string) *rulesets.Version {
+	i := slices.IndexFunc(s.rules, func(r rulesets.Version) bool { return r.TenantID == t && r.Hash == hash })
 	if i < 0 {
 		return nil
 	}
@@ -37,8 +38,8 @@ func (s *Store) ruleSet(t callmodel.TenantID, hash string) *callmodel.StoredRule
 
 // versions is which of a tenant's rule sets are in service.
 type versions struct {
-	history []callmodel.Activation // by id, from 1
-	canary  *callmodel.Canary
+	history []rulesets.Activation // by id, from 1
+	canary  *rulesets.Canary
 }
 
 // ActivateRuleSet implements callmodel.RuleSetStore.
@@ -46,35 +47,35 @@ func (s *Store) ActivateRuleSet(ctx context.Context, t callmodel.TenantID, hash,
 	if !callmodel.ValidID(string(t)) {
 		return callmodel.ErrNotFound
 	}
-	_, err := s.ChangeRuleSet(ctx, callmodel.RuleSetChange{TenantID: t, Action: callmodel.RuleSetActivate, Hash: hash, Actor: actor})
+	_, err := s.ChangeRuleSet(ctx, rulesets.Change{TenantID: t, Action: rulesets.ActionActivate, Hash: hash, Actor: actor})
 	return err
 }
 
 // ChangeRuleSet implements callmodel.RuleSetStore.
-func (s *Store) ChangeRuleSet(ctx context.Context, c callmodel.RuleSetChange) (callmodel.RuleSetState, error) {
+func (s *Store) ChangeRuleSet(ctx context.Context, c rulesets.Change) (rulesets.State, error) {
 	if err := ctx.Err(); err != nil {
-		return callmodel.RuleSetState{}, err
+		return rulesets.State{}, err
 	}
-	if err := ledger.CheckChange(&c); err != nil {
-		return callmodel.RuleSetState{}, err
+	if err := storeform.CheckChange(&c); err != nil {
+		return rulesets.State{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if (c.Action == callmodel.RuleSetActivate || c.Action == callmodel.RuleSetCanary) && s.ruleSet(c.TenantID, c.Hash) == nil {
-		return callmodel.RuleSetState{}, callmodel.ErrNotFound
+	if (c.Action == rulesets.ActionActivate || c.Action == rulesets.ActionCanary) && s.ruleSet(c.TenantID, c.Hash) == nil {
+		return rulesets.State{}, callmodel.ErrNotFound
 	}
 	before := s.state(c.TenantID)
 	change, err := before.Change(&c)
 	if err != nil {
-		return callmodel.RuleSetState{}, err
+		return rulesets.State{}, err
 	}
 	if change != nil {
 		s.change(c.TenantID, change)
 	}
-	return copied(s.state(c.TenantID).RuleSetState), nil
+	return copied(s.state(c.TenantID).State), nil
 }
 
-func (s *Store) change(t callmodel.TenantID, c *ledger.Change) {
+func (s *Store) change(t callmodel.TenantID, c *storeform.Change) {
 	v := s.active[t]
 	if v == nil {
 		v = &versions{}
@@ -85,19 +86,19 @@ func (s *Store) change(t callmodel.TenantID, c *ledger.Change) {
 		v.history = append(v.history, *a)
 	}
 	if c.Canary != nil && c.Canary.Salt == "" {
-		c.Canary.Salt, c.Canary.StartedAt = ledger.Nonce(), s.clock()
+		c.Canary.Salt, c.Canary.StartedAt = storeform.Nonce(), s.clock()
 	}
 	v.canary = c.Canary
 	s.line(c.Audit)
 }
 
-func (s *Store) state(t callmodel.TenantID) ledger.RuleSets {
+func (s *Store) state(t callmodel.TenantID) storeform.RuleSets {
 	v := s.active[t]
 	if v == nil || len(v.history) == 0 {
-		return ledger.RuleSets{}
+		return storeform.RuleSets{}
 	}
 	now := v.history[len(v.history)-1]
-	out := ledger.RuleSets{RuleSetState: callmodel.RuleSetState{Active: &now, Canary: v.canary}}
+	out := storeform.RuleSets{State: rulesets.State{Active: &now, Canary: v.canary}}
 	if now.Back != 0 {
 		out.Before = &v.history[now.Back-1]
 		out.Previous = out.Before.Hash
@@ -106,25 +107,25 @@ func (s *Store) state(t callmodel.TenantID) ledger.RuleSets {
 }
 
 // RuleSetState implements callmodel.RuleSetStore.
-func (s *Store) RuleSetState(ctx context.Context, t callmodel.TenantID) (callmodel.RuleSetState, error) {
+func (s *Store) RuleSetState(ctx context.Context, t callmodel.TenantID) (rulesets.State, error) {
 	if err := ctx.Err(); err != nil {
-		return callmodel.RuleSetState{}, err
+		return rulesets.State{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return copied(s.state(t).RuleSetState), nil
+	return copied(s.state(t).State), nil
 }
 
 // Activations implements callmodel.RuleSetStore.
-func (s *Store) Activations(ctx context.Context, t callmodel.TenantID, limit int) ([]callmodel.Activation, error) {
+func (s *Store) Activations(ctx context.Context, t callmodel.TenantID, limit int) ([]rulesets.Activation, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := []callmodel.Activation{}
+	all := []rulesets.Activation{}
 	if v := s.active[t]; v != nil {
-		all = append(all, v.history[max(0, len(v.history)-ledger.HistoryLimit(limit)):]...)
+		all = append(all, v.history[max(0, len(v.history)-storeform.HistoryLimit(limit)):]...)
 		slices.Reverse(all)
 	}
 	return all, nil
@@ -136,7 +137,7 @@ func (s *Store) activeHash(t callmodel.TenantID) string {
 }
 
 // ActiveRuleSet implements callmodel.RuleSetStore.
-func (s *Store) ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (callmodel.StoredRuleSet, error) {
+func (s *Store) ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (rulesets.Version, error) {
 	s.mu.Lock()
 	hash := s.activeHash(t)
 	s.mu.Unlock()
@@ -144,15 +145,15 @@ func (s *Store) ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (callmo
 }
 
 // RuleSet implements callmodel.RuleSetStore.
-func (s *Store) RuleSet(ctx context.Context, t callmodel.TenantID, hash string) (callmodel.StoredRuleSet, error) {
+func (s *Store) RuleSet(ctx context.Context, t callmodel.TenantID, hash string) (rulesets.Version, error) {
 	if err := ctx.Err(); err != nil {
-		return callmodel.StoredRuleSet{}, err
+		return rulesets.Version{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.ruleSet(t, hash)
 	if r == nil {
-		return callmodel.StoredRuleSet{}, callmodel.ErrNotFound
+		return rulesets.Version{}, callmodel.ErrNotFound
 	}
 	c := copied(*r)
 	c.Active = s.activeHash(t) == hash
@@ -160,13 +161,13 @@ func (s *Store) RuleSet(ctx context.Context, t callmodel.TenantID, hash string) 
 }
 
 // RuleSets implements callmodel.RuleSetStore.
-func (s *Store) RuleSets(ctx context.Context, t callmodel.TenantID) ([]callmodel.StoredRuleSet, error) {
+func (s *Store) RuleSets(ctx context.Context, t callmodel.TenantID) ([]rulesets.Version, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all, active := []callmodel.StoredRuleSet{}, s.activeHash(t)
+	all, active := []rulesets.Version{}, s.activeHash(t)
 	for _, r := range slices.Backward(s.rules) {
 		if r.TenantID == t {
 			r.Body, r.Active = nil, active == r.Hash

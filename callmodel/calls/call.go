@@ -1,0 +1,220 @@
+package calls
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel/internal/text"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
+)
+
+// CallState is where a call stands. See the package comment's drawing.
+type State string
+
+// The states of a call.
+const (
+	Routed   State = "routed"   // has a destination to try
+	Ringing  State = "ringing"  // the destination alerts
+	Answered State = "answered" // the parties talk
+	Ended    State = "ended"    // hung up, by either side
+	Failed   State = "failed"   // no destination took it
+	Rejected State = "rejected" // no rule matched
+)
+
+// Final reports whether nothing can move the call any more.
+func (s State) Final() bool {
+	return s == Ended || s == Failed || s == Rejected
+}
+
+// CallType is what kind of call it is.
+type Type string
+
+// The call types.
+const (
+	TypeVoice     Type = "voice"
+	TypeVideo     Type = "video"
+	TypeFax       Type = "fax"
+	TypeEmergency Type = "emergency"
+)
+
+// CallTypes lists every call type.
+func Types() []Type { return []Type{TypeVoice, TypeVideo, TypeFax, TypeEmergency} }
+
+// Direction is which way the call crosses the platform's edge.
+type Direction string
+
+// The directions.
+const (
+	Inbound  Direction = "inbound"
+	Outbound Direction = "outbound"
+	Internal Direction = "internal"
+)
+
+// Limits of a call request.
+const (
+	MinPriority      = 0
+	MaxPriority      = 9   // the most urgent
+	MaxMetadata      = 32  // pairs
+	MaxMetadataKey   = 64  // bytes
+	MaxMetadataValue = 512 // bytes
+	MaxCapabilities  = 32
+)
+
+// CallRequest is a call initiation, as it is routed. From and To are
+// normalised: E.164 with a plus ("+12025550123"), or a national short or
+// emergency number as dialled ("112").
+type Request struct {
+	TenantID  callmodel.TenantID
+	CallID    callmodel.CallID
+	From, To  string
+	Type      Type
+	Direction Direction
+	Priority  int
+	Metadata  map[string]string
+	At        time.Time // when the call is routed; time windows look at this
+	Emergency bool      // it takes the emergency lane
+	// Trunk is the id of the trunk that the call came in by; "" if it is not known.
+	Trunk string
+	// Capabilities is what the call offers: codecs and other tags, as ids,
+	// compared byte for byte ("PCMU", "opus", "t38").
+	Capabilities []string
+}
+
+// RecordingPreference says whether and how a call is to be recorded.
+type RecordingPreference struct {
+	Enabled bool                `json:"enabled"`
+	Outputs []record.OutputSpec `json:"outputs,omitempty"` // empty: the platform's default
+	// As in a RecordingSpec.
+	PauseMode string           `json:"pause_mode,omitempty"`
+	Trim      *record.TrimSpec `json:"trim,omitempty"`
+	LevelLUFS float64          `json:"level_lufs,omitempty"`
+}
+
+// Call is one call and all that is known of it.
+type Call struct {
+	ID        callmodel.CallID   `json:"id"`
+	TenantID  callmodel.TenantID `json:"tenant_id"`
+	State     State              `json:"state"`
+	Type      Type               `json:"type"`
+	Direction Direction          `json:"direction,omitempty"`
+	Priority  int                `json:"priority"`
+	From      Party              `json:"from"`
+	To        Party              `json:"to"`
+	Emergency bool               `json:"emergency,omitempty"`
+	Metadata  map[string]string  `json:"metadata,omitempty"`
+	Trunk     string             `json:"trunk,omitempty"` // the one it came in by
+	// Capabilities is what the call offers: codecs and other tags.
+	Capabilities []string  `json:"capabilities,omitempty"`
+	Decision     *Decision `json:"decision,omitempty"`
+	// Attempt is the index in Decision.Destinations of the one being tried.
+	Attempt int `json:"attempt"`
+	// Recording is the preference the call was made with; nil: not recorded.
+	Recording  *RecordingPreference `json:"recording,omitempty"`
+	Cause      *Cause               `json:"cause,omitempty"` // why it ended or failed
+	Host       string               `json:"host,omitempty"`  // the telephone server that carries it and holds its legs
+	CreatedAt  time.Time            `json:"created_at"`
+	RingingAt  time.Time            `json:"ringing_at,omitzero"`
+	AnsweredAt time.Time            `json:"answered_at,omitzero"`
+	EndedAt    time.Time            `json:"ended_at,omitzero"`
+	// Recordings are the call's finished recordings, with their URLs.
+	Recordings []Recording `json:"recordings,omitempty"`
+}
+
+// Party is one end of a call.
+type Party struct {
+	Number string `json:"number"`        // normalised, as it was routed
+	Raw    string `json:"raw,omitempty"` // as it was given, when that differs
+}
+
+// CallRecording is what the call record knows of a recording.
+type Recording struct {
+	RecordingID callmodel.RecordingID  `json:"recording_id"`
+	JobID       callmodel.JobID        `json:"job_id"`
+	Status      record.Status          `json:"status"`
+	Reason      string                 `json:"reason,omitempty"`
+	URL         string                 `json:"url,omitempty"` // of the first output that can be listened to
+	Outputs     []record.OutputResult  `json:"outputs,omitempty"`
+	DurationMS  int64                  `json:"duration_ms"`
+	Defects     []record.Defect        `json:"defects,omitempty"`
+	Analysis    *record.AnalysisResult `json:"analysis,omitempty"`
+	Manifest    *record.ManifestResult `json:"manifest,omitempty"`
+	FinishedAt  time.Time              `json:"finished_at"` // the database's clock
+}
+
+// Validate reports every fault of the preference at once, for a call of a number
+// of legs that isn't known yet. Whether its outputs can be made is not asked.
+func (p *RecordingPreference) Validate() error {
+	var e callmodel.FieldErrors
+	e.AddAll("", record.ValidatePauses(nil, p.PauseMode))
+	e.AddAll("", record.ValidateLevel(p.LevelLUFS, 0))
+	if p.Trim != nil {
+		e.AddAll("trim", p.Trim.Validate())
+	}
+	if len(p.Outputs) > 0 {
+		e.AddAll("", record.ValidateOutputs(p.Outputs, 0))
+	}
+	return e.Err()
+}
+
+// Request is the call as the router sees it, at the time at.
+func (c *Call) Request(at time.Time) Request {
+	return Request{
+		TenantID: c.TenantID, CallID: c.ID, From: c.From.Number, To: c.To.Number,
+		Type: c.Type, Direction: c.Direction, Priority: c.Priority,
+		Metadata: maps.Clone(c.Metadata), At: at, Emergency: c.Emergency,
+		Trunk: c.Trunk, Capabilities: slices.Clone(c.Capabilities),
+	}
+}
+
+// Validate reports every fault of the request at once, as [FieldErrors]. The
+// numbers' form is checked where they are normalised.
+func (r *Request) Validate() error {
+	var e callmodel.FieldErrors
+	e.CheckID("tenant_id", string(r.TenantID))
+	if r.CallID != "" {
+		e.CheckID("call_id", string(r.CallID))
+	}
+	if !slices.Contains(Types(), r.Type) {
+		e.Add("type", "%q is not one of voice, video, fax, emergency", text.Clip(string(r.Type)))
+	}
+	switch r.Direction {
+	case "", Inbound, Outbound, Internal:
+	default:
+		e.Add("direction", "%q is not one of inbound, outbound, internal", text.Clip(string(r.Direction)))
+	}
+	if r.Priority < MinPriority || r.Priority > MaxPriority {
+		e.Add("priority", "must be %d to %d, is %d", MinPriority, MaxPriority, r.Priority)
+	}
+	if r.Trunk != "" {
+		e.CheckID("trunk", r.Trunk)
+	}
+	if len(r.Capabilities) > MaxCapabilities {
+		e.Add("capabilities", "has %d tags, at most %d are allowed", len(r.Capabilities), MaxCapabilities)
+	}
+	for i, c := range r.Capabilities {
+		e.CheckID("capabilities["+strconv.Itoa(i)+"]", c)
+	}
+	e = append(e, validateMetadata(r.Metadata)...)
+	return e.Err()
+}
+
+func validateMetadata(m map[string]string) callmodel.FieldErrors {
+	var e callmodel.FieldErrors
+	if len(m) > MaxMetadata {
+		e.Add("metadata", "has %d pairs, at most %d are allowed", len(m), MaxMetadata)
+	}
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		p := "metadata[" + strconv.Quote(text.Clip(k)) + "]"
+		if k == "" || len(k) > MaxMetadataKey {
+			e.Add(p, "the key must be 1 to %d bytes", MaxMetadataKey)
+		}
+		if len(m[k]) > MaxMetadataValue {
+			e.Add(p, "the value is longer than %d bytes", MaxMetadataValue)
+		}
+	}
+	return e
+}

@@ -1,0 +1,93 @@
+package calls
+
+import (
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel/internal/text"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
+)
+
+// CallEventType is what happened to a call.
+type EventType string
+
+// The call events.
+const (
+	EventRinging  EventType = "ringing"
+	EventAnswered EventType = "answered"
+	EventFailed   EventType = "failed" // the destination being tried failed, with a cause
+	EventEnded    EventType = "ended"  // hang-up
+)
+
+// CallEvent is something that happened to a call, told by the telephone server.
+type Event struct {
+	// ID makes the event idempotent within its call: the second event with the
+	// same id changes nothing.
+	ID    string    `json:"id"`
+	Type  EventType `json:"type"`
+	At    time.Time `json:"at,omitzero"` // zero: when it was received
+	Cause *Cause    `json:"cause,omitempty"`
+	// Legs are the files that the call left behind, with "ended".
+	Legs []record.LegSpec `json:"legs,omitempty"`
+	// Host is the telephone server that holds the legs; its worker gets the job.
+	Host string `json:"host,omitempty"`
+	// What the telephone server knows of the recording, with "ended"; as in a
+	// RecordingSpec. With LegsSpanCall the legs last until At.
+	Redactions   []record.Redaction `json:"redactions,omitempty"`
+	Pauses       []record.Pause     `json:"pauses,omitempty"`
+	LegsSpanCall bool               `json:"legs_span_call,omitempty"`
+}
+
+// Validate reports every fault of the event at once, as [FieldErrors].
+func (ev *Event) Validate() error {
+	var e callmodel.FieldErrors
+	e.CheckID("id", ev.ID)
+	switch ev.Type {
+	case EventRinging, EventAnswered, EventEnded:
+	case EventFailed:
+		if ev.Cause == nil || ev.Cause.Q850 == 0 && ev.Cause.SIP == 0 {
+			e.Add("cause", "a failed event needs a cause: q850 or sip")
+		}
+	default:
+		e.Add("type", "%q is not one of ringing, answered, failed, ended", text.Clip(string(ev.Type)))
+	}
+	if c := ev.Cause; c != nil {
+		if c.Q850 < 0 || c.Q850 > 127 {
+			e.Add("cause.q850", "must be 1 to 127, is %d", c.Q850)
+		}
+		if c.SIP != 0 && (c.SIP < 300 || c.SIP > 699) {
+			e.Add("cause.sip", "must be 300 to 699, is %d", c.SIP)
+		}
+		if len(c.Text) > MaxMetadataValue {
+			e.Add("cause.text", "is longer than %d bytes", MaxMetadataValue)
+		}
+	}
+	e.AddAll("", ev.validateRecording().Err())
+	if ev.Host != "" {
+		e.CheckID("host", ev.Host)
+	}
+	return e.Err()
+}
+
+// validateRecording checks what the event says of the recording.
+func (ev *Event) validateRecording() callmodel.FieldErrors {
+	var e callmodel.FieldErrors
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{
+		{"legs", len(ev.Legs) > 0}, {"redactions", len(ev.Redactions) > 0}, {"pauses", len(ev.Pauses) > 0}, {"legs_span_call", ev.LegsSpanCall},
+	} {
+		if f.given && ev.Type != EventEnded {
+			e.Add(f.name, "only an ended event has %s", f.name)
+		}
+	}
+	if len(ev.Legs) > 0 {
+		e.AddAll("", record.ValidateLegs(ev.Legs))
+		e.AddAll("", record.ValidateRelative(ev.Legs))
+	}
+	e.AddAll("", record.ValidateRedactions(ev.Redactions, ev.Legs))
+	e.AddAll("", record.ValidatePauses(ev.Pauses, ""))
+	return e
+}

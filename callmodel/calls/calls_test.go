@@ -1,0 +1,176 @@
+package calls_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/record"
+)
+
+func validSpec() record.Spec {
+	return record.Spec{
+		TenantID: "acme", CallID: "c1", RecordingID: "r1",
+		StartedAt: time.Date(2026, 3, 1, 23, 59, 59, 0, time.FixedZone("CET", 3600)),
+		Legs: []record.LegSpec{
+			{Name: "agent", Segments: []record.SegmentSpec{{URI: "a/agent.wav"}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: "a/customer.wav", Offset: callmodel.Millis(2 * time.Second)}}},
+		},
+		Outputs: []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}},
+	}
+}
+
+func TestCallMachine(t *testing.T) {
+	t.Parallel()
+	at := func(s int) time.Time { return time.Date(2026, 1, 1, 0, 0, s, 0, time.UTC) }
+	ev := func(typ calls.EventType, s int) calls.Event {
+		return calls.Event{ID: "e", Type: typ, At: at(s), Cause: &calls.Cause{SIP: 503}}
+	}
+	all := []calls.EventType{calls.EventRinging, calls.EventAnswered, calls.EventFailed, calls.EventEnded}
+	legal := map[calls.State]map[calls.EventType]calls.State{
+		calls.Routed: {
+			calls.EventRinging: calls.Ringing, calls.EventAnswered: calls.Answered,
+			calls.EventFailed: calls.Routed, calls.EventEnded: calls.Ended,
+		},
+		calls.Ringing: {
+			calls.EventAnswered: calls.Answered, calls.EventFailed: calls.Routed,
+			calls.EventEnded: calls.Ended,
+		},
+		calls.Answered: {calls.EventEnded: calls.Ended},
+		calls.Ended:    {}, calls.Failed: {}, calls.Rejected: {},
+	}
+	for from, moves := range legal {
+		for _, typ := range all {
+			c := calls.Call{
+				ID: "c1", State: from, Decision: &calls.Decision{Destinations: make([]calls.Destination, 2)},
+			}
+			_, err := c.Apply(ev(typ, 1), nil)
+			if to, ok := moves[typ]; ok {
+				require.NoError(t, err, "%s %s", from, typ)
+				assert.Equal(t, to, c.State, "%s %s", from, typ)
+			} else {
+				var te *callmodel.TransitionError
+				require.ErrorAs(t, err, &te, "%s %s", from, typ)
+				assert.Equal(t, callmodel.CodeConflict, callmodel.CodeOf(err))
+				assert.Equal(t, from, c.State)
+			}
+		}
+	}
+}
+
+func TestEndedSaysHowToRecord(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	call := calls.Call{
+		ID: "c1", TenantID: "acme", State: calls.Answered, CreatedAt: start, AnsweredAt: start,
+		Recording: &calls.RecordingPreference{
+			Enabled: true, PauseMode: record.PauseCut, LevelLUFS: -23, Trim: &record.TrimSpec{},
+			Outputs: []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}},
+		},
+	}
+	require.NoError(t, call.Recording.Validate())
+	ev := calls.Event{
+		ID: "1", Type: calls.EventEnded, At: start.Add(time.Minute), LegsSpanCall: true,
+		Legs:       []record.LegSpec{{Name: "a", Segments: []record.SegmentSpec{{URI: "a.wav"}}}},
+		Redactions: []record.Redaction{{From: 1e9, To: 2e9, Legs: []string{"a"}}},
+		Pauses:     []record.Pause{{From: 3e9, To: 4e9}},
+	}
+	require.NoError(t, ev.Validate())
+	fx, err := call.Apply(ev, nil)
+	require.NoError(t, err)
+	spec := fx.Recording.Spec
+	require.Equal(t, callmodel.Millis(time.Minute), spec.Span)
+	require.True(t, spec.LegsSpanCall)
+	require.Equal(t, ev.Redactions, spec.Redactions)
+	require.Equal(t, ev.Pauses, spec.Pauses)
+	require.Equal(t, record.PauseCut, spec.PauseMode)
+	require.InDelta(t, -23, spec.LevelLUFS, 0)
+	require.NotNil(t, spec.Trim)
+
+	ev.Type, ev.Redactions[0].Legs[0], ev.Pauses[0].To = calls.EventRinging, "b", 0
+	err = ev.Validate()
+	for _, path := range []string{"legs", "redactions", "pauses", "legs_span_call", "redactions[0].legs[0]", "pauses[0].to_ms"} {
+		require.ErrorContains(t, err, path)
+	}
+	bad := calls.RecordingPreference{PauseMode: "skip", LevelLUFS: 1, Trim: &record.TrimSpec{Keep: -1}}
+	for _, path := range []string{"pause_mode", "level_lufs", "trim.keep_ms"} {
+		require.ErrorContains(t, bad.Validate(), path)
+	}
+}
+
+func TestCallFailover(t *testing.T) {
+	t.Parallel()
+	c := calls.Call{ID: "c1", State: calls.Routed, Decision: &calls.Decision{Destinations: make([]calls.Destination, 3)}}
+	fail := func(cause calls.Cause) {
+		t.Helper()
+		_, err := c.Apply(calls.Event{ID: "e", Type: calls.EventFailed, Cause: &cause}, nil)
+		require.NoError(t, err)
+	}
+	fail(calls.Cause{SIP: 503})
+	assert.Equal(t, 1, c.Attempt)
+	assert.Equal(t, calls.Routed, c.State)
+	fail(calls.Cause{Q850: 34}) // no circuit available
+	assert.Equal(t, 2, c.Attempt)
+	fail(calls.Cause{Q850: 34})
+	assert.Equal(t, calls.Failed, c.State, "no destination is left")
+
+	c = calls.Call{ID: "c1", State: calls.Ringing, Decision: &calls.Decision{Destinations: make([]calls.Destination, 3)}}
+	fail(calls.Cause{SIP: 486})
+	assert.Equal(t, calls.Failed, c.State, "busy is the called party's own answer")
+}
+
+func TestEndedMakesTheRecordingJob(t *testing.T) {
+	t.Parallel()
+	answered := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	base := calls.Call{
+		ID: "c1", TenantID: "acme", State: calls.Answered, AnsweredAt: answered, Priority: 3, Host: "pbx1",
+		Recording: &calls.RecordingPreference{Enabled: true},
+	}
+	defaults := []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutMono}}
+	end := calls.Event{ID: "e", Type: calls.EventEnded, At: answered.Add(time.Minute), Legs: validSpec().Legs}
+
+	c := base
+	fx, err := c.Apply(end, defaults)
+	require.NoError(t, err)
+	require.NotNil(t, fx.Recording)
+	assert.Equal(t, "pbx1", fx.Recording.Queue)
+	assert.Equal(t, defaults, fx.Recording.Spec.Outputs)
+	assert.Equal(t, answered, fx.Recording.Spec.StartedAt)
+
+	c = base
+	three := end
+	three.Legs = slices.Concat(validSpec().Legs, []record.LegSpec{{Name: "supervisor", Segments: validSpec().Legs[0].Segments}})
+	stereo := []record.OutputSpec{
+		{Codec: record.CodecWAV, Layout: record.LayoutStereo}, {Codec: record.CodecMP3, Layout: record.LayoutStereo},
+	}
+	fx, err = c.Apply(three, stereo)
+	require.NoError(t, err, "a call that a third joined can end")
+	assert.Equal(t, record.LayoutMultichannel, fx.Recording.Spec.Outputs[0].Layout)
+	assert.Equal(t, record.LayoutMono, fx.Recording.Spec.Outputs[1].Layout)
+	assert.Equal(t, record.LayoutStereo, stereo[0].Layout, "the caller's defaults are left alone")
+
+	c = base
+	noLegs := end
+	noLegs.Legs = nil
+	fx, err = c.Apply(noLegs, defaults)
+	require.NoError(t, err)
+	require.NotNil(t, fx.Recording, "an answered, recorded call without legs is not dropped in silence")
+
+	c = base
+	early := end
+	early.At = answered.Add(-time.Second)
+	_, err = c.Apply(early, defaults)
+	require.ErrorContains(t, err, "before")
+	assert.Equal(t, calls.Answered, c.State)
+
+	c = base
+	c.Recording = nil
+	fx, err = c.Apply(end, defaults)
+	require.NoError(t, err)
+	assert.Nil(t, fx.Recording)
+}
