@@ -26,7 +26,7 @@ const (
 	MaxSampleRateHz   = 192000
 	MinBitrateBps     = 4000
 	MaxBitrateBps     = 640000
-	MaxSpan           = callmodel.Millis(7 * 24 * time.Hour)
+	MaxSpan           = 7 * 24 * time.Hour
 	MinGainDB         = -60.0
 	MaxGainDB         = 40.0
 	DefaultSampleRate = 8000
@@ -35,7 +35,7 @@ const (
 // maxRelativeURI bounds the URIs of jobs, in bytes.
 const maxRelativeURI = 1024
 
-// RecordingSpec says what recording to make of which media. It is all a worker
+// Spec says what recording to make of which media. It is all a worker
 // needs: it is stored with the job, and the same spec over the same files
 // gives the same bytes.
 type Spec struct {
@@ -50,7 +50,7 @@ type Spec struct {
 	EndedAt time.Time `json:"ended_at,omitzero"`
 	// Span is the length of the timeline; every output is exactly this long.
 	// 0: until the end of the longest leg.
-	Span callmodel.Millis `json:"span_ms,omitzero"`
+	Span time.Duration `json:"span_ms,omitzero"`
 	// LegsSpanCall says that every leg was recorded until the span's end. It is
 	// to a leg of a single segment what SegmentSpec.Span is to any: its clock and
 	// its completeness are judged by it. Without either nothing is guessed: a leg
@@ -104,12 +104,12 @@ type SegmentSpec struct {
 	// from: see [ValidateRelative].
 	URI string `json:"uri"`
 	// Offset is where the file's first frame stands on the timeline.
-	Offset callmodel.Millis `json:"offset_ms,omitzero"`
+	Offset time.Duration `json:"offset_ms,omitzero"`
 	// Span is how long the segment lasted by the call's events, 0 if that isn't
 	// known. The segments of a leg that state it tell its clock: a leg that is off
 	// by 50 to 2,000 ppm is resampled, all of it; one that is off by more lacks
 	// audio, and where.
-	Span callmodel.Millis `json:"span_ms,omitzero"`
+	Span time.Duration `json:"span_ms,omitzero"`
 	// SampleRateHz is the true rate of a file whose header states another. 0: the
 	// file's, or Raw's.
 	SampleRateHz int `json:"sample_rate_hz,omitzero"`
@@ -176,3 +176,15 @@ func (o OutputSpec) ForLegs(legs int) OutputSpec {
 	}
 	return o
 }
+
+// MarshalJSON implements json.Marshaler.
+func (s Spec) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(s) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *Spec) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, s) }
+
+// MarshalJSON implements json.Marshaler.
+func (s SegmentSpec) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(s) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *SegmentSpec) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, s) }

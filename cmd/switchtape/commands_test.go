@@ -116,7 +116,7 @@ func TestRecord(t *testing.T) {
 	assert.EqualValues(t, 789418, r.Outputs[0].Frames)
 
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "agent="+customer+"@1m", "--layout", "mono", "--span", "2m", "--out", out)
-	assert.EqualValues(t, 120000, r.DurationMS)
+	assert.EqualValues(t, 120000, r.Duration.Milliseconds())
 	assert.Len(t, r.Legs, 1, "the same name again is a segment of the same leg")
 
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer=/nowhere/c.wav", "--out", out)

@@ -157,9 +157,9 @@ func printResult(s cli.Streams, r *record.Result) {
 	if r.Reason != "" {
 		s.Printf(": %s", r.Reason)
 	}
-	s.Printf("\n  length      %s\n", time.Duration(r.DurationMS)*time.Millisecond)
+	s.Printf("\n  length      %s\n", r.Duration)
 	for _, l := range r.Legs {
-		s.Printf("  leg         %s: %d frames at %d Hz, from %s%s\n", l.Name, l.Frames, l.Rate, l.OffsetMS, legNotes(&l))
+		s.Printf("  leg         %s: %d frames at %d Hz, from %s%s\n", l.Name, l.Frames, l.Rate, l.Offset, legNotes(&l))
 	}
 	if len(r.Timeline) > 0 {
 		s.Printf("  holds       %s\n", pieces(r.Timeline))
@@ -176,7 +176,7 @@ func printResult(s cli.Streams, r *record.Result) {
 	}
 	if r.Analysis != nil {
 		for _, l := range r.Analysis.Legs {
-			s.Printf("  talk        %s: %.1f s of %.1f, %.1f LUFS\n", l.Name, float64(l.TalkMS)/1e3, float64(r.Analysis.DurationMS)/1e3, l.LoudnessLUFS)
+			s.Printf("  talk        %s: %.1f s of %.1f, %.1f LUFS\n", l.Name, l.TalkTime.Seconds(), r.Analysis.Duration.Seconds(), l.LoudnessLUFS)
 		}
 	}
 	for _, d := range r.Defects {

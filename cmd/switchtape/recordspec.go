@@ -11,7 +11,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 )
@@ -129,7 +128,7 @@ func (c *recordCommand) spec() (record.Spec, map[string]string, error) {
 		return record.Spec{}, nil, err
 	}
 	spec := record.Spec{
-		TenantID: "local", CallID: "call", RecordingID: "recording", StartedAt: time.Unix(0, 0).UTC(), Span: callmodel.Millis(c.Span),
+		TenantID: "local", CallID: "call", RecordingID: "recording", StartedAt: time.Unix(0, 0).UTC(), Span: c.Span,
 		Outputs: []record.OutputSpec{{
 			Codec: codec, Layout: record.Layout(c.Layout), SampleRateHz: c.Rate, BitrateBps: bitrate,
 		}},
@@ -142,7 +141,7 @@ func (c *recordCommand) spec() (record.Spec, map[string]string, error) {
 		}
 		uri := standIn(where, files)
 		files[uri] = where
-		seg := record.SegmentSpec{URI: uri, Offset: callmodel.Millis(offset)}
+		seg := record.SegmentSpec{URI: uri, Offset: offset}
 		i := len(spec.Legs) - 1
 		for i >= 0 && spec.Legs[i].Name != name {
 			i--
@@ -232,14 +231,14 @@ func parseLeg(arg string) (name, where string, offset time.Duration, err error) 
 }
 
 // parseRange reads FROM-TO, both durations from the start of the call.
-func parseRange(flag, arg string) (from, to callmodel.Millis, err error) {
+func parseRange(flag, arg string) (from, to time.Duration, err error) {
 	first, last, ok := strings.Cut(arg, "-")
 	f, ferr := time.ParseDuration(first)
 	t, terr := time.ParseDuration(last)
 	if !ok || ferr != nil || terr != nil {
 		return 0, 0, cli.Usagef("--%s %s: give the times from the call's start, like 1m10s-1m25s", flag, arg)
 	}
-	return callmodel.Millis(f), callmodel.Millis(t), nil
+	return f, t, nil
 }
 
 // parseBitrate reads bits per second, with k for thousands.
@@ -268,7 +267,7 @@ func legNotes(l *record.LegResult) string {
 		notes += fmt.Sprintf(", clock %+.1f ppm", l.DriftPPM)
 	}
 	if n := len(l.Gaps) + l.GapsOmitted; n > 0 {
-		var sum callmodel.Millis
+		var sum time.Duration
 		for _, g := range l.Gaps {
 			sum += g.To - g.From
 		}

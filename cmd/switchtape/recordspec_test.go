@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 )
 
@@ -27,12 +27,12 @@ func TestRecordTimeline(t *testing.T) {
 		runJSON(t, &r, append([]string{"record", "--leg", "agent=" + agent, "--layout", "mono", "--out", out}, args...)...)
 		return r, pcm16(t, readFile(t, out))
 	}
-	ms := func(n int) callmodel.Millis { return callmodel.Millis(n) * callmodel.Millis(time.Millisecond) }
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
 	r, heard := record("--pause", "10s-12s", "--pause", "11s-13s")
 	assert.Equal(t, make([]int16, 24000), heard[80000:104000])
 	assert.Len(t, heard, len(said))
-	assert.EqualValues(t, 3000, r.PausedMS)
+	assert.EqualValues(t, 3000, r.Paused.Milliseconds())
 
 	r, heard = record("--pause", "10s-12s", "--pause-mode", "cut")
 	require.Len(t, heard, len(said)-16000)
@@ -56,9 +56,9 @@ func TestRecordTimeline(t *testing.T) {
 	whole, _ := record("--trim=-100")
 	trimmed, heard := record("--trim")
 	short, _ := record("--trim=-20")
-	assert.Less(t, trimmed.DurationMS, whole.DurationMS)
-	assert.Less(t, short.DurationMS, trimmed.DurationMS)
-	assert.Equal(t, said[trimmed.TrimmedMS.Frames(8000):][:len(heard)], heard)
+	assert.Less(t, trimmed.Duration, whole.Duration)
+	assert.Less(t, short.Duration, trimmed.Duration)
+	assert.Equal(t, said[audio.FramesIn(trimmed.Trimmed, 8000):][:len(heard)], heard)
 
 	code, text, errs := run(t, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--level", "-23", "--trim", "--out", out)
 	require.Zero(t, code, errs)

@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
@@ -69,7 +68,7 @@ func run(args []string) error {
 		TenantID: "example", CallID: "call-1", RecordingID: "call-1", StartedAt: time.Now(),
 		Legs: []record.LegSpec{
 			{Name: "agent", Segments: []record.SegmentSpec{{URI: args[0]}}},
-			{Name: "customer", Segments: []record.SegmentSpec{{URI: args[1], Offset: callmodel.Millis(offset)}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: args[1], Offset: offset}}},
 		},
 		Outputs:    []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}},
 		NoManifest: true, // these files have room for one object
@@ -79,7 +78,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s: %.2f s\n", result.Status, float64(result.DurationMS)/1000)
+	fmt.Printf("%s: %.2f s\n", result.Status, float64(result.Duration)/1000)
 	for _, o := range result.Outputs {
 		fmt.Printf("%s: %d channels, %d frames at %d Hz\n", filepath.Base(o.URL), o.Channels, o.Frames, o.Rate)
 	}
