@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/flac"
@@ -22,7 +22,7 @@ import (
 )
 
 // decode adds what a decoder makes of a file.
-func (s *sameBytes) decode(name string, file []byte, raw *callmodel.RawFormat, decode codec.Decoder) {
+func (s *sameBytes) decode(name string, file []byte, raw *record.RawFormat, decode codec.Decoder) {
 	s.t.Helper()
 	src, _, err := decode(bytes.NewReader(file), codec.Hint{Size: int64(len(file)), Raw: raw})
 	require.NoError(s.t, err, name)
@@ -40,7 +40,7 @@ func (s *sameBytes) decoders() {
 	s.decode("decode wav", cutLeg(samplecall.Customer()), nil, wav.Decode)
 	s.decode("decode mulaw", s.encode("mulaw to decode", s.agent(8000), codec.Options{}, wav.NewMulaw), nil, wav.Decode)
 	s.decode("decode alaw", s.encode("alaw to decode", s.agent(8000), codec.Options{}, wav.NewAlaw), nil, wav.Decode)
-	s.decode("decode gsm", s.gsm(), &callmodel.RawFormat{Encoding: "gsm", SampleRateHz: 8000}, wav.DecodeRaw)
+	s.decode("decode gsm", s.gsm(), &record.RawFormat{Encoding: "gsm", SampleRateHz: 8000}, wav.DecodeRaw)
 	s.decode("decode IMA ADPCM", adpcmFile(0x11), nil, wav.Decode)
 	s.decode("decode MS ADPCM", adpcmFile(2), nil, wav.Decode)
 }
@@ -174,7 +174,7 @@ func (s *sameBytes) jobs() {
 	drifting.Span, drifting.LegsSpanCall = ms(6005), true
 
 	odd := spec("odd", leg("agent", "agent.gsm", 0), leg("customer", "customer.mp3", 700))
-	odd.Legs[0].Segments[0].Raw = &callmodel.RawFormat{Encoding: "gsm", SampleRateHz: 8000}
+	odd.Legs[0].Segments[0].Raw = &record.RawFormat{Encoding: "gsm", SampleRateHz: 8000}
 	odd.Legs[0].Segments = append(odd.Legs[0].Segments,
 		callmodel.SegmentSpec{URI: "agent.flac", Offset: ms(1800)}, callmodel.SegmentSpec{URI: "ima.wav", Offset: ms(6000)}) // they overlap
 
