@@ -170,10 +170,8 @@ func TestDriversOfTheProgram(t *testing.T) {
 	assert.Equal(t, "own://recordings/below/call.wav", s.URL("call.wav"))
 	require.NoError(t, s.Close())
 
-	missing, shouting := own, own
-	missing.Open, shouting.Scheme = nil, "OWN"
-	file := own
-	file.Scheme = "file"
+	shouting, file, unregistered := own, own, own
+	shouting.Scheme, file.Scheme, unregistered.Open = "OWN", "file", nil
 	for _, c := range []struct {
 		url     string
 		drivers []storage.Driver
@@ -185,7 +183,8 @@ func TestDriversOfTheProgram(t *testing.T) {
 		{"azblob://x", nil, "storage/azure, which", callmodel.CodeUnsupported},
 		{"other://x", []storage.Driver{own}, "the scheme must be s3, gs, azblob, own, file or mem", callmodel.CodeInvalid},
 		{"own://x", []storage.Driver{own, own}, "two bucket drivers", callmodel.CodeInvalid},
-		{"own://x", []storage.Driver{missing}, "an Open", callmodel.CodeInvalid},
+		{"own://x", []storage.Driver{unregistered}, "no driver registered", callmodel.CodeUnavailable},
+		{"own://x/legs", []storage.Driver{unregistered}, "write own://x?prefix=legs%2F for a part of it", callmodel.CodeInvalid},
 		{"own://x", []storage.Driver{shouting}, "lower case", callmodel.CodeInvalid},
 		{"own://x", []storage.Driver{file}, "neither file nor mem", callmodel.CodeInvalid},
 		{"", []storage.Driver{{Open: own.Open}}, "a scheme", callmodel.CodeInvalid},

@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"gocloud.dev/blob"
@@ -47,6 +46,7 @@ type Options struct {
 type Store struct {
 	bucket *blob.Bucket
 	base   string // URL of the bucket, without a query and a trailing slash
+	prefix string // of every key, in a part of a bucket
 	dir    string // of a file:// bucket; "" otherwise
 	driver Driver // zero for file:// and mem://
 	opts   Options
@@ -87,8 +87,7 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 		if s.driver, err = findDriver(opts.Drivers, u); err != nil {
 			return nil, err
 		}
-		s.base = u.Scheme + "://" + u.Host + strings.TrimSuffix(u.Path, "/")
-		s.bucket, err = s.driver.Open(ctx, u)
+		err = s.openCloud(ctx, u)
 	}
 	if err != nil {
 		return nil, callmodel.Errorf(callmodel.CodeUnavailable, "opening bucket %s: %w", u.Redacted(), err)
@@ -121,7 +120,7 @@ func (s *Store) URL(key string) string {
 	if s.dir != "" {
 		return "file://" + (&url.URL{Path: filepath.ToSlash(durablefile.Path(s.dir, key))}).EscapedPath()
 	}
-	return s.base + "/" + key
+	return s.base + "/" + s.prefix + key
 }
 
 // LocalPath is the file of an object in a file:// bucket, "" in any other.

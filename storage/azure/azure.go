@@ -15,7 +15,6 @@ package azure
 import (
 	"context"
 	"errors"
-	"net/url"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
@@ -29,10 +28,7 @@ import (
 // Driver opens azblob:// URLs.
 func Driver() storage.Driver {
 	return storage.Driver{
-		Scheme: azureblob.Scheme,
-		Open: func(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
-			return blob.DefaultURLMux().OpenBucketURL(ctx, u) // azureblob has put itself there
-		},
+		Scheme:    azureblob.Scheme,
 		SignedURL: sign,
 	}
 }

@@ -10,13 +10,13 @@
 // have no key, each costs a call of the IAM Credentials API.
 //
 // Google's client brings direct paths for gRPC, which take nearly 150 packages
-// and 13 MB of a binary, and which nothing here uses. Its build tag
-// disable_grpc_modules leaves them out.
+// and 13 MB of a binary. Only URLs with grpc=true can use them, on machines of
+// Google's. The client's build tag disable_grpc_modules leaves them out; gRPC
+// goes the usual way then.
 package gcs
 
 import (
 	"context"
-	"net/url"
 	"time"
 
 	gcstorage "cloud.google.com/go/storage"
@@ -29,10 +29,7 @@ import (
 // Driver opens gs:// URLs.
 func Driver() storage.Driver {
 	return storage.Driver{
-		Scheme: gcsblob.Scheme,
-		Open: func(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
-			return blob.DefaultURLMux().OpenBucketURL(ctx, u) // gcsblob has put itself there
-		},
+		Scheme:    gcsblob.Scheme,
 		SignedURL: signV4,
 	}
 }

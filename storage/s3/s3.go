@@ -18,10 +18,6 @@
 package s3
 
 import (
-	"context"
-	"net/url"
-
-	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
 
 	"github.com/switchtape/switchtape/storage"
@@ -29,11 +25,5 @@ import (
 
 // Driver opens s3:// URLs.
 func Driver() storage.Driver {
-	return storage.Driver{
-		Scheme: s3blob.Scheme,
-		Open: func(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
-			return blob.DefaultURLMux().OpenBucketURL(ctx, u) // s3blob has put itself there
-		},
-		LeavesParts: true,
-	}
+	return storage.Driver{Scheme: s3blob.Scheme, LeavesParts: true}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -52,19 +53,22 @@ func TestPartOfABucket(t *testing.T) {
 	srv := buckettest.S3(t)
 	srv.Setenv(t)
 	part := drivertest.Open(t, srv.URL+"&prefix=legs/", s3.Driver())
-	_, err := part.PutNamed(t.Context(), "a.wav", callmodel.ObjectMeta{}, func(w io.Writer) error {
+	info, err := part.PutNamed(t.Context(), "a.wav", callmodel.ObjectMeta{}, func(w io.Writer) error {
 		_, err := io.WriteString(w, "leg")
 		return err
 	})
 	require.NoError(t, err)
+	assert.Equal(t, "s3://recordings/legs/a.wav", info.URL)
 	_, err = drivertest.Open(t, srv.URL, s3.Driver()).Stat(t.Context(), "legs/a.wav")
 	require.NoError(t, err)
 }
 
-func TestMistypedParameter(t *testing.T) {
+func TestWrongURLs(t *testing.T) {
 	t.Parallel()
 	_, err := storage.Open(t.Context(), "s3://recordings?regoin=eu-central-1", &storage.Options{Drivers: []storage.Driver{s3.Driver()}})
 	require.ErrorContains(t, err, "regoin")
+	_, err = storage.Open(t.Context(), "s3://recordings/legs/?region=eu-central-1", &storage.Options{Drivers: []storage.Driver{s3.Driver()}})
+	require.ErrorContains(t, err, "s3://recordings?prefix=legs%2F")
 }
 
 func Example() {
