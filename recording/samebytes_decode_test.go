@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/codec"
@@ -151,12 +152,12 @@ func (s *sameBytes) jobs() {
 		"agent.flac":   s.encode("flac of a leg", s.agent(16000), codec.Options{BitDepth: 24}, flac.New),
 	}
 	ms := func(n int) callmodel.Millis { return callmodel.Millis(time.Duration(n) * time.Millisecond) }
-	leg := func(name, uri string, offset int) callmodel.LegSpec {
-		return callmodel.LegSpec{Name: name, Segments: []callmodel.SegmentSpec{{URI: uri, Offset: ms(offset)}}}
+	leg := func(name, uri string, offset int) record.LegSpec {
+		return record.LegSpec{Name: name, Segments: []record.SegmentSpec{{URI: uri, Offset: ms(offset)}}}
 	}
-	spec := func(id string, legs ...callmodel.LegSpec) callmodel.RecordingSpec {
+	spec := func(id string, legs ...record.LegSpec) record.Spec {
 		started := time.Date(2026, 11, 21, 10, 30, 0, 0, time.UTC)
-		return callmodel.RecordingSpec{
+		return record.Spec{
 			TenantID: "acme", CallID: "c1", RecordingID: callmodel.RecordingID(id),
 			StartedAt: started, EndedAt: started.Add(20 * time.Second), Legs: legs, Outputs: sameBytesOutputs(),
 		}
@@ -166,9 +167,9 @@ func (s *sameBytes) jobs() {
 	treated := spec("treated", leg("agent", "agent.wav", 0), leg("customer", "customer.wav", 500))
 	treated.Legs[0].GainDB = 4.5
 	treated.LevelLUFS = -20
-	treated.Redactions = []callmodel.Redaction{{From: ms(1200), To: ms(1900), With: callmodel.RedactWithTone}}
-	treated.Pauses, treated.PauseMode = []callmodel.Pause{{From: ms(3000), To: ms(3600)}}, callmodel.PauseCut
-	treated.Trim = &callmodel.TrimSpec{Keep: ms(100)}
+	treated.Redactions = []record.Redaction{{From: ms(1200), To: ms(1900), With: record.RedactWithTone}}
+	treated.Pauses, treated.PauseMode = []record.Pause{{From: ms(3000), To: ms(3600)}}, record.PauseCut
+	treated.Trim = &record.TrimSpec{Keep: ms(100)}
 
 	drifting := spec("drifting", leg("agent", "agent.wav", 0), leg("customer", "agent.flac", 0))
 	drifting.Span, drifting.LegsSpanCall = ms(6005), true
@@ -176,9 +177,9 @@ func (s *sameBytes) jobs() {
 	odd := spec("odd", leg("agent", "agent.gsm", 0), leg("customer", "customer.mp3", 700))
 	odd.Legs[0].Segments[0].Raw = &record.RawFormat{Encoding: "gsm", SampleRateHz: 8000}
 	odd.Legs[0].Segments = append(odd.Legs[0].Segments,
-		callmodel.SegmentSpec{URI: "agent.flac", Offset: ms(1800)}, callmodel.SegmentSpec{URI: "ima.wav", Offset: ms(6000)}) // they overlap
+		record.SegmentSpec{URI: "agent.flac", Offset: ms(1800)}, record.SegmentSpec{URI: "ima.wav", Offset: ms(6000)}) // they overlap
 
-	for _, spec := range []callmodel.RecordingSpec{plain, treated, drifting, odd} {
+	for _, spec := range []record.Spec{plain, treated, drifting, odd} {
 		objects := &memObjects{}
 		r, err := recording.NewProcessor(legs, objects, nil).Process(context.Background(), spec, nil)
 		require.NoError(s.t, err, spec.RecordingID)
@@ -192,17 +193,17 @@ func (s *sameBytes) jobs() {
 }
 
 // sameBytesOutputs are one of each codec, at several rates.
-func sameBytesOutputs() []callmodel.OutputSpec {
-	return []callmodel.OutputSpec{
-		{Codec: callmodel.CodecWAV, Layout: callmodel.LayoutStereo},
-		{Name: "mono", Codec: callmodel.CodecWAV, Layout: callmodel.LayoutMono, SampleRateHz: 8000, BitDepth: 24},
-		{Name: "law", Codec: callmodel.CodecMulaw, Layout: callmodel.LayoutMono, SampleRateHz: 8000},
-		{Name: "odd", Codec: callmodel.CodecAlaw, Layout: callmodel.LayoutMono, SampleRateHz: 11025},
-		{Codec: callmodel.CodecFLAC, Layout: callmodel.LayoutMultichannel, SampleRateHz: 16000, BitDepth: 24},
-		{Codec: callmodel.CodecMP3, Layout: callmodel.LayoutMono, SampleRateHz: 8000},
-		{Name: "legs", Codec: callmodel.CodecMP3, Layout: callmodel.LayoutStereo, SampleRateHz: 16000},
-		{Codec: callmodel.CodecPeaksJSON, Layout: callmodel.LayoutMono},
-		{Codec: callmodel.CodecPeaksDAT, Layout: callmodel.LayoutStereo, SamplesPerPixel: 512, BitDepth: 8},
-		{Codec: callmodel.CodecAnalysis},
+func sameBytesOutputs() []record.OutputSpec {
+	return []record.OutputSpec{
+		{Codec: record.CodecWAV, Layout: record.LayoutStereo},
+		{Name: "mono", Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: 8000, BitDepth: 24},
+		{Name: "law", Codec: record.CodecMulaw, Layout: record.LayoutMono, SampleRateHz: 8000},
+		{Name: "odd", Codec: record.CodecAlaw, Layout: record.LayoutMono, SampleRateHz: 11025},
+		{Codec: record.CodecFLAC, Layout: record.LayoutMultichannel, SampleRateHz: 16000, BitDepth: 24},
+		{Codec: record.CodecMP3, Layout: record.LayoutMono, SampleRateHz: 8000},
+		{Name: "legs", Codec: record.CodecMP3, Layout: record.LayoutStereo, SampleRateHz: 16000},
+		{Codec: record.CodecPeaksJSON, Layout: record.LayoutMono},
+		{Codec: record.CodecPeaksDAT, Layout: record.LayoutStereo, SamplesPerPixel: 512, BitDepth: 8},
+		{Codec: record.CodecAnalysis},
 	}
 }

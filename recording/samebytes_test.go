@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/audio"
@@ -218,7 +218,7 @@ func (s *sameBytes) encode(name string, src audio.Source, o codec.Options, newEn
 // encoders are all those of the registry, and what their options change.
 func (s *sameBytes) encoders() {
 	for name, format := range recording.BuiltinCodecs().Outputs {
-		if format.Unavailable != nil || name == callmodel.CodecOpus { // libopus is another's
+		if format.Unavailable != nil || name == record.CodecOpus { // libopus is another's
 			continue
 		}
 		for _, channels := range []int{1, 2} {
@@ -233,9 +233,9 @@ func (s *sameBytes) encoders() {
 	}
 	outputs := recording.BuiltinCodecs().Outputs
 	small := codec.Options{BitDepth: 8, SamplesPerPixel: 100}
-	s.encode("peaks-json of 8 bits", s.call(2, 8000), small, outputs[callmodel.CodecPeaksJSON].New)
-	s.encode("peaks-dat of 8 bits", s.call(2, 8000), small, outputs[callmodel.CodecPeaksDAT].New)
-	s.encode("analysis at 44100", s.call(2, 44100), codec.Options{ChannelNames: []string{"agent", "customer"}}, outputs[callmodel.CodecAnalysis].New)
+	s.encode("peaks-json of 8 bits", s.call(2, 8000), small, outputs[record.CodecPeaksJSON].New)
+	s.encode("peaks-dat of 8 bits", s.call(2, 8000), small, outputs[record.CodecPeaksDAT].New)
+	s.encode("analysis at 44100", s.call(2, 44100), codec.Options{ChannelNames: []string{"agent", "customer"}}, outputs[record.CodecAnalysis].New)
 }
 
 // mp3Encoders are the modes of MP3, at bitrates that use all of its means: a

@@ -134,7 +134,7 @@
 // # When a destination fails
 //
 // The decision carries the policy by which the call goes on: that of the rule,
-// else of the set, else [callmodel.Cause.Retryable].
+// else of the set, else [calls.Cause.Retryable].
 //
 //	failover: {retry: ["sip:486", "q850:34"], final: ["sip:5xx"], max_attempts: 3, total_seconds: 60, attempt_seconds: 20}
 //

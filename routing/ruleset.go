@@ -33,7 +33,7 @@ type RuleSet struct {
 	// Rates are the rate decks that destinations name.
 	Rates map[string][]RateRow `json:"rates,omitempty"`
 	// Failover says when the next destination is tried, for rules that don't say
-	// it themselves. nil: as callmodel.Cause.Retryable says.
+	// it themselves. nil: as calls.Cause.Retryable says.
 	Failover *calls.Failover `json:"failover,omitempty"`
 	Rules    []Rule          `json:"rules"`
 

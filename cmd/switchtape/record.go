@@ -111,7 +111,7 @@ func (l *legSources) OpenLeg(ctx context.Context, uri string) (io.ReadCloser, er
 	bucket, key := splitBucketURL(u)
 	s, ok := l.stores[bucket]
 	if !ok {
-		if s, err = storage.Open(ctx, bucket, nil); err != nil {
+		if s, err = buckets().Open(ctx, bucket, nil); err != nil {
 			return nil, err
 		}
 		if l.stores == nil {

@@ -66,7 +66,7 @@ func openTarget(ctx context.Context, out string, also map[string]string) (target
 	if key == "" {
 		return nil, cli.Usagef("--out %s: give the object's key behind the bucket's name", out)
 	}
-	s, err := storage.Open(ctx, bucket, nil)
+	s, err := buckets().Open(ctx, bucket, nil)
 	if err != nil {
 		return nil, err
 	}

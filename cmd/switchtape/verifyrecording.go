@@ -15,7 +15,6 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/manifest"
-	"github.com/switchtape/switchtape/storage"
 )
 
 type verifyRecordingCommand struct {
@@ -108,7 +107,7 @@ func beside(ctx context.Context, where string) (open manifest.Opener, name strin
 		return fileOpener(filepath.Dir(file)), filepath.Base(file), nothing, nil
 	}
 	bucket, key := splitBucketURL(u)
-	store, err := storage.Open(ctx, bucket, nil)
+	store, err := buckets().Open(ctx, bucket, nil)
 	if err != nil {
 		return nil, "", nil, err
 	}

@@ -74,7 +74,7 @@ func (g *Registry) FitRate(c record.Codec, hz int) int {
 	return hz
 }
 
-// Codecs lists what the registry can encode, in the order of callmodel.Codecs;
+// Codecs lists what the registry can encode, in the order of record.Codecs;
 // codecs of a user's own come last, by name. Those that are unavailable are
 // left out.
 func (g *Registry) Codecs() []record.Codec {

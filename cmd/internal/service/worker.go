@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -34,9 +33,9 @@ type WorkerOptions struct {
 	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
 }
 
-// NewWorker wires a worker.
-func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, m *ops.Metrics, log *slog.Logger) (*worker.Worker, io.Closer, error) {
-	legs, err := OpenLegs(ctx, o.Legs)
+// NewWorker wires a worker, whose legs are closed by the io.Closer.
+func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *ops.Metrics, log *slog.Logger) (*worker.Worker, io.Closer, error) {
+	legs, err := b.OpenLegs(ctx, o.Legs)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -62,16 +61,7 @@ type Legs interface {
 	io.Closer
 }
 
-// OpenLegs opens a directory or a bucket of legs.
-func OpenLegs(ctx context.Context, where string) (Legs, error) {
-	if strings.Contains(where, "://") && !strings.HasPrefix(where, "file://") {
-		s, err := storage.Open(ctx, where, nil)
-		if err != nil {
-			return nil, fmt.Errorf("legs: %w", err)
-		}
-		return bucketLegs{s}, nil
-	}
-	dir := strings.TrimPrefix(where, "file://")
+func openLegsDir(dir string) (Legs, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("the recordings directory can't be opened: %w", err)
