@@ -151,7 +151,7 @@ func (s *sameBytes) jobs() {
 		"customer.mp3": s.encode("mp3 of a leg", s.customer(11025), codec.Options{}, mp3.New),
 		"agent.flac":   s.encode("flac of a leg", s.agent(16000), codec.Options{BitDepth: 24}, flac.New),
 	}
-	ms := func(n int) callmodel.Millis { return callmodel.Millis(time.Duration(n) * time.Millisecond) }
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 	leg := func(name, uri string, offset int) record.LegSpec {
 		return record.LegSpec{Name: name, Segments: []record.SegmentSpec{{URI: uri, Offset: ms(offset)}}}
 	}
