@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+
+	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
 // The binary form of a rule set is for programs that start without a database:
@@ -48,7 +50,7 @@ func (rs *RuleSet) MarshalBinary() ([]byte, error) {
 	head.Rules, head.Rates = nil, nil
 	for i := range rs.Rules {
 		if err := w.rule(&rs.Rules[i]); err != nil {
-			return nil, fmt.Errorf("rule %s: %w", short(rs.Rules[i].ID), err)
+			return nil, fmt.Errorf("rule %s: %w", text.Clip(rs.Rules[i].ID), err)
 		}
 	}
 	decks, err := w.decks(rs.Rates)
@@ -190,7 +192,7 @@ func (w *binaryWriter) decks(rates map[string][]RateRow) ([]byte, error) {
 			row.Prefix = ""
 			j, err := json.Marshal(&row)
 			if err != nil {
-				return nil, fmt.Errorf("rates %s: %w", short(name), err)
+				return nil, fmt.Errorf("rates %s: %w", text.Clip(name), err)
 			}
 			b = binary.AppendUvarint(b, w.prices.place(string(j)))
 		}

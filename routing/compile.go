@@ -9,6 +9,8 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/routing/calendar"
+	"github.com/switchtape/switchtape/routing/internal/prefix"
 )
 
 // Router decides by one compiled rule set. It is immutable, but for a counter
@@ -20,7 +22,6 @@ type Router struct {
 	kinds   []kind
 	callers []callers
 	extras  []extra
-	windows []window
 	tenants map[callmodel.TenantID]uint32 // those that rules name, numbered from 1
 	dests   []destination
 	plans   []plan
@@ -71,8 +72,7 @@ type compiler struct {
 	kindIndex   map[kind]uint32
 	callerIndex map[string][]uint32 // of a condition, the indexes of its callers
 	extraIndex  map[string]uint32
-	windowIndex map[string]int32
-	zones       map[string]*zone
+	windows     map[string]*calendar.Window
 	tenantNames []callmodel.TenantID // by number
 	everybody   []uint32             // one 0: any tenant, any caller
 	ids         []byte
@@ -86,7 +86,7 @@ func newCompiler(rs *RuleSet, r *Router, v *validation) *compiler {
 	r.tenants = map[callmodel.TenantID]uint32{}
 	return &compiler{
 		rs: rs, r: r, v: v, destIndex: map[string]uint32{}, planIndex: map[string]uint32{}, kindIndex: map[kind]uint32{},
-		callerIndex: map[string][]uint32{}, extraIndex: map[string]uint32{}, windowIndex: map[string]int32{}, zones: map[string]*zone{},
+		callerIndex: map[string][]uint32{}, extraIndex: map[string]uint32{}, windows: map[string]*calendar.Window{},
 		everybody: []uint32{0}, tenantNames: []callmodel.TenantID{""},
 	}
 }
@@ -121,12 +121,12 @@ func (c *compiler) rules() ([]entry, error) {
 		entries = c.add(src, c.routePlan(i), entries)
 		if len(entries) > maxPostings {
 			path := fmt.Sprintf("rules[%d]", i)
-			return nil, callmodel.FieldErrors{{Path: path, Line: lineOf(c.rs.lines, path), Message: fmt.Sprintf(
+			return nil, callmodel.FieldErrors{{Path: path, Line: c.rs.Line(path), Message: fmt.Sprintf(
 				"rule %s: with this rule the set has more than %d pairs of a rule and a callee, tenant or length of caller; let rules share fewer lists", src.ID, maxPostings)}}
 		}
 		if len(c.r.tenants) > maxTenants {
 			path := fmt.Sprintf("rules[%d]", i)
-			return nil, callmodel.FieldErrors{{Path: path, Line: lineOf(c.rs.lines, path), Message: fmt.Sprintf(
+			return nil, callmodel.FieldErrors{{Path: path, Line: c.rs.Line(path), Message: fmt.Sprintf(
 				"rule %s: with this rule the set names more than %d tenants; name more than %d in a rule, which are kept apart from these", src.ID, maxTenants, tenantRuns)}}
 		}
 	}
@@ -178,10 +178,10 @@ func (c *compiler) add(src *Rule, plan uint32, entries []entry) []entry {
 		}
 	}
 	if src.Default {
-		under(rootNode, false)
+		under(prefix.Root, false)
 	}
 	if len(m.To.Service) > 0 {
-		under(emergencyNode, false)
+		under(prefix.Emergency, false)
 	}
 	prefixes, exact := c.numbers(&m.To)
 	for _, s := range prefixes {
@@ -193,11 +193,11 @@ func (c *compiler) add(src *Rule, plan uint32, entries []entry) []entry {
 	return entries
 }
 
-func nodeKey(prefix string) uint64 {
-	if prefix == "+" {
-		return plusNode
+func nodeKey(s string) uint64 {
+	if s == "+" {
+		return prefix.Plus
 	}
-	return prefixKey(prefix)
+	return prefix.Key(s)
 }
 
 // tenantsOf is the tenants that the rule has postings for. Rules for many have
@@ -230,7 +230,7 @@ func (c *compiler) numbers(m *NumberMatch) (prefixes, exact []string) {
 	prefixes, exact = slices.Clone(m.Prefix), slices.Clone(m.Exact)
 	for _, name := range m.List {
 		for _, s := range c.rs.Lists[name] {
-			if number, prefix := listEntry(s); prefix {
+			if number, isPrefix := listEntry(s); isPrefix {
 				prefixes = append(prefixes, number)
 			} else {
 				exact = append(exact, number)
@@ -269,16 +269,15 @@ func (c *compiler) lay(entries []entry) error {
 	if nodes > maxPostings {
 		return callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the set names %d different callees, at most %d are taken", nodes, maxPostings)}}
 	}
-	keys := make([]uint64, nodes, levelKeys(nodes))
-	x.keys = keys // for the messages of ties
+	x.Index = prefix.New(nodes)
 	x.postings = make([]posting, nodes, nodes+listed)
 	ties := newTieFinder(c)
 	var list []posting
 	for n := range uint32(nodes) {
 		key := uint64(n)
-		if n >= firstNode {
+		if n >= prefix.FirstNode {
 			key = entries[0].node
-			keys[n] = key
+			x.Set(n, key)
 		}
 		list = list[:0]
 		for len(entries) > 0 && entries[0].node == key {
@@ -289,7 +288,7 @@ func (c *compiler) lay(entries []entry) error {
 		c.r.fill(n, list)
 	}
 	x.postings, x.groups = slices.Clip(x.postings), slices.Clip(x.groups)
-	x.prefixes = newPrefixes(keys)
+	x.Build()
 	return ties.err()
 }
 
@@ -297,13 +296,13 @@ func (c *compiler) lay(entries []entry) error {
 // much room the postings of those that have several, but for callers that a
 // node of many is told apart by.
 func countNodes(entries []entry) (nodes, listed int) {
-	nodes = firstNode
+	nodes = prefix.FirstNode
 	for start := 0; start < len(entries); {
 		end := start + 1
 		for end < len(entries) && entries[end].node == entries[start].node {
 			end++
 		}
-		if entries[start].node >= firstNode {
+		if entries[start].node >= prefix.FirstNode {
 			nodes++
 		}
 		switch n := end - start; {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/routing/calendar"
+	"github.com/switchtape/switchtape/routing/internal/predicate"
 )
 
 // kind is what postings ask and how they rank, but for the callee and the
@@ -51,8 +53,8 @@ type extra struct {
 	any, all []string // capabilities
 	from     int64    // Unix nanoseconds
 	until    int64
-	window   int32 // index in Router.windows, -1 for always
-	pred     *predicate
+	window   *calendar.Window // nil for always
+	pred     *predicate.Predicate
 }
 
 // metadataTerm asks for one of the values, or, without any, for the key to be
@@ -149,7 +151,7 @@ func (s *search) lost(p *posting) loss {
 	switch {
 	case p.tenant() != 0 && p.tenant() != s.who():
 		return lostTenant
-	case k.exact && len(req.To) != s.r.index.length(s.at):
+	case k.exact && len(req.To) != s.r.index.Len(s.at):
 		return lostTo
 	case k.types != 0 && k.types&typeBit(req.Type) == 0:
 		return lostType
@@ -186,11 +188,11 @@ func (r *Router) lostExtra(x *extra, req *calls.Request) loss {
 			return lostValidity
 		}
 	}
-	if x.window >= 0 && !r.windows[x.window].contains(req.At) {
+	if x.window != nil && !x.window.Open(req.At) {
 		return lostWindow
 	}
 	if x.pred != nil {
-		holds, err := x.pred.holds(req)
+		holds, err := x.pred.Holds(req)
 		if err != nil {
 			r.exprErrors.Add(1)
 			return lostExprError

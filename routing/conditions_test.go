@@ -238,13 +238,13 @@ func TestGroupedDecisionsAllocateNothing(t *testing.T) {
 // TestSwapsUnderLoad: every decision is of one set, while two take turns.
 func TestSwapsUnderLoad(t *testing.T) {
 	t.Parallel()
-	var live routing.Serving
-	assert.Nil(t, live.Router())
+	var live routing.Table
+	assert.Nil(t, live.Get(""))
 	set := func(version string) *routing.Router {
 		return compile(t, fmt.Sprintf(`{"name":%q,"destinations":{%q:{"uri":"sip:x"}},"rules":[{"id":%q,"default":true,"route":[[{"to":%q}]]}]}`, version, "d"+version, "r"+version, "d"+version))
 	}
 	one, two := set("1"), set("2")
-	assert.Nil(t, live.Swap(one))
+	live.Set("", one)
 	of := map[string]string{one.Hash(): "1", two.Hash(): "2"}
 	done := make(chan struct{})
 	var wg sync.WaitGroup
@@ -258,7 +258,7 @@ func TestSwapsUnderLoad(t *testing.T) {
 					return
 				default:
 				}
-				if err := live.Router().RouteInto(&req, &d); err != nil || d.Rule != "r"+of[d.RuleSet] || d.Destinations[0].ID != "d"+of[d.RuleSet] {
+				if err := live.Get("").RouteInto(&req, &d); err != nil || d.Rule != "r"+of[d.RuleSet] || d.Destinations[0].ID != "d"+of[d.RuleSet] {
 					t.Errorf("%v, %v", d, err)
 					return
 				}
@@ -267,9 +267,9 @@ func TestSwapsUnderLoad(t *testing.T) {
 	}
 	for i := range 2000 {
 		if i%2 == 0 {
-			assert.Same(t, one, live.Swap(two))
+			live.Set("", two)
 		} else {
-			assert.Same(t, two, live.Swap(one))
+			live.Set("", one)
 		}
 		runtime.Gosched()
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/routing/internal/prefix"
 )
 
 // maxListed is how many rules a set may have for Explain to list those too
@@ -89,11 +90,11 @@ func (s *search) candidates() []candidate {
 		slices.SortStableFunc(part, func(a, b candidate) int { return cmp.Compare(r.rankAt(b.posting), r.rankAt(a.posting)) })
 	}
 	if emergencyCall(s.req) {
-		add(emergencyNode)
+		add(prefix.Emergency)
 	}
-	for node := x.longest(keyOf(s.req.To)); ; node = x.links[node].parent {
+	for node := x.Longest(prefix.KeyOf(s.req.To)); ; node = x.Parent(node) {
 		add(node)
-		if node == rootNode {
+		if node == prefix.Root {
 			break
 		}
 	}
@@ -140,7 +141,7 @@ func (s *search) others(x *Explanation, listed map[uint32]int) {
 		return
 	}
 	callees := make(map[uint32]*written, r.written)
-	for node := range uint32(len(r.index.links)) {
+	for node := range uint32(r.index.Nodes()) {
 		first, end, runs := r.index.span(node)
 		if runs {
 			first++ // the header
@@ -152,10 +153,10 @@ func (s *search) others(x *Explanation, listed map[uint32]int) {
 				w = &written{}
 				callees[rule] = w
 			}
-			if k := r.kindOf(i); node == emergencyNode {
+			if k := r.kindOf(i); node == prefix.Emergency {
 				w.service = true
 			} else {
-				w.add(r.index.text(node), k.exact)
+				w.add(r.index.Text(node), k.exact)
 			}
 			w.reached = w.reached || s.reaches(node)
 		}
@@ -174,14 +175,14 @@ func (s *search) others(x *Explanation, listed map[uint32]int) {
 
 // reaches reports whether the call's number leads to the node.
 func (s *search) reaches(node uint32) bool {
-	if node == emergencyNode {
+	if node == prefix.Emergency {
 		return emergencyCall(s.req)
 	}
-	for at := s.r.index.longest(keyOf(s.req.To)); ; at = s.r.index.links[at].parent {
+	for at := s.r.index.Longest(prefix.KeyOf(s.req.To)); ; at = s.r.index.Parent(at) {
 		if at == node {
 			return true
 		}
-		if at == rootNode {
+		if at == prefix.Root {
 			return false
 		}
 	}
@@ -218,8 +219,8 @@ func (w *written) String() string {
 }
 
 func (r *Router) describeCallee(node uint32, exact bool) string {
-	switch text := r.index.text(node); {
-	case node == emergencyNode:
+	switch text := r.index.Text(node); {
+	case node == prefix.Emergency:
 		return "the emergency services"
 	case text == "":
 		return "any number"
@@ -259,7 +260,7 @@ func (s *search) outranked(c candidate) string {
 		why = "priority " + strconv.Itoa(int(w.priority)) + " is higher than " + strconv.Itoa(int(x.priority))
 	case longer:
 		why = "callee " + r.describeCallee(s.node, w.exact) + " is longer than " + r.describeCallee(c.node, x.exact)
-		if s.node == emergencyNode {
+		if s.node == prefix.Emergency {
 			why = "the emergency services rank before every number"
 		}
 	}

@@ -1,5 +1,7 @@
 package routing
 
+import "github.com/switchtape/switchtape/routing/internal/prefix"
+
 // index leads from a number to the postings of its longest prefix, and from
 // there to those of every shorter one.
 //
@@ -9,7 +11,7 @@ package routing
 // Nearly every prefix has one rule, so a posting stands at each node's own
 // place. In a node with more, it says where they are.
 type index struct {
-	prefixes
+	prefix.Index
 
 	postings []posting
 	groups   []groupSlot
@@ -61,5 +63,5 @@ func (x *index) none(node uint32) bool {
 
 // bytes is what the index holds, in bytes.
 func (x *index) bytes() int {
-	return cap(x.keys)*8 + cap(x.links)*8 + cap(x.postings)*16 + cap(x.groups)*8
+	return x.Bytes() + cap(x.postings)*16 + cap(x.groups)*8
 }

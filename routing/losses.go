@@ -1,8 +1,11 @@
 package routing
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
 // describeLoss says which condition of the rule doesn't hold.
@@ -10,7 +13,7 @@ func (s *search) describeLoss(why loss, c candidate) string {
 	r, req, k := s.r, s.req, s.r.kindOf(c.posting)
 	switch why {
 	case lostTo:
-		return "it takes calls to exactly " + r.index.text(c.node) + ", not to " + req.To
+		return "it takes calls to exactly " + r.index.Text(c.node) + ", not to " + req.To
 	case lostType:
 		return "the call's type is " + string(req.Type)
 	case lostDirection:
@@ -20,7 +23,7 @@ func (s *search) describeLoss(why loss, c candidate) string {
 	case lostTenant:
 		return "it is for other tenants than " + string(req.TenantID)
 	case lostFrom:
-		return "the caller " + req.From + " is not one of " + r.callers[k.from-1].text
+		return "the caller " + req.From + " is not one of " + r.callers[k.from-1].words
 	case lostNothing:
 		return "it matches"
 	default:
@@ -46,13 +49,13 @@ func (s *search) describeExtra(why loss, x *extra) string {
 		}
 		return "it is not valid any more at " + req.At.Format(timeText)
 	case lostWindow:
-		return s.describeWindow(x)
+		return x.window.WhyClosed(req.At)
 	case lostExpr:
-		return "its expression is false: " + short(x.pred.source)
+		return "its expression is false: " + text.Clip(x.pred.Source())
 	case lostExprError:
-		_, err := x.pred.holds(req)
+		_, err := x.pred.Holds(req)
 		if err == nil {
-			return "its expression failed: " + short(x.pred.source)
+			return "its expression failed: " + text.Clip(x.pred.Source())
 		}
 		return "its expression failed: " + strings.Join(strings.Fields(err.Error()), " ")
 	default:
@@ -62,19 +65,6 @@ func (s *search) describeExtra(why loss, x *extra) string {
 
 const timeText = "2006-01-02T15:04:05Z07:00"
 
-func (s *search) describeWindow(x *extra) string {
-	w := &s.r.windows[x.window]
-	at := s.req.At.In(w.zone.loc)
-	text := "its time window is closed at " + at.Format("Mon 15:04 ") + w.zone.loc.String()
-	if w.except.contains(w.zone.local(at.Unix())) {
-		text += ", an exception on " + at.Format(dateLayout)
-	}
-	if len(w.recur.bounds) > 0 && at.Unix() >= endOfCalendars {
-		text += "; its recurrences are worked out to the end of " + lastYear()
-	}
-	return text
-}
-
 func (t *metadataTerm) describe(m map[string]string) string {
 	value, ok := m[t.key]
 	switch {
@@ -83,7 +73,7 @@ func (t *metadataTerm) describe(m map[string]string) string {
 	case !ok:
 		return "the call's metadata has no " + t.key
 	default:
-		return "the call's metadata has " + t.key + " " + strconv.Quote(short(value)) + ", not " + some(t.values)
+		return "the call's metadata has " + t.key + " " + strconv.Quote(text.Clip(value)) + ", not " + some(t.values)
 	}
 }
 
@@ -100,4 +90,18 @@ func some(list []string) string {
 		return "nothing"
 	}
 	return describeNumbers(nil, list)
+}
+
+// describeNumbers names the first few of the numbers and prefixes.
+func describeNumbers(prefixes, exact []string) string {
+	const most = 3
+	list := slices.Clone(exact[:min(len(exact), most)])
+	for _, p := range prefixes[:min(len(prefixes), most)] {
+		list = append(list, p+"…")
+	}
+	list = list[:min(len(list), most)]
+	if n := len(prefixes) + len(exact) - len(list); n > 0 {
+		return strings.Join(list, ", ") + " and " + strconv.Itoa(n) + " more"
+	}
+	return strings.Join(list, ", ")
 }

@@ -9,6 +9,9 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164"
+	"github.com/switchtape/switchtape/routing/calendar"
+	"github.com/switchtape/switchtape/routing/internal/predicate"
+	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
 // Match is what a rule asks of a call. Every condition that is given must
@@ -20,8 +23,8 @@ type Match struct {
 	Type      []calls.Type         `json:"type,omitempty" unsaid:""`
 	Direction []calls.Direction    `json:"direction,omitempty" unsaid:""`
 	// CallPriority bounds the call's own priority (0 to 9), both ends included.
-	CallPriority *PriorityRange `json:"call_priority,omitempty" unsaid:""`
-	When         *Windows       `json:"when,omitempty" unsaid:""`
+	CallPriority *PriorityRange    `json:"call_priority,omitempty" unsaid:""`
+	When         *calendar.Windows `json:"when,omitempty" unsaid:""`
 	// Trunk is the ids of the trunks that the call may have come in by.
 	Trunk []string `json:"trunk,omitempty" unsaid:""`
 	// Metadata gives the values that the call's metadata may have, by key:
@@ -72,7 +75,7 @@ type PriorityRange struct {
 // Limits of a rule's conditions.
 const (
 	MaxMatchValues = 10_000 // in one list of a rule, prefixes and numbers apart
-	MaxExprBytes   = 1024
+	MaxExprBytes   = predicate.MaxBytes
 )
 
 func (v *validation) numbers(p string, m *NumberMatch) {
@@ -153,13 +156,24 @@ func (v *validation) conditions(m *Match) {
 	v.metadata(m)
 	v.validity(m)
 	if m.When != nil {
-		v.when("match.when", m.When)
+		v.when(m.When)
 	}
 	if m.Expr != "" {
-		if _, err := v.progs.get(m.Expr); err != nil {
+		if _, err := v.predicates.Get(m.Expr); err != nil {
 			v.fault("match.expr", "%s", err)
 		}
 	}
+}
+
+// when checks each different window once.
+func (v *validation) when(w *calendar.Windows) {
+	v.buf = w.AppendKey(v.buf[:0])
+	if v.windows[string(v.buf)] {
+		return
+	}
+	key, before := string(v.buf), len(v.errs)
+	v.calendar.Check(w, func(path, message string) { v.fault("match.when."+path, "%s", message) })
+	v.windows[key] = len(v.errs) == before && before < maxFaults
 }
 
 func (v *validation) ids(p, what string, list []string) {
@@ -179,7 +193,7 @@ func (v *validation) metadata(m *Match) {
 	}
 	key := func(p, k string) {
 		if k == "" || len(k) > calls.MaxMetadataKey {
-			v.fault(p, "the key %q must be 1 to %d bytes", short(k), calls.MaxMetadataKey)
+			v.fault(p, "the key %q must be 1 to %d bytes", text.Clip(k), calls.MaxMetadataKey)
 		}
 	}
 	for _, k := range sortedKeys(m.Metadata) {
@@ -230,7 +244,7 @@ func instant(s string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return t, fmt.Errorf("%q is not an instant like 2026-01-31T15:04:05Z or 2026-01-31T16:04:05+01:00", short(s))
+		return t, fmt.Errorf("%q is not an instant like 2026-01-31T15:04:05Z or 2026-01-31T16:04:05+01:00", text.Clip(s))
 	}
 	return t, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/routing/internal/prefix"
 )
 
 // ErrNoRoute is returned when no rule matches. Its code is callmodel.CodeNoRoute.
@@ -38,13 +39,13 @@ func (r *Router) RouteInto(req *calls.Request, d *calls.Decision) error {
 func (s *search) run() {
 	s.best = -1
 	x := &s.r.index
-	if !x.none(emergencyNode) && emergencyCall(s.req) {
-		if s.visit(emergencyNode) {
+	if !x.none(prefix.Emergency) && emergencyCall(s.req) {
+		if s.visit(prefix.Emergency) {
 			return
 		}
 	}
-	for node := x.longest(keyOf(s.req.To)); ; node = x.links[node].parent {
-		if s.visit(node) || node == rootNode {
+	for node := x.Longest(prefix.KeyOf(s.req.To)); ; node = x.Parent(node) {
+		if s.visit(node) || node == prefix.Root {
 			return
 		}
 	}
@@ -104,18 +105,14 @@ func (s *search) outranks(rank uint32) bool {
 // number starts with, as its length in bytes; false if there is none but rules
 // for every callee. Whether its rules hold for any call is not asked.
 func (r *Router) LongestPrefix(number string) (length int, ok bool) {
-	key, plus := keyOf(number)
-	n := r.index.longestSymbols(key)
-	switch {
-	case n == 0 && plus && !r.index.none(plusNode):
-		return 1, true
-	case n == 0:
-		return 0, false
-	case plus:
-		return n + 1, true
-	default:
-		return n - 1, true
+	key, plus := prefix.KeyOf(number)
+	if n := r.index.LongestLen(key, plus); n > 0 {
+		return n, true
 	}
+	if plus && !r.index.none(prefix.Plus) {
+		return 1, true
+	}
+	return 0, false
 }
 
 // Stats is how large a router is.
@@ -127,5 +124,5 @@ type Stats struct {
 
 // Stats describes the router's size.
 func (r *Router) Stats() Stats {
-	return Stats{Rules: r.written, Callees: len(r.index.links) - firstNode, IndexBytes: r.index.bytes()}
+	return Stats{Rules: r.written, Callees: r.index.Nodes() - prefix.FirstNode, IndexBytes: r.index.bytes()}
 }

@@ -3,8 +3,6 @@ package routing
 import (
 	"encoding/json"
 	"fmt"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // TierOrder says in which order a tier's targets are tried.
@@ -88,19 +86,6 @@ func (t *Tier) UnmarshalJSON(b []byte) error {
 	}
 	type mapping Tier
 	return json.Unmarshal(b, (*mapping)(t))
-}
-
-// short tells the parser that a tier may be written as its targets alone.
-func (t *Tier) short(n *yaml.Node) any {
-	if n.Kind == yaml.MappingNode {
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			switch n.Content[i].Value {
-			case "targets", "order", "assume_seconds", "require_rate", "explore_percent":
-				return nil
-			}
-		}
-	}
-	return &t.Targets
 }
 
 func (v *validation) route(p string, tiers []Tier) {

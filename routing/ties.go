@@ -145,7 +145,7 @@ func (t *tieFinder) tooMany(p *posting) {
 
 func (t *tieFinder) fault(rule uint32, message string) {
 	path := fmt.Sprintf("rules[%d]", t.c.number(rule))
-	t.errs = append(t.errs, callmodel.FieldError{Path: path, Line: lineOf(t.c.rs.lines, path), Message: message})
+	t.errs = append(t.errs, callmodel.FieldError{Path: path, Line: t.c.rs.Line(path), Message: message})
 }
 
 // number is the place of the rule in the list, by that of its id.
@@ -190,7 +190,7 @@ func (c *compiler) disjointExtras(x, y *extra) bool {
 	if x.until <= y.from || y.until <= x.from {
 		return true
 	}
-	if x.window >= 0 && y.window >= 0 && x.window != y.window && !c.r.windows[x.window].meets(&c.r.windows[y.window]) {
+	if x.window != nil && y.window != nil && x.window != y.window && !x.window.Overlaps(y.window) {
 		return true
 	}
 	if len(x.trunks) > 0 && len(y.trunks) > 0 && !intersect(x.trunks, y.trunks) {

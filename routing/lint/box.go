@@ -5,7 +5,7 @@ import (
 	"math/bits"
 	"slices"
 
-	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/calendar"
 )
 
 // box is calls of one callee, tenant and caller: all whose attributes, time and
@@ -13,7 +13,7 @@ import (
 type box struct {
 	attrs       attributes
 	from, until int64
-	week        routing.WeekMinutes
+	week        calendar.WeekMinutes
 	anyWeek     bool // every minute of the week; week says nothing
 	terms       []term
 }
@@ -44,7 +44,7 @@ func (b *box) withTerm(key string, v values) box {
 type taker struct {
 	attrs       attributes
 	from, until int64
-	week        *routing.WeekMinutes // nil: all of it
+	week        *calendar.WeekMinutes // nil: all of it
 	terms       []term
 }
 
@@ -93,7 +93,7 @@ func split(b *box, t *taker, left []box) []box {
 	}
 	if t.week != nil {
 		inside, outside := in.weekParts(t.week)
-		if outside != (routing.WeekMinutes{}) {
+		if outside != (calendar.WeekMinutes{}) {
 			piece := in
 			piece.week, piece.anyWeek = outside, false
 			left = append(left, piece)
@@ -117,7 +117,7 @@ func (b *box) meets(t *taker) bool {
 		return false
 	}
 	if t.week != nil {
-		if inside, _ := b.weekParts(t.week); inside == (routing.WeekMinutes{}) {
+		if inside, _ := b.weekParts(t.week); inside == (calendar.WeekMinutes{}) {
 			return false
 		}
 	}
@@ -129,7 +129,7 @@ func (b *box) meets(t *taker) bool {
 	return true
 }
 
-func (b *box) weekParts(w *routing.WeekMinutes) (inside, outside routing.WeekMinutes) {
+func (b *box) weekParts(w *calendar.WeekMinutes) (inside, outside calendar.WeekMinutes) {
 	have := b.week
 	if b.anyWeek {
 		have = fullWeek()
@@ -142,7 +142,7 @@ func (b *box) weekParts(w *routing.WeekMinutes) (inside, outside routing.WeekMin
 
 const minutesOfWeek = 7 * 24 * 60
 
-func fullWeek() (w routing.WeekMinutes) {
+func fullWeek() (w calendar.WeekMinutes) {
 	for i := range w {
 		w[i] = ^uint64(0)
 	}
@@ -153,7 +153,7 @@ func fullWeek() (w routing.WeekMinutes) {
 }
 
 // openMinutes is how many minutes of the week are in it.
-func openMinutes(w *routing.WeekMinutes) (n int) {
+func openMinutes(w *calendar.WeekMinutes) (n int) {
 	for _, word := range w {
 		n += bits.OnesCount64(word)
 	}
@@ -202,7 +202,7 @@ func (c *cond) of(p *cond, emergencyOnly bool, zone *string) (t taker, ok bool) 
 
 // exceptionsWithin reports whether q is open whenever its weekly times say so
 // and p is open: whatever closes q closes p.
-func exceptionsWithin(q, p *routing.Windows) bool {
+func exceptionsWithin(q, p *calendar.Windows) bool {
 	if len(q.Except) == 0 {
 		return true
 	}

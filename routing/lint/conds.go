@@ -11,6 +11,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/calendar"
 )
 
 // attributes has a bit for every combination of a call's type, direction,
@@ -82,9 +83,9 @@ type cond struct {
 	timeless  bool       // it holds at any time
 	from      int64      // Unix nanoseconds
 	until     int64
-	when      *routing.Windows
+	when      *calendar.Windows
 	window    int // which of the different ones, 0 for none
-	week      routing.WeekMinutes
+	week      calendar.WeekMinutes
 	terms     []term // sorted by key
 	any       []string
 	every     []string
@@ -222,7 +223,7 @@ func condKey(b []byte, m *routing.Match) []byte {
 	return listKey(b, []string{m.ValidFrom, m.ValidUntil, m.Expr})
 }
 
-func windowKey(b []byte, w *routing.Windows) []byte {
+func windowKey(b []byte, w *calendar.Windows) []byte {
 	b = listKey(listKey(listKey(listKey(b, []string{w.TimeZone}), w.Weekly), w.Except), w.Also)
 	for _, r := range w.RRule {
 		b = listKey(b, []string{r.Rule, r.Start, r.Duration})

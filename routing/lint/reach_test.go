@@ -13,6 +13,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/calendar"
 	"github.com/switchtape/switchtape/routing/lint"
 )
 
@@ -89,7 +90,7 @@ func dimensions() []dimension {
 				}
 				m.ValidFrom, m.ValidUntil = "", ""
 			}
-			m.When = &routing.Windows{TimeZone: "UTC", Weekly: few(d, "mon-fri 08:00-18:00", "mon-fri 18:00-08:00", "sat,sun 00:00-24:00", "mon-sun 00:00-24:00")}
+			m.When = &calendar.Windows{TimeZone: "UTC", Weekly: few(d, "mon-fri 08:00-18:00", "mon-fri 18:00-08:00", "sat,sun 00:00-24:00", "mon-sun 00:00-24:00")}
 			if d.IntN(3) == 0 {
 				m.When.Except = []string{"2026-03-09"}
 			}

@@ -3,6 +3,8 @@ package routing
 import (
 	"math/bits"
 	"slices"
+
+	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
 // A number, or a prefix of one, packed into a word: different texts of at most
@@ -86,7 +88,7 @@ type callers struct {
 	numberSet
 
 	length uint8  // in symbols; exactCallers for whole numbers
-	text   string // for explanations
+	words  string // for explanations
 }
 
 // exactCallers ranks whole numbers above every prefix.
@@ -123,4 +125,43 @@ func (p *probe) pack(number string) {
 	if i == len(number) && i > int(plus) {
 		p.from[exactCallers] = v<<1 | plus
 	}
+}
+
+// callersOf is the indexes, plus one, of the condition's callers, those of each
+// rank apart; one 0 for any caller. Equal conditions share them.
+func (c *compiler) callersOf(m *NumberMatch) []uint32 {
+	if m.IsZero() {
+		return c.everybody
+	}
+	c.buf = text.AppendKey(text.AppendKey(text.AppendKey(c.buf[:0], m.Prefix), m.Exact), m.List)
+	if list, ok := c.callerIndex[string(c.buf)]; ok {
+		return list
+	}
+	key := string(c.buf)
+	prefixes, exact := c.numbers(m)
+	var byLength [exactCallers + 1][]string
+	byLength[exactCallers] = exact
+	for _, p := range prefixes {
+		byLength[len(p)] = append(byLength[len(p)], p)
+	}
+	var list []uint32
+	for length, numbers := range byLength {
+		if len(numbers) == 0 {
+			continue
+		}
+		packed := make([]uint64, len(numbers))
+		for i, s := range numbers {
+			packed[i] = packNumber(s)
+		}
+		one := callers{numberSet: newNumberSet(packed), length: uint8(length)}
+		if length == exactCallers {
+			one.words = describeNumbers(nil, numbers)
+		} else {
+			one.words = describeNumbers(numbers, nil)
+		}
+		c.r.callers = append(c.r.callers, one)
+		list = append(list, uint32(len(c.r.callers)))
+	}
+	c.callerIndex[key] = list
+	return list
 }
