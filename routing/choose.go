@@ -113,8 +113,8 @@ func (c *chooser) look(x *weighed) {
 	if c.live != nil {
 		x.status = c.live.Status(x.dest.id)
 	}
-	if x.dest.rates == nil {
-		return
+	if x.dest.rates == nil || c.req.At.IsZero() {
+		return // without a time no rate is known to hold
 	}
 	if c.to.code == 0 {
 		c.to = dial(c.req.To)

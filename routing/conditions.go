@@ -184,11 +184,11 @@ func (r *Router) lostExtra(x *extra, req *calls.Request) loss {
 		return lostMetadata
 	}
 	if x.from != always || x.until != never {
-		if at := nanos(req.At); at < x.from || at >= x.until {
+		if at := nanos(req.At); req.At.IsZero() || at < x.from || at >= x.until {
 			return lostValidity
 		}
 	}
-	if x.window != nil && !x.window.Open(req.At) {
+	if x.window != nil && (req.At.IsZero() || !x.window.Open(req.At)) {
 		return lostWindow
 	}
 	if x.pred != nil {

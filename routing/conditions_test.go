@@ -225,7 +225,7 @@ func TestGroupedDecisionsAllocateNothing(t *testing.T) {
 	router, err := routing.Compile(rs)
 	require.NoError(t, err)
 	var d calls.Decision
-	req := calls.Request{TenantID: "t4321", From: "+12025554321", To: "+493012345678"}
+	req := calls.Request{At: noon, TenantID: "t4321", From: "+12025554321", To: "+493012345678"}
 	require.NoError(t, router.RouteInto(&req, &d))
 	assert.Equal(t, "r4321", d.Rule)
 	assert.Zero(t, testing.AllocsPerRun(100, func() { _ = router.RouteInto(&req, &d) }))
@@ -251,7 +251,7 @@ func TestSwapsUnderLoad(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			var d calls.Decision
-			req := calls.Request{To: "+1"}
+			req := calls.Request{At: noon, To: "+1"}
 			for {
 				select {
 				case <-done:

@@ -18,8 +18,11 @@ type Explanation struct {
 	// Decision equals that of Route, always. Without a route it has no rule
 	// and no destinations.
 	Decision calls.Decision `json:"decision"`
-	// NoRoute is true when no rule matches.
+	// NoRoute is true when there is no destination to try.
 	NoRoute bool `json:"no_route,omitempty"`
+	// Err is the error of Route: nil, [ErrNoRoute], [ErrNoRate], [ErrNoCapacity], or
+	// [ErrNoTime], with which nothing is considered.
+	Err error `json:"-"`
 	// Considered lists the rules in the order they were weighed: the candidates
 	// by rank, then those of which another callee is asked.
 	Considered []Verdict `json:"considered"`
@@ -53,8 +56,12 @@ func (r *Router) Explain(req *calls.Request) Explanation { return r.ExplainLive(
 func (r *Router) ExplainLive(req *calls.Request, live Live) Explanation {
 	var x Explanation
 	s := search{r: r, req: req}
+	if s.lacksTime() {
+		return Explanation{Decision: s.undecided(&x.Decision), NoRoute: true, Err: ErrNoTime, Considered: []Verdict{}, OtherCallees: r.written}
+	}
 	s.run()
-	x.NoRoute = s.decide(live, &x.Decision, &x.Destinations) != nil
+	x.Err = s.decide(live, &x.Decision, &x.Destinations)
+	x.NoRoute = x.Err != nil
 	list := s.candidates()
 	// A rule that names several callees was compiled once for each; people
 	// wrote it once, so its best outcome is listed.

@@ -95,17 +95,29 @@ func (r *Router) RouteLive(req *calls.Request, live Live, d *calls.Decision) err
 // decide is behind every way to ask; trace may be nil.
 func (r *Router) decide(req *calls.Request, live Live, d *calls.Decision, trace *[]DestinationVerdict) error {
 	s := search{r: r, req: req}
+	if s.lacksTime() {
+		*d = s.undecided(d)
+		return ErrNoTime
+	}
 	s.run()
 	return s.decide(live, d, trace)
 }
 
 // decide fills the decision in, once the search has run.
 func (s *search) decide(live Live, d *calls.Decision, trace *[]DestinationVerdict) error {
-	*d = calls.Decision{Source: calls.SourceRules, RuleSet: s.r.hash, Destinations: d.Destinations[:0], LeftOut: d.LeftOut[:0]}
+	*d = s.undecided(d)
 	if s.best < 0 {
 		return ErrNoRoute
 	}
 	return s.r.answer(&s.r.index.postings[s.best], s.req, live, d, trace)
+}
+
+// lacksTime reports whether the call lacks the time that a decision needs.
+func (s *search) lacksTime() bool { return s.req.At.IsZero() && !emergencyCall(s.req) }
+
+// undecided returns a decision for nothing yet, which reuses the room of d.
+func (s *search) undecided(d *calls.Decision) calls.Decision {
+	return calls.Decision{Source: calls.SourceRules, RuleSet: s.r.hash, Destinations: d.Destinations[:0], LeftOut: d.LeftOut[:0]}
 }
 
 // answer fills the decision in for the posting that won.

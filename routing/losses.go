@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/switchtape/switchtape/routing/internal/text"
 )
@@ -43,13 +44,8 @@ func (s *search) describeExtra(why loss, x *extra) string {
 		return "the call offers " + some(req.Capabilities) + ", none of " + some(x.any)
 	case lostMetadata:
 		return x.lostTerm(req.Metadata).describe(req.Metadata)
-	case lostValidity:
-		if nanos(req.At) < x.from {
-			return "it is not valid yet at " + req.At.Format(timeText)
-		}
-		return "it is not valid any more at " + req.At.Format(timeText)
-	case lostWindow:
-		return x.window.WhyClosed(req.At)
+	case lostValidity, lostWindow:
+		return describeTime(why, x, req.At)
 	case lostExpr:
 		return "its expression is false: " + text.Clip(x.pred.Source())
 	case lostExprError:
@@ -63,7 +59,19 @@ func (s *search) describeExtra(why loss, x *extra) string {
 	}
 }
 
-const timeText = "2006-01-02T15:04:05Z07:00"
+// describeTime says why a rule doesn't hold at the time of the call.
+func describeTime(why loss, x *extra, at time.Time) string {
+	switch {
+	case at.IsZero():
+		return "it holds at certain times only, and the call has no time"
+	case why == lostWindow:
+		return x.window.WhyClosed(at)
+	case nanos(at) < x.from:
+		return "it is not valid yet at " + at.Format(time.RFC3339)
+	default:
+		return "it is not valid any more at " + at.Format(time.RFC3339)
+	}
+}
 
 func (t *metadataTerm) describe(m map[string]string) string {
 	value, ok := m[t.key]

@@ -46,7 +46,7 @@ func TestRewriting(t *testing.T) {
 		{name: "fixed, and withheld by the caller", spec: `, caller: {policy: replace, replace: ["+49301000"]}`, from: "anonymous", wantCaller: "+49301000", privacy: "id"},
 	} {
 		r := oneDestination(t, c.spec)
-		req := calls.Request{CallID: "c1", From: c.from, To: c.to, Emergency: c.emergency}
+		req := calls.Request{At: noon, CallID: "c1", From: c.from, To: c.to, Emergency: c.emergency}
 		d, err := r.Route(&req)
 		require.NoError(t, err)
 		want := calls.Destination{ID: "a", URI: "sip:a", Number: c.wantNumber, Caller: c.wantCaller, CallerPrivacy: c.privacy}
@@ -62,7 +62,7 @@ func TestRewritingAllocatesOnlyWhatIsPutTogether(t *testing.T) {
 		`, prepend: "00", caller: {prepend: "00"}`:                                                    2,
 	} {
 		r := oneDestination(t, spec)
-		req := calls.Request{CallID: "c1", From: "+4930123456", To: "+12125550100"}
+		req := calls.Request{At: noon, CallID: "c1", From: "+4930123456", To: "+12125550100"}
 		var d calls.Decision
 		require.NoError(t, r.RouteInto(&req, &d))
 		assert.InDelta(t, want, testing.AllocsPerRun(100, func() { _ = r.RouteInto(&req, &d) }), 0, spec)
@@ -76,7 +76,7 @@ func TestCallerPool(t *testing.T) {
 	r := oneDestination(t, `, caller: {policy: replace, replace: ["+49301000", "+49301001", "+49301002", "+49301003"]}`)
 	callList := map[string]int{}
 	for i := range 40_000 {
-		req := calls.Request{CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1", From: "+2"}
+		req := calls.Request{At: noon, CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1", From: "+2"}
 		d, err := r.Route(&req)
 		require.NoError(t, err)
 		again, err := r.Route(&req)

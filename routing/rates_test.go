@@ -345,7 +345,7 @@ rules: [{id: x, default: true, route: [[{to: a, weight: 3}, {to: b, weight: 2}NE
 	moved := 0
 	var d, e calls.Decision
 	for i := range callList {
-		req := calls.Request{CallID: callmodel.CallID("call-" + strconv.Itoa(i)), To: "+1"}
+		req := calls.Request{At: noon, CallID: callmodel.CallID("call-" + strconv.Itoa(i)), To: "+1"}
 		if err := errors.Join(before.RouteInto(&req, &d), after.RouteInto(&req, &e)); err != nil {
 			t.Fatal(err)
 		}

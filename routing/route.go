@@ -11,6 +11,14 @@ import (
 // ErrNoRoute is returned when no rule matches. Its code is callmodel.CodeNoRoute.
 var ErrNoRoute error = &callmodel.Error{Code: callmodel.CodeNoRoute, Message: "no rule matches the call; ask for the explanation, or add a default rule"}
 
+// ErrNoTime is returned for a call whose At is zero. A router reads no clock, and
+// without a time it can't tell which rules and rates hold. Its code is
+// callmodel.CodeInvalid, and it wraps callmodel.FieldErrors at the path "at".
+// Emergency calls never get it: see the package comment.
+var ErrNoTime error = &callmodel.Error{Code: callmodel.CodeInvalid, Message: timeMissing.Error(), Err: timeMissing}
+
+var timeMissing = callmodel.FieldErrors{{Path: "at", Message: "is missing; give the time of the call, by which rules and rates hold"}} //nolint:gochecknoglobals // what ErrNoTime wraps
+
 // Hash is the version of the rule set that the router was compiled from.
 func (r *Router) Hash() string { return r.hash }
 
@@ -19,7 +27,8 @@ func (r *Router) Hash() string { return r.hash }
 func (r *Router) ExprErrors() uint64 { return r.exprErrors.Load() }
 
 // Route decides where the call goes: the winning rule and its destinations in
-// the order to try them. [ErrNoRoute] when no rule matches.
+// the order to try them. It returns [ErrNoRoute] when no rule matches, and
+// [ErrNoTime] when the call has no At and is no emergency call.
 func (r *Router) Route(req *calls.Request) (calls.Decision, error) {
 	var d calls.Decision
 	err := r.RouteInto(req, &d)

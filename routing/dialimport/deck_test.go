@@ -235,8 +235,8 @@ func TestDeckMapping(t *testing.T) {
 	require.Equal(t, 1, out.Report.Skipped.Count, "a second currency")
 	router, err := routing.Compile(out.Rules)
 	require.NoError(t, err)
-	require.Equal(t, []string{"b", "a"}, sent(t, router, calls.Request{CallID: "c", TenantID: "acme", To: "+4930123456"}))
-	require.Equal(t, []string{"a"}, sent(t, router, calls.Request{CallID: "c", TenantID: "acme", To: "+33123456789"}))
+	require.Equal(t, []string{"b", "a"}, sent(t, router, calls.Request{At: noon, CallID: "c", TenantID: "acme", To: "+4930123456"}))
+	require.Equal(t, []string{"a"}, sent(t, router, calls.Request{At: noon, CallID: "c", TenantID: "acme", To: "+33123456789"}))
 }
 
 // A quote that is never closed costs the rows behind it, which is said, and no

@@ -273,7 +273,7 @@ func TestDroutingNumbersOnTheWire(t *testing.T) {
 		require.Equal(t, c.approximated, out.Report.Approximated.Count > 0, c)
 		router, err := routing.Compile(out.Rules)
 		require.NoError(t, err)
-		d, err := router.Route(&calls.Request{CallID: "c", To: "+4930123456", Type: calls.TypeVoice})
+		d, err := router.Route(&calls.Request{At: noon, CallID: "c", To: "+4930123456", Type: calls.TypeVoice})
 		require.NoError(t, err)
 		require.Equal(t, c.want, d.Destinations[0].Number, c)
 	}
@@ -300,7 +300,7 @@ func TestDroutingGroups(t *testing.T) {
 	router, err := routing.Compile(out.Rules)
 	require.NoError(t, err)
 	call := func(tenant, from, group string) []string {
-		return sent(t, router, calls.Request{CallID: "c", TenantID: callmodel.TenantID(tenant), From: from, To: "+4930123456", Metadata: map[string]string{"dr_group": group}})
+		return sent(t, router, calls.Request{At: noon, CallID: "c", TenantID: callmodel.TenantID(tenant), From: from, To: "+4930123456", Metadata: map[string]string{"dr_group": group}})
 	}
 	require.Equal(t, []string{"a"}, call("acme", "+12125550100", ""))
 	require.Equal(t, []string{"b"}, call("other", "+442079460123", ""))

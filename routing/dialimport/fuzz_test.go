@@ -54,7 +54,7 @@ func FuzzImport(f *testing.F) {
 		}
 		router, err := routing.Compile(out.Rules)
 		require.NoError(t, err)
-		_, _ = router.Route(&calls.Request{CallID: "c", To: "+4930123456", From: "+442079460123"})
+		_, _ = router.Route(&calls.Request{At: noon, CallID: "c", To: "+4930123456", From: "+442079460123"})
 	})
 }
 

@@ -129,7 +129,7 @@ func TestLCRDecidesAsTheSource(t *testing.T) {
 		require.NoError(t, err)
 		for _, from := range []string{"442079460123", "442079460124", "441234567890", "12125550100", "33123456789"} {
 			for _, to := range []string{"493012345678", "491701234567", "441234567890", "12125550100"} {
-				got := sent(t, router, calls.Request{CallID: callmodel.CallID("c" + from + to), From: "+" + from, To: "+" + to, Type: calls.TypeVoice})
+				got := sent(t, router, calls.Request{At: noon, CallID: callmodel.CallID("c" + from + to), From: "+" + from, To: "+" + to, Type: calls.TypeVoice})
 				requireSets(t, lcrSets(rows, from, to, byPriority), got)
 			}
 		}
@@ -152,7 +152,7 @@ func TestLCRWeights(t *testing.T) {
 	const callList = 200_000
 	first := map[string]int{}
 	for i := range callList {
-		first[sent(t, router, calls.Request{CallID: callmodel.CallID(fmt.Sprint(i)), To: "+4930123456"})[0]]++
+		first[sent(t, router, calls.Request{At: noon, CallID: callmodel.CallID(fmt.Sprint(i)), To: "+4930123456"})[0]]++
 	}
 	source := map[string]int{}
 	seed := uint64(1)

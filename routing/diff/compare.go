@@ -63,7 +63,8 @@ func New(before, after *Set, o *Options) *Comparison {
 func (c *Comparison) Workers() int { return len(c.workers) }
 
 // Visit counts calls. It may be called by several goroutines at once, each with
-// another worker, from 0 to Workers-1; the calls are not kept.
+// another worker, from 0 to Workers-1; the calls are not kept. Calls without an At
+// have no route by either set, emergency calls aside.
 func (c *Comparison) Visit(worker int, calls []callfile.Call) {
 	w := &c.workers[worker]
 	for i := range calls {

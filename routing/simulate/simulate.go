@@ -36,9 +36,15 @@ const (
 	checkEvery    = 4096 // calls between looks at the context
 )
 
-// Run simulates the calls, in any order, by the router. It reads them only; o
-// may be nil. The error is the context's.
+// Run simulates the calls, in any order, by the router. It doesn't change them. o
+// may be nil. The error is the context's, or callmodel.FieldErrors of calls that
+// have no At, which is the clock here.
 func Run(ctx context.Context, router *routing.Router, calls []callfile.Call, o *Options) (*Report, error) {
+	for i := range calls {
+		if calls[i].At.IsZero() {
+			return nil, callmodel.FieldErrors{{Path: fmt.Sprintf("calls[%d].at", i), Line: calls[i].Line, Message: "is missing; give the time of the call"}}
+		}
+	}
 	s := newSimulation(router, o)
 	order := make([]int32, len(calls))
 	for i := range order {

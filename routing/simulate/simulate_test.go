@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callfile"
@@ -152,4 +153,14 @@ func BenchmarkRun(b *testing.B) {
 		_, err := simulate.Run(b.Context(), r, calls, nil)
 		require.NoError(b, err)
 	}
+}
+
+// TestCallWithoutTime: the calls' times are the clock, so each must have one.
+func TestCallWithoutTime(t *testing.T) {
+	t.Parallel()
+	timeless := call(7, "+4930123", 0, 60)
+	timeless.At = time.Time{}
+	_, err := simulate.Run(context.Background(), router(t, tiers), []callfile.Call{call(6, "+4930123", 0, 60), timeless}, nil)
+	require.ErrorContains(t, err, "line 7: calls[1].at: is missing")
+	assert.Equal(t, callmodel.CodeInvalid, callmodel.CodeOf(err))
 }
