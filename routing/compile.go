@@ -107,7 +107,8 @@ func (c *compiler) rules() ([]entry, error) {
 		bytes += len(c.rs.Rules[i].ID)
 	}
 	if uint64(bytes) > math.MaxUint32 {
-		return nil, callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the rules' ids have %d bytes together, at most %d can be held", bytes, uint32(math.MaxUint32))}}
+		return nil, callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the rules' ids have %d bytes together, at most %d can be held", bytes,
+			uint32(math.MaxUint32))}}
 	}
 	c.ids = make([]byte, 0, bytes)
 	c.places = make([]uint32, 0, len(c.rs.Rules))
@@ -122,12 +123,14 @@ func (c *compiler) rules() ([]entry, error) {
 		if len(entries) > maxPostings {
 			path := fmt.Sprintf("rules[%d]", i)
 			return nil, callmodel.FieldErrors{{Path: path, Line: c.rs.Line(path), Message: fmt.Sprintf(
-				"rule %s: with this rule the set has more than %d pairs of a rule and a callee, tenant or length of caller; let rules share fewer lists", src.ID, maxPostings)}}
+				"rule %s: with this rule the set has more than %d pairs of a rule and a callee, tenant or length of caller; let rules "+
+					"share fewer lists", src.ID, maxPostings)}}
 		}
 		if len(c.r.tenants) > maxTenants {
 			path := fmt.Sprintf("rules[%d]", i)
 			return nil, callmodel.FieldErrors{{Path: path, Line: c.rs.Line(path), Message: fmt.Sprintf(
-				"rule %s: with this rule the set names more than %d tenants; name more than %d in a rule, which are kept apart from these", src.ID, maxTenants, tenantRuns)}}
+				"rule %s: with this rule the set names more than %d tenants; name more than %d in a rule, which are kept apart from these", src.ID,
+				maxTenants, tenantRuns)}}
 		}
 	}
 	c.r.ids, c.r.written = string(c.ids), len(c.rs.Rules)

@@ -54,8 +54,10 @@ type CallerSpec struct {
 // Limits are what a destination takes. They are enforced by the process that
 // decides, for itself: see package trunk.
 type Limits struct {
-	Concurrent int `json:"concurrent,omitempty" unsaid:"give 1 to 1000000, or leave it out for any number; a destination that is to get no calls is left out of the routes"` // calls at once; 0: any number
-	CPS        int `json:"cps,omitempty" unsaid:"give 1 to 1000000, or leave it out for any number; a destination that is to get no calls is left out of the routes"`        // new calls a second; 0: any number
+	// Concurrent is how many calls it takes at once. 0: any number.
+	Concurrent int `json:"concurrent,omitempty" unsaid:"give 1 to 1000000, or leave it out for any number; for no calls, name it in no route"`
+	// CPS is how many new calls it takes a second. 0: any number.
+	CPS int `json:"cps,omitempty" unsaid:"give 1 to 1000000, or leave it out for any number; for no calls, name it in no route"`
 }
 
 // MaxLimit bounds both limits of a destination, and MaxCallerPool its callers' numbers.

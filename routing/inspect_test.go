@@ -51,8 +51,14 @@ func TestWindowsOpenAfter(t *testing.T) {
 	also := &calendar.Windows{TimeZone: "UTC", Also: []string{"2026-03-01"}}
 	assert.True(t, also.OpensAfter(day("2026-03-01")))
 	assert.False(t, also.OpensAfter(day("2026-03-02")))
-	assert.True(t, (&calendar.Windows{TimeZone: "UTC", Weekly: []string{"mon 08:00-09:00"}, Except: []string{"2000-01-01..2099-12-31"}}).OpensAfter(day("2026-03-02")))
-	thrice := &calendar.Windows{TimeZone: "Europe/Berlin", RRule: []calendar.Recurrence{{Rule: "FREQ=DAILY;COUNT=3", Start: "2026-03-27 00:00", Duration: "24h"}}}
+	assert.True(t, (&calendar.Windows{
+		TimeZone: "UTC", Weekly: []string{"mon 08:00-09:00"},
+		Except: []string{"2000-01-01..2099-12-31"},
+	}).OpensAfter(day("2026-03-02")))
+	thrice := &calendar.Windows{
+		TimeZone: "Europe/Berlin",
+		RRule:    []calendar.Recurrence{{Rule: "FREQ=DAILY;COUNT=3", Start: "2026-03-27 00:00", Duration: "24h"}},
+	}
 	assert.True(t, thrice.OpensAfter(day("2026-03-29")))
 	assert.False(t, thrice.OpensAfter(day("2026-03-31")))
 	thrice.Except = []string{"2026-03-27..2026-03-28"}

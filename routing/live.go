@@ -53,10 +53,16 @@ func (h Health) String() string {
 var (
 	// ErrNoCapacity is returned when every destination of the winning rule is
 	// full, or down and full. Its code is callmodel.CodeNoCapacity.
-	ErrNoCapacity error = &callmodel.Error{Code: callmodel.CodeNoCapacity, Message: "every destination of the rule carries as many calls as it may; try again later"}
+	ErrNoCapacity error = &callmodel.Error{
+		Code:    callmodel.CodeNoCapacity,
+		Message: "every destination of the rule carries as many calls as it may; try again later",
+	}
 	// ErrNoRate is returned when the winning rule requires rates and none of its
 	// destinations has one for the number. Its code is callmodel.CodeNoRoute.
-	ErrNoRate error = &callmodel.Error{Code: callmodel.CodeNoRoute, Message: "a rule matches the call and requires a rate, but none of its destinations has one for the number"}
+	ErrNoRate error = &callmodel.Error{
+		Code:    callmodel.CodeNoRoute,
+		Message: "a rule matches the call and requires a rate, but none of its destinations has one for the number",
+	}
 )
 
 // Decider is another service that decides where calls go. Package decider has

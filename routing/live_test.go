@@ -77,7 +77,10 @@ func TestRouteLive(t *testing.T) {
 	}
 	assert.Equal(t, callmodel.CodeNoCapacity, callmodel.CodeOf(routing.ErrNoCapacity))
 	x := r.ExplainLive(&calls.Request{At: noon, To: "+1"}, moment{"a": concurrent, "b": down})
-	assert.Equal(t, routing.DestinationVerdict{ID: "a", Tier: 1, Reason: "left out: it carries as many calls as it may, 7", Health: "up", Limit: calls.LeftConcurrent}, x.Destinations[0])
+	assert.Equal(t, routing.DestinationVerdict{
+		ID: "a", Tier: 1, Reason: "left out: it carries as many calls as it may, 7", Health: "up",
+		Limit: calls.LeftConcurrent,
+	}, x.Destinations[0])
 	assert.Equal(t, "left out: it is down", x.Destinations[1].Reason)
 	x = r.ExplainLive(&calls.Request{At: noon, To: "+1"}, moment{"a": down, "b": down, "c": down, "d": down})
 	assert.Equal(t, "as listed; it is down, but nothing else is left", x.Destinations[0].Reason)
@@ -146,7 +149,8 @@ rules: [{id: x, default: true, route: [[{to: a}, {to: b, weight: 3}], [{to: c}, 
 		live := moment{}
 		for _, id := range []string{"a", "b", "c", "d", "e"} {
 			live[id] = routing.Status{
-				Health: rapid.SampledFrom([]routing.Health{routing.Up, routing.Down}).Draw(t, "health"), Full: rapid.SampledFrom([]calls.LeftReason{"", "", calls.LeftCPS}).Draw(t, "full"),
+				Health: rapid.SampledFrom([]routing.Health{routing.Up, routing.Down}).Draw(t, "health"),
+				Full:   rapid.SampledFrom([]calls.LeftReason{"", "", calls.LeftCPS}).Draw(t, "full"),
 			}
 		}
 		req := calls.Request{At: noon, CallID: callmodel.CallID(rapid.StringMatching("c[0-9]{3}").Draw(t, "id")), To: "+1"}

@@ -182,7 +182,8 @@ func (v *validation) ids(p, what string, list []string) {
 	}
 	for i, s := range list {
 		if !callmodel.ValidID(s) {
-			v.fault(fmt.Sprintf("%s[%d]", p, i), "%q is not %s: 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"", s, what)
+			v.fault(fmt.Sprintf("%s[%d]", p, i), "%q is not %s: 1 to 128 letters, digits, '.', '_' or '-', the first a letter or "+
+				"digit, without \"..\"", s, what)
 		}
 	}
 }

@@ -109,7 +109,8 @@ func rateConflicts(rows []RateRow, fault func(i int, field, format string, args 
 		case rows[last].From.Equal(r.From):
 			fault(i, "from", "row %d has the same prefix %s and begins at the same time; which holds?", last, r.Prefix)
 		case bounded >= 0 && r.From.Before(rows[bounded].Until):
-			fault(i, "from", "row %d of the same prefix %s holds until %s, after this begins; end it, or give it no until", bounded, r.Prefix, rows[bounded].Until.UTC().Format(time.RFC3339))
+			fault(i, "from", "row %d of the same prefix %s holds until %s, after this begins; end it, or give it no until", bounded, r.Prefix,
+				rows[bounded].Until.UTC().Format(time.RFC3339))
 		}
 		if !r.Until.IsZero() && (bounded < 0 || r.Until.After(rows[bounded].Until)) {
 			bounded = i

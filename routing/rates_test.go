@@ -299,8 +299,10 @@ func TestCostOrderEqualsOracle(t *testing.T) {
 		for i := range rapid.IntRange(1, 12).Draw(t, "carriers") {
 			id := fmt.Sprint("d", i)
 			row := routing.RateRow{
-				Prefix: rapid.SampledFrom([]string{"+", "+1", "+12", "+2"}).Draw(t, "prefix"), PerMinute: callmodel.Amount(rapid.IntRange(0, 3).Draw(t, "price")),
-				Connect: callmodel.Amount(rapid.IntRange(0, 2).Draw(t, "connect")), FirstSeconds: rapid.SampledFrom([]int{1, 30, 60}).Draw(t, "first"), NextSeconds: rapid.SampledFrom([]int{1, 6, 60}).Draw(t, "next"),
+				Prefix:       rapid.SampledFrom([]string{"+", "+1", "+12", "+2"}).Draw(t, "prefix"),
+				PerMinute:    callmodel.Amount(rapid.IntRange(0, 3).Draw(t, "price")),
+				Connect:      callmodel.Amount(rapid.IntRange(0, 2).Draw(t, "connect")),
+				FirstSeconds: rapid.SampledFrom([]int{1, 30, 60}).Draw(t, "first"), NextSeconds: rapid.SampledFrom([]int{1, 6, 60}).Draw(t, "next"),
 			}
 			rs.Rates[id] = []routing.RateRow{row}
 			rs.Destinations[id] = routing.DestinationSpec{URI: "sip:" + id, Rates: id}
@@ -373,7 +375,8 @@ func FuzzRates(f *testing.F) {
 	f.Add(`{prefix: "+49", per_minute: 0.0123, connect: "1", first_seconds: 30, next_seconds: 6, from: 2026-01-01T00:00:00Z}`, "+4930123456")
 	f.Add(`[{prefix: "+", per_minute: 1}, {prefix: "112", per_minute: 0, until: 2026-01-01T00:00:00Z}]`, "112")
 	f.Fuzz(func(t *testing.T, rows, number string) {
-		rs, err := routing.Parse([]byte("currency: EUR\ndestinations: {a: {uri: \"sip:a\", rates: deck}}\nrules: [{id: x, default: true, route: {order: cost, targets: [{to: a}]}}]\nrates: {deck: " + rows + "}\n"))
+		rs, err := routing.Parse([]byte("currency: EUR\ndestinations: {a: {uri: \"sip:a\", rates: deck}}\nrules: [{id: x, default: " +
+			"true, route: {order: cost, targets: [{to: a}]}}]\nrates: {deck: " + rows + "}\n"))
 		if err != nil {
 			return
 		}
@@ -386,7 +389,8 @@ func FuzzRates(f *testing.F) {
 		}
 		d, err := r.Route(&calls.Request{To: number, At: newYear})
 		want, ok := oracleRate(rs.Rates["deck"], number, newYear)
-		if err != nil || ok != (d.Destinations[0].Cost != calls.Cost{}) || ok && (d.Destinations[0].Cost.Prefix != want.Prefix || d.Destinations[0].Cost.Amount != want.Cost(180)) {
+		if err != nil || ok != (d.Destinations[0].Cost != calls.Cost{}) || ok &&
+			(d.Destinations[0].Cost.Prefix != want.Prefix || d.Destinations[0].Cost.Amount != want.Cost(180)) {
 			t.Fatalf("%v, %+v; want %+v", err, d, want)
 		}
 	})

@@ -58,7 +58,10 @@ func TestRecurrencesAcrossClockChanges(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ zone, start, open, shut string }{
 		// Skipped: 02:30 is 03:30 by the new offset.
-		{"America/New_York", "2026-01-01 02:30", "2026-03-08T03:30:00-04:00 2026-03-08T03:59:00-04:00 2026-03-09T02:30:00-04:00", "2026-03-08T01:30:00-05:00 2026-03-08T04:00:00-04:00"},
+		{
+			"America/New_York", "2026-01-01 02:30", "2026-03-08T03:30:00-04:00 2026-03-08T03:59:00-04:00 2026-03-09T02:30:00-04:00",
+			"2026-03-08T01:30:00-05:00 2026-03-08T04:00:00-04:00",
+		},
 		{"Europe/Berlin", "2026-01-01 02:30", "2026-03-29T03:30:00+02:00 2026-03-30T02:30:00+02:00", "2026-03-29T01:30:00+01:00 2026-03-29T04:00:00+02:00"},
 		{"Australia/Lord_Howe", "2026-01-01 02:10", "2026-10-04T02:40:00+11:00 2026-10-05T02:10:00+11:00", "2026-10-04T01:50:00+10:30"},
 		{"Pacific/Chatham", "2026-01-01 03:00", "2026-09-27T04:00:00+13:45", "2026-09-27T02:00:00+12:45"},
@@ -161,7 +164,10 @@ func numbers1(t *rapid.T, lo, hi int) func() string {
 // the router about every minute at which an answer changes, and its neighbours.
 func TestRecurrencesProperty(t *testing.T) {
 	t.Parallel()
-	zones := []string{"UTC", "Europe/Dublin", "Africa/Casablanca", "Pacific/Apia", "Pacific/Chatham", "Australia/Lord_Howe", "America/New_York", "America/St_Johns", "Asia/Tehran"}
+	zones := []string{
+		"UTC", "Europe/Dublin", "Africa/Casablanca", "Pacific/Apia", "Pacific/Chatham", "Australia/Lord_Howe", "America/New_York",
+		"America/St_Johns", "Asia/Tehran",
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		zone := rapid.SampledFrom(zones).Draw(t, "zone")
 		r := calendar.Recurrence{
@@ -229,7 +235,13 @@ func TestRecurrenceFaults(t *testing.T) {
 		require.ErrorContains(t, err, part, rule)
 		require.ErrorContains(t, err, "rules[0].match.when.rrule[0]", rule)
 	}
-	for _, rule := range []string{"freq=daily", "RRULE:FREQ=WEEKLY;BYDAY=MO", " FREQ=YEARLY;BYDAY=20MO ", "FREQ=MONTHLY;BYDAY=+1MO,-1FR", "FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=-1"} {
-		require.NoError(t, windowSet(&calendar.Windows{TimeZone: "UTC", RRule: []calendar.Recurrence{{Rule: rule, Start: "2026-01-01 09:00", Duration: "1h"}}}).Validate(), rule)
+	for _, rule := range []string{
+		"freq=daily", "RRULE:FREQ=WEEKLY;BYDAY=MO", " FREQ=YEARLY;BYDAY=20MO ", "FREQ=MONTHLY;BYDAY=+1MO,-1FR",
+		"FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=-1",
+	} {
+		require.NoError(t, windowSet(&calendar.Windows{
+			TimeZone: "UTC",
+			RRule:    []calendar.Recurrence{{Rule: rule, Start: "2026-01-01 09:00", Duration: "1h"}},
+		}).Validate(), rule)
 	}
 }

@@ -17,7 +17,8 @@ var ErrNoRoute error = &callmodel.Error{Code: callmodel.CodeNoRoute, Message: "n
 // Emergency calls never get it: see the package comment.
 var ErrNoTime error = &callmodel.Error{Code: callmodel.CodeInvalid, Message: timeMissing.Error(), Err: timeMissing}
 
-var timeMissing = callmodel.FieldErrors{{Path: "at", Message: "is missing; give the time of the call, by which rules and rates hold"}} //nolint:gochecknoglobals // what ErrNoTime wraps
+//nolint:gochecknoglobals // what ErrNoTime wraps
+var timeMissing = callmodel.FieldErrors{{Path: "at", Message: "is missing; give the time of the call, by which rules and rates hold"}}
 
 // Hash is the version of the rule set that the router was compiled from.
 func (r *Router) Hash() string { return r.hash }

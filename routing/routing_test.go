@@ -75,7 +75,12 @@ func TestRoute(t *testing.T) {
 		{"window closed", calls.Request{To: "+12125550199", Type: "voice", At: open.Add(8 * time.Hour)}, "nyc", "", ""},
 		{"second prefix", calls.Request{To: "+16465550199", Type: "voice", At: open}, "nyc", "", ""},
 		{"type", calls.Request{To: "+16465550199", Type: "fax", At: open}, "world", "intl", "0016465550199"},
-		{"caller, tenant and call priority", calls.Request{To: "+12125550199", From: "+493012", TenantID: "acme", Priority: 5, At: open}, "vip", "west", "92125550199"},
+		{
+			"caller, tenant and call priority",
+			calls.Request{To: "+12125550199", From: "+493012", TenantID: "acme", Priority: 5, At: open},
+			"vip",
+			"west", "92125550199",
+		},
 		{"other tenant", calls.Request{To: "+12125550199", From: "+493012", TenantID: "b", Priority: 5, At: open}, "nyc-office-hours", "", ""},
 		{"low priority", calls.Request{To: "+12125550199", From: "+493012", TenantID: "acme", Priority: 4, At: open}, "nyc-office-hours", "", ""},
 		{"exact outranks its prefixes", calls.Request{To: "+12125550100", At: open}, "front-desk", "desk", "+12125550100"},
@@ -346,7 +351,8 @@ func TestMalformedFiles(t *testing.T) {
 func TestHashIsOfTheMeaning(t *testing.T) {
 	t.Parallel()
 	a := compile(t, "destinations: {a: {uri: \"sip:a\"}}\nrules: [{id: x, default: true, route: [[{to: a}]]}]\n")
-	b := compile(t, "{\n\t\"order\": \"prefix-first\",\n\t\"rules\": [{\"route\": [[{\"to\": \"a\"}]], \"id\": \"x\", \"default\": true}],\n\t\"destinations\": {\"a\": {\"uri\": \"sip:a\"}}}")
+	b := compile(t, "{\n\t\"order\": \"prefix-first\",\n\t\"rules\": [{\"route\": [[{\"to\": \"a\"}]], \"id\": \"x\", \"default\": "+
+		"true}],\n\t\"destinations\": {\"a\": {\"uri\": \"sip:a\"}}}")
 	assert.Equal(t, a.Hash(), b.Hash())
 	assert.Len(t, a.Hash(), 32)
 }
@@ -383,7 +389,10 @@ func TestImportsNoSQLNoCloudNoAudio(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "github.com/switchtape/switchtape/routing").CombinedOutput()
 	require.NoError(t, err, string(out))
 	for dep := range strings.Lines(string(out)) {
-		for _, bad := range []string{"database/sql", "gocloud.dev", "aws", "azure", "google", "modernc", "pgx", "go-audio", "go-mp3", "net/http", "switchtape/recording", "switchtape/storage"} {
+		for _, bad := range []string{
+			"database/sql", "gocloud.dev", "aws", "azure", "google", "modernc", "pgx", "go-audio", "go-mp3", "net/http",
+			"switchtape/recording", "switchtape/storage",
+		} {
 			assert.NotContains(t, dep, bad)
 		}
 	}
@@ -392,7 +401,9 @@ func TestImportsNoSQLNoCloudNoAudio(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(acme))
 	f.Add([]byte(conditional))
-	f.Add([]byte(`{"lists":{"l":["+1*","112"]},"destinations":{"a":{"uri":"sip:a"}},"rules":[{"id":"x","match":{"to":{"list":"l","service":"emergency"},"when":{"timezone":"Europe/Berlin","except":["2026-12-24..2026-12-26 12:00-24:00"],"also":"2026-01-01","rrule":[{"rule":"FREQ=YEARLY;COUNT=3","start":"2026-01-01 09:00","duration":"8h"}]}},"route":[[{"to":"a"}]]}]}`))
+	f.Add([]byte(`{"lists":{"l":["+1*","112"]},"destinations":{"a":{"uri":"sip:a"}},"rules":[{"id":"x","match":{"to":{"list":"l",` +
+		`"service":"emergency"},"when":{"timezone":"Europe/Berlin","except":["2026-12-24..2026-12-26 12:00-24:00"],"also":"2026-01-01",` +
+		`"rrule":[{"rule":"FREQ=YEARLY;COUNT=3","start":"2026-01-01 09:00","duration":"8h"}]}},"route":[[{"to":"a"}]]}]}`))
 	f.Add([]byte(`{"destinations":{"a":{"uri":"sip:a"}},"rules":[{"id":"x","match":{"to":{"prefix":["+1"]}},"route":[[{"to":"a"}]]}]}`))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		rs, err := routing.Parse(src)

@@ -134,12 +134,14 @@ func (t *tieFinder) pair(x, y *posting) {
 		return
 	}
 	t.seen[pair] = true
-	t.fault(pair[1], fmt.Sprintf("rule %s: ties with rule %s (rules[%d]) for calls to %s: give them different priorities, or conditions that exclude each other",
+	t.fault(pair[1], fmt.Sprintf("rule %s: ties with rule %s (rules[%d]) for calls to %s: give them different priorities, or "+
+		"conditions that exclude each other",
 		t.c.r.id(pair[1]), t.c.r.id(pair[0]), t.c.number(pair[0]), t.c.r.describeCallee(t.at, t.c.r.kinds[x.kind].exact)))
 }
 
 func (t *tieFinder) tooMany(p *posting) {
-	t.fault(p.rule, fmt.Sprintf("rule %s: too many rules for calls to %s are level to see whether they exclude each other: give them different priorities, or longer prefixes",
+	t.fault(p.rule, fmt.Sprintf("rule %s: too many rules for calls to %s are level to see whether they exclude each other: give them "+
+		"different priorities, or longer prefixes",
 		t.c.r.id(p.rule), t.c.r.describeCallee(t.at, t.c.r.kinds[p.kind].exact)))
 }
 

@@ -32,7 +32,10 @@ func TestCompileRefusesOnlyTies(t *testing.T) {
 				for _, kind := range []calls.Type{calls.TypeVoice, calls.TypeFax, calls.TypeEmergency} {
 					for _, way := range []calls.Direction{calls.Inbound, calls.Outbound} {
 						for p := range 10 {
-							callList = append(callList, &calls.Request{At: noon, TenantID: tenant, To: to, From: from, Type: kind, Direction: way, Priority: (p + i) % 10})
+							callList = append(callList, &calls.Request{
+								At: noon, TenantID: tenant, To: to, From: from, Type: kind, Direction: way,
+								Priority: (p + i) % 10,
+							})
 						}
 					}
 				}

@@ -82,7 +82,8 @@ func (r *Reader) expand(rec Recurrence, loc *time.Location) ([][2]uint32, error)
 			break
 		}
 		if r.starts++; r.starts > maxOccurrences {
-			return nil, fmt.Errorf("the recurrences of this set come more than %d times by the end of %d; give them UNTIL or COUNT", maxOccurrences, horizonYear-1)
+			return nil, fmt.Errorf("the recurrences of this set come more than %d times by the end of %d; give them UNTIL or COUNT", maxOccurrences,
+				horizonYear-1)
 		}
 		list = append(list, [2]uint32{uint32(from), uint32(min(from+lasts, endOfCalendars))})
 	}
@@ -102,7 +103,8 @@ func (r *Reader) expand(rec Recurrence, loc *time.Location) ([][2]uint32, error)
 func (r *Recurrence) parse() (option *rrule.ROption, until int64, duration time.Duration, err error) {
 	duration, err = time.ParseDuration(r.Duration)
 	if err != nil || duration < time.Minute || duration > MaxRecurrence || duration%time.Minute != 0 {
-		return nil, 0, 0, fmt.Errorf("the duration %q must be whole minutes from 1m to %dh, like \"8h\" or \"1h30m\"", text.Clip(r.Duration), int(MaxRecurrence.Hours()))
+		return nil, 0, 0, fmt.Errorf("the duration %q must be whole minutes from 1m to %dh, like \"8h\" or \"1h30m\"", text.Clip(r.Duration),
+			int(MaxRecurrence.Hours()))
 	}
 	start, err := time.Parse(dateMinuteLayout, r.Start)
 	if err != nil || start.Year() < firstYear+1 || start.Year() >= horizonYear-1 {

@@ -39,7 +39,10 @@ func ruleSet(t *rapid.T, beyond bool) *routing.RuleSet {
 		Lists: map[string][]string{"vip": {"+4930*", "+442079460123"}},
 		Destinations: map[string]routing.DestinationSpec{
 			"a": {URI: "sip:a.example;x=\"1\""[:13], Strip: 2, Prepend: "0", Rates: "deck"},
-			"b": {URI: "sip:b.example", Limits: &routing.Limits{Concurrent: 3}, Caller: &routing.CallerSpec{Policy: routing.CallerReplace, Replace: []string{"+4930", "+4931"}}},
+			"b": {
+				URI: "sip:b.example", Limits: &routing.Limits{Concurrent: 3},
+				Caller: &routing.CallerSpec{Policy: routing.CallerReplace, Replace: []string{"+4930", "+4931"}},
+			},
 			"c": {URI: "tel:+4930123456", Replace: "112", Caller: &routing.CallerSpec{Policy: routing.CallerWithhold}},
 		},
 		Currency: "EUR",

@@ -53,7 +53,11 @@ func (d *decks) source(src *Source, text *bufio.Reader) error {
 		return 0
 	})
 	if !ok {
-		return &callmodel.Error{Code: callmodel.CodeMalformed, Message: fmt.Sprintf("%s has no header with a column for the code and one for the rate; map columns of it to code and rate, and to what else they are of %s", src.Name, fieldList())}
+		return &callmodel.Error{
+			Code: callmodel.CodeMalformed,
+			Message: fmt.Sprintf("%s has no header with a column for the code and one for the rate; map columns of it to code and "+
+				"rate, and to what else they are of %s", src.Name, fieldList()),
+		}
 	}
 	base := strings.TrimSuffix(filepath.Base(src.Name), filepath.Ext(src.Name))
 	d.file, d.deck = src.Name, cmp.Or(d.o.Deck, validName(base))
@@ -74,7 +78,10 @@ func (d *decks) source(src *Source, text *bufio.Reader) error {
 		case line == headerLine:
 			d.columns = d.names.columns(row)
 			if name := d.names.missing(d.columns); name != "" {
-				return &callmodel.Error{Code: callmodel.CodeMalformed, Message: fmt.Sprintf("%s: line %d: the header has no column %q, which was mapped", src.Name, line, name)}
+				return &callmodel.Error{
+					Code:    callmodel.CodeMalformed,
+					Message: fmt.Sprintf("%s: line %d: the header has no column %q, which was mapped", src.Name, line, name),
+				}
 			}
 			d.sayColumns(at)
 		default:
@@ -171,7 +178,8 @@ func (d *deck) file(name string) int32 {
 // withdrawn reports whether the row says that the rate ends.
 func (d *decks) withdrawn(row []string) bool {
 	switch letters(d.columns.get(row, fieldChange)) {
-	case "d", "del", "delete", "deleted", "deletion", "remove", "removed", "discontinued", "closed", "close", "withdrawn", "block", "blocked", "expired", "terminated":
+	case "d", "del", "delete", "deleted", "deletion", "remove", "removed", "discontinued", "closed", "close", "withdrawn", "block", "blocked",
+		"expired", "terminated":
 		return true
 	}
 	return false
@@ -231,7 +239,8 @@ func (d *decks) date(at place, field, text string) (t time.Time, day, ok bool) {
 	case orderGuessed:
 		d.once(at, "dates", "they are read with the day before the month; say so if the month is first")
 	case orderMonthFirst:
-		d.report.approximate(at, field+" "+text, "the month stands first in it, and dates that leave it open are read with the day first; say if the month is first in all")
+		d.report.approximate(at, field+" "+text, "the month stands first in it, and dates that leave it open are read with the day "+
+			"first; say if the month is first in all")
 	case orderClear:
 	}
 	return t, day, true

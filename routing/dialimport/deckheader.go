@@ -29,33 +29,48 @@ func deckFields() map[string][]string {
 	return map[string][]string{
 		fieldCode: {
 			"code", "codes", "prefix", "prefixes", "dialcode", "dialcodes", "dialingcode", "dialprefix", "destinationcode", "destcode", "areacode",
-			"areacodes", "areaprefix", "phonecode", "breakout", "vorwahl", "vorwahlen", "rufnummernpraefix", "npanxx", "citycode", "dialedprefix", "numberprefix", "digits",
+			"areacodes", "areaprefix", "phonecode", "breakout", "vorwahl", "vorwahlen", "rufnummernpraefix", "npanxx", "citycode", "dialedprefix",
+			"numberprefix", "digits",
 		},
 		fieldCountry: {"countrycode", "countryprefix", "cc", "laendervorwahl", "landesvorwahl", "intlcode"},
 		fieldName: {
-			"name", "destination", "destinationname", "description", "country", "countryname", "zone", "area", "destinationdescription", "codename", "ziel", "location",
+			"name", "destination", "destinationname", "description", "country", "countryname", "zone", "area", "destinationdescription", "codename",
+			"ziel", "location",
 		},
 		fieldRate: {
-			"rate", "price", "priceminute", "permin", "perminute", "rateperminute", "ratepermin", "ratemin", "rateminute", "priceperminute", "pricepermin", "pricemin",
+			"rate", "price", "priceminute", "permin", "perminute", "rateperminute", "ratepermin", "ratemin", "rateminute", "priceperminute",
+			"pricepermin", "pricemin",
 			"cost", "costperminute", "costpermin", "newrate", "newprice", "sellrate", "buyrate", "usdmin", "eurmin", "rateusd", "rateeur", "usdrate", "preis",
-			"preisprominute", "preismin", "preisminute", "minutenpreis", "tarif", "peakrate", "currentrate", "interrate", "chargerate", "rateusdmin", "rateeurmin", "priceusd", "priceeur",
+			"preisprominute", "preismin", "preisminute", "minutenpreis", "tarif", "peakrate", "currentrate", "interrate", "chargerate", "rateusdmin",
+			"rateeurmin", "priceusd", "priceeur",
 		},
 		fieldConnect: {
-			"connect", "connectfee", "connectionfee", "connectcharge", "connectioncharge", "setup", "setupfee", "setupcharge", "callsetup", "surcharge", "connectcost", "flagfall", "verbindungsentgelt",
+			"connect", "connectfee", "connectionfee", "connectcharge", "connectioncharge", "setup", "setupfee", "setupcharge", "callsetup",
+			"surcharge", "connectcost", "flagfall", "verbindungsentgelt",
 		},
 		fieldFirst: {
-			"first", "firstinterval", "firstincrement", "minimum", "min", "minduration", "minimumduration", "initialincrement", "minimumincrement", "minincrement",
-			"firstperiod", "initialperiod", "interval1", "intervalstart", "startinterval", "intervalfirst", "minimumcharge", "mintime", "initial", "firstseconds", "minimumseconds",
+			"first", "firstinterval", "firstincrement", "minimum", "min", "minduration", "minimumduration", "initialincrement", "minimumincrement",
+			"minincrement",
+			"firstperiod", "initialperiod", "interval1", "intervalstart", "startinterval", "intervalfirst", "minimumcharge", "mintime", "initial",
+			"firstseconds", "minimumseconds",
 		},
 		fieldNext: {
-			"next", "nextinterval", "nextincrement", "increment", "subsequent", "subsequentincrement", "additionalincrement", "interval2", "intervaln", "recurringinterval",
+			"next", "nextinterval", "nextincrement", "increment", "subsequent", "subsequentincrement", "additionalincrement", "interval2",
+			"intervaln", "recurringinterval",
 			"billingincrement", "secondincrement", "nextperiod", "subsequentperiod", "nextseconds", "step", "intervall",
 		},
-		fieldIncrements: {"increments", "billingincrements", "billing", "billingterms", "billinginterval", "billingintervals", "takt", "taktung", "rounding", "chargingintervals", "pulse"},
-		fieldFrom: {
-			"from", "effective", "effectivedate", "effectivefrom", "validfrom", "startdate", "start", "date", "effdate", "gueltigab", "activationdate", "begin", "effectdate",
+		fieldIncrements: {
+			"increments", "billingincrements", "billing", "billingterms", "billinginterval", "billingintervals", "takt", "taktung",
+			"rounding", "chargingintervals", "pulse",
 		},
-		fieldUntil:    {"until", "enddate", "end", "validuntil", "validto", "expiry", "expirydate", "expirationdate", "gueltigbis", "effectiveto", "to", "discontinueddate"},
+		fieldFrom: {
+			"from", "effective", "effectivedate", "effectivefrom", "validfrom", "startdate", "start", "date", "effdate", "gueltigab",
+			"activationdate", "begin", "effectdate",
+		},
+		fieldUntil: {
+			"until", "enddate", "end", "validuntil", "validto", "expiry", "expirydate", "expirationdate", "gueltigbis", "effectiveto",
+			"to", "discontinueddate",
+		},
 		fieldCurrency: {"currency", "curr", "ccy", "waehrung"},
 		fieldChange:   {"change", "changecode", "changetype", "status", "action", "ratechange", "changeindicator", "comment", "comments", "changes"},
 		fieldCarrier:  {"carrier", "vendor", "supplier", "provider", "trunk", "deck"},

@@ -16,7 +16,8 @@ const (
 // moneyNames are the currencies that decks name in their headers, where any
 // three letters may be a word.
 func moneyNames() []string {
-	return strings.Fields(dollars + " " + yens + " EUR GBP CHF SEK NOK DKK ISK PLN CZK HUF RON BGN TRY RUB UAH GEL BRL PEN ZAR NGN KES EGP MAD AED SAR QAR KWD BHD OMR ILS INR PKR BDT LKR THB MYR IDR PHP VND KRW")
+	return strings.Fields(dollars + " " + yens + " EUR GBP CHF SEK NOK DKK ISK PLN CZK HUF RON BGN TRY RUB UAH GEL BRL PEN ZAR NGN KES " +
+		"EGP MAD AED SAR QAR KWD BHD OMR ILS INR PKR BDT LKR THB MYR IDR PHP VND KRW")
 }
 
 // moneyOf is the currencies that a price may be in by what stands beside its

@@ -55,7 +55,8 @@ func (d *decks) settlePrefix(out []routing.RateRow, name string, from *deck, ord
 				if same(&r, n) {
 					d.report.remark(at, "rate "+r.PerMinute.String(), "line %d says the same", from.at[next].line)
 				} else {
-					d.report.approximate(at, "rate "+r.PerMinute.String(), "line %d gives the same code another rate from the same time in deck %s; the last holds", from.at[next].line, name)
+					d.report.approximate(at, "rate "+r.PerMinute.String(),
+						"line %d gives the same code another rate from the same time in deck %s; the last holds", from.at[next].line, name)
 				}
 				continue
 			}
@@ -118,7 +119,8 @@ func importDecks(sources []Source, texts []sourceText, o *Options, out *Result) 
 		}
 	}
 	if d.currency == "" {
-		return &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the prices' currency is not known: " + names(sources) + " has no column for it, and none was given"}
+		return &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the prices' currency is not known: " + names(sources) +
+			" has no column for it, and none was given"}
 	}
 	rs := out.Rules
 	rs.Currency, rs.Rates = d.currency, map[string][]routing.RateRow{}

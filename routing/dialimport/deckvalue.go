@@ -55,7 +55,8 @@ func price(s string) (a callmodel.Amount, rounded bool, err error) {
 // dateLayouts are those of which no reading is another's.
 func dateLayouts() [12]string {
 	return [...]string{
-		"2006-01-02", "2006/01/02", "20060102", "2.1.2006", "2-Jan-2006", "2-Jan-06", "2 Jan 2006", "Jan 2, 2006", "Jan 2 2006", "2 January 2006", "January 2, 2006", "2/Jan/2006",
+		"2006-01-02", "2006/01/02", "20060102", "2.1.2006", "2-Jan-2006", "2-Jan-06", "2 Jan 2006", "Jan 2, 2006", "Jan 2 2006", "2 January 2006",
+		"January 2, 2006", "2/Jan/2006",
 	}
 }
 

@@ -35,9 +35,12 @@ func droutingTables() []tableSpec {
 		{name: "dr_gw_lists", id: "id", needs: []string{"id", "gwlist"}, columns: []string{"id", "gwlist", "description"}, layouts: [][]string{
 			fields("id gwlist description"),
 		}},
-		{name: "dr_groups", id: "id", needs: []string{"username", "groupid"}, columns: []string{"id", "username", "domain", "groupid", "description"}, layouts: [][]string{
-			fields("id username domain groupid description"),
-		}},
+		{
+			name: "dr_groups", id: "id", needs: []string{"username", "groupid"}, columns: []string{"id", "username", "domain", "groupid", "description"},
+			layouts: [][]string{
+				fields("id username domain groupid description"),
+			},
+		},
 	}
 }
 

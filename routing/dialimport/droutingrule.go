@@ -32,7 +32,8 @@ func (d *drouting) rule(r *row) {
 	}
 	route := tiersOf(d.blocks(r), r.place, d.report)
 	if len(route) == 0 {
-		d.report.skip(r.place, "gwlist "+r.get("gwlist"), "none of it can be called, and a rule that ends a call can't be said: calls go by shorter prefixes instead")
+		d.report.skip(r.place, "gwlist "+r.get("gwlist"),
+			"none of it can be called, and a rule that ends a call can't be said: calls go by shorter prefixes instead")
 		return
 	}
 	d.script(r)
@@ -234,13 +235,15 @@ func (d *drouting) blocks(r *row) []block {
 		alg = "W"
 	}
 	if !d.sorted && !d.o.Weights && slices.ContainsFunc(items, func(i listItem) bool { return i.weight > 0 }) {
-		d.report.approximate(r.place, "gwlist "+r.get("gwlist"), "its weights are not used: the source uses them only where its script asks for it; say so if it does")
+		d.report.approximate(r.place, "gwlist "+r.get("gwlist"),
+			"its weights are not used: the source uses them only where its script asks for it; say so if it does")
 	}
 	switch alg {
 	case "W":
 		return d.weightedItems(r, items)
 	case "Q":
-		d.report.approximate(r.place, "sort_alg Q", "gateways are ordered by their quality as it is measured here; profile %s is not carried over", quotedOr(r.get("sort_profile"), "0"))
+		d.report.approximate(r.place, "sort_alg Q", "gateways are ordered by their quality as it is measured here; profile %s is not carried over",
+			quotedOr(r.get("sort_profile"), "0"))
 		return qualityBlock(d.ordered(r, items))
 	}
 	return d.ordered(r, items)
@@ -272,9 +275,11 @@ func (d *drouting) kamailioBlocks(r *row, groups [][]listItem) []block {
 			hops[i].weight = 1
 		}
 		if d.o.SortOrder == 2 {
-			d.report.approximate(r.place, "gwlist "+r.get("gwlist"), "the source tries one of each group, drawn at random; here the others of the group come behind it")
+			d.report.approximate(r.place, "gwlist "+r.get("gwlist"),
+				"the source tries one of each group, drawn at random; here the others of the group come behind it")
 		} else if len(hops) > 2 {
-			d.report.approximate(r.place, "gwlist "+r.get("gwlist"), "the source draws the first two of a group of %d; here the whole group is drawn", len(hops))
+			d.report.approximate(r.place, "gwlist "+r.get("gwlist"), "the source draws the first two of a group of %d; here the whole group is drawn",
+				len(hops))
 		}
 		out = append(out, block{weighted, hops})
 	}
@@ -329,7 +334,8 @@ func (d *drouting) weightedItems(r *row, items []listItem) []block {
 		weight := max(item.weight, 0)
 		first := blocks[0]
 		if n := len(hopsOf(blocks)); n > 1 {
-			d.report.approximate(r.place, "carrier "+item.id, "its %d gateways are not kept together when carriers are drawn by weight; which comes first has the source's odds", n)
+			d.report.approximate(r.place, "carrier "+item.id,
+				"its %d gateways are not kept together when carriers are drawn by weight; which comes first has the source's odds", n)
 		}
 		if first.order == weighted {
 			total := 0

@@ -205,7 +205,8 @@ func (x *exporter) rule(r *routing.Rule, write func(...string)) {
 				require = "true"
 			}
 			for _, g := range t.Targets {
-				write(append(slices.Clone(head), strconv.Itoa(i+1), string(t.Order), number(t.AssumeSeconds), require, number(t.ExplorePercent), g.To, number(g.Weight))...)
+				write(append(slices.Clone(head), strconv.Itoa(i+1), string(t.Order), number(t.AssumeSeconds), require, number(t.ExplorePercent), g.To,
+					number(g.Weight))...)
 			}
 		}
 	}

@@ -130,7 +130,8 @@ func (c *ownImport) destination(r *row) {
 		d.Limits = &l
 	}
 	caller := routing.CallerSpec{
-		Policy: routing.CallerPolicy(r.get("caller_policy")), Strip: c.count(r, "caller_strip"), Prepend: r.get("caller_prepend"), Replace: words[string](r, "caller_replace"),
+		Policy: routing.CallerPolicy(r.get("caller_policy")), Strip: c.count(r, "caller_strip"), Prepend: r.get("caller_prepend"),
+		Replace: words[string](r, "caller_replace"),
 	}
 	if caller.Policy != "" || caller.Strip != 0 || caller.Prepend != "" || caller.Replace != nil {
 		d.Caller = &caller

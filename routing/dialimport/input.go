@@ -156,7 +156,8 @@ func (in *input) sql(src *Source, text *bufio.Reader) error {
 			columns := in.spec(table).layout(n)
 			if key := table + "\x00"; columns != nil && headers[key] == nil {
 				headers[key] = newHeader(columns)
-				in.report.remark(place{src.Name, line, table}, "columns", "they are not named; taken to be those of the usual table of %d: %s", n, strings.Join(columns, ", "))
+				in.report.remark(place{src.Name, line, table}, "columns", "they are not named; taken to be those of the usual table of %d: %s", n,
+					strings.Join(columns, ", "))
 			}
 			return columns
 		},
@@ -230,7 +231,10 @@ func (in *input) csv(src *Source, text *bufio.Reader) error {
 		return n
 	})
 	if !ok {
-		return &callmodel.Error{Code: callmodel.CodeMalformed, Message: fmt.Sprintf("%s is neither an SQL dump nor a CSV whose first line names the columns of one of %s", src.Name, in.names())}
+		return &callmodel.Error{
+			Code:    callmodel.CodeMalformed,
+			Message: fmt.Sprintf("%s is neither an SQL dump nor a CSV whose first line names the columns of one of %s", src.Name, in.names()),
+		}
 	}
 	d := newDelimited(text, comma)
 	var h *header

@@ -18,9 +18,12 @@ func fields(s string) []string { return strings.Fields(s) }
 
 func lcrTables() []tableSpec {
 	return []tableSpec{
-		{name: "lcr_rule_target", id: "id", needs: []string{"rule_id", "gw_id"}, columns: []string{"id", "lcr_id", "rule_id", "gw_id", "priority", "weight"}, layouts: [][]string{
-			fields("id lcr_id rule_id gw_id priority weight"),
-		}},
+		{
+			name: "lcr_rule_target", id: "id", needs: []string{"rule_id", "gw_id"},
+			columns: []string{"id", "lcr_id", "rule_id", "gw_id", "priority", "weight"}, layouts: [][]string{
+				fields("id lcr_id rule_id gw_id priority weight"),
+			},
+		},
 		{name: "lcr_rule", id: "id", needs: []string{"id", "prefix", "from_uri"}, columns: []string{
 			"id", "lcr_id", "prefix", "from_uri", "mt_tvalue", "request_uri", "stopper", "enabled",
 		}, layouts: [][]string{

@@ -50,11 +50,13 @@ func newNumbering(o *Options, prefixes func(yield func(string) bool), report *Re
 	}
 	n.access = forms[most]
 	if n.mixed {
-		report.approximate(place{}, "numbers", "%d prefixes begin with a plus, %d with 00, and %d with neither: numbers are taken to be written with %s before the country code, and a plus is one everywhere; say what stands there",
+		report.approximate(place{}, "numbers", "%d prefixes begin with a plus, %d with 00, and %d with neither: numbers are taken to "+
+			"be written with %s before the country code, and a plus is one everywhere; say what stands there",
 			counts[0], counts[1], counts[2], quotedOr(n.access, "nothing"))
 		return n
 	}
-	report.remark(place{}, "numbers", "taken to be written with %s before the country code, as the rules' prefixes are; say so if it is otherwise", quotedOr(n.access, "nothing"))
+	report.remark(place{}, "numbers", "taken to be written with %s before the country code, as the rules' prefixes are; say so if it is otherwise",
+		quotedOr(n.access, "nothing"))
 	return n
 }
 

@@ -93,7 +93,8 @@ func spreadBucket(rules []ranked, order []int, report *Report) {
 		}
 		r.rule.Priority = min(deepest, routing.MaxRulePriority) - at[k]
 		if int64(r.rule.Priority) != r.priority {
-			report.remark(r.at, "priority "+strconv.FormatInt(r.priority, 10), "it is %d here, which ranks it alike among the rules of its prefix", r.rule.Priority)
+			report.remark(r.at, "priority "+strconv.FormatInt(r.priority, 10), "it is %d here, which ranks it alike among the rules of its prefix",
+				r.rule.Priority)
 		}
 	}
 }

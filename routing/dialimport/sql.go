@@ -205,7 +205,8 @@ func (s *sqlDump) values(table string, columns []string) error {
 	}
 }
 
-var errColumns = errors.New("its columns are not known: neither the statement nor a CREATE TABLE before it names them, and the usual table has another number of them")
+var errColumns = errors.New("its columns are not known: neither the statement nor a CREATE TABLE before it names them, and the usual " +
+	"table has another number of them")
 
 // tuple reads values up to the closing bracket. NULL is "", and what is
 // computed is kept as it is written.

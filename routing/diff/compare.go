@@ -253,7 +253,8 @@ func (c *Comparison) Report() *Report {
 		}
 	}
 	list := slices.SortedFunc(maps.Values(groups), func(a, b *Group) int {
-		return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.Examples[0].Line, b.Examples[0].Line), cmp.Compare(a.Before.Rule+" "+a.After.Rule, b.Before.Rule+" "+b.After.Rule))
+		return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.Examples[0].Line, b.Examples[0].Line),
+			cmp.Compare(a.Before.Rule+" "+a.After.Rule, b.Before.Rule+" "+b.After.Rule))
 	})
 	r.Groups = make([]Group, 0, min(len(list), c.opts.Groups))
 	for i, g := range list {

@@ -131,7 +131,8 @@ func (l *linter) catchAll(x *index) {
 		}
 	}
 	if !everyones {
-		l.about(NoCatchAll, "rules", "add a rule with default: true, if they are to be routed", "calls that no rule matches are refused: there is no default rule for everyone's calls at any time")
+		l.about(NoCatchAll, "rules", "add a rule with default: true, if they are to be routed",
+			"calls that no rule matches are refused: there is no default rule for everyone's calls at any time")
 	}
 	l.emergency(x)
 }

@@ -58,7 +58,8 @@ func (l *linter) reach(x *index) {
 		r.report(int32(i))
 	}
 	if r.gaveUp > 0 {
-		l.about(Bounded, "rules", "", "%d rules meet so many others that it could not be decided whether calls reach them; they are taken to be reachable", r.gaveUp)
+		l.about(Bounded, "rules", "", "%d rules meet so many others that it could not be decided whether calls reach them; they are "+
+			"taken to be reachable", r.gaveUp)
 	}
 }
 

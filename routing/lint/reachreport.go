@@ -34,7 +34,8 @@ func (r *reacher) report(rule int32) {
 	if len(by) > maxNamed {
 		more = " and others"
 	}
-	r.l.aboutRule(Unreachable, int(rule), "remove it, or give it a higher priority", "no call reaches the rule: together %s%s take every call that it could match", strings.Join(names, ", "), more)
+	r.l.aboutRule(Unreachable, int(rule), "remove it, or give it a higher priority",
+		"no call reaches the rule: together %s%s take every call that it could match", strings.Join(names, ", "), more)
 	r.l.relate(int(rule), ids...)
 }
 

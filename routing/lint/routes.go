@@ -94,7 +94,8 @@ func (l *linter) weights(rule, tier int) {
 	for _, g := range t.Targets {
 		share := float64(max(g.Weight, 1)) / sum
 		if share < tinyShare {
-			l.aboutRule(TinyShare, rule, "leave it out, or put it into the next tier", "destination %s of tier %d gets %.3g %% of its calls, one in %.0f", g.To, tier+1, share*100, 1/share)
+			l.aboutRule(TinyShare, rule, "leave it out, or put it into the next tier",
+				"destination %s of tier %d gets %.3g %% of its calls, one in %.0f", g.To, tier+1, share*100, 1/share)
 		}
 		l.limited(rule, tier, g.To, share, "calls a second", func(m *routing.Limits) int { return m.CPS })
 		l.limited(rule, tier, g.To, share, "calls at once", func(m *routing.Limits) int { return m.Concurrent })

@@ -254,7 +254,10 @@ func (s *simulation) done() *Report {
 		d.finish()
 		if s.series {
 			d.gauge.fill(minutes - 1)
-			d.Series = &Series{Calls: pad(d.calls, minutes), PeakCPS: pad(d.rates, minutes), PeakConcurrent: pad(d.gauge.series, minutes), NoRoom: pad(d.noRoom, minutes)}
+			d.Series = &Series{
+				Calls: pad(d.calls, minutes), PeakCPS: pad(d.rates, minutes), PeakConcurrent: pad(d.gauge.series, minutes),
+				NoRoom: pad(d.noRoom, minutes),
+			}
 		}
 		s.report.Destinations = append(s.report.Destinations, d.Destination)
 	}

@@ -71,7 +71,10 @@ func TestOverflow(t *testing.T) {
 		SecondsOver: 90, // from the third call until only two of the four are left
 	}, a)
 	assert.Equal(t, simulate.Destination{ID: "b", CPS: 1, Calls: 1, FromOthers: 1, PeakCPS: 1, PeakConcurrent: 1}, b)
-	assert.Equal(t, simulate.Series{Calls: []int32{2, 0, 0, 1}, PeakCPS: []int32{1, 0, 0, 1}, PeakConcurrent: []int32{2, 2, 2, 1}, NoRoom: []int32{2, 0, 0, 0}}, series)
+	assert.Equal(t, simulate.Series{
+		Calls: []int32{2, 0, 0, 1}, PeakCPS: []int32{1, 0, 0, 1}, PeakConcurrent: []int32{2, 2, 2, 1},
+		NoRoom: []int32{2, 0, 0, 0},
+	}, series)
 }
 
 // TestAgainstCounting holds the counts against the plainest way to get them.

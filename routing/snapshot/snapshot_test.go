@@ -123,7 +123,8 @@ func TestDamage(t *testing.T) {
 				s := save(t, d, "acme", "one", "two")
 				save(t, d, "globex", "three", "four")
 				require.NoError(t, d.SaveWithout([]callmodel.TenantID{"poor"}))
-				path := filepath.Join(d.String(), "acme", map[string]string{"state": "state", "active": s.Active + ".rules", "canary": s.Canary.Hash + ".rules"}[file])
+				path := filepath.Join(d.String(), "acme",
+					map[string]string{"state": "state", "active": s.Active + ".rules", "canary": s.Canary.Hash + ".rules"}[file])
 				if file == "_without" {
 					path = filepath.Join(d.String(), file)
 				}
