@@ -12,12 +12,12 @@ import (
 	"strconv"
 )
 
-// Hash is the version's name: 32 hex digits of the SHA-256 of its canonical
-// JSON. Equal rules have equal hashes, however they were laid out in a file.
+// Hash returns the name of this version: 32 hex digits of the SHA-256 of its
+// canonical JSON. Equal rules have equal hashes, however a file lays them out.
 //
-// The canonical JSON is what encoding/json makes of the set. Rules that use
-// nothing but the most common fields are written directly, which takes a tenth
-// of the time; every other goes through encoding/json itself.
+// The canonical JSON is what encoding/json makes of the set. Rules with none but
+// the most common fields are written directly, which takes a tenth of the time;
+// every other rule goes through encoding/json.
 func (rs *RuleSet) Hash() string {
 	h := newHasher(rs)
 	for i := range rs.Rules {
@@ -26,13 +26,13 @@ func (rs *RuleSet) Hash() string {
 	return h.sum()
 }
 
-// hasher is given the rules of a set in order.
+// hasher hashes a set, rule by rule.
 type hasher struct {
 	sha   hash.Hash
 	out   *bufio.Writer
 	buf   []byte
 	rules bool // the set has a list of rules
-	began bool // and one of them was given
+	began bool // a rule was written
 	known bool // see fieldsKnown
 }
 
@@ -56,8 +56,8 @@ func newHasher(rs *RuleSet) *hasher {
 
 const closing = "]}"
 
-// rule takes the next rule, and returns the canonical JSON of its route, which
-// is good until the next.
+// rule hashes the next rule. It returns the canonical JSON of its route, which is
+// valid until the next call.
 func (h *hasher) rule(r *Rule) []byte {
 	h.buf = h.buf[:0]
 	if h.began {
@@ -92,9 +92,8 @@ func marshal(v any) []byte {
 	return b
 }
 
-// fieldsKnown reports whether rules have the fields that are written here and
-// no more. Should one be added, everything goes through encoding/json, and the
-// hash stays right.
+// fieldsKnown reports whether rules have just the fields that are written here. If
+// one is added, everything goes through encoding/json, and the hash stays right.
 func fieldsKnown() bool {
 	const rule, match, numbers, tier, target = 6, 16, 4, 5, 2
 	return reflect.TypeFor[Rule]().NumField() == rule && reflect.TypeFor[Match]().NumField() == match &&
@@ -102,15 +101,15 @@ func fieldsKnown() bool {
 }
 
 // common reports whether the condition has no fields but to.prefix, to.exact,
-// tenant and type. A list that is empty but there counts as a field.
+// tenant and type. An empty list that is not nil counts as a field.
 func (m *Match) common() bool {
 	return m.To.List == nil && m.To.Service == nil && m.From.Prefix == nil && m.From.Exact == nil && m.From.List == nil && m.From.Service == nil &&
 		m.Direction == nil && m.CallPriority == nil && m.When == nil && m.Trunk == nil && m.Metadata == nil && m.MetadataPresent == nil &&
 		m.MetadataAbsent == nil && m.CapabilitiesAny == nil && m.CapabilitiesAll == nil && m.ValidFrom == "" && m.ValidUntil == "" && m.Expr == ""
 }
 
-// appendRule writes the rule, and says where its route begins; 0 if it was
-// left to encoding/json.
+// appendRule appends the rule and returns where its route begins, 0 if encoding/json
+// wrote the rule.
 func appendRule(b []byte, r *Rule, known bool) (_ []byte, route int) {
 	if r.Route == nil || r.Failover != nil || !known || !r.Match.common() {
 		return append(b, marshal(r)...), 0
@@ -147,8 +146,8 @@ func appendCommonMatch(b []byte, m *Match) []byte {
 	return append(b, '}')
 }
 
-// appendList writes a field that is a list, if it has any. start is where the
-// fields of its object begin.
+// appendList appends a field with a list, unless the list is empty. start is where
+// the fields of its object begin.
 func appendList[S ~string](b []byte, start int, name string, list []S) []byte {
 	if len(list) == 0 {
 		return b
@@ -200,7 +199,7 @@ func appendTarget(b []byte, t *Target, known bool) []byte {
 	return append(b, '}')
 }
 
-// appendString writes s as encoding/json does.
+// appendString appends s as encoding/json writes it.
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
@@ -210,10 +209,8 @@ func appendString(b []byte, s string) []byte {
 	return append(append(append(b, '"'), s...), '"')
 }
 
-// What follows writes rule sets that mean the same in the same way, so that
-// they have the same hash. Sets of before there was anything to write in two
-// ways keep theirs.
-
+// canonicalDestinations writes destinations that mean the same in the same way, so
+// that their sets have the same hash.
 func canonicalDestinations(specs map[string]DestinationSpec) map[string]DestinationSpec {
 	out := maps.Clone(specs)
 	for id, d := range specs {
@@ -231,6 +228,7 @@ func canonicalDestinations(specs map[string]DestinationSpec) map[string]Destinat
 	return out
 }
 
+// canonicalRates does the same for rates.
 func canonicalRates(decks map[string][]RateRow) map[string][]RateRow {
 	if len(decks) == 0 {
 		return nil

@@ -13,8 +13,8 @@ import (
 	"github.com/switchtape/switchtape/routing/internal/prefix"
 )
 
-// Router decides by one compiled rule set. It is immutable, but for a counter
-// of failed expressions, and may be used by any number of goroutines.
+// Router decides by one compiled rule set. Any number of goroutines may use it: it
+// is immutable but for a counter of failed expressions.
 type Router struct {
 	hash    string
 	order   Order
@@ -25,24 +25,24 @@ type Router struct {
 	tenants map[callmodel.TenantID]uint32 // those that rules name, numbered from 1
 	dests   []destination
 	plans   []plan
-	ids     string // of the rules as they were written, each behind a byte that is its length
+	ids     string // of the rules as they were written; a byte with the length stands before each
 	written int    // rules as people wrote them
 
 	exprErrors atomic.Uint64
 	listAll    bool // Explain lists every rule, since there are few
 }
 
-// id is the id that stands at that place.
+// id returns the rule id that begins at that place of ids.
 func (r *Router) id(rule uint32) string {
 	return r.ids[rule+1 : rule+1+uint32(r.ids[rule])]
 }
 
-// Compile checks the set and makes a Router of it. Every fault is reported at
-// once, as [callmodel.FieldErrors]: those of [RuleSet.Validate], and rules that
-// are level in rank and can match the same call.
+// Compile checks the set and makes a Router of it. It reports every fault at once,
+// as [callmodel.FieldErrors]: the faults that [RuleSet.Validate] finds, else rules
+// that are equal in rank and can match the same call.
 func Compile(rs *RuleSet) (*Router, error) {
 	v := newValidation(rs)
-	v.set()
+	v.checkSet()
 	if err := v.errs.Err(); err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func Compile(rs *RuleSet) (*Router, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.lay(entries); err != nil {
+	if err := c.buildIndex(entries); err != nil {
 		return nil, err
 	}
 	r.kinds, r.extras, r.callers = slices.Clip(r.kinds), slices.Clip(r.extras), slices.Clip(r.callers)
@@ -68,18 +68,18 @@ type compiler struct {
 
 	destIndex   map[string]uint32
 	planIndex   map[string]uint32
-	planOf      []uint32 // by route, of those that validation told apart
+	planOf      []uint32 // by number of the route, see validation.routeOf
 	kindIndex   map[kind]uint32
-	callerIndex map[string][]uint32 // of a condition, the indexes of its callers
+	callerIndex map[string][]uint32 // the callers of each condition
 	extraIndex  map[string]uint32
 	windows     map[string]*calendar.Window
-	tenantNames []callmodel.TenantID // by number
+	tenantNames []callmodel.TenantID // by their number
 	everybody   []uint32             // one 0: any tenant, any caller
 	ids         []byte
 	places      []uint32 // of the rules' ids, in order
 	buf         []byte
 	decks       map[string]*RateTable
-	planKey     []byte // of the plan at hand, kept for reuse
+	planKey     []byte // room for the key of a plan
 }
 
 func newCompiler(rs *RuleSet, r *Router, v *validation) *compiler {
@@ -99,8 +99,8 @@ type entry struct {
 	rank uint32
 }
 
-// rules compiles every rule once for each callee, tenant and length of caller
-// prefix that it names, so that each posting has one rank.
+// rules makes a posting of every rule for each callee, tenant and length of caller
+// prefix that the rule names. So each posting has one rank.
 func (c *compiler) rules() ([]entry, error) {
 	bytes := len(c.rs.Rules)
 	for i := range c.rs.Rules {
@@ -139,7 +139,7 @@ func (c *compiler) rules() ([]entry, error) {
 
 const noPlan = ^uint32(0)
 
-// routePlan compiles the route of rule i, each different one once.
+// routePlan returns the plan of the route of rule i. Equal routes share one.
 func (c *compiler) routePlan(i int) uint32 {
 	route := c.v.routeOf[i]
 	if c.planOf[route] == noPlan {
@@ -203,8 +203,8 @@ func nodeKey(s string) uint64 {
 	return prefix.Key(s)
 }
 
-// tenantsOf is the tenants that the rule has postings for. Rules for many have
-// one, and their conditions know the tenants.
+// tenantsOf returns the tenants that the rule has postings for. A rule for many
+// tenants has one posting for everybody, and a condition that knows its tenants.
 func (c *compiler) tenantsOf(m *Match) []uint32 {
 	if len(m.Tenant) == 0 || len(m.Tenant) > tenantRuns {
 		return c.everybody
@@ -224,8 +224,8 @@ func (c *compiler) tenantsOf(m *Match) []uint32 {
 	return list
 }
 
-// numbers is the prefixes and whole numbers of a condition, those of its lists
-// with them, each once.
+// numbers returns the prefixes and whole numbers of a condition and of its lists,
+// each once.
 func (c *compiler) numbers(m *NumberMatch) (prefixes, exact []string) {
 	if len(m.List) == 0 {
 		return unique(m.Prefix), unique(m.Exact)
@@ -262,8 +262,8 @@ func (c *compiler) kind(k kind) uint32 {
 	return i
 }
 
-// lay puts the entries into the index, and looks for ties on the way.
-func (c *compiler) lay(entries []entry) error {
+// buildIndex puts the entries into the index and looks for ties in passing.
+func (c *compiler) buildIndex(entries []entry) error {
 	slices.SortFunc(entries, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(b.rank, a.rank), cmp.Compare(a.rule, b.rule))
 	})
@@ -288,16 +288,16 @@ func (c *compiler) lay(entries []entry) error {
 			entries = entries[1:]
 		}
 		ties.node(n, list)
-		c.r.fill(n, list)
+		c.r.putPostings(n, list)
 	}
 	x.postings, x.groups = slices.Clip(x.postings), slices.Clip(x.groups)
 	x.Build()
 	return ties.err()
 }
 
-// countNodes is how many nodes the entries need, which are in order, and how
-// much room the postings of those that have several, but for callers that a
-// node of many is told apart by.
+// countNodes returns how many nodes the sorted entries need, and how many postings
+// stand outside of their node because it has several. Runs of callers may need
+// some more.
 func countNodes(entries []entry) (nodes, listed int) {
 	nodes = prefix.FirstNode
 	for start := 0; start < len(entries); {

@@ -8,7 +8,7 @@ import (
 	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
-// extra is the index, plus one, of the rule's rarer conditions; 0 for none.
+// extra returns the index, plus one, of the rule's rarer conditions; 0 for none.
 func (c *compiler) extra(m *Match) uint32 {
 	many := len(m.Tenant) > tenantRuns
 	if !many && m.When == nil && len(m.Trunk) == 0 && len(m.Metadata) == 0 && len(m.MetadataPresent) == 0 && len(m.MetadataAbsent) == 0 &&

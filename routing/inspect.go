@@ -11,23 +11,23 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 )
 
-// Inspection is a rule file with all that is wrong with it.
+// Inspection is a rule file with everything that is wrong with it.
 type Inspection struct {
-	// Rules is what could be read. It is complete, and fit to be used, only if
-	// there are neither Faults nor Conflicts.
+	// Rules is what could be read. It is complete and fit for use only if there are
+	// neither Faults nor Conflicts.
 	Rules *RuleSet
 	// Router is nil if there are Faults or Conflicts.
 	Router *Router
-	// Faults are those that [Parse] reports.
+	// Faults are what [Parse] reports.
 	Faults callmodel.FieldErrors
-	// Conflicts are those that [Compile] reports: rules that are level in rank
-	// and can match the same call. Rules that have faults are not looked at.
+	// Conflicts are what [Compile] reports: rules that are equal in rank and can
+	// match the same call. Rules with faults are not compared.
 	Conflicts callmodel.FieldErrors
 }
 
-// Inspect reads a rule file as [Parse] and [Compile] do, and where they stop at
-// the first kind of fault, it reports all of them. The error is of text that is
-// neither YAML nor JSON, or too much of it.
+// Inspect reads a rule file as [Parse] and [Compile] do. They stop at the first kind
+// of fault; Inspect reports both kinds. The error is of text that is neither YAML
+// nor JSON, or of too much text.
 func Inspect(data []byte) (*Inspection, error) {
 	rs, faults, err := read(data)
 	if err != nil {
@@ -59,8 +59,8 @@ func Inspect(data []byte) (*Inspection, error) {
 	return in, nil
 }
 
-// without is the set without the rules that have faults, and where the others
-// stood. It is not ok if a fault is of the set itself, or no rule is left.
+// without returns the set without the rules that have faults, and the places of the
+// others. It is not ok if the set itself has a fault, or no rule is left.
 func (rs *RuleSet) without(faults callmodel.FieldErrors) (part *RuleSet, places []int, ok bool) {
 	if len(faults) == 0 {
 		return rs, nil, true
@@ -84,7 +84,7 @@ func (rs *RuleSet) without(faults callmodel.FieldErrors) (part *RuleSet, places 
 	return &reduced, places, len(places) > 0
 }
 
-// renumbered puts the places of the whole set for those of a part.
+// renumbered replaces the places of rules in a part by those in the whole set.
 func renumbered(s string, places []int) string {
 	if places == nil || !strings.Contains(s, "rules[") {
 		return s
@@ -97,8 +97,8 @@ func renumbered(s string, places []int) string {
 	})
 }
 
-// RuleIndex is the index of the rule that a path of a fault is in or below;
-// false if it is of none.
+// RuleIndex returns the index of the rule to which the path of a fault belongs;
+// false if it belongs to none.
 func RuleIndex(path string) (int, bool) {
 	rest, ok := strings.CutPrefix(path, "rules[")
 	if !ok {
@@ -109,7 +109,7 @@ func RuleIndex(path string) (int, bool) {
 	return i, ok && err == nil && i >= 0
 }
 
-// Line is the line of the file on which the path stands, or the nearest thing
+// Line returns the line of the file on which the path stands, or the nearest thing
 // around it; 0 if the set was not read from a file. Paths are those of faults:
 // "rules[3].match.to", "destinations.berlin".
 func (rs *RuleSet) Line(path string) int { return rs.lines.Of(path) }

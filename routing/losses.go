@@ -32,16 +32,17 @@ func (s *search) describeLoss(why loss, c candidate) string {
 	}
 }
 
+// describeExtra says which of the rarer conditions doesn't hold.
 func (s *search) describeExtra(why loss, x *extra) string {
 	req := s.req
 	switch why {
 	case lostTrunk:
-		return "the call came in by trunk " + strconv.Quote(req.Trunk) + ", not by " + some(x.trunks)
+		return "the call came in by trunk " + strconv.Quote(req.Trunk) + ", not by " + describeList(x.trunks)
 	case lostCapability:
 		if len(x.all) > 0 {
-			return "the call offers " + some(req.Capabilities) + ", and it asks for all of " + some(x.all) + anyOf(x.any)
+			return "the call offers " + describeList(req.Capabilities) + ", and it asks for all of " + describeList(x.all) + anyOf(x.any)
 		}
-		return "the call offers " + some(req.Capabilities) + ", none of " + some(x.any)
+		return "the call offers " + describeList(req.Capabilities) + ", none of " + describeList(x.any)
 	case lostMetadata:
 		return x.lostTerm(req.Metadata).describe(req.Metadata)
 	case lostValidity, lostWindow:
@@ -73,6 +74,7 @@ func describeTime(why loss, x *extra, at time.Time) string {
 	}
 }
 
+// describe says why the term doesn't hold for the metadata m.
 func (t *metadataTerm) describe(m map[string]string) string {
 	value, ok := m[t.key]
 	switch {
@@ -81,7 +83,7 @@ func (t *metadataTerm) describe(m map[string]string) string {
 	case !ok:
 		return "the call's metadata has no " + t.key
 	default:
-		return "the call's metadata has " + t.key + " " + strconv.Quote(text.Clip(value)) + ", not " + some(t.values)
+		return "the call's metadata has " + t.key + " " + strconv.Quote(text.Clip(value)) + ", not " + describeList(t.values)
 	}
 }
 
@@ -89,11 +91,11 @@ func anyOf(list []string) string {
 	if len(list) == 0 {
 		return ""
 	}
-	return " and one of " + some(list)
+	return " and one of " + describeList(list)
 }
 
-// some names the first few of a list.
-func some(list []string) string {
+// describeList names the first few of a list.
+func describeList(list []string) string {
 	if len(list) == 0 {
 		return "nothing"
 	}

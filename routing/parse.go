@@ -12,11 +12,11 @@ import (
 // MaxFileBytes is the largest file that [Parse] reads.
 const MaxFileBytes = rulefile.MaxBytes
 
-// Parse reads a rule set from YAML or JSON, strictly: unknown and repeated
-// fields, wrong types and broken rules are all reported at once, each with its
-// line, path and rule, as [callmodel.FieldErrors]. Text that is neither YAML
-// nor JSON is a callmodel.CodeMalformed error. A list of one value may be
-// written as the value. Aliases and merge keys of YAML are refused.
+// Parse reads a rule set from YAML or JSON. It is strict: it reports unknown and
+// repeated fields, wrong types and broken rules all at once, each with its line,
+// path and rule, as [callmodel.FieldErrors]. Text that is neither YAML nor JSON is
+// an error of callmodel.CodeMalformed. A list of one value may be written as the
+// value. Aliases and merge keys of YAML are refused.
 func Parse(data []byte) (*RuleSet, error) {
 	rs, faults, err := read(data)
 	if err == nil {

@@ -15,11 +15,11 @@ type plan struct {
 }
 
 type tier struct {
-	end         int // index behind the last of its targets
+	end         int // index behind its last target
 	order       TierOrder
 	assume      int32 // seconds
 	requireRate bool
-	explore     uint64 // calls whose draw, as 53 bits, is below go by weight
+	explore     uint64 // calls with a draw (53 bits) below it go by weight
 }
 
 type target struct {
@@ -27,7 +27,7 @@ type target struct {
 	weight uint32
 }
 
-// plan is the index of the rule's plan. Rules that route alike share one.
+// plan returns the index of the rule's plan. Rules with equal routes share one.
 func (c *compiler) plan(r *Rule) uint32 {
 	tiers, key := r.Route, c.planKey[:0]
 	if r.Failover != nil {
@@ -58,7 +58,7 @@ func (c *compiler) plan(r *Rule) uint32 {
 	return i
 }
 
-// appendKey appends what tells tiers apart.
+// appendKey appends bytes that differ between different tiers.
 func (t *Tier) appendKey(b []byte) []byte {
 	if !t.plain() {
 		b = append(append(b, string(t.Order)...), ' ')

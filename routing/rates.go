@@ -9,10 +9,10 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
-// RateRow is what calls to the numbers below a prefix cost. Which of several
-// rates of a prefix is in force is said at [NewRateTable].
+// RateRow is the price of calls to the numbers with a prefix. [NewRateTable] says
+// which of several rates of a prefix is in force.
 type RateRow struct {
-	// Prefix is of the callee's number as it is routed: "+4930"; "+" is every
+	// Prefix is the beginning of the callee's number as it is routed: "+4930"; "+" is every
 	// international number.
 	Prefix string `json:"prefix"`
 	// PerMinute is the price of 60 seconds, 0 to 10000.
@@ -28,7 +28,7 @@ type RateRow struct {
 	// seconds. Zero: always.
 	From  time.Time `json:"from,omitzero"`
 	Until time.Time `json:"until,omitzero"`
-	// Currency must be that of the rule set, or of the table. "": it is.
+	// Currency must be that of the rule set or the table. "" means that it is.
 	Currency string `json:"currency,omitempty"`
 }
 
@@ -62,7 +62,7 @@ func (r *RateRow) Cost(seconds int) callmodel.Amount {
 	return r.Connect + r.PerMinute*minutes + (r.PerMinute*rest+30)/60
 }
 
-// rateFaults reports what is wrong with the rows of one deck.
+// rateFaults reports everything that is wrong with the rows of one deck.
 func rateFaults(currency string, rows []RateRow, fault func(i int, field, format string, args ...any)) {
 	for i := range rows {
 		r := &rows[i]
@@ -96,9 +96,9 @@ func rateFaults(currency string, rows []RateRow, fault func(i int, field, format
 	rateConflicts(rows, fault)
 }
 
-// rateConflicts reports rows of one prefix of which it is not clear which holds.
+// rateConflicts reports rows of one prefix that could hold at the same time.
 func rateConflicts(rows []RateRow, fault func(i int, field, format string, args ...any)) {
-	// bounded is the row whose until is the latest of those of the prefix so far.
+	// bounded is the row of the prefix with the latest until so far.
 	bounded, last := -1, -1
 	for _, k := range sortedRates(rows) {
 		i := int(k.row)
@@ -127,7 +127,7 @@ func validCurrency(s string) bool {
 	return ok
 }
 
-func (v *validation) rates() {
+func (v *validation) checkRates() {
 	if len(v.rs.Rates) == 0 {
 		if v.rs.Currency != "" {
 			v.fault("currency", "is of the rates, and there are none; leave it out")
@@ -158,8 +158,8 @@ func (v *validation) rates() {
 	}
 }
 
-// canonical is the row without what is said by default: rows that mean the
-// same are written the same.
+// canonical returns the row without defaults: rows that mean the same are written
+// the same.
 func (r RateRow) canonical() RateRow {
 	r.Currency = ""
 	if r.FirstSeconds == 1 {
@@ -183,7 +183,7 @@ type rate struct {
 	connect     callmodel.Amount
 	from, until int64 // Unix seconds
 	first, next int16
-	last        bool // of those of its prefix
+	last        bool // of the rates of its prefix
 }
 
 func (r *RateRow) compiled() rate {
@@ -200,7 +200,7 @@ func (r *RateRow) compiled() rate {
 	return out
 }
 
-// row is the rate as it was written.
+// row returns the rate as it was written.
 func (r *rate) row(prefix, currency string) RateRow {
 	out := RateRow{
 		Prefix: prefix, PerMinute: r.perMinute, Connect: r.connect, Currency: currency,
@@ -220,8 +220,8 @@ func (r *rate) billed(seconds int32) int64 {
 	return int64(one.Billed(int(seconds)))
 }
 
-// sixtieths is the cost in sixtieths of a hundred-millionth: exact, so that
-// costs that differ at all are told apart.
+// sixtieths returns the cost in sixtieths of a hundred-millionth. That is exact, so
+// that even the smallest difference of costs counts.
 func (r *rate) sixtieths(seconds int32) int64 {
 	return int64(r.connect)*60 + int64(r.perMinute)*r.billed(seconds)
 }

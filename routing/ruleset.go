@@ -8,7 +8,7 @@ import (
 	"github.com/switchtape/switchtape/routing/internal/rulefile"
 )
 
-// Order says what outranks what when several rules match.
+// Order says how matching rules rank.
 type Order string
 
 // The orders. See the package comment.
@@ -25,12 +25,12 @@ type RuleSet struct {
 	// is a number, "+12125550100" or "611", or a prefix with a star, "+1212*".
 	Lists        map[string][]string        `json:"lists,omitempty"`
 	Destinations map[string]DestinationSpec `json:"destinations"`
-	// Currency is that of the rates, three capital letters of ISO 4217.
+	// Currency is the currency of the rates, three capital letters of ISO 4217.
 	Currency string `json:"currency,omitempty"`
 	// Rates are the rate decks that destinations name.
 	Rates map[string][]RateRow `json:"rates,omitempty"`
-	// Failover says when the next destination is tried, for rules that don't say
-	// it themselves. nil: as callmodel.Cause.Retryable says.
+	// Failover says when the next destination is tried, for rules without a Failover
+	// of their own. nil: as calls.Cause.Retryable says.
 	Failover *calls.Failover `json:"failover,omitempty"`
 	Rules    []Rule          `json:"rules"`
 
@@ -40,14 +40,14 @@ type RuleSet struct {
 // Rule sends the calls it matches to its destinations.
 type Rule struct {
 	ID string `json:"id"`
-	// Default marks the rule that catches what no other takes.
+	// Default marks a rule for every callee that no other rule takes.
 	Default bool `json:"default,omitempty"`
 	// Priority ranks rules against each other; higher wins. -1000 to 1000.
 	Priority int   `json:"priority,omitempty"`
 	Match    Match `json:"match,omitzero"`
 	// Route is the tiers, each of one or more targets.
 	Route []Tier `json:"route"`
-	// Failover is used instead of the set's. nil: the set's.
+	// Failover replaces that of the set. nil: that of the set.
 	Failover *calls.Failover `json:"failover,omitempty"`
 }
 
@@ -65,6 +65,6 @@ const (
 // MaxListEntries bounds one number list of a rule set.
 const MaxListEntries = 10_000_000
 
-// listEntry reads an entry of a number list: "+1212*" is a prefix, "+12125550100"
+// listEntry reads an entry of a number list: "+1212*" is a prefix, "+12125550100" is
 // a number.
 func listEntry(s string) (number string, prefix bool) { return strings.CutSuffix(s, "*") }

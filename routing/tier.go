@@ -12,39 +12,39 @@ type TierOrder string
 const (
 	// ByWeight draws by weighted rendezvous hashing over the call's id.
 	ByWeight TierOrder = "weight"
-	// ByCost tries the target first at which the call is expected to cost least;
-	// targets that cost the same stay as listed, those without a rate for the
-	// number come last.
+	// ByCost tries the target with the lowest expected cost first. Targets of equal
+	// cost stay as listed, and those without a rate for the number come last.
 	ByCost TierOrder = "cost"
-	// ByQuality tries the target first that did best of late, and draws by weight
-	// among those that do alike. Without run-time state all do alike.
+	// ByQuality tries the target with the best recent quality first, and draws by
+	// weight among equals. Without run-time state all are equal.
 	ByQuality TierOrder = "quality"
 	// AsListed tries the targets in the order they are written.
 	AsListed TierOrder = "priority"
 )
 
-// Tier is targets that are tried one after the other, before those of the next
-// tier. In a file it is the list of them, or a mapping when more is to be said.
+// Tier is a list of targets that are tried before those of the next tier. In a file
+// it is that list, or a mapping if it has other fields.
 type Tier struct {
 	Order   TierOrder `json:"order,omitempty"` // "" means weight
 	Targets []Target  `json:"targets"`
-	// AssumeSeconds is the length of call by which costs are compared, with the
+	// AssumeSeconds is the length of call for which costs are compared, with the
 	// order cost. 0 means 180.
 	AssumeSeconds int `json:"assume_seconds,omitempty" unsaid:"give 1 to 86400, or leave it out for 180"`
-	// RequireRate leaves targets without a rate for the number out, with the
-	// order cost. An emergency call needs none.
+	// RequireRate leaves out targets without a rate for the number, with the order
+	// cost. An emergency call needs none.
 	RequireRate bool `json:"require_rate,omitempty"`
-	// ExplorePercent is the share of calls, drawn by their id, that is sent by
-	// weight alone, so that the quality of each target stays known; with the
-	// order quality. 0 means 5.
+	// ExplorePercent is the share of calls, drawn by their id, that goes by weight
+	// alone, so that the quality of each target stays known. It goes with the order
+	// quality. 0 means 5.
 	ExplorePercent int `json:"explore_percent,omitempty" unsaid:"give 1 to 50, or leave it out for 5"`
 }
 
 // Target is one destination of a tier.
 type Target struct {
 	To string `json:"to"` // the destination's id
-	// Weight is its share of the tier's calls in relation to the others', 1 to
-	// 1000000. 0 means 1, but a file can't say it: it leaves it out. It goes with the orders weight and quality.
+	// Weight is its share of the tier's calls in relation to the other weights, 1 to
+	// 1000000. 0 means 1; a file can't say 0 but leaves it out. It goes with the
+	// orders weight and quality.
 	Weight int `json:"weight,omitempty" unsaid:"give 1 to 1000000; a target that is to get no calls is left out"`
 }
 
@@ -56,13 +56,13 @@ const (
 	MaxExplorePercent     = 50
 )
 
-// plain reports whether the tier is no more than a list of targets by weight.
+// plain reports whether the tier is just a list of targets by weight.
 func (t *Tier) plain() bool {
 	return (t.Order == "" || t.Order == ByWeight) && t.AssumeSeconds == 0 && !t.RequireRate && t.ExplorePercent == 0
 }
 
-// MarshalJSON writes the shortest form: the list of targets where nothing else
-// is said, and no defaults. Tiers that mean the same are written the same.
+// MarshalJSON writes the shortest form: the list of targets alone if that is enough,
+// and no defaults. Tiers that mean the same are written the same.
 func (t Tier) MarshalJSON() ([]byte, error) {
 	if t.plain() {
 		return json.Marshal(t.Targets)
@@ -78,7 +78,7 @@ func (t Tier) MarshalJSON() ([]byte, error) {
 	return json.Marshal(m)
 }
 
-// UnmarshalJSON reads either form, leniently; files are read by [Parse].
+// UnmarshalJSON reads either form, leniently. [Parse] reads files.
 func (t *Tier) UnmarshalJSON(b []byte) error {
 	*t = Tier{}
 	if len(b) > 0 && b[0] == '[' {
@@ -88,17 +88,17 @@ func (t *Tier) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*mapping)(t))
 }
 
-func (v *validation) route(p string, tiers []Tier) {
+func (v *validation) checkRoute(p string, tiers []Tier) {
 	if len(tiers) == 0 || len(tiers) > MaxTiers {
 		v.fault(p, "must have 1 to %d tiers, has %d", MaxTiers, len(tiers))
 	}
 	used := map[string]string{}
 	for i := range tiers {
-		v.tier(fmt.Sprintf("%s[%d]", p, i), &tiers[i], used)
+		v.checkTier(fmt.Sprintf("%s[%d]", p, i), &tiers[i], used)
 	}
 }
 
-func (v *validation) tier(p string, t *Tier, used map[string]string) {
+func (v *validation) checkTier(p string, t *Tier, used map[string]string) {
 	switch t.Order {
 	case "", ByWeight, ByCost, ByQuality, AsListed:
 	default:
@@ -128,7 +128,7 @@ func (v *validation) tier(p string, t *Tier, used map[string]string) {
 	}
 	rated := false
 	for j, g := range t.Targets {
-		rated = v.target(fmt.Sprintf("%s[%d]", list, j), t, g, used) || rated
+		rated = v.checkTarget(fmt.Sprintf("%s[%d]", list, j), t, g, used) || rated
 	}
 	if t.Order == ByCost && !rated && len(t.Targets) > 0 {
 		v.fault(p+".order", "none of the destinations has rates, so their costs can't be compared; give them a rate deck")
@@ -136,7 +136,7 @@ func (v *validation) tier(p string, t *Tier, used map[string]string) {
 }
 
 // target checks one target and reports whether its destination has rates.
-func (v *validation) target(p string, t *Tier, g Target, used map[string]string) (rated bool) {
+func (v *validation) checkTarget(p string, t *Tier, g Target, used map[string]string) (rated bool) {
 	d, ok := v.rs.Destinations[g.To]
 	if !ok {
 		v.fault(p+".to", "no destination %q is defined", g.To)

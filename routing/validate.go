@@ -14,12 +14,12 @@ import (
 	"github.com/switchtape/switchtape/routing/internal/rulefile"
 )
 
-// Validate reports every fault of the set at once, as [callmodel.FieldErrors],
-// each with its path, the rule's id and, if it was parsed from a file, its
-// line. Rules that are level and overlap are found by [Compile].
+// Validate reports every fault of the set at once, as [callmodel.FieldErrors], each
+// with its path, the id of the rule and, if the set was parsed from a file, its
+// line. [Compile] finds rules that are equal in rank and overlap.
 func (rs *RuleSet) Validate() error {
 	v := newValidation(rs)
-	v.set()
+	v.checkSet()
 	return v.errs.Err()
 }
 
@@ -27,7 +27,7 @@ func newValidation(rs *RuleSet) *validation {
 	return &validation{rs: rs, rule: -1, hash: newHasher(rs), routes: map[string]uint32{}, windows: map[string]bool{}}
 }
 
-func (v *validation) set() {
+func (v *validation) checkSet() {
 	rs := v.rs
 	switch rs.Order {
 	case "", PrefixFirst, PriorityFirst:
@@ -35,13 +35,13 @@ func (v *validation) set() {
 		v.fault("order", "%q is not one of prefix-first, priority-first", rs.Order)
 	}
 	for _, name := range sortedKeys(rs.Lists) {
-		v.list(name, rs.Lists[name])
+		v.checkList(name, rs.Lists[name])
 	}
 	for _, id := range sortedKeys(rs.Destinations) {
-		v.destination(id, rs.Destinations[id])
+		v.checkDestination(id, rs.Destinations[id])
 	}
-	v.rates()
-	v.failover("failover", rs.Failover)
+	v.checkRates()
+	v.checkFailover("failover", rs.Failover)
 	if len(rs.Rules) == 0 {
 		v.fault("rules", "is empty; a set needs at least one rule")
 	}
@@ -57,7 +57,7 @@ func (v *validation) set() {
 		if first := seen.add(uint32(i)); first != uint32(i) {
 			v.fault("id", "%q is the id of rules[%d] already", r.ID, first)
 		}
-		v.check(r)
+		v.checkRule(r)
 	}
 	v.rule, v.id = -1, ""
 }
@@ -76,35 +76,35 @@ const maxFaults = rulefile.MaxFaults
 
 type validation struct {
 	rs         *RuleSet
-	rule       int    // the one at hand, -1 for none: paths are below it
+	rule       int    // the one at hand, -1 for none; paths are below it
 	id         string // of the rule at hand
 	errs       callmodel.FieldErrors
 	predicates predicate.Cache
 	calendar   calendar.Reader
-	// routes are those that were found faultless, as canonical JSON.
+	// routes numbers the routes without a fault, by their canonical JSON.
 	routes map[string]uint32
 	// routeOf is the number of each rule's route.
 	routeOf []uint32
 	hash    *hasher
-	windows map[string]bool // those that were found faultless
+	windows map[string]bool // checked and without a fault
 	buf     []byte
 }
 
-// fault notes what is wrong at path, which is below the rule at hand, if there
-// is one. Paths are made only here: most rules have no fault.
+// fault reports what is wrong at path, which is below the current rule if there is
+// one. Paths are made only here, since most rules have no fault.
 func (v *validation) fault(path, format string, args ...any) {
 	if len(v.errs) >= maxFaults {
 		return
 	}
 	msg := fmt.Sprintf(format, args...)
-	if callmodel.ValidID(v.id) { // another could hold line ends, or what turns text round
+	if callmodel.ValidID(v.id) { // others may hold line ends or turn text around
 		msg = "rule " + v.id + ": " + msg
 	}
 	path = v.below(path)
 	v.errs = append(v.errs, callmodel.FieldError{Path: path, Line: v.rs.Line(path), Message: msg})
 }
 
-// below is path from the set's top.
+// below returns the path from the top of the set.
 func (v *validation) below(path string) string {
 	if v.rule < 0 {
 		return path
@@ -112,7 +112,7 @@ func (v *validation) below(path string) string {
 	return fmt.Sprintf("rules[%d].%s", v.rule, path)
 }
 
-func (v *validation) check(r *Rule) {
+func (v *validation) checkRule(r *Rule) {
 	if !callmodel.ValidID(r.ID) {
 		v.fault("id", "%q must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"", r.ID)
 	}
@@ -122,18 +122,18 @@ func (v *validation) check(r *Rule) {
 	case !r.Default && m.IsZero():
 		v.fault("match.to", "is missing, so the rule would take every call; give a prefix, or say default: true")
 	}
-	v.numbers("match.to", &r.Match.To)
-	v.numbers("match.from", &r.Match.From)
+	v.checkNumbers("match.to", &r.Match.To)
+	v.checkNumbers("match.from", &r.Match.From)
 	if r.Priority < -MaxRulePriority || r.Priority > MaxRulePriority {
 		v.fault("priority", "must be %d to %d, is %d", -MaxRulePriority, MaxRulePriority, r.Priority)
 	}
-	v.conditions(&r.Match)
-	v.faultlessRoute(r)
-	v.failover("failover", r.Failover)
+	v.checkConditions(&r.Match)
+	v.checkRouteOnce(r)
+	v.checkFailover("failover", r.Failover)
 }
 
-// faultlessRoute checks each different route once: a million rules share a few.
-func (v *validation) faultlessRoute(r *Rule) {
+// checkRouteOnce checks each different route once: a million rules share a few.
+func (v *validation) checkRouteOnce(r *Rule) {
 	key := v.hash.rule(r)
 	if r.Failover != nil {
 		key = append(key, marshal(r.Failover)...) // a plan has both
@@ -141,7 +141,7 @@ func (v *validation) faultlessRoute(r *Rule) {
 	i, ok := v.routes[string(key)]
 	if !ok {
 		before := len(v.errs)
-		v.route("route", r.Route)
+		v.checkRoute("route", r.Route)
 		if len(v.errs) > before || before >= maxFaults {
 			return
 		}
@@ -151,7 +151,7 @@ func (v *validation) faultlessRoute(r *Rule) {
 	v.routeOf = append(v.routeOf, i)
 }
 
-func (v *validation) list(name string, entries []string) {
+func (v *validation) checkList(name string, entries []string) {
 	p := "lists." + name
 	if !callmodel.ValidID(name) {
 		v.fault(p, "the name must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"")
@@ -172,7 +172,7 @@ func (v *validation) list(name string, entries []string) {
 	}
 }
 
-func (v *validation) failover(p string, f *calls.Failover) {
+func (v *validation) checkFailover(p string, f *calls.Failover) {
 	if f == nil {
 		return
 	}
@@ -183,8 +183,8 @@ func (v *validation) failover(p string, f *calls.Failover) {
 	}
 }
 
-// ids finds rules with equal ids: a hash table of the rules' numbers, at most
-// half full. It takes a third of a map's time and memory.
+// ids finds rules with equal ids. It is a hash table of the rules' numbers, at most
+// half full, and takes a third of the time and memory of a map.
 type ids struct {
 	rules []Rule
 	seed  maphash.Seed
@@ -193,14 +193,14 @@ type ids struct {
 
 type idSlot struct {
 	print uint32 // of the id's hash
-	rule  uint32 // plus one, 0 for none
+	rule  uint32 // its number plus one, 0 for none
 }
 
 func newIDs(rules []Rule) *ids {
 	return &ids{rules: rules, seed: maphash.MakeSeed(), slots: make([]idSlot, 1<<bits.Len(uint(2*len(rules))))}
 }
 
-// add is the first rule that has the id of rule i: i itself, or one that was
+// add adds rule i and returns the first rule with its id: i itself, or one that was
 // added before.
 func (t *ids) add(i uint32) uint32 {
 	h := maphash.String(t.seed, t.rules[i].ID)
