@@ -2,6 +2,7 @@ package routing_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -24,7 +25,7 @@ rules:
 	d, err = r.Route(&calls.Request{At: noon, To: "+1"})
 	require.NoError(t, err)
 	assert.Equal(t, &calls.Failover{
-		Retry: []calls.CausePattern{"q850:17", "sip:486"}, MaxAttempts: 2, TotalSeconds: 30, AttemptSeconds: 10,
+		Retry: []calls.CausePattern{"q850:17", "sip:486"}, MaxAttempts: 2, Total: 30 * time.Second, Attempt: 10 * time.Second,
 	}, d.Failover, "a rule's own replaces the set's")
 	d, err = compile(t, acme).Route(&calls.Request{At: noon, To: "+1"})
 	require.NoError(t, err)

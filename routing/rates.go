@@ -19,11 +19,11 @@ type RateRow struct {
 	PerMinute callmodel.Amount `json:"per_minute"`
 	// Connect is charged once for every answered call, 0 to 10000.
 	Connect callmodel.Amount `json:"connect,omitempty"`
-	// FirstSeconds is what an answered call is charged for at least, and
-	// NextSeconds the steps in which more is charged: 60 and 60, 30 and 6, 1 and
-	// 1. 1 to 3600; 0 means 1.
-	FirstSeconds int `json:"first_seconds,omitempty" unsaid:"give 1 to 3600, or leave it out for 1"`
-	NextSeconds  int `json:"next_seconds,omitempty" unsaid:"give 1 to 3600, or leave it out for 1"`
+	// First is the least time that an answered call is charged for, and Next the
+	// steps in which more is charged: 60 s and 60 s, 30 s and 6 s, 1 s and 1 s. Whole
+	// seconds up to an hour; 0 means one second.
+	First time.Duration `json:"first_seconds,omitempty" unsaid:"give 1 to 3600, or leave it out for 1"`
+	Next  time.Duration `json:"next_seconds,omitempty" unsaid:"give 1 to 3600, or leave it out for 1"`
 	// From is when the rate begins to hold, and Until when it ends, by whole
 	// seconds. Zero: always.
 	From  time.Time `json:"from,omitzero"`
@@ -35,29 +35,36 @@ type RateRow struct {
 // Limits of rates.
 const (
 	MaxPrice         = 10_000 * callmodel.AmountUnit
-	MaxRateIncrement = 3600 // seconds
+	MaxRateIncrement = time.Hour
 )
 
-// Billed is how many seconds an answered call of so many is charged for.
-func (r *RateRow) Billed(seconds int) int {
-	if seconds <= 0 {
+// MarshalJSON writes the durations as numbers of seconds.
+func (r RateRow) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(r) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (r *RateRow) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, r) }
+
+// Billed returns the time for which an answered call of that length is charged: whole
+// seconds, at least First, and in steps of Next.
+func (r *RateRow) Billed(length time.Duration) time.Duration {
+	if length <= 0 {
 		return 0
 	}
-	first, next := max(r.FirstSeconds, 1), max(r.NextSeconds, 1)
-	if seconds <= first {
+	first, next := max(r.First, time.Second), max(r.Next, time.Second)
+	if length <= first {
 		return first
 	}
-	return first + (seconds-first+next-1)/next*next
+	return first + (length-first+next-1)/next*next
 }
 
-// Cost is what an answered call of so many seconds costs: the connect fee and
-// the seconds charged for, rounded half up to a hundred-millionth. A call of no
-// seconds was not answered and costs nothing.
-func (r *RateRow) Cost(seconds int) callmodel.Amount {
-	if seconds <= 0 {
+// Cost returns the price of an answered call of that length: the connect fee and the
+// time charged for, rounded half up to a hundred-millionth. A call of no length was
+// not answered and costs nothing.
+func (r *RateRow) Cost(length time.Duration) callmodel.Amount {
+	if length <= 0 {
 		return 0
 	}
-	billed := r.Billed(seconds)
+	billed := r.Billed(length) / time.Second
 	minutes, rest := callmodel.Amount(billed/60), callmodel.Amount(billed%60)
 	return r.Connect + r.PerMinute*minutes + (r.PerMinute*rest+30)/60
 }
@@ -77,11 +84,11 @@ func rateFaults(currency string, rows []RateRow, fault func(i int, field, format
 		if r.Connect < 0 || r.Connect > MaxPrice {
 			fault(i, "connect", "must be 0 to %s, is %s", MaxPrice, r.Connect)
 		}
-		if r.FirstSeconds < 0 || r.FirstSeconds > MaxRateIncrement {
-			fault(i, "first_seconds", "must be 1 to %d, is %d", MaxRateIncrement, r.FirstSeconds)
+		if why := badSeconds(r.First, MaxRateIncrement); why != "" {
+			fault(i, "first_seconds", "%s", why)
 		}
-		if r.NextSeconds < 0 || r.NextSeconds > MaxRateIncrement {
-			fault(i, "next_seconds", "must be 1 to %d, is %d", MaxRateIncrement, r.NextSeconds)
+		if why := badSeconds(r.Next, MaxRateIncrement); why != "" {
+			fault(i, "next_seconds", "%s", why)
 		}
 		if r.From.Nanosecond() != 0 || r.Until.Nanosecond() != 0 {
 			fault(i, "from", "rates change at whole seconds")
@@ -94,6 +101,18 @@ func rateFaults(currency string, rows []RateRow, fault func(i int, field, format
 		}
 	}
 	rateConflicts(rows, fault)
+}
+
+// badSeconds says what is wrong with a duration that must be whole seconds, "" for
+// nothing. 0 stands for one that is left out.
+func badSeconds(d, most time.Duration) string {
+	switch {
+	case d < 0 || d > most:
+		return fmt.Sprintf("must be 1 to %d, is %g", most/time.Second, d.Seconds())
+	case d%time.Second != 0:
+		return fmt.Sprintf("must be a whole number, is %g", d.Seconds())
+	}
+	return ""
 }
 
 // rateConflicts reports rows of one prefix that could hold at the same time.
@@ -162,11 +181,11 @@ func (v *validation) checkRates() {
 // the same.
 func (r RateRow) canonical() RateRow {
 	r.Currency = ""
-	if r.FirstSeconds == 1 {
-		r.FirstSeconds = 0
+	if r.First == time.Second {
+		r.First = 0
 	}
-	if r.NextSeconds == 1 {
-		r.NextSeconds = 0
+	if r.Next == time.Second {
+		r.Next = 0
 	}
 	if !r.From.IsZero() {
 		r.From = r.From.UTC()
@@ -182,14 +201,14 @@ type rate struct {
 	perMinute   callmodel.Amount
 	connect     callmodel.Amount
 	from, until int64 // Unix seconds
-	first, next int16
-	last        bool // of the rates of its prefix
+	first, next int16 // seconds
+	last        bool  // of the rates of its prefix
 }
 
 func (r *RateRow) compiled() rate {
 	out := rate{
 		perMinute: r.PerMinute, connect: r.Connect, from: math.MinInt64, until: math.MaxInt64,
-		first: int16(max(r.FirstSeconds, 1)), next: int16(max(r.NextSeconds, 1)),
+		first: int16(max(r.First/time.Second, 1)), next: int16(max(r.Next/time.Second, 1)),
 	}
 	if !r.From.IsZero() {
 		out.from = r.From.Unix()
@@ -204,7 +223,7 @@ func (r *RateRow) compiled() rate {
 func (r *rate) row(prefix, currency string) RateRow {
 	out := RateRow{
 		Prefix: prefix, PerMinute: r.perMinute, Connect: r.connect, Currency: currency,
-		FirstSeconds: int(r.first), NextSeconds: int(r.next),
+		First: time.Duration(r.first) * time.Second, Next: time.Duration(r.next) * time.Second,
 	}
 	if r.from != math.MinInt64 {
 		out.From = time.Unix(r.from, 0).UTC()
@@ -215,17 +234,27 @@ func (r *rate) row(prefix, currency string) RateRow {
 	return out
 }
 
-func (r *rate) billed(seconds int32) int64 {
-	one := RateRow{FirstSeconds: int(r.first), NextSeconds: int(r.next)}
-	return int64(one.Billed(int(seconds)))
+// billedSeconds is [RateRow.Billed] in whole seconds, for decisions.
+func (r *rate) billedSeconds(seconds int32) int64 {
+	length, first, next := int64(seconds), int64(r.first), int64(r.next)
+	switch {
+	case length <= 0:
+		return 0
+	case length <= first:
+		return first
+	}
+	return first + (length-first+next-1)/next*next
 }
 
 // sixtieths returns the cost in sixtieths of a hundred-millionth. That is exact, so
 // that even the smallest difference of costs counts.
 func (r *rate) sixtieths(seconds int32) int64 {
-	return int64(r.connect)*60 + int64(r.perMinute)*r.billed(seconds)
+	return int64(r.connect)*60 + int64(r.perMinute)*r.billedSeconds(seconds)
 }
 
 func (r *rate) cost(seconds int32, prefix, currency string) calls.Cost {
-	return calls.Cost{Amount: callmodel.Amount((r.sixtieths(seconds) + 30) / 60), Currency: currency, Seconds: int(seconds), Prefix: prefix}
+	return calls.Cost{
+		Amount: callmodel.Amount((r.sixtieths(seconds) + 30) / 60), Currency: currency,
+		Length: time.Duration(seconds) * time.Second, Prefix: prefix,
+	}
 }

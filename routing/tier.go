@@ -3,6 +3,9 @@ package routing
 import (
 	"encoding/json"
 	"fmt"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
 )
 
 // TierOrder says in which order a tier's targets are tried.
@@ -27,9 +30,9 @@ const (
 type Tier struct {
 	Order   TierOrder `json:"order,omitempty"` // "" means weight
 	Targets []Target  `json:"targets"`
-	// AssumeSeconds is the length of call for which costs are compared, with the
-	// order cost. 0 means 180.
-	AssumeSeconds int `json:"assume_seconds,omitempty" unsaid:"give 1 to 86400, or leave it out for 180"`
+	// Assume is the length of call for which costs are compared, with the order cost:
+	// whole seconds up to a day. 0 means 180 s.
+	Assume time.Duration `json:"assume_seconds,omitempty" unsaid:"give 1 to 86400, or leave it out for 180"`
 	// RequireRate leaves out targets without a rate for the number, with the order
 	// cost. An emergency call needs none.
 	RequireRate bool `json:"require_rate,omitempty"`
@@ -50,15 +53,15 @@ type Target struct {
 
 // Defaults and limits of tiers.
 const (
-	DefaultAssumeSeconds  = 180
-	MaxAssumeSeconds      = 86_400
+	DefaultAssume         = 180 * time.Second
+	MaxAssume             = 24 * time.Hour
 	DefaultExplorePercent = 5
 	MaxExplorePercent     = 50
 )
 
 // plain reports whether the tier is just a list of targets by weight.
 func (t *Tier) plain() bool {
-	return (t.Order == "" || t.Order == ByWeight) && t.AssumeSeconds == 0 && !t.RequireRate && t.ExplorePercent == 0
+	return (t.Order == "" || t.Order == ByWeight) && t.Assume == 0 && !t.RequireRate && t.ExplorePercent == 0
 }
 
 // MarshalJSON writes the shortest form: the list of targets alone if that is enough,
@@ -67,15 +70,13 @@ func (t Tier) MarshalJSON() ([]byte, error) {
 	if t.plain() {
 		return json.Marshal(t.Targets)
 	}
-	type mapping Tier // without this method
-	m := mapping(t)
-	if m.AssumeSeconds == DefaultAssumeSeconds {
-		m.AssumeSeconds = 0
+	if t.Assume == DefaultAssume {
+		t.Assume = 0
 	}
-	if m.ExplorePercent == DefaultExplorePercent {
-		m.ExplorePercent = 0
+	if t.ExplorePercent == DefaultExplorePercent {
+		t.ExplorePercent = 0
 	}
-	return json.Marshal(m)
+	return callmodel.MarshalDurations(t)
 }
 
 // UnmarshalJSON reads either form, leniently. [Parse] reads files.
@@ -84,8 +85,7 @@ func (t *Tier) UnmarshalJSON(b []byte) error {
 	if len(b) > 0 && b[0] == '[' {
 		return json.Unmarshal(b, &t.Targets)
 	}
-	type mapping Tier
-	return json.Unmarshal(b, (*mapping)(t))
+	return callmodel.UnmarshalDurations(b, t)
 }
 
 func (v *validation) checkRoute(p string, tiers []Tier) {
@@ -104,13 +104,13 @@ func (v *validation) checkTier(p string, t *Tier, used map[string]string) {
 	default:
 		v.fault(p+".order", "%q is not one of weight, cost, quality, priority", t.Order)
 	}
-	if t.AssumeSeconds < 0 || t.AssumeSeconds > MaxAssumeSeconds {
-		v.fault(p+".assume_seconds", "must be 1 to %d, is %d", MaxAssumeSeconds, t.AssumeSeconds)
+	if why := badSeconds(t.Assume, MaxAssume); why != "" {
+		v.fault(p+".assume_seconds", "%s", why)
 	}
 	if t.ExplorePercent < 0 || t.ExplorePercent > MaxExplorePercent {
 		v.fault(p+".explore_percent", "must be 1 to %d, is %d", MaxExplorePercent, t.ExplorePercent)
 	}
-	if t.Order != ByCost && t.AssumeSeconds != 0 {
+	if t.Order != ByCost && t.Assume != 0 {
 		v.fault(p+".assume_seconds", "goes with order: cost only")
 	}
 	if t.Order != ByCost && t.RequireRate {

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel/calls"
 )
@@ -73,7 +74,7 @@ func (c *chooser) traceTaken(t *tier, number int, x *ranked, byWeight bool) {
 	case t.order == ByCost && x.rate == nil:
 		v.Reason = "last by cost: it has no rate for " + c.req.To
 	case t.order == ByCost:
-		v.Reason = fmt.Sprintf("by cost: %s %s for %d seconds to %s…", v.Cost.Amount, v.Cost.Currency, v.Cost.Seconds, v.Cost.Prefix)
+		v.Reason = fmt.Sprintf("by cost: %s %s for %d seconds to %s…", v.Cost.Amount, v.Cost.Currency, v.Cost.Length/time.Second, v.Cost.Prefix)
 	default:
 		v.Reason = "as listed"
 	}

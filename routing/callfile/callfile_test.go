@@ -51,13 +51,13 @@ func TestEveryField(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, slow, c)
 	assert.Equal(t, calls.TypeFax, c.Type)
-	assert.Equal(t, 62, c.Billable(180))
+	assert.Equal(t, 62*time.Second, c.Billable(3*time.Minute))
 	assert.Equal(t, "gold", c.Metadata["plan"])
 	assert.Equal(t, 16, c.Cause.Q850)
 	short, err := callfile.Decode([]byte(`{"tenant":"a","call_id":"c","to":"112","at":"2026-03-02T10:00:00Z"}`))
 	require.NoError(t, err)
 	assert.Equal(t, calls.TypeVoice, short.Type)
-	assert.Equal(t, 180, short.Billable(180))
+	assert.Equal(t, 3*time.Minute, short.Billable(3*time.Minute))
 }
 
 // TestManyLines has enough of them for many blocks, and odd ones between.
@@ -113,13 +113,13 @@ func TestCallRecords(t *testing.T) {
 	c, err := callfile.Decode(b)
 	require.NoError(t, err)
 	assert.Equal(t, r.Request(at), c.Request)
-	assert.InDelta(t, 61.5, c.Seconds, 1e-9)
+	assert.Equal(t, 61500*time.Millisecond, c.Length)
 	r.AnsweredAt, r.State = time.Time{}, calls.Failed
 	b, err = json.Marshal(r)
 	require.NoError(t, err)
 	c, err = callfile.Decode(b)
 	require.NoError(t, err)
-	assert.Zero(t, c.Seconds)
+	assert.Zero(t, c.Length)
 
 	calls, stats := read(t, strings.Replace(line(3), `"tenant"`, `"tenant_id"`, 1), nil)
 	require.Zero(t, stats.Bad)

@@ -19,7 +19,7 @@ type scanner struct {
 // scan reads the line into c; false leaves it to Decode. The call's texts are
 // parts of the line.
 func scan(line string, c *Call) bool {
-	*c = Call{Seconds: NoDuration}
+	*c = Call{Length: NoLength}
 	p := scanner{s: line}
 	if !p.object(func(key string) bool { return p.field(key, c) }) {
 		return false
@@ -174,8 +174,11 @@ func (p *scanner) duration(c *Call) bool {
 		return false
 	}
 	f, err := strconv.ParseFloat(n, 64)
-	c.Seconds = f
-	return err == nil && f <= MaxSeconds
+	if err != nil {
+		return false
+	}
+	c.Length, ok = lengthOf(f)
+	return ok
 }
 
 func (p *scanner) metadata(c *Call) bool {

@@ -206,18 +206,18 @@ func (d *decks) increments(at place, row []string, r *routing.RateRow) bool {
 	var err error
 	text := d.columns.get(row, fieldIncrements)
 	if text != "" {
-		r.FirstSeconds, r.NextSeconds, err = increments(text)
+		r.First, r.Next, err = increments(text)
 	}
 	if first := d.columns.get(row, fieldFirst); first != "" && err == nil {
 		text = first
-		r.FirstSeconds, err = seconds(first)
+		r.First, err = seconds(first)
 	}
 	if next := d.columns.get(row, fieldNext); next != "" && err == nil {
 		text = next
 		if strings.ContainsAny(next, "/+") { // "billing increment: 60/60"
-			r.FirstSeconds, r.NextSeconds, err = increments(next)
+			r.First, r.Next, err = increments(next)
 		} else {
-			r.NextSeconds, err = seconds(next)
+			r.Next, err = seconds(next)
 		}
 	}
 	if err != nil {

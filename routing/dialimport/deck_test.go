@@ -57,7 +57,7 @@ func TestDeckHeadersAndValues(t *testing.T) {
 		require.Contains(t, rows, c.code, c.body)
 		r := rows[c.code]
 		require.Equal(t, amount(t, c.price), r.PerMinute, c.body)
-		require.Equal(t, [2]int{c.first, c.next}, [2]int{r.FirstSeconds, r.NextSeconds}, c.body)
+		require.Equal(t, [2]int{c.first, c.next}, [2]int{int(r.First / time.Second), int(r.Next / time.Second)}, c.body)
 	}
 }
 

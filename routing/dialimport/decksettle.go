@@ -102,7 +102,7 @@ func (d *decks) end(rates []routing.RateRow, r *routing.RateRow, at place) {
 }
 
 func same(a, b *routing.RateRow) bool {
-	return a.PerMinute == b.PerMinute && a.Connect == b.Connect && a.FirstSeconds == b.FirstSeconds && a.NextSeconds == b.NextSeconds && a.Until.Equal(b.Until)
+	return a.PerMinute == b.PerMinute && a.Connect == b.Connect && a.First == b.First && a.Next == b.Next && a.Until.Equal(b.Until)
 }
 
 func importDecks(sources []Source, texts []sourceText, o *Options, out *Result) error {

@@ -122,7 +122,7 @@ func calendarDate(s string, loc *time.Location, monthFirst bool) (t time.Time, o
 }
 
 // increments reads "60/60", "30+6", or one number for both, in seconds.
-func increments(s string) (first, next int, err error) {
+func increments(s string) (first, next time.Duration, err error) {
 	parts := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune("/-+:|, ", r) })
 	if len(parts) == 0 || len(parts) > 2 {
 		return 0, 0, errors.New("they are not like 60/60")
@@ -137,14 +137,15 @@ func increments(s string) (first, next int, err error) {
 	return first, next, err
 }
 
-func seconds(s string) (int, error) {
+// seconds reads a number of seconds, 0 to 3600.
+func seconds(s string) (time.Duration, error) {
 	s = strings.TrimSpace(strings.TrimRight(strings.ToLower(s), "second. "))
 	s = strings.TrimSuffix(strings.TrimSuffix(s, ".0"), ",0")
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 || n > 3600 {
 		return 0, errors.New("it is not 1 to 3600 seconds")
 	}
-	return n, nil
+	return time.Duration(n) * time.Second, nil
 }
 
 // maxCodes bounds the prefixes of one row.

@@ -145,7 +145,7 @@ func (x *exporter) rates(write func(...string)) {
 			if r.Connect != 0 {
 				connect = r.Connect.String()
 			}
-			write(deck, r.Prefix, r.PerMinute.String(), connect, number(r.FirstSeconds), number(r.NextSeconds), instant(r.From), instant(r.Until))
+			write(deck, r.Prefix, r.PerMinute.String(), connect, number(int(r.First/time.Second)), number(int(r.Next/time.Second)), instant(r.From), instant(r.Until))
 		}
 	}
 }
@@ -205,7 +205,7 @@ func (x *exporter) rule(r *routing.Rule, write func(...string)) {
 				require = "true"
 			}
 			for _, g := range t.Targets {
-				write(append(slices.Clone(head), strconv.Itoa(i+1), string(t.Order), number(t.AssumeSeconds), require, number(t.ExplorePercent), g.To,
+				write(append(slices.Clone(head), strconv.Itoa(i+1), string(t.Order), number(int(t.Assume/time.Second)), require, number(t.ExplorePercent), g.To,
 					number(g.Weight))...)
 			}
 		}

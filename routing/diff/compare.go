@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -21,14 +22,14 @@ type Options struct {
 	Groups int
 	// Examples is how many calls of a group are. 0 means 3.
 	Examples int
-	// AssumeSeconds is the length of calls without a duration. 0 means 180.
-	AssumeSeconds int
+	// Assume is the length of calls for which none is recorded. 0 means 180 s.
+	Assume time.Duration
 }
 
 const (
 	defaultGroups   = 100
 	defaultExamples = 3
-	defaultAssume   = 180
+	defaultAssume   = 180 * time.Second
 )
 
 // Comparison counts what two sets do with calls. Make one with New, let calls
@@ -48,7 +49,7 @@ func New(before, after *Set, o *Options) *Comparison {
 	c.opts.Workers = (&callfile.Options{Workers: c.opts.Workers}).Filled().Workers
 	c.opts.Groups = cmp.Or(c.opts.Groups, defaultGroups)
 	c.opts.Examples = cmp.Or(c.opts.Examples, defaultExamples)
-	c.opts.AssumeSeconds = cmp.Or(c.opts.AssumeSeconds, defaultAssume)
+	c.opts.Assume = cmp.Or(c.opts.Assume, defaultAssume)
 	c.workers = make([]worker, c.opts.Workers)
 	for i := range c.workers {
 		w := &c.workers[i]
@@ -118,7 +119,7 @@ func (s *side) init(set *Set) {
 }
 
 // decide routes the call and counts its load.
-func (s *side) decide(req *calls.Request, seconds int) {
+func (s *side) decide(req *calls.Request, length time.Duration) {
 	s.first, s.cost = -1, 0
 	if err := s.set.router.RouteInto(req, &s.d); err != nil || len(s.d.Destinations) == 0 {
 		s.d.Destinations = s.d.Destinations[:0]
@@ -128,9 +129,9 @@ func (s *side) decide(req *calls.Request, seconds int) {
 	s.first = s.set.index[s.d.Destinations[0].ID]
 	u := &s.usage[s.first]
 	u.Calls++
-	u.Seconds += int64(seconds)
+	u.Seconds += int64(length / time.Second)
 	s.seconds[s.first] = append(s.seconds[s.first], req.At.Unix())
-	cost, ok := s.set.cost(s.first, req, seconds)
+	cost, ok := s.set.cost(s.first, req, length)
 	if !ok {
 		u.Unrated++
 		return
@@ -148,13 +149,13 @@ func (s *side) outcome() Outcome {
 }
 
 func (w *worker) call(call *callfile.Call) {
-	seconds := call.Billable(w.c.opts.AssumeSeconds)
-	if call.Seconds < 0 {
+	length := call.Billable(w.c.opts.Assume)
+	if call.Length < 0 {
 		w.assumed++
 	}
 	w.calls++
-	w.before.decide(&call.Request, seconds)
-	w.after.decide(&call.Request, seconds)
+	w.before.decide(&call.Request, length)
+	w.after.decide(&call.Request, length)
 	kind := kindOf(&w.before.d, &w.after.d)
 	if kind == "" {
 		return
@@ -168,7 +169,7 @@ func (w *worker) call(call *callfile.Call) {
 		w.groups[key] = g
 	}
 	g.Calls++
-	g.Seconds += int64(seconds)
+	g.Seconds += int64(length / time.Second)
 	g.CostBefore += w.before.cost
 	g.CostAfter += w.after.cost
 	w.example(g, call)
@@ -236,7 +237,7 @@ func kindOf(a, b *calls.Decision) Kind {
 
 // Report puts together what was counted. No call may visit meanwhile.
 func (c *Comparison) Report() *Report {
-	r := &Report{Kinds: map[Kind]int{}, CurrencyBefore: c.before.currency, CurrencyAfter: c.after.currency, AssumedSeconds: c.opts.AssumeSeconds}
+	r := &Report{Kinds: map[Kind]int{}, CurrencyBefore: c.before.currency, CurrencyAfter: c.after.currency, AssumedSeconds: int(c.opts.Assume / time.Second)}
 	groups := map[change]*Group{}
 	for i := range c.workers {
 		w := &c.workers[i]

@@ -29,8 +29,8 @@ type Group struct {
 	Before Outcome `json:"before"`
 	After  Outcome `json:"after"`
 	Calls  int     `json:"calls"`
-	// Seconds and the costs are of all these calls, each at the destination that
-	// is tried first.
+	// Seconds and the costs are sums over these calls, each at the destination that
+	// is tried first. A time.Duration may be too small for a sum of seconds.
 	Seconds    int64            `json:"seconds"`
 	CostBefore callmodel.Amount `json:"cost_before"`
 	CostAfter  callmodel.Amount `json:"cost_after"`
@@ -48,7 +48,9 @@ type Example struct {
 
 // Usage is what a destination, or all, get of the calls.
 type Usage struct {
-	Calls   int   `json:"calls"`
+	Calls int `json:"calls"`
+	// Seconds is the sum of the calls' lengths, for which a time.Duration may be too
+	// small.
 	Seconds int64 `json:"seconds"`
 	// PeakCPS is the most calls in one second of the clock, PeakAt that second as
 	// Unix time, the first if there are several.
@@ -86,8 +88,9 @@ type Report struct {
 	// NoRouteBefore and NoRouteAfter count calls that have no destination.
 	NoRouteBefore int `json:"no_route_before"`
 	NoRouteAfter  int `json:"no_route_after"`
-	// Assumed counts calls without a duration, which are taken to be of
-	// AssumedSeconds.
+	// Assumed counts calls without a length, which are taken to last AssumedSeconds.
+	// That is a number and not a time.Duration, so that a Report may be embedded in
+	// another JSON object.
 	Assumed        int `json:"assumed"`
 	AssumedSeconds int `json:"assumed_seconds"`
 }

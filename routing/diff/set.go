@@ -1,6 +1,8 @@
 package diff
 
 import (
+	"time"
+
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
@@ -38,13 +40,13 @@ func NewSet(rs *routing.RuleSet, router *routing.Router) (*Set, error) {
 // Currency is that of the set's rates, "" if it has none.
 func (s *Set) Currency() string { return s.currency }
 
-// cost is what a call of so many seconds costs at the destination; false
-// without a rate.
-func (s *Set) cost(destination int, req *calls.Request, seconds int) (callmodel.Amount, bool) {
+// cost returns the price of a call of that length at the destination; false without
+// a rate.
+func (s *Set) cost(destination int, req *calls.Request, length time.Duration) (callmodel.Amount, bool) {
 	deck := s.decks[destination]
 	if deck == nil {
 		return 0, false
 	}
 	row, ok := deck.Lookup(req.To, req.At)
-	return row.Cost(seconds), ok
+	return row.Cost(length), ok
 }

@@ -1,5 +1,7 @@
 package simulate
 
+import "time"
+
 // destination is the count of one destination.
 type destination struct {
 	Destination
@@ -66,7 +68,7 @@ func (d *destination) demandEnds(nanos int64) {
 	}
 }
 
-func (d *destination) finish() { d.SecondsOver = float64(d.overNanos) / 1e9 }
+func (d *destination) finish() { d.Over = time.Duration(d.overNanos) }
 
 // gauge is a level with its peak in every minute.
 type gauge struct {

@@ -1,6 +1,10 @@
 package simulate
 
-import "time"
+import (
+	"encoding/json"
+	"math"
+	"time"
+)
 
 // Destination is what one destination gets.
 type Destination struct {
@@ -25,11 +29,40 @@ type Destination struct {
 	PeakConcurrent       int `json:"peak_concurrent"`
 	DemandPeakCPS        int `json:"demand_peak_cps"`
 	DemandPeakConcurrent int `json:"demand_peak_concurrent"`
-	// SecondsOver is how long the demand was over the limit of calls at once, and
-	// SecondsOverCPS how many seconds of the clock it was over that of new calls.
-	SecondsOver    float64 `json:"seconds_over"`
+	// Over is how long the demand was over the limit of calls at once, and
+	// SecondsOverCPS counts the seconds of the clock in which it was over the limit of
+	// new calls. In JSON, Over is a number of seconds, seconds_over.
+	Over           time.Duration `json:"-"`
+	SecondsOverCPS int           `json:"seconds_over_cps"`
+	Series         *Series       `json:"series,omitempty"`
+}
+
+// destinationJSON is a Destination as JSON has it: what follows the fields stands
+// for the fields of the same name.
+type destinationJSON struct {
+	*destinationFields
+	Over           float64 `json:"seconds_over"`
 	SecondsOverCPS int     `json:"seconds_over_cps"`
 	Series         *Series `json:"series,omitempty"`
+}
+
+type destinationFields Destination // without methods
+
+// MarshalJSON writes Over as a number of seconds.
+func (d Destination) MarshalJSON() ([]byte, error) {
+	return json.Marshal(destinationJSON{(*destinationFields)(&d), d.Over.Seconds(), d.SecondsOverCPS, d.Series})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (d *Destination) UnmarshalJSON(b []byte) error {
+	var fields destinationFields
+	in := destinationJSON{destinationFields: &fields}
+	if err := json.Unmarshal(b, &in); err != nil {
+		return err
+	}
+	*d = Destination(fields)
+	d.Over, d.SecondsOverCPS, d.Series = time.Duration(math.Round(in.Over*float64(time.Second))), in.SecondsOverCPS, in.Series
+	return nil
 }
 
 // Series is a value a minute, from the report's Start on.
@@ -49,8 +82,9 @@ type Report struct {
 	Refused int       `json:"refused"`        // a rule matches, and all its destinations are full
 	// Overflow counts the calls that another destination took than the demand's.
 	Overflow int `json:"overflow"`
-	// Assumed counts calls without a duration, which are taken to last
-	// AssumedSeconds.
+	// Assumed counts calls without a length, which are taken to last AssumedSeconds.
+	// That is a number and not a time.Duration, so that a Report may be embedded in
+	// another JSON object.
 	Assumed        int `json:"assumed"`
 	AssumedSeconds int `json:"assumed_seconds"`
 	// Destinations are those that calls went to or that have limits, by id.

@@ -19,8 +19,8 @@ import (
 
 // Options say how to simulate. The zero value works.
 type Options struct {
-	// AssumeSeconds is how long calls without a duration last. 0 means 180.
-	AssumeSeconds int
+	// Assume is how long calls without a length last. 0 means 180 s.
+	Assume time.Duration
 	// Share is how many processes decide: each enforces its part of the limits.
 	// This is one of them. 0 means 1.
 	Share int
@@ -32,7 +32,7 @@ type Options struct {
 const (
 	// MaxMinutes is how long a time series are kept of: a week.
 	MaxMinutes    = 7 * 24 * 60
-	defaultAssume = 180
+	defaultAssume = 180 * time.Second
 	checkEvery    = 4096 // calls between looks at the context
 )
 
@@ -85,8 +85,8 @@ func newSimulation(router *routing.Router, o *Options) *simulation {
 	if o != nil {
 		s.opts = *o
 	}
-	s.opts.AssumeSeconds = cmp.Or(s.opts.AssumeSeconds, defaultAssume)
-	s.report.AssumedSeconds = s.opts.AssumeSeconds
+	s.opts.Assume = cmp.Or(s.opts.Assume, defaultAssume)
+	s.report.AssumedSeconds = int(s.opts.Assume / time.Second)
 	s.group = trunk.New(&trunk.Options{Share: s.opts.Share, Now: func() time.Time { return s.now }})
 	endpoints := router.Endpoints()
 	s.group.Configure(endpoints)
@@ -184,12 +184,12 @@ func (s *simulation) call(c *callfile.Call, number int) {
 	}
 	s.now = c.At
 	s.report.Calls++
-	lasts := c.Seconds
+	lasts := c.Length
 	if lasts < 0 {
 		s.report.Assumed++
-		lasts = float64(s.opts.AssumeSeconds)
+		lasts = s.opts.Assume
 	}
-	until := at + int64(lasts*float64(time.Second))
+	until := at + int64(lasts)
 	if s.router.RouteInto(&c.Request, &s.d0) != nil || len(s.d0.Destinations) == 0 {
 		s.report.NoRoute++
 		return

@@ -41,6 +41,8 @@ func (l Lines) Of(path string) int {
 // its fields are those of the json tags. It reports every fault with its line; the
 // error is of text that is neither YAML nor JSON, or of too much text.
 //
+// A time.Duration is a whole number of seconds, as the name of its field says.
+//
 // A struct may also be written as the value of one of its fields. Then inner,
 // called with a pointer to the struct, returns a pointer to that field, and
 // otherwise nil.
@@ -233,6 +235,11 @@ func (d *decoder) scalar(path string, n *yaml.Node, rv reflect.Value) {
 			rv.SetInt(i)
 			ok = true
 		}
+	case reflect.Int64: // a time.Duration, which files give in whole seconds
+		if i, err := strconv.ParseInt(n.Value, 10, 32); err == nil && n.ShortTag() == "!!int" {
+			rv.SetInt(i * int64(time.Second))
+			ok = true
+		}
 	case reflect.Bool:
 		if b, err := strconv.ParseBool(n.Value); err == nil && n.ShortTag() == "!!bool" {
 			rv.SetBool(b)
@@ -249,7 +256,7 @@ func wanted(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
 		return "text"
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		return "a whole number"
 	case reflect.Bool:
 		return "true or false"
