@@ -190,7 +190,7 @@ func (w *binaryWriter) decks(rates map[string][]RateRow) ([]byte, error) {
 		for _, row := range rates[name] {
 			b = appendText(b, row.Prefix)
 			row.Prefix = ""
-			j, err := json.Marshal(&row)
+			j, err := json.Marshal(row.inJSON())
 			if err != nil {
 				return nil, fmt.Errorf("rates %s: %w", text.Clip(name), err)
 			}

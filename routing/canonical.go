@@ -10,6 +10,8 @@ import (
 	"maps"
 	"reflect"
 	"strconv"
+
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // Hash returns the name of this version: 32 hex digits of the SHA-256 of its
@@ -36,16 +38,25 @@ type hasher struct {
 	known bool // see fieldsKnown
 }
 
+// canonicalSet is a RuleSet whose rates are quick to write. The fields behind the
+// set stand for its fields of the same name, and follow them in the same order.
+type canonicalSet struct {
+	*RuleSet
+	Rates    map[string][]rateJSON `json:"rates,omitempty"`
+	Failover *calls.Failover       `json:"failover,omitempty"`
+	Rules    []Rule                `json:"rules"`
+}
+
 func newHasher(rs *RuleSet) *hasher {
 	h := &hasher{sha: sha256.New(), rules: rs.Rules != nil, known: fieldsKnown()}
 	h.out = bufio.NewWriterSize(h.sha, 1<<16)
 	head := *rs
 	head.Order = cmp.Or(head.Order, PrefixFirst)
-	head.Destinations, head.Rates = canonicalDestinations(rs.Destinations), canonicalRates(rs.Rates)
+	head.Destinations = canonicalDestinations(rs.Destinations)
 	if h.rules {
 		head.Rules = []Rule{}
 	}
-	b := marshal(&head)
+	b := marshal(canonicalSet{&head, canonicalRates(rs.Rates), head.Failover, head.Rules})
 	if h.rules {
 		// "rules" is the last field: what stands before its list's end is the head.
 		b = b[:len(b)-len(closing)]
@@ -229,15 +240,16 @@ func canonicalDestinations(specs map[string]DestinationSpec) map[string]Destinat
 }
 
 // canonicalRates does the same for rates.
-func canonicalRates(decks map[string][]RateRow) map[string][]RateRow {
+func canonicalRates(decks map[string][]RateRow) map[string][]rateJSON {
 	if len(decks) == 0 {
 		return nil
 	}
-	out := make(map[string][]RateRow, len(decks))
+	out := make(map[string][]rateJSON, len(decks))
 	for name, rows := range decks {
-		list := make([]RateRow, len(rows))
+		list := make([]rateJSON, len(rows))
 		for i := range rows {
-			list[i] = rows[i].canonical()
+			row := rows[i].canonical()
+			list[i] = row.inJSON()
 		}
 		out[name] = list
 	}

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"time"
@@ -38,8 +39,25 @@ const (
 	MaxRateIncrement = time.Hour
 )
 
+// rateJSON is a RateRow as JSON has it. Decks have a million rows, so it is written
+// without reflection on durations.
+type rateJSON struct {
+	Prefix       string           `json:"prefix"`
+	PerMinute    callmodel.Amount `json:"per_minute"`
+	Connect      callmodel.Amount `json:"connect,omitempty"`
+	FirstSeconds float64          `json:"first_seconds,omitempty"`
+	NextSeconds  float64          `json:"next_seconds,omitempty"`
+	From         time.Time        `json:"from,omitzero"`
+	Until        time.Time        `json:"until,omitzero"`
+	Currency     string           `json:"currency,omitempty"`
+}
+
+func (r *RateRow) inJSON() rateJSON {
+	return rateJSON{r.Prefix, r.PerMinute, r.Connect, r.First.Seconds(), r.Next.Seconds(), r.From, r.Until, r.Currency}
+}
+
 // MarshalJSON writes the durations as numbers of seconds.
-func (r RateRow) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(r) }
+func (r RateRow) MarshalJSON() ([]byte, error) { return json.Marshal(r.inJSON()) }
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (r *RateRow) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, r) }
@@ -54,7 +72,11 @@ func (r *RateRow) Billed(length time.Duration) time.Duration {
 	if length <= first {
 		return first
 	}
-	return first + (length-first+next-1)/next*next
+	rest := length - first
+	if part := rest % next; part > 0 {
+		rest += next - part
+	}
+	return first + rest
 }
 
 // Cost returns the price of an answered call of that length: the connect fee and the

@@ -15,10 +15,10 @@ var ErrNoRoute error = &callmodel.Error{Code: callmodel.CodeNoRoute, Message: "n
 // without a time it can't tell which rules and rates hold. Its code is
 // callmodel.CodeInvalid, and it wraps callmodel.FieldErrors at the path "at".
 // Emergency calls never get it: see the package comment.
-var ErrNoTime error = &callmodel.Error{Code: callmodel.CodeInvalid, Message: timeMissing.Error(), Err: timeMissing}
+var ErrNoTime error = &callmodel.Error{Code: callmodel.CodeInvalid, Message: errNoTime.Error(), Err: errNoTime}
 
 //nolint:gochecknoglobals // what ErrNoTime wraps
-var timeMissing = callmodel.FieldErrors{{Path: "at", Message: "is missing; give the time of the call, by which rules and rates hold"}}
+var errNoTime = callmodel.FieldErrors{{Path: "at", Message: "is missing; give the time of the call, by which rules and rates hold"}}
 
 // Hash returns the hash of the rule set from which the router was compiled.
 func (r *Router) Hash() string { return r.hash }

@@ -39,7 +39,10 @@ func (c *Call) Billable(assumed time.Duration) time.Duration {
 	if c.Length < 0 {
 		return assumed
 	}
-	return (c.Length + time.Second - 1) / time.Second * time.Second
+	if part := c.Length % time.Second; part > 0 {
+		return c.Length + time.Second - part
+	}
+	return c.Length
 }
 
 // lengthOf returns a number of seconds as a duration; false if it is no length.

@@ -40,7 +40,7 @@ type callView struct {
 	Capabilities []string          `expr:"capabilities"`
 }
 
-// predicate is a compiled match.expr. It may run in any number of goroutines.
+// Predicate is a compiled condition. It may run in any number of goroutines.
 type Predicate struct {
 	source  string
 	program *vm.Program
@@ -111,8 +111,9 @@ func (b *exprBounds) Visit(node *ast.Node) {
 	}
 }
 
-// holds runs the predicate. An error is of this call: a field it doesn't have
-// where the predicate needs one, a division by zero.
+// Holds reports whether the predicate holds for the call. An error is one of this
+// call alone: a division by zero, or a field that is not there where the predicate
+// needs it.
 func (p *Predicate) Holds(req *calls.Request) (bool, error) {
 	e, ok := p.pool.Get().(*evaluation)
 	if !ok {
