@@ -243,7 +243,7 @@ func (s *search) verdict(c candidate) Verdict {
 	v := Verdict{Rule: r.id(p.rule)}
 	if s.best == int(c.posting) {
 		v.Won = true
-		v.Reason = "every condition holds, and of the rules of which that is true it ranks first: callee " +
+		v.Reason = "every condition holds, and it ranks first of the rules that match: callee " +
 			r.describeCallee(c.node, k.exact) + ", priority " + strconv.Itoa(int(k.priority))
 		return v
 	}

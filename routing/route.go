@@ -17,7 +17,6 @@ var ErrNoRoute error = &callmodel.Error{Code: callmodel.CodeNoRoute, Message: "n
 // Emergency calls never get it: see the package comment.
 var ErrNoTime error = &callmodel.Error{Code: callmodel.CodeInvalid, Message: errNoTime.Error(), Err: errNoTime}
 
-//nolint:gochecknoglobals // what ErrNoTime wraps
 var errNoTime = callmodel.FieldErrors{{Path: "at", Message: "is missing; give the time of the call, by which rules and rates hold"}}
 
 // Hash returns the hash of the rule set from which the router was compiled.

@@ -453,7 +453,7 @@ rules:
 	}
 	// Output:
 	// rest → sip:world.example.com 0012025550123
-	// rest: every condition holds, and of the rules of which that is true it ranks first: callee any number, priority 0
+	// rest: every condition holds, and it ranks first of the rules that match: callee any number, priority 0
 	// berlin: it takes calls to +4930…, not to +12025550123
 }
 
