@@ -73,7 +73,7 @@ type record struct {
 	Cause        *calls.Cause       `json:"cause"`
 }
 
-// Decode reads one line, strictly. Every fault is reported at once, as
+// Decode reads one line, strictly. It reports every fault at once, as
 // callmodel.FieldErrors.
 func Decode(line []byte) (Call, error) {
 	var r record
@@ -106,7 +106,7 @@ func Decode(line []byte) (Call, error) {
 	return c, c.check()
 }
 
-// fromRecord reads a call record, as the service gives it.
+// fromRecord reads a call record as the service returns it.
 func fromRecord(line []byte) (Call, bool) {
 	var r calls.Call
 	if json.Unmarshal(line, &r) != nil || r.ID == "" || r.TenantID == "" || r.State == "" {
@@ -123,7 +123,7 @@ func fromRecord(line []byte) (Call, bool) {
 	return c, true
 }
 
-// check fills in what goes without saying and reports what is wrong.
+// check fills in defaults and reports what is wrong.
 func (c *Call) check() error {
 	if c.Type == "" {
 		c.Type = calls.TypeVoice
@@ -135,7 +135,7 @@ func (c *Call) check() error {
 	var faults callmodel.FieldErrors
 	_ = errors.As(err, &faults)
 	for i := range faults {
-		faults[i].Path = strings.Replace(faults[i].Path, "tenant_id", "tenant", 1) // as it is called here
+		faults[i].Path = strings.Replace(faults[i].Path, "tenant_id", "tenant", 1) // its name in these files
 	}
 	missing := func(path string, is bool) {
 		if is {

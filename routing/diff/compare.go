@@ -15,12 +15,12 @@ import (
 
 // Options say how to compare. The zero value works.
 type Options struct {
-	// Workers is how many goroutines visit at once. 0 means that of
+	// Workers is how many goroutines visit at once. 0 means the default of
 	// callfile.Options.
 	Workers int
 	// Groups is how many groups are listed. 0 means 100.
 	Groups int
-	// Examples is how many calls of a group are. 0 means 3.
+	// Examples is how many calls of each group are listed. 0 means 3.
 	Examples int
 	// Assume is the length of calls for which none is recorded. 0 means 180 s.
 	Assume time.Duration
@@ -63,9 +63,9 @@ func New(before, after *Set, o *Options) *Comparison {
 // Workers is how many goroutines may visit at once.
 func (c *Comparison) Workers() int { return len(c.workers) }
 
-// Visit counts calls. It may be called by several goroutines at once, each with
-// another worker, from 0 to Workers-1; the calls are not kept. Calls without an At
-// have no route by either set, emergency calls aside.
+// Visit counts calls and doesn't keep them. Several goroutines may call it at once,
+// each with another worker, from 0 to Workers-1. Calls without an At have no route
+// by either set, emergency calls aside.
 func (c *Comparison) Visit(worker int, calls []callfile.Call) {
 	w := &c.workers[worker]
 	for i := range calls {
@@ -84,7 +84,7 @@ func (c *Comparison) Calls(calls []callfile.Call) {
 	wg.Wait()
 }
 
-// change is what tells groups apart.
+// change identifies a group.
 type change struct {
 	kind          Kind
 	before, after Outcome
@@ -200,7 +200,7 @@ func names(d *calls.Decision) []string {
 	return list
 }
 
-// kindOf is how the decisions differ, "" if they don't.
+// kindOf returns how the decisions differ, "" if they don't.
 func kindOf(a, b *calls.Decision) Kind {
 	x, y := a.Destinations, b.Destinations
 	switch {
@@ -235,7 +235,7 @@ func kindOf(a, b *calls.Decision) Kind {
 	return ""
 }
 
-// Report puts together what was counted. No call may visit meanwhile.
+// Report returns what was counted. Visit must not run at the same time.
 func (c *Comparison) Report() *Report {
 	r := &Report{Kinds: map[Kind]int{}, CurrencyBefore: c.before.currency, CurrencyAfter: c.after.currency, AssumedSeconds: int(c.opts.Assume / time.Second)}
 	groups := map[change]*Group{}
@@ -326,8 +326,8 @@ func (c *Comparison) load(r *Report) {
 	}
 }
 
-// peak is how often the most frequent second stands in the list, and which it
-// is. The list is sorted.
+// peak returns how often the most frequent second stands in the list, and which
+// second that is. It sorts the list.
 func peak(seconds []int64) (most int, at int64) {
 	slices.Sort(seconds)
 	for i := 0; i < len(seconds); {

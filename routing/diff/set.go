@@ -17,8 +17,8 @@ type Set struct {
 	decks    []*routing.RateTable // by destination; nil without rates
 }
 
-// NewSet takes a rule set and what it was compiled to. The error is of rates
-// that Compile would refuse.
+// NewSet makes a Set of a rule set and the router that was compiled from it. The
+// error is of rates that Compile would refuse.
 func NewSet(rs *routing.RuleSet, router *routing.Router) (*Set, error) {
 	s := &Set{router: router, currency: rs.Currency, index: make(map[string]int, len(rs.Destinations))}
 	tables := map[string]*routing.RateTable{}
@@ -37,7 +37,7 @@ func NewSet(rs *routing.RuleSet, router *routing.Router) (*Set, error) {
 	return s, nil
 }
 
-// Currency is that of the set's rates, "" if it has none.
+// Currency returns the currency of the set's rates, "" if it has none.
 func (s *Set) Currency() string { return s.currency }
 
 // cost returns the price of a call of that length at the destination; false without

@@ -2,7 +2,7 @@ package simulate
 
 import "time"
 
-// destination is the count of one destination.
+// destination counts what one destination gets.
 type destination struct {
 	Destination
 
@@ -76,7 +76,7 @@ type gauge struct {
 	series []int32
 }
 
-// add changes the level; minutes that passed meanwhile had the one before.
+// add changes the level. Minutes that have passed since then keep the level before.
 func (g *gauge) add(minute, by int) {
 	if minute >= 0 {
 		g.fill(minute)
@@ -95,7 +95,7 @@ func (g *gauge) fill(minute int) {
 
 func (g *gauge) minutes() int { return len(g.series) }
 
-// at is the list with room for index i.
+// at returns the list with room for index i.
 func at(list []int32, i int) []int32 {
 	for len(list) <= i {
 		list = append(list, 0)
@@ -103,6 +103,7 @@ func at(list []int32, i int) []int32 {
 	return list
 }
 
+// pad returns the list with n values.
 func pad(list []int32, n int) []int32 {
 	if n == 0 {
 		return []int32{}
