@@ -37,7 +37,8 @@ rules:
   - {id: rest, default: true, priority: -3, route: {to: a}}
   - {id: one, match: {to: {prefix: ["+1", "+44"], exact: "112"}, tenant: [t1, t2], type: [voice, fax], from: {prefix: ["+1", "+49"]}}, route: {to: a}}
   - {id: two, priority: 1000, match: {to: {list: vip, service: emergency}, from: {exact: "+12125550199"},
-      when: {timezone: Europe/Berlin, weekly: "mon-fri 08:00-18:00"}, metadata: {plan: [gold]}, call_priority: {min: 1, max: 5}}, failover: {final: ["q850:17"]},
+      when: {timezone: Europe/Berlin, weekly: "mon-fri 08:00-18:00"},
+      metadata: {plan: [gold]}, call_priority: {min: 1, max: 5}}, failover: {final: ["q850:17"]},
       route: [{order: cost, require_rate: true, targets: [{to: a}]}, [{to: b, weight: 7}]]}
 `))
 	require.NoError(t, err)

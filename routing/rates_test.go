@@ -72,7 +72,8 @@ func TestCostIsExact(t *testing.T) {
 			billed += r.Next
 		}
 		require.Equal(t, billed, r.Billed(length))
-		exact := new(big.Rat).Add(big.NewRat(int64(r.Connect), 1), new(big.Rat).Mul(big.NewRat(int64(r.PerMinute), 60), big.NewRat(int64(billed/time.Second), 1)))
+		exact := new(big.Rat).Add(big.NewRat(int64(r.Connect), 1),
+			new(big.Rat).Mul(big.NewRat(int64(r.PerMinute), 60), big.NewRat(int64(billed/time.Second), 1)))
 		off := new(big.Rat).Sub(big.NewRat(int64(r.Cost(length)), 1), exact)
 		require.LessOrEqual(t, off.Cmp(big.NewRat(1, 2)), 0)
 		require.Positive(t, off.Cmp(big.NewRat(-1, 2)), "half is rounded up")

@@ -16,8 +16,8 @@ import (
 	"github.com/switchtape/switchtape/routing"
 )
 
-// decks is an import of rate decks on its way. Rows are read one by one and
-// kept only as what they become.
+// decks is the state of an import of rate decks. Rows are read one by one, and only
+// the rates that they make are kept.
 type decks struct {
 	o      *Options
 	report *Report
@@ -32,7 +32,7 @@ type decks struct {
 	told     map[string]bool
 }
 
-// deck is the rates of one name.
+// deck holds the rates of one name.
 type deck struct {
 	rows  []routing.RateRow
 	at    []origin // of the same index
@@ -90,7 +90,7 @@ func (d *decks) source(src *Source, text *bufio.Reader) error {
 	}
 }
 
-// sayColumns tells how the header was read.
+// sayColumns reports how the header was read.
 func (d *decks) sayColumns(at place) {
 	taken := map[int]bool{}
 	var list []string
@@ -107,7 +107,7 @@ func (d *decks) sayColumns(at place) {
 	}
 }
 
-// once remarks on what holds for many rows the first time it is met.
+// once makes a remark that holds for many rows, the first time only.
 func (d *decks) once(at place, what, why string) {
 	if !d.told[d.file+what] {
 		d.told[d.file+what] = true

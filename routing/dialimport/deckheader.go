@@ -23,8 +23,8 @@ const (
 	fieldCarrier    = "carrier" // the deck of the row
 )
 
-// deckFields are the names by which columns are recognised, in small letters
-// and digits alone.
+// deckFields returns the names by which columns are recognised, in small letters and
+// digits alone.
 func deckFields() map[string][]string {
 	return map[string][]string{
 		fieldCode: {
@@ -101,7 +101,7 @@ func newHeaderNames(columns map[string]string) *headerNames {
 	return h
 }
 
-// letters is the small letters and digits of a name, without what stands in
+// letters returns the small letters and digits of a name, without text in
 // brackets: "Rate (USD/min)" is "rate".
 func letters(s string) string {
 	s = strings.ToLower(s)
@@ -129,7 +129,7 @@ func letters(s string) string {
 	return b.String()
 }
 
-// deckColumns is where the fields of a deck stand.
+// deckColumns says in which columns the fields of a deck stand.
 type deckColumns struct {
 	at    map[string]int
 	names []string            // of the header
@@ -145,7 +145,7 @@ func (d *deckColumns) get(row []string, field string) string {
 
 func (d *deckColumns) has(field string) bool { _, ok := d.at[field]; return ok }
 
-// missing is a column that was mapped and that the header doesn't have.
+// missing returns a mapped column that the header doesn't have.
 func (h *headerNames) missing(columns *deckColumns) string {
 	have := map[string]bool{}
 	for _, name := range columns.names {
@@ -159,8 +159,8 @@ func (h *headerNames) missing(columns *deckColumns) string {
 	return ""
 }
 
-// columns finds the fields of a header; nil if it is none. A column that was
-// mapped goes before one that is recognised, and the first before others.
+// columns finds the fields of a header, nil if the line is no header. A mapped column
+// goes before a recognised one, and the first of several before the others.
 func (h *headerNames) columns(row []string) *deckColumns {
 	d := &deckColumns{at: map[string]int{}, names: slices.Clone(row)}
 	for i, name := range row {

@@ -52,7 +52,7 @@ func price(s string) (a callmodel.Amount, rounded bool, err error) {
 	return a, !ok || back.Cmp(r) != 0, err
 }
 
-// dateLayouts are those of which no reading is another's.
+// dateLayouts returns the layouts that can be read in one way only.
 func dateLayouts() [12]string {
 	return [...]string{
 		"2006-01-02", "2006/01/02", "20060102", "2.1.2006", "2-Jan-2006", "2-Jan-06", "2 Jan 2006", "Jan 2, 2006", "Jan 2 2006", "2 January 2006",
@@ -60,7 +60,7 @@ func dateLayouts() [12]string {
 	}
 }
 
-// dateOrder is how day and month of a date were told apart.
+// dateOrder says how day and month of a date were told apart.
 type dateOrder uint8
 
 const (
@@ -210,7 +210,7 @@ func codes(s, country string, yield func(prefix string)) error {
 	return nil
 }
 
-// bare is a code without what introduces international numbers.
+// bare returns a code without the prefix of international numbers.
 func bare(s string) string {
 	s = strings.TrimSpace(s)
 	if rest, ok := strings.CutPrefix(s, "+"); ok {

@@ -13,7 +13,7 @@ import (
 	"github.com/switchtape/switchtape/routing"
 )
 
-// sourceText is a source that was looked at.
+// sourceText is a source with its first bytes read.
 type sourceText struct{ text *bufio.Reader }
 
 func ownTables() []tableSpec {
@@ -61,8 +61,8 @@ func importCSV(sources []Source, o *Options) (*Result, error) {
 	return out, c.faults.Err()
 }
 
-// ownImport reads the files of ExportCSV. They are ours, so that what is wrong
-// with them is an error, not a loss.
+// ownImport reads the files of ExportCSV. They are ours, so a fault in them is an
+// error and not a skipped row.
 type ownImport struct {
 	rs     *routing.RuleSet
 	report *Report

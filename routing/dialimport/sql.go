@@ -25,7 +25,7 @@ type sqlDump struct {
 	escapes bool // MySQL's: a backslash escapes in every string
 	columns map[string][]string
 	wanted  func(table string) bool
-	// row is given each row. Its values are good until it returns.
+	// row is called with each row. Its values are valid until it returns.
 	row func(table string, columns, values []string, line int)
 	bad func(table string, line int, err error)
 	// usual is the columns of a table that nothing names, by how many there are.

@@ -170,7 +170,7 @@ func (t *timeRec) convert(zone string) (w window, assumed bool, err error) {
 	return w, assumed, err
 }
 
-// length is the time that each lasts; 0 for ever.
+// length returns the time that each lasts; 0 for ever.
 func (t *timeRec) length(start time.Time, loc *time.Location) (time.Duration, error) {
 	if t.duration != "" {
 		return timeRecDuration(t.duration)
@@ -185,7 +185,7 @@ func (t *timeRec) length(start time.Time, loc *time.Location) (time.Duration, er
 	return end.Sub(start), nil
 }
 
-// weekday is a day of RFC 2445 as windows name it.
+// weekday returns a day of RFC 2445 as windows name it.
 func weekday(s string) (string, bool) {
 	for _, name := range [...]string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
 		if strings.EqualFold(s, name[:2]) {

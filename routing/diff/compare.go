@@ -60,7 +60,7 @@ func New(before, after *Set, o *Options) *Comparison {
 	return c
 }
 
-// Workers is how many goroutines may visit at once.
+// Workers returns how many goroutines may visit at once.
 func (c *Comparison) Workers() int { return len(c.workers) }
 
 // Visit counts calls and doesn't keep them. Several goroutines may call it at once,

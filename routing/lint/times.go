@@ -53,7 +53,7 @@ func (c *cond) never(at int64) string {
 	return ""
 }
 
-// instantOf is the instant of so many Unix nanoseconds; always is long ago.
+// instantOf returns the instant of a number of Unix nanoseconds. always is long ago.
 func instantOf(nanos int64) time.Time {
 	if nanos == always {
 		return time.Time{}

@@ -14,7 +14,7 @@ const (
 	tempName = ".new-*"
 )
 
-// checksum is CRC-32C, which finds damage by disks and crashes. The content hash
+// checksum returns CRC-32C, which finds damage by disks and crashes. The content hash
 // tells whether a version is the right one.
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
