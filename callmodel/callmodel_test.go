@@ -21,7 +21,7 @@ func validSpec() record.Spec {
 		StartedAt: time.Date(2026, 3, 1, 23, 59, 59, 0, time.FixedZone("CET", 3600)),
 		Legs: []record.LegSpec{
 			{Name: "agent", Segments: []record.SegmentSpec{{URI: "a/agent.wav"}}},
-			{Name: "customer", Segments: []record.SegmentSpec{{URI: "a/customer.wav", Offset: callmodel.Millis(2 * time.Second)}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: "a/customer.wav", Offset: 2 * time.Second}}},
 		},
 		Outputs: []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}},
 	}
@@ -67,7 +67,7 @@ func TestDecodeReportsEveryFaultWithItsPath(t *testing.T) {
 	}
 	for path, part := range map[string]string{
 		"tenant_id": "..", "started_at": "RFC 3339", "span_ms": "milliseconds", "bogus": "not a known field; the fields here are tenant_id, call_id",
-		"sampleRate": "not a known field",
+		"sampleRate":   "not a known field",
 		"legs[1].name": "already", "legs[1].segments[0].offset_ms": "30 days",
 		"legs[2].segments": "1 to", "outputs[0].layout": "two legs", "outputs[0].bitrate_bps": "did you mean 32000",
 		"outputs[0].sample_rate_hz": "did you mean 8000", "outputs[1].layout": "surround",
@@ -129,26 +129,6 @@ func FuzzDecodeJSON(f *testing.F) {
 			t.Fatalf("%s: %v", again, err)
 		}
 	})
-}
-
-func TestMillisFrames(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		ms   callmodel.Millis
-		rate int
-		want int64
-	}{
-		{callmodel.Millis(2 * time.Second), 8000, 16000},
-		{callmodel.Millis(62500), 8000, 1}, // half a frame rounds away from zero
-		{callmodel.Millis(-62500), 8000, -1},
-		{callmodel.Millis(24 * time.Hour), 192000, 24 * 3600 * 192000},
-	} {
-		assert.Equal(t, c.want, c.ms.Frames(c.rate), "%v at %d", c.ms, c.rate)
-	}
-	assert.Equal(t, callmodel.Millis(125*time.Microsecond), callmodel.MillisOfFrames(1, 8000))
-	b, err := json.Marshal(callmodel.Millis(1500 * time.Microsecond))
-	require.NoError(t, err)
-	assert.Equal(t, "1.5", string(b))
 }
 
 // What the telephone server and the preference say of the recording reaches its job.

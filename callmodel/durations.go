@@ -18,6 +18,9 @@ import (
 //
 //	func (p Pause) MarshalJSON() ([]byte, error)   { return callmodel.MarshalDurations(p) }
 //	func (p *Pause) UnmarshalJSON(b []byte) error  { return callmodel.UnmarshalDurations(b, p) }
+//
+// A struct that embeds such a struct needs the two methods as well: else it has
+// those of the embedded one, which know nothing of the other fields.
 
 // MarshalDurations writes the struct v as encoding/json would without its own
 // MarshalJSON, but its time.Duration fields as numbers of the unit that their
@@ -32,9 +35,9 @@ func MarshalDurations(v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	to := reflect.New(plain).Elem()
-	for i := range from.NumField() {
-		to.Field(i).Set(from.Field(i).Convert(plain.Field(i).Type))
+	to := reflect.New(plain.t).Elem()
+	for i, at := range plain.fields {
+		to.Field(i).Set(from.FieldByIndex(at).Convert(to.Field(i).Type()))
 	}
 	return json.Marshal(to.Interface())
 }
@@ -48,15 +51,17 @@ func UnmarshalDurations(data []byte, v any) error {
 	if err != nil {
 		return err
 	}
-	p := reflect.New(plain)
-	for i := range to.NumField() {
-		p.Elem().Field(i).Set(to.Field(i).Convert(plain.Field(i).Type))
+	from := reflect.New(plain.t)
+	for i, at := range plain.fields {
+		f := from.Elem().Field(i)
+		f.Set(to.FieldByIndex(at).Convert(f.Type()))
 	}
-	if err := json.Unmarshal(data, p.Interface()); err != nil {
+	if err := json.Unmarshal(data, from.Interface()); err != nil {
 		return err
 	}
-	for i := range to.NumField() {
-		to.Field(i).Set(p.Elem().Field(i).Convert(to.Field(i).Type()))
+	for i, at := range plain.fields {
+		f := to.FieldByIndex(at)
+		f.Set(from.Elem().Field(i).Convert(f.Type()))
 	}
 	return nil
 }
@@ -64,31 +69,54 @@ func UnmarshalDurations(data []byte, v any) error {
 // plainTypes holds what plainOf made: a program has a dozen such types.
 var plainTypes sync.Map //nolint:gochecknoglobals // a cache; what it holds follows from the types alone
 
-// plainOf is a struct type like t, with the same fields and tags and no methods,
-// whose durations are of a type that JSON knows by its unit.
-func plainOf(t reflect.Type) (reflect.Type, error) {
+// plainType is a struct type like another, without methods, whose durations are
+// of types that JSON knows by their unit. fields are where its fields stand in
+// the other: those of embedded structs are its own.
+type plainType struct {
+	t      reflect.Type
+	fields [][]int
+}
+
+func plainOf(t reflect.Type) (*plainType, error) {
 	if known, ok := plainTypes.Load(t); ok {
-		if plain, ok := known.(reflect.Type); ok {
+		if plain, ok := known.(*plainType); ok {
 			return plain, nil
 		}
 	}
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("callmodel: %s is not a struct", t)
 	}
-	fields := make([]reflect.StructField, t.NumField())
-	for i := range fields {
-		f := t.Field(i)
+	plain := &plainType{}
+	var fields []reflect.StructField
+	for _, f := range reflect.VisibleFields(t) {
+		embedded := f.Anonymous && f.Type.Kind() == reflect.Struct && f.Tag.Get("json") == ""
+		hidden := len(f.Index) > 1 && !inEmbedded(t, f.Index)
+		if embedded || hidden {
+			continue // its fields are visible themselves
+		}
 		if !f.IsExported() || f.Anonymous {
-			return nil, fmt.Errorf("callmodel: field %s of %s is not exported or is embedded; name it", f.Name, t)
+			return nil, fmt.Errorf("callmodel: field %s of %s can't be written as JSON; export it, and give it a name", f.Name, t)
 		}
 		if unit := durationUnit(f); unit != nil {
 			f.Type = unit
 		}
-		fields[i] = reflect.StructField{Name: f.Name, Type: f.Type, Tag: f.Tag}
+		fields = append(fields, reflect.StructField{Name: f.Name, Type: f.Type, Tag: f.Tag})
+		plain.fields = append(plain.fields, f.Index)
 	}
-	plain := reflect.StructOf(fields)
+	plain.t = reflect.StructOf(fields)
 	plainTypes.Store(t, plain)
 	return plain, nil
+}
+
+// inEmbedded reports whether a field of t is reached by embedded structs alone.
+func inEmbedded(t reflect.Type, index []int) bool {
+	for n := 1; n < len(index); n++ {
+		outer := t.FieldByIndex(index[:n])
+		if outer.Type.Kind() != reflect.Struct || outer.Tag.Get("json") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // durationUnit is the type that reads and writes the field in the unit of its
@@ -107,13 +135,14 @@ func durationUnit(f reflect.StructField) reflect.Type {
 	return nil
 }
 
-// hasDurations reports whether the struct type has fields that durationUnit knows.
+// hasDurations reports whether the struct type, or a struct embedded in it, has
+// fields that durationUnit knows.
 func hasDurations(t reflect.Type) bool {
 	if t.Kind() != reflect.Struct {
 		return false
 	}
 	for f := range t.Fields() {
-		if durationUnit(f) != nil {
+		if durationUnit(f) != nil || f.Anonymous && hasDurations(f.Type) {
 			return true
 		}
 	}
@@ -129,7 +158,10 @@ type (
 	seconds time.Duration // a number of seconds in JSON
 )
 
-func (m millis) MarshalJSON() ([]byte, error)  { return marshalIn(time.Millisecond, time.Duration(m)), nil }
+func (m millis) MarshalJSON() ([]byte, error) {
+	return marshalIn(time.Millisecond, time.Duration(m)), nil
+}
+
 func (s seconds) MarshalJSON() ([]byte, error) { return marshalIn(time.Second, time.Duration(s)), nil }
 
 func (m *millis) UnmarshalJSON(b []byte) error {

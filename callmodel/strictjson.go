@@ -164,9 +164,22 @@ func (d *strictDecoder) value(path string, raw []byte, rv reflect.Value) {
 	}
 }
 
-// unmarshaler lets a type that reads itself do so.
+// field is value for a struct's field: a duration is read in the unit of its name.
+func (d *strictDecoder) field(path string, raw []byte, f reflect.StructField, rv reflect.Value) {
+	unit := durationUnit(f)
+	if unit == nil {
+		d.value(path, raw, rv)
+		return
+	}
+	v := reflect.New(unit).Elem()
+	d.value(path, raw, v)
+	rv.SetInt(v.Int())
+}
+
+// unmarshaler lets a type that reads itself do so. Structs with durations are
+// read here, as they would read themselves less strictly.
 func (d *strictDecoder) unmarshaler(path string, raw []byte, rv reflect.Value) bool {
-	if !rv.CanAddr() {
+	if !rv.CanAddr() || hasDurations(rv.Type()) {
 		return false
 	}
 	p := rv.Addr().Interface()
@@ -213,7 +226,7 @@ func (d *strictDecoder) object(path string, raw []byte, rv reflect.Value) {
 		case !known:
 			d.fault(p, "is not a known field%s", suggest(key, fields))
 		default:
-			d.value(p, val, rv.FieldByIndex(i))
+			d.field(p, val, rv.Type().FieldByIndex(i), rv.FieldByIndex(i))
 		}
 		seen[key] = true
 	})

@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest"
@@ -100,7 +99,7 @@ func TestLegsThatChangeWhileTheyAreRead(t *testing.T) {
 			legs := changingLegs{memLegs{"agent.wav": pcmFile(t, 8000, recordingtest.Noise(frames, 0.5, 2))}, c.file}
 			spec := sampleSpec()
 			spec.Legs[1].Segments[0].Offset = 0
-			spec.Span = callmodel.Millis(frames * time.Second / 8000)
+			spec.Span = frames * time.Second / 8000
 			objects := &memObjects{}
 			p := recording.NewProcessor(legs, objects, nil)
 			if c.code == record.DefectLegGrowing {

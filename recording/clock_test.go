@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
@@ -23,13 +22,13 @@ func heldCall(t *testing.T, scale int, ppm float64) (memLegs, record.Spec) {
 	spec.Legs = spec.Legs[:1]
 	spec.Legs[0].Segments = nil
 	seconds := func(units int) time.Duration { return time.Duration(units*scale) * time.Second }
-	spec.Span = callmodel.Millis(seconds(40))
+	spec.Span = seconds(40)
 	legs := memLegs{}
 	for i, s := range heldParts() {
 		uri := string(rune('a'+i)) + ".wav"
 		legs[uri] = pcmFile(t, rate, clicks(rate, seconds(s.span), ppm))
 		spec.Legs[0].Segments = append(spec.Legs[0].Segments, record.SegmentSpec{
-			URI: uri, Offset: callmodel.Millis(seconds(s.at)), Span: callmodel.Millis(seconds(s.span)),
+			URI: uri, Offset: seconds(s.at), Span: seconds(s.span),
 		})
 	}
 	spec.Outputs = []record.OutputSpec{

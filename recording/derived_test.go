@@ -57,13 +57,13 @@ func TestOneReadManyOutputs(t *testing.T) {
 	require.Equal(t, record.LayoutMultichannel, r.Outputs[4].Layout)
 	a := r.Analysis
 	require.NotNil(t, a)
-	require.Equal(t, r.DurationMS, a.DurationMS)
+	require.Equal(t, r.Duration, a.Duration)
 	for i, name := range []string{"agent", "customer"} {
 		leg := a.Legs[i]
 		require.Equal(t, name, leg.Name)
-		require.Equal(t, report.Conversation.Parties[i].TalkMS, leg.TalkMS)
-		require.Positive(t, leg.LongestMonologueMS)
-		require.Equal(t, a.DurationMS, leg.TalkMS+leg.SilenceMS)
+		require.Equal(t, report.Conversation.Parties[i].TalkTime, leg.TalkTime)
+		require.Positive(t, leg.LongestMonologue)
+		require.Equal(t, a.Duration, leg.TalkTime+leg.Silence)
 		require.InDelta(t, -25, leg.LoudnessLUFS, 15)
 		require.GreaterOrEqual(t, leg.PeakDBFS, leg.RMSDBFS)
 	}
@@ -136,7 +136,7 @@ func TestSuspicionsAreDefects(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, r.Analysis.Alignment, 1)
 	require.True(t, r.Analysis.Alignment[0].BothWays)
-	require.InDelta(t, -300, r.Analysis.Alignment[0].DisagreementMS, 1)
+	require.InDelta(t, -300, r.Analysis.Alignment[0].Disagreement.Milliseconds(), 1)
 	require.Greater(t, r.Analysis.Alignment[0].Confidence, 0.4)
 	require.Len(t, r.Defects, 1, "%v", r.Defects)
 	require.Equal(t, record.DefectMisaligned, r.Defects[0].Code)
@@ -146,7 +146,7 @@ func TestSuspicionsAreDefects(t *testing.T) {
 	r, err = recording.NewProcessor(legs, &memObjects{}, nil).Process(t.Context(), spec, nil)
 	require.NoError(t, err)
 	require.Empty(t, r.Defects)
-	require.InDelta(t, 0, r.Analysis.Alignment[0].DisagreementMS, 1)
+	require.InDelta(t, 0, r.Analysis.Alignment[0].Disagreement.Milliseconds(), 1)
 }
 
 // talkSpurts is noise for two seconds of every four.

@@ -32,7 +32,7 @@
 //
 // A [Processor] holds no state between recordings, reads no clock, and gives
 // the same bytes for the same spec and files, so a job may be run again at any
-// time. It reads the audio of a leg once, however many outputs are made of it,
+// time, on a machine of any kind. It reads the audio of a leg once, however many outputs are made of it,
 // and once before that if silence is to be trimmed or legs levelled; it writes
 // every output once, as a stream of known length. Its memory does not depend on the length
 // of the call.

@@ -5,7 +5,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 )
@@ -17,22 +16,22 @@ const (
 	maxDriftPPM = 2000 // no clock is worse; what is missing then was lost
 	// minDrift is the difference below which nothing is said: spans and offsets
 	// are given in milliseconds.
-	minDrift = callmodel.Millis(time.Millisecond)
+	minDrift = time.Millisecond
 	// minGap is one RTP packet of telephony: the last may be missing of any leg.
-	minGap = callmodel.Millis(20 * time.Millisecond)
+	minGap = 20 * time.Millisecond
 	// eventJitter is how far the events that begin and end a segment may be off.
 	// A segment that disagrees by more with its leg's other segments, which have
 	// the same clock, says nothing about it.
-	eventJitter = callmodel.Millis(100 * time.Millisecond)
+	eventJitter = 100 * time.Millisecond
 )
 
 // clock is how a leg's clock ran: what lasted call by the call's events is file
 // long by the files' own rates. Its segments are resampled by that ratio.
 type clock struct {
-	file, call callmodel.Millis
+	file, call time.Duration
 	// at is where the only segment stands, so that its last frame is the one on
 	// which the call ends at every rate; else 0.
-	at     callmodel.Millis
+	at     time.Duration
 	single bool
 }
 
@@ -42,11 +41,11 @@ func (c *clock) ppm() float64 { return float64(c.file-c.call) / float64(c.call) 
 // that many at rate out.
 func (c *clock) frames(in, out int) (inFrames, outFrames int64) {
 	if c.single {
-		return c.file.Frames(in), (c.at + c.call).Frames(out) - c.at.Frames(out)
+		return audio.FramesIn(c.file, in), audio.FramesIn((c.at+c.call), out) - audio.FramesIn(c.at, out)
 	}
 	const fine = 1 << 20 // frames, so that rounding them is less than 1 ppm
 	for k := 1; ; k *= 2 {
-		inFrames, outFrames = c.file.Frames(k*in), c.call.Frames(k*out)
+		inFrames, outFrames = audio.FramesIn(c.file, k*in), audio.FramesIn(c.call, k*out)
 		if min(inFrames, outFrames) >= fine {
 			return inFrames, outFrames
 		}
@@ -56,7 +55,7 @@ func (c *clock) frames(in, out int) (inFrames, outFrames int64) {
 // evidence is what one segment says about its leg's clock.
 type evidence struct {
 	seg       *segment
-	off, span callmodel.Millis // longer than it lasted by; how long it lasted
+	off, span time.Duration // longer than it lasted by; how long it lasted
 }
 
 func (e evidence) ppm() float64 { return float64(e.off) / float64(e.span) * 1e6 }
@@ -71,7 +70,7 @@ func (pl *plan) checkLengths(l *leg) {
 		if s.frames == 0 || span <= 0 || s.wrongRate || s.spec.Span == 0 && !pl.spec.LegsSpanCall {
 			continue
 		}
-		e := evidence{seg: s, off: callmodel.MillisOfFrames(s.frames, s.format.SampleRate) - span, span: span}
+		e := evidence{seg: s, off: audio.DurationOf(s.frames, s.format.SampleRate) - span, span: span}
 		if ppm := e.ppm(); ppm > maxDriftPPM || ppm < -maxDriftPPM {
 			pl.suspectGap(l, e, 0)
 			continue
@@ -83,7 +82,7 @@ func (pl *plan) checkLengths(l *leg) {
 	}
 	usual := usualPPM(all)
 	c := &clock{single: len(l.segments) == 1}
-	agree := callmodel.Millis(0)
+	agree := int64(0)
 	for _, e := range all {
 		if !e.agrees(usual) {
 			pl.suspectGap(l, e, usual)
@@ -92,7 +91,7 @@ func (pl *plan) checkLengths(l *leg) {
 		c.file, c.call = c.file+e.span+e.off, c.call+e.span
 		agree++
 	}
-	if off := c.file - c.call; max(off, -off) < minDrift*(agree+1)/2 {
+	if off := c.file - c.call; max(off, -off) < time.Duration(agree+1)*minDrift/2 {
 		return
 	}
 	ppm := c.ppm()
@@ -115,11 +114,11 @@ func (pl *plan) checkLengths(l *leg) {
 // longest together do.
 func usualPPM(all []evidence) float64 {
 	var most int
-	var longest callmodel.Millis
+	var longest time.Duration
 	usual := 0.0
 	for _, e := range all {
 		ppm := e.ppm()
-		agree, span := 0, callmodel.Millis(0)
+		agree, span := 0, time.Duration(0)
 		for _, other := range all {
 			if other.agrees(ppm) {
 				agree++
@@ -136,13 +135,13 @@ func usualPPM(all []evidence) float64 {
 // agrees reports whether a clock that is off by ppm explains the length of the
 // segment, but for the jitter of events.
 func (e evidence) agrees(ppm float64) bool {
-	rest := e.off - callmodel.Millis(ppm*float64(e.span)/1e6)
+	rest := e.off - time.Duration(ppm*float64(e.span)/1e6)
 	return max(rest, -rest) < eventJitter
 }
 
 // suspectGap adds the defect of a segment that is too short, by its leg's clock.
 func (pl *plan) suspectGap(l *leg, e evidence, usual float64) {
-	missing := callmodel.Millis(usual*float64(e.span)/1e6) - e.off
+	missing := time.Duration(usual*float64(e.span)/1e6) - e.off
 	if missing < minGap {
 		return
 	}
@@ -165,13 +164,13 @@ func (s *segment) length(rate int) int64 {
 }
 
 // duration is how long the segment is in the call.
-func (s *segment) duration() callmodel.Millis { return s.durationOf(s.frames) }
+func (s *segment) duration() time.Duration { return s.durationOf(s.frames) }
 
 // durationOf is how long that many of its frames are in the call.
-func (s *segment) durationOf(frames int64) callmodel.Millis {
-	d := callmodel.MillisOfFrames(frames, s.format.SampleRate)
+func (s *segment) durationOf(frames int64) time.Duration {
+	d := audio.DurationOf(frames, s.format.SampleRate)
 	if c := s.leg.clock; c != nil {
-		d = callmodel.Millis(math.Round(float64(d) * (float64(c.call) / float64(c.file))))
+		d = time.Duration(math.Round(float64(d) * (float64(c.call) / float64(c.file))))
 	}
 	return d
 }

@@ -11,9 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
@@ -58,8 +58,8 @@ func worstClick(t *testing.T, samples []int, channels, channel, rate int, span t
 func driftSpec(span, late time.Duration) record.Spec {
 	spec := sampleSpec()
 	spec.EndedAt = spec.StartedAt.Add(span)
-	spec.Span, spec.LegsSpanCall = callmodel.Millis(span), true
-	spec.Legs[1].Segments[0].Offset = callmodel.Millis(late)
+	spec.Span, spec.LegsSpanCall = span, true
+	spec.Legs[1].Segments[0].Offset = late
 	spec.Outputs = []record.OutputSpec{
 		{Name: "stereo", Codec: record.CodecWAV, Layout: record.LayoutStereo},
 		{Name: "mono", Codec: record.CodecWAV, Layout: record.LayoutMono},
@@ -91,7 +91,7 @@ func TestDriftIsCorrected(t *testing.T) {
 		require.Contains(t, r.Defects[i].Detail, ppm)
 	}
 	for i, o := range r.Outputs {
-		require.Equal(t, spec.Span.Frames(o.Rate), o.Frames)
+		require.Equal(t, audio.FramesIn(spec.Span, o.Rate), o.Frames)
 		samples := pcmSamples(out[o.Name])
 		if o.Channels == 1 {
 			require.Less(t, worstClick(t, samples, 1, 0, o.Rate, span), 1.0, "output %d", i)

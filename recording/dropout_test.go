@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
@@ -54,7 +53,7 @@ func TestDropoutsOfALeg(t *testing.T) {
 	}
 	require.Len(t, found, 4)
 	for i, g := range found {
-		at := ms(5000) + callmodel.Millis(3+i)*callmodel.Millis(time.Second)
+		at := ms(5000) + time.Duration(3+i)*time.Second
 		require.Equal(t, record.LegGap{Kind: record.GapDropout, From: at, To: at + ms(60)}, g)
 	}
 	for _, g := range r.Legs[1].Gaps {

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/analysis"
@@ -53,7 +53,7 @@ func (p *Processor) putManifest(ctx context.Context, pl *plan, r *record.Result)
 // evidence is what was read of the segment.
 func (s *segment) evidence() manifest.File {
 	return manifest.File{
-		URI: s.spec.URI, OffsetMS: s.spec.Offset, Bytes: s.bytes, SHA256: s.sum,
+		URI: s.spec.URI, Offset: s.spec.Offset, Bytes: s.bytes, SHA256: s.sum,
 		Frames: s.frames, Rate: s.format.SampleRate, Channels: s.format.NumChannels,
 	}
 }
@@ -62,23 +62,23 @@ func (s *segment) evidence() manifest.File {
 func essence(r *analysis.Report) *record.AnalysisResult {
 	c := &r.Conversation
 	out := &record.AnalysisResult{
-		DurationMS: r.DurationMS, SilenceMS: c.SilenceMS, OverlapMS: c.OverlapMS,
+		Duration: r.Duration, Silence: c.Silence, Overlap: c.Overlap,
 		LoudnessLUFS: r.Programme.IntegratedLUFS, Legs: make([]record.LegAnalysis, len(r.Legs)),
 	}
 	for i := range r.Legs {
 		leg, talk := &r.Legs[i], &c.Parties[i]
 		out.Legs[i] = record.LegAnalysis{
-			Name: leg.Leg, TalkMS: talk.TalkMS, TalkRatio: talk.TalkRatio, SilenceMS: talk.SilenceMS,
-			OverlapMS: talk.OverlapMS, Turns: talk.Turns,
-			LongestMonologueMS: talk.LongestMonologue.EndMS - talk.LongestMonologue.StartMS,
-			LoudnessLUFS:       leg.Loudness.IntegratedLUFS, RMSDBFS: leg.Levels.RMSDBFS, PeakDBFS: leg.Levels.PeakDBFS,
+			Name: leg.Leg, TalkTime: talk.TalkTime, TalkRatio: talk.TalkRatio, Silence: talk.Silence,
+			Overlap: talk.Overlap, Turns: talk.Turns,
+			LongestMonologue: talk.LongestMonologue.End - talk.LongestMonologue.Start,
+			LoudnessLUFS:     leg.Loudness.IntegratedLUFS, RMSDBFS: leg.Levels.RMSDBFS, PeakDBFS: leg.Levels.PeakDBFS,
 			TruePeakDBTP: leg.Levels.TruePeakDBTP, ClippedSamples: leg.Levels.ClippedSamples,
 		}
 	}
 	for i := range r.Alignment {
 		a := &r.Alignment[i]
 		out.Alignment = append(out.Alignment, record.AlignmentResult{
-			Legs: a.Legs, Detected: a.Detected, DisagreementMS: a.DisagreementMS,
+			Legs: a.Legs, Detected: a.Detected, Disagreement: a.Disagreement,
 			BothWays: a.Heard[0].Detected && a.Heard[1].Detected, Confidence: a.Confidence,
 		})
 	}
@@ -99,9 +99,9 @@ func lacksAudio(code record.DefectCode) bool {
 // than the other; and of thousands of pairs of legs, chance makes a weak trace
 // in some.
 const (
-	maxDisagreementMS = 20
-	minConfidence     = 0.6
-	minPeakToNoise    = 20
+	maxDisagreement = 20 * time.Millisecond
+	minConfidence   = 0.6
+	minPeakToNoise  = 20
 )
 
 // suspicions are the defects that an analysis shows. Of a leg of which known
@@ -114,11 +114,11 @@ func suspicions(r *analysis.Report, known []record.Defect) []record.Defect {
 		}
 		d := record.Defect{
 			Code: record.DefectOneWayAudio, Leg: s.Leg,
-			Detail: fmt.Sprintf("no talk, while others talk for %.1f s", float64(s.OthersTalkMS)/1e3),
+			Detail: fmt.Sprintf("no talk, while others talk for %.1f s", s.OthersTalk.Seconds()),
 		}
 		if s.Code == analysis.AudioLost {
 			d.Code = record.DefectAudioLost
-			d.Detail = fmt.Sprintf("its signal stops at %.1f s, others talk on for %.1f s", float64(s.SinceMS)/1e3, float64(s.OthersTalkMS)/1e3)
+			d.Detail = fmt.Sprintf("its signal stops at %.1f s, others talk on for %.1f s", s.Since.Seconds(), s.OthersTalk.Seconds())
 		}
 		if s.DigitalSilence {
 			d.Detail += "; it is digital silence"
@@ -142,12 +142,12 @@ func misaligned(a *analysis.Alignment) (record.Defect, bool) {
 	}
 	both := strong(&a.Heard[0]) && strong(&a.Heard[1])
 	early := strong(&a.Heard[0]) && a.Heard[0].LagFrames < 0 || strong(&a.Heard[1]) && a.Heard[1].LagFrames < 0
-	if !both && !early || math.Abs(a.DisagreementMS) < maxDisagreementMS {
+	if !both && !early || a.Disagreement.Abs() < maxDisagreement {
 		return record.Defect{}, false
 	}
 	return record.Defect{
 		Code: record.DefectMisaligned, Leg: a.Legs[1],
 		Detail: fmt.Sprintf("by its traces in leg %s, and that leg's in it, it is %+.1f ms from where its offset puts it (confidence %.2f)",
-			a.Legs[0], a.DisagreementMS, a.Confidence),
+			a.Legs[0], float64(a.Disagreement)/float64(time.Millisecond), a.Confidence),
 	}, true
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
@@ -23,9 +24,9 @@ func FuzzProcess(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b []byte, offset1, offset2, span int64, rate uint16, kind uint8, accept bool) {
 		const most = int64(time.Minute)
 		spec := sampleSpec()
-		spec.Span = callmodel.Millis(min(max(span, -1), most))
+		spec.Span = time.Duration(min(max(span, -1), most))
 		spec.Legs[0].Segments = []record.SegmentSpec{
-			{URI: "a", Offset: callmodel.Millis(offset1 % most)}, {URI: "b", Offset: callmodel.Millis(offset2 % most)},
+			{URI: "a", Offset: time.Duration(offset1 % most)}, {URI: "b", Offset: time.Duration(offset2 % most)},
 		}
 		spec.Legs[1].Segments = []record.SegmentSpec{{URI: "b", Raw: &record.RawFormat{Encoding: "mulaw", SampleRateHz: 8000}}}
 		spec.Outputs = []record.OutputSpec{
@@ -37,7 +38,7 @@ func FuzzProcess(f *testing.F) {
 			spec.Trim = &record.TrimSpec{Keep: spec.Span / 7}
 		}
 		if kind&64 != 0 {
-			from := callmodel.Millis(max(offset2%most, 0))
+			from := time.Duration(max(offset2%most, 0))
 			spec.Redactions = []record.Redaction{{From: from, To: from + 1 + spec.Span/3, Legs: []string{"agent"}, With: record.RedactWithTone}}
 		}
 		if kind&128 != 0 {
@@ -45,13 +46,13 @@ func FuzzProcess(f *testing.F) {
 			spec.LevelLUFS = -10 - float64(rate%31)
 		}
 		if rate&1 != 0 {
-			from := callmodel.Millis(max(offset1%most, 0))
+			from := time.Duration(max(offset1%most, 0))
 			spec.Pauses = []record.Pause{{From: from, To: from + 1 + spec.Span/5}, {From: from / 2, To: from/2 + 1e6}}
 			spec.PauseMode = []string{record.PauseSilence, record.PauseCut}[rate/2%2]
 		}
 		if rate&4 != 0 {
 			spec.Legs[0].CorrectRate = true
-			spec.Legs[0].Segments[0].Span = callmodel.Millis(max(offset2%most, 0))
+			spec.Legs[0].Segments[0].Span = time.Duration(max(offset2%most, 0))
 			spec.Legs[0].Segments[1].Span = spec.Span
 		}
 		var before, after runtime.MemStats
@@ -80,7 +81,7 @@ func FuzzProcess(f *testing.F) {
 		case record.StatusCompleted, record.StatusCompletedDegraded:
 			require.Len(t, r.Outputs, 2)
 			if spec.Span > 0 && spec.Trim == nil && spec.PauseMode != record.PauseCut {
-				require.Equal(t, spec.Span.Frames(r.Outputs[1].Rate), r.Outputs[1].Frames)
+				require.Equal(t, audio.FramesIn(spec.Span, r.Outputs[1].Rate), r.Outputs[1].Frames)
 			}
 		case record.StatusAbsent, record.StatusQuarantined:
 			require.NotEmpty(t, r.Reason)

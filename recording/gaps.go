@@ -4,13 +4,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // minCoverageGap is the shortest stretch without audio that is reported:
 // offsets and spans are given in milliseconds.
-const minCoverageGap = callmodel.Millis(time.Millisecond)
+const minCoverageGap = time.Millisecond
 
 // gaps are the stretches of the call that no segment of the leg covers, and
 // those within its files where sound breaks off, in order.
@@ -30,7 +29,7 @@ func (pl *plan) gaps(l *leg) []record.LegGap {
 		return found(nil, record.GapMissing, window{to: pl.length})
 	}
 	out := slices.Clone(l.dropouts)
-	at := callmodel.Millis(0)
+	at := time.Duration(0)
 	for i, w := range append(covered, window{pl.length, pl.length}) {
 		kind := record.GapBetween
 		switch i {
@@ -69,7 +68,7 @@ func found(out []record.LegGap, kind record.GapKind, w window) []record.LegGap {
 
 // unite puts windows in order and joins those that are at most apart from each
 // other.
-func unite(windows []window, apart callmodel.Millis) []window {
+func unite(windows []window, apart time.Duration) []window {
 	slices.SortFunc(windows, func(a, b window) int { return compare(a.from, b.from) })
 	var out []window
 	for _, w := range windows {
@@ -82,4 +81,4 @@ func unite(windows []window, apart callmodel.Millis) []window {
 	return out
 }
 
-func compare(a, b callmodel.Millis) int { return int(min(max(a-b, -1), 1)) }
+func compare(a, b time.Duration) int { return int(min(max(a-b, -1), 1)) }

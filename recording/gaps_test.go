@@ -3,11 +3,11 @@ package recording_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
@@ -102,7 +102,7 @@ func TestGapsAndSegmentsMakeTheCall(t *testing.T) {
 		}
 		r, err := recording.NewProcessor(legs, discard{}, nil).Process(t.Context(), spec, nil)
 		require.NoError(t, err)
-		last := callmodel.Millis(0)
+		last := time.Duration(0)
 		for _, g := range r.Legs[0].Gaps {
 			require.GreaterOrEqual(t, g.From, last)
 			for i := int(g.From / 1e6); i < int(g.To/1e6); i++ {
@@ -126,8 +126,8 @@ func TestGapsAreBounded(t *testing.T) {
 		spec.Legs[i].Segments = nil
 	}
 	for i := range record.MaxSegments {
-		spec.Legs[0].Segments = append(spec.Legs[0].Segments, record.SegmentSpec{URI: "x", Offset: callmodel.Millis(i) * ms(10)})
-		spec.Legs[1].Segments = append(spec.Legs[1].Segments, record.SegmentSpec{URI: "x", Offset: callmodel.Millis(i+1) * ms(10)})
+		spec.Legs[0].Segments = append(spec.Legs[0].Segments, record.SegmentSpec{URI: "x", Offset: time.Duration(i) * ms(10)})
+		spec.Legs[1].Segments = append(spec.Legs[1].Segments, record.SegmentSpec{URI: "x", Offset: time.Duration(i+1) * ms(10)})
 	}
 	spec.Span = ms(20_000)
 	r, _ := process(t, memLegs{"x": pcmFile(t, 8000, make([]float32, 40))}, spec, nil)

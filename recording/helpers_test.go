@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 )
@@ -63,7 +62,7 @@ func sampleSpec() record.Spec {
 		TenantID: "acme", CallID: "c1", RecordingID: "r1", StartedAt: started, EndedAt: started.Add(50 * time.Second),
 		Legs: []record.LegSpec{
 			{Name: "agent", Segments: []record.SegmentSpec{{URI: "agent.wav"}}},
-			{Name: "customer", Segments: []record.SegmentSpec{{URI: "customer.wav", Offset: callmodel.Millis(2 * time.Second)}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: "customer.wav", Offset: 2 * time.Second}}},
 		},
 		Outputs: []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}},
 	}

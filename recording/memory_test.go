@@ -56,7 +56,7 @@ func peakHeap(t *testing.T, span time.Duration) uint64 {
 	}
 	r, err := recording.NewProcessor(synthetic{int64(span.Seconds() * 8000)}, nowhere{}, o).Process(t.Context(), spec, nil)
 	require.NoError(t, err)
-	require.Equal(t, span.Milliseconds(), r.DurationMS)
+	require.Equal(t, span.Milliseconds(), r.Duration.Milliseconds())
 	return peak
 }
 

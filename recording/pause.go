@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 )
@@ -14,7 +13,7 @@ import (
 // out besides: two faded ends meet, and nothing but silence is dropped.
 
 // window is a stretch of the call, in call time.
-type window struct{ from, to callmodel.Millis }
+type window struct{ from, to time.Duration }
 
 // mergePauses puts pauses in order and joins those that overlap or touch.
 func mergePauses(pauses []record.Pause) []window {
@@ -29,18 +28,18 @@ func mergePauses(pauses []record.Pause) []window {
 func (pl *plan) paused(rate int) []audio.Redaction {
 	out := make([]audio.Redaction, len(pl.pauses))
 	for i, p := range pl.pauses {
-		out[i] = audio.Redaction{FromFrame: p.from.Frames(rate), ToFrame: p.to.Frames(rate)}
+		out[i] = audio.Redaction{FromFrame: audio.FramesIn(p.from, rate), ToFrame: audio.FramesIn(p.to, rate)}
 	}
 	return out
 }
 
 // minPiece is the shortest stretch of the call that is kept between two pauses.
-const minPiece = callmodel.Millis(time.Millisecond)
+const minPiece = time.Millisecond
 
 // cut settles which parts of the call the outputs hold.
 func (pl *plan) cut() {
 	rate := max(pl.rate, 1)
-	pl.length = callmodel.MillisOfFrames(pl.frames(rate), rate)
+	pl.length = audio.DurationOf(pl.frames(rate), rate)
 	whole := window{to: pl.length}
 	if pl.trimmed != nil {
 		whole = window{pl.trimmed.from, min(pl.trimmed.to, pl.length)}
@@ -70,16 +69,16 @@ type run struct{ from, to int64 }
 func (pl *plan) runs(rate int) []run {
 	total := pl.frames(rate)
 	out := make([]run, len(pl.pieces))
-	var at callmodel.Millis // of the next piece, in the outputs
+	var at time.Duration // of the next piece, in the outputs
 	done := int64(0)
 	for i, w := range pl.pieces {
-		r := run{w.from.Frames(rate), total}
+		r := run{audio.FramesIn(w.from, rate), total}
 		at += w.to - w.from
 		switch {
 		case i+1 < len(pl.pieces):
-			r.to = min(r.from+at.Frames(rate)-done, pl.pieces[i+1].from.Frames(rate))
+			r.to = min(r.from+audio.FramesIn(at, rate)-done, audio.FramesIn(pl.pieces[i+1].from, rate))
 		case w.to < pl.length:
-			r.to = min(r.from+at.Frames(rate)-done, total)
+			r.to = min(r.from+audio.FramesIn(at, rate)-done, total)
 		}
 		r.from = max(min(r.from, r.to-1), 0) // at least a frame, where rounding would leave none
 		out[i] = r
@@ -124,7 +123,7 @@ func (pl *plan) timeline() []record.TimelinePiece {
 	if pl.spec.Trim == nil && !pl.cuts() {
 		return nil
 	}
-	var at callmodel.Millis
+	var at time.Duration
 	var out []record.TimelinePiece
 	for _, w := range pl.pieces {
 		out = append(out, record.TimelinePiece{CallFrom: w.from, CallTo: w.to, At: at})
@@ -133,14 +132,11 @@ func (pl *plan) timeline() []record.TimelinePiece {
 	return out
 }
 
-// pausedMS is for how much of the call recording was paused.
-func (pl *plan) pausedMS() int64 {
-	var sum callmodel.Millis
+// pausedFor is for how much of the call recording was paused.
+func (pl *plan) pausedFor() time.Duration {
+	var sum time.Duration
 	for _, p := range pl.pauses {
 		sum += max(min(p.to, pl.length)-p.from, 0)
 	}
-	return roundMS(sum)
+	return sum.Round(time.Millisecond)
 }
-
-// roundMS is m in milliseconds, rounded.
-func roundMS(m callmodel.Millis) int64 { return int64(m+5e5) / 1e6 }

@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
@@ -51,9 +52,9 @@ func TestPauseInSilence(t *testing.T) {
 	spec.Redactions = []record.Redaction{{From: ms(2900), To: ms(3400), With: record.RedactWithTone, Legs: []string{"agent"}}}
 	r, paused := process(t, legs, spec, nil)
 	require.Equal(t, record.StatusCompleted, r.Status)
-	require.Equal(t, int64(10000), r.DurationMS)
-	require.Equal(t, int64(1000+501+500), r.PausedMS)
-	require.Equal(t, int64(500), r.RedactedMS)
+	require.Equal(t, int64(10000), r.Duration.Milliseconds())
+	require.Equal(t, int64(1000+501+500), r.Paused.Milliseconds())
+	require.Equal(t, int64(500), r.Redacted.Milliseconds())
 	require.Empty(t, r.Timeline)
 	before, after := pcmSamples(plain["stereo"]), pcmSamples(paused["stereo"])
 	tone := recordingtest.Sine(80000, 8000, 1000, 3276.8, 0)
@@ -87,17 +88,17 @@ func TestPauseIsCut(t *testing.T) {
 		{CallFrom: ms(7500.5), CallTo: ms(9500), At: ms(6000)},
 	}
 	require.Equal(t, want, r.Timeline)
-	require.Equal(t, int64(8000), r.DurationMS) // 7999.5
-	require.Equal(t, int64(2001), r.PausedMS)
+	require.Equal(t, int64(8000), r.Duration.Milliseconds()) // 7999.5
+	require.Equal(t, int64(2001), r.Paused.Milliseconds())
 	for _, o := range r.Outputs {
-		require.Equal(t, ms(7999.5).Frames(o.Rate), o.Frames, o.Name)
+		require.Equal(t, audio.FramesIn(ms(7999.5), o.Rate), o.Frames, o.Name)
 	}
 	for _, o := range r.Outputs[:2] {
 		a, b := pcmSamples(silent[o.Name]), pcmSamples(cut[o.Name])
 		require.Len(t, b, int(o.Frames)*o.Channels)
 		for _, p := range r.Timeline {
-			from, at := p.CallFrom.Frames(o.Rate), p.At.Frames(o.Rate)
-			n := (p.At + p.CallTo - p.CallFrom).Frames(o.Rate) - at
+			from, at := audio.FramesIn(p.CallFrom, o.Rate), audio.FramesIn(p.At, o.Rate)
+			n := audio.FramesIn((p.At+p.CallTo-p.CallFrom), o.Rate) - at
 			ch := int64(o.Channels)
 			require.Equal(t, a[from*ch:(from+n)*ch], b[at*ch:(at+n)*ch], "%s from %v", o.Name, p.CallFrom)
 		}
@@ -119,12 +120,12 @@ func TestPausedAudioHasNoInfluence(t *testing.T) {
 	other := memLegs{}
 	for uri, l := range map[string]struct {
 		rate   int
-		offset callmodel.Millis
+		offset time.Duration
 	}{"agent.wav": {8000, 0}, "customer.wav": {16000, ms(1000)}} {
 		b := bytes.Clone(legs[uri])
 		loud := pcmFile(t, 8000, recordingtest.Noise(len(b)/2, 0.99, 9))
 		for i := 0; 44+2*i < len(b); i++ {
-			at := l.offset + callmodel.MillisOfFrames(int64(i), l.rate)
+			at := l.offset + audio.DurationOf(int64(i), l.rate)
 			if slices.ContainsFunc(spec.Pauses, func(p record.Pause) bool { return at >= p.From && at < p.To }) {
 				copy(b[44+2*i:46+2*i], loud[44+2*i:])
 			}
@@ -159,19 +160,19 @@ func TestTrimAndCut(t *testing.T) {
 	spec.PauseMode = record.PauseCut
 	spec.Pauses = []record.Pause{{From: 0, To: ms(1400)}, {From: ms(3000), To: ms(3500)}, {From: ms(8000), To: ms(9000)}}
 	r, out := process(t, legs, spec, nil)
-	require.Equal(t, ms(1300), r.TrimmedMS)
+	require.Equal(t, ms(1300), r.Trimmed)
 	require.Len(t, r.Timeline, 2)
 	require.Equal(t, record.TimelinePiece{CallFrom: ms(1400), CallTo: ms(3000)}, r.Timeline[0])
 	require.Equal(t, ms(3500), r.Timeline[1].CallFrom)
 	require.Equal(t, ms(1600), r.Timeline[1].At)
 	for _, o := range r.Outputs {
 		require.Len(t, pcmSamples(out[o.Name]), int(o.Frames)*o.Channels)
-		require.InDelta(t, ms(float64(r.DurationMS)).Frames(o.Rate), o.Frames, 2)
+		require.InDelta(t, audio.FramesIn(ms(float64(r.Duration.Milliseconds())), o.Rate), o.Frames, 2)
 	}
 	spec.Pauses, spec.PauseMode = nil, ""
 	r, _ = process(t, legs, spec, nil)
 	require.Len(t, r.Timeline, 1, "trimming alone has a timeline too")
-	require.Equal(t, r.TrimmedMS, r.Timeline[0].CallFrom)
+	require.Equal(t, r.Trimmed, r.Timeline[0].CallFrom)
 }
 
 // A call that was paused throughout leaves nothing, if pauses are cut.
@@ -190,7 +191,7 @@ func TestPausedThroughout(t *testing.T) {
 	require.NotEmpty(t, r.Legs[0].SHA256)
 	spec.PauseMode = ""
 	r, _ = process(t, legs, spec, nil)
-	require.Equal(t, int64(10000), r.DurationMS)
+	require.Equal(t, int64(10000), r.Duration.Milliseconds())
 }
 
 // A thousand joints leave outputs of different rates in step.
@@ -204,7 +205,7 @@ func TestManyCuts(t *testing.T) {
 	r, out := process(t, legs, spec, nil)
 	kept := ms(10_000 - 1000*5.36)
 	for _, o := range r.Outputs {
-		require.InDelta(t, kept.Frames(o.Rate), o.Frames, 1, o.Name)
+		require.InDelta(t, audio.FramesIn(kept, o.Rate), o.Frames, 1, o.Name)
 	}
 	require.Len(t, pcmSamples(out["mono"]), int(r.Outputs[1].Frames))
 	require.Len(t, r.Timeline, 1001)

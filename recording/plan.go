@@ -3,12 +3,14 @@ package recording
 import (
 	"context"
 	"fmt"
+	"time"
 
 	goaudio "github.com/go-audio/audio"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/analysis"
+	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/internal/legsum"
 )
@@ -27,9 +29,9 @@ type plan struct {
 	newVersion bool // of a recording that was made before
 
 	// Known once the legs are.
-	trimmed *window          // nil unless silence is trimmed
-	length  callmodel.Millis // of the call
-	pieces  []window         // of the call that outputs hold, in order
+	trimmed *window       // nil unless silence is trimmed
+	length  time.Duration // of the call
+	pieces  []window      // of the call that outputs hold, in order
 }
 
 type plannedOutput struct {
@@ -101,13 +103,13 @@ func (pl *plan) ready(o *ProcessOptions) error {
 // frames is the length of the timeline at rate.
 func (pl *plan) frames(rate int) int64 {
 	if pl.spec.Span > 0 {
-		return pl.spec.Span.Frames(rate)
+		return audio.FramesIn(pl.spec.Span, rate)
 	}
 	total := int64(0)
 	for _, l := range pl.legs {
 		for _, s := range l.segments {
 			if s.frames > 0 {
-				total = max(total, pl.offset(s).Frames(rate)+s.length(rate))
+				total = max(total, audio.FramesIn(pl.offset(s), rate)+s.length(rate))
 			}
 		}
 	}
@@ -116,7 +118,7 @@ func (pl *plan) frames(rate int) int64 {
 
 // offset is where the segment stands: not before the timeline's start, nor,
 // where the span is given, past its end.
-func (pl *plan) offset(s *segment) callmodel.Millis {
+func (pl *plan) offset(s *segment) time.Duration {
 	offset := max(s.spec.Offset, 0)
 	if pl.spec.Span > 0 {
 		offset = min(offset, pl.spec.Span)
@@ -149,7 +151,7 @@ func (pl *plan) timing() {
 // the last.
 func (pl *plan) order(l *leg) {
 	l.chained = true
-	var end callmodel.Millis
+	var end time.Duration
 	for _, s := range l.segments {
 		if s.frames == 0 {
 			continue

@@ -3,11 +3,11 @@ package recording
 import (
 	"context"
 	"log/slog"
-	"math"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 )
 
@@ -155,7 +155,7 @@ func (p *Processor) Process(
 		slog.String("tenant", string(spec.TenantID)), slog.String("call", string(spec.CallID)),
 		slog.String("recording", string(spec.RecordingID)), slog.String("status", string(r.Status)),
 		slog.String("reason", r.Reason), slog.Int("defects", len(r.Defects)),
-		slog.Int64("duration_ms", r.DurationMS))
+		slog.Int64("duration_ms", r.Duration.Milliseconds()))
 	return r, nil
 }
 
@@ -220,16 +220,16 @@ func (p *Processor) run(
 // times says which parts of the call the outputs hold.
 func (pl *plan) times(r *record.Result) {
 	frames := framesOf(pl.runs(pl.rate))
-	r.DurationMS = int64(math.Round(float64(callmodel.MillisOfFrames(frames, pl.rate)) / 1e6))
+	r.Duration = audio.DurationOf(frames, pl.rate).Round(time.Millisecond)
 	if pl.trimmed != nil {
-		r.TrimmedMS = pl.trimmed.from
+		r.Trimmed = pl.trimmed.from
 	}
-	r.Timeline, r.PausedMS = pl.timeline(), pl.pausedMS()
-	var hidden callmodel.Millis
+	r.Timeline, r.Paused = pl.timeline(), pl.pausedFor()
+	var hidden time.Duration
 	for _, w := range pl.pieces {
 		hidden += redacted(pl.spec.Redactions, w.from, w.to)
 	}
-	r.RedactedMS = roundMS(hidden)
+	r.Redacted = hidden.Round(time.Millisecond)
 }
 
 func (pl *plan) legResult(i int) record.LegResult {
@@ -246,7 +246,7 @@ func (pl *plan) legResult(i int) record.LegResult {
 
 func (l *leg) result(channel int) record.LegResult {
 	r := record.LegResult{
-		Name: l.spec.Name, Rate: l.rate(), OffsetMS: l.segments[0].spec.Offset, SHA256: l.sum, Channel: channel,
+		Name: l.spec.Name, Rate: l.rate(), Offset: l.segments[0].spec.Offset, SHA256: l.sum, Channel: channel,
 	}
 	for _, s := range l.segments {
 		switch {
@@ -254,7 +254,7 @@ func (l *leg) result(channel int) record.LegResult {
 		case s.format.SampleRate == r.Rate:
 			r.Frames += s.frames
 		default:
-			r.Frames += callmodel.MillisOfFrames(s.frames, s.format.SampleRate).Frames(r.Rate)
+			r.Frames += audio.FramesIn(audio.DurationOf(s.frames, s.format.SampleRate), r.Rate)
 		}
 	}
 	return r

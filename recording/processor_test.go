@@ -35,7 +35,7 @@ func TestSampleCallMerge(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, record.StatusCompleted, r.Status)
 	require.Empty(t, r.Defects)
-	require.Equal(t, int64(49339), r.DurationMS)
+	require.Equal(t, int64(49339), r.Duration.Milliseconds())
 	require.Len(t, r.Outputs, 1)
 	out := r.Outputs[0]
 	got := objects.data[out.Key]
@@ -251,25 +251,25 @@ func TestOutcomes(t *testing.T) {
 			status: record.StatusAbsent, reason: record.ReasonTooShort,
 		},
 		{
-			name: "a span cuts and pads", change: func(s *record.Spec, _ memLegs) { s.Span = callmodel.Millis(30 * time.Second) },
+			name: "a span cuts and pads", change: func(s *record.Spec, _ memLegs) { s.Span = 30 * time.Second },
 			status: record.StatusCompleted, frames: 240000,
 		},
 		{
-			name: "a longer span", change: func(s *record.Spec, _ memLegs) { s.Span = callmodel.Millis(60 * time.Second) },
+			name: "a longer span", change: func(s *record.Spec, _ memLegs) { s.Span = 60 * time.Second },
 			status: record.StatusCompleted, frames: 480000,
 		},
 		{
 			name: "offsets out of the call", change: func(s *record.Spec, _ memLegs) {
-				s.Span = callmodel.Millis(30 * time.Second)
-				s.Legs[0].Segments[0].Offset = callmodel.Millis(-time.Second)
-				s.Legs[1].Segments[0].Offset = callmodel.Millis(time.Hour)
+				s.Span = 30 * time.Second
+				s.Legs[0].Segments[0].Offset = -time.Second
+				s.Legs[1].Segments[0].Offset = time.Hour
 			},
 			status: record.StatusCompletedDegraded, frames: 240000,
 			codes: []record.DefectCode{record.DefectOffsetClamped, record.DefectOffsetClamped},
 		},
 		{
 			name: "the header's rate is half of the truth", change: func(s *record.Spec, _ memLegs) {
-				s.Span = callmodel.Millis(24670 * time.Millisecond)
+				s.Span = 24670 * time.Millisecond
 				s.Legs = s.Legs[:1]
 			},
 			status: record.StatusCompletedDegraded, frames: 197360, codes: []record.DefectCode{record.DefectWrongRateSuspected},
@@ -337,7 +337,7 @@ func TestSegments(t *testing.T) {
 		return append(append([]byte{}, wavHeader(t, to-from)...), samplecall.Agent()[44+2*from:44+2*to]...)
 	}
 	legs := memLegs{"1": part(0, 100000), "2": part(100000, 250000), "3": part(250000, 394709), "customer.wav": samplecall.Customer()}
-	at := func(frames int64) callmodel.Millis { return callmodel.MillisOfFrames(frames, 8000) }
+	at := func(frames int64) time.Duration { return audio.DurationOf(frames, 8000) }
 	spec := sampleSpec()
 	order := [][]record.SegmentSpec{
 		{{URI: "1"}, {URI: "2", Offset: at(100000)}, {URI: "3", Offset: at(250000)}},

@@ -3,8 +3,8 @@ package recording
 import (
 	"fmt"
 	"math"
+	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 )
@@ -14,7 +14,7 @@ const rateTolerance = 0.01
 
 // lasted is how long the segment lasted by the call's events, as far as they
 // say; 0 if they don't.
-func (pl *plan) lasted(s *segment) callmodel.Millis {
+func (pl *plan) lasted(s *segment) time.Duration {
 	switch {
 	case s.spec.Span > 0:
 		return s.spec.Span
@@ -82,7 +82,7 @@ func (pl *plan) rateFactor(s *segment) rateFactor {
 	if s.frames == 0 || lasted <= 0 {
 		return 0
 	}
-	ratio := float64(callmodel.MillisOfFrames(s.frames, s.format.SampleRate)) / float64(lasted)
+	ratio := float64(audio.DurationOf(s.frames, s.format.SampleRate)) / float64(lasted)
 	for _, f := range []float64{2, 0.5} {
 		if math.Abs(ratio-f) < f*rateTolerance {
 			return rateFactor(f)

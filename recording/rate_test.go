@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
@@ -29,7 +28,7 @@ func TestTrueRateIsGiven(t *testing.T) {
 	r, got := process(t, memLegs{"agent.wav": lying(t, 44100, tone)}, spec, nil)
 	require.Equal(t, record.StatusCompleted, r.Status)
 	require.Equal(t, 16000, r.Legs[0].Rate)
-	require.Equal(t, int64(3000), r.DurationMS)
+	require.Equal(t, int64(3000), r.Duration.Milliseconds())
 	require.Equal(t, want[""], got[""])
 	spec.Legs[0].Segments[0].Raw = &record.RawFormat{Encoding: "s16le", SampleRateHz: 8000}
 	r, got = process(t, memLegs{"agent.wav": lying(t, 44100, tone)[44:]}, spec, nil)
@@ -60,7 +59,7 @@ func TestWrongRateIsCorrected(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			spec := sampleSpec()
-			spec.Span, spec.LegsSpanCall = callmodel.Millis(span), true
+			spec.Span, spec.LegsSpanCall = span, true
 			spec.Legs = spec.Legs[:1]
 			spec.Legs[0].CorrectRate = c.correct
 			spec.Outputs = []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: 16000}}
@@ -109,7 +108,7 @@ func TestWrongRateOfALegOfManySegments(t *testing.T) {
 			spec.Legs = []record.LegSpec{{Name: "agent", CorrectRate: true}}
 			for i, span := range c.spans {
 				spec.Legs[0].Segments = append(spec.Legs[0].Segments, record.SegmentSpec{
-					URI: "a.wav", Offset: callmodel.Millis(i) * ms(20000), Span: callmodel.Millis(span),
+					URI: "a.wav", Offset: time.Duration(i) * ms(20000), Span: span,
 				})
 			}
 			r, _ := process(t, memLegs{"a.wav": file}, spec, nil)

@@ -3,8 +3,8 @@ package recording
 import (
 	"math"
 	"slices"
+	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 )
@@ -32,7 +32,7 @@ func (pl *plan) redactions(l *leg, rate int) []audio.Redaction {
 	for i := range pl.spec.Redactions {
 		if r := &pl.spec.Redactions[i]; r.Covers(l.spec.Name) {
 			ranges = append(ranges, audio.Redaction{
-				FromFrame: r.From.Frames(rate), ToFrame: r.To.Frames(rate), Tone: r.With == record.RedactWithTone,
+				FromFrame: audio.FramesIn(r.From, rate), ToFrame: audio.FramesIn(r.To, rate), Tone: r.With == record.RedactWithTone,
 			})
 		}
 	}
@@ -45,7 +45,7 @@ func (pl *plan) redactions(l *leg, rate int) []audio.Redaction {
 func (pl *plan) silences(s *segment) []audio.Redaction {
 	rate := s.format.SampleRate
 	ranges := append(pl.redactions(s.leg, rate), pl.paused(rate)...)
-	start := pl.offset(s).Frames(rate)
+	start := audio.FramesIn(pl.offset(s), rate)
 	for i := range ranges {
 		r := &ranges[i]
 		r.FromFrame, r.ToFrame, r.Tone = r.FromFrame-start-1, r.ToFrame-start+1, false
@@ -67,11 +67,11 @@ func (pl *plan) silenced(l *leg, line audio.Source) audio.Source {
 
 // redacted is how much of the call from start to end the redactions cover,
 // whichever legs they are of.
-func redacted(redactions []record.Redaction, start, end callmodel.Millis) callmodel.Millis {
+func redacted(redactions []record.Redaction, start, end time.Duration) time.Duration {
 	byFrom := slices.SortedFunc(slices.Values(redactions), func(a, b record.Redaction) int {
 		return compare(a.From, b.From)
 	})
-	var sum callmodel.Millis
+	var sum time.Duration
 	for i := range byFrom {
 		from, to := max(byFrom[i].From, start), min(byFrom[i].To, end)
 		if to > from {

@@ -8,13 +8,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
-func ms(n float64) callmodel.Millis { return callmodel.Millis(n * float64(time.Millisecond)) }
+func ms(n float64) time.Duration { return time.Duration(n * float64(time.Millisecond)) }
 
 // process makes the recording and returns it with its objects by output name.
 func process(t *testing.T, legs memLegs, spec record.Spec, o *recording.Options) (record.Result, map[string][]byte) {
@@ -50,7 +50,7 @@ func TestRedactedAudioHasNoInfluence(t *testing.T) {
 	files := []struct {
 		uri          string
 		rate, frames int
-		offset       callmodel.Millis
+		offset       time.Duration
 		leg          string
 	}{
 		{uri: "a1.wav", rate: 8000, frames: 12345, leg: "agent"},
@@ -70,12 +70,12 @@ func TestRedactedAudioHasNoInfluence(t *testing.T) {
 			changed := 0
 			for i, f := range files {
 				if only8k {
-					f.rate, f.offset = 8000, callmodel.Millis(f.offset.Duration().Round(100*time.Millisecond))
+					f.rate, f.offset = 8000, f.offset.Round(100*time.Millisecond)
 				}
 				a := recordingtest.Noise(f.frames, 0.4, uint64(i))
 				b := slices.Clone(a)
 				for n, x := range recordingtest.Noise(f.frames, 0.9, uint64(i)+10) {
-					at := f.offset + callmodel.MillisOfFrames(int64(n), f.rate)
+					at := f.offset + audio.DurationOf(int64(n), f.rate)
 					for _, r := range spec.Redactions {
 						if r.Covers(f.leg) && at >= r.From && at < r.To {
 							b[n] = x
@@ -88,14 +88,14 @@ func TestRedactedAudioHasNoInfluence(t *testing.T) {
 			require.Greater(t, changed, 15000)
 			r, want := process(t, one, spec, nil)
 			require.Equal(t, record.StatusCompleted, r.Status, r.Defects)
-			require.Equal(t, int64(1701), r.RedactedMS)
+			require.Equal(t, int64(1701), r.Redacted.Milliseconds())
 			_, got := process(t, other, spec, &recording.Options{BlockFrames: 777})
 			for name := range want {
 				require.True(t, bytes.Equal(want[name], got[name]), name)
 			}
 			spec.Redactions = nil
 			r, plain := process(t, one, spec, nil)
-			require.Zero(t, r.RedactedMS)
+			require.Zero(t, r.Redacted)
 			require.False(t, bytes.Equal(plain["mono"], want["mono"]))
 		})
 	}
@@ -117,7 +117,7 @@ func TestRedactedRange(t *testing.T) {
 		{From: ms(1500), To: ms(2500), Legs: []string{"customer"}, With: record.RedactWithTone},
 	}
 	r, redacted := process(t, legs, spec, nil)
-	require.Equal(t, int64(1500), r.RedactedMS)
+	require.Equal(t, int64(1500), r.Redacted.Milliseconds())
 	before, after := pcmSamples(plain[""]), pcmSamples(redacted[""])
 	tone := recordingtest.Sine(24000, 8000, 1000, 3276.8, 0)
 	for i := range 24000 {

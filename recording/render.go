@@ -134,7 +134,7 @@ func (pl *plan) mixRate(rate int) int {
 				in = s.format.SampleRate
 			}
 			at := pl.offset(s)
-			if l.clock != nil || s.format.SampleRate != in || at.Frames(in)*int64(rate) != at.Frames(rate)*int64(in) {
+			if l.clock != nil || s.format.SampleRate != in || audio.FramesIn(at, in)*int64(rate) != audio.FramesIn(at, rate)*int64(in) {
 				return 0
 			}
 		}

@@ -10,7 +10,6 @@ import (
 	goaudio "github.com/go-audio/audio"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/codec"
@@ -66,8 +65,8 @@ func TestMixOfResampledLegs(t *testing.T) {
 				"customer.wav": pcmFile(t, 8000, fade(recordingtest.Sine(6000, 8000, 1234, 0.4, 1))),
 			}
 			spec := sampleSpec()
-			spec.Legs[1].Segments[0].Offset = callmodel.Millis(c.offset)
-			spec.Span = callmodel.Millis(c.span)
+			spec.Legs[1].Segments[0].Offset = c.offset
+			spec.Span = c.span
 			spec.Outputs = []record.OutputSpec{
 				{Name: "mono", Codec: record.CodecWAV, Layout: record.LayoutMono, SampleRateHz: c.rate},
 				{Name: "stereo", Codec: record.CodecWAV, Layout: record.LayoutStereo, SampleRateHz: c.rate},

@@ -6,7 +6,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/audio"
@@ -73,11 +72,11 @@ func trimLevel(t *record.TrimSpec) float32 {
 // silence that the spec keeps. It stands on whole milliseconds, so that all
 // outputs begin together.
 func (pl *plan) trim(first, last int64, rate int) {
-	const grid = callmodel.Millis(time.Millisecond)
+	const grid = time.Millisecond
 	keep := pl.spec.Trim.Keep
-	from := max(callmodel.MillisOfFrames(first, rate)-keep, 0)
-	to := callmodel.MillisOfFrames(last+1, rate) + keep + grid - 1
-	pl.trimmed = &window{from: from / grid * grid, to: to / grid * grid}
+	from := max(audio.DurationOf(first, rate)-keep, 0)
+	to := audio.DurationOf(last+1, rate) + keep + grid - 1
+	pl.trimmed = &window{from: from.Truncate(grid), to: to.Truncate(grid)}
 }
 
 // loud finds the first and the last frame of which a sample reaches level; -1

@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
@@ -68,7 +68,7 @@ func drawCall(t *testing.T, draw *rapid.T, rates []int) layout {
 	l := layout{spec: sampleSpec(), files: memLegs{}, pcm: map[string][]int{}}
 	l.spec.Legs = nil
 	if rapid.Bool().Draw(draw, "span given") {
-		l.spec.Span = callmodel.Millis(rapid.IntRange(1000, 3000).Draw(draw, "span")) * ms(1)
+		l.spec.Span = time.Duration(rapid.IntRange(1000, 3000).Draw(draw, "span")) * ms(1)
 	}
 	for i := range rapid.IntRange(1, 4).Draw(draw, "legs") {
 		leg := record.LegSpec{Name: fmt.Sprintf("leg%d", i)}
@@ -79,9 +79,9 @@ func drawCall(t *testing.T, draw *rapid.T, rates []int) layout {
 			uri := fmt.Sprintf("%d-%d", i, j)
 			l.files[uri] = pcmFile(t, rate, recordingtest.Noise(n, 0.06, uint64(100*i+j+1)))
 			l.pcm[uri] = pcmSamples(l.files[uri])
-			seg := record.SegmentSpec{URI: uri, Offset: callmodel.Millis(rapid.IntRange(-500_000, 3_500_000).Draw(draw, "offset in µs")) * 1000}
+			seg := record.SegmentSpec{URI: uri, Offset: time.Duration(rapid.IntRange(-500_000, 3_500_000).Draw(draw, "offset in µs")) * 1000}
 			if len(rates) == 1 && rapid.Bool().Draw(draw, "the events tell its length") {
-				seg.Span = callmodel.Millis(tenMS) * ms(10)
+				seg.Span = time.Duration(tenMS) * ms(10)
 			}
 			leg.Segments = append(leg.Segments, seg)
 		}
@@ -91,8 +91,8 @@ func drawCall(t *testing.T, draw *rapid.T, rates []int) layout {
 	if len(rates) > 1 {
 		grid = ms(5) // so that no piece is kept that could be too short at one rate and not at another
 	}
-	at := func(name string) callmodel.Millis {
-		return callmodel.Millis(rapid.IntRange(0, int(ms(4000)/grid)).Draw(draw, name)) * grid
+	at := func(name string) time.Duration {
+		return time.Duration(rapid.IntRange(0, int(ms(4000)/grid)).Draw(draw, name)) * grid
 	}
 	for range rapid.IntRange(0, 3).Draw(draw, "pauses") {
 		from := at("pause")
@@ -130,7 +130,7 @@ type truth struct {
 func (l *layout) truth(rate int) truth {
 	type placed struct{ leg, at, n int }
 	var all []placed
-	tr := truth{total: int(l.spec.Span.Frames(rate))}
+	tr := truth{total: int(audio.FramesIn(l.spec.Span, rate))}
 	uris := []string{}
 	for i, leg := range l.spec.Legs {
 		for _, s := range leg.Segments {
@@ -139,7 +139,7 @@ func (l *layout) truth(rate int) truth {
 				offset = min(offset, l.spec.Span)
 			}
 			in := int(fileRate(l.files[s.URI]))
-			p := placed{i, int(offset.Frames(rate)), (len(l.pcm[s.URI])*rate + in/2) / in}
+			p := placed{i, int(audio.FramesIn(offset, rate)), (len(l.pcm[s.URI])*rate + in/2) / in}
 			all, uris = append(all, p), append(uris, s.URI)
 			if l.spec.Span == 0 {
 				tr.total = max(tr.total, p.at+p.n)
@@ -163,11 +163,11 @@ func (l *layout) truth(rate int) truth {
 		var redactions, pauses []stretch
 		for _, r := range l.spec.Redactions {
 			if r.Covers(leg.Name) {
-				redactions = append(redactions, stretch{int(r.From.Frames(rate)), int(r.To.Frames(rate)), r.With == record.RedactWithTone})
+				redactions = append(redactions, stretch{int(audio.FramesIn(r.From, rate)), int(audio.FramesIn(r.To, rate)), r.With == record.RedactWithTone})
 			}
 		}
 		for _, p := range l.spec.Pauses {
-			pauses = append(pauses, stretch{int(p.From.Frames(rate)), int(p.To.Frames(rate)), false})
+			pauses = append(pauses, stretch{int(audio.FramesIn(p.From, rate)), int(audio.FramesIn(p.To, rate)), false})
 		}
 		silence(tr.kind[i], united(redactions), rate/200+2)
 		silence(tr.kind[i], united(pauses), rate/200+2)
@@ -231,7 +231,7 @@ func (tr *truth) cut(l *layout, rate int) {
 	}
 	for f := range tr.total {
 		paused := slices.ContainsFunc(l.spec.Pauses, func(p record.Pause) bool {
-			return f >= int(p.From.Frames(rate)) && f < int(p.To.Frames(rate))
+			return f >= int(audio.FramesIn(p.From, rate)) && f < int(audio.FramesIn(p.To, rate))
 		})
 		if paused && l.spec.PauseMode == record.PauseCut {
 			end()
@@ -371,12 +371,12 @@ func (l *layout) requireTimeline(t *rapid.T, r record.Result, frames, rate int) 
 		require.Empty(t, r.Timeline)
 		return
 	}
-	at := callmodel.Millis(0)
+	at := time.Duration(0)
 	for _, p := range r.Timeline {
 		require.Equal(t, at, p.At)
 		require.Less(t, p.CallFrom, p.CallTo)
 		at += p.CallTo - p.CallFrom
 	}
-	require.InDelta(t, frames, at.Frames(rate), 1)
-	require.InDelta(t, float64(at)/float64(time.Millisecond), r.DurationMS, 1.1)
+	require.InDelta(t, frames, audio.FramesIn(at, rate), 1)
+	require.InDelta(t, float64(at)/float64(time.Millisecond), r.Duration.Milliseconds(), 1.1)
 }

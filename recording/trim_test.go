@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
@@ -41,12 +42,12 @@ func TestTrim(t *testing.T) {
 	r, trimmed := process(t, legs, spec, nil)
 	require.Equal(t, record.StatusCompleted, r.Status)
 	const from = 1300
-	require.Equal(t, ms(from), r.TrimmedMS)
+	require.Equal(t, ms(from), r.Trimmed)
 	// The agent's sound ends at 6 s; some of the filter that resamples it rings on.
-	require.InDelta(t, 6200-from, r.DurationMS, 8)
-	require.Equal(t, int64(50), r.RedactedMS, "what was trimmed isn't counted")
+	require.InDelta(t, 6200-from, r.Duration.Milliseconds(), 8)
+	require.Equal(t, int64(50), r.Redacted.Milliseconds(), "what was trimmed isn't counted")
 	for _, o := range r.Outputs[:3] {
-		require.InDelta(t, ms(float64(r.DurationMS)).Frames(o.Rate), o.Frames, 1)
+		require.InDelta(t, audio.FramesIn(ms(float64(r.Duration.Milliseconds())), o.Rate), o.Frames, 1)
 		require.Len(t, pcmSamples(trimmed[o.Name]), int(o.Frames)*o.Channels)
 	}
 	a, b := pcmSamples(whole["low"]), pcmSamples(trimmed["low"])
@@ -74,8 +75,8 @@ func TestTrimNothing(t *testing.T) {
 	} {
 		spec.Trim = trim
 		r, same := process(t, legs, spec, nil)
-		require.Zero(t, r.TrimmedMS, "%+v", trim)
-		require.Equal(t, int64(10000), r.DurationMS)
+		require.Zero(t, r.Trimmed, "%+v", trim)
+		require.Equal(t, int64(10000), r.Duration.Milliseconds())
 		for name := range whole {
 			require.True(t, bytes.Equal(whole[name], same[name]), "%s, %+v", name, trim)
 		}
@@ -92,7 +93,7 @@ func TestTrimToTheLastFrame(t *testing.T) {
 	spec.Legs = spec.Legs[:1]
 	spec.Outputs = spec.Outputs[:2]
 	r, _ := process(t, memLegs{"agent.wav": pcmFile(t, 48000, samples)}, spec, nil)
-	require.Equal(t, ms(1000), r.TrimmedMS)
+	require.Equal(t, ms(1000), r.Trimmed)
 	require.Equal(t, int64(1), r.Outputs[0].Frames)
 	require.Equal(t, int64(1), r.Outputs[1].Frames)
 }

@@ -129,7 +129,7 @@ func (w *wiring) leg(l *leg) (map[int]*audio.Timeline, error) {
 					return nil, err
 				}
 			}
-			placed[rate] = append(placed[rate], audio.Segment{Source: src, OffsetFrames: w.pl.offset(s).Frames(rate)})
+			placed[rate] = append(placed[rate], audio.Segment{Source: src, OffsetFrames: audio.FramesIn(w.pl.offset(s), rate)})
 		}
 	}
 	timelines := make(map[int]*audio.Timeline, len(w.rates))

@@ -140,7 +140,7 @@
 // # When a destination fails
 //
 // The decision carries the policy by which the call goes on: that of the rule, else
-// that of the set, else calls.Cause.Retryable decides. Files and JSON give spans of
+// that of the set, else [calls.Cause.Retryable] decides. Files and JSON give spans of
 // time in whole seconds; in Go they are of type time.Duration.
 //
 //	failover: {retry: ["sip:486", "q850:34"], final: ["sip:5xx"], max_attempts: 3, total_seconds: 60, attempt_seconds: 20}

@@ -6,10 +6,14 @@
 //	                       │
 //	           exists? same hash: done · other hash: .v2, and an alert
 //
-// A [Store] is opened by URL: s3://, gs://, azblob:// (whose drivers the
-// program links, see gocloud.dev/blob), file:// (durable local files, see
-// durablefile) and mem:// for tests. There is one way to write, [Store.Put],
-// and it never leaves a partial object and never overwrites one.
+// A [Store] is opened by URL: file:// (durable local files, see durablefile),
+// mem:// for tests, and s3://, gs:// and azblob:// in a program that links their
+// drivers, which are the packages s3, gcs and azure:
+//
+//	storage.Open(ctx, "s3://recordings", &storage.Options{Drivers: []storage.Driver{s3.Driver()}})
+//
+// There is one way to write, [Store.Put], and it never leaves a partial object
+// and never overwrites one.
 //
 // Errors of the bucket are callmodel.RetryAfterError, since they are not the
 // recording's fault, and carry a code: unavailable, forbidden, not_found.

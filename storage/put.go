@@ -191,14 +191,14 @@ func (s *Store) holds(ctx context.Context, key string, want record.ObjectInfo) (
 // upload is the one safe way through gocloud's writers. A reader that fails
 // must not commit what was read before (file, mem, gcs do, unless the upload's
 // own context is cancelled first), and a cancelled context must not reach S3
-// (its abort would use it, and leave the parts dangling) or Azure (whose
-// driver panics). So the upload runs under a context of its own, and its
+// (its abort would use it, and leave the parts dangling: Driver.LeavesParts) or
+// Azure (whose driver panics). So the upload runs under a context of its own, and its
 // reader watches the caller's.
 func (s *Store) upload(ctx context.Context, key string, r io.Reader, o *blob.WriterOptions) error {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	watched := &watchedReader{ctx: ctx, r: r}
-	if !s.s3 {
+	if !s.driver.LeavesParts {
 		watched.fail = cancel
 	}
 	err := s.bucket.Upload(own, key, watched, o)

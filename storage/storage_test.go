@@ -3,8 +3,6 @@ package storage_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -16,21 +14,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	_ "gocloud.dev/blob/azureblob"
-	_ "gocloud.dev/blob/gcsblob"
-	_ "gocloud.dev/blob/s3blob"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage"
-	"github.com/switchtape/switchtape/storage/storetest/buckettest"
+	"github.com/switchtape/switchtape/storage/storetest/drivertest"
 )
 
 func testKey(id string) record.ObjectKey {
@@ -44,57 +39,19 @@ func write(b []byte) func(io.Writer) error {
 	return func(w io.Writer) error { _, err := w.Write(b); return err }
 }
 
-func sum(b []byte) string {
-	s := sha256.Sum256(b)
-	return hex.EncodeToString(s[:])
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	drivertest.Run(t, drivertest.Harness{
+		Open:      func() *storage.Store { return drivertest.Open(t, "file://"+dir) },
+		Leftovers: func() []string { return strayFiles(t, dir) },
+	})
 }
 
-// Every bucket keeps the same promises.
-func TestStoreOnEveryBucket(t *testing.T) {
-	open := map[string]func(t *testing.T) (func() *storage.Store, func() []string){
-		"file": func(t *testing.T) (func() *storage.Store, func() []string) {
-			t.Helper()
-			dir := t.TempDir()
-			return func() *storage.Store { return mustOpen(t, "file://"+dir) }, func() []string { return strayFiles(t, dir) }
-		},
-		"mem": func(t *testing.T) (func() *storage.Store, func() []string) {
-			t.Helper()
-			s := mustOpen(t, "mem://")
-			return func() *storage.Store { return s }, func() []string { return nil }
-		},
-		"s3": func(t *testing.T) (func() *storage.Store, func() []string) {
-			t.Helper()
-			srv := buckettest.S3(t)
-			srv.Setenv(t)
-			return func() *storage.Store { return mustOpen(t, srv.URL) }, func() []string { return multipartLeftovers(t, srv.Dir) }
-		},
-		"gs": func(t *testing.T) (func() *storage.Store, func() []string) {
-			t.Helper()
-			srv := buckettest.GCS(t)
-			srv.Setenv(t)
-			return func() *storage.Store { return mustOpen(t, srv.URL) }, func() []string { return nil }
-		},
-		"azblob": func(t *testing.T) (func() *storage.Store, func() []string) {
-			t.Helper()
-			srv := buckettest.Azure(t)
-			srv.Setenv(t)
-			return func() *storage.Store { return mustOpen(t, srv.URL) }, func() []string { return nil }
-		},
-	}
-	for name, setup := range open {
-		t.Run(name, func(t *testing.T) {
-			again, leftovers := setup(t)
-			runSuite(t, again, leftovers)
-		})
-	}
-}
-
-func mustOpen(t *testing.T, u string) *storage.Store {
-	t.Helper()
-	s, err := storage.Open(t.Context(), u, &storage.Options{SpoolMemory: 1 << 20, SpoolDir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return s
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	s := drivertest.Open(t, "mem://")
+	drivertest.Run(t, drivertest.Harness{Open: func() *storage.Store { return s }})
 }
 
 // That other bytes have a key is told as an error, unless they are expected.
@@ -118,139 +75,6 @@ func TestNewVersionIsTold(t *testing.T) {
 	assert.Contains(t, lines[1], ".v3.")
 }
 
-func runSuite(t *testing.T, open func() *storage.Store, leftovers func() []string) {
-	t.Helper()
-	s := open()
-	ctx := t.Context()
-	small, large := []byte("a small object"), bytes.Repeat([]byte("0123456789abcdef"), 20<<16) // 20 MiB: several parts
-	meta := record.ObjectMeta{ContentType: "audio/wav", Metadata: map[string]string{"channel_map": "0=agent,1=customer"}}
-
-	for i, data := range [][]byte{small, large, {}} {
-		k := testKey(fmt.Sprintf("c%d", i))
-		info, err := s.Put(ctx, k, meta, write(data))
-		require.NoError(t, err)
-		assert.Equal(t, k, info.Key)
-		assert.Equal(t, int64(len(data)), info.Bytes)
-		assert.Equal(t, sum(data), info.SHA256)
-		assert.False(t, info.Existed)
-		assert.True(t, strings.HasSuffix(info.URL, k.String()), info.URL)
-		r, err := s.Open(ctx, k.String())
-		require.NoError(t, err)
-		got, err := io.ReadAll(r)
-		require.NoError(t, err)
-		require.NoError(t, r.Close())
-		require.True(t, bytes.Equal(data, got))
-		head, err := s.Stat(ctx, k.String())
-		require.NoError(t, err)
-		assert.Equal(t, info.SHA256, head.SHA256)
-		assert.Equal(t, "audio/wav", head.ContentType)
-		assert.Equal(t, "0=agent,1=customer", head.Metadata["channel_map"])
-
-		again, err := open().Put(ctx, k, meta, write(data))
-		require.NoError(t, err)
-		assert.True(t, again.Existed, "the same bytes again are a success that writes nothing")
-		assert.Equal(t, info.URL, again.URL)
-	}
-
-	t.Run("other bytes become a new version", func(t *testing.T) {
-		k := testKey("versions")
-		_, err := s.Put(ctx, k, meta, write([]byte("first")))
-		require.NoError(t, err)
-		info, err := s.Put(ctx, k, meta, write([]byte("other")))
-		require.NoError(t, err)
-		assert.Equal(t, 2, info.Key.Version)
-		info, err = s.Put(ctx, k, meta, write([]byte("other")))
-		require.NoError(t, err)
-		assert.Equal(t, 2, info.Key.Version)
-		assert.True(t, info.Existed)
-		r, err := s.Open(ctx, k.String())
-		require.NoError(t, err)
-		got, err := io.ReadAll(r)
-		require.NoError(t, errors.Join(err, r.Close()))
-		assert.Equal(t, "first", string(got), "the existing object stays")
-	})
-
-	t.Run("a failing writer stores nothing", func(t *testing.T) {
-		boom := errors.New("boom")
-		for _, n := range []int{0, 10, 9 << 20} {
-			_, err := s.Put(ctx, testKey("failed"), meta, func(w io.Writer) error {
-				if _, err := w.Write(make([]byte, n)); err != nil {
-					return err
-				}
-				return boom
-			})
-			require.ErrorIs(t, err, boom)
-		}
-		_, err := s.Stat(ctx, testKey("failed").String())
-		require.ErrorIs(t, err, fs.ErrNotExist)
-		assert.Equal(t, callmodel.CodeNotFound, callmodel.CodeOf(err))
-	})
-
-	t.Run("a cancelled upload stores nothing", func(t *testing.T) {
-		for _, n := range []int{10, 12 << 20} {
-			cancelled, cancel := context.WithCancel(ctx)
-			_, err := s.Put(cancelled, testKey("cancelled"), meta, func(w io.Writer) error {
-				_, err := w.Write(make([]byte, n))
-				cancel()
-				return err
-			})
-			require.ErrorIs(t, err, context.Canceled)
-		}
-		_, err := s.Stat(ctx, testKey("cancelled").String())
-		require.ErrorIs(t, err, fs.ErrNotExist)
-	})
-
-	t.Run("racing writers leave every version whole", func(t *testing.T) {
-		var created, existed atomic.Int32
-		var wg sync.WaitGroup
-		for i := range 8 {
-			wg.Go(func() {
-				info, err := s.Put(ctx, testKey("race"), meta, write([]byte{'0' + byte(i%2)}))
-				switch {
-				case err != nil:
-					t.Error(err)
-				case info.Existed:
-					existed.Add(1)
-				default:
-					created.Add(1)
-				}
-			})
-		}
-		wg.Wait()
-		assert.EqualValues(t, 2, created.Load())
-		assert.EqualValues(t, 6, existed.Load())
-	})
-
-	t.Run("list", func(t *testing.T) {
-		var keys []string
-		require.NoError(t, s.List(ctx, "acme/", func(key string, _ int64) bool { keys = append(keys, key); return true }))
-		assert.Len(t, keys, 7)
-		assert.IsNonDecreasing(t, keys)
-	})
-
-	t.Run("names are taken once", func(t *testing.T) {
-		_, err := s.PutNamed(ctx, "named/x.wav", meta, write(small))
-		require.NoError(t, err)
-		info, err := s.PutNamed(ctx, "named/x.wav", meta, write(small))
-		require.NoError(t, err)
-		assert.True(t, info.Existed)
-		_, err = s.PutNamed(ctx, "named/x.wav", meta, write(large))
-		assert.Equal(t, callmodel.CodeConflict, callmodel.CodeOf(err))
-		_, err = s.PutNamed(ctx, "../x.wav", meta, write(small))
-		require.ErrorContains(t, err, "clean path")
-	})
-
-	t.Run("bad keys are refused", func(t *testing.T) {
-		k := testKey("x")
-		k.TenantID = "../../etc"
-		_, err := s.Put(ctx, k, meta, write(small))
-		require.ErrorContains(t, err, "tenant_id")
-		var permanent *callmodel.PermanentError
-		require.ErrorAs(t, err, &permanent)
-	})
-	assert.Empty(t, leftovers())
-}
-
 func strayFiles(t *testing.T, dir string) []string {
 	t.Helper()
 	var list []string
@@ -263,24 +87,10 @@ func strayFiles(t *testing.T, dir string) []string {
 	return list
 }
 
-// multipartLeftovers finds the parts that the server keeps of uploads that
-// were neither completed nor aborted.
-func multipartLeftovers(t *testing.T, dir string) []string {
-	t.Helper()
-	var list []string
-	require.NoError(t, filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && strings.Contains(p, "sgwtmp") {
-			list = append(list, p)
-		}
-		return err
-	}))
-	return list
-}
-
 func TestObjectWithoutItsHashIsComparedByItsBytes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := mustOpen(t, "file://"+dir)
+	s := drivertest.Open(t, "file://"+dir)
 	k := testKey("copied")
 	p := filepath.Join(dir, filepath.FromSlash(k.String()))
 	require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o750))
@@ -345,6 +155,46 @@ func TestOpenErrors(t *testing.T) {
 		_, err := storage.Open(t.Context(), u, nil)
 		require.ErrorContains(t, err, part, u)
 		assert.NotContains(t, err.Error(), "hunter2")
+	}
+}
+
+func TestDriversOfTheProgram(t *testing.T) {
+	t.Parallel()
+	opened := ""
+	own := storage.Driver{Scheme: "own", Open: func(_ context.Context, u *url.URL) (*blob.Bucket, error) {
+		opened = u.String()
+		return memblob.OpenBucket(nil), nil
+	}}
+	s, err := storage.Open(t.Context(), "own://recordings/below/?rack=7", &storage.Options{Drivers: []storage.Driver{own}})
+	require.NoError(t, err)
+	assert.Equal(t, "own://recordings/below/?rack=7", opened)
+	assert.Equal(t, "own://recordings/below/call.wav", s.URL("call.wav"))
+	require.NoError(t, s.Close())
+
+	shouting, file, unregistered := own, own, own
+	shouting.Scheme, file.Scheme, unregistered.Open = "OWN", "file", nil
+	for _, c := range []struct {
+		url     string
+		drivers []storage.Driver
+		part    string
+		code    callmodel.Code
+	}{
+		{"s3://x", nil, "s3:// buckets need github.com/switchtape/switchtape/storage/s3, which this program doesn't link", callmodel.CodeUnsupported},
+		{"gs://x", []storage.Driver{own}, "storage/gcs, which", callmodel.CodeUnsupported},
+		{"azblob://x", nil, "storage/azure, which", callmodel.CodeUnsupported},
+		{"other://x", []storage.Driver{own}, "the scheme must be s3, gs, azblob, own, file or mem", callmodel.CodeInvalid},
+		{"own://x", []storage.Driver{own, own}, "two bucket drivers", callmodel.CodeInvalid},
+		{"own://x", []storage.Driver{unregistered}, "no driver registered", callmodel.CodeUnavailable},
+		{"own://x/legs", []storage.Driver{unregistered}, "write own://x?prefix=legs%2F for a part of it", callmodel.CodeInvalid},
+		{"own://x", []storage.Driver{shouting}, "lower case", callmodel.CodeInvalid},
+		{"own://x", []storage.Driver{file}, "neither file nor mem", callmodel.CodeInvalid},
+		{"", []storage.Driver{{Open: own.Open}}, "a scheme", callmodel.CodeInvalid},
+	} {
+		_, err := storage.Open(t.Context(), c.url, &storage.Options{Drivers: c.drivers})
+		require.ErrorContains(t, err, c.part, c.url)
+		assert.Equal(t, c.code, callmodel.CodeOf(err), c.url)
+		unlinked, ok := errors.AsType[*storage.NotLinkedError](err)
+		assert.Equal(t, c.code == callmodel.CodeUnsupported, ok && strings.HasPrefix(c.url, unlinked.Scheme+"://"), c.url)
 	}
 }
 

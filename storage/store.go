@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"gocloud.dev/blob"
@@ -34,9 +33,9 @@ type Options struct {
 	SpoolMemory int
 	// Logger is told of conflicts. Nil means slog.Default().
 	Logger *slog.Logger
-	// BeforeSign is handed to the bucket's driver before it signs a URL; see
-	// blob.SignedURLOptions. Google's must be told to sign in its version 4.
-	BeforeSign func(asFunc func(any) bool) error
+	// Drivers are those of the clouds that the program links, like s3.Driver(),
+	// each with a scheme of its own. Files and memory need none.
+	Drivers []Driver
 	// SignBase and SignSecret sign URLs of file:// buckets: SignBase is the URL
 	// under which [Store.ServeSigned] is mounted. Other buckets sign by themselves.
 	SignBase   *url.URL
@@ -47,8 +46,9 @@ type Options struct {
 type Store struct {
 	bucket *blob.Bucket
 	base   string // URL of the bucket, without a query and a trailing slash
+	prefix string // of every key, in a part of a bucket
 	dir    string // of a file:// bucket; "" otherwise
-	s3     bool
+	driver Driver // zero for file:// and mem://
 	opts   Options
 	signer fileblob.URLSigner
 }
@@ -62,7 +62,8 @@ const (
 )
 
 // Open opens the bucket at rawURL. A directory of a file:// URL is made if it
-// doesn't exist. A scheme whose driver isn't linked is an error that says so.
+// doesn't exist. A cloud's URL whose driver isn't in Options.Drivers is a
+// *NotLinkedError.
 func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 	opts := Options{}
 	if o != nil {
@@ -82,12 +83,11 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 		err = s.openFile(u)
 	case "mem":
 		s.bucket, s.base = memblob.OpenBucket(nil), "mem://"+u.Host
-	case "s3", "gs", "azblob":
-		s.s3 = u.Scheme == "s3"
-		s.base = u.Scheme + "://" + u.Host + strings.TrimSuffix(u.Path, "/")
-		s.bucket, err = blob.OpenBucket(ctx, rawURL)
 	default:
-		return nil, callmodel.Errorf(callmodel.CodeInvalid, "bucket URL %s: the scheme must be s3, gs, azblob, file or mem", u.Redacted())
+		if s.driver, err = findDriver(opts.Drivers, u); err != nil {
+			return nil, err
+		}
+		err = s.openCloud(ctx, u)
 	}
 	if err != nil {
 		return nil, callmodel.Errorf(callmodel.CodeUnavailable, "opening bucket %s: %w", u.Redacted(), err)
@@ -120,7 +120,7 @@ func (s *Store) URL(key string) string {
 	if s.dir != "" {
 		return "file://" + (&url.URL{Path: filepath.ToSlash(durablefile.Path(s.dir, key))}).EscapedPath()
 	}
-	return s.base + "/" + key
+	return s.base + "/" + s.prefix + key
 }
 
 // LocalPath is the file of an object in a file:// bucket, "" in any other.
@@ -182,14 +182,22 @@ func (s *Store) List(ctx context.Context, prefix string, f func(key string, byte
 // SignedURL is a URL that anybody can read the object with until it expires.
 // A CodeUnsupported error where the bucket can't sign.
 func (s *Store) SignedURL(ctx context.Context, key string, expiry time.Duration) (string, error) {
-	u, err := s.bucket.SignedURL(ctx, key, &blob.SignedURLOptions{Expiry: expiry, BeforeSign: s.opts.BeforeSign})
-	if gcerrors.Code(err) == gcerrors.Unimplemented {
+	sign := s.driver.SignedURL
+	if sign == nil {
+		sign = signPlainly
+	}
+	u, err := sign(ctx, s.bucket, key, expiry)
+	if gcerrors.Code(err) == gcerrors.Unimplemented || callmodel.CodeOf(err) == callmodel.CodeUnsupported {
 		return "", callmodel.Errorf(callmodel.CodeUnsupported, "bucket %s can't sign URLs: %w", s.base, err)
 	}
 	if err != nil {
 		return "", s.fault("signing a URL for", key, err)
 	}
 	return u, nil
+}
+
+func signPlainly(ctx context.Context, b *blob.Bucket, key string, expiry time.Duration) (string, error) {
+	return b.SignedURL(ctx, key, &blob.SignedURLOptions{Expiry: expiry})
 }
 
 // ServeSigned serves the objects of a file:// bucket to whoever has a signed

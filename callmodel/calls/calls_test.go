@@ -19,7 +19,7 @@ func validSpec() record.Spec {
 		StartedAt: time.Date(2026, 3, 1, 23, 59, 59, 0, time.FixedZone("CET", 3600)),
 		Legs: []record.LegSpec{
 			{Name: "agent", Segments: []record.SegmentSpec{{URI: "a/agent.wav"}}},
-			{Name: "customer", Segments: []record.SegmentSpec{{URI: "a/customer.wav", Offset: callmodel.Millis(2 * time.Second)}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: "a/customer.wav", Offset: 2 * time.Second}}},
 		},
 		Outputs: []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}},
 	}
@@ -84,7 +84,7 @@ func TestEndedSaysHowToRecord(t *testing.T) {
 	fx, err := call.Apply(ev, nil)
 	require.NoError(t, err)
 	spec := fx.Recording.Spec
-	require.Equal(t, callmodel.Millis(time.Minute), spec.Span)
+	require.Equal(t, time.Minute, spec.Span)
 	require.True(t, spec.LegsSpanCall)
 	require.Equal(t, ev.Redactions, spec.Redactions)
 	require.Equal(t, ev.Pauses, spec.Pauses)

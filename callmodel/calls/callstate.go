@@ -116,7 +116,7 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 		Trim: c.Recording.Trim, LevelLUFS: c.Recording.LevelLUFS,
 	}
 	if ev.LegsSpanCall {
-		spec.LegsSpanCall, spec.Span = true, callmodel.Millis(c.EndedAt.Sub(start))
+		spec.LegsSpanCall, spec.Span = true, c.EndedAt.Sub(start)
 	}
 	if err := spec.Validate(); err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ type StoredResponse struct {
 	Body       []byte
 }
 
-// CallFilter selects a tenant's calls, newest first.
+// Filter selects a tenant's calls, newest first.
 type Filter struct {
 	State  State  // "" for any
 	Number string // either party's; "" for any
@@ -33,13 +33,13 @@ type Filter struct {
 	Before string
 }
 
-// CallPage is a page of calls.
+// Page is a page of calls.
 type Page struct {
 	Calls []Call
 	Next  string // the cursor of the next page; "" at the end
 }
 
-// CallStore keeps calls. Every method sees one tenant's data only; another
+// Store keeps calls. Every method sees one tenant's data only; another
 // tenant's is ErrNotFound, just like none.
 //
 // Every implementation passes storetest.CallStore.

@@ -8,7 +8,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
-// JobState is where a recording job stands. See the package comment's drawing.
+// State is where a recording job stands. See the package comment's drawing.
 type State string
 
 // The states of a job.
@@ -19,7 +19,7 @@ const (
 	Quarantined State = "quarantined"
 )
 
-// JobEvent moves a job.
+// Event moves a job.
 type Event string
 
 // The events of a job.
@@ -83,7 +83,7 @@ func (j *Job) Published() *record.Result {
 	return j.Result
 }
 
-// JobRequest is a job to put in the ledger.
+// Request is a job to put in the ledger.
 type Request struct {
 	Spec     record.Spec
 	Queue    string // "" means DefaultQueue
@@ -99,7 +99,7 @@ type Lease struct {
 	TTL    time.Duration // how long it was granted for; the database keeps the end
 }
 
-// ClaimRequest asks the ledger for work.
+// Claim asks the ledger for work.
 type Claim struct {
 	Worker string
 	Queues []string      // nil: every queue
@@ -138,7 +138,7 @@ func FailureOf(err error, backoff time.Duration) Failure {
 	return f
 }
 
-// JobFilter selects jobs to list.
+// Filter selects jobs to list.
 type Filter struct {
 	State    State              // "" for any
 	Queue    string             // "" for any
@@ -147,7 +147,7 @@ type Filter struct {
 	After    callmodel.JobID    // continue behind this one
 }
 
-// QueueStats is the state of the ledger, for metrics.
+// Stats is the state of the ledger, for metrics.
 type Stats struct {
 	Queued, Running, Done, Quarantined int64
 	OldestQueued                       time.Duration // how long the oldest job that can run now has been able to; 0 if none

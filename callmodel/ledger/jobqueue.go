@@ -8,7 +8,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
-// JobQueue is the ledger of recording jobs. Its rows are the truth: a broker's
+// Queue is the ledger of recording jobs. Its rows are the truth: a broker's
 // message only rings the doorbell. All times are the database's, so that a
 // machine with a wrong clock can neither steal nor keep a lease.
 //

@@ -18,7 +18,7 @@ func validSpec() record.Spec {
 		StartedAt: time.Date(2026, 3, 1, 23, 59, 59, 0, time.FixedZone("CET", 3600)),
 		Legs: []record.LegSpec{
 			{Name: "agent", Segments: []record.SegmentSpec{{URI: "a/agent.wav"}}},
-			{Name: "customer", Segments: []record.SegmentSpec{{URI: "a/customer.wav", Offset: callmodel.Millis(2 * time.Second)}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: "a/customer.wav", Offset: 2 * time.Second}}},
 		},
 		Outputs: []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}},
 	}
@@ -66,3 +66,19 @@ func TestForeignLegsAreRefused(t *testing.T) {
 	assert.Equal(t, "legs[1].segments[1].uri", faults[1].Path)
 	assert.Contains(t, faults[1].Message, "foreign URL")
 }
+
+// A number of milliseconds compiles as a time.Duration, and means nanoseconds.
+func TestMillisecondsTakenForDurations(t *testing.T) {
+	t.Parallel()
+	s := validSpec()
+	s.Legs[1].Segments[0].Offset = 2000
+	require.ErrorContains(t, s.Validate(), "legs[1].segments[0].offset_ms: is 2µs, less than a frame; did you mean 2000 ms?")
+	s.Legs[1].Segments[0].Offset = frame8k
+	require.NoError(t, s.Validate(), "a frame of telephony")
+	s.Span = 49_000
+	require.ErrorContains(t, s.Validate(), "span_ms: is 49µs; did you mean 49000 ms?")
+	s.Span = 49 * time.Second
+	require.NoError(t, s.Validate())
+}
+
+const frame8k = 125 * time.Microsecond

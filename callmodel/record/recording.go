@@ -1,6 +1,7 @@
 package record
 
 import (
+	"slices"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -26,7 +27,7 @@ const (
 	MaxSampleRateHz   = 192000
 	MinBitrateBps     = 4000
 	MaxBitrateBps     = 640000
-	MaxSpan           = callmodel.Millis(7 * 24 * time.Hour)
+	MaxSpan           = 7 * 24 * time.Hour
 	MinGainDB         = -60.0
 	MaxGainDB         = 40.0
 	DefaultSampleRate = 8000
@@ -35,7 +36,7 @@ const (
 // maxRelativeURI bounds the URIs of jobs, in bytes.
 const maxRelativeURI = 1024
 
-// RecordingSpec says what recording to make of which media. It is all a worker
+// Spec says what recording to make of which media. It is all a worker
 // needs: it is stored with the job, and the same spec over the same files
 // gives the same bytes.
 type Spec struct {
@@ -50,7 +51,7 @@ type Spec struct {
 	EndedAt time.Time `json:"ended_at,omitzero"`
 	// Span is the length of the timeline; every output is exactly this long.
 	// 0: until the end of the longest leg.
-	Span callmodel.Millis `json:"span_ms,omitzero"`
+	Span time.Duration `json:"span_ms,omitzero"`
 	// LegsSpanCall says that every leg was recorded until the span's end. It is
 	// to a leg of a single segment what SegmentSpec.Span is to any: its clock and
 	// its completeness are judged by it. Without either nothing is guessed: a leg
@@ -96,6 +97,20 @@ type LegSpec struct {
 	CorrectRate bool `json:"correct_rate,omitempty"`
 }
 
+// NewLeg is a leg of one file that begins with the call.
+func NewLeg(name, uri string) LegSpec {
+	return LegSpec{Name: name, Segments: []SegmentSpec{{URI: uri}}}
+}
+
+// At is the leg with its first file beginning at offset on the timeline.
+func (l LegSpec) At(offset time.Duration) LegSpec {
+	l.Segments = slices.Clone(l.Segments)
+	if len(l.Segments) > 0 {
+		l.Segments[0].Offset = offset
+	}
+	return l
+}
+
 // SegmentSpec is one file of a leg. Hold, transfer and pause make several
 // files of one leg.
 type SegmentSpec struct {
@@ -104,12 +119,12 @@ type SegmentSpec struct {
 	// from: see [ValidateRelative].
 	URI string `json:"uri"`
 	// Offset is where the file's first frame stands on the timeline.
-	Offset callmodel.Millis `json:"offset_ms,omitzero"`
+	Offset time.Duration `json:"offset_ms,omitzero"`
 	// Span is how long the segment lasted by the call's events, 0 if that isn't
 	// known. The segments of a leg that state it tell its clock: a leg that is off
 	// by 50 to 2,000 ppm is resampled, all of it; one that is off by more lacks
 	// audio, and where.
-	Span callmodel.Millis `json:"span_ms,omitzero"`
+	Span time.Duration `json:"span_ms,omitzero"`
 	// SampleRateHz is the true rate of a file whose header states another. 0: the
 	// file's, or Raw's.
 	SampleRateHz int `json:"sample_rate_hz,omitzero"`
@@ -176,3 +191,15 @@ func (o OutputSpec) ForLegs(legs int) OutputSpec {
 	}
 	return o
 }
+
+// MarshalJSON implements json.Marshaler.
+func (s Spec) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(s) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *Spec) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, s) }
+
+// MarshalJSON implements json.Marshaler.
+func (s SegmentSpec) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(s) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *SegmentSpec) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, s) }

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/switchtape/switchtape/callmodel/internal/text"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/internal/text"
 )
 
 // Validate reports every fault of the spec at once, as [FieldErrors].
@@ -27,9 +27,7 @@ func (s *Spec) Validate() error {
 	if !s.EndedAt.IsZero() && s.EndedAt.Before(s.StartedAt) {
 		e.Add("ended_at", "is before started_at")
 	}
-	if s.Span < 0 || s.Span > MaxSpan {
-		e.Add("span_ms", "must be 0 (until the longest leg's end) to %d ms", int64(MaxSpan)/1e6)
-	}
+	checkSpan(&e, s.Span, "until the longest leg's end")
 	e.AddAll("", ValidateLegs(s.Legs))
 	e.AddAll("", ValidateOutputs(s.Outputs, len(s.Legs)))
 	e.AddAll("", ValidateRedactions(s.Redactions, s.Legs))
@@ -82,9 +80,10 @@ func (s *SegmentSpec) Validate() error {
 	case strings.ContainsRune(s.URI, 0):
 		e.Add("uri", "holds a NUL character")
 	}
-	if s.Span < 0 || s.Span > MaxSpan {
-		e.Add("span_ms", "must be 0 (not known) to %d ms", int64(MaxSpan)/1e6)
+	if o := s.Offset.Abs(); o > 0 && o < minOffset {
+		e.Add("offset_ms", "is %v, less than a frame; did you mean %d ms?", s.Offset, int64(s.Offset))
 	}
+	checkSpan(&e, s.Span, "not known")
 	checkRate(&e, "sample_rate_hz", s.SampleRateHz, true)
 	if r := s.Raw; r != nil {
 		if !slices.Contains([]string{"s16le", "mulaw", "alaw", "gsm"}, r.Encoding) {
@@ -147,6 +146,23 @@ func checkRate(e *callmodel.FieldErrors, path string, hz int, zeroOK bool) {
 		e.Add(path, "%d is too small; the unit is Hz: did you mean %d?", hz, hz*1000)
 	case hz < MinSampleRateHz || hz > MaxSampleRateHz:
 		e.Add(path, "must be %d to %d Hz, is %d", MinSampleRateHz, MaxSampleRateHz, hz)
+	}
+}
+
+// minOffset is a frame at 48 kHz. An offset or span below it is a number of
+// milliseconds that was taken for a time.Duration, which counts nanoseconds.
+const minOffset = 20 * time.Microsecond
+
+// minSpan is the shortest span of a call: shorter ones are such numbers, too.
+const minSpan = time.Millisecond
+
+// checkSpan checks a span, of which 0 has a meaning of its own.
+func checkSpan(e *callmodel.FieldErrors, span time.Duration, zero string) {
+	switch {
+	case span < 0 || span > MaxSpan:
+		e.Add("span_ms", "must be 0 (%s) to %d ms", zero, MaxSpan.Milliseconds())
+	case span > 0 && span < minSpan:
+		e.Add("span_ms", "is %v; did you mean %d ms?", span, int64(span))
 	}
 }
 

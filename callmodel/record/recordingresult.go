@@ -3,11 +3,12 @@ package record
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 )
 
-// RecordingStatus is one of the four outcomes of a recording job. There is no fifth.
+// Status is one of the four outcomes of a recording job. There is no fifth.
 type Status string
 
 // The outcomes.
@@ -25,24 +26,24 @@ const (
 	ReasonPaused   = "paused"    // recording was paused throughout, and pauses are cut
 )
 
-// RecordingResult is what a recording job came to.
+// Result is what a recording job came to.
 type Result struct {
-	Status     Status   `json:"status"`
-	Reason     string   `json:"reason,omitempty"` // why it is absent or quarantined
-	Defects    []Defect `json:"defects"`
-	DurationMS int64    `json:"duration_ms"` // of the outputs, rounded
+	Status   Status        `json:"status"`
+	Reason   string        `json:"reason,omitempty"` // why it is absent or quarantined
+	Defects  []Defect      `json:"defects"`
+	Duration time.Duration `json:"duration_ms"` // of the outputs, rounded
 	// TrimmedMS is how much was trimmed off the start. Call time is time in an
 	// output plus this, unless pauses were cut.
-	TrimmedMS callmodel.Millis `json:"trimmed_ms,omitzero"`
+	Trimmed time.Duration `json:"trimmed_ms,omitzero"`
 	// Timeline says which stretches of the call the outputs hold, in order, when
 	// the spec trims silence or cuts pauses; else an output's time is call time.
 	Timeline []TimelinePiece `json:"timeline,omitempty"`
 	// PausedMS is for how much of the call recording was paused, rounded.
-	PausedMS int64 `json:"paused_ms,omitempty"`
+	Paused time.Duration `json:"paused_ms,omitempty"`
 	// RedactedMS is for how much of the outputs a leg or more was redacted, rounded.
-	RedactedMS int64          `json:"redacted_ms,omitempty"`
-	Legs       []LegResult    `json:"legs"`
-	Outputs    []OutputResult `json:"outputs"`
+	Redacted time.Duration  `json:"redacted_ms,omitempty"`
+	Legs     []LegResult    `json:"legs"`
+	Outputs  []OutputResult `json:"outputs"`
 	// Analysis is the essence of the first output that is an analysis; nil
 	// without one.
 	Analysis *AnalysisResult `json:"analysis,omitempty"`
@@ -87,8 +88,8 @@ func (r *Result) Loses(before *Result) string {
 		}
 		return fmt.Sprintf("there is no recording any more: %s", r.Status)
 	}
-	if r.DurationMS < before.DurationMS {
-		return fmt.Sprintf("it lasts %d ms instead of %d", r.DurationMS, before.DurationMS)
+	if r.Duration < before.Duration {
+		return fmt.Sprintf("it lasts %d ms instead of %d", r.Duration.Milliseconds(), before.Duration.Milliseconds())
 	}
 	for i := range before.Legs {
 		old := &before.Legs[i]
@@ -123,12 +124,12 @@ type ManifestResult struct {
 
 // LegResult is what was read of a leg.
 type LegResult struct {
-	Name     string           `json:"name"`
-	Frames   int64            `json:"frames"`           // frames read over all segments, at Rate
-	Rate     int              `json:"rate"`             // Hz, of the leg's first readable segment; 0 if there is none
-	OffsetMS callmodel.Millis `json:"offset_ms"`        // of the first segment
-	SHA256   string           `json:"sha256,omitempty"` // hex, of the bytes of all segments in order; "" if nothing was read
-	Channel  int              `json:"channel"`          // 0-based channel in outputs that keep legs apart
+	Name    string        `json:"name"`
+	Frames  int64         `json:"frames"`           // frames read over all segments, at Rate
+	Rate    int           `json:"rate"`             // Hz, of the leg's first readable segment; 0 if there is none
+	Offset  time.Duration `json:"offset_ms"`        // of the first segment
+	SHA256  string        `json:"sha256,omitempty"` // hex, of the bytes of all segments in order; "" if nothing was read
+	Channel int           `json:"channel"`          // 0-based channel in outputs that keep legs apart
 	// DriftPPM is how much faster than the call's clock the leg's ran, in
 	// millionths, to 0.1; 0 if it didn't or there is nothing to tell it by.
 	DriftPPM float64 `json:"drift_ppm,omitempty"`
@@ -156,3 +157,15 @@ type OutputResult struct {
 	// Encoder is what made it, and the version of its output: "switchtape-mp3/1".
 	Encoder string `json:"encoder,omitempty"`
 }
+
+// MarshalJSON implements json.Marshaler.
+func (r Result) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(r) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *Result) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, r) }
+
+// MarshalJSON implements json.Marshaler.
+func (l LegResult) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(l) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *LegResult) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, l) }

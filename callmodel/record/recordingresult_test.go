@@ -2,6 +2,7 @@ package record_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -11,9 +12,9 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
-func recorded(durationMS int64, frames ...int64) record.Result {
+func recorded(ms int64, frames ...int64) record.Result {
 	r := record.Result{
-		Status: record.StatusCompleted, DurationMS: durationMS, Outputs: []record.OutputResult{{URL: "file:///a.wav"}},
+		Status: record.StatusCompleted, Duration: time.Duration(ms) * time.Millisecond, Outputs: []record.OutputResult{{URL: "file:///a.wav"}},
 	}
 	for i, n := range frames {
 		r.Legs = append(r.Legs, record.LegResult{Name: string(rune('a' + i)), Frames: n, Rate: 8000})

@@ -3,10 +3,10 @@ package record
 import (
 	"slices"
 	"strconv"
-
-	"github.com/switchtape/switchtape/callmodel/internal/text"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/internal/text"
 )
 
 // MaxRedactions is how many ranges of a recording may be redacted.
@@ -24,8 +24,8 @@ const (
 type Redaction struct {
 	// From and To are call time, counted like the offsets of segments: the
 	// range begins at From and ends before To. 0 <= From < To <= MaxSpan.
-	From callmodel.Millis `json:"from_ms"`
-	To   callmodel.Millis `json:"to_ms"`
+	From time.Duration `json:"from_ms"`
+	To   time.Duration `json:"to_ms"`
 	// Legs are the names of the legs to redact; none means all.
 	Legs []string `json:"legs,omitempty"`
 	// With is RedactWithSilence or RedactWithTone; "" means silence.
@@ -69,3 +69,9 @@ func (r *Redaction) validate(legs []LegSpec) callmodel.FieldErrors {
 	}
 	return e
 }
+
+// MarshalJSON implements json.Marshaler.
+func (r Redaction) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(r) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *Redaction) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, r) }

@@ -18,7 +18,7 @@ func TestRedactionsOfASpec(t *testing.T) {
 	t.Parallel()
 	spec := validSpec()
 	leg := spec.Legs[0].Name
-	ms := func(n int) callmodel.Millis { return callmodel.Millis(n) * callmodel.Millis(time.Millisecond) }
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 	spec.Redactions = []record.Redaction{
 		{From: 0, To: ms(1500)},
 		{From: ms(2000), To: record.MaxSpan, Legs: []string{leg}, With: record.RedactWithTone},

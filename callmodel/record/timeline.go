@@ -5,9 +5,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel/internal/text"
-
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/internal/text"
 )
 
 // Limits of the timeline's fields.
@@ -35,15 +34,15 @@ type Pause struct {
 	// From and To are call time, counted like the offsets of segments: the
 	// range begins at From and ends before To. 0 <= From < To <= MaxSpan.
 	// Pauses may overlap and come in any order.
-	From callmodel.Millis `json:"from_ms"`
-	To   callmodel.Millis `json:"to_ms"`
+	From time.Duration `json:"from_ms"`
+	To   time.Duration `json:"to_ms"`
 }
 
 // TimelinePiece is a stretch of the call that the outputs hold without a break.
 type TimelinePiece struct {
-	CallFrom callmodel.Millis `json:"call_from_ms"` // call time at which it begins
-	CallTo   callmodel.Millis `json:"call_to_ms"`   // and before which it ends
-	At       callmodel.Millis `json:"at_ms"`        // where it begins in the outputs
+	CallFrom time.Duration `json:"call_from_ms"` // call time at which it begins
+	CallTo   time.Duration `json:"call_to_ms"`   // and before which it ends
+	At       time.Duration `json:"at_ms"`        // where it begins in the outputs
 }
 
 // TrimSpec says what silence is cut off the start and the end of a recording:
@@ -55,7 +54,7 @@ type TrimSpec struct {
 	// MinTrimDBFS to MaxTrimDBFS, or 0 for DefaultTrimDBFS.
 	ThresholdDBFS float64 `json:"threshold_dbfs,omitempty"`
 	// Keep is how much of the silence stays, 0 to MaxTrimKeep.
-	Keep callmodel.Millis `json:"keep_ms,omitzero"`
+	Keep time.Duration `json:"keep_ms,omitzero"`
 }
 
 // Limits of a [TrimSpec].
@@ -63,7 +62,7 @@ const (
 	MinTrimDBFS     = -100.0
 	MaxTrimDBFS     = -6.0
 	DefaultTrimDBFS = -50.0
-	MaxTrimKeep     = callmodel.Millis(time.Minute)
+	MaxTrimKeep     = time.Minute
 )
 
 // Validate reports every fault of the trimming, as [callmodel.FieldErrors].
@@ -96,9 +95,9 @@ const (
 
 // LegGap is a stretch of the call of which a leg has no audio, in call time.
 type LegGap struct {
-	Kind GapKind          `json:"kind"`
-	From callmodel.Millis `json:"from_ms"`
-	To   callmodel.Millis `json:"to_ms"`
+	Kind GapKind       `json:"kind"`
+	From time.Duration `json:"from_ms"`
+	To   time.Duration `json:"to_ms"`
 }
 
 // ValidatePauses reports every fault of the pauses and of what becomes of them,
@@ -119,9 +118,9 @@ func ValidatePauses(pauses []Pause, mode string) error {
 }
 
 // validateRange checks a range of the call, from from_ms to to_ms.
-func validateRange(from, to callmodel.Millis) callmodel.FieldErrors {
+func validateRange(from, to time.Duration) callmodel.FieldErrors {
 	var e callmodel.FieldErrors
-	inTime := func(path string, m callmodel.Millis) {
+	inTime := func(path string, m time.Duration) {
 		if m < 0 || m > MaxSpan {
 			e.Add(path, "must be 0 to %d ms of call time", int64(MaxSpan)/1e6)
 		}
@@ -149,3 +148,27 @@ func ValidateLevel(lufs, maxGainDB float64) error {
 	}
 	return e.Err()
 }
+
+// MarshalJSON implements json.Marshaler.
+func (p Pause) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(p) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *Pause) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, p) }
+
+// MarshalJSON implements json.Marshaler.
+func (t TimelinePiece) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(t) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *TimelinePiece) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, t) }
+
+// MarshalJSON implements json.Marshaler.
+func (t TrimSpec) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(t) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *TrimSpec) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, t) }
+
+// MarshalJSON implements json.Marshaler.
+func (l LegGap) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(l) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *LegGap) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, l) }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,7 +19,7 @@ func TestTimelineOfASpec(t *testing.T) {
 	spec := validSpec()
 	plain, err := json.Marshal(&spec)
 	require.NoError(t, err)
-	ms := func(n float64) callmodel.Millis { return callmodel.Millis(n * 1e6) }
+	ms := func(n float64) time.Duration { return time.Duration(n * 1e6) }
 	for _, field := range []string{"pause", "level", "span_ms\":0", "correct_rate"} {
 		require.NotContains(t, string(plain), field)
 	}
@@ -45,7 +46,7 @@ func TestTimelineOfASpec(t *testing.T) {
 func TestFaultsOfTheTimeline(t *testing.T) {
 	t.Parallel()
 	spec := validSpec()
-	const five = callmodel.Millis(5e6)
+	const five = time.Duration(5e6)
 	spec.Legs[0].Segments[0].Span, spec.Legs[0].Segments[0].SampleRateHz = -1, 8
 	spec.Legs[1].Segments[0].Span, spec.Legs[1].Segments[0].SampleRateHz = record.MaxSpan+1, 1<<20
 	spec.Pauses = []record.Pause{{From: -1, To: record.MaxSpan + 1}, {From: five, To: five}, {From: 1, To: 2}}

@@ -6,7 +6,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 )
 
-// RuleSetStore keeps the versions of each tenant's rules.
+// Store keeps the versions of each tenant's rules.
 //
 // Every implementation passes storetest.RuleSetStore.
 type Store interface {

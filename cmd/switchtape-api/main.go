@@ -43,7 +43,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	}
 	if c.Bucket != "" {
 		bucket := service.BucketOptions{Bucket: c.Bucket, PublicURL: c.PublicURL, SignSecret: c.SignSecret}
-		if stores.Objects, err = service.OpenBucket(ctx, bucket, log); err != nil {
+		if stores.Objects, err = buckets().OpenBucket(ctx, bucket, log); err != nil {
 			return err
 		}
 	}

@@ -37,11 +37,11 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	if stores.DB, err = service.OpenDB(ctx, c.DBOptions, c.Migrate); err != nil {
 		return err
 	}
-	if stores.Objects, err = service.OpenBucket(ctx, c.BucketOptions, log); err != nil {
+	if stores.Objects, err = buckets().OpenBucket(ctx, c.BucketOptions, log); err != nil {
 		return err
 	}
 	m := ops.NewMetrics()
-	rec, legs, err := service.NewWorker(ctx, stores, c.WorkerOptions, m, log)
+	rec, legs, err := service.NewWorker(ctx, stores, c.WorkerOptions, buckets(), m, log)
 	if err != nil {
 		return err
 	}

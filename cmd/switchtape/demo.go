@@ -176,7 +176,7 @@ func (d *demo) play() (*demoOutput, error) {
 		{ID: "3", Type: calls.EventAnswered, At: start},
 		{ID: "4", Type: calls.EventEnded, At: hangup, Cause: &calls.Cause{Q850: 16}, Legs: []record.LegSpec{
 			{Name: "agent", Segments: []record.SegmentSpec{{URI: names[0]}}},
-			{Name: "customer", Segments: []record.SegmentSpec{{URI: names[1], Offset: callmodel.Millis(samplecall.CustomerOffsetMS * time.Millisecond)}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: names[1], Offset: samplecall.CustomerOffsetMS * time.Millisecond}}},
 		}},
 	}
 	var sent time.Time
@@ -243,7 +243,7 @@ func (d *demo) leaveLegs(id callmodel.CallID) ([]string, error) {
 // check reads the object back and compares its hash with the record's.
 func (d *demo) check(r *calls.Recording, o *record.OutputResult) (demoRecording, error) {
 	out := demoRecording{
-		Path: d.one.stores.Objects.LocalPath(o.Key), URL: o.URL, Codec: string(o.Codec), DurationMS: r.DurationMS, Frames: o.Frames,
+		Path: d.one.stores.Objects.LocalPath(o.Key), URL: o.URL, Codec: string(o.Codec), DurationMS: r.Duration.Milliseconds(), Frames: o.Frames,
 		Channels: o.Channels, Rate: o.Rate, Bytes: o.Bytes, SHA256: o.SHA256,
 	}
 	link, err := d.one.stores.Objects.SignedURL(d.ctx, o.Key, 15*time.Minute)

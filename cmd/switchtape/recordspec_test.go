@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 )
 
@@ -24,15 +24,15 @@ func TestRecordTimeline(t *testing.T) {
 	said := pcm16(t, samplecall.Agent())
 	record := func(args ...string) (r record.Result, samples []int16) {
 		t.Helper()
-		runJSON(t, &r, append([]string{"record", "--leg", "agent=" + agent, "--layout", "mono", "--out", out}, args...)...)
+		runJSON(t, &r, append([]string{"record", "--leg", "agent=" + agent, "--layout", "mono", "--force", "--out", out}, args...)...)
 		return r, pcm16(t, readFile(t, out))
 	}
-	ms := func(n int) callmodel.Millis { return callmodel.Millis(n) * callmodel.Millis(time.Millisecond) }
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
 	r, heard := record("--pause", "10s-12s", "--pause", "11s-13s")
 	assert.Equal(t, make([]int16, 24000), heard[80000:104000])
 	assert.Len(t, heard, len(said))
-	assert.EqualValues(t, 3000, r.PausedMS)
+	assert.EqualValues(t, 3000, r.Paused.Milliseconds())
 
 	r, heard = record("--pause", "10s-12s", "--pause-mode", "cut")
 	require.Len(t, heard, len(said)-16000)
@@ -56,11 +56,11 @@ func TestRecordTimeline(t *testing.T) {
 	whole, _ := record("--trim=-100")
 	trimmed, heard := record("--trim")
 	short, _ := record("--trim=-20")
-	assert.Less(t, trimmed.DurationMS, whole.DurationMS)
-	assert.Less(t, short.DurationMS, trimmed.DurationMS)
-	assert.Equal(t, said[trimmed.TrimmedMS.Frames(8000):][:len(heard)], heard)
+	assert.Less(t, trimmed.Duration, whole.Duration)
+	assert.Less(t, short.Duration, trimmed.Duration)
+	assert.Equal(t, said[audio.FramesIn(trimmed.Trimmed, 8000):][:len(heard)], heard)
 
-	code, text, errs := run(t, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--level", "-23", "--trim", "--out", out)
+	code, text, errs := run(t, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--level", "-23", "--trim", "--force", "--out", out)
 	require.Zero(t, code, errs)
 	for _, part := range []string{"levelled by", "gaps: 1, 2s", "of the call"} {
 		assert.Contains(t, text, part)
@@ -79,15 +79,15 @@ func TestRecordClocks(t *testing.T) {
 	require.NoError(t, os.WriteFile(slow, lying, 0o600))
 	const span = "49.338625s" // the sample's own length
 	var r record.Result
-	runJSON(t, &r, "record", "--leg", "agent="+slow, "--span", span, "--layout", "mono", "--out", out)
+	runJSON(t, &r, "record", "--leg", "agent="+slow, "--span", span, "--layout", "mono", "--force", "--out", out)
 	require.Len(t, r.Defects, 1)
 	assert.Equal(t, record.DefectWrongRateSuspected, r.Defects[0].Code)
-	runJSON(t, &r, "record", "--leg", "agent="+slow, "--span", span, "--correct-rate", "agent", "--layout", "mono", "--out", out)
+	runJSON(t, &r, "record", "--leg", "agent="+slow, "--span", span, "--correct-rate", "agent", "--layout", "mono", "--force", "--out", out)
 	require.Len(t, r.Defects, 1)
 	assert.Equal(t, record.DefectWrongRateCorrected, r.Defects[0].Code)
 	assert.Equal(t, pcm16(t, samplecall.Agent()), pcm16(t, readFile(t, out)))
 
-	runJSON(t, &r, "record", "--leg", "agent="+agent, "--span", "49.3s", "--legs-span-call", "--layout", "mono", "--out", out)
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--span", "49.3s", "--legs-span-call", "--layout", "mono", "--force", "--out", out)
 	require.Len(t, r.Defects, 1)
 	assert.Equal(t, record.DefectDriftCorrected, r.Defects[0].Code)
 	assert.InDelta(t, 783.5, r.Legs[0].DriftPPM, 0.1)

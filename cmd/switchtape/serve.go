@@ -108,12 +108,12 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	if w.stores.DB, err = service.OpenDB(ctx, service.DBOptions{DB: o.db}, true); err != nil {
 		return nil, err
 	}
-	if w.stores.Objects, err = service.OpenBucket(ctx, service.BucketOptions{Bucket: w.bucket, PublicURL: w.url, SignSecret: secret}, log); err != nil {
+	if w.stores.Objects, err = buckets().OpenBucket(ctx, service.BucketOptions{Bucket: w.bucket, PublicURL: w.url, SignSecret: secret}, log); err != nil {
 		return nil, err
 	}
 	m := ops.NewMetrics()
 	o.worker.Legs = w.legs
-	rec, legs, err := service.NewWorker(ctx, w.stores, o.worker, m, log)
+	rec, legs, err := service.NewWorker(ctx, w.stores, o.worker, buckets(), m, log)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,6 @@ import (
 
 	goaudio "github.com/go-audio/audio"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/analysis"
@@ -66,7 +65,7 @@ func run(args []string) error {
 		TenantID: "example", CallID: "call-1", RecordingID: "call-1", StartedAt: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC),
 		Legs: []record.LegSpec{
 			{Name: "agent", Segments: []record.SegmentSpec{{URI: "agent"}}},
-			{Name: "customer", Segments: []record.SegmentSpec{{URI: "customer", Offset: callmodel.Millis(samplecall.CustomerOffsetMS * time.Millisecond)}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: "customer", Offset: samplecall.CustomerOffsetMS * time.Millisecond}}},
 		},
 		Outputs: []record.OutputSpec{{Codec: "x-au", Layout: record.LayoutStereo}},
 	}

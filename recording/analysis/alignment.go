@@ -4,8 +4,12 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"time"
 
 	goaudio "github.com/go-audio/audio"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/audio"
 )
 
 // The check correlates windows of 2 s in which one leg is loud and the other is
@@ -43,8 +47,8 @@ type Alignment struct {
 	// both ways it is half the difference of their lags, in which an echo path
 	// that is as long in both directions cancels. With one it is that lag, and
 	// holds the delay of the echo's path.
-	DisagreementFrames int64   `json:"disagreement_frames"`
-	DisagreementMS     float64 `json:"disagreement_ms"` // to 0.1
+	DisagreementFrames int64         `json:"disagreement_frames"`
+	Disagreement       time.Duration `json:"disagreement_ms"` // to 0.1
 	// Confidence is that of the better trace.
 	Confidence float64 `json:"confidence"`
 }
@@ -248,7 +252,7 @@ func (e *alignEngine) result() Alignment {
 			r.Confidence = max(r.Confidence, t.Confidence)
 		}
 	}
-	r.DisagreementMS = round(float64(r.DisagreementFrames)*1000/float64(e.rate), 10)
+	r.Disagreement = audio.DurationOf(r.DisagreementFrames, e.rate).Round(100 * time.Microsecond)
 	return r
 }
 
@@ -291,3 +295,9 @@ func (t *alignTrace) find(f *fft, lowBin, maxShift, factor int) Trace {
 	r.Detected = t.windows >= alignWindows && r.Confidence >= alignConfidence && r.PeakToNoise >= alignPeakToNoise
 	return r
 }
+
+// MarshalJSON implements json.Marshaler.
+func (a Alignment) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(a) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *Alignment) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, a) }

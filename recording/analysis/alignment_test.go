@@ -3,6 +3,7 @@ package analysis_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -100,7 +101,7 @@ func TestAlignmentAtOtherRates(t *testing.T) {
 			got := align(t, rate, [][]float32{up[0], leak(up[1], up[0], rate/10, 0.1)})
 			require.True(t, got.Detected, "%+v", got)
 			assert.InDelta(t, rate/10, got.DisagreementFrames, float64(rate/8000))
-			assert.InDelta(t, 100, got.DisagreementMS, 0.2)
+			assert.InDelta(t, 100*time.Millisecond, got.Disagreement, float64(200*time.Microsecond))
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -114,7 +115,7 @@ var snrs = []float64{10, 15, 20, 30, 99}
 // keen makes the calls shorter in which faults can be suspected, as the
 // generated ones are.
 func keen() *analysis.VoiceOptions {
-	return &analysis.VoiceOptions{OneWayTalkMS: 5000, LostTalkMS: 8000}
+	return &analysis.VoiceOptions{OneWayTalk: 5 * time.Second, LostTalk: 8 * time.Second}
 }
 
 // No clean call is suspected of anything.
@@ -269,7 +270,7 @@ func TestTalkIsFoundInNoise(t *testing.T) {
 func cells(talk []analysis.TalkSegment, n int) []bool {
 	out := make([]bool, n)
 	for _, s := range talk {
-		for k := s.StartMS / 10; k < min(s.EndMS/10, int64(n)); k++ {
+		for k := s.Start.Milliseconds() / 10; k < min(s.End.Milliseconds()/10, int64(n)); k++ {
 			out[k] = true
 		}
 	}

@@ -3,6 +3,9 @@ package analysis
 import (
 	"cmp"
 	"slices"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
 )
 
 // How conversations are counted, in cells of 10 ms.
@@ -14,14 +17,14 @@ const (
 	responseWithin = 500 // a later answer isn't one
 )
 
-// Conversation is who talked when. Times are milliseconds since the first
-// frame; a leg talks within its segments.
+// Conversation is who talked when. Times count from the first frame, in whole
+// milliseconds; a leg talks within its segments.
 type Conversation struct {
-	DurationMS int64 `json:"duration_ms"`
-	// SilenceMS is the time in which nobody talks, OverlapMS that in which two
+	Duration time.Duration `json:"duration_ms"`
+	// Silence is the time in which nobody talks, Overlap that in which two
 	// or more do.
-	SilenceMS int64 `json:"silence_ms"`
-	OverlapMS int64 `json:"overlap_ms"`
+	Silence time.Duration `json:"silence_ms"`
+	Overlap time.Duration `json:"overlap_ms"`
 	// DeadAir is the longest time in which nobody talks.
 	DeadAir TalkSegment `json:"dead_air"`
 	Parties []PartyTalk `json:"parties"`
@@ -31,18 +34,18 @@ type Conversation struct {
 
 // TalkSegment is a stretch of time.
 type TalkSegment struct {
-	StartMS int64 `json:"start_ms"`
-	EndMS   int64 `json:"end_ms"`
+	Start time.Duration `json:"start_ms"`
+	End   time.Duration `json:"end_ms"`
 }
 
 // PartyTalk is the part of one leg in a conversation.
 type PartyTalk struct {
-	Leg       string  `json:"leg"`
-	TalkMS    int64   `json:"talk_ms"`
-	TalkRatio float64 `json:"talk_ratio"` // of the duration, in [0, 1]
-	SilenceMS int64   `json:"silence_ms"` // the rest of the duration
-	OverlapMS int64   `json:"overlap_ms"` // of its talk, while another talks
-	Turns     int64   `json:"turns"`      // segments of talk
+	Leg       string        `json:"leg"`
+	TalkTime  time.Duration `json:"talk_ms"`
+	TalkRatio float64       `json:"talk_ratio"` // of the duration, in [0, 1]
+	Silence   time.Duration `json:"silence_ms"` // the rest of the duration
+	Overlap   time.Duration `json:"overlap_ms"` // of its talk, while another talks
+	Turns     int64         `json:"turns"`      // segments of talk
 	// LongestMonologue goes on over pauses of up to 2 s in which no other talks
 	// for 1 s or more.
 	LongestMonologue TalkSegment `json:"longest_monologue"`
@@ -50,9 +53,9 @@ type PartyTalk struct {
 	// 300 ms, and both went on for 300 ms.
 	Interruptions int64 `json:"interruptions"`
 	// Responses are how often it was the first to talk, within 5 s, after
-	// another had stopped; MeanResponseMS the mean pause before, 0 without any.
-	Responses      int64 `json:"responses"`
-	MeanResponseMS int64 `json:"mean_response_ms"`
+	// another had stopped; MeanResponse the mean pause before, 0 without any.
+	Responses    int64         `json:"responses"`
+	MeanResponse time.Duration `json:"mean_response_ms"`
 	// Talk lists the segments, in order.
 	Talk []TalkSegment `json:"talk"`
 }
@@ -69,7 +72,7 @@ type talkEvent struct {
 func converse(o *VoiceOptions, channels []voiceChannel, rate int, frames int64) Conversation {
 	t := &teller{size: int64(cellFrames(rate)), rate: int64(rate), frames: frames, channels: channels}
 	r := Conversation{
-		DurationMS: durationMS(frames, rate), Parties: make([]PartyTalk, len(channels)), Suspicions: []Suspicion{},
+		Duration: wholeMillis(frames, rate), Parties: make([]PartyTalk, len(channels)), Suspicions: []Suspicion{},
 	}
 	t.merge()
 	t.sweep(&r)
@@ -78,8 +81,8 @@ func converse(o *VoiceOptions, channels []voiceChannel, rate int, frames int64) 
 		p.Leg = o.Legs[c]
 		list := channels[c].talk.list
 		p.Turns = int64(len(list))
-		p.SilenceMS = r.DurationMS - p.TalkMS
-		p.TalkRatio = ratio(p.TalkMS, r.DurationMS)
+		p.Silence = r.Duration - p.TalkTime
+		p.TalkRatio = ratio(int64(p.TalkTime), int64(r.Duration))
 		p.LongestMonologue = t.monologue(c)
 		p.Talk = t.list(list, o.ListedSegments)
 	}
@@ -94,12 +97,12 @@ type teller struct {
 	events             []talkEvent
 }
 
-// ms is the time of the beginning of a cell; not after the end.
-func (t *teller) ms(at int64) int64 {
-	return durationMS(min(at*t.size, t.frames), int(t.rate))
+// time is when a cell begins; not after the end.
+func (t *teller) time(at int64) time.Duration {
+	return wholeMillis(min(at*t.size, t.frames), int(t.rate))
 }
 
-func (t *teller) segment(from, to int64) TalkSegment { return TalkSegment{t.ms(from), t.ms(to)} }
+func (t *teller) segment(from, to int64) TalkSegment { return TalkSegment{t.time(from), t.time(to)} }
 
 // merge puts the events of all legs in order, ends before beginnings.
 func (t *teller) merge() {
@@ -172,12 +175,12 @@ func (t *teller) sweep(r *Conversation) {
 		n++
 	}
 	pass(max(end, at))
-	r.SilenceMS, r.OverlapMS, r.DeadAir = t.ms(silence), t.ms(overlap), t.segment(deadFrom, deadTo)
+	r.Silence, r.Overlap, r.DeadAir = t.time(silence), t.time(overlap), t.segment(deadFrom, deadTo)
 	for c := range r.Parties {
 		p := &r.Parties[c]
-		p.TalkMS, p.OverlapMS = t.ms(talk[c]), t.ms(over[c])
+		p.TalkTime, p.Overlap = t.time(talk[c]), t.time(over[c])
 		if p.Responses > 0 {
-			p.MeanResponseMS = t.ms(waited[c] / p.Responses)
+			p.MeanResponse = t.time(waited[c] / p.Responses)
 		}
 	}
 }
@@ -232,3 +235,21 @@ func (t *teller) list(all []span, limit int) []TalkSegment {
 	}
 	return out
 }
+
+// MarshalJSON implements json.Marshaler.
+func (c Conversation) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(c) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *Conversation) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, c) }
+
+// MarshalJSON implements json.Marshaler.
+func (t TalkSegment) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(t) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *TalkSegment) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, t) }
+
+// MarshalJSON implements json.Marshaler.
+func (p PartyTalk) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(p) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *PartyTalk) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, p) }

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -74,15 +75,15 @@ func TestConversationEqualsBruteForce(t *testing.T) {
 		}
 		c := told(t, lists, cells)
 		silence, overlap, talk, over, dead := counts(lists, cells)
-		assert.Equal(t, silence*10, c.SilenceMS)
-		assert.Equal(t, overlap*10, c.OverlapMS)
-		assert.Equal(t, dead*10, c.DeadAir.EndMS-c.DeadAir.StartMS)
+		assert.Equal(t, silence*10, c.Silence.Milliseconds())
+		assert.Equal(t, overlap*10, c.Overlap.Milliseconds())
+		assert.Equal(t, dead*10, (c.DeadAir.End - c.DeadAir.Start).Milliseconds())
 		for leg, p := range c.Parties {
-			assert.Equal(t, talk[leg]*10, p.TalkMS)
-			assert.Equal(t, over[leg]*10, p.OverlapMS)
+			assert.Equal(t, talk[leg]*10, p.TalkTime.Milliseconds())
+			assert.Equal(t, over[leg]*10, p.Overlap.Milliseconds())
 			assert.Len(t, p.Talk, len(lists[leg]))
 			for _, s := range p.Talk {
-				assert.LessOrEqual(t, s.EndMS-s.StartMS, p.LongestMonologue.EndMS-p.LongestMonologue.StartMS)
+				assert.LessOrEqual(t, s.End-s.Start, p.LongestMonologue.End-p.LongestMonologue.Start)
 			}
 		}
 	}
@@ -95,15 +96,15 @@ func TestConversationFigures(t *testing.T) {
 		{{450, 500}, {700, 900}, {1400, 1550}, {2300, 2400}},
 	}, 3000)
 	a, b := c.Parties[0], c.Parties[1]
-	assert.Equal(t, TalkSegment{0, 6000}, a.LongestMonologue, "a pause of 1 s and a backchannel are within it")
-	assert.Equal(t, TalkSegment{7000, 9000}, b.LongestMonologue)
+	assert.Equal(t, TalkSegment{0, 6 * time.Second}, a.LongestMonologue, "a pause of 1 s and a backchannel are within it")
+	assert.Equal(t, TalkSegment{7 * time.Second, 9 * time.Second}, b.LongestMonologue)
 	assert.EqualValues(t, 2, b.Interruptions)
 	assert.Zero(t, a.Interruptions)
 	assert.EqualValues(t, 2, a.Responses, "at 10 s and at 16 s")
-	assert.EqualValues(t, 750, a.MeanResponseMS)
+	assert.Equal(t, 750*time.Millisecond, a.MeanResponse)
 	assert.EqualValues(t, 1, b.Responses, "at 7 s; at 23 s it is too late")
-	assert.EqualValues(t, 1000, b.MeanResponseMS)
-	assert.Equal(t, TalkSegment{17000, 23000}, c.DeadAir)
+	assert.Equal(t, time.Second, b.MeanResponse)
+	assert.Equal(t, TalkSegment{17 * time.Second, 23 * time.Second}, c.DeadAir)
 }
 
 // However much talk there is, segments stay within their bound.

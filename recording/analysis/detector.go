@@ -3,6 +3,7 @@ package analysis
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	goaudio "github.com/go-audio/audio"
 )
@@ -11,8 +12,8 @@ import (
 const (
 	DefaultMaxSegments    = 100_000
 	DefaultListedSegments = 10_000
-	DefaultOneWayTalkMS   = 10_000
-	DefaultLostTalkMS     = 30_000
+	DefaultOneWayTalk     = 10 * time.Second
+	DefaultLostTalk       = 30 * time.Second
 )
 
 // VoiceOptions configure [NewVoiceDetector]. The zero value works.
@@ -27,12 +28,12 @@ type VoiceOptions struct {
 	// same way; it changes no other figure. 0 means DefaultListedSegments,
 	// negative none.
 	ListedSegments int
-	// OneWayTalkMS is how long the other legs must talk, alone or together, for
-	// a leg without talk to be suspected. 0 means DefaultOneWayTalkMS.
-	OneWayTalkMS int64
-	// LostTalkMS is how long they must talk after a leg's signal has stopped
-	// for good. 0 means DefaultLostTalkMS.
-	LostTalkMS int64
+	// OneWayTalk is how long the other legs must talk, alone or together, for
+	// a leg without talk to be suspected. 0 means DefaultOneWayTalk.
+	OneWayTalk time.Duration
+	// LostTalk is how long they must talk after a leg's signal has stopped
+	// for good. 0 means DefaultLostTalk.
+	LostTalk time.Duration
 }
 
 func (o *VoiceOptions) withDefaults(channels int) (VoiceOptions, error) {
@@ -58,11 +59,11 @@ func (o *VoiceOptions) withDefaults(channels int) (VoiceOptions, error) {
 	if v.ListedSegments == 0 {
 		v.ListedSegments = DefaultListedSegments
 	}
-	if v.OneWayTalkMS == 0 {
-		v.OneWayTalkMS = DefaultOneWayTalkMS
+	if v.OneWayTalk == 0 {
+		v.OneWayTalk = DefaultOneWayTalk
 	}
-	if v.LostTalkMS == 0 {
-		v.LostTalkMS = DefaultLostTalkMS
+	if v.LostTalk == 0 {
+		v.LostTalk = DefaultLostTalk
 	}
 	return v, nil
 }

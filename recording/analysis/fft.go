@@ -1,6 +1,10 @@
 package analysis
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/switchtape/switchtape/recording/internal/exactmath"
+)
 
 // fft is a discrete Fourier transform of a power of two of complex numbers,
 // in place, radix 2, decimation in time (Cooley & Tukey 1965).
@@ -13,7 +17,7 @@ func newFFT(n int) *fft {
 	f := &fft{re: make([]float64, n), im: make([]float64, n), cos: make([]float64, n/2), sin: make([]float64, n/2)}
 	for k := range n / 2 {
 		// By the tangent of half the angle, which is below π/2.
-		t := tanPi(float64(k) / float64(n))
+		t := exactmath.TanPi(float64(k) / float64(n))
 		tt := float64(t * t)
 		f.cos[k], f.sin[k] = (1-tt)/(1+tt), 2*t/(1+tt)
 	}

@@ -1,5 +1,7 @@
 package analysis
 
+import "github.com/switchtape/switchtape/recording/internal/exactmath"
+
 // FloorLUFS is the absolute gate of BS.1770-4, and the loudness that stands for
 // less than it.
 const FloorLUFS = -70
@@ -19,7 +21,7 @@ func lufs(power float64) float64 {
 	if !(power > gatePower) {
 		return FloorLUFS
 	}
-	return round(lufsOffset+float64(10*log10(power)), 100)
+	return round(lufsOffset+float64(10*exactmath.Log10(power)), 100)
 }
 
 // gate is a histogram of the loudness of blocks from FloorLUFS up, in steps of
@@ -35,7 +37,7 @@ func (g *gate) add(power float64) {
 	if !(power > gatePower) {
 		return
 	}
-	loudness := lufsOffset + float64(10*log10(power)) - FloorLUFS
+	loudness := lufsOffset + float64(10*exactmath.Log10(power)) - FloorLUFS
 	bin := min(max(int(loudness*binsPerLU), 0), gateBins-1)
 	g.count[bin]++
 	g.power[bin] += power

@@ -1,5 +1,7 @@
 package analysis
 
+import "github.com/switchtape/switchtape/recording/internal/exactmath"
+
 // kFilter are the two filters of ITU-R BS.1770-4, Annex 1: the shelf that
 // stands for the head, then the high-pass (RLB).
 //
@@ -26,7 +28,7 @@ const (
 )
 
 func newKFilter(rate int) kFilter {
-	k := tanPi(shelfHz / float64(rate))
+	k := exactmath.TanPi(shelfHz / float64(rate))
 	kk := float64(k * k)
 	d := 1 + k/shelfQ + kk
 	f := kFilter{
@@ -36,7 +38,7 @@ func newKFilter(rate int) kFilter {
 		a1: 2 * (kk - 1) / d,
 		a2: (1 - k/shelfQ + kk) / d,
 	}
-	k = tanPi(highPassHz / float64(rate))
+	k = exactmath.TanPi(highPassHz / float64(rate))
 	kk = float64(k * k)
 	d = 1 + k/highPassQ + kk
 	f.c1 = 2 * (kk - 1) / d

@@ -3,15 +3,18 @@ package analysis
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	goaudio "github.com/go-audio/audio"
+
+	"github.com/switchtape/switchtape/callmodel"
 )
 
 // Report is what an [Analyzer] found. Units are in the names: ms, dBFS, LUFS.
 type Report struct {
-	SampleRateHz int   `json:"sample_rate_hz"`
-	Frames       int64 `json:"frames"`
-	DurationMS   int64 `json:"duration_ms"`
+	SampleRateHz int           `json:"sample_rate_hz"`
+	Frames       int64         `json:"frames"`
+	Duration     time.Duration `json:"duration_ms"`
 	// Legs are the channels that are one party each, in order.
 	Legs []LegReport `json:"legs"`
 	// Mix is the channel after them, if there is one.
@@ -180,7 +183,7 @@ func (a *Analyzer) process(planes [][]float32) error {
 func (a *Analyzer) Result() *Report {
 	loud := a.loud.result()
 	r := &Report{
-		SampleRateHz: a.in.rate, Frames: a.in.frames, DurationMS: durationMS(a.in.frames, a.in.rate),
+		SampleRateHz: a.in.rate, Frames: a.in.frames, Duration: wholeMillis(a.in.frames, a.in.rate),
 		Legs: make([]LegReport, a.legs), Programme: loud.Programme,
 		Conversation: converse(&a.voice, a.voices, a.in.rate, a.in.frames),
 		Alignment:    make([]Alignment, len(a.aligns)),
@@ -202,3 +205,9 @@ func (a *Analyzer) Result() *Report {
 	}
 	return r
 }
+
+// MarshalJSON implements json.Marshaler.
+func (r Report) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(r) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *Report) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, r) }

@@ -42,7 +42,7 @@ func Example() {
 		return
 	}
 	r := a.Result()
-	fmt.Println(r.DurationMS, "ms, peak", r.Legs[0].Levels.PeakDBFS, "dBFS")
+	fmt.Println(r.Duration.Milliseconds(), "ms, peak", r.Legs[0].Levels.PeakDBFS, "dBFS")
 	for _, s := range r.Conversation.Suspicions {
 		fmt.Println(s.Code, s.Leg, "digital silence:", s.DigitalSilence)
 	}
@@ -135,5 +135,5 @@ func TestMemoryOfALongCall(t *testing.T) {
 	}
 	assert.Less(t, float64(heap())-float64(before), 1e6, "bytes more after 3 hours")
 	require.NoError(t, a.Finish())
-	assert.Greater(t, a.Result().DurationMS, int64(3*3600_000-60_000))
+	assert.Greater(t, a.Result().Duration, int64(3*3600_000-60_000))
 }

@@ -1,5 +1,11 @@
 package analysis
 
+import (
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
 // SuspicionCode is what seems wrong with a leg.
 type SuspicionCode string
 
@@ -13,10 +19,10 @@ const (
 	AudioLost SuspicionCode = "audio_lost"
 )
 
-// oneWayTalkMS is the talk of a dead leg that is taken for noise: 600 ms, and
+// oneWayTalk is the talk of a dead leg that is taken for noise: 600 ms, and
 // a thousandth of what the others talk.
 const (
-	oneWayTalkMS    = 600
+	oneWayTalk      = 600 * time.Millisecond
 	oneWayTalkRatio = 1000
 )
 
@@ -25,10 +31,10 @@ const (
 type Suspicion struct {
 	Code SuspicionCode `json:"code"`
 	Leg  string        `json:"leg"`
-	// SinceMS is the end of the leg's signal: 0 if there never was any talk.
-	SinceMS int64 `json:"since_ms"`
-	// OthersTalkMS is the time since then in which another leg talks.
-	OthersTalkMS int64 `json:"others_talk_ms"`
+	// Since is the end of the leg's signal: 0 if there never was any talk.
+	Since time.Duration `json:"since_ms"`
+	// OthersTalk is the time since then in which another leg talks.
+	OthersTalk time.Duration `json:"others_talk_ms"`
 	// DigitalSilence: the samples are all the same; nothing was ever received.
 	// Otherwise there is background noise, and nobody in front of it.
 	DigitalSilence bool `json:"digital_silence"`
@@ -39,24 +45,24 @@ func (r *Conversation) suspect(o *VoiceOptions, t *teller) {
 	for c := range t.channels {
 		v := &t.channels[c]
 		p := &r.Parties[c]
-		if others := t.othersTalk(c, 0); others >= o.OneWayTalkMS {
-			if p.TalkMS <= oneWayTalkMS+others/oneWayTalkRatio {
+		if others := t.othersTalk(c, 0); others >= o.OneWayTalk {
+			if p.TalkTime <= oneWayTalk+others/oneWayTalkRatio {
 				r.Suspicions = append(r.Suspicions, Suspicion{
-					Code: OneWayAudio, Leg: p.Leg, OthersTalkMS: others, DigitalSilence: v.lastSignal == 0,
+					Code: OneWayAudio, Leg: p.Leg, OthersTalk: others, DigitalSilence: v.lastSignal == 0,
 				})
 				continue
 			}
 		}
-		if others := t.othersTalk(c, v.lastSignal); others >= o.LostTalkMS {
+		if others := t.othersTalk(c, v.lastSignal); others >= o.LostTalk {
 			r.Suspicions = append(r.Suspicions, Suspicion{
-				Code: AudioLost, Leg: p.Leg, SinceMS: t.ms(v.lastSignal), OthersTalkMS: others, DigitalSilence: true,
+				Code: AudioLost, Leg: p.Leg, Since: t.time(v.lastSignal), OthersTalk: others, DigitalSilence: true,
 			})
 		}
 	}
 }
 
 // othersTalk is the time from a cell on in which another leg than this talks.
-func (t *teller) othersTalk(leg int, from int64) int64 {
+func (t *teller) othersTalk(leg int, from int64) time.Duration {
 	var sum, n, at int64
 	for i := range t.events {
 		e := &t.events[i]
@@ -73,5 +79,11 @@ func (t *teller) othersTalk(leg int, from int64) int64 {
 			n--
 		}
 	}
-	return t.ms(sum)
+	return t.time(sum)
 }
+
+// MarshalJSON implements json.Marshaler.
+func (s Suspicion) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(s) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *Suspicion) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, s) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	goaudio "github.com/go-audio/audio"
 )
@@ -199,7 +200,7 @@ func (s *splitter) finish() (ended bool, err error) {
 	return true, s.err
 }
 
-// durationMS is the length of frames, to the nearest millisecond.
-func durationMS(frames int64, rate int) int64 {
-	return (frames*1000 + int64(rate)/2) / int64(rate)
+// wholeMillis is the length of frames, to the nearest millisecond.
+func wholeMillis(frames int64, rate int) time.Duration {
+	return time.Duration((frames*1000+int64(rate)/2)/int64(rate)) * time.Millisecond
 }

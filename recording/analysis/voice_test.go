@@ -25,24 +25,24 @@ func converse(t testing.TB, channels, rate int, samples []float32, o *analysis.V
 func TestSampleCallTakesTurns(t *testing.T) {
 	t.Parallel()
 	c := converse(t, 2, 8000, sampleCall(t, samplecall.CustomerOffsetMS), &analysis.VoiceOptions{Legs: []string{"agent", "customer"}})
-	assert.Zero(t, c.OverlapMS)
+	assert.Zero(t, c.Overlap)
 	assert.Empty(t, c.Suspicions)
 	agent, customer := c.Parties[0], c.Parties[1]
 	assert.Equal(t, "agent", agent.Leg)
 	assert.EqualValues(t, 5, agent.Turns)
-	assert.InDelta(t, 23200, agent.TalkMS, 600)
-	assert.InDelta(t, 16800, customer.TalkMS, 600)
-	assert.InDelta(t, 7400, agent.LongestMonologue.EndMS, 100)
+	assert.InDelta(t, 23200, agent.TalkTime.Milliseconds(), 600)
+	assert.InDelta(t, 16800, customer.TalkTime.Milliseconds(), 600)
+	assert.InDelta(t, 7400, agent.LongestMonologue.End, 100)
 	assert.EqualValues(t, 4, agent.Responses)
 	assert.EqualValues(t, 5, customer.Responses)
 	assert.Zero(t, agent.Interruptions+customer.Interruptions)
 	for _, p := range c.Parties {
-		assert.Equal(t, c.DurationMS, p.TalkMS+p.SilenceMS)
+		assert.Equal(t, c.Duration, p.TalkTime+p.Silence)
 	}
-	assert.InDelta(t, c.DurationMS, agent.TalkMS+customer.TalkMS+c.SilenceMS, 2)
+	assert.InDelta(t, c.Duration.Milliseconds(), agent.TalkTime.Milliseconds()+customer.TalkTime.Milliseconds()+c.Silence.Milliseconds(), 2)
 
 	wrong := converse(t, 2, 8000, sampleCall(t, 0), nil)
-	assert.Greater(t, wrong.OverlapMS, int64(6000))
+	assert.Greater(t, wrong.Overlap.Milliseconds(), int64(6000))
 	assert.Positive(t, wrong.Parties[0].Interruptions+wrong.Parties[1].Interruptions)
 }
 

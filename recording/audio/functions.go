@@ -1,34 +1,17 @@
 package audio
 
-import "math"
+import (
+	"math"
 
-// Functions of math whose result may differ between machines by a last bit:
-// there some are written in assembly, and compilers may fuse a multiplication
-// with an addition. A recording must not differ, so here they are made of
-// single operations that IEEE 754 defines to the bit.
-
-// sinPi is sin(πx), |x| < 2^51, by its Taylor series around the nearest zero.
-func sinPi(x float64) float64 {
-	zero := math.RoundToEven(x)
-	y := math.Pi * (x - zero) // at most π/2; 21 is the last power above 2^-53 there
-	z := y * y
-	sum := 0.0
-	for _, c := range [...]float64{1. / (21 * 20), 1. / (19 * 18), 1. / (17 * 16), 1. / (15 * 14), 1. / (13 * 12), 1. / (11 * 10), 1. / (9 * 8), 1. / (7 * 6), 1. / (5 * 4), 1. / (3 * 2)} {
-		sum = float64((1-sum)*z) * c
-	}
-	y *= 1 - sum
-	if int64(zero)&1 != 0 {
-		return -y
-	}
-	return y
-}
+	"github.com/switchtape/switchtape/recording/internal/exactmath"
+)
 
 // sinc is sin(πx)/(πx).
 func sinc(x float64) float64 {
 	if x == 0 {
 		return 1
 	}
-	return sinPi(x) / (math.Pi * x)
+	return exactmath.SinPi(x) / (math.Pi * x)
 }
 
 // kaiser is a Kaiser window: I0(β√w) as a polynomial in w, the power series of
@@ -56,16 +39,6 @@ func (k *kaiser) at(w float64) float64 {
 	return sum
 }
 
-// decay is 1 - exp(-x) for x in [0, 1], by its power series.
-func decay(x float64) float64 {
-	sum, term := 0.0, -1.0
-	for k := 1.0; k < 20; k++ {
-		term = float64(term*-x) / k
-		sum += term
-	}
-	return sum
-}
-
 // FromDecibels is 10^(db/20), what a level of db multiplies samples by; 0 dB
 // is exactly 1. db must be finite.
 func FromDecibels(db float64) float32 {
@@ -74,7 +47,7 @@ func FromDecibels(db float64) float32 {
 	for ; x > 1 && halvings < 64; halvings++ {
 		x /= 2
 	}
-	y := 1 - decay(x) // e^-x
+	y := 1 - exactmath.Decay(x) // e^-x
 	for range halvings {
 		y = float64(y * y)
 	}

@@ -85,10 +85,10 @@ func getPCM16Plain(dst []float32, src []byte) (fullScale bool) {
 // putPCM16Plain is the plain way of [PutPCM16].
 func putPCM16Plain(dst []byte, src []float32) (clipped int) {
 	for len(src) >= 4 && len(dst) >= 8 {
-		a := int32(math.Float32bits(src[0]*32768+roundMagic)) - roundMagicBits
-		b := int32(math.Float32bits(src[1]*32768+roundMagic)) - roundMagicBits
-		c := int32(math.Float32bits(src[2]*32768+roundMagic)) - roundMagicBits
-		d := int32(math.Float32bits(src[3]*32768+roundMagic)) - roundMagicBits
+		a := int32(math.Float32bits(float32(src[0]*32768)+roundMagic)) - roundMagicBits
+		b := int32(math.Float32bits(float32(src[1]*32768)+roundMagic)) - roundMagicBits
+		c := int32(math.Float32bits(float32(src[2]*32768)+roundMagic)) - roundMagicBits
+		d := int32(math.Float32bits(float32(src[3]*32768)+roundMagic)) - roundMagicBits
 		// Anything out of range, NaN and Inf included, sets a bit above the 16th.
 		if uint32(a+32768)|uint32(b+32768)|uint32(c+32768)|uint32(d+32768) > 0xFFFF {
 			clipped += putPCM16Slow(dst[:8], src[:4])

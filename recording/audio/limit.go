@@ -6,6 +6,8 @@ import (
 	"math"
 
 	goaudio "github.com/go-audio/audio"
+
+	"github.com/switchtape/switchtape/recording/internal/exactmath"
 )
 
 // Times of the limiter.
@@ -48,7 +50,7 @@ func Limit(s Source) *Limiter {
 	look := max(int(math.Round(limitLookaheadSeconds*float64(f.SampleRate))), 2)
 	l := &Limiter{
 		src: s, format: f, look: look, over: -1, held: 1,
-		release: decay(1 / (limitReleaseSeconds * float64(f.SampleRate))),
+		release: exactmath.Decay(1 / (limitReleaseSeconds * float64(f.SampleRate))),
 		window:  make([]float64, look), sum: float64(look), settled: look,
 		minima: make([]limitPoint, 0, look),
 	}

@@ -42,7 +42,7 @@ func putPCM16Slow(dst []byte, src []float32) (clipped int) {
 // be clipped. NaN and ±Inf give 0, 0.
 func QuantizeInt16(x float32) (v int16, clipped int) {
 	// Anything out of range, NaN and Inf included, sets a bit above the 16th.
-	i := int32(math.Float32bits(x*32768+roundMagic)) - roundMagicBits
+	i := int32(math.Float32bits(float32(x*32768)+roundMagic)) - roundMagicBits
 	if uint32(i+32768) > 0xFFFF {
 		return quantize16Slow(x)
 	}

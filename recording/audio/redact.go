@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	goaudio "github.com/go-audio/audio"
+
+	"github.com/switchtape/switchtape/recording/internal/exactmath"
 )
 
 // Redaction is a range of a source that [Redact] replaces: the frames from
@@ -42,7 +44,7 @@ func Redact(s Source, ranges []Redaction) Source {
 		fade: make([]float32, max(int(math.Round(redactFadeSeconds*float64(rate))), 1)),
 	}
 	for d := range r.fade {
-		y := sinPi(float64(d+1) / float64(2*(len(r.fade)+1)))
+		y := exactmath.SinPi(float64(d+1) / float64(2*(len(r.fade)+1)))
 		r.fade[d] = float32(float64(y * y))
 	}
 	return r
@@ -145,7 +147,7 @@ func (r *redactor) replace(block []float32, one *Redaction, from, to int64) {
 		return
 	}
 	for f := from; f < to; f++ {
-		y := float32(redactTonePeak * sinPi(2*float64(f*r.hz%r.rate)/float64(r.rate)))
+		y := float32(redactTonePeak * exactmath.SinPi(2*float64(f*r.hz%r.rate)/float64(r.rate)))
 		if d := f - one.FromFrame; d < int64(len(r.fade)) {
 			y *= r.fade[d]
 		}

@@ -26,8 +26,12 @@ type Registry struct {
 type OutputFormat struct {
 	New NewEncoder
 	// Version names the encoder and the version of its output, which is kept
-	// with every recording: "switchtape-wav/1". It changes whenever the same
-	// samples would give other bytes.
+	// with every recording: "switchtape-wav/1". The same version makes the same
+	// bytes of the same samples and options on every platform, since a retry may
+	// run on another machine; it changes whenever they would be others. The
+	// encoders of this module are checked for that on the platforms that package
+	// mp3 lists; Opus, which is libopus's work, is the exception and says what it
+	// keeps to.
 	Version string
 	// ContentType is the media type of the files. "": the one that callmodel
 	// knows for the codec.
@@ -70,7 +74,7 @@ func (g *Registry) FitRate(c record.Codec, hz int) int {
 	return hz
 }
 
-// Codecs lists what the registry can encode, in the order of callmodel.Codecs;
+// Codecs lists what the registry can encode, in the order of record.Codecs;
 // codecs of a user's own come last, by name. Those that are unavailable are
 // left out.
 func (g *Registry) Codecs() []record.Codec {

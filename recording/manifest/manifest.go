@@ -42,12 +42,12 @@ type Manifest struct {
 	RecordingID callmodel.RecordingID `json:"recording_id"`
 	StartedAt   time.Time             `json:"started_at"`
 
-	Status     record.Status `json:"status"`
-	DurationMS int64         `json:"duration_ms"`
+	Status   record.Status `json:"status"`
+	Duration time.Duration `json:"duration_ms"`
 	// Result's own, where it has them.
-	TrimmedMS  callmodel.Millis `json:"trimmed_ms,omitzero"`
-	RedactedMS int64            `json:"redacted_ms,omitempty"`
-	PausedMS   int64            `json:"paused_ms,omitempty"`
+	Trimmed  time.Duration `json:"trimmed_ms,omitzero"`
+	Redacted time.Duration `json:"redacted_ms,omitempty"`
+	Paused   time.Duration `json:"paused_ms,omitempty"`
 	// Timeline maps times of the outputs to call time, where they differ.
 	Timeline []record.TimelinePiece `json:"timeline,omitempty"`
 
@@ -74,8 +74,8 @@ type Source struct {
 
 // File is one file of a leg.
 type File struct {
-	URI      string           `json:"uri"` // as in the spec
-	OffsetMS callmodel.Millis `json:"offset_ms"`
+	URI    string        `json:"uri"` // as in the spec
+	Offset time.Duration `json:"offset_ms"`
 	// Bytes and SHA256, in hex, are of what was read of the file. Missing files
 	// have neither.
 	Bytes  int64  `json:"bytes"`
@@ -109,8 +109,8 @@ func New(spec *record.Spec, r *record.Result, files [][]File) (*Manifest, error)
 	}
 	m := &Manifest{
 		Manifest: Version, TenantID: spec.TenantID, CallID: spec.CallID, RecordingID: spec.RecordingID,
-		StartedAt: spec.StartedAt.UTC(), Status: r.Status, DurationMS: r.DurationMS, TrimmedMS: r.TrimmedMS, RedactedMS: r.RedactedMS,
-		PausedMS: r.PausedMS, Timeline: r.Timeline,
+		StartedAt: spec.StartedAt.UTC(), Status: r.Status, Duration: r.Duration, Trimmed: r.Trimmed, Redacted: r.Redacted,
+		Paused: r.Paused, Timeline: r.Timeline,
 		Sources: make([]Source, len(r.Legs)), Defects: r.Defects, Outputs: make([]Output, len(r.Outputs)),
 		Analysis: r.Analysis, Spec: *spec, SpecSHA256: sum,
 	}
@@ -193,9 +193,7 @@ func Parse(r io.Reader) (*Manifest, error) {
 		return nil, callmodel.Errorf(callmodel.CodeUnsupported, "the manifest says it is %q; this program reads %q", head.Manifest, Version)
 	}
 	m := &Manifest{}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(m); err != nil {
+	if err := callmodel.DecodeJSON(b, m); err != nil {
 		return nil, callmodel.Errorf(callmodel.CodeMalformed, "the manifest can't be read: %w", err)
 	}
 	return m, m.validate()
@@ -223,3 +221,21 @@ func (m *Manifest) validate() error {
 	}
 	return e.Err()
 }
+
+// MarshalJSON implements json.Marshaler.
+func (m Manifest) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(m) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *Manifest) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, m) }
+
+// MarshalJSON implements json.Marshaler.
+func (f File) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(f) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *File) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, f) }
+
+// MarshalJSON implements json.Marshaler.
+func (s Source) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(s) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *Source) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, s) }

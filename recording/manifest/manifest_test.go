@@ -19,7 +19,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/manifest"
@@ -119,7 +118,7 @@ func TestManifest(t *testing.T) {
 		require.Equal(t, []int{8000, 1}, []int{f.Rate, f.Channels})
 	}
 	require.Equal(t, agent.Frames, agent.Files[0].Frames+agent.Files[1].Frames)
-	require.Equal(t, callmodel.Millis(60e9), agent.Files[1].OffsetMS)
+	require.Equal(t, time.Duration(60e9), agent.Files[1].Offset)
 	require.Equal(t, manifest.File{URI: "guest.wav"}, m.Sources[2].Files[0], "nothing was read of a leg that is missing")
 
 	var codes []record.DefectCode
@@ -201,7 +200,7 @@ func TestParseRefuses(t *testing.T) {
 	for what, bad := range map[string]string{
 		"not JSON":           good[:len(good)/2],
 		"switchtape-manifes": strings.Replace(good, "switchtape-manifest/1", "switchtape-manifest/9", 1),
-		"unknown field":      strings.Replace(good, `"status":`, `"verdict":"fine","status":`, 1),
+		"not a known field":  strings.Replace(good, `"status":`, `"verdict":"fine","status":`, 1),
 		"spec_sha256":        strings.Replace(good, `"from_ms": 3000`, `"from_ms": 3001`, 1),
 		"another recording":  strings.Replace(good, `"call_id": "c1"`, `"call_id": "c2"`, 1),
 		"plain name":         strings.Replace(good, `"file": "r1.v1.flac"`, `"file": "../r1.v1.flac"`, 1),

@@ -8,7 +8,7 @@
 //	POST /v1/recordings/jobs/{id}/retry       put a quarantined job back
 //	POST /v1/recordings/jobs/{id}/quarantine  set a job aside: {"reason": "…"}
 //
-// A recording's body is a [callmodel.RecordingSpec] with, beside its fields, an
+// A recording's body is a [record.Spec] with, beside its fields, an
 // optional "queue" (a telephone server's host name) and "priority" (0 to 9). It
 // is checked at the door, with what the codecs can do, and every fault is
 // reported at once. The same recording again gives the same job; another

@@ -16,7 +16,7 @@ import (
 )
 
 // Ledger is where jobs are kept, and who did what. *calldb.DB is one. The
-// methods are those of callmodel.JobQueue and callmodel.AuditLog.
+// methods are those of ledger.Queue and callmodel.AuditLog.
 type Ledger interface {
 	Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID, created bool, err error)
 	Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)

@@ -197,8 +197,8 @@ func TestSubmissionHasEveryField(t *testing.T) {
 	t.Parallel()
 	s := newService(t, nil)
 	want := storetest.Spec("c1")
-	want.Span = callmodel.Millis(90 * time.Second)
-	want.Redactions = []record.Redaction{{From: callmodel.Millis(time.Second), To: callmodel.Millis(2 * time.Second)}}
+	want.Span = 90 * time.Second
+	want.Redactions = []record.Redaction{{From: time.Second, To: 2 * time.Second}}
 	b, err := json.Marshal(want)
 	require.NoError(t, err)
 	var a accepted

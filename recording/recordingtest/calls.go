@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec/g711"
@@ -73,13 +72,13 @@ func (g *callMaker) make() Call {
 	started := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	g.call = Call{Files: map[string][]byte{}, Spec: record.Spec{
 		TenantID: "acme", CallID: "c1", RecordingID: "r1", StartedAt: started, EndedAt: started.Add(g.span),
-		Span: callmodel.Millis(g.span), LegsSpanCall: true,
+		Span: g.span, LegsSpanCall: true,
 		Outputs: []record.OutputSpec{{Codec: record.CodecAnalysis}}, NoManifest: true,
 	}}
 	speech := g.speech()
 	offsets := [2]time.Duration{0, time.Duration(g.rng.IntN(4000)) * time.Millisecond}
 	for i, name := range []string{"agent", "customer"} {
-		leg := record.LegSpec{Name: name, Segments: []record.SegmentSpec{{URI: name + ".wav", Offset: callmodel.Millis(offsets[i])}}}
+		leg := record.LegSpec{Name: name, Segments: []record.SegmentSpec{{URI: name + ".wav", Offset: offsets[i]}}}
 		from := int(offsets[i] * callRate / time.Second)
 		g.leave(i, &leg, speech[i][from:])
 		g.call.Spec.Legs = append(g.call.Spec.Legs, leg)
@@ -174,13 +173,13 @@ func (g *callMaker) leave(i int, leg *record.LegSpec, s []float32) {
 		g.call.Spec.LegsSpanCall = false
 		s = s[off*callRate/time.Second:]
 	case record.DefectOffsetClamped:
-		leg.Segments[0].Offset = -callmodel.Millis(time.Duration(1+g.rng.IntN(9000)) * time.Millisecond)
+		leg.Segments[0].Offset = -time.Duration(1+g.rng.IntN(9000)) * time.Millisecond
 		g.call.Spec.LegsSpanCall = false
 	case record.DefectOverlap:
 		g.call.Spec.LegsSpanCall = false
 		cut := len(s)/4 + g.rng.IntN(len(s)/2)
 		leg.Segments = append(leg.Segments, record.SegmentSpec{
-			URI: "second.wav", Offset: leg.Segments[0].Offset + callmodel.MillisOfFrames(int64(cut), callRate) - callmodel.Millis(time.Duration(20+g.rng.IntN(2000))*time.Millisecond),
+			URI: "second.wav", Offset: leg.Segments[0].Offset + audio.DurationOf(int64(cut), callRate) - time.Duration(20+g.rng.IntN(2000))*time.Millisecond,
 		})
 		g.call.Files["second.wav"] = encodings[encoding](g.resampled(s[cut:], rate), rate)
 		s = s[:cut]

@@ -31,7 +31,7 @@ type Options struct {
 	// Concurrency is how many jobs run at once. 0 means the number of CPUs.
 	Concurrency int
 	// LeaseTTL is how long a job stays this worker's without a heartbeat. 0
-	// means callmodel.DefaultLeaseTTL (30 s). Heartbeats come three times as often.
+	// means ledger.DefaultLeaseTTL (30 s). Heartbeats come three times as often.
 	LeaseTTL time.Duration
 	// Poll is how often an idle worker asks for jobs. 0 means 250 ms.
 	Poll time.Duration

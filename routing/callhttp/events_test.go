@@ -48,7 +48,7 @@ func TestLife(t *testing.T) {
 		assert.Equal(t, callmodel.RecordingID(id), list[0].Spec.RecordingID)
 		assert.Equal(t, "pbx-1", list[0].Queue)
 		assert.Equal(t, noon.Add(7*time.Second), list[0].Spec.StartedAt)
-		assert.Equal(t, callmodel.Millis(2*time.Second), list[0].Spec.Legs[1].Segments[0].Offset)
+		assert.Equal(t, 2*time.Second, list[0].Spec.Legs[1].Segments[0].Offset)
 		assert.Equal(t, record.LayoutStereo, list[0].Spec.Outputs[0].Layout)
 		assert.Positive(t, s.bells.Load())
 		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), `{"id":"e7","type":"ended"}`, http.StatusConflict, callmodel.CodeConflict)

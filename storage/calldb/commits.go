@@ -13,7 +13,7 @@ import (
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
-// Complete implements callmodel.JobQueue. A result with the status quarantined
+// Complete implements ledger.Queue. A result with the status quarantined
 // sets the job aside, what is known of its legs and defects kept.
 func (d *DB) Complete(ctx context.Context, l ledger.Lease, res record.Result) error {
 	const op = "complete a job"
@@ -50,7 +50,7 @@ func (d *DB) Complete(ctx context.Context, l ledger.Lease, res record.Result) er
 	})
 }
 
-// Publish implements callmodel.JobQueue.
+// Publish implements ledger.Queue.
 func (d *DB) Publish(ctx context.Context, l ledger.Lease, res record.Result, again time.Duration) error {
 	const op = "publish a recording"
 	if err := storeform.CheckPublished(&res); err != nil {

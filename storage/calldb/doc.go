@@ -1,5 +1,5 @@
 // Package calldb keeps calls, recording jobs, rule sets, the audit log and the
-// outbox in SQLite or PostgreSQL. It implements callmodel.JobQueue, CallStore,
+// outbox in SQLite or PostgreSQL. It implements ledger.Queue, CallStore,
 // RuleSetStore, AuditLog and Outbox with one Go code for both databases.
 //
 // # Tables

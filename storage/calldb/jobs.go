@@ -54,7 +54,7 @@ func (r *jobRow) scan(s scanner, more ...any) error {
 	return nil
 }
 
-// Enqueue implements callmodel.JobQueue.
+// Enqueue implements ledger.Queue.
 func (d *DB) Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID, created bool, err error) {
 	err = d.update(ctx, "enqueue", func(ctx context.Context, t *tx) error {
 		id, created, err = t.enqueue(ctx, &r, storeform.System)
@@ -93,7 +93,7 @@ func (t *tx) enqueue(ctx context.Context, r *ledger.Request, actor string) (call
 	return id, true, t.audit(ctx, storeform.EnqueuedLine(id, r, actor))
 }
 
-// Job implements callmodel.JobQueue.
+// Job implements ledger.Queue.
 func (d *DB) Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error) {
 	var r jobRow
 	err := d.view(ctx, "read a job", func(ctx context.Context, t *tx) (err error) {
@@ -124,7 +124,7 @@ func (t *tx) job(ctx context.Context, id callmodel.JobID, lock bool) (jobRow, er
 	return r, err
 }
 
-// Jobs implements callmodel.JobQueue.
+// Jobs implements ledger.Queue.
 func (d *DB) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error) {
 	after, err := storeform.AfterJob(f.After)
 	if err != nil {
@@ -155,7 +155,7 @@ func (d *DB) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error) {
 	return jobs, nil
 }
 
-// Retry implements callmodel.JobQueue.
+// Retry implements ledger.Queue.
 func (d *DB) Retry(ctx context.Context, id callmodel.JobID, actor string) error {
 	return d.update(ctx, "retry a job", func(ctx context.Context, t *tx) error {
 		r, err := t.job(ctx, id, true)
@@ -178,7 +178,7 @@ func (d *DB) Retry(ctx context.Context, id callmodel.JobID, actor string) error 
 	})
 }
 
-// Quarantine implements callmodel.JobQueue. A running job's worker loses its lease.
+// Quarantine implements ledger.Queue. A running job's worker loses its lease.
 func (d *DB) Quarantine(ctx context.Context, id callmodel.JobID, actor, reason string) error {
 	return d.update(ctx, "quarantine a job", func(ctx context.Context, t *tx) error {
 		r, err := t.job(ctx, id, true)
@@ -234,7 +234,7 @@ func (r *jobRow) finished(actor string, at time.Time, res record.Result) storefo
 	}
 }
 
-// Stats implements callmodel.JobQueue. OldestQueued counts from when a job
+// Stats implements ledger.Queue. OldestQueued counts from when a job
 // could run, not from when it was made: it is how long work has waited.
 func (d *DB) Stats(ctx context.Context) (ledger.Stats, error) {
 	var q ledger.Stats

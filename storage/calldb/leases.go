@@ -16,7 +16,7 @@ import (
 // sweepMost bounds how many expired leases one claim clears up.
 const sweepMost = 100
 
-// Claim implements callmodel.JobQueue.
+// Claim implements ledger.Queue.
 func (d *DB) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) {
 	if err := storeform.CheckClaim(&r); err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func (t *tx) putBack(ctx context.Context, r *jobRow, attempts int, cause string,
 	return err
 }
 
-// Extend implements callmodel.JobQueue. A lease that has ended but that nobody
+// Extend implements ledger.Queue. A lease that has ended but that nobody
 // took over can still be extended: no one else has the job.
 func (d *DB) Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (ledger.Lease, error) {
 	if ttl <= 0 {
@@ -151,7 +151,7 @@ func (d *DB) Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (led
 	return l, nil
 }
 
-// Fail implements callmodel.JobQueue.
+// Fail implements ledger.Queue.
 func (d *DB) Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) error {
 	return d.ended(ctx, "fail a job", l, func(ctx context.Context, t *tx, r *jobRow) error {
 		attempts := r.Attempts
@@ -169,7 +169,7 @@ func (d *DB) Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) error {
 	})
 }
 
-// Release implements callmodel.JobQueue.
+// Release implements ledger.Queue.
 func (d *DB) Release(ctx context.Context, l ledger.Lease) error {
 	return d.ended(ctx, "release a job", l, func(ctx context.Context, t *tx, r *jobRow) error {
 		return t.putBack(ctx, r, r.Attempts, r.LastError, 0)

@@ -10,7 +10,7 @@ import (
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
-// ActivateRuleSet implements callmodel.RuleSetStore.
+// ActivateRuleSet implements rulesets.Store.
 func (d *DB) ActivateRuleSet(ctx context.Context, tenant callmodel.TenantID, hash, actor string) error {
 	if !callmodel.ValidID(string(tenant)) {
 		return callmodel.ErrNotFound
@@ -19,7 +19,7 @@ func (d *DB) ActivateRuleSet(ctx context.Context, tenant callmodel.TenantID, has
 	return err
 }
 
-// ChangeRuleSet implements callmodel.RuleSetStore.
+// ChangeRuleSet implements rulesets.Store.
 func (d *DB) ChangeRuleSet(ctx context.Context, c rulesets.Change) (rulesets.State, error) {
 	if err := storeform.CheckChange(&c); err != nil {
 		return rulesets.State{}, err
@@ -151,7 +151,7 @@ func (t *tx) ruleSets(ctx context.Context, tenant callmodel.TenantID) (storeform
 	return s, nil
 }
 
-// RuleSetState implements callmodel.RuleSetStore.
+// RuleSetState implements rulesets.Store.
 func (d *DB) RuleSetState(ctx context.Context, tenant callmodel.TenantID) (rulesets.State, error) {
 	if !callmodel.ValidID(string(tenant)) {
 		return rulesets.State{}, nil
@@ -165,7 +165,7 @@ func (d *DB) RuleSetState(ctx context.Context, tenant callmodel.TenantID) (rules
 	return s.State, err
 }
 
-// Activations implements callmodel.RuleSetStore.
+// Activations implements rulesets.Store.
 func (d *DB) Activations(ctx context.Context, tenant callmodel.TenantID, limit int) ([]rulesets.Activation, error) {
 	if !callmodel.ValidID(string(tenant)) {
 		return []rulesets.Activation{}, nil

@@ -46,7 +46,7 @@ func completeCommits(t *testing.T, e Env) {
 	require.Len(t, rec, 1)
 	want := calls.Recording{
 		RecordingID: "c1", JobID: id, Status: record.StatusCompletedDegraded,
-		URL: Result("c1").Outputs[0].URL, Outputs: Result("c1").Outputs, DurationMS: 60000,
+		URL: Result("c1").Outputs[0].URL, Outputs: Result("c1").Outputs, Duration: 60000,
 		Defects: Result("c1").Defects, FinishedAt: j.FinishedAt,
 	}
 	same(t, want, rec[0])

@@ -14,7 +14,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
-// JobQueue is what callmodel.JobQueue promises, with the call record, the
+// JobQueue is what ledger.Queue promises, with the call record, the
 // audit log and the outbox that its transactions write to.
 func JobQueue(t *testing.T, open func(t *testing.T) Env) {
 	t.Helper()

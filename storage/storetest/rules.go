@@ -9,7 +9,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/rulesets"
 )
 
-// RuleSetStore is what callmodel.RuleSetStore promises.
+// RuleSetStore is what rulesets.Store promises.
 func RuleSetStore(t *testing.T, open func(t *testing.T) Env) {
 	t.Helper()
 	runAll(t, open, []run{

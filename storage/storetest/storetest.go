@@ -177,7 +177,7 @@ func Spec(id string) record.Spec {
 		StartedAt: started, EndedAt: started.Add(time.Minute),
 		Legs: []record.LegSpec{
 			{Name: "agent", Segments: []record.SegmentSpec{{URI: id + "/agent.wav"}}},
-			{Name: "customer", Segments: []record.SegmentSpec{{URI: id + "/customer.wav", Offset: callmodel.Millis(2 * time.Second)}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: id + "/customer.wav", Offset: 2 * time.Second}}},
 		},
 		Outputs: []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}},
 	}
@@ -189,7 +189,7 @@ func Request(id string) ledger.Request { return ledger.Request{Spec: Spec(id)} }
 // Result is a plausible result of [Spec].
 func Result(id string) record.Result {
 	return record.Result{
-		Status: record.StatusCompletedDegraded, DurationMS: 60000,
+		Status: record.StatusCompletedDegraded, Duration: 60000,
 		Defects: []record.Defect{{Code: record.DefectTruncated, Leg: "agent", Detail: "ends early", Count: 7}},
 		Legs:    []record.LegResult{{Name: "agent", Frames: 480000, Rate: 8000, SHA256: "aa"}},
 		Outputs: []record.OutputResult{{

@@ -78,7 +78,7 @@ func (m *Metrics) Attempt(r worker.Report) {
 	} else {
 		m.waited.Observe(time.Since(r.Job.CreatedAt).Seconds())
 	}
-	m.audio.Add(float64(max(r.Result.DurationMS-before.DurationMS, 0)) / 1000)
+	m.audio.Add(max(r.Result.Duration-before.Duration, 0).Seconds())
 	for _, o := range r.Result.Outputs {
 		if !slices.ContainsFunc(before.Outputs, func(b record.OutputResult) bool { return b.URL == o.URL }) {
 			m.bytes.Add(float64(o.Bytes))

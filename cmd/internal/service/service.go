@@ -25,7 +25,6 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
-	"github.com/switchtape/switchtape/cmd/internal/drivers"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/storage"
@@ -114,23 +113,6 @@ func OpenDBOrSnapshot(ctx context.Context, o DBOptions, migrate bool, kept strin
 func mends(err error) bool {
 	return callmodel.CodeOf(err) == callmodel.CodeUnavailable || errors.Is(err, context.DeadlineExceeded)
 }
-
-// OpenBucket opens the bucket. objectsPath is where the server mounts
-// ServeSigned below its public URL.
-func OpenBucket(ctx context.Context, o BucketOptions, log *slog.Logger) (*storage.Store, error) {
-	opts := &storage.Options{SpoolDir: o.SpoolDir, Logger: log, SignSecret: []byte(o.SignSecret), BeforeSign: drivers.BeforeSign}
-	if o.PublicURL != "" {
-		base, err := url.Parse(strings.TrimSuffix(o.PublicURL, "/") + objectsPath)
-		if err != nil {
-			return nil, callmodel.Errorf(callmodel.CodeInvalid, "--public-url: %w", err)
-		}
-		opts.SignBase = base
-	}
-	return storage.Open(ctx, o.Bucket, opts)
-}
-
-// objectsPath is where signed links of a file:// bucket lead.
-const objectsPath = "/objects"
 
 // Close closes both.
 func (s *Stores) Close() error {

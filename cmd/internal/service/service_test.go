@@ -24,7 +24,7 @@ func TestDirectoryOfLegs(t *testing.T) {
 	require.NoError(t, os.WriteFile(outside, []byte("secret"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "2026", "a.wav"), []byte("leg"), 0o600))
 	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "link.wav")))
-	legs, err := service.OpenLegs(t.Context(), dir)
+	legs, err := service.Buckets(nil).OpenLegs(t.Context(), dir)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, legs.Close()) })
 
@@ -43,7 +43,7 @@ func TestDirectoryOfLegs(t *testing.T) {
 		_, err := legs.OpenLeg(t.Context(), bad)
 		require.Error(t, err, bad)
 	}
-	_, err = service.OpenLegs(t.Context(), filepath.Join(root, "nowhere"))
+	_, err = service.Buckets(nil).OpenLegs(t.Context(), filepath.Join(root, "nowhere"))
 	require.ErrorContains(t, err, "recordings directory")
 }
 

@@ -3,18 +3,12 @@ package service
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/worker"
@@ -34,9 +28,9 @@ type WorkerOptions struct {
 	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
 }
 
-// NewWorker wires a worker.
-func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, m *ops.Metrics, log *slog.Logger) (*worker.Worker, io.Closer, error) {
-	legs, err := OpenLegs(ctx, o.Legs)
+// NewWorker wires a worker, whose legs are closed by the io.Closer.
+func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *ops.Metrics, log *slog.Logger) (*worker.Worker, io.Closer, error) {
+	legs, err := b.OpenLegs(ctx, o.Legs)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,47 +55,6 @@ type Legs interface {
 	recording.LegOpener
 	io.Closer
 }
-
-// OpenLegs opens a directory or a bucket of legs.
-func OpenLegs(ctx context.Context, where string) (Legs, error) {
-	if strings.Contains(where, "://") && !strings.HasPrefix(where, "file://") {
-		s, err := storage.Open(ctx, where, nil)
-		if err != nil {
-			return nil, fmt.Errorf("legs: %w", err)
-		}
-		return bucketLegs{s}, nil
-	}
-	dir := strings.TrimPrefix(where, "file://")
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("the recordings directory can't be opened: %w", err)
-	}
-	return dirLegs{root}, nil
-}
-
-// dirLegs reads a directory. What leads out of it, symbolic links included,
-// isn't there.
-type dirLegs struct{ root *os.Root }
-
-func (d dirLegs) OpenLeg(_ context.Context, uri string) (io.ReadCloser, error) {
-	f, err := d.root.Open(filepath.FromSlash(uri))
-	switch {
-	case errors.Is(err, syscall.ENOTDIR):
-		return nil, errors.Join(fs.ErrNotExist, err)
-	case err != nil:
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = callmodel.Permanent(fmt.Errorf("leg %s is not a regular file", uri))
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-func (d dirLegs) Close() error { return d.root.Close() }
 
 type bucketLegs struct{ *storage.Store }
 

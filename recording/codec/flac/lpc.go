@@ -52,11 +52,11 @@ var log2Table = makeLog2() //nolint:gochecknoglobals // a table that nothing wri
 func makeLog2() (t [256]float64) {
 	for i := range t {
 		// The fraction's bits, by squaring.
-		m, bit := 1+(float64(i)+0.5)/256, 1.0
+		m, bit := 1+float64((float64(i)+0.5)/256), 1.0
 		for range 20 {
-			bit /= 2
-			if m *= m; m >= 2 {
-				m /= 2
+			bit = float64(bit / 2)
+			if m = float64(m * m); m >= 2 {
+				m = float64(m / 2)
 				t[i] += bit
 			}
 		}

@@ -101,7 +101,7 @@ func ReadInt(s audio.Source, b *goaudio.IntBuffer) (int, error) {
 	b.Data = b.Data[:n*b.Format.NumChannels]
 	full := float64(int64(1) << (b.SourceBitDepth - 1))
 	for i := range b.Data {
-		b.Data[i] = quantize(float64(block[i])*full, full)
+		b.Data[i] = quantize(float64(float64(block[i])*full), full)
 	}
 	return n, err
 }

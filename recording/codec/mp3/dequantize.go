@@ -1,6 +1,6 @@
 package mp3
 
-import "math"
+import "github.com/switchtape/switchtape/recording/internal/exactmath"
 
 // stepOffset is added to the exponent of a step size, in quarters of an octave,
 // to index stepSizes: global_gain - 210, less 8·7 for a subblock gain and 4·18
@@ -13,7 +13,7 @@ var stepSizes = makeStepSizes()
 func makeStepSizes() *[400]float32 {
 	var s [400]float32
 	for i := range s {
-		s[i] = float32(math.Exp2(float64(i-stepOffset) / 4))
+		s[i] = float32(exactmath.Exp2(float64(i-stepOffset) / 4))
 	}
 	return &s
 }

@@ -17,6 +17,20 @@
 // call's legs are two different people: they share the bits by need, and a
 // silent leg costs next to nothing.
 //
+// The same samples and options give the same bytes, and the same stream the same
+// samples, on every machine: nothing is fused, and sines and powers are computed
+// by package exactmath. A test compares the sums of streams, and of all else that
+// makes recordings, on
+//
+//	amd64   GOAMD64=v1 (the default)   vector instructions of AVX and AVX2
+//	amd64   GOAMD64=v1                 the same switched off, as on older processors
+//	amd64   GOAMD64=v1, -tags purego   plain Go
+//	amd64   GOAMD64=v3                 where compilers may fuse
+//	arm64   emulated by QEMU           where compilers may fuse
+//
+// and another one looks for fused instructions in what the compiler makes for the
+// last two.
+//
 // [Decode] goes the way back with the same tables and windows. Its samples are
 // those that the standard's sums give in double precision, within 2e-6 of full
 // scale. The tests hold both directions against other implementations: ffmpeg

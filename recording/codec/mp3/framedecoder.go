@@ -197,8 +197,8 @@ func dealias(lines *[granuleLines]float32, n int) {
 		x := (*[16]float32)(lines[band*slotsPerBlock-8:])
 		for i := range 8 {
 			lo, hi := x[7-i], x[8+i]
-			x[7-i] = lo*aliasCS[i] - hi*aliasCA[i]
-			x[8+i] = hi*aliasCS[i] + lo*aliasCA[i]
+			x[7-i] = float32(lo*aliasCS[i]) - float32(hi*aliasCA[i])
+			x[8+i] = float32(hi*aliasCS[i]) + float32(lo*aliasCA[i])
 		}
 	}
 }

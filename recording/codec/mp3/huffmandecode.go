@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math"
 	"sync"
+
+	"github.com/switchtape/switchtape/recording/internal/exactmath"
 )
 
 var errLongCode = errors.New("the Huffman code is longer than its part2_3_length")
@@ -54,7 +56,7 @@ var huffDecode = sync.OnceValue(func() *huffDecoder {
 		}
 	}
 	for q := range d.power {
-		d.power[q] = float32(float64(q) * math.Cbrt(float64(q)))
+		d.power[q] = float32(float64(q) * exactmath.Cbrt(float64(q)))
 	}
 	return d
 })

@@ -1,6 +1,6 @@
 package mp3
 
-import "math"
+import "github.com/switchtape/switchtape/recording/internal/exactmath"
 
 // imdctFold holds, by block type, the window of the 36 samples that come of 18
 // lines, with the signs that unfold the type IV cosine transform y:
@@ -30,14 +30,14 @@ func makeIMDCTFold() *[4][36]float32 {
 
 func makeIMDCTFirst() (c [18]float32) {
 	for n := range c {
-		c[n] = float32(2 * math.Cos(math.Pi*float64(2*n+1)/72))
+		c[n] = float32(2 * exactmath.CosPi(float64(2*n+1)/72))
 	}
 	return c
 }
 
 func makeIMDCTShortWindow() (w [12]float32) {
 	for n := range w {
-		w[n] = float32(math.Sin(math.Pi / 12 * (float64(n) + 0.5)))
+		w[n] = float32(exactmath.SinPi(float64(2*n+1) / 24))
 	}
 	return w
 }
@@ -84,15 +84,15 @@ func imdct(lines, overlap *[granuleLines]float32, blockType int, mixed bool, ban
 func imdctLong(x, over *[18]float32, f *[36]float32, to *[granuleLines - 31]float32) {
 	var s, d [9]float32
 	for n := range 9 {
-		a, b := x[n]*imdctFirst[n], x[17-n]*imdctFirst[17-n]
+		a, b := float32(x[n]*imdctFirst[n]), float32(x[17-n]*imdctFirst[17-n])
 		s[n] = a + b
-		d[n] = (a - b) * twiddle9[n]
+		d[n] = float32((a - b) * twiddle9[n])
 	}
 	var y [18]float32
 	finish18(&s, &d, &y)
 	for n := range 9 {
-		to[n*subbands] = over[n] + f[n]*y[9+n]
-		to[(9+n)*subbands] = over[9+n] + f[9+n]*y[17-n]
+		to[n*subbands] = over[n] + float32(f[n]*y[9+n])
+		to[(9+n)*subbands] = over[9+n] + float32(f[9+n]*y[17-n])
 		over[n] = f[18+n] * y[8-n]
 		over[9+n] = f[27+n] * y[n]
 	}
@@ -105,14 +105,15 @@ func imdctShort(x, over *[18]float32, to *[granuleLines - 31]float32) {
 		at := (*[12]float32)(t[6+6*w:])
 		for n := range 6 {
 			c := &shortCos[n]
-			y := c[0]*x[w] + c[1]*x[3+w] + c[2]*x[6+w] + c[3]*x[9+w] + c[4]*x[12+w] + c[5]*x[15+w]
+			y := float32(c[0]*x[w]) + float32(c[1]*x[3+w]) + float32(c[2]*x[6+w]) +
+				float32(c[3]*x[9+w]) + float32(c[4]*x[12+w]) + float32(c[5]*x[15+w])
 			if n >= 3 {
-				at[n-3] += y * imdctShortWindow[n-3]
-				at[8-n] -= y * imdctShortWindow[8-n]
+				at[n-3] += float32(y * imdctShortWindow[n-3])
+				at[8-n] -= float32(y * imdctShortWindow[8-n])
 				continue
 			}
-			at[8-n] -= y * imdctShortWindow[8-n]
-			at[9+n] -= y * imdctShortWindow[9+n]
+			at[8-n] -= float32(y * imdctShortWindow[8-n])
+			at[9+n] -= float32(y * imdctShortWindow[9+n])
 		}
 	}
 	for n := range 18 {

@@ -25,8 +25,9 @@ const (
 const encoderName = "LAME/Swtp"
 
 // EncoderVersion names the encoder and the version of its output: it changes
-// whenever the same samples and options would give other bytes.
-const EncoderVersion = "switchtape-mp3/1"
+// whenever the same samples and options would give other bytes, on any machine.
+// Version 1 gave others on machines that fuse multiplications and additions.
+const EncoderVersion = "switchtape-mp3/2"
 
 // Flags of the Info frame.
 const (

@@ -1,6 +1,10 @@
 package mp3
 
-import "math"
+import (
+	"math"
+
+	"github.com/switchtape/switchtape/recording/internal/exactmath"
+)
 
 // illegalPosition is the value of is_pos in MPEG-1 that stands for none.
 const illegalPosition = 7
@@ -12,12 +16,12 @@ var mpeg1Ratios, lsfRatios = makeRatios()
 
 func makeRatios() (one [illegalPosition][2]float32, two [2][32][2]float32) {
 	for pos := range one {
-		s, c := math.Sincos(float64(pos) * math.Pi / 12) // the ratio is s/c
+		s, c := exactmath.SinPi(float64(pos)/12), exactmath.CosPi(float64(pos)/12) // the ratio is s/c
 		one[pos] = [2]float32{float32(s / (s + c)), float32(c / (s + c))}
 	}
 	for scale := range two {
 		for pos := range two[scale] {
-			k := float32(math.Exp2(-float64(scale+1) / 4 * float64((pos+1)/2)))
+			k := float32(exactmath.Exp2(-float64(scale+1) / 4 * float64((pos+1)/2)))
 			if pos%2 == 1 {
 				two[scale][pos] = [2]float32{k, 1}
 			} else {

@@ -1,6 +1,6 @@
 package mp3
 
-import "math"
+import "github.com/switchtape/switchtape/recording/internal/exactmath"
 
 // Block types (11172-3, 2.4.2.7).
 const (
@@ -23,14 +23,14 @@ var (
 )
 
 func longWindow(blockType, n int) float64 {
-	long := math.Sin(math.Pi / 36 * (float64(n) + 0.5))
+	long := exactmath.SinPi(float64(2*n+1) / 72)
 	switch {
 	case blockType == blockStart && n >= 30, blockType == blockStop && n < 6:
 		return 0
 	case blockType == blockStart && n >= 24:
-		return math.Sin(math.Pi / 12 * (float64(n) - 18 + 0.5))
+		return exactmath.SinPi(float64(2*(n-18)+1) / 24)
 	case blockType == blockStop && n < 12:
-		return math.Sin(math.Pi / 12 * (float64(n) - 6 + 0.5))
+		return exactmath.SinPi(float64(2*(n-6)+1) / 24)
 	case blockType == blockStart && n >= 18, blockType == blockStop && n < 18:
 		return 1
 	}
@@ -41,7 +41,7 @@ func makeMDCTFold() *[4][18][2]float32 {
 	var f [4][18][2]float32
 	for _, bt := range []int{blockLong, blockStart, blockStop} {
 		for n := range 18 {
-			scale := 2 * math.Cos(math.Pi*float64(2*n+1)/72) / 9
+			scale := 2 * exactmath.CosPi(float64(2*n+1)/72) / 9
 			if n < 9 {
 				f[bt][n] = [2]float32{float32(-scale * longWindow(bt, 26-n)), float32(-scale * longWindow(bt, 27+n))}
 			} else {
@@ -54,14 +54,14 @@ func makeMDCTFold() *[4][18][2]float32 {
 
 func makeCos9() (c [9]float32) {
 	for i := range c {
-		c[i] = float32(math.Cos(math.Pi * float64(i) / 18)) // multiples of 10°
+		c[i] = float32(exactmath.CosPi(float64(i) / 18)) // multiples of 10°
 	}
 	return c
 }
 
 func makeTwiddle9() (c [9]float32) {
 	for i := range c {
-		c[i] = float32(2 * math.Cos(math.Pi*float64(2*i+1)/36))
+		c[i] = float32(2 * exactmath.CosPi(float64(2*i+1)/36))
 	}
 	return c
 }
@@ -72,7 +72,7 @@ func makeTwiddle9() (c [9]float32) {
 var shortFold, shortCos = makeShort()
 
 func makeShort() (f [6][2]float32, m [6][6]float32) {
-	w := func(n int) float64 { return math.Sin(math.Pi/12*(float64(n)+0.5)) / 3 }
+	w := func(n int) float64 { return exactmath.SinPi(float64(2*n+1)/24) / 3 }
 	for n := range 6 {
 		if n < 3 {
 			f[n] = [2]float32{float32(-w(8 - n)), float32(-w(9 + n))}
@@ -80,7 +80,7 @@ func makeShort() (f [6][2]float32, m [6][6]float32) {
 			f[n] = [2]float32{float32(w(n - 3)), float32(-w(8 - n))}
 		}
 		for k := range 6 {
-			m[k][n] = float32(math.Cos(math.Pi / 24 * float64((2*n+1)*(2*k+1))))
+			m[k][n] = float32(exactmath.CosPi(float64((2*n+1)*(2*k+1)) / 24))
 		}
 	}
 	return f, m
@@ -98,8 +98,8 @@ func mdctLong(prev, cur *block, blockType int, out *[granuleLines]float32) {
 		o := (*[16]float32)(out[band*slotsPerBlock-8:])
 		for i := range 8 {
 			lo, hi := o[7-i], o[8+i]
-			o[7-i] = lo*aliasCS[i] + hi*aliasCA[i]
-			o[8+i] = hi*aliasCS[i] - lo*aliasCA[i]
+			o[7-i] = float32(lo*aliasCS[i]) + float32(hi*aliasCA[i])
+			o[8+i] = float32(hi*aliasCS[i]) - float32(lo*aliasCA[i])
 		}
 	}
 }
@@ -109,10 +109,10 @@ func mdct18(prev, cur *[18]float32, f *[18][2]float32, out *[18]float32) {
 	// sums y[n] + y[17-n], odd ones from differences.
 	var s, d [9]float32
 	for n := range 9 {
-		a := f[n][0]*cur[8-n] + f[n][1]*cur[9+n]
-		b := f[17-n][0]*prev[8-n] + f[17-n][1]*prev[9+n]
+		a := float32(f[n][0]*cur[8-n]) + float32(f[n][1]*cur[9+n])
+		b := float32(f[17-n][0]*prev[8-n]) + float32(f[17-n][1]*prev[9+n])
 		s[n] = a + b
-		d[n] = (a - b) * twiddle9[n]
+		d[n] = float32((a - b) * twiddle9[n])
 	}
 	finish18(&s, &d, out)
 }
@@ -123,8 +123,8 @@ func mdct18(prev, cur *[18]float32, f *[18][2]float32, out *[18]float32) {
 func finish18(s, d *[9]float32, out *[18]float32) {
 	dct9(s)
 	dct9(d)
-	d[0] *= 0.5
-	x := s[0] * 0.5
+	d[0] = float32(d[0] * 0.5)
+	x := float32(s[0] * 0.5)
 	out[0] = x
 	x = d[0] - x
 	out[1] = x
@@ -142,20 +142,20 @@ func dct9(v *[9]float32) {
 	c10, c20, c30, c40 := cos9[1], cos9[2], cos9[3], cos9[4]
 	c50, c70, c80 := cos9[5], cos9[7], cos9[8]
 	s0, d0 := v[0]+v[8], v[0]-v[8]
-	s1, d1 := v[1]+v[7], (v[1]-v[7])*c30
+	s1, d1 := v[1]+v[7], float32((v[1]-v[7])*c30)
 	s2, d2 := v[2]+v[6], v[2]-v[6]
 	s3, d3 := v[3]+v[5], v[3]-v[5]
-	a := v[4] - 0.5*s1
+	a := v[4] - float32(0.5*s1)
 	e := s0 + s2 + s3
 	v[0] = e + s1 + v[4]
-	v[6] = 0.5*e - s1 - v[4]
-	v[2] = s0*c20 - s2*c80 - s3*c40 - a
-	v[4] = s0*c40 - s2*c20 + s3*c80 + a
-	v[8] = s0*c80 + s2*c40 - s3*c20 + a
-	v[1] = d0*c10 + d1 + d2*c50 + d3*c70
-	v[3] = (d0 - d2 - d3) * c30
-	v[5] = d0*c50 - d1 - d2*c70 + d3*c10
-	v[7] = d0*c70 - d1 + d2*c10 - d3*c50
+	v[6] = float32(0.5*e) - s1 - v[4]
+	v[2] = float32(s0*c20) - float32(s2*c80) - float32(s3*c40) - a
+	v[4] = float32(s0*c40) - float32(s2*c20) + float32(s3*c80) + a
+	v[8] = float32(s0*c80) + float32(s2*c40) - float32(s3*c20) + a
+	v[1] = float32(d0*c10) + d1 + float32(d2*c50) + float32(d3*c70)
+	v[3] = float32((d0 - d2 - d3) * c30)
+	v[5] = float32(d0*c50) - d1 - float32(d2*c70) + float32(d3*c10)
+	v[7] = float32(d0*c70) - d1 + float32(d2*c10) - float32(d3*c50)
 }
 
 // mdctShort transforms every band's 36 slots to three windows of 6 lines, and
@@ -169,16 +169,17 @@ func mdctShort(prev, cur *block, out *[granuleLines]float32) {
 		copy(x[12:], cur[o:o+12])
 		for w := range 3 {
 			in := (*[12]float32)(x[6*w:])
-			u0 := f[0][0]*in[8] + f[0][1]*in[9]
-			u1 := f[1][0]*in[7] + f[1][1]*in[10]
-			u2 := f[2][0]*in[6] + f[2][1]*in[11]
-			u3 := f[3][0]*in[0] + f[3][1]*in[5]
-			u4 := f[4][0]*in[1] + f[4][1]*in[4]
-			u5 := f[5][0]*in[2] + f[5][1]*in[3]
+			u0 := float32(f[0][0]*in[8]) + float32(f[0][1]*in[9])
+			u1 := float32(f[1][0]*in[7]) + float32(f[1][1]*in[10])
+			u2 := float32(f[2][0]*in[6]) + float32(f[2][1]*in[11])
+			u3 := float32(f[3][0]*in[0]) + float32(f[3][1]*in[5])
+			u4 := float32(f[4][0]*in[1]) + float32(f[4][1]*in[4])
+			u5 := float32(f[5][0]*in[2]) + float32(f[5][1]*in[3])
 			lines := (*[6]float32)(out[w*shortLines+band*6:])
 			for k := range 6 {
 				c := &shortCos[k]
-				lines[k] = (c[0]*u0 + c[1]*u1 + c[2]*u2) + (c[3]*u3 + c[4]*u4 + c[5]*u5)
+				lines[k] = (float32(c[0]*u0) + float32(c[1]*u1) + float32(c[2]*u2)) +
+					(float32(c[3]*u3) + float32(c[4]*u4) + float32(c[5]*u5))
 			}
 		}
 	}

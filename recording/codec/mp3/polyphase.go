@@ -58,9 +58,9 @@ func (p *polyphase) measure() {
 		var even, odd float32
 		y := x[:granuleLines/3+1]
 		for len(y) >= 3 {
-			a, b := y[1]-0.85*y[0], y[2]-0.85*y[1]
-			even += a * a
-			odd += b * b
+			a, b := y[1]-float32(0.85*y[0]), y[2]-float32(0.85*y[1])
+			even += float32(a * a)
+			odd += float32(b * b)
 			y = y[2:]
 		}
 		p.thirds[i] = even + odd

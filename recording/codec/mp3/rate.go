@@ -1,6 +1,10 @@
 package mp3
 
-import "math"
+import (
+	"math"
+
+	"github.com/switchtape/switchtape/recording/internal/exactmath"
+)
 
 // rateControl gives every frame its bits and finds the gain that uses them.
 //
@@ -100,22 +104,23 @@ func (r *rateControl) demand(f *[2][2]spectrum) float64 {
 		r.started = true
 		r.meanDemand = demand
 	}
-	r.meanDemand += (demand - r.meanDemand) * memory
+	r.meanDemand += float64((demand - r.meanDemand) * memory)
 	return demand
 }
 
 // target is the number of bits to use for a frame that demands so many, with a
 // slot of so many bytes and so many unused before it.
 func (r *rateControl) target(demand float64, unused, slot int) int {
-	free, reservoir := 8*float64(unused), 8*float64(r.reservoirBytes)
-	bits := 8*float64(slot) + demandShare*(demand-r.meanDemand) + refillShare*(free-reservoirLevel*reservoir)
-	bits = min(bits, 8*float64(slot)+loanShare*free)
+	free, reservoir := float64(8*float64(unused)), float64(8*float64(r.reservoirBytes))
+	bits := float64(8*float64(slot)) + float64(demandShare*(demand-r.meanDemand)) +
+		float64(refillShare*(free-float64(reservoirLevel*reservoir)))
+	bits = min(bits, float64(8*float64(slot))+float64(loanShare*free))
 	least := 8 * (unused + slot - r.reservoirBytes)
 	return min(max(int(bits), least), 8*(unused+slot))
 }
 
 // stepNoise is the power of the noise that a gain's step makes in a line.
-func stepNoise(gain float64) float64 { return math.Exp2((gain-210)/2) / 6 }
+func stepNoise(gain float64) float64 { return exactmath.Exp2((gain-210)/2) / 6 }
 
 // fit quantises the frame's spectra into at most unused + slot bytes.
 func (r *rateControl) fit(f *[2][2]spectrum, unused, slot int) {
@@ -147,8 +152,8 @@ func (r *rateControl) limits(f *[2][2]spectrum) (least int, silent bool) {
 func (r *rateControl) settle(f *[2][2]spectrum, least, target int, demand float64) int {
 	guess := int(math.Ceil(r.meanGain + (demand+r.excess-float64(target))/r.slope))
 	gain, bits := r.search(f, guess, least, target)
-	r.excess += (float64(bits) + r.slope*(float64(gain)-r.meanGain) - demand - r.excess) * 0.2
-	r.meanGain += (float64(gain) - r.meanGain) * memory
+	r.excess += float64((float64(bits) + float64(r.slope*(float64(gain)-r.meanGain)) - demand - r.excess) * 0.2)
+	r.meanGain += float64((float64(gain) - r.meanGain) * memory)
 	r.gain = gain
 	return bits
 }
@@ -164,7 +169,7 @@ func (r *rateControl) search(f *[2][2]spectrum, guess, least, target int) (gain,
 		bits, fits = r.quantize(f, g, false)
 		if lastGain != 0 && lastGain != g {
 			slope := float64(lastBits-bits) / float64(g-lastGain)
-			r.slope += (min(max(slope, 8), 400) - r.slope) * 0.3
+			r.slope += float64((min(max(slope, 8), 400) - r.slope) * 0.3)
 		}
 		lastGain, lastBits = g, bits
 		over := bits - target

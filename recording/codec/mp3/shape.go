@@ -1,6 +1,10 @@
 package mp3
 
-import "math"
+import (
+	"math"
+
+	"github.com/switchtape/switchtape/recording/internal/exactmath"
+)
 
 // shaper lets the quantiser's noise follow what the signal hides: from window to
 // window of a short granule with subblock gains, and from band to band of a
@@ -53,7 +57,7 @@ func (sh *shaper) init(c *config) {
 }
 
 // bark is Traunmüller's formula for the critical band rate (JASA 88, 1990).
-func bark(hz float64) float64 { return 26.81*hz/(1960+hz) - 0.53 }
+func bark(hz float64) float64 { return float64(26.81*hz)/(1960+hz) - 0.53 }
 
 // shape chooses subblock gains or scale factors and scales s.p by them.
 func (sh *shaper) shape(s *spectrum) {
@@ -73,7 +77,7 @@ func (sh *shaper) shapeBands(s *spectrum) {
 		var e float32 = 1e-14
 		lines := s.x[sh.bands.long[b]:sh.bands.long[b+1]]
 		for _, x := range lines {
-			e += x * x
+			e += float32(x * x)
 		}
 		sh.level[b] = log2(e / float32(len(lines)))
 		sh.mask[b] = sh.level[b]
@@ -86,13 +90,13 @@ func (sh *shaper) shapeBands(s *spectrum) {
 		if b < longBands-1 {
 			sh.mask[b] = max(sh.mask[b], sh.mask[b+1]-sh.fall[b])
 		}
-		sh.level[b] = longFollow*sh.mask[b] - ownFollow*sh.level[b] // the wanted change
+		sh.level[b] = float32(longFollow*sh.mask[b]) - float32(ownFollow*sh.level[b]) // the wanted change
 		top = max(top, sh.level[b])
 	}
 	for b := range longBands - 1 {
 		// A scale factor divides the step's power by 2, and the noise's, which
 		// grows with the quantised value, by 2^(1-ownFollow).
-		n := (top - sh.level[b] - 1) / (1 - ownFollow)
+		n := float32((top - sh.level[b] - 1) / (1 - ownFollow))
 		s.scalefac[b] = uint8(min(max(n+0.5, 0), largestScalefac(b)))
 	}
 	sh.encodeLong(s)
@@ -122,7 +126,7 @@ func (sh *shaper) shapeWindows(s *spectrum) {
 		for w := range 3 {
 			sum := energy[w]
 			for _, x := range s.x[i : i+n] {
-				sum += x * x
+				sum += float32(x * x)
 			}
 			energy[w] = sum
 			i += n
@@ -130,7 +134,7 @@ func (sh *shaper) shapeWindows(s *spectrum) {
 	}
 	top := log2(max(energy[0], energy[1], energy[2]) + 1e-12)
 	for w, e := range energy {
-		g := shortFollow * (top - log2(e+1e-12)) / 4 // a gain of 1 is 2^4 of power
+		g := float32(shortFollow * (top - log2(e+1e-12)) / 4) // a gain of 1 is 2^4 of power
 		s.subblockGain[w] = int(min(g+0.5, 7))
 	}
 	if s.subblockGain == [3]int{} {
@@ -170,14 +174,14 @@ var (
 
 func makeScalefacScale() (g [16]float32) {
 	for i := range g {
-		g[i] = float32(math.Exp2(float64(i) * 3 / 8))
+		g[i] = float32(exactmath.Exp2(float64(i) * 3 / 8))
 	}
 	return g
 }
 
 func makeSubblockScale() (g [8]float32) {
 	for i := range g {
-		g[i] = float32(math.Exp2(float64(i) * 3 / 2))
+		g[i] = float32(exactmath.Exp2(float64(i) * 3 / 2))
 	}
 	return g
 }
@@ -186,5 +190,5 @@ func makeSubblockScale() (g [8]float32) {
 func log2(x float32) float32 {
 	b := math.Float32bits(x)
 	m := math.Float32frombits(b&0x7fffff|0x3f800000) - 1
-	return float32(int32(b>>23)-127) + m*(1.3465-0.3465*m)
+	return float32(int32(b>>23)-127) + float32(m*(1.3465-float32(0.3465*m)))
 }

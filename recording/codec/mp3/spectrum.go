@@ -1,6 +1,10 @@
 package mp3
 
-import "math"
+import (
+	"math"
+
+	"github.com/switchtape/switchtape/recording/internal/exactmath"
+)
 
 // spectrum is one channel of a granule on its way to the stream.
 type spectrum struct {
@@ -44,8 +48,9 @@ func (s *spectrum) prepare(limit int) {
 func power34(x float32) float32 {
 	b := math.Float32bits(x)
 	u := math.Float32frombits(b&0x7fffff|0x3f800000) - 1
-	u2 := u * u
-	m := (1.0000008 + 0.74994125*u) + u2*((-0.09300886+0.03548955*u)+u2*(-0.013467811+0.0028385264*u))
+	u2 := float32(u * u)
+	m := (1.0000008 + float32(0.74994125*u)) +
+		float32(u2*((-0.09300886+float32(0.03548955*u))+float32(u2*(-0.013467811+float32(0.0028385264*u)))))
 	return exponents34[uint8(b>>23)] * m
 }
 
@@ -55,7 +60,7 @@ var exponents34 = makeExponents34()
 func makeExponents34() *[256]float32 {
 	var t [256]float32
 	for e := 1; e < len(t); e++ {
-		t[e] = float32(math.Exp2(0.75 * float64(e-127)))
+		t[e] = float32(exactmath.Exp2(0.75 * float64(e-127)))
 	}
 	return &t
 }
@@ -67,7 +72,7 @@ var gainSteps = makeGainSteps()
 func makeGainSteps() *[256]float32 {
 	var s [256]float32
 	for g := range s {
-		s[g] = float32(math.Exp2(-3.0 / 16 * float64(g-210)))
+		s[g] = float32(exactmath.Exp2(-3.0 / 16 * float64(g-210)))
 	}
 	return &s
 }
@@ -78,7 +83,7 @@ func (s *spectrum) smallestGain() int {
 	if s.greatest == 0 {
 		return 0
 	}
-	g := 210 + 16.0/3*math.Log2(float64(s.greatest)/(maxQuantized-1))
+	g := 210 + float64(16.0/3*exactmath.Log2(float64(s.greatest)/(maxQuantized-1)))
 	return max(0, int(math.Ceil(g)))
 }
 
@@ -101,7 +106,7 @@ const (
 func makeRoundings() *[16 * fineSteps]uint8 {
 	var r [16 * fineSteps]uint8
 	for i := range r {
-		v := (float64(i) + 0.5) / fineSteps
+		v := float64((float64(i) + 0.5) / fineSteps)
 		switch {
 		case v < threshold1:
 		case v < threshold2:
@@ -157,7 +162,7 @@ func quantizeSmall(p []float32, q []uint16, step float32) {
 func quantizeAll(p []float32, q []uint16, step float32) {
 	q = q[:len(p)]
 	for i, v := range p {
-		v *= step
+		v = float32(v * step)
 		if v < 16 {
 			q[i] = uint16(roundings[uint8(v*fineSteps)])
 		} else {

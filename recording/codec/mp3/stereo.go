@@ -80,8 +80,8 @@ func (r *rateControl) setOffsets(f *[2][2]spectrum, midSide bool) {
 func (s *spectrum) power() float32 {
 	var a, b float32
 	for x := s.x[:]; len(x) >= 2; x = x[2:] {
-		a += x[0] * x[0]
-		b += x[1] * x[1]
+		a += float32(x[0] * x[0])
+		b += float32(x[1] * x[1])
 	}
 	return a + b
 }

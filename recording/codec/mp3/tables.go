@@ -148,8 +148,8 @@ var aliasCS, aliasCA = makeAlias()
 
 func makeAlias() (cs, ca [8]float32) {
 	for i, c := range [8]float64{-0.6, -0.535, -0.33, -0.185, -0.095, -0.041, -0.0142, -0.0037} {
-		cs[i] = float32(1 / math.Sqrt(1+c*c))
-		ca[i] = float32(c / math.Sqrt(1+c*c))
+		cs[i] = float32(1 / math.Sqrt(1+float64(c*c)))
+		ca[i] = float32(c / math.Sqrt(1+float64(c*c)))
 	}
 	return cs, ca
 }

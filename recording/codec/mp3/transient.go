@@ -1,6 +1,10 @@
 package mp3
 
-import "math"
+import (
+	"math"
+
+	"github.com/switchtape/switchtape/recording/internal/exactmath"
+)
 
 // transient is what is known of the newest granule before its block type is
 // settled.
@@ -85,7 +89,7 @@ func (e *Encoder) shortPays(c *channelState, prev, cur int) bool {
 	quietest := 1.0
 	shortBits := 0.0
 	for w := range 3 {
-		allowed := math.Pow((energy[w]+1e-12)/(mean+1e-12), noiseFollow)
+		allowed := exactmath.Pow((energy[w]+1e-12)/(mean+1e-12), noiseFollow)
 		quietest = min(quietest, allowed)
 		shortBits += entropy((*[shortLines]float32)(c.ahead.triple[w*shortLines:])[:], 3*noise*allowed)
 	}
@@ -103,14 +107,14 @@ func entropy(lines []float32, noise float64) float64 {
 	exponents, mantissas := uint64(0), float32(0)
 	for len(lines) >= 8 {
 		l := (*[8]float32)(lines)
-		a := (1 + l[0]*l[0]*inv) * (1 + l[1]*l[1]*inv)
-		b := (1 + l[2]*l[2]*inv) * (1 + l[3]*l[3]*inv)
-		c := (1 + l[4]*l[4]*inv) * (1 + l[5]*l[5]*inv)
-		d := (1 + l[6]*l[6]*inv) * (1 + l[7]*l[7]*inv)
+		a := (1 + float32(l[0]*l[0]*inv)) * (1 + float32(l[1]*l[1]*inv))
+		b := (1 + float32(l[2]*l[2]*inv)) * (1 + float32(l[3]*l[3]*inv))
+		c := (1 + float32(l[4]*l[4]*inv)) * (1 + float32(l[5]*l[5]*inv))
+		d := (1 + float32(l[6]*l[6]*inv)) * (1 + float32(l[7]*l[7]*inv))
 		p := math.Float64bits(float64(a) * float64(b) * (float64(c) * float64(d)))
 		exponents += p >> 52
 		m := math.Float32frombits(uint32(p>>29)&0x7fffff|0x3f800000) - 1
-		mantissas += m * (1.3465 - 0.3465*m) // log2(1+m) to 0.01
+		mantissas += float32(m * (1.3465 - float32(0.3465*m))) // log2(1+m) to 0.01
 		exponents -= 1023
 		lines = lines[8:]
 	}

@@ -1,6 +1,10 @@
 package mp3
 
-import "math"
+import (
+	"math"
+
+	"github.com/switchtape/switchtape/recording/internal/exactmath"
+)
 
 // The power of noise that VBR allows is that of a signal to noise ratio, which
 // is qualityBest for quality 0 and qualityStep less for each quality below, at
@@ -26,9 +30,9 @@ func (r *rateControl) fitQuality(f *[2][2]spectrum, quality, most int) int {
 			}
 		}
 	}
-	level := 10*math.Log10(power+1e-12) - usualLevelDB
-	noise := math.Pow(10, (usualLevelDB-ratio+noiseFollow*level)/10)
-	gain := int(math.Floor(210 + 2*math.Log2(6*noise)))
+	level := float64(10*exactmath.Log10(power+1e-12)) - usualLevelDB
+	noise := exactmath.Pow(10, (usualLevelDB-ratio+float64(noiseFollow*level))/10)
+	gain := int(math.Floor(210 + float64(2*exactmath.Log2(6*noise))))
 	least, _ := r.limits(f)
 	gain = min(max(gain, least), maxGain)
 	bits, fits := r.quantize(f, gain, true)
@@ -51,7 +55,7 @@ func (r *rateControl) fitAverage(f *[2][2]spectrum, slot, most int) int {
 		return bits
 	}
 	demand := r.demand(f)
-	target := 8*(float64(slot)-r.overspent/averageTime) + demand - r.meanDemand
+	target := float64(8*(float64(slot)-r.overspent/averageTime)) + demand - r.meanDemand
 	bits := min(max(int(target), 4*slot), most)
 	return r.settle(f, least, bits, demand)
 }

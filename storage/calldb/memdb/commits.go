@@ -11,7 +11,7 @@ import (
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
-// Complete implements callmodel.JobQueue.
+// Complete implements ledger.Queue.
 func (s *Store) Complete(ctx context.Context, l ledger.Lease, res record.Result) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -45,7 +45,7 @@ func (s *Store) Complete(ctx context.Context, l ledger.Lease, res record.Result)
 	return nil
 }
 
-// Publish implements callmodel.JobQueue.
+// Publish implements ledger.Queue.
 func (s *Store) Publish(ctx context.Context, l ledger.Lease, res record.Result, again time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err

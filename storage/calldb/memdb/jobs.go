@@ -11,7 +11,7 @@ import (
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
-// Enqueue implements callmodel.JobQueue.
+// Enqueue implements ledger.Queue.
 func (s *Store) Enqueue(ctx context.Context, r ledger.Request) (callmodel.JobID, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return "", false, err
@@ -41,7 +41,7 @@ func (s *Store) enqueue(r *ledger.Request, actor string) (callmodel.JobID, bool)
 	return j.ID, true
 }
 
-// Claim implements callmodel.JobQueue.
+// Claim implements ledger.Queue.
 func (s *Store) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (s *Store) job(id callmodel.JobID) *job {
 	return s.jobs[seq-1]
 }
 
-// Extend implements callmodel.JobQueue.
+// Extend implements ledger.Queue.
 func (s *Store) Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (ledger.Lease, error) {
 	if err := ctx.Err(); err != nil {
 		return ledger.Lease{}, err
@@ -130,7 +130,7 @@ func (s *Store) Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (
 	return l, nil
 }
 
-// Fail implements callmodel.JobQueue.
+// Fail implements ledger.Queue.
 func (s *Store) Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -152,7 +152,7 @@ func (s *Store) Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) erro
 	return nil
 }
 
-// Release implements callmodel.JobQueue.
+// Release implements ledger.Queue.
 func (s *Store) Release(ctx context.Context, l ledger.Lease) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -167,7 +167,7 @@ func (s *Store) Release(ctx context.Context, l ledger.Lease) error {
 	return nil
 }
 
-// Job implements callmodel.JobQueue.
+// Job implements ledger.Queue.
 func (s *Store) Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error) {
 	if err := ctx.Err(); err != nil {
 		return ledger.Job{}, err
@@ -181,7 +181,7 @@ func (s *Store) Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)
 	return copied(j.Job), nil
 }
 
-// Jobs implements callmodel.JobQueue.
+// Jobs implements ledger.Queue.
 func (s *Store) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -205,7 +205,7 @@ func (s *Store) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
 	return jobs, nil
 }
 
-// Retry implements callmodel.JobQueue.
+// Retry implements ledger.Queue.
 func (s *Store) Retry(ctx context.Context, id callmodel.JobID, actor string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -229,7 +229,7 @@ func (s *Store) Retry(ctx context.Context, id callmodel.JobID, actor string) err
 	return nil
 }
 
-// Quarantine implements callmodel.JobQueue.
+// Quarantine implements ledger.Queue.
 func (s *Store) Quarantine(ctx context.Context, id callmodel.JobID, actor, reason string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -246,7 +246,7 @@ func (s *Store) Quarantine(ctx context.Context, id callmodel.JobID, actor, reaso
 	return s.setAside(j, j.Attempts, actor, storeform.Quarantine(reason))
 }
 
-// Stats implements callmodel.JobQueue.
+// Stats implements ledger.Queue.
 func (s *Store) Stats(ctx context.Context) (ledger.Stats, error) {
 	var q ledger.Stats
 	if err := ctx.Err(); err != nil {

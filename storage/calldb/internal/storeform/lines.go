@@ -59,7 +59,7 @@ func (f Finished) Outcome() (Outcome, error) {
 	r := f.Result
 	rec := calls.Recording{
 		RecordingID: f.ID, JobID: f.Job, Status: r.Status, Reason: Text(r.Reason, MaxText),
-		Outputs: r.Outputs, DurationMS: r.DurationMS, Defects: r.Defects, FinishedAt: f.At,
+		Outputs: r.Outputs, Duration: r.Duration, Defects: r.Defects, FinishedAt: f.At,
 		URL: r.URL(), Analysis: r.Analysis, Manifest: r.Manifest,
 	}
 	kind, action := RecordingCompleted, callmodel.AuditJobCompleted

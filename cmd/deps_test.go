@@ -1,0 +1,109 @@
+package cmd_test
+
+import (
+	"errors"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/switchtape/switchtape/"
+
+// Parts of import paths that tell what is linked.
+var (
+	amazon  = []string{"github.com/aws/", "gocloud.dev/aws", "blob/s3blob"}
+	google  = []string{"cloud.google.com/go/storage", "google.golang.org/api/storage", "gocloud.dev/gcp", "blob/gcsblob", "envoyproxy", "cncf/xds", "grpc/xds"}
+	azure   = []string{"github.com/Azure/", "github.com/AzureAD/", "gocloud.dev/azure", "blob/azureblob"}
+	clouds  = slices.Concat(amazon, google, azure, []string{"cloud.google.com/"})
+	sql     = []string{"database/sql", "modernc.org/", "jackc/pgx", "pressly/goose"}
+	gocloud = []string{"gocloud.dev"}
+	audio   = []string{"go-audio", "go-mp3", "mewkiz"}
+	http    = []string{"net/http"}
+	// What Google's client needs for direct paths by gRPC: a release leaves it out.
+	direct = []string{"envoyproxy", "cncf/xds", "grpc/xds"}
+)
+
+// What a program gets with each package that it imports. Every package more is
+// compiled by everybody who builds it: the bounds are what there is, and little
+// to spare.
+func TestPackagesBring(t *testing.T) {
+	t.Parallel()
+	room := func(names ...string) []string {
+		var paths []string
+		for _, n := range names {
+			paths = append(paths, module+n)
+		}
+		return paths
+	}
+	for _, c := range []struct {
+		pkg, tags string
+		atMost    int // packages, the standard library's included
+		none      []string
+	}{
+		{"callmodel", "", 90, slices.Concat(http, sql, clouds, gocloud, audio, room("routing", "recording", "storage", "cmd"))},
+		{"routing", "", 150, slices.Concat(http, sql, clouds, gocloud, audio, room("recording", "storage", "cmd"))},
+		{"routing/callhttp", "", 300, slices.Concat(sql, clouds, gocloud, audio, room("recording", "storage", "cmd"))},
+		{"recording", "", 150, slices.Concat(http, sql, clouds, gocloud, room("routing", "storage", "cmd"))},
+		{"recording/worker", "", 160, slices.Concat(http, sql, clouds, gocloud, room("routing", "storage", "cmd"))},
+		{"recording/recordinghttp", "", 220, slices.Concat(sql, clouds, gocloud, room("routing", "storage", "cmd"))},
+		{"storage", "", 400, slices.Concat(sql, clouds, audio, room("routing", "recording", "cmd"))},
+		{"storage/s3", "", 510, slices.Concat(sql, google, azure, []string{"cloud.google.com/"}, audio)},
+		{"storage/gcs", "", 710, slices.Concat(sql, amazon, azure, audio)},
+		{"storage/gcs", "disable_grpc_modules", 565, slices.Concat(sql, amazon, azure, audio, direct)},
+		{"storage/azure", "", 555, slices.Concat(sql, amazon, google, audio)},
+		{"storage/calldb", "", 260, slices.Concat(http, clouds, gocloud, audio, room("routing", "recording", "cmd"))},
+		{"cmd/switchtape", "", 680, slices.Concat(google, azure, []string{"cloud.google.com/", "/xds", "envoyproxy"})},
+		{"cmd/switchtape-api", "disable_grpc_modules", 900, direct},
+		{"cmd/switchtape-worker", "disable_grpc_modules", 900, direct},
+	} {
+		t.Run(strings.TrimSpace(c.pkg+" "+c.tags), func(t *testing.T) {
+			t.Parallel()
+			deps := dependencies(t, module+c.pkg, c.tags)
+			assert.LessOrEqual(t, len(deps), c.atMost)
+			for _, d := range deps {
+				for _, part := range c.none {
+					assert.NotContains(t, d, part)
+				}
+			}
+		})
+	}
+}
+
+// The services open the buckets of every cloud, and the command S3's.
+func TestBinariesHaveTheirDrivers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		binary string
+		has    []string
+	}{
+		{"switchtape", []string{"s3"}},
+		{"switchtape-api", []string{"azure", "gcs", "s3"}},
+		{"switchtape-worker", []string{"azure", "gcs", "s3"}},
+	} {
+		var has []string
+		for _, d := range dependencies(t, module+"cmd/"+c.binary, "") {
+			if name, ok := strings.CutPrefix(d, module+"storage/"); ok && slices.Contains([]string{"azure", "gcs", "s3"}, name) {
+				has = append(has, name)
+			}
+		}
+		slices.Sort(has)
+		assert.Equal(t, c.has, has, c.binary)
+	}
+}
+
+// dependencies are the import paths of what pkg links, itself included.
+func dependencies(t *testing.T, pkg, tags string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", tags, pkg)
+	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		t.Fatalf("%v: %s", err, exit.Stderr)
+	}
+	require.NoError(t, err)
+	// The interfaces of database/sql come with UUIDs, without any database.
+	return slices.DeleteFunc(strings.Fields(string(out)), func(path string) bool { return path == "database/sql/driver" })
+}

@@ -1,0 +1,60 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/local"
+	"github.com/switchtape/switchtape/storage"
+)
+
+// Buckets are the drivers of the clouds that a binary links.
+type Buckets []storage.Driver
+
+// Open is storage.Open with the binary's drivers.
+func (b Buckets) Open(ctx context.Context, bucketURL string, o *storage.Options) (*storage.Store, error) {
+	opts := storage.Options{}
+	if o != nil {
+		opts = *o
+	}
+	opts.Drivers = b
+	s, err := storage.Open(ctx, bucketURL, &opts)
+	if _, ok := errors.AsType[*storage.NotLinkedError](err); ok {
+		err = fmt.Errorf("%w; switchtape-worker and switchtape-api have it", err)
+	}
+	return s, err
+}
+
+// objectsPath is where signed links of a file:// bucket lead.
+const objectsPath = "/objects"
+
+// OpenBucket opens the bucket of the recordings, whose signed links lead to
+// objectsPath below the server's public URL if it is a file:// bucket.
+func (b Buckets) OpenBucket(ctx context.Context, o BucketOptions, log *slog.Logger) (*storage.Store, error) {
+	opts := &storage.Options{SpoolDir: o.SpoolDir, Logger: log, SignSecret: []byte(o.SignSecret)}
+	if o.PublicURL != "" {
+		base, err := url.Parse(strings.TrimSuffix(o.PublicURL, "/") + objectsPath)
+		if err != nil {
+			return nil, callmodel.Errorf(callmodel.CodeInvalid, "--public-url: %w", err)
+		}
+		opts.SignBase = base
+	}
+	return b.Open(ctx, o.Bucket, opts)
+}
+
+// OpenLegs opens a directory or a bucket of legs.
+func (b Buckets) OpenLegs(ctx context.Context, where string) (Legs, error) {
+	if strings.Contains(where, "://") && !strings.HasPrefix(where, "file://") {
+		s, err := b.Open(ctx, where, nil)
+		if err != nil {
+			return nil, fmt.Errorf("legs: %w", err)
+		}
+		return bucketLegs{s}, nil
+	}
+	return local.OpenDir(strings.TrimPrefix(where, "file://"))
+}

@@ -1,0 +1,12 @@
+package main
+
+import (
+	_ "time/tzdata" // time zones, for machines that have none installed
+
+	"github.com/switchtape/switchtape/cmd/internal/service"
+	"github.com/switchtape/switchtape/storage/s3"
+)
+
+// buckets are S3's, which most stores speak, besides files. Google's and Azure's
+// SDKs would be 370 packages and 36 MB more; the services have them.
+func buckets() service.Buckets { return service.Buckets{s3.Driver()} }

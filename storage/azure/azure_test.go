@@ -1,0 +1,33 @@
+package azure_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/switchtape/switchtape/storage"
+	"github.com/switchtape/switchtape/storage/azure"
+	"github.com/switchtape/switchtape/storage/storetest/buckettest"
+	"github.com/switchtape/switchtape/storage/storetest/drivertest"
+)
+
+// gocloud reads the account from the environment once in a process, so that
+// there is one server for all.
+func TestDriver(t *testing.T) {
+	srv := buckettest.Azure(t)
+	srv.Setenv(t)
+	open := func() *storage.Store { return drivertest.Open(t, srv.URL, azure.Driver()) }
+	drivertest.Run(t, drivertest.Harness{Open: open})
+	t.Run("signed URLs", func(t *testing.T) { drivertest.RunSigned(t, open()) })
+}
+
+func Example() {
+	store, err := storage.Open(context.Background(), "azblob://recordings?storage_account=acme", &storage.Options{Drivers: []storage.Driver{azure.Driver()}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer store.Close()
+	fmt.Println(store.URL("acme/call.wav"))
+	// Output: azblob://recordings/acme/call.wav
+}

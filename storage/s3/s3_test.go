@@ -1,0 +1,83 @@
+package s3_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/storage"
+	"github.com/switchtape/switchtape/storage/s3"
+	"github.com/switchtape/switchtape/storage/storetest/buckettest"
+	"github.com/switchtape/switchtape/storage/storetest/drivertest"
+)
+
+func TestDriver(t *testing.T) {
+	srv := buckettest.S3(t)
+	srv.Setenv(t)
+	drivertest.Run(t, drivertest.Harness{
+		Open:      func() *storage.Store { return drivertest.Open(t, srv.URL, s3.Driver()) },
+		Leftovers: func() []string { return unfinished(t, srv.Dir) },
+	})
+}
+
+// unfinished finds the parts that the server keeps of uploads that were neither
+// completed nor aborted.
+func unfinished(t *testing.T, dir string) []string {
+	t.Helper()
+	var list []string
+	require.NoError(t, filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.Contains(p, "sgwtmp") {
+			list = append(list, p)
+		}
+		return err
+	}))
+	return list
+}
+
+// The server checks signatures, so that what it serves was signed rightly.
+func TestSignedURL(t *testing.T) {
+	srv := buckettest.S3(t)
+	srv.Setenv(t)
+	drivertest.RunSigned(t, drivertest.Open(t, srv.URL, s3.Driver()))
+}
+
+func TestPartOfABucket(t *testing.T) {
+	srv := buckettest.S3(t)
+	srv.Setenv(t)
+	part := drivertest.Open(t, srv.URL+"&prefix=legs/", s3.Driver())
+	info, err := part.PutNamed(t.Context(), "a.wav", record.ObjectMeta{}, func(w io.Writer) error {
+		_, err := io.WriteString(w, "leg")
+		return err
+	})
+	require.NoError(t, err)
+	assert.Equal(t, "s3://recordings/legs/a.wav", info.URL)
+	_, err = drivertest.Open(t, srv.URL, s3.Driver()).Stat(t.Context(), "legs/a.wav")
+	require.NoError(t, err)
+}
+
+func TestWrongURLs(t *testing.T) {
+	t.Parallel()
+	_, err := storage.Open(t.Context(), "s3://recordings?regoin=eu-central-1", &storage.Options{Drivers: []storage.Driver{s3.Driver()}})
+	require.ErrorContains(t, err, "regoin")
+	_, err = storage.Open(t.Context(), "s3://recordings/legs/?region=eu-central-1", &storage.Options{Drivers: []storage.Driver{s3.Driver()}})
+	require.ErrorContains(t, err, "s3://recordings?prefix=legs%2F")
+}
+
+func Example() {
+	store, err := storage.Open(context.Background(), "s3://recordings?region=eu-central-1", &storage.Options{Drivers: []storage.Driver{s3.Driver()}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer store.Close()
+	fmt.Println(store.URL("acme/call.wav"))
+	// Output: s3://recordings/acme/call.wav
+}
