@@ -72,8 +72,8 @@ func TestCallFailsByItsDecision(t *testing.T) {
 		{"two attempts", &calls.Failover{MaxAttempts: 2}, []*calls.Cause{down, down}, 0, 1, calls.Failed},
 		{"all attempts", nil, []*calls.Cause{down, down}, 0, 2, calls.Routed},
 		{"no more destinations", nil, []*calls.Cause{down, down, down}, 0, 2, calls.Failed},
-		{"in time", &calls.Failover{TotalSeconds: 10}, []*calls.Cause{down}, 9 * time.Second, 1, calls.Routed},
-		{"too late", &calls.Failover{TotalSeconds: 10}, []*calls.Cause{down}, 10 * time.Second, 0, calls.Failed},
+		{"in time", &calls.Failover{Total: 10 * time.Second}, []*calls.Cause{down}, 9 * time.Second, 1, calls.Routed},
+		{"too late", &calls.Failover{Total: 10 * time.Second}, []*calls.Cause{down}, 10 * time.Second, 0, calls.Failed},
 	} {
 		doc, err := json.Marshal(calls.Call{
 			ID: "c1", State: calls.Routed, CreatedAt: created,

@@ -160,7 +160,7 @@ func callerAndCost(d *calls.Destination) string {
 		out += " (withheld)"
 	}
 	if d.Cost.Currency != "" {
-		out += fmt.Sprintf("  %s %s for %d s", d.Cost.Amount, d.Cost.Currency, d.Cost.Seconds)
+		out += fmt.Sprintf("  %s %s for %d s", d.Cost.Amount, d.Cost.Currency, d.Cost.Length/time.Second)
 	}
 	return out
 }

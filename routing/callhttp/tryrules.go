@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
@@ -77,7 +78,7 @@ func (h *Handler) diffRules(w http.ResponseWriter, r *http.Request, p callmodel.
 	if err != nil {
 		return err
 	}
-	c := diff.New(before, after, &diff.Options{AssumeSeconds: in.AssumeSeconds, Workers: 1})
+	c := diff.New(before, after, &diff.Options{Assume: time.Duration(in.AssumeSeconds) * time.Second, Workers: 1})
 	c.Calls(calls)
 	problem.WriteJSON(w, http.StatusOK, c.Report())
 	return nil
@@ -103,7 +104,7 @@ func (h *Handler) simulateRules(w http.ResponseWriter, r *http.Request, p callmo
 	if err != nil {
 		return err
 	}
-	report, err := simulate.Run(r.Context(), set.Router, calls, &simulate.Options{AssumeSeconds: in.AssumeSeconds, Series: in.Series})
+	report, err := simulate.Run(r.Context(), set.Router, calls, &simulate.Options{Assume: time.Duration(in.AssumeSeconds) * time.Second, Series: in.Series})
 	if err != nil {
 		return err
 	}
@@ -127,8 +128,8 @@ func readTried(w http.ResponseWriter, r *http.Request, t callmodel.TenantID) (*t
 		faults.Add("calls", "must be 1 to %d calls, are %d; the command switchtape rules takes any number", maxTriedCalls, len(in.Calls))
 		return nil, nil, faults
 	}
-	if in.AssumeSeconds < 0 || in.AssumeSeconds > callfile.MaxSeconds {
-		faults.Add("assume_seconds", "must be 1 to %d, is %d", callfile.MaxSeconds, in.AssumeSeconds)
+	if most := int(callfile.MaxLength / time.Second); in.AssumeSeconds < 0 || in.AssumeSeconds > most {
+		faults.Add("assume_seconds", "must be 1 to %d, is %d", most, in.AssumeSeconds)
 	}
 	calls := make([]callfile.Call, len(in.Calls))
 	for i, raw := range in.Calls {

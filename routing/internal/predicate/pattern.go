@@ -1,4 +1,4 @@
-package routing
+package predicate
 
 import (
 	"fmt"
@@ -8,17 +8,17 @@ import (
 	"github.com/expr-lang/expr/parser"
 )
 
-// maxPatternSize bounds the patterns of one expr together, in steps of the
+// maxPatternSize bounds the patterns of one predicate together, in steps of the
 // machine that runs them: a text of n bytes takes up to n times as many.
 const maxPatternSize = 1000
 
-// patternFault says why the patterns of an expr cost too much; "" if they don't.
-// It looks before anything compiles them: what a count repeats is written out
-// then, and a kilobyte of text may become gigabytes.
+// patternFault says why the patterns of a predicate cost too much, "" if they
+// don't. It must run before they are compiled: the compiler writes out what a
+// count repeats, and a kilobyte of text may become gigabytes.
 func patternFault(source string) string {
 	tree, err := parser.Parse(source)
 	if err != nil {
-		return "" // told by the compiler
+		return "" // the compiler reports it
 	}
 	p := &patterns{}
 	ast.Walk(&tree.Node, p)
@@ -44,14 +44,15 @@ func (p *patterns) Visit(node *ast.Node) {
 	}
 	text, ok := n.Right.(*ast.StringNode)
 	if !ok {
-		return // refused as such
+		return // exprBounds refuses it
 	}
 	re, err := syntax.Parse(text.Value, syntax.Perl)
 	if err != nil {
-		return // told by the compiler
+		return // the compiler reports it
 	}
 	if p.size += patternSize(re); p.size > maxPatternSize {
-		p.fault = fmt.Sprintf("the patterns of matches are too large: at most %d characters and operators, each counted as often as it may be repeated", maxPatternSize)
+		p.fault = fmt.Sprintf("the patterns of matches are too large: at most %d characters and operators, "+
+			"each counted as often as it may be repeated", maxPatternSize)
 	}
 }
 
@@ -64,8 +65,8 @@ func (s *sums) Visit(node *ast.Node) {
 	}
 }
 
-// patternSize is about how many steps the pattern has when its counts are
-// written out. It stops counting beyond the bound.
+// patternSize returns about how many steps the pattern has when its counts are
+// written out. It stops counting beyond maxPatternSize.
 func patternSize(re *syntax.Regexp) int {
 	size := 1
 	for _, sub := range re.Sub {

@@ -1,4 +1,4 @@
-package routing
+package rulefile
 
 import (
 	"encoding"
@@ -11,22 +11,65 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
-// nodeDecoder fills structs from a tree and collects the faults. Its field
-// names are the json tags'.
-type nodeDecoder struct {
-	lines map[string]int // of lists' items and named things, for later faults
-	errs  callmodel.FieldErrors
+// MaxFaults bounds the report about a file that is wrong everywhere.
+const MaxFaults = 1000
+
+// Lines says on which line of the file each path stands: "rules[3].match.to". It
+// has paths of every mapping and of every item of a list.
+type Lines map[string]int
+
+// Of returns the line of the path, or of the nearest thing around it; 0 if there
+// is none.
+func (l Lines) Of(path string) int {
+	for path != "" {
+		if n, ok := l[path]; ok {
+			return n
+		}
+		i := strings.LastIndexAny(path, ".[")
+		if i < 0 {
+			break
+		}
+		path = path[:i]
+	}
+	return 0
 }
 
-func (d *nodeDecoder) fault(path string, n *yaml.Node, format string, args ...any) {
-	if len(d.errs) < maxFaults {
+// Decode fills v, a pointer to a struct, from a file in YAML or JSON. The names of
+// its fields are those of the json tags. It reports every fault with its line; the
+// error is of text that is neither YAML nor JSON, or of too much text.
+//
+// A time.Duration is a whole number of seconds, as the name of its field says.
+//
+// A struct may also be written as the value of one of its fields. Then inner,
+// called with a pointer to the struct, returns a pointer to that field, and
+// otherwise nil.
+func Decode(data []byte, v any, inner func(v any, n *yaml.Node) any) (Lines, callmodel.FieldErrors, error) {
+	root, err := parseTree(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	d := decoder{lines: Lines{}, inner: inner}
+	d.value("", root, reflect.ValueOf(v).Elem(), 0)
+	return d.lines, d.errs, nil
+}
+
+// decoder fills structs from a tree and collects the faults.
+type decoder struct {
+	lines Lines
+	errs  callmodel.FieldErrors
+	inner func(v any, n *yaml.Node) any
+}
+
+func (d *decoder) fault(path string, n *yaml.Node, format string, args ...any) {
+	if len(d.errs) < MaxFaults {
 		d.errs = append(d.errs, callmodel.FieldError{Path: path, Line: n.Line, Message: fmt.Sprintf(format, args...)})
 	}
 }
 
-func (d *nodeDecoder) value(path string, n *yaml.Node, rv reflect.Value, depth int) {
+func (d *decoder) value(path string, n *yaml.Node, rv reflect.Value, depth int) {
 	d.lines[path] = n.Line
 	switch {
 	case depth > maxDepth:
@@ -40,15 +83,14 @@ func (d *nodeDecoder) value(path string, n *yaml.Node, rv reflect.Value, depth i
 		return
 	}
 	if rv.CanAddr() {
-		switch t := rv.Addr().Interface().(type) {
-		case encoding.TextUnmarshaler:
+		v := rv.Addr().Interface()
+		if t, ok := v.(encoding.TextUnmarshaler); ok {
 			d.text(path, n, t)
 			return
-		case shorthand:
-			if short := t.short(n); short != nil {
-				d.value(path, n, reflect.ValueOf(short).Elem(), depth)
-				return
-			}
+		}
+		if field := d.inner(v, n); field != nil {
+			d.value(path, n, reflect.ValueOf(field).Elem(), depth)
+			return
 		}
 	}
 	switch rv.Kind() {
@@ -66,16 +108,10 @@ func (d *nodeDecoder) value(path string, n *yaml.Node, rv reflect.Value, depth i
 	}
 }
 
-// shorthand is a struct that may be written as one of its fields' value alone.
-type shorthand interface {
-	// short points at the field that n is the value of; nil if n is the struct.
-	short(n *yaml.Node) any
-}
-
-// text lets a type that reads itself do so, from what is written.
-func (d *nodeDecoder) text(path string, n *yaml.Node, to encoding.TextUnmarshaler) {
+// text hands what is written to a type that reads itself.
+func (d *decoder) text(path string, n *yaml.Node, to encoding.TextUnmarshaler) {
 	if _, isTime := to.(*time.Time); isTime && (n.Kind != yaml.ScalarNode || to.UnmarshalText([]byte(n.Value)) != nil) {
-		d.fault(path, n, "is %q, must be a time like 2026-01-31T15:04:05Z, with its zone", short(n.Value))
+		d.fault(path, n, "is %q, must be a time like 2026-01-31T15:04:05Z, with its zone", text.Clip(n.Value))
 		return
 	}
 	if n.Kind != yaml.ScalarNode {
@@ -83,12 +119,12 @@ func (d *nodeDecoder) text(path string, n *yaml.Node, to encoding.TextUnmarshale
 		return
 	}
 	if err := to.UnmarshalText([]byte(n.Value)); err != nil {
-		d.fault(path, n, "%q %s", short(n.Value), err)
+		d.fault(path, n, "%q %s", text.Clip(n.Value), err)
 	}
 }
 
 // pairs visits the entries of a mapping, each key once.
-func (d *nodeDecoder) pairs(path string, n *yaml.Node, f func(key, path string, val *yaml.Node)) {
+func (d *decoder) pairs(path string, n *yaml.Node, f func(key, path string, val *yaml.Node)) {
 	if n.Kind != yaml.MappingNode {
 		d.fault(path, n, "must be a mapping of names to values")
 		return
@@ -109,7 +145,7 @@ func (d *nodeDecoder) pairs(path string, n *yaml.Node, f func(key, path string, 
 	}
 }
 
-func (d *nodeDecoder) object(path string, n *yaml.Node, rv reflect.Value, depth int) {
+func (d *decoder) object(path string, n *yaml.Node, rv reflect.Value, depth int) {
 	t := rv.Type()
 	d.pairs(path, n, func(key, p string, val *yaml.Node) {
 		for i := range t.NumField() {
@@ -126,17 +162,17 @@ func (d *nodeDecoder) object(path string, n *yaml.Node, rv reflect.Value, depth 
 	})
 }
 
-// unsaid faults a value that would be taken as if the field were not there,
-// where that means something else: a weight of 0 is not the default of 1, and
-// no tenant is not every tenant. Such fields have the tag unsaid, with what to
-// do instead; conditions need say nothing more.
-func (d *nodeDecoder) unsaid(path string, n *yaml.Node, kind reflect.Kind, hint string) bool {
+// unsaid refuses a written value that Go can't tell from a field that was left
+// out, where leaving it out means something else: a weight of 0 is not the default
+// of 1, and no tenant is not every tenant. Such fields have the tag unsaid. The tag
+// says what to write instead; for conditions it may be empty.
+func (d *decoder) unsaid(path string, n *yaml.Node, kind reflect.Kind, hint string) bool {
 	if hint == "" {
 		hint = "which would be no condition at all; give a value, or leave it out"
 	}
 	switch {
 	case n.Kind == yaml.AliasNode, n.Anchor != "", n.ShortTag() == "!!null":
-		return false // refused as what they are
+		return false // value refuses them
 	case n.Kind == yaml.ScalarNode && n.Value == "" && kind == reflect.String, n.Kind != yaml.ScalarNode && len(n.Content) == 0:
 		d.fault(path, n, "is empty, %s", hint)
 	case n.ShortTag() == "!!int" && strings.Trim(n.Value, "+-0") == "":
@@ -158,7 +194,7 @@ func fieldNames(t reflect.Type) []string {
 	return names
 }
 
-func (d *nodeDecoder) mapping(path string, n *yaml.Node, rv reflect.Value, depth int) {
+func (d *decoder) mapping(path string, n *yaml.Node, rv reflect.Value, depth int) {
 	m := reflect.MakeMap(rv.Type())
 	d.pairs(path, n, func(key, p string, val *yaml.Node) {
 		elem := reflect.New(rv.Type().Elem()).Elem()
@@ -168,7 +204,7 @@ func (d *nodeDecoder) mapping(path string, n *yaml.Node, rv reflect.Value, depth
 	rv.Set(m)
 }
 
-func (d *nodeDecoder) list(path string, n *yaml.Node, rv reflect.Value, depth int) {
+func (d *decoder) list(path string, n *yaml.Node, rv reflect.Value, depth int) {
 	items := n.Content
 	if n.Kind != yaml.SequenceNode {
 		items = []*yaml.Node{n} // a list of one may be written as the one
@@ -180,7 +216,7 @@ func (d *nodeDecoder) list(path string, n *yaml.Node, rv reflect.Value, depth in
 	rv.Set(out)
 }
 
-func (d *nodeDecoder) scalar(path string, n *yaml.Node, rv reflect.Value) {
+func (d *decoder) scalar(path string, n *yaml.Node, rv reflect.Value) {
 	if n.Kind != yaml.ScalarNode {
 		d.fault(path, n, "must be %s", wanted(rv.Type()))
 		return
@@ -199,6 +235,11 @@ func (d *nodeDecoder) scalar(path string, n *yaml.Node, rv reflect.Value) {
 			rv.SetInt(i)
 			ok = true
 		}
+	case reflect.Int64: // a time.Duration, which files give in whole seconds
+		if i, err := strconv.ParseInt(n.Value, 10, 32); err == nil && n.ShortTag() == "!!int" {
+			rv.SetInt(i * int64(time.Second))
+			ok = true
+		}
 	case reflect.Bool:
 		if b, err := strconv.ParseBool(n.Value); err == nil && n.ShortTag() == "!!bool" {
 			rv.SetBool(b)
@@ -207,22 +248,15 @@ func (d *nodeDecoder) scalar(path string, n *yaml.Node, rv reflect.Value) {
 	default: // no field has another kind
 	}
 	if !ok {
-		d.fault(path, n, "is %q, must be %s", short(n.Value), wanted(rv.Type()))
+		d.fault(path, n, "is %q, must be %s", text.Clip(n.Value), wanted(rv.Type()))
 	}
-}
-
-func short(s string) string {
-	if len(s) > 40 {
-		return s[:40] + "…"
-	}
-	return s
 }
 
 func wanted(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
 		return "text"
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		return "a whole number"
 	case reflect.Bool:
 		return "true or false"

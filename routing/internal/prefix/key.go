@@ -1,23 +1,26 @@
-package routing
+package prefix
 
 import (
 	"math/bits"
 	"strings"
 )
 
-// A prefix or a number as a word: a symbol takes four bits, the first the
-// highest, 1 to 10 for a digit and 0 for none, and the last four bits count the
-// symbols. In the order of these words a prefix stands right before all that
-// begin with it.
+// A key is a prefix or a number in one word. Each symbol takes four bits, the
+// first symbol the highest four: 1 to 10 stand for the digits 0 to 9, and 0 for
+// no digit. The lowest four bits count the symbols. Sorted by key, a prefix
+// stands right before everything that begins with it.
 //
-// "1" and "1000" differ by what they hold, never by padding: 0 is no digit.
+// "1" and "1000" have different keys, because padding is never a digit.
 const (
 	keySymbols = 15
-	national   = 1 // the first symbol of numbers without a plus; no country code has it, which is a 0
+	// national is the first symbol of numbers without a plus. It is the symbol of
+	// the digit 0, with which no country code begins.
+	national = 1
 )
 
-// keyOf is the key of as much of the number as is digits, with the highest count.
-func keyOf(number string) (key uint64, plus bool) {
+// KeyOf returns the key of a dialled number: of its digits up to the first
+// symbol that is none, with the highest count. plus reports a leading plus.
+func KeyOf(number string) (key uint64, plus bool) {
 	i, shift := 0, 60
 	if number != "" && number[0] == '+' {
 		i, plus = 1, true
@@ -43,8 +46,8 @@ func keyOf(number string) (key uint64, plus bool) {
 	return key | keySymbols, plus
 }
 
-// eightDigits packs eight digits into symbols, all at once; false if one of
-// them is none.
+// eightDigits packs eight digits into symbols, all at once. It returns false if
+// one of the eight bytes is no digit.
 func eightDigits(s string) (uint64, bool) {
 	const ones = 0x0101010101010101
 	_ = s[7]
@@ -60,9 +63,10 @@ func eightDigits(s string) (uint64, bool) {
 	return (w | w>>16) & 0xffffffff, true
 }
 
-// prefixKey is the key of a prefix that was found valid.
-func prefixKey(prefix string) uint64 {
-	key, plus := keyOf(prefix)
+// Key returns the key of a valid prefix, or of a whole number as a prefix. "+"
+// and "" have nodes of their own and no keys.
+func Key(prefix string) uint64 {
+	key, plus := KeyOf(prefix)
 	n := uint64(len(prefix))
 	if plus {
 		n-- // the plus
@@ -72,8 +76,8 @@ func prefixKey(prefix string) uint64 {
 	return key&^keySymbols | n
 }
 
-// prefixText is the inverse of prefixKey.
-func prefixText(key uint64) string {
+// keyText is the inverse of Key.
+func keyText(key uint64) string {
 	var b strings.Builder
 	n := int(key & keySymbols)
 	for i := range n {
@@ -89,8 +93,8 @@ func prefixText(key uint64) string {
 	return b.String()
 }
 
-// covers reports whether the other key begins with the prefix.
-func covers(prefix, key uint64) bool { return symbolsAlike(prefix, key) >= int(prefix&keySymbols) }
+// covers reports whether key begins with the prefix.
+func covers(prefix, key uint64) bool { return sharedSymbols(prefix, key) >= int(prefix&keySymbols) }
 
-// symbolsAlike is how many symbols both begin with, 16 if they are equal.
-func symbolsAlike(a, b uint64) int { return bits.LeadingZeros64(a^b) / 4 }
+// sharedSymbols returns how many leading symbols both keys share, 16 if they are equal.
+func sharedSymbols(a, b uint64) int { return bits.LeadingZeros64(a^b) / 4 }

@@ -1,33 +1,14 @@
-package routing
+package calendar
 
 import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
-// Recurrence is times that come again by a rule of iCalendar.
-type Recurrence struct {
-	// Rule is an RRULE of RFC 5545 section 3.3.10: "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24".
-	// FREQ is DAILY, WEEKLY, MONTHLY or YEARLY; the time of day is that of start.
-	// UNTIL is included; with a Z it is an instant, without one the wall clock's,
-	// and a date alone is its first second. A time that the clocks skip or repeat
-	// is that of section 3.3.5: by the offset before the change.
-	Rule string `json:"rule"`
-	// Start is the first one's wall clock in the window's zone: "2026-01-01 09:00".
-	// A rule that names no day takes it from here.
-	Start string `json:"start"`
-	// Duration is how long each lasts, as elapsed time: "8h", "1h30m"; at most 31 days.
-	Duration string `json:"duration"`
-}
-
-// Limits of a calendar.
 const (
-	MaxRecurrence    = 31 * 24 * time.Hour
-	maxInterval      = 1000
-	maxCount         = 100_000
-	maxOccurrences   = 2_000_000 // of all recurrences of a rule set
-	maxFutile        = 3         // recurrences that never come before the search for more is given up
 	dateLayout       = "2006-01-02"
 	dateMinuteLayout = "2006-01-02 15:04"
 )
@@ -70,7 +51,7 @@ func dates(s string) ([][2]uint32, error) {
 func date(s string) (time.Time, error) {
 	t, err := time.Parse(dateLayout, s)
 	if err != nil {
-		return t, fmt.Errorf("%q is not a date like 2026-12-24", short(s))
+		return t, fmt.Errorf("%q is not a date like 2026-12-24", text.Clip(s))
 	}
 	if t.Year() < firstYear || t.Year() >= horizonYear {
 		return t, fmt.Errorf("%q is not from %d to %d", s, firstYear, horizonYear-1)

@@ -3,11 +3,13 @@ package routing
 import (
 	"math/bits"
 	"slices"
+
+	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
-// A number, or a prefix of one, packed into a word: different texts of at most
-// 15 digits, with or without a plus, have different words, and none is 0.
-// A text that is not one packs to 0.
+// packNumber packs a number or a prefix of at most 15 digits, with or without a
+// plus, into a word. Different texts have different words, and none of them is 0.
+// Any other text packs to 0.
 func packNumber(s string) uint64 {
 	plus := uint64(0)
 	if s != "" && s[0] == '+' {
@@ -27,8 +29,8 @@ func packNumber(s string) uint64 {
 	return v<<1 | plus
 }
 
-// numberSet is a set of packed numbers: a few are compared one by one, many are
-// hashed with open addressing, at most half full.
+// numberSet is a set of packed numbers. A few are compared one by one; many stand in
+// a hash table with open addressing, at most half full.
 type numberSet struct {
 	slots []uint64
 	shift uint8 // of the hash; 0 for a plain list
@@ -80,25 +82,26 @@ func (s *numberSet) meets(o *numberSet) bool {
 	return false
 }
 
-// callers is the callers that a rule takes and that rank alike: prefixes of one
+// callers are callers that a rule takes and that are equal in rank: prefixes of one
 // length, or whole numbers.
 type callers struct {
 	numberSet
 
 	length uint8  // in symbols; exactCallers for whole numbers
-	text   string // for explanations
+	words  string // for explanations
 }
 
 // exactCallers ranks whole numbers above every prefix.
 const exactCallers = maxPrefixSymbols + 1
 
-// probe is a call with what several rules ask of it, worked out once.
-type probe struct {
-	from   [exactCallers + 1]uint64 // the caller's packed prefixes by length, and whole; 0 for none
+// callerKeys are the packed prefixes of the call's caller, made when the first rule
+// asks for them.
+type callerKeys struct {
+	from   [exactCallers + 1]uint64 // by length in symbols, and the whole number; 0 for none
 	packed bool
 }
 
-func (p *probe) caller(number string, length uint8) uint64 {
+func (p *callerKeys) caller(number string, length uint8) uint64 {
 	if !p.packed {
 		p.packed = true
 		p.pack(number)
@@ -106,7 +109,7 @@ func (p *probe) caller(number string, length uint8) uint64 {
 	return p.from[length]
 }
 
-func (p *probe) pack(number string) {
+func (p *callerKeys) pack(number string) {
 	plus, v, i := uint64(0), uint64(1), 0
 	if number != "" && number[0] == '+' {
 		plus, i = 1, 1
@@ -123,4 +126,43 @@ func (p *probe) pack(number string) {
 	if i == len(number) && i > int(plus) {
 		p.from[exactCallers] = v<<1 | plus
 	}
+}
+
+// callersOf returns the indexes, plus one, of the condition's callers: one for each
+// rank, or a single 0 for any caller. Equal conditions share them.
+func (c *compiler) callersOf(m *NumberMatch) []uint32 {
+	if m.IsZero() {
+		return c.everybody
+	}
+	c.buf = text.AppendKey(text.AppendKey(text.AppendKey(c.buf[:0], m.Prefix), m.Exact), m.List)
+	if list, ok := c.callerIndex[string(c.buf)]; ok {
+		return list
+	}
+	key := string(c.buf)
+	prefixes, exact := c.numbers(m)
+	var byLength [exactCallers + 1][]string
+	byLength[exactCallers] = exact
+	for _, p := range prefixes {
+		byLength[len(p)] = append(byLength[len(p)], p)
+	}
+	var list []uint32
+	for length, numbers := range byLength {
+		if len(numbers) == 0 {
+			continue
+		}
+		packed := make([]uint64, len(numbers))
+		for i, s := range numbers {
+			packed[i] = packNumber(s)
+		}
+		one := callers{numberSet: newNumberSet(packed), length: uint8(length)}
+		if length == exactCallers {
+			one.words = describeNumbers(nil, numbers)
+		} else {
+			one.words = describeNumbers(numbers, nil)
+		}
+		c.r.callers = append(c.r.callers, one)
+		list = append(list, uint32(len(c.r.callers)))
+	}
+	c.callerIndex[key] = list
+	return list
 }

@@ -1,4 +1,4 @@
-package routing
+package calendar
 
 import (
 	"errors"
@@ -9,15 +9,36 @@ import (
 	"time"
 
 	"github.com/teambition/rrule-go"
+
+	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
-// recurrences expands the recurrences of a rule set, each different one once.
-type recurrences struct {
-	known  map[recurrenceKey][][2]uint32
-	zones  map[string]*zone
-	total  int
-	futile int
+// Recurrence is times that come again by a rule of iCalendar.
+type Recurrence struct {
+	// Rule is an RRULE of RFC 5545 section 3.3.10: "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24".
+	// FREQ is DAILY, WEEKLY, MONTHLY or YEARLY; the time of day is that of start.
+	// UNTIL is included: with a Z it is an instant, without one a time of the wall
+	// clock, and a date alone is its first second. Where the clocks skip or repeat
+	// a time, the offset before the change holds (section 3.3.5).
+	Rule string `json:"rule"`
+	// Start is when the first one begins, on the wall clock of the window's zone: "2026-01-01 09:00".
+	// A rule that names no day takes it from here.
+	Start string `json:"start"`
+	// Duration is how long each lasts, as elapsed time: "8h", "1h30m"; at most 31 days.
+	Duration string `json:"duration"`
 }
+
+// MaxRecurrence is the longest that one occurrence of a [Recurrence] lasts.
+const MaxRecurrence = 31 * 24 * time.Hour
+
+// Limits of recurrences.
+const (
+	maxInterval    = 1000
+	maxCount       = 100_000
+	maxOccurrences = 2_000_000 // of everything that one Reader expands
+	maxEmpty       = 3         // recurrences that never come, after which no more are expanded
+	maxRuleBytes   = 1024
+)
 
 type recurrenceKey struct {
 	Recurrence
@@ -27,42 +48,30 @@ type recurrenceKey struct {
 
 var errNever = errors.New("it never comes before the end of " + lastYear())
 
-// lastYear is the last that recurrences are worked out for.
+// lastYear returns the last year to which recurrences are expanded.
 func lastYear() string { return strconv.Itoa(horizonYear - 1) }
 
-func (e *recurrences) zone(loc *time.Location) *zone {
-	z := e.zones[loc.String()]
-	if z == nil {
-		if e.zones == nil {
-			e.zones = map[string]*zone{}
-		}
-		z = newZone(loc)
-		e.zones[loc.String()] = z
-	}
-	return z
-}
-
-// expand lists the spans of r, as Unix time, up to the horizon. The rule runs
-// on the wall clock, as if it were UTC's, and each time it gives is put in the
-// zone by itself: a change of clocks then moves no other day's.
-func (e *recurrences) expand(r Recurrence, loc *time.Location) ([][2]uint32, error) {
-	key := recurrenceKey{r, loc.String()}
-	if list, ok := e.known[key]; ok {
+// expand lists the spans of rec, as Unix time, up to the horizon. The rule is
+// expanded on the wall clock as if that were UTC. Each start is then placed in the
+// zone by itself, so that a change of clocks moves no other day's start.
+func (r *Reader) expand(rec Recurrence, loc *time.Location) ([][2]uint32, error) {
+	key := recurrenceKey{rec, loc.String()}
+	if list, ok := r.expanded[key]; ok {
 		return list, nil
 	}
-	option, until, duration, err := r.parse()
+	option, until, duration, err := rec.parse()
 	if err != nil {
 		return nil, err
 	}
-	if e.futile >= maxFutile {
-		return nil, fmt.Errorf("was not looked at, since %d recurrences before it never come", e.futile)
+	if r.empty >= maxEmpty {
+		return nil, fmt.Errorf("was not looked at, since %d recurrences before it never come", r.empty)
 	}
 	rule, err := rrule.NewRRule(*option)
 	if err != nil {
-		return nil, fmt.Errorf("%q: %w", short(r.Rule), err)
+		return nil, fmt.Errorf("%q: %w", text.Clip(rec.Rule), err)
 	}
 	var list [][2]uint32
-	z, lasts := e.zone(loc), int64(duration/time.Second)
+	z, lasts := r.zone(loc), int64(duration/time.Second)
 	for next := rule.Iterator(); ; {
 		wall, ok := next()
 		if !ok {
@@ -72,19 +81,20 @@ func (e *recurrences) expand(r Recurrence, loc *time.Location) ([][2]uint32, err
 		if from >= endOfCalendars || from > until {
 			break
 		}
-		if e.total++; e.total > maxOccurrences {
-			return nil, fmt.Errorf("the recurrences of this set come more than %d times by the end of %d; give them UNTIL or COUNT", maxOccurrences, horizonYear-1)
+		if r.starts++; r.starts > maxOccurrences {
+			return nil, fmt.Errorf("the recurrences of this set come more than %d times by the end of %d; give them UNTIL or COUNT", maxOccurrences,
+				horizonYear-1)
 		}
 		list = append(list, [2]uint32{uint32(from), uint32(min(from+lasts, endOfCalendars))})
 	}
 	if len(list) == 0 {
-		e.futile++
+		r.empty++
 		return nil, errNever
 	}
-	if e.known == nil {
-		e.known = map[recurrenceKey][][2]uint32{}
+	if r.expanded == nil {
+		r.expanded = map[recurrenceKey][][2]uint32{}
 	}
-	e.known[key] = list
+	r.expanded[key] = list
 	return list, nil
 }
 
@@ -93,25 +103,26 @@ func (e *recurrences) expand(r Recurrence, loc *time.Location) ([][2]uint32, err
 func (r *Recurrence) parse() (option *rrule.ROption, until int64, duration time.Duration, err error) {
 	duration, err = time.ParseDuration(r.Duration)
 	if err != nil || duration < time.Minute || duration > MaxRecurrence || duration%time.Minute != 0 {
-		return nil, 0, 0, fmt.Errorf("the duration %q must be whole minutes from 1m to %dh, like \"8h\" or \"1h30m\"", short(r.Duration), int(MaxRecurrence.Hours()))
+		return nil, 0, 0, fmt.Errorf("the duration %q must be whole minutes from 1m to %dh, like \"8h\" or \"1h30m\"", text.Clip(r.Duration),
+			int(MaxRecurrence.Hours()))
 	}
 	start, err := time.Parse(dateMinuteLayout, r.Start)
 	if err != nil || start.Year() < firstYear+1 || start.Year() >= horizonYear-1 {
-		return nil, 0, 0, fmt.Errorf("the start %q must be a time like \"2026-01-01 09:00\", from %d to %d", short(r.Start), firstYear+1, horizonYear-2)
+		return nil, 0, 0, fmt.Errorf("the start %q must be a time like \"2026-01-01 09:00\", from %d to %d", text.Clip(r.Start), firstYear+1, horizonYear-2)
 	}
-	if len(r.Rule) > MaxExprBytes || strings.ContainsAny(r.Rule, "\r\n") {
-		return nil, 0, 0, fmt.Errorf("the rule is longer than %d bytes or has several lines; give EXDATE as except, RDATE as also", MaxExprBytes)
+	if len(r.Rule) > maxRuleBytes || strings.ContainsAny(r.Rule, "\r\n") {
+		return nil, 0, 0, fmt.Errorf("the rule is longer than %d bytes or has several lines; give EXDATE as except, RDATE as also", maxRuleBytes)
 	}
-	text := strings.ToUpper(strings.TrimSpace(r.Rule)) // RFC 5545 section 2: names are case-insensitive
-	if option, err = rrule.StrToROption(text); err != nil {
-		return nil, 0, 0, fmt.Errorf("%q is not an RRULE like \"FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24\": %w", short(r.Rule), err)
+	upper := strings.ToUpper(strings.TrimSpace(r.Rule)) // RFC 5545 section 2: names are case-insensitive
+	if option, err = rrule.StrToROption(upper); err != nil {
+		return nil, 0, 0, fmt.Errorf("%q is not an RRULE like \"FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24\": %w", text.Clip(r.Rule), err)
 	}
-	parts, err := rruleParts(text)
+	parts, err := rruleParts(upper)
 	if err == nil {
-		err = badRRule(option, parts)
+		err = rruleFault(option, parts)
 	}
 	if err != nil {
-		return nil, 0, 0, fmt.Errorf("%q: %w", short(r.Rule), err)
+		return nil, 0, 0, fmt.Errorf("%q: %w", text.Clip(r.Rule), err)
 	}
 	option.Dtstart = start
 	until = int64(endOfCalendars)
@@ -127,10 +138,10 @@ func (r *Recurrence) parse() (option *rrule.ROption, until int64, duration time.
 	return option, until, duration, nil
 }
 
-// rruleParts is the parts of a rule by their names, each given once.
-func rruleParts(text string) (map[string]string, error) {
+// rruleParts returns the parts of a rule by their names. Each may be given once.
+func rruleParts(rule string) (map[string]string, error) {
 	parts := map[string]string{}
-	for part := range strings.SplitSeq(strings.TrimPrefix(text, "RRULE:"), ";") {
+	for part := range strings.SplitSeq(strings.TrimPrefix(rule, "RRULE:"), ";") {
 		name, value, _ := strings.Cut(part, "=")
 		if _, twice := parts[name]; twice {
 			return nil, fmt.Errorf("%s is given twice", name)
@@ -140,9 +151,9 @@ func rruleParts(text string) (map[string]string, error) {
 	return parts, nil
 }
 
-// badRRule says what of a rule is not taken here, or is none by the table and
-// the text of RFC 5545 section 3.3.10: the library would read something into it.
-func badRRule(o *rrule.ROption, parts map[string]string) error {
+// rruleFault says which part of a rule is not taken here, or is not allowed by RFC
+// 5545 section 3.3.10. The library would give such a part a meaning of its own.
+func rruleFault(o *rrule.ROption, parts map[string]string) error {
 	has := func(name string) bool { _, ok := parts[name]; return ok }
 	chooses := slices.ContainsFunc([]string{"BYDAY", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO"}, has)
 	days := slices.DeleteFunc(slices.Clone(o.Byweekday), func(d rrule.Weekday) bool { return d.N() == 0 })

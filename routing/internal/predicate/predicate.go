@@ -1,4 +1,4 @@
-package routing
+package predicate
 
 import (
 	"errors"
@@ -11,12 +11,16 @@ import (
 	"github.com/expr-lang/expr/vm"
 
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
-// Limits of the predicates of match.expr.
+// MaxBytes bounds the source of one predicate.
+const MaxBytes = 1024
+
+// Limits of predicates.
 const (
 	maxExprNodes   = 100
-	maxExprs       = 10_000 // different ones of a rule set
+	maxSources     = 10_000 // different ones of one Cache
 	exprCells      = 10_000 // values that one run may make
 	maxExprLiteral = 64     // values of one list
 )
@@ -36,26 +40,29 @@ type callView struct {
 	Capabilities []string          `expr:"capabilities"`
 }
 
-// predicate is a compiled match.expr. It may run in any number of goroutines.
-type predicate struct {
+// Predicate is a compiled condition. It may run in any number of goroutines.
+type Predicate struct {
 	source  string
 	program *vm.Program
 	pool    sync.Pool // of *evaluation
 }
+
+// Source returns what the predicate was compiled from.
+func (p *Predicate) Source() string { return p.source }
 
 type evaluation struct {
 	machine vm.VM
 	call    callView
 }
 
-// newPredicate compiles a predicate. It has no loops, no functions but a few
-// over one text, no clock and no I/O; its size is bounded, and so is its time.
-func newPredicate(source string) (*predicate, error) {
-	if len(source) > MaxExprBytes {
-		return nil, fmt.Errorf("has %d bytes, at most %d are taken", len(source), MaxExprBytes)
+// compile compiles a predicate. A predicate has no loops, no functions but a few
+// over one text, no clock and no I/O. Its size is bounded, and so is its time.
+func compile(source string) (*Predicate, error) {
+	if len(source) > MaxBytes {
+		return nil, fmt.Errorf("has %d bytes, at most %d are taken", len(source), MaxBytes)
 	}
 	if why := patternFault(source); why != "" {
-		return nil, fmt.Errorf("%q is not a condition over the call: %s", short(source), why)
+		return nil, fmt.Errorf("%q is not a condition over the call: %s", text.Clip(source), why)
 	}
 	bounds := &exprBounds{}
 	program, err := expr.Compile(source,
@@ -66,15 +73,15 @@ func newPredicate(source string) (*predicate, error) {
 		err = errors.New(bounds.fault)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a condition over the call: %s", short(source), strings.Join(strings.Fields(err.Error()), " "))
+		return nil, fmt.Errorf("%q is not a condition over the call: %s", text.Clip(source), strings.Join(strings.Fields(err.Error()), " "))
 	}
-	p := &predicate{source: source, program: program}
+	p := &Predicate{source: source, program: program}
 	p.pool.New = func() any { return &evaluation{machine: vm.VM{MemoryBudget: exprCells}} }
 	return p, nil
 }
 
-// exprBounds refuses what would make a predicate's time depend on more than its
-// own size.
+// exprBounds refuses everything that would make the time of a predicate depend on
+// more than its own size.
 type exprBounds struct{ fault string }
 
 // Visit is called for every node of the predicate.
@@ -104,9 +111,10 @@ func (b *exprBounds) Visit(node *ast.Node) {
 	}
 }
 
-// holds runs the predicate. An error is of this call: a field it doesn't have
-// where the predicate needs one, a division by zero.
-func (p *predicate) holds(req *calls.Request) (bool, error) {
+// Holds reports whether the predicate holds for the call. An error is one of this
+// call alone: a division by zero, or a field that is not there where the predicate
+// needs it.
+func (p *Predicate) Holds(req *calls.Request) (bool, error) {
 	e, ok := p.pool.Get().(*evaluation)
 	if !ok {
 		return false, errors.New("no machine to run it") // unreachable: the pool makes them
@@ -129,24 +137,26 @@ func (p *predicate) holds(req *calls.Request) (bool, error) {
 	return holds, nil
 }
 
-// predicates compiles each different source once.
-type predicates struct {
-	known map[string]*predicate
+// Cache compiles each different source once. The zero value is ready. It is for
+// one goroutine.
+type Cache struct {
+	known map[string]*Predicate
 }
 
-func (p *predicates) get(source string) (*predicate, error) {
+// Get returns the predicate of a source, or what is wrong with it.
+func (p *Cache) Get(source string) (*Predicate, error) {
 	if one, ok := p.known[source]; ok {
 		return one, nil
 	}
-	if len(p.known) >= maxExprs {
-		return nil, fmt.Errorf("is one too many: a set may have %d different expressions; use the other conditions, which cost less", maxExprs)
+	if len(p.known) >= maxSources {
+		return nil, fmt.Errorf("is one too many: a set may have %d different expressions; use the other conditions, which cost less", maxSources)
 	}
-	one, err := newPredicate(source)
+	one, err := compile(source)
 	if err != nil {
 		return nil, err
 	}
 	if p.known == nil {
-		p.known = map[string]*predicate{}
+		p.known = map[string]*Predicate{}
 	}
 	p.known[source] = one
 	return one, nil

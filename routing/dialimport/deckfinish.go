@@ -12,10 +12,10 @@ import (
 	"github.com/switchtape/switchtape/routing"
 )
 
-// settle makes a deck of which every rate's time is clear, in the order of the
-// prefixes: what says that a rate ends is done, and of rows that are level the
-// last of the source holds.
-func (d *decks) settle(name string, from *deck) []routing.RateRow {
+// finishedRows returns the rows of a deck in the order of the prefixes, so that it is
+// clear which rate holds at any time: rows that end a rate are applied to it, and
+// among rows of one time the last of the source holds.
+func (d *decks) finishedRows(name string, from *deck) []routing.RateRow {
 	order := make([]int32, len(from.rows))
 	for i := range order {
 		order[i] = int32(i)
@@ -30,13 +30,13 @@ func (d *decks) settle(name string, from *deck) []routing.RateRow {
 		for n < len(order) && from.rows[order[n]].Prefix == from.rows[order[0]].Prefix {
 			n++
 		}
-		out = d.settlePrefix(out, name, from, order[:n])
+		out = d.finishPrefix(out, name, from, order[:n])
 		order = order[n:]
 	}
 	return out
 }
 
-func (d *decks) settlePrefix(out []routing.RateRow, name string, from *deck, order []int32) []routing.RateRow {
+func (d *decks) finishPrefix(out []routing.RateRow, name string, from *deck, order []int32) []routing.RateRow {
 	first := len(out)
 	ended := first    // rates up to here have their ends
 	var bounded []int // those that end, and may have to end sooner
@@ -55,7 +55,8 @@ func (d *decks) settlePrefix(out []routing.RateRow, name string, from *deck, ord
 				if same(&r, n) {
 					d.report.remark(at, "rate "+r.PerMinute.String(), "line %d says the same", from.at[next].line)
 				} else {
-					d.report.approximate(at, "rate "+r.PerMinute.String(), "line %d gives the same code another rate from the same time in deck %s; the last holds", from.at[next].line, name)
+					d.report.approximate(at, "rate "+r.PerMinute.String(),
+						"line %d gives the same code another rate from the same time in deck %s; the last holds", from.at[next].line, name)
 				}
 				continue
 			}
@@ -101,7 +102,7 @@ func (d *decks) end(rates []routing.RateRow, r *routing.RateRow, at place) {
 }
 
 func same(a, b *routing.RateRow) bool {
-	return a.PerMinute == b.PerMinute && a.Connect == b.Connect && a.FirstSeconds == b.FirstSeconds && a.NextSeconds == b.NextSeconds && a.Until.Equal(b.Until)
+	return a.PerMinute == b.PerMinute && a.Connect == b.Connect && a.First == b.First && a.Next == b.Next && a.Until.Equal(b.Until)
 }
 
 func importDecks(sources []Source, texts []sourceText, o *Options, out *Result) error {
@@ -118,12 +119,13 @@ func importDecks(sources []Source, texts []sourceText, o *Options, out *Result) 
 		}
 	}
 	if d.currency == "" {
-		return &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the prices' currency is not known: " + names(sources) + " has no column for it, and none was given"}
+		return &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the prices' currency is not known: " + names(sources) +
+			" has no column for it, and none was given"}
 	}
 	rs := out.Rules
 	rs.Currency, rs.Rates = d.currency, map[string][]routing.RateRow{}
 	for _, name := range slices.Sorted(maps.Keys(d.rates)) {
-		if rows := d.settle(name, d.rates[name]); len(rows) > 0 {
+		if rows := d.finishedRows(name, d.rates[name]); len(rows) > 0 {
 			rs.Rates[name] = rows
 		}
 		delete(d.rates, name)
@@ -138,8 +140,8 @@ func importDecks(sources []Source, texts []sourceText, o *Options, out *Result) 
 	return byCost(rs, o)
 }
 
-// byCost routes every call to the destinations whose decks have a rate for it,
-// the cheapest first.
+// byCost routes every call to the destinations whose decks have a rate for it, the
+// cheapest first.
 func byCost(rs *routing.RuleSet, o *Options) error {
 	rs.Destinations = map[string]routing.DestinationSpec{}
 	tier := routing.Tier{Order: routing.ByCost, RequireRate: true}
