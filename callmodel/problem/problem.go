@@ -129,14 +129,15 @@ func Body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// Principal is the request's principal if its role includes role.
-func Principal(r *http.Request, role callmodel.Role) (callmodel.Principal, error) {
+// Principal is the request's principal if it has the scope. The error is
+// CodeUnauthenticated without a principal, CodeForbidden without the scope.
+func Principal(r *http.Request, scope callmodel.Scope) (callmodel.Principal, error) {
 	p, ok := callmodel.PrincipalFrom(r.Context())
 	switch {
 	case !ok:
 		return p, callmodel.Errorf(callmodel.CodeUnauthenticated, "the request has no valid credentials")
-	case !p.May(role):
-		return p, callmodel.Errorf(callmodel.CodeForbidden, "the credentials' role %q may not do this; it needs %q", p.Role, role)
+	case !p.Allows(scope):
+		return p, callmodel.Errorf(callmodel.CodeForbidden, "the credentials may not do this; it needs the scope %q", scope)
 	}
 	return p, nil
 }

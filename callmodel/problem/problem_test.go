@@ -55,12 +55,12 @@ func TestBodyIsBounded(t *testing.T) {
 func TestPrincipal(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-	_, err := problem.Principal(r, callmodel.RoleReader)
+	_, err := problem.Principal(r, callmodel.ScopeCallsRead)
 	require.Equal(t, callmodel.CodeUnauthenticated, callmodel.CodeOf(err))
-	r = r.WithContext(callmodel.WithPrincipal(r.Context(), callmodel.Principal{TenantID: "acme", Role: callmodel.RoleReader}))
-	_, err = problem.Principal(r, callmodel.RoleOperator)
+	r = r.WithContext(callmodel.WithPrincipal(r.Context(), callmodel.Principal{TenantID: "acme", Scopes: []callmodel.Scope{callmodel.ScopeCallsRead}}))
+	_, err = problem.Principal(r, callmodel.ScopeRulesWrite)
 	require.Equal(t, callmodel.CodeForbidden, callmodel.CodeOf(err))
-	p, err := problem.Principal(r, callmodel.RoleReader)
+	p, err := problem.Principal(r, callmodel.ScopeCallsRead)
 	require.NoError(t, err)
 	assert.Equal(t, callmodel.TenantID("acme"), p.TenantID)
 }

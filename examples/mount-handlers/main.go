@@ -94,7 +94,7 @@ func run(ctx context.Context, listen string) (err error) {
 func authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, ok := r.BasicAuth(); ok && user == "acme" && password == "secret" {
-			p := callmodel.Principal{TenantID: "acme", Subject: user, Role: callmodel.RoleCaller}
+			p := callmodel.Principal{TenantID: "acme", Subject: user, Scopes: []callmodel.Scope{callmodel.ScopeCallsWrite}}
 			r = r.WithContext(callmodel.WithPrincipal(r.Context(), p))
 		}
 		next.ServeHTTP(w, r)

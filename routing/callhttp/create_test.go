@@ -146,17 +146,17 @@ func TestPrincipals(t *testing.T) {
 
 		n := actions(t, db, "acme")[callmodel.AuditAccessDenied]
 		for _, c := range []struct {
-			role         callmodel.Role
+			scopes       []callmodel.Scope
 			method, path string
 		}{
-			{callmodel.RoleReader, http.MethodPost, "/v1/calls"},
-			{callmodel.RoleReader, http.MethodPost, "/v1/calls/c1/events"},
-			{callmodel.RoleCaller, http.MethodPut, "/v1/rules"},
-			{callmodel.RoleCaller, http.MethodPost, "/v1/rules/x/activate"},
-			{callmodel.RoleCaller, http.MethodGet, "/v1/audit"},
-			{"", http.MethodGet, "/v1/calls"},
+			{reads(), http.MethodPost, "/v1/calls"},
+			{reads(), http.MethodPost, "/v1/calls/c1/events"},
+			{calling(), http.MethodPut, "/v1/rules"},
+			{calling(), http.MethodPost, "/v1/rules/x/activate"},
+			{calling(), http.MethodGet, "/v1/audit"},
+			{nil, http.MethodGet, "/v1/calls"},
 		} {
-			fails(t, s, as(c.role, "acme"), c.method, c.path, nyc(""), http.StatusForbidden, callmodel.CodeForbidden)
+			fails(t, s, as(c.scopes, "acme"), c.method, c.path, nyc(""), http.StatusForbidden, callmodel.CodeForbidden)
 			n++
 			assert.Equal(t, n, actions(t, db, "acme")[callmodel.AuditAccessDenied], "%v", c)
 		}
@@ -165,7 +165,7 @@ func TestPrincipals(t *testing.T) {
 		// Another tenant's call looks like none, byte for byte, and leaves the
 		// same audit line.
 		c := create(t, s, nyc(`,"id":"secret"`))
-		stranger := as(callmodel.RoleOperator, "globex")
+		stranger := as(operates(), "globex")
 		for _, to := range [][2]string{{http.MethodGet, ""}, {http.MethodGet, "/events"}, {http.MethodGet, "/explanation"}, {http.MethodPost, "/events"}} {
 			body := `{"id":"e1","type":"ringing"}`
 			foreign := do(t, s, stranger, to[0], "/v1/calls/secret"+to[1], body)
@@ -211,7 +211,7 @@ func TestIdempotencyKey(t *testing.T) {
 		// Another tenant's key is another key; a refused request doesn't use its key up.
 		_, err := s.InstallRules(t.Context(), "globex", []byte(rules), "test")
 		require.NoError(t, err)
-		ok[calls.Call](t, s, as(callmodel.RoleCaller, "globex"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated, keyHeader, "routed")
+		ok[calls.Call](t, s, as(calling(), "globex"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated, keyHeader, "routed")
 		fails(t, s, caller(), http.MethodPost, "/v1/calls", `{}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid, keyHeader, "k3")
 		ok[calls.Call](t, s, caller(), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated, keyHeader, "k3")
 
@@ -285,7 +285,7 @@ func TestNoRoute(t *testing.T) {
 		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", p.CallID), `{"id":"e","type":"ringing"}`, http.StatusConflict, callmodel.CodeConflict)
 
 		// A tenant without any rules: stored, audited and explained like any other.
-		poor := as(callmodel.RoleOperator, "poor")
+		poor := as(operates(), "poor")
 		p = fails(t, s, poor, http.MethodPost, "/v1/calls", nyc(""), http.StatusNotFound, callmodel.CodeNoRoute)
 		assert.Contains(t, p.Detail, "PUT /v1/rules")
 		assert.Equal(t, 1, actions(t, db, "poor")[callmodel.AuditCallRejected])
@@ -306,10 +306,10 @@ func TestPlatformRules(t *testing.T) {
 	s := on(t, db, callhttp.Options{PlatformTenant: "platform"})
 	_, err := s.InstallRules(t.Context(), "platform", []byte(strings.ReplaceAll(rules, "nyc", "city")), "test")
 	require.NoError(t, err)
-	c := ok[calls.Call](t, s, as(callmodel.RoleCaller, "poor"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated)
+	c := ok[calls.Call](t, s, as(calling(), "poor"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated)
 	assert.Equal(t, "city", c.Decision.Rule, "a tenant without rules takes the platform's")
 	assert.Equal(t, "nyc", create(t, s, nyc("")).Decision.Rule)
 	fresh := on(t, db, callhttp.Options{PlatformTenant: "platform"})
-	w := do(t, fresh, as(callmodel.RoleCaller, "poor"), http.MethodGet, path("/v1/calls/%s/explanation", c.ID), "")
+	w := do(t, fresh, as(calling(), "poor"), http.MethodGet, path("/v1/calls/%s/explanation", c.ID), "")
 	assert.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
 }

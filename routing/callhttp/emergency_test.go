@@ -140,7 +140,7 @@ func TestEmergency(t *testing.T) {
 			}, 30*time.Second, 5*time.Millisecond, body)
 		}
 		require.Eventually(t, func() bool { return s.Unstored() == 0 }, 30*time.Second, 5*time.Millisecond)
-		fails(t, s, as(callmodel.RoleReader, "acme"), http.MethodPost, "/v1/calls", `{"to":"112"}`, http.StatusForbidden, callmodel.CodeForbidden)
+		fails(t, s, as(reads(), "acme"), http.MethodPost, "/v1/calls", `{"to":"112"}`, http.StatusForbidden, callmodel.CodeForbidden)
 		fails(t, s, caller(), http.MethodPost, "/v1/calls", `{"from":"+12025550123","to":"110"`, http.StatusBadRequest, callmodel.CodeMalformed)
 	})
 }
@@ -256,7 +256,7 @@ func TestOneBadCallHoldsUpNoOther(t *testing.T) {
 	f := newFaulty(db)
 	h := callhttp.New(f, &callhttp.Options{DefaultRegion: "US", RulesRefresh: time.Hour})
 	f.set(down)
-	ok[calls.Call](t, h, as(callmodel.RoleCaller, "no such/tenant"), http.MethodPost, "/v1/calls", `{"to":"911"}`, http.StatusCreated)
+	ok[calls.Call](t, h, as(calling(), "no such/tenant"), http.MethodPost, "/v1/calls", `{"to":"911"}`, http.StatusCreated)
 	help(t, h, `{"to":"911"}`)
 	f.set(healthy)
 	run(t, h)()

@@ -48,7 +48,7 @@ func Example() {
 		return
 	}
 	authenticated := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := callmodel.Principal{TenantID: "acme", Subject: "key-1", Role: callmodel.RoleCaller}
+		p := callmodel.Principal{TenantID: "acme", Subject: "key-1", Scopes: []callmodel.Scope{callmodel.ScopeCallsWrite}}
 		handler.ServeHTTP(w, r.WithContext(callmodel.WithPrincipal(r.Context(), p)))
 	})
 	server := httptest.NewServer(authenticated)

@@ -139,26 +139,26 @@ func New(stores Stores, o *Options) *Handler {
 }
 
 func (h *Handler) routes() {
-	h.handle("POST /v1/calls", callmodel.RoleCaller, h.createCall)
-	h.handle("GET /v1/calls", callmodel.RoleReader, h.inLane(h.listCalls))
-	h.handle("GET /v1/calls/{id}", callmodel.RoleReader, h.inLane(h.getCall))
-	h.handle("POST /v1/calls/{id}/events", callmodel.RoleCaller, h.inLane(h.postEvent))
-	h.handle("GET /v1/calls/{id}/events", callmodel.RoleReader, h.inLane(h.listEvents))
-	h.handle("GET /v1/calls/{id}/explanation", callmodel.RoleReader, h.inLane(h.explainCall))
-	h.handle("GET /v1/route", callmodel.RoleReader, h.inLane(h.dryRoute))
-	h.handle("PUT /v1/rules", callmodel.RoleOperator, h.inRulesLane(h.putRules))
-	h.handle("GET /v1/rules", callmodel.RoleReader, h.inLane(h.listRules))
-	h.handle("GET /v1/rules/history", callmodel.RoleReader, h.inLane(h.listHistory))
-	h.handle("POST /v1/rules/rollback", callmodel.RoleOperator, h.inRulesLane(h.rollbackRules))
+	h.handle("POST /v1/calls", callmodel.ScopeCallsWrite, h.createCall)
+	h.handle("GET /v1/calls", callmodel.ScopeCallsRead, h.inLane(h.listCalls))
+	h.handle("GET /v1/calls/{id}", callmodel.ScopeCallsRead, h.inLane(h.getCall))
+	h.handle("POST /v1/calls/{id}/events", callmodel.ScopeCallsWrite, h.inLane(h.postEvent))
+	h.handle("GET /v1/calls/{id}/events", callmodel.ScopeCallsRead, h.inLane(h.listEvents))
+	h.handle("GET /v1/calls/{id}/explanation", callmodel.ScopeCallsRead, h.inLane(h.explainCall))
+	h.handle("GET /v1/route", callmodel.ScopeCallsRead, h.inLane(h.dryRoute))
+	h.handle("PUT /v1/rules", callmodel.ScopeRulesWrite, h.inRulesLane(h.putRules))
+	h.handle("GET /v1/rules", callmodel.ScopeRulesRead, h.inLane(h.listRules))
+	h.handle("GET /v1/rules/history", callmodel.ScopeRulesRead, h.inLane(h.listHistory))
+	h.handle("POST /v1/rules/rollback", callmodel.ScopeRulesWrite, h.inRulesLane(h.rollbackRules))
 	for _, a := range []rulesets.Action{rulesets.ActionActivate, rulesets.ActionCanary, rulesets.ActionPromote, rulesets.ActionAbort} {
-		h.handle("POST /v1/rules/{hash}/"+string(a), callmodel.RoleOperator, h.inRulesLane(h.change(a)))
+		h.handle("POST /v1/rules/{hash}/"+string(a), callmodel.ScopeRulesWrite, h.inRulesLane(h.change(a)))
 	}
-	h.handle("GET /v1/rules/{hash}", callmodel.RoleReader, h.inLane(h.exportRules))
-	h.handle("POST /v1/rules/import", callmodel.RoleOperator, h.inLane(h.importRules))
-	h.handle("POST /v1/rules/check", callmodel.RoleOperator, h.inLane(h.checkRules))
-	h.handle("POST /v1/rules/diff", callmodel.RoleOperator, h.inLane(h.diffRules))
-	h.handle("POST /v1/rules/simulate", callmodel.RoleOperator, h.inLane(h.simulateRules))
-	h.handle("GET /v1/audit", callmodel.RoleOperator, h.inLane(h.listAudit))
+	h.handle("GET /v1/rules/{hash}", callmodel.ScopeRulesRead, h.inLane(h.exportRules))
+	h.handle("POST /v1/rules/import", callmodel.ScopeRulesWrite, h.inLane(h.importRules))
+	h.handle("POST /v1/rules/check", callmodel.ScopeRulesWrite, h.inLane(h.checkRules))
+	h.handle("POST /v1/rules/diff", callmodel.ScopeRulesWrite, h.inLane(h.diffRules))
+	h.handle("POST /v1/rules/simulate", callmodel.ScopeRulesWrite, h.inLane(h.simulateRules))
+	h.handle("GET /v1/audit", callmodel.ScopeAuditRead, h.inLane(h.listAudit))
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		problem.Write(w, callmodel.Errorf(callmodel.CodeNotFound, "there is nothing at this path and method"))
 	})
@@ -167,9 +167,9 @@ func (h *Handler) routes() {
 // endpoint answers a request of an authenticated principal, or fails.
 type endpoint func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error
 
-func (h *Handler) handle(pattern string, role callmodel.Role, f endpoint) {
+func (h *Handler) handle(pattern string, scope callmodel.Scope, f endpoint) {
 	h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		p, err := problem.Principal(r, role)
+		p, err := problem.Principal(r, scope)
 		if err == nil {
 			err = f(w, r, p)
 		} else if callmodel.CodeOf(err) == callmodel.CodeForbidden {

@@ -93,12 +93,21 @@ func on(t *testing.T, db *calldb.DB, o callhttp.Options) *service {
 	return s
 }
 
-func as(role callmodel.Role, tenant callmodel.TenantID) callmodel.Principal {
-	return callmodel.Principal{TenantID: tenant, Subject: "key-of-" + string(tenant), Role: role}
+// What the three kinds of principals of these tests may do.
+func reads() []callmodel.Scope {
+	return []callmodel.Scope{callmodel.ScopeCallsRead, callmodel.ScopeRulesRead}
 }
 
-func caller() callmodel.Principal   { return as(callmodel.RoleCaller, "acme") }
-func operator() callmodel.Principal { return as(callmodel.RoleOperator, "acme") }
+func calling() []callmodel.Scope { return append(reads(), callmodel.ScopeCallsWrite) }
+
+func operates() []callmodel.Scope { return callmodel.Scopes() }
+
+func as(scopes []callmodel.Scope, tenant callmodel.TenantID) callmodel.Principal {
+	return callmodel.Principal{TenantID: tenant, Subject: "key-of-" + string(tenant), Scopes: scopes}
+}
+
+func caller() callmodel.Principal   { return as(calling(), "acme") }
+func operator() callmodel.Principal { return as(operates(), "acme") }
 
 // request makes a request of p, with headers given as name and value in turn.
 func request(ctx context.Context, p callmodel.Principal, method, path, body string, headers ...string) *http.Request {

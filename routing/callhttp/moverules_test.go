@@ -44,7 +44,7 @@ func TestImportAndExport(t *testing.T) {
 
 	fails(t, s, operator(), http.MethodPost, "/v1/rules/import", `{"format":"cisco","files":[{"name":"a","text":"b"}]}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 	fails(t, s, operator(), http.MethodPost, "/v1/rules/import", `{"format":"csv"}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
-	fails(t, s, as(callmodel.RoleReader, "acme"), http.MethodPost, "/v1/rules/import", string(body), http.StatusForbidden, callmodel.CodeForbidden)
+	fails(t, s, as(reads(), "acme"), http.MethodPost, "/v1/rules/import", string(body), http.StatusForbidden, callmodel.CodeForbidden)
 
 	hash := ok[struct{ RuleSets []version }](t, s, operator(), http.MethodGet, "/v1/rules", "", http.StatusOK).RuleSets[0].Hash
 	get := func(query string) *httptest.ResponseRecorder {
@@ -74,5 +74,5 @@ func TestImportAndExport(t *testing.T) {
 	assert.Contains(t, names["rules.csv"], "nyc")
 	assert.Contains(t, names, "report.json")
 	fails(t, s, operator(), http.MethodGet, "/v1/rules/"+hash+"?format=pdf", "", http.StatusUnprocessableEntity, callmodel.CodeInvalid)
-	fails(t, s, as(callmodel.RoleReader, "other"), http.MethodGet, "/v1/rules/"+hash, "", http.StatusNotFound, callmodel.CodeNotFound)
+	fails(t, s, as(reads(), "other"), http.MethodGet, "/v1/rules/"+hash, "", http.StatusNotFound, callmodel.CodeNotFound)
 }

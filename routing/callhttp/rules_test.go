@@ -75,7 +75,7 @@ func TestRules(t *testing.T) {
 		assert.True(t, list()[1].Active)
 		missing := fails(t, s, operator(), http.MethodPost, "/v1/rules/ffff/activate", "", http.StatusNotFound, callmodel.CodeNotFound)
 		assert.Contains(t, missing.Detail, `no version "ffff" of the rules`)
-		fails(t, s, as(callmodel.RoleOperator, "globex"), http.MethodPost, "/v1/rules/"+second.Hash+"/activate", "", http.StatusNotFound, callmodel.CodeNotFound)
+		fails(t, s, as(operates(), "globex"), http.MethodPost, "/v1/rules/"+second.Hash+"/activate", "", http.StatusNotFound, callmodel.CodeNotFound)
 
 		// A call is explained by the set that decided it, whatever is active now.
 		ok[version](t, s, operator(), http.MethodPost, "/v1/rules/"+second.Hash+"/activate", "", http.StatusOK)
@@ -119,7 +119,7 @@ func TestDryRoute(t *testing.T) {
 	t.Parallel()
 	db := sqliteDB(t)
 	s := on(t, db, callhttp.Options{})
-	x := ok[routing.Explanation](t, s, as(callmodel.RoleReader, "acme"), http.MethodGet,
+	x := ok[routing.Explanation](t, s, as(reads(), "acme"), http.MethodGet,
 		"/v1/route?from=%2B4930901820&to=(212)555-0188&call_id=c1&at=2026-01-01T00:00:00Z&priority=9&direction=inbound", "", http.StatusOK)
 	assert.Equal(t, "nyc", x.Decision.Rule)
 	assert.Len(t, x.Considered, 2)
@@ -132,7 +132,7 @@ func TestDryRoute(t *testing.T) {
 	p := fails(t, s, caller(), http.MethodGet, "/v1/route?to=7&at=noon&priority=x&type=smoke&direction=up&call_id=a/b&region=Berlin", "",
 		http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 	assert.Equal(t, []string{"at", "call_id", "direction", "from", "priority", "region", "to", "type"}, paths(p), "all at once")
-	fails(t, s, as(callmodel.RoleReader, "poor"), http.MethodGet, "/v1/route?from=%2B4930901820&to=%2B442079460123", "", http.StatusNotFound, callmodel.CodeNoRoute)
+	fails(t, s, as(reads(), "poor"), http.MethodGet, "/v1/route?from=%2B4930901820&to=%2B442079460123", "", http.StatusNotFound, callmodel.CodeNoRoute)
 }
 
 func TestAudit(t *testing.T) {
@@ -149,7 +149,7 @@ func TestAudit(t *testing.T) {
 	rest := ok[lines](t, s, operator(), http.MethodGet, path("/v1/audit?limit=1&after=%d", all[2].ID), "", http.StatusOK).Events
 	assert.Equal(t, all[3:4], rest)
 	fails(t, s, operator(), http.MethodGet, "/v1/audit?after=-1", "", http.StatusUnprocessableEntity, callmodel.CodeInvalid)
-	assert.Empty(t, ok[lines](t, s, as(callmodel.RoleOperator, "globex"), http.MethodGet, "/v1/audit", "", http.StatusOK).Events)
+	assert.Empty(t, ok[lines](t, s, as(operates(), "globex"), http.MethodGet, "/v1/audit", "", http.StatusOK).Events)
 }
 
 // TestImports keeps databases, clouds and audio out of programs that mount this.

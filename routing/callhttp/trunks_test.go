@@ -207,7 +207,7 @@ func TestTenantsTrunksAreTheirOwn(t *testing.T) {
 	_, err := s.InstallRules(t.Context(), "other", []byte(limited), "test")
 	require.NoError(t, err)
 	create(t, s, nyc(""))
-	c := ok[calls.Call](t, s, as(callmodel.RoleCaller, "other"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated)
+	c := ok[calls.Call](t, s, as(calling(), "other"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated)
 	assert.Equal(t, "a", c.Decision.Destinations[0].ID)
 	assert.Len(t, s.Trunks(), 4)
 }

@@ -59,7 +59,7 @@ func TestTryRules(t *testing.T) {
 	hash := ok[struct{ RuleSets []version }](t, s, operator(), http.MethodGet, "/v1/rules", "", http.StatusOK).RuleSets[0].Hash
 	stored := map[string]any{"before": map[string]any{"hash": hash}}
 	ok[diff.Report](t, s, operator(), http.MethodPost, "/v1/rules/diff", triedBody(t, stored), http.StatusOK)
-	globex := as(callmodel.RoleOperator, "globex")
+	globex := as(operates(), "globex")
 	p := fails(t, s, globex, http.MethodPost, "/v1/rules/diff", triedBody(t, stored), http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 	assert.Equal(t, []string{"calls[1].tenant"}, paths(p))
 	fails(t, s, globex, http.MethodPost, "/v1/rules/diff", strings.ReplaceAll(triedBody(t, stored), "acme", "globex"), http.StatusNotFound, callmodel.CodeNotFound)

@@ -90,7 +90,7 @@ func TestRollback(t *testing.T) {
 		assert.Equal(t, rulesets.ActionRollback, all[0].Action)
 		assert.Equal(t, "key-of-acme", all[0].Actor)
 		assert.Len(t, ok[history](t, s, caller(), http.MethodGet, "/v1/rules/history?limit=2", "", http.StatusOK).Activations, 2)
-		assert.Empty(t, ok[history](t, s, as(callmodel.RoleReader, "globex"), http.MethodGet, "/v1/rules/history", "", http.StatusOK).Activations)
+		assert.Empty(t, ok[history](t, s, as(reads(), "globex"), http.MethodGet, "/v1/rules/history", "", http.StatusOK).Activations)
 		assert.Equal(t, 2, actions(t, db, "acme")[callmodel.AuditRuleSetRollback])
 	})
 }
