@@ -67,7 +67,7 @@ func TestDecodeReportsEveryFaultWithItsPath(t *testing.T) {
 	}
 	for path, part := range map[string]string{
 		"tenant_id": "..", "started_at": "RFC 3339", "span_ms": "milliseconds", "bogus": "not a known field; the fields here are tenant_id, call_id",
-		"sampleRate": "not a known field",
+		"sampleRate":   "not a known field",
 		"legs[1].name": "already", "legs[1].segments[0].offset_ms": "30 days",
 		"legs[2].segments": "1 to", "outputs[0].layout": "two legs", "outputs[0].bitrate_bps": "did you mean 32000",
 		"outputs[0].sample_rate_hz": "did you mean 8000", "outputs[1].layout": "surround",

@@ -1,20 +1,7 @@
-// Package callmodel is the vocabulary of a voice platform: calls, legs,
-// recording specs and results, jobs, routing decisions, events, and the error
-// codes they fail with. It imports only the standard library and does no I/O,
-// so every other package may import it.
-//
-// # A call's states
-//
-//	            ┌── failed, retryable cause ──┐ (next destination)
-//	            ▼                             │
-//	new ──▶ routed ──── ringing ───────▶ ringing ──── answered ────▶ answered
-//	 │          │                             │                         │
-//	 │          ├─ failed: final cause, or no destination left ─▶ failed│
-//	 │          └─ ended (caller gave up) ────┴──────────────────▶ ended ◀┘ ended
-//	 └─ no rule matches ─▶ rejected
-//
-// ended, failed and rejected are final. A move that is not drawn is a
-// [*TransitionError]. [Call.Apply] is the only place that moves a call.
+// Package callmodel is what every other package speaks of: ids, the principal and
+// its scopes, amounts of money, audit lines, and the error codes that everything
+// fails with. The packages below it are vocabularies: calls, record, ledger and
+// rulesets. They import only the standard library and do no I/O.
 //
 // # A recording job's states
 //

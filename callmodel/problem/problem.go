@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -81,6 +82,30 @@ const retryAfter = "1"
 
 // Write answers with err.
 func Write(w http.ResponseWriter, err error) { WriteProblem(w, Of(err)) }
+
+// Fail answers the request with err, and logs what is no fault of the request's
+// own: CodeInternal and CodeUnavailable. An err that is the end of the request's
+// context is answered as CodeUnavailable: the client gave up, or the host's time
+// limit was reached. A nil log logs nothing.
+func Fail(w http.ResponseWriter, r *http.Request, err error, log *slog.Logger) {
+	ctx := r.Context()
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = callmodel.Errorf(callmodel.CodeUnavailable, "the request ended before its answer: %w", err)
+	}
+	switch callmodel.CodeOf(err) {
+	case callmodel.CodeInternal, callmodel.CodeUnavailable:
+		if log != nil {
+			log.ErrorContext(ctx, "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		}
+	default:
+	}
+	Write(w, err)
+}
+
+// NotFound answers requests for what no endpoint is at.
+func NotFound(w http.ResponseWriter, _ *http.Request) {
+	Write(w, callmodel.Errorf(callmodel.CodeNotFound, "there is nothing at this path and method"))
+}
 
 // WriteProblem answers with p.
 func WriteProblem(w http.ResponseWriter, p Problem) {

@@ -9,7 +9,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 )
 
-// StoredRuleSet is a version of a tenant's rules.
+// Version is a version of a tenant's rules.
 type Version struct {
 	TenantID  callmodel.TenantID `json:"tenant_id"`
 	Hash      string             `json:"hash"`   // content hash; the version's name
@@ -20,7 +20,7 @@ type Version struct {
 	Active    bool               `json:"active"`
 }
 
-// RuleSetAction is a change of which versions of a tenant's rules are in service.
+// Action is a change of which versions of a tenant's rules are in service.
 //
 //	            activate              canary
 //	(none) ──────────────▶ active A ─────────▶ active A, canary B
@@ -33,22 +33,22 @@ type Action string
 
 // The actions. Each may be repeated: the second time it changes nothing.
 const (
-	// RuleSetActivate makes the version the active one.
+	// ActionActivate makes the version the active one.
 	ActionActivate Action = "activate"
-	// RuleSetRollback goes back to the version that was active before the
+	// ActionRollback goes back to the version that was active before the
 	// active one was activated. Once more, and it goes back further: rollbacks
 	// are not gone back to.
 	ActionRollback Action = "rollback"
-	// RuleSetCanary puts the version in service for a share of the calls. While
+	// ActionCanary puts the version in service for a share of the calls. While
 	// the version is the canary, it changes the share.
 	ActionCanary Action = "canary"
-	// RuleSetPromote makes the canary the active version.
+	// ActionPromote makes the canary the active version.
 	ActionPromote Action = "promote"
-	// RuleSetAbort ends the canary.
+	// ActionAbort ends the canary.
 	ActionAbort Action = "abort"
 )
 
-// RuleSetChange asks for an action.
+// Change asks for an action.
 type Change struct {
 	TenantID callmodel.TenantID
 	Action   Action
@@ -110,7 +110,7 @@ type Canary struct {
 	Actor     string    `json:"actor,omitempty"`
 }
 
-// RuleSetState is which versions of a tenant's rules are in service.
+// State is which versions of a tenant's rules are in service.
 type State struct {
 	// Active is the newest entry of the history, nil before the first.
 	Active *Activation `json:"active,omitempty"`
