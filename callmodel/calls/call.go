@@ -6,13 +6,12 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel/internal/text"
-
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/internal/text"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
-// CallState is where a call stands. See the package comment's drawing.
+// State is where a call stands. See the package comment's drawing.
 type State string
 
 // The states of a call.
@@ -30,7 +29,7 @@ func (s State) Final() bool {
 	return s == Ended || s == Failed || s == Rejected
 }
 
-// CallType is what kind of call it is.
+// Type is what kind of call it is.
 type Type string
 
 // The call types.
@@ -41,7 +40,7 @@ const (
 	TypeEmergency Type = "emergency"
 )
 
-// CallTypes lists every call type.
+// Types lists every call type.
 func Types() []Type { return []Type{TypeVoice, TypeVideo, TypeFax, TypeEmergency} }
 
 // Direction is which way the call crosses the platform's edge.
@@ -64,7 +63,7 @@ const (
 	MaxCapabilities  = 32
 )
 
-// CallRequest is a call initiation, as it is routed. From and To are
+// Request is a call initiation, as it is routed. From and To are
 // normalised: E.164 with a plus ("+12025550123"), or a national short or
 // emergency number as dialled ("112").
 type Request struct {
@@ -130,7 +129,7 @@ type Party struct {
 	Raw    string `json:"raw,omitempty"` // as it was given, when that differs
 }
 
-// CallRecording is what the call record knows of a recording.
+// Recording is what the call record knows of a recording.
 type Recording struct {
 	RecordingID callmodel.RecordingID  `json:"recording_id"`
 	JobID       callmodel.JobID        `json:"job_id"`

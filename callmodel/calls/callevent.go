@@ -3,13 +3,12 @@ package calls
 import (
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel/internal/text"
-
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/internal/text"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
-// CallEventType is what happened to a call.
+// EventType is what happened to a call.
 type EventType string
 
 // The call events.
@@ -20,7 +19,7 @@ const (
 	EventEnded    EventType = "ended"  // hang-up
 )
 
-// CallEvent is something that happened to a call, told by the telephone server.
+// Event is something that happened to a call, told by the telephone server.
 type Event struct {
 	// ID makes the event idempotent within its call: the second event with the
 	// same id changes nothing.

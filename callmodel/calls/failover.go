@@ -6,9 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel/internal/text"
-
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/internal/text"
 )
 
 // Failover says when a call whose destination failed is tried at the next one.

@@ -60,7 +60,7 @@
 // is decided by one version as a whole.
 //
 // A tenant's first call waits for the stores to say which rules it has; no other
-// call waits for them before it is decided, and none waits for a lock or a disk.
+// call waits for them, or for a lock, before it is decided. None waits for a disk.
 // Options.Snapshot, which Run writes, keeps what is in service. With
 // [Service.LoadSnapshot] a service routes by it at once when its stores can't be
 // reached; Run takes up what they have as soon as they answer. Calls that are not

@@ -58,7 +58,7 @@ func (s *Service) decidedBy(ctx context.Context, call *calls.Call) (*routing.Rou
 		if t == "" {
 			continue
 		}
-		c, err := s.rules.version(ctx, t, call.Decision.RuleSet, fromSnapshot, nil)
+		c, err := s.rules.version(ctx, t, call.Decision.RuleSet, nil)
 		if err == nil {
 			return c.router, nil
 		}

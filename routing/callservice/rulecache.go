@@ -16,8 +16,8 @@ import (
 )
 
 // ruleCache keeps the compiled versions in service of every tenant that was
-// seen. Only a tenant's first call waits for the store. No call waits for a lock,
-// and none for the snapshot: that is written by the keeper.
+// seen. A tenant's first call waits for the store; no other call waits for the
+// store or for a lock. None waits for the snapshot: the keeper writes that.
 type ruleCache struct {
 	store    RuleSetStore
 	platform callmodel.TenantID
@@ -94,8 +94,7 @@ func (c *ruleCache) prepare(ctx context.Context, t callmodel.TenantID) error {
 		if _, ok := c.seen(tenant); ok || tenant == "" {
 			continue
 		}
-		// A call waits for no disk: the snapshot may be on one that hangs.
-		if err := c.load(ctx, tenant, fromStore); err != nil {
+		if err := c.load(ctx, tenant); err != nil {
 			return err
 		}
 	}
@@ -122,18 +121,10 @@ type compiled struct {
 // made meanwhile: each of them was put in service.
 const maxTurns = 8
 
-// source says where a version that is not in memory may be read from.
-type source int
-
-const (
-	fromStore    source = iota
-	fromSnapshot        // and from the store what the snapshot doesn't hold
-)
-
 // load looks up what is to be in service for the tenant, and puts it there if it
 // isn't. A set that doesn't compile never replaces one that does. ready are
 // versions that need not be compiled again.
-func (c *ruleCache) load(ctx context.Context, t callmodel.TenantID, from source, ready ...compiled) error {
+func (c *ruleCache) load(ctx context.Context, t callmodel.TenantID, ready ...compiled) error {
 	for range maxTurns {
 		c.mu.Lock()
 		before := c.changes[t]
@@ -142,7 +133,7 @@ func (c *ruleCache) load(ctx context.Context, t callmodel.TenantID, from source,
 		if err != nil {
 			return err
 		}
-		done, err := c.take(ctx, t, &state, before, from, ready)
+		done, err := c.take(ctx, t, &state, before, ready)
 		if done || err != nil {
 			return err
 		}
@@ -152,7 +143,7 @@ func (c *ruleCache) load(ctx context.Context, t callmodel.TenantID, from source,
 
 // take puts the state in service, unless another was put there since before was
 // read: a state that is older than a change must not undo it.
-func (c *ruleCache) take(ctx context.Context, t callmodel.TenantID, state *rulesets.State, before int, from source, ready []compiled) (done bool, err error) {
+func (c *ruleCache) take(ctx context.Context, t callmodel.TenantID, state *rulesets.State, before int, ready []compiled) (done bool, err error) {
 	want := inServiceOf(state)
 	if have, ok := c.seen(t); ok && have.sameVersions(want) {
 		if !have.saved.IsZero() {
@@ -167,7 +158,7 @@ func (c *ruleCache) take(ctx context.Context, t callmodel.TenantID, state *rules
 		if hash == "" {
 			continue
 		}
-		got, err := c.version(ctx, t, hash, from, ready)
+		got, err := c.version(ctx, t, hash, ready)
 		if err != nil {
 			return false, callmodel.Errorf(storedSetCode(err), "rule set %s of tenant %s can't be put in service: %w", hash, t, err)
 		}
@@ -196,9 +187,9 @@ func storedSetCode(err error) callmodel.Code {
 	}
 }
 
-// version is one of the tenant's own: among ready, in service, in the snapshot
-// if from says so, or in the store.
-func (c *ruleCache) version(ctx context.Context, t callmodel.TenantID, hash string, from source, ready []compiled) (compiled, error) {
+// version is one of the tenant's own: among ready, in service, or in the store.
+// It isn't looked for in the snapshot: neither calls nor Run wait for a disk.
+func (c *ruleCache) version(ctx context.Context, t callmodel.TenantID, hash string, ready []compiled) (compiled, error) {
 	for _, r := range ready {
 		if r.router.Hash() == hash {
 			return r, nil
@@ -212,13 +203,6 @@ func (c *ruleCache) version(ctx context.Context, t callmodel.TenantID, hash stri
 				}
 			}
 		}
-	}
-	if dir := c.keeper.dir; from == fromSnapshot && dir != nil && dir.HasRules(t, hash) {
-		r, err := dir.Rules(t, hash)
-		if err == nil {
-			return compiled{router: r}, nil
-		}
-		c.log.ErrorContext(ctx, "a version in the snapshot can't be used; the store is asked", "tenant", t, "ruleset", hash, "error", err)
 	}
 	stored, err := c.stored(ctx, t, hash)
 	if err != nil {
@@ -260,7 +244,7 @@ func (c *ruleCache) refresh(ctx context.Context) {
 			continue
 		}
 		one, cancel := context.WithTimeout(ctx, storeWait)
-		err := c.load(one, t, fromSnapshot)
+		err := c.load(one, t)
 		cancel()
 		if ctx.Err() != nil {
 			return

@@ -61,7 +61,7 @@ func (s *Service) ChangeRules(ctx context.Context, c rulesets.Change) (rulesets.
 		if hash == "" {
 			return s.changeRules(ctx, c)
 		}
-		v, err := s.rules.version(ctx, c.TenantID, hash, fromSnapshot, nil)
+		v, err := s.rules.version(ctx, c.TenantID, hash, s.rules.keeper.versions(ctx, c.TenantID, hash))
 		if err != nil {
 			return rulesets.State{}, err
 		}
@@ -76,7 +76,7 @@ func (s *Service) changeRules(ctx context.Context, c rulesets.Change, ready ...c
 	if err != nil {
 		return state, err
 	}
-	if err := s.rules.load(ctx, c.TenantID, fromSnapshot, ready...); err != nil {
+	if err := s.rules.load(ctx, c.TenantID, ready...); err != nil {
 		// The change is made all the same: the next refresh takes it up.
 		s.opts.Logger.ErrorContext(ctx, "a change of the rules is stored and not yet in service here", "tenant", c.TenantID, "action", c.Action, "error", err)
 	}

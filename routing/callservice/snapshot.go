@@ -13,8 +13,8 @@ import (
 	"github.com/switchtape/switchtape/routing/snapshot"
 )
 
-// keeper writes what is in service to the snapshot, in its own time: calls and
-// changes of the rules leave it word and go on.
+// keeper writes what is in service to the snapshot in its own time: calls and
+// changes of the rules tell it what to write and go on.
 //
 //	put in service ─▶ later ─▶ waiting ─▶ run ─▶ RulesSnapshot
 //	                                       ▲ └ failed: again after every refresh
@@ -39,6 +39,20 @@ type kept struct {
 
 func newKeeper(c *ruleCache, o *Options) *keeper {
 	return &keeper{rules: c, dir: o.Snapshot, every: o.RulesRefresh, log: o.Logger, now: o.Now, woken: make(chan struct{}, 1)}
+}
+
+// versions are the version that the snapshot holds, compiled, or none. Reading it
+// is faster than compiling the stored text, so a rollback of a large set is quick.
+func (k *keeper) versions(ctx context.Context, t callmodel.TenantID, hash string) []compiled {
+	if k.dir == nil || !k.dir.HasRules(t, hash) {
+		return nil
+	}
+	r, err := k.dir.Rules(t, hash)
+	if err != nil {
+		k.log.ErrorContext(ctx, "a version in the snapshot can't be used; the store is asked", "tenant", t, "ruleset", hash, "error", err)
+		return nil
+	}
+	return []compiled{{router: r}}
 }
 
 // later has run write the tenant's state. The newest one counts.
