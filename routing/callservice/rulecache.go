@@ -167,11 +167,11 @@ func (c *ruleCache) take(ctx context.Context, t callmodel.TenantID, state *rules
 	c.mu.Lock()
 	if done = c.changes[t] == before; done {
 		c.put(t, want, v)
+		c.keeper.later(t, state, parsed) // in the order in which they are put in service
 	}
 	c.mu.Unlock()
 	if done {
 		c.log.InfoContext(ctx, "rule set in service", "tenant", t, "ruleset", want.active, "canary", want.canary, "percent", want.share.String())
-		c.keeper.later(t, state, parsed)
 	}
 	return done, nil
 }

@@ -125,22 +125,28 @@ func New(stores Stores, o *Options) *Service {
 	}
 }
 
-// lastTry is how long Run works on what is left once it is to end.
-const lastTry = 2 * time.Second
+// How long Run works on what is left once it is to end.
+const (
+	lastTry   = 2 * time.Second // storing emergency calls
+	lastWrite = 5 * time.Second // writing the snapshot, meanwhile
+)
 
 // Run keeps the rule sets fresh and their snapshot written, stores the emergency
 // calls that could not be stored at once, gives the places of calls back that
 // ended elsewhere, and probes destinations if that is configured, until ctx ends.
-// Then it stores and writes what is left, for two seconds at most, and returns nil.
+// Then it stores and writes what is left, for five seconds at most, and returns nil.
 func (s *Service) Run(ctx context.Context) error {
 	probing, keeping := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(probing)
 		s.trunks.probe(ctx)
 	}()
+	// The keeper ends after the last refresh, which may have something to write.
+	keep, endKeeping := context.WithCancel(context.WithoutCancel(ctx))
+	defer endKeeping()
 	go func() {
 		defer close(keeping)
-		s.rules.keeper.run(ctx)
+		s.rules.keeper.run(keep)
 	}()
 	tick := time.NewTicker(s.opts.RulesRefresh)
 	defer tick.Stop()
@@ -153,13 +159,16 @@ func (s *Service) Run(ctx context.Context) error {
 			s.reconcile(ctx)
 		}
 	}
+	endKeeping()
+	writing, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
+	defer stop()
 	<-probing
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTry)
+	last, cancel := context.WithTimeout(writing, lastTry)
 	defer cancel()
 	s.storeLater(last)
 	select {
 	case <-keeping:
-	case <-last.Done(): // a disk that hangs must not keep the process from ending
+	case <-writing.Done(): // a disk that hangs must not keep the process from ending
 		s.opts.Logger.ErrorContext(ctx, "the snapshot of the rules is not written to the end; the next start may go by an older one")
 	}
 	return nil

@@ -110,13 +110,17 @@ func TestCallsWaitForNoDisk(t *testing.T) {
 	help := create(t, s, sos(""))
 	f.set(healthy)
 	require.Eventually(t, func() bool { _, err := db.Call(t.Context(), "acme", help.ID); return err == nil }, 30*time.Second, time.Millisecond)
-	install(t, over(db, callservice.Options{}), "acme", renamed("moved"))
+	moved := install(t, over(db, callservice.Options{}), "acme", renamed("moved"))
 	require.Eventually(t, func() bool { return dry(t, s, "") == "moved" }, 30*time.Second, time.Millisecond)
 	_, err := s.Create(t.Context(), "poor", nyc(""), "test", nil)
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, d.used.Load(), "nobody but Run waits for it")
 	close(d.release)
 	first("tenant-2")
+	require.Eventually(t, func() bool {
+		tenants, without, err := d.Load()
+		return err == nil && len(tenants) == 4 && tenants[0].Active == moved && len(without) == 1
+	}, 30*time.Second, 5*time.Millisecond)
 	stop()
 
 	down := newFaulty(db)
@@ -145,11 +149,10 @@ func TestSnapshotIsTriedAgain(t *testing.T) {
 	trial := put(t, s, renamed("trial"))
 	change(t, s, canary(trial, rulesets.AllCalls))
 	stop()
-	tenants, _, err := d.Load()
-	require.NoError(t, err)
-	require.Len(t, tenants, 1)
-	assert.Equal(t, trial, tenants[0].Canary.Hash)
-	assert.NotNil(t, tenants[0].Versions.Canary)
+	require.Eventually(t, func() bool { // a slow disk takes longer than the end waits
+		tenants, _, err := d.Load()
+		return err == nil && len(tenants) == 1 && tenants[0].Canary != nil && tenants[0].Canary.Hash == trial && tenants[0].Versions.Canary != nil
+	}, 30*time.Second, 5*time.Millisecond)
 }
 
 // bodiless are stores that have lost the texts of the rules.

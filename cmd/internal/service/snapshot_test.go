@@ -23,6 +23,7 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
 )
@@ -172,6 +173,7 @@ func TestStartWithoutDatabase(t *testing.T) {
 			status, body := s.get(t, http.MethodGet, "/readyz", "")
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, "database: ok\nrules: ok\n", body)
+			require.Eventually(t, func() bool { return snapshot.Exists(dir) }, time.Minute, 5*time.Millisecond)
 			s.stop()
 			cut()
 			if deaf {
