@@ -76,7 +76,7 @@ func (s *Service) createOnce(ctx context.Context, t callmodel.TenantID, req *Req
 	}
 	end, ok := s.keys.begin(t, key.Key)
 	if !ok {
-		return Created{}, callmodel.Errorf(callmodel.CodeInFlight, "a request with this Idempotency-Key is being answered; ask again for its answer")
+		return Created{}, callmodel.Errorf(callmodel.CodeInFlight, "a request with this idempotency key is being answered; ask again for its answer")
 	}
 	defer end()
 	first, err := s.stores.Replay(ctx, t, key.Key, key.RequestSHA256)
@@ -171,7 +171,7 @@ func checkKey(key string) error {
 		bad = bad || key[i] < '!' || key[i] > '~'
 	}
 	if bad {
-		return callmodel.Errorf(callmodel.CodeMalformed, "the Idempotency-Key must be given once, as 1 to %d printable characters without spaces", maxIdempotencyKey)
+		return callmodel.Errorf(callmodel.CodeMalformed, "the idempotency key must be 1 to %d printable ASCII characters without spaces", maxIdempotencyKey)
 	}
 	return nil
 }

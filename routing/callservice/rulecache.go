@@ -82,7 +82,7 @@ func (c *ruleCache) pick(ctx context.Context, req *calls.Request) (r *routing.Ro
 		r, canary = c.table.Pick(req.TenantID, req.CallID)
 	}
 	if r == nil {
-		return nil, false, callmodel.Errorf(callmodel.CodeNoRoute, "tenant %s has no active rule set; put one with PUT /v1/rules", req.TenantID)
+		return nil, false, callmodel.Errorf(callmodel.CodeNoRoute, "tenant %s has no active rule set; install one, over HTTP with PUT /v1/rules", req.TenantID)
 	}
 	return r, canary, nil
 }
@@ -215,7 +215,7 @@ func (c *ruleCache) version(ctx context.Context, t callmodel.TenantID, hash stri
 func (c *ruleCache) stored(ctx context.Context, t callmodel.TenantID, hash string) (rulesets.Version, error) {
 	stored, err := c.store.RuleSet(ctx, t, hash)
 	if callmodel.CodeOf(err) == callmodel.CodeNotFound {
-		return stored, callmodel.Errorf(callmodel.CodeNotFound, "there is no version %.40q of the rules; GET /v1/rules lists those there are", hash)
+		return stored, callmodel.Errorf(callmodel.CodeNotFound, "there is no version %.40q of the rules; list those there are, over HTTP with GET /v1/rules", hash)
 	}
 	return stored, err
 }
