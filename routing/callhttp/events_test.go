@@ -12,7 +12,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/record"
-	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
@@ -22,7 +22,7 @@ func TestLife(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
-		s := on(t, db, callhttp.Options{})
+		s := on(t, db, callservice.Options{})
 		id := create(t, s, nyc(`,"host":"pbx-1"`)).ID
 		c := event(t, s, id, `{"id":"e1","type":"ringing"}`)
 		assert.Equal(t, calls.Ringing, c.State)
@@ -65,7 +65,7 @@ func TestLife(t *testing.T) {
 
 func TestFailover(t *testing.T) {
 	t.Parallel()
-	s := on(t, sqliteDB(t), callhttp.Options{})
+	s := on(t, sqliteDB(t), callservice.Options{})
 	for cause, want := range map[string]calls.State{
 		`{"sip":503}`:  calls.Routed,
 		`{"sip":408}`:  calls.Routed,
@@ -102,7 +102,7 @@ func TestBrokenEnd(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
-		s := on(t, db, callhttp.Options{})
+		s := on(t, db, callservice.Options{})
 		three := `"legs":[{"name":"a","segments":[{"uri":"a.wav"}]},{"name":"b","segments":[{"uri":"b.wav"}]},{"name":"c","segments":[{"uri":"c.wav"}]}]`
 		stereo := create(t, s, `{"from":"+12025550123","to":"+12125550188","recording":{"enabled":true,"outputs":[{"codec":"wav","layout":"stereo"}]}}`).ID
 		before := event(t, s, stereo, `{"id":"e1","type":"answered"}`)
@@ -135,7 +135,7 @@ func TestList(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
 		now := noon
-		s := on(t, db, callhttp.Options{Now: func() time.Time { now = now.Add(time.Second); return now }})
+		s := on(t, db, callservice.Options{Now: func() time.Time { now = now.Add(time.Second); return now }})
 		var want []callmodel.CallID
 		for i := range 5 {
 			c := create(t, s, nyc(path(`,"id":"c%d"`, i)))

@@ -186,7 +186,7 @@ func Guard(h http.Handler, keyFile string, addr net.Addr) (http.Handler, error) 
 	if err != nil || !auth.Loopback(host) {
 		return nil, callmodel.Errorf(callmodel.CodeInvalid, "%s can be reached from other machines; give a file of API keys with --keys, or listen on 127.0.0.1", addr)
 	}
-	return auth.Local(callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Role: callmodel.RoleOperator}, h), nil
+	return auth.Local(callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Scopes: auth.RoleScopes(auth.RoleOperator)}, h), nil
 }
 
 // dbCheck is the database's part in being ready.

@@ -1,4 +1,4 @@
-package callhttp
+package callservice
 
 import (
 	"context"
@@ -11,18 +11,18 @@ import (
 	"github.com/switchtape/switchtape/routing/trunk"
 )
 
-// place is what a call that is being created holds at its first destination.
+// place is what a call that is being created has reserved at its first destination.
 type place struct {
 	trunk.Reservation
 
-	key   trunk.Key
-	taken bool // the call is stored
+	key    trunk.Key
+	stored bool // the call is stored
 }
 
-// settle holds the place for a call that was stored, and gives it back if it
-// was not.
-func (p *place) settle() {
-	if p.taken {
+// holdIfStored holds the place for a call that was stored, and gives it back if
+// the call was not.
+func (p *place) holdIfStored() {
+	if p.stored {
 		p.Hold(p.key)
 	} else {
 		p.Cancel()
@@ -31,10 +31,10 @@ func (p *place) settle() {
 
 // route decides where the call goes and sets its state. A call that no rule
 // takes is rejected, and noRoute says why: it is stored and answered like any.
-func (h *Handler) route(ctx context.Context, call *calls.Call) (p *place, noRoute, err error) {
+func (s *Service) route(ctx context.Context, call *calls.Call) (p *place, noRoute, err error) {
 	req := call.Request(call.CreatedAt)
-	d, reserved, err := h.decide(ctx, &req)
-	h.opts.Decided(&d, err)
+	d, reserved, err := s.decide(ctx, &req)
+	s.opts.Decided(&d, err)
 	if errors.Is(err, routing.ErrNoRoute) {
 		err = callmodel.Errorf(callmodel.CodeNoRoute, "no rule matches the call; see the explanation")
 	}
@@ -52,14 +52,14 @@ func (h *Handler) route(ctx context.Context, call *calls.Call) (p *place, noRout
 
 // decide asks the decision service, if there is one, and the rules if it has
 // no answer.
-func (h *Handler) decide(ctx context.Context, req *calls.Request) (calls.Decision, trunk.Reservation, error) {
+func (s *Service) decide(ctx context.Context, req *calls.Request) (calls.Decision, trunk.Reservation, error) {
 	fallback := ""
-	if h.opts.Decider != nil {
+	if s.opts.Decider != nil {
 		// For the limits of the destinations that the answer names.
-		_ = h.rules.prepare(ctx, req.TenantID)
-		d, err := h.opts.Decider.Decide(ctx, req)
+		_ = s.rules.prepare(ctx, req.TenantID)
+		d, err := s.opts.Decider.Decide(ctx, req)
 		if err == nil {
-			return h.withRoom(req, d)
+			return s.withRoom(req, d)
 		}
 		if callmodel.CodeOf(err) == callmodel.CodeNoRoute {
 			return calls.Decision{Source: calls.SourceDecider}, trunk.Reservation{}, err
@@ -68,9 +68,9 @@ func (h *Handler) decide(ctx context.Context, req *calls.Request) (calls.Decisio
 		if f, ok := errors.AsType[*routing.FallbackError](err); ok {
 			fallback = f.Reason
 		}
-		h.opts.Logger.WarnContext(ctx, "the decision service has no answer; the rules decide", "tenant", req.TenantID, "call", req.CallID, "reason", fallback, "error", err)
+		s.opts.Logger.WarnContext(ctx, "the decision service has no answer; the rules decide", "tenant", req.TenantID, "call", req.CallID, "reason", fallback, "error", err)
 	}
-	d, r, err := h.byRules(ctx, req)
+	d, r, err := s.byRules(ctx, req)
 	d.Fallback = fallback
 	return d, r, err
 }
@@ -79,13 +79,13 @@ func (h *Handler) decide(ctx context.Context, req *calls.Request) (calls.Decisio
 // and the reservation: each time it is left out of the next.
 const maxReserve = 64
 
-func (h *Handler) byRules(ctx context.Context, req *calls.Request) (calls.Decision, trunk.Reservation, error) {
+func (s *Service) byRules(ctx context.Context, req *calls.Request) (calls.Decision, trunk.Reservation, error) {
 	d := calls.Decision{Source: calls.SourceRules}
-	router, canary, err := h.rules.pick(ctx, req)
+	router, canary, err := s.rules.pick(ctx, req)
 	if err != nil {
 		return d, trunk.Reservation{}, err
 	}
-	g := h.rules.group(req.TenantID)
+	g := s.rules.group(req.TenantID)
 	if g == nil { // the rules were taken out of service just now
 		err := router.RouteInto(req, &d)
 		d.Canary = canary
@@ -104,10 +104,11 @@ func (h *Handler) byRules(ctx context.Context, req *calls.Request) (calls.Decisi
 	return d, trunk.Reservation{}, routing.ErrNoCapacity
 }
 
-// withRoom takes the destinations out of the service's answer that the rules
-// know and that have no room. Their health is left to the service.
-func (h *Handler) withRoom(req *calls.Request, d calls.Decision) (calls.Decision, trunk.Reservation, error) {
-	g := h.rules.group(req.TenantID)
+// withRoom takes the destinations without room out of the decision service's
+// answer. Only those that the rules know have limits, and their health is that
+// service's to judge.
+func (s *Service) withRoom(req *calls.Request, d calls.Decision) (calls.Decision, trunk.Reservation, error) {
+	g := s.rules.group(req.TenantID)
 	if g == nil {
 		return d, trunk.Reservation{}, nil
 	}
@@ -131,16 +132,16 @@ func (h *Handler) withRoom(req *calls.Request, d calls.Decision) (calls.Decision
 }
 
 // holdEmergency counts an emergency call, whatever the limits.
-func (h *Handler) holdEmergency(c *calls.Call) {
-	g := h.rules.group(c.TenantID)
+func (s *Service) holdEmergency(c *calls.Call) {
+	g := s.rules.group(c.TenantID)
 	if g == nil || c.Decision == nil || len(c.Decision.Destinations) == 0 {
 		return
 	}
 	g.ReserveAnyway(c.Decision.Destinations[0].ID).Hold(trunk.Key{Tenant: c.TenantID, Call: c.ID})
 }
 
-// asDecided makes the explanation of a stored call tell of the moment too:
-// which destinations were left out then, and where the others stood.
+// asDecided puts into the explanation of a stored call what its decision says of
+// the moment: which destinations were left out, and where the others stood.
 func asDecided(x *routing.Explanation, d *calls.Decision) {
 	x.Decision = *d
 	for i := range x.Destinations {

@@ -1,4 +1,4 @@
-package callhttp_test
+package rulehttp_test
 
 import (
 	"encoding/json"
@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/diff"
 	"github.com/switchtape/switchtape/routing/lint"
 	"github.com/switchtape/switchtape/routing/simulate"
@@ -31,9 +30,8 @@ func triedBody(t *testing.T, sets map[string]any) string {
 
 func TestTryRules(t *testing.T) {
 	t.Parallel()
-	db := sqliteDB(t)
-	s := on(t, db, callhttp.Options{})
-	before := actions(t, db, "acme")
+	s := on(t)
+	before := lines(t, s)
 
 	report := ok[lint.Report](t, s, operator(), http.MethodPost, "/v1/rules/check", rules, http.StatusOK)
 	assert.Zero(t, report.Errors)
@@ -55,11 +53,11 @@ func TestTryRules(t *testing.T) {
 	assert.NotNil(t, m.Destinations[0].Series)
 
 	// Nothing was stored, and others' sets and calls are out of reach.
-	assert.Equal(t, before, actions(t, db, "acme"))
-	hash := ok[struct{ RuleSets []version }](t, s, operator(), http.MethodGet, "/v1/rules", "", http.StatusOK).RuleSets[0].Hash
+	assert.Equal(t, before, lines(t, s))
+	hash := s.hash
 	stored := map[string]any{"before": map[string]any{"hash": hash}}
 	ok[diff.Report](t, s, operator(), http.MethodPost, "/v1/rules/diff", triedBody(t, stored), http.StatusOK)
-	globex := as(callmodel.RoleOperator, "globex")
+	globex := as(operates(), "globex")
 	p := fails(t, s, globex, http.MethodPost, "/v1/rules/diff", triedBody(t, stored), http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 	assert.Equal(t, []string{"calls[1].tenant"}, paths(p))
 	fails(t, s, globex, http.MethodPost, "/v1/rules/diff", strings.ReplaceAll(triedBody(t, stored), "acme", "globex"), http.StatusNotFound, callmodel.CodeNotFound)
@@ -68,7 +66,7 @@ func TestTryRules(t *testing.T) {
 
 func TestTryRulesRefusesWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	s := on(t, sqliteDB(t), callhttp.Options{})
+	s := on(t)
 	for body, want := range map[string][]string{
 		`{}`:                        {"calls"},
 		`{"calls":[{}]}`:            {"calls[0].at", "calls[0].call_id", "calls[0].to"},

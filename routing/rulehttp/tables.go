@@ -1,4 +1,4 @@
-package callhttp
+package rulehttp
 
 import (
 	"archive/zip"
@@ -40,7 +40,7 @@ type importFile struct {
 	Text string `json:"text"`
 }
 
-// imported is the answer to an import, and to PUT /v1/rules what rules are.
+// imported is the answer to an import. Its rule set can be the body of PUT /v1/rules.
 type imported struct {
 	RuleSet  json.RawMessage   `json:"ruleset"`
 	Fragment bool              `json:"fragment,omitempty"` // rates only, to be put into a set
@@ -49,9 +49,9 @@ type imported struct {
 }
 
 // importRules turns other systems' tables into a rule set, and stores nothing:
-// what could not be said has to be read before it goes to PUT /v1/rules.
+// somebody has to read what is lost before the set goes to PUT /v1/rules.
 func (h *Handler) importRules(w http.ResponseWriter, r *http.Request, _ callmodel.Principal) error {
-	body, err := problem.Body(w, r, maxTriedBody)
+	body, err := problem.Body(w, r, maxBody)
 	if err != nil {
 		return err
 	}
@@ -101,10 +101,10 @@ func importFault(err error) error {
 	return callmodel.Errorf(callmodel.CodeMalformed, "the files can't be imported: %w", err)
 }
 
-// exportRules gives a version of the rules: as JSON, as YAML, or as a ZIP archive
-// of CSV files, with what these can't hold in report.json.
+// exportRules answers with a version of the rules: as JSON, as YAML, or as a ZIP
+// archive of CSV files, with what these can't hold in report.json.
 func (h *Handler) exportRules(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	stored, err := namedRuleSet(r.Context(), h.stores, p.TenantID, r.PathValue("hash"))
+	stored, err := h.rules.RuleSet(r.Context(), p.TenantID, r.PathValue("hash"))
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func zipCSV(to io.Writer, rs *routing.RuleSet) error {
 	z := zip.NewWriter(to)
 	report, err := dialimport.ExportCSV(rs, func(name string) (io.WriteCloser, error) {
 		f, err := z.Create(name)
-		return unclosed{f}, err
+		return archived{f}, err
 	})
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func zipCSV(to io.Writer, rs *routing.RuleSet) error {
 	return z.Close()
 }
 
-// unclosed is a file of an archive, which ends where the next begins.
-type unclosed struct{ io.Writer }
+// archived is a file of an archive. It ends where the next begins.
+type archived struct{ io.Writer }
 
-func (unclosed) Close() error { return nil }
+func (archived) Close() error { return nil }

@@ -1,4 +1,4 @@
-package callhttp
+package callservice
 
 import (
 	"cmp"
@@ -17,16 +17,15 @@ import (
 
 // trunks is the run-time state of the destinations of every rule set in
 // service, by the tenant that owns the set: two tenants' destinations of the
-// same id are two.
+// same id are two. Readers wait for nobody.
 type trunks struct {
 	opts    trunk.Options
 	changed func(callmodel.TenantID, trunk.Change)
-	mu      sync.RWMutex
-	groups  map[callmodel.TenantID]*trunk.Group
+	groups  sync.Map // of each callmodel.TenantID its *trunk.Group
 }
 
 func newTrunks(o *Options) *trunks {
-	t := &trunks{changed: o.TrunkChanged, groups: map[callmodel.TenantID]*trunk.Group{}}
+	t := &trunks{changed: o.TrunkChanged}
 	if o.Trunks != nil {
 		t.opts = *o.Trunks
 	}
@@ -50,30 +49,33 @@ func (t *trunks) configure(owner callmodel.TenantID, v *routing.Versions) {
 		maps.Copy(both, all)
 		all = both
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	g := t.groups[owner]
+	g := t.group(owner)
 	if g == nil {
 		o := t.opts
 		o.Changed = func(c trunk.Change) { t.changed(owner, c) }
 		g = trunk.New(&o)
-		t.groups[owner] = g
 	}
 	g.Configure(all)
+	t.groups.Store(owner, g)
 }
 
 // group is the owner's, or nil.
 func (t *trunks) group(owner callmodel.TenantID) *trunk.Group {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.groups[owner]
+	v, _ := t.groups.Load(owner)
+	g, _ := v.(*trunk.Group)
+	return g
 }
 
 // all is every group with its owner.
 func (t *trunks) all() map[callmodel.TenantID]*trunk.Group {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return maps.Clone(t.groups)
+	list := map[callmodel.TenantID]*trunk.Group{}
+	for k, v := range t.groups.Range {
+		owner, isTenant := k.(callmodel.TenantID)
+		if g, ok := v.(*trunk.Group); ok && isTenant {
+			list[owner] = g
+		}
+	}
+	return list
 }
 
 // observe follows a call that moved, wherever it holds its place: the tenant
@@ -108,19 +110,19 @@ func (t *trunks) probe(ctx context.Context) {
 // maxReconciled bounds the calls of one owner that are looked up at a time.
 const maxReconciled = 100
 
-// reconcile gives places back whose calls ended without a word to this
-// process: their events were told to another one, or they expired.
-func (h *Handler) reconcile(ctx context.Context) {
-	for _, g := range h.trunks.all() {
+// reconcile gives back the places of calls that ended without this process
+// hearing of it: their events were told to another one, or they expired.
+func (s *Service) reconcile(ctx context.Context) {
+	for _, g := range s.trunks.all() {
 		g.Sweep()
 		for _, k := range g.Silent(maxReconciled) {
 			one, cancel := context.WithTimeout(ctx, storeWait)
-			call, err := h.stores.Call(one, k.Tenant, k.Call)
+			call, err := s.stores.Call(one, k.Tenant, k.Call)
 			cancel()
 			switch {
 			case err == nil:
 				g.Observe(&call, call.Cause)
-			case callmodel.CodeOf(err) == callmodel.CodeNotFound && !h.later.has(k):
+			case callmodel.CodeOf(err) == callmodel.CodeNotFound && !s.later.has(k):
 				g.Drop(k)
 			default: // asked again, or expired
 				if ctx.Err() != nil {
@@ -138,9 +140,9 @@ type TrunkStats struct {
 }
 
 // Trunks are the destinations of every rule set in service.
-func (h *Handler) Trunks() []TrunkStats {
+func (s *Service) Trunks() []TrunkStats {
 	var list []TrunkStats
-	for owner, g := range h.trunks.all() {
+	for owner, g := range s.trunks.all() {
 		for _, s := range g.Stats() {
 			list = append(list, TrunkStats{owner, s})
 		}

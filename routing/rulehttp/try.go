@@ -1,4 +1,4 @@
-package callhttp
+package rulehttp
 
 import (
 	"cmp"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
-	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callfile"
 	"github.com/switchtape/switchtape/routing/diff"
@@ -19,9 +18,9 @@ import (
 	"github.com/switchtape/switchtape/routing/simulate"
 )
 
-// Limits of what is tried out in one request. The command switchtape rules has none.
+// Limits of one request. The command switchtape rules has none.
 const (
-	maxTriedBody  = 64 << 20
+	maxBody       = 64 << 20 // bytes
 	maxTriedCalls = 50_000
 )
 
@@ -31,7 +30,7 @@ func (h *Handler) checkRules(w http.ResponseWriter, r *http.Request, _ callmodel
 	if err != nil {
 		return err
 	}
-	body, err := problem.Body(w, r, maxRulesBody)
+	body, err := problem.Body(w, r, maxBody)
 	if err != nil {
 		return err
 	}
@@ -115,7 +114,7 @@ func (h *Handler) simulateRules(w http.ResponseWriter, r *http.Request, p callmo
 // readTried reads the body and its calls, which are the tenant's own: one that
 // names none is.
 func readTried(w http.ResponseWriter, r *http.Request, t callmodel.TenantID) (*tried, []callfile.Call, error) {
-	body, err := problem.Body(w, r, maxTriedBody)
+	body, err := problem.Body(w, r, maxBody)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -173,13 +172,13 @@ func (h *Handler) triedSet(ctx context.Context, t callmodel.TenantID, field stri
 	case from.Hash != "" && from.Body != "":
 		return nil, callmodel.FieldErrors{{Path: field, Message: "has a hash and a body; give one of them, or neither for the set in service"}}
 	case from.Hash != "":
-		stored, err := namedRuleSet(ctx, h.stores, t, from.Hash)
+		stored, err := h.rules.RuleSet(ctx, t, from.Hash)
 		if err != nil {
 			return nil, err
 		}
 		body = stored.Body
 	case from.Body == "":
-		stored, err := h.inService(ctx, t)
+		stored, err := h.rules.ActiveRuleSet(ctx, t)
 		if err != nil {
 			return nil, err
 		}
@@ -192,26 +191,4 @@ func (h *Handler) triedSet(ctx context.Context, t callmodel.TenantID, field stri
 	var faults callmodel.FieldErrors
 	faults.AddAll(field, append(append(callmodel.FieldErrors(nil), in.Faults...), in.Conflicts...))
 	return in, faults.Err()
-}
-
-type ruleSets interface {
-	RuleSet(ctx context.Context, t callmodel.TenantID, hash string) (rulesets.Version, error)
-}
-
-// namedRuleSet is a stored version. An error that it isn't there says which.
-func namedRuleSet(ctx context.Context, from ruleSets, t callmodel.TenantID, hash string) (rulesets.Version, error) {
-	stored, err := from.RuleSet(ctx, t, hash)
-	if callmodel.CodeOf(err) == callmodel.CodeNotFound {
-		return stored, callmodel.Errorf(callmodel.CodeNotFound, "there is no version %.40q of the rules; GET /v1/rules lists those there are", hash)
-	}
-	return stored, err
-}
-
-// inService is the tenant's active set, or the platform's.
-func (h *Handler) inService(ctx context.Context, t callmodel.TenantID) (rulesets.Version, error) {
-	stored, err := h.stores.ActiveRuleSet(ctx, t)
-	if callmodel.CodeOf(err) == callmodel.CodeNotFound && h.opts.PlatformTenant != "" {
-		return h.stores.ActiveRuleSet(ctx, h.opts.PlatformTenant)
-	}
-	return stored, err
 }

@@ -1,4 +1,4 @@
-package callhttp_test
+package rulehttp_test
 
 import (
 	"archive/zip"
@@ -14,7 +14,6 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/routing"
-	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/dialimport"
 )
 
@@ -22,9 +21,8 @@ import (
 // can be had back in each format.
 func TestImportAndExport(t *testing.T) {
 	t.Parallel()
-	db := sqliteDB(t)
-	s := on(t, db, callhttp.Options{})
-	before := actions(t, db, "acme")
+	s := on(t)
+	before := lines(t, s)
 	body, err := json.Marshal(map[string]any{"format": "opensips", "tenant": "acme", "files": []map[string]string{
 		{"name": "dr_gateways.csv", "text": "gwid,type,address,strip,pri_prefix\n1,0,gw.example.com,0,+\n"},
 		{"name": "dr_rules.csv", "text": "ruleid,groupid,prefix,timerec,priority,gwlist\n1,0,49,,0,1\n2,0,1,,0,7\n"},
@@ -40,13 +38,13 @@ func TestImportAndExport(t *testing.T) {
 	rs, err := routing.Parse(in.RuleSet)
 	require.NoError(t, err)
 	assert.Len(t, rs.Rules, 1)
-	assert.Equal(t, before, actions(t, db, "acme"), "nothing was stored")
+	assert.Equal(t, before, lines(t, s), "nothing was stored")
 
 	fails(t, s, operator(), http.MethodPost, "/v1/rules/import", `{"format":"cisco","files":[{"name":"a","text":"b"}]}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 	fails(t, s, operator(), http.MethodPost, "/v1/rules/import", `{"format":"csv"}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
-	fails(t, s, as(callmodel.RoleReader, "acme"), http.MethodPost, "/v1/rules/import", string(body), http.StatusForbidden, callmodel.CodeForbidden)
+	fails(t, s, as(reads(), "acme"), http.MethodPost, "/v1/rules/import", string(body), http.StatusForbidden, callmodel.CodeForbidden)
 
-	hash := ok[struct{ RuleSets []version }](t, s, operator(), http.MethodGet, "/v1/rules", "", http.StatusOK).RuleSets[0].Hash
+	hash := s.hash
 	get := func(query string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/rules/"+hash+query, nil)
@@ -74,5 +72,5 @@ func TestImportAndExport(t *testing.T) {
 	assert.Contains(t, names["rules.csv"], "nyc")
 	assert.Contains(t, names, "report.json")
 	fails(t, s, operator(), http.MethodGet, "/v1/rules/"+hash+"?format=pdf", "", http.StatusUnprocessableEntity, callmodel.CodeInvalid)
-	fails(t, s, as(callmodel.RoleReader, "other"), http.MethodGet, "/v1/rules/"+hash, "", http.StatusNotFound, callmodel.CodeNotFound)
+	fails(t, s, as(reads(), "other"), http.MethodGet, "/v1/rules/"+hash, "", http.StatusNotFound, callmodel.CodeNotFound)
 }
