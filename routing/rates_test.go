@@ -161,7 +161,7 @@ func TestRateTableEqualsOracle(t *testing.T) {
 		}
 	})
 	t.Logf("%d rates found, %d tables refused", found, refused)
-	assert.Greater(t, found, 1000)
+	assert.Greater(t, found, least(1000))
 	assert.Greater(t, refused, 10)
 }
 

@@ -70,8 +70,8 @@ func TestCompileRefusesOnlyTies(t *testing.T) {
 		}
 	})
 	t.Logf("%d pairs refused, %d taken", refused, taken)
-	assert.Greater(t, refused, 5)
-	assert.Greater(t, taken, 20)
+	assert.Greater(t, refused, least(5))
+	assert.Greater(t, taken, least(20))
 }
 
 // TestCompileCountsRules: however many rules are for one callee, none is lost.

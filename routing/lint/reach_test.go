@@ -193,8 +193,8 @@ func winners(router *routing.Router, use []dimension) map[string]bool {
 // that is reported ever wins, and nearly all that never win are reported.
 func TestReachAgainstEveryCall(t *testing.T) {
 	t.Parallel()
-	sets := 10_000
-	if raceEnabled {
+	sets := 5_000
+	if raceEnabled || testing.Short() {
 		sets = 1_000
 	}
 	if os.Getenv("SWITCHTAPE_LONG_TESTS") != "" {
