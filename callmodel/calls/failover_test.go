@@ -45,7 +45,10 @@ func TestCausePatterns(t *testing.T) {
 	for _, p := range []calls.CausePattern{"q850:1", "q850:127", "sip:300", "sip:699", "sip:3xx", "sip:6xx"} {
 		require.NoError(t, (&calls.Failover{Retry: []calls.CausePattern{p}}).Validate(), p)
 	}
-	for _, p := range []calls.CausePattern{"", "q850:", "q850:0", "q850:128", "q850:01", "q850:+1", "sip:200", "sip:2xx", "sip:700", "sip:5x", "sip:50x", "sip:5X", "sip:5031", "sip:-50", "503", "SIP:503"} {
+	for _, p := range []calls.CausePattern{
+		"", "q850:", "q850:0", "q850:128", "q850:01", "q850:+1", "sip:200",
+		"sip:2xx", "sip:700", "sip:5x", "sip:50x", "sip:5X", "sip:5031", "sip:-50", "503", "SIP:503",
+	} {
 		require.Error(t, (&calls.Failover{Final: []calls.CausePattern{p}}).Validate(), p)
 	}
 	require.Error(t, (&calls.Failover{Retry: make([]calls.CausePattern, 65)}).Validate())

@@ -244,13 +244,15 @@ func (c *rulesSimulateCommand) Run(ctx context.Context, s cli.Streams) error {
 }
 
 func printSimulation(s cli.Streams, o *simulateOutput) {
-	s.Printf("%d calls: %d without a route, %d refused for want of capacity, %d taken by another destination than was wanted\n", o.Calls, o.NoRoute, o.Refused, o.Overflow)
+	s.Printf("%d calls: %d without a route, %d refused for want of capacity, %d taken by another destination than was wanted\n",
+		o.Calls, o.NoRoute, o.Refused, o.Overflow)
 	for i := range o.Destinations {
 		d := &o.Destinations[i]
 		s.Printf("%s: %d calls, peak %d/s%s and %d at once%s\n", d.ID, d.Calls, d.PeakCPS, ofLimit(d.CPS), d.PeakConcurrent, ofLimit(d.Concurrent))
 		s.Printf("    wanted: %d calls, peak %d/s and %d at once\n", d.Demand, d.DemandPeakCPS, d.DemandPeakConcurrent)
 		if n := d.FullConcurrent + d.FullCPS; n > 0 {
-			s.Printf("    no room for %d (%d for calls at once, %d for calls a second): %d went elsewhere, %d were refused\n", n, d.FullConcurrent, d.FullCPS, d.Overflow, d.Refused)
+			s.Printf("    no room for %d (%d for calls at once, %d for calls a second): %d went elsewhere, %d were refused\n",
+				n, d.FullConcurrent, d.FullCPS, d.Overflow, d.Refused)
 		}
 		if d.Over > 0 || d.SecondsOverCPS > 0 {
 			s.Printf("    wanted over its limits: %.0f s at once, %d s by calls a second\n", d.Over.Seconds(), d.SecondsOverCPS)

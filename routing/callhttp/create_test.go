@@ -24,7 +24,8 @@ func TestCreate(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
 		s := on(t, db, callservice.Options{})
-		w := do(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"id":"pbx-1.42","metadata":{"queue":"sales"},"host":"pbx-1","priority":3,"direction":"outbound"`))
+		w := do(t, s, caller(), http.MethodPost, "/v1/calls",
+			nyc(`,"id":"pbx-1.42","metadata":{"queue":"sales"},"host":"pbx-1","priority":3,"direction":"outbound"`))
 		require.Equal(t, http.StatusCreated, w.Code, "%s", w.Body)
 		assert.Equal(t, "/v1/calls/pbx-1.42", w.Header().Get("Location"))
 		var c calls.Call
@@ -72,7 +73,8 @@ func TestWhatRulesAskOf(t *testing.T) {
 		assert.Equal(t, "asking", ok[routing.Explanation](t, s, caller(), http.MethodGet, dry+"gold", "", http.StatusOK).Decision.Rule)
 		assert.True(t, ok[routing.Explanation](t, s, caller(), http.MethodGet, dry+"iron", "", http.StatusOK).NoRoute)
 		fails(t, s, caller(), http.MethodGet, dry+"gold&metadata=odd", "", http.StatusUnprocessableEntity, callmodel.CodeInvalid)
-		fails(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"trunk":"no trunk","capabilities":["a b"]`), http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+		fails(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"trunk":"no trunk","capabilities":["a b"]`),
+			http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 
 		help := create(t, s, `{"from":"+12025550123","to":"911","trunk":"t1","capabilities":["opus"]}`)
 		assert.Equal(t, "sos", help.Decision.Rule)
@@ -236,7 +238,8 @@ func TestIdempotencyKey(t *testing.T) {
 				assert.Equal(t, first.Body.String(), again.Body.String())
 				assert.Equal(t, first.Header().Get("Content-Type"), again.Header().Get("Content-Type"))
 			}
-			fails(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"priority":1`), http.StatusUnprocessableEntity, callmodel.CodeIdempotencyMismatch, keyHeader, key)
+			fails(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"priority":1`), http.StatusUnprocessableEntity,
+				callmodel.CodeIdempotencyMismatch, keyHeader, key)
 		}
 		assert.Len(t, stored(t, db, "acme"), 2)
 
@@ -314,7 +317,8 @@ func TestNoRoute(t *testing.T) {
 		assert.Equal(t, calls.Rejected, c.State)
 		assert.Equal(t, noon, c.EndedAt)
 		assert.Equal(t, 1, actions(t, db, "acme")[callmodel.AuditCallRejected])
-		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", p.CallID), `{"id":"e","type":"ringing"}`, http.StatusConflict, callmodel.CodeConflict)
+		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", p.CallID), `{"id":"e","type":"ringing"}`,
+			http.StatusConflict, callmodel.CodeConflict)
 
 		// A tenant without any rules: stored, audited and explained like any other.
 		poor := as(operates(), "poor")

@@ -31,11 +31,13 @@ func TestLife(t *testing.T) {
 		c = event(t, s, id, `{"id":"e2","type":"failed","cause":{"sip":503}}`)
 		assert.Equal(t, calls.Routed, c.State, "the next destination")
 		assert.Equal(t, 1, c.Attempt)
-		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), `{"id":"e3","type":"failed"}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), `{"id":"e3","type":"failed"}`,
+			http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 		c = event(t, s, id, `{"id":"e4","type":"answered","at":"2026-03-02T12:00:07Z"}`)
 		assert.Equal(t, calls.Answered, c.State)
 
-		p := fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), `{"id":"e5","type":"ringing"}`, http.StatusConflict, callmodel.CodeConflict)
+		p := fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), `{"id":"e5","type":"ringing"}`,
+			http.StatusConflict, callmodel.CodeConflict)
 		assert.Contains(t, p.Detail, "answered")
 		assert.Zero(t, s.bells.Load())
 
@@ -87,9 +89,15 @@ func TestFailover(t *testing.T) {
 	id := create(t, s, nyc("")).ID
 	for body, want := range map[string][]string{
 		`{}`: {"id", "type"},
-		`{"id":"e","type":"failed","cause":{"q850":128,"sip":200},"when":1}`:                            {"cause.q850", "cause.sip", "when"},
-		`{"id":"e","type":"ringing","at":"noon","host":"a b","legs":[{"name":"","segments":[]}]}`:       {"at", "host", "legs", "legs[0].name", "legs[0].segments"},
-		`{"id":"e","type":"ended","legs":[{"name":"a","segments":[{"uri":"/etc/passwd","offset":1}]}]}`: {"legs[0].segments[0].offset", "legs[0].segments[0].uri"},
+		`{"id":"e","type":"failed","cause":{"q850":128,"sip":200},"when":1}`: {"cause.q850", "cause.sip", "when"},
+		`{"id":"e","type":"ringing","at":"noon","host":"a b","legs":[{"name":"","segments":[]}]}`: {
+			"at",
+			"host", "legs", "legs[0].name", "legs[0].segments",
+		},
+		`{"id":"e","type":"ended","legs":[{"name":"a","segments":[{"uri":"/etc/passwd","offset":1}]}]}`: {
+			"legs[0].segments[0].offset",
+			"legs[0].segments[0].uri",
+		},
 	} {
 		p := fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), body, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 		assert.Equal(t, want, paths(p), body)

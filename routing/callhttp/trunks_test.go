@@ -116,7 +116,10 @@ rules: [{id: all, default: true, route: {order: cost, assume_seconds: 61, target
 		cost, err := callmodel.ParseAmount("0.02353")
 		require.NoError(t, err)
 		assert.Equal(t, []calls.Destination{
-			{ID: "a", URI: "sip:a", Number: "2125550188", Caller: "+12025550000", Cost: calls.Cost{Amount: cost, Currency: "USD", Length: 61 * time.Second, Prefix: "+1212"}},
+			{
+				ID: "a", URI: "sip:a", Number: "2125550188", Caller: "+12025550000",
+				Cost: calls.Cost{Amount: cost, Currency: "USD", Length: 61 * time.Second, Prefix: "+1212"},
+			},
 			{ID: "b", URI: "sip:b", Number: "+12125550188", Caller: "anonymous", CallerPrivacy: "id"},
 		}, made.Decision.Destinations)
 		got := ok[calls.Call](t, s, caller(), http.MethodGet, "/v1/calls/one", "", http.StatusOK)

@@ -113,7 +113,8 @@ func TestCanary(t *testing.T) {
 			`{"percent":0}`: callmodel.CodeInvalid, `{"percent":101}`: callmodel.CodeInvalid, `{"percent":0.001}`: callmodel.CodeInvalid,
 			`{"percent":"many"}`: callmodel.CodeInvalid, `{}`: callmodel.CodeInvalid, `{"share":5}`: callmodel.CodeInvalid, ``: callmodel.CodeMalformed,
 		} {
-			fails(t, s, operator(), http.MethodPost, at+"/canary", body, map[callmodel.Code]int{callmodel.CodeInvalid: 422, callmodel.CodeMalformed: 400}[code], code)
+			fails(t, s, operator(), http.MethodPost, at+"/canary", body,
+				map[callmodel.Code]int{callmodel.CodeInvalid: 422, callmodel.CodeMalformed: 400}[code], code)
 		}
 		state := post(t, s, at+"/canary", `{"percent": 50}`)
 		assert.Equal(t, trial, state.Canary.Hash)
@@ -124,7 +125,8 @@ func TestCanary(t *testing.T) {
 		var tried calls.Call
 		for i := range 40 {
 			c := create(t, s, nyc(path(`,"id":"call-%d"`, i)))
-			dry := ok[routing.Explanation](t, s, caller(), http.MethodGet, path("/v1/route?from=%%2B12025550123&to=%%2B12125550188&call_id=call-%d", i), "", http.StatusOK)
+			dry := ok[routing.Explanation](t, s, caller(), http.MethodGet,
+				path("/v1/route?from=%%2B12025550123&to=%%2B12125550188&call_id=call-%d", i), "", http.StatusOK)
 			require.Equal(t, c.Decision.Rule, dry.Decision.Rule, "the same call sees the same version")
 			require.Equal(t, c.Decision.Canary, dry.Decision.Canary)
 			require.Equal(t, c.Decision.Canary, c.Decision.RuleSet == trial)
@@ -145,7 +147,8 @@ func TestCanary(t *testing.T) {
 		emergency := help(t, s, `{"from":"+12025550123","to":"(212) 555-0188","type":"emergency"}`)
 		assert.Equal(t, "nyc", emergency.Decision.Rule, "emergency calls never see a canary")
 		assert.False(t, emergency.Decision.Canary)
-		dry := ok[routing.Explanation](t, s, caller(), http.MethodGet, "/v1/route?from=%2B12025550123&to=%2B12125550188&type=emergency&call_id=c", "", http.StatusOK)
+		dry := ok[routing.Explanation](t, s, caller(), http.MethodGet, "/v1/route?from=%2B12025550123&to=%2B12125550188&type=emergency&call_id=c",
+			"", http.StatusOK)
 		assert.Equal(t, "nyc", dry.Decision.Rule)
 
 		assert.Nil(t, post(t, s, at+"/abort", "").Canary)

@@ -68,7 +68,8 @@ func (s *Service) decide(ctx context.Context, req *calls.Request) (calls.Decisio
 		if f, ok := errors.AsType[*routing.FallbackError](err); ok {
 			fallback = f.Reason
 		}
-		s.opts.Logger.WarnContext(ctx, "the decision service has no answer; the rules decide", "tenant", req.TenantID, "call", req.CallID, "reason", fallback, "error", err)
+		s.opts.Logger.WarnContext(ctx, "the decision service has no answer; the rules decide",
+			"tenant", req.TenantID, "call", req.CallID, "reason", fallback, "error", err)
 	}
 	d, r, err := s.byRules(ctx, req)
 	d.Fallback = fallback

@@ -146,7 +146,8 @@ func TestEmergencyWithoutDatabase(t *testing.T) {
 				require.NoError(t, err)
 				assert.True(t, c.Emergency)
 			}
-			require.Eventually(t, func() bool { return f.waiting.Load() == 0 && !strings.Contains(stacks(), "callservice.(*Service)") }, 30*time.Second, 5*time.Millisecond,
+			require.Eventually(t, func() bool { return f.waiting.Load() == 0 && !strings.Contains(stacks(), "callservice.(*Service)") },
+				30*time.Second, 5*time.Millisecond,
 				"no goroutine is left")
 		})
 	}

@@ -215,7 +215,8 @@ func (c *ruleCache) version(ctx context.Context, t callmodel.TenantID, hash stri
 func (c *ruleCache) stored(ctx context.Context, t callmodel.TenantID, hash string) (rulesets.Version, error) {
 	stored, err := c.store.RuleSet(ctx, t, hash)
 	if callmodel.CodeOf(err) == callmodel.CodeNotFound {
-		return stored, callmodel.Errorf(callmodel.CodeNotFound, "there is no version %.40q of the rules; list those there are, over HTTP with GET /v1/rules", hash)
+		return stored, callmodel.Errorf(callmodel.CodeNotFound,
+			"there is no version %.40q of the rules; list those there are, over HTTP with GET /v1/rules", hash)
 	}
 	return stored, err
 }

@@ -187,7 +187,8 @@ func (s *Service) LoadSnapshot(ctx context.Context) error {
 			in.canary, in.share, in.salt = t.Canary.Hash, t.Canary.Share, t.Canary.Salt
 		}
 		c.putFirst(t.Tenant, in, t.Versions)
-		s.opts.Logger.WarnContext(ctx, "rule set in service from the snapshot", "tenant", t.Tenant, "ruleset", in.active, "canary", in.canary, "saved_at", t.SavedAt)
+		s.opts.Logger.WarnContext(ctx, "rule set in service from the snapshot", "tenant", t.Tenant,
+			"ruleset", in.active, "canary", in.canary, "saved_at", t.SavedAt)
 	}
 	return err
 }

@@ -40,7 +40,8 @@ func TestImportAndExport(t *testing.T) {
 	assert.Len(t, rs.Rules, 1)
 	assert.Equal(t, before, lines(t, s), "nothing was stored")
 
-	fails(t, s, operator(), http.MethodPost, "/v1/rules/import", `{"format":"cisco","files":[{"name":"a","text":"b"}]}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+	fails(t, s, operator(), http.MethodPost, "/v1/rules/import", `{"format":"cisco","files":[{"name":"a","text":"b"}]}`,
+		http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 	fails(t, s, operator(), http.MethodPost, "/v1/rules/import", `{"format":"csv"}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 	fails(t, s, as(reads(), "acme"), http.MethodPost, "/v1/rules/import", string(body), http.StatusForbidden, callmodel.CodeForbidden)
 

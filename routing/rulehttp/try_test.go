@@ -60,7 +60,8 @@ func TestTryRules(t *testing.T) {
 	globex := as(operates(), "globex")
 	p := fails(t, s, globex, http.MethodPost, "/v1/rules/diff", triedBody(t, stored), http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 	assert.Equal(t, []string{"calls[1].tenant"}, paths(p))
-	fails(t, s, globex, http.MethodPost, "/v1/rules/diff", strings.ReplaceAll(triedBody(t, stored), "acme", "globex"), http.StatusNotFound, callmodel.CodeNotFound)
+	fails(t, s, globex, http.MethodPost, "/v1/rules/diff", strings.ReplaceAll(triedBody(t, stored), "acme", "globex"),
+		http.StatusNotFound, callmodel.CodeNotFound)
 	fails(t, s, caller(), http.MethodPost, "/v1/rules/check", rules, http.StatusForbidden, callmodel.CodeForbidden)
 }
 
@@ -82,6 +83,7 @@ func TestTryRulesRefusesWhatIsWrong(t *testing.T) {
 		p := fails(t, s, operator(), http.MethodPost, "/v1/rules/diff", body, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 		assert.Equal(t, want, paths(p), "%.200s", body)
 	}
-	p := fails(t, s, operator(), http.MethodPost, "/v1/rules/simulate", triedBody(t, map[string]any{"before": map[string]any{"hash": "x"}}), http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+	p := fails(t, s, operator(), http.MethodPost, "/v1/rules/simulate", triedBody(t, map[string]any{"before": map[string]any{"hash": "x"}}),
+		http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 	assert.Equal(t, []string{"before"}, paths(p))
 }

@@ -45,7 +45,8 @@ func TestKeys(t *testing.T) {
 
 func TestBadKeyFilesReportEveryLine(t *testing.T) {
 	t.Parallel()
-	_, err := auth.Parse(strings.NewReader("nothex acme operator x\n" + line("a", "acme king x") + line("b", "../x reader x") + line("c", "acme reader") + line("d", "acme reader x") + line("d", "acme reader x")))
+	_, err := auth.Parse(strings.NewReader("nothex acme operator x\n" + line("a", "acme king x") +
+		line("b", "../x reader x") + line("c", "acme reader") + line("d", "acme reader x") + line("d", "acme reader x")))
 	var faults callmodel.FieldErrors
 	require.ErrorAs(t, err, &faults)
 	require.Len(t, faults, 5)

@@ -56,8 +56,10 @@ func (m *Metrics) Decision(d *calls.Decision, err error) {
 func (m *Metrics) RuleSets(in func() callservice.RulesInService) {
 	m.Gauge("switchtape_rulesets", "Tenants with a rule set in service.", func() float64 { return float64(in().Tenants) })
 	m.Gauge("switchtape_ruleset_canaries", "Tenants with a canary in service.", func() float64 { return float64(in().Canaries) })
-	m.Gauge("switchtape_rulesets_from_snapshot", "Tenants whose rule set in service is from the snapshot, not confirmed by the database.", func() float64 { return float64(in().FromSnapshot) })
-	m.Gauge("switchtape_ruleset_snapshot_failures", "How often the snapshot could not be written since the start.", func() float64 { return float64(in().SnapshotFailures) })
+	m.Gauge("switchtape_rulesets_from_snapshot", "Tenants whose rule set in service is from the snapshot, not confirmed by the database.",
+		func() float64 { return float64(in().FromSnapshot) })
+	m.Gauge("switchtape_ruleset_snapshot_failures", "How often the snapshot could not be written since the start.",
+		func() float64 { return float64(in().SnapshotFailures) })
 }
 
 // Asked measures a question to the decision service. It is decider.Options.Asked.

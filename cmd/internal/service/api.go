@@ -110,7 +110,8 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		Snapshot: kept, Decider: ask, Trunks: o.trunks(), Decided: m.Decision,
 		TrunkChanged: func(owner callmodel.TenantID, c trunk.Change) {
 			m.TrunkChanged(owner, c)
-			log.WarnContext(context.WithoutCancel(ctx), "a destination's "+c.Why+" changed", "ruleset_of", owner, "destination", c.Destination, "health", c.Health.String(), "level", c.Level)
+			log.WarnContext(context.WithoutCancel(ctx), "a destination's "+c.Why+" changed", "ruleset_of", owner,
+				"destination", c.Destination, "health", c.Health.String(), "level", c.Level)
 		},
 		DefaultRegion: strings.ToUpper(o.Region), PlatformTenant: DefaultTenant, DefaultOutputs: outputs,
 		CheckOutputs:          func(list []record.OutputSpec) error { return CheckOutputs(checker, list) },
@@ -133,7 +134,8 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	a.mux.HandleFunc("/", problem.NotFound)
 	m.Destinations(svc.Trunks)
 	m.RuleSets(svc.RulesInService)
-	m.Gauge("switchtape_unstored_emergency_calls", "Emergency calls that were answered and are not stored yet.", func() float64 { return float64(svc.Unstored()) })
+	m.Gauge("switchtape_unstored_emergency_calls", "Emergency calls that were answered and are not stored yet.",
+		func() float64 { return float64(svc.Unstored()) })
 	return a, nil
 }
 
@@ -221,7 +223,8 @@ func (a *API) rulesCheck() ops.Check {
 		if s.FromSnapshot == 0 {
 			return ""
 		}
-		return fmt.Sprintf("rules from snapshot of %s; the database has not confirmed %d of %d sets", s.Oldest.UTC().Format(time.RFC3339), s.FromSnapshot, s.Tenants)
+		return fmt.Sprintf("rules from snapshot of %s; the database has not confirmed %d of %d sets",
+			s.Oldest.UTC().Format(time.RFC3339), s.FromSnapshot, s.Tenants)
 	}}
 }
 

@@ -203,7 +203,10 @@ func TestStartWithoutDatabase(t *testing.T) {
 			require.NoError(t, err)
 			set := rulesets.Version{TenantID: service.DefaultTenant, Hash: rs.Hash(), Format: "yaml", Body: []byte(rulesNamed("second"))}
 			require.NoError(t, other.PutRuleSet(t.Context(), set, "test"))
-			_, err = other.ChangeRuleSet(t.Context(), rulesets.Change{TenantID: service.DefaultTenant, Action: rulesets.ActionActivate, Hash: rs.Hash(), Actor: "test"})
+			_, err = other.ChangeRuleSet(t.Context(), rulesets.Change{
+				TenantID: service.DefaultTenant,
+				Action:   rulesets.ActionActivate, Hash: rs.Hash(), Actor: "test",
+			})
 			require.NoError(t, err)
 			cut()
 			_, _ = l.proxy(addr, false)
