@@ -21,10 +21,11 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 	if err != nil {
 		return err
 	}
-	if req, ok := h.emergency(body); ok {
-		return writeCreated(w, &callservice.Created{Call: h.service.CreateEmergency(r.Context(), p.TenantID, req, p.Subject)})
-	}
 	key, err := idempotency(r, body)
+	if req, ok := h.emergency(body); ok { // with a key or without: a fault of it is left out
+		created := h.service.CreateEmergencyOnce(r.Context(), p.TenantID, req, p.Subject, key)
+		return writeCreated(w, &created)
+	}
 	if err != nil {
 		return err
 	}
