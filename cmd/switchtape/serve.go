@@ -42,7 +42,8 @@ type serveWorker struct {
 }
 
 func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
-	log := c.Logger(s.Err)
+	hangups := service.CatchHangups()
+	log, level := c.Reloadable(s.Err)
 	l, err := service.Listen(ctx, c.Listen)
 	if err != nil {
 		return err
@@ -59,7 +60,12 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 	}
 	s.Printf("switchtape serves on %s\n  legs        %s\n  recordings  %s\n  database    %s\n",
 		one.url, one.legs, one.bucket, one.stores.DB)
-	return one.run(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return one.run(ctx) })
+	group.Go(func() error {
+		return hangups.Run(ctx, log, service.Reload{Name: "the API keys", Do: one.api.Reload}, service.Reload{Name: "the log level", Do: level})
+	})
+	return group.Wait()
 }
 
 // oneOptions is a whole service in one process.
@@ -101,6 +107,9 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	if w.bucket == "" {
 		w.bucket = service.FileURL(filepath.Join(o.dir, "recordings"))
 	}
+	if o.api.Journal == "" {
+		o.api.Journal = filepath.Join(o.dir, "journal")
+	}
 	secret, err := signSecret(o.dir)
 	if err != nil {
 		return nil, err
@@ -121,6 +130,9 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, errors.Join(err, legs.Close())
 	}
 	handler, err := service.HTTP(w.stores, w.api, rec, o.api.Keys, o.listener.Addr(), m)
+	if err == nil {
+		err = w.api.Start(ctx) // everything else is checked
+	}
 	if err != nil {
 		return nil, errors.Join(err, legs.Close())
 	}

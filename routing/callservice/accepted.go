@@ -27,7 +27,7 @@ type accepted struct {
 	alias  callmodel.CallID
 	encode func(*calls.NewCall)
 
-	tried  chan struct{} // closed when storing it was tried once; nil if nobody asks
+	tried  chan struct{} // closed when storing it was tried once, or will not be soon; nil if nobody asks
 	seq    uint64        // its number in the journal; 0 if it isn't there
 	stored bool
 }
@@ -109,7 +109,18 @@ func (w *waiting) put(a *accepted) {
 		} // else the stores will refuse it too
 		p.seen = append(p.seen, a.event.ID)
 	}
+	if w.down {
+		a.wasTried()
+	}
 	w.spill.loaded(a.seq)
+}
+
+// wasTried tells who asks. It is called with the mutex of waiting held.
+func (a *accepted) wasTried() {
+	if a.tried != nil {
+		close(a.tried)
+		a.tried = nil
+	}
 }
 
 // after is the call as the event will leave it; nil if only the stores know it.
@@ -244,14 +255,18 @@ const (
 func (w *waiting) settle(p *pending, a *accepted, f fate) (more bool, done uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if a.tried != nil {
-		close(a.tried)
-		a.tried = nil
-	}
+	a.wasTried()
 	switch f {
 	case fateAway:
-		w.down = true
 		w.order = slices.Insert(w.order, 0, p)
+		if !w.down {
+			w.down = true
+			for _, p := range w.order { // nobody waits for what isn't tried
+				for _, a := range p.list {
+					a.wasTried()
+				}
+			}
+		}
 		return false, 0
 	case fateRest:
 		p.tries = min(p.tries+1, maxTries)

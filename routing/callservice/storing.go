@@ -16,7 +16,7 @@ const (
 	// storeTimeout bounds one attempt: a connection that died silently must give
 	// its goroutine back. It is long, because ending an attempt costs its
 	// connection, which makes slow stores slower.
-	storeTimeout = 10 * time.Second
+	storeTimeout = 5 * time.Second
 	// storeWait is how long Run waits for the stores at a time.
 	storeWait = 5 * time.Second
 )

@@ -30,6 +30,9 @@ type Options struct {
 // ErrFull is Append's error for a journal that has reached its Options.MaxBytes.
 var ErrFull = errors.New("the journal is full")
 
+// ErrLocked is Open's error for a directory that another process has open.
+var ErrLocked = errors.New("another process has this journal; give each its own directory")
+
 // Entry is what was appended and is not done.
 type Entry struct {
 	Seq  uint64
