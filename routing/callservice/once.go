@@ -64,7 +64,7 @@ func (s *Service) storedAnswer(ctx context.Context, t callmodel.TenantID, key *I
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	go func() {
 		defer cancel()
-		first, err := s.emergencyCalls().Replay(ctx, t, key.Key, key.RequestSHA256)
+		first, err := s.stores.Replay(ctx, t, key.Key, key.RequestSHA256) // not behind the inserts
 		if err != nil || first == nil {
 			found <- result{}
 			return
