@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -164,6 +167,7 @@ func TestEmergencyLaneDrill(t *testing.T) {
 			c.call(t, p.url, phase, nil)
 			t.Logf("stopped: %d calls answered, p99 %v", len(c.answered), c.p99())
 
+			assert.Contains(t, string(get(t, p.url+"/metrics").body), "switchtape_journal_failures 0\n")
 			killed := make(chan struct{})
 			go func() {
 				defer close(killed)
@@ -220,4 +224,33 @@ func storedCalls(t *testing.T, db *calldb.DB) map[string][]string {
 			return all
 		}
 	}
+}
+
+// TestHangup: SIGHUP ends nothing, and within a second of it a revoked key opens
+// nothing and the log says more.
+func TestHangup(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	keys, level := filepath.Join(dir, "keys"), filepath.Join(dir, "level")
+	write := func(path, text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
+	sum := sha256.Sum256([]byte("secret"))
+	write(keys, hex.EncodeToString(sum[:])+" acme operator ops\n")
+	write(level, "error\n")
+	p := serve(t, "--dir", dir, "--keys", keys, "--log-level-file", level)
+	status := func() int {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/v1/calls", http.NoBody)
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "Bearer secret")
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		return resp.StatusCode
+	}
+	require.Equal(t, http.StatusOK, status())
+	write(keys, "# nobody\n")
+	write(level, "info\n")
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
+	require.Eventually(t, func() bool { return status() == http.StatusUnauthorized }, time.Second, 5*time.Millisecond, "%s", p.log)
+	require.Eventually(t, func() bool { return strings.Contains(p.log.String(), "log level read again") }, 30*time.Second, 5*time.Millisecond)
+	p.terminate(t)
 }

@@ -117,6 +117,9 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	if w.stores.DB, err = service.OpenDB(ctx, service.DBOptions{DB: o.db}, true); err != nil {
 		return nil, err
 	}
+	if err := w.stores.OpenEmergency(ctx, service.DBOptions{DB: o.db}); err != nil {
+		return nil, err
+	}
 	if w.stores.Objects, err = buckets().OpenBucket(ctx, service.BucketOptions{Bucket: w.bucket, PublicURL: w.url, SignSecret: secret}, log); err != nil {
 		return nil, err
 	}

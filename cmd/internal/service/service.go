@@ -108,10 +108,19 @@ func OpenForCalls(ctx context.Context, o DBOptions, migrate bool, api APIOptions
 	} else {
 		s.DB, prepare, err = OpenDBOrSnapshot(ctx, o, migrate, api.RulesSnapshot)
 	}
-	if err == nil && !strings.HasPrefix(o.DB, "sqlite:") {
-		s.Emergency, err = calldb.Open(ctx, o.DB, &calldb.Options{Later: true, MaxConns: emergencyConns})
+	if err == nil {
+		err = s.OpenEmergency(ctx, o)
 	}
 	return s, prepare, err
+}
+
+// OpenEmergency gives the emergency lane connections of its own, where they are
+// of use. It doesn't ask the database anything.
+func (s *Stores) OpenEmergency(ctx context.Context, o DBOptions) (err error) {
+	if !strings.HasPrefix(o.DB, "sqlite:") {
+		s.Emergency, err = calldb.Open(ctx, o.DB, &calldb.Options{Later: true, MaxConns: emergencyConns})
+	}
+	return err
 }
 
 // emergencyConns is how many connections the emergency lane has.
