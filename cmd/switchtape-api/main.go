@@ -54,7 +54,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 		return err
 	}
 	api.Later("preparing the database", prepare)
-	certificate, err := c.Open()
+	certificate, err := c.TLSOptions.Open()
 	if err != nil {
 		return err
 	}
@@ -63,6 +63,10 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 		return err
 	}
 	handler, err := service.HTTP(stores, api, nil, c.Keys, l.Addr(), m)
+	var doors *service.Doors
+	if err == nil {
+		doors, err = c.ListenOptions.Open(ctx, l, c.Keys)
+	}
 	if err == nil {
 		err = api.Start(ctx) // everything else is checked: from here on others may notice
 	}
@@ -71,7 +75,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	}
 	log.InfoContext(ctx, "serving", "address", l.Addr().String(), "database", stores.DB.String())
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return service.Serve(ctx, certificate.Listener(l), handler, log) })
+	group.Go(func() error { return doors.Serve(ctx, handler, certificate, log) })
 	group.Go(func() error { return api.Run(ctx) })
 	group.Go(func() error {
 		return hangups.Run(ctx, log, service.Reload{Name: "the API keys", Do: api.Reload},

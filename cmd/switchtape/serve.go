@@ -133,6 +133,10 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, errors.Join(err, legs.Close())
 	}
 	handler, err := service.HTTP(w.stores, w.api, rec, o.api.Keys, o.listener.Addr(), m)
+	var doors *service.Doors
+	if err == nil {
+		doors, err = o.api.ListenOptions.Open(ctx, o.listener, o.api.Keys)
+	}
 	if err == nil {
 		err = w.api.Start(ctx) // everything else is checked
 	}
@@ -141,7 +145,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	}
 	w.run = func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
-		group.Go(func() error { return service.Serve(ctx, o.listener, handler, log) })
+		group.Go(func() error { return doors.Serve(ctx, handler, nil, log) })
 		group.Go(func() error { return w.api.Run(ctx) })
 		group.Go(func() error { return rec.Run(ctx) })
 		return errors.Join(group.Wait(), legs.Close(), w.stores.Close())

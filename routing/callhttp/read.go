@@ -109,10 +109,11 @@ func some[T any](list []T) []T {
 // and stored later: with the call as it will be, or with its id alone if only the
 // database knows it.
 func (h *Handler) postEvent(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	body, err := problem.Body(w, r, maxEventBody)
+	body, leave, err := h.body(w, r, maxEventBody)
 	if err != nil {
 		return err
 	}
+	defer leave()
 	var ev calls.Event
 	if err := callmodel.DecodeJSON(body, &ev); err != nil {
 		return err

@@ -41,12 +41,3 @@ func (s *Service) AuditEvents(ctx context.Context, t callmodel.TenantID, after i
 		return s.stores.AuditEvents(ctx, t, after, limit)
 	})
 }
-
-// AccessDenied leaves a line in the audit log of the principal's tenant: it asked
-// for what it may not have. A line that can't be stored is logged.
-func (s *Service) AccessDenied(ctx context.Context, p callmodel.Principal, what string) {
-	e := callmodel.AuditEvent{TenantID: p.TenantID, Actor: p.Subject, Action: callmodel.AuditAccessDenied, Subject: what}
-	if err := s.stores.Audit(ctx, e); err != nil {
-		s.opts.Logger.ErrorContext(ctx, "an audit line could not be stored", "tenant", p.TenantID, "action", e.Action, "subject", what, "error", err)
-	}
-}

@@ -99,6 +99,7 @@ type Service struct {
 	keys     keysInUse
 	answered answeredKeys // of emergency calls
 	later    waiting
+	denials  denials
 	writing  writing
 	loading  sync.Map // of each callmodel.TenantID whose rules emergency calls wait for, a channel closed at the end
 }

@@ -49,6 +49,7 @@ type APIOptions struct {
 	Journal       string   `help:"Directory, this process's own and on a disk that stays, in which emergency calls and events are kept until the database has them. Default: in memory only." type:"path" placeholder:"DIR"`
 	MaxInFlight   int      `help:"Requests that are served at once, emergency calls aside." default:"256"`
 
+	ListenOptions
 	RecordOptions
 	RoutingOptions
 }

@@ -186,8 +186,14 @@ const shutdownGrace = 10 * time.Second
 
 // Serve answers requests on l until ctx ends, and then those that are open.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+	return serve(ctx, l, h, 0, log)
+}
+
+// serve is Serve with at most so many connections; 0 means any number.
+func serve(ctx context.Context, l net.Listener, h http.Handler, most int, log *slog.Logger) error {
 	srv := &http.Server{
 		Handler:           h,
+		ConnState:         newConns(most).changed,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       60 * time.Second,
 		WriteTimeout:      10 * time.Minute, // a long recording over a slow line
@@ -226,12 +232,20 @@ func Guard(h http.Handler, keyFile string, addr net.Addr, log *slog.Logger) (gua
 		}
 		return keys.Require(h), keys, nil
 	}
-	host, _, err := net.SplitHostPort(addr.String())
-	if err != nil || !auth.Loopback(host) {
-		return nil, nil, callmodel.Errorf(callmodel.CodeInvalid,
-			"%s can be reached from other machines; give a file of API keys with --keys, or listen on 127.0.0.1", addr)
+	if err := onLoopback(addr); err != nil {
+		return nil, nil, err
 	}
 	return auth.Local(callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Scopes: auth.RoleScopes(auth.RoleOperator)}, h), nil, nil
+}
+
+// onLoopback refuses an address that other machines can reach.
+func onLoopback(addr net.Addr) error {
+	host, _, err := net.SplitHostPort(addr.String())
+	if err != nil || !auth.Loopback(host) {
+		return callmodel.Errorf(callmodel.CodeInvalid,
+			"%s can be reached from other machines; give a file of API keys with --keys, or listen on 127.0.0.1", addr)
+	}
+	return nil
 }
 
 // dbCheck is the database's part in being ready.
