@@ -108,20 +108,28 @@ func TestRecord(t *testing.T) {
 	requireSampleCall(t, readFile(t, out))
 	assert.True(t, strings.HasPrefix(r.Outputs[0].URL, "file:///"), r.Outputs[0].URL)
 
-	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--layout", "mono", "--codec", "mulaw", "--rate", "8000", "--out", out)
+	mulaw := []string{"record", "--leg", "agent=" + agent, "--leg", "customer=" + customer + "@2s", "--layout", "mono", "--codec", "mulaw", "--rate", "8000", "--out", out}
+	code, _, errs := run(t, mulaw...)
+	assert.Equal(t, 1, code)
+	assert.Contains(t, errs, out+" exists already")
+	requireSampleCall(t, readFile(t, out))
+	runJSON(t, &r, append(mulaw, "--force")...)
 	assert.Equal(t, record.CodecMulaw, r.Outputs[0].Codec)
 	assert.Len(t, readFile(t, out), int(r.Outputs[0].Bytes), "written over")
 
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--codec", "wav", "--layout", "stereo", "--rate", "16000", "--out", "file://"+filepath.ToSlash(filepath.Dir(out))+"/z.wav")
 	assert.EqualValues(t, 789418, r.Outputs[0].Frames)
 
-	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "agent="+customer+"@1m", "--layout", "mono", "--span", "2m", "--out", out)
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "agent="+customer+"@1m", "--layout", "mono", "--span", "2m", "--force", "--out", out)
 	assert.EqualValues(t, 120000, r.Duration.Milliseconds())
 	assert.Len(t, r.Legs, 1, "the same name again is a segment of the same leg")
 
-	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer=/nowhere/c.wav", "--out", out)
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer=/nowhere/c.wav", "--force", "--out", out)
 	assert.Equal(t, record.StatusCompletedDegraded, r.Status)
 	assert.Contains(t, r.Defects[0].Detail, "/nowhere/c.wav")
+	code, _, errs = run(t, "record", "--leg", "agent="+agent, "--force", "--out", agent)
+	assert.Equal(t, 2, code)
+	assert.Contains(t, errs, "is the file of leg agent")
 	redacted := filepath.Join(t.TempDir(), "redacted.wav")
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--layout", "mono", "--redact", "10s-12s", "--redact", "20s-20500ms", "--out", redacted)
 	heard, said := pcm16(t, readFile(t, redacted)), pcm16(t, samplecall.Agent())

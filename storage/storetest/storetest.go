@@ -189,7 +189,7 @@ func Request(id string) ledger.Request { return ledger.Request{Spec: Spec(id)} }
 // Result is a plausible result of [Spec].
 func Result(id string) record.Result {
 	return record.Result{
-		Status: record.StatusCompletedDegraded, Duration: 60000,
+		Status: record.StatusCompletedDegraded, Duration: time.Minute,
 		Defects: []record.Defect{{Code: record.DefectTruncated, Leg: "agent", Detail: "ends early", Count: 7}},
 		Legs:    []record.LegResult{{Name: "agent", Frames: 480000, Rate: 8000, SHA256: "aa"}},
 		Outputs: []record.OutputResult{{
