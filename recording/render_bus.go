@@ -56,7 +56,7 @@ func mixRate(call *timedCall, rate int) int {
 		return 0
 	}
 	for _, l := range call.legs {
-		for _, s := range l.withAudio() {
+		for _, s := range l.withAudio {
 			if in == 0 {
 				in = s.rate
 			}

@@ -80,7 +80,7 @@ func (p *pipes) skew(rate int) int {
 // placed puts leg i's segments on a timeline for each rate.
 func (p *pipes) placed(i int) (map[int]*audio.Timeline, error) {
 	segments := make(map[int][]audio.Segment, len(p.rates))
-	for _, s := range p.call.legs[i].withAudio() {
+	for _, s := range p.call.legs[i].withAudio {
 		filters := make([]*audio.ResampleFilter, len(p.rates))
 		for k, rate := range p.rates {
 			var err error

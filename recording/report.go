@@ -59,7 +59,7 @@ func legResult(pl *plan, i int, lost lostSound) record.LegResult {
 		Name: l.spec.Name, Offset: l.spec.Segments[0].Offset, SHA256: l.files.SHA256, Channel: i,
 		DriftPPM: l.driftPPM, GainDB: pl.scan.gainDB(i), GapsOmitted: lost.omitted,
 	}
-	for _, s := range l.withAudio() {
+	for _, s := range l.withAudio {
 		if r.Rate == 0 {
 			r.Rate = s.rate
 		}

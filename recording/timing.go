@@ -22,9 +22,11 @@ type timedLeg struct {
 	spec     *record.LegSpec
 	files    *legfile.Leg
 	segments []*timedSegment
-	clock    *clock          // nil unless the leg is resampled for its drift
-	driftPPM float64         // that is known of it
-	defects  []record.Defect // of opening and of timing
+	// withAudio are the segments that have frames.
+	withAudio []*timedSegment
+	clock     *clock          // nil unless the leg is resampled for its drift
+	driftPPM  float64         // that is known of it
+	defects   []record.Defect // of opening and of timing
 }
 
 // timedSegment is a file of a leg in the call.
@@ -54,7 +56,7 @@ func timeLegs(spec *record.Spec, legs []*legfile.Leg) *timedCall {
 		leg.findClock()
 		l.ReadInOrder(leg.readingOrder())
 		c.legs = append(c.legs, leg)
-		for _, s := range leg.withAudio() {
+		for _, s := range leg.withAudio {
 			c.rate = max(c.rate, s.rate)
 		}
 	}
@@ -80,12 +82,16 @@ func placeLeg(spec *record.Spec, files *legfile.Leg) *timedLeg {
 		if hz := file.Spec.SampleRateHz; hz != 0 && s.rate != 0 {
 			s.rate, s.rateKnown = hz, true
 		}
-		if s.Frames > 0 && s.at != file.Spec.Offset {
+		leg.segments = append(leg.segments, s)
+		if s.Frames == 0 {
+			continue
+		}
+		leg.withAudio = append(leg.withAudio, s)
+		if s.at != file.Spec.Offset {
 			leg.addDefect(s, record.Defect{
 				Code: record.DefectOffsetClamped, Detail: fmt.Sprintf("the offset %v was moved to %v", file.Spec.Offset, s.at),
 			})
 		}
-		leg.segments = append(leg.segments, s)
 	}
 	return leg
 }
@@ -94,23 +100,12 @@ func (l *timedLeg) addDefect(s *timedSegment, d record.Defect) {
 	l.defects = append(l.defects, s.Defect(d))
 }
 
-// withAudio is the segments that have frames.
-func (l *timedLeg) withAudio() []*timedSegment {
-	var list []*timedSegment
-	for _, s := range l.segments {
-		if s.Frames > 0 {
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
 // readingOrder tells whether the segments follow one another in the call, so that
 // they are read one after the other, and which is the last.
 func (l *timedLeg) readingOrder() (inOrder bool, last *legfile.Segment) {
 	inOrder = true
 	var end, lastAt time.Duration
-	for _, s := range l.withAudio() {
+	for _, s := range l.withAudio {
 		if s.at < end {
 			inOrder = false
 		}
@@ -129,7 +124,7 @@ func (c *timedCall) frames(rate int) int64 {
 	}
 	total := int64(0)
 	for _, l := range c.legs {
-		for _, s := range l.withAudio() {
+		for _, s := range l.withAudio {
 			total = max(total, audio.FramesIn(s.at, rate)+s.framesAt(rate))
 		}
 	}

@@ -72,7 +72,7 @@ func (e evidence) ppm() float64 { return float64(e.off) / float64(e.span) * 1e6 
 // too short for that clock.
 func (l *timedLeg) findClock() {
 	var all []evidence
-	for _, s := range l.withAudio() {
+	for _, s := range l.withAudio {
 		if !s.lastedKnown || s.rateDoubtful {
 			continue
 		}

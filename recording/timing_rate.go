@@ -41,7 +41,7 @@ func (l *timedLeg) findRates() {
 	if !l.spec.CorrectRate {
 		return
 	}
-	for _, s := range l.withAudio() {
+	for _, s := range l.withAudio {
 		w := wrong[s.rate]
 		if to, ok := w.factor.of(s.rate); ok && !s.rateKnown && !w.mixed && s.lasted == 0 {
 			l.correctRate(s, to)
