@@ -219,7 +219,8 @@ func TestGrowingLegs(t *testing.T) {
 			}
 			objects := &memObjects{}
 			requireGrowing(t, recording.NewProcessor(open(), objects, nil), spec, objects)
-			r, err := recording.NewProcessor(open(), objects, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
+			accept := &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true}
+			r, err := recording.NewProcessor(open(), objects, nil).Process(t.Context(), spec, accept)
 			require.NoError(t, err)
 			var codes []record.DefectCode
 			for _, d := range r.Defects {

@@ -11,10 +11,10 @@ import (
 // How conversations are counted, in cells of 10 ms.
 const (
 	monologuePause = 200 // a pause that doesn't end a monologue
-	backchannel    = 100 // talk of another that doesn't either: "mhm", "yes"
+	backchannel    = 100 // talk of another that doesn't end it either: "mhm", "yes"
 	interruptAfter = 30  // how long another must have talked
 	interruptFor   = 30  // how long both must talk
-	responseWithin = 500 // a later answer isn't one
+	responseWithin = 500 // later talk isn't a response
 )
 
 // Conversation is who talked when. Times count from the first frame, in whole
@@ -28,7 +28,7 @@ type Conversation struct {
 	// DeadAir is the longest time in which nobody talks.
 	DeadAir TalkSegment `json:"dead_air"`
 	Parties []PartyTalk `json:"parties"`
-	// Suspicions are what seems wrong with the legs, by leg; empty if nothing.
+	// Suspicions are what seems wrong with the legs, by leg; empty if nothing does.
 	Suspicions []Suspicion `json:"suspicions"`
 }
 
@@ -68,8 +68,8 @@ type talkEvent struct {
 	start bool
 }
 
-// converse counts the conversation of the channels.
-func converse(o *VoiceOptions, channels []voiceChannel, rate int, frames int64) Conversation {
+// countConversation counts who talked when.
+func countConversation(o *VoiceOptions, channels []voiceChannel, rate int, frames int64) Conversation {
 	t := &teller{size: int64(cellFrames(rate)), rate: int64(rate), frames: frames, channels: channels}
 	r := Conversation{
 		Duration: wholeMillis(frames, rate), Parties: make([]PartyTalk, len(channels)), Suspicions: []Suspicion{},
@@ -200,7 +200,7 @@ func interrupts(e *talkEvent, talking []*talkEvent) bool {
 func (t *teller) monologue(leg int) TalkSegment {
 	var best, run span
 	next := 0           // event
-	others := uint32(0) // the latest end of what others have begun to say, at length
+	others := uint32(0) // the latest end of another's talk that ends a monologue
 	for _, seg := range t.channels[leg].talk.list {
 		for ; next < len(t.events) && t.events[next].at < seg.from; next++ {
 			e := &t.events[next]

@@ -54,7 +54,7 @@ func told(t *testing.T, lists [][]span, cells int64) Conversation {
 	}
 	o, err := (&VoiceOptions{Legs: names}).withDefaults(len(lists))
 	require.NoError(t, err)
-	return converse(&o, channels, 8000, cells*80)
+	return countConversation(&o, channels, 8000, cells*80)
 }
 
 func TestConversationEqualsBruteForce(t *testing.T) {

@@ -26,8 +26,8 @@ const (
 	oneWayTalkRatio = 1000
 )
 
-// Suspicion is something that seems wrong with a leg. Whether it is, nobody can
-// tell from the audio alone.
+// Suspicion is something that seems wrong with a leg. Nobody can tell from the
+// audio alone whether it is.
 type Suspicion struct {
 	Code SuspicionCode `json:"code"`
 	Leg  string        `json:"leg"`
