@@ -19,8 +19,9 @@ type cutCall struct {
 // minPiece is the shortest stretch of the call that is kept between two pauses.
 const minPiece = time.Millisecond
 
-// cut takes from the call what is trimmed and, if pauses are cut, the pauses.
-func cut(call *timedCall, scan *scanned) *cutCall {
+// cutTimeline takes the silence that is trimmed out of the call and, if pauses are
+// cut, the pauses.
+func cutTimeline(call *timedCall, scan *scanned) *cutCall {
 	if call.rate == 0 {
 		return &cutCall{call: call}
 	}

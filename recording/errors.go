@@ -2,6 +2,7 @@ package recording
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -29,8 +30,11 @@ type LegFile struct {
 	Err error
 }
 
-// maxFilesTold bounds how many files of a leg the error's text names.
-const maxFilesTold = 3
+// The bounds of the error's text.
+const (
+	maxFilesTold = 3   // of a leg
+	maxURITold   = 200 // bytes, the last ones
+)
 
 // Error names the legs and their files.
 func (e *LegsNotReadyError) Error() string {
@@ -58,9 +62,9 @@ func (e *LegsNotReadyError) filesOf(leg string) string {
 		case len(told) == maxFilesTold:
 			more++
 		case f.Err != nil:
-			told = append(told, fmt.Sprintf("no file %q", f.URI))
+			told = append(told, "no file "+quoteEnd(f.URI))
 		default:
-			told = append(told, fmt.Sprintf("file %q is empty", f.URI))
+			told = append(told, "file "+quoteEnd(f.URI)+" is empty")
 		}
 	}
 	if more > 0 {
@@ -70,6 +74,14 @@ func (e *LegsNotReadyError) filesOf(leg string) string {
 		return ""
 	}
 	return " (" + strings.Join(told, ", ") + ")"
+}
+
+// quoteEnd quotes the URI, or its end if it is long.
+func quoteEnd(uri string) string {
+	if n := len(uri); n > maxURITold {
+		return "…" + strconv.Quote(uri[n-maxURITold:])
+	}
+	return strconv.Quote(uri)
 }
 
 // Unwrap returns the errors of the files that are missing.

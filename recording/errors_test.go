@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -38,6 +39,17 @@ func TestMissingFilesAreNamed(t *testing.T) {
 	require.Equal(t, recording.LegFile{Leg: "customer", URI: "customer.wav"}, wait.Files[4])
 	require.EqualError(t, err, `recording: no audio yet of leg agent (no file "agent2.wav", no file "agent3.wav", no file "agent4.wav", and 1 more), `+
 		`customer (file "customer.wav" is empty)`)
+}
+
+// Long names don't make long errors.
+func TestLongNamesAreCut(t *testing.T) {
+	t.Parallel()
+	e := &recording.LegsNotReadyError{
+		Legs:  []string{"agent"},
+		Files: []recording.LegFile{{Leg: "agent", URI: strings.Repeat("x/", 2000) + "agent.wav", Err: fs.ErrNotExist}},
+	}
+	require.Contains(t, e.Error(), `x/agent.wav"`)
+	require.Less(t, len(e.Error()), 300)
 }
 
 // Legs that are only empty, or growing, are there.

@@ -123,7 +123,7 @@ func (p *Processor) Process(ctx context.Context, spec record.Spec, o *ProcessOpt
 	if spec.Span == 0 && spec.EndedAt.Equal(spec.StartedAt) {
 		return emptyResult(record.StatusAbsent, record.ReasonTooShort), nil
 	}
-	r, err := p.record(ctx, &spec, o)
+	r, err := p.makeRecording(ctx, &spec, o)
 	if err != nil {
 		return record.Result{}, err
 	}
@@ -135,9 +135,9 @@ func (p *Processor) Process(ctx context.Context, spec record.Spec, o *ProcessOpt
 	return r, nil
 }
 
-// record goes through the phases of a recording. Each makes a value of those of
-// the phases before.
-func (p *Processor) record(ctx context.Context, spec *record.Spec, o *ProcessOptions) (record.Result, error) {
+// makeRecording goes through the phases. Each makes a value of the values of the
+// phases before.
+func (p *Processor) makeRecording(ctx context.Context, spec *record.Spec, o *ProcessOptions) (record.Result, error) {
 	var none record.Result
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -155,16 +155,16 @@ func (p *Processor) record(ctx context.Context, spec *record.Spec, o *ProcessOpt
 	if err != nil {
 		return none, err
 	}
-	cut := cut(call, scan)
+	cut := cutTimeline(call, scan)
 	outputs, err := planOutputs(p.codecs, cut)
 	if err != nil {
 		return none, callmodel.Permanent(err)
 	}
-	plan := &plan{call: call, scan: scan, cut: cut, outputs: outputs}
-	rendered, err := p.render(ctx, cancel, plan, o)
+	pl := &plan{call: call, scan: scan, cut: cut, outputs: outputs}
+	done, err := p.render(ctx, cancel, pl, o)
 	if err != nil {
 		return none, err
 	}
-	result := report(plan, rendered)
+	result := report(pl, done)
 	return result, p.putManifest(ctx, call, o, &result)
 }

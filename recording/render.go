@@ -42,10 +42,10 @@ func (p *Processor) render(
 	if err != nil {
 		return nil, err
 	}
-	pipes := &pipes{
+	lines := &pipes{
 		call: pl.call, stages: p.stages, block: p.block, scan: *pl.scan, findDropouts: analysed(pl.call.spec),
 	}
-	if err := pipes.connect(buses); err != nil {
+	if err := lines.connect(buses); err != nil {
 		return nil, err
 	}
 	var readers []*reader
@@ -61,7 +61,7 @@ func (p *Processor) render(
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	r := &rendered{timelines: pipes.timelines, dropouts: pipes.dropouts}
+	r := &rendered{timelines: lines.timelines, dropouts: lines.dropouts}
 	for _, out := range outputs {
 		r.outputs = append(r.outputs, out.result())
 		if r.analysis == nil {

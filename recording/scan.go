@@ -44,15 +44,15 @@ func (p *Processor) scan(ctx context.Context, call *timedCall) (*scanned, error)
 		return &scanned{}, nil
 	}
 	rate := clampRate(again.rate)
-	pipes := &pipes{call: again, stages: p.stages, block: p.block}
+	lines := &pipes{call: again, stages: p.stages, block: p.block}
 	if spec.LevelLUFS != 0 {
 		rate = max(rate, analysis.MinSampleRateHz)
-		if pipes.meters, err = newMeters(spec.Legs, rate); err != nil {
+		if lines.meters, err = newMeters(spec.Legs, rate); err != nil {
 			return nil, err
 		}
 	}
 	b := &bus{rate: rate, legRate: rate, channels: len(again.legs), total: again.frames(rate)}
-	if err := pipes.connect([]*bus{b}); err != nil {
+	if err := lines.connect([]*bus{b}); err != nil {
 		return nil, err
 	}
 	first, last, err := findSound(ctx, b.src, trimLevel(spec.Trim), make([]float32, p.block*b.channels))
@@ -63,8 +63,8 @@ func (p *Processor) scan(ctx context.Context, call *timedCall) (*scanned, error)
 	if spec.Trim != nil && first >= 0 {
 		result.sound = soundWindow(first, last, rate, spec.Trim.Keep)
 	}
-	if pipes.meters != nil {
-		result.levelDB, err = levelGains(spec, pipes.meters)
+	if lines.meters != nil {
+		result.levelDB, err = levelGains(spec, lines.meters)
 	}
 	return result, err
 }
