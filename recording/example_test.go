@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/record"
@@ -33,16 +34,21 @@ func (leg) Close() error { return nil }
 
 // shelf is where recordings go: an Objects. Package local has those of files, and
 // storage.Store is one of a bucket.
-type shelf map[string][]byte
+type shelf struct {
+	mu      sync.Mutex // several outputs are put at the same time
+	objects map[string][]byte
+}
 
-func (s shelf) Put(
+func (s *shelf) Put(
 	_ context.Context, key record.ObjectKey, _ record.ObjectMeta, write func(io.Writer) error,
 ) (record.ObjectInfo, error) {
 	var object bytes.Buffer
 	if err := write(&object); err != nil {
 		return record.ObjectInfo{}, err // nothing is kept of it
 	}
-	s[key.String()] = object.Bytes()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.objects[key.String()] = object.Bytes()
 	sum := sha256.Sum256(object.Bytes())
 	return record.ObjectInfo{
 		Key: key, URL: "shelf:" + key.String(), Bytes: int64(object.Len()), SHA256: hex.EncodeToString(sum[:]),
@@ -65,7 +71,7 @@ func Example() {
 			{Codec: record.CodecMP3, Layout: record.LayoutMono},
 		},
 	}
-	r, err := recording.NewProcessor(legs, shelf{}, nil).Process(context.Background(), spec, nil)
+	r, err := recording.NewProcessor(legs, &shelf{objects: map[string][]byte{}}, nil).Process(context.Background(), spec, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
