@@ -115,7 +115,8 @@ func TestFileGoesAway(t *testing.T) {
 	require.NotErrorAs(t, err, &wait, "it was there")
 }
 
-// Check needs no Processor, and files of one's own neither ids nor a start.
+// Check works without a Processor, and a spec of local files without ids or a
+// start.
 func TestCheckAndDefaults(t *testing.T) {
 	t.Parallel()
 	spec := record.Spec{Legs: sampleSpec().Legs, Outputs: []record.OutputSpec{{Codec: record.CodecWAV}}}

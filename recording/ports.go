@@ -22,11 +22,11 @@ type LegOpener interface {
 
 // Objects is where outputs go. storage.Store is one.
 //
-// Put creates the object, with what write writes to its writer, under key; or, if
-// other bytes are there already, under a later version of it. It calls write at
-// most once, and nothing is visible if write fails. It must return soon after ctx
-// ends. The outputs of a recording with several are put at the same time, each from
-// a goroutine of its own; a single output is made within write.
+// Put creates the object under key, or, if other bytes are there already, under a
+// later version of it. Its bytes are those that write writes. Put calls write at
+// most once, and no object is visible if write fails. It must return soon after ctx
+// ends. If a recording has several outputs, they are put at the same time, each
+// from a goroutine of its own. A single output is made within write.
 type Objects interface {
 	Put(ctx context.Context, key record.ObjectKey, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error)
 }

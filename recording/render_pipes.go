@@ -88,7 +88,7 @@ func (p *pipes) placed(i int) (map[int]*audio.Timeline, error) {
 				return nil, err
 			}
 		}
-		src, err := p.conditioned(s, p.scan.gainDB(i))
+		src, err := p.prepared(s, p.scan.gainDB(i))
 		if err != nil {
 			return nil, err
 		}
@@ -114,8 +114,9 @@ func (p *pipes) placed(i int) (map[int]*audio.Timeline, error) {
 	return timelines, nil
 }
 
-// conditioned is the segment's audio as everything after it may have it.
-func (p *pipes) conditioned(s *timedSegment, levelDB float64) (audio.Source, error) {
+// prepared is the segment's audio in one channel, changed by stages and gain, and
+// without what is redacted or was paused.
+func (p *pipes) prepared(s *timedSegment, levelDB float64) (audio.Source, error) {
 	src, err := throughStages(p.stages, s.leg.spec, audio.Downmix(s.Source(s.rate)), s.Frames)
 	if err != nil {
 		return nil, err

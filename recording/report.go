@@ -20,11 +20,11 @@ func report(pl *plan, done *rendered) record.Result {
 		r.Timeline, r.Paused, r.Redacted = pl.cut.timeline(), pl.cut.pausedFor(), pl.cut.redactedFor()
 	}
 	for i, l := range pl.call.legs {
-		lost := findLostSound(pl.cut, l, done.dropouts)
-		for _, found := range [][]record.Defect{l.defects, l.files.ReadDefects, overlapDefects(l, i, done.timelines), lost.defects} {
+		dropouts := dropoutsOf(pl.cut, l, done.dropouts)
+		for _, found := range [][]record.Defect{l.defects, l.files.ReadDefects, overlapDefects(l, i, done.timelines), dropouts.defects} {
 			r.Defects = append(r.Defects, found...)
 		}
-		r.Legs = append(r.Legs, legResult(pl, i, lost))
+		r.Legs = append(r.Legs, legResult(pl, i, dropouts))
 	}
 	whole := done.clipped
 	if done.analysis != nil {
@@ -53,11 +53,11 @@ func emptyResult(status record.Status, reason string) record.Result {
 }
 
 // legResult is what the result says of leg i.
-func legResult(pl *plan, i int, lost lostSound) record.LegResult {
+func legResult(pl *plan, i int, dropouts dropoutReport) record.LegResult {
 	l := pl.call.legs[i]
 	r := record.LegResult{
 		Name: l.spec.Name, Offset: l.spec.Segments[0].Offset, SHA256: l.files.SHA256, Channel: i,
-		DriftPPM: l.driftPPM, GainDB: pl.scan.gainDB(i), GapsOmitted: lost.omitted,
+		DriftPPM: l.driftPPM, GainDB: pl.scan.gainDB(i), GapsOmitted: dropouts.omitted,
 	}
 	for _, s := range l.withAudio {
 		if r.Rate == 0 {
@@ -69,7 +69,7 @@ func legResult(pl *plan, i int, lost lostSound) record.LegResult {
 			r.Frames += audio.FramesIn(audio.DurationOf(s.Frames, s.rate), r.Rate)
 		}
 	}
-	r.Gaps = gaps(pl.cut, l, lost.gaps)
+	r.Gaps = gaps(pl.cut, l, dropouts.gaps)
 	if n := len(r.Gaps); n > record.MaxGaps {
 		r.Gaps, r.GapsOmitted = r.Gaps[:record.MaxGaps], r.GapsOmitted+n-record.MaxGaps
 	}

@@ -7,17 +7,17 @@ import (
 	"github.com/switchtape/switchtape/recording/audio"
 )
 
-// lostSound is the dropouts of a leg.
-type lostSound struct {
+// dropoutReport is what a result says of a leg's dropouts.
+type dropoutReport struct {
 	gaps    []record.LegGap
 	omitted int // dropouts that gaps doesn't list
 	defects []record.Defect
 }
 
-// findLostSound lists the dropouts that were found in the leg's files, but for
+// dropoutsOf lists the dropouts that were found in the leg's files, but for
 // those that redactions and pauses made.
-func findLostSound(cut *cutCall, l *timedLeg, detectors map[*timedSegment]*audio.DropoutDetector) lostSound {
-	var lost lostSound
+func dropoutsOf(cut *cutCall, l *timedLeg, detectors map[*timedSegment]*audio.DropoutDetector) dropoutReport {
+	var report dropoutReport
 	for _, s := range l.segments {
 		if detectors[s] == nil {
 			continue
@@ -40,18 +40,18 @@ func findLostSound(cut *cutCall, l *timedLeg, detectors map[*timedSegment]*audio
 			}
 			count++
 			frames += d.To - d.From
-			lost.gaps = append(lost.gaps, gap)
+			report.gaps = append(report.gaps, gap)
 		}
-		lost.omitted += more
+		report.omitted += more
 		if count > 0 {
-			lost.defects = append(lost.defects, s.Defect(record.Defect{
+			report.defects = append(report.defects, s.Defect(record.Defect{
 				Code: record.DefectDropoutSuspected, Count: frames,
 				Detail: fmt.Sprintf("sound breaks off and comes back %d times, first from %v to %v of the call; the frames between are counted",
 					count, first.From, first.To),
 			}))
 		}
 	}
-	return lost
+	return report
 }
 
 // overlaps reports whether the dropout is partly within what was silenced.

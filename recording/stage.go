@@ -9,10 +9,10 @@ import (
 
 // Stage changes the audio of one file of a leg: a denoiser, an equaliser, a
 // watermark. src is mono, at the file's own rate, before gain, redaction and
-// resampling; what the stage returns must have the same format and number of
-// frames, so one that delays must drop what it delayed by. The same input must
-// give the same output, as a recording that is made again has to have the same
-// bytes. A stage that leaves a leg alone returns src.
+// resampling. The source that the stage returns must have the same format and
+// number of frames, so a stage with a delay must drop as many frames at the
+// beginning. The same input must give the same output, as a recording that is made
+// again must have the same bytes. A stage that doesn't change a leg returns src.
 //
 // It is called once for every file of every leg; and once more if the legs are
 // scanned before the recording is made, for trimming or levelling.

@@ -70,7 +70,7 @@ type talkEvent struct {
 
 // countConversation counts who talked when.
 func countConversation(o *VoiceOptions, channels []voiceChannel, rate int, frames int64) Conversation {
-	t := &teller{size: int64(cellFrames(rate)), rate: int64(rate), frames: frames, channels: channels}
+	t := &talkCounter{size: int64(cellFrames(rate)), rate: int64(rate), frames: frames, channels: channels}
 	r := Conversation{
 		Duration: wholeMillis(frames, rate), Parties: make([]PartyTalk, len(channels)), Suspicions: []Suspicion{},
 	}
@@ -90,22 +90,24 @@ func countConversation(o *VoiceOptions, channels []voiceChannel, rate int, frame
 	return r
 }
 
-// teller turns segments into figures.
-type teller struct {
+// talkCounter turns segments of talk into the figures of a conversation.
+type talkCounter struct {
 	size, rate, frames int64
 	channels           []voiceChannel
 	events             []talkEvent
 }
 
 // time is when a cell begins; not after the end.
-func (t *teller) time(at int64) time.Duration {
+func (t *talkCounter) time(at int64) time.Duration {
 	return wholeMillis(min(at*t.size, t.frames), int(t.rate))
 }
 
-func (t *teller) segment(from, to int64) TalkSegment { return TalkSegment{t.time(from), t.time(to)} }
+func (t *talkCounter) segment(from, to int64) TalkSegment {
+	return TalkSegment{t.time(from), t.time(to)}
+}
 
 // merge puts the events of all legs in order, ends before beginnings.
-func (t *teller) merge() {
+func (t *talkCounter) merge() {
 	for c := range t.channels {
 		for _, seg := range t.channels[c].talk.list {
 			t.events = append(t.events, talkEvent{seg.from, seg.to, int16(c), true}, talkEvent{seg.to, 0, int16(c), false})
@@ -126,7 +128,7 @@ func (t *teller) merge() {
 }
 
 // sweep goes through the call once.
-func (t *teller) sweep(r *Conversation) {
+func (t *talkCounter) sweep(r *Conversation) {
 	end := (t.frames + t.size - 1) / t.size
 	talk, over := make([]int64, len(t.channels)), make([]int64, len(t.channels))
 	waited := make([]int64, len(t.channels))
@@ -197,7 +199,7 @@ func interrupts(e *talkEvent, talking []*talkEvent) bool {
 }
 
 // monologue is the longest of a leg.
-func (t *teller) monologue(leg int) TalkSegment {
+func (t *talkCounter) monologue(leg int) TalkSegment {
 	var best, run span
 	next := 0           // event
 	others := uint32(0) // the latest end of another's talk that ends a monologue
@@ -220,7 +222,7 @@ func (t *teller) monologue(leg int) TalkSegment {
 }
 
 // list is at most limit segments; those with the smallest gaps are joined.
-func (t *teller) list(all []span, limit int) []TalkSegment {
+func (t *talkCounter) list(all []span, limit int) []TalkSegment {
 	if limit < 0 {
 		return []TalkSegment{}
 	}

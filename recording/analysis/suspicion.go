@@ -41,7 +41,7 @@ type Suspicion struct {
 }
 
 // suspect looks for legs that seem to be dead.
-func (r *Conversation) suspect(o *VoiceOptions, t *teller) {
+func (r *Conversation) suspect(o *VoiceOptions, t *talkCounter) {
 	for c := range t.channels {
 		v := &t.channels[c]
 		p := &r.Parties[c]
@@ -62,7 +62,7 @@ func (r *Conversation) suspect(o *VoiceOptions, t *teller) {
 }
 
 // othersTalk is the time from a cell on in which another leg than this talks.
-func (t *teller) othersTalk(leg int, from int64) time.Duration {
+func (t *talkCounter) othersTalk(leg int, from int64) time.Duration {
 	var sum, n, at int64
 	for i := range t.events {
 		e := &t.events[i]
