@@ -103,12 +103,16 @@ func TestRecord(t *testing.T) {
 	agent, customer := sample(t)
 	out := filepath.Join(t.TempDir(), "x y@1.wav")
 	var r record.Result
-	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--layout", "stereo", "--codec", "wav", "--rate", "8000", "--out", out)
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--layout", "stereo",
+		"--codec", "wav", "--rate", "8000", "--out", out)
 	assert.Equal(t, record.StatusCompleted, r.Status)
 	requireSampleCall(t, readFile(t, out))
 	assert.True(t, strings.HasPrefix(r.Outputs[0].URL, "file:///"), r.Outputs[0].URL)
 
-	mulaw := []string{"record", "--leg", "agent=" + agent, "--leg", "customer=" + customer + "@2s", "--layout", "mono", "--codec", "mulaw", "--rate", "8000", "--out", out}
+	mulaw := []string{
+		"record", "--leg", "agent=" + agent, "--leg", "customer=" + customer + "@2s",
+		"--layout", "mono", "--codec", "mulaw", "--rate", "8000", "--out", out,
+	}
 	code, _, errs := run(t, mulaw...)
 	assert.Equal(t, 1, code)
 	assert.Contains(t, errs, out+" exists already")
@@ -117,7 +121,8 @@ func TestRecord(t *testing.T) {
 	assert.Equal(t, record.CodecMulaw, r.Outputs[0].Codec)
 	assert.Len(t, readFile(t, out), int(r.Outputs[0].Bytes), "written over")
 
-	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--codec", "wav", "--layout", "stereo", "--rate", "16000", "--out", "file://"+filepath.ToSlash(filepath.Dir(out))+"/z.wav")
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--codec", "wav",
+		"--layout", "stereo", "--rate", "16000", "--out", "file://"+filepath.ToSlash(filepath.Dir(out))+"/z.wav")
 	assert.EqualValues(t, 789418, r.Outputs[0].Frames)
 
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "agent="+customer+"@1m", "--layout", "mono", "--span", "2m", "--force", "--out", out)
@@ -226,7 +231,8 @@ func TestRoute(t *testing.T) {
 	t.Parallel()
 	rules := rulesFile(t, string(demoRules))
 	var out routeOutput
-	runJSON(t, &out, "route", "--rules", rules, "--from", "+442079460123", "--to", "+12025550143", "--at", "2026-03-02T15:00:00Z", "--call-id", "c1", "--tenant", "acme", "--priority", "3")
+	runJSON(t, &out, "route", "--rules", rules, "--from", "+442079460123", "--to", "+12025550143",
+		"--at", "2026-03-02T15:00:00Z", "--call-id", "c1", "--tenant", "acme", "--priority", "3")
 	assert.Equal(t, "washington", out.Decision.Rule)
 	assert.Equal(t, "washington-a", out.Decision.Destinations[0].ID)
 	assert.Empty(t, out.Considered)
@@ -241,9 +247,11 @@ func TestRoute(t *testing.T) {
 	assert.Contains(t, text, "* everything-else: every condition holds")
 
 	asking := rulesFile(t, "destinations: {a: {uri: \"sip:a\"}}\nrules:\n  - {id: asking, match: {to: {prefix: \"+1\"}, trunk: t1, metadata: {plan: gold}, capabilities_all: [opus, srtp]}, route: [[{to: a}]]}\n")
-	runJSON(t, &out, "route", "--rules", asking, "--from", "+442079460123", "--to", "+12025550143", "--trunk", "t1", "--metadata", "plan=gold", "--capability", "opus", "--capability", "srtp")
+	runJSON(t, &out, "route", "--rules", asking, "--from", "+442079460123", "--to", "+12025550143",
+		"--trunk", "t1", "--metadata", "plan=gold", "--capability", "opus", "--capability", "srtp")
 	assert.Equal(t, "asking", out.Decision.Rule)
-	code, text, _ = run(t, "route", "--rules", asking, "--from", "+442079460123", "--to", "+12025550143", "--trunk", "t1", "--metadata", "plan=iron", "--capability", "opus,srtp", "--explain")
+	code, text, _ = run(t, "route", "--rules", asking, "--from", "+442079460123", "--to", "+12025550143",
+		"--trunk", "t1", "--metadata", "plan=iron", "--capability", "opus,srtp", "--explain")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, text, `metadata has plan "iron", not gold`)
 
@@ -259,7 +267,10 @@ func TestRoute(t *testing.T) {
 	}{
 		{[]string{"--rules", rules, "--from", "x", "--to", "y", "--at", "noon"}, 2, []string{"--from", "--to", "--at"}},
 		{[]string{"--rules", "/nowhere/rules.yaml", "--from", "+12025550143", "--to", "+12025550143"}, 1, []string{"no such file"}},
-		{[]string{"--rules", rulesFile(t, "destinations: {}\nrules:\n  - {id: x, route: [[{to: a}]]}\n  - {id: x}\n"), "--from", "+12025550143", "--to", "+12025550143"}, 1, []string{"line 3", "line 4", "faults"}},
+		{[]string{
+			"--rules", rulesFile(t, "destinations: {}\nrules:\n  - {id: x, route: [[{to: a}]]}\n  - {id: x}\n"),
+			"--from", "+12025550143", "--to", "+12025550143",
+		}, 1, []string{"line 3", "line 4", "faults"}},
 	} {
 		code, out, errs := run(t, append([]string{"route"}, c.args...)...)
 		assert.Equal(t, c.code, code)

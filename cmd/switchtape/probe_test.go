@@ -75,7 +75,8 @@ func TestProbeNamesTheFormat(t *testing.T) {
 	stream, err := os.ReadFile(filepath.Join(dir, "a.mp3"))
 	require.NoError(t, err)
 	le := binary.LittleEndian
-	header := append([]byte("RIFF\x00\x00\x00\x00WAVEfmt \x1e\x00\x00\x00\x55\x00\x01\x00\x40\x1f\x00\x00\xa0\x0f\x00\x00\x01\x00\x00\x00\x0c\x00"), make([]byte, 12)...)
+	header := append([]byte("RIFF\x00\x00\x00\x00WAVEfmt \x1e\x00\x00\x00\x55\x00\x01\x00\x40\x1f\x00\x00\xa0\x0f\x00\x00\x01\x00\x00\x00\x0c\x00"),
+		make([]byte, 12)...)
 	le.PutUint32(header[4:], uint32(len(header)+len(stream)))
 	header = le.AppendUint32(append(header, "data"...), uint32(len(stream)))
 	in := filepath.Join(dir, "mp3.wav")

@@ -10,9 +10,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
-	"github.com/switchtape/switchtape/callmodel/rulesets"
 )
 
 // Options tunes a [DB]. The zero value is what a service needs.
@@ -35,7 +33,7 @@ type Options struct {
 }
 
 // DB keeps calls, jobs, rule sets, audit and outbox in one SQL database. It
-// implements every store of callmodel and is safe for concurrent use.
+// implements every store of Switchtape and is safe for concurrent use.
 type DB struct {
 	dialect *dialect
 	name    string // for messages: kind and place, without a password
@@ -46,14 +44,8 @@ type DB struct {
 	usable  atomic.Bool // the schema was looked at, or somebody else sees to it
 }
 
-// The ports.
-var (
-	_ ledger.Queue       = (*DB)(nil)
-	_ calls.Store        = (*DB)(nil)
-	_ rulesets.Store     = (*DB)(nil)
-	_ callmodel.AuditLog = (*DB)(nil)
-	_ callmodel.Outbox   = (*DB)(nil)
-)
+// The ports. Those of package callservice are asserted where both are joined.
+var _ ledger.Queue = (*DB)(nil)
 
 // Open connects to the database that rawURL names and checks that it is there:
 //
