@@ -1,65 +1,16 @@
 package recording
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/analysis"
-	"github.com/switchtape/switchtape/recording/manifest"
 )
 
-// putManifest writes the object that says how the recording was made.
-func (p *Processor) putManifest(ctx context.Context, pl *plan, r *record.Result) error {
-	if pl.spec.NoManifest || len(r.Outputs) == 0 {
-		return nil
-	}
-	files := make([][]manifest.File, len(pl.legs))
-	for i, l := range pl.legs {
-		for _, s := range l.segments {
-			files[i] = append(files[i], s.evidence())
-		}
-	}
-	m, err := manifest.New(pl.spec, r, files)
-	if err != nil {
-		return err
-	}
-	meta := record.ObjectMeta{ContentType: "application/json", NewVersion: pl.newVersion, Metadata: map[string]string{
-		"tenant_id": string(pl.spec.TenantID), "call_id": string(pl.spec.CallID),
-		"recording_id": string(pl.spec.RecordingID), "encoder": manifest.Version,
-	}}
-	written := false
-	info, err := p.objects.Put(ctx, pl.spec.ManifestKey(), meta, func(w io.Writer) error {
-		written = true
-		return m.Write(w)
-	})
-	if err == nil && !written && !info.Existed {
-		err = errors.New("the store took nothing")
-	}
-	if err != nil {
-		return fmt.Errorf("recording: write the manifest: %w", err)
-	}
-	r.Manifest = &record.ManifestResult{URL: info.URL, Bytes: info.Bytes, SHA256: info.SHA256}
-	if info.Key != (record.ObjectKey{}) {
-		r.Manifest.Key = info.Key.String()
-	}
-	return nil
-}
-
-// evidence is what was read of the segment.
-func (s *segment) evidence() manifest.File {
-	return manifest.File{
-		URI: s.spec.URI, Offset: s.spec.Offset, Bytes: s.bytes, SHA256: s.sum,
-		Frames: s.frames, Rate: s.format.SampleRate, Channels: s.format.NumChannels,
-	}
-}
-
-// essence is what a result tells of an analysis.
-func essence(r *analysis.Report) *record.AnalysisResult {
+// analysisSummary is what a result tells of an analysis.
+func analysisSummary(r *analysis.Report) *record.AnalysisResult {
 	c := &r.Conversation
 	out := &record.AnalysisResult{
 		Duration: r.Duration, Silence: c.Silence, Overlap: c.Overlap,
@@ -85,6 +36,7 @@ func essence(r *analysis.Report) *record.AnalysisResult {
 	return out
 }
 
+// lacksAudio reports whether the defect says that audio isn't there.
 func lacksAudio(code record.DefectCode) bool {
 	switch code {
 	case record.DefectLegMissing, record.DefectLegEmpty, record.DefectUnsupportedCodec, record.DefectUnreadableLeg,
@@ -95,18 +47,18 @@ func lacksAudio(code record.DefectCode) bool {
 	}
 }
 
-// What it takes to suspect offsets. A trace's own path may be longer one way
-// than the other; and of thousands of pairs of legs, chance makes a weak trace
-// in some.
+// The least that a trace must show before an offset is suspected. A trace's own
+// path may be longer one way than the other; and among thousands of pairs of legs
+// some have a weak trace by chance.
 const (
 	maxDisagreement = 20 * time.Millisecond
 	minConfidence   = 0.6
 	minPeakToNoise  = 20
 )
 
-// suspicions are the defects that an analysis shows. Of a leg of which known
-// says that its audio isn't there, that it is silent is no news.
-func suspicions(r *analysis.Report, known []record.Defect) []record.Defect {
+// analysisDefects are the defects that an analysis shows. known are those that
+// were found before: if a leg's audio isn't there, its silence is no news.
+func analysisDefects(r *analysis.Report, known []record.Defect) []record.Defect {
 	var list []record.Defect
 	for _, s := range r.Conversation.Suspicions {
 		if slices.ContainsFunc(known, func(d record.Defect) bool { return d.Leg == s.Leg && lacksAudio(d.Code) }) {
@@ -133,9 +85,9 @@ func suspicions(r *analysis.Report, known []record.Defect) []record.Defect {
 	return list
 }
 
-// misaligned tells whether the traces contradict the offsets. Each leg heard in
-// the other shows how far they are apart; one of them alone only if it is heard
-// before it talks.
+// misaligned tells whether the traces contradict the offsets. If each leg is heard
+// in the other, the two traces show how far the legs are apart. A single trace
+// shows it only if the leg is heard before it talks.
 func misaligned(a *analysis.Alignment) (record.Defect, bool) {
 	strong := func(t *analysis.Trace) bool {
 		return t.Detected && t.Confidence >= minConfidence && t.PeakToNoise >= minPeakToNoise

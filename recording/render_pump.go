@@ -9,17 +9,18 @@ import (
 type pump struct {
 	buses   []*bus
 	block   int
-	fastest *bus // whose block it is
+	fastest *bus // whose frames block counts
 	steps   int64
 	reports []Progress
-	settle  func() error // what must be well before the readers may finish
+	// check must have no error before the readers may finish.
+	check func() error
 
 	mu    sync.Mutex
 	ended bool // nobody may read the legs any more
 }
 
-func (p *Processor) newPump(pl *plan, buses []*bus, o *ProcessOptions) *pump {
-	u := &pump{buses: buses, block: p.block, fastest: buses[0], settle: func() error { return pl.settle(o) }}
+func (p *Processor) newPump(call *timedCall, buses []*bus, o *ProcessOptions) *pump {
+	u := &pump{buses: buses, block: p.block, fastest: buses[0], check: func() error { return checkFinished(call, o) }}
 	for _, b := range buses {
 		if b.rate > u.fastest.rate {
 			u.fastest = b
@@ -58,8 +59,8 @@ func (u *pump) step(ctx context.Context) error {
 	return nil
 }
 
-// drive renders everything for readers that have goroutines of their own, which
-// have ended when it returns. The cause that ctx ends for is its failure.
+// drive renders everything for readers that have goroutines of their own. They
+// have ended when it returns. If it fails it cancels ctx with the cause.
 func (u *pump) drive(ctx context.Context, cancel context.CancelCauseFunc, readers []*reader) {
 	for _, r := range readers {
 		go r.work(ctx, cancel)
@@ -69,10 +70,10 @@ func (u *pump) drive(ctx context.Context, cancel context.CancelCauseFunc, reader
 		err = u.step(ctx)
 	}
 	if err == nil {
-		err = u.settle()
+		err = u.check()
 	}
 	if err != nil {
-		cancel(err) // and leave blocks open: what is closed is finished
+		cancel(err) // and leave blocks open: to close them would say that all is there
 	} else {
 		for _, r := range readers {
 			close(r.blocks)
@@ -83,13 +84,13 @@ func (u *pump) drive(ctx context.Context, cancel context.CancelCauseFunc, reader
 	}
 }
 
-// serve lets the only reader render what it takes, when it takes it: to wake a
-// goroutine for every block costs a quarter of what it takes to mix two files.
+// serve lets the only reader render each block as it takes it. To wake a goroutine
+// for every block would cost a quarter of what it takes to mix two files.
 func (u *pump) serve(ctx context.Context, cancel context.CancelCauseFunc, r *reader) {
 	r.pull = func(ctx context.Context) error {
 		err := u.next(ctx, r)
 		if err != nil {
-			cancel(err) // so that it isn't taken for the store's or the encoder's
+			cancel(err) // first, or the store or the encoder would get the blame
 		}
 		return err
 	}
@@ -114,7 +115,7 @@ func (u *pump) next(ctx context.Context, r *reader) error {
 			}
 			continue
 		}
-		if err := u.settle(); err != nil {
+		if err := u.check(); err != nil {
 			return err
 		}
 		r.pull = nil

@@ -12,12 +12,12 @@ import (
 // What a segment's length says about its leg's clock, in millionths of the
 // length that it should have.
 const (
-	minDriftPPM = 50   // less is left alone
-	maxDriftPPM = 2000 // no clock is worse; what is missing then was lost
-	// minDrift is the difference below which nothing is said: spans and offsets
+	minDriftPPM = 50   // a leg that is less off isn't resampled
+	maxDriftPPM = 2000 // no clock is worse: what is missing then was lost
+	// minDrift is the difference that is too small to be told, as spans and offsets
 	// are given in milliseconds.
 	minDrift = time.Millisecond
-	// minGap is one RTP packet of telephony: the last may be missing of any leg.
+	// minGap is one RTP packet of telephony: any leg may lack the last.
 	minGap = 20 * time.Millisecond
 	// eventJitter is how far the events that begin and end a segment may be off.
 	// A segment that disagrees by more with its leg's other segments, which have
@@ -25,21 +25,27 @@ const (
 	eventJitter = 100 * time.Millisecond
 )
 
-// clock is how a leg's clock ran: what lasted call by the call's events is file
-// long by the files' own rates. Its segments are resampled by that ratio.
+// clock is how a leg's clock ran: the files are file long by their own rates, and
+// lasted call by the call's events. The leg's segments are resampled by that
+// ratio.
 type clock struct {
 	file, call time.Duration
-	// at is where the only segment stands, so that its last frame is the one on
-	// which the call ends at every rate; else 0.
-	at     time.Duration
+	// single: the leg has one segment, at at. Its last frame is the one on which
+	// the call ends, at every rate.
 	single bool
+	at     time.Duration
 }
 
 func (c *clock) ppm() float64 { return float64(c.file-c.call) / float64(c.call) * 1e6 }
 
-// frames is the ratio of the clock: that many frames of a file of rate in are
-// that many at rate out.
-func (c *clock) frames(in, out int) (inFrames, outFrames int64) {
+// inCall is how long in the call a stretch of the files is.
+func (c *clock) inCall(d time.Duration) time.Duration {
+	return time.Duration(math.Round(float64(d) * (float64(c.call) / float64(c.file))))
+}
+
+// ratio is that of the clock in frames: inFrames of a file of rate in become
+// outFrames at rate out.
+func (c *clock) ratio(in, out int) (inFrames, outFrames int64) {
 	if c.single {
 		return audio.FramesIn(c.file, in), audio.FramesIn((c.at+c.call), out) - audio.FramesIn(c.at, out)
 	}
@@ -54,25 +60,25 @@ func (c *clock) frames(in, out int) (inFrames, outFrames int64) {
 
 // evidence is what one segment says about its leg's clock.
 type evidence struct {
-	seg       *segment
-	off, span time.Duration // longer than it lasted by; how long it lasted
+	seg  *timedSegment
+	off  time.Duration // how much longer the file is than the segment lasted
+	span time.Duration // how long the segment lasted
 }
 
 func (e evidence) ppm() float64 { return float64(e.off) / float64(e.span) * 1e6 }
 
-// checkLengths compares the leg's segments with the time that they had, finds
-// the leg's clock by those that agree, and suspects that audio is missing of
-// those that are too short for it.
-func (pl *plan) checkLengths(l *leg) {
+// findClock compares the segments with the time that they lasted and finds the
+// leg's clock by those that agree. It suspects that segments lack audio which are
+// too short for that clock.
+func (l *timedLeg) findClock() {
 	var all []evidence
-	for _, s := range l.segments {
-		span := pl.lasted(s)
-		if s.frames == 0 || span <= 0 || s.wrongRate || s.spec.Span == 0 && !pl.spec.LegsSpanCall {
+	for _, s := range l.withAudio {
+		if !s.lastedKnown || s.rateDoubtful {
 			continue
 		}
-		e := evidence{seg: s, off: audio.DurationOf(s.frames, s.format.SampleRate) - span, span: span}
+		e := evidence{seg: s, off: audio.DurationOf(s.Frames, s.rate) - s.lasted, span: s.lasted}
 		if ppm := e.ppm(); ppm > maxDriftPPM || ppm < -maxDriftPPM {
-			pl.suspectGap(l, e, 0)
+			l.suspectGap(e, 0)
 			continue
 		}
 		all = append(all, e)
@@ -85,7 +91,7 @@ func (pl *plan) checkLengths(l *leg) {
 	agree := int64(0)
 	for _, e := range all {
 		if !e.agrees(usual) {
-			pl.suspectGap(l, e, usual)
+			l.suspectGap(e, usual)
 			continue
 		}
 		c.file, c.call = c.file+e.span+e.off, c.call+e.span
@@ -100,7 +106,7 @@ func (pl *plan) checkLengths(l *leg) {
 		return
 	}
 	if c.single {
-		c.at = pl.offset(l.segments[0])
+		c.at = l.segments[0].at
 	}
 	l.clock = c
 	l.defects = append(l.defects, record.Defect{
@@ -110,8 +116,8 @@ func (pl *plan) checkLengths(l *leg) {
 	})
 }
 
-// usualPPM is what most of the segments agree with; if that is a tie, what the
-// longest together do.
+// usualPPM is the deviation that most of the segments agree with. In a tie the
+// segments that are longer together win.
 func usualPPM(all []evidence) float64 {
 	var most int
 	var longest time.Duration
@@ -140,37 +146,15 @@ func (e evidence) agrees(ppm float64) bool {
 }
 
 // suspectGap adds the defect of a segment that is too short, by its leg's clock.
-func (pl *plan) suspectGap(l *leg, e evidence, usual float64) {
+func (l *timedLeg) suspectGap(e evidence, usual float64) {
 	missing := time.Duration(usual*float64(e.span)/1e6) - e.off
 	if missing < minGap {
 		return
 	}
-	at := pl.offset(e.seg)
-	l.defect(e.seg, record.Defect{
+	at := e.seg.at
+	l.addDefect(e.seg, record.Defect{
 		Code: record.DefectGapSuspected,
 		Detail: fmt.Sprintf("%v may be missing, anywhere from %v to %v of the call: the file is %v long and lasted %v (%+.0f ppm)",
 			missing, at, at+e.span, e.off+e.span, e.span, e.ppm()),
 	})
-}
-
-// length is how many frames of the timeline at rate the segment takes.
-func (s *segment) length(rate int) int64 {
-	in := s.format.SampleRate
-	if c := s.leg.clock; c != nil {
-		from, to := c.frames(in, rate)
-		return audio.StretchedFrames(s.frames, from, to)
-	}
-	return audio.ResampledFrames(s.frames, in, rate)
-}
-
-// duration is how long the segment is in the call.
-func (s *segment) duration() time.Duration { return s.durationOf(s.frames) }
-
-// durationOf is how long that many of its frames are in the call.
-func (s *segment) durationOf(frames int64) time.Duration {
-	d := audio.DurationOf(frames, s.format.SampleRate)
-	if c := s.leg.clock; c != nil {
-		d = time.Duration(math.Round(float64(d) * (float64(c.call) / float64(c.file))))
-	}
-	return d
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
-	"time"
 
 	goaudio "github.com/go-audio/audio"
 
@@ -22,29 +20,33 @@ type output struct {
 	*reader
 	*plannedOutput
 
-	index  int
-	pl     *plan
-	p      *Processor
+	call       *record.Spec
+	codecs     *codec.Registry
+	objects    Objects
+	newVersion bool
+
 	begun  bool
 	clips  int64
 	report *analysis.Report // nil unless it is an analysis
 	info   record.ObjectInfo
 }
 
-func (p *Processor) newOutput(pl *plan, i int) *output {
-	o := &output{reader: newReader(), plannedOutput: &pl.outputs[i], index: i, pl: pl, p: p}
+func (p *Processor) newOutput(call *record.Spec, planned *plannedOutput, newVersion bool) *output {
+	o := &output{
+		reader: newReader(), plannedOutput: planned, call: call, codecs: p.codecs, objects: p.objects, newVersion: newVersion,
+	}
 	o.run = o.put
 	return o
 }
 
-// version names the encoder and its output's version.
-func (o *output) version() string { return o.p.codecs.Outputs[o.spec.Codec].Version }
+// encoder names the encoder and its output's version.
+func (o *output) encoder() string { return o.codecs.Outputs[o.spec.Codec].Version }
 
 // put makes the object. Its failure ends the whole recording.
 func (o *output) put(ctx context.Context) error {
-	contentType := cmp.Or(o.p.codecs.Outputs[o.spec.Codec].ContentType, o.spec.Codec.ContentType())
-	meta := record.ObjectMeta{ContentType: contentType, Metadata: o.metadata(o.version()), NewVersion: o.pl.newVersion}
-	info, err := o.p.objects.Put(ctx, o.pl.spec.Key(o.spec), meta, func(w io.Writer) error { return o.write(ctx, w) })
+	contentType := cmp.Or(o.codecs.Outputs[o.spec.Codec].ContentType, o.spec.Codec.ContentType())
+	meta := record.ObjectMeta{ContentType: contentType, Metadata: o.metadata(), NewVersion: o.newVersion}
+	info, err := o.objects.Put(ctx, o.call.Key(o.spec), meta, func(w io.Writer) error { return o.write(ctx, w) })
 	switch {
 	case err != nil:
 		return fmt.Errorf("recording: write output %s: %w", o.label(), err)
@@ -62,7 +64,7 @@ func (o *output) write(ctx context.Context, w io.Writer) error {
 	}
 	o.begun = true
 	f := &goaudio.Format{NumChannels: o.channels, SampleRate: o.rate}
-	enc, err := o.p.codecs.NewEncoder(o.spec.Codec, w, f, o.options)
+	enc, err := o.codecs.NewEncoder(o.spec.Codec, w, f, o.options)
 	if err != nil {
 		return err
 	}
@@ -89,7 +91,7 @@ func (o *output) result() record.OutputResult {
 	r := record.OutputResult{
 		Name: o.spec.Name, URL: o.info.URL, Key: o.info.Key.String(), Codec: o.spec.Codec, Layout: o.spec.ChannelLayout(),
 		Channels: o.channels, Rate: o.rate, Bitrate: o.bitrate(), Frames: o.frames,
-		Bytes: o.info.Bytes, SHA256: o.info.SHA256, Encoder: o.version(),
+		Bytes: o.info.Bytes, SHA256: o.info.SHA256, Encoder: o.encoder(),
 	}
 	if o.info.Key == (record.ObjectKey{}) {
 		r.Key = ""
@@ -117,46 +119,17 @@ func (o *output) bitrate() int {
 	}
 }
 
-func (o *output) metadata(version string) map[string]string {
+func (o *output) metadata() map[string]string {
 	return map[string]string{
-		"tenant_id":    string(o.pl.spec.TenantID),
-		"call_id":      string(o.pl.spec.CallID),
-		"recording_id": string(o.pl.spec.RecordingID),
-		"channel_map":  channelMap(o.pl.spec, o.spec),
+		"tenant_id":    string(o.call.TenantID),
+		"call_id":      string(o.call.CallID),
+		"recording_id": string(o.call.RecordingID),
+		"channel_map":  channelMap(o.call, o.spec),
 		"codec":        string(o.spec.Codec),
 		"layout":       string(o.spec.ChannelLayout()),
 		"channels":     strconv.Itoa(o.channels),
 		"rate":         strconv.Itoa(o.rate),
 		"frames":       strconv.FormatInt(o.frames, 10),
-		"encoder":      version,
-	}
-}
-
-// channelMap says who is on which channel: "0=agent,1=customer", and
-// "0=agent+customer" for a mix.
-func channelMap(spec *record.Spec, o record.OutputSpec) string {
-	var b strings.Builder
-	mono := o.ChannelLayout() == record.LayoutMono
-	for i, l := range spec.Legs {
-		switch {
-		case i == 0:
-			b.WriteString("0=")
-		case mono:
-			b.WriteByte('+')
-		default:
-			b.WriteString("," + strconv.Itoa(i) + "=")
-		}
-		b.WriteString(l.Name)
-	}
-	return b.String()
-}
-
-// tags is the metadata for encoders that can embed it.
-func tags(spec *record.Spec, o record.OutputSpec) []codec.Tag {
-	return []codec.Tag{
-		{Key: "call_id", Value: string(spec.CallID)},
-		{Key: "recording_id", Value: string(spec.RecordingID)},
-		{Key: "started_at", Value: spec.StartedAt.UTC().Format(time.RFC3339Nano)},
-		{Key: "channel_map", Value: channelMap(spec, o)},
+		"encoder":      o.encoder(),
 	}
 }

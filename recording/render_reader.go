@@ -42,7 +42,7 @@ func newReader() *reader {
 	return &reader{blocks: make(chan *block, blocksPerBus), done: make(chan struct{})}
 }
 
-// work runs the reader. Its failure is the cause that the recording ends for.
+// work runs the reader. If it fails it cancels the recording with the cause.
 func (r *reader) work(ctx context.Context, cancel context.CancelCauseFunc) {
 	defer close(r.done)
 	err := r.run(ctx)
@@ -87,8 +87,8 @@ func (r *reader) feed(ctx context.Context, sink analysis.Tap) error {
 	}
 }
 
-// drain lets go of the blocks that a store didn't want, which had the object
-// already.
+// drain releases the blocks that nobody wants: a store that has the object already
+// doesn't read it.
 func (r *reader) drain(ctx context.Context) error {
 	for {
 		b, err := r.take(ctx)
@@ -99,17 +99,17 @@ func (r *reader) drain(ctx context.Context) error {
 	}
 }
 
-// NewTap makes a tap for a recording: it gets what outputs get, redacted and
-// trimmed like them, each leg on its own channel in the spec's order, at the
-// highest rate among the legs. frames is how many there will be. A nil tap is
-// none. An error of it, or of the tap, ends the recording's attempt.
+// NewTap makes a tap for a recording. The tap gets what outputs get, redacted and
+// trimmed like them. Each leg is on its own channel, in the spec's order, and the
+// rate is the highest among the legs. frames is how many frames there will be. A
+// nil tap is none. An error of NewTap or of the tap ends the recording's attempt.
 type NewTap func(spec *record.Spec, f *goaudio.Format, frames int64) (analysis.Tap, error)
 
 // newTaps makes the readers of the taps that the program adds.
-func (p *Processor) newTaps(pl *plan, f *goaudio.Format, frames int64) ([]*reader, error) {
+func newTaps(taps []NewTap, spec *record.Spec, f *goaudio.Format, frames int64) ([]*reader, error) {
 	var readers []*reader
-	for _, n := range p.taps {
-		t, err := n(pl.spec, f, frames)
+	for _, n := range taps {
+		t, err := n(spec, f, frames)
 		if err != nil {
 			return nil, fmt.Errorf("recording: make a tap: %w", err)
 		}
