@@ -330,7 +330,7 @@ func TestJobsThatArePublished(t *testing.T) {
 	says([]string{"list"}, "queued", "attempts 0")
 	says(show, "not before")
 
-	require.NoError(t, db.Publish(t.Context(), claim(), storetest.Result("c1"), 0))
+	require.NoError(t, db.Publish(t.Context(), claim(), storetest.Completed("c1"), 0))
 	require.NoError(t, db.Fail(t.Context(), claim(), ledger.Failure{Cause: "still growing: the file of leg agent", RetryIn: time.Hour, Uncounted: true}))
 	j, err := db.Job(t.Context(), id)
 	require.NoError(t, err)
@@ -341,7 +341,7 @@ func TestJobsThatArePublished(t *testing.T) {
 	says([]string{"quarantine", string(id), "--reason", "it is a fax"}, "state       quarantined", "it stays there", "c1.v1.wav")
 	says([]string{"list"}, "quarantined", "published: it is a fax")
 	says([]string{"retry", string(id)}, "state       queued", "c1.v1.wav")
-	require.NoError(t, db.Complete(t.Context(), claim(), storetest.Result("c1")))
+	require.NoError(t, db.Complete(t.Context(), claim(), storetest.Completed("c1")))
 	code, out, _ := run(t, append([]string{"jobs"}, append(show, "--db", at)...)...)
 	require.Zero(t, code)
 	assert.NotContains(t, out, "published")

@@ -124,7 +124,7 @@ func TestEnqueue(t *testing.T) {
 
 	job, err := s.db.Job(t.Context(), a.JobID)
 	require.NoError(t, err)
-	assert.Equal(t, storetest.Spec("c1"), job.Spec, "the whole spec arrives, in the principal's tenant")
+	assert.Equal(t, storetest.Spec("c1"), storetest.SpecOf(t, &job), "the whole spec arrives, in the principal's tenant")
 	assert.Equal(t, "pbx-7", job.Queue)
 	assert.Equal(t, 5, job.Priority)
 
@@ -206,7 +206,7 @@ func TestSubmissionHasEveryField(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, w.Code, "%s", w.Body)
 	job, err := s.db.Job(t.Context(), a.JobID)
 	require.NoError(t, err)
-	assert.Equal(t, want, job.Spec)
+	assert.Equal(t, want, storetest.SpecOf(t, &job))
 }
 
 func TestList(t *testing.T) {
@@ -225,10 +225,15 @@ func TestList(t *testing.T) {
 	for _, id := range []string{"c1", "c2", "c3", "c4", "c5"} {
 		want = append(want, s.enqueue(t, id))
 	}
-	foreign := storetest.Request("g1")
-	foreign.Spec.TenantID, foreign.Queue = "globex", "pbx-1"
+	theirs := storetest.Spec("g1")
+	theirs.TenantID = "globex"
+	foreign := storetest.RequestOf(theirs)
+	foreign.Queue = "pbx-1"
 	_, _, err := s.db.Enqueue(t.Context(), foreign)
 	require.NoError(t, err)
+	other, _, err := s.db.Enqueue(t.Context(), ledger.Request{Kind: "verify", TenantID: "acme", Key: "c1", Payload: []byte("{}")})
+	require.NoError(t, err)
+	s.fails(t, as(callmodel.RoleReader, "acme"), http.MethodGet, "/v1/recordings/jobs/"+string(other), "", http.StatusNotFound, callmodel.CodeNotFound)
 	require.NoError(t, s.db.Quarantine(t.Context(), want[1], "op", "odd"))
 
 	var got []callmodel.JobID
@@ -400,4 +405,45 @@ func TestImports(t *testing.T) {
 		}
 	}
 	assert.Contains(t, string(out), "switchtape/callmodel")
+}
+
+// hungLedger answers nobody.
+type hungLedger struct{ recordinghttp.Ledger }
+
+func (hungLedger) Enqueue(ctx context.Context, _ ledger.Request) (callmodel.JobID, bool, error) {
+	<-ctx.Done()
+	return "", false, ctx.Err()
+}
+
+func (hungLedger) Job(ctx context.Context, _ callmodel.JobID) (ledger.Job, error) {
+	<-ctx.Done()
+	return ledger.Job{}, ctx.Err()
+}
+
+func (hungLedger) Jobs(ctx context.Context, _ ledger.Filter) ([]ledger.Job, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (hungLedger) Audit(ctx context.Context, _ callmodel.AuditEvent) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// A database that hangs holds no request for longer than the timeout.
+func TestHungLedger(t *testing.T) {
+	t.Parallel()
+	s := &service{h: recordinghttp.New(hungLedger{}, &recordinghttp.Options{LedgerTimeout: time.Millisecond})}
+	for _, r := range []struct{ method, path, body string }{
+		{http.MethodPost, "/v1/recordings", submission(t, "c1", nil)},
+		{http.MethodGet, "/v1/recordings/jobs", ""},
+		{http.MethodGet, "/v1/recordings/jobs/j1", ""},
+		{http.MethodGet, "/v1/recordings/jobs/j1/media", ""},
+		{http.MethodPost, "/v1/recordings/jobs/j1/retry", ""},
+		{http.MethodPost, "/v1/recordings/jobs/j1/quarantine", `{"reason": "odd"}`},
+	} {
+		p := s.fails(t, as(callmodel.RoleOperator, "acme"), r.method, r.path, r.body, http.StatusServiceUnavailable, callmodel.CodeUnavailable)
+		assert.Contains(t, p.Detail, "did not answer within 1ms", r.path)
+	}
+	s.fails(t, as(callmodel.RoleReader, "acme"), http.MethodPost, "/v1/recordings", "", http.StatusForbidden, callmodel.CodeForbidden)
 }

@@ -2,6 +2,22 @@ package calldb
 
 import "context"
 
+// Versions of the schema.
+const (
+	NewestSchema = newestSchema
+	OldestSchema = oldestSchema
+)
+
+// MigrateTo applies the migrations up to version.
+func (d *DB) MigrateTo(ctx context.Context, version int64) error {
+	p, err := d.provider()
+	if err != nil {
+		return err
+	}
+	_, err = p.UpTo(ctx, version)
+	return err
+}
+
 // Exec runs a statement as it is, for tests that look under the hood.
 func (d *DB) Exec(ctx context.Context, stmt string) error {
 	_, err := d.write.ExecContext(ctx, stmt)
@@ -28,3 +44,22 @@ func (d *DB) Rows(ctx context.Context, query string) ([]string, error) {
 
 // Kind is the database's kind: "SQLite" or "PostgreSQL".
 func (d *DB) Kind() string { return d.dialect.name }
+
+// Plan is how SQLite runs the query.
+func (d *DB) Plan(ctx context.Context, query string) (string, error) {
+	rows, err := d.write.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query)
+	if err != nil {
+		return "", err
+	}
+	plan := ""
+	err = eachRow(rows, func(s scanner) error {
+		var id, parent, unused int64
+		var detail string
+		if err := s.Scan(&id, &parent, &unused, &detail); err != nil {
+			return err
+		}
+		plan += detail + "\n"
+		return nil
+	})
+	return plan, err
+}

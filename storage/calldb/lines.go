@@ -9,14 +9,15 @@ import (
 )
 
 // lines adds an outcome's event and audit line: the last thing a transaction does.
-func (t *tx) lines(ctx context.Context, o storeform.Outcome) error {
-	e := &o.Event
-	if _, err := t.exec(ctx, `INSERT INTO outbox (event_key, tenant_id, type, subject, at, body) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (event_key) DO NOTHING`,
-		e.Key, string(e.TenantID), e.Type, e.Subject, storeform.Micros(e.At), e.Body); err != nil {
-		return err
+func (t *tx) lines(ctx context.Context, w *storeform.Written) error {
+	if e := w.Event; e != nil {
+		if _, err := t.exec(ctx, `INSERT INTO outbox (event_key, tenant_id, type, subject, at, body) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (event_key) DO NOTHING`,
+			e.Key, string(e.TenantID), e.Type, e.Subject, storeform.Micros(e.At), e.Body); err != nil {
+			return err
+		}
 	}
-	return t.audit(ctx, o.Audit)
+	return t.audit(ctx, w.Audit)
 }
 
 func (t *tx) audit(ctx context.Context, e callmodel.AuditEvent) error {

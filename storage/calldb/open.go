@@ -11,7 +11,6 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
-	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/rulesets"
 )
 
@@ -26,6 +25,10 @@ type Options struct {
 	// ConnectTimeout bounds a connection attempt to PostgreSQL, unless the URL
 	// says connect_timeout. 0 means 5 s.
 	ConnectTimeout time.Duration
+	// Timeout bounds every use of the stores whose context ends later, or never.
+	// Migrations, which may take long, are not bounded. 0 means 30 s, or twice
+	// BusyTimeout if that is longer.
+	Timeout time.Duration
 	// MustExist refuses to create a missing SQLite file: for commands that only look.
 	MustExist bool
 	// Later opens without asking the database anything, for services that start
@@ -43,12 +46,12 @@ type DB struct {
 	write   *pool
 	read    *pool // the same as write on PostgreSQL
 	group   *group
-	usable  atomic.Bool // the schema was looked at, or somebody else sees to it
+	usable  atomic.Bool  // the schema was looked at, or somebody else sees to it
+	schema  atomic.Int64 // its version when it was looked at last; 0: not known
 }
 
 // The ports.
 var (
-	_ ledger.Queue       = (*DB)(nil)
 	_ calls.Store        = (*DB)(nil)
 	_ rulesets.Store     = (*DB)(nil)
 	_ callmodel.AuditLog = (*DB)(nil)
@@ -60,11 +63,11 @@ var (
 //	sqlite:///abs/path.db, sqlite:rel/path.db       a file, made if it is missing
 //	postgres://user:password@host:port/database     or postgresql://
 //
-// It changes no schema: see [DB.Migrate]. A database whose schema is newer
-// than this program is refused. The errors name the database, never its
+// It changes no schema: see [DB.Migrate]. A schema of a later release that
+// doesn't admit this program is refused. The errors name the database, never its
 // password: CodeInvalid for a URL that can't be read, CodeUnavailable for a
 // database that can't be reached, is locked or can't be written, CodeConflict
-// for a newer schema.
+// for such a schema.
 func Open(ctx context.Context, rawURL string, o *Options) (*DB, error) {
 	d := &DB{}
 	if o != nil {
@@ -75,6 +78,9 @@ func Open(ctx context.Context, rawURL string, o *Options) (*DB, error) {
 	}
 	if d.opts.BusyTimeout <= 0 {
 		d.opts.BusyTimeout = 5 * time.Second
+	}
+	if d.opts.Timeout <= 0 {
+		d.opts.Timeout = max(30*time.Second, 2*d.opts.BusyTimeout)
 	}
 	if d.opts.ConnectTimeout <= 0 {
 		d.opts.ConnectTimeout = 5 * time.Second
@@ -128,7 +134,7 @@ func (d *DB) openSQLite(rawURL string) error {
 		return d.fail("open", err)
 	}
 	d.write, d.read = newPool(write, d.dialect), newPool(read, d.dialect)
-	d.group = &group{p: d.write}
+	d.group = &group{d: d}
 	return nil
 }
 

@@ -25,7 +25,7 @@ type Store struct {
 	mu      sync.Mutex
 	seq     int64
 	jobs    []*job // by seq, from 1
-	byRec   map[recKey]*job
+	byKey   map[jobKey]*job
 	calls   map[callKey]*call
 	made    map[callKey][]calls.Recording // by finish; the call itself may come later
 	keys    map[idemKey]answer
@@ -37,9 +37,9 @@ type Store struct {
 }
 
 type (
-	recKey struct {
+	jobKey struct {
 		tenant callmodel.TenantID
-		id     callmodel.RecordingID
+		unique string
 	}
 	callKey struct {
 		tenant callmodel.TenantID
@@ -67,7 +67,6 @@ type (
 
 // The ports.
 var (
-	_ ledger.Queue       = (*Store)(nil)
 	_ calls.Store        = (*Store)(nil)
 	_ rulesets.Store     = (*Store)(nil)
 	_ callmodel.AuditLog = (*Store)(nil)
@@ -81,7 +80,7 @@ func New(now func() time.Time) *Store {
 		now = time.Now //nolint:forbidigo // this store is the database, and its clock is the machine's
 	}
 	return &Store{
-		now: now, byRec: map[recKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]calls.Recording{}, keys: map[idemKey]answer{},
+		now: now, byKey: map[jobKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]calls.Recording{}, keys: map[idemKey]answer{},
 		active: map[callmodel.TenantID]*versions{}, outKeys: map[string]bool{},
 	}
 }
