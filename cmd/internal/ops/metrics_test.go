@@ -24,7 +24,7 @@ func TestLaterVersionsAreCountedOnce(t *testing.T) {
 	t.Parallel()
 	m := ops.NewMetrics()
 	first := record.Result{
-		Status: record.StatusCompletedDegraded, Duration: 2000,
+		Status: record.StatusCompletedDegraded, Duration: 2 * time.Second,
 		Outputs: []record.OutputResult{{URL: "a.v1.wav", Bytes: 100}, {URL: "a.v1.peaks.json", Bytes: 10}},
 		Defects: []record.Defect{{Code: record.DefectLegGrowing, Leg: "a"}, {Code: record.DefectLegMissing, Leg: "b"}},
 	}
@@ -33,7 +33,7 @@ func TestLaterVersionsAreCountedOnce(t *testing.T) {
 	job.Result, job.Published = storetest.Outcome(first).Result, true
 	m.Attempt(worker.Report{Job: job, Outcome: worker.Waiting})
 	last := record.Result{
-		Status: record.StatusCompletedDegraded, Duration: 5000,
+		Status: record.StatusCompletedDegraded, Duration: 5 * time.Second,
 		Outputs: []record.OutputResult{{URL: "a.v2.wav", Bytes: 1000}, {URL: "a.v1.peaks.json", Bytes: 10}},
 		Defects: []record.Defect{{Code: record.DefectLegMissing, Leg: "b"}, {Code: record.DefectClipped, Leg: "a"}},
 	}
