@@ -1,6 +1,10 @@
 package calldb
 
-import "context"
+import (
+	"context"
+	"sync"
+	"testing"
+)
 
 // Versions of the schema.
 const (
@@ -62,4 +66,23 @@ func (d *DB) Plan(ctx context.Context, query string) (string, error) {
 		return nil
 	})
 	return plan, err
+}
+
+// Lock takes a PostgreSQL table for itself until unlock is called, or the test ends.
+func (d *DB) Lock(t *testing.T, table string) (unlock func()) {
+	t.Helper()
+	tx, err := d.write.BeginTx(context.WithoutCancel(t.Context()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.ExecContext(t.Context(), "LOCK TABLE "+table+" IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	unlock = sync.OnceFunc(func() {
+		if err := tx.Commit(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(unlock)
+	return unlock
 }

@@ -25,7 +25,8 @@ type Options struct {
 	// ConnectTimeout bounds a connection attempt to PostgreSQL, unless the URL
 	// says connect_timeout. 0 means 5 s.
 	ConnectTimeout time.Duration
-	// Timeout bounds every use of the stores whose context ends later, or never.
+	// Timeout bounds Open, and every use of the stores whose context ends later, or
+	// never: CodeUnavailable. On SQLite a write that has begun ends by itself.
 	// Migrations, which may take long, are not bounded. 0 means 30 s, or twice
 	// BusyTimeout if that is longer.
 	Timeout time.Duration
@@ -108,10 +109,14 @@ func Open(ctx context.Context, rawURL string, o *Options) (*DB, error) {
 		return d, nil
 	}
 	d.usable.Store(true)
-	if err := d.Ping(ctx); err != nil {
-		return nil, errors.Join(err, d.Close())
-	}
-	if _, err := d.schemaVersion(ctx); err != nil {
+	err := d.bounded(ctx, "open", func(ctx context.Context) error {
+		if err := d.Ping(ctx); err != nil {
+			return err
+		}
+		_, err := d.schemaVersion(ctx)
+		return err
+	})
+	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil

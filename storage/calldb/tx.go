@@ -6,6 +6,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
 )
 
 // tx is one transaction. Every lock on a row is taken before the first line is
@@ -94,8 +96,11 @@ type scanner interface{ Scan(dest ...any) error }
 // update runs fn in a transaction that writes, again if the database asks for
 // it. fn may run several times: it must set its results anew each time.
 func (d *DB) update(ctx context.Context, op string, fn func(context.Context, *tx) error) error {
-	ctx, cancel := context.WithTimeout(ctx, d.opts.Timeout)
-	defer cancel()
+	return d.bounded(ctx, op, func(ctx context.Context) error { return d.transact(ctx, op, fn) })
+}
+
+// transact does what update says.
+func (d *DB) transact(ctx context.Context, op string, fn func(context.Context, *tx) error) error {
 	err := d.use(ctx)
 	if err != nil {
 		return err
@@ -137,12 +142,23 @@ func rolledBack(t *sql.Tx) error {
 
 // view runs fn on a consistent view of the database. It writes nothing.
 func (d *DB) view(ctx context.Context, op string, fn func(context.Context, *tx) error) error {
-	ctx, cancel := context.WithTimeout(ctx, d.opts.Timeout)
+	return d.bounded(ctx, op, func(ctx context.Context) error {
+		if err := d.use(ctx); err != nil {
+			return err
+		}
+		return d.fail(op, d.once(ctx, d.read, fn))
+	})
+}
+
+// bounded runs do within Options.Timeout.
+func (d *DB) bounded(ctx context.Context, op string, do func(context.Context) error) error {
+	own, cancel := context.WithTimeout(ctx, d.opts.Timeout)
 	defer cancel()
-	if err := d.use(ctx); err != nil {
-		return err
+	err := do(own)
+	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return callmodel.Errorf(callmodel.CodeUnavailable, "calldb: %s: %s: the database did not answer within %v: %w", d.name, op, d.opts.Timeout, err)
 	}
-	return d.fail(op, d.once(ctx, d.read, fn))
+	return err
 }
 
 // use checks the schema of a database that was opened without, until it is fit. A
