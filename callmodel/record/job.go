@@ -45,7 +45,7 @@ func NewJob(s Spec, queue string, priority int) (ledger.Request, error) {
 // FieldErrors.
 func CheckJob(r *ledger.Request) error {
 	var s Spec
-	if err := json.Unmarshal(r.Payload, &s); err != nil {
+	if err := s.UnmarshalJSON(r.Payload); err != nil {
 		return callmodel.FieldErrors{{Path: "spec", Message: fmt.Sprintf("is not a recording's: %v", err)}}
 	}
 	var e callmodel.FieldErrors
@@ -63,7 +63,7 @@ func SpecOf(j *ledger.Job) (Spec, error) {
 	if j.Kind != Kind {
 		return s, fmt.Errorf("job %s is of the kind %q, not %q", j.ID, j.Kind, Kind)
 	}
-	if err := json.Unmarshal(j.Payload, &s); err != nil {
+	if err := s.UnmarshalJSON(j.Payload); err != nil {
 		return s, fmt.Errorf("the spec of job %s: %w", j.ID, err)
 	}
 	return s, nil
@@ -75,7 +75,7 @@ func ResultOf(j *ledger.Job) (*Result, error) {
 		return nil, nil //nolint:nilnil // no result is no fault
 	}
 	r := &Result{}
-	if err := json.Unmarshal(j.Result, r); err != nil {
+	if err := r.UnmarshalJSON(j.Result); err != nil {
 		return nil, fmt.Errorf("the result of job %s: %w", j.ID, err)
 	}
 	return r, nil

@@ -305,6 +305,35 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
+// Jobs of other kinds are listed with what they are, and can be left out.
+func TestJobsOfOtherKinds(t *testing.T) {
+	t.Parallel()
+	at := calldb.SQLiteURL(filepath.Join(t.TempDir(), "x.db"))
+	db := openLedger(t, at)
+	_, _, err := db.Enqueue(t.Context(), storetest.Request("c1"))
+	require.NoError(t, err)
+	id, _, err := db.Enqueue(t.Context(), ledger.Request{Kind: "verify", TenantID: "acme", CallID: "c1", Key: "r7", Payload: []byte(`{"n": 1}`), Priority: 1})
+	require.NoError(t, err)
+	leases, err := db.Claim(t.Context(), ledger.Claim{Worker: "w"})
+	require.NoError(t, err)
+	require.NoError(t, db.Complete(t.Context(), leases[0], ledger.Outcome{Result: []byte(`{"ok": true}`)}))
+	code, out, errs := run(t, "jobs", "list", "--db", at)
+	require.Zero(t, code, errs)
+	assert.Equal(t, 2, strings.Count(out, "\n"))
+	assert.Contains(t, out, "acme/c1 (verify r7)")
+	code, out, errs = run(t, "jobs", "list", "--db", at, "--kind", "record")
+	require.Zero(t, code, errs)
+	assert.Equal(t, 1, strings.Count(out, "\n"))
+	assert.NotContains(t, out, "verify")
+	code, out, errs = run(t, "jobs", "show", string(id), "--db", at)
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, `result      {"ok": true}`)
+	var shown ledger.Job
+	runJSON(t, &shown, "jobs", "show", string(id), "--db", at)
+	assert.Equal(t, "verify", shown.Kind)
+	assert.JSONEq(t, `{"n": 1}`, string(shown.Payload))
+}
+
 // An operator sees that a recording is on its call while its job goes on.
 func TestJobsThatArePublished(t *testing.T) {
 	t.Parallel()

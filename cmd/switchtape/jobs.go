@@ -132,22 +132,20 @@ func (o *jobsOptions) print(ctx context.Context, s cli.Streams, db *calldb.DB, i
 			ledger.Quarantined: "it stays there, and a retry looks at its legs again",
 		}[j.State])
 	}
-	return printOutcome(s, &j)
+	printOutcome(s, &j)
+	return nil
 }
 
 // printOutcome prints what the job came to so far, in the form of its kind.
-func printOutcome(s cli.Streams, j *ledger.Job) error {
-	if j.Kind != record.Kind {
-		if j.Result != nil {
-			s.Printf("  result      %s\n", j.Result)
-		}
-		return nil
+func printOutcome(s cli.Streams, j *ledger.Job) {
+	if j.Result == nil {
+		return
 	}
-	r, err := record.ResultOf(j)
-	if err == nil && r != nil {
+	if r, err := record.ResultOf(j); j.Kind == record.Kind && err == nil {
 		printResult(s, r)
+		return
 	}
-	return err
+	s.Printf("  result      %s\n", j.Result)
 }
 
 type jobsRetry struct {

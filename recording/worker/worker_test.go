@@ -70,7 +70,10 @@ func (f processorFunc) Process(ctx context.Context, s record.Spec, o *recording.
 }
 
 func options() *worker.Options {
-	return &worker.Options{Name: "w1", Concurrency: 4, LeaseTTL: 2 * time.Second, Poll: 5 * time.Millisecond, RetryBase: time.Millisecond, Grace: 10 * time.Second}
+	return &worker.Options{
+		Name: "w1", Concurrency: 4, LeaseTTL: 2 * time.Second, Poll: 5 * time.Millisecond,
+		RetryBase: time.Millisecond, Grace: 10 * time.Second,
+	}
 }
 
 // start runs w until the test ends, or stop is called.

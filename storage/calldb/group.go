@@ -11,8 +11,8 @@ import (
 const groupMost = 64
 
 // group makes one commit of the transactions that wait for SQLite's only
-// writer, so that they share its fsync. Each keeps its own fate through a
-// savepoint. There is no goroutine: the first one to come leads, runs what is
+// writer, so that they share its fsync. Each succeeds or fails by itself,
+// in a savepoint. There is no goroutine: the first one to come leads, runs what is
 // queued with its own, and hands the lead to the next one waiting.
 type group struct {
 	d *DB

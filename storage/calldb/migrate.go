@@ -71,7 +71,7 @@ func (d *DB) MigrateDown(ctx context.Context) ([]Migration, error) {
 
 // MigrationStatus lists every step that this program knows, oldest first.
 func (d *DB) MigrationStatus(ctx context.Context) ([]Migration, error) {
-	at, err := d.schemaVersion(ctx)
+	at, err := d.boundedVersion(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (d *DB) MigrationStatus(ctx context.Context) ([]Migration, error) {
 // own, and on every newer one that admits it: CodeUnavailable for an older one,
 // CodeConflict for a newer one. The messages say what to do.
 func (d *DB) CheckSchema(ctx context.Context) error {
-	at, err := d.schemaVersion(ctx)
+	at, err := d.boundedVersion(ctx)
 	if err != nil {
 		return err
 	}
@@ -192,6 +192,15 @@ func (d *DB) schemaVersion(ctx context.Context) (int64, error) {
 	return at, nil
 }
 
+// boundedVersion is schemaVersion within Options.Timeout.
+func (d *DB) boundedVersion(ctx context.Context) (at int64, err error) {
+	err = d.bounded(ctx, "read the schema's version", func(ctx context.Context) error {
+		at, err = d.schemaVersion(ctx)
+		return err
+	})
+	return at, err
+}
+
 func (d *DB) lookAtSchema(ctx context.Context) (int64, error) {
 	exists, err := d.hasTable(ctx, versions)
 	if err != nil || !exists {
@@ -211,7 +220,8 @@ func (d *DB) lookAtSchema(ctx context.Context) (int64, error) {
 	}
 	if newestSchema < oldest {
 		return 0, callmodel.Errorf(callmodel.CodeConflict,
-			"calldb: %s: its schema is version %d, which programs that know version %d or later run on, and this program knows up to version %d: run a newer switchtape, or take the schema back with the one that made it (\"switchtape migrate down\"); nothing was changed",
+			"calldb: %s: its schema is version %d, which programs that know version %d or later run on, and this program knows up to version %d: "+
+				"run a newer switchtape, or take the schema back with the one that made it (\"switchtape migrate down\"); nothing was changed",
 			d.name, at, oldest, newestSchema)
 	}
 	return at, nil

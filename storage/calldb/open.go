@@ -132,7 +132,8 @@ func (d *DB) openSQLite(rawURL string) error {
 	case err == nil && info.IsDir():
 		return badURL("%q names a directory; give a file in it", rawURL)
 	case errors.Is(err, os.ErrNotExist) && d.opts.MustExist:
-		return callmodel.Errorf(callmodel.CodeNotFound, "calldb: %s: there is no such file; check the path, or run \"switchtape migrate up\" to make it", d.name)
+		return callmodel.Errorf(callmodel.CodeNotFound,
+			"calldb: %s: there is no such file; check the path, or run \"switchtape migrate up\" to make it", d.name)
 	}
 	write, read, err := openSQLite(path, &d.opts)
 	if err != nil {

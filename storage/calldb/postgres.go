@@ -30,7 +30,7 @@ func postgresDialect() *dialect {
 		forUpdate:  "FOR UPDATE",
 		skipLocked: "FOR UPDATE SKIP LOCKED",
 		numbered:   true,
-		settle:     "SELECT pg_advisory_xact_lock(" + lineLock + ")",
+		awaitLines: "SELECT pg_advisory_xact_lock(" + lineLock + ")",
 		retries:    5,
 		classify:   classifyPostgres,
 	}
@@ -40,8 +40,8 @@ func openPostgres(raw string, o *Options) (*sql.DB, error) {
 	cfg, err := pgx.ParseConfig(raw)
 	if err != nil || ambiguous(raw) {
 		// pgx's own message may hold what it couldn't parse, password included.
-		return nil, badURL("%s can't be read: check that it has the form postgres://user:password@host:port/database?sslmode=…, with special characters in the password percent-encoded",
-			redact(raw))
+		return nil, badURL("%s can't be read: check that it has the form postgres://user:password@host:port/database?sslmode=…, "+
+			"with special characters in the password percent-encoded", redact(raw))
 	}
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = o.ConnectTimeout

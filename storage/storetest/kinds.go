@@ -96,7 +96,8 @@ func kindsAreClaimedApart(t *testing.T, e Env) {
 	require.Equal(t, recordings[1:], of(ledger.Claim{Kinds: []string{record.Kind}, Queues: []string{"pbx-1"}}))
 	require.Equal(t, recordings, of(ledger.Claim{Kinds: []string{record.Kind}, Queues: []string{"pbx-1", ledger.DefaultQueue}}))
 	require.Equal(t, []callmodel.JobID{check}, of(ledger.Claim{Kinds: []string{"verify"}}))
-	require.Equal(t, []callmodel.JobID{check, recordings[0]}, of(ledger.Claim{Kinds: []string{"verify", record.Kind, "x"}, Queues: []string{ledger.DefaultQueue}}))
+	require.Equal(t, []callmodel.JobID{check, recordings[0]},
+		of(ledger.Claim{Kinds: []string{"verify", record.Kind, "x"}, Queues: []string{ledger.DefaultQueue}}))
 	require.Equal(t, []callmodel.JobID{check, recordings[0], recordings[1]}, of(ledger.Claim{}))
 	require.Empty(t, of(ledger.Claim{Kinds: []string{"transcode"}}))
 	require.Equal(t, ledger.Queued, e.job(t, check).State, "nobody knows how to do it, and it waits")
@@ -199,7 +200,10 @@ func kindsPublish(t *testing.T, e Env) {
 	l := e.one(t, "w")
 	half, whole := json.RawMessage(`{"half": 1}`), json.RawMessage(`{"half": 0}`)
 	for _, nothing := range []ledger.Outcome{
-		{}, {Result: half}, {Effects: toldOf("x")}, {Result: half, Effects: toldOf("x"), Empty: true},
+		{},
+		{Result: half},
+		{Effects: toldOf("x")},
+		{Result: half, Effects: toldOf("x"), Empty: true},
 		{Result: half, Effects: func(ledger.Commit) (ledger.Effects, error) { return ledger.Effects{}, nil }},
 	} {
 		requireCode(t, callmodel.CodeInvalid, e.Jobs.Publish(t.Context(), l, nothing, 0))
