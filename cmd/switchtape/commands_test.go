@@ -305,6 +305,17 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
+// A database that says nothing holds no command for ever.
+func TestJobsOfASilentDatabase(t *testing.T) {
+	t.Parallel()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0") // accepts, and never answers
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, l.Close()) })
+	code, _, errs := run(t, "jobs", "list", "--timeout", "50ms", "--db", "postgres://user@"+l.Addr().String()+"/x?sslmode=disable")
+	require.Equal(t, 1, code)
+	assert.Contains(t, errs, "the database did not answer within 50ms")
+}
+
 // Jobs of other kinds are listed with what they are, and can be left out.
 func TestJobsOfOtherKinds(t *testing.T) {
 	t.Parallel()

@@ -27,10 +27,18 @@ type jobsOptions struct {
 	Timeout time.Duration `help:"Give up when the database has not answered for so long." default:"30s"`
 }
 
-// with runs do on the ledger.
+// with runs do on the ledger, within the timeout.
 func (o *jobsOptions) with(ctx context.Context, do func(context.Context, *calldb.DB) error) error {
-	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	timed, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
+	err := o.withLedger(timed, do)
+	if err != nil && ctx.Err() == nil && timed.Err() != nil {
+		return callmodel.Errorf(callmodel.CodeUnavailable, "the database did not answer within %v: %w", o.Timeout, err)
+	}
+	return err
+}
+
+func (o *jobsOptions) withLedger(ctx context.Context, do func(context.Context, *calldb.DB) error) error {
 	db, err := calldb.Open(ctx, o.DB, &calldb.Options{MustExist: true})
 	if err != nil {
 		return err

@@ -54,7 +54,8 @@ func (r *jobRow) scan(s scanner, more ...any) error {
 	r.CreatedAt, r.RunAt = storeform.Time(created), storeform.Time(run)
 	r.LeaseUntil, r.FinishedAt = storeform.Time(lease), storeform.Time(finished)
 	r.Payload, r.Result = storeform.JSON(spec), storeform.JSON(result)
-	r.Published = published != 0 || result != "" && storeform.WasPublished(&r.Job)
+	// A program that knows no such column leaves it as it was when it ends the job.
+	r.Published = r.State != ledger.Done && (published != 0 || result != "" && storeform.WasPublished(&r.Job))
 	return nil
 }
 

@@ -183,7 +183,13 @@ func TestRowsOfTheProgramBefore(t *testing.T) {
 		require.NoError(t, db.Exec(t.Context(), "UPDATE jobs SET state = 'queued', lease_until = 0, worker = '', result = '"+
 			string(storetest.Completed("first").Result)+"'"), "as it publishes")
 		require.ErrorIs(t, db.Release(t.Context(), l), callmodel.ErrLeaseLost)
-		require.True(t, claim().Job.Published)
+		l = claim()
+		require.True(t, l.Job.Published)
+		require.NoError(t, db.Publish(t.Context(), l, storetest.Completed("second"), 0))
+		require.NoError(t, db.Exec(t.Context(), "UPDATE jobs SET state = 'done', finished_at = 1"), "as it completes")
+		j, err := db.Job(t.Context(), l.Job.ID)
+		require.NoError(t, err)
+		require.False(t, j.Published, "it is done")
 	})
 }
 

@@ -84,7 +84,7 @@ func Published(j *ledger.Job) (ledger.Outcome, error) {
 // is a published one. Programs that know the schema up to version 2 leave no other
 // sign of it; those of a kind of their own they don't have.
 func WasPublished(j *ledger.Job) bool {
-	if j.Kind != record.Kind || j.State == ledger.Done {
+	if j.Kind != record.Kind {
 		return false
 	}
 	r, err := record.ResultOf(j)
