@@ -1,9 +1,6 @@
 package callmodel
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // AuditEvent is one line of the audit log: who did what to which thing.
 type AuditEvent struct {
@@ -45,21 +42,4 @@ type OutboxEvent struct {
 	Subject  string    `json:"subject"`
 	At       time.Time `json:"at"`
 	Body     []byte    `json:"body"` // JSON
-}
-
-// AuditLog is the record of who did what.
-//
-// Every implementation passes storetest.AuditLog.
-type AuditLog interface {
-	// Audit appends e; its ID and At are set by the store.
-	Audit(ctx context.Context, e AuditEvent) error
-	// AuditEvents lists a tenant's events with an id greater than after, ascending, at most limit.
-	AuditEvents(ctx context.Context, t TenantID, after int64, limit int) ([]AuditEvent, error)
-}
-
-// Outbox holds the events to deliver. They are written by the transactions of
-// what they tell about.
-type Outbox interface {
-	// OutboxEvents lists events with an id greater than after, ascending, at most limit.
-	OutboxEvents(ctx context.Context, after int64, limit int) ([]OutboxEvent, error)
 }

@@ -1,40 +1,46 @@
 package callmodel
 
-import "context"
-
-// Role is what a principal may do.
-type Role string
-
-// The roles. Each includes those before it.
-const (
-	RoleReader   Role = "reader"   // read calls, recordings, decisions
-	RoleCaller   Role = "caller"   // and create calls, post events
-	RoleOperator Role = "operator" // and change rules, retry jobs
+import (
+	"context"
+	"slices"
 )
+
+// Scope is one kind of action that a principal may be allowed.
+type Scope string
+
+// The scopes. None includes another: a principal that creates calls and looks at
+// them has both.
+const (
+	ScopeCallsRead       Scope = "calls:read"       // calls, their events and explanations; dry runs
+	ScopeCallsWrite      Scope = "calls:write"      // create calls, post their events
+	ScopeRecordingsRead  Scope = "recordings:read"  // recording jobs and the audio
+	ScopeRecordingsWrite Scope = "recordings:write" // submit recordings
+	ScopeJobsWrite       Scope = "jobs:write"       // retry and quarantine recording jobs
+	ScopeRulesRead       Scope = "rules:read"       // the versions of the rules and their history
+	ScopeRulesWrite      Scope = "rules:write"      // change the rules, and the tools for that
+	ScopeAuditRead       Scope = "audit:read"       // the audit log
+)
+
+// Scopes lists every scope.
+func Scopes() []Scope {
+	return []Scope{
+		ScopeCallsRead, ScopeCallsWrite, ScopeRecordingsRead, ScopeRecordingsWrite,
+		ScopeJobsWrite, ScopeRulesRead, ScopeRulesWrite, ScopeAuditRead,
+	}
+}
 
 // Principal is who makes a request. The host's authentication puts one in the
 // request's context; handlers read it and refuse requests without one.
 type Principal struct {
 	TenantID TenantID
 	Subject  string // for the audit log: a key's id, a user's name
-	Role     Role
+	// Scopes are what it may do; none: nothing. They are shared by every request
+	// of the principal and must not be changed.
+	Scopes []Scope
 }
 
-// May reports whether p's role includes r.
-func (p Principal) May(r Role) bool { return rank(p.Role) >= rank(r) && rank(r) > 0 }
-
-func rank(r Role) int {
-	switch r {
-	case RoleReader:
-		return 1
-	case RoleCaller:
-		return 2
-	case RoleOperator:
-		return 3
-	default:
-		return 0
-	}
-}
+// Allows reports whether s is among p's scopes. It allocates nothing.
+func (p Principal) Allows(s Scope) bool { return slices.Contains(p.Scopes, s) }
 
 type principalKey struct{}
 

@@ -23,8 +23,11 @@ import (
 func TestFaultsAreNamed(t *testing.T) {
 	t.Parallel()
 	calls := 250 / slow
-	if os.Getenv("SWITCHTAPE_LONG_TESTS") == "1" {
+	switch {
+	case os.Getenv("SWITCHTAPE_LONG_TESTS") == "1":
 		calls = 1000
+	case testing.Short():
+		calls = 50 / slow
 	}
 	faults := recordingtest.CallFaults()
 	var named, alarms atomic.Int64

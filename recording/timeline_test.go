@@ -79,7 +79,10 @@ func drawCall(t *testing.T, draw *rapid.T, rates []int) layout {
 			uri := fmt.Sprintf("%d-%d", i, j)
 			l.files[uri] = pcmFile(t, rate, recordingtest.Noise(n, 0.06, uint64(100*i+j+1)))
 			l.pcm[uri] = pcmSamples(l.files[uri])
-			seg := record.SegmentSpec{URI: uri, Offset: time.Duration(rapid.IntRange(-500_000, 3_500_000).Draw(draw, "offset in µs")) * 1000}
+			seg := record.SegmentSpec{URI: uri, Offset: time.Duration(rapid.IntRange(-500_000, 3_500_000).Draw(draw, "offset in µs")) * time.Microsecond}
+			if seg.Offset.Abs() < 20*time.Microsecond {
+				seg.Offset = 0 // less than a frame is refused: it is a number of milliseconds by mistake
+			}
 			if len(rates) == 1 && rapid.Bool().Draw(draw, "the events tell its length") {
 				seg.Span = time.Duration(tenMS) * ms(10)
 			}

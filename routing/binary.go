@@ -5,29 +5,31 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+
+	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
-// The binary form of a rule set is for programs that start without a database:
-// reading it takes a twentieth of the time that reading YAML takes. It is not
-// for exchange: a program may refuse what another version wrote.
+// The binary form of a rule set is for programs that start without a database. It is
+// read in a twentieth of the time that YAML takes. It is not for exchange: a program
+// may refuse what another version wrote.
 //
 //	form     "SWRS" and the version of the form
 //	head     the set without its rules and rates, as JSON
-//	texts    strings that are many rules' own
+//	texts    strings that several rules may have
 //	routes   lists of tiers, as JSON
 //	rest     rules without what each rule has of its own, as JSON
-//	rules    each: what it has, its id, its numbers, and the places of the others
+//	rules    each: which fields it has, its id, its numbers, the places of the rest
 //	prices   rate rows without their prefixes, as JSON
 //	decks    each: its name, and of each row the prefix and the place of its price
 //
-// Numbers are varints, strings and lists stand behind their length. A field
-// that rules get later is in the JSON of the rest, and so not lost.
+// Numbers are varints; strings and lists stand behind their length. A field that
+// rules get later goes into the JSON of the rest.
 const (
 	binaryForm    = "SWRS"
 	binaryVersion = 1
 )
 
-// What a rule has of its own.
+// The fields that a rule may have of its own.
 const (
 	hasDefault = 1 << iota
 	hasPriority
@@ -40,7 +42,7 @@ const (
 	hasAll = 1<<iota - 1
 )
 
-// MarshalBinary writes the set in its binary form. It implements
+// MarshalBinary returns the set in its binary form. It implements
 // encoding.BinaryMarshaler.
 func (rs *RuleSet) MarshalBinary() ([]byte, error) {
 	w := binaryWriter{texts: newIntern(), routes: newIntern(), rest: newIntern(), prices: newIntern(), known: map[*Tier]uint64{}}
@@ -48,7 +50,7 @@ func (rs *RuleSet) MarshalBinary() ([]byte, error) {
 	head.Rules, head.Rates = nil, nil
 	for i := range rs.Rules {
 		if err := w.rule(&rs.Rules[i]); err != nil {
-			return nil, fmt.Errorf("rule %s: %w", short(rs.Rules[i].ID), err)
+			return nil, fmt.Errorf("rule %s: %w", text.Clip(rs.Rules[i].ID), err)
 		}
 	}
 	decks, err := w.decks(rs.Rates)
@@ -81,7 +83,7 @@ func appendTexts[T ~string](b []byte, list []T) []byte {
 	return b
 }
 
-// intern gives equal strings one place.
+// intern numbers strings: equal strings have one place.
 type intern struct {
 	at   map[string]uint64
 	list []string
@@ -188,9 +190,9 @@ func (w *binaryWriter) decks(rates map[string][]RateRow) ([]byte, error) {
 		for _, row := range rates[name] {
 			b = appendText(b, row.Prefix)
 			row.Prefix = ""
-			j, err := json.Marshal(&row)
+			j, err := json.Marshal(row.inJSON())
 			if err != nil {
-				return nil, fmt.Errorf("rates %s: %w", short(name), err)
+				return nil, fmt.Errorf("rates %s: %w", text.Clip(name), err)
 			}
 			b = binary.AppendUvarint(b, w.prices.place(string(j)))
 		}

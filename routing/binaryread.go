@@ -11,11 +11,10 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
-// UnmarshalBinary reads the binary form of a set, and nothing behind it. It
-// checks the form alone: [Compile] checks the rules, and the hash of what it
-// makes tells whether they are the ones that were written. What it allocates is
-// bounded by the data's length, whatever the data says. It implements
-// encoding.BinaryUnmarshaler.
+// UnmarshalBinary reads the binary form of a set; nothing may follow it. It checks
+// the form alone: [Compile] checks the rules, and their hash tells whether they are
+// the ones that were written. It allocates no more than the length of the data
+// allows, whatever the data says. It implements encoding.BinaryUnmarshaler.
 func (rs *RuleSet) UnmarshalBinary(data []byte) error {
 	if len(data) < len(binaryForm)+1 || string(data[:len(binaryForm)]) != binaryForm {
 		return malformed("it is not a rule set in binary form")
@@ -50,8 +49,8 @@ func malformed(format string, args ...any) error {
 	return callmodel.Errorf(callmodel.CodeMalformed, "the rule set can't be read: "+format, args...)
 }
 
-// binaryReader reads up to the first fault, and nothing but zeros behind it.
-// Numbers and prefixes are parts of all, until they are compiled.
+// binaryReader reads up to the first fault, and after it nothing but zeros. Numbers
+// and prefixes are parts of all until they are compiled.
 type binaryReader struct {
 	all    string
 	at     int
@@ -61,7 +60,7 @@ type binaryReader struct {
 	rest   []Rule
 	prices []RateRow
 
-	// Short lists are cut from longer ones: a million rules have a million.
+	// Short lists are cut from longer ones, since a million rules have a million.
 	strings []string
 	tenants []callmodel.TenantID
 	types   []calls.Type
@@ -95,7 +94,7 @@ func (r *binaryReader) number() uint64 {
 	return 0
 }
 
-// count is a number of things of which each takes so many bytes at least.
+// count reads how many things follow, each of which takes at least that many bytes.
 func (r *binaryReader) count(each int) int {
 	n := r.number()
 	if n > uint64((len(r.all)-r.at)/each) {
@@ -142,7 +141,7 @@ func decoded[T any](r *binaryReader, texts []string) []T {
 	return list
 }
 
-// pick is the thing at the place that comes next.
+// pick reads a place and returns the thing that stands there.
 func pick[T any](r *binaryReader, from []T) T {
 	i := r.number()
 	if i >= uint64(len(from)) {
@@ -153,10 +152,10 @@ func pick[T any](r *binaryReader, from []T) T {
 	return from[i]
 }
 
-// chunk is how many elements of short lists are made at a time.
+// chunk is how many elements for short lists are allocated at a time.
 const chunk = 1024
 
-// cut takes a list of n elements from the stock.
+// cut returns a list of n elements from the stock.
 func cut[T any](stock *[]T, n int) []T {
 	if n > len(*stock) {
 		*stock = make([]T, max(n, chunk))
@@ -182,8 +181,8 @@ func picked[T ~string](r *binaryReader, stock *[]T) []T {
 	return list
 }
 
-// minRule is how few bytes a rule takes: what it has, its id's length, and
-// its route.
+// minRule is the fewest bytes of a rule: its fields, the length of its id, and its
+// route.
 const minRule = 3
 
 func (r *binaryReader) rules(rs *RuleSet) {

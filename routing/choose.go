@@ -6,25 +6,25 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
-// chooser puts the destinations of one call in order.
+// chooser orders the destinations of one call.
 type chooser struct {
 	r     *Router
 	req   *calls.Request
-	live  Live // nil: nothing is known
+	live  Live // nil if nothing is known of the destinations
 	d     *calls.Decision
-	trace *[]DestinationVerdict // nil: nobody asks why
+	trace *[]DestinationVerdict // nil unless Explain asks
 	call  uint64                // the hash of the call's id
 	at    int64                 // Unix seconds
-	to    dialled               // the callee, once a rate was looked up
+	to    dialled               // the callee, after the first look-up of a rate
 
 	emergency  bool
-	desperate  bool // destinations that are down are taken too
-	down, full int  // how many were left out for it
+	takeDown   bool // take destinations that are down, too
+	down, full int  // how many destinations were left out for it
 }
 
-// weighed is a target of the tier at hand with what it is ordered by: the
-// lowest rank goes first, of equal ranks the lowest score.
-type weighed struct {
+// ranked is a target of the current tier with what orders it: the lowest rank goes
+// first, and among equal ranks the lowest score.
+type ranked struct {
 	rank   int64
 	score  float64
 	dest   *destination
@@ -34,9 +34,9 @@ type weighed struct {
 	weight uint32
 }
 
-// again starts over, when nothing but destinations that are down is left.
-func (c *chooser) again() {
-	c.desperate, c.down, c.full = true, 0, 0
+// restartWithDown starts over and takes destinations that are down, too.
+func (c *chooser) restartWithDown() {
+	c.takeDown, c.down, c.full = true, 0, 0
 	c.d.Destinations, c.d.LeftOut = c.d.Destinations[:0], c.d.LeftOut[:0]
 	if c.trace != nil {
 		*c.trace = (*c.trace)[:0]
@@ -52,14 +52,14 @@ func (c *chooser) plan(p *plan) {
 	}
 }
 
-// few is how many candidates a tier usually has at most. More room is made
-// only when it is needed: it takes time to clear.
-const few = 8
+// fewTargets is how many targets most tiers have at most. Longer tiers get more
+// room, which takes time to clear.
+const fewTargets = 8
 
 func (c *chooser) tier(t *tier, number int, targets []target) {
-	if len(targets) <= few {
-		var room [few]weighed
-		var sorted [few]uint8
+	if len(targets) <= fewTargets {
+		var room [fewTargets]ranked
+		var sorted [fewTargets]uint8
 		c.order(t, number, targets, room[:0], sorted[:])
 		return
 	}
@@ -68,25 +68,25 @@ func (c *chooser) tier(t *tier, number int, targets []target) {
 
 //go:noinline
 func (c *chooser) manyInTier(t *tier, number int, targets []target) {
-	var room [MaxTargets]weighed
+	var room [MaxTargets]ranked
 	var sorted [MaxTargets]uint8
 	c.order(t, number, targets, room[:0], sorted[:])
 }
 
-// order keeps the candidates sorted as they come, which for a few is the
-// quickest, keeps ties as listed, and allocates nothing. sorted holds their
-// indexes.
-func (c *chooser) order(t *tier, number int, targets []target, list []weighed, sorted []uint8) {
+// order inserts each target into its place among those before it. That is quickest
+// for a few targets, keeps equal ones as listed, and allocates nothing. sorted
+// holds the targets' indexes in order.
+func (c *chooser) order(t *tier, number int, targets []target, list []ranked, sorted []uint8) {
 	byWeight := t.order == ByWeight || t.order == ByQuality && c.explores(t)
 	alone := len(targets) == 1
 	for i := range targets {
 		n := len(list)
 		list = list[:n+1]
 		x := &list[n]
-		*x = weighed{dest: &c.r.dests[targets[i].dest], weight: targets[i].weight}
-		c.look(x)
-		if why := c.leaves(t, x); why != "" {
-			c.leave(number, x, why)
+		*x = ranked{dest: &c.r.dests[targets[i].dest], weight: targets[i].weight}
+		c.lookUp(x)
+		if why := c.leaveReason(t, x); why != "" {
+			c.leaveOut(number, x, why)
 			list = list[:n]
 			continue
 		}
@@ -104,17 +104,17 @@ func (c *chooser) order(t *tier, number int, targets []target, list []weighed, s
 	}
 }
 
-func (x *weighed) before(y *weighed) bool {
+func (x *ranked) before(y *ranked) bool {
 	return x.rank < y.rank || x.rank == y.rank && x.score < y.score
 }
 
 // look finds out what is to be known of the destination.
-func (c *chooser) look(x *weighed) {
+func (c *chooser) lookUp(x *ranked) {
 	if c.live != nil {
 		x.status = c.live.Status(x.dest.id)
 	}
-	if x.dest.rates == nil {
-		return
+	if x.dest.rates == nil || c.req.At.IsZero() {
+		return // without a time no rate is known to hold
 	}
 	if c.to.code == 0 {
 		c.to = dial(c.req.To)
@@ -122,8 +122,8 @@ func (c *chooser) look(x *weighed) {
 	x.rate, x.prefix = x.dest.rates.find(&c.to, c.at)
 }
 
-// score says where in its tier the destination stands.
-func (c *chooser) score(t *tier, x *weighed, byWeight bool) {
+// score sets the place of the destination in its tier.
+func (c *chooser) score(t *tier, x *ranked, byWeight bool) {
 	switch {
 	case byWeight:
 		x.score = c.draw(x)
@@ -137,26 +137,26 @@ func (c *chooser) score(t *tier, x *weighed, byWeight bool) {
 	}
 }
 
-// draw is the target's score by weighted rendezvous hashing: -ln(u)/w with u
-// drawn from the call's and the target's hash. The lowest goes first, which it
-// does with probability w ÷ the tier's sum of weights (Thaler & Ravishankar
-// 1998, with Efraimidis & Spirakis' 2006 exponential keys).
-func (c *chooser) draw(x *weighed) float64 {
-	return -math.Log(unit(mix(c.call^x.dest.idHash))) / float64(x.weight)
+// draw returns the target's score by weighted rendezvous hashing: -ln(u)/w with u
+// from the hashes of call and target. The lowest score goes first, so a target
+// comes first with the probability w ÷ the sum of the tier's weights (Thaler &
+// Ravishankar 1998, with the exponential keys of Efraimidis & Spirakis 2006).
+func (c *chooser) draw(x *ranked) float64 {
+	return -math.Log(toUnit(mix(c.call^x.dest.idHash))) / float64(x.weight)
 }
 
-// explores reports whether the call is one of those by which a tier's quality
-// stays known.
+// explores reports whether the call goes by weight alone, so that the quality of
+// every target of the tier stays known.
 func (c *chooser) explores(t *tier) bool { return mix(c.call^exploreSalt)>>11 < t.explore }
 
-// leaves is why the destination is left out, "" if it is not.
-func (c *chooser) leaves(t *tier, x *weighed) calls.LeftReason {
+// leaveReason returns why the destination is left out, "" if it is not.
+func (c *chooser) leaveReason(t *tier, x *ranked) calls.LeftReason {
 	s := &x.status
 	switch {
 	case s.Full != "":
 		c.full++
 		return s.Full
-	case c.desperate:
+	case c.takeDown:
 	case s.Health == Down, s.Health == Probing && mix(c.call^x.dest.idHash^probeSalt)%1000 >= uint64(s.ProbeShare):
 		c.down++
 		return calls.LeftDown
@@ -167,14 +167,14 @@ func (c *chooser) leaves(t *tier, x *weighed) calls.LeftReason {
 	return ""
 }
 
-func (c *chooser) leave(number int, x *weighed, why calls.LeftReason) {
+func (c *chooser) leaveOut(number int, x *ranked, why calls.LeftReason) {
 	c.d.LeftOut = append(c.d.LeftOut, calls.LeftOut{ID: x.dest.id, Reason: why})
 	if c.trace != nil {
 		c.traceLeft(number, x, why)
 	}
 }
 
-func (c *chooser) take(t *tier, number int, x *weighed, byWeight bool) {
+func (c *chooser) take(t *tier, number int, x *ranked, byWeight bool) {
 	d := calls.Destination{ID: x.dest.id, URI: x.dest.uri, Number: x.dest.callee.of(c.req.To)}
 	d.Caller, d.CallerPrivacy = x.dest.caller.of(c.req, c.call^x.dest.idHash)
 	if x.rate != nil {
@@ -185,3 +185,34 @@ func (c *chooser) take(t *tier, number int, x *weighed, byWeight bool) {
 		c.traceTaken(t, number, x, byWeight)
 	}
 }
+
+// The salts make the draws of one call independent of each other.
+const (
+	poolSalt    = 0x9e3779b97f4a7c15
+	exploreSalt = 0xd1b54a32d192ed03
+	probeSalt   = 0x8cb92ba72f3d8dd7
+	canarySalt  = 0x5851f42d4c957f2d
+)
+
+// hashString returns the 64-bit FNV-1a hash of s.
+func hashString(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}
+
+// mix spreads every bit of x over the whole word. It is the finaliser of
+// SplitMix64 (Steele, Lea & Flood 2014). Without it, call ids that count up would
+// give scores that count up.
+func mix(x uint64) uint64 {
+	x ^= x >> 30
+	x *= 0xbf58476d1ce4e5b9
+	x ^= x >> 27
+	x *= 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// toUnit maps a hash to a number between 0 and 1, both excluded.
+func toUnit(x uint64) float64 { return (float64(x>>11) + 0.5) / (1 << 53) }

@@ -9,10 +9,12 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/routing/calendar"
+	"github.com/switchtape/switchtape/routing/internal/prefix"
 )
 
-// Router decides by one compiled rule set. It is immutable, but for a counter
-// of failed expressions, and may be used by any number of goroutines.
+// Router decides by one compiled rule set. Any number of goroutines may use it: it
+// is immutable but for a counter of failed expressions.
 type Router struct {
 	hash    string
 	order   Order
@@ -20,28 +22,27 @@ type Router struct {
 	kinds   []kind
 	callers []callers
 	extras  []extra
-	windows []window
 	tenants map[callmodel.TenantID]uint32 // those that rules name, numbered from 1
 	dests   []destination
 	plans   []plan
-	ids     string // of the rules as they were written, each behind a byte that is its length
+	ids     string // of the rules as they were written; a byte with the length stands before each
 	written int    // rules as people wrote them
 
 	exprErrors atomic.Uint64
 	listAll    bool // Explain lists every rule, since there are few
 }
 
-// id is the id that stands at that place.
+// id returns the rule id that begins at that place of ids.
 func (r *Router) id(rule uint32) string {
 	return r.ids[rule+1 : rule+1+uint32(r.ids[rule])]
 }
 
-// Compile checks the set and makes a Router of it. Every fault is reported at
-// once, as [callmodel.FieldErrors]: those of [RuleSet.Validate], and rules that
-// are level in rank and can match the same call.
+// Compile checks the set and makes a Router of it. It reports every fault at once,
+// as [callmodel.FieldErrors]: the faults that [RuleSet.Validate] finds, else rules
+// that are equal in rank and can match the same call.
 func Compile(rs *RuleSet) (*Router, error) {
 	v := newValidation(rs)
-	v.set()
+	v.checkSet()
 	if err := v.errs.Err(); err != nil {
 		return nil, err
 	}
@@ -52,7 +53,7 @@ func Compile(rs *RuleSet) (*Router, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.lay(entries); err != nil {
+	if err := c.buildIndex(entries); err != nil {
 		return nil, err
 	}
 	r.kinds, r.extras, r.callers = slices.Clip(r.kinds), slices.Clip(r.extras), slices.Clip(r.callers)
@@ -67,26 +68,25 @@ type compiler struct {
 
 	destIndex   map[string]uint32
 	planIndex   map[string]uint32
-	planOf      []uint32 // by route, of those that validation told apart
+	planOf      []uint32 // by number of the route, see validation.routeOf
 	kindIndex   map[kind]uint32
-	callerIndex map[string][]uint32 // of a condition, the indexes of its callers
+	callerIndex map[string][]uint32 // the callers of each condition
 	extraIndex  map[string]uint32
-	windowIndex map[string]int32
-	zones       map[string]*zone
-	tenantNames []callmodel.TenantID // by number
+	windows     map[string]*calendar.Window
+	tenantNames []callmodel.TenantID // by their number
 	everybody   []uint32             // one 0: any tenant, any caller
 	ids         []byte
 	places      []uint32 // of the rules' ids, in order
 	buf         []byte
 	decks       map[string]*RateTable
-	planKey     []byte // of the plan at hand, kept for reuse
+	planKey     []byte // room for the key of a plan
 }
 
 func newCompiler(rs *RuleSet, r *Router, v *validation) *compiler {
 	r.tenants = map[callmodel.TenantID]uint32{}
 	return &compiler{
 		rs: rs, r: r, v: v, destIndex: map[string]uint32{}, planIndex: map[string]uint32{}, kindIndex: map[kind]uint32{},
-		callerIndex: map[string][]uint32{}, extraIndex: map[string]uint32{}, windowIndex: map[string]int32{}, zones: map[string]*zone{},
+		callerIndex: map[string][]uint32{}, extraIndex: map[string]uint32{}, windows: map[string]*calendar.Window{},
 		everybody: []uint32{0}, tenantNames: []callmodel.TenantID{""},
 	}
 }
@@ -99,15 +99,16 @@ type entry struct {
 	rank uint32
 }
 
-// rules compiles every rule once for each callee, tenant and length of caller
-// prefix that it names, so that each posting has one rank.
+// rules makes a posting of every rule for each callee, tenant and length of caller
+// prefix that the rule names. So each posting has one rank.
 func (c *compiler) rules() ([]entry, error) {
 	bytes := len(c.rs.Rules)
 	for i := range c.rs.Rules {
 		bytes += len(c.rs.Rules[i].ID)
 	}
 	if uint64(bytes) > math.MaxUint32 {
-		return nil, callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the rules' ids have %d bytes together, at most %d can be held", bytes, uint32(math.MaxUint32))}}
+		return nil, callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the rules' ids have %d bytes together, at most %d can be held", bytes,
+			uint32(math.MaxUint32))}}
 	}
 	c.ids = make([]byte, 0, bytes)
 	c.places = make([]uint32, 0, len(c.rs.Rules))
@@ -121,13 +122,15 @@ func (c *compiler) rules() ([]entry, error) {
 		entries = c.add(src, c.routePlan(i), entries)
 		if len(entries) > maxPostings {
 			path := fmt.Sprintf("rules[%d]", i)
-			return nil, callmodel.FieldErrors{{Path: path, Line: lineOf(c.rs.lines, path), Message: fmt.Sprintf(
-				"rule %s: with this rule the set has more than %d pairs of a rule and a callee, tenant or length of caller; let rules share fewer lists", src.ID, maxPostings)}}
+			return nil, callmodel.FieldErrors{{Path: path, Line: c.rs.Line(path), Message: fmt.Sprintf(
+				"rule %s: with this rule the set has more than %d pairs of a rule and a callee, tenant or length of caller; let rules "+
+					"share fewer lists", src.ID, maxPostings)}}
 		}
 		if len(c.r.tenants) > maxTenants {
 			path := fmt.Sprintf("rules[%d]", i)
-			return nil, callmodel.FieldErrors{{Path: path, Line: lineOf(c.rs.lines, path), Message: fmt.Sprintf(
-				"rule %s: with this rule the set names more than %d tenants; name more than %d in a rule, which are kept apart from these", src.ID, maxTenants, tenantRuns)}}
+			return nil, callmodel.FieldErrors{{Path: path, Line: c.rs.Line(path), Message: fmt.Sprintf(
+				"rule %s: with this rule the set names more than %d tenants; name more than %d in a rule, which are kept apart from these", src.ID,
+				maxTenants, tenantRuns)}}
 		}
 	}
 	c.r.ids, c.r.written = string(c.ids), len(c.rs.Rules)
@@ -136,7 +139,7 @@ func (c *compiler) rules() ([]entry, error) {
 
 const noPlan = ^uint32(0)
 
-// routePlan compiles the route of rule i, each different one once.
+// routePlan returns the plan of the route of rule i. Equal routes share one.
 func (c *compiler) routePlan(i int) uint32 {
 	route := c.v.routeOf[i]
 	if c.planOf[route] == noPlan {
@@ -178,10 +181,10 @@ func (c *compiler) add(src *Rule, plan uint32, entries []entry) []entry {
 		}
 	}
 	if src.Default {
-		under(rootNode, false)
+		under(prefix.Root, false)
 	}
 	if len(m.To.Service) > 0 {
-		under(emergencyNode, false)
+		under(prefix.Emergency, false)
 	}
 	prefixes, exact := c.numbers(&m.To)
 	for _, s := range prefixes {
@@ -193,15 +196,15 @@ func (c *compiler) add(src *Rule, plan uint32, entries []entry) []entry {
 	return entries
 }
 
-func nodeKey(prefix string) uint64 {
-	if prefix == "+" {
-		return plusNode
+func nodeKey(s string) uint64 {
+	if s == "+" {
+		return prefix.Plus
 	}
-	return prefixKey(prefix)
+	return prefix.Key(s)
 }
 
-// tenantsOf is the tenants that the rule has postings for. Rules for many have
-// one, and their conditions know the tenants.
+// tenantsOf returns the tenants that the rule has postings for. A rule for many
+// tenants has one posting for everybody, and a condition that knows its tenants.
 func (c *compiler) tenantsOf(m *Match) []uint32 {
 	if len(m.Tenant) == 0 || len(m.Tenant) > tenantRuns {
 		return c.everybody
@@ -221,8 +224,8 @@ func (c *compiler) tenantsOf(m *Match) []uint32 {
 	return list
 }
 
-// numbers is the prefixes and whole numbers of a condition, those of its lists
-// with them, each once.
+// numbers returns the prefixes and whole numbers of a condition and of its lists,
+// each once.
 func (c *compiler) numbers(m *NumberMatch) (prefixes, exact []string) {
 	if len(m.List) == 0 {
 		return unique(m.Prefix), unique(m.Exact)
@@ -230,7 +233,7 @@ func (c *compiler) numbers(m *NumberMatch) (prefixes, exact []string) {
 	prefixes, exact = slices.Clone(m.Prefix), slices.Clone(m.Exact)
 	for _, name := range m.List {
 		for _, s := range c.rs.Lists[name] {
-			if number, prefix := listEntry(s); prefix {
+			if number, isPrefix := listEntry(s); isPrefix {
 				prefixes = append(prefixes, number)
 			} else {
 				exact = append(exact, number)
@@ -259,8 +262,8 @@ func (c *compiler) kind(k kind) uint32 {
 	return i
 }
 
-// lay puts the entries into the index, and looks for ties on the way.
-func (c *compiler) lay(entries []entry) error {
+// buildIndex puts the entries into the index and looks for ties in passing.
+func (c *compiler) buildIndex(entries []entry) error {
 	slices.SortFunc(entries, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(b.rank, a.rank), cmp.Compare(a.rule, b.rule))
 	})
@@ -269,16 +272,15 @@ func (c *compiler) lay(entries []entry) error {
 	if nodes > maxPostings {
 		return callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the set names %d different callees, at most %d are taken", nodes, maxPostings)}}
 	}
-	keys := make([]uint64, nodes, levelKeys(nodes))
-	x.keys = keys // for the messages of ties
+	x.Index = prefix.New(nodes)
 	x.postings = make([]posting, nodes, nodes+listed)
 	ties := newTieFinder(c)
 	var list []posting
 	for n := range uint32(nodes) {
 		key := uint64(n)
-		if n >= firstNode {
+		if n >= prefix.FirstNode {
 			key = entries[0].node
-			keys[n] = key
+			x.Set(n, key)
 		}
 		list = list[:0]
 		for len(entries) > 0 && entries[0].node == key {
@@ -286,24 +288,24 @@ func (c *compiler) lay(entries []entry) error {
 			entries = entries[1:]
 		}
 		ties.node(n, list)
-		c.r.fill(n, list)
+		c.r.putPostings(n, list)
 	}
 	x.postings, x.groups = slices.Clip(x.postings), slices.Clip(x.groups)
-	x.prefixes = newPrefixes(keys)
+	x.Build()
 	return ties.err()
 }
 
-// countNodes is how many nodes the entries need, which are in order, and how
-// much room the postings of those that have several, but for callers that a
-// node of many is told apart by.
+// countNodes returns how many nodes the sorted entries need, and how many postings
+// stand outside of their node because it has several. Runs of callers may need
+// some more.
 func countNodes(entries []entry) (nodes, listed int) {
-	nodes = firstNode
+	nodes = prefix.FirstNode
 	for start := 0; start < len(entries); {
 		end := start + 1
 		for end < len(entries) && entries[end].node == entries[start].node {
 			end++
 		}
-		if entries[start].node >= firstNode {
+		if entries[start].node >= prefix.FirstNode {
 			nodes++
 		}
 		switch n := end - start; {

@@ -7,10 +7,12 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/routing/calendar"
+	"github.com/switchtape/switchtape/routing/internal/predicate"
 )
 
-// kind is what postings ask and how they rank, but for the callee and the
-// tenant. A million rules have a few kinds.
+// kind is what a posting asks and how it ranks, callee and tenant aside. A million
+// rules have a few kinds.
 type kind struct {
 	rank     uint32 // among the postings of one node; the highest wins
 	from     uint32 // index in Router.callers plus one, 0 for any
@@ -24,8 +26,8 @@ type kind struct {
 	prioMax  uint8
 }
 
-// The rank in bits, the highest first: exact, priority, caller; with
-// priority-first, the priority stands before the rest.
+// The bits of a rank, the highest first: exact, priority, caller. With
+// priority-first the priority comes first.
 const (
 	fromBits     = 5
 	priorityBits = 11
@@ -51,26 +53,26 @@ type extra struct {
 	any, all []string // capabilities
 	from     int64    // Unix nanoseconds
 	until    int64
-	window   int32 // index in Router.windows, -1 for always
-	pred     *predicate
+	window   *calendar.Window // nil for always
+	pred     *predicate.Predicate
 }
 
-// metadataTerm asks for one of the values, or, without any, for the key to be
-// there or not.
+// metadataTerm asks for one of the values. Without values it asks for the key to be
+// there, or to be absent.
 type metadataTerm struct {
 	key    string
 	values []string
 	absent bool
 }
 
-// always and never bound the validity of rules that are not bounded.
+// always and never are the bounds of a validity without bounds.
 const (
 	always = math.MinInt64
 	never  = math.MaxInt64
 )
 
-// bound is an instant that a validity is bounded by, in nanoseconds. What they
-// can't count is so far away that it is no bound.
+// bound returns a bound of a validity in Unix nanoseconds, and without for none. An
+// instant that is too far away for nanoseconds is no bound.
 func bound(s string, without int64) int64 {
 	t, err := instant(s)
 	if s == "" || err != nil {
@@ -90,6 +92,7 @@ const (
 	maxNanoYear = 2261
 )
 
+// nanos returns t in Unix nanoseconds, or a bound for what they can't count.
 func nanos(t time.Time) int64 {
 	switch y := t.Year(); {
 	case y < minNanoYear:
@@ -100,7 +103,7 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// loss is the first condition of a rule that doesn't hold.
+// loss names the first condition of a rule that doesn't hold.
 type loss uint8
 
 const (
@@ -120,36 +123,37 @@ const (
 	lostExprError
 )
 
-// search is one decision on its way.
+// search is the state of one decision.
 type search struct {
-	r      *Router
-	req    *calls.Request
-	tenant uint32 // interned, 0 for one that no rule names; see who
-	known  bool   // tenant is
-	best   int    // posting, -1 for none
-	at     uint32 // the node at hand
-	node   uint32 // where best stands
-	rank   uint32 // of best
-	probe  probe
+	r          *Router
+	req        *calls.Request
+	tenant     uint32 // its number, 0 for a tenant that no rule names; see tenantNumber
+	known      bool   // whether tenant is set
+	best       int    // posting, -1 for none
+	at         uint32 // the current node
+	node       uint32 // the node of best
+	rank       uint32 // of best
+	callerKeys callerKeys
 }
 
-// who is the call's tenant as rules know it, looked up when the first is met
-// that is for some tenants only.
-func (s *search) who() uint32 {
+// tenantNumber returns the number of the call's tenant. It is looked up when a
+// decision meets the first rule that is for some tenants only.
+func (s *search) tenantNumber() uint32 {
 	if !s.known {
 		s.known, s.tenant = true, s.r.tenants[s.req.TenantID]
 	}
 	return s.tenant
 }
 
-// lost checks the conditions of a posting whose callee prefix holds, cheapest first.
+// lost returns the first condition of a posting that doesn't hold, the cheapest
+// first. Its callee prefix holds.
 func (s *search) lost(p *posting) loss {
 	k := &s.r.kinds[p.kind&kindBits]
 	req := s.req
 	switch {
-	case p.tenant() != 0 && p.tenant() != s.who():
+	case p.tenant() != 0 && p.tenant() != s.tenantNumber():
 		return lostTenant
-	case k.exact && len(req.To) != s.r.index.length(s.at):
+	case k.exact && len(req.To) != s.r.index.Len(s.at):
 		return lostTo
 	case k.types != 0 && k.types&typeBit(req.Type) == 0:
 		return lostType
@@ -165,11 +169,13 @@ func (s *search) lost(p *posting) loss {
 	return lostNothing
 }
 
+// calledBy reports whether the call's caller is one of c.
 func (s *search) calledBy(c *callers) bool {
-	v := s.probe.caller(s.req.From, c.length)
+	v := s.callerKeys.caller(s.req.From, c.length)
 	return v != 0 && c.has(v)
 }
 
+// lostExtra returns the first of the rarer conditions that doesn't hold.
 func (r *Router) lostExtra(x *extra, req *calls.Request) loss {
 	switch {
 	case x.tenants != nil && !x.tenants[req.TenantID]:
@@ -182,15 +188,15 @@ func (r *Router) lostExtra(x *extra, req *calls.Request) loss {
 		return lostMetadata
 	}
 	if x.from != always || x.until != never {
-		if at := nanos(req.At); at < x.from || at >= x.until {
+		if at := nanos(req.At); req.At.IsZero() || at < x.from || at >= x.until {
 			return lostValidity
 		}
 	}
-	if x.window >= 0 && !r.windows[x.window].contains(req.At) {
+	if x.window != nil && (req.At.IsZero() || !x.window.Open(req.At)) {
 		return lostWindow
 	}
 	if x.pred != nil {
-		holds, err := x.pred.holds(req)
+		holds, err := x.pred.Holds(req)
 		if err != nil {
 			r.exprErrors.Add(1)
 			return lostExprError
@@ -202,6 +208,7 @@ func (r *Router) lostExtra(x *extra, req *calls.Request) loss {
 	return lostNothing
 }
 
+// capable reports whether the offered capabilities are enough.
 func (x *extra) capable(offered []string) bool {
 	for _, c := range x.all {
 		if !slices.Contains(offered, c) {
@@ -211,7 +218,7 @@ func (x *extra) capable(offered []string) bool {
 	return len(x.any) == 0 || slices.ContainsFunc(x.any, func(c string) bool { return slices.Contains(offered, c) })
 }
 
-// lostTerm is the first term that doesn't hold, nil for none.
+// lostTerm returns the first term that doesn't hold, nil for none.
 func (x *extra) lostTerm(m map[string]string) *metadataTerm {
 	for i := range x.metadata {
 		t := &x.metadata[i]

@@ -58,21 +58,29 @@ func TestConditions(t *testing.T) {
 		{"vip", func(q *calls.Request) { q.From = "+493012345" }, nil},
 		{"vip", func(q *calls.Request) { q.From = "+12125550100" }, nil},
 		{"gold", func(q *calls.Request) { q.Metadata = map[string]string{"plan": "platinum"} }, map[string]string{
-			"vip": "the caller +442079460123 is not one of", "trunk": `the call came in by trunk "", not by t1, t2`, "sos": "it takes calls to the emergency services",
-			"sited": "the call's metadata has no site", "spring": "it is not valid any more", "codec": "the call offers nothing, and it asks for all of srtp and one of G722, opus",
+			"vip": "the caller +442079460123 is not one of", "trunk": `the call came in by trunk "", not by t1, t2`,
+			"sos":   "it takes calls to the emergency services",
+			"sited": "the call's metadata has no site", "spring": "it is not valid any more",
+			"codec":  "the call offers nothing, and it asks for all of srtp and one of G722, opus",
 			"broken": "10 % priority", "word": "its expression is false", "premium": "it takes calls to +1900…",
 		}},
 		{"sited", func(q *calls.Request) {
 			q.Metadata = map[string]string{"plan": "gold", "trial": "", "site": ""}
 		}, map[string]string{"gold": "the call's metadata has trial, and it asks for calls without"}},
-		{"sited", func(q *calls.Request) { q.Metadata = map[string]string{"plan": "iron", "site": "x"} }, map[string]string{"gold": `the call's metadata has plan "iron", not gold, platinum`}},
+		{
+			"sited", func(q *calls.Request) { q.Metadata = map[string]string{"plan": "iron", "site": "x"} },
+			map[string]string{"gold": `the call's metadata has plan "iron", not gold, platinum`},
+		},
 		{"trunk", func(q *calls.Request) { q.Trunk = "t2" }, nil},
 		{"codec", func(q *calls.Request) { q.Capabilities = []string{"PCMU", "srtp", "opus"} }, nil},
 		{"spring", func(q *calls.Request) { q.At = rfc3339("2026-05-31T21:59:59Z") }, nil},
 		{"word", func(q *calls.Request) { q.Priority, q.Metadata = 5, map[string]string{"note": "an urgent one"} }, nil},
 		{"broken", func(q *calls.Request) { q.Priority = 3 }, nil},
 		{"rest", func(q *calls.Request) { q.Priority = 0 }, map[string]string{"broken": "its expression failed: runtime error: integer divide by zero"}},
-		{"rest", func(q *calls.Request) { q.Priority, q.At = 5, rfc3339("2026-02-28T23:59:59Z") }, map[string]string{"spring": "it is not valid yet at 2026-02-28T23:59:59Z", "broken": "is false"}},
+		{
+			"rest", func(q *calls.Request) { q.Priority, q.At = 5, rfc3339("2026-02-28T23:59:59Z") },
+			map[string]string{"spring": "it is not valid yet at 2026-02-28T23:59:59Z", "broken": "is false"},
+		},
 	} {
 		req := base
 		c.call(&req)
@@ -127,8 +135,9 @@ rules:
 	for where, part := range map[string]string{
 		"2 lists.empty": "1 to", "3 lists.odd[0]": "neither", "3 lists.odd[1]": "neither", "3 lists.odd[2]": "+0",
 		"8 rules[0].match.to.list[0]": `no list "vip"`, "8 rules[0].match.to.service[1]": "not a service class", "9 rules[0].match.from.list[0]": "no list",
-		"9 rules[0].match.from.service[0]": "only callees", "10 rules[0].match.trunk[0]": "not a trunk id", "11 rules[0].match.capabilities_any[0]": "not a tag",
-		"12 rules[0].match.metadata.plan": "1 to", "12 rules[0].match.metadata.": "1 to 64 bytes", "13 rules[0].match.metadata_absent[0]": "never match",
+		"9 rules[0].match.from.service[0]": "only callees", "10 rules[0].match.trunk[0]": "not a trunk id",
+		"11 rules[0].match.capabilities_any[0]": "not a tag",
+		"12 rules[0].match.metadata.plan":       "1 to", "12 rules[0].match.metadata.": "1 to 64 bytes", "13 rules[0].match.metadata_absent[0]": "never match",
 		"14 rules[0].match.valid_from": "instant", "15 rules[0].match.valid_until": "instant", "16 rules[0].match.expr": "rule one: ",
 		"22 rules[1].match.valid_until": "after valid_from", "23 rules[1].match.when.except[0]": "not a date", "23 rules[1].match.when.rrule[0]": "start",
 	} {
@@ -140,17 +149,25 @@ rules:
 func TestExpressionsAreBounded(t *testing.T) {
 	t.Parallel()
 	set := func(source string) *routing.RuleSet {
-		return &routing.RuleSet{Destinations: destinations(), Rules: []routing.Rule{{ID: "one", Default: true, Match: routing.Match{Expr: source}, Route: tiers([][]routing.Target{{{To: "x"}}}...)}}}
+		return &routing.RuleSet{
+			Destinations: destinations(),
+			Rules:        []routing.Rule{{ID: "one", Default: true, Match: routing.Match{Expr: source}, Route: tiers([][]routing.Target{{{To: "x"}}}...)}},
+		}
 	}
 	for _, source := range []string{
-		"priority", `"x"`, "1 +", "nosuch == 1", `all(capabilities, # == "a")`, `capabilities | filter(# == "a") | len() > 0`, "len(1..1000000) > 1", "2 ** 62 > 1",
+		"priority", `"x"`, "1 +", "nosuch == 1", `all(capabilities, # == "a")`, `capabilities | filter(# == "a") | len() > 0`, "len(1..1000000) > 1",
+		"2 ** 62 > 1",
 		`metadata["a"] matches metadata["b"]`, `repeat("x", 1000000) == ""`, `now().Year() > 2000`, "let x = 1; x == 1", `true; true`,
-		strings.Repeat("(", 600) + "true", strings.Repeat("not ", 200) + "true", strings.Repeat(" ", 1025) + "true", `fromJSON("1") == 1`, `get(metadata, "x") == ""`, "$env == 1", "\x00",
+		strings.Repeat("(", 600) + "true", strings.Repeat("not ", 200) + "true", strings.Repeat(" ", 1025) + "true", `fromJSON("1") == 1`,
+		`get(metadata, "x") == ""`, "$env == 1", "\x00",
 	} {
 		err := set(source).Validate()
 		require.ErrorContains(t, err, "rules[0].match.expr: rule one: ", source)
 	}
-	for _, source := range []string{`len(to) > 3`, `lower(metadata["x"]) == "y"`, `to in ["+1", "+2"]`, `priority > 3 ? emergency : true`, `type == "voice" and direction != "inbound" and tenant == "t" and call_id == ""`} {
+	for _, source := range []string{
+		`len(to) > 3`, `lower(metadata["x"]) == "y"`, `to in ["+1", "+2"]`, `priority > 3 ? emergency : true`,
+		`type == "voice" and direction != "inbound" and tenant == "t" and call_id == ""`,
+	} {
 		require.NoError(t, set(source).Validate(), source)
 	}
 }
@@ -179,7 +196,15 @@ func TestHashIsThatOfJSON(t *testing.T) {
 		seen[rs.Hash()] = true
 	}
 	assert.Greater(t, len(seen), 1900)
-	for _, rs := range []*routing.RuleSet{{}, {Rules: []routing.Rule{}}, {Name: "x", Rules: []routing.Rule{{}, {Match: routing.Match{Trunk: []string{}}}, {Match: routing.Match{To: routing.NumberMatch{Prefix: []string{}}}, Route: tiers([][]routing.Target{}...)}}}} {
+	for _, rs := range []*routing.RuleSet{
+		{},
+		{Rules: []routing.Rule{}},
+		{Name: "x", Rules: []routing.Rule{
+			{},
+			{Match: routing.Match{Trunk: []string{}}},
+			{Match: routing.Match{To: routing.NumberMatch{Prefix: []string{}}}, Route: tiers([][]routing.Target{}...)},
+		}},
+	} {
 		require.Equal(t, hash(rs), rs.Hash(), "%+v", rs)
 	}
 }
@@ -225,7 +250,7 @@ func TestGroupedDecisionsAllocateNothing(t *testing.T) {
 	router, err := routing.Compile(rs)
 	require.NoError(t, err)
 	var d calls.Decision
-	req := calls.Request{TenantID: "t4321", From: "+12025554321", To: "+493012345678"}
+	req := calls.Request{At: noon, TenantID: "t4321", From: "+12025554321", To: "+493012345678"}
 	require.NoError(t, router.RouteInto(&req, &d))
 	assert.Equal(t, "r4321", d.Rule)
 	assert.Zero(t, testing.AllocsPerRun(100, func() { _ = router.RouteInto(&req, &d) }))
@@ -238,42 +263,33 @@ func TestGroupedDecisionsAllocateNothing(t *testing.T) {
 // TestSwapsUnderLoad: every decision is of one set, while two take turns.
 func TestSwapsUnderLoad(t *testing.T) {
 	t.Parallel()
-	var live routing.Serving
-	assert.Nil(t, live.Router())
+	var live routing.Table
+	assert.Nil(t, live.Get(""))
 	set := func(version string) *routing.Router {
-		return compile(t, fmt.Sprintf(`{"name":%q,"destinations":{%q:{"uri":"sip:x"}},"rules":[{"id":%q,"default":true,"route":[[{"to":%q}]]}]}`, version, "d"+version, "r"+version, "d"+version))
+		return compile(t, fmt.Sprintf(`{"name":%q,"destinations":{%q:{"uri":"sip:x"}},"rules":[{"id":%q,"default":true,"route":[[{"to":%q}]]}]}`,
+			version, "d"+version, "r"+version, "d"+version))
 	}
 	one, two := set("1"), set("2")
-	assert.Nil(t, live.Swap(one))
+	live.Set("", one)
 	of := map[string]string{one.Hash(): "1", two.Hash(): "2"}
-	done := make(chan struct{})
+	// Each of them decides and swaps, so that there is a swap between the decisions
+	// of the others however many processors there are.
 	var wg sync.WaitGroup
-	for range 4 {
+	for n := range 4 {
 		wg.Go(func() {
 			var d calls.Decision
-			req := calls.Request{To: "+1"}
-			for {
-				select {
-				case <-done:
-					return
-				default:
+			req := calls.Request{At: noon, To: "+1"}
+			for i := range 20_000 {
+				if i%10 == n {
+					live.Set("", []*routing.Router{one, two}[i/10%2])
 				}
-				if err := live.Router().RouteInto(&req, &d); err != nil || d.Rule != "r"+of[d.RuleSet] || d.Destinations[0].ID != "d"+of[d.RuleSet] {
+				if err := live.Get("").RouteInto(&req, &d); err != nil || d.Rule != "r"+of[d.RuleSet] || d.Destinations[0].ID != "d"+of[d.RuleSet] {
 					t.Errorf("%v, %v", d, err)
 					return
 				}
 			}
 		})
 	}
-	for i := range 2000 {
-		if i%2 == 0 {
-			assert.Same(t, one, live.Swap(two))
-		} else {
-			assert.Same(t, two, live.Swap(one))
-		}
-		runtime.Gosched()
-	}
-	close(done)
 	wg.Wait()
 }
 

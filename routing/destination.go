@@ -14,57 +14,59 @@ type DestinationSpec struct {
 	// Strip removes so many leading digits of the callee's number, 0 to 15.
 	Strip int `json:"strip,omitempty"`
 	// Prepend is put before what is left: digits, '*', '#', and a leading '+'.
-	// When a number is rewritten at all, its own plus is dropped; prepend "+"
-	// to keep it.
+	// A number that is rewritten loses its own plus; prepend "+" to keep it.
 	Prepend string `json:"prepend,omitempty"`
-	// Replace is sent instead of the callee's number, whatever that is: digits,
-	// '*', '#', and a leading '+'.
+	// Replace is sent instead of the callee's number: digits, '*', '#', and a
+	// leading '+'.
 	Replace string `json:"replace,omitempty"`
-	// Caller says what the destination is told of the caller. nil: its number as
-	// it is.
+	// Caller says what the destination learns of the caller. nil: the caller's
+	// number as it is.
 	Caller *CallerSpec `json:"caller,omitempty"`
-	// Rates is the name of the rate deck that calls there are charged by.
+	// Rates names the rate deck by which calls to it are charged.
 	Rates string `json:"rates,omitempty"`
-	// Limits are what the destination takes. nil: any number of calls.
+	// Limits say how many calls it takes. nil: any number.
 	Limits *Limits `json:"limits,omitempty"`
 }
 
-// CallerPolicy is what a destination is told of the caller.
+// CallerPolicy says what a destination learns of the caller.
 type CallerPolicy string
 
-// The caller policies. A caller that withholds its number stays withheld under
-// each of them. An emergency call's own number is never withheld: who answers
-// it must be able to call back.
+// The caller policies. Under each of them, a caller who withholds the number stays
+// anonymous. The number of an emergency call is never withheld: whoever answers it
+// must be able to call back.
 const (
 	CallerPass     CallerPolicy = "pass"     // the number, in the form that strip and prepend make
 	CallerWithhold CallerPolicy = "withhold" // anonymous, with privacy asked for
 	CallerReplace  CallerPolicy = "replace"  // one of the numbers of replace
 )
 
-// CallerSpec says what a destination is told of the caller.
+// CallerSpec says what a destination learns of the caller.
 type CallerSpec struct {
 	Policy  CallerPolicy `json:"policy,omitempty"` // "" means pass
 	Strip   int          `json:"strip,omitempty"`  // as for the callee, with pass
 	Prepend string       `json:"prepend,omitempty"`
-	// Replace holds the numbers of the policy replace. Of several, each call
-	// gets one by its id, always the same.
+	// Replace holds the numbers of the policy replace. With several, a call gets one
+	// by its id, always the same.
 	Replace []string `json:"replace,omitempty"`
 }
 
-// Limits are what a destination takes. They are enforced by the process that
-// decides, for itself: see package trunk.
+// Limits say how many calls a destination takes. Each process that decides enforces
+// them for itself: see package trunk.
 type Limits struct {
-	Concurrent int `json:"concurrent,omitempty" unsaid:"give 1 to 1000000, or leave it out for any number; a destination that is to get no calls is left out of the routes"` // calls at once; 0: any number
-	CPS        int `json:"cps,omitempty" unsaid:"give 1 to 1000000, or leave it out for any number; a destination that is to get no calls is left out of the routes"`        // new calls a second; 0: any number
+	// Concurrent is how many calls it takes at once. 0: any number.
+	Concurrent int `json:"concurrent,omitempty" unsaid:"give 1 to 1000000, or leave it out for any number; for no calls, name it in no route"`
+	// CPS is how many new calls it takes a second. 0: any number.
+	CPS int `json:"cps,omitempty" unsaid:"give 1 to 1000000, or leave it out for any number; for no calls, name it in no route"`
 }
 
-// MaxLimit bounds both limits of a destination, and MaxCallerPool its callers' numbers.
+// MaxLimit bounds both limits of a destination, and MaxCallerPool the numbers of
+// CallerSpec.Replace.
 const (
 	MaxLimit      = 1_000_000
 	MaxCallerPool = 1000
 )
 
-func (v *validation) destination(id string, d DestinationSpec) {
+func (v *validation) checkDestination(id string, d DestinationSpec) {
 	p := "destinations." + id
 	if !callmodel.ValidID(id) {
 		v.fault(p, "the id must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"")
@@ -74,26 +76,26 @@ func (v *validation) destination(id string, d DestinationSpec) {
 	} else if err := CheckURI(d.URI); err != nil {
 		v.fault(p+".uri", "%q %s", d.URI, err)
 	}
-	v.numberForm(p, d.Strip, d.Prepend)
+	v.checkNumberForm(p, d.Strip, d.Prepend)
 	if d.Replace != "" {
-		v.wholeNumber(p+".replace", d.Replace)
+		v.checkWholeNumber(p+".replace", d.Replace)
 		if d.Strip != 0 || d.Prepend != "" {
 			v.fault(p+".replace", "is sent as it is; leave strip and prepend out")
 		}
 	}
 	if d.Caller != nil {
-		v.caller(p+".caller", d.Caller)
+		v.checkCaller(p+".caller", d.Caller)
 	}
 	if _, ok := v.rs.Rates[d.Rates]; d.Rates != "" && !ok {
 		v.fault(p+".rates", "no rate deck %q is defined", d.Rates)
 	}
 	if l := d.Limits; l != nil {
-		v.limits(p+".limits", l)
+		v.checkLimits(p+".limits", l)
 	}
 }
 
-// CheckURI refuses what calls can't be sent to. The error says what it is not,
-// to be read behind it.
+// CheckURI returns an error for a URI to which no call can be sent. Its text reads on
+// from the URI: "is not a sip:, sips: or tel: URI".
 func CheckURI(uri string) error {
 	scheme, rest, ok := strings.Cut(uri, ":")
 	scheme = strings.ToLower(scheme) // RFC 3986 section 3.1
@@ -106,7 +108,7 @@ func CheckURI(uri string) error {
 	return nil
 }
 
-func (v *validation) limits(p string, l *Limits) {
+func (v *validation) checkLimits(p string, l *Limits) {
 	if l.Concurrent == 0 && l.CPS == 0 {
 		v.fault(p, "limits nothing; give concurrent or cps, or leave it out")
 	}
@@ -118,10 +120,10 @@ func (v *validation) limits(p string, l *Limits) {
 	}
 }
 
-func (v *validation) caller(p string, c *CallerSpec) {
+func (v *validation) checkCaller(p string, c *CallerSpec) {
 	switch c.Policy {
 	case "", CallerPass:
-		v.numberForm(p, c.Strip, c.Prepend)
+		v.checkNumberForm(p, c.Strip, c.Prepend)
 	case CallerWithhold, CallerReplace:
 		if c.Strip != 0 || c.Prepend != "" {
 			v.fault(p, "strip and prepend go with the policy pass only, not with %s", c.Policy)
@@ -136,7 +138,7 @@ func (v *validation) caller(p string, c *CallerSpec) {
 		v.fault(p+".replace", "goes with policy: replace only")
 	}
 	for i, number := range c.Replace {
-		v.wholeNumber(fmt.Sprintf("%s.replace[%d]", p, i), number)
+		v.checkWholeNumber(fmt.Sprintf("%s.replace[%d]", p, i), number)
 	}
 }
 
@@ -178,13 +180,13 @@ func (c *compiler) destination(id string, d *DestinationSpec) destination {
 	return out
 }
 
-// Endpoint is what run-time state needs to know of a destination.
+// Endpoint is what the run-time state needs to know of a destination.
 type Endpoint struct {
 	URI    string
 	Limits Limits
 }
 
-// Endpoints are those of every destination of the rule set, by id.
+// Endpoints returns the endpoint of every destination of the rule set, by id.
 func (r *Router) Endpoints() map[string]Endpoint {
 	m := make(map[string]Endpoint, len(r.dests))
 	for i := range r.dests {

@@ -4,15 +4,26 @@
 //	                (all faults at once,             (immutable,└ Explain ▶ why
 //	                 each with its line)              lock-free)
 //
-// A [Router] is pure: it holds its rules in memory, reads no clock, no network
-// and no database, and may be used by any number of goroutines. Rules change by
-// compiling a new Router and swapping it in a [Live] or, with a set a tenant, in
-// a [Table].
+// A [Router] is pure: it holds its rules in memory and reads no clock, no network
+// and no database. Any number of goroutines may use it. Rules change by compiling a
+// new Router and putting it into a [Table].
+//
+// The router stands on rooms that know nothing of it:
+//
+//	Parse   ── internal/rulefile    YAML or JSON to structs, with the line of every fault
+//	Compile ── internal/prefix      the index: the longest prefix of a number
+//	        ── calendar             times of the week, dates and recurrences in a time zone
+//	        ── internal/predicate   the conditions of match.expr
+//
+// In this package, ruleset.go, match.go, tier.go, destination.go and rates.go say
+// what a file may say. compile*.go, index.go and groups.go make a Router of it.
+// route.go and conditions.go find the rule that wins, and choose.go orders its
+// destinations; explain.go, losses.go and verdict.go put both into words.
 //
 // # What a rule asks
 //
-// Every condition of a rule's match that is given must hold. A list holds if
-// any of its values does, and a list of one may be written as the value.
+// Every condition that a rule's match gives must hold. A list holds if any of its
+// values does. A list of one may be written as the value.
 //
 //	lists:                                   # number lists, for to.list and from.list
 //	  vip: ["+12125550100", "611", "+4930*"] # numbers, and prefixes with a star
@@ -47,26 +58,23 @@
 //	      expr: 'metadata["note"] contains "urgent" and priority >= 5'
 //	    route: [[{to: a}]]
 //
-// Weekly times and dates follow the clock on the wall: an hour that daylight
-// saving skips never comes, one that it repeats counts twice. Recurrences start
-// on the wall and last as long as they last: a start that is skipped is later by
-// what was skipped, of one that is repeated the first counts (RFC 5545 section
-// 3.3.5). They are worked out when the set is compiled, to the end of 2099, and
-// closed after. FREQ is DAILY or longer, and the time of day is the start's.
+// Package calendar says how times behave when the clocks change. Recurrences are
+// expanded when the set is compiled, to the end of 2099, and are closed after that.
+// FREQ is DAILY or longer; the time of day is that of start.
 //
-// A condition that is written asks for something: an empty list is a fault, not
-// everything. So is a written 0 where leaving it out means another value, as of
-// weights and limits.
+// A written condition must ask for something: an empty list is a fault and doesn't
+// mean everything. A written 0 is a fault, too, where leaving the field out means
+// another value, as for weights and limits.
 //
 // An expr is a condition in the language of github.com/expr-lang/expr over the
 // call's own fields: tenant, call_id, from, to, type, direction, priority,
 // emergency, trunk, metadata and capabilities. It has no loops, no clock and no
 // I/O, at most 1024 bytes and 100 nodes, and the functions len, lower, upper and
 // trim. The patterns of matches look through one text and have at most 1000
-// characters and operators, each counted as often as it may be repeated. An expr
-// that fails for a call, by a division by zero say, makes its rule lose; the
-// explanation says so and [Router.ExprErrors] counts it. It is the only
-// condition that takes memory, and costs some 300 ns where others cost ten.
+// characters and operators, each counted as often as it may be repeated. If an expr
+// fails for a call, by a division by zero for example, its rule loses; the
+// explanation says so and [Router.ExprErrors] counts it. An expr is the only
+// condition that allocates, and takes some 300 ns where others take ten.
 //
 // # Which rule wins
 //
@@ -78,23 +86,21 @@
 //	2. highest priority               2. longest callee prefix
 //	3. longest caller prefix          3. longest caller prefix
 //
-// A whole number is longer than the same digits as a prefix, the entries of a
-// list rank as if they were written in the rule, and the service class of
-// emergency calls is longer than any number: no other rule takes an emergency
-// call away from it by its prefix.
+// A whole number is longer than the same digits as a prefix. The entries of a list
+// rank as if the rule had them itself. The service class of emergency calls is
+// longer than any number: no other rule takes an emergency call away by its prefix.
 //
-// Two rules that are level on all three and can match the same call are an
-// error of the set, not a matter of luck. Rules are told apart by types,
-// directions, call priorities, tenants, callers, trunks, metadata, validity and
-// weekly times; where those don't show that two can't meet, they tie. A rule
-// without a callee condition catches everything and must say default: true; it
-// ranks as a prefix of length 0.
+// Two rules that are equal on all three and can match the same call are an error of
+// the set. Types, directions, call priorities, tenants, callers, trunks, metadata,
+// validity and weekly times can show that no call matches both; if they don't, the
+// rules tie. A rule without a callee condition takes every callee and must say
+// default: true; it ranks as a prefix of length 0.
 //
 // # Where the call goes
 //
 // A rule routes to tiers of destinations. All destinations of a tier are tried
-// before the next tier's. A tier is a list of targets, or a mapping that says
-// how they are ordered:
+// before those of the next. A tier is a list of targets, or a mapping that says how
+// they are ordered:
 //
 //	route:
 //	  - [{to: east, weight: 3}, {to: west}]               # by weight
@@ -102,13 +108,13 @@
 //	  - {order: quality, explore_percent: 5, targets: [{to: c}, {to: d, weight: 2}]}
 //	  - {order: priority, targets: [{to: e}, {to: f}]}    # as listed
 //
-// By weight, the order is drawn by weighted rendezvous hashing over the call's
-// id: the same call always gets the same order, over many calls each destination
-// comes first in proportion to its weight, and taking one away moves only the
-// calls it had. By cost, it is that of the expected costs of a call of
-// assume_seconds, exactly; ties stay as listed, and targets without a rate come
-// last, or are left out with require_rate. By quality, it is that of what
-// package trunk has seen, by weight among equals.
+// By weight, the order is drawn by weighted rendezvous hashing over the call's id.
+// The same call always gets the same order. Over many calls, each destination comes
+// first in proportion to its weight, and taking one away moves only its own calls.
+// By cost, the cheapest comes first for a call of assume_seconds, computed exactly;
+// ties stay as listed, and targets without a rate come last, or are left out with
+// require_rate. By quality, the best comes first by what package trunk has seen,
+// and equals are drawn by weight.
 //
 // # What destinations get
 //
@@ -127,31 +133,38 @@
 //	    - {prefix: "+49", per_minute: 0.0123, connect: 0.01, first_seconds: 60, next_seconds: 1}
 //	    - {prefix: "+49", per_minute: 0.0119, from: 2026-07-01T00:00:00Z}
 //
-// The decision gives each destination its number, the caller to present, and
-// the expected cost with the rate's prefix. Which of several rates holds is
-// said at [NewRateTable].
+// The decision gives each destination its number, the caller to present, and the
+// expected cost with the prefix of the rate. [NewRateTable] says which of several
+// rates holds.
 //
 // # When a destination fails
 //
-// The decision carries the policy by which the call goes on: that of the rule,
-// else of the set, else [calls.Cause.Retryable].
+// The decision carries the policy by which the call goes on: that of the rule, else
+// that of the set, else [calls.Cause.Retryable] decides. Files and JSON give spans of
+// time in whole seconds; in Go they are of type time.Duration.
 //
 //	failover: {retry: ["sip:486", "q850:34"], final: ["sip:5xx"], max_attempts: 3, total_seconds: 60, attempt_seconds: 20}
 //
-// # What the moment has to say
+// # What the moment decides
 //
-// [Router.RouteLive] leaves full destinations out, and those that are down
-// unless nothing else is left. A [Live], such as a trunk.Group, tells it which
-// they are; the decision says which were left out and why. A [Decider] is
-// another service that decides in the rules' place; callhttp asks it first.
+// [Router.RouteLive] leaves out full destinations, and those that are down unless
+// nothing else is left. A [Live], such as a trunk.Group, knows their state; the
+// decision says which were left out and why. A [Decider] is another service that
+// decides in the place of the rules; callhttp asks it first.
 //
-// Emergency calls have no regard for limits, health, missing rates or withheld
-// callers, and no Decider is asked about them.
+// Every call must have its time, At: without one, Route returns [ErrNoTime].
+//
+// # Emergency calls
+//
+// Limits, health, missing rates and withheld callers don't hold an emergency call
+// up, and no Decider is asked about it. An emergency call without At is routed all
+// the same: rules with when, valid_from or valid_until don't match it, and rates
+// give it no costs, since nobody knows whether they hold. A rule for emergency calls
+// should therefore have no times, or stand beside one that has none.
 //
 // # What it costs
 //
-// A decision searches an ordered list of the prefixes as a static B-tree and
-// allocates nothing; how many tenants and callers rules are for makes no
-// difference, since callees with many find those of the call by hash. See
-// benchmarks/routing.
+// A decision searches the ordered list of prefixes as a static B-tree and allocates
+// nothing. The number of tenants and callers makes no difference: where a callee has
+// many rules, a hash table leads to those of the call. See benchmarks/routing.
 package routing

@@ -108,8 +108,17 @@ func sameDecision(a, b *calls.Decision) bool {
 	return a.Rule == b.Rule && a.RuleSet == b.RuleSet && a.Source == b.Source && slices.Equal(a.Destinations, b.Destinations)
 }
 
-// oracleCases is how many decisions TestRouteEqualsOracle compares:
-// SWITCHTAPE_ORACLE_CASES asks for another number.
+// least is how often the draws of a property must meet what it is about: with
+// -short they are a fifth as many.
+func least(n int) int {
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
+// oracleCases is how many decisions TestRouteEqualsOracle compares: a million with
+// SWITCHTAPE_LONG_TESTS=1. SWITCHTAPE_ORACLE_CASES asks for another number.
 func oracleCases(t *testing.T) int {
 	t.Helper()
 	if s := os.Getenv("SWITCHTAPE_ORACLE_CASES"); s != "" {
@@ -117,11 +126,17 @@ func oracleCases(t *testing.T) int {
 		require.NoError(t, err)
 		return n
 	}
-	return 1_050_000 / slow
+	switch {
+	case os.Getenv("SWITCHTAPE_LONG_TESTS") == "1":
+		return 1_050_000 / slow
+	case testing.Short():
+		return 20_000 / slow
+	}
+	return 150_000 / slow
 }
 
-// TestRouteEqualsOracle compares a million decisions of rule sets and calls
-// that are drawn at random. A failure names the seed that repeats it.
+// TestRouteEqualsOracle compares decisions of rule sets and calls that are drawn
+// at random. A failure names the seed that repeats it.
 func TestRouteEqualsOracle(t *testing.T) {
 	t.Parallel()
 	cases := oracleCases(t)

@@ -19,7 +19,7 @@ func ExampleNewRateTable() {
 	}
 	july := time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
 	table, err := routing.NewRateTable("EUR", []routing.RateRow{
-		{Prefix: "+49", PerMinute: price("0.0123"), Connect: price("0.01"), FirstSeconds: 60, NextSeconds: 1},
+		{Prefix: "+49", PerMinute: price("0.0123"), Connect: price("0.01"), First: time.Minute, Next: time.Second},
 		{Prefix: "+49", PerMinute: price("0.0119"), From: july},
 		{Prefix: "+4915", PerMinute: price("0.06")},
 	})
@@ -29,10 +29,10 @@ func ExampleNewRateTable() {
 	}
 	for _, number := range []string{"+4930123456", "+49151234567", "+12025550123"} {
 		rate, ok := table.Lookup(number, july.Add(-time.Second))
-		fmt.Println(number, ok, rate.Prefix, rate.Cost(90))
+		fmt.Println(number, ok, rate.Prefix, rate.Cost(90*time.Second))
 	}
 	rate, _ := table.Lookup("+4930123456", july)
-	fmt.Println(rate.Cost(90), rate.Currency)
+	fmt.Println(rate.Cost(90*time.Second), rate.Currency)
 	// Output:
 	// +4930123456 true +49 0.02845
 	// +49151234567 true +4915 0.09

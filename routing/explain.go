@@ -6,10 +6,11 @@ import (
 	"strconv"
 
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/routing/internal/prefix"
 )
 
-// maxListed is how many rules a set may have for Explain to list those too
-// whose callee doesn't match, and how many rules it lists of a larger set.
+// maxListed is the largest set of which Explain lists every rule, those for other
+// callees included, and the most rules that it lists of a larger set.
 const maxListed = 256
 
 // Explanation is a decision and the reason for it.
@@ -17,46 +18,50 @@ type Explanation struct {
 	// Decision equals that of Route, always. Without a route it has no rule
 	// and no destinations.
 	Decision calls.Decision `json:"decision"`
-	// NoRoute is true when no rule matches.
+	// NoRoute is true when there is no destination to try.
 	NoRoute bool `json:"no_route,omitempty"`
-	// Considered lists the rules in the order they were weighed: the candidates
-	// by rank, then those of which another callee is asked.
+	// Err is the error of Route: nil, [ErrNoRoute], [ErrNoRate], [ErrNoCapacity], or
+	// [ErrNoTime], with which nothing is considered.
+	Err error `json:"-"`
+	// Considered lists the candidates by rank, and then the rules for other callees.
 	Considered []Verdict `json:"considered"`
-	// OtherCallees counts the rules that were not listed: those for another
-	// callee, and, where many rules are for one callee, those of them for
-	// another tenant or caller.
+	// OtherCallees counts the rules that are not listed: those for other callees,
+	// and, where a callee has many rules, those for other tenants or callers.
 	OtherCallees int `json:"other_callees,omitempty"`
-	// Destinations are those of the winning rule: in the order they are tried,
-	// tier by tier, and in each tier those that were left out before the others.
+	// Destinations are those of the winning rule, tier by tier: in each tier first
+	// those that were left out, then the others in the order they are tried.
 	Destinations []DestinationVerdict `json:"destinations,omitempty"`
 }
 
-// Verdict is what became of one rule.
+// Verdict says what became of one rule.
 type Verdict struct {
 	Rule   string `json:"rule"`
 	Won    bool   `json:"won"`
-	Reason string `json:"reason"` // why it won, or the first thing it lost by
+	Reason string `json:"reason"` // why it won, or the first reason why it lost
 }
 
-// candidate is a posting that the call's number leads to, and its node.
+// candidate is a posting to which the call's number leads, with its node.
 type candidate struct {
 	posting uint32
 	node    uint32
 }
 
-// Explain decides as [Router.Route] does, and says of every rule considered
-// why it won or lost.
+// Explain decides as [Router.Route] does and says why each rule won or lost.
 func (r *Router) Explain(req *calls.Request) Explanation { return r.ExplainLive(req, nil) }
 
 // ExplainLive decides as [Router.RouteLive] does, and says why. live may be nil.
 func (r *Router) ExplainLive(req *calls.Request, live Live) Explanation {
 	var x Explanation
 	s := search{r: r, req: req}
+	if s.lacksTime() {
+		return Explanation{Decision: s.undecided(&x.Decision), NoRoute: true, Err: ErrNoTime, Considered: []Verdict{}, OtherCallees: r.written}
+	}
 	s.run()
-	x.NoRoute = s.decide(live, &x.Decision, &x.Destinations) != nil
+	x.Err = s.decide(live, &x.Decision, &x.Destinations)
+	x.NoRoute = x.Err != nil
 	list := s.candidates()
-	// A rule that names several callees was compiled once for each; people
-	// wrote it once, so its best outcome is listed.
+	// A rule that names several callees has a posting for each. People wrote it
+	// once, so only its best outcome is listed.
 	x.Considered = make([]Verdict, 0, min(len(list), maxListed))
 	listed := make(map[uint32]int, min(len(list), maxListed))
 	for _, c := range list {
@@ -78,7 +83,7 @@ func (r *Router) ExplainLive(req *calls.Request, live Live) Explanation {
 	return x
 }
 
-// candidates are the postings at the nodes that the number leads to, by rank.
+// candidates returns the postings of the nodes to which the number leads, by rank.
 func (s *search) candidates() []candidate {
 	r, x := s.r, &s.r.index
 	var list []candidate
@@ -89,11 +94,11 @@ func (s *search) candidates() []candidate {
 		slices.SortStableFunc(part, func(a, b candidate) int { return cmp.Compare(r.rankAt(b.posting), r.rankAt(a.posting)) })
 	}
 	if emergencyCall(s.req) {
-		add(emergencyNode)
+		add(prefix.Emergency)
 	}
-	for node := x.longest(keyOf(s.req.To)); ; node = x.links[node].parent {
+	for node := x.Longest(prefix.KeyOf(s.req.To)); ; node = x.Parent(node) {
 		add(node)
-		if node == rootNode {
+		if node == prefix.Root {
 			break
 		}
 	}
@@ -111,8 +116,8 @@ func (r *Router) kindOf(posting uint32) *kind {
 
 func (r *Router) rankAt(posting uint32) uint32 { return r.kindOf(posting).rank }
 
-// ofNode appends the candidates of a node: all of them, or of a node with many
-// those of the runs that may hold.
+// ofNode appends the candidates of a node: all postings, or those of the runs that
+// may hold if the node has many.
 func (s *search) ofNode(node uint32, list []candidate) []candidate {
 	x := &s.r.index
 	first, end, runs := x.span(node)
@@ -133,14 +138,14 @@ func (s *search) ofNode(node uint32, list []candidate) []candidate {
 	return list
 }
 
-// others lists the rules that were not weighed, in the order they were written.
+// others lists the rules that are no candidates, in the order they were written.
 func (s *search) others(x *Explanation, listed map[uint32]int) {
 	r := s.r
 	if len(listed) == r.written {
 		return
 	}
 	callees := make(map[uint32]*written, r.written)
-	for node := range uint32(len(r.index.links)) {
+	for node := range uint32(r.index.Nodes()) {
 		first, end, runs := r.index.span(node)
 		if runs {
 			first++ // the header
@@ -152,10 +157,10 @@ func (s *search) others(x *Explanation, listed map[uint32]int) {
 				w = &written{}
 				callees[rule] = w
 			}
-			if k := r.kindOf(i); node == emergencyNode {
+			if k := r.kindOf(i); node == prefix.Emergency {
 				w.service = true
 			} else {
-				w.add(r.index.text(node), k.exact)
+				w.add(r.index.Text(node), k.exact)
 			}
 			w.reached = w.reached || s.reaches(node)
 		}
@@ -174,24 +179,24 @@ func (s *search) others(x *Explanation, listed map[uint32]int) {
 
 // reaches reports whether the call's number leads to the node.
 func (s *search) reaches(node uint32) bool {
-	if node == emergencyNode {
+	if node == prefix.Emergency {
 		return emergencyCall(s.req)
 	}
-	for at := s.r.index.longest(keyOf(s.req.To)); ; at = s.r.index.links[at].parent {
+	for at := s.r.index.Longest(prefix.KeyOf(s.req.To)); ; at = s.r.index.Parent(at) {
 		if at == node {
 			return true
 		}
-		if at == rootNode {
+		if at == prefix.Root {
 			return false
 		}
 	}
 }
 
-// written is the callees of a rule as it was written.
+// written holds the callees of a rule as they were written.
 type written struct {
 	prefixes, exact []string
 	service         bool
-	reached         bool // the call's number is one of them, or leads to one
+	reached         bool // the call's number is one of them or begins with one
 }
 
 func (w *written) add(text string, exact bool) {
@@ -217,9 +222,10 @@ func (w *written) String() string {
 	return text
 }
 
+// describeCallee names the callees of a node.
 func (r *Router) describeCallee(node uint32, exact bool) string {
-	switch text := r.index.text(node); {
-	case node == emergencyNode:
+	switch text := r.index.Text(node); {
+	case node == prefix.Emergency:
 		return "the emergency services"
 	case text == "":
 		return "any number"
@@ -230,13 +236,14 @@ func (r *Router) describeCallee(node uint32, exact bool) string {
 	}
 }
 
+// verdict says what became of the rule of a candidate.
 func (s *search) verdict(c candidate) Verdict {
 	r := s.r
 	p, k := &r.index.postings[c.posting], r.kindOf(c.posting)
 	v := Verdict{Rule: r.id(p.rule)}
 	if s.best == int(c.posting) {
 		v.Won = true
-		v.Reason = "every condition holds, and of the rules of which that is true it ranks first: callee " +
+		v.Reason = "every condition holds, and it ranks first of the rules that match: callee " +
 			r.describeCallee(c.node, k.exact) + ", priority " + strconv.Itoa(int(k.priority))
 		return v
 	}
@@ -249,6 +256,7 @@ func (s *search) verdict(c candidate) Verdict {
 	return v
 }
 
+// outranked says why a matching candidate ranks behind the winner.
 func (s *search) outranked(c candidate) string {
 	r := s.r
 	x, w := r.kindOf(c.posting), r.kindOf(uint32(s.best))
@@ -259,7 +267,7 @@ func (s *search) outranked(c candidate) string {
 		why = "priority " + strconv.Itoa(int(w.priority)) + " is higher than " + strconv.Itoa(int(x.priority))
 	case longer:
 		why = "callee " + r.describeCallee(s.node, w.exact) + " is longer than " + r.describeCallee(c.node, x.exact)
-		if s.node == emergencyNode {
+		if s.node == prefix.Emergency {
 			why = "the emergency services rank before every number"
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/calendar"
 )
 
 // draw is where random choices come from: draw(n) is 0 to n-1. The same code
@@ -83,8 +84,8 @@ func dates() []string {
 	return []string{"2026-03-08", "2026-03-29 01:00-03:30", "2026-10-25 22:00-02:30", "2026-03-09..2026-03-12", "2026-10-26..2026-10-28 12:00-24:00"}
 }
 
-func recurring() []routing.Recurrence {
-	return []routing.Recurrence{
+func recurring() []calendar.Recurrence {
+	return []calendar.Recurrence{
 		{Rule: "FREQ=WEEKLY;BYDAY=TU,TH", Start: "2026-01-01 09:00", Duration: "8h"},
 		{Rule: "FREQ=MONTHLY;BYDAY=-1SU", Start: "2026-01-25 02:30", Duration: "1h30m"},
 	}
@@ -98,8 +99,8 @@ func genNumbers(d draw, most int) routing.NumberMatch {
 	return routing.NumberMatch{Prefix: some(d, most, prefixes()), Exact: some(d, 1, numbers())}
 }
 
-func genWindows(d draw) *routing.Windows {
-	w := &routing.Windows{TimeZone: one(d, zones()...), Weekly: atLeastOne(d, 2, weeks())}
+func genWindows(d draw) *calendar.Windows {
+	w := &calendar.Windows{TimeZone: one(d, zones()...), Weekly: atLeastOne(d, 2, weeks())}
 	if d.rare() {
 		w.Except = some(d, 2, dates())
 	}

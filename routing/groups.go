@@ -6,20 +6,20 @@ import (
 	"slices"
 )
 
-// A platform has a default rule for each of ten thousand tenants, and carriers
-// have one for each of a million callers. So that a decision doesn't weigh them
-// all, the postings of a node that has many stand in runs: one for each tenant
-// and caller that rules are for, one for each tenant, and one for everybody. A
-// hash table finds the few runs that may hold for a call.
+// A platform has a default rule for each of ten thousand tenants, and a carrier has
+// one for each of a million callers. A decision must not compare them all, so the
+// postings of a node with many stand in runs: one run for each pair of a tenant and
+// a caller, one for each tenant, and one for everybody. A hash table finds the few
+// runs that may hold for a call.
 //
-// The first posting of such a node is a header: its rule is the index of its
-// part of the table, its kind that part's length, and in the tenant's place it
-// has a bit for each length of caller prefix that runs are for.
+// The first posting of such a node is a header. Its rule is where its part of the
+// table begins, its kind is the length of that part, and its tenant has a bit for
+// each length of caller prefix that there are runs for.
 
 const (
-	ungrouped     = 24 // postings of a node that are weighed one by one
-	callerRuns    = 4  // callers of a rule that are given runs of their own
-	tenantRuns    = 16 // tenants of a rule that are
+	ungrouped     = 24 // postings of a node that are compared one by one
+	callerRuns    = 4  // most callers of a rule that get runs of their own
+	tenantRuns    = 16 // most tenants of a rule that get runs of their own
 	maxPostings   = 1 << 28
 	emptyGroup    = ^uint32(0)
 	slotsPerGroup = 4.0 / 3
@@ -30,21 +30,21 @@ type groupSlot struct {
 	first uint32 // its first posting; emptyGroup for none
 }
 
-// groupHash is the hash of a run; length 0 and caller 0 for every caller.
+// groupHash returns the hash of a run. Length 0 and caller 0 stand for any caller.
 func groupHash(tenant uint32, length uint8, caller uint64) uint64 {
 	return mix(mix(caller<<5|uint64(length)) + uint64(tenant))
 }
 
-// grouping is a posting with the run it goes to.
-type grouping struct {
+// runPosting is a posting with the run that it belongs to.
+type runPosting struct {
 	posting
 
 	length uint8
 	caller uint64
 }
 
-// fill lays out the postings of node n, which are in rank order.
-func (r *Router) fill(n uint32, list []posting) {
+// putPostings stores the postings of node n. They are in rank order.
+func (r *Router) putPostings(n uint32, list []posting) {
 	x := &r.index
 	if len(list) == 1 {
 		x.postings[n] = list[0]
@@ -55,13 +55,13 @@ func (r *Router) fill(n uint32, list []posting) {
 		x.postings = append(x.postings, list...)
 	} else {
 		kind |= grouped
-		r.group(list)
+		r.putRuns(list)
 	}
 	x.postings[n] = posting{rule: at, plan: uint32(len(x.postings)), kind: kind}
 }
 
-// group lays out the postings of a node that has many.
-func (r *Router) group(list []posting) {
+// putRuns stores the postings of a node with many.
+func (r *Router) putRuns(list []posting) {
 	x := &r.index
 	at := len(x.postings)
 	runs := r.runs(list)
@@ -91,25 +91,25 @@ func (r *Router) group(list []posting) {
 	}
 }
 
-func (g *grouping) sameRun(o *grouping) bool {
+func (g *runPosting) sameRun(o *runPosting) bool {
 	return g.tenant() == o.tenant() && g.length == o.length && g.caller == o.caller
 }
 
-// runs sorts the postings by run, in a run by rank as they were.
-func (r *Router) runs(list []posting) []grouping {
-	runs := make([]grouping, 0, len(list))
+// runs sorts the postings by run. Within a run they stay in rank order.
+func (r *Router) runs(list []posting) []runPosting {
+	runs := make([]runPosting, 0, len(list))
 	for _, p := range list {
 		from := r.kinds[p.kind].from
 		if from == 0 || len(r.callers[from-1].slots) > callerRuns {
-			runs = append(runs, grouping{posting: p})
+			runs = append(runs, runPosting{posting: p})
 			continue
 		}
 		who := &r.callers[from-1]
 		for _, caller := range who.slots {
-			runs = append(runs, grouping{p, who.length, caller})
+			runs = append(runs, runPosting{p, who.length, caller})
 		}
 	}
-	slices.SortStableFunc(runs, func(a, b grouping) int {
+	slices.SortStableFunc(runs, func(a, b runPosting) int {
 		return cmp.Or(cmp.Compare(a.tenant(), b.tenant()), cmp.Compare(a.length, b.length), cmp.Compare(a.caller, b.caller))
 	})
 	return runs
@@ -128,10 +128,10 @@ func (x *index) putGroup(head posting, hash uint64, first uint32) {
 	}
 }
 
-// groupStart is the slot of n at which the search begins.
+// groupStart returns the slot, of n, at which the search for a hash begins.
 func groupStart(hash uint64, n uint32) uint32 { return uint32(hash >> 32 * uint64(n) >> 32) }
 
-// find visits the runs of that hash.
+// find visits the runs with that hash.
 func (x *index) find(head posting, hash uint64, visit func(first uint32)) {
 	for i := groupStart(hash, head.kind); ; {
 		slot := x.groups[head.rule+i]
@@ -147,21 +147,21 @@ func (x *index) find(head posting, hash uint64, visit func(first uint32)) {
 	}
 }
 
-// eachRun visits the runs that may hold for the call: everybody's and its
-// tenant's, each for any caller and for the call's.
+// eachRun visits the runs that may hold for the call: those of everybody and those
+// of its tenant, each for any caller and for the call's caller.
 func (s *search) eachRun(head posting, visit func(first uint32)) {
 	x := &s.r.index
-	for tenant := uint32(0); ; tenant = s.who() {
+	for tenant := uint32(0); ; tenant = s.tenantNumber() {
 		for lengths := head.whose; lengths != 0; lengths &= lengths - 1 {
 			length, caller := uint8(bits.TrailingZeros32(lengths)), uint64(0)
 			if length > 0 {
-				if caller = s.probe.caller(s.req.From, length); caller == 0 {
+				if caller = s.callerKeys.caller(s.req.From, length); caller == 0 {
 					continue
 				}
 			}
 			x.find(head, groupHash(tenant, length, caller), visit)
 		}
-		if tenant == s.who() {
+		if tenant == s.tenantNumber() {
 			return
 		}
 	}

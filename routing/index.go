@@ -1,15 +1,17 @@
 package routing
 
-// index leads from a number to the postings of its longest prefix, and from
-// there to those of every shorter one.
+import "github.com/switchtape/switchtape/routing/internal/prefix"
+
+// index leads from a number to the postings of its longest prefix, and from there
+// to the postings of every shorter one.
 //
 //	number ──▶ prefixes ──▶ node ──▶ its posting, or where its postings stand
 //	                         └─ parent ─▶ node ─▶ …
 //
-// Nearly every prefix has one rule, so a posting stands at each node's own
-// place. In a node with more, it says where they are.
+// Nearly every prefix has one rule, so each node has one posting at its own place.
+// Where a node has more, that posting says where they stand.
 type index struct {
-	prefixes
+	prefix.Index
 
 	postings []posting
 	groups   []groupSlot
@@ -17,15 +19,15 @@ type index struct {
 
 // posting is a rule under one callee prefix, for one tenant.
 type posting struct {
-	rule  uint32 // where its id stands in Router.ids, which tells rules apart
+	rule  uint32 // the place of its id in Router.ids, which identifies the rule
 	plan  uint32 // index in Router.plans
 	kind  uint32 // index in Router.kinds, with the flags below
-	whose uint32 // the tenant, interned, 0 for all, and above it the length of the id
+	whose uint32 // the number of the tenant, 0 for all; above it the length of the id
 }
 
-// A posting that stands for several is the index of the first as its rule, and
-// the index behind the last as its plan. They are in rank order, or in runs
-// behind a header: see groups.go.
+// A posting may stand for several. Then its rule is the index of the first and its
+// plan the index behind the last. They are in rank order, or in runs behind a
+// header: see groups.go.
 const (
 	lastOfRun = 1 << 31 // in posting.kind: no more of the node, or of the run
 	several   = 1 << 30 // it stands for several
@@ -40,11 +42,11 @@ const (
 
 func (p *posting) tenant() uint32 { return p.whose & maxTenants }
 
-// idBytes is how long the rule's id is. It stands here so that the id itself,
-// far away in memory, isn't read before somebody wants to see it.
+// idBytes returns the length of the rule's id. It is kept here so that a decision
+// needn't read the id itself, which lies far away in memory.
 func (p *posting) idBytes() uint32 { return p.whose >> tenantBits }
 
-// span is the first posting of the node, maybe a header, and the end of them.
+// span returns the first posting of the node, which may be a header, and the end.
 func (x *index) span(node uint32) (first, end uint32, runs bool) {
 	p := &x.postings[node]
 	if p.kind&several == 0 {
@@ -59,7 +61,7 @@ func (x *index) none(node uint32) bool {
 	return first == end
 }
 
-// bytes is what the index holds, in bytes.
+// bytes returns the memory that the index holds.
 func (x *index) bytes() int {
-	return cap(x.keys)*8 + cap(x.links)*8 + cap(x.postings)*16 + cap(x.groups)*8
+	return x.Bytes() + cap(x.postings)*16 + cap(x.groups)*8
 }

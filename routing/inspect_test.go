@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/calendar"
 )
 
 // TestInspectTellsAllAtOnce has faults and ties in one file: the ties are those
@@ -47,11 +48,17 @@ rules:
 func TestWindowsOpenAfter(t *testing.T) {
 	t.Parallel()
 	day := func(s string) time.Time { return rfc3339(s + "T12:00:00Z") }
-	also := &routing.Windows{TimeZone: "UTC", Also: []string{"2026-03-01"}}
+	also := &calendar.Windows{TimeZone: "UTC", Also: []string{"2026-03-01"}}
 	assert.True(t, also.OpensAfter(day("2026-03-01")))
 	assert.False(t, also.OpensAfter(day("2026-03-02")))
-	assert.True(t, (&routing.Windows{TimeZone: "UTC", Weekly: []string{"mon 08:00-09:00"}, Except: []string{"2000-01-01..2099-12-31"}}).OpensAfter(day("2026-03-02")))
-	thrice := &routing.Windows{TimeZone: "Europe/Berlin", RRule: []routing.Recurrence{{Rule: "FREQ=DAILY;COUNT=3", Start: "2026-03-27 00:00", Duration: "24h"}}}
+	assert.True(t, (&calendar.Windows{
+		TimeZone: "UTC", Weekly: []string{"mon 08:00-09:00"},
+		Except: []string{"2000-01-01..2099-12-31"},
+	}).OpensAfter(day("2026-03-02")))
+	thrice := &calendar.Windows{
+		TimeZone: "Europe/Berlin",
+		RRule:    []calendar.Recurrence{{Rule: "FREQ=DAILY;COUNT=3", Start: "2026-03-27 00:00", Duration: "24h"}},
+	}
 	assert.True(t, thrice.OpensAfter(day("2026-03-29")))
 	assert.False(t, thrice.OpensAfter(day("2026-03-31")))
 	thrice.Except = []string{"2026-03-27..2026-03-28"}
@@ -64,7 +71,7 @@ func TestWindowsOpenAfter(t *testing.T) {
 
 func TestWeekMinutes(t *testing.T) {
 	t.Parallel()
-	week := (&routing.Windows{Weekly: []string{"sun 23:59-00:01"}}).Week()
+	week := (&calendar.Windows{Weekly: []string{"sun 23:59-00:01"}}).Week()
 	for m := range 7 * 24 * 60 {
 		require.Equal(t, m == 0 || m == 7*24*60-1, week[m/64]>>(m%64)&1 != 0, m)
 	}
@@ -89,12 +96,12 @@ func TestInspectOfFaultsWithoutEnd(t *testing.T) {
 func TestWindowsOpenWithin(t *testing.T) {
 	t.Parallel()
 	day := func(s string) time.Time { return rfc3339(s + "T12:00:00Z") }
-	also := &routing.Windows{TimeZone: "Pacific/Apia", Also: []string{"2028-01-01"}}
+	also := &calendar.Windows{TimeZone: "Pacific/Apia", Also: []string{"2028-01-01"}}
 	assert.False(t, also.OpensWithin(day("2026-01-01"), day("2027-01-01")))
 	assert.True(t, also.OpensWithin(day("2026-01-01"), day("2028-01-01")))
 	assert.True(t, also.OpensWithin(day("2026-01-01"), time.Time{}))
 	assert.False(t, also.OpensWithin(day("2028-01-04"), time.Time{}))
-	later := &routing.Windows{TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: "FREQ=YEARLY", Start: "2027-01-01 00:00", Duration: "24h"}}}
+	later := &calendar.Windows{TimeZone: "UTC", RRule: []calendar.Recurrence{{Rule: "FREQ=YEARLY", Start: "2027-01-01 00:00", Duration: "24h"}}}
 	assert.False(t, later.OpensWithin(day("2026-01-01"), day("2026-12-31")))
 	assert.True(t, later.OpensWithin(day("2026-01-01"), day("2027-01-02")))
 }

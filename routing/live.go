@@ -1,33 +1,34 @@
 package routing
 
 import (
+	"context"
+
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
-// Live is what is known of destinations at this moment. *trunk.Group is one.
+// Live knows the state of destinations at this moment. *trunk.Group is one.
 type Live interface {
-	// Status is the destination's, by its id. It is asked for once per
-	// destination and decision, by any number of goroutines at once, and must
-	// neither wait nor allocate. A destination that it doesn't know has the zero
-	// Status.
+	// Status returns the state of a destination by its id, the zero Status for one
+	// that it doesn't know. A decision asks once for each destination. Status must
+	// neither wait nor allocate, and any number of goroutines may call it at once.
 	Status(destination string) Status
 }
 
-// Status is what is known of a destination at this moment. The zero value
-// takes calls.
+// Status is the state of a destination at this moment. The zero value takes calls.
 type Status struct {
 	Health Health
-	// ProbeShare is how many of 1000 calls a destination that is probing takes.
+	// ProbeShare is how many of 1000 calls a probing destination takes.
 	ProbeShare uint16
 	// Quality ranks the destinations of a tier that is ordered by quality:
 	// higher first, equal by weight.
 	Quality int16
-	// Full is why it has no room for the call: LeftConcurrent or LeftCPS; "" if it has.
+	// Full says why the destination has no room for the call: LeftConcurrent or
+	// LeftCPS. "" if it has room.
 	Full calls.LeftReason
 }
 
-// Health is whether a destination works.
+// Health says whether a destination works.
 type Health uint8
 
 // The healths.
@@ -51,38 +52,80 @@ func (h Health) String() string {
 var (
 	// ErrNoCapacity is returned when every destination of the winning rule is
 	// full, or down and full. Its code is callmodel.CodeNoCapacity.
-	ErrNoCapacity error = &callmodel.Error{Code: callmodel.CodeNoCapacity, Message: "every destination of the rule carries as many calls as it may; try again later"}
+	ErrNoCapacity error = &callmodel.Error{
+		Code:    callmodel.CodeNoCapacity,
+		Message: "every destination of the rule carries as many calls as it may; try again later",
+	}
 	// ErrNoRate is returned when the winning rule requires rates and none of its
 	// destinations has one for the number. Its code is callmodel.CodeNoRoute.
-	ErrNoRate error = &callmodel.Error{Code: callmodel.CodeNoRoute, Message: "a rule matches the call and requires a rate, but none of its destinations has one for the number"}
+	ErrNoRate error = &callmodel.Error{
+		Code:    callmodel.CodeNoRoute,
+		Message: "a rule matches the call and requires a rate, but none of its destinations has one for the number",
+	}
 )
 
-// RouteLive is [Router.RouteInto] with regard to the moment: full destinations
-// are left out, those that are down too unless nothing else is left, and tiers
-// by quality get their order. [ErrNoCapacity] when all are full. Emergency
-// calls get what Route gives them, whatever the moment.
+// Decider is another service that decides where calls go. Package decider has
+// one that asks over HTTP.
+type Decider interface {
+	// Decide returns the service's answer, or its last good answer while it gives
+	// none (Source says which). An error of callmodel.CodeNoRoute is the service's
+	// refusal and final. After any other error, a [*FallbackError] if possible, the
+	// rules decide. Decide must return in time for the call. It is never called for
+	// emergency calls.
+	Decide(ctx context.Context, req *calls.Request) (calls.Decision, error)
+}
+
+// FallbackError says why a Decider has no answer.
+type FallbackError struct {
+	// Reason is a word for metrics and the decision's Fallback: "timeout".
+	Reason string
+	Err    error
+}
+
+func (e *FallbackError) Error() string {
+	return "the decision service has no answer (" + e.Reason + "): " + e.Err.Error()
+}
+
+func (e *FallbackError) Unwrap() error { return e.Err }
+
+// RouteLive is [Router.RouteInto] with regard to the moment: it leaves out full
+// destinations, and those that are down unless nothing else is left, and orders the
+// tiers by quality. It returns [ErrNoCapacity] when all are full. For emergency
+// calls it does what Route does.
 // The decision depends on nothing but the request and what live says.
 func (r *Router) RouteLive(req *calls.Request, live Live, d *calls.Decision) error {
 	return r.decide(req, live, d, nil)
 }
 
-// decide is behind every way to ask; trace may be nil.
+// decide is what all Route methods share. trace may be nil.
 func (r *Router) decide(req *calls.Request, live Live, d *calls.Decision, trace *[]DestinationVerdict) error {
 	s := search{r: r, req: req}
+	if s.lacksTime() {
+		*d = s.undecided(d)
+		return ErrNoTime
+	}
 	s.run()
 	return s.decide(live, d, trace)
 }
 
-// decide fills the decision in, once the search has run.
+// decide fills in the decision after the search.
 func (s *search) decide(live Live, d *calls.Decision, trace *[]DestinationVerdict) error {
-	*d = calls.Decision{Source: calls.SourceRules, RuleSet: s.r.hash, Destinations: d.Destinations[:0], LeftOut: d.LeftOut[:0]}
+	*d = s.undecided(d)
 	if s.best < 0 {
 		return ErrNoRoute
 	}
 	return s.r.answer(&s.r.index.postings[s.best], s.req, live, d, trace)
 }
 
-// answer fills the decision in for the posting that won.
+// lacksTime reports whether the call lacks the time that a decision needs.
+func (s *search) lacksTime() bool { return s.req.At.IsZero() && !emergencyCall(s.req) }
+
+// undecided returns a decision for nothing yet, which reuses the room of d.
+func (s *search) undecided(d *calls.Decision) calls.Decision {
+	return calls.Decision{Source: calls.SourceRules, RuleSet: s.r.hash, Destinations: d.Destinations[:0], LeftOut: d.LeftOut[:0]}
+}
+
+// answer fills in the decision for the winning posting.
 func (r *Router) answer(x *posting, req *calls.Request, live Live, d *calls.Decision, trace *[]DestinationVerdict) error {
 	d.Rule = r.ids[x.rule+1 : x.rule+1+x.idBytes()]
 	p := &r.plans[x.plan]
@@ -93,7 +136,7 @@ func (r *Router) answer(x *posting, req *calls.Request, live Live, d *calls.Deci
 	}
 	c.plan(p)
 	if len(d.Destinations) == 0 && c.down > 0 {
-		c.again()
+		c.restartWithDown()
 		c.plan(p)
 	}
 	switch {

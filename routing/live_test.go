@@ -47,7 +47,7 @@ func TestRouteLive(t *testing.T) {
 		{"down is better than nothing", moment{"a": concurrent, "b": down, "c": concurrent, "d": down}, "b d", "a:concurrent c:concurrent", nil},
 		{"all full", moment{"a": concurrent, "b": cps, "c": concurrent, "d": both}, "", "a:concurrent b:cps c:concurrent d:cps", routing.ErrNoCapacity},
 	} {
-		req := calls.Request{CallID: "c1", To: "+1"}
+		req := calls.Request{At: noon, CallID: "c1", To: "+1"}
 		var d calls.Decision
 		err := r.RouteLive(&req, c.live, &d)
 		require.ErrorIs(t, err, c.err, c.name)
@@ -76,10 +76,13 @@ func TestRouteLive(t *testing.T) {
 		assert.Empty(t, d.LeftOut)
 	}
 	assert.Equal(t, callmodel.CodeNoCapacity, callmodel.CodeOf(routing.ErrNoCapacity))
-	x := r.ExplainLive(&calls.Request{To: "+1"}, moment{"a": concurrent, "b": down})
-	assert.Equal(t, routing.DestinationVerdict{ID: "a", Tier: 1, Reason: "left out: it carries as many calls as it may, 7", Health: "up", Limit: calls.LeftConcurrent}, x.Destinations[0])
+	x := r.ExplainLive(&calls.Request{At: noon, To: "+1"}, moment{"a": concurrent, "b": down})
+	assert.Equal(t, routing.DestinationVerdict{
+		ID: "a", Tier: 1, Reason: "left out: it carries as many calls as it may, 7", Health: "up",
+		Limit: calls.LeftConcurrent,
+	}, x.Destinations[0])
 	assert.Equal(t, "left out: it is down", x.Destinations[1].Reason)
-	x = r.ExplainLive(&calls.Request{To: "+1"}, moment{"a": down, "b": down, "c": down, "d": down})
+	x = r.ExplainLive(&calls.Request{At: noon, To: "+1"}, moment{"a": down, "b": down, "c": down, "d": down})
 	assert.Equal(t, "as listed; it is down, but nothing else is left", x.Destinations[0].Reason)
 }
 
@@ -92,7 +95,7 @@ func TestProbingTakesItsShare(t *testing.T) {
 	taken := 0
 	var d calls.Decision
 	for i := range 40_000 {
-		req := calls.Request{CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1"}
+		req := calls.Request{At: noon, CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1"}
 		require.NoError(t, r.RouteLive(&req, live, &d))
 		if d.Destinations[0].ID == "a" {
 			taken++
@@ -115,7 +118,7 @@ rules: [{id: x, default: true, route: {order: quality, explore_percent: 10, targ
 	var d calls.Decision
 	const callList = 50_000
 	for i := range callList {
-		req := calls.Request{CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1"}
+		req := calls.Request{At: noon, CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1"}
 		require.NoError(t, r.RouteLive(&req, live, &d))
 		first[d.Destinations[0].ID]++
 		if d.Destinations[0].ID == "c" {
@@ -146,10 +149,11 @@ rules: [{id: x, default: true, route: [[{to: a}, {to: b, weight: 3}], [{to: c}, 
 		live := moment{}
 		for _, id := range []string{"a", "b", "c", "d", "e"} {
 			live[id] = routing.Status{
-				Health: rapid.SampledFrom([]routing.Health{routing.Up, routing.Down}).Draw(t, "health"), Full: rapid.SampledFrom([]calls.LeftReason{"", "", calls.LeftCPS}).Draw(t, "full"),
+				Health: rapid.SampledFrom([]routing.Health{routing.Up, routing.Down}).Draw(t, "health"),
+				Full:   rapid.SampledFrom([]calls.LeftReason{"", "", calls.LeftCPS}).Draw(t, "full"),
 			}
 		}
-		req := calls.Request{CallID: callmodel.CallID(rapid.StringMatching("c[0-9]{3}").Draw(t, "id")), To: "+1"}
+		req := calls.Request{At: noon, CallID: callmodel.CallID(rapid.StringMatching("c[0-9]{3}").Draw(t, "id")), To: "+1"}
 		pure, err := r.Route(&req)
 		require.NoError(t, err)
 		var up, room []calls.Destination

@@ -1,8 +1,12 @@
 package routing
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
 // describeLoss says which condition of the rule doesn't hold.
@@ -10,7 +14,7 @@ func (s *search) describeLoss(why loss, c candidate) string {
 	r, req, k := s.r, s.req, s.r.kindOf(c.posting)
 	switch why {
 	case lostTo:
-		return "it takes calls to exactly " + r.index.text(c.node) + ", not to " + req.To
+		return "it takes calls to exactly " + r.index.Text(c.node) + ", not to " + req.To
 	case lostType:
 		return "the call's type is " + string(req.Type)
 	case lostDirection:
@@ -20,7 +24,7 @@ func (s *search) describeLoss(why loss, c candidate) string {
 	case lostTenant:
 		return "it is for other tenants than " + string(req.TenantID)
 	case lostFrom:
-		return "the caller " + req.From + " is not one of " + r.callers[k.from-1].text
+		return "the caller " + req.From + " is not one of " + r.callers[k.from-1].words
 	case lostNothing:
 		return "it matches"
 	default:
@@ -28,31 +32,27 @@ func (s *search) describeLoss(why loss, c candidate) string {
 	}
 }
 
+// describeExtra says which of the rarer conditions doesn't hold.
 func (s *search) describeExtra(why loss, x *extra) string {
 	req := s.req
 	switch why {
 	case lostTrunk:
-		return "the call came in by trunk " + strconv.Quote(req.Trunk) + ", not by " + some(x.trunks)
+		return "the call came in by trunk " + strconv.Quote(req.Trunk) + ", not by " + describeList(x.trunks)
 	case lostCapability:
 		if len(x.all) > 0 {
-			return "the call offers " + some(req.Capabilities) + ", and it asks for all of " + some(x.all) + anyOf(x.any)
+			return "the call offers " + describeList(req.Capabilities) + ", and it asks for all of " + describeList(x.all) + anyOf(x.any)
 		}
-		return "the call offers " + some(req.Capabilities) + ", none of " + some(x.any)
+		return "the call offers " + describeList(req.Capabilities) + ", none of " + describeList(x.any)
 	case lostMetadata:
 		return x.lostTerm(req.Metadata).describe(req.Metadata)
-	case lostValidity:
-		if nanos(req.At) < x.from {
-			return "it is not valid yet at " + req.At.Format(timeText)
-		}
-		return "it is not valid any more at " + req.At.Format(timeText)
-	case lostWindow:
-		return s.describeWindow(x)
+	case lostValidity, lostWindow:
+		return describeTime(why, x, req.At)
 	case lostExpr:
-		return "its expression is false: " + short(x.pred.source)
+		return "its expression is false: " + text.Clip(x.pred.Source())
 	case lostExprError:
-		_, err := x.pred.holds(req)
+		_, err := x.pred.Holds(req)
 		if err == nil {
-			return "its expression failed: " + short(x.pred.source)
+			return "its expression failed: " + text.Clip(x.pred.Source())
 		}
 		return "its expression failed: " + strings.Join(strings.Fields(err.Error()), " ")
 	default:
@@ -60,21 +60,21 @@ func (s *search) describeExtra(why loss, x *extra) string {
 	}
 }
 
-const timeText = "2006-01-02T15:04:05Z07:00"
-
-func (s *search) describeWindow(x *extra) string {
-	w := &s.r.windows[x.window]
-	at := s.req.At.In(w.zone.loc)
-	text := "its time window is closed at " + at.Format("Mon 15:04 ") + w.zone.loc.String()
-	if w.except.contains(w.zone.local(at.Unix())) {
-		text += ", an exception on " + at.Format(dateLayout)
+// describeTime says why a rule doesn't hold at the time of the call.
+func describeTime(why loss, x *extra, at time.Time) string {
+	switch {
+	case at.IsZero():
+		return "it holds at certain times only, and the call has no time"
+	case why == lostWindow:
+		return x.window.WhyClosed(at)
+	case nanos(at) < x.from:
+		return "it is not valid yet at " + at.Format(time.RFC3339)
+	default:
+		return "it is not valid any more at " + at.Format(time.RFC3339)
 	}
-	if len(w.recur.bounds) > 0 && at.Unix() >= endOfCalendars {
-		text += "; its recurrences are worked out to the end of " + lastYear()
-	}
-	return text
 }
 
+// describe says why the term doesn't hold for the metadata m.
 func (t *metadataTerm) describe(m map[string]string) string {
 	value, ok := m[t.key]
 	switch {
@@ -83,7 +83,7 @@ func (t *metadataTerm) describe(m map[string]string) string {
 	case !ok:
 		return "the call's metadata has no " + t.key
 	default:
-		return "the call's metadata has " + t.key + " " + strconv.Quote(short(value)) + ", not " + some(t.values)
+		return "the call's metadata has " + t.key + " " + strconv.Quote(text.Clip(value)) + ", not " + describeList(t.values)
 	}
 }
 
@@ -91,13 +91,27 @@ func anyOf(list []string) string {
 	if len(list) == 0 {
 		return ""
 	}
-	return " and one of " + some(list)
+	return " and one of " + describeList(list)
 }
 
-// some names the first few of a list.
-func some(list []string) string {
+// describeList names the first few of a list.
+func describeList(list []string) string {
 	if len(list) == 0 {
 		return "nothing"
 	}
 	return describeNumbers(nil, list)
+}
+
+// describeNumbers names the first few of the numbers and prefixes.
+func describeNumbers(prefixes, exact []string) string {
+	const most = 3
+	list := slices.Clone(exact[:min(len(exact), most)])
+	for _, p := range prefixes[:min(len(prefixes), most)] {
+		list = append(list, p+"…")
+	}
+	list = list[:min(len(list), most)]
+	if n := len(prefixes) + len(exact) - len(list); n > 0 {
+		return strings.Join(list, ", ") + " and " + strconv.Itoa(n) + " more"
+	}
+	return strings.Join(list, ", ")
 }

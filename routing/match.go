@@ -9,10 +9,13 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164"
+	"github.com/switchtape/switchtape/routing/calendar"
+	"github.com/switchtape/switchtape/routing/internal/predicate"
+	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
-// Match is what a rule asks of a call. Every condition that is given must
-// hold; a list holds if any of its values does.
+// Match is what a rule asks of a call. Every condition that is given must hold. A
+// list holds if any of its values does.
 type Match struct {
 	To        NumberMatch          `json:"to,omitzero"`
 	From      NumberMatch          `json:"from,omitzero" unsaid:""`
@@ -20,17 +23,17 @@ type Match struct {
 	Type      []calls.Type         `json:"type,omitempty" unsaid:""`
 	Direction []calls.Direction    `json:"direction,omitempty" unsaid:""`
 	// CallPriority bounds the call's own priority (0 to 9), both ends included.
-	CallPriority *PriorityRange `json:"call_priority,omitempty" unsaid:""`
-	When         *Windows       `json:"when,omitempty" unsaid:""`
-	// Trunk is the ids of the trunks that the call may have come in by.
+	CallPriority *PriorityRange    `json:"call_priority,omitempty" unsaid:""`
+	When         *calendar.Windows `json:"when,omitempty" unsaid:""`
+	// Trunk lists the ids of the trunks by which the call may have come in.
 	Trunk []string `json:"trunk,omitempty" unsaid:""`
 	// Metadata gives the values that the call's metadata may have, by key:
 	// {plan: [gold, platinum]}. Every key must have one of its values.
 	Metadata        map[string][]string `json:"metadata,omitempty" unsaid:""`
 	MetadataPresent []string            `json:"metadata_present,omitempty" unsaid:""` // every key must be there
 	MetadataAbsent  []string            `json:"metadata_absent,omitempty" unsaid:""`  // no key may be there
-	// CapabilitiesAny and CapabilitiesAll are codecs and other tags of which the
-	// call must offer one, or every one.
+	// CapabilitiesAny and CapabilitiesAll list codecs and other tags. The call must
+	// offer one of the first and all of the second.
 	CapabilitiesAny []string `json:"capabilities_any,omitempty" unsaid:""`
 	CapabilitiesAll []string `json:"capabilities_all,omitempty" unsaid:""`
 	// ValidFrom and ValidUntil are instants of RFC 3339; the end is not included.
@@ -40,25 +43,25 @@ type Match struct {
 	Expr string `json:"expr,omitempty" unsaid:""`
 }
 
-// NumberMatch is a condition on a number. Prefixes and numbers start with a
-// plus for E.164 ("+1212"); without one they match short codes as dialled.
-// What is given are alternatives: one of them must hold.
+// NumberMatch is a condition on a number. Prefixes and numbers with a plus are E.164
+// ("+1212"); without one they match short codes as dialled. Its fields are
+// alternatives: one of them must hold.
 type NumberMatch struct {
 	Prefix []string `json:"prefix,omitempty" unsaid:""`
 	Exact  []string `json:"exact,omitempty" unsaid:""`
 	// List names lists of the rule set. A rule matches and ranks by their entries
 	// as if they were written here.
 	List []string `json:"list,omitempty" unsaid:""`
-	// Service names classes of callees: "emergency" is every emergency call,
-	// whatever its number. It ranks above every number. Callees only.
+	// Service names classes of callees: "emergency" is every emergency call, whatever
+	// its number, and ranks above every number. It is for callees only.
 	Service []string `json:"service,omitempty" unsaid:""`
 }
 
-// ServiceEmergency is the service class of emergency calls: those that are
-// flagged so, and those of the type.
+// ServiceEmergency is the service class of emergency calls: those with the flag and
+// those of the type.
 const ServiceEmergency = "emergency"
 
-// IsZero reports that the condition is not given.
+// IsZero reports whether the condition is not given.
 func (m NumberMatch) IsZero() bool {
 	return len(m.Prefix) == 0 && len(m.Exact) == 0 && len(m.List) == 0 && len(m.Service) == 0
 }
@@ -72,10 +75,10 @@ type PriorityRange struct {
 // Limits of a rule's conditions.
 const (
 	MaxMatchValues = 10_000 // in one list of a rule, prefixes and numbers apart
-	MaxExprBytes   = 1024
+	MaxExprBytes   = predicate.MaxBytes
 )
 
-func (v *validation) numbers(p string, m *NumberMatch) {
+func (v *validation) checkNumbers(p string, m *NumberMatch) {
 	for i, s := range m.Prefix {
 		if why := badPrefix(s); why != "" {
 			v.fault(fmt.Sprintf("%s.prefix[%d]", p, i), "%q %s", s, why)
@@ -103,6 +106,7 @@ func (v *validation) numbers(p string, m *NumberMatch) {
 
 func validNumber(s string) bool { return e164.Valid(s) || e164.Short(s) }
 
+// badPrefix says what is wrong with a prefix, "" for nothing.
 func badPrefix(s string) string {
 	digits := strings.TrimPrefix(s, "+")
 	switch {
@@ -122,7 +126,7 @@ func badPrefix(s string) string {
 	return ""
 }
 
-func (v *validation) conditions(m *Match) {
+func (v *validation) checkConditions(m *Match) {
 	for i, t := range m.Tenant {
 		if !callmodel.ValidID(string(t)) {
 			v.fault(fmt.Sprintf("match.tenant[%d]", i), "%q is not a tenant id", t)
@@ -144,42 +148,54 @@ func (v *validation) conditions(m *Match) {
 				calls.MinPriority, calls.MaxPriority, c.Min, c.Max)
 		}
 	}
-	v.ids("match.trunk", "a trunk id", m.Trunk)
-	v.ids("match.capabilities_any", "a tag", m.CapabilitiesAny)
-	v.ids("match.capabilities_all", "a tag", m.CapabilitiesAll)
+	v.checkIDs("match.trunk", "a trunk id", m.Trunk)
+	v.checkIDs("match.capabilities_any", "a tag", m.CapabilitiesAny)
+	v.checkIDs("match.capabilities_all", "a tag", m.CapabilitiesAll)
 	if len(m.CapabilitiesAll) > calls.MaxCapabilities {
 		v.fault("match.capabilities_all", "asks for %d tags, a call has at most %d", len(m.CapabilitiesAll), calls.MaxCapabilities)
 	}
-	v.metadata(m)
-	v.validity(m)
+	v.checkMetadata(m)
+	v.checkValidity(m)
 	if m.When != nil {
-		v.when("match.when", m.When)
+		v.checkWindows(m.When)
 	}
 	if m.Expr != "" {
-		if _, err := v.progs.get(m.Expr); err != nil {
+		if _, err := v.predicates.Get(m.Expr); err != nil {
 			v.fault("match.expr", "%s", err)
 		}
 	}
 }
 
-func (v *validation) ids(p, what string, list []string) {
+// when checks each different window once.
+func (v *validation) checkWindows(w *calendar.Windows) {
+	v.buf = w.AppendKey(v.buf[:0])
+	if v.windows[string(v.buf)] {
+		return
+	}
+	key, before := string(v.buf), len(v.errs)
+	v.calendar.Check(w, func(path, message string) { v.fault("match.when."+path, "%s", message) })
+	v.windows[key] = len(v.errs) == before && before < maxFaults
+}
+
+func (v *validation) checkIDs(p, what string, list []string) {
 	if len(list) > MaxMatchValues {
 		v.fault(p, "has %d values, at most %d are allowed", len(list), MaxMatchValues)
 	}
 	for i, s := range list {
 		if !callmodel.ValidID(s) {
-			v.fault(fmt.Sprintf("%s[%d]", p, i), "%q is not %s: 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"", s, what)
+			v.fault(fmt.Sprintf("%s[%d]", p, i), "%q is not %s: 1 to 128 letters, digits, '.', '_' or '-', the first a letter or "+
+				"digit, without \"..\"", s, what)
 		}
 	}
 }
 
-func (v *validation) metadata(m *Match) {
+func (v *validation) checkMetadata(m *Match) {
 	if len(m.Metadata) == 0 && len(m.MetadataPresent) == 0 && len(m.MetadataAbsent) == 0 {
 		return
 	}
 	key := func(p, k string) {
 		if k == "" || len(k) > calls.MaxMetadataKey {
-			v.fault(p, "the key %q must be 1 to %d bytes", short(k), calls.MaxMetadataKey)
+			v.fault(p, "the key %q must be 1 to %d bytes", text.Clip(k), calls.MaxMetadataKey)
 		}
 	}
 	for _, k := range sortedKeys(m.Metadata) {
@@ -209,7 +225,7 @@ func (v *validation) metadata(m *Match) {
 	}
 }
 
-func (v *validation) validity(m *Match) {
+func (v *validation) checkValidity(m *Match) {
 	from, fromErr := instant(m.ValidFrom)
 	if fromErr != nil {
 		v.fault("match.valid_from", "%s", fromErr)
@@ -223,18 +239,19 @@ func (v *validation) validity(m *Match) {
 	}
 }
 
-// instant reads RFC 3339; "" is the zero time.
+// instant reads a time of RFC 3339. "" is the zero time.
 func instant(s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return t, fmt.Errorf("%q is not an instant like 2026-01-31T15:04:05Z or 2026-01-31T16:04:05+01:00", short(s))
+		return t, fmt.Errorf("%q is not an instant like 2026-01-31T15:04:05Z or 2026-01-31T16:04:05+01:00", text.Clip(s))
 	}
 	return t, nil
 }
 
+// typeBit returns the bit of a type in kind.types, 0 for an unknown type.
 func typeBit(t calls.Type) uint8 {
 	switch t {
 	case calls.TypeVoice:
@@ -249,6 +266,7 @@ func typeBit(t calls.Type) uint8 {
 	return 0
 }
 
+// directionBit returns the bit of a direction in kind.dirs, 0 for an unknown one.
 func directionBit(d calls.Direction) uint8 {
 	switch d {
 	case calls.Inbound:

@@ -9,7 +9,8 @@ import (
 
 const maxRewritten = 32 // symbols of a number that is written in a rule set
 
-func (v *validation) numberForm(p string, strip int, prepend string) {
+// checkNumberForm checks how a number is rewritten.
+func (v *validation) checkNumberForm(p string, strip int, prepend string) {
 	if strip < 0 || strip > e164.MaxDigits {
 		v.fault(p+".strip", "must be 0 to %d digits, is %d", e164.MaxDigits, strip)
 	}
@@ -18,7 +19,7 @@ func (v *validation) numberForm(p string, strip int, prepend string) {
 	}
 }
 
-func (v *validation) wholeNumber(p, number string) {
+func (v *validation) checkWholeNumber(p, number string) {
 	if !Dialable(number) {
 		v.fault(p, "%q must be 1 to %d of the digits, '*' and '#', with an optional leading '+'", number, maxRewritten)
 	}
@@ -34,16 +35,15 @@ func dialable(s string) bool {
 	return strings.Trim(strings.TrimPrefix(s, "+"), "0123456789*#") == ""
 }
 
-// numberForm is the form of a number that a destination wants.
+// numberForm is how a destination wants a number.
 type numberForm struct {
 	strip   int
 	prepend string
 	replace string
 }
 
-// of is the number in that form. Nothing is allocated unless digits are put
-// together that don't stand next to each other in the number already: "+" put
-// back before what it was taken from costs nothing.
+// of returns the number in that form. It allocates only if the result is no part of
+// the number: a "+" that is put back where it stood costs nothing.
 func (f *numberForm) of(number string) string {
 	if f.replace != "" {
 		return f.replace
@@ -53,7 +53,7 @@ func (f *numberForm) of(number string) string {
 	}
 	digits := strings.TrimPrefix(number, "+")
 	if !e164.Digits(digits) {
-		return number // a URN or a name is not a number to rewrite
+		return number // a URN or a name has no digits to rewrite
 	}
 	kept := len(digits) - min(f.strip, len(digits))
 	if start := len(number) - kept - len(f.prepend); start >= 0 && number[start:start+len(f.prepend)] == f.prepend {
@@ -62,14 +62,14 @@ func (f *numberForm) of(number string) string {
 	return f.prepend + number[len(number)-kept:]
 }
 
-// callerForm is what a destination is told of the caller.
+// callerForm is what a destination learns of the caller.
 type callerForm struct {
 	policy CallerPolicy
 	form   numberForm
 	pool   []string
 }
 
-// of is the number to give as the caller's, and whether it may be shown.
+// of returns the number to give as the caller's, and whether it may be shown.
 func (f *callerForm) of(req *calls.Request, draw uint64) (string, calls.Privacy) {
 	privacy := calls.PrivacyNone
 	if req.From == calls.AnonymousCaller {

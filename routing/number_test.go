@@ -43,10 +43,13 @@ func TestRewriting(t *testing.T) {
 		{name: "withheld", spec: `, caller: {policy: withhold}`, from: "+4930123456", wantCaller: "anonymous", privacy: "id"},
 		{name: "not from who must call back", spec: `, caller: {policy: withhold}`, from: "+4930123456", wantCaller: "+4930123456", emergency: true},
 		{name: "fixed", spec: `, caller: {policy: replace, replace: "+49301000"}`, from: "+4930123456", wantCaller: "+49301000"},
-		{name: "fixed, and withheld by the caller", spec: `, caller: {policy: replace, replace: ["+49301000"]}`, from: "anonymous", wantCaller: "+49301000", privacy: "id"},
+		{
+			name: "fixed, and withheld by the caller", spec: `, caller: {policy: replace, replace: ["+49301000"]}`, from: "anonymous",
+			wantCaller: "+49301000", privacy: "id",
+		},
 	} {
 		r := oneDestination(t, c.spec)
-		req := calls.Request{CallID: "c1", From: c.from, To: c.to, Emergency: c.emergency}
+		req := calls.Request{At: noon, CallID: "c1", From: c.from, To: c.to, Emergency: c.emergency}
 		d, err := r.Route(&req)
 		require.NoError(t, err)
 		want := calls.Destination{ID: "a", URI: "sip:a", Number: c.wantNumber, Caller: c.wantCaller, CallerPrivacy: c.privacy}
@@ -62,7 +65,7 @@ func TestRewritingAllocatesOnlyWhatIsPutTogether(t *testing.T) {
 		`, prepend: "00", caller: {prepend: "00"}`:                                                    2,
 	} {
 		r := oneDestination(t, spec)
-		req := calls.Request{CallID: "c1", From: "+4930123456", To: "+12125550100"}
+		req := calls.Request{At: noon, CallID: "c1", From: "+4930123456", To: "+12125550100"}
 		var d calls.Decision
 		require.NoError(t, r.RouteInto(&req, &d))
 		assert.InDelta(t, want, testing.AllocsPerRun(100, func() { _ = r.RouteInto(&req, &d) }), 0, spec)
@@ -76,7 +79,7 @@ func TestCallerPool(t *testing.T) {
 	r := oneDestination(t, `, caller: {policy: replace, replace: ["+49301000", "+49301001", "+49301002", "+49301003"]}`)
 	callList := map[string]int{}
 	for i := range 40_000 {
-		req := calls.Request{CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1", From: "+2"}
+		req := calls.Request{At: noon, CallID: callmodel.CallID(fmt.Sprint("call-", i)), To: "+1", From: "+2"}
 		d, err := r.Route(&req)
 		require.NoError(t, err)
 		again, err := r.Route(&req)
@@ -131,17 +134,24 @@ rules:
 	}
 	want := map[string]string{
 		"1 currency": "ISO 4217", "3 destinations.a.replace": "leave strip and prepend out", "4 destinations.b.caller.policy": "pass, withhold, replace",
-		"5 destinations.c.caller": "with the policy pass only", "6 destinations.d.caller.replace": "1 to 1000", "7 destinations.e.caller.replace": "policy: replace only",
-		"7 destinations.e.caller.replace[0]": "digits", "8 destinations.f.rates": "no rate deck", "8 destinations.f.limits.cps": "1 to 1000000", "9 destinations.g.limits": "limits nothing",
-		"12 rates.deck[0].prefix": "is missing", "13 rates.deck[1].prefix": "+0", "13 rates.deck[1].per_minute": "decimal", "14 rates.deck[2].per_minute": "is missing",
+		"5 destinations.c.caller": "with the policy pass only", "6 destinations.d.caller.replace": "1 to 1000",
+		"7 destinations.e.caller.replace":    "policy: replace only",
+		"7 destinations.e.caller.replace[0]": "digits", "8 destinations.f.rates": "no rate deck", "8 destinations.f.limits.cps": "1 to 1000000",
+		"9 destinations.g.limits": "limits nothing",
+		"12 rates.deck[0].prefix": "is missing", "13 rates.deck[1].prefix": "+0", "13 rates.deck[1].per_minute": "decimal",
+		"14 rates.deck[2].per_minute":    "is missing",
 		"14 rates.deck[2].first_seconds": "1 to 3600", "14 rates.deck[2].next_seconds": "1 to 3600", "14 rates.deck[2].connect": "0 to 10000",
 		"16 rates.deck[4].from": "row 3 of the same prefix +2 holds until 2026-07-01T00:00:00Z", "16 rates.deck[4].currency": "one set has one currency",
-		"17 rates.deck[5].from": "begins at the same time", "18 rates.deck[6].from": "with its zone", "19 rates.deck[7].from": "whole seconds", "20 rates.nothing": "is empty",
-		"21 failover.retry[0]": "not a cause", "21 failover.retry[1]": "not a cause", "21 failover.final[0]": "stands in retry[2] already", "21 failover.final[1]": "not a cause", "21 failover.max_attempts": "1 to 1024",
+		"17 rates.deck[5].from": "begins at the same time", "18 rates.deck[6].from": "with its zone", "19 rates.deck[7].from": "whole seconds",
+		"20 rates.nothing":     "is empty",
+		"21 failover.retry[0]": "not a cause", "21 failover.retry[1]": "not a cause", "21 failover.final[0]": "stands in retry[2] already",
+		"21 failover.final[1]": "not a cause", "21 failover.max_attempts": "1 to 1024",
 		"26 rules[0].route[0].order": "weight, cost, quality, priority", "26 rules[0].route[0].targets[1].to": "no destination",
-		"27 rules[0].route[1].targets[0].weight": "no effect", "27 rules[0].route[1].explore_percent": "order: quality only", "27 rules[0].route[1].order": "none of the destinations has rates",
-		"28 rules[0].route[2].assume_seconds": "order: cost only", "28 rules[0].route[2].explore_percent": "1 to 50", "29 rules[0].route[3].require_rate": "order: cost only",
-		"30 rules[0].route[4].to": "not a known field", "30 rules[0].route[4]": "1 to 64",
+		"27 rules[0].route[1].targets[0].weight": "no effect", "27 rules[0].route[1].explore_percent": "order: quality only",
+		"27 rules[0].route[1].order":          "none of the destinations has rates",
+		"28 rules[0].route[2].assume_seconds": "order: cost only", "28 rules[0].route[2].explore_percent": "1 to 50",
+		"29 rules[0].route[3].require_rate": "order: cost only",
+		"30 rules[0].route[4].to":           "not a known field", "30 rules[0].route[4]": "1 to 64",
 	}
 	for where, part := range want {
 		assert.Contains(t, got[where], part, where)

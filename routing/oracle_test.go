@@ -11,6 +11,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/calendar"
 )
 
 // The oracle decides as the package's documentation says, straight from the
@@ -118,11 +119,11 @@ func rfc3339(s string) time.Time {
 }
 
 // oracleOpen reads the windows as they are written, for every instant anew.
-func oracleOpen(w *routing.Windows, at time.Time) bool {
+func oracleOpen(w *calendar.Windows, at time.Time) bool {
 	t := at.In(oracleZone(w.TimeZone))
 	on := func(s string) bool { return oracleDated(s, t) }
 	open := slices.ContainsFunc(w.Weekly, func(s string) bool { return oracleWeekly(s, t) }) ||
-		slices.ContainsFunc(w.RRule, func(r routing.Recurrence) bool { return oracleRecurs(r, t) })
+		slices.ContainsFunc(w.RRule, func(r calendar.Recurrence) bool { return oracleRecurs(r, t) })
 	return open && !slices.ContainsFunc(w.Except, on) || slices.ContainsFunc(w.Also, on)
 }
 
@@ -192,7 +193,7 @@ func oracleDay(days string, day time.Weekday) bool {
 }
 
 // oracleRecurs asks the library whether one began at most its duration ago.
-func oracleRecurs(r routing.Recurrence, t time.Time) bool {
+func oracleRecurs(r calendar.Recurrence, t time.Time) bool {
 	start, err := time.ParseInLocation("2006-01-02 15:04", r.Start, t.Location())
 	if err != nil {
 		panic(err)

@@ -1,31 +1,22 @@
 package routing
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"reflect"
-	"strconv"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/routing/internal/rulefile"
 )
 
-// Limits of a rule file.
-const (
-	// MaxFileBytes is the largest file that [Parse] reads.
-	MaxFileBytes = 512 << 20
-	maxDepth     = 16
-)
+// MaxFileBytes is the largest file that [Parse] reads.
+const MaxFileBytes = rulefile.MaxBytes
 
-// Parse reads a rule set from YAML or JSON, strictly: unknown and repeated
-// fields, wrong types and broken rules are all reported at once, each with its
-// line, path and rule, as [callmodel.FieldErrors]. Text that is neither YAML
-// nor JSON is a callmodel.CodeMalformed error. A list of one value may be
-// written as the value. Aliases and merge keys of YAML are refused.
+// Parse reads a rule set from YAML or JSON. It is strict: it reports unknown and
+// repeated fields, wrong types and broken rules all at once, each with its line,
+// path and rule, as [callmodel.FieldErrors]. Text that is neither YAML nor JSON is
+// an error of callmodel.CodeMalformed. A list of one value may be written as the
+// value. Aliases and merge keys of YAML are refused.
 func Parse(data []byte) (*RuleSet, error) {
 	rs, faults, err := read(data)
 	if err == nil {
@@ -37,129 +28,42 @@ func Parse(data []byte) (*RuleSet, error) {
 	return rs, nil
 }
 
-// read is Parse, with what could be read of a set that has faults.
+// read is Parse, but it also returns what it could read of a set that has faults.
 func read(data []byte) (*RuleSet, callmodel.FieldErrors, error) {
-	if len(data) > MaxFileBytes {
-		return nil, nil, callmodel.Errorf(callmodel.CodeTooLarge, "the rule file has %d bytes, at most %d are read", len(data), MaxFileBytes)
-	}
-	root, err := nodeOf(data)
+	rs := &RuleSet{}
+	lines, faults, err := rulefile.Decode(data, rs, tierTargets)
 	if err != nil {
 		return nil, nil, err
 	}
-	d := nodeDecoder{lines: map[string]int{}}
-	rs := &RuleSet{}
-	d.value("", root, reflect.ValueOf(rs).Elem(), 0)
-	rs.lines = d.lines
+	rs.lines = lines
 	var more callmodel.FieldErrors
 	if err := rs.Validate(); errors.As(err, &more) {
-		broken := make(map[string]bool, len(d.errs))
-		for _, f := range d.errs {
+		broken := make(map[string]bool, len(faults))
+		for _, f := range faults {
 			broken[f.Path] = true
 		}
 		for _, f := range more {
 			if !broken[f.Path] {
-				d.errs = append(d.errs, f)
+				faults = append(faults, f)
 			}
 		}
 	}
-	if len(d.errs) > maxFaults {
-		d.errs = d.errs[:maxFaults]
-	}
-	return rs, d.errs, nil
+	return rs, faults[:min(len(faults), maxFaults)], nil
 }
 
-// nodeOf reads either format into YAML's tree, which knows its lines.
-func nodeOf(data []byte) (*yaml.Node, error) {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	trimmed := bytes.TrimLeft(data, " \t\r\n")
-	if len(trimmed) == 0 {
-		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the rule file is empty"}
+// tierTargets returns the targets of a tier that is written as the list of them.
+func tierTargets(v any, n *yaml.Node) any {
+	t, ok := v.(*Tier)
+	if !ok {
+		return nil
 	}
-	if trimmed[0] == '{' {
-		return jsonNode(data)
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc yaml.Node
-	switch err := dec.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the rule file holds nothing but comments"}
-	case err != nil:
-		return nil, callmodel.Errorf(callmodel.CodeMalformed, "the rule file is not YAML: %w", err)
-	}
-	var second yaml.Node
-	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
-		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the rule file holds more than one YAML document; give one"}
-	}
-	if doc.Kind == yaml.DocumentNode && len(doc.Content) == 1 {
-		return doc.Content[0], nil
-	}
-	return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the rule file holds nothing but comments"}
-}
-
-// jsonNode reads JSON into the same tree. YAML's own parser refuses the tabs
-// that JSON may be indented with.
-func jsonNode(data []byte) (*yaml.Node, error) {
-	p := jsonTree{dec: json.NewDecoder(bytes.NewReader(data)), data: data, line: 1}
-	p.dec.UseNumber()
-	n, err := p.next(0)
-	if err == nil {
-		if _, err = p.dec.Token(); errors.Is(err, io.EOF) {
-			return n, nil
-		}
-		if err == nil {
-			err = errors.New("data follows the JSON object")
-		}
-	}
-	p.locate()
-	return nil, callmodel.Errorf(callmodel.CodeMalformed, "the rule file is not JSON: line %d: %w", p.line, err)
-}
-
-type jsonTree struct {
-	dec  *json.Decoder
-	data []byte
-	at   int
-	line int
-}
-
-func (p *jsonTree) locate() int {
-	to := min(int(p.dec.InputOffset()), len(p.data))
-	p.line += bytes.Count(p.data[p.at:to], []byte("\n"))
-	p.at = to
-	return p.line
-}
-
-func (p *jsonTree) next(depth int) (*yaml.Node, error) {
-	tok, err := p.dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	if depth > maxDepth {
-		return nil, fmt.Errorf("it is nested deeper than %d", maxDepth)
-	}
-	n := &yaml.Node{Kind: yaml.ScalarNode, Line: p.locate()}
-	switch t := tok.(type) {
-	case json.Delim:
-		n.Kind = yaml.SequenceNode
-		if t == '{' {
-			n.Kind = yaml.MappingNode
-		}
-		for p.dec.More() {
-			child, err := p.next(depth + 1)
-			if err != nil {
-				return nil, err
+	if n.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			switch n.Content[i].Value {
+			case "targets", "order", "assume_seconds", "require_rate", "explore_percent":
+				return nil
 			}
-			n.Content = append(n.Content, child)
 		}
-		_, err := p.dec.Token() // the closing bracket
-		return n, err
-	case string:
-		n.Tag, n.Value = "!!str", t
-	case json.Number:
-		n.Tag, n.Value = "!!int", t.String()
-	case bool:
-		n.Tag, n.Value = "!!bool", strconv.FormatBool(t)
-	default:
-		n.Tag = "!!null"
 	}
-	return n, nil
+	return &t.Targets
 }

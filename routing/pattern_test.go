@@ -40,7 +40,7 @@ func TestExprPatternsAreBounded(t *testing.T) {
 	} {
 		r, err := routing.Compile(exprSet(expr))
 		require.NoError(t, err, expr)
-		_, err = r.Route(&calls.Request{To: "+493012345678", Metadata: map[string]string{"k": "AAA"}})
+		_, err = r.Route(&calls.Request{At: noon, To: "+493012345678", Metadata: map[string]string{"k": "AAA"}})
 		assert.Equal(t, holds, err == nil, expr)
 	}
 }

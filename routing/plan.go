@@ -3,6 +3,7 @@ package routing
 import (
 	"cmp"
 	"strconv"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel/calls"
 )
@@ -15,11 +16,11 @@ type plan struct {
 }
 
 type tier struct {
-	end         int // index behind the last of its targets
+	end         int // index behind its last target
 	order       TierOrder
-	assume      int32 // seconds
+	assume      int32 // seconds, of the call for which costs are compared
 	requireRate bool
-	explore     uint64 // calls whose draw, as 53 bits, is below go by weight
+	explore     uint64 // calls with a draw (53 bits) below it go by weight
 }
 
 type target struct {
@@ -27,7 +28,7 @@ type target struct {
 	weight uint32
 }
 
-// plan is the index of the rule's plan. Rules that route alike share one.
+// plan returns the index of the rule's plan. Rules with equal routes share one.
 func (c *compiler) plan(r *Rule) uint32 {
 	tiers, key := r.Route, c.planKey[:0]
 	if r.Failover != nil {
@@ -49,7 +50,7 @@ func (c *compiler) plan(r *Rule) uint32 {
 		percent := cmp.Or(t.ExplorePercent, DefaultExplorePercent)
 		p.tiers = append(p.tiers, tier{
 			end: len(p.targets), order: cmp.Or(t.Order, ByWeight), requireRate: t.RequireRate,
-			assume: int32(cmp.Or(t.AssumeSeconds, DefaultAssumeSeconds)), explore: uint64(percent) << 53 / 100,
+			assume: int32(cmp.Or(t.Assume, DefaultAssume) / time.Second), explore: uint64(percent) << 53 / 100,
 		})
 	}
 	i := uint32(len(c.r.plans))
@@ -58,11 +59,11 @@ func (c *compiler) plan(r *Rule) uint32 {
 	return i
 }
 
-// appendKey appends what tells tiers apart.
+// appendKey appends bytes that differ between different tiers.
 func (t *Tier) appendKey(b []byte) []byte {
 	if !t.plain() {
 		b = append(append(b, string(t.Order)...), ' ')
-		b = strconv.AppendInt(b, int64(t.AssumeSeconds), 10)
+		b = strconv.AppendInt(b, int64(t.Assume), 10)
 		b = strconv.AppendInt(append(b, ' '), int64(t.ExplorePercent), 10)
 		b = append(strconv.AppendBool(append(b, ' '), t.RequireRate), ' ')
 	}

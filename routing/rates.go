@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"time"
@@ -9,60 +10,88 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
-// RateRow is what calls to the numbers below a prefix cost. Which of several
-// rates of a prefix is in force is said at [NewRateTable].
+// RateRow is the price of calls to the numbers with a prefix. [NewRateTable] says
+// which of several rates of a prefix is in force.
 type RateRow struct {
-	// Prefix is of the callee's number as it is routed: "+4930"; "+" is every
+	// Prefix is the beginning of the callee's number as it is routed: "+4930"; "+" is every
 	// international number.
 	Prefix string `json:"prefix"`
 	// PerMinute is the price of 60 seconds, 0 to 10000.
 	PerMinute callmodel.Amount `json:"per_minute"`
 	// Connect is charged once for every answered call, 0 to 10000.
 	Connect callmodel.Amount `json:"connect,omitempty"`
-	// FirstSeconds is what an answered call is charged for at least, and
-	// NextSeconds the steps in which more is charged: 60 and 60, 30 and 6, 1 and
-	// 1. 1 to 3600; 0 means 1.
-	FirstSeconds int `json:"first_seconds,omitempty" unsaid:"give 1 to 3600, or leave it out for 1"`
-	NextSeconds  int `json:"next_seconds,omitempty" unsaid:"give 1 to 3600, or leave it out for 1"`
+	// First is the least time that an answered call is charged for, and Next the
+	// steps in which more is charged: 60 s and 60 s, 30 s and 6 s, 1 s and 1 s. Whole
+	// seconds up to an hour; 0 means one second.
+	First time.Duration `json:"first_seconds,omitempty" unsaid:"give 1 to 3600, or leave it out for 1"`
+	Next  time.Duration `json:"next_seconds,omitempty" unsaid:"give 1 to 3600, or leave it out for 1"`
 	// From is when the rate begins to hold, and Until when it ends, by whole
 	// seconds. Zero: always.
 	From  time.Time `json:"from,omitzero"`
 	Until time.Time `json:"until,omitzero"`
-	// Currency must be that of the rule set, or of the table. "": it is.
+	// Currency must be that of the rule set or the table. "" means that it is.
 	Currency string `json:"currency,omitempty"`
 }
 
 // Limits of rates.
 const (
 	MaxPrice         = 10_000 * callmodel.AmountUnit
-	MaxRateIncrement = 3600 // seconds
+	MaxRateIncrement = time.Hour
 )
 
-// Billed is how many seconds an answered call of so many is charged for.
-func (r *RateRow) Billed(seconds int) int {
-	if seconds <= 0 {
-		return 0
-	}
-	first, next := max(r.FirstSeconds, 1), max(r.NextSeconds, 1)
-	if seconds <= first {
-		return first
-	}
-	return first + (seconds-first+next-1)/next*next
+// rateJSON is a RateRow as JSON has it. Decks have a million rows, so it is written
+// without reflection on durations.
+type rateJSON struct {
+	Prefix       string           `json:"prefix"`
+	PerMinute    callmodel.Amount `json:"per_minute"`
+	Connect      callmodel.Amount `json:"connect,omitempty"`
+	FirstSeconds float64          `json:"first_seconds,omitempty"`
+	NextSeconds  float64          `json:"next_seconds,omitempty"`
+	From         time.Time        `json:"from,omitzero"`
+	Until        time.Time        `json:"until,omitzero"`
+	Currency     string           `json:"currency,omitempty"`
 }
 
-// Cost is what an answered call of so many seconds costs: the connect fee and
-// the seconds charged for, rounded half up to a hundred-millionth. A call of no
-// seconds was not answered and costs nothing.
-func (r *RateRow) Cost(seconds int) callmodel.Amount {
-	if seconds <= 0 {
+func (r *RateRow) inJSON() rateJSON {
+	return rateJSON{r.Prefix, r.PerMinute, r.Connect, r.First.Seconds(), r.Next.Seconds(), r.From, r.Until, r.Currency}
+}
+
+// MarshalJSON writes the durations as numbers of seconds.
+func (r RateRow) MarshalJSON() ([]byte, error) { return json.Marshal(r.inJSON()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (r *RateRow) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, r) }
+
+// Billed returns the time for which an answered call of that length is charged: whole
+// seconds, at least First, and in steps of Next.
+func (r *RateRow) Billed(length time.Duration) time.Duration {
+	if length <= 0 {
 		return 0
 	}
-	billed := r.Billed(seconds)
+	first, next := max(r.First, time.Second), max(r.Next, time.Second)
+	if length <= first {
+		return first
+	}
+	rest := length - first
+	if part := rest % next; part > 0 {
+		rest += next - part
+	}
+	return first + rest
+}
+
+// Cost returns the price of an answered call of that length: the connect fee and the
+// time charged for, rounded half up to a hundred-millionth. A call of no length was
+// not answered and costs nothing.
+func (r *RateRow) Cost(length time.Duration) callmodel.Amount {
+	if length <= 0 {
+		return 0
+	}
+	billed := r.Billed(length) / time.Second
 	minutes, rest := callmodel.Amount(billed/60), callmodel.Amount(billed%60)
 	return r.Connect + r.PerMinute*minutes + (r.PerMinute*rest+30)/60
 }
 
-// rateFaults reports what is wrong with the rows of one deck.
+// rateFaults reports everything that is wrong with the rows of one deck.
 func rateFaults(currency string, rows []RateRow, fault func(i int, field, format string, args ...any)) {
 	for i := range rows {
 		r := &rows[i]
@@ -77,11 +106,11 @@ func rateFaults(currency string, rows []RateRow, fault func(i int, field, format
 		if r.Connect < 0 || r.Connect > MaxPrice {
 			fault(i, "connect", "must be 0 to %s, is %s", MaxPrice, r.Connect)
 		}
-		if r.FirstSeconds < 0 || r.FirstSeconds > MaxRateIncrement {
-			fault(i, "first_seconds", "must be 1 to %d, is %d", MaxRateIncrement, r.FirstSeconds)
+		if why := badSeconds(r.First, MaxRateIncrement); why != "" {
+			fault(i, "first_seconds", "%s", why)
 		}
-		if r.NextSeconds < 0 || r.NextSeconds > MaxRateIncrement {
-			fault(i, "next_seconds", "must be 1 to %d, is %d", MaxRateIncrement, r.NextSeconds)
+		if why := badSeconds(r.Next, MaxRateIncrement); why != "" {
+			fault(i, "next_seconds", "%s", why)
 		}
 		if r.From.Nanosecond() != 0 || r.Until.Nanosecond() != 0 {
 			fault(i, "from", "rates change at whole seconds")
@@ -96,9 +125,21 @@ func rateFaults(currency string, rows []RateRow, fault func(i int, field, format
 	rateConflicts(rows, fault)
 }
 
-// rateConflicts reports rows of one prefix of which it is not clear which holds.
+// badSeconds says what is wrong with a duration that must be whole seconds, "" for
+// nothing. 0 stands for one that is left out.
+func badSeconds(d, most time.Duration) string {
+	switch {
+	case d < 0 || d > most:
+		return fmt.Sprintf("must be 1 to %d, is %g", most/time.Second, d.Seconds())
+	case d%time.Second != 0:
+		return fmt.Sprintf("must be a whole number, is %g", d.Seconds())
+	}
+	return ""
+}
+
+// rateConflicts reports rows of one prefix that could hold at the same time.
 func rateConflicts(rows []RateRow, fault func(i int, field, format string, args ...any)) {
-	// bounded is the row whose until is the latest of those of the prefix so far.
+	// bounded is the row of the prefix with the latest until so far.
 	bounded, last := -1, -1
 	for _, k := range sortedRates(rows) {
 		i := int(k.row)
@@ -109,7 +150,8 @@ func rateConflicts(rows []RateRow, fault func(i int, field, format string, args 
 		case rows[last].From.Equal(r.From):
 			fault(i, "from", "row %d has the same prefix %s and begins at the same time; which holds?", last, r.Prefix)
 		case bounded >= 0 && r.From.Before(rows[bounded].Until):
-			fault(i, "from", "row %d of the same prefix %s holds until %s, after this begins; end it, or give it no until", bounded, r.Prefix, rows[bounded].Until.UTC().Format(time.RFC3339))
+			fault(i, "from", "row %d of the same prefix %s holds until %s, after this begins; end it, or give it no until", bounded, r.Prefix,
+				rows[bounded].Until.UTC().Format(time.RFC3339))
 		}
 		if !r.Until.IsZero() && (bounded < 0 || r.Until.After(rows[bounded].Until)) {
 			bounded = i
@@ -126,7 +168,7 @@ func validCurrency(s string) bool {
 	return ok
 }
 
-func (v *validation) rates() {
+func (v *validation) checkRates() {
 	if len(v.rs.Rates) == 0 {
 		if v.rs.Currency != "" {
 			v.fault("currency", "is of the rates, and there are none; leave it out")
@@ -157,15 +199,15 @@ func (v *validation) rates() {
 	}
 }
 
-// canonical is the row without what is said by default: rows that mean the
-// same are written the same.
+// canonical returns the row without defaults: rows that mean the same are written
+// the same.
 func (r RateRow) canonical() RateRow {
 	r.Currency = ""
-	if r.FirstSeconds == 1 {
-		r.FirstSeconds = 0
+	if r.First == time.Second {
+		r.First = 0
 	}
-	if r.NextSeconds == 1 {
-		r.NextSeconds = 0
+	if r.Next == time.Second {
+		r.Next = 0
 	}
 	if !r.From.IsZero() {
 		r.From = r.From.UTC()
@@ -181,14 +223,14 @@ type rate struct {
 	perMinute   callmodel.Amount
 	connect     callmodel.Amount
 	from, until int64 // Unix seconds
-	first, next int16
-	last        bool // of those of its prefix
+	first, next int16 // seconds
+	last        bool  // of the rates of its prefix
 }
 
 func (r *RateRow) compiled() rate {
 	out := rate{
 		perMinute: r.PerMinute, connect: r.Connect, from: math.MinInt64, until: math.MaxInt64,
-		first: int16(max(r.FirstSeconds, 1)), next: int16(max(r.NextSeconds, 1)),
+		first: int16(max(r.First/time.Second, 1)), next: int16(max(r.Next/time.Second, 1)),
 	}
 	if !r.From.IsZero() {
 		out.from = r.From.Unix()
@@ -199,11 +241,11 @@ func (r *RateRow) compiled() rate {
 	return out
 }
 
-// row is the rate as it was written.
+// row returns the rate as it was written.
 func (r *rate) row(prefix, currency string) RateRow {
 	out := RateRow{
 		Prefix: prefix, PerMinute: r.perMinute, Connect: r.connect, Currency: currency,
-		FirstSeconds: int(r.first), NextSeconds: int(r.next),
+		First: time.Duration(r.first) * time.Second, Next: time.Duration(r.next) * time.Second,
 	}
 	if r.from != math.MinInt64 {
 		out.From = time.Unix(r.from, 0).UTC()
@@ -214,17 +256,27 @@ func (r *rate) row(prefix, currency string) RateRow {
 	return out
 }
 
-func (r *rate) billed(seconds int32) int64 {
-	one := RateRow{FirstSeconds: int(r.first), NextSeconds: int(r.next)}
-	return int64(one.Billed(int(seconds)))
+// billedSeconds is [RateRow.Billed] in whole seconds, for decisions.
+func (r *rate) billedSeconds(seconds int32) int64 {
+	length, first, next := int64(seconds), int64(r.first), int64(r.next)
+	switch {
+	case length <= 0:
+		return 0
+	case length <= first:
+		return first
+	}
+	return first + (length-first+next-1)/next*next
 }
 
-// sixtieths is the cost in sixtieths of a hundred-millionth: exact, so that
-// costs that differ at all are told apart.
+// sixtieths returns the cost in sixtieths of a hundred-millionth. That is exact, so
+// that even the smallest difference of costs counts.
 func (r *rate) sixtieths(seconds int32) int64 {
-	return int64(r.connect)*60 + int64(r.perMinute)*r.billed(seconds)
+	return int64(r.connect)*60 + int64(r.perMinute)*r.billedSeconds(seconds)
 }
 
 func (r *rate) cost(seconds int32, prefix, currency string) calls.Cost {
-	return calls.Cost{Amount: callmodel.Amount((r.sixtieths(seconds) + 30) / 60), Currency: currency, Seconds: int(seconds), Prefix: prefix}
+	return calls.Cost{
+		Amount: callmodel.Amount((r.sixtieths(seconds) + 30) / 60), Currency: currency,
+		Length: time.Duration(seconds) * time.Second, Prefix: prefix,
+	}
 }

@@ -27,6 +27,8 @@ func amount(t require.TestingT, s string) callmodel.Amount {
 	return a
 }
 
+func inSeconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
 func TestCost(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -49,9 +51,9 @@ func TestCost(t *testing.T) {
 		{"0.00000001", "0", 1, 1, 30, 30, "0.00000001"},
 		{"10000", "10000", 60, 60, 86_400, 86_400, "14410000"},
 	} {
-		r := routing.RateRow{PerMinute: amount(t, c.perMinute), Connect: amount(t, c.connect), FirstSeconds: c.first, NextSeconds: c.next}
-		assert.Equal(t, c.billed, r.Billed(c.seconds), "%+v", c)
-		assert.Equal(t, c.want, r.Cost(c.seconds).String(), "%+v", c)
+		r := routing.RateRow{PerMinute: amount(t, c.perMinute), Connect: amount(t, c.connect), First: inSeconds(c.first), Next: inSeconds(c.next)}
+		assert.Equal(t, inSeconds(c.billed), r.Billed(inSeconds(c.seconds)), "%+v", c)
+		assert.Equal(t, c.want, r.Cost(inSeconds(c.seconds)).String(), "%+v", c)
 	}
 }
 
@@ -60,18 +62,19 @@ func TestCostIsExact(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		r := routing.RateRow{
-			PerMinute:    callmodel.Amount(rapid.Int64Range(0, int64(routing.MaxPrice)).Draw(t, "price")),
-			Connect:      callmodel.Amount(rapid.Int64Range(0, int64(routing.MaxPrice)).Draw(t, "connect")),
-			FirstSeconds: rapid.IntRange(1, 3600).Draw(t, "first"), NextSeconds: rapid.IntRange(1, 3600).Draw(t, "next"),
+			PerMinute: callmodel.Amount(rapid.Int64Range(0, int64(routing.MaxPrice)).Draw(t, "price")),
+			Connect:   callmodel.Amount(rapid.Int64Range(0, int64(routing.MaxPrice)).Draw(t, "connect")),
+			First:     inSeconds(rapid.IntRange(1, 3600).Draw(t, "first")), Next: inSeconds(rapid.IntRange(1, 3600).Draw(t, "next")),
 		}
-		seconds := rapid.IntRange(1, 1_000_000).Draw(t, "seconds")
-		billed := r.FirstSeconds
-		for billed < seconds {
-			billed += r.NextSeconds
+		length := inSeconds(rapid.IntRange(1, 1_000_000).Draw(t, "seconds"))
+		billed := r.First
+		for billed < length {
+			billed += r.Next
 		}
-		require.Equal(t, billed, r.Billed(seconds))
-		exact := new(big.Rat).Add(big.NewRat(int64(r.Connect), 1), new(big.Rat).Mul(big.NewRat(int64(r.PerMinute), 60), big.NewRat(int64(billed), 1)))
-		off := new(big.Rat).Sub(big.NewRat(int64(r.Cost(seconds)), 1), exact)
+		require.Equal(t, billed, r.Billed(length))
+		exact := new(big.Rat).Add(big.NewRat(int64(r.Connect), 1),
+			new(big.Rat).Mul(big.NewRat(int64(r.PerMinute), 60), big.NewRat(int64(billed/time.Second), 1)))
+		off := new(big.Rat).Sub(big.NewRat(int64(r.Cost(length)), 1), exact)
 		require.LessOrEqual(t, off.Cmp(big.NewRat(1, 2)), 0)
 		require.Positive(t, off.Cmp(big.NewRat(-1, 2)), "half is rounded up")
 	})
@@ -153,12 +156,12 @@ func TestRateTableEqualsOracle(t *testing.T) {
 				continue
 			}
 			found++
-			want.FirstSeconds, want.NextSeconds, want.Currency = 1, 1, "EUR"
+			want.First, want.Next, want.Currency = time.Second, time.Second, "EUR"
 			require.Equal(t, want, got, "%q at %v", number, at)
 		}
 	})
 	t.Logf("%d rates found, %d tables refused", found, refused)
-	assert.Greater(t, found, 1000)
+	assert.Greater(t, found, least(1000))
 	assert.Greater(t, refused, 10)
 }
 
@@ -263,7 +266,7 @@ func TestByCost(t *testing.T) {
 	}
 	r := byCost(t, "61")
 	x := r.Explain(&calls.Request{To: "+4989", At: newYear})
-	assert.Equal(t, calls.Cost{Amount: amount(t, "0.08"), Currency: "EUR", Seconds: 61, Prefix: "+49"}, x.Destinations[2].Cost)
+	assert.Equal(t, calls.Cost{Amount: amount(t, "0.08"), Currency: "EUR", Length: 61 * time.Second, Prefix: "+49"}, x.Destinations[2].Cost)
 	assert.Equal(t, "by cost: 0.08 EUR for 61 seconds to +49…", x.Destinations[2].Reason)
 	assert.Equal(t, "last by cost: it has no rate for +4989", x.Destinations[4].Reason)
 
@@ -290,7 +293,7 @@ func TestCostOrderEqualsOracle(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rs := &routing.RuleSet{Currency: "EUR", Destinations: map[string]routing.DestinationSpec{}, Rates: map[string][]routing.RateRow{}}
-		tier := routing.Tier{Order: routing.ByCost, AssumeSeconds: rapid.IntRange(1, 200).Draw(t, "seconds")}
+		tier := routing.Tier{Order: routing.ByCost, Assume: inSeconds(rapid.IntRange(1, 200).Draw(t, "seconds"))}
 		type priced struct {
 			id   string
 			cost *big.Rat
@@ -299,15 +302,17 @@ func TestCostOrderEqualsOracle(t *testing.T) {
 		for i := range rapid.IntRange(1, 12).Draw(t, "carriers") {
 			id := fmt.Sprint("d", i)
 			row := routing.RateRow{
-				Prefix: rapid.SampledFrom([]string{"+", "+1", "+12", "+2"}).Draw(t, "prefix"), PerMinute: callmodel.Amount(rapid.IntRange(0, 3).Draw(t, "price")),
-				Connect: callmodel.Amount(rapid.IntRange(0, 2).Draw(t, "connect")), FirstSeconds: rapid.SampledFrom([]int{1, 30, 60}).Draw(t, "first"), NextSeconds: rapid.SampledFrom([]int{1, 6, 60}).Draw(t, "next"),
+				Prefix:    rapid.SampledFrom([]string{"+", "+1", "+12", "+2"}).Draw(t, "prefix"),
+				PerMinute: callmodel.Amount(rapid.IntRange(0, 3).Draw(t, "price")),
+				Connect:   callmodel.Amount(rapid.IntRange(0, 2).Draw(t, "connect")),
+				First:     inSeconds(rapid.SampledFrom([]int{1, 30, 60}).Draw(t, "first")), Next: inSeconds(rapid.SampledFrom([]int{1, 6, 60}).Draw(t, "next")),
 			}
 			rs.Rates[id] = []routing.RateRow{row}
 			rs.Destinations[id] = routing.DestinationSpec{URI: "sip:" + id, Rates: id}
 			tier.Targets = append(tier.Targets, routing.Target{To: id})
 			cost := big.NewRat(1<<40, 1)
 			if to := "+12"; strings.HasPrefix(to, row.Prefix) {
-				cost = new(big.Rat).Add(big.NewRat(int64(row.Connect), 1), big.NewRat(int64(row.PerMinute)*int64(row.Billed(tier.AssumeSeconds)), 60))
+				cost = new(big.Rat).Add(big.NewRat(int64(row.Connect), 1), big.NewRat(int64(row.PerMinute)*int64(row.Billed(tier.Assume)/time.Second), 60))
 			}
 			want = append(want, priced{id, cost})
 		}
@@ -345,7 +350,7 @@ rules: [{id: x, default: true, route: [[{to: a, weight: 3}, {to: b, weight: 2}NE
 	moved := 0
 	var d, e calls.Decision
 	for i := range callList {
-		req := calls.Request{CallID: callmodel.CallID("call-" + strconv.Itoa(i)), To: "+1"}
+		req := calls.Request{At: noon, CallID: callmodel.CallID("call-" + strconv.Itoa(i)), To: "+1"}
 		if err := errors.Join(before.RouteInto(&req, &d), after.RouteInto(&req, &e)); err != nil {
 			t.Fatal(err)
 		}
@@ -373,7 +378,8 @@ func FuzzRates(f *testing.F) {
 	f.Add(`{prefix: "+49", per_minute: 0.0123, connect: "1", first_seconds: 30, next_seconds: 6, from: 2026-01-01T00:00:00Z}`, "+4930123456")
 	f.Add(`[{prefix: "+", per_minute: 1}, {prefix: "112", per_minute: 0, until: 2026-01-01T00:00:00Z}]`, "112")
 	f.Fuzz(func(t *testing.T, rows, number string) {
-		rs, err := routing.Parse([]byte("currency: EUR\ndestinations: {a: {uri: \"sip:a\", rates: deck}}\nrules: [{id: x, default: true, route: {order: cost, targets: [{to: a}]}}]\nrates: {deck: " + rows + "}\n"))
+		rs, err := routing.Parse([]byte("currency: EUR\ndestinations: {a: {uri: \"sip:a\", rates: deck}}\nrules: [{id: x, default: " +
+			"true, route: {order: cost, targets: [{to: a}]}}]\nrates: {deck: " + rows + "}\n"))
 		if err != nil {
 			return
 		}
@@ -386,7 +392,8 @@ func FuzzRates(f *testing.F) {
 		}
 		d, err := r.Route(&calls.Request{To: number, At: newYear})
 		want, ok := oracleRate(rs.Rates["deck"], number, newYear)
-		if err != nil || ok != (d.Destinations[0].Cost != calls.Cost{}) || ok && (d.Destinations[0].Cost.Prefix != want.Prefix || d.Destinations[0].Cost.Amount != want.Cost(180)) {
+		if err != nil || ok != (d.Destinations[0].Cost != calls.Cost{}) || ok &&
+			(d.Destinations[0].Cost.Prefix != want.Prefix || d.Destinations[0].Cost.Amount != want.Cost(3*time.Minute)) {
 			t.Fatalf("%v, %+v; want %+v", err, d, want)
 		}
 	})

@@ -10,31 +10,30 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 )
 
-// RateTable finds the rate for a number at a time: that of the longest prefix
-// that has one in force. It is immutable and may be used by any number of
-// goroutines.
+// RateTable finds the rate for a number at a time: the rate in force of the longest
+// prefix that has one. It is immutable and may be used by any number of goroutines.
 //
-// A prefix is a word of 16 symbols of 4 bits, the first on the left and nothing
-// after the last, so that in the order of these words a prefix stands right
-// before all that begin with it. The longest prefix of a number is then the
-// nearest word before it, or one that this one begins with.
+// A prefix is a word of 16 symbols of 4 bits, the first on the left, with zeros
+// after the last. Sorted by these words, a prefix stands right before everything
+// that begins with it. So the longest prefix of a number is the nearest word before
+// the number, or a prefix of that word.
 type RateTable struct {
 	currency string
 	prefixes []ratePrefix // ascending
-	// rates holds those of one prefix next to each other, the latest from first,
-	// the last one marked. Prefixes that cost the same share theirs: a deck has
-	// few prices, and what is looked at often stays in the processor's cache.
+	// rates holds the rates of one prefix next to each other, the latest from first;
+	// the last one is marked. Prefixes with equal rates share them: a deck has few
+	// prices, and those that are read often stay in the processor's cache.
 	rates []rate
 	rows  int
-	// index is where the international prefixes of each value of the first
-	// digits begin; nil for tables that are small.
+	// index says where the international prefixes with each value of the first
+	// digits begin. nil for small tables.
 	index       []uint32
 	indexDigits int
 }
 
 type ratePrefix struct {
 	code   uint64
-	parent int32  // the longest other prefix that this one begins with; -1 for none
+	parent int32  // the longest shorter prefix of this one; -1 for none
 	first  uint32 // index in rates
 }
 
@@ -42,10 +41,10 @@ type ratePrefix struct {
 type rateBuilder struct {
 	t      *RateTable
 	rows   []RateRow
-	single map[rate]uint32 // the places of rates that stand alone
+	single map[rate]uint32 // the places of single rates
 }
 
-// add puts the rates of one prefix into the table, and says where they begin.
+// add puts the rates of one prefix into the table and returns where they begin.
 func (b *rateBuilder) add(keys []rateKey) uint32 {
 	first := uint32(len(b.t.rates))
 	for i, k := range slices.Backward(keys) { // the latest first
@@ -62,14 +61,13 @@ func (b *rateBuilder) add(keys []rateKey) uint32 {
 	return first
 }
 
-// NewRateTable compiles rates. The currency is three capital letters (ISO
-// 4217). Every fault is reported at once, as callmodel.FieldErrors below
-// rows[i].
+// NewRateTable compiles rates. The currency is three capital letters (ISO 4217). It
+// reports every fault at once, as callmodel.FieldErrors below rows[i].
 //
-// Of the rates of one prefix, that with the latest From among those in force
-// holds, so that a new price needs no change of the old one. Two that begin at
-// the same time are an error, and so is one that begins before another's Until
-// that began earlier: one of them would be wrong.
+// Among the rates of one prefix that are in force, the one with the latest From
+// holds, so that a new price needs no change of the old one. Two rates that begin at
+// the same time are an error. So is a rate that begins before the Until of an
+// earlier one: one of them would be wrong.
 func NewRateTable(currency string, rows []RateRow) (*RateTable, error) {
 	var faults callmodel.FieldErrors
 	if !validCurrency(currency) {
@@ -86,15 +84,15 @@ func NewRateTable(currency string, rows []RateRow) (*RateTable, error) {
 	return newRateTable(currency, rows), nil
 }
 
-// rateKey is what rows are sorted by.
+// rateKey is the key by which rows are sorted.
 type rateKey struct {
 	code uint64
 	from int64
 	row  int32
 }
 
-// sortedRates is the rows by prefix, and of one prefix by their beginning.
-// Prefixes that are none, and so have another's code, are apart all the same.
+// sortedRates returns the rows by prefix, and those of one prefix by From. Invalid
+// prefixes may share the code of another but are kept apart.
 func sortedRates(rows []RateRow) []rateKey {
 	keys := make([]rateKey, len(rows))
 	for i := range rows {
@@ -115,7 +113,7 @@ func newRateTable(currency string, rows []RateRow) *RateTable {
 	keys := sortedRates(rows)
 	t := &RateTable{currency: currency, rows: len(rows)}
 	b := rateBuilder{t: t, rows: rows, single: map[rate]uint32{}}
-	var open []int32 // the prefixes that the last one begins with, and it
+	var open []int32 // the last prefix and its shorter prefixes, the shortest first
 	for start := 0; start < len(keys); {
 		code := keys[start].code
 		end := start
@@ -142,12 +140,12 @@ const (
 	plusNibble     = 11
 	fewPrefixes    = 64
 	maxIndexDigits = 6
-	// perBucket is how many prefixes there may be for each place of the index.
+	// perBucket is how many prefixes each place of the index may lead to on average.
 	perBucket = 8
 )
 
-// buildIndex makes an index of so many digits that few prefixes are left for
-// each value of them.
+// buildIndex makes an index of the first digits, of so many that few prefixes begin
+// with each value.
 func (t *RateTable) buildIndex() {
 	n := len(t.prefixes)
 	if n <= fewPrefixes {
@@ -175,11 +173,11 @@ func (t *RateTable) buildIndex() {
 	t.index[values] = uint32(n) // nothing sorts behind the international prefixes
 }
 
-// dialled is a number as rate tables look it up.
+// dialled is a number, prepared for look-ups.
 type dialled struct {
 	number string
 	code   uint64
-	lead   uint32 // the value of its first digits behind the plus, six at most
+	lead   uint32 // the value of its first digits after the plus, at most six
 	digits int    // how many digits lead has
 }
 
@@ -199,7 +197,8 @@ func dial(number string) dialled {
 	return d
 }
 
-// prefixCode is the number's first 16 symbols, up to the first that is none.
+// prefixCode returns the first 16 symbols of the number, up to the first that is
+// none.
 func prefixCode(number string) uint64 {
 	var code uint64
 	shift := 60
@@ -222,11 +221,11 @@ func prefixCode(number string) uint64 {
 // begins reports whether the number begins with the prefix.
 func begins(number, prefix uint64) bool { return (number^prefix)>>emptyBits(prefix) == 0 }
 
-// emptyBits is how many bits behind the prefix are empty: no symbol is 0.
+// emptyBits returns how many bits after the prefix are empty. No symbol is 0.
 func emptyBits(prefix uint64) uint { return uint(bits.TrailingZeros64(prefix)) &^ 3 }
 
-// find is the rate for the number at a time in Unix seconds, with the prefix
-// it stands under; nil for none.
+// find returns the rate for the number at a time in Unix seconds, with its prefix;
+// nil for none.
 func (t *RateTable) find(d *dialled, at int64) (*rate, string) {
 	for i := t.before(d); i >= 0; i = t.prefixes[i].parent {
 		p := &t.prefixes[i]
@@ -246,7 +245,7 @@ func (t *RateTable) find(d *dialled, at int64) (*rate, string) {
 	return nil, ""
 }
 
-// before is the index of the last prefix that is not after the number, or -1.
+// before returns the index of the last prefix that is not behind the number, or -1.
 func (t *RateTable) before(d *dialled) int32 {
 	low, n := 0, len(t.prefixes)
 	if t.index != nil && d.digits >= t.indexDigits {
@@ -270,8 +269,8 @@ func (t *RateTable) before(d *dialled) int32 {
 	return int32(low)
 }
 
-// Lookup is the rate for the number at a time: that of the longest prefix which
-// has one in force.
+// Lookup returns the rate for the number at a time: the rate in force of the longest
+// prefix that has one.
 func (t *RateTable) Lookup(number string, at time.Time) (RateRow, bool) {
 	d := dial(number)
 	r, prefix := t.find(&d, at.Unix())
@@ -281,8 +280,8 @@ func (t *RateTable) Lookup(number string, at time.Time) (RateRow, bool) {
 	return r.row(prefix, t.currency), true
 }
 
-// Currency is that of every rate.
+// Currency returns the currency of every rate.
 func (t *RateTable) Currency() string { return t.currency }
 
-// Len is how many rates the table has.
+// Len returns how many rates the table has.
 func (t *RateTable) Len() int { return t.rows }

@@ -14,11 +14,12 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/calendar"
 )
 
 // oracleStarts lists when a recurrence begins: rrule-go's times in UTC, each put
 // on the zone's wall clock by RFC 5545 section 3.3.5.
-func oracleStarts(t require.TestingT, r routing.Recurrence, loc *time.Location, end time.Time) []time.Time {
+func oracleStarts(t require.TestingT, r calendar.Recurrence, loc *time.Location, end time.Time) []time.Time {
 	option, err := rrule.StrToROption(r.Rule)
 	require.NoError(t, err)
 	until := option.Until
@@ -57,7 +58,10 @@ func TestRecurrencesAcrossClockChanges(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ zone, start, open, shut string }{
 		// Skipped: 02:30 is 03:30 by the new offset.
-		{"America/New_York", "2026-01-01 02:30", "2026-03-08T03:30:00-04:00 2026-03-08T03:59:00-04:00 2026-03-09T02:30:00-04:00", "2026-03-08T01:30:00-05:00 2026-03-08T04:00:00-04:00"},
+		{
+			"America/New_York", "2026-01-01 02:30", "2026-03-08T03:30:00-04:00 2026-03-08T03:59:00-04:00 2026-03-09T02:30:00-04:00",
+			"2026-03-08T01:30:00-05:00 2026-03-08T04:00:00-04:00",
+		},
 		{"Europe/Berlin", "2026-01-01 02:30", "2026-03-29T03:30:00+02:00 2026-03-30T02:30:00+02:00", "2026-03-29T01:30:00+01:00 2026-03-29T04:00:00+02:00"},
 		{"Australia/Lord_Howe", "2026-01-01 02:10", "2026-10-04T02:40:00+11:00 2026-10-05T02:10:00+11:00", "2026-10-04T01:50:00+10:30"},
 		{"Pacific/Chatham", "2026-01-01 03:00", "2026-09-27T04:00:00+13:45", "2026-09-27T02:00:00+12:45"},
@@ -71,7 +75,7 @@ func TestRecurrencesAcrossClockChanges(t *testing.T) {
 		{"Pacific/Apia", "2011-12-01 10:00", "2011-12-29T10:00:00-10:00 2011-12-31T10:00:00+14:00", "2011-12-29T11:00:00-10:00"},
 		{"Africa/Casablanca", "2026-01-01 02:30", "2026-02-15T02:30:00+01:00 2026-02-16T02:30:00+00:00", "2026-02-15T02:30:00+00:00"},
 	} {
-		router := openRouter(t, &routing.Windows{TimeZone: c.zone, RRule: []routing.Recurrence{{Rule: "FREQ=DAILY", Start: c.start, Duration: "30m"}}})
+		router := openRouter(t, &calendar.Windows{TimeZone: c.zone, RRule: []calendar.Recurrence{{Rule: "FREQ=DAILY", Start: c.start, Duration: "30m"}}})
 		for want, list := range map[string]string{"open": c.open, "shut": c.shut} {
 			for s := range strings.FieldsSeq(list) {
 				at, err := time.Parse(time.RFC3339, s)
@@ -160,15 +164,18 @@ func numbers1(t *rapid.T, lo, hi int) func() string {
 // the router about every minute at which an answer changes, and its neighbours.
 func TestRecurrencesProperty(t *testing.T) {
 	t.Parallel()
-	zones := []string{"UTC", "Europe/Dublin", "Africa/Casablanca", "Pacific/Apia", "Pacific/Chatham", "Australia/Lord_Howe", "America/New_York", "America/St_Johns", "Asia/Tehran"}
+	zones := []string{
+		"UTC", "Europe/Dublin", "Africa/Casablanca", "Pacific/Apia", "Pacific/Chatham", "Australia/Lord_Howe", "America/New_York",
+		"America/St_Johns", "Asia/Tehran",
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		zone := rapid.SampledFrom(zones).Draw(t, "zone")
-		r := routing.Recurrence{
+		r := calendar.Recurrence{
 			Rule: drawRRule(t), Duration: rapid.SampledFrom([]string{"1m", "45m", "26h", "744h"}).Draw(t, "duration"),
 			Start: fmt.Sprintf("2025-%02d-%02d %02d:%02d", rapid.IntRange(1, 12).Draw(t, "month"), rapid.IntRange(1, 28).Draw(t, "day"),
 				rapid.IntRange(0, 3).Draw(t, "hour"), rapid.SampledFrom([]int{0, 15, 30}).Draw(t, "minute")),
 		}
-		router, err := routing.Compile(windowSet(&routing.Windows{TimeZone: zone, RRule: []routing.Recurrence{r}}))
+		router, err := routing.Compile(windowSet(&calendar.Windows{TimeZone: zone, RRule: []calendar.Recurrence{r}}))
 		if err != nil {
 			require.ErrorContains(t, err, "it never comes", "%+v", r)
 			return
@@ -223,12 +230,18 @@ func TestRecurrenceFaults(t *testing.T) {
 		"FREQ=DAILY;UNTIL=20250101T000000Z":              "never comes",
 		"FREQ=DAILY;UNTIL=2027-01-01":                    "not an RRULE",
 	} {
-		rs := windowSet(&routing.Windows{TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: rule, Start: "2026-01-01 09:00", Duration: "1h"}}})
+		rs := windowSet(&calendar.Windows{TimeZone: "UTC", RRule: []calendar.Recurrence{{Rule: rule, Start: "2026-01-01 09:00", Duration: "1h"}}})
 		err := rs.Validate()
 		require.ErrorContains(t, err, part, rule)
 		require.ErrorContains(t, err, "rules[0].match.when.rrule[0]", rule)
 	}
-	for _, rule := range []string{"freq=daily", "RRULE:FREQ=WEEKLY;BYDAY=MO", " FREQ=YEARLY;BYDAY=20MO ", "FREQ=MONTHLY;BYDAY=+1MO,-1FR", "FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=-1"} {
-		require.NoError(t, windowSet(&routing.Windows{TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: rule, Start: "2026-01-01 09:00", Duration: "1h"}}}).Validate(), rule)
+	for _, rule := range []string{
+		"freq=daily", "RRULE:FREQ=WEEKLY;BYDAY=MO", " FREQ=YEARLY;BYDAY=20MO ", "FREQ=MONTHLY;BYDAY=+1MO,-1FR",
+		"FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=-1",
+	} {
+		require.NoError(t, windowSet(&calendar.Windows{
+			TimeZone: "UTC",
+			RRule:    []calendar.Recurrence{{Rule: rule, Start: "2026-01-01 09:00", Duration: "1h"}},
+		}).Validate(), rule)
 	}
 }

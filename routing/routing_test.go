@@ -19,6 +19,9 @@ import (
 	"github.com/switchtape/switchtape/routing"
 )
 
+// noon is a time for calls whose time decides nothing.
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
 const acme = `
 name: acme
 destinations:
@@ -72,15 +75,20 @@ func TestRoute(t *testing.T) {
 		{"window closed", calls.Request{To: "+12125550199", Type: "voice", At: open.Add(8 * time.Hour)}, "nyc", "", ""},
 		{"second prefix", calls.Request{To: "+16465550199", Type: "voice", At: open}, "nyc", "", ""},
 		{"type", calls.Request{To: "+16465550199", Type: "fax", At: open}, "world", "intl", "0016465550199"},
-		{"caller, tenant and call priority", calls.Request{To: "+12125550199", From: "+493012", TenantID: "acme", Priority: 5, At: open}, "vip", "west", "92125550199"},
+		{
+			"caller, tenant and call priority",
+			calls.Request{To: "+12125550199", From: "+493012", TenantID: "acme", Priority: 5, At: open},
+			"vip",
+			"west", "92125550199",
+		},
 		{"other tenant", calls.Request{To: "+12125550199", From: "+493012", TenantID: "b", Priority: 5, At: open}, "nyc-office-hours", "", ""},
 		{"low priority", calls.Request{To: "+12125550199", From: "+493012", TenantID: "acme", Priority: 4, At: open}, "nyc-office-hours", "", ""},
 		{"exact outranks its prefixes", calls.Request{To: "+12125550100", At: open}, "front-desk", "desk", "+12125550100"},
 		{"a longer number is not the exact one", calls.Request{To: "+121255501001", At: open}, "nyc-office-hours", "", ""},
-		{"short code", calls.Request{To: "611"}, "front-desk", "desk", "611"},
-		{"default", calls.Request{To: "+442079460123"}, "world", "intl", "00442079460123"},
-		{"a URN is not rewritten", calls.Request{To: "urn:service:sos"}, "world", "intl", "urn:service:sos"},
-		{"empty", calls.Request{}, "world", "intl", ""},
+		{"short code", calls.Request{At: noon, To: "611"}, "front-desk", "desk", "611"},
+		{"default", calls.Request{At: noon, To: "+442079460123"}, "world", "intl", "00442079460123"},
+		{"a URN is not rewritten", calls.Request{At: noon, To: "urn:service:sos"}, "world", "intl", "urn:service:sos"},
+		{"empty", calls.Request{At: noon}, "world", "intl", ""},
 	} {
 		d, err := r.Route(&c.req)
 		require.NoError(t, err, c.name)
@@ -130,10 +138,10 @@ func TestExplainSaysWhy(t *testing.T) {
 func TestNoRoute(t *testing.T) {
 	t.Parallel()
 	r := compile(t, `{"destinations":{"a":{"uri":"sip:a"}},"rules":[{"id":"x","match":{"to":{"prefix":["+1"]}},"route":[[{"to":"a"}]]}]}`)
-	_, err := r.Route(&calls.Request{To: "+44"})
+	_, err := r.Route(&calls.Request{At: noon, To: "+44"})
 	require.ErrorIs(t, err, routing.ErrNoRoute)
 	assert.Equal(t, callmodel.CodeNoRoute, callmodel.CodeOf(err))
-	x := r.Explain(&calls.Request{To: "+44"})
+	x := r.Explain(&calls.Request{At: noon, To: "+44"})
 	assert.True(t, x.NoRoute)
 	assert.Len(t, x.Considered, 1)
 }
@@ -148,10 +156,10 @@ rules:
   - {id: short, priority: 5, match: {to: {prefix: "+1"}}, route: [[{to: a}]]}
   - {id: rest, default: true, priority: -1, route: [[{to: a}]]}
 `
-	d, err := compile(t, src).Route(&calls.Request{To: "+12125550100"})
+	d, err := compile(t, src).Route(&calls.Request{At: noon, To: "+12125550100"})
 	require.NoError(t, err)
 	assert.Equal(t, "short", d.Rule)
-	d, err = compile(t, strings.Replace(src, "priority-first", "prefix-first", 1)).Route(&calls.Request{To: "+12125550100"})
+	d, err = compile(t, strings.Replace(src, "priority-first", "prefix-first", 1)).Route(&calls.Request{At: noon, To: "+12125550100"})
 	require.NoError(t, err)
 	assert.Equal(t, "long", d.Rule)
 }
@@ -198,7 +206,7 @@ rules: [{id: x, default: true, route: [[{to: a, weight: 1}, {to: b, weight: 2}, 
 	first := map[string]int{}
 	var d, e calls.Decision
 	for i := range callList {
-		req := calls.Request{CallID: callmodel.CallID("call-" + strconv.Itoa(i)), To: "+1"}
+		req := calls.Request{At: noon, CallID: callmodel.CallID("call-" + strconv.Itoa(i)), To: "+1"}
 		if err := errors.Join(all.RouteInto(&req, &d), without.RouteInto(&req, &e)); err != nil {
 			t.Fatal(err)
 		}
@@ -343,7 +351,8 @@ func TestMalformedFiles(t *testing.T) {
 func TestHashIsOfTheMeaning(t *testing.T) {
 	t.Parallel()
 	a := compile(t, "destinations: {a: {uri: \"sip:a\"}}\nrules: [{id: x, default: true, route: [[{to: a}]]}]\n")
-	b := compile(t, "{\n\t\"order\": \"prefix-first\",\n\t\"rules\": [{\"route\": [[{\"to\": \"a\"}]], \"id\": \"x\", \"default\": true}],\n\t\"destinations\": {\"a\": {\"uri\": \"sip:a\"}}}")
+	b := compile(t, "{\n\t\"order\": \"prefix-first\",\n\t\"rules\": [{\"route\": [[{\"to\": \"a\"}]], \"id\": \"x\", \"default\": "+
+		"true}],\n\t\"destinations\": {\"a\": {\"uri\": \"sip:a\"}}}")
 	assert.Equal(t, a.Hash(), b.Hash())
 	assert.Len(t, a.Hash(), 32)
 }
@@ -380,7 +389,10 @@ func TestImportsNoSQLNoCloudNoAudio(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "github.com/switchtape/switchtape/routing").CombinedOutput()
 	require.NoError(t, err, string(out))
 	for dep := range strings.Lines(string(out)) {
-		for _, bad := range []string{"database/sql", "gocloud.dev", "aws", "azure", "google", "modernc", "pgx", "go-audio", "go-mp3", "net/http", "switchtape/recording", "switchtape/storage"} {
+		for _, bad := range []string{
+			"database/sql", "gocloud.dev", "aws", "azure", "google", "modernc", "pgx", "go-audio", "go-mp3", "net/http",
+			"switchtape/recording", "switchtape/storage",
+		} {
 			assert.NotContains(t, dep, bad)
 		}
 	}
@@ -389,7 +401,9 @@ func TestImportsNoSQLNoCloudNoAudio(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(acme))
 	f.Add([]byte(conditional))
-	f.Add([]byte(`{"lists":{"l":["+1*","112"]},"destinations":{"a":{"uri":"sip:a"}},"rules":[{"id":"x","match":{"to":{"list":"l","service":"emergency"},"when":{"timezone":"Europe/Berlin","except":["2026-12-24..2026-12-26 12:00-24:00"],"also":"2026-01-01","rrule":[{"rule":"FREQ=YEARLY;COUNT=3","start":"2026-01-01 09:00","duration":"8h"}]}},"route":[[{"to":"a"}]]}]}`))
+	f.Add([]byte(`{"lists":{"l":["+1*","112"]},"destinations":{"a":{"uri":"sip:a"}},"rules":[{"id":"x","match":{"to":{"list":"l",` +
+		`"service":"emergency"},"when":{"timezone":"Europe/Berlin","except":["2026-12-24..2026-12-26 12:00-24:00"],"also":"2026-01-01",` +
+		`"rrule":[{"rule":"FREQ=YEARLY;COUNT=3","start":"2026-01-01 09:00","duration":"8h"}]}},"route":[[{"to":"a"}]]}]}`))
 	f.Add([]byte(`{"destinations":{"a":{"uri":"sip:a"}},"rules":[{"id":"x","match":{"to":{"prefix":["+1"]}},"route":[[{"to":"a"}]]}]}`))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		rs, err := routing.Parse(src)
@@ -432,14 +446,14 @@ rules:
 		fmt.Println(err)
 		return
 	}
-	x := router.Explain(&calls.Request{CallID: "c1", To: "+12025550123"})
+	x := router.Explain(&calls.Request{At: noon, CallID: "c1", To: "+12025550123"})
 	fmt.Println(x.Decision.Rule, "→", x.Decision.Destinations[0].URI, x.Decision.Destinations[0].Number)
 	for _, v := range x.Considered {
 		fmt.Printf("%s: %s\n", v.Rule, v.Reason)
 	}
 	// Output:
 	// rest → sip:world.example.com 0012025550123
-	// rest: every condition holds, and of the rules of which that is true it ranks first: callee any number, priority 0
+	// rest: every condition holds, and it ranks first of the rules that match: callee any number, priority 0
 	// berlin: it takes calls to +4930…, not to +12025550123
 }
 
@@ -457,7 +471,7 @@ func TestManyTenantsOnOneCallee(t *testing.T) {
 	}
 	r, err := routing.Compile(rs)
 	require.NoError(t, err)
-	d, err := r.Route(&calls.Request{TenantID: "t59999", To: "+1"})
+	d, err := r.Route(&calls.Request{At: noon, TenantID: "t59999", To: "+1"})
 	require.NoError(t, err)
 	assert.Equal(t, "default-59999", d.Rule)
 	rs.Rules = append(rs.Rules, rs.Rules[7])

@@ -3,8 +3,9 @@ package routing
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/switchtape/switchtape/callmodel"
 )
 
 // TierOrder says in which order a tier's targets are tried.
@@ -14,118 +15,102 @@ type TierOrder string
 const (
 	// ByWeight draws by weighted rendezvous hashing over the call's id.
 	ByWeight TierOrder = "weight"
-	// ByCost tries the target first at which the call is expected to cost least;
-	// targets that cost the same stay as listed, those without a rate for the
-	// number come last.
+	// ByCost tries the target with the lowest expected cost first. Targets of equal
+	// cost stay as listed, and those without a rate for the number come last.
 	ByCost TierOrder = "cost"
-	// ByQuality tries the target first that did best of late, and draws by weight
-	// among those that do alike. Without run-time state all do alike.
+	// ByQuality tries the target with the best recent quality first, and draws by
+	// weight among equals. Without run-time state all are equal.
 	ByQuality TierOrder = "quality"
 	// AsListed tries the targets in the order they are written.
 	AsListed TierOrder = "priority"
 )
 
-// Tier is targets that are tried one after the other, before those of the next
-// tier. In a file it is the list of them, or a mapping when more is to be said.
+// Tier is a list of targets that are tried before those of the next tier. In a file
+// it is that list, or a mapping if it has other fields.
 type Tier struct {
 	Order   TierOrder `json:"order,omitempty"` // "" means weight
 	Targets []Target  `json:"targets"`
-	// AssumeSeconds is the length of call by which costs are compared, with the
-	// order cost. 0 means 180.
-	AssumeSeconds int `json:"assume_seconds,omitempty" unsaid:"give 1 to 86400, or leave it out for 180"`
-	// RequireRate leaves targets without a rate for the number out, with the
-	// order cost. An emergency call needs none.
+	// Assume is the length of call for which costs are compared, with the order cost:
+	// whole seconds up to a day. 0 means 180 s.
+	Assume time.Duration `json:"assume_seconds,omitempty" unsaid:"give 1 to 86400, or leave it out for 180"`
+	// RequireRate leaves out targets without a rate for the number, with the order
+	// cost. An emergency call needs none.
 	RequireRate bool `json:"require_rate,omitempty"`
-	// ExplorePercent is the share of calls, drawn by their id, that is sent by
-	// weight alone, so that the quality of each target stays known; with the
-	// order quality. 0 means 5.
+	// ExplorePercent is the share of calls, drawn by their id, that goes by weight
+	// alone, so that the quality of each target stays known. It goes with the order
+	// quality. 0 means 5.
 	ExplorePercent int `json:"explore_percent,omitempty" unsaid:"give 1 to 50, or leave it out for 5"`
 }
 
 // Target is one destination of a tier.
 type Target struct {
 	To string `json:"to"` // the destination's id
-	// Weight is its share of the tier's calls in relation to the others', 1 to
-	// 1000000. 0 means 1, but a file can't say it: it leaves it out. It goes with the orders weight and quality.
+	// Weight is its share of the tier's calls in relation to the other weights, 1 to
+	// 1000000. 0 means 1; a file can't say 0 but leaves it out. It goes with the
+	// orders weight and quality.
 	Weight int `json:"weight,omitempty" unsaid:"give 1 to 1000000; a target that is to get no calls is left out"`
 }
 
 // Defaults and limits of tiers.
 const (
-	DefaultAssumeSeconds  = 180
-	MaxAssumeSeconds      = 86_400
+	DefaultAssume         = 180 * time.Second
+	MaxAssume             = 24 * time.Hour
 	DefaultExplorePercent = 5
 	MaxExplorePercent     = 50
 )
 
-// plain reports whether the tier is no more than a list of targets by weight.
+// plain reports whether the tier is just a list of targets by weight.
 func (t *Tier) plain() bool {
-	return (t.Order == "" || t.Order == ByWeight) && t.AssumeSeconds == 0 && !t.RequireRate && t.ExplorePercent == 0
+	return (t.Order == "" || t.Order == ByWeight) && t.Assume == 0 && !t.RequireRate && t.ExplorePercent == 0
 }
 
-// MarshalJSON writes the shortest form: the list of targets where nothing else
-// is said, and no defaults. Tiers that mean the same are written the same.
+// MarshalJSON writes the shortest form: the list of targets alone if that is enough,
+// and no defaults. Tiers that mean the same are written the same.
 func (t Tier) MarshalJSON() ([]byte, error) {
 	if t.plain() {
 		return json.Marshal(t.Targets)
 	}
-	type mapping Tier // without this method
-	m := mapping(t)
-	if m.AssumeSeconds == DefaultAssumeSeconds {
-		m.AssumeSeconds = 0
+	if t.Assume == DefaultAssume {
+		t.Assume = 0
 	}
-	if m.ExplorePercent == DefaultExplorePercent {
-		m.ExplorePercent = 0
+	if t.ExplorePercent == DefaultExplorePercent {
+		t.ExplorePercent = 0
 	}
-	return json.Marshal(m)
+	return callmodel.MarshalDurations(t)
 }
 
-// UnmarshalJSON reads either form, leniently; files are read by [Parse].
+// UnmarshalJSON reads either form, leniently. [Parse] reads files.
 func (t *Tier) UnmarshalJSON(b []byte) error {
 	*t = Tier{}
 	if len(b) > 0 && b[0] == '[' {
 		return json.Unmarshal(b, &t.Targets)
 	}
-	type mapping Tier
-	return json.Unmarshal(b, (*mapping)(t))
+	return callmodel.UnmarshalDurations(b, t)
 }
 
-// short tells the parser that a tier may be written as its targets alone.
-func (t *Tier) short(n *yaml.Node) any {
-	if n.Kind == yaml.MappingNode {
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			switch n.Content[i].Value {
-			case "targets", "order", "assume_seconds", "require_rate", "explore_percent":
-				return nil
-			}
-		}
-	}
-	return &t.Targets
-}
-
-func (v *validation) route(p string, tiers []Tier) {
+func (v *validation) checkRoute(p string, tiers []Tier) {
 	if len(tiers) == 0 || len(tiers) > MaxTiers {
 		v.fault(p, "must have 1 to %d tiers, has %d", MaxTiers, len(tiers))
 	}
 	used := map[string]string{}
 	for i := range tiers {
-		v.tier(fmt.Sprintf("%s[%d]", p, i), &tiers[i], used)
+		v.checkTier(fmt.Sprintf("%s[%d]", p, i), &tiers[i], used)
 	}
 }
 
-func (v *validation) tier(p string, t *Tier, used map[string]string) {
+func (v *validation) checkTier(p string, t *Tier, used map[string]string) {
 	switch t.Order {
 	case "", ByWeight, ByCost, ByQuality, AsListed:
 	default:
 		v.fault(p+".order", "%q is not one of weight, cost, quality, priority", t.Order)
 	}
-	if t.AssumeSeconds < 0 || t.AssumeSeconds > MaxAssumeSeconds {
-		v.fault(p+".assume_seconds", "must be 1 to %d, is %d", MaxAssumeSeconds, t.AssumeSeconds)
+	if why := badSeconds(t.Assume, MaxAssume); why != "" {
+		v.fault(p+".assume_seconds", "%s", why)
 	}
 	if t.ExplorePercent < 0 || t.ExplorePercent > MaxExplorePercent {
 		v.fault(p+".explore_percent", "must be 1 to %d, is %d", MaxExplorePercent, t.ExplorePercent)
 	}
-	if t.Order != ByCost && t.AssumeSeconds != 0 {
+	if t.Order != ByCost && t.Assume != 0 {
 		v.fault(p+".assume_seconds", "goes with order: cost only")
 	}
 	if t.Order != ByCost && t.RequireRate {
@@ -143,7 +128,7 @@ func (v *validation) tier(p string, t *Tier, used map[string]string) {
 	}
 	rated := false
 	for j, g := range t.Targets {
-		rated = v.target(fmt.Sprintf("%s[%d]", list, j), t, g, used) || rated
+		rated = v.checkTarget(fmt.Sprintf("%s[%d]", list, j), t, g, used) || rated
 	}
 	if t.Order == ByCost && !rated && len(t.Targets) > 0 {
 		v.fault(p+".order", "none of the destinations has rates, so their costs can't be compared; give them a rate deck")
@@ -151,7 +136,7 @@ func (v *validation) tier(p string, t *Tier, used map[string]string) {
 }
 
 // target checks one target and reports whether its destination has rates.
-func (v *validation) target(p string, t *Tier, g Target, used map[string]string) (rated bool) {
+func (v *validation) checkTarget(p string, t *Tier, g Target, used map[string]string) (rated bool) {
 	d, ok := v.rs.Destinations[g.To]
 	if !ok {
 		v.fault(p+".to", "no destination %q is defined", g.To)

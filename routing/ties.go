@@ -8,18 +8,18 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 )
 
-// maxPairs bounds how many pairs of level rules are held against each other,
-// small groups aside, which have few pairs a rule. More of them are an error.
+// maxPairs bounds how many pairs of rules of equal rank are compared. More are an
+// error. Small groups don't count: they have few pairs a rule.
 const maxPairs = 20_000_000
 
-// tieFinder reports rules of the same callee that are level in rank and could
-// both match a call: which of them won would be luck.
+// tieFinder reports rules for the same callee that are equal in rank and can match
+// the same call. Which of them wins would be luck.
 type tieFinder struct {
 	c     *compiler
 	seen  map[[2]uint32]bool // pairs of written rules that were reported
 	errs  callmodel.FieldErrors
 	pairs int
-	at    uint32 // the node at hand
+	at    uint32 // the current node
 }
 
 func newTieFinder(c *compiler) *tieFinder { return &tieFinder{c: c, seen: map[[2]uint32]bool{}} }
@@ -29,8 +29,8 @@ func (t *tieFinder) err() error {
 	return t.errs.Err()
 }
 
-// node looks through the postings of a node, which are in rank order: those
-// that are level are next to each other.
+// node compares the postings of a node. They are in rank order, so those of equal
+// rank stand next to each other.
 func (t *tieFinder) node(node uint32, list []posting) {
 	t.at = node
 	kinds := t.c.r.kinds
@@ -46,17 +46,18 @@ func (t *tieFinder) node(node uint32, list []posting) {
 	}
 }
 
-// who is a tenant and a caller; 0 stands for everybody, and for callers that
-// are too many to be told apart here.
+// who is a tenant and a caller. 0 stands for everybody, and for too many callers to
+// compare one by one.
 type who struct {
 	tenant uint32
 	caller uint64
 }
 
-// group looks for ties among postings that are level. Those of different
-// tenants never meet, and those of different callers don't: each is held only
-// against those of its own and those for all. A platform has a default rule a
-// tenant, and every pair of tens of thousands is too many.
+// group looks for ties among postings of equal rank. Postings of different tenants
+// or of different callers never match the same call, so each is compared only with
+// those of its own tenant and caller and with those for everybody. A platform has a
+// default rule for each tenant, and comparing every pair of tens of thousands takes
+// too long.
 func (t *tieFinder) group(list []posting) {
 	if before := t.pairs; len(list) <= ungrouped {
 		for i := range list {
@@ -67,8 +68,8 @@ func (t *tieFinder) group(list []posting) {
 		t.pairs = before
 		return
 	}
-	// A posting is filed under itself and under what is wider than it, so that
-	// the wide find the narrow.
+	// A posting is filed under its own tenant and caller and under the wider groups
+	// of both, so that a wide posting finds the narrow ones.
 	filed := map[who][]uint32{}
 	for i := range list {
 		p := &list[i]
@@ -90,7 +91,7 @@ func (t *tieFinder) group(list []posting) {
 	}
 }
 
-// callers is those of the posting if they are few, else one 0.
+// callers returns the callers of the posting, or one 0 if they are many.
 func (t *tieFinder) callers(p *posting) []uint64 {
 	from := t.c.r.kinds[p.kind].from
 	if from == 0 || len(t.c.r.callers[from-1].slots) > callerRuns {
@@ -99,14 +100,15 @@ func (t *tieFinder) callers(p *posting) []uint64 {
 	return t.c.r.callers[from-1].slots
 }
 
-// Lists are filed by exactly who they are for, and by the wider groups that
-// they belong to, marked as such.
+// Files are kept for exactly one tenant and caller, and for the wider groups: of
+// one tenant with any caller, of one caller with any tenant, and of all.
 const (
 	anyTenant = ^uint32(0)
 	anyCaller = ^uint64(0)
 )
 
-// meets lists the files that hold all that may meet w, each once.
+// meets lists the files that hold every posting that may match a call of w, each
+// posting in one of them.
 func meets(w who) []who {
 	switch {
 	case w.tenant == 0 && w.caller == 0:
@@ -119,7 +121,7 @@ func meets(w who) []who {
 	return []who{{w.tenant, w.caller}, {w.tenant, 0}, {0, w.caller}, {0, 0}}
 }
 
-// files lists the files that w is put in.
+// files lists the files in which w is put.
 func files(w who) []who {
 	return []who{w, {anyTenant, w.caller}, {w.tenant, anyCaller}, {anyTenant, anyCaller}}
 }
@@ -134,28 +136,30 @@ func (t *tieFinder) pair(x, y *posting) {
 		return
 	}
 	t.seen[pair] = true
-	t.fault(pair[1], fmt.Sprintf("rule %s: ties with rule %s (rules[%d]) for calls to %s: give them different priorities, or conditions that exclude each other",
+	t.fault(pair[1], fmt.Sprintf("rule %s: ties with rule %s (rules[%d]) for calls to %s: give them different priorities, or "+
+		"conditions that exclude each other",
 		t.c.r.id(pair[1]), t.c.r.id(pair[0]), t.c.number(pair[0]), t.c.r.describeCallee(t.at, t.c.r.kinds[x.kind].exact)))
 }
 
 func (t *tieFinder) tooMany(p *posting) {
-	t.fault(p.rule, fmt.Sprintf("rule %s: too many rules for calls to %s are level to see whether they exclude each other: give them different priorities, or longer prefixes",
+	t.fault(p.rule, fmt.Sprintf("rule %s: too many rules for calls to %s are level to see whether they exclude each other: give them "+
+		"different priorities, or longer prefixes",
 		t.c.r.id(p.rule), t.c.r.describeCallee(t.at, t.c.r.kinds[p.kind].exact)))
 }
 
 func (t *tieFinder) fault(rule uint32, message string) {
 	path := fmt.Sprintf("rules[%d]", t.c.number(rule))
-	t.errs = append(t.errs, callmodel.FieldError{Path: path, Line: lineOf(t.c.rs.lines, path), Message: message})
+	t.errs = append(t.errs, callmodel.FieldError{Path: path, Line: t.c.rs.Line(path), Message: message})
 }
 
-// number is the place of the rule in the list, by that of its id.
+// number returns the index of the rule in the set, by the place of its id.
 func (c *compiler) number(rule uint32) int {
 	i, _ := slices.BinarySearch(c.places, rule)
 	return i
 }
 
-// disjoint reports whether no call can match both, by the conditions that show
-// it. They are level; what shows nothing is taken to overlap.
+// disjoint reports whether no call can match both postings, which are of equal rank.
+// Conditions that can't show this are taken to overlap.
 func (c *compiler) disjoint(p, q *posting) bool {
 	x, y := &c.r.kinds[p.kind], &c.r.kinds[q.kind]
 	switch {
@@ -166,7 +170,7 @@ func (c *compiler) disjoint(p, q *posting) bool {
 	case x.prioMax < y.prioMin || y.prioMax < x.prioMin:
 		return true
 	case x.from != 0 && y.from != 0 && x.from != y.from:
-		// Both sets are of numbers of one length, since they are level.
+		// Both sets hold numbers of one length, since the ranks are equal.
 		if !c.r.callers[x.from-1].meets(&c.r.callers[y.from-1].numberSet) {
 			return true
 		}
@@ -177,7 +181,7 @@ func (c *compiler) disjoint(p, q *posting) bool {
 	return x.extra != 0 && y.extra != 0 && x.extra != y.extra && c.disjointExtras(&c.r.extras[x.extra-1], &c.r.extras[y.extra-1])
 }
 
-// otherTenants reports whether x is for many tenants, and p for another.
+// otherTenants reports whether x is for many tenants and p for none of them.
 func (c *compiler) otherTenants(x *kind, p *posting) bool {
 	if x.extra == 0 || p.tenant() == 0 {
 		return false
@@ -190,7 +194,7 @@ func (c *compiler) disjointExtras(x, y *extra) bool {
 	if x.until <= y.from || y.until <= x.from {
 		return true
 	}
-	if x.window >= 0 && y.window >= 0 && x.window != y.window && !c.r.windows[x.window].meets(&c.r.windows[y.window]) {
+	if x.window != nil && y.window != nil && x.window != y.window && !x.window.Overlaps(y.window) {
 		return true
 	}
 	if len(x.trunks) > 0 && len(y.trunks) > 0 && !intersect(x.trunks, y.trunks) {
@@ -213,7 +217,7 @@ func (t *metadataTerm) excludes(o *metadataTerm) bool {
 	return t.key == o.key && (t.absent != o.absent || t.values != nil && o.values != nil && !intersect(t.values, o.values))
 }
 
-// intersect looks for a common value of sorted lists.
+// intersect reports whether two sorted lists have a common value.
 func intersect(x, y []string) bool {
 	for len(x) > 0 && len(y) > 0 {
 		switch c := cmp.Compare(x[0], y[0]); {

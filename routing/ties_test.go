@@ -32,7 +32,10 @@ func TestCompileRefusesOnlyTies(t *testing.T) {
 				for _, kind := range []calls.Type{calls.TypeVoice, calls.TypeFax, calls.TypeEmergency} {
 					for _, way := range []calls.Direction{calls.Inbound, calls.Outbound} {
 						for p := range 10 {
-							callList = append(callList, &calls.Request{TenantID: tenant, To: to, From: from, Type: kind, Direction: way, Priority: (p + i) % 10})
+							callList = append(callList, &calls.Request{
+								At: noon, TenantID: tenant, To: to, From: from, Type: kind, Direction: way,
+								Priority: (p + i) % 10,
+							})
 						}
 					}
 				}
@@ -67,8 +70,8 @@ func TestCompileRefusesOnlyTies(t *testing.T) {
 		}
 	})
 	t.Logf("%d pairs refused, %d taken", refused, taken)
-	assert.Greater(t, refused, 5)
-	assert.Greater(t, taken, 20)
+	assert.Greater(t, refused, least(5))
+	assert.Greater(t, taken, least(20))
 }
 
 // TestCompileCountsRules: however many rules are for one callee, none is lost.
@@ -85,7 +88,7 @@ func TestCompileCountsRules(t *testing.T) {
 	router, err := routing.Compile(rs)
 	require.NoError(t, err)
 	for i := range rules {
-		d, err := router.Route(&calls.Request{TenantID: rs.Rules[i].Match.Tenant[0]})
+		d, err := router.Route(&calls.Request{At: noon, TenantID: rs.Rules[i].Match.Tenant[0]})
 		if err != nil || d.Rule != rs.Rules[i].ID {
 			t.Fatalf("tenant %d: rule %q, %v", i, d.Rule, err)
 		}

@@ -2,31 +2,32 @@ package routing
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
-// DestinationVerdict is what became of one destination of the winning rule.
+// DestinationVerdict says what became of one destination of the winning rule.
 type DestinationVerdict struct {
 	ID   string `json:"id"`
 	Tier int    `json:"tier"` // of the route, from 1
-	// Position is its place among the decision's destinations, from 1; 0 if it
+	// Position is its place among the destinations of the decision, from 1; 0 if it
 	// was left out.
 	Position int    `json:"position,omitempty"`
 	Reason   string `json:"reason"` // what put it there, or why it was left out
 	// Cost is that of a call of the assumed length, where a rate is known.
 	Cost calls.Cost `json:"cost,omitzero"`
-	// Weight and Draw are its lot where weights decide: the lowest draw goes first.
+	// Weight and Draw are given where weights decide: the lowest draw goes first.
 	Weight int     `json:"weight,omitempty"`
 	Draw   float64 `json:"draw,omitempty"`
-	// Health, Quality and Limit are what was known of it at the moment; "" and 0
-	// where nothing was asked.
+	// Health, Quality and Limit are its state at the moment; "" and 0 if nobody was
+	// asked for it.
 	Health  string           `json:"health,omitempty"`
 	Quality int              `json:"quality,omitempty"`
-	Limit   calls.LeftReason `json:"limit,omitempty"` // the limit that it has reached
+	Limit   calls.LeftReason `json:"limit,omitempty"` // the limit that was reached
 }
 
-func (c *chooser) verdict(number int, x *weighed) DestinationVerdict {
+func (c *chooser) verdict(number int, x *ranked) DestinationVerdict {
 	v := DestinationVerdict{ID: x.dest.id, Tier: number + 1}
 	if c.live != nil {
 		v.Health, v.Quality, v.Limit = x.status.Health.String(), int(x.status.Quality), x.status.Full
@@ -34,7 +35,7 @@ func (c *chooser) verdict(number int, x *weighed) DestinationVerdict {
 	return v
 }
 
-func (c *chooser) traceLeft(number int, x *weighed, why calls.LeftReason) {
+func (c *chooser) traceLeft(number int, x *ranked, why calls.LeftReason) {
 	v := c.verdict(number, x)
 	switch why {
 	case calls.LeftConcurrent:
@@ -52,7 +53,7 @@ func (c *chooser) traceLeft(number int, x *weighed, why calls.LeftReason) {
 	*c.trace = append(*c.trace, v)
 }
 
-func (c *chooser) traceTaken(t *tier, number int, x *weighed, byWeight bool) {
+func (c *chooser) traceTaken(t *tier, number int, x *ranked, byWeight bool) {
 	v := c.verdict(number, x)
 	v.Position = len(c.d.Destinations)
 	if x.rate != nil {
@@ -73,11 +74,11 @@ func (c *chooser) traceTaken(t *tier, number int, x *weighed, byWeight bool) {
 	case t.order == ByCost && x.rate == nil:
 		v.Reason = "last by cost: it has no rate for " + c.req.To
 	case t.order == ByCost:
-		v.Reason = fmt.Sprintf("by cost: %s %s for %d seconds to %s…", v.Cost.Amount, v.Cost.Currency, v.Cost.Seconds, v.Cost.Prefix)
+		v.Reason = fmt.Sprintf("by cost: %s %s for %d seconds to %s…", v.Cost.Amount, v.Cost.Currency, v.Cost.Length/time.Second, v.Cost.Prefix)
 	default:
 		v.Reason = "as listed"
 	}
-	if x.status.Health == Down || c.desperate && x.status.Health == Probing {
+	if x.status.Health == Down || c.takeDown && x.status.Health == Probing {
 		v.Reason += "; it is down, but nothing else is left"
 	}
 	*c.trace = append(*c.trace, v)

@@ -12,17 +12,18 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/calendar"
 )
 
 // openRouter has rule "open" while the window is, and "shut" else.
-func openRouter(t testing.TB, w *routing.Windows) *routing.Router {
+func openRouter(t testing.TB, w *calendar.Windows) *routing.Router {
 	t.Helper()
 	r, err := routing.Compile(windowSet(w))
 	require.NoError(t, err)
 	return r
 }
 
-func windowSet(w *routing.Windows) *routing.RuleSet {
+func windowSet(w *calendar.Windows) *routing.RuleSet {
 	to := tiers([][]routing.Target{{{To: "x"}}}...)
 	return &routing.RuleSet{
 		Destinations: map[string]routing.DestinationSpec{"x": {URI: "sip:x"}},
@@ -43,9 +44,9 @@ func TestWindowsEqualRRule(t *testing.T) {
 		t.Run(zone, func(t *testing.T) {
 			t.Parallel()
 			loc := oracleZone(zone)
-			w := &routing.Windows{
+			w := &calendar.Windows{
 				TimeZone: zone, Weekly: []string{"mon-fri 08:00-18:00", "fri 22:00-02:30"},
-				RRule: []routing.Recurrence{
+				RRule: []calendar.Recurrence{
 					{Rule: "FREQ=MONTHLY;BYDAY=-1SU", Start: "2025-12-28 01:30", Duration: "26h"},
 					{Rule: "FREQ=YEARLY;BYMONTH=3,4,10,11;BYMONTHDAY=1,2,5,8,26,29", Start: "2025-01-01 02:30", Duration: "45m"},
 					{Rule: "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA;UNTIL=20260901T000000Z", Start: "2026-01-03 23:00", Duration: "2h"},
@@ -89,7 +90,7 @@ func TestWindowsEqualRRule(t *testing.T) {
 }
 
 // recurringMinutes is the minutes since 1970 that the recurrence covers.
-func recurringMinutes(t *testing.T, r routing.Recurrence, loc *time.Location) map[int64]bool {
+func recurringMinutes(t *testing.T, r calendar.Recurrence, loc *time.Location) map[int64]bool {
 	t.Helper()
 	lasts, err := time.ParseDuration(r.Duration)
 	require.NoError(t, err)
@@ -129,25 +130,37 @@ func weeklyMinutes(t *testing.T, loc *time.Location) func(time.Time) bool {
 
 func TestWindowFaults(t *testing.T) {
 	t.Parallel()
-	for part, w := range map[string]routing.Windows{
-		"give times like":        {TimeZone: "UTC"},
-		"not a date like":        {TimeZone: "UTC", Also: []string{"24.12.2026"}},
-		"ends before it begins":  {TimeZone: "UTC", Also: []string{"2026-12-26..2026-12-24"}},
-		"not from 1970 to 2099":  {TimeZone: "UTC", Except: []string{"2126-12-26"}, Weekly: []string{"mon 00:00-24:00"}},
-		"no span like":           {TimeZone: "UTC", Also: []string{"2026-12-26 noon"}},
-		"RRULE like":             {TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: "EVERY=DAY", Start: "2026-01-01 09:00", Duration: "8h"}}},
-		"FREQ must be DAILY":     {TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: "FREQ=SECONDLY", Start: "2026-01-01 09:00", Duration: "8h"}}},
-		"whole minutes":          {TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: "FREQ=DAILY", Start: "2026-01-01 09:00", Duration: "8"}}},
-		"must be a time like":    {TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: "FREQ=DAILY", Start: "2026-01-01", Duration: "8h"}}},
-		"give the time of day":   {TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: "FREQ=DAILY;BYHOUR=1,2,3", Start: "2026-01-01 09:00", Duration: "8h"}}},
-		"never comes":            {TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", Start: "2026-01-01 09:00", Duration: "8h"}}},
-		"INTERVAL must be":       {TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: "FREQ=DAILY;INTERVAL=9223372036854775807", Start: "2026-01-01 09:00", Duration: "8h"}}},
-		"COUNT must be":          {TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: "FREQ=DAILY;COUNT=0", Start: "2026-01-01 09:00", Duration: "8h"}}},
-		"give DTSTART as start":  {TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: "FREQ=DAILY;DTSTART=20260101T000000Z", Start: "2026-01-01 09:00", Duration: "8h"}}},
+	for part, w := range map[string]calendar.Windows{
+		"give times like":       {TimeZone: "UTC"},
+		"not a date like":       {TimeZone: "UTC", Also: []string{"24.12.2026"}},
+		"ends before it begins": {TimeZone: "UTC", Also: []string{"2026-12-26..2026-12-24"}},
+		"not from 1970 to 2099": {TimeZone: "UTC", Except: []string{"2126-12-26"}, Weekly: []string{"mon 00:00-24:00"}},
+		"no span like":          {TimeZone: "UTC", Also: []string{"2026-12-26 noon"}},
+		"RRULE like":            {TimeZone: "UTC", RRule: []calendar.Recurrence{{Rule: "EVERY=DAY", Start: "2026-01-01 09:00", Duration: "8h"}}},
+		"FREQ must be DAILY":    {TimeZone: "UTC", RRule: []calendar.Recurrence{{Rule: "FREQ=SECONDLY", Start: "2026-01-01 09:00", Duration: "8h"}}},
+		"whole minutes":         {TimeZone: "UTC", RRule: []calendar.Recurrence{{Rule: "FREQ=DAILY", Start: "2026-01-01 09:00", Duration: "8"}}},
+		"must be a time like":   {TimeZone: "UTC", RRule: []calendar.Recurrence{{Rule: "FREQ=DAILY", Start: "2026-01-01", Duration: "8h"}}},
+		"give the time of day":  {TimeZone: "UTC", RRule: []calendar.Recurrence{{Rule: "FREQ=DAILY;BYHOUR=1,2,3", Start: "2026-01-01 09:00", Duration: "8h"}}},
+		"never comes": {
+			TimeZone: "UTC",
+			RRule:    []calendar.Recurrence{{Rule: "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", Start: "2026-01-01 09:00", Duration: "8h"}},
+		},
+		"INTERVAL must be": {
+			TimeZone: "UTC",
+			RRule:    []calendar.Recurrence{{Rule: "FREQ=DAILY;INTERVAL=9223372036854775807", Start: "2026-01-01 09:00", Duration: "8h"}},
+		},
+		"COUNT must be": {TimeZone: "UTC", RRule: []calendar.Recurrence{{Rule: "FREQ=DAILY;COUNT=0", Start: "2026-01-01 09:00", Duration: "8h"}}},
+		"give DTSTART as start": {
+			TimeZone: "UTC",
+			RRule:    []calendar.Recurrence{{Rule: "FREQ=DAILY;DTSTART=20260101T000000Z", Start: "2026-01-01 09:00", Duration: "8h"}},
+		},
 		"not an IANA time zone":  {Weekly: []string{"mon 00:00-24:00"}},
 		"is empty; write the wh": {TimeZone: "UTC", Also: []string{"2026-12-26 09:00-09:00"}},
 	} {
-		rs := &routing.RuleSet{Destinations: destinations(), Rules: []routing.Rule{{ID: "one", Default: true, Match: routing.Match{When: &w}, Route: tiers([][]routing.Target{{{To: "x"}}}...)}}}
+		rs := &routing.RuleSet{
+			Destinations: destinations(),
+			Rules:        []routing.Rule{{ID: "one", Default: true, Match: routing.Match{When: &w}, Route: tiers([][]routing.Target{{{To: "x"}}}...)}},
+		}
 		err := rs.Validate()
 		require.ErrorContains(t, err, part)
 		assert.Contains(t, err.Error(), "rule one")
@@ -159,9 +172,13 @@ func TestWindowFaults(t *testing.T) {
 // the explanation says why.
 func TestRecurrencesEndWithTheCentury(t *testing.T) {
 	t.Parallel()
-	router := openRouter(t, &routing.Windows{TimeZone: "Europe/Berlin", RRule: []routing.Recurrence{{Rule: "FREQ=DAILY", Start: "2026-01-01 12:00", Duration: "1h"}}})
+	router := openRouter(t, &calendar.Windows{
+		TimeZone: "Europe/Berlin",
+		RRule:    []calendar.Recurrence{{Rule: "FREQ=DAILY", Start: "2026-01-01 12:00", Duration: "1h"}},
+	})
 	for at, want := range map[string]string{
-		"2025-12-31T11:30:00Z": "shut", "2026-01-01T11:30:00Z": "open", "2026-07-01T10:30:00Z": "open", "2099-12-31T11:30:00Z": "open", "2100-01-01T11:30:00Z": "shut",
+		"2025-12-31T11:30:00Z": "shut", "2026-01-01T11:30:00Z": "open", "2026-07-01T10:30:00Z": "open", "2099-12-31T11:30:00Z": "open",
+		"2100-01-01T11:30:00Z": "shut",
 	} {
 		req := calls.Request{To: "+1", At: rfc3339(at)}
 		d, err := router.Route(&req)
@@ -174,9 +191,9 @@ func TestRecurrencesEndWithTheCentury(t *testing.T) {
 
 // TestWindowAllocatesNothing: nor does a calendar of a century.
 func TestWindowAllocatesNothing(t *testing.T) {
-	w := &routing.Windows{
+	w := &calendar.Windows{
 		TimeZone: "America/New_York", Weekly: []string{"mon 08:00-18:00"}, Except: []string{"2026-12-24"}, Also: []string{"2026-12-25"},
-		RRule: []routing.Recurrence{{Rule: "FREQ=DAILY", Start: "1971-01-01 12:00", Duration: "1h"}},
+		RRule: []calendar.Recurrence{{Rule: "FREQ=DAILY", Start: "1971-01-01 12:00", Duration: "1h"}},
 	}
 	router := openRouter(t, w)
 	var d calls.Decision
@@ -190,9 +207,17 @@ func TestManyRecurrencesThatNeverCome(t *testing.T) {
 	t.Parallel()
 	rs := &routing.RuleSet{Destinations: destinations()}
 	for i := range 300 {
-		rs.Rules = append(rs.Rules, routing.Rule{ID: fmt.Sprintf("r%d", i), Default: true, Priority: i, Route: tiers([][]routing.Target{{{To: "x"}}}...), Match: routing.Match{
-			When: &routing.Windows{TimeZone: "UTC", RRule: []routing.Recurrence{{Rule: "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", Start: fmt.Sprintf("2026-01-01 09:%02d", i%60), Duration: "8h"}}},
-		}})
+		rs.Rules = append(rs.Rules, routing.Rule{
+			ID: fmt.Sprintf("r%d", i), Default: true, Priority: i,
+			Route: tiers([][]routing.Target{{{To: "x"}}}...), Match: routing.Match{
+				When: &calendar.Windows{
+					TimeZone: "UTC",
+					RRule: []calendar.Recurrence{{
+						Rule: "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", Start: fmt.Sprintf("2026-01-01 09:%02d", i%60), Duration: "8h",
+					}},
+				},
+			},
+		})
 	}
 	err := rs.Validate()
 	require.Error(t, err)
@@ -201,11 +226,11 @@ func TestManyRecurrencesThatNeverCome(t *testing.T) {
 }
 
 func BenchmarkWindow(b *testing.B) {
-	for name, w := range map[string]*routing.Windows{
+	for name, w := range map[string]*calendar.Windows{
 		"weekly": {TimeZone: "Europe/Berlin", Weekly: []string{"mon-fri 08:00-18:00"}},
 		"all": {
 			TimeZone: "Europe/Berlin", Weekly: []string{"sat 08:00-18:00"}, Except: []string{"2026-12-24"}, Also: []string{"2026-12-25"},
-			RRule: []routing.Recurrence{{Rule: "FREQ=DAILY", Start: "1971-01-01 12:00", Duration: "1h"}},
+			RRule: []calendar.Recurrence{{Rule: "FREQ=DAILY", Start: "1971-01-01 12:00", Duration: "1h"}},
 		},
 		"none": nil,
 	} {

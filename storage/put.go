@@ -106,7 +106,9 @@ func withHash(metadata map[string]string, sha256 string) map[string]string {
 }
 
 // putOnce uploads to exactly this name. done is false when other bytes have it.
-func (s *Store) putOnce(ctx context.Context, name string, sp *spool, contentType string, meta map[string]string) (info record.ObjectInfo, done bool, err error) {
+func (s *Store) putOnce(ctx context.Context, name string, sp *spool, contentType string,
+	meta map[string]string,
+) (info record.ObjectInfo, done bool, err error) {
 	info = record.ObjectInfo{URL: s.URL(name), Bytes: sp.Size(), SHA256: meta[metaSHA256]}
 	err = s.upload(ctx, name, sp.Reader(), &blob.WriterOptions{
 		ContentType: contentType, Metadata: meta, IfNotExist: true,

@@ -51,7 +51,7 @@ func answersDeck(rows int, seed uint64) []routing.RateRow {
 		}
 		if !seen[prefix] {
 			seen[prefix] = true
-			list = append(list, routing.RateRow{Prefix: prefix, PerMinute: callmodel.Amount(1+rng.IntN(2000)) * 10_000, FirstSeconds: 30, NextSeconds: 6})
+			list = append(list, routing.RateRow{Prefix: prefix, PerMinute: callmodel.Amount(1+rng.IntN(2000)) * 10_000, First: 30 * time.Second, Next: 6 * time.Second})
 		}
 	}
 	return list

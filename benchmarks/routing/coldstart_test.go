@@ -14,13 +14,13 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing"
-	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/routing/snapshot"
 )
 
 // nowhere is a database that is down: none of its methods is there to be called
 // but those that a start without it may try.
-type nowhere struct{ callhttp.Stores }
+type nowhere struct{ callservice.Stores }
 
 func (nowhere) RuleSetState(context.Context, callmodel.TenantID) (rulesets.State, error) {
 	return rulesets.State{}, callmodel.Errorf(callmodel.CodeUnavailable, "it is down")
@@ -39,9 +39,9 @@ func BenchmarkColdStart(b *testing.B) {
 			for b.Loop() {
 				dir, err := snapshot.Open(path)
 				require.NoError(b, err)
-				h := callhttp.New(nowhere{}, &callhttp.Options{Snapshot: dir})
-				require.NoError(b, h.LoadSnapshot(b.Context()))
-				require.Equal(b, 1, h.RulesInService().FromSnapshot)
+				s := callservice.New(nowhere{}, &callservice.Options{Snapshot: dir})
+				require.NoError(b, s.LoadSnapshot(b.Context()))
+				require.Equal(b, 1, s.RulesInService().FromSnapshot)
 				ops++
 			}
 			b.ReportMetric((cpu(b)-before).Seconds()/float64(ops), "CPU-s/op")

@@ -10,6 +10,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/calendar"
 )
 
 // country is a part of a rate deck: how many of a million prefixes it has, how
@@ -171,7 +172,7 @@ func rules(n int) *routing.RuleSet {
 			r.Match.To.Prefix = []string{prefixes[at]}
 			switch rng.IntN(10) {
 			case 0:
-				r.Match.When = &routing.Windows{TimeZone: "Europe/Berlin", Weekly: []string{"mon-fri 08:00-18:00"}, Except: []string{"2026-12-24..2026-12-26"}}
+				r.Match.When = &calendar.Windows{TimeZone: "Europe/Berlin", Weekly: []string{"mon-fri 08:00-18:00"}, Except: []string{"2026-12-24..2026-12-26"}}
 			case 1:
 				r.Match.From.Prefix = []string{"+1212"}
 			case 2:

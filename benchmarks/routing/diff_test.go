@@ -42,7 +42,7 @@ func recorded(prefixes []string, n int) []callfile.Call {
 	start := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 	for i := range list {
 		c := &drawn[i%len(drawn)]
-		list[i] = callfile.Call{Line: i + 1, Seconds: float64(i % 600), Request: request(c)}
+		list[i] = callfile.Call{Line: i + 1, Length: time.Duration(i%600) * time.Second, Request: request(c)}
 		list[i].CallID = callmodel.CallID(fmt.Sprintf("call-%08d", i))
 		list[i].At = start.Add(time.Duration(i) * 24 * time.Hour / time.Duration(n))
 	}
@@ -77,7 +77,7 @@ func BenchmarkDiffFile(b *testing.B) {
 	var text bytes.Buffer
 	for _, c := range recorded(prefixes, n) {
 		fmt.Fprintf(&text, `{"tenant":%q,"call_id":%q,"from":%q,"to":%q,"type":"voice","direction":"outbound","priority":3,"at":%q,"duration_s":%g}`+"\n",
-			c.TenantID, c.CallID, c.From, c.To, c.At.Format(time.RFC3339), c.Seconds)
+			c.TenantID, c.CallID, c.From, c.To, c.At.Format(time.RFC3339), c.Length.Seconds())
 	}
 	b.Run(fmt.Sprintf("calls=%d", n), func(b *testing.B) {
 		b.ReportAllocs()

@@ -262,7 +262,7 @@ func TestServeDecisions(t *testing.T) {
 	router, err := routing.Compile(rs)
 	require.NoError(t, err)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d, err := router.Route(&calls.Request{To: r.URL.Query().Get("to"), From: "+4420", Type: calls.TypeVoice})
+		d, err := router.Route(&calls.Request{To: r.URL.Query().Get("to"), From: "+4420", Type: calls.TypeVoice, At: time.Now()})
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusNotFound)
 			return

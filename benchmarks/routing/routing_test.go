@@ -190,8 +190,8 @@ func BenchmarkCompile(b *testing.B) {
 func BenchmarkReload(b *testing.B) {
 	const n, turns, turn = 100_000, 3, 3 * time.Second
 	one, two := newSubject(b, n), newSubject(b, n)
-	var live routing.Serving
-	live.Swap(one.router)
+	var live routing.Table
+	live.Set("", one.router)
 	for b.Loop() {
 		var calm, swapping []time.Duration
 		for range turns {
@@ -201,13 +201,14 @@ func BenchmarkReload(b *testing.B) {
 			wg.Go(func() {
 				tick := time.NewTicker(time.Second)
 				defer tick.Stop()
-				next := two.router
+				other, next := one.router, two.router
 				for {
 					select {
 					case <-stop:
 						return
 					case <-tick.C:
-						next = live.Swap(next)
+						live.Set("", next)
+						other, next = next, other
 					}
 				}
 			})
@@ -223,7 +224,7 @@ func BenchmarkReload(b *testing.B) {
 }
 
 // timed decides for that long, and returns how long each hundred decisions took.
-func timed(b *testing.B, live *routing.Serving, callList []call, long time.Duration) []time.Duration {
+func timed(b *testing.B, live *routing.Table, callList []call, long time.Duration) []time.Duration {
 	b.Helper()
 	var took []time.Duration
 	var d calls.Decision
@@ -234,7 +235,7 @@ func timed(b *testing.B, live *routing.Serving, callList []call, long time.Durat
 			c := &callList[i%callCount]
 			i++
 			req.TenantID, req.CallID, req.To, req.From = c.tenant, callmodel.CallID(c.id), c.to, c.from
-			if err := live.Router().RouteInto(&req, &d); err != nil {
+			if err := live.Get("").RouteInto(&req, &d); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -87,7 +87,7 @@ type Request struct {
 type RecordingPreference struct {
 	Enabled bool                `json:"enabled"`
 	Outputs []record.OutputSpec `json:"outputs,omitempty"` // empty: the platform's default
-	// As in a RecordingSpec.
+	// As in a record.Spec.
 	PauseMode string           `json:"pause_mode,omitempty"`
 	Trim      *record.TrimSpec `json:"trim,omitempty"`
 	LevelLUFS float64          `json:"level_lufs,omitempty"`

@@ -32,7 +32,7 @@ type Event struct {
 	// Host is the telephone server that holds the legs; its worker gets the job.
 	Host string `json:"host,omitempty"`
 	// What the telephone server knows of the recording, with "ended"; as in a
-	// RecordingSpec. With LegsSpanCall the legs last until At.
+	// record.Spec. With LegsSpanCall the legs last until At.
 	Redactions   []record.Redaction `json:"redactions,omitempty"`
 	Pauses       []record.Pause     `json:"pauses,omitempty"`
 	LegsSpanCall bool               `json:"legs_span_call,omitempty"`

@@ -1,6 +1,10 @@
 package calls
 
 import (
+	"encoding/json"
+	"math"
+	"time"
+
 	"github.com/switchtape/switchtape/callmodel"
 )
 
@@ -69,8 +73,29 @@ const (
 type Cost struct {
 	Amount   callmodel.Amount `json:"amount"`
 	Currency string           `json:"currency"` // ISO 4217
-	Seconds  int              `json:"seconds"`  // the length that was assumed
+	Length   time.Duration    `json:"seconds"`  // the length that was assumed, in whole seconds
 	Prefix   string           `json:"prefix"`   // of the rate that applies
+}
+
+// costJSON is a Cost as JSON has it.
+type costJSON struct {
+	Amount   callmodel.Amount `json:"amount"`
+	Currency string           `json:"currency"`
+	Seconds  float64          `json:"seconds"`
+	Prefix   string           `json:"prefix"`
+}
+
+// MarshalJSON writes the length as a number of seconds.
+func (c Cost) MarshalJSON() ([]byte, error) {
+	return json.Marshal(costJSON{c.Amount, c.Currency, c.Length.Seconds(), c.Prefix})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (c *Cost) UnmarshalJSON(b []byte) error {
+	in := costJSON{c.Amount, c.Currency, c.Length.Seconds(), c.Prefix}
+	err := json.Unmarshal(b, &in)
+	*c = Cost{in.Amount, in.Currency, time.Duration(math.Round(in.Seconds * float64(time.Second))), in.Prefix}
+	return err
 }
 
 // LeftReason is why a destination is not to be tried.

@@ -22,19 +22,25 @@ type Failover struct {
 	// MaxAttempts bounds how many destinations are tried, the first included.
 	// 0: all of them.
 	MaxAttempts int `json:"max_attempts,omitempty" unsaid:"give 1 or more, or leave it out for no limit"`
-	// TotalSeconds is how long after its creation a call is still tried at
-	// another destination. 0: without end.
-	TotalSeconds int `json:"total_seconds,omitempty" unsaid:"give 1 or more, or leave it out for no limit"`
-	// AttemptSeconds is how long the telephone server is to wait for a
-	// destination to answer or fail. 0: as it does by itself.
-	AttemptSeconds int `json:"attempt_seconds,omitempty" unsaid:"give 1 or more, or leave it out for no limit"`
+	// Total is how long after its creation a call is still tried at another
+	// destination, in whole seconds up to an hour. 0: without end.
+	Total time.Duration `json:"total_seconds,omitempty" unsaid:"give 1 or more, or leave it out for no limit"`
+	// Attempt is how long the telephone server waits for a destination to answer or
+	// fail, in whole seconds up to an hour. 0: as long as it does by itself.
+	Attempt time.Duration `json:"attempt_seconds,omitempty" unsaid:"give 1 or more, or leave it out for no limit"`
 }
+
+// MarshalJSON writes the durations as numbers of seconds.
+func (f Failover) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(f) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (f *Failover) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, f) }
 
 // Limits of a failover policy.
 const (
 	MaxFailoverPatterns = 64
 	MaxFailoverAttempts = 1024
-	MaxFailoverSeconds  = 3600
+	MaxFailoverTime     = time.Hour
 )
 
 // CausePattern names causes: "q850:34" and "sip:503" name one, "sip:5xx" a
@@ -98,7 +104,7 @@ func (f *Failover) Allows(attempt int, sinceCreation time.Duration) bool {
 		return true
 	}
 	return (f.MaxAttempts == 0 || attempt < f.MaxAttempts) &&
-		(f.TotalSeconds == 0 || sinceCreation < time.Duration(f.TotalSeconds)*time.Second)
+		(f.Total == 0 || sinceCreation < f.Total)
 }
 
 // Validate reports every fault of the policy at once, as [FieldErrors].
@@ -124,16 +130,15 @@ func (f *Failover) Validate() error {
 			named[p] = at
 		}
 	}
-	for _, n := range []struct {
-		name       string
-		value, max int
-	}{
-		{"max_attempts", f.MaxAttempts, MaxFailoverAttempts},
-		{"total_seconds", f.TotalSeconds, MaxFailoverSeconds},
-		{"attempt_seconds", f.AttemptSeconds, MaxFailoverSeconds},
-	} {
-		if n.value < 0 || n.value > n.max {
-			e.Add(n.name, "must be 1 to %d, or left out, is %d", n.max, n.value)
+	if n := f.MaxAttempts; n < 0 || n > MaxFailoverAttempts {
+		e.Add("max_attempts", "must be 1 to %d, or left out, is %d", MaxFailoverAttempts, n)
+	}
+	for _, one := range []struct {
+		name string
+		d    time.Duration
+	}{{"total_seconds", f.Total}, {"attempt_seconds", f.Attempt}} {
+		if one.d < 0 || one.d > MaxFailoverTime || one.d%time.Second != 0 {
+			e.Add(one.name, "must be a whole number, 1 to %d, or left out, is %g", MaxFailoverTime/time.Second, one.d.Seconds())
 		}
 	}
 	return e.Err()

@@ -45,7 +45,10 @@ func TestCausePatterns(t *testing.T) {
 	for _, p := range []calls.CausePattern{"q850:1", "q850:127", "sip:300", "sip:699", "sip:3xx", "sip:6xx"} {
 		require.NoError(t, (&calls.Failover{Retry: []calls.CausePattern{p}}).Validate(), p)
 	}
-	for _, p := range []calls.CausePattern{"", "q850:", "q850:0", "q850:128", "q850:01", "q850:+1", "sip:200", "sip:2xx", "sip:700", "sip:5x", "sip:50x", "sip:5X", "sip:5031", "sip:-50", "503", "SIP:503"} {
+	for _, p := range []calls.CausePattern{
+		"", "q850:", "q850:0", "q850:128", "q850:01", "q850:+1", "sip:200",
+		"sip:2xx", "sip:700", "sip:5x", "sip:50x", "sip:5X", "sip:5031", "sip:-50", "503", "SIP:503",
+	} {
 		require.Error(t, (&calls.Failover{Final: []calls.CausePattern{p}}).Validate(), p)
 	}
 	require.Error(t, (&calls.Failover{Retry: make([]calls.CausePattern, 65)}).Validate())
@@ -72,8 +75,8 @@ func TestCallFailsByItsDecision(t *testing.T) {
 		{"two attempts", &calls.Failover{MaxAttempts: 2}, []*calls.Cause{down, down}, 0, 1, calls.Failed},
 		{"all attempts", nil, []*calls.Cause{down, down}, 0, 2, calls.Routed},
 		{"no more destinations", nil, []*calls.Cause{down, down, down}, 0, 2, calls.Failed},
-		{"in time", &calls.Failover{TotalSeconds: 10}, []*calls.Cause{down}, 9 * time.Second, 1, calls.Routed},
-		{"too late", &calls.Failover{TotalSeconds: 10}, []*calls.Cause{down}, 10 * time.Second, 0, calls.Failed},
+		{"in time", &calls.Failover{Total: 10 * time.Second}, []*calls.Cause{down}, 9 * time.Second, 1, calls.Routed},
+		{"too late", &calls.Failover{Total: 10 * time.Second}, []*calls.Cause{down}, 10 * time.Second, 0, calls.Failed},
 	} {
 		doc, err := json.Marshal(calls.Call{
 			ID: "c1", State: calls.Routed, CreatedAt: created,

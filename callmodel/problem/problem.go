@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -82,6 +83,30 @@ const retryAfter = "1"
 // Write answers with err.
 func Write(w http.ResponseWriter, err error) { WriteProblem(w, Of(err)) }
 
+// Fail answers the request with err, and logs what is no fault of the request's
+// own: CodeInternal and CodeUnavailable. An err that is the end of the request's
+// context is answered as CodeUnavailable: the client gave up, or the host's time
+// limit was reached. A nil log logs nothing.
+func Fail(w http.ResponseWriter, r *http.Request, err error, log *slog.Logger) {
+	ctx := r.Context()
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = callmodel.Errorf(callmodel.CodeUnavailable, "the request ended before its answer: %w", err)
+	}
+	switch callmodel.CodeOf(err) {
+	case callmodel.CodeInternal, callmodel.CodeUnavailable:
+		if log != nil {
+			log.ErrorContext(ctx, "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		}
+	default:
+	}
+	Write(w, err)
+}
+
+// NotFound answers requests for what no endpoint is at.
+func NotFound(w http.ResponseWriter, _ *http.Request) {
+	Write(w, callmodel.Errorf(callmodel.CodeNotFound, "there is nothing at this path and method"))
+}
+
 // WriteProblem answers with p.
 func WriteProblem(w http.ResponseWriter, p Problem) {
 	h := w.Header()
@@ -129,14 +154,15 @@ func Body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// Principal is the request's principal if its role includes role.
-func Principal(r *http.Request, role callmodel.Role) (callmodel.Principal, error) {
+// Principal is the request's principal if it has the scope. The error is
+// CodeUnauthenticated without a principal, CodeForbidden without the scope.
+func Principal(r *http.Request, scope callmodel.Scope) (callmodel.Principal, error) {
 	p, ok := callmodel.PrincipalFrom(r.Context())
 	switch {
 	case !ok:
 		return p, callmodel.Errorf(callmodel.CodeUnauthenticated, "the request has no valid credentials")
-	case !p.May(role):
-		return p, callmodel.Errorf(callmodel.CodeForbidden, "the credentials' role %q may not do this; it needs %q", p.Role, role)
+	case !p.Allows(scope):
+		return p, callmodel.Errorf(callmodel.CodeForbidden, "the credentials may not do this; it needs the scope %q", scope)
 	}
 	return p, nil
 }

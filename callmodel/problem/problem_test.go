@@ -1,9 +1,11 @@
 package problem_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -55,12 +57,40 @@ func TestBodyIsBounded(t *testing.T) {
 func TestPrincipal(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-	_, err := problem.Principal(r, callmodel.RoleReader)
+	_, err := problem.Principal(r, callmodel.ScopeCallsRead)
 	require.Equal(t, callmodel.CodeUnauthenticated, callmodel.CodeOf(err))
-	r = r.WithContext(callmodel.WithPrincipal(r.Context(), callmodel.Principal{TenantID: "acme", Role: callmodel.RoleReader}))
-	_, err = problem.Principal(r, callmodel.RoleOperator)
+	r = r.WithContext(callmodel.WithPrincipal(r.Context(), callmodel.Principal{TenantID: "acme", Scopes: []callmodel.Scope{callmodel.ScopeCallsRead}}))
+	_, err = problem.Principal(r, callmodel.ScopeRulesWrite)
 	require.Equal(t, callmodel.CodeForbidden, callmodel.CodeOf(err))
-	p, err := problem.Principal(r, callmodel.RoleReader)
+	p, err := problem.Principal(r, callmodel.ScopeCallsRead)
 	require.NoError(t, err)
 	assert.Equal(t, callmodel.TenantID("acme"), p.TenantID)
+}
+
+// TestFail: what is no fault of the request's is logged, and what is is not. A
+// request that has ended is no defect.
+func TestFail(t *testing.T) {
+	t.Parallel()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for _, c := range []struct {
+		ctx    context.Context
+		err    error
+		status int
+		logged bool
+	}{
+		{t.Context(), callmodel.FieldErrors{{Path: "from", Message: "is missing"}}, http.StatusUnprocessableEntity, false},
+		{t.Context(), callmodel.Errorf(callmodel.CodeUnavailable, "the database is down"), http.StatusServiceUnavailable, true},
+		{t.Context(), errors.New("a defect"), http.StatusInternalServerError, true},
+		{t.Context(), context.Canceled, http.StatusInternalServerError, true}, // of something else
+		{ended, fmt.Errorf("reading: %w", context.Canceled), http.StatusServiceUnavailable, true},
+	} {
+		var text strings.Builder
+		for _, log := range []*slog.Logger{nil, slog.New(slog.NewTextHandler(&text, nil))} {
+			w := httptest.NewRecorder()
+			problem.Fail(w, httptest.NewRequestWithContext(c.ctx, http.MethodGet, "/v1/calls", nil), c.err, log)
+			require.Equal(t, c.status, w.Code, "%v", c.err)
+		}
+		require.Equal(t, c.logged, strings.Contains(text.String(), "path=/v1/calls"), "%v: %s", c.err, text.String())
+	}
 }

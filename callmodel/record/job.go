@@ -22,9 +22,9 @@ const (
 
 // The types of the outbox's events.
 const (
-	EventCompleted   = "recording.completed" // degraded ones too: the body tells
-	EventAbsent      = "recording.absent"
-	EventQuarantined = "recording.quarantined"
+	eventCompleted   = "recording.completed" // degraded ones too: the body tells
+	eventAbsent      = "recording.absent"
+	eventQuarantined = "recording.quarantined"
 )
 
 // NewJob is the job that makes the recording. queue and priority are those of
@@ -90,8 +90,8 @@ func PublishedBy(j *ledger.Job) (*Result, error) {
 	return ResultOf(j)
 }
 
-// CheckResult refuses a result that isn't one of the four outcomes, with FieldErrors.
-func CheckResult(r *Result) error {
+// checkResult refuses a result that isn't one of the four outcomes, with FieldErrors.
+func checkResult(r *Result) error {
 	switch r.Status {
 	case StatusCompleted, StatusCompletedDegraded, StatusAbsent, StatusQuarantined:
 		return nil
@@ -105,7 +105,7 @@ func CheckResult(r *Result) error {
 // Outcome is how the ledger commits the result: the recording goes on the call,
 // and what is told of it to the outbox. A quarantined result sets the job aside.
 func Outcome(r Result) (ledger.Outcome, error) {
-	if err := CheckResult(&r); err != nil {
+	if err := checkResult(&r); err != nil {
 		return ledger.Outcome{}, err
 	}
 	o := ledger.Outcome{
@@ -170,12 +170,12 @@ func (r Result) effects(c ledger.Commit) (ledger.Effects, error) {
 	if err != nil {
 		return ledger.Effects{}, fmt.Errorf("encode the recording of job %s: %w", c.JobID, err)
 	}
-	event := EventCompleted
+	event := eventCompleted
 	switch r.Status {
 	case StatusAbsent:
-		event = EventAbsent
+		event = eventAbsent
 	case StatusQuarantined:
-		event = EventQuarantined
+		event = eventQuarantined
 	case StatusCompleted, StatusCompletedDegraded:
 	}
 	body, err := json.Marshal(eventBody{
@@ -188,7 +188,7 @@ func (r Result) effects(c ledger.Commit) (ledger.Effects, error) {
 	switch {
 	case c.Token > 0: // a version before the last one
 		key += "." + strconv.FormatInt(c.Token, 10)
-	case c.Retries > 0 && event == EventQuarantined:
+	case c.Retries > 0 && event == eventQuarantined:
 		// A job that a person put back may be quarantined again: that is news.
 		key += "." + strconv.FormatInt(c.Retries, 10)
 	}

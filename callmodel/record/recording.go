@@ -1,6 +1,7 @@
 package record
 
 import (
+	"slices"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -94,6 +95,20 @@ type LegSpec struct {
 	// rate, by how long the segment lasted, read at the true one; else that is
 	// only suspected.
 	CorrectRate bool `json:"correct_rate,omitempty"`
+}
+
+// NewLeg is a leg of one file that begins with the call.
+func NewLeg(name, uri string) LegSpec {
+	return LegSpec{Name: name, Segments: []SegmentSpec{{URI: uri}}}
+}
+
+// At is the leg with its first file beginning at offset on the timeline.
+func (l LegSpec) At(offset time.Duration) LegSpec {
+	l.Segments = slices.Clone(l.Segments)
+	if len(l.Segments) > 0 {
+		l.Segments[0].Offset = offset
+	}
+	return l
 }
 
 // SegmentSpec is one file of a leg. Hold, transfer and pause make several

@@ -33,18 +33,18 @@ type Action string
 
 // The actions. Each may be repeated: the second time it changes nothing.
 const (
-	// RuleSetActivate makes the version the active one.
+	// ActionActivate makes the version the active one.
 	ActionActivate Action = "activate"
-	// RuleSetRollback goes back to the version that was active before the
+	// ActionRollback goes back to the version that was active before the
 	// active one was activated. Once more, and it goes back further: rollbacks
 	// are not gone back to.
 	ActionRollback Action = "rollback"
-	// RuleSetCanary puts the version in service for a share of the calls. While
+	// ActionCanary puts the version in service for a share of the calls. While
 	// the version is the canary, it changes the share.
 	ActionCanary Action = "canary"
-	// RuleSetPromote makes the canary the active version.
+	// ActionPromote makes the canary the active version.
 	ActionPromote Action = "promote"
-	// RuleSetAbort ends the canary.
+	// ActionAbort ends the canary.
 	ActionAbort Action = "abort"
 )
 

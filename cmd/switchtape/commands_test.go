@@ -103,25 +103,38 @@ func TestRecord(t *testing.T) {
 	agent, customer := sample(t)
 	out := filepath.Join(t.TempDir(), "x y@1.wav")
 	var r record.Result
-	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--layout", "stereo", "--codec", "wav", "--rate", "8000", "--out", out)
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--layout", "stereo",
+		"--codec", "wav", "--rate", "8000", "--out", out)
 	assert.Equal(t, record.StatusCompleted, r.Status)
 	requireSampleCall(t, readFile(t, out))
 	assert.True(t, strings.HasPrefix(r.Outputs[0].URL, "file:///"), r.Outputs[0].URL)
 
-	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--layout", "mono", "--codec", "mulaw", "--rate", "8000", "--out", out)
+	mulaw := []string{
+		"record", "--leg", "agent=" + agent, "--leg", "customer=" + customer + "@2s",
+		"--layout", "mono", "--codec", "mulaw", "--rate", "8000", "--out", out,
+	}
+	code, _, errs := run(t, mulaw...)
+	assert.Equal(t, 1, code)
+	assert.Contains(t, errs, out+" exists already")
+	requireSampleCall(t, readFile(t, out))
+	runJSON(t, &r, append(mulaw, "--force")...)
 	assert.Equal(t, record.CodecMulaw, r.Outputs[0].Codec)
 	assert.Len(t, readFile(t, out), int(r.Outputs[0].Bytes), "written over")
 
-	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--codec", "wav", "--layout", "stereo", "--rate", "16000", "--out", "file://"+filepath.ToSlash(filepath.Dir(out))+"/z.wav")
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--codec", "wav",
+		"--layout", "stereo", "--rate", "16000", "--out", "file://"+filepath.ToSlash(filepath.Dir(out))+"/z.wav")
 	assert.EqualValues(t, 789418, r.Outputs[0].Frames)
 
-	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "agent="+customer+"@1m", "--layout", "mono", "--span", "2m", "--out", out)
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "agent="+customer+"@1m", "--layout", "mono", "--span", "2m", "--force", "--out", out)
 	assert.EqualValues(t, 120000, r.Duration.Milliseconds())
 	assert.Len(t, r.Legs, 1, "the same name again is a segment of the same leg")
 
-	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer=/nowhere/c.wav", "--out", out)
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer=/nowhere/c.wav", "--force", "--out", out)
 	assert.Equal(t, record.StatusCompletedDegraded, r.Status)
 	assert.Contains(t, r.Defects[0].Detail, "/nowhere/c.wav")
+	code, _, errs = run(t, "record", "--leg", "agent="+agent, "--force", "--out", agent)
+	assert.Equal(t, 2, code)
+	assert.Contains(t, errs, "is the file of leg agent")
 	redacted := filepath.Join(t.TempDir(), "redacted.wav")
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--layout", "mono", "--redact", "10s-12s", "--redact", "20s-20500ms", "--out", redacted)
 	heard, said := pcm16(t, readFile(t, redacted)), pcm16(t, samplecall.Agent())
@@ -218,7 +231,8 @@ func TestRoute(t *testing.T) {
 	t.Parallel()
 	rules := rulesFile(t, string(demoRules))
 	var out routeOutput
-	runJSON(t, &out, "route", "--rules", rules, "--from", "+442079460123", "--to", "+12025550143", "--at", "2026-03-02T15:00:00Z", "--call-id", "c1", "--tenant", "acme", "--priority", "3")
+	runJSON(t, &out, "route", "--rules", rules, "--from", "+442079460123", "--to", "+12025550143",
+		"--at", "2026-03-02T15:00:00Z", "--call-id", "c1", "--tenant", "acme", "--priority", "3")
 	assert.Equal(t, "washington", out.Decision.Rule)
 	assert.Equal(t, "washington-a", out.Decision.Destinations[0].ID)
 	assert.Empty(t, out.Considered)
@@ -233,9 +247,11 @@ func TestRoute(t *testing.T) {
 	assert.Contains(t, text, "* everything-else: every condition holds")
 
 	asking := rulesFile(t, "destinations: {a: {uri: \"sip:a\"}}\nrules:\n  - {id: asking, match: {to: {prefix: \"+1\"}, trunk: t1, metadata: {plan: gold}, capabilities_all: [opus, srtp]}, route: [[{to: a}]]}\n")
-	runJSON(t, &out, "route", "--rules", asking, "--from", "+442079460123", "--to", "+12025550143", "--trunk", "t1", "--metadata", "plan=gold", "--capability", "opus", "--capability", "srtp")
+	runJSON(t, &out, "route", "--rules", asking, "--from", "+442079460123", "--to", "+12025550143",
+		"--trunk", "t1", "--metadata", "plan=gold", "--capability", "opus", "--capability", "srtp")
 	assert.Equal(t, "asking", out.Decision.Rule)
-	code, text, _ = run(t, "route", "--rules", asking, "--from", "+442079460123", "--to", "+12025550143", "--trunk", "t1", "--metadata", "plan=iron", "--capability", "opus,srtp", "--explain")
+	code, text, _ = run(t, "route", "--rules", asking, "--from", "+442079460123", "--to", "+12025550143",
+		"--trunk", "t1", "--metadata", "plan=iron", "--capability", "opus,srtp", "--explain")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, text, `metadata has plan "iron", not gold`)
 
@@ -251,7 +267,10 @@ func TestRoute(t *testing.T) {
 	}{
 		{[]string{"--rules", rules, "--from", "x", "--to", "y", "--at", "noon"}, 2, []string{"--from", "--to", "--at"}},
 		{[]string{"--rules", "/nowhere/rules.yaml", "--from", "+12025550143", "--to", "+12025550143"}, 1, []string{"no such file"}},
-		{[]string{"--rules", rulesFile(t, "destinations: {}\nrules:\n  - {id: x, route: [[{to: a}]]}\n  - {id: x}\n"), "--from", "+12025550143", "--to", "+12025550143"}, 1, []string{"line 3", "line 4", "faults"}},
+		{[]string{
+			"--rules", rulesFile(t, "destinations: {}\nrules:\n  - {id: x, route: [[{to: a}]]}\n  - {id: x}\n"),
+			"--from", "+12025550143", "--to", "+12025550143",
+		}, 1, []string{"line 3", "line 4", "faults"}},
 	} {
 		code, out, errs := run(t, append([]string{"route"}, c.args...)...)
 		assert.Equal(t, c.code, code)

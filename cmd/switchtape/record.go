@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/local"
 	"github.com/switchtape/switchtape/storage"
 )
 
@@ -30,18 +30,22 @@ type recordCommand struct {
 	timelineFlags `embed:""`
 	recordExtras  `embed:""`
 
-	Out  string `help:"File or bucket URL to write the recording to." required:"" placeholder:"FILE|URL"`
-	JSON bool   `help:"Print the result as JSON." name:"json"`
+	Out   string `help:"File or bucket URL to write the recording to." required:"" placeholder:"FILE|URL"`
+	Force bool   `help:"Replace files that are there already. Without it they are kept, and the command fails unless they have the same bytes."`
+	JSON  bool   `help:"Print the result as JSON." name:"json"`
 }
 
 func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
-	spec, files, err := c.spec()
+	spec, err := c.spec()
 	if err != nil {
 		return err
 	}
-	sources := &legSources{at: files}
+	if err := c.keepsItsLegs(&spec); err != nil {
+		return err
+	}
+	sources := &legSources{}
 	defer sources.close()
-	out, err := openTarget(ctx, c.Out, c.alsoFiles())
+	out, err := openTarget(ctx, c.Out, &local.TargetOptions{Also: c.alsoFiles(), Overwrite: c.Force})
 	if err != nil {
 		return err
 	}
@@ -63,7 +67,12 @@ func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err = errors.Join(err, out.Close()); err != nil {
 		return err
 	}
-	c.name(&result, files)
+	for i := range result.Outputs {
+		result.Outputs[i].Key = "" // the URL says it all
+	}
+	if result.Manifest != nil {
+		result.Manifest.Key = ""
+	}
 	if c.JSON {
 		err = s.JSON(result)
 	} else {
@@ -75,38 +84,39 @@ func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 	return err
 }
 
-// name puts the names that people gave in the place of the stand-ins.
-func (c *recordCommand) name(r *record.Result, files map[string]string) {
-	for i := range r.Outputs {
-		r.Outputs[i].Key = "" // the URL says it all
+// keepsItsLegs refuses to write where a leg is, --force or not.
+func (c *recordCommand) keepsItsLegs(spec *record.Spec) error {
+	outs := []string{c.Out}
+	for _, file := range c.alsoFiles() {
+		outs = append(outs, file)
 	}
-	if r.Manifest != nil {
-		r.Manifest.Key = ""
-	}
-	for uri, where := range files {
-		for i := range r.Defects {
-			r.Defects[i].Detail = strings.ReplaceAll(r.Defects[i].Detail, "no file "+uri, "no file "+where)
+	for i := range spec.Legs {
+		for _, segment := range spec.Legs[i].Segments {
+			leg, err := os.Stat(segment.URI)
+			if err != nil {
+				continue // a bucket's, or missing: then it isn't overwritten
+			}
+			for _, out := range outs {
+				if info, err := os.Stat(out); err == nil && os.SameFile(leg, info) {
+					return cli.Usagef("%s is the file of leg %s: give another name for the recording", out, spec.Legs[i].Name)
+				}
+			}
 		}
 	}
+	return nil
 }
 
-// legSources opens the legs of the command line.
-type legSources struct {
-	at     map[string]string
-	stores map[string]*storage.Store
-}
+// legSources opens the legs of the command line: files by any path, and objects
+// in buckets.
+type legSources struct{ stores map[string]*storage.Store }
 
 func (l *legSources) OpenLeg(ctx context.Context, uri string) (io.ReadCloser, error) {
-	where := l.at[uri]
-	if !strings.Contains(where, "://") {
-		return openFile(where)
+	if !strings.Contains(uri, "://") || strings.HasPrefix(uri, "file://") {
+		return local.Files{}.OpenLeg(ctx, uri)
 	}
-	u, err := url.Parse(where)
+	u, err := url.Parse(uri)
 	if err != nil {
-		return nil, fmt.Errorf("leg %s: %w", where, err)
-	}
-	if u.Scheme == "file" {
-		return openFile(filepath.FromSlash(u.Path))
+		return nil, fmt.Errorf("leg %s: %w", uri, err)
 	}
 	bucket, key := splitBucketURL(u)
 	s, ok := l.stores[bucket]
@@ -120,21 +130,6 @@ func (l *legSources) OpenLeg(ctx context.Context, uri string) (io.ReadCloser, er
 		l.stores[bucket] = s
 	}
 	return s.Open(ctx, key)
-}
-
-// openFile opens a leg's file. Legs are read more than once, so that a pipe can't
-// be one; opening it would wait for a writer, and a device may have no end.
-func openFile(path string) (io.ReadCloser, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case info.IsDir():
-		return nil, fmt.Errorf("%s is a directory, not a leg", path)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is a pipe or a device: a leg is read more than once, save it to a file first", path)
-	}
-	return os.Open(path) //nolint:gosec // the user names the file
 }
 
 func (l *legSources) close() {

@@ -117,15 +117,16 @@ func (t *trimFlag) Decode(ctx *kong.DecodeContext) error {
 // IsBool tells kong that --trim needs no value.
 func (t *trimFlag) IsBool() bool { return true }
 
-// spec turns the flags into a recording spec and the places of its files.
-func (c *recordCommand) spec() (record.Spec, map[string]string, error) {
+// spec turns the flags into a recording spec, whose URIs are paths and URLs as
+// they were given.
+func (c *recordCommand) spec() (record.Spec, error) {
 	bitrate, err := parseBitrate(c.Bitrate)
 	if err != nil {
-		return record.Spec{}, nil, err
+		return record.Spec{}, err
 	}
 	codec, err := c.codec()
 	if err != nil {
-		return record.Spec{}, nil, err
+		return record.Spec{}, err
 	}
 	spec := record.Spec{
 		TenantID: "local", CallID: "call", RecordingID: "recording", StartedAt: time.Unix(0, 0).UTC(), Span: c.Span,
@@ -133,15 +134,12 @@ func (c *recordCommand) spec() (record.Spec, map[string]string, error) {
 			Codec: codec, Layout: record.Layout(c.Layout), SampleRateHz: c.Rate, BitrateBps: bitrate,
 		}},
 	}
-	files := map[string]string{}
 	for _, arg := range c.Leg {
 		name, where, offset, err := parseLeg(arg)
 		if err != nil {
-			return spec, nil, err
+			return spec, err
 		}
-		uri := standIn(where, files)
-		files[uri] = where
-		seg := record.SegmentSpec{URI: uri, Offset: offset}
+		seg := record.SegmentSpec{URI: where, Offset: offset}
 		i := len(spec.Legs) - 1
 		for i >= 0 && spec.Legs[i].Name != name {
 			i--
@@ -153,9 +151,9 @@ func (c *recordCommand) spec() (record.Spec, map[string]string, error) {
 		spec.Legs[i].Segments = append(spec.Legs[i].Segments, seg)
 	}
 	if err := c.addTo(&spec); err != nil {
-		return spec, nil, err
+		return spec, err
 	}
-	return spec, files, c.apply(&spec)
+	return spec, c.apply(&spec)
 }
 
 // codec is the codec that was asked for, if only by the file's name.
@@ -191,28 +189,6 @@ func codecOf(file string) (record.Codec, error) {
 		}
 	}
 	return "", fmt.Errorf("no codec has the extension %s; take one of %s", ext, strings.Join(have, ", "))
-}
-
-// standIn is a valid URI for a path or URL that people gave, which may be any:
-// its last part, as far as a URI may hold it, and a number if it is taken.
-func standIn(where string, taken map[string]string) string {
-	where, _, _ = strings.Cut(filepath.ToSlash(where), "?")
-	name := strings.Map(func(r rune) rune {
-		if record.ValidateRelativePath(string(r)) != nil && r != '.' {
-			return '_'
-		}
-		return r
-	}, path.Base(where))
-	if record.ValidateRelativePath(name) != nil {
-		name = "leg"
-	}
-	uri := name
-	for i := 2; ; i++ {
-		if _, used := taken[uri]; !used {
-			return uri
-		}
-		uri = strconv.Itoa(i) + "-" + name
-	}
 }
 
 // parseLeg splits NAME=URL[@OFFSET]. What follows the last @ is an offset only

@@ -24,7 +24,7 @@ func TestRecordTimeline(t *testing.T) {
 	said := pcm16(t, samplecall.Agent())
 	record := func(args ...string) (r record.Result, samples []int16) {
 		t.Helper()
-		runJSON(t, &r, append([]string{"record", "--leg", "agent=" + agent, "--layout", "mono", "--out", out}, args...)...)
+		runJSON(t, &r, append([]string{"record", "--leg", "agent=" + agent, "--layout", "mono", "--force", "--out", out}, args...)...)
 		return r, pcm16(t, readFile(t, out))
 	}
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
@@ -60,7 +60,7 @@ func TestRecordTimeline(t *testing.T) {
 	assert.Less(t, short.Duration, trimmed.Duration)
 	assert.Equal(t, said[audio.FramesIn(trimmed.Trimmed, 8000):][:len(heard)], heard)
 
-	code, text, errs := run(t, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--level", "-23", "--trim", "--out", out)
+	code, text, errs := run(t, "record", "--leg", "agent="+agent, "--leg", "customer="+customer+"@2s", "--level", "-23", "--trim", "--force", "--out", out)
 	require.Zero(t, code, errs)
 	for _, part := range []string{"levelled by", "gaps: 1, 2s", "of the call"} {
 		assert.Contains(t, text, part)
@@ -79,15 +79,15 @@ func TestRecordClocks(t *testing.T) {
 	require.NoError(t, os.WriteFile(slow, lying, 0o600))
 	const span = "49.338625s" // the sample's own length
 	var r record.Result
-	runJSON(t, &r, "record", "--leg", "agent="+slow, "--span", span, "--layout", "mono", "--out", out)
+	runJSON(t, &r, "record", "--leg", "agent="+slow, "--span", span, "--layout", "mono", "--force", "--out", out)
 	require.Len(t, r.Defects, 1)
 	assert.Equal(t, record.DefectWrongRateSuspected, r.Defects[0].Code)
-	runJSON(t, &r, "record", "--leg", "agent="+slow, "--span", span, "--correct-rate", "agent", "--layout", "mono", "--out", out)
+	runJSON(t, &r, "record", "--leg", "agent="+slow, "--span", span, "--correct-rate", "agent", "--layout", "mono", "--force", "--out", out)
 	require.Len(t, r.Defects, 1)
 	assert.Equal(t, record.DefectWrongRateCorrected, r.Defects[0].Code)
 	assert.Equal(t, pcm16(t, samplecall.Agent()), pcm16(t, readFile(t, out)))
 
-	runJSON(t, &r, "record", "--leg", "agent="+agent, "--span", "49.3s", "--legs-span-call", "--layout", "mono", "--out", out)
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--span", "49.3s", "--legs-span-call", "--layout", "mono", "--force", "--out", out)
 	require.Len(t, r.Defects, 1)
 	assert.Equal(t, record.DefectDriftCorrected, r.Defects[0].Code)
 	assert.InDelta(t, 783.5, r.Legs[0].DriftPPM, 0.1)

@@ -126,7 +126,8 @@ func (c *routeCommand) request() (calls.Request, error) {
 func printRoute(s cli.Streams, o *routeOutput) {
 	switch {
 	case o.NoRoute && o.Decision.Rule != "":
-		s.Printf("rule %s matches a call from %s to %s at %s, and requires a rate that none of its destinations has\n", o.Decision.Rule, o.Request.From, o.Request.To, o.Request.At)
+		s.Printf("rule %s matches a call from %s to %s at %s, and requires a rate that none of its destinations has\n",
+			o.Decision.Rule, o.Request.From, o.Request.To, o.Request.At)
 	case o.NoRoute:
 		s.Printf("no rule matches a call from %s to %s at %s\n", o.Request.From, o.Request.To, o.Request.At)
 	default:
@@ -160,7 +161,7 @@ func callerAndCost(d *calls.Destination) string {
 		out += " (withheld)"
 	}
 	if d.Cost.Currency != "" {
-		out += fmt.Sprintf("  %s %s for %d s", d.Cost.Amount, d.Cost.Currency, d.Cost.Seconds)
+		out += fmt.Sprintf("  %s %s for %d s", d.Cost.Amount, d.Cost.Currency, d.Cost.Length/time.Second)
 	}
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/routing/callfile"
@@ -27,8 +28,8 @@ type callsRead struct {
 }
 
 func (c *callsFlags) check() error {
-	if c.Assume < 1 || c.Assume > callfile.MaxSeconds {
-		return cli.Usagef("--assume must be 1 to %d, is %d", callfile.MaxSeconds, c.Assume)
+	if most := int(callfile.MaxLength / time.Second); c.Assume < 1 || c.Assume > most {
+		return cli.Usagef("--assume must be 1 to %d, is %d", most, c.Assume)
 	}
 	return nil
 }
@@ -96,7 +97,7 @@ func (c *rulesDiffCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	compare := diff.New(before, after, &diff.Options{Groups: c.Groups, Examples: c.Examples, AssumeSeconds: c.Assume})
+	compare := diff.New(before, after, &diff.Options{Groups: c.Groups, Examples: c.Examples, Assume: time.Duration(c.Assume) * time.Second})
 	read, err := c.read(ctx, &callfile.Options{Workers: compare.Workers()}, compare.Visit)
 	if err != nil {
 		return err
@@ -226,7 +227,7 @@ func (c *rulesSimulateCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	report, err := simulate.Run(ctx, router, calls, &simulate.Options{AssumeSeconds: c.Assume, Share: c.Share, Series: c.JSON})
+	report, err := simulate.Run(ctx, router, calls, &simulate.Options{Assume: time.Duration(c.Assume) * time.Second, Share: c.Share, Series: c.JSON})
 	if err != nil {
 		return err
 	}
@@ -243,16 +244,18 @@ func (c *rulesSimulateCommand) Run(ctx context.Context, s cli.Streams) error {
 }
 
 func printSimulation(s cli.Streams, o *simulateOutput) {
-	s.Printf("%d calls: %d without a route, %d refused for want of capacity, %d taken by another destination than was wanted\n", o.Calls, o.NoRoute, o.Refused, o.Overflow)
+	s.Printf("%d calls: %d without a route, %d refused for want of capacity, %d taken by another destination than was wanted\n",
+		o.Calls, o.NoRoute, o.Refused, o.Overflow)
 	for i := range o.Destinations {
 		d := &o.Destinations[i]
 		s.Printf("%s: %d calls, peak %d/s%s and %d at once%s\n", d.ID, d.Calls, d.PeakCPS, ofLimit(d.CPS), d.PeakConcurrent, ofLimit(d.Concurrent))
 		s.Printf("    wanted: %d calls, peak %d/s and %d at once\n", d.Demand, d.DemandPeakCPS, d.DemandPeakConcurrent)
 		if n := d.FullConcurrent + d.FullCPS; n > 0 {
-			s.Printf("    no room for %d (%d for calls at once, %d for calls a second): %d went elsewhere, %d were refused\n", n, d.FullConcurrent, d.FullCPS, d.Overflow, d.Refused)
+			s.Printf("    no room for %d (%d for calls at once, %d for calls a second): %d went elsewhere, %d were refused\n",
+				n, d.FullConcurrent, d.FullCPS, d.Overflow, d.Refused)
 		}
-		if d.SecondsOver > 0 || d.SecondsOverCPS > 0 {
-			s.Printf("    wanted over its limits: %.0f s at once, %d s by calls a second\n", d.SecondsOver, d.SecondsOverCPS)
+		if d.Over > 0 || d.SecondsOverCPS > 0 {
+			s.Printf("    wanted over its limits: %.0f s at once, %d s by calls a second\n", d.Over.Seconds(), d.SecondsOverCPS)
 		}
 		if d.FromOthers > 0 {
 			s.Printf("    %d came from others that had no room\n", d.FromOthers)

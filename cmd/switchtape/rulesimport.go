@@ -165,7 +165,8 @@ func (c *rulesExportCommand) Run(_ context.Context, s cli.Streams) error {
 		return err
 	}
 	report, err := dialimport.ExportCSV(rs, func(name string) (io.WriteCloser, error) {
-		return os.OpenFile(filepath.Join(c.Out, name), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // the operator names the directory, the files are ours
+		path := filepath.Join(c.Out, name)
+		return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // the operator names the directory, the files are ours
 	})
 	if err != nil {
 		return err

@@ -62,7 +62,8 @@ func TestRulesImportAndExport(t *testing.T) {
 	require.Contains(t, out, "rule rule-1: metadata")
 	back := filepath.Join(dir, "back.json")
 	code, out, errs = runRules(t, "import", "--format", "csv", "--out", back,
-		filepath.Join(dir, "csv", "settings.csv"), filepath.Join(dir, "csv", "destinations.csv"), filepath.Join(dir, "csv", "rates.csv"), filepath.Join(dir, "csv", "rules.csv"))
+		filepath.Join(dir, "csv", "settings.csv"), filepath.Join(dir, "csv", "destinations.csv"),
+		filepath.Join(dir, "csv", "rates.csv"), filepath.Join(dir, "csv", "rules.csv"))
 	require.Zero(t, code, errs+out)
 	body, err := os.ReadFile(back)
 	require.NoError(t, err)

@@ -51,7 +51,7 @@ func (c *verifyRecordingCommand) Run(ctx context.Context, s cli.Streams) error {
 	}
 	opts := &manifest.VerifyOptions{Codecs: recording.BuiltinCodecs()}
 	if c.Legs != "" {
-		opts.Legs = fileOpener(c.Legs)
+		opts.Legs = legOpener(c.Legs)
 	}
 	r, err := manifest.Verify(ctx, m, open, opts)
 	if err != nil {
@@ -115,6 +115,23 @@ func beside(ctx context.Context, where string) (open manifest.Opener, name strin
 		return store.Open(ctx, path.Join(path.Dir(key), name))
 	}
 	return open, path.Base(key), func() { _ = store.Close() }, nil
+}
+
+// legOpener opens legs below a directory, by the paths that a recording was made
+// of, or, if there is no such file, by their last part: the manifest names files
+// as they were given on the command line.
+func legOpener(dir string) manifest.Opener {
+	open := fileOpener(dir)
+	return func(ctx context.Context, name string) (io.ReadCloser, error) {
+		f, err := open(ctx, name)
+		if err == nil {
+			return f, nil
+		}
+		if last, lastErr := open(ctx, path.Base(filepath.ToSlash(name))); lastErr == nil {
+			return last, nil
+		}
+		return nil, err
+	}
 }
 
 // fileOpener opens files below a directory, and none outside of it.

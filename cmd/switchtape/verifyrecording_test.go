@@ -34,7 +34,7 @@ func TestRecordAndVerify(t *testing.T) {
 	runJSON(t, &v, "verify-recording", manifestFile, "--legs", filepath.Dir(agent))
 	assert.True(t, v.OK)
 	require.Len(t, v.Files, 6)
-	assert.Equal(t, "agent.wav", v.Files[4].File)
+	assert.Equal(t, agent, v.Files[4].File, "as it was given; it is found by its last part")
 
 	archive := readFile(t, filepath.Join(dir, "call.flac"))
 	archive[len(archive)/2] ^= 1

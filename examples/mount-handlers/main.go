@@ -1,10 +1,10 @@
-// Command mount-handlers mounts the call handling and the recording service in
-// somebody else's server, beside its own routes and behind its own
-// authentication.
+// Command mount-handlers mounts the call service, the tools to work on its rules
+// and the recording service in somebody else's server, beside its own routes and
+// behind its own authentication.
 //
 //	go run ./examples/mount-handlers
 //
-// It makes one call against itself and ends; with -listen it keeps serving.
+// It makes a few requests of itself and ends; with -listen it keeps serving.
 package main
 
 import (
@@ -13,10 +13,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
-	"path/filepath"
+	"os/signal"
 	"strings"
 	"time"
 
@@ -24,13 +24,35 @@ import (
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/routing/callhttp"
-	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/routing/callservice"
+	"github.com/switchtape/switchtape/routing/rulehttp"
+	"github.com/switchtape/switchtape/storage/calldb/memdb"
 )
 
 func main() {
 	listen := flag.String("listen", "", "address to keep serving on, like 127.0.0.1:8080")
 	flag.Parse()
-	if err := run(context.Background(), *listen); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	db := memdb.New(nil) // calldb.Open for SQLite or PostgreSQL
+	service := callservice.New(db, &callservice.Options{DefaultRegion: "GB"})
+	background := make(chan error, 1)
+	go func() { background <- service.Run(ctx) }()
+	_, err := service.InstallRules(ctx, "acme", []byte(rules), "example", "")
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /hello", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "my own route\n") })
+	callhttp.New(service, nil).Mount(mux)
+	rulehttp.New(service, nil).Mount(mux)
+	recordings := recordinghttp.New(db, &recordinghttp.Options{Check: recording.NewProcessor(nil, nil, nil).Check})
+	mux.Handle("/v1/recordings", recordings)
+	mux.Handle("/v1/recordings/", recordings)
+
+	server := &http.Server{Addr: *listen, Handler: authenticate(mux), ReadHeaderTimeout: 5 * time.Second}
+	if err == nil {
+		err = serve(ctx, server)
+	}
+	stop()
+	if err = errors.Join(err, <-background); err != nil {
 		fmt.Fprintln(os.Stderr, "mount-handlers:", err)
 		os.Exit(1)
 	}
@@ -41,73 +63,50 @@ destinations: {office: {uri: "sip:office.example.com"}}
 rules: [{id: all, default: true, route: [[{to: office}]]}]
 `
 
-func run(ctx context.Context, listen string) (err error) {
-	dir, err := os.MkdirTemp("", "mount-handlers-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	db, err := calldb.Open(ctx, calldb.SQLiteURL(filepath.Join(dir, "calls.db")), nil)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := db.Migrate(ctx); err != nil {
-		return err
-	}
-
-	calls := callhttp.New(db, &callhttp.Options{DefaultRegion: "GB", PlatformTenant: "acme"})
-	if _, err := calls.InstallRules(ctx, "acme", []byte(rules), "example"); err != nil {
-		return err
-	}
-	recordings := recordinghttp.New(db, &recordinghttp.Options{Check: recording.NewProcessor(nil, nil, nil).Check})
-
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /hello", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "my own route\n") })
-	mux.Handle("/v1/recordings", recordings)
-	mux.Handle("/v1/recordings/", recordings)
-	mux.Handle("/v1/", calls)
-
-	running, stop := context.WithCancel(ctx)
-	background := make(chan error, 1)
-	go func() { background <- calls.Run(running) }()
-	defer func() {
-		stop()
-		err = errors.Join(err, <-background)
-	}()
-
-	l, err := net.Listen("tcp", map[bool]string{true: "127.0.0.1:0", false: listen}[listen == ""])
-	if err != nil {
-		return err
-	}
-	server := &http.Server{Handler: authenticate(mux), ReadHeaderTimeout: 5 * time.Second}
-	if listen != "" {
-		return server.Serve(l)
-	}
-	go func() { _ = server.Serve(l) }()
-	defer server.Close()
-	return try("http://" + l.Addr().String())
-}
-
 // authenticate stands for your own authentication: whoever it lets through
-// gets a principal in the context, and the handlers stay within its tenant.
+// gets a principal in the context, and the handlers stay within its tenant and
+// its scopes.
 func authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, ok := r.BasicAuth(); ok && user == "acme" && password == "secret" {
-			p := callmodel.Principal{TenantID: "acme", Subject: user, Role: callmodel.RoleCaller}
+			p := callmodel.Principal{TenantID: "acme", Subject: user, Scopes: []callmodel.Scope{
+				callmodel.ScopeCallsWrite, callmodel.ScopeRulesWrite, callmodel.ScopeRecordingsRead,
+			}}
 			r = r.WithContext(callmodel.WithPrincipal(r.Context(), p))
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func try(url string) error {
-	for _, password := range []string{"wrong", "secret"} {
-		req, err := http.NewRequest(http.MethodPost, url+"/v1/calls", strings.NewReader(`{"from": "020 7946 0123", "to": "+1 202-555-0143"}`))
+// serve serves until ctx ends; without an address it makes its own requests.
+func serve(ctx context.Context, server *http.Server) error {
+	if server.Addr == "" {
+		return try(server.Handler)
+	}
+	context.AfterFunc(ctx, func() { _ = server.Shutdown(context.WithoutCancel(ctx)) })
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func try(h http.Handler) error {
+	server := httptest.NewServer(h)
+	defer server.Close()
+	const call = `{"from": "020 7946 0123", "to": "+1 202-555-0143"}`
+	for _, r := range []struct{ method, path, password, body string }{
+		{http.MethodPost, "/v1/calls", "wrong", call},
+		{http.MethodPost, "/v1/calls", "secret", call},
+		{http.MethodPost, "/v1/rules/check", "secret", rules},
+		{http.MethodGet, "/v1/recordings/jobs", "secret", ""},
+		{http.MethodGet, "/v1/calls", "secret", ""}, // it has no scope for that
+		{http.MethodGet, "/hello", "", ""},
+	} {
+		req, err := http.NewRequest(r.method, server.URL+r.path, strings.NewReader(r.body))
 		if err != nil {
 			return err
 		}
-		req.SetBasicAuth("acme", password)
+		req.SetBasicAuth("acme", r.password)
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			return err
@@ -116,7 +115,7 @@ func try(url string) error {
 		if err = errors.Join(err, resp.Body.Close()); err != nil {
 			return err
 		}
-		fmt.Printf("%s\n%s", resp.Status, body)
+		fmt.Printf("%s %s: %s\n%s", r.method, r.path, resp.Status, body)
 	}
 	return nil
 }

@@ -1,8 +1,8 @@
-// Command record-two-files makes one stereo recording of two WAV files: the
-// first leg on the left channel, the second on the right and as late as you
-// say.
+// Command record-two-files makes an MP3, a FLAC and a waveform of the two sides
+// of a call: the agent on the left channel, the customer on the right, two
+// seconds later.
 //
-//	go run ./examples/record-two-files agent.wav customer.wav 2s out.wav
+//	go run ./examples/record-two-files agent.wav customer.wav call.mp3
 //
 // Without arguments it records the sample call into the temporary directory.
 package main
@@ -11,79 +11,65 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/local"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 )
 
-func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "record-two-files:", err)
-		os.Exit(1)
-	}
-}
-
-// files are the legs and the recording, as plain files: the two ports that a
-// Processor needs, in a dozen lines.
-type files struct{ out string }
-
-func (files) OpenLeg(_ context.Context, uri string) (io.ReadCloser, error) { return os.Open(uri) }
-
-func (f files) Put(_ context.Context, key record.ObjectKey, _ record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
-	w, err := os.Create(f.out)
-	if err != nil {
-		return record.ObjectInfo{}, err
-	}
-	return record.ObjectInfo{Key: key, URL: f.out}, errors.Join(write(w), w.Close())
-}
-
-func run(args []string) error {
-	if len(args) == 0 {
-		dir, err := os.MkdirTemp("", "record-two-files-")
-		if err != nil {
-			return err
-		}
-		args = []string{"agent.wav", "customer.wav", "2s", filepath.Join(dir, "out.wav")}
-		err = errors.Join(
-			os.WriteFile(filepath.Join(dir, args[0]), samplecall.Agent(), 0o600),
-			os.WriteFile(filepath.Join(dir, args[1]), samplecall.Customer(), 0o600),
-			os.Chdir(dir))
-		if err != nil {
-			return err
-		}
-	}
-	if len(args) != 4 {
-		return errors.New("give two WAV files, the second one's offset, and the file to write")
-	}
-	offset, err := time.ParseDuration(args[2])
+// makeRecording is all that it takes: what to make of which files, and a
+// Processor that reads and writes local ones.
+func makeRecording(ctx context.Context, agent, customer, out string) error {
+	p := recording.NewProcessor(local.Files{}, local.NewTarget(out, nil), nil)
+	result, err := p.Process(ctx, record.Spec{
+		Legs:    []record.LegSpec{record.NewLeg("agent", agent), record.NewLeg("customer", customer).At(2 * time.Second)},
+		Outputs: []record.OutputSpec{{Codec: record.CodecMP3}, {Codec: record.CodecFLAC}, {Codec: record.CodecPeaksJSON}},
+	}, nil)
 	if err != nil {
 		return err
 	}
-	spec := record.Spec{
-		TenantID: "example", CallID: "call-1", RecordingID: "call-1", StartedAt: time.Now(),
-		Legs: []record.LegSpec{
-			{Name: "agent", Segments: []record.SegmentSpec{{URI: args[0]}}},
-			{Name: "customer", Segments: []record.SegmentSpec{{URI: args[1], Offset: offset}}},
-		},
-		Outputs:    []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutStereo}},
-		NoManifest: true, // these files have room for one object
-	}
-	f := files{out: args[3]}
-	result, err := recording.NewProcessor(f, f, nil).Process(context.Background(), spec, nil)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("%s: %.2f s\n", result.Status, float64(result.Duration)/1000)
+	fmt.Printf("%s, %v\n", result.Status, result.Duration)
 	for _, o := range result.Outputs {
-		fmt.Printf("%s: %d channels, %d frames at %d Hz\n", filepath.Base(o.URL), o.Channels, o.Frames, o.Rate)
+		fmt.Println(filepath.Base(o.URL), o.Codec, o.Bytes, "bytes")
 	}
 	for _, d := range result.Defects {
 		fmt.Println("defect:", d.Code, d.Leg, d.Detail)
 	}
 	return nil
+}
+
+func main() {
+	args := os.Args[1:]
+	if len(args) == 0 {
+		var err error
+		if args, err = sample(); err != nil {
+			fail(err)
+		}
+	}
+	if len(args) != 3 {
+		fail(errors.New("give the agent's file, the customer's, and the MP3 to write"))
+	}
+	if err := makeRecording(context.Background(), args[0], args[1], args[2]); err != nil {
+		fail(err)
+	}
+}
+
+// sample puts the sample call's legs into a directory of their own.
+func sample() ([]string, error) {
+	dir, err := os.MkdirTemp("", "record-two-files-")
+	if err != nil {
+		return nil, err
+	}
+	agent, customer := filepath.Join(dir, "agent.wav"), filepath.Join(dir, "customer.wav")
+	err = errors.Join(os.WriteFile(agent, samplecall.Agent(), 0o600), os.WriteFile(customer, samplecall.Customer(), 0o600))
+	return []string{agent, customer, filepath.Join(dir, "call.mp3")}, err
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "record-two-files:", err)
+	os.Exit(1)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -118,11 +119,22 @@ func keen() *analysis.VoiceOptions {
 	return &analysis.VoiceOptions{OneWayTalk: 5 * time.Second, LostTalk: 8 * time.Second}
 }
 
+// cases is how many calls a test makes: a thousand with SWITCHTAPE_LONG_TESTS=1.
+func cases() int {
+	switch {
+	case os.Getenv("SWITCHTAPE_LONG_TESTS") == "1":
+		return 1000 / slow
+	case testing.Short():
+		return 100 / slow
+	}
+	return 400 / slow
+}
+
 // No clean call is suspected of anything.
 func TestNoFalseAlarms(t *testing.T) {
 	t.Parallel()
 	c := newCaller(t, 1)
-	const calls = 1000 / slow
+	calls := cases()
 	alarms := 0
 	for i := range calls {
 		legs, _ := c.call(8, snrs[i%len(snrs)])
@@ -183,7 +195,7 @@ func fill(leg []float32, v float32) {
 func TestDeadLegsAreFound(t *testing.T) {
 	t.Parallel()
 	c := newCaller(t, 2)
-	const calls = 1000 / slow
+	calls := cases()
 	missed := map[string]int{}
 	right := 0
 	for i := range calls {

@@ -32,7 +32,7 @@ func TestSampleCallTakesTurns(t *testing.T) {
 	assert.EqualValues(t, 5, agent.Turns)
 	assert.InDelta(t, 23200, agent.TalkTime.Milliseconds(), 600)
 	assert.InDelta(t, 16800, customer.TalkTime.Milliseconds(), 600)
-	assert.InDelta(t, 7400, agent.LongestMonologue.End, 100)
+	assert.InDelta(t, 7400, agent.LongestMonologue.End.Milliseconds(), 100)
 	assert.EqualValues(t, 4, agent.Responses)
 	assert.EqualValues(t, 5, customer.Responses)
 	assert.Zero(t, agent.Interruptions+customer.Interruptions)

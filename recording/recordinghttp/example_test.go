@@ -69,7 +69,7 @@ func Example() {
 // authenticate stands for the host's own check of credentials.
 func authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := callmodel.Principal{TenantID: "acme", Subject: "key-1", Role: callmodel.RoleCaller}
+		p := callmodel.Principal{TenantID: "acme", Subject: "key-1", Scopes: []callmodel.Scope{callmodel.ScopeRecordingsWrite}}
 		next.ServeHTTP(w, r.WithContext(callmodel.WithPrincipal(r.Context(), p)))
 	})
 }

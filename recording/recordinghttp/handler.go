@@ -81,12 +81,12 @@ func New(l Ledger, o *Options) *Handler {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, opts: opts, mux: http.NewServeMux()}
-	h.handle("POST /v1/recordings", callmodel.RoleCaller, h.enqueue)
-	h.handle("GET /v1/recordings/jobs", callmodel.RoleReader, h.listJobs)
-	h.handle("GET /v1/recordings/jobs/{id}", callmodel.RoleReader, h.getJob)
-	h.handle("GET /v1/recordings/jobs/{id}/media", callmodel.RoleReader, h.getMedia)
-	h.handle("POST /v1/recordings/jobs/{id}/retry", callmodel.RoleOperator, h.retry)
-	h.handle("POST /v1/recordings/jobs/{id}/quarantine", callmodel.RoleOperator, h.quarantine)
+	h.handle("POST /v1/recordings", callmodel.ScopeRecordingsWrite, h.enqueue)
+	h.handle("GET /v1/recordings/jobs", callmodel.ScopeRecordingsRead, h.listJobs)
+	h.handle("GET /v1/recordings/jobs/{id}", callmodel.ScopeRecordingsRead, h.getJob)
+	h.handle("GET /v1/recordings/jobs/{id}/media", callmodel.ScopeRecordingsRead, h.getMedia)
+	h.handle("POST /v1/recordings/jobs/{id}/retry", callmodel.ScopeJobsWrite, h.retry)
+	h.handle("POST /v1/recordings/jobs/{id}/quarantine", callmodel.ScopeJobsWrite, h.quarantine)
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		problem.Write(w, callmodel.Errorf(callmodel.CodeNotFound, "there is nothing at this path and method"))
 	})
@@ -99,9 +99,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 // endpoint answers a request of an authenticated principal, or fails.
 type endpoint func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error
 
-func (h *Handler) handle(pattern string, role callmodel.Role, f endpoint) {
+func (h *Handler) handle(pattern string, scope callmodel.Scope, f endpoint) {
 	h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		p, err := problem.Principal(r, role)
+		p, err := problem.Principal(r, scope)
 		if err == nil && !callmodel.ValidID(string(p.TenantID)) {
 			// The ledger takes no tenant for every tenant.
 			err = callmodel.Errorf(callmodel.CodeUnauthenticated, "the credentials belong to no tenant")

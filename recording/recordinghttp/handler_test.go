@@ -25,10 +25,14 @@ import (
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/calldb/memdb"
 	"github.com/switchtape/switchtape/storage/storetest"
 )
 
-var _ recordinghttp.Ledger = (*calldb.DB)(nil)
+var (
+	_ recordinghttp.Ledger = (*calldb.DB)(nil)
+	_ recordinghttp.Ledger = (*memdb.Store)(nil)
+)
 
 func openDB(tb testing.TB) *calldb.DB {
 	tb.Helper()
@@ -56,8 +60,15 @@ func newService(tb testing.TB, media recordinghttp.Media) *service {
 	return s
 }
 
-func as(role callmodel.Role, tenant callmodel.TenantID) callmodel.Principal {
-	return callmodel.Principal{TenantID: tenant, Subject: "key-of-" + string(tenant), Role: role}
+// What the three kinds of principals of these tests may do.
+func reads() []callmodel.Scope { return []callmodel.Scope{callmodel.ScopeRecordingsRead} }
+
+func submits() []callmodel.Scope { return append(reads(), callmodel.ScopeRecordingsWrite) }
+
+func operates() []callmodel.Scope { return append(submits(), callmodel.ScopeJobsWrite) }
+
+func as(scopes []callmodel.Scope, tenant callmodel.TenantID) callmodel.Principal {
+	return callmodel.Principal{TenantID: tenant, Subject: "key-of-" + string(tenant), Scopes: scopes}
 }
 
 // do makes a request and decodes its answer into v, unless v is nil.
@@ -105,7 +116,7 @@ func submission(tb testing.TB, id string, more map[string]any) string {
 func (s *service) enqueue(t *testing.T, id string) callmodel.JobID {
 	t.Helper()
 	var a accepted
-	w := s.do(t, as(callmodel.RoleCaller, "acme"), http.MethodPost, "/v1/recordings", submission(t, id, nil), &a)
+	w := s.do(t, as(submits(), "acme"), http.MethodPost, "/v1/recordings", submission(t, id, nil), &a)
 	require.Equal(t, http.StatusAccepted, w.Code, "%s", w.Body)
 	return a.JobID
 }
@@ -113,7 +124,7 @@ func (s *service) enqueue(t *testing.T, id string) callmodel.JobID {
 func TestEnqueue(t *testing.T) {
 	t.Parallel()
 	s := newService(t, nil)
-	caller := as(callmodel.RoleCaller, "acme")
+	caller := as(submits(), "acme")
 	body := submission(t, "c1", map[string]any{"queue": "pbx-7", "priority": 5, "tenant_id": "acme"})
 	var a accepted
 	w := s.do(t, caller, http.MethodPost, "/v1/recordings", body, &a)
@@ -140,7 +151,7 @@ func TestEnqueue(t *testing.T) {
 	assert.Contains(t, p.Detail, string(a.JobID))
 
 	// The same recording id of another tenant is another recording.
-	w = s.do(t, as(callmodel.RoleCaller, "globex"), http.MethodPost, "/v1/recordings", submission(t, "c1", nil), &again)
+	w = s.do(t, as(submits(), "globex"), http.MethodPost, "/v1/recordings", submission(t, "c1", nil), &again)
 	require.Equal(t, http.StatusAccepted, w.Code)
 	assert.True(t, again.Created)
 	assert.NotEqual(t, a.JobID, again.JobID)
@@ -149,7 +160,7 @@ func TestEnqueue(t *testing.T) {
 func TestEnqueueReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	s := newService(t, nil)
-	caller := as(callmodel.RoleCaller, "acme")
+	caller := as(submits(), "acme")
 	for _, c := range []struct {
 		name, body string
 		paths      []string
@@ -203,7 +214,7 @@ func TestSubmissionHasEveryField(t *testing.T) {
 	b, err := json.Marshal(want)
 	require.NoError(t, err)
 	var a accepted
-	w := s.do(t, as(callmodel.RoleCaller, "acme"), http.MethodPost, "/v1/recordings", string(b), &a)
+	w := s.do(t, as(submits(), "acme"), http.MethodPost, "/v1/recordings", string(b), &a)
 	require.Equal(t, http.StatusAccepted, w.Code, "%s", w.Body)
 	job, err := s.db.Job(t.Context(), a.JobID)
 	require.NoError(t, err)
@@ -213,7 +224,7 @@ func TestSubmissionHasEveryField(t *testing.T) {
 func TestList(t *testing.T) {
 	t.Parallel()
 	s := newService(t, nil)
-	reader := as(callmodel.RoleReader, "acme")
+	reader := as(reads(), "acme")
 	var page struct {
 		Jobs []ledger.Job    `json:"jobs"`
 		Next callmodel.JobID `json:"next"`
@@ -234,7 +245,7 @@ func TestList(t *testing.T) {
 	require.NoError(t, err)
 	other, _, err := s.db.Enqueue(t.Context(), ledger.Request{Kind: "verify", TenantID: "acme", Key: "c1", Payload: []byte("{}")})
 	require.NoError(t, err)
-	s.fails(t, as(callmodel.RoleReader, "acme"), http.MethodGet, "/v1/recordings/jobs/"+string(other), "", http.StatusNotFound, callmodel.CodeNotFound)
+	s.fails(t, as(reads(), "acme"), http.MethodGet, "/v1/recordings/jobs/"+string(other), "", http.StatusNotFound, callmodel.CodeNotFound)
 	require.NoError(t, s.db.Quarantine(t.Context(), want[1], "op", "odd"))
 
 	var got []callmodel.JobID
@@ -266,7 +277,7 @@ func TestRetryAndQuarantine(t *testing.T) {
 	s := newService(t, nil)
 	id := s.enqueue(t, "c1")
 	at := "/v1/recordings/jobs/" + string(id)
-	operator := as(callmodel.RoleOperator, "acme")
+	operator := as(operates(), "acme")
 
 	s.fails(t, operator, http.MethodPost, at+"/retry", "", http.StatusConflict, callmodel.CodeConflict)
 	p := s.fails(t, operator, http.MethodPost, at+"/quarantine", `{"why":"x"}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
@@ -301,7 +312,7 @@ func TestOnlyItsOwn(t *testing.T) {
 	t.Parallel()
 	s := newService(t, nil)
 	id := s.enqueue(t, "c1")
-	stranger := as(callmodel.RoleOperator, "globex")
+	stranger := as(operates(), "globex")
 	none := "j000000000999-00000000"
 	for _, c := range [][2]string{
 		{http.MethodGet, ""}, {http.MethodGet, "/media"}, {http.MethodPost, "/retry"}, {http.MethodPost, "/quarantine"},
@@ -332,18 +343,18 @@ func TestPrincipals(t *testing.T) {
 	s.h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/recordings/jobs", nil))
 	assert.Equal(t, http.StatusUnauthorized, w.Code)
 	// A principal without a tenant would see every tenant's jobs.
-	s.fails(t, as(callmodel.RoleOperator, ""), http.MethodGet, "/v1/recordings/jobs", "", http.StatusUnauthorized, callmodel.CodeUnauthenticated)
+	s.fails(t, as(operates(), ""), http.MethodGet, "/v1/recordings/jobs", "", http.StatusUnauthorized, callmodel.CodeUnauthenticated)
 	denied := 0
 	for _, c := range []struct {
-		role         callmodel.Role
+		scopes       []callmodel.Scope
 		method, path string
 	}{
-		{callmodel.RoleReader, http.MethodPost, "/v1/recordings"},
-		{callmodel.RoleCaller, http.MethodPost, "/v1/recordings/jobs/" + id + "/retry"},
-		{callmodel.RoleCaller, http.MethodPost, "/v1/recordings/jobs/" + id + "/quarantine"},
-		{"", http.MethodGet, "/v1/recordings/jobs"},
+		{reads(), http.MethodPost, "/v1/recordings"},
+		{submits(), http.MethodPost, "/v1/recordings/jobs/" + id + "/retry"},
+		{submits(), http.MethodPost, "/v1/recordings/jobs/" + id + "/quarantine"},
+		{nil, http.MethodGet, "/v1/recordings/jobs"},
 	} {
-		s.fails(t, as(c.role, "acme"), c.method, c.path, "{}", http.StatusForbidden, callmodel.CodeForbidden)
+		s.fails(t, as(c.scopes, "acme"), c.method, c.path, "{}", http.StatusForbidden, callmodel.CodeForbidden)
 		audit, err := s.db.AuditEvents(t.Context(), "acme", 0, 100)
 		require.NoError(t, err)
 		denied++
@@ -352,7 +363,22 @@ func TestPrincipals(t *testing.T) {
 		assert.Equal(t, callmodel.AuditAccessDenied, last.Action)
 		assert.Len(t, audit, 1+denied)
 	}
-	s.fails(t, as(callmodel.RoleReader, "acme"), http.MethodDelete, "/v1/recordings/jobs/"+id, "", http.StatusNotFound, callmodel.CodeNotFound)
+	s.fails(t, as(reads(), "acme"), http.MethodDelete, "/v1/recordings/jobs/"+id, "", http.StatusNotFound, callmodel.CodeNotFound)
+
+	// One scope opens its own endpoints and no other.
+	for endpoint, needs := range map[[2]string]callmodel.Scope{
+		{http.MethodPost, "/v1/recordings"}:                            callmodel.ScopeRecordingsWrite,
+		{http.MethodGet, "/v1/recordings/jobs"}:                        callmodel.ScopeRecordingsRead,
+		{http.MethodGet, "/v1/recordings/jobs/" + id}:                  callmodel.ScopeRecordingsRead,
+		{http.MethodGet, "/v1/recordings/jobs/" + id + "/media"}:       callmodel.ScopeRecordingsRead,
+		{http.MethodPost, "/v1/recordings/jobs/" + id + "/retry"}:      callmodel.ScopeJobsWrite,
+		{http.MethodPost, "/v1/recordings/jobs/" + id + "/quarantine"}: callmodel.ScopeJobsWrite,
+	} {
+		for _, scope := range callmodel.Scopes() {
+			w := s.do(t, as([]callmodel.Scope{scope}, "acme"), endpoint[0], endpoint[1], "{}", nil)
+			assert.Equal(t, scope != needs, w.Code == http.StatusForbidden, "%v with %s: %s", endpoint, scope, w.Body)
+		}
+	}
 }
 
 func TestDatabaseDown(t *testing.T) {
@@ -363,13 +389,13 @@ func TestDatabaseDown(t *testing.T) {
 		{http.MethodPost, "/v1/recordings", submission(t, "c1", nil)},
 		{http.MethodGet, "/v1/recordings/jobs", ""},
 	} {
-		w := s.do(t, as(callmodel.RoleOperator, "acme"), c[0], c[1], c[2], nil)
+		w := s.do(t, as(operates(), "acme"), c[0], c[1], c[2], nil)
 		assert.GreaterOrEqual(t, w.Code, 500)
 		assert.NotContains(t, w.Body.String(), "sql", "what is inside stays inside")
 	}
 	assert.Zero(t, s.rang.Load())
 
-	ctx, cancel := context.WithCancel(callmodel.WithPrincipal(t.Context(), as(callmodel.RoleReader, "acme")))
+	ctx, cancel := context.WithCancel(callmodel.WithPrincipal(t.Context(), as(reads(), "acme")))
 	cancel()
 	w := httptest.NewRecorder()
 	newService(t, nil).h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/v1/recordings/jobs", nil))
@@ -383,7 +409,7 @@ func FuzzEnqueue(f *testing.F) {
 	f.Add([]byte(`{"legs":[{"segments":[{"uri":null}]}],"outputs":{}}`))
 	s := newService(f, nil)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r := httptest.NewRequestWithContext(callmodel.WithPrincipal(t.Context(), as(callmodel.RoleCaller, "acme")),
+		r := httptest.NewRequestWithContext(callmodel.WithPrincipal(t.Context(), as(submits(), "acme")),
 			http.MethodPost, "/v1/recordings", bytes.NewReader(body))
 		w := httptest.NewRecorder()
 		s.h.ServeHTTP(w, r)
@@ -446,8 +472,8 @@ func TestHungLedger(t *testing.T) {
 		{http.MethodPost, "/v1/recordings/jobs/j1/retry", ""},
 		{http.MethodPost, "/v1/recordings/jobs/j1/quarantine", `{"reason": "odd"}`},
 	} {
-		s.fails(t, as(callmodel.RoleOperator, "acme"), r.method, r.path, r.body, http.StatusServiceUnavailable, callmodel.CodeUnavailable)
+		s.fails(t, as(operates(), "acme"), r.method, r.path, r.body, http.StatusServiceUnavailable, callmodel.CodeUnavailable)
 	}
 	require.Contains(t, log.String(), "the ledger did not answer within 1ms")
-	s.fails(t, as(callmodel.RoleReader, "acme"), http.MethodPost, "/v1/recordings", "", http.StatusForbidden, callmodel.CodeForbidden)
+	s.fails(t, as(reads(), "acme"), http.MethodPost, "/v1/recordings", "", http.StatusForbidden, callmodel.CodeForbidden)
 }

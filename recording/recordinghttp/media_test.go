@@ -64,7 +64,7 @@ func TestMediaIsStreamed(t *testing.T) {
 	t.Parallel()
 	bucket := openStore(t, nil)
 	s := newService(t, bucket)
-	reader := as(callmodel.RoleReader, "acme")
+	reader := as(reads(), "acme")
 	id := s.record(t, bucket, "c1",
 		record.OutputSpec{Codec: record.CodecWAV}, record.OutputSpec{Codec: record.CodecMP3},
 		record.OutputSpec{Name: "archive", Codec: record.CodecFLAC})
@@ -101,7 +101,7 @@ func TestMediaIsStreamed(t *testing.T) {
 	assert.Equal(t, "23", head.Header().Get("Content-Length"))
 	assert.Empty(t, head.Body.String())
 
-	s.fails(t, as(callmodel.RoleOperator, "globex"), http.MethodGet, mediaOf(id), "", http.StatusNotFound, callmodel.CodeNotFound)
+	s.fails(t, as(operates(), "globex"), http.MethodGet, mediaOf(id), "", http.StatusNotFound, callmodel.CodeNotFound)
 }
 
 // TestMediaIsSigned follows the redirect as a client would, without credentials.
@@ -112,7 +112,7 @@ func TestMediaIsSigned(t *testing.T) {
 	bucket := openStore(t, &storage.Options{SignBase: base, SignSecret: []byte("a secret of the test")})
 	s := newService(t, bucket)
 	id := s.record(t, bucket, "c1", record.OutputSpec{Codec: record.CodecWAV})
-	w := s.do(t, as(callmodel.RoleReader, "acme"), http.MethodGet, mediaOf(id), "", nil)
+	w := s.do(t, as(reads(), "acme"), http.MethodGet, mediaOf(id), "", nil)
 	require.Equal(t, http.StatusTemporaryRedirect, w.Code, "%s", w.Body)
 	assert.Equal(t, "no-store", w.Header().Get("Cache-Control"))
 	to := w.Header().Get("Location")
@@ -126,7 +126,7 @@ func TestMediaIsSigned(t *testing.T) {
 func TestNoMedia(t *testing.T) {
 	t.Parallel()
 	bucket := openStore(t, nil)
-	reader := as(callmodel.RoleReader, "acme")
+	reader := as(reads(), "acme")
 
 	none := newService(t, nil)
 	id := none.record(t, bucket, "c1", record.OutputSpec{Codec: record.CodecWAV})
@@ -159,7 +159,7 @@ func TestMediaOfAPublishedJob(t *testing.T) {
 	t.Parallel()
 	bucket := openStore(t, nil)
 	s := newService(t, bucket)
-	reader := as(callmodel.RoleReader, "acme")
+	reader := as(reads(), "acme")
 	id := s.enqueue(t, "c1")
 	result := func(version string) record.Result {
 		res := storetest.Result("c1")
@@ -209,7 +209,7 @@ func (m faultyMedia) Open(context.Context, string) (io.ReadCloser, error) {
 func TestFaultyMedia(t *testing.T) {
 	t.Parallel()
 	bucket := openStore(t, nil)
-	reader := as(callmodel.RoleReader, "acme")
+	reader := as(reads(), "acme")
 	for name, err := range map[string]error{
 		"refused": callmodel.Errorf(callmodel.CodeForbidden, "bucket b: %w", errors.New("AccessDenied")),
 		"down":    callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeUnavailable, "bucket b: 503"), 0),

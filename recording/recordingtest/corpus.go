@@ -175,7 +175,10 @@ func formatCases(seed uint64) []WAVCase {
 		format, data := chunk("fmt ", fmtBody(f.tag, 2, rate, f.bits), true), chunk("data", body, true)
 		c = append(c,
 			WAVCase{Name: f.name, File: riff(format, data), Format: stereo, Want: want, FFmpeg: true},
-			WAVCase{Name: f.name + ", EXTENSIBLE", File: riff(chunk("fmt ", extensible(f.tag, 2, rate, f.bits), true), data), Format: stereo, Want: want, FFmpeg: true},
+			WAVCase{
+				Name: f.name + ", EXTENSIBLE", File: riff(chunk("fmt ", extensible(f.tag, 2, rate, f.bits), true), data),
+				Format: stereo, Want: want, FFmpeg: true,
+			},
 			WAVCase{Name: f.name + ", RF64", File: rf64("RF64", format, body), Format: stereo, Want: want, FFmpeg: true},
 			WAVCase{Name: f.name + ", BW64", File: rf64("BW64", format, body), Format: stereo, Want: want, FFmpeg: true},
 			WAVCase{Name: f.name + ", RIFX", File: rifx(f.tag, 2, rate, f.bits, body), Format: stereo, Want: want},

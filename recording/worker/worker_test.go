@@ -19,10 +19,16 @@ import (
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/worker"
 	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/calldb/memdb"
 	"github.com/switchtape/switchtape/storage/storetest"
 )
 
-// ledger is a real one, in a file of the test's own.
+var (
+	_ worker.Ledger = (*calldb.DB)(nil)
+	_ worker.Ledger = (*memdb.Store)(nil)
+)
+
+// jobLedger is a real one, in a file of the test's own.
 func jobLedger(t *testing.T) *calldb.DB {
 	t.Helper()
 	db, err := calldb.Open(t.Context(), calldb.SQLiteURL(filepath.Join(t.TempDir(), "ledger.db")), nil)

@@ -18,28 +18,40 @@ type Call struct {
 	calls.Request
 
 	Line int // of the file, from 1
-	// Seconds is how long the parties talked; NoDuration if it isn't known.
-	Seconds float64
-	Cause   *calls.Cause // why it ended; nil if it isn't known
+	// Length is how long the parties talked; NoLength if it isn't known.
+	Length time.Duration
+	Cause  *calls.Cause // why it ended; nil if it isn't known
 }
 
-// NoDuration stands for a duration that was not recorded.
-const NoDuration = -1
+// NoLength stands for a length that was not recorded.
+const NoLength time.Duration = -1
 
 // Limits of a line.
 const (
-	MaxSeconds  = 31 * 24 * 60 * 60
+	MaxLength   = 31 * 24 * time.Hour
 	maxNumber   = 256 // bytes of from and to
 	defaultLine = 64 << 10
 )
 
-// Billable is the duration in whole seconds, rounded up, or what is to be
-// assumed of one that isn't known.
-func (c *Call) Billable(assumed int) int {
-	if c.Seconds < 0 {
+// Billable returns the length in whole seconds, rounded up, or what to assume of a
+// length that isn't known.
+func (c *Call) Billable(assumed time.Duration) time.Duration {
+	if c.Length < 0 {
 		return assumed
 	}
-	return int(math.Ceil(c.Seconds))
+	if part := c.Length % time.Second; part > 0 {
+		return c.Length + time.Second - part
+	}
+	return c.Length
+}
+
+// lengthOf returns a number of seconds as a duration; false if it is no length.
+func lengthOf(seconds float64) (time.Duration, bool) {
+	ok := seconds >= 0 && seconds <= MaxLength.Seconds()
+	if !ok {
+		return NoLength, false
+	}
+	return time.Duration(math.Round(seconds * float64(time.Second))), true
 }
 
 // record is a line as it is written.
@@ -61,7 +73,7 @@ type record struct {
 	Cause        *calls.Cause       `json:"cause"`
 }
 
-// Decode reads one line, strictly. Every fault is reported at once, as
+// Decode reads one line, strictly. It reports every fault at once, as
 // callmodel.FieldErrors.
 func Decode(line []byte) (Call, error) {
 	var r record
@@ -78,14 +90,14 @@ func Decode(line []byte) (Call, error) {
 		faults.Add("tenant_id", "is given, and tenant, too")
 	}
 	r.Tenant = cmp.Or(r.Tenant, r.TenantID)
-	c := Call{Seconds: NoDuration, Cause: r.Cause, Request: calls.Request{
+	c := Call{Length: NoLength, Cause: r.Cause, Request: calls.Request{
 		TenantID: r.Tenant, CallID: r.CallID, From: r.From, To: r.To, Type: r.Type, Direction: r.Direction, Priority: r.Priority,
 		Metadata: r.Metadata, At: r.At, Emergency: r.Emergency, Trunk: r.Trunk, Capabilities: r.Capabilities,
 	}}
 	if r.DurationS != nil {
-		c.Seconds = *r.DurationS
-		if c.Seconds < 0 || c.Seconds > MaxSeconds {
-			faults.Add("duration_s", "must be 0 to %d, is %g", MaxSeconds, c.Seconds)
+		var ok bool
+		if c.Length, ok = lengthOf(*r.DurationS); !ok {
+			faults.Add("duration_s", "must be 0 to %d, is %g", MaxLength/time.Second, *r.DurationS)
 		}
 	}
 	if len(faults) > 0 {
@@ -94,24 +106,24 @@ func Decode(line []byte) (Call, error) {
 	return c, c.check()
 }
 
-// fromRecord reads a call record, as the service gives it.
+// fromRecord reads a call record as the service returns it.
 func fromRecord(line []byte) (Call, bool) {
 	var r calls.Call
 	if json.Unmarshal(line, &r) != nil || r.ID == "" || r.TenantID == "" || r.State == "" {
 		return Call{}, false
 	}
-	c := Call{Seconds: NoDuration, Cause: r.Cause, Request: r.Request(r.CreatedAt)}
+	c := Call{Length: NoLength, Cause: r.Cause, Request: r.Request(r.CreatedAt)}
 	switch {
 	case !r.State.Final():
 	case r.AnsweredAt.IsZero():
-		c.Seconds = 0
+		c.Length = 0
 	default:
-		c.Seconds = max(r.EndedAt.Sub(r.AnsweredAt).Seconds(), 0)
+		c.Length = max(r.EndedAt.Sub(r.AnsweredAt), 0)
 	}
 	return c, true
 }
 
-// check fills in what goes without saying and reports what is wrong.
+// check fills in defaults and reports what is wrong.
 func (c *Call) check() error {
 	if c.Type == "" {
 		c.Type = calls.TypeVoice
@@ -123,7 +135,7 @@ func (c *Call) check() error {
 	var faults callmodel.FieldErrors
 	_ = errors.As(err, &faults)
 	for i := range faults {
-		faults[i].Path = strings.Replace(faults[i].Path, "tenant_id", "tenant", 1) // as it is called here
+		faults[i].Path = strings.Replace(faults[i].Path, "tenant_id", "tenant", 1) // its name in these files
 	}
 	missing := func(path string, is bool) {
 		if is {

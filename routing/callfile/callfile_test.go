@@ -20,7 +20,8 @@ import (
 )
 
 const full = `{"tenant":"acme","call_id":"c-1","from":"+442079460123","to":"+493012345678","type":"fax","direction":"outbound","priority":3,"emergency":true,` +
-	`"trunk":"edge-1","capabilities":["opus","t38"],"metadata":{"plan":"gold"},"at":"2026-03-02T10:00:00.5+01:00","duration_s":61.5,"cause":{"q850":16,"text":"bye"}}`
+	`"trunk":"edge-1","capabilities":["opus","t38"],"metadata":{"plan":"gold"},"at":"2026-03-02T10:00:00.5+01:00","duration_s":61.5,` +
+	`"cause":{"q850":16,"text":"bye"}}`
 
 func line(i int) string {
 	return fmt.Sprintf(`{"tenant":"acme","call_id":"c-%d","from":"+442079460123","to":"+4930%07d","at":"2026-03-02T10:00:00Z","duration_s":60}`, i, i)
@@ -50,13 +51,13 @@ func TestEveryField(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, slow, c)
 	assert.Equal(t, calls.TypeFax, c.Type)
-	assert.Equal(t, 62, c.Billable(180))
+	assert.Equal(t, 62*time.Second, c.Billable(3*time.Minute))
 	assert.Equal(t, "gold", c.Metadata["plan"])
 	assert.Equal(t, 16, c.Cause.Q850)
 	short, err := callfile.Decode([]byte(`{"tenant":"a","call_id":"c","to":"112","at":"2026-03-02T10:00:00Z"}`))
 	require.NoError(t, err)
 	assert.Equal(t, calls.TypeVoice, short.Type)
-	assert.Equal(t, 180, short.Billable(180))
+	assert.Equal(t, 3*time.Minute, short.Billable(3*time.Minute))
 }
 
 // TestManyLines has enough of them for many blocks, and odd ones between.
@@ -112,13 +113,13 @@ func TestCallRecords(t *testing.T) {
 	c, err := callfile.Decode(b)
 	require.NoError(t, err)
 	assert.Equal(t, r.Request(at), c.Request)
-	assert.InDelta(t, 61.5, c.Seconds, 1e-9)
+	assert.Equal(t, 61500*time.Millisecond, c.Length)
 	r.AnsweredAt, r.State = time.Time{}, calls.Failed
 	b, err = json.Marshal(r)
 	require.NoError(t, err)
 	c, err = callfile.Decode(b)
 	require.NoError(t, err)
-	assert.Zero(t, c.Seconds)
+	assert.Zero(t, c.Length)
 
 	calls, stats := read(t, strings.Replace(line(3), `"tenant"`, `"tenant_id"`, 1), nil)
 	require.Zero(t, stats.Bad)
@@ -167,7 +168,8 @@ func TestReaderThatFails(t *testing.T) {
 	calls, _ := read(t, line(1)+"\n"+line(2), nil)
 	require.Len(t, calls, 2)
 	n := 0
-	_, err = callfile.Each(t.Context(), iotest.OneByteReader(strings.NewReader(line(1)+"\n\n"+line(2))), nil, func(_ int, calls []callfile.Call) { n += len(calls) })
+	_, err = callfile.Each(t.Context(), iotest.OneByteReader(strings.NewReader(line(1)+"\n\n"+line(2))), nil,
+		func(_ int, calls []callfile.Call) { n += len(calls) })
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
 }
@@ -194,7 +196,8 @@ func FuzzEach(f *testing.F) {
 	f.Add([]byte(line(1)+"\n{}\n\n"), 3)
 	f.Fuzz(func(t *testing.T, data []byte, maxLine int) {
 		n := 0
-		stats, err := callfile.Each(t.Context(), strings.NewReader(string(data)), &callfile.Options{Workers: 1, MaxLine: maxLine}, func(_ int, c []callfile.Call) { n += len(c) })
+		stats, err := callfile.Each(t.Context(), strings.NewReader(string(data)), &callfile.Options{Workers: 1, MaxLine: maxLine},
+			func(_ int, c []callfile.Call) { n += len(c) })
 		require.NoError(t, err)
 		require.Equal(t, stats.Lines, n+stats.Bad)
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/switchtape/switchtape/routing/callfile"
 )
@@ -14,11 +15,11 @@ func ExampleEach() {
 `)
 	stats, err := callfile.Each(context.Background(), file, &callfile.Options{Workers: 1}, func(_ int, calls []callfile.Call) {
 		for i := range calls {
-			fmt.Println(calls[i].CallID, calls[i].Billable(180))
+			fmt.Println(calls[i].CallID, calls[i].Billable(3*time.Minute))
 		}
 	})
 	fmt.Println(stats.Calls, stats.Bad, stats.Faults[0], err)
 	// Output:
-	// c-1 62
+	// c-1 1m2s
 	// 1 1 line 2: call_id: is missing; to: is missing; at: is missing <nil>
 }

@@ -19,11 +19,11 @@ type Options struct {
 	Workers int
 	// MaxLine is how many bytes a line may have. 0 means 65536.
 	MaxLine int
-	// MaxFaults is how many bad lines are named; all are counted. 0 means 100.
+	// MaxFaults is how many bad lines are listed; all are counted. 0 means 100.
 	MaxFaults int
 }
 
-// Filled is the options with their defaults.
+// Filled returns the options with their defaults.
 func (o *Options) Filled() Options {
 	out := Options{}
 	if o != nil {
@@ -37,7 +37,7 @@ func (o *Options) Filled() Options {
 	return out
 }
 
-// Stats is what was read.
+// Stats says what was read.
 type Stats struct {
 	Lines int `json:"lines"` // but for empty ones
 	Calls int `json:"calls"`
@@ -55,10 +55,10 @@ type block struct {
 	faulty string // of a line that is too long: what is wrong with it; there is no text then
 }
 
-// Each reads calls and hands them over in batches, in no order: visit is called
-// by several goroutines at once, of which each has its own number, from 0. The
-// calls are good only until visit returns; their texts stay. The error is the
-// reader's, or the context's.
+// Each reads calls and passes them to visit in batches, in no order. Several
+// goroutines call visit at once, each with its own number, from 0. The calls are
+// valid only until visit returns, but their texts stay. The error is that of the
+// reader or of the context.
 func Each(ctx context.Context, r io.Reader, o *Options, visit func(worker int, calls []Call)) (Stats, error) {
 	opts := o.Filled()
 	blocks := make(chan block, opts.Workers)
@@ -122,8 +122,8 @@ func split(ctx context.Context, r io.Reader, maxLine int, blocks chan<- block) e
 
 const byteOrderMark = "\xef\xbb\xbf"
 
-// skip drops the rest of a line that is too long, and reports whether more of
-// it may follow.
+// skip drops the rest of a line that is too long. It reports whether more of the
+// line may follow.
 func (s *splitter) skip(ended bool) bool {
 	if !s.tooLong {
 		return false
@@ -139,7 +139,7 @@ func (s *splitter) skip(ended bool) bool {
 	return false
 }
 
-// cut sends the whole lines that there are, and at the end what is left.
+// cut sends the whole lines, and at the end of the file what is left.
 func (s *splitter) cut(ctx context.Context, ended bool) error {
 	end := bytes.LastIndexByte(s.buf, '\n') + 1
 	if ended {

@@ -7,19 +7,19 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
-// scanner reads lines as they are usually written. What is anyhow unusual, it
-// leaves to Decode, which knows all of JSON and says what is wrong: so it need
-// not tell bad from rare.
+// scanner reads lines as they are usually written. It leaves everything unusual to
+// Decode, which knows all of JSON and says what is wrong. So the scanner needn't
+// know whether an unusual line is wrong.
 type scanner struct {
 	s    string
 	at   int
 	seen uint32
 }
 
-// scan reads the line into c; false leaves it to Decode. The call's texts are
-// parts of the line.
+// scan reads the line into c, or returns false to leave it to Decode. The texts of
+// the call are parts of the line.
 func scan(line string, c *Call) bool {
-	*c = Call{Seconds: NoDuration}
+	*c = Call{Length: NoLength}
 	p := scanner{s: line}
 	if !p.object(func(key string) bool { return p.field(key, c) }) {
 		return false
@@ -174,8 +174,11 @@ func (p *scanner) duration(c *Call) bool {
 		return false
 	}
 	f, err := strconv.ParseFloat(n, 64)
-	c.Seconds = f
-	return err == nil && f <= MaxSeconds
+	if err != nil {
+		return false
+	}
+	c.Length, ok = lengthOf(f)
+	return ok
 }
 
 func (p *scanner) metadata(c *Call) bool {

@@ -1,35 +1,20 @@
 package callhttp
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
-	"github.com/switchtape/switchtape/callmodel/e164/normalize"
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/routing/callservice"
 )
-
-// createRequest is the body of POST /v1/calls.
-type createRequest struct {
-	ID        callmodel.CallID  `json:"id,omitempty"` // the caller's own; one is made if it is left out
-	From      string            `json:"from"`
-	To        string            `json:"to"`
-	Region    string            `json:"region,omitempty"` // where the numbers were dialled, ISO 3166-1 alpha-2
-	Type      calls.Type        `json:"type,omitempty"`   // "" means voice
-	Direction calls.Direction   `json:"direction,omitempty"`
-	Priority  int               `json:"priority,omitempty"`
-	Metadata  map[string]string `json:"metadata,omitempty"`
-	Trunk     string            `json:"trunk,omitempty"` // the id of the trunk that it came in by
-	// Capabilities is what the call offers: codecs and other tags.
-	Capabilities []string                   `json:"capabilities,omitempty"`
-	Recording    *calls.RecordingPreference `json:"recording,omitempty"`
-	Host         string                     `json:"host,omitempty"` // the telephone server that carries the call
-}
 
 func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	body, err := problem.Body(w, r, maxCallBody)
@@ -37,164 +22,38 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 		return err
 	}
 	if req, ok := h.emergency(body); ok {
-		return h.createEmergency(w, r, p, req)
+		return writeCreated(w, &callservice.Created{Call: h.service.CreateEmergency(r.Context(), p.TenantID, req, p.Subject)})
 	}
-	return h.inLane(func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-		return h.createNormal(w, r, p, body)
-	})(w, r, p)
-}
-
-func (h *Handler) createNormal(w http.ResponseWriter, r *http.Request, p callmodel.Principal, body []byte) error {
-	key, err := idempotencyKey(r)
+	key, err := idempotency(r, body)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(body)
-	hash := hex.EncodeToString(sum[:])
-	if key != "" {
-		end, ok := h.keys.begin(string(p.TenantID) + "/" + key)
-		if !ok {
-			return callmodel.Errorf(callmodel.CodeInFlight, "a request with this Idempotency-Key is being answered; ask again for its answer")
-		}
-		defer end()
-		stored, err := h.stores.Replay(r.Context(), p.TenantID, key, hash)
-		if err != nil {
-			return err
-		}
-		if stored != nil {
-			replay(w, stored)
-			return nil
-		}
-	}
-	call, err := h.newCall(body, p)
+	req, err := h.decodeRequest(body)
 	if err != nil {
 		return err
 	}
-	n := calls.NewCall{Actor: p.Subject, IdempotencyKey: key, RequestSHA256: hash}
-	place, noRoute, err := h.route(r.Context(), &call)
+	created, err := h.service.Create(r.Context(), p.TenantID, req, p.Subject, key)
 	if err != nil {
 		return err
 	}
-	defer func() { place.settle() }()
-	n.Call = call
-	if n.StatusCode, n.Response, err = answer(&call, noRoute); err != nil {
-		return err
-	}
-	first, err := h.stores.CreateCall(r.Context(), n)
-	if err != nil {
-		return err
-	}
-	if first == nil {
-		place.taken = true
-		first = &calls.StoredResponse{StatusCode: n.StatusCode, Body: n.Response}
-		w.Header().Set("Location", "/v1/calls/"+string(call.ID))
-	}
-	replay(w, first)
-	return nil
+	return writeCreated(w, &created)
 }
 
-// answer is the response to a call that was routed, or was not because of
-// noRoute. It is stored with the call, so that the same key gets the same bytes.
-func answer(call *calls.Call, noRoute error) (int, []byte, error) {
-	status, v := http.StatusCreated, any(call)
-	if noRoute != nil {
-		p := problem.Of(noRoute)
-		p.CallID, p.Explanation = call.ID, "/v1/calls/"+string(call.ID)+"/explanation"
-		status, v = p.Status, p
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return 0, nil, callmodel.Errorf(callmodel.CodeInternal, "writing the answer: %w", err)
-	}
-	return status, append(b, '\n'), nil
-}
-
-func replay(w http.ResponseWriter, s *calls.StoredResponse) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	if s.StatusCode >= http.StatusBadRequest {
-		h.Set("Content-Type", "application/problem+json")
-	}
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(s.StatusCode)
-	_, _ = w.Write(s.Body) //nolint:gosec // JSON, and said to be; the client may be gone
-}
-
-const maxIdempotencyKey = 255
-
-func idempotencyKey(r *http.Request) (string, error) {
-	values := r.Header.Values("Idempotency-Key")
-	if len(values) == 0 {
-		return "", nil
-	}
-	key := values[0]
-	bad := len(values) > 1 || key == "" || len(key) > maxIdempotencyKey
-	for i := range len(key) {
-		bad = bad || key[i] < '!' || key[i] > '~'
-	}
-	if bad {
-		return "", callmodel.Errorf(callmodel.CodeMalformed, "the Idempotency-Key must be given once, as 1 to %d printable characters without spaces", maxIdempotencyKey)
-	}
-	return key, nil
-}
-
-// Anonymous is the caller's number of a call whose caller withheld it. No rule's
-// caller condition holds for it.
-const Anonymous = calls.AnonymousCaller
-
-// caller is the party that calls. The number of one that withholds it is [Anonymous].
-func (h *Handler) caller(faults *callmodel.FieldErrors, raw, region string) calls.Party {
-	if normalize.Withheld(raw) {
-		return calls.Party{Number: Anonymous, Raw: raw}
-	}
-	return h.number(faults, "from", raw, region)
-}
-
-// newCall is the call that the body asks for, normalised but not routed.
-func (h *Handler) newCall(body []byte, p callmodel.Principal) (calls.Call, error) {
-	var req createRequest
+// decodeRequest reads the body with every fault of its form and its content.
+func (h *Handler) decodeRequest(body []byte) (callservice.Request, error) {
+	var req callservice.Request
 	var faults callmodel.FieldErrors
-	if err := callmodel.DecodeJSON(body, &req); err != nil && !errors.As(err, &faults) {
-		return calls.Call{}, err
+	err := callmodel.DecodeJSON(body, &req)
+	if err == nil || !errors.As(err, &faults) {
+		return req, err
 	}
-	region := h.region(&faults, req.Region)
-	from := h.caller(&faults, req.From, region)
-	to := h.number(&faults, "to", req.To, region)
-	call := calls.Call{
-		ID: req.ID, TenantID: p.TenantID, Type: cmp.Or(req.Type, calls.TypeVoice), Direction: req.Direction, Priority: req.Priority,
-		From: from, To: to, Metadata: req.Metadata, Recording: req.Recording, Host: req.Host, CreatedAt: h.opts.Now().UTC(),
-		Trunk: req.Trunk, Capabilities: req.Capabilities,
-	}
-	cr := call.Request(call.CreatedAt)
-	cr.CallID = "" // checked below, under the name it has here
-	var more callmodel.FieldErrors
-	if err := cr.Validate(); errors.As(err, &more) {
-		faults = append(faults, more...)
-	}
-	if req.ID != "" && !callmodel.ValidID(string(req.ID)) {
-		faults.Add("id", "must be 1 to %d letters, digits, '.', '_' or '-', start with a letter or digit, and hold no \"..\"", callmodel.MaxIDLen)
-	}
-	if req.Host != "" && !callmodel.ValidID(req.Host) {
-		faults.Add("host", "must be 1 to %d letters, digits, '.', '_' or '-', start with a letter or digit, and hold no \"..\"", callmodel.MaxIDLen)
-	}
-	if rec := req.Recording; rec != nil {
-		var wrong callmodel.FieldErrors
-		if !errors.As(rec.Validate(), &wrong) && len(rec.Outputs) > 0 {
-			_ = errors.As(h.opts.CheckOutputs(rec.Outputs), &wrong)
-		}
-		faults.AddAll("recording", wrong)
-	}
-	if err := unique(faults).Err(); err != nil {
-		return calls.Call{}, err
-	}
-	call.ID = cmp.Or(call.ID, h.newCallID())
-	return call, nil
+	faults.AddAll("", h.service.Check(&req))
+	return req, firstOfEachPath(faults).Err()
 }
 
-// unique keeps the first fault of each path: a field that couldn't be read is
-// not missing besides.
-func unique(faults callmodel.FieldErrors) callmodel.FieldErrors {
+// firstOfEachPath keeps the first fault of each path: a field that couldn't be
+// read is not missing besides.
+func firstOfEachPath(faults callmodel.FieldErrors) callmodel.FieldErrors {
 	seen := make(map[string]bool, len(faults))
 	out := faults[:0:0]
 	for _, f := range faults {
@@ -206,31 +65,138 @@ func unique(faults callmodel.FieldErrors) callmodel.FieldErrors {
 	return out
 }
 
-// region is the one that was given, or the default.
-func (h *Handler) region(faults *callmodel.FieldErrors, given string) string {
-	if given == "" || normalize.ValidRegion(given) {
-		return cmp.Or(given, h.opts.DefaultRegion)
+// idempotency is what the request's Idempotency-Key asks for, nil without one.
+func idempotency(r *http.Request, body []byte) (*callservice.Idempotency, error) {
+	values := r.Header.Values("Idempotency-Key")
+	switch len(values) {
+	case 0:
+		return nil, nil //nolint:nilnil // no key is no fault
+	case 1:
+		sum := sha256.Sum256(body)
+		return &callservice.Idempotency{Key: values[0], RequestSHA256: hex.EncodeToString(sum[:]), Encode: encode}, nil
+	default:
+		return nil, callmodel.Errorf(callmodel.CodeMalformed, "the Idempotency-Key must be given once, not %d times", len(values))
 	}
-	faults.Add("region", "is not a known ISO 3166-1 code; give two capital letters, like \"DE\"")
-	return h.opts.DefaultRegion
 }
 
-func (h *Handler) number(faults *callmodel.FieldErrors, field, raw, region string) calls.Party {
-	if raw == "" {
-		faults.Add(field, "is missing; give a telephone number")
-		return calls.Party{}
+// encode is the answer to a call that was created. It is stored with the call, so
+// that the same key gets the same bytes.
+func encode(c *callservice.Created) (calls.StoredResponse, error) {
+	status, v := http.StatusCreated, any(&c.Call)
+	if c.NoRoute != nil {
+		p := problem.Of(c.NoRoute)
+		p.CallID, p.Explanation = c.Call.ID, location(c.Call.ID)+"/explanation"
+		status, v = p.Status, p
 	}
-	n, err := normalize.Parse(raw, region)
+	b, err := json.Marshal(v)
 	if err != nil {
-		faults.Add(field, "%s", err)
-		return calls.Party{}
+		return calls.StoredResponse{}, callmodel.Errorf(callmodel.CodeInternal, "writing the answer: %w", err)
 	}
-	return party(n.Value, raw)
+	return calls.StoredResponse{StatusCode: status, Body: append(b, '\n')}, nil
 }
 
-func party(number, raw string) calls.Party {
-	if number == raw {
-		raw = ""
+func location(id callmodel.CallID) string { return "/v1/calls/" + string(id) }
+
+// writeCreated answers with the bytes that are kept for the key, or makes them.
+func writeCreated(w http.ResponseWriter, c *callservice.Created) error {
+	answer := c.Answer
+	if answer == nil {
+		made, err := encode(c)
+		if err != nil {
+			return err
+		}
+		answer = &made
 	}
-	return calls.Party{Number: number, Raw: raw}
+	h := w.Header()
+	if !c.Replayed {
+		h.Set("Location", location(c.Call.ID))
+	}
+	h.Set("Content-Type", "application/json")
+	if answer.StatusCode >= http.StatusBadRequest {
+		h.Set("Content-Type", "application/problem+json")
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(answer.StatusCode)
+	_, _ = w.Write(answer.Body) //nolint:gosec // JSON, and said to be; the client may be gone
+	return nil
+}
+
+// emergency finds an emergency call in a body that may be wrong in every other
+// way. If the body names several callees, one that is an emergency number counts.
+func (h *Handler) emergency(body []byte) (callservice.Request, bool) {
+	req, to := readable(body)
+	for _, number := range to {
+		byNumber := req
+		byNumber.To, byNumber.Type = number, ""
+		if help, ok := h.service.Emergency(byNumber); ok {
+			return help, true
+		}
+	}
+	if req.Type == "" {
+		return req, false
+	}
+	return h.service.Emergency(req)
+}
+
+// readable is what can be read of a body, up to where it stops being JSON. to is
+// every callee that it names, should it name several.
+func readable(body []byte) (req callservice.Request, to []string) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
+		return req, nil
+	}
+	for dec.More() {
+		tok, err := dec.Token()
+		key, isString := tok.(string)
+		var val json.RawMessage
+		if err != nil || !isString || dec.Decode(&val) != nil {
+			return req, to
+		}
+		switch strings.ToLower(key) {
+		case "to":
+			req.To = cmp.Or(text(val), req.To)
+			to = append(to, text(val))
+		case "from":
+			req.From = text(val)
+		case "id":
+			req.ID = callmodel.CallID(text(val))
+		case "region":
+			req.Region = text(val)
+		case "type":
+			req.Type = calls.Type(text(val))
+		case "direction":
+			req.Direction = calls.Direction(text(val))
+		case "host":
+			req.Host = text(val)
+		case "trunk":
+			req.Trunk = text(val)
+		case "capabilities":
+			if json.Unmarshal(val, &req.Capabilities) != nil {
+				req.Capabilities = nil
+			}
+		case "metadata":
+			if json.Unmarshal(val, &req.Metadata) != nil {
+				req.Metadata = nil
+			}
+		case "recording":
+			if json.Unmarshal(val, &req.Recording) != nil {
+				req.Recording = nil
+			}
+		}
+	}
+	return req, to
+}
+
+// text is a JSON string's value; a number is taken as it is written.
+func text(val json.RawMessage) string {
+	var s string
+	var n json.Number
+	switch {
+	case json.Unmarshal(val, &s) == nil:
+		return s
+	case json.Unmarshal(val, &n) == nil:
+		return n.String()
+	}
+	return ""
 }

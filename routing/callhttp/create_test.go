@@ -15,7 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/routing"
-	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
@@ -23,8 +23,9 @@ func TestCreate(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
-		s := on(t, db, callhttp.Options{})
-		w := do(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"id":"pbx-1.42","metadata":{"queue":"sales"},"host":"pbx-1","priority":3,"direction":"outbound"`))
+		s := on(t, db, callservice.Options{})
+		w := do(t, s, caller(), http.MethodPost, "/v1/calls",
+			nyc(`,"id":"pbx-1.42","metadata":{"queue":"sales"},"host":"pbx-1","priority":3,"direction":"outbound"`))
 		require.Equal(t, http.StatusCreated, w.Code, "%s", w.Body)
 		assert.Equal(t, "/v1/calls/pbx-1.42", w.Header().Get("Location"))
 		var c calls.Call
@@ -58,7 +59,7 @@ func TestWhatRulesAskOf(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
-		s := on(t, db, callhttp.Options{})
+		s := on(t, db, callservice.Options{})
 		const rules = `{"destinations":{"a":{"uri":"sip:a"}},"rules":[
 			{"id":"sos","match":{"to":{"service":"emergency"},"trunk":"t1"},"route":[[{"to":"a"}]]},
 			{"id":"asking","match":{"to":{"prefix":"+1"},"trunk":"t1","metadata":{"plan":"gold"},"capabilities_any":"opus"},"route":[[{"to":"a"}]]}]}`
@@ -72,7 +73,8 @@ func TestWhatRulesAskOf(t *testing.T) {
 		assert.Equal(t, "asking", ok[routing.Explanation](t, s, caller(), http.MethodGet, dry+"gold", "", http.StatusOK).Decision.Rule)
 		assert.True(t, ok[routing.Explanation](t, s, caller(), http.MethodGet, dry+"iron", "", http.StatusOK).NoRoute)
 		fails(t, s, caller(), http.MethodGet, dry+"gold&metadata=odd", "", http.StatusUnprocessableEntity, callmodel.CodeInvalid)
-		fails(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"trunk":"no trunk","capabilities":["a b"]`), http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+		fails(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"trunk":"no trunk","capabilities":["a b"]`),
+			http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 
 		help := create(t, s, `{"from":"+12025550123","to":"911","trunk":"t1","capabilities":["opus"]}`)
 		assert.Equal(t, "sos", help.Decision.Rule)
@@ -86,10 +88,10 @@ func TestWithheldCaller(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
-		s := on(t, db, callhttp.Options{})
+		s := on(t, db, callservice.Options{})
 		for _, from := range []string{"anonymous", "Anonymous", "sip:anonymous@anonymous.invalid", "restricted"} {
 			c := create(t, s, `{"from":"`+from+`","to":"+12125550188"}`)
-			assert.Equal(t, calls.Party{Number: callhttp.Anonymous, Raw: from}, c.From)
+			assert.Equal(t, calls.Party{Number: calls.AnonymousCaller, Raw: from}, c.From)
 		}
 	})
 }
@@ -97,7 +99,7 @@ func TestWithheldCaller(t *testing.T) {
 func TestCreateReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	db := sqliteDB(t)
-	s := on(t, db, callhttp.Options{CheckOutputs: func(o []record.OutputSpec) error {
+	s := on(t, db, callservice.Options{CheckOutputs: func(o []record.OutputSpec) error {
 		if o[0].Codec == record.CodecOpus {
 			return callmodel.FieldErrors{{Path: "outputs[0].codec", Message: "no worker can"}}
 		}
@@ -138,7 +140,7 @@ func TestPrincipals(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
-		s := on(t, db, callhttp.Options{})
+		s := on(t, db, callservice.Options{})
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/calls", strings.NewReader(nyc(""))))
 		assert.Equal(t, http.StatusUnauthorized, w.Code)
@@ -146,17 +148,17 @@ func TestPrincipals(t *testing.T) {
 
 		n := actions(t, db, "acme")[callmodel.AuditAccessDenied]
 		for _, c := range []struct {
-			role         callmodel.Role
+			scopes       []callmodel.Scope
 			method, path string
 		}{
-			{callmodel.RoleReader, http.MethodPost, "/v1/calls"},
-			{callmodel.RoleReader, http.MethodPost, "/v1/calls/c1/events"},
-			{callmodel.RoleCaller, http.MethodPut, "/v1/rules"},
-			{callmodel.RoleCaller, http.MethodPost, "/v1/rules/x/activate"},
-			{callmodel.RoleCaller, http.MethodGet, "/v1/audit"},
-			{"", http.MethodGet, "/v1/calls"},
+			{reads(), http.MethodPost, "/v1/calls"},
+			{reads(), http.MethodPost, "/v1/calls/c1/events"},
+			{calling(), http.MethodPut, "/v1/rules"},
+			{calling(), http.MethodPost, "/v1/rules/x/activate"},
+			{calling(), http.MethodGet, "/v1/audit"},
+			{nil, http.MethodGet, "/v1/calls"},
 		} {
-			fails(t, s, as(c.role, "acme"), c.method, c.path, nyc(""), http.StatusForbidden, callmodel.CodeForbidden)
+			fails(t, s, as(c.scopes, "acme"), c.method, c.path, nyc(""), http.StatusForbidden, callmodel.CodeForbidden)
 			n++
 			assert.Equal(t, n, actions(t, db, "acme")[callmodel.AuditAccessDenied], "%v", c)
 		}
@@ -165,7 +167,7 @@ func TestPrincipals(t *testing.T) {
 		// Another tenant's call looks like none, byte for byte, and leaves the
 		// same audit line.
 		c := create(t, s, nyc(`,"id":"secret"`))
-		stranger := as(callmodel.RoleOperator, "globex")
+		stranger := as(operates(), "globex")
 		for _, to := range [][2]string{{http.MethodGet, ""}, {http.MethodGet, "/events"}, {http.MethodGet, "/explanation"}, {http.MethodPost, "/events"}} {
 			body := `{"id":"e1","type":"ringing"}`
 			foreign := do(t, s, stranger, to[0], "/v1/calls/secret"+to[1], body)
@@ -181,13 +183,45 @@ func TestPrincipals(t *testing.T) {
 	})
 }
 
+// TestScopes: one scope opens its own endpoints and no other.
+func TestScopes(t *testing.T) {
+	t.Parallel()
+	s := on(t, sqliteDB(t), callservice.Options{})
+	create(t, s, nyc(`,"id":"c1"`))
+	for endpoint, needs := range map[[2]string]callmodel.Scope{
+		{http.MethodPost, "/v1/calls"}:               callmodel.ScopeCallsWrite,
+		{http.MethodPost, "/v1/calls/c1/events"}:     callmodel.ScopeCallsWrite,
+		{http.MethodGet, "/v1/calls"}:                callmodel.ScopeCallsRead,
+		{http.MethodGet, "/v1/calls/c1"}:             callmodel.ScopeCallsRead,
+		{http.MethodGet, "/v1/calls/c1/events"}:      callmodel.ScopeCallsRead,
+		{http.MethodGet, "/v1/calls/c1/explanation"}: callmodel.ScopeCallsRead,
+		{http.MethodGet, "/v1/route"}:                callmodel.ScopeCallsRead,
+		{http.MethodPut, "/v1/rules"}:                callmodel.ScopeRulesWrite,
+		{http.MethodGet, "/v1/rules"}:                callmodel.ScopeRulesRead,
+		{http.MethodGet, "/v1/rules/history"}:        callmodel.ScopeRulesRead,
+		{http.MethodPost, "/v1/rules/rollback"}:      callmodel.ScopeRulesWrite,
+		{http.MethodPost, "/v1/rules/x/activate"}:    callmodel.ScopeRulesWrite,
+		{http.MethodPost, "/v1/rules/x/canary"}:      callmodel.ScopeRulesWrite,
+		{http.MethodPost, "/v1/rules/x/promote"}:     callmodel.ScopeRulesWrite,
+		{http.MethodPost, "/v1/rules/x/abort"}:       callmodel.ScopeRulesWrite,
+		{http.MethodGet, "/v1/audit"}:                callmodel.ScopeAuditRead,
+	} {
+		for _, scope := range callmodel.Scopes() {
+			w := do(t, s, as([]callmodel.Scope{scope}, "acme"), endpoint[0], endpoint[1], "")
+			assert.Equal(t, scope != needs, w.Code == http.StatusForbidden, "%v with %s: %s", endpoint, scope, w.Body)
+		}
+	}
+	p := fails(t, s, as(reads(), "acme"), http.MethodPost, "/v1/calls", nyc(""), http.StatusForbidden, callmodel.CodeForbidden)
+	assert.Contains(t, p.Detail, "calls:write", "it says what is needed")
+}
+
 const keyHeader = "Idempotency-Key"
 
 func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
-		s := on(t, db, callhttp.Options{})
+		s := on(t, db, callservice.Options{})
 		for key, c := range map[string]struct {
 			body   string
 			status int
@@ -198,20 +232,21 @@ func TestIdempotencyKey(t *testing.T) {
 			first := do(t, s, caller(), http.MethodPost, "/v1/calls", c.body, keyHeader, key)
 			require.Equal(t, c.status, first.Code, "%s", first.Body)
 			// Another process answers too: its handler knows only the database.
-			for _, h := range []http.Handler{s, on(t, db, callhttp.Options{})} {
+			for _, h := range []http.Handler{s, on(t, db, callservice.Options{})} {
 				again := do(t, h, caller(), http.MethodPost, "/v1/calls", c.body, keyHeader, key)
 				assert.Equal(t, c.status, again.Code)
 				assert.Equal(t, first.Body.String(), again.Body.String())
 				assert.Equal(t, first.Header().Get("Content-Type"), again.Header().Get("Content-Type"))
 			}
-			fails(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"priority":1`), http.StatusUnprocessableEntity, callmodel.CodeIdempotencyMismatch, keyHeader, key)
+			fails(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"priority":1`), http.StatusUnprocessableEntity,
+				callmodel.CodeIdempotencyMismatch, keyHeader, key)
 		}
 		assert.Len(t, stored(t, db, "acme"), 2)
 
 		// Another tenant's key is another key; a refused request doesn't use its key up.
-		_, err := s.InstallRules(t.Context(), "globex", []byte(rules), "test")
+		_, err := s.InstallRules(t.Context(), "globex", []byte(rules), "test", "")
 		require.NoError(t, err)
-		ok[calls.Call](t, s, as(callmodel.RoleCaller, "globex"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated, keyHeader, "routed")
+		ok[calls.Call](t, s, as(calling(), "globex"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated, keyHeader, "routed")
 		fails(t, s, caller(), http.MethodPost, "/v1/calls", `{}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid, keyHeader, "k3")
 		ok[calls.Call](t, s, caller(), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated, keyHeader, "k3")
 
@@ -233,7 +268,7 @@ func TestConcurrentKey(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
-		handlers := []*service{on(t, db, callhttp.Options{}), on(t, db, callhttp.Options{})}
+		handlers := []*service{on(t, db, callservice.Options{}), on(t, db, callservice.Options{})}
 		answers := make([]*httptest.ResponseRecorder, 40)
 		var wg sync.WaitGroup
 		for i := range answers {
@@ -265,7 +300,7 @@ func TestNoRoute(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
-		s := on(t, db, callhttp.Options{})
+		s := on(t, db, callservice.Options{})
 		const abroad = `{"from":"+12025550123","to":"+442079460123"}`
 		type explained struct {
 			routing.Explanation
@@ -282,10 +317,11 @@ func TestNoRoute(t *testing.T) {
 		assert.Equal(t, calls.Rejected, c.State)
 		assert.Equal(t, noon, c.EndedAt)
 		assert.Equal(t, 1, actions(t, db, "acme")[callmodel.AuditCallRejected])
-		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", p.CallID), `{"id":"e","type":"ringing"}`, http.StatusConflict, callmodel.CodeConflict)
+		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", p.CallID), `{"id":"e","type":"ringing"}`,
+			http.StatusConflict, callmodel.CodeConflict)
 
 		// A tenant without any rules: stored, audited and explained like any other.
-		poor := as(callmodel.RoleOperator, "poor")
+		poor := as(operates(), "poor")
 		p = fails(t, s, poor, http.MethodPost, "/v1/calls", nyc(""), http.StatusNotFound, callmodel.CodeNoRoute)
 		assert.Contains(t, p.Detail, "PUT /v1/rules")
 		assert.Equal(t, 1, actions(t, db, "poor")[callmodel.AuditCallRejected])
@@ -298,18 +334,4 @@ func TestNoRoute(t *testing.T) {
 		x = ok[explained](t, s, poor, http.MethodGet, p.Explanation, "", http.StatusOK)
 		assert.True(t, x.NoRoute)
 	})
-}
-
-func TestPlatformRules(t *testing.T) {
-	t.Parallel()
-	db := sqliteDB(t)
-	s := on(t, db, callhttp.Options{PlatformTenant: "platform"})
-	_, err := s.InstallRules(t.Context(), "platform", []byte(strings.ReplaceAll(rules, "nyc", "city")), "test")
-	require.NoError(t, err)
-	c := ok[calls.Call](t, s, as(callmodel.RoleCaller, "poor"), http.MethodPost, "/v1/calls", nyc(""), http.StatusCreated)
-	assert.Equal(t, "city", c.Decision.Rule, "a tenant without rules takes the platform's")
-	assert.Equal(t, "nyc", create(t, s, nyc("")).Decision.Rule)
-	fresh := on(t, db, callhttp.Options{PlatformTenant: "platform"})
-	w := do(t, fresh, as(callmodel.RoleCaller, "poor"), http.MethodGet, path("/v1/calls/%s/explanation", c.ID), "")
-	assert.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
 }

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,69 +15,27 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
-	"github.com/switchtape/switchtape/callmodel/rulesets"
-	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
-// faults is what can be wrong with a database that can't be had on order.
-type faults int32
-
-const (
-	healthy faults = iota
-	down           // every write and every look at rules fails
-	hanging        // … waits until its context ends
-	deaf           // … waits until released, whatever its context says
-)
-
-// faulty is a database that fails as told.
-type faulty struct {
+// hanging is a database whose writes of calls wait until their context ends, while
+// it is told to hang.
+type hanging struct {
 	*calldb.DB
 
-	mode    atomic.Int32
-	release chan struct{}
+	hangs   atomic.Bool
 	waiting atomic.Int32
 }
 
-func newFaulty(db *calldb.DB) *faulty { return &faulty{DB: db, release: make(chan struct{})} }
-
-func (f *faulty) set(m faults) { f.mode.Store(int32(m)) }
-
-func (f *faulty) pass(ctx context.Context) error {
-	f.waiting.Add(1)
-	defer f.waiting.Add(-1)
-	switch faults(f.mode.Load()) {
-	case down:
-		return callmodel.Errorf(callmodel.CodeUnavailable, "the database is down")
-	case hanging:
+func (h *hanging) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredResponse, error) {
+	if h.hangs.Load() {
+		h.waiting.Add(1)
+		defer h.waiting.Add(-1)
 		<-ctx.Done()
-		return ctx.Err()
-	case deaf:
-		<-f.release
-	case healthy:
+		return nil, ctx.Err()
 	}
-	return nil
-}
-
-func (f *faulty) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredResponse, error) {
-	if err := f.pass(ctx); err != nil {
-		return nil, err
-	}
-	return f.DB.CreateCall(ctx, n)
-}
-
-func (f *faulty) ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (rulesets.Version, error) {
-	if err := f.pass(ctx); err != nil {
-		return rulesets.Version{}, err
-	}
-	return f.DB.ActiveRuleSet(ctx, t)
-}
-
-func (f *faulty) RuleSetState(ctx context.Context, t callmodel.TenantID) (rulesets.State, error) {
-	if err := f.pass(ctx); err != nil {
-		return rulesets.State{}, err
-	}
-	return f.DB.RuleSetState(ctx, t)
+	return h.DB.CreateCall(ctx, n)
 }
 
 func emergencyDestinations() []calls.Destination {
@@ -95,8 +51,8 @@ func TestEmergency(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
-		s := on(t, db, callhttp.Options{EmergencyDestinations: emergencyDestinations(), RulesRefresh: 20 * time.Millisecond})
-		run(t, s.Handler)
+		s := on(t, db, callservice.Options{EmergencyDestinations: emergencyDestinations(), RulesRefresh: 20 * time.Millisecond})
+		run(t, s)
 		for body, number := range map[string]string{
 			`{"from":"+12025550123","to":"911"}`:                               "911",
 			`{"from":"+12025550123","to":"112"}`:                               "112",
@@ -140,7 +96,7 @@ func TestEmergency(t *testing.T) {
 			}, 30*time.Second, 5*time.Millisecond, body)
 		}
 		require.Eventually(t, func() bool { return s.Unstored() == 0 }, 30*time.Second, 5*time.Millisecond)
-		fails(t, s, as(callmodel.RoleReader, "acme"), http.MethodPost, "/v1/calls", `{"to":"112"}`, http.StatusForbidden, callmodel.CodeForbidden)
+		fails(t, s, as(reads(), "acme"), http.MethodPost, "/v1/calls", `{"to":"112"}`, http.StatusForbidden, callmodel.CodeForbidden)
 		fails(t, s, caller(), http.MethodPost, "/v1/calls", `{"from":"+12025550123","to":"110"`, http.StatusBadRequest, callmodel.CodeMalformed)
 	})
 }
@@ -148,7 +104,7 @@ func TestEmergency(t *testing.T) {
 // TestEmergencyKeepsWhatIsRight: one wrong field costs only itself.
 func TestEmergencyKeepsWhatIsRight(t *testing.T) {
 	t.Parallel()
-	s := on(t, sqliteDB(t), callhttp.Options{})
+	s := on(t, sqliteDB(t), callservice.Options{})
 	c := help(t, s, `{"id":"own","from":"(202) 555-0123","to":"911","host":"pbx-1","direction":"up","metadata":{"cell":"7"},"recording":{"enabled":true,"outputs":[{"codec":"x"}]}}`)
 	assert.Equal(t, callmodel.CallID("own"), c.ID)
 	assert.Equal(t, calls.Party{Number: "+12025550123", Raw: "(202) 555-0123"}, c.From)
@@ -163,133 +119,16 @@ func TestEmergencyKeepsWhatIsRight(t *testing.T) {
 	assert.Empty(t, c.Metadata)
 }
 
-func TestEmergencyIDTaken(t *testing.T) {
-	t.Parallel()
-	onBoth(t, func(t *testing.T, db *calldb.DB) {
-		t.Helper()
-		s := on(t, db, callhttp.Options{EmergencyDestinations: emergencyDestinations()})
-		normal := create(t, s, nyc(`,"id":"mine"`))
-		c := help(t, s, `{"id":"mine","to":"911"}`)
-		assert.NotEqual(t, normal.ID, c.ID, "its events must not go to the other call")
-		got, err := db.Call(t.Context(), "acme", c.ID)
-		require.NoError(t, err)
-		assert.True(t, got.Emergency)
-		assert.Equal(t, normal, ok[calls.Call](t, s, caller(), http.MethodGet, "/v1/calls/mine", "", http.StatusOK))
-	})
-}
-
-// TestEmergencyWithoutDatabase: answered within its budget whatever the
-// database does, and stored once it is back. Not parallel: it looks at
-// all goroutines.
-func TestEmergencyWithoutDatabase(t *testing.T) {
-	for name, mode := range map[string]faults{"down": down, "hanging": hanging, "deaf": deaf} {
-		t.Run(name, func(t *testing.T) {
-			db := sqliteDB(t)
-			f := newFaulty(db)
-			h := callhttp.New(f, &callhttp.Options{
-				DefaultRegion: "US", EmergencyDestinations: emergencyDestinations(), RulesRefresh: 5 * time.Millisecond,
-				Now: func() time.Time { return noon }, MaxInFlight: 2, QueueWait: time.Millisecond,
-			})
-			f.set(mode)
-			const callList = 20
-			var wg sync.WaitGroup
-			ids := make([]callmodel.CallID, callList)
-			for i := range callList {
-				wg.Go(func() {
-					start := time.Now()
-					ids[i] = help(t, h, path(`{"from":"+12025550123","to":"911","id":"sos-%d"}`, i)).ID
-					assert.Less(t, time.Since(start), 10*time.Second) // two budgets of 50 ms, on a busy machine
-				})
-			}
-			wg.Wait()
-			assert.Equal(t, callList, h.Unstored())
-			if mode == down {
-				fails(t, h, caller(), http.MethodPost, "/v1/calls", nyc(""), http.StatusServiceUnavailable, callmodel.CodeUnavailable)
-			}
-			// Another's call takes one of the ids meanwhile.
-			taken := calls.Call{ID: "sos-0", TenantID: "acme", State: calls.Routed, CreatedAt: noon.Add(time.Hour)}
-			_, err := db.CreateCall(t.Context(), calls.NewCall{Call: taken})
-			require.NoError(t, err)
-			f.set(healthy)
-			close(f.release)
-			stop := run(t, h)
-			require.Eventually(t, func() bool { return h.Unstored() == 0 }, 30*time.Second, 5*time.Millisecond)
-			stop()
-			assert.Len(t, stored(t, db, "acme"), callList+1, "each once, under an id of its own")
-			for _, id := range ids[1:] {
-				c, err := db.Call(t.Context(), "acme", id)
-				require.NoError(t, err)
-				assert.True(t, c.Emergency)
-			}
-			require.Eventually(t, func() bool { return f.waiting.Load() == 0 && !strings.Contains(stacks(), "callhttp.(*Handler)") }, 30*time.Second, 5*time.Millisecond,
-				"no goroutine is left")
-		})
-	}
-}
-
-// stacks is what every goroutine is at.
-func stacks() string {
-	buf := make([]byte, 1<<20)
-	return string(buf[:runtime.Stack(buf, true)])
-}
-
-// TestEmergencyIsStoredAtTheEnd: what waits is stored when the service stops.
-func TestEmergencyIsStoredAtTheEnd(t *testing.T) {
-	t.Parallel()
-	db := sqliteDB(t)
-	f := newFaulty(db)
-	h := callhttp.New(f, &callhttp.Options{DefaultRegion: "US", RulesRefresh: time.Hour})
-	f.set(down)
-	help(t, h, `{"to":"911"}`)
-	require.Equal(t, 1, h.Unstored())
-	f.set(healthy)
-	run(t, h)()
-	assert.Zero(t, h.Unstored())
-	assert.Len(t, stored(t, db, "acme"), 1)
-}
-
-// TestOneBadCallHoldsUpNoOther: a call that can never be stored is not in the
-// way of those behind it.
-func TestOneBadCallHoldsUpNoOther(t *testing.T) {
-	t.Parallel()
-	db := sqliteDB(t)
-	f := newFaulty(db)
-	h := callhttp.New(f, &callhttp.Options{DefaultRegion: "US", RulesRefresh: time.Hour})
-	f.set(down)
-	ok[calls.Call](t, h, as(callmodel.RoleCaller, "no such/tenant"), http.MethodPost, "/v1/calls", `{"to":"911"}`, http.StatusCreated)
-	help(t, h, `{"to":"911"}`)
-	f.set(healthy)
-	run(t, h)()
-	assert.Equal(t, 1, h.Unstored(), "it is kept, and counted")
-	assert.Len(t, stored(t, db, "acme"), 1)
-}
-
-// TestEmergencyWaitsForItsRules: the first call after a start is routed by the
-// tenant's rules, if they can be had in time.
-func TestEmergencyWaitsForItsRules(t *testing.T) {
-	t.Parallel()
-	db := sqliteDB(t)
-	set := strings.Replace(rules, `prefix: "+1212"`, `exact: ["911"]`, 1)
-	_, err := on(t, db, callhttp.Options{}).InstallRules(t.Context(), "acme", []byte(set), "test")
-	require.NoError(t, err)
-	fresh := callhttp.New(db, &callhttp.Options{DefaultRegion: "US", EmergencyDestinations: emergencyDestinations()})
-	var rule string
-	require.Eventually(t, func() bool { // 50 ms may be too short once, on a busy machine
-		rule = help(t, fresh, `{"to":"911"}`).Decision.Rule
-		return rule == "nyc"
-	}, 30*time.Second, 5*time.Millisecond)
-}
-
 // TestOverload: the normal lane is full and says so; the emergency lane
 // doesn't notice.
 func TestOverload(t *testing.T) {
 	t.Parallel()
 	db := sqliteDB(t)
-	f := newFaulty(db)
-	h := callhttp.New(f, &callhttp.Options{DefaultRegion: "US", MaxInFlight: 1, QueueWait: time.Millisecond})
-	_, err := h.InstallRules(t.Context(), "acme", []byte(rules), "test")
+	f := &hanging{DB: db}
+	h := over(f, &callservice.Options{DefaultRegion: "US", MaxInFlight: 1, QueueWait: time.Millisecond})
+	_, err := h.InstallRules(t.Context(), "acme", []byte(rules), "test", "")
 	require.NoError(t, err)
-	f.set(hanging)
+	f.hangs.Store(true)
 	ctx, cancel := context.WithCancel(t.Context())
 	first := httptest.NewRecorder()
 	done := make(chan struct{})
@@ -310,7 +149,7 @@ func TestOverload(t *testing.T) {
 	cancel()
 	<-done
 	assert.Equal(t, http.StatusServiceUnavailable, first.Code, "given up, not a defect: %s", first.Body)
-	f.set(healthy)
+	f.hangs.Store(false)
 	create(t, h, nyc(""))
 	stop := run(t, h)
 	stop()
@@ -327,8 +166,8 @@ func FuzzCreateCall(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	db := sqliteDB(f)
-	h := callhttp.New(db, &callhttp.Options{DefaultRegion: "US", EmergencyDestinations: emergencyDestinations()})
-	_, err := h.InstallRules(f.Context(), "acme", []byte(rules), "test")
+	h := over(db, &callservice.Options{DefaultRegion: "US", EmergencyDestinations: emergencyDestinations()})
+	_, err := h.InstallRules(f.Context(), "acme", []byte(rules), "test", "")
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		post := func(body string) *httptest.ResponseRecorder {

@@ -12,7 +12,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/record"
-	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest"
 )
@@ -23,7 +23,7 @@ func TestLife(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
-		s := on(t, db, callhttp.Options{})
+		s := on(t, db, callservice.Options{})
 		id := create(t, s, nyc(`,"host":"pbx-1"`)).ID
 		c := event(t, s, id, `{"id":"e1","type":"ringing"}`)
 		assert.Equal(t, calls.Ringing, c.State)
@@ -32,11 +32,13 @@ func TestLife(t *testing.T) {
 		c = event(t, s, id, `{"id":"e2","type":"failed","cause":{"sip":503}}`)
 		assert.Equal(t, calls.Routed, c.State, "the next destination")
 		assert.Equal(t, 1, c.Attempt)
-		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), `{"id":"e3","type":"failed"}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), `{"id":"e3","type":"failed"}`,
+			http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 		c = event(t, s, id, `{"id":"e4","type":"answered","at":"2026-03-02T12:00:07Z"}`)
 		assert.Equal(t, calls.Answered, c.State)
 
-		p := fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), `{"id":"e5","type":"ringing"}`, http.StatusConflict, callmodel.CodeConflict)
+		p := fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), `{"id":"e5","type":"ringing"}`,
+			http.StatusConflict, callmodel.CodeConflict)
 		assert.Contains(t, p.Detail, "answered")
 		assert.Zero(t, s.bells.Load())
 
@@ -66,7 +68,7 @@ func TestLife(t *testing.T) {
 
 func TestFailover(t *testing.T) {
 	t.Parallel()
-	s := on(t, sqliteDB(t), callhttp.Options{})
+	s := on(t, sqliteDB(t), callservice.Options{})
 	for cause, want := range map[string]calls.State{
 		`{"sip":503}`:  calls.Routed,
 		`{"sip":408}`:  calls.Routed,
@@ -88,9 +90,15 @@ func TestFailover(t *testing.T) {
 	id := create(t, s, nyc("")).ID
 	for body, want := range map[string][]string{
 		`{}`: {"id", "type"},
-		`{"id":"e","type":"failed","cause":{"q850":128,"sip":200},"when":1}`:                            {"cause.q850", "cause.sip", "when"},
-		`{"id":"e","type":"ringing","at":"noon","host":"a b","legs":[{"name":"","segments":[]}]}`:       {"at", "host", "legs", "legs[0].name", "legs[0].segments"},
-		`{"id":"e","type":"ended","legs":[{"name":"a","segments":[{"uri":"/etc/passwd","offset":1}]}]}`: {"legs[0].segments[0].offset", "legs[0].segments[0].uri"},
+		`{"id":"e","type":"failed","cause":{"q850":128,"sip":200},"when":1}`: {"cause.q850", "cause.sip", "when"},
+		`{"id":"e","type":"ringing","at":"noon","host":"a b","legs":[{"name":"","segments":[]}]}`: {
+			"at",
+			"host", "legs", "legs[0].name", "legs[0].segments",
+		},
+		`{"id":"e","type":"ended","legs":[{"name":"a","segments":[{"uri":"/etc/passwd","offset":1}]}]}`: {
+			"legs[0].segments[0].offset",
+			"legs[0].segments[0].uri",
+		},
 	} {
 		p := fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), body, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 		assert.Equal(t, want, paths(p), body)
@@ -103,7 +111,7 @@ func TestBrokenEnd(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
-		s := on(t, db, callhttp.Options{})
+		s := on(t, db, callservice.Options{})
 		three := `"legs":[{"name":"a","segments":[{"uri":"a.wav"}]},{"name":"b","segments":[{"uri":"b.wav"}]},{"name":"c","segments":[{"uri":"c.wav"}]}]`
 		stereo := create(t, s, `{"from":"+12025550123","to":"+12125550188","recording":{"enabled":true,"outputs":[{"codec":"wav","layout":"stereo"}]}}`).ID
 		before := event(t, s, stereo, `{"id":"e1","type":"answered"}`)
@@ -136,7 +144,7 @@ func TestList(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
 		now := noon
-		s := on(t, db, callhttp.Options{Now: func() time.Time { now = now.Add(time.Second); return now }})
+		s := on(t, db, callservice.Options{Now: func() time.Time { now = now.Add(time.Second); return now }})
 		var want []callmodel.CallID
 		for i := range 5 {
 			c := create(t, s, nyc(path(`,"id":"c%d"`, i)))

@@ -13,6 +13,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
@@ -37,18 +38,19 @@ func Example() {
 		return
 	}
 
-	handler := callhttp.New(db, &callhttp.Options{
+	service := callservice.New(db, &callservice.Options{
 		DefaultRegion:         "US",
 		EmergencyDestinations: []calls.Destination{{ID: "psap", URI: "sip:psap.example.com"}},
 	})
 	done := make(chan error)
-	go func() { done <- handler.Run(ctx) }()
-	if _, err := handler.InstallRules(ctx, "acme", []byte(rules), "example"); err != nil {
+	go func() { done <- service.Run(ctx) }()
+	if _, err := service.InstallRules(ctx, "acme", []byte(rules), "example", ""); err != nil {
 		fmt.Println(err)
 		return
 	}
+	handler := callhttp.New(service, nil)
 	authenticated := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := callmodel.Principal{TenantID: "acme", Subject: "key-1", Role: callmodel.RoleCaller}
+		p := callmodel.Principal{TenantID: "acme", Subject: "key-1", Scopes: []callmodel.Scope{callmodel.ScopeCallsWrite}}
 		handler.ServeHTTP(w, r.WithContext(callmodel.WithPrincipal(r.Context(), p)))
 	})
 	server := httptest.NewServer(authenticated)

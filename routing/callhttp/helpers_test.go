@@ -1,6 +1,7 @@
 package callhttp_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,12 +20,12 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
 )
-
-var _ callhttp.Stores = (*calldb.DB)(nil)
 
 // rules send calls to New York to two trunks, one after the other, and all
 // other numbers of the United States to a third.
@@ -68,37 +69,62 @@ func onBoth(t *testing.T, test func(t *testing.T, db *calldb.DB)) {
 	t.Run("PostgreSQL", func(t *testing.T) { t.Parallel(); test(t, migrated(t, pgtest.URL(t))) })
 }
 
-// service is a handler with what it was made of.
+// service is a handler with the service behind it.
 type service struct {
 	*callhttp.Handler
+	*callservice.Service
+
 	db    *calldb.DB
 	bells atomic.Int32
 }
 
-// on makes a handler for stores, in the United States, with the rules above
-// for the tenant acme if there is a database.
-func on(t *testing.T, db *calldb.DB, o callhttp.Options) *service {
+// over makes a handler over the stores.
+func over(stores callservice.Stores, o *callservice.Options) *service {
+	svc := callservice.New(stores, o)
+	return &service{Handler: callhttp.New(svc, nil), Service: svc}
+}
+
+// on makes a handler on db, in the United States, with the rules above for the
+// tenant acme. Emergency calls wait for a database on a busy machine, unless o
+// says how long.
+func on(t *testing.T, db *calldb.DB, o callservice.Options) *service {
 	t.Helper()
 	s := &service{db: db}
 	o.JobEnqueued = func() { s.bells.Add(1) }
-	if o.DefaultRegion == "" {
-		o.DefaultRegion = "US"
-	}
+	o.DefaultRegion = cmp.Or(o.DefaultRegion, "US")
+	o.EmergencyWait = cmp.Or(o.EmergencyWait, time.Minute)
 	if o.Now == nil {
 		o.Now = func() time.Time { return noon }
 	}
-	s.Handler = callhttp.New(db, &o)
-	_, err := s.InstallRules(t.Context(), "acme", []byte(rules), "test")
+	made := over(db, &o)
+	s.Handler, s.Service = made.Handler, made.Service
+	_, err := s.InstallRules(t.Context(), "acme", []byte(rules), "test", "")
 	require.NoError(t, err)
 	return s
 }
 
-func as(role callmodel.Role, tenant callmodel.TenantID) callmodel.Principal {
-	return callmodel.Principal{TenantID: tenant, Subject: "key-of-" + string(tenant), Role: role}
+// activate makes a stored version the active one behind the service's back.
+func activate(t *testing.T, db *calldb.DB, hash string) {
+	t.Helper()
+	_, err := db.ChangeRuleSet(t.Context(), rulesets.Change{TenantID: "acme", Action: rulesets.ActionActivate, Hash: hash, Actor: "other"})
+	require.NoError(t, err)
 }
 
-func caller() callmodel.Principal   { return as(callmodel.RoleCaller, "acme") }
-func operator() callmodel.Principal { return as(callmodel.RoleOperator, "acme") }
+// What the three kinds of principals of these tests may do.
+func reads() []callmodel.Scope {
+	return []callmodel.Scope{callmodel.ScopeCallsRead, callmodel.ScopeRulesRead}
+}
+
+func calling() []callmodel.Scope { return append(reads(), callmodel.ScopeCallsWrite) }
+
+func operates() []callmodel.Scope { return callmodel.Scopes() }
+
+func as(scopes []callmodel.Scope, tenant callmodel.TenantID) callmodel.Principal {
+	return callmodel.Principal{TenantID: tenant, Subject: "key-of-" + string(tenant), Scopes: scopes}
+}
+
+func caller() callmodel.Principal   { return as(calling(), "acme") }
+func operator() callmodel.Principal { return as(operates(), "acme") }
 
 // request makes a request of p, with headers given as name and value in turn.
 func request(ctx context.Context, p callmodel.Principal, method, path, body string, headers ...string) *http.Request {
@@ -193,11 +219,14 @@ func jobs(t *testing.T, db *calldb.DB) []ledger.Job {
 }
 
 // run has Run running until the test ends, and checks that it does.
-func run(t *testing.T, h *callhttp.Handler) (stop func()) {
+func run(t *testing.T, s interface {
+	Run(ctx context.Context) error
+},
+) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- h.Run(ctx) }()
+	go func() { done <- s.Run(ctx) }()
 	stopped := false
 	stop = func() {
 		if stopped {

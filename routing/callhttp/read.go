@@ -1,33 +1,36 @@
 package callhttp
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
-	"github.com/switchtape/switchtape/callmodel/e164"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/callservice"
+)
+
+// Sizes of pages.
+const (
+	defaultPage  = 50
+	maxPage      = 500
+	maxAuditPage = 1000
+	maxHistory   = 1000
 )
 
 func (h *Handler) getCall(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	call, err := h.stores.Call(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")))
+	call, err := h.service.Call(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")))
 	if err != nil {
 		return err
 	}
 	problem.WriteJSON(w, http.StatusOK, call)
 	return nil
 }
-
-const (
-	defaultPage = 50
-	maxPage     = 500
-)
 
 // callStates are the states to list by, "" for any.
 func callStates() []calls.State {
@@ -48,78 +51,86 @@ func plus(number string) string {
 func (h *Handler) listCalls(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	q := r.URL.Query()
 	var faults callmodel.FieldErrors
+	f := calls.Filter{State: calls.State(q.Get("state")), Number: plus(q.Get("number")), Before: q.Get("cursor")}
 	limit, err := problem.Int(r, "limit", defaultPage, 1, maxPage)
-	_ = errors.As(err, &faults)
-	state := calls.State(q.Get("state"))
-	if !slices.Contains(callStates(), state) {
+	addFaults(&faults, err)
+	f.Limit = limit
+	if !slices.Contains(callStates(), f.State) {
 		faults.Add("state", "is not one of routed, ringing, answered, ended, failed, rejected")
 	}
-	number := plus(q.Get("number"))
-	if number != "" {
-		number = h.number(&faults, "number", number, h.region(&faults, q.Get("region"))).Number
+	if f.Number != "" {
+		number, err := h.service.Normalize(f.Number, q.Get("region"))
+		addFaults(&faults, err)
+		f.Number = number.Number
 	}
 	if err := faults.Err(); err != nil {
 		return err
 	}
-	page, err := h.stores.Calls(r.Context(), p.TenantID, calls.Filter{
-		State: state, Number: number, Limit: limit, Before: q.Get("cursor"),
-	})
+	page, err := h.service.Calls(r.Context(), p.TenantID, f)
 	if errors.As(err, &faults) {
-		for i := range faults {
-			if faults[i].Path == "before" { // as the port calls it
-				faults[i].Path = "cursor"
-			}
-		}
-		return faults
+		return renamed(faults, "before", "cursor")
 	}
 	if err != nil {
 		return err
-	}
-	if page.Calls == nil {
-		page.Calls = []calls.Call{}
 	}
 	problem.WriteJSON(w, http.StatusOK, struct {
 		Calls []calls.Call `json:"calls"`
 		Next  string       `json:"next,omitempty"`
-	}{page.Calls, page.Next})
+	}{some(page.Calls), page.Next})
 	return nil
 }
 
+// addFaults appends the faults of one more parameter.
+func addFaults(faults *callmodel.FieldErrors, err error) {
+	if err != nil {
+		faults.AddAll("", err)
+	}
+}
+
+// renamed gives the faults at a path the name that it has in this API.
+func renamed(faults callmodel.FieldErrors, from, to string) callmodel.FieldErrors {
+	for i := range faults {
+		if faults[i].Path == from {
+			faults[i].Path = to
+		}
+	}
+	return faults
+}
+
+// some is the list, which JSON shows as [] when it is empty.
+func some[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
 func (h *Handler) postEvent(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	body, err := problem.Body(w, r, maxEventBody)
+	r, body, leave, err := h.body(w, r, maxEventBody)
 	if err != nil {
 		return err
 	}
+	defer leave()
 	var ev calls.Event
 	if err := callmodel.DecodeJSON(body, &ev); err != nil {
 		return err
 	}
-	if ev.At.IsZero() {
-		ev.At = h.opts.Now().UTC()
-	}
-	call, err := h.stores.AppendEvent(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")), ev, p.Subject, h.opts.DefaultOutputs)
+	call, err := h.service.Event(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")), ev, p.Subject)
 	if err != nil {
 		return err
-	}
-	h.trunks.observe(&call, ev.Cause, h.opts.PlatformTenant)
-	if ev.Type == calls.EventEnded {
-		h.opts.JobEnqueued()
 	}
 	problem.WriteJSON(w, http.StatusOK, call)
 	return nil
 }
 
 func (h *Handler) listEvents(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	events, err := h.stores.CallEvents(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")))
+	events, err := h.service.Events(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")))
 	if err != nil {
 		return err
 	}
-	if events == nil {
-		events = []calls.Event{}
-	}
 	problem.WriteJSON(w, http.StatusOK, struct {
 		Events []calls.Event `json:"events"`
-	}{events})
+	}{some(events)})
 	return nil
 }
 
@@ -136,63 +147,19 @@ type explainedRequest struct {
 	At   string `json:"at"`
 }
 
-func explain(router *routing.Router, req *calls.Request, live routing.Live) explanation {
-	return explanation{router.ExplainLive(req, live), explained(req)}
+func writeExplanation(w http.ResponseWriter, x *callservice.Explanation) {
+	problem.WriteJSON(w, http.StatusOK, explanation{x.Explanation, explainedRequest{
+		From: x.Request.From, To: x.Request.To, At: x.Request.At.Format("2006-01-02T15:04:05.000Z07:00"),
+	}})
 }
 
-func explained(req *calls.Request) explainedRequest {
-	return explainedRequest{From: req.From, To: req.To, At: req.At.Format("2006-01-02T15:04:05.000Z07:00")}
-}
-
-// explainCall explains a stored call by the very rule set that decided it.
 func (h *Handler) explainCall(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	call, err := h.stores.Call(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")))
+	x, err := h.service.Explain(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")))
 	if err != nil {
 		return err
 	}
-	if call.State == calls.Rejected && call.Decision != nil && call.Decision.RuleSet == "" {
-		// There were no rules at all.
-		req := call.Request(call.CreatedAt)
-		problem.WriteJSON(w, http.StatusOK, explanation{
-			routing.Explanation{Decision: *call.Decision, NoRoute: true, Considered: []routing.Verdict{}}, explained(&req),
-		})
-		return nil
-	}
-	if call.Decision == nil || call.Decision.RuleSet == "" {
-		return callmodel.Errorf(callmodel.CodeNotFound, "call %s was not decided by a rule set", call.ID)
-	}
-	router, err := h.decidedBy(r, &call)
-	if err != nil {
-		return err
-	}
-	req := call.Request(call.CreatedAt)
-	x := explain(router, &req, nil)
-	asDecided(&x.Explanation, call.Decision)
-	problem.WriteJSON(w, http.StatusOK, x)
+	writeExplanation(w, &x)
 	return nil
-}
-
-func (h *Handler) decidedBy(r *http.Request, call *calls.Call) (*routing.Router, error) {
-	if v := h.rules.table.Versions(call.TenantID); v != nil {
-		for _, router := range [2]*routing.Router{v.Active, v.Canary} {
-			if router != nil && router.Hash() == call.Decision.RuleSet {
-				return router, nil
-			}
-		}
-	}
-	for _, t := range []callmodel.TenantID{call.TenantID, h.opts.PlatformTenant} {
-		if t == "" {
-			continue
-		}
-		c, err := h.rules.version(r.Context(), t, call.Decision.RuleSet, nil)
-		if err == nil {
-			return c.router, nil
-		}
-		if callmodel.CodeOf(err) != callmodel.CodeNotFound {
-			return nil, err
-		}
-	}
-	return nil, callmodel.Errorf(callmodel.CodeNotFound, "the rule set %s that decided call %s is not stored", call.Decision.RuleSet, call.ID)
 }
 
 // pairs reads the metadata of a query, each "key=value".
@@ -209,41 +176,30 @@ func pairs(faults *callmodel.FieldErrors, list []string) map[string]string {
 	return m
 }
 
-// dryRoute decides and explains for the numbers of the query, and stores nothing.
-func (h *Handler) dryRoute(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+// tryRoute decides and explains for the numbers of the query, and stores nothing.
+func (h *Handler) tryRoute(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	q := r.URL.Query()
 	var faults callmodel.FieldErrors
-	region := h.region(&faults, q.Get("region"))
-	from := h.caller(&faults, plus(q.Get("from")), region)
-	to := h.number(&faults, "to", plus(q.Get("to")), region)
-	var late, urgent callmodel.FieldErrors
-	at, err := problem.Time(r, "at", h.opts.Now().UTC())
-	_ = errors.As(err, &late)
+	at, err := problem.Time(r, "at", time.Time{})
+	addFaults(&faults, err)
 	priority, err := problem.Int(r, "priority", 0, calls.MinPriority, calls.MaxPriority)
-	_ = errors.As(err, &urgent)
-	faults = append(append(faults, late...), urgent...)
-	req := calls.Request{
-		TenantID: p.TenantID, CallID: callmodel.CallID(q.Get("call_id")), From: from.Number, To: to.Number,
-		Type: calls.Type(cmp.Or(q.Get("type"), string(calls.TypeVoice))), Direction: calls.Direction(q.Get("direction")), Priority: priority, At: at,
-		Trunk: q.Get("trunk"), Capabilities: q["capability"], Emergency: e164.Emergency(region, to.Number), Metadata: pairs(&faults, q["metadata"]),
+	addFaults(&faults, err)
+	req := callservice.Request{
+		ID: callmodel.CallID(q.Get("call_id")), From: plus(q.Get("from")), To: plus(q.Get("to")), Region: q.Get("region"),
+		Type: calls.Type(q.Get("type")), Direction: calls.Direction(q.Get("direction")), Priority: priority,
+		Trunk: q.Get("trunk"), Capabilities: q["capability"], Metadata: pairs(&faults, q["metadata"]),
 	}
-	if invalid, ok := errors.AsType[callmodel.FieldErrors](req.Validate()); ok {
-		faults = append(faults, invalid...)
-	}
-	if err := faults.Err(); err != nil {
+	addFaults(&faults, h.service.Check(&req))
+	if err := renamed(faults, "id", "call_id").Err(); err != nil {
 		return err
 	}
-	router, canary, err := h.rules.pick(r.Context(), &req)
+	x, err := h.service.Try(r.Context(), p.TenantID, req, at)
 	if err != nil {
 		return err
 	}
-	x := explain(router, &req, h.rules.live(p.TenantID))
-	x.Decision.Canary = canary
-	problem.WriteJSON(w, http.StatusOK, x)
+	writeExplanation(w, &x)
 	return nil
 }
-
-const maxAuditPage = 1000
 
 func (h *Handler) listAudit(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	limit, err := problem.Int(r, "limit", defaultPage, 1, maxAuditPage)
@@ -254,15 +210,12 @@ func (h *Handler) listAudit(w http.ResponseWriter, r *http.Request, p callmodel.
 	if err != nil {
 		return err
 	}
-	events, err := h.stores.AuditEvents(r.Context(), p.TenantID, int64(after), limit)
+	events, err := h.service.AuditEvents(r.Context(), p.TenantID, int64(after), limit)
 	if err != nil {
 		return err
 	}
-	if events == nil {
-		events = []callmodel.AuditEvent{}
-	}
 	problem.WriteJSON(w, http.StatusOK, struct {
 		Events []callmodel.AuditEvent `json:"events"`
-	}{events})
+	}{some(events)})
 	return nil
 }

@@ -1,300 +1,148 @@
 package callhttp
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"log/slog"
-	"sync"
-	"sync/atomic"
-	"time"
+	"net/http"
+	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/rulesets"
-	"github.com/switchtape/switchtape/routing"
-	"github.com/switchtape/switchtape/routing/snapshot"
-	"github.com/switchtape/switchtape/routing/trunk"
 )
 
-// ruleCache keeps the compiled versions in service of every tenant that was
-// seen. Only a tenant's first call waits for the store, and none for a lock.
-type ruleCache struct {
-	store    rulesets.Store
-	platform callmodel.TenantID
-	log      *slog.Logger
-	table    routing.Table
-	known    sync.Map // of each callmodel.TenantID that was seen, its inService
-	mu       sync.Mutex
-	changes  map[callmodel.TenantID]int // grows with every change that is put in service
-	trunks   *trunks
-
-	keeping sync.Mutex // one snapshot is written at a time
-	snap    *snapshot.Dir
-	unkept  sync.Map // the tenants whose snapshot could not be written
-	without atomic.Bool
-	failed  atomic.Int64
-	now     func() time.Time
+// ruleSetInfo describes a version.
+type ruleSetInfo struct {
+	Hash      string         `json:"hash"`
+	Active    bool           `json:"active"`
+	Canary    bool           `json:"canary,omitempty"`
+	Percent   rulesets.Share `json:"percent,omitempty"` // of the calls, of a canary
+	CreatedAt string         `json:"created_at,omitempty"`
+	CreatedBy string         `json:"created_by,omitempty"`
 }
 
-// inService is which versions of a tenant's rules are; the zero value for none.
-type inService struct {
-	active, canary string
-	share          rulesets.Share
-	salt           string
-	// saved is when the snapshot was written that this is from; zero once the
-	// store has said so.
-	saved time.Time
+// stateInfo is what a change answers: the active version and what goes with it.
+type stateInfo struct {
+	Hash     string           `json:"hash"`
+	Active   bool             `json:"active"`
+	Previous string           `json:"previous,omitempty"`
+	Canary   *rulesets.Canary `json:"canary,omitempty"`
 }
 
-// sameVersions compares all but where it is known from.
-func (s inService) sameVersions(o inService) bool {
-	s.saved, o.saved = time.Time{}, time.Time{}
-	return s == o
+func writeState(w http.ResponseWriter, s *rulesets.State) {
+	hash := s.ActiveHash()
+	w.Header().Set("ETag", `"`+hash+`"`)
+	problem.WriteJSON(w, http.StatusOK, stateInfo{Hash: hash, Active: s.Active != nil, Previous: s.Previous, Canary: s.Canary})
 }
 
-func inServiceOf(s *rulesets.State) inService {
-	in := inService{active: s.ActiveHash(), canary: s.CanaryHash()}
-	if s.Canary != nil {
-		in.share, in.salt = s.Canary.Share, s.Canary.Salt
+// expected is the hash that If-Match says is active, "" for any.
+func expected(r *http.Request) (string, error) {
+	values := r.Header.Values("If-Match")
+	if len(values) == 0 {
+		return "", nil
 	}
-	return in
+	tag := strings.TrimSpace(values[0])
+	if tag == "*" {
+		return "", nil
+	}
+	if len(tag) > 2 && tag[0] == '"' && tag[len(tag)-1] == '"' {
+		tag = tag[1 : len(tag)-1]
+	}
+	if len(values) > 1 || tag == "" || strings.ContainsAny(tag, "\", ") {
+		return "", callmodel.Errorf(callmodel.CodeMalformed, "If-Match must be given once, as the hash of the version that is to be active, in quotes")
+	}
+	return tag, nil
 }
 
-func newRuleCache(store rulesets.Store, o *Options, t *trunks) *ruleCache {
-	return &ruleCache{
-		store: store, platform: o.PlatformTenant, log: o.Logger, changes: map[callmodel.TenantID]int{},
-		trunks: t, snap: o.Snapshot, now: o.Now,
+func (h *Handler) putRules(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	expected, err := expected(r)
+	if err != nil {
+		return err
 	}
-}
-
-func (c *ruleCache) seen(t callmodel.TenantID) (inService, bool) {
-	v, ok := c.known.Load(t)
-	in, _ := v.(inService)
-	return in, ok
-}
-
-// pick is the router that decides the call: the tenant's, or the platform's. An
-// emergency call is not for a canary.
-func (c *ruleCache) pick(ctx context.Context, req *calls.Request) (r *routing.Router, canary bool, err error) {
-	if err := c.prepare(ctx, req.TenantID); err != nil {
-		return nil, false, err
+	r, body, leave, err := h.body(w, r, maxRulesBody)
+	if err != nil {
+		return err
 	}
-	if req.Emergency || req.Type == calls.TypeEmergency {
-		r = c.inMemory(req.TenantID)
-	} else {
-		r, canary = c.table.Pick(req.TenantID, req.CallID)
+	defer leave()
+	state, err := h.service.InstallRules(r.Context(), p.TenantID, body, p.Subject, expected)
+	if err != nil {
+		return err
 	}
-	if r == nil {
-		return nil, false, callmodel.Errorf(callmodel.CodeNoRoute, "tenant %s has no active rule set; put one with PUT /v1/rules", req.TenantID)
-	}
-	return r, canary, nil
-}
-
-// prepare has the rules of the tenant and the platform in memory.
-func (c *ruleCache) prepare(ctx context.Context, t callmodel.TenantID) error {
-	for _, tenant := range [2]callmodel.TenantID{t, c.platform} {
-		if _, ok := c.seen(tenant); ok || tenant == "" {
-			continue
-		}
-		if err := c.load(ctx, tenant); err != nil {
-			return err
-		}
-	}
+	writeState(w, &state)
 	return nil
 }
 
-// ready reports whether pick would ask the store nothing.
-func (c *ruleCache) ready(t callmodel.TenantID) bool {
-	_, own := c.seen(t)
-	_, platform := c.seen(c.platform)
-	return own && (platform || c.platform == "")
-}
-
-// inMemory is the active router without asking the store; nil if it isn't there.
-func (c *ruleCache) inMemory(t callmodel.TenantID) *routing.Router { return c.table.Get(t) }
-
-// compiled is a version with what it was compiled from, if that is at hand.
-type compiled struct {
-	router *routing.Router
-	rules  *routing.RuleSet
-}
-
-// maxTurns bounds how often load begins again because of changes that were
-// made meanwhile: each of them was put in service.
-const maxTurns = 8
-
-// load looks up what is to be in service for the tenant, and puts it there if it
-// isn't. A set that doesn't compile never replaces one that does. ready are
-// versions that need not be compiled again.
-func (c *ruleCache) load(ctx context.Context, t callmodel.TenantID, ready ...compiled) error {
-	for range maxTurns {
-		c.mu.Lock()
-		before := c.changes[t]
-		c.mu.Unlock()
-		state, err := c.store.RuleSetState(ctx, t)
-		if err != nil {
+// change serves a change of which versions are in service. The version is that of
+// the path, except for a rollback.
+func (h *Handler) change(action rulesets.Action) endpoint {
+	return func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+		c := rulesets.Change{TenantID: p.TenantID, Action: action, Hash: r.PathValue("hash"), Actor: p.Subject}
+		var err error
+		if c.Expected, err = expected(r); err != nil {
 			return err
 		}
-		done, err := c.take(ctx, t, &state, before, ready)
-		if done || err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// take puts the state in service, unless another was since before: what was read
-// before a change must not undo it.
-func (c *ruleCache) take(ctx context.Context, t callmodel.TenantID, state *rulesets.State, before int, ready []compiled) (done bool, err error) {
-	want := inServiceOf(state)
-	if have, ok := c.seen(t); ok && have.sameVersions(want) {
-		if !have.saved.IsZero() {
-			c.known.CompareAndSwap(t, have, want)
-			c.log.InfoContext(ctx, "the store confirms the rule set that was in service from the snapshot", "tenant", t, "ruleset", want.active)
-		}
-		if _, again := c.unkept.Load(t); again {
-			c.keep(ctx, t, state, nil)
-		}
-		return true, nil
-	}
-	v := routing.Versions{Share: want.share, Salt: want.salt}
-	parsed := map[string]*routing.RuleSet{}
-	for hash, to := range map[string]**routing.Router{want.active: &v.Active, want.canary: &v.Canary} {
-		if hash == "" {
-			continue
-		}
-		got, err := c.version(ctx, t, hash, ready)
-		if err != nil {
-			return false, callmodel.Errorf(cmpCode(err), "rule set %s of tenant %s can't be put in service: %w", hash, t, err)
-		}
-		*to, parsed[hash] = got.router, got.rules
-	}
-	c.mu.Lock()
-	if done = c.changes[t] == before; done {
-		c.put(t, want, v)
-	}
-	c.mu.Unlock()
-	if done {
-		c.log.InfoContext(ctx, "rule set in service", "tenant", t, "ruleset", want.active, "canary", want.canary, "percent", want.share.String())
-		c.keep(ctx, t, state, parsed)
-	}
-	return done, nil
-}
-
-// cmpCode is the code of a version that can't be had: one that is stored and
-// doesn't compile is no fault of the request that meets it.
-func cmpCode(err error) callmodel.Code {
-	switch code := callmodel.CodeOf(err); code {
-	case callmodel.CodeInvalid, callmodel.CodeMalformed, callmodel.CodeNotFound:
-		return callmodel.CodeInternal
-	default:
-		return code
-	}
-}
-
-// version is one of the tenant's own: at hand, in service, in the snapshot, or
-// in the store.
-func (c *ruleCache) version(ctx context.Context, t callmodel.TenantID, hash string, ready []compiled) (compiled, error) {
-	for _, r := range ready {
-		if r.router.Hash() == hash {
-			return r, nil
-		}
-	}
-	if have, _ := c.seen(t); have.active != "" {
-		if v := c.table.Versions(t); v != nil {
-			for _, r := range [2]*routing.Router{v.Active, v.Canary} {
-				if r != nil && r.Hash() == hash {
-					return compiled{router: r}, nil
-				}
+		if action == rulesets.ActionCanary {
+			if c.Share, err = share(w, r); err != nil {
+				return err
 			}
 		}
-	}
-	if c.snap != nil && c.snap.HasRules(t, hash) {
-		r, err := c.snap.Rules(t, hash)
-		if err == nil {
-			return compiled{router: r}, nil
+		state, err := h.service.ChangeRules(r.Context(), c)
+		if err != nil {
+			return err
 		}
-		c.log.ErrorContext(ctx, "a version in the snapshot can't be used; the store is asked", "tenant", t, "ruleset", hash, "error", err)
+		writeState(w, &state)
+		return nil
 	}
-	stored, err := namedRuleSet(ctx, c.store, t, hash)
+}
+
+func share(w http.ResponseWriter, r *http.Request) (rulesets.Share, error) {
+	body, err := problem.Body(w, r, maxCanaryBody)
 	if err != nil {
-		return compiled{}, err
+		return 0, err
 	}
-	return compile(stored.Body)
+	var req struct {
+		Percent rulesets.Share `json:"percent"`
+	}
+	err = callmodel.DecodeJSON(body, &req)
+	return req.Percent, err
 }
 
-// put is called with mu held.
-func (c *ruleCache) put(t callmodel.TenantID, in inService, v routing.Versions) {
-	c.changes[t]++
-	c.trunks.configure(t, &v)
-	c.table.Put(t, v)
-	if t == c.platform {
-		c.table.Put("", v)
-	}
-	if _, ok := c.seen(t); !ok && in.active == "" {
-		c.without.Store(true)
-	}
-	c.known.Store(t, in)
-}
-
-// refresh looks up every tenant that was seen. A store that can't be reached is
-// not asked for the others too.
-func (c *ruleCache) refresh(ctx context.Context) {
-	for k := range c.known.Range {
-		t, ok := k.(callmodel.TenantID)
-		if !ok {
-			continue
-		}
-		one, cancel := context.WithTimeout(ctx, storeWait)
-		err := c.load(one, t)
-		cancel()
-		if ctx.Err() != nil {
-			return
-		}
-		if err == nil {
-			continue
-		}
-		c.log.ErrorContext(ctx, "the rule set in service could not be refreshed; it stays", "tenant", t, "error", err)
-		if callmodel.CodeOf(err) == callmodel.CodeUnavailable || errors.Is(err, context.DeadlineExceeded) {
-			break
-		}
-	}
-	c.keepWithout(ctx)
-}
-
-func compile(body []byte) (compiled, error) {
-	rs, err := routing.Parse(body)
+func (h *Handler) listRules(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	sets, state, err := h.service.RuleSets(r.Context(), p.TenantID)
 	if err != nil {
-		return compiled{}, err
+		return err
 	}
-	r, err := routing.Compile(rs)
+	out := struct {
+		RuleSets []ruleSetInfo    `json:"rulesets"`
+		Previous string           `json:"previous,omitempty"` // where a rollback goes
+		Canary   *rulesets.Canary `json:"canary,omitempty"`
+	}{RuleSets: make([]ruleSetInfo, 0, len(sets)), Previous: state.Previous, Canary: state.Canary}
+	for _, s := range sets {
+		info := ruleSetInfo{
+			Hash: s.Hash, Active: s.Hash == state.ActiveHash(), Canary: s.Hash == state.CanaryHash(),
+			CreatedAt: s.CreatedAt.UTC().Format("2006-01-02T15:04:05.000Z"), CreatedBy: s.CreatedBy,
+		}
+		if info.Canary {
+			info.Percent = state.Canary.Share
+		}
+		out.RuleSets = append(out.RuleSets, info)
+	}
+	if state.Active != nil {
+		w.Header().Set("ETag", `"`+state.Active.Hash+`"`)
+	}
+	problem.WriteJSON(w, http.StatusOK, out)
+	return nil
+}
+
+func (h *Handler) listHistory(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	limit, err := problem.Int(r, "limit", defaultPage, 1, maxHistory)
 	if err != nil {
-		return compiled{}, err
+		return err
 	}
-	return compiled{r, rs}, nil
-}
-
-// formatOf is "json" or "yaml".
-func formatOf(body []byte) string {
-	if bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), " \t\r\n"), []byte("{")) {
-		return "json"
+	all, err := h.service.History(r.Context(), p.TenantID, limit)
+	if err != nil {
+		return err
 	}
-	return "yaml"
-}
-
-// group is the state of the destinations that the tenant's router knows, or nil.
-func (c *ruleCache) group(t callmodel.TenantID) *trunk.Group {
-	if in, _ := c.seen(t); in.active == "" {
-		t = c.platform
-	}
-	return c.trunks.group(t)
-}
-
-// live is group as the router wants it: nil when there is none.
-func (c *ruleCache) live(t callmodel.TenantID) routing.Live {
-	if g := c.group(t); g != nil {
-		return g
-	}
+	problem.WriteJSON(w, http.StatusOK, struct {
+		Activations []rulesets.Activation `json:"activations"`
+	}{some(all)})
 	return nil
 }

@@ -5,15 +5,13 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing"
-	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
@@ -30,7 +28,7 @@ func TestRules(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db *calldb.DB) {
 		t.Helper()
-		s := on(t, db, callhttp.Options{})
+		s := on(t, db, callservice.Options{})
 		decides := func() string { t.Helper(); return create(t, s, nyc("")).Decision.Rule }
 		first := create(t, s, nyc(""))
 		require.Equal(t, "nyc", first.Decision.Rule)
@@ -75,7 +73,7 @@ func TestRules(t *testing.T) {
 		assert.True(t, list()[1].Active)
 		missing := fails(t, s, operator(), http.MethodPost, "/v1/rules/ffff/activate", "", http.StatusNotFound, callmodel.CodeNotFound)
 		assert.Contains(t, missing.Detail, `no version "ffff" of the rules`)
-		fails(t, s, as(callmodel.RoleOperator, "globex"), http.MethodPost, "/v1/rules/"+second.Hash+"/activate", "", http.StatusNotFound, callmodel.CodeNotFound)
+		fails(t, s, as(operates(), "globex"), http.MethodPost, "/v1/rules/"+second.Hash+"/activate", "", http.StatusNotFound, callmodel.CodeNotFound)
 
 		// A call is explained by the set that decided it, whatever is active now.
 		ok[version](t, s, operator(), http.MethodPost, "/v1/rules/"+second.Hash+"/activate", "", http.StatusOK)
@@ -91,35 +89,11 @@ func TestRules(t *testing.T) {
 	})
 }
 
-// TestRefresh: Run takes up what another process changed, and keeps what it
-// has while the database's set is broken.
-func TestRefresh(t *testing.T) {
-	t.Parallel()
-	onBoth(t, func(t *testing.T, db *calldb.DB) {
-		t.Helper()
-		here := on(t, db, callhttp.Options{RulesRefresh: 5 * time.Millisecond})
-		there := on(t, db, callhttp.Options{})
-		require.Equal(t, "nyc", create(t, here, nyc("")).Decision.Rule)
-		run(t, here.Handler)
-		dry := func() string {
-			return ok[routing.Explanation](t, here, caller(), http.MethodGet, "/v1/route?from=%2B12025550123&to=%2B12125550188", "", http.StatusOK).Decision.Rule
-		}
-		_, err := there.InstallRules(t.Context(), "acme", []byte(renamed("moved")), "other")
-		require.NoError(t, err)
-		require.Eventually(t, func() bool { return dry() == "moved" }, 30*time.Second, 5*time.Millisecond)
-
-		broken := rulesets.Version{TenantID: "acme", Hash: "broken", Format: "yaml", Body: []byte("rules: 7")}
-		require.NoError(t, db.PutRuleSet(t.Context(), broken, "other"))
-		require.NoError(t, db.ActivateRuleSet(t.Context(), "acme", "broken", "other"))
-		require.Never(t, func() bool { return dry() != "moved" }, 100*time.Millisecond, 5*time.Millisecond)
-	})
-}
-
 func TestDryRoute(t *testing.T) {
 	t.Parallel()
 	db := sqliteDB(t)
-	s := on(t, db, callhttp.Options{})
-	x := ok[routing.Explanation](t, s, as(callmodel.RoleReader, "acme"), http.MethodGet,
+	s := on(t, db, callservice.Options{})
+	x := ok[routing.Explanation](t, s, as(reads(), "acme"), http.MethodGet,
 		"/v1/route?from=%2B4930901820&to=(212)555-0188&call_id=c1&at=2026-01-01T00:00:00Z&priority=9&direction=inbound", "", http.StatusOK)
 	assert.Equal(t, "nyc", x.Decision.Rule)
 	assert.Len(t, x.Considered, 2)
@@ -132,12 +106,12 @@ func TestDryRoute(t *testing.T) {
 	p := fails(t, s, caller(), http.MethodGet, "/v1/route?to=7&at=noon&priority=x&type=smoke&direction=up&call_id=a/b&region=Berlin", "",
 		http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 	assert.Equal(t, []string{"at", "call_id", "direction", "from", "priority", "region", "to", "type"}, paths(p), "all at once")
-	fails(t, s, as(callmodel.RoleReader, "poor"), http.MethodGet, "/v1/route?from=%2B4930901820&to=%2B442079460123", "", http.StatusNotFound, callmodel.CodeNoRoute)
+	fails(t, s, as(reads(), "poor"), http.MethodGet, "/v1/route?from=%2B4930901820&to=%2B442079460123", "", http.StatusNotFound, callmodel.CodeNoRoute)
 }
 
 func TestAudit(t *testing.T) {
 	t.Parallel()
-	s := on(t, sqliteDB(t), callhttp.Options{})
+	s := on(t, sqliteDB(t), callservice.Options{})
 	for range 3 {
 		create(t, s, nyc(""))
 	}
@@ -149,10 +123,11 @@ func TestAudit(t *testing.T) {
 	rest := ok[lines](t, s, operator(), http.MethodGet, path("/v1/audit?limit=1&after=%d", all[2].ID), "", http.StatusOK).Events
 	assert.Equal(t, all[3:4], rest)
 	fails(t, s, operator(), http.MethodGet, "/v1/audit?after=-1", "", http.StatusUnprocessableEntity, callmodel.CodeInvalid)
-	assert.Empty(t, ok[lines](t, s, as(callmodel.RoleOperator, "globex"), http.MethodGet, "/v1/audit", "", http.StatusOK).Events)
+	assert.Empty(t, ok[lines](t, s, as(operates(), "globex"), http.MethodGet, "/v1/audit", "", http.StatusOK).Events)
 }
 
-// TestImports keeps databases, clouds and audio out of programs that mount this.
+// TestImports keeps databases, clouds, audio and the tools to work on rules out of
+// programs that mount calls alone.
 func TestImports(t *testing.T) {
 	t.Parallel()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
@@ -161,9 +136,10 @@ func TestImports(t *testing.T) {
 		for _, bad := range []string{
 			"database/sql", "gocloud.dev", "aws", "azure", "cloud.google.com", "modernc.org", "jackc",
 			"go-audio", "go-mp3", "switchtape/recording", "switchtape/storage",
+			"routing/dialimport", "routing/lint", "routing/diff", "routing/simulate", "routing/rulehttp",
 		} {
 			assert.NotContains(t, strings.ToLower(dep), bad)
 		}
 	}
-	assert.Contains(t, string(out), "switchtape/routing")
+	assert.Contains(t, string(out), "switchtape/routing/callservice")
 }

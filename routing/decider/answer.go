@@ -112,7 +112,7 @@ func (r *reply) namesCallers() bool {
 	return false
 }
 
-// decision is the answer for the call.
+// decision returns the answer as a decision for the call.
 func (r *reply) decision(req *calls.Request, source calls.DecisionSource) calls.Decision {
 	d := calls.Decision{Source: source, Rule: r.Rule, Failover: r.Failover, Destinations: make([]calls.Destination, len(r.Destinations))}
 	for i, p := range r.Destinations {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// breaker keeps calls from waiting for a service that doesn't answer. After so
-// many failures in a row it opens for a while, then lets one request through
-// and closes, or stays open for twice as long.
+// breaker keeps calls from waiting for a service that doesn't answer. After several
+// failures in a row it opens for a while. Then it lets one request through, and
+// closes or stays open for twice as long.
 type breaker struct {
 	failures       int
 	first, longest time.Duration
@@ -51,14 +51,14 @@ func (b *breaker) failed(now time.Time) {
 	b.until, b.trying, b.count = now.Add(b.openFor), false, 0
 }
 
-// unknown: the one who asked gave up for reasons of their own.
+// unknown is for a request whose caller gave up before the service could answer.
 func (b *breaker) unknown() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.trying = false
 }
 
-// open reports whether the service is not being asked.
+// open reports whether the breaker keeps the service from being asked.
 func (b *breaker) open() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
-// cacheKey is what calls must have in common to share an answer.
+// cacheKey is equal for calls that may share an answer.
 type cacheKey struct {
 	tenant callmodel.TenantID
 	to     string
@@ -20,7 +20,7 @@ type cacheKey struct {
 	class  bool
 }
 
-// cache keeps the last good answers: the least recently used go first.
+// cache keeps the last good answers. It drops the least recently used first.
 type cache struct {
 	size int
 	ttl  time.Duration

@@ -21,11 +21,11 @@ import (
 
 // Options configure a Client. The zero value works.
 type Options struct {
-	// Budget is how long a call waits at most. 0 means 150 ms.
+	// Budget is the longest time that a call waits. 0 means 150 ms.
 	Budget time.Duration
-	// HedgeAfter is when a second request is sent while the first is not
-	// answered. 0: after the time in which 95 of 100 of the latest answers came.
-	// Negative: never; then a request that fails at once isn't repeated either.
+	// HedgeAfter is the time after which a second request is sent if the first is
+	// not answered. 0 means the time in which 95 of the latest 100 answers came.
+	// Negative means never; then a request that fails at once isn't repeated either.
 	HedgeAfter time.Duration
 	// MaxInFlight bounds the calls that wait for the service. 0 means 256.
 	MaxInFlight int
@@ -35,32 +35,33 @@ type Options struct {
 	// twice as long, up to 32 times. 0 means 5 and 1 s.
 	BreakerFailures int
 	BreakerFor      time.Duration
-	// CacheSize is how many answers are kept for when the service has none, and
-	// CacheTTL for how long. 0 means 10,000 and 10 min; a negative size: none.
+	// CacheSize is how many answers are kept for times when the service gives none,
+	// and CacheTTL for how long. 0 means 10,000 and 10 min; a negative size, none.
 	CacheSize int
 	CacheTTL  time.Duration
-	// CallerClass is what callers must have in common to share a kept answer,
-	// besides tenant, callee, type, direction and trunk.
-	// Nil: the first four symbols of their numbers, "+491". An answer that names
-	// the caller's number is shared with none but the same caller.
+	// CallerClass is equal for callers that may share a kept answer; tenant, callee,
+	// type, direction and trunk must be equal, too. Nil: the first four symbols of
+	// their numbers, "+491". An answer that names the caller's number is kept for
+	// that caller alone.
 	CallerClass func(from string) string
 	// Header is sent with every request, for credentials.
 	Header http.Header
 	// Transport sends the requests. Nil: one that keeps connections.
 	Transport http.RoundTripper
-	// Asked is called with what became of every question; it must not wait. Nil
-	// for nobody.
+	// Asked is called with the outcome of every question. It must not wait. Nil means
+	// that nobody is told.
 	Asked func(Outcome)
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
 }
 
-// Outcome is what became of a question.
+// Outcome says what became of a question.
 type Outcome struct {
-	// Source is who answered: SourceDecider, SourceCache, or SourceRules if the
-	// rules have to.
+	// Source says who answered: SourceDecider, SourceCache, or SourceRules if the
+	// rules must decide.
 	Source calls.DecisionSource
-	// Reason is why the service did not: one of the Reason constants; "" if it did.
+	// Reason says why the service didn't answer: one of the Reason constants, "" if it
+	// did.
 	Reason  string
 	Hedged  bool // a second request was sent
 	Elapsed time.Duration
@@ -161,7 +162,8 @@ func (c *Client) Decide(ctx context.Context, req *calls.Request) (calls.Decision
 	return calls.Decision{}, err
 }
 
-// ask asks the service, if it is to be asked. Its errors are FallbackErrors.
+// ask asks the service, unless the breaker or the load forbids it. Its errors are
+// FallbackErrors.
 func (c *Client) ask(ctx context.Context, req *calls.Request) (r *reply, hedged bool, err error) {
 	if req.Emergency {
 		return nil, false, because(ReasonEmergency, errors.New("it is not asked about emergency calls"))
@@ -250,7 +252,7 @@ func (c *Client) race(ctx context.Context, req *calls.Request, body []byte) (r *
 	}
 }
 
-// send is one request and its answer.
+// send sends one request and returns the answer.
 func (c *Client) send(ctx context.Context, req *calls.Request, body []byte) (*reply, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
 	if err != nil {
@@ -318,5 +320,5 @@ func (c *Client) recall(req *calls.Request) *reply {
 // Open reports whether the breaker keeps the service from being asked.
 func (c *Client) Open() bool { return c.breaker.open() }
 
-// Kept is how many answers are kept.
+// Kept returns how many answers are kept.
 func (c *Client) Kept() int { return c.cache.len() }

@@ -26,7 +26,8 @@ import (
 // patient is a budget that no test on a busy machine runs out of.
 const patient = 20 * time.Second
 
-const good = `{"rule":"premium","destinations":[{"id":"a","uri":"sip:a.example.com"},{"id":"b","uri":"sip:b.example.com","number":"0049301234","caller_privacy":"id"}],"failover":{"max_attempts":2}}`
+const good = `{"rule":"premium","destinations":[{"id":"a","uri":"sip:a.example.com"},{"id":"b","uri":"sip:b.example.com",` +
+	`"number":"0049301234","caller_privacy":"id"}],"failover":{"max_attempts":2}}`
 
 // service is a decision service that answers its n-th request, from 1, with handle.
 type service struct {
@@ -72,7 +73,8 @@ func client(t *testing.T, s *service, o decider.Options) *decider.Client {
 func call(id callmodel.CallID) *calls.Request {
 	return &calls.Request{
 		TenantID: "acme", CallID: id, From: "+12025550123", To: "+4930123456", Type: calls.TypeVoice, Direction: calls.Outbound,
-		Trunk: "carrier-7", Capabilities: []string{"opus", "pcmu"}, Metadata: map[string]string{"queue": "sales"}, At: time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC),
+		Trunk: "carrier-7", Capabilities: []string{"opus", "pcmu"}, Metadata: map[string]string{"queue": "sales"},
+		At: time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC),
 	}
 }
 
@@ -87,7 +89,9 @@ func TestDecide(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		assert.JSONEq(t, `{"tenant_id":"acme","call_id":"c1","from":"+12025550123","to":"+4930123456","type":"voice","direction":"outbound","priority":0,"trunk":"carrier-7","capabilities":["opus","pcmu"],"metadata":{"queue":"sales"},"at":"2026-01-31T15:04:05Z"}`, string(body))
+		assert.JSONEq(t, `{"tenant_id":"acme","call_id":"c1","from":"+12025550123","to":"+4930123456","type":"voice",`+
+			`"direction":"outbound","priority":0,"trunk":"carrier-7","capabilities":["opus","pcmu"],"metadata":{"queue":"sales"},`+
+			`"at":"2026-01-31T15:04:05Z"}`, string(body))
 		assert.Equal(t, http.MethodPost, r.Method)
 		assert.Equal(t, "/decide", r.URL.Path)
 		assert.Equal(t, "application/json", r.Header.Get("Content-Type"))
@@ -97,7 +101,8 @@ func TestDecide(t *testing.T) {
 	})
 	var outcomes []decider.Outcome
 	c := client(t, s, decider.Options{
-		Budget: patient, HedgeAfter: -1, Header: http.Header{"authorization": {"Bearer secret"}}, Asked: func(o decider.Outcome) { outcomes = append(outcomes, o) },
+		Budget: patient, HedgeAfter: -1, Header: http.Header{"authorization": {"Bearer secret"}},
+		Asked: func(o decider.Outcome) { outcomes = append(outcomes, o) },
 	})
 	d, err := c.Decide(t.Context(), call("c1"))
 	require.NoError(t, err)
@@ -203,10 +208,13 @@ func TestStrictAnswers(t *testing.T) {
 	for name, body := range map[string]string{
 		"unknown field": dest(`,"prio":1`), "twice": `{"destinations":[{"id":"a","uri":"sip:a"},{"id":"a","uri":"sip:b"}]}`,
 		"bad id": `{"destinations":[{"id":"../a","uri":"sip:a"}]}`, "no URI": `{"destinations":[{"id":"a"}]}`,
-		"URI with a line": `{"destinations":[{"id":"a","uri":"sip:a\r\nX: y"}]}`, "long URI": `{"destinations":[{"id":"a","uri":"sip:` + strings.Repeat("a", 300) + `"}]}`,
-		"number": dest(`,"number":"12a"`), "caller": dest(`,"caller":"sip:x"`), "privacy": dest(`,"caller_privacy":"full"`),
-		"refusal with destinations": `{"no_route":true,"destinations":[{"id":"a","uri":"sip:a"}]}`, "failover": `{"destinations":[{"id":"a","uri":"sip:a"}],"failover":{"retry":["x"]}}`,
-		"too many": `{"destinations":[` + strings.Repeat(`{"id":"a","uri":"sip:a"},`, 64) + `{"id":"b","uri":"sip:b"}]}`, "two values": good + good, "list": `[]`, "null": `null`,
+		"URI with a line": `{"destinations":[{"id":"a","uri":"sip:a\r\nX: y"}]}`,
+		"long URI":        `{"destinations":[{"id":"a","uri":"sip:` + strings.Repeat("a", 300) + `"}]}`,
+		"number":          dest(`,"number":"12a"`), "caller": dest(`,"caller":"sip:x"`), "privacy": dest(`,"caller_privacy":"full"`),
+		"refusal with destinations": `{"no_route":true,"destinations":[{"id":"a","uri":"sip:a"}]}`,
+		"failover":                  `{"destinations":[{"id":"a","uri":"sip:a"}],"failover":{"retry":["x"]}}`,
+		"too many":                  `{"destinations":[` + strings.Repeat(`{"id":"a","uri":"sip:a"},`, 64) + `{"id":"b","uri":"sip:b"}]}`,
+		"two values":                good + good, "list": `[]`, "null": `null`,
 		"long rule": `{"rule":"` + strings.Repeat("x", 300) + `","destinations":[{"id":"a","uri":"sip:a"}]}`,
 	} {
 		_, _, err := decider.CheckReply([]byte(body))
@@ -370,7 +378,10 @@ func TestBreaker(t *testing.T) {
 		answer(w, good)
 	})
 	var clock atomic.Int64
-	c := client(t, s, decider.Options{Budget: patient, HedgeAfter: -1, BreakerFailures: 3, BreakerFor: time.Second, Now: func() time.Time { return time.Unix(1e9, clock.Load()) }})
+	c := client(t, s, decider.Options{
+		Budget: patient, HedgeAfter: -1, BreakerFailures: 3, BreakerFor: time.Second,
+		Now: func() time.Time { return time.Unix(1e9, clock.Load()) },
+	})
 	reason := func() string {
 		_, err := c.Decide(t.Context(), call("c1"))
 		if err == nil {
@@ -462,7 +473,8 @@ func TestNewRefusesURLs(t *testing.T) {
 func FuzzReply(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte(`{"no_route":true,"reason":"x"}`))
-	f.Add([]byte(`{"destinations":[{"id":"a","uri":"tel:+49","number":"*1#","caller":"anonymous","caller_privacy":"id"}],"failover":{"retry":["sip:5xx"],"final":["q850:17"]}}`))
+	f.Add([]byte(`{"destinations":[{"id":"a","uri":"tel:+49","number":"*1#","caller":"anonymous","caller_privacy":"id"}],` +
+		`"failover":{"retry":["sip:5xx"],"final":["q850:17"]}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		n, noRoute, err := decider.CheckReply(body)
 		if err != nil {

@@ -7,9 +7,9 @@
 //	                 budget over, failed, garbage ──▶ last good answer ──▶ decision, "cache"
 //	                                                        └ none ──▶ error: the rules decide
 //
-// A call waits for no longer than the budget, 150 ms, whatever the service
-// does. The service must be idempotent: of a call that is asked about twice,
-// either answer may be used.
+// A call never waits longer than the budget, 150 ms, whatever the service does. The
+// service must be idempotent: if it is asked twice about a call, either answer may
+// be used.
 //
 // # What the service gets
 //
@@ -23,8 +23,9 @@
 //	}
 //
 // Numbers are normalised: E.164 with a plus, or a national short code; a caller
-// that is withheld is "anonymous". trunk is the one the call came in by.
-// direction, trunk, capabilities and metadata are left out when empty. Emergency calls are never asked about.
+// that is withheld is "anonymous". trunk is the trunk by which the call came in.
+// direction, trunk, capabilities and metadata are left out when empty. The service
+// is never asked about emergency calls.
 //
 // # What it answers
 //
@@ -39,15 +40,15 @@
 //	  "failover": {"retry": ["sip:486"], "final": ["sip:5xx"], "max_attempts": 2}
 //	}
 //
-// 1 to 64 destinations, in the order to try them. number and caller default to
-// the call's own; the caller of a call that withholds it stays withheld. rule
-// and failover may be left out; failover is as in rule sets. A destination whose
-// id the rule set knows has the rule set's limits.
+// There are 1 to 64 destinations, in the order to try them. number and caller
+// default to those of the call; a withheld caller stays withheld. rule and failover
+// may be left out; failover is written as in rule sets. The limits of the rule set
+// hold for destinations whose ids it has.
 //
 // Or, to refuse the call:
 //
 //	{"no_route": true, "reason": "the account is closed"}
 //
-// Everything else (another status, unknown fields, a destination that is none)
-// is no answer.
+// Everything else is no answer: another status, unknown fields, an invalid
+// destination.
 package decider

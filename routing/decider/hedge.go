@@ -13,7 +13,7 @@ const (
 	leastHedge = 5 * time.Millisecond
 )
 
-// percentile knows how long 95 of 100 of the latest answers took.
+// percentile knows in which time 95 of the latest 100 answers came.
 type percentile struct {
 	p95 atomic.Int64
 
@@ -35,8 +35,9 @@ func (p *percentile) add(d time.Duration) {
 	p.p95.Store(int64(sorted[n*95/100]))
 }
 
-// hedgeAfter is when the second request is sent: as configured, or when 95 of
-// 100 answers would have come; until enough is known, after a third of the budget.
+// hedgeAfter returns the time after which the second request is sent: the configured
+// time, or that in which 95 of 100 answers come. Until enough answers are known it is
+// a third of the budget.
 func (c *Client) hedgeAfter() time.Duration {
 	if c.opts.HedgeAfter != 0 {
 		return c.opts.HedgeAfter

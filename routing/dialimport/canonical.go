@@ -20,7 +20,7 @@ func WriteJSON(w io.Writer, rs *routing.RuleSet) error {
 	return enc.Encode(written(rs))
 }
 
-// written is what there is to write: rates alone have no rules beside them.
+// written returns what is to be written: the rates alone if there are no rules.
 func written(rs *routing.RuleSet) any {
 	if len(rs.Rules) > 0 || len(rs.Destinations) > 0 {
 		return rs

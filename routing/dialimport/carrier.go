@@ -16,8 +16,8 @@ func (d *drouting) addCarrier(r *row) {
 	d.report.Converted++
 }
 
-// Bits of a carrier's flags: those of before OpenSIPS 3.0 as its manual gives
-// them, and, since there is a column for the sorting, those of the table's.
+// Bits of a carrier's flags. Before OpenSIPS 3.0 they are those of its manual; since
+// the table has a column for the sorting, they are those of the table.
 const (
 	oldFlagWeight = 1
 	oldFlagFirst  = 2
@@ -39,14 +39,14 @@ func kindOf(r *row) carrierKind {
 	return carrierKind{weighted: alg == "W", quality: alg == "Q", first: flags&newFlagFirst != 0, off: flags&newFlagOff != 0 || r.off()}
 }
 
-// off reports whether the state of a carrier says so.
+// off reports whether the carrier is switched off by its state.
 func (r *row) off() bool {
 	state, ok := whole(r.get("state"))
 	return ok && state != 0
 }
 
-// expand is the gateways of a carrier, in their order. What is wrong with it is
-// reported where it stands, once.
+// expand returns the gateways of a carrier, in their order. It reports what is wrong
+// with a carrier once, at its place.
 func (d *drouting) expand(from *row, id string) []block {
 	r, ok := d.carrier[id]
 	if !ok {

@@ -39,12 +39,15 @@ func ruleSet(t *rapid.T, beyond bool) *routing.RuleSet {
 		Lists: map[string][]string{"vip": {"+4930*", "+442079460123"}},
 		Destinations: map[string]routing.DestinationSpec{
 			"a": {URI: "sip:a.example;x=\"1\""[:13], Strip: 2, Prepend: "0", Rates: "deck"},
-			"b": {URI: "sip:b.example", Limits: &routing.Limits{Concurrent: 3}, Caller: &routing.CallerSpec{Policy: routing.CallerReplace, Replace: []string{"+4930", "+4931"}}},
+			"b": {
+				URI: "sip:b.example", Limits: &routing.Limits{Concurrent: 3},
+				Caller: &routing.CallerSpec{Policy: routing.CallerReplace, Replace: []string{"+4930", "+4931"}},
+			},
 			"c": {URI: "tel:+4930123456", Replace: "112", Caller: &routing.CallerSpec{Policy: routing.CallerWithhold}},
 		},
 		Currency: "EUR",
 		Rates: map[string][]routing.RateRow{"deck": {
-			{Prefix: "+", PerMinute: 5, FirstSeconds: 60, NextSeconds: 6},
+			{Prefix: "+", PerMinute: 5, First: time.Minute, Next: 6 * time.Second},
 			{Prefix: "+49", PerMinute: 1, Connect: 7, From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)},
 		}},
 	}
@@ -103,7 +106,7 @@ func drawRoute(t *rapid.T) []routing.Tier {
 	case 0:
 		return []routing.Tier{{Order: routing.AsListed, Targets: []routing.Target{{To: ids[0]}, {To: ids[1]}}}, {Targets: []routing.Target{{To: ids[2]}}}}
 	case 1:
-		return []routing.Tier{{Order: routing.ByCost, AssumeSeconds: 30, RequireRate: true, Targets: []routing.Target{{To: "a"}, {To: "b"}}}}
+		return []routing.Tier{{Order: routing.ByCost, Assume: 30 * time.Second, RequireRate: true, Targets: []routing.Target{{To: "a"}, {To: "b"}}}}
 	case 2:
 		return []routing.Tier{{Order: routing.ByQuality, ExplorePercent: 10, Targets: []routing.Target{{To: ids[0], Weight: 3}, {To: ids[1]}}}}
 	}

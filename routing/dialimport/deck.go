@@ -16,8 +16,8 @@ import (
 	"github.com/switchtape/switchtape/routing"
 )
 
-// decks is an import of rate decks on its way. Rows are read one by one and
-// kept only as what they become.
+// decks is the state of an import of rate decks. Rows are read one by one, and only
+// the rates that they make are kept.
 type decks struct {
 	o      *Options
 	report *Report
@@ -32,7 +32,7 @@ type decks struct {
 	told     map[string]bool
 }
 
-// deck is the rates of one name.
+// deck holds the rates of one name.
 type deck struct {
 	rows  []routing.RateRow
 	at    []origin // of the same index
@@ -53,7 +53,11 @@ func (d *decks) source(src *Source, text *bufio.Reader) error {
 		return 0
 	})
 	if !ok {
-		return &callmodel.Error{Code: callmodel.CodeMalformed, Message: fmt.Sprintf("%s has no header with a column for the code and one for the rate; map columns of it to code and rate, and to what else they are of %s", src.Name, fieldList())}
+		return &callmodel.Error{
+			Code: callmodel.CodeMalformed,
+			Message: fmt.Sprintf("%s has no header with a column for the code and one for the rate; map columns of it to code and "+
+				"rate, and to what else they are of %s", src.Name, fieldList()),
+		}
 	}
 	base := strings.TrimSuffix(filepath.Base(src.Name), filepath.Ext(src.Name))
 	d.file, d.deck = src.Name, cmp.Or(d.o.Deck, validName(base))
@@ -74,7 +78,10 @@ func (d *decks) source(src *Source, text *bufio.Reader) error {
 		case line == headerLine:
 			d.columns = d.names.columns(row)
 			if name := d.names.missing(d.columns); name != "" {
-				return &callmodel.Error{Code: callmodel.CodeMalformed, Message: fmt.Sprintf("%s: line %d: the header has no column %q, which was mapped", src.Name, line, name)}
+				return &callmodel.Error{
+					Code:    callmodel.CodeMalformed,
+					Message: fmt.Sprintf("%s: line %d: the header has no column %q, which was mapped", src.Name, line, name),
+				}
 			}
 			d.sayColumns(at)
 		default:
@@ -83,7 +90,7 @@ func (d *decks) source(src *Source, text *bufio.Reader) error {
 	}
 }
 
-// sayColumns tells how the header was read.
+// sayColumns reports how the header was read.
 func (d *decks) sayColumns(at place) {
 	taken := map[int]bool{}
 	var list []string
@@ -100,7 +107,7 @@ func (d *decks) sayColumns(at place) {
 	}
 }
 
-// once remarks on what holds for many rows the first time it is met.
+// once makes a remark that holds for many rows, the first time only.
 func (d *decks) once(at place, what, why string) {
 	if !d.told[d.file+what] {
 		d.told[d.file+what] = true
@@ -171,7 +178,8 @@ func (d *deck) file(name string) int32 {
 // withdrawn reports whether the row says that the rate ends.
 func (d *decks) withdrawn(row []string) bool {
 	switch letters(d.columns.get(row, fieldChange)) {
-	case "d", "del", "delete", "deleted", "deletion", "remove", "removed", "discontinued", "closed", "close", "withdrawn", "block", "blocked", "expired", "terminated":
+	case "d", "del", "delete", "deleted", "deletion", "remove", "removed", "discontinued", "closed", "close", "withdrawn", "block", "blocked",
+		"expired", "terminated":
 		return true
 	}
 	return false
@@ -198,18 +206,18 @@ func (d *decks) increments(at place, row []string, r *routing.RateRow) bool {
 	var err error
 	text := d.columns.get(row, fieldIncrements)
 	if text != "" {
-		r.FirstSeconds, r.NextSeconds, err = increments(text)
+		r.First, r.Next, err = increments(text)
 	}
 	if first := d.columns.get(row, fieldFirst); first != "" && err == nil {
 		text = first
-		r.FirstSeconds, err = seconds(first)
+		r.First, err = seconds(first)
 	}
 	if next := d.columns.get(row, fieldNext); next != "" && err == nil {
 		text = next
 		if strings.ContainsAny(next, "/+") { // "billing increment: 60/60"
-			r.FirstSeconds, r.NextSeconds, err = increments(next)
+			r.First, r.Next, err = increments(next)
 		} else {
-			r.NextSeconds, err = seconds(next)
+			r.Next, err = seconds(next)
 		}
 	}
 	if err != nil {
@@ -231,7 +239,8 @@ func (d *decks) date(at place, field, text string) (t time.Time, day, ok bool) {
 	case orderGuessed:
 		d.once(at, "dates", "they are read with the day before the month; say so if the month is first")
 	case orderMonthFirst:
-		d.report.approximate(at, field+" "+text, "the month stands first in it, and dates that leave it open are read with the day first; say if the month is first in all")
+		d.report.approximate(at, field+" "+text, "the month stands first in it, and dates that leave it open are read with the day "+
+			"first; say if the month is first in all")
 	case orderClear:
 	}
 	return t, day, true

@@ -57,7 +57,7 @@ func TestDeckHeadersAndValues(t *testing.T) {
 		require.Contains(t, rows, c.code, c.body)
 		r := rows[c.code]
 		require.Equal(t, amount(t, c.price), r.PerMinute, c.body)
-		require.Equal(t, [2]int{c.first, c.next}, [2]int{r.FirstSeconds, r.NextSeconds}, c.body)
+		require.Equal(t, [2]int{c.first, c.next}, [2]int{int(r.First / time.Second), int(r.Next / time.Second)}, c.body)
 	}
 }
 
@@ -161,7 +161,8 @@ func TestDeckTimes(t *testing.T) {
 	t.Parallel()
 	day := func(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
 	for text, want := range map[string]time.Time{
-		"2026-02-01": day(2026, 2, 1), "01.02.2026": day(2026, 2, 1), "1/2/2026": day(2026, 2, 1), "31/1/2026": day(2026, 1, 31), "Jan 31 2026": day(2026, 1, 31), "20260201": day(2026, 2, 1),
+		"2026-02-01": day(2026, 2, 1), "01.02.2026": day(2026, 2, 1), "1/2/2026": day(2026, 2, 1), "31/1/2026": day(2026, 1, 31),
+		"Jan 31 2026": day(2026, 1, 31), "20260201": day(2026, 2, 1),
 		"2026-02-01 00:00:00": day(2026, 2, 1), "01-Feb-26": day(2026, 2, 1), "2026-02-01T00:00:00Z": day(2026, 2, 1), "Feb 1, 2026": day(2026, 2, 1),
 		"2/1/2026 10:30": time.Date(2026, 1, 2, 10, 30, 0, 0, time.UTC),
 	} {
@@ -169,7 +170,8 @@ func TestDeckTimes(t *testing.T) {
 		require.Zero(t, report.Skipped.Count, report.Skipped.List)
 		require.Equal(t, want, rows["+49"].From, text)
 	}
-	rows, _ := deckOf(t, &dialimport.Options{Currency: "EUR", MonthFirst: true, TimeZone: "Europe/Berlin"}, "code;rate;from;end date\n49;1;2/1/2026;2/28/2026\n")
+	rows, _ := deckOf(t, &dialimport.Options{Currency: "EUR", MonthFirst: true, TimeZone: "Europe/Berlin"},
+		"code;rate;from;end date\n49;1;2/1/2026;2/28/2026\n")
 	require.Equal(t, time.Date(2026, 1, 31, 23, 0, 0, 0, time.UTC), rows["+49"].From)
 	require.Equal(t, time.Date(2026, 2, 28, 23, 0, 0, 0, time.UTC), rows["+49"].Until, "the end date is the last day")
 	// One whose month is first says that the others' may be, and which was which.
@@ -208,7 +210,8 @@ func TestDeckLevelRates(t *testing.T) {
 		return r.PerMinute.String()
 	}
 	require.Equal(t, []string{"1", "3", "1", "1", "none", "none"}, []string{
-		price("+4930123456", 1), price("+4930123456", 7), price("+33123456789", 1), price("+441234567890", 2), price("+441234567890", 4), price("+12125550100", 1),
+		price("+4930123456", 1), price("+4930123456", 7), price("+33123456789", 1), price("+441234567890", 2), price("+441234567890", 4),
+		price("+12125550100", 1),
 	})
 	require.Equal(t, 2, out.Report.Approximated.Count, out.Report.Approximated.List)
 }
@@ -235,8 +238,8 @@ func TestDeckMapping(t *testing.T) {
 	require.Equal(t, 1, out.Report.Skipped.Count, "a second currency")
 	router, err := routing.Compile(out.Rules)
 	require.NoError(t, err)
-	require.Equal(t, []string{"b", "a"}, sent(t, router, calls.Request{CallID: "c", TenantID: "acme", To: "+4930123456"}))
-	require.Equal(t, []string{"a"}, sent(t, router, calls.Request{CallID: "c", TenantID: "acme", To: "+33123456789"}))
+	require.Equal(t, []string{"b", "a"}, sent(t, router, calls.Request{At: noon, CallID: "c", TenantID: "acme", To: "+4930123456"}))
+	require.Equal(t, []string{"a"}, sent(t, router, calls.Request{At: noon, CallID: "c", TenantID: "acme", To: "+33123456789"}))
 }
 
 // A quote that is never closed costs the rows behind it, which is said, and no

@@ -23,39 +23,54 @@ const (
 	fieldCarrier    = "carrier" // the deck of the row
 )
 
-// deckFields are the names by which columns are recognised, in small letters
-// and digits alone.
+// deckFields returns the names by which columns are recognised, in small letters and
+// digits alone.
 func deckFields() map[string][]string {
 	return map[string][]string{
 		fieldCode: {
 			"code", "codes", "prefix", "prefixes", "dialcode", "dialcodes", "dialingcode", "dialprefix", "destinationcode", "destcode", "areacode",
-			"areacodes", "areaprefix", "phonecode", "breakout", "vorwahl", "vorwahlen", "rufnummernpraefix", "npanxx", "citycode", "dialedprefix", "numberprefix", "digits",
+			"areacodes", "areaprefix", "phonecode", "breakout", "vorwahl", "vorwahlen", "rufnummernpraefix", "npanxx", "citycode", "dialedprefix",
+			"numberprefix", "digits",
 		},
 		fieldCountry: {"countrycode", "countryprefix", "cc", "laendervorwahl", "landesvorwahl", "intlcode"},
 		fieldName: {
-			"name", "destination", "destinationname", "description", "country", "countryname", "zone", "area", "destinationdescription", "codename", "ziel", "location",
+			"name", "destination", "destinationname", "description", "country", "countryname", "zone", "area", "destinationdescription", "codename",
+			"ziel", "location",
 		},
 		fieldRate: {
-			"rate", "price", "priceminute", "permin", "perminute", "rateperminute", "ratepermin", "ratemin", "rateminute", "priceperminute", "pricepermin", "pricemin",
+			"rate", "price", "priceminute", "permin", "perminute", "rateperminute", "ratepermin", "ratemin", "rateminute", "priceperminute",
+			"pricepermin", "pricemin",
 			"cost", "costperminute", "costpermin", "newrate", "newprice", "sellrate", "buyrate", "usdmin", "eurmin", "rateusd", "rateeur", "usdrate", "preis",
-			"preisprominute", "preismin", "preisminute", "minutenpreis", "tarif", "peakrate", "currentrate", "interrate", "chargerate", "rateusdmin", "rateeurmin", "priceusd", "priceeur",
+			"preisprominute", "preismin", "preisminute", "minutenpreis", "tarif", "peakrate", "currentrate", "interrate", "chargerate", "rateusdmin",
+			"rateeurmin", "priceusd", "priceeur",
 		},
 		fieldConnect: {
-			"connect", "connectfee", "connectionfee", "connectcharge", "connectioncharge", "setup", "setupfee", "setupcharge", "callsetup", "surcharge", "connectcost", "flagfall", "verbindungsentgelt",
+			"connect", "connectfee", "connectionfee", "connectcharge", "connectioncharge", "setup", "setupfee", "setupcharge", "callsetup",
+			"surcharge", "connectcost", "flagfall", "verbindungsentgelt",
 		},
 		fieldFirst: {
-			"first", "firstinterval", "firstincrement", "minimum", "min", "minduration", "minimumduration", "initialincrement", "minimumincrement", "minincrement",
-			"firstperiod", "initialperiod", "interval1", "intervalstart", "startinterval", "intervalfirst", "minimumcharge", "mintime", "initial", "firstseconds", "minimumseconds",
+			"first", "firstinterval", "firstincrement", "minimum", "min", "minduration", "minimumduration", "initialincrement", "minimumincrement",
+			"minincrement",
+			"firstperiod", "initialperiod", "interval1", "intervalstart", "startinterval", "intervalfirst", "minimumcharge", "mintime", "initial",
+			"firstseconds", "minimumseconds",
 		},
 		fieldNext: {
-			"next", "nextinterval", "nextincrement", "increment", "subsequent", "subsequentincrement", "additionalincrement", "interval2", "intervaln", "recurringinterval",
+			"next", "nextinterval", "nextincrement", "increment", "subsequent", "subsequentincrement", "additionalincrement", "interval2",
+			"intervaln", "recurringinterval",
 			"billingincrement", "secondincrement", "nextperiod", "subsequentperiod", "nextseconds", "step", "intervall",
 		},
-		fieldIncrements: {"increments", "billingincrements", "billing", "billingterms", "billinginterval", "billingintervals", "takt", "taktung", "rounding", "chargingintervals", "pulse"},
-		fieldFrom: {
-			"from", "effective", "effectivedate", "effectivefrom", "validfrom", "startdate", "start", "date", "effdate", "gueltigab", "activationdate", "begin", "effectdate",
+		fieldIncrements: {
+			"increments", "billingincrements", "billing", "billingterms", "billinginterval", "billingintervals", "takt", "taktung",
+			"rounding", "chargingintervals", "pulse",
 		},
-		fieldUntil:    {"until", "enddate", "end", "validuntil", "validto", "expiry", "expirydate", "expirationdate", "gueltigbis", "effectiveto", "to", "discontinueddate"},
+		fieldFrom: {
+			"from", "effective", "effectivedate", "effectivefrom", "validfrom", "startdate", "start", "date", "effdate", "gueltigab",
+			"activationdate", "begin", "effectdate",
+		},
+		fieldUntil: {
+			"until", "enddate", "end", "validuntil", "validto", "expiry", "expirydate", "expirationdate", "gueltigbis", "effectiveto",
+			"to", "discontinueddate",
+		},
 		fieldCurrency: {"currency", "curr", "ccy", "waehrung"},
 		fieldChange:   {"change", "changecode", "changetype", "status", "action", "ratechange", "changeindicator", "comment", "comments", "changes"},
 		fieldCarrier:  {"carrier", "vendor", "supplier", "provider", "trunk", "deck"},
@@ -86,7 +101,7 @@ func newHeaderNames(columns map[string]string) *headerNames {
 	return h
 }
 
-// letters is the small letters and digits of a name, without what stands in
+// letters returns the small letters and digits of a name, without text in
 // brackets: "Rate (USD/min)" is "rate".
 func letters(s string) string {
 	s = strings.ToLower(s)
@@ -114,7 +129,7 @@ func letters(s string) string {
 	return b.String()
 }
 
-// deckColumns is where the fields of a deck stand.
+// deckColumns says in which columns the fields of a deck stand.
 type deckColumns struct {
 	at    map[string]int
 	names []string            // of the header
@@ -130,7 +145,7 @@ func (d *deckColumns) get(row []string, field string) string {
 
 func (d *deckColumns) has(field string) bool { _, ok := d.at[field]; return ok }
 
-// missing is a column that was mapped and that the header doesn't have.
+// missing returns a mapped column that the header doesn't have.
 func (h *headerNames) missing(columns *deckColumns) string {
 	have := map[string]bool{}
 	for _, name := range columns.names {
@@ -144,8 +159,8 @@ func (h *headerNames) missing(columns *deckColumns) string {
 	return ""
 }
 
-// columns finds the fields of a header; nil if it is none. A column that was
-// mapped goes before one that is recognised, and the first before others.
+// columns finds the fields of a header, nil if the line is no header. A mapped column
+// goes before a recognised one, and the first of several before the others.
 func (h *headerNames) columns(row []string) *deckColumns {
 	d := &deckColumns{at: map[string]int{}, names: slices.Clone(row)}
 	for i, name := range row {

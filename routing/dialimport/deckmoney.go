@@ -6,20 +6,21 @@ import (
 	"unicode"
 )
 
-// dollars are the currencies that are written "$", and crowns of "¥" the two of
-// that sign.
+// dollars are the currencies that are written "$", and yens those that are written
+// "¥".
 const (
 	dollars = "USD CAD AUD NZD SGD HKD TWD MXN ARS CLP COP BSD BBD BZD FJD JMD TTD XCD"
 	yens    = "JPY CNY"
 )
 
-// moneyNames are the currencies that decks name in their headers, where any
+// moneyNames returns the currencies that decks name in their headers, where any
 // three letters may be a word.
 func moneyNames() []string {
-	return strings.Fields(dollars + " " + yens + " EUR GBP CHF SEK NOK DKK ISK PLN CZK HUF RON BGN TRY RUB UAH GEL BRL PEN ZAR NGN KES EGP MAD AED SAR QAR KWD BHD OMR ILS INR PKR BDT LKR THB MYR IDR PHP VND KRW")
+	return strings.Fields(dollars + " " + yens + " EUR GBP CHF SEK NOK DKK ISK PLN CZK HUF RON BGN TRY RUB UAH GEL BRL PEN ZAR NGN KES " +
+		"EGP MAD AED SAR QAR KWD BHD OMR ILS INR PKR BDT LKR THB MYR IDR PHP VND KRW")
 }
 
-// moneyOf is the currencies that a price may be in by what stands beside its
+// moneyOf returns the currencies that a price may be in by what stands beside its
 // digits, "€ 0.01" or "0.01 USD", or a column by its name, "Rate (USD/min)" or
 // "rate_eur"; nil if nothing says so.
 func moneyOf(text string, header bool) []string {
@@ -47,8 +48,8 @@ func moneyOf(text string, header bool) []string {
 	return nil
 }
 
-// money holds the row's currency against that of the others: its column's, else
-// what the price says of itself, else what the price's column does.
+// money compares the row's currency with that of the other rows. It is that of the
+// currency column, else of the price, else of the name of the price's column.
 func (d *decks) money(at place, row []string) bool {
 	text := strings.ToUpper(d.columns.get(row, fieldCurrency))
 	if text == "" {

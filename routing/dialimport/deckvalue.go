@@ -52,14 +52,15 @@ func price(s string) (a callmodel.Amount, rounded bool, err error) {
 	return a, !ok || back.Cmp(r) != 0, err
 }
 
-// dateLayouts are those of which no reading is another's.
+// dateLayouts returns the layouts that can be read in one way only.
 func dateLayouts() [12]string {
 	return [...]string{
-		"2006-01-02", "2006/01/02", "20060102", "2.1.2006", "2-Jan-2006", "2-Jan-06", "2 Jan 2006", "Jan 2, 2006", "Jan 2 2006", "2 January 2006", "January 2, 2006", "2/Jan/2006",
+		"2006-01-02", "2006/01/02", "20060102", "2.1.2006", "2-Jan-2006", "2-Jan-06", "2 Jan 2006", "Jan 2, 2006", "Jan 2 2006", "2 January 2006",
+		"January 2, 2006", "2/Jan/2006",
 	}
 }
 
-// dateOrder is how day and month of a date were told apart.
+// dateOrder says how day and month of a date were told apart.
 type dateOrder uint8
 
 const (
@@ -121,7 +122,7 @@ func calendarDate(s string, loc *time.Location, monthFirst bool) (t time.Time, o
 }
 
 // increments reads "60/60", "30+6", or one number for both, in seconds.
-func increments(s string) (first, next int, err error) {
+func increments(s string) (first, next time.Duration, err error) {
 	parts := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune("/-+:|, ", r) })
 	if len(parts) == 0 || len(parts) > 2 {
 		return 0, 0, errors.New("they are not like 60/60")
@@ -136,14 +137,15 @@ func increments(s string) (first, next int, err error) {
 	return first, next, err
 }
 
-func seconds(s string) (int, error) {
+// seconds reads a number of seconds, 0 to 3600.
+func seconds(s string) (time.Duration, error) {
 	s = strings.TrimSpace(strings.TrimRight(strings.ToLower(s), "second. "))
 	s = strings.TrimSuffix(strings.TrimSuffix(s, ".0"), ",0")
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 || n > 3600 {
 		return 0, errors.New("it is not 1 to 3600 seconds")
 	}
-	return n, nil
+	return time.Duration(n) * time.Second, nil
 }
 
 // maxCodes bounds the prefixes of one row.
@@ -208,7 +210,7 @@ func codes(s, country string, yield func(prefix string)) error {
 	return nil
 }
 
-// bare is a code without what introduces international numbers.
+// bare returns a code without the prefix of international numbers.
 func bare(s string) string {
 	s = strings.TrimSpace(s)
 	if rest, ok := strings.CutPrefix(s, "+"); ok {

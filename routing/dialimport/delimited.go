@@ -26,8 +26,8 @@ type delimited struct {
 
 func newDelimited(in *bufio.Reader, comma byte) *delimited { return &delimited{in: in, comma: comma} }
 
-// next is the next row that is not blank, and the line on which it begins.
-// The row is good until the next. The error is io.EOF, one of the source, or
+// next returns the next row that is not blank, and the line on which it begins.
+// The row is valid until the next call. The error is io.EOF, one of the source, or
 // wraps errRecord.
 func (d *delimited) next() ([]string, int, error) {
 	for {

@@ -8,10 +8,9 @@
 //
 // # What is promised
 //
-// Nothing is dropped in silence. A row that can't be said in a rule set is
-// skipped, one that can be said nearly is approximated, and both are listed
-// with their file, line, id and reason. What is imported decides as the source
-// did, but for what the report lists.
+// Nothing is dropped in silence. A row that a rule set can't express is skipped, and
+// one that it can nearly express is approximated. The report lists both with file,
+// line, id and reason. Apart from those, the rule set decides as the source did.
 //
 // # drouting
 //

@@ -35,13 +35,16 @@ func droutingTables() []tableSpec {
 		{name: "dr_gw_lists", id: "id", needs: []string{"id", "gwlist"}, columns: []string{"id", "gwlist", "description"}, layouts: [][]string{
 			fields("id gwlist description"),
 		}},
-		{name: "dr_groups", id: "id", needs: []string{"username", "groupid"}, columns: []string{"id", "username", "domain", "groupid", "description"}, layouts: [][]string{
-			fields("id username domain groupid description"),
-		}},
+		{
+			name: "dr_groups", id: "id", needs: []string{"username", "groupid"}, columns: []string{"id", "username", "domain", "groupid", "description"},
+			layouts: [][]string{
+				fields("id username domain groupid description"),
+			},
+		},
 	}
 }
 
-// drouting is an import of the drouting tables on its way.
+// drouting is the state of an import of the drouting tables.
 type drouting struct {
 	o      *Options
 	format Format
@@ -118,8 +121,8 @@ func importDrouting(format Format, sources []Source, o *Options) (*Result, error
 	return out, nil
 }
 
-// uniqueID is the id, or one like it that is not taken. taken counts the ids
-// that were asked for.
+// uniqueID returns the id, or a similar one if it is taken. taken counts how often
+// each id was asked for.
 func uniqueID(taken map[string]int, id string) string {
 	unique := id
 	for taken[unique] > 0 {
@@ -152,7 +155,7 @@ func (d *drouting) take(r *row) {
 	}
 }
 
-// whole reads a number of the table's; "" is 0.
+// whole reads a number of the table. "" is 0.
 func whole(s string) (int64, bool) {
 	if s == "" {
 		return 0, true
@@ -206,7 +209,7 @@ type wireSpec struct {
 	faults []string
 }
 
-// gatewaySpec is a destination made of the columns that both systems have.
+// gatewaySpec makes a destination of the columns that both systems have.
 func gatewaySpec(num *numbering, address, strip, prefix string) (wireSpec, string) {
 	var out wireSpec
 	scheme, rest, ok := strings.Cut(address, ":")
@@ -237,8 +240,8 @@ const (
 	maxPrepend = 12 // with the access code, at most 16
 )
 
-// addDestination adds a destination under its id of the source, as far as that
-// can be one, and returns the id it got.
+// addDestination adds a destination under its id in the source, or a valid id like
+// it, and returns the id.
 func addDestination(rs *routing.RuleSet, kind, id string, spec routing.DestinationSpec) string {
 	name := validName(id)
 	if _, err := strconv.Atoi(id); err == nil {
@@ -254,7 +257,7 @@ func addDestination(rs *routing.RuleSet, kind, id string, spec routing.Destinati
 	return name
 }
 
-// validName is s with what an id can't hold replaced, and not too long.
+// validName returns s as a valid id: shortened, with other characters replaced.
 func validName(s string) string {
 	const most = 100
 	b := []byte(s)

@@ -64,7 +64,8 @@ var recurrences = []struct {
 }
 
 func office(t time.Time) bool {
-	return t.Weekday() >= time.Monday && t.Weekday() <= time.Wednesday && t.Hour() >= 8 && t.Hour() < 18 && !t.Before(time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC))
+	return t.Weekday() >= time.Monday && t.Weekday() <= time.Wednesday && t.Hour() >= 8 && t.Hour() < 18 &&
+		!t.Before(time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC))
 }
 
 // interpret is the gateways of a call, as sets: those of one are tried in any
@@ -230,13 +231,15 @@ func requireSets(t require.TestingT, want [][]string, got []string) {
 
 func droutingSQL(rules []drRule, carriers []drCarrier) string {
 	var b strings.Builder
-	b.WriteString("INSERT INTO dr_gateways (gwid,address,strip,pri_prefix,state) VALUES ('g1','a.example',0,'+',0),('g2','sip:b.example',0,'00',0),('g3','c.example:5070',1,'',0),('g4','d.example',0,'+',1);\n")
+	b.WriteString("INSERT INTO dr_gateways (gwid,address,strip,pri_prefix,state) VALUES " +
+		"('g1','a.example',0,'+',0),('g2','sip:b.example',0,'00',0),('g3','c.example:5070',1,'',0),('g4','d.example',0,'+',1);\n")
 	for _, c := range carriers {
 		flags := 0
 		if c.first {
 			flags = 1
 		}
-		fmt.Fprintf(&b, "INSERT INTO dr_carriers (carrierid, gwlist, flags, sort_alg, state) VALUES ('%s','%s',%d,'%s',0);\n", c.id, gwlist(c.items), flags, c.alg)
+		fmt.Fprintf(&b, "INSERT INTO dr_carriers (carrierid, gwlist, flags, sort_alg, state) VALUES ('%s','%s',%d,'%s',0);\n", c.id, gwlist(c.items),
+			flags, c.alg)
 	}
 	for _, r := range rules {
 		fmt.Fprintf(&b, "INSERT INTO dr_rules (ruleid,groupid,prefix,timerec,priority,gwlist,sort_alg) VALUES (%d,'%s','%s','%s',%d,'%s','%s');\n",
@@ -273,7 +276,7 @@ func TestDroutingNumbersOnTheWire(t *testing.T) {
 		require.Equal(t, c.approximated, out.Report.Approximated.Count > 0, c)
 		router, err := routing.Compile(out.Rules)
 		require.NoError(t, err)
-		d, err := router.Route(&calls.Request{CallID: "c", To: "+4930123456", Type: calls.TypeVoice})
+		d, err := router.Route(&calls.Request{At: noon, CallID: "c", To: "+4930123456", Type: calls.TypeVoice})
 		require.NoError(t, err)
 		require.Equal(t, c.want, d.Destinations[0].Number, c)
 	}
@@ -295,12 +298,16 @@ func TestDroutingGroups(t *testing.T) {
 	gateways := "gwid,address\na,a.example\nb,b.example\n"
 	rules := "ruleid,groupid,prefix,gwlist\n1,1,49,a\n2,2,49,b\n3,\"1,2,3\",,a\n"
 	out := mustImport(t, dialimport.OpenSIPS, &dialimport.Options{Groups: map[string]callmodel.TenantID{"1": "acme"}},
-		text("dr_gateways.csv", gateways), text("dr_rules.csv", rules), text("dr_groups.csv", "id,username,domain,groupid\n1,442079460123,example.org,2\n2,alice,example.org,2\n3,442079460123,x,3\n"))
+		text("dr_gateways.csv", gateways), text("dr_rules.csv", rules),
+		text("dr_groups.csv", "id,username,domain,groupid\n1,442079460123,example.org,2\n2,alice,example.org,2\n3,442079460123,x,3\n"))
 	require.Equal(t, 1, out.Report.Skipped.Count, "alice is no number")
 	router, err := routing.Compile(out.Rules)
 	require.NoError(t, err)
 	call := func(tenant, from, group string) []string {
-		return sent(t, router, calls.Request{CallID: "c", TenantID: callmodel.TenantID(tenant), From: from, To: "+4930123456", Metadata: map[string]string{"dr_group": group}})
+		return sent(t, router, calls.Request{
+			At: noon, CallID: "c", TenantID: callmodel.TenantID(tenant), From: from, To: "+4930123456",
+			Metadata: map[string]string{"dr_group": group},
+		})
 	}
 	require.Equal(t, []string{"a"}, call("acme", "+12125550100", ""))
 	require.Equal(t, []string{"b"}, call("other", "+442079460123", ""))

@@ -9,7 +9,7 @@ import (
 	"github.com/switchtape/switchtape/routing"
 )
 
-// groupKey is the call's metadata that names its group.
+// groupKey is the metadata key that names the group of a call.
 const groupKey = "dr_group"
 
 // maxRuleGroups bounds the groups of one rule.
@@ -32,7 +32,8 @@ func (d *drouting) rule(r *row) {
 	}
 	route := tiersOf(d.blocks(r), r.place, d.report)
 	if len(route) == 0 {
-		d.report.skip(r.place, "gwlist "+r.get("gwlist"), "none of it can be called, and a rule that ends a call can't be said: calls go by shorter prefixes instead")
+		d.report.skip(r.place, "gwlist "+r.get("gwlist"),
+			"none of it can be called, and a rule that ends a call can't be said: calls go by shorter prefixes instead")
 		return
 	}
 	d.script(r)
@@ -63,7 +64,7 @@ func (d *drouting) rule(r *row) {
 	}
 }
 
-// script notes what the source's own script would see of the rule.
+// script remarks on what only the script of the source can do with the rule.
 func (d *drouting) script(r *row) {
 	if v := r.get("routeid"); v != "" && v != "0" {
 		d.report.approximate(r.place, "routeid "+v, "the route of the source's script is not run")
@@ -102,8 +103,8 @@ type groupCondition struct {
 	apply  func(m *routing.Match)
 }
 
-// conditions are those that tell the groups of a rule, one a kind. A rule of
-// several kinds is made several.
+// conditions returns the conditions for the groups of a rule, one for each kind. A
+// rule with several kinds becomes several rules.
 func (d *drouting) conditions(r *row) []groupCondition {
 	var ids []string
 	for id := range strings.FieldsFuncSeq(r.get("groupid"), func(c rune) bool { return c == ',' || c == ';' || c == ' ' }) {
@@ -150,8 +151,8 @@ func stringsOf[S ~string](list []S) []string {
 	return out
 }
 
-// met are the groups that a condition meets others by. Conditions of different
-// kinds may hold for one call, so that with several kinds all meet.
+// met returns the groups by which a condition may hold together with others.
+// Conditions of different kinds may hold for one call, so with several kinds all do.
 func (d *drouting) met(kind string, ids []string) []string {
 	out := make([]string, 0, len(ids)+1)
 	for _, id := range ids {
@@ -222,7 +223,7 @@ func (d *drouting) kinds() int {
 	return s.kinds
 }
 
-// blocks is the route of a rule.
+// blocks returns the route of a rule.
 func (d *drouting) blocks(r *row) []block {
 	groups := parseGWList(r.get("gwlist"))
 	if d.format == Kamailio {
@@ -234,13 +235,15 @@ func (d *drouting) blocks(r *row) []block {
 		alg = "W"
 	}
 	if !d.sorted && !d.o.Weights && slices.ContainsFunc(items, func(i listItem) bool { return i.weight > 0 }) {
-		d.report.approximate(r.place, "gwlist "+r.get("gwlist"), "its weights are not used: the source uses them only where its script asks for it; say so if it does")
+		d.report.approximate(r.place, "gwlist "+r.get("gwlist"),
+			"its weights are not used: the source uses them only where its script asks for it; say so if it does")
 	}
 	switch alg {
 	case "W":
 		return d.weightedItems(r, items)
 	case "Q":
-		d.report.approximate(r.place, "sort_alg Q", "gateways are ordered by their quality as it is measured here; profile %s is not carried over", quotedOr(r.get("sort_profile"), "0"))
+		d.report.approximate(r.place, "sort_alg Q", "gateways are ordered by their quality as it is measured here; profile %s is not carried over",
+			quotedOr(r.get("sort_profile"), "0"))
 		return qualityBlock(d.ordered(r, items))
 	}
 	return d.ordered(r, items)
@@ -272,9 +275,11 @@ func (d *drouting) kamailioBlocks(r *row, groups [][]listItem) []block {
 			hops[i].weight = 1
 		}
 		if d.o.SortOrder == 2 {
-			d.report.approximate(r.place, "gwlist "+r.get("gwlist"), "the source tries one of each group, drawn at random; here the others of the group come behind it")
+			d.report.approximate(r.place, "gwlist "+r.get("gwlist"),
+				"the source tries one of each group, drawn at random; here the others of the group come behind it")
 		} else if len(hops) > 2 {
-			d.report.approximate(r.place, "gwlist "+r.get("gwlist"), "the source draws the first two of a group of %d; here the whole group is drawn", len(hops))
+			d.report.approximate(r.place, "gwlist "+r.get("gwlist"), "the source draws the first two of a group of %d; here the whole group is drawn",
+				len(hops))
 		}
 		out = append(out, block{weighted, hops})
 	}
@@ -298,7 +303,7 @@ func (d *drouting) ordered(r *row, items []listItem) []block {
 	return out
 }
 
-// item is what one entry of a list stands for; nothing if it can't be called.
+// item returns the hops of one entry of a list, none if it can't be called.
 func (d *drouting) item(r *row, item listItem) []block {
 	if item.broken {
 		d.report.approximate(r.place, "gwlist "+r.get("gwlist"), "the weight of %s is no number; it has none", strconv.Quote(short(item.id)))
@@ -315,9 +320,8 @@ func (d *drouting) item(r *row, item listItem) []block {
 	return nil
 }
 
-// weightedItems draws the items by weight. A carrier of several gateways can't
-// be drawn as one: the gateway that comes first in it stands for it, and the
-// others come behind.
+// weightedItems draws the items by weight. A carrier with several gateways can't be
+// drawn as one: its first gateway is drawn for it, and the others come behind.
 func (d *drouting) weightedItems(r *row, items []listItem) []block {
 	var hops []hop
 	var behind []block
@@ -329,7 +333,8 @@ func (d *drouting) weightedItems(r *row, items []listItem) []block {
 		weight := max(item.weight, 0)
 		first := blocks[0]
 		if n := len(hopsOf(blocks)); n > 1 {
-			d.report.approximate(r.place, "carrier "+item.id, "its %d gateways are not kept together when carriers are drawn by weight; which comes first has the source's odds", n)
+			d.report.approximate(r.place, "carrier "+item.id,
+				"its %d gateways are not kept together when carriers are drawn by weight; which comes first has the source's odds", n)
 		}
 		if first.order == weighted {
 			total := 0
@@ -353,7 +358,7 @@ func (d *drouting) weightedItems(r *row, items []listItem) []block {
 // shares is what a weight is divided into.
 const shares = 1000
 
-// share is a part of a weight: that of one gateway of total.
+// share returns a part of a weight: that of one gateway of total.
 func share(weight, part, total int) int {
 	if weight == 0 {
 		return 0
@@ -361,7 +366,7 @@ func share(weight, part, total int) int {
 	return max(1, int(int64(weight)*shares*int64(part)/int64(max(total, 1))))
 }
 
-// lowest divides the weights by what all can be divided by.
+// lowest divides the weights by their greatest common divisor.
 func lowest(hops []hop) []hop {
 	common := 0
 	for _, h := range hops {

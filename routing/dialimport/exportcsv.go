@@ -41,7 +41,7 @@ func ruleColumns() []string {
 	}
 }
 
-// The callees that are no numbers.
+// Callees that are no numbers.
 const (
 	toDefault   = "default"
 	toEmergency = "service:emergency"
@@ -145,7 +145,8 @@ func (x *exporter) rates(write func(...string)) {
 			if r.Connect != 0 {
 				connect = r.Connect.String()
 			}
-			write(deck, r.Prefix, r.PerMinute.String(), connect, number(r.FirstSeconds), number(r.NextSeconds), instant(r.From), instant(r.Until))
+			write(deck, r.Prefix, r.PerMinute.String(), connect, number(int(r.First/time.Second)), number(int(r.Next/time.Second)), instant(r.From),
+				instant(r.Until))
 		}
 	}
 }
@@ -163,7 +164,7 @@ func (x *exporter) rules(write func(...string)) {
 	}
 }
 
-// unheld is what of a rule CSV can't hold.
+// unheld returns the parts of a rule that CSV can't hold.
 func unheld(r *routing.Rule) string {
 	m := &r.Match
 	switch {
@@ -205,7 +206,8 @@ func (x *exporter) rule(r *routing.Rule, write func(...string)) {
 				require = "true"
 			}
 			for _, g := range t.Targets {
-				write(append(slices.Clone(head), strconv.Itoa(i+1), string(t.Order), number(t.AssumeSeconds), require, number(t.ExplorePercent), g.To, number(g.Weight))...)
+				write(append(slices.Clone(head), strconv.Itoa(i+1), string(t.Order), number(int(t.Assume/time.Second)), require, number(t.ExplorePercent), g.To,
+					number(g.Weight))...)
 			}
 		}
 	}

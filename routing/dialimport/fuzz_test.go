@@ -27,7 +27,8 @@ func seeds(f *testing.F) {
 			}
 		}
 	}
-	f.Add(uint8(0), []byte("INSERT INTO dr_gateways (gwid,address) VALUES('a','b');INSERT INTO dr_rules (ruleid,groupid,prefix,timerec,gwlist,sort_alg) VALUES (1,'1','','20260101T000000|PT1H|DAILY','a=1','W');"))
+	f.Add(uint8(0), []byte("INSERT INTO dr_gateways (gwid,address) VALUES('a','b');INSERT INTO dr_rules "+
+		"(ruleid,groupid,prefix,timerec,gwlist,sort_alg) VALUES (1,'1','','20260101T000000|PT1H|DAILY','a=1','W');"))
 	f.Add(uint8(3), []byte("rule,to,tier,destination\nr,default,1,a\n"))
 	f.Add(uint8(3), []byte("\xff\xfec\x00o\x00d\x00e\x00,\x00r\x00a\x00t\x00e\x00\n\x00"))
 }
@@ -42,7 +43,8 @@ func FuzzImport(f *testing.F) {
 			return
 		}
 		format := formats[int(which)%len(formats)]
-		out, err := dialimport.Import(format, []dialimport.Source{text("x", string(body))}, &dialimport.Options{Currency: "EUR", ShortCodes: which&8 != 0, Weights: which&16 != 0})
+		out, err := dialimport.Import(format, []dialimport.Source{text("x", string(body))},
+			&dialimport.Options{Currency: "EUR", ShortCodes: which&8 != 0, Weights: which&16 != 0})
 		if err != nil {
 			if format != dialimport.CSV && strings.Contains(err.Error(), "does not compile") || strings.HasPrefix(err.Error(), "deck ") {
 				t.Fatal(err)
@@ -54,7 +56,7 @@ func FuzzImport(f *testing.F) {
 		}
 		router, err := routing.Compile(out.Rules)
 		require.NoError(t, err)
-		_, _ = router.Route(&calls.Request{CallID: "c", To: "+4930123456", From: "+442079460123"})
+		_, _ = router.Route(&calls.Request{At: noon, CallID: "c", To: "+4930123456", From: "+442079460123"})
 	})
 }
 
@@ -64,7 +66,8 @@ func FuzzDeckRow(f *testing.F) {
 	f.Add("44-7700, 8201-8209", "1.234,5", "1", "31/12/2026 10:00", "1E-05")
 	f.Fuzz(func(t *testing.T, code, rate, increments, from, connect string) {
 		quote := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
-		body := "code,rate,increments,from,connect\n" + strings.Join([]string{quote(code), quote(rate), quote(increments), quote(from), quote(connect)}, ",") + "\n"
+		body := "code,rate,increments,from,connect\n" +
+			strings.Join([]string{quote(code), quote(rate), quote(increments), quote(from), quote(connect)}, ",") + "\n"
 		out, err := dialimport.Import(dialimport.CSV, []dialimport.Source{text("x", body)}, &dialimport.Options{Currency: "EUR"})
 		if err != nil {
 			require.NotContains(t, err.Error(), "deck x")

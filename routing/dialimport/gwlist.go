@@ -13,7 +13,7 @@ type listItem struct {
 	broken  bool // the weight is no number
 }
 
-// maxListItems bounds what is read of one gwlist.
+// maxListItems bounds the entries of one gwlist.
 const maxListItems = 1024
 
 // parseGWList reads a gwlist. Kamailio's has groups with semicolons between them.
@@ -44,7 +44,7 @@ func parseGWList(s string) [][]listItem {
 	return groups
 }
 
-// blockOrder is how the gateways of a block are tried.
+// blockOrder says in which order the gateways of a block are tried.
 type blockOrder uint8
 
 const (
@@ -65,8 +65,8 @@ type block struct {
 	hops  []hop
 }
 
-// byWeight makes blocks of hops that are drawn by weight. One without weight is
-// drawn only when those with one are used up.
+// byWeight makes blocks of hops that are drawn by weight. Hops without a weight come
+// after all those with one.
 func byWeight(hops []hop) []block {
 	var heavy, light []hop
 	for _, h := range hops {

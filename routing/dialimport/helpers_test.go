@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,6 +14,9 @@ import (
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/dialimport"
 )
+
+// noon is a time for calls whose time decides nothing.
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 var update = flag.Bool("update", false, "write the golden files")
 

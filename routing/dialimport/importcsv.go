@@ -13,7 +13,7 @@ import (
 	"github.com/switchtape/switchtape/routing"
 )
 
-// sourceText is a source that was looked at.
+// sourceText is a source with its first bytes read.
 type sourceText struct{ text *bufio.Reader }
 
 func ownTables() []tableSpec {
@@ -61,8 +61,8 @@ func importCSV(sources []Source, o *Options) (*Result, error) {
 	return out, c.faults.Err()
 }
 
-// ownImport reads the files of ExportCSV. They are ours, so that what is wrong
-// with them is an error, not a loss.
+// ownImport reads the files of ExportCSV. They are ours, so a fault in them is an
+// error and not a skipped row.
 type ownImport struct {
 	rs     *routing.RuleSet
 	report *Report
@@ -118,6 +118,11 @@ func (c *ownImport) count(r *row, column string) int {
 	return int(n)
 }
 
+// seconds reads a column with a number of seconds.
+func (c *ownImport) seconds(r *row, column string) time.Duration {
+	return time.Duration(c.count(r, column)) * time.Second
+}
+
 func (c *ownImport) destination(r *row) {
 	id := r.get("id")
 	if _, again := c.rs.Destinations[id]; again {
@@ -130,7 +135,8 @@ func (c *ownImport) destination(r *row) {
 		d.Limits = &l
 	}
 	caller := routing.CallerSpec{
-		Policy: routing.CallerPolicy(r.get("caller_policy")), Strip: c.count(r, "caller_strip"), Prepend: r.get("caller_prepend"), Replace: words[string](r, "caller_replace"),
+		Policy: routing.CallerPolicy(r.get("caller_policy")), Strip: c.count(r, "caller_strip"), Prepend: r.get("caller_prepend"),
+		Replace: words[string](r, "caller_replace"),
 	}
 	if caller.Policy != "" || caller.Strip != 0 || caller.Prepend != "" || caller.Replace != nil {
 		d.Caller = &caller
@@ -180,7 +186,7 @@ func (c *ownImport) rate(r *row) {
 	deck := r.get("deck")
 	c.rs.Rates[deck] = append(c.rs.Rates[deck], routing.RateRow{
 		Prefix: r.get("prefix"), PerMinute: c.amount(r, "per_minute"), Connect: c.amount(r, "connect"),
-		FirstSeconds: c.count(r, "first_seconds"), NextSeconds: c.count(r, "next_seconds"), From: c.time(r, "from"), Until: c.time(r, "until"),
+		First: c.seconds(r, "first_seconds"), Next: c.seconds(r, "next_seconds"), From: c.time(r, "from"), Until: c.time(r, "until"),
 	})
 }
 
@@ -251,7 +257,7 @@ func (c *ownImport) target(r *row, one *routing.Rule) {
 	}
 	if n > len(one.Route) {
 		one.Route = append(one.Route, routing.Tier{
-			Order: routing.TierOrder(r.get("order")), AssumeSeconds: c.count(r, "assume_seconds"), RequireRate: r.get("require_rate") == "true",
+			Order: routing.TierOrder(r.get("order")), Assume: c.seconds(r, "assume_seconds"), RequireRate: r.get("require_rate") == "true",
 			ExplorePercent: c.count(r, "explore_percent"),
 		})
 	}

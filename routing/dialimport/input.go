@@ -63,7 +63,7 @@ func newHeader(columns []string) *header {
 	return h
 }
 
-// get is the value of a column; "" if it is NULL or the row has none.
+// get returns the value of a column; "" if it is NULL or the row has none.
 func (r *row) get(column string) string {
 	if i, ok := r.header.at[column]; ok && i < len(r.values) {
 		return r.values[i]
@@ -122,7 +122,7 @@ func (in *input) spec(table string) *tableSpec {
 	return nil
 }
 
-// emit hands one row over, which is the taker's to keep.
+// emit passes on one row, which the receiver may keep.
 func (in *input) emit(spec *tableSpec, h *header, file string, line int, values []string) error {
 	if in.report.Rows >= maxTableRows {
 		return &callmodel.Error{Code: callmodel.CodeTooLarge, Message: fmt.Sprintf("%s: there are more than %d rows", file, maxTableRows)}
@@ -156,7 +156,8 @@ func (in *input) sql(src *Source, text *bufio.Reader) error {
 			columns := in.spec(table).layout(n)
 			if key := table + "\x00"; columns != nil && headers[key] == nil {
 				headers[key] = newHeader(columns)
-				in.report.remark(place{src.Name, line, table}, "columns", "they are not named; taken to be those of the usual table of %d: %s", n, strings.Join(columns, ", "))
+				in.report.remark(place{src.Name, line, table}, "columns", "they are not named; taken to be those of the usual table of %d: %s", n,
+					strings.Join(columns, ", "))
 			}
 			return columns
 		},
@@ -182,7 +183,8 @@ func (in *input) names() string {
 	return strings.Join(names, ", ")
 }
 
-// score is how many columns of the table a header names, 0 if it is not of it.
+// score returns how many columns of the table a header names, 0 if it belongs to
+// another table.
 func (t *tableSpec) score(columns []string) int {
 	for _, c := range t.needs {
 		if !slices.Contains(columns, c) {
@@ -206,7 +208,8 @@ func columnNames(fields []string) []string {
 	return out
 }
 
-// find is the table of a header. The file's name decides where columns don't.
+// find returns the table of a header. If the columns don't decide, the file's name
+// does.
 func (in *input) find(file string, fields []string) (*tableSpec, int) {
 	columns, base := columnNames(fields), strings.ToLower(filepath.Base(file))
 	var best *tableSpec
@@ -230,7 +233,10 @@ func (in *input) csv(src *Source, text *bufio.Reader) error {
 		return n
 	})
 	if !ok {
-		return &callmodel.Error{Code: callmodel.CodeMalformed, Message: fmt.Sprintf("%s is neither an SQL dump nor a CSV whose first line names the columns of one of %s", src.Name, in.names())}
+		return &callmodel.Error{
+			Code:    callmodel.CodeMalformed,
+			Message: fmt.Sprintf("%s is neither an SQL dump nor a CSV whose first line names the columns of one of %s", src.Name, in.names()),
+		}
 	}
 	d := newDelimited(text, comma)
 	var h *header

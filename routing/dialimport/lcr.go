@@ -11,16 +11,19 @@ import (
 	"github.com/switchtape/switchtape/routing"
 )
 
-// lcrKey is the call's metadata that names its lcr instance.
+// lcrKey is the metadata key that names the lcr instance of a call.
 const lcrKey = "lcr_id"
 
 func fields(s string) []string { return strings.Fields(s) }
 
 func lcrTables() []tableSpec {
 	return []tableSpec{
-		{name: "lcr_rule_target", id: "id", needs: []string{"rule_id", "gw_id"}, columns: []string{"id", "lcr_id", "rule_id", "gw_id", "priority", "weight"}, layouts: [][]string{
-			fields("id lcr_id rule_id gw_id priority weight"),
-		}},
+		{
+			name: "lcr_rule_target", id: "id", needs: []string{"rule_id", "gw_id"},
+			columns: []string{"id", "lcr_id", "rule_id", "gw_id", "priority", "weight"}, layouts: [][]string{
+				fields("id lcr_id rule_id gw_id priority weight"),
+			},
+		},
 		{name: "lcr_rule", id: "id", needs: []string{"id", "prefix", "from_uri"}, columns: []string{
 			"id", "lcr_id", "prefix", "from_uri", "mt_tvalue", "request_uri", "stopper", "enabled",
 		}, layouts: [][]string{
@@ -35,7 +38,7 @@ func lcrTables() []tableSpec {
 	}
 }
 
-// lcr is an import of the lcr tables on its way.
+// lcr is the state of an import of the lcr tables.
 type lcr struct {
 	o      *Options
 	report *Report
@@ -61,7 +64,7 @@ type lcrTarget struct {
 	weight   int
 }
 
-// lcrRule is a row of lcr_rule that can be said.
+// lcrRule is a row of lcr_rule that a rule set can express.
 type lcrRule struct {
 	at       place
 	id       int64
@@ -171,7 +174,7 @@ func validNameOr(s string) string {
 	return validName(s)
 }
 
-// lcrTransport is the parameter of a transport, as the table numbers them.
+// lcrTransport returns the parameter of a transport, as the table numbers them.
 func lcrTransport(number string) (param string, ok bool) {
 	switch number {
 	case "", "0", "1":
@@ -186,7 +189,8 @@ func lcrTransport(number string) (param string, ok bool) {
 	return "", false
 }
 
-// uri is the gateway's, of its scheme, host, port, parameters and transport.
+// uri returns the URI of a gateway, made of scheme, host, port, parameters and
+// transport.
 func (l *lcr) uri(r *row) (uri, why string) {
 	scheme := "sip:"
 	switch r.get("uri_scheme") {
@@ -232,7 +236,7 @@ func (l *lcr) uri(r *row) (uri, why string) {
 	return uri, ""
 }
 
-// maxLCRWeight and maxLCRPriority are those of the table.
+// maxLCRWeight and maxLCRPriority are the bounds of the table.
 const (
 	maxLCRWeight   = 254
 	maxLCRPriority = 255
@@ -313,7 +317,7 @@ func (l *lcr) rule(r *row) {
 	l.report.Converted++
 }
 
-// narrow is the prefixes that begin with one of each list.
+// narrow returns the prefixes that begin with one of each list.
 func narrow(a, b []string) ([]string, bool) {
 	var out []string
 	for _, x := range a {

@@ -99,7 +99,8 @@ func lcrCSV(rows []lcrRow) []dialimport.Source {
 	}
 	return []dialimport.Source{
 		text("lcr_rule.csv", rules.String()), text("lcr_rule_target.csv", targets.String()),
-		text("lcr_gw.csv", "id,lcr_id,ip_addr,port,uri_scheme,transport,strip,prefix,defunct\n1,1,192.0.2.1,,1,1,0,00,\n2,1,192.0.2.2,,1,1,0,00,\n3,0,192.0.2.3,,1,1,0,00,\n4,1,2001:db8::1,5070,1,2,0,00,\n"),
+		text("lcr_gw.csv", "id,lcr_id,ip_addr,port,uri_scheme,transport,strip,prefix,defunct\n1,1,192.0.2.1,,1,1,0,00,\n2,1,192.0.2.2,,"+
+			"1,1,0,00,\n3,0,192.0.2.3,,1,1,0,00,\n4,1,2001:db8::1,5070,1,2,0,00,\n"),
 	}
 }
 
@@ -118,7 +119,10 @@ func TestLCRDecidesAsTheSource(t *testing.T) {
 				stopper: rapid.IntRange(0, 3).Draw(t, "stopper") == 0,
 			}
 			for range rapid.IntRange(1, 3).Draw(t, "targets") {
-				r.targets = append(r.targets, lcrTargetRow{rapid.IntRange(1, 4).Draw(t, "gw"), rapid.IntRange(0, 2).Draw(t, "priority"), rapid.IntRange(1, 254).Draw(t, "weight")})
+				r.targets = append(r.targets, lcrTargetRow{
+					rapid.IntRange(1, 4).Draw(t, "gw"), rapid.IntRange(0, 2).Draw(t, "priority"),
+					rapid.IntRange(1, 254).Draw(t, "weight"),
+				})
 			}
 			rows = append(rows, r)
 		}
@@ -129,7 +133,10 @@ func TestLCRDecidesAsTheSource(t *testing.T) {
 		require.NoError(t, err)
 		for _, from := range []string{"442079460123", "442079460124", "441234567890", "12125550100", "33123456789"} {
 			for _, to := range []string{"493012345678", "491701234567", "441234567890", "12125550100"} {
-				got := sent(t, router, calls.Request{CallID: callmodel.CallID("c" + from + to), From: "+" + from, To: "+" + to, Type: calls.TypeVoice})
+				got := sent(t, router, calls.Request{
+					At: noon, CallID: callmodel.CallID("c" + from + to), From: "+" + from, To: "+" + to,
+					Type: calls.TypeVoice,
+				})
 				requireSets(t, lcrSets(rows, from, to, byPriority), got)
 			}
 		}
@@ -152,7 +159,7 @@ func TestLCRWeights(t *testing.T) {
 	const callList = 200_000
 	first := map[string]int{}
 	for i := range callList {
-		first[sent(t, router, calls.Request{CallID: callmodel.CallID(fmt.Sprint(i)), To: "+4930123456"})[0]]++
+		first[sent(t, router, calls.Request{At: noon, CallID: callmodel.CallID(fmt.Sprint(i)), To: "+4930123456"})[0]]++
 	}
 	source := map[string]int{}
 	seed := uint64(1)
@@ -187,16 +194,22 @@ func TestLCRWeightsOfTwo(t *testing.T) {
 
 func TestLCRWhatCantBeSaid(t *testing.T) {
 	t.Parallel()
-	gateways := "id,ip_addr,hostname,port,uri_scheme,transport,strip,prefix,defunct,tag\n1,192.0.2.1,,,,,0,00,,x\n2,192.0.2.2,host.example,,,,0,00,,\n3,192.0.2.3,,,,9,0,00,,\n4,192.0.2.4,,,,,0,00,99999999999,\n"
-	rules := "id,prefix,from_uri,request_uri,stopper,enabled,mt_tvalue\n1,49,,,0,1,\n2,49,^sip:.*@a.example,,0,1,\n3,49,,^sip:4930,0,1,\n4,49,,^sip:x,0,1,\n5,49,,,0,0,\n6,49,,,0,1,tree\n7,0049,,,0,1,\n8,1,,,1,1,\n9,49,,^sip:33,0,1,\n"
+	gateways := "id,ip_addr,hostname,port,uri_scheme,transport,strip,prefix,defunct,tag\n1,192.0.2.1,,,,,0,00,,x\n2,192.0.2.2," +
+		"host.example,,,,0,00,,\n3,192.0.2.3,,,,9,0,00,,\n4,192.0.2.4,,,,,0,00,99999999999,\n"
+	rules := "id,prefix,from_uri,request_uri,stopper,enabled,mt_tvalue\n1,49,,,0,1,\n2,49,^sip:.*@a.example,,0,1,\n3,49,,^sip:4930,0,1," +
+		"\n4,49,,^sip:x,0,1,\n5,49,,,0,0,\n6,49,,,0,1,tree\n7,0049,,,0,1,\n8,1,,,1,1,\n9,49,,^sip:33,0,1,\n"
 	targets := "id,rule_id,gw_id,priority,weight\n1,1,1,0,1\n2,3,2,0,1\n3,1,3,0,1\n4,8,4,0,1\n5,1,1,300,1\n6,2,1,0,1\n"
 	access := ""
-	out := mustImport(t, dialimport.KamailioLCR, &dialimport.Options{Access: &access}, text("lcr_gw.csv", gateways), text("lcr_rule.csv", rules), text("lcr_rule_target.csv", targets))
+	out := mustImport(t, dialimport.KamailioLCR, &dialimport.Options{Access: &access}, text("lcr_gw.csv", gateways), text("lcr_rule.csv", rules),
+		text("lcr_rule_target.csv", targets))
 	var skipped []string
 	for _, n := range out.Report.Skipped.List {
 		skipped = append(skipped, n.Row)
 	}
-	require.Equal(t, []string{"lcr_gw 3", "lcr_rule_target 3", "lcr_rule_target 5", "lcr_rule 2", "lcr_rule 4", "lcr_rule 6", "lcr_rule 7", "lcr_rule 9", "lcr_rule 8"}, skipped)
+	require.Equal(t, []string{
+		"lcr_gw 3", "lcr_rule_target 3", "lcr_rule_target 5", "lcr_rule 2", "lcr_rule 4", "lcr_rule 6", "lcr_rule 7",
+		"lcr_rule 9", "lcr_rule 8",
+	}, skipped)
 	require.Len(t, out.Rules.Rules, 2, "+49, and +4930 with its own gateway before")
 	require.Equal(t, []routing.Tier{{Targets: []routing.Target{{To: "gw-2"}}}, {Targets: []routing.Target{{To: "gw-1"}}}}, out.Rules.Rules[1].Route)
 }
@@ -205,7 +218,8 @@ func TestLCRWhatCantBeSaid(t *testing.T) {
 func TestLCRTargetOfNoRule(t *testing.T) {
 	t.Parallel()
 	out := mustImport(t, dialimport.KamailioLCR, nil, text("lcr.sql", "INSERT INTO lcr_gw (id,lcr_id,ip_addr,prefix) VALUES (1,1,'10.0.0.1','+');\n"+
-		"INSERT INTO lcr_rule (id,lcr_id,prefix) VALUES (1,1,'49');\nINSERT INTO lcr_rule_target (id,lcr_id,rule_id,gw_id,priority) VALUES (1,1,1,1,0),(2,1,99,1,0),(3,2,1,1,0);"))
+		"INSERT INTO lcr_rule (id,lcr_id,prefix) VALUES (1,1,'49');\nINSERT INTO lcr_rule_target (id,lcr_id,rule_id,gw_id,priority) "+
+		"VALUES (1,1,1,1,0),(2,1,99,1,0),(3,2,1,1,0);"))
 	require.Equal(t, 2, out.Report.Skipped.Count, "%v", out.Report.Skipped.List)
 	require.Contains(t, out.Report.Skipped.List[0].String(), "lcr_rule_target 2: rule 99: there is no such rule")
 	require.Contains(t, out.Report.Skipped.List[1].String(), "lcr_rule_target 3: rule 1: there is no such rule")

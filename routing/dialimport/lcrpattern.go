@@ -12,7 +12,7 @@ type caller struct {
 	whole    bool
 }
 
-// text tells callers apart.
+// text returns a text that differs between different callers.
 func (c caller) text() string {
 	t := strings.Join(c.prefixes, ",")
 	if c.whole {

@@ -37,7 +37,7 @@ func (l *lcr) instance(id string, rules []*lcrRule) {
 	}
 }
 
-// chainOf is the rules of a prefix and of those it begins with, the longest
+// chainOf returns the rules of a prefix and of its shorter prefixes, the longest
 // first. A short code is not in the chain of an international prefix.
 func chainOf(at map[string][]*lcrRule, prefix string) [][]*lcrRule {
 	var chain [][]*lcrRule
@@ -49,7 +49,7 @@ func chainOf(at map[string][]*lcrRule, prefix string) [][]*lcrRule {
 	return chain
 }
 
-// callersOf is the callers that a chain tells apart, with none among them.
+// callersOf returns the callers that a chain tells apart, with none among them.
 func callersOf(chain [][]*lcrRule) []caller {
 	list := []caller{{}}
 	seen := map[string]bool{"": true}
@@ -206,7 +206,7 @@ func dropRepeated(blocks []block) []block {
 	return out
 }
 
-// fairWeights are the weights of a draw in proportion, that tries each first as
+// fairWeights returns the weights of a draw in proportion, that tries each first as
 // often as the source does: there, the largest product of a weight and a
 // uniform random number goes first. The odds are the integrals over x of the
 // density 1/w of one's product times the probability min(1, x/v) of each other
@@ -231,7 +231,7 @@ func fairWeights(weights []int) []int {
 	return out
 }
 
-// firstOdds is the probability that one of weight w comes first among sorted,
+// firstOdds returns the probability that one of weight w comes first among sorted,
 // which holds it.
 func firstOdds(sorted []int, w int) float64 {
 	odds, from := 0.0, 0.0

@@ -15,8 +15,8 @@ type numbering struct {
 	mixed  bool // the access was counted out among several
 }
 
-// newNumbering settles the numbering by the option, or by what the rules'
-// prefixes begin with.
+// newNumbering returns the numbering of the option, or the one that the beginnings of
+// the rules' prefixes show.
 func newNumbering(o *Options, prefixes func(yield func(string) bool), report *Report) numbering {
 	n := numbering{short: o.ShortCodes}
 	if o.Access != nil {
@@ -50,11 +50,13 @@ func newNumbering(o *Options, prefixes func(yield func(string) bool), report *Re
 	}
 	n.access = forms[most]
 	if n.mixed {
-		report.approximate(place{}, "numbers", "%d prefixes begin with a plus, %d with 00, and %d with neither: numbers are taken to be written with %s before the country code, and a plus is one everywhere; say what stands there",
+		report.approximate(place{}, "numbers", "%d prefixes begin with a plus, %d with 00, and %d with neither: numbers are taken to "+
+			"be written with %s before the country code, and a plus is one everywhere; say what stands there",
 			counts[0], counts[1], counts[2], quotedOr(n.access, "nothing"))
 		return n
 	}
-	report.remark(place{}, "numbers", "taken to be written with %s before the country code, as the rules' prefixes are; say so if it is otherwise", quotedOr(n.access, "nothing"))
+	report.remark(place{}, "numbers", "taken to be written with %s before the country code, as the rules' prefixes are; say so if it is otherwise",
+		quotedOr(n.access, "nothing"))
 	return n
 }
 
@@ -65,7 +67,7 @@ func quotedOr(s, none string) string {
 	return strconv.Quote(s)
 }
 
-// callee is a prefix of the source's as those of a rule set. everything: it is
+// callee returns a prefix of the source as a rule set writes it. everything: it is
 // empty and takes every call. why is set when it can't be said.
 func (n *numbering) callee(p string) (list []string, everything bool, why string) {
 	if p == "" {
@@ -100,7 +102,7 @@ func (n *numbering) callee(p string) (list []string, everything bool, why string
 	return list, false, why
 }
 
-// number is a whole number of the source's.
+// number returns a whole number of the source as a rule set writes it.
 func (n *numbering) number(s string) (string, bool) {
 	if !numeric(s) || s == "" {
 		return "", false
@@ -111,7 +113,7 @@ func (n *numbering) number(s string) (string, bool) {
 	return s, e164.Short(s)
 }
 
-// onWire is the form in which a gateway is given numbers, when the source
+// onWire returns the form in which a gateway gets numbers, when the source
 // strips digits of what it has and puts others before it. faults are what is
 // not the same, for international numbers.
 func (n *numbering) onWire(strip int, prepend string) (digits int, before string, faults []string) {

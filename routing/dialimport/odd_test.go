@@ -16,8 +16,10 @@ import (
 // aren't quoted or escaped.
 func oddTexts() []string {
 	return []string{
-		"no", "null", "~", "", " lead", "trail ", "#c", "a: b", "x\nbreak", "x\r\ny", "a\n\n b\n", "\n", "  ", "\"", "'q'", "!t", "*a", "&b", "- x", "? y", "%z", "@w", "`v",
-		"0o17", "1_000", "1e3", "0x1F", "=", "<<", "2026-01-01", "\t", "\u0085", "a\u0085b", "\u2028", "\ufeffx", "\u007f", "\u0080", "\u0001", "\u00a0", "\u200b", "\uffff", "\U0001F600", "\\N", "NULL",
+		"no", "null", "~", "", " lead", "trail ", "#c", "a: b", "x\nbreak", "x\r\ny", "a\n\n b\n", "\n", "  ", "\"", "'q'", "!t", "*a", "&b", "- x",
+		"? y", "%z", "@w", "`v",
+		"0o17", "1_000", "1e3", "0x1F", "=", "<<", "2026-01-01", "\t", "\u0085", "a\u0085b", "\u2028", "\ufeffx", "\u007f", "\u0080", "\u0001",
+		"\u00a0", "\u200b", "\uffff", "\U0001F600", "\\N", "NULL",
 	}
 }
 

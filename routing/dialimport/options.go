@@ -21,7 +21,7 @@ const (
 	CSV         Format = "csv"          // a rate deck, or what [Export] wrote
 )
 
-// Options say what the tables don't. The zero value works.
+// Options add what the tables don't say. The zero value works.
 type Options struct {
 	// Name is the rule set's. "": none.
 	Name string
@@ -156,7 +156,7 @@ func numeric(s string) bool {
 
 var errNothing = errors.New("nothing of the source could be converted; the report says why")
 
-// verify holds the result against the router's own rules.
+// verify checks the result as the router does.
 func (r *Result) verify() error {
 	if r.Fragment {
 		for name, rows := range r.Rules.Rates {

@@ -7,7 +7,7 @@ import (
 // MaxNotes is how many notes of a kind a report lists. It counts them all.
 const MaxNotes = 1000
 
-// Note is one thing of a source that did not come over as it was.
+// Note is one part of a source that was not imported exactly.
 type Note struct {
 	File string `json:"file,omitempty"` // "": it is of the whole source
 	Line int    `json:"line,omitempty"` // the first is 1
@@ -16,7 +16,7 @@ type Note struct {
 	Why  string `json:"why"`
 }
 
-// String is the note on one line.
+// String returns the note on one line.
 func (n Note) String() string {
 	s := n.File
 	if n.Line > 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/switchtape/switchtape/routing"
 )
 
-// ranked is a rule with what it is ranked by in the source.
+// ranked is a rule with its rank in the source.
 type ranked struct {
 	rule     routing.Rule
 	at       place
@@ -19,9 +19,9 @@ type ranked struct {
 	dropped  bool
 }
 
-// spread gives the rules of each callee prefix priorities that a rule set
-// takes, with the winner of every tie above the others. Where the source's own
-// do, they are kept.
+// spread gives the rules of each callee prefix priorities that a rule set takes, with
+// the winner of every tie above the others. It keeps the priorities of the source
+// where they do this.
 func spread(rules []ranked, report *Report) {
 	order := make([]int, len(rules))
 	for i := range order {
@@ -41,7 +41,7 @@ func spread(rules []ranked, report *Report) {
 	}
 }
 
-// spreadBucket settles the rules of one prefix, of which order is their rank.
+// spreadBucket sets the priorities of the rules of one prefix. order is their rank.
 func spreadBucket(rules []ranked, order []int, report *Report) {
 	keep := true
 	type level struct {
@@ -93,7 +93,8 @@ func spreadBucket(rules []ranked, order []int, report *Report) {
 		}
 		r.rule.Priority = min(deepest, routing.MaxRulePriority) - at[k]
 		if int64(r.rule.Priority) != r.priority {
-			report.remark(r.at, "priority "+strconv.FormatInt(r.priority, 10), "it is %d here, which ranks it alike among the rules of its prefix", r.rule.Priority)
+			report.remark(r.at, "priority "+strconv.FormatInt(r.priority, 10), "it is %d here, which ranks it alike among the rules of its prefix",
+				r.rule.Priority)
 		}
 	}
 }

@@ -25,7 +25,7 @@ type sqlDump struct {
 	escapes bool // MySQL's: a backslash escapes in every string
 	columns map[string][]string
 	wanted  func(table string) bool
-	// row is given each row. Its values are good until it returns.
+	// row is called with each row. Its values are valid until it returns.
 	row func(table string, columns, values []string, line int)
 	bad func(table string, line int, err error)
 	// usual is the columns of a table that nothing names, by how many there are.
@@ -205,7 +205,8 @@ func (s *sqlDump) values(table string, columns []string) error {
 	}
 }
 
-var errColumns = errors.New("its columns are not known: neither the statement nor a CREATE TABLE before it names them, and the usual table has another number of them")
+var errColumns = errors.New("its columns are not known: neither the statement nor a CREATE TABLE before it names them, and the usual " +
+	"table has another number of them")
 
 // tuple reads values up to the closing bracket. NULL is "", and what is
 // computed is kept as it is written.

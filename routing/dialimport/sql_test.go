@@ -14,11 +14,17 @@ func TestDumpsOfEveryDialect(t *testing.T) {
 	t.Parallel()
 	const gateway = "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('a', 'sip:a.example', '+');\n"
 	for name, dump := range map[string]string{
-		"MySQL":      "CREATE TABLE `dr_rules` (`ruleid` int, `groupid` char(255), `prefix` char(64), `gwlist` char(255), `description` text, KEY `x` (`prefix`));\nINSERT INTO `dr_rules` VALUES (1,'1','49','a','it\\'s; \\\\ (odd), ''quoted'''),(2,'1','33','a',NULL);\n",
-		"MariaDB":    "-- MariaDB dump 10.19\ninsert ignore into dr_rules (ruleid,groupid,prefix,gwlist,description) values (1,'1','49','a','\\'');\nREPLACE INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (2,'1','33','a');\n",
-		"PostgreSQL": "INSERT INTO public.dr_rules (ruleid, \"groupid\", prefix, gwlist, description) VALUES (1, '1', '49', 'a', 'back\\'), (2, '1'::text, '33', E'a', E'it\\'s') ON CONFLICT DO NOTHING;\n",
-		"COPY":       "COPY public.dr_rules (ruleid, groupid, prefix, gwlist, description) FROM stdin;\n1\t1\t49\ta\t\\N\n2\t1\t33\ta\ttab\\there\\\\\n\\.\n",
-		"SQLite":     "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE IF NOT EXISTS dr_rules (ruleid INTEGER PRIMARY KEY, groupid TEXT, prefix TEXT DEFAULT '', gwlist TEXT, CHECK (ruleid > 0));\nINSERT INTO dr_rules VALUES(1,'1','49','a');\nINSERT INTO \"dr_rules\" VALUES(2,'1','33','a');\nCOMMIT;\n",
+		"MySQL": "CREATE TABLE `dr_rules` (`ruleid` int, `groupid` char(255), `prefix` char(64), `gwlist` char(255), " +
+			"`description` text, KEY `x` (`prefix`));\nINSERT INTO `dr_rules` VALUES (1,'1','49','a','it\\'s; \\\\ (odd), " +
+			"''quoted'''),(2,'1','33','a',NULL);\n",
+		"MariaDB": "-- MariaDB dump 10.19\ninsert ignore into dr_rules (ruleid,groupid,prefix,gwlist,description) values " +
+			"(1,'1','49','a','\\'');\nREPLACE INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (2,'1','33','a');\n",
+		"PostgreSQL": "INSERT INTO public.dr_rules (ruleid, \"groupid\", prefix, gwlist, description) VALUES (1, '1', '49', 'a', " +
+			"'back\\'), (2, '1'::text, '33', E'a', E'it\\'s') ON CONFLICT DO NOTHING;\n",
+		"COPY": "COPY public.dr_rules (ruleid, groupid, prefix, gwlist, description) FROM stdin;\n1\t1\t49\ta\t\\N\n2\t1\t33\ta\ttab\\there\\\\\n\\.\n",
+		"SQLite": "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE IF NOT EXISTS dr_rules (ruleid INTEGER PRIMARY KEY, " +
+			"groupid TEXT, prefix TEXT DEFAULT '', gwlist TEXT, CHECK (ruleid > 0));\nINSERT INTO dr_rules VALUES(1,'1','49','a');\n" +
+			"INSERT INTO \"dr_rules\" VALUES(2,'1','33','a');\nCOMMIT;\n",
 	} {
 		out := mustImport(t, dialimport.OpenSIPS, nil, text(name, gateway+dump))
 		require.Zero(t, out.Report.Skipped.Count, "%s: %v", name, out.Report.Skipped.List)
@@ -30,7 +36,8 @@ func TestDumpsOfEveryDialect(t *testing.T) {
 
 func TestBrokenDumps(t *testing.T) {
 	t.Parallel()
-	const gateway = "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('a', 'sip:a.example', '+');\nINSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (9,'1','1','a');\n"
+	const gateway = "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('a', 'sip:a.example', '+');\nINSERT INTO dr_rules " +
+		"(ruleid,groupid,prefix,gwlist) VALUES (9,'1','1','a');\n"
 	for name, c := range map[string]struct {
 		dump    string
 		skipped int
@@ -65,8 +72,10 @@ func TestBrokenDumps(t *testing.T) {
 // TestOddNames: what can't be an id becomes one, each its own.
 func TestOddNames(t *testing.T) {
 	t.Parallel()
-	out := mustImport(t, dialimport.OpenSIPS, nil, text("dump.sql", "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('_a', 'sip:a.example', '+'),('-a', 'sip:b.example', '+'),('a..b', 'sip:c.example', '+'),('!0', 'sip:d.example', '+'),('ä', 'sip:e.example', '+'),('x-a', 'sip:f.example', '+');\n"+
-		"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (1,'1','49','_a,-a,a..b,!0,ä,x-a');"))
+	out := mustImport(t, dialimport.OpenSIPS, nil,
+		text("dump.sql", "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('_a', 'sip:a.example', '+'),('-a', "+
+			"'sip:b.example', '+'),('a..b', 'sip:c.example', '+'),('!0', 'sip:d.example', '+'),('ä', 'sip:e.example', '+'),('x-a', 'sip:f.example', '+');\n"+
+			"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES (1,'1','49','_a,-a,a..b,!0,ä,x-a');"))
 	require.Zero(t, out.Report.Skipped.Count, "%v", out.Report.Skipped.List)
 	require.Len(t, out.Rules.Destinations, 6)
 	require.NoError(t, out.Rules.Validate())
@@ -76,7 +85,8 @@ func TestOddNames(t *testing.T) {
 func TestTimeRecFaults(t *testing.T) {
 	t.Parallel()
 	out := mustImport(t, dialimport.Kamailio, nil, text("dump.sql", "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('a', 'sip:a.example', '+');\n"+
-		"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist,timerec) VALUES (1,'1','49','a',''),(2,'1','33','a','20260101T080000|PT10H|weekly|||1MO'),(3,'1','34','a','20260101T080000|PT10H|yearly||||31||2');"))
+		"INSERT INTO dr_rules (ruleid,groupid,prefix,gwlist,timerec) VALUES "+
+		"(1,'1','49','a',''),(2,'1','33','a','20260101T080000|PT10H|weekly|||1MO'),(3,'1','34','a','20260101T080000|PT10H|yearly||||31||2');"))
 	require.Equal(t, 2, out.Report.Skipped.Count, "%v", out.Report.Skipped.List)
 	for i, part := range []string{"BYDAY has a number, +1MO", "it never comes before"} {
 		require.Contains(t, out.Report.Skipped.List[i].Why, part)
@@ -93,13 +103,17 @@ func TestDumpsWithoutColumns(t *testing.T) {
 		format dialimport.Format
 		dump   string
 	}{
-		"OpenSIPS 3": {dialimport.OpenSIPS, "INSERT INTO `dr_gateways` VALUES (1,'a',10,'a.example',0,'+',NULL,0,0,NULL,NULL),(2,'b',10,'b.example',0,'+',NULL,0,0,NULL,NULL);\n" +
-			"INSERT INTO dr_carriers VALUES (1,'c','a=1,b=3',0,'W',0,NULL,NULL);\nINSERT INTO dr_rules VALUES (1,'1','49',NULL,0,NULL,'#c','N',NULL,NULL,'x');\n"},
-		"OpenSIPS 2": {dialimport.OpenSIPS, "INSERT INTO dr_gateways VALUES (1,'a',10,'a.example',0,'+',NULL,0,0,NULL),(2,'b',10,'b.example',0,'+',NULL,0,0,NULL);\n" +
+		"OpenSIPS 3": {dialimport.OpenSIPS, "INSERT INTO `dr_gateways` VALUES " +
+			"(1,'a',10,'a.example',0,'+',NULL,0,0,NULL,NULL),(2,'b',10,'b.example',0,'+',NULL,0,0,NULL,NULL);\n" +
+			"INSERT INTO dr_carriers VALUES (1,'c','a=1,b=3',0,'W',0,NULL,NULL);\nINSERT INTO dr_rules VALUES " +
+			"(1,'1','49',NULL,0,NULL,'#c','N',NULL,NULL,'x');\n"},
+		"OpenSIPS 2": {dialimport.OpenSIPS, "INSERT INTO dr_gateways VALUES " +
+			"(1,'a',10,'a.example',0,'+',NULL,0,0,NULL),(2,'b',10,'b.example',0,'+',NULL,0,0,NULL);\n" +
 			"INSERT INTO dr_carriers VALUES (1,'c','a=1,b=3',1,0,NULL,NULL);\nINSERT INTO dr_rules VALUES (1,'1','49',NULL,0,NULL,'#c',NULL,'x');\n"},
 		"Kamailio": {dialimport.Kamailio, "COPY dr_gateways FROM stdin;\n1\t0\ta.example\t0\t+\t\\N\ta\n2\t0\tb.example\t0\t+\t\\N\tb\n\\.\n" +
 			"COPY dr_gw_lists FROM stdin;\n7\t1,2\tx\n\\.\nCOPY dr_rules FROM stdin;\n1\t1\t49\t\t0\t\t#7\tx\n\\.\nINSERT INTO x VALUES (1);\n"},
-		"lcr": {dialimport.KamailioLCR, "INSERT INTO lcr_gw VALUES (1,1,'a','10.0.0.1',NULL,5060,NULL,1,1,0,'+',NULL,0,NULL),(2,1,'b','10.0.0.2',NULL,5060,NULL,1,1,0,'+',NULL,0,NULL);\n" +
+		"lcr": {dialimport.KamailioLCR, "INSERT INTO lcr_gw VALUES " +
+			"(1,1,'a','10.0.0.1',NULL,5060,NULL,1,1,0,'+',NULL,0,NULL),(2,1,'b','10.0.0.2',NULL,5060,NULL,1,1,0,'+',NULL,0,NULL);\n" +
 			"INSERT INTO lcr_rule VALUES (1,1,'49',NULL,NULL,NULL,0,1);\nINSERT INTO lcr_rule_target VALUES (1,1,1,1,0,1),(2,1,1,2,0,1);\n"},
 	} {
 		out := mustImport(t, c.format, nil, text("dump.sql", c.dump))
@@ -125,7 +139,8 @@ func TestDumpsWithoutColumns(t *testing.T) {
 // Prefixes with a plus among others without one don't turn those into short codes.
 func TestMixedNumbering(t *testing.T) {
 	t.Parallel()
-	const head = "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('a', 'sip:a.example', '+');\nINSERT INTO dr_rules (ruleid,groupid,prefix,gwlist) VALUES "
+	const head = "INSERT INTO dr_gateways (gwid, address, pri_prefix) VALUES ('a', 'sip:a.example', '+');\nINSERT INTO dr_rules " +
+		"(ruleid,groupid,prefix,gwlist) VALUES "
 	for rules, want := range map[string][]string{
 		"(1,'1','49','a'),(2,'1','33','a'),(3,'1','+36','a'),(4,'1','112','a')":  {"+49", "+33", "+36", "+112", "112"},
 		"(1,'1','+49','a'),(2,'1','+33','a'),(3,'1','36','a'),(4,'1','112','a')": {"+49", "+33", "36", "112"},
@@ -148,7 +163,8 @@ func TestMixedNumbering(t *testing.T) {
 // Each is listed with what it is and why it can't be said.
 func TestDroutingWhatCantBeSaid(t *testing.T) {
 	t.Parallel()
-	gateways := "gwid,address,strip,pri_prefix,state\na,a.example,0,+,0\na,b.example,0,+,0\nb,,0,+,0\nc,c.example,x,+,0\nd,d.example,0,abc,0\ne,bad host,0,+,0\n"
+	gateways := "gwid,address,strip,pri_prefix,state\na,a.example,0,+,0\na,b.example,0,+,0\nb,,0,+,0\nc,c.example,x,+,0\n" +
+		"d,d.example,0,abc,0\ne,bad host,0,+,0\n"
 	rules := `ruleid,groupid,prefix,timerec,priority,gwlist
 1,1,49,,0,a
 2,1,x,,0,a

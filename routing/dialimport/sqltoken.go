@@ -37,7 +37,7 @@ func (s *sqlDump) peek() (token, error) {
 	return *s.peeked, nil
 }
 
-// next is the next token; at the end of the file one of kind tokenEnd. Errors
+// next returns the next token; at the end of the file one of kind tokenEnd. Errors
 // that wrap errRecord are of the text, others of the source.
 func (s *sqlDump) next() (token, error) {
 	if t := s.peeked; t != nil {

@@ -67,7 +67,8 @@ func BenchmarkDeck(b *testing.B) {
 	const rows = 1_000_000
 	b.ReportAllocs()
 	for b.Loop() {
-		out, err := dialimport.Import(dialimport.CSV, []dialimport.Source{{Name: "x.csv", R: &rowSource{rows: rows + 1, row: deckRows}}}, &dialimport.Options{Currency: "EUR"})
+		out, err := dialimport.Import(dialimport.CSV, []dialimport.Source{{Name: "x.csv", R: &rowSource{rows: rows + 1, row: deckRows}}},
+			&dialimport.Options{Currency: "EUR"})
 		if err != nil || len(out.Rules.Rates["x"]) != rows {
 			b.Fatal(err)
 		}
@@ -77,7 +78,8 @@ func BenchmarkDeck(b *testing.B) {
 
 func droutingRows(b []byte, i int) []byte {
 	if i == 0 {
-		return append(b, "INSERT INTO dr_gateways (gwid,address,pri_prefix) VALUES ('a','a.example','00'),('b','b.example','00');\nCREATE TABLE dr_rules (ruleid int, groupid text, prefix text, timerec text, priority int, gwlist text);\n"...)
+		return append(b, "INSERT INTO dr_gateways (gwid,address,pri_prefix) VALUES ('a','a.example','00'),('b','b.example','00');\n"+
+			"CREATE TABLE dr_rules (ruleid int, groupid text, prefix text, timerec text, priority int, gwlist text);\n"...)
 	}
 	b = append(strconv.AppendInt(append(b, "INSERT INTO dr_rules VALUES ("...), int64(i), 10), ",'1','"...)
 	return append(strconv.AppendInt(b, int64(10_000_000+i), 10), "',NULL,0,'a,b');\n"...)

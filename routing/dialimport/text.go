@@ -99,7 +99,7 @@ func (u *utf16Reader) next() (rune, error) {
 	return utf16.DecodeRune(rune(v), rune(w)), err
 }
 
-// fixText is the text with each byte that is not UTF-8 read as Latin-1, and
+// fixText returns the text with each byte that is not UTF-8 read as Latin-1, and
 // without the spaces around it.
 func fixText(s string) string {
 	if !utf8.ValidString(s) {

@@ -29,7 +29,8 @@ func tiersOf(blocks []block, at place, report *Report) []routing.Tier {
 		if t := &tiers[i]; len(t.Targets) == 1 { // there is nothing to order
 			t.Order, t.Targets[0].Weight = "", 0
 		} else if len(t.Targets) > routing.MaxTargets {
-			report.skip(at, "the end of a tier", "a tier has at most %d gateways, this would have %d; the last are left out", routing.MaxTargets, len(t.Targets))
+			report.skip(at, "the end of a tier", "a tier has at most %d gateways, this would have %d; the last are left out", routing.MaxTargets,
+				len(t.Targets))
 			t.Targets = t.Targets[:routing.MaxTargets]
 		}
 	}

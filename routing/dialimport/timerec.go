@@ -10,6 +10,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/calendar"
 )
 
 // timeRec is a time recurrence of drouting: the parts of RFC 2445 section 4.3.10
@@ -31,7 +32,7 @@ func byNames() [5]string {
 
 // window is what a recurrence becomes: conditions of a match.
 type window struct {
-	when        *routing.Windows
+	when        *calendar.Windows
 	from, until string // RFC 3339, of the validity
 }
 
@@ -169,7 +170,7 @@ func (t *timeRec) convert(zone string) (w window, assumed bool, err error) {
 	return w, assumed, err
 }
 
-// length is the time that each lasts; 0 for ever.
+// length returns the time that each lasts; 0 for ever.
 func (t *timeRec) length(start time.Time, loc *time.Location) (time.Duration, error) {
 	if t.duration != "" {
 		return timeRecDuration(t.duration)
@@ -184,7 +185,7 @@ func (t *timeRec) length(start time.Time, loc *time.Location) (time.Duration, er
 	return end.Sub(start), nil
 }
 
-// weekday is a day of RFC 2445 as windows name it.
+// weekday returns a day of RFC 2445 as windows name it.
 func weekday(s string) (string, bool) {
 	for _, name := range [...]string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} {
 		if strings.EqualFold(s, name[:2]) {
@@ -209,7 +210,7 @@ func (t *timeRec) recurring(start time.Time, length time.Duration, zone string, 
 		return w, errors.New("it is not of whole minutes")
 	}
 	if weekly := t.weekly(start, length, freq); weekly != "" {
-		return window{when: &routing.Windows{TimeZone: zone, Weekly: []string{weekly}}, from: start.Format(time.RFC3339)}, nil
+		return window{when: &calendar.Windows{TimeZone: zone, Weekly: []string{weekly}}, from: start.Format(time.RFC3339)}, nil
 	}
 	parts := []string{"FREQ=" + freq}
 	if t.interval != "" && t.interval != "1" {
@@ -230,7 +231,7 @@ func (t *timeRec) recurring(start time.Time, length time.Duration, zone string, 
 			parts = append(parts, name+"="+strings.ToUpper(strings.ReplaceAll(t.by[i], " ", "")))
 		}
 	}
-	w.when = &routing.Windows{TimeZone: zone, RRule: []routing.Recurrence{{
+	w.when = &calendar.Windows{TimeZone: zone, RRule: []calendar.Recurrence{{
 		Rule: strings.Join(parts, ";"), Start: start.Format("2006-01-02 15:04"), Duration: strings.TrimSuffix(length.String(), "0s"),
 	}}}
 	return w, nil

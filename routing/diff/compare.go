@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -14,21 +15,21 @@ import (
 
 // Options say how to compare. The zero value works.
 type Options struct {
-	// Workers is how many goroutines visit at once. 0 means that of
+	// Workers is how many goroutines visit at once. 0 means the default of
 	// callfile.Options.
 	Workers int
 	// Groups is how many groups are listed. 0 means 100.
 	Groups int
-	// Examples is how many calls of a group are. 0 means 3.
+	// Examples is how many calls of each group are listed. 0 means 3.
 	Examples int
-	// AssumeSeconds is the length of calls without a duration. 0 means 180.
-	AssumeSeconds int
+	// Assume is the length of calls for which none is recorded. 0 means 180 s.
+	Assume time.Duration
 }
 
 const (
 	defaultGroups   = 100
 	defaultExamples = 3
-	defaultAssume   = 180
+	defaultAssume   = 180 * time.Second
 )
 
 // Comparison counts what two sets do with calls. Make one with New, let calls
@@ -48,7 +49,7 @@ func New(before, after *Set, o *Options) *Comparison {
 	c.opts.Workers = (&callfile.Options{Workers: c.opts.Workers}).Filled().Workers
 	c.opts.Groups = cmp.Or(c.opts.Groups, defaultGroups)
 	c.opts.Examples = cmp.Or(c.opts.Examples, defaultExamples)
-	c.opts.AssumeSeconds = cmp.Or(c.opts.AssumeSeconds, defaultAssume)
+	c.opts.Assume = cmp.Or(c.opts.Assume, defaultAssume)
 	c.workers = make([]worker, c.opts.Workers)
 	for i := range c.workers {
 		w := &c.workers[i]
@@ -59,11 +60,12 @@ func New(before, after *Set, o *Options) *Comparison {
 	return c
 }
 
-// Workers is how many goroutines may visit at once.
+// Workers returns how many goroutines may visit at once.
 func (c *Comparison) Workers() int { return len(c.workers) }
 
-// Visit counts calls. It may be called by several goroutines at once, each with
-// another worker, from 0 to Workers-1; the calls are not kept.
+// Visit counts calls and doesn't keep them. Several goroutines may call it at once,
+// each with another worker, from 0 to Workers-1. Calls without an At have no route
+// by either set, emergency calls aside.
 func (c *Comparison) Visit(worker int, calls []callfile.Call) {
 	w := &c.workers[worker]
 	for i := range calls {
@@ -82,7 +84,7 @@ func (c *Comparison) Calls(calls []callfile.Call) {
 	wg.Wait()
 }
 
-// change is what tells groups apart.
+// change identifies a group.
 type change struct {
 	kind          Kind
 	before, after Outcome
@@ -117,7 +119,7 @@ func (s *side) init(set *Set) {
 }
 
 // decide routes the call and counts its load.
-func (s *side) decide(req *calls.Request, seconds int) {
+func (s *side) decide(req *calls.Request, length time.Duration) {
 	s.first, s.cost = -1, 0
 	if err := s.set.router.RouteInto(req, &s.d); err != nil || len(s.d.Destinations) == 0 {
 		s.d.Destinations = s.d.Destinations[:0]
@@ -127,9 +129,9 @@ func (s *side) decide(req *calls.Request, seconds int) {
 	s.first = s.set.index[s.d.Destinations[0].ID]
 	u := &s.usage[s.first]
 	u.Calls++
-	u.Seconds += int64(seconds)
+	u.Seconds += int64(length / time.Second)
 	s.seconds[s.first] = append(s.seconds[s.first], req.At.Unix())
-	cost, ok := s.set.cost(s.first, req, seconds)
+	cost, ok := s.set.cost(s.first, req, length)
 	if !ok {
 		u.Unrated++
 		return
@@ -147,13 +149,13 @@ func (s *side) outcome() Outcome {
 }
 
 func (w *worker) call(call *callfile.Call) {
-	seconds := call.Billable(w.c.opts.AssumeSeconds)
-	if call.Seconds < 0 {
+	length := call.Billable(w.c.opts.Assume)
+	if call.Length < 0 {
 		w.assumed++
 	}
 	w.calls++
-	w.before.decide(&call.Request, seconds)
-	w.after.decide(&call.Request, seconds)
+	w.before.decide(&call.Request, length)
+	w.after.decide(&call.Request, length)
 	kind := kindOf(&w.before.d, &w.after.d)
 	if kind == "" {
 		return
@@ -167,7 +169,7 @@ func (w *worker) call(call *callfile.Call) {
 		w.groups[key] = g
 	}
 	g.Calls++
-	g.Seconds += int64(seconds)
+	g.Seconds += int64(length / time.Second)
 	g.CostBefore += w.before.cost
 	g.CostAfter += w.after.cost
 	w.example(g, call)
@@ -198,7 +200,7 @@ func names(d *calls.Decision) []string {
 	return list
 }
 
-// kindOf is how the decisions differ, "" if they don't.
+// kindOf returns how the decisions differ, "" if they don't.
 func kindOf(a, b *calls.Decision) Kind {
 	x, y := a.Destinations, b.Destinations
 	switch {
@@ -233,9 +235,9 @@ func kindOf(a, b *calls.Decision) Kind {
 	return ""
 }
 
-// Report puts together what was counted. No call may visit meanwhile.
+// Report returns what was counted. Visit must not run at the same time.
 func (c *Comparison) Report() *Report {
-	r := &Report{Kinds: map[Kind]int{}, CurrencyBefore: c.before.currency, CurrencyAfter: c.after.currency, AssumedSeconds: c.opts.AssumeSeconds}
+	r := &Report{Kinds: map[Kind]int{}, CurrencyBefore: c.before.currency, CurrencyAfter: c.after.currency, AssumedSeconds: int(c.opts.Assume / time.Second)}
 	groups := map[change]*Group{}
 	for i := range c.workers {
 		w := &c.workers[i]
@@ -252,7 +254,8 @@ func (c *Comparison) Report() *Report {
 		}
 	}
 	list := slices.SortedFunc(maps.Values(groups), func(a, b *Group) int {
-		return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.Examples[0].Line, b.Examples[0].Line), cmp.Compare(a.Before.Rule+" "+a.After.Rule, b.Before.Rule+" "+b.After.Rule))
+		return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.Examples[0].Line, b.Examples[0].Line),
+			cmp.Compare(a.Before.Rule+" "+a.After.Rule, b.Before.Rule+" "+b.After.Rule))
 	})
 	r.Groups = make([]Group, 0, min(len(list), c.opts.Groups))
 	for i, g := range list {
@@ -323,8 +326,8 @@ func (c *Comparison) load(r *Report) {
 	}
 }
 
-// peak is how often the most frequent second stands in the list, and which it
-// is. The list is sorted.
+// peak returns how often the most frequent second stands in the list, and which
+// second that is. It sorts the list.
 func peak(seconds []int64) (most int, at int64) {
 	slices.Sort(seconds)
 	for i := 0; i < len(seconds); {

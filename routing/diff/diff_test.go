@@ -37,7 +37,7 @@ func set(t *testing.T, rules string) (*diff.Set, *routing.Router) {
 }
 
 func call(line int, to string, seconds float64, at time.Time) callfile.Call {
-	return callfile.Call{Line: line, Seconds: seconds, Request: calls.Request{
+	return callfile.Call{Line: line, Length: time.Duration(seconds * float64(time.Second)), Request: calls.Request{
 		TenantID: "t", CallID: callmodel.CallID(fmt.Sprintf("c%d", line)), To: to, From: "+442079460123", Type: calls.TypeVoice, At: at,
 	}}
 }
@@ -64,7 +64,7 @@ func TestEveryKind(t *testing.T) {
 	for i := range 7 {
 		calls = append(calls, call(i, fmt.Sprintf("+49%d0000000", i), 60, noon()))
 	}
-	calls[3].Seconds = callfile.NoDuration
+	calls[3].Length = callfile.NoLength
 	c.Calls(calls)
 	r := c.Report()
 	assert.Equal(t, map[diff.Kind]int{diff.Lost: 1, diff.Gained: 1, diff.Destination: 1, diff.Order: 1, diff.Rule: 1}, r.Kinds)

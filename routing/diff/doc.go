@@ -5,7 +5,7 @@
 //	calls ──▶ before.Route ─┐
 //	      └─▶ after.Route ──┴─ the same? ──▶ groups, examples, load ──▶ Report
 //
-// Decisions are those that the rules make by themselves: no destination is full
-// or down. Load is counted at the destination that is tried first. The report
-// is the same however many goroutines counted.
+// The rules decide by themselves: no destination is full or down. Load is counted at
+// the destination that is tried first. The number of goroutines that count doesn't
+// change the report.
 package diff

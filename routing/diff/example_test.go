@@ -27,7 +27,7 @@ func ExampleComparison() {
 		return set
 	}
 	c := diff.New(to("berlin"), to("munich"), nil)
-	c.Calls([]callfile.Call{{Line: 1, Seconds: 60, Request: calls.Request{
+	c.Calls([]callfile.Call{{Line: 1, Length: time.Minute, Request: calls.Request{
 		TenantID: "acme", CallID: "c-1", To: "+493012345678", Type: calls.TypeVoice, At: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC),
 	}}})
 	for _, g := range c.Report().Groups {

@@ -1,6 +1,8 @@
 package diff
 
 import (
+	"time"
+
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
@@ -15,8 +17,8 @@ type Set struct {
 	decks    []*routing.RateTable // by destination; nil without rates
 }
 
-// NewSet takes a rule set and what it was compiled to. The error is of rates
-// that Compile would refuse.
+// NewSet makes a Set of a rule set and the router that was compiled from it. The
+// error is of rates that Compile would refuse.
 func NewSet(rs *routing.RuleSet, router *routing.Router) (*Set, error) {
 	s := &Set{router: router, currency: rs.Currency, index: make(map[string]int, len(rs.Destinations))}
 	tables := map[string]*routing.RateTable{}
@@ -35,16 +37,16 @@ func NewSet(rs *routing.RuleSet, router *routing.Router) (*Set, error) {
 	return s, nil
 }
 
-// Currency is that of the set's rates, "" if it has none.
+// Currency returns the currency of the set's rates, "" if it has none.
 func (s *Set) Currency() string { return s.currency }
 
-// cost is what a call of so many seconds costs at the destination; false
-// without a rate.
-func (s *Set) cost(destination int, req *calls.Request, seconds int) (callmodel.Amount, bool) {
+// cost returns the price of a call of that length at the destination; false without
+// a rate.
+func (s *Set) cost(destination int, req *calls.Request, length time.Duration) (callmodel.Amount, bool) {
 	deck := s.decks[destination]
 	if deck == nil {
 		return 0, false
 	}
 	row, ok := deck.Lookup(req.To, req.At)
-	return row.Cost(seconds), ok
+	return row.Cost(length), ok
 }

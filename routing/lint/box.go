@@ -5,15 +5,15 @@ import (
 	"math/bits"
 	"slices"
 
-	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/calendar"
 )
 
-// box is calls of one callee, tenant and caller: all whose attributes, time and
-// values are within.
+// box is a set of calls of one callee, tenant and caller: all calls whose attributes,
+// time and values are within its bounds.
 type box struct {
 	attrs       attributes
 	from, until int64
-	week        routing.WeekMinutes
+	week        calendar.WeekMinutes
 	anyWeek     bool // every minute of the week; week says nothing
 	terms       []term
 }
@@ -40,20 +40,19 @@ func (b *box) withTerm(key string, v values) box {
 	return out
 }
 
-// taker is what another rule surely takes of a box.
+// taker is the part of a box that another rule surely takes.
 type taker struct {
 	attrs       attributes
 	from, until int64
-	week        *routing.WeekMinutes // nil: all of it
+	week        *calendar.WeekMinutes // nil: all of it
 	terms       []term
 }
 
-// maxBoxes bounds what is left of one rule's calls, in pieces.
+// maxBoxes bounds the pieces that are left of one rule's calls.
 const maxBoxes = 256
 
-// take is what is left of the boxes without what t takes, and whether that is
-// anything less. ok is false if that
-// is too many pieces.
+// take returns what is left of the boxes without the part of t, and whether that is
+// less than before. ok is false if it is too many pieces.
 func take(boxes []box, t *taker) (left []box, changed, ok bool) {
 	if !slices.ContainsFunc(boxes, func(b box) bool { return b.meets(t) }) {
 		return boxes, false, true
@@ -66,8 +65,9 @@ func take(boxes []box, t *taker) (left []box, changed, ok bool) {
 	return left, true, true
 }
 
-// split appends what is left of b without what t takes: for each kind of
-// condition that part which t doesn't take by it, of the rest what it does.
+// split appends what is left of b without the part of t. For each kind of condition
+// it appends the part that t doesn't take by this condition, and goes on with the
+// rest.
 func split(b *box, t *taker, left []box) []box {
 	if !b.meets(t) {
 		return append(left, *b)
@@ -93,7 +93,7 @@ func split(b *box, t *taker, left []box) []box {
 	}
 	if t.week != nil {
 		inside, outside := in.weekParts(t.week)
-		if outside != (routing.WeekMinutes{}) {
+		if outside != (calendar.WeekMinutes{}) {
 			piece := in
 			piece.week, piece.anyWeek = outside, false
 			left = append(left, piece)
@@ -110,14 +110,14 @@ func split(b *box, t *taker, left []box) []box {
 	return left
 }
 
-// meets reports whether t takes anything of the box.
+// meets reports whether t takes any part of the box.
 func (b *box) meets(t *taker) bool {
 	both := b.attrs.and(&t.attrs)
 	if both.empty() || b.from >= t.until || t.from >= b.until {
 		return false
 	}
 	if t.week != nil {
-		if inside, _ := b.weekParts(t.week); inside == (routing.WeekMinutes{}) {
+		if inside, _ := b.weekParts(t.week); inside == (calendar.WeekMinutes{}) {
 			return false
 		}
 	}
@@ -129,7 +129,7 @@ func (b *box) meets(t *taker) bool {
 	return true
 }
 
-func (b *box) weekParts(w *routing.WeekMinutes) (inside, outside routing.WeekMinutes) {
+func (b *box) weekParts(w *calendar.WeekMinutes) (inside, outside calendar.WeekMinutes) {
 	have := b.week
 	if b.anyWeek {
 		have = fullWeek()
@@ -142,7 +142,7 @@ func (b *box) weekParts(w *routing.WeekMinutes) (inside, outside routing.WeekMin
 
 const minutesOfWeek = 7 * 24 * 60
 
-func fullWeek() (w routing.WeekMinutes) {
+func fullWeek() (w calendar.WeekMinutes) {
 	for i := range w {
 		w[i] = ^uint64(0)
 	}
@@ -152,16 +152,16 @@ func fullWeek() (w routing.WeekMinutes) {
 	return w
 }
 
-// openMinutes is how many minutes of the week are in it.
-func openMinutes(w *routing.WeekMinutes) (n int) {
+// openMinutes returns how many minutes of the week are open.
+func openMinutes(w *calendar.WeekMinutes) (n int) {
 	for _, word := range w {
 		n += bits.OnesCount64(word)
 	}
 	return n
 }
 
-// calls is the box of the calls that the condition takes from the time at on;
-// it holds all of them, and maybe more.
+// calls returns a box with all calls that the condition takes from the time at on,
+// and maybe more.
 func (c *cond) calls(emergencyOnly bool, at int64) box {
 	b := box{attrs: c.attrs, from: max(c.from, at), until: c.until, anyWeek: true, terms: c.terms}
 	if emergencyOnly {
@@ -178,9 +178,8 @@ func (b *box) none() bool {
 	return b.attrs.empty() || b.from >= b.until || slices.ContainsFunc(b.terms, func(t term) bool { return t.values.empty() })
 }
 
-// of is what c surely takes of the calls of p; ok is false if that can't be
-// said. zone is the time zone that the weeks of the boxes are in, "" for none
-// yet.
+// of returns the part that c surely takes of the calls of p. ok is false if that
+// can't be said. zone is the time zone of the weeks in the boxes, "" for none yet.
 func (c *cond) of(p *cond, emergencyOnly bool, zone *string) (t taker, ok bool) {
 	if c.expr != "" && c.expr != p.expr || !c.capableOf(p) {
 		return t, false
@@ -200,9 +199,9 @@ func (c *cond) of(p *cond, emergencyOnly bool, zone *string) (t taker, ok bool) 
 	return t, *zone == c.when.TimeZone
 }
 
-// exceptionsWithin reports whether q is open whenever its weekly times say so
-// and p is open: whatever closes q closes p.
-func exceptionsWithin(q, p *routing.Windows) bool {
+// exceptionsWithin reports whether everything that closes q closes p. Then q is open
+// whenever its weekly times say so and p is open.
+func exceptionsWithin(q, p *calendar.Windows) bool {
 	if len(q.Except) == 0 {
 		return true
 	}

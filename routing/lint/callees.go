@@ -7,11 +7,12 @@ import (
 	"github.com/switchtape/switchtape/routing"
 )
 
-// mostSiblings is from how many of ten siblings on a missing one is a hole.
+// mostSiblings is how many of ten siblings must be there for a missing one to be a
+// hole.
 const mostSiblings = 7
 
-// prefixHoles reports prefixes that are left out among siblings, when nothing
-// shorter takes their calls.
+// prefixHoles reports prefixes that are missing among their siblings, if no shorter
+// prefix takes their calls.
 func (l *linter) prefixHoles(x *index) {
 	if root, ok := x.find(0); ok && l.takesPrefix(x, root) {
 		return
@@ -42,14 +43,14 @@ type holes struct {
 	*index
 
 	l *linter
-	// siblings is, for each length, the callees of it that have the last parent.
+	// siblings holds, for each length, the callees that have the last parent.
 	siblings [codeSymbols + 1]struct {
 		parent uint64
 		digits uint16 // a bit for each symbol
 	}
 }
 
-// add takes callees in order: those of one length and parent come together.
+// add adds a callee. Callees come in order, those of one length and parent together.
 func (h *holes) add(c uint64) {
 	length := codeLength(c)
 	symbol := c >> (64 - 4*length) & 15
@@ -78,7 +79,7 @@ func (h *holes) flush(length int) {
 	}
 }
 
-// covered reports whether a rule takes what begins with the code, or with a
+// covered reports whether a rule takes the numbers that begin with the code or with a
 // part of it.
 func (h *holes) covered(c uint64, length int) bool {
 	for n := length; n > 0; n-- {
@@ -114,7 +115,7 @@ func (h *holes) hole(c uint64, digits uint16, parent uint64, length int) {
 		"calls to %s… reach no rule, although %d of its siblings below %s have one", codeText(c), bits.OnesCount16(digits), codeText(parent))
 }
 
-// catchAll says which rules take what no other does.
+// catchAll reports which rules take the calls that no other rule takes.
 func (l *linter) catchAll(x *index) {
 	everyones := false
 	for i := range l.rs.Rules {
@@ -131,7 +132,8 @@ func (l *linter) catchAll(x *index) {
 		}
 	}
 	if !everyones {
-		l.about(NoCatchAll, "rules", "add a rule with default: true, if they are to be routed", "calls that no rule matches are refused: there is no default rule for everyone's calls at any time")
+		l.about(NoCatchAll, "rules", "add a rule with default: true, if they are to be routed",
+			"calls that no rule matches are refused: there is no default rule for everyone's calls at any time")
 	}
 	l.emergency(x)
 }
@@ -158,7 +160,7 @@ func (x *index) everyCall(r *routing.Rule) bool {
 	return len(r.Match.Tenant) == 0 && r.Match.From.IsZero() && plain(&r.Match)
 }
 
-// wide reports whether the prefixes are those of every international number.
+// wide reports whether the prefixes cover every international number.
 func wide(prefixes []string) bool {
 	first := 0
 	for _, p := range prefixes {

@@ -34,9 +34,8 @@ func (l *linter) faults(c Code, list callmodel.FieldErrors) {
 	}
 }
 
-// Check looks at a set that [routing.Compile] takes; of one that it doesn't,
-// the findings mean nothing. o may be nil. A set of a million rules takes some
-// seconds.
+// Check examines a set that [routing.Compile] accepts; for any other set the findings
+// mean nothing. o may be nil. A set of a million rules takes some seconds.
 func Check(rs *routing.RuleSet, o *Options) *Report {
 	l := newLinter(rs, o)
 	x := newIndex(rs, l.opts.At)

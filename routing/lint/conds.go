@@ -11,10 +11,11 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/calendar"
 )
 
-// attributes has a bit for every combination of a call's type, direction,
-// emergency flag and priority, which are few enough to be told apart one by one.
+// attributes has a bit for every combination of a call's type, direction, emergency
+// flag and priority.
 type attributes [5]uint64
 
 const (
@@ -49,8 +50,8 @@ func directions() []calls.Direction {
 	return []calls.Direction{"", calls.Inbound, calls.Outbound, calls.Internal}
 }
 
-// attributesOf is those that the rule takes; with emergencyOnly, of emergency
-// calls.
+// attributesOf returns the attributes that the rule takes; with emergencyOnly, those
+// of emergency calls alone.
 func attributesOf(m *routing.Match, emergencyOnly bool) (a attributes) {
 	low, high := calls.MinPriority, calls.MaxPriority
 	if m.CallPriority != nil {
@@ -73,8 +74,8 @@ func attributesOf(m *routing.Match, emergencyOnly bool) (a attributes) {
 	return a
 }
 
-// cond is the conditions of rules that have the same ones, but for the callee,
-// the tenant and the caller.
+// cond holds the conditions that several rules share, without callee, tenant and
+// caller.
 type cond struct {
 	attrs     attributes
 	emergency attributes // those of attrs that are of emergency calls
@@ -82,9 +83,9 @@ type cond struct {
 	timeless  bool       // it holds at any time
 	from      int64      // Unix nanoseconds
 	until     int64
-	when      *routing.Windows
+	when      *calendar.Windows
 	window    int // which of the different ones, 0 for none
-	week      routing.WeekMinutes
+	week      calendar.WeekMinutes
 	terms     []term // sorted by key
 	any       []string
 	every     []string
@@ -102,8 +103,8 @@ const (
 	never  = math.MaxInt64
 )
 
-// bound is an instant as the router knows it: what nanoseconds can't count is
-// no bound.
+// bound returns an instant as the router knows it. An instant that nanoseconds can't
+// count is no bound.
 func bound(s string, without int64) int64 {
 	t, err := time.Parse(time.RFC3339, s)
 	switch {
@@ -222,7 +223,7 @@ func condKey(b []byte, m *routing.Match) []byte {
 	return listKey(b, []string{m.ValidFrom, m.ValidUntil, m.Expr})
 }
 
-func windowKey(b []byte, w *routing.Windows) []byte {
+func windowKey(b []byte, w *calendar.Windows) []byte {
 	b = listKey(listKey(listKey(listKey(b, []string{w.TimeZone}), w.Weekly), w.Except), w.Also)
 	for _, r := range w.RRule {
 		b = listKey(b, []string{r.Rule, r.Start, r.Duration})
@@ -230,7 +231,7 @@ func windowKey(b []byte, w *routing.Windows) []byte {
 	return b
 }
 
-// listKey writes a list so that different lists are different bytes.
+// listKey appends a list so that different lists give different bytes.
 func listKey[S ~string](b []byte, list []S) []byte {
 	b = binary.AppendUvarint(b, uint64(len(list)))
 	for _, s := range list {
@@ -239,8 +240,7 @@ func listKey[S ~string](b []byte, list []S) []byte {
 	return b
 }
 
-// values is a set of texts: those of the list, or all but those. The list is
-// sorted.
+// values is a set of texts: the texts of a sorted list, or all others.
 type values struct {
 	but  bool
 	list []string
@@ -286,7 +286,7 @@ func merge(a, b []string) []string {
 	return slices.Compact(out)
 }
 
-// keep is those of a that are in b, or those that are not.
+// keep returns the texts of a that are in b, or those that are not.
 func keep(a, b []string, in bool) []string {
 	var out []string
 	for _, s := range a {
@@ -297,8 +297,8 @@ func keep(a, b []string, in bool) []string {
 	return out
 }
 
-// capableOf reports whether the capabilities that c asks for are asked for by p
-// too, so that every call that p takes has them.
+// capableOf reports whether p asks for all capabilities that c asks for. Then every
+// call that p takes has them.
 func (c *cond) capableOf(p *cond) bool {
 	within := func(list, of []string) bool {
 		return !slices.ContainsFunc(list, func(s string) bool { return !slices.Contains(of, s) })

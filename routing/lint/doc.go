@@ -1,24 +1,23 @@
-// Package lint reads a rule set for what its author can't have meant: rules
-// that no call reaches, times that nobody covers, destinations that nothing
-// uses. It asks no call and no clock; it never says what it can't prove.
+// Package lint finds what the author of a rule set can't have meant: rules that no
+// call reaches, times that no rule covers, destinations that nothing uses. It needs
+// no calls and no clock, and reports only what it can prove.
 //
 //	rule file ── CheckFile ──▶ faults and ties (errors) ─┐
 //	                  └─ Check ──▶ findings ─────────────┴─▶ Report
 //
 // # What is proven
 //
-// A rule is reported as unreachable only if no call can be routed by it: its
-// times are over, or the rules that rank before it, one or several together,
-// take every call that it could match. Of a call everything may differ:
-// tenant, type, direction, priority, emergency flag, caller, trunk, metadata,
-// capabilities and time. Its callee is a number as calls are normalised: E.164
-// of 7 to 15 digits, a short code of 2 to 6, or, for rules that take every
-// callee, anything at all.
+// A rule is reported as unreachable only if it can route no call: its times are over,
+// or the rules that rank before it, one or several together, take every call that it
+// could match. A call may have any tenant, type, direction, priority, emergency flag,
+// caller, trunk, metadata, capabilities and time. Its callee is a normalised number:
+// E.164 of 7 to 15 digits, a short code of 2 to 6, or, for rules that take every
+// callee, any text.
 //
-// What can't be decided counts as reachable: an expression excludes nothing and
-// takes nothing but what the same expression takes; of capabilities, callers
-// and times with exceptions only what one rule takes alone is seen, not what
-// several do together.
+// A rule counts as reachable if nothing proves the contrary. An expression excludes no
+// call, and takes no call but those of the same expression. Of rules with
+// capabilities, callers or times with exceptions, lint sees only what each takes
+// alone, not what several take together.
 //
 // # Codes
 //

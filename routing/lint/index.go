@@ -11,8 +11,8 @@ import (
 	"github.com/switchtape/switchtape/routing"
 )
 
-// posting is a rule under one callee, for callers of one length: as the router
-// ranks it.
+// posting is a rule under one callee, for callers of one length, as the router ranks
+// it.
 type posting struct {
 	rule     int32
 	cond     int32
@@ -23,8 +23,8 @@ type posting struct {
 	exact    bool
 }
 
-// index is the postings of a set by callee, in order: a callee's own stand
-// before those of all that begin with it, the first in rank first.
+// index holds the postings of a set, sorted by callee and then by rank. The postings
+// of a callee stand before those of the callees that begin with it.
 type index struct {
 	rs            *routing.RuleSet
 	at            int64 // from when on calls are made
@@ -43,7 +43,7 @@ type index struct {
 	filed   map[int32]map[uint32][]int32
 }
 
-// callerSet is callers that rank alike: prefixes of one length, or numbers.
+// callerSet holds callers of equal rank: prefixes of one length, or numbers.
 type callerSet struct {
 	length int // exactCaller for numbers
 	list   []string
@@ -57,8 +57,8 @@ const (
 	emergencyRoot = -1 // in place of a callee's number
 )
 
-// code packs a prefix of up to 16 symbols, the first in the highest bits. No
-// symbol is 0, so the zeros behind tell its length, and 0 is every callee.
+// code is a packed prefix of up to 16 symbols, the first in the highest bits. No
+// symbol is 0, so the trailing zeros tell its length, and 0 is every callee.
 func code(prefix string) (c uint64) {
 	for i := range min(len(prefix), codeSymbols) {
 		s := uint64(plusSymbol)
@@ -140,7 +140,7 @@ func (x *index) lay(list []placed) {
 	x.first = append(x.first, int32(len(list)))
 }
 
-// of is the postings of a callee.
+// of returns the postings of a callee.
 func (x *index) of(callee int) []posting {
 	if callee == emergencyRoot {
 		return x.emergency
@@ -148,7 +148,7 @@ func (x *index) of(callee int) []posting {
 	return x.postings[x.first[callee]:x.first[callee+1]]
 }
 
-// find is the callee with that code, or where it would stand.
+// find returns the callee with that code, or where it would stand.
 func (x *index) find(c uint64) (int, bool) { return slices.BinarySearch(x.codes, c) }
 
 type builder struct {
@@ -179,7 +179,7 @@ func (b *builder) rule(i int32, r *routing.Rule, list []placed) []placed {
 	return list
 }
 
-// rankOf is the rank among the postings of one callee.
+// rankOf returns the rank among the postings of one callee.
 func (x *index) rankOf(p *posting, exact bool, fromLength uint32) uint32 {
 	priority, whole := uint32(int(p.priority)+routing.MaxRulePriority), uint32(0)
 	if exact {
@@ -246,7 +246,7 @@ func (b *builder) tenantSet(list []callmodel.TenantID) int32 {
 	return i
 }
 
-// callersOf is the callers of a condition, those of each rank apart.
+// callersOf returns the callers of a condition, one set for each rank.
 func (b *builder) callersOf(m *routing.NumberMatch) []int32 {
 	if m.IsZero() {
 		return []int32{0}
@@ -281,8 +281,8 @@ func (b *builder) callersOf(m *routing.NumberMatch) []int32 {
 	return out
 }
 
-// takes reports whether the set holds every caller that the other is: the
-// number itself, or what begins with the prefix.
+// takes reports whether the set holds every caller of the other: the number itself,
+// or all numbers that begin with the prefix.
 func (c *callerSet) takes(number string, length int) bool {
 	if c.length == exactCaller {
 		return length == exactCaller && c.set[number]
@@ -297,7 +297,7 @@ func validNumber(c uint64) bool {
 	return e164.Valid(s) || e164.Short(s)
 }
 
-// longer reports whether numbers may begin with the code and go on.
+// longer reports whether there are numbers longer than the code that begin with it.
 func longer(c uint64, length int) bool {
 	if length == 0 {
 		return true

@@ -64,32 +64,64 @@ func TestFindings(t *testing.T) {
 		says  string
 	}{
 		{"nothing", all, nil, ""},
-		{"shadowed by priority", rule("low", "match: {to: {prefix: '+49'}, type: voice}") + rule("high", "priority: 1, match: {to: {prefix: '+49'}}") + all, []string{"3 shadowed low by high"}, "rule high (line 4) ranks before it"},
-		{"not by another tenant's", rule("low", "match: {to: {prefix: '+49'}}") + rule("high", "priority: 1, match: {to: {prefix: '+49'}, tenant: a}") + all, nil, ""},
-		{"duplicate", rule("low", "match: {to: {prefix: '+49'}}") + rule("high", "priority: 1, match: {to: {prefix: '+49'}}") + all, []string{"3 duplicate low by high"}, "same route"},
+		{"shadowed by priority", rule("low", "match: {to: {prefix: '+49'}, type: voice}") + rule("high",
+			"priority: 1, match: {to: {prefix: '+49'}}") + all, []string{"3 shadowed low by high"}, "rule high (line 4) ranks before it"},
+		{"not by another tenant's", rule("low", "match: {to: {prefix: '+49'}}") + rule("high",
+			"priority: 1, match: {to: {prefix: '+49'}, tenant: a}") + all, nil, ""},
+		{
+			"duplicate", rule("low", "match: {to: {prefix: '+49'}}") + rule("high", "priority: 1, match: {to: {prefix: '+49'}}") + all,
+			[]string{"3 duplicate low by high"},
+			"same route",
+		},
 		{"by several together", rule("low", "match: {to: {prefix: '+49'}}") + rule("a", "priority: 1, match: {to: {prefix: '+49'}, type: [voice, video]}") +
 			rule("b", "priority: 2, match: {to: {prefix: '+49'}, type: [fax, emergency]}") + all, []string{"3 unreachable low by b a"}, "together"},
-		{"by weekdays and weekends", rule("low", "match: {to: {prefix: '+49'}}") + rule("a", "priority: 1, match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'mon-fri 00:00-24:00'}}") +
-			rule("b", "priority: 2, match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'sat,sun 00:00-24:00'}}") + all, []string{"3 unreachable low by b a"}, ""},
-		{"not in two time zones", rule("low", "match: {to: {prefix: '+49'}}") + rule("a", "priority: 1, match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'mon-fri 00:00-24:00'}}") +
+		{
+			"by weekdays and weekends", rule("low", "match: {to: {prefix: '+49'}}") + rule("a",
+				"priority: 1, match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'mon-fri 00:00-24:00'}}") +
+				rule("b", "priority: 2, match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'sat,sun 00:00-24:00'}}") + all,
+			[]string{"3 unreachable low by b a"},
+			"",
+		},
+		{"not in two time zones", rule("low", "match: {to: {prefix: '+49'}}") + rule("a",
+			"priority: 1, match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'mon-fri 00:00-24:00'}}") +
 			rule("b", "priority: 2, match: {to: {prefix: '+49'}, when: {timezone: Europe/Berlin, weekly: 'sat,sun 00:00-24:00'}}") + all, nil, ""},
 		{"not with exceptions", rule("low", "match: {to: {prefix: '+49'}}") +
 			rule("a", "priority: 1, match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'mon-sun 00:00-24:00', except: '2026-12-24'}}") + all, nil, ""},
-		{"by its ten successors", rule("low", "match: {to: {prefix: '+493'}}") + rule("ten", "match: {to: {prefix: ['+4930','+4931','+4932','+4933','+4934','+4935','+4936','+4937','+4938','+4939']}}") + all, []string{"3 shadowed low by ten"}, ""},
-		{"not by nine", rule("low", "match: {to: {prefix: '+493'}}") + rule("nine", "match: {to: {prefix: ['+4930','+4931','+4932','+4933','+4934','+4935','+4936','+4937','+4938']}}") + all, nil, ""},
+		{
+			"by its ten successors", rule("low", "match: {to: {prefix: '+493'}}") + rule("ten",
+				"match: {to: {prefix: ['+4930','+4931','+4932','+4933','+4934','+4935','+4936','+4937','+4938','+4939']}}") + all,
+			[]string{"3 shadowed low by ten"},
+			"",
+		},
+		{"not by nine", rule("low", "match: {to: {prefix: '+493'}}") + rule("nine",
+			"match: {to: {prefix: ['+4930','+4931','+4932','+4933','+4934','+4935','+4936','+4937','+4938']}}") + all, nil, ""},
 		{"expression", rule("low", "match: {to: {prefix: '+49'}}") + rule("a", "priority: 1, match: {to: {prefix: '+49'}, expr: 'true'}") + all, nil, ""},
 		{"over", rule("old", "match: {to: {prefix: '+49'}, valid_until: '2025-01-01T00:00:00Z'}") + all, []string{"3 never-open old"}, "ended before"},
 		{"dates over", rule("old", "match: {to: {prefix: '+49'}, when: {timezone: UTC, also: '2025-12-24'}}") + all, []string{"3 never-open old"}, "all over"},
-		{"dates behind the validity", rule("old", "match: {to: {prefix: '+49'}, valid_until: '2028-01-01T00:00:00Z', when: {timezone: UTC, also: '2029-12-24'}}") + all, []string{"3 never-open old"}, "validity"},
-		{"recurrences over", rule("old", "match: {to: {prefix: '+49'}, when: {timezone: UTC, rrule: [{rule: 'FREQ=DAILY;COUNT=3', start: '2025-01-01 09:00', duration: 1h}]}}") + all, []string{"3 never-open old"}, ""},
-		{"recurrences taken away", rule("old", "match: {to: {prefix: '+49'}, when: {timezone: UTC, except: ['2027-01-01..2027-01-31'], rrule: [{rule: 'FREQ=DAILY;COUNT=3', start: '2027-01-01 09:00', duration: 1h}]}}") + all, []string{"3 never-open old"}, ""},
-		{"time gap", rule("work", "match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'mon-fri 08:00-18:00'}}") +
-			rule("eve", "match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'mon-fri 18:00-08:00'}}"), []string{"3 time-gap work"}, "sat 08:00 to sun 24:00"},
-		{"no gap with a fallback", rule("work", "match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'mon-fri 08:00-18:00'}}") + rule("any", "match: {to: {prefix: '+4'}}"), nil, ""},
-		{"prefix hole", rule("most", "match: {to: {prefix: ['+4930','+4931','+4932','+4933','+4934','+4935','+4936','+4938','+4939']}}"), []string{"3 prefix-hole most"}, "+4937…"},
-		{"no hole in the North American plan", rule("most", "match: {to: {prefix: ['+12022','+12023','+12024','+12025','+12026','+12027','+12028','+12029']}}"), nil, ""},
+		{"dates behind the validity", rule("old", "match: {to: {prefix: '+49'}, valid_until: '2028-01-01T00:00:00Z', when: {timezone: "+
+			"UTC, also: '2029-12-24'}}") + all, []string{"3 never-open old"}, "validity"},
+		{"recurrences over", rule("old", "match: {to: {prefix: '+49'}, when: {timezone: UTC, rrule: [{rule: 'FREQ=DAILY;COUNT=3', "+
+			"start: '2025-01-01 09:00', duration: 1h}]}}") + all, []string{"3 never-open old"}, ""},
+		{"recurrences taken away", rule("old", "match: {to: {prefix: '+49'}, when: {timezone: UTC, except: ['2027-01-01..2027-01-31'], "+
+			"rrule: [{rule: 'FREQ=DAILY;COUNT=3', start: '2027-01-01 09:00', duration: 1h}]}}") + all, []string{"3 never-open old"}, ""},
+		{
+			"time gap", rule("work", "match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'mon-fri 08:00-18:00'}}") +
+				rule("eve", "match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'mon-fri 18:00-08:00'}}"),
+			[]string{"3 time-gap work"},
+			"sat 08:00 to sun 24:00",
+		},
+		{"no gap with a fallback", rule("work", "match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'mon-fri 08:00-18:00'}}") + rule("any",
+			"match: {to: {prefix: '+4'}}"), nil, ""},
+		{
+			"prefix hole", rule("most", "match: {to: {prefix: ['+4930','+4931','+4932','+4933','+4934','+4935','+4936','+4938','+4939']}}"),
+			[]string{"3 prefix-hole most"},
+			"+4937…",
+		},
+		{"no hole in the North American plan", rule("most",
+			"match: {to: {prefix: ['+12022','+12023','+12024','+12025','+12026','+12027','+12028','+12029']}}"), nil, ""},
 		{"tie", rule("a", "match: {to: {prefix: '+49'}}") + rule("b", "match: {to: {prefix: '+49'}}"), []string{"4 conflict b"}, "ties with rule a (rules[0])"},
-		{"everything at once", rule("a", "priority: 5000, match: {to: {prefix: '+49'}}") + rule("b", "match: {to: {prefix: '+49'}}") + rule("c", "match: {to: {prefix: '+49'}}"), []string{"3 invalid a", "5 conflict c"}, ""},
+		{"everything at once", rule("a", "priority: 5000, match: {to: {prefix: '+49'}}") + rule("b", "match: {to: {prefix: '+49'}}") + rule("c",
+			"match: {to: {prefix: '+49'}}"), []string{"3 invalid a", "5 conflict c"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -142,7 +174,8 @@ func TestCatchAllAndEmergency(t *testing.T) {
 	}
 	assert.Equal(t, []string{"catch-all a", "no-catch-all ", "no-emergency "}, codes(rule("a", "match: {to: {prefix: '+'}}")))
 	assert.Equal(t, []string{"catch-all a"}, codes(rule("a", "default: true")+rule("b", "match: {to: {service: emergency}}")))
-	assert.Equal(t, []string{"catch-all a", "no-catch-all "}, codes(rule("a", "default: true, match: {tenant: acme}")+rule("b", "match: {to: {prefix: '1'}, type: emergency}")))
+	assert.Equal(t, []string{"catch-all a", "no-catch-all "},
+		codes(rule("a", "default: true, match: {tenant: acme}")+rule("b", "match: {to: {prefix: '1'}, type: emergency}")))
 }
 
 func TestFindingsAreBounded(t *testing.T) {

@@ -23,7 +23,7 @@ type reacher struct {
 	gaveUp  int // postings that were too much to decide
 	visited int // of the search at hand
 
-	// Of the posting at hand.
+	// These belong to the current posting.
 	p         *posting
 	callee    int
 	cond      *cond
@@ -58,7 +58,8 @@ func (l *linter) reach(x *index) {
 		r.report(int32(i))
 	}
 	if r.gaveUp > 0 {
-		l.about(Bounded, "rules", "", "%d rules meet so many others that it could not be decided whether calls reach them; they are taken to be reachable", r.gaveUp)
+		l.about(Bounded, "rules", "", "%d rules meet so many others that it could not be decided whether calls reach them; they are "+
+			"taken to be reachable", r.gaveUp)
 	}
 }
 
@@ -115,10 +116,10 @@ func (r *reacher) taken() bool {
 	return true
 }
 
-// contended reports whether any other posting stands where it could rank before.
+// contended reports whether another posting could rank before this one.
 func (r *reacher) contended() bool { return len(r.of(r.callee)) > 1 || r.priorityFirst }
 
-// takenFrom does for one tenant, or everyone, and one caller, or any.
+// takenFrom is taken for one tenant, or everyone, and one caller, or any.
 func (r *reacher) takenFrom() bool {
 	emergencyOnly := r.callee == emergencyRoot
 	start := r.cond.calls(emergencyOnly, r.at)
@@ -156,7 +157,7 @@ func (r *reacher) takenFrom() bool {
 	return r.descend(left, c, codeLength(c), r.callee+1, r.end(c, codeLength(c), r.callee+1))
 }
 
-// end is the first callee from low on that doesn't begin with c.
+// end returns the first callee from low on that doesn't begin with c.
 func (r *reacher) end(c uint64, length, low int) int {
 	last := c | (1<<(64-4*length) - 1)
 	at, found := slices.BinarySearch(r.codes[low:], last)
@@ -166,9 +167,9 @@ func (r *reacher) end(c uint64, length, low int) int {
 	return low + at
 }
 
-// descend reports whether the longer callees, those from low to high, take
-// what is left of the calls to numbers that begin with c. The number c itself
-// is looked at too; its postings for whole numbers are those of its callee.
+// descend reports whether the longer callees, from low to high, take what is left of
+// the calls to numbers that begin with c. It looks at the number c itself, too, whose
+// postings for whole numbers stand at its callee.
 func (r *reacher) descend(left []box, c uint64, length, low, high int) bool {
 	if r.visited++; r.visited > maxDescended {
 		r.over = true
@@ -217,9 +218,10 @@ func lowerBound(codes []uint64, c uint64) int {
 	return at
 }
 
-// without is what is left of the boxes without what the callee's postings take
-// that rank before the one at hand. whole says that the calls are to that number
-// alone, so that its postings for whole numbers count; wholeOnly that only they do.
+// without returns what is left of the boxes without the calls that go to postings of
+// the callee which rank before the current one. whole says that all calls are to that
+// number, so that its postings for whole numbers count; wholeOnly says that no others
+// count.
 func (r *reacher) without(left []box, callee int, whole, wholeOnly bool) []box {
 	visit := func(q *posting) bool {
 		if callee == r.callee && q.rank <= r.p.rank || r.priorityFirst && q.priority < r.p.priority {
@@ -266,7 +268,7 @@ func (r *reacher) takeBy(left []box, q *posting, emergencyOnly bool) []box {
 	return out
 }
 
-// note takes down who takes calls of the posting; alone says that it takes all.
+// note records who takes calls of the posting. alone says that it takes all.
 func (r *reacher) note(rule int32, alone bool) {
 	if alone {
 		r.found = r.found[:0]
@@ -276,15 +278,15 @@ func (r *reacher) note(rule int32, alone bool) {
 	}
 }
 
-// alone reports whether t takes all calls of the posting by itself, so that
-// the others that take a part needn't be named.
+// alone reports whether t by itself takes all calls of the posting. Then nobody who
+// takes a part needs to be named.
 func (r *reacher) alone(t *taker) bool {
 	start := r.cond.calls(r.callee == emergencyRoot, r.at)
 	left, _, ok := take([]box{start}, t)
 	return ok && len(left) == 0
 }
 
-// outranks reports whether q, of that callee, ranks before the posting at hand.
+// outranks reports whether q, of that callee, ranks before the current posting.
 func (r *reacher) outranks(q *posting, callee int) bool {
 	switch {
 	case q.rule == r.p.rule:
@@ -300,9 +302,9 @@ func (r *reacher) outranks(q *posting, callee int) bool {
 	}
 }
 
-// each visits the callee's postings that are for the tenant at hand, in rank
-// order, until visit says no. What only some tenants' rules take is not taken
-// of everyone's calls: there may always be one more tenant.
+// each visits the callee's postings for the current tenant, in rank order, until visit
+// returns false. For everyone's calls it skips rules of some tenants: there may always
+// be one more tenant.
 func (r *reacher) each(callee int, visit func(q *posting) bool) {
 	list := r.of(callee)
 	if len(list) <= fewPostings {
@@ -343,7 +345,7 @@ func (r *reacher) holds(q *posting) bool {
 	return ok
 }
 
-// file is the callee's postings by tenant, 0 for everyone's.
+// file returns the callee's postings by tenant, 0 for everyone's.
 func (x *index) file(callee int) map[uint32][]int32 {
 	if have, ok := x.filed[int32(callee)]; ok {
 		return have

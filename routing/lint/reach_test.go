@@ -13,6 +13,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/calendar"
 	"github.com/switchtape/switchtape/routing/lint"
 )
 
@@ -52,12 +53,16 @@ func dimensions() []dimension {
 	}
 	return []dimension{
 		{func(d *rand.Rand, m *routing.Match) { m.Tenant = few(d, tenants[0], tenants[1]) }, 3, func(q *calls.Request, v int) { q.TenantID = tenants[v] }},
-		{func(d *rand.Rand, m *routing.Match) { m.Type = few(d, calls.Types()...) }, 8, func(q *calls.Request, v int) { q.Type, q.Emergency = types[v/2], v%2 == 1 }},
+		{
+			func(d *rand.Rand, m *routing.Match) { m.Type = few(d, calls.Types()...) }, 8,
+			func(q *calls.Request, v int) { q.Type, q.Emergency = types[v/2], v%2 == 1 },
+		},
 		{func(d *rand.Rand, m *routing.Match) {
 			m.Direction = few(d, calls.Inbound, calls.Outbound, calls.Internal)
 		}, 4, func(q *calls.Request, v int) { q.Direction = ways[v] }},
 		{func(d *rand.Rand, m *routing.Match) {
-			m.CallPriority = pick(d, &routing.PriorityRange{Min: 0, Max: 4}, &routing.PriorityRange{Min: 5, Max: 9}, &routing.PriorityRange{Min: 0, Max: 9}, &routing.PriorityRange{Min: 0, Max: 0})
+			m.CallPriority = pick(d, &routing.PriorityRange{Min: 0, Max: 4}, &routing.PriorityRange{Min: 5, Max: 9},
+				&routing.PriorityRange{Min: 0, Max: 9}, &routing.PriorityRange{Min: 0, Max: 0})
 		}, 4, func(q *calls.Request, v int) { q.Priority = urgent[v] }},
 		{func(d *rand.Rand, m *routing.Match) {
 			m.From.Prefix = few(d, "+44", "+4417", "+49", "+")
@@ -89,7 +94,8 @@ func dimensions() []dimension {
 				}
 				m.ValidFrom, m.ValidUntil = "", ""
 			}
-			m.When = &routing.Windows{TimeZone: "UTC", Weekly: few(d, "mon-fri 08:00-18:00", "mon-fri 18:00-08:00", "sat,sun 00:00-24:00", "mon-sun 00:00-24:00")}
+			m.When = &calendar.Windows{TimeZone: "UTC", Weekly: few(d, "mon-fri 08:00-18:00", "mon-fri 18:00-08:00", "sat,sun 00:00-24:00",
+				"mon-sun 00:00-24:00")}
 			if d.IntN(3) == 0 {
 				m.When.Except = []string{"2026-03-09"}
 			}
@@ -187,8 +193,8 @@ func winners(router *routing.Router, use []dimension) map[string]bool {
 // that is reported ever wins, and nearly all that never win are reported.
 func TestReachAgainstEveryCall(t *testing.T) {
 	t.Parallel()
-	sets := 10_000
-	if raceEnabled {
+	sets := 5_000
+	if raceEnabled || testing.Short() {
 		sets = 1_000
 	}
 	if os.Getenv("SWITCHTAPE_LONG_TESTS") != "" {

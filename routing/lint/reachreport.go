@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// report says of a rule that no call reaches who takes its calls.
+// report reports a rule that no call reaches, and who takes its calls.
 func (r *reacher) report(rule int32) {
 	by := r.by[rule]
 	me := &r.rs.Rules[rule]
@@ -34,11 +34,12 @@ func (r *reacher) report(rule int32) {
 	if len(by) > maxNamed {
 		more = " and others"
 	}
-	r.l.aboutRule(Unreachable, int(rule), "remove it, or give it a higher priority", "no call reaches the rule: together %s%s take every call that it could match", strings.Join(names, ", "), more)
+	r.l.aboutRule(Unreachable, int(rule), "remove it, or give it a higher priority",
+		"no call reaches the rule: together %s%s take every call that it could match", strings.Join(names, ", "), more)
 	r.l.relate(int(rule), ids...)
 }
 
-// relate names the other rules in the last finding, if that is about rule i.
+// relate adds the other rules to the last finding, if that is about rule i.
 func (l *linter) relate(i int, ids ...string) {
 	if n := len(l.report.Findings); n > 0 && l.report.Findings[n-1].Path == rulePath(i) {
 		l.report.Findings[n-1].Rules = ids

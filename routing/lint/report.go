@@ -45,7 +45,7 @@ const (
 	Bounded           Code = "bounded"
 )
 
-// severity is that of the code.
+// severity returns the severity of the code.
 func (c Code) severity() Severity {
 	switch c {
 	case Invalid, Conflict:
@@ -64,7 +64,7 @@ type Finding struct {
 	Line     int      `json:"line,omitempty"` // 1-based, of the file; 0 if it was not read from one
 	Path     string   `json:"path,omitempty"` // "rules[3]", "destinations.berlin"
 	Rule     string   `json:"rule,omitempty"` // its id
-	// Rules are the ids of the others that are to do with it, at most 8.
+	// Rules lists the ids of other rules that are involved, at most 8.
 	Rules   []string `json:"rules,omitempty"`
 	Message string   `json:"message"`
 	Fix     string   `json:"fix,omitempty"` // what to do
@@ -88,14 +88,14 @@ type Options struct {
 	// At is from when on calls are made: rules and rates that are over by then
 	// are reported. Zero: at any time.
 	At time.Time
-	// PerCode is how many findings of one code are listed. 0 means 100.
+	// PerCode is how many findings of each code are listed. 0 means 100.
 	PerCode int
 	// MaxPairs is how many pairs of rules are held against each other at most. 0
 	// means 20 million: a few seconds. What is not looked at is reported.
 	MaxPairs int
 }
 
-// linter is one look at one set.
+// linter is the state of one check of one set.
 type linter struct {
 	rs     *routing.RuleSet
 	opts   Options

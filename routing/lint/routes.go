@@ -7,11 +7,11 @@ import (
 	"github.com/switchtape/switchtape/routing"
 )
 
-// maxRated bounds for how many callees of one rule rates are looked up.
+// maxRated bounds the callees of one rule for which rates are looked up.
 const maxRated = 1000
 
-// routes looks at tiers: each different one once, but for rates, which depend
-// on the rule's callees.
+// routes checks each different tier once. Rates depend on the rule's callees, so they
+// are checked for each rule.
 func (l *linter) routes(x *index) {
 	seen := map[string]bool{}
 	decks := map[string]*deck{}
@@ -83,8 +83,8 @@ func (l *linter) rated(x *index, rule, tier int, decks map[string]*deck) {
 // tinyShare is the share of a tier's calls below which a target is reported.
 const tinyShare = 0.001
 
-// weights reports targets whose share of the tier's calls is next to nothing,
-// or more than their limits let them have.
+// weights reports targets whose share of the tier's calls is tiny, or more than their
+// limits allow.
 func (l *linter) weights(rule, tier int) {
 	t := &l.rs.Rules[rule].Route[tier]
 	sum := 0.0
@@ -94,15 +94,16 @@ func (l *linter) weights(rule, tier int) {
 	for _, g := range t.Targets {
 		share := float64(max(g.Weight, 1)) / sum
 		if share < tinyShare {
-			l.aboutRule(TinyShare, rule, "leave it out, or put it into the next tier", "destination %s of tier %d gets %.3g %% of its calls, one in %.0f", g.To, tier+1, share*100, 1/share)
+			l.aboutRule(TinyShare, rule, "leave it out, or put it into the next tier",
+				"destination %s of tier %d gets %.3g %% of its calls, one in %.0f", g.To, tier+1, share*100, 1/share)
 		}
 		l.limited(rule, tier, g.To, share, "calls a second", func(m *routing.Limits) int { return m.CPS })
 		l.limited(rule, tier, g.To, share, "calls at once", func(m *routing.Limits) int { return m.Concurrent })
 	}
 }
 
-// limited reports a target that is full before the tier carries half of what it
-// can: from there on its calls go to others, and the weights are never met.
+// limited reports a target that is full before the tier carries half of what it can.
+// From then on its calls go to others, and the weights don't hold.
 func (l *linter) limited(rule, tier int, id string, share float64, unit string, of func(*routing.Limits) int) {
 	limit := l.limit(id, of)
 	if limit == 0 {

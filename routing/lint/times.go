@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/calls"
-	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/calendar"
 )
 
 // neverOpen reports rules whose own conditions no call can meet any more.
@@ -53,7 +53,7 @@ func (c *cond) never(at int64) string {
 	return ""
 }
 
-// instantOf is the instant of so many Unix nanoseconds; always is long ago.
+// instantOf returns the instant of a number of Unix nanoseconds. always is long ago.
 func instantOf(nanos int64) time.Time {
 	if nanos == always {
 		return time.Time{}
@@ -130,7 +130,7 @@ func (g *gaps) callee(callee int) {
 // group looks at the calls of a tenant, 0 for one that no rule names, to the
 // callee of p.
 func (g *gaps) group(callee int, p *posting, tenant uint32) {
-	var open routing.WeekMinutes
+	var open calendar.WeekMinutes
 	zone := ""
 	// covers adds the times of a callee's rules; false if they leave no gap, or
 	// it can't be said. Every other condition of them is taken to hold.
@@ -216,7 +216,7 @@ func (x *index) text(callee int, exact bool) string {
 const maxSpans = 14
 
 // spansText lists the minutes that are not open: "mon 00:00-08:00".
-func spansText(open *routing.WeekMinutes) string {
+func spansText(open *calendar.WeekMinutes) string {
 	closed := func(m int) bool { return open[m/64]>>(m%64)&1 == 0 }
 	var list []string
 	for m := 0; m < minutesOfWeek; {

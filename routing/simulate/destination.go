@@ -1,6 +1,8 @@
 package simulate
 
-// destination is the count of one destination.
+import "time"
+
+// destination counts what one destination gets.
 type destination struct {
 	Destination
 
@@ -66,7 +68,7 @@ func (d *destination) demandEnds(nanos int64) {
 	}
 }
 
-func (d *destination) finish() { d.SecondsOver = float64(d.overNanos) / 1e9 }
+func (d *destination) finish() { d.Over = time.Duration(d.overNanos) }
 
 // gauge is a level with its peak in every minute.
 type gauge struct {
@@ -74,7 +76,7 @@ type gauge struct {
 	series []int32
 }
 
-// add changes the level; minutes that passed meanwhile had the one before.
+// add changes the level. Minutes that have passed since then keep the level before.
 func (g *gauge) add(minute, by int) {
 	if minute >= 0 {
 		g.fill(minute)
@@ -93,7 +95,7 @@ func (g *gauge) fill(minute int) {
 
 func (g *gauge) minutes() int { return len(g.series) }
 
-// at is the list with room for index i.
+// at returns the list with room for index i.
 func at(list []int32, i int) []int32 {
 	for len(list) <= i {
 		list = append(list, 0)
@@ -101,6 +103,7 @@ func at(list []int32, i int) []int32 {
 	return list
 }
 
+// pad returns the list with n values.
 func pad(list []int32, n int) []int32 {
 	if n == 0 {
 		return []int32{}

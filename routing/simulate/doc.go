@@ -4,9 +4,8 @@
 //	calls, in the order of their times ──▶ RouteLive ──▶ a place is taken, until
 //	                  a simulated clock ──▶ trunk.Group        the call is over
 //
-// The decisions and the counting of places are the real ones, those of
-// [routing.Router] and [trunk.Group], with the calls' own times as the clock.
-// Beside them runs the demand: what each destination would get if nothing had
-// limits. Every call is taken by the destination that is tried first; none
-// fails, and none is down.
+// [routing.Router] decides and [trunk.Group] counts places, as in service, with the
+// times of the calls as the clock. The simulation also counts the demand: what each
+// destination would get without any limits. The destination that is tried first
+// takes the call: no call fails, and no destination is down.
 package simulate

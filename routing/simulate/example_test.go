@@ -23,7 +23,10 @@ func ExampleRun() {
 	var callList []callfile.Call
 	for i := range 3 {
 		at := time.Date(2026, 3, 2, 10, 0, 20*i, 0, time.UTC)
-		callList = append(callList, callfile.Call{Seconds: 30, Request: calls.Request{TenantID: "acme", To: "+493012345678", Type: calls.TypeVoice, At: at}})
+		callList = append(callList, callfile.Call{
+			Length:  30 * time.Second,
+			Request: calls.Request{TenantID: "acme", To: "+493012345678", Type: calls.TypeVoice, At: at},
+		})
 	}
 	report, err := simulate.Run(context.Background(), router, callList, nil)
 	d := report.Destinations[0]

@@ -19,10 +19,10 @@ import (
 
 // Options say how to simulate. The zero value works.
 type Options struct {
-	// AssumeSeconds is how long calls without a duration last. 0 means 180.
-	AssumeSeconds int
-	// Share is how many processes decide: each enforces its part of the limits.
-	// This is one of them. 0 means 1.
+	// Assume is how long calls without a length last. 0 means 180 s.
+	Assume time.Duration
+	// Share is how many processes decide, each of which enforces its part of the
+	// limits. The simulation is of one of them. 0 means 1.
 	Share int
 	// Series asks for values by the minute.
 	Series bool
@@ -30,15 +30,21 @@ type Options struct {
 
 // Limits of a simulation.
 const (
-	// MaxMinutes is how long a time series are kept of: a week.
+	// MaxMinutes is the longest time for which series are kept: a week.
 	MaxMinutes    = 7 * 24 * 60
-	defaultAssume = 180
+	defaultAssume = 180 * time.Second
 	checkEvery    = 4096 // calls between looks at the context
 )
 
-// Run simulates the calls, in any order, by the router. It reads them only; o
-// may be nil. The error is the context's.
+// Run simulates the calls, in any order, by the router. It doesn't change them. o
+// may be nil. The error is the context's, or callmodel.FieldErrors of calls that
+// have no At, which is the clock here.
 func Run(ctx context.Context, router *routing.Router, calls []callfile.Call, o *Options) (*Report, error) {
+	for i := range calls {
+		if calls[i].At.IsZero() {
+			return nil, callmodel.FieldErrors{{Path: fmt.Sprintf("calls[%d].at", i), Line: calls[i].Line, Message: "is missing; give the time of the call"}}
+		}
+	}
 	s := newSimulation(router, o)
 	order := make([]int32, len(calls))
 	for i := range order {
@@ -55,7 +61,7 @@ func Run(ctx context.Context, router *routing.Router, calls []callfile.Call, o *
 		s.call(&calls[i], int(i))
 	}
 	for len(s.ends) > 0 {
-		s.over()
+		s.endNext()
 	}
 	return s.done(), nil
 }
@@ -79,8 +85,8 @@ func newSimulation(router *routing.Router, o *Options) *simulation {
 	if o != nil {
 		s.opts = *o
 	}
-	s.opts.AssumeSeconds = cmp.Or(s.opts.AssumeSeconds, defaultAssume)
-	s.report.AssumedSeconds = s.opts.AssumeSeconds
+	s.opts.Assume = cmp.Or(s.opts.Assume, defaultAssume)
+	s.report.AssumedSeconds = int(s.opts.Assume / time.Second)
 	s.group = trunk.New(&trunk.Options{Share: s.opts.Share, Now: func() time.Time { return s.now }})
 	endpoints := router.Endpoints()
 	s.group.Configure(endpoints)
@@ -90,7 +96,7 @@ func newSimulation(router *routing.Router, o *Options) *simulation {
 	return s
 }
 
-// part is this process's part of a limit, as trunk.Options.Share says.
+// part returns this process's part of a limit, as trunk.Options.Share says.
 func (s *simulation) part(limit int) int {
 	if limit == 0 {
 		return 0
@@ -115,7 +121,7 @@ func (s *simulation) begin(calls []callfile.Call, order []int32) {
 	s.series = true
 }
 
-// end is when a call is over: one of the demand's, or one that holds a place.
+// end is when a call is over: a call of the demand, or one that holds a place.
 type end struct {
 	at   int64 // Unix nanoseconds
 	dest *destination
@@ -128,22 +134,22 @@ func (e ends) Len() int           { return len(e) }
 func (e ends) Less(i, j int) bool { return e[i].at < e[j].at }
 func (e ends) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
 
-// Push and Pop are heap's.
+// Push is for container/heap.
 func (e *ends) Push(x any) {
 	if one, ok := x.(end); ok {
 		*e = append(*e, one)
 	}
 }
 
-// Pop is heap's.
+// Pop is for container/heap.
 func (e *ends) Pop() any {
 	last := (*e)[len(*e)-1]
 	*e = (*e)[:len(*e)-1]
 	return last
 }
 
-// over ends the call that is over first.
-func (s *simulation) over() {
+// endNext ends the call that is over first.
+func (s *simulation) endNext() {
 	e, ok := heap.Pop(&s.ends).(end)
 	if !ok {
 		return // unreachable: the heap holds ends
@@ -160,10 +166,10 @@ func (s *simulation) over() {
 	s.group.Drop(key(e.held))
 }
 
-// key names a call by its number: recorded ids may come twice.
+// key names a call by its number, since recorded ids may come twice.
 func key(number int) trunk.Key { return trunk.Key{Call: callmodel.CallID(strconv.Itoa(number))} }
 
-// minute is that of the clock, since the start; -1 without series.
+// minute returns the minutes since the start, -1 without series.
 func (s *simulation) minute() int {
 	if !s.series {
 		return -1
@@ -174,16 +180,16 @@ func (s *simulation) minute() int {
 func (s *simulation) call(c *callfile.Call, number int) {
 	at := c.At.UnixNano()
 	for len(s.ends) > 0 && s.ends[0].at <= at {
-		s.over()
+		s.endNext()
 	}
 	s.now = c.At
 	s.report.Calls++
-	lasts := c.Seconds
+	lasts := c.Length
 	if lasts < 0 {
 		s.report.Assumed++
-		lasts = float64(s.opts.AssumeSeconds)
+		lasts = s.opts.Assume
 	}
-	until := at + int64(lasts*float64(time.Second))
+	until := at + int64(lasts)
 	if s.router.RouteInto(&c.Request, &s.d0) != nil || len(s.d0.Destinations) == 0 {
 		s.report.NoRoute++
 		return
@@ -201,13 +207,14 @@ func (s *simulation) call(c *callfile.Call, number int) {
 		s.report.Overflow++
 		wanted.Overflow++
 		got.FromOthers++
-		s.noRoom(wanted)
+		s.countNoRoom(wanted)
 	}
 	s.group.ReserveAnyway(got.ID).Hold(key(number + 1))
 	got.begins(s.now.Unix(), s.minute())
 	heap.Push(&s.ends, end{until, got, number + 1})
 }
 
+// refused counts a call that no destination takes.
 func (s *simulation) refused(wanted *destination, err error) {
 	if !errors.Is(err, routing.ErrNoCapacity) {
 		s.report.NoRoute++
@@ -215,11 +222,11 @@ func (s *simulation) refused(wanted *destination, err error) {
 	}
 	s.report.Refused++
 	wanted.Refused++
-	s.noRoom(wanted)
+	s.countNoRoom(wanted)
 }
 
-// noRoom counts by which limit the destination was left out.
-func (s *simulation) noRoom(wanted *destination) {
+// countNoRoom counts the limit by which the destination was left out.
+func (s *simulation) countNoRoom(wanted *destination) {
 	for _, left := range s.d.LeftOut {
 		if left.ID != wanted.ID {
 			continue
@@ -236,6 +243,7 @@ func (s *simulation) noRoom(wanted *destination) {
 	}
 }
 
+// done returns the report, when all calls are over.
 func (s *simulation) done() *Report {
 	minutes := 0
 	for _, d := range s.dests {
@@ -248,7 +256,10 @@ func (s *simulation) done() *Report {
 		d.finish()
 		if s.series {
 			d.gauge.fill(minutes - 1)
-			d.Series = &Series{Calls: pad(d.calls, minutes), PeakCPS: pad(d.rates, minutes), PeakConcurrent: pad(d.gauge.series, minutes), NoRoom: pad(d.noRoom, minutes)}
+			d.Series = &Series{
+				Calls: pad(d.calls, minutes), PeakCPS: pad(d.rates, minutes), PeakConcurrent: pad(d.gauge.series, minutes),
+				NoRoom: pad(d.noRoom, minutes),
+			}
 		}
 		s.report.Destinations = append(s.report.Destinations, d.Destination)
 	}

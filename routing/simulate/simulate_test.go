@@ -2,6 +2,7 @@ package simulate_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callfile"
@@ -37,7 +39,9 @@ rules:
 
 func call(line int, to string, after, seconds float64) callfile.Call {
 	at := time.Date(2026, 3, 2, 12, 0, 30, 0, time.UTC).Add(time.Duration(after * float64(time.Second)))
-	return callfile.Call{Line: line, Seconds: seconds, Request: calls.Request{TenantID: "t", CallID: "c", To: to, From: "+44", Type: calls.TypeVoice, At: at}}
+	return callfile.Call{Line: line, Length: time.Duration(seconds * float64(time.Second)), Request: calls.Request{
+		TenantID: "t", CallID: "c", To: to, From: "+44", Type: calls.TypeVoice, At: at,
+	}}
 }
 
 // TestOverflow fills the first destination, then the second.
@@ -47,9 +51,9 @@ func TestOverflow(t *testing.T) {
 		call(6, "+4930123", 200, 1), // not in order
 		call(1, "+4930123", 0, 100),
 		call(2, "+4930123", 1, 100),
-		call(3, "+4930123", 10, 60),                    // a is full: b
-		call(4, "+4930123", 10.2, callfile.NoDuration), // b was given one this second
-		call(5, "+3312345678", 11, 60),                 // no rule
+		call(3, "+4930123", 10, 60),                               // a is full: b
+		call(4, "+4930123", 10.2, float64(callfile.NoLength)/1e9), // b was given one this second
+		call(5, "+3312345678", 11, 60),                            // no rule
 	}
 	r, err := simulate.Run(t.Context(), router(t, tiers), calls, &simulate.Options{Series: true})
 	require.NoError(t, err)
@@ -67,10 +71,13 @@ func TestOverflow(t *testing.T) {
 	assert.Equal(t, simulate.Destination{
 		ID: "a", Concurrent: 2, Demand: 5, Calls: 3, Overflow: 1, Refused: 1, FullConcurrent: 2,
 		PeakCPS: 1, PeakConcurrent: 2, DemandPeakCPS: 2, DemandPeakConcurrent: 4,
-		SecondsOver: 90, // from the third call until only two of the four are left
+		Over: 90 * time.Second, // from the third call until only two of the four are left
 	}, a)
 	assert.Equal(t, simulate.Destination{ID: "b", CPS: 1, Calls: 1, FromOthers: 1, PeakCPS: 1, PeakConcurrent: 1}, b)
-	assert.Equal(t, simulate.Series{Calls: []int32{2, 0, 0, 1}, PeakCPS: []int32{1, 0, 0, 1}, PeakConcurrent: []int32{2, 2, 2, 1}, NoRoom: []int32{2, 0, 0, 0}}, series)
+	assert.Equal(t, simulate.Series{
+		Calls: []int32{2, 0, 0, 1}, PeakCPS: []int32{1, 0, 0, 1}, PeakConcurrent: []int32{2, 2, 2, 1},
+		NoRoom: []int32{2, 0, 0, 0},
+	}, series)
 }
 
 // TestAgainstCounting holds the counts against the plainest way to get them.
@@ -93,7 +100,7 @@ rules: [{id: r, default: true, route: [[{to: a}]]}]`), calls, nil)
 			refused++
 			continue
 		}
-		ends = append(ends, c.At.Add(time.Duration(c.Seconds)*time.Second))
+		ends = append(ends, c.At.Add(c.Length))
 		carried++
 		peak = max(peak, len(ends))
 	}
@@ -152,4 +159,26 @@ func BenchmarkRun(b *testing.B) {
 		_, err := simulate.Run(b.Context(), r, calls, nil)
 		require.NoError(b, err)
 	}
+}
+
+// TestCallWithoutTime: the calls' times are the clock, so each must have one.
+func TestCallWithoutTime(t *testing.T) {
+	t.Parallel()
+	timeless := call(7, "+4930123", 0, 60)
+	timeless.At = time.Time{}
+	_, err := simulate.Run(context.Background(), router(t, tiers), []callfile.Call{call(6, "+4930123", 0, 60), timeless}, nil)
+	require.ErrorContains(t, err, "line 7: calls[1].at: is missing")
+	assert.Equal(t, callmodel.CodeInvalid, callmodel.CodeOf(err))
+}
+
+// TestReportAsJSON: the time over a limit is a number of seconds, there and back.
+func TestReportAsJSON(t *testing.T) {
+	t.Parallel()
+	d := simulate.Destination{ID: "a", Over: 1500 * time.Millisecond, SecondsOverCPS: 2, Series: &simulate.Series{Calls: []int32{1}}}
+	b, err := json.Marshal(d)
+	require.NoError(t, err)
+	assert.Contains(t, string(b), `"seconds_over":1.5,"seconds_over_cps":2,"series":{"calls":[1]`)
+	var back simulate.Destination
+	require.NoError(t, json.Unmarshal(b, &back))
+	assert.Equal(t, d, back)
 }

@@ -8,10 +8,10 @@
 //	    0f3a….rules               a version: its binary form, and a checksum
 //	  _without                    the tenants that have none of their own
 //
-// Every file is written beside its place, synced, and moved there, and the
-// directory is synced after that: what a crash leaves behind is the old file or
-// the new. A version's file is there before a state names it. Files that can't
-// be read are named, and take down nothing but themselves.
+// Every file is written beside its place, synced, and moved there; then the
+// directory is synced. A crash leaves either the old file or the new. The file of a
+// version is there before a state names it. Errors name the files that can't be
+// read; every other file is used.
 //
 // A directory belongs to one process.
 package snapshot

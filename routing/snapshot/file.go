@@ -14,11 +14,11 @@ const (
 	tempName = ".new-*"
 )
 
-// checksum is CRC-32C: it finds what disks and crashes do. That a version is
-// the one it should be, its content hash tells.
+// checksum returns CRC-32C, which finds damage by disks and crashes. The content hash
+// tells whether a version is the right one.
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
-// write puts a file in its place, whole or not at all.
+// write puts a file in its place, completely or not at all.
 func write(path string, data []byte) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, tempName)
@@ -49,8 +49,8 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// syncDir makes a change of the directory's names last. Systems that can't sync
-// a directory are left to themselves.
+// syncDir makes a change of names in the directory durable, on systems that can sync
+// a directory.
 func syncDir(path string) error {
 	d, err := os.Open(path) //nolint:gosec // the operator's directory
 	if err != nil {

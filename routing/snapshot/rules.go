@@ -20,7 +20,7 @@ const (
 	hashLen   = 32
 )
 
-// validHash reports whether it is a content hash, and so fit for a file's name.
+// validHash reports whether hash is a content hash, and so safe as a file's name.
 func validHash(hash string) bool {
 	if len(hash) != hashLen {
 		return false
@@ -68,8 +68,8 @@ func (d *Dir) SaveRules(t callmodel.TenantID, hash string, rs *routing.RuleSet) 
 	return nil
 }
 
-// Rules reads and compiles a version. Whatever is wrong with its file is an
-// error that names it: CodeNotFound if it isn't there, else CodeMalformed.
+// Rules reads and compiles a version. The error names its file and has the code
+// CodeNotFound if the file isn't there, else CodeMalformed.
 func (d *Dir) Rules(t callmodel.TenantID, hash string) (*routing.Router, error) {
 	if !callmodel.ValidID(string(t)) || !validHash(hash) {
 		return nil, callmodel.Errorf(callmodel.CodeNotFound, "snapshot: the tenant %q has no rule set %q", t, hash)
@@ -103,7 +103,7 @@ func (d *Dir) Rules(t callmodel.TenantID, hash string) (*routing.Router, error) 
 	return router, nil
 }
 
-// contents is the rule set within a version's file.
+// contents returns the rule set in the file of a version.
 func contents(data []byte, t callmodel.TenantID, hash string) ([]byte, error) {
 	head := len(form) + hashLen + 1
 	if len(data) < head+sumBytes || string(data[:len(form)]) != form {

@@ -34,15 +34,15 @@ func Exists(path string) bool {
 	return err == nil && len(states) > 0
 }
 
-// escaped is a path as a pattern that means it alone.
+// escaped returns a pattern that matches the path alone.
 func escaped(path string) string {
 	return strings.NewReplacer(`\`, `\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
-// String is the directory's path.
+// String returns the directory's path.
 func (d *Dir) String() string { return d.path }
 
-// State is which versions of a tenant's rules are in service.
+// State says which versions of a tenant's rules are in service.
 type State struct {
 	Tenant callmodel.TenantID `json:"tenant"`
 	Active string             `json:"active"` // the version's hash
@@ -110,7 +110,7 @@ func (d *Dir) SaveState(s State) error {
 	return d.prune(&s)
 }
 
-// hashes are the versions in service.
+// hashes lists the versions in service.
 func (s *State) hashes() []string {
 	list := []string{s.Active}
 	if s.Canary != nil {
@@ -119,8 +119,8 @@ func (s *State) hashes() []string {
 	return list
 }
 
-// prune removes versions that the state doesn't name, and what a crash left of
-// files that were being written.
+// prune removes versions that the state doesn't name, and unfinished files that a
+// crash left.
 func (d *Dir) prune(s *State) error {
 	dir := filepath.Join(d.path, string(s.Tenant))
 	entries, err := os.ReadDir(dir)
@@ -151,15 +151,15 @@ func (d *Dir) SaveWithout(tenants []callmodel.TenantID) error {
 	return nil
 }
 
-// Tenant is what Load found of a tenant.
+// Tenant is what Load found for a tenant.
 type Tenant struct {
 	State
 	Versions routing.Versions
 }
 
-// Load reads everything and compiles it. The error joins those of every file
-// that can't be used, each named: what could be read is returned all the same.
-// A canary that can't be read is left out; its calls go by the active version.
+// Load reads and compiles everything. It also returns what it could read if some
+// files can't be used; the error joins one for each of them. A canary that can't be
+// read is left out, and the active version decides its calls.
 func (d *Dir) Load() (tenants []Tenant, without []callmodel.TenantID, err error) {
 	entries, err := os.ReadDir(d.path)
 	if err != nil {

@@ -19,6 +19,9 @@ import (
 	"github.com/switchtape/switchtape/routing/snapshot"
 )
 
+// noon is a time for calls whose time decides nothing.
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
 func parse(t testing.TB, rule string) *routing.RuleSet {
 	t.Helper()
 	rs, err := routing.Parse([]byte("destinations: {a: {uri: \"sip:a\"}}\nrules: [{id: " + rule + ", default: true, route: {to: a}}]\n"))
@@ -72,7 +75,7 @@ func TestLoadsWhatWasSaved(t *testing.T) {
 	assert.Equal(t, want.Canary.Hash, got.Versions.Canary.Hash())
 	assert.Equal(t, rulesets.Share(125), got.Versions.Share)
 	assert.Equal(t, "s", got.Versions.Salt)
-	dec, err := got.Versions.Active.Route(&calls.Request{To: "+12125550100"})
+	dec, err := got.Versions.Active.Route(&calls.Request{At: noon, To: "+12125550100"})
 	require.NoError(t, err)
 	assert.Equal(t, "one", dec.Rule)
 }
@@ -120,7 +123,8 @@ func TestDamage(t *testing.T) {
 				s := save(t, d, "acme", "one", "two")
 				save(t, d, "globex", "three", "four")
 				require.NoError(t, d.SaveWithout([]callmodel.TenantID{"poor"}))
-				path := filepath.Join(d.String(), "acme", map[string]string{"state": "state", "active": s.Active + ".rules", "canary": s.Canary.Hash + ".rules"}[file])
+				path := filepath.Join(d.String(), "acme",
+					map[string]string{"state": "state", "active": s.Active + ".rules", "canary": s.Canary.Hash + ".rules"}[file])
 				if file == "_without" {
 					path = filepath.Join(d.String(), file)
 				}

@@ -10,9 +10,9 @@ import (
 	"github.com/switchtape/switchtape/routing"
 )
 
-// Group is the state of the destinations of one owner's rule sets. It may be
-// used by any number of goroutines. Make one with New; Run is needed for probes
-// only, and gives expired places back sooner.
+// Group is the state of the destinations of one owner's rule sets. Any number of
+// goroutines may use it. Make one with New. Only probes need Run, which also gives
+// expired places back sooner.
 type Group struct {
 	opts  Options
 	dests atomic.Pointer[map[string]*destination]
@@ -32,7 +32,7 @@ type destination struct {
 	quality quality
 }
 
-// New makes a group that knows no destinations yet. It starts nothing. o may be nil.
+// New makes a group without destinations. It starts nothing. o may be nil.
 func New(o *Options) *Group {
 	if o == nil {
 		o = &Options{}
@@ -43,8 +43,9 @@ func New(o *Options) *Group {
 	return g
 }
 
-// Configure takes the destinations of a rule set. Of those that were known, by
-// their ids, the state stays; others are forgotten once they carry no calls.
+// Configure sets the destinations to those of a rule set. Destinations whose ids the
+// group knows keep their state. Those that the rule set lacks are forgotten once they
+// carry no calls.
 func (g *Group) Configure(endpoints map[string]routing.Endpoint) {
 	g.configuring.Lock()
 	defer g.configuring.Unlock()
@@ -70,7 +71,7 @@ func (g *Group) Configure(endpoints map[string]routing.Endpoint) {
 	g.dests.Store(&next)
 }
 
-// part is this process's part of a limit: at least 1, and 0 for none.
+// part returns this process's part of a limit: at least 1, and 0 for no limit.
 func (g *Group) part(limit int) int32 {
 	if limit == 0 {
 		return 0
@@ -82,7 +83,7 @@ func (g *Group) destination(id string) *destination { return (*g.dests.Load())[i
 
 func (g *Group) now() int64 { return g.opts.Now().UnixNano() }
 
-// Status implements routing.Live: it takes no locks.
+// Status implements routing.Live. It takes no locks.
 func (g *Group) Status(id string) routing.Status {
 	d := g.destination(id)
 	if d == nil {
@@ -98,20 +99,20 @@ func (g *Group) Status(id string) routing.Status {
 	}
 }
 
-// Stats is what is known of a destination, for people and metrics.
+// Stats is the state of a destination, for people and metrics.
 type Stats struct {
 	Destination string
 	Calls       int // that it carries
 	Health      routing.Health
 	Level       int // of its quality, 0 to 20
-	// Of the quality's window, since the level last changed:
+	// What the window of the quality holds, since the level last changed:
 	Attempts int
 	ASR      float64 // answer-seizure ratio, 0 to 1
 	ACD      float64 // average call duration, seconds
 	PDD      float64 // post-dial delay, seconds
 }
 
-// Stats are those of every destination, by id.
+// Stats returns the state of every destination, by id.
 func (g *Group) Stats() []Stats {
 	now := g.now()
 	var list []Stats
@@ -136,13 +137,13 @@ func ratio(sum float64, n int) float64 {
 	return sum / float64(n)
 }
 
-// outcome is what became of an attempt, as far as it is known.
+// outcome says what became of an attempt, as far as it is known.
 type outcome struct {
 	worked, failed bool // what it says of the network
 	sample         sample
 }
 
-// learn takes note of an outcome.
+// learn updates health and quality by an outcome.
 func (g *Group) learn(d *destination, o outcome) {
 	now := g.now()
 	d.mu.Lock()
@@ -168,8 +169,8 @@ func (g *Group) learn(d *destination, o outcome) {
 	}
 }
 
-// failure is the outcome of an attempt that was not answered; cause is nil if
-// it is not known.
+// failure returns the outcome of an attempt that was not answered. cause is nil if it
+// is not known.
 func failure(cause *calls.Cause) outcome {
 	o := outcome{sample: sample{attempts: 1}}
 	if cause != nil {

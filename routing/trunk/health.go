@@ -20,7 +20,7 @@ type health struct {
 	upSince   int64
 }
 
-// state is up, down, or probing once the time of being down is over.
+// state returns up or down, or probing after the time of being down.
 func (h *health) state(now int64) routing.Health {
 	switch {
 	case !h.down.Load():
@@ -32,8 +32,8 @@ func (h *health) state(now int64) routing.Health {
 	}
 }
 
-// worked takes note of a sign that the destination works. It reports whether
-// that brought it up.
+// worked records a sign that the destination works. It reports whether that brought
+// the destination up.
 func (h *health) worked(now int64, o *Options) bool {
 	h.failures = 0
 	if !h.down.Load() {
@@ -47,8 +47,8 @@ func (h *health) worked(now int64, o *Options) bool {
 	return true
 }
 
-// failed takes note of a network failure. It reports whether that took the
-// destination down.
+// failed records a network failure. It reports whether that took the destination
+// down.
 func (h *health) failed(now int64, o *Options) bool {
 	switch h.state(now) {
 	case routing.Down:
@@ -69,8 +69,8 @@ func (h *health) failed(now int64, o *Options) bool {
 	return true
 }
 
-// networkFailure reports whether the cause tells of the destination rather than
-// of the called party. Values: ITU-T Q.850 (2018) table 1; RFC 3261 section 21.
+// networkFailure reports whether the destination failed, and not the called party.
+// Values: ITU-T Q.850 (2018) table 1; RFC 3261 section 21.
 func networkFailure(c *calls.Cause) bool {
 	if c.SIP != 0 {
 		switch c.SIP {

@@ -21,8 +21,8 @@ type limit struct {
 	ticks           [cpsTicks]atomic.Uint64 // number of the tick, and calls begun in it
 }
 
-// full is why there is no room for a call at now, "" if there is. With 0 for
-// now, calls per second are not asked about.
+// full returns why there is no room for a call at now, "" if there is room. With 0
+// for now, it ignores calls per second.
 func (l *limit) full(now int64) calls.LeftReason {
 	if most := l.concurrent.Load(); most > 0 && l.calls.Load() >= int64(most) {
 		return calls.LeftConcurrent
@@ -33,7 +33,7 @@ func (l *limit) full(now int64) calls.LeftReason {
 	return ""
 }
 
-// begun is how many calls began in the last second.
+// begun returns how many calls began in the last second.
 func (l *limit) begun(now int64) int64 {
 	current := uint64(now / int64(tick))
 	n := int64(0)
@@ -59,8 +59,8 @@ func (l *limit) add(now int64) {
 	}
 }
 
-// back takes a call that was added at then back, as if it had never begun.
-func (l *limit) back(then int64) {
+// remove removes a call that was added at then, as if it had never begun.
+func (l *limit) remove(then int64) {
 	l.calls.Add(-1)
 	current := uint64(then / int64(tick))
 	t := &l.ticks[current%cpsTicks]

@@ -9,20 +9,20 @@ import (
 
 // Options configure a Group. The zero value works.
 type Options struct {
-	// Share is how many processes decide: each enforces its part of the limits,
-	// at least 1. 0 means 1.
+	// Share is how many processes decide, each of which enforces its part of the
+	// limits, at least 1. 0 means 1.
 	Share int
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
 
 	// Failures in a row take a destination down. 0 means 5; negative: none do.
 	Failures int
-	// Successes of a destination that is probing bring it up. 0 means 2.
+	// Successes in a row of a probing destination bring it up. 0 means 2.
 	Successes int
-	// DownFor is how long a destination is down before it is probed, the first
-	// time; it doubles with every failure up to MaxDownFor. 0 means 5 s and 5 min.
+	// DownFor is how long a destination is down before it is first probed. The time
+	// doubles with every failure, up to MaxDownFor. 0 means 5 s and 5 min.
 	DownFor, MaxDownFor time.Duration
-	// ProbeShare is how many of 1000 calls a destination that is probing takes.
+	// ProbeShare is how many of 1000 calls a probing destination takes.
 	// 0 means 50.
 	ProbeShare int
 
@@ -31,26 +31,26 @@ type Options struct {
 	// MinSample is how many attempts the window must hold before a level is
 	// changed. 0 means 50.
 	MinSample int
-	// Hold is how long a level stays at least; it doubles whenever the level
-	// turns back, up to MaxHold. 0 means 1 min and 2 h.
+	// Hold is the least time that a level stays. It doubles whenever the level turns
+	// back, up to MaxHold. 0 means 1 min and 2 h.
 	Hold, MaxHold time.Duration
 
 	// SetupTTL is how long a call may be unanswered before its place is given
 	// back, and CallTTL how long it may be answered. 0 means 5 min and 12 h.
 	SetupTTL, CallTTL time.Duration
 
-	// Prober asks destinations whether they are there. Nil: only calls tell.
+	// Prober asks destinations whether they work. Nil: only calls show it.
 	Prober Prober
 	// ProbeEvery is how often each is asked, and ProbeTimeout how long it may
 	// take to answer. 0 means 30 s and 2 s.
 	ProbeEvery, ProbeTimeout time.Duration
 
-	// Changed is called when a destination's health or level changes, by the
-	// goroutine that found out; it must not wait. Nil for nobody.
+	// Changed is called when a destination's health or level changes, by the goroutine
+	// that changes it. It must not wait. Nil means that nobody is told.
 	Changed func(Change)
 }
 
-// Change is a destination whose health or level is another now.
+// Change is a change of a destination's health or level.
 type Change struct {
 	Destination string
 	Health      routing.Health

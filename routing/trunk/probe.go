@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Prober asks a destination whether it is there.
+// Prober asks a destination whether it works.
 type Prober interface {
-	// Probe is nil if the destination with this URI can take calls. It must
+	// Probe returns nil if the destination with this URI can take calls. It must
 	// return when ctx ends.
 	Probe(ctx context.Context, uri string) error
 }
@@ -16,8 +16,8 @@ type Prober interface {
 // maxProbes is how many destinations are asked at once.
 const maxProbes = 16
 
-// Run probes the destinations, if there is a Prober, and gives expired places
-// back, until ctx ends.
+// Run probes the destinations, if there is a Prober, and gives back expired places,
+// until ctx ends.
 func (g *Group) Run(ctx context.Context) error {
 	every := time.NewTicker(min(g.opts.ProbeEvery, 10*time.Second))
 	defer every.Stop()
@@ -36,8 +36,8 @@ func (g *Group) Run(ctx context.Context) error {
 	}
 }
 
-// Probe asks every destination once, and returns when all have answered or
-// taken too long. It is what Run does, for a host with many groups. Without a
+// Probe asks every destination once and returns when all have answered or taken too
+// long. Run does the same regularly; Probe is for a host with many groups. Without a
 // Prober it does nothing.
 func (g *Group) Probe(ctx context.Context) {
 	if g.opts.Prober == nil {
@@ -60,7 +60,7 @@ func (g *Group) Probe(ctx context.Context) {
 	running.Wait()
 }
 
-// probe learns from one probe. One that was cut short says nothing.
+// probe learns from one probe. A probe that was cut short shows nothing.
 func (g *Group) probe(ctx context.Context, d *destination) {
 	d.mu.Lock()
 	uri := d.uri

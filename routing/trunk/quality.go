@@ -10,8 +10,8 @@ const (
 	windowBuckets = 15
 	// levelStep is how much of the score, 0 to 1000, is one level.
 	levelStep = 50
-	// neutralLevel is that of a destination nothing is known of: half its calls
-	// answered, of 2 minutes each, after 5 s.
+	// neutralLevel is the level of an unknown destination: one that answers half of
+	// its calls, after 5 s, for 2 minutes each.
 	neutralLevel = 500 / levelStep
 	// sure is how many standard errors the score must be away for its level to follow.
 	sure = 3.0
@@ -24,7 +24,7 @@ const (
 	pddHalf                         = 5.0
 )
 
-// sample is what was counted.
+// sample is a count of attempts.
 type sample struct {
 	attempts, answered int
 	ended              int
@@ -42,12 +42,12 @@ func (s *sample) add(o *sample) {
 	s.delay += o.delay
 }
 
-// score is 0 to 1000, with its standard error:
+// score returns the score, 0 to 1000, and its standard error:
 //
 //	600·ASR + 200·ACD/(ACD + 120 s) + 200·5 s/(5 s + PDD)
 //
-// ASR and ACD as in ITU-T E.411 and E.437, PDD until ringing or the answer. What
-// was not measured counts half.
+// ASR and ACD are those of ITU-T E.411 and E.437, and PDD lasts until ringing or the
+// answer. A term that was not measured counts half.
 func (s *sample) score() (score, err float64) {
 	n := float64(max(s.attempts, 1))
 	asr := float64(s.answered) / n
@@ -74,7 +74,7 @@ func (s *sample) score() (score, err float64) {
 	return score, math.Sqrt(variance)
 }
 
-// quality is how well a destination does. Writers hold its lock; readers don't.
+// quality is the quality of a destination. Writers hold its lock; readers don't.
 type quality struct {
 	level atomic.Int32 // less neutralLevel, so that the zero value is neutral
 
@@ -86,10 +86,10 @@ type quality struct {
 	hold    time.Duration
 }
 
-// seen is the level as decisions see it.
+// seen returns the level that decisions see.
 func (q *quality) seen() int { return int(q.level.Load()) + neutralLevel }
 
-// record adds what was counted, and reports whether the level changed.
+// record adds a sample and reports whether the level changed.
 func (q *quality) record(now int64, s sample, o *Options) bool {
 	q.turn(now, o)
 	q.buckets[q.bucket%windowBuckets].add(&s)
@@ -100,7 +100,7 @@ func (q *quality) record(now int64, s sample, o *Options) bool {
 	return q.follow(now, o)
 }
 
-// turn clears the buckets that the window has left behind.
+// turn clears the buckets that have left the window.
 func (q *quality) turn(now int64, o *Options) {
 	current := now / (int64(o.Window) / windowBuckets)
 	for range min(current-q.bucket, windowBuckets) {
@@ -118,7 +118,7 @@ func (q *quality) window() sample {
 	return s
 }
 
-// follow lets the level follow the score, if it may.
+// follow sets the level by the score, if it may change. It reports whether it did.
 func (q *quality) follow(now int64, o *Options) bool {
 	q.hold = max(q.hold, o.Hold)
 	s := q.window()
@@ -142,8 +142,8 @@ func (q *quality) follow(now int64, o *Options) bool {
 	}
 	q.level.Store(int32(next - neutralLevel))
 	q.changed, q.upwards = now, upwards
-	// What was measured under the level before says little of this one: the load
-	// may be another.
+	// The sample was taken under the old level, perhaps with another load, and says
+	// little about the new one.
 	q.buckets = [windowBuckets]sample{}
 	return true
 }

@@ -72,7 +72,7 @@ func (s *simulation) run(t *testing.T, d time.Duration) {
 	}
 }
 
-// finish is the call's fate: answered for two minutes, or not.
+// finish ends the call: answered for two minutes, or not.
 func (s *simulation) finish(t *testing.T, id callmodel.CallID, to string) {
 	t.Helper()
 	r, ok := s.group.Reserve(to)

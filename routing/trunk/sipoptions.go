@@ -13,10 +13,10 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 )
 
-// SIPOptions is a Prober that sends OPTIONS over UDP (RFC 3261 section 11). Any
-// answer but 408 and 5xx other than 501 and 505 shows that the other side takes
-// requests; many refuse OPTIONS itself and are well. URIs that need another
-// transport, and tel:, are not asked: their probes succeed.
+// SIPOptions is a Prober that sends OPTIONS over UDP (RFC 3261 section 11). Every
+// answer shows that the other side takes requests, except 408 and 5xx other than 501
+// and 505: many servers refuse OPTIONS and work all the same. Probes of URIs that
+// need another transport, and of tel:, succeed without asking.
 type SIPOptions struct {
 	// From is the user@host of the From header. "" means "probe@invalid".
 	From string
@@ -69,8 +69,8 @@ func (p SIPOptions) Probe(ctx context.Context, uri string) error {
 	}
 }
 
-// await is the status of the final answer to the request, or 0 if there is
-// none in time.
+// await returns the status of the final answer to the request, or 0 if none comes in
+// time.
 func (p SIPOptions) await(ctx context.Context, conn net.Conn, buf []byte, id string, wait time.Duration) (int, error) {
 	timer := time.AfterFunc(wait, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer func() {
@@ -93,7 +93,7 @@ func (p SIPOptions) await(ctx context.Context, conn net.Conn, buf []byte, id str
 	}
 }
 
-// sipStatus is the status of an answer to the request with this Call-ID, else 0.
+// sipStatus returns the status of an answer to the request with this Call-ID, else 0.
 func sipStatus(b []byte, id string) int {
 	rest, ok := bytes.CutPrefix(b, []byte("SIP/2.0 "))
 	if !ok || len(rest) < 3 || !bytes.Contains(rest, []byte(id)) {
@@ -113,8 +113,8 @@ func verdictOf(uri string, status int) error {
 	return nil
 }
 
-// udpAddress is where a SIP URI is reached over UDP, without looking up SRV
-// records (RFC 3263 does; trunks are given by host and port).
+// udpAddress returns the address of a SIP URI over UDP. It doesn't look up the SRV
+// records of RFC 3263, since trunks are given by host and port.
 func udpAddress(uri string) (string, bool) {
 	scheme, rest, ok := strings.Cut(uri, ":")
 	if !ok || !strings.EqualFold(scheme, "sip") {

@@ -34,7 +34,7 @@ const (
 	sweepEvery = time.Second
 )
 
-// slots are the places by call, in parts that are locked on their own.
+// slots holds the places by call, in shards with a lock each.
 type slots struct {
 	seed   maphash.Seed
 	shards [slotShards]slotShard
@@ -58,22 +58,21 @@ func (s *slots) shard(k Key) *slotShard {
 	return &s.shards[maphash.Comparable(s.seed, k)%slotShards]
 }
 
-// Reservation is a place that a call is about to take. Hold or Cancel it. The
-// zero value is of a destination that is not known, and does nothing.
+// Reservation is a place that a call is about to take. Hold or Cancel it. The zero
+// value belongs to an unknown destination and does nothing.
 type Reservation struct {
 	g     *Group
 	dest  *destination
 	begun int64
 }
 
-// Reserve takes a place at the destination for a call that is about to be sent
-// there; ok is false if there is none. A destination that is not known takes
-// any number.
+// Reserve takes a place at the destination for a call that is about to be sent there.
+// ok is false if there is none. An unknown destination takes any number of calls.
 func (g *Group) Reserve(destination string) (r Reservation, ok bool) {
 	return g.reserve(destination, false)
 }
 
-// ReserveAnyway does so whatever the limits.
+// ReserveAnyway takes a place whatever the limits.
 func (g *Group) ReserveAnyway(destination string) Reservation {
 	r, _ := g.reserve(destination, true)
 	return r
@@ -101,11 +100,11 @@ func (r Reservation) Cancel() {
 	}
 	r.dest.mu.Lock()
 	defer r.dest.mu.Unlock()
-	r.dest.limit.back(r.begun)
+	r.dest.limit.remove(r.begun)
 }
 
-// Hold keeps the place for the call until it ends. A call holds one place: if
-// it holds one already, this one is given back.
+// Hold keeps the place for the call until it ends. A call holds one place: if it has
+// one already, Hold gives this one back.
 func (r Reservation) Hold(k Key) {
 	if r.dest == nil {
 		return
@@ -125,11 +124,10 @@ func (r Reservation) Hold(k Key) {
 	}
 }
 
-// Observe follows a call that moved: its place moves with it or is given back,
-// and its destination's health and quality learn from it. cause is that of the
-// event which moved it, nil if there is none or it isn't known. It goes by the
-// call's state alone, so seeing a call again changes nothing. false: the call
-// holds no place here.
+// Observe follows a call that moved: it moves the call's place or gives it back, and
+// updates health and quality of its destination. cause is the cause of the event, nil
+// if there is none or it isn't known. Observe goes by the call's state alone, so
+// seeing a call again changes nothing. It returns false if the call holds no place.
 func (g *Group) Observe(c *calls.Call, cause *calls.Cause) bool {
 	k := Key{c.TenantID, c.ID}
 	shard := g.slots.shard(k)
@@ -160,8 +158,8 @@ func (g *Group) Observe(c *calls.Call, cause *calls.Cause) bool {
 	return true
 }
 
-// moveOn takes a place at the destination that the call is tried at now,
-// whatever its limits: the call was sent there.
+// moveOn takes a place at the destination at which the call is tried now, whatever
+// its limits, since the call was sent there.
 func (g *Group) moveOn(s *slot, c *calls.Call, now int64) bool {
 	if c.Decision == nil || c.Attempt >= len(c.Decision.Destinations) {
 		return false
@@ -192,7 +190,7 @@ func (g *Group) alive(s *slot, c *calls.Call, now int64) {
 	}
 }
 
-// finish learns from a call that is over, and gives its place back.
+// finish learns from a call that is over and gives back its place.
 func (g *Group) finish(s *slot, c *calls.Call) {
 	switch {
 	case !c.AnsweredAt.IsZero():
@@ -215,7 +213,7 @@ func (g *Group) release(d *destination) {
 	d.limit.calls.Add(-1)
 }
 
-// Drop gives the place of a call back that turned out not to exist.
+// Drop gives back the place of a call that turned out not to exist.
 func (g *Group) Drop(k Key) {
 	shard := g.slots.shard(k)
 	shard.mu.Lock()
@@ -226,10 +224,9 @@ func (g *Group) Drop(k Key) {
 	}
 }
 
-// Silent lists at most n calls that nothing was heard of for a while, so that
-// somebody can look up what became of them, and tell Observe or Drop: their
-// events may have been told to another process. None is listed again before a
-// while, which grows with the call's age.
+// Silent lists at most n calls without an event for a while. Their events may have
+// gone to another process, so look up what became of them and call Observe or Drop.
+// A call is listed again only after a while, which grows with the call's age.
 func (g *Group) Silent(n int) []Key {
 	now := g.now()
 	var list []Key
@@ -250,8 +247,8 @@ func (g *Group) Silent(n int) []Key {
 	return list
 }
 
-// Sweep gives expired places back, and says how many. It does nothing when it
-// was done within the last second.
+// Sweep gives back expired places and returns how many. It does nothing if it ran
+// within the last second.
 func (g *Group) Sweep() int {
 	now := g.now()
 	if last := g.slots.swept.Load(); now-last < int64(sweepEvery) || !g.slots.swept.CompareAndSwap(last, now) {

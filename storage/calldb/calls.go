@@ -14,7 +14,7 @@ import (
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
-// CreateCall implements calls.Store. A call without CreatedAt gets the
+// CreateCall implements callservice.CallStore. A call without CreatedAt gets the
 // database's time.
 func (d *DB) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredResponse, error) {
 	if err := storeform.CheckIDs(n.Call.TenantID, n.Call.ID); err != nil {
@@ -84,7 +84,7 @@ func callDoc(c calls.Call) (string, error) {
 	return string(b), err
 }
 
-// Replay implements calls.Store.
+// Replay implements callservice.CallStore.
 func (d *DB) Replay(ctx context.Context, tenant callmodel.TenantID, key, requestSHA256 string) (*calls.StoredResponse, error) {
 	if storeform.CheckKey("idempotency_key", key) != nil || !callmodel.ValidID(string(tenant)) {
 		return nil, nil //nolint:nilnil,nilerr // the port says: nil if the key is new, as one that can't be must be
@@ -117,7 +117,7 @@ func (t *tx) replay(ctx context.Context, tenant callmodel.TenantID, key, sha str
 	return &r, nil
 }
 
-// AppendEvent implements calls.Store. An event without a time gets the
+// AppendEvent implements callservice.CallStore. An event without a time gets the
 // database's.
 func (d *DB) AppendEvent(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID, ev calls.Event,
 	actor string, defaults []record.OutputSpec,
@@ -183,7 +183,7 @@ func (t *tx) moved(ctx context.Context, c *calls.Call, ev *calls.Event, effects 
 	return t.audit(ctx, storeform.EventLine(c, ev, actor))
 }
 
-// Call implements calls.Store.
+// Call implements callservice.CallStore.
 func (d *DB) Call(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID) (calls.Call, error) {
 	if storeform.CheckIDs(tenant, id) != nil {
 		return calls.Call{}, callmodel.ErrNotFound
@@ -261,7 +261,7 @@ func (t *tx) putRecording(ctx context.Context, r *jobRow, at time.Time, doc json
 	return err
 }
 
-// Calls implements calls.Store. The cursor is a place in the order of
+// Calls implements callservice.CallStore. The cursor is a place in the order of
 // (creation, id), so calls that come or go meanwhile don't shift the pages.
 func (d *DB) Calls(ctx context.Context, tenant callmodel.TenantID, f calls.Filter) (calls.Page, error) {
 	limit := storeform.CallsLimit(f.Limit)
@@ -314,7 +314,7 @@ func (d *DB) Calls(ctx context.Context, tenant callmodel.TenantID, f calls.Filte
 	return page, nil
 }
 
-// CallEvents implements calls.Store.
+// CallEvents implements callservice.CallStore.
 func (d *DB) CallEvents(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID) ([]calls.Event, error) {
 	if storeform.CheckIDs(tenant, id) != nil {
 		return nil, callmodel.ErrNotFound

@@ -1,6 +1,7 @@
 // Package calldb keeps calls, recording jobs, rule sets, the audit log and the
-// outbox in SQLite or PostgreSQL. It implements the ports of those who use the
-// ledger, CallStore, RuleSetStore, AuditLog and Outbox with one Go code for both databases.
+// outbox in SQLite or PostgreSQL. It implements the ports worker.Ledger and
+// recordinghttp.Ledger, and the CallStore, RuleSetStore and AuditLog of package
+// callservice, with one Go code for both databases.
 //
 // # Tables
 //

@@ -35,12 +35,12 @@ func (t *tx) audit(ctx context.Context, e callmodel.AuditEvent) error {
 	return err
 }
 
-// Audit implements callmodel.AuditLog.
+// Audit implements callservice.AuditLog.
 func (d *DB) Audit(ctx context.Context, e callmodel.AuditEvent) error {
 	return d.update(ctx, "write the audit log", func(ctx context.Context, t *tx) error { return t.audit(ctx, e) })
 }
 
-// AuditEvents implements callmodel.AuditLog. Ids that were given out to a
+// AuditEvents implements callservice.AuditLog. Ids that were given out to a
 // transaction that is still open are waited for, so that a reader who
 // continues behind the last one misses none.
 func (d *DB) AuditEvents(ctx context.Context, tenant callmodel.TenantID, after int64, limit int) ([]callmodel.AuditEvent, error) {
@@ -71,7 +71,7 @@ func (d *DB) AuditEvents(ctx context.Context, tenant callmodel.TenantID, after i
 	return events, nil
 }
 
-// OutboxEvents implements callmodel.Outbox. As with AuditEvents, nothing can
+// OutboxEvents implements storetest.OutboxEvents. As with AuditEvents, nothing can
 // appear later behind the events that were returned.
 func (d *DB) OutboxEvents(ctx context.Context, after int64, limit int) ([]callmodel.OutboxEvent, error) {
 	var events []callmodel.OutboxEvent

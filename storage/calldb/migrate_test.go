@@ -195,7 +195,8 @@ func TestHistoryOfOldSchema(t *testing.T) {
 	onBoth(t, func(t *testing.T, at string) {
 		db := migrated(t, at)
 		require.NoError(t, db.PutRuleSet(t.Context(), rulesets.Version{TenantID: "acme", Hash: "h1", Body: []byte("{}")}, "ann"))
-		require.NoError(t, db.ActivateRuleSet(t.Context(), "acme", "h1", "ann"))
+		_, err := db.ChangeRuleSet(t.Context(), rulesets.Change{TenantID: "acme", Action: rulesets.ActionActivate, Hash: "h1", Actor: "ann"})
+		require.NoError(t, err)
 		before, err := db.RuleSetState(t.Context(), "acme")
 		require.NoError(t, err)
 		for {

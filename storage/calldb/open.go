@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/callmodel/calls"
-	"github.com/switchtape/switchtape/callmodel/rulesets"
 )
 
 // Options tunes a [DB]. The zero value is what a service needs.
@@ -39,7 +37,7 @@ type Options struct {
 }
 
 // DB keeps calls, jobs, rule sets, audit and outbox in one SQL database. It
-// implements every store of callmodel and is safe for concurrent use.
+// implements every store of Switchtape and is safe for concurrent use.
 type DB struct {
 	dialect *dialect
 	name    string // for messages: kind and place, without a password
@@ -50,14 +48,6 @@ type DB struct {
 	usable  atomic.Bool  // the schema was looked at, or somebody else sees to it
 	schema  atomic.Int64 // its version when it was looked at last; 0: not known
 }
-
-// The ports.
-var (
-	_ calls.Store        = (*DB)(nil)
-	_ rulesets.Store     = (*DB)(nil)
-	_ callmodel.AuditLog = (*DB)(nil)
-	_ callmodel.Outbox   = (*DB)(nil)
-)
 
 // Open connects to the database that rawURL names and checks that it is there:
 //

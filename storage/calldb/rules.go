@@ -10,7 +10,7 @@ import (
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
-// PutRuleSet implements rulesets.Store. CreatedAt is the database's
+// PutRuleSet implements callservice.RuleSetStore. CreatedAt is the database's
 // clock; CreatedBy is the actor where the set doesn't say.
 func (d *DB) PutRuleSet(ctx context.Context, s rulesets.Version, actor string) error {
 	if err := storeform.CheckRuleSet(&s, actor); err != nil {
@@ -39,12 +39,7 @@ func scanRuleSet(s scanner, r *rulesets.Version, more ...any) error {
 	return nil
 }
 
-// ActiveRuleSet implements rulesets.Store.
-func (d *DB) ActiveRuleSet(ctx context.Context, tenant callmodel.TenantID) (rulesets.Version, error) {
-	return d.ruleSet(ctx, tenant, " AND a.hash IS NOT NULL")
-}
-
-// RuleSet implements rulesets.Store.
+// RuleSet implements callservice.RuleSetStore.
 func (d *DB) RuleSet(ctx context.Context, tenant callmodel.TenantID, hash string) (rulesets.Version, error) {
 	if storeform.CheckKey("hash", hash) != nil {
 		return rulesets.Version{}, callmodel.ErrNotFound
@@ -72,7 +67,7 @@ func (d *DB) ruleSet(ctx context.Context, tenant callmodel.TenantID, and string,
 	return r, nil
 }
 
-// RuleSets implements rulesets.Store.
+// RuleSets implements callservice.RuleSetStore.
 func (d *DB) RuleSets(ctx context.Context, tenant callmodel.TenantID) ([]rulesets.Version, error) {
 	if !callmodel.ValidID(string(tenant)) {
 		return []rulesets.Version{}, nil

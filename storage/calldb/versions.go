@@ -10,16 +10,7 @@ import (
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
-// ActivateRuleSet implements rulesets.Store.
-func (d *DB) ActivateRuleSet(ctx context.Context, tenant callmodel.TenantID, hash, actor string) error {
-	if !callmodel.ValidID(string(tenant)) {
-		return callmodel.ErrNotFound
-	}
-	_, err := d.ChangeRuleSet(ctx, rulesets.Change{TenantID: tenant, Action: rulesets.ActionActivate, Hash: hash, Actor: actor})
-	return err
-}
-
-// ChangeRuleSet implements rulesets.Store.
+// ChangeRuleSet implements callservice.RuleSetStore.
 func (d *DB) ChangeRuleSet(ctx context.Context, c rulesets.Change) (rulesets.State, error) {
 	if err := storeform.CheckChange(&c); err != nil {
 		return rulesets.State{}, err
@@ -151,7 +142,7 @@ func (t *tx) ruleSets(ctx context.Context, tenant callmodel.TenantID) (storeform
 	return s, nil
 }
 
-// RuleSetState implements rulesets.Store.
+// RuleSetState implements callservice.RuleSetStore.
 func (d *DB) RuleSetState(ctx context.Context, tenant callmodel.TenantID) (rulesets.State, error) {
 	if !callmodel.ValidID(string(tenant)) {
 		return rulesets.State{}, nil
@@ -165,7 +156,7 @@ func (d *DB) RuleSetState(ctx context.Context, tenant callmodel.TenantID) (rules
 	return s.State, err
 }
 
-// Activations implements rulesets.Store.
+// Activations implements callservice.RuleSetStore.
 func (d *DB) Activations(ctx context.Context, tenant callmodel.TenantID, limit int) ([]rulesets.Activation, error) {
 	if !callmodel.ValidID(string(tenant)) {
 		return []rulesets.Activation{}, nil

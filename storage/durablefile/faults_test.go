@@ -224,7 +224,8 @@ func TestForeignAttributesAreIgnored(t *testing.T) {
 	dir := t.TempDir()
 	b, err := OpenBucket(dir, nil)
 	require.NoError(t, err)
-	require.NoError(t, b.WriteAll(t.Context(), "a.wav", []byte("RIFF"), &blob.WriterOptions{ContentType: "audio/wav", Metadata: map[string]string{"sha256": "x"}}))
+	require.NoError(t, b.WriteAll(t.Context(), "a.wav", []byte("RIFF"),
+		&blob.WriterOptions{ContentType: "audio/wav", Metadata: map[string]string{"sha256": "x"}}))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.wav"), []byte("other"), 0o600))
 	a, err := b.Attributes(t.Context(), "a.wav")
 	require.NoError(t, err)

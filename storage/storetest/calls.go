@@ -15,7 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
-// CallStore is what calls.Store promises, with the jobs and audit
+// CallStore is what callservice.CallStore promises, with the jobs and audit
 // lines that its transactions write.
 func CallStore(t *testing.T, open func(t *testing.T) Env) {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -46,7 +47,7 @@ func completeCommits(t *testing.T, e Env) {
 	require.Len(t, rec, 1)
 	want := calls.Recording{
 		RecordingID: "c1", JobID: id, Status: record.StatusCompletedDegraded,
-		URL: Result("c1").Outputs[0].URL, Outputs: Result("c1").Outputs, Duration: 60000,
+		URL: Result("c1").Outputs[0].URL, Outputs: Result("c1").Outputs, Duration: time.Minute,
 		Defects: Result("c1").Defects, FinishedAt: j.FinishedAt,
 	}
 	same(t, want, rec[0])

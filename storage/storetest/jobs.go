@@ -1,12 +1,10 @@
 package storetest
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,35 +13,6 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
-
-// JobLedger is a ledger of jobs, by those who use it.
-type JobLedger interface {
-	WorkersLedger
-	DeskLedger
-	// Stats counts the jobs, by kind and state.
-	Stats(ctx context.Context) (ledger.Stats, error)
-}
-
-// WorkersLedger is what workers call: the port worker.Ledger, which says what the
-// methods promise.
-type WorkersLedger interface {
-	Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error)
-	Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (ledger.Lease, error)
-	Complete(ctx context.Context, l ledger.Lease, o ledger.Outcome) error
-	Publish(ctx context.Context, l ledger.Lease, o ledger.Outcome, again time.Duration) error
-	Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) error
-	Release(ctx context.Context, l ledger.Lease) error
-}
-
-// DeskLedger is what those call who hand in jobs and look after them: the port
-// recordinghttp.Ledger without the audit log.
-type DeskLedger interface {
-	Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID, created bool, err error)
-	Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)
-	Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
-	Retry(ctx context.Context, id callmodel.JobID, actor string) error
-	Quarantine(ctx context.Context, id callmodel.JobID, actor, reason string) error
-}
 
 // Jobs is what a [JobLedger] promises, with the call record, the audit log and the
 // outbox that its transactions write to.

@@ -11,7 +11,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 )
 
-// AuditLog is what callmodel.AuditLog promises.
+// AuditLog is what callservice.AuditLog promises.
 func AuditLog(t *testing.T, open func(t *testing.T) Env) {
 	t.Helper()
 	runAll(t, open, []run{
@@ -21,7 +21,7 @@ func AuditLog(t *testing.T, open func(t *testing.T) Env) {
 	})
 }
 
-// Outbox is what callmodel.Outbox promises.
+// Outbox is what OutboxEvents promises.
 func Outbox(t *testing.T, open func(t *testing.T) Env) {
 	t.Helper()
 	runAll(t, open, []run{

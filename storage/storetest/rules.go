@@ -9,7 +9,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/rulesets"
 )
 
-// RuleSetStore is what rulesets.Store promises.
+// RuleSetStore is what callservice.RuleSetStore promises.
 func RuleSetStore(t *testing.T, open func(t *testing.T) Env) {
 	t.Helper()
 	runAll(t, open, []run{
@@ -24,8 +24,6 @@ func RuleSetStore(t *testing.T, open func(t *testing.T) Env) {
 }
 
 func putReadsBack(t *testing.T, e Env) {
-	_, err := e.Rules.ActiveRuleSet(t.Context(), "acme")
-	require.ErrorIs(t, err, callmodel.ErrNotFound)
 	all, err := e.Rules.RuleSets(t.Context(), "acme")
 	require.NoError(t, err)
 	require.Empty(t, all)
@@ -66,12 +64,15 @@ func activate(t *testing.T, e Env) {
 			TenantID: "acme", Hash: hash, Format: "json", Body: []byte("{}"), CreatedBy: "importer",
 		}, "ann"))
 	}
-	require.ErrorIs(t, e.Rules.ActivateRuleSet(t.Context(), "acme", "h9", "ann"), callmodel.ErrNotFound)
-	_, err := e.Rules.ActiveRuleSet(t.Context(), "acme")
-	require.ErrorIs(t, err, callmodel.ErrNotFound)
+	require.ErrorIs(t, e.activate(t, "acme", "h9"), callmodel.ErrNotFound)
+	in, err := e.Rules.RuleSetState(t.Context(), "acme")
+	require.NoError(t, err)
+	require.Nil(t, in.Active)
 	for _, hash := range []string{"h1", "h2", "h1"} {
-		require.NoError(t, e.Rules.ActivateRuleSet(t.Context(), "acme", hash, "ann"))
-		r, err := e.Rules.ActiveRuleSet(t.Context(), "acme")
+		require.NoError(t, e.activate(t, "acme", hash))
+		in, err := e.Rules.RuleSetState(t.Context(), "acme")
+		require.NoError(t, err)
+		r, err := e.Rules.RuleSet(t.Context(), "acme", in.ActiveHash())
 		require.NoError(t, err)
 		require.Equal(t, hash, r.Hash)
 		require.Equal(t, []byte("{}"), r.Body)
@@ -92,11 +93,19 @@ func ruleTenantsApart(t *testing.T, e Env) {
 			TenantID: tenant, Hash: "h1", Format: "json", Body: []byte(tenant),
 		}, "ann"))
 	}
-	require.NoError(t, e.Rules.ActivateRuleSet(t.Context(), "acme", "h1", "ann"))
-	_, err := e.Rules.ActiveRuleSet(t.Context(), "umbrella")
-	require.ErrorIs(t, err, callmodel.ErrNotFound)
+	require.NoError(t, e.activate(t, "acme", "h1"))
+	in, err := e.Rules.RuleSetState(t.Context(), "umbrella")
+	require.NoError(t, err)
+	require.Nil(t, in.Active)
 	r, err := e.Rules.RuleSet(t.Context(), "umbrella", "h1")
 	require.NoError(t, err)
 	require.Equal(t, []byte("umbrella"), r.Body)
-	require.ErrorIs(t, e.Rules.ActivateRuleSet(t.Context(), "third", "h1", "ann"), callmodel.ErrNotFound)
+	require.ErrorIs(t, e.activate(t, "third", "h1"), callmodel.ErrNotFound)
+}
+
+// activate makes the version the active one, whatever was.
+func (e Env) activate(t *testing.T, tenant callmodel.TenantID, hash string) error {
+	t.Helper()
+	_, err := e.Rules.ChangeRuleSet(t.Context(), rulesets.Change{TenantID: tenant, Action: rulesets.ActionActivate, Hash: hash, Actor: "ann"})
+	return err
 }

@@ -1,5 +1,6 @@
-// Package storetest is what the stores of callmodel promise, as tests. Every
-// implementation runs these suites:
+// Package storetest is what stores promise to those who use them, as tests. The
+// promises are written where they are used, as in package callservice; what the
+// suites call is in ports.go. Every implementation runs them:
 //
 //	func TestStores(t *testing.T) {
 //		storetest.All(t, func(t *testing.T) storetest.Env { … })
@@ -22,16 +23,15 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
-	"github.com/switchtape/switchtape/callmodel/rulesets"
 )
 
 // Env is one empty set of stores that share their transactions.
 type Env struct {
 	Jobs   JobLedger
-	Calls  calls.Store
-	Rules  rulesets.Store
-	Audit  callmodel.AuditLog
-	Outbox callmodel.Outbox
+	Calls  Calls
+	Rules  RuleSets
+	Audit  AuditLines
+	Outbox OutboxEvents
 	// Advance moves the stores' clock forward; nil if their clock runs by itself.
 	Advance func(time.Duration)
 	// RecordsOnly says that the store is on a schema whose jobs have no kind: those
@@ -42,10 +42,10 @@ type Env struct {
 // Stores is what [Of] makes an Env of: one value that implements every port.
 type Stores interface {
 	JobLedger
-	calls.Store
-	rulesets.Store
-	callmodel.AuditLog
-	callmodel.Outbox
+	Calls
+	RuleSets
+	AuditLines
+	OutboxEvents
 }
 
 // Of is the Env of one value that implements every port.
@@ -229,7 +229,7 @@ func Completed(id string) ledger.Outcome { return Outcome(Result(id)) }
 // Result is a plausible result of [Spec].
 func Result(id string) record.Result {
 	return record.Result{
-		Status: record.StatusCompletedDegraded, Duration: 60000,
+		Status: record.StatusCompletedDegraded, Duration: time.Minute,
 		Defects: []record.Defect{{Code: record.DefectTruncated, Leg: "agent", Detail: "ends early", Count: 7}},
 		Legs:    []record.LegResult{{Name: "agent", Frames: 480000, Rate: 8000, SHA256: "aa"}},
 		Outputs: []record.OutputResult{{

@@ -73,9 +73,10 @@ func rollsBack(t *testing.T, e Env) {
 	require.Equal(t, "ann", s.Active.Actor)
 
 	require.Equal(t, "b", e.change(t, rollback("c")).ActiveHash())
-	r, err := e.Rules.ActiveRuleSet(t.Context(), "acme")
+	r, err := e.Rules.RuleSet(t.Context(), "acme", "b")
 	require.NoError(t, err)
 	require.Equal(t, []byte("b"), r.Body)
+	require.True(t, r.Active)
 	require.Equal(t, "b", e.change(t, rollback("c")).ActiveHash(), "repeated, it changes nothing")
 	s = e.change(t, rollback("b"))
 	require.Equal(t, "a", s.ActiveHash(), "once more, it goes further back")
@@ -207,7 +208,7 @@ func changesAtOnce(t *testing.T, e Env) {
 		wg.Go(func() {
 			set := rulesets.Version{TenantID: "umbrella", Hash: "h", Format: "json", Body: []byte("{}")}
 			if results[i] = e.Rules.PutRuleSet(t.Context(), set, "ann"); results[i] == nil {
-				results[i] = e.Rules.ActivateRuleSet(t.Context(), "umbrella", "h", "ann")
+				results[i] = e.activate(t, "umbrella", "h")
 			}
 		})
 	}

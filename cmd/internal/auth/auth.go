@@ -4,8 +4,16 @@
 //
 // The file has a line a key; # begins a comment:
 //
-//	# sha256 of the key (hex)    tenant    role       subject
-//	9f86d081884c7d659a2feaa0…    acme      operator   ops-laptop
+//	# sha256 of the key (hex)    tenant    what it may do               subject
+//	9f86d081884c7d659a2feaa0…    acme      operator                     ops-laptop
+//	60303ae22b998861bce3b28f…    acme      calls:read,recordings:read   dashboard
+//
+// What a key may do is a list, separated by commas, of scopes as in package
+// callmodel and of roles, which are sets of scopes:
+//
+//	reader     calls:read, recordings:read, rules:read
+//	caller     those of reader, calls:write, recordings:write
+//	operator   every scope
 //
 // A key is made and its line printed by
 //
@@ -21,6 +29,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -75,7 +84,7 @@ func Parse(r io.Reader) (Keys, error) {
 }
 
 func parseLine(fields []string) (hash [sha256.Size]byte, p callmodel.Principal, why string) {
-	const form = "a line has four fields: the key's SHA-256 in hex, tenant, role, subject"
+	const form = "a line has four fields: the key's SHA-256 in hex, tenant, role or scopes, subject"
 	if len(fields) != 4 {
 		return hash, p, form
 	}
@@ -83,14 +92,55 @@ func parseLine(fields []string) (hash [sha256.Size]byte, p callmodel.Principal, 
 	if err != nil || len(raw) != sha256.Size {
 		return hash, p, "the first field is not a SHA-256 in hex"
 	}
-	p = callmodel.Principal{TenantID: callmodel.TenantID(fields[1]), Role: callmodel.Role(fields[2]), Subject: fields[3]}
+	p = callmodel.Principal{TenantID: callmodel.TenantID(fields[1]), Subject: fields[3]}
 	if !callmodel.ValidID(fields[1]) {
 		return hash, p, "the tenant is not a valid id"
 	}
-	if !p.May(callmodel.RoleReader) {
-		return hash, p, "the role is not one of reader, caller, operator"
+	if p.Scopes, why = parseScopes(fields[2]); why != "" {
+		return hash, p, why
 	}
 	return [sha256.Size]byte(raw), p, ""
+}
+
+// parseScopes reads a list of roles and scopes. Each scope is in the result once.
+func parseScopes(list string) (scopes []callmodel.Scope, why string) {
+	for name := range strings.SplitSeq(list, ",") {
+		set := RoleScopes(name)
+		if slices.Contains(callmodel.Scopes(), callmodel.Scope(name)) {
+			set = []callmodel.Scope{callmodel.Scope(name)}
+		}
+		if set == nil {
+			return nil, fmt.Sprintf("%q is neither a role (reader, caller, operator) nor a scope like %s", name, callmodel.ScopeCallsRead)
+		}
+		for _, s := range set {
+			if !slices.Contains(scopes, s) {
+				scopes = append(scopes, s)
+			}
+		}
+	}
+	return scopes, ""
+}
+
+// The roles. Each includes those before it.
+const (
+	RoleReader   = "reader"
+	RoleCaller   = "caller"
+	RoleOperator = "operator"
+)
+
+// RoleScopes is what a role may do; nil for a name that is no role's.
+func RoleScopes(role string) []callmodel.Scope {
+	reader := []callmodel.Scope{callmodel.ScopeCallsRead, callmodel.ScopeRecordingsRead, callmodel.ScopeRulesRead}
+	switch role {
+	case RoleReader:
+		return reader
+	case RoleCaller:
+		return append(reader, callmodel.ScopeCallsWrite, callmodel.ScopeRecordingsWrite)
+	case RoleOperator:
+		return callmodel.Scopes()
+	default:
+		return nil
+	}
 }
 
 // Require lets requests through that carry a key, with its principal. Others

@@ -45,7 +45,8 @@ func TestKeys(t *testing.T) {
 
 func TestBadKeyFilesReportEveryLine(t *testing.T) {
 	t.Parallel()
-	_, err := auth.Parse(strings.NewReader("nothex acme operator x\n" + line("a", "acme king x") + line("b", "../x reader x") + line("c", "acme reader") + line("d", "acme reader x") + line("d", "acme reader x")))
+	_, err := auth.Parse(strings.NewReader("nothex acme operator x\n" + line("a", "acme king x") +
+		line("b", "../x reader x") + line("c", "acme reader") + line("d", "acme reader x") + line("d", "acme reader x")))
 	var faults callmodel.FieldErrors
 	require.ErrorAs(t, err, &faults)
 	require.Len(t, faults, 5)
@@ -83,13 +84,43 @@ func TestLocal(t *testing.T) {
 	}
 }
 
+// TestScopes: a line names roles and scopes; a role includes those before it.
+func TestScopes(t *testing.T) {
+	t.Parallel()
+	const (
+		reader = "calls:read recordings:read rules:read"
+		caller = reader + " calls:write recordings:write"
+		all    = caller + " jobs:write rules:write audit:read"
+	)
+	for given, want := range map[string]string{
+		"reader": reader, "caller": caller, "operator": all,
+		"calls:read": "calls:read", "calls:read,recordings:read": "calls:read recordings:read",
+		"reader,jobs:write": reader + " jobs:write", "reader,calls:read,reader": reader, "operator,caller": all,
+	} {
+		keys, err := auth.Parse(strings.NewReader(line("k", "acme "+given+" x")))
+		require.NoError(t, err, given)
+		for _, p := range keys {
+			var got []string
+			for _, s := range p.Scopes {
+				got = append(got, string(s))
+			}
+			assert.ElementsMatch(t, strings.Fields(want), got, given)
+		}
+	}
+	for _, bad := range []string{"king", "Reader", "calls", "calls:*", "calls:read,", ",", "reader;caller", "reader,calls:reads"} {
+		_, err := auth.Parse(strings.NewReader(line("k", "acme "+bad+" x")))
+		require.ErrorContains(t, err, "neither a role", bad)
+	}
+	assert.Nil(t, auth.RoleScopes("calls:read"), "a scope is no role")
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(line("a", "acme reader x"))
 	f.Fuzz(func(t *testing.T, s string) {
 		keys, err := auth.Parse(strings.NewReader(s))
 		if err == nil {
 			for _, p := range keys {
-				if !p.May(callmodel.RoleReader) || !callmodel.ValidID(string(p.TenantID)) {
+				if len(p.Scopes) == 0 || !callmodel.ValidID(string(p.TenantID)) {
 					t.Fatalf("%+v", p)
 				}
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
-	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/routing/decider"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
@@ -39,7 +39,7 @@ func newRoutingMetrics() routingMetrics {
 	}
 }
 
-// Decision counts a decision. It is callhttp.Options.Decided.
+// Decision counts a decision. It is callservice.Options.Decided.
 func (m *Metrics) Decision(d *calls.Decision, err error) {
 	outcome := cmp.Or(string(callmodel.CodeOf(err)), "routed")
 	m.routing.decisions.WithLabelValues(string(d.Source), d.Fallback, outcome).Inc()
@@ -53,11 +53,13 @@ func (m *Metrics) Decision(d *calls.Decision, err error) {
 }
 
 // RuleSets adds what is in service, asked for at every scrape.
-func (m *Metrics) RuleSets(in func() callhttp.RulesInService) {
+func (m *Metrics) RuleSets(in func() callservice.RulesInService) {
 	m.Gauge("switchtape_rulesets", "Tenants with a rule set in service.", func() float64 { return float64(in().Tenants) })
 	m.Gauge("switchtape_ruleset_canaries", "Tenants with a canary in service.", func() float64 { return float64(in().Canaries) })
-	m.Gauge("switchtape_rulesets_from_snapshot", "Tenants whose rule set in service is from the snapshot, not confirmed by the database.", func() float64 { return float64(in().FromSnapshot) })
-	m.Gauge("switchtape_ruleset_snapshot_failures", "How often the snapshot could not be written since the start.", func() float64 { return float64(in().SnapshotFailures) })
+	m.Gauge("switchtape_rulesets_from_snapshot", "Tenants whose rule set in service is from the snapshot, not confirmed by the database.",
+		func() float64 { return float64(in().FromSnapshot) })
+	m.Gauge("switchtape_ruleset_snapshot_failures", "How often the snapshot could not be written since the start.",
+		func() float64 { return float64(in().SnapshotFailures) })
 }
 
 // Asked measures a question to the decision service. It is decider.Options.Asked.
@@ -69,13 +71,13 @@ func (m *Metrics) Asked(o decider.Outcome) {
 	m.routing.asked.WithLabelValues(string(o.Source), o.Reason, hedged).Observe(o.Elapsed.Seconds())
 }
 
-// TrunkChanged counts a change. It is callhttp.Options.TrunkChanged.
+// TrunkChanged counts a change. It is callservice.Options.TrunkChanged.
 func (m *Metrics) TrunkChanged(owner callmodel.TenantID, c trunk.Change) {
 	m.routing.changes.WithLabelValues(string(owner), c.Destination, c.Why).Inc()
 }
 
 // Destinations adds the state of every destination, asked for at every scrape.
-func (m *Metrics) Destinations(stats func() []callhttp.TrunkStats) {
+func (m *Metrics) Destinations(stats func() []callservice.TrunkStats) {
 	labels := []string{"tenant", "destination"}
 	m.Registry.MustRegister(&destinations{
 		stats: stats,
@@ -86,7 +88,7 @@ func (m *Metrics) Destinations(stats func() []callhttp.TrunkStats) {
 }
 
 type destinations struct {
-	stats            func() []callhttp.TrunkStats
+	stats            func() []callservice.TrunkStats
 	calls, up, level *prometheus.Desc
 }
 

@@ -13,13 +13,25 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/callservice"
+	"github.com/switchtape/switchtape/routing/rulehttp"
 	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/routing/trunk"
+	"github.com/switchtape/switchtape/storage/calldb"
+)
+
+// The stores are what the services need: storage and routing never import each
+// other, so this is said where both are joined.
+var (
+	_ callservice.Stores        = (*calldb.DB)(nil)
+	_ callservice.RulesSnapshot = (*snapshot.Dir)(nil)
+	_ recordinghttp.Ledger      = (*calldb.DB)(nil)
 )
 
 // APIOptions configure the call handling service.
@@ -52,11 +64,11 @@ func (o RecordOptions) outputs() []record.OutputSpec {
 
 // API is the call handling service.
 type API struct {
-	handler *callhttp.Handler
-	mux     *http.ServeMux
-	kept    bool // the rules are in a snapshot too
-	log     *slog.Logger
-	later   []task
+	calls *callservice.Service
+	mux   *http.ServeMux
+	kept  bool // the rules are in a snapshot too
+	log   *slog.Logger
+	later []task
 }
 
 // task is what could not be done at the start, for want of the database.
@@ -88,24 +100,25 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	if err != nil {
 		return nil, err
 	}
-	var kept *snapshot.Dir
+	var kept callservice.RulesSnapshot
 	if o.RulesSnapshot != "" {
 		if kept, err = snapshot.Open(o.RulesSnapshot); err != nil {
 			return nil, fmt.Errorf("--rules-snapshot: %w", err)
 		}
 	}
-	h := callhttp.New(s.DB, &callhttp.Options{
+	svc := callservice.New(s.DB, &callservice.Options{
 		Snapshot: kept, Decider: ask, Trunks: o.trunks(), Decided: m.Decision,
 		TrunkChanged: func(owner callmodel.TenantID, c trunk.Change) {
 			m.TrunkChanged(owner, c)
-			log.WarnContext(context.WithoutCancel(ctx), "a destination's "+c.Why+" changed", "ruleset_of", owner, "destination", c.Destination, "health", c.Health.String(), "level", c.Level)
+			log.WarnContext(context.WithoutCancel(ctx), "a destination's "+c.Why+" changed", "ruleset_of", owner,
+				"destination", c.Destination, "health", c.Health.String(), "level", c.Level)
 		},
 		DefaultRegion: strings.ToUpper(o.Region), PlatformTenant: DefaultTenant, DefaultOutputs: outputs,
 		CheckOutputs:          func(list []record.OutputSpec) error { return CheckOutputs(checker, list) },
 		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, JobEnqueued: jobEnqueued, Logger: log,
 	})
-	a := &API{handler: h, mux: http.NewServeMux(), kept: kept != nil, log: log}
-	if err := h.LoadSnapshot(ctx); err != nil {
+	a := &API{calls: svc, mux: http.NewServeMux(), kept: kept != nil, log: log}
+	if err := svc.LoadSnapshot(ctx); err != nil {
 		log.ErrorContext(ctx, "a part of the snapshot of the rules can't be used", "directory", o.RulesSnapshot, "error", err)
 	}
 	if err := a.installFile(ctx, o.Rules); err != nil {
@@ -116,10 +129,13 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	})
 	a.mux.Handle("/v1/recordings", recordings)
 	a.mux.Handle("/v1/recordings/", recordings)
-	a.mux.Handle("/", h)
-	m.Destinations(h.Trunks)
-	m.RuleSets(h.RulesInService)
-	m.Gauge("switchtape_unstored_emergency_calls", "Emergency calls that were answered and are not stored yet.", func() float64 { return float64(h.Unstored()) })
+	callhttp.New(svc, &callhttp.Options{Logger: log}).Mount(a.mux)
+	rulehttp.New(svc, &rulehttp.Options{Logger: log}).Mount(a.mux)
+	a.mux.HandleFunc("/", problem.NotFound)
+	m.Destinations(svc.Trunks)
+	m.RuleSets(svc.RulesInService)
+	m.Gauge("switchtape_unstored_emergency_calls", "Emergency calls that were answered and are not stored yet.",
+		func() float64 { return float64(svc.Unstored()) })
 	return a, nil
 }
 
@@ -136,7 +152,8 @@ func (a *API) Handler() http.Handler { return a.mux }
 
 // InstallRules puts a rule set in service for all tenants without their own.
 func (a *API) InstallRules(ctx context.Context, body []byte, actor string) (string, error) {
-	return a.handler.InstallRules(ctx, DefaultTenant, body, actor)
+	state, err := a.calls.InstallRules(ctx, DefaultTenant, body, actor, "")
+	return state.ActiveHash(), err
 }
 
 // installFile puts the rules of a file in service, "" for none. If they can't be
@@ -150,14 +167,14 @@ func (a *API) installFile(ctx context.Context, file string) error {
 		return fmt.Errorf("rules: %w", err)
 	}
 	install := func(ctx context.Context) error {
-		hash, err := a.handler.InstallRules(ctx, DefaultTenant, body, "start")
+		hash, err := a.InstallRules(ctx, body, "start")
 		if err != nil {
 			return fmt.Errorf("rules in %s: %w", file, err)
 		}
 		a.log.InfoContext(ctx, "rules in service", "file", file, "ruleset", hash)
 		return nil
 	}
-	if a.kept && a.handler.RulesInService().FromSnapshot > 0 {
+	if a.kept && a.calls.RulesInService().FromSnapshot > 0 {
 		a.Later("putting the rules of the file in service", install) // the start doesn't wait for them
 		return nil
 	}
@@ -167,7 +184,7 @@ func (a *API) installFile(ctx context.Context, file string) error {
 // Run does the service's work beside its requests, until ctx ends.
 func (a *API) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.handler.Run(ctx) })
+	group.Go(func() error { return a.calls.Run(ctx) })
 	group.Go(func() error { return a.catchUp(ctx) })
 	return group.Wait()
 }
@@ -202,11 +219,12 @@ func (a *API) catchUp(ctx context.Context) error {
 // rulesCheck says where the rules in service are from.
 func (a *API) rulesCheck() ops.Check {
 	return ops.Check{Name: "rules", Check: func(context.Context) error { return nil }, Detail: func() string {
-		s := a.handler.RulesInService()
+		s := a.calls.RulesInService()
 		if s.FromSnapshot == 0 {
 			return ""
 		}
-		return fmt.Sprintf("rules from snapshot of %s; the database has not confirmed %d of %d sets", s.Oldest.UTC().Format(time.RFC3339), s.FromSnapshot, s.Tenants)
+		return fmt.Sprintf("rules from snapshot of %s; the database has not confirmed %d of %d sets",
+			s.Oldest.UTC().Format(time.RFC3339), s.FromSnapshot, s.Tenants)
 	}}
 }
 

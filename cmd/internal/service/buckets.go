@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/local"
 	"github.com/switchtape/switchtape/storage"
 )
 
@@ -55,5 +56,5 @@ func (b Buckets) OpenLegs(ctx context.Context, where string) (Legs, error) {
 		}
 		return bucketLegs{s}, nil
 	}
-	return openLegsDir(strings.TrimPrefix(where, "file://"))
+	return local.OpenDir(strings.TrimPrefix(where, "file://"))
 }

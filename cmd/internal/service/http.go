@@ -21,7 +21,7 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr
 	if api != nil {
 		checks = append(checks, api.rulesCheck())
 		// A service that has rules answers emergency calls without a database.
-		db.Tolerated = func() bool { return api.kept && api.handler.RulesInService().Tenants > 0 }
+		db.Tolerated = func() bool { return api.kept && api.calls.RulesInService().Tenants > 0 }
 	}
 	checks = append(checks, db)
 	if rec != nil {

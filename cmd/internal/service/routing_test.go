@@ -55,7 +55,10 @@ func TestDeciderByFlag(t *testing.T) {
 	call := func(status int) string {
 		t.Helper()
 		r := httptest.NewRequest(http.MethodPost, "/v1/calls", strings.NewReader(`{"from":"+12025550123","to":"+12125550188"}`))
-		r = r.WithContext(callmodel.WithPrincipal(r.Context(), callmodel.Principal{TenantID: service.DefaultTenant, Subject: "test", Role: callmodel.RoleCaller}))
+		r = r.WithContext(callmodel.WithPrincipal(r.Context(), callmodel.Principal{
+			TenantID: service.DefaultTenant,
+			Subject:  "test", Scopes: []callmodel.Scope{callmodel.ScopeCallsWrite},
+		}))
 		w := httptest.NewRecorder()
 		api.Handler().ServeHTTP(w, r)
 		require.Equal(t, status, w.Code, "%s", w.Body)

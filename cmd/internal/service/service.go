@@ -130,7 +130,8 @@ func (s *Stores) Close() error {
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, callmodel.Errorf(callmodel.CodeUnavailable, "%s is in use by another program; stop it, or give another address with --listen: %w", addr, err)
+		return nil, callmodel.Errorf(callmodel.CodeUnavailable, "%s is in use by another program; stop it, or give another address with --listen: %w",
+			addr, err)
 	}
 	if err != nil {
 		return nil, callmodel.Errorf(callmodel.CodeUnavailable, "listening on %s: %w", addr, err)
@@ -184,9 +185,10 @@ func Guard(h http.Handler, keyFile string, addr net.Addr) (http.Handler, error) 
 	}
 	host, _, err := net.SplitHostPort(addr.String())
 	if err != nil || !auth.Loopback(host) {
-		return nil, callmodel.Errorf(callmodel.CodeInvalid, "%s can be reached from other machines; give a file of API keys with --keys, or listen on 127.0.0.1", addr)
+		return nil, callmodel.Errorf(callmodel.CodeInvalid,
+			"%s can be reached from other machines; give a file of API keys with --keys, or listen on 127.0.0.1", addr)
 	}
-	return auth.Local(callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Role: callmodel.RoleOperator}, h), nil
+	return auth.Local(callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Scopes: auth.RoleScopes(auth.RoleOperator)}, h), nil
 }
 
 // dbCheck is the database's part in being ready.

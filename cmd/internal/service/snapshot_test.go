@@ -23,6 +23,7 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
 )
@@ -172,6 +173,7 @@ func TestStartWithoutDatabase(t *testing.T) {
 			status, body := s.get(t, http.MethodGet, "/readyz", "")
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, "database: ok\nrules: ok\n", body)
+			require.Eventually(t, func() bool { return snapshot.Exists(dir) }, time.Minute, 5*time.Millisecond)
 			s.stop()
 			cut()
 			if deaf {
@@ -201,7 +203,11 @@ func TestStartWithoutDatabase(t *testing.T) {
 			require.NoError(t, err)
 			set := rulesets.Version{TenantID: service.DefaultTenant, Hash: rs.Hash(), Format: "yaml", Body: []byte(rulesNamed("second"))}
 			require.NoError(t, other.PutRuleSet(t.Context(), set, "test"))
-			require.NoError(t, other.ActivateRuleSet(t.Context(), service.DefaultTenant, rs.Hash(), "test"))
+			_, err = other.ChangeRuleSet(t.Context(), rulesets.Change{
+				TenantID: service.DefaultTenant,
+				Action:   rulesets.ActionActivate, Hash: rs.Hash(), Actor: "test",
+			})
+			require.NoError(t, err)
 			cut()
 			_, _ = l.proxy(addr, false)
 			require.Eventually(t, func() bool {

@@ -3,17 +3,12 @@ package service
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"syscall"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/worker"
@@ -60,38 +55,6 @@ type Legs interface {
 	recording.LegOpener
 	io.Closer
 }
-
-func openLegsDir(dir string) (Legs, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("the recordings directory can't be opened: %w", err)
-	}
-	return dirLegs{root}, nil
-}
-
-// dirLegs reads a directory. What leads out of it, symbolic links included,
-// isn't there.
-type dirLegs struct{ root *os.Root }
-
-func (d dirLegs) OpenLeg(_ context.Context, uri string) (io.ReadCloser, error) {
-	f, err := d.root.Open(filepath.FromSlash(uri))
-	switch {
-	case errors.Is(err, syscall.ENOTDIR):
-		return nil, errors.Join(fs.ErrNotExist, err)
-	case err != nil:
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = callmodel.Permanent(fmt.Errorf("leg %s is not a regular file", uri))
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-func (d dirLegs) Close() error { return d.root.Close() }
 
 type bucketLegs struct{ *storage.Store }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
-// CreateCall implements calls.Store.
+// CreateCall implements callservice.CallStore.
 func (s *Store) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredResponse, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (s *Store) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredR
 	return nil, nil //nolint:nilnil // the port says: nil unless it is a replay
 }
 
-// Replay implements calls.Store.
+// Replay implements callservice.CallStore.
 func (s *Store) Replay(ctx context.Context, t callmodel.TenantID, key, requestSHA256 string) (*calls.StoredResponse, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func (s *Store) replay(key idemKey, sha string) (*calls.StoredResponse, error) {
 	return &calls.StoredResponse{StatusCode: a.StatusCode, Body: slices.Clone(a.Body)}, nil
 }
 
-// AppendEvent implements calls.Store.
+// AppendEvent implements callservice.CallStore.
 func (s *Store) AppendEvent(ctx context.Context, t callmodel.TenantID, id callmodel.CallID, ev calls.Event,
 	actor string, defaults []record.OutputSpec,
 ) (calls.Call, error) {
@@ -118,7 +118,7 @@ func (s *Store) seen(c *call) calls.Call {
 	return copied(seen)
 }
 
-// Call implements calls.Store.
+// Call implements callservice.CallStore.
 func (s *Store) Call(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) (calls.Call, error) {
 	if err := ctx.Err(); err != nil {
 		return calls.Call{}, err
@@ -132,7 +132,7 @@ func (s *Store) Call(ctx context.Context, t callmodel.TenantID, id callmodel.Cal
 	return s.seen(c), nil
 }
 
-// Calls implements calls.Store.
+// Calls implements callservice.CallStore.
 func (s *Store) Calls(ctx context.Context, t callmodel.TenantID, f calls.Filter) (calls.Page, error) {
 	if err := ctx.Err(); err != nil {
 		return calls.Page{}, err
@@ -174,7 +174,7 @@ func (c *call) behind(at storeform.Cursor) bool {
 	return us < at.Micros || us == at.Micros && c.ID < at.ID
 }
 
-// CallEvents implements calls.Store.
+// CallEvents implements callservice.CallStore.
 func (s *Store) CallEvents(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) ([]calls.Event, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

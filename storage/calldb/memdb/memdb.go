@@ -1,7 +1,7 @@
 // Package memdb keeps calls, jobs, rule sets, audit and outbox in memory. It
 // behaves like the databases, down to the transactions, but for one thing: it
 // forgets everything when the process ends. It is for tests and trials, and it
-// is the shortest reading of what the ports of callmodel mean.
+// is the shortest reading of what the ports mean.
 package memdb
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
-// Store implements every store of callmodel. It is safe for concurrent use.
+// Store implements every store of Switchtape. It is safe for concurrent use.
 type Store struct {
 	now func() time.Time
 
@@ -65,14 +65,6 @@ type (
 	}
 )
 
-// The ports.
-var (
-	_ calls.Store        = (*Store)(nil)
-	_ rulesets.Store     = (*Store)(nil)
-	_ callmodel.AuditLog = (*Store)(nil)
-	_ callmodel.Outbox   = (*Store)(nil)
-)
-
 // New makes an empty store. now is its clock, which tests may move; nil means
 // the machine's.
 func New(now func() time.Time) *Store {
@@ -110,7 +102,7 @@ func (s *Store) line(e callmodel.AuditEvent) {
 	s.audit = append(s.audit, copied(e))
 }
 
-// Audit implements callmodel.AuditLog.
+// Audit implements callservice.AuditLog.
 func (s *Store) Audit(ctx context.Context, e callmodel.AuditEvent) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -121,7 +113,7 @@ func (s *Store) Audit(ctx context.Context, e callmodel.AuditEvent) error {
 	return nil
 }
 
-// AuditEvents implements callmodel.AuditLog.
+// AuditEvents implements callservice.AuditLog.
 func (s *Store) AuditEvents(ctx context.Context, t callmodel.TenantID, after int64, limit int) ([]callmodel.AuditEvent, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -137,7 +129,7 @@ func (s *Store) AuditEvents(ctx context.Context, t callmodel.TenantID, after int
 	return events, nil
 }
 
-// OutboxEvents implements callmodel.Outbox.
+// OutboxEvents implements storetest.OutboxEvents.
 func (s *Store) OutboxEvents(ctx context.Context, after int64, limit int) ([]callmodel.OutboxEvent, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -9,7 +9,7 @@ import (
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
-// PutRuleSet implements rulesets.Store.
+// PutRuleSet implements callservice.RuleSetStore.
 func (s *Store) PutRuleSet(ctx context.Context, r rulesets.Version, actor string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -42,16 +42,7 @@ type versions struct {
 	canary  *rulesets.Canary
 }
 
-// ActivateRuleSet implements rulesets.Store.
-func (s *Store) ActivateRuleSet(ctx context.Context, t callmodel.TenantID, hash, actor string) error {
-	if !callmodel.ValidID(string(t)) {
-		return callmodel.ErrNotFound
-	}
-	_, err := s.ChangeRuleSet(ctx, rulesets.Change{TenantID: t, Action: rulesets.ActionActivate, Hash: hash, Actor: actor})
-	return err
-}
-
-// ChangeRuleSet implements rulesets.Store.
+// ChangeRuleSet implements callservice.RuleSetStore.
 func (s *Store) ChangeRuleSet(ctx context.Context, c rulesets.Change) (rulesets.State, error) {
 	if err := ctx.Err(); err != nil {
 		return rulesets.State{}, err
@@ -106,7 +97,7 @@ func (s *Store) state(t callmodel.TenantID) storeform.RuleSets {
 	return out
 }
 
-// RuleSetState implements rulesets.Store.
+// RuleSetState implements callservice.RuleSetStore.
 func (s *Store) RuleSetState(ctx context.Context, t callmodel.TenantID) (rulesets.State, error) {
 	if err := ctx.Err(); err != nil {
 		return rulesets.State{}, err
@@ -116,7 +107,7 @@ func (s *Store) RuleSetState(ctx context.Context, t callmodel.TenantID) (ruleset
 	return copied(s.state(t).State), nil
 }
 
-// Activations implements rulesets.Store.
+// Activations implements callservice.RuleSetStore.
 func (s *Store) Activations(ctx context.Context, t callmodel.TenantID, limit int) ([]rulesets.Activation, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -136,15 +127,7 @@ func (s *Store) activeHash(t callmodel.TenantID) string {
 	return state.ActiveHash()
 }
 
-// ActiveRuleSet implements rulesets.Store.
-func (s *Store) ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (rulesets.Version, error) {
-	s.mu.Lock()
-	hash := s.activeHash(t)
-	s.mu.Unlock()
-	return s.RuleSet(ctx, t, hash)
-}
-
-// RuleSet implements rulesets.Store.
+// RuleSet implements callservice.RuleSetStore.
 func (s *Store) RuleSet(ctx context.Context, t callmodel.TenantID, hash string) (rulesets.Version, error) {
 	if err := ctx.Err(); err != nil {
 		return rulesets.Version{}, err
@@ -160,7 +143,7 @@ func (s *Store) RuleSet(ctx context.Context, t callmodel.TenantID, hash string) 
 	return c, nil
 }
 
-// RuleSets implements rulesets.Store.
+// RuleSets implements callservice.RuleSetStore.
 func (s *Store) RuleSets(ctx context.Context, t callmodel.TenantID) ([]rulesets.Version, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -1,0 +1,69 @@
+// Package callservice handles calls: it decides where each one goes, stores it,
+// follows its events until it ends, and keeps the rules that decide. It knows no
+// HTTP: package callhttp is its handler, and any other front can be another.
+//
+//	Request ─▶ Emergency? ─ no ──▶ lane ─▶ key ─▶ check ─▶ route ─▶ store ─▶ Created
+//	              │
+//	              └ yes ─▶ route in memory ─▶ store, within 50 ms ─▶ Call
+//	                                            └ too late: Run stores it
+//
+//	service := callservice.New(db, &callservice.Options{DefaultRegion: "US"})
+//	go service.Run(ctx)
+//	_, err := service.InstallRules(ctx, "acme", rules, "me", "")
+//	created, err := service.Create(ctx, "acme", callservice.Request{From: …, To: …}, "me", nil)
+//
+// Each tenant's data is its own: another's call looks like none. Errors have the
+// codes of callmodel, and name every fault of a request at once.
+//
+// # The two lanes
+//
+// Requests take a place in the normal lane, which has Options.MaxInFlight of
+// them, and are refused with CodeOverloaded when none becomes free in time.
+//
+// A call to an emergency number, or of the type "emergency", takes no place. What
+// is wrong in it is left out. It goes to Options.EmergencyDestinations when no
+// rule takes it, and is answered whether or not it could be stored. It has no
+// regard for an idempotency key: looking one up would mean waiting for the
+// database. An id of the caller's own that is known to be taken is replaced.
+//
+// # Who decides
+//
+// With Options.Decider, another service is asked first, and the rules when it
+// has no answer; the decision's source and fallback say so. Either way the
+// limits of the rule set's destinations hold: a place is reserved with the
+// decision, held with the stored call, moved by its events and given back at
+// its end. A call for which every destination is full is refused with
+// CodeNoCapacity and is not stored, so its idempotency key may be used again.
+//
+// Limits and health are this process's own. With several processes set
+// Options.Trunks.Share to their number. Events may be told to any of them: one
+// that hears nothing of a call looks it up in the stores after half a minute.
+//
+// # Rules in service
+//
+// A version's name is the hash of its content. One is active, and beside it one
+// may be the canary, which decides a share of the calls, by 0.01 %: always the
+// same calls, by their id, and more of them when the share grows. The decision
+// names the version and says whether it was the canary; an explanation is by the
+// version that decided. The active version decides emergency calls always, and
+// calls without an id in Try.
+//
+// Every change returns what is in service then. With an expected version it is
+// made only if that one is still active, so that nobody undoes another's change
+// unseen. A change that is made already changes nothing and succeeds: with an
+// expected version every one of them may be sent again after a lost answer. A
+// rollback without one may not: each goes further back. Rollbacks are not gone
+// back to. Activating another version and rolling back end a canary.
+//
+// A version that doesn't parse, or doesn't compile, is never put in service: the
+// one that is there stays. A reload is one pointer: no call waits for it, and each
+// is decided by one version as a whole.
+//
+// A tenant's first call waits for the stores to say which rules it has; no other
+// call waits for them, or for a lock, before it is decided. None waits for a disk.
+// Options.Snapshot, which Run writes, keeps what is in service. With
+// [Service.LoadSnapshot] a service routes by it at once when its stores can't be
+// reached; Run takes up what they have as soon as they answer. Calls that are not
+// emergencies are still stored before they are answered, so they fail with
+// CodeUnavailable until then; Try answers.
+package callservice

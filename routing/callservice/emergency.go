@@ -1,0 +1,125 @@
+package callservice
+
+import (
+	"cmp"
+	"context"
+	"strings"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/e164/normalize"
+)
+
+// sosURN is where an emergency call goes that names no number (RFC 5031 section 4.2).
+const sosURN = "urn:service:sos"
+
+// Emergency reports whether the request is an emergency call, by its number in
+// any region that it may have been dialled in, or by its type in any case of its
+// letters, whatever else is wrong with it. The request it returns has a callee:
+// "urn:service:sos" if it named none.
+func (s *Service) Emergency(req Request) (Request, bool) {
+	if req.To != "" {
+		for _, region := range s.emergencyRegions(req.Region) {
+			if n, err := normalize.Parse(req.To, region); err == nil && n.Emergency {
+				return req, true
+			}
+		}
+	}
+	if strings.EqualFold(string(req.Type), string(calls.TypeEmergency)) {
+		req.To = cmp.Or(req.To, sosURN)
+		return req, true
+	}
+	return req, false
+}
+
+// CreateEmergency takes an emergency call. It can't fail: what is wrong in the
+// request is left out, and what can't be stored now is stored by Run. The call
+// takes no place in the normal lane, is decided by the active version of the
+// rules or goes to Options.EmergencyDestinations, and waits for the stores no
+// longer than Options.EmergencyWait at each of two steps. An id that is known to
+// be taken is replaced: the call that is returned has the id that counts.
+func (s *Service) CreateEmergency(ctx context.Context, t callmodel.TenantID, req Request, actor string) calls.Call {
+	call := s.emergencyCall(t, &req)
+	s.routeEmergency(ctx, &call)
+	stored := s.storeEmergency(ctx, calls.NewCall{Call: call, Actor: actor})
+	s.holdEmergency(&stored)
+	return stored
+}
+
+// emergencyCall is the call without what is wrong in it.
+func (s *Service) emergencyCall(t callmodel.TenantID, req *Request) calls.Call {
+	call := calls.Call{
+		ID: req.ID, TenantID: t, State: calls.Routed, Type: calls.TypeEmergency,
+		Priority: calls.MaxPriority, To: s.emergencyParty(req.To, req.Region), From: s.emergencyParty(req.From, req.Region),
+		Emergency: true, Recording: req.Recording, CreatedAt: s.opts.Now().UTC(),
+	}
+	if rec := call.Recording; rec != nil &&
+		(rec.Validate() != nil || len(rec.Outputs) > 0 && s.opts.CheckOutputs(rec.Outputs) != nil) {
+		call.Recording = &calls.RecordingPreference{Enabled: rec.Enabled} // as the platform does by default
+	}
+	if callmodel.ValidID(req.Host) {
+		call.Host = req.Host
+	}
+	valid := calls.Request{TenantID: t, Type: call.Type}
+	valid.Direction = req.Direction
+	if valid.Validate() == nil {
+		call.Direction = req.Direction
+	}
+	valid.Direction, valid.Metadata = "", req.Metadata
+	if valid.Validate() == nil {
+		call.Metadata = req.Metadata
+	}
+	valid.Metadata, valid.Trunk = nil, req.Trunk
+	if valid.Validate() == nil {
+		call.Trunk = req.Trunk
+	}
+	valid.Trunk, valid.Capabilities = "", req.Capabilities
+	if valid.Validate() == nil {
+		call.Capabilities = req.Capabilities
+	}
+	if !callmodel.ValidID(string(call.ID)) {
+		call.ID = s.newCallID()
+	}
+	return call
+}
+
+// maxRawNumber bounds what is kept of a number that can't be read, in bytes.
+const maxRawNumber = 128
+
+// emergencyParty is the number as far as it can be made out.
+func (s *Service) emergencyParty(raw, region string) calls.Party {
+	for _, region := range s.emergencyRegions(region) {
+		if n, err := normalize.Parse(raw, region); err == nil {
+			return party(n.Value, raw)
+		}
+	}
+	return calls.Party{Number: strings.ToValidUTF8(raw[:min(len(raw), maxRawNumber)], "")}
+}
+
+// routeEmergency takes the rules in memory, else the configured destinations.
+// The rules of a tenant that was not seen before are waited for, within the
+// budget.
+func (s *Service) routeEmergency(ctx context.Context, call *calls.Call) {
+	if !s.rules.ready(call.TenantID) {
+		_ = s.within(ctx, func(ctx context.Context) error { return s.rules.prepare(ctx, call.TenantID) })
+	}
+	if router := s.rules.inMemory(call.TenantID); router != nil {
+		req := call.Request(call.CreatedAt)
+		if d, err := router.Route(&req); err == nil {
+			call.Decision = &d
+			s.opts.Decided(&d, nil)
+			return
+		}
+	}
+	d := calls.Decision{Source: calls.SourceEmergency, Destinations: []calls.Destination{}}
+	for _, dest := range s.opts.EmergencyDestinations {
+		dest.Number = cmp.Or(dest.Number, call.To.Number)
+		d.Destinations = append(d.Destinations, dest)
+	}
+	if len(d.Destinations) == 0 {
+		s.opts.Logger.ErrorContext(ctx, "an emergency call has no destination: no rule takes it and none is configured",
+			"tenant", call.TenantID, "call", call.ID, "to", call.To.Number)
+	}
+	call.Decision = &d
+	s.opts.Decided(&d, nil)
+}

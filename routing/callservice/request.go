@@ -1,0 +1,132 @@
+package callservice
+
+import (
+	"cmp"
+	"errors"
+	"strings"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/e164/normalize"
+)
+
+// Request asks for a call. The JSON names are those of the body of POST
+// /v1/calls, and of the paths of FieldErrors.
+type Request struct {
+	ID        callmodel.CallID  `json:"id,omitempty"`     // the caller's own; one is made if it is left out
+	From      string            `json:"from"`             // as dialled, or "anonymous"
+	To        string            `json:"to"`               // as dialled
+	Region    string            `json:"region,omitempty"` // where the numbers were dialled, ISO 3166-1 alpha-2
+	Type      calls.Type        `json:"type,omitempty"`   // "" means voice
+	Direction calls.Direction   `json:"direction,omitempty"`
+	Priority  int               `json:"priority,omitempty"` // 0 to 9, the most urgent
+	Metadata  map[string]string `json:"metadata,omitempty"`
+	Trunk     string            `json:"trunk,omitempty"` // the id of the trunk that it came in by
+	// Capabilities is what the call offers: codecs and other tags.
+	Capabilities []string                   `json:"capabilities,omitempty"`
+	Recording    *calls.RecordingPreference `json:"recording,omitempty"`
+	Host         string                     `json:"host,omitempty"` // the telephone server that carries the call
+}
+
+// Check reports every fault of the request at once, as FieldErrors. It asks no
+// store, and whether there is a route is not its question.
+func (s *Service) Check(req *Request) error {
+	_, err := s.newCall("check", req) // faults of the tenant are not the request's
+	return err
+}
+
+// Normalize is the number as the service stores it, in the region or else the
+// default region. FieldErrors name "number" and "region".
+func (s *Service) Normalize(number, region string) (calls.Party, error) {
+	var faults callmodel.FieldErrors
+	p := s.number(&faults, "number", number, s.region(&faults, region))
+	return p, faults.Err()
+}
+
+// newCall is the call that the request asks for, normalised but not routed.
+func (s *Service) newCall(t callmodel.TenantID, req *Request) (calls.Call, error) {
+	var faults callmodel.FieldErrors
+	region := s.region(&faults, req.Region)
+	from := s.caller(&faults, req.From, region)
+	to := s.number(&faults, "to", req.To, region)
+	call := calls.Call{
+		ID: req.ID, TenantID: t, Type: cmp.Or(req.Type, calls.TypeVoice), Direction: req.Direction, Priority: req.Priority,
+		From: from, To: to, Metadata: req.Metadata, Recording: req.Recording, Host: req.Host, CreatedAt: s.opts.Now().UTC(),
+		Trunk: req.Trunk, Capabilities: req.Capabilities,
+	}
+	cr := call.Request(call.CreatedAt)
+	cr.CallID = "" // checked below, under the name it has here
+	var more callmodel.FieldErrors
+	if err := cr.Validate(); errors.As(err, &more) {
+		faults = append(faults, more...)
+	}
+	if req.ID != "" {
+		faults.CheckID("id", string(req.ID))
+	}
+	if req.Host != "" {
+		faults.CheckID("host", req.Host)
+	}
+	if rec := req.Recording; rec != nil {
+		var wrong callmodel.FieldErrors
+		if !errors.As(rec.Validate(), &wrong) && len(rec.Outputs) > 0 {
+			_ = errors.As(s.opts.CheckOutputs(rec.Outputs), &wrong)
+		}
+		faults.AddAll("recording", wrong.Err())
+	}
+	if err := faults.Err(); err != nil {
+		return calls.Call{}, err
+	}
+	call.ID = cmp.Or(call.ID, s.newCallID())
+	return call, nil
+}
+
+// caller is the party that calls. The number of one that withholds it is
+// calls.AnonymousCaller, for which no rule's caller condition holds.
+func (s *Service) caller(faults *callmodel.FieldErrors, raw, region string) calls.Party {
+	if normalize.Withheld(raw) {
+		return calls.Party{Number: calls.AnonymousCaller, Raw: raw}
+	}
+	return s.number(faults, "from", raw, region)
+}
+
+// region is the one that was given, or the default.
+func (s *Service) region(faults *callmodel.FieldErrors, given string) string {
+	if given == "" || normalize.ValidRegion(given) {
+		return cmp.Or(given, s.opts.DefaultRegion)
+	}
+	faults.Add("region", "is not a known ISO 3166-1 code; give two capital letters, like \"DE\"")
+	return s.opts.DefaultRegion
+}
+
+func (s *Service) number(faults *callmodel.FieldErrors, field, raw, region string) calls.Party {
+	if raw == "" {
+		faults.Add(field, "is missing; give a telephone number")
+		return calls.Party{}
+	}
+	n, err := normalize.Parse(raw, region)
+	if err != nil {
+		faults.Add(field, "%s", err)
+		return calls.Party{}
+	}
+	return party(n.Value, raw)
+}
+
+// party is the number, and how it was given where that differs.
+func party(number, raw string) calls.Party {
+	if number == raw {
+		raw = ""
+	}
+	return calls.Party{Number: number, Raw: raw}
+}
+
+// emergencyRegions are the regions in which a number may be an emergency number:
+// the one that was given in any case of its letters, the default, and none.
+func (s *Service) emergencyRegions(given string) []string {
+	regions := append(make([]string, 0, 3), strings.ToUpper(given))
+	for _, r := range [2]string{s.opts.DefaultRegion, ""} {
+		if r != regions[0] && r != regions[len(regions)-1] {
+			regions = append(regions, r)
+		}
+	}
+	return regions
+}

@@ -1,0 +1,210 @@
+package callservice
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/internal/lane"
+	"github.com/switchtape/switchtape/routing/trunk"
+)
+
+// Options configure a Service. The zero value works.
+type Options struct {
+	// DefaultRegion is where numbers are dialled when a request doesn't say, as
+	// ISO 3166-1 alpha-2. "": such numbers must be international.
+	DefaultRegion string
+	// PlatformTenant owns the rule set for tenants that have none of their own.
+	// "": there is none.
+	PlatformTenant callmodel.TenantID
+	// DefaultOutputs are the recordings of calls that are recorded and don't
+	// say how. Nil: one stereo MP3.
+	DefaultOutputs []record.OutputSpec
+	// CheckOutputs refuses outputs that no worker can make, as FieldErrors.
+	// Nil: only what callmodel checks.
+	CheckOutputs func([]record.OutputSpec) error
+	// EmergencyDestinations take emergency calls that no rule takes.
+	EmergencyDestinations []calls.Destination
+	// EmergencyWait is how long an emergency call waits for the stores at each of
+	// its two steps: its tenant's rules, if they aren't in memory, and being
+	// stored. 0 means 50 ms.
+	EmergencyWait time.Duration
+	// MaxInFlight bounds the normal lane. 0 means 256.
+	MaxInFlight int
+	// QueueWait is how long a request may wait for a place in the normal lane
+	// before it is refused. 0 means 100 ms.
+	QueueWait time.Duration
+	// RequestTimeout bounds the work on a request of the normal lane, so that
+	// stores that hang can't hold its places. 0 means 10 s.
+	RequestTimeout time.Duration
+	// RulesRefresh is how often the active rule sets are looked up, so that a
+	// change made elsewhere is taken up. 0 means 2 s.
+	RulesRefresh time.Duration
+	// Snapshot keeps the rule sets in service on a local disk, for starts without
+	// the stores: see [Service.LoadSnapshot]. Run writes it. Nil: nowhere.
+	Snapshot RulesSnapshot
+	// Decider is asked where calls go before the rules are, emergency calls
+	// aside. Nil: the rules decide.
+	Decider routing.Decider
+	// Trunks configure what is kept of destinations while calls run: their
+	// limits, health and quality, in this process. Nil: the defaults. Its Now
+	// and Changed are not used: see Now and TrunkChanged here.
+	Trunks *trunk.Options
+	// TrunkChanged is called when a destination's health or quality level
+	// changes; it must not wait. Nil for nobody.
+	TrunkChanged func(owner callmodel.TenantID, c trunk.Change)
+	// Decided is called with every decision, or failure to decide, but for dry
+	// runs; it must not wait. Nil for nobody.
+	Decided func(d *calls.Decision, err error)
+	// JobEnqueued is called after a recording job was stored, so that a worker
+	// in the same process needn't wait for its next poll. Nil for nobody.
+	JobEnqueued func()
+	// Now is the clock that routes by time of day. Nil means time.Now.
+	Now func() time.Time
+	// Logger gets what goes wrong. Nil logs nothing.
+	Logger *slog.Logger
+}
+
+// Service handles calls. Make one with New; Run must be running beside it. Its
+// methods may be called by any number of goroutines.
+//
+// Methods are given the tenant whose data they are about, and those that write
+// the actor for the audit log. Whether the one may act for the other is the
+// caller's to check: package callhttp asks the request's Principal.
+type Service struct {
+	stores  Stores
+	opts    Options
+	rules   *ruleCache
+	trunks  *trunks
+	lane    *lane.Lane
+	keys    keysInUse
+	later   unstored
+	storing chan struct{} // a place for every emergency call that waits for the stores
+}
+
+// New makes the service. It starts nothing. o may be nil.
+func New(stores Stores, o *Options) *Service {
+	opts := Options{}
+	if o != nil {
+		opts = *o
+	}
+	opts.EmergencyWait = cmp.Or(opts.EmergencyWait, 50*time.Millisecond)
+	opts.MaxInFlight = cmp.Or(opts.MaxInFlight, 256)
+	opts.QueueWait = cmp.Or(opts.QueueWait, 100*time.Millisecond)
+	opts.RequestTimeout = cmp.Or(opts.RequestTimeout, 10*time.Second)
+	opts.RulesRefresh = cmp.Or(opts.RulesRefresh, 2*time.Second)
+	if opts.DefaultOutputs == nil {
+		opts.DefaultOutputs = []record.OutputSpec{{Codec: record.CodecMP3, Layout: record.LayoutStereo}}
+	}
+	if opts.CheckOutputs == nil {
+		opts.CheckOutputs = func([]record.OutputSpec) error { return nil }
+	}
+	if opts.Decided == nil {
+		opts.Decided = func(*calls.Decision, error) {}
+	}
+	if opts.JobEnqueued == nil {
+		opts.JobEnqueued = func() {}
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now //nolint:forbidigo // the default of an injected clock
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	t := newTrunks(&opts)
+	return &Service{
+		stores: stores, opts: opts, rules: newRuleCache(stores, &opts, t), trunks: t,
+		lane: lane.New(opts.MaxInFlight, opts.QueueWait), storing: make(chan struct{}, maxStoring),
+	}
+}
+
+// How long Run works on what is left once it is to end.
+const (
+	lastTry   = 2 * time.Second // storing emergency calls
+	lastWrite = 5 * time.Second // writing the snapshot, meanwhile
+)
+
+// Run keeps the rule sets fresh and their snapshot written, stores the emergency
+// calls that could not be stored at once, gives the places of calls back that
+// ended elsewhere, and probes destinations if that is configured, until ctx ends.
+// Then it stores and writes what is left, for five seconds at most, and returns nil.
+func (s *Service) Run(ctx context.Context) error {
+	probing, keeping := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(probing)
+		s.trunks.probe(ctx)
+	}()
+	// The keeper ends after the last refresh, which may have something to write.
+	keep, endKeeping := context.WithCancel(context.WithoutCancel(ctx))
+	defer endKeeping()
+	go func() {
+		defer close(keeping)
+		s.rules.keeper.run(keep)
+	}()
+	tick := time.NewTicker(s.opts.RulesRefresh)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+			s.storeLater(ctx)
+			s.rules.refresh(ctx)
+			s.reconcile(ctx)
+		}
+	}
+	endKeeping()
+	writing, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
+	defer stop()
+	<-probing
+	last, cancel := context.WithTimeout(writing, lastTry)
+	defer cancel()
+	s.storeLater(last)
+	select {
+	case <-keeping:
+	case <-writing.Done(): // a disk that hangs must not keep the process from ending
+		s.opts.Logger.ErrorContext(ctx, "the snapshot of the rules is not written to the end; the next start may go by an older one")
+	}
+	return nil
+}
+
+// admittedKey marks contexts whose work has a place in the normal lane.
+type admittedKey struct{}
+
+// Enter takes a place in the normal lane for everything that is done with the
+// context it returns, until leave is called; the methods that take a place each
+// by themselves take none then. It is for callers that have work of their own to
+// bound, like reading a large body. The error is CodeOverloaded.
+func (s *Service) Enter(ctx context.Context) (admitted context.Context, leave func(), err error) {
+	if ctx.Value(admittedKey{}) != nil {
+		return ctx, func() {}, nil
+	}
+	leave, err = s.lane.Enter(ctx)
+	return context.WithValue(ctx, admittedKey{}, true), leave, err
+}
+
+// inLane does f in the normal lane, within the timeout.
+func inLane[T any](ctx context.Context, s *Service, timeout time.Duration, f func(context.Context) (T, error)) (T, error) {
+	ctx, leave, err := s.Enter(ctx)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return f(ctx)
+}
+
+// newCallID is a new call's id: it sorts by time and can't be guessed.
+func (s *Service) newCallID() callmodel.CallID {
+	var random [10]byte
+	_, _ = rand.Read(random[:]) // never fails: it ends the process instead
+	return callmodel.CallID(fmt.Sprintf("c-%012x-%x", s.opts.Now().UnixMilli(), random))
+}

@@ -1,0 +1,23 @@
+// Package text has what the packages of routing share for texts and keys.
+package text
+
+import "encoding/binary"
+
+// Clip returns s, or the first 40 bytes of a longer one, for messages.
+func Clip(s string) string {
+	if len(s) > 40 {
+		return s[:40] + "…"
+	}
+	return s
+}
+
+// AppendKey appends a list so that different lists give different bytes, for
+// the keys of maps.
+func AppendKey[S ~string](b []byte, list []S) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, s := range list {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	return b
+}

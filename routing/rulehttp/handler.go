@@ -1,0 +1,114 @@
+package rulehttp
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
+	"github.com/switchtape/switchtape/routing/internal/lane"
+)
+
+// Rules are the stored versions of the rules that requests name, and where it is
+// noted who asked for what it may not have. *callservice.Service is such Rules.
+type Rules interface {
+	// RuleSet is one of the tenant's versions, with its body; a CodeNotFound error.
+	RuleSet(ctx context.Context, t callmodel.TenantID, hash string) (rulesets.Version, error)
+	// ActiveRuleSet is the version that decides the tenant's calls, with its body;
+	// a CodeNotFound error if there is none.
+	ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (rulesets.Version, error)
+	// AccessDenied notes that the principal asked for what it may not have.
+	AccessDenied(ctx context.Context, p callmodel.Principal, what string)
+}
+
+// Options configure a Handler. The zero value works.
+type Options struct {
+	// MaxInFlight bounds the requests that are served at once: each may hold a
+	// body of 64 MiB and a processor for seconds. 0 means 16.
+	MaxInFlight int
+	// QueueWait is how long a request may wait for a place before it is refused.
+	// 0 means 1 s.
+	QueueWait time.Duration
+	// RequestTimeout bounds the wait for Rules and the work of a simulation. 0
+	// means 10 s.
+	RequestTimeout time.Duration
+	// Now is the clock for rules that have dates. Nil means time.Now.
+	Now func() time.Time
+	// Logger gets the requests that failed for no fault of their own. Nil logs
+	// nothing.
+	Logger *slog.Logger
+}
+
+// Handler serves the tools. Make one with New; it may be used by any number of
+// goroutines and has none of its own.
+type Handler struct {
+	rules Rules
+	opts  Options
+	lane  *lane.Lane
+	mux   *http.ServeMux
+}
+
+// New makes the handler. o may be nil.
+func New(rules Rules, o *Options) *Handler {
+	opts := Options{}
+	if o != nil {
+		opts = *o
+	}
+	opts.RequestTimeout = cmp.Or(opts.RequestTimeout, 10*time.Second)
+	if opts.Now == nil {
+		opts.Now = time.Now //nolint:forbidigo // the default of an injected clock
+	}
+	h := &Handler{
+		rules: rules, opts: opts, mux: http.NewServeMux(),
+		lane: lane.New(cmp.Or(opts.MaxInFlight, 16), cmp.Or(opts.QueueWait, time.Second)),
+	}
+	h.Mount(h.mux)
+	h.mux.HandleFunc("/", problem.NotFound)
+	return h
+}
+
+// ServeHTTP serves the tools, and answers 404 at every path that is not theirs.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
+
+// Mount adds the endpoints to a mux of the host's, beside those of other
+// handlers: those of package callhttp have paths between these.
+func (h *Handler) Mount(mux *http.ServeMux) {
+	mux.HandleFunc("GET /v1/rules/{hash}", h.serve(callmodel.ScopeRulesRead, h.exportRules))
+	mux.HandleFunc("POST /v1/rules/import", h.serve(callmodel.ScopeRulesWrite, h.importRules))
+	mux.HandleFunc("POST /v1/rules/check", h.serve(callmodel.ScopeRulesWrite, h.checkRules))
+	mux.HandleFunc("POST /v1/rules/diff", h.serve(callmodel.ScopeRulesWrite, h.diffRules))
+	mux.HandleFunc("POST /v1/rules/simulate", h.serve(callmodel.ScopeRulesWrite, h.simulateRules))
+}
+
+// endpoint answers a request of an authenticated principal, or fails.
+type endpoint func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error
+
+// serve answers a request by f if its principal has the scope and there is room.
+func (h *Handler) serve(scope callmodel.Scope, f endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p, err := problem.Principal(r, scope)
+		if err == nil {
+			err = h.inLane(w, r, p, f)
+		} else if callmodel.CodeOf(err) == callmodel.CodeForbidden {
+			h.rules.AccessDenied(r.Context(), p, r.Method+" "+r.URL.Path)
+		}
+		if err != nil {
+			problem.Fail(w, r, err, h.opts.Logger)
+		}
+	}
+}
+
+func (h *Handler) inLane(w http.ResponseWriter, r *http.Request, p callmodel.Principal, f endpoint) error {
+	leave, err := h.lane.Enter(r.Context())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(r.Context(), h.opts.RequestTimeout)
+	defer cancel()
+	return f(w, r.WithContext(ctx), p)
+}

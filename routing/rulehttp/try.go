@@ -1,0 +1,194 @@
+package rulehttp
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/callfile"
+	"github.com/switchtape/switchtape/routing/diff"
+	"github.com/switchtape/switchtape/routing/lint"
+	"github.com/switchtape/switchtape/routing/simulate"
+)
+
+// Limits of one request. The command switchtape rules has none.
+const (
+	maxBody       = 64 << 20 // bytes
+	maxTriedCalls = 50_000
+)
+
+// checkRules says what is wrong with the rule set in the body, and stores nothing.
+func (h *Handler) checkRules(w http.ResponseWriter, r *http.Request, _ callmodel.Principal) error {
+	at, err := problem.Time(r, "at", h.opts.Now().UTC())
+	if err != nil {
+		return err
+	}
+	body, err := problem.Body(w, r, maxBody)
+	if err != nil {
+		return err
+	}
+	report, err := lint.CheckFile(body, &lint.Options{At: at})
+	if err != nil {
+		return err
+	}
+	problem.WriteJSON(w, http.StatusOK, report)
+	return nil
+}
+
+// ruleSource is a rule set that is to be tried: a stored one, or one that is
+// given. Neither: the one in service.
+type ruleSource struct {
+	Hash string `json:"hash"`
+	Body string `json:"body"` // YAML or JSON
+}
+
+// tried is the body of requests to try rules out.
+type tried struct {
+	// Before and After are to be compared; RuleSet is to be simulated.
+	Before  ruleSource        `json:"before"`
+	After   ruleSource        `json:"after"`
+	RuleSet ruleSource        `json:"ruleset"`
+	Calls   []json.RawMessage `json:"calls"` // as in package callfile
+	// AssumeSeconds is the length of calls without a duration. 0 means 180.
+	AssumeSeconds int  `json:"assume_seconds"`
+	Series        bool `json:"series"` // of the simulation, by the minute
+}
+
+func (h *Handler) diffRules(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	in, calls, err := readTried(w, r, p.TenantID)
+	if err != nil {
+		return err
+	}
+	if in.RuleSet != (ruleSource{}) || in.Series {
+		return callmodel.FieldErrors{{Path: "ruleset", Message: "is of a simulation; give before and after here"}}
+	}
+	before, err := h.diffSet(r.Context(), p.TenantID, "before", in.Before)
+	if err != nil {
+		return err
+	}
+	after, err := h.diffSet(r.Context(), p.TenantID, "after", in.After)
+	if err != nil {
+		return err
+	}
+	c := diff.New(before, after, &diff.Options{Assume: time.Duration(in.AssumeSeconds) * time.Second, Workers: 1})
+	c.Calls(calls)
+	problem.WriteJSON(w, http.StatusOK, c.Report())
+	return nil
+}
+
+func (h *Handler) diffSet(ctx context.Context, t callmodel.TenantID, field string, from ruleSource) (*diff.Set, error) {
+	in, err := h.triedSet(ctx, t, field, from)
+	if err != nil {
+		return nil, err
+	}
+	return diff.NewSet(in.Rules, in.Router)
+}
+
+func (h *Handler) simulateRules(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	in, calls, err := readTried(w, r, p.TenantID)
+	if err != nil {
+		return err
+	}
+	if in.Before != (ruleSource{}) || in.After != (ruleSource{}) {
+		return callmodel.FieldErrors{{Path: "before", Message: "is of a comparison; give ruleset here"}}
+	}
+	set, err := h.triedSet(r.Context(), p.TenantID, "ruleset", in.RuleSet)
+	if err != nil {
+		return err
+	}
+	report, err := simulate.Run(r.Context(), set.Router, calls, &simulate.Options{Assume: time.Duration(in.AssumeSeconds) * time.Second, Series: in.Series})
+	if err != nil {
+		return err
+	}
+	problem.WriteJSON(w, http.StatusOK, report)
+	return nil
+}
+
+// readTried reads the body and its calls, which are the tenant's own: one that
+// names none is.
+func readTried(w http.ResponseWriter, r *http.Request, t callmodel.TenantID) (*tried, []callfile.Call, error) {
+	body, err := problem.Body(w, r, maxBody)
+	if err != nil {
+		return nil, nil, err
+	}
+	var in tried
+	if err := callmodel.DecodeJSON(body, &in); err != nil {
+		return nil, nil, err
+	}
+	var faults callmodel.FieldErrors
+	if len(in.Calls) == 0 || len(in.Calls) > maxTriedCalls {
+		faults.Add("calls", "must be 1 to %d calls, are %d; the command switchtape rules takes any number", maxTriedCalls, len(in.Calls))
+		return nil, nil, faults
+	}
+	if most := int(callfile.MaxLength / time.Second); in.AssumeSeconds < 0 || in.AssumeSeconds > most {
+		faults.Add("assume_seconds", "must be 1 to %d, is %d", most, in.AssumeSeconds)
+	}
+	calls := make([]callfile.Call, len(in.Calls))
+	for i, raw := range in.Calls {
+		if err := triedCall(&calls[i], raw, i, t); err != nil {
+			faults.AddAll(fmt.Sprintf("calls[%d]", i), err)
+		}
+		if len(faults) >= maxTriedFaults {
+			break
+		}
+	}
+	return &in, calls, faults.Err()
+}
+
+// maxTriedFaults bounds the answer to calls that are wrong everywhere.
+const maxTriedFaults = 100
+
+func triedCall(c *callfile.Call, raw []byte, i int, t callmodel.TenantID) callmodel.FieldErrors {
+	var err error
+	*c, err = callfile.Decode(raw)
+	c.Line = i + 1
+	var faults callmodel.FieldErrors
+	if err != nil && !errors.As(err, &faults) {
+		faults.Add("", "%s", err)
+	}
+	kept := faults[:0]
+	for _, f := range faults {
+		if f.Path != "tenant" || c.TenantID != "" {
+			kept = append(kept, f)
+		}
+	}
+	if c.TenantID = cmp.Or(c.TenantID, t); c.TenantID != t {
+		kept.Add("tenant", "is not %s, whose rules these are", t)
+	}
+	return kept
+}
+
+// triedSet reads a set as it is asked for. Faults are below the field.
+func (h *Handler) triedSet(ctx context.Context, t callmodel.TenantID, field string, from ruleSource) (*routing.Inspection, error) {
+	body := []byte(from.Body)
+	switch {
+	case from.Hash != "" && from.Body != "":
+		return nil, callmodel.FieldErrors{{Path: field, Message: "has a hash and a body; give one of them, or neither for the set in service"}}
+	case from.Hash != "":
+		stored, err := h.rules.RuleSet(ctx, t, from.Hash)
+		if err != nil {
+			return nil, err
+		}
+		body = stored.Body
+	case from.Body == "":
+		stored, err := h.rules.ActiveRuleSet(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		body = stored.Body
+	}
+	in, err := routing.Inspect(body)
+	if err != nil {
+		return nil, callmodel.FieldErrors{{Path: field, Message: err.Error()}}
+	}
+	var faults callmodel.FieldErrors
+	faults.AddAll(field, append(append(callmodel.FieldErrors(nil), in.Faults...), in.Conflicts...))
+	return in, faults.Err()
+}

@@ -1,0 +1,77 @@
+package storetest
+
+import (
+	"context"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/rulesets"
+)
+
+// Calls is what [CallStore] tests: the CallStore of package callservice, where
+// the promises are written.
+type Calls interface {
+	CreateCall(ctx context.Context, n calls.NewCall) (replay *calls.StoredResponse, err error)
+	Replay(ctx context.Context, t callmodel.TenantID, key, requestSHA256 string) (*calls.StoredResponse, error)
+	AppendEvent(ctx context.Context, t callmodel.TenantID, id callmodel.CallID, ev calls.Event, actor string, defaults []record.OutputSpec) (calls.Call, error)
+	Call(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) (calls.Call, error)
+	Calls(ctx context.Context, t callmodel.TenantID, f calls.Filter) (calls.Page, error)
+	CallEvents(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) ([]calls.Event, error)
+}
+
+// RuleSets is what [RuleSetStore] tests: the RuleSetStore of package callservice,
+// where the promises are written.
+type RuleSets interface {
+	PutRuleSet(ctx context.Context, s rulesets.Version, actor string) error
+	ChangeRuleSet(ctx context.Context, c rulesets.Change) (rulesets.State, error)
+	RuleSetState(ctx context.Context, t callmodel.TenantID) (rulesets.State, error)
+	Activations(ctx context.Context, t callmodel.TenantID, limit int) ([]rulesets.Activation, error)
+	RuleSet(ctx context.Context, t callmodel.TenantID, hash string) (rulesets.Version, error)
+	RuleSets(ctx context.Context, t callmodel.TenantID) ([]rulesets.Version, error)
+}
+
+// AuditLines is what [AuditLog] tests: the AuditLog of package callservice, where
+// the promises are written.
+type AuditLines interface {
+	Audit(ctx context.Context, e callmodel.AuditEvent) error
+	AuditEvents(ctx context.Context, t callmodel.TenantID, after int64, limit int) ([]callmodel.AuditEvent, error)
+}
+
+// OutboxEvents is what [Outbox] tests: the events to deliver. They are written by
+// the transactions of what they tell about.
+type OutboxEvents interface {
+	// OutboxEvents lists events with an id greater than after, ascending, at most limit.
+	OutboxEvents(ctx context.Context, after int64, limit int) ([]callmodel.OutboxEvent, error)
+}
+
+// JobLedger is what [Jobs] tests: a ledger of jobs, by those who use it.
+type JobLedger interface {
+	WorkersLedger
+	DeskLedger
+	// Stats counts the jobs, by kind and state.
+	Stats(ctx context.Context) (ledger.Stats, error)
+}
+
+// WorkersLedger is what workers call: the port worker.Ledger, which says what the
+// methods promise.
+type WorkersLedger interface {
+	Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error)
+	Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (ledger.Lease, error)
+	Complete(ctx context.Context, l ledger.Lease, o ledger.Outcome) error
+	Publish(ctx context.Context, l ledger.Lease, o ledger.Outcome, again time.Duration) error
+	Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) error
+	Release(ctx context.Context, l ledger.Lease) error
+}
+
+// DeskLedger is what those call who hand in jobs and look after them: the port
+// recordinghttp.Ledger without the audit log.
+type DeskLedger interface {
+	Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID, created bool, err error)
+	Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)
+	Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
+	Retry(ctx context.Context, id callmodel.JobID, actor string) error
+	Quarantine(ctx context.Context, id callmodel.JobID, actor, reason string) error
+}
