@@ -66,6 +66,9 @@ func buildLastRelease(t *testing.T) string {
 // done, by them or by this release's.
 func TestLastReleaseOnThisSchema(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: the last release is not built")
+	}
 	old := buildLastRelease(t)
 	for name, at := range map[string]func(t *testing.T, dir string) string{
 		"SQLite": func(t *testing.T, dir string) string {

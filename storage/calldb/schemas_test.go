@@ -2,6 +2,7 @@ package calldb_test
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
@@ -48,13 +49,19 @@ func after(t *testing.T, at string) *calldb.DB {
 	return open(t, at)
 }
 
-// The rule for schemas: a program runs on the schema before and after its own.
+// The rule for schemas: a program runs on the schema before and after its own. On
+// PostgreSQL, where a database for each test takes long, it is the jobs alone that
+// are tried by default.
 func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 	t.Parallel()
+	suite := map[string]func(*testing.T, func(*testing.T) storetest.Env){"SQLite": storetest.All, "PostgreSQL": storetest.Jobs}
+	if os.Getenv("SWITCHTAPE_LONG_TESTS") == "1" {
+		suite["PostgreSQL"] = storetest.All
+	}
 	for kind, at := range map[string]func(testing.TB) string{"SQLite": sqliteURL, "PostgreSQL": pgtest.URL} {
 		t.Run(kind+"/before", func(t *testing.T) {
 			t.Parallel()
-			storetest.All(t, func(t *testing.T) storetest.Env {
+			suite[kind](t, func(t *testing.T) storetest.Env {
 				t.Helper()
 				e := storetest.Of(before(t, at(t)))
 				e.RecordsOnly = true
@@ -63,7 +70,7 @@ func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 		})
 		t.Run(kind+"/after", func(t *testing.T) {
 			t.Parallel()
-			storetest.All(t, func(t *testing.T) storetest.Env { t.Helper(); return storetest.Of(after(t, at(t))) })
+			suite[kind](t, func(t *testing.T) storetest.Env { t.Helper(); return storetest.Of(after(t, at(t))) })
 		})
 	}
 }
