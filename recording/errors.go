@@ -47,7 +47,7 @@ func (e *LegsNotReadyError) Error() string {
 		why = append(why, "no audio yet of leg "+strings.Join(legs, ", "))
 	}
 	if len(e.Growing) > 0 {
-		why = append(why, stillGrowing+strings.Join(e.Growing, ", "))
+		why = append(why, "still growing: the file of leg "+strings.Join(e.Growing, ", "))
 	}
 	return "recording: " + strings.Join(why, "; ")
 }
@@ -94,9 +94,3 @@ func (e *LegsNotReadyError) Unwrap() []error {
 	}
 	return list
 }
-
-const stillGrowing = "still growing: the file of leg "
-
-// SawGrowing reports whether cause is what a [*LegsNotReadyError] says of legs
-// that were growing. A ledger keeps no more of an attempt's error than its words.
-func SawGrowing(cause string) bool { return strings.Contains(cause, stillGrowing) }
