@@ -21,7 +21,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // an example's
+	defer os.RemoveAll(dir)
 
 	p := recording.NewProcessor(local.Files{}, local.NewTarget(filepath.Join(dir, "call.mp3"), nil), nil)
 	result, err := p.Process(context.Background(), record.Spec{
