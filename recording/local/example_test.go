@@ -2,7 +2,6 @@ package local_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,19 +15,21 @@ import (
 
 // Two files become an MP3, a FLAC and a waveform, beside each other.
 func Example() {
-	dir, err := sampleLegs()
+	dir, err := os.MkdirTemp("", "call-")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer os.RemoveAll(dir)
+	agent, customer, err := samplecall.WriteLegs(dir)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 
 	p := recording.NewProcessor(local.Files{}, local.NewTarget(filepath.Join(dir, "call.mp3"), nil), nil)
 	result, err := p.Process(context.Background(), record.Spec{
-		Legs: []record.LegSpec{
-			record.NewLeg("agent", filepath.Join(dir, "agent.wav")),
-			record.NewLeg("customer", filepath.Join(dir, "customer.wav")).At(2 * time.Second),
-		},
+		Legs:    []record.LegSpec{record.NewLeg("agent", agent), record.NewLeg("customer", customer).At(2 * time.Second)},
 		Outputs: []record.OutputSpec{{Codec: record.CodecMP3}, {Codec: record.CodecFLAC}, {Codec: record.CodecPeaksJSON}},
 	}, nil)
 	if err != nil {
@@ -46,14 +47,4 @@ func Example() {
 	// call.flac stereo
 	// call.peaks.json stereo
 	// call.manifest.json
-}
-
-// sampleLegs puts the sample call's two legs into a new directory.
-func sampleLegs() (dir string, err error) {
-	if dir, err = os.MkdirTemp("", "call-"); err != nil {
-		return "", err
-	}
-	return dir, errors.Join(
-		os.WriteFile(filepath.Join(dir, "agent.wav"), samplecall.Agent(), 0o600),
-		os.WriteFile(filepath.Join(dir, "customer.wav"), samplecall.Customer(), 0o600))
 }

@@ -115,7 +115,7 @@ func (g *callMaker) speech() [2][]float32 {
 var sampleSpeech = sync.OnceValue(func() [2][]float32 {
 	return [2][]float32{
 		pcm(samplecall.Agent()),
-		append(make([]float32, samplecall.CustomerOffsetMS*callRate/1000), pcm(samplecall.Customer())...),
+		append(make([]float32, int(samplecall.CustomerOffset.Seconds()*callRate)), pcm(samplecall.Customer())...),
 	}
 })
 
