@@ -62,6 +62,10 @@ type Options struct {
 	// Snapshot keeps the rule sets in service on a local disk, for starts without
 	// the stores: see [Service.LoadSnapshot]. Run writes it. Nil: nowhere.
 	Snapshot RulesSnapshot
+	// ReapAfter is how long after it was made a call is ended by Run that nobody has
+	// ended, by the actor "reaper" and with a cause that says so. 0 means 48 h;
+	// negative: never.
+	ReapAfter time.Duration
 	// Decider is asked where calls go before the rules are, emergency calls
 	// aside. Nil: the rules decide.
 	Decider routing.Decider
@@ -100,6 +104,7 @@ type Service struct {
 	answered answeredKeys // of emergency calls
 	later    waiting
 	denials  denials
+	reaped   time.Time // calls made before were looked at; Run's alone
 	writing  writing
 	loading  sync.Map // of each callmodel.TenantID whose rules emergency calls wait for, a channel closed at the end
 }
@@ -112,6 +117,7 @@ func New(stores Stores, o *Options) *Service {
 	}
 	opts.EmergencyWait = cmp.Or(opts.EmergencyWait, 50*time.Millisecond)
 	opts.MaxUnstored = cmp.Or(opts.MaxUnstored, 65536)
+	opts.ReapAfter = cmp.Or(opts.ReapAfter, 48*time.Hour)
 	opts.MaxInFlight = cmp.Or(opts.MaxInFlight, 256)
 	opts.QueueWait = cmp.Or(opts.QueueWait, 100*time.Millisecond)
 	opts.RequestTimeout = cmp.Or(opts.RequestTimeout, 10*time.Second)
@@ -149,7 +155,7 @@ const (
 
 // Run keeps the rule sets fresh and their snapshot written, brings the journal to
 // its disk, stores what was accepted and could not be stored at once, gives the
-// places of calls back that ended elsewhere, and probes destinations if that is
+// places of calls back that ended elsewhere, ends calls that never end, and probes destinations if that is
 // configured, until ctx ends. Then it stores and writes what is left, for five
 // seconds at most, and returns nil.
 func (s *Service) Run(ctx context.Context) error {
@@ -178,6 +184,7 @@ func (s *Service) Run(ctx context.Context) error {
 			s.catchUp(ctx)
 			s.rules.refresh(ctx)
 			s.reconcile(ctx)
+			s.reap(ctx)
 		}
 	}
 	writing, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
