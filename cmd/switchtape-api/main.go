@@ -54,7 +54,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 		return err
 	}
 	api.Later("preparing the database", prepare)
-	certificate, err := c.TLSOptions.Open()
+	certificate, err := c.OpenCertificate()
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	handler, err := service.HTTP(stores, api, nil, c.Keys, l.Addr(), m)
 	var doors *service.Doors
 	if err == nil {
-		doors, err = c.ListenOptions.Open(ctx, l, c.Keys)
+		doors, err = c.OpenDoors(ctx, l, c.Keys)
 	}
 	if err == nil {
 		err = api.Start(ctx) // everything else is checked: from here on others may notice

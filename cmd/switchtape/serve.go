@@ -135,7 +135,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	handler, err := service.HTTP(w.stores, w.api, rec, o.api.Keys, o.listener.Addr(), m)
 	var doors *service.Doors
 	if err == nil {
-		doors, err = o.api.ListenOptions.Open(ctx, o.listener, o.api.Keys)
+		doors, err = o.api.OpenDoors(ctx, o.listener, o.api.Keys)
 	}
 	if err == nil {
 		err = w.api.Start(ctx) // everything else is checked

@@ -28,7 +28,7 @@ func TestUnfinishedBodiesHoldNoPlace(t *testing.T) {
 	for i := range 40 {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", srv.Listener.Addr().String())
 		require.NoError(t, err)
-		defer conn.Close() //nolint:gocritic // all of them stay open to the end
+		defer conn.Close()
 		what := [...]string{
 			"POST /v1/calls/c/events HTTP/1.1\r\nContent-Length: 100", "PUT /v1/rules HTTP/1.1\r\nContent-Length: 1000000",
 			"POST /v1/calls/c/events HTTP/1.1\r\nTransfer-Encoding: chunked",

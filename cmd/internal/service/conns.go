@@ -28,9 +28,9 @@ type Doors struct {
 	keptFree        int // connections of the emergency listener
 }
 
-// Open opens the emergency listener beside l, if there is to be one. Without API
+// OpenDoors opens the emergency listener beside l, if there is to be one. Without API
 // keys it must be on loopback as l must.
-func (o ListenOptions) Open(ctx context.Context, l net.Listener, keyFile string) (*Doors, error) {
+func (o ListenOptions) OpenDoors(ctx context.Context, l net.Listener, keyFile string) (*Doors, error) {
 	d := &Doors{main: l, most: o.MaxConns}
 	files := openFiles()
 	// Other files are the database's, the journal's, recordings that are served.

@@ -63,8 +63,8 @@ type Certificate struct {
 	pair atomic.Pointer[tls.Certificate]
 }
 
-// Open reads the certificate; nil if there is none.
-func (o TLSOptions) Open() (*Certificate, error) {
+// OpenCertificate reads the certificate; nil if there is none.
+func (o TLSOptions) OpenCertificate() (*Certificate, error) {
 	switch {
 	case o == TLSOptions{}:
 		return nil, nil //nolint:nilnil // it is said so above
