@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"slices"
 
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
@@ -101,10 +102,12 @@ type callerKeys struct {
 	packed bool
 }
 
-func (p *callerKeys) caller(number string, length uint8) uint64 {
+func (p *callerKeys) caller(req *calls.Request, length uint8) uint64 {
 	if !p.packed {
 		p.packed = true
-		p.pack(number)
+		if !req.FromAsGiven {
+			p.pack(req.From)
+		}
 	}
 	return p.from[length]
 }

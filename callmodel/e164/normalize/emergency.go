@@ -72,19 +72,21 @@ func (n *Numbering) EmergencyNumbers(region string) []string {
 // by an eager telephone server.
 //
 // It is one if it is in any of the regions, unless it is removed in the first of
-// them: give the one where it was dialled first. Regions that are not known count
+// them that is not "": give the one where it was dialled first. Regions that are not known count
 // as "", where 112 and 911 are known, and numbers with a country's code.
 func (n *Numbering) Emergency(raw string, regions ...string) (Number, bool) {
 	d := read(raw)
-	for i, region := range regions {
-		if region != "" && !ValidRegion(region) {
-			regions = slices.Clone(regions)
-			regions[i] = ""
+	home := ""
+	for _, region := range regions {
+		if home == "" && ValidRegion(region) {
+			home = region
 		}
 	}
-	for i, region := range regions {
-		number, ok := n.emergency(&d, region)
-		if ok && (i == 0 || !n.removed(regions[0], number.Value)) {
+	for _, region := range regions {
+		if !ValidRegion(region) {
+			region = ""
+		}
+		if number, ok := n.emergency(&d, region); ok && !n.removed(home, number.Value) {
 			return number, true
 		}
 	}
