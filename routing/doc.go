@@ -170,9 +170,9 @@
 // [Router.RouteEmergency] is for services that have emergency destinations of their
 // own: only rules that are for emergency calls take a call away from those. Such a
 // rule asks for the service class emergency, for the type emergency and no other, or
-// for the very number, like 112, or takes a prefix of a full number, "+4930110", that
-// is called with the type emergency. A default rule, one for every number with a
-// plus, and one for a prefix of a short number are not.
+// for the very number, like 112. A default rule and one for a shorter prefix are not.
+// A call of the type emergency to a full number, like "+4930110", goes where its
+// number leads: there any rule may take it.
 //
 // An emergency call without At is routed all
 // the same: rules with when, valid_from or valid_until don't match it, and rates

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"math"
+	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -58,7 +59,7 @@ func (r *Router) RouteEmergency(req *calls.Request) (calls.Decision, error) {
 // emergency calls.
 func (s *search) isForEmergency(p *posting) bool {
 	return s.at == prefix.Emergency || s.r.kinds[p.kind&kindBits].types == typeBit(calls.TypeEmergency) ||
-		s.at >= prefix.FirstNode && (s.req.To[0] == '+' || s.r.index.Len(s.at) == len(s.req.To))
+		strings.HasPrefix(s.req.To, "+") || s.at >= prefix.FirstNode && s.r.index.Len(s.at) == len(s.req.To)
 }
 
 // run finds the winning posting.

@@ -34,6 +34,8 @@
 //	warning  no-rate              a tier by cost has a target without any rate for the rule's callees
 //	warning  expired-rate         no rate of a prefix is in force any more
 //	warning  weight-limit         a target's limit keeps its tier from ever meeting the weights
+//	warning  emergency-refused    emergency calls reach no rule
+//	warning  emergency-rewritten  a destination could change the digits of an emergency number
 //	info     tiny-share           a target gets less than one call in a thousand
 //	info     catch-all            a rule takes every call that no other takes
 //	info     no-catch-all         calls that no rule matches are refused
