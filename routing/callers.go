@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/e164"
 	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
@@ -143,6 +144,8 @@ func (c *compiler) callersOf(m *NumberMatch) []uint32 {
 	}
 	key := string(c.buf)
 	prefixes, exact := c.numbers(m)
+	prefixes = slices.DeleteFunc(slices.Clone(prefixes), e164.BeginsCode) // of a list for callees, too
+	exact = slices.DeleteFunc(slices.Clone(exact), e164.BeginsCode)
 	var byLength [exactCallers + 1][]string
 	byLength[exactCallers] = exact
 	for _, p := range prefixes {
@@ -150,8 +153,8 @@ func (c *compiler) callersOf(m *NumberMatch) []uint32 {
 	}
 	var list []uint32
 	for length, numbers := range byLength {
-		if len(numbers) == 0 {
-			continue
+		if len(numbers) == 0 && (length < exactCallers || len(list) > 0) {
+			continue // a list of nothing but codes is nobody
 		}
 		packed := make([]uint64, len(numbers))
 		for i, s := range numbers {

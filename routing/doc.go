@@ -31,7 +31,7 @@
 //	  - id: everything
 //	    match:
 //	      to:                                # any of these; or default: true beside match
-//	        prefix: ["+1212", "611"]
+//	        prefix: ["+1212", "611", "*21"] # a code may begin with a star or a hash
 //	        exact: ["+12125550100"]
 //	        list: [vip]
 //	        service: [emergency]             # every emergency call, whatever its number

@@ -52,25 +52,25 @@ func Short(s string) bool {
 	return len(s) >= 2 && len(s) <= MaxShortDigits && Digits(s)
 }
 
-// MaxCodeSymbols is the longest code with stars and hashes that a rule can name.
+// MaxCodeSymbols is the longest code with stars and hashes that a rule can name,
+// as a whole or as a prefix.
 const MaxCodeSymbols = 14
 
-// Code reports whether s has the form of a code that is dialled with stars or
-// hashes ("*21#", "#31#"): 2 to 32 of the digits, '*' and '#', not digits alone.
+// Code reports whether s has the form of a code that is dialled with stars and
+// hashes ("*21#", "#31#"): 2 to 32 of the digits, '*' and '#', the first no digit.
 func Code(s string) bool {
-	if len(s) < 2 || len(s) > 32 {
-		return false
-	}
-	marks := 0
+	return len(s) >= 2 && len(s) <= 32 && BeginsCode(s)
+}
+
+// BeginsCode reports whether s is a star or a hash, and behind it nothing but
+// digits, stars and hashes.
+func BeginsCode(s string) bool {
 	for i := range len(s) {
-		switch {
-		case s[i] == '*', s[i] == '#':
-			marks++
-		case s[i]-'0' > 9:
+		if s[i] != '*' && s[i] != '#' && (i == 0 || s[i]-'0' > 9) {
 			return false
 		}
 	}
-	return marks > 0
+	return s != ""
 }
 
 // Emergency reports whether number, as dialled, reaches the emergency services

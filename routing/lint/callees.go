@@ -19,7 +19,7 @@ func (l *linter) prefixHoles(x *index) {
 	}
 	h := holes{index: x, l: l}
 	for callee, c := range x.codes {
-		if c != 0 && l.takesPrefix(x, callee) {
+		if c != 0 && !starred(c) && l.takesPrefix(x, callee) {
 			h.add(c)
 		}
 	}

@@ -11,7 +11,8 @@
 // or the rules that rank before it, one or several together, take every call that it
 // could match. A call may have any tenant, type, direction, priority, emergency flag,
 // caller, trunk, metadata, capabilities and time. Its callee is a normalised number:
-// E.164 of 7 to 15 digits, a short code of 2 to 6, or, for rules that take every
+// E.164 of 7 to 15 digits, a short code of 2 to 6, a code that begins with a star or a
+// hash, or, for rules that take every
 // callee, any text.
 //
 // A rule counts as reachable if nothing proves the contrary. An expression excludes no

@@ -119,7 +119,8 @@ func (n *Numbering) emergency(d *dialled, region string) (Number, bool) {
 	if strings.HasPrefix(d.number, "urn:") {
 		return Number{Value: d.number, Emergency: true}, n.isEmergency(region, d.number)
 	}
-	compact, ok := strip(d.number), false
+	compact := strip(d.number)
+	var ok bool
 	if out.Value, ok = n.within(compact, region, maxDecorations); ok {
 		out.Short = !strings.HasPrefix(out.Value, "+")
 		return out, true
