@@ -144,7 +144,7 @@ func (c *compiler) callersOf(m *NumberMatch) []uint32 {
 	}
 	key := string(c.buf)
 	prefixes, exact := c.numbers(m)
-	prefixes = slices.DeleteFunc(slices.Clone(prefixes), e164.BeginsCode) // of a list for callees, too
+	prefixes = slices.DeleteFunc(slices.Clone(prefixes), e164.BeginsCode) // of a list that is for callees, too
 	exact = slices.DeleteFunc(slices.Clone(exact), e164.BeginsCode)
 	var byLength [exactCallers + 1][]string
 	byLength[exactCallers] = exact
@@ -153,8 +153,8 @@ func (c *compiler) callersOf(m *NumberMatch) []uint32 {
 	}
 	var list []uint32
 	for length, numbers := range byLength {
-		if len(numbers) == 0 && (length < exactCallers || len(list) > 0) {
-			continue // a list of nothing but codes is nobody
+		if len(numbers) == 0 {
+			continue
 		}
 		packed := make([]uint64, len(numbers))
 		for i, s := range numbers {

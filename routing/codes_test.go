@@ -15,7 +15,7 @@ import (
 func TestCodesAreRouted(t *testing.T) {
 	t.Parallel()
 	r := compile(t, `
-lists: {features: ["*9*", "*43#"]}
+lists: {features: ["*9*", "*43#"], mixed: ["*9*", "*43#", "+49*"]}
 destinations: {a: {uri: "sip:a", prepend: "00", strip: 1}}
 rules:
   - {id: rest, default: true, route: {to: a}}
@@ -25,7 +25,7 @@ rules:
   - {id: hash, match: {to: {prefix: "#"}}, route: {to: a}}
   - {id: listed, match: {to: {list: features}}, route: {to: a}}
   - {id: digits, match: {to: {prefix: "21"}}, route: {to: a}}
-  - {id: never, priority: 9, default: true, match: {from: {list: features}}, route: {to: a}}
+  - {id: mixed, priority: 9, default: true, match: {from: {list: mixed}}, route: {to: a}}
 `)
 	for to, want := range map[string]string{
 		"*100#": "star", "*21*030123456#": "forward", "*#21#": "ask", "*#21#1": "star", "#31#": "hash", "*43#": "listed", "*901": "listed", "*21#": "star",
@@ -42,13 +42,15 @@ rules:
 		assert.Equal(t, d, x.Decision)
 	}
 	_, err := routing.Parse([]byte(`
+lists: {features: ["*9*", "*43#"]}
 destinations: {a: {uri: "sip:a"}}
 rules:
+  - {id: y, default: true, match: {from: {list: features}}, route: {to: a}}
   - {id: x, match: {to: {prefix: ["*1a", "*12345678901234"], exact: ["*"]}, from: {prefix: "*2", exact: "*43#"}}, route: {to: a}}
 `))
 	var faults callmodel.FieldErrors
 	require.ErrorAs(t, err, &faults)
-	assert.Len(t, faults, 5, "%v", err)
+	assert.Len(t, faults, 6, "%v", err)
 }
 
 // TestEmergencyRules: RouteEmergency goes by the rules that are for emergency calls

@@ -97,6 +97,8 @@ func (v *validation) checkNumbers(p string, m *NumberMatch) {
 	for i, name := range m.List {
 		if _, ok := v.rs.Lists[name]; !ok {
 			v.fault(fmt.Sprintf("%s.list[%d]", p, i), "no list %q is defined; add it to lists at the top", name)
+		} else if p == "match.from" && !slices.ContainsFunc(v.rs.Lists[name], func(s string) bool { return !e164.BeginsCode(strings.TrimSuffix(s, "*")) }) {
+			v.fault(fmt.Sprintf("%s.list[%d]", p, i), "list %q holds nothing but codes, which call nobody", name)
 		}
 	}
 	for i, s := range m.Service {
