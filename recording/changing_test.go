@@ -17,8 +17,8 @@ import (
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
-// changing is a leg whose file isn't what it was when it was opened: it says it
-// has size bytes, and holds others.
+// changing is a leg whose file has changed since it was opened: it says it has size
+// bytes, and holds others.
 type changing struct {
 	*bytes.Reader
 
@@ -66,8 +66,8 @@ func requireGrowing(t *testing.T, p *recording.Processor, spec record.Spec, obje
 	require.Empty(t, objects.data, "nothing is put")
 }
 
-// A file that grows while it is read is waited for or, if that is over, recorded
-// as it was at first; of one that shrinks all that is left is.
+// A file that grows while it is read is waited for. When the wait is over, what it
+// held at first is recorded. Of a file that shrinks, all that is left is recorded.
 func TestLegsThatChangeWhileTheyAreRead(t *testing.T) {
 	t.Parallel()
 	const frames = 20000
@@ -166,9 +166,9 @@ func (g *growsAtEnd) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// However and whenever a file grows, it is seen, and what it held at first is
-// recorded if that must do: with segments that are opened again, out of order,
-// with a header that has no sizes yet, and after all has been read.
+// A growing file is noticed however and whenever it grows: in segments that are
+// opened again, out of order, with a header that has no sizes yet, and after all
+// has been read. If growing legs are accepted, what it held at first is recorded.
 func TestGrowingLegs(t *testing.T) {
 	t.Parallel()
 	first := pcmFile(t, 8000, recordingtest.Noise(8000, 0.5, 1))
@@ -219,7 +219,8 @@ func TestGrowingLegs(t *testing.T) {
 			}
 			objects := &memObjects{}
 			requireGrowing(t, recording.NewProcessor(open(), objects, nil), spec, objects)
-			r, err := recording.NewProcessor(open(), objects, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
+			accept := &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true}
+			r, err := recording.NewProcessor(open(), objects, nil).Process(t.Context(), spec, accept)
 			require.NoError(t, err)
 			var codes []record.DefectCode
 			for _, d := range r.Defects {
@@ -238,7 +239,8 @@ func TestGrowingLegs(t *testing.T) {
 	}
 }
 
-// A stream of unknown length that has become longer since it was counted grows.
+// A stream of unknown length is growing if it has become longer since it was
+// counted.
 func TestGrowingStream(t *testing.T) {
 	t.Parallel()
 	first := pcmFile(t, 8000, recordingtest.Noise(8000, 0.5, 1))

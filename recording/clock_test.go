@@ -42,8 +42,8 @@ type heldPart struct{ at, span int } // in units of the call
 
 func heldParts() []heldPart { return []heldPart{{1, 9}, {11, 20}, {32, 7}} }
 
-// A leg of several segments has one clock: all are corrected by it, also those
-// that don't state how long they were.
+// A leg of several segments has one clock. All are corrected by it, also those that
+// don't state how long they were.
 func TestDriftOfManySegments(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -129,8 +129,8 @@ func kinds(gaps []record.LegGap) []record.GapKind {
 	return out
 }
 
-// Events are off by some tens of milliseconds: no gap is suspected for that in a
-// long segment, and the clock is what the segments say together.
+// Events are off by some tens of milliseconds. No gap is suspected for that in a
+// long segment, and the segments tell the clock together.
 func TestDriftWithUnsteadyEvents(t *testing.T) {
 	t.Parallel()
 	legs, spec := heldCall(t, 10, 300)
@@ -143,8 +143,8 @@ func TestDriftWithUnsteadyEvents(t *testing.T) {
 	require.InDelta(t, 300-25/0.36, r.Legs[0].DriftPPM, 1) // 25 ms of 360 s
 }
 
-// What is redacted, or paused, has no influence in a leg of many segments that
-// are stretched.
+// Redacted or paused audio has no influence on the outputs, in a leg of many
+// segments that are stretched.
 func TestRedactionOfManyDriftingSegments(t *testing.T) {
 	t.Parallel()
 	for _, ppm := range []float64{1800, -1800} {

@@ -69,7 +69,7 @@ func TestConferences(t *testing.T) {
 	}
 }
 
-// What one party says has no influence on another's channel, at any rate.
+// The talk of one party has no influence on another's channel, at any rate.
 func TestChannelsAreApart(t *testing.T) {
 	t.Parallel()
 	const n, changed = 8, 3

@@ -19,7 +19,7 @@ import (
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
-// An archive, a file to play, its waveform and who talked when: one read.
+// One read makes an archive, a file to play, its waveform and who talked when.
 func TestOneReadManyOutputs(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()
@@ -69,7 +69,7 @@ func TestOneReadManyOutputs(t *testing.T) {
 	}
 }
 
-// What is redacted is in nothing that is derived, either.
+// No output that is derived holds anything of a redacted range.
 func TestRedactionReachesDerivedOutputs(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()
@@ -99,8 +99,8 @@ func TestRedactionReachesDerivedOutputs(t *testing.T) {
 	require.InDelta(t, 0.25, report.Legs[0].Levels.DigitalSilenceRatio, 0.01)
 }
 
-// A party that is never heard, and legs that are heard in one another where
-// they can't be, are defects by name. They don't degrade: nothing was lost here.
+// A party that is never heard, and legs that are heard in one another where they
+// can't be, are defects by name. They don't degrade a recording, as it lost nothing.
 func TestSuspicionsAreDefects(t *testing.T) {
 	t.Parallel()
 	talk := sampleLegs()["agent.wav"]

@@ -33,8 +33,8 @@ func clicks(rate int, span time.Duration, ppm float64) []float32 {
 	return s
 }
 
-// worstClick is by how many frames the click that is furthest off stands from
-// where it was in the call, of the channel.
+// worstClick is how many frames the channel's worst click is from its place in the
+// call.
 func worstClick(t *testing.T, samples []int, channels, channel, rate int, span time.Duration) float64 {
 	t.Helper()
 	worst := 0.0
@@ -102,8 +102,8 @@ func TestDriftIsCorrected(t *testing.T) {
 	}
 }
 
-// The bounds: what is a drift, what a gap, and when nothing is said and no
-// sample is changed.
+// The bounds between a drift, a gap, and differences too small to be reported or to
+// change a sample.
 func TestDriftBounds(t *testing.T) {
 	t.Parallel()
 	const span = 60 * time.Second
@@ -161,7 +161,7 @@ func TestDriftBounds(t *testing.T) {
 	}
 }
 
-// Short calls are not accused: a millisecond is rounding, a packet is no gap.
+// In a short call a millisecond is rounding and a packet is no gap.
 func TestDriftOfShortCalls(t *testing.T) {
 	t.Parallel()
 	for frames, want := range map[int]record.DefectCode{

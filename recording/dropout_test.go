@@ -24,8 +24,8 @@ func broken(t *testing.T, rate int) []byte {
 	return pcmFile(t, rate, s)
 }
 
-// Dropouts within a file are located in the call, if it is analysed; they are no reason to call the
-// recording degraded, nor do they change a sample of it.
+// If the call is analysed, dropouts within a file are located in the call. They
+// don't degrade the recording, and don't change a sample of it.
 func TestDropoutsOfALeg(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()
@@ -61,8 +61,7 @@ func TestDropoutsOfALeg(t *testing.T) {
 	}
 }
 
-// What is redacted or paused is neither a dropout itself nor reported to hold
-// one.
+// A redacted or paused range isn't a dropout, and no dropout is reported within it.
 func TestDropoutsAndRedactions(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()

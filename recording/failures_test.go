@@ -116,7 +116,8 @@ func (w *beginning) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A store that gives up is the failure, and nothing reads the legs behind its back.
+// If a store gives up, its error ends the recording, and the legs aren't read any
+// more.
 func TestStoreThatGivesUp(t *testing.T) {
 	t.Parallel()
 	for range 20 {

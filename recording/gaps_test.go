@@ -71,7 +71,8 @@ func TestGapsOfALeg(t *testing.T) {
 				{Name: "some", Segments: c.segments},
 			}
 			legs := memLegs{"1s": second, "10s": pcmFile(t, 8000, make([]float32, 80000))}
-			r, err := recording.NewProcessor(legs, discard{}, nil).Process(t.Context(), spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
+			accept := &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true}
+			r, err := recording.NewProcessor(legs, discard{}, nil).Process(t.Context(), spec, accept)
 			require.NoError(t, err)
 			require.Empty(t, r.Legs[0].Gaps)
 			require.Equal(t, c.want, r.Legs[1].Gaps)

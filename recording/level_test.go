@@ -77,8 +77,8 @@ func TestLevelling(t *testing.T) {
 	}
 }
 
-// A leg that says nothing, or is all redacted by a tone, stays as it is; the
-// mix's limiter is what keeps a levelled sum within bounds.
+// A silent leg, or one that is all redacted by a tone, keeps its level. The mix's
+// limiter keeps a levelled sum within bounds.
 func TestLevellingOfSilence(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()

@@ -18,7 +18,7 @@ import (
 // output at once, and less than 32 MiB.
 func TestADayTakesNoMoreMemory(t *testing.T) {
 	day := 24 * time.Hour
-	if slow > 1 {
+	if slow > 1 || testing.Short() {
 		day = time.Hour
 	}
 	short, long := peakHeap(t, 5*time.Second), peakHeap(t, day)

@@ -111,8 +111,8 @@ func TestPauseIsCut(t *testing.T) {
 	}
 }
 
-// Nothing of what is paused has any influence on any output, in either mode, nor
-// on what is trimmed or how much legs are amplified.
+// Paused audio has no influence on any output, in either mode, nor on what is
+// trimmed or how much legs are amplified.
 func TestPausedAudioHasNoInfluence(t *testing.T) {
 	t.Parallel()
 	legs, spec := pausable(t)
@@ -175,7 +175,7 @@ func TestTrimAndCut(t *testing.T) {
 	require.Equal(t, r.Trimmed, r.Timeline[0].CallFrom)
 }
 
-// A call that was paused throughout leaves nothing, if pauses are cut.
+// A call that was paused throughout has no outputs, if pauses are cut.
 func TestPausedThroughout(t *testing.T) {
 	t.Parallel()
 	legs, spec := pausable(t)

@@ -2,48 +2,57 @@ package recording
 
 import (
 	"context"
-	"errors"
-	"io"
+	"slices"
 
 	goaudio "github.com/go-audio/audio"
 
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/audio"
 )
 
-// bus is one rendering of the call, at one rate and in one layout, and who
-// reads it.
-type bus struct {
-	rate     int
-	legRate  int // of the legs that it joins: rate, or less work if it is resampled as a whole
-	channels int
-	mono     bool
-	src      audio.Source
-	total    int64 // frames to render
-	runs     []run // of them, those that outputs get
-	next     int   // of runs
-	done     int64
-	readers  []*reader
-	free     chan *block
+// plan is all that is known before the recording is rendered: what the phases
+// before found out.
+type plan struct {
+	call    *timedCall
+	scan    *scanned
+	cut     *cutCall
+	outputs []plannedOutput
 }
 
-// render reads the legs and writes the outputs.
+// rendered is what came of reading the legs and writing the outputs: the sixth
+// phase.
+type rendered struct {
+	outputs   []record.OutputResult
+	clipped   []record.Defect   // of encoders
+	analysis  *analysis.Report  // of the first analysis among the outputs; nil without one
+	timelines []*audio.Timeline // of the legs; nil if nothing was rendered
+	dropouts  map[*timedSegment]*audio.DropoutDetector
+}
+
+// render reads the legs and writes the outputs. If no part of the call is left to
+// record, the legs are only hashed. A failure cancels ctx with itself as the cause.
 func (p *Processor) render(
 	ctx context.Context, cancel context.CancelCauseFunc, pl *plan, o *ProcessOptions,
-) ([]record.OutputResult, error) {
-	buses, outputs, err := p.buses(pl)
+) (*rendered, error) {
+	if pl.cut.length == 0 || len(pl.outputs) == 0 {
+		return &rendered{}, finishLegs(pl.call)
+	}
+	buses, outputs, err := p.makeBuses(pl, o)
 	if err != nil {
 		return nil, err
 	}
-	timelines, err := p.wire(pl, buses)
-	if err != nil {
+	lines := &pipes{
+		call: pl.call, stages: p.stages, block: p.block, scan: *pl.scan, findDropouts: analysed(pl.call.spec),
+	}
+	if err := lines.connect(buses); err != nil {
 		return nil, err
 	}
 	var readers []*reader
 	for _, b := range buses {
 		readers = append(readers, b.readers...)
 	}
-	u := p.newPump(pl, buses, o)
+	u := p.newPump(pl.call, buses, o)
 	if len(readers) == 1 {
 		u.serve(ctx, cancel, readers[0])
 	} else {
@@ -52,141 +61,73 @@ func (p *Processor) render(
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	results := make([]record.OutputResult, len(outputs))
-	for i, out := range outputs {
-		results[i] = out.result()
-		if out.report != nil && pl.report == nil {
-			pl.report = out.report
+	r := &rendered{timelines: lines.timelines, dropouts: lines.dropouts}
+	for _, out := range outputs {
+		r.outputs = append(r.outputs, out.result())
+		if r.analysis == nil {
+			r.analysis = out.report
 		}
 		if out.clips > 0 {
-			pl.defects = append(pl.defects, record.Defect{
+			r.clipped = append(r.clipped, record.Defect{
 				Code: record.DefectClipped, Count: out.clips,
 				Detail: "samples clipped by the encoder of output " + out.label(),
 			})
 		}
 	}
-	pl.overlaps(timelines)
-	return results, nil
+	return r, nil
 }
 
-// buses groups the outputs that need the same samples, and the taps.
-func (p *Processor) buses(pl *plan) ([]*bus, []*output, error) {
-	var g busGroup
+// analysed reports whether one of the outputs is an analysis.
+func analysed(spec *record.Spec) bool {
+	return slices.ContainsFunc(spec.Outputs, func(o record.OutputSpec) bool { return o.Codec == record.CodecAnalysis })
+}
+
+// makeBuses makes a bus for all outputs, and taps, that need the same samples.
+func (p *Processor) makeBuses(pl *plan, o *ProcessOptions) ([]*bus, []*output, error) {
+	var buses busList
 	outputs := make([]*output, len(pl.outputs))
 	for i := range pl.outputs {
 		planned := &pl.outputs[i]
-		b := g.bus(pl, planned.rate, planned.channels, planned.spec.ChannelLayout() == record.LayoutMono)
-		outputs[i] = p.newOutput(pl, i)
+		b := buses.find(pl.cut, planned.rate, planned.channels, planned.spec.ChannelLayout() == record.LayoutMono)
+		outputs[i] = p.newOutput(pl.call.spec, planned, o.NewVersion)
 		b.readers = append(b.readers, outputs[i].reader)
 	}
 	if len(p.taps) == 0 {
-		return g, outputs, nil
+		return buses, outputs, nil
 	}
-	f := &goaudio.Format{NumChannels: len(pl.legs), SampleRate: clampRate(pl.rate)}
-	taps, err := p.newTaps(pl, f, framesOf(pl.runs(f.SampleRate)))
+	f := &goaudio.Format{NumChannels: len(pl.call.legs), SampleRate: clampRate(pl.call.rate)}
+	taps, err := newTaps(p.taps, pl.call.spec, f, pl.cut.frames(f.SampleRate))
 	if err == nil && len(taps) > 0 {
-		b := g.bus(pl, f.SampleRate, f.NumChannels, false)
+		b := buses.find(pl.cut, f.SampleRate, f.NumChannels, false)
 		b.readers = append(b.readers, taps...)
 	}
-	return g, outputs, err
+	return buses, outputs, err
 }
 
-// clampRate is the nearest rate that recordings may have.
-func clampRate(hz int) int { return min(max(hz, record.MinSampleRateHz), record.MaxSampleRateHz) }
-
-type busGroup []*bus
-
-// bus is the one of that form, a new one if there is none yet.
-func (g *busGroup) bus(pl *plan, rate, channels int, mono bool) *bus {
-	for _, b := range *g {
-		if b.rate == rate && b.channels == channels && b.mono == mono {
-			return b
-		}
-	}
-	b := &bus{rate: rate, legRate: rate, channels: channels, mono: mono}
-	b.runs = pl.runs(rate)
-	b.total = b.runs[len(b.runs)-1].to
-	if in := pl.mixRate(rate); mono && in > 0 {
-		b.legRate = in
-	}
-	*g = append(*g, b)
-	return b
-}
-
-// mixRate is the rate at which the legs can be mixed before the mix is
-// resampled to rate, which is the same as mixing them after it, for less work:
-// the one that all have, if every segment begins on a frame of both rates and
-// none is resampled for its drift, and if nothing is silenced: a range that is
-// must be silent on the output's own frames. Else it is 0. It doesn't depend on what other
-// outputs there are, so neither do the bytes of a mix. Of a span that isn't whole at the legs' rate, at most half a
-// frame of theirs is silence at the end.
-func (pl *plan) mixRate(rate int) int {
-	in := 0
-	if len(pl.spec.Redactions)+len(pl.pauses) > 0 {
-		return 0
-	}
-	for _, l := range pl.legs {
-		for _, s := range l.segments {
-			if s.frames == 0 {
-				continue
-			}
-			if in == 0 {
-				in = s.format.SampleRate
-			}
-			at := pl.offset(s)
-			if l.clock != nil || s.format.SampleRate != in || audio.FramesIn(at, in)*int64(rate) != audio.FramesIn(at, rate)*int64(in) {
-				return 0
-			}
-		}
-	}
-	return in
-}
-
-// advance renders up to frame until and hands it to the outputs.
-func (b *bus) advance(ctx context.Context, until int64) error {
-	n := int(until - b.done)
-	if n <= 0 {
-		return ctx.Err()
-	}
-	var blk *block
-	select {
-	case blk = <-b.free:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	samples := blk.room[:n*b.channels]
-	got, err := audio.ReadFull(b.src, samples)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	clear(samples[got*b.channels:]) // a timeline is as long as it was planned
-	kept := b.keep(samples, b.done)
-	b.done = until
-	if kept == 0 {
-		b.free <- blk
-		return nil
-	}
-	blk.samples = samples[:kept]
-	blk.readers.Store(int32(len(b.readers)))
-	for _, r := range b.readers {
-		select {
-		case r.blocks <- blk:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+// finishLegs reads what is left of the legs, for their hashes.
+func finishLegs(call *timedCall) error {
+	for _, l := range call.legs {
+		if err := l.files.Finish(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// overlaps adds the defect of legs whose segments overlap by more than 1 ms;
-// less is the rounding of offsets.
-func (pl *plan) overlaps(timelines []*audio.Timeline) {
-	for i, t := range timelines {
-		if n := t.OverlapFrames(); n > int64(t.Format().SampleRate/1000) {
-			pl.legs[i].defects = append(pl.legs[i].defects, record.Defect{
-				Code: record.DefectOverlap, Leg: pl.legs[i].spec.Name, Count: n,
-				Detail: "frames in which segments of the leg overlap; they were summed",
-			})
+// checkFinished reads what is left of the legs, for their hashes. If one of them
+// is still being written, the recording ends, unless that is accepted.
+func checkFinished(call *timedCall, o *ProcessOptions) error {
+	var growing []string
+	for _, l := range call.legs {
+		if err := l.files.Finish(); err != nil {
+			return err
+		}
+		if l.files.Growing(o.quiet()) {
+			growing = append(growing, l.spec.Name)
 		}
 	}
+	if len(growing) > 0 && !o.AcceptGrowing {
+		return &LegsNotReadyError{Growing: growing}
+	}
+	return nil
 }

@@ -9,54 +9,64 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/audio"
+	"github.com/switchtape/switchtape/recording/internal/legfile"
 )
 
-// scan reads the legs once before the recording is made, by a plan of its own,
-// for what must be known before the first frame of it is: where the silence at
-// its ends is, if the spec wants it off, and how loud the legs are, if it wants
-// them levelled. Silence is looked for before levels are changed.
-func (p *Processor) scan(ctx context.Context, pl *plan) error {
-	spec := pl.spec
-	if spec.Trim == nil && spec.LevelLUFS == 0 {
-		return nil
+// scanned is what reading the legs once tells before the recording is made: the
+// third phase. It is zero if the spec asks for nothing of it.
+type scanned struct {
+	sound   *window   // of the call, from which silence is trimmed; nil: all of it
+	levelDB []float64 // the gain that levels each leg; nil: none
+}
+
+// gainDB is the gain of levelling of leg i.
+func (s *scanned) gainDB(i int) float64 {
+	if s.levelDB == nil {
+		return 0
 	}
-	scan, err := p.openLegs(ctx, spec)
+	return s.levelDB[i]
+}
+
+// scan reads the legs once, if the spec wants silence trimmed or legs levelled.
+// It opens them for itself. Silence is looked for before levels are changed.
+func (p *Processor) scan(ctx context.Context, call *timedCall) (*scanned, error) {
+	spec := call.spec
+	if call.rate == 0 || spec.Trim == nil && spec.LevelLUFS == 0 {
+		return &scanned{}, nil
+	}
+	files, err := legfile.Open(ctx, spec.Legs, p.legs, p.codecs)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer scan.close()
-	scan.scanning = true
-	scan.timing()
-	if scan.rate == 0 {
-		return nil
+	defer legfile.Close(files)
+	again := timeLegs(spec, files)
+	if again.rate == 0 {
+		return &scanned{}, nil
 	}
-	rate := clampRate(scan.rate)
+	rate := clampRate(again.rate)
+	lines := &pipes{call: again, stages: p.stages, block: p.block}
 	if spec.LevelLUFS != 0 {
 		rate = max(rate, analysis.MinSampleRateHz)
-		if err := scan.listen(rate); err != nil {
-			return err
+		if lines.meters, err = newMeters(spec.Legs, rate); err != nil {
+			return nil, err
 		}
 	}
-	b := &bus{rate: rate, legRate: rate, channels: len(scan.legs), total: scan.frames(rate)}
-	if _, err := p.wire(scan, []*bus{b}); err != nil {
-		return err
+	b := &bus{rate: rate, legRate: rate, channels: len(again.legs), total: again.frames(rate)}
+	if err := lines.connect([]*bus{b}); err != nil {
+		return nil, err
 	}
-	first, last, err := loud(ctx, b.src, trimLevel(spec.Trim), make([]float32, p.block*b.channels))
+	first, last, err := findSound(ctx, b.src, trimLevel(spec.Trim), make([]float32, p.block*b.channels))
 	if err != nil {
-		return err
+		return nil, err
 	}
+	result := &scanned{}
 	if spec.Trim != nil && first >= 0 {
-		pl.trim(first, last, rate)
+		result.sound = soundWindow(first, last, rate, spec.Trim.Keep)
 	}
-	for i, l := range scan.legs {
-		if l.meter == nil {
-			continue
-		}
-		if pl.legs[i].levelDB, err = levelGain(spec, l.meter); err != nil {
-			return err
-		}
+	if lines.meters != nil {
+		result.levelDB, err = levelGains(spec, lines.meters)
 	}
-	return nil
+	return result, err
 }
 
 // trimLevel is the level from which a sample isn't silent.
@@ -68,20 +78,18 @@ func trimLevel(t *record.TrimSpec) float32 {
 	return audio.FromDecibels(db)
 }
 
-// trim leaves of the call what is from frame first to frame last, and the
-// silence that the spec keeps. It stands on whole milliseconds, so that all
-// outputs begin together.
-func (pl *plan) trim(first, last int64, rate int) {
+// soundWindow is the call from frame first to frame last, and the silence to keep
+// around them. It is on whole milliseconds, so that all outputs begin together.
+func soundWindow(first, last int64, rate int, keep time.Duration) *window {
 	const grid = time.Millisecond
-	keep := pl.spec.Trim.Keep
 	from := max(audio.DurationOf(first, rate)-keep, 0)
 	to := audio.DurationOf(last+1, rate) + keep + grid - 1
-	pl.trimmed = &window{from: from.Truncate(grid), to: to.Truncate(grid)}
+	return &window{from: from.Truncate(grid), to: to.Truncate(grid)}
 }
 
-// loud finds the first and the last frame of which a sample reaches level; -1
-// if there is none. block is room to read into.
-func loud(ctx context.Context, src audio.Source, level float32, block []float32) (first, last int64, err error) {
+// findSound finds the first and the last frame of which a sample reaches level;
+// -1 if there is none. block is room to read into.
+func findSound(ctx context.Context, src audio.Source, level float32, block []float32) (first, last int64, err error) {
 	channels := int64(src.Format().NumChannels)
 	first, last = -1, -1
 	for at := int64(0); ; {

@@ -9,19 +9,19 @@ import (
 
 // Stage changes the audio of one file of a leg: a denoiser, an equaliser, a
 // watermark. src is mono, at the file's own rate, before gain, redaction and
-// resampling; what the stage returns must have the same format and number of
-// frames, so one that delays must drop what it delayed by. The same input must
-// give the same output, as a recording that is made again has to have the same
-// bytes. A stage that leaves a leg alone returns src.
+// resampling. The source that the stage returns must have the same format and
+// number of frames, so a stage with a delay must drop as many frames at the
+// beginning. The same input must give the same output, as a recording that is made
+// again must have the same bytes. A stage that doesn't change a leg returns src.
 //
-// It is called once for every file of every leg, and once more for those that
-// are looked through before the recording is made, for trimming and levelling.
+// It is called once for every file of every leg; and once more if the legs are
+// scanned before the recording is made, for trimming or levelling.
 type Stage func(leg *record.LegSpec, src audio.Source) (audio.Source, error)
 
-// staged is src behind the program's stages.
-func (p *Processor) staged(leg *record.LegSpec, src audio.Source, frames int64) (audio.Source, error) {
+// throughStages is src, which has that many frames, behind the program's stages.
+func throughStages(stages []Stage, leg *record.LegSpec, src audio.Source, frames int64) (audio.Source, error) {
 	want := *src.Format()
-	for i, stage := range p.stages {
+	for i, stage := range stages {
 		next, err := stage(leg, src)
 		if err != nil {
 			return nil, fmt.Errorf("recording: stage %d on leg %q: %w", i, leg.Name, err)
@@ -31,14 +31,14 @@ func (p *Processor) staged(leg *record.LegSpec, src audio.Source, frames int64) 
 		}
 		src = next
 	}
-	if len(p.stages) == 0 {
+	if len(stages) == 0 {
 		return src, nil
 	}
 	return &counted{Source: src, left: frames, leg: leg.Name}, nil
 }
 
-// counted is a source that must have a number of frames: stages that make more
-// or fewer would move everything behind them.
+// counted is a source that may not have more than a number of frames: a stage that
+// makes more would move everything behind them.
 type counted struct {
 	audio.Source
 
@@ -47,6 +47,7 @@ type counted struct {
 	err  error
 }
 
+// ReadFrames implements [audio.Source].
 func (c *counted) ReadFrames(dst []float32) (int, error) {
 	if c.err != nil {
 		return 0, c.err

@@ -16,8 +16,8 @@ import (
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
-// A pulse stands where its leg's offset puts it, to a frame, from every rate to
-// every rate.
+// A pulse is where its leg's offset puts it, to a frame, from every rate to every
+// rate.
 func TestOffsetsAtEveryRate(t *testing.T) {
 	t.Parallel()
 	rates := []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}

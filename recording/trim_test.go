@@ -65,7 +65,7 @@ func TestTrim(t *testing.T) {
 	require.True(t, bytes.Equal(trimmed["low"], one["low"]))
 }
 
-// Where there is nothing to trim, or nothing but silence, nothing changes.
+// A call without silence at its ends, or of nothing but silence, isn't changed.
 func TestTrimNothing(t *testing.T) {
 	t.Parallel()
 	legs, spec := trimmable(t)

@@ -24,7 +24,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // an example's
+	defer os.RemoveAll(dir)
 
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
@@ -37,7 +37,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer store.Close() //nolint:errcheck // an example's
+	defer store.Close()
 	mux.HandleFunc("/objects", store.ServeSigned)
 
 	job := record.Spec{TenantID: "acme", CallID: "c1", RecordingID: "c1", StartedAt: time.Date(2026, 3, 1, 15, 0, 0, 0, time.UTC)}
@@ -57,12 +57,12 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	answer, err := http.Get(link) //nolint:gosec,noctx // the link was just made
+	answer, err := http.Get(link)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer answer.Body.Close() //nolint:errcheck // only read from
+	defer answer.Body.Close()
 	body, _ := io.ReadAll(answer.Body)
 	fmt.Println(answer.StatusCode, answer.Header.Get("Content-Type"), string(body))
 	// Output:

@@ -31,7 +31,7 @@ type Options struct {
 	SpoolDir string
 	// SpoolMemory is how many bytes of an object are kept in memory. 0 means 4 MiB.
 	SpoolMemory int
-	// Logger is told of conflicts. Nil means slog.Default().
+	// Logger is told of conflicts. Nil: nothing is logged.
 	Logger *slog.Logger
 	// Drivers are those of the clouds that the program links, like s3.Driver(),
 	// each with a scheme of its own. Files and memory need none.
@@ -71,7 +71,7 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 	}
 	opts.SpoolMemory = cmp.Or(opts.SpoolMemory, defaultSpoolMemory)
 	if opts.Logger == nil {
-		opts.Logger = slog.Default()
+		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	u, err := url.Parse(rawURL)
 	if err != nil {

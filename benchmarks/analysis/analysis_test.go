@@ -39,7 +39,7 @@ func call(b *testing.B) []float32 {
 	out := make([]float32, samplecall.AgentFrames/blockFrames*blockFrames*2)
 	for i := range len(out) / 2 {
 		out[2*i] = agent[i]
-		if at := i - samplecall.CustomerOffsetMS*samplecall.SampleRateHz/1000; at >= 0 {
+		if at := i - int(samplecall.CustomerOffset.Seconds()*samplecall.SampleRateHz); at >= 0 {
 			out[2*i+1] = customer[at]
 		}
 	}

@@ -59,7 +59,7 @@ func sampleCall(tb testing.TB, channels int) []float32 {
 	}
 	agent := leg(tb, samplecall.Agent())
 	out := make([]float32, 2*len(agent))
-	offset := samplecall.CustomerOffsetMS * samplecall.SampleRateHz / 1000
+	offset := int(samplecall.CustomerOffset.Seconds() * samplecall.SampleRateHz)
 	for i, v := range agent {
 		out[2*i] = v
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
@@ -67,19 +68,19 @@ func BenchmarkLedger(b *testing.B) {
 				return err
 			})
 			var done atomic.Int64
-			result := storetest.Result("c")
+			outcome := storetest.Completed("c")
 			b.ReportAllocs()
 			b.ResetTimer()
 			share(b, 16, 16, func(w int) error {
 				for {
 					leases, err := db.Claim(b.Context(), ledger.Claim{
-						Worker: fmt.Sprint(w), Queues: []string{ledger.DefaultQueue}, Limit: 20, TTL: time.Hour,
+						Worker: fmt.Sprint(w), Kinds: []string{record.Kind}, Queues: []string{ledger.DefaultQueue}, Limit: 20, TTL: time.Hour,
 					})
 					if err != nil || len(leases) == 0 {
 						return err
 					}
 					for _, l := range leases {
-						if err := db.Complete(b.Context(), l, result); err != nil {
+						if err := db.Complete(b.Context(), l, outcome); err != nil {
 							return err
 						}
 						done.Add(1)

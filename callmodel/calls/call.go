@@ -143,19 +143,7 @@ type Party struct {
 }
 
 // Recording is what the call record knows of a recording.
-type Recording struct {
-	RecordingID callmodel.RecordingID  `json:"recording_id"`
-	JobID       callmodel.JobID        `json:"job_id"`
-	Status      record.Status          `json:"status"`
-	Reason      string                 `json:"reason,omitempty"`
-	URL         string                 `json:"url,omitempty"` // of the first output that can be listened to
-	Outputs     []record.OutputResult  `json:"outputs,omitempty"`
-	Duration    time.Duration          `json:"duration_ms"`
-	Defects     []record.Defect        `json:"defects,omitempty"`
-	Analysis    *record.AnalysisResult `json:"analysis,omitempty"`
-	Manifest    *record.ManifestResult `json:"manifest,omitempty"`
-	FinishedAt  time.Time              `json:"finished_at"` // the database's clock
-}
+type Recording = record.CallEntry
 
 // Validate reports every fault of the preference at once, for a call of a number
 // of legs that isn't known yet. Whether its outputs can be made is not asked.
@@ -231,9 +219,3 @@ func validateMetadata(m map[string]string) callmodel.FieldErrors {
 	}
 	return e
 }
-
-// MarshalJSON implements json.Marshaler.
-func (r Recording) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurations(r) }
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (r *Recording) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, r) }

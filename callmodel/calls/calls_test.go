@@ -10,6 +10,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
@@ -83,7 +84,7 @@ func TestEndedSaysHowToRecord(t *testing.T) {
 	require.NoError(t, ev.Validate())
 	fx, err := call.Apply(ev, nil)
 	require.NoError(t, err)
-	spec := fx.Recording.Spec
+	spec := specOf(t, fx.Recording)
 	require.Equal(t, time.Minute, spec.Span)
 	require.True(t, spec.LegsSpanCall)
 	require.Equal(t, ev.Redactions, spec.Redactions)
@@ -124,6 +125,14 @@ func TestCallFailover(t *testing.T) {
 	assert.Equal(t, calls.Failed, c.State, "busy is the called party's own answer")
 }
 
+// specOf is what the job is to record.
+func specOf(t *testing.T, r *ledger.Request) record.Spec {
+	t.Helper()
+	s, err := record.SpecOf(&ledger.Job{Kind: r.Kind, Payload: r.Payload})
+	require.NoError(t, err)
+	return s
+}
+
 func TestEndedMakesTheRecordingJob(t *testing.T) {
 	t.Parallel()
 	answered := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -139,8 +148,8 @@ func TestEndedMakesTheRecordingJob(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, fx.Recording)
 	assert.Equal(t, "pbx1", fx.Recording.Queue)
-	assert.Equal(t, defaults, fx.Recording.Spec.Outputs)
-	assert.Equal(t, answered, fx.Recording.Spec.StartedAt)
+	assert.Equal(t, defaults, specOf(t, fx.Recording).Outputs)
+	assert.Equal(t, answered, specOf(t, fx.Recording).StartedAt)
 
 	c = base
 	three := end
@@ -150,8 +159,8 @@ func TestEndedMakesTheRecordingJob(t *testing.T) {
 	}
 	fx, err = c.Apply(three, stereo)
 	require.NoError(t, err, "a call that a third joined can end")
-	assert.Equal(t, record.LayoutMultichannel, fx.Recording.Spec.Outputs[0].Layout)
-	assert.Equal(t, record.LayoutMono, fx.Recording.Spec.Outputs[1].Layout)
+	assert.Equal(t, record.LayoutMultichannel, specOf(t, fx.Recording).Outputs[0].Layout)
+	assert.Equal(t, record.LayoutMono, specOf(t, fx.Recording).Outputs[1].Layout)
 	assert.Equal(t, record.LayoutStereo, stereo[0].Layout, "the caller's defaults are left alone")
 
 	c = base

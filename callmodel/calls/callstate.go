@@ -121,5 +121,6 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
-	return &ledger.Request{Spec: spec, Queue: c.Host, Priority: c.Priority}, nil
+	job, err := record.NewJob(spec, c.Host, c.Priority)
+	return &job, err
 }

@@ -1,8 +1,8 @@
-// Package ledger is the vocabulary of the job ledger: jobs, the leases that workers
-// take on them, and what becomes of those that fail.
+// Package ledger is the vocabulary of the job ledger: jobs of any kind, the leases
+// that workers take on them, and what becomes of them.
 //
-//	          ┌─ published: its recording is on the call, a later ┐
-//	          │  version may follow                               │
+//	          ┌─ published: its result is in use, and a later     ┐
+//	          │  one may follow                                   │
 //	          ├───── released, failed (retry), lease expired ─────┤
 //	          ▼                                                   │
 //	new ──▶ queued ─────────────── claimed ───────────────────▶ running
@@ -10,7 +10,11 @@
 //	          │ └── operator ──▶ quarantined ◀── 3 strikes, ──────┘  │
 //	          └──── operator ───────┘            permanent error     └─▶ done
 //
-// Done is final: a finished job never runs again. A recording that was published
-// stays on its call whatever becomes of the job: only a later version with all
-// that it holds takes its place.
+// Done is final: a finished job never runs again. What was published stays in use
+// whatever becomes of the job, until a later result takes its place.
+//
+// Who calls the ledger says what it needs of it: see the ports worker.Ledger and
+// recordinghttp.Ledger. *calldb.DB and *memdb.Store implement them all, and
+// storetest.JobLedger is what they promise. What the jobs of a kind hold is the
+// affair of the kind: of recordings see record.NewJob.
 package ledger

@@ -1,14 +1,14 @@
 package ledger
 
 import (
+	"encoding/json"
 	"errors"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/callmodel/record"
 )
 
-// State is where a recording job stands. See the package comment's drawing.
+// State is where a job stands. See the package comment's drawing.
 type State string
 
 // The states of a job.
@@ -53,20 +53,33 @@ func (s State) Next(id callmodel.JobID, ev Event) (State, error) {
 	return s, &callmodel.TransitionError{Subject: "job " + string(id), From: string(s), Event: string(ev)}
 }
 
-// Job is a row of the ledger.
+// Job is a row of the ledger. What is to be done, and what came of it, is JSON in
+// the form of the job's kind: the ledger keeps it and doesn't look inside. Text
+// that isn't JSON, of a row that somebody has damaged, is given as a JSON string,
+// so that the one job can't be read by its worker and all others can.
 type Job struct {
-	ID       callmodel.JobID `json:"id"`
+	ID       callmodel.JobID    `json:"id"`
+	Kind     string             `json:"kind"` // who knows how to do it: record.Kind
+	TenantID callmodel.TenantID `json:"tenant_id"`
+	CallID   callmodel.CallID   `json:"call_id,omitempty"` // "" if it belongs to no call
+	// Key makes the job idempotent: there is one job of a tenant, a kind and a key.
+	Key      string          `json:"key"`
 	Queue    string          `json:"queue"`    // a telephone server's host name, or "default"
 	Priority int             `json:"priority"` // higher first; fresh calls before a backlog
 	State    State           `json:"state"`
 	Attempts int             `json:"attempts"` // counted attempts that failed
-	Spec     record.Spec     `json:"spec"`
-	// Result is set once the job is done, and when a recording of it was
-	// published before: see Published.
-	Result *record.Result `json:"result,omitempty"`
+	Payload  json.RawMessage `json:"spec"`     // what to do; a recording's is a record.Spec
+	// Result is set once the job is done, when a result of it was published
+	// before, and when it was set aside with what is known of it.
+	Result json.RawMessage `json:"result,omitempty"`
+	// Published says that Result is in use already while the job isn't done: it is
+	// that of an earlier attempt. See Outcome.
+	Published bool `json:"published,omitempty"`
 	// LastError is why the last attempt failed, or the job was quarantined.
 	LastError string `json:"last_error,omitempty"`
-	Worker    string `json:"worker,omitempty"` // who holds the lease, while running
+	// Reason is LastError for programs: "" for errors that have none.
+	Reason Reason `json:"reason,omitempty"`
+	Worker string `json:"worker,omitempty"` // who holds the lease, while running
 	// Times are the database's.
 	CreatedAt  time.Time `json:"created_at"`
 	RunAt      time.Time `json:"run_at"`               // not claimed before
@@ -74,21 +87,35 @@ type Job struct {
 	FinishedAt time.Time `json:"finished_at,omitzero"` // when done
 }
 
-// Published is the recording that is on the call already while the job isn't
-// done: that of an earlier attempt. Nil if there is none.
-func (j *Job) Published() *record.Result {
-	if j.State == Done || j.Result == nil || !j.Result.Made() {
-		return nil
-	}
-	return j.Result
-}
+// Reason is why an attempt failed, for programs. Kinds may have reasons of their
+// own; a reason is at most MaxReason bytes long, what is longer is cut.
+type Reason string
 
-// Request is a job to put in the ledger.
+// The reasons of any kind of job.
+const (
+	// Unavailable: a service that the job needs was away, as a bucket may be.
+	Unavailable Reason = "unavailable"
+	// Undecodable: the payload, or a published result, isn't what the kind writes.
+	Undecodable Reason = "undecodable"
+)
+
+// Request is a job to put in the ledger. Kind and Key are needed, and valid ids;
+// so is TenantID. record.NewJob makes that of a recording.
 type Request struct {
-	Spec     record.Spec
-	Queue    string // "" means DefaultQueue
+	Kind     string
+	TenantID callmodel.TenantID
+	CallID   callmodel.CallID // "" if it belongs to no call
+	Key      string
+	Payload  json.RawMessage // at most MaxPayload bytes
+	Queue    string          // "" means DefaultQueue
 	Priority int
 }
+
+// Limits of a job.
+const (
+	MaxPayload = 16 << 20 // bytes of a payload
+	MaxReason  = 64       // bytes of a reason
+)
 
 // Lease is a worker's right to run a job until it ends. Token is the fence: it
 // grows with every claim of the job, and only the newest one may commit.
@@ -102,6 +129,7 @@ type Lease struct {
 // Claim asks the ledger for work.
 type Claim struct {
 	Worker string
+	Kinds  []string      // nil: every kind; name those that there is a handler for
 	Queues []string      // nil: every queue
 	Limit  int           // at most so many jobs; 0 means 1
 	TTL    time.Duration // 0 means DefaultLeaseTTL
@@ -109,7 +137,8 @@ type Claim struct {
 
 // Failure says what becomes of a job whose attempt failed.
 type Failure struct {
-	Cause string // for people and the audit
+	Cause  string // for people and the audit
+	Reason Reason // for programs, kept in Job.Reason
 	// RetryIn is how long to wait, counted by the database's clock.
 	RetryIn time.Duration
 	// Uncounted attempts do not bring the job nearer to quarantine: the fault
@@ -119,9 +148,10 @@ type Failure struct {
 	Quarantine bool
 }
 
-// FailureOf turns the error of an attempt into its fate: a [*PermanentError]
-// quarantines, a [*RetryAfterError] waits without counting, anything else
-// counts and waits for backoff.
+// FailureOf turns the error of an attempt into what becomes of the job: a
+// [*callmodel.PermanentError] quarantines, a [*callmodel.RetryAfterError] waits
+// without counting, with the reason Unavailable, anything else counts and waits
+// for backoff.
 func FailureOf(err error, backoff time.Duration) Failure {
 	f := Failure{Cause: err.Error(), RetryIn: backoff}
 	var permanent *callmodel.PermanentError
@@ -130,7 +160,7 @@ func FailureOf(err error, backoff time.Duration) Failure {
 	case errors.As(err, &permanent):
 		f.Quarantine = true
 	case errors.As(err, &later):
-		f.Uncounted = true
+		f.Uncounted, f.Reason = true, Unavailable
 		if later.After > 0 {
 			f.RetryIn = later.After
 		}
@@ -141,6 +171,7 @@ func FailureOf(err error, backoff time.Duration) Failure {
 // Filter selects jobs to list.
 type Filter struct {
 	State    State              // "" for any
+	Kind     string             // "" for any
 	Queue    string             // "" for any
 	TenantID callmodel.TenantID // "" for any
 	Limit    int                // 0 means 100; at most 1000
@@ -151,4 +182,30 @@ type Filter struct {
 type Stats struct {
 	Queued, Running, Done, Quarantined int64
 	OldestQueued                       time.Duration // how long the oldest job that can run now has been able to; 0 if none
+	// ByKind is what of each kind there is in the ledger; nil for an empty one.
+	ByKind map[string]Counts
+}
+
+// Counts is how many jobs of a kind stand where.
+type Counts struct {
+	Queued, Running, Done, Quarantined int64
+}
+
+// Add counts n jobs of that kind in that state.
+func (s *Stats) Add(kind string, state State, n int64) {
+	if s.ByKind == nil {
+		s.ByKind = map[string]Counts{}
+	}
+	c := s.ByKind[kind]
+	switch state {
+	case Queued:
+		s.Queued, c.Queued = s.Queued+n, c.Queued+n
+	case Running:
+		s.Running, c.Running = s.Running+n, c.Running+n
+	case Done:
+		s.Done, c.Done = s.Done+n, c.Done+n
+	case Quarantined:
+		s.Quarantined, c.Quarantined = s.Quarantined+n, c.Quarantined+n
+	}
+	s.ByKind[kind] = c
 }

@@ -38,11 +38,11 @@ func TestJobMachine(t *testing.T) {
 	}
 }
 
-func TestFate(t *testing.T) {
+func TestFailureOf(t *testing.T) {
 	t.Parallel()
 	err := errors.New("boom")
 	assert.Equal(t, ledger.Failure{Cause: "boom", RetryIn: 5}, ledger.FailureOf(err, 5))
 	assert.Equal(t, ledger.Failure{Cause: "boom", RetryIn: 5, Quarantine: true},
 		ledger.FailureOf(fmt.Errorf("%w", callmodel.Permanent(err)), 5))
-	assert.Equal(t, ledger.Failure{Cause: "boom", RetryIn: 7, Uncounted: true}, ledger.FailureOf(callmodel.RetryAfter(err, 7), 5))
+	assert.Equal(t, ledger.Failure{Cause: "boom", RetryIn: 7, Uncounted: true, Reason: ledger.Unavailable}, ledger.FailureOf(callmodel.RetryAfter(err, 7), 5))
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 )
 
-// AnalysisResult is the essence of an analysis of a recording; the whole is in
+// AnalysisResult is what a result tells of an analysis of a recording; the whole is in
 // the output of CodecAnalysis. Times are milliseconds of the output.
 type AnalysisResult struct {
 	Duration time.Duration `json:"duration_ms"`

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
@@ -79,18 +78,9 @@ func TestLosesIsAnOrder(t *testing.T) {
 	})
 }
 
-func TestPublished(t *testing.T) {
+func TestHas(t *testing.T) {
 	t.Parallel()
 	r := recorded(1000, 8000)
-	for state, want := range map[ledger.State]bool{
-		ledger.Queued: true, ledger.Running: true, ledger.Quarantined: true, ledger.Done: false,
-	} {
-		j := ledger.Job{State: state, Result: &r}
-		assert.Equal(t, want, j.Published() != nil, state)
-	}
-	set := ledger.Job{State: ledger.Quarantined, Result: &record.Result{Status: record.StatusQuarantined, Outputs: r.Outputs}}
-	assert.Nil(t, set.Published(), "what is kept of a job that was set aside is no recording")
-	assert.Nil(t, (&ledger.Job{State: ledger.Queued}).Published())
 	assert.False(t, r.Has(record.DefectLegGrowing))
 	r.Defects = []record.Defect{{Code: record.DefectClipped}, {Code: record.DefectLegGrowing}}
 	assert.True(t, r.Has(record.DefectLegGrowing))

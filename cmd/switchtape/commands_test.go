@@ -330,6 +330,46 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
+// A database that says nothing holds no command for ever.
+func TestJobsOfASilentDatabase(t *testing.T) {
+	t.Parallel()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0") // accepts, and never answers
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, l.Close()) })
+	code, _, errs := run(t, "jobs", "list", "--timeout", "50ms", "--db", "postgres://user@"+l.Addr().String()+"/x?sslmode=disable")
+	require.Equal(t, 1, code)
+	assert.Contains(t, errs, "the database did not answer within 50ms")
+}
+
+// Jobs of other kinds are listed with what they are, and can be left out.
+func TestJobsOfOtherKinds(t *testing.T) {
+	t.Parallel()
+	at := calldb.SQLiteURL(filepath.Join(t.TempDir(), "x.db"))
+	db := openLedger(t, at)
+	_, _, err := db.Enqueue(t.Context(), storetest.Request("c1"))
+	require.NoError(t, err)
+	id, _, err := db.Enqueue(t.Context(), ledger.Request{Kind: "verify", TenantID: "acme", CallID: "c1", Key: "r7", Payload: []byte(`{"n": 1}`), Priority: 1})
+	require.NoError(t, err)
+	leases, err := db.Claim(t.Context(), ledger.Claim{Worker: "w"})
+	require.NoError(t, err)
+	require.NoError(t, db.Complete(t.Context(), leases[0], ledger.Outcome{Result: []byte(`{"ok": true}`)}))
+	code, out, errs := run(t, "jobs", "list", "--db", at)
+	require.Zero(t, code, errs)
+	assert.Equal(t, 2, strings.Count(out, "\n"))
+	assert.Contains(t, out, "acme/c1 (verify r7)")
+	code, out, errs = run(t, "jobs", "list", "--db", at, "--kind", "record")
+	require.Zero(t, code, errs)
+	assert.Equal(t, 1, strings.Count(out, "\n"))
+	assert.NotContains(t, out, "verify")
+	code, out, errs = run(t, "jobs", "show", string(id), "--db", at)
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, `result      {"ok": true}`)
+	var shown ledger.Job
+	runJSON(t, &shown, "jobs", "show", string(id), "--db", at)
+	assert.Equal(t, "verify", shown.Kind)
+	assert.JSONEq(t, `{"n": 1}`, string(shown.Payload))
+}
+
 // An operator sees that a recording is on its call while its job goes on.
 func TestJobsThatArePublished(t *testing.T) {
 	t.Parallel()
@@ -355,7 +395,7 @@ func TestJobsThatArePublished(t *testing.T) {
 	says([]string{"list"}, "queued", "attempts 0")
 	says(show, "not before")
 
-	require.NoError(t, db.Publish(t.Context(), claim(), storetest.Result("c1"), 0))
+	require.NoError(t, db.Publish(t.Context(), claim(), storetest.Completed("c1"), 0))
 	require.NoError(t, db.Fail(t.Context(), claim(), ledger.Failure{Cause: "still growing: the file of leg agent", RetryIn: time.Hour, Uncounted: true}))
 	j, err := db.Job(t.Context(), id)
 	require.NoError(t, err)
@@ -366,7 +406,7 @@ func TestJobsThatArePublished(t *testing.T) {
 	says([]string{"quarantine", string(id), "--reason", "it is a fax"}, "state       quarantined", "it stays there", "c1.v1.wav")
 	says([]string{"list"}, "quarantined", "published: it is a fax")
 	says([]string{"retry", string(id)}, "state       queued", "c1.v1.wav")
-	require.NoError(t, db.Complete(t.Context(), claim(), storetest.Result("c1")))
+	require.NoError(t, db.Complete(t.Context(), claim(), storetest.Completed("c1")))
 	code, out, _ := run(t, append([]string{"jobs"}, append(show, "--db", at)...)...)
 	require.Zero(t, code)
 	assert.NotContains(t, out, "published")

@@ -115,7 +115,7 @@ func checkAftermath(t *testing.T, db *calldb.DB, dir string) {
 	stats, err := db.Stats(t.Context())
 	require.NoError(t, err)
 	stats.OldestQueued = 0
-	assert.Equal(t, ledger.Stats{Done: waiting}, stats)
+	assert.Equal(t, ledger.Stats{Done: waiting, ByKind: map[string]ledger.Counts{record.Kind: {Done: waiting}}}, stats)
 
 	objects, manifests := map[string][]byte{}, 0
 	require.NoError(t, filepath.WalkDir(filepath.Join(dir, "recordings"), func(path string, d fs.DirEntry, err error) error {

@@ -176,7 +176,7 @@ func (d *demo) play() (*demoOutput, error) {
 		{ID: "3", Type: calls.EventAnswered, At: start},
 		{ID: "4", Type: calls.EventEnded, At: hangup, Cause: &calls.Cause{Q850: 16}, Legs: []record.LegSpec{
 			{Name: "agent", Segments: []record.SegmentSpec{{URI: names[0]}}},
-			{Name: "customer", Segments: []record.SegmentSpec{{URI: names[1], Offset: samplecall.CustomerOffsetMS * time.Millisecond}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: names[1], Offset: samplecall.CustomerOffset}}},
 		}},
 	}
 	var sent time.Time

@@ -8,6 +8,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -22,18 +23,29 @@ type jobsCommand struct {
 
 type jobsOptions struct {
 	service.DBOptions
-	JSON bool `help:"Print JSON." name:"json"`
+	JSON    bool          `help:"Print JSON." name:"json"`
+	Timeout time.Duration `help:"Give up when the database has not answered for so long." default:"30s"`
 }
 
-// with runs do on the ledger.
-func (o *jobsOptions) with(ctx context.Context, do func(*calldb.DB) error) error {
+// with runs do on the ledger, within the timeout.
+func (o *jobsOptions) with(ctx context.Context, do func(context.Context, *calldb.DB) error) error {
+	timed, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	err := o.withLedger(timed, do)
+	if err != nil && ctx.Err() == nil && timed.Err() != nil {
+		return callmodel.Errorf(callmodel.CodeUnavailable, "the database did not answer within %v: %w", o.Timeout, err)
+	}
+	return err
+}
+
+func (o *jobsOptions) withLedger(ctx context.Context, do func(context.Context, *calldb.DB) error) error {
 	db, err := calldb.Open(ctx, o.DB, &calldb.Options{MustExist: true})
 	if err != nil {
 		return err
 	}
 	err = db.CheckSchema(ctx)
 	if err == nil {
-		err = do(db)
+		err = do(ctx, db)
 	}
 	return errors.Join(err, db.Close())
 }
@@ -41,15 +53,16 @@ func (o *jobsOptions) with(ctx context.Context, do func(*calldb.DB) error) error
 type jobsList struct {
 	jobsOptions
 	State string `help:"Only jobs in this state: queued, running, done or quarantined." enum:"queued,running,done,quarantined," default:""`
+	Kind  string `help:"Only jobs of this kind: record, for recordings." placeholder:"KIND"`
 	Queue string `help:"Only jobs of this queue." placeholder:"HOST"`
 	Limit int    `help:"At most so many, up to 1000." default:"100"`
 	After string `help:"Continue behind this job." placeholder:"ID"`
 }
 
 func (c *jobsList) Run(ctx context.Context, s cli.Streams) error {
-	return c.with(ctx, func(db *calldb.DB) error {
+	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
 		jobs, err := db.Jobs(ctx, ledger.Filter{
-			State: ledger.State(c.State), Queue: c.Queue, Limit: c.Limit, After: callmodel.JobID(c.After),
+			State: ledger.State(c.State), Kind: c.Kind, Queue: c.Queue, Limit: c.Limit, After: callmodel.JobID(c.After),
 		})
 		if err != nil {
 			return err
@@ -64,16 +77,25 @@ func (c *jobsList) Run(ctx context.Context, s cli.Streams) error {
 		}
 		for i := range jobs {
 			j := &jobs[i]
-			s.Printf("%s  %-11s  %s  %s/%s  attempts %d  %s\n", j.ID, j.State, j.CreatedAt.Format(time.RFC3339), j.Spec.TenantID, j.Spec.CallID, j.Attempts, notes(j))
+			s.Printf("%s  %-11s  %s  %s  attempts %d  %s\n", j.ID, j.State, j.CreatedAt.Format(time.RFC3339), about(j), j.Attempts, notes(j))
 		}
 		return nil
 	})
 }
 
+// about is what the job is about: the call of a recording; of another kind of job
+// the kind and the key, too.
+func about(j *ledger.Job) string {
+	if j.Kind == record.Kind {
+		return string(j.TenantID) + "/" + string(j.CallID)
+	}
+	return string(j.TenantID) + "/" + string(j.CallID) + " (" + j.Kind + " " + j.Key + ")"
+}
+
 // notes is what else there is to say of a job in a line: that its recording is
 // there already, and why it isn't done.
 func notes(j *ledger.Job) string {
-	if j.Published() == nil {
+	if !j.Published {
 		return j.LastError
 	}
 	note := "published"
@@ -92,7 +114,7 @@ type jobsShow struct {
 }
 
 func (c *jobsShow) Run(ctx context.Context, s cli.Streams) error {
-	return c.with(ctx, func(db *calldb.DB) error { return c.print(ctx, s, db, c.ID) })
+	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error { return c.print(ctx, s, db, c.ID) })
 }
 
 func (o *jobsOptions) print(ctx context.Context, s cli.Streams, db *calldb.DB, id string) error {
@@ -103,25 +125,35 @@ func (o *jobsOptions) print(ctx context.Context, s cli.Streams, db *calldb.DB, i
 	if o.JSON {
 		return s.JSON(j)
 	}
-	s.Printf("job %s\n  state       %s\n  queue       %s, priority %d\n  call        %s/%s\n  attempts    %d\n",
-		j.ID, j.State, j.Queue, j.Priority, j.Spec.TenantID, j.Spec.CallID, j.Attempts)
+	s.Printf("job %s\n  state       %s\n  queue       %s, priority %d\n  call        %s\n  attempts    %d\n",
+		j.ID, j.State, j.Queue, j.Priority, about(&j), j.Attempts)
 	if j.LastError != "" {
 		s.Printf("  last error  %s\n", j.LastError)
 	}
 	if j.State == ledger.Queued {
 		s.Printf("  not before  %s\n", j.RunAt.Format(time.RFC3339))
 	}
-	if j.Published() != nil {
+	if j.Published && j.Kind == record.Kind {
 		s.Printf("  published   the recording below is on the call; %s\n", map[ledger.State]string{
 			ledger.Queued:      "a longer one takes its place once its legs are whole",
 			ledger.Running:     "a longer one takes its place once its legs are whole",
 			ledger.Quarantined: "it stays there, and a retry looks at its legs again",
 		}[j.State])
 	}
-	if j.Result != nil {
-		printResult(s, j.Result)
-	}
+	printOutcome(s, &j)
 	return nil
+}
+
+// printOutcome prints what the job came to so far, in the form of its kind.
+func printOutcome(s cli.Streams, j *ledger.Job) {
+	if j.Result == nil {
+		return
+	}
+	if r, err := record.ResultOf(j); j.Kind == record.Kind && err == nil {
+		printResult(s, r)
+		return
+	}
+	s.Printf("  result      %s\n", j.Result)
 }
 
 type jobsRetry struct {
@@ -130,7 +162,7 @@ type jobsRetry struct {
 }
 
 func (c *jobsRetry) Run(ctx context.Context, s cli.Streams) error {
-	return c.with(ctx, func(db *calldb.DB) error {
+	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
 		if err := db.Retry(ctx, callmodel.JobID(c.ID), actor()); err != nil {
 			return callmodel.Errorf(callmodel.CodeOf(err), "job %s: %w", c.ID, err)
 		}
@@ -145,7 +177,7 @@ type jobsQuarantine struct {
 }
 
 func (c *jobsQuarantine) Run(ctx context.Context, s cli.Streams) error {
-	return c.with(ctx, func(db *calldb.DB) error {
+	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
 		if err := db.Quarantine(ctx, callmodel.JobID(c.ID), actor(), c.Reason); err != nil {
 			return callmodel.Errorf(callmodel.CodeOf(err), "job %s: %w", c.ID, err)
 		}

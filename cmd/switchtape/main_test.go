@@ -72,8 +72,14 @@ var servesOn = regexp.MustCompile(`serves on (http://\S+)`)
 // serve starts switchtape serve and waits until it serves.
 func serve(t *testing.T, args ...string) *process {
 	t.Helper()
+	return serveBy(t, os.Args[0], args...)
+}
+
+// serveBy is serve with another binary.
+func serveBy(t *testing.T, binary string, args ...string) *process {
+	t.Helper()
 	p := &process{log: &lockedBuffer{}}
-	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), binary, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 	p.cmd.Env = append(os.Environ(), asCommand+"=1")
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	require.NoError(t, p.cmd.Start())

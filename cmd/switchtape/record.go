@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ type recordCommand struct {
 	recordExtras  `embed:""`
 
 	Out   string `help:"File or bucket URL to write the recording to." required:"" placeholder:"FILE|URL"`
-	Force bool   `help:"Replace files that are there already. Without it they are kept, and the command fails unless they have the same bytes."`
+	Force bool   `help:"Replace files that are there already. Without it they are kept, and the command fails before it writes any."`
 	JSON  bool   `help:"Print the result as JSON." name:"json"`
 }
 
@@ -45,7 +46,11 @@ func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 	}
 	sources := &legSources{}
 	defer sources.close()
-	out, err := openTarget(ctx, c.Out, &local.TargetOptions{Also: c.alsoFiles(), Overwrite: c.Force})
+	options := &local.TargetOptions{Also: c.alsoFiles(), Overwrite: c.Force}
+	if err := c.keepsFiles(&spec, options); err != nil {
+		return err
+	}
+	out, err := openTarget(ctx, c.Out, options)
 	if err != nil {
 		return err
 	}
@@ -101,6 +106,32 @@ func (c *recordCommand) keepsItsLegs(spec *record.Spec) error {
 					return cli.Usagef("%s is the file of leg %s: give another name for the recording", out, spec.Legs[i].Name)
 				}
 			}
+		}
+	}
+	return nil
+}
+
+// keepsFiles refuses to begin where one of the files that would be written is
+// there already, so that none is written if not all can be.
+func (c *recordCommand) keepsFiles(spec *record.Spec, o *local.TargetOptions) error {
+	if c.Force || strings.Contains(c.Out, "://") {
+		return nil // buckets refuse by themselves
+	}
+	target := local.NewTarget(c.Out, o)
+	var paths []string
+	for _, output := range spec.Outputs {
+		path := target.Path(spec.Key(output))
+		if slices.Contains(paths, path) {
+			return cli.Usagef("%s would be written twice: give every recording a name of its own", path)
+		}
+		paths = append(paths, path)
+	}
+	if !spec.NoManifest {
+		paths = append(paths, target.Path(spec.ManifestKey()))
+	}
+	for _, path := range paths {
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("%s exists already; nothing was written: choose another name, or --force to replace what is there", path)
 		}
 	}
 	return nil

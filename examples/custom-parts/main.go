@@ -10,14 +10,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	goaudio "github.com/go-audio/audio"
 
@@ -26,6 +22,7 @@ import (
 	"github.com/switchtape/switchtape/recording/analysis"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/local"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 )
 
@@ -61,23 +58,22 @@ func run(args []string) error {
 			return longest, nil
 		}},
 	}
-	spec := record.Spec{
-		TenantID: "example", CallID: "call-1", RecordingID: "call-1", StartedAt: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC),
-		Legs: []record.LegSpec{
-			{Name: "agent", Segments: []record.SegmentSpec{{URI: "agent"}}},
-			{Name: "customer", Segments: []record.SegmentSpec{{URI: "customer", Offset: samplecall.CustomerOffsetMS * time.Millisecond}}},
-		},
-		Outputs: []record.OutputSpec{{Codec: "x-au", Layout: record.LayoutStereo}},
-	}
-	here := place(dir)
-	result, err := recording.NewProcessor(here, here, options).Process(context.Background(), spec, nil)
+	agent, customer, err := samplecall.WriteLegs(dir)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s: %s, %d frames, by %s\n", result.Status, result.Outputs[0].URL, result.Outputs[0].Frames, result.Outputs[0].Encoder)
+	out := filepath.Join(dir, "call.au")
+	result, err := recording.NewProcessor(local.Files{}, local.NewTarget(out, nil), options).Process(context.Background(), record.Spec{
+		Legs:    []record.LegSpec{record.NewLeg("agent", agent), record.NewLeg("customer", customer).At(samplecall.CustomerOffset)},
+		Outputs: []record.OutputSpec{{Codec: "x-au"}},
+	}, nil)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: %s, %d frames, by %s\n", result.Status, out, result.Outputs[0].Frames, result.Outputs[0].Encoder)
 	fmt.Printf("the longest silence of all lasts %v\n", longest.Result())
 
-	file, err := os.Open(result.Outputs[0].URL)
+	file, err := os.Open(out)
 	if err != nil {
 		return err
 	}
@@ -89,34 +85,4 @@ func run(args []string) error {
 	frames, _ := audio.FramesOf(src)
 	fmt.Printf("read back: %d frames of %d channels at %d Hz\n", frames, src.Format().NumChannels, src.Format().SampleRate)
 	return nil
-}
-
-// place is a directory for objects, and the legs of the sample call.
-type place string
-
-func (place) OpenLeg(_ context.Context, uri string) (io.ReadCloser, error) {
-	if uri == "agent" {
-		return leg{bytes.NewReader(samplecall.Agent())}, nil
-	}
-	return leg{bytes.NewReader(samplecall.Customer())}, nil
-}
-
-type leg struct{ *bytes.Reader }
-
-func (leg) Close() error { return nil }
-
-func (p place) Put(_ context.Context, key record.ObjectKey, _ record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
-	path := filepath.Join(string(p), filepath.Base(key.String()))
-	f, err := os.Create(path)
-	if err != nil {
-		return record.ObjectInfo{}, err
-	}
-	if err := errors.Join(write(f), f.Close()); err != nil {
-		return record.ObjectInfo{}, err
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return record.ObjectInfo{}, err
-	}
-	return record.ObjectInfo{Key: key, URL: path, Bytes: info.Size()}, nil
 }

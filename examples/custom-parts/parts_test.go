@@ -78,8 +78,8 @@ func TestRun(t *testing.T) {
 	require.NoError(t, run([]string{dir}))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, entries, 2, "the recording and its manifest")
-	b, err := os.ReadFile(filepath.Join(dir, "call-1.v1.au"))
+	require.Len(t, entries, 4, "the legs, the recording and its manifest")
+	b, err := os.ReadFile(filepath.Join(dir, "call.au"))
 	require.NoError(t, err)
 	require.True(t, sniffAU(b))
 }

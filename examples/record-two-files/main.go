@@ -64,8 +64,7 @@ func sample() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	agent, customer := filepath.Join(dir, "agent.wav"), filepath.Join(dir, "customer.wav")
-	err = errors.Join(os.WriteFile(agent, samplecall.Agent(), 0o600), os.WriteFile(customer, samplecall.Customer(), 0o600))
+	agent, customer, err := samplecall.WriteLegs(dir)
 	return []string{agent, customer, filepath.Join(dir, "call.mp3")}, err
 }
 

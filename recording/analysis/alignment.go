@@ -13,15 +13,15 @@ import (
 )
 
 // The check correlates windows of 2 s in which one leg is loud and the other is
-// not, by the generalised cross-correlation with phase transform (Knapp &
-// Carter, IEEE TASSP 24(4), 1976): the spectrum's phases alone, between 200 and
-// 3600 Hz, averaged over the windows.
+// not, by the generalised cross-correlation with phase transform (Knapp & Carter,
+// IEEE TASSP 24(4), 1976). It takes only the spectrum's phases, between 200 and
+// 3600 Hz, and averages them over the windows.
 const (
 	alignFrames    = 16384 // in a window, at 8 to 16 kHz
 	alignLoud      = 3e-5  // mean square of a window with talk, -45 dBFS
 	alignQuieter   = 0.5   // the other leg: 3 dB below
 	alignSilent    = 1e-10 // the other leg: there is something
-	alignFirst     = 16    // windows that are all taken; of the next 4 per octave
+	alignFirst     = 16    // windows that are all taken; after them, 4 per octave
 	alignOctave    = 4
 	alignDoublings = 24
 	alignLowHz     = 200
@@ -40,13 +40,13 @@ type Alignment struct {
 	// Heard are the traces of each leg in the other: [0] of the first leg in
 	// the second, [1] of the second in the first.
 	Heard [2]Trace `json:"heard"`
-	// Detected: there is a trace, so what follows has a meaning.
+	// Detected: there is a trace. Without one the fields below mean nothing.
 	Detected bool `json:"detected"`
 	// DisagreementFrames is how much later the second leg is than its offset
-	// says, in frames of the recording; negative if it is earlier. With traces
-	// both ways it is half the difference of their lags, in which an echo path
-	// that is as long in both directions cancels. With one it is that lag, and
-	// holds the delay of the echo's path.
+	// says, in frames of the recording; negative if it is earlier. With traces both
+	// ways it is half the difference of their lags: an echo path that is as long in
+	// both directions cancels. With one trace it is the lag of that, and includes
+	// the delay of the echo's path.
 	DisagreementFrames int64         `json:"disagreement_frames"`
 	Disagreement       time.Duration `json:"disagreement_ms"` // to 0.1
 	// Confidence is that of the better trace.
@@ -57,9 +57,9 @@ type Alignment struct {
 type Trace struct {
 	Detected bool `json:"detected"`
 	// LagFrames is how much later the trace is than the talk, in frames of the
-	// recording, to within the decimation of rates of 16 kHz and more. A
-	// negative lag of more than a few frames shows that the offsets are wrong:
-	// nobody is heard before they talk.
+	// recording, to within the decimation of rates of 16 kHz and more. A negative
+	// lag of more than a few frames shows that the offsets are wrong, as nobody is
+	// heard before they talk.
 	LagFrames int64 `json:"lag_frames"`
 	// Confidence is 1 - (second highest peak / highest), in [0, 1], to 0.01; a
 	// trace has 0.4 or more, and PeakToNoise of 8 or more, over 4 windows or more.
@@ -69,9 +69,9 @@ type Trace struct {
 	Windows     int     `json:"windows"` // that were correlated
 }
 
-// AlignmentCheck looks for two legs in one another. It keeps a window and two
-// spectra, about 1 MB, and transforms at most 16 windows and then 4 for every
-// doubling of the talk: its cost hardly grows with the call.
+// AlignmentCheck looks for the trace of each of two legs in the other. It keeps a
+// window and two spectra, about 1 MB. It transforms at most 16 windows, and then 4
+// for every doubling of the talk, so its cost hardly grows with the call.
 type AlignmentCheck struct {
 	in     *splitter
 	engine alignEngine
@@ -132,7 +132,7 @@ type alignEngine struct {
 // alignTrace is the averaged spectrum of one direction.
 type alignTrace struct {
 	re, im  []float64
-	found   int // windows that would do
+	found   int // windows that may be taken
 	stride  int // one of so many is taken
 	windows int
 }
@@ -230,7 +230,7 @@ func (e *alignEngine) correlate(t *alignTrace) {
 
 func (e *alignEngine) result() Alignment {
 	var r Alignment
-	// In a window of its own: the other may be half full.
+	// It needs a window of its own, as the other may be half full.
 	f := *e.window
 	f.re, f.im = make([]float64, alignFrames), make([]float64, alignFrames)
 	for i := range e.traces {

@@ -13,9 +13,9 @@ type cell struct {
 	lo, hi float32
 }
 
-// digitalSilence is what the samples of a cell may differ by and still be taken
-// for a leg that carries no signal at all: a step of 16 bits and rounding. A-law
-// has no 0; its silence is a constant.
+// digitalSilence is how much the samples of a cell may differ in a leg that carries
+// no signal at all: a step of 16 bits and rounding. A-law has no 0, so its silence
+// is another constant.
 const digitalSilence = 1.5 / 32768
 
 func (c *cell) digital() bool { return c.hi-c.lo <= digitalSilence }

@@ -11,10 +11,10 @@ import (
 // How conversations are counted, in cells of 10 ms.
 const (
 	monologuePause = 200 // a pause that doesn't end a monologue
-	backchannel    = 100 // talk of another that doesn't either: "mhm", "yes"
+	backchannel    = 100 // talk of another that doesn't end it either: "mhm", "yes"
 	interruptAfter = 30  // how long another must have talked
 	interruptFor   = 30  // how long both must talk
-	responseWithin = 500 // a later answer isn't one
+	responseWithin = 500 // later talk isn't a response
 )
 
 // Conversation is who talked when. Times count from the first frame, in whole
@@ -28,7 +28,7 @@ type Conversation struct {
 	// DeadAir is the longest time in which nobody talks.
 	DeadAir TalkSegment `json:"dead_air"`
 	Parties []PartyTalk `json:"parties"`
-	// Suspicions are what seems wrong with the legs, by leg; empty if nothing.
+	// Suspicions are what seems wrong with the legs, by leg; empty if nothing does.
 	Suspicions []Suspicion `json:"suspicions"`
 }
 
@@ -68,9 +68,9 @@ type talkEvent struct {
 	start bool
 }
 
-// converse counts the conversation of the channels.
-func converse(o *VoiceOptions, channels []voiceChannel, rate int, frames int64) Conversation {
-	t := &teller{size: int64(cellFrames(rate)), rate: int64(rate), frames: frames, channels: channels}
+// countConversation counts who talked when.
+func countConversation(o *VoiceOptions, channels []voiceChannel, rate int, frames int64) Conversation {
+	t := &talkCounter{size: int64(cellFrames(rate)), rate: int64(rate), frames: frames, channels: channels}
 	r := Conversation{
 		Duration: wholeMillis(frames, rate), Parties: make([]PartyTalk, len(channels)), Suspicions: []Suspicion{},
 	}
@@ -90,22 +90,24 @@ func converse(o *VoiceOptions, channels []voiceChannel, rate int, frames int64) 
 	return r
 }
 
-// teller turns segments into figures.
-type teller struct {
+// talkCounter turns segments of talk into the figures of a conversation.
+type talkCounter struct {
 	size, rate, frames int64
 	channels           []voiceChannel
 	events             []talkEvent
 }
 
 // time is when a cell begins; not after the end.
-func (t *teller) time(at int64) time.Duration {
+func (t *talkCounter) time(at int64) time.Duration {
 	return wholeMillis(min(at*t.size, t.frames), int(t.rate))
 }
 
-func (t *teller) segment(from, to int64) TalkSegment { return TalkSegment{t.time(from), t.time(to)} }
+func (t *talkCounter) segment(from, to int64) TalkSegment {
+	return TalkSegment{t.time(from), t.time(to)}
+}
 
 // merge puts the events of all legs in order, ends before beginnings.
-func (t *teller) merge() {
+func (t *talkCounter) merge() {
 	for c := range t.channels {
 		for _, seg := range t.channels[c].talk.list {
 			t.events = append(t.events, talkEvent{seg.from, seg.to, int16(c), true}, talkEvent{seg.to, 0, int16(c), false})
@@ -126,7 +128,7 @@ func (t *teller) merge() {
 }
 
 // sweep goes through the call once.
-func (t *teller) sweep(r *Conversation) {
+func (t *talkCounter) sweep(r *Conversation) {
 	end := (t.frames + t.size - 1) / t.size
 	talk, over := make([]int64, len(t.channels)), make([]int64, len(t.channels))
 	waited := make([]int64, len(t.channels))
@@ -197,10 +199,10 @@ func interrupts(e *talkEvent, talking []*talkEvent) bool {
 }
 
 // monologue is the longest of a leg.
-func (t *teller) monologue(leg int) TalkSegment {
+func (t *talkCounter) monologue(leg int) TalkSegment {
 	var best, run span
 	next := 0           // event
-	others := uint32(0) // the latest end of what others have begun to say, at length
+	others := uint32(0) // the latest end of another's talk that ends a monologue
 	for _, seg := range t.channels[leg].talk.list {
 		for ; next < len(t.events) && t.events[next].at < seg.from; next++ {
 			e := &t.events[next]
@@ -220,7 +222,7 @@ func (t *teller) monologue(leg int) TalkSegment {
 }
 
 // list is at most limit segments; those with the smallest gaps are joined.
-func (t *teller) list(all []span, limit int) []TalkSegment {
+func (t *talkCounter) list(all []span, limit int) []TalkSegment {
 	if limit < 0 {
 		return []TalkSegment{}
 	}

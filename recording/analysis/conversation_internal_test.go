@@ -54,7 +54,7 @@ func told(t *testing.T, lists [][]span, cells int64) Conversation {
 	}
 	o, err := (&VoiceOptions{Legs: names}).withDefaults(len(lists))
 	require.NoError(t, err)
-	return converse(&o, channels, 8000, cells*80)
+	return countConversation(&o, channels, 8000, cells*80)
 }
 
 func TestConversationEqualsBruteForce(t *testing.T) {
@@ -122,7 +122,7 @@ func TestSegmentsAreBounded(t *testing.T) {
 	for i, seg := range s.list[1:] {
 		assert.Less(t, s.list[i].to, seg.from)
 	}
-	te := teller{size: 80, rate: 8000, frames: 80_000_000}
+	te := talkCounter{size: 80, rate: 8000, frames: 80_000_000}
 	assert.LessOrEqual(t, len(te.list(s.list, 5)), 5)
 	assert.Len(t, te.list(s.list, 1), 1)
 	assert.Empty(t, te.list(s.list, -1))

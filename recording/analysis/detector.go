@@ -20,8 +20,8 @@ const (
 type VoiceOptions struct {
 	// Legs are the names of the channels. Nil: "0", "1" …
 	Legs []string
-	// MaxSegments bounds the talk segments kept of a leg, 8 bytes each: where
-	// there are more, those with short gaps between them become one. 0 means
+	// MaxSegments bounds the talk segments kept of a leg, 8 bytes each. If there are
+	// more, those with short gaps between them become one. 0 means
 	// DefaultMaxSegments; the least is 2.
 	MaxSegments int
 	// ListedSegments bounds the segments that a result lists of a leg, in the
@@ -68,9 +68,9 @@ func (o *VoiceOptions) withDefaults(channels int) (VoiceOptions, error) {
 	return v, nil
 }
 
-// VoiceDetector finds who talks when; each channel is a leg. Music, ringing
-// that changes and key tones of 80 ms or more are active, too: it tells signal
-// from background, not words from other sounds.
+// VoiceDetector finds who talks when. Each channel is a leg. It tells signal from
+// background, not words from other sounds: music, ringing that changes and key
+// tones of 80 ms or more count as talk, too.
 type VoiceDetector struct {
 	in       *splitter
 	options  VoiceOptions
@@ -113,7 +113,7 @@ func (d *VoiceDetector) Finish() error {
 
 // Result is who talked when.
 func (d *VoiceDetector) Result() Conversation {
-	return converse(&d.options, d.channels, d.in.rate, d.in.frames)
+	return countConversation(&d.options, d.channels, d.in.rate, d.in.frames)
 }
 
 func (d *VoiceDetector) process(planes [][]float32) error {

@@ -19,6 +19,5 @@
 // every machine.
 //
 // Samples beyond ±[MaxSample] count as ±MaxSample and NaN as 0, so results are
-// always finite. A measure that needs a logarithm of nothing has a floor
-// instead of -Inf: [FloorDBFS] and [FloorLUFS].
+// always finite. A level of silence is [FloorDBFS] or [FloorLUFS] and never -Inf.
 package analysis

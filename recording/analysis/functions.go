@@ -22,7 +22,7 @@ func round(x, steps float64) float64 {
 	return math.RoundToEven(float64(x*steps))/steps + 0 // never -0
 }
 
-// ratio is a part of a whole, to 1e-4; 0 of nothing.
+// ratio is part/whole, to 1e-4; 0 if whole is 0.
 func ratio(part, whole int64) float64 {
 	if whole <= 0 {
 		return 0

@@ -25,9 +25,9 @@ func lufs(power float64) float64 {
 }
 
 // gate is a histogram of the loudness of blocks from FloorLUFS up, in steps of
-// 0.01 LU; what is above +30 LUFS is in the last. With the sum of the powers in
-// each step, a gated mean is exact, but that all blocks in the one step that the
-// relative gate is in are on the same side of it.
+// 0.01 LU; blocks above +30 LUFS are in the last. It keeps the sum of the powers in
+// each step, so a gated mean is exact with one exception: all blocks in the step
+// that holds the relative gate are on the same side of it.
 type gate struct {
 	count [gateBins]uint32
 	power [gateBins]float64
@@ -75,7 +75,7 @@ func (g *gate) integrated() float64 {
 }
 
 // loudnessRange is that of EBU Tech 3342: between the 10th and the 95th
-// percentile of what passes a gate 20 LU below the mean.
+// percentile of the blocks that pass a gate 20 LU below the mean.
 func (g *gate) loudnessRange() float64 {
 	first := g.relative(0.01)
 	_, blocks := g.mean(first)

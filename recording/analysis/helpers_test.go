@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	goaudio "github.com/go-audio/audio"
 	"github.com/stretchr/testify/require"
@@ -68,9 +69,9 @@ func merge(legs [][]float32, offsets ...int) []float32 {
 }
 
 // sampleCall is the sample call in two channels, the customer offsetMS late.
-func sampleCall(t testing.TB, offsetMS int) []float32 {
+func sampleCall(t testing.TB, offset time.Duration) []float32 {
 	t.Helper()
-	return merge([][]float32{pcm(t, samplecall.Agent()), pcm(t, samplecall.Customer())}, 0, offsetMS*samplecall.SampleRateHz/1000)
+	return merge([][]float32{pcm(t, samplecall.Agent()), pcm(t, samplecall.Customer())}, 0, int(offset.Seconds()*samplecall.SampleRateHz))
 }
 
 // gaussian is white noise of a level in dBFS.

@@ -53,9 +53,9 @@ type kState struct {
 	h1, h2 float64 // of the high-pass
 }
 
-// settle drops what has faded beyond any effect, before it becomes so small
-// that the processor computes with it slowly.
-func (s *kState) settle() {
+// dropFaded clears values that have faded beyond any effect, before they become so
+// small that the processor computes with them slowly.
+func (s *kState) dropFaded() {
 	for _, v := range []*float64{&s.s1, &s.s2, &s.h1, &s.h2} {
 		if *v < 1e-30 && *v > -1e-30 {
 			*v = 0

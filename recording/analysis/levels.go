@@ -32,7 +32,7 @@ type Levels struct {
 	ClippedRuns    int64 `json:"clipped_runs"`
 	ClippedSamples int64 `json:"clipped_samples"`
 	// SilenceRatio is the part of the 10 ms cells whose RMS level, without
-	// their DC, is below SilenceDBFS; DigitalSilenceRatio the part in which the
+	// their DC, is below SilenceDBFS; DigitalSilenceRatio is the part in which the
 	// samples are all the same, within a step of 16 bits.
 	SilenceRatio        float64 `json:"silence_ratio"`
 	DigitalSilenceRatio float64 `json:"digital_silence_ratio"`

@@ -104,7 +104,7 @@ func (e *loudnessEngine) add(planes [][]float32) {
 		}
 	}
 	for c := range e.states {
-		e.states[c].settle()
+		e.states[c].dropFaded()
 	}
 }
 

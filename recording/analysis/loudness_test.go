@@ -107,7 +107,7 @@ func TestLoudnessOfNothing(t *testing.T) {
 func TestLoudnessEqualsFFmpeg(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
-	agent, call := pcm(t, samplecall.Agent()), sampleCall(t, samplecall.CustomerOffsetMS)
+	agent, call := pcm(t, samplecall.Agent()), sampleCall(t, samplecall.CustomerOffset)
 	for _, c := range []struct {
 		name           string
 		channels, rate int

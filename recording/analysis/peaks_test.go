@@ -56,7 +56,7 @@ func integer(x float32) int {
 
 func TestPeaksEqualTheDefinition(t *testing.T) {
 	t.Parallel()
-	call := sampleCall(t, samplecall.CustomerOffsetMS)
+	call := sampleCall(t, samplecall.CustomerOffset)
 	loud := recordingtest.Noise(30011, 1.3, 5)
 	loud[7], loud[99], loud[100] = float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))
 	for _, c := range []struct {

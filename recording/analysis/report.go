@@ -185,7 +185,7 @@ func (a *Analyzer) Result() *Report {
 	r := &Report{
 		SampleRateHz: a.in.rate, Frames: a.in.frames, Duration: wholeMillis(a.in.frames, a.in.rate),
 		Legs: make([]LegReport, a.legs), Programme: loud.Programme,
-		Conversation: converse(&a.voice, a.voices, a.in.rate, a.in.frames),
+		Conversation: countConversation(&a.voice, a.voices, a.in.rate, a.in.frames),
 		Alignment:    make([]Alignment, len(a.aligns)),
 	}
 	for c := range a.levels {

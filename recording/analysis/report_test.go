@@ -68,7 +68,7 @@ func talk(frames int) []float32 {
 // The report of the sample call is the same on every machine.
 func TestReportIsDeterministic(t *testing.T) {
 	t.Parallel()
-	call := sampleCall(t, samplecall.CustomerOffsetMS)
+	call := sampleCall(t, samplecall.CustomerOffset)
 	a, err := analysis.NewAnalyzer(format(2, 8000), &analysis.AnalyzerOptions{Peaks: &analysis.PeaksOptions{}})
 	require.NoError(t, err)
 	write(t, a, 2, 0, call)

@@ -26,8 +26,8 @@ const (
 	oneWayTalkRatio = 1000
 )
 
-// Suspicion is something that seems wrong with a leg. Whether it is, nobody can
-// tell from the audio alone.
+// Suspicion is something that seems wrong with a leg. Nobody can tell from the
+// audio alone whether it is.
 type Suspicion struct {
 	Code SuspicionCode `json:"code"`
 	Leg  string        `json:"leg"`
@@ -41,7 +41,7 @@ type Suspicion struct {
 }
 
 // suspect looks for legs that seem to be dead.
-func (r *Conversation) suspect(o *VoiceOptions, t *teller) {
+func (r *Conversation) suspect(o *VoiceOptions, t *talkCounter) {
 	for c := range t.channels {
 		v := &t.channels[c]
 		p := &r.Parties[c]
@@ -62,7 +62,7 @@ func (r *Conversation) suspect(o *VoiceOptions, t *teller) {
 }
 
 // othersTalk is the time from a cell on in which another leg than this talks.
-func (t *teller) othersTalk(leg int, from int64) time.Duration {
+func (t *talkCounter) othersTalk(leg int, from int64) time.Duration {
 	var sum, n, at int64
 	for i := range t.events {
 		e := &t.events[i]

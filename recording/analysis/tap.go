@@ -9,16 +9,16 @@ import (
 	goaudio "github.com/go-audio/audio"
 )
 
-// Tap takes the frames of a recording and measures them. Its methods are those
-// of an encoder, so that whatever feeds encoders can feed a tap.
+// Tap takes the frames of a recording and measures them. Its methods are those of
+// an encoder, so code that feeds encoders can feed a tap.
 //
 // WriteFrames takes any whole number of interleaved frames and keeps no
 // reference to src. Finish ends the stream. The first error is sticky: every
 // later call returns it. After Finish, WriteFrames is [ErrFinished] and Finish
 // is a no-op. A Tap is used by one goroutine at a time.
 //
-// Every tap has a Result. It is complete after Finish; before, it lacks the
-// last frames written, of which some measures need what follows.
+// Every tap has a Result. It is complete after Finish. Before, it lacks the last
+// frames written, as some measures need the frames after them.
 type Tap interface {
 	WriteFrames(src []float32) error
 	Finish() error
@@ -54,9 +54,9 @@ func checkFormat(f *goaudio.Format) error {
 	return nil
 }
 
-// cellsPerChunk cells of 10 ms are handed on at a time. Because chunks always
-// begin at the same frames, whatever the blocks were, so do all sums, and their
-// rounding is the same.
+// cellsPerChunk cells of 10 ms are handed on at a time. Chunks begin at the same
+// frames whatever the blocks were. So all sums begin at the same frames, too, and
+// their rounding is the same.
 const cellsPerChunk = 10
 
 // cellFrames is 10 ms, or a little less where that isn't whole.

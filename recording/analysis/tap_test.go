@@ -61,7 +61,7 @@ func taps(t testing.TB, f *goaudio.Format, frames int) map[string]func() (analys
 // The results are the same to the bit whatever the blocks were.
 func TestBlockSizesChangeNothing(t *testing.T) {
 	t.Parallel()
-	call := sampleCall(t, samplecall.CustomerOffsetMS)[:2*8000*9+2*333]
+	call := sampleCall(t, samplecall.CustomerOffset)[:2*8000*9+2*333]
 	for _, f := range []*goaudio.Format{format(2, 8000), format(2, 11025), format(3, 44100)} {
 		samples := call[:len(call)/f.NumChannels*f.NumChannels]
 		for name, open := range taps(t, f, len(samples)/f.NumChannels) {
@@ -117,7 +117,7 @@ func TestFormatsAreChecked(t *testing.T) {
 
 // No tap allocates for a block.
 func TestTapsDoNotAllocate(t *testing.T) {
-	call := sampleCall(t, samplecall.CustomerOffsetMS)
+	call := sampleCall(t, samplecall.CustomerOffset)
 	const block = 2 * 4096
 	for name, open := range taps(t, format(2, 8000), 1<<40) {
 		if name == "peaks writer" {

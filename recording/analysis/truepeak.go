@@ -27,9 +27,9 @@ func truePeakPhases() [4][truePeakTaps]float32 {
 	return t
 }
 
-// truePeak finds the largest magnitude of the interpolated signal. No value of
-// it is more than gain times the samples under the filter, so where those are
-// small beside the peak so far the filter isn't run: in speech, nearly always.
+// truePeak finds the largest magnitude of the interpolated signal. A value of it is
+// at most gain times the samples under the filter. If those are small beside the
+// peak so far, which in speech they nearly always are, the filter isn't run.
 type truePeak struct {
 	peak   float32
 	gain   float32

@@ -2,7 +2,7 @@ package analysis
 
 import "math"
 
-// Voice activity is told by energy against an adaptive noise floor, in the way
+// Voice activity is energy above an adaptive noise floor, in the way
 // of minimum statistics (R. Martin, "Noise Power Spectral Density Estimation
 // Based on Optimal Smoothing and Minimum Statistics", IEEE TSAP 9(5), 2001, in
 // one band) with hangover as in ITU-T G.729, Annex B, and with look-ahead,
@@ -15,9 +15,9 @@ import "math"
 //     floor within 3 s in both directions, while noise that begins or ends shows
 //     it in one. So noise is not taken for talk when it begins, and constant
 //     tones are not talk. Digital silence says nothing about the floor.
-//   - Active is what is 4 dB above the floor's estimate and above -62 dBFS.
-//   - Gaps up to 300 ms are bridged, what is shorter than 80 ms or never rises
-//     well above the threshold is dropped, and 30 ms are added at both ends.
+//   - A cell is active if it is 4 dB above the floor's estimate and above -62 dBFS.
+//   - Gaps up to 300 ms are bridged. Stretches that are shorter than 80 ms or never
+//     rise well above the threshold are dropped. 30 ms are added at both ends.
 const (
 	groupCells  = 25 // 250 ms
 	reachGroups = 12 // 3 s
@@ -37,8 +37,8 @@ const (
 // noFloor marks a group that is all digital silence.
 const noFloor = math.MaxFloat32
 
-// signalCells is how many cells make a signal: the silence of A-law is a
-// constant, of which a filter makes a step where the leg ends.
+// signalCells is how many cells make a signal. The silence of A-law is a constant,
+// and a filter makes a step of it where the leg ends.
 const signalCells = 3
 
 // voiceChannel finds the talk of a channel. It keeps 6 s of cells and the
@@ -97,7 +97,7 @@ func (v *voiceChannel) endGroup() {
 	v.cells, v.least = 0, noFloor
 }
 
-// end decides what was waiting for what follows.
+// end decides the cells that were waiting for the cells after them.
 func (v *voiceChannel) end() {
 	last := v.cells
 	if last > 0 {

@@ -24,7 +24,7 @@ func converse(t testing.TB, channels, rate int, samples []float32, o *analysis.V
 // The sample call's legs take turns at their offsets and talk at once without.
 func TestSampleCallTakesTurns(t *testing.T) {
 	t.Parallel()
-	c := converse(t, 2, 8000, sampleCall(t, samplecall.CustomerOffsetMS), &analysis.VoiceOptions{Legs: []string{"agent", "customer"}})
+	c := converse(t, 2, 8000, sampleCall(t, samplecall.CustomerOffset), &analysis.VoiceOptions{Legs: []string{"agent", "customer"}})
 	assert.Zero(t, c.Overlap)
 	assert.Empty(t, c.Suspicions)
 	agent, customer := c.Parties[0], c.Parties[1]

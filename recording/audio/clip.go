@@ -1,7 +1,7 @@
 package audio
 
-// FullScale16 is the level at which a sample decoded from 16-bit PCM is taken
-// to be at full scale.
+// FullScale16 is the level from which a sample of 16-bit PCM counts as being at
+// full scale.
 const FullScale16 = 32767.0 / 32768
 
 // ClipRun is how many samples in a row at full scale of one channel count as
@@ -53,8 +53,8 @@ func (c *ClipCounter) step(run int64, x float32) int64 {
 	return run
 }
 
-// Skip takes the next block unseen: the caller knows that it holds no sample
-// at full scale.
+// Skip takes the next block without looking at it: the caller knows that no sample
+// of it is at full scale.
 func (c *ClipCounter) Skip() { clear(c.runs) }
 
 // Clipped is how many samples were clipped so far.

@@ -6,19 +6,19 @@ import (
 )
 
 // What makes a dropout. A recorder that loses packets of telephony loses 20 ms
-// or a multiple; one such alone is left to the ear.
+// or a multiple. A single packet isn't reported.
 const (
 	dropoutMinSeconds  = 0.040
 	dropoutMaxSeconds  = 2.0   // longer is a party that is muted or on hold
-	dropoutEdgeSeconds = 0.005 // right at an edge the sound must still be there
-	dropoutNearSeconds = 0.025 // and not have faded against this much of it
+	dropoutEdgeSeconds = 0.005 // the sound must still be there this near to an edge
+	dropoutNearSeconds = 0.025 // and must not have faded in comparison with this much of it
 	dropoutFaded       = 0.25  // -12 dB
 	dropoutAboveFloor  = 5.6   // 15 dB
 	dropoutLeast       = 0.0056
 	floorSeconds       = 0.020
 	floorWindows       = 250 // 5 s
 	floorFewest        = 25
-	floorStride        = 8 // of the samples of a window, two are measured of as many
+	floorStride        = 8 // two of so many samples of a window are measured
 	runStride          = 8
 	// MaxDropouts is how many dropouts a detector lists.
 	MaxDropouts = 1000
@@ -27,12 +27,12 @@ const (
 // Dropout is a range of frames, from From up to, and without, To.
 type Dropout struct{ From, To int64 }
 
-// DropoutDetector finds where sound breaks off into samples that are exactly
-// equal, for 40 ms to 2 s, and comes back as abruptly: where a recorder lost
-// audio. That of a gate, a detector of speech or a mute button is let be: such a
-// silence begins, or ends, at the level of the noise. So must both edges be
-// 15 dB above the noise floor, which is the 10th percentile of the last 5 s of
-// whatever isn't such silence, and no 5 ms at an edge 12 dB below the 25 ms there.
+// DropoutDetector finds where a recorder lost audio: sound breaks off into samples
+// that are exactly equal, for 40 ms to 2 s, and comes back as abruptly. It ignores
+// the silence of a gate, of a detector of speech or of a mute button, which begins
+// or ends at the level of the noise. So both edges must be 15 dB above the noise
+// floor, which is the 10th percentile of the last 5 s outside such silences. And
+// the 5 ms at an edge may not be 12 dB below the 25 ms there.
 //
 // It is for one channel, and allocates nothing while it listens.
 type DropoutDetector struct {
@@ -41,10 +41,10 @@ type DropoutDetector struct {
 	longest    int64
 	edge, near int
 
-	buf   []float32 // the last frames; of what is decided no more than near
+	buf   []float32 // the last frames, with at most near of those that are decided
 	at    int64     // of buf[0] in the stream
 	look  int       // buf is decided up to there
-	run   int64     // where the run began that buf ends in; -1: it doesn't
+	run   int64     // where the run began that is at the end of buf; -1 if none is
 	value float32   // of the run
 	sharp bool      // it began abruptly
 	level float64   // RMS at its beginning
@@ -59,8 +59,8 @@ type DropoutDetector struct {
 }
 
 // NewDropoutDetector listens at rate (Hz), 1000 or more. gain is what the
-// samples were multiplied by since they were recorded: below -45 dBFS nothing
-// counts as sound.
+// samples were multiplied by since they were recorded: a level below -45 dBFS in
+// the recording isn't sound.
 func NewDropoutDetector(rate int, gain float32) *DropoutDetector {
 	frames := func(seconds float64) int { return max(int(math.Round(seconds*float64(rate))), 4) }
 	d := &DropoutDetector{
@@ -72,8 +72,8 @@ func NewDropoutDetector(rate int, gain float32) *DropoutDetector {
 	return d
 }
 
-// Found lists the dropouts so far, at most MaxDropouts, and how many there are
-// besides.
+// Found lists the dropouts so far, at most MaxDropouts, and says how many more
+// there are.
 func (d *DropoutDetector) Found() (found []Dropout, more int) { return d.found, d.more }
 
 // Listen takes the next frames.
@@ -88,8 +88,8 @@ func (d *DropoutDetector) Listen(block []float32) {
 	}
 }
 
-// decide goes through the buffer by windows as long as what comes after them is
-// known, and lets go of what isn't needed any more.
+// decide goes through the buffer by windows as long as it has the frames after
+// them, and drops the frames that aren't needed any more.
 func (d *DropoutDetector) decide() {
 	for d.look+d.window+d.near <= len(d.buf) {
 		end := d.look + d.window
@@ -147,7 +147,7 @@ func (d *DropoutDetector) follow(end int) {
 }
 
 // runEnd is where the run ends before end; end if it goes on. It looks at every
-// eighth frame: where those are all equal nothing is to be heard between them.
+// eighth frame: if those are all equal, there is no sound between them.
 func (d *DropoutDetector) runEnd(end int) int {
 	for i := d.look; i < end; i += runStride {
 		if d.buf[i] == d.value {

@@ -42,9 +42,9 @@ type limitPoint struct {
 }
 
 // Limit keeps a sum of legs within what 16 bits can hold, without clipping and
-// without delay: it looks 5 ms ahead, lowers the gain smoothly to meet a peak,
-// the same for all channels, and lets it go again in some 60 ms. While nothing
-// exceeds full scale it is idle: samples pass bit-exactly.
+// without delay. It looks 5 ms ahead, lowers the gain of all channels smoothly to
+// meet a peak, and raises it again in some 60 ms. While no sample exceeds full
+// scale, samples pass bit-exactly.
 func Limit(s Source) *Limiter {
 	f := *s.Format()
 	look := max(int(math.Round(limitLookaheadSeconds*float64(f.SampleRate))), 2)
@@ -79,8 +79,8 @@ func (l *Limiter) ReadFrames(dst []float32) (int, error) {
 	l.fill(n + l.look - 1)
 	have := len(l.buf) / ch
 	if l.ended != nil && !errors.Is(l.ended, io.EOF) {
-		// What comes after the failure is not known, so neither is the gain
-		// before it; those few frames pass as they are.
+		// The frames after the failure aren't known, so the gain before it isn't
+		// either. Those few frames pass as they are.
 		n = min(n, have)
 	}
 	n = min(n, have)

@@ -12,8 +12,8 @@ import (
 // Segment is a stretch of audio on a timeline.
 type Segment struct {
 	Source Source
-	// OffsetFrames is where the source's first frame stands. Frames before the
-	// timeline's start or past its end are cut.
+	// OffsetFrames is where on the timeline the source's first frame is. Frames
+	// before the timeline's start or past its end are cut.
 	OffsetFrames int64
 }
 
@@ -39,10 +39,10 @@ type placed struct {
 // errFormat is the error of stages whose sources don't go together.
 var errFormat = errors.New("audio: sources differ in format")
 
-// Place puts segments on a timeline of totalFrames frames in format f. Where
-// there is no segment there is silence; where segments overlap they are summed
-// and counted. Sources are read in order of their offsets, and none before the
-// timeline reaches it. All must have the format f.
+// Place puts segments on a timeline of totalFrames frames in format f. Where there
+// is no segment, the timeline is silent; where segments overlap, they are summed
+// and the frames are counted. Sources are read in the order of their offsets, and
+// a source isn't read before the timeline reaches it. All must have the format f.
 func Place(f *goaudio.Format, totalFrames int64, segments []Segment) (*Timeline, error) {
 	t := &Timeline{format: *f, total: max(totalFrames, 0)}
 	for i, s := range segments {
@@ -185,7 +185,7 @@ func (t *Timeline) readSum(dst []float32) (int, error) {
 	return good, failed
 }
 
-// skipBefore drops the frames that stand before the timeline's start.
+// skipBefore drops the frames that are before the timeline's start.
 func (t *Timeline) skipBefore(p *placed) error {
 	ch := int64(t.format.NumChannels)
 	for p.next < 0 && !p.done {

@@ -7,8 +7,8 @@ import "math"
 // divide by the same power of two, every integer sample comes back bit-exactly.
 
 // roundMagic is 1.5·2^23. A float32 of magnitude below 2^22 added to it is
-// rounded to an integer (to nearest, halves to even: IEEE 754 § 4.3.1), which
-// then stands in the low bits of the sum.
+// rounded to an integer (to nearest, halves to even: IEEE 754 § 4.3.1), which is
+// then in the low bits of the sum.
 const (
 	roundMagic     = 3 << 22
 	roundMagicBits = 0x4B400000
@@ -21,7 +21,7 @@ func PutPCM16(dst []byte, src []float32) (clipped int) {
 	return putPCM16(dst[:2*len(src)], src)
 }
 
-// GetPCM16 is the way back of [PutPCM16]: the first len(dst) signed 16-bit
+// GetPCM16 is the inverse of [PutPCM16]: it reads the first len(dst) signed 16-bit
 // little-endian samples of src, which must hold 2*len(dst) bytes, on the scale
 // [-1, 1). It reports whether a sample may be at full scale: at or next to the
 // largest magnitude of either sign.

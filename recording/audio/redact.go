@@ -25,13 +25,13 @@ const (
 // Redact replaces ranges of a source, in all its channels, by silence or by a
 // tone of 1 kHz at -20 dBFS (a quarter of the rate if that is below 4 kHz).
 //
-// Nothing of what is in a range gets through: the audio around it is faded out
-// and in by raised cosines of 5 ms that lie before its first frame and after
-// its last, and so does a tone within it. Further than 5 ms from a range the
-// samples pass bit-exactly. Ranges that overlap or touch are one, with a tone
-// if one of them has a tone. Ranges may come in any order; those that are empty,
-// or lie before the source's first frame or past its last, do nothing. Without
-// any, s itself is returned.
+// No sample of a range gets through. The audio before it fades out, and the audio
+// after it fades in, by raised cosines of 5 ms outside the range; a tone fades
+// within the range. Samples that are further than 5 ms from a range pass
+// bit-exactly. Ranges that overlap or touch are one, with a tone if one of them has
+// a tone. Ranges may come in any order. Those that are empty, or lie before the
+// source's first frame or past its last, do nothing. Without ranges, s itself is
+// returned.
 func Redact(s Source, ranges []Redaction) Source {
 	united := unite(ranges)
 	if len(united) == 0 {

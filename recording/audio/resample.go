@@ -115,8 +115,8 @@ func (f *ResampleFilter) design(row []float32, h []float64, frac, cutoff float64
 	}
 }
 
-// OutFrames is how many frames become of inFrames: [ResampledFrames] for the
-// filter's rates, or as many in the ratio of a [NewStretchFilter].
+// OutFrames is how many frames the filter makes of inFrames: [ResampledFrames] for
+// its rates, or by the ratio of a [NewStretchFilter].
 func (f *ResampleFilter) OutFrames(inFrames int64) int64 {
 	return scaleFrames(inFrames, f.up, f.down)
 }
@@ -134,7 +134,7 @@ func (f *ResampleFilter) LookaheadFrames() int { return f.half }
 
 // Resample converts s to the filter's output rate. The result has no delay,
 // and exactly OutFrames of the source's frames. s must have the filter's input
-// rate. With nothing to change s itself is returned, bit-exact.
+// rate. If the filter changes nothing, s itself is returned.
 func Resample(s Source, f *ResampleFilter) (Source, error) {
 	in := s.Format()
 	if in.SampleRate != f.inRate {

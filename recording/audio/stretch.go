@@ -13,8 +13,8 @@ const (
 )
 
 // NewStretchFilter designs a filter that makes exactly outFrames frames at
-// outRate of inFrames frames at inRate: it corrects a clock that drifted while
-// it recorded. Rates are those of [NewResampleFilter]; the frames must be 1 to
+// outRate of inFrames frames at inRate. It corrects the drift of a recorder's
+// clock. Rates are those of [NewResampleFilter]; the frames must be 1 to
 // 2^40, and their ratio within 1 % of that of the rates.
 func NewStretchFilter(inRate, outRate int, inFrames, outFrames int64) (*ResampleFilter, error) {
 	if err := checkRates(inRate, outRate); err != nil {
@@ -47,7 +47,7 @@ func StretchedFrames(frames, inFrames, outFrames int64) int64 {
 }
 
 // Stretched is a filter for the same rates and another ratio, like that of
-// NewStretchFilter, and shares f's table where that can be.
+// NewStretchFilter, and shares f's table if possible.
 func (f *ResampleFilter) Stretched(inFrames, outFrames int64) (*ResampleFilter, error) {
 	if err := checkStretch(f.inRate, f.outRate, inFrames, outFrames); err != nil {
 		return nil, err

@@ -10,11 +10,11 @@ import (
 // slowest one than allowed.
 var ErrTeeSkew = errors.New("audio: a branch of a tee is too far ahead of another")
 
-// Tee reads s once and gives its frames to n branches. The branches are used
-// by one goroutine, roughly in step: what the furthest has read and the slowest
-// has not is kept, and a branch that would make that more than maxSkewFrames
-// fails with [ErrTeeSkew]. A branch that is never read holds the others up, so
-// make no more than are needed. With n 1 the only branch is s itself.
+// Tee reads s once and gives its frames to n branches. The branches are used by
+// one goroutine, roughly in step. Tee keeps the frames that one branch has read and
+// another has not; a branch that would make them more than maxSkewFrames fails with
+// [ErrTeeSkew]. So make no branch that is never read. If n is 1, the only branch is
+// s itself.
 func Tee(s Source, n int, maxSkewFrames int) []Source {
 	if n == 1 {
 		return []Source{s}

@@ -34,8 +34,8 @@ func (c *Count) Block(src []float32) error {
 	return c.Err
 }
 
-// End begins to finish the encoder. If it says that all was done before, or
-// fails, nothing is left to do.
+// End begins to finish the encoder. If it says that all was done before, or fails,
+// the encoder has nothing left to do.
 func (c *Count) End() (done bool, err error) {
 	if c.Err != nil || c.finished {
 		return true, c.Err

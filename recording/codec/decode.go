@@ -11,18 +11,18 @@ import (
 
 // Decoder opens a stream of bytes as a Source.
 //
-// It reads from r as the Source is read, never past what it needs to know, and
-// never closes it. It works on any io.Reader and must not allocate by what a
-// header claims. If r is also an io.ReaderAt and hint.Size is known, a decoder
-// may look ahead through it (ReadAt doesn't move the reader), so as to know the
-// Source's total: then the Source implements [audio.Sized].
+// It reads from r as the Source is read, and no more than it needs. It never closes
+// r. It works on any io.Reader and must not allocate by what a header claims. If r
+// is also an io.ReaderAt and hint.Size is known, a decoder may look ahead through
+// it (ReadAt doesn't move the reader) to know the Source's total. Then the Source
+// implements [audio.Sized].
 //
 // The defects are those known on opening. A Source that can meet more of them
 // later implements [DefectReporter].
 //
-// What can't be decoded is a [*DecodeError] with the defect to report: from the
-// Decoder, or, if it shows only later, from ReadFrames. Every other error is
-// that of r, and says nothing about the file.
+// The error for a file that can't be decoded is a [*DecodeError] with the defect to
+// report. It comes from the Decoder, or, if it shows only later, from ReadFrames.
+// Every other error is that of r, and says nothing about the file.
 type Decoder func(r io.Reader, hint Hint) (audio.Source, []record.Defect, error)
 
 // SizeUnknown is the value of Hint.Size when the stream's length isn't known.
@@ -100,10 +100,9 @@ type InputFormat struct {
 	// Sniff reports whether a stream that begins with head is of the format.
 	// head is shorter than Head bytes only if the stream is.
 	Sniff func(head []byte) bool
-	// Search reports whether a stream of the format begins somewhere in head, which is
-	// longer here, up to 128 KiB. It
-	// is asked only if no format is recognised and the job gives no raw format,
-	// which could look the same. Nil: it never does.
+	// Search reports whether a stream of the format begins somewhere in head, which
+	// is longer here, up to 128 KiB. It is asked only if no format is recognised and
+	// the job gives no raw format, which could look the same. Nil: it never does.
 	Search func(head []byte) bool
 	Decode Decoder
 }
@@ -121,7 +120,7 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []record.Defect
 		return nil, nil, &DecodeError{Code: record.DefectLegEmpty, Detail: "the file holds 0 bytes"}
 	}
 	if behind, skip := untagged(head, r, hint); len(behind) > 0 {
-		// What takes the tag for its own gets it.
+		// A format that reads the tag itself gets it.
 		i, tagged := g.sniff(behind), g.sniff(head)
 		if i >= 0 && i != tagged {
 			rest, hint, err := past(head, r, skip, hint)
@@ -212,9 +211,8 @@ func newReplay(head []byte, r io.Reader) io.Reader {
 	return &p
 }
 
-// Progressing is r for a decoder that reads it in loops: a reader that goes on
-// giving nothing, without an error, fails with io.ErrNoProgress after a while
-// instead of being asked for ever.
+// Progressing is r for a decoder that reads it in loops. A reader that goes on
+// giving neither bytes nor an error fails with io.ErrNoProgress after a while.
 func Progressing(r io.Reader) io.Reader { return &progressing{r: r} }
 
 type progressing struct {
@@ -222,7 +220,7 @@ type progressing struct {
 	empty int
 }
 
-// maxEmptyReads is what bufio puts up with, too.
+// maxEmptyReads is the same as in bufio.
 const maxEmptyReads = 100
 
 func (p *progressing) Read(b []byte) (int, error) {

@@ -99,10 +99,10 @@ func foreignTo(head []byte) *foreignFormat {
 	return nil
 }
 
-// lookalike is what a stream is that raw audio may look the same as: frames of
-// MPEG audio that isn't layer III at a bitrate of the table (ISO 11172-3,
-// 2.4.2.3), of AAC (ISO 13818-7, 6.2) or AC-3, a transport stream, or text. It is
-// nil if it is none of them.
+// lookalike is the format of a stream that raw audio may look like: frames of MPEG
+// audio that isn't layer III at a bitrate of the table (ISO 11172-3, 2.4.2.3), of
+// AAC (ISO 13818-7, 6.2) or AC-3, a transport stream, or text. It is nil if it is
+// none of them.
 func lookalike(head []byte) *foreignFormat {
 	name, media := mpegName(head), true
 	const packet = 188 // of a transport stream
@@ -203,10 +203,9 @@ func (g *Registry) errForeign(f *foreignFormat) error {
 	return &DecodeError{Code: code, Detail: f.name + "; what can be read is " + g.inputNames(", ")}
 }
 
-// untagged is the stream behind the ID3v2 tag that r, which begins with head,
-// begins with (id3.org, ID3v2.4.0 § 3.1), and the head of that: so that formats
-// are recognised there, which tagging programs don't care for. It has none to
-// give if there is no tag, or if its end can't be looked at.
+// untagged is the stream behind an ID3v2 tag (id3.org, ID3v2.4.0 § 3.1), and its
+// head: tagging programs put tags before files of any format. r begins with head.
+// There is no such stream if there is no tag, or if its end can't be looked at.
 func untagged(head []byte, r io.Reader, hint Hint) (behind []byte, skip int64) {
 	if len(head) < 10 || string(head[:3]) != "ID3" || head[3] == 0xFF || head[4] == 0xFF {
 		return nil, 0

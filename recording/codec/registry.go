@@ -26,12 +26,11 @@ type Registry struct {
 type OutputFormat struct {
 	New NewEncoder
 	// Version names the encoder and the version of its output, which is kept
-	// with every recording: "switchtape-wav/1". The same version makes the same
-	// bytes of the same samples and options on every platform, since a retry may
-	// run on another machine; it changes whenever they would be others. The
-	// encoders of this module are checked for that on the platforms that package
-	// mp3 lists; Opus, which is libopus's work, is the exception and says what it
-	// keeps to.
+	// with every recording: "switchtape-wav/1". The same version makes the same bytes
+	// of the same samples and options on every platform, as a retry may run on
+	// another machine. A change of the bytes is a new version. The encoders of this
+	// module are tested for that on the platforms that package mp3 lists. Opus is the
+	// exception, as libopus makes it; its package says what it guarantees.
 	Version string
 	// ContentType is the media type of the files. "": the one that callmodel
 	// knows for the codec.

@@ -146,7 +146,7 @@ func TestPipesAreRefused(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe.wav"), 0o600))
 	d, err := local.OpenDir(dir)
 	require.NoError(t, err)
-	defer d.Close() //nolint:errcheck // only read from
+	defer d.Close()
 	for _, open := range []func() (io.ReadCloser, error){
 		func() (io.ReadCloser, error) {
 			return local.Files{}.OpenLeg(t.Context(), filepath.Join(dir, "pipe.wav"))
@@ -171,7 +171,7 @@ func TestDirIsNotLeft(t *testing.T) {
 	require.NoError(t, os.Symlink("a/agent.wav", filepath.Join(legs, "within.wav")))
 	d, err := local.OpenDir(legs)
 	require.NoError(t, err)
-	defer d.Close() //nolint:errcheck // only read from
+	defer d.Close()
 	for _, uri := range []string{"a/agent.wav", "within.wav"} {
 		f, err := d.OpenLeg(t.Context(), uri)
 		require.NoError(t, err)

@@ -127,7 +127,7 @@ func (t *Directory) Put(ctx context.Context, k record.ObjectKey, _ record.Object
 	}
 	path := t.Path(k)
 	const dirMode = 0o755
-	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil { //nolint:gosec // readable, as recordings are
+	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
 		return record.ObjectInfo{}, unwritable(path, err)
 	}
 	d, err := newDraft(ctx, path)

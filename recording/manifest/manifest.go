@@ -1,15 +1,15 @@
 // Package manifest is the evidence that goes with a recording: a JSON object
-// beside its files that says which source files it was made of, what was wrong
-// with them and what was done about it, who is on which channel, what made
-// every file, and the hashes of them all. It holds no clock's time but the
-// call's own, so that the same job over the same files gives the same bytes.
+// beside its files. It says which source files the recording was made of, what was
+// wrong with them and what was done about it, who is on which channel, which
+// encoder made every file, and the hashes of all files. Its only time is the call's
+// own, so the same job over the same files gives the same bytes.
 //
 //	{recording_id}.v1.mp3
 //	{recording_id}.v1.peaks.json
 //	{recording_id}.v1.manifest.json     names both, with their SHA-256
 //
-// [Verify] holds files against a manifest; so can any tool that reads JSON and
-// makes SHA-256 sums.
+// [Verify] compares files with a manifest. Any tool that reads JSON and makes
+// SHA-256 sums can, too.
 package manifest
 
 import (
@@ -53,8 +53,8 @@ type Manifest struct {
 
 	// Sources are the legs, in channel order.
 	Sources []Source `json:"sources"`
-	// Defects are what was wrong and was survived or repaired, of the legs and
-	// of the recording.
+	// Defects are what was wrong with the legs and the recording, and was survived
+	// or repaired.
 	Defects  []record.Defect        `json:"defects"`
 	Outputs  []Output               `json:"outputs"`
 	Analysis *record.AnalysisResult `json:"analysis,omitempty"`
@@ -172,8 +172,8 @@ func (m *Manifest) Write(w io.Writer) error {
 	return err
 }
 
-// Parse reads a manifest strictly: what it doesn't know, it can't vouch for.
-// Its error is a callmodel.CodeMalformed or CodeUnsupported one, or
+// Parse reads a manifest strictly: it refuses fields that it doesn't know. Its
+// error is a callmodel.CodeMalformed or CodeUnsupported one, or
 // [callmodel.FieldErrors].
 func Parse(r io.Reader) (*Manifest, error) {
 	b, err := io.ReadAll(io.LimitReader(r, MaxBytes+1))

@@ -82,7 +82,8 @@ func makeRecording(t *testing.T) (legs, made files) {
 	t.Helper()
 	legs = files{"a/1.wav": samplecall.Agent(), "a/2.wav": samplecall.Agent()[:30001], "customer.wav": samplecall.Customer()}
 	made = files{}
-	r, err := recording.NewProcessor(legs, &target{made: made}, nil).Process(t.Context(), spec(), &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
+	accept := &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true}
+	r, err := recording.NewProcessor(legs, &target{made: made}, nil).Process(t.Context(), spec(), accept)
 	require.NoError(t, err)
 	require.Equal(t, record.StatusCompletedDegraded, r.Status)
 	sum := sha256.Sum256(made["r1.v1.manifest.json"])

@@ -34,7 +34,7 @@ type Report struct {
 	Files []Check `json:"files"`
 }
 
-// Check is what became of one file.
+// Check is what was found about one file.
 type Check struct {
 	File string `json:"file"`
 	Leg  string `json:"leg,omitempty"` // whose source it is; "" for an output
@@ -46,8 +46,8 @@ type Check struct {
 	Decoded bool   `json:"decoded,omitempty"` // its audio was counted, too
 }
 
-// Verify holds the files against the manifest. A difference is in the report;
-// the error is that of reading, other than a missing file.
+// Verify compares the files with the manifest. Differences and missing files are in
+// the report; the error is that of reading.
 func Verify(ctx context.Context, m *Manifest, outputs Opener, o *VerifyOptions) (Report, error) {
 	if o == nil {
 		o = &VerifyOptions{}
@@ -141,7 +141,7 @@ func verifySource(ctx context.Context, f *File, open Opener) (Check, error) {
 	return c, rc.Close()
 }
 
-// compare reads the file and notes how it differs from what is said of it.
+// compare reads the file and notes how it differs from the manifest.
 func (c *Check) compare(ctx context.Context, name string, open Opener, size int64, sum string) error {
 	rc, err := open(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) || callmodel.CodeOf(err) == callmodel.CodeNotFound {

@@ -18,8 +18,8 @@
 //	                     ┊ a worker makes it
 //	GET …/media ─▶ 307 to a signed URL, or the bytes themselves, with ranges
 //
-// A job with a result that isn't done has published a recording already, of which
-// a later version may follow: a leg is still being written. Its media is that
+// A job that is "published" has its recording already, of which a later version may
+// follow: a leg is still being written. Its media is that
 // version until then.
 //
 // The handler owns no listener and does no authentication: the host puts a

@@ -10,21 +10,9 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
-
-// Ledger is where jobs are kept, and who did what. *calldb.DB is one. The
-// methods are those of ledger.Queue and callmodel.AuditLog.
-type Ledger interface {
-	Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID, created bool, err error)
-	Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)
-	Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
-	Retry(ctx context.Context, id callmodel.JobID, actor string) error
-	Quarantine(ctx context.Context, id callmodel.JobID, actor, reason string) error
-	Audit(ctx context.Context, e callmodel.AuditEvent) error
-}
 
 // Media gives access to finished recordings. *storage.Store is one.
 type Media interface {
@@ -46,6 +34,9 @@ type Options struct {
 	Media Media
 	// MediaExpiry is how long a signed URL is good for. 0 means 15 minutes.
 	MediaExpiry time.Duration
+	// LedgerTimeout bounds every call of the ledger: a request whose ledger doesn't
+	// answer by then is answered with CodeUnavailable. 0 means 10 s.
+	LedgerTimeout time.Duration
 	// JobEnqueued is called after a job was stored or put back, so that a
 	// worker in the same process needn't wait for its next poll. Nil for nobody.
 	JobEnqueued func()
@@ -53,7 +44,10 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-const defaultMediaExpiry = 15 * time.Minute
+const (
+	defaultMediaExpiry   = 15 * time.Minute
+	defaultLedgerTimeout = 10 * time.Second
+)
 
 // Limits of request bodies, in bytes. A spec may name 32 legs of 1000 files.
 const (
@@ -64,18 +58,19 @@ const (
 // Handler serves the API. Make one with New; it may be used by any number of
 // goroutines and has none of its own.
 type Handler struct {
-	ledger Ledger
+	ledger timedLedger
 	opts   Options
 	mux    *http.ServeMux
 }
 
-// New makes the handler. o may be nil.
-func New(ledger Ledger, o *Options) *Handler {
+// New makes the handler of the jobs in l. o may be nil.
+func New(l Ledger, o *Options) *Handler {
 	opts := Options{}
 	if o != nil {
 		opts = *o
 	}
 	opts.MediaExpiry = cmp.Or(opts.MediaExpiry, defaultMediaExpiry)
+	opts.LedgerTimeout = cmp.Or(opts.LedgerTimeout, defaultLedgerTimeout)
 	if opts.Check == nil {
 		opts.Check = func(record.Spec) error { return nil }
 	}
@@ -85,7 +80,7 @@ func New(ledger Ledger, o *Options) *Handler {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{ledger: ledger, opts: opts, mux: http.NewServeMux()}
+	h := &Handler{ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, opts: opts, mux: http.NewServeMux()}
 	h.handle("POST /v1/recordings", callmodel.ScopeRecordingsWrite, h.enqueue)
 	h.handle("GET /v1/recordings/jobs", callmodel.ScopeRecordingsRead, h.listJobs)
 	h.handle("GET /v1/recordings/jobs/{id}", callmodel.ScopeRecordingsRead, h.getJob)
@@ -139,6 +134,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 func (h *Handler) denied(r *http.Request, p callmodel.Principal) {
 	e := callmodel.AuditEvent{TenantID: p.TenantID, Actor: p.Subject, Action: callmodel.AuditAccessDenied, Subject: r.Method + " " + r.URL.Path}
 	if err := h.ledger.Audit(r.Context(), e); err != nil {
-		h.opts.Logger.ErrorContext(r.Context(), "an audit line could not be stored", "tenant", p.TenantID, "action", e.Action, "subject", e.Subject, "error", err)
+		h.opts.Logger.ErrorContext(r.Context(), "an audit line could not be stored",
+			"tenant", p.TenantID, "action", e.Action, "subject", e.Subject, "error", err)
 	}
 }

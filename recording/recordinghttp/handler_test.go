@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -24,10 +25,14 @@ import (
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/calldb/memdb"
 	"github.com/switchtape/switchtape/storage/storetest"
 )
 
-var _ recordinghttp.Ledger = (*calldb.DB)(nil)
+var (
+	_ recordinghttp.Ledger = (*calldb.DB)(nil)
+	_ recordinghttp.Ledger = (*memdb.Store)(nil)
+)
 
 func openDB(tb testing.TB) *calldb.DB {
 	tb.Helper()
@@ -131,7 +136,7 @@ func TestEnqueue(t *testing.T) {
 
 	job, err := s.db.Job(t.Context(), a.JobID)
 	require.NoError(t, err)
-	assert.Equal(t, storetest.Spec("c1"), job.Spec, "the whole spec arrives, in the principal's tenant")
+	assert.Equal(t, storetest.Spec("c1"), storetest.SpecOf(t, &job), "the whole spec arrives, in the principal's tenant")
 	assert.Equal(t, "pbx-7", job.Queue)
 	assert.Equal(t, 5, job.Priority)
 
@@ -213,7 +218,7 @@ func TestSubmissionHasEveryField(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, w.Code, "%s", w.Body)
 	job, err := s.db.Job(t.Context(), a.JobID)
 	require.NoError(t, err)
-	assert.Equal(t, want, job.Spec)
+	assert.Equal(t, want, storetest.SpecOf(t, &job))
 }
 
 func TestList(t *testing.T) {
@@ -232,10 +237,15 @@ func TestList(t *testing.T) {
 	for _, id := range []string{"c1", "c2", "c3", "c4", "c5"} {
 		want = append(want, s.enqueue(t, id))
 	}
-	foreign := storetest.Request("g1")
-	foreign.Spec.TenantID, foreign.Queue = "globex", "pbx-1"
+	theirs := storetest.Spec("g1")
+	theirs.TenantID = "globex"
+	foreign := storetest.RequestOf(theirs)
+	foreign.Queue = "pbx-1"
 	_, _, err := s.db.Enqueue(t.Context(), foreign)
 	require.NoError(t, err)
+	other, _, err := s.db.Enqueue(t.Context(), ledger.Request{Kind: "verify", TenantID: "acme", Key: "c1", Payload: []byte("{}")})
+	require.NoError(t, err)
+	s.fails(t, as(reads(), "acme"), http.MethodGet, "/v1/recordings/jobs/"+string(other), "", http.StatusNotFound, callmodel.CodeNotFound)
 	require.NoError(t, s.db.Quarantine(t.Context(), want[1], "op", "odd"))
 
 	var got []callmodel.JobID
@@ -422,4 +432,48 @@ func TestImports(t *testing.T) {
 		}
 	}
 	assert.Contains(t, string(out), "switchtape/callmodel")
+}
+
+// hungLedger answers nobody.
+type hungLedger struct{ recordinghttp.Ledger }
+
+func (hungLedger) Enqueue(ctx context.Context, _ ledger.Request) (callmodel.JobID, bool, error) {
+	<-ctx.Done()
+	return "", false, ctx.Err()
+}
+
+func (hungLedger) Job(ctx context.Context, _ callmodel.JobID) (ledger.Job, error) {
+	<-ctx.Done()
+	return ledger.Job{}, ctx.Err()
+}
+
+func (hungLedger) Jobs(ctx context.Context, _ ledger.Filter) ([]ledger.Job, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (hungLedger) Audit(ctx context.Context, _ callmodel.AuditEvent) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// A database that hangs holds no request for longer than the timeout.
+func TestHungLedger(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s := &service{h: recordinghttp.New(hungLedger{}, &recordinghttp.Options{
+		LedgerTimeout: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})}
+	for _, r := range []struct{ method, path, body string }{
+		{http.MethodPost, "/v1/recordings", submission(t, "c1", nil)},
+		{http.MethodGet, "/v1/recordings/jobs", ""},
+		{http.MethodGet, "/v1/recordings/jobs/j1", ""},
+		{http.MethodGet, "/v1/recordings/jobs/j1/media", ""},
+		{http.MethodPost, "/v1/recordings/jobs/j1/retry", ""},
+		{http.MethodPost, "/v1/recordings/jobs/j1/quarantine", `{"reason": "odd"}`},
+	} {
+		s.fails(t, as(operates(), "acme"), r.method, r.path, r.body, http.StatusServiceUnavailable, callmodel.CodeUnavailable)
+	}
+	require.Contains(t, log.String(), "the ledger did not answer within 1ms")
+	s.fails(t, as(reads(), "acme"), http.MethodPost, "/v1/recordings", "", http.StatusForbidden, callmodel.CodeForbidden)
 }

@@ -75,7 +75,11 @@ func (h *Handler) enqueue(w http.ResponseWriter, r *http.Request, p callmodel.Pr
 		return err
 	}
 	spec := s.spec()
-	id, created, err := h.ledger.Enqueue(r.Context(), ledger.Request{Spec: spec, Queue: s.Queue, Priority: s.Priority})
+	job, err := record.NewJob(spec, s.Queue, s.Priority)
+	if err != nil {
+		return err
+	}
+	id, created, err := h.ledger.Enqueue(r.Context(), job)
 	if err != nil {
 		return err
 	}
@@ -96,25 +100,29 @@ func (h *Handler) sameSpec(r *http.Request, id callmodel.JobID, spec *record.Spe
 	if err != nil {
 		return err
 	}
-	have, err := json.Marshal(&job.Spec)
+	have, err := record.SpecOf(&job)
+	if err != nil {
+		return callmodel.Errorf(callmodel.CodeConflict, "recording %s: %w; give another recording_id", spec.RecordingID, err)
+	}
+	haveJSON, err := json.Marshal(&have)
 	if err != nil {
 		return err
 	}
-	want, err := json.Marshal(spec)
+	wantJSON, err := json.Marshal(spec)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(have, want) {
+	if !bytes.Equal(haveJSON, wantJSON) {
 		return callmodel.Errorf(callmodel.CodeConflict, "recording %s is made of another spec by job %s; give a recording_id of its own", spec.RecordingID, id)
 	}
 	return nil
 }
 
-// own is the job that the path names. Another tenant's is not found, just like
-// none, and both leave the same audit line.
+// own is the recording job that the path names. Another tenant's, and a job of
+// another kind, is not found, just like none, and all leave the same audit line.
 func (h *Handler) own(r *http.Request, p callmodel.Principal) (ledger.Job, error) {
 	job, err := h.ledger.Job(r.Context(), callmodel.JobID(r.PathValue("id")))
-	if err == nil && job.Spec.TenantID != p.TenantID {
+	if err == nil && (job.TenantID != p.TenantID || job.Kind != record.Kind) {
 		err = callmodel.ErrNotFound
 	}
 	if errors.Is(err, callmodel.ErrNotFound) {
@@ -152,7 +160,7 @@ func (h *Handler) listJobs(w http.ResponseWriter, r *http.Request, p callmodel.P
 		return err
 	}
 	jobs, err := h.ledger.Jobs(r.Context(), ledger.Filter{
-		State: state, Queue: q.Get("queue"), TenantID: p.TenantID, After: callmodel.JobID(q.Get("after")),
+		State: state, Kind: record.Kind, Queue: q.Get("queue"), TenantID: p.TenantID, After: callmodel.JobID(q.Get("after")),
 		Limit: limit + 1, // one more tells whether there is a next page
 	})
 	if err != nil {

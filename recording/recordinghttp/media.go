@@ -47,15 +47,19 @@ func (h *Handler) getMedia(w http.ResponseWriter, r *http.Request, p callmodel.P
 
 // outputOf is the output that the query names, the first by default.
 func outputOf(job *ledger.Job, r *http.Request) (*record.OutputResult, error) {
-	if job.Result == nil || job.State != ledger.Done && job.Published() == nil {
+	result, err := record.ResultOf(job)
+	if err != nil {
+		return nil, err
+	}
+	if result == nil || job.State != ledger.Done && !job.Published {
 		return nil, callmodel.Errorf(callmodel.CodeNotFound, "job %s is %s; it has no recording yet", job.ID, job.State)
 	}
-	if len(job.Result.Outputs) == 0 {
-		return nil, callmodel.Errorf(callmodel.CodeNotFound, "job %s has no recording: it is %s, %s", job.ID, job.Result.Status, job.Result.Reason)
+	if len(result.Outputs) == 0 {
+		return nil, callmodel.Errorf(callmodel.CodeNotFound, "job %s has no recording: it is %s, %s", job.ID, result.Status, result.Reason)
 	}
 	q := r.URL.Query()
-	for i := range job.Result.Outputs {
-		o := &job.Result.Outputs[i]
+	for i := range result.Outputs {
+		o := &result.Outputs[i]
 		// Outputs of one name differ by their codec.
 		if (!q.Has("output") || o.Name == q.Get("output")) && (!q.Has("codec") || string(o.Codec) == q.Get("codec")) {
 			return o, nil

@@ -54,7 +54,7 @@ func (s *service) record(t *testing.T, bucket *storage.Store, id string, outputs
 			Name: o.Name, Codec: o.Codec, Layout: o.Layout, URL: info.URL, Key: info.Key.String(), Bytes: info.Bytes, SHA256: info.SHA256,
 		})
 	}
-	require.NoError(t, s.db.Complete(t.Context(), leases[0], result))
+	require.NoError(t, s.db.Complete(t.Context(), leases[0], storetest.Outcome(result)))
 	return job
 }
 
@@ -144,7 +144,7 @@ func TestNoMedia(t *testing.T) {
 		require.NoError(t, err)
 		res := storetest.Result(name)
 		res.Outputs[0].Key = key
-		require.NoError(t, s.db.Complete(t.Context(), leases[0], res))
+		require.NoError(t, s.db.Complete(t.Context(), leases[0], storetest.Outcome(res)))
 		p := s.fails(t, reader, http.MethodGet, mediaOf(id), "", http.StatusNotFound, callmodel.CodeNotFound)
 		assert.NotContains(t, p.Detail, "file://", "the bucket's place stays inside")
 	}
@@ -184,14 +184,14 @@ func TestMediaOfAPublishedJob(t *testing.T) {
 		require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
 		require.Equal(t, version, w.Body.String())
 	}
-	require.NoError(t, s.db.Publish(t.Context(), next(), result("first"), 0))
+	require.NoError(t, s.db.Publish(t.Context(), next(), storetest.Outcome(result("first")), 0))
 	has("first")
 	l := next()
 	has("first")
 	require.NoError(t, s.db.Quarantine(t.Context(), l.Job.ID, "op", "odd"))
 	has("first")
 	require.NoError(t, s.db.Retry(t.Context(), l.Job.ID, "op"))
-	require.NoError(t, s.db.Complete(t.Context(), next(), result("the whole leg")))
+	require.NoError(t, s.db.Complete(t.Context(), next(), storetest.Outcome(result("the whole leg"))))
 	has("the whole leg")
 }
 

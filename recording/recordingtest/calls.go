@@ -15,8 +15,8 @@ import (
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 )
 
-// Call is a call of real speech, as the files that a telephone server left of
-// it and what its events say, perhaps with a fault.
+// Call is a call of real speech: the files that a telephone server left of it, and
+// what its events say. It may have a fault.
 type Call struct {
 	Spec  record.Spec
 	Files map[string][]byte // by URI
@@ -86,7 +86,7 @@ func (g *callMaker) make() Call {
 	if g.faulty >= 0 {
 		g.call.Want = record.Defect{Code: g.fault, Leg: g.call.Spec.Legs[g.faulty].Name}
 		if g.fault == record.DefectMisaligned {
-			g.call.Want.Leg = g.call.Spec.Legs[1].Name // against the first: which of them is off, nobody can tell
+			g.call.Want.Leg = g.call.Spec.Legs[1].Name // nobody can tell which of the two is off; the defect names this one
 		}
 	}
 	return g.call
@@ -115,7 +115,7 @@ func (g *callMaker) speech() [2][]float32 {
 var sampleSpeech = sync.OnceValue(func() [2][]float32 {
 	return [2][]float32{
 		pcm(samplecall.Agent()),
-		append(make([]float32, samplecall.CustomerOffsetMS*callRate/1000), pcm(samplecall.Customer())...),
+		append(make([]float32, int(samplecall.CustomerOffset.Seconds()*callRate)), pcm(samplecall.Customer())...),
 	}
 })
 
@@ -240,7 +240,7 @@ func (g *callMaker) damage(file []byte, rate int) []byte {
 	case record.DefectLegEmpty:
 		return file[:[]int{0, dataAt}[g.rng.IntN(2)]]
 	case record.DefectTruncated:
-		g.call.Spec.LegsSpanCall = false // the machine went down, nobody knows when
+		g.call.Spec.LegsSpanCall = false // the machine went down, so nobody knows when it ended
 		return file[:dataAt+g.rng.IntN(len(file)-dataAt-2)+1]
 	case record.DefectHeaderRepaired:
 		file = file[:dataAt+int(le.Uint32(file[dataAt-4:]))] // nobody wrote a pad byte
@@ -271,7 +271,7 @@ func dataOf(file []byte) int {
 	return at + 8
 }
 
-// floatEncoding is the one that can hold what isn't a number.
+// floatEncoding is the one that can hold NaN.
 const floatEncoding = 2
 
 // encodings write a WAV file.

@@ -24,7 +24,7 @@ type Decoding struct {
 	File   []byte // some 1 KB to 1 MB
 	Format goaudio.Format
 	Want   []float32 // interleaved
-	// Tolerance is how far a sample may be off. 0: not at all.
+	// Tolerance is how far a sample may be off. 0: it must be exact.
 	Tolerance float64
 	// Raw is the hint of a decoder of audio without a header.
 	Raw *record.RawFormat
@@ -46,12 +46,16 @@ func (d *Decoding) readers(file []byte) map[string]func() (io.Reader, codec.Hint
 	}
 }
 
-// DecoderContract holds a decoder to the contract of [codec.Decoder]: the same
-// samples from every kind of reader, as a Source that passes [SourceContract]; a
-// total that is true; no defects of a sound file; a reader's own error passed
-// on as such, and no end of waiting for one that gives nothing; the reader never
-// closed; and whatever is done to the file, samples or a [*codec.DecodeError]
-// in bounded memory.
+// DecoderContract tests a decoder against the contract of [codec.Decoder]:
+//
+//   - it gives the same samples from every kind of reader, as a Source that passes
+//     [SourceContract];
+//   - a total that it tells is true;
+//   - a sound file has no defects;
+//   - a reader's own error is passed on as such;
+//   - a reader that gives nothing isn't waited for without end;
+//   - the reader is never closed;
+//   - a damaged file gives samples or a [*codec.DecodeError], in bounded memory.
 func DecoderContract(t *testing.T, d Decoding) {
 	t.Run("readers", func(t *testing.T) { d.fromReaders(t) })
 	t.Run("source", func(t *testing.T) {
@@ -157,8 +161,8 @@ func (d *Decoding) damage(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			var fault *codec.DecodeError
 			require.True(t, errors.Is(err, io.EOF) || errors.As(err, &fault), "damage %d: %v", i, err)
-			// Other tests may run beside this one: the bound is for what is out of
-			// all proportion.
+			// Other tests may run beside this one, so the bound is far above what one
+			// decoder takes.
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(512<<20), "bytes allocated for a file of %d", len(bad))
 		}
 	}
@@ -190,7 +194,7 @@ func DecoderAllocations(t *testing.T, d Decoding) {
 	require.NoError(t, err)
 }
 
-// idle gives nothing and says nothing.
+// idle gives no bytes and no error.
 type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }

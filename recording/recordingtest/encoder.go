@@ -59,14 +59,19 @@ func (e *Encoding) start(t *testing.T, w io.Writer, frames int64) codec.Encoder 
 
 func (e *Encoding) noise(frames int) []float32 { return Noise(frames*e.Format.NumChannels, 0.7, 11) }
 
-// EncoderContract holds an encoder to the contract of [codec.Encoder] and
-// [codec.NewEncoder]: the same bytes each time and however the frames are cut
-// into blocks, also with another encoder at work beside it; no hold on what it
-// was given, nor a change of it; clipping, and silence for what is no number;
-// the announced number of frames kept; errors that stay, and nothing written
-// after them; an end after which nothing is written and the writer still open;
-// and a refusal, with nothing written, of what no format can be. How many
-// allocations there are is for [EncoderAllocations].
+// EncoderContract tests an encoder against the contract of [codec.Encoder] and
+// [codec.NewEncoder]:
+//
+//   - it makes the same bytes each time, however the frames are cut into blocks and
+//     while another encoder works beside it;
+//   - it neither keeps nor changes the samples that it is given;
+//   - it clips, and writes silence for NaN and Inf;
+//   - it requires the announced number of frames;
+//   - after an error it returns that error and writes nothing;
+//   - after Finish it writes nothing, and the writer is open;
+//   - it refuses impossible formats, and writes nothing then.
+//
+// [EncoderAllocations] tests its allocations.
 func EncoderContract(t *testing.T, e Encoding) {
 	t.Run("blocks", func(t *testing.T) { e.blocks(t) })
 	t.Run("source", func(t *testing.T) { e.source(t) })

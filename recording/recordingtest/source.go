@@ -14,14 +14,18 @@ import (
 // poison marks the values that a Source must not touch.
 var poison = math.Float32frombits(0x7FC0BEEF)
 
-// SourceContract holds a Source to the contract of [audio.Source]. open makes a new
-// one each time, always of the same samples, shorter than 2^22 frames. A stream
-// that fails must fail each time with the same text at the same frame.
+// SourceContract tests a Source against the contract of [audio.Source]. open makes
+// a new one each time, always of the same samples, shorter than 2^22 frames. A
+// stream that fails must fail each time with the same text at the same frame.
 //
 // It reads the stream with blocks of many sizes, odd ones too, and requires:
-// the same samples each time; n within the block and no short block before the
-// last; nothing touched beyond n frames; 0, nil only for a block below one
-// frame; an end that stays; and a total, where the Source knows it, that is true.
+//
+//   - the same samples each time;
+//   - n within the block, and no short block before the last;
+//   - values beyond n frames untouched;
+//   - 0, nil only for a block below one frame;
+//   - the same error again after the end;
+//   - a total, if the Source knows it, that is true.
 func SourceContract(t *testing.T, open func() audio.Source) {
 	t.Helper()
 	want, wantErr := readAll(t, open(), 4096)

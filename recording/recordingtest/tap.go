@@ -14,13 +14,17 @@ type Tap interface {
 	Finish() error
 }
 
-// TapContract holds a tap to the contract of analysis.Tap. open makes a new one
-// of format f, with what gives its result.
+// TapContract tests a tap against the contract of analysis.Tap. open makes a new
+// one of format f, and a function that gives its result.
 //
-// It requires: the same result however the frames are cut into blocks, also
-// with another tap at work beside it; no hold on what it was given, nor a change
-// of it; any samples taken, NaN and Inf too; a refusal that stays of a part of a
-// frame; and an end after which frames are refused and the result stays.
+// It requires:
+//
+//   - the same result however the frames are cut into blocks, and while another tap
+//     works beside it;
+//   - that the tap neither keeps nor changes the samples that it is given;
+//   - that it takes any samples, NaN and Inf too;
+//   - that it refuses a part of a frame, and everything after it;
+//   - that after Finish it refuses frames, and the result stays.
 func TapContract(t *testing.T, f goaudio.Format, open func() (Tap, func() any)) {
 	const frames = 30011
 	ch := f.NumChannels

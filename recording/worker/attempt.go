@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,19 +17,49 @@ import (
 	"github.com/switchtape/switchtape/recording"
 )
 
+// task is a leased job, with what its payload and its published result say.
+type task struct {
+	ledger.Lease
+
+	spec      record.Spec
+	published *record.Result // nil if there is none
+	started   time.Time      // when the attempt was begun
+}
+
+// decode reads the job. One that can't be read never will: it fails alone.
+func decode(l ledger.Lease, start time.Time) (*task, error) {
+	t := &task{Lease: l, started: start}
+	var err error
+	if t.spec, err = record.SpecOf(&l.Job); err == nil {
+		t.published, err = record.PublishedBy(&l.Job)
+	}
+	if err != nil {
+		err = callmodel.Permanent(fmt.Errorf("%w: %w", errUndecodable, err))
+	}
+	return t, err
+}
+
+var errUndecodable = errors.New("the job can't be read")
+
+// elapsed is how long the attempt has taken so far.
+func (t *task) elapsed() time.Duration { return time.Since(t.started) }
+
 // work runs one job to whatever end it comes to.
 func (w *Worker) work(ctx context.Context, l ledger.Lease) {
-	start := time.Now() //nolint:forbidigo // a stopwatch for the report; media time is frames
 	own, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var beat sync.WaitGroup
 	beating, stopBeat := context.WithCancel(own)
 	beat.Go(func() { w.heartbeat(beating, l, cancel) })
 
-	result, err := w.attempt(own, l, start)
+	t, err := decode(l, now())
+	var result record.Result
+	if err == nil {
+		result, err = w.attempt(own, t)
+	}
 	outcome := Done
 	if err == nil {
-		outcome, err = w.commit(own, l, &result, time.Since(start))
+		outcome, err = w.commit(own, t, &result)
 	}
 	stopBeat()
 	beat.Wait()
@@ -39,16 +70,16 @@ func (w *Worker) work(ctx context.Context, l ledger.Lease) {
 		if cause := context.Cause(own); cause != nil {
 			err = cause
 		}
-		r.Outcome = w.settle(context.WithoutCancel(ctx), l, err, time.Since(start))
+		r.Outcome = w.giveUp(context.WithoutCancel(ctx), t, err)
 		r.Err = err
 	}
-	r.Elapsed = time.Since(start)
+	r.Elapsed = t.elapsed()
 	w.report(ctx, r)
 }
 
 // attempt makes the recording, and turns a panic of a codec or stage into an
 // error that counts, so that a poisonous recording can't take the others along.
-func (w *Worker) attempt(ctx context.Context, l ledger.Lease, start time.Time) (result record.Result, err error) {
+func (w *Worker) attempt(ctx context.Context, t *task) (result record.Result, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, w.opts.JobTimeout, errTimeout)
 	defer cancel()
 	defer func() {
@@ -56,7 +87,7 @@ func (w *Worker) attempt(ctx context.Context, l ledger.Lease, start time.Time) (
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	result, err = w.process.Process(ctx, l.Job.Spec, w.accepts(l, start))
+	result, err = w.process.Process(ctx, t.spec, w.accepts(t))
 	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
 		err = fmt.Errorf("%w after %v", errTimeout, w.opts.JobTimeout)
 	}
@@ -83,7 +114,7 @@ func (w *Worker) heartbeat(ctx context.Context, l ledger.Lease, stop context.Can
 			return
 		case <-tick.C:
 		}
-		next, err := w.queue.Extend(ctx, l, w.opts.LeaseTTL)
+		next, err := w.ledger.Extend(ctx, l, w.opts.LeaseTTL)
 		switch {
 		case err == nil:
 			l = next
@@ -98,36 +129,40 @@ func (w *Worker) heartbeat(ctx context.Context, l ledger.Lease, stop context.Can
 
 // commit puts the result in the ledger, and says what that makes of the job. It
 // changes r to what is on the call then.
-func (w *Worker) commit(ctx context.Context, l ledger.Lease, r *record.Result, elapsed time.Duration) (Outcome, error) {
-	if w.keeps(ctx, l, r) {
-		*r = *l.Job.Published()
+func (w *Worker) commit(ctx context.Context, t *task, r *record.Result) (Outcome, error) {
+	if w.keeps(ctx, t, r) {
+		*r = *t.published
 	}
-	switch {
-	case r.Status == record.StatusQuarantined:
+	if r.Status == record.StatusQuarantined {
 		return Quarantined, callmodel.Permanent(fmt.Errorf("the recording can't be made: %s%s", r.Reason, describe(r.Defects)))
-	case l.Job.Published() == nil && r.Made() && r.Has(record.DefectLegGrowing) && w.follows(age(l)):
-		again := w.followIn(age(l) + elapsed)
-		return Published, w.persist(ctx, l, func() error { return w.queue.Publish(ctx, l, *r, again) })
 	}
-	return Done, w.persist(ctx, l, func() error { return w.queue.Complete(ctx, l, *r) })
+	o, err := record.Outcome(*r)
+	if err != nil {
+		return Failed, err
+	}
+	if t.published == nil && r.Made() && r.Has(record.DefectLegGrowing) && w.follows(age(t.Lease)) {
+		again := w.followIn(age(t.Lease) + t.elapsed())
+		return Published, w.untilAnswered(ctx, t, func() error { return w.ledger.Publish(ctx, t.Lease, o, again) })
+	}
+	return Done, w.untilAnswered(ctx, t, func() error { return w.ledger.Complete(ctx, t.Lease, o) })
 }
 
-// persist repeats a commit while the ledger is down. The objects are in the
+// untilAnswered repeats a commit while the ledger is down. The objects are in the
 // bucket by now: only the loss of the lease, or the worker's own end, lets go of
 // a finished recording, and then another attempt finds the same objects there.
-func (w *Worker) persist(ctx context.Context, l ledger.Lease, commit func() error) error {
+func (w *Worker) untilAnswered(ctx context.Context, t *task, commit func() error) error {
 	for try := 0; ; try++ {
 		err := commit()
 		if err == nil || errors.Is(err, callmodel.ErrLeaseLost) || callmodel.CodeOf(err) != callmodel.CodeUnavailable {
 			return err
 		}
-		w.opts.Logger.ErrorContext(ctx, "committing a finished recording failed; trying again", "job", l.Job.ID, "error", err)
-		t := time.NewTimer(jitter(min(w.opts.Poll<<min(try, 10), 10*time.Second)))
+		w.opts.Logger.ErrorContext(ctx, "committing a finished recording failed; trying again", "job", t.Job.ID, "error", err)
+		timer := time.NewTimer(jitter(min(w.opts.Poll<<min(try, 10), 10*time.Second)))
 		select {
 		case <-ctx.Done():
-			t.Stop()
+			timer.Stop()
 			return context.Cause(ctx)
-		case <-t.C:
+		case <-timer.C:
 		}
 	}
 }
@@ -146,28 +181,26 @@ func describe(defects []record.Defect) string {
 	return b.String()
 }
 
-// settle tells the ledger of an attempt that came to nothing.
-func (w *Worker) settle(ctx context.Context, l ledger.Lease, cause error, elapsed time.Duration) Outcome {
+// giveUp tells the ledger of an attempt that came to nothing.
+func (w *Worker) giveUp(ctx context.Context, t *task, cause error) Outcome {
 	switch {
 	case errors.Is(cause, callmodel.ErrLeaseLost):
 		return Lost
 	case errors.Is(cause, errDraining):
-		w.release(ctx, l)
+		w.release(ctx, t.Lease)
 		return Released
 	}
-	f := ledger.FailureOf(w.fate(l, cause, elapsed), jitter(w.opts.RetryBase<<(2*min(l.Job.Attempts, 5))))
+	f := w.failure(t, cause)
 	out := Failed
 	switch {
-	case f.Quarantine || !f.Uncounted && l.Job.Attempts+1 >= ledger.MaxAttempts:
+	case f.Quarantine || !f.Uncounted && t.Job.Attempts+1 >= ledger.MaxAttempts:
 		f.Quarantine, out = true, Quarantined
 	case f.Uncounted:
 		out = Waiting
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.opts.LeaseTTL)
-	defer cancel()
-	if err := w.queue.Fail(ctx, l, f); err != nil {
+	if err := w.ledger.Fail(ctx, t.Lease, f); err != nil {
 		// The lease will end by itself, and the job be claimed again.
-		w.opts.Logger.WarnContext(ctx, "the ledger couldn't be told of a failure", "job", l.Job.ID, "error", err)
+		w.opts.Logger.WarnContext(ctx, "the ledger couldn't be told of a failure", "job", t.Job.ID, "error", err)
 		if errors.Is(err, callmodel.ErrLeaseLost) {
 			return Lost
 		}
@@ -175,36 +208,46 @@ func (w *Worker) settle(ctx context.Context, l ledger.Lease, cause error, elapse
 	return out
 }
 
-// fate marks errors that aren't the recording's own. What is waited for may
-// come any moment while the job is fresh, and hardly after long: waits grow
+// failure is what becomes of a job by the error of its attempt. What is waited for
+// may come any moment while the job is fresh, and hardly after long: waits grow
 // with the job's age.
-func (w *Worker) fate(l ledger.Lease, err error, elapsed time.Duration) error {
-	old := age(l) + elapsed
+func (w *Worker) failure(t *task, err error) ledger.Failure {
+	old := age(t.Lease) + t.elapsed()
 	var notReady *recording.LegsNotReadyError
 	var later *callmodel.RetryAfterError
+	var why ledger.Reason
 	switch {
-	case errors.As(err, &notReady) && l.Job.Published() != nil:
-		return callmodel.RetryAfter(err, w.followIn(old))
 	case errors.As(err, &notReady):
-		wait := min(max(old/4, 100*time.Millisecond), 5*time.Second)
-		return callmodel.RetryAfter(err, max(min(wait, w.opts.MissingLegWait-old), time.Millisecond))
+		wait := max(min(max(old/4, 100*time.Millisecond), 5*time.Second, w.opts.MissingLegWait-old), time.Millisecond)
+		if t.published != nil {
+			wait = w.followIn(old)
+		}
+		why, err = record.LegsMissing, callmodel.RetryAfter(err, wait)
+		if len(notReady.Growing) > 0 {
+			why = record.LegsGrowing
+		}
+	case errors.Is(err, errUndecodable):
+		why = ledger.Undecodable
 	case errors.As(err, &later) && later.After == 0:
-		return callmodel.RetryAfter(err, jitter(min(max(old/2, time.Second), time.Minute)))
+		err = callmodel.RetryAfter(err, jitter(min(max(old/2, time.Second), time.Minute)))
 	}
-	return err
+	f := ledger.FailureOf(err, jitter(w.opts.RetryBase<<(2*min(t.Job.Attempts, 5))))
+	f.Reason = cmp.Or(why, f.Reason)
+	return f
 }
 
+// release gives a job back, within what Options.Grace leaves for that.
 func (w *Worker) release(ctx context.Context, l ledger.Lease) {
-	ctx, cancel := context.WithTimeout(ctx, w.opts.LeaseTTL)
+	ctx, cancel := context.WithTimeout(ctx, max(w.opts.Grace/5, time.Second))
 	defer cancel()
-	if err := w.queue.Release(ctx, l); err != nil {
+	if err := w.ledger.Release(ctx, l); err != nil {
 		w.opts.Logger.WarnContext(ctx, "a job couldn't be released; its lease will end by itself", "job", l.Job.ID, "error", err)
 	}
 }
 
 func (w *Worker) report(ctx context.Context, r Report) {
 	attrs := []any{
-		"job", r.Job.ID, "tenant", r.Job.Spec.TenantID, "call", r.Job.Spec.CallID, "outcome", r.Outcome,
+		"job", r.Job.ID, "tenant", r.Job.TenantID, "call", r.Job.CallID, "outcome", r.Outcome,
 		"attempt", r.Job.Attempts + 1, "elapsed", r.Elapsed,
 	}
 	switch r.Outcome {

@@ -1,59 +1,63 @@
 package worker_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io"
+	"io/fs"
+	"path"
 
-	"github.com/switchtape/switchtape/callmodel/ledger"
+	_ "gocloud.dev/blob/memblob"
+
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 	"github.com/switchtape/switchtape/recording/worker"
-	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage"
+	"github.com/switchtape/switchtape/storage/calldb/memdb"
 )
 
-// A worker runs until its context ends, and then drains. The processor here
-// only says what it was asked for; a recording.Processor makes the recording.
+// A worker takes jobs from a ledger, makes their recordings of the legs, and puts
+// them in a bucket, until its context ends; then it drains. A service has its
+// ledger in a database, with calldb.Open.
 func Example() {
-	dir, err := os.MkdirTemp("", "worker")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer os.RemoveAll(dir)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	jobLedger, err := calldb.Open(ctx, calldb.SQLiteURL(filepath.Join(dir, "ledger.db")), nil)
+	bucket, err := storage.Open(ctx, "mem://", nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer jobLedger.Close()
-	if _, err := jobLedger.Migrate(ctx); err != nil {
+	defer bucket.Close()
+	jobs := memdb.New(nil)
+	job, err := record.NewJob(spec("call-1"), "", 0)
+	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	if _, _, err := jobLedger.Enqueue(ctx, ledger.Request{Spec: spec("call-1")}); err != nil {
+	if _, _, err := jobs.Enqueue(ctx, job); err != nil {
 		fmt.Println(err)
 		return
 	}
-	w := worker.New(jobLedger, announcer{}, &worker.Options{
+	w := worker.New(jobs, recording.NewProcessor(sampleLegs{}, bucket, nil), &worker.Options{
 		Finished: func(r worker.Report) {
-			fmt.Println(r.Outcome, r.Result.Status)
+			fmt.Println(r.Outcome, r.Result.Status, r.Result.Duration, path.Base(r.Result.Outputs[0].Key))
 			stop()
 		},
 	})
 	fmt.Println(w.Run(ctx))
 	// Output:
-	// call-1: 1 leg, as wav
-	// done completed
+	// done completed 49.339s call-1.v1.wav
 	// <nil>
 }
 
-type announcer struct{}
+// sampleLegs opens the agent's leg of a call made of real speech.
+type sampleLegs struct{}
 
-func (announcer) Process(_ context.Context, s record.Spec, _ *recording.ProcessOptions) (record.Result, error) {
-	fmt.Printf("%s: %d leg, as %s\n", s.CallID, len(s.Legs), s.Outputs[0].Codec)
-	return record.Result{Status: record.StatusCompleted}, nil
+func (sampleLegs) OpenLeg(_ context.Context, uri string) (io.ReadCloser, error) {
+	if uri != "agent.wav" {
+		return nil, fs.ErrNotExist
+	}
+	return io.NopCloser(bytes.NewReader(samplecall.Agent())), nil
 }

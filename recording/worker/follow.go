@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
@@ -21,19 +20,19 @@ import (
 // Of a call that has just ended the files are finished, and as new as can be,
 // unless they look cut. But of one that was seen growing, or after the wait, a new
 // file is one that is being written, however it looks.
-func (w *Worker) accepts(l ledger.Lease, start time.Time) *recording.ProcessOptions {
-	old, followed := age(l), l.Job.Published() != nil
-	over := old+time.Since(start) >= w.opts.MissingLegWait
+func (w *Worker) accepts(t *task) *recording.ProcessOptions {
+	old, followed := age(t.Lease), t.published != nil
+	over := old+t.elapsed() >= w.opts.MissingLegWait
 	o := &recording.ProcessOptions{AcceptMissing: over, AcceptGrowing: over}
 	if followed {
 		o = &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: !w.follows(old), NewVersion: true}
 	}
 	if w.opts.Quiet > 0 {
-		o.CutQuietSince = start.Add(-w.opts.Quiet)
+		o.CutQuietSince = t.started.Add(-w.opts.Quiet)
 	}
 	waited := over && w.opts.MissingLegWait > 0
-	if w.opts.Quiet > 0 && (followed || waited || recording.SawGrowing(l.Job.LastError)) {
-		o.QuietSince = start.Add(-w.opts.Quiet)
+	if w.opts.Quiet > 0 && (followed || waited || t.Job.Reason == record.LegsGrowing) {
+		o.QuietSince = t.started.Add(-w.opts.Quiet)
 	}
 	return o
 }
@@ -53,17 +52,16 @@ func (w *Worker) followIn(old time.Duration) time.Duration {
 
 // keeps reports whether the published recording stays, as r would lose some of
 // it: what was on the call once is never made less.
-func (w *Worker) keeps(ctx context.Context, l ledger.Lease, r *record.Result) bool {
-	published := l.Job.Published()
-	if published == nil {
+func (w *Worker) keeps(ctx context.Context, t *task, r *record.Result) bool {
+	if t.published == nil {
 		return false
 	}
-	lost := r.Loses(published)
+	lost := r.Loses(t.published)
 	if lost == "" {
 		return false
 	}
 	w.opts.Logger.WarnContext(ctx, "the later version of a recording holds less than the published one, which stays",
-		"job", l.Job.ID, "tenant", l.Job.Spec.TenantID, "call", l.Job.Spec.CallID,
-		"lost", lost+describe(r.Defects), "published", published.URL(), "later", r.URL())
+		"job", t.Job.ID, "tenant", t.Job.TenantID, "call", t.Job.CallID,
+		"lost", lost+describe(r.Defects), "published", t.published.URL(), "later", r.URL())
 	return true
 }

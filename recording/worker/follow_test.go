@@ -23,6 +23,7 @@ import (
 	"github.com/switchtape/switchtape/recording/worker"
 	"github.com/switchtape/switchtape/storage"
 	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/storetest"
 )
 
 // The call has its URL as soon as the wait is over, and the whole leg's, beside
@@ -82,18 +83,18 @@ func TestFollowedAfterAKill(t *testing.T) {
 	var stored record.Result
 	require.Eventually(t, func() bool {
 		var err error
-		stored, err = p.Process(t.Context(), killed[0].Job.Spec, &recording.ProcessOptions{NewVersion: true})
+		stored, err = p.Process(t.Context(), storetest.SpecOf(t, &killed[0].Job), &recording.ProcessOptions{NewVersion: true})
 		return err == nil
 	}, time.Minute, time.Millisecond)
 
 	s.start(t, s.opts)
-	j := waitState(t, s.q, s.id, ledger.Done)
+	j := s.waitDone(t)
 	require.Equal(t, 1, j.Attempts, "a kill counts")
 	require.Equal(t, stored, *j.Result, "the same bytes under the same keys")
 	s.onCall(t, j.Result)
 	require.Equal(t, map[string]int{".wav": 2, ".manifest.json": 2}, s.versions(t))
 	require.Equal(t, []bool{true, false}, s.told(t))
-	require.ErrorIs(t, s.q.Publish(t.Context(), killed[0], stored, 0), callmodel.ErrLeaseLost)
+	require.ErrorIs(t, s.q.Publish(t.Context(), killed[0], storetest.Outcome(stored), 0), callmodel.ErrLeaseLost)
 }
 
 // What is on the call is never made less by what becomes of the legs.
@@ -142,7 +143,8 @@ func TestPublishedSurvivesQuarantine(t *testing.T) {
 	j := waitState(t, s.q, s.id, ledger.Quarantined)
 	require.Equal(t, ledger.MaxAttempts, j.Attempts)
 	s.onCall(t, &first)
-	require.Equal(t, first, *j.Published())
+	require.True(t, j.Published)
+	require.Equal(t, first, *storetest.ResultOf(t, &j))
 }
 
 // A leg that never ends has a last version when it has been followed for long enough.
@@ -217,7 +219,7 @@ func TestQuietLegIsWhole(t *testing.T) {
 	}
 	ago := time.Now().Add(-48 * time.Hour)
 	require.NoError(t, os.Chtimes(s.r.path, ago, ago))
-	j := waitState(t, s.q, s.id, ledger.Done)
+	j := s.waitDone(t)
 	require.Equal(t, record.StatusCompleted, j.Result.Status, j.Result.Defects)
 	require.EqualValues(t, samplecall.AgentFrames, j.Result.Outputs[0].Frames)
 	s.onCall(t, j.Result)
@@ -275,11 +277,11 @@ type laggard struct {
 	down atomic.Int64
 }
 
-func (l *laggard) Publish(ctx context.Context, lease ledger.Lease, r record.Result, again time.Duration) error {
+func (l *laggard) Publish(ctx context.Context, lease ledger.Lease, o ledger.Outcome, again time.Duration) error {
 	if l.down.Add(-1) >= 0 {
 		return callmodel.Errorf(callmodel.CodeUnavailable, "the database is down")
 	}
-	return l.DB.Publish(ctx, lease, r, again)
+	return l.DB.Publish(ctx, lease, o, again)
 }
 
 func TestPublicationWaitsForTheLedger(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 	"github.com/switchtape/switchtape/recording/worker"
+	"github.com/switchtape/switchtape/storage/storetest"
 )
 
 // recorder is a telephone server that goes on writing a leg, a bit more whenever
@@ -174,15 +175,16 @@ func TestGrowingLegIsWaitedFor(t *testing.T) {
 			start(t, worker.New(q, recording.NewProcessor(r, objects, nil), o))
 			j := waitState(t, q, id, ledger.Done)
 			assert.Zero(t, j.Attempts, "waiting doesn't count")
-			require.NotNil(t, j.Result)
+			made := storetest.ResultOf(t, &j)
+			require.NotNil(t, made)
 			require.Len(t, objects.puts, 2, "a recording and its manifest: nothing is put before the leg is whole")
 			if c.parts > 100 {
-				require.Equal(t, record.StatusCompletedDegraded, j.Result.Status)
-				require.Equal(t, record.DefectLegGrowing, j.Result.Defects[len(j.Result.Defects)-1].Code)
+				require.Equal(t, record.StatusCompletedDegraded, made.Status)
+				require.Equal(t, record.DefectLegGrowing, made.Defects[len(made.Defects)-1].Code)
 				return
 			}
-			require.Equal(t, record.StatusCompleted, j.Result.Status, j.Result.Defects)
-			require.EqualValues(t, samplecall.AgentFrames, j.Result.Outputs[0].Frames)
+			require.Equal(t, record.StatusCompleted, made.Status, made.Defects)
+			require.EqualValues(t, samplecall.AgentFrames, made.Outputs[0].Frames)
 			require.Equal(t, whole[wavHeaderBytes:], objects.puts[0][wavHeaderBytes:])
 		})
 	}
@@ -223,15 +225,16 @@ func TestCutLegIsWaitedForWhileItIsNew(t *testing.T) {
 			}
 			require.Equal(t, worker.Done, out)
 			j := waitState(t, q, id, ledger.Done)
+			made := storetest.ResultOf(t, &j)
 			require.Len(t, objects.puts, 2, "a recording and its manifest")
 			if rest {
-				require.Equal(t, record.StatusCompleted, j.Result.Status, j.Result.Defects)
+				require.Equal(t, record.StatusCompleted, made.Status, made.Defects)
 				require.Equal(t, whole[wavHeaderBytes:], objects.puts[0][wavHeaderBytes:])
 				return
 			}
-			require.Equal(t, record.StatusCompletedDegraded, j.Result.Status)
-			require.Equal(t, record.DefectTruncated, j.Result.Defects[0].Code)
-			require.False(t, j.Result.Has(record.DefectLegGrowing))
+			require.Equal(t, record.StatusCompletedDegraded, made.Status)
+			require.Equal(t, record.DefectTruncated, made.Defects[0].Code)
+			require.False(t, made.Has(record.DefectLegGrowing))
 		})
 	}
 }

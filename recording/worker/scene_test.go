@@ -62,7 +62,7 @@ func growing(t *testing.T, whole []byte, legs ...record.LegSpec) *scene {
 	if len(legs) > 0 {
 		sp.Outputs[0].Layout = record.LayoutStereo
 	}
-	s.id, _, err = s.q.Enqueue(t.Context(), ledger.Request{Spec: sp})
+	s.id, _, err = s.q.Enqueue(t.Context(), storetest.RequestOf(sp))
 	require.NoError(t, err)
 	return s
 }
@@ -104,20 +104,35 @@ func (s *scene) publish(t *testing.T) record.Result {
 	require.NoError(t, err)
 	require.Equal(t, ledger.Queued, j.State)
 	require.Zero(t, j.Attempts)
-	require.NotNil(t, j.Published())
-	require.Equal(t, record.StatusCompletedDegraded, j.Result.Status)
-	require.True(t, j.Result.Has(record.DefectLegGrowing), j.Result.Defects)
-	require.Contains(t, j.Result.Outputs[0].Key, ".v1.wav")
-	s.onCall(t, j.Result)
+	require.True(t, j.Published)
+	r := storetest.ResultOf(t, &j)
+	require.Equal(t, record.StatusCompletedDegraded, r.Status)
+	require.True(t, r.Has(record.DefectLegGrowing), r.Defects)
+	require.Contains(t, r.Outputs[0].Key, ".v1.wav")
+	s.onCall(t, r)
 	require.Equal(t, map[string]int{".wav": 1, ".manifest.json": 1}, s.versions(t), "no version for each bit of growth")
-	return *j.Result
+	return *r
+}
+
+// ended is a job that came to its end, and its result.
+type ended struct {
+	ledger.Job
+
+	Result *record.Result
+}
+
+// waitDone waits for the job's end.
+func (s *scene) waitDone(t *testing.T) ended {
+	t.Helper()
+	j := waitState(t, s.q, s.id, ledger.Done)
+	return ended{j, storetest.ResultOf(t, &j)}
 }
 
 // finished runs a worker until the job is done.
-func (s *scene) finished(t *testing.T, o *worker.Options) ledger.Job {
+func (s *scene) finished(t *testing.T, o *worker.Options) ended {
 	t.Helper()
 	s.start(t, o)
-	j := waitState(t, s.q, s.id, ledger.Done)
+	j := s.waitDone(t)
 	s.onCall(t, j.Result)
 	require.Zero(t, j.Attempts)
 	return j

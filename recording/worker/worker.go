@@ -33,6 +33,10 @@ type Options struct {
 	// LeaseTTL is how long a job stays this worker's without a heartbeat. 0
 	// means ledger.DefaultLeaseTTL (30 s). Heartbeats come three times as often.
 	LeaseTTL time.Duration
+	// LedgerTimeout bounds every call of the ledger: one that is not answered by then
+	// has failed, and is made again where that helps. 0 means 10 s, but no more than
+	// a third of LeaseTTL and no less than 1 s.
+	LedgerTimeout time.Duration
 	// Poll is how often an idle worker asks for jobs. 0 means 250 ms.
 	Poll time.Duration
 	// MissingLegWait is how long after a job was enqueued its legs are waited for
@@ -55,7 +59,8 @@ type Options struct {
 	// means one hour.
 	JobTimeout time.Duration
 	// Grace is how long running jobs may take to finish once Run's context has
-	// ended; then they are released. 0 means 25 s.
+	// ended; then they are released, which takes a fifth of that at most, or 1 s if
+	// that is more. 0 means 25 s.
 	Grace time.Duration
 	// RetryBase is the first back-off after a counted failure; it quadruples
 	// each time. 0 means 2 s.
@@ -92,18 +97,17 @@ const (
 
 // Worker runs jobs. Make one with New and start it with Run.
 type Worker struct {
-	queue   ledger.Queue
+	ledger  timedLedger
 	process Processor
 	opts    Options
 	bell    chan struct{}
 	freed   chan struct{}
 	running atomic.Int64
-	healthy atomic.Bool
 }
 
-// New makes a worker that takes jobs from queue and makes them with p. It
-// starts nothing. o may be nil.
-func New(queue ledger.Queue, p Processor, o *Options) *Worker {
+// New makes a worker that takes jobs from l and makes them with p. It starts
+// nothing. o may be nil.
+func New(l Ledger, p Processor, o *Options) *Worker {
 	opts := Options{}
 	if o != nil {
 		opts = *o
@@ -111,6 +115,7 @@ func New(queue ledger.Queue, p Processor, o *Options) *Worker {
 	opts.Name = cmp.Or(opts.Name, "worker")
 	opts.Concurrency = cmp.Or(opts.Concurrency, runtime.GOMAXPROCS(0))
 	opts.LeaseTTL = cmp.Or(opts.LeaseTTL, ledger.DefaultLeaseTTL)
+	opts.LedgerTimeout = cmp.Or(opts.LedgerTimeout, max(min(10*time.Second, opts.LeaseTTL/3), time.Second))
 	opts.Poll = cmp.Or(opts.Poll, 250*time.Millisecond)
 	opts.MissingLegWait = cmp.Or(opts.MissingLegWait, time.Minute)
 	opts.FollowGrowing = cmp.Or(opts.FollowGrowing, 24*time.Hour)
@@ -126,7 +131,7 @@ func New(queue ledger.Queue, p Processor, o *Options) *Worker {
 		opts.Finished = func(Report) {}
 	}
 	return &Worker{
-		queue: queue, process: p, opts: opts,
+		ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, process: p, opts: opts,
 		bell: make(chan struct{}, 1), freed: make(chan struct{}, 1),
 	}
 }
@@ -145,8 +150,14 @@ func ring(c chan struct{}) {
 // Running is how many jobs are being worked on.
 func (w *Worker) Running() int { return int(w.running.Load()) }
 
-// Healthy reports whether the ledger answered the last time it was asked.
-func (w *Worker) Healthy() bool { return w.healthy.Load() }
+// Unanswered is for how long the ledger has not answered this worker, and with
+// what the last call failed, if any did: 0 and nil while it answers. A call that
+// hangs counts from its beginning. Until the first answer, which is for ever if Run
+// isn't called, the error is [ErrNoAnswerYet].
+func (w *Worker) Unanswered() (time.Duration, error) { return w.ledger.unanswered() }
+
+// ErrNoAnswerYet says that a worker's ledger has not answered it once.
+var ErrNoAnswerYet = errors.New("the ledger has not answered the worker yet")
 
 // Run claims and runs jobs until ctx ends. Then it claims no more, gives the
 // running jobs Options.Grace to finish, releases those that don't, and returns
@@ -187,15 +198,15 @@ var errDraining = errors.New("the worker is shutting down")
 // claimUntil hands leases to start until ctx ends, never more at once than
 // there are free places.
 func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
-	errors := 0
+	failures := 0
 	for ctx.Err() == nil {
 		free := w.opts.Concurrency - w.Running()
 		if free <= 0 {
 			w.pause(ctx, w.opts.LeaseTTL)
 			continue
 		}
-		leases, err := w.queue.Claim(ctx, ledger.Claim{
-			Worker: w.opts.Name, Queues: w.opts.Queues, Limit: free, TTL: w.opts.LeaseTTL,
+		leases, err := w.ledger.Claim(ctx, ledger.Claim{
+			Worker: w.opts.Name, Kinds: []string{record.Kind}, Queues: w.opts.Queues, Limit: free, TTL: w.opts.LeaseTTL,
 		})
 		if ctx.Err() != nil {
 			// Claimed or not, nobody is waiting for an answer: the leases end
@@ -205,14 +216,13 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 			}
 			return
 		}
-		w.healthy.Store(err == nil)
 		if err != nil {
-			errors++
-			w.opts.Logger.ErrorContext(ctx, "claiming jobs failed; trying again", "error", err, "times", errors)
-			w.pause(ctx, jitter(min(w.opts.Poll<<min(errors, 10), 10*time.Second)))
+			failures++
+			w.opts.Logger.ErrorContext(ctx, "claiming jobs failed; trying again", "error", err, "times", failures)
+			w.pause(ctx, jitter(min(w.opts.Poll<<min(failures, 10), 10*time.Second)))
 			continue
 		}
-		errors = 0
+		failures = 0
 		for _, l := range leases {
 			start(l)
 		}

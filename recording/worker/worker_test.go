@@ -19,9 +19,16 @@ import (
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/worker"
 	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/calldb/memdb"
+	"github.com/switchtape/switchtape/storage/storetest"
 )
 
-// ledger is a real one, in a file of the test's own.
+var (
+	_ worker.Ledger = (*calldb.DB)(nil)
+	_ worker.Ledger = (*memdb.Store)(nil)
+)
+
+// jobLedger is a real one, in a file of the test's own.
 func jobLedger(t *testing.T) *calldb.DB {
 	t.Helper()
 	db, err := calldb.Open(t.Context(), calldb.SQLiteURL(filepath.Join(t.TempDir(), "ledger.db")), nil)
@@ -42,11 +49,17 @@ func spec(id string) record.Spec {
 	}
 }
 
-func enqueue(t *testing.T, q ledger.Queue, n int) []callmodel.JobID {
+// desk is what the tests ask of a ledger besides.
+type desk interface {
+	Enqueue(ctx context.Context, r ledger.Request) (callmodel.JobID, bool, error)
+	Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)
+}
+
+func enqueue(t *testing.T, q desk, n int) []callmodel.JobID {
 	t.Helper()
 	var ids []callmodel.JobID
 	for i := range n {
-		id, _, err := q.Enqueue(t.Context(), ledger.Request{Spec: spec(fmt.Sprintf("c%d", i))})
+		id, _, err := q.Enqueue(t.Context(), storetest.RequestOf(spec(fmt.Sprintf("c%d", i))))
 		require.NoError(t, err)
 		ids = append(ids, id)
 	}
@@ -63,7 +76,10 @@ func (f processorFunc) Process(ctx context.Context, s record.Spec, o *recording.
 }
 
 func options() *worker.Options {
-	return &worker.Options{Name: "w1", Concurrency: 4, LeaseTTL: 2 * time.Second, Poll: 5 * time.Millisecond, RetryBase: time.Millisecond, Grace: 10 * time.Second}
+	return &worker.Options{
+		Name: "w1", Concurrency: 4, LeaseTTL: 2 * time.Second, Poll: 5 * time.Millisecond,
+		RetryBase: time.Millisecond, Grace: 10 * time.Second,
+	}
 }
 
 // start runs w until the test ends, or stop is called.
@@ -80,7 +96,7 @@ func start(t *testing.T, w *worker.Worker) (stop func()) {
 	return stop
 }
 
-func waitState(t *testing.T, q ledger.Queue, id callmodel.JobID, want ledger.State) ledger.Job {
+func waitState(t *testing.T, q desk, id callmodel.JobID, want ledger.State) ledger.Job {
 	t.Helper()
 	var j ledger.Job
 	require.Eventually(t, func() bool {
@@ -116,7 +132,7 @@ func TestRunsEveryJobOnce(t *testing.T) {
 	}
 	for _, id := range ids {
 		j := waitState(t, q, id, ledger.Done)
-		assert.Equal(t, record.StatusCompleted, j.Result.Status)
+		assert.Equal(t, record.StatusCompleted, storetest.ResultOf(t, &j).Status)
 	}
 	assert.LessOrEqual(t, most.Load(), int64(8))
 	events, err := q.OutboxEvents(t.Context(), 0, 1000)
@@ -133,13 +149,13 @@ func TestRingWakesAnIdleWorker(t *testing.T) {
 		return made, nil
 	}), o)
 	start(t, w)
-	require.Eventually(t, w.Healthy, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { silent, err := w.Unanswered(); return silent == 0 && err == nil }, 10*time.Second, time.Millisecond)
 	id := enqueue(t, q, 1)[0]
 	w.Ring()
 	waitState(t, q, id, ledger.Done)
 }
 
-func TestFates(t *testing.T) {
+func TestWhatBecomesOfJobs(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
 	for name, c := range map[string]struct {
@@ -252,9 +268,9 @@ func TestMissingLegsAreWaitedFor(t *testing.T) {
 			j := waitState(t, q, id, ledger.Done)
 			assert.Zero(t, j.Attempts, "waiting doesn't count")
 			if comes {
-				assert.Equal(t, record.StatusCompleted, j.Result.Status)
+				assert.Equal(t, record.StatusCompleted, storetest.ResultOf(t, &j).Status)
 			} else {
-				assert.Equal(t, record.StatusCompletedDegraded, j.Result.Status)
+				assert.Equal(t, record.StatusCompletedDegraded, storetest.ResultOf(t, &j).Status)
 				assert.GreaterOrEqual(t, j.FinishedAt.Sub(j.CreatedAt), 450*time.Millisecond)
 			}
 		})
@@ -317,7 +333,7 @@ func TestSleeperLosesAtTheCommit(t *testing.T) {
 	stop()
 	j, err := q.Job(t.Context(), id)
 	require.NoError(t, err)
-	assert.Equal(t, record.StatusCompleted, j.Result.Status, "the sleeper's result was not committed")
+	assert.Equal(t, record.StatusCompleted, storetest.ResultOf(t, &j).Status, "the sleeper's result was not committed")
 }
 
 func TestDrainFinishesWhatRuns(t *testing.T) {
@@ -368,11 +384,11 @@ type flakyQueue struct {
 	down atomic.Int64
 }
 
-func (f *flakyQueue) Complete(ctx context.Context, l ledger.Lease, r record.Result) error {
+func (f *flakyQueue) Complete(ctx context.Context, l ledger.Lease, o ledger.Outcome) error {
 	if f.down.Add(-1) >= 0 {
 		return callmodel.Errorf(callmodel.CodeUnavailable, "the database is down")
 	}
-	return f.DB.Complete(ctx, l, r)
+	return f.DB.Complete(ctx, l, o)
 }
 
 func TestFinishedRecordingWaitsForTheLedger(t *testing.T) {
@@ -389,12 +405,18 @@ func TestFinishedRecordingWaitsForTheLedger(t *testing.T) {
 	assert.EqualValues(t, 1, runs.Load(), "it was not made again")
 }
 
+func inQueue(id, queue string) ledger.Request {
+	r := storetest.RequestOf(spec(id))
+	r.Queue = queue
+	return r
+}
+
 func TestQueuesAreKept(t *testing.T) {
 	t.Parallel()
 	q := jobLedger(t)
-	mine, _, err := q.Enqueue(t.Context(), ledger.Request{Spec: spec("mine"), Queue: "pbx1"})
+	mine, _, err := q.Enqueue(t.Context(), inQueue("mine", "pbx1"))
 	require.NoError(t, err)
-	other, _, err := q.Enqueue(t.Context(), ledger.Request{Spec: spec("other"), Queue: "pbx2"})
+	other, _, err := q.Enqueue(t.Context(), inQueue("other", "pbx2"))
 	require.NoError(t, err)
 	o := options()
 	o.Queues = []string{"pbx1"}
@@ -405,4 +427,42 @@ func TestQueuesAreKept(t *testing.T) {
 	j, err := q.Job(t.Context(), other)
 	require.NoError(t, err)
 	assert.Equal(t, ledger.Queued, j.State)
+}
+
+// A worker takes no job that it doesn't know how to do, and one that can't be read
+// takes no other along.
+func TestOtherKindsAndDamagedJobs(t *testing.T) {
+	t.Parallel()
+	q := jobLedger(t)
+	foreign, _, err := q.Enqueue(t.Context(), ledger.Request{Kind: "verify", TenantID: "acme", Key: "c0", Priority: 9, Payload: []byte("{}")})
+	require.NoError(t, err)
+	damaged := enqueue(t, torn{q}, 1)[0]
+	whole, _, err := q.Enqueue(t.Context(), storetest.RequestOf(spec("whole")))
+	require.NoError(t, err)
+	o := options()
+	o.Concurrency = 2 // it claims both at once
+	start(t, worker.New(torn{q}, processorFunc(func(context.Context, record.Spec, bool) (record.Result, error) {
+		return made, nil
+	}), o))
+	waitState(t, q, whole, ledger.Done)
+	j := waitState(t, q, damaged, ledger.Quarantined)
+	assert.Equal(t, ledger.Undecodable, j.Reason)
+	assert.Contains(t, j.LastError, "the spec of job "+string(damaged))
+	assert.Equal(t, 1, j.Attempts)
+	j, err = q.Job(t.Context(), foreign)
+	require.NoError(t, err)
+	assert.Equal(t, ledger.Queued, j.State)
+}
+
+// torn is a ledger whose row of the call c0 somebody has damaged.
+type torn struct{ *calldb.DB }
+
+func (d torn) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) {
+	leases, err := d.DB.Claim(ctx, r)
+	for i := range leases {
+		if leases[i].Job.CallID == "c0" {
+			leases[i].Job.Payload = []byte(`"{\"legs\": ["`)
+		}
+	}
+	return leases, err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/storetest"
 )
 
 const twoLegs = `"legs":[{"name":"agent","segments":[{"uri":"c/agent.wav"}]},{"name":"customer","segments":[{"uri":"c/customer.wav","offset_ms":2000}]}]`
@@ -47,11 +48,11 @@ func TestLife(t *testing.T) {
 		assert.Equal(t, c, event(t, s, id, end), "the same event again changes nothing")
 		list := jobs(t, db)
 		require.Len(t, list, 1, "exactly one job")
-		assert.Equal(t, callmodel.RecordingID(id), list[0].Spec.RecordingID)
+		assert.Equal(t, callmodel.RecordingID(id), storetest.SpecOf(t, &list[0]).RecordingID)
 		assert.Equal(t, "pbx-1", list[0].Queue)
-		assert.Equal(t, noon.Add(7*time.Second), list[0].Spec.StartedAt)
-		assert.Equal(t, 2*time.Second, list[0].Spec.Legs[1].Segments[0].Offset)
-		assert.Equal(t, record.LayoutStereo, list[0].Spec.Outputs[0].Layout)
+		assert.Equal(t, noon.Add(7*time.Second), storetest.SpecOf(t, &list[0]).StartedAt)
+		assert.Equal(t, 2*time.Second, storetest.SpecOf(t, &list[0]).Legs[1].Segments[0].Offset)
+		assert.Equal(t, record.LayoutStereo, storetest.SpecOf(t, &list[0]).Outputs[0].Layout)
 		assert.Positive(t, s.bells.Load())
 		fails(t, s, caller(), http.MethodPost, path("/v1/calls/%s/events", id), `{"id":"e7","type":"ended"}`, http.StatusConflict, callmodel.CodeConflict)
 
@@ -130,7 +131,7 @@ func TestBrokenEnd(t *testing.T) {
 		event(t, s, conference, `{"id":"e2","type":"ended",`+three+`}`)
 		list := jobs(t, db)
 		require.Len(t, list, 2)
-		assert.Equal(t, record.LayoutMono, list[1].Spec.Outputs[0].Layout, "an MP3 holds two channels")
+		assert.Equal(t, record.LayoutMono, storetest.SpecOf(t, &list[1]).Outputs[0].Layout, "an MP3 holds two channels")
 
 		quiet := create(t, s, `{"from":"+12025550123","to":"+12125550188"}`).ID
 		event(t, s, quiet, `{"id":"e1","type":"ended"}`)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -250,14 +251,13 @@ func (t *tx) recordings(ctx context.Context, tenant callmodel.TenantID, callList
 
 // putRecording stores what the call record knows of a recording, in place of
 // what it knew before.
-func (t *tx) putRecording(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID, r calls.Recording) error {
-	doc, err := json.Marshal(r)
-	if err != nil {
-		return err
+func (t *tx) putRecording(ctx context.Context, r *jobRow, at time.Time, doc json.RawMessage) error {
+	if doc == nil {
+		return nil
 	}
-	_, err = t.exec(ctx, `INSERT INTO call_recordings (tenant_id, call_id, recording_id, finished_at, doc) VALUES (?, ?, ?, ?, ?)
+	_, err := t.exec(ctx, `INSERT INTO call_recordings (tenant_id, call_id, recording_id, finished_at, doc) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (tenant_id, call_id, recording_id) DO UPDATE SET finished_at = excluded.finished_at, doc = excluded.doc`,
-		string(tenant), string(id), string(r.RecordingID), storeform.Micros(r.FinishedAt), string(doc))
+		string(r.TenantID), string(r.CallID), storeform.Unique(r.Kind, r.Key), storeform.Micros(at), string(doc))
 	return err
 }
 

@@ -3,126 +3,138 @@ package calldb
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
-	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
-// Complete implements ledger.Queue. A result with the status quarantined
-// sets the job aside, what is known of its legs and defects kept.
-func (d *DB) Complete(ctx context.Context, l ledger.Lease, res record.Result) error {
+// Complete implements worker.Ledger.
+func (d *DB) Complete(ctx context.Context, l ledger.Lease, o ledger.Outcome) error {
 	const op = "complete a job"
-	if err := storeform.CheckResult(&res); err != nil {
+	if err := storeform.CheckOutcome(&o); err != nil {
 		return err
 	}
-	if res.Status == record.StatusQuarantined {
+	if o.Quarantine {
 		return d.ended(ctx, op, l, func(ctx context.Context, t *tx, r *jobRow) error {
-			lines, err := t.setAside(ctx, r, r.Attempts, l.Worker, res)
+			lines, err := t.setAside(ctx, r, r.Attempts, l.Worker, &o, "")
 			if err != nil {
 				return err
 			}
 			return lines(ctx)
 		})
 	}
-	c, err := newCommit(l, res)
+	c, err := newCommit(l, o)
 	if err != nil {
-		return d.fail(op, err)
+		return err
 	}
 	return d.update(ctx, op, func(ctx context.Context, t *tx) error {
 		c := c
-		if len(res.Outputs) == 0 {
+		if o.Empty {
 			if err := t.keepPublished(ctx, &c); err != nil {
 				return err
 			}
 		}
-		done, err := t.commit(ctx, &c, `UPDATE jobs SET state = 'done', result = ?, last_error = '', worker = '', lease_until = 0, finished_at = @now
+		committed, err := t.commit(ctx, &c, `UPDATE jobs SET state = 'done', result = ?, last_error = '', worker = '', lease_until = 0, finished_at = @now`+
+			t.sinceKinds(", reason = '', published = 0")+`
 			WHERE seq = ? AND nonce = ? AND token = ? AND state = 'running'
 			RETURNING tenant_id, call_id, recording_id, retries, finished_at`)
-		if err != nil || done {
+		if err != nil || committed {
 			return err
 		}
 		return t.doneBefore(ctx, l)
 	})
 }
 
-// Publish implements ledger.Queue.
-func (d *DB) Publish(ctx context.Context, l ledger.Lease, res record.Result, again time.Duration) error {
-	const op = "publish a recording"
-	if err := storeform.CheckPublished(&res); err != nil {
+// Publish implements worker.Ledger.
+func (d *DB) Publish(ctx context.Context, l ledger.Lease, o ledger.Outcome, again time.Duration) error {
+	if err := storeform.CheckPublished(&o); err != nil {
 		return err
 	}
-	c, err := newCommit(l, res)
+	key, err := storeform.PublishedKey(&o, l.Job.ID, l.Token)
 	if err != nil {
-		return d.fail(op, err)
+		return err
 	}
-	c.again, c.published = min(max(again, 0), storeform.MaxAgain), l.Token
-	return d.update(ctx, op, func(ctx context.Context, t *tx) error {
-		c := c
-		done, err := t.commit(ctx, &c, `UPDATE jobs SET state = 'queued', result = ?, last_error = '', worker = '', lease_until = 0, run_at = @now + ?
+	c, err := newCommit(l, o)
+	if err != nil {
+		return err
+	}
+	c.again, c.token = min(max(again, 0), storeform.MaxAgain), l.Token
+	return d.update(ctx, "publish a result", func(ctx context.Context, t *tx) error {
+		committed, err := t.commit(ctx, &c, `UPDATE jobs SET state = 'queued', result = ?, last_error = '', worker = '', lease_until = 0, run_at = @now + ?`+
+			t.sinceKinds(", reason = '', published = 1")+`
 			WHERE seq = ? AND nonce = ? AND token = ? AND state = 'running'
 			RETURNING tenant_id, call_id, recording_id, retries, run_at`, c.again.Microseconds())
-		if err != nil || done {
+		if err != nil || committed {
 			return err
 		}
-		return t.publishedBefore(ctx, l)
+		return t.publishedBefore(ctx, key)
 	})
 }
 
-// commit is a result on its way to the storeform.
+// commit is an outcome on its way to the database.
 type commit struct {
-	lease     ledger.Lease
-	seq       int64
-	nonce     string
-	result    record.Result
-	doc       string        // the result as JSON
-	published int64         // the token, if the job goes on
-	again     time.Duration // after which it does
+	lease   ledger.Lease
+	seq     int64
+	nonce   string
+	outcome ledger.Outcome
+	token   int64         // the lease's, if the job goes on
+	again   time.Duration // after which it does
 }
 
-func newCommit(l ledger.Lease, res record.Result) (commit, error) {
-	c := commit{lease: l, result: res}
+func newCommit(l ledger.Lease, o ledger.Outcome) (commit, error) {
+	c := commit{lease: l, outcome: o}
 	var ok bool
 	if c.seq, c.nonce, ok = storeform.ParseJobID(l.Job.ID); !ok {
 		return c, callmodel.ErrLeaseLost
 	}
-	b, err := json.Marshal(res)
-	c.doc = string(b)
-	return c, err
+	return c, nil
 }
 
-// commit moves the job's row by update, and writes the recording and its lines.
-// It reports false if the lease isn't the newest, or not running any more.
+// commit moves the job's row by update, and writes what the outcome leaves beside
+// it. It reports false if the lease isn't the newest, or not running any more.
 func (t *tx) commit(ctx context.Context, c *commit, update string, more ...any) (bool, error) {
 	r := jobRow{Job: ledger.Job{ID: c.lease.Job.ID}}
-	s := &r.Spec
 	var at int64
-	args := append(append([]any{c.doc}, more...), c.seq, c.nonce, c.lease.Token)
-	err := t.row(ctx, update, args...).Scan(&s.TenantID, &s.CallID, &s.RecordingID, &r.retries, &at)
+	var unique string
+	kind := c.lease.Job.Kind
+	args := append(append([]any{string(c.outcome.Result)}, more...), c.seq, c.nonce, c.lease.Token)
+	into := []any{&r.TenantID, &r.CallID, &unique, &r.retries, &at}
+	if t.kinds {
+		update, into = update+", kind", append(into, &kind)
+	}
+	err := t.row(ctx, update, args...).Scan(into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	f := r.finished(c.lease.Worker, storeform.Time(at-c.again.Microseconds()), c.result)
-	f.Published = c.published
-	o, err := f.Outcome()
+	if !t.kinds {
+		kind = kindBefore
+	}
+	r.Kind, r.Key = kind, storeform.KeyOf(kind, unique)
+	w, err := r.effects(&c.outcome, c.lease.Worker, storeform.Time(at-c.again.Microseconds()), c.token)
 	if err != nil {
 		return false, err
 	}
-	if err := t.putRecording(ctx, s.TenantID, s.CallID, o.Recording); err != nil {
+	if err := t.putRecording(ctx, &r, storeform.Time(at-c.again.Microseconds()), w.Recording); err != nil {
 		return false, err
 	}
-	return true, t.lines(ctx, o)
+	return true, t.lines(ctx, &w)
 }
 
-// keepPublished puts the published recording, if there is one, in the place of
-// a result that has none.
+// effects is what the outcome leaves beside the row.
+func (r *jobRow) effects(o *ledger.Outcome, actor string, at time.Time, token int64) (storeform.Written, error) {
+	return storeform.Effects(o, r.Kind, ledger.Commit{
+		JobID: r.ID, TenantID: r.TenantID, CallID: r.CallID, Key: r.Key, At: at, Retries: r.retries, Token: token,
+	}, actor)
+}
+
+// keepPublished puts the published result, if there is one, in the place of an
+// outcome that has none.
 func (t *tx) keepPublished(ctx context.Context, c *commit) error {
 	r, err := t.job(ctx, c.lease.Job.ID, true)
 	if errors.Is(err, callmodel.ErrNotFound) {
@@ -131,10 +143,10 @@ func (t *tx) keepPublished(ctx context.Context, c *commit) error {
 	if err != nil {
 		return err
 	}
-	if p := r.Published(); p != nil {
-		c.result, c.doc = *p, r.result
+	if r.Published {
+		c.outcome, err = storeform.Published(&r.Job)
 	}
-	return nil
+	return err
 }
 
 // doneBefore tells a repeated completion, which is fine, from a lost lease.
@@ -153,9 +165,9 @@ func (t *tx) doneBefore(ctx context.Context, l ledger.Lease) error {
 }
 
 // publishedBefore tells a repeated publication, which is fine, from a lost lease.
-func (t *tx) publishedBefore(ctx context.Context, l ledger.Lease) error {
+func (t *tx) publishedBefore(ctx context.Context, eventKey string) error {
 	var n int64
-	err := t.row(ctx, "SELECT count(*) FROM outbox WHERE event_key = ?", storeform.PublishedKey(l.Job.ID, l.Token)).Scan(&n)
+	err := t.row(ctx, "SELECT count(*) FROM outbox WHERE event_key = ?", eventKey).Scan(&n)
 	if err == nil && n == 0 {
 		return callmodel.ErrLeaseLost
 	}

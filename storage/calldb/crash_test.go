@@ -63,9 +63,9 @@ func drain(ctx context.Context, db *calldb.DB) error {
 			return err
 		}
 		for _, l := range leases {
-			id := string(l.Job.Spec.CallID)
-			if _, err := db.AppendEvent(ctx, "acme", l.Job.Spec.CallID, calls.Event{
-				ID: "after-" + id, Type: calls.EventEnded, Legs: l.Job.Spec.Legs,
+			id := string(l.Job.CallID)
+			if _, err := db.AppendEvent(ctx, "acme", l.Job.CallID, calls.Event{
+				ID: "after-" + id, Type: calls.EventEnded, Legs: storetest.Spec(id).Legs,
 			}, "w", storetest.Defaults()); err != nil {
 				return err
 			}
@@ -73,9 +73,9 @@ func drain(ctx context.Context, db *calldb.DB) error {
 			case 0:
 				err = db.Fail(ctx, l, ledger.Failure{Cause: "not today", Uncounted: true})
 			case 1:
-				err = db.Publish(ctx, l, storetest.Result(id), 0)
+				err = db.Publish(ctx, l, storetest.Completed(id), 0)
 			default:
-				err = db.Complete(ctx, l, storetest.Result(id))
+				err = db.Complete(ctx, l, storetest.Completed(id))
 			}
 			if err != nil && !errors.Is(err, callmodel.ErrLeaseLost) {
 				return err
@@ -232,7 +232,7 @@ func TestTwoPools(t *testing.T) {
 						mu.Lock()
 						claimed[l.Job.ID]++
 						mu.Unlock()
-						assert.NoError(t, db.Complete(t.Context(), l, storetest.Result(string(l.Job.Spec.CallID))))
+						assert.NoError(t, db.Complete(t.Context(), l, storetest.Completed(string(l.Job.CallID))))
 					}
 				}
 			})
@@ -244,6 +244,7 @@ func TestTwoPools(t *testing.T) {
 		}
 		q, err := b.Stats(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, ledger.Stats{Done: jobs}, q)
+		require.EqualValues(t, jobs, q.Done)
+		require.Zero(t, q.Queued+q.Running+q.Quarantined)
 	})
 }

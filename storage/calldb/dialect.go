@@ -27,7 +27,7 @@ type dialect struct {
 	numbered   bool   // arguments are $1, $2 …
 	prepare    bool   // the driver does not keep prepared statements by itself
 	group      bool   // one writer: commit the waiting transactions together
-	settle     string // waits until every line id that was given out is visible
+	awaitLines string // waits until every line id that was given out is visible
 	retries    int    // of a transaction that the database asks to run again
 	classify   func(error) fault
 }

@@ -1,7 +1,7 @@
 // Package calldb keeps calls, recording jobs, rule sets, the audit log and the
-// outbox in SQLite or PostgreSQL. It implements ledger.Queue and the CallStore,
-// RuleSetStore and AuditLog of package callservice with one Go code for both
-// databases.
+// outbox in SQLite or PostgreSQL. It implements the ports worker.Ledger and
+// recordinghttp.Ledger, and the CallStore, RuleSetStore and AuditLog of package
+// callservice, with one Go code for both databases.
 //
 // # Tables
 //
@@ -9,7 +9,7 @@
 //	  call_events     what moved it, in order; (call, event id) is unique
 //	  call_recordings what became of its recordings, with their URLs
 //	idempotency_keys  the first answer to each key
-//	jobs              the ledger: state, attempts, fencing token, lease, spec, result
+//	jobs              the ledger: kind, state, attempts, fencing token, lease, spec, result
 //	rule_sets         every version; active_rule_sets: one for each tenant
 //	audit, outbox     lines that are only ever added
 //
@@ -25,7 +25,8 @@
 // Each line is one transaction. The row is the commit point: a process that
 // dies before the commit has changed nothing, and one that dies after it finds
 // its work done. A job that is quarantined after it published a recording adds
-// to the audit log alone: the recording on the call stays.
+// to the audit log alone: the recording on the call stays. Jobs of other kinds
+// leave there what their outcome says, and nothing if it says nothing.
 //
 // # Rules
 //
@@ -33,6 +34,9 @@
 // integers), except those that callers pass, so a machine with a wrong clock
 // can neither steal a lease nor keep one. On SQLite the database's clock is
 // its machine's.
+//
+// A program runs on the schema of the release before its own, and on every newer
+// one that admits it: see CheckSchema.
 //
 // A job id is the row's number and a random part: ids sort in the order of
 // creation, and knowing one does not tell the next.

@@ -36,6 +36,7 @@ func (d *DB) fail(op string, err error) error {
 	case faultReadOnly:
 		code, what = callmodel.CodeUnavailable, "the file can't be written: check its owner and mode, and those of its directory"
 	case faultNoTable:
+		d.schema.Store(0) // it isn't what it was: look again
 		code, what = callmodel.CodeUnavailable, "the schema is missing or older than this program: run \"switchtape migrate up\""
 	case faultAccess:
 		code, what = callmodel.CodeUnavailable, "the server refused the user, the password or the database's name"

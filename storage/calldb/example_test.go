@@ -32,11 +32,11 @@ func Example() {
 		return
 	}
 
-	id, created, err := db.Enqueue(ctx, ledger.Request{Spec: storetest.Spec("call-1")})
+	id, created, err := db.Enqueue(ctx, storetest.Request("call-1"))
 	fmt.Println("enqueued:", created, err)
 	leases, err := db.Claim(ctx, ledger.Claim{Worker: "worker-1"})
 	fmt.Println("claimed:", leases[0].Job.ID == id, err)
-	fmt.Println("completed:", db.Complete(ctx, leases[0], storetest.Result("call-1")))
+	fmt.Println("completed:", db.Complete(ctx, leases[0], storetest.Completed("call-1")))
 	events, err := db.OutboxEvents(ctx, 0, 10)
 	fmt.Println("to tell:", events[0].Type, err)
 	// Output:

@@ -1,6 +1,26 @@
 package calldb
 
-import "context"
+import (
+	"context"
+	"sync"
+	"testing"
+)
+
+// Versions of the schema.
+const (
+	NewestSchema = newestSchema
+	OldestSchema = oldestSchema
+)
+
+// MigrateTo applies the migrations up to version.
+func (d *DB) MigrateTo(ctx context.Context, version int64) error {
+	p, err := d.provider()
+	if err != nil {
+		return err
+	}
+	_, err = p.UpTo(ctx, version)
+	return err
+}
 
 // Exec runs a statement as it is, for tests that look under the hood.
 func (d *DB) Exec(ctx context.Context, stmt string) error {
@@ -28,3 +48,41 @@ func (d *DB) Rows(ctx context.Context, query string) ([]string, error) {
 
 // Kind is the database's kind: "SQLite" or "PostgreSQL".
 func (d *DB) Kind() string { return d.dialect.name }
+
+// Plan is how SQLite runs the query.
+func (d *DB) Plan(ctx context.Context, query string) (string, error) {
+	rows, err := d.write.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query)
+	if err != nil {
+		return "", err
+	}
+	plan := ""
+	err = eachRow(rows, func(s scanner) error {
+		var id, parent, unused int64
+		var detail string
+		if err := s.Scan(&id, &parent, &unused, &detail); err != nil {
+			return err
+		}
+		plan += detail + "\n"
+		return nil
+	})
+	return plan, err
+}
+
+// Lock takes a PostgreSQL table for itself until unlock is called, or the test ends.
+func (d *DB) Lock(t *testing.T, table string) (unlock func()) {
+	t.Helper()
+	tx, err := d.write.BeginTx(context.WithoutCancel(t.Context()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.ExecContext(t.Context(), "LOCK TABLE "+table+" IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	unlock = sync.OnceFunc(func() {
+		if err := tx.Commit(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(unlock)
+	return unlock
+}

@@ -11,11 +11,11 @@ import (
 const groupMost = 64
 
 // group makes one commit of the transactions that wait for SQLite's only
-// writer, so that they share its fsync. Each keeps its own fate through a
-// savepoint. There is no goroutine: the first one to come leads, runs what is
+// writer, so that they share its fsync. Each succeeds or fails by itself,
+// in a savepoint. There is no goroutine: the first one to come leads, runs what is
 // queued with its own, and hands the lead to the next one waiting.
 type group struct {
-	p *pool
+	d *DB
 
 	mu      sync.Mutex
 	leading bool
@@ -119,11 +119,11 @@ func live(batch []*member) bool {
 }
 
 func (g *group) commit(ctx context.Context, batch []*member) error {
-	t, err := g.p.begin(ctx)
+	t, err := g.d.write.begin(ctx)
 	if err != nil {
 		return err
 	}
-	w := &tx{p: g.p, tx: t}
+	w := g.d.newTx(g.d.write, t)
 	stored := false
 	for _, m := range batch {
 		if m.err != nil {

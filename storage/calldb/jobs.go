@@ -3,9 +3,8 @@ package calldb
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
-	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 type jobRow struct {
 	ledger.Job
 
-	result  string // JSON
 	seq     int64
 	nonce   string
 	token   int64
@@ -27,34 +25,41 @@ type jobRow struct {
 	now     int64 // when the statement ran, where it was asked for
 }
 
-const jobColumns = `seq, nonce, queue, priority, state, attempts, retries, token, worker,
+const jobColumns = `seq, nonce, queue, priority, state, attempts, retries, token, worker, tenant_id, call_id, recording_id,
 	spec, result, last_error, created_at, run_at, lease_until, finished_at`
 
+// kindBefore is the kind of every job in a schema before kindsSchema.
+const kindBefore = record.Kind
+
+// columns are those that jobRow.scan reads.
+func (t *tx) columns() string {
+	if t.kinds {
+		return jobColumns + ", kind, published, reason"
+	}
+	return jobColumns + ", '" + kindBefore + "', 0, ''"
+}
+
 func (r *jobRow) scan(s scanner, more ...any) error {
-	var spec string
-	var created, run, lease, finished int64
+	var spec, result, unique string
+	var created, run, lease, finished, published int64
 	err := s.Scan(append([]any{
 		&r.seq, &r.nonce, &r.Queue, &r.Priority, &r.State, &r.Attempts, &r.retries, &r.token, &r.Worker,
-		&spec, &r.result, &r.LastError, &created, &run, &lease, &finished,
+		&r.TenantID, &r.CallID, &unique, &spec, &result, &r.LastError, &created, &run, &lease, &finished,
+		&r.Kind, &published, &r.Reason,
 	}, more...)...)
 	if err != nil {
 		return err
 	}
-	r.ID = storeform.JobID(r.seq, r.nonce)
+	r.ID, r.Key = storeform.JobID(r.seq, r.nonce), storeform.KeyOf(r.Kind, unique)
 	r.CreatedAt, r.RunAt = storeform.Time(created), storeform.Time(run)
 	r.LeaseUntil, r.FinishedAt = storeform.Time(lease), storeform.Time(finished)
-	if err := json.Unmarshal([]byte(spec), &r.Spec); err != nil {
-		return fmt.Errorf("the spec of job %s: %w", r.ID, err)
-	}
-	if r.result != "" {
-		if err := json.Unmarshal([]byte(r.result), &r.Result); err != nil {
-			return fmt.Errorf("the result of job %s: %w", r.ID, err)
-		}
-	}
+	r.Payload, r.Result = storeform.JSON(spec), storeform.JSON(result)
+	// A program that knows no such column leaves it as it was when it ends the job.
+	r.Published = r.State != ledger.Done && (published != 0 || result != "" && storeform.WasPublished(&r.Job))
 	return nil
 }
 
-// Enqueue implements ledger.Queue.
+// Enqueue implements recordinghttp.Ledger.
 func (d *DB) Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID, created bool, err error) {
 	err = d.update(ctx, "enqueue", func(ctx context.Context, t *tx) error {
 		id, created, err = t.enqueue(ctx, &r, storeform.System)
@@ -70,20 +75,24 @@ func (t *tx) enqueue(ctx context.Context, r *ledger.Request, actor string) (call
 	if err := storeform.CheckJob(r); err != nil {
 		return "", false, err
 	}
-	spec, err := json.Marshal(r.Spec)
-	if err != nil {
-		return "", false, err
+	if !t.kinds && r.Kind != kindBefore {
+		return "", false, callmodel.Errorf(callmodel.CodeUnavailable,
+			"calldb: jobs of the kind %q need version %d of the schema: run \"switchtape migrate up\"", r.Kind, kindsSchema)
 	}
-	s := &r.Spec
 	nonce := storeform.Nonce()
+	unique := storeform.Unique(r.Kind, r.Key)
+	columns, values := "", ""
+	args := []any{nonce, r.Queue, r.Priority, string(r.TenantID), string(r.CallID), unique, string(r.Payload)}
+	if t.kinds {
+		columns, values, args = ", kind", ", ?", append(args, r.Kind)
+	}
 	var seq int64
-	err = t.row(ctx, `INSERT INTO jobs (nonce, queue, priority, state, tenant_id, call_id, recording_id, spec, created_at, run_at)
-		VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, @now, @now)
-		ON CONFLICT (tenant_id, recording_id) DO NOTHING RETURNING seq`,
-		nonce, r.Queue, r.Priority, string(s.TenantID), string(s.CallID), string(s.RecordingID), string(spec)).Scan(&seq)
+	err := t.row(ctx, `INSERT INTO jobs (nonce, queue, priority, state, tenant_id, call_id, recording_id, spec, created_at, run_at`+columns+`)
+		VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, @now, @now`+values+`)
+		ON CONFLICT (tenant_id, recording_id) DO NOTHING RETURNING seq`, args...).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) { // there is one already
 		err = t.row(ctx, "SELECT seq, nonce FROM jobs WHERE tenant_id = ? AND recording_id = ?",
-			string(s.TenantID), string(s.RecordingID)).Scan(&seq, &nonce)
+			string(r.TenantID), unique).Scan(&seq, &nonce)
 		return storeform.JobID(seq, nonce), false, err
 	}
 	if err != nil {
@@ -93,7 +102,7 @@ func (t *tx) enqueue(ctx context.Context, r *ledger.Request, actor string) (call
 	return id, true, t.audit(ctx, storeform.EnqueuedLine(id, r, actor))
 }
 
-// Job implements ledger.Queue.
+// Job implements recordinghttp.Ledger.
 func (d *DB) Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error) {
 	var r jobRow
 	err := d.view(ctx, "read a job", func(ctx context.Context, t *tx) (err error) {
@@ -113,7 +122,7 @@ func (t *tx) job(ctx context.Context, id callmodel.JobID, lock bool) (jobRow, er
 	if !ok {
 		return r, callmodel.ErrNotFound
 	}
-	query := "SELECT " + jobColumns + ", @now FROM jobs WHERE seq = ? AND nonce = ?"
+	query := "SELECT " + t.columns() + ", @now FROM jobs WHERE seq = ? AND nonce = ?"
 	if lock {
 		query += " @forupdate"
 	}
@@ -124,7 +133,7 @@ func (t *tx) job(ctx context.Context, id callmodel.JobID, lock bool) (jobRow, er
 	return r, err
 }
 
-// Jobs implements ledger.Queue.
+// Jobs implements recordinghttp.Ledger.
 func (d *DB) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error) {
 	after, err := storeform.AfterJob(f.After)
 	if err != nil {
@@ -136,10 +145,18 @@ func (d *DB) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error) {
 			where, args = append(where, is[0]+" = ?"), append(args, storeform.Text(is[1], storeform.MaxKey))
 		}
 	}
-	args = append(args, storeform.JobsLimit(f.Limit))
 	var jobs []ledger.Job
 	err = d.view(ctx, "list jobs", func(ctx context.Context, t *tx) error {
 		jobs = []ledger.Job{}
+		where, args := slices.Clone(where), slices.Clone(args)
+		switch {
+		case f.Kind == "" || !t.kinds && f.Kind == kindBefore:
+		case t.kinds:
+			where, args = append(where, "kind = ?"), append(args, storeform.Text(f.Kind, storeform.MaxKey))
+		default:
+			return nil // there can be none
+		}
+		args = append(args, storeform.JobsLimit(f.Limit))
 		return t.each(ctx, func(s scanner) error {
 			var r jobRow
 			if err := r.scan(s); err != nil {
@@ -147,7 +164,7 @@ func (d *DB) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error) {
 			}
 			jobs = append(jobs, r.Job)
 			return nil
-		}, "SELECT "+jobColumns+" FROM jobs WHERE "+strings.Join(where, " AND ")+" ORDER BY seq LIMIT ?", args...)
+		}, "SELECT "+t.columns()+" FROM jobs WHERE "+strings.Join(where, " AND ")+" ORDER BY seq LIMIT ?", args...)
 	})
 	if err != nil {
 		return nil, err
@@ -155,7 +172,7 @@ func (d *DB) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error) {
 	return jobs, nil
 }
 
-// Retry implements ledger.Queue.
+// Retry implements recordinghttp.Ledger.
 func (d *DB) Retry(ctx context.Context, id callmodel.JobID, actor string) error {
 	return d.update(ctx, "retry a job", func(ctx context.Context, t *tx) error {
 		r, err := t.job(ctx, id, true)
@@ -167,18 +184,18 @@ func (d *DB) Retry(ctx context.Context, id callmodel.JobID, actor string) error 
 			return err
 		}
 		kept := ""
-		if r.Published() != nil {
-			kept = r.result
+		if r.Published {
+			kept = string(r.Result)
 		}
 		if _, err := t.exec(ctx, `UPDATE jobs SET state = ?, attempts = 0, retries = retries + 1, result = ?, worker = '', run_at = @now
 			WHERE seq = ?`, string(state), kept, r.seq); err != nil {
 			return err
 		}
-		return t.audit(ctx, storeform.RetriedLine(r.Spec.TenantID, id, actor))
+		return t.audit(ctx, storeform.RetriedLine(r.TenantID, id, actor))
 	})
 }
 
-// Quarantine implements ledger.Queue. A running job's worker loses its lease.
+// Quarantine implements recordinghttp.Ledger. A running job's worker loses its lease.
 func (d *DB) Quarantine(ctx context.Context, id callmodel.JobID, actor, reason string) error {
 	return d.update(ctx, "quarantine a job", func(ctx context.Context, t *tx) error {
 		r, err := t.job(ctx, id, true)
@@ -188,7 +205,8 @@ func (d *DB) Quarantine(ctx context.Context, id callmodel.JobID, actor, reason s
 		if _, err := r.State.Next(id, ledger.Quarantine); err != nil {
 			return err
 		}
-		lines, err := t.setAside(ctx, &r, r.Attempts, actor, storeform.Quarantine(reason))
+		o := storeform.SetAside(r.Kind, reason)
+		lines, err := t.setAside(ctx, &r, r.Attempts, actor, &o, "")
 		if err != nil {
 			return err
 		}
@@ -197,67 +215,52 @@ func (d *DB) Quarantine(ctx context.Context, id callmodel.JobID, actor, reason s
 }
 
 // setAside quarantines a locked row, with all but the lines of its outcome,
-// which are added by what it returns. A published recording stays as it is.
-func (t *tx) setAside(ctx context.Context, r *jobRow, attempts int, actor string, res record.Result) (func(context.Context) error, error) {
-	published := r.Published() != nil
-	result := ""
-	switch {
-	case published:
-		result = r.result
-	case len(res.Legs)+len(res.Outputs)+len(res.Defects) > 0:
-		b, err := json.Marshal(res)
-		if err != nil {
-			return nil, err
-		}
-		result = string(b)
+// which are added by what it returns. What was published stays as it is.
+func (t *tx) setAside(ctx context.Context, r *jobRow, attempts int, actor string, o *ledger.Outcome, why ledger.Reason) (func(context.Context) error, error) {
+	result, published := o.Result, 0
+	if r.Published {
+		result, published = r.Result, 1
 	}
-	if _, err := t.exec(ctx, `UPDATE jobs SET state = 'quarantined', attempts = ?, last_error = ?, result = ?, worker = '', lease_until = 0
-		WHERE seq = ?`, attempts, storeform.Text(res.Reason, storeform.MaxText), result, r.seq); err != nil {
+	set, args := "", []any{attempts, storeform.Text(o.Reason, storeform.MaxText), string(result)}
+	if t.kinds {
+		set, args = ", reason = ?, published = ?", append(args, storeform.Reason(why), published)
+	}
+	if _, err := t.exec(ctx, `UPDATE jobs SET state = 'quarantined', attempts = ?, last_error = ?, result = ?, worker = '', lease_until = 0`+set+`
+		WHERE seq = ?`, append(args, r.seq)...); err != nil {
 		return nil, err
 	}
-	if published {
+	if r.Published {
 		return func(ctx context.Context) error {
-			return t.audit(ctx, storeform.QuarantinedLine(&r.Job, actor, res.Reason))
+			return t.audit(ctx, storeform.QuarantinedLine(&r.Job, actor, o.Reason))
 		}, nil
 	}
-	o, err := r.finished(actor, storeform.Time(r.now), res).Outcome()
+	w, err := r.effects(o, actor, storeform.Time(r.now), 0)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) error { return t.lines(ctx, o) }, t.putRecording(ctx, r.Spec.TenantID, r.Spec.CallID, o.Recording)
+	return func(ctx context.Context) error { return t.lines(ctx, &w) }, t.putRecording(ctx, r, storeform.Time(r.now), w.Recording)
 }
 
-func (r *jobRow) finished(actor string, at time.Time, res record.Result) storeform.Finished {
-	return storeform.Finished{
-		Job: r.ID, Tenant: r.Spec.TenantID, Call: r.Spec.CallID, ID: r.Spec.RecordingID,
-		Retries: r.retries, Actor: actor, At: at, Result: res,
-	}
-}
-
-// Stats implements ledger.Queue. OldestQueued counts from when a job
+// Stats counts the jobs, for metrics. OldestQueued counts from when a job
 // could run, not from when it was made: it is how long work has waited.
 func (d *DB) Stats(ctx context.Context) (ledger.Stats, error) {
 	var q ledger.Stats
 	err := d.view(ctx, "count jobs", func(ctx context.Context, t *tx) error {
 		q = ledger.Stats{}
+		kind := "'" + kindBefore + "'"
+		if t.kinds {
+			kind = "kind"
+		}
 		err := t.each(ctx, func(s scanner) error {
+			var kind string
 			var state ledger.State
 			var n int64
-			if err := s.Scan(&state, &n); err != nil {
+			if err := s.Scan(&kind, &state, &n); err != nil {
 				return err
 			}
-			switch state {
-			case ledger.Queued:
-				q.Queued = n
-			case ledger.Running:
-				q.Running = n
-			case ledger.Done:
-				q.Done = n
-			case ledger.Quarantined:
-				q.Quarantined = n
-			}
+			q.Add(kind, state, n)
 			return nil
-		}, "SELECT state, count(*) FROM jobs GROUP BY state")
+		}, "SELECT "+kind+" AS job_kind, state, count(*) FROM jobs GROUP BY job_kind, state")
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 // sweepMost bounds how many expired leases one claim clears up.
 const sweepMost = 100
 
-// Claim implements ledger.Queue.
+// Claim implements worker.Ledger.
 func (d *DB) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) {
 	if err := storeform.CheckClaim(&r); err != nil {
 		return nil, err
@@ -48,15 +48,13 @@ func (d *DB) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) 
 }
 
 func (t *tx) claim(ctx context.Context, r *ledger.Claim, leases *[]ledger.Lease) error {
-	queue, args := "", []any{}
-	switch len(r.Queues) {
-	case 0:
-	case 1:
-		queue, args = " AND queue = ?", append(args, storeform.Text(r.Queues[0], storeform.MaxKey))
-	default:
-		// Through an expression, so that SQLite walks the jobs by priority and
-		// stops at the limit instead of sorting all that wait in these queues.
-		queue, args = " AND (queue || '') IN ("+marks(len(r.Queues))+")", pad(clean(r.Queues))
+	which, args := oneOf("queue", r.Queues)
+	switch {
+	case t.kinds:
+		kind, kinds := oneOf("kind", r.Kinds)
+		which, args = kind+which, append(kinds, args...)
+	case len(r.Kinds) > 0 && !slices.Contains(r.Kinds, kindBefore):
+		return nil // there can be none
 	}
 	args = append(args, r.Limit, r.Worker, r.TTL.Microseconds())
 	return t.each(ctx, func(s scanner) error {
@@ -67,15 +65,30 @@ func (t *tx) claim(ctx context.Context, r *ledger.Claim, leases *[]ledger.Lease)
 		*leases = append(*leases, ledger.Lease{Job: row.Job, Token: row.token, Worker: row.Worker, TTL: r.TTL})
 		return nil
 	}, `WITH due AS MATERIALIZED (
-			SELECT seq FROM jobs WHERE state = 'queued' AND run_at <= @now`+queue+`
+			SELECT seq FROM jobs WHERE state = 'queued' AND run_at <= @now`+which+`
 			ORDER BY priority DESC, seq LIMIT ? @skiplocked)
 		UPDATE jobs SET state = 'running', token = token + 1, worker = ?, lease_until = @now + ?
-		WHERE seq IN (SELECT seq FROM due) RETURNING `+jobColumns, args...)
+		WHERE seq IN (SELECT seq FROM due) RETURNING `+t.columns(), args...)
 }
 
-func clean(queues []string) []string {
-	c := make([]string, len(queues))
-	for i, q := range queues {
+// oneOf is the condition that the column is one of the names, and its arguments;
+// none for no names.
+func oneOf(column string, names []string) (string, []any) {
+	switch len(names) {
+	case 0:
+		return "", nil
+	case 1:
+		return " AND " + column + " = ?", []any{storeform.Text(names[0], storeform.MaxKey)}
+	default:
+		// Through an expression, so that SQLite walks the jobs by priority and
+		// stops at the limit instead of sorting all that wait under these names.
+		return " AND (" + column + " || '') IN (" + marks(len(names)) + ")", pad(clean(names))
+	}
+}
+
+func clean(names []string) []string {
+	c := make([]string, len(names))
+	for i, q := range names {
 		c[i] = storeform.Text(q, storeform.MaxKey)
 	}
 	return c
@@ -93,7 +106,7 @@ func (t *tx) sweep(ctx context.Context) ([]func(context.Context) error, error) {
 		}
 		expired = append(expired, r)
 		return nil
-	}, "SELECT "+jobColumns+`, @now FROM jobs WHERE state = 'running' AND lease_until <= @now
+	}, "SELECT "+t.columns()+`, @now FROM jobs WHERE state = 'running' AND lease_until <= @now
 		ORDER BY lease_until, seq LIMIT ? @skiplocked`, sweepMost)
 	if err != nil {
 		return nil, err
@@ -103,28 +116,33 @@ func (t *tx) sweep(ctx context.Context) ([]func(context.Context) error, error) {
 		r := &expired[i]
 		cause := storeform.LeaseExpired(r.Worker, r.Attempts+1)
 		if r.Attempts+1 >= ledger.MaxAttempts {
-			add, err := t.setAside(ctx, r, r.Attempts+1, storeform.System, storeform.Quarantine(cause))
+			o := storeform.SetAside(r.Kind, cause)
+			add, err := t.setAside(ctx, r, r.Attempts+1, storeform.System, &o, "")
 			if err != nil {
 				return nil, err
 			}
 			lines = append(lines, add)
 			continue
 		}
-		if err := t.putBack(ctx, r, r.Attempts+1, cause, 0); err != nil {
+		if err := t.putBack(ctx, r, r.Attempts+1, ledger.Failure{Cause: cause}); err != nil {
 			return nil, err
 		}
 	}
 	return lines, nil
 }
 
-// putBack queues a locked row again, to run after wait.
-func (t *tx) putBack(ctx context.Context, r *jobRow, attempts int, cause string, wait time.Duration) error {
-	_, err := t.exec(ctx, `UPDATE jobs SET state = 'queued', attempts = ?, last_error = ?, run_at = @now + ?, worker = '', lease_until = 0
-		WHERE seq = ?`, attempts, storeform.Text(cause, storeform.MaxText), max(wait, 0).Microseconds(), r.seq)
+// putBack queues a locked row again, for the cause, to run when f says.
+func (t *tx) putBack(ctx context.Context, r *jobRow, attempts int, f ledger.Failure) error {
+	set, args := "", []any{attempts, storeform.Text(f.Cause, storeform.MaxText), max(f.RetryIn, 0).Microseconds()}
+	if t.kinds {
+		set, args = ", reason = ?", append(args, storeform.Reason(f.Reason))
+	}
+	_, err := t.exec(ctx, `UPDATE jobs SET state = 'queued', attempts = ?, last_error = ?, run_at = @now + ?, worker = '', lease_until = 0`+set+`
+		WHERE seq = ?`, append(args, r.seq)...)
 	return err
 }
 
-// Extend implements ledger.Queue. A lease that has ended but that nobody
+// Extend implements worker.Ledger. A lease that has ended but that nobody
 // took over can still be extended: no one else has the job.
 func (d *DB) Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (ledger.Lease, error) {
 	if ttl <= 0 {
@@ -151,7 +169,7 @@ func (d *DB) Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (led
 	return l, nil
 }
 
-// Fail implements ledger.Queue.
+// Fail implements worker.Ledger.
 func (d *DB) Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) error {
 	return d.ended(ctx, "fail a job", l, func(ctx context.Context, t *tx, r *jobRow) error {
 		attempts := r.Attempts
@@ -159,20 +177,21 @@ func (d *DB) Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) error {
 			attempts++
 		}
 		if f.Quarantine || attempts >= ledger.MaxAttempts && !f.Uncounted {
-			lines, err := t.setAside(ctx, r, attempts, l.Worker, storeform.Quarantine(f.Cause))
+			o := storeform.SetAside(r.Kind, f.Cause)
+			lines, err := t.setAside(ctx, r, attempts, l.Worker, &o, f.Reason)
 			if err != nil {
 				return err
 			}
 			return lines(ctx)
 		}
-		return t.putBack(ctx, r, attempts, f.Cause, f.RetryIn)
+		return t.putBack(ctx, r, attempts, f)
 	})
 }
 
-// Release implements ledger.Queue.
+// Release implements worker.Ledger.
 func (d *DB) Release(ctx context.Context, l ledger.Lease) error {
 	return d.ended(ctx, "release a job", l, func(ctx context.Context, t *tx, r *jobRow) error {
-		return t.putBack(ctx, r, r.Attempts, r.LastError, 0)
+		return t.putBack(ctx, r, r.Attempts, ledger.Failure{Cause: r.LastError, Reason: r.Reason})
 	})
 }
 

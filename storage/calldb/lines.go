@@ -9,14 +9,15 @@ import (
 )
 
 // lines adds an outcome's event and audit line: the last thing a transaction does.
-func (t *tx) lines(ctx context.Context, o storeform.Outcome) error {
-	e := &o.Event
-	if _, err := t.exec(ctx, `INSERT INTO outbox (event_key, tenant_id, type, subject, at, body) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (event_key) DO NOTHING`,
-		e.Key, string(e.TenantID), e.Type, e.Subject, storeform.Micros(e.At), e.Body); err != nil {
-		return err
+func (t *tx) lines(ctx context.Context, w *storeform.Written) error {
+	if e := w.Event; e != nil {
+		if _, err := t.exec(ctx, `INSERT INTO outbox (event_key, tenant_id, type, subject, at, body) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (event_key) DO NOTHING`,
+			e.Key, string(e.TenantID), e.Type, e.Subject, storeform.Micros(e.At), e.Body); err != nil {
+			return err
+		}
 	}
-	return t.audit(ctx, o.Audit)
+	return t.audit(ctx, w.Audit)
 }
 
 func (t *tx) audit(ctx context.Context, e callmodel.AuditEvent) error {
@@ -44,7 +45,7 @@ func (d *DB) Audit(ctx context.Context, e callmodel.AuditEvent) error {
 // continues behind the last one misses none.
 func (d *DB) AuditEvents(ctx context.Context, tenant callmodel.TenantID, after int64, limit int) ([]callmodel.AuditEvent, error) {
 	var events []callmodel.AuditEvent
-	err := d.settled(ctx, "read the audit log", func(ctx context.Context, t *tx) error {
+	err := d.viewLines(ctx, "read the audit log", func(ctx context.Context, t *tx) error {
 		events = []callmodel.AuditEvent{}
 		return t.each(ctx, func(s scanner) error {
 			var e callmodel.AuditEvent
@@ -74,7 +75,7 @@ func (d *DB) AuditEvents(ctx context.Context, tenant callmodel.TenantID, after i
 // appear later behind the events that were returned.
 func (d *DB) OutboxEvents(ctx context.Context, after int64, limit int) ([]callmodel.OutboxEvent, error) {
 	var events []callmodel.OutboxEvent
-	err := d.settled(ctx, "read the outbox", func(ctx context.Context, t *tx) error {
+	err := d.viewLines(ctx, "read the outbox", func(ctx context.Context, t *tx) error {
 		events = []callmodel.OutboxEvent{}
 		return t.each(ctx, func(s scanner) error {
 			var e callmodel.OutboxEvent
@@ -94,11 +95,11 @@ func (d *DB) OutboxEvents(ctx context.Context, after int64, limit int) ([]callmo
 	return events, nil
 }
 
-// settled is view, after every line id that was given out is visible or gone.
-func (d *DB) settled(ctx context.Context, op string, fn func(context.Context, *tx) error) error {
+// viewLines is view, after every line id that was given out is visible or gone.
+func (d *DB) viewLines(ctx context.Context, op string, fn func(context.Context, *tx) error) error {
 	return d.view(ctx, op, func(ctx context.Context, t *tx) error {
-		if d.dialect.settle != "" {
-			if _, err := t.exec(ctx, d.dialect.settle); err != nil {
+		if d.dialect.awaitLines != "" {
+			if _, err := t.exec(ctx, d.dialect.awaitLines); err != nil {
 				return err
 			}
 		}

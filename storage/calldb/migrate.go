@@ -20,6 +20,25 @@ var migrations embed.FS
 // versions is the table in which goose notes the schema's version.
 const versions = "goose_db_version"
 
+// The rule for schemas: expand, then contract. A migration adds what the programs
+// of the release before its own can do without, and what they have no more use
+// for is taken away by a migration of a later release. So every program runs on
+// the schema before and after its own.
+const (
+	// newestSchema is the version that this program's migrations make.
+	newestSchema = 3
+	// oldestSchema is the oldest version that this program runs on: the newest one
+	// of the release before.
+	oldestSchema = 2
+	// kindsSchema is the version from which jobs have a kind and a reason. Before it
+	// every job is a recording's, and reasons are not kept.
+	kindsSchema = 3
+	// compatibility is the table in which migrations note the oldest program that
+	// runs on the schema, by the newest version that it knows. Only a migration that
+	// contracts changes it.
+	compatibility = "schema_compatibility"
+)
+
 // Migration is one step of the schema.
 type Migration struct {
 	Version int64  `json:"version"`
@@ -28,10 +47,11 @@ type Migration struct {
 }
 
 // Migrate brings the schema up to date and returns the steps it took; none if
-// there was nothing to do. Several processes may do it at once. A schema newer
-// than this program is refused with CodeConflict, and nothing is changed.
+// there was nothing to do. Several processes may do it at once, under programs of
+// the release before. A newer schema is left as it is if it admits this program,
+// and refused with CodeConflict if it doesn't.
 func (d *DB) Migrate(ctx context.Context) ([]Migration, error) {
-	return d.migrate(ctx, "migrate up", func(p *goose.Provider) ([]*goose.MigrationResult, error) { return p.Up(ctx) })
+	return d.migrate(ctx, migrateUp, func(p *goose.Provider) ([]*goose.MigrationResult, error) { return p.Up(ctx) })
 }
 
 // MigrateDown takes the newest step back, with all the data that it holds, and
@@ -51,7 +71,7 @@ func (d *DB) MigrateDown(ctx context.Context) ([]Migration, error) {
 
 // MigrationStatus lists every step that this program knows, oldest first.
 func (d *DB) MigrationStatus(ctx context.Context) ([]Migration, error) {
-	at, err := d.schemaVersion(ctx)
+	at, err := d.boundedVersion(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -66,21 +86,19 @@ func (d *DB) MigrationStatus(ctx context.Context) ([]Migration, error) {
 	return all, nil
 }
 
-// CheckSchema reports a schema that is not exactly this program's, for a
-// service that doesn't migrate: CodeUnavailable for an older one, CodeConflict
-// for a newer one. The messages say what to do.
+// CheckSchema reports a schema that this program doesn't run on, for a service
+// that doesn't migrate. A program runs on the schema of the release before its
+// own, and on every newer one that admits it: CodeUnavailable for an older one,
+// CodeConflict for a newer one. The messages say what to do.
 func (d *DB) CheckSchema(ctx context.Context) error {
-	at, err := d.schemaVersion(ctx)
+	at, err := d.boundedVersion(ctx)
 	if err != nil {
 		return err
 	}
-	newest, err := d.newest()
-	if err != nil {
-		return d.fail("read the migrations", err)
-	}
-	if at < newest {
+	if at < oldestSchema {
 		return callmodel.Errorf(callmodel.CodeUnavailable,
-			"calldb: %s: its schema is version %d, and this program needs version %d: run \"switchtape migrate up\"", d.name, at, newest)
+			"calldb: %s: its schema is version %d, and this program needs version %d or, better, %d: run \"switchtape migrate up\"",
+			d.name, at, oldestSchema, newestSchema)
 	}
 	return nil
 }
@@ -96,6 +114,9 @@ func (d *DB) migrate(ctx context.Context, op string, run func(*goose.Provider) (
 		if err != nil {
 			return done, err
 		}
+		if before > newestSchema {
+			return done, d.newer(op, before)
+		}
 		p, err := d.provider()
 		if err != nil {
 			return done, d.fail(op, err)
@@ -108,7 +129,8 @@ func (d *DB) migrate(ctx context.Context, op string, run func(*goose.Provider) (
 			done = append(done, Migration{Version: r.Source.Version, Name: path.Base(r.Source.Path), Applied: r.Direction == "up"})
 		}
 		if err == nil {
-			return done, nil
+			_, err = d.schemaVersion(ctx)
+			return done, err
 		}
 		// SQLite has no lock that outlives a transaction. Each step is one, so
 		// the loser of a race changed nothing; it looks again at what is left.
@@ -119,10 +141,23 @@ func (d *DB) migrate(ctx context.Context, op string, run func(*goose.Provider) (
 	}
 }
 
+// newer is what a migration of a newer schema comes to: up there is nothing to
+// do, and down only the program that made it knows the way.
+func (d *DB) newer(op string, at int64) error {
+	if op == migrateUp {
+		return nil
+	}
+	return callmodel.Errorf(callmodel.CodeConflict,
+		"calldb: %s: its schema is version %d, and this program knows the way back from version %d: use the switchtape that made it; nothing was changed",
+		d.name, at, newestSchema)
+}
+
+const migrateUp = "migrate up"
+
 // raced reports whether a migration lost its race to the very first table,
 // goose's own, which is there now.
 func (d *DB) raced(ctx context.Context, err error, before int64) bool {
-	exists, eerr := d.hasVersions(ctx)
+	exists, eerr := d.hasTable(ctx, versions)
 	return before == 0 && eerr == nil && exists && d.dialect.classify(err) == faultOther && ctx.Err() == nil
 }
 
@@ -145,20 +180,29 @@ func (d *DB) provider() (*goose.Provider, error) {
 	return goose.NewProvider(d.dialect.goose, d.write.DB, dir, o...)
 }
 
-// newest is the schema version that this program knows.
-func (d *DB) newest() (int64, error) {
-	p, err := d.provider()
+// schemaVersion is the database's version, 0 for an empty one, which the
+// statements keep to from now on. A newer version that doesn't admit this program
+// is refused.
+func (d *DB) schemaVersion(ctx context.Context) (int64, error) {
+	at, err := d.lookAtSchema(ctx)
 	if err != nil {
 		return 0, err
 	}
-	all := p.ListSources()
-	return all[len(all)-1].Version, nil
+	d.schema.Store(at)
+	return at, nil
 }
 
-// schemaVersion is the database's version, 0 for an empty one. A version that
-// this program doesn't know is refused.
-func (d *DB) schemaVersion(ctx context.Context) (int64, error) {
-	exists, err := d.hasVersions(ctx)
+// boundedVersion is schemaVersion within Options.Timeout.
+func (d *DB) boundedVersion(ctx context.Context) (at int64, err error) {
+	err = d.bounded(ctx, "read the schema's version", func(ctx context.Context) error {
+		at, err = d.schemaVersion(ctx)
+		return err
+	})
+	return at, err
+}
+
+func (d *DB) lookAtSchema(ctx context.Context) (int64, error) {
+	exists, err := d.hasTable(ctx, versions)
 	if err != nil || !exists {
 		return 0, err
 	}
@@ -167,22 +211,38 @@ func (d *DB) schemaVersion(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, d.fail("read the schema's version", err)
 	}
-	newest, err := d.newest()
-	if err != nil {
-		return 0, d.fail("read the migrations", err)
+	if at <= newestSchema {
+		return at, nil
 	}
-	if at > newest {
+	oldest, err := d.oldestProgram(ctx, at)
+	if err != nil {
+		return 0, err
+	}
+	if newestSchema < oldest {
 		return 0, callmodel.Errorf(callmodel.CodeConflict,
-			"calldb: %s: its schema is version %d, and this program knows up to version %d: run a newer switchtape, or take the schema back with the one that made it (\"switchtape migrate down\"); nothing was changed",
-			d.name, at, newest)
+			"calldb: %s: its schema is version %d, which programs that know version %d or later run on, and this program knows up to version %d: "+
+				"run a newer switchtape, or take the schema back with the one that made it (\"switchtape migrate down\"); nothing was changed",
+			d.name, at, oldest, newestSchema)
 	}
 	return at, nil
 }
 
-func (d *DB) hasVersions(ctx context.Context) (bool, error) {
-	query := "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '" + versions + "'"
+// oldestProgram is the newest schema version that a program must know at least to
+// run on the database's schema, which is at the version at.
+func (d *DB) oldestProgram(ctx context.Context, at int64) (int64, error) {
+	exists, err := d.hasTable(ctx, compatibility)
+	if err != nil || !exists {
+		return at, err
+	}
+	var oldest int64
+	err = d.read.QueryRowContext(ctx, "SELECT COALESCE(max(oldest_program), 0) FROM "+compatibility).Scan(&oldest)
+	return oldest, d.fail("read which programs the schema admits", err)
+}
+
+func (d *DB) hasTable(ctx context.Context, name string) (bool, error) {
+	query := "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '" + name + "'"
 	if d.dialect.numbered {
-		query = "SELECT count(*) FROM pg_catalog.pg_class WHERE oid = to_regclass('" + versions + "')"
+		query = "SELECT count(*) FROM pg_catalog.pg_class WHERE oid = to_regclass('" + name + "')"
 	}
 	var n int
 	if err := d.read.QueryRowContext(ctx, query).Scan(&n); err != nil {

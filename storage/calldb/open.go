@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/callmodel/ledger"
 )
 
 // Options tunes a [DB]. The zero value is what a service needs.
@@ -24,6 +23,11 @@ type Options struct {
 	// ConnectTimeout bounds a connection attempt to PostgreSQL, unless the URL
 	// says connect_timeout. 0 means 5 s.
 	ConnectTimeout time.Duration
+	// Timeout bounds Open, and every use of the stores whose context ends later, or
+	// never: CodeUnavailable. On SQLite a write that has begun ends by itself.
+	// Migrations, which may take long, are not bounded. 0 means 30 s, or twice
+	// BusyTimeout if that is longer.
+	Timeout time.Duration
 	// MustExist refuses to create a missing SQLite file: for commands that only look.
 	MustExist bool
 	// Later opens without asking the database anything, for services that start
@@ -41,22 +45,20 @@ type DB struct {
 	write   *pool
 	read    *pool // the same as write on PostgreSQL
 	group   *group
-	usable  atomic.Bool // the schema was looked at, or somebody else sees to it
+	usable  atomic.Bool  // the schema was looked at, or somebody else sees to it
+	schema  atomic.Int64 // its version when it was looked at last; 0: not known
 }
-
-// The ports. Those of package callservice are asserted where both are joined.
-var _ ledger.Queue = (*DB)(nil)
 
 // Open connects to the database that rawURL names and checks that it is there:
 //
 //	sqlite:///abs/path.db, sqlite:rel/path.db       a file, made if it is missing
 //	postgres://user:password@host:port/database     or postgresql://
 //
-// It changes no schema: see [DB.Migrate]. A database whose schema is newer
-// than this program is refused. The errors name the database, never its
+// It changes no schema: see [DB.Migrate]. A schema of a later release that
+// doesn't admit this program is refused. The errors name the database, never its
 // password: CodeInvalid for a URL that can't be read, CodeUnavailable for a
 // database that can't be reached, is locked or can't be written, CodeConflict
-// for a newer schema.
+// for such a schema.
 func Open(ctx context.Context, rawURL string, o *Options) (*DB, error) {
 	d := &DB{}
 	if o != nil {
@@ -67,6 +69,9 @@ func Open(ctx context.Context, rawURL string, o *Options) (*DB, error) {
 	}
 	if d.opts.BusyTimeout <= 0 {
 		d.opts.BusyTimeout = 5 * time.Second
+	}
+	if d.opts.Timeout <= 0 {
+		d.opts.Timeout = max(30*time.Second, 2*d.opts.BusyTimeout)
 	}
 	if d.opts.ConnectTimeout <= 0 {
 		d.opts.ConnectTimeout = 5 * time.Second
@@ -94,10 +99,14 @@ func Open(ctx context.Context, rawURL string, o *Options) (*DB, error) {
 		return d, nil
 	}
 	d.usable.Store(true)
-	if err := d.Ping(ctx); err != nil {
-		return nil, errors.Join(err, d.Close())
-	}
-	if _, err := d.schemaVersion(ctx); err != nil {
+	err := d.bounded(ctx, "open", func(ctx context.Context) error {
+		if err := d.Ping(ctx); err != nil {
+			return err
+		}
+		_, err := d.schemaVersion(ctx)
+		return err
+	})
+	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
@@ -113,14 +122,15 @@ func (d *DB) openSQLite(rawURL string) error {
 	case err == nil && info.IsDir():
 		return badURL("%q names a directory; give a file in it", rawURL)
 	case errors.Is(err, os.ErrNotExist) && d.opts.MustExist:
-		return callmodel.Errorf(callmodel.CodeNotFound, "calldb: %s: there is no such file; check the path, or run \"switchtape migrate up\" to make it", d.name)
+		return callmodel.Errorf(callmodel.CodeNotFound,
+			"calldb: %s: there is no such file; check the path, or run \"switchtape migrate up\" to make it", d.name)
 	}
 	write, read, err := openSQLite(path, &d.opts)
 	if err != nil {
 		return d.fail("open", err)
 	}
 	d.write, d.read = newPool(write, d.dialect), newPool(read, d.dialect)
-	d.group = &group{p: d.write}
+	d.group = &group{d: d}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -29,7 +30,7 @@ func postgresDialect() *dialect {
 		forUpdate:  "FOR UPDATE",
 		skipLocked: "FOR UPDATE SKIP LOCKED",
 		numbered:   true,
-		settle:     "SELECT pg_advisory_xact_lock(" + lineLock + ")",
+		awaitLines: "SELECT pg_advisory_xact_lock(" + lineLock + ")",
 		retries:    5,
 		classify:   classifyPostgres,
 	}
@@ -39,12 +40,13 @@ func openPostgres(raw string, o *Options) (*sql.DB, error) {
 	cfg, err := pgx.ParseConfig(raw)
 	if err != nil || ambiguous(raw) {
 		// pgx's own message may hold what it couldn't parse, password included.
-		return nil, badURL("%s can't be read: check that it has the form postgres://user:password@host:port/database?sslmode=…, with special characters in the password percent-encoded",
-			redact(raw))
+		return nil, badURL("%s can't be read: check that it has the form postgres://user:password@host:port/database?sslmode=…, "+
+			"with special characters in the password percent-encoded", redact(raw))
 	}
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = o.ConnectTimeout
 	}
+	cfg.DialFunc = dialer(cfg.ConnectTimeout).DialContext
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "switchtape"
 	}
@@ -52,6 +54,27 @@ func openPostgres(raw string, o *Options) (*sql.DB, error) {
 	db.SetMaxOpenConns(o.MaxConns)
 	db.SetMaxIdleConns(o.MaxConns)
 	return db, nil
+}
+
+// A connection whose other end has vanished without a word is noticed within
+// deadAfter: while nothing is sent, by keepalives, and while something is that
+// isn't acknowledged, by the user timeout where the system has one. A server that is
+// there and silent is another matter: the deadline of each call ends that.
+const (
+	deadAfter       = 30 * time.Second
+	keepaliveIdle   = 15 * time.Second
+	keepaliveEvery  = 5 * time.Second
+	keepaliveProbes = 3
+)
+
+func dialer(timeout time.Duration) *net.Dialer {
+	return &net.Dialer{
+		Timeout: timeout,
+		KeepAliveConfig: net.KeepAliveConfig{
+			Enable: true, Idle: keepaliveIdle, Interval: keepaliveEvery, Count: keepaliveProbes,
+		},
+		Control: userTimeout,
+	}
 }
 
 func classifyPostgres(err error) fault {

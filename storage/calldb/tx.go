@@ -6,14 +6,30 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
 )
 
 // tx is one transaction. Every lock on a row is taken before the first line is
 // added to the audit log or the outbox: those hold a lock that their readers
 // wait for, and a writer that then waited for a row could close a circle.
 type tx struct {
-	p  *pool
-	tx *sql.Tx
+	p     *pool
+	tx    *sql.Tx
+	kinds bool // the schema is kindsSchema or a later one
+}
+
+func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
+	return &tx{p: p, tx: t, kinds: d.schema.Load() >= kindsSchema}
+}
+
+// sinceKinds is the part of a statement that there are columns for from
+// kindsSchema on.
+func (t *tx) sinceKinds(part string) string {
+	if t.kinds {
+		return part
+	}
+	return ""
 }
 
 func (t *tx) exec(ctx context.Context, template string, args ...any) (int64, error) {
@@ -80,10 +96,15 @@ type scanner interface{ Scan(dest ...any) error }
 // update runs fn in a transaction that writes, again if the database asks for
 // it. fn may run several times: it must set its results anew each time.
 func (d *DB) update(ctx context.Context, op string, fn func(context.Context, *tx) error) error {
-	if err := d.use(ctx); err != nil {
+	return d.bounded(ctx, op, func(ctx context.Context) error { return d.transact(ctx, op, fn) })
+}
+
+// transact does what update says.
+func (d *DB) transact(ctx context.Context, op string, fn func(context.Context, *tx) error) error {
+	err := d.use(ctx)
+	if err != nil {
 		return err
 	}
-	var err error
 	for try := 0; ; try++ {
 		if d.dialect.group {
 			err = d.group.do(ctx, fn)
@@ -105,7 +126,7 @@ func (d *DB) once(ctx context.Context, p *pool, fn func(context.Context, *tx) er
 	if err != nil {
 		return err
 	}
-	if err := fn(ctx, &tx{p: p, tx: t}); err != nil {
+	if err := fn(ctx, d.newTx(p, t)); err != nil {
 		return errors.Join(err, rolledBack(t))
 	}
 	return t.Commit()
@@ -121,16 +142,35 @@ func rolledBack(t *sql.Tx) error {
 
 // view runs fn on a consistent view of the database. It writes nothing.
 func (d *DB) view(ctx context.Context, op string, fn func(context.Context, *tx) error) error {
-	if err := d.use(ctx); err != nil {
-		return err
-	}
-	return d.fail(op, d.once(ctx, d.read, fn))
+	return d.bounded(ctx, op, func(ctx context.Context) error {
+		if err := d.use(ctx); err != nil {
+			return err
+		}
+		return d.fail(op, d.once(ctx, d.read, fn))
+	})
 }
 
-// use checks the schema of a database that was opened without, until it is fit.
+// bounded runs do within Options.Timeout.
+func (d *DB) bounded(ctx context.Context, op string, do func(context.Context) error) error {
+	own, cancel := context.WithTimeout(ctx, d.opts.Timeout)
+	defer cancel()
+	err := do(own)
+	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return callmodel.Errorf(callmodel.CodeUnavailable, "calldb: %s: %s: the database did not answer within %v: %w", d.name, op, d.opts.Timeout, err)
+	}
+	return err
+}
+
+// use checks the schema of a database that was opened without, until it is fit. A
+// schema before kindsSchema is looked at every time, so that its statements are
+// given up as soon as it has been migrated, whoever does that.
 func (d *DB) use(ctx context.Context) error {
 	if d.usable.Load() {
-		return nil
+		if d.schema.Load() >= kindsSchema {
+			return nil
+		}
+		_, err := d.schemaVersion(ctx)
+		return err
 	}
 	if err := d.CheckSchema(ctx); err != nil {
 		return err

@@ -167,10 +167,10 @@ func tenantsApart(t *testing.T, e Env) {
 	require.Equal(t, 9, e.call(t, "umbrella", "c1").Priority)
 
 	// And a recording finds its own tenant's call.
-	spec := Request("c1")
-	spec.Spec.TenantID = "umbrella"
-	e.enqueue(t, spec)
-	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), Result("c1")))
+	spec := Spec("c1")
+	spec.TenantID = "umbrella"
+	e.enqueue(t, RequestOf(spec))
+	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), Completed("c1")))
 	require.Empty(t, e.call(t, "acme", "c1").Recordings)
 	require.Len(t, e.call(t, "umbrella", "c1").Recordings, 1)
 	require.Empty(t, e.actions(t, "acme", callmodel.AuditJobCompleted))
@@ -263,7 +263,7 @@ func endedEnqueues(t *testing.T, e Env) {
 	require.Equal(t, "pbx-9", jobs[0].Queue)
 	require.Equal(t, 3, jobs[0].Priority)
 	require.Equal(t, ledger.Queued, jobs[0].State)
-	same(t, Spec("c1"), jobs[0].Spec)
+	same(t, Spec("c1"), SpecOf(t, &jobs[0]))
 	lines := e.actions(t, "acme", callmodel.AuditJobEnqueued)
 	require.Len(t, lines, 1)
 	require.Equal(t, "pbx-1", lines[0].Actor)

@@ -21,7 +21,7 @@ func endRuns() []run {
 		{"CompleteTwice", completeTwice},
 		{"CompleteAbsent", completeAbsent},
 		{"CompleteQuarantined", completeQuarantined},
-		{"CompleteRefusesUnknownStatus", completeRefuses},
+		{"CompleteRefusesWhatIsNoJSON", completeRefuses},
 		{"FailCounts", failCounts},
 		{"FailUncounted", failUncounted},
 		{"FailWaits", failWaits},
@@ -33,12 +33,12 @@ func completeCommits(t *testing.T, e Env) {
 	e.create(t, "c1")
 	id := e.enqueue(t, Request("c1"))
 	l := e.one(t, "w1")
-	require.NoError(t, e.Jobs.Complete(t.Context(), l, Result("c1")))
+	require.NoError(t, e.Jobs.Complete(t.Context(), l, Completed("c1")))
 
 	j := e.job(t, id)
 	require.Equal(t, ledger.Done, j.State)
 	require.NotNil(t, j.Result)
-	same(t, Result("c1"), *j.Result)
+	same(t, Result("c1"), j.Result)
 	require.False(t, j.FinishedAt.IsZero())
 	require.True(t, j.LeaseUntil.IsZero())
 	require.Empty(t, j.Worker)
@@ -81,12 +81,12 @@ func completeTwice(t *testing.T, e Env) {
 	l := e.one(t, "w1")
 	var wg sync.WaitGroup
 	for range 8 {
-		wg.Go(func() { assert.NoError(t, e.Jobs.Complete(t.Context(), l, Result("c1"))) })
+		wg.Go(func() { assert.NoError(t, e.Jobs.Complete(t.Context(), l, Completed("c1"))) })
 	}
 	wg.Wait()
 	other := Result("other")
-	require.NoError(t, e.Jobs.Complete(t.Context(), l, other), "a no-op")
-	same(t, Result("c1"), *e.job(t, id).Result, "the first result stands")
+	require.NoError(t, e.Jobs.Complete(t.Context(), l, Outcome(other)), "a no-op")
+	same(t, Result("c1"), e.job(t, id).Result, "the first result stands")
 	require.Len(t, e.call(t, "acme", "c1").Recordings, 1)
 	require.Len(t, e.outbox(t), 1)
 	require.Len(t, e.actions(t, "acme", callmodel.AuditJobCompleted), 1)
@@ -98,7 +98,7 @@ func completeTwice(t *testing.T, e Env) {
 func completeAbsent(t *testing.T, e Env) {
 	id := e.enqueue(t, Request("c1"))
 	absent := record.Result{Status: record.StatusAbsent, Reason: record.ReasonNoMedia}
-	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), absent))
+	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), Outcome(absent)))
 	events := e.outbox(t)
 	require.Len(t, events, 1)
 	require.Equal(t, "recording.absent:"+string(id), events[0].Key)
@@ -117,7 +117,7 @@ func completeQuarantined(t *testing.T, e Env) {
 		Status: record.StatusQuarantined, Reason: "every leg is unreadable",
 		Defects: []record.Defect{{Code: record.DefectUnreadableLeg, Leg: "agent"}},
 	}
-	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), bad))
+	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), Outcome(bad)))
 	j := e.job(t, id)
 	require.Equal(t, ledger.Quarantined, j.State)
 	require.Equal(t, bad.Reason, j.LastError)
@@ -126,7 +126,7 @@ func completeQuarantined(t *testing.T, e Env) {
 	require.Equal(t, record.StatusQuarantined, rec[0].Status)
 	same(t, bad.Defects, rec[0].Defects)
 	require.NoError(t, e.Jobs.Retry(t.Context(), id, "ann"))
-	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), Result("c1")))
+	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), Completed("c1")))
 	rec = e.call(t, "acme", "c1").Recordings
 	require.Len(t, rec, 1)
 	require.Equal(t, record.StatusCompletedDegraded, rec[0].Status)
@@ -136,7 +136,8 @@ func completeQuarantined(t *testing.T, e Env) {
 func completeRefuses(t *testing.T, e Env) {
 	id := e.enqueue(t, Request("c1"))
 	l := e.one(t, "w")
-	requireCode(t, callmodel.CodeInvalid, e.Jobs.Complete(t.Context(), l, record.Result{Status: "fine"}))
+	requireCode(t, callmodel.CodeInvalid, e.Jobs.Complete(t.Context(), l, ledger.Outcome{Result: []byte("{")}))
+	requireCode(t, callmodel.CodeInvalid, e.Jobs.Complete(t.Context(), l, ledger.Outcome{Result: []byte("\"\xff\"")}))
 	require.Equal(t, ledger.Running, e.job(t, id).State)
 }
 
@@ -191,7 +192,7 @@ func failWaits(t *testing.T, e Env) {
 	e.enqueue(t, Request("c2"))
 	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), ledger.Failure{Cause: "x", RetryIn: short}))
 	l := e.claimWithin(t, short, ledger.Claim{Worker: "w", TTL: long})
-	require.Equal(t, callmodel.CallID("c2"), l.Job.Spec.CallID)
+	require.Equal(t, callmodel.CallID("c2"), l.Job.CallID)
 	// A negative wait is none.
 	require.NoError(t, e.Jobs.Fail(t.Context(), l, ledger.Failure{Cause: "x", RetryIn: -long}))
 	e.one(t, "w")

@@ -14,11 +14,11 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
-// JobQueue is what ledger.Queue promises, with the call record, the
-// audit log and the outbox that its transactions write to.
-func JobQueue(t *testing.T, open func(t *testing.T) Env) {
+// Jobs is what a [JobLedger] promises, with the call record, the audit log and the
+// outbox that its transactions write to.
+func Jobs(t *testing.T, open func(t *testing.T) Env) {
 	t.Helper()
-	runAll(t, open, slices.Concat(jobRuns(), leaseRuns(), endRuns(), publishRuns()))
+	runAll(t, open, slices.Concat(jobRuns(), leaseRuns(), endRuns(), publishRuns(), kindRuns()))
 }
 
 func jobRuns() []run {
@@ -40,14 +40,18 @@ func enqueueReadsBack(t *testing.T, e Env) {
 	id := e.enqueue(t, r)
 	require.True(t, callmodel.ValidID(string(id)), id)
 	j := e.job(t, id)
-	same(t, r.Spec, j.Spec)
+	same(t, Spec("c1"), SpecOf(t, &j))
+	require.Equal(t, record.Kind, j.Kind)
+	require.Equal(t, callmodel.TenantID("acme"), j.TenantID)
+	require.Equal(t, callmodel.CallID("c1"), j.CallID)
+	require.Equal(t, "c1", j.Key)
 	require.Equal(t, ledger.Queued, j.State)
 	require.Equal(t, "pbx-7", j.Queue)
 	require.Equal(t, 4, j.Priority)
 	require.Zero(t, j.Attempts)
 	require.False(t, j.CreatedAt.IsZero())
 	require.Equal(t, j.CreatedAt, j.RunAt)
-	require.True(t, j.LeaseUntil.IsZero() && j.FinishedAt.IsZero() && j.Result == nil && j.Worker == "" && j.LastError == "")
+	require.True(t, j.LeaseUntil.IsZero() && j.FinishedAt.IsZero() && j.Result == nil && j.Worker == "" && j.LastError == "" && j.Reason == "")
 
 	r = Request("c2")
 	require.Equal(t, ledger.DefaultQueue, e.job(t, e.enqueue(t, r)).Queue)
@@ -68,15 +72,16 @@ func enqueueIsIdempotent(t *testing.T, e Env) {
 	}
 	require.Zero(t, e.job(t, id).Priority, "the first one stands")
 
-	other := Request("c1")
-	other.Spec.TenantID = "umbrella"
+	foreign := Spec("c1")
+	foreign.TenantID = "umbrella"
+	other := RequestOf(foreign)
 	require.NotEqual(t, id, e.enqueue(t, other), "another tenant's recording is another")
 	require.Len(t, e.actions(t, "acme", callmodel.AuditJobEnqueued), 1)
 
 	// Done is final: the same recording never runs again.
 	for range 2 {
 		l := e.one(t, "w")
-		require.NoError(t, e.Jobs.Complete(t.Context(), l, Result("c1")))
+		require.NoError(t, e.Jobs.Complete(t.Context(), l, Completed("c1")))
 	}
 	again, created, err := e.Jobs.Enqueue(t.Context(), Request("c1"))
 	require.NoError(t, err)
@@ -86,8 +91,10 @@ func enqueueIsIdempotent(t *testing.T, e Env) {
 }
 
 func enqueueRefusesFaults(t *testing.T, e Env) {
-	r := Request("c1")
-	r.Spec.Legs, r.Queue = nil, "../etc"
+	s := Spec("c1")
+	s.Legs = nil
+	r := RequestOf(s)
+	r.Queue = "../etc"
 	_, _, err := e.Jobs.Enqueue(t.Context(), r)
 	var faults callmodel.FieldErrors
 	require.ErrorAs(t, err, &faults)
@@ -122,10 +129,11 @@ func enqueueAtOnceMakesOne(t *testing.T, e Env) {
 func listsInOrder(t *testing.T, e Env) {
 	var ids []callmodel.JobID
 	for i, name := range names("c", 25) {
-		r := Request(name)
+		s := Spec(name)
 		if i%5 == 0 {
-			r.Spec.TenantID = "umbrella"
+			s.TenantID = "umbrella"
 		}
+		r := RequestOf(s)
 		if i%2 == 0 {
 			r.Queue = "pbx-1"
 		}
@@ -174,7 +182,7 @@ func unknownJobs(t *testing.T, e Env) {
 		require.ErrorIs(t, e.Jobs.Retry(t.Context(), id, "ann"), callmodel.ErrNotFound)
 		require.ErrorIs(t, e.Jobs.Quarantine(t.Context(), id, "ann", "why"), callmodel.ErrNotFound)
 		l := ledger.Lease{Job: ledger.Job{ID: id}, Token: 1, Worker: "w"}
-		require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, Result("c1")), callmodel.ErrLeaseLost)
+		require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, Completed("c1")), callmodel.ErrLeaseLost)
 		require.ErrorIs(t, e.Jobs.Fail(t.Context(), l, ledger.Failure{}), callmodel.ErrLeaseLost)
 		require.ErrorIs(t, e.Jobs.Release(t.Context(), l), callmodel.ErrLeaseLost)
 		_, err = e.Jobs.Extend(t.Context(), l, long)
@@ -218,12 +226,12 @@ func operatorMoves(t *testing.T, e Env) {
 	// Under a worker's hands: its lease is lost.
 	l := e.one(t, "w")
 	require.NoError(t, e.Jobs.Quarantine(t.Context(), id, "ann", "stop it"))
-	require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, Result("c1")), callmodel.ErrLeaseLost)
+	require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, Completed("c1")), callmodel.ErrLeaseLost)
 	require.NoError(t, e.Jobs.Retry(t.Context(), id, "bob"))
-	require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, Result("c1")), callmodel.ErrLeaseLost)
+	require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, Completed("c1")), callmodel.ErrLeaseLost)
 
 	l = e.one(t, "w")
-	require.NoError(t, e.Jobs.Complete(t.Context(), l, Result("c1")))
+	require.NoError(t, e.Jobs.Complete(t.Context(), l, Completed("c1")))
 	requireIllegal(t, e.Jobs.Quarantine(t.Context(), id, "ann", "too late"))
 	requireIllegal(t, e.Jobs.Retry(t.Context(), id, "ann"))
 	rec = e.call(t, "acme", "c1").Recordings
@@ -240,7 +248,7 @@ func stats(t *testing.T, e Env) {
 	}
 	leases := e.claim(t, ledger.Claim{Worker: "w", Limit: 4, TTL: long})
 	require.Len(t, leases, 4)
-	require.NoError(t, e.Jobs.Complete(t.Context(), leases[0], Result("c0000")))
+	require.NoError(t, e.Jobs.Complete(t.Context(), leases[0], Completed("c0000")))
 	require.NoError(t, e.Jobs.Fail(t.Context(), leases[1], ledger.Failure{Cause: "broken", Quarantine: true}))
 	require.NoError(t, e.Jobs.Fail(t.Context(), leases[2], ledger.Failure{Cause: "later", RetryIn: long}))
 	e.until(t, short, func() bool {
@@ -249,5 +257,12 @@ func stats(t *testing.T, e Env) {
 	})
 	require.Less(t, q.OldestQueued, long)
 	q.OldestQueued = 0
-	require.Equal(t, ledger.Stats{Queued: 3, Running: 1, Done: 1, Quarantined: 1}, q)
+	require.Equal(t, recordings(ledger.Counts{Queued: 3, Running: 1, Done: 1, Quarantined: 1}), q)
+}
+
+// recordings are the stats of a ledger that holds nothing else.
+func recordings(c ledger.Counts) ledger.Stats {
+	return ledger.Stats{
+		Queued: c.Queued, Running: c.Running, Done: c.Done, Quarantined: c.Quarantined, ByKind: map[string]ledger.Counts{record.Kind: c},
+	}
 }

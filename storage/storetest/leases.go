@@ -81,7 +81,7 @@ func leaseIsExclusive(t *testing.T, e Env) {
 	require.Equal(t, "w1", l.Worker)
 	require.Equal(t, long, l.TTL)
 	require.Positive(t, l.Token)
-	same(t, Spec("c1"), l.Job.Spec)
+	same(t, Spec("c1"), SpecOf(t, &l.Job))
 	j := e.job(t, id)
 	require.Equal(t, ledger.Running, j.State)
 	require.Equal(t, "w1", j.Worker)
@@ -111,9 +111,9 @@ func expiredIsTakenOver(t *testing.T, e Env) {
 	require.Greater(t, l.Token, dead.Token)
 	require.Equal(t, 1, l.Job.Attempts, "an expired lease counts")
 	require.Contains(t, l.Job.LastError, "dead")
-	require.ErrorIs(t, e.Jobs.Complete(t.Context(), dead, Result("c1")), callmodel.ErrLeaseLost)
-	require.NoError(t, e.Jobs.Complete(t.Context(), l, Result("c1")))
-	require.ErrorIs(t, e.Jobs.Complete(t.Context(), dead, Result("c1")), callmodel.ErrLeaseLost, "done, but not by this one")
+	require.ErrorIs(t, e.Jobs.Complete(t.Context(), dead, Completed("c1")), callmodel.ErrLeaseLost)
+	require.NoError(t, e.Jobs.Complete(t.Context(), l, Completed("c1")))
+	require.ErrorIs(t, e.Jobs.Complete(t.Context(), dead, Completed("c1")), callmodel.ErrLeaseLost, "done, but not by this one")
 	require.Len(t, e.outbox(t), 1)
 }
 
@@ -134,7 +134,7 @@ func expiredStillCommits(t *testing.T, e Env) {
 			return err == nil && j.CreatedAt.After(until)
 		}, slow, tick)
 	}
-	require.NoError(t, e.Jobs.Complete(t.Context(), l, Result("c1")), "nobody else has it: the work is not lost")
+	require.NoError(t, e.Jobs.Complete(t.Context(), l, Completed("c1")), "nobody else has it: the work is not lost")
 	require.Equal(t, ledger.Done, e.job(t, id).State)
 }
 
@@ -167,10 +167,10 @@ func staleTokenLoses(t *testing.T, e Env) {
 	require.NoError(t, e.Jobs.Release(t.Context(), stale))
 	losesAll := func() {
 		t.Helper()
-		require.ErrorIs(t, e.Jobs.Complete(t.Context(), stale, Result("c1")), callmodel.ErrLeaseLost)
+		require.ErrorIs(t, e.Jobs.Complete(t.Context(), stale, Completed("c1")), callmodel.ErrLeaseLost)
 		q := Result("c1")
 		q.Status, q.Reason = record.StatusQuarantined, "bad"
-		require.ErrorIs(t, e.Jobs.Complete(t.Context(), stale, q), callmodel.ErrLeaseLost)
+		require.ErrorIs(t, e.Jobs.Complete(t.Context(), stale, Outcome(q)), callmodel.ErrLeaseLost)
 		require.ErrorIs(t, e.Jobs.Fail(t.Context(), stale, ledger.Failure{Cause: "x", Quarantine: true}), callmodel.ErrLeaseLost)
 		require.ErrorIs(t, e.Jobs.Release(t.Context(), stale), callmodel.ErrLeaseLost)
 		_, err := e.Jobs.Extend(t.Context(), stale, long)
@@ -182,7 +182,7 @@ func staleTokenLoses(t *testing.T, e Env) {
 	j := e.job(t, id)
 	require.Equal(t, ledger.Running, j.State)
 	require.Zero(t, j.Attempts)
-	require.NoError(t, e.Jobs.Complete(t.Context(), fresh, Result("c1")))
+	require.NoError(t, e.Jobs.Complete(t.Context(), fresh, Completed("c1")))
 	losesAll() // done
 	require.Len(t, e.outbox(t), 1)
 }
@@ -253,7 +253,7 @@ func manyWorkers(t *testing.T, e Env) {
 					return
 				}
 				for _, l := range leases {
-					if assert.NoError(t, e.Jobs.Complete(t.Context(), l, Result(string(l.Job.Spec.CallID)))) {
+					if assert.NoError(t, e.Jobs.Complete(t.Context(), l, Completed(string(l.Job.CallID)))) {
 						mu.Lock()
 						completed++
 						mu.Unlock()
@@ -270,6 +270,6 @@ func manyWorkers(t *testing.T, e Env) {
 	require.Equal(t, jobs, completed)
 	q, err := e.Jobs.Stats(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ledger.Stats{Done: jobs}, q)
+	require.Equal(t, recordings(ledger.Counts{Done: jobs}), q)
 	require.Len(t, e.outbox(t), jobs)
 }

@@ -114,7 +114,7 @@ func outboxPages(t *testing.T, e Env) {
 	ids := names("c", 7)
 	for _, n := range ids {
 		e.enqueue(t, Request(n))
-		require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), Result(n)))
+		require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), Completed(n)))
 	}
 	var seen []string
 	for last := int64(0); ; {
@@ -149,7 +149,7 @@ func outboxMissesNothing(t *testing.T, e Env) {
 	for range 6 {
 		wg.Go(func() {
 			for l := range work {
-				assert.NoError(t, e.Jobs.Complete(t.Context(), l, Result(string(l.Job.Spec.CallID))))
+				assert.NoError(t, e.Jobs.Complete(t.Context(), l, Completed(string(l.Job.CallID))))
 			}
 		})
 	}

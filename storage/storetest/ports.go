@@ -2,9 +2,11 @@ package storetest
 
 import (
 	"context"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/rulesets"
 )
@@ -43,4 +45,33 @@ type AuditLines interface {
 type OutboxEvents interface {
 	// OutboxEvents lists events with an id greater than after, ascending, at most limit.
 	OutboxEvents(ctx context.Context, after int64, limit int) ([]callmodel.OutboxEvent, error)
+}
+
+// JobLedger is what [Jobs] tests: a ledger of jobs, by those who use it.
+type JobLedger interface {
+	WorkersLedger
+	DeskLedger
+	// Stats counts the jobs, by kind and state.
+	Stats(ctx context.Context) (ledger.Stats, error)
+}
+
+// WorkersLedger is what workers call: the port worker.Ledger, which says what the
+// methods promise.
+type WorkersLedger interface {
+	Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error)
+	Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (ledger.Lease, error)
+	Complete(ctx context.Context, l ledger.Lease, o ledger.Outcome) error
+	Publish(ctx context.Context, l ledger.Lease, o ledger.Outcome, again time.Duration) error
+	Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) error
+	Release(ctx context.Context, l ledger.Lease) error
+}
+
+// DeskLedger is what those call who hand in jobs and look after them: the port
+// recordinghttp.Ledger without the audit log.
+type DeskLedger interface {
+	Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID, created bool, err error)
+	Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)
+	Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
+	Retry(ctx context.Context, id callmodel.JobID, actor string) error
+	Quarantine(ctx context.Context, id callmodel.JobID, actor, reason string) error
 }

@@ -58,7 +58,7 @@ func (e Env) published(t *testing.T) (callmodel.JobID, ledger.Lease) {
 	e.create(t, "c1")
 	id := e.enqueue(t, Request("c1"))
 	l := e.one(t, "w1")
-	require.NoError(t, e.Jobs.Publish(t.Context(), l, Result("first"), 0))
+	require.NoError(t, e.Jobs.Publish(t.Context(), l, Completed("first"), 0))
 	return id, l
 }
 
@@ -67,7 +67,7 @@ func publishCommits(t *testing.T, e Env) {
 	id := e.enqueue(t, Request("c1"))
 	require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w0"), ledger.Failure{Cause: "broken"}))
 	l := e.one(t, "w1")
-	require.NoError(t, e.Jobs.Publish(t.Context(), l, Result("first"), long))
+	require.NoError(t, e.Jobs.Publish(t.Context(), l, Completed("first"), long))
 
 	j := e.job(t, id)
 	require.Equal(t, ledger.Queued, j.State)
@@ -76,11 +76,11 @@ func publishCommits(t *testing.T, e Env) {
 	require.Empty(t, j.Worker)
 	require.True(t, j.LeaseUntil.IsZero() && j.FinishedAt.IsZero())
 	require.NotNil(t, j.Result)
-	same(t, Result("first"), *j.Result)
-	require.NotNil(t, j.Published())
+	same(t, Result("first"), j.Result)
+	require.True(t, j.Published)
 	q, err := e.Jobs.Stats(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ledger.Stats{Queued: 1}, q, "it can't run yet")
+	require.Equal(t, recordings(ledger.Counts{Queued: 1}), q, "it can't run yet")
 
 	rec := e.stays(t, "c1", "first")
 	require.Equal(t, id, rec.JobID)
@@ -107,9 +107,9 @@ func publishCommits(t *testing.T, e Env) {
 
 	// And with a wait that ends.
 	e.enqueue(t, Request("c2"))
-	require.NoError(t, e.Jobs.Publish(t.Context(), e.one(t, "w"), Result("c2"), short))
+	require.NoError(t, e.Jobs.Publish(t.Context(), e.one(t, "w"), Completed("c2"), short))
 	next := e.claimWithin(t, short, ledger.Claim{Worker: "w", TTL: long})
-	require.Equal(t, callmodel.CallID("c2"), next.Job.Spec.CallID)
+	require.Equal(t, callmodel.CallID("c2"), next.Job.CallID)
 	require.False(t, next.Job.RunAt.After(next.Job.LeaseUntil.Add(-long)), "claimed after its time")
 	same(t, Result("c2"), next.Job.Result)
 }
@@ -120,14 +120,14 @@ func publishTwice(t *testing.T, e Env) {
 	l := e.one(t, "w1")
 	var wg sync.WaitGroup
 	for range 8 {
-		wg.Go(func() { assert.NoError(t, e.Jobs.Publish(t.Context(), l, Result("first"), 0)) })
+		wg.Go(func() { assert.NoError(t, e.Jobs.Publish(t.Context(), l, Completed("first"), 0)) })
 	}
 	wg.Wait()
 	once := func() {
 		t.Helper()
-		require.NoError(t, e.Jobs.Publish(t.Context(), l, Result("other"), long), "a no-op")
+		require.NoError(t, e.Jobs.Publish(t.Context(), l, Completed("other"), long), "a no-op")
 		e.stays(t, "c1", "first")
-		same(t, Result("first"), *e.job(t, id).Result, "the first one stands")
+		same(t, Result("first"), e.job(t, id).Result, "the first one stands")
 		require.Len(t, e.outbox(t), 1)
 		require.Len(t, e.actions(t, "acme", callmodel.AuditJobPublished), 1)
 	}
@@ -137,8 +137,8 @@ func publishTwice(t *testing.T, e Env) {
 	next := e.one(t, "w2")
 	once()
 	require.Equal(t, ledger.Running, e.job(t, id).State, "the other's lease is left alone")
-	require.NoError(t, e.Jobs.Complete(t.Context(), next, Result("second")))
-	require.NoError(t, e.Jobs.Publish(t.Context(), l, Result("first"), 0))
+	require.NoError(t, e.Jobs.Complete(t.Context(), next, Completed("second")))
+	require.NoError(t, e.Jobs.Publish(t.Context(), l, Completed("first"), 0))
 	require.Equal(t, ledger.Done, e.job(t, id).State)
 	e.stays(t, "c1", "second")
 	require.Len(t, e.outbox(t), 2)
@@ -149,8 +149,8 @@ func publishNeedsTheLease(t *testing.T, e Env) {
 	// Given up with the publication: nothing else can be done under it.
 	gone := func(l ledger.Lease) {
 		t.Helper()
-		require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, Result("other")), callmodel.ErrLeaseLost)
-		require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, record.Result{Status: record.StatusAbsent}), callmodel.ErrLeaseLost)
+		require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, Completed("other")), callmodel.ErrLeaseLost)
+		require.ErrorIs(t, e.Jobs.Complete(t.Context(), l, Outcome(record.Result{Status: record.StatusAbsent})), callmodel.ErrLeaseLost)
 		require.ErrorIs(t, e.Jobs.Fail(t.Context(), l, ledger.Failure{Cause: "x", Quarantine: true}), callmodel.ErrLeaseLost)
 		require.ErrorIs(t, e.Jobs.Release(t.Context(), l), callmodel.ErrLeaseLost)
 		_, err := e.Jobs.Extend(t.Context(), l, long)
@@ -161,22 +161,22 @@ func publishNeedsTheLease(t *testing.T, e Env) {
 	stale := e.one(t, "w2")
 	lost := func() {
 		t.Helper()
-		require.ErrorIs(t, e.Jobs.Publish(t.Context(), stale, Result("other"), 0), callmodel.ErrLeaseLost)
+		require.ErrorIs(t, e.Jobs.Publish(t.Context(), stale, Completed("other"), 0), callmodel.ErrLeaseLost)
 	}
 	require.NoError(t, e.Jobs.Release(t.Context(), stale))
 	lost()
 	fresh := e.one(t, "w3")
 	lost()
 	e.stays(t, "c1", "first")
-	require.NoError(t, e.Jobs.Complete(t.Context(), fresh, Result("second")))
+	require.NoError(t, e.Jobs.Complete(t.Context(), fresh, Completed("second")))
 	lost()
-	require.ErrorIs(t, e.Jobs.Publish(t.Context(), fresh, Result("other"), 0), callmodel.ErrLeaseLost, "done is final")
+	require.ErrorIs(t, e.Jobs.Publish(t.Context(), fresh, Completed("other"), 0), callmodel.ErrLeaseLost, "done is final")
 	gone(stale)
 	require.Equal(t, ledger.Done, e.job(t, id).State)
 	e.stays(t, "c1", "second")
 	require.Len(t, e.outbox(t), 2)
 	unknown := ledger.Lease{Job: ledger.Job{ID: "j\x00"}, Token: 1, Worker: "w"}
-	require.ErrorIs(t, e.Jobs.Publish(t.Context(), unknown, Result("c1"), 0), callmodel.ErrLeaseLost)
+	require.ErrorIs(t, e.Jobs.Publish(t.Context(), unknown, Completed("c1"), 0), callmodel.ErrLeaseLost)
 }
 
 func publishRefuses(t *testing.T, e Env) {
@@ -185,30 +185,30 @@ func publishRefuses(t *testing.T, e Env) {
 	for _, status := range []record.Status{record.StatusAbsent, record.StatusQuarantined, "fine"} {
 		bad := Result("c1")
 		bad.Status = status
-		requireCode(t, callmodel.CodeInvalid, e.Jobs.Publish(t.Context(), l, bad, 0))
+		requireCode(t, callmodel.CodeInvalid, e.Jobs.Publish(t.Context(), l, Outcome(bad), 0))
 	}
 	nothing := Result("c1")
 	nothing.Outputs = nil
-	requireCode(t, callmodel.CodeInvalid, e.Jobs.Publish(t.Context(), l, nothing, 0))
+	requireCode(t, callmodel.CodeInvalid, e.Jobs.Publish(t.Context(), l, Outcome(nothing), 0))
 	require.Equal(t, ledger.Running, e.job(t, id).State)
 	require.Empty(t, e.outbox(t))
-	require.NoError(t, e.Jobs.Publish(t.Context(), l, Result("c1"), -long))
+	require.NoError(t, e.Jobs.Publish(t.Context(), l, Completed("c1"), -long))
 	e.one(t, "w") // a negative wait is none
 }
 
 func publishedIsReplaced(t *testing.T, e Env) {
 	id, _ := e.published(t)
-	require.NoError(t, e.Jobs.Publish(t.Context(), e.one(t, "w2"), Result("second"), 0))
+	require.NoError(t, e.Jobs.Publish(t.Context(), e.one(t, "w2"), Completed("second"), 0))
 	e.stays(t, "c1", "second")
 	l := e.one(t, "w3")
 	same(t, Result("second"), l.Job.Result)
-	require.NoError(t, e.Jobs.Complete(t.Context(), l, Result("third")))
+	require.NoError(t, e.Jobs.Complete(t.Context(), l, Completed("third")))
 	rec := e.stays(t, "c1", "third")
 	j := e.job(t, id)
 	require.Equal(t, ledger.Done, j.State)
 	require.Equal(t, j.FinishedAt, rec.FinishedAt)
-	require.Nil(t, j.Published(), "it isn't one that goes on")
-	same(t, Result("third"), *j.Result)
+	require.False(t, j.Published, "it isn't one that goes on")
+	same(t, Result("third"), j.Result)
 
 	events := e.outbox(t)
 	require.Len(t, events, 3)
@@ -253,8 +253,8 @@ func (e Env) keptAside(t *testing.T, id callmodel.JobID, cause string) {
 	j := e.job(t, id)
 	require.Equal(t, ledger.Quarantined, j.State)
 	require.Contains(t, j.LastError, cause)
-	require.NotNil(t, j.Published())
-	same(t, Result("first"), *j.Result)
+	require.True(t, j.Published)
+	same(t, Result("first"), j.Result)
 	e.stays(t, "c1", "first")
 	require.Len(t, e.outbox(t), 1, "what was told stands")
 }
@@ -266,7 +266,7 @@ func publishedSurvivesFailures(t *testing.T, e Env) {
 		require.NoError(t, e.Jobs.Release(t.Context(), e.one(t, "w")))
 		e.stays(t, "c1", "first")
 		j := e.job(t, id)
-		require.NotNil(t, j.Published())
+		require.True(t, j.Published)
 	}
 	for range ledger.MaxAttempts {
 		require.NoError(t, e.Jobs.Fail(t.Context(), e.one(t, "w"), ledger.Failure{Cause: "decode failed"}))
@@ -279,7 +279,7 @@ func publishedSurvivesFailures(t *testing.T, e Env) {
 	bad := record.Result{
 		Status: record.StatusQuarantined, Reason: "every leg is unreadable", Defects: []record.Defect{{Code: record.DefectUnreadableLeg, Leg: "agent"}},
 	}
-	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), bad))
+	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), Outcome(bad)))
 	e.keptAside(t, id, "every leg is unreadable")
 	require.Len(t, e.actions(t, "acme", callmodel.AuditJobQuarantined), 3)
 }
@@ -292,14 +292,14 @@ func publishedSurvivesOperators(t *testing.T, e Env) {
 	require.Empty(t, e.claim(t, ledger.Claim{Worker: "w"}))
 	require.NoError(t, e.Jobs.Retry(t.Context(), id, "bob"))
 	l := e.one(t, "w")
-	require.NotNil(t, l.Job.Published(), "put back with its recording")
+	require.True(t, l.Job.Published, "put back with its recording")
 	require.NoError(t, e.Jobs.Quarantine(t.Context(), id, "ann", "stop it"))
-	require.ErrorIs(t, e.Jobs.Publish(t.Context(), l, Result("second"), 0), callmodel.ErrLeaseLost)
+	require.ErrorIs(t, e.Jobs.Publish(t.Context(), l, Completed("second"), 0), callmodel.ErrLeaseLost)
 	e.keptAside(t, id, "stop it")
 	require.NoError(t, e.Jobs.Retry(t.Context(), id, "bob"))
 	l = e.one(t, "w")
 	same(t, Result("first"), l.Job.Result)
-	require.NoError(t, e.Jobs.Complete(t.Context(), l, Result("second")))
+	require.NoError(t, e.Jobs.Complete(t.Context(), l, Completed("second")))
 	e.stays(t, "c1", "second")
 	require.Len(t, e.outbox(t), 2)
 }
@@ -309,11 +309,11 @@ func publishedNotByNothing(t *testing.T, e Env) {
 	id, _ := e.published(t)
 	absent := record.Result{Status: record.StatusAbsent, Reason: record.ReasonNoMedia}
 	l := e.one(t, "w")
-	require.NoError(t, e.Jobs.Complete(t.Context(), l, absent))
-	require.NoError(t, e.Jobs.Complete(t.Context(), l, absent), "a no-op")
+	require.NoError(t, e.Jobs.Complete(t.Context(), l, Outcome(absent)))
+	require.NoError(t, e.Jobs.Complete(t.Context(), l, Outcome(absent)), "a no-op")
 	j := e.job(t, id)
 	require.Equal(t, ledger.Done, j.State)
-	same(t, Result("first"), *j.Result)
+	same(t, Result("first"), j.Result)
 	e.stays(t, "c1", "first")
 	events := e.outbox(t)
 	require.Len(t, events, 2)

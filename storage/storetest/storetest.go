@@ -27,18 +27,21 @@ import (
 
 // Env is one empty set of stores that share their transactions.
 type Env struct {
-	Jobs   ledger.Queue
+	Jobs   JobLedger
 	Calls  Calls
 	Rules  RuleSets
 	Audit  AuditLines
 	Outbox OutboxEvents
 	// Advance moves the stores' clock forward; nil if their clock runs by itself.
 	Advance func(time.Duration)
+	// RecordsOnly says that the store is on a schema whose jobs have no kind: those
+	// of other kinds are refused, and reasons are not kept.
+	RecordsOnly bool
 }
 
 // Stores is what [Of] makes an Env of: one value that implements every port.
 type Stores interface {
-	ledger.Queue
+	JobLedger
 	Calls
 	RuleSets
 	AuditLines
@@ -51,7 +54,7 @@ func Of(s Stores) Env { return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox
 // All runs every suite.
 func All(t *testing.T, open func(t *testing.T) Env) {
 	t.Helper()
-	t.Run("JobQueue", func(t *testing.T) { t.Parallel(); JobQueue(t, open) })
+	t.Run("Jobs", func(t *testing.T) { t.Parallel(); Jobs(t, open) })
 	t.Run("CallStore", func(t *testing.T) { t.Parallel(); CallStore(t, open) })
 	t.Run("RuleSetStore", func(t *testing.T) { t.Parallel(); RuleSetStore(t, open) })
 	t.Run("AuditLog", func(t *testing.T) { t.Parallel(); AuditLog(t, open) })
@@ -184,7 +187,44 @@ func Spec(id string) record.Spec {
 }
 
 // Request is a valid job for [Spec].
-func Request(id string) ledger.Request { return ledger.Request{Spec: Spec(id)} }
+func Request(id string) ledger.Request { return RequestOf(Spec(id)) }
+
+// RequestOf is the job that makes the recording, in the default queue.
+func RequestOf(s record.Spec) ledger.Request {
+	r, err := record.NewJob(s, "", 0)
+	if err != nil { // a spec can always be encoded
+		return ledger.Request{Kind: record.Kind, TenantID: s.TenantID, CallID: s.CallID, Key: string(s.RecordingID)}
+	}
+	return r
+}
+
+// SpecOf is the spec of a recording job.
+func SpecOf(t testing.TB, j *ledger.Job) record.Spec {
+	t.Helper()
+	s, err := record.SpecOf(j)
+	require.NoError(t, err)
+	return s
+}
+
+// ResultOf is the result of a recording job; nil if there is none.
+func ResultOf(t testing.TB, j *ledger.Job) *record.Result {
+	t.Helper()
+	r, err := record.ResultOf(j)
+	require.NoError(t, err)
+	return r
+}
+
+// Outcome is that of a recording's result. One that is none is quarantined.
+func Outcome(r record.Result) ledger.Outcome {
+	o, err := record.Outcome(r)
+	if err != nil {
+		return ledger.Outcome{Quarantine: true, Reason: err.Error()}
+	}
+	return o
+}
+
+// Completed is the outcome of [Result].
+func Completed(id string) ledger.Outcome { return Outcome(Result(id)) }
 
 // Result is a plausible result of [Spec].
 func Result(id string) record.Result {

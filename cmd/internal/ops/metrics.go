@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -73,7 +74,7 @@ func (m *Metrics) Attempt(r worker.Report) {
 	}
 	m.elapsed.Observe(r.Elapsed.Seconds())
 	var before record.Result
-	if p := r.Job.Published(); p != nil {
+	if p, err := record.PublishedBy(&r.Job); err == nil && p != nil {
 		before = *p
 	} else {
 		m.waited.Observe(time.Since(r.Job.CreatedAt).Seconds())
@@ -95,7 +96,7 @@ func (m *Metrics) Attempt(r worker.Report) {
 func (m *Metrics) Ledger(stats func(context.Context) (ledger.Stats, error)) {
 	m.Registry.MustRegister(&jobLedger{
 		stats: stats,
-		jobs:  prometheus.NewDesc("switchtape_jobs", "Recording jobs in the ledger, by state.", []string{"state"}, nil),
+		jobs:  prometheus.NewDesc("switchtape_jobs", "Jobs in the ledger, by kind and state.", []string{"kind", "state"}, nil),
 		age:   prometheus.NewDesc("switchtape_oldest_queued_job_seconds", "How long the oldest job that can run has been able to.", nil, nil),
 	})
 }
@@ -123,10 +124,14 @@ func (l *jobLedger) Collect(c chan<- prometheus.Metric) {
 		c <- prometheus.NewInvalidMetric(l.jobs, err)
 		return
 	}
-	for state, n := range map[ledger.State]int64{
-		ledger.Queued: s.Queued, ledger.Running: s.Running, ledger.Done: s.Done, ledger.Quarantined: s.Quarantined,
-	} {
-		c <- prometheus.MustNewConstMetric(l.jobs, prometheus.GaugeValue, float64(n), string(state))
+	kinds := map[string]ledger.Counts{record.Kind: {}} // an empty ledger says so
+	maps.Copy(kinds, s.ByKind)
+	for kind, n := range kinds {
+		for state, n := range map[ledger.State]int64{
+			ledger.Queued: n.Queued, ledger.Running: n.Running, ledger.Done: n.Done, ledger.Quarantined: n.Quarantined,
+		} {
+			c <- prometheus.MustNewConstMetric(l.jobs, prometheus.GaugeValue, float64(n), kind, string(state))
+		}
 	}
 	c <- prometheus.MustNewConstMetric(l.age, prometheus.GaugeValue, s.OldestQueued.Seconds())
 }

@@ -1,6 +1,8 @@
 package ops_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/worker"
+	"github.com/switchtape/switchtape/storage/storetest"
 )
 
 // A recording of two versions is one recording: its length, its first URL's age
@@ -27,7 +30,7 @@ func TestLaterVersionsAreCountedOnce(t *testing.T) {
 	}
 	job := ledger.Job{State: ledger.Running, CreatedAt: time.Now()}
 	m.Attempt(worker.Report{Job: job, Outcome: worker.Published, Result: first})
-	job.Result = &first
+	job.Result, job.Published = storetest.Outcome(first).Result, true
 	m.Attempt(worker.Report{Job: job, Outcome: worker.Waiting})
 	last := record.Result{
 		Status: record.StatusCompletedDegraded, Duration: 5 * time.Second,
@@ -52,4 +55,46 @@ func TestLaterVersionsAreCountedOnce(t *testing.T) {
 	} {
 		require.Contains(t, w.Body.String(), line+"\n")
 	}
+}
+
+// The ledger's jobs are counted by kind, and an empty ledger has none rather than
+// no figures.
+func TestLedgerByKind(t *testing.T) {
+	t.Parallel()
+	scrape := func(s ledger.Stats) string {
+		t.Helper()
+		m := ops.NewMetrics()
+		m.Ledger(func(context.Context) (ledger.Stats, error) { return s, nil })
+		w := httptest.NewRecorder()
+		promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+		return w.Body.String()
+	}
+	require.Contains(t, scrape(ledger.Stats{}), `switchtape_jobs{kind="record",state="queued"} 0`)
+	var s ledger.Stats
+	s.Add("verify", ledger.Running, 2)
+	text := scrape(s)
+	require.Contains(t, text, `switchtape_jobs{kind="verify",state="running"} 2`)
+	require.Contains(t, text, `switchtape_jobs{kind="record",state="running"} 0`)
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	var sick error
+	mux := http.NewServeMux()
+	ops.Mount(mux, ops.NewMetrics(), ops.Check{Name: "database", Check: func(context.Context) error { return errors.New("down") }},
+		ops.Check{Name: "worker", Check: func(context.Context) error { return nil }, Alive: func() error { return sick }})
+	get := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		return w.Code, w.Body.String()
+	}
+	code, text := get("/readyz")
+	require.Equal(t, http.StatusServiceUnavailable, code)
+	require.Equal(t, "database: down\nworker: ok\n", text)
+	code, _ = get("/healthz")
+	require.Equal(t, http.StatusOK, code, "a start doesn't mend it")
+	sick = errors.New("stuck")
+	code, text = get("/healthz")
+	require.Equal(t, http.StatusServiceUnavailable, code)
+	require.Equal(t, "worker: stuck\n", text)
 }

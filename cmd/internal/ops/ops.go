@@ -43,6 +43,9 @@ type Check struct {
 	// Tolerated reports whether the service is ready all the same when it
 	// doesn't work. Nil: it isn't.
 	Tolerated func() bool
+	// Alive is an error when the process had better be started anew: /healthz fails
+	// with it. Nil: it never needs to be for this.
+	Alive func() error
 }
 
 func (c *Check) line(ctx context.Context) (text string, ok bool) {
@@ -65,6 +68,16 @@ const checkTimeout = 2 * time.Second
 // Mount adds the endpoints that probes and scrapers use to mux.
 func Mount(mux *http.ServeMux, m *Metrics, checks ...Check) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		for _, c := range checks {
+			if c.Alive == nil {
+				continue
+			}
+			if err := c.Alive(); err != nil {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				fmt.Fprintln(w, c.Name+": "+err.Error())
+				return
+			}
+		}
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {

@@ -3,8 +3,10 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/worker"
@@ -23,12 +25,11 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr
 	}
 	checks = append(checks, db)
 	if rec != nil {
-		checks = append(checks, ops.Check{Name: "worker", Check: func(context.Context) error {
-			if !rec.Healthy() {
-				return errNotClaiming
-			}
-			return nil
-		}})
+		checks = append(checks, workerCheck(rec.Unanswered))
+		m.Gauge("switchtape_ledger_unanswered_seconds", "For how long the ledger has not answered this process's worker; 0 while it does.", func() float64 {
+			silent, _ := rec.Unanswered()
+			return silent.Seconds()
+		})
 		m.Gauge("switchtape_running_jobs", "Recording jobs that this process works on.", func() float64 { return float64(rec.Running()) })
 	}
 	m.Ledger(s.DB.Stats)
@@ -46,4 +47,35 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr
 	return mux, nil
 }
 
-var errNotClaiming = errors.New("the ledger doesn't answer")
+// How long the ledger may leave a worker without an answer, be it that calls fail
+// or that one hangs.
+const (
+	unreadyAfter = 30 * time.Second // until /readyz fails
+	deadAfter    = 5 * time.Minute  // until /healthz does: connections that don't heal by themselves may by a new start
+)
+
+// workerCheck is the worker's part in being ready and alive, by its
+// worker.Worker.Unanswered.
+func workerCheck(unanswered func() (time.Duration, error)) ops.Check {
+	within := func(bound time.Duration) error {
+		silent, err := unanswered()
+		if silent <= bound {
+			return nil
+		}
+		silent = silent.Round(time.Second)
+		if err == nil {
+			return fmt.Errorf("the ledger has not answered for %v, which is more than %v: a call hangs", silent, bound)
+		}
+		return fmt.Errorf("the ledger has not answered for %v, which is more than %v: %w", silent, bound, err)
+	}
+	return ops.Check{
+		Name: "worker",
+		Check: func(context.Context) error {
+			if _, err := unanswered(); errors.Is(err, worker.ErrNoAnswerYet) {
+				return err
+			}
+			return within(unreadyAfter)
+		},
+		Alive: func() error { return within(deadAfter) },
+	}
+}

@@ -1,7 +1,7 @@
 // Package derived holds the outputs of a recording that are about its audio:
 // waveform peaks in audiowaveform's formats, and the analysis of a call as
-// JSON. To a pipeline they are encoders like those of audio, so that they are
-// made in the same read, from the same samples, and redacted like these.
+// JSON. To a pipeline they are encoders like those of audio. So they are made in
+// the same read, from the same samples, and are redacted like them.
 package derived
 
 import (
@@ -55,7 +55,8 @@ func newPeaks(w io.Writer, f *goaudio.Format, o codec.Options, format analysis.P
 	return &tap{Tap: p}, nil
 }
 
-// measurable says what the taps can't measure, and the nearest that they can.
+// measurable refuses a format that the taps can't measure, and names the nearest
+// one that they can.
 func measurable(name string, f *goaudio.Format) error {
 	switch {
 	case f.SampleRate < analysis.MinSampleRateHz || f.SampleRate > analysis.MaxSampleRateHz:

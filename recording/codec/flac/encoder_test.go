@@ -29,6 +29,9 @@ func TestMatrix(t *testing.T) {
 	t.Parallel()
 	rates := []int{8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000, 300, 12345, 99000, 655350, 1, 1048575}
 	lengths := []int{0, 1, 2, 4, 15, 63, 193, 1024, 1025, 2049, 4095, 4096, 4097}
+	if testing.Short() {
+		lengths = []int{0, 1, 63, 4097}
+	}
 	var streams []stream
 	sources := signals(t)
 	i := 0

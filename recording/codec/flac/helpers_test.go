@@ -183,7 +183,7 @@ func call(t testing.TB) []float32 {
 	for i, v := range agent {
 		out[2*i] = v
 	}
-	offset := samplecall.CustomerOffsetMS * samplecall.SampleRateHz / 1000
+	offset := int(samplecall.CustomerOffset.Seconds() * samplecall.SampleRateHz)
 	for i, v := range customer {
 		out[2*(i+offset)+1] = v
 	}

@@ -2,7 +2,6 @@ package goaudio_test
 
 import (
 	"bytes"
-	"fmt"
 	"testing"
 
 	ga "github.com/go-audio/audio"
@@ -103,18 +102,4 @@ func TestWAVDecoderTraps(t *testing.T) {
 		require.NotContains(t, c.Defects, record.DefectUnsupportedCodec, c.Name)
 		_ = s
 	}
-}
-
-func Example() {
-	s, err := goaudio.FromInt(&ga.IntBuffer{
-		Format: ga.FormatMono48000, Data: []int{0, 16384, -16384}, SourceBitDepth: 16,
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	block := make([]float32, 10)
-	n, _ := s.ReadFrames(block)
-	fmt.Println(block[:n])
-	// Output: [0 0.5 -0.5]
 }

@@ -80,7 +80,11 @@ func fewBitrates(rate int) []int {
 // without a word, to exactly the frames that went in.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
-	for _, rate := range SampleRates() {
+	rates := SampleRates()
+	if testing.Short() {
+		rates = []int{8000, 24000, 44100} // one of each version
+	}
+	for _, rate := range rates {
 		t.Run(strconv.Itoa(rate), func(t *testing.T) {
 			t.Parallel()
 			streams := matrix(t, rate)

@@ -57,7 +57,8 @@ func NewEncoder(w io.Writer, f *goaudio.Format, o codec.Options, m *EncoderOptio
 		return nil, err
 	}
 	e := &Encoder{
-		count: codec.Count{Codec: "opus", Channels: c.channels, Frames: c.frames}, coder: coder, channels: c.channels, preSkip: coder.lookahead() * (granuleRate / c.rate),
+		count: codec.Count{Codec: "opus", Channels: c.channels, Frames: c.frames}, coder: coder, channels: c.channels,
+		preSkip:          coder.lookahead() * (granuleRate / c.rate),
 		granulesPerFrame: int64(granuleRate / c.rate),
 		pcm:              make([]float32, c.rate/packetsPerSecond*c.channels),
 		packet:           make([]byte, packetBytes*c.channels),

@@ -274,7 +274,12 @@ func TestContract(t *testing.T) {
 	for _, c := range []struct {
 		channels, rate int
 		m              opus.EncoderOptions
-	}{{1, 8000, opus.EncoderOptions{}}, {2, 16000, opus.EncoderOptions{CBR: true}}, {2, 48000, opus.EncoderOptions{Independent: true}}, {5, 24000, opus.EncoderOptions{Complexity: 3}}} {
+	}{
+		{1, 8000, opus.EncoderOptions{}},
+		{2, 16000, opus.EncoderOptions{CBR: true}},
+		{2, 48000, opus.EncoderOptions{Independent: true}},
+		{5, 24000, opus.EncoderOptions{Complexity: 3}},
+	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			t.Parallel()
 			recordingtest.EncoderContract(t, encoding(c.channels, c.rate, c.m))

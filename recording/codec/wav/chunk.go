@@ -216,9 +216,9 @@ func (w *walk) pad() {
 	w.in.take(1)
 }
 
-// settle is called when in toEnd mode everything up to the stream's end is
-// buffered: it takes the trailing chunks, if there are any, off the audio.
-func (w *walk) settle() {
+// cutTrailer takes the trailing chunks, if there are any, off the audio. It is
+// called in toEnd mode, when everything up to the stream's end is buffered.
+func (w *walk) cutTrailer() {
 	rest := w.in.buf[w.in.lo:w.in.hi]
 	audio := int64(len(rest))
 	if w.in.failed() == nil {

@@ -177,7 +177,11 @@ func TestMPEGHeaders(t *testing.T) {
 		require.Equal(t, goaudio.Format{NumChannels: 1, SampleRate: 16000}, f, name)
 		require.Equal(t, strings.Contains(name, "PCM"), strings.Contains(details, "the format tag, 0x0001 (PCM)"), name)
 	}
-	for body, code := range map[string]string{"": "leg_empty", strings.Repeat("no audio", 900): "unreadable_leg", "\xFF\xFD\x90\xC4" + strings.Repeat("x", 900): "unsupported_codec"} {
+	for body, code := range map[string]string{
+		"":                              "leg_empty",
+		strings.Repeat("no audio", 900): "unreadable_leg",
+		"\xFF\xFD\x90\xC4" + strings.Repeat("x", 900): "unsupported_codec",
+	} {
 		_, _, err := wav.Decode(bytes.NewReader(file(fmtChunk(0x55, 1, 16000, 4000, 1, 0), part("data", []byte(body)))), codec.Hint{Size: -1})
 		require.ErrorContains(t, err, code+": WAV of MPEG audio: ")
 	}

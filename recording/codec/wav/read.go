@@ -199,7 +199,7 @@ func (s *source) count(r io.Reader, hint codec.Hint) {
 			skipped = w.in.skip(max(0, w.left-tailSize))
 			w.left -= skipped
 			w.in.peek(tailSize + 1) // to the end
-			w.settle()
+			w.cutTrailer()
 		}
 		total += s.withFact(total, skipped+w.left, sized)
 		w.in.skip(w.left)
@@ -285,7 +285,7 @@ func (s *source) next(want int) []byte {
 		if got := s.in.peek(want + tailSize); s.in.err == nil {
 			return got[:want]
 		}
-		s.settle()
+		s.cutTrailer()
 	}
 	if s.left == 0 {
 		s.endOfChunk()

@@ -1,6 +1,7 @@
 package memdb
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -11,7 +12,7 @@ import (
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
-// Enqueue implements ledger.Queue.
+// Enqueue implements recordinghttp.Ledger.
 func (s *Store) Enqueue(ctx context.Context, r ledger.Request) (callmodel.JobID, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return "", false, err
@@ -26,22 +27,22 @@ func (s *Store) Enqueue(ctx context.Context, r ledger.Request) (callmodel.JobID,
 }
 
 func (s *Store) enqueue(r *ledger.Request, actor string) (callmodel.JobID, bool) {
-	key := recKey{r.Spec.TenantID, r.Spec.RecordingID}
-	if j := s.byRec[key]; j != nil {
+	key := jobKey{r.TenantID, storeform.Unique(r.Kind, r.Key)}
+	if j := s.byKey[key]; j != nil {
 		return j.ID, false
 	}
 	s.seq++
 	now := s.clock()
 	j := &job{Job: ledger.Job{
-		ID: storeform.JobID(s.seq, storeform.Nonce()), Queue: r.Queue, Priority: r.Priority, State: ledger.Queued,
-		Spec: copied(r.Spec), CreatedAt: now, RunAt: now,
+		ID: storeform.JobID(s.seq, storeform.Nonce()), Kind: r.Kind, TenantID: r.TenantID, CallID: r.CallID, Key: r.Key,
+		Queue: r.Queue, Priority: r.Priority, State: ledger.Queued, Payload: bytes.Clone(r.Payload), CreatedAt: now, RunAt: now,
 	}}
-	s.jobs, s.byRec[key] = append(s.jobs, j), j
+	s.jobs, s.byKey[key] = append(s.jobs, j), j
 	s.line(storeform.EnqueuedLine(j.ID, r, actor))
 	return j.ID, true
 }
 
-// Claim implements ledger.Queue.
+// Claim implements worker.Ledger.
 func (s *Store) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -57,7 +58,8 @@ func (s *Store) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, erro
 	}
 	var due []*job
 	for _, j := range s.jobs {
-		if j.State == ledger.Queued && !j.RunAt.After(now) && (len(r.Queues) == 0 || slices.Contains(r.Queues, j.Queue)) {
+		if j.State == ledger.Queued && !j.RunAt.After(now) && (len(r.Queues) == 0 || slices.Contains(r.Queues, j.Queue)) &&
+			(len(r.Kinds) == 0 || slices.Contains(r.Kinds, j.Kind)) {
 			due = append(due, j)
 		}
 	}
@@ -79,19 +81,20 @@ func (s *Store) sweep(now time.Time) error {
 		}
 		cause := storeform.LeaseExpired(j.Worker, j.Attempts+1)
 		if j.Attempts+1 >= ledger.MaxAttempts {
-			if err := s.setAside(j, j.Attempts+1, storeform.System, storeform.Quarantine(cause)); err != nil {
+			if err := s.setAside(j, j.Attempts+1, storeform.System, storeform.SetAside(j.Kind, cause), ""); err != nil {
 				return err
 			}
 			continue
 		}
-		s.putBack(j, j.Attempts+1, cause, 0)
+		s.putBack(j, j.Attempts+1, ledger.Failure{Cause: cause})
 	}
 	return nil
 }
 
-func (s *Store) putBack(j *job, attempts int, cause string, wait time.Duration) {
-	j.State, j.Attempts, j.LastError = ledger.Queued, attempts, storeform.Text(cause, storeform.MaxText)
-	j.Worker, j.LeaseUntil, j.RunAt = "", time.Time{}, s.clock().Add(max(wait, 0))
+func (s *Store) putBack(j *job, attempts int, f ledger.Failure) {
+	j.State, j.Attempts, j.LastError = ledger.Queued, attempts, storeform.Text(f.Cause, storeform.MaxText)
+	j.Reason = ledger.Reason(storeform.Reason(f.Reason))
+	j.Worker, j.LeaseUntil, j.RunAt = "", time.Time{}, s.clock().Add(max(f.RetryIn, 0))
 }
 
 // held is the job of a lease that is still the newest.
@@ -111,7 +114,7 @@ func (s *Store) job(id callmodel.JobID) *job {
 	return s.jobs[seq-1]
 }
 
-// Extend implements ledger.Queue.
+// Extend implements worker.Ledger.
 func (s *Store) Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (ledger.Lease, error) {
 	if err := ctx.Err(); err != nil {
 		return ledger.Lease{}, err
@@ -130,7 +133,7 @@ func (s *Store) Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (
 	return l, nil
 }
 
-// Fail implements ledger.Queue.
+// Fail implements worker.Ledger.
 func (s *Store) Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -146,13 +149,13 @@ func (s *Store) Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) erro
 		attempts++
 	}
 	if f.Quarantine || attempts >= ledger.MaxAttempts && !f.Uncounted {
-		return s.setAside(j, attempts, l.Worker, storeform.Quarantine(f.Cause))
+		return s.setAside(j, attempts, l.Worker, storeform.SetAside(j.Kind, f.Cause), f.Reason)
 	}
-	s.putBack(j, attempts, f.Cause, f.RetryIn)
+	s.putBack(j, attempts, f)
 	return nil
 }
 
-// Release implements ledger.Queue.
+// Release implements worker.Ledger.
 func (s *Store) Release(ctx context.Context, l ledger.Lease) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -163,11 +166,11 @@ func (s *Store) Release(ctx context.Context, l ledger.Lease) error {
 	if err != nil {
 		return err
 	}
-	s.putBack(j, j.Attempts, j.LastError, 0)
+	s.putBack(j, j.Attempts, ledger.Failure{Cause: j.LastError, Reason: j.Reason})
 	return nil
 }
 
-// Job implements ledger.Queue.
+// Job implements recordinghttp.Ledger.
 func (s *Store) Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error) {
 	if err := ctx.Err(); err != nil {
 		return ledger.Job{}, err
@@ -181,7 +184,7 @@ func (s *Store) Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)
 	return copied(j.Job), nil
 }
 
-// Jobs implements ledger.Queue.
+// Jobs implements recordinghttp.Ledger.
 func (s *Store) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -198,14 +201,14 @@ func (s *Store) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
 			break
 		}
 		if (f.State == "" || j.State == f.State) && (f.Queue == "" || j.Queue == f.Queue) &&
-			(f.TenantID == "" || j.Spec.TenantID == f.TenantID) {
+			(f.TenantID == "" || j.TenantID == f.TenantID) && (f.Kind == "" || j.Kind == f.Kind) {
 			jobs = append(jobs, copied(j.Job))
 		}
 	}
 	return jobs, nil
 }
 
-// Retry implements ledger.Queue.
+// Retry implements recordinghttp.Ledger.
 func (s *Store) Retry(ctx context.Context, id callmodel.JobID, actor string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -220,16 +223,16 @@ func (s *Store) Retry(ctx context.Context, id callmodel.JobID, actor string) err
 	if err != nil {
 		return err
 	}
-	if j.Published() == nil {
+	if !j.Published {
 		j.Result = nil
 	}
 	j.State, j.Attempts, j.RunAt = state, 0, s.clock()
 	j.retries++
-	s.line(storeform.RetriedLine(j.Spec.TenantID, id, actor))
+	s.line(storeform.RetriedLine(j.TenantID, id, actor))
 	return nil
 }
 
-// Quarantine implements ledger.Queue.
+// Quarantine implements recordinghttp.Ledger.
 func (s *Store) Quarantine(ctx context.Context, id callmodel.JobID, actor, reason string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -243,10 +246,10 @@ func (s *Store) Quarantine(ctx context.Context, id callmodel.JobID, actor, reaso
 	if _, err := j.State.Next(id, ledger.Quarantine); err != nil {
 		return err
 	}
-	return s.setAside(j, j.Attempts, actor, storeform.Quarantine(reason))
+	return s.setAside(j, j.Attempts, actor, storeform.SetAside(j.Kind, reason), "")
 }
 
-// Stats implements ledger.Queue.
+// Stats counts the jobs.
 func (s *Store) Stats(ctx context.Context) (ledger.Stats, error) {
 	var q ledger.Stats
 	if err := ctx.Err(); err != nil {
@@ -256,16 +259,9 @@ func (s *Store) Stats(ctx context.Context) (ledger.Stats, error) {
 	defer s.mu.Unlock()
 	now := s.clock()
 	for _, j := range s.jobs {
-		switch j.State {
-		case ledger.Queued:
-			q.Queued++
+		q.Add(j.Kind, j.State, 1)
+		if j.State == ledger.Queued {
 			q.OldestQueued = max(q.OldestQueued, now.Sub(j.RunAt))
-		case ledger.Running:
-			q.Running++
-		case ledger.Done:
-			q.Done++
-		case ledger.Quarantined:
-			q.Quarantined++
 		}
 	}
 	return q, nil

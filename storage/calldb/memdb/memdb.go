@@ -25,7 +25,7 @@ type Store struct {
 	mu      sync.Mutex
 	seq     int64
 	jobs    []*job // by seq, from 1
-	byRec   map[recKey]*job
+	byKey   map[jobKey]*job
 	calls   map[callKey]*call
 	made    map[callKey][]calls.Recording // by finish; the call itself may come later
 	keys    map[idemKey]answer
@@ -37,9 +37,9 @@ type Store struct {
 }
 
 type (
-	recKey struct {
+	jobKey struct {
 		tenant callmodel.TenantID
-		id     callmodel.RecordingID
+		unique string
 	}
 	callKey struct {
 		tenant callmodel.TenantID
@@ -65,9 +65,6 @@ type (
 	}
 )
 
-// The ports. Those of package callservice are asserted where both are joined.
-var _ ledger.Queue = (*Store)(nil)
-
 // New makes an empty store. now is its clock, which tests may move; nil means
 // the machine's.
 func New(now func() time.Time) *Store {
@@ -75,7 +72,7 @@ func New(now func() time.Time) *Store {
 		now = time.Now //nolint:forbidigo // this store is the database, and its clock is the machine's
 	}
 	return &Store{
-		now: now, byRec: map[recKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]calls.Recording{}, keys: map[idemKey]answer{},
+		now: now, byKey: map[jobKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]calls.Recording{}, keys: map[idemKey]answer{},
 		active: map[callmodel.TenantID]*versions{}, outKeys: map[string]bool{},
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
@@ -68,22 +67,4 @@ func TestJobIDsSortAsTheirRows(t *testing.T) {
 			t.Fatalf("%s is no id", x)
 		}
 	})
-}
-
-func TestOutboxKeys(t *testing.T) {
-	t.Parallel()
-	key := func(s record.Status, retries int64) string {
-		o, err := storeform.Finished{Job: "j", Retries: retries, Result: record.Result{Status: s}}.Outcome()
-		require.NoError(t, err)
-		return o.Event.Key
-	}
-	require.Equal(t, "recording.completed:j", key(record.StatusCompleted, 0))
-	require.Equal(t, "recording.completed:j", key(record.StatusCompletedDegraded, 3), "done is once")
-	require.Equal(t, "recording.absent:j", key(record.StatusAbsent, 0))
-	require.Equal(t, "recording.quarantined:j", key(record.StatusQuarantined, 0))
-	require.Equal(t, "recording.quarantined:j.1", key(record.StatusQuarantined, 1), "twice is news twice")
-	o, err := storeform.Finished{Job: "j", Published: 7, Result: record.Result{Status: record.StatusCompleted}}.Outcome()
-	require.NoError(t, err)
-	require.Equal(t, storeform.PublishedKey("j", 7), o.Event.Key)
-	require.Equal(t, "recording.completed:j.7", o.Event.Key, "a version before the last has a key of its own")
 }

@@ -1,10 +1,7 @@
 package storeform
 
 import (
-	"encoding/json"
 	"fmt"
-	"strconv"
-	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -12,120 +9,111 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
-// The types of the outbox's events.
-const (
-	RecordingCompleted   = "recording.completed" // degraded ones too: the body tells
-	RecordingAbsent      = "recording.absent"
-	RecordingQuarantined = "recording.quarantined"
-)
+// Written is what the end of a job, or the publication of its result, leaves
+// behind besides the job's own row.
+type Written struct {
+	ledger.Effects
 
-// Outcome is what the end of a job leaves behind, besides the job's own row.
-type Outcome struct {
-	Recording calls.Recording
-	Event     callmodel.OutboxEvent
-	Audit     callmodel.AuditEvent
+	Audit callmodel.AuditEvent
 }
 
-// Finished is a job that came to its end, or published a recording, for
-// [Finished.Outcome].
-type Finished struct {
-	Job     callmodel.JobID
-	Tenant  callmodel.TenantID
-	Call    callmodel.CallID
-	ID      callmodel.RecordingID
-	Retries int64 // how often a person put the job back
-	Actor   string
-	At      time.Time // the database's clock
-	Result  record.Result
-	// Published is the token of the lease that a recording was published under,
-	// of a job that goes on; 0 at a job's end.
-	Published int64
-}
-
-// body is the outbox event's JSON.
-type body struct {
-	Type      string             `json:"type"`
-	TenantID  callmodel.TenantID `json:"tenant_id"`
-	CallID    callmodel.CallID   `json:"call_id"`
-	At        time.Time          `json:"at"`
-	Recording calls.Recording    `json:"recording"`
-	// Provisional: a later version may follow, in an event of the same type.
-	Provisional bool `json:"provisional,omitempty"`
-}
-
-// Outcome is what has to be written in the transaction that ends the job, or
-// publishes its recording.
-func (f Finished) Outcome() (Outcome, error) {
-	r := f.Result
-	rec := calls.Recording{
-		RecordingID: f.ID, JobID: f.Job, Status: r.Status, Reason: Text(r.Reason, MaxText),
-		Outputs: r.Outputs, Duration: r.Duration, Defects: r.Defects, FinishedAt: f.At,
-		URL: r.URL(), Analysis: r.Analysis, Manifest: r.Manifest,
+// Effects is what an outcome has to leave behind in the transaction of the commit
+// c of a job of that kind, done by actor.
+func Effects(o *ledger.Outcome, kind string, c ledger.Commit, actor string) (Written, error) {
+	var w Written
+	if o.Effects != nil {
+		var err error
+		if w.Effects, err = o.Effects(c); err != nil {
+			return Written{}, err
+		}
 	}
-	kind, action := RecordingCompleted, callmodel.AuditJobCompleted
-	switch r.Status {
-	case record.StatusAbsent:
-		kind = RecordingAbsent
-	case record.StatusQuarantined:
-		kind, action = RecordingQuarantined, callmodel.AuditJobQuarantined
-	case record.StatusCompleted, record.StatusCompletedDegraded:
+	if w.Event != nil {
+		if err := CheckKey("event.key", w.Event.Key); err != nil {
+			return Written{}, err
+		}
+		e := *w.Event
+		e.At = c.At
+		w.Event = &e
 	}
-	if f.Published > 0 {
-		action = callmodel.AuditJobPublished
-	}
-	b, err := json.Marshal(body{
-		Type: kind, TenantID: f.Tenant, CallID: f.Call, At: f.At, Recording: rec, Provisional: f.Published > 0,
-	})
-	if err != nil {
-		return Outcome{}, fmt.Errorf("encode the event of job %s: %w", f.Job, err)
-	}
-	key := kind + ":" + string(f.Job)
+	action := callmodel.AuditJobCompleted
 	switch {
-	case f.Published > 0:
-		key = PublishedKey(f.Job, f.Published)
-	case f.Retries > 0 && kind == RecordingQuarantined:
-		// A job that a person put back may be quarantined again: that is news.
-		key += "." + strconv.FormatInt(f.Retries, 10)
+	case c.Token > 0:
+		action = callmodel.AuditJobPublished
+	case o.Quarantine:
+		action = callmodel.AuditJobQuarantined
 	}
-	detail := map[string]string{"call_id": string(f.Call), "recording_id": string(f.ID), "status": string(r.Status)}
-	if rec.Reason != "" {
-		detail["reason"] = rec.Reason
+	if w.Detail == nil {
+		w.Detail = jobDetail(kind, c.CallID, c.Key)
+		if o.Reason != "" {
+			w.Detail["reason"] = Text(o.Reason, MaxText)
+		}
 	}
-	if rec.URL != "" {
-		detail["url"] = rec.URL
+	w.Audit = callmodel.AuditEvent{
+		TenantID: c.TenantID, At: c.At, Actor: actor, Action: action, Subject: string(c.JobID), Detail: w.Detail,
 	}
-	return Outcome{
-		Recording: rec,
-		Event: callmodel.OutboxEvent{
-			Key: key, TenantID: f.Tenant, Type: kind, Subject: string(f.Call), At: f.At, Body: b,
-		},
-		Audit: callmodel.AuditEvent{
-			TenantID: f.Tenant, At: f.At, Actor: f.Actor, Action: action, Subject: string(f.Job), Detail: detail,
-		},
-	}, nil
+	return w, nil
 }
 
-// PublishedKey is the outbox key of the recording that was published under the
-// token. That it exists says that it was.
-func PublishedKey(id callmodel.JobID, token int64) string {
-	return RecordingCompleted + ":" + string(id) + "." + strconv.FormatInt(token, 10)
+// jobDetail says in an audit line which job it is about.
+func jobDetail(kind string, call callmodel.CallID, key string) map[string]string {
+	if kind == record.Kind {
+		return map[string]string{"call_id": string(call), "recording_id": key}
+	}
+	d := map[string]string{"kind": kind, "key": key}
+	if call != "" {
+		d["call_id"] = string(call)
+	}
+	return d
+}
+
+// Published is the outcome of a job that ends with what it published before.
+func Published(j *ledger.Job) (ledger.Outcome, error) {
+	if j.Kind != record.Kind {
+		return ledger.Outcome{Result: j.Result}, nil
+	}
+	r, err := record.ResultOf(j)
+	if r == nil {
+		return ledger.Outcome{Result: j.Result}, err
+	}
+	o, err := record.Outcome(*r)
+	o.Result = j.Result // as it was written
+	return o, err
+}
+
+// WasPublished reports whether a recording job's result, of a job that isn't done,
+// is a published one. Programs that know the schema up to version 2 leave no other
+// sign of it; those of a kind of their own they don't have.
+func WasPublished(j *ledger.Job) bool {
+	if j.Kind != record.Kind {
+		return false
+	}
+	r, err := record.ResultOf(j)
+	return err == nil && r != nil && r.Made()
 }
 
 // QuarantinedLine is the audit line of a job that was set aside although a
-// recording of it is published: all that is told, as the recording stays.
+// result of it is published: all that is told, as that stays.
 func QuarantinedLine(j *ledger.Job, actor, cause string) callmodel.AuditEvent {
+	detail := jobDetail(j.Kind, j.CallID, j.Key)
+	detail["reason"] = Text(cause, MaxText)
+	if j.Kind == record.Kind {
+		detail["status"] = string(record.StatusQuarantined)
+		if r, err := record.ResultOf(j); err == nil && r != nil {
+			detail["published"] = r.URL()
+		}
+	}
 	return callmodel.AuditEvent{
-		TenantID: j.Spec.TenantID, Actor: actor, Action: callmodel.AuditJobQuarantined, Subject: string(j.ID),
-		Detail: map[string]string{
-			"call_id": string(j.Spec.CallID), "recording_id": string(j.Spec.RecordingID),
-			"status": string(record.StatusQuarantined), "reason": Text(cause, MaxText), "published": j.Published().URL(),
-		},
+		TenantID: j.TenantID, Actor: actor, Action: callmodel.AuditJobQuarantined, Subject: string(j.ID), Detail: detail,
 	}
 }
 
-// Quarantine is the result of a job that was set aside for cause.
-func Quarantine(cause string) record.Result {
-	return record.Result{Status: record.StatusQuarantined, Reason: Text(cause, MaxText)}
+// SetAside is the outcome of a job of that kind that was set aside for cause.
+func SetAside(kind, cause string) ledger.Outcome {
+	cause = Text(cause, MaxText)
+	if kind == record.Kind {
+		return record.SetAside(cause)
+	}
+	return ledger.Outcome{Empty: true, Quarantine: true, Reason: cause}
 }
 
 // LeaseExpired is the cause of an attempt whose worker went silent.
@@ -136,11 +124,10 @@ func LeaseExpired(worker string, attempts int) string {
 
 // EnqueuedLine is the audit line of a new job.
 func EnqueuedLine(id callmodel.JobID, r *ledger.Request, actor string) callmodel.AuditEvent {
+	detail := jobDetail(r.Kind, r.CallID, r.Key)
+	detail["queue"] = r.Queue
 	return callmodel.AuditEvent{
-		TenantID: r.Spec.TenantID, Actor: actor, Action: callmodel.AuditJobEnqueued, Subject: string(id),
-		Detail: map[string]string{
-			"call_id": string(r.Spec.CallID), "recording_id": string(r.Spec.RecordingID), "queue": r.Queue,
-		},
+		TenantID: r.TenantID, Actor: actor, Action: callmodel.AuditJobEnqueued, Subject: string(id), Detail: detail,
 	}
 }
 

@@ -7,6 +7,7 @@ package storeform
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -156,8 +157,26 @@ func CheckIDs(t callmodel.TenantID, id callmodel.CallID) error {
 // CheckJob reports every fault of a job to enqueue and fills in its queue.
 func CheckJob(r *ledger.Request) error {
 	var e callmodel.FieldErrors
-	e.AddAll("", r.Spec.Validate())
-	e.AddAll("", record.ValidateRelative(r.Spec.Legs))
+	if !callmodel.ValidID(r.Kind) {
+		e.Add("kind", "is not a valid id; name who does the job")
+	}
+	if !callmodel.ValidID(string(r.TenantID)) && r.Kind != record.Kind { // a spec's own check says it, too
+		e.Add("tenant_id", "is not a valid id")
+	}
+	if r.CallID != "" && !callmodel.ValidID(string(r.CallID)) && r.Kind != record.Kind {
+		e.Add("call_id", "is not a valid id; leave it out if the job belongs to no call")
+	}
+	if !callmodel.ValidID(r.Key) && r.Kind != record.Kind {
+		e.Add("key", "is not a valid id; give one that is the job's own within its tenant and kind")
+	}
+	switch {
+	case len(r.Payload) > ledger.MaxPayload:
+		e.Add("spec", "has %d bytes, and may have %d", len(r.Payload), ledger.MaxPayload)
+	case r.Kind == record.Kind:
+		e.AddAll("", record.CheckJob(r))
+	case !isJSON(r.Payload):
+		e.Add("spec", "is not JSON in UTF-8")
+	}
 	if r.Queue == "" {
 		r.Queue = ledger.DefaultQueue
 	}
@@ -169,6 +188,41 @@ func CheckJob(r *ledger.Request) error {
 	}
 	return e.Err()
 }
+
+// Unique is a job's place in the column that holds one job of a tenant each: the
+// key of a recording's, which programs that know no other kind write, too, and of
+// other kinds the kind and the key. A key has no '/', so none is another's.
+func Unique(kind, key string) string {
+	if kind == record.Kind {
+		return key
+	}
+	return kind + "/" + key
+}
+
+// KeyOf is the key in what [Unique] makes of it.
+func KeyOf(kind, unique string) string { return strings.TrimPrefix(unique, kind+"/") }
+
+// isJSON reports whether raw is JSON that any database's text column takes.
+func isJSON(raw json.RawMessage) bool { return json.Valid(raw) && utf8.Valid(raw) }
+
+// JSON is a column's text as JSON: what isn't becomes a JSON string, so that the
+// one who reads it fails, and not everybody who lists it. Nil for "".
+func JSON(text string) json.RawMessage {
+	if text == "" {
+		return nil
+	}
+	if raw := json.RawMessage(text); json.Valid(raw) {
+		return raw
+	}
+	b, err := json.Marshal(Text(text, ledger.MaxPayload))
+	if err != nil { // no string is refused
+		return json.RawMessage("null")
+	}
+	return b
+}
+
+// Reason is a reason as its column holds it.
+func Reason(r ledger.Reason) string { return Text(string(r), ledger.MaxReason) }
 
 // CheckClaim refuses a claim without a worker and fills in the defaults.
 func CheckClaim(r *ledger.Claim) error {
@@ -186,30 +240,41 @@ func CheckClaim(r *ledger.Claim) error {
 	return nil
 }
 
-// CheckResult refuses a result that isn't one of the four outcomes.
-func CheckResult(r *record.Result) error {
-	switch r.Status {
-	case record.StatusCompleted, record.StatusCompletedDegraded, record.StatusAbsent, record.StatusQuarantined:
-		return nil
-	}
-	return callmodel.FieldErrors{{
-		Path:    "status",
-		Message: fmt.Sprintf("%q is not one of completed, completed_degraded, absent, quarantined", Text(string(r.Status), 64)),
-	}}
-}
-
-// CheckPublished refuses a result that is no recording.
-func CheckPublished(r *record.Result) error {
-	if err := CheckResult(r); err != nil {
-		return err
-	}
-	if !r.Made() {
-		return callmodel.FieldErrors{{
-			Path:    "outputs",
-			Message: fmt.Sprintf("a result that is %s with %d outputs is no recording to publish; complete or fail the job", r.Status, len(r.Outputs)),
-		}}
+// CheckOutcome refuses an outcome whose result can't be kept.
+func CheckOutcome(o *ledger.Outcome) error {
+	if o.Result != nil && !isJSON(o.Result) {
+		return callmodel.FieldErrors{{Path: "result", Message: "is not JSON in UTF-8"}}
 	}
 	return nil
+}
+
+// CheckPublished refuses an outcome that nobody could be told of: there would be
+// no sign of it once the job goes on.
+func CheckPublished(o *ledger.Outcome) error {
+	if err := CheckOutcome(o); err != nil {
+		return err
+	}
+	var e callmodel.FieldErrors
+	if o.Empty || o.Quarantine || o.Result == nil {
+		e.Add("result", "is nothing to publish; complete or fail the job")
+	}
+	if o.Effects == nil {
+		e.Add("effects", "are missing; what is published is told to the outbox")
+	}
+	return e.Err()
+}
+
+// PublishedKey is the outbox key of what the outcome publishes under the lease's
+// token. That it exists says that it was published.
+func PublishedKey(o *ledger.Outcome, id callmodel.JobID, token int64) (string, error) {
+	fx, err := o.Effects(ledger.Commit{JobID: id, Token: token})
+	if err != nil {
+		return "", err
+	}
+	if fx.Event == nil {
+		return "", callmodel.FieldErrors{{Path: "effects.event", Message: "is missing; what is published is told to the outbox"}}
+	}
+	return fx.Event.Key, nil
 }
 
 // MaxAgain bounds how far a published job is put off.

@@ -1,0 +1,253 @@
+package calldb_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/storetest"
+	"github.com/switchtape/switchtape/storage/storetest/pgtest"
+)
+
+// before is a database as the release before this one leaves it.
+func before(t *testing.T, at string) *calldb.DB {
+	t.Helper()
+	db := open(t, at)
+	require.NoError(t, db.MigrateTo(t.Context(), calldb.OldestSchema))
+	require.NoError(t, db.CheckSchema(t.Context()))
+	return db
+}
+
+// after is a database as the release after this one might leave it: it has more
+// columns and tables, and admits this program.
+func after(t *testing.T, at string) *calldb.DB {
+	t.Helper()
+	db := migrated(t, at)
+	for _, stmt := range []string{
+		"ALTER TABLE jobs ADD COLUMN future TEXT NOT NULL DEFAULT 'unknown'",
+		"ALTER TABLE calls ADD COLUMN future TEXT NOT NULL DEFAULT 'unknown'",
+		"CREATE TABLE future (id INTEGER NOT NULL PRIMARY KEY)",
+		"INSERT INTO goose_db_version (version_id, is_applied) VALUES (4, true)",
+	} {
+		require.NoError(t, db.Exec(t.Context(), stmt))
+	}
+	steps, err := db.Migrate(t.Context())
+	require.NoError(t, err, "a service that migrates at its start starts")
+	require.Empty(t, steps)
+	_, err = db.MigrateDown(t.Context())
+	require.Equal(t, callmodel.CodeConflict, callmodel.CodeOf(err), "what it doesn't know it can't take back: %v", err)
+	status, err := db.MigrationStatus(t.Context())
+	require.NoError(t, err)
+	require.Len(t, status, calldb.NewestSchema)
+	return open(t, at)
+}
+
+// The rule for schemas: a program runs on the schema before and after its own. On
+// PostgreSQL, where a database for each test takes long, it is the jobs alone that
+// are tried by default.
+func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
+	t.Parallel()
+	suite := map[string]func(*testing.T, func(*testing.T) storetest.Env){"SQLite": storetest.All, "PostgreSQL": storetest.Jobs}
+	if os.Getenv("SWITCHTAPE_LONG_TESTS") == "1" {
+		suite["PostgreSQL"] = storetest.All
+	}
+	for kind, at := range map[string]func(testing.TB) string{"SQLite": sqliteURL, "PostgreSQL": pgtest.URL} {
+		t.Run(kind+"/before", func(t *testing.T) {
+			t.Parallel()
+			suite[kind](t, func(t *testing.T) storetest.Env {
+				t.Helper()
+				e := storetest.Of(before(t, at(t)))
+				e.RecordsOnly = true
+				return e
+			})
+		})
+		t.Run(kind+"/after", func(t *testing.T) {
+			t.Parallel()
+			suite[kind](t, func(t *testing.T) storetest.Env { t.Helper(); return storetest.Of(after(t, at(t))) })
+		})
+	}
+}
+
+func TestSchemaBeforeTheLastIsRefused(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, at string) {
+		db := open(t, at)
+		require.NoError(t, db.MigrateTo(t.Context(), calldb.OldestSchema-1))
+		err := db.CheckSchema(t.Context())
+		require.Equal(t, callmodel.CodeUnavailable, callmodel.CodeOf(err), "%v", err)
+		require.ErrorContains(t, err, "migrate up")
+	})
+}
+
+// Somebody migrates while a program runs that began on the schema before: it uses
+// the new one from then on, and what it did before has the meaning that it had.
+func TestMigratedUnderARunningProgram(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, at string) {
+		db := before(t, at)
+		claim := func() ledger.Lease {
+			t.Helper()
+			leases, err := db.Claim(t.Context(), ledger.Claim{Worker: "w", TTL: time.Hour, Kinds: []string{record.Kind}})
+			require.NoError(t, err)
+			require.Len(t, leases, 1)
+			return leases[0]
+		}
+		ids := map[string]callmodel.JobID{}
+		enqueue := func(name string, priority int) {
+			t.Helper()
+			r := storetest.Request(name)
+			r.Priority = priority
+			id, _, err := db.Enqueue(t.Context(), r)
+			require.NoError(t, err)
+			ids[name] = id
+		}
+		enqueue("published", 0)
+		require.NoError(t, db.Publish(t.Context(), claim(), storetest.Completed("first"), 0))
+		require.NoError(t, db.Fail(t.Context(), claim(), ledger.Failure{Cause: "broken", Quarantine: true}))
+		enqueue("aside", 0)
+		known := storetest.Result("x")
+		known.Status, known.Reason = record.StatusQuarantined, "bad"
+		require.NoError(t, db.Complete(t.Context(), claim(), storetest.Outcome(known)))
+		enqueue("running", 0)
+		running := claim()
+		enqueue("waiting", -1)
+
+		other := open(t, at)
+		_, err := other.Migrate(t.Context())
+		require.NoError(t, err)
+
+		_, created, err := db.Enqueue(t.Context(), ledger.Request{Kind: "verify", TenantID: "acme", Key: "v", Priority: 9, Payload: []byte("{}")})
+		require.NoError(t, err)
+		require.True(t, created)
+		waiting := claim()
+		require.Equal(t, ids["waiting"], waiting.Job.ID, "jobs of other kinds are left alone")
+		require.NoError(t, db.Fail(t.Context(), waiting, ledger.Failure{Cause: "x", Reason: record.LegsGrowing, RetryIn: time.Hour}))
+		j, err := other.Job(t.Context(), ids["waiting"])
+		require.NoError(t, err)
+		require.Equal(t, record.LegsGrowing, j.Reason)
+		require.NoError(t, db.Complete(t.Context(), running, storetest.Completed("running")))
+
+		j, err = db.Job(t.Context(), ids["published"])
+		require.NoError(t, err)
+		require.True(t, j.Published, "though no column says so")
+		require.NoError(t, db.Retry(t.Context(), j.ID, "ann"))
+		l := claim()
+		require.Equal(t, "first", firstURL(t, &l.Job))
+		require.NoError(t, db.Complete(t.Context(), l, storetest.Outcome(record.Result{Status: record.StatusAbsent})))
+		j, err = db.Job(t.Context(), j.ID)
+		require.NoError(t, err)
+		require.Equal(t, "first", firstURL(t, &j))
+
+		j, err = db.Job(t.Context(), ids["aside"])
+		require.NoError(t, err)
+		require.False(t, j.Published)
+		require.NotNil(t, j.Result)
+		_, created, err = db.Enqueue(t.Context(), storetest.Request("aside"))
+		require.NoError(t, err)
+		require.False(t, created)
+	})
+}
+
+// firstURL is the name in the URL of storetest.Result.
+func firstURL(t *testing.T, j *ledger.Job) string {
+	t.Helper()
+	url := storetest.ResultOf(t, j).URL()
+	require.Regexp(t, `^file:///bucket/.*\.v1\.wav$`, url)
+	return url[len("file:///bucket/") : len(url)-len(".v1.wav")]
+}
+
+// What a program of the release before writes into the new schema is what it was.
+func TestRowsOfTheProgramBefore(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, at string) {
+		db := migrated(t, at)
+		spec := string(storetest.Request("c1").Payload)
+		insert := `INSERT INTO jobs (nonce, queue, priority, state, tenant_id, call_id, recording_id, spec, created_at, run_at)
+			VALUES ('00000000', 'default', 0, 'queued', 'acme', 'c1', 'c1', '` + spec + `', 1, 1)
+			ON CONFLICT (tenant_id, recording_id) DO NOTHING`
+		for range 2 {
+			require.NoError(t, db.Exec(t.Context(), insert), "twice is once")
+		}
+		_, created, err := db.Enqueue(t.Context(), storetest.Request("c1"))
+		require.NoError(t, err)
+		require.False(t, created)
+		claim := func() ledger.Lease {
+			t.Helper()
+			leases, err := db.Claim(t.Context(), ledger.Claim{Worker: "w", TTL: time.Hour, Kinds: []string{record.Kind}})
+			require.NoError(t, err)
+			require.Len(t, leases, 1)
+			require.Equal(t, record.Kind, leases[0].Job.Kind)
+			return leases[0]
+		}
+		l := claim()
+		require.NoError(t, db.Exec(t.Context(), "UPDATE jobs SET state = 'queued', lease_until = 0, worker = '', result = '"+
+			string(storetest.Completed("first").Result)+"'"), "as it publishes")
+		require.ErrorIs(t, db.Release(t.Context(), l), callmodel.ErrLeaseLost)
+		l = claim()
+		require.True(t, l.Job.Published)
+		require.NoError(t, db.Publish(t.Context(), l, storetest.Completed("second"), 0))
+		require.NoError(t, db.Exec(t.Context(), "UPDATE jobs SET state = 'done', finished_at = 1"), "as it completes")
+		j, err := db.Job(t.Context(), l.Job.ID)
+		require.NoError(t, err)
+		require.False(t, j.Published, "it is done")
+	})
+}
+
+// A row whose text is damaged takes nobody along.
+func TestDamagedRowFailsAlone(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, at string) {
+		db := migrated(t, at)
+		for _, id := range []string{"c1", "c2", "c3"} {
+			_, _, err := db.Enqueue(t.Context(), storetest.Request(id))
+			require.NoError(t, err)
+		}
+		require.NoError(t, db.Exec(t.Context(), `UPDATE jobs SET spec = '{"legs": [', result = 'torn' WHERE call_id = 'c2'`))
+		jobs, err := db.Jobs(t.Context(), ledger.Filter{})
+		require.NoError(t, err)
+		require.Len(t, jobs, 3)
+		require.JSONEq(t, `"{\"legs\": ["`, string(jobs[1].Payload))
+		leases, err := db.Claim(t.Context(), ledger.Claim{Worker: "w", Limit: 3, TTL: time.Hour})
+		require.NoError(t, err)
+		require.Len(t, leases, 3)
+		_, err = record.SpecOf(&leases[1].Job)
+		require.Error(t, err)
+		require.NoError(t, db.Fail(t.Context(), leases[1], ledger.Failure{Cause: err.Error(), Reason: ledger.Undecodable, Quarantine: true}))
+		j, err := db.Job(t.Context(), leases[1].Job.ID)
+		require.NoError(t, err)
+		require.Equal(t, ledger.Quarantined, j.State)
+		require.Equal(t, ledger.Undecodable, j.Reason)
+	})
+}
+
+// Claims walk an index in the order of the jobs and stop at their limit: none
+// sorts what waits, of however many kinds.
+func TestClaimsUseTheIndexes(t *testing.T) {
+	t.Parallel()
+	db := migrated(t, sqliteURL(t))
+	for where, index := range map[string]string{
+		"kind = 'record'":                            "jobs_due_kind ",
+		"kind = 'record' AND queue = 'pbx-1'":        "jobs_due_kind_queue ",
+		"(kind || '') IN ('record', 'verify')":       "jobs_due",
+		"queue = 'pbx-1'":                            "jobs_due_queue ",
+		"kind = 'record' AND (queue || '') IN ('a')": "jobs_due_kind ",
+	} {
+		plan := explain(t, db, "SELECT seq FROM jobs WHERE state = 'queued' AND run_at <= 5 AND "+where+" ORDER BY priority DESC, seq LIMIT 3")
+		require.Contains(t, plan+" ", "USING INDEX "+index, where)
+		require.NotContains(t, plan, "TEMP B-TREE", where)
+	}
+}
+
+func explain(t *testing.T, db *calldb.DB, query string) string {
+	t.Helper()
+	plan, err := db.Plan(context.WithoutCancel(t.Context()), query)
+	require.NoError(t, err)
+	return plan
+}
