@@ -97,7 +97,7 @@ func (v *validation) checkNumbers(p string, m *NumberMatch) {
 	for i, name := range m.List {
 		if _, ok := v.rs.Lists[name]; !ok {
 			v.fault(fmt.Sprintf("%s.list[%d]", p, i), "no list %q is defined; add it to lists at the top", name)
-		} else if p == "match.from" && !slices.ContainsFunc(v.rs.Lists[name], func(s string) bool { return !e164.BeginsCode(strings.TrimSuffix(s, "*")) }) {
+		} else if p == "match.from" && onlyCodes(v.rs.Lists[name]) {
 			v.fault(fmt.Sprintf("%s.list[%d]", p, i), "list %q holds nothing but codes, which call nobody", name)
 		}
 	}
@@ -109,6 +109,14 @@ func (v *validation) checkNumbers(p string, m *NumberMatch) {
 			v.fault(at, "%q is not a service class; the one there is is emergency", s)
 		}
 	}
+}
+
+// onlyCodes reports whether all entries of a list are codes with stars or hashes.
+func onlyCodes(list []string) bool {
+	return len(list) > 0 && !slices.ContainsFunc(list, func(s string) bool {
+		number, _ := listEntry(s)
+		return !e164.BeginsCode(number)
+	})
 }
 
 func validNumber(s string) bool {
