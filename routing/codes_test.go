@@ -92,3 +92,13 @@ rules:
 		assert.Equal(t, "rest", d.Rule, "without destinations of their own every rule may take them")
 	}
 }
+
+// TestEmergencyFieldKeepsHashes: sets that don't use it have the name they had.
+func TestEmergencyFieldKeepsHashes(t *testing.T) {
+	t.Parallel()
+	hash := func(fields string) string { return oneDestination(t, fields).Hash() }
+	plain := hash(`, strip: 1, prepend: "00"`)
+	assert.Equal(t, "7b1ae972045706519101f8e222462812", plain)
+	assert.Equal(t, plain, hash(`, strip: 1, prepend: "00", emergency: false`))
+	assert.NotEqual(t, plain, hash(`, strip: 1, prepend: "00", emergency: true`))
+}

@@ -222,3 +222,11 @@ func TestFewDigits(t *testing.T) {
 		assert.Equal(t, got, again)
 	}
 }
+
+func TestRecognisingAllocatesNothing(t *testing.T) {
+	n := &normalize.Numbering{OutsidePrefixes: []string{"9"}}
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		_, _ = n.Emergency("112", "DE", "US", "")
+		_, _ = n.Emergency("110", "DE")
+	}))
+}
