@@ -18,6 +18,7 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
+	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/routing/rulehttp"
@@ -39,10 +40,11 @@ type APIOptions struct {
 	Keys          string   `help:"File of API keys; without one the server must listen on loopback and trusts this machine's user." type:"path" placeholder:"FILE"`
 	Rules         string   `help:"Rule set (YAML or JSON) to put in service at the start, for all tenants without one of their own." type:"path" placeholder:"FILE"`
 	Region        string   `help:"Country in which numbers are dialled when a request doesn't say, as ISO 3166-1 alpha-2." placeholder:"CC"`
-	Emergency     []string `help:"SIP URIs that take emergency calls which no rule takes, in the order to try them." placeholder:"URI"`
+	Emergency     []string `help:"SIP URIs that take emergency calls which no rule for emergency calls takes, in the order to try them." placeholder:"URI"`
 	RulesSnapshot string   `help:"Directory in which the rule sets in service are kept, so that the service starts without its database. Default: it doesn't." type:"path" placeholder:"DIR"`
 	MaxInFlight   int      `help:"Requests that are served at once, emergency calls aside." default:"256"`
 
+	NumberingOptions
 	RecordOptions
 	RoutingOptions
 }
@@ -88,9 +90,13 @@ func (a *API) Later(name string, f func(ctx context.Context) error) {
 // may be nil.
 func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *slog.Logger, jobEnqueued func()) (*API, error) {
 	checker := recording.NewProcessor(nil, nil, nil)
-	var emergency []calls.Destination
-	for i, uri := range o.Emergency {
-		emergency = append(emergency, calls.Destination{ID: fmt.Sprintf("emergency-%d", i+1), URI: uri})
+	emergency, err := EmergencyDestinations(o.Emergency)
+	if err != nil {
+		return nil, err
+	}
+	numbering, err := o.Numbering()
+	if err != nil {
+		return nil, err
 	}
 	outputs := o.outputs()
 	if err := CheckOutputs(checker, outputs); err != nil {
@@ -113,7 +119,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 			log.WarnContext(context.WithoutCancel(ctx), "a destination's "+c.Why+" changed", "ruleset_of", owner,
 				"destination", c.Destination, "health", c.Health.String(), "level", c.Level)
 		},
-		DefaultRegion: strings.ToUpper(o.Region), PlatformTenant: DefaultTenant, DefaultOutputs: outputs,
+		DefaultRegion: strings.ToUpper(o.Region), Numbering: numbering, PlatformTenant: DefaultTenant, DefaultOutputs: outputs,
 		CheckOutputs:          func(list []record.OutputSpec) error { return CheckOutputs(checker, list) },
 		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, JobEnqueued: jobEnqueued, Logger: log,
 	})
@@ -137,6 +143,18 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	m.Gauge("switchtape_unstored_emergency_calls", "Emergency calls that were answered and are not stored yet.",
 		func() float64 { return float64(svc.Unstored()) })
 	return a, nil
+}
+
+// EmergencyDestinations are the destinations of emergency calls with these URIs.
+func EmergencyDestinations(uris []string) ([]calls.Destination, error) {
+	var list []calls.Destination
+	for i, uri := range uris {
+		if err := routing.CheckURI(uri); err != nil {
+			return nil, fmt.Errorf("--emergency: %q %w", uri, err)
+		}
+		list = append(list, calls.Destination{ID: fmt.Sprintf("emergency-%d", i+1), URI: uri})
+	}
+	return list, nil
 }
 
 // media is the bucket as the API serves it; without one it serves no audio.
