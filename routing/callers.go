@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"slices"
 
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/e164"
 	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
@@ -101,10 +103,12 @@ type callerKeys struct {
 	packed bool
 }
 
-func (p *callerKeys) caller(number string, length uint8) uint64 {
+func (p *callerKeys) caller(req *calls.Request, length uint8) uint64 {
 	if !p.packed {
 		p.packed = true
-		p.pack(number)
+		if !req.FromAsGiven {
+			p.pack(req.From)
+		}
 	}
 	return p.from[length]
 }
@@ -140,6 +144,8 @@ func (c *compiler) callersOf(m *NumberMatch) []uint32 {
 	}
 	key := string(c.buf)
 	prefixes, exact := c.numbers(m)
+	prefixes = slices.DeleteFunc(slices.Clone(prefixes), e164.BeginsCode) // of a list that is for callees, too
+	exact = slices.DeleteFunc(slices.Clone(exact), e164.BeginsCode)
 	var byLength [exactCallers + 1][]string
 	byLength[exactCallers] = exact
 	for _, p := range prefixes {

@@ -134,6 +134,8 @@ type search struct {
 	node       uint32 // the node of best
 	rank       uint32 // of best
 	callerKeys callerKeys
+	// forEmergency leaves out the rules that are not for emergency calls.
+	forEmergency bool
 }
 
 // tenantNumber returns the number of the call's tenant. It is looked up when a
@@ -171,7 +173,7 @@ func (s *search) lost(p *posting) loss {
 
 // calledBy reports whether the call's caller is one of c.
 func (s *search) calledBy(c *callers) bool {
-	v := s.callerKeys.caller(s.req.From, c.length)
+	v := s.callerKeys.caller(s.req, c.length)
 	return v != 0 && c.has(v)
 }
 

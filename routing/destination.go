@@ -19,6 +19,9 @@ type DestinationSpec struct {
 	// Replace is sent instead of the callee's number: digits, '*', '#', and a
 	// leading '+'.
 	Replace string `json:"replace,omitempty"`
+	// Emergency says that strip, prepend and replace are for emergency calls, too.
+	// Without it these are sent the number as it was dialled.
+	Emergency bool `json:"emergency,omitempty"`
 	// Caller says what the destination learns of the caller. nil: the caller's
 	// number as it is.
 	Caller *CallerSpec `json:"caller,omitempty"`
@@ -83,6 +86,9 @@ func (v *validation) checkDestination(id string, d DestinationSpec) {
 			v.fault(p+".replace", "is sent as it is; leave strip and prepend out")
 		}
 	}
+	if d.Emergency && d.Strip == 0 && d.Prepend == "" && d.Replace == "" {
+		v.fault(p+".emergency", "goes with strip, prepend or replace: it says that they are for emergency calls, too")
+	}
 	if d.Caller != nil {
 		v.checkCaller(p+".caller", d.Caller)
 	}
@@ -146,7 +152,7 @@ func (v *validation) checkCaller(p string, c *CallerSpec) {
 type destination struct {
 	id     string
 	uri    string
-	callee numberForm
+	callee calleeForm
 	caller callerForm
 	idHash uint64
 	rates  *RateTable // nil: none
@@ -169,7 +175,7 @@ func (c *compiler) destinations() {
 func (c *compiler) destination(id string, d *DestinationSpec) destination {
 	out := destination{
 		id: id, uri: d.URI, idHash: hashString(id), rates: c.decks[d.Rates],
-		callee: numberForm{strip: d.Strip, prepend: d.Prepend, replace: d.Replace},
+		callee: calleeForm{numberForm{strip: d.Strip, prepend: d.Prepend, replace: d.Replace}, d.Emergency},
 	}
 	if s := d.Caller; s != nil {
 		out.caller = callerForm{policy: s.Policy, form: numberForm{strip: s.Strip, prepend: s.Prepend}, pool: s.Replace}

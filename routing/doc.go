@@ -31,7 +31,7 @@
 //	  - id: everything
 //	    match:
 //	      to:                                # any of these; or default: true beside match
-//	        prefix: ["+1212", "611"]
+//	        prefix: ["+1212", "611", "*21"] # a code may begin with a star or a hash
 //	        exact: ["+12125550100"]
 //	        list: [vip]
 //	        service: [emergency]             # every emergency call, whatever its number
@@ -67,8 +67,9 @@
 // another value, as for weights and limits.
 //
 // An expr is a condition in the language of github.com/expr-lang/expr over the
-// call's own fields: tenant, call_id, from, to, type, direction, priority,
-// emergency, trunk, metadata and capabilities. It has no loops, no clock and no
+// call's own fields: tenant, call_id, from ("" for a caller without a number that
+// could be read), to, to_post_dial, to_params, type, direction, priority, emergency,
+// trunk, metadata and capabilities. It has no loops, no clock and no
 // I/O, at most 1024 bytes and 100 nodes, and the functions len, lower, upper and
 // trim. The patterns of matches look through one text and have at most 1000
 // characters and operators, each counted as often as it may be repeated. If an expr
@@ -123,6 +124,7 @@
 //	    uri: "sip:a.example.com"
 //	    strip: 2                 # digits of the callee's number, less its plus
 //	    prepend: "00"            # or replace: "+4930100" for the whole number
+//	    emergency: true          # emergency numbers are rewritten, too; else they are sent as dialled
 //	    caller: {policy: pass, strip: 2, prepend: "0"}
 //	    # or    {policy: withhold}, or {policy: replace, replace: ["+4930100", "+4930101"]}
 //	    rates: carrier-a         # a deck below
@@ -152,12 +154,27 @@
 // decision says which were left out and why. A [Decider] is another service that
 // decides in the place of the rules; callhttp asks it first.
 //
+// Digits to send after the answer, and parameters of a tel URI, are no part of a
+// number. No destination's number has them; the decision has both beside it, and an
+// expr may ask for them: to_params contains ";rn=+1202".
+//
 // Every call must have its time, At: without one, Route returns [ErrNoTime].
 //
 // # Emergency calls
 //
 // Limits, health, missing rates and withheld callers don't hold an emergency call
-// up, and no Decider is asked about it. An emergency call without At is routed all
+// up, and no Decider is asked about it. Its number is sent as it was dialled,
+// whatever a destination strips, prepends or sends in its place, unless that
+// destination says emergency: true. Callers are rewritten as for all calls.
+//
+// [Router.RouteEmergency] is for services that have emergency destinations of their
+// own: only rules that are for emergency calls take a call away from those. Such a
+// rule asks for the service class emergency, for the type emergency and no other, or
+// for the very number, like 112. A default rule and one for a shorter prefix are not.
+// A call of the type emergency to a full number, like "+4930110", goes where its
+// number leads: there any rule may take it.
+//
+// An emergency call without At is routed all
 // the same: rules with when, valid_from or valid_until don't match it, and rates
 // give it no costs, since nobody knows whether they hold. A rule for emergency calls
 // should therefore have no times, or stand beside one that has none.

@@ -51,9 +51,20 @@ func (r *Router) Explain(req *calls.Request) Explanation { return r.ExplainLive(
 
 // ExplainLive decides as [Router.RouteLive] does, and says why. live may be nil.
 func (r *Router) ExplainLive(req *calls.Request, live Live) Explanation {
-	var x Explanation
 	s := search{r: r, req: req}
-	if s.lacksTime() {
+	return s.explain(live)
+}
+
+// ExplainEmergency decides as [Router.RouteEmergency] does, and says why.
+func (r *Router) ExplainEmergency(req *calls.Request) Explanation {
+	s := search{r: r, req: req, forEmergency: true}
+	return s.explain(nil)
+}
+
+func (s *search) explain(live Live) Explanation {
+	var x Explanation
+	r := s.r
+	if s.lacksTime() && !s.forEmergency {
 		return Explanation{Decision: s.undecided(&x.Decision), NoRoute: true, Err: ErrNoTime, Considered: []Verdict{}, OtherCallees: r.written}
 	}
 	s.run()
@@ -250,6 +261,8 @@ func (s *search) verdict(c candidate) Verdict {
 	s.at = c.node
 	if why := s.lost(p); why != lostNothing {
 		v.Reason = s.describeLoss(why, c)
+	} else if s.forEmergency && !s.isForEmergency(p) {
+		v.Reason = "it matches, but is not for emergency calls, which have destinations of their own"
 	} else {
 		v.Reason = s.outranked(c)
 	}

@@ -155,7 +155,7 @@ func (s *search) eachRun(head posting, visit func(first uint32)) {
 		for lengths := head.whose; lengths != 0; lengths &= lengths - 1 {
 			length, caller := uint8(bits.TrailingZeros32(lengths)), uint64(0)
 			if length > 0 {
-				if caller = s.callerKeys.caller(s.req.From, length); caller == 0 {
+				if caller = s.callerKeys.caller(s.req, length); caller == 0 {
 					continue
 				}
 			}

@@ -122,7 +122,10 @@ func (s *search) lacksTime() bool { return s.req.At.IsZero() && !emergencyCall(s
 
 // undecided returns a decision for nothing yet, which reuses the room of d.
 func (s *search) undecided(d *calls.Decision) calls.Decision {
-	return calls.Decision{Source: calls.SourceRules, RuleSet: s.r.hash, Destinations: d.Destinations[:0], LeftOut: d.LeftOut[:0]}
+	return calls.Decision{
+		Source: calls.SourceRules, RuleSet: s.r.hash, Destinations: d.Destinations[:0], LeftOut: d.LeftOut[:0],
+		PostDial: s.req.ToPostDial, Params: s.req.ToParams,
+	}
 }
 
 // answer fills in the decision for the winning posting.

@@ -24,6 +24,9 @@ func (s *search) describeLoss(why loss, c candidate) string {
 	case lostTenant:
 		return "it is for other tenants than " + string(req.TenantID)
 	case lostFrom:
+		if req.FromAsGiven {
+			return "the caller is not known by a number, and must be one of " + r.callers[k.from-1].words
+		}
 		return "the caller " + req.From + " is not one of " + r.callers[k.from-1].words
 	case lostNothing:
 		return "it matches"

@@ -44,7 +44,8 @@ type Match struct {
 }
 
 // NumberMatch is a condition on a number. Prefixes and numbers with a plus are E.164
-// ("+1212"); without one they match short codes as dialled. Its fields are
+// ("+1212"); without one they match short codes as dialled, and codes that begin with
+// a star or a hash ("*21"). Its fields are
 // alternatives: one of them must hold.
 type NumberMatch struct {
 	Prefix []string `json:"prefix,omitempty" unsaid:""`
@@ -82,16 +83,22 @@ func (v *validation) checkNumbers(p string, m *NumberMatch) {
 	for i, s := range m.Prefix {
 		if why := badPrefix(s); why != "" {
 			v.fault(fmt.Sprintf("%s.prefix[%d]", p, i), "%q %s", s, why)
+		} else if p == "match.from" && e164.BeginsCode(s) {
+			v.fault(fmt.Sprintf("%s.prefix[%d]", p, i), "%q is a code, which calls nobody", s)
 		}
 	}
 	for i, s := range m.Exact {
 		if !validNumber(s) {
 			v.fault(fmt.Sprintf("%s.exact[%d]", p, i), "%q is neither E.164 with a plus nor a short code", s)
+		} else if p == "match.from" && e164.BeginsCode(s) {
+			v.fault(fmt.Sprintf("%s.exact[%d]", p, i), "%q is a code, which calls nobody", s)
 		}
 	}
 	for i, name := range m.List {
 		if _, ok := v.rs.Lists[name]; !ok {
 			v.fault(fmt.Sprintf("%s.list[%d]", p, i), "no list %q is defined; add it to lists at the top", name)
+		} else if p == "match.from" && onlyCodes(v.rs.Lists[name]) {
+			v.fault(fmt.Sprintf("%s.list[%d]", p, i), "list %q holds nothing but codes, which call nobody", name)
 		}
 	}
 	for i, s := range m.Service {
@@ -104,18 +111,32 @@ func (v *validation) checkNumbers(p string, m *NumberMatch) {
 	}
 }
 
-func validNumber(s string) bool { return e164.Valid(s) || e164.Short(s) }
+// onlyCodes reports whether all entries of a list are codes with stars or hashes.
+func onlyCodes(list []string) bool {
+	return len(list) > 0 && !slices.ContainsFunc(list, func(s string) bool {
+		number, _ := listEntry(s)
+		return !e164.BeginsCode(number)
+	})
+}
+
+func validNumber(s string) bool {
+	return e164.Valid(s) || e164.Short(s) || e164.Code(s) && len(s) <= e164.MaxCodeSymbols
+}
 
 // badPrefix says what is wrong with a prefix, "" for nothing.
 func badPrefix(s string) string {
 	digits := strings.TrimPrefix(s, "+")
 	switch {
+	case e164.BeginsCode(s) && len(s) <= e164.MaxCodeSymbols:
+		return ""
+	case e164.BeginsCode(s):
+		return fmt.Sprintf("is longer than the %d symbols that a rule can name of a code", e164.MaxCodeSymbols)
 	case s == "":
 		return "is empty; a rule for every callee says default: true instead"
 	case s == "+":
 		return ""
 	case !e164.Digits(digits):
-		return "must be digits, with a leading plus for international numbers"
+		return "must be digits, with a leading plus for international numbers, or a code that begins with a star or a hash"
 	case s[0] == '+' && digits[0] == '0':
 		return "starts with +0, which no country code does"
 	case s[0] == '+' && len(digits) > e164.MaxDigits:

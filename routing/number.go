@@ -62,6 +62,22 @@ func (f *numberForm) of(number string) string {
 	return f.prepend + number[len(number)-kept:]
 }
 
+// calleeForm is how a destination wants the callee's number. An emergency number
+// is sent as it was dialled, unless the destination says that it rewrites them.
+type calleeForm struct {
+	numberForm
+
+	emergency bool
+}
+
+// of returns the number to send for the call. Without a rewriting nothing is asked.
+func (f *calleeForm) of(req *calls.Request) string {
+	if f.numberForm == (numberForm{}) || !f.emergency && (emergencyCall(req) || e164.Emergency("", req.To)) {
+		return req.To
+	}
+	return f.numberForm.of(req.To)
+}
+
 // callerForm is what a destination learns of the caller.
 type callerForm struct {
 	policy CallerPolicy
@@ -80,6 +96,9 @@ func (f *callerForm) of(req *calls.Request, draw uint64) (string, calls.Privacy)
 		return f.pool[mix(draw^poolSalt)%uint64(len(f.pool))], privacy
 	case f.policy == CallerWithhold && !emergencyCall(req):
 		return calls.AnonymousCaller, calls.PrivacyID
+	}
+	if req.FromAsGiven {
+		return req.From, privacy
 	}
 	return f.form.of(req.From), privacy
 }

@@ -30,13 +30,23 @@ func TestRewriting(t *testing.T) {
 	}{
 		{name: "as it is", spec: ``, from: "+4930123456", to: "+12125550100", wantNumber: "+12125550100", wantCaller: "+4930123456"},
 		{name: "strip", spec: `, strip: 1`, to: "+12125550100", wantNumber: "2125550100"},
-		{name: "strip more than there is", spec: `, strip: 9`, to: "112", wantNumber: ""},
+		{name: "strip more than there is", spec: `, strip: 9`, to: "115", wantNumber: ""},
 		{name: "prepend", spec: `, prepend: "00"`, to: "+12125550100", wantNumber: "0012125550100"},
 		{name: "the plus back", spec: `, prepend: "+"`, to: "+12125550100", wantNumber: "+12125550100"},
 		{name: "other digits", spec: `, strip: 3, prepend: "212"`, to: "+12125550100", wantNumber: "21225550100"},
 		{name: "what stood there", spec: `, strip: 4, prepend: "212"`, to: "+12125550100", wantNumber: "2125550100"},
 		{name: "replace", spec: `, replace: "*61#"`, to: "+12125550100", wantNumber: "*61#"},
-		{name: "replace a name", spec: `, replace: "+4930112"`, to: "urn:service:sos", wantNumber: "+4930112"},
+		{name: "replace a name", spec: `, replace: "+4930112", emergency: true`, to: "urn:service:sos", wantNumber: "+4930112"},
+		{name: "help as dialled", spec: `, prepend: "00"`, to: "112", wantNumber: "112", emergency: true},
+		{name: "nobody said that it is an emergency", spec: `, prepend: "00"`, to: "911", wantNumber: "911"},
+		{name: "no digit less", spec: `, strip: 2`, to: "110", wantNumber: "110", emergency: true},
+		{name: "no other number", spec: `, replace: "+49301000"`, to: "110", wantNumber: "110", emergency: true},
+		{name: "no other URN", spec: `, replace: "+49301000"`, to: "urn:service:sos", wantNumber: "urn:service:sos"},
+		{name: "unless it says so", spec: `, prepend: "0", emergency: true`, to: "112", wantNumber: "0112", emergency: true},
+		{
+			name: "the caller is rewritten", spec: `, prepend: "00", caller: {strip: 2, prepend: "0"}`, from: "+4930123456", to: "112", wantNumber: "112",
+			wantCaller: "030123456", emergency: true,
+		},
 		{name: "caller", spec: `, caller: {strip: 2, prepend: "0"}`, from: "+4930123456", wantCaller: "030123456"},
 		{name: "caller cut", spec: `, caller: {strip: 2}`, from: "+4930123456", wantCaller: "30123456"},
 		{name: "an anonymous caller is not rewritten", spec: `, caller: {strip: 2, prepend: "0"}`, from: "anonymous", wantCaller: "anonymous", privacy: "id"},
@@ -103,7 +113,7 @@ destinations:
   d: {uri: "sip:d", caller: {policy: replace}}
   e: {uri: "sip:e", caller: {replace: "+"}}
   f: {uri: "sip:f", rates: none, limits: {cps: -1}}
-  g: {uri: "sip:g", rates: deck, limits: {}}
+  g: {uri: "sip:g", rates: deck, limits: {}, emergency: true}
 rates:
   deck:
     - {prefix: "", per_minute: 0.01}
@@ -137,7 +147,7 @@ rules:
 		"5 destinations.c.caller": "with the policy pass only", "6 destinations.d.caller.replace": "1 to 1000",
 		"7 destinations.e.caller.replace":    "policy: replace only",
 		"7 destinations.e.caller.replace[0]": "digits", "8 destinations.f.rates": "no rate deck", "8 destinations.f.limits.cps": "1 to 1000000",
-		"9 destinations.g.limits": "limits nothing",
+		"9 destinations.g.limits": "limits nothing", "9 destinations.g.emergency": "goes with strip",
 		"12 rates.deck[0].prefix": "is missing", "13 rates.deck[1].prefix": "+0", "13 rates.deck[1].per_minute": "decimal",
 		"14 rates.deck[2].per_minute":    "is missing",
 		"14 rates.deck[2].first_seconds": "1 to 3600", "14 rates.deck[2].next_seconds": "1 to 3600", "14 rates.deck[2].connect": "0 to 10000",

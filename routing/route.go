@@ -2,6 +2,7 @@ package routing
 
 import (
 	"math"
+	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -42,6 +43,23 @@ func (r *Router) Route(req *calls.Request) (calls.Decision, error) {
 // destination has one.
 func (r *Router) RouteInto(req *calls.Request, d *calls.Decision) error {
 	return r.decide(req, nil, d, nil)
+}
+
+// RouteEmergency is Route by those rules alone that are for emergency calls: see the
+// package comment. It returns [ErrNoRoute] if none of them takes the call.
+func (r *Router) RouteEmergency(req *calls.Request) (calls.Decision, error) {
+	var d calls.Decision
+	s := search{r: r, req: req, forEmergency: true}
+	s.run()
+	err := s.decide(nil, &d, nil)
+	return d, err
+}
+
+// isForEmergency reports whether the posting, at the node at hand, is of a rule for
+// emergency calls.
+func (s *search) isForEmergency(p *posting) bool {
+	return s.at == prefix.Emergency || s.r.kinds[p.kind&kindBits].types == typeBit(calls.TypeEmergency) ||
+		strings.HasPrefix(s.req.To, "+") || s.at >= prefix.FirstNode && s.r.index.Len(s.at) == len(s.req.To)
 }
 
 // run finds the winning posting.
@@ -90,7 +108,7 @@ func (s *search) weigh(first, end uint32) {
 		if s.best >= 0 && !s.outranks(rank) {
 			return
 		}
-		if s.lost(p) == lostNothing {
+		if s.lost(p) == lostNothing && (!s.forEmergency || s.isForEmergency(p)) {
 			s.best, s.rank, s.node = int(i), rank, s.at
 			return
 		}

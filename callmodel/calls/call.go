@@ -76,6 +76,10 @@ type Request struct {
 	Metadata  map[string]string
 	At        time.Time // when the call is routed; time windows look at this
 	Emergency bool      // it takes the emergency lane
+	// FromAsGiven says that From could not be normalised: see [Party].
+	FromAsGiven bool
+	// ToPostDial and ToParams are what stood behind the callee's number: see [Party].
+	ToPostDial, ToParams string
 	// Trunk is the id of the trunk that the call came in by; "" if it is not known.
 	Trunk string
 	// Capabilities is what the call offers: codecs and other tags, as ids,
@@ -127,6 +131,15 @@ type Call struct {
 type Party struct {
 	Number string `json:"number"`        // normalised, as it was routed
 	Raw    string `json:"raw,omitempty"` // as it was given, when that differs
+	// AsGiven says that a caller's number could not be normalised: Number is what
+	// was given, and no rule that asks for the caller holds for it.
+	AsGiven bool `json:"as_given,omitempty"`
+	// PostDial is what stood behind the number to be sent after the answer, with
+	// its pauses and waits: "p9", ",,1#".
+	PostDial string `json:"post_dial,omitempty"`
+	// Params are the parameters behind the number that are no part of it, as they
+	// were written: ";ext=77", ";npdi;rn=+12025550100".
+	Params string `json:"params,omitempty"`
 }
 
 // Recording is what the call record knows of a recording.
@@ -151,6 +164,7 @@ func (p *RecordingPreference) Validate() error {
 func (c *Call) Request(at time.Time) Request {
 	return Request{
 		TenantID: c.TenantID, CallID: c.ID, From: c.From.Number, To: c.To.Number,
+		FromAsGiven: c.From.AsGiven, ToPostDial: c.To.PostDial, ToParams: c.To.Params,
 		Type: c.Type, Direction: c.Direction, Priority: c.Priority,
 		Metadata: maps.Clone(c.Metadata), At: at, Emergency: c.Emergency,
 		Trunk: c.Trunk, Capabilities: slices.Clone(c.Capabilities),

@@ -25,3 +25,7 @@ func (c Cause) Retryable() bool {
 	}
 	return true
 }
+
+// EmergencyNoRoute is the cause of an emergency call that has nowhere to go:
+// Q.850's "no route to destination", with a text of its own to tell it by.
+func EmergencyNoRoute() *Cause { return &Cause{Q850: 3, Text: FallbackNoRoute} }

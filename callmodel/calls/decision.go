@@ -19,12 +19,18 @@ const (
 	SourceEmergency DecisionSource = "emergency" // the emergency lane's own configuration
 )
 
+// FallbackNoRoute is the Fallback of the decision about an emergency call that no
+// rule takes where no emergency destination is configured. The call's Cause is
+// [EmergencyNoRoute] then: it is taken all the same, and has no destinations.
+const FallbackNoRoute = "emergency_no_route"
+
 // Decision is where a call goes, and why.
 type Decision struct {
 	Source DecisionSource `json:"source"`
 	// Fallback says why the decision service's answer was not used, when one is
 	// configured and the source is the cache or the rules: "timeout",
-	// "breaker_open" and the like.
+	// "breaker_open" and the like. [FallbackNoRoute] for an emergency call that has
+	// nowhere to go.
 	Fallback string `json:"fallback,omitempty"`
 	// Rule is the id of the rule that won; "" when no rule did.
 	Rule string `json:"rule"`
@@ -36,6 +42,10 @@ type Decision struct {
 	Canary bool `json:"canary,omitempty"`
 	// Destinations are to be tried in this order.
 	Destinations []Destination `json:"destinations"`
+	// PostDial and Params are what stood behind the callee's number and is no part of
+	// it: see [Party]. No destination's Number has them.
+	PostDial string `json:"post_dial,omitempty"`
+	Params   string `json:"params,omitempty"`
 	// LeftOut are the rule's destinations that are not to be tried, and why.
 	LeftOut []LeftOut `json:"left_out,omitempty"`
 	// Failover says after which causes the next destination is tried. nil: as

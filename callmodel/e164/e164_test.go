@@ -47,11 +47,22 @@ func TestEmergency(t *testing.T) {
 	}
 }
 
+func TestCode(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]bool{
+		"*21#": true, "#31#": true, "**": true, "*21*+49#": false, "*": false, "": false, "21*": false, "*1a": false, "112#": false,
+	} {
+		assert.Equal(t, want, e164.Code(s), s)
+	}
+}
+
 func TestNoAllocations(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		_ = e164.Valid("+12025550123")
 		_ = e164.Emergency("DE", "110")
 		_ = e164.Short("611")
+		_ = e164.Code("*21*0301234#")
+		_ = e164.Listed("FR", "115")
 	}))
 }
 

@@ -141,15 +141,16 @@ func write(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(append(body, '\n')) // the client may be gone
 }
 
-// Body reads a request's body of at most limit bytes.
+// Body reads a request's body of at most limit bytes. With an error it returns what
+// could be read of it.
 func Body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, callmodel.Errorf(callmodel.CodeTooLarge, "the body is larger than %d bytes", tooLarge.Limit)
+		return b, callmodel.Errorf(callmodel.CodeTooLarge, "the body is larger than %d bytes", tooLarge.Limit)
 	case err != nil:
-		return nil, callmodel.Errorf(callmodel.CodeMalformed, "the body could not be read: %w", err)
+		return b, callmodel.Errorf(callmodel.CodeMalformed, "the body could not be read: %w", err)
 	}
 	return b, nil
 }

@@ -66,7 +66,7 @@ func TestDemo(t *testing.T) {
 	require.Len(t, out.Call.Recordings, 1)
 	require.Len(t, out.Recordings, 2)
 	assert.Equal(t, out.Recordings[0].URL, out.Call.Recordings[0].URL, "the call record holds the URL")
-	assert.Len(t, out.Considered, 4)
+	assert.Len(t, out.Considered, 5)
 	for _, r := range out.Recordings {
 		assert.True(t, r.Verified)
 		assert.InDelta(t, 49340, r.DurationMS, 1)
@@ -237,14 +237,20 @@ func TestRoute(t *testing.T) {
 	assert.Equal(t, "washington-a", out.Decision.Destinations[0].ID)
 	assert.Empty(t, out.Considered)
 	runJSON(t, &out, "route", "--rules", rules, "--from", "+442079460123", "--to", "(202) 555-0143", "--region", "us", "--explain")
-	assert.Len(t, out.Considered, 4)
+	assert.Len(t, out.Considered, 5)
 
 	runJSON(t, &out, "route", "--rules", rules, "--from", "sip:anonymous@anonymous.invalid", "--to", "+12025550143")
 	assert.Equal(t, "anonymous", out.Request.From)
 	assert.NotEmpty(t, out.Decision.Destinations)
 	code, text, _ := run(t, "route", "--rules", rules, "--from", "+442079460123", "--to", "112", "--explain")
 	assert.Zero(t, code)
-	assert.Contains(t, text, "* everything-else: every condition holds")
+	assert.Contains(t, text, "* emergency: every condition holds")
+	assert.Contains(t, text, "as 112 ")
+	code, text, _ = run(t, "route", "--rules", rules, "--from", "asterisk", "--to", "9911", "--outside-prefix", "default=9", "--region", "US")
+	assert.Zero(t, code, "a caller that is no number refuses no call")
+	assert.Contains(t, text, "as 911  from asterisk")
+	runJSON(t, &out, "route", "--rules", rules, "--from", "asterisk", "--to", "tel:+12025550143;ext=7;postd=p9")
+	assert.Equal(t, ";ext=7 p9", out.Decision.Params+" "+out.Decision.PostDial)
 
 	asking := rulesFile(t, "destinations: {a: {uri: \"sip:a\"}}\nrules:\n  - {id: asking, match: {to: {prefix: \"+1\"}, trunk: t1, metadata: {plan: gold}, capabilities_all: [opus, srtp]}, route: [[{to: a}]]}\n")
 	runJSON(t, &out, "route", "--rules", asking, "--from", "+442079460123", "--to", "+12025550143",
@@ -265,7 +271,7 @@ func TestRoute(t *testing.T) {
 		code int
 		says []string
 	}{
-		{[]string{"--rules", rules, "--from", "x", "--to", "y", "--at", "noon"}, 2, []string{"--from", "--to", "--at"}},
+		{[]string{"--rules", rules, "--from", "x", "--to", "y", "--at", "noon"}, 2, []string{"--to", "--at"}},
 		{[]string{"--rules", "/nowhere/rules.yaml", "--from", "+12025550143", "--to", "+12025550143"}, 1, []string{"no such file"}},
 		{[]string{
 			"--rules", rulesFile(t, "destinations: {}\nrules:\n  - {id: x, route: [[{to: a}]]}\n  - {id: x}\n"),

@@ -12,6 +12,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164/normalize"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -31,6 +32,8 @@ type routeCommand struct {
 	CallID     string            `help:"The call's id; it draws among weighted destinations." default:"call-1" placeholder:"ID"`
 	Explain    bool              `help:"Say of every rule considered why it won or lost."`
 	JSON       bool              `help:"Print the decision as JSON." name:"json"`
+
+	service.NumberingOptions
 }
 
 // routeOutput is what route --json prints.
@@ -91,20 +94,24 @@ func (c *routeCommand) Run(_ context.Context, s cli.Streams) error {
 }
 
 func (c *routeCommand) request() (calls.Request, error) {
+	numbering, err := c.Numbering()
+	if err != nil {
+		return calls.Request{}, &cli.UsageError{Err: err}
+	}
+	known := numbering(callmodel.TenantID(c.Tenant))
 	var faults callmodel.FieldErrors
 	region := strings.ToUpper(c.Region)
-	number := func(field, raw string) normalize.Number {
-		n, err := normalize.Parse(raw, region)
-		if err != nil {
-			faults.Add(field, "%s", err)
-		}
-		return n
-	}
-	from := normalize.Number{Value: calls.AnonymousCaller}
+	from, asGiven := calls.AnonymousCaller, false
 	if !normalize.Withheld(c.From) {
-		from = number("--from", c.From)
+		n, err := known.Parse(c.From, region)
+		if from = n.Value; err != nil {
+			from, asGiven = c.From, true // as in the service, no caller refuses a call
+		}
 	}
-	to := number("--to", c.To)
+	to, err := known.Parse(c.To, region)
+	if err != nil {
+		faults.Add("--to", "%s", err)
+	}
 	at := time.Now()
 	if c.At != "" {
 		var err error
@@ -113,7 +120,8 @@ func (c *routeCommand) request() (calls.Request, error) {
 		}
 	}
 	req := calls.Request{
-		TenantID: callmodel.TenantID(c.Tenant), CallID: callmodel.CallID(c.CallID), From: from.Value, To: to.Value,
+		TenantID: callmodel.TenantID(c.Tenant), CallID: callmodel.CallID(c.CallID), From: from, To: to.Value,
+		FromAsGiven: asGiven, ToPostDial: to.PostDial, ToParams: to.Params,
 		Type: calls.Type(c.Type), Direction: calls.Direction(c.Direction), Priority: c.Priority, At: at, Emergency: to.Emergency,
 		Trunk: c.Trunk, Metadata: c.Metadata, Capabilities: c.Capability,
 	}

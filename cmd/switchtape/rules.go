@@ -2,9 +2,10 @@ package main
 
 // rulesCommand is what there is to do with rule sets besides serving them.
 type rulesCommand struct {
-	Check    rulesCheckCommand    `cmd:"" help:"Tell all that is wrong with a rule set, and what its author can't have meant."`
-	Diff     rulesDiffCommand     `cmd:"" help:"Tell which recorded calls two rule sets route differently."`
-	Simulate rulesSimulateCommand `cmd:"" help:"Send a day's recorded calls through a rule set, against its destinations' limits."`
-	Import   rulesImportCommand   `cmd:"" help:"Make a rule set of the tables of another system, or of rate decks, and list what can't be said."`
-	Export   rulesExportCommand   `cmd:"" help:"Write a rule set as CSV, or in its canonical form."`
+	Check     rulesCheckCommand     `cmd:"" help:"Tell all that is wrong with a rule set, and what its author can't have meant."`
+	Diff      rulesDiffCommand      `cmd:"" help:"Tell which recorded calls two rule sets route differently."`
+	Simulate  rulesSimulateCommand  `cmd:"" help:"Send a day's recorded calls through a rule set, against its destinations' limits."`
+	Emergency rulesEmergencyCommand `cmd:"" help:"Tell where every emergency call goes, and fail if one is refused or its digits are changed."`
+	Import    rulesImportCommand    `cmd:"" help:"Make a rule set of the tables of another system, or of rate decks, and list what can't be said."`
+	Export    rulesExportCommand    `cmd:"" help:"Write a rule set as CSV, or in its canonical form."`
 }

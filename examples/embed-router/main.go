@@ -19,8 +19,12 @@ destinations:
   berlin-a: {uri: "sip:berlin-a.example.com"}
   berlin-b: {uri: "sip:berlin-b.example.com"}
   world:    {uri: "sip:world.example.com", prepend: "00"}
+  help:     {uri: "sip:psap.example.com"}
   mailbox:  {uri: "sip:mailbox.example.com"}
 rules:
+  - id: emergency
+    match: {to: {service: emergency}}
+    route: [[{to: help}]]
   - id: berlin
     match:
       to: {prefix: "+4930"}

@@ -1,14 +1,11 @@
 package callhttp
 
 import (
-	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -17,19 +14,27 @@ import (
 )
 
 func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	body, err := problem.Body(w, r, maxCallBody)
-	if err != nil {
-		return err
+	body, unread := problem.Body(w, r, maxCallBody)
+	req, ok := h.emergency(p.TenantID, body)
+	if !ok && callmodel.CodeOf(unread) == callmodel.CodeTooLarge {
+		req, ok = h.emergencyBeyond(p.TenantID, body, r.Body)
 	}
-	key, err := idempotency(r, body)
-	if req, ok := h.emergency(body); ok { // with a key or without: a fault of it is left out
+	if ok {
+		key, err := idempotency(r, body)
+		if err != nil || unread != nil {
+			key = nil // a fault of it is left out
+		}
 		created := h.service.CreateEmergencyOnce(r.Context(), p.TenantID, req, p.Subject, key)
 		return writeCreated(w, &created)
 	}
+	if unread != nil {
+		return unread
+	}
+	key, err := idempotency(r, body)
 	if err != nil {
 		return err
 	}
-	req, err := h.decodeRequest(body)
+	req, err = h.decodeRequest(body)
 	if err != nil {
 		return err
 	}
@@ -121,83 +126,4 @@ func writeCreated(w http.ResponseWriter, c *callservice.Created) error {
 	w.WriteHeader(answer.StatusCode)
 	_, _ = w.Write(answer.Body) //nolint:gosec // JSON, and said to be; the client may be gone
 	return nil
-}
-
-// emergency finds an emergency call in a body that may be wrong in every other
-// way. If the body names several callees, one that is an emergency number counts.
-func (h *Handler) emergency(body []byte) (callservice.Request, bool) {
-	req, to := readable(body)
-	for _, number := range to {
-		byNumber := req
-		byNumber.To, byNumber.Type = number, ""
-		if help, ok := h.service.Emergency(byNumber); ok {
-			return help, true
-		}
-	}
-	if req.Type == "" {
-		return req, false
-	}
-	return h.service.Emergency(req)
-}
-
-// readable is what can be read of a body, up to where it stops being JSON. to is
-// every callee that it names, should it name several.
-func readable(body []byte) (req callservice.Request, to []string) {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
-		return req, nil
-	}
-	for dec.More() {
-		tok, err := dec.Token()
-		key, isString := tok.(string)
-		var val json.RawMessage
-		if err != nil || !isString || dec.Decode(&val) != nil {
-			return req, to
-		}
-		switch strings.ToLower(key) {
-		case "to":
-			req.To = cmp.Or(text(val), req.To)
-			to = append(to, text(val))
-		case "from":
-			req.From = text(val)
-		case "id":
-			req.ID = callmodel.CallID(text(val))
-		case "region":
-			req.Region = text(val)
-		case "type":
-			req.Type = calls.Type(text(val))
-		case "direction":
-			req.Direction = calls.Direction(text(val))
-		case "host":
-			req.Host = text(val)
-		case "trunk":
-			req.Trunk = text(val)
-		case "capabilities":
-			if json.Unmarshal(val, &req.Capabilities) != nil {
-				req.Capabilities = nil
-			}
-		case "metadata":
-			if json.Unmarshal(val, &req.Metadata) != nil {
-				req.Metadata = nil
-			}
-		case "recording":
-			if json.Unmarshal(val, &req.Recording) != nil {
-				req.Recording = nil
-			}
-		}
-	}
-	return req, to
-}
-
-// text is a JSON string's value; a number is taken as it is written.
-func text(val json.RawMessage) string {
-	var s string
-	var n json.Number
-	switch {
-	case json.Unmarshal(val, &s) == nil:
-		return s
-	case json.Unmarshal(val, &n) == nil:
-		return n.String()
-	}
-	return ""
 }

@@ -106,13 +106,13 @@ func TestCreateReportsEveryFault(t *testing.T) {
 		return nil
 	}})
 	for body, want := range map[string][]string{
-		`{}`:                                   {"from", "to"},
+		`{}`:                                   {"to"},
 		`{"from":7,"to":"+12125550188"}`:       {"from"},
 		nyc(`,"prio":1`):                       {"prio"},
 		nyc(`,"to":"+12125550188"`):            {"to"},
 		nyc(`,"type":"smoke"`):                 {"type"},
 		nyc(`,"region":"de"`):                  {"region"},
-		`{"from":"1","to":"+1","region":"XX"}`: {"from", "region", "to"},
+		`{"from":"1","to":"+1","region":"XX"}`: {"region", "to"},
 		`{"from":"+12025550123","to":"+12","id":"a/b","host":"h h","priority":10,"direction":"up","type":"x",
 		  "metadata":{"":"v","k":5},"recording":{"enabled":"yes","outputs":[{"codec":"aiff","layout":"mono"}]},"x":1}`: {
 			"direction", "host", "id", "metadata[\"\"]", "metadata[\"k\"]", "priority",

@@ -77,6 +77,18 @@ func TestEmergency(t *testing.T) {
 			`{"to":"112","from":"+12025550123"`: "112", // cut off
 			`{"to":"112","from":"\ud800`:        "112",
 			`{"to":"112"}trailing`:              "112",
+			// Broken before the callee, or no JSON at all, or longer than a body may be.
+			`{"from":+12025550123,"to":"112"}`:                        "112",
+			`{"metadata":{"a":},"region":"DE","to":"+49110"}`:         "110",
+			`{"from":"+12025550123" "to":"112"}`:                      "112",
+			`{from: '+12025550123', to: '112'}`:                       "112",
+			`from=%2B12025550123&to=112`:                              "112",
+			`[{"to":"112"}]`:                                          "112",
+			`{"from":,"to":"\u0031\u0031\u0032"}`:                     "112",
+			"\ufeff" + `{"to":"112"}`:                                 "112",
+			`{"to":"112","x":"` + strings.Repeat("y", 300<<10) + `"}`: "112",
+			`{"x":"` + strings.Repeat("y", 700<<10) + `","to":"112"}`: "112",
+			`{"from":,"type":"emergency"}`:                            "urn:service:sos",
 		} {
 			c := help(t, s, body)
 			assert.Equal(t, number, c.To.Number, body)

@@ -50,7 +50,7 @@ type Idempotency struct {
 // when the lane is, CodeUnavailable when the stores are, and with a key
 // CodeInFlight and CodeIdempotencyMismatch. key may be nil.
 func (s *Service) Create(ctx context.Context, t callmodel.TenantID, req Request, actor string, key *Idempotency) (Created, error) {
-	if help, ok := s.Emergency(req); ok {
+	if help, ok := s.Emergency(t, req); ok {
 		return s.CreateEmergencyOnce(ctx, t, help, actor, key), nil
 	}
 	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (Created, error) {

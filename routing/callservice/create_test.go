@@ -77,7 +77,7 @@ func TestCreateReportsEveryFault(t *testing.T) {
 	for _, f := range faults {
 		paths = append(paths, f.Path)
 	}
-	assert.ElementsMatch(t, []string{"id", "from", "to", "region", "type", "direction", "priority", "host", `metadata[""]`}, paths)
+	assert.ElementsMatch(t, []string{"id", "to", "region", "type", "direction", "priority", "host", `metadata[""]`}, paths)
 	assert.Equal(t, err, s.Check(&req))
 	assert.Empty(t, stored(t, db), "nothing is stored")
 

@@ -58,6 +58,7 @@ func (s *Service) decide(ctx context.Context, req *calls.Request) (calls.Decisio
 		// For the limits of the destinations that the answer names.
 		_ = s.rules.prepare(ctx, req.TenantID)
 		d, err := s.opts.Decider.Decide(ctx, req)
+		d.PostDial, d.Params = req.ToPostDial, req.ToParams
 		if err == nil {
 			return s.withRoom(req, d)
 		}

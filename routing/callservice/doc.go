@@ -22,10 +22,17 @@
 //
 // A call to an emergency number, or of the type "emergency", takes no place. What
 // is wrong in it is left out. It goes to Options.EmergencyDestinations when no
-// rule takes it, and is answered whether or not it could be stored. An idempotency
-// key is honoured as far as that costs the call nothing: see
-// [Service.CreateEmergencyOnce]. An id of the caller's own that is known to be
-// taken is replaced.
+// rule for emergency calls takes it: a default rule takes none away from them, but
+// takes what there is where none are configured. A call with neither is taken, too;
+// its Cause is calls.EmergencyNoRoute. It is answered whether or not it could be
+// stored. An idempotency key is honoured as far as that costs the call nothing: see
+// [Service.CreateEmergencyOnce]. An id of the caller's own that is known to be taken
+// is replaced.
+//
+// A number is recognised in every form that package normalize knows, in the region
+// where it was dialled, in Options.DefaultRegion and by its country's code.
+// Options.Numbering adds and removes numbers, and says what a tenant dials for an
+// outside line.
 //
 // # What is answered and not stored
 //
@@ -38,6 +45,12 @@
 // Without a journal, or when its disk is full or hangs, calls are answered all the
 // same, and wait in memory alone: Backlog.JournalFailures says so. An event that
 // can't be written down is refused, unless its call waits in memory too.
+//
+// # Callers
+//
+// No caller refuses a call. One that withholds its number is calls.AnonymousCaller;
+// one that is no number ("asterisk", "") is kept as it was given, with AsGiven. For
+// neither does a rule hold that asks for the caller.
 //
 // # Who decides
 //

@@ -14,17 +14,13 @@ import (
 // sosURN is where an emergency call goes that names no number (RFC 5031 section 4.2).
 const sosURN = "urn:service:sos"
 
-// Emergency reports whether the request is an emergency call, by its number in
-// any region that it may have been dialled in, or by its type in any case of its
+// Emergency reports whether the tenant's request is an emergency call, by its number
+// in any region that it may have been dialled in, or by its type in any case of its
 // letters, whatever else is wrong with it. The request it returns has a callee:
 // "urn:service:sos" if it named none.
-func (s *Service) Emergency(req Request) (Request, bool) {
-	if req.To != "" {
-		for _, region := range s.emergencyRegions(req.Region) {
-			if n, err := normalize.Parse(req.To, region); err == nil && n.Emergency {
-				return req, true
-			}
-		}
+func (s *Service) Emergency(t callmodel.TenantID, req Request) (Request, bool) {
+	if _, ok := s.opts.Numbering(t).Emergency(req.To, s.emergencyRegions(req.Region)...); ok {
+		return req, true
 	}
 	if strings.EqualFold(string(req.Type), string(calls.TypeEmergency)) {
 		req.To = cmp.Or(req.To, sosURN)
@@ -77,7 +73,7 @@ func (s *Service) newEmergency(ctx context.Context, t callmodel.TenantID, req *R
 func (s *Service) emergencyCall(t callmodel.TenantID, req *Request) calls.Call {
 	call := calls.Call{
 		ID: req.ID, TenantID: t, State: calls.Routed, Type: calls.TypeEmergency,
-		Priority: calls.MaxPriority, To: s.emergencyParty(req.To, req.Region), From: s.emergencyParty(req.From, req.Region),
+		Priority: calls.MaxPriority, To: s.emergencyParty(t, req.To, req.Region), From: s.emergencyCaller(t, req.From, req.Region),
 		Emergency: true, Recording: req.Recording, CreatedAt: s.opts.Now().UTC(),
 	}
 	if rec := call.Recording; rec != nil &&
@@ -110,20 +106,36 @@ func (s *Service) emergencyCall(t callmodel.TenantID, req *Request) calls.Call {
 	return call
 }
 
-// maxRawNumber bounds what is kept of a number that can't be read, in bytes.
-const maxRawNumber = 128
-
 // emergencyParty is the number as far as it can be made out.
-func (s *Service) emergencyParty(raw, region string) calls.Party {
-	for _, region := range s.emergencyRegions(region) {
-		if n, err := normalize.Parse(raw, region); err == nil {
-			return party(n.Value, raw)
+func (s *Service) emergencyParty(t callmodel.TenantID, raw, region string) calls.Party {
+	numbering, regions := s.opts.Numbering(t), s.emergencyRegions(region)
+	if n, ok := numbering.Emergency(raw, regions...); ok {
+		return party(&n, raw)
+	}
+	for _, region := range regions {
+		if n, err := numbering.Parse(raw, region); err == nil {
+			return party(&n, raw)
 		}
 	}
-	return calls.Party{Number: strings.ToValidUTF8(raw[:min(len(raw), maxRawNumber)], "")}
+	return calls.Party{Number: asKept(raw)}
 }
 
-// routeEmergency takes the rules in memory, else the configured destinations.
+// emergencyCaller is the caller of an emergency call, in the first region in which
+// the number can be read.
+func (s *Service) emergencyCaller(t callmodel.TenantID, raw, region string) calls.Party {
+	if normalize.Withheld(raw) {
+		return calls.Party{Number: calls.AnonymousCaller, Raw: asKept(raw)}
+	}
+	for _, region := range s.emergencyRegions(region) {
+		if n, err := s.opts.Numbering(t).Parse(raw, region); err == nil {
+			return party(&n, raw)
+		}
+	}
+	return calls.Party{Number: asKept(raw), AsGiven: raw != ""}
+}
+
+// routeEmergency takes the rules in memory, else the configured destinations. Where
+// such are configured, only rules that are for emergency calls come before them.
 // The rules of a tenant that was not seen before are waited for, within the
 // budget.
 func (s *Service) routeEmergency(ctx context.Context, call *calls.Call) {
@@ -132,21 +144,34 @@ func (s *Service) routeEmergency(ctx context.Context, call *calls.Call) {
 	}
 	if router := s.rules.inMemory(call.TenantID); router != nil {
 		req := call.Request(call.CreatedAt)
-		if d, err := router.Route(&req); err == nil {
+		route := router.Route
+		if len(s.opts.EmergencyDestinations) > 0 {
+			route = router.RouteEmergency
+		}
+		if d, err := route(&req); err == nil {
 			call.Decision = &d
 			s.opts.Decided(&d, nil)
 			return
 		}
 	}
-	d := calls.Decision{Source: calls.SourceEmergency, Destinations: []calls.Destination{}}
-	for _, dest := range s.opts.EmergencyDestinations {
-		dest.Number = cmp.Or(dest.Number, call.To.Number)
-		d.Destinations = append(d.Destinations, dest)
-	}
+	d := s.configured(call)
 	if len(d.Destinations) == 0 {
+		d.Fallback, call.Cause = calls.FallbackNoRoute, calls.EmergencyNoRoute()
 		s.opts.Logger.ErrorContext(ctx, "an emergency call has no destination: no rule takes it and none is configured",
 			"tenant", call.TenantID, "call", call.ID, "to", call.To.Number)
 	}
 	call.Decision = &d
 	s.opts.Decided(&d, nil)
+}
+
+// configured is the decision for the configured destinations of emergency calls.
+func (s *Service) configured(call *calls.Call) calls.Decision {
+	d := calls.Decision{
+		Source: calls.SourceEmergency, Destinations: []calls.Destination{}, PostDial: call.To.PostDial, Params: call.To.Params,
+	}
+	for _, dest := range s.opts.EmergencyDestinations {
+		dest.Number = cmp.Or(dest.Number, call.To.Number)
+		d.Destinations = append(d.Destinations, dest)
+	}
+	return d
 }

@@ -44,7 +44,7 @@ func TestEmergencyIsRecognised(t *testing.T) {
 		"+12125550188":    {{To: "(212) 555-0188", Type: "emergency"}},
 	} {
 		for _, req := range list {
-			help, ok := s.Emergency(req)
+			help, ok := s.Emergency("acme", req)
 			require.True(t, ok, "%+v", req)
 			for _, c := range []calls.Call{create(t, s, req), s.CreateEmergency(t.Context(), "acme", help, "test")} {
 				assert.Equal(t, want, c.To.Number, "%+v", req)
@@ -56,7 +56,7 @@ func TestEmergencyIsRecognised(t *testing.T) {
 		}
 	}
 	for _, req := range []request{{}, {To: "+12125550188"}, {To: "110"}, {To: "911x"}, {To: "help", Type: "voice"}} {
-		_, ok := s.Emergency(req)
+		_, ok := s.Emergency("acme", req)
 		assert.False(t, ok, "%+v", req)
 	}
 	assert.Zero(t, s.Unstored())

@@ -6,7 +6,6 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
-	"github.com/switchtape/switchtape/callmodel/e164"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -40,6 +39,9 @@ func (s *Service) Explain(ctx context.Context, t callmodel.TenantID, id callmode
 			return Explanation{}, err
 		}
 		x.Explanation = router.ExplainLive(&x.Request, nil)
+		if call.Emergency && x.Decision.Rule != call.Decision.Rule {
+			x.Explanation = router.ExplainEmergency(&x.Request)
+		}
 		asDecided(&x.Explanation, call.Decision)
 		return x, nil
 	})
@@ -84,11 +86,19 @@ func (s *Service) Try(ctx context.Context, t callmodel.TenantID, req Request, at
 		}
 		x := Explanation{Request: call.Request(at)}
 		x.Request.CallID = req.ID // none is made for a dry run
-		var ignored callmodel.FieldErrors
-		x.Request.Emergency = e164.Emergency(s.region(&ignored, req.Region), call.To.Number)
+		_, byNumber := s.opts.Numbering(t).Emergency(req.To, s.emergencyRegions(req.Region)...)
+		if byNumber || call.Type == calls.TypeEmergency {
+			x.Request.Emergency, x.Request.Type, x.Request.Priority = true, calls.TypeEmergency, calls.MaxPriority
+		}
 		router, canary, err := s.rules.pick(ctx, &x.Request)
 		if err != nil {
 			return Explanation{}, err
+		}
+		if x.Request.Emergency && len(s.opts.EmergencyDestinations) > 0 {
+			if x.Explanation = router.ExplainEmergency(&x.Request); x.Err != nil {
+				x.Decision, x.NoRoute, x.Err = s.configured(&call), false, nil
+			}
+			return x, nil
 		}
 		x.Explanation = router.ExplainLive(&x.Request, s.rules.live(t))
 		x.Decision.Canary = canary

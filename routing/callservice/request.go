@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"strings"
+	"unicode"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -14,7 +15,7 @@ import (
 // /v1/calls, and of the paths of FieldErrors.
 type Request struct {
 	ID        callmodel.CallID  `json:"id,omitempty"`     // the caller's own; one is made if it is left out
-	From      string            `json:"from"`             // as dialled, or "anonymous"
+	From      string            `json:"from"`             // as dialled, "anonymous", or whatever the caller is known by
 	To        string            `json:"to"`               // as dialled
 	Region    string            `json:"region,omitempty"` // where the numbers were dialled, ISO 3166-1 alpha-2
 	Type      calls.Type        `json:"type,omitempty"`   // "" means voice
@@ -36,10 +37,11 @@ func (s *Service) Check(req *Request) error {
 }
 
 // Normalize is the number as the service stores it, in the region or else the
-// default region. FieldErrors name "number" and "region".
+// default region, without what a tenant's Numbering says of it. FieldErrors name
+// "number" and "region".
 func (s *Service) Normalize(number, region string) (calls.Party, error) {
 	var faults callmodel.FieldErrors
-	p := s.number(&faults, "number", number, s.region(&faults, region))
+	p := s.number(&faults, "number", number, s.region(&faults, region), nil)
 	return p, faults.Err()
 }
 
@@ -47,8 +49,9 @@ func (s *Service) Normalize(number, region string) (calls.Party, error) {
 func (s *Service) newCall(t callmodel.TenantID, req *Request) (calls.Call, error) {
 	var faults callmodel.FieldErrors
 	region := s.region(&faults, req.Region)
-	from := s.caller(&faults, req.From, region)
-	to := s.number(&faults, "to", req.To, region)
+	numbering := s.opts.Numbering(t)
+	from := caller(req.From, region, numbering)
+	to := s.number(&faults, "to", req.To, region, numbering)
 	call := calls.Call{
 		ID: req.ID, TenantID: t, Type: cmp.Or(req.Type, calls.TypeVoice), Direction: req.Direction, Priority: req.Priority,
 		From: from, To: to, Metadata: req.Metadata, Recording: req.Recording, Host: req.Host, CreatedAt: s.opts.Now().UTC(),
@@ -81,12 +84,20 @@ func (s *Service) newCall(t callmodel.TenantID, req *Request) (calls.Call, error
 }
 
 // caller is the party that calls. The number of one that withholds it is
-// calls.AnonymousCaller, for which no rule's caller condition holds.
-func (s *Service) caller(faults *callmodel.FieldErrors, raw, region string) calls.Party {
+// calls.AnonymousCaller. One that can't be normalised is kept as it was given, and
+// refuses no call. For neither does any rule's caller condition hold.
+func caller(raw, region string, numbering *normalize.Numbering) calls.Party {
 	if normalize.Withheld(raw) {
-		return calls.Party{Number: calls.AnonymousCaller, Raw: raw}
+		return calls.Party{Number: calls.AnonymousCaller, Raw: asKept(raw)}
 	}
-	return s.number(faults, "from", raw, region)
+	if !normalize.ValidRegion(region) {
+		region = ""
+	}
+	n, err := numbering.Parse(raw, region)
+	if err != nil {
+		return calls.Party{Number: asKept(raw), AsGiven: raw != ""}
+	}
+	return party(&n, raw)
 }
 
 // region is the one that was given, or the default.
@@ -98,25 +109,40 @@ func (s *Service) region(faults *callmodel.FieldErrors, given string) string {
 	return s.opts.DefaultRegion
 }
 
-func (s *Service) number(faults *callmodel.FieldErrors, field, raw, region string) calls.Party {
+func (s *Service) number(faults *callmodel.FieldErrors, field, raw, region string, numbering *normalize.Numbering) calls.Party {
 	if raw == "" {
 		faults.Add(field, "is missing; give a telephone number")
 		return calls.Party{}
 	}
-	n, err := normalize.Parse(raw, region)
+	n, err := numbering.Parse(raw, region)
 	if err != nil {
 		faults.Add(field, "%s", err)
 		return calls.Party{}
 	}
-	return party(n.Value, raw)
+	return party(&n, raw)
 }
 
 // party is the number, and how it was given where that differs.
-func party(number, raw string) calls.Party {
-	if number == raw {
-		raw = ""
+func party(n *normalize.Number, raw string) calls.Party {
+	p := calls.Party{Number: n.Value, PostDial: asKept(n.PostDial), Params: asKept(n.Params)}
+	if n.Value != raw {
+		p.Raw = asKept(raw)
 	}
-	return calls.Party{Number: number, Raw: raw}
+	return p
+}
+
+// maxRawNumber bounds what is kept of a number as it was given, in bytes.
+const maxRawNumber = 512
+
+// asKept is a text as it can be stored: valid, of a bounded length and without
+// control characters, which databases refuse.
+func asKept(raw string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(raw[:min(len(raw), maxRawNumber)], ""))
 }
 
 // emergencyRegions are the regions in which a number may be an emergency number:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/e164/normalize"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/internal/lane"
@@ -22,6 +23,10 @@ type Options struct {
 	// DefaultRegion is where numbers are dialled when a request doesn't say, as
 	// ISO 3166-1 alpha-2. "": such numbers must be international.
 	DefaultRegion string
+	// Numbering says what is known of a tenant's numbers besides the world's numbering
+	// plans: emergency numbers that are added and removed, and what is dialled for an
+	// outside line. It must not wait. Nil, or a nil answer: nothing.
+	Numbering func(t callmodel.TenantID) *normalize.Numbering
 	// PlatformTenant owns the rule set for tenants that have none of their own.
 	// "": there is none.
 	PlatformTenant callmodel.TenantID
@@ -31,7 +36,8 @@ type Options struct {
 	// CheckOutputs refuses outputs that no worker can make, as FieldErrors.
 	// Nil: only what callmodel checks.
 	CheckOutputs func([]record.OutputSpec) error
-	// EmergencyDestinations take emergency calls that no rule takes.
+	// EmergencyDestinations take emergency calls that no rule for emergency calls
+	// takes: see [routing.Router.RouteEmergency]. Nil: every rule may take them.
 	EmergencyDestinations []calls.Destination
 	// EmergencyWait is how long an emergency call waits for the stores, where it
 	// does: see [Service.CreateEmergency]. 0 means 50 ms.
@@ -127,6 +133,9 @@ func New(stores Stores, o *Options) *Service {
 	}
 	if opts.CheckOutputs == nil {
 		opts.CheckOutputs = func([]record.OutputSpec) error { return nil }
+	}
+	if opts.Numbering == nil {
+		opts.Numbering = func(callmodel.TenantID) *normalize.Numbering { return nil }
 	}
 	if opts.Decided == nil {
 		opts.Decided = func(*calls.Decision, error) {}

@@ -15,7 +15,10 @@ type question struct {
 	TenantID     callmodel.TenantID `json:"tenant_id"`
 	CallID       callmodel.CallID   `json:"call_id"`
 	From         string             `json:"from"`
+	FromAsGiven  bool               `json:"from_as_given,omitempty"`
 	To           string             `json:"to"`
+	ToPostDial   string             `json:"to_post_dial,omitempty"`
+	ToParams     string             `json:"to_params,omitempty"`
 	Type         calls.Type         `json:"type"`
 	Direction    calls.Direction    `json:"direction,omitempty"`
 	Priority     int                `json:"priority"`
@@ -28,6 +31,7 @@ type question struct {
 func questionOf(r *calls.Request) question {
 	return question{
 		TenantID: r.TenantID, CallID: r.CallID, From: r.From, To: r.To, Type: r.Type, Direction: r.Direction,
+		FromAsGiven: r.FromAsGiven, ToPostDial: r.ToPostDial, ToParams: r.ToParams,
 		Priority: r.Priority, Trunk: r.Trunk, Capabilities: r.Capabilities, Metadata: r.Metadata, At: r.At.UTC(),
 	}
 }

@@ -13,6 +13,7 @@ import (
 type cacheKey struct {
 	tenant callmodel.TenantID
 	to     string
+	params string // that stood behind the callee's number
 	kind   calls.Type
 	way    calls.Direction
 	trunk  string // the one the call came in by

@@ -295,7 +295,7 @@ func connectionReason(ctx context.Context) string {
 }
 
 func (c *Client) key(req *calls.Request, class bool) cacheKey {
-	k := cacheKey{tenant: req.TenantID, to: req.To, kind: req.Type, way: req.Direction, trunk: req.Trunk, from: req.From, class: class}
+	k := cacheKey{tenant: req.TenantID, to: req.To, params: req.ToParams, kind: req.Type, way: req.Direction, trunk: req.Trunk, from: req.From, class: class}
 	if class {
 		k.from = c.opts.CallerClass(req.From)
 	}

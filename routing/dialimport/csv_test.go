@@ -38,7 +38,7 @@ func ruleSet(t *rapid.T, beyond bool) *routing.RuleSet {
 		Name: "set, \"quoted\"", Order: rapid.SampledFrom([]routing.Order{"", routing.PrefixFirst, routing.PriorityFirst}).Draw(t, "order"),
 		Lists: map[string][]string{"vip": {"+4930*", "+442079460123"}},
 		Destinations: map[string]routing.DestinationSpec{
-			"a": {URI: "sip:a.example;x=\"1\""[:13], Strip: 2, Prepend: "0", Rates: "deck"},
+			"a": {URI: "sip:a.example;x=\"1\""[:13], Strip: 2, Prepend: "0", Emergency: rapid.Bool().Draw(t, "emergency"), Rates: "deck"},
 			"b": {
 				URI: "sip:b.example", Limits: &routing.Limits{Concurrent: 3},
 				Caller: &routing.CallerSpec{Policy: routing.CallerReplace, Replace: []string{"+4930", "+4931"}},

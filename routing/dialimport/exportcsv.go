@@ -27,6 +27,7 @@ func settingColumns() []string { return []string{"setting", "value"} }
 func destinationColumns() []string {
 	return []string{
 		"id", "uri", "strip", "prepend", "replace", "rates", "concurrent", "cps", "caller_policy", "caller_strip", "caller_prepend", "caller_replace",
+		"emergency", // true: the rewriting is for emergency calls, too
 	}
 }
 
@@ -125,8 +126,12 @@ func (x *exporter) destinations(write func(...string)) {
 		if d.Caller != nil {
 			caller = *d.Caller
 		}
+		emergency := ""
+		if d.Emergency {
+			emergency = "true"
+		}
 		write(id, d.URI, number(d.Strip), d.Prepend, d.Replace, d.Rates, number(limits.Concurrent), number(limits.CPS),
-			string(caller.Policy), number(caller.Strip), caller.Prepend, strings.Join(caller.Replace, " "))
+			string(caller.Policy), number(caller.Strip), caller.Prepend, strings.Join(caller.Replace, " "), emergency)
 	}
 }
 

@@ -130,6 +130,7 @@ func (c *ownImport) destination(r *row) {
 	}
 	d := routing.DestinationSpec{
 		URI: r.get("uri"), Strip: c.count(r, "strip"), Prepend: r.get("prepend"), Replace: r.get("replace"), Rates: r.get("rates"),
+		Emergency: r.get("emergency") == "true",
 	}
 	if l := (routing.Limits{Concurrent: c.count(r, "concurrent"), CPS: c.count(r, "cps")}); l != (routing.Limits{}) {
 		d.Limits = &l

@@ -19,7 +19,7 @@ func (l *linter) prefixHoles(x *index) {
 	}
 	h := holes{index: x, l: l}
 	for callee, c := range x.codes {
-		if c != 0 && l.takesPrefix(x, callee) {
+		if c != 0 && !starred(c) && l.takesPrefix(x, callee) {
 			h.add(c)
 		}
 	}
@@ -172,20 +172,4 @@ func wide(prefixes []string) bool {
 		}
 	}
 	return first == 1<<9-1
-}
-
-func (l *linter) emergency(x *index) {
-	for i := range x.emergency {
-		if !l.dead[x.emergency[i].rule] {
-			return
-		}
-	}
-	for i := range x.postings {
-		p := &x.postings[i]
-		if attrs := &x.conds.list[p.cond].attrs; p.cond != 0 && !l.dead[p.rule] && *attrs == x.conds.list[p.cond].emergency {
-			return // it is for calls of the emergency type alone
-		}
-	}
-	l.about(NoEmergency, "rules", "add a rule with match.to.service: [emergency], unless emergency calls are configured elsewhere",
-		"no rule is for emergency calls: they are routed as all others are")
 }

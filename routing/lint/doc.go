@@ -11,7 +11,8 @@
 // or the rules that rank before it, one or several together, take every call that it
 // could match. A call may have any tenant, type, direction, priority, emergency flag,
 // caller, trunk, metadata, capabilities and time. Its callee is a normalised number:
-// E.164 of 7 to 15 digits, a short code of 2 to 6, or, for rules that take every
+// E.164 of 7 to 15 digits, a short code of 2 to 6, a code that begins with a star or a
+// hash, or, for rules that take every
 // callee, any text.
 //
 // A rule counts as reachable if nothing proves the contrary. An expression excludes no
@@ -34,6 +35,8 @@
 //	warning  no-rate              a tier by cost has a target without any rate for the rule's callees
 //	warning  expired-rate         no rate of a prefix is in force any more
 //	warning  weight-limit         a target's limit keeps its tier from ever meeting the weights
+//	warning  emergency-refused    emergency calls reach no rule
+//	warning  emergency-rewritten  a destination could change the digits of an emergency number
 //	info     tiny-share           a target gets less than one call in a thousand
 //	info     catch-all            a rule takes every call that no other takes
 //	info     no-catch-all         calls that no rule matches are refused

@@ -10,6 +10,7 @@ func ExampleCheckFile() {
 	report, err := lint.CheckFile([]byte(`
 destinations: {berlin: {uri: "sip:berlin.example.com"}}
 rules:
+  - {id: sos, match: {to: {service: emergency}}, route: [[{to: berlin}]]}
   - {id: office, match: {to: {prefix: "+4930"}}, route: [[{to: berlin}]]}
   - {id: all, priority: 1, match: {to: {prefix: "+4930"}}, route: [[{to: berlin}]]}
 `), nil)
@@ -23,5 +24,5 @@ rules:
 		}
 	}
 	// Output:
-	// line 4, rule office, duplicate: says the same as rule all (line 5), with the same route, and ranks behind it
+	// line 5, rule office, duplicate: says the same as rule all (line 6), with the same route, and ranks behind it
 }

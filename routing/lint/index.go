@@ -54,6 +54,8 @@ const (
 	exactCaller   = 17 // ranks above every prefix
 	codeSymbols   = 16
 	plusSymbol    = 11
+	starSymbol    = 12
+	hashSymbol    = 13
 	emergencyRoot = -1 // in place of a callee's number
 )
 
@@ -61,8 +63,15 @@ const (
 // symbol is 0, so the trailing zeros tell its length, and 0 is every callee.
 func code(prefix string) (c uint64) {
 	for i := range min(len(prefix), codeSymbols) {
-		s := uint64(plusSymbol)
-		if prefix[i] != '+' {
+		var s uint64
+		switch prefix[i] {
+		case '+':
+			s = plusSymbol
+		case '*':
+			s = starSymbol
+		case '#':
+			s = hashSymbol
+		default:
 			s = uint64(prefix[i]-'0') + 1
 		}
 		c |= s << (60 - 4*i)
@@ -81,14 +90,23 @@ func codeLength(c uint64) int {
 func codeText(c uint64) string {
 	var b strings.Builder
 	for ; c != 0; c <<= 4 {
-		if s := byte(c >> 60); s == plusSymbol {
+		switch s := byte(c >> 60); s {
+		case plusSymbol:
 			b.WriteByte('+')
-		} else {
+		case starSymbol:
+			b.WriteByte('*')
+		case hashSymbol:
+			b.WriteByte('#')
+		default:
 			b.WriteByte('0' + s - 1)
 		}
 	}
 	return b.String()
 }
+
+// starred reports whether c is of codes that begin with a star or a hash. What
+// longer callees take of those together is not looked at.
+func starred(c uint64) bool { return c>>60 >= starSymbol }
 
 // begins reports whether c begins with the prefix of so many symbols.
 func begins(c, prefix uint64, length int) bool { return length == 0 || (c^prefix)>>(64-4*length) == 0 }

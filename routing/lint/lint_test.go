@@ -2,6 +2,7 @@ package lint_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func found(t *testing.T, set string, o *lint.Options) (list []string, all []lint
 	require.NoError(t, err)
 	for _, f := range r.Findings {
 		switch f.Code {
-		case lint.CatchAll, lint.NoCatchAll, lint.NoEmergency:
+		case lint.CatchAll, lint.NoCatchAll, lint.NoEmergency, lint.EmergencyRefused:
 			continue
 		default:
 		}
@@ -172,10 +173,45 @@ func TestCatchAllAndEmergency(t *testing.T) {
 		}
 		return list
 	}
-	assert.Equal(t, []string{"catch-all a", "no-catch-all ", "no-emergency "}, codes(rule("a", "match: {to: {prefix: '+'}}")))
+	assert.Equal(t, []string{"emergency-refused ", "catch-all a", "no-catch-all "}, codes(rule("a", "match: {to: {prefix: '+'}}")))
+	assert.Equal(t, []string{"catch-all a", "no-emergency "}, codes(rule("a", "default: true")))
+	assert.Equal(t, []string{"no-catch-all ", "no-emergency "}, codes(rule("a", "match: {to: {exact: '110'}}")))
+	assert.Equal(t, []string{"emergency-refused ", "catch-all a", "no-catch-all "}, codes(rule("a", "default: true, match: {type: [voice, fax]}")))
 	assert.Equal(t, []string{"catch-all a"}, codes(rule("a", "default: true")+rule("b", "match: {to: {service: emergency}}")))
 	assert.Equal(t, []string{"catch-all a", "no-catch-all "},
 		codes(rule("a", "default: true, match: {tenant: acme}")+rule("b", "match: {to: {prefix: '1'}, type: emergency}")))
+}
+
+// TestEmergencyDigits: what could change an emergency number is named, unless a
+// rule for emergency calls takes them all.
+func TestEmergencyDigits(t *testing.T) {
+	t.Parallel()
+	const (
+		rest  = "  - {id: rest, default: true, route: {to: w}}\n"
+		short = "  - {id: short, match: {to: {prefix: '11'}}, route: [{to: w}, {to: x}]}\n"
+		sos   = "  - {id: sos, match: {to: {service: emergency}}, route: {to: x}}\n"
+		far   = "  - {id: far, match: {to: {prefix: '+'}}, route: {to: w}}\n"
+		told  = "  - {id: told, match: {to: {service: emergency}}, route: {to: w}}\n"
+	)
+	for _, c := range []struct{ destination, rules, want string }{
+		{`prepend: "00"`, rest, "4 emergency-rewritten rest"},
+		{`prepend: "00"`, rest + short, "4 emergency-rewritten rest; 5 emergency-rewritten short"},
+		{`strip: 2`, rest, "4 emergency-rewritten rest"},
+		{`replace: "+4930100"`, rest, "4 emergency-rewritten rest"},
+		{`prepend: "00"`, rest + sos, ""},
+		{`prepend: "00"`, far + sos, ""},
+		{`prepend: "00"`, rest + told, ""},
+		{`prepend: "0", emergency: true`, rest + told, ""},
+		{`prepend: "0", emergency: true`, rest, "4 emergency-rewritten rest"},
+		{`strip: 1, emergency: true`, rest + told, "5 emergency-rewritten told"},
+	} {
+		list, all := found(t, "destinations: {x: {uri: 'sip:x'}, w: {uri: 'sip:w', "+c.destination+"}}\n\nrules:\n"+c.rules, nil)
+		list = slices.DeleteFunc(list, func(s string) bool { return strings.Contains(s, "unused") })
+		assert.Equal(t, c.want, strings.Join(list, "; "), "%s %+v", c.destination, all)
+	}
+	list, _ := found(t, "order: priority-first\ndestinations: {x: {uri: 'sip:x'}, w: {uri: 'sip:w', prepend: '00'}}\nrules:\n"+
+		"  - {id: rest, priority: 3, default: true, route: {to: w}}\n"+sos, nil)
+	assert.Contains(t, strings.Join(list, "; "), "emergency-rewritten rest", "its priority is higher than that of the rule for emergency calls")
 }
 
 func TestFindingsAreBounded(t *testing.T) {
@@ -186,7 +222,7 @@ func TestFindingsAreBounded(t *testing.T) {
 	}
 	r, err := lint.CheckFile([]byte(text), &lint.Options{PerCode: 3})
 	require.NoError(t, err)
-	assert.Equal(t, 49, r.Warnings)
+	assert.Equal(t, 49+1, r.Warnings, "and that emergency calls reach no rule")
 	assert.Equal(t, 46, r.Omitted[lint.Duplicate])
 }
 
@@ -204,7 +240,7 @@ func TestManyUnderOneCallee(t *testing.T) {
 	_, err := routing.Compile(rs)
 	require.NoError(t, err)
 	report := lint.Check(rs, &lint.Options{MaxPairs: 100_000})
-	require.Zero(t, report.Warnings, "%+v", report.Findings)
+	require.Equal(t, 1, report.Warnings, "that emergency calls reach no rule: %+v", report.Findings)
 	bounded := false
 	for _, f := range report.Findings {
 		bounded = bounded || f.Code == lint.Bounded

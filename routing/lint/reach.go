@@ -175,6 +175,9 @@ func (r *reacher) descend(left []box, c uint64, length, low, high int) bool {
 		r.over = true
 		return false
 	}
+	if starred(c) {
+		return false
+	}
 	if validNumber(c) {
 		whole := left
 		if callee, ok := r.find(c); ok {

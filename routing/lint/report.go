@@ -42,7 +42,11 @@ const (
 	CatchAll          Code = "catch-all"
 	NoCatchAll        Code = "no-catch-all"
 	NoEmergency       Code = "no-emergency"
-	Bounded           Code = "bounded"
+	// EmergencyRefused and EmergencyRewritten are of emergency calls without a way,
+	// or with other digits than were dialled.
+	EmergencyRefused   Code = "emergency-refused"
+	EmergencyRewritten Code = "emergency-rewritten"
+	Bounded            Code = "bounded"
 )
 
 // severity returns the severity of the code.

@@ -181,7 +181,7 @@ func (g *gaps) isFor(q *posting, tenant uint32) bool {
 func (x *index) filled(callee int) bool {
 	c := x.codes[callee]
 	length := codeLength(c)
-	if length == 0 || !longer(c, length) {
+	if length == 0 || starred(c) || !longer(c, length) {
 		return false
 	}
 	for s := uint64(1); s <= 10; s++ {

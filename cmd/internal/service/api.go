@@ -20,6 +20,7 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
+	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/routing/callservice/journal"
@@ -44,12 +45,13 @@ type APIOptions struct {
 	Rules         string   `help:"Rule set (YAML or JSON) for all tenants without one of their own, put in service at the start if there is none yet." type:"path" placeholder:"FILE"`
 	ReplaceRules  bool     `help:"Put the rule set of --rules in service at the start whatever is there."`
 	Region        string   `help:"Country in which numbers are dialled when a request doesn't say, as ISO 3166-1 alpha-2." placeholder:"CC"`
-	Emergency     []string `help:"SIP URIs that take emergency calls which no rule takes, in the order to try them." placeholder:"URI"`
+	Emergency     []string `help:"SIP URIs that take emergency calls which no rule for emergency calls takes, in the order to try them." placeholder:"URI"`
 	RulesSnapshot string   `help:"Directory in which the rule sets in service are kept, so that the service starts without its database. Default: it doesn't." type:"path" placeholder:"DIR"`
 	Journal       string   `help:"Directory, this process's own and on a disk that stays, in which emergency calls and events are kept until the database has them. Default: in memory only." type:"path" placeholder:"DIR"`
 	MaxInFlight   int      `help:"Requests that are served at once, emergency calls aside." default:"256"`
 
 	ListenOptions
+	NumberingOptions
 	RecordOptions
 	RoutingOptions
 }
@@ -97,9 +99,13 @@ func (a *API) Later(name string, f func(ctx context.Context) error) {
 // may be nil.
 func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *slog.Logger, jobEnqueued func()) (*API, error) {
 	checker := recording.NewProcessor(nil, nil, nil)
-	var emergency []calls.Destination
-	for i, uri := range o.Emergency {
-		emergency = append(emergency, calls.Destination{ID: fmt.Sprintf("emergency-%d", i+1), URI: uri})
+	emergency, err := EmergencyDestinations(o.Emergency)
+	if err != nil {
+		return nil, err
+	}
+	numbering, err := o.Numbering()
+	if err != nil {
+		return nil, err
 	}
 	outputs := o.outputs()
 	if err := CheckOutputs(checker, outputs); err != nil {
@@ -133,7 +139,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 			log.WarnContext(context.WithoutCancel(ctx), "a destination's "+c.Why+" changed", "ruleset_of", owner,
 				"destination", c.Destination, "health", c.Health.String(), "level", c.Level)
 		},
-		DefaultRegion: strings.ToUpper(o.Region), PlatformTenant: DefaultTenant, DefaultOutputs: outputs,
+		DefaultRegion: strings.ToUpper(o.Region), Numbering: numbering, PlatformTenant: DefaultTenant, DefaultOutputs: outputs,
 		CheckOutputs:          func(list []record.OutputSpec) error { return CheckOutputs(checker, list) },
 		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, JobEnqueued: jobEnqueued, Logger: log,
 	})
@@ -195,6 +201,18 @@ func (s *Stores) emergencyCalls() callservice.CallStore {
 		return nil
 	}
 	return s.Emergency
+}
+
+// EmergencyDestinations are the destinations of emergency calls with these URIs.
+func EmergencyDestinations(uris []string) ([]calls.Destination, error) {
+	var list []calls.Destination
+	for i, uri := range uris {
+		if err := routing.CheckURI(uri); err != nil {
+			return nil, fmt.Errorf("--emergency: %q %w", uri, err)
+		}
+		list = append(list, calls.Destination{ID: fmt.Sprintf("emergency-%d", i+1), URI: uri})
+	}
+	return list, nil
 }
 
 // media is the bucket as the API serves it; without one it serves no audio.

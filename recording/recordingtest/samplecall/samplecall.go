@@ -42,7 +42,8 @@ func Customer() []byte { return []byte(customer) }
 func WriteLegs(dir string) (agentPath, customerPath string, err error) {
 	const mode = 0o644
 	agentPath, customerPath = filepath.Join(dir, "agent.wav"), filepath.Join(dir, "customer.wav")
-	return agentPath, customerPath, errors.Join(os.WriteFile(agentPath, Agent(), mode), os.WriteFile(customerPath, Customer(), mode)) //nolint:gosec // a sample is no secret
+	err = errors.Join(os.WriteFile(agentPath, Agent(), mode), os.WriteFile(customerPath, Customer(), mode))
+	return agentPath, customerPath, err
 }
 
 // Notice is where the audio comes from and its licence, as Markdown.

@@ -31,6 +31,8 @@ type callView struct {
 	CallID       string            `expr:"call_id"`
 	From         string            `expr:"from"`
 	To           string            `expr:"to"`
+	ToPostDial   string            `expr:"to_post_dial"`
+	ToParams     string            `expr:"to_params"`
 	Type         string            `expr:"type"`
 	Direction    string            `expr:"direction"`
 	Priority     int               `expr:"priority"`
@@ -123,6 +125,10 @@ func (p *Predicate) Holds(req *calls.Request) (bool, error) {
 		Tenant: string(req.TenantID), CallID: string(req.CallID), From: req.From, To: req.To, Type: string(req.Type),
 		Direction: string(req.Direction), Priority: req.Priority, Emergency: req.Emergency || req.Type == calls.TypeEmergency,
 		Trunk: req.Trunk, Metadata: req.Metadata, Capabilities: req.Capabilities,
+		ToPostDial: req.ToPostDial, ToParams: req.ToParams,
+	}
+	if req.FromAsGiven {
+		e.call.From = ""
 	}
 	out, err := e.machine.Run(p.program, &e.call)
 	e.call = callView{} // keeps nothing of the call

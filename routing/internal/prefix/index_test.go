@@ -40,11 +40,11 @@ func chain(x *prefix.Index, number string) []string {
 // TestAgainstScan compares every look-up with a scan through all prefixes.
 func TestAgainstScan(t *testing.T) {
 	t.Parallel()
-	number := rapid.StringMatching(`\+[1-4][0-3]{1,6}|[0-3]{1,6}`)
+	number := rapid.StringMatching(`\+[1-4][0-3]{1,6}|[0-3]{1,6}|[*#][0-3*#]{0,6}`)
 	rapid.Check(t, func(t *rapid.T) {
 		prefixes := rapid.SliceOfN(number, 0, 300).Draw(t, "prefixes")
 		x := build(prefixes)
-		dialled := rapid.StringMatching(`\+[1-4][0-3]{0,12}|[0-3]{0,9}|\+|\+0[0-3]*|[0-3]+x[0-3]+|sip:1`).Draw(t, "number")
+		dialled := rapid.StringMatching(`\+[1-4][0-3]{0,12}|[0-3]{0,9}|\+|\+0[0-3]*|[0-3]+x[0-3]+|[*#][0-3*#]{0,9}|\+[1-4][0-3]*[*#][0-3]*|sip:1`).Draw(t, "number")
 		want := []string{}
 		if strings.HasPrefix(dialled, "+") {
 			want = append(want, "+")

@@ -6,8 +6,8 @@ import (
 )
 
 // A key is a prefix or a number in one word. Each symbol takes four bits, the
-// first symbol the highest four: 1 to 10 stand for the digits 0 to 9, and 0 for
-// no digit. The lowest four bits count the symbols. Sorted by key, a prefix
+// first symbol the highest four: 1 to 10 stand for the digits 0 to 9, 11 and 12 for
+// the star and the hash of codes like "*21#", and 0 for none. The lowest four bits count the symbols. Sorted by key, a prefix
 // stands right before everything that begins with it.
 //
 // "1" and "1000" have different keys, because padding is never a digit.
@@ -16,10 +16,12 @@ const (
 	// national is the first symbol of numbers without a plus. It is the symbol of
 	// the digit 0, with which no country code begins.
 	national = 1
+	star     = 11
+	hash     = 12
 )
 
-// KeyOf returns the key of a dialled number: of its digits up to the first
-// symbol that is none, with the highest count. plus reports a leading plus.
+// KeyOf returns the key of a dialled number: of its digits, stars and hashes up to
+// the first symbol that is none of them, with the highest count. plus reports a leading plus.
 func KeyOf(number string) (key uint64, plus bool) {
 	i, shift := 0, 60
 	if number != "" && number[0] == '+' {
@@ -38,12 +40,26 @@ func KeyOf(number string) (key uint64, plus bool) {
 	for ; i < len(number) && shift > 0; i++ {
 		d := number[i] - '0'
 		if d > 9 {
-			break
+			if d = mark(number[i]); d == 0 || plus {
+				break
+			}
+			d--
 		}
 		key |= uint64(d+1) << shift
 		shift -= 4
 	}
 	return key | keySymbols, plus
+}
+
+// mark returns the symbol of a star or a hash, 0 for anything else.
+func mark(c byte) byte {
+	switch c {
+	case '*':
+		return star
+	case '#':
+		return hash
+	}
+	return 0
 }
 
 // eightDigits packs eight digits into symbols, all at once. It returns false if
@@ -88,7 +104,14 @@ func keyText(key uint64) string {
 			}
 			b.WriteByte('+')
 		}
-		b.WriteByte('0' + s - 1)
+		switch s {
+		case star:
+			b.WriteByte('*')
+		case hash:
+			b.WriteByte('#')
+		default:
+			b.WriteByte('0' + s - 1)
+		}
 	}
 	return b.String()
 }
