@@ -1,5 +1,7 @@
 package calls
 
+import "time"
+
 // NewCall is a call to store, with the answer to its idempotency key.
 type NewCall struct {
 	Call  Call
@@ -22,6 +24,9 @@ type Filter struct {
 	State  State  // "" for any
 	Number string // either party's; "" for any
 	Limit  int    // 0 means 50; at most 500
+	// Since and Until bound when the calls were made: at Since or later, and before
+	// Until. Zero: no bound.
+	Since, Until time.Time
 	// Before is the cursor of the page before; "" for the first page.
 	Before string
 }

@@ -25,6 +25,7 @@ type command struct {
 
 	service.DBOptions
 	service.APIOptions
+	service.TLSOptions
 	ops.LogOptions
 }
 
@@ -34,13 +35,13 @@ func main() {
 
 // Run serves until the process is told to end.
 func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
-	log := c.Logger(s.Err)
-	stores := &service.Stores{}
-	defer func() { err = errors.Join(err, stores.Close()) }()
-	var prepare func(context.Context) error
-	if stores.DB, prepare, err = service.OpenDBOrSnapshot(ctx, c.DBOptions, c.Migrate, c.RulesSnapshot); err != nil {
+	hangups := service.CatchHangups()
+	log, level := c.Reloadable(s.Err)
+	stores, prepare, err := service.OpenForCalls(ctx, c.DBOptions, c.Migrate, c.APIOptions)
+	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, stores.Close()) }()
 	if c.Bucket != "" {
 		bucket := service.BucketOptions{Bucket: c.Bucket, PublicURL: c.PublicURL, SignSecret: c.SignSecret}
 		if stores.Objects, err = buckets().OpenBucket(ctx, bucket, log); err != nil {
@@ -53,17 +54,32 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 		return err
 	}
 	api.Later("preparing the database", prepare)
+	certificate, err := c.OpenCertificate()
+	if err != nil {
+		return err
+	}
 	l, err := service.Listen(ctx, c.Listen)
 	if err != nil {
 		return err
 	}
 	handler, err := service.HTTP(stores, api, nil, c.Keys, l.Addr(), m)
+	var doors *service.Doors
+	if err == nil {
+		doors, err = c.OpenDoors(ctx, l, c.Keys)
+	}
+	if err == nil {
+		err = api.Start(ctx) // everything else is checked: from here on others may notice
+	}
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	log.InfoContext(ctx, "serving", "address", l.Addr().String(), "database", stores.DB.String())
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return service.Serve(ctx, l, handler, log) })
+	group.Go(func() error { return doors.Serve(ctx, handler, certificate, log) })
 	group.Go(func() error { return api.Run(ctx) })
+	group.Go(func() error {
+		return hangups.Run(ctx, log, service.Reload{Name: "the API keys", Do: api.Reload},
+			service.Reload{Name: "the certificate", Do: certificate.Reload}, service.Reload{Name: "the log level", Do: level})
+	})
 	return group.Wait()
 }

@@ -31,7 +31,8 @@ func main() {
 
 // Run works until the process is told to end, and then drains.
 func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
-	log := c.Logger(s.Err)
+	hangups := service.CatchHangups()
+	log, level := c.Reloadable(s.Err)
 	stores := &service.Stores{}
 	defer func() { err = errors.Join(err, stores.Close()) }()
 	if stores.DB, err = service.OpenDB(ctx, c.DBOptions, c.Migrate); err != nil {
@@ -58,5 +59,6 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return rec.Run(ctx) })
 	group.Go(func() error { return service.Serve(ctx, l, handler, log) })
+	group.Go(func() error { return hangups.Run(ctx, log, service.Reload{Name: "the log level", Do: level}) })
 	return group.Wait()
 }

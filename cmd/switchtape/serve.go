@@ -42,7 +42,8 @@ type serveWorker struct {
 }
 
 func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
-	log := c.Logger(s.Err)
+	hangups := service.CatchHangups()
+	log, level := c.Reloadable(s.Err)
 	l, err := service.Listen(ctx, c.Listen)
 	if err != nil {
 		return err
@@ -59,7 +60,12 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 	}
 	s.Printf("switchtape serves on %s\n  legs        %s\n  recordings  %s\n  database    %s\n",
 		one.url, one.legs, one.bucket, one.stores.DB)
-	return one.run(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return one.run(ctx) })
+	group.Go(func() error {
+		return hangups.Run(ctx, log, service.Reload{Name: "the API keys", Do: one.api.Reload}, service.Reload{Name: "the log level", Do: level})
+	})
+	return group.Wait()
 }
 
 // oneOptions is a whole service in one process.
@@ -101,11 +107,17 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	if w.bucket == "" {
 		w.bucket = service.FileURL(filepath.Join(o.dir, "recordings"))
 	}
+	if o.api.Journal == "" {
+		o.api.Journal = filepath.Join(o.dir, "journal")
+	}
 	secret, err := signSecret(o.dir)
 	if err != nil {
 		return nil, err
 	}
 	if w.stores.DB, err = service.OpenDB(ctx, service.DBOptions{DB: o.db}, true); err != nil {
+		return nil, err
+	}
+	if err := w.stores.OpenEmergency(ctx, service.DBOptions{DB: o.db}); err != nil {
 		return nil, err
 	}
 	if w.stores.Objects, err = buckets().OpenBucket(ctx, service.BucketOptions{Bucket: w.bucket, PublicURL: w.url, SignSecret: secret}, log); err != nil {
@@ -121,12 +133,19 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, errors.Join(err, legs.Close())
 	}
 	handler, err := service.HTTP(w.stores, w.api, rec, o.api.Keys, o.listener.Addr(), m)
+	var doors *service.Doors
+	if err == nil {
+		doors, err = o.api.OpenDoors(ctx, o.listener, o.api.Keys)
+	}
+	if err == nil {
+		err = w.api.Start(ctx) // everything else is checked
+	}
 	if err != nil {
 		return nil, errors.Join(err, legs.Close())
 	}
 	w.run = func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
-		group.Go(func() error { return service.Serve(ctx, o.listener, handler, log) })
+		group.Go(func() error { return doors.Serve(ctx, handler, nil, log) })
 		group.Go(func() error { return w.api.Run(ctx) })
 		group.Go(func() error { return rec.Run(ctx) })
 		return errors.Join(group.Wait(), legs.Close(), w.stores.Close())

@@ -20,7 +20,12 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 		req, ok = h.emergencyBeyond(p.TenantID, body, r.Body)
 	}
 	if ok {
-		return writeCreated(w, &callservice.Created{Call: h.service.CreateEmergency(r.Context(), p.TenantID, req, p.Subject)})
+		key, err := idempotency(r, body)
+		if err != nil || unread != nil {
+			key = nil // a fault of it is left out
+		}
+		created := h.service.CreateEmergencyOnce(r.Context(), p.TenantID, req, p.Subject, key)
+		return writeCreated(w, &created)
 	}
 	if unread != nil {
 		return unread

@@ -34,7 +34,7 @@
 // A call with an Idempotency-Key gets the same bytes again for the same body,
 // also when it was rejected, from every process on the same database. A call for
 // which every destination is full is answered with 503 and no_capacity, and uses
-// no key up.
+// no key up. An emergency call's key is left out if it can't be honoured.
 //
 // Every change of the rules answers with what is in service then, and with the
 // active version as ETag. With If-Match it is made only if that version is still
@@ -45,6 +45,11 @@
 //	curl -X POST $API/v1/rules/$HASH/canary -d '{"percent": 20}'
 //	curl -X POST $API/v1/rules/$HASH/promote                 # or abort
 //	curl -X POST $API/v1/rules/rollback -H "If-Match: \"$HASH\""
+//
+// An event is answered with the call as it is then. 202 says that it is accepted
+// and stored later, because the database is away or the call itself isn't stored
+// yet: it needs no telling again. The body is then the call as it will be, or its
+// id alone if only the database knows more.
 //
 // An emergency call is recognised in a body that is broken elsewhere, before
 // anything can refuse it. How it is treated, and what versions and canaries are,

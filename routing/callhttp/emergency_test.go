@@ -15,7 +15,9 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/routing/callservice"
+	"github.com/switchtape/switchtape/routing/callservice/journal"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
@@ -199,4 +201,76 @@ func FuzzCreateCall(f *testing.F) {
 			require.Equal(t, http.StatusCreated, post(`{"to":"112",`+rest).Code, "%q", body)
 		}
 	})
+}
+
+// TestEmergencyKey: a call for help that is sent again with its key gets the same
+// bytes; a key that can't be one costs nothing.
+func TestEmergencyKey(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, db *calldb.DB) {
+		t.Helper()
+		s := on(t, db, callservice.Options{EmergencyDestinations: emergencyDestinations()})
+		send := func(body string, keys ...string) *httptest.ResponseRecorder {
+			var headers []string
+			for _, k := range keys {
+				headers = append(headers, "Idempotency-Key", k)
+			}
+			w := do(t, s, caller(), http.MethodPost, "/v1/calls", body, headers...)
+			require.Equal(t, http.StatusCreated, w.Code, "%s", w.Body)
+			return w
+		}
+		first := send(`{"to":"911"}`, "k")
+		assert.Equal(t, first.Body.String(), send(`{"to":"911"}`, "k").Body.String())
+		assert.NotEqual(t, first.Body.String(), send(`{"to":"112"}`, "k").Body.String())
+		send(`{"to":"911"}`, "a", "b")
+		send(`{"to":"911"}`, "not a key")
+		run(t, s)()
+		elsewhere := on(t, db, callservice.Options{})
+		w := do(t, elsewhere, caller(), http.MethodPost, "/v1/calls", `{"to":"911"}`, "Idempotency-Key", "k")
+		assert.Equal(t, first.Body.String(), w.Body.String(), "from every process on the same database")
+		assert.Len(t, stored(t, db, "acme"), 4)
+	})
+}
+
+// away is a database that can't be reached, while it is told to be.
+type away struct {
+	*calldb.DB
+
+	gone atomic.Bool
+}
+
+func (a *away) AppendEvent(ctx context.Context, t callmodel.TenantID, id callmodel.CallID, ev calls.Event, actor string, defaults []record.OutputSpec) (calls.Call, error) {
+	if a.gone.Load() {
+		return calls.Call{}, callmodel.Errorf(callmodel.CodeUnavailable, "the database is down")
+	}
+	return a.DB.AppendEvent(ctx, t, id, ev, actor, defaults)
+}
+
+// TestEventWithoutDatabase: a hang-up that is told once makes its recording job,
+// though the database was away. Without a journal the answer says try again.
+func TestEventWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	db := sqliteDB(t)
+	f := &away{DB: db}
+	j, err := journal.Open(t.TempDir(), nil)
+	require.NoError(t, err)
+	s := over(f, &callservice.Options{DefaultRegion: "US", Journal: j, RulesRefresh: 5 * time.Millisecond})
+	forgetful := over(f, &callservice.Options{DefaultRegion: "US"})
+	_, err = s.InstallRules(t.Context(), "acme", []byte(rules), "test", "")
+	require.NoError(t, err)
+	c := create(t, s, nyc(""))
+	event(t, s, c.ID, `{"id":"1","type":"answered"}`)
+	f.gone.Store(true)
+	ended := `{"id":"2","type":"ended","legs":[{"name":"a","segments":[{"uri":"a.wav"}]}]}`
+	fails(t, forgetful, caller(), http.MethodPost, "/v1/calls/"+string(c.ID)+"/events", ended, http.StatusServiceUnavailable, callmodel.CodeUnavailable)
+	got := ok[map[string]any](t, s, caller(), http.MethodPost, "/v1/calls/"+string(c.ID)+"/events", ended, http.StatusAccepted)
+	assert.Equal(t, map[string]any{"id": string(c.ID)}, got)
+	fails(t, s, caller(), http.MethodPost, "/v1/calls/"+string(c.ID)+"/events", `{"id":"3","type":"x"}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+	assert.Empty(t, jobs(t, db))
+	f.gone.Store(false)
+	stop := run(t, s)
+	require.Eventually(t, func() bool { return len(jobs(t, db)) == 1 }, 30*time.Second, 5*time.Millisecond)
+	stop()
+	require.NoError(t, j.Close())
+	assert.Equal(t, calls.Ended, ok[calls.Call](t, s, caller(), http.MethodGet, "/v1/calls/"+string(c.ID), "", http.StatusOK).State)
 }

@@ -105,8 +105,11 @@ func some[T any](list []T) []T {
 	return list
 }
 
+// postEvent answers 200 with the call as it is, or 202 when the event is accepted
+// and stored later: with the call as it will be, or with its id alone if only the
+// database knows it.
 func (h *Handler) postEvent(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	r, body, leave, err := h.body(w, r, maxEventBody)
+	body, leave, err := h.body(w, r, maxEventBody)
 	if err != nil {
 		return err
 	}
@@ -115,11 +118,20 @@ func (h *Handler) postEvent(w http.ResponseWriter, r *http.Request, p callmodel.
 	if err := callmodel.DecodeJSON(body, &ev); err != nil {
 		return err
 	}
-	call, err := h.service.Event(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")), ev, p.Subject)
-	if err != nil {
+	id := callmodel.CallID(r.PathValue("id"))
+	moved, err := h.service.Event(r.Context(), p.TenantID, id, ev, p.Subject)
+	switch {
+	case err != nil:
 		return err
+	case !moved.Later:
+		problem.WriteJSON(w, http.StatusOK, moved.Call)
+	case moved.Call.State != "":
+		problem.WriteJSON(w, http.StatusAccepted, moved.Call)
+	default:
+		problem.WriteJSON(w, http.StatusAccepted, struct {
+			ID callmodel.CallID `json:"id"`
+		}{id})
 	}
-	problem.WriteJSON(w, http.StatusOK, call)
 	return nil
 }
 

@@ -57,7 +57,7 @@ func (h *Handler) putRules(w http.ResponseWriter, r *http.Request, p callmodel.P
 	if err != nil {
 		return err
 	}
-	r, body, leave, err := h.body(w, r, maxRulesBody)
+	body, leave, err := h.body(w, r, maxRulesBody)
 	if err != nil {
 		return err
 	}

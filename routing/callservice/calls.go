@@ -5,11 +5,15 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/routing/trunk"
 )
 
 // Call is one call with its recordings' URLs. ErrNotFound for another tenant's
 // just as for none.
 func (s *Service) Call(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) (calls.Call, error) {
+	if waits, ok := s.later.call(trunk.Key{Tenant: t, Call: id}); ok {
+		return waits, nil // the stores don't have it yet, or not all of it
+	}
 	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (calls.Call, error) {
 		return s.stores.Call(ctx, t, id)
 	})
@@ -20,27 +24,6 @@ func (s *Service) Call(ctx context.Context, t callmodel.TenantID, id callmodel.C
 func (s *Service) Calls(ctx context.Context, t callmodel.TenantID, f calls.Filter) (calls.Page, error) {
 	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (calls.Page, error) {
 		return s.stores.Calls(ctx, t, f)
-	})
-}
-
-// Event moves the call by what happened to it, and returns it as it is then. An
-// event without a time happened now. The same event again changes nothing.
-// Errors are FieldErrors, CodeConflict for a move that the call can't make, and
-// ErrNotFound.
-func (s *Service) Event(ctx context.Context, t callmodel.TenantID, id callmodel.CallID, ev calls.Event, actor string) (calls.Call, error) {
-	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (calls.Call, error) {
-		if ev.At.IsZero() {
-			ev.At = s.opts.Now().UTC()
-		}
-		call, err := s.stores.AppendEvent(ctx, t, id, ev, actor, s.opts.DefaultOutputs)
-		if err != nil {
-			return calls.Call{}, err
-		}
-		s.trunks.observe(&call, ev.Cause, s.opts.PlatformTenant)
-		if ev.Type == calls.EventEnded {
-			s.opts.JobEnqueued()
-		}
-		return call, nil
 	})
 }
 
@@ -57,13 +40,4 @@ func (s *Service) AuditEvents(ctx context.Context, t callmodel.TenantID, after i
 	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) ([]callmodel.AuditEvent, error) {
 		return s.stores.AuditEvents(ctx, t, after, limit)
 	})
-}
-
-// AccessDenied leaves a line in the audit log of the principal's tenant: it asked
-// for what it may not have. A line that can't be stored is logged.
-func (s *Service) AccessDenied(ctx context.Context, p callmodel.Principal, what string) {
-	e := callmodel.AuditEvent{TenantID: p.TenantID, Actor: p.Subject, Action: callmodel.AuditAccessDenied, Subject: what}
-	if err := s.stores.Audit(ctx, e); err != nil {
-		s.opts.Logger.ErrorContext(ctx, "an audit line could not be stored", "tenant", p.TenantID, "action", e.Action, "subject", what, "error", err)
-	}
 }

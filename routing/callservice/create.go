@@ -51,7 +51,7 @@ type Idempotency struct {
 // CodeInFlight and CodeIdempotencyMismatch. key may be nil.
 func (s *Service) Create(ctx context.Context, t callmodel.TenantID, req Request, actor string, key *Idempotency) (Created, error) {
 	if help, ok := s.Emergency(t, req); ok {
-		return Created{Call: s.CreateEmergency(ctx, t, help, actor)}, nil
+		return s.CreateEmergencyOnce(ctx, t, help, actor, key), nil
 	}
 	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (Created, error) {
 		if key == nil {
@@ -66,13 +66,8 @@ func (s *Service) createOnce(ctx context.Context, t callmodel.TenantID, req *Req
 	if err := checkKey(key.Key); err != nil {
 		return Created{}, err
 	}
-	if key.RequestSHA256 == "" {
-		b, err := json.Marshal(req)
-		if err != nil {
-			return Created{}, callmodel.Errorf(callmodel.CodeInternal, "hashing the request: %w", err)
-		}
-		sum := sha256.Sum256(b)
-		key.RequestSHA256 = hex.EncodeToString(sum[:])
+	if err := key.hash(req); err != nil {
+		return Created{}, err
 	}
 	end, ok := s.keys.begin(t, key.Key)
 	if !ok {
@@ -161,6 +156,20 @@ func (s *Service) replayed(ctx context.Context, t callmodel.TenantID, key *Idemp
 		made.NoRoute = callmodel.Errorf(callmodel.CodeNoRoute, "the call was rejected when it was created")
 	}
 	return made, nil
+}
+
+// hash sets RequestSHA256 if it isn't set.
+func (k *Idempotency) hash(req *Request) error {
+	if k.RequestSHA256 != "" {
+		return nil
+	}
+	b, err := json.Marshal(req)
+	if err != nil {
+		return callmodel.Errorf(callmodel.CodeInternal, "hashing the request: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	k.RequestSHA256 = hex.EncodeToString(sum[:])
+	return nil
 }
 
 const maxIdempotencyKey = 255

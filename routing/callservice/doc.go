@@ -4,8 +4,8 @@
 //
 //	Request ─▶ Emergency? ─ no ──▶ lane ─▶ key ─▶ check ─▶ route ─▶ store ─▶ Created
 //	              │
-//	              └ yes ─▶ route in memory ─▶ store, within 50 ms ─▶ Call
-//	                                            └ too late: Run stores it
+//	              └ yes ─▶ route in memory ─▶ Journal ─▶ Call
+//	                                             └▶ stored beside it, and by Run
 //
 //	service := callservice.New(db, &callservice.Options{DefaultRegion: "US"})
 //	go service.Run(ctx)
@@ -25,13 +25,26 @@
 // rule for emergency calls takes it: a default rule takes none away from them, but
 // takes what there is where none are configured. A call with neither is taken, too;
 // its Cause is calls.EmergencyNoRoute. It is answered whether or not it could be
-// stored. It has no regard for an idempotency key: looking one up would mean waiting for the
-// database. An id of the caller's own that is known to be taken is replaced.
+// stored. An idempotency key is honoured as far as that costs the call nothing: see
+// [Service.CreateEmergencyOnce]. An id of the caller's own that is known to be taken
+// is replaced.
 //
 // A number is recognised in every form that package normalize knows, in the region
 // where it was dialled, in Options.DefaultRegion and by its country's code.
 // Options.Numbering adds and removes numbers, and says what a tenant dials for an
 // outside line.
+//
+// # What is answered and not stored
+//
+// An emergency call is written to Options.Journal and answered; the insert goes on
+// beside the answer, on the connections of Options.EmergencyCalls, and is not ended
+// because it is slow. While the stores are away calls wait, and events with them:
+// telephone servers tell an event once. [Service.LoadJournal] takes up what an
+// earlier process left, and each is stored once, in its order.
+//
+// Without a journal, or when its disk is full or hangs, calls are answered all the
+// same, and wait in memory alone: Backlog.JournalFailures says so. An event that
+// can't be written down is refused, unless its call waits in memory too.
 //
 // # Callers
 //

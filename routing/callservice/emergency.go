@@ -8,6 +8,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164/normalize"
+	"github.com/switchtape/switchtape/routing/trunk"
 )
 
 // sosURN is where an emergency call goes that names no number (RFC 5031 section 4.2).
@@ -30,16 +31,42 @@ func (s *Service) Emergency(t callmodel.TenantID, req Request) (Request, bool) {
 
 // CreateEmergency takes an emergency call. It can't fail: what is wrong in the
 // request is left out, and what can't be stored now is stored by Run. The call
-// takes no place in the normal lane, is decided by the active version of the
-// rules or goes to Options.EmergencyDestinations, and waits for the stores no
-// longer than Options.EmergencyWait at each of two steps. An id that is known to
-// be taken is replaced: the call that is returned has the id that counts.
+// takes no place in the normal lane, and is decided by the active version of the
+// rules or goes to Options.EmergencyDestinations. It is written to Options.Journal
+// before it is answered, and the stores are not waited for. They are for
+// Options.EmergencyWait at most, when the journal can't be written, when they have
+// to be asked for the tenant's rules, and for an id of the caller's own: one that
+// is known to be taken is replaced. The call that is returned has the id that counts.
 func (s *Service) CreateEmergency(ctx context.Context, t callmodel.TenantID, req Request, actor string) calls.Call {
-	call := s.emergencyCall(t, &req)
+	return s.newEmergency(ctx, t, &req, actor, nil).Call
+}
+
+// newEmergency makes an emergency call and answers it. key may be nil.
+func (s *Service) newEmergency(ctx context.Context, t callmodel.TenantID, req *Request, actor string, key *Idempotency) Created {
+	call := s.emergencyCall(t, req)
 	s.routeEmergency(ctx, &call)
-	stored := s.storeEmergency(ctx, calls.NewCall{Call: call, Actor: actor})
-	s.holdEmergency(&stored)
-	return stored
+	a := &accepted{
+		key: trunk.Key{Tenant: t, Call: call.ID}, actor: actor, alias: s.newCallID(),
+		create: &calls.NewCall{Call: call, Actor: actor},
+	}
+	if key != nil {
+		a.encode = func(n *calls.NewCall) {
+			answer, err := key.encode(&Created{Call: n.Call})
+			if err != nil {
+				s.opts.Logger.ErrorContext(ctx, "the answer to an emergency call's idempotency key can't be kept", "tenant", t, "call", n.Call.ID, "error", err)
+				return
+			}
+			n.IdempotencyKey, n.RequestSHA256, n.StatusCode, n.Response = key.Key, key.RequestSHA256, answer.StatusCode, answer.Body
+		}
+		a.encode(a.create)
+	}
+	made := s.take(ctx, a, call.ID == req.ID)
+	s.holdEmergency(&made.Call)
+	created := Created{Call: made.Call}
+	if key != nil && key.Encode != nil && made.Response != nil {
+		created.Answer = &calls.StoredResponse{StatusCode: made.StatusCode, Body: made.Response}
+	}
+	return created
 }
 
 // emergencyCall is the call without what is wrong in it.
@@ -113,7 +140,7 @@ func (s *Service) emergencyCaller(t callmodel.TenantID, raw, region string) call
 // budget.
 func (s *Service) routeEmergency(ctx context.Context, call *calls.Call) {
 	if !s.rules.ready(call.TenantID) {
-		_ = s.within(ctx, func(ctx context.Context) error { return s.rules.prepare(ctx, call.TenantID) })
+		s.rulesInTime(ctx, call.TenantID)
 	}
 	if router := s.rules.inMemory(call.TenantID); router != nil {
 		req := call.Request(call.CreatedAt)

@@ -123,7 +123,7 @@ func tell(t *testing.T, s *callservice.Service, id callmodel.CallID, ev calls.Ev
 	t.Helper()
 	c, err := s.Event(t.Context(), "acme", id, ev, "test")
 	require.NoError(t, err)
-	return c
+	return c.Call
 }
 
 // failed is an event with a cause of SIP.

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -38,10 +39,21 @@ type Options struct {
 	// EmergencyDestinations take emergency calls that no rule for emergency calls
 	// takes: see [routing.Router.RouteEmergency]. Nil: every rule may take them.
 	EmergencyDestinations []calls.Destination
-	// EmergencyWait is how long an emergency call waits for the stores at each of
-	// its two steps: its tenant's rules, if they aren't in memory, and being
-	// stored. 0 means 50 ms.
+	// EmergencyWait is how long an emergency call waits for the stores, where it
+	// does: see [Service.CreateEmergency]. 0 means 50 ms.
 	EmergencyWait time.Duration
+	// EmergencyCalls stores emergency calls, and events that were accepted while
+	// the stores were away: on connections of its own, so that the normal lane
+	// can't take them all. Nil: the stores given to New.
+	EmergencyCalls CallStore
+	// Journal keeps emergency calls, and events that come while the stores are
+	// away, before they are answered: see [Service.LoadJournal]. Nil: they are in
+	// memory alone, and such events are refused.
+	Journal Journal
+	// MaxUnstored bounds the emergency calls that wait in memory for the stores,
+	// and half of it the events. More wait in the journal; without one they are
+	// lost, calls, or refused, events. 0 means 65536.
+	MaxUnstored int
 	// MaxInFlight bounds the normal lane. 0 means 256.
 	MaxInFlight int
 	// QueueWait is how long a request may wait for a place in the normal lane
@@ -56,6 +68,10 @@ type Options struct {
 	// Snapshot keeps the rule sets in service on a local disk, for starts without
 	// the stores: see [Service.LoadSnapshot]. Run writes it. Nil: nowhere.
 	Snapshot RulesSnapshot
+	// ReapAfter is how long after it was made a call is ended by Run that nobody has
+	// ended, by the actor "reaper" and with a cause that says so. 0 means 48 h;
+	// negative: never.
+	ReapAfter time.Duration
 	// Decider is asked where calls go before the rules are, emergency calls
 	// aside. Nil: the rules decide.
 	Decider routing.Decider
@@ -85,14 +101,18 @@ type Options struct {
 // the actor for the audit log. Whether the one may act for the other is the
 // caller's to check: package callhttp asks the request's Principal.
 type Service struct {
-	stores  Stores
-	opts    Options
-	rules   *ruleCache
-	trunks  *trunks
-	lane    *lane.Lane
-	keys    keysInUse
-	later   unstored
-	storing chan struct{} // a place for every emergency call that waits for the stores
+	stores   Stores
+	opts     Options
+	rules    *ruleCache
+	trunks   *trunks
+	lane     *lane.Lane
+	keys     keysInUse
+	answered answeredKeys // of emergency calls
+	later    waiting
+	denials  denials
+	reaped   time.Time // calls made before were looked at; Run's alone
+	writing  writing
+	loading  sync.Map // of each callmodel.TenantID whose rules emergency calls wait for, a channel closed at the end
 }
 
 // New makes the service. It starts nothing. o may be nil.
@@ -102,6 +122,8 @@ func New(stores Stores, o *Options) *Service {
 		opts = *o
 	}
 	opts.EmergencyWait = cmp.Or(opts.EmergencyWait, 50*time.Millisecond)
+	opts.MaxUnstored = cmp.Or(opts.MaxUnstored, 65536)
+	opts.ReapAfter = cmp.Or(opts.ReapAfter, 48*time.Hour)
 	opts.MaxInFlight = cmp.Or(opts.MaxInFlight, 256)
 	opts.QueueWait = cmp.Or(opts.QueueWait, 100*time.Millisecond)
 	opts.RequestTimeout = cmp.Or(opts.RequestTimeout, 10*time.Second)
@@ -130,22 +152,23 @@ func New(stores Stores, o *Options) *Service {
 	t := newTrunks(&opts)
 	return &Service{
 		stores: stores, opts: opts, rules: newRuleCache(stores, &opts, t), trunks: t,
-		lane: lane.New(opts.MaxInFlight, opts.QueueWait), storing: make(chan struct{}, maxStoring),
+		lane: lane.New(opts.MaxInFlight, opts.QueueWait), later: newWaiting(&opts),
 	}
 }
 
 // How long Run works on what is left once it is to end.
 const (
-	lastTry   = 2 * time.Second // storing emergency calls
-	lastWrite = 5 * time.Second // writing the snapshot, meanwhile
+	lastTry   = 2 * time.Second // storing what was accepted
+	lastWrite = 5 * time.Second // writing the snapshot, meanwhile, and then the journal
 )
 
-// Run keeps the rule sets fresh and their snapshot written, stores the emergency
-// calls that could not be stored at once, gives the places of calls back that
-// ended elsewhere, and probes destinations if that is configured, until ctx ends.
-// Then it stores and writes what is left, for five seconds at most, and returns nil.
+// Run keeps the rule sets fresh and their snapshot written, brings the journal to
+// its disk, stores what was accepted and could not be stored at once, gives the
+// places of calls back that ended elsewhere, ends calls that never end, and probes destinations if that is
+// configured, until ctx ends. Then it stores and writes what is left, for five
+// seconds at most, and returns nil.
 func (s *Service) Run(ctx context.Context) error {
-	probing, keeping := make(chan struct{}), make(chan struct{})
+	probing, keeping, journalling := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(probing)
 		s.trunks.probe(ctx)
@@ -157,30 +180,56 @@ func (s *Service) Run(ctx context.Context) error {
 		defer close(keeping)
 		s.rules.keeper.run(keep)
 	}()
+	go func() {
+		defer close(journalling)
+		s.runJournal(keep)
+	}()
 	tick := time.NewTicker(s.opts.RulesRefresh)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
-			s.storeLater(ctx)
+			s.catchUp(ctx)
 			s.rules.refresh(ctx)
 			s.reconcile(ctx)
+			s.reap(ctx)
 		}
 	}
-	endKeeping()
 	writing, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
 	defer stop()
 	<-probing
 	last, cancel := context.WithTimeout(writing, lastTry)
 	defer cancel()
-	s.storeLater(last)
-	select {
-	case <-keeping:
-	case <-writing.Done(): // a disk that hangs must not keep the process from ending
-		s.opts.Logger.ErrorContext(ctx, "the snapshot of the rules is not written to the end; the next start may go by an older one")
+	s.storeLast(last)
+	endKeeping()
+	for what, done := range map[string]chan struct{}{"the snapshot of the rules": keeping, "the journal": journalling} {
+		select {
+		case <-done:
+		case <-writing.Done(): // a disk that hangs must not keep the process from ending
+			s.opts.Logger.ErrorContext(ctx, what+" is not written to the end")
+		}
 	}
 	return nil
+}
+
+// runJournal brings the journal to its disk until ctx ends.
+func (s *Service) runJournal(ctx context.Context) {
+	if s.opts.Journal == nil {
+		return
+	}
+	if err := s.opts.Journal.Run(ctx); err != nil {
+		s.opts.Logger.ErrorContext(ctx, "the journal could not be synced to its disk", "error", err)
+	}
+}
+
+// catchUp has what waits tried again.
+func (s *Service) catchUp(ctx context.Context) {
+	if err := s.refill(); err != nil {
+		s.opts.Logger.ErrorContext(ctx, "a part of the journal can't be read; it stays there", "error", err)
+	}
+	s.later.wake(false)
+	s.work(ctx)
 }
 
 // admittedKey marks contexts whose work has a place in the normal lane.

@@ -273,6 +273,12 @@ func (d *DB) Calls(ctx context.Context, tenant callmodel.TenantID, f calls.Filte
 		n := storeform.Text(f.Number, storeform.MaxKey)
 		where, args = where+" AND (from_number = ? OR to_number = ?)", append(args, n, n)
 	}
+	if !f.Since.IsZero() {
+		where, args = where+" AND created_at >= ?", append(args, storeform.Micros(f.Since))
+	}
+	if !f.Until.IsZero() {
+		where, args = where+" AND created_at < ?", append(args, storeform.Micros(f.Until))
+	}
 	if f.Before != "" {
 		c, err := storeform.ParseCursor(f.Before)
 		if err != nil {

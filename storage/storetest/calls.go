@@ -383,4 +383,7 @@ func filters(t *testing.T, e Env) {
 	require.Equal(t, 1, count(calls.Filter{Number: "+12025550111", State: calls.Answered}))
 	require.Equal(t, 5, count(calls.Filter{State: calls.Routed}))
 	require.Equal(t, 0, count(calls.Filter{Number: "' OR 1=1 --\x00"}))
+	require.Equal(t, 6, count(calls.Filter{Since: started, Until: started.Add(time.Microsecond)}))
+	require.Equal(t, 0, count(calls.Filter{Until: started}))
+	require.Equal(t, 0, count(calls.Filter{Since: started.Add(time.Second)}))
 }

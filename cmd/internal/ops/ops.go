@@ -3,11 +3,13 @@
 package ops
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -19,19 +21,43 @@ import (
 type LogOptions struct {
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"Least severe level that is logged: ${enum}."`
 	LogFormat string `default:"json" enum:"json,text"             help:"Form of the log lines: ${enum}."`
+
+	LogLevelFile string `help:"File that holds the level, in the place of --log-level; read again at SIGHUP." placeholder:"FILE" type:"path"`
 }
 
 // Logger makes the logger.
 func (o LogOptions) Logger(w io.Writer) *slog.Logger {
-	var level slog.Level
-	if level.UnmarshalText([]byte(o.LogLevel)) != nil {
-		level = slog.LevelInfo
-	}
+	log, _ := o.Reloadable(w)
+	return log
+}
+
+// Reloadable makes the logger, and reload, which reads its level again from the
+// file. Without a file, or if it can't be read, the level stays.
+func (o LogOptions) Reloadable(w io.Writer) (log *slog.Logger, reload func() error) {
+	level := &slog.LevelVar{}
+	_ = level.UnmarshalText([]byte(o.LogLevel)) // one of the levels, or else as if nothing was said
 	opts := &slog.HandlerOptions{Level: level}
+	log = slog.New(slog.NewJSONHandler(w, opts))
 	if o.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(w, opts))
+		log = slog.New(slog.NewTextHandler(w, opts))
 	}
-	return slog.New(slog.NewJSONHandler(w, opts))
+	reload = func() error {
+		if o.LogLevelFile == "" {
+			return nil
+		}
+		b, err := os.ReadFile(o.LogLevelFile)
+		if err != nil {
+			return fmt.Errorf("--log-level-file: %w", err)
+		}
+		if err := level.UnmarshalText(bytes.TrimSpace(b)); err != nil {
+			return fmt.Errorf("--log-level-file: %s: %w", o.LogLevelFile, err)
+		}
+		return nil
+	}
+	if err := reload(); err != nil {
+		log.Error("the log level can't be read from its file", "error", err)
+	}
+	return log, reload
 }
 
 // Check is one thing that must work for the service to be ready.

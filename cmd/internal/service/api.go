@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -15,12 +16,14 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/cmd/internal/auth"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/callservice"
+	"github.com/switchtape/switchtape/routing/callservice/journal"
 	"github.com/switchtape/switchtape/routing/rulehttp"
 	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/routing/trunk"
@@ -32,18 +35,22 @@ import (
 var (
 	_ callservice.Stores        = (*calldb.DB)(nil)
 	_ callservice.RulesSnapshot = (*snapshot.Dir)(nil)
+	_ callservice.Journal       = (*journal.Journal)(nil)
 	_ recordinghttp.Ledger      = (*calldb.DB)(nil)
 )
 
 // APIOptions configure the call handling service.
 type APIOptions struct {
 	Keys          string   `help:"File of API keys; without one the server must listen on loopback and trusts this machine's user." type:"path" placeholder:"FILE"`
-	Rules         string   `help:"Rule set (YAML or JSON) to put in service at the start, for all tenants without one of their own." type:"path" placeholder:"FILE"`
+	Rules         string   `help:"Rule set (YAML or JSON) for all tenants without one of their own, put in service at the start if there is none yet." type:"path" placeholder:"FILE"`
+	ReplaceRules  bool     `help:"Put the rule set of --rules in service at the start whatever is there."`
 	Region        string   `help:"Country in which numbers are dialled when a request doesn't say, as ISO 3166-1 alpha-2." placeholder:"CC"`
 	Emergency     []string `help:"SIP URIs that take emergency calls which no rule for emergency calls takes, in the order to try them." placeholder:"URI"`
 	RulesSnapshot string   `help:"Directory in which the rule sets in service are kept, so that the service starts without its database. Default: it doesn't." type:"path" placeholder:"DIR"`
+	Journal       string   `help:"Directory, this process's own and on a disk that stays, in which emergency calls and events are kept until the database has them. Default: in memory only." type:"path" placeholder:"DIR"`
 	MaxInFlight   int      `help:"Requests that are served at once, emergency calls aside." default:"256"`
 
+	ListenOptions
 	NumberingOptions
 	RecordOptions
 	RoutingOptions
@@ -66,11 +73,13 @@ func (o RecordOptions) outputs() []record.OutputSpec {
 
 // API is the call handling service.
 type API struct {
-	calls *callservice.Service
-	mux   *http.ServeMux
-	kept  bool // the rules are in a snapshot too
-	log   *slog.Logger
-	later []task
+	calls   *callservice.Service
+	mux     *http.ServeMux
+	opts    APIOptions
+	keys    *auth.Ring // nil: there are none
+	journal *journal.Journal
+	log     *slog.Logger
+	later   []task
 }
 
 // task is what could not be done at the start, for want of the database.
@@ -112,8 +121,19 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 			return nil, fmt.Errorf("--rules-snapshot: %w", err)
 		}
 	}
+	a := &API{mux: http.NewServeMux(), opts: o, log: log}
+	var written callservice.Journal
+	if o.Journal != "" {
+		if a.journal, err = journal.Open(o.Journal, nil); errors.Is(err, journal.ErrLocked) {
+			return nil, fmt.Errorf("--journal: %w", err)
+		} else if err != nil { // calls are answered all the same
+			log.ErrorContext(ctx, "the journal can't be opened; what is answered and not stored is in memory alone", "directory", o.Journal, "error", err)
+		} else {
+			written = a.journal
+		}
+	}
 	svc := callservice.New(s.DB, &callservice.Options{
-		Snapshot: kept, Decider: ask, Trunks: o.trunks(), Decided: m.Decision,
+		Journal: written, EmergencyCalls: s.emergencyCalls(), Snapshot: kept, Decider: ask, Trunks: o.trunks(), Decided: m.Decision,
 		TrunkChanged: func(owner callmodel.TenantID, c trunk.Change) {
 			m.TrunkChanged(owner, c)
 			log.WarnContext(context.WithoutCancel(ctx), "a destination's "+c.Why+" changed", "ruleset_of", owner,
@@ -123,12 +143,12 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		CheckOutputs:          func(list []record.OutputSpec) error { return CheckOutputs(checker, list) },
 		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, JobEnqueued: jobEnqueued, Logger: log,
 	})
-	a := &API{calls: svc, mux: http.NewServeMux(), kept: kept != nil, log: log}
+	a.calls = svc
+	if err := svc.LoadJournal(ctx); err != nil {
+		log.ErrorContext(ctx, "a part of the journal can't be read; it stays there", "directory", o.Journal, "error", err)
+	}
 	if err := svc.LoadSnapshot(ctx); err != nil {
 		log.ErrorContext(ctx, "a part of the snapshot of the rules can't be used", "directory", o.RulesSnapshot, "error", err)
-	}
-	if err := a.installFile(ctx, o.Rules); err != nil {
-		return nil, err
 	}
 	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
 		Check: checker.Check, JobEnqueued: jobEnqueued, Media: s.media(), Logger: log,
@@ -140,9 +160,47 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	a.mux.HandleFunc("/", problem.NotFound)
 	m.Destinations(svc.Trunks)
 	m.RuleSets(svc.RulesInService)
-	m.Gauge("switchtape_unstored_emergency_calls", "Emergency calls that were answered and are not stored yet.",
-		func() float64 { return float64(svc.Unstored()) })
+	a.backlogMetrics(m)
 	return a, nil
+}
+
+// backlogMetrics shows what was accepted and is not stored yet.
+func (a *API) backlogMetrics(m *ops.Metrics) {
+	for name, g := range map[string]struct {
+		help string
+		of   func(b callservice.Backlog) float64
+	}{
+		"switchtape_unstored_emergency_calls": {
+			"Emergency calls that were answered and are not stored yet.",
+			func(b callservice.Backlog) float64 { return float64(b.EmergencyCalls) },
+		},
+		"switchtape_unstored_events": {
+			"Events that were accepted and are not stored yet.",
+			func(b callservice.Backlog) float64 { return float64(b.Events) },
+		},
+		"switchtape_refused_events": {
+			"Events that were accepted while the database was away and could not be applied.",
+			func(b callservice.Backlog) float64 { return float64(b.Refused) },
+		},
+		"switchtape_journal_failures": {
+			"Writes to the journal that failed: what was answered then was in memory alone.",
+			func(b callservice.Backlog) float64 { return float64(b.JournalFailures) },
+		},
+	} {
+		m.Gauge(name, g.help, func() float64 { return g.of(a.calls.Backlog()) })
+	}
+	if j := a.journal; j != nil {
+		m.Gauge("switchtape_journal_sync_failures", "How often the journal's disk failed to sync.",
+			func() float64 { return float64(j.Stats().SyncFailures) })
+	}
+}
+
+// emergencyCalls are the emergency lane's own connections, if it has any.
+func (s *Stores) emergencyCalls() callservice.CallStore {
+	if s.Emergency == nil {
+		return nil
+	}
+	return s.Emergency
 }
 
 // EmergencyDestinations are the destinations of emergency calls with these URIs.
@@ -174,29 +232,60 @@ func (a *API) InstallRules(ctx context.Context, body []byte, actor string) (stri
 	return state.ActiveHash(), err
 }
 
-// installFile puts the rules of a file in service, "" for none. If they can't be
-// stored now and there are rules from the snapshot, Run does it later.
-func (a *API) installFile(ctx context.Context, file string) error {
-	if file == "" {
+// Start does what changes something for others: it puts the rules of the file in
+// service, if there is one. It is called when everything else was checked, so
+// that a process which can't start changes nothing. What the database is too far
+// away for is done by Run.
+func (a *API) Start(ctx context.Context) error {
+	if a.opts.Rules == "" {
 		return nil
 	}
-	body, err := os.ReadFile(file) //nolint:gosec // the operator's file
+	body, err := os.ReadFile(a.opts.Rules)
 	if err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}
-	install := func(ctx context.Context) error {
-		hash, err := a.InstallRules(ctx, body, "start")
-		if err != nil {
-			return fmt.Errorf("rules in %s: %w", file, err)
-		}
-		a.log.InfoContext(ctx, "rules in service", "file", file, "ruleset", hash)
-		return nil
-	}
-	if a.kept && a.calls.RulesInService().FromSnapshot > 0 {
+	install := func(ctx context.Context) error { return a.installFile(ctx, body) }
+	if len(a.later) > 0 || a.calls.RulesInService().FromSnapshot > 0 {
 		a.Later("putting the rules of the file in service", install) // the start doesn't wait for them
 		return nil
 	}
 	return install(ctx)
+}
+
+// installFile puts the rules in service, unless others are. A file that lies
+// where it was at the first start must not undo what was changed since.
+func (a *API) installFile(ctx context.Context, body []byte) error {
+	if !a.opts.ReplaceRules {
+		_, now, err := a.calls.RuleSets(ctx, DefaultTenant)
+		if err != nil {
+			return err
+		}
+		if now.Active != nil {
+			a.log.InfoContext(ctx, "the rules of the file are left alone: there are rules in service; see --replace-rules",
+				"file", a.opts.Rules, "ruleset", now.ActiveHash())
+			return nil
+		}
+	}
+	hash, err := a.InstallRules(ctx, body, "start")
+	if err != nil {
+		return fmt.Errorf("rules in %s: %w", a.opts.Rules, err)
+	}
+	a.log.InfoContext(ctx, "rules in service", "file", a.opts.Rules, "ruleset", hash)
+	return nil
+}
+
+// Reload reads the keys again. On an error those in use stay.
+func (a *API) Reload() error {
+	if a.keys == nil {
+		return nil
+	}
+	return a.keys.Reload()
+}
+
+// answersAlone reports whether emergency calls have somewhere to go without the
+// database.
+func (a *API) answersAlone() bool {
+	return len(a.opts.Emergency) > 0 || a.opts.RulesSnapshot != "" && a.calls.RulesInService().Tenants > 0
 }
 
 // Run does the service's work beside its requests, until ctx ends.
@@ -204,7 +293,11 @@ func (a *API) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.calls.Run(ctx) })
 	group.Go(func() error { return a.catchUp(ctx) })
-	return group.Wait()
+	err := group.Wait()
+	if a.journal != nil {
+		err = errors.Join(err, a.journal.Close())
+	}
+	return err
 }
 
 // catchUp does what could not be done at the start. What waiting doesn't mend

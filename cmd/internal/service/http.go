@@ -20,8 +20,8 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr
 	checks := []ops.Check{}
 	if api != nil {
 		checks = append(checks, api.rulesCheck())
-		// A service that has rules answers emergency calls without a database.
-		db.Tolerated = func() bool { return api.kept && api.calls.RulesInService().Tenants > 0 }
+		// Such a service answers emergency calls without a database.
+		db.Tolerated = api.answersAlone
 	}
 	checks = append(checks, db)
 	if rec != nil {
@@ -38,9 +38,13 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr
 		mux.HandleFunc(objectsPath, s.Objects.ServeSigned)
 	}
 	if api != nil {
-		guarded, err := Guard(m.HTTP(api.Handler()), keyFile, addr)
+		guarded, keys, err := Guard(m.HTTP(api.Handler()), keyFile, addr, api.log)
 		if err != nil {
 			return nil, err
+		}
+		if api.keys = keys; keys != nil {
+			m.Gauge("switchtape_wrong_keys", "Requests that came with an API key that is none, since the start.",
+				func() float64 { return float64(keys.Wrong()) })
 		}
 		mux.Handle("/", guarded)
 	}

@@ -51,6 +51,7 @@ func TestDeciderByFlag(t *testing.T) {
 	o.DeciderURL, o.DeciderToken, o.DeciderBudget, o.DeciderCacheSize = srv.URL, "secret", 20*time.Second, -1
 	api, err := service.NewAPI(t.Context(), &service.Stores{DB: db}, o, m, slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
+	require.NoError(t, api.Start(t.Context()))
 
 	call := func(status int) string {
 		t.Helper()

@@ -49,8 +49,11 @@ type BucketOptions struct {
 
 // Stores are a process's connections.
 type Stores struct {
-	DB      *calldb.DB
-	Objects *storage.Store
+	DB *calldb.DB
+	// Emergency is the same database over connections of its own, for emergency
+	// calls. Nil: they share DB's, as on SQLite, which has one writer anyway.
+	Emergency *calldb.DB
+	Objects   *storage.Store
 }
 
 // OpenDB connects to the database and checks that its schema is this program's.
@@ -87,6 +90,43 @@ func OpenDBOrSnapshot(ctx context.Context, o DBOptions, migrate bool, kept strin
 		db, err = OpenDB(ctx, o, migrate)
 		return db, nil, err
 	}
+	return openDBOrLater(ctx, o, migrate)
+}
+
+// OpenForCalls opens the stores of a service that takes calls. With a snapshot of
+// its rules or with somewhere for emergency calls to go it starts without the
+// database: see OpenDBOrSnapshot.
+func OpenForCalls(ctx context.Context, o DBOptions, migrate bool, api APIOptions) (s *Stores, prepare func(context.Context) error, err error) {
+	s = &Stores{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if len(api.Emergency) > 0 {
+		s.DB, prepare, err = openDBOrLater(ctx, o, migrate)
+	} else {
+		s.DB, prepare, err = OpenDBOrSnapshot(ctx, o, migrate, api.RulesSnapshot)
+	}
+	if err == nil {
+		err = s.OpenEmergency(ctx, o)
+	}
+	return s, prepare, err
+}
+
+// OpenEmergency gives the emergency lane connections of its own, where they are
+// of use. It doesn't ask the database anything.
+func (s *Stores) OpenEmergency(ctx context.Context, o DBOptions) (err error) {
+	if !strings.HasPrefix(o.DB, "sqlite:") {
+		s.Emergency, err = calldb.Open(ctx, o.DB, &calldb.Options{Later: true, MaxConns: emergencyConns})
+	}
+	return err
+}
+
+// emergencyConns is how many connections the emergency lane has.
+const emergencyConns = 4
+
+func openDBOrLater(ctx context.Context, o DBOptions, migrate bool) (db *calldb.DB, prepare func(context.Context) error, err error) {
 	if db, err = calldb.Open(ctx, o.DB, &calldb.Options{Later: true}); err != nil {
 		return nil, nil, err
 	}
@@ -120,8 +160,10 @@ func (s *Stores) Close() error {
 	if s.Objects != nil {
 		err = s.Objects.Close()
 	}
-	if s.DB != nil {
-		err = errors.Join(err, s.DB.Close())
+	for _, db := range []*calldb.DB{s.Emergency, s.DB} {
+		if db != nil {
+			err = errors.Join(err, db.Close())
+		}
 	}
 	return err
 }
@@ -144,8 +186,14 @@ const shutdownGrace = 10 * time.Second
 
 // Serve answers requests on l until ctx ends, and then those that are open.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+	return serve(ctx, l, h, 0, log)
+}
+
+// serve is Serve with at most so many connections; 0 means any number.
+func serve(ctx context.Context, l net.Listener, h http.Handler, most int, log *slog.Logger) error {
 	srv := &http.Server{
 		Handler:           h,
+		ConnState:         newConns(most).changed,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       60 * time.Second,
 		WriteTimeout:      10 * time.Minute, // a long recording over a slow line
@@ -175,20 +223,29 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 
 // Guard puts the authentication around h: the keys of keyFile, or, without
 // one and on loopback only, this machine's user as the default tenant's operator.
-func Guard(h http.Handler, keyFile string, addr net.Addr) (http.Handler, error) {
+// keys is nil then.
+func Guard(h http.Handler, keyFile string, addr net.Addr, log *slog.Logger) (guarded http.Handler, keys *auth.Ring, err error) {
 	if keyFile != "" {
-		keys, err := auth.Load(keyFile)
+		keys, err := auth.OpenRing(keyFile, log, nil)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return keys.Require(h), nil
+		return keys.Require(h), keys, nil
 	}
+	if err := onLoopback(addr); err != nil {
+		return nil, nil, err
+	}
+	return auth.Local(callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Scopes: auth.RoleScopes(auth.RoleOperator)}, h), nil, nil
+}
+
+// onLoopback refuses an address that other machines can reach.
+func onLoopback(addr net.Addr) error {
 	host, _, err := net.SplitHostPort(addr.String())
 	if err != nil || !auth.Loopback(host) {
-		return nil, callmodel.Errorf(callmodel.CodeInvalid,
+		return callmodel.Errorf(callmodel.CodeInvalid,
 			"%s can be reached from other machines; give a file of API keys with --keys, or listen on 127.0.0.1", addr)
 	}
-	return auth.Local(callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Scopes: auth.RoleScopes(auth.RoleOperator)}, h), nil
+	return nil
 }
 
 // dbCheck is the database's part in being ready.

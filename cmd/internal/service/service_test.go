@@ -50,11 +50,11 @@ func TestDirectoryOfLegs(t *testing.T) {
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	h := http.NotFoundHandler()
-	_, err := service.Guard(h, "", &net.TCPAddr{IP: net.IPv4zero, Port: 80})
+	_, _, err := service.Guard(h, "", &net.TCPAddr{IP: net.IPv4zero, Port: 80}, nil)
 	require.ErrorContains(t, err, "--keys")
-	_, err = service.Guard(h, "", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80})
+	_, _, err = service.Guard(h, "", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, nil)
 	require.NoError(t, err)
-	_, err = service.Guard(h, "/nowhere", &net.TCPAddr{IP: net.IPv4zero, Port: 80})
+	_, _, err = service.Guard(h, "/nowhere", &net.TCPAddr{IP: net.IPv4zero, Port: 80}, nil)
 	require.ErrorContains(t, err, "no such file")
 }
 

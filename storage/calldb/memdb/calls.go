@@ -3,6 +3,7 @@ package memdb
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -150,7 +151,7 @@ func (s *Store) Calls(ctx context.Context, t callmodel.TenantID, f calls.Filter)
 	var all []*call
 	for key, c := range s.calls {
 		if key.tenant != t || f.State != "" && c.State != f.State ||
-			f.Number != "" && c.From.Number != f.Number && c.To.Number != f.Number || before != nil && !c.behind(*before) {
+			f.Number != "" && c.From.Number != f.Number && c.To.Number != f.Number || before != nil && !c.behind(*before) || !c.within(f.Since, f.Until) {
 			continue
 		}
 		all = append(all, c)
@@ -167,6 +168,13 @@ func (s *Store) Calls(ctx context.Context, t callmodel.TenantID, f calls.Filter)
 		page.Calls = append(page.Calls, s.seen(c))
 	}
 	return page, nil
+}
+
+// within reports whether the call was made at since or later and before until, as
+// far as these are set.
+func (c *call) within(since, until time.Time) bool {
+	us := storeform.Micros(c.CreatedAt)
+	return (since.IsZero() || us >= storeform.Micros(since)) && (until.IsZero() || us < storeform.Micros(until))
 }
 
 func (c *call) behind(at storeform.Cursor) bool {

@@ -1,0 +1,171 @@
+package service
+
+import (
+	"container/list"
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/switchtape/switchtape/callmodel/problem"
+)
+
+// ListenOptions say where a service that takes calls listens.
+type ListenOptions struct {
+	EmergencyListen string `help:"A second address, for emergency calls and their events, with connections of its own: crowds at the first don't shut it out." placeholder:"ADDR"`
+	MaxConns        int    `help:"Connections at the first address at once; a new one beyond them ends the one that has been idle longest. 0: what the limit of open files leaves." default:"0"`
+}
+
+// Doors are the listeners of a service, with how many connections each may have.
+type Doors struct {
+	main, emergency net.Listener
+	most            int
+	keptFree        int // connections of the emergency listener
+}
+
+// OpenDoors opens the emergency listener beside l, if there is to be one. Without API
+// keys it must be on loopback as l must.
+func (o ListenOptions) OpenDoors(ctx context.Context, l net.Listener, keyFile string) (*Doors, error) {
+	d := &Doors{main: l, most: o.MaxConns}
+	files := openFiles()
+	// Other files are the database's, the journal's, recordings that are served.
+	d.keptFree = max(files/8, 8)
+	if d.most <= 0 {
+		d.most = max(files-files/4-d.keptFree, 8)
+	}
+	if o.EmergencyListen == "" {
+		return d, nil
+	}
+	var err error
+	if d.emergency, err = Listen(ctx, o.EmergencyListen); err != nil {
+		return nil, err
+	}
+	if keyFile == "" {
+		if err := onLoopback(d.emergency.Addr()); err != nil {
+			_ = d.emergency.Close() // nobody has connected yet
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// Emergency is the emergency listener's address; nil without one.
+func (d *Doors) Emergency() net.Addr {
+	if d.emergency == nil {
+		return nil
+	}
+	return d.emergency.Addr()
+}
+
+// openFiles is how many files the process may have open.
+func openFiles() int {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return 1024
+	}
+	return int(min(limit.Cur, 1<<20))
+}
+
+// Serve answers requests at all doors until ctx ends.
+func (d *Doors) Serve(ctx context.Context, h http.Handler, certificate *Certificate, log *slog.Logger) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return serve(ctx, certificate.Listener(d.main), bodiesInTime(h), d.most, log) })
+	if d.emergency != nil {
+		group.Go(func() error {
+			return serve(ctx, certificate.Listener(d.emergency), bodiesInTime(callsOnly(h)), d.keptFree, log)
+		})
+	}
+	return group.Wait()
+}
+
+// callsOnly is h for calls and their events.
+func callsOnly(h http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	for _, pattern := range []string{"POST /v1/calls", "POST /v1/calls/{id}/events", "GET /healthz", "GET /readyz"} {
+		mux.Handle(pattern, h)
+	}
+	mux.HandleFunc("/", problem.NotFound)
+	return mux
+}
+
+// bodyTime is how long a body may take to come; large sets of rules have the
+// server's whole time.
+const bodyTime = 10 * time.Second
+
+// bodiesInTime ends requests whose bodies don't come.
+func bodiesInTime(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 && r.ContentLength <= 1<<20 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // else the server's own holds
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// conns bounds a server's connections. A new one beyond the bound takes the place
+// of the one that has been idle longest; if none is idle it is closed itself.
+type conns struct {
+	most  int // 0: no bound
+	mu    sync.Mutex
+	count int
+	idle  *list.List // of net.Conn, the one that has been idle longest in front
+	at    map[net.Conn]*list.Element
+}
+
+func newConns(most int) *conns {
+	return &conns{most: most, idle: list.New(), at: map[net.Conn]*list.Element{}}
+}
+
+// changed is the server's ConnState.
+func (c *conns) changed(conn net.Conn, to http.ConnState) {
+	if c.most == 0 {
+		return
+	}
+	if ended := c.note(conn, to); ended != nil {
+		_ = ended.Close() // a connection that nobody uses
+	}
+}
+
+// note follows a connection and returns the one that has to end.
+func (c *conns) note(conn net.Conn, to http.ConnState) (ended net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.at[conn]; e != nil {
+		c.idle.Remove(e)
+		delete(c.at, conn)
+	}
+	switch to {
+	case http.StateNew:
+		c.count++
+		if c.count > c.most {
+			ended = conn
+			if oldest, ok := c.oldest(); ok {
+				ended = oldest
+			}
+		}
+		if ended != conn {
+			c.at[conn] = c.idle.PushBack(conn) // it has said nothing yet
+		}
+	case http.StateIdle:
+		c.at[conn] = c.idle.PushBack(conn)
+	case http.StateClosed, http.StateHijacked:
+		c.count--
+	case http.StateActive:
+	}
+	return ended
+}
+
+func (c *conns) oldest() (net.Conn, bool) {
+	e := c.idle.Front()
+	if e == nil {
+		return nil, false
+	}
+	conn, ok := c.idle.Remove(e).(net.Conn)
+	delete(c.at, conn)
+	return conn, ok
+}

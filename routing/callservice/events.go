@@ -1,0 +1,107 @@
+package callservice
+
+import (
+	"context"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/routing/trunk"
+)
+
+// eventWait is how long an event waits for the stores when it can be accepted
+// without them.
+const eventWait = 2 * time.Second
+
+// Moved is the answer to an event.
+type Moved struct {
+	// Call is the call as it is after the event. With Later it is the call as it
+	// will be once the event is stored, or, if only the stores know the call, its
+	// ids alone, without a State.
+	Call calls.Call
+	// Later says that the event is accepted and not stored yet. It needs no
+	// telling again.
+	Later bool
+}
+
+// Event moves the call by what happened to it, and returns it as it is then. An
+// event without a time happened now. The same event again changes nothing.
+// Errors are FieldErrors, CodeConflict for a move that the call can't make, and
+// ErrNotFound.
+//
+// Telephone servers tell an event once. So one whose call is not stored yet is
+// stored after it, and with Options.Journal no event is refused because the
+// stores are away or the lane is full: it is written down and stored later, in
+// its order. Such an event may turn out to be one that its call can't make, or of
+// a call that doesn't exist: then it is left out, logged and counted.
+func (s *Service) Event(ctx context.Context, t callmodel.TenantID, id callmodel.CallID, ev calls.Event, actor string) (Moved, error) {
+	if ev.At.IsZero() {
+		ev.At = s.opts.Now().UTC()
+	}
+	a := &accepted{key: trunk.Key{Tenant: t, Call: id}, actor: actor, event: &ev}
+	timeout := s.opts.RequestTimeout
+	if s.opts.Journal != nil {
+		timeout = min(timeout, eventWait)
+	}
+	if s.later.has(a.key) || s.opts.Journal != nil && s.later.away() {
+		if m, ok, err := s.eventLater(ctx, a); ok || err != nil {
+			return m, err
+		}
+	}
+	call, err := inLane(ctx, s, timeout, func(ctx context.Context) (calls.Call, error) {
+		return s.stores.AppendEvent(ctx, t, id, ev, actor, s.opts.DefaultOutputs)
+	})
+	if err != nil {
+		code := callmodel.CodeOf(err)
+		if storesAway(err) || code == callmodel.CodeOverloaded || code == callmodel.CodeNotFound && s.later.spilling() {
+			if m, ok, invalid := s.eventLater(ctx, a); ok || invalid != nil {
+				return m, invalid
+			}
+		}
+		return Moved{}, err
+	}
+	s.moved(&call, &ev)
+	return Moved{Call: call}, nil
+}
+
+// moved tells who wants to know of an event that was stored.
+func (s *Service) moved(call *calls.Call, ev *calls.Event) {
+	s.trunks.observe(call, ev.Cause, s.opts.PlatformTenant)
+	if ev.Type == calls.EventEnded {
+		s.opts.JobEnqueued()
+	}
+}
+
+// eventLater accepts an event to be stored later; ok is false if nothing keeps it
+// until then.
+func (s *Service) eventLater(ctx context.Context, a *accepted) (m Moved, ok bool, err error) {
+	if !callmodel.ValidID(string(a.key.Tenant)) || !callmodel.ValidID(string(a.key.Call)) {
+		return m, false, callmodel.ErrNotFound
+	}
+	if err := a.event.Validate(); err != nil {
+		return m, false, err
+	}
+	m = Moved{Call: calls.Call{ID: a.key.Call, TenantID: a.key.Tenant}, Later: true}
+	known, told, err := s.later.foresee(a)
+	switch {
+	case err != nil:
+		return m, false, err
+	case known != nil:
+		m.Call = *known
+	}
+	if told {
+		return m, true, nil
+	}
+	// What follows a call in memory is as safe as that call, if it must be.
+	if s.writeDown(ctx, a) != nil && known == nil {
+		return m, false, nil
+	}
+	if !s.later.add(a) {
+		return m, false, nil
+	}
+	if known != nil {
+		s.trunks.observe(known, a.event.Cause, s.opts.PlatformTenant)
+	}
+	s.work(ctx)
+	return m, true, nil
+}
