@@ -129,12 +129,24 @@ func TestRecord(t *testing.T) {
 	assert.EqualValues(t, 120000, r.Duration.Milliseconds())
 	assert.Len(t, r.Legs, 1, "the same name again is a segment of the same leg")
 
-	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer=/nowhere/c.wav", "--force", "--out", out)
+	runJSON(t, &r, "record", "--leg", "agent="+agent, "--leg", "customer=/nowhere/c.wav", "--allow-missing", "--force", "--out", out)
 	assert.Equal(t, record.StatusCompletedDegraded, r.Status)
 	assert.Contains(t, r.Defects[0].Detail, "/nowhere/c.wav")
 	code, _, errs = run(t, "record", "--leg", "agent="+agent, "--force", "--out", agent)
 	assert.Equal(t, 2, code)
 	assert.Contains(t, errs, "is the file of leg agent")
+	unwritten := filepath.Join(t.TempDir(), "unwritten.mp3")
+	code, _, errs = run(t, "record", "--leg", "agent="+agent, "--leg", "customer=/nowhere/c.wav", "--out", unwritten)
+	assert.Equal(t, 1, code)
+	assert.Contains(t, errs, "/nowhere/c.wav")
+	assert.Contains(t, errs, "--allow-missing")
+	code, _, errs = run(t, "record", "--leg", "agent="+agent+"@2", "--out", unwritten)
+	assert.Equal(t, 2, code)
+	assert.Contains(t, errs, "@2 has no unit; write @2s")
+	code, _, errs = run(t, "record", "--leg", "agent="+agent, "--codec", "wav", "--out", unwritten)
+	assert.Equal(t, 2, code)
+	assert.Contains(t, errs, "its name says mp3")
+	assert.NoFileExists(t, unwritten)
 	redacted := filepath.Join(t.TempDir(), "redacted.wav")
 	runJSON(t, &r, "record", "--leg", "agent="+agent, "--layout", "mono", "--redact", "10s-12s", "--redact", "20s-20500ms", "--out", redacted)
 	heard, said := pcm16(t, readFile(t, redacted)), pcm16(t, samplecall.Agent())
@@ -171,11 +183,11 @@ func TestRecordBadInput(t *testing.T) {
 		"leg without name": {[]string{"--leg", agent, "--out", "x"}, 2, "NAME=URL"},
 		"codec":            {[]string{"--leg", "a=" + agent, "--codec", "aac", "--out", "x"}, 2, "codec"},
 		"bitrate":          {[]string{"--leg", "a=" + agent, "--bitrate", "fast", "--out", "x"}, 2, "32k"},
-		"mp3 bitrate":      {[]string{"--leg", "a=" + agent, "--codec", "mp3", "--bitrate", "33k", "--out", "x"}, 1, "32000"},
+		"mp3 bitrate":      {[]string{"--force", "--leg", "a=" + agent, "--codec", "mp3", "--bitrate", "33k", "--out", "x"}, 1, "32000"},
 		"three in stereo":  {[]string{"--leg", "a=" + agent, "--leg", "b=" + agent, "--leg", "c=" + agent, "--out", "x"}, 1, "multichannel"},
 		"rate and bitrate": {[]string{"--leg", "a=" + agent, "--rate", "8", "--bitrate", "32", "--out", "x"}, 1, "did you mean 8000?"},
-		"missing":          {[]string{"--leg", "a=/nowhere/a.wav", "--out", "x"}, 1, "leg_missing"},
-		"empty":            {[]string{"--leg", "a=" + empty, "--out", "x"}, 1, "leg_empty"},
+		"missing":          {[]string{"--allow-missing", "--leg", "a=/nowhere/a.wav", "--out", "x"}, 1, "leg_missing"},
+		"empty":            {[]string{"--allow-missing", "--leg", "a=" + empty, "--out", "x"}, 1, "leg_empty"},
 		"not audio":        {[]string{"--leg", "a=" + text, "--out", "x"}, 1, "unreadable_leg"},
 		"a directory":      {[]string{"--leg", "a=" + dir, "--out", "x"}, 1, "is a directory"},
 		"a pipe":           {[]string{"--leg", "a=" + fifo, "--out", "x"}, 1, "is a pipe or a device"},

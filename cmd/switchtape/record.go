@@ -34,6 +34,8 @@ type recordCommand struct {
 	Out   string `help:"File or bucket URL to write the recording to." required:"" placeholder:"FILE|URL"`
 	Force bool   `help:"Replace files that are there already. Without it they are kept, and the command fails before it writes any."`
 	JSON  bool   `help:"Print the result as JSON." name:"json"`
+
+	AllowMissing bool `help:"Make the recording although a leg is missing or empty, which is silence then."`
 }
 
 func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
@@ -68,7 +70,10 @@ func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err := p.Check(spec); err != nil {
 		return err
 	}
-	result, err := p.Process(ctx, spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
+	result, err := p.Process(ctx, spec, &recording.ProcessOptions{AcceptMissing: c.AllowMissing, AcceptGrowing: true})
+	if _, missing := errors.AsType[*recording.LegsNotReadyError](err); missing {
+		err = fmt.Errorf("%w; nothing was written: mend the path, or --allow-missing to record silence in its place", err)
+	}
 	if err = errors.Join(err, out.Close()); err != nil {
 		return err
 	}

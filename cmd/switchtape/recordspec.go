@@ -158,12 +158,16 @@ func (c *recordCommand) spec() (record.Spec, error) {
 
 // codec is the codec that was asked for, if only by the file's name.
 func (c *recordCommand) codec() (record.Codec, error) {
-	if c.Codec != "" {
-		return record.Codec(c.Codec), nil
+	named, err := codecOf(c.Out)
+	if c.Codec == "" {
+		if err != nil {
+			return "", cli.Usagef("--out %s: %w, or give --codec", c.Out, err)
+		}
+		return named, nil
 	}
-	codec, err := codecOf(c.Out)
-	if err != nil {
-		return "", cli.Usagef("--out %s: %w, or give --codec", c.Out, err)
+	codec := record.Codec(c.Codec)
+	if err == nil && path.Ext(filepath.ToSlash(c.Out)) != "" && named.Ext() != codec.Ext() && !c.Force {
+		return "", cli.Usagef("--out %s: its name says %s, and --codec %s makes .%s files; --force writes it all the same", c.Out, named, codec, codec.Ext())
 	}
 	return codec, nil
 }
@@ -199,8 +203,12 @@ func parseLeg(arg string) (name, where string, offset time.Duration, err error) 
 		return "", "", 0, cli.Usagef("--leg %s: give NAME=URL, with @OFFSET behind it if the leg begins later, like customer=customer.wav@2s", arg)
 	}
 	if i := strings.LastIndexByte(where, '@'); i > 0 {
-		if d, err := time.ParseDuration(where[i+1:]); err == nil {
+		after := where[i+1:]
+		if d, err := time.ParseDuration(after); err == nil {
 			return name, where[:i], d, nil
+		}
+		if _, err := strconv.ParseFloat(after, 64); err == nil {
+			return "", "", 0, cli.Usagef("--leg %s: @%s has no unit; write @%ss for seconds, @%sms for milliseconds", arg, after, after, after)
 		}
 	}
 	return name, where, 0, nil
