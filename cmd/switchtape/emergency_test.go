@@ -136,7 +136,7 @@ func stopped(t *testing.T, url string) (release func()) {
 // SWITCHTAPE_DRILL says how long each of the four phases lasts; see
 // .ci/emergency-drill.
 func TestEmergencyLaneDrill(t *testing.T) {
-	phase := 1500 * time.Millisecond
+	phase := 500 * time.Millisecond
 	if v := os.Getenv("SWITCHTAPE_DRILL"); v != "" {
 		d, err := time.ParseDuration(v)
 		require.NoError(t, err)

@@ -26,6 +26,7 @@ type accepted struct {
 	// its answer anew then, nil if nothing does.
 	alias  callmodel.CallID
 	encode func(*calls.NewCall)
+	given  bool // the answer is given, with the id that the call had then
 
 	tried  chan struct{} // closed when storing it was tried once, or will not be soon; nil if nobody asks
 	seq    uint64        // its number in the journal; 0 if it isn't there
@@ -41,7 +42,10 @@ type pending struct {
 	call *calls.Call
 	seen []string // the ids of the events since the call was made
 	// as is the id in the stores, once it is another than the key's.
-	as      callmodel.CallID
+	as callmodel.CallID
+	// hidden: it got that id before its answer was given. Nobody knows it by the
+	// key's, which is another call's.
+	hidden  bool
 	renamed *accepted          // the call that got another id: it stays in the journal while events follow it
 	cancel  context.CancelFunc // ends the attempt that is made
 	tries   int
@@ -298,7 +302,7 @@ func (w *waiting) settle(p *pending, a *accepted, f fate) (more bool, done uint6
 func (w *waiting) rename(p *pending, a *accepted) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p.as = a.alias
+	p.as, p.hidden = a.alias, !a.given
 	n := *a.create
 	n.Call.ID = a.alias
 	if a.encode != nil {
@@ -314,7 +318,7 @@ func (w *waiting) rename(p *pending, a *accepted) {
 func (w *waiting) created(a *accepted) calls.NewCall {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	a.encode = nil // the answer is given: it can't be another any more
+	a.encode, a.given = nil, true // it can't be another any more
 	return *a.create
 }
 
@@ -331,7 +335,8 @@ func (w *waiting) journalled(a *accepted, seq uint64) (stored bool) {
 func (w *waiting) has(k trunk.Key) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.calls[k] != nil
+	p := w.calls[k]
+	return p != nil && !p.hidden
 }
 
 // call is the call as it will be once everything is stored, if that is known.
@@ -339,7 +344,7 @@ func (w *waiting) call(k trunk.Key) (c calls.Call, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := w.calls[k]
-	if p == nil || p.call == nil {
+	if p == nil || p.call == nil || p.hidden {
 		return c, false
 	}
 	return *p.call, true

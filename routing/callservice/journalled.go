@@ -86,7 +86,7 @@ func unmarshalAccepted(e journal.Entry) (*accepted, error) {
 	if err := json.Unmarshal(e.Body, &k); err != nil {
 		return nil, err
 	}
-	a := &accepted{actor: k.Actor, seq: e.Seq}
+	a := &accepted{actor: k.Actor, seq: e.Seq, given: true}
 	switch {
 	case k.Call != nil:
 		n := calls.NewCall{
