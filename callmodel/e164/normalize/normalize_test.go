@@ -112,6 +112,8 @@ func FuzzParse(f *testing.F) {
 		f.Add(s, "US")
 		f.Add(s, "")
 	}
+	f.Add("00,", "AU")
+	f.Add("000AAA", "AU")
 	f.Fuzz(func(t *testing.T, raw, region string) {
 		n, err := normalize.Parse(raw, region)
 		if err != nil {
@@ -124,6 +126,7 @@ func FuzzParse(f *testing.F) {
 			return // another country's, which its code told: as dialled, the number has lost that
 		}
 		again, err := normalize.Parse(n.Value, region)
+		n.PostDial, n.Params = "", "" // what was cut off is not in the value
 		if err != nil || again != n {
 			t.Fatalf("%q in %q: %+v is not stable: %+v, %v", raw, region, n, again, err)
 		}
