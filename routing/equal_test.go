@@ -132,7 +132,7 @@ func oracleCases(t *testing.T) int {
 	case testing.Short():
 		return 20_000 / slow
 	}
-	return 150_000 / slow
+	return 100_000 / slow
 }
 
 // TestRouteEqualsOracle compares decisions of rule sets and calls that are drawn
