@@ -152,7 +152,7 @@
 // [Router.RouteLive] leaves out full destinations, and those that are down unless
 // nothing else is left. A [Live], such as a trunk.Group, knows their state; the
 // decision says which were left out and why. A [Decider] is another service that
-// decides in the place of the rules; callhttp asks it first.
+// decides in the place of the rules; package callservice asks it first.
 //
 // Digits to send after the answer, and parameters of a tel URI, are no part of a
 // number. No destination's number has them; the decision has both beside it, and an

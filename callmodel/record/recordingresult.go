@@ -44,7 +44,7 @@ type Result struct {
 	Redacted time.Duration  `json:"redacted_ms,omitempty"`
 	Legs     []LegResult    `json:"legs"`
 	Outputs  []OutputResult `json:"outputs"`
-	// Analysis is the essence of the first output that is an analysis; nil
+	// Analysis is what is told of the first output that is an analysis; nil
 	// without one.
 	Analysis *AnalysisResult `json:"analysis,omitempty"`
 	// Manifest is the object that says how the recording was made; nil without
