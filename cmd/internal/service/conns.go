@@ -110,15 +110,14 @@ func bodiesInTime(h http.Handler) http.Handler {
 // conns bounds a server's connections. A new one beyond the bound takes the place
 // of the one that has been idle longest; if none is idle it is closed itself.
 type conns struct {
-	most  int // 0: no bound
-	mu    sync.Mutex
-	count int
-	idle  *list.List // of net.Conn, the one that has been idle longest in front
-	at    map[net.Conn]*list.Element
+	most int // 0: no bound
+	mu   sync.Mutex
+	open map[net.Conn]*list.Element // its element in idle, nil while it works; without those that were ended
+	idle *list.List                 // of net.Conn, the one that has been idle longest in front
 }
 
 func newConns(most int) *conns {
-	return &conns{most: most, idle: list.New(), at: map[net.Conn]*list.Element{}}
+	return &conns{most: most, idle: list.New(), open: map[net.Conn]*list.Element{}}
 }
 
 // changed is the server's ConnState.
@@ -131,41 +130,45 @@ func (c *conns) changed(conn net.Conn, to http.ConnState) {
 	}
 }
 
-// note follows a connection and returns the one that has to end.
+// note follows a connection and returns the one that has to end. A connection that
+// was ended counts no longer, although the server hasn't seen it close yet: else a
+// crowd that comes at once would end more than it needs.
 func (c *conns) note(conn net.Conn, to http.ConnState) (ended net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e := c.at[conn]; e != nil {
-		c.idle.Remove(e)
-		delete(c.at, conn)
+	element, counted := c.open[conn]
+	if element != nil {
+		c.idle.Remove(element)
+		c.open[conn] = nil
 	}
 	switch to {
 	case http.StateNew:
-		c.count++
-		if c.count > c.most {
-			ended = conn
-			if oldest, ok := c.oldest(); ok {
-				ended = oldest
+		if len(c.open) >= c.most {
+			oldest, ok := c.oldest()
+			if !ok {
+				return conn
 			}
+			delete(c.open, oldest)
+			ended = oldest
 		}
-		if ended != conn {
-			c.at[conn] = c.idle.PushBack(conn) // it has said nothing yet
-		}
+		c.open[conn] = c.idle.PushBack(conn) // it has said nothing yet
 	case http.StateIdle:
-		c.at[conn] = c.idle.PushBack(conn)
+		if counted {
+			c.open[conn] = c.idle.PushBack(conn)
+		}
 	case http.StateClosed, http.StateHijacked:
-		c.count--
+		delete(c.open, conn)
 	case http.StateActive:
 	}
 	return ended
 }
 
+// oldest takes the connection that has been idle longest from the list.
 func (c *conns) oldest() (net.Conn, bool) {
 	e := c.idle.Front()
 	if e == nil {
 		return nil, false
 	}
 	conn, ok := c.idle.Remove(e).(net.Conn)
-	delete(c.at, conn)
 	return conn, ok
 }
