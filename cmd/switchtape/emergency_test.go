@@ -136,6 +136,9 @@ func stopped(t *testing.T, url string) (release func()) {
 // SWITCHTAPE_DRILL says how long each of the four phases lasts; see
 // .ci/emergency-drill.
 func TestEmergencyLaneDrill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	phase := 500 * time.Millisecond
 	if v := os.Getenv("SWITCHTAPE_DRILL"); v != "" {
 		d, err := time.ParseDuration(v)

@@ -108,6 +108,9 @@ func TestAlignmentAtOtherRates(t *testing.T) {
 
 // Legs that have nothing of each other are hardly ever taken for aligned.
 func TestAlignmentFalseAlarms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	t.Parallel()
 	alarms := 0
 	const calls = 60 / slow

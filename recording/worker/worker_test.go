@@ -278,6 +278,9 @@ func TestMissingLegsAreWaitedFor(t *testing.T) {
 }
 
 func TestHeartbeatsKeepALongJob(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	t.Parallel()
 	q := jobLedger(t)
 	o := options()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -52,6 +53,18 @@ func sqliteDB(tb testing.TB) *calldb.DB {
 	return migrated(tb, calldb.SQLiteURL(filepath.Join(tb.TempDir(), "calls.db")))
 }
 
+// migratedPostgres is a database of its own with the newest schema.
+func migratedPostgres(t testing.TB) string {
+	t.Helper()
+	return pgtest.Copy(t, "newest schema", func(t testing.TB, at string) {
+		t.Helper()
+		db, err := calldb.Open(t.Context(), at, nil)
+		require.NoError(t, err)
+		_, err = db.Migrate(t.Context())
+		require.NoError(t, errors.Join(err, db.Close()))
+	})
+}
+
 func migrated(tb testing.TB, at string) *calldb.DB {
 	tb.Helper()
 	db, err := calldb.Open(tb.Context(), at, nil)
@@ -66,7 +79,7 @@ func migrated(tb testing.TB, at string) *calldb.DB {
 func onBoth(t *testing.T, test func(t *testing.T, db *calldb.DB)) {
 	t.Helper()
 	t.Run("SQLite", func(t *testing.T) { t.Parallel(); test(t, sqliteDB(t)) })
-	t.Run("PostgreSQL", func(t *testing.T) { t.Parallel(); test(t, migrated(t, pgtest.URL(t))) })
+	t.Run("PostgreSQL", func(t *testing.T) { t.Parallel(); test(t, migrated(t, migratedPostgres(t))) })
 }
 
 // service is a handler with the service behind it.

@@ -106,6 +106,9 @@ func TestEmergencyIDTaken(t *testing.T) {
 // TestEmergencyWithoutDatabase: answered within its wait whatever the stores do,
 // and stored once they are back. Not parallel: it looks at all goroutines.
 func TestEmergencyWithoutDatabase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	for name, mode := range map[string]faults{"down": down, "hanging": hanging, "deaf": deaf} {
 		t.Run(name, func(t *testing.T) {
 			db := memdb.New(nil)

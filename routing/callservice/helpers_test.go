@@ -3,6 +3,7 @@ package callservice_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -45,6 +46,18 @@ func renamed(to string) string { return strings.Replace(rules, "id: nyc", "id: "
 // noon is when every call of these tests is made, until the clock is moved.
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
+// migratedPostgres is a database of its own with the newest schema.
+func migratedPostgres(t testing.TB) string {
+	t.Helper()
+	return pgtest.Copy(t, "newest schema", func(t testing.TB, at string) {
+		t.Helper()
+		db, err := calldb.Open(t.Context(), at, nil)
+		require.NoError(t, err)
+		_, err = db.Migrate(t.Context())
+		require.NoError(t, errors.Join(err, db.Close()))
+	})
+}
+
 func migrated(tb testing.TB, at string) *calldb.DB {
 	tb.Helper()
 	db, err := calldb.Open(tb.Context(), at, nil)
@@ -63,7 +76,7 @@ func onAll(t *testing.T, test func(t *testing.T, db callservice.Stores)) {
 		t.Parallel()
 		test(t, migrated(t, calldb.SQLiteURL(filepath.Join(t.TempDir(), "calls.db"))))
 	})
-	t.Run("PostgreSQL", func(t *testing.T) { t.Parallel(); test(t, migrated(t, pgtest.URL(t))) })
+	t.Run("PostgreSQL", func(t *testing.T) { t.Parallel(); test(t, migrated(t, migratedPostgres(t))) })
 }
 
 // over makes a service in the United States. Emergency calls wait for stores on a

@@ -179,6 +179,9 @@ func TestRollbackFromSnapshot(t *testing.T) {
 
 // TestEndDoesNotWaitForTheDisk: Run ends though the snapshot can't be written.
 func TestEndDoesNotWaitForTheDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	t.Parallel()
 	d := newDisk(t, t.TempDir())
 	d.release = make(chan struct{})

@@ -55,8 +55,14 @@ func after(t *testing.T, at string) *calldb.DB {
 func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 	t.Parallel()
 	suite := map[string]func(*testing.T, func(*testing.T) storetest.Env){"SQLite": storetest.All, "PostgreSQL": storetest.Jobs}
-	if os.Getenv("SWITCHTAPE_LONG_TESTS") == "1" {
+	switch {
+	case os.Getenv("SWITCHTAPE_LONG_TESTS") == "1":
 		suite["PostgreSQL"] = storetest.All
+	case testing.Short():
+		suite["PostgreSQL"] = func(t *testing.T, _ func(*testing.T) storetest.Env) {
+			t.Helper()
+			t.Skip("SQLite alone with -short")
+		}
 	}
 	for kind, at := range map[string]func(testing.TB) string{"SQLite": sqliteURL, "PostgreSQL": pgtest.URL} {
 		t.Run(kind+"/before", func(t *testing.T) {

@@ -1,6 +1,7 @@
 package calldb_test
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -43,9 +44,21 @@ func migrated(t testing.TB, at string) *calldb.DB {
 	return db
 }
 
+// migratedPostgres is a database of its own with the newest schema.
+func migratedPostgres(t testing.TB) string {
+	t.Helper()
+	return pgtest.Copy(t, "newest schema", func(t testing.TB, at string) {
+		t.Helper()
+		db, err := calldb.Open(t.Context(), at, nil)
+		require.NoError(t, err)
+		_, err = db.Migrate(t.Context())
+		require.NoError(t, errors.Join(err, db.Close()))
+	})
+}
+
 func TestStores(t *testing.T) {
 	t.Parallel()
-	for name, at := range map[string]func(testing.TB) string{"SQLite": sqliteURL, "PostgreSQL": pgtest.URL} {
+	for name, at := range map[string]func(testing.TB) string{"SQLite": sqliteURL, "PostgreSQL": migratedPostgres} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storetest.All(t, func(t *testing.T) storetest.Env { t.Helper(); return storetest.Of(migrated(t, at(t))) })

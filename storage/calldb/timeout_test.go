@@ -17,6 +17,9 @@ import (
 // A statement that the database doesn't answer ends at the caller's deadline, or,
 // if there is none, at Options.Timeout, and leaves the connections fit for use.
 func TestCallsEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	t.Parallel()
 	at := pgtest.URL(t)
 	holder := migrated(t, at)

@@ -45,16 +45,65 @@ var shared = sync.OnceValues(func() (string, error) {
 // URL is a new, empty database, which is dropped when the test ends.
 func URL(t testing.TB) string {
 	t.Helper()
+	return create(t, "")
+}
+
+// templates are the databases that Copy copies, by name.
+var templates struct {
+	sync.Mutex
+	made map[string]string
+}
+
+// Copy is a new database as prepare makes an empty one, which is dropped when the
+// test ends. prepare runs once a test binary and name, and must leave no connection
+// open. On the server of TEST_POSTGRES_URL it runs each time, so that nothing is left
+// there.
+func Copy(t testing.TB, name string, prepare func(t testing.TB, at string)) string {
+	t.Helper()
+	if os.Getenv("TEST_POSTGRES_URL") != "" {
+		at := URL(t)
+		prepare(t, at)
+		return at
+	}
+	return create(t, template(t, name, prepare))
+}
+
+func template(t testing.TB, name string, prepare func(t testing.TB, at string)) string {
+	t.Helper()
+	templates.Lock()
+	defer templates.Unlock()
+	if made, ok := templates.made[name]; ok {
+		return made
+	}
 	admin, err := shared()
 	if err != nil {
 		missing(t, err)
 	}
-	at, err := url.Parse(admin)
+	made := "template_" + strings.ToLower(rand.Text())
+	if err := do(t.Context(), admin, "CREATE DATABASE "+made); err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	prepare(t, of(t, admin, made))
+	if templates.made == nil {
+		templates.made = map[string]string{}
+	}
+	templates.made[name] = made
+	return made
+}
+
+// create makes a database, of a template or empty.
+func create(t testing.TB, template string) string {
+	t.Helper()
+	admin, err := shared()
 	if err != nil {
-		t.Fatal("pgtest: TEST_POSTGRES_URL can't be parsed") // it may hold a password: not shown
+		missing(t, err)
 	}
 	name := "switchtape_test_" + strings.ToLower(rand.Text())
-	if err := do(t.Context(), admin, "CREATE DATABASE "+name); err != nil {
+	stmt := "CREATE DATABASE " + name
+	if template != "" {
+		stmt += " TEMPLATE " + template
+	}
+	if err := do(t.Context(), admin, stmt); err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}
 	t.Cleanup(func() {
@@ -64,6 +113,16 @@ func URL(t testing.TB) string {
 			t.Errorf("pgtest: %v", err)
 		}
 	})
+	return of(t, admin, name)
+}
+
+// of is the URL of a database on the administrator's server.
+func of(t testing.TB, admin, name string) string {
+	t.Helper()
+	at, err := url.Parse(admin)
+	if err != nil {
+		t.Fatal("pgtest: TEST_POSTGRES_URL can't be parsed") // it may hold a password: not shown
+	}
 	at.Path = "/" + name
 	return at.String()
 }
