@@ -75,7 +75,7 @@ type API struct {
 	calls   *callservice.Service
 	mux     *http.ServeMux
 	opts    APIOptions
-	keys    *auth.Ring // nil: there are none
+	keys    *auth.Ring   // nil: there are none
 	journal *lateJournal // nil: there is none
 	log     *slog.Logger
 	later   []task
