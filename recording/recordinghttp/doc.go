@@ -15,7 +15,8 @@
 // optional "queue" (a telephone server's host name) and "priority" (0 to 9). It
 // is checked at the door, with what the codecs can do, and every fault is
 // reported at once. The same recording again gives the same job; another
-// recording under a recording id that is taken is refused.
+// recording under a recording id that is taken is refused. A call's own recording has
+// the call's id, unless that is taken when the call ends: it is made in any case.
 //
 //	POST ─▶ check ─▶ ledger row ─▶ 202 {"job_id", "recording_id", "created"}
 //	                     ┊ a worker makes it

@@ -100,6 +100,28 @@ func (t *tx) enqueue(ctx context.Context, r *ledger.Request, actor string) (call
 	return id, true, t.audit(ctx, storeform.EnqueuedLine(id, r, actor))
 }
 
+// enqueueOwn enqueues the job that records a call itself. A job that somebody has
+// submitted under its key doesn't take it away: the call's gets another key then.
+func (t *tx) enqueueOwn(ctx context.Context, r *ledger.Request, actor string) error {
+	for try := 0; ; try++ {
+		own, err := storeform.OwnRecording(r, try)
+		if err != nil {
+			return err
+		}
+		id, created, err := t.enqueue(ctx, own, actor)
+		if err != nil || created {
+			return err
+		}
+		have, err := t.job(ctx, id, false)
+		if err != nil {
+			return err
+		}
+		if storeform.SameRecording(&have.Job, own) {
+			return nil
+		}
+	}
+}
+
 // Job implements recordinghttp.Ledger.
 func (d *DB) Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error) {
 	var r jobRow
