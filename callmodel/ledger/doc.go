@@ -8,10 +8,13 @@
 //	new ──▶ queued ─────────────── claimed ───────────────────▶ running
 //	          ▲ │                                                 │  │
 //	          │ └── operator ──▶ quarantined ◀── 3 strikes, ──────┘  │
-//	          └──── operator ───────┘            permanent error     └─▶ done
+//	          ├──── operator ───────┘            permanent error     └─▶ done
+//	          └──── operator, where more can come of it ──────────────────┘
 //
-// Done is final: a finished job never runs again. What was published stays in use
-// whatever becomes of the job, until a later result takes its place.
+// A finished job never runs again by itself. A person may put one back of which
+// more can come: a recording that is absent, or was made with defects. What it came
+// to is published then: it stays in use whatever becomes of the job, until a later
+// result takes its place.
 //
 // Who calls the ledger says what it needs of it: see the ports worker.Ledger and
 // recordinghttp.Ledger. *calldb.DB and *memdb.Store implement them all, and

@@ -36,7 +36,8 @@ const (
 	DefaultQueue          = "default"
 )
 
-// Next is the state after ev, or a [*TransitionError].
+// Next is the state after ev, or a [*TransitionError]. Of which jobs that are done
+// more can come is the affair of their kind: the ledger refuses to retry the others.
 func (s State) Next(id callmodel.JobID, ev Event) (State, error) {
 	switch {
 	case s == Queued && ev == Claimed:
@@ -47,7 +48,7 @@ func (s State) Next(id callmodel.JobID, ev Event) (State, error) {
 		return Queued, nil
 	case (s == Running || s == Queued) && ev == Quarantine:
 		return Quarantined, nil
-	case s == Quarantined && ev == Retried:
+	case (s == Quarantined || s == Done) && ev == Retried:
 		return Queued, nil
 	}
 	return s, &callmodel.TransitionError{Subject: "job " + string(id), From: string(s), Event: string(ev)}
@@ -174,8 +175,16 @@ type Filter struct {
 	Kind     string             // "" for any
 	Queue    string             // "" for any
 	TenantID callmodel.TenantID // "" for any
-	Limit    int                // 0 means 100; at most 1000
-	After    callmodel.JobID    // continue behind this one
+	// Status is what the job came to: "completed", "completed_degraded" or "absent"
+	// of a recording that is done, or "quarantined". "" for any. Kinds without such
+	// words have none but "quarantined".
+	Status string
+	// Code is that of a defect in the job's result, the result's reason, or the
+	// reason of the last failure: "leg_missing", "no_media", "unavailable". "" for any.
+	Code         string
+	Since, Until time.Time       // when it was enqueued: since, and before until; zero for any time
+	Limit        int             // 0 means 100; at most 1000
+	After        callmodel.JobID // continue behind this one
 }
 
 // Stats is the state of the ledger, for metrics.

@@ -24,6 +24,7 @@ func TestJobMachine(t *testing.T) {
 		"running completed": ledger.Done, "running failed": ledger.Queued,
 		"running released": ledger.Queued, "running quarantine": ledger.Quarantined,
 		"quarantined retried": ledger.Queued, "running published": ledger.Queued,
+		"done retried": ledger.Queued,
 	}
 	for _, s := range states {
 		for _, ev := range events {

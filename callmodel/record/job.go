@@ -90,6 +90,13 @@ func PublishedBy(j *ledger.Job) (*Result, error) {
 	return ResultOf(j)
 }
 
+// Retriable reports whether more can come of the recording job once it is done:
+// nothing was made, or something with defects.
+func Retriable(j *ledger.Job) bool {
+	r, err := ResultOf(j)
+	return err == nil && r != nil && (r.Status == StatusAbsent || r.Status == StatusCompletedDegraded)
+}
+
 // checkResult refuses a result that isn't one of the four outcomes, with FieldErrors.
 func checkResult(r *Result) error {
 	switch r.Status {
@@ -191,6 +198,8 @@ func (r Result) effects(c ledger.Commit) (ledger.Effects, error) {
 	case c.Retries > 0 && event == eventQuarantined:
 		// A job that a person put back may be quarantined again: that is news.
 		key += "." + strconv.FormatInt(c.Retries, 10)
+	case c.Retries > 0: // and so is what one comes to that was done before
+		key += ".r" + strconv.FormatInt(c.Retries, 10)
 	}
 	detail := map[string]string{"call_id": string(c.CallID), "recording_id": c.Key, "status": string(r.Status)}
 	if r.Reason != "" {

@@ -126,7 +126,8 @@ func TestEffects(t *testing.T) {
 		return effects(o, c).Event.Key
 	}
 	assert.Equal(t, "recording.completed:j", of(record.StatusCompleted, 0))
-	assert.Equal(t, "recording.completed:j", of(record.StatusCompletedDegraded, 3), "done is once")
+	assert.Equal(t, "recording.completed:j", of(record.StatusCompletedDegraded, 0), "done is once")
+	assert.Equal(t, "recording.completed:j.r3", of(record.StatusCompletedDegraded, 3), "and once for each time that a person put it back")
 	assert.Equal(t, "recording.absent:j", of(record.StatusAbsent, 0))
 	assert.Equal(t, "recording.quarantined:j", of(record.StatusQuarantined, 0))
 	assert.Equal(t, "recording.quarantined:j.1", of(record.StatusQuarantined, 1), "twice is news twice")

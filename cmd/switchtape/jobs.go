@@ -17,7 +17,7 @@ import (
 type jobsCommand struct {
 	List       jobsList       `cmd:"" help:"List jobs, oldest first."`
 	Show       jobsShow       `cmd:"" help:"Show one job."`
-	Retry      jobsRetry      `cmd:"" help:"Put a quarantined job back in the queue."`
+	Retry      jobsRetry      `cmd:"" help:"Put jobs back in the queue that are quarantined, absent or degraded. What was made stays until a later version loses nothing of it."`
 	Quarantine jobsQuarantine `cmd:"" help:"Set a queued or running job aside."`
 }
 
@@ -52,18 +52,17 @@ func (o *jobsOptions) withLedger(ctx context.Context, do func(context.Context, *
 
 type jobsList struct {
 	jobsOptions
+	jobsWhich
 	State string `help:"Only jobs in this state: queued, running, done or quarantined." enum:"queued,running,done,quarantined," default:""`
-	Kind  string `help:"Only jobs of this kind: record, for recordings." placeholder:"KIND"`
-	Queue string `help:"Only jobs of this queue." placeholder:"HOST"`
 	Limit int    `help:"At most so many, up to 1000." default:"100"`
 	After string `help:"Continue behind this job." placeholder:"ID"`
 }
 
 func (c *jobsList) Run(ctx context.Context, s cli.Streams) error {
 	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
-		jobs, err := db.Jobs(ctx, ledger.Filter{
-			State: ledger.State(c.State), Kind: c.Kind, Queue: c.Queue, Limit: c.Limit, After: callmodel.JobID(c.After),
-		})
+		f := c.filter()
+		f.State, f.Limit, f.After = ledger.State(c.State), c.Limit, callmodel.JobID(c.After)
+		jobs, err := db.Jobs(ctx, f)
 		if err != nil {
 			return err
 		}
@@ -154,20 +153,6 @@ func printOutcome(s cli.Streams, j *ledger.Job) {
 		return
 	}
 	s.Printf("  result      %s\n", j.Result)
-}
-
-type jobsRetry struct {
-	jobsOptions
-	ID string `arg:"" help:"The job."`
-}
-
-func (c *jobsRetry) Run(ctx context.Context, s cli.Streams) error {
-	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
-		if err := db.Retry(ctx, callmodel.JobID(c.ID), actor()); err != nil {
-			return callmodel.Errorf(callmodel.CodeOf(err), "job %s: %w", c.ID, err)
-		}
-		return c.print(ctx, s, db, c.ID)
-	})
 }
 
 type jobsQuarantine struct {

@@ -2,17 +2,21 @@
 // server can mount: media files in, a job in the ledger, a recording's URL out.
 //
 //	POST /v1/recordings                       enqueue a recording of files that exist, or will
-//	GET  /v1/recordings/jobs                  the tenant's jobs: ?state= &queue= &limit= &after=
+//	GET  /v1/recordings/jobs                  the tenant's jobs: ?state= &queue= &limit= &after=,
+//	                                          &status= &code= &since= &until=
 //	GET  /v1/recordings/jobs/{id}             one job, with its result
 //	GET  /v1/recordings/jobs/{id}/media       the recording: ?output= &codec=
-//	POST /v1/recordings/jobs/{id}/retry       put a quarantined job back
+//	POST /v1/recordings/jobs/{id}/retry       put a job back that is quarantined, absent or degraded
+//	POST /v1/recordings/jobs/retry            put many back: {"status": "absent", "code": "leg_missing",
+//	                                          "queue", "since", "until", "limit": 100, "dry_run": true}
 //	POST /v1/recordings/jobs/{id}/quarantine  set a job aside: {"reason": "…"}
 //
 // A recording's body is a [record.Spec] with, beside its fields, an
 // optional "queue" (a telephone server's host name) and "priority" (0 to 9). It
 // is checked at the door, with what the codecs can do, and every fault is
 // reported at once. The same recording again gives the same job; another
-// recording under a recording id that is taken is refused.
+// recording under a recording id that is taken is refused. A call's own recording has
+// the call's id, unless that is taken when the call ends: it is made in any case.
 //
 //	POST ─▶ check ─▶ ledger row ─▶ 202 {"job_id", "recording_id", "created"}
 //	                     ┊ a worker makes it
@@ -21,6 +25,9 @@
 // A job that is "published" has its recording already, of which a later version may
 // follow: a leg is still being written. Its media is that
 // version until then.
+//
+// A job that is retried keeps the recording that it has made, if any, until a later
+// version takes its place that loses nothing of it.
 //
 // The handler owns no listener and does no authentication: the host puts a
 // callmodel.Principal in the request's context, and everything here is within

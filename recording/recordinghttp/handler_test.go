@@ -351,6 +351,7 @@ func TestPrincipals(t *testing.T) {
 	}{
 		{reads(), http.MethodPost, "/v1/recordings"},
 		{submits(), http.MethodPost, "/v1/recordings/jobs/" + id + "/retry"},
+		{submits(), http.MethodPost, "/v1/recordings/jobs/retry"},
 		{submits(), http.MethodPost, "/v1/recordings/jobs/" + id + "/quarantine"},
 		{nil, http.MethodGet, "/v1/recordings/jobs"},
 	} {
@@ -372,6 +373,7 @@ func TestPrincipals(t *testing.T) {
 		{http.MethodGet, "/v1/recordings/jobs/" + id}:                  callmodel.ScopeRecordingsRead,
 		{http.MethodGet, "/v1/recordings/jobs/" + id + "/media"}:       callmodel.ScopeRecordingsRead,
 		{http.MethodPost, "/v1/recordings/jobs/" + id + "/retry"}:      callmodel.ScopeJobsWrite,
+		{http.MethodPost, "/v1/recordings/jobs/retry"}:                 callmodel.ScopeJobsWrite,
 		{http.MethodPost, "/v1/recordings/jobs/" + id + "/quarantine"}: callmodel.ScopeJobsWrite,
 	} {
 		for _, scope := range callmodel.Scopes() {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -150,8 +151,12 @@ func (h *Handler) listJobs(w http.ResponseWriter, r *http.Request, p callmodel.P
 	q := r.URL.Query()
 	var faults callmodel.FieldErrors
 	limit, err := problem.Int(r, "limit", defaultPage, 1, maxPage)
-	_ = errors.As(err, &faults)
+	faults.AddAll("", err)
 	state := ledger.State(q.Get("state"))
+	since, err := problem.Time(r, "since", time.Time{})
+	faults.AddAll("", err)
+	until, err := problem.Time(r, "until", time.Time{})
+	faults.AddAll("", err)
 	states := []ledger.State{"", ledger.Queued, ledger.Running, ledger.Done, ledger.Quarantined}
 	if !slices.Contains(states, state) {
 		faults.Add("state", "is not one of queued, running, done, quarantined")
@@ -161,6 +166,7 @@ func (h *Handler) listJobs(w http.ResponseWriter, r *http.Request, p callmodel.P
 	}
 	jobs, err := h.ledger.Jobs(r.Context(), ledger.Filter{
 		State: state, Kind: record.Kind, Queue: q.Get("queue"), TenantID: p.TenantID, After: callmodel.JobID(q.Get("after")),
+		Status: q.Get("status"), Code: q.Get("code"), Since: since, Until: until,
 		Limit: limit + 1, // one more tells whether there is a next page
 	})
 	if err != nil {

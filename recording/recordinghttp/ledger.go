@@ -20,8 +20,10 @@ type Ledger interface {
 	Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)
 	// Jobs lists jobs by id, ascending.
 	Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
-	// Retry puts a quarantined job back in the queue, its attempts reset and what
-	// it has published kept.
+	// Retry puts a job back in the queue that was quarantined, or that is done and
+	// of which more can come, as of a recording that is absent or has defects: its
+	// attempts are reset, and what it has made stays published. CodeConflict for any
+	// other.
 	Retry(ctx context.Context, id callmodel.JobID, actor string) error
 	// Quarantine sets a queued or running job aside by hand; the worker of a
 	// running one meets ErrLeaseLost.

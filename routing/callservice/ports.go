@@ -34,7 +34,9 @@ type CallStore interface {
 	Replay(ctx context.Context, t callmodel.TenantID, key, requestSHA256 string) (*calls.StoredResponse, error)
 	// AppendEvent moves the call by ev (see calls.Call.Apply) and stores the
 	// call, the event, the audit line and the recording job in one transaction.
-	// An event id that the call has seen changes nothing and returns the call.
+	// A recording that somebody has submitted under the call's id doesn't take the
+	// job's place: the call's own is made under another id then. An event id that
+	// the call has seen changes nothing and returns the call.
 	AppendEvent(ctx context.Context, t callmodel.TenantID, id callmodel.CallID, ev calls.Event, actor string, defaults []record.OutputSpec) (calls.Call, error)
 	// Call is one call with its recordings; ErrNotFound.
 	Call(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) (calls.Call, error)

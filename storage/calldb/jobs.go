@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -102,6 +100,28 @@ func (t *tx) enqueue(ctx context.Context, r *ledger.Request, actor string) (call
 	return id, true, t.audit(ctx, storeform.EnqueuedLine(id, r, actor))
 }
 
+// enqueueOwn enqueues the job that records a call itself. A job that somebody has
+// submitted under its key doesn't take it away: the call's gets another key then.
+func (t *tx) enqueueOwn(ctx context.Context, r *ledger.Request, actor string) error {
+	for try := 0; ; try++ {
+		own, err := storeform.OwnRecording(r, try)
+		if err != nil {
+			return err
+		}
+		id, created, err := t.enqueue(ctx, own, actor)
+		if err != nil || created {
+			return err
+		}
+		have, err := t.job(ctx, id, false)
+		if err != nil {
+			return err
+		}
+		if storeform.SameRecording(&have.Job, own) {
+			return nil
+		}
+	}
+}
+
 // Job implements recordinghttp.Ledger.
 func (d *DB) Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error) {
 	var r jobRow
@@ -133,45 +153,6 @@ func (t *tx) job(ctx context.Context, id callmodel.JobID, lock bool) (jobRow, er
 	return r, err
 }
 
-// Jobs implements recordinghttp.Ledger.
-func (d *DB) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error) {
-	after, err := storeform.AfterJob(f.After)
-	if err != nil {
-		return nil, err
-	}
-	where, args := []string{"seq > ?"}, []any{after}
-	for _, is := range [][2]string{{"state", string(f.State)}, {"queue", f.Queue}, {"tenant_id", string(f.TenantID)}} {
-		if is[1] != "" {
-			where, args = append(where, is[0]+" = ?"), append(args, storeform.Text(is[1], storeform.MaxKey))
-		}
-	}
-	var jobs []ledger.Job
-	err = d.view(ctx, "list jobs", func(ctx context.Context, t *tx) error {
-		jobs = []ledger.Job{}
-		where, args := slices.Clone(where), slices.Clone(args)
-		switch {
-		case f.Kind == "" || !t.kinds && f.Kind == kindBefore:
-		case t.kinds:
-			where, args = append(where, "kind = ?"), append(args, storeform.Text(f.Kind, storeform.MaxKey))
-		default:
-			return nil // there can be none
-		}
-		args = append(args, storeform.JobsLimit(f.Limit))
-		return t.each(ctx, func(s scanner) error {
-			var r jobRow
-			if err := r.scan(s); err != nil {
-				return err
-			}
-			jobs = append(jobs, r.Job)
-			return nil
-		}, "SELECT "+t.columns()+" FROM jobs WHERE "+strings.Join(where, " AND ")+" ORDER BY seq LIMIT ?", args...)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return jobs, nil
-}
-
 // Retry implements recordinghttp.Ledger.
 func (d *DB) Retry(ctx context.Context, id callmodel.JobID, actor string) error {
 	return d.update(ctx, "retry a job", func(ctx context.Context, t *tx) error {
@@ -179,19 +160,19 @@ func (d *DB) Retry(ctx context.Context, id callmodel.JobID, actor string) error 
 		if err != nil {
 			return err
 		}
-		state, err := r.State.Next(id, ledger.Retried)
+		state, published, err := storeform.Retry(&r.Job)
 		if err != nil {
 			return err
 		}
-		kept := ""
-		if r.Published {
-			kept = string(r.Result)
+		kept, set := "", ""
+		if published {
+			kept, set = string(r.Result), t.sinceKinds(", published = 1")
 		}
-		if _, err := t.exec(ctx, `UPDATE jobs SET state = ?, attempts = 0, retries = retries + 1, result = ?, worker = '', run_at = @now
+		if _, err := t.exec(ctx, `UPDATE jobs SET state = ?, attempts = 0, retries = retries + 1, result = ?, worker = '', run_at = @now, finished_at = 0`+set+`
 			WHERE seq = ?`, string(state), kept, r.seq); err != nil {
 			return err
 		}
-		return t.audit(ctx, storeform.RetriedLine(r.TenantID, id, actor))
+		return t.audit(ctx, storeform.RetriedLine(&r.Job, actor))
 	})
 }
 

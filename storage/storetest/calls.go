@@ -31,6 +31,7 @@ func CallStore(t *testing.T, open func(t *testing.T) Env) {
 		{"IllegalMoveChangesNothing", illegalMove},
 		{"EndedEnqueues", endedEnqueues},
 		{"EndedRefusedEnqueuesNothing", endedRefused},
+		{"EndedBesideASubmittedRecording", endedBesideSubmitted},
 		{"EventsAtOnce", eventsAtOnce},
 		{"Pages", pages},
 		{"Filters", filters},

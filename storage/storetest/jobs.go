@@ -18,7 +18,7 @@ import (
 // outbox that its transactions write to.
 func Jobs(t *testing.T, open func(t *testing.T) Env) {
 	t.Helper()
-	runAll(t, open, slices.Concat(jobRuns(), leaseRuns(), endRuns(), publishRuns(), kindRuns()))
+	runAll(t, open, slices.Concat(jobRuns(), leaseRuns(), endRuns(), publishRuns(), kindRuns(), retryRuns()))
 }
 
 func jobRuns() []run {
@@ -78,7 +78,7 @@ func enqueueIsIdempotent(t *testing.T, e Env) {
 	require.NotEqual(t, id, e.enqueue(t, other), "another tenant's recording is another")
 	require.Len(t, e.actions(t, "acme", callmodel.AuditJobEnqueued), 1)
 
-	// Done is final: the same recording never runs again.
+	// Done is final: the same recording never runs again by itself.
 	for range 2 {
 		l := e.one(t, "w")
 		require.NoError(t, e.Jobs.Complete(t.Context(), l, Completed("c1")))
@@ -233,7 +233,6 @@ func operatorMoves(t *testing.T, e Env) {
 	l = e.one(t, "w")
 	require.NoError(t, e.Jobs.Complete(t.Context(), l, Completed("c1")))
 	requireIllegal(t, e.Jobs.Quarantine(t.Context(), id, "ann", "too late"))
-	requireIllegal(t, e.Jobs.Retry(t.Context(), id, "ann"))
 	rec = e.call(t, "acme", "c1").Recordings
 	require.Len(t, rec, 1, "the entry is replaced")
 	require.Equal(t, record.StatusCompletedDegraded, rec[0].Status)

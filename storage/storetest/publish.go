@@ -170,7 +170,7 @@ func publishNeedsTheLease(t *testing.T, e Env) {
 	e.stays(t, "c1", "first")
 	require.NoError(t, e.Jobs.Complete(t.Context(), fresh, Completed("second")))
 	lost()
-	require.ErrorIs(t, e.Jobs.Publish(t.Context(), fresh, Completed("other"), 0), callmodel.ErrLeaseLost, "done is final")
+	require.ErrorIs(t, e.Jobs.Publish(t.Context(), fresh, Completed("other"), 0), callmodel.ErrLeaseLost, "it is done")
 	gone(stale)
 	require.Equal(t, ledger.Done, e.job(t, id).State)
 	e.stays(t, "c1", "second")

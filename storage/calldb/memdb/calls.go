@@ -101,10 +101,9 @@ func (s *Store) AppendEvent(ctx context.Context, t callmodel.TenantID, id callmo
 		return calls.Call{}, err
 	}
 	if effects.Recording != nil {
-		if err := storeform.CheckJob(effects.Recording); err != nil {
+		if err := s.enqueueOwn(effects.Recording, actor); err != nil {
 			return calls.Call{}, err
 		}
-		s.enqueue(effects.Recording, actor)
 	}
 	c.Call = copied(moved)
 	c.events = append(c.events, copied(ev))

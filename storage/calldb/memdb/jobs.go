@@ -42,6 +42,24 @@ func (s *Store) enqueue(r *ledger.Request, actor string) (callmodel.JobID, bool)
 	return j.ID, true
 }
 
+// enqueueOwn enqueues the job that records a call itself, under another key if its
+// own is taken.
+func (s *Store) enqueueOwn(r *ledger.Request, actor string) error {
+	for try := 0; ; try++ {
+		own, err := storeform.OwnRecording(r, try)
+		if err != nil {
+			return err
+		}
+		if err := storeform.CheckJob(own); err != nil {
+			return err
+		}
+		id, created := s.enqueue(own, actor)
+		if created || storeform.SameRecording(&s.job(id).Job, own) {
+			return nil
+		}
+	}
+}
+
 // Claim implements worker.Ledger.
 func (s *Store) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) {
 	if err := ctx.Err(); err != nil {
@@ -193,6 +211,9 @@ func (s *Store) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
 	if err != nil {
 		return nil, err
 	}
+	if err := storeform.CheckFilter(&f); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	jobs := []ledger.Job{}
@@ -201,7 +222,8 @@ func (s *Store) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
 			break
 		}
 		if (f.State == "" || j.State == f.State) && (f.Queue == "" || j.Queue == f.Queue) &&
-			(f.TenantID == "" || j.TenantID == f.TenantID) && (f.Kind == "" || j.Kind == f.Kind) {
+			(f.TenantID == "" || j.TenantID == f.TenantID) && (f.Kind == "" || j.Kind == f.Kind) &&
+			(f.Since.IsZero() || !j.CreatedAt.Before(f.Since)) && (f.Until.IsZero() || j.CreatedAt.Before(f.Until)) && storeform.Matches(&f, &j.Job) {
 			jobs = append(jobs, copied(j.Job))
 		}
 	}
@@ -219,16 +241,16 @@ func (s *Store) Retry(ctx context.Context, id callmodel.JobID, actor string) err
 	if j == nil {
 		return callmodel.ErrNotFound
 	}
-	state, err := j.State.Next(id, ledger.Retried)
+	state, published, err := storeform.Retry(&j.Job)
 	if err != nil {
 		return err
 	}
-	if !j.Published {
+	s.line(storeform.RetriedLine(&j.Job, actor))
+	if j.Published = published; !published {
 		j.Result = nil
 	}
-	j.State, j.Attempts, j.RunAt = state, 0, s.clock()
+	j.State, j.Attempts, j.RunAt, j.FinishedAt = state, 0, s.clock(), time.Time{}
 	j.retries++
-	s.line(storeform.RetriedLine(j.TenantID, id, actor))
 	return nil
 }
 

@@ -91,6 +91,22 @@ func WasPublished(j *ledger.Job) bool {
 	return err == nil && r != nil && r.Made()
 }
 
+// Retry is what putting the job back makes of it: its state, and whether the result
+// that it has stays published. A job that is done is put back if more can come of it.
+func Retry(j *ledger.Job) (state ledger.State, published bool, err error) {
+	if state, err = j.State.Next(j.ID, ledger.Retried); err != nil {
+		return state, false, err
+	}
+	if j.State != ledger.Done {
+		return state, j.Published, nil
+	}
+	if j.Kind != record.Kind || !record.Retriable(j) {
+		return j.State, false, callmodel.Errorf(callmodel.CodeConflict,
+			"job %s is done, and more can't come of it: a recording is made again that is absent or was completed_degraded", j.ID)
+	}
+	return state, WasPublished(j), nil
+}
+
 // QuarantinedLine is the audit line of a job that was set aside although a
 // result of it is published: all that is told, as that stays.
 func QuarantinedLine(j *ledger.Job, actor, cause string) callmodel.AuditEvent {
@@ -154,9 +170,14 @@ func EventLine(c *calls.Call, ev *calls.Event, actor string) callmodel.AuditEven
 	}
 }
 
-// RetriedLine is the audit line of a job that a person put back.
-func RetriedLine(t callmodel.TenantID, id callmodel.JobID, actor string) callmodel.AuditEvent {
-	return callmodel.AuditEvent{TenantID: t, Actor: actor, Action: callmodel.AuditJobRetried, Subject: string(id)}
+// RetriedLine is the audit line of a job that a person put back, with what it had
+// come to.
+func RetriedLine(j *ledger.Job, actor string) callmodel.AuditEvent {
+	detail := jobDetail(j.Kind, j.CallID, j.Key)
+	if status := statusOf(j); status != "" {
+		detail["status"] = status
+	}
+	return callmodel.AuditEvent{TenantID: j.TenantID, Actor: actor, Action: callmodel.AuditJobRetried, Subject: string(j.ID), Detail: detail}
 }
 
 // RuleSetLine is the audit line of a rule set that was stored or activated.
