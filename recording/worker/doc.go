@@ -18,6 +18,10 @@
 // recording on a call is never made less by what happens later, be it that legs
 // are deleted, that attempts fail, or that the job is quarantined.
 //
+// Nothing that hangs holds the worker: an attempt that doesn't return when its time
+// is over is abandoned, its lease no longer renewed, its place given to another job.
+// See Options.LetGo, Worker.Abandoned and Worker.Stuck.
+//
 // The ledger is the record; nothing that a worker remembers matters. Killed at
 // any moment, its jobs are claimed again when their leases end, and give the
 // same bytes under the same keys. A worker that slept past its lease loses at
