@@ -103,6 +103,7 @@ type Worker struct {
 	bell    chan struct{}
 	freed   chan struct{}
 	running atomic.Int64
+	away    awayAlarm
 }
 
 // New makes a worker that takes jobs from l and makes them with p. It starts
