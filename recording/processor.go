@@ -114,6 +114,7 @@ func (p *Processor) Check(spec record.Spec) error { return Check(spec, p.codecs)
 //     done, or, with RefuseOutside, asks for what lies after the call's end;
 //   - [*LegsNotReadyError]: legs are missing or empty, or still being written, and
 //     AcceptMissing or AcceptGrowing isn't set. No object was put;
+//   - [*LegsAwayError]: the place where the legs are couldn't be looked into;
 //   - ctx's error, and those of legs, with the leg and the file, and of objects:
 //     the attempt failed and may be repeated. Objects that were finished before
 //     stay. The next attempt meets them by their keys.
@@ -130,7 +131,7 @@ func (p *Processor) Process(ctx context.Context, spec record.Spec, o *ProcessOpt
 	}
 	r, err := p.makeRecording(ctx, &spec, o)
 	if err != nil {
-		return record.Result{}, err
+		return record.Result{}, placeAway(ctx, err)
 	}
 	p.log.LogAttrs(ctx, slog.LevelInfo, "recording made",
 		slog.String("tenant", string(spec.TenantID)), slog.String("call", string(spec.CallID)),

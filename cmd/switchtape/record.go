@@ -165,7 +165,7 @@ func (l *legSources) OpenLeg(ctx context.Context, uri string) (io.ReadCloser, er
 		}
 		l.stores[bucket] = s
 	}
-	return s.Open(ctx, key)
+	return s.OpenLeg(ctx, key)
 }
 
 func (l *legSources) close() {

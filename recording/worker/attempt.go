@@ -209,6 +209,7 @@ func (w *Worker) giveUp(ctx context.Context, t *task, cause error) Outcome {
 func (w *Worker) failure(t *task, err error) ledger.Failure {
 	old := age(t.Lease) + t.elapsed()
 	var notReady *recording.LegsNotReadyError
+	var away *recording.LegsAwayError
 	var later *callmodel.RetryAfterError
 	var why ledger.Reason
 	switch {
@@ -221,10 +222,15 @@ func (w *Worker) failure(t *task, err error) ledger.Failure {
 		if len(notReady.Growing) > 0 {
 			why = record.LegsGrowing
 		}
+	case errors.As(err, &away):
+		why = record.LegsAway
+		if !errors.As(err, &later) || later.After == 0 {
+			err = callmodel.RetryAfter(err, awayPause(old))
+		}
 	case errors.Is(err, errUndecodable):
 		why = ledger.Undecodable
 	case errors.As(err, &later) && later.After == 0:
-		err = callmodel.RetryAfter(err, jitter(min(max(old/2, time.Second), time.Minute)))
+		err = callmodel.RetryAfter(err, awayPause(old))
 	}
 	f := ledger.FailureOf(err, jitter(w.opts.RetryBase<<(2*min(t.Job.Attempts, 5))))
 	f.Reason = cmp.Or(why, f.Reason)
@@ -263,5 +269,6 @@ func (w *Worker) report(ctx context.Context, r Report) {
 	default:
 		w.opts.Logger.ErrorContext(ctx, "recording failed", append(attrs, "error", r.Err)...)
 	}
+	w.watchPlace(ctx, &r)
 	w.opts.Finished(r)
 }

@@ -6,6 +6,7 @@
 //	  │                 │      │  for it is over ───────────────────▶ publish: URL
 //	  │                 │      │                      now, followed until it is whole
 //	  │                 │      ├─ legs not there yet, bucket down ─▶ later, uncounted
+//	  │                 │      ├─ the place of the legs is away ───▶ later, uncounted; alarm
 //	  │                 │      ├─ error, panic, time-out ──────────▶ later, counted;
 //	  │                 │      │                                     the third: quarantined
 //	  │                 │      └─ can't ever succeed ──────────────▶ quarantined

@@ -113,6 +113,7 @@ type Worker struct {
 	running atomic.Int64
 	hung    hungAttempts
 	drained time.Time // by when a drain is to have ended; set before the jobs are told of it
+	away    awayAlarm
 }
 
 // New makes a worker that takes jobs from l and makes them with p. It starts
