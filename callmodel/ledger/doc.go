@@ -16,6 +16,13 @@
 // to is published then: it stays in use whatever becomes of the job, until a later
 // result takes its place.
 //
+// A strike is an attempt that failed, or a crash while the job ran alone. A worker
+// that dies takes all its jobs' leases along, and one of them at most is the cause:
+//
+//	lease expired ──▶ suspect ──▶ claimed, alone ─┬─ the run ends ────▶ not suspected
+//	                     ▲                        └─ lease expired ───┐ any more
+//	                     └──────────────────────────── one strike ◀───┘
+//
 // Who calls the ledger says what it needs of it: see the ports worker.Ledger and
 // recordinghttp.Ledger. *calldb.DB and *memdb.Store implement them all, and
 // storetest.JobLedger is what they promise. What the jobs of a kind hold is the

@@ -31,7 +31,7 @@ const (
 	Released        Event = "released"       // given back unharmed: drain, or the lease expired
 	Quarantine      Event = "quarantine"     // set aside for a person
 	Retried         Event = "retried"        // a person put it back
-	MaxAttempts           = 3                // counted attempts before quarantine
+	MaxAttempts           = 3                // counted attempts before quarantine; a crash counts that no other job can have caused
 	DefaultLeaseTTL       = 30 * time.Second // a dead worker's job is taken over after this
 	DefaultQueue          = "default"
 )
@@ -64,12 +64,15 @@ type Job struct {
 	TenantID callmodel.TenantID `json:"tenant_id"`
 	CallID   callmodel.CallID   `json:"call_id,omitempty"` // "" if it belongs to no call
 	// Key makes the job idempotent: there is one job of a tenant, a kind and a key.
-	Key      string          `json:"key"`
-	Queue    string          `json:"queue"`    // a telephone server's host name, or "default"
-	Priority int             `json:"priority"` // higher first; fresh calls before a backlog
-	State    State           `json:"state"`
-	Attempts int             `json:"attempts"` // counted attempts that failed
-	Payload  json.RawMessage `json:"spec"`     // what to do; a recording's is a record.Spec
+	Key      string `json:"key"`
+	Queue    string `json:"queue"`    // a telephone server's host name, or "default"
+	Priority int    `json:"priority"` // higher first; fresh calls before a backlog
+	State    State  `json:"state"`
+	Attempts int    `json:"attempts"` // counted attempts that failed
+	// Suspect says that a lease of the job expired, so that it may be what crashed
+	// its worker: it is run with nothing beside it until a run of it ends.
+	Suspect bool            `json:"suspect,omitempty"`
+	Payload json.RawMessage `json:"spec"` // what to do; a recording's is a record.Spec
 	// Result is set once the job is done, when a result of it was published
 	// before, and when it was set aside with what is known of it.
 	Result json.RawMessage `json:"result,omitempty"`
@@ -125,6 +128,10 @@ type Lease struct {
 	Token  int64
 	Worker string
 	TTL    time.Duration // how long it was granted for; the database keeps the end
+	// Alone says that nothing runs beside the job in its process, so that a crash
+	// is its own: if the lease expires, the attempt counts. Only a suspect's is. See
+	// Claim.InFlight.
+	Alone bool
 }
 
 // Claim asks the ledger for work.
@@ -134,6 +141,13 @@ type Claim struct {
 	Queues []string      // nil: every queue
 	Limit  int           // at most so many jobs; 0 means 1
 	TTL    time.Duration // 0 means DefaultLeaseTTL
+	// InFlight is how many jobs run in the claimer's process already. With 0 a
+	// suspect is leased to run alone (Lease.Alone). With more it is only kept for
+	// the claimer, who lets them end, starts no others, and says by Ledger.Extend
+	// of a lease whose Alone it has set that the suspect begins.
+	InFlight int
+	// NoSuspects leaves the suspects to others, or to a later claim.
+	NoSuspects bool
 }
 
 // Failure says what becomes of a job whose attempt failed.

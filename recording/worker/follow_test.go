@@ -89,7 +89,8 @@ func TestFollowedAfterAKill(t *testing.T) {
 
 	s.start(t, s.opts)
 	j := s.waitDone(t)
-	require.Equal(t, 1, j.Attempts, "a kill counts")
+	require.Zero(t, j.Attempts, "a kill makes it a suspect, and its next run clears it")
+	require.False(t, j.Suspect)
 	require.Equal(t, stored, *j.Result, "the same bytes under the same keys")
 	s.onCall(t, j.Result)
 	require.Equal(t, map[string]int{".wav": 2, ".manifest.json": 2}, s.versions(t))

@@ -20,13 +20,21 @@ import (
 // storetest.Jobs.
 type Ledger interface {
 	// Claim leases the most urgent jobs that may run now, highest priority
-	// first, then oldest. Jobs whose lease ended are claimed too. None: an
-	// empty slice. A job whose lease expired counts as a failed attempt;
-	// one that reaches ledger.MaxAttempts is quarantined instead of claimed.
+	// first, then oldest. None: an empty slice.
+	//
+	// A job whose lease expired is a suspect, for it may be what crashed its worker.
+	// Unless the claim says NoSuspects, one that may run now is leased before all
+	// others, by itself, the one with the fewest failed attempts first. It is to run
+	// with nothing beside it in its process: see ledger.Claim.InFlight. Only the
+	// expiry of a lease that says Alone counts as a failed attempt; a job that
+	// reaches ledger.MaxAttempts is quarantined instead of claimed. A job is no
+	// suspect any more once a run of it has come to an end, be it by Complete,
+	// Publish or Fail.
 	Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error)
 	// Extend prolongs the lease by ttl from now. ErrLeaseLost if it is not the
 	// newest or has been given up. An expired lease that nobody took over may
-	// still be extended, and committed.
+	// still be extended, and committed. A lease with Alone set notes that from now
+	// on nothing runs beside the suspect.
 	Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (ledger.Lease, error)
 	// Complete commits the outcome: the job done, its result, its effects and the
 	// audit line, in one transaction. ErrLeaseLost if the lease is not the newest;
@@ -48,7 +56,7 @@ type Ledger interface {
 	Publish(ctx context.Context, l ledger.Lease, o ledger.Outcome, again time.Duration) error
 	// Fail ends the attempt. ledger.Failure says what becomes of the job.
 	Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) error
-	// Release gives the job back unharmed, to be claimed at once.
+	// Release gives the job back unharmed, to be claimed at once. A suspect stays one.
 	Release(ctx context.Context, l ledger.Lease) error
 }
 

@@ -114,6 +114,8 @@ type Worker struct {
 	hung    hungAttempts
 	drained time.Time // by when a drain is to have ended; set before the jobs are told of it
 	away    awayAlarm
+	// rest is until when suspects are left to others. Only Run's own goroutine uses it.
+	rest time.Time
 }
 
 // New makes a worker that takes jobs from l and makes them with p. It starts
@@ -219,8 +221,10 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 			w.pause(ctx, w.opts.LeaseTTL)
 			continue
 		}
+		resting := now().Before(w.rest)
 		leases, err := w.ledger.Claim(ctx, ledger.Claim{
 			Worker: w.opts.Name, Kinds: []string{record.Kind}, Queues: w.opts.Queues, Limit: free, TTL: w.opts.LeaseTTL,
+			InFlight: w.Running(), NoSuspects: resting,
 		})
 		if ctx.Err() != nil {
 			// Claimed or not, nobody is waiting for an answer: the leases end
@@ -237,6 +241,14 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 			continue
 		}
 		failures = 0
+		switch {
+		case len(leases) == 1 && leases[0].Job.Suspect:
+			w.runAlone(ctx, leases[0], start)
+			continue
+		case len(leases) == 0 && resting && w.Running() == 0:
+			w.rest = time.Time{} // there is nothing else to do
+			continue
+		}
 		for _, l := range leases {
 			start(l)
 		}

@@ -20,6 +20,7 @@ type jobRow struct {
 	nonce   string
 	token   int64
 	retries int64
+	alone   int64 // the token of the lease under which it runs alone
 	now     int64 // when the statement ran, where it was asked for
 }
 
@@ -31,19 +32,22 @@ const kindBefore = record.Kind
 
 // columns are those that jobRow.scan reads.
 func (t *tx) columns() string {
-	if t.kinds {
-		return jobColumns + ", kind, published, reason"
+	switch {
+	case t.fair:
+		return jobColumns + ", kind, published, reason, suspect, alone"
+	case t.kinds:
+		return jobColumns + ", kind, published, reason, 0, 0"
 	}
-	return jobColumns + ", '" + kindBefore + "', 0, ''"
+	return jobColumns + ", '" + kindBefore + "', 0, '', 0, 0"
 }
 
 func (r *jobRow) scan(s scanner, more ...any) error {
 	var spec, result, unique string
-	var created, run, lease, finished, published int64
+	var created, run, lease, finished, published, suspect int64
 	err := s.Scan(append([]any{
 		&r.seq, &r.nonce, &r.Queue, &r.Priority, &r.State, &r.Attempts, &r.retries, &r.token, &r.Worker,
 		&r.TenantID, &r.CallID, &unique, &spec, &result, &r.LastError, &created, &run, &lease, &finished,
-		&r.Kind, &published, &r.Reason,
+		&r.Kind, &published, &r.Reason, &suspect, &r.alone,
 	}, more...)...)
 	if err != nil {
 		return err
@@ -51,6 +55,7 @@ func (r *jobRow) scan(s scanner, more ...any) error {
 	r.ID, r.Key = storeform.JobID(r.seq, r.nonce), storeform.KeyOf(r.Kind, unique)
 	r.CreatedAt, r.RunAt = storeform.Time(created), storeform.Time(run)
 	r.LeaseUntil, r.FinishedAt = storeform.Time(lease), storeform.Time(finished)
+	r.Suspect = suspect != 0 && r.State != ledger.Done
 	r.Payload, r.Result = storeform.JSON(spec), storeform.JSON(result)
 	// A program that knows no such column leaves it as it was when it ends the job.
 	r.Published = r.State != ledger.Done && (published != 0 || result != "" && storeform.WasPublished(&r.Job))
@@ -168,7 +173,8 @@ func (d *DB) Retry(ctx context.Context, id callmodel.JobID, actor string) error 
 		if published {
 			kept, set = string(r.Result), t.sinceKinds(", published = 1")
 		}
-		if _, err := t.exec(ctx, `UPDATE jobs SET state = ?, attempts = 0, retries = retries + 1, result = ?, worker = '', run_at = @now, finished_at = 0`+set+`
+		if _, err := t.exec(ctx, `UPDATE jobs SET state = ?, attempts = 0, retries = retries + 1, result = ?, worker = '', run_at = @now, finished_at = 0`+
+			set+t.sinceFair(", due = 1, suspect = 0")+`
 			WHERE seq = ?`, string(state), kept, r.seq); err != nil {
 			return err
 		}
@@ -202,9 +208,9 @@ func (t *tx) setAside(ctx context.Context, r *jobRow, attempts int, actor string
 	if r.Published {
 		result, published = r.Result, 1
 	}
-	set, args := "", []any{attempts, storeform.Text(o.Reason, storeform.MaxText), string(result)}
+	set, args := t.sinceFair(", suspect = 0"), []any{attempts, storeform.Text(o.Reason, storeform.MaxText), string(result)}
 	if t.kinds {
-		set, args = ", reason = ?, published = ?", append(args, storeform.Reason(why), published)
+		set, args = set+", reason = ?, published = ?", append(args, storeform.Reason(why), published)
 	}
 	if _, err := t.exec(ctx, `UPDATE jobs SET state = 'quarantined', attempts = ?, last_error = ?, result = ?, worker = '', lease_until = 0`+set+`
 		WHERE seq = ?`, append(args, r.seq)...); err != nil {

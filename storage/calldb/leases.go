@@ -13,8 +13,12 @@ import (
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
-// sweepMost bounds how many expired leases one claim clears up.
-const sweepMost = 100
+const (
+	// sweepMost bounds how many expired leases one claim clears up.
+	sweepMost = 100
+	// wakeMost bounds how many jobs one claim lets into the line.
+	wakeMost = 500
+)
 
 // Claim implements worker.Ledger.
 func (d *DB) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) {
@@ -47,6 +51,7 @@ func (d *DB) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) 
 	return leases, nil
 }
 
+// claim leases a suspect, or else what is in line.
 func (t *tx) claim(ctx context.Context, r *ledger.Claim, leases *[]ledger.Lease) error {
 	which, args := oneOf("queue", r.Queues)
 	switch {
@@ -56,19 +61,35 @@ func (t *tx) claim(ctx context.Context, r *ledger.Claim, leases *[]ledger.Lease)
 	case len(r.Kinds) > 0 && !slices.Contains(r.Kinds, kindBefore):
 		return nil // there can be none
 	}
-	args = append(args, r.Limit, r.Worker, r.TTL.Microseconds())
+	if t.fair && !r.NoSuspects {
+		alone := "0"
+		if r.InFlight == 0 {
+			alone = "token + 1"
+		}
+		err := t.lease(ctx, r, leases, ", alone = "+alone, "SELECT seq FROM jobs WHERE state = 'queued' AND suspect = 1 AND run_at <= @now"+which+`
+			ORDER BY attempts, run_at LIMIT 1 @skiplocked`, args...)
+		if err != nil || len(*leases) > 0 {
+			return err
+		}
+	}
+	return t.lease(ctx, r, leases, "", "SELECT seq FROM jobs WHERE state = 'queued' AND run_at <= @now"+t.sinceFair(" AND due = 1")+which+`
+		ORDER BY priority DESC, seq LIMIT ? @skiplocked`, append(args, r.Limit)...)
+}
+
+// lease takes the jobs that the query selects.
+func (t *tx) lease(ctx context.Context, r *ledger.Claim, leases *[]ledger.Lease, set, query string, args ...any) error {
 	return t.each(ctx, func(s scanner) error {
 		var row jobRow
 		if err := row.scan(s); err != nil {
 			return err
 		}
-		*leases = append(*leases, ledger.Lease{Job: row.Job, Token: row.token, Worker: row.Worker, TTL: r.TTL})
+		*leases = append(*leases, ledger.Lease{
+			Job: row.Job, Token: row.token, Worker: row.Worker, TTL: r.TTL, Alone: row.Suspect && row.alone == row.token,
+		})
 		return nil
-	}, `WITH due AS MATERIALIZED (
-			SELECT seq FROM jobs WHERE state = 'queued' AND run_at <= @now`+which+`
-			ORDER BY priority DESC, seq LIMIT ? @skiplocked)
-		UPDATE jobs SET state = 'running', token = token + 1, worker = ?, lease_until = @now + ?
-		WHERE seq IN (SELECT seq FROM due) RETURNING `+t.columns(), args...)
+	}, "WITH due AS MATERIALIZED ("+query+`)
+		UPDATE jobs SET state = 'running', token = token + 1, worker = ?, lease_until = @now + ?`+set+`
+		WHERE seq IN (SELECT seq FROM due) RETURNING `+t.columns(), append(args, r.Worker, r.TTL.Microseconds())...)
 }
 
 // oneOf is the condition that the column is one of the names, and its arguments;
@@ -95,8 +116,8 @@ func clean(names []string) []string {
 }
 
 // sweep puts the jobs whose lease has ended back, or aside if that was the
-// last attempt. The lines of the outcomes are left to the caller, to be added
-// at the end of the transaction.
+// last attempt, and lets those whose time has come into the line. The lines of the
+// outcomes are left to the caller, to be added at the end of the transaction.
 func (t *tx) sweep(ctx context.Context) ([]func(context.Context) error, error) {
 	var expired []jobRow
 	err := t.each(ctx, func(s scanner) error {
@@ -114,6 +135,12 @@ func (t *tx) sweep(ctx context.Context) ([]func(context.Context) error, error) {
 	var lines []func(context.Context) error
 	for i := range expired {
 		r := &expired[i]
+		if t.fair && !r.convicts() {
+			if err := t.suspect(ctx, r); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		cause := storeform.LeaseExpired(r.Worker, r.Attempts+1)
 		if r.Attempts+1 >= ledger.MaxAttempts {
 			o := storeform.SetAside(r.Kind, cause)
@@ -124,18 +151,53 @@ func (t *tx) sweep(ctx context.Context) ([]func(context.Context) error, error) {
 			lines = append(lines, add)
 			continue
 		}
-		if err := t.putBack(ctx, r, r.Attempts+1, ledger.Failure{Cause: cause}); err != nil {
+		if err := t.putBack(ctx, r, r.Attempts+1, ledger.Failure{Cause: cause}, r.Suspect); err != nil {
 			return nil, err
 		}
 	}
-	return lines, nil
+	return lines, t.wake(ctx)
 }
 
-// putBack queues a locked row again, for the cause, to run when f says.
-func (t *tx) putBack(ctx context.Context, r *jobRow, attempts int, f ledger.Failure) error {
-	set, args := "", []any{attempts, storeform.Text(f.Cause, storeform.MaxText), max(f.RetryIn, 0).Microseconds()}
+// convicts reports whether the end of the job's lease is its own doing: nothing ran
+// beside it.
+func (r *jobRow) convicts() bool { return r.Suspect && r.alone == r.token }
+
+// suspect queues a locked row whose lease has ended, to be run alone.
+func (t *tx) suspect(ctx context.Context, r *jobRow) error {
+	_, err := t.exec(ctx, `UPDATE jobs SET state = 'queued', suspect = 1, due = 0, last_error = ?, run_at = @now, worker = '', lease_until = 0, reason = ''
+		WHERE seq = ?`, storeform.Suspected(r.Worker), r.seq)
+	return err
+}
+
+// wake lets jobs into the line that have waited for their time.
+func (t *tx) wake(ctx context.Context) error {
+	if !t.fair {
+		return nil
+	}
+	_, err := t.exec(ctx, `WITH ripe AS MATERIALIZED (
+			SELECT seq FROM jobs WHERE state = 'queued' AND due = 0 AND suspect = 0 AND run_at <= @now
+			ORDER BY run_at LIMIT ? @skiplocked)
+		UPDATE jobs SET due = 1 WHERE seq IN (SELECT seq FROM ripe)`, wakeMost)
+	return err
+}
+
+// inLine is the column due of a job that is put back for that long.
+func inLine(wait time.Duration) string {
+	if wait > 0 {
+		return "0"
+	}
+	return "1"
+}
+
+// putBack queues a locked row again, for the cause, to run when f says, alone if it
+// is still suspected.
+func (t *tx) putBack(ctx context.Context, r *jobRow, attempts int, f ledger.Failure, suspected bool) error {
+	set, args := t.sinceFair(", suspect = 0, due = "+inLine(f.RetryIn)), []any{attempts, storeform.Text(f.Cause, storeform.MaxText), max(f.RetryIn, 0).Microseconds()}
+	if suspected {
+		set = ", suspect = 1, due = 0"
+	}
 	if t.kinds {
-		set, args = ", reason = ?", append(args, storeform.Reason(f.Reason))
+		set, args = set+", reason = ?", append(args, storeform.Reason(f.Reason))
 	}
 	_, err := t.exec(ctx, `UPDATE jobs SET state = 'queued', attempts = ?, last_error = ?, run_at = @now + ?, worker = '', lease_until = 0`+set+`
 		WHERE seq = ?`, append(args, r.seq)...)
@@ -154,7 +216,11 @@ func (d *DB) Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (led
 	}
 	var until int64
 	err := d.update(ctx, "extend a lease", func(ctx context.Context, t *tx) error {
-		err := t.row(ctx, `UPDATE jobs SET lease_until = @now + ?
+		alone := ""
+		if l.Alone {
+			alone = t.sinceFair(", alone = token")
+		}
+		err := t.row(ctx, `UPDATE jobs SET lease_until = @now + ?`+alone+`
 			WHERE seq = ? AND nonce = ? AND token = ? AND state = 'running' RETURNING lease_until`,
 			ttl.Microseconds(), seq, nonce, l.Token).Scan(&until)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -184,14 +250,14 @@ func (d *DB) Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) error {
 			}
 			return lines(ctx)
 		}
-		return t.putBack(ctx, r, attempts, f)
+		return t.putBack(ctx, r, attempts, f, false)
 	})
 }
 
 // Release implements worker.Ledger.
 func (d *DB) Release(ctx context.Context, l ledger.Lease) error {
 	return d.ended(ctx, "release a job", l, func(ctx context.Context, t *tx, r *jobRow) error {
-		return t.putBack(ctx, r, r.Attempts, ledger.Failure{Cause: r.LastError, Reason: r.Reason})
+		return t.putBack(ctx, r, r.Attempts, ledger.Failure{Cause: r.LastError, Reason: r.Reason}, r.Suspect)
 	})
 }
 

@@ -26,13 +26,17 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 3
+	newestSchema = 4
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
 	// kindsSchema is the version from which jobs have a kind and a reason. Before it
 	// every job is a recording's, and reasons are not kept.
 	kindsSchema = 3
+	// fairSchema is the version from which suspects run alone, jobs that wait are out
+	// of the line, and tenants take turns. Before it an expired lease counts at once,
+	// and jobs are claimed by priority and age alone.
+	fairSchema = 4
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.

@@ -230,9 +230,13 @@ func publishedIsReplaced(t *testing.T, e Env) {
 // the recording stays.
 func publishedSurvivesKills(t *testing.T, e Env) {
 	id, _ := e.published(t)
+	if !e.OldClaims { // once as it may be, beside others
+		e.claimWithin(t, short, ledger.Claim{Worker: "killed", TTL: short})
+	}
 	for i := range ledger.MaxAttempts {
 		l := e.claimWithin(t, short, ledger.Claim{Worker: "killed", TTL: short})
 		require.Equal(t, i, l.Job.Attempts)
+		require.Equal(t, !e.OldClaims, l.Alone)
 		same(t, Result("first"), l.Job.Result)
 	}
 	e.until(t, short, func() bool {

@@ -37,6 +37,9 @@ type Env struct {
 	// RecordsOnly says that the store is on a schema whose jobs have no kind: those
 	// of other kinds are refused, and reasons are not kept.
 	RecordsOnly bool
+	// OldClaims says that the store is on a schema in which an expired lease counts at
+	// once, whatever ran beside the job, and jobs are claimed by priority and age alone.
+	OldClaims bool
 }
 
 // Stores is what [Of] makes an Env of: one value that implements every port.

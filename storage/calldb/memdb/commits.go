@@ -42,7 +42,7 @@ func (s *Store) Complete(ctx context.Context, l ledger.Lease, o ledger.Outcome) 
 		return err
 	}
 	j.State, j.Result, j.FinishedAt, j.Published = ledger.Done, bytes.Clone(o.Result), at, false
-	j.Worker, j.LeaseUntil, j.LastError, j.Reason = "", time.Time{}, "", ""
+	j.Worker, j.LeaseUntil, j.LastError, j.Reason, j.Suspect = "", time.Time{}, "", "", false
 	return nil
 }
 
@@ -72,7 +72,7 @@ func (s *Store) Publish(ctx context.Context, l ledger.Lease, o ledger.Outcome, a
 		return err
 	}
 	j.State, j.Result, j.RunAt, j.Published = ledger.Queued, bytes.Clone(o.Result), at.Add(min(max(again, 0), storeform.MaxAgain)), true
-	j.Worker, j.LeaseUntil, j.LastError, j.Reason = "", time.Time{}, "", ""
+	j.Worker, j.LeaseUntil, j.LastError, j.Reason, j.Suspect = "", time.Time{}, "", "", false
 	return nil
 }
 
@@ -87,7 +87,7 @@ func (s *Store) setAside(j *job, attempts int, actor string, o ledger.Outcome, w
 		j.Result = bytes.Clone(o.Result)
 	}
 	j.State, j.Attempts, j.LastError = ledger.Quarantined, attempts, storeform.Text(o.Reason, storeform.MaxText)
-	j.Worker, j.LeaseUntil, j.Reason = "", time.Time{}, ledger.Reason(storeform.Reason(why))
+	j.Worker, j.LeaseUntil, j.Reason, j.Suspect = "", time.Time{}, ledger.Reason(storeform.Reason(why)), false
 	return nil
 }
 

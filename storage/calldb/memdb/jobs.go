@@ -74,27 +74,47 @@ func (s *Store) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, erro
 	if err := s.sweep(now); err != nil {
 		return nil, err
 	}
-	var due []*job
+	var due, suspects []*job
 	for _, j := range s.jobs {
-		if j.State == ledger.Queued && !j.RunAt.After(now) && (len(r.Queues) == 0 || slices.Contains(r.Queues, j.Queue)) &&
-			(len(r.Kinds) == 0 || slices.Contains(r.Kinds, j.Kind)) {
+		switch {
+		case j.State != ledger.Queued || j.RunAt.After(now) || len(r.Queues) > 0 && !slices.Contains(r.Queues, j.Queue) ||
+			len(r.Kinds) > 0 && !slices.Contains(r.Kinds, j.Kind):
+		case j.Suspect:
+			suspects = append(suspects, j)
+		default:
 			due = append(due, j)
 		}
+	}
+	if len(suspects) > 0 && !r.NoSuspects {
+		j := slices.MinFunc(suspects, func(a, b *job) int { return cmp.Or(cmp.Compare(a.Attempts, b.Attempts), a.RunAt.Compare(b.RunAt)) })
+		l := s.lease(j, &r, now)
+		if l.Alone = r.InFlight == 0; l.Alone {
+			j.alone = j.token
+		}
+		return []ledger.Lease{l}, nil
 	}
 	slices.SortStableFunc(due, func(a, b *job) int { return cmp.Compare(b.Priority, a.Priority) })
 	leases := []ledger.Lease{}
 	for _, j := range due[:min(r.Limit, len(due))] {
-		j.State, j.Worker, j.LeaseUntil = ledger.Running, r.Worker, now.Add(r.TTL)
-		j.token++
-		leases = append(leases, ledger.Lease{Job: copied(j.Job), Token: j.token, Worker: r.Worker, TTL: r.TTL})
+		leases = append(leases, s.lease(j, &r, now))
 	}
 	return leases, nil
+}
+
+func (s *Store) lease(j *job, r *ledger.Claim, now time.Time) ledger.Lease {
+	j.State, j.Worker, j.LeaseUntil = ledger.Running, r.Worker, now.Add(r.TTL)
+	j.token++
+	return ledger.Lease{Job: copied(j.Job), Token: j.token, Worker: r.Worker, TTL: r.TTL}
 }
 
 // sweep puts the jobs whose lease has ended back, or aside.
 func (s *Store) sweep(now time.Time) error {
 	for _, j := range s.jobs {
 		if j.State != ledger.Running || j.LeaseUntil.After(now) {
+			continue
+		}
+		if !j.Suspect || j.alone != j.token { // what ran beside it may be the cause
+			s.putBack(j, j.Attempts, ledger.Failure{Cause: storeform.Suspected(j.Worker)}, true)
 			continue
 		}
 		cause := storeform.LeaseExpired(j.Worker, j.Attempts+1)
@@ -104,12 +124,13 @@ func (s *Store) sweep(now time.Time) error {
 			}
 			continue
 		}
-		s.putBack(j, j.Attempts+1, ledger.Failure{Cause: cause})
+		s.putBack(j, j.Attempts+1, ledger.Failure{Cause: cause}, true)
 	}
 	return nil
 }
 
-func (s *Store) putBack(j *job, attempts int, f ledger.Failure) {
+func (s *Store) putBack(j *job, attempts int, f ledger.Failure, suspected bool) {
+	j.Suspect = suspected
 	j.State, j.Attempts, j.LastError = ledger.Queued, attempts, storeform.Text(f.Cause, storeform.MaxText)
 	j.Reason = ledger.Reason(storeform.Reason(f.Reason))
 	j.Worker, j.LeaseUntil, j.RunAt = "", time.Time{}, s.clock().Add(max(f.RetryIn, 0))
@@ -147,6 +168,9 @@ func (s *Store) Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (
 		return ledger.Lease{}, err
 	}
 	j.LeaseUntil = s.clock().Add(ttl)
+	if l.Alone {
+		j.alone = j.token
+	}
 	l.TTL, l.Job.LeaseUntil = ttl, j.LeaseUntil
 	return l, nil
 }
@@ -169,7 +193,7 @@ func (s *Store) Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) erro
 	if f.Quarantine || attempts >= ledger.MaxAttempts && !f.Uncounted {
 		return s.setAside(j, attempts, l.Worker, storeform.SetAside(j.Kind, f.Cause), f.Reason)
 	}
-	s.putBack(j, attempts, f)
+	s.putBack(j, attempts, f, false)
 	return nil
 }
 
@@ -184,7 +208,7 @@ func (s *Store) Release(ctx context.Context, l ledger.Lease) error {
 	if err != nil {
 		return err
 	}
-	s.putBack(j, j.Attempts, ledger.Failure{Cause: j.LastError, Reason: j.Reason})
+	s.putBack(j, j.Attempts, ledger.Failure{Cause: j.LastError, Reason: j.Reason}, j.Suspect)
 	return nil
 }
 
@@ -249,7 +273,7 @@ func (s *Store) Retry(ctx context.Context, id callmodel.JobID, actor string) err
 	if j.Published = published; !published {
 		j.Result = nil
 	}
-	j.State, j.Attempts, j.RunAt, j.FinishedAt = state, 0, s.clock(), time.Time{}
+	j.State, j.Attempts, j.RunAt, j.FinishedAt, j.Suspect = state, 0, s.clock(), time.Time{}, false
 	j.retries++
 	return nil
 }

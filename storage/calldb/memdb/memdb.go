@@ -57,6 +57,7 @@ type (
 		ledger.Job
 
 		token, retries int64
+		alone          int64 // the token of the lease under which it runs alone
 	}
 	call struct {
 		calls.Call

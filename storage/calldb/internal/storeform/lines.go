@@ -138,6 +138,12 @@ func LeaseExpired(worker string, attempts int) string {
 		attempts, ledger.MaxAttempts, worker)
 }
 
+// Suspected is what is said of a job whose worker went silent, until it is known
+// whether the job was the cause.
+func Suspected(worker string) string {
+	return Text(fmt.Sprintf("the lease of worker %q ended without a word from it; it is found out alone whether this job is the cause", worker), MaxText)
+}
+
 // EnqueuedLine is the audit line of a new job.
 func EnqueuedLine(id callmodel.JobID, r *ledger.Request, actor string) callmodel.AuditEvent {
 	detail := jobDetail(r.Kind, r.CallID, r.Key)
