@@ -26,13 +26,16 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 3
+	newestSchema = 5
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
 	// kindsSchema is the version from which jobs have a kind and a reason. Before it
 	// every job is a recording's, and reasons are not kept.
 	kindsSchema = 3
+	// fleetSchema is the version from which processes say that they are there, and
+	// the number of jobs is kept.
+	fleetSchema = 5
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.

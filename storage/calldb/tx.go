@@ -17,10 +17,12 @@ type tx struct {
 	p     *pool
 	tx    *sql.Tx
 	kinds bool // the schema is kindsSchema or a later one
+	fleet bool // fleetSchema or a later one
 }
 
 func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
-	return &tx{p: p, tx: t, kinds: d.schema.Load() >= kindsSchema}
+	at := d.schema.Load()
+	return &tx{p: p, tx: t, kinds: at >= kindsSchema, fleet: at >= fleetSchema}
 }
 
 // sinceKinds is the part of a statement that there are columns for from
@@ -162,11 +164,11 @@ func (d *DB) bounded(ctx context.Context, op string, do func(context.Context) er
 }
 
 // use checks the schema of a database that was opened without, until it is fit. A
-// schema before kindsSchema is looked at every time, so that its statements are
+// schema before the newest is looked at every time, so that its statements are
 // given up as soon as it has been migrated, whoever does that.
 func (d *DB) use(ctx context.Context) error {
 	if d.usable.Load() {
-		if d.schema.Load() >= kindsSchema {
+		if d.schema.Load() >= newestSchema {
 			return nil
 		}
 		_, err := d.schemaVersion(ctx)

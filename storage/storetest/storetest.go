@@ -35,7 +35,8 @@ type Env struct {
 	// Advance moves the stores' clock forward; nil if their clock runs by itself.
 	Advance func(time.Duration)
 	// RecordsOnly says that the store is on a schema whose jobs have no kind: those
-	// of other kinds are refused, and reasons are not kept.
+	// of other kinds are refused, and neither reasons are kept nor which processes
+	// are there.
 	RecordsOnly bool
 }
 
