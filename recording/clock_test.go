@@ -96,10 +96,10 @@ func clearSpans(s *record.Spec) {
 // A segment that lacks audio is named, with its stretch of the call, and says
 // nothing about the clock of its leg, even if its length could be drift.
 func TestGapOfASegmentIsLocated(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	for lost, ppm := range map[time.Duration]float64{
 		2 * time.Second: 0, 300 * time.Millisecond: 0, 10 * time.Second: 600,
 	} {

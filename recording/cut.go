@@ -1,9 +1,11 @@
 package recording
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 )
@@ -107,6 +109,46 @@ func (c *cutCall) pausedFor() time.Duration {
 		sum += max(min(p.to, c.length)-p.from, 0)
 	}
 	return sum.Round(time.Millisecond)
+}
+
+// outside names the redactions and pauses that begin after the call's end, by their
+// fields, with what is wrong with each. Whoever asked for them meant another unit, or
+// another call, and what they were to hide may be in the recording.
+func (c *cutCall) outside() (fields, faults []string) {
+	if c.call.rate == 0 {
+		return nil, nil
+	}
+	look := func(field string, i int, from, to time.Duration) {
+		if from >= c.length {
+			fields = append(fields, fmt.Sprintf("%s[%d]", field, i))
+			faults = append(faults, fmt.Sprintf("%v to %v lies after the call's end at %v: nothing was silenced by it", from, to, c.length.Round(time.Millisecond)))
+		}
+	}
+	for i, r := range c.call.spec.Redactions {
+		look("redactions", i, r.From, r.To)
+	}
+	for i, p := range c.call.spec.Pauses {
+		look("pauses", i, p.From, p.To)
+	}
+	return fields, faults
+}
+
+func (c *cutCall) refuseOutside() error {
+	var e callmodel.FieldErrors
+	fields, faults := c.outside()
+	for i, field := range fields {
+		e.Add(field, "%s", faults[i])
+	}
+	return e.Err()
+}
+
+func (c *cutCall) outsideDefects() []record.Defect {
+	var defects []record.Defect
+	fields, faults := c.outside()
+	for i, field := range fields {
+		defects = append(defects, record.Defect{Code: record.DefectRangeOutside, Detail: field + ": " + faults[i]})
+	}
+	return defects
 }
 
 // redactedFor is how much of what the outputs hold is redacted, whichever legs

@@ -21,10 +21,10 @@ import (
 // that fault named, of the right leg; of 1,000 without one, at most one in a
 // thousand has any. SWITCHTAPE_LONG_TESTS=1 makes that many; 150 otherwise.
 func TestFaultsAreNamed(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	calls := 150 / slow
 	switch {
 	case os.Getenv("SWITCHTAPE_LONG_TESTS") == "1":

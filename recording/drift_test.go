@@ -71,10 +71,10 @@ func driftSpec(span, late time.Duration) record.Spec {
 // Ten minutes (four hours, when SWITCHTAPE_LONG_TESTS is set) of two clocks
 // that run 500 ppm apart from the call's, either way, are aligned to a frame.
 func TestDriftIsCorrected(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	const late = 4 * time.Second
 	span := 10 * time.Minute
 	if os.Getenv("SWITCHTAPE_LONG_TESTS") != "" {
@@ -108,10 +108,10 @@ func TestDriftIsCorrected(t *testing.T) {
 // The bounds between a drift, a gap, and differences too small to be reported or to
 // change a sample.
 func TestDriftBounds(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	const span = 60 * time.Second
 	good := pcmFile(t, 8000, clicks(8000, span, 0))
 	for _, c := range []struct {

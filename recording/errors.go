@@ -1,9 +1,13 @@
 package recording
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/switchtape/switchtape/recording/internal/legfile"
 )
 
 // LegsNotReadyError says that legs have no audio yet, as a file of theirs is
@@ -19,6 +23,30 @@ type LegsNotReadyError struct {
 	// Growing are the names of legs of which a file has grown while it was read, or
 	// was written to too lately, by ProcessOptions.
 	Growing []string
+}
+
+// LegsAwayError says that the place where legs are couldn't be looked into: its
+// bucket or share is away, or refuses a file that is there. Nobody knows then what
+// the leg holds, so that it isn't missing. Nothing is wrong with the recording: it
+// is to be made when the place is back.
+type LegsAwayError struct {
+	Leg string // the name of the leg that was to be read
+	URI string // of its file
+	Err error  // the LegOpener's, or that of a read
+}
+
+func (e *LegsAwayError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *LegsAwayError) Unwrap() error { return e.Err }
+
+// placeAway is err with the package's own error of a place that is away. What
+// happens once ctx has ended says nothing about the place.
+func placeAway(ctx context.Context, err error) error {
+	if away, ok := errors.AsType[*legfile.AwayError](err); ok && ctx.Err() == nil {
+		return &LegsAwayError{Leg: away.Leg, URI: away.URI, Err: err}
+	}
+	return err
 }
 
 // LegFile is a file that has no audio yet.

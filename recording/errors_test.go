@@ -1,6 +1,7 @@
 package recording_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -91,7 +92,62 @@ func TestErrorsOfFiles(t *testing.T) {
 		_, err := recording.NewProcessor(c.open, &memObjects{}, nil).Process(t.Context(), sampleSpec(), nil)
 		require.ErrorIs(t, err, c.want, name)
 		require.EqualError(t, err, c.text, name)
+		var away *recording.LegsAwayError
+		require.ErrorAs(t, err, &away, name)
+		require.Equal(t, "agent", away.Leg)
+		require.Equal(t, "agent.wav", away.URI)
 	}
+}
+
+// What isn't the place's fault isn't said to be.
+func TestPlaceIsNotAway(t *testing.T) {
+	t.Parallel()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	var away *recording.LegsAwayError
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		open opener
+	}{
+		"no file":      {t.Context(), func(string) (io.ReadCloser, error) { return nil, fs.ErrNotExist }},
+		"no such name": {t.Context(), func(string) (io.ReadCloser, error) { return nil, callmodel.Permanent(fs.ErrInvalid) }},
+		"ended":        {ended, func(string) (io.ReadCloser, error) { return nil, context.Canceled }},
+	} {
+		_, err := recording.NewProcessor(c.open, &memObjects{}, nil).Process(c.ctx, sampleSpec(), nil)
+		require.Error(t, err, name)
+		require.NotErrorAs(t, err, &away, name)
+	}
+}
+
+// errReaderAt is a file of which only the beginning can be read.
+type errReaderAt struct {
+	memFile
+
+	err error
+}
+
+func (e errReaderAt) ReadAt(p []byte, off int64) (int, error) {
+	if off > 1000 {
+		return 0, e.err
+	}
+	return e.memFile.ReadAt(p, off)
+}
+
+// A decoder that looks ahead and meets a broken disk doesn't take the file for one
+// that ends there.
+func TestFailedLookAheadIsNoDefect(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("input/output error")
+	whole := sampleLegs()["agent.wav"]
+	damaged := append([]byte(nil), whole...)
+	copy(damaged[40:44], []byte{0xff, 0xff, 0xff, 0xff}) // the data's size isn't known: what follows is looked at
+	legs := opener(func(string) (io.ReadCloser, error) {
+		return errReaderAt{memFile{bytes.NewReader(damaged)}, broken}, nil
+	})
+	_, err := recording.NewProcessor(legs, &memObjects{}, nil).Process(t.Context(), sampleSpec(), nil)
+	require.ErrorIs(t, err, broken)
+	var away *recording.LegsAwayError
+	require.ErrorAs(t, err, &away)
 }
 
 // A file that goes away before it is read is the error of opening it.

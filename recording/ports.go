@@ -9,8 +9,19 @@ import (
 
 // LegOpener opens the files of legs.
 //
-// The error for a file that isn't there wraps fs.ErrNotExist. Any other error
-// ends the attempt: the job is tried again later.
+// OpenLeg's errors say one of three things:
+//
+//   - the file isn't there: the error wraps fs.ErrNotExist. OpenLeg says so only if
+//     it could look, in a place that is there: a share that isn't mounted, or a
+//     bucket that doesn't exist, has no files, and tells nothing about the leg;
+//   - there will never be such a file, as the name is that of a directory or leads
+//     out of the place: the error is a callmodel.PermanentError;
+//   - any other error: the place is away, or doesn't let the file be read. So are
+//     errors of the reader. The recording waits until that is over, as a
+//     [*LegsAwayError].
+//
+// OpenLeg returns soon after ctx ends. recordingtest.LegOpenerContract tests all
+// that.
 //
 // A reader that is an io.ReaderAt and can tell its length, by Size() int64 or by
 // Stat as *os.File does, lets the length of the recording be known from the files'

@@ -59,6 +59,10 @@ type ProcessOptions struct {
 	// NewVersion says that the recording was made before, of less audio. Then it is
 	// no surprise that objects with other bytes have its keys.
 	NewVersion bool
+	// RefuseOutside makes redactions and pauses that begin after the call's end, which
+	// silence nothing, [callmodel.FieldErrors] before anything is put. Without it they
+	// are defects.
+	RefuseOutside bool
 	// Progress is told of this recording, besides Options.Progress.
 	Progress Progress
 }
@@ -106,9 +110,11 @@ func (p *Processor) Check(spec record.Spec) error { return Check(spec, p.codecs)
 // Every outcome in which nothing is left to do is a result without an error:
 // completed, completed_degraded, absent and quarantined. The errors are:
 //
-//   - [callmodel.FieldErrors], as a [callmodel.PermanentError]: the spec can't be done;
+//   - [callmodel.FieldErrors], as a [callmodel.PermanentError]: the spec can't be
+//     done, or, with RefuseOutside, asks for what lies after the call's end;
 //   - [*LegsNotReadyError]: legs are missing or empty, or still being written, and
 //     AcceptMissing or AcceptGrowing isn't set. No object was put;
+//   - [*LegsAwayError]: the place where the legs are couldn't be looked into;
 //   - ctx's error, and those of legs, with the leg and the file, and of objects:
 //     the attempt failed and may be repeated. Objects that were finished before
 //     stay. The next attempt meets them by their keys.
@@ -125,7 +131,7 @@ func (p *Processor) Process(ctx context.Context, spec record.Spec, o *ProcessOpt
 	}
 	r, err := p.makeRecording(ctx, &spec, o)
 	if err != nil {
-		return record.Result{}, err
+		return record.Result{}, placeAway(ctx, err)
 	}
 	p.log.LogAttrs(ctx, slog.LevelInfo, "recording made",
 		slog.String("tenant", string(spec.TenantID)), slog.String("call", string(spec.CallID)),
@@ -156,6 +162,11 @@ func (p *Processor) makeRecording(ctx context.Context, spec *record.Spec, o *Pro
 		return none, err
 	}
 	cut := cutTimeline(call, scan)
+	if o.RefuseOutside {
+		if err := cut.refuseOutside(); err != nil {
+			return none, callmodel.Permanent(err)
+		}
+	}
 	outputs, err := planOutputs(p.codecs, cut)
 	if err != nil {
 		return none, callmodel.Permanent(err)

@@ -2,12 +2,14 @@ package recording_test
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/audio"
@@ -99,6 +101,33 @@ func TestRedactedAudioHasNoInfluence(t *testing.T) {
 			require.False(t, bytes.Equal(plain["mono"], want["mono"]))
 		})
 	}
+}
+
+// A range that begins after the call's end silences nothing, which is said: what it
+// was to hide may be elsewhere. One that only ends after it is as good as any.
+func TestRangesOutside(t *testing.T) {
+	t.Parallel()
+	legs := memLegs{
+		"agent.wav":    pcmFile(t, 8000, recordingtest.Noise(24000, 0.4, 1)),
+		"customer.wav": pcmFile(t, 8000, recordingtest.Noise(8000, 0.4, 2)),
+	}
+	spec := sampleSpec()
+	spec.Redactions = []record.Redaction{{From: ms(2000), To: ms(9000)}, {From: ms(300_000), To: ms(360_000)}}
+	spec.Pauses = []record.Pause{{From: ms(3000), To: ms(3001)}}
+	r, _ := process(t, legs, spec, nil)
+	require.Equal(t, []record.Defect{
+		{Code: record.DefectRangeOutside, Detail: "redactions[1]: 5m0s to 6m0s lies after the call's end at 3s: nothing was silenced by it"},
+		{Code: record.DefectRangeOutside, Detail: "pauses[0]: 3s to 3.001s lies after the call's end at 3s: nothing was silenced by it"},
+	}, r.Defects)
+	require.Equal(t, record.StatusCompletedDegraded, r.Status)
+
+	objects := &memObjects{}
+	_, err := recording.NewProcessor(legs, objects, nil).Process(t.Context(), spec, &recording.ProcessOptions{RefuseOutside: true})
+	fields, ok := errors.AsType[callmodel.FieldErrors](err)
+	require.True(t, ok, "%v", err)
+	require.Len(t, fields, 2)
+	require.Equal(t, "redactions[1]", fields[0].Path)
+	require.Empty(t, objects.data, "nothing was put")
 }
 
 // The range holds silence, or the tone, exactly, on the legs it is of; the rest

@@ -26,7 +26,7 @@ func report(pl *plan, done *rendered) record.Result {
 		}
 		r.Legs = append(r.Legs, legResult(pl, i, dropouts))
 	}
-	whole := done.clipped
+	whole := append(pl.cut.outsideDefects(), done.clipped...)
 	if done.analysis != nil {
 		r.Analysis = analysisSummary(done.analysis)
 		whole = append(whole, analysisDefects(done.analysis, r.Defects)...)

@@ -98,10 +98,10 @@ func TestCompileCountsRules(t *testing.T) {
 // TestTiesBehindManyPairs: however many level rules were told apart before, a
 // tie is found. A set with a few tenants' rules a prefix has millions of pairs.
 func TestTiesBehindManyPairs(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	rs := &routing.RuleSet{Destinations: map[string]routing.DestinationSpec{"a": {URI: "sip:a"}}}
 	add := func(id, tenant string, prefixes []string) {
 		rs.Rules = append(rs.Rules, routing.Rule{

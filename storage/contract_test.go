@@ -3,6 +3,7 @@ package storage_test
 import (
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +14,48 @@ import (
 	"github.com/switchtape/switchtape/recording/recordingtest"
 	"github.com/switchtape/switchtape/storage"
 )
+
+// A bucket of legs is away when it isn't there, and not empty.
+func TestStoreKeepsTheLegsContract(t *testing.T) {
+	t.Parallel()
+	put := func(s *storage.Store) func(string, []byte) error {
+		return func(uri string, body []byte) error {
+			_, err := s.PutNamed(t.Context(), uri, record.ObjectMeta{}, func(w io.Writer) error {
+				_, err := w.Write(body)
+				return err
+			})
+			return err
+		}
+	}
+	open := func(t *testing.T, url string) *storage.Store {
+		t.Helper()
+		s, err := storage.Open(t.Context(), url, nil)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, s.Close()) })
+		return s
+	}
+	t.Run("memory", func(t *testing.T) {
+		t.Parallel()
+		recordingtest.LegOpenerContract(t, func(t *testing.T) recordingtest.LegPlace {
+			t.Helper()
+			s := open(t, "mem://")
+			return recordingtest.LegPlace{Legs: s, Put: put(s)}
+		})
+	})
+	t.Run("files", func(t *testing.T) {
+		t.Parallel()
+		recordingtest.LegOpenerContract(t, func(t *testing.T) recordingtest.LegPlace {
+			t.Helper()
+			dir := filepath.Join(t.TempDir(), "legs")
+			s := open(t, "file://"+filepath.ToSlash(dir))
+			return recordingtest.LegPlace{Legs: s, Put: put(s), Away: map[string]func() (func() error, error){
+				"gone": func() (func() error, error) {
+					return func() error { return os.Rename(dir+"-was", dir) }, os.Rename(dir, dir+"-was")
+				},
+			}}
+		})
+	})
+}
 
 // A Store is one of the places that recordings may go to.
 func TestStoreKeepsThePortsContract(t *testing.T) {

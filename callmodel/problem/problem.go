@@ -142,13 +142,14 @@ func write(w http.ResponseWriter, status int, v any) {
 }
 
 // Body reads a request's body of at most limit bytes. With an error it returns what
-// could be read of it.
+// was read of it: of one that is larger the first limit+1 bytes, and r.Body has the
+// rest (http.MaxBytesReader would lose the byte between them).
 func Body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	var tooLarge *http.MaxBytesError
+	b, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	switch {
-	case errors.As(err, &tooLarge):
-		return b, callmodel.Errorf(callmodel.CodeTooLarge, "the body is larger than %d bytes", tooLarge.Limit)
+	case int64(len(b)) > limit:
+		w.Header().Set("Connection", "close") // nobody reads the rest
+		return b, callmodel.Errorf(callmodel.CodeTooLarge, "the body is larger than %d bytes", limit)
 	case err != nil:
 		return b, callmodel.Errorf(callmodel.CodeMalformed, "the body could not be read: %w", err)
 	}

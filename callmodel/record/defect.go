@@ -19,6 +19,7 @@ const (
 	DefectGapSuspected       DefectCode = "gap_suspected"           // shorter than the call by more than drift can explain
 	DefectDropoutSuspected   DefectCode = "dropout_suspected"       // sound breaks off within a file and comes back
 	DefectOffsetClamped      DefectCode = "offset_clamped"          // an offset before the start or past the end
+	DefectRangeOutside       DefectCode = "range_outside"           // a redaction or a pause that begins after the call's end: nothing was silenced by it
 	DefectClipped            DefectCode = "clipped"                 // samples at full scale in the source, or clipped by the mix
 	DefectNonFinite          DefectCode = "non_finite"              // NaN or Inf samples, read as silence
 	DefectOneWayAudio        DefectCode = "one_way_audio_suspected" // a leg without talk while the others talk

@@ -18,6 +18,7 @@ const Kind = "record"
 const (
 	LegsMissing ledger.Reason = "legs_missing" // files aren't there yet, or are empty
 	LegsGrowing ledger.Reason = "legs_growing" // files were seen being written
+	LegsAway    ledger.Reason = "legs_away"    // the directory or bucket of the legs can't be looked into
 )
 
 // The types of the outbox's events.

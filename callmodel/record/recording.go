@@ -149,12 +149,12 @@ type OutputSpec struct {
 	BitrateBps   int    `json:"bitrate_bps,omitzero"`    // lossy codecs only; 0: the codec's default
 	BitDepth     int    `json:"bit_depth,omitzero"`      // wav and flac: 16 or 24; peaks: 8 or 16; 0: 16
 	// SamplesPerPixel is how many frames a pair of peaks stands for, 2 to
-	// MaxSamplesPerPixel; 0: 256. Peaks only.
+	// 16,777,216; 0: 256. Peaks only.
 	SamplesPerPixel int `json:"samples_per_pixel,omitzero"`
 }
 
-// MaxSamplesPerPixel bounds OutputSpec.SamplesPerPixel.
-const MaxSamplesPerPixel = 1 << 24
+// maxSamplesPerPixel bounds OutputSpec.SamplesPerPixel.
+const maxSamplesPerPixel = 1 << 24
 
 // ChannelLayout is how legs become channels of the output. An analysis always
 // has each leg on its own channel.

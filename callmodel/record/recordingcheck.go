@@ -228,8 +228,8 @@ func (o *OutputSpec) validate(legs int) callmodel.FieldErrors {
 		switch {
 		case !o.Codec.peaks():
 			e.Add("samples_per_pixel", "only peaks have pixels; leave it out")
-		case n < 2 || n > MaxSamplesPerPixel:
-			e.Add("samples_per_pixel", "must be 2 to %d, is %d", MaxSamplesPerPixel, n)
+		case n < 2 || n > maxSamplesPerPixel:
+			e.Add("samples_per_pixel", "must be 2 to %d, is %d", maxSamplesPerPixel, n)
 		}
 	}
 	return e

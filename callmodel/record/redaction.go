@@ -9,8 +9,8 @@ import (
 	"github.com/switchtape/switchtape/callmodel/internal/text"
 )
 
-// MaxRedactions is how many ranges of a recording may be redacted.
-const MaxRedactions = 1000
+// maxRedactions is how many ranges of a recording may be redacted.
+const maxRedactions = 1000
 
 // What a redacted range is replaced by.
 const (
@@ -41,9 +41,9 @@ func (r *Redaction) Covers(leg string) bool {
 // [callmodel.FieldErrors].
 func ValidateRedactions(redactions []Redaction, legs []LegSpec) error {
 	var e callmodel.FieldErrors
-	if len(redactions) > MaxRedactions {
-		e.Add("redactions", "must be at most %d, are %d", MaxRedactions, len(redactions))
-		redactions = redactions[:MaxRedactions]
+	if len(redactions) > maxRedactions {
+		e.Add("redactions", "must be at most %d, are %d", maxRedactions, len(redactions))
+		redactions = redactions[:maxRedactions]
 	}
 	for i := range redactions {
 		e.AddAll("redactions["+strconv.Itoa(i)+"]", redactions[i].validate(legs).Err())

@@ -54,7 +54,7 @@ func TestRedactionsOfASpec(t *testing.T) {
 		"redactions[2].legs[1]", "redactions[2].with", "redactions[3].legs",
 	}, paths)
 
-	spec.Redactions = slices.Repeat([]record.Redaction{{To: 1}}, record.MaxRedactions+1)
+	spec.Redactions = slices.Repeat([]record.Redaction{{To: 1}}, 1001)
 	require.ErrorContains(t, spec.Validate(), "must be at most 1000, are 1001")
 	require.ErrorContains(t, callmodel.DecodeJSON([]byte(`{"redactions": [{"from": 1, "to_ms": "x"}]}`), &back), "did you mean from_ms?")
 }

@@ -196,6 +196,8 @@ func TestRecordBadInput(t *testing.T) {
 		"bucket":           {[]string{"--leg", "a=" + agent, "--out", "ftp://x/y"}, 1, "scheme must be"},
 		"redaction":        {[]string{"--leg", "a=" + agent, "--redact", "soon", "--out", "x"}, 2, "1m10s-1m25s"},
 		"backwards":        {[]string{"--leg", "a=" + agent, "--redact", "5s-2s", "--out", "x"}, 1, "redactions[0]"},
+		"redact nothing":   {[]string{"--leg", "a=" + agent, "--redact", "5m-6m", "--out", "x"}, 1, "redactions[0]: 5m0s to 6m0s lies after the call's end at 49.339s"},
+		"pause nothing":    {[]string{"--leg", "a=" + agent, "--pause", "5m-6m", "--out", "x"}, 1, "pauses[0]: 5m0s to 6m0s lies after"},
 		"redact with":      {[]string{"--leg", "a=" + agent, "--redact", "1s-2s", "--redact-with", "noise", "--out", "x"}, 2, "redact-with"},
 		"pause":            {[]string{"--leg", "a=" + agent, "--pause", "10", "--out", "x"}, 2, "--pause 10: give the times"},
 		"pause backwards":  {[]string{"--leg", "a=" + agent, "--pause", "5s-2s", "--out", "x"}, 1, "pauses[0].to_ms"},

@@ -77,10 +77,10 @@ func finished(t *testing.T, db *calldb.DB) int64 {
 // kill -9 of switchtape serve at any moment while 200 jobs wait: after the
 // restart all of them are done, once.
 func TestKillMinusNine(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	for name, at := range map[string]func(t *testing.T, dir string) string{
 		"SQLite": func(t *testing.T, dir string) string {
 			t.Helper()
@@ -163,10 +163,10 @@ func checkAftermath(t *testing.T, db *calldb.DB, dir string) {
 
 // SIGTERM drains: what runs is finished or given back, nothing stays leased.
 func TestTerminateDrains(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	dir := t.TempDir()
 	url := calldb.SQLiteURL(filepath.Join(dir, "switchtape.db"))
 	db := openLedger(t, url)

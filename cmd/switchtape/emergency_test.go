@@ -229,6 +229,24 @@ func storedCalls(t *testing.T, db *calldb.DB) map[string][]string {
 	}
 }
 
+// TestServeWithoutItsDatabase: the whole service starts with somewhere for emergency
+// calls to go, and its worker waits too.
+func TestServeWithoutItsDatabase(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	args := []string{"--dir", dir, "--emergency", "sip:psap.example", "--region", "US", "--log-level", "error"}
+	p := serve(t, append(args, "--db", "postgres://nobody@127.0.0.1:1/none")...)
+	var call calls.Call
+	require.Equal(t, http.StatusCreated, request(t, http.MethodPost, p.url+"/v1/calls", `{"to":"911"}`, &call))
+	p.kill(t)
+
+	p = serve(t, args...)
+	require.Eventually(t, func() bool {
+		return request(t, http.MethodGet, p.url+"/v1/calls/"+string(call.ID), "", &call) == http.StatusOK && call.Emergency
+	}, 30*time.Second, 5*time.Millisecond, "%s", p.log)
+	p.terminate(t)
+}
+
 // TestHangup: SIGHUP ends nothing, and within a second of it a revoked key opens
 // nothing and the log says more.
 func TestHangup(t *testing.T) {

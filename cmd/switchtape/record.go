@@ -70,7 +70,7 @@ func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err := p.Check(spec); err != nil {
 		return err
 	}
-	result, err := p.Process(ctx, spec, &recording.ProcessOptions{AcceptMissing: c.AllowMissing, AcceptGrowing: true})
+	result, err := p.Process(ctx, spec, &recording.ProcessOptions{AcceptMissing: c.AllowMissing, AcceptGrowing: true, RefuseOutside: true})
 	if _, missing := errors.AsType[*recording.LegsNotReadyError](err); missing {
 		err = fmt.Errorf("%w; nothing was written: mend the path, or --allow-missing to record silence in its place", err)
 	}
@@ -165,7 +165,7 @@ func (l *legSources) OpenLeg(ctx context.Context, uri string) (io.ReadCloser, er
 		}
 		l.stores[bucket] = s
 	}
-	return s.Open(ctx, key)
+	return s.OpenLeg(ctx, key)
 }
 
 func (l *legSources) close() {

@@ -42,10 +42,10 @@ func TestRulesEmergency(t *testing.T) {
 // TestOwnRulesTakeEmergencyCalls: those of the demonstration, of the README and of
 // the example refuse no emergency call anywhere, and change no digit.
 func TestOwnRulesTakeEmergencyCalls(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	rules := map[string][]byte{"demo": demoRules}
 	for name, file := range map[string]string{"readme": "../../README.md", "example": "../../examples/embed-router/main.go"} {
 		set := regexp.MustCompile("(?ms)^destinations:$.*?^`").Find(readFile(t, file))

@@ -114,12 +114,11 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	if err != nil {
 		return nil, err
 	}
-	if w.stores.DB, err = service.OpenDB(ctx, service.DBOptions{DB: o.db}, true); err != nil {
+	stores, prepare, err := service.OpenForCalls(ctx, service.DBOptions{DB: o.db}, true, o.api)
+	if err != nil {
 		return nil, err
 	}
-	if err := w.stores.OpenEmergency(ctx, service.DBOptions{DB: o.db}); err != nil {
-		return nil, err
-	}
+	w.stores = stores
 	if w.stores.Objects, err = buckets().OpenBucket(ctx, service.BucketOptions{Bucket: w.bucket, PublicURL: w.url, SignSecret: secret}, log); err != nil {
 		return nil, err
 	}
@@ -132,6 +131,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	if w.api, err = service.NewAPI(ctx, w.stores, o.api, m, log, rec.Ring); err != nil {
 		return nil, errors.Join(err, legs.Close())
 	}
+	w.api.Later("preparing the database", prepare)
 	handler, err := service.HTTP(w.stores, w.api, rec, o.api.Keys, o.listener.Addr(), m)
 	var doors *service.Doors
 	if err == nil {

@@ -108,10 +108,10 @@ func TestAlignmentAtOtherRates(t *testing.T) {
 
 // Legs that have nothing of each other are hardly ever taken for aligned.
 func TestAlignmentFalseAlarms(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	alarms := 0
 	const calls = 60 / slow
 	c := newCaller(t, 1000)

@@ -193,10 +193,10 @@ func fill(leg []float32, v float32) {
 // Of 1,000 calls with a dead or lost leg, at least 99 % are named rightly: the
 // code, the leg, and whether there was any signal.
 func TestDeadLegsAreFound(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	c := newCaller(t, 2)
 	calls := cases()
 	missed := map[string]int{}
@@ -235,10 +235,10 @@ func TestDeadLegsAreFound(t *testing.T) {
 // At every SNR, nearly all talk that is found in the clean call is found, and
 // hardly anything outside of the utterances.
 func TestTalkIsFoundInNoise(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	for _, c := range []struct{ snr, found, outside float64 }{
 		{99, 1, 0}, {20, 0.9, 0.002}, {30, 0.97, 0.002}, {15, 0.83, 0.002}, {10, 0.72, 0.002}, {5, 0.4, 0.002},
 	} {

@@ -110,10 +110,10 @@ func TestStretchedSharesTheTable(t *testing.T) {
 // Clicks every minute of four hours, by a clock that is 500 ppm off, are where
 // they were in the call: to 5 ms at the end, which a frame of 1 ms is within.
 func TestFourHoursOfDrift(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	const rate, seconds = 1000, 4 * 3600
 	for _, ppm := range []float64{500, -500} {
 		clock := rate * (1 + ppm/1e6)

@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -42,40 +41,6 @@ func (Files) OpenLeg(_ context.Context, uri string) (io.ReadCloser, error) {
 	return os.Open(path) //nolint:gosec // the program's user names the file
 }
 
-// Dir opens legs below one directory. What leads out of it, symbolic links
-// included, is not there.
-type Dir struct{ root *os.Root }
-
-// OpenDir opens the directory. Close it when no leg is to be opened any more.
-func OpenDir(path string) (*Dir, error) {
-	root, err := os.OpenRoot(path)
-	if err != nil {
-		return nil, fmt.Errorf("the recordings directory can't be opened: %w", err)
-	}
-	return &Dir{root}, nil
-}
-
-// OpenLeg implements recording.LegOpener. uri is a slash-separated path below the
-// directory.
-func (d *Dir) OpenLeg(_ context.Context, uri string) (io.ReadCloser, error) {
-	name := filepath.FromSlash(uri)
-	info, err := d.root.Stat(name)
-	if err == nil {
-		err = regular(uri, info)
-	}
-	if err != nil {
-		return nil, missing(err)
-	}
-	f, err := d.root.Open(name)
-	if err != nil {
-		return nil, missing(err)
-	}
-	return f, nil
-}
-
-// Close closes the directory.
-func (d *Dir) Close() error { return d.root.Close() }
-
 // regular refuses what can't be read twice.
 func regular(uri string, info fs.FileInfo) error {
 	switch {
@@ -85,13 +50,4 @@ func regular(uri string, info fs.FileInfo) error {
 		return callmodel.Permanent(fmt.Errorf("%s is a directory, not a leg", uri))
 	}
 	return callmodel.Permanent(fmt.Errorf("%s is a pipe or a device, not a regular file: a leg is read more than once, save it to a file first", uri))
-}
-
-// missing makes a path below a file, which can't be there, an error of a file
-// that isn't.
-func missing(err error) error {
-	if isNotDir(err) && !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(fs.ErrNotExist, err)
-	}
-	return err
 }

@@ -69,6 +69,75 @@ func TestPlacesKeepTheContract(t *testing.T) {
 	})
 }
 
+func TestLegPlacesKeepTheContract(t *testing.T) {
+	t.Parallel()
+	put := func(dir string) func(string, []byte) error {
+		return func(uri string, body []byte) error {
+			path := filepath.Join(dir, filepath.FromSlash(uri))
+			return errors.Join(os.MkdirAll(filepath.Dir(path), 0o750), os.WriteFile(path, body, 0o600))
+		}
+	}
+	// What stands at the path while the legs are away.
+	inItsPlace := map[string]func(path string) error{
+		"gone":               func(string) error { return nil },
+		"not mounted":        func(path string) error { return os.Mkdir(path, 0o750) },
+		"something else":     func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"a link to nowhere":  func(path string) error { return os.Symlink(path+"-nowhere", path) },
+		"a link to its self": func(path string) error { return os.Symlink(path, path) },
+	}
+	open := func(t *testing.T, legs func(dir string) *local.Dir) recordingtest.LegPlace {
+		t.Helper()
+		dir := filepath.Join(t.TempDir(), "legs")
+		require.NoError(t, os.Mkdir(dir, 0o750))
+		require.NoError(t, os.Symlink("/", filepath.Join(dir, "root")))
+		require.NoError(t, os.Symlink("circle", filepath.Join(dir, "circle")))
+		d := legs(dir)
+		t.Cleanup(func() { require.NoError(t, d.Close()) })
+		p := recordingtest.LegPlace{
+			Legs: d, Put: put(dir), Away: map[string]func() (func() error, error){},
+			Never: []string{"2026", ".", "..", "../legs/2026/agent.wav", "/etc/passwd", "root/etc/passwd", "circle", strings.Repeat("x", 256)},
+		}
+		for name, instead := range inItsPlace {
+			p.Away[name] = func() (func() error, error) {
+				err := errors.Join(os.Rename(dir, dir+"-was"), instead(dir))
+				return func() error { return errors.Join(os.RemoveAll(dir), os.Rename(dir+"-was", dir)) }, err
+			}
+		}
+		return p
+	}
+	recordingtest.LegOpenerContract(t, func(t *testing.T) recordingtest.LegPlace { t.Helper(); return open(t, local.NewDir) })
+}
+
+// A share that is mounted after the program's start is read, and not what lay under it.
+func TestDirIsMountedLater(t *testing.T) {
+	t.Parallel()
+	share := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(share, "agent.wav"), []byte("agent"), 0o600))
+	for name, before := range map[string]func(t *testing.T, path string){
+		"nothing was there": func(*testing.T, string) {},
+		"an empty directory was": func(t *testing.T, path string) {
+			t.Helper()
+			require.NoError(t, os.Mkdir(path, 0o750))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "legs")
+			before(t, path)
+			d := local.NewDir(path)
+			defer d.Close()
+			_, err := d.OpenLeg(t.Context(), "agent.wav")
+			require.Error(t, err)
+			require.NoError(t, os.RemoveAll(path))
+			require.NoError(t, os.Symlink(share, path)) // as a mount does, this puts another directory at the path
+			require.NoError(t, d.Check())
+			f, err := d.OpenLeg(t.Context(), "agent.wav")
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+		})
+	}
+}
+
 func write(text string) func(io.Writer) error {
 	return func(w io.Writer) error {
 		_, err := io.WriteString(w, text)

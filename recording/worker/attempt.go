@@ -54,8 +54,9 @@ func (w *Worker) work(ctx context.Context, l ledger.Lease) {
 
 	t, err := decode(l, now())
 	var result record.Result
+	var abandoned bool
 	if err == nil {
-		result, err = w.attempt(own, t)
+		result, abandoned, err = w.bounded(own, t)
 	}
 	outcome := Done
 	if err == nil {
@@ -64,7 +65,7 @@ func (w *Worker) work(ctx context.Context, l ledger.Lease) {
 	stopBeat()
 	beat.Wait()
 
-	r := Report{Job: l.Job, Result: result, Err: err, Outcome: outcome}
+	r := Report{Job: l.Job, Result: result, Err: err, Outcome: outcome, Abandoned: abandoned}
 	if err != nil {
 		// Which error came first depends on who noticed; the cause is the truth.
 		if cause := context.Cause(own); cause != nil {
@@ -79,19 +80,13 @@ func (w *Worker) work(ctx context.Context, l ledger.Lease) {
 
 // attempt makes the recording, and turns a panic of a codec or stage into an
 // error that counts, so that a poisonous recording can't take the others along.
-func (w *Worker) attempt(ctx context.Context, t *task) (result record.Result, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, w.opts.JobTimeout, errTimeout)
-	defer cancel()
+func (w *Worker) attempt(ctx context.Context, s record.Spec, o *recording.ProcessOptions) (result record.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	result, err = w.process.Process(ctx, t.spec, w.accepts(t))
-	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
-		err = fmt.Errorf("%w after %v", errTimeout, w.opts.JobTimeout)
-	}
-	return result, err
+	return w.process.Process(ctx, s, o)
 }
 
 var errTimeout = errors.New("the attempt timed out")
@@ -187,7 +182,7 @@ func (w *Worker) giveUp(ctx context.Context, t *task, cause error) Outcome {
 	case errors.Is(cause, callmodel.ErrLeaseLost):
 		return Lost
 	case errors.Is(cause, errDraining):
-		w.release(ctx, t.Lease)
+		w.release(ctx, t.Lease, time.Until(w.drained))
 		return Released
 	}
 	f := w.failure(t, cause)
@@ -214,6 +209,7 @@ func (w *Worker) giveUp(ctx context.Context, t *task, cause error) Outcome {
 func (w *Worker) failure(t *task, err error) ledger.Failure {
 	old := age(t.Lease) + t.elapsed()
 	var notReady *recording.LegsNotReadyError
+	var away *recording.LegsAwayError
 	var later *callmodel.RetryAfterError
 	var why ledger.Reason
 	switch {
@@ -226,24 +222,32 @@ func (w *Worker) failure(t *task, err error) ledger.Failure {
 		if len(notReady.Growing) > 0 {
 			why = record.LegsGrowing
 		}
+	case errors.As(err, &away):
+		why = record.LegsAway
+		if !errors.As(err, &later) || later.After == 0 {
+			err = callmodel.RetryAfter(err, awayPause(old))
+		}
 	case errors.Is(err, errUndecodable):
 		why = ledger.Undecodable
 	case errors.As(err, &later) && later.After == 0:
-		err = callmodel.RetryAfter(err, jitter(min(max(old/2, time.Second), time.Minute)))
+		err = callmodel.RetryAfter(err, awayPause(old))
 	}
 	f := ledger.FailureOf(err, jitter(w.opts.RetryBase<<(2*min(t.Job.Attempts, 5))))
 	f.Reason = cmp.Or(why, f.Reason)
 	return f
 }
 
-// release gives a job back, within what Options.Grace leaves for that.
-func (w *Worker) release(ctx context.Context, l ledger.Lease) {
-	ctx, cancel := context.WithTimeout(ctx, max(w.opts.Grace/5, time.Second))
+// release gives a job back, within that time.
+func (w *Worker) release(ctx context.Context, l ledger.Lease, within time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	if err := w.ledger.Release(ctx, l); err != nil {
 		w.opts.Logger.WarnContext(ctx, "a job couldn't be released; its lease will end by itself", "job", l.Job.ID, "error", err)
 	}
 }
+
+// releaseTime is what Options.Grace leaves for releases.
+func (w *Worker) releaseTime() time.Duration { return max(w.opts.Grace/5, time.Second) }
 
 func (w *Worker) report(ctx context.Context, r Report) {
 	attrs := []any{
@@ -265,5 +269,6 @@ func (w *Worker) report(ctx context.Context, r Report) {
 	default:
 		w.opts.Logger.ErrorContext(ctx, "recording failed", append(attrs, "error", r.Err)...)
 	}
+	w.watchPlace(ctx, &r)
 	w.opts.Finished(r)
 }

@@ -257,10 +257,10 @@ func (p *proxy) forward(from, to net.Conn) {
 // the worker nor its drain along; the worker knows of it, and goes on with new
 // connections once the database answers.
 func TestSilentDatabase(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	at := pgtest.URL(t)
 	direct, err := calldb.Open(t.Context(), at, nil)
 	require.NoError(t, err)

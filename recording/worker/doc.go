@@ -6,6 +6,7 @@
 //	  │                 │      │  for it is over ───────────────────▶ publish: URL
 //	  │                 │      │                      now, followed until it is whole
 //	  │                 │      ├─ legs not there yet, bucket down ─▶ later, uncounted
+//	  │                 │      ├─ the place of the legs is away ───▶ later, uncounted; alarm
 //	  │                 │      ├─ error, panic, time-out ──────────▶ later, counted;
 //	  │                 │      │                                     the third: quarantined
 //	  │                 │      └─ can't ever succeed ──────────────▶ quarantined
@@ -17,6 +18,10 @@
 // on the call, beside it in the bucket. One that would hold less doesn't: the
 // recording on a call is never made less by what happens later, be it that legs
 // are deleted, that attempts fail, or that the job is quarantined.
+//
+// Nothing that hangs holds the worker: an attempt that doesn't return when its time
+// is over is abandoned, its lease no longer renewed, its place given to another job.
+// See Options.LetGo, Worker.Abandoned and Worker.Stuck.
 //
 // The ledger is the record; nothing that a worker remembers matters. Killed at
 // any moment, its jobs are claimed again when their leases end, and give the

@@ -58,6 +58,11 @@ type Options struct {
 	// JobTimeout ends an attempt that takes longer, as a counted failure. 0
 	// means one hour.
 	JobTimeout time.Duration
+	// LetGo is how long an attempt may take to return whose time is over, or whose
+	// lease is lost: then it is abandoned, and its place is free for another job. 0
+	// means 5 s. At the end of a drain it is no more than a tenth of Grace, or half
+	// a second if that is more.
+	LetGo time.Duration
 	// Grace is how long running jobs may take to finish once Run's context has
 	// ended; then they are released, which takes a fifth of that at most, or 1 s if
 	// that is more. 0 means 25 s.
@@ -79,6 +84,9 @@ type Report struct {
 	Result  record.Result // what is on the call now, of a job that is done or published
 	Err     error         // why it is not
 	Elapsed time.Duration // of the attempt
+	// Abandoned says that the attempt did not end in its time, and that the worker
+	// let go of it: see Options.LetGo.
+	Abandoned bool
 }
 
 // Outcome is what became of an attempt.
@@ -103,6 +111,9 @@ type Worker struct {
 	bell    chan struct{}
 	freed   chan struct{}
 	running atomic.Int64
+	hung    hungAttempts
+	drained time.Time // by when a drain is to have ended; set before the jobs are told of it
+	away    awayAlarm
 }
 
 // New makes a worker that takes jobs from l and makes them with p. It starts
@@ -122,6 +133,7 @@ func New(l Ledger, p Processor, o *Options) *Worker {
 	opts.FollowPause = cmp.Or(opts.FollowPause, 5*time.Second)
 	opts.Quiet = cmp.Or(opts.Quiet, 10*time.Second)
 	opts.JobTimeout = cmp.Or(opts.JobTimeout, time.Hour)
+	opts.LetGo = cmp.Or(opts.LetGo, 5*time.Second)
 	opts.Grace = cmp.Or(opts.Grace, 25*time.Second)
 	opts.RetryBase = cmp.Or(opts.RetryBase, 2*time.Second)
 	if opts.Logger == nil {
@@ -133,6 +145,7 @@ func New(l Ledger, p Processor, o *Options) *Worker {
 	return &Worker{
 		ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, process: p, opts: opts,
 		bell: make(chan struct{}, 1), freed: make(chan struct{}, 1),
+		hung: hungAttempts{places: opts.Concurrency},
 	}
 }
 
@@ -186,6 +199,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	select {
 	case <-drained:
 	case <-grace.C:
+		w.drained = now().Add(w.releaseTime())
 		stop(errDraining)
 		<-drained
 	}
@@ -200,7 +214,7 @@ var errDraining = errors.New("the worker is shutting down")
 func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 	failures := 0
 	for ctx.Err() == nil {
-		free := w.opts.Concurrency - w.Running()
+		free := w.free()
 		if free <= 0 {
 			w.pause(ctx, w.opts.LeaseTTL)
 			continue
@@ -212,7 +226,7 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 			// Claimed or not, nobody is waiting for an answer: the leases end
 			// by themselves, but giving them back is quicker.
 			for _, l := range leases {
-				w.release(context.WithoutCancel(ctx), l)
+				w.release(context.WithoutCancel(ctx), l, w.releaseTime())
 			}
 			return
 		}

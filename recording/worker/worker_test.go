@@ -278,10 +278,10 @@ func TestMissingLegsAreWaitedFor(t *testing.T) {
 }
 
 func TestHeartbeatsKeepALongJob(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	q := jobLedger(t)
 	o := options()
 	o.LeaseTTL = 2 * time.Second // long enough for a busy machine to send a heartbeat in time

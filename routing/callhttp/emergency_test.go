@@ -115,6 +115,18 @@ func TestEmergency(t *testing.T) {
 	})
 }
 
+// TestEmergencyAcrossTheLimit: not a byte is lost where the largest body ends.
+func TestEmergencyAcrossTheLimit(t *testing.T) {
+	t.Parallel()
+	s := on(t, sqliteDB(t), callservice.Options{})
+	const begin, end = `{"x":"`, `","to":"112"}`
+	for before := range len(end) + 1 {
+		fill := 256<<10 - len(begin) - before
+		c := help(t, s, begin+strings.Repeat("y", fill)+end)
+		assert.Equal(t, "112", c.To.Number, "%d bytes before the limit", before)
+	}
+}
+
 // TestEmergencyKeepsWhatIsRight: one wrong field costs only itself.
 func TestEmergencyKeepsWhatIsRight(t *testing.T) {
 	t.Parallel()

@@ -32,7 +32,9 @@ type Moved struct {
 // Telephone servers tell an event once. So one whose call is not stored yet is
 // stored after it, and with Options.Journal no event is refused because the
 // stores are away or the lane is full: it is written down and stored later, in
-// its order. Such an event may turn out to be one that its call can't make, or of
+// its order. So is one of a call that the stores don't have, if its id says that a
+// service gave it a few minutes ago: an emergency call that another process has
+// answered and not stored yet. Such an event may turn out to be one that its call can't make, or of
 // a call that doesn't exist: then it is left out, logged and counted.
 func (s *Service) Event(ctx context.Context, t callmodel.TenantID, id callmodel.CallID, ev calls.Event, actor string) (Moved, error) {
 	if ev.At.IsZero() {
@@ -53,7 +55,8 @@ func (s *Service) Event(ctx context.Context, t callmodel.TenantID, id callmodel.
 	})
 	if err != nil {
 		code := callmodel.CodeOf(err)
-		if storesAway(err) || code == callmodel.CodeOverloaded || code == callmodel.CodeNotFound && s.later.spilling() {
+		unknown := code == callmodel.CodeNotFound && (s.later.spilling() || s.opts.Journal != nil && s.elsewhere(id))
+		if storesAway(err) || code == callmodel.CodeOverloaded || unknown {
 			if m, ok, invalid := s.eventLater(ctx, a); ok || invalid != nil {
 				return m, invalid
 			}
@@ -62,6 +65,18 @@ func (s *Service) Event(ctx context.Context, t callmodel.TenantID, id callmodel.
 	}
 	s.moved(&call, &ev)
 	return Moved{Call: call}, nil
+}
+
+// elsewhereFor is how long after a call's answer another process may still hold it;
+// as long as an event of a call that the stores don't have is tried, about.
+const elsewhereFor = 10 * time.Minute
+
+// elsewhere reports whether the id is one that newCallID gave lately, here or in
+// another process, whose clock may be off.
+func (s *Service) elsewhere(id callmodel.CallID) bool {
+	at, ok := madeAt(id)
+	age := s.opts.Now().Sub(at)
+	return ok && age < elsewhereFor && age > -elsewhereFor
 }
 
 // moved tells who wants to know of an event that was stored.

@@ -280,6 +280,32 @@ func TestMoreThanMemoryHolds(t *testing.T) {
 	assert.Zero(t, s.Backlog().Refused)
 }
 
+// TestEventOfACallElsewhere: one process answers an emergency call and can't reach
+// the stores; another, which can, is told of its events.
+func TestEventOfACallElsewhere(t *testing.T) {
+	t.Parallel()
+	onAll(t, func(t *testing.T, db callservice.Stores) {
+		t.Helper()
+		f := newFaulty(db)
+		answers := on(t, f, callservice.Options{Journal: openJournal(t, t.TempDir()), RulesRefresh: 5 * time.Millisecond})
+		told := on(t, db, callservice.Options{Journal: openJournal(t, t.TempDir()), RulesRefresh: 5 * time.Millisecond})
+		f.set(down)
+		help := answers.CreateEmergency(t.Context(), "acme", sos(""), "test")
+		m, err := told.Event(t.Context(), "acme", help.ID, calls.Event{ID: "1", Type: calls.EventAnswered}, "test")
+		require.NoError(t, err)
+		require.True(t, m.Later)
+		_, err = told.Event(t.Context(), "globex", "c-000000000001-00000000000000000001", calls.Event{ID: "1", Type: calls.EventAnswered}, "test")
+		requireCode(t, callmodel.CodeNotFound, err) // one of long ago
+		f.set(healthy)
+		settled(t, answers)
+		settled(t, told)
+		got, err := db.Call(t.Context(), "acme", help.ID)
+		require.NoError(t, err)
+		require.Equal(t, calls.Answered, got.State)
+		require.Zero(t, told.Backlog().Refused)
+	})
+}
+
 // TestEventsWithoutDatabase: an event is accepted while the stores are away, and
 // applied in its order when they are back; what can't be applied is counted.
 func TestEventsWithoutDatabase(t *testing.T) {

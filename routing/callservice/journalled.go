@@ -266,11 +266,12 @@ func (p *spill) back(a *accepted) {
 }
 
 // LoadJournal takes up what an earlier process answered and didn't store; Run
-// stores it. It is called once, before the service is used. The error names what
-// can't be read: that stays in the journal.
+// stores it. It is called before the service is used, or when a journal that could
+// not be opened then is. The error names what can't be read: that stays in the
+// journal.
 func (s *Service) LoadJournal(ctx context.Context) error {
 	s.later.mu.Lock()
-	s.later.spill.on = s.opts.Journal != nil
+	s.later.spill.on, s.later.spill.after = s.opts.Journal != nil, 0
 	s.later.mu.Unlock()
 	err := s.refill()
 	if n := s.Backlog(); n.EmergencyCalls+n.Events > 0 {

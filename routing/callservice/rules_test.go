@@ -130,10 +130,10 @@ func TestCanaryElsewhere(t *testing.T) {
 // fast as can be, each decision is whole, by one version that was in service
 // while it was made.
 func TestReloadIsNeverHalf(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	s := on(t, memdb.New(nil), callservice.Options{RulesRefresh: time.Millisecond})
 	run(t, s)
 	first := install(t, s, "acme", renamed("v0"))

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -265,4 +268,17 @@ func (s *Service) newCallID() callmodel.CallID {
 	var random [10]byte
 	_, _ = rand.Read(random[:]) // never fails: it ends the process instead
 	return callmodel.CallID(fmt.Sprintf("c-%012x-%x", s.opts.Now().UnixMilli(), random))
+}
+
+// madeAt is when newCallID made the id; false if it is nothing that it makes.
+func madeAt(id callmodel.CallID) (time.Time, bool) {
+	rest, ok := strings.CutPrefix(string(id), "c-")
+	if !ok || len(rest) != 12+1+20 || rest[12] != '-' {
+		return time.Time{}, false
+	}
+	if _, err := hex.DecodeString(rest[13:]); err != nil {
+		return time.Time{}, false
+	}
+	ms, err := strconv.ParseInt(rest[:12], 16, 64)
+	return time.UnixMilli(ms), err == nil
 }

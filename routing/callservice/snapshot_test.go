@@ -179,10 +179,10 @@ func TestRollbackFromSnapshot(t *testing.T) {
 
 // TestEndDoesNotWaitForTheDisk: Run ends though the snapshot can't be written.
 func TestEndDoesNotWaitForTheDisk(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	d := newDisk(t, t.TempDir())
 	d.release = make(chan struct{})
 	defer close(d.release)

@@ -3,6 +3,7 @@ package azure_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/switchtape/switchtape/storage"
@@ -19,6 +20,14 @@ func TestDriver(t *testing.T) {
 	open := func() *storage.Store { return drivertest.Open(t, srv.URL, azure.Driver()) }
 	drivertest.Run(t, drivertest.Harness{Open: open})
 	t.Run("signed URLs", func(t *testing.T) { drivertest.RunSigned(t, open()) })
+}
+
+// A bucket of legs that doesn't exist is away, and not empty.
+func TestLegs(t *testing.T) {
+	srv := buckettest.Azure(t)
+	srv.Setenv(t)
+	nowhere := strings.Replace(srv.URL, "://recordings", "://nowhere", 1)
+	drivertest.RunLegs(t, drivertest.Open(t, srv.URL, azure.Driver()), drivertest.Open(t, nowhere, azure.Driver()))
 }
 
 func Example() {

@@ -91,10 +91,10 @@ func drain(ctx context.Context, db *calldb.DB) error {
 // TestKillMinusNine kills workers in the middle of their transactions, over
 // and over, and then looks for what was lost or done twice.
 func TestKillMinusNine(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	onBoth(t, func(t *testing.T, at string) {
 		db := migrated(t, at)
 		const jobs = 300

@@ -158,10 +158,10 @@ func TestLockedFromTheStart(t *testing.T) {
 // TestWaitingEndsWithItsContext: who waits behind a locked file for its turn
 // to write goes when its context ends, and has written nothing.
 func TestWaitingEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	holder := migrated(t, calldb.SQLiteURL(path))
 	db, err := calldb.Open(t.Context(), calldb.SQLiteURL(path), &calldb.Options{BusyTimeout: 2 * time.Second})

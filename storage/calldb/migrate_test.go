@@ -124,10 +124,10 @@ func TestSchemasAreEqual(t *testing.T) { //nolint:tparallel // the group must en
 
 // TestMigrateAtOnce: services that start together all migrate.
 func TestMigrateAtOnce(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	onBoth(t, func(t *testing.T, at string) {
 		const many = 6
 		dbs := make([]*calldb.DB, many)

@@ -17,10 +17,10 @@ import (
 // A statement that the database doesn't answer ends at the caller's deadline, or,
 // if there is none, at Options.Timeout, and leaves the connections fit for use.
 func TestCallsEnd(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	at := pgtest.URL(t)
 	holder := migrated(t, at)
 	db, err := calldb.Open(t.Context(), at, &calldb.Options{Timeout: 2 * time.Second, MaxConns: 2})

@@ -53,10 +53,10 @@ func writeForEver(dir string) {
 func content(key string) string { return strings.Repeat(key+"\n", 2000) }
 
 func TestKilledWriterLeavesWholeObjectsOnly(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	for _, named := range []string{"", "1"} {
 		dir := t.TempDir()
 		for round := range 12 {
@@ -121,10 +121,10 @@ func temps(t *testing.T, dir string) []string {
 // A create-only write has one winner, among goroutines with buckets of their
 // own as among processes, and the attributes are the winner's.
 func TestCreateOnlyHasOneWinner(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	dir := t.TempDir()
 	for race := range 200 {
 		key := fmt.Sprintf("race/%d", race)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +28,14 @@ func TestDriver(t *testing.T) {
 	srv := buckettest.GCS(t)
 	srv.Setenv(t)
 	drivertest.Run(t, drivertest.Harness{Open: func() *storage.Store { return drivertest.Open(t, srv.URL, gcs.Driver()) }})
+}
+
+// A bucket of legs that doesn't exist is away, and not empty.
+func TestLegs(t *testing.T) {
+	srv := buckettest.GCS(t)
+	srv.Setenv(t)
+	nowhere := strings.Replace(srv.URL, "://recordings", "://nowhere", 1)
+	drivertest.RunLegs(t, drivertest.Open(t, srv.URL, gcs.Driver()), drivertest.Open(t, nowhere, gcs.Driver()))
 }
 
 // The server checks no signatures; that they are of version 4 can be seen.

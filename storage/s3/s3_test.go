@@ -28,6 +28,14 @@ func TestDriver(t *testing.T) {
 	})
 }
 
+// A bucket of legs that doesn't exist is away, and not empty.
+func TestLegs(t *testing.T) {
+	srv := buckettest.S3(t)
+	srv.Setenv(t)
+	nowhere := strings.Replace(srv.URL, "://recordings", "://nowhere", 1)
+	drivertest.RunLegs(t, drivertest.Open(t, srv.URL, s3.Driver()), drivertest.Open(t, nowhere, s3.Driver()))
+}
+
 // unfinished finds the parts that the server keeps of uploads that were neither
 // completed nor aborted.
 func unfinished(t *testing.T, dir string) []string {

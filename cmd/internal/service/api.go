@@ -23,7 +23,6 @@ import (
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/callservice"
-	"github.com/switchtape/switchtape/routing/callservice/journal"
 	"github.com/switchtape/switchtape/routing/rulehttp"
 	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/routing/trunk"
@@ -35,7 +34,7 @@ import (
 var (
 	_ callservice.Stores        = (*calldb.DB)(nil)
 	_ callservice.RulesSnapshot = (*snapshot.Dir)(nil)
-	_ callservice.Journal       = (*journal.Journal)(nil)
+	_ callservice.Journal       = (*lateJournal)(nil)
 	_ recordinghttp.Ledger      = (*calldb.DB)(nil)
 )
 
@@ -76,8 +75,8 @@ type API struct {
 	calls   *callservice.Service
 	mux     *http.ServeMux
 	opts    APIOptions
-	keys    *auth.Ring // nil: there are none
-	journal *journal.Journal
+	keys    *auth.Ring   // nil: there are none
+	journal *lateJournal // nil: there is none
 	log     *slog.Logger
 	later   []task
 }
@@ -124,13 +123,10 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	a := &API{mux: http.NewServeMux(), opts: o, log: log}
 	var written callservice.Journal
 	if o.Journal != "" {
-		if a.journal, err = journal.Open(o.Journal, nil); errors.Is(err, journal.ErrLocked) {
+		if a.journal, err = openJournal(ctx, o.Journal, log); err != nil {
 			return nil, fmt.Errorf("--journal: %w", err)
-		} else if err != nil { // calls are answered all the same
-			log.ErrorContext(ctx, "the journal can't be opened; what is answered and not stored is in memory alone", "directory", o.Journal, "error", err)
-		} else {
-			written = a.journal
 		}
+		written = a.journal
 	}
 	svc := callservice.New(s.DB, &callservice.Options{
 		Journal: written, EmergencyCalls: s.emergencyCalls(), Snapshot: kept, Decider: ask, Trunks: o.trunks(), Decided: m.Decision,
@@ -144,6 +140,9 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, JobEnqueued: jobEnqueued, Logger: log,
 	})
 	a.calls = svc
+	if a.journal != nil {
+		a.journal.found = svc.LoadJournal
+	}
 	if err := svc.LoadJournal(ctx); err != nil {
 		log.ErrorContext(ctx, "a part of the journal can't be read; it stays there", "directory", o.Journal, "error", err)
 	}
@@ -191,7 +190,7 @@ func (a *API) backlogMetrics(m *ops.Metrics) {
 	}
 	if j := a.journal; j != nil {
 		m.Gauge("switchtape_journal_sync_failures", "How often the journal's disk failed to sync.",
-			func() float64 { return float64(j.Stats().SyncFailures) })
+			j.syncFailures)
 	}
 }
 

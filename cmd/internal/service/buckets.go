@@ -47,14 +47,15 @@ func (b Buckets) OpenBucket(ctx context.Context, o BucketOptions, log *slog.Logg
 	return b.Open(ctx, o.Bucket, opts)
 }
 
-// OpenLegs opens a directory or a bucket of legs.
+// OpenLegs opens a directory or a bucket of legs. The directory needn't be there
+// yet.
 func (b Buckets) OpenLegs(ctx context.Context, where string) (Legs, error) {
 	if strings.Contains(where, "://") && !strings.HasPrefix(where, "file://") {
 		s, err := b.Open(ctx, where, nil)
 		if err != nil {
 			return nil, fmt.Errorf("legs: %w", err)
 		}
-		return bucketLegs{s}, nil
+		return s, nil
 	}
-	return local.OpenDir(strings.TrimPrefix(where, "file://"))
+	return local.NewDir(strings.TrimPrefix(where, "file://")), nil
 }

@@ -43,8 +43,17 @@ func TestDirectoryOfLegs(t *testing.T) {
 		_, err := legs.OpenLeg(t.Context(), bad)
 		require.Error(t, err, bad)
 	}
-	_, err = service.Buckets(nil).OpenLegs(t.Context(), filepath.Join(root, "nowhere"))
+
+	later, err := service.Buckets(nil).OpenLegs(t.Context(), filepath.Join(root, "later"))
+	require.NoError(t, err, "it may be a share that is mounted later")
+	t.Cleanup(func() { require.NoError(t, later.Close()) })
+	_, err = later.OpenLeg(t.Context(), "2026/a.wav")
 	require.ErrorContains(t, err, "recordings directory")
+	require.NotErrorIs(t, err, fs.ErrNotExist)
+	require.NoError(t, os.Rename(dir, filepath.Join(root, "later")))
+	r, err = later.OpenLeg(t.Context(), "2026/a.wav")
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
 }
 
 func TestGuard(t *testing.T) {

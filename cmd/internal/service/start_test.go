@@ -89,6 +89,42 @@ func TestStartForEmergencyCallsAlone(t *testing.T) {
 	require.NoError(t, db.Close())
 }
 
+// TestJournalThatOpensLater: a journal whose directory can't be used at the start
+// is opened as soon as it can be, and what an earlier process left there is stored.
+func TestJournalThatOpensLater(t *testing.T) {
+	t.Parallel()
+	const nowhere = "postgres://nobody@127.0.0.1:1/none"
+	dir := filepath.Join(t.TempDir(), "journal")
+	o := service.APIOptions{Emergency: []string{"sip:psap.example"}, Journal: dir}
+	s, err := begin(t, nowhere, o)
+	require.NoError(t, err)
+	call := func() {
+		status, body := s.get(t, http.MethodPost, "/v1/calls", `{"to":"911"}`)
+		require.Equal(t, http.StatusCreated, status, body)
+	}
+	call()
+	s.stop()
+
+	// Its disk isn't mounted, say: something else has its name.
+	away := dir + ".away"
+	require.NoError(t, os.Rename(dir, away))
+	require.NoError(t, os.WriteFile(dir, nil, 0o600))
+	url := calldb.SQLiteURL(filepath.Join(t.TempDir(), "calls.db"))
+	s, err = begin(t, url, o)
+	require.NoError(t, err)
+	call()
+	require.NoError(t, os.Remove(dir))
+	require.NoError(t, os.Rename(away, dir))
+	db, err := calldb.Open(t.Context(), url, nil)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		page, err := db.Calls(t.Context(), service.DefaultTenant, calls.Filter{})
+		return err == nil && len(page.Calls) == 2
+	}, 30*time.Second, 5*time.Millisecond)
+	s.stop()
+	require.NoError(t, db.Close())
+}
+
 // TestRulesFileIsForTheFirstStart: the file doesn't undo what was changed since,
 // and a start that fails changes nothing.
 func TestRulesFileIsForTheFirstStart(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/local"
 	"github.com/switchtape/switchtape/recording/worker"
-	"github.com/switchtape/switchtape/storage"
 )
 
 // WorkerOptions configure the recording worker.
@@ -34,12 +34,23 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 	if err != nil {
 		return nil, nil, err
 	}
+	if dir, ok := legs.(*local.Dir); ok {
+		if err := dir.Check(); err != nil { // a share may be mounted later
+			log.ErrorContext(ctx, "the legs can't be read yet; recordings wait for them", "legs", o.Legs, "error", err)
+		}
+	}
 	p := recording.NewProcessor(legs, s.Objects, &recording.Options{Logger: nil})
-	return worker.New(s.DB, p, &worker.Options{
+	w := worker.New(s.DB, p, &worker.Options{
 		Name: cmp.Or(o.Name, fmt.Sprintf("%s-%d", HostName(), os.Getpid())), Queues: o.Queues, Concurrency: o.Concurrency,
 		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace),
 		Logger: log, Finished: m.Attempt,
-	}), legs, nil
+	})
+	m.Gauge("switchtape_legs_away_seconds", "For how long the directory or bucket of the legs has been away, or refused a leg that is there; 0 if it isn't.",
+		func() float64 {
+			since, _ := w.LegsAway()
+			return since.Seconds()
+		})
+	return w, legs, nil
 }
 
 // noneIsNegative keeps a flag's explicit 0 from meaning the default.
@@ -54,12 +65,6 @@ func noneIsNegative(d time.Duration) time.Duration {
 type Legs interface {
 	recording.LegOpener
 	io.Closer
-}
-
-type bucketLegs struct{ *storage.Store }
-
-func (b bucketLegs) OpenLeg(ctx context.Context, uri string) (io.ReadCloser, error) {
-	return b.Open(ctx, uri)
 }
 
 // Fill gives o the defaults of its flags, for commands that don't have them.

@@ -41,10 +41,10 @@ func lameFile(t testing.TB, rate, channels int, more ...string) []byte {
 // LAME's files decode to ffmpeg's samples, delay and padding cut off, from
 // files and from streams.
 func TestDecodeAgainstFFmpeg(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	cases := []struct {
 		rate, channels int
 		args           []string
@@ -96,10 +96,10 @@ func TestDecodeAgainstFFmpeg(t *testing.T) {
 
 // LAME's free format, with padded frames: the length of the frames is found.
 func TestFreeFormat(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	for rate, kbps := range map[string]string{"8": "20", "44.1": "400"} {
 		cmd := exec.CommandContext(t.Context(), recordingtest.Tool(t, "lame", "lame"),
 			"--quiet", "--freeformat", "-b", kbps, "--resample", rate, "-", "-")

@@ -40,10 +40,10 @@ func byTool(t testing.TB, codecName string, n, channels int, more ...string) []b
 // Encodings in blocks decode to ffmpeg's samples, bit by bit, from every kind of
 // reader; a file cut anywhere gives the beginning of them.
 func TestBlocksAgainstFFmpeg(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	for _, c := range []struct {
 		codec    string
 		channels int

@@ -87,10 +87,10 @@ func TestCorpus(t *testing.T) {
 
 // Where ffmpeg reads a file of the corpus, it reads the same samples.
 func TestCorpusAgainstFFmpeg(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	recordingtest.Tool(t, "ffmpeg", "ffmpeg")
 	for _, c := range recordingtest.WAVCorpus(1) {
 		if !c.FFmpeg {

@@ -93,10 +93,10 @@ func ulps(want *big.Float, got float64) float64 {
 
 // The functions are within the bounds that their comments state.
 func TestAccuracy(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	ln2, ln10 := bigLog(2), bigLog(10)
 	for _, c := range []struct {
 		name     string

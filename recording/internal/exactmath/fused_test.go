@@ -71,10 +71,10 @@ func compile(t *testing.T, dir string, env []string, packages ...string) []strin
 // In no package that makes recordings does the compiler fuse a multiplication
 // with an addition.
 func TestNothingIsFused(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	t.Parallel()
 	list := exec.CommandContext(t.Context(), "go", "list", "./...")
 	list.Dir = recordingDir
 	out, err := list.Output()

@@ -1,6 +1,7 @@
 package legfile
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"time"
@@ -79,6 +80,15 @@ func (f *file) reader() io.Reader {
 type fileAt struct {
 	*file
 	io.ReaderAt
+}
+
+// ReadAt implements io.ReaderAt.
+func (f *fileAt) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.ReaderAt.ReadAt(p, off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.err = err
+	}
+	return n, err
 }
 
 // readRest reads the rest of the file, for its hash, and reports whether the

@@ -60,7 +60,7 @@ func (r *segmentSource) next(dst []float32) (int, error) {
 		if d, ok := s.open.defect(err); ok {
 			s.leg.addReadDefect(s, d)
 		} else if !errors.Is(err, io.EOF) {
-			return 0, s.failure("read", err)
+			return 0, readFailure(s, err)
 		}
 	}
 	if err := s.finish(); err != nil {
@@ -108,7 +108,7 @@ func (s *Segment) finish() error {
 	ctx := s.leg.from.ctx
 	extra, err := s.open.skipToEnd(ctx)
 	if s.open.file.err != nil {
-		return s.failure("read", s.open.file.err)
+		return refusal(s, "read", s.open.file.err)
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return err
@@ -118,7 +118,7 @@ func (s *Segment) finish() error {
 	}
 	grown, err := s.open.file.readRest()
 	if err != nil {
-		return s.failure("read", err)
+		return refusal(s, "read", err)
 	}
 	s.grown = s.grown || grown || s.size < 0 && s.read+extra > s.Frames
 	s.leg.readThrough(s, s.open.file)
@@ -139,13 +139,13 @@ func (s *Segment) hashOnly() error {
 		return nil
 	}
 	if err != nil {
-		return s.failure("open", err)
+		return refusal(s, "open", err)
 	}
 	s.hold(rc, h)
 	defer s.close()
 	grown, err := s.open.file.readRest()
 	if err != nil {
-		return s.failure("read", err)
+		return refusal(s, "read", err)
 	}
 	s.grown = s.grown || s.inspected && grown
 	s.finished = true

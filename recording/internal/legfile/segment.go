@@ -9,6 +9,7 @@ import (
 
 	goaudio "github.com/go-audio/audio"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
@@ -89,7 +90,15 @@ func (s *Segment) countFrames() (int64, error) {
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
-	return 0, s.failure("read", err)
+	return 0, readFailure(s, err)
+}
+
+// readFailure is the failure of the open file's decoder, or of the read under it.
+func readFailure(s *Segment, err error) error {
+	if s.open.file.err != nil {
+		return refusal(s, "read", err)
+	}
+	return s.failure("read", err)
 }
 
 // decode opens the file and its decoder. If it leaves no decoder without an
@@ -102,7 +111,7 @@ func (s *Segment) decode(h *sums) ([]record.Defect, error) {
 		return []record.Defect{{Code: record.DefectLegMissing, Detail: "no file " + s.Spec.URI}}, nil
 	}
 	if err != nil {
-		return nil, s.failure("open", err)
+		return nil, refusal(s, "open", err)
 	}
 	s.hold(rc, h)
 	if s.modified.IsZero() {
@@ -115,8 +124,9 @@ func (s *Segment) decode(h *sums) ([]record.Defect, error) {
 	}
 	d, ok := s.open.defect(err)
 	if !ok {
+		failed := readFailure(s, err)
 		s.close()
-		return nil, s.failure("read", err)
+		return nil, failed
 	}
 	return append(defects, d), nil
 }
@@ -134,6 +144,28 @@ func (s *Segment) hold(rc io.ReadCloser, h *sums) {
 func (s *Segment) failure(doing string, err error) error {
 	return fmt.Errorf("recording: %s leg %q, file %q: %w", doing, s.leg.Spec.Name, s.Spec.URI, err)
 }
+
+// refusal is the failure of the place where the file is to open or to read it. A
+// file that isn't there, and one that the place says can never be opened, are
+// failures of the file.
+func refusal(s *Segment, doing string, err error) error {
+	failed := s.failure(doing, err)
+	var permanent *callmodel.PermanentError
+	if errors.Is(err, fs.ErrNotExist) || errors.As(err, &permanent) {
+		return failed
+	}
+	return &AwayError{Leg: s.leg.Spec.Name, URI: s.Spec.URI, Err: failed}
+}
+
+// AwayError is recording.LegsAwayError.
+type AwayError struct {
+	Leg, URI string
+	Err      error
+}
+
+func (e *AwayError) Error() string { return e.Err.Error() }
+
+func (e *AwayError) Unwrap() error { return e.Err }
 
 // Defect is d with the leg's name and, if the leg has several files, the file's.
 func (s *Segment) Defect(d record.Defect) record.Defect {

@@ -191,52 +191,85 @@ func run() (string, error) {
 			return "", errors.Join(err, os.RemoveAll(dir))
 		}
 	}
-	at := "postgres://postgres@/postgres?sslmode=disable&host=" + url.QueryEscape(dir)
-	if err := launch(bin, dir, as); err != nil {
+	err = initialise(bin, dir, as)
+	if err == nil {
+		_, err = keep(bin, dir, as, true)
+	}
+	if err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))
 	}
+	at := urlIn(dir)
+	return at, awaitStart(at, dir)
+}
+
+func urlIn(dir string) string {
+	return "postgres://postgres@/postgres?sslmode=disable&host=" + url.QueryEscape(dir)
+}
+
+// awaitStart waits until the server in dir answers.
+func awaitStart(at, dir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), start)
 	defer cancel()
 	for {
-		if err = do(ctx, at, "SELECT 1"); err == nil {
-			return at, nil
+		err := do(ctx, at, "SELECT 1")
+		if err == nil {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
 			log, _ := os.ReadFile(filepath.Join(dir, "log"))
-			return "", fmt.Errorf("the server did not start: %w\n%s", err, log)
+			return fmt.Errorf("the server did not start: %w\n%s", err, log)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
-func launch(bin, dir string, as *syscall.SysProcAttr) error {
+// initialise makes an empty cluster of databases in dir/data.
+func initialise(bin, dir string, as *syscall.SysProcAttr) error {
 	initdb := exec.CommandContext(context.Background(), filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"),
 		"--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C")
 	initdb.SysProcAttr, initdb.Dir = as, dir
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	// $1 the program, $2 the directory. The read ends when the pipe breaks.
-	// fsync is off in the file and not on the command line, so that Durable can
-	// turn it on.
+	return nil
+}
+
+// keep runs the server in dir until the process ends or stop is called, which is an
+// immediate stop: as if the server's processes were killed.
+func keep(bin, dir string, as *syscall.SysProcAttr, remove bool) (stop func(), err error) {
+	// $1 the program, $2 the directory, $3 what to remove. The read ends when the
+	// pipe breaks. fsync is off in the file and not on the command line, so that
+	// Durable can turn it on.
 	const keeper = `echo "fsync = off" >>"$2/data/postgresql.conf"
-"$1" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=200 >"$2/log" 2>&1 </dev/null &
+"$1" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=200 >>"$2/log" 2>&1 </dev/null &
 server=$!
 read -r _
 kill -QUIT $server
 wait $server
-rm -rf "$2"`
-	sh := exec.CommandContext(context.Background(), "/bin/sh", "-c", keeper, "sh", filepath.Join(bin, "postgres"), dir)
+rm -rf "$3"`
+	removed := ""
+	if remove {
+		removed = dir
+	}
+	sh := exec.CommandContext(context.Background(), "/bin/sh", "-c", keeper, "sh", filepath.Join(bin, "postgres"), dir, removed)
 	sh.SysProcAttr, sh.Dir = as, dir
-	if _, err := sh.StdinPipe(); err != nil { // never closed: the end of this process does that
-		return err
+	pipe, err := sh.StdinPipe() // without stop it is never closed: the end of this process does that
+	if err != nil {
+		return nil, err
 	}
 	if err := sh.Start(); err != nil {
-		return err
+		return nil, err
 	}
-	go func() { _ = sh.Wait() }() // a server that dies early shows as a test that can't connect
-	return nil
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = sh.Wait() // a server that dies early shows as a test that can't connect
+	}()
+	return func() {
+		_ = pipe.Close() // it says that the end has come
+		<-ended
+	}, nil
 }
 
 // newest finds the programs of the newest PostgreSQL.

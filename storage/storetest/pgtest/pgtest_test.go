@@ -2,6 +2,7 @@ package pgtest_test
 
 import (
 	"bufio"
+	"errors"
 	"net/url"
 	"os"
 	"os/exec"
@@ -28,6 +29,51 @@ func TestURL(t *testing.T) {
 	require.NoError(t, c.QueryRow(t.Context(), "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").Scan(&tables))
 	require.Zero(t, tables)
 	require.NoError(t, c.Close(t.Context()))
+}
+
+// TestOwn: what was committed is there after a crash, and nobody is served meanwhile.
+func TestOwn(t *testing.T) {
+	t.Parallel()
+	s := pgtest.Own(t)
+	exec := func(statement string) error {
+		c, err := pgx.Connect(t.Context(), s.URL)
+		if err != nil {
+			return err
+		}
+		_, err = c.Exec(t.Context(), statement)
+		return errors.Join(err, c.Close(t.Context()))
+	}
+	require.NoError(t, exec("CREATE TABLE kept (n int)"))
+	s.Crash()
+	require.Error(t, exec("SELECT n FROM kept"))
+	s.Start(t)
+	require.NoError(t, exec("SELECT n FROM kept"))
+}
+
+// TestCopy: a copy is as it was prepared, once for all, and nobody else's.
+func TestCopy(t *testing.T) {
+	t.Parallel()
+	prepared := 0
+	for range 2 {
+		at := pgtest.Copy(t, "a table", func(t testing.TB, at string) {
+			t.Helper()
+			prepared++
+			c, err := pgx.Connect(t.Context(), at)
+			require.NoError(t, err)
+			_, err = c.Exec(t.Context(), "CREATE TABLE mine (n int)")
+			require.NoError(t, errors.Join(err, c.Close(t.Context())))
+		})
+		c, err := pgx.Connect(t.Context(), at)
+		require.NoError(t, err)
+		var rows int
+		require.NoError(t, c.QueryRow(t.Context(), "SELECT count(*) FROM mine").Scan(&rows))
+		require.Zero(t, rows)
+		_, err = c.Exec(t.Context(), "INSERT INTO mine VALUES (1)")
+		require.NoError(t, errors.Join(err, c.Close(t.Context())))
+	}
+	if os.Getenv("TEST_POSTGRES_URL") == "" {
+		require.Equal(t, 1, prepared)
+	}
 }
 
 // TestNoServerIsLeft: even kill -9 of a test binary takes its server along. The

@@ -3,3 +3,5 @@
 package local
 
 func isNotDir(error) bool { return false }
+
+func isBadName(error) bool { return false }

@@ -1,0 +1,45 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+
+	"gocloud.dev/gcerrors"
+
+	"github.com/switchtape/switchtape/callmodel"
+)
+
+// OpenLeg is Open for a bucket in which the legs of recordings are: it implements
+// recording.LegOpener. A leg isn't there only if the bucket could be listed, which
+// its credentials must allow: clouds don't tell an object that doesn't exist from
+// one in a bucket that doesn't, or that nobody may see.
+func (s *Store) OpenLeg(ctx context.Context, key string) (io.ReadCloser, error) {
+	r, err := s.Open(ctx, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		if away := s.away(ctx); away != nil {
+			return nil, away
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// away is why the bucket can't be listed; nil if it can.
+func (s *Store) away(ctx context.Context) error {
+	there, err := s.bucket.IsAccessible(ctx)
+	code := callmodel.CodeUnavailable
+	switch {
+	case err == nil && there:
+		return nil
+	case err == nil:
+		err = errors.New("there is no such bucket")
+	case gcerrors.Code(err) == gcerrors.PermissionDenied:
+		code = callmodel.CodeForbidden
+	}
+	// %v, as a bucket that isn't there is no leg that isn't.
+	return callmodel.RetryAfter(callmodel.Errorf(code, "listing %s: %v", s.base, err), 0)
+}
