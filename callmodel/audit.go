@@ -23,6 +23,7 @@ const (
 	AuditJobPublished     = "job.published"
 	AuditJobQuarantined   = "job.quarantined"
 	AuditJobRetried       = "job.retried"
+	AuditJobMoved         = "job.moved" // to another queue
 	AuditRuleSetStored    = "ruleset.stored"
 	AuditRuleSetActivated = "ruleset.activated"
 	AuditRuleSetRollback  = "ruleset.rolled_back"

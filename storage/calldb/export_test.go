@@ -10,6 +10,7 @@ import (
 const (
 	NewestSchema = newestSchema
 	OldestSchema = oldestSchema
+	FairSchema   = fairSchema
 )
 
 // MigrateTo applies the migrations up to version.

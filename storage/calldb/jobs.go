@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
@@ -226,37 +225,4 @@ func (t *tx) setAside(ctx context.Context, r *jobRow, attempts int, actor string
 		return nil, err
 	}
 	return func(ctx context.Context) error { return t.lines(ctx, &w) }, t.putRecording(ctx, r, storeform.Time(r.now), w.Recording)
-}
-
-// Stats counts the jobs, for metrics. OldestQueued counts from when a job
-// could run, not from when it was made: it is how long work has waited.
-func (d *DB) Stats(ctx context.Context) (ledger.Stats, error) {
-	var q ledger.Stats
-	err := d.view(ctx, "count jobs", func(ctx context.Context, t *tx) error {
-		q = ledger.Stats{}
-		kind := "'" + kindBefore + "'"
-		if t.kinds {
-			kind = "kind"
-		}
-		err := t.each(ctx, func(s scanner) error {
-			var kind string
-			var state ledger.State
-			var n int64
-			if err := s.Scan(&kind, &state, &n); err != nil {
-				return err
-			}
-			q.Add(kind, state, n)
-			return nil
-		}, "SELECT "+kind+" AS job_kind, state, count(*) FROM jobs GROUP BY job_kind, state")
-		if err != nil {
-			return err
-		}
-		var waited int64
-		if err := t.row(ctx, "SELECT COALESCE(max(@now - run_at), 0) FROM jobs WHERE state = 'queued' AND run_at <= @now").Scan(&waited); err != nil {
-			return err
-		}
-		q.OldestQueued = time.Duration(max(waited, 0)) * time.Microsecond
-		return nil
-	})
-	return q, err
 }

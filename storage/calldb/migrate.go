@@ -26,7 +26,7 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 4
+	newestSchema = 5
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
@@ -37,6 +37,9 @@ const (
 	// of the line, and tenants take turns. Before it an expired lease counts at once,
 	// and jobs are claimed by priority and age alone.
 	fairSchema = 4
+	// fleetSchema is the version from which processes say that they are there, and
+	// the number of jobs is kept.
+	fleetSchema = 5
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.

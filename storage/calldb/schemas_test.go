@@ -2,8 +2,8 @@ package calldb_test
 
 import (
 	"context"
+	"fmt"
 	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -27,10 +27,10 @@ func before(t *testing.T, at string) *calldb.DB {
 }
 
 // between is a database of a program since the last release.
-func between(t *testing.T, at string) *calldb.DB {
+func between(t *testing.T, at string, version int64) *calldb.DB {
 	t.Helper()
 	db := open(t, at)
-	require.NoError(t, db.MigrateTo(t.Context(), calldb.NewestSchema-1))
+	require.NoError(t, db.MigrateTo(t.Context(), version))
 	require.NoError(t, db.CheckSchema(t.Context()))
 	return db
 }
@@ -44,7 +44,7 @@ func after(t *testing.T, at string) *calldb.DB {
 		"ALTER TABLE jobs ADD COLUMN future TEXT NOT NULL DEFAULT 'unknown'",
 		"ALTER TABLE calls ADD COLUMN future TEXT NOT NULL DEFAULT 'unknown'",
 		"CREATE TABLE future (id INTEGER NOT NULL PRIMARY KEY)",
-		"INSERT INTO goose_db_version (version_id, is_applied) VALUES (" + strconv.Itoa(calldb.NewestSchema+1) + ", true)",
+		fmt.Sprintf("INSERT INTO goose_db_version (version_id, is_applied) VALUES (%d, true)", calldb.NewestSchema+1),
 	} {
 		require.NoError(t, db.Exec(t.Context(), stmt))
 	}
@@ -55,7 +55,7 @@ func after(t *testing.T, at string) *calldb.DB {
 	require.Equal(t, callmodel.CodeConflict, callmodel.CodeOf(err), "what it doesn't know it can't take back: %v", err)
 	status, err := db.MigrationStatus(t.Context())
 	require.NoError(t, err)
-	require.Len(t, status, calldb.NewestSchema)
+	require.EqualValues(t, calldb.NewestSchema, status[len(status)-1].Version)
 	return open(t, at)
 }
 
@@ -80,22 +80,24 @@ func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 			suite[kind](t, func(t *testing.T) storetest.Env {
 				t.Helper()
 				e := storetest.Of(before(t, at(t)))
-				e.RecordsOnly, e.OldClaims = true, true
+				e.RecordsOnly, e.OldClaims, e.NoFleet = true, true, true
 				return e
 			})
 		})
-		t.Run(kind+"/between", func(t *testing.T) {
-			t.Parallel()
-			if kind == "PostgreSQL" && testing.Short() {
-				t.Skip("SQLite alone with -short")
-			}
-			storetest.Jobs(t, func(t *testing.T) storetest.Env {
-				t.Helper()
-				e := storetest.Of(between(t, at(t)))
-				e.OldClaims = true
-				return e
+		for version := int64(calldb.OldestSchema) + 1; version < calldb.NewestSchema; version++ {
+			t.Run(fmt.Sprint(kind, "/version ", version), func(t *testing.T) {
+				t.Parallel()
+				if kind == "PostgreSQL" && testing.Short() {
+					t.Skip("SQLite alone with -short")
+				}
+				storetest.Jobs(t, func(t *testing.T) storetest.Env {
+					t.Helper()
+					e := storetest.Of(between(t, at(t), version))
+					e.OldClaims, e.NoFleet = version < calldb.FairSchema, true
+					return e
+				})
 			})
-		})
+		}
 		t.Run(kind+"/after", func(t *testing.T) {
 			t.Parallel()
 			suite[kind](t, func(t *testing.T) storetest.Env { t.Helper(); return storetest.Of(after(t, at(t))) })

@@ -18,11 +18,12 @@ type tx struct {
 	tx    *sql.Tx
 	kinds bool // the schema is kindsSchema or a later one
 	fair  bool // it is fairSchema or a later one
+	fleet bool // fleetSchema or a later one
 }
 
 func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 	at := d.schema.Load()
-	return &tx{p: p, tx: t, kinds: at >= kindsSchema, fair: at >= fairSchema}
+	return &tx{p: p, tx: t, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema}
 }
 
 // sinceKinds is the part of a statement that there are columns for from
@@ -172,7 +173,7 @@ func (d *DB) bounded(ctx context.Context, op string, do func(context.Context) er
 }
 
 // use checks the schema of a database that was opened without, until it is fit. A
-// schema before this program's is looked at every time, so that its statements are
+// schema before the newest is looked at every time, so that its statements are
 // given up as soon as it has been migrated, whoever does that.
 func (d *DB) use(ctx context.Context) error {
 	if d.usable.Load() {

@@ -59,10 +59,19 @@ func endedBesideSubmitted(t *testing.T, e Env) {
 		require.Len(t, e.call(t, "acme", callmodel.CallID(call)).Recordings, 1)
 	}
 
-	// The very recording that the call would make, submitted beforehand, is it.
-	e.create(t, "c3")
-	e.event(t, "c3", calls.Event{ID: "e1", Type: calls.EventAnswered, At: started})
-	e.enqueue(t, Request("c3"))
-	e.event(t, "c3", calls.Event{ID: "e2", Type: calls.EventEnded, At: started.Add(time.Minute), Legs: Spec("c3").Legs})
-	require.Len(t, e.claim(t, ledger.Claim{Worker: "w", Limit: 10, TTL: long}), 1)
+	// The very recording that the call would make, submitted beforehand, is it, though
+	// the submitter took the call for longer. One of the same call that is redacted
+	// otherwise isn't.
+	for call, jobs := range map[string]int{"c3": 1, "c4": 2} {
+		e.create(t, call)
+		e.event(t, callmodel.CallID(call), calls.Event{ID: "e1", Type: calls.EventAnswered, At: started})
+		s := Spec(call)
+		s.EndedAt = s.EndedAt.Add(time.Second)
+		if jobs == 2 {
+			s.Redactions = []record.Redaction{{From: time.Second, To: 2 * time.Second}}
+		}
+		e.enqueue(t, RequestOf(s))
+		e.event(t, callmodel.CallID(call), calls.Event{ID: "e2", Type: calls.EventEnded, At: started.Add(time.Minute), Legs: Spec(call).Legs})
+		require.Len(t, e.claim(t, ledger.Claim{Worker: "w", Limit: 10, TTL: long}), jobs, call)
+	}
 }

@@ -51,6 +51,7 @@ type OutboxEvents interface {
 type JobLedger interface {
 	WorkersLedger
 	DeskLedger
+	FleetLedger
 	// Stats counts the jobs, by kind and state.
 	Stats(ctx context.Context) (ledger.Stats, error)
 }
@@ -64,6 +65,24 @@ type WorkersLedger interface {
 	Publish(ctx context.Context, l ledger.Lease, o ledger.Outcome, again time.Duration) error
 	Fail(ctx context.Context, l ledger.Lease, f ledger.Failure) error
 	Release(ctx context.Context, l ledger.Lease) error
+}
+
+// FleetLedger is what processes call to say that they are there, and operators to
+// see who serves which queue.
+type FleetLedger interface {
+	// Present says that the process is there, for ledger.PresenceTTL. One that comes
+	// again under its name takes the place of what was known of it.
+	Present(ctx context.Context, p ledger.Presence) error
+	// Gone says that it isn't any more.
+	Gone(ctx context.Context, p ledger.Presence) error
+	// Fleet lists those that are there, by role and name.
+	Fleet(ctx context.Context) ([]ledger.Presence, error)
+	// Queues lists the queues that jobs wait or run in, those first whose jobs have
+	// waited longest.
+	Queues(ctx context.Context, f ledger.QueueFilter) ([]ledger.QueueState, error)
+	// Move puts jobs that wait or are set aside into another queue, with an audit line
+	// each, and returns which it has moved. CodeNotFound moves none.
+	Move(ctx context.Context, ids []callmodel.JobID, to, actor string) ([]callmodel.JobID, error)
 }
 
 // DeskLedger is what those call who hand in jobs and look after them: the port

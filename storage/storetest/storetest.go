@@ -37,6 +37,9 @@ type Env struct {
 	// RecordsOnly says that the store is on a schema whose jobs have no kind: those
 	// of other kinds are refused, and reasons are not kept.
 	RecordsOnly bool
+	// NoFleet says that the store is on a schema that doesn't keep which processes are
+	// there.
+	NoFleet bool
 	// OldClaims says that the store is on a schema in which an expired lease counts at
 	// once, whatever ran beside the job, and jobs are claimed by priority and age alone.
 	OldClaims bool

@@ -34,6 +34,7 @@ type Store struct {
 	audit   []callmodel.AuditEvent
 	outbox  []callmodel.OutboxEvent
 	outKeys map[string]bool
+	fleet   map[presenceKey]ledger.Presence
 }
 
 type (
@@ -75,6 +76,7 @@ func New(now func() time.Time) *Store {
 	return &Store{
 		now: now, byKey: map[jobKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]calls.Recording{}, keys: map[idemKey]answer{},
 		active: map[callmodel.TenantID]*versions{}, outKeys: map[string]bool{},
+		fleet: map[presenceKey]ledger.Presence{},
 	}
 }
 

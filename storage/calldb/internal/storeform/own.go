@@ -2,7 +2,9 @@ package storeform
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
@@ -30,7 +32,26 @@ func OwnRecording(r *ledger.Request, try int) (*ledger.Request, error) {
 	return &own, err
 }
 
-// SameRecording reports whether the job is the one that r asks for.
+// SameRecording reports whether the job makes what r asks for: of the same call, and
+// the same but for when the call is said to have begun and ended.
 func SameRecording(j *ledger.Job, r *ledger.Request) bool {
-	return j.Kind == r.Kind && j.CallID == r.CallID && bytes.Equal(j.Payload, r.Payload)
+	if j.Kind != r.Kind || j.CallID != r.CallID {
+		return false
+	}
+	have, err := withoutTimes(j.Payload)
+	if err != nil {
+		return false
+	}
+	want, err := withoutTimes(r.Payload)
+	return err == nil && bytes.Equal(have, want)
+}
+
+// withoutTimes is a recording's payload without the times of its call.
+func withoutTimes(payload []byte) ([]byte, error) {
+	s, err := record.SpecOf(&ledger.Job{Kind: record.Kind, Payload: payload})
+	if err != nil {
+		return nil, err
+	}
+	s.StartedAt, s.EndedAt, s.Span = time.Time{}, time.Time{}, 0
+	return json.Marshal(s)
 }
