@@ -32,7 +32,7 @@ type beats struct {
 
 func (b beats) count(id callmodel.JobID) *atomic.Int64 {
 	n, _ := b.of.LoadOrStore(id, &atomic.Int64{})
-	return n.(*atomic.Int64) //nolint:forcetypeassert // nothing else is in it
+	return n.(*atomic.Int64) // nothing else is in it
 }
 
 func (b beats) Extend(ctx context.Context, l ledger.Lease, ttl time.Duration) (ledger.Lease, error) {
