@@ -75,8 +75,11 @@ func OpenDB(ctx context.Context, o DBOptions, migrate bool) (*calldb.DB, error) 
 
 const (
 	// startWait is how long a service that can start without the database waits
-	// for it: less than reading a large snapshot takes.
+	// for its first word: less than reading a large snapshot takes.
 	startWait = 250 * time.Millisecond
+	// prepareWait is how long it waits for one that does answer, or is a file of this
+	// machine: it may be about to migrate, and ordinary calls need it.
+	prepareWait = 5 * time.Second
 	// retryWait is the time between two attempts at what could not be done then.
 	retryWait = time.Second
 )
@@ -137,9 +140,12 @@ func openDBOrLater(ctx context.Context, o DBOptions, migrate bool) (db *calldb.D
 			return err
 		}
 	}
-	once, cancel := context.WithTimeout(ctx, startWait)
+	once, cancel := context.WithTimeout(ctx, prepareWait)
 	defer cancel()
-	switch err := prepare(once); {
+	if err = answers(once, db, o); err == nil {
+		err = prepare(once)
+	}
+	switch {
 	case err == nil:
 		return db, nil, nil
 	case mends(err):
@@ -147,6 +153,16 @@ func openDBOrLater(ctx context.Context, o DBOptions, migrate bool) (db *calldb.D
 	default:
 		return nil, nil, errors.Join(err, db.Close())
 	}
+}
+
+// answers is nil if the database answers within startWait. A file needs no asking.
+func answers(ctx context.Context, db *calldb.DB, o DBOptions) error {
+	if strings.HasPrefix(o.DB, "sqlite:") {
+		return nil
+	}
+	soon, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	return db.Ping(soon)
 }
 
 // mends reports whether the fault may be gone later.
