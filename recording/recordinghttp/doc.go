@@ -23,8 +23,8 @@
 //	GET …/media ─▶ 307 to a signed URL, or the bytes themselves, with ranges
 //
 // A job that is "published" has its recording already, of which a later version may
-// follow: a leg is still being written. Its media is that
-// version until then.
+// follow: a leg is missing or still being written. Its media is that version until
+// then.
 //
 // A job that is retried keeps the recording that it has made, if any, until a later
 // version takes its place that loses nothing of it.
