@@ -29,7 +29,9 @@ type Event struct {
 	Cause *Cause    `json:"cause,omitempty"`
 	// Legs are the files that the call left behind, with "ended".
 	Legs []record.LegSpec `json:"legs,omitempty"`
-	// Host is the telephone server that holds the legs; its worker gets the job.
+	// Host is the telephone server that holds the legs, with "ended": the recording
+	// is made by a worker that is named for the queue of that name. Without a host it
+	// is in the queue "default", whose legs all its workers must see.
 	Host string `json:"host,omitempty"`
 	// What the telephone server knows of the recording, with "ended"; as in a
 	// record.Spec. With LegsSpanCall the legs last until At.

@@ -18,6 +18,7 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/cmd/internal/service"
+	"github.com/switchtape/switchtape/recording/worker"
 )
 
 type serveCommand struct {
@@ -123,7 +124,8 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, err
 	}
 	m := ops.NewMetrics()
-	o.worker.Legs = w.legs
+	// Its API and its worker are one: whatever host a call names, its legs are here or nowhere.
+	o.worker.Legs, o.worker.Queues, o.worker.AllLegs = w.legs, []string{worker.AllQueues}, true
 	rec, legs, err := service.NewWorker(ctx, w.stores, o.worker, buckets(), m, log)
 	if err != nil {
 		return nil, err

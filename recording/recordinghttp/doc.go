@@ -12,7 +12,10 @@
 //	POST /v1/recordings/jobs/{id}/quarantine  set a job aside: {"reason": "…"}
 //
 // A recording's body is a [record.Spec] with, beside its fields, an
-// optional "queue" (a telephone server's host name) and "priority" (0 to 9). It
+// optional "queue" and "priority" (0 to 9). The queue is the host name of the telephone
+// server that has the legs, and says which workers see them: only a worker that is
+// named for it takes a leg for missing. Without it the job is in the queue "default",
+// whose legs every worker of that queue must see, as in one bucket. The recording
 // is checked at the door, with what the codecs can do, and every fault is
 // reported at once. The same recording again gives the same job; another
 // recording under a recording id that is taken is refused. A call's own recording has

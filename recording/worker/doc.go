@@ -21,7 +21,10 @@
 // that the job is quarantined.
 //
 // A job of which no leg has come has nothing to publish: it waits as long, with the
-// reason legs_missing, and its recording is absent at the end.
+// reason legs_missing, and its recording is absent at the end. Only a worker that is
+// named for a job's queue says that a leg is missing, as it sees the queue's legs:
+// see Options.Queues. To others the legs are away, as they are to all while their
+// directory or bucket can't be looked into.
 //
 // Nothing that hangs holds the worker: an attempt that doesn't return when its time
 // is over is abandoned, its lease no longer renewed, its place given to another job.

@@ -19,7 +19,8 @@ import (
 // must know is in the ledger.
 
 // accepts says what the attempt puts up with: before the wait is over, and at the
-// turns of a follow-up, nothing; at the end whatever there is.
+// turns of a follow-up, nothing; at the end whatever there is. A worker that isn't
+// named for the job's queue doesn't put up with a leg that isn't here at all.
 //
 // Of a call that has just ended the files are finished, and as new as can be,
 // unless they look cut. But of one that was seen growing, or after the wait, a new
@@ -31,6 +32,7 @@ func (w *Worker) accepts(t *task) *recording.ProcessOptions {
 	if followed {
 		o = &recording.ProcessOptions{AcceptMissing: !w.follows(old), AcceptGrowing: !w.follows(old), NewVersion: true}
 	}
+	o.AcceptMissing = o.AcceptMissing && w.opts.sees(t.Job.Queue)
 	if w.opts.Quiet > 0 {
 		o.CutQuietSince = t.started.Add(-w.opts.Quiet)
 	}
@@ -47,7 +49,13 @@ func (w *Worker) make(ctx context.Context, t *task) (record.Result, error) {
 	o := w.accepts(t)
 	r, err := w.process.Process(ctx, t.spec, o)
 	lacks, ok := errors.AsType[*recording.LegsNotReadyError](err)
-	if !ok {
+	switch {
+	case !ok:
+		return r, err
+	case !w.opts.sees(t.Job.Queue):
+		if len(lacks.Legs) > 0 && age(t.Lease)+t.elapsed() >= w.opts.MissingLegWait {
+			err = elsewhere(lacks, t.Job.Queue)
+		}
 		return r, err
 	}
 	for t.published != nil && changed(t.published, lacks) {

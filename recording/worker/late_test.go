@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
@@ -59,5 +61,88 @@ func TestAllLegsAreLate(t *testing.T) {
 				require.GreaterOrEqual(t, j.FinishedAt.Sub(j.CreatedAt), c.follow)
 			}
 		})
+	}
+}
+
+// A worker that isn't named for a job's queue leaves what it doesn't find to the one
+// that is.
+func TestOnlyNamedWorkersMissLegs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		queues []string
+		takes  bool
+	}{
+		"every queue, as nothing is said": {nil, true},
+		"every queue":                     {[]string{worker.AllQueues}, true},
+		"every queue, and another's name": {[]string{worker.AllQueues, "pbx2"}, true},
+		"another's name":                  {[]string{"pbx2"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, q, objects := t.TempDir(), jobLedger(t), &bucket{}
+			job := storetest.RequestOf(spec("c0"))
+			job.Queue = "pbx1"
+			id, _, err := q.Enqueue(t.Context(), job)
+			require.NoError(t, err)
+			turns := make(chan worker.Report, 1000)
+			o := options()
+			o.AllLegs, o.Queues = false, c.queues
+			o.MissingLegWait, o.FollowGrowing, o.FollowPause, o.LeaseTTL = -1, -1, 5*time.Millisecond, time.Minute
+			o.Finished = func(r worker.Report) { turns <- r }
+			w := worker.New(q, recording.NewProcessor(local.NewDir(dir), objects, nil), o)
+			stop := start(t, w)
+			if c.takes {
+				for range 2 {
+					r := <-turns
+					require.Equal(t, worker.Waiting, r.Outcome)
+					var away *recording.LegsAwayError
+					require.ErrorAs(t, r.Err, &away)
+					require.Equal(t, "agent", away.Leg)
+					require.Equal(t, "agent.wav", away.URI)
+					require.ErrorContains(t, r.Err, "--queues pbx1")
+				}
+				_, err := w.LegsAway()
+				require.ErrorContains(t, err, "isn't named for queue")
+			}
+			stop()
+			j := waitState(t, q, id, ledger.Queued)
+			require.Zero(t, j.Attempts)
+			require.Empty(t, objects.puts)
+			if c.takes {
+				require.Equal(t, record.LegsAway, j.Reason)
+			}
+
+			o.Queues, o.Finished = []string{"pbx1"}, nil
+			start(t, worker.New(q, recording.NewProcessor(local.NewDir(dir), objects, nil), o))
+			j = waitState(t, q, id, ledger.Done)
+			require.Equal(t, record.StatusAbsent, storetest.ResultOf(t, &j).Status)
+		})
+	}
+}
+
+// Workers on many machines, each with legs on a disk of its own, take the jobs of
+// calls that don't say on which. No recording is lost by the wrong ones being first.
+func TestLegsOnManyDisks(t *testing.T) {
+	t.Parallel()
+	const machines = 5
+	q, objects := jobLedger(t), &bucket{}
+	var ids []callmodel.JobID
+	for i := range machines {
+		s := spec(fmt.Sprint("c", i))
+		s.Legs[0].Segments[0].URI = fmt.Sprint("c", i, ".wav")
+		id, _, err := q.Enqueue(t.Context(), storetest.RequestOf(s))
+		require.NoError(t, err)
+		ids = append(ids, id)
+	}
+	for i := range machines {
+		dir, o := t.TempDir(), options()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprint("c", i, ".wav")), samplecall.Agent(), 0o600))
+		o.Name, o.AllLegs, o.Queues = fmt.Sprint("w", i), false, []string{fmt.Sprint("pbx", i), ledger.DefaultQueue}
+		o.MissingLegWait, o.FollowPause, o.Quiet, o.LeaseTTL = -1, time.Millisecond, -1, time.Minute
+		start(t, worker.New(q, recording.NewProcessor(local.NewDir(dir), objects, nil), o))
+	}
+	for _, id := range ids {
+		j := waitState(t, q, id, ledger.Done)
+		require.Equal(t, record.StatusCompleted, storetest.ResultOf(t, &j).Status)
 	}
 }

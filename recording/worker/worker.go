@@ -25,9 +25,16 @@ type Processor interface {
 type Options struct {
 	// Name tells workers apart in the ledger. "" means "worker".
 	Name string
-	// Queues are the queues to take jobs from: the telephone servers whose legs
-	// this worker can read. Nil means every queue.
+	// Queues are the queues to take jobs from, which name the worker: those of the
+	// telephone servers whose legs it can read, and ledger.DefaultQueue for jobs that
+	// name no server. With AllQueues among them, or none, jobs of every queue are
+	// taken. A job of a queue that isn't named here is never recorded without a leg,
+	// nor called absent: its legs may be elsewhere, so that they are away.
 	Queues []string
+	// AllLegs says that the worker can read the legs of every queue, as in a bucket
+	// that all telephone servers write to, or on the only machine. It is named for
+	// every queue then.
+	AllLegs bool
 	// Concurrency is how many jobs run at once. 0 means the number of CPUs.
 	Concurrency int
 	// LeaseTTL is how long a job stays this worker's without a heartbeat. 0
@@ -226,7 +233,7 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 		}
 		resting := now().Before(w.rest)
 		leases, err := w.ledger.Claim(ctx, ledger.Claim{
-			Worker: w.opts.Name, Kinds: []string{record.Kind}, Queues: w.opts.Queues, Limit: free, TTL: w.opts.LeaseTTL,
+			Worker: w.opts.Name, Kinds: []string{record.Kind}, Queues: w.opts.queues(), Limit: free, TTL: w.opts.LeaseTTL,
 			InFlight: w.Running(), NoSuspects: resting,
 		})
 		if ctx.Err() != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/local"
@@ -18,7 +19,8 @@ import (
 // WorkerOptions configure the recording worker.
 type WorkerOptions struct {
 	Legs          string        `help:"Where the legs are: a directory, or a bucket URL." placeholder:"DIR|URL" required:""`
-	Queues        []string      `help:"Queues to take jobs from, i.e. the telephone servers whose legs are here. Default: all." placeholder:"HOST"`
+	Queues        []string      `help:"Queues to take jobs from: the telephone servers whose legs are here, as their calls' ended events name them (host), and default for calls that name none. Default: this machine's host name, and default. * takes jobs of every queue; a leg of a queue that isn't named besides is waited for, as it may be elsewhere." placeholder:"HOST"`
+	AllLegs       bool          `help:"The legs of every queue are here, as in a bucket that all telephone servers write to: one that isn't here is missing."`
 	Name          string        `help:"Name of this worker in the ledger. Default: the host's name and the process id." placeholder:"NAME"`
 	Concurrency   int           `help:"Recordings made at once. 0: one a processor." default:"0"`
 	LeaseTTL      time.Duration `help:"A job whose worker is silent for so long is taken over." default:"30s"`
@@ -41,7 +43,7 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 	}
 	p := recording.NewProcessor(legs, s.Objects, &recording.Options{Logger: nil})
 	w := worker.New(s.DB, p, &worker.Options{
-		Name: cmp.Or(o.Name, fmt.Sprintf("%s-%d", HostName(), os.Getpid())), Queues: o.Queues, Concurrency: o.Concurrency,
+		Name: cmp.Or(o.Name, fmt.Sprintf("%s-%d", HostName(), os.Getpid())), Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
 		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace),
 		Logger: log, Finished: m.Attempt,
 	})
@@ -51,6 +53,14 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 			return since.Seconds()
 		})
 	return w, legs, nil
+}
+
+// Served are the queues that jobs are taken from.
+func (o *WorkerOptions) Served() []string {
+	if len(o.Queues) == 0 {
+		return []string{HostName(), ledger.DefaultQueue}
+	}
+	return o.Queues
 }
 
 // noneIsNegative keeps a flag's explicit 0 from meaning the default.
