@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -144,5 +145,62 @@ func TestLegsOnManyDisks(t *testing.T) {
 	for _, id := range ids {
 		j := waitState(t, q, id, ledger.Done)
 		require.Equal(t, record.StatusCompleted, storetest.ResultOf(t, &j).Status)
+	}
+}
+
+// What comes late makes a version beside what is there. If another leg is gone by
+// then, the call keeps what it has.
+func TestOneLegIsLate(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		gone bool
+		want string
+	}{
+		"and comes":                     {false, ".v2.wav"},
+		"and the other is gone by then": {true, ".v1.wav"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := growing(t, samplecall.Agent(), record.LegSpec{Name: "customer", Segments: []record.SegmentSpec{{URI: "customer.wav"}}})
+			s.r.rest.Store(true) // nothing grows here
+			dir := filepath.Dir(s.r.path)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "agent.wav"), samplecall.Agent(), 0o600))
+			o := *s.opts
+			turns := make(chan worker.Report, 10000)
+			o.Finished = func(r worker.Report) { turns <- r }
+			s.start(t, &o)
+			first := <-turns
+			require.Equal(t, worker.Published, first.Outcome)
+			require.True(t, first.Result.Has(record.DefectLegMissing))
+			s.onCall(t, &first.Result)
+			if c.gone {
+				require.NoError(t, os.Remove(filepath.Join(dir, "agent.wav")))
+				waitTurn(t, turns, `no file "agent.wav"`)
+			}
+			waitTurn(t, turns, `no file "customer.wav"`)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "customer.wav"), samplecall.Customer(), 0o600))
+			j := s.waitDone(t)
+			require.Contains(t, j.Result.URL(), c.want)
+			s.onCall(t, j.Result)
+			require.Equal(t, map[string]int{".wav": 2, ".manifest.json": 2}, s.versions(t))
+			require.Equal(t, []bool{true, false}, s.told(t))
+			if c.gone {
+				require.Equal(t, first.Result.Outputs, j.Result.Outputs)
+				require.Contains(t, s.log.String(), "holds less than the published one, which stays")
+				return
+			}
+			require.Equal(t, record.StatusCompleted, j.Result.Status, j.Result.Defects)
+		})
+	}
+}
+
+// waitTurn waits for a turn at which the job waits for that.
+func waitTurn(t *testing.T, turns <-chan worker.Report, reason string) {
+	t.Helper()
+	for r := range turns {
+		require.Equal(t, worker.Waiting, r.Outcome, "%v", r.Err)
+		if strings.Contains(r.Err.Error(), reason) {
+			return
+		}
 	}
 }
