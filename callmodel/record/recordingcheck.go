@@ -1,9 +1,7 @@
 package record
 
 import (
-	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +26,9 @@ func (s *Spec) Validate() error {
 		e.Add("ended_at", "is before started_at")
 	}
 	checkSpan(&e, s.Span, "until the longest leg's end")
+	if s.CutToSpan && s.Span == 0 {
+		e.Add("cut_to_span", "needs span_ms, to cut at")
+	}
 	e.AddAll("", ValidateLegs(s.Legs))
 	e.AddAll("", ValidateOutputs(s.Outputs, len(s.Legs)))
 	e.AddAll("", ValidateRedactions(s.Redactions, s.Legs))
@@ -105,38 +106,12 @@ func ValidateRelative(legs []LegSpec) error {
 	var e callmodel.FieldErrors
 	for i := range legs {
 		for j := range legs[i].Segments {
-			if why := ValidateRelativePath(legs[i].Segments[j].URI); why != nil {
+			if why := callmodel.ValidateRelativePath(legs[i].Segments[j].URI); why != nil {
 				e.Add(fmt.Sprintf("legs[%d].segments[%d].uri", i, j), "%q %s", text.Clip(legs[i].Segments[j].URI), why)
 			}
 		}
 	}
 	return e.Err()
-}
-
-// ValidateRelativePath says what is wrong with a path that isn't relative and
-// slash-separated, of letters, digits and " !@#$%&()+,-._=~:", or doesn't stay
-// below its root. At most 1024 bytes. The message is about the path, without it.
-func ValidateRelativePath(uri string) error {
-	switch {
-	case uri == "":
-		return errors.New("is empty; give the leg's path below the recordings directory")
-	case len(uri) > maxRelativeURI:
-		return errors.New("is longer than " + strconv.Itoa(maxRelativeURI) + " bytes")
-	case strings.Contains(uri, "://"):
-		return errors.New("is a foreign URL; give a path below the recordings directory")
-	case uri[0] == '/':
-		return errors.New("is absolute; give a path relative to the recordings directory")
-	}
-	for _, c := range uri {
-		letter := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !letter && !strings.ContainsRune("/ !@#$%&()+,-._=~:", c) {
-			return errors.New("holds " + strconv.QuoteRune(c) + "; use letters, digits and /._-@+ only")
-		}
-	}
-	if path.Clean(uri) != uri || uri == ".." || strings.HasPrefix(uri, "../") {
-		return errors.New("is not a clean path: no '.', '..', double or trailing slashes")
-	}
-	return nil
 }
 
 func checkRate(e *callmodel.FieldErrors, path string, hz int, zeroOK bool) {
