@@ -58,8 +58,12 @@ type Spec struct {
 	// its completeness are judged by it. Without either nothing is guessed.
 	LegsSpanCall bool `json:"legs_span_call,omitempty"`
 	// Legs are the parties, in channel order.
-	Legs    []LegSpec    `json:"legs"`
-	Outputs []OutputSpec `json:"outputs"`
+	Legs []LegSpec `json:"legs"`
+	// LegsBelow is the directory that all files of the legs must be in, as the URIs
+	// of jobs name it: a worker opens no other, nor what a symbolic link leads to out
+	// of it. Whoever takes a job for a tenant says which are the tenant's. "": any.
+	LegsBelow string       `json:"legs_below,omitempty"`
+	Outputs   []OutputSpec `json:"outputs"`
 	// Redactions are ranges of the call to replace by silence or a tone in
 	// every output. Where they overlap, a tone wins.
 	Redactions []Redaction `json:"redactions,omitempty"`

@@ -30,6 +30,14 @@ func (s *Spec) Validate() error {
 		e.Add("cut_to_span", "needs span_ms, to cut at")
 	}
 	e.AddAll("", ValidateLegs(s.Legs))
+	if s.LegsBelow != "" {
+		if why := callmodel.ValidateRelativePath(s.LegsBelow); why != nil {
+			e.Add("legs_below", "%q %s", text.Clip(s.LegsBelow), why)
+		}
+		for i := range s.Legs {
+			e.AddAll("legs["+strconv.Itoa(i)+"]", s.Legs[i].ValidateBelow(s.LegsBelow))
+		}
+	}
 	e.AddAll("", ValidateOutputs(s.Outputs, len(s.Legs)))
 	e.AddAll("", ValidateRedactions(s.Redactions, s.Legs))
 	if s.Trim != nil {
@@ -65,6 +73,19 @@ func ValidateLegs(legs []LegSpec) error {
 		}
 		for j := range l.Segments {
 			e.AddAll(p+".segments["+strconv.Itoa(j)+"]", l.Segments[j].Validate())
+		}
+	}
+	return e.Err()
+}
+
+// ValidateBelow reports, as [callmodel.FieldErrors], the leg's files that aren't in
+// the directory or below it, by their URIs. "" is every directory.
+func (l *LegSpec) ValidateBelow(dir string) error {
+	var e callmodel.FieldErrors
+	for j := range l.Segments {
+		if uri := l.Segments[j].URI; dir != "" && !strings.HasPrefix(uri, dir+"/") {
+			e.Add("segments["+strconv.Itoa(j)+"].uri", "%q is not below %s/, where this tenant's legs are; "+
+				"have the telephone server leave them there, or the operator say where they are (--legs-of)", text.Clip(uri), dir)
 		}
 	}
 	return e.Err()

@@ -16,7 +16,8 @@
 // server that has the legs, and says which workers see them: only a worker that is
 // named for it takes a leg for missing. Without it the job is in the queue "default",
 // whose legs every worker of that queue must see, as in one bucket. The recording
-// is checked at the door, with what the codecs can do, and every fault is
+// is made of legs in the directory of the tenant's, where Options.LegsBelow says that it
+// has one. It is checked at the door, with what the codecs can do, and every fault is
 // reported at once. The same recording again gives the same job; another
 // recording under a recording id that is taken is refused. A call's own recording has
 // the call's id, unless that is taken when the call ends: it is made in any case.
