@@ -38,10 +38,12 @@ type Event struct {
 	// see callservice.Options. Whoever tells of the event leaves it out.
 	LegsBelow string `json:"legs_below,omitempty"`
 	// What the telephone server knows of the recording, with "ended"; as in a
-	// record.Spec. With LegsSpanCall the legs last until At.
+	// record.Spec. With LegsSpanCall the legs last until At; CutToSpan needs it, and
+	// cuts what they hold beyond that.
 	Redactions   []record.Redaction `json:"redactions,omitempty"`
 	Pauses       []record.Pause     `json:"pauses,omitempty"`
 	LegsSpanCall bool               `json:"legs_span_call,omitempty"`
+	CutToSpan    bool               `json:"cut_to_span,omitempty"`
 }
 
 // Validate reports every fault of the event at once, as [FieldErrors].
@@ -87,10 +89,14 @@ func (ev *Event) validateRecording() callmodel.FieldErrors {
 		{"pauses", len(ev.Pauses) > 0},
 		{"legs_span_call", ev.LegsSpanCall},
 		{"legs_below", ev.LegsBelow != ""},
+		{"cut_to_span", ev.CutToSpan},
 	} {
 		if f.given && ev.Type != EventEnded {
 			e.Add(f.name, "only an ended event has %s", f.name)
 		}
+	}
+	if ev.CutToSpan && !ev.LegsSpanCall {
+		e.Add("cut_to_span", "needs legs_span_call: without it nobody says how long the call was")
 	}
 	if len(ev.Legs) > 0 {
 		e.AddAll("", record.ValidateLegs(ev.Legs))

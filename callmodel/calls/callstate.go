@@ -118,6 +118,8 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 	}
 	if ev.LegsSpanCall {
 		spec.LegsSpanCall, spec.Span = true, c.EndedAt.Sub(start)
+		// Of a call of no length nothing is cut, as nothing is recorded.
+		spec.CutToSpan = ev.CutToSpan && spec.Span > 0
 	}
 	if err := spec.Validate(); err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace),
 		Logger: log, Finished: m.Attempt,
 	})
-	m.Gauge("switchtape_legs_away_seconds", "For how long the directory or bucket of the legs has been away, or refused a leg that is there; 0 if it isn't.",
+	m.Gauge("switchtape_legs_away_seconds", "For how long the directory or bucket of the legs has been away, or refused a leg that is there, or a leg may be elsewhere as this worker isn't named for its queue; 0 if none is.",
 		func() float64 {
 			since, _ := w.LegsAway()
 			return since.Seconds()
