@@ -140,6 +140,9 @@ func (w *Worker) commit(ctx context.Context, t *task, r *record.Result) (Outcome
 		return Failed, err
 	}
 	if !kept && r.Made() && incomplete(r) && w.follows(age(t.Lease)) {
+		if !t.isNew(r) {
+			return Waiting, lacking(r)
+		}
 		again := w.followIn(age(t.Lease) + t.elapsed())
 		return Published, w.untilAnswered(ctx, t, func() error { return w.ledger.Publish(ctx, t.Lease, o, again) })
 	}

@@ -128,6 +128,16 @@ func (w *Worker) awaited(t *task, r *record.Result) error {
 	if !noAudio || !incomplete(r) || !w.follows(age(t.Lease)) {
 		return nil
 	}
+	return lacking(r)
+}
+
+// isNew reports whether the recording is another than the published one.
+func (t *task) isNew(r *record.Result) bool {
+	return t.published == nil || !slices.Equal(r.Outputs, t.published.Outputs) || !slices.Equal(r.Defects, t.published.Defects)
+}
+
+// lacking is the error of a recording whose legs may still come or grow.
+func lacking(r *record.Result) error {
 	e := &recording.LegsNotReadyError{}
 	for i := range r.Legs {
 		leg := r.Legs[i].Name

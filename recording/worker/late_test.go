@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -203,4 +204,27 @@ func waitTurn(t *testing.T, turns <-chan worker.Report, reason string) {
 			return
 		}
 	}
+}
+
+// A version that is what is there already isn't told again.
+func TestTheSameVersionIsPublishedOnce(t *testing.T) {
+	t.Parallel()
+	q := jobLedger(t)
+	id := enqueue(t, q, 1)[0]
+	turns := make(chan worker.Report, 10000)
+	o := options()
+	o.MissingLegWait, o.FollowGrowing, o.FollowPause, o.LeaseTTL = -1, time.Second, 5*time.Millisecond, time.Minute
+	o.Finished = func(r worker.Report) { turns <- r }
+	start(t, worker.New(q, processorFunc(func(context.Context, record.Spec, bool) (record.Result, error) {
+		r := made
+		r.Legs = []record.LegResult{{Name: "agent"}}
+		r.Defects = []record.Defect{{Code: record.DefectLegEmpty, Leg: "agent", Detail: "as was seen at its end"}}
+		return r, nil
+	}), o))
+	require.Equal(t, worker.Published, (<-turns).Outcome)
+	waitTurn(t, turns, "no audio yet of leg agent")
+	waitState(t, q, id, ledger.Done)
+	events, err := q.OutboxEvents(t.Context(), 0, 10)
+	require.NoError(t, err)
+	require.Len(t, events, 2, "the first and the last")
 }
