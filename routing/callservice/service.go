@@ -39,6 +39,12 @@ type Options struct {
 	// CheckOutputs refuses outputs that no worker can make, as FieldErrors.
 	// Nil: only what callmodel checks.
 	CheckOutputs func([]record.OutputSpec) error
+	// LegsBelow says in which directory of the place of the legs, or below it, a
+	// tenant's legs are on a host ("" for none): an ended event that names others is
+	// refused, and so are links out of it when they are opened. "" is the whole place.
+	// It must not wait. Nil: the whole place, for all; so tenants can have each
+	// other's legs recorded for themselves.
+	LegsBelow func(t callmodel.TenantID, host string) (dir string, err error)
 	// EmergencyDestinations take emergency calls that no rule for emergency calls
 	// takes: see [routing.Router.RouteEmergency]. Nil: every rule may take them.
 	EmergencyDestinations []calls.Destination
