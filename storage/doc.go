@@ -15,6 +15,15 @@
 // There is one way to write, [Store.Put], and it never leaves a partial object
 // and never overwrites one.
 //
-// Errors of the bucket are callmodel.RetryAfterError, since they are not the
-// recording's fault, and carry a code: unavailable, forbidden, not_found.
+// Errors of the bucket are a callmodel.BucketAwayError, with its reason, within a
+// callmodel.RetryAfterError, since they are not the recording's fault, and carry a code,
+// unavailable or forbidden. So are those of the spool:
+//
+//	the bucket or container is not there            no_such_bucket
+//	401, 403, credentials that have expired         forbidden
+//	the disk, the quota or the account is full      full
+//	the spool's directory can't be written          spool
+//	429, 503, with the Retry-After that came        throttled
+//	the network, a time-out, any other 5xx          unreachable
+//	any other 4xx of an upload                      refused
 package storage

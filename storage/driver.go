@@ -24,6 +24,9 @@ type Driver struct {
 	// which importing its package has put in blob.DefaultURLMux; a part of the
 	// bucket is then named by the URL's prefix, never by its path.
 	Open func(ctx context.Context, u *url.URL) (*blob.Bucket, error)
+	// Fault says what an error of the bucket means; see HTTPFault. Nil: what
+	// gocloud's code says is all that is known.
+	Fault func(err error) Fault
 	// SignedURL makes a URL that anybody can read the object with for as long as
 	// expiry says. Of a bucket that can't sign it is a CodeUnsupported error, or
 	// one of gocloud's code Unimplemented. Nil means blob.Bucket.SignedURL.

@@ -45,7 +45,7 @@ func (s *Store) Put(ctx context.Context, key record.ObjectKey, m record.ObjectMe
 	if err := key.Validate(); err != nil {
 		return record.ObjectInfo{}, callmodel.Permanent(fmt.Errorf("object key: %w", err))
 	}
-	sp := newSpool(s.opts.SpoolDir, s.opts.SpoolMemory)
+	sp := s.newSpool()
 	defer sp.Close()
 	if err := write(sp); err != nil {
 		return record.ObjectInfo{}, err
@@ -82,7 +82,7 @@ func (s *Store) PutNamed(ctx context.Context, name string, m record.ObjectMeta, 
 	if why := callmodel.ValidateRelativePath(name); why != nil {
 		return record.ObjectInfo{}, callmodel.Permanent(callmodel.FieldErrors{{Path: "name", Message: why.Error()}})
 	}
-	sp := newSpool(s.opts.SpoolDir, s.opts.SpoolMemory)
+	sp := s.newSpool()
 	defer sp.Close()
 	if err := write(sp); err != nil {
 		return record.ObjectInfo{}, err
@@ -133,7 +133,7 @@ func (s *Store) putOnce(ctx context.Context, name string, sp *spool, contentType
 		if ctx.Err() != nil {
 			return info, false, context.Cause(ctx)
 		}
-		return info, false, s.fault("storing", name, err)
+		return info, false, s.putFault(name, err)
 	}
 }
 

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -225,21 +223,4 @@ func (s *Store) ServeSigned(w http.ResponseWriter, r *http.Request) {
 	defer body.Close() //nolint:errcheck // only read from
 	w.Header().Set("Content-Type", head.ContentType)
 	http.ServeContent(w, r, "", head.ModTime, body)
-}
-
-// fault explains an error of the bucket and says what becomes of who met it.
-func (s *Store) fault(doing, key string, err error) error {
-	code, wrapped := callmodel.CodeUnavailable, fmt.Errorf("%s %s in %s: %w", doing, key, s.base, err)
-	switch gcerrors.Code(err) {
-	case gcerrors.NotFound:
-		return callmodel.Errorf(callmodel.CodeNotFound, "%w", errors.Join(wrapped, fs.ErrNotExist))
-	case gcerrors.PermissionDenied:
-		code = callmodel.CodeForbidden
-	case gcerrors.InvalidArgument:
-		return callmodel.Permanent(callmodel.Errorf(callmodel.CodeInvalid, "%w", wrapped))
-	case gcerrors.Canceled:
-		return wrapped
-	default: // the network, the server, or something nobody foresaw
-	}
-	return callmodel.RetryAfter(callmodel.Errorf(code, "%w", wrapped), 0)
 }

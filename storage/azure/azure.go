@@ -15,8 +15,11 @@ package azure
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/azureblob"
@@ -29,6 +32,7 @@ import (
 func Driver() storage.Driver {
 	return storage.Driver{
 		Scheme:    azureblob.Scheme,
+		Fault:     fault,
 		SignedURL: sign,
 	}
 }
@@ -40,4 +44,20 @@ func sign(ctx context.Context, b *blob.Bucket, key string, expiry time.Duration)
 		err = callmodel.Errorf(callmodel.CodeUnsupported, "%w; set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY", err)
 	}
 	return u, err
+}
+
+// fault is what the server's answer means.
+func fault(err error) storage.Fault {
+	if _, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok {
+		return storage.Fault{Reason: callmodel.BucketForbidden} // no token for these credentials
+	}
+	e, ok := errors.AsType[*azcore.ResponseError](err)
+	if !ok {
+		return storage.Fault{}
+	}
+	var header http.Header
+	if e.RawResponse != nil {
+		header = e.RawResponse.Header
+	}
+	return storage.HTTPFault(e.StatusCode, header, e.ErrorCode, time.Now()) //nolint:forbidigo // dates in headers are times of day
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/storage"
 	"github.com/switchtape/switchtape/storage/azure"
 	"github.com/switchtape/switchtape/storage/storetest/buckettest"
@@ -28,6 +29,13 @@ func TestLegs(t *testing.T) {
 	srv.Setenv(t)
 	nowhere := strings.Replace(srv.URL, "://recordings", "://nowhere", 1)
 	drivertest.RunLegs(t, drivertest.Open(t, srv.URL, azure.Driver()), drivertest.Open(t, nowhere, azure.Driver()))
+}
+
+// A container that can't be used says why.
+func TestAway(t *testing.T) {
+	srv := buckettest.Azure(t)
+	srv.Setenv(t)
+	drivertest.RunAway(t, drivertest.Open(t, strings.Replace(srv.URL, "://recordings", "://nowhere", 1), azure.Driver()), callmodel.BucketMissing)
 }
 
 func Example() {

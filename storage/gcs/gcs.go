@@ -17,12 +17,16 @@ package gcs
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	gcstorage "cloud.google.com/go/storage"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/gcsblob"
+	"golang.org/x/oauth2"
+	"google.golang.org/api/googleapi"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/storage"
 )
 
@@ -30,6 +34,7 @@ import (
 func Driver() storage.Driver {
 	return storage.Driver{
 		Scheme:    gcsblob.Scheme,
+		Fault:     fault,
 		SignedURL: signV4,
 	}
 }
@@ -44,4 +49,23 @@ func signV4(ctx context.Context, b *blob.Bucket, key string, expiry time.Duratio
 		}
 		return nil
 	}})
+}
+
+// fault is what the server's answer means.
+func fault(err error) storage.Fault {
+	if _, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		return storage.Fault{Reason: callmodel.BucketForbidden} // no token for these credentials
+	}
+	if errors.Is(err, gcstorage.ErrBucketNotExist) {
+		return storage.Fault{Reason: callmodel.BucketMissing}
+	}
+	e, ok := errors.AsType[*googleapi.Error](err)
+	if !ok {
+		return storage.Fault{}
+	}
+	var code string
+	if len(e.Errors) > 0 {
+		code = e.Errors[0].Reason
+	}
+	return storage.HTTPFault(e.Code, e.Header, code, time.Now()) //nolint:forbidigo // dates in headers are times of day
 }

@@ -74,3 +74,10 @@ func Example() {
 	defer store.Close()
 	fmt.Println(store.URL("acme/call.wav")) // gs://recordings/acme/call.wav
 }
+
+// A bucket that can't be used says why.
+func TestAway(t *testing.T) {
+	srv := buckettest.GCS(t)
+	srv.Setenv(t)
+	drivertest.RunAway(t, drivertest.Open(t, strings.Replace(srv.URL, "://recordings", "://nowhere", 1), gcs.Driver()), callmodel.BucketMissing)
+}

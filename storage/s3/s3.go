@@ -18,12 +18,34 @@
 package s3
 
 import (
+	"errors"
+	"time"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"gocloud.dev/blob/s3blob"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/storage"
 )
 
 // Driver opens s3:// URLs.
 func Driver() storage.Driver {
-	return storage.Driver{Scheme: s3blob.Scheme, LeavesParts: true}
+	return storage.Driver{Scheme: s3blob.Scheme, Fault: fault, LeavesParts: true}
+}
+
+// fault is what the server's answer means.
+func fault(err error) storage.Fault {
+	var code string
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
+		code = e.ErrorCode()
+	}
+	e, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	if !ok || e.Response == nil {
+		if code == "NoSuchBucket" {
+			return storage.Fault{Reason: callmodel.BucketMissing}
+		}
+		return storage.Fault{}
+	}
+	return storage.HTTPFault(e.HTTPStatusCode(), e.Response.Header, code, time.Now()) //nolint:forbidigo // dates in headers are times of day
 }

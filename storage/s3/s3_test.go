@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage"
 	"github.com/switchtape/switchtape/storage/s3"
@@ -88,4 +89,13 @@ func Example() {
 	defer store.Close()
 	fmt.Println(store.URL("acme/call.wav"))
 	// Output: s3://recordings/acme/call.wav
+}
+
+// A bucket that can't be used says why.
+func TestAway(t *testing.T) {
+	srv := buckettest.S3(t)
+	srv.Setenv(t)
+	drivertest.RunAway(t, drivertest.Open(t, strings.Replace(srv.URL, "://recordings", "://nowhere", 1), s3.Driver()), callmodel.BucketMissing)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+	drivertest.RunAway(t, drivertest.Open(t, srv.URL, s3.Driver()), callmodel.BucketForbidden)
 }
