@@ -3,10 +3,8 @@ package service
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
@@ -44,7 +42,7 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 	}
 	p := recording.NewProcessor(legs, s.Objects, &recording.Options{Logger: nil})
 	w := worker.New(s.DB, p, &worker.Options{
-		Name: cmp.Or(o.Name, fmt.Sprintf("%s-%d", HostName(), os.Getpid())), Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
+		Name: o.Presence().Name, Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
 		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace),
 		Probe:  s.Objects.Check,
 		Logger: log, Finished: m.Attempt,
