@@ -26,4 +26,7 @@
 //	429, 503, with the Retry-After that came        throttled
 //	the network, a time-out, any other 5xx          unreachable
 //	any other 4xx of an upload                      refused
+//
+// A cloud's server that accepts and stands still is unreachable after Options.Stall,
+// whatever is asked of it. A transfer that goes on is never cut.
 package storage

@@ -81,3 +81,11 @@ func TestAway(t *testing.T) {
 	srv.Setenv(t)
 	drivertest.RunAway(t, drivertest.Open(t, strings.Replace(srv.URL, "://recordings", "://nowhere", 1), gcs.Driver()), callmodel.BucketMissing)
 }
+
+// A server that stands still is given up.
+func TestStalls(t *testing.T) {
+	drivertest.RunStalls(t, func(addr string) string {
+		t.Setenv("STORAGE_EMULATOR_HOST", addr)
+		return "gs://recordings?anonymous=true"
+	}, gcs.Driver())
+}

@@ -77,7 +77,10 @@ func TestBucketAway(t *testing.T) {
 			func(_ *door, dir string) error { return os.Rename(dir+"-gone", dir) }, callmodel.BucketMissing,
 		},
 		{
-			"expired keys", func(d *door, _ string) error { d.closed.Store(refuse(http.StatusForbidden, "ExpiredToken", "")); return nil },
+			"expired keys", func(d *door, _ string) error {
+				d.closed.Store(refuse(http.StatusForbidden, "ExpiredToken", ""))
+				return nil
+			},
 			func(d *door, _ string) error { d.closed.Store(nil); return nil }, callmodel.BucketForbidden,
 		},
 		{
@@ -102,7 +105,10 @@ func TestBucketAway(t *testing.T) {
 			}, time.Minute, 20*time.Millisecond)
 			_, metrics := w.get("/metrics")
 			assert.Regexp(t, `switchtape_bucket_away_seconds\{bucket="s3://recordings"\} \S*[1-9]`, metrics)
-			assert.Contains(t, metrics, `switchtape_recording_attempts_total{outcome="waiting"`)
+			require.Eventually(t, func() bool {
+				_, metrics := w.get("/metrics")
+				return strings.Contains(metrics, `switchtape_recording_attempts_total{outcome="waiting"`)
+			}, time.Minute, 20*time.Millisecond)
 			require.NoError(t, c.back(d, srv.Dir))
 			for _, id := range ids {
 				require.Eventually(t, func() bool {
