@@ -138,8 +138,7 @@ func onFullDisk(t *testing.T, small string) {
 }
 
 func reasonOf(err error) callmodel.BucketReason {
-	var away *callmodel.BucketAwayError
-	if errors.As(err, &away) {
+	if away, ok := errors.AsType[*callmodel.BucketAwayError](err); ok {
 		return away.Reason
 	}
 	return ""

@@ -29,6 +29,11 @@ type Options struct {
 	SpoolDir string
 	// SpoolMemory is how many bytes of an object are kept in memory. 0 means 4 MiB.
 	SpoolMemory int
+	// Stall is for how long no byte may move in either direction on a connection to a
+	// cloud's bucket that is asked for something: then it is broken, and the attempt
+	// fails. Transfers that go on are never cut. It bounds what the server may take to
+	// begin its answer, too; making a connection may take 10 s at most. 0 means 30 s.
+	Stall time.Duration
 	// Logger is told of conflicts. Nil: nothing is logged.
 	Logger *slog.Logger
 	// Drivers are those of the clouds that the program links, like s3.Driver(),
@@ -43,12 +48,14 @@ type Options struct {
 // Store is a bucket of recordings. It may be used by any number of goroutines.
 type Store struct {
 	bucket *blob.Bucket
-	base   string // URL of the bucket, without a query and a trailing slash
-	prefix string // of every key, in a part of a bucket
-	dir    string // of a file:// bucket; "" otherwise
-	driver Driver // zero for file:// and mem://
-	opts   Options
-	signer fileblob.URLSigner
+	// signing is the bucket again, where another one signs URLs; nil if it does.
+	signing *blob.Bucket
+	base    string // URL of the bucket, without a query and a trailing slash
+	prefix  string // of every key, in a part of a bucket
+	dir     string // of a file:// bucket; "" otherwise
+	driver  Driver // zero for file:// and mem://
+	opts    Options
+	signer  fileblob.URLSigner
 }
 
 // Defaults of Options.
@@ -68,6 +75,7 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 		opts = *o
 	}
 	opts.SpoolMemory = cmp.Or(opts.SpoolMemory, defaultSpoolMemory)
+	opts.Stall = cmp.Or(opts.Stall, defaultStall)
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -111,7 +119,13 @@ func (s *Store) openFile(u *url.URL) error {
 }
 
 // Close releases the bucket's connections.
-func (s *Store) Close() error { return s.bucket.Close() }
+func (s *Store) Close() error {
+	err := s.bucket.Close()
+	if s.signing != nil {
+		err = errors.Join(err, s.signing.Close())
+	}
+	return err
+}
 
 // URL is where the object of key is.
 func (s *Store) URL(key string) string {
@@ -184,7 +198,7 @@ func (s *Store) SignedURL(ctx context.Context, key string, expiry time.Duration)
 	if sign == nil {
 		sign = signPlainly
 	}
-	u, err := sign(ctx, s.bucket, key, expiry)
+	u, err := sign(ctx, cmp.Or(s.signing, s.bucket), key, expiry)
 	if gcerrors.Code(err) == gcerrors.Unimplemented || callmodel.CodeOf(err) == callmodel.CodeUnsupported {
 		return "", callmodel.Errorf(callmodel.CodeUnsupported, "bucket %s can't sign URLs: %w", s.base, err)
 	}

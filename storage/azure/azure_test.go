@@ -38,6 +38,15 @@ func TestAway(t *testing.T) {
 	drivertest.RunAway(t, drivertest.Open(t, strings.Replace(srv.URL, "://recordings", "://nowhere", 1), azure.Driver()), callmodel.BucketMissing)
 }
 
+// A server that stands still is given up.
+func TestStalls(t *testing.T) {
+	t.Setenv("AZURE_STORAGE_ACCOUNT", "acme")
+	t.Setenv("AZURE_STORAGE_KEY", "YW55") // "any"
+	drivertest.RunStalls(t, func(addr string) string {
+		return "azblob://recordings?storage_account=acme&protocol=http&localemu=true&domain=" + addr
+	}, azure.Driver())
+}
+
 func Example() {
 	store, err := storage.Open(context.Background(), "azblob://recordings?storage_account=acme", &storage.Options{Drivers: []storage.Driver{azure.Driver()}})
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -104,10 +103,11 @@ func TestBucketAway(t *testing.T) {
 				return code == http.StatusServiceUnavailable && strings.Contains(body, "recordings: bucket s3://recordings has been away since") &&
 					strings.Contains(body, "("+string(c.reason)+")")
 			}, time.Minute, 20*time.Millisecond)
-			away := regexp.MustCompile(`switchtape_bucket_away_seconds\{bucket="s3://recordings"\} \S*[1-9]`)
-			require.Eventually(t, func() bool { // the attempts that met it end one after the other
+			_, metrics := w.get("/metrics")
+			assert.Regexp(t, `switchtape_bucket_away_seconds\{bucket="s3://recordings"\} \S*[1-9]`, metrics)
+			require.Eventually(t, func() bool {
 				_, metrics := w.get("/metrics")
-				return away.MatchString(metrics) && strings.Contains(metrics, `switchtape_recording_attempts_total{outcome="waiting"`)
+				return strings.Contains(metrics, `switchtape_recording_attempts_total{outcome="waiting"`)
 			}, time.Minute, 20*time.Millisecond)
 			require.NoError(t, c.back(d, srv.Dir))
 			for _, id := range ids {
