@@ -30,6 +30,11 @@ const (
 	CodeUnavailable         Code = "unavailable"          // a dependency is down; retry later
 	CodeUnsupported         Code = "unsupported"          // a codec or feature that this build can't do
 	CodeInternal            Code = "internal"             // a defect of Switchtape's own
+
+	// Of requests over HTTP.
+	CodeMethodNotAllowed     Code = "method_not_allowed"     // the path has other methods
+	CodeNotAcceptable        Code = "not_acceptable"         // the client takes no type that the answer can have
+	CodeUnsupportedMediaType Code = "unsupported_media_type" // the body is of a type that isn't read here
 )
 
 // Error is an error with a code, for errors.As. Its text says what happened, to

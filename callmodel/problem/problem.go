@@ -34,6 +34,12 @@ func Status(c callmodel.Code) int {
 		return http.StatusRequestEntityTooLarge
 	case callmodel.CodeOverloaded:
 		return http.StatusTooManyRequests
+	case callmodel.CodeMethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case callmodel.CodeNotAcceptable:
+		return http.StatusNotAcceptable
+	case callmodel.CodeUnsupportedMediaType:
+		return http.StatusUnsupportedMediaType
 	case callmodel.CodeUnavailable, callmodel.CodeNoCapacity:
 		return http.StatusServiceUnavailable
 	default:
@@ -49,6 +55,8 @@ type Problem struct {
 	Detail string                `json:"detail"`
 	Code   callmodel.Code        `json:"code"`
 	Errors callmodel.FieldErrors `json:"errors,omitempty"`
+	// RequestID is that of WithRequestID.
+	RequestID string `json:"request_id,omitempty"`
 	// CallID and Explanation tell of a call that was stored all the same.
 	CallID      callmodel.CallID `json:"call_id,omitempty"`
 	Explanation string           `json:"explanation,omitempty"` // a path of this API
@@ -95,21 +103,22 @@ func Fail(w http.ResponseWriter, r *http.Request, err error, log *slog.Logger) {
 	switch callmodel.CodeOf(err) {
 	case callmodel.CodeInternal, callmodel.CodeUnavailable:
 		if log != nil {
-			log.ErrorContext(ctx, "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+			log.ErrorContext(ctx, "request failed", "method", r.Method, "path", r.URL.Path, "request_id", w.Header().Get(RequestIDHeader), "error", err)
 		}
 	default:
 	}
 	Write(w, err)
 }
 
-// NotFound answers requests for what no endpoint is at.
+// NotFound answers requests for what no endpoint is at, by any method: see [Elsewhere].
 func NotFound(w http.ResponseWriter, _ *http.Request) {
-	Write(w, callmodel.Errorf(callmodel.CodeNotFound, "there is nothing at this path and method"))
+	Write(w, callmodel.Errorf(callmodel.CodeNotFound, "there is nothing at this path"))
 }
 
 // WriteProblem answers with p.
 func WriteProblem(w http.ResponseWriter, p Problem) {
 	h := w.Header()
+	p.RequestID = h.Get(RequestIDHeader)
 	h.Set("Content-Type", "application/problem+json")
 	switch p.Status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:

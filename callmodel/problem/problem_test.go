@@ -32,6 +32,9 @@ func TestWrite(t *testing.T) {
 		{errors.New("password=hunter2"), 500, "logged"},
 		{callmodel.Errorf(callmodel.CodeUnavailable, "db 10.0.0.1: %w", errors.New("refused")), 503, "try again"},
 		{callmodel.Errorf(callmodel.CodeOverloaded, "too many calls at once"), 429, "too many"},
+		{callmodel.Errorf(callmodel.CodeMethodNotAllowed, "GET is not for this path"), 405, "GET"},
+		{callmodel.Errorf(callmodel.CodeNotAcceptable, "the answer is JSON"), 406, "JSON"},
+		{callmodel.Errorf(callmodel.CodeUnsupportedMediaType, "send JSON"), 415, "send"},
 		{&callmodel.TransitionError{Subject: "call c1", From: "ended", Event: "answered"}, 409, "while it is ended"},
 	} {
 		w := httptest.NewRecorder()

@@ -3,7 +3,6 @@ package recordinghttp
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -90,18 +89,16 @@ func New(l Ledger, o *Options) *Handler {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, opts: opts, mux: http.NewServeMux()}
-	h.handle("POST /v1/recordings", callmodel.ScopeRecordingsWrite, h.enqueue)
-	h.handle("GET /v1/recordings/jobs", callmodel.ScopeRecordingsRead, h.listJobs)
-	h.handle("GET /v1/recordings/jobs/{id}", callmodel.ScopeRecordingsRead, h.getJob)
-	h.handle("GET /v1/recordings/jobs/{id}/media", callmodel.ScopeRecordingsRead, h.getMedia)
-	h.handle("POST /v1/recordings/jobs/retry", callmodel.ScopeJobsWrite, h.retryMany)
-	h.handle("GET /v1/recordings/queues", callmodel.ScopeRecordingsRead, h.queues)
-	h.handle("POST /v1/recordings/jobs/move", callmodel.ScopeJobsWrite, h.moveMany)
-	h.handle("POST /v1/recordings/jobs/{id}/retry", callmodel.ScopeJobsWrite, h.retry)
-	h.handle("POST /v1/recordings/jobs/{id}/quarantine", callmodel.ScopeJobsWrite, h.quarantine)
-	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		problem.Write(w, callmodel.Errorf(callmodel.CodeNotFound, "there is nothing at this path and method"))
-	})
+	h.handle("POST /v1/recordings", callmodel.ScopeRecordingsWrite, h.enqueue, problem.Door{})
+	h.handle("GET /v1/recordings/jobs", callmodel.ScopeRecordingsRead, h.listJobs, query("limit", "after", "state", "queue", "status", "code", "since", "until"))
+	h.handle("GET /v1/recordings/jobs/{id}", callmodel.ScopeRecordingsRead, h.getJob, query())
+	h.handle("GET /v1/recordings/jobs/{id}/media", callmodel.ScopeRecordingsRead, h.getMedia, problem.Door{Query: []string{"output", "codec"}, Gives: []string{"audio/*", problem.JSON, "application/octet-stream"}})
+	h.handle("POST /v1/recordings/jobs/retry", callmodel.ScopeJobsWrite, h.retryMany, query())
+	h.handle("GET /v1/recordings/queues", callmodel.ScopeRecordingsRead, h.queues, query("limit"))
+	h.handle("POST /v1/recordings/jobs/move", callmodel.ScopeJobsWrite, h.moveMany, query())
+	h.handle("POST /v1/recordings/jobs/{id}/retry", callmodel.ScopeJobsWrite, h.retry, query())
+	h.handle("POST /v1/recordings/jobs/{id}/quarantine", callmodel.ScopeJobsWrite, h.quarantine, query())
+	h.mux.Handle("/", problem.Elsewhere(h.mux))
 	return h
 }
 
@@ -111,7 +108,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 // endpoint answers a request of an authenticated principal, or fails.
 type endpoint func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error
 
-func (h *Handler) handle(pattern string, scope callmodel.Scope, f endpoint) {
+// query is the door of an endpoint with these parameters.
+func query(names ...string) problem.Door { return problem.Door{Query: names} }
+
+func (h *Handler) handle(pattern string, scope callmodel.Scope, f endpoint, door problem.Door) {
 	h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		p, err := problem.Principal(r, scope)
 		if err == nil && !callmodel.ValidID(string(p.TenantID)) {
@@ -119,27 +119,16 @@ func (h *Handler) handle(pattern string, scope callmodel.Scope, f endpoint) {
 			err = callmodel.Errorf(callmodel.CodeUnauthenticated, "the credentials belong to no tenant")
 		}
 		if err == nil {
-			err = f(w, r, p)
+			if err = door.Check(r); err == nil {
+				err = f(w, r, p)
+			}
 		} else if callmodel.CodeOf(err) == callmodel.CodeForbidden {
 			h.denied(r, p)
 		}
 		if err != nil {
-			h.fail(w, r, err)
+			problem.Fail(w, r, err, h.opts.Logger)
 		}
 	})
-}
-
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil && errors.Is(err, r.Context().Err()) {
-		// Given up by the client, or by the host's time limit: no defect of ours.
-		err = callmodel.Errorf(callmodel.CodeUnavailable, "the request ended before its answer: %w", err)
-	}
-	switch code := callmodel.CodeOf(err); code {
-	case callmodel.CodeInternal, callmodel.CodeUnavailable:
-		h.opts.Logger.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-	default:
-	}
-	problem.Write(w, err)
 }
 
 // denied leaves an audit line in the log of the tenant that asked.

@@ -402,7 +402,7 @@ func TestPrincipals(t *testing.T) {
 		assert.Equal(t, callmodel.AuditAccessDenied, last.Action)
 		assert.Len(t, audit, 1+denied)
 	}
-	s.fails(t, as(reads(), "acme"), http.MethodDelete, "/v1/recordings/jobs/"+id, "", http.StatusNotFound, callmodel.CodeNotFound)
+	s.fails(t, as(reads(), "acme"), http.MethodDelete, "/v1/recordings/jobs/"+id, "", http.StatusMethodNotAllowed, callmodel.CodeMethodNotAllowed)
 
 	// One scope opens its own endpoints and no other.
 	for endpoint, needs := range map[[2]string]callmodel.Scope{

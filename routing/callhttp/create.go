@@ -27,6 +27,11 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 		created := h.service.CreateEmergencyOnce(r.Context(), p.TenantID, req, p.Subject, key)
 		return writeCreated(w, &created)
 	}
+	// An emergency call is in the body, whatever stands before it.
+	door := problem.Door{}
+	if err := door.Check(r); err != nil {
+		return err
+	}
 	if unread != nil {
 		return unread
 	}
@@ -114,7 +119,9 @@ func writeCreated(w http.ResponseWriter, c *callservice.Created) error {
 		answer = &made
 	}
 	h := w.Header()
-	if !c.Replayed {
+	if c.Replayed {
+		h.Set("Idempotent-Replayed", "true")
+	} else {
 		h.Set("Location", location(c.Call.ID))
 	}
 	h.Set("Content-Type", "application/json")

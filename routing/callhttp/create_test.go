@@ -162,7 +162,7 @@ func TestPrincipals(t *testing.T) {
 			n++
 			assert.Equal(t, n, actions(t, db, "acme")[callmodel.AuditAccessDenied], "%v", c)
 		}
-		fails(t, s, operator(), http.MethodDelete, "/v1/calls", "", http.StatusNotFound, callmodel.CodeNotFound)
+		fails(t, s, operator(), http.MethodDelete, "/v1/calls", "", http.StatusMethodNotAllowed, callmodel.CodeMethodNotAllowed)
 
 		// Another tenant's call looks like none, byte for byte, and leaves the
 		// same audit line.
@@ -237,6 +237,8 @@ func TestIdempotencyKey(t *testing.T) {
 				assert.Equal(t, c.status, again.Code)
 				assert.Equal(t, first.Body.String(), again.Body.String())
 				assert.Equal(t, first.Header().Get("Content-Type"), again.Header().Get("Content-Type"))
+				assert.Equal(t, "true", again.Header().Get("Idempotent-Replayed"))
+				assert.Empty(t, first.Header().Values("Idempotent-Replayed"))
 			}
 			fails(t, s, caller(), http.MethodPost, "/v1/calls", nyc(`,"priority":1`), http.StatusUnprocessableEntity,
 				callmodel.CodeIdempotencyMismatch, keyHeader, key)

@@ -42,35 +42,45 @@ func New(s *callservice.Service, o *Options) *Handler {
 		h.log = o.Logger
 	}
 	h.Mount(h.mux)
-	h.mux.HandleFunc("/", problem.NotFound)
+	h.mux.Handle("/", problem.Elsewhere(h.mux))
 	return h
 }
 
-// ServeHTTP serves the API, and answers 404 at every path that is not of it.
+// ServeHTTP serves the API. It answers 404 at every path that is not of it, and 405 to
+// methods that a path of it doesn't have.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
 
 // Mount adds the endpoints to a mux of the host's, beside those of other
 // handlers: those of package rulehttp have paths between these.
 func (h *Handler) Mount(mux *http.ServeMux) {
-	handle := func(pattern string, scope callmodel.Scope, f endpoint) {
-		mux.HandleFunc(pattern, h.serve(scope, f))
+	handle := func(pattern string, scope callmodel.Scope, f endpoint, door problem.Door) {
+		mux.HandleFunc(pattern, h.serve(scope, func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+			if err := door.Check(r); err != nil {
+				return err
+			}
+			return f(w, r, p)
+		}))
 	}
-	handle("POST /v1/calls", callmodel.ScopeCallsWrite, h.createCall)
-	handle("GET /v1/calls", callmodel.ScopeCallsRead, h.listCalls)
-	handle("GET /v1/calls/{id}", callmodel.ScopeCallsRead, h.getCall)
-	handle("POST /v1/calls/{id}/events", callmodel.ScopeCallsWrite, h.postEvent)
-	handle("GET /v1/calls/{id}/events", callmodel.ScopeCallsRead, h.listEvents)
-	handle("GET /v1/calls/{id}/explanation", callmodel.ScopeCallsRead, h.explainCall)
-	handle("GET /v1/route", callmodel.ScopeCallsRead, h.tryRoute)
-	handle("PUT /v1/rules", callmodel.ScopeRulesWrite, h.putRules)
-	handle("GET /v1/rules", callmodel.ScopeRulesRead, h.listRules)
-	handle("GET /v1/rules/history", callmodel.ScopeRulesRead, h.listHistory)
-	handle("POST /v1/rules/rollback", callmodel.ScopeRulesWrite, h.change(rulesets.ActionRollback))
+	mux.HandleFunc("POST /v1/calls", h.serve(callmodel.ScopeCallsWrite, h.createCall)) // it looks for emergency calls first
+	handle("GET /v1/calls", callmodel.ScopeCallsRead, h.listCalls, query("state", "number", "region", "cursor", "limit"))
+	handle("GET /v1/calls/{id}", callmodel.ScopeCallsRead, h.getCall, query())
+	handle("POST /v1/calls/{id}/events", callmodel.ScopeCallsWrite, h.postEvent, query())
+	handle("GET /v1/calls/{id}/events", callmodel.ScopeCallsRead, h.listEvents, query())
+	handle("GET /v1/calls/{id}/explanation", callmodel.ScopeCallsRead, h.explainCall, query())
+	handle("GET /v1/route", callmodel.ScopeCallsRead, h.tryRoute, query("call_id", "from", "to", "region", "type", "direction",
+		"priority", "trunk", "capability*", "metadata*", "at"))
+	handle("PUT /v1/rules", callmodel.ScopeRulesWrite, h.putRules, problem.Door{Takes: rulebody.Types()})
+	handle("GET /v1/rules", callmodel.ScopeRulesRead, h.listRules, query())
+	handle("GET /v1/rules/history", callmodel.ScopeRulesRead, h.listHistory, query("limit"))
+	handle("POST /v1/rules/rollback", callmodel.ScopeRulesWrite, h.change(rulesets.ActionRollback), query())
 	for _, a := range []rulesets.Action{rulesets.ActionActivate, rulesets.ActionCanary, rulesets.ActionPromote, rulesets.ActionAbort} {
-		handle("POST /v1/rules/{hash}/"+string(a), callmodel.ScopeRulesWrite, h.change(a))
+		handle("POST /v1/rules/{hash}/"+string(a), callmodel.ScopeRulesWrite, h.change(a), query())
 	}
-	handle("GET /v1/audit", callmodel.ScopeAuditRead, h.listAudit)
+	handle("GET /v1/audit", callmodel.ScopeAuditRead, h.listAudit, query("limit", "after"))
 }
+
+// query is the door of an endpoint with these parameters.
+func query(names ...string) problem.Door { return problem.Door{Query: names} }
 
 // endpoint answers a request of an authenticated principal, or fails.
 type endpoint func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error

@@ -73,7 +73,7 @@ func New(rules Rules, o *Options) *Handler {
 		lane: lane.New(cmp.Or(opts.MaxInFlight, 16), cmp.Or(opts.QueueWait, time.Second)),
 	}
 	h.Mount(h.mux)
-	h.mux.HandleFunc("/", problem.NotFound)
+	h.mux.Handle("/", problem.Elsewhere(h.mux))
 	return h
 }
 
@@ -83,12 +83,27 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 // Mount adds the endpoints to a mux of the host's, beside those of other
 // handlers: those of package callhttp have paths between these.
 func (h *Handler) Mount(mux *http.ServeMux) {
-	mux.HandleFunc("GET /v1/rules/{hash}", h.serve(callmodel.ScopeRulesRead, h.exportRules))
-	mux.HandleFunc("POST /v1/rules/import", h.serve(callmodel.ScopeRulesWrite, h.importRules))
-	mux.HandleFunc("POST /v1/rules/check", h.serve(callmodel.ScopeRulesWrite, h.checkRules))
-	mux.HandleFunc("POST /v1/rules/diff", h.serve(callmodel.ScopeRulesWrite, h.diffRules))
-	mux.HandleFunc("POST /v1/rules/simulate", h.serve(callmodel.ScopeRulesWrite, h.simulateRules))
+	handle := func(pattern string, scope callmodel.Scope, f endpoint, door problem.Door) {
+		mux.HandleFunc(pattern, h.serve(scope, func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+			if err := door.Check(r); err != nil {
+				return err
+			}
+			return f(w, r, p)
+		}))
+	}
+	handle("GET /v1/rules/{hash}", callmodel.ScopeRulesRead, h.exportRules,
+		problem.Door{Query: []string{"format"}, Gives: []string{problem.JSON, mediaYAML, mediaZIP}})
+	handle("POST /v1/rules/import", callmodel.ScopeRulesWrite, h.importRules, problem.Door{})
+	handle("POST /v1/rules/check", callmodel.ScopeRulesWrite, h.checkRules, problem.Door{Query: []string{"at"}, Takes: rulebody.Types()})
+	handle("POST /v1/rules/diff", callmodel.ScopeRulesWrite, h.diffRules, problem.Door{})
+	handle("POST /v1/rules/simulate", callmodel.ScopeRulesWrite, h.simulateRules, problem.Door{})
 }
+
+// Media types of rules that are exported.
+const (
+	mediaYAML = "application/yaml"
+	mediaZIP  = "application/zip"
+)
 
 // endpoint answers a request of an authenticated principal, or fails.
 type endpoint func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error

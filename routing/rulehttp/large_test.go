@@ -119,7 +119,7 @@ func TestBadCompression(t *testing.T) {
 		"says more":     {"gzip", sized(1000), http.StatusBadRequest, callmodel.CodeMalformed},
 		"says too much": {"gzip", sized(1 << 30), http.StatusRequestEntityTooLarge, callmodel.CodeTooLarge},
 		"two members":   {"gzip", gzipped(t, rules, rules), http.StatusBadRequest, callmodel.CodeMalformed},
-		"another":       {"br", rules, http.StatusUnprocessableEntity, callmodel.CodeUnsupported},
+		"another":       {"br", rules, http.StatusUnsupportedMediaType, callmodel.CodeUnsupportedMediaType},
 	} {
 		w := send(t, s, http.MethodPost, "/v1/rules/check", c.body, "Content-Encoding", c.encoding)
 		assert.Equal(t, c.status, w.Code, "%s: %s", name, w.Body)

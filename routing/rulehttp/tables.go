@@ -112,15 +112,15 @@ func (h *Handler) exportRules(w http.ResponseWriter, r *http.Request, p callmode
 		return err
 	}
 	var out bytes.Buffer
-	contentType := "application/json"
+	contentType := problem.JSON
 	switch format := r.URL.Query().Get("format"); format {
 	case "", "json":
 		err = dialimport.WriteJSON(&out, rs)
 	case "yaml":
-		contentType = "application/yaml"
+		contentType = mediaYAML
 		err = dialimport.WriteYAML(&out, rs)
 	case "csv":
-		contentType = "application/zip"
+		contentType = mediaZIP
 		err = zipCSV(&out, rs)
 	default:
 		return callmodel.FieldErrors{{Path: "format", Message: "must be json, yaml or csv"}}

@@ -162,7 +162,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	a.mux.Handle("/v1/recordings/", recordings)
 	callhttp.New(svc, &callhttp.Options{Logger: log}).Mount(a.mux)
 	rulehttp.New(svc, &rulehttp.Options{Logger: log}).Mount(a.mux)
-	a.mux.HandleFunc("/", problem.NotFound)
+	a.mux.Handle("/", problem.Elsewhere(a.mux))
 	m.Destinations(svc.Trunks)
 	m.RuleSets(svc.RulesInService)
 	a.backlogMetrics(m)

@@ -89,7 +89,7 @@ func callsOnly(h http.Handler) http.Handler {
 	for _, pattern := range []string{"POST /v1/calls", "POST /v1/calls/{id}/events", "GET /healthz", "GET /readyz"} {
 		mux.Handle(pattern, h)
 	}
-	mux.HandleFunc("/", problem.NotFound)
+	mux.Handle("/", problem.Elsewhere(mux))
 	return mux
 }
 

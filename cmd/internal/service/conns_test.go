@@ -79,7 +79,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 	assert.Zero(t, answer(send(l.Addr(), "GET /")), "all of them work")
 	assert.Equal(t, http.StatusOK, answer(send(doors.Emergency(), "POST /v1/calls")))
-	assert.Equal(t, http.StatusNotFound, answer(send(doors.Emergency(), "GET /v1/calls")), "it is for calls alone")
+	assert.Equal(t, http.StatusMethodNotAllowed, answer(send(doors.Emergency(), "GET /v1/calls")), "it is for calls alone")
 	close(release)
 	cancel()
 	require.NoError(t, <-done)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/worker"
 )
@@ -47,7 +48,7 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr
 			m.Gauge("switchtape_wrong_keys", "Requests that came with an API key that is none, since the start.",
 				func() float64 { return float64(keys.Wrong()) })
 		}
-		mux.Handle("/", guarded)
+		mux.Handle("/", problem.WithRequestID(guarded))
 	}
 	return mux, nil
 }

@@ -21,6 +21,12 @@ import (
 	"github.com/switchtape/switchtape/routing/internal/lane"
 )
 
+// Types are the media types of rules: JSON, lines of JSON and YAML (RFC 9512, and
+// what it was called before).
+func Types() []string {
+	return []string{problem.JSON, "application/yaml", "application/x-yaml", "text/yaml", "text/plain", "application/x-ndjson", "application/jsonl"}
+}
+
 // Limits of bodies, in bytes.
 const (
 	// MaxBytes is the largest body that is read, but for lines of JSON.
@@ -64,7 +70,8 @@ func (b *Reader) Enter(r *http.Request, limit int64) (leave func(), err error) {
 }
 
 // Read reads the request's body of rules. leave is called when it isn't needed any
-// more. The error is CodeOverloaded, CodeTooLarge, CodeMalformed or CodeUnsupported.
+// more. The error is CodeOverloaded, CodeTooLarge, CodeMalformed or
+// CodeUnsupportedMediaType.
 func (b *Reader) Read(w http.ResponseWriter, r *http.Request) (body *Body, leave func(), err error) {
 	body = &Body{}
 	switch e := r.Header.Get("Content-Encoding"); e {
@@ -72,7 +79,7 @@ func (b *Reader) Read(w http.ResponseWriter, r *http.Request) (body *Body, leave
 	case "gzip":
 		body.zip = true
 	default:
-		return nil, nil, callmodel.Errorf(callmodel.CodeUnsupported, "the Content-Encoding is %.40q; send gzip, or the text as it is", e)
+		return nil, nil, callmodel.Errorf(callmodel.CodeUnsupportedMediaType, "the Content-Encoding is %.40q; send gzip, or the text as it is", e)
 	}
 	limit := int64(MaxBytes)
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); !body.zip && (kind == "application/x-ndjson" || kind == "application/jsonl") {
