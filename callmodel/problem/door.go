@@ -11,8 +11,8 @@ import (
 )
 
 // methods are those that endpoints have.
-var methods = []string{
-	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+func methods() []string {
+	return []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 }
 
 // Elsewhere answers requests that no endpoint of the mux takes: 405 with the methods
@@ -22,7 +22,7 @@ var methods = []string{
 func Elsewhere(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var allowed []string
-		for _, method := range methods {
+		for _, method := range methods() {
 			if _, pattern := mux.Handler(&http.Request{Method: method, Host: r.Host, URL: r.URL}); pattern != "/" && pattern != "" {
 				allowed = append(allowed, method)
 			}
