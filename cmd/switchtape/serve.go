@@ -145,11 +145,13 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	if err != nil {
 		return nil, errors.Join(err, legs.Close())
 	}
+	attend := service.Attend(w.stores, o.worker.Presence(), m, log)
 	w.run = func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return doors.Serve(ctx, handler, nil, log) })
 		group.Go(func() error { return w.api.Run(ctx) })
 		group.Go(func() error { return rec.Run(ctx) })
+		group.Go(func() error { return attend(ctx) })
 		return errors.Join(group.Wait(), legs.Close(), w.stores.Close())
 	}
 	return w, nil

@@ -9,6 +9,9 @@
 //	POST /v1/recordings/jobs/{id}/retry       put a job back that is quarantined, absent or degraded
 //	POST /v1/recordings/jobs/retry            put many back: {"status": "absent", "code": "leg_missing",
 //	                                          "queue", "since", "until", "limit": 100, "dry_run": true}
+//	POST /v1/recordings/jobs/move             move those of a queue: {"from", "to", "state": "queued",
+//	                                          "limit": 100, "dry_run": true}
+//	GET  /v1/recordings/queues                the queues of the tenant's jobs, and who serves them
 //	POST /v1/recordings/jobs/{id}/quarantine  set a job aside: {"reason": "…"}
 //
 // A recording's body is a [record.Spec] with, beside its fields, an

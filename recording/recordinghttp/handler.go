@@ -95,6 +95,8 @@ func New(l Ledger, o *Options) *Handler {
 	h.handle("GET /v1/recordings/jobs/{id}", callmodel.ScopeRecordingsRead, h.getJob)
 	h.handle("GET /v1/recordings/jobs/{id}/media", callmodel.ScopeRecordingsRead, h.getMedia)
 	h.handle("POST /v1/recordings/jobs/retry", callmodel.ScopeJobsWrite, h.retryMany)
+	h.handle("GET /v1/recordings/queues", callmodel.ScopeRecordingsRead, h.queues)
+	h.handle("POST /v1/recordings/jobs/move", callmodel.ScopeJobsWrite, h.moveMany)
 	h.handle("POST /v1/recordings/jobs/{id}/retry", callmodel.ScopeJobsWrite, h.retry)
 	h.handle("POST /v1/recordings/jobs/{id}/quarantine", callmodel.ScopeJobsWrite, h.quarantine)
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {

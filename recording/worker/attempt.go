@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -44,8 +45,8 @@ var errUndecodable = errors.New("the job can't be read")
 // elapsed is how long the attempt has taken so far.
 func (t *task) elapsed() time.Duration { return time.Since(t.started) }
 
-// work runs one job to whatever end it comes to.
-func (w *Worker) work(ctx context.Context, l ledger.Lease) {
+// work runs one job, of that bucket, to whatever end it comes to.
+func (w *Worker) work(ctx context.Context, l ledger.Lease, bucket string) {
 	own, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var beat sync.WaitGroup
@@ -57,6 +58,13 @@ func (w *Worker) work(ctx context.Context, l ledger.Lease) {
 	var abandoned bool
 	if err == nil {
 		result, abandoned, err = w.bounded(own, t)
+	}
+	switch {
+	case err != nil: // its cause is asked for below
+	case result.Made():
+		w.gate.stored(bucket, l.Job.ID, t.started)
+	default:
+		_ = w.gate.failed(bucket, l.Job.ID, nil)
 	}
 	outcome := Done
 	if err == nil {
@@ -71,6 +79,7 @@ func (w *Worker) work(ctx context.Context, l ledger.Lease) {
 		if cause := context.Cause(own); cause != nil {
 			err = cause
 		}
+		err = w.gate.failed(bucket, l.Job.ID, err)
 		r.Outcome = w.giveUp(context.WithoutCancel(ctx), t, err)
 		r.Err = err
 	}
@@ -226,6 +235,7 @@ func (w *Worker) failure(t *task, err error) ledger.Failure {
 	old := age(t.Lease) + t.elapsed()
 	var notReady *recording.LegsNotReadyError
 	var away *recording.LegsAwayError
+	var bucket *callmodel.BucketAwayError
 	var later *callmodel.RetryAfterError
 	var why ledger.Reason
 	switch {
@@ -239,6 +249,8 @@ func (w *Worker) failure(t *task, err error) ledger.Failure {
 		if len(notReady.Growing) > 0 {
 			why = record.LegsGrowing
 		}
+	case errors.As(err, &bucket):
+		why, err = record.BucketAway, callmodel.RetryAfter(err, max(bucket.RetryAfter, awayPause(old)))
 	case errors.Is(err, errUndecodable):
 		why = ledger.Undecodable
 	case errors.As(err, &later) && later.After == 0:
@@ -247,6 +259,22 @@ func (w *Worker) failure(t *task, err error) ledger.Failure {
 	f := ledger.FailureOf(err, jitter(w.opts.RetryBase<<(2*min(t.Job.Attempts, 5))))
 	f.Reason = cmp.Or(why, f.Reason)
 	return f
+}
+
+// withoutAway puts back the jobs whose bucket is away, and returns the others.
+func (w *Worker) withoutAway(ctx context.Context, leases []ledger.Lease) []ledger.Lease {
+	return slices.DeleteFunc(leases, func(l ledger.Lease) bool {
+		wait, why := w.gate.turnsAway(&l.Job)
+		if why == nil {
+			return false
+		}
+		f := ledger.FailureOf(callmodel.RetryAfter(why, jitter(wait)+time.Millisecond), wait)
+		f.Reason = record.BucketAway
+		if err := w.ledger.Fail(ctx, l, f); err != nil {
+			w.opts.Logger.WarnContext(ctx, "a job couldn't be put back whose bucket is away; its lease will end by itself", "job", l.Job.ID, "error", err)
+		}
+		return true
+	})
 }
 
 // release gives a job back, within that time.

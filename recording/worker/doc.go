@@ -5,8 +5,10 @@
 //	  │                 │      ├─ a leg is missing or still being written, and
 //	  │                 │      │  the wait for it is over ──────────▶ publish: URL
 //	  │                 │      │                      now, followed until it is whole
-//	  │                 │      ├─ legs not there yet, bucket down ─▶ later, uncounted
+//	  │                 │      ├─ legs not there yet ──────────────▶ later, uncounted
 //	  │                 │      ├─ the place of the legs is away ───▶ later, uncounted; alarm
+//	  │                 │      ├─ the bucket is away ──────────────▶ later, uncounted; alarm,
+//	  │                 │      │                                     and only one job probes it
 //	  │                 │      ├─ error, panic, time-out ──────────▶ later, counted;
 //	  │                 │      │                                     the third: quarantined
 //	  │                 │      └─ can't ever succeed ──────────────▶ quarantined
@@ -26,6 +28,13 @@
 // named for a job's queue says that a leg is missing, as it sees the queue's legs:
 // see Options.Queues. To others the legs are away, as they are to all while their
 // directory or bucket can't be looked into.
+//
+// A bucket is away after one error that is sure (it is missing, full, or forbids, or
+// the spool can't be written), or after three in a row that may pass (it is throttled,
+// unreachable, or refuses). It is probed after Options.ProbePause, at growing pauses
+// and never before the time that it asks for, with Options.Probe and then with one
+// job; the first recording that is stored ends it. If it takes others, the job that it
+// forbids or refuses is at fault: that counts. See Worker.BucketsAway and Worker.Ready.
 //
 // Nothing that hangs holds the worker: an attempt that doesn't return when its time
 // is over is abandoned, its lease no longer renewed, its place given to another job.

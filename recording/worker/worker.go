@@ -67,14 +67,25 @@ type Options struct {
 	// seen growing, or MissingLegWait was waited for. 0 means 10 s; negative: only
 	// that a file becomes longer while it is read shows that it is still being written.
 	Quiet time.Duration
-	// JobTimeout ends an attempt that takes longer, as a counted failure. 0
-	// means one hour.
+	// JobTimeout ends an attempt that takes longer, as a counted failure. 0 means one
+	// hour.
 	JobTimeout time.Duration
 	// LetGo is how long an attempt may take to return whose time is over, or whose
 	// lease is lost: then it is abandoned, and its place is free for another job. 0
 	// means 5 s. At the end of a drain it is no more than a tenth of Grace, or half
 	// a second if that is more.
 	LetGo time.Duration
+	// ProbePause is the first pause between two probes of a bucket that is away; it
+	// doubles, up to 60 times that. 0 means 1 s.
+	ProbePause time.Duration
+	// Probe looks at a bucket that is away, before a job tries it: its error is a
+	// callmodel.BucketAwayError while no job needs to. It has 10 s. Nil: jobs alone
+	// tell. It isn't used with Bucket.
+	Probe func(ctx context.Context) error
+	// Bucket names the bucket that a recording goes to, by any name that tells it
+	// from others, so that the jobs of other buckets go on while it is away. Nil:
+	// there is one, and while it is away nothing is claimed but one job to probe it.
+	Bucket func(s *record.Spec) string
 	// Grace is how long running jobs may take to finish once Run's context has
 	// ended; then they are released, which takes a fifth of that at most, or 1 s if
 	// that is more. 0 means 25 s.
@@ -124,6 +135,7 @@ type Worker struct {
 	freed   chan struct{}
 	running atomic.Int64
 	hung    hungAttempts
+	gate    bucketGate
 	drained time.Time // by when a drain is to have ended; set before the jobs are told of it
 	away    awayAlarm
 	// rest is until when suspects are left to others. Only Run's own goroutine uses it.
@@ -147,6 +159,7 @@ func New(l Ledger, p Processor, o *Options) *Worker {
 	opts.FollowPause = cmp.Or(opts.FollowPause, 5*time.Second)
 	opts.Quiet = cmp.Or(opts.Quiet, 10*time.Second)
 	opts.JobTimeout = cmp.Or(opts.JobTimeout, time.Hour)
+	opts.ProbePause = cmp.Or(opts.ProbePause, time.Second)
 	opts.LetGo = cmp.Or(opts.LetGo, 5*time.Second)
 	opts.Grace = cmp.Or(opts.Grace, 25*time.Second)
 	opts.RetryBase = cmp.Or(opts.RetryBase, 2*time.Second)
@@ -156,11 +169,13 @@ func New(l Ledger, p Processor, o *Options) *Worker {
 	if opts.Finished == nil {
 		opts.Finished = func(Report) {}
 	}
-	return &Worker{
+	w := &Worker{
 		ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, process: p, opts: opts,
 		bell: make(chan struct{}, 1), freed: make(chan struct{}, 1),
 		hung: hungAttempts{places: opts.Concurrency},
 	}
+	w.gate.opts = &w.opts
+	return w
 }
 
 // Ring tells an idle worker that there may be a job, so that it needn't wait
@@ -195,12 +210,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	w.claimUntil(ctx, func(l ledger.Lease) {
 		w.running.Add(1)
+		bucket := w.gate.begin(&l.Job)
 		wg.Go(func() {
 			defer func() {
 				w.running.Add(-1)
 				ring(w.freed)
 			}()
-			w.work(jobs, l)
+			w.work(jobs, l, bucket)
 		})
 	})
 	drained := make(chan struct{})
@@ -233,6 +249,11 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 			w.pause(ctx, w.opts.LeaseTTL)
 			continue
 		}
+		free, wait := w.gate.admit(ctx, free)
+		if free == 0 {
+			w.pause(ctx, wait)
+			continue
+		}
 		resting := now().Before(w.rest)
 		leases, err := w.ledger.Claim(ctx, ledger.Claim{
 			Worker: w.opts.Name, Kinds: []string{record.Kind}, Queues: w.opts.queues(), Limit: free, TTL: w.opts.LeaseTTL,
@@ -253,18 +274,23 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 			continue
 		}
 		failures = 0
+		claimed := len(leases)
+		leases = w.withoutAway(ctx, leases)
 		switch {
 		case len(leases) == 1 && leases[0].Job.Suspect:
 			w.runAlone(ctx, leases[0], start)
 			continue
-		case len(leases) == 0 && resting && w.Running() == 0:
+		case claimed == 0 && resting && w.Running() == 0:
 			w.rest = time.Time{} // there is nothing else to do
 			continue
 		}
 		for _, l := range leases {
 			start(l)
 		}
-		if len(leases) < free {
+		if claimed == 0 {
+			w.gate.idle()
+		}
+		if claimed < free {
 			w.pause(ctx, jitter(w.opts.Poll))
 		}
 	}

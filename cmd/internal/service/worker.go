@@ -3,10 +3,9 @@ package service
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"os"
+	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/ledger"
@@ -43,10 +42,22 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 	}
 	p := recording.NewProcessor(legs, s.Objects, &recording.Options{Logger: nil})
 	w := worker.New(s.DB, p, &worker.Options{
-		Name: cmp.Or(o.Name, fmt.Sprintf("%s-%d", HostName(), os.Getpid())), Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
+		Name: o.Presence().Name, Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
 		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace),
+		Probe:  s.Objects.Check,
 		Logger: log, Finished: m.Attempt,
 	})
+	bucket := s.Objects.URL("")
+	m.GaugeOf("switchtape_bucket_away_seconds", "For how long the bucket of the recordings has been away; 0 if it isn't.",
+		map[string]string{"bucket": strings.TrimSuffix(bucket, "/")}, func() float64 {
+			var longest time.Duration
+			for _, b := range w.BucketsAway() {
+				longest = max(longest, time.Since(b.Since))
+			}
+			return longest.Seconds()
+		})
+	m.Gauge("switchtape_hanging_attempts", "Attempts at recordings that were abandoned, as they didn't end in their time, and still haven't.",
+		func() float64 { return float64(w.Abandoned()) })
 	m.Gauge("switchtape_legs_away_seconds", "For how long the directory or bucket of the legs has been away, or refused a leg that is there, or a leg may be elsewhere as this worker isn't named for its queue; 0 if none is.",
 		func() float64 {
 			since, _ := w.LegsAway()
