@@ -38,7 +38,7 @@ type serveWorker struct {
 	Concurrency   int           `help:"Recordings made at once. 0: one a processor." default:"0"`
 	LeaseTTL      time.Duration `help:"A job whose worker is silent for so long is taken over." default:"30s"`
 	LegWait       time.Duration `help:"How long after hang-up legs are waited for that are missing or still being written." default:"60s"`
-	FollowGrowing time.Duration `help:"For how long a leg is followed that is missing or still being written then: what there is of the recording is published, and again when the leg has come or is whole. A call without any leg is absent then. 0: not at all." default:"24h"`
+	FollowGrowing time.Duration `help:"For how long a leg is followed that is missing or still being written then: what there is of the recording is published, and again when the leg has come or is whole. 0: not at all." default:"24h"`
 	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
 }
 

@@ -138,8 +138,13 @@ func (w *Worker) commit(ctx context.Context, t *task, r *record.Result) (Outcome
 	if kept {
 		*r = *t.published
 	}
-	if err := w.awaited(t, r); err != nil {
-		return Waiting, err
+	awaited := !kept && incomplete(r) && (r.Made() || noAudio(r)) && w.follows(age(t.Lease))
+	switch {
+	case !awaited:
+	case !t.isNew(r), noAudio(r) && !w.tellsAbsence(t, r):
+		return Waiting, lacking(r)
+	default:
+		return w.publish(ctx, t, r)
 	}
 	if r.Status == record.StatusQuarantined {
 		return Quarantined, callmodel.Permanent(fmt.Errorf("the recording can't be made: %s%s", r.Reason, describe(r.Defects)))
@@ -148,14 +153,18 @@ func (w *Worker) commit(ctx context.Context, t *task, r *record.Result) (Outcome
 	if err != nil {
 		return Failed, err
 	}
-	if !kept && r.Made() && incomplete(r) && w.follows(age(t.Lease)) {
-		if !t.isNew(r) {
-			return Waiting, lacking(r)
-		}
-		again := w.followIn(age(t.Lease) + t.elapsed())
-		return Published, w.untilAnswered(ctx, t, func() error { return w.ledger.Publish(ctx, t.Lease, o, again) })
-	}
 	return Done, w.untilAnswered(ctx, t, func() error { return w.ledger.Complete(ctx, t.Lease, o) })
+}
+
+// publish puts the result in the ledger, and the job back to be followed.
+func (w *Worker) publish(ctx context.Context, t *task, r *record.Result) (Outcome, error) {
+	o, err := record.Outcome(*r)
+	if err != nil {
+		return Failed, err
+	}
+	o.Empty = false // that there is nothing so far is told, too
+	again := w.followIn(age(t.Lease) + t.elapsed())
+	return Published, w.untilAnswered(ctx, t, func() error { return w.ledger.Publish(ctx, t.Lease, o, again) })
 }
 
 // untilAnswered repeats a commit while the ledger is down. The objects are in the

@@ -22,8 +22,9 @@
 // less by what happens later, be it that legs are deleted, that attempts fail, or
 // that the job is quarantined.
 //
-// A job of which no leg has come has nothing to publish: it waits as long, with the
-// reason legs_missing, and its recording is absent at the end. Only a worker that is
+// A job of which no leg has come is published as absent, and followed alike. In the
+// queue that names no host it waits instead, with the reason legs_missing, and is
+// absent at the end alone: its legs may be on another worker's disk. Only a worker that is
 // named for a job's queue says that a leg is missing, as it sees the queue's legs:
 // see Options.Queues. To others the legs are away, as they are to all while their
 // directory or bucket can't be looked into.

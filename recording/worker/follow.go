@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
@@ -15,8 +16,8 @@ import (
 // followed: what there is of the call is recorded and published, so that the call
 // has its URL, and the job is put back. At each turn nothing is read or put unless
 // a leg has come or is whole, and then the next version is made. Of a call without
-// any leg nothing is published, and the job just waits. All that the next turn
-// must know is in the ledger.
+// any leg it is published that its recording is absent. All that the next turn must
+// know is in the ledger.
 
 // accepts says what the attempt puts up with: before the wait is over, and at the
 // turns of a follow-up, nothing; at the end whatever there is. A worker that isn't
@@ -121,14 +122,16 @@ func incomplete(r *record.Result) bool {
 	return r.Has(record.DefectLegGrowing) || r.Has(record.DefectLegMissing) || r.Has(record.DefectLegEmpty)
 }
 
-// awaited is why the call isn't without a recording yet, although no leg has audio:
-// legs may still come. Nil if this is how it ends.
-func (w *Worker) awaited(t *task, r *record.Result) error {
-	noAudio := r.Status == record.StatusAbsent && r.Reason == record.ReasonNoMedia || r.Status == record.StatusQuarantined
-	if !noAudio || !incomplete(r) || !w.follows(age(t.Lease)) {
-		return nil
-	}
-	return lacking(r)
+// noAudio reports whether no leg has audio that could be read.
+func noAudio(r *record.Result) bool {
+	return r.Status == record.StatusAbsent && r.Reason == record.ReasonNoMedia || r.Status == record.StatusQuarantined
+}
+
+// tellsAbsence reports whether a recording is published as absent although legs may
+// still come: only where they should be here. A job in the queue that names no host
+// may be of another machine's disk, and is said to be absent at the end alone.
+func (w *Worker) tellsAbsence(t *task, r *record.Result) bool {
+	return r.Status == record.StatusAbsent && (w.opts.AllLegs || t.Job.Queue != ledger.DefaultQueue)
 }
 
 // isNew reports whether the recording is another than the published one.
@@ -178,7 +181,7 @@ func (w *Worker) legsPause(t *task) time.Duration {
 // keeps reports whether the published recording stays, as r would lose some of
 // it: what was on the call once is never made less.
 func (w *Worker) keeps(ctx context.Context, t *task, r *record.Result) bool {
-	if t.published == nil {
+	if t.published == nil || !t.published.Made() {
 		return false
 	}
 	lost := r.Loses(t.published)

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -21,49 +22,87 @@ import (
 	"github.com/switchtape/switchtape/storage/storetest"
 )
 
-// A call without any leg is absent when they are not looked for any more, and not
-// before; one that comes late is recorded.
+// A call without any leg is absent so far, and one that comes late is recorded. Where
+// the legs may be on another's disk it is only absent when they are not looked for any
+// more.
 func TestAllLegsAreLate(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
+		queue  string
+		all    bool
 		follow time.Duration
 		comes  bool
+		first  worker.Outcome
 		want   record.Status
+		told   []string
 	}{
-		"one comes":        {time.Hour, true, record.StatusCompleted},
-		"none ever comes":  {time.Second, false, record.StatusAbsent},
-		"nobody looks out": {-1, false, record.StatusAbsent},
+		"one comes":                    {"", true, time.Hour, true, worker.Published, record.StatusCompleted, []string{"recording.absent", "recording.completed"}},
+		"one comes to its host":        {"pbx1", false, time.Hour, true, worker.Published, record.StatusCompleted, []string{"recording.absent", "recording.completed"}},
+		"one comes to some host":       {"", false, time.Hour, true, worker.Waiting, record.StatusCompleted, []string{"recording.completed"}},
+		"none ever comes":              {"", true, time.Second, false, worker.Published, record.StatusAbsent, []string{"recording.absent", "recording.absent"}},
+		"none ever comes to some host": {"", false, time.Second, false, worker.Waiting, record.StatusAbsent, []string{"recording.absent"}},
+		"nobody looks out":             {"", true, -1, false, worker.Done, record.StatusAbsent, []string{"recording.absent"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir, q, objects := t.TempDir(), jobLedger(t), &bucket{}
-			id := enqueue(t, q, 1)[0]
+			id, _, err := q.Enqueue(t.Context(), inQueue("c0", c.queue))
+			require.NoError(t, err)
 			turns := make(chan worker.Report, 1000)
 			o := options()
+			o.AllLegs, o.Queues = c.all, []string{"pbx1", ledger.DefaultQueue}
 			o.MissingLegWait, o.FollowGrowing, o.FollowPause, o.Quiet = -1, c.follow, 5*time.Millisecond, -1
 			o.LeaseTTL = time.Minute
 			o.Finished = func(r worker.Report) { turns <- r }
 			start(t, worker.New(q, recording.NewProcessor(local.NewDir(dir), objects, nil), o))
-			if c.follow > 0 {
-				r := <-turns
-				require.Equal(t, worker.Waiting, r.Outcome)
-				var notReady *recording.LegsNotReadyError
-				require.ErrorAs(t, r.Err, &notReady)
-				require.Equal(t, []string{"agent"}, notReady.Legs)
-				require.ErrorContains(t, r.Err, "no file agent.wav")
-				require.Equal(t, record.LegsMissing, waitState(t, q, id, ledger.Queued).Reason)
+			first := <-turns
+			require.Equal(t, c.first, first.Outcome, "%v", first.Err)
+			if c.first == worker.Published {
+				require.Equal(t, record.StatusAbsent, first.Result.Status)
+			}
+			if c.first != worker.Done {
+				waitTurn(t, turns, "agent.wav")
+				j := waitState(t, q, id, ledger.Queued)
+				require.Equal(t, c.first == worker.Published, j.Published)
 			}
 			if c.comes {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, "agent.wav"), samplecall.Agent(), 0o600))
 			}
 			j := waitState(t, q, id, ledger.Done)
 			require.Zero(t, j.Attempts)
-			require.Equal(t, c.want, storetest.ResultOf(t, &j).Status)
-			if !c.comes {
+			r := storetest.ResultOf(t, &j)
+			require.Equal(t, c.want, r.Status)
+			if c.comes {
+				require.Contains(t, r.URL(), ".v1.wav")
+			} else {
 				require.GreaterOrEqual(t, j.FinishedAt.Sub(j.CreatedAt), c.follow)
 			}
+			events, err := q.OutboxEvents(t.Context(), 0, 10)
+			require.NoError(t, err)
+			var told []string
+			for i, e := range events {
+				told = append(told, e.Type)
+				require.Equal(t, i < len(events)-1, bytes.Contains(e.Body, []byte(`"provisional":true`)))
+			}
+			require.Equal(t, c.told, told)
 		})
 	}
+}
+
+// What comes late and can't be read isn't passed over for having been absent before.
+func TestLateLegThatCanNotBeRead(t *testing.T) {
+	t.Parallel()
+	dir, q := t.TempDir(), jobLedger(t)
+	id := enqueue(t, q, 1)[0]
+	turns := make(chan worker.Report, 1000)
+	o := options()
+	o.MissingLegWait, o.FollowPause, o.Quiet, o.LeaseTTL = -1, 5*time.Millisecond, -1, time.Minute
+	o.Finished = func(r worker.Report) { turns <- r }
+	start(t, worker.New(q, recording.NewProcessor(local.NewDir(dir), &bucket{}, nil), o))
+	require.Equal(t, worker.Published, (<-turns).Outcome)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "agent.wav"), bytes.Repeat([]byte("no audio "), 999), 0o600))
+	j := waitState(t, q, id, ledger.Quarantined)
+	require.Contains(t, j.LastError, "unreadable_leg")
 }
 
 // A worker that isn't named for a job's queue leaves what it doesn't find to the one

@@ -53,8 +53,10 @@ type Options struct {
 	// FollowGrowing is for how long after a job was enqueued a leg is followed that
 	// was missing or still being written when MissingLegWait was over: its recording
 	// is published as far as it goes, and made again when the leg has come, when it is
-	// whole and, at the latest, then. A call of which no leg has come is called absent
-	// then. 0 means 24 h; negative: what was there at first is all.
+	// whole and, at the latest, then. A call of which no leg has come is absent
+	// meanwhile, but in ledger.DefaultQueue only then, unless AllLegs says that no
+	// other machine has its legs. 0 means 24 h; negative: what was there at first is
+	// all.
 	FollowGrowing time.Duration
 	// FollowPause is the shortest pause between two looks at such a leg; pauses
 	// grow with the job's age, to an eighth of that, up to 60 times FollowPause. 0
@@ -116,7 +118,7 @@ type Outcome string
 // The outcomes of an attempt.
 const (
 	Done        Outcome = "done"
-	Published   Outcome = "published" // of what legs there were; a later version may follow
+	Published   Outcome = "published" // of what legs there were, if any; a later version may follow
 	Waiting     Outcome = "waiting"   // for legs or a bucket; not counted
 	Failed      Outcome = "failed"    // counted
 	Quarantined Outcome = "quarantined"
