@@ -15,6 +15,19 @@
 // There is one way to write, [Store.Put], and it never leaves a partial object
 // and never overwrites one.
 //
+// What was put, and an object that is there already, is verified by what the bucket has
+// and not by the metadata that was sent:
+//
+//	s3       the ETag: of one request its MD5, of parts that of the parts' MD5s
+//	gs       the MD5; Google checks each upload against its CRC32C as well
+//	azblob   the Content-MD5 that Azure makes of a single request; an object in blocks,
+//	         of more than 5 MiB, has none and is read back
+//	file     size and MD5 of what was written, and synced; it isn't read from the disk
+//
+// Where the bucket has another checksum, as S3 does of what it encrypts with KMS keys,
+// the object is read back and its SHA-256 compared. Other bytes are an error; they
+// stay, and the next attempt stores the recording as the next version.
+//
 // Errors of the bucket are a callmodel.BucketAwayError, with its reason, within a
 // callmodel.RetryAfterError, since they are not the recording's fault, and carry a code,
 // unavailable or forbidden. So are those of the spool:

@@ -102,7 +102,8 @@ func (s *Store) explain(told, err error, needsNoObject bool) error {
 	case gcerrors.PermissionDenied:
 		f.Reason = cmp.Or(f.Reason, callmodel.BucketForbidden)
 	case gcerrors.InvalidArgument:
-		if f.Reason == "" || f.Reason == callmodel.BucketRefused {
+		// An upload may be refused for what happened to it on its way.
+		if f.Reason == "" || f.Reason == callmodel.BucketRefused && !needsNoObject {
 			return callmodel.Permanent(callmodel.Errorf(callmodel.CodeInvalid, "%w", told))
 		}
 	case gcerrors.Canceled:

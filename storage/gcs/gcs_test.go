@@ -89,3 +89,13 @@ func TestStalls(t *testing.T) {
 		return "gs://recordings?anonymous=true"
 	}, gcs.Driver())
 }
+
+// What the bucket holds is compared with what was sent, and not with its metadata.
+func TestFlips(t *testing.T) {
+	srv := buckettest.GCS(t)
+	srv.Setenv(t)
+	drivertest.RunFlips(t, os.Getenv("STORAGE_EMULATOR_HOST"), func(addr string) *storage.Store {
+		t.Setenv("STORAGE_EMULATOR_HOST", addr)
+		return drivertest.Open(t, srv.URL, gcs.Driver())
+	})
+}

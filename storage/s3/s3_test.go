@@ -109,3 +109,13 @@ func TestStalls(t *testing.T) {
 		return "s3://recordings?region=us-east-1&use_path_style=true&request_checksum_calculation=when_required&endpoint=http://" + addr
 	}, s3.Driver())
 }
+
+// What the bucket holds is compared with what was sent, and not with its metadata.
+func TestFlips(t *testing.T) {
+	srv := buckettest.S3(t)
+	srv.Setenv(t)
+	before, addr, _ := strings.Cut(srv.URL, "endpoint=http://")
+	drivertest.RunFlips(t, addr, func(addr string) *storage.Store {
+		return drivertest.Open(t, before+"endpoint=http://"+addr, s3.Driver())
+	})
+}
