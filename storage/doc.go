@@ -28,6 +28,10 @@
 // the object is read back and its SHA-256 compared. Other bytes are an error; they
 // stay, and the next attempt stores the recording as the next version.
 //
+// An upload that fails is taken back. What couldn't be, as the line stayed cut or the
+// process was killed, is never seen: Google and Azure forget it after a week, a
+// directory when it is opened, and S3 when [Store.Sweep] is called.
+//
 // Errors of the bucket are a callmodel.BucketAwayError, with its reason, within a
 // callmodel.RetryAfterError, since they are not the recording's fault, and carry a code,
 // unavailable or forbidden. So are those of the spool:

@@ -41,6 +41,10 @@ type Driver struct {
 	// SignApart has SignedURL given a bucket that gocloud's own opener makes, as
 	// OpenHTTP's doesn't know all that it takes to sign.
 	SignApart bool
+	// Sweep takes back the uploads to the bucket at u that were begun before that time
+	// and neither finished nor taken back, if their keys are ours, and says how many.
+	// Nil: the bucket forgets them by itself.
+	Sweep func(ctx context.Context, b *blob.Bucket, u *url.URL, before time.Time, ours func(key string) bool) (swept int, err error)
 	// LeavesParts says that an upload whose context is cancelled may leave the
 	// parts it has sent in the bucket, as on S3. Such an upload is ended by its
 	// reader's error alone. On other buckets that error would commit what was
@@ -103,6 +107,7 @@ func (d Driver) checkPath(u *url.URL) error {
 }
 
 func (s *Store) openCloud(ctx context.Context, u *url.URL) (err error) {
+	s.url = u
 	s.base = u.Scheme + "://" + u.Host + strings.TrimSuffix(u.Path, "/")
 	if s.driver.Open != nil && s.driver.OpenHTTP == nil {
 		s.bucket, err = s.driver.Open(ctx, u)

@@ -50,10 +50,11 @@ type Store struct {
 	bucket *blob.Bucket
 	// signing is the bucket again, where another one signs URLs; nil if it does.
 	signing *blob.Bucket
-	base    string // URL of the bucket, without a query and a trailing slash
-	prefix  string // of every key, in a part of a bucket
-	dir     string // of a file:// bucket; "" otherwise
-	driver  Driver // zero for file:// and mem://
+	base    string   // URL of the bucket, without a query and a trailing slash
+	prefix  string   // of every key, in a part of a bucket
+	dir     string   // of a file:// bucket; "" otherwise
+	url     *url.URL // of a cloud\'s bucket
+	driver  Driver   // zero for file:// and mem://
 	opts    Options
 	signer  fileblob.URLSigner
 }

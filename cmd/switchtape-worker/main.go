@@ -60,6 +60,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return rec.Run(ctx) })
 	group.Go(func() error { return attend(ctx) })
+	group.Go(func() error { return service.SweepUploads(ctx, stores.Objects, log) })
 	group.Go(func() error { return service.Serve(ctx, l, handler, log) })
 	group.Go(func() error { return hangups.Run(ctx, log, service.Reload{Name: "the log level", Do: level}) })
 	return group.Wait()

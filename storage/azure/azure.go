@@ -8,6 +8,9 @@
 // credentials. gocloud.dev/blob/azureblob lists the URL's parameters (domain,
 // protocol, cdn, localemu), and prefix names a part of a container.
 //
+// The blocks of an upload that was cut can't be seen: Azure drops them after a week, and
+// when the object is written.
+//
 // URLs are shared access signatures. Only the account's key, also one in a
 // connection string, can make them.
 package azure

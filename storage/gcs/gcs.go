@@ -9,6 +9,9 @@
 // key of the credentials or of private_key_path; on machines of Google's, which
 // have no key, each costs a call of the IAM Credentials API.
 //
+// An upload that was cut leaves nothing that can be seen or is paid for: Google forgets
+// it after a week.
+//
 // Google's client brings direct paths for gRPC, which take nearly 150 packages
 // and 13 MB of a binary. Only URLs with grpc=true can use them, on machines of
 // Google's. The client's build tag disable_grpc_modules leaves them out; gRPC

@@ -11,8 +11,10 @@
 // names a part of a bucket. Stores that aren't Amazon's need
 // request_checksum_calculation=when_required.
 //
-// Every bucket should have a rule that aborts incomplete multipart uploads: the
-// parts of an upload whose process was killed stay there otherwise. URLs are
+// The parts of an upload whose process was killed, or whose line was cut, stay in the
+// bucket until storage.Store.Sweep, which the worker calls, or a rule of the bucket that
+// aborts incomplete multipart uploads takes them away. Sweep needs the permissions
+// s3:ListBucketMultipartUploads and s3:AbortMultipartUpload. URLs are
 // signed in version 4 for up to seven days, or as long as the credentials are
 // valid if that is shorter.
 package s3
@@ -23,12 +25,15 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
@@ -39,7 +44,7 @@ import (
 
 // Driver opens s3:// URLs.
 func Driver() storage.Driver {
-	return storage.Driver{Scheme: s3blob.Scheme, OpenHTTP: open, Fault: fault, LeavesParts: true}
+	return storage.Driver{Scheme: s3blob.Scheme, OpenHTTP: open, Fault: fault, Sweep: sweep, LeavesParts: true}
 }
 
 // open is gocloud's opener, whose client is replaced by one like it whose
@@ -59,8 +64,57 @@ func open(ctx context.Context, u *url.URL, tune func(*http.Transport)) (*blob.Bu
 		o.HTTPClient = own.WithTransportOptions(tune)
 	}
 	o.Retryer = patient{o.Retryer}
+	o.APIOptions = append(o.APIOptions, abortApart)
 	steady, err := s3blob.OpenBucket(ctx, s3.New(o), u.Host, &opener.Options)
 	return steady, errors.Join(err, b.Close())
+}
+
+// abortTimeout is what taking an upload back may take.
+const abortTimeout = 20 * time.Second
+
+// abortApart gives the request that takes an upload back a context of its own: the
+// upload's may have ended, and nothing must stay of it all the same.
+func abortApart(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("abortApart", func(ctx context.Context,
+		in middleware.InitializeInput, next middleware.InitializeHandler,
+	) (middleware.InitializeOutput, middleware.Metadata, error) {
+		if _, ok := in.Parameters.(*s3.AbortMultipartUploadInput); ok {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+			defer cancel()
+		}
+		return next.HandleInitialize(ctx, in)
+	}), middleware.Before)
+}
+
+// sweep aborts multipart uploads that nobody will end.
+func sweep(ctx context.Context, b *blob.Bucket, u *url.URL, before time.Time, ours func(key string) bool) (swept int, err error) {
+	var client *s3.Client
+	if !b.As(&client) {
+		return 0, nil
+	}
+	prefix := u.Query().Get("prefix")
+	pages := s3.NewListMultipartUploadsPaginator(client, &s3.ListMultipartUploadsInput{Bucket: aws.String(u.Host), Prefix: aws.String(prefix)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return swept, err
+		}
+		for _, up := range page.Uploads {
+			if !ours(strings.TrimPrefix(aws.ToString(up.Key), prefix)) || !aws.ToTime(up.Initiated).Before(before) {
+				continue
+			}
+			_, err := client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: aws.String(u.Host), Key: up.Key, UploadId: up.UploadId})
+			if gone := (*types.NoSuchUpload)(nil); errors.As(err, &gone) {
+				continue // it has ended meanwhile, or another worker was quicker
+			}
+			if err != nil {
+				return swept, err
+			}
+			swept++
+		}
+	}
+	return swept, nil
 }
 
 // patient retries what Amazon's SDK does, but for what waiting a moment doesn't

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -26,6 +27,7 @@ func RunFlips(t *testing.T, addr string, bucketAt func(addr string) *storage.Sto
 	var flips atomic.Bool
 	proxy := httptest.NewServer(&httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetXForwarded()
 			r.SetURL(&url.URL{Scheme: "http", Host: addr})
 			if r.In.Header.Get("Authorization") != "" {
 				r.Out.Host = r.In.Host // which is signed
@@ -38,6 +40,12 @@ func RunFlips(t *testing.T, addr string, bucketAt func(addr string) *storage.Sto
 				t.Error(err)
 			}
 			r.Out.Body = io.NopCloser(bytes.NewReader(bytes.ReplaceAll(body, []byte("a byte"), []byte("b byte"))))
+		},
+		ModifyResponse: func(r *http.Response) error {
+			if l := r.Header.Get("Location"); l != "" { // of the rest of an upload
+				r.Header.Set("Location", strings.Replace(l, "//"+addr+"/", "//"+r.Request.Header.Get("X-Forwarded-Host")+"/", 1))
+			}
+			return nil
 		},
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	})
