@@ -137,6 +137,7 @@ func (w *Worker) commit(ctx context.Context, t *task, r *record.Result) (Outcome
 	}
 	if t.published == nil && r.Made() && r.Has(record.DefectLegGrowing) && w.follows(age(t.Lease)) {
 		again := w.followIn(age(t.Lease) + t.elapsed())
+		defer w.remind(again)
 		return Published, w.untilAnswered(ctx, t, func() error { return w.ledger.Publish(ctx, t.Lease, o, again) })
 	}
 	return Done, w.untilAnswered(ctx, t, func() error { return w.ledger.Complete(ctx, t.Lease, o) })
@@ -192,6 +193,9 @@ func (w *Worker) giveUp(ctx context.Context, t *task, cause error) Outcome {
 		f.Quarantine, out = true, Quarantined
 	case f.Uncounted:
 		out = Waiting
+	}
+	if out != Quarantined {
+		defer w.remind(f.RetryIn)
 	}
 	if err := w.ledger.Fail(ctx, t.Lease, f); err != nil {
 		// The lease will end by itself, and the job be claimed again.

@@ -11,7 +11,7 @@
 //	  │                 │      │                                     the third: quarantined
 //	  │                 │      └─ can't ever succeed ──────────────▶ quarantined
 //	  │                 └─ lease lost: stop, commit nothing
-//	  └──── poll, or the doorbell (Ring)
+//	  └──── poll, or the doorbell (Ring, Options.Doorbell)
 //
 // A published job is run again, at growing pauses, until its legs grow no more or
 // Options.FollowGrowing is over; then the next version takes the first one's place

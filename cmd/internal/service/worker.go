@@ -41,7 +41,7 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 	w := worker.New(s.DB, p, &worker.Options{
 		Name: o.Presence().Name, Queues: o.Queues, Concurrency: o.Concurrency,
 		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace),
-		Logger: log, Finished: m.Attempt,
+		Doorbell: s.DB, Logger: log, Finished: m.Attempt,
 	})
 	m.Gauge("switchtape_legs_away_seconds", "For how long the directory or bucket of the legs has been away, or refused a leg that is there; 0 if it isn't.",
 		func() float64 {
