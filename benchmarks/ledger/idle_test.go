@@ -52,13 +52,15 @@ func BenchmarkIdleFleet(b *testing.B) {
 				b.Cleanup(func() { require.NoError(b, db.Close()) })
 				if listen {
 					opts.Doorbell = db
-					wg.Go(func() { _ = worker.NewAttendance(db, ledger.Presence{Role: ledger.RoleWorker, Name: opts.Name}, nil).Run(ctx) })
+					wg.Go(func() {
+						_ = worker.NewAttendance(db, ledger.Presence{Role: ledger.RoleWorker, Name: opts.Name}, nil).Run(ctx)
+					})
 				}
 				wg.Go(func() { _ = worker.New(db, idle{}, opts).Run(ctx) })
 			}
 			conn, err := pgx.Connect(b.Context(), at)
 			require.NoError(b, err)
-			defer conn.Close(b.Context()) //nolint:errcheck // the database goes
+			defer conn.Close(b.Context())
 			count := func(query string) (n float64) {
 				require.NoError(b, conn.QueryRow(b.Context(), query).Scan(&n))
 				return n

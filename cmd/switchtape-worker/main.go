@@ -55,7 +55,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	attend := service.Attend(stores, c.WorkerOptions.Presence(), m, log)
+	attend := service.Attend(stores, c.Presence(), m, log)
 	log.InfoContext(ctx, "working", "metrics", l.Addr().String(), "database", stores.DB.String(), "bucket", c.Bucket, "legs", c.Legs)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return rec.Run(ctx) })
