@@ -15,6 +15,31 @@
 // There is one way to write, [Store.Put], and it never leaves a partial object
 // and never overwrites one.
 //
-// Errors of the bucket are callmodel.RetryAfterError, since they are not the
-// recording's fault, and carry a code: unavailable, forbidden, not_found.
+// What was put, and an object that is there already, is verified by what the bucket has
+// and not by the metadata that was sent:
+//
+//	s3       the ETag: of one request its MD5, of parts that of the parts' MD5s
+//	gs       the MD5; Google checks each upload against its CRC32C as well
+//	azblob   the Content-MD5 that Azure makes of a single request; an object in blocks,
+//	         of more than 5 MiB, has none and is read back
+//	file     size and MD5 of what was written, and synced; it isn't read from the disk
+//
+// Where the bucket has another checksum, as S3 does of what it encrypts with KMS keys,
+// the object is read back and its SHA-256 compared. Other bytes are an error; they
+// stay, and the next attempt stores the recording as the next version.
+//
+// Errors of the bucket are a callmodel.BucketAwayError, with its reason, within a
+// callmodel.RetryAfterError, since they are not the recording's fault, and carry a code,
+// unavailable or forbidden. So are those of the spool:
+//
+//	the bucket or container is not there            no_such_bucket
+//	401, 403, credentials that have expired         forbidden
+//	the disk, the quota or the account is full      full
+//	the spool's directory can't be written          spool
+//	429, 503, with the Retry-After that came        throttled
+//	the network, a time-out, any other 5xx          unreachable
+//	any other 4xx of an upload                      refused
+//
+// A cloud's server that accepts and stands still is unreachable after Options.Stall,
+// whatever is asked of it. A transfer that goes on is never cut.
 package storage

@@ -2,7 +2,9 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -24,10 +26,21 @@ type Driver struct {
 	// which importing its package has put in blob.DefaultURLMux; a part of the
 	// bucket is then named by the URL's prefix, never by its path.
 	Open func(ctx context.Context, u *url.URL) (*blob.Bucket, error)
+	// OpenHTTP is Open for a bucket that is spoken to over HTTP, but for the URL's
+	// prefix, which the Store sees to. tune gives a transport the time-outs of
+	// Options.Stall; what timed out isn't to be tried again by the driver, and neither
+	// is what came with a Retry-After. It goes before Open.
+	OpenHTTP func(ctx context.Context, u *url.URL, tune func(*http.Transport)) (*blob.Bucket, error)
+	// Fault says what an error of the bucket means; see HTTPFault. Nil: what
+	// gocloud's code says is all that is known.
+	Fault func(err error) Fault
 	// SignedURL makes a URL that anybody can read the object with for as long as
 	// expiry says. Of a bucket that can't sign it is a CodeUnsupported error, or
 	// one of gocloud's code Unimplemented. Nil means blob.Bucket.SignedURL.
 	SignedURL func(ctx context.Context, b *blob.Bucket, key string, expiry time.Duration) (string, error)
+	// SignApart has SignedURL given a bucket that gocloud's own opener makes, as
+	// OpenHTTP's doesn't know all that it takes to sign.
+	SignApart bool
 	// LeavesParts says that an upload whose context is cancelled may leave the
 	// parts it has sent in the bucket, as on S3. Such an upload is ended by its
 	// reader's error alone. On other buckets that error would commit what was
@@ -82,7 +95,7 @@ func checkDrivers(drivers []Driver) error {
 // would lie elsewhere than their URLs say.
 func (d Driver) checkPath(u *url.URL) error {
 	path := strings.Trim(u.Path, "/")
-	if d.Open != nil || path == "" {
+	if d.Open != nil && d.OpenHTTP == nil || path == "" {
 		return nil
 	}
 	part := url.URL{Scheme: u.Scheme, Host: u.Host, RawQuery: url.Values{"prefix": {path + "/"}}.Encode()}
@@ -91,13 +104,36 @@ func (d Driver) checkPath(u *url.URL) error {
 
 func (s *Store) openCloud(ctx context.Context, u *url.URL) (err error) {
 	s.base = u.Scheme + "://" + u.Host + strings.TrimSuffix(u.Path, "/")
-	if s.driver.Open != nil {
+	if s.driver.Open != nil && s.driver.OpenHTTP == nil {
 		s.bucket, err = s.driver.Open(ctx, u)
 		return err
 	}
 	s.prefix = u.Query().Get("prefix")
-	s.bucket, err = blob.DefaultURLMux().OpenBucketURL(ctx, u)
+	mux := blob.DefaultURLMux()
+	if s.driver.OpenHTTP != nil {
+		if s.driver.SignApart {
+			if s.signing, err = mux.OpenBucketURL(ctx, u); err != nil {
+				return err
+			}
+		}
+		mux = &blob.URLMux{}
+		mux.RegisterBucket(u.Scheme, httpOpener{s.driver, steady(s.opts.Stall)})
+	}
+	s.bucket, err = mux.OpenBucketURL(ctx, u)
+	if err != nil && s.signing != nil {
+		err = errors.Join(err, s.signing.Close())
+	}
 	return err
+}
+
+// httpOpener opens buckets by Driver.OpenHTTP, below gocloud's own reading of URLs.
+type httpOpener struct {
+	driver Driver
+	tune   func(*http.Transport)
+}
+
+func (o httpOpener) OpenBucketURL(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
+	return o.driver.OpenHTTP(ctx, u, o.tune)
 }
 
 // driverPackage is the import path of the driver that this module has for the

@@ -3,10 +3,9 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
-
-	"gocloud.dev/gcerrors"
 
 	"github.com/switchtape/switchtape/callmodel"
 )
@@ -31,15 +30,13 @@ func (s *Store) OpenLeg(ctx context.Context, key string) (io.ReadCloser, error) 
 // away is why the bucket can't be listed; nil if it can.
 func (s *Store) away(ctx context.Context) error {
 	there, err := s.bucket.IsAccessible(ctx)
-	code := callmodel.CodeUnavailable
-	switch {
-	case err == nil && there:
-		return nil
-	case err == nil:
-		err = errors.New("there is no such bucket")
-	case gcerrors.Code(err) == gcerrors.PermissionDenied:
-		code = callmodel.CodeForbidden
+	if err == nil && !there {
+		return s.awayError(Fault{Reason: callmodel.BucketMissing}, errNoBucket)
 	}
-	// %v, as a bucket that isn't there is no leg that isn't.
-	return callmodel.RetryAfter(callmodel.Errorf(code, "listing %s: %v", s.base, err), 0)
+	if err != nil {
+		return s.explain(fmt.Errorf("listing %s: %w", s.base, err), err, true)
+	}
+	return nil
 }
+
+var errNoBucket = errors.New("there is no such bucket")

@@ -3,8 +3,6 @@ package storage
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -45,7 +43,7 @@ func (s *Store) Put(ctx context.Context, key record.ObjectKey, m record.ObjectMe
 	if err := key.Validate(); err != nil {
 		return record.ObjectInfo{}, callmodel.Permanent(fmt.Errorf("object key: %w", err))
 	}
-	sp := newSpool(s.opts.SpoolDir, s.opts.SpoolMemory)
+	sp := s.newSpool()
 	defer sp.Close()
 	if err := write(sp); err != nil {
 		return record.ObjectInfo{}, err
@@ -79,10 +77,10 @@ func (s *Store) Put(ctx context.Context, key record.ObjectKey, m record.ObjectMe
 // PutNamed is Put for an object that a person has named. There are no versions
 // of it: other bytes under the name are a CodeConflict error.
 func (s *Store) PutNamed(ctx context.Context, name string, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
-	if why := record.ValidateRelativePath(name); why != nil {
+	if why := callmodel.ValidateRelativePath(name); why != nil {
 		return record.ObjectInfo{}, callmodel.Permanent(callmodel.FieldErrors{{Path: "name", Message: why.Error()}})
 	}
-	sp := newSpool(s.opts.SpoolDir, s.opts.SpoolMemory)
+	sp := s.newSpool()
 	defer sp.Close()
 	if err := write(sp); err != nil {
 		return record.ObjectInfo{}, err
@@ -116,24 +114,21 @@ func (s *Store) putOnce(ctx context.Context, name string, sp *spool, contentType
 	})
 	switch gcerrors.Code(err) {
 	case gcerrors.OK:
-		// What the bucket says it holds must be what was sent.
-		head, err := s.Stat(ctx, name)
-		if err != nil {
-			return info, false, err
+		same, err := s.verify(ctx, name, sp, info)
+		if err == nil && !same {
+			err = s.awayError(Fault{}, fmt.Errorf(
+				"%s in %s holds other bytes after an upload of %d (sha256 %s): they were changed on their way or by the bucket; that object stays, and the recording is stored as its next version",
+				name, s.base, info.Bytes, info.SHA256))
 		}
-		if head.Bytes != info.Bytes || head.SHA256 != info.SHA256 {
-			return info, false, callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeUnavailable,
-				"%s in %s has %d bytes (sha256 %s) after an upload of %d (%s)", name, s.base, head.Bytes, head.SHA256, info.Bytes, info.SHA256), 0)
-		}
-		return info, true, nil
+		return info, same, err
 	case gcerrors.FailedPrecondition, gcerrors.AlreadyExists:
-		info.Existed, err = s.settled(ctx, name, info)
+		info.Existed, err = s.settled(ctx, name, sp, info)
 		return info, info.Existed, err
 	default:
 		if ctx.Err() != nil {
 			return info, false, context.Cause(ctx)
 		}
-		return info, false, s.fault("storing", name, err)
+		return info, false, s.putFault(name, err)
 	}
 }
 
@@ -144,11 +139,11 @@ const (
 	settleFirst = 5 * time.Millisecond // doubles each time: some 5 s in all
 )
 
-// settled is holds, patient with an object that won but can't be seen yet.
-func (s *Store) settled(ctx context.Context, key string, want record.ObjectInfo) (bool, error) {
+// settled is verify, patient with an object that won but can't be seen yet.
+func (s *Store) settled(ctx context.Context, key string, sp *spool, want record.ObjectInfo) (bool, error) {
 	wait := settleFirst
 	for range settleTries {
-		same, err := s.holds(ctx, key, want)
+		same, err := s.verify(ctx, key, sp, want)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return same, err
 		}
@@ -163,31 +158,6 @@ func (s *Store) settled(ctx context.Context, key string, want record.ObjectInfo)
 	}
 	return false, callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeConflict,
 		"another upload of %s to %s began and has not finished", key, s.base), 0)
-}
-
-// holds reports whether the object has exactly these bytes.
-func (s *Store) holds(ctx context.Context, key string, want record.ObjectInfo) (bool, error) {
-	head, err := s.Stat(ctx, key)
-	if err != nil {
-		return false, err
-	}
-	if head.Bytes != want.Bytes {
-		return false, nil
-	}
-	if head.SHA256 != "" {
-		return head.SHA256 == want.SHA256, nil
-	}
-	// Somebody copied it here without its metadata: its bytes tell.
-	r, err := s.Open(ctx, key)
-	if err != nil {
-		return false, err
-	}
-	h := sha256.New()
-	_, err = io.Copy(h, r)
-	if err = errors.Join(err, r.Close()); err != nil {
-		return false, s.fault("reading", key, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)) == want.SHA256, nil
 }
 
 // upload is the one safe way through gocloud's writers. A reader that fails

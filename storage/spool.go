@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"hash"
 	"io"
 	"os"
-
-	"github.com/switchtape/switchtape/callmodel"
 )
 
 // spool holds an object between its making and its upload, so that its hash
@@ -23,10 +20,12 @@ type spool struct {
 	file  *os.File
 	size  int64
 	hash  hash.Hash
+
+	full func(error) error // what the store says of a directory that can't be written
 }
 
-func newSpool(dir string, limit int) *spool {
-	return &spool{dir: dir, limit: limit, hash: sha256.New()}
+func (s *Store) newSpool() *spool {
+	return &spool{dir: s.opts.SpoolDir, limit: s.opts.SpoolMemory, hash: sha256.New(), full: s.spoolError}
 }
 
 func (s *spool) Write(p []byte) (int, error) {
@@ -63,17 +62,6 @@ func (s *spool) openFile() error {
 	}
 	s.file = f
 	return nil
-}
-
-// full explains a spool directory that can't be written: the recording can be
-// made again when it can.
-func (s *spool) full(err error) error {
-	dir := s.dir
-	if dir == "" {
-		dir = os.TempDir()
-	}
-	return callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeUnavailable,
-		"spooling a recording in %s: %w", dir, fmt.Errorf("%w; free space there or choose another spool directory", err)), 0)
 }
 
 func (s *spool) Size() int64 { return s.size }

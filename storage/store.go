@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -31,6 +29,11 @@ type Options struct {
 	SpoolDir string
 	// SpoolMemory is how many bytes of an object are kept in memory. 0 means 4 MiB.
 	SpoolMemory int
+	// Stall is for how long no byte may move in either direction on a connection to a
+	// cloud's bucket that is asked for something: then it is broken, and the attempt
+	// fails. Transfers that go on are never cut. It bounds what the server may take to
+	// begin its answer, too; making a connection may take 10 s at most. 0 means 30 s.
+	Stall time.Duration
 	// Logger is told of conflicts. Nil: nothing is logged.
 	Logger *slog.Logger
 	// Drivers are those of the clouds that the program links, like s3.Driver(),
@@ -45,12 +48,14 @@ type Options struct {
 // Store is a bucket of recordings. It may be used by any number of goroutines.
 type Store struct {
 	bucket *blob.Bucket
-	base   string // URL of the bucket, without a query and a trailing slash
-	prefix string // of every key, in a part of a bucket
-	dir    string // of a file:// bucket; "" otherwise
-	driver Driver // zero for file:// and mem://
-	opts   Options
-	signer fileblob.URLSigner
+	// signing is the bucket again, where another one signs URLs; nil if it does.
+	signing *blob.Bucket
+	base    string // URL of the bucket, without a query and a trailing slash
+	prefix  string // of every key, in a part of a bucket
+	dir     string // of a file:// bucket; "" otherwise
+	driver  Driver // zero for file:// and mem://
+	opts    Options
+	signer  fileblob.URLSigner
 }
 
 // Defaults of Options.
@@ -70,6 +75,7 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 		opts = *o
 	}
 	opts.SpoolMemory = cmp.Or(opts.SpoolMemory, defaultSpoolMemory)
+	opts.Stall = cmp.Or(opts.Stall, defaultStall)
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -113,7 +119,13 @@ func (s *Store) openFile(u *url.URL) error {
 }
 
 // Close releases the bucket's connections.
-func (s *Store) Close() error { return s.bucket.Close() }
+func (s *Store) Close() error {
+	err := s.bucket.Close()
+	if s.signing != nil {
+		err = errors.Join(err, s.signing.Close())
+	}
+	return err
+}
 
 // URL is where the object of key is.
 func (s *Store) URL(key string) string {
@@ -186,7 +198,7 @@ func (s *Store) SignedURL(ctx context.Context, key string, expiry time.Duration)
 	if sign == nil {
 		sign = signPlainly
 	}
-	u, err := sign(ctx, s.bucket, key, expiry)
+	u, err := sign(ctx, cmp.Or(s.signing, s.bucket), key, expiry)
 	if gcerrors.Code(err) == gcerrors.Unimplemented || callmodel.CodeOf(err) == callmodel.CodeUnsupported {
 		return "", callmodel.Errorf(callmodel.CodeUnsupported, "bucket %s can't sign URLs: %w", s.base, err)
 	}
@@ -225,21 +237,4 @@ func (s *Store) ServeSigned(w http.ResponseWriter, r *http.Request) {
 	defer body.Close() //nolint:errcheck // only read from
 	w.Header().Set("Content-Type", head.ContentType)
 	http.ServeContent(w, r, "", head.ModTime, body)
-}
-
-// fault explains an error of the bucket and says what becomes of who met it.
-func (s *Store) fault(doing, key string, err error) error {
-	code, wrapped := callmodel.CodeUnavailable, fmt.Errorf("%s %s in %s: %w", doing, key, s.base, err)
-	switch gcerrors.Code(err) {
-	case gcerrors.NotFound:
-		return callmodel.Errorf(callmodel.CodeNotFound, "%w", errors.Join(wrapped, fs.ErrNotExist))
-	case gcerrors.PermissionDenied:
-		code = callmodel.CodeForbidden
-	case gcerrors.InvalidArgument:
-		return callmodel.Permanent(callmodel.Errorf(callmodel.CodeInvalid, "%w", wrapped))
-	case gcerrors.Canceled:
-		return wrapped
-	default: // the network, the server, or something nobody foresaw
-	}
-	return callmodel.RetryAfter(callmodel.Errorf(code, "%w", wrapped), 0)
 }

@@ -19,6 +19,7 @@ const (
 	LegsMissing ledger.Reason = "legs_missing" // files aren't there yet, or are empty
 	LegsGrowing ledger.Reason = "legs_growing" // files were seen being written
 	LegsAway    ledger.Reason = "legs_away"    // the directory or bucket of the legs can't be looked into
+	BucketAway  ledger.Reason = "bucket_away"  // the bucket that it is to be stored in can't be used
 )
 
 // The types of the outbox's events.

@@ -56,7 +56,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 		return errors.Join(err, l.Close())
 	}
 	attend := service.Attend(stores, c.Presence(), m, log)
-	log.InfoContext(ctx, "working", "metrics", l.Addr().String(), "database", stores.DB.String(), "bucket", c.Bucket, "legs", c.Legs)
+	log.InfoContext(ctx, "working", "metrics", l.Addr().String(), "database", stores.DB.String(), "bucket", c.Bucket, "legs", c.Legs, "queues", c.Served())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return rec.Run(ctx) })
 	group.Go(func() error { return attend(ctx) })

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -44,8 +45,8 @@ var errUndecodable = errors.New("the job can't be read")
 // elapsed is how long the attempt has taken so far.
 func (t *task) elapsed() time.Duration { return time.Since(t.started) }
 
-// work runs one job to whatever end it comes to.
-func (w *Worker) work(ctx context.Context, l ledger.Lease) {
+// work runs one job, of that bucket, to whatever end it comes to.
+func (w *Worker) work(ctx context.Context, l ledger.Lease, bucket string) {
 	own, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var beat sync.WaitGroup
@@ -57,6 +58,13 @@ func (w *Worker) work(ctx context.Context, l ledger.Lease) {
 	var abandoned bool
 	if err == nil {
 		result, abandoned, err = w.bounded(own, t)
+	}
+	switch {
+	case err != nil: // its cause is asked for below
+	case result.Made():
+		w.gate.stored(bucket, l.Job.ID, t.started)
+	default:
+		_ = w.gate.failed(bucket, l.Job.ID, nil)
 	}
 	outcome := Done
 	if err == nil {
@@ -71,6 +79,7 @@ func (w *Worker) work(ctx context.Context, l ledger.Lease) {
 		if cause := context.Cause(own); cause != nil {
 			err = cause
 		}
+		err = w.gate.failed(bucket, l.Job.ID, err)
 		r.Outcome = w.giveUp(context.WithoutCancel(ctx), t, err)
 		r.Err = err
 	}
@@ -80,13 +89,13 @@ func (w *Worker) work(ctx context.Context, l ledger.Lease) {
 
 // attempt makes the recording, and turns a panic of a codec or stage into an
 // error that counts, so that a poisonous recording can't take the others along.
-func (w *Worker) attempt(ctx context.Context, s record.Spec, o *recording.ProcessOptions) (result record.Result, err error) {
+func (w *Worker) attempt(ctx context.Context, t *task) (result record.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return w.process.Process(ctx, s, o)
+	return w.make(ctx, t)
 }
 
 var errTimeout = errors.New("the attempt timed out")
@@ -125,8 +134,12 @@ func (w *Worker) heartbeat(ctx context.Context, l ledger.Lease, stop context.Can
 // commit puts the result in the ledger, and says what that makes of the job. It
 // changes r to what is on the call then.
 func (w *Worker) commit(ctx context.Context, t *task, r *record.Result) (Outcome, error) {
-	if w.keeps(ctx, t, r) {
+	kept := w.keeps(ctx, t, r)
+	if kept {
 		*r = *t.published
+	}
+	if err := w.awaited(t, r); err != nil {
+		return Waiting, err
 	}
 	if r.Status == record.StatusQuarantined {
 		return Quarantined, callmodel.Permanent(fmt.Errorf("the recording can't be made: %s%s", r.Reason, describe(r.Defects)))
@@ -135,7 +148,10 @@ func (w *Worker) commit(ctx context.Context, t *task, r *record.Result) (Outcome
 	if err != nil {
 		return Failed, err
 	}
-	if t.published == nil && r.Made() && r.Has(record.DefectLegGrowing) && w.follows(age(t.Lease)) {
+	if !kept && r.Made() && incomplete(r) && w.follows(age(t.Lease)) {
+		if !t.isNew(r) {
+			return Waiting, lacking(r)
+		}
 		again := w.followIn(age(t.Lease) + t.elapsed())
 		defer w.remind(again)
 		return Published, w.untilAnswered(ctx, t, func() error { return w.ledger.Publish(ctx, t.Lease, o, again) })
@@ -214,23 +230,22 @@ func (w *Worker) failure(t *task, err error) ledger.Failure {
 	old := age(t.Lease) + t.elapsed()
 	var notReady *recording.LegsNotReadyError
 	var away *recording.LegsAwayError
+	var bucket *callmodel.BucketAwayError
 	var later *callmodel.RetryAfterError
 	var why ledger.Reason
 	switch {
-	case errors.As(err, &notReady):
-		wait := max(min(max(old/4, 100*time.Millisecond), 5*time.Second, w.opts.MissingLegWait-old), time.Millisecond)
-		if t.published != nil {
-			wait = w.followIn(old)
-		}
-		why, err = record.LegsMissing, callmodel.RetryAfter(err, wait)
-		if len(notReady.Growing) > 0 {
-			why = record.LegsGrowing
-		}
 	case errors.As(err, &away):
 		why = record.LegsAway
 		if !errors.As(err, &later) || later.After == 0 {
 			err = callmodel.RetryAfter(err, awayPause(old))
 		}
+	case errors.As(err, &notReady):
+		why, err = record.LegsMissing, callmodel.RetryAfter(err, w.legsPause(t))
+		if len(notReady.Growing) > 0 {
+			why = record.LegsGrowing
+		}
+	case errors.As(err, &bucket):
+		why, err = record.BucketAway, callmodel.RetryAfter(err, max(bucket.RetryAfter, awayPause(old)))
 	case errors.Is(err, errUndecodable):
 		why = ledger.Undecodable
 	case errors.As(err, &later) && later.After == 0:
@@ -239,6 +254,23 @@ func (w *Worker) failure(t *task, err error) ledger.Failure {
 	f := ledger.FailureOf(err, jitter(w.opts.RetryBase<<(2*min(t.Job.Attempts, 5))))
 	f.Reason = cmp.Or(why, f.Reason)
 	return f
+}
+
+// withoutAway puts back the jobs whose bucket is away, and returns the others.
+func (w *Worker) withoutAway(ctx context.Context, leases []ledger.Lease) []ledger.Lease {
+	return slices.DeleteFunc(leases, func(l ledger.Lease) bool {
+		wait, why := w.gate.turnsAway(&l.Job)
+		if why == nil {
+			return false
+		}
+		f := ledger.FailureOf(callmodel.RetryAfter(why, jitter(wait)+time.Millisecond), wait)
+		f.Reason = record.BucketAway
+		defer w.remind(f.RetryIn)
+		if err := w.ledger.Fail(ctx, l, f); err != nil {
+			w.opts.Logger.WarnContext(ctx, "a job couldn't be put back whose bucket is away; its lease will end by itself", "job", l.Job.ID, "error", err)
+		}
+		return true
+	})
 }
 
 // release gives a job back, within that time.
@@ -262,7 +294,7 @@ func (w *Worker) report(ctx context.Context, r Report) {
 	case Done:
 		w.opts.Logger.InfoContext(ctx, "recording finished", append(attrs, "status", r.Result.Status, "defects", len(r.Result.Defects))...)
 	case Published:
-		w.opts.Logger.InfoContext(ctx, "recording published, with a leg that is still being written; a later version may follow",
+		w.opts.Logger.InfoContext(ctx, "recording published, with a leg that is missing or still being written; a later version may follow",
 			append(attrs, "status", r.Result.Status, "defects", len(r.Result.Defects), "url", r.Result.URL())...)
 	case Waiting, Released:
 		level := slog.LevelInfo

@@ -26,7 +26,7 @@ const (
 // listen rings the worker's bell when the doorbell does, until ctx ends.
 func (w *Worker) listen(ctx context.Context) {
 	for failures := 0; ctx.Err() == nil; failures++ {
-		err := w.opts.Doorbell.Listen(ctx, w.opts.Queues, func() {
+		err := w.opts.Doorbell.Listen(ctx, w.opts.queues(), func() {
 			w.listening.Store(true)
 			failures = 0
 			w.Ring()

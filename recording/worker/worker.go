@@ -25,9 +25,16 @@ type Processor interface {
 type Options struct {
 	// Name tells workers apart in the ledger. "" means "worker".
 	Name string
-	// Queues are the queues to take jobs from: the telephone servers whose legs
-	// this worker can read. Nil means every queue.
+	// Queues are the queues to take jobs from, which name the worker: those of the
+	// telephone servers whose legs it can read, and ledger.DefaultQueue for jobs that
+	// name no server. With AllQueues among them, or none, jobs of every queue are
+	// taken. A job of a queue that isn't named here is never recorded without a leg,
+	// nor called absent: its legs may be elsewhere, so that they are away.
 	Queues []string
+	// AllLegs says that the worker can read the legs of every queue, as in a bucket
+	// that all telephone servers write to, or on the only machine. It is named for
+	// every queue then.
+	AllLegs bool
 	// Concurrency is how many jobs run at once. 0 means the number of CPUs.
 	Concurrency int
 	// LeaseTTL is how long a job stays this worker's without a heartbeat. 0
@@ -47,29 +54,43 @@ type Options struct {
 	// worker died. 0 means 20 s.
 	IdlePoll time.Duration
 	// MissingLegWait is how long after a job was enqueued its legs are waited for
-	// that are missing or still being written, by the database's clock. 0 means 60 s; negative: not at all.
+	// that are missing or still being written, by the database's clock, before what
+	// there is of the call is recorded. 0 means 60 s; negative: not at all.
 	MissingLegWait time.Duration
-	// FollowGrowing is for how long after a job was enqueued a leg is followed
-	// that was still being written when MissingLegWait was over: its recording is
-	// published as far as it went, and made again when the leg is whole or, at the
-	// latest, then. 0 means 24 h; negative: what was there at first is all.
+	// FollowGrowing is for how long after a job was enqueued a leg is followed that
+	// was missing or still being written when MissingLegWait was over: its recording
+	// is published as far as it goes, and made again when the leg has come, when it is
+	// whole and, at the latest, then. A call of which no leg has come is called absent
+	// then. 0 means 24 h; negative: what was there at first is all.
 	FollowGrowing time.Duration
 	// FollowPause is the shortest pause between two looks at such a leg; pauses
-	// grow with the job's age, up to 60 times that. 0 means 5 s.
+	// grow with the job's age, to an eighth of that, up to 60 times FollowPause. 0
+	// means 5 s.
 	FollowPause time.Duration
 	// Quiet is for how long a file of a leg must not have been written to, by its
 	// modification time and this machine's clock, to be whole, if it looks cut, was
 	// seen growing, or MissingLegWait was waited for. 0 means 10 s; negative: only
 	// that a file becomes longer while it is read shows that it is still being written.
 	Quiet time.Duration
-	// JobTimeout ends an attempt that takes longer, as a counted failure. 0
-	// means one hour.
+	// JobTimeout ends an attempt that takes longer, as a counted failure. 0 means one
+	// hour.
 	JobTimeout time.Duration
 	// LetGo is how long an attempt may take to return whose time is over, or whose
 	// lease is lost: then it is abandoned, and its place is free for another job. 0
 	// means 5 s. At the end of a drain it is no more than a tenth of Grace, or half
 	// a second if that is more.
 	LetGo time.Duration
+	// ProbePause is the first pause between two probes of a bucket that is away; it
+	// doubles, up to 60 times that. 0 means 1 s.
+	ProbePause time.Duration
+	// Probe looks at a bucket that is away, before a job tries it: its error is a
+	// callmodel.BucketAwayError while no job needs to. It has 10 s. Nil: jobs alone
+	// tell. It isn't used with Bucket.
+	Probe func(ctx context.Context) error
+	// Bucket names the bucket that a recording goes to, by any name that tells it
+	// from others, so that the jobs of other buckets go on while it is away. Nil:
+	// there is one, and while it is away nothing is claimed but one job to probe it.
+	Bucket func(s *record.Spec) string
 	// Grace is how long running jobs may take to finish once Run's context has
 	// ended; then they are released, which takes a fifth of that at most, or 1 s if
 	// that is more. 0 means 25 s.
@@ -102,7 +123,7 @@ type Outcome string
 // The outcomes of an attempt.
 const (
 	Done        Outcome = "done"
-	Published   Outcome = "published" // as far as a growing leg went; a later version may follow
+	Published   Outcome = "published" // of what legs there were; a later version may follow
 	Waiting     Outcome = "waiting"   // for legs or a bucket; not counted
 	Failed      Outcome = "failed"    // counted
 	Quarantined Outcome = "quarantined"
@@ -121,6 +142,7 @@ type Worker struct {
 	// listening says that Doorbell rings for new jobs.
 	listening atomic.Bool
 	hung      hungAttempts
+	gate      bucketGate
 	drained   time.Time // by when a drain is to have ended; set before the jobs are told of it
 	away      awayAlarm
 	// rest is until when suspects are left to others. Only Run's own goroutine uses it.
@@ -145,6 +167,7 @@ func New(l Ledger, p Processor, o *Options) *Worker {
 	opts.FollowPause = cmp.Or(opts.FollowPause, 5*time.Second)
 	opts.Quiet = cmp.Or(opts.Quiet, 10*time.Second)
 	opts.JobTimeout = cmp.Or(opts.JobTimeout, time.Hour)
+	opts.ProbePause = cmp.Or(opts.ProbePause, time.Second)
 	opts.LetGo = cmp.Or(opts.LetGo, 5*time.Second)
 	opts.Grace = cmp.Or(opts.Grace, 25*time.Second)
 	opts.RetryBase = cmp.Or(opts.RetryBase, 2*time.Second)
@@ -154,11 +177,13 @@ func New(l Ledger, p Processor, o *Options) *Worker {
 	if opts.Finished == nil {
 		opts.Finished = func(Report) {}
 	}
-	return &Worker{
+	w := &Worker{
 		ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, process: p, opts: opts,
 		bell: make(chan struct{}, 1), freed: make(chan struct{}, 1),
 		hung: hungAttempts{places: opts.Concurrency},
 	}
+	w.gate.opts = &w.opts
+	return w
 }
 
 // Ring tells an idle worker that there may be a job, so that it needn't wait
@@ -197,12 +222,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.claimUntil(ctx, func(l ledger.Lease) {
 		w.running.Add(1)
+		bucket := w.gate.begin(&l.Job)
 		wg.Go(func() {
 			defer func() {
 				w.running.Add(-1)
 				ring(w.freed)
 			}()
-			w.work(jobs, l)
+			w.work(jobs, l, bucket)
 		})
 	})
 	drained := make(chan struct{})
@@ -235,9 +261,14 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 			w.pause(ctx, w.opts.LeaseTTL)
 			continue
 		}
+		free, wait := w.gate.admit(ctx, free)
+		if free == 0 {
+			w.pause(ctx, wait)
+			continue
+		}
 		resting := now().Before(w.rest)
 		leases, err := w.ledger.Claim(ctx, ledger.Claim{
-			Worker: w.opts.Name, Kinds: []string{record.Kind}, Queues: w.opts.Queues, Limit: free, TTL: w.opts.LeaseTTL,
+			Worker: w.opts.Name, Kinds: []string{record.Kind}, Queues: w.opts.queues(), Limit: free, TTL: w.opts.LeaseTTL,
 			InFlight: w.Running(), NoSuspects: resting,
 		})
 		if ctx.Err() != nil {
@@ -255,19 +286,26 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 			continue
 		}
 		failures = 0
+		claimed := len(leases)
+		leases = w.withoutAway(ctx, leases)
 		switch {
 		case len(leases) == 1 && leases[0].Job.Suspect:
 			w.runAlone(ctx, leases[0], start)
 			continue
-		case len(leases) == 0 && resting && w.Running() == 0:
+		case claimed == 0 && resting && w.Running() == 0:
 			w.rest = time.Time{} // there is nothing else to do
 			continue
 		}
 		for _, l := range leases {
 			start(l)
+		}
+		if claimed > 0 {
 			misses = 0
 		}
-		if len(leases) < free {
+		if claimed == 0 {
+			w.gate.idle()
+		}
+		if claimed < free {
 			wait := w.idlePause(misses)
 			if resting {
 				wait = min(wait, max(w.rest.Sub(now()), 0))

@@ -13,11 +13,20 @@
 package azure
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/azureblob"
 
@@ -29,8 +38,77 @@ import (
 func Driver() storage.Driver {
 	return storage.Driver{
 		Scheme:    azureblob.Scheme,
+		OpenHTTP:  open,
+		Fault:     fault,
 		SignedURL: sign,
 	}
+}
+
+// open is gocloud's opener, whose client is replaced by one with the same URL and
+// credentials whose connections don't hang.
+func open(ctx context.Context, u *url.URL, tune func(*http.Transport)) (*blob.Bucket, error) {
+	b, err := blob.DefaultURLMux().OpenBucketURL(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	var plain *container.Client
+	if !b.As(&plain) {
+		return b, nil
+	}
+	transport, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return b, nil // the program has one of its own
+	}
+	transport = transport.Clone()
+	tune(transport)
+	o := policy.ClientOptions{
+		Transport: &http.Client{Transport: transport},
+		Retry:     policy.RetryOptions{ShouldRetry: worthARetry},
+	}
+	client, err := connect(plain.URL(), u.Host, &container.ClientOptions{ClientOptions: o})
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	steady, err := azureblob.OpenBucket(ctx, client, nil)
+	return steady, errors.Join(err, b.Close())
+}
+
+// connect makes a client with the credentials of the environment, in gocloud's order.
+func connect(containerURL, name string, o *container.ClientOptions) (*container.Client, error) {
+	account, key := os.Getenv("AZURE_STORAGE_ACCOUNT"), os.Getenv("AZURE_STORAGE_KEY")
+	connection := cmp.Or(os.Getenv("AZURE_STORAGE_CONNECTION_STRING"), os.Getenv("AZURE_STORAGEBLOB_CONNECTIONSTRING"))
+	switch {
+	case account != "" && key != "":
+		cred, err := container.NewSharedKeyCredential(account, key)
+		if err != nil {
+			return nil, err
+		}
+		return container.NewClientWithSharedKeyCredential(containerURL, cred, o)
+	case os.Getenv("AZURE_STORAGE_SAS_TOKEN") != "": // it is in the URL
+		return container.NewClientWithNoCredential(containerURL, o)
+	case connection != "":
+		return container.NewClientFromConnectionString(connection, name, o)
+	}
+	cred, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: o.ClientOptions})
+	if err != nil {
+		return nil, err
+	}
+	return container.NewClient(containerURL, cred, o)
+}
+
+// worthARetry is for what a moment mends: whoever asked the Store knows better how to
+// wait for the rest.
+func worthARetry(resp *http.Response, err error) bool {
+	if err != nil {
+		e, ok := errors.AsType[net.Error](err)
+		return !ok || !e.Timeout() // else it has stood still for storage.Options.Stall
+	}
+	switch resp.StatusCode {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return resp.Header.Get("Retry-After") == ""
+	}
+	return false
 }
 
 // sign names the lack of a key: Azure's client has an error of its own for it.
@@ -40,4 +118,20 @@ func sign(ctx context.Context, b *blob.Bucket, key string, expiry time.Duration)
 		err = callmodel.Errorf(callmodel.CodeUnsupported, "%w; set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY", err)
 	}
 	return u, err
+}
+
+// fault is what the server's answer means.
+func fault(err error) storage.Fault {
+	if _, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok {
+		return storage.Fault{Reason: callmodel.BucketForbidden} // no token for these credentials
+	}
+	e, ok := errors.AsType[*azcore.ResponseError](err)
+	if !ok {
+		return storage.Fault{}
+	}
+	var header http.Header
+	if e.RawResponse != nil {
+		header = e.RawResponse.Header
+	}
+	return storage.HTTPFault(e.StatusCode, header, e.ErrorCode, time.Now()) //nolint:forbidigo // dates in headers are times of day
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/storage"
 	"github.com/switchtape/switchtape/storage/azure"
 	"github.com/switchtape/switchtape/storage/storetest/buckettest"
@@ -28,6 +29,22 @@ func TestLegs(t *testing.T) {
 	srv.Setenv(t)
 	nowhere := strings.Replace(srv.URL, "://recordings", "://nowhere", 1)
 	drivertest.RunLegs(t, drivertest.Open(t, srv.URL, azure.Driver()), drivertest.Open(t, nowhere, azure.Driver()))
+}
+
+// A container that can't be used says why.
+func TestAway(t *testing.T) {
+	srv := buckettest.Azure(t)
+	srv.Setenv(t)
+	drivertest.RunAway(t, drivertest.Open(t, strings.Replace(srv.URL, "://recordings", "://nowhere", 1), azure.Driver()), callmodel.BucketMissing)
+}
+
+// A server that stands still is given up.
+func TestStalls(t *testing.T) {
+	t.Setenv("AZURE_STORAGE_ACCOUNT", "acme")
+	t.Setenv("AZURE_STORAGE_KEY", "YW55") // "any"
+	drivertest.RunStalls(t, func(addr string) string {
+		return "azblob://recordings?storage_account=acme&protocol=http&localemu=true&domain=" + addr
+	}, azure.Driver())
 }
 
 func Example() {

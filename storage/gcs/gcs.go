@@ -17,12 +17,24 @@ package gcs
 
 import (
 	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
 	"time"
 
 	gcstorage "cloud.google.com/go/storage"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/gcsblob"
+	"gocloud.dev/gcp"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
+	"google.golang.org/api/googleapi"
+	"google.golang.org/api/option"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/storage"
 )
 
@@ -30,8 +42,65 @@ import (
 func Driver() storage.Driver {
 	return storage.Driver{
 		Scheme:    gcsblob.Scheme,
+		OpenHTTP:  open,
+		Fault:     fault,
 		SignedURL: signV4,
+		SignApart: true,
 	}
+}
+
+// open opens the bucket with a client like that of gocloud's opener whose connections
+// don't hang. Buckets that are spoken to over gRPC are gocloud's.
+func open(ctx context.Context, u *url.URL, tune func(*http.Transport)) (*blob.Bucket, error) {
+	q := u.Query()
+	transport, ok := http.DefaultTransport.(*http.Transport)
+	if !ok || isTrue(q.Get("grpc")) || isTrue(q.Get("zonal")) {
+		return blob.DefaultURLMux().OpenBucketURL(ctx, u)
+	}
+	transport = transport.Clone()
+	tune(transport)
+	client, err := connect(ctx, q, transport)
+	if err != nil {
+		return nil, err
+	}
+	// By itself it tries again until the context ends.
+	client.SetRetry(gcstorage.WithMaxAttempts(maxAttempts), gcstorage.WithErrorFunc(worthARetry))
+	return gcsblob.OpenBucket(ctx, nil, u.Host, &gcsblob.Options{Client: client})
+}
+
+// maxAttempts is how often a request is sent at most.
+const maxAttempts = 3
+
+func isTrue(s string) bool { b, err := strconv.ParseBool(s); return err == nil && b }
+
+// connect makes a client with Google's application default credentials, or without
+// any for an emulator and where the URL says so.
+func connect(ctx context.Context, q url.Values, transport http.RoundTripper) (*gcstorage.Client, error) {
+	if isTrue(q.Get("anonymous")) || q.Get("access_id") == "-" || os.Getenv("STORAGE_EMULATOR_HOST") != "" {
+		return gcstorage.NewClient(ctx, option.WithHTTPClient(&http.Client{Transport: transport}))
+	}
+	var opts []option.ClientOption
+	creds, err := gcp.DefaultCredentialsWithParams(ctx, google.CredentialsParams{UniverseDomain: q.Get("universe_domain")})
+	if err != nil {
+		return nil, err
+	}
+	if domain, err := creds.GetUniverseDomain(); err == nil && domain != "" {
+		opts = append(opts, option.WithUniverseDomain(domain))
+	}
+	client, err := gcp.NewHTTPClient(transport, gcp.CredentialsTokenSource(creds))
+	if err != nil {
+		return nil, err
+	}
+	return gcstorage.NewClient(ctx, append(opts, option.WithHTTPClient(&client.Client))...)
+}
+
+// worthARetry is for what a moment mends: whoever asked the Store knows better how to
+// wait for the rest.
+func worthARetry(err error) bool {
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return false // it has stood still for storage.Options.Stall
+	}
+	return fault(err).RetryAfter == 0 && gcstorage.ShouldRetry(err)
 }
 
 // signV4 makes Google's client sign in version 4; its default, version 2, is
@@ -44,4 +113,23 @@ func signV4(ctx context.Context, b *blob.Bucket, key string, expiry time.Duratio
 		}
 		return nil
 	}})
+}
+
+// fault is what the server's answer means.
+func fault(err error) storage.Fault {
+	if _, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		return storage.Fault{Reason: callmodel.BucketForbidden} // no token for these credentials
+	}
+	if errors.Is(err, gcstorage.ErrBucketNotExist) {
+		return storage.Fault{Reason: callmodel.BucketMissing}
+	}
+	e, ok := errors.AsType[*googleapi.Error](err)
+	if !ok {
+		return storage.Fault{}
+	}
+	var code string
+	if len(e.Errors) > 0 {
+		code = e.Errors[0].Reason
+	}
+	return storage.HTTPFault(e.Code, e.Header, code, time.Now()) //nolint:forbidigo // dates in headers are times of day
 }

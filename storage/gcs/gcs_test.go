@@ -74,3 +74,28 @@ func Example() {
 	defer store.Close()
 	fmt.Println(store.URL("acme/call.wav")) // gs://recordings/acme/call.wav
 }
+
+// A bucket that can't be used says why.
+func TestAway(t *testing.T) {
+	srv := buckettest.GCS(t)
+	srv.Setenv(t)
+	drivertest.RunAway(t, drivertest.Open(t, strings.Replace(srv.URL, "://recordings", "://nowhere", 1), gcs.Driver()), callmodel.BucketMissing)
+}
+
+// A server that stands still is given up.
+func TestStalls(t *testing.T) {
+	drivertest.RunStalls(t, func(addr string) string {
+		t.Setenv("STORAGE_EMULATOR_HOST", addr)
+		return "gs://recordings?anonymous=true"
+	}, gcs.Driver())
+}
+
+// What the bucket holds is compared with what was sent, and not with its metadata.
+func TestFlips(t *testing.T) {
+	srv := buckettest.GCS(t)
+	srv.Setenv(t)
+	drivertest.RunFlips(t, os.Getenv("STORAGE_EMULATOR_HOST"), func(addr string) *storage.Store {
+		t.Setenv("STORAGE_EMULATOR_HOST", addr)
+		return drivertest.Open(t, srv.URL, gcs.Driver())
+	})
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage"
 	"github.com/switchtape/switchtape/storage/s3"
@@ -88,4 +89,33 @@ func Example() {
 	defer store.Close()
 	fmt.Println(store.URL("acme/call.wav"))
 	// Output: s3://recordings/acme/call.wav
+}
+
+// A bucket that can't be used says why.
+func TestAway(t *testing.T) {
+	srv := buckettest.S3(t)
+	srv.Setenv(t)
+	drivertest.RunAway(t, drivertest.Open(t, strings.Replace(srv.URL, "://recordings", "://nowhere", 1), s3.Driver()), callmodel.BucketMissing)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+	drivertest.RunAway(t, drivertest.Open(t, srv.URL, s3.Driver()), callmodel.BucketForbidden)
+}
+
+// A server that stands still is given up.
+func TestStalls(t *testing.T) {
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_EC2_METADATA_DISABLED": "true"} {
+		t.Setenv(name, value)
+	}
+	drivertest.RunStalls(t, func(addr string) string {
+		return "s3://recordings?region=us-east-1&use_path_style=true&request_checksum_calculation=when_required&endpoint=http://" + addr
+	}, s3.Driver())
+}
+
+// What the bucket holds is compared with what was sent, and not with its metadata.
+func TestFlips(t *testing.T) {
+	srv := buckettest.S3(t)
+	srv.Setenv(t)
+	before, addr, _ := strings.Cut(srv.URL, "endpoint=http://")
+	drivertest.RunFlips(t, addr, func(addr string) *storage.Store {
+		return drivertest.Open(t, before+"endpoint=http://"+addr, s3.Driver())
+	})
 }

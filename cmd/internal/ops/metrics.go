@@ -102,8 +102,11 @@ func (m *Metrics) Ledger(stats func(context.Context) (ledger.Stats, error)) {
 }
 
 // Gauge adds a gauge that is asked for at every scrape.
-func (m *Metrics) Gauge(name, help string, f func() float64) {
-	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+func (m *Metrics) Gauge(name, help string, f func() float64) { m.GaugeOf(name, help, nil, f) }
+
+// GaugeOf is Gauge with labels.
+func (m *Metrics) GaugeOf(name, help string, labels map[string]string, f func() float64) {
+	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, f))
 }
 
 type jobLedger struct {

@@ -36,7 +36,7 @@ const objectsPath = "/objects"
 // OpenBucket opens the bucket of the recordings, whose signed links lead to
 // objectsPath below the server's public URL if it is a file:// bucket.
 func (b Buckets) OpenBucket(ctx context.Context, o BucketOptions, log *slog.Logger) (*storage.Store, error) {
-	opts := &storage.Options{SpoolDir: o.SpoolDir, Logger: log, SignSecret: []byte(o.SignSecret)}
+	opts := &storage.Options{SpoolDir: o.SpoolDir, Stall: o.BucketStall, Logger: log, SignSecret: []byte(o.SignSecret)}
 	if o.PublicURL != "" {
 		base, err := url.Parse(strings.TrimSuffix(o.PublicURL, "/") + objectsPath)
 		if err != nil {

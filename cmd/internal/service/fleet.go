@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
@@ -24,7 +25,10 @@ func (o *APIOptions) Presence() ledger.Presence { return presence(ledger.RoleAPI
 // Presence is the worker's process, with what it serves.
 func (o *WorkerOptions) Presence() ledger.Presence {
 	p := presence(ledger.RoleWorker, o.Name)
-	p.Queues, p.Kinds = o.Queues, []string{record.Kind}
+	p.Kinds = []string{record.Kind}
+	if q := o.Served(); !slices.Contains(q, worker.AllQueues) {
+		p.Queues = q
+	}
 	return p
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/cmd/internal/ops"
@@ -25,7 +26,7 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr
 	}
 	checks = append(checks, db)
 	if rec != nil {
-		checks = append(checks, workerCheck(rec.Unanswered))
+		checks = append(checks, workerCheck(rec.Unanswered), recordingsCheck(rec, api != nil))
 		m.Gauge("switchtape_ledger_unanswered_seconds", "For how long the ledger has not answered this process's worker; 0 while it does.", func() float64 {
 			silent, _ := rec.Unanswered()
 			return silent.Seconds()
@@ -49,6 +50,26 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr
 		mux.Handle("/", guarded)
 	}
 	return mux, nil
+}
+
+// recordingsCheck is what keeps the worker from making recordings, other than its
+// ledger. A process that takes calls as well takes them all the same.
+func recordingsCheck(rec *worker.Worker, takesCalls bool) ops.Check {
+	return ops.Check{
+		Name:  "recordings",
+		Check: func(context.Context) error { return rec.Ready() },
+		Detail: func() string {
+			var more []string
+			if n := rec.Abandoned(); n > 0 {
+				more = append(more, fmt.Sprintf("%d attempts hang", n))
+			}
+			for _, b := range rec.BucketsAway() {
+				more = append(more, b.String())
+			}
+			return strings.Join(more, "; ")
+		},
+		Tolerated: func() bool { return takesCalls },
+	}
 }
 
 // How long the ledger may leave a worker without an answer, be it that calls fail

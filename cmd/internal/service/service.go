@@ -41,10 +41,11 @@ type DBOptions struct {
 
 // BucketOptions name the bucket.
 type BucketOptions struct {
-	Bucket     string `help:"Bucket of the recordings: s3://, gs://, azblob:// or file:///path." placeholder:"URL" required:""`
-	SpoolDir   string `help:"Directory in which large recordings wait for their upload. Default: the system's temporary directory." type:"path"`
-	PublicURL  string `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
-	SignSecret string `help:"Secret that signs links to a file:// bucket; the same on every server." placeholder:"SECRET"`
+	Bucket      string        `help:"Bucket of the recordings: s3://, gs://, azblob:// or file:///path." placeholder:"URL" required:""`
+	SpoolDir    string        `help:"Directory in which large recordings wait for their upload. Default: the system's temporary directory." type:"path"`
+	BucketStall time.Duration `help:"An upload or download that moves no byte for so long fails, and is tried again." default:"30s"`
+	PublicURL   string        `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
+	SignSecret  string        `help:"Secret that signs links to a file:// bucket; the same on every server." placeholder:"SECRET"`
 }
 
 // Stores are a process's connections.
