@@ -73,7 +73,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	attend := service.Attend(stores, c.APIOptions.Presence(), m, log)
+	attend := service.Attend(stores, c.Presence(), m, log)
 	log.InfoContext(ctx, "serving", "address", l.Addr().String(), "database", stores.DB.String())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return doors.Serve(ctx, handler, certificate, log) })

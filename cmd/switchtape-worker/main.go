@@ -35,7 +35,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	log, level := c.Reloadable(s.Err)
 	stores := &service.Stores{}
 	defer func() { err = errors.Join(err, stores.Close()) }()
-	if stores.DB, err = service.OpenDB(ctx, c.DBOptions, c.Migrate); err != nil {
+	if stores.DB, err = service.OpenWorkerDB(ctx, c.DBOptions, c.Migrate); err != nil {
 		return err
 	}
 	if stores.Objects, err = buckets().OpenBucket(ctx, c.BucketOptions, log); err != nil {
@@ -55,7 +55,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	attend := service.Attend(stores, c.WorkerOptions.Presence(), m, log)
+	attend := service.Attend(stores, c.Presence(), m, log)
 	log.InfoContext(ctx, "working", "metrics", l.Addr().String(), "database", stores.DB.String(), "bucket", c.Bucket, "legs", c.Legs, "queues", c.Served())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return rec.Run(ctx) })

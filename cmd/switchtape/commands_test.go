@@ -334,7 +334,7 @@ func TestMigrate(t *testing.T) {
 			assert.Equal(t, 1, code)
 			assert.Contains(t, errs, "not found")
 			for range list.Migrations {
-				code, _, errs = run(t, "migrate", "down", "--db", db)
+				code, _, errs = run(t, "migrate", "down", "--yes", "--db", db)
 				require.Zero(t, code, errs)
 			}
 			code, out, _ = run(t, "migrate", "status", "--db", db)

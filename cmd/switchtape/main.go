@@ -24,5 +24,5 @@ type commands struct {
 const description = "Routes calls and records them."
 
 func main() {
-	os.Exit(cli.Main("switchtape", description, &commands{}, os.Args[1:], cli.Streams{Out: os.Stdout, Err: os.Stderr}))
+	os.Exit(cli.Main("switchtape", description, &commands{}, os.Args[1:], cli.Streams{Out: os.Stdout, Err: os.Stderr, In: os.Stdin}))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
@@ -30,8 +31,14 @@ func TestMain(m *testing.M) {
 // run runs the command in this process.
 func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return runAnswering(t, nil, args...)
+}
+
+// runAnswering is run with somebody who answers.
+func runAnswering(t *testing.T, in io.Reader, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
-	code = cli.Run(t.Context(), "switchtape", description, &commands{}, args, cli.Streams{Out: &out, Err: &errs})
+	code = cli.Run(t.Context(), "switchtape", description, &commands{}, args, cli.Streams{Out: &out, Err: &errs, In: in})
 	return code, out.String(), errs.String()
 }
 

@@ -164,6 +164,7 @@ func (w *Worker) publish(ctx context.Context, t *task, r *record.Result) (Outcom
 	}
 	o.Empty = false // that there is nothing so far is told, too
 	again := w.followIn(age(t.Lease) + t.elapsed())
+	defer w.remind(again)
 	return Published, w.untilAnswered(ctx, t, func() error { return w.ledger.Publish(ctx, t.Lease, o, again) })
 }
 
@@ -218,6 +219,9 @@ func (w *Worker) giveUp(ctx context.Context, t *task, cause error) Outcome {
 	case f.Uncounted:
 		out = Waiting
 	}
+	if out != Quarantined {
+		defer w.remind(f.RetryIn)
+	}
 	if err := w.ledger.Fail(ctx, t.Lease, f); err != nil {
 		// The lease will end by itself, and the job be claimed again.
 		w.opts.Logger.WarnContext(ctx, "the ledger couldn't be told of a failure", "job", t.Job.ID, "error", err)
@@ -270,6 +274,7 @@ func (w *Worker) withoutAway(ctx context.Context, leases []ledger.Lease) []ledge
 		}
 		f := ledger.FailureOf(callmodel.RetryAfter(why, jitter(wait)+time.Millisecond), wait)
 		f.Reason = record.BucketAway
+		defer w.remind(f.RetryIn)
 		if err := w.ledger.Fail(ctx, l, f); err != nil {
 			w.opts.Logger.WarnContext(ctx, "a job couldn't be put back whose bucket is away; its lease will end by itself", "job", l.Job.ID, "error", err)
 		}

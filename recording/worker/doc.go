@@ -13,7 +13,7 @@
 //	  │                 │      │                                     the third: quarantined
 //	  │                 │      └─ can't ever succeed ──────────────▶ quarantined
 //	  │                 └─ lease lost: stop, commit nothing
-//	  └──── poll, or the doorbell (Ring)
+//	  └──── poll, or the doorbell (Ring, Options.Doorbell)
 //
 // A published job is run again, at growing pauses, until its legs are there and grow
 // no more or Options.FollowGrowing is over. Whenever one has come or is whole, the

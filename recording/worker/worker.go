@@ -46,6 +46,13 @@ type Options struct {
 	LedgerTimeout time.Duration
 	// Poll is how often an idle worker asks for jobs. 0 means 250 ms.
 	Poll time.Duration
+	// Doorbell tells the worker of new jobs, so that it asks less often while it is
+	// idle. Nil, or one that can't: it asks every Poll.
+	Doorbell Doorbell
+	// IdlePoll is how often an idle worker asks at least while it listens to Doorbell,
+	// give or take a quarter. It bounds how long a job lies whose ring was lost, or whose
+	// worker died. 0 means 20 s.
+	IdlePoll time.Duration
 	// MissingLegWait is how long after a job was enqueued its legs are waited for
 	// that are missing or still being written, by the database's clock, before what
 	// there is of the call is recorded. 0 means 60 s; negative: not at all.
@@ -134,10 +141,12 @@ type Worker struct {
 	bell    chan struct{}
 	freed   chan struct{}
 	running atomic.Int64
-	hung    hungAttempts
-	gate    bucketGate
-	drained time.Time // by when a drain is to have ended; set before the jobs are told of it
-	away    awayAlarm
+	// listening says that Doorbell rings for new jobs.
+	listening atomic.Bool
+	hung      hungAttempts
+	gate      bucketGate
+	drained   time.Time // by when a drain is to have ended; set before the jobs are told of it
+	away      awayAlarm
 	// rest is until when suspects are left to others. Only Run's own goroutine uses it.
 	rest time.Time
 }
@@ -154,6 +163,7 @@ func New(l Ledger, p Processor, o *Options) *Worker {
 	opts.LeaseTTL = cmp.Or(opts.LeaseTTL, ledger.DefaultLeaseTTL)
 	opts.LedgerTimeout = cmp.Or(opts.LedgerTimeout, max(min(10*time.Second, opts.LeaseTTL/3), time.Second))
 	opts.Poll = cmp.Or(opts.Poll, 250*time.Millisecond)
+	opts.IdlePoll = cmp.Or(opts.IdlePoll, 20*time.Second)
 	opts.MissingLegWait = cmp.Or(opts.MissingLegWait, time.Minute)
 	opts.FollowGrowing = cmp.Or(opts.FollowGrowing, 24*time.Hour)
 	opts.FollowPause = cmp.Or(opts.FollowPause, 5*time.Second)
@@ -207,7 +217,11 @@ var ErrNoAnswerYet = errors.New("the ledger has not answered the worker yet")
 func (w *Worker) Run(ctx context.Context) error {
 	jobs, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
-	var wg sync.WaitGroup
+	var wg, bell sync.WaitGroup
+	if w.opts.Doorbell != nil {
+		bell.Go(func() { w.listen(ctx) })
+		defer bell.Wait()
+	}
 	w.claimUntil(ctx, func(l ledger.Lease) {
 		w.running.Add(1)
 		bucket := w.gate.begin(&l.Job)
@@ -242,7 +256,7 @@ var errDraining = errors.New("the worker is shutting down")
 // claimUntil hands leases to start until ctx ends, never more at once than
 // there are free places.
 func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
-	failures := 0
+	failures, misses := 0, 0
 	for ctx.Err() == nil {
 		free := w.free()
 		if free <= 0 {
@@ -287,25 +301,37 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 		for _, l := range leases {
 			start(l)
 		}
+		if claimed > 0 {
+			misses = 0
+		}
 		if claimed == 0 {
 			w.gate.idle()
 		}
 		if claimed < free {
-			w.pause(ctx, jitter(w.opts.Poll))
+			wait := w.idlePause(misses)
+			if resting {
+				wait = min(wait, max(w.rest.Sub(now()), 0))
+			}
+			if misses++; w.pause(ctx, wait) {
+				misses = 0
+			}
 		}
 	}
 }
 
-// pause waits for the doorbell, a finished job or the end of d.
-func (w *Worker) pause(ctx context.Context, d time.Duration) {
+// pause waits for the doorbell, a finished job or the end of d. It reports whether it was
+// the bell.
+func (w *Worker) pause(ctx context.Context, d time.Duration) (rung bool) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
 	case <-w.bell:
+		return true
 	case <-w.freed:
 	case <-t.C:
 	}
+	return false
 }
 
 // jitter spreads d by ±25 %, so that workers don't move in step.

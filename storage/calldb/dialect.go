@@ -31,6 +31,7 @@ type dialect struct {
 	each       string
 	endEach    string
 	numbered   bool   // arguments are $1, $2 …
+	notifies   bool   // it tells listeners of jobs that can run
 	prepare    bool   // the driver does not keep prepared statements by itself
 	group      bool   // one writer: commit the waiting transactions together
 	awaitLines string // waits until every line id that was given out is visible

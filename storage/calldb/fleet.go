@@ -178,6 +178,11 @@ func (d *DB) Move(ctx context.Context, ids []callmodel.JobID, to, actor string) 
 			}
 			moved, lines = append(moved, id), append(lines, storeform.MovedLine(&r.Job, to, actor))
 		}
+		if len(moved) > 0 {
+			if err := t.ring(ctx, to); err != nil {
+				return err
+			}
+		}
 		for _, l := range lines {
 			if err := t.audit(ctx, l); err != nil {
 				return err

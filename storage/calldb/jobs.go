@@ -103,6 +103,9 @@ func (t *tx) enqueue(ctx context.Context, r *ledger.Request, actor string, emerg
 	if err != nil {
 		return "", false, err
 	}
+	if err := t.ring(ctx, r.Queue); err != nil {
+		return "", false, err
+	}
 	id := storeform.JobID(seq, nonce)
 	return id, true, t.audit(ctx, storeform.EnqueuedLine(id, r, actor))
 }
@@ -182,6 +185,9 @@ func (d *DB) Retry(ctx context.Context, id callmodel.JobID, actor string) error 
 		if _, err := t.exec(ctx, `UPDATE jobs SET state = ?, attempts = 0, retries = retries + 1, result = ?, worker = '', run_at = @now, finished_at = 0`+
 			set+t.sinceFair(", due = 1, suspect = 0")+`
 			WHERE seq = ?`, string(state), kept, r.seq); err != nil {
+			return err
+		}
+		if err := t.ring(ctx, r.Queue); err != nil {
 			return err
 		}
 		return t.audit(ctx, storeform.RetriedLine(&r.Job, actor))

@@ -231,7 +231,10 @@ func (t *tx) putBack(ctx context.Context, r *jobRow, attempts int, f ledger.Fail
 	}
 	_, err := t.exec(ctx, `UPDATE jobs SET state = 'queued', attempts = ?, last_error = ?, run_at = @now + ?, worker = '', lease_until = 0`+set+`
 		WHERE seq = ?`, append(args, r.seq)...)
-	return err
+	if err != nil || f.RetryIn > 0 {
+		return err
+	}
+	return t.ring(ctx, r.Queue)
 }
 
 // Extend implements worker.Ledger. A lease that has ended but that nobody

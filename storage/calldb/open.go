@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
@@ -47,8 +49,11 @@ type DB struct {
 	read    *pool // the same as write on PostgreSQL
 	group   *group
 	turns   storeform.Turns
-	usable  atomic.Bool  // the schema was looked at, or somebody else sees to it
-	schema  atomic.Int64 // its version when it was looked at last; 0: not known
+	bells   bells
+	// listenTo is how to connect to listen for jobs; nil where that can't be.
+	listenTo *pgx.ConnConfig
+	usable   atomic.Bool  // the schema was looked at, or somebody else sees to it
+	schema   atomic.Int64 // its version when it was looked at last; 0: not known
 }
 
 // Open connects to the database that rawURL names and checks that it is there:
@@ -88,10 +93,11 @@ func Open(ctx context.Context, rawURL string, o *Options) (*DB, error) {
 		}
 	case scheme == "postgres" || scheme == "postgresql":
 		d.dialect, d.name = postgresDialect(), "PostgreSQL "+redact(rawURL)
-		db, err := openPostgres(rawURL, &d.opts)
+		db, cfg, err := openPostgres(rawURL, &d.opts)
 		if err != nil {
 			return nil, err
 		}
+		d.listenTo = cfg
 		d.write = newPool(db, d.dialect)
 		d.read = d.write
 	default:

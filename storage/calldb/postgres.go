@@ -33,17 +33,21 @@ func postgresDialect() *dialect {
 		each:       "CROSS JOIN LATERAL (",
 		endEach:    ")",
 		numbered:   true,
+		notifies:   true,
 		awaitLines: "SELECT pg_advisory_xact_lock(" + lineLock + ")",
 		retries:    5,
 		classify:   classifyPostgres,
 	}
 }
 
-func openPostgres(raw string, o *Options) (*sql.DB, error) {
+// applicationName is what our connections are called, unless the URL says otherwise.
+const applicationName = "switchtape"
+
+func openPostgres(raw string, o *Options) (*sql.DB, *pgx.ConnConfig, error) {
 	cfg, err := pgx.ParseConfig(raw)
 	if err != nil || ambiguous(raw) {
 		// pgx's own message may hold what it couldn't parse, password included.
-		return nil, badURL("%s can't be read: check that it has the form postgres://user:password@host:port/database?sslmode=…, "+
+		return nil, nil, badURL("%s can't be read: check that it has the form postgres://user:password@host:port/database?sslmode=…, "+
 			"with special characters in the password percent-encoded", redact(raw))
 	}
 	if cfg.ConnectTimeout == 0 {
@@ -51,13 +55,17 @@ func openPostgres(raw string, o *Options) (*sql.DB, error) {
 	}
 	cfg.DialFunc = dialer(cfg.ConnectTimeout).DialContext
 	if cfg.RuntimeParams["application_name"] == "" {
-		cfg.RuntimeParams["application_name"] = "switchtape"
+		cfg.RuntimeParams["application_name"] = applicationName
 	}
 	db := stdlib.OpenDB(*cfg)
 	db.SetMaxOpenConns(o.MaxConns)
 	db.SetMaxIdleConns(o.MaxConns)
-	return db, nil
+	db.SetConnMaxIdleTime(idleConn) // of an idle process one stays, and not as many as it once needed
+	return db, cfg, nil
 }
+
+// idleConn is after how long a connection is closed that nobody needs.
+const idleConn = time.Minute
 
 // A connection whose other end has vanished without a word is noticed within
 // deadAfter: while nothing is sent, by keepalives, and while something is that

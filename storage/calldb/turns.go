@@ -258,12 +258,13 @@ func laneName(l storeform.Lane) string {
 // have jobs in the places, one step in the index each, up to the end, and again from the
 // beginning up to last. A step that finds nobody has NULL.
 func walkTenants(places []place, lane storeform.Lane, last callmodel.TenantID, n int) (string, []any) {
-	args, begin := []any{string(last)}, ""
+	args := []any{string(last)}
+	var some []string
 	for _, p := range places {
 		if p.any == "" {
 			continue
 		}
-		begin += map[bool]string{true: " WHERE ", false: " OR "}[begin == ""] + "EXISTS (SELECT 1 FROM jobs WHERE " + p.any + ")"
+		some = append(some, "EXISTS (SELECT 1 FROM jobs WHERE "+p.any+")")
 		args = append(args, p.args...)
 	}
 	heads := make([]string, 0, len(places))
@@ -279,6 +280,10 @@ func walkTenants(places []place, lane storeform.Lane, last callmodel.TenantID, n
 		next = "(" + heads[0] + ")"
 	default:
 		next = "(SELECT min(head) FROM (SELECT (" + strings.Join(heads, ") AS head UNION ALL SELECT (") + ")) AS heads)"
+	}
+	begin := ""
+	if len(some) > 0 {
+		begin = " WHERE " + strings.Join(some, " OR ")
 	}
 	name := laneName(lane)
 	return `(tenant, n, again) AS (

@@ -20,11 +20,12 @@ type tx struct {
 	fair  bool // it is fairSchema or a later one
 	fleet bool // fleetSchema or a later one
 	turns bool // turnsSchema or a later one
+	bells *bells
 }
 
 func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 	at := d.schema.Load()
-	return &tx{p: p, tx: t, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema}
+	return &tx{p: p, tx: t, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema, bells: &d.bells}
 }
 
 // sinceKinds is the part of a statement that there are columns for from

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -29,6 +31,18 @@ const (
 type Streams struct {
 	Out io.Writer // results
 	Err io.Writer // progress, logs and errors
+	In  io.Reader // answers; nil, or a file that is no terminal: there is nobody to ask
+}
+
+// Confirm asks a person, on Err, and reports whether the answer is "yes". With nobody to
+// ask, asked is false.
+func (s Streams) Confirm(question string) (yes, asked bool) {
+	if f, ok := s.In.(*os.File); s.In == nil || ok && !term.IsTerminal(int(f.Fd())) {
+		return false, false
+	}
+	fmt.Fprintf(s.Err, "%s [yes/no] ", question)
+	answer, _ := bufio.NewReader(s.In).ReadString('\n') // the end of the input is no yes
+	return strings.TrimSpace(answer) == "yes", true
 }
 
 // Terminal reports whether progress can be drawn on Err.

@@ -59,7 +59,22 @@ type Stores struct {
 
 // OpenDB connects to the database and checks that its schema is this program's.
 func OpenDB(ctx context.Context, o DBOptions, migrate bool) (*calldb.DB, error) {
-	db, err := calldb.Open(ctx, o.DB, nil)
+	return openDB(ctx, o, nil, migrate)
+}
+
+// workerConns is how many connections a worker has to PostgreSQL at most, beside the one
+// that listens for jobs: one to claim, one to renew leases and one to commit, each of
+// which it needs for a few milliseconds a job. Three hundred workers need 1,200 then at
+// the very most, and 600 while they are idle.
+const workerConns = 3
+
+// OpenWorkerDB is OpenDB for a process that only makes recordings.
+func OpenWorkerDB(ctx context.Context, o DBOptions, migrate bool) (*calldb.DB, error) {
+	return openDB(ctx, o, &calldb.Options{MaxConns: workerConns}, migrate)
+}
+
+func openDB(ctx context.Context, o DBOptions, opts *calldb.Options, migrate bool) (*calldb.DB, error) {
+	db, err := calldb.Open(ctx, o.DB, opts)
 	if err != nil {
 		return nil, err
 	}
