@@ -15,7 +15,7 @@ const (
 	ScopeCallsWrite      Scope = "calls:write"      // create calls, post their events
 	ScopeRecordingsRead  Scope = "recordings:read"  // recording jobs and the audio
 	ScopeRecordingsWrite Scope = "recordings:write" // submit recordings
-	ScopeJobsWrite       Scope = "jobs:write"       // retry and quarantine recording jobs
+	ScopeJobsWrite       Scope = "jobs:write"       // retry, move and quarantine recording jobs
 	ScopeRulesRead       Scope = "rules:read"       // the versions of the rules and their history
 	ScopeRulesWrite      Scope = "rules:write"      // change the rules, and the tools for that
 	ScopeAuditRead       Scope = "audit:read"       // the audit log

@@ -25,6 +25,7 @@ func TestGapsOfALeg(t *testing.T) {
 	for name, c := range map[string]struct {
 		segments []record.SegmentSpec
 		whole    bool
+		cut      bool
 		want     []record.LegGap
 	}{
 		"before, between, after": {
@@ -60,12 +61,13 @@ func TestGapsOfALeg(t *testing.T) {
 		"past the end": {
 			segments: []record.SegmentSpec{seg("1s", 9500, 1000)},
 			want:     []record.LegGap{gap("before", 0, 9500)},
+			cut:      true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			spec := sampleSpec()
-			spec.Span, spec.LegsSpanCall = ms(10_000), c.whole
+			spec.Span, spec.LegsSpanCall, spec.CutToSpan = ms(10_000), c.whole, c.cut
 			spec.Legs = []record.LegSpec{
 				{Name: "all", Segments: []record.SegmentSpec{{URI: "10s"}}},
 				{Name: "some", Segments: c.segments},
@@ -92,7 +94,7 @@ func TestGapsAndSegmentsMakeTheCall(t *testing.T) {
 		spec.Legs = spec.Legs[:1]
 		spec.Legs[0].Segments = nil
 		const length = 2000
-		spec.Span = ms(length)
+		spec.Span, spec.CutToSpan = ms(length), rapid.Bool().Draw(t, "cut")
 		covered := make([]bool, length)
 		for range rapid.IntRange(1, 6).Draw(t, "segments") {
 			at, n := rapid.IntRange(0, 2200).Draw(t, "at"), rapid.IntRange(1, 5).Draw(t, "tenths")

@@ -31,6 +31,34 @@ type LegOpener interface {
 	OpenLeg(ctx context.Context, uri string) (io.ReadCloser, error)
 }
 
+// LegBelowOpener is a LegOpener whose place may have names that lead elsewhere, as
+// symbolic links do. OpenLegBelow is OpenLeg for a spec with LegsBelow: a name that
+// leads out of the directory dir is refused as one that leads out of the place is. A
+// directory that isn't there is a file that isn't.
+type LegBelowOpener interface {
+	LegOpener
+	OpenLegBelow(ctx context.Context, dir, uri string) (io.ReadCloser, error)
+}
+
+// below opens legs below dir alone. That uri is below dir the spec's check says.
+type below struct {
+	LegBelowOpener
+
+	dir string
+}
+
+func (b below) OpenLeg(ctx context.Context, uri string) (io.ReadCloser, error) {
+	return b.OpenLegBelow(ctx, b.dir, uri)
+}
+
+// openerOf is what opens the spec's legs.
+func (p *Processor) openerOf(spec *record.Spec) LegOpener {
+	if o, ok := p.legs.(LegBelowOpener); ok && spec.LegsBelow != "" {
+		return below{o, spec.LegsBelow}
+	}
+	return p.legs
+}
+
 // Objects is where outputs go. storage.Store is one.
 //
 // Put creates the object under key, or, if other bytes are there already, under a

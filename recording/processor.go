@@ -148,7 +148,7 @@ func (p *Processor) makeRecording(ctx context.Context, spec *record.Spec, o *Pro
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
-	legs, err := legfile.Open(ctx, spec.Legs, p.legs, p.codecs)
+	legs, err := legfile.Open(ctx, spec.Legs, p.openerOf(spec), p.codecs)
 	if err != nil {
 		return none, err
 	}

@@ -251,8 +251,14 @@ func TestOutcomes(t *testing.T) {
 			status: record.StatusAbsent, reason: record.ReasonTooShort,
 		},
 		{
-			name: "a span cuts and pads", change: func(s *record.Spec, _ memLegs) { s.Span = 30 * time.Second },
+			name: "a span cuts and pads", change: func(s *record.Spec, _ memLegs) { s.Span, s.CutToSpan = 30*time.Second, true },
 			status: record.StatusCompleted, frames: 240000,
+			codes: []record.DefectCode{record.DefectBeyondSpan, record.DefectBeyondSpan},
+		},
+		{
+			name: "a span that is too short", change: func(s *record.Spec, _ memLegs) { s.Span = 30 * time.Second },
+			status: record.StatusCompleted, frames: 394709,
+			codes: []record.DefectCode{record.DefectBeyondSpan, record.DefectBeyondSpan},
 		},
 		{
 			name: "a longer span", change: func(s *record.Spec, _ memLegs) { s.Span = 60 * time.Second },
@@ -260,19 +266,20 @@ func TestOutcomes(t *testing.T) {
 		},
 		{
 			name: "offsets out of the call", change: func(s *record.Spec, _ memLegs) {
-				s.Span = 30 * time.Second
+				s.Span, s.CutToSpan = 30*time.Second, true
 				s.Legs[0].Segments[0].Offset = -time.Second
 				s.Legs[1].Segments[0].Offset = time.Hour
 			},
 			status: record.StatusCompletedDegraded, frames: 240000,
-			codes: []record.DefectCode{record.DefectOffsetClamped, record.DefectOffsetClamped},
+			codes: []record.DefectCode{record.DefectOffsetClamped, record.DefectBeyondSpan, record.DefectOffsetClamped, record.DefectBeyondSpan},
 		},
 		{
 			name: "the header's rate is half of the truth", change: func(s *record.Spec, _ memLegs) {
-				s.Span = 24670 * time.Millisecond
+				s.Span, s.CutToSpan = 24670*time.Millisecond, true
 				s.Legs = s.Legs[:1]
 			},
-			status: record.StatusCompletedDegraded, frames: 197360, codes: []record.DefectCode{record.DefectWrongRateSuspected},
+			status: record.StatusCompletedDegraded, frames: 197360,
+			codes: []record.DefectCode{record.DefectWrongRateSuspected, record.DefectBeyondSpan},
 		},
 		{
 			name: "a file without a header, with a hint", change: func(s *record.Spec, l memLegs) {

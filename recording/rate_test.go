@@ -48,7 +48,7 @@ func TestWrongRateIsCorrected(t *testing.T) {
 		correct bool
 		want    []record.DefectCode
 	}{
-		{"half, left", 8000, 0, false, []record.DefectCode{record.DefectWrongRateSuspected}},
+		{"half, left", 8000, 0, false, []record.DefectCode{record.DefectWrongRateSuspected, record.DefectBeyondSpan}},
 		{"half", 8000, 0, true, []record.DefectCode{record.DefectWrongRateCorrected}},
 		{"double", 32000, 0, true, []record.DefectCode{record.DefectWrongRateCorrected}},
 		{"half, and it drifts", 8000, 700, true, []record.DefectCode{record.DefectWrongRateCorrected, record.DefectDriftCorrected}},

@@ -8,11 +8,12 @@ import (
 // defect does that lost audio, or for which audio was guessed. Silence in the
 // place of samples that aren't numbers does, as nobody knows whether it lost
 // anything. A defect doesn't that only tells what the recording faithfully holds:
-// clipping, segments that overlap, what an analysis suspects of the call itself,
-// and dropouts, which were in the file before it came here.
+// clipping, segments that overlap, legs that go beyond the stated span, what an
+// analysis suspects of the call itself, and dropouts, which were in the file before it
+// came here.
 func Degrades(code record.DefectCode) bool {
 	switch code {
-	case record.DefectClipped, record.DefectOverlap, record.DefectDropoutSuspected,
+	case record.DefectClipped, record.DefectOverlap, record.DefectBeyondSpan, record.DefectDropoutSuspected,
 		record.DefectOneWayAudio, record.DefectAudioLost, record.DefectMisaligned:
 		return false
 	default:

@@ -34,7 +34,7 @@ func (p *Processor) scan(ctx context.Context, call *timedCall) (*scanned, error)
 	if call.rate == 0 || spec.Trim == nil && spec.LevelLUFS == 0 {
 		return &scanned{}, nil
 	}
-	files, err := legfile.Open(ctx, spec.Legs, p.legs, p.codecs)
+	files, err := legfile.Open(ctx, spec.Legs, p.openerOf(spec), p.codecs)
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,7 @@ func drawCall(t *testing.T, draw *rapid.T, rates []int) layout {
 	l.spec.Legs = nil
 	if rapid.Bool().Draw(draw, "span given") {
 		l.spec.Span = time.Duration(rapid.IntRange(1000, 3000).Draw(draw, "span")) * ms(1)
+		l.spec.CutToSpan = rapid.Bool().Draw(draw, "cut to span")
 	}
 	for i := range rapid.IntRange(1, 4).Draw(draw, "legs") {
 		leg := record.LegSpec{Name: fmt.Sprintf("leg%d", i)}
@@ -130,21 +131,42 @@ type truth struct {
 	kept  []int   // the frames that outputs hold
 }
 
+// end is the end of the call: that of its span, or of the audio that goes on there.
+func (l *layout) end() time.Duration {
+	end := l.spec.Span
+	for last := time.Duration(-1); end > last && !l.spec.CutToSpan; {
+		last = end
+		for _, leg := range l.spec.Legs {
+			for _, s := range leg.Segments {
+				if at := max(s.Offset, 0); at <= end {
+					end = max(end, at+l.lasts(s.URI))
+				}
+			}
+		}
+	}
+	return end
+}
+
+func (l *layout) lasts(uri string) time.Duration {
+	return audio.DurationOf(int64(len(l.pcm[uri])), int(fileRate(l.files[uri])))
+}
+
 func (l *layout) truth(rate int) truth {
 	type placed struct{ leg, at, n int }
 	var all []placed
 	tr := truth{total: int(audio.FramesIn(l.spec.Span, rate))}
 	uris := []string{}
+	end := l.end()
 	for i, leg := range l.spec.Legs {
 		for _, s := range leg.Segments {
 			offset := max(s.Offset, 0)
 			if l.spec.Span > 0 {
-				offset = min(offset, l.spec.Span)
+				offset = min(offset, end)
 			}
 			in := int(fileRate(l.files[s.URI]))
 			p := placed{i, int(audio.FramesIn(offset, rate)), (len(l.pcm[s.URI])*rate + in/2) / in}
 			all, uris = append(all, p), append(uris, s.URI)
-			if l.spec.Span == 0 {
+			if over := offset + l.lasts(s.URI) - l.spec.Span; l.spec.Span == 0 || !l.spec.CutToSpan && over >= ms(1) {
 				tr.total = max(tr.total, p.at+p.n)
 			}
 		}

@@ -15,6 +15,7 @@ type timedCall struct {
 	legs   []*timedLeg
 	pauses []window // in order and apart from each other
 	rate   int      // the highest of the segments with audio, Hz; 0 if there is none
+	longer bool     // the call is longer than its span, as a leg is
 }
 
 // timedLeg is a leg whose segments have their places and true rates.
@@ -50,8 +51,9 @@ type timedSegment struct {
 // the legs' clocks, and what is wrong with them.
 func timeLegs(spec *record.Spec, legs []*legfile.Leg) *timedCall {
 	c := &timedCall{spec: spec, pauses: mergePauses(spec.Pauses)}
+	latest := latestOffset(spec, legs)
 	for _, l := range legs {
-		leg := placeLeg(spec, l)
+		leg := placeLeg(spec, l, latest)
 		leg.findRates()
 		leg.findClock()
 		l.ReadInOrder(leg.readingOrder())
@@ -60,17 +62,18 @@ func timeLegs(spec *record.Spec, legs []*legfile.Leg) *timedCall {
 			c.rate = max(c.rate, s.rate)
 		}
 	}
+	c.findBeyond()
 	return c
 }
 
 // placeLeg puts the segments where their offsets say: not before the timeline's
-// start, nor, where the span is given, past its end.
-func placeLeg(spec *record.Spec, files *legfile.Leg) *timedLeg {
+// start, nor, where the span is given, past latest.
+func placeLeg(spec *record.Spec, files *legfile.Leg, latest time.Duration) *timedLeg {
 	leg := &timedLeg{spec: files.Spec, files: files, defects: append([]record.Defect(nil), files.OpenDefects...)}
 	for _, file := range files.Segments {
 		s := &timedSegment{Segment: file, leg: leg, at: max(file.Spec.Offset, 0), rate: file.Format.SampleRate}
 		if spec.Span > 0 {
-			s.at = min(s.at, spec.Span)
+			s.at = min(s.at, latest)
 		}
 		switch {
 		case file.Spec.Span > 0:
@@ -119,10 +122,10 @@ func (l *timedLeg) readingOrder() (inOrder bool, last *legfile.Segment) {
 
 // frames is the length of the timeline at rate.
 func (c *timedCall) frames(rate int) int64 {
-	if c.spec.Span > 0 {
-		return audio.FramesIn(c.spec.Span, rate)
+	total := audio.FramesIn(c.spec.Span, rate)
+	if c.spec.Span > 0 && !c.longer {
+		return total
 	}
-	total := int64(0)
 	for _, l := range c.legs {
 		for _, s := range l.withAudio {
 			total = max(total, audio.FramesIn(s.at, rate)+s.framesAt(rate))

@@ -12,11 +12,17 @@ import (
 // MaxFileBytes is the largest file that [Parse] reads.
 const MaxFileBytes = rulefile.MaxBytes
 
-// Parse reads a rule set from YAML or JSON. It is strict: it reports unknown and
+// Parse reads a rule set from YAML, JSON or lines of JSON, of which the first is the
+// set without its rules and every other one is a rule. It is strict: it reports unknown and
 // repeated fields, wrong types and broken rules all at once, each with its line,
 // path and rule, as [callmodel.FieldErrors]. Text that is neither YAML nor JSON is
 // an error of callmodel.CodeMalformed. A list of one value may be written as the
 // value. Aliases and merge keys of YAML are refused.
+//
+// A long file is parsed in parts, so that little memory is needed beside the set: for
+// that each entry and each rule of a YAML file begins on a line of its own. A file
+// that is laid out otherwise may have 4 MiB. The set keeps data, for the lines of
+// faults that are found later; it may not be changed.
 func Parse(data []byte) (*RuleSet, error) {
 	rs, faults, err := read(data)
 	if err == nil {

@@ -17,7 +17,7 @@ type RateRow struct {
 	// international number.
 	Prefix string `json:"prefix"`
 	// PerMinute is the price of 60 seconds, 0 to 10000.
-	PerMinute callmodel.Amount `json:"per_minute"`
+	PerMinute callmodel.Amount `json:"per_minute" required:"give the price of a minute, 0 if it is free"`
 	// Connect is charged once for every answered call, 0 to 10000.
 	Connect callmodel.Amount `json:"connect,omitempty"`
 	// First is the least time that an answered call is charged for, and Next the
@@ -186,12 +186,6 @@ func (v *validation) checkRates() {
 		rows := v.rs.Rates[name]
 		if len(rows) == 0 {
 			v.fault(p, "is empty; give rates, or leave the deck out")
-		}
-		for i := range rows {
-			row := fmt.Sprintf("%s[%d]", p, i)
-			if _, parsed := v.rs.lines[row]; parsed && v.rs.lines[row+".per_minute"] == 0 {
-				v.fault(row+".per_minute", "is missing; give the price of a minute, 0 if it is free")
-			}
 		}
 		rateFaults(v.rs.Currency, rows, func(i int, field, format string, args ...any) {
 			v.fault(fmt.Sprintf("%s[%d].%s", p, i, field), format, args...)

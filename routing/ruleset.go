@@ -34,7 +34,7 @@ type RuleSet struct {
 	Failover *calls.Failover `json:"failover,omitempty"`
 	Rules    []Rule          `json:"rules"`
 
-	lines rulefile.Lines // of the file that it was parsed from
+	lines *rulefile.Lines // of the file that it was parsed from
 }
 
 // Rule sends the calls it matches to its destinations.

@@ -92,13 +92,13 @@ func (v *validation) checkRoute(p string, tiers []Tier) {
 	if len(tiers) == 0 || len(tiers) > MaxTiers {
 		v.fault(p, "must have 1 to %d tiers, has %d", MaxTiers, len(tiers))
 	}
-	used := map[string]string{}
+	used := map[string]targetAt{}
 	for i := range tiers {
 		v.checkTier(fmt.Sprintf("%s[%d]", p, i), &tiers[i], used)
 	}
 }
 
-func (v *validation) checkTier(p string, t *Tier, used map[string]string) {
+func (v *validation) checkTier(p string, t *Tier, used map[string]targetAt) {
 	switch t.Order {
 	case "", ByWeight, ByCost, ByQuality, AsListed:
 	default:
@@ -119,37 +119,60 @@ func (v *validation) checkTier(p string, t *Tier, used map[string]string) {
 	if t.Order != ByQuality && t.ExplorePercent != 0 {
 		v.fault(p+".explore_percent", "goes with order: quality only")
 	}
-	list := p
-	if _, mapped := v.rs.lines[v.below(p)+".targets"]; mapped || v.rs.lines == nil && !t.plain() {
-		list = p + ".targets"
-	}
+	at := targetAt{tier: p, t: t}
 	if len(t.Targets) == 0 || len(t.Targets) > MaxTargets {
-		v.fault(list, "must have 1 to %d destinations, has %d", MaxTargets, len(t.Targets))
+		v.fault(v.targets(at), "must have 1 to %d destinations, has %d", MaxTargets, len(t.Targets))
 	}
 	rated := false
-	for j, g := range t.Targets {
-		rated = v.checkTarget(fmt.Sprintf("%s[%d]", list, j), t, g, used) || rated
+	for at.index = range t.Targets {
+		rated = v.checkTarget(at, used) || rated
 	}
 	if t.Order == ByCost && !rated && len(t.Targets) > 0 {
 		v.fault(p+".order", "none of the destinations has rates, so their costs can't be compared; give them a rate deck")
 	}
 }
 
-// target checks one target and reports whether its destination has rates.
-func (v *validation) checkTarget(p string, t *Tier, g Target, used map[string]string) (rated bool) {
+// targetAt is a target of a rule. Its path is made when it has a fault.
+type targetAt struct {
+	tier  string // path, from the top of the rule
+	t     *Tier
+	index int
+}
+
+// targets is the path of the tier's targets: that of the tier, if it is written as
+// their list.
+func (v *validation) targets(at targetAt) string {
+	mapped := !at.t.plain()
+	if v.rs.lines != nil {
+		mapped = v.rs.lines.Has(v.below(at.tier) + ".targets")
+	}
+	if mapped {
+		return at.tier + ".targets"
+	}
+	return at.tier
+}
+
+// target is the path of a field of the target.
+func (v *validation) target(at targetAt, field string) string {
+	return fmt.Sprintf("%s[%d]%s", v.targets(at), at.index, field)
+}
+
+// checkTarget checks one target and reports whether its destination has rates.
+func (v *validation) checkTarget(at targetAt, used map[string]targetAt) (rated bool) {
+	t, g := at.t, at.t.Targets[at.index]
 	d, ok := v.rs.Destinations[g.To]
 	if !ok {
-		v.fault(p+".to", "no destination %q is defined", g.To)
+		v.fault(v.target(at, ".to"), "no destination %q is defined", g.To)
 	}
 	if first, dup := used[g.To]; dup {
-		v.fault(p+".to", "%q stands in %s already; a destination is tried once", g.To, first)
+		v.fault(v.target(at, ".to"), "%q stands in %s already; a destination is tried once", g.To, v.target(first, ""))
 	}
-	used[g.To] = p
+	used[g.To] = at
 	switch {
 	case g.Weight < 0 || g.Weight > MaxWeight:
-		v.fault(p+".weight", "must be 1 to %d, is %d", MaxWeight, g.Weight)
+		v.fault(v.target(at, ".weight"), "must be 1 to %d, is %d", MaxWeight, g.Weight)
 	case g.Weight != 0 && (t.Order == ByCost || t.Order == AsListed):
-		v.fault(p+".weight", "has no effect with order: %s; leave it out", t.Order)
+		v.fault(v.target(at, ".weight"), "has no effect with order: %s; leave it out", t.Order)
 	}
 	return d.Rates != "" || !ok
 }

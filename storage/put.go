@@ -77,7 +77,7 @@ func (s *Store) Put(ctx context.Context, key record.ObjectKey, m record.ObjectMe
 // PutNamed is Put for an object that a person has named. There are no versions
 // of it: other bytes under the name are a CodeConflict error.
 func (s *Store) PutNamed(ctx context.Context, name string, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
-	if why := record.ValidateRelativePath(name); why != nil {
+	if why := callmodel.ValidateRelativePath(name); why != nil {
 		return record.ObjectInfo{}, callmodel.Permanent(callmodel.FieldErrors{{Path: "name", Message: why.Error()}})
 	}
 	sp := s.newSpool()

@@ -1,6 +1,7 @@
 package calls
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -29,13 +30,20 @@ type Event struct {
 	Cause *Cause    `json:"cause,omitempty"`
 	// Legs are the files that the call left behind, with "ended".
 	Legs []record.LegSpec `json:"legs,omitempty"`
-	// Host is the telephone server that holds the legs; its worker gets the job.
+	// Host is the telephone server that holds the legs, with "ended": the recording
+	// is made by a worker that is named for the queue of that name. Without a host it
+	// is in the queue "default", whose legs all its workers must see.
 	Host string `json:"host,omitempty"`
+	// LegsBelow is record.Spec's. The service says it, by the tenant and the host:
+	// see callservice.Options. Whoever tells of the event leaves it out.
+	LegsBelow string `json:"legs_below,omitempty"`
 	// What the telephone server knows of the recording, with "ended"; as in a
-	// record.Spec. With LegsSpanCall the legs last until At.
+	// record.Spec. With LegsSpanCall the legs last until At; CutToSpan needs it, and
+	// cuts what they hold beyond that.
 	Redactions   []record.Redaction `json:"redactions,omitempty"`
 	Pauses       []record.Pause     `json:"pauses,omitempty"`
 	LegsSpanCall bool               `json:"legs_span_call,omitempty"`
+	CutToSpan    bool               `json:"cut_to_span,omitempty"`
 }
 
 // Validate reports every fault of the event at once, as [FieldErrors].
@@ -76,15 +84,31 @@ func (ev *Event) validateRecording() callmodel.FieldErrors {
 		name  string
 		given bool
 	}{
-		{"legs", len(ev.Legs) > 0}, {"redactions", len(ev.Redactions) > 0}, {"pauses", len(ev.Pauses) > 0}, {"legs_span_call", ev.LegsSpanCall},
+		{"legs", len(ev.Legs) > 0},
+		{"redactions", len(ev.Redactions) > 0},
+		{"pauses", len(ev.Pauses) > 0},
+		{"legs_span_call", ev.LegsSpanCall},
+		{"legs_below", ev.LegsBelow != ""},
+		{"cut_to_span", ev.CutToSpan},
 	} {
 		if f.given && ev.Type != EventEnded {
 			e.Add(f.name, "only an ended event has %s", f.name)
 		}
 	}
+	if ev.CutToSpan && !ev.LegsSpanCall {
+		e.Add("cut_to_span", "needs legs_span_call: without it nobody says how long the call was")
+	}
 	if len(ev.Legs) > 0 {
 		e.AddAll("", record.ValidateLegs(ev.Legs))
 		e.AddAll("", record.ValidateRelative(ev.Legs))
+		for i := range ev.Legs {
+			e.AddAll(fmt.Sprintf("legs[%d]", i), ev.Legs[i].ValidateBelow(ev.LegsBelow))
+		}
+	}
+	if ev.LegsBelow != "" {
+		if why := callmodel.ValidateRelativePath(ev.LegsBelow); why != nil {
+			e.Add("legs_below", "%q %s", text.Clip(ev.LegsBelow), why)
+		}
 	}
 	e.AddAll("", record.ValidateRedactions(ev.Redactions, ev.Legs))
 	e.AddAll("", record.ValidatePauses(ev.Pauses, ""))

@@ -1,6 +1,7 @@
 package calls
 
 import (
+	"path"
 	"slices"
 	"time"
 
@@ -102,7 +103,7 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 		start = c.CreatedAt
 	}
 	if len(legs) == 0 {
-		legs = []record.LegSpec{{Name: "unknown", Segments: []record.SegmentSpec{{URI: "no-leg-was-named/" + string(c.ID)}}}}
+		legs = []record.LegSpec{{Name: "unknown", Segments: []record.SegmentSpec{{URI: path.Join(ev.LegsBelow, "no-leg-was-named", string(c.ID))}}}}
 	}
 	outputs = slices.Clone(outputs)
 	for i := range outputs {
@@ -111,12 +112,14 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 	spec := record.Spec{
 		TenantID: c.TenantID, CallID: c.ID, RecordingID: callmodel.RecordingID(c.ID),
 		StartedAt: start, EndedAt: c.EndedAt,
-		Legs: slices.Clone(legs), Outputs: outputs,
+		Legs: slices.Clone(legs), LegsBelow: ev.LegsBelow, Outputs: outputs,
 		Redactions: ev.Redactions, Pauses: ev.Pauses, PauseMode: c.Recording.PauseMode,
 		Trim: c.Recording.Trim, LevelLUFS: c.Recording.LevelLUFS,
 	}
 	if ev.LegsSpanCall {
 		spec.LegsSpanCall, spec.Span = true, c.EndedAt.Sub(start)
+		// Of a call of no length nothing is cut, as nothing is recorded.
+		spec.CutToSpan = ev.CutToSpan && spec.Span > 0
 	}
 	if err := spec.Validate(); err != nil {
 		return nil, err

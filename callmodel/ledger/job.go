@@ -33,7 +33,14 @@ const (
 	Retried         Event = "retried"        // a person put it back
 	MaxAttempts           = 3                // counted attempts before quarantine; a crash counts that no other job can have caused
 	DefaultLeaseTTL       = 30 * time.Second // a dead worker's job is taken over after this
-	DefaultQueue          = "default"
+	// FreshFor is for how long after it was enqueued a job is fresh, at most, and for
+	// half of that at least. It bounds how long a fresh one waits for those of its own
+	// tenant that came before it, for they become a part of the backlog meanwhile.
+	FreshFor = 10 * time.Second
+	// BacklogShare is of how many claimed jobs one is of the backlog, while there are
+	// fresh ones, too.
+	BacklogShare = 4
+	DefaultQueue = "default"
 )
 
 // Next is the state after ev, or a [*TransitionError]. Of which jobs that are done
@@ -66,9 +73,12 @@ type Job struct {
 	// Key makes the job idempotent: there is one job of a tenant, a kind and a key.
 	Key      string `json:"key"`
 	Queue    string `json:"queue"`    // a telephone server's host name, or "default"
-	Priority int    `json:"priority"` // higher first; fresh calls before a backlog
-	State    State  `json:"state"`
-	Attempts int    `json:"attempts"` // counted attempts that failed
+	Priority int    `json:"priority"` // higher first, among the jobs of the tenant
+	// Emergency says that it is the own recording of an emergency call, which comes
+	// before all others. No request can ask for that.
+	Emergency bool  `json:"emergency,omitempty"`
+	State     State `json:"state"`
+	Attempts  int   `json:"attempts"` // counted attempts that failed
 	// Suspect says that a lease of the job expired, so that it may be what crashed
 	// its worker: it is run with nothing beside it until a run of it ends.
 	Suspect bool            `json:"suspect,omitempty"`
@@ -112,7 +122,7 @@ type Request struct {
 	Key      string
 	Payload  json.RawMessage // at most MaxPayload bytes
 	Queue    string          // "" means DefaultQueue
-	Priority int
+	Priority int             // among the tenant's jobs: higher first
 }
 
 // Limits of a job.

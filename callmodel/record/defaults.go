@@ -10,15 +10,15 @@ import (
 
 // What a Spec's WithDefaults fills in.
 const (
-	DefaultTenantID = "local"
-	DefaultCallID   = "call"
+	defaultTenantID = "local"
+	defaultCallID   = "call"
 )
 
 // WithDefaults is the spec with values for what a recording of local files doesn't
 // need: a tenant, a call and a time. It fills in only what is unset, and doesn't
 // change s:
 //
-//   - TenantID: DefaultTenantID; CallID: DefaultCallID; RecordingID: the CallID;
+//   - TenantID: "local"; CallID: "call"; RecordingID: the CallID;
 //   - StartedAt: the beginning of 1970, UTC;
 //   - the Layout of an output, but for an analysis, which has none: LayoutMono for
 //     one leg, LayoutStereo for two; for more, what ForLegs makes of stereo, which
@@ -26,8 +26,8 @@ const (
 //
 // A ledger doesn't fill in anything: it refuses a spec without ids or a start.
 func (s Spec) WithDefaults() Spec {
-	s.TenantID = cmp.Or(s.TenantID, DefaultTenantID)
-	s.CallID = cmp.Or(s.CallID, DefaultCallID)
+	s.TenantID = cmp.Or(s.TenantID, defaultTenantID)
+	s.CallID = cmp.Or(s.CallID, defaultCallID)
 	s.RecordingID = cmp.Or(s.RecordingID, callmodel.RecordingID(s.CallID))
 	if s.StartedAt.IsZero() {
 		s.StartedAt = time.Unix(0, 0).UTC()

@@ -19,6 +19,7 @@ const (
 	DefectGapSuspected       DefectCode = "gap_suspected"           // shorter than the call by more than drift can explain
 	DefectDropoutSuspected   DefectCode = "dropout_suspected"       // sound breaks off within a file and comes back
 	DefectOffsetClamped      DefectCode = "offset_clamped"          // an offset before the start or past the end
+	DefectBeyondSpan         DefectCode = "beyond_span"             // a leg goes beyond the stated span: kept, or cut where the job says so
 	DefectRangeOutside       DefectCode = "range_outside"           // a redaction or a pause that begins after the call's end: nothing was silenced by it
 	DefectClipped            DefectCode = "clipped"                 // samples at full scale in the source, or clipped by the mix
 	DefectNonFinite          DefectCode = "non_finite"              // NaN or Inf samples, read as silence
@@ -33,5 +34,7 @@ type Defect struct {
 	Code   DefectCode `json:"code"`
 	Leg    string     `json:"leg,omitempty"`    // the leg's name; "" for the recording
 	Detail string     `json:"detail,omitempty"` // what exactly, in words
-	Count  int64      `json:"count,omitempty"`  // how many samples, bytes or frames, where that has a meaning
+	// Count is how many samples, bytes or frames, where that has a meaning; with
+	// beyond_span, how many milliseconds.
+	Count int64 `json:"count,omitempty"`
 }

@@ -33,9 +33,6 @@ const (
 	DefaultSampleRate = 8000
 )
 
-// maxRelativeURI bounds the URIs of jobs, in bytes.
-const maxRelativeURI = 1024
-
 // Spec says what recording to make of which media. It is all a worker
 // needs: it is stored with the job, and the same spec over the same files
 // gives the same bytes.
@@ -49,17 +46,24 @@ type Spec struct {
 	// EndedAt is hang-up. A leg that is missing is waited for until the
 	// deadline after it. Zero: the call's end is not known.
 	EndedAt time.Time `json:"ended_at,omitzero"`
-	// Span is the length of the timeline; every output is exactly this long.
-	// 0: until the end of the longest leg.
+	// Span is how long the call lasted, and so the length of the timeline and of
+	// every output. A leg that goes beyond it is kept, which makes outputs as long as
+	// the longest leg, and is a defect. 0: until the end of the longest leg.
 	Span time.Duration `json:"span_ms,omitzero"`
+	// CutToSpan cuts legs off at the end of Span, which it needs: every output is
+	// exactly that long.
+	CutToSpan bool `json:"cut_to_span,omitempty"`
 	// LegsSpanCall says that every leg was recorded until the span's end. It is
 	// to a leg of a single segment what SegmentSpec.Span is to any: its clock and
-	// its completeness are judged by it. Without either nothing is guessed: a leg
-	// is padded or cut at the span's end.
+	// its completeness are judged by it. Without either nothing is guessed.
 	LegsSpanCall bool `json:"legs_span_call,omitempty"`
 	// Legs are the parties, in channel order.
-	Legs    []LegSpec    `json:"legs"`
-	Outputs []OutputSpec `json:"outputs"`
+	Legs []LegSpec `json:"legs"`
+	// LegsBelow is the directory that all files of the legs must be in, as the URIs
+	// of jobs name it: a worker opens no other, nor what a symbolic link leads to out
+	// of it. Whoever takes a job for a tenant says which are the tenant's. "": any.
+	LegsBelow string       `json:"legs_below,omitempty"`
+	Outputs   []OutputSpec `json:"outputs"`
 	// Redactions are ranges of the call to replace by silence or a tone in
 	// every output. Where they overlap, a tone wins.
 	Redactions []Redaction `json:"redactions,omitempty"`

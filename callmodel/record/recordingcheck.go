@@ -1,9 +1,7 @@
 package record
 
 import (
-	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,7 +26,18 @@ func (s *Spec) Validate() error {
 		e.Add("ended_at", "is before started_at")
 	}
 	checkSpan(&e, s.Span, "until the longest leg's end")
+	if s.CutToSpan && s.Span == 0 {
+		e.Add("cut_to_span", "needs span_ms, to cut at")
+	}
 	e.AddAll("", ValidateLegs(s.Legs))
+	if s.LegsBelow != "" {
+		if why := callmodel.ValidateRelativePath(s.LegsBelow); why != nil {
+			e.Add("legs_below", "%q %s", text.Clip(s.LegsBelow), why)
+		}
+		for i := range s.Legs {
+			e.AddAll("legs["+strconv.Itoa(i)+"]", s.Legs[i].ValidateBelow(s.LegsBelow))
+		}
+	}
 	e.AddAll("", ValidateOutputs(s.Outputs, len(s.Legs)))
 	e.AddAll("", ValidateRedactions(s.Redactions, s.Legs))
 	if s.Trim != nil {
@@ -64,6 +73,19 @@ func ValidateLegs(legs []LegSpec) error {
 		}
 		for j := range l.Segments {
 			e.AddAll(p+".segments["+strconv.Itoa(j)+"]", l.Segments[j].Validate())
+		}
+	}
+	return e.Err()
+}
+
+// ValidateBelow reports, as [callmodel.FieldErrors], the leg's files that aren't in
+// the directory or below it, by their URIs. "" is every directory.
+func (l *LegSpec) ValidateBelow(dir string) error {
+	var e callmodel.FieldErrors
+	for j := range l.Segments {
+		if uri := l.Segments[j].URI; dir != "" && !strings.HasPrefix(uri, dir+"/") {
+			e.Add("segments["+strconv.Itoa(j)+"].uri", "%q is not below %s/, where this tenant's legs are; "+
+				"have the telephone server leave them there, or the operator say where they are (--legs-of)", text.Clip(uri), dir)
 		}
 	}
 	return e.Err()
@@ -105,38 +127,12 @@ func ValidateRelative(legs []LegSpec) error {
 	var e callmodel.FieldErrors
 	for i := range legs {
 		for j := range legs[i].Segments {
-			if why := ValidateRelativePath(legs[i].Segments[j].URI); why != nil {
+			if why := callmodel.ValidateRelativePath(legs[i].Segments[j].URI); why != nil {
 				e.Add(fmt.Sprintf("legs[%d].segments[%d].uri", i, j), "%q %s", text.Clip(legs[i].Segments[j].URI), why)
 			}
 		}
 	}
 	return e.Err()
-}
-
-// ValidateRelativePath says what is wrong with a path that isn't relative and
-// slash-separated, of letters, digits and " !@#$%&()+,-._=~:", or doesn't stay
-// below its root. At most 1024 bytes. The message is about the path, without it.
-func ValidateRelativePath(uri string) error {
-	switch {
-	case uri == "":
-		return errors.New("is empty; give the leg's path below the recordings directory")
-	case len(uri) > maxRelativeURI:
-		return errors.New("is longer than " + strconv.Itoa(maxRelativeURI) + " bytes")
-	case strings.Contains(uri, "://"):
-		return errors.New("is a foreign URL; give a path below the recordings directory")
-	case uri[0] == '/':
-		return errors.New("is absolute; give a path relative to the recordings directory")
-	}
-	for _, c := range uri {
-		letter := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !letter && !strings.ContainsRune("/ !@#$%&()+,-._=~:", c) {
-			return errors.New("holds " + strconv.QuoteRune(c) + "; use letters, digits and /._-@+ only")
-		}
-	}
-	if path.Clean(uri) != uri || uri == ".." || strings.HasPrefix(uri, "../") {
-		return errors.New("is not a clean path: no '.', '..', double or trailing slashes")
-	}
-	return nil
 }
 
 func checkRate(e *callmodel.FieldErrors, path string, hz int, zeroOK bool) {

@@ -73,10 +73,12 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	attend := service.Attend(stores, c.APIOptions.Presence(), m, log)
 	log.InfoContext(ctx, "serving", "address", l.Addr().String(), "database", stores.DB.String())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return doors.Serve(ctx, handler, certificate, log) })
 	group.Go(func() error { return api.Run(ctx) })
+	group.Go(func() error { return attend(ctx) })
 	group.Go(func() error {
 		return hangups.Run(ctx, log, service.Reload{Name: "the API keys", Do: api.Reload},
 			service.Reload{Name: "the certificate", Do: certificate.Reload}, service.Reload{Name: "the log level", Do: level})

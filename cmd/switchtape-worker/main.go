@@ -55,10 +55,12 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	log.InfoContext(ctx, "working", "metrics", l.Addr().String(), "database", stores.DB.String(), "bucket", c.Bucket, "legs", c.Legs)
+	attend := service.Attend(stores, c.WorkerOptions.Presence(), m, log)
+	log.InfoContext(ctx, "working", "metrics", l.Addr().String(), "database", stores.DB.String(), "bucket", c.Bucket, "legs", c.Legs, "queues", c.Served())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return rec.Run(ctx) })
 	group.Go(func() error { return service.SweepUploads(ctx, stores.Objects, log) })
+	group.Go(func() error { return attend(ctx) })
 	group.Go(func() error { return service.Serve(ctx, l, handler, log) })
 	group.Go(func() error { return hangups.Run(ctx, log, service.Reload{Name: "the log level", Do: level}) })
 	return group.Wait()

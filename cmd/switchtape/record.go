@@ -26,7 +26,7 @@ type recordCommand struct {
 	Codec   string        `help:"Format of the recording: mp3, wav, mulaw, alaw, flac or opus. Default: that of the file's extension, mp3 for a name without one." enum:"mp3,wav,mulaw,alaw,flac,opus," default:""`
 	Rate    int           `help:"Sample rate in Hz. 0: the highest of the legs." default:"0" placeholder:"HZ"`
 	Bitrate string        `help:"Bitrate of lossy codecs, like 32k. Default: the codec's own." placeholder:"BPS"`
-	Span    time.Duration `help:"Length of the call. Default: until the end of the longest leg." placeholder:"DURATION"`
+	Span    time.Duration `help:"Length of the call. What legs hold beyond it is kept, and told. Default: until the end of the longest leg." placeholder:"DURATION"`
 
 	timelineFlags `embed:""`
 	recordExtras  `embed:""`

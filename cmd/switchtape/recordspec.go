@@ -25,12 +25,13 @@ type timelineFlags struct {
 	Level        decibels `help:"Bring every leg to this loudness, like -23, by a constant gain. Default: levels stay." placeholder:"LUFS"`
 	Gain         []string `help:"Make a leg louder or quieter: agent=-6." placeholder:"NAME=DB" sep:"none"`
 	LegsSpanCall bool     `help:"Every leg was recorded until the end of --span: correct clocks that drifted, and say where audio is missing."`
+	CutToSpan    bool     `help:"Cut legs off at the end of --span."`
 	CorrectRate  []string `help:"A leg to read at half or double the rate that its file states, if --span shows that it is wrong." placeholder:"NAME" sep:"none"`
 }
 
 // apply puts the flags in the spec, whose legs are known.
 func (f *timelineFlags) apply(spec *record.Spec) error {
-	spec.LegsSpanCall = f.LegsSpanCall
+	spec.LegsSpanCall, spec.CutToSpan = f.LegsSpanCall, f.CutToSpan
 	spec.LevelLUFS = float64(f.Level)
 	if f.Trim.on {
 		spec.Trim = &record.TrimSpec{ThresholdDBFS: f.Trim.threshold}

@@ -80,8 +80,9 @@ func TestRecordClocks(t *testing.T) {
 	const span = "49.338625s" // the sample's own length
 	var r record.Result
 	runJSON(t, &r, "record", "--leg", "agent="+slow, "--span", span, "--layout", "mono", "--force", "--out", out)
-	require.Len(t, r.Defects, 1)
+	require.Len(t, r.Defects, 2)
 	assert.Equal(t, record.DefectWrongRateSuspected, r.Defects[0].Code)
+	assert.Equal(t, record.DefectBeyondSpan, r.Defects[1].Code, "read at half its rate it is twice as long")
 	runJSON(t, &r, "record", "--leg", "agent="+slow, "--span", span, "--correct-rate", "agent", "--layout", "mono", "--force", "--out", out)
 	require.Len(t, r.Defects, 1)
 	assert.Equal(t, record.DefectWrongRateCorrected, r.Defects[0].Code)
@@ -91,4 +92,26 @@ func TestRecordClocks(t *testing.T) {
 	require.Len(t, r.Defects, 1)
 	assert.Equal(t, record.DefectDriftCorrected, r.Defects[0].Code)
 	assert.InDelta(t, 783.5, r.Legs[0].DriftPPM, 0.1)
+}
+
+// A span that is too short loses nothing, unless it is to.
+func TestRecordBeyondTheSpan(t *testing.T) {
+	t.Parallel()
+	agent, _ := sample(t)
+	for name, c := range map[string]struct {
+		args   []string
+		length int64 // ms
+		detail string
+	}{
+		"kept": {nil, 49339, "19.339s of the leg lie beyond the call's span of 30s, and are kept"},
+		"cut":  {[]string{"--cut-to-span"}, 30000, "19.339s of the leg lie beyond the call's span of 30s, and were cut off, as the job says"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var r record.Result
+			runJSON(t, &r, append([]string{"record", "--leg", "agent=" + agent, "--span", "30s", "--out", filepath.Join(t.TempDir(), "out.wav")}, c.args...)...)
+			require.Equal(t, c.length, r.Duration.Milliseconds())
+			require.Equal(t, []record.Defect{{Code: record.DefectBeyondSpan, Leg: "agent", Count: 19339, Detail: c.detail}}, r.Defects)
+		})
+	}
 }

@@ -75,9 +75,11 @@ func TestRulesWrongUsage(t *testing.T) {
 		code, _, errs := run(t, append([]string{"rules"}, args...)...)
 		require.Equal(t, 2, code, "%v: %s", args, errs)
 	}
+	neither := filepath.Join(t.TempDir(), "neither.yaml")
+	require.NoError(t, os.WriteFile(neither, []byte("rules: [\n"), 0o600))
 	for _, args := range [][]string{
 		{"check", "testdata/rules/none.yaml"},
-		{"check", "testdata/rules/calls.ndjson"},
+		{"check", neither},
 		{"diff", "testdata/rules/clean.yaml", "testdata/rules/broken.yaml", "--calls", "testdata/rules/calls.ndjson"},
 		{"simulate", "testdata/rules/clean.yaml", "--calls", "testdata/rules/none.ndjson"},
 	} {

@@ -18,6 +18,7 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/cmd/internal/service"
+	"github.com/switchtape/switchtape/recording/worker"
 )
 
 type serveCommand struct {
@@ -37,7 +38,7 @@ type serveWorker struct {
 	Concurrency   int           `help:"Recordings made at once. 0: one a processor." default:"0"`
 	LeaseTTL      time.Duration `help:"A job whose worker is silent for so long is taken over." default:"30s"`
 	LegWait       time.Duration `help:"How long after hang-up legs are waited for that are missing or still being written." default:"60s"`
-	FollowGrowing time.Duration `help:"For how long a leg is followed that is still being written then: its recording is published as far as it goes, and again when the leg is whole. 0: not at all." default:"24h"`
+	FollowGrowing time.Duration `help:"For how long a leg is followed that is missing or still being written then: what there is of the recording is published, and again when the leg has come or is whole. A call without any leg is absent then. 0: not at all." default:"24h"`
 	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
 }
 
@@ -123,7 +124,8 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, err
 	}
 	m := ops.NewMetrics()
-	o.worker.Legs = w.legs
+	// Its API and its worker are one: whatever host a call names, its legs are here or nowhere.
+	o.worker.Legs, o.worker.Queues, o.worker.AllLegs = w.legs, []string{worker.AllQueues}, true
 	rec, legs, err := service.NewWorker(ctx, w.stores, o.worker, buckets(), m, log)
 	if err != nil {
 		return nil, err
@@ -143,11 +145,13 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	if err != nil {
 		return nil, errors.Join(err, legs.Close())
 	}
+	attend := service.Attend(w.stores, o.worker.Presence(), m, log)
 	w.run = func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return doors.Serve(ctx, handler, nil, log) })
 		group.Go(func() error { return w.api.Run(ctx) })
 		group.Go(func() error { return rec.Run(ctx) })
+		group.Go(func() error { return attend(ctx) })
 		return errors.Join(group.Wait(), legs.Close(), w.stores.Close())
 	}
 	return w, nil

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -57,7 +58,30 @@ func (d *Dir) OpenLeg(_ context.Context, uri string) (io.ReadCloser, error) {
 		// %v, as a directory that isn't there is no leg that isn't.
 		return nil, callmodel.Errorf(callmodel.CodeUnavailable, "%v", err)
 	}
-	name := filepath.FromSlash(uri)
+	return openIn(root, uri, uri)
+}
+
+// OpenLegBelow implements recording.LegBelowOpener.
+func (d *Dir) OpenLegBelow(_ context.Context, dir, uri string) (io.ReadCloser, error) {
+	root, err := d.open()
+	if err != nil {
+		return nil, callmodel.Errorf(callmodel.CodeUnavailable, "%v", err)
+	}
+	name, inside := strings.CutPrefix(uri, dir+"/")
+	if !inside {
+		return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeInvalid, "%s is not below %s", uri, dir))
+	}
+	sub, err := root.OpenRoot(filepath.FromSlash(dir))
+	if err != nil {
+		return nil, explain(uri, err)
+	}
+	defer sub.Close() //nolint:errcheck // legs that are open stay so
+	return openIn(sub, uri, name)
+}
+
+// openIn opens the file of that name in root, which is the leg uri.
+func openIn(root *os.Root, uri, name string) (io.ReadCloser, error) {
+	name = filepath.FromSlash(name)
 	info, err := root.Stat(name)
 	if err != nil {
 		return nil, explain(uri, err)

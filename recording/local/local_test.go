@@ -91,11 +91,15 @@ func TestLegPlacesKeepTheContract(t *testing.T) {
 		require.NoError(t, os.Mkdir(dir, 0o750))
 		require.NoError(t, os.Symlink("/", filepath.Join(dir, "root")))
 		require.NoError(t, os.Symlink("circle", filepath.Join(dir, "circle")))
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, "2026"), 0o750))
+		require.NoError(t, os.Symlink("../20261/agent.wav", filepath.Join(dir, "2026", "link.wav")))
+		require.NoError(t, os.Symlink("..", filepath.Join(dir, "2026", "up")))
 		d := legs(dir)
 		t.Cleanup(func() { require.NoError(t, d.Close()) })
 		p := recordingtest.LegPlace{
 			Legs: d, Put: put(dir), Away: map[string]func() (func() error, error){},
-			Never: []string{"2026", ".", "..", "../legs/2026/agent.wav", "/etc/passwd", "root/etc/passwd", "circle", strings.Repeat("x", 256)},
+			Never:      []string{"2026", ".", "..", "../legs/2026/agent.wav", "/etc/passwd", "root/etc/passwd", "circle", strings.Repeat("x", 256)},
+			NeverBelow: []string{"2026/link.wav", "2026/up/20261/agent.wav"},
 		}
 		for name, instead := range inItsPlace {
 			p.Away[name] = func() (func() error, error) {

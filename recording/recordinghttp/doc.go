@@ -9,11 +9,18 @@
 //	POST /v1/recordings/jobs/{id}/retry       put a job back that is quarantined, absent or degraded
 //	POST /v1/recordings/jobs/retry            put many back: {"status": "absent", "code": "leg_missing",
 //	                                          "queue", "since", "until", "limit": 100, "dry_run": true}
+//	POST /v1/recordings/jobs/move             move those of a queue: {"from", "to", "state": "queued",
+//	                                          "limit": 100, "dry_run": true}
+//	GET  /v1/recordings/queues                the queues of the tenant's jobs, and who serves them
 //	POST /v1/recordings/jobs/{id}/quarantine  set a job aside: {"reason": "…"}
 //
 // A recording's body is a [record.Spec] with, beside its fields, an
-// optional "queue" (a telephone server's host name) and "priority" (0 to 9). It
-// is checked at the door, with what the codecs can do, and every fault is
+// optional "queue" and "priority" (0 to 9). The queue is the host name of the telephone
+// server that has the legs, and says which workers see them: only a worker that is
+// named for it takes a leg for missing. Without it the job is in the queue "default",
+// whose legs every worker of that queue must see, as in one bucket. The recording
+// is made of legs in the directory of the tenant's, where Options.LegsBelow says that it
+// has one. It is checked at the door, with what the codecs can do, and every fault is
 // reported at once. The same recording again gives the same job; another
 // recording under a recording id that is taken is refused. A call's own recording has
 // the call's id, unless that is taken when the call ends: it is made in any case.
@@ -23,8 +30,8 @@
 //	GET …/media ─▶ 307 to a signed URL, or the bytes themselves, with ranges
 //
 // A job that is "published" has its recording already, of which a later version may
-// follow: a leg is still being written. Its media is that
-// version until then.
+// follow: a leg is missing or still being written. Its media is that version until
+// then.
 //
 // A job that is retried keeps the recording that it has made, if any, until a later
 // version takes its place that loses nothing of it.

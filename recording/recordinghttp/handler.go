@@ -29,6 +29,12 @@ type Options struct {
 	// Check refuses specs that no worker can do, as FieldErrors; the Check of a
 	// recording.Processor fits. Nil: only what callmodel checks.
 	Check func(record.Spec) error
+	// LegsBelow says in which directory of the place of the legs, or below it, a
+	// tenant's legs are on a host, the job's queue ("" for none): a recording of
+	// others is refused, and so are links out of it when they are opened. "" is the
+	// whole place. Nil: the whole place, for all; so tenants can have each other's legs
+	// recorded for themselves.
+	LegsBelow func(t callmodel.TenantID, host string) (dir string, err error)
 	// Media is where the recordings are. Nil: they can't be had here, and
 	// asking for one is answered with 404.
 	Media Media
@@ -74,6 +80,9 @@ func New(l Ledger, o *Options) *Handler {
 	if opts.Check == nil {
 		opts.Check = func(record.Spec) error { return nil }
 	}
+	if opts.LegsBelow == nil {
+		opts.LegsBelow = func(callmodel.TenantID, string) (string, error) { return "", nil }
+	}
 	if opts.JobEnqueued == nil {
 		opts.JobEnqueued = func() {}
 	}
@@ -86,6 +95,8 @@ func New(l Ledger, o *Options) *Handler {
 	h.handle("GET /v1/recordings/jobs/{id}", callmodel.ScopeRecordingsRead, h.getJob)
 	h.handle("GET /v1/recordings/jobs/{id}/media", callmodel.ScopeRecordingsRead, h.getMedia)
 	h.handle("POST /v1/recordings/jobs/retry", callmodel.ScopeJobsWrite, h.retryMany)
+	h.handle("GET /v1/recordings/queues", callmodel.ScopeRecordingsRead, h.queues)
+	h.handle("POST /v1/recordings/jobs/move", callmodel.ScopeJobsWrite, h.moveMany)
 	h.handle("POST /v1/recordings/jobs/{id}/retry", callmodel.ScopeJobsWrite, h.retry)
 	h.handle("POST /v1/recordings/jobs/{id}/quarantine", callmodel.ScopeJobsWrite, h.quarantine)
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {

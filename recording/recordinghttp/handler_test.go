@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -219,6 +220,43 @@ func TestSubmissionHasEveryField(t *testing.T) {
 	job, err := s.db.Job(t.Context(), a.JobID)
 	require.NoError(t, err)
 	assert.Equal(t, want, storetest.SpecOf(t, &job))
+}
+
+// TestLegsBelow: a job's legs are confined to where the host of the handler says, by
+// the principal's tenant and the queue, and by nobody else.
+func TestLegsBelow(t *testing.T) {
+	t.Parallel()
+	s := &service{db: openDB(t)}
+	dir, refusal := "", error(nil)
+	s.h = recordinghttp.New(s.db, &recordinghttp.Options{LegsBelow: func(tenant callmodel.TenantID, host string) (string, error) {
+		if tenant != "acme" || host != "pbx1" {
+			return "elsewhere", nil
+		}
+		return dir, refusal
+	}})
+	p := as(submits(), "acme")
+	uri := storetest.Spec("c1").Legs[0].Segments[0].URI
+	require.Contains(t, uri, "/")
+	enqueue := func(more map[string]any, v any) *httptest.ResponseRecorder {
+		more["queue"] = "pbx1"
+		return s.do(t, p, http.MethodPost, "/v1/recordings", submission(t, "c1", more), v)
+	}
+	for _, dir = range []string{"elsewhere", uri, uri[:1]} {
+		require.Equal(t, http.StatusUnprocessableEntity, enqueue(map[string]any{}, nil).Code, dir)
+	}
+	dir, refusal = "", callmodel.Errorf(callmodel.CodeForbidden, "it has none")
+	require.Equal(t, http.StatusForbidden, enqueue(map[string]any{}, nil).Code)
+
+	dir, refusal = path.Dir(uri), nil
+	require.Equal(t, http.StatusUnprocessableEntity, enqueue(map[string]any{"legs_below": "x"}, nil).Code)
+	var first, again accepted
+	require.Equal(t, http.StatusAccepted, enqueue(map[string]any{}, &first).Code)
+	job, err := s.db.Job(t.Context(), first.JobID)
+	require.NoError(t, err)
+	assert.Equal(t, dir, storetest.SpecOf(t, &job).LegsBelow)
+	dir = "" // the operator thought better of it
+	require.Equal(t, http.StatusAccepted, enqueue(map[string]any{}, &again).Code, "it is the same recording")
+	assert.Equal(t, first.JobID, again.JobID)
 }
 
 func TestList(t *testing.T) {

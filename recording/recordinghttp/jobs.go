@@ -24,12 +24,15 @@ type submission struct {
 
 	tenant callmodel.TenantID // the principal's
 	check  func(record.Spec) error
+	below  func(t callmodel.TenantID, host string) (dir string, err error)
+	dir    string // that the legs are confined to, by below
 }
 
-// spec is the recording that is asked for, always of the principal's tenant.
+// spec is the recording that is asked for, always of the principal's tenant and of
+// its own legs.
 func (s *submission) spec() record.Spec {
 	spec := s.Spec
-	spec.TenantID = s.tenant
+	spec.TenantID, spec.LegsBelow = s.tenant, s.dir
 	return spec
 }
 
@@ -45,9 +48,16 @@ func (s *submission) Validate() error {
 	if s.Priority < calls.MinPriority || s.Priority > calls.MaxPriority {
 		faults.Add("priority", "must be %d to %d, is %d", calls.MinPriority, calls.MaxPriority, s.Priority)
 	}
+	dir, err := s.below(s.tenant, s.Queue)
+	if err != nil {
+		return err
+	}
+	if s.LegsBelow != "" && s.LegsBelow != dir {
+		faults.Add("legs_below", "is for the service to say; leave it out")
+	}
+	s.dir = dir
 	spec := s.spec()
-	err := spec.Validate()
-	if err == nil {
+	if err = spec.Validate(); err == nil {
 		err = s.check(spec)
 	}
 	var more callmodel.FieldErrors
@@ -71,7 +81,7 @@ func (h *Handler) enqueue(w http.ResponseWriter, r *http.Request, p callmodel.Pr
 	if err != nil {
 		return err
 	}
-	s := submission{tenant: p.TenantID, check: h.opts.Check}
+	s := submission{tenant: p.TenantID, check: h.opts.Check, below: h.opts.LegsBelow}
 	if err := callmodel.DecodeJSON(body, &s); err != nil {
 		return err
 	}
@@ -105,6 +115,7 @@ func (h *Handler) sameSpec(r *http.Request, id callmodel.JobID, spec *record.Spe
 	if err != nil {
 		return callmodel.Errorf(callmodel.CodeConflict, "recording %s: %w; give another recording_id", spec.RecordingID, err)
 	}
+	have.LegsBelow = spec.LegsBelow // the service's own
 	haveJSON, err := json.Marshal(&have)
 	if err != nil {
 		return err

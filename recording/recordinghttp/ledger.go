@@ -28,6 +28,12 @@ type Ledger interface {
 	// Quarantine sets a queued or running job aside by hand; the worker of a
 	// running one meets ErrLeaseLost.
 	Quarantine(ctx context.Context, id callmodel.JobID, actor, reason string) error
+	// Queues lists the queues that jobs wait or run in, those first whose jobs have
+	// waited longest.
+	Queues(ctx context.Context, f ledger.QueueFilter) ([]ledger.QueueState, error)
+	// Move puts jobs that wait or are set aside into another queue, and returns which it
+	// has moved. CodeNotFound moves none.
+	Move(ctx context.Context, ids []callmodel.JobID, to, actor string) ([]callmodel.JobID, error)
 	// Audit adds a line to the audit log.
 	Audit(ctx context.Context, e callmodel.AuditEvent) error
 }
@@ -79,6 +85,22 @@ func (t *timedLedger) Retry(ctx context.Context, id callmodel.JobID, actor strin
 
 func (t *timedLedger) Quarantine(ctx context.Context, id callmodel.JobID, actor, reason string) error {
 	return t.ask(ctx, func(ctx context.Context) error { return t.l.Quarantine(ctx, id, actor, reason) })
+}
+
+func (t *timedLedger) Queues(ctx context.Context, f ledger.QueueFilter) (queues []ledger.QueueState, err error) {
+	err = t.ask(ctx, func(ctx context.Context) error {
+		queues, err = t.l.Queues(ctx, f)
+		return err
+	})
+	return queues, err
+}
+
+func (t *timedLedger) Move(ctx context.Context, ids []callmodel.JobID, to, actor string) (moved []callmodel.JobID, err error) {
+	err = t.ask(ctx, func(ctx context.Context) error {
+		moved, err = t.l.Move(ctx, ids, to, actor)
+		return err
+	})
+	return moved, err
 }
 
 func (t *timedLedger) Audit(ctx context.Context, e callmodel.AuditEvent) error {

@@ -28,7 +28,7 @@ func (w *Worker) bounded(ctx context.Context, t *task) (result record.Result, ab
 	defer cancel()
 	end := make(chan ended, 1)
 	go func() {
-		result, err := w.attempt(ctx, t.spec, w.accepts(t))
+		result, err := w.attempt(ctx, t)
 		end <- ended{result, err}
 	}()
 	select {

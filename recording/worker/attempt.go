@@ -89,13 +89,13 @@ func (w *Worker) work(ctx context.Context, l ledger.Lease, bucket string) {
 
 // attempt makes the recording, and turns a panic of a codec or stage into an
 // error that counts, so that a poisonous recording can't take the others along.
-func (w *Worker) attempt(ctx context.Context, s record.Spec, o *recording.ProcessOptions) (result record.Result, err error) {
+func (w *Worker) attempt(ctx context.Context, t *task) (result record.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return w.process.Process(ctx, s, o)
+	return w.make(ctx, t)
 }
 
 var errTimeout = errors.New("the attempt timed out")
@@ -134,8 +134,12 @@ func (w *Worker) heartbeat(ctx context.Context, l ledger.Lease, stop context.Can
 // commit puts the result in the ledger, and says what that makes of the job. It
 // changes r to what is on the call then.
 func (w *Worker) commit(ctx context.Context, t *task, r *record.Result) (Outcome, error) {
-	if w.keeps(ctx, t, r) {
+	kept := w.keeps(ctx, t, r)
+	if kept {
 		*r = *t.published
+	}
+	if err := w.awaited(t, r); err != nil {
+		return Waiting, err
 	}
 	if r.Status == record.StatusQuarantined {
 		return Quarantined, callmodel.Permanent(fmt.Errorf("the recording can't be made: %s%s", r.Reason, describe(r.Defects)))
@@ -144,7 +148,10 @@ func (w *Worker) commit(ctx context.Context, t *task, r *record.Result) (Outcome
 	if err != nil {
 		return Failed, err
 	}
-	if t.published == nil && r.Made() && r.Has(record.DefectLegGrowing) && w.follows(age(t.Lease)) {
+	if !kept && r.Made() && incomplete(r) && w.follows(age(t.Lease)) {
+		if !t.isNew(r) {
+			return Waiting, lacking(r)
+		}
 		again := w.followIn(age(t.Lease) + t.elapsed())
 		return Published, w.untilAnswered(ctx, t, func() error { return w.ledger.Publish(ctx, t.Lease, o, again) })
 	}
@@ -223,19 +230,15 @@ func (w *Worker) failure(t *task, err error) ledger.Failure {
 	var later *callmodel.RetryAfterError
 	var why ledger.Reason
 	switch {
-	case errors.As(err, &notReady):
-		wait := max(min(max(old/4, 100*time.Millisecond), 5*time.Second, w.opts.MissingLegWait-old), time.Millisecond)
-		if t.published != nil {
-			wait = w.followIn(old)
-		}
-		why, err = record.LegsMissing, callmodel.RetryAfter(err, wait)
-		if len(notReady.Growing) > 0 {
-			why = record.LegsGrowing
-		}
 	case errors.As(err, &away):
 		why = record.LegsAway
 		if !errors.As(err, &later) || later.After == 0 {
 			err = callmodel.RetryAfter(err, awayPause(old))
+		}
+	case errors.As(err, &notReady):
+		why, err = record.LegsMissing, callmodel.RetryAfter(err, w.legsPause(t))
+		if len(notReady.Growing) > 0 {
+			why = record.LegsGrowing
 		}
 	case errors.As(err, &bucket):
 		why, err = record.BucketAway, callmodel.RetryAfter(err, max(bucket.RetryAfter, awayPause(old)))
@@ -286,7 +289,7 @@ func (w *Worker) report(ctx context.Context, r Report) {
 	case Done:
 		w.opts.Logger.InfoContext(ctx, "recording finished", append(attrs, "status", r.Result.Status, "defects", len(r.Result.Defects))...)
 	case Published:
-		w.opts.Logger.InfoContext(ctx, "recording published, with a leg that is still being written; a later version may follow",
+		w.opts.Logger.InfoContext(ctx, "recording published, with a leg that is missing or still being written; a later version may follow",
 			append(attrs, "status", r.Result.Status, "defects", len(r.Result.Defects), "url", r.Result.URL())...)
 	case Waiting, Released:
 		level := slog.LevelInfo

@@ -2,8 +2,8 @@
 //
 //	claim ──▶ heartbeat ┬─▶ process ─▶ complete     one transaction: done, URL
 //	  ▲                 │      │
-//	  │                 │      ├─ a leg is still being written, and the wait
-//	  │                 │      │  for it is over ───────────────────▶ publish: URL
+//	  │                 │      ├─ a leg is missing or still being written, and
+//	  │                 │      │  the wait for it is over ──────────▶ publish: URL
 //	  │                 │      │                      now, followed until it is whole
 //	  │                 │      ├─ legs not there yet ──────────────▶ later, uncounted
 //	  │                 │      ├─ the place of the legs is away ───▶ later, uncounted; alarm
@@ -15,11 +15,18 @@
 //	  │                 └─ lease lost: stop, commit nothing
 //	  └──── poll, or the doorbell (Ring)
 //
-// A published job is run again, at growing pauses, until its legs grow no more or
-// Options.FollowGrowing is over; then the next version takes the first one's place
-// on the call, beside it in the bucket. One that would hold less doesn't: the
-// recording on a call is never made less by what happens later, be it that legs
-// are deleted, that attempts fail, or that the job is quarantined.
+// A published job is run again, at growing pauses, until its legs are there and grow
+// no more or Options.FollowGrowing is over. Whenever one has come or is whole, the
+// next version takes the place of the one before on the call, beside it in the
+// bucket. One that would hold less doesn't: the recording on a call is never made
+// less by what happens later, be it that legs are deleted, that attempts fail, or
+// that the job is quarantined.
+//
+// A job of which no leg has come has nothing to publish: it waits as long, with the
+// reason legs_missing, and its recording is absent at the end. Only a worker that is
+// named for a job's queue says that a leg is missing, as it sees the queue's legs:
+// see Options.Queues. To others the legs are away, as they are to all while their
+// directory or bucket can't be looked into.
 //
 // A bucket is away after one error that is sure (it is missing, full, or forbids, or
 // the spool can't be written), or after three in a row that may pass (it is throttled,

@@ -2,20 +2,25 @@ package worker
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
 
-// A leg that is still being written when the wait for it is over is recorded as
-// far as it goes, and published, so that the call has its URL. Its job is put
-// back and follows the leg: at each turn nothing is put until the leg is whole,
-// and then the next version is made of it. All that the next turn must know is
-// in the ledger.
+// A leg that is missing or still being written when the wait for it is over is
+// followed: what there is of the call is recorded and published, so that the call
+// has its URL, and the job is put back. At each turn nothing is read or put unless
+// a leg has come or is whole, and then the next version is made. Of a call without
+// any leg nothing is published, and the job just waits. All that the next turn
+// must know is in the ledger.
 
-// accepts says what the attempt puts up with. A follow-up takes what legs there
-// are: the published version did without the others, too.
+// accepts says what the attempt puts up with: before the wait is over, and at the
+// turns of a follow-up, nothing; at the end whatever there is. A worker that isn't
+// named for the job's queue doesn't put up with a leg that isn't here at all.
 //
 // Of a call that has just ended the files are finished, and as new as can be,
 // unless they look cut. But of one that was seen growing, or after the wait, a new
@@ -25,8 +30,9 @@ func (w *Worker) accepts(t *task) *recording.ProcessOptions {
 	over := old+t.elapsed() >= w.opts.MissingLegWait
 	o := &recording.ProcessOptions{AcceptMissing: over, AcceptGrowing: over}
 	if followed {
-		o = &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: !w.follows(old), NewVersion: true}
+		o = &recording.ProcessOptions{AcceptMissing: !w.follows(old), AcceptGrowing: !w.follows(old), NewVersion: true}
 	}
+	o.AcceptMissing = o.AcceptMissing && w.opts.sees(t.Job.Queue)
 	if w.opts.Quiet > 0 {
 		o.CutQuietSince = t.started.Add(-w.opts.Quiet)
 	}
@@ -37,7 +43,116 @@ func (w *Worker) accepts(t *task) *recording.ProcessOptions {
 	return o
 }
 
-// follows reports whether growing legs of a job of that age are followed.
+// make makes the recording, as accepts says. A follow-up that finds more than the
+// published version has makes the next one, of what legs there are.
+func (w *Worker) make(ctx context.Context, t *task) (record.Result, error) {
+	o := w.accepts(t)
+	r, err := w.process.Process(ctx, t.spec, o)
+	lacks, ok := errors.AsType[*recording.LegsNotReadyError](err)
+	switch {
+	case !ok:
+		return r, err
+	case !w.opts.sees(t.Job.Queue):
+		if len(lacks.Legs) > 0 && age(t.Lease)+t.elapsed() >= w.opts.MissingLegWait {
+			err = elsewhere(lacks, t.Job.Queue)
+		}
+		return r, err
+	}
+	for t.published != nil && changed(t.published, lacks) {
+		// Whether a leg still grows may only show when all of it was read.
+		o.AcceptMissing, o.AcceptGrowing = true, o.AcceptMissing || len(lacks.Growing) > 0
+		r, err = w.process.Process(ctx, t.spec, o)
+		more, ok := errors.AsType[*recording.LegsNotReadyError](err)
+		if !ok {
+			return r, err
+		}
+		lacks = &recording.LegsNotReadyError{Legs: lacks.Legs, Files: lacks.Files, Growing: more.Growing}
+		err = lacks
+	}
+	return r, err
+}
+
+// changed reports whether the next version is to be made although legs aren't ready:
+// a leg has more files than in the published version, or is whole. If a leg has lost
+// files the next version will not be kept, but the job ends with it, unless a file
+// of another leg may still come.
+func changed(published *record.Result, lacks *recording.LegsNotReadyError) bool {
+	var lost, awaited bool
+	for i := range published.Legs {
+		leg := published.Legs[i].Name
+		had, grew := lacked(published, leg)
+		has := 0
+		for _, f := range lacks.Files {
+			if f.Leg == leg {
+				has++
+			}
+		}
+		grows := slices.Contains(lacks.Growing, leg)
+		switch {
+		case has > had:
+			lost = true
+		case !grows && (has < had || grew):
+			return true
+		case has > 0 || grows:
+			awaited = true
+		}
+	}
+	return lost && !awaited
+}
+
+// lacked is how many files of the leg were missing or empty in the recording, and
+// whether one was still being written.
+func lacked(r *record.Result, leg string) (files int, grew bool) {
+	for _, d := range r.Defects {
+		switch {
+		case d.Leg != leg:
+		case d.Code == record.DefectLegMissing || d.Code == record.DefectLegEmpty:
+			files++
+		case d.Code == record.DefectLegGrowing:
+			grew = true
+		}
+	}
+	return files, grew
+}
+
+// incomplete reports whether a later version of the recording may hold more, as a
+// leg may come or grow.
+func incomplete(r *record.Result) bool {
+	return r.Has(record.DefectLegGrowing) || r.Has(record.DefectLegMissing) || r.Has(record.DefectLegEmpty)
+}
+
+// awaited is why the call isn't without a recording yet, although no leg has audio:
+// legs may still come. Nil if this is how it ends.
+func (w *Worker) awaited(t *task, r *record.Result) error {
+	noAudio := r.Status == record.StatusAbsent && r.Reason == record.ReasonNoMedia || r.Status == record.StatusQuarantined
+	if !noAudio || !incomplete(r) || !w.follows(age(t.Lease)) {
+		return nil
+	}
+	return lacking(r)
+}
+
+// isNew reports whether the recording is another than the published one.
+func (t *task) isNew(r *record.Result) bool {
+	return t.published == nil || !slices.Equal(r.Outputs, t.published.Outputs) || !slices.Equal(r.Defects, t.published.Defects)
+}
+
+// lacking is the error of a recording whose legs may still come or grow.
+func lacking(r *record.Result) error {
+	e := &recording.LegsNotReadyError{}
+	for i := range r.Legs {
+		leg := r.Legs[i].Name
+		files, grows := lacked(r, leg)
+		if files > 0 {
+			e.Legs = append(e.Legs, leg)
+		}
+		if grows {
+			e.Growing = append(e.Growing, leg)
+		}
+	}
+	return fmt.Errorf("%w%s", e, describe(r.Defects))
+}
+
+// follows reports whether legs of a job of that age are followed.
 func (w *Worker) follows(old time.Duration) bool { return old < w.opts.FollowGrowing }
 
 // maxFollow is how many times Options.FollowPause the longest pause is.
@@ -48,6 +163,16 @@ const maxFollow = 60
 func (w *Worker) followIn(old time.Duration) time.Duration {
 	pause := jitter(min(max(old/8, w.opts.FollowPause), maxFollow*w.opts.FollowPause))
 	return max(min(pause, w.opts.FollowGrowing-old), time.Millisecond)
+}
+
+// legsPause is the pause until the next look for legs that weren't ready at an
+// attempt that has just ended.
+func (w *Worker) legsPause(t *task) time.Duration {
+	old := age(t.Lease) + t.elapsed()
+	if t.published == nil && age(t.Lease) < w.opts.MissingLegWait {
+		return max(min(max(old/4, 100*time.Millisecond), 5*time.Second, w.opts.MissingLegWait-old), time.Millisecond)
+	}
+	return w.followIn(old)
 }
 
 // keeps reports whether the published recording stays, as r would lose some of

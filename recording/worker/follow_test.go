@@ -164,7 +164,8 @@ func TestFollowingEnds(t *testing.T) {
 	require.Equal(t, []bool{true, false}, s.told(t))
 }
 
-// The wait for a leg that isn't there was over with the first version.
+// The wait for a leg that isn't there was over with the first version; when it comes
+// after all, it is in the last.
 func TestMissingLegDoesNotHoldTheFollowUpBack(t *testing.T) {
 	t.Parallel()
 	s := growing(t, samplecall.Agent(), record.LegSpec{Name: "customer", Segments: []record.SegmentSpec{{URI: "customer.wav"}}})
@@ -173,11 +174,34 @@ func TestMissingLegDoesNotHoldTheFollowUpBack(t *testing.T) {
 	s.r.rest.Store(true)
 	o := *s.opts
 	o.MissingLegWait = time.Hour // whatever this worker would wait
-	j := s.finished(t, &o)
-	require.Equal(t, record.StatusCompletedDegraded, j.Result.Status)
-	require.Len(t, j.Result.Defects, 1)
-	require.Equal(t, record.DefectLegMissing, j.Result.Defects[0].Code)
-	require.EqualValues(t, samplecall.AgentFrames, j.Result.Outputs[0].Frames)
+	reports := make(chan worker.Report, 10000)
+	o.Finished = func(r worker.Report) { reports <- r }
+	s.start(t, &o)
+	next := func() worker.Report {
+		for r := range reports {
+			if r.Outcome != worker.Waiting {
+				return r
+			}
+		}
+		return worker.Report{}
+	}
+	second := next()
+	require.Equal(t, worker.Published, second.Outcome, "%v", second.Err)
+	require.Equal(t, record.StatusCompletedDegraded, second.Result.Status)
+	require.Len(t, second.Result.Defects, 1)
+	require.Equal(t, record.DefectLegMissing, second.Result.Defects[0].Code)
+	require.EqualValues(t, samplecall.AgentFrames, second.Result.Outputs[0].Frames)
+	require.Contains(t, second.Result.Outputs[0].Key, ".v2.wav")
+
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(s.r.path), "customer.wav"), samplecall.Customer(), 0o600))
+	last := next()
+	require.Equal(t, worker.Done, last.Outcome, "%v", last.Err)
+	j := s.waitDone(t)
+	require.Equal(t, record.StatusCompleted, j.Result.Status, j.Result.Defects)
+	require.Contains(t, j.Result.Outputs[0].Key, ".v3.wav")
+	s.onCall(t, j.Result)
+	require.Equal(t, map[string]int{".wav": 3, ".manifest.json": 3}, s.versions(t), "one for each that has come")
+	require.Equal(t, []bool{true, true, false}, s.told(t))
 }
 
 // A file that became longer by what isn't audio gives the same bytes again: no

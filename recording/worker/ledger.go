@@ -19,8 +19,11 @@ import (
 // then or not. *calldb.DB and *memdb.Store are ledgers: every one passes
 // storetest.Jobs.
 type Ledger interface {
-	// Claim leases the most urgent jobs that may run now, highest priority
-	// first, then oldest. None: an empty slice.
+	// Claim leases jobs that may run now. The own recordings of emergency calls come
+	// first. Of the others the fresh ones, enqueued within ledger.FreshFor, leave one in
+	// ledger.BacklogShare to the older ones while there are both; in each of the two the
+	// tenants take turns, and a tenant's job with the highest priority comes first, then
+	// the oldest. None: an empty slice.
 	//
 	// A job whose lease expired is a suspect, for it may be what crashed its worker.
 	// Unless the claim says NoSuspects, one that may run now is leased before all

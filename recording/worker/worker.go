@@ -25,9 +25,16 @@ type Processor interface {
 type Options struct {
 	// Name tells workers apart in the ledger. "" means "worker".
 	Name string
-	// Queues are the queues to take jobs from: the telephone servers whose legs
-	// this worker can read. Nil means every queue.
+	// Queues are the queues to take jobs from, which name the worker: those of the
+	// telephone servers whose legs it can read, and ledger.DefaultQueue for jobs that
+	// name no server. With AllQueues among them, or none, jobs of every queue are
+	// taken. A job of a queue that isn't named here is never recorded without a leg,
+	// nor called absent: its legs may be elsewhere, so that they are away.
 	Queues []string
+	// AllLegs says that the worker can read the legs of every queue, as in a bucket
+	// that all telephone servers write to, or on the only machine. It is named for
+	// every queue then.
+	AllLegs bool
 	// Concurrency is how many jobs run at once. 0 means the number of CPUs.
 	Concurrency int
 	// LeaseTTL is how long a job stays this worker's without a heartbeat. 0
@@ -40,15 +47,18 @@ type Options struct {
 	// Poll is how often an idle worker asks for jobs. 0 means 250 ms.
 	Poll time.Duration
 	// MissingLegWait is how long after a job was enqueued its legs are waited for
-	// that are missing or still being written, by the database's clock. 0 means 60 s; negative: not at all.
+	// that are missing or still being written, by the database's clock, before what
+	// there is of the call is recorded. 0 means 60 s; negative: not at all.
 	MissingLegWait time.Duration
-	// FollowGrowing is for how long after a job was enqueued a leg is followed
-	// that was still being written when MissingLegWait was over: its recording is
-	// published as far as it went, and made again when the leg is whole or, at the
-	// latest, then. 0 means 24 h; negative: what was there at first is all.
+	// FollowGrowing is for how long after a job was enqueued a leg is followed that
+	// was missing or still being written when MissingLegWait was over: its recording
+	// is published as far as it goes, and made again when the leg has come, when it is
+	// whole and, at the latest, then. A call of which no leg has come is called absent
+	// then. 0 means 24 h; negative: what was there at first is all.
 	FollowGrowing time.Duration
 	// FollowPause is the shortest pause between two looks at such a leg; pauses
-	// grow with the job's age, up to 60 times that. 0 means 5 s.
+	// grow with the job's age, to an eighth of that, up to 60 times FollowPause. 0
+	// means 5 s.
 	FollowPause time.Duration
 	// Quiet is for how long a file of a leg must not have been written to, by its
 	// modification time and this machine's clock, to be whole, if it looks cut, was
@@ -106,7 +116,7 @@ type Outcome string
 // The outcomes of an attempt.
 const (
 	Done        Outcome = "done"
-	Published   Outcome = "published" // as far as a growing leg went; a later version may follow
+	Published   Outcome = "published" // of what legs there were; a later version may follow
 	Waiting     Outcome = "waiting"   // for legs or a bucket; not counted
 	Failed      Outcome = "failed"    // counted
 	Quarantined Outcome = "quarantined"
@@ -244,7 +254,7 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 		}
 		resting := now().Before(w.rest)
 		leases, err := w.ledger.Claim(ctx, ledger.Claim{
-			Worker: w.opts.Name, Kinds: []string{record.Kind}, Queues: w.opts.Queues, Limit: free, TTL: w.opts.LeaseTTL,
+			Worker: w.opts.Name, Kinds: []string{record.Kind}, Queues: w.opts.queues(), Limit: free, TTL: w.opts.LeaseTTL,
 			InFlight: w.Running(), NoSuspects: resting,
 		})
 		if ctx.Err() != nil {

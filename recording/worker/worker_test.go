@@ -77,7 +77,7 @@ func (f processorFunc) Process(ctx context.Context, s record.Spec, o *recording.
 
 func options() *worker.Options {
 	return &worker.Options{
-		Name: "w1", Concurrency: 4, LeaseTTL: 2 * time.Second, Poll: 5 * time.Millisecond,
+		Name: "w1", AllLegs: true, Concurrency: 4, LeaseTTL: 2 * time.Second, Poll: 5 * time.Millisecond,
 		RetryBase: time.Millisecond, Grace: 10 * time.Second,
 	}
 }

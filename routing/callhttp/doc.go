@@ -46,6 +46,17 @@
 //	curl -X POST $API/v1/rules/$HASH/promote                 # or abort
 //	curl -X POST $API/v1/rules/rollback -H "If-Match: \"$HASH\""
 //
+// The event "ended" names what the call left behind: its "legs", and as "host" the
+// telephone server on whose disk they are. The recording is made by a worker that is
+// named for the queue of that host; without a host its queue is "default", whose legs
+// all its workers must see.
+//
+//	curl -X POST $API/v1/calls/$ID/events -d '{"id": "9", "type": "ended", "host": "pbx1",
+//	    "legs": [{"name": "agent", "segments": [{"uri": "2026/11/agent.wav"}]}]}'
+//
+// Legs that aren't in the directory of the tenant's, where callservice.Options.LegsBelow
+// says that it has one, are refused with 422 and the path of each.
+//
 // An event is answered with the call as it is then. 202 says that it is accepted
 // and stored later, because the database is away or the call itself isn't stored
 // yet: it needs no telling again. The body is then the call as it will be, or its

@@ -4,13 +4,12 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing/callservice"
-	"github.com/switchtape/switchtape/routing/internal/lane"
+	"github.com/switchtape/switchtape/routing/internal/rulebody"
 )
 
 // Options configure a Handler. The zero value works.
@@ -24,14 +23,7 @@ type Options struct {
 const (
 	maxCallBody   = 256 << 10
 	maxEventBody  = 8 << 20 // an ended event may name 32 legs of 1000 files
-	maxRulesBody  = 64 << 20
 	maxCanaryBody = 4 << 10
-)
-
-// How many large bodies are read at a time, and how long one more waits.
-const (
-	maxReading  = 16
-	readingWait = time.Second
 )
 
 // Handler serves the API. Make one with New; it may be used by any number of
@@ -40,12 +32,12 @@ type Handler struct {
 	service *callservice.Service
 	log     *slog.Logger
 	mux     *http.ServeMux
-	reading *lane.Lane // of large bodies
+	reading *rulebody.Reader // of large bodies
 }
 
 // New makes the handler of a service. o may be nil.
 func New(s *callservice.Service, o *Options) *Handler {
-	h := &Handler{service: s, mux: http.NewServeMux(), reading: lane.New(maxReading, readingWait)}
+	h := &Handler{service: s, mux: http.NewServeMux(), reading: rulebody.NewReader()}
 	if o != nil {
 		h.log = o.Logger
 	}
@@ -105,14 +97,11 @@ func (h *Handler) serve(scope callmodel.Scope, f endpoint) http.HandlerFunc {
 
 // body reads a body that may be large. It takes no place in the normal lane while
 // it comes: whoever sends slowly holds up only others who send much. One that
-// says to be small needs no place at all. leave is called when the body isn't
-// needed any more.
+// says to be small needs no share of what is read at a time. leave is called when
+// the body isn't needed any more.
 func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, leave func(), err error) {
-	leave = func() {}
-	if r.ContentLength < 0 || r.ContentLength > maxCallBody {
-		if leave, err = h.reading.Enter(r.Context()); err != nil {
-			return nil, nil, err
-		}
+	if leave, err = h.reading.Enter(r, limit); err != nil {
+		return nil, nil, err
 	}
 	if body, err = problem.Body(w, r, limit); err != nil {
 		leave()

@@ -57,12 +57,21 @@ func (h *Handler) putRules(w http.ResponseWriter, r *http.Request, p callmodel.P
 	if err != nil {
 		return err
 	}
-	body, leave, err := h.body(w, r, maxRulesBody)
+	body, leave, err := h.reading.Read(w, r)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	state, err := h.service.InstallRules(r.Context(), p.TenantID, body, p.Subject, expected)
+	ctx, done, err := h.service.RuleWork(r.Context(), body.Size())
+	if err != nil {
+		return err
+	}
+	defer done()
+	text, err := body.Text()
+	if err != nil {
+		return err
+	}
+	state, err := h.service.InstallRules(ctx, p.TenantID, text, p.Subject, expected)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,9 @@ func (s *Service) Event(ctx context.Context, t callmodel.TenantID, id callmodel.
 	if ev.At.IsZero() {
 		ev.At = s.opts.Now().UTC()
 	}
+	if err := s.confine(t, &ev); err != nil {
+		return Moved{}, err
+	}
 	a := &accepted{key: trunk.Key{Tenant: t, Call: id}, actor: actor, event: &ev}
 	timeout := s.opts.RequestTimeout
 	if s.opts.Journal != nil {
@@ -65,6 +68,22 @@ func (s *Service) Event(ctx context.Context, t callmodel.TenantID, id callmodel.
 	}
 	s.moved(&call, &ev)
 	return Moved{Call: call}, nil
+}
+
+// confine says in the event where its legs may be.
+func (s *Service) confine(t callmodel.TenantID, ev *calls.Event) error {
+	dir := ""
+	if ev.Type == calls.EventEnded && s.opts.LegsBelow != nil {
+		var err error
+		if dir, err = s.opts.LegsBelow(t, ev.Host); err != nil {
+			return err
+		}
+	}
+	if ev.LegsBelow != "" && ev.LegsBelow != dir {
+		return callmodel.FieldErrors{{Path: "legs_below", Message: "is for the service to say; leave it out"}}
+	}
+	ev.LegsBelow = dir
+	return nil
 }
 
 // elsewhereFor is how long after a call's answer another process may still hold it;

@@ -14,6 +14,29 @@ const rulesTimeout = 2 * time.Minute
 
 func (s *Service) rulesTimeout() time.Duration { return max(s.opts.RequestTimeout, rulesTimeout) }
 
+// ruleWorkKey marks contexts whose work on rules has its share of the budget.
+type ruleWorkKey struct{}
+
+// ruleWorkWait is how long work on rules waits for its share: about as long as
+// that on a set of a million.
+const ruleWorkWait = 15 * time.Second
+
+// RuleWork takes a share of Options.MaxRuleBytes for all work on rules of so many
+// bytes that is done with the context it returns, until done is called. It is for
+// callers that have work of their own on rules: to read, check or compare them. A
+// large set takes seconds of a processor and a dozen times its size of memory; what
+// is larger than the budget is worked on alone. The error is CodeOverloaded when
+// others have the budget for 15 s.
+func (s *Service) RuleWork(ctx context.Context, bytes int64) (admitted context.Context, done func(), err error) {
+	if ctx.Value(ruleWorkKey{}) != nil {
+		return ctx, func() {}, nil
+	}
+	if done, err = s.ruleWork.Enter(ctx, bytes); err != nil {
+		return ctx, nil, err
+	}
+	return context.WithValue(ctx, ruleWorkKey{}, true), done, nil
+}
+
 // InstallRules checks, stores and activates a rule set in YAML or JSON, puts it
 // in service here at once, and returns what is in service then. expected is the
 // hash of the version that must be active, "" for any: see rulesets.Change.
@@ -21,6 +44,11 @@ func (s *Service) rulesTimeout() time.Duration { return max(s.opts.RequestTimeou
 // Faults are FieldErrors or CodeMalformed, and then the set in service stays. A
 // set that is active already changes nothing: a canary beside it goes on.
 func (s *Service) InstallRules(ctx context.Context, t callmodel.TenantID, body []byte, actor, expected string) (rulesets.State, error) {
+	ctx, done, err := s.RuleWork(ctx, int64(len(body)))
+	if err != nil {
+		return rulesets.State{}, err
+	}
+	defer done()
 	return inLane(ctx, s, s.rulesTimeout(), func(ctx context.Context) (rulesets.State, error) {
 		c, err := compile(body)
 		if err != nil {

@@ -39,6 +39,12 @@ type Options struct {
 	// CheckOutputs refuses outputs that no worker can make, as FieldErrors.
 	// Nil: only what callmodel checks.
 	CheckOutputs func([]record.OutputSpec) error
+	// LegsBelow says in which directory of the place of the legs, or below it, a
+	// tenant's legs are on a host ("" for none): an ended event that names others is
+	// refused, and so are links out of it when they are opened. "" is the whole place.
+	// It must not wait. Nil: the whole place, for all; so tenants can have each
+	// other's legs recorded for themselves.
+	LegsBelow func(t callmodel.TenantID, host string) (dir string, err error)
 	// EmergencyDestinations take emergency calls that no rule for emergency calls
 	// takes: see [routing.Router.RouteEmergency]. Nil: every rule may take them.
 	EmergencyDestinations []calls.Destination
@@ -65,6 +71,9 @@ type Options struct {
 	// RequestTimeout bounds the work on a request of the normal lane, so that
 	// stores that hang can't hold its places. 0 means 10 s.
 	RequestTimeout time.Duration
+	// MaxRuleBytes bounds the bytes of rules that are worked on at once for callers:
+	// see [Service.RuleWork]. 0 means 64 MiB.
+	MaxRuleBytes int64
 	// RulesRefresh is how often the active rule sets are looked up, so that a
 	// change made elsewhere is taken up. 0 means 2 s.
 	RulesRefresh time.Duration
@@ -109,6 +118,7 @@ type Service struct {
 	rules    *ruleCache
 	trunks   *trunks
 	lane     *lane.Lane
+	ruleWork *lane.Budget
 	keys     keysInUse
 	answered answeredKeys // of emergency calls
 	later    waiting
@@ -130,6 +140,7 @@ func New(stores Stores, o *Options) *Service {
 	opts.MaxInFlight = cmp.Or(opts.MaxInFlight, 256)
 	opts.QueueWait = cmp.Or(opts.QueueWait, 100*time.Millisecond)
 	opts.RequestTimeout = cmp.Or(opts.RequestTimeout, 10*time.Second)
+	opts.MaxRuleBytes = cmp.Or(opts.MaxRuleBytes, 64<<20)
 	opts.RulesRefresh = cmp.Or(opts.RulesRefresh, 2*time.Second)
 	if opts.DefaultOutputs == nil {
 		opts.DefaultOutputs = []record.OutputSpec{{Codec: record.CodecMP3, Layout: record.LayoutStereo}}
@@ -156,6 +167,7 @@ func New(stores Stores, o *Options) *Service {
 	return &Service{
 		stores: stores, opts: opts, rules: newRuleCache(stores, &opts, t), trunks: t,
 		lane: lane.New(opts.MaxInFlight, opts.QueueWait), later: newWaiting(&opts),
+		ruleWork: lane.NewBudget(opts.MaxRuleBytes, ruleWorkWait),
 	}
 }
 

@@ -20,6 +20,13 @@
 //	callhttp.New(service, nil).Mount(mux)
 //	rulehttp.New(service, nil).Mount(mux)
 //
+// Bodies are rules or what is said of them: up to 64 MiB as they are, up to 512 MiB
+// with Content-Encoding gzip (one member) or, of rules, as application/x-ndjson, the
+// set without its rules on the first line and each rule on a line of its own. Bodies
+// are read before anything is held that others wait for; the work on them, which
+// takes seconds of a processor and a dozen times their size of memory, goes through
+// the budget of Rules.RuleWork, which the rules that are installed go through too.
+//
 // The handler owns no listener and does no authentication: the host puts a
 // callmodel.Principal in the request's context, and everything here is within
 // its tenant. Errors are application/problem+json with every fault at once.

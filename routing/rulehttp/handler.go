@@ -11,6 +11,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/routing/internal/lane"
+	"github.com/switchtape/switchtape/routing/internal/rulebody"
 )
 
 // Rules are the stored versions of the rules that requests name, and where it is
@@ -21,20 +22,24 @@ type Rules interface {
 	// ActiveRuleSet is the version that decides the tenant's calls, with its body;
 	// a CodeNotFound error if there is none.
 	ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (rulesets.Version, error)
+	// RuleWork takes a share of the work on rules for what is done with the context
+	// it returns, until done is called; a CodeOverloaded error.
+	RuleWork(ctx context.Context, bytes int64) (admitted context.Context, done func(), err error)
 	// AccessDenied notes that the principal asked for what it may not have.
 	AccessDenied(ctx context.Context, p callmodel.Principal, what string)
 }
 
 // Options configure a Handler. The zero value works.
 type Options struct {
-	// MaxInFlight bounds the requests that are served at once: each may hold a
-	// body of 64 MiB and a processor for seconds. 0 means 16.
+	// MaxInFlight bounds the requests that are served at once. How much of their
+	// rules is worked on at once Rules says. 0 means 16.
 	MaxInFlight int
 	// QueueWait is how long a request may wait for a place before it is refused.
 	// 0 means 1 s.
 	QueueWait time.Duration
-	// RequestTimeout bounds the wait for Rules and the work of a simulation. 0
-	// means 10 s.
+	// RequestTimeout bounds a request once its body is there: the wait for Rules
+	// and for a share of the work, and the work. Reading a set is not broken off; it
+	// is bounded by the size of the body. 0 means 2 min.
 	RequestTimeout time.Duration
 	// Now is the clock for rules that have dates. Nil means time.Now.
 	Now func() time.Time
@@ -50,6 +55,7 @@ type Handler struct {
 	opts  Options
 	lane  *lane.Lane
 	mux   *http.ServeMux
+	read  *rulebody.Reader
 }
 
 // New makes the handler. o may be nil.
@@ -58,12 +64,12 @@ func New(rules Rules, o *Options) *Handler {
 	if o != nil {
 		opts = *o
 	}
-	opts.RequestTimeout = cmp.Or(opts.RequestTimeout, 10*time.Second)
+	opts.RequestTimeout = cmp.Or(opts.RequestTimeout, 2*time.Minute)
 	if opts.Now == nil {
 		opts.Now = time.Now //nolint:forbidigo // the default of an injected clock
 	}
 	h := &Handler{
-		rules: rules, opts: opts, mux: http.NewServeMux(),
+		rules: rules, opts: opts, mux: http.NewServeMux(), read: rulebody.NewReader(),
 		lane: lane.New(cmp.Or(opts.MaxInFlight, 16), cmp.Or(opts.QueueWait, time.Second)),
 	}
 	h.Mount(h.mux)
@@ -108,7 +114,27 @@ func (h *Handler) inLane(w http.ResponseWriter, r *http.Request, p callmodel.Pri
 		return err
 	}
 	defer leave()
+	return f(w, r, p)
+}
+
+// onBody does f with the text of the request's body, within the share of the work
+// that the text has.
+func (h *Handler) onBody(w http.ResponseWriter, r *http.Request, f func(ctx context.Context, text []byte) error) error {
+	body, leave, err := h.read.Read(w, r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(r.Context(), h.opts.RequestTimeout)
 	defer cancel()
-	return f(w, r.WithContext(ctx), p)
+	ctx, done, err := h.rules.RuleWork(ctx, body.Size())
+	if err != nil {
+		return err
+	}
+	defer done()
+	text, err := body.Text()
+	if err != nil {
+		return err
+	}
+	return f(ctx, text)
 }

@@ -3,6 +3,7 @@ package rulehttp
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -51,46 +52,44 @@ type imported struct {
 // importRules turns other systems' tables into a rule set, and stores nothing:
 // somebody has to read what is lost before the set goes to PUT /v1/rules.
 func (h *Handler) importRules(w http.ResponseWriter, r *http.Request, _ callmodel.Principal) error {
-	body, err := problem.Body(w, r, maxBody)
-	if err != nil {
-		return err
-	}
-	var in importRequest
-	if err := callmodel.DecodeJSON(body, &in); err != nil {
-		return err
-	}
-	var faults callmodel.FieldErrors
-	switch in.Format {
-	case dialimport.OpenSIPS, dialimport.Kamailio, dialimport.KamailioLCR, dialimport.CSV:
-	default:
-		faults.Add("format", "%q is not one of opensips, kamailio, kamailio-lcr, csv", in.Format)
-	}
-	if len(in.Files) == 0 {
-		faults.Add("files", "is empty; give what is to be imported, each with its name and text")
-	}
-	if err := faults.Err(); err != nil {
-		return err
-	}
-	sources := make([]dialimport.Source, len(in.Files))
-	for i, f := range in.Files {
-		sources[i] = dialimport.Source{Name: f.Name, R: bytes.NewReader([]byte(f.Text))}
-	}
-	result, err := dialimport.Import(in.Format, sources, &dialimport.Options{
-		Name: in.Name, Tenant: in.Tenant, Groups: in.Groups, Access: in.Access, ShortCodes: in.ShortCodes, TimeZone: in.TimeZone,
-		Weights: in.Weights, SortOrder: in.SortOrder, PriorityOrdering: in.PriorityOrdering, Now: h.opts.Now().UTC(),
-		Columns: in.Columns, Destinations: in.Destinations, Deck: in.Deck, Currency: in.Currency, MonthFirst: in.MonthFirst,
+	return h.onBody(w, r, func(_ context.Context, text []byte) error {
+		var in importRequest
+		if err := callmodel.DecodeJSON(text, &in); err != nil {
+			return err
+		}
+		var faults callmodel.FieldErrors
+		switch in.Format {
+		case dialimport.OpenSIPS, dialimport.Kamailio, dialimport.KamailioLCR, dialimport.CSV:
+		default:
+			faults.Add("format", "%q is not one of opensips, kamailio, kamailio-lcr, csv", in.Format)
+		}
+		if len(in.Files) == 0 {
+			faults.Add("files", "is empty; give what is to be imported, each with its name and text")
+		}
+		if err := faults.Err(); err != nil {
+			return err
+		}
+		sources := make([]dialimport.Source, len(in.Files))
+		for i, f := range in.Files {
+			sources[i] = dialimport.Source{Name: f.Name, R: bytes.NewReader([]byte(f.Text))}
+		}
+		result, err := dialimport.Import(in.Format, sources, &dialimport.Options{
+			Name: in.Name, Tenant: in.Tenant, Groups: in.Groups, Access: in.Access, ShortCodes: in.ShortCodes, TimeZone: in.TimeZone,
+			Weights: in.Weights, SortOrder: in.SortOrder, PriorityOrdering: in.PriorityOrdering, Now: h.opts.Now().UTC(),
+			Columns: in.Columns, Destinations: in.Destinations, Deck: in.Deck, Currency: in.Currency, MonthFirst: in.MonthFirst,
+		})
+		if err != nil {
+			return importFault(err)
+		}
+		var rules bytes.Buffer
+		if err := dialimport.WriteJSON(&rules, result.Rules); err != nil {
+			return err
+		}
+		problem.WriteJSON(w, http.StatusOK, imported{
+			RuleSet: rules.Bytes(), Fragment: result.Fragment, Lossless: result.Report.Lossless(), Report: result.Report,
+		})
+		return nil
 	})
-	if err != nil {
-		return importFault(err)
-	}
-	var rules bytes.Buffer
-	if err := dialimport.WriteJSON(&rules, result.Rules); err != nil {
-		return err
-	}
-	problem.WriteJSON(w, http.StatusOK, imported{
-		RuleSet: rules.Bytes(), Fragment: result.Fragment, Lossless: result.Report.Lossless(), Report: result.Report,
-	})
-	return nil
 }
 
 // importFault gives a fault of the files the code of a malformed request.

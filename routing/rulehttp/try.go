@@ -18,11 +18,8 @@ import (
 	"github.com/switchtape/switchtape/routing/simulate"
 )
 
-// Limits of one request. The command switchtape rules has none.
-const (
-	maxBody       = 64 << 20 // bytes
-	maxTriedCalls = 50_000
-)
+// maxTriedCalls bounds one request. The command switchtape rules has none.
+const maxTriedCalls = 50_000
 
 // checkRules says what is wrong with the rule set in the body, and stores nothing.
 func (h *Handler) checkRules(w http.ResponseWriter, r *http.Request, _ callmodel.Principal) error {
@@ -30,16 +27,14 @@ func (h *Handler) checkRules(w http.ResponseWriter, r *http.Request, _ callmodel
 	if err != nil {
 		return err
 	}
-	body, err := problem.Body(w, r, maxBody)
-	if err != nil {
-		return err
-	}
-	report, err := lint.CheckFile(body, &lint.Options{At: at})
-	if err != nil {
-		return err
-	}
-	problem.WriteJSON(w, http.StatusOK, report)
-	return nil
+	return h.onBody(w, r, func(_ context.Context, text []byte) error {
+		report, err := lint.CheckFile(text, &lint.Options{At: at})
+		if err != nil {
+			return err
+		}
+		problem.WriteJSON(w, http.StatusOK, report)
+		return nil
+	})
 }
 
 // ruleSource is a rule set that is to be tried: a stored one, or one that is
@@ -62,25 +57,27 @@ type tried struct {
 }
 
 func (h *Handler) diffRules(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	in, calls, err := readTried(w, r, p.TenantID)
-	if err != nil {
-		return err
-	}
-	if in.RuleSet != (ruleSource{}) || in.Series {
-		return callmodel.FieldErrors{{Path: "ruleset", Message: "is of a simulation; give before and after here"}}
-	}
-	before, err := h.diffSet(r.Context(), p.TenantID, "before", in.Before)
-	if err != nil {
-		return err
-	}
-	after, err := h.diffSet(r.Context(), p.TenantID, "after", in.After)
-	if err != nil {
-		return err
-	}
-	c := diff.New(before, after, &diff.Options{Assume: time.Duration(in.AssumeSeconds) * time.Second, Workers: 1})
-	c.Calls(calls)
-	problem.WriteJSON(w, http.StatusOK, c.Report())
-	return nil
+	return h.onBody(w, r, func(ctx context.Context, text []byte) error {
+		in, calls, err := readTried(text, p.TenantID)
+		if err != nil {
+			return err
+		}
+		if in.RuleSet != (ruleSource{}) || in.Series {
+			return callmodel.FieldErrors{{Path: "ruleset", Message: "is of a simulation; give before and after here"}}
+		}
+		before, err := h.diffSet(ctx, p.TenantID, "before", in.Before)
+		if err != nil {
+			return err
+		}
+		after, err := h.diffSet(ctx, p.TenantID, "after", in.After)
+		if err != nil {
+			return err
+		}
+		c := diff.New(before, after, &diff.Options{Assume: time.Duration(in.AssumeSeconds) * time.Second, Workers: 1})
+		c.Calls(calls)
+		problem.WriteJSON(w, http.StatusOK, c.Report())
+		return nil
+	})
 }
 
 func (h *Handler) diffSet(ctx context.Context, t callmodel.TenantID, field string, from ruleSource) (*diff.Set, error) {
@@ -92,34 +89,32 @@ func (h *Handler) diffSet(ctx context.Context, t callmodel.TenantID, field strin
 }
 
 func (h *Handler) simulateRules(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	in, calls, err := readTried(w, r, p.TenantID)
-	if err != nil {
-		return err
-	}
-	if in.Before != (ruleSource{}) || in.After != (ruleSource{}) {
-		return callmodel.FieldErrors{{Path: "before", Message: "is of a comparison; give ruleset here"}}
-	}
-	set, err := h.triedSet(r.Context(), p.TenantID, "ruleset", in.RuleSet)
-	if err != nil {
-		return err
-	}
-	report, err := simulate.Run(r.Context(), set.Router, calls, &simulate.Options{Assume: time.Duration(in.AssumeSeconds) * time.Second, Series: in.Series})
-	if err != nil {
-		return err
-	}
-	problem.WriteJSON(w, http.StatusOK, report)
-	return nil
+	return h.onBody(w, r, func(ctx context.Context, text []byte) error {
+		in, calls, err := readTried(text, p.TenantID)
+		if err != nil {
+			return err
+		}
+		if in.Before != (ruleSource{}) || in.After != (ruleSource{}) {
+			return callmodel.FieldErrors{{Path: "before", Message: "is of a comparison; give ruleset here"}}
+		}
+		set, err := h.triedSet(ctx, p.TenantID, "ruleset", in.RuleSet)
+		if err != nil {
+			return err
+		}
+		report, err := simulate.Run(ctx, set.Router, calls, &simulate.Options{Assume: time.Duration(in.AssumeSeconds) * time.Second, Series: in.Series})
+		if err != nil {
+			return err
+		}
+		problem.WriteJSON(w, http.StatusOK, report)
+		return nil
+	})
 }
 
 // readTried reads the body and its calls, which are the tenant's own: one that
 // names none is.
-func readTried(w http.ResponseWriter, r *http.Request, t callmodel.TenantID) (*tried, []callfile.Call, error) {
-	body, err := problem.Body(w, r, maxBody)
-	if err != nil {
-		return nil, nil, err
-	}
+func readTried(text []byte, t callmodel.TenantID) (*tried, []callfile.Call, error) {
 	var in tried
-	if err := callmodel.DecodeJSON(body, &in); err != nil {
+	if err := callmodel.DecodeJSON(text, &in); err != nil {
 		return nil, nil, err
 	}
 	var faults callmodel.FieldErrors

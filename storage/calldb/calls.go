@@ -176,7 +176,7 @@ func (t *tx) moved(ctx context.Context, c *calls.Call, ev *calls.Event, effects 
 		return err
 	}
 	if effects.Recording != nil {
-		if err := t.enqueueOwn(ctx, effects.Recording, actor); err != nil {
+		if err := t.enqueueOwn(ctx, effects.Recording, actor, c.Emergency); err != nil {
 			return err
 		}
 	}

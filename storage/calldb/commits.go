@@ -64,7 +64,7 @@ func (d *DB) Publish(ctx context.Context, l ledger.Lease, o ledger.Outcome, agai
 	c.again, c.token = min(max(again, 0), storeform.MaxAgain), l.Token
 	return d.update(ctx, "publish a result", func(ctx context.Context, t *tx) error {
 		committed, err := t.commit(ctx, &c, `UPDATE jobs SET state = 'queued', result = ?, last_error = '', worker = '', lease_until = 0, run_at = @now + ?`+
-			t.sinceKinds(", reason = '', published = 1")+t.sinceFair(", suspect = 0, due = "+inLine(c.again))+`
+			t.sinceKinds(", reason = '', published = 1")+t.sinceFair(", suspect = 0, due = "+dueAfter(c.again))+`
 			WHERE seq = ? AND nonce = ? AND token = ? AND state = 'running'
 			RETURNING tenant_id, call_id, recording_id, retries, run_at`, c.again.Microseconds())
 		if err != nil || committed {

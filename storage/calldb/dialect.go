@@ -17,6 +17,9 @@ import (
 //	@now        the database's clock, in microseconds since 1970 UTC
 //	@forupdate  locks the selected rows until the transaction ends
 //	@skiplocked the same, passing over rows that somebody else has locked
+//	@turns      the strings of a JSON list, given as an argument: turn.value, turn.key
+//	@each       a query for each row of what is before it, which gives one column,
+//	@endeach    value
 type dialect struct {
 	name       string // as people know it
 	goose      goose.Dialect
@@ -24,6 +27,9 @@ type dialect struct {
 	now        string
 	forUpdate  string
 	skipLocked string
+	turns      string
+	each       string
+	endEach    string
 	numbered   bool   // arguments are $1, $2 …
 	prepare    bool   // the driver does not keep prepared statements by itself
 	group      bool   // one writer: commit the waiting transactions together
@@ -48,7 +54,8 @@ const (
 )
 
 func (d *dialect) translate(template string) string {
-	text := strings.NewReplacer("@now", d.now, "@forupdate", d.forUpdate, "@skiplocked", d.skipLocked).Replace(template)
+	text := strings.NewReplacer("@now", d.now, "@forupdate", d.forUpdate, "@skiplocked", d.skipLocked,
+		"@turns", d.turns, "@each", d.each, "@endeach", d.endEach).Replace(template)
 	if !d.numbered {
 		return text
 	}

@@ -17,7 +17,7 @@
 //
 //	CreateCall ──▶ idempotency_keys, calls, audit
 //	AppendEvent ─▶ calls, call_events, audit ── "ended" ──▶ jobs, audit
-//	Claim ───────▶ jobs: token + 1, lease until now + ttl
+//	Claim ───────▶ jobs: token + 1, lease until now + ttl; whose turn it is: turns.go
 //	Complete ────▶ jobs: done ─▶ call_recordings ─▶ outbox, audit
 //	Publish ─────▶ jobs: queued, with its result ─▶ call_recordings ─▶ outbox, audit
 //	Fail, expiry ▶ jobs: queued again, or quarantined ─▶ call_recordings ─▶ outbox, audit

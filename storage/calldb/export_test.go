@@ -4,6 +4,10 @@ import (
 	"context"
 	"sync"
 	"testing"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
 // Versions of the schema.
@@ -11,6 +15,8 @@ const (
 	NewestSchema = newestSchema
 	OldestSchema = oldestSchema
 	FairSchema   = fairSchema
+	FleetSchema  = fleetSchema
+	TurnsSchema  = turnsSchema
 )
 
 // MigrateTo applies the migrations up to version.
@@ -30,8 +36,8 @@ func (d *DB) Exec(ctx context.Context, stmt string) error {
 }
 
 // Rows is the first column of a query, as text.
-func (d *DB) Rows(ctx context.Context, query string) ([]string, error) {
-	rows, err := d.write.QueryContext(ctx, query)
+func (d *DB) Rows(ctx context.Context, query string, args ...any) ([]string, error) {
+	rows, err := d.write.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -50,9 +56,40 @@ func (d *DB) Rows(ctx context.Context, query string) ([]string, error) {
 // Kind is the database's kind: "SQLite" or "PostgreSQL".
 func (d *DB) Kind() string { return d.dialect.name }
 
-// Plan is how SQLite runs the query.
-func (d *DB) Plan(ctx context.Context, query string) (string, error) {
-	rows, err := d.write.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query)
+// ClaimQueries are the queries of a claim from these kinds and queues, with their
+// arguments: who is in line, and the jobs that are taken.
+func (d *DB) ClaimQueries(ctx context.Context, kinds, queues []string, lane int, last callmodel.TenantID, tenants string, n int) (line, take string, lineArgs, takeArgs []any, err error) {
+	err = d.view(ctx, "look at the queries", func(ctx context.Context, t *tx) error {
+		places, err := t.places(ctx, &ledger.Claim{Kinds: kinds, Queues: queues})
+		if err != nil {
+			return err
+		}
+		which, args := ofThese(&ledger.Claim{Kinds: kinds, Queues: queues})
+		line, lineArgs = lineQuery(&places, which, args, &storeform.Turn{Last: [2]callmodel.TenantID{last, last}}, n, true)
+		take, takeArgs = takeQuery(places[lane], tenants, n, n)
+		line, take = d.dialect.translate(line), d.dialect.translate(take)
+		return nil
+	})
+	return line, take, lineArgs, takeArgs, err
+}
+
+// Plan is how the database runs the query.
+func (d *DB) Plan(ctx context.Context, query string, args ...any) (string, error) {
+	if d.dialect.numbered {
+		rows, err := d.write.QueryContext(ctx, "EXPLAIN (ANALYZE, BUFFERS) "+query, args...)
+		if err != nil {
+			return "", err
+		}
+		plan := ""
+		err = eachRow(rows, func(s scanner) error {
+			var line string
+			err := s.Scan(&line)
+			plan += line + "\n"
+			return err
+		})
+		return plan, err
+	}
+	rows, err := d.write.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, args...)
 	if err != nil {
 		return "", err
 	}

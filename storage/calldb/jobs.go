@@ -33,20 +33,20 @@ const kindBefore = record.Kind
 func (t *tx) columns() string {
 	switch {
 	case t.fair:
-		return jobColumns + ", kind, published, reason, suspect, alone"
+		return jobColumns + ", kind, published, reason, suspect, alone, emergency"
 	case t.kinds:
-		return jobColumns + ", kind, published, reason, 0, 0"
+		return jobColumns + ", kind, published, reason, 0, 0, 0"
 	}
-	return jobColumns + ", '" + kindBefore + "', 0, '', 0, 0"
+	return jobColumns + ", '" + kindBefore + "', 0, '', 0, 0, 0"
 }
 
 func (r *jobRow) scan(s scanner, more ...any) error {
 	var spec, result, unique string
-	var created, run, lease, finished, published, suspect int64
+	var created, run, lease, finished, published, suspect, emergency int64
 	err := s.Scan(append([]any{
 		&r.seq, &r.nonce, &r.Queue, &r.Priority, &r.State, &r.Attempts, &r.retries, &r.token, &r.Worker,
 		&r.TenantID, &r.CallID, &unique, &spec, &result, &r.LastError, &created, &run, &lease, &finished,
-		&r.Kind, &published, &r.Reason, &suspect, &r.alone,
+		&r.Kind, &published, &r.Reason, &suspect, &r.alone, &emergency,
 	}, more...)...)
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (r *jobRow) scan(s scanner, more ...any) error {
 	r.ID, r.Key = storeform.JobID(r.seq, r.nonce), storeform.KeyOf(r.Kind, unique)
 	r.CreatedAt, r.RunAt = storeform.Time(created), storeform.Time(run)
 	r.LeaseUntil, r.FinishedAt = storeform.Time(lease), storeform.Time(finished)
-	r.Suspect = suspect != 0 && r.State != ledger.Done
+	r.Suspect, r.Emergency = suspect != 0 && r.State != ledger.Done, emergency != 0
 	r.Payload, r.Result = storeform.JSON(spec), storeform.JSON(result)
 	// A program that knows no such column leaves it as it was when it ends the job.
 	r.Published = r.State != ledger.Done && (published != 0 || result != "" && storeform.WasPublished(&r.Job))
@@ -64,7 +64,7 @@ func (r *jobRow) scan(s scanner, more ...any) error {
 // Enqueue implements recordinghttp.Ledger.
 func (d *DB) Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID, created bool, err error) {
 	err = d.update(ctx, "enqueue", func(ctx context.Context, t *tx) error {
-		id, created, err = t.enqueue(ctx, &r, storeform.System)
+		id, created, err = t.enqueue(ctx, &r, storeform.System, false)
 		return err
 	})
 	if err != nil {
@@ -73,7 +73,7 @@ func (d *DB) Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID,
 	return id, created, nil
 }
 
-func (t *tx) enqueue(ctx context.Context, r *ledger.Request, actor string) (callmodel.JobID, bool, error) {
+func (t *tx) enqueue(ctx context.Context, r *ledger.Request, actor string, emergency bool) (callmodel.JobID, bool, error) {
 	if err := storeform.CheckJob(r); err != nil {
 		return "", false, err
 	}
@@ -87,6 +87,9 @@ func (t *tx) enqueue(ctx context.Context, r *ledger.Request, actor string) (call
 	args := []any{nonce, r.Queue, r.Priority, string(r.TenantID), string(r.CallID), unique, string(r.Payload)}
 	if t.kinds {
 		columns, values, args = ", kind", ", ?", append(args, r.Kind)
+	}
+	if t.fair && emergency {
+		columns, values = columns+", emergency", values+", 1"
 	}
 	var seq int64
 	err := t.row(ctx, `INSERT INTO jobs (nonce, queue, priority, state, tenant_id, call_id, recording_id, spec, created_at, run_at`+columns+`)
@@ -104,15 +107,16 @@ func (t *tx) enqueue(ctx context.Context, r *ledger.Request, actor string) (call
 	return id, true, t.audit(ctx, storeform.EnqueuedLine(id, r, actor))
 }
 
-// enqueueOwn enqueues the job that records a call itself. A job that somebody has
-// submitted under its key doesn't take it away: the call's gets another key then.
-func (t *tx) enqueueOwn(ctx context.Context, r *ledger.Request, actor string) error {
+// enqueueOwn enqueues the job that records a call itself: only such a job can be an
+// emergency call's. A job that somebody has submitted under its key doesn't take it
+// away: the call's gets another key then.
+func (t *tx) enqueueOwn(ctx context.Context, r *ledger.Request, actor string, emergency bool) error {
 	for try := 0; ; try++ {
 		own, err := storeform.OwnRecording(r, try)
 		if err != nil {
 			return err
 		}
-		id, created, err := t.enqueue(ctx, own, actor)
+		id, created, err := t.enqueue(ctx, own, actor, emergency)
 		if err != nil || created {
 			return err
 		}
@@ -121,7 +125,10 @@ func (t *tx) enqueueOwn(ctx context.Context, r *ledger.Request, actor string) er
 			return err
 		}
 		if storeform.SameRecording(&have.Job, own) {
-			return nil
+			if t.fair && emergency {
+				_, err = t.exec(ctx, "UPDATE jobs SET emergency = 1 WHERE seq = ?", have.seq)
+			}
+			return err
 		}
 	}
 }

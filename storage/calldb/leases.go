@@ -1,7 +1,6 @@
 package calldb
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -26,13 +25,14 @@ func (d *DB) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) 
 		return nil, err
 	}
 	var leases []ledger.Lease
+	var turn storeform.Turn
 	err := d.update(ctx, "claim", func(ctx context.Context, t *tx) error {
-		leases = make([]ledger.Lease, 0, r.Limit)
+		leases, turn = make([]ledger.Lease, 0, r.Limit), d.turns.Turn()
 		lines, err := t.sweep(ctx)
 		if err != nil {
 			return err
 		}
-		if err := t.claim(ctx, &r, &leases); err != nil {
+		if err := t.claim(ctx, &r, &turn, &leases); err != nil {
 			return err
 		}
 		for _, add := range lines {
@@ -45,14 +45,16 @@ func (d *DB) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) 
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(leases, func(a, b ledger.Lease) int {
-		return cmp.Or(cmp.Compare(b.Job.Priority, a.Job.Priority), cmp.Compare(a.Job.ID, b.Job.ID))
-	})
+	if len(leases) > 0 {
+		d.turns.Set(turn)
+	}
+	slices.SortFunc(leases, storeform.Urgent)
 	return leases, nil
 }
 
-// claim leases a suspect, or else what is in line.
-func (t *tx) claim(ctx context.Context, r *ledger.Claim, leases *[]ledger.Lease) error {
+// claim leases a suspect, or else what is in line: see takeTurns. turn is whose turn it
+// is, and then whose it is next.
+func (t *tx) claim(ctx context.Context, r *ledger.Claim, turn *storeform.Turn, leases *[]ledger.Lease) error {
 	which, args := oneOf("queue", r.Queues)
 	switch {
 	case t.kinds:
@@ -61,19 +63,27 @@ func (t *tx) claim(ctx context.Context, r *ledger.Claim, leases *[]ledger.Lease)
 	case len(r.Kinds) > 0 && !slices.Contains(r.Kinds, kindBefore):
 		return nil // there can be none
 	}
+	if t.turns {
+		return t.takeTurns(ctx, r, turn, leases)
+	}
 	if t.fair && !r.NoSuspects {
-		alone := "0"
-		if r.InFlight == 0 {
-			alone = "token + 1"
-		}
-		err := t.lease(ctx, r, leases, ", alone = "+alone, "SELECT seq FROM jobs WHERE state = 'queued' AND suspect = 1 AND run_at <= @now"+which+`
-			ORDER BY attempts, run_at LIMIT 1 @skiplocked`, args...)
-		if err != nil || len(*leases) > 0 {
+		if err := t.leaseSuspect(ctx, r, leases); err != nil || len(*leases) > 0 {
 			return err
 		}
 	}
 	return t.lease(ctx, r, leases, "", "SELECT seq FROM jobs WHERE state = 'queued' AND run_at <= @now"+t.sinceFair(" AND due = 1")+which+`
 		ORDER BY priority DESC, seq LIMIT ? @skiplocked`, append(args, r.Limit)...)
+}
+
+// leaseSuspect takes the suspect whose turn it is, if there is one.
+func (t *tx) leaseSuspect(ctx context.Context, r *ledger.Claim, leases *[]ledger.Lease) error {
+	which, args := ofThese(r)
+	alone := "0"
+	if r.InFlight == 0 {
+		alone = "token + 1"
+	}
+	return t.lease(ctx, r, leases, ", alone = "+alone, "SELECT seq FROM jobs WHERE state = 'queued' AND suspect = 1 AND run_at <= @now"+which+`
+		ORDER BY attempts, run_at LIMIT 1 @skiplocked`, args...)
 }
 
 // lease takes the jobs that the query selects.
@@ -101,10 +111,26 @@ func oneOf(column string, names []string) (string, []any) {
 	case 1:
 		return " AND " + column + " = ?", []any{storeform.Text(names[0], storeform.MaxKey)}
 	default:
-		// Through an expression, so that SQLite walks the jobs by priority and
-		// stops at the limit instead of sorting all that wait under these names.
-		return " AND (" + column + " || '') IN (" + marks(len(names)) + ")", pad(clean(names))
+		return amongThem(column, names)
 	}
+}
+
+// amongThem is oneOf through an expression, so that SQLite walks an index of the few
+// rows, or of the jobs by priority up to the limit, instead of all that wait under these
+// names.
+func amongThem(column string, names []string) (string, []any) {
+	if len(names) == 0 {
+		return "", nil
+	}
+	return " AND (" + column + " || '') IN (" + marks(len(names)) + ")", pad(clean(names))
+}
+
+// ofThese is the condition that the claim asks for a job, and its arguments, for
+// statements that walk an index of few rows.
+func ofThese(r *ledger.Claim) (string, []any) {
+	kind, kinds := amongThem("kind", r.Kinds)
+	queue, queues := amongThem("queue", r.Queues)
+	return kind + queue, append(kinds, queues...)
 }
 
 func clean(names []string) []string {
@@ -174,15 +200,19 @@ func (t *tx) wake(ctx context.Context) error {
 	if !t.fair {
 		return nil
 	}
+	which := "state = 'queued' AND due = 0 AND suspect = 0"
+	if t.turns {
+		which = waits
+	}
 	_, err := t.exec(ctx, `WITH ripe AS MATERIALIZED (
-			SELECT seq FROM jobs WHERE state = 'queued' AND due = 0 AND suspect = 0 AND run_at <= @now
+			SELECT seq FROM jobs WHERE `+which+` AND run_at <= @now
 			ORDER BY run_at LIMIT ? @skiplocked)
 		UPDATE jobs SET due = 1 WHERE seq IN (SELECT seq FROM ripe)`, wakeMost)
 	return err
 }
 
-// inLine is the column due of a job that is put back for that long.
-func inLine(wait time.Duration) string {
+// dueAfter is the column due of a job that is put back for that long.
+func dueAfter(wait time.Duration) string {
 	if wait > 0 {
 		return "0"
 	}
@@ -192,7 +222,7 @@ func inLine(wait time.Duration) string {
 // putBack queues a locked row again, for the cause, to run when f says, alone if it
 // is still suspected.
 func (t *tx) putBack(ctx context.Context, r *jobRow, attempts int, f ledger.Failure, suspected bool) error {
-	set, args := t.sinceFair(", suspect = 0, due = "+inLine(f.RetryIn)), []any{attempts, storeform.Text(f.Cause, storeform.MaxText), max(f.RetryIn, 0).Microseconds()}
+	set, args := t.sinceFair(", suspect = 0, due = "+dueAfter(f.RetryIn)), []any{attempts, storeform.Text(f.Cause, storeform.MaxText), max(f.RetryIn, 0).Microseconds()}
 	if suspected {
 		set = ", suspect = 1, due = 0"
 	}

@@ -26,20 +26,22 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 5
+	newestSchema = 6
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
 	// kindsSchema is the version from which jobs have a kind and a reason. Before it
 	// every job is a recording's, and reasons are not kept.
 	kindsSchema = 3
-	// fairSchema is the version from which suspects run alone, jobs that wait are out
-	// of the line, and tenants take turns. Before it an expired lease counts at once,
-	// and jobs are claimed by priority and age alone.
+	// fairSchema is the version from which suspects run alone, and jobs that wait are
+	// out of the line. Before it an expired lease counts at once.
 	fairSchema = 4
 	// fleetSchema is the version from which processes say that they are there, and
 	// the number of jobs is kept.
 	fleetSchema = 5
+	// turnsSchema is the version from which tenants take turns, fresh jobs and the
+	// backlog have a share each, and emergency calls' recordings come first.
+	turnsSchema = 6
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.

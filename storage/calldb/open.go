@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
 // Options tunes a [DB]. The zero value is what a service needs.
@@ -45,6 +46,7 @@ type DB struct {
 	write   *pool
 	read    *pool // the same as write on PostgreSQL
 	group   *group
+	turns   storeform.Turns
 	usable  atomic.Bool  // the schema was looked at, or somebody else sees to it
 	schema  atomic.Int64 // its version when it was looked at last; 0: not known
 }

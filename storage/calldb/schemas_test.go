@@ -80,7 +80,7 @@ func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 			suite[kind](t, func(t *testing.T) storetest.Env {
 				t.Helper()
 				e := storetest.Of(before(t, at(t)))
-				e.RecordsOnly, e.OldClaims, e.NoFleet = true, true, true
+				e.RecordsOnly, e.OldClaims, e.NoFleet, e.NoTurns = true, true, true, true
 				return e
 			})
 		})
@@ -92,15 +92,15 @@ func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 				}
 				storetest.Jobs(t, func(t *testing.T) storetest.Env {
 					t.Helper()
-					e := storetest.Of(between(t, at(t), version))
-					e.OldClaims, e.NoFleet = version < calldb.FairSchema, true
+					e := env(between(t, at(t), version))
+					e.OldClaims, e.NoFleet, e.NoTurns = version < calldb.FairSchema, version < calldb.FleetSchema, version < calldb.TurnsSchema
 					return e
 				})
 			})
 		}
 		t.Run(kind+"/after", func(t *testing.T) {
 			t.Parallel()
-			suite[kind](t, func(t *testing.T) storetest.Env { t.Helper(); return storetest.Of(after(t, at(t))) })
+			suite[kind](t, func(t *testing.T) storetest.Env { t.Helper(); return env(after(t, at(t))) })
 		})
 	}
 }

@@ -65,6 +65,9 @@ func sqliteDialect() *dialect {
 		migrations: "migrations/sqlite",
 		// SQLite's clock counts milliseconds; it stands still within a statement.
 		now:      "(CAST(round(unixepoch('now', 'subsec') * 1000) AS INTEGER) * 1000)",
+		turns:    "json_each(?) AS turn",
+		each:     ", json_each((SELECT json_group_array(value) FROM (",
+		endEach:  ")))",
 		prepare:  true,
 		group:    true,
 		retries:  0, // the busy timeout has waited already

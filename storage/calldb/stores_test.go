@@ -2,8 +2,10 @@ package calldb_test
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -56,12 +58,22 @@ func migratedPostgres(t testing.TB) string {
 	})
 }
 
+// env is the database as the suites see it.
+func env(db *calldb.DB) storetest.Env {
+	e := storetest.Of(db)
+	e.Older = func(t *testing.T, d time.Duration) {
+		t.Helper()
+		require.NoError(t, db.Exec(t.Context(), fmt.Sprintf("UPDATE jobs SET created_at = created_at - %d", d.Microseconds())))
+	}
+	return e
+}
+
 func TestStores(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]func(testing.TB) string{"SQLite": sqliteURL, "PostgreSQL": migratedPostgres} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			storetest.All(t, func(t *testing.T) storetest.Env { t.Helper(); return storetest.Of(migrated(t, at(t))) })
+			storetest.All(t, func(t *testing.T) storetest.Env { t.Helper(); return env(migrated(t, at(t))) })
 		})
 	}
 }

@@ -19,11 +19,12 @@ type tx struct {
 	kinds bool // the schema is kindsSchema or a later one
 	fair  bool // it is fairSchema or a later one
 	fleet bool // fleetSchema or a later one
+	turns bool // turnsSchema or a later one
 }
 
 func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 	at := d.schema.Load()
-	return &tx{p: p, tx: t, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema}
+	return &tx{p: p, tx: t, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema}
 }
 
 // sinceKinds is the part of a statement that there are columns for from

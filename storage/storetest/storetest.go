@@ -41,8 +41,14 @@ type Env struct {
 	// there.
 	NoFleet bool
 	// OldClaims says that the store is on a schema in which an expired lease counts at
-	// once, whatever ran beside the job, and jobs are claimed by priority and age alone.
+	// once, whatever ran beside the job.
 	OldClaims bool
+	// NoTurns says that the store is on a schema in which jobs are claimed by priority
+	// and age alone.
+	NoTurns bool
+	// Older makes every job one that was enqueued so long before; nil if the store can't,
+	// or has Advance.
+	Older func(t *testing.T, d time.Duration)
 }
 
 // Stores is what [Of] makes an Env of: one value that implements every port.

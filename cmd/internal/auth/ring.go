@@ -47,6 +47,15 @@ func (r *Ring) Reload() error {
 	return nil
 }
 
+// Tenants is how many tenants the keys are of.
+func (r *Ring) Tenants() int {
+	tenants := map[callmodel.TenantID]bool{}
+	for _, p := range *r.keys.Load() {
+		tenants[p.TenantID] = true
+	}
+	return len(tenants)
+}
+
 // Wrong is how many requests came with a key that is none.
 func (r *Ring) Wrong() int64 { return r.wrong.total.Load() }
 

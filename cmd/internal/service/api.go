@@ -52,6 +52,7 @@ type APIOptions struct {
 	ListenOptions
 	NumberingOptions
 	RecordOptions
+	LegOptions
 	RoutingOptions
 }
 
@@ -121,6 +122,10 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		}
 	}
 	a := &API{mux: http.NewServeMux(), opts: o, log: log}
+	dirs, err := o.legDirs(a.tenants)
+	if err != nil {
+		return nil, err
+	}
 	var written callservice.Journal
 	if o.Journal != "" {
 		if a.journal, err = openJournal(ctx, o.Journal, log); err != nil {
@@ -136,6 +141,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 				"destination", c.Destination, "health", c.Health.String(), "level", c.Level)
 		},
 		DefaultRegion: strings.ToUpper(o.Region), Numbering: numbering, PlatformTenant: DefaultTenant, DefaultOutputs: outputs,
+		LegsBelow:             dirs.below,
 		CheckOutputs:          func(list []record.OutputSpec) error { return CheckOutputs(checker, list) },
 		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, JobEnqueued: jobEnqueued, Logger: log,
 	})
@@ -150,7 +156,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		log.ErrorContext(ctx, "a part of the snapshot of the rules can't be used", "directory", o.RulesSnapshot, "error", err)
 	}
 	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
-		Check: checker.Check, JobEnqueued: jobEnqueued, Media: s.media(), Logger: log,
+		Check: checker.Check, LegsBelow: dirs.below, JobEnqueued: jobEnqueued, Media: s.media(), Logger: log,
 	})
 	a.mux.Handle("/v1/recordings", recordings)
 	a.mux.Handle("/v1/recordings/", recordings)
@@ -279,6 +285,14 @@ func (a *API) Reload() error {
 		return nil
 	}
 	return a.keys.Reload()
+}
+
+// tenants is how many tenants there are API keys of; 1 without keys.
+func (a *API) tenants() int {
+	if a.keys == nil {
+		return 1
+	}
+	return a.keys.Tenants()
 }
 
 // answersAlone reports whether emergency calls have somewhere to go without the

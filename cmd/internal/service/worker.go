@@ -3,13 +3,12 @@ package service
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/local"
@@ -19,12 +18,13 @@ import (
 // WorkerOptions configure the recording worker.
 type WorkerOptions struct {
 	Legs          string        `help:"Where the legs are: a directory, or a bucket URL." placeholder:"DIR|URL" required:""`
-	Queues        []string      `help:"Queues to take jobs from, i.e. the telephone servers whose legs are here. Default: all." placeholder:"HOST"`
+	Queues        []string      `help:"Queues to take jobs from: the telephone servers whose legs are here, as their calls' ended events name them (host), and default for calls that name none. Default: this machine's host name, and default. * takes jobs of every queue; a leg of a queue that isn't named besides is waited for, as it may be elsewhere." placeholder:"HOST"`
+	AllLegs       bool          `help:"The legs of every queue are here, as in a bucket that all telephone servers write to: one that isn't here is missing."`
 	Name          string        `help:"Name of this worker in the ledger. Default: the host's name and the process id." placeholder:"NAME"`
 	Concurrency   int           `help:"Recordings made at once. 0: one a processor." default:"0"`
 	LeaseTTL      time.Duration `help:"A job whose worker is silent for so long is taken over." default:"30s"`
 	LegWait       time.Duration `help:"How long after hang-up legs are waited for that are missing or still being written." default:"60s"`
-	FollowGrowing time.Duration `help:"For how long a leg is followed that is still being written then: its recording is published as far as it goes, and again when the leg is whole. 0: not at all." default:"24h"`
+	FollowGrowing time.Duration `help:"For how long a leg is followed that is missing or still being written then: what there is of the recording is published, and again when the leg has come or is whole. A call without any leg is absent then. 0: not at all." default:"24h"`
 	JobTimeout    time.Duration `help:"An attempt that takes longer fails." default:"1h"`
 	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
 }
@@ -42,7 +42,7 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 	}
 	p := recording.NewProcessor(legs, s.Objects, &recording.Options{Logger: nil})
 	w := worker.New(s.DB, p, &worker.Options{
-		Name: cmp.Or(o.Name, fmt.Sprintf("%s-%d", HostName(), os.Getpid())), Queues: o.Queues, Concurrency: o.Concurrency,
+		Name: o.Presence().Name, Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
 		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace),
 		Probe:  s.Objects.Check,
 		Logger: log, Finished: m.Attempt,
@@ -58,12 +58,20 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 		})
 	m.Gauge("switchtape_hanging_attempts", "Attempts at recordings that were abandoned, as they didn't end in their time, and still haven't.",
 		func() float64 { return float64(w.Abandoned()) })
-	m.Gauge("switchtape_legs_away_seconds", "For how long the directory or bucket of the legs has been away, or refused a leg that is there; 0 if it isn't.",
+	m.Gauge("switchtape_legs_away_seconds", "For how long the directory or bucket of the legs has been away, or refused a leg that is there, or a leg may be elsewhere as this worker isn't named for its queue; 0 if none is.",
 		func() float64 {
 			since, _ := w.LegsAway()
 			return since.Seconds()
 		})
 	return w, legs, nil
+}
+
+// Served are the queues that jobs are taken from.
+func (o *WorkerOptions) Served() []string {
+	if len(o.Queues) == 0 {
+		return []string{HostName(), ledger.DefaultQueue}
+	}
+	return o.Queues
 }
 
 // noneIsNegative keeps a flag's explicit 0 from meaning the default.

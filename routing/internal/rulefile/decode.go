@@ -1,6 +1,7 @@
 package rulefile
 
 import (
+	"bytes"
 	"encoding"
 	"fmt"
 	"reflect"
@@ -17,156 +18,252 @@ import (
 // MaxFaults bounds the report about a file that is wrong everywhere.
 const MaxFaults = 1000
 
-// Lines says on which line of the file each path stands: "rules[3].match.to". It
-// has paths of every mapping and of every item of a list.
-type Lines map[string]int
+// Limits of a rule file.
+const (
+	// MaxBytes is the largest file that is read.
+	MaxBytes = 512 << 20
+	maxDepth = 16
+)
 
-// Of returns the line of the path, or of the nearest thing around it; 0 if there
-// is none.
-func (l Lines) Of(path string) int {
-	for path != "" {
-		if n, ok := l[path]; ok {
-			return n
-		}
-		i := strings.LastIndexAny(path, ".[")
-		if i < 0 {
-			break
-		}
-		path = path[:i]
-	}
-	return 0
-}
+// LinesOf is the list of a file in lines of JSON: the first line is the object
+// without it, and every line behind that is one of its items.
+const LinesOf = "rules"
 
-// Decode fills v, a pointer to a struct, from a file in YAML or JSON. The names of
-// its fields are those of the json tags. It reports every fault with its line; the
-// error is of text that is neither YAML nor JSON, or of too much text.
+// Decode fills v, a pointer to a struct, from a file in YAML, JSON or lines of JSON
+// (see [LinesOf]). The names of its fields are those of the json tags. It reports
+// every fault with its line; the error is of text that is none of the three, or of
+// too much text. The Lines keep data, which may not be changed while they are used.
+//
+// A field with the tag required has to be given; the tag says why.
 //
 // A time.Duration is a whole number of seconds, as the name of its field says.
 //
 // A struct may also be written as the value of one of its fields. Then inner,
 // called with a pointer to the struct, returns a pointer to that field, and
 // otherwise nil.
-func Decode(data []byte, v any, inner func(v any, n *yaml.Node) any) (Lines, callmodel.FieldErrors, error) {
-	root, err := parseTree(data)
+//
+// A file of more than 64 KiB is parsed in parts of about as much, so that the
+// memory beside v is small. Where that can't be done, because entries don't begin
+// on lines of their own, at most 4 MiB are read.
+func Decode(data []byte, v any, inner func(v any, n *yaml.Node) any) (*Lines, callmodel.FieldErrors, error) {
+	return decodeInParts(data, v, inner, partBytes)
+}
+
+func decodeInParts(data []byte, v any, inner func(v any, n *yaml.Node) any, size int) (*Lines, callmodel.FieldErrors, error) {
+	if len(data) > MaxBytes {
+		return nil, nil, callmodel.Errorf(callmodel.CodeTooLarge, "the rule file has %d bytes, at most %d are read", len(data), MaxBytes)
+	}
+	f, whole, err := open(data, size)
 	if err != nil {
 		return nil, nil, err
 	}
-	d := decoder{lines: Lines{}, inner: inner}
-	d.value("", root, reflect.ValueOf(v).Elem(), 0)
-	return d.lines, d.errs, nil
+	d := decoder{format: f, lines: newLines(f), shapes: map[reflect.Type]shape{}, inner: inner, part: f.partSize()}
+	rv := reflect.ValueOf(v).Elem()
+	d.span(nil, whole, rv, 0)
+	if d.err == nil {
+		return d.lines, d.errs, nil
+	}
+	if callmodel.CodeOf(d.err) == callmodel.CodeTooLarge || whole.size() <= size {
+		return nil, nil, d.err
+	}
+	if whole.size() > maxPart {
+		return nil, nil, f.explain(d.err)
+	}
+	rv.SetZero()
+	return decodeInParts(data, v, inner, len(data))
 }
 
-// decoder fills structs from a tree and collects the faults.
-type decoder struct {
-	lines Lines
-	errs  callmodel.FieldErrors
-	inner func(v any, n *yaml.Node) any
-}
-
-func (d *decoder) fault(path string, n *yaml.Node, format string, args ...any) {
-	if len(d.errs) < MaxFaults {
-		d.errs = append(d.errs, callmodel.FieldError{Path: path, Line: n.Line, Message: fmt.Sprintf(format, args...)})
+// open tells the format.
+func open(data []byte, size int) (format, span, error) {
+	whole := span{end: len(data), line: 1}
+	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
+		whole.start = 3
+	}
+	at := whole.start + len(data[whole.start:]) - len(bytes.TrimLeft(data[whole.start:], " \t\r\n"))
+	switch {
+	case at == len(data):
+		return nil, whole, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "the rule file is empty"}
+	case data[at] == '{':
+		return &jsonText{data: data, part: size, first: whole.start, rest: behind(data, at)}, whole, nil
+	default:
+		if len(data) <= maxPart && oddBreaks(data) {
+			size = len(data)
+		}
+		return &yamlText{data: data, part: size}, whole, nil
 	}
 }
 
-func (d *decoder) value(path string, n *yaml.Node, rv reflect.Value, depth int) {
-	d.lines[path] = n.Line
+// decoder fills structs from a file and collects the faults.
+type decoder struct {
+	format format
+	part   int // bytes
+	lines  *Lines
+	shapes map[reflect.Type]shape
+	errs   callmodel.FieldErrors
+	err    error // of a part that could not be parsed
+	inner  func(v any, n *yaml.Node) any
+}
+
+// span decodes the text of one value, in parts if it is long.
+func (d *decoder) span(p *path, s span, rv reflect.Value, depth int) {
+	if s.size() > d.part || d.format.inLines(s) {
+		switch rv.Kind() {
+		case reflect.Struct, reflect.Map:
+			if parts, ok := d.format.entries(s); ok {
+				d.entries(p, s, parts, rv, depth)
+				return
+			}
+		case reflect.Slice:
+			if parts, ok := d.format.items(s); ok {
+				d.items(p, parts, rv, depth)
+				return
+			}
+		default:
+		}
+	}
+	if n := d.tree(p, 0, s, oneValue); n != nil {
+		d.value(p, n, rv, depth)
+	}
+}
+
+// tree parses a part and notes its place; nil if it can't be parsed.
+func (d *decoder) tree(p *path, first int, s span, as form) *node {
+	if d.err != nil {
+		return nil
+	}
+	if s.size() > max(maxPart, d.part) {
+		d.err = callmodel.Errorf(callmodel.CodeTooLarge, "the rule file has %d bytes from line %d on that can't be read one by one, at most %d: "+
+			"begin each entry and each rule on a line of its own", s.size(), s.line, maxPart)
+		return nil
+	}
+	n, err := d.format.tree(s, as)
+	if err == nil && (as == someItems && len(n.Content) != s.n || as == someEntries && len(n.Content) != 2*s.n) {
+		err = callmodel.Errorf(callmodel.CodeMalformed, "line %d: an entry or item does not begin on a line of its own", s.line)
+	}
+	if d.err = err; err != nil {
+		return nil
+	}
+	if as == oneValue && p != nil {
+		d.lines.keys[p.String()] = len(d.lines.places)
+	}
+	d.lines.places = append(d.lines.places, place{s, as, p.String(), first})
+	return n
+}
+
+func (d *decoder) entries(p *path, whole span, parts []span, rv reflect.Value, depth int) {
+	d.lines.heads[p.String()] = whole.line
+	if rv.Kind() == reflect.Map {
+		rv.Set(reflect.MakeMap(rv.Type()))
+	}
+	keys := keys{d: d, in: p}
+	for _, s := range parts {
+		if s.value != nil {
+			d.entry(&keys, &s, rv, depth)
+			continue
+		}
+		n := d.tree(p, 0, s, someEntries)
+		if n == nil {
+			return
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			d.lines.keys[(&path{in: p, key: n.Content[i].Value}).String()] = len(d.lines.places) - 1
+		}
+		d.fields(&keys, n, rv, depth)
+	}
+	if d.err == nil {
+		keys.missing(whole.line, rv)
+	}
+}
+
+func (d *decoder) items(p *path, parts []span, rv reflect.Value, depth int) {
+	count := 0
+	for _, s := range parts {
+		count += s.n
+	}
+	out := reflect.MakeSlice(rv.Type(), count, count)
+	first := 0
+	for _, s := range parts {
+		n := d.tree(p, first, s, someItems)
+		if n == nil {
+			return
+		}
+		if first == 0 {
+			d.lines.heads[p.String()] = n.Line
+		}
+		for i, item := range n.Content {
+			d.value(&path{in: p, index: first + i}, item, out.Index(first+i), depth+1)
+		}
+		first += s.n
+	}
+	rv.Set(out)
+}
+
+func (d *decoder) fault(p *path, n *yaml.Node, format string, args ...any) {
+	d.faultAt(p, n.Line, format, args...)
+}
+
+func (d *decoder) faultAt(p *path, line int, format string, args ...any) {
+	if len(d.errs) < MaxFaults {
+		d.errs = append(d.errs, callmodel.FieldError{Path: p.String(), Line: line, Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+func (d *decoder) value(p *path, n *yaml.Node, rv reflect.Value, depth int) {
 	switch {
 	case depth > maxDepth:
-		d.fault(path, n, "is nested deeper than %d", maxDepth)
+		d.fault(p, n, "is nested deeper than %d", maxDepth)
 		return
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
-		d.fault(path, n, "uses a YAML anchor or alias; write the value out")
+		d.fault(p, n, "uses a YAML anchor or alias; write the value out")
 		return
 	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null":
-		d.fault(path, n, "is empty; give %s or leave it out", wanted(rv.Type()))
+		d.fault(p, n, "is empty; give %s or leave it out", wanted(rv.Type()))
 		return
 	}
 	if rv.CanAddr() {
 		v := rv.Addr().Interface()
 		if t, ok := v.(encoding.TextUnmarshaler); ok {
-			d.text(path, n, t)
+			d.text(p, n, t)
 			return
 		}
 		if field := d.inner(v, n); field != nil {
-			d.value(path, n, reflect.ValueOf(field).Elem(), depth)
+			d.value(p, n, reflect.ValueOf(field).Elem(), depth)
 			return
 		}
 	}
 	switch rv.Kind() {
 	case reflect.Pointer:
 		rv.Set(reflect.New(rv.Type().Elem()))
-		d.value(path, n, rv.Elem(), depth)
-	case reflect.Struct:
-		d.object(path, n, rv, depth)
-	case reflect.Map:
-		d.mapping(path, n, rv, depth)
+		d.value(p, n, rv.Elem(), depth)
+	case reflect.Struct, reflect.Map:
+		d.mapping(p, n, rv, depth)
 	case reflect.Slice:
-		d.list(path, n, rv, depth)
+		d.list(p, n, rv, depth)
 	default:
-		d.scalar(path, n, rv)
+		d.scalar(p, n, rv)
 	}
 }
 
 // text hands what is written to a type that reads itself.
-func (d *decoder) text(path string, n *yaml.Node, to encoding.TextUnmarshaler) {
+func (d *decoder) text(p *path, n *yaml.Node, to encoding.TextUnmarshaler) {
 	if _, isTime := to.(*time.Time); isTime && (n.Kind != yaml.ScalarNode || to.UnmarshalText([]byte(n.Value)) != nil) {
-		d.fault(path, n, "is %q, must be a time like 2026-01-31T15:04:05Z, with its zone", text.Clip(n.Value))
+		d.fault(p, n, "is %q, must be a time like 2026-01-31T15:04:05Z, with its zone", text.Clip(n.Value))
 		return
 	}
 	if n.Kind != yaml.ScalarNode {
-		d.fault(path, n, "must be one value, not a list or a mapping")
+		d.fault(p, n, "must be one value, not a list or a mapping")
 		return
 	}
 	if err := to.UnmarshalText([]byte(n.Value)); err != nil {
-		d.fault(path, n, "%q %s", text.Clip(n.Value), err)
+		d.fault(p, n, "%q %s", text.Clip(n.Value), err)
 	}
-}
-
-// pairs visits the entries of a mapping, each key once.
-func (d *decoder) pairs(path string, n *yaml.Node, f func(key, path string, val *yaml.Node)) {
-	if n.Kind != yaml.MappingNode {
-		d.fault(path, n, "must be a mapping of names to values")
-		return
-	}
-	seen := make(map[string]int, len(n.Content)/2)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, val := n.Content[i], n.Content[i+1]
-		p := strings.TrimPrefix(path+"."+k.Value, ".")
-		switch first, dup := seen[k.Value]; {
-		case k.Kind != yaml.ScalarNode || k.Tag == "!!merge":
-			d.fault(path, k, "has a key that is not a plain name")
-		case dup:
-			d.fault(p, k, "is given on line %d already", first)
-		default:
-			seen[k.Value] = k.Line
-			f(k.Value, p, val)
-		}
-	}
-}
-
-func (d *decoder) object(path string, n *yaml.Node, rv reflect.Value, depth int) {
-	t := rv.Type()
-	d.pairs(path, n, func(key, p string, val *yaml.Node) {
-		for i := range t.NumField() {
-			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-			if name == key && name != "" {
-				if hint, ok := t.Field(i).Tag.Lookup("unsaid"); ok && d.unsaid(p, val, rv.Field(i).Kind(), hint) {
-					return
-				}
-				d.value(p, val, rv.Field(i), depth+1)
-				return
-			}
-		}
-		d.fault(p, val, "is not a known field; the fields here are %s", strings.Join(fieldNames(t), ", "))
-	})
 }
 
 // unsaid refuses a written value that Go can't tell from a field that was left
 // out, where leaving it out means something else: a weight of 0 is not the default
 // of 1, and no tenant is not every tenant. Such fields have the tag unsaid. The tag
 // says what to write instead; for conditions it may be empty.
-func (d *decoder) unsaid(path string, n *yaml.Node, kind reflect.Kind, hint string) bool {
+func (d *decoder) unsaid(p *path, n *yaml.Node, kind reflect.Kind, hint string) bool {
 	if hint == "" {
 		hint = "which would be no condition at all; give a value, or leave it out"
 	}
@@ -174,51 +271,30 @@ func (d *decoder) unsaid(path string, n *yaml.Node, kind reflect.Kind, hint stri
 	case n.Kind == yaml.AliasNode, n.Anchor != "", n.ShortTag() == "!!null":
 		return false // value refuses them
 	case n.Kind == yaml.ScalarNode && n.Value == "" && kind == reflect.String, n.Kind != yaml.ScalarNode && len(n.Content) == 0:
-		d.fault(path, n, "is empty, %s", hint)
+		d.fault(p, n, "is empty, %s", hint)
 	case n.ShortTag() == "!!int" && strings.Trim(n.Value, "+-0") == "":
-		d.fault(path, n, "is 0: %s", hint)
+		d.fault(p, n, "is 0: %s", hint)
 	default:
 		return false
 	}
-	d.lines[path] = n.Line
 	return true
 }
 
-func fieldNames(t reflect.Type) []string {
-	var names []string
-	for field := range t.Fields() {
-		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-func (d *decoder) mapping(path string, n *yaml.Node, rv reflect.Value, depth int) {
-	m := reflect.MakeMap(rv.Type())
-	d.pairs(path, n, func(key, p string, val *yaml.Node) {
-		elem := reflect.New(rv.Type().Elem()).Elem()
-		d.value(p, val, elem, depth+1)
-		m.SetMapIndex(reflect.ValueOf(key), elem)
-	})
-	rv.Set(m)
-}
-
-func (d *decoder) list(path string, n *yaml.Node, rv reflect.Value, depth int) {
+func (d *decoder) list(p *path, n *yaml.Node, rv reflect.Value, depth int) {
 	items := n.Content
 	if n.Kind != yaml.SequenceNode {
 		items = []*yaml.Node{n} // a list of one may be written as the one
 	}
 	out := reflect.MakeSlice(rv.Type(), len(items), len(items))
 	for i, item := range items {
-		d.value(path+"["+strconv.Itoa(i)+"]", item, out.Index(i), depth+1)
+		d.value(&path{in: p, index: i}, item, out.Index(i), depth+1)
 	}
 	rv.Set(out)
 }
 
-func (d *decoder) scalar(path string, n *yaml.Node, rv reflect.Value) {
+func (d *decoder) scalar(p *path, n *yaml.Node, rv reflect.Value) {
 	if n.Kind != yaml.ScalarNode {
-		d.fault(path, n, "must be %s", wanted(rv.Type()))
+		d.fault(p, n, "must be %s", wanted(rv.Type()))
 		return
 	}
 	ok := false
@@ -248,7 +324,7 @@ func (d *decoder) scalar(path string, n *yaml.Node, rv reflect.Value) {
 	default: // no field has another kind
 	}
 	if !ok {
-		d.fault(path, n, "is %q, must be %s", text.Clip(n.Value), wanted(rv.Type()))
+		d.fault(p, n, "is %q, must be %s", text.Clip(n.Value), wanted(rv.Type()))
 	}
 }
 

@@ -2,5 +2,7 @@
 // unknown and repeated fields and wrong types are all reported at once, each with
 // its line and path.
 //
-//	data ── parseTree ──▶ nodes with lines ── Decode ──▶ struct, Lines, faults
+//	data ── open ──▶ format ── entries, items ──▶ parts ── tree ──▶ nodes with lines ── value ──▶ struct, faults
+//
+// [Lines] finds a path again by the part that it is in.
 package rulefile

@@ -101,7 +101,7 @@ func (s *Store) AppendEvent(ctx context.Context, t callmodel.TenantID, id callmo
 		return calls.Call{}, err
 	}
 	if effects.Recording != nil {
-		if err := s.enqueueOwn(effects.Recording, actor); err != nil {
+		if err := s.enqueueOwn(effects.Recording, actor, moved.Emergency); err != nil {
 			return calls.Call{}, err
 		}
 	}

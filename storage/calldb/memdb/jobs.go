@@ -22,11 +22,11 @@ func (s *Store) Enqueue(ctx context.Context, r ledger.Request) (callmodel.JobID,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id, created := s.enqueue(&r, storeform.System)
+	id, created := s.enqueue(&r, storeform.System, false)
 	return id, created, nil
 }
 
-func (s *Store) enqueue(r *ledger.Request, actor string) (callmodel.JobID, bool) {
+func (s *Store) enqueue(r *ledger.Request, actor string, emergency bool) (callmodel.JobID, bool) {
 	key := jobKey{r.TenantID, storeform.Unique(r.Kind, r.Key)}
 	if j := s.byKey[key]; j != nil {
 		return j.ID, false
@@ -36,6 +36,7 @@ func (s *Store) enqueue(r *ledger.Request, actor string) (callmodel.JobID, bool)
 	j := &job{Job: ledger.Job{
 		ID: storeform.JobID(s.seq, storeform.Nonce()), Kind: r.Kind, TenantID: r.TenantID, CallID: r.CallID, Key: r.Key,
 		Queue: r.Queue, Priority: r.Priority, State: ledger.Queued, Payload: bytes.Clone(r.Payload), CreatedAt: now, RunAt: now,
+		Emergency: emergency,
 	}}
 	s.jobs, s.byKey[key] = append(s.jobs, j), j
 	s.line(storeform.EnqueuedLine(j.ID, r, actor))
@@ -44,7 +45,7 @@ func (s *Store) enqueue(r *ledger.Request, actor string) (callmodel.JobID, bool)
 
 // enqueueOwn enqueues the job that records a call itself, under another key if its
 // own is taken.
-func (s *Store) enqueueOwn(r *ledger.Request, actor string) error {
+func (s *Store) enqueueOwn(r *ledger.Request, actor string, emergency bool) error {
 	for try := 0; ; try++ {
 		own, err := storeform.OwnRecording(r, try)
 		if err != nil {
@@ -53,8 +54,12 @@ func (s *Store) enqueueOwn(r *ledger.Request, actor string) error {
 		if err := storeform.CheckJob(own); err != nil {
 			return err
 		}
-		id, created := s.enqueue(own, actor)
-		if created || storeform.SameRecording(&s.job(id).Job, own) {
+		id, created := s.enqueue(own, actor, emergency)
+		if created {
+			return nil
+		}
+		if have := s.job(id); storeform.SameRecording(&have.Job, own) {
+			have.Emergency = have.Emergency || emergency
 			return nil
 		}
 	}
@@ -93,11 +98,11 @@ func (s *Store) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, erro
 		}
 		return []ledger.Lease{l}, nil
 	}
-	slices.SortStableFunc(due, func(a, b *job) int { return cmp.Compare(b.Priority, a.Priority) })
 	leases := []ledger.Lease{}
-	for _, j := range due[:min(r.Limit, len(due))] {
+	for _, j := range s.inTurn(due, r.Limit, now) {
 		leases = append(leases, s.lease(j, &r, now))
 	}
+	slices.SortFunc(leases, storeform.Urgent)
 	return leases, nil
 }
 

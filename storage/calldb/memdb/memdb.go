@@ -35,6 +35,7 @@ type Store struct {
 	outbox  []callmodel.OutboxEvent
 	outKeys map[string]bool
 	fleet   map[presenceKey]ledger.Presence
+	turns   storeform.Turns
 }
 
 type (

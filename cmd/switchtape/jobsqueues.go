@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/recording/recordinghttp"
+	"github.com/switchtape/switchtape/storage/calldb"
+)
+
+type jobsQueues struct {
+	jobsOptions
+	Tenant string `help:"Count only jobs of this tenant." placeholder:"TENANT"`
+	Limit  int    `help:"At most so many queues, up to 1000: those whose jobs wait longest." default:"100"`
+}
+
+func (c *jobsQueues) Run(ctx context.Context, s cli.Streams) error {
+	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
+		list, err := db.Queues(ctx, ledger.QueueFilter{TenantID: callmodel.TenantID(c.Tenant), Limit: c.Limit})
+		if err != nil {
+			return err
+		}
+		queues := make([]recordinghttp.Queue, 0, len(list))
+		for i := range list {
+			queues = append(queues, recordinghttp.QueueOf(&list[i]))
+		}
+		if c.JSON {
+			return s.JSON(struct {
+				Queues []recordinghttp.Queue `json:"queues"`
+			}{queues})
+		}
+		t := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "QUEUE\tKIND\tWAITING\tDUE\tRUNNING\tOLDEST\tWORKERS\t")
+		for i := range queues {
+			q := &queues[i]
+			note := ""
+			if q.Unserved {
+				note = "nobody serves it"
+			}
+			oldest := list[i].Oldest.Round(time.Second).String()
+			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%d\t%s\n", q.Queue, q.Kind, q.Waiting, q.Due, q.Running, oldest, q.Workers, note)
+		}
+		return t.Flush()
+	})
+}
+
+type jobsMove struct {
+	jobsOptions
+	From   string `help:"The queue that they wait in." placeholder:"QUEUE" required:""`
+	To     string `help:"The queue that they are to wait in." placeholder:"QUEUE" required:""`
+	Tenant string `help:"Only jobs of this tenant." placeholder:"TENANT"`
+	Kind   string `help:"Only jobs of this kind: record, for recordings." placeholder:"KIND"`
+	State  string `help:"Only jobs in this state: queued or quarantined. Default: both." enum:"queued,quarantined," default:""`
+	Limit  int    `help:"At most so many." default:"10000"`
+	DryRun bool   `help:"Only say which they are."`
+}
+
+func (c *jobsMove) Run(ctx context.Context, s cli.Streams) error {
+	if c.Limit < 1 {
+		return cli.Usagef("--limit must be 1 or more")
+	}
+	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
+		done, err := recordinghttp.MoveMany(ctx, db, ledger.Filter{
+			Queue: c.From, TenantID: callmodel.TenantID(c.Tenant), Kind: c.Kind, State: ledger.State(c.State), Limit: c.Limit,
+		}, c.To, actor(), c.DryRun)
+		if err == nil || len(done.Jobs) > 0 {
+			c.printMoved(s, moved{Jobs: done.Jobs, More: done.More, DryRun: done.DryRun}, "moved")
+		}
+		return err
+	})
+}

@@ -1,0 +1,312 @@
+package calldb
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
+)
+
+// A claim takes what can run in this order:
+//
+//	suspects      one, by itself: see tx.claim
+//	emergency     the recordings of emergency calls, oldest first
+//	fresh         three of four of what is left to take, while there is a backlog
+//	backlog       the jobs that aren't fresh any more: one of four
+//
+// In the last two the tenants take turns, from the one behind the tenant that was
+// served last, and of a tenant's jobs the one with the highest priority comes first,
+// then the oldest. What one lane doesn't use is the other's.
+//
+// Who is in line is found by steps in an index, from a tenant to the next: a claim
+// costs what it takes, however many jobs wait and whosever they are.
+
+// linePasses bounds how often one claim looks who is in line: again only if it wasn't
+// given what it asked for, and there may be more.
+const linePasses = 8
+
+// What the indexes that claims walk in say of their rows. Only these conditions state
+// it, so that no index is taken for another: see the migration 6.
+const waits = "(CASE WHEN state = 'queued' AND due = 0 AND suspect = 0 THEN 'waits' ELSE '' END) = 'waits'"
+
+// inLine is the condition of the index with that name for its rows.
+func inLine(index string) string {
+	return "(CASE WHEN state = 'queued' AND due = 1 THEN '" + index + "' ELSE '' END) = '" + index + "'"
+}
+
+// Jobs are fresh in the period in which they were enqueued, and in the next one.
+const (
+	period    = "(created_at / 5000000)"
+	periodNow = "(@now / 5000000)"
+)
+
+// line is one look at who is in line.
+type line struct {
+	suspect, emergency bool
+	tenants            [2][]callmodel.TenantID // by lane, in the order of their turns, no more than were asked for
+}
+
+// place is a part of the line that has an order of its own: the jobs of a kind, in one
+// queue or in any.
+type place struct {
+	where string
+	args  []any
+	// any holds for the jobs by which the place isn't empty; "" if a walk finds that out
+	// at once.
+	any string
+}
+
+// places are those that the claim takes from, by lane.
+func (t *tx) places(ctx context.Context, r *ledger.Claim) ([2][]place, error) {
+	kinds := clean(r.Kinds)
+	if len(kinds) == 0 {
+		// Which there are, by steps in the index.
+		err := t.each(ctx, func(s scanner) error {
+			var kind string
+			kinds = append(kinds, "")
+			err := s.Scan(&kind)
+			kinds[len(kinds)-1] = kind
+			return err
+		}, `WITH RECURSIVE kinds(kind) AS (
+				SELECT min(kind) FROM jobs WHERE `+inLine("backlog")+`
+				UNION ALL
+				SELECT (SELECT min(kind) FROM jobs WHERE `+inLine("backlog")+` AND kind > kinds.kind) FROM kinds WHERE kind IS NOT NULL)
+			SELECT kind FROM kinds WHERE kind IS NOT NULL`)
+		if err != nil {
+			return [2][]place{}, err
+		}
+	}
+	queues := clean(r.Queues)
+	slices.Sort(kinds)
+	slices.Sort(queues)
+	kinds, queues = slices.Compact(kinds), slices.Compact(queues)
+	var all [2][]place
+	add := func(where string, args []any, in string) {
+		fresh, backlog := inLine("fresh"+in)+where, inLine("backlog"+in)+where
+		all[storeform.Fresh] = append(all[storeform.Fresh],
+			place{where: fresh + " AND " + period + " = " + periodNow, args: args},
+			place{where: fresh + " AND " + period + " = " + periodNow + " - 1", args: args})
+		all[storeform.Backlog] = append(all[storeform.Backlog], place{
+			where: backlog + " AND created_at < (" + periodNow + " - 1) * 5000000", args: args,
+			// The walk would pass over every fresh job to find that there are no others.
+			any: fresh + " AND " + period + " < " + periodNow + " - 1",
+		})
+	}
+	for _, kind := range kinds {
+		if len(queues) == 0 {
+			add(" AND kind = ?", []any{kind}, "")
+		}
+		for _, queue := range queues {
+			add(" AND kind = ? AND queue = ?", []any{kind, queue}, " in queue")
+		}
+	}
+	return all, nil
+}
+
+// takeTurns leases up to r.Limit jobs in line. turn is whose turn it is, and then whose
+// it is next.
+func (t *tx) takeTurns(ctx context.Context, r *ledger.Claim, turn *storeform.Turn, leases *[]ledger.Lease) error {
+	places, err := t.places(ctx, r)
+	if err != nil {
+		return err
+	}
+	which, args := ofThese(r)
+	for pass := range linePasses {
+		left := r.Limit - len(*leases)
+		if left <= 0 {
+			return nil
+		}
+		l, err := t.inLine(ctx, &places, which, args, turn, left, pass == 0 && !r.NoSuspects)
+		if err != nil {
+			return err
+		}
+		if l.suspect {
+			if err := t.leaseSuspect(ctx, r, leases); err != nil || len(*leases) > 0 {
+				return err
+			}
+		}
+		more := false
+		if l.emergency {
+			before := len(*leases)
+			if err := t.lease(ctx, r, leases, "", "SELECT seq FROM jobs WHERE state = 'queued' AND due = 1 AND emergency = 1 AND run_at <= @now"+which+`
+				ORDER BY seq LIMIT ? @skiplocked`, append(slices.Clone(args), left)...); err != nil {
+				return err
+			}
+			left = r.Limit - len(*leases)
+			more = len(*leases) > before
+		}
+		again, err := t.takeLanes(ctx, r, &places, &l, turn, left, leases)
+		if err != nil || !again && !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeLanes leases up to n jobs of the tenants in line. It reports whether there may be
+// more of them.
+func (t *tx) takeLanes(ctx context.Context, r *ledger.Claim, places *[2][]place, l *line, turn *storeform.Turn, n int, leases *[]ledger.Lease) (more bool, err error) {
+	share := map[storeform.Lane]int{storeform.Fresh: n, storeform.Backlog: n}
+	if len(l.tenants[storeform.Fresh]) > 0 && len(l.tenants[storeform.Backlog]) > 0 {
+		share[storeform.Fresh] = n - turn.Share(n)
+		turn.Served += int64(n)
+	}
+	for _, lane := range []storeform.Lane{storeform.Fresh, storeform.Backlog} {
+		tenants, want := l.tenants[lane], min(share[lane], n)
+		if len(tenants) == 0 || want <= 0 {
+			more = more || len(tenants) > 0
+			continue
+		}
+		each := storeform.PerTenant(want, len(tenants))
+		before := len(*leases)
+		if err := t.take(ctx, r, places[lane], tenants, each, want, leases); err != nil {
+			return false, err
+		}
+		taken := map[callmodel.TenantID]int{}
+		for _, got := range (*leases)[before:] {
+			taken[got.Job.TenantID]++
+		}
+		n -= len(*leases) - before
+		// Those behind the last one who got something have their turn next. If others
+		// hold every row of theirs, it is the turn of those behind them.
+		turn.Last[lane] = tenants[len(tenants)-1]
+		for i, tenant := range slices.Backward(tenants) {
+			if taken[tenant] > 0 {
+				turn.Last[lane] = tenants[i]
+				break
+			}
+		}
+		more = more || len(tenants) >= want || slices.ContainsFunc(tenants, func(t callmodel.TenantID) bool { return taken[t] >= each })
+	}
+	return more && n > 0, nil
+}
+
+// inLine looks who is in line, up to n tenants a lane, from the one behind whom turn
+// says was served last.
+func (t *tx) inLine(ctx context.Context, places *[2][]place, which string, args []any, turn *storeform.Turn, n int, suspects bool) (line, error) {
+	var l line
+	query, all := lineQuery(places, which, args, turn, n, suspects)
+	err := t.each(ctx, func(s scanner) error {
+		var what string
+		var tenant callmodel.TenantID
+		var again, step int64
+		if err := s.Scan(&what, &tenant, &again, &step); err != nil {
+			return err
+		}
+		lane := storeform.Fresh
+		switch what {
+		case "suspect":
+			l.suspect = true
+			return nil
+		case "emergency":
+			l.emergency = true
+			return nil
+		case laneName(storeform.Backlog):
+			lane = storeform.Backlog
+		}
+		if len(l.tenants[lane]) < n {
+			l.tenants[lane] = append(l.tenants[lane], tenant)
+		}
+		return nil
+	}, query, all...)
+	return l, err
+}
+
+// lineQuery is the query of inLine: rows of what, tenant and two numbers to sort by.
+func lineQuery(places *[2][]place, which string, args []any, turn *storeform.Turn, n int, suspects bool) (string, []any) {
+	var query strings.Builder
+	var all []any
+	query.WriteString("WITH RECURSIVE ")
+	for lane, last := range turn.Last {
+		walk, walked := walkTenants(places[lane], storeform.Lane(lane), last, n)
+		if lane > 0 {
+			query.WriteString(", ")
+		}
+		query.WriteString(laneName(storeform.Lane(lane)) + walk)
+		all = append(all, walked...)
+	}
+	for lane, last := range turn.Last {
+		name := laneName(storeform.Lane(lane))
+		query.WriteString(map[bool]string{true: " UNION ALL", false: ""}[lane > 0] + " SELECT '" + name + "', tenant, again, n FROM " + name +
+			" WHERE n > 0 AND tenant IS NOT NULL AND (again = 0 OR tenant <= ?)")
+		all = append(all, string(last))
+	}
+	query.WriteString(` UNION ALL SELECT 'emergency', '', 0, 0 WHERE EXISTS (SELECT 1 FROM jobs
+		WHERE state = 'queued' AND due = 1 AND emergency = 1 AND run_at <= @now` + which + ")")
+	all = append(all, args...)
+	if suspects {
+		query.WriteString(` UNION ALL SELECT 'suspect', '', 0, 0 WHERE EXISTS (SELECT 1 FROM jobs
+			WHERE state = 'queued' AND suspect = 1 AND run_at <= @now` + which + ")")
+		all = append(all, args...)
+	}
+	query.WriteString(" ORDER BY 3, 4")
+	return query.String(), all
+}
+
+func laneName(l storeform.Lane) string {
+	if l == storeform.Backlog {
+		return "backlog"
+	}
+	return "fresh"
+}
+
+// walkTenants is the table (tenant, n, again) of a lane: after last, the tenants that
+// have jobs in the places, one step in the index each, up to the end, and again from the
+// beginning up to last. A step that finds nobody has NULL.
+func walkTenants(places []place, lane storeform.Lane, last callmodel.TenantID, n int) (string, []any) {
+	args, begin := []any{string(last)}, ""
+	for _, p := range places {
+		if p.any == "" {
+			continue
+		}
+		begin += map[bool]string{true: " WHERE ", false: " OR "}[begin == ""] + "EXISTS (SELECT 1 FROM jobs WHERE " + p.any + ")"
+		args = append(args, p.args...)
+	}
+	heads := make([]string, 0, len(places))
+	for _, p := range places {
+		heads = append(heads, "SELECT tenant_id FROM jobs WHERE "+p.where+
+			" AND tenant_id > COALESCE(walk.tenant, '') ORDER BY tenant_id LIMIT 1")
+		args = append(args, p.args...)
+	}
+	next := "NULL"
+	switch len(heads) {
+	case 0:
+	case 1:
+		next = "(" + heads[0] + ")"
+	default:
+		next = "(SELECT min(head) FROM (SELECT (" + strings.Join(heads, ") AS head UNION ALL SELECT (") + ")) AS heads)"
+	}
+	name := laneName(lane)
+	return `(tenant, n, again) AS (
+			SELECT CAST(? AS TEXT), 0, 0` + begin + `
+			UNION ALL
+			SELECT ` + next + ", n + 1, CASE WHEN tenant IS NULL THEN 1 ELSE again END FROM " + name + ` AS walk
+			WHERE n <= ? AND (again = 0 OR tenant <= ?))`, append(args, n, string(last))
+}
+
+// take leases up to n jobs of the tenants in a lane, up to each of one tenant.
+func (t *tx) take(ctx context.Context, r *ledger.Claim, places []place, tenants []callmodel.TenantID, each, n int, leases *[]ledger.Lease) error {
+	names, err := json.Marshal(tenants)
+	if err != nil {
+		return err
+	}
+	query, args := takeQuery(places, string(names), each, n)
+	return t.lease(ctx, r, leases, "", query, args...)
+}
+
+// takeQuery is the query of take, for the tenants in a JSON list.
+func takeQuery(places []place, tenants string, each, n int) (string, []any) {
+	args := []any{tenants}
+	parts := make([]string, 0, len(places))
+	for _, p := range places {
+		parts = append(parts, "SELECT seq, priority FROM (SELECT seq, priority FROM jobs WHERE "+p.where+
+			" AND tenant_id = turn.value AND run_at <= @now ORDER BY priority DESC, seq LIMIT ? @skiplocked) AS head")
+		args = append(args, append(slices.Clone(p.args), each)...)
+	}
+	return "SELECT due.value AS seq FROM @turns @each SELECT seq AS value FROM (" + strings.Join(parts, " UNION ALL ") +
+		") AS heads ORDER BY priority DESC, seq LIMIT ? @endeach AS due ORDER BY turn.key LIMIT ?", append(args, each, n)
+}
