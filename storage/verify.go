@@ -74,6 +74,8 @@ func partsETag(r io.Reader) (string, error) {
 
 // readBack is the SHA-256 of the object's bytes, in hex.
 func (s *Store) readBack(ctx context.Context, name string) (string, error) {
+	ctx, cancel := context.WithCancel(ctx) // ends the download, whatever becomes of it
+	defer cancel()
 	r, err := s.Open(ctx, name)
 	if err != nil {
 		return "", err

@@ -36,6 +36,18 @@ func TestAway(t *testing.T) {
 	srv := buckettest.Azure(t)
 	srv.Setenv(t)
 	drivertest.RunAway(t, drivertest.Open(t, strings.Replace(srv.URL, "://recordings", "://nowhere", 1), azure.Driver()), callmodel.BucketMissing)
+	t.Setenv("AZURE_STORAGE_KEY", "YW55") // "any"
+	drivertest.RunAway(t, drivertest.Open(t, srv.URL, azure.Driver()), callmodel.BucketForbidden)
+}
+
+// What the container holds is compared with what was sent, and not with its metadata.
+func TestFlips(t *testing.T) {
+	srv := buckettest.Azure(t)
+	srv.Setenv(t)
+	before, addr, _ := strings.Cut(srv.URL, "domain=")
+	drivertest.RunFlips(t, addr, func(addr string) *storage.Store {
+		return drivertest.Open(t, before+"domain="+addr, azure.Driver())
+	})
 }
 
 // A server that stands still is given up.

@@ -31,26 +31,31 @@ const (
 	fleetEvery = time.Minute
 )
 
-// bells remember when this process told of a queue last.
+// bells remember of which queues this process told a moment ago. Timers make that
+// moment: nothing here looks at the machine's clock.
 type bells struct {
 	mu   sync.Mutex
-	told map[string]time.Time
+	told map[string]struct{}
 }
-
-func now() time.Time { return time.Now() } //nolint:forbidigo // a stopwatch: nothing that is kept knows it
 
 // due reports whether the queue is to be told of, and notes that it is.
 func (b *bells) due(queue string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	at := now()
-	if last, ok := b.told[queue]; ok && at.Sub(last) < ringEvery {
+	if _, told := b.told[queue]; told {
 		return false
 	}
-	if b.told == nil || len(b.told) >= ringQueues {
-		b.told = map[string]time.Time{}
+	if b.told == nil {
+		b.told = map[string]struct{}{}
 	}
-	b.told[queue] = at
+	if len(b.told) < ringQueues {
+		b.told[queue] = struct{}{}
+		time.AfterFunc(ringEvery, func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			delete(b.told, queue)
+		})
+	}
 	return true
 }
 
@@ -79,7 +84,9 @@ func (d *DB) Listen(ctx context.Context, queues []string, rung func()) error {
 	if _, err := conn.Exec(ctx, "LISTEN "+jobsChannel); err != nil {
 		return d.fail("listen for jobs", err)
 	}
-	workers, counted := 0, time.Time{}
+	workers, counted := 0, false
+	again := time.NewTicker(fleetEvery)
+	defer again.Stop()
 	for rung(); ; {
 		n, err := conn.WaitForNotification(ctx)
 		if err != nil {
@@ -88,8 +95,13 @@ func (d *DB) Listen(ctx context.Context, queues []string, rung func()) error {
 		if len(queues) > 0 && !slices.Contains(queues, n.Payload) {
 			continue
 		}
-		if now().Sub(counted) >= fleetEvery {
-			counted, workers = now(), d.workersOf(ctx, n.Payload)
+		select {
+		case <-again.C:
+			counted = false
+		default:
+		}
+		if !counted {
+			counted, workers = true, d.workersOf(ctx, n.Payload)
 		}
 		if rand.IntN(max(workers, 1)) < wakeWorkers { //nolint:gosec // no secret
 			rung()
