@@ -123,7 +123,8 @@ type Call struct {
 	RingingAt  time.Time            `json:"ringing_at,omitzero"`
 	AnsweredAt time.Time            `json:"answered_at,omitzero"`
 	EndedAt    time.Time            `json:"ended_at,omitzero"`
-	// Recordings are the call's finished recordings, with their URLs.
+	// Recordings are the call's: those that are finished, with their URLs, and behind
+	// them those that are pending.
 	Recordings []Recording `json:"recordings,omitempty"`
 }
 
