@@ -47,27 +47,28 @@ func fill(b *testing.B, driver, at string, n int) {
 	for _, stmt := range []string{
 		fmt.Sprintf(`INSERT INTO calls (tenant_id, id, state, from_number, to_number, created_at, doc, terms)
 			SELECT 'acme', 'c' || i, state, '+1202555' || (i %% 10000), '+1202' || (i %% 7), at, `+strings.NewReplacer("FILLER", strings.Repeat("x", 300), "%", "%%").Replace(doc)+`, 1
-			FROM (SELECT i, %d + i * 100000 AS at, CASE WHEN i >= %d THEN 'answered' WHEN i %% 1000 = 1 THEN 'failed' ELSE 'ended' END AS state FROM `+numbers+`) AS s`,
+			FROM (SELECT i, %d + CAST(i AS BIGINT) * 100000 AS at, CASE WHEN i >= %d THEN 'answered' WHEN i %% 1000 = 1 THEN 'failed' ELSE 'ended' END AS state FROM `+numbers+`) AS s`,
 			began.UnixMicro(), n-200),
 		fmt.Sprintf(`INSERT INTO call_terms (tenant_id, term, created_at, call_id)
-			SELECT 'acme', term, %d + i * 100000, 'c' || i FROM (
+			SELECT 'acme', term, %d + CAST(i AS BIGINT) * 100000, 'c' || i FROM (
 				SELECT i, 'morder=' || i AS term FROM `+numbers+` UNION ALL SELECT i, 'magent=a' || (i %% 500) FROM `+numbers+` UNION ALL SELECT i, 't' || 't' || (i %% 20) FROM `+numbers+`
 			) AS s`, began.UnixMicro()),
 		fmt.Sprintf(`INSERT INTO call_recordings (tenant_id, call_id, recording_id, finished_at, doc)
-			SELECT 'acme', 'c' || i, 'c' || i, %d + i * 100000, '{"recording_id":"c' || i || '","job_id":"j","status":"completed' || CASE i %% 1000 WHEN 1 THEN '_degraded' ELSE '' END || '","url":"file:///c' || i || '.mp3","duration_ms":60000}'
+			SELECT 'acme', 'c' || i, 'c' || i, %d + CAST(i AS BIGINT) * 100000, '{"recording_id":"c' || i || '","job_id":"j","status":"completed' || CASE i %% 1000 WHEN 1 THEN '_degraded' ELSE '' END || '","url":"file:///c' || i || '.mp3","duration_ms":60000}'
 			FROM `+numbers+` WHERE i %% 10000 <> 5`, began.UnixMicro()),
 		fmt.Sprintf(`INSERT INTO jobs (nonce, queue, priority, state, tenant_id, call_id, recording_id, spec, created_at, run_at)
-			SELECT '00000000', 'default', 0, CASE i %% 10000 WHEN 5 THEN 'queued' ELSE 'done' END, 'acme', 'c' || i, 'c' || i, '{}', %d + i * 100000, 0 FROM `+numbers,
+			SELECT '00000000', 'default', 0, CASE i %% 10000 WHEN 5 THEN 'queued' ELSE 'done' END, 'acme', 'c' || i, 'c' || i, '{}', %d + CAST(i AS BIGINT) * 100000, 0 FROM `+numbers,
 			began.UnixMicro()),
 		"ANALYZE",
+		map[string]string{"sqlite": "PRAGMA wal_checkpoint(TRUNCATE)", "pgx": "CHECKPOINT"}[driver],
 	} {
 		_, err := db.ExecContext(b.Context(), stmt)
 		require.NoError(b, err)
 	}
 }
 
-// BenchmarkSearch is a page of 50 calls of a million: ms/page is the mean, worst_ms the
-// longest page of the first five.
+// BenchmarkSearch is a page of 50 calls of a million: the mean of the first five pages, what
+// 95 % of them keep to, and the longest, which reads the disk.
 func BenchmarkSearch(b *testing.B) {
 	n := 1_000_000
 	if s, err := strconv.Atoi(os.Getenv("CALLS")); err == nil {
@@ -129,7 +130,9 @@ func BenchmarkSearch(b *testing.B) {
 							}
 						}
 					}
-					b.ReportMetric(float64(slices.Max(took).Microseconds())/1000, "worst_ms")
+					slices.Sort(took)
+					b.ReportMetric(float64(took[len(took)*95/100].Microseconds())/1000, "p95_ms")
+					b.ReportMetric(float64(took[len(took)-1].Microseconds())/1000, "worst_ms")
 					var sum time.Duration
 					for _, d := range took {
 						sum += d
