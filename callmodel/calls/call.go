@@ -127,7 +127,8 @@ type Call struct {
 	EndedAt    time.Time            `json:"ended_at,omitzero"`
 	// Controls are what was told while the call went on, by when it happened.
 	Controls []Control `json:"controls,omitempty"`
-	// Recordings are the call's finished recordings, with their URLs.
+	// Recordings are the call's: those that are finished, with their URLs, and behind
+	// them those that are pending.
 	Recordings []Recording `json:"recordings,omitempty"`
 }
 

@@ -36,6 +36,10 @@ func CallStore(t *testing.T, open func(t *testing.T) Env) {
 		{"EventsAtOnce", eventsAtOnce},
 		{"Pages", pages},
 		{"Filters", filters},
+		{"Search", search},
+		{"SearchGoesOn", searchGoesOn},
+		{"FoundByKey", foundByKey},
+		{"RecordingStates", recordingStates},
 	})
 }
 
