@@ -97,7 +97,7 @@ func New(l Ledger, o *Options) *Handler {
 	}
 	h := &Handler{ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, opts: opts, mux: http.NewServeMux()}
 	h.handle("POST /v1/recordings", callmodel.ScopeRecordingsWrite, h.enqueue, problem.Door{})
-	h.handle("GET /v1/recordings/jobs", callmodel.ScopeRecordingsRead, h.listJobs, query("limit", "after", "state", "queue", "status", "code", "since", "until"))
+	h.handle("GET /v1/recordings/jobs", callmodel.ScopeRecordingsRead, h.listJobs, query("limit", "after", "state", "queue", "status", "code", "since", "until", "call_id", "call"))
 	h.handle("GET /v1/recordings/jobs/{id}", callmodel.ScopeRecordingsRead, h.getJob, query())
 	h.handle("GET /v1/recordings/jobs/{id}/media", callmodel.ScopeRecordingsRead, h.getMedia, problem.Door{Query: []string{"output", "codec"}, Gives: []string{"audio/*", problem.JSON, "application/octet-stream"}})
 	h.handle("POST /v1/recordings/jobs/retry", callmodel.ScopeJobsWrite, h.retryMany, query())

@@ -32,6 +32,7 @@ func postgresDialect() *dialect {
 		turns:      "json_array_elements_text(?::json) WITH ORDINALITY AS turn(value, key)",
 		each:       "CROSS JOIN LATERAL (",
 		endEach:    ")",
+		find:       "strpos",
 		numbered:   true,
 		notifies:   true,
 		awaitLines: "SELECT pg_advisory_xact_lock(" + lineLock + ")",
