@@ -6,6 +6,8 @@
 //	GET  /v1/calls                      a tenant's calls, newest first              calls:read
 //	GET  /v1/calls/{id}                 one call, with its recordings' URLs         calls:read
 //	POST /v1/calls/{id}/events          ringing, answered, failed, ended            calls:write
+//	                                    recording.paused, recording.resumed, held,
+//	                                    retrieved, transferred
 //	GET  /v1/calls/{id}/events                                                      calls:read
 //	GET  /v1/calls/{id}/explanation     why it was routed as it was                 calls:read
 //	GET  /v1/route                      decide and explain, store nothing           calls:read
