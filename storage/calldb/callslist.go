@@ -173,8 +173,8 @@ func (t *tx) callTests(f *calls.Filter) condition {
 	}
 	// Counts, which a planner leaves where they are: EXISTS it may turn into a join with
 	// every recording that there is.
-	const has = "(SELECT count(*) FROM call_recordings AS r WHERE r.tenant_id = c.tenant_id AND r.call_id = c.id"
-	made := "(SELECT count(*) FROM jobs AS j WHERE j.tenant_id = c.tenant_id AND " + t.jobsCall("j") + " = c.id AND " + t.makes("j") + ")"
+	const has = "(SELECT count(*) FROM call_recordings AS r WHERE r.tenant_id = c.tenant_id AND r.call_id = c.id @indexed"
+	made := "(SELECT count(*) FROM jobs AS j WHERE j.tenant_id = c.tenant_id AND " + t.jobsCall("j") + " = c.id @indexed AND " + t.makes("j") + ")"
 	switch f.Recording {
 	case "":
 	case calls.RecordingPending:
