@@ -182,7 +182,8 @@ func served(t *testing.T, h http.Handler) string {
 	return srv.URL + "/v1/calls"
 }
 
-func get(ctx context.Context, t *testing.T, at string) *http.Response {
+// stream is the body of the answer as JSON lines.
+func stream(ctx context.Context, t *testing.T, at string) io.Reader {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	require.NoError(t, err)
@@ -191,7 +192,7 @@ func get(ctx context.Context, t *testing.T, at string) *http.Response {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = resp.Body.Close() })
 	require.Equal(t, http.StatusOK, resp.StatusCode)
-	return resp
+	return resp.Body
 }
 
 // A part is never taken for the whole: what can't go on is broken off.
@@ -199,8 +200,8 @@ func TestBrokenStreams(t *testing.T) {
 	t.Parallel()
 	stores := &breaking{Stores: memdb.New(nil)}
 	manyStored(t, stores, 501)
-	resp := get(t.Context(), t, served(t, over(stores, &callservice.Options{})))
-	body, err := io.ReadAll(resp.Body)
+	answer := stream(t.Context(), t, served(t, over(stores, &callservice.Options{})))
+	body, err := io.ReadAll(answer)
 	require.Error(t, err)
 	assert.Equal(t, 500, strings.Count(string(body), "\n"))
 }
@@ -212,8 +213,8 @@ func TestGoneClients(t *testing.T) {
 	manyStored(t, stores, 501)
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
-	resp := get(ctx, t, served(t, over(stores, &callservice.Options{RequestTimeout: time.Hour})))
-	lines := bufio.NewScanner(resp.Body)
+	answer := stream(ctx, t, served(t, over(stores, &callservice.Options{RequestTimeout: time.Hour})))
+	lines := bufio.NewScanner(answer)
 	lines.Buffer(nil, 1<<20)
 	for range 500 {
 		require.True(t, lines.Scan(), "the first page comes before the second is there")

@@ -20,6 +20,7 @@ import (
 //	@turns      the strings of a JSON list, given as an argument: turn.value, turn.key
 //	@each       a query for each row of what is before it, which gives one column,
 //	@endeach    value
+//	@indexed    behind the id of a call: compared as the ids of calls in other tables are sorted
 //	@find       the function that gives the place of a text in another, 0 for nowhere
 type dialect struct {
 	name       string // as people know it
@@ -32,6 +33,7 @@ type dialect struct {
 	each       string
 	endEach    string
 	find       string
+	indexed    string
 	numbered   bool   // arguments are $1, $2 …
 	notifies   bool   // it tells listeners of jobs that can run
 	prepare    bool   // the driver does not keep prepared statements by itself
@@ -58,7 +60,7 @@ const (
 
 func (d *dialect) translate(template string) string {
 	text := strings.NewReplacer("@now", d.now, "@forupdate", d.forUpdate, "@skiplocked", d.skipLocked,
-		"@turns", d.turns, "@each", d.each, "@endeach", d.endEach, "@find", d.find).Replace(template)
+		"@turns", d.turns, "@each", d.each, "@endeach", d.endEach, "@find", d.find, "@indexed", d.indexed).Replace(template)
 	if !d.numbered {
 		return text
 	}

@@ -33,6 +33,7 @@ func postgresDialect() *dialect {
 		each:       "CROSS JOIN LATERAL (",
 		endEach:    ")",
 		find:       "strpos",
+		indexed:    `COLLATE "default"`,
 		numbered:   true,
 		notifies:   true,
 		awaitLines: "SELECT pg_advisory_xact_lock(" + lineLock + ")",
