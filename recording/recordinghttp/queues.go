@@ -141,12 +141,8 @@ func (q *moveRequest) Validate() error {
 }
 
 func (h *Handler) moveMany(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	body, err := problem.Body(w, r, maxReasonBody)
-	if err != nil {
-		return err
-	}
 	var q moveRequest
-	if err := callmodel.DecodeJSON(body, &q); err != nil {
+	if err := problem.Decode(w, r, maxReasonBody, &q); err != nil {
 		return err
 	}
 	done, err := MoveMany(r.Context(), &h.ledger, ledger.Filter{

@@ -99,12 +99,8 @@ func (q *retryRequest) Validate() error {
 }
 
 func (h *Handler) retryMany(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	body, err := problem.Body(w, r, maxReasonBody)
-	if err != nil {
-		return err
-	}
 	var q retryRequest
-	if err := callmodel.DecodeJSON(body, &q); err != nil {
+	if err := problem.Decode(w, r, maxReasonBody, &q); err != nil {
 		return err
 	}
 	done, err := RetryMany(r.Context(), &h.ledger, ledger.Filter{
