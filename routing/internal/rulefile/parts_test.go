@@ -141,10 +141,7 @@ func FuzzPartsMeanTheWhole(f *testing.F) {
 		f.Add(data, 40)
 	}
 	f.Fuzz(func(t *testing.T, data string, size int) {
-		if len(data) > 4096 {
-			t.Skip("long")
-		}
-		samePartsAsWhole(t, data, max(size, 1)%256)
+		samePartsAsWhole(t, data[:min(len(data), 4096)], max(size, 1)%256)
 	})
 }
 
