@@ -51,6 +51,11 @@ func TestFaultsAreNamed(t *testing.T) {
 				c := recordingtest.NewCall(t, uint64(i), fault)
 				got := defectsOf(t, &c)
 				want := []string{string(c.Want.Code) + " of " + c.Want.Leg}
+				if c.Want.Code == record.DefectWrongRateSuspected {
+					// At too low a rate the leg is longer than the call: that is told, too.
+					beyond := string(record.DefectBeyondSpan) + " of " + c.Want.Leg
+					got = slices.DeleteFunc(got, func(d string) bool { return d == beyond })
+				}
 				if slices.Equal(want, got) {
 					named.Add(1)
 				} else {

@@ -92,9 +92,11 @@ type RecordingPreference struct {
 	Enabled bool                `json:"enabled"`
 	Outputs []record.OutputSpec `json:"outputs,omitempty"` // empty: the platform's default
 	// As in a record.Spec.
-	PauseMode string           `json:"pause_mode,omitempty"`
-	Trim      *record.TrimSpec `json:"trim,omitempty"`
-	LevelLUFS float64          `json:"level_lufs,omitempty"`
+	PauseMode string `json:"pause_mode,omitempty"`
+	// PauseOnHold pauses the recording from "held" to "retrieved".
+	PauseOnHold bool             `json:"pause_on_hold,omitempty"`
+	Trim        *record.TrimSpec `json:"trim,omitempty"`
+	LevelLUFS   float64          `json:"level_lufs,omitempty"`
 }
 
 // Call is one call and all that is known of it.
@@ -123,7 +125,10 @@ type Call struct {
 	RingingAt  time.Time            `json:"ringing_at,omitzero"`
 	AnsweredAt time.Time            `json:"answered_at,omitzero"`
 	EndedAt    time.Time            `json:"ended_at,omitzero"`
-	// Recordings are the call's finished recordings, with their URLs.
+	// Controls are what was told while the call went on, by when it happened.
+	Controls []Control `json:"controls,omitempty"`
+	// Recordings are the call's: those that are finished, with their URLs, and behind
+	// them those that are pending.
 	Recordings []Recording `json:"recordings,omitempty"`
 }
 

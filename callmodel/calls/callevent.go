@@ -32,7 +32,8 @@ type Event struct {
 	Legs []record.LegSpec `json:"legs,omitempty"`
 	// Host is the telephone server that holds the legs, with "ended": the recording
 	// is made by a worker that is named for the queue of that name. Without a host it
-	// is in the queue "default", whose legs all its workers must see.
+	// is in the queue "default", whose legs all its workers must see. With
+	// "transferred" it is the one on which the call goes on.
 	Host string `json:"host,omitempty"`
 	// LegsBelow is record.Spec's. The service says it, by the tenant and the host:
 	// see callservice.Options. Whoever tells of the event leaves it out.
@@ -52,12 +53,13 @@ func (ev *Event) Validate() error {
 	e.CheckID("id", ev.ID)
 	switch ev.Type {
 	case EventRinging, EventAnswered, EventEnded:
+	case EventRecordingPaused, EventRecordingResumed, EventHeld, EventRetrieved, EventTransferred:
 	case EventFailed:
 		if ev.Cause == nil || ev.Cause.Q850 == 0 && ev.Cause.SIP == 0 {
 			e.Add("cause", "a failed event needs a cause: q850 or sip")
 		}
 	default:
-		e.Add("type", "%q is not one of ringing, answered, failed, ended", text.Clip(string(ev.Type)))
+		e.Add("type", "%q is not one of ringing, answered, failed, ended, recording.paused, recording.resumed, held, retrieved, transferred", text.Clip(string(ev.Type)))
 	}
 	if c := ev.Cause; c != nil {
 		if c.Q850 < 0 || c.Q850 > 127 {

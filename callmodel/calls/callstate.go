@@ -43,7 +43,10 @@ func (c *Call) Apply(ev Event, defaults []record.OutputSpec) (Effects, error) {
 		}
 		return c.end(ev, defaults)
 	default:
-		return Effects{}, illegal
+		if !ev.Type.isControl() || c.State.Final() {
+			return Effects{}, illegal
+		}
+		return Effects{}, c.control(ev)
 	}
 	return Effects{}, nil
 }
@@ -113,7 +116,7 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 		TenantID: c.TenantID, CallID: c.ID, RecordingID: callmodel.RecordingID(c.ID),
 		StartedAt: start, EndedAt: c.EndedAt,
 		Legs: slices.Clone(legs), LegsBelow: ev.LegsBelow, Outputs: outputs,
-		Redactions: ev.Redactions, Pauses: ev.Pauses, PauseMode: c.Recording.PauseMode,
+		Redactions: ev.Redactions, Pauses: c.allPauses(ev, start), PauseMode: c.Recording.PauseMode,
 		Trim: c.Recording.Trim, LevelLUFS: c.Recording.LevelLUFS,
 	}
 	if ev.LegsSpanCall {
@@ -126,4 +129,11 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 	}
 	job, err := record.NewJob(spec, c.Host, c.Priority)
 	return &job, err
+}
+
+// allPauses are those that the event names and those that were told during the call.
+// One that began after the end silences nothing.
+func (c *Call) allPauses(ev *Event, start time.Time) []record.Pause {
+	during := slices.DeleteFunc(c.pauses(start, c.Recording.PauseOnHold), func(p record.Pause) bool { return p.From >= c.EndedAt.Sub(start) })
+	return fewer(slices.Concat(ev.Pauses, during))
 }

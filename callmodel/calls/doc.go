@@ -10,5 +10,7 @@
 //	 └─ no rule matches ─▶ rejected
 //
 // Ended, failed and rejected are final. A move that is not drawn is a
-// [*callmodel.TransitionError]. [Call.Apply] is the only place that moves a call.
+// [*callmodel.TransitionError]. While a call isn't final its recording can be paused
+// and resumed, a party held and retrieved, and it can be transferred: these move
+// nothing and are kept as its Controls. [Call.Apply] is the only place that moves a call.
 package calls

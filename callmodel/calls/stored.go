@@ -1,7 +1,5 @@
 package calls
 
-import "time"
-
 // NewCall is a call to store, with the answer to its idempotency key.
 type NewCall struct {
 	Call  Call
@@ -17,22 +15,4 @@ type NewCall struct {
 type StoredResponse struct {
 	StatusCode int
 	Body       []byte
-}
-
-// Filter selects a tenant's calls, newest first.
-type Filter struct {
-	State  State  // "" for any
-	Number string // either party's; "" for any
-	Limit  int    // 0 means 50; at most 500
-	// Since and Until bound when the calls were made: at Since or later, and before
-	// Until. Zero: no bound.
-	Since, Until time.Time
-	// Before is the cursor of the page before; "" for the first page.
-	Before string
-}
-
-// Page is a page of calls.
-type Page struct {
-	Calls []Call
-	Next  string // the cursor of the next page; "" at the end
 }

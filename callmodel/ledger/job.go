@@ -199,6 +199,10 @@ type Filter struct {
 	Kind     string             // "" for any
 	Queue    string             // "" for any
 	TenantID callmodel.TenantID // "" for any
+	CallID   callmodel.CallID   // that the job is about; "" for any
+	// NoCall selects jobs that are about no call that is stored: of recordings that were
+	// handed in by themselves, and of calls that were lost.
+	NoCall bool
 	// Status is what the job came to: "completed", "completed_degraded" or "absent"
 	// of a recording that is done, or "quarantined". "" for any. Kinds without such
 	// words have none but "quarantined".

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -136,6 +137,40 @@ func accepts(r *http.Request, types []string) error {
 		}
 	}
 	return callmodel.Errorf(callmodel.CodeNotAcceptable, "the answer is %s, which the request's Accept header leaves out", strings.Join(types, " or "))
+}
+
+// Preferred is the one of the media types that the request's Accept header weighs most
+// (RFC 9110 section 12.5.1), the first of those that weigh the same; without one the
+// first. Each type is weighed by what names it most closely. [Door.Check] has refused
+// requests that take none.
+func Preferred(r *http.Request, types []string) string {
+	header := strings.Join(r.Header.Values("Accept"), ",")
+	best, most := types[0], -1.0
+	for _, t := range types {
+		if w := weight(header, t); w > most {
+			best, most = t, w
+		}
+	}
+	return best
+}
+
+// weight is what the Accept header gives the media type, 0 to 1.
+func weight(header, t string) float64 {
+	group, _, _ := strings.Cut(t, "/")
+	patterns := []string{anyone, group + "/*", t} // the last is the closest
+	closest, w := -1, 0.0
+	for accepted := range strings.SplitSeq(header, ",") {
+		pattern, params, err := mime.ParseMediaType(accepted)
+		at := slices.Index(patterns, pattern)
+		if err != nil || at <= closest {
+			continue
+		}
+		closest, w = at, 1
+		if q, err := strconv.ParseFloat(params["q"], 64); err == nil {
+			w = q
+		}
+	}
+	return w
 }
 
 // refusedWeight reports whether the weight of a media type is 0.

@@ -100,3 +100,24 @@ func TestDoor(t *testing.T) {
 		}
 	}
 }
+
+func TestPreferred(t *testing.T) {
+	t.Parallel()
+	types := []string{problem.JSON, "application/x-ndjson", "text/csv"}
+	for accept, want := range map[string]string{
+		"":                                      problem.JSON,
+		"*/*":                                   problem.JSON,
+		"text/csv":                              "text/csv",
+		"text/*":                                "text/csv",
+		"application/*":                         problem.JSON,
+		"application/x-ndjson, text/csv":        "application/x-ndjson",
+		"application/x-ndjson;q=0.5, text/csv":  "text/csv",
+		"text/html, */*;q=0.8, text/csv;q=0.9":  "text/csv",
+		"*/*, application/json;q=0":             "application/x-ndjson",
+		"application/*;q=0.1, text/*;q=0.01, x": problem.JSON,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.Header.Set("Accept", accept)
+		assert.Equal(t, want, problem.Preferred(r, types), "%q", accept)
+	}
+}

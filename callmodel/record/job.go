@@ -141,15 +141,22 @@ func SetAside(cause string) ledger.Outcome {
 type CallEntry struct {
 	RecordingID callmodel.RecordingID `json:"recording_id"`
 	JobID       callmodel.JobID       `json:"job_id"`
-	Status      Status                `json:"status"`
-	Reason      string                `json:"reason,omitempty"`
-	URL         string                `json:"url,omitempty"` // of the first output that can be listened to
-	Outputs     []OutputResult        `json:"outputs,omitempty"`
-	Duration    time.Duration         `json:"duration_ms"`
-	Defects     []Defect              `json:"defects,omitempty"`
-	Analysis    *AnalysisResult       `json:"analysis,omitempty"`
-	Manifest    *ManifestResult       `json:"manifest,omitempty"`
-	FinishedAt  time.Time             `json:"finished_at"` // the database's clock
+	// State is where it stands, as whoever reads the call finds it: "pending" while
+	// its job waits or runs, which may make another version of what is there already,
+	// else "completed", "degraded", "absent" or "quarantined". It isn't stored.
+	State  string `json:"state,omitempty"`
+	Status Status `json:"status,omitempty"` // of what there is; "" for nothing yet
+	Reason string `json:"reason,omitempty"`
+	URL    string `json:"url,omitempty"` // of the first output that can be listened to
+	// Link is where clients of the API get the audio; "" until there is some, and where
+	// the API doesn't say. It isn't stored.
+	Link       string          `json:"link,omitempty"`
+	Outputs    []OutputResult  `json:"outputs,omitempty"`
+	Duration   time.Duration   `json:"duration_ms"`
+	Defects    []Defect        `json:"defects,omitempty"`
+	Analysis   *AnalysisResult `json:"analysis,omitempty"`
+	Manifest   *ManifestResult `json:"manifest,omitempty"`
+	FinishedAt time.Time       `json:"finished_at,omitzero"` // the database's clock
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -25,7 +25,6 @@ type command struct {
 
 	service.DBOptions
 	service.APIOptions
-	service.TLSOptions
 	ops.LogOptions
 }
 
@@ -54,10 +53,6 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 		return err
 	}
 	api.Later("preparing the database", prepare)
-	certificate, err := c.OpenCertificate()
-	if err != nil {
-		return err
-	}
 	l, err := service.Listen(ctx, c.Listen)
 	if err != nil {
 		return err
@@ -76,12 +71,12 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	attend := service.Attend(stores, c.Presence(), m, log)
 	log.InfoContext(ctx, "serving", "address", l.Addr().String(), "database", stores.DB.String())
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return doors.Serve(ctx, handler, certificate, log) })
+	group.Go(func() error { return doors.Serve(ctx, handler, log) })
 	group.Go(func() error { return api.Run(ctx) })
 	group.Go(func() error { return attend(ctx) })
 	group.Go(func() error {
 		return hangups.Run(ctx, log, service.Reload{Name: "the API keys", Do: api.Reload},
-			service.Reload{Name: "the certificate", Do: certificate.Reload}, service.Reload{Name: "the log level", Do: level})
+			service.Reload{Name: "the certificate", Do: doors.Reload}, service.Reload{Name: "the log level", Do: level})
 	})
 	return group.Wait()
 }

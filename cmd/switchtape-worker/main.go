@@ -38,7 +38,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	if stores.DB, err = service.OpenWorkerDB(ctx, c.DBOptions, c.Migrate); err != nil {
 		return err
 	}
-	if stores.Objects, err = buckets().OpenBucket(ctx, c.BucketOptions, log); err != nil {
+	if stores.Objects, err = buckets().OpenBucket(ctx, c.Within(c.JobTimeout), log); err != nil {
 		return err
 	}
 	m := ops.NewMetrics()

@@ -199,13 +199,14 @@ func TestServeOverHTTP(t *testing.T) {
 		require.Equal(t, http.StatusOK, request(t, http.MethodPost, p.url+"/v1/calls/"+string(call.ID)+"/events", ev, &call), p.log)
 	}
 	require.Eventually(t, func() bool {
+		call.Recordings = nil
 		request(t, http.MethodGet, p.url+"/v1/calls/"+string(call.ID), "", &call)
-		return len(call.Recordings) == 1
+		return len(call.Recordings) == 1 && call.Recordings[0].State != string(calls.RecordingPending)
 	}, 30*time.Second, 5*time.Millisecond)
 	assert.Equal(t, record.StatusCompleted, call.Recordings[0].Status)
 
 	// The audio itself, through the API and its signed link.
-	resp := get(t, p.url+"/v1/recordings/jobs/"+string(call.Recordings[0].JobID)+"/media")
+	resp := get(t, p.url+call.Recordings[0].Link)
 	assert.Equal(t, "audio/mpeg", resp.header.Get("Content-Type"), "the default codec")
 	assert.Len(t, resp.body, int(call.Recordings[0].Outputs[0].Bytes))
 

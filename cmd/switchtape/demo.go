@@ -187,7 +187,7 @@ func (d *demo) play() (*demoOutput, error) {
 			return nil, err
 		}
 	}
-	for len(call.Recordings) == 0 {
+	for len(call.Recordings) == 0 || call.Recordings[0].State == string(calls.RecordingPending) {
 		if err := d.pause(); err != nil {
 			return nil, fmt.Errorf("the recording did not come: %w", err)
 		}

@@ -7,7 +7,7 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"slices"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -41,9 +41,6 @@ type recordCommand struct {
 func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 	spec, err := c.spec()
 	if err != nil {
-		return err
-	}
-	if err := c.keepsItsLegs(&spec); err != nil {
 		return err
 	}
 	sources := &legSources{}
@@ -94,21 +91,23 @@ func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 	return err
 }
 
-// keepsItsLegs refuses to write where a leg is, --force or not.
-func (c *recordCommand) keepsItsLegs(spec *record.Spec) error {
-	outs := []string{c.Out}
-	for _, file := range c.alsoFiles() {
-		outs = append(outs, file)
-	}
+// keepsItsLegs refuses to write where a leg is, --force or not. It asks of the
+// files that would be written, which may be others than the flags name: an
+// extension that isn't the codec's is replaced.
+func (c *recordCommand) keepsItsLegs(spec *record.Spec, paths []string) error {
 	for i := range spec.Legs {
 		for _, segment := range spec.Legs[i].Segments {
-			leg, err := os.Stat(segment.URI)
-			if err != nil {
-				continue // a bucket's, or missing: then it isn't overwritten
+			uri, isLocal := localPath(segment.URI)
+			if !isLocal {
+				continue
 			}
-			for _, out := range outs {
-				if info, err := os.Stat(out); err == nil && os.SameFile(leg, info) {
-					return cli.Usagef("%s is the file of leg %s: give another name for the recording", out, spec.Legs[i].Name)
+			leg, err := os.Stat(uri)
+			if err != nil {
+				continue // missing: then it isn't overwritten
+			}
+			for _, path := range paths {
+				if info, err := os.Stat(path); err == nil && os.SameFile(leg, info) {
+					return cli.Usagef("%s is the file of leg %s: give another name for the recording", path, spec.Legs[i].Name)
 				}
 			}
 		}
@@ -116,30 +115,69 @@ func (c *recordCommand) keepsItsLegs(spec *record.Spec) error {
 	return nil
 }
 
-// keepsFiles refuses to begin where one of the files that would be written is
-// there already, so that none is written if not all can be.
+// keepsFiles refuses to begin where a leg or one of two files would be lost, and,
+// without --force, where one is there already, so that none is written if not all
+// can be.
 func (c *recordCommand) keepsFiles(spec *record.Spec, o *local.TargetOptions) error {
-	if c.Force || strings.Contains(c.Out, "://") {
+	out, isLocal := localPath(c.Out)
+	if !isLocal {
 		return nil // buckets refuse by themselves
 	}
-	target := local.NewTarget(c.Out, o)
+	target := local.NewTarget(out, o)
 	var paths []string
 	for _, output := range spec.Outputs {
-		path := target.Path(spec.Key(output))
-		if slices.Contains(paths, path) {
-			return cli.Usagef("%s would be written twice: give every recording a name of its own", path)
-		}
-		paths = append(paths, path)
+		paths = append(paths, target.Path(spec.Key(output)))
 	}
 	if !spec.NoManifest {
 		paths = append(paths, target.Path(spec.ManifestKey()))
 	}
+	seen := map[string]bool{}
 	for _, path := range paths {
-		if _, err := os.Lstat(path); err == nil {
+		whole, err := wholePath(path)
+		if err != nil {
+			return err
+		}
+		if seen[whole] {
+			return cli.Usagef("%s would be written twice: give every recording a name of its own", path)
+		}
+		seen[whole] = true
+	}
+	if err := c.keepsItsLegs(spec, paths); err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if _, err := os.Lstat(path); err == nil && !c.Force {
 			return fmt.Errorf("%s exists already; nothing was written: choose another name, or --force to replace what is there", path)
 		}
 	}
 	return nil
+}
+
+// localPath is the path of what is no bucket's: a path as it is, or that of a
+// file:// URL.
+func localPath(where string) (path string, isLocal bool) {
+	if !strings.Contains(where, "://") {
+		return where, true
+	}
+	u, err := url.Parse(where)
+	if err != nil || u.Scheme != "file" {
+		return "", false
+	}
+	return filepath.FromSlash(u.Path), true
+}
+
+// wholePath is the one name of a file that may be named in several ways: absolute,
+// and in the directory that it is really in.
+func wholePath(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return path, nil //nolint:nilerr // no such directory: what writes there says so
+	}
+	return filepath.Join(dir, filepath.Base(path)), nil
 }
 
 // legSources opens the legs of the command line: files by any path, and objects

@@ -168,7 +168,7 @@ func (c *recordCommand) codec() (record.Codec, error) {
 	}
 	codec := record.Codec(c.Codec)
 	if err == nil && path.Ext(filepath.ToSlash(c.Out)) != "" && named.Ext() != codec.Ext() && !c.Force {
-		return "", cli.Usagef("--out %s: its name says %s, and --codec %s makes .%s files; --force writes it all the same", c.Out, named, codec, codec.Ext())
+		return "", cli.Usagef("--out %s: its name says %s, and --codec %s makes .%s files; --force writes a .%s file of that name", c.Out, named, codec, codec.Ext(), codec.Ext())
 	}
 	return codec, nil
 }

@@ -64,7 +64,8 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return one.run(ctx) })
 	group.Go(func() error {
-		return hangups.Run(ctx, log, service.Reload{Name: "the API keys", Do: one.api.Reload}, service.Reload{Name: "the log level", Do: level})
+		return hangups.Run(ctx, log, service.Reload{Name: "the API keys", Do: one.api.Reload},
+			service.Reload{Name: "the certificate", Do: one.doors.Reload}, service.Reload{Name: "the log level", Do: level})
 	})
 	return group.Wait()
 }
@@ -82,12 +83,17 @@ type one struct {
 	url, legs, bucket string
 	stores            *service.Stores
 	api               *service.API
+	doors             *service.Doors
 	run               func(ctx context.Context) error
 }
 
 // startOne opens everything in o.dir and wires it together.
 func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err error) {
-	w := &one{stores: &service.Stores{}, url: "http://" + o.listener.Addr().String(), legs: o.legs, bucket: o.bucket}
+	scheme := "http://"
+	if o.api.TLSCert != "" {
+		scheme = "https://"
+	}
+	w := &one{stores: &service.Stores{}, url: scheme + o.listener.Addr().String(), legs: o.legs, bucket: o.bucket}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.stores.Close())
@@ -135,9 +141,8 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	}
 	w.api.Later("preparing the database", prepare)
 	handler, err := service.HTTP(w.stores, w.api, rec, o.api.Keys, o.listener.Addr(), m)
-	var doors *service.Doors
 	if err == nil {
-		doors, err = o.api.OpenDoors(ctx, o.listener, o.api.Keys)
+		w.doors, err = o.api.OpenDoors(ctx, o.listener, o.api.Keys)
 	}
 	if err == nil {
 		err = w.api.Start(ctx) // everything else is checked
@@ -148,7 +153,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	attend := service.Attend(w.stores, o.worker.Presence(), m, log)
 	w.run = func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
-		group.Go(func() error { return doors.Serve(ctx, handler, nil, log) })
+		group.Go(func() error { return w.doors.Serve(ctx, handler, log) })
 		group.Go(func() error { return w.api.Run(ctx) })
 		group.Go(func() error { return rec.Run(ctx) })
 		group.Go(func() error { return attend(ctx) })

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/url"
 	"path/filepath"
-	"strings"
 
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
@@ -22,15 +21,12 @@ type target interface {
 
 // openTarget opens the place of the file or object out.
 func openTarget(ctx context.Context, out string, o *local.TargetOptions) (target, error) {
-	if !strings.Contains(out, "://") {
-		return files{local.NewTarget(out, o)}, nil
+	if path, isLocal := localPath(out); isLocal {
+		return files{local.NewTarget(path, o)}, nil
 	}
 	u, err := url.Parse(out)
 	if err != nil {
 		return nil, cli.Usagef("--out %s: %w", out, err)
-	}
-	if u.Scheme == "file" {
-		return files{local.NewTarget(filepath.FromSlash(u.Path), o)}, nil
 	}
 	bucket, key := splitBucketURL(u)
 	if key == "" {

@@ -75,7 +75,7 @@ func (p *process) recorded(t *testing.T, tenant string, id callmodel.CallID) rec
 	require.Eventually(t, func() bool {
 		call = calls.Call{}
 		p.as(t, tenant, http.MethodGet, "/v1/calls/"+string(id), "", &call)
-		return len(call.Recordings) == 1
+		return len(call.Recordings) == 1 && call.Recordings[0].State != string(calls.RecordingPending)
 	}, 30*time.Second, 5*time.Millisecond, "%s", p.log)
 	return call.Recordings[0]
 }

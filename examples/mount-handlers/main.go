@@ -41,7 +41,9 @@ func main() {
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /hello", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "my own route\n") })
-	callhttp.New(service, nil).Mount(mux)
+	callhttp.New(service, &callhttp.Options{RecordingLink: func(id callmodel.JobID) string {
+		return "/v1/recordings/jobs/" + string(id) + "/media"
+	}}).Mount(mux)
 	rulehttp.New(service, nil).Mount(mux)
 	recordings := recordinghttp.New(db, &recordinghttp.Options{Check: recording.NewProcessor(nil, nil, nil).Check})
 	mux.Handle("/v1/recordings", recordings)

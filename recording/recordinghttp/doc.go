@@ -3,7 +3,8 @@
 //
 //	POST /v1/recordings                       enqueue a recording of files that exist, or will
 //	GET  /v1/recordings/jobs                  the tenant's jobs: ?state= &queue= &limit= &after=,
-//	                                          &status= &code= &since= &until=
+//	                                          &status= &code= &since= &until= &call_id=,
+//	                                          ?call=none: those of no call that is stored
 //	GET  /v1/recordings/jobs/{id}             one job, with its result
 //	GET  /v1/recordings/jobs/{id}/media       the recording: ?output= &codec=
 //	POST /v1/recordings/jobs/{id}/retry       put a job back that is quarantined, absent or degraded

@@ -45,6 +45,9 @@ type Options struct {
 	// JobEnqueued is called after a job was stored or put back, so that a
 	// worker in the same process needn't wait for its next poll. Nil for nobody.
 	JobEnqueued func()
+	// Now is the clock by which the audit lines of a minute are bounded that tell what
+	// a principal was denied. Nil means time.Now.
+	Now func() time.Time
 	// Logger gets what goes wrong. Nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -63,9 +66,10 @@ const (
 // Handler serves the API. Make one with New; it may be used by any number of
 // goroutines and has none of its own.
 type Handler struct {
-	ledger timedLedger
-	opts   Options
-	mux    *http.ServeMux
+	ledger  timedLedger
+	opts    Options
+	mux     *http.ServeMux
+	denials callmodel.Denials
 }
 
 // New makes the handler of the jobs in l. o may be nil.
@@ -84,6 +88,9 @@ func New(l Ledger, o *Options) *Handler {
 	}
 	if opts.JobEnqueued == nil {
 		opts.JobEnqueued = func() {}
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now //nolint:forbidigo // the default of an injected clock
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -118,7 +125,7 @@ func (h *Handler) routes() []route {
 	const read, submit, jobs = callmodel.ScopeRecordingsRead, callmodel.ScopeRecordingsWrite, callmodel.ScopeJobsWrite
 	return []route{
 		{"POST /v1/recordings", submit, h.enqueue, query()},
-		{"GET /v1/recordings/jobs", read, h.listJobs, query("limit", "after", "state", "queue", "status", "code", "since", "until")},
+		{"GET /v1/recordings/jobs", read, h.listJobs, query("limit", "after", "state", "queue", "status", "code", "since", "until", "call_id", "call")},
 		{"GET /v1/recordings/jobs/{id}", read, h.getJob, query()},
 		{"GET /v1/recordings/jobs/{id}/media", read, h.getMedia, problem.Door{
 			Query: []string{"output", "codec"}, Gives: []string{"audio/*", problem.JSON, "application/octet-stream"},
@@ -151,9 +158,13 @@ func (h *Handler) handle(at *route) {
 	})
 }
 
-// denied leaves an audit line in the log of the tenant that asked.
+// denied leaves an audit line in the log of the tenant that asked, and of one that
+// goes on asking a few a minute.
 func (h *Handler) denied(r *http.Request, p callmodel.Principal) {
-	e := callmodel.AuditEvent{TenantID: p.TenantID, Actor: p.Subject, Action: callmodel.AuditAccessDenied, Subject: r.Method + " " + r.URL.Path}
+	e, keep := h.denials.Line(p, r.Method+" "+r.URL.Path, h.opts.Now())
+	if !keep {
+		return
+	}
 	if err := h.ledger.Audit(r.Context(), e); err != nil {
 		h.opts.Logger.ErrorContext(r.Context(), "an audit line could not be stored",
 			"tenant", p.TenantID, "action", e.Action, "subject", e.Subject, "error", err)

@@ -305,6 +305,7 @@ func TestList(t *testing.T) {
 		s.do(t, reader, http.MethodGet, "/v1/recordings/jobs?"+query, "", &page)
 		assert.Len(t, page.Jobs, n, query)
 	}
+	s.fails(t, reader, http.MethodGet, "/v1/recordings/jobs?call=some", "", 422, callmodel.CodeInvalid)
 	p := s.fails(t, reader, http.MethodGet, "/v1/recordings/jobs?limit=501&state=lost", "", 422, callmodel.CodeInvalid)
 	assert.Len(t, p.Errors, 2)
 	s.fails(t, reader, http.MethodGet, "/v1/recordings/jobs?after=j7", "", 422, callmodel.CodeInvalid)

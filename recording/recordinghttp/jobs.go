@@ -158,6 +158,9 @@ const (
 	maxPage     = 500
 )
 
+// noCall asks for the jobs of calls that aren't stored.
+const noCall = "none"
+
 func (h *Handler) listJobs(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	q := r.URL.Query()
 	var faults callmodel.FieldErrors
@@ -172,12 +175,16 @@ func (h *Handler) listJobs(w http.ResponseWriter, r *http.Request, p callmodel.P
 	if !slices.Contains(states, state) {
 		faults.Add("state", "is not one of queued, running, done, quarantined")
 	}
+	if call := q.Get("call"); call != "" && call != noCall {
+		faults.Add("call", "is not %q; give call_id for the jobs of a call", noCall)
+	}
 	if err := faults.Err(); err != nil {
 		return err
 	}
 	jobs, err := h.ledger.Jobs(r.Context(), ledger.Filter{
 		State: state, Kind: record.Kind, Queue: q.Get("queue"), TenantID: p.TenantID, After: callmodel.JobID(q.Get("after")),
 		Status: q.Get("status"), Code: q.Get("code"), Since: since, Until: until,
+		CallID: callmodel.CallID(q.Get("call_id")), NoCall: q.Get("call") == noCall,
 		Limit: limit + 1, // one more tells whether there is a next page
 	})
 	if err != nil {

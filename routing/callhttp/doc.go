@@ -6,6 +6,8 @@
 //	GET  /v1/calls                      a tenant's calls, newest first              calls:read
 //	GET  /v1/calls/{id}                 one call, with its recordings' URLs         calls:read
 //	POST /v1/calls/{id}/events          ringing, answered, failed, ended            calls:write
+//	                                    recording.paused, recording.resumed, held,
+//	                                    retrieved, transferred
 //	GET  /v1/calls/{id}/events                                                      calls:read
 //	GET  /v1/calls/{id}/explanation     why it was routed as it was                 calls:read
 //	GET  /v1/route                      decide and explain, store nothing           calls:read
@@ -35,6 +37,39 @@
 // also when it was rejected, from every process on the same database. A call for
 // which every destination is full is answered with 503 and no_capacity, and uses
 // no key up. An emergency call's key is left out if it can't be honoured.
+//
+// The list of calls is searched by parameters, of which all have to hold:
+//
+//	state=answered            routed, ringing, answered, ended, failed, rejected
+//	number=(202) 555-0123     either party's, normalised in the region (region=US)
+//	direction=inbound         inbound, outbound, internal
+//	trunk=t1                  that the call came in by
+//	metadata=order=4711       a pair that it has, as in GET /v1/route; more than once for more
+//	recording=pending         where one of its recordings stands, see below
+//	idempotency_key=K         of the request that made it
+//	since=, until=            RFC 3339: made at since or later, and before until
+//
+// A page is {"calls": […], "next": "…"}, newest first, at most limit (50; up to 500).
+// "next" is the cursor of the next page and says alone that there is one: a search for
+// what is rare may give short pages, and empty ones, so that none takes long. A cursor is
+// a place in time: calls that come or change don't shift it, and it may be given with
+// other parameters, to go on from there in another list. What was never a cursor is
+// refused.
+//
+// With Accept: application/x-ndjson or text/csv the answer is every call of the search,
+// newest first, in one stream: a call a line, or a record after the names of the columns
+// (times in RFC 3339, talk_ms in milliseconds, metadata as key=value, a pair a line). It
+// has no limit and is never cut: bound it by since and until. If it can't go on it is
+// broken off, which clients see as an error of the transfer.
+//
+//	curl -H "Accept: text/csv" "$API/v1/calls?since=2026-11-01T00:00:00Z&until=2026-12-01T00:00:00Z"
+//
+// A call shows its recordings from when it ended: "pending" while a job waits or runs,
+// then "completed", "degraded", "absent" or "quarantined", as "state", with the "job_id"
+// and, once there is audio, the "link" to it. "pending" may have a version already that
+// another is to follow. "missing" is a call that was to be recorded, was answered and has
+// ended, of which there is neither a recording nor a job, and "none" any other call
+// without. A call with several recordings is found by the state of each.
 //
 // Every change of the rules answers with what is in service then, and with the
 // active version as ETag. With If-Match it is made only if that version is still

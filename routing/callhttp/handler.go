@@ -17,6 +17,10 @@ type Options struct {
 	// Logger gets the requests that failed for no fault of their own. Nil logs
 	// nothing.
 	Logger *slog.Logger
+	// RecordingLink is where the API's clients get the audio of a job's recording, as a
+	// path of the API or a URL; recordinghttp has it at
+	// "/v1/recordings/jobs/{id}/media". Nil: calls don't say.
+	RecordingLink func(callmodel.JobID) string
 }
 
 // Limits of request bodies, in bytes.
@@ -31,6 +35,7 @@ const (
 type Handler struct {
 	service *callservice.Service
 	log     *slog.Logger
+	linkTo  func(callmodel.JobID) string // nil for nowhere
 	mux     *http.ServeMux
 	reading *rulebody.Reader // of large bodies
 }
@@ -39,7 +44,7 @@ type Handler struct {
 func New(s *callservice.Service, o *Options) *Handler {
 	h := &Handler{service: s, mux: http.NewServeMux(), reading: rulebody.NewReader()}
 	if o != nil {
-		h.log = o.Logger
+		h.log, h.linkTo = o.Logger, o.RecordingLink
 	}
 	h.Mount(h.mux)
 	h.mux.Handle("/", problem.Elsewhere(h.mux))
@@ -79,7 +84,7 @@ type route struct {
 func (h *Handler) routes() []route {
 	list := []route{
 		{"POST /v1/calls", callmodel.ScopeCallsWrite, h.createCall, query(), true}, // it looks for emergency calls first
-		{"GET /v1/calls", callmodel.ScopeCallsRead, h.listCalls, query("state", "number", "region", "cursor", "limit"), false},
+		{"GET /v1/calls", callmodel.ScopeCallsRead, h.listCalls, problem.Door{Query: callParameters(), Gives: callTypes()}, false},
 		{"GET /v1/calls/{id}", callmodel.ScopeCallsRead, h.getCall, query(), false},
 		{"POST /v1/calls/{id}/events", callmodel.ScopeCallsWrite, h.postEvent, query(), false},
 		{"GET /v1/calls/{id}/events", callmodel.ScopeCallsRead, h.listEvents, query(), false},

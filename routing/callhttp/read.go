@@ -1,10 +1,8 @@
 package callhttp
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,63 +20,6 @@ const (
 	maxAuditPage = 1000
 	maxHistory   = 1000
 )
-
-func (h *Handler) getCall(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	call, err := h.service.Call(r.Context(), p.TenantID, callmodel.CallID(r.PathValue("id")))
-	if err != nil {
-		return err
-	}
-	problem.WriteJSON(w, http.StatusOK, call)
-	return nil
-}
-
-// callStates are the states to list by, "" for any.
-func callStates() []calls.State {
-	return []calls.State{
-		"", calls.Routed, calls.Ringing, calls.Answered,
-		calls.Ended, calls.Failed, calls.Rejected,
-	}
-}
-
-// plus mends a number in a query whose plus was not escaped, and so came as a space.
-func plus(number string) string {
-	if rest, ok := strings.CutPrefix(number, " "); ok {
-		return "+" + rest
-	}
-	return number
-}
-
-func (h *Handler) listCalls(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	q := r.URL.Query()
-	var faults callmodel.FieldErrors
-	f := calls.Filter{State: calls.State(q.Get("state")), Number: plus(q.Get("number")), Before: q.Get("cursor")}
-	limit, err := problem.Int(r, "limit", defaultPage, 1, maxPage)
-	addFaults(&faults, err)
-	f.Limit = limit
-	if !slices.Contains(callStates(), f.State) {
-		faults.Add("state", "is not one of routed, ringing, answered, ended, failed, rejected")
-	}
-	if f.Number != "" {
-		number, err := h.service.Normalize(f.Number, q.Get("region"))
-		addFaults(&faults, err)
-		f.Number = number.Number
-	}
-	if err := faults.Err(); err != nil {
-		return err
-	}
-	page, err := h.service.Calls(r.Context(), p.TenantID, f)
-	if errors.As(err, &faults) {
-		return renamed(faults, "before", "cursor")
-	}
-	if err != nil {
-		return err
-	}
-	problem.WriteJSON(w, http.StatusOK, struct {
-		Calls []calls.Call `json:"calls"`
-		Next  string       `json:"next,omitempty"`
-	}{some(page.Calls), page.Next})
-	return nil
-}
 
 // addFaults appends the faults of one more parameter.
 func addFaults(faults *callmodel.FieldErrors, err error) {
@@ -124,6 +65,7 @@ func (h *Handler) postEvent(w http.ResponseWriter, r *http.Request, p callmodel.
 	case err != nil:
 		return err
 	case !moved.Later:
+		h.link(&moved.Call)
 		problem.WriteJSON(w, http.StatusOK, moved.Call)
 	case moved.Call.State != "":
 		problem.WriteJSON(w, http.StatusAccepted, moved.Call)

@@ -2,6 +2,7 @@ package callservice
 
 import (
 	"context"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -25,6 +26,51 @@ func (s *Service) Calls(ctx context.Context, t callmodel.TenantID, f calls.Filte
 	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (calls.Page, error) {
 		return s.stores.Calls(ctx, t, f)
 	})
+}
+
+// The export of calls: the size of a page, and how often and after what time one is
+// asked for again when the lane is full.
+const (
+	exportPage  = 500
+	exportTries = 100
+	exportPause = 100 * time.Millisecond
+)
+
+// EveryCall gives fn the tenant's calls that the filter selects, newest first, a page
+// at a time, whatever the filter's limit. Calls that are made meanwhile are left out.
+// Each page takes its own place in the normal lane, and waits some seconds for one: an
+// export takes little of what calls need. It ends with the error of fn.
+func (s *Service) EveryCall(ctx context.Context, t callmodel.TenantID, f calls.Filter, fn func([]calls.Call) error) error {
+	f.Limit = exportPage
+	for {
+		page, err := s.patientCalls(ctx, t, f)
+		if err != nil {
+			return err
+		}
+		if err := fn(page.Calls); err != nil {
+			return err
+		}
+		if f.Before = page.Next; f.Before == "" {
+			return nil
+		}
+	}
+}
+
+func (s *Service) patientCalls(ctx context.Context, t callmodel.TenantID, f calls.Filter) (page calls.Page, err error) {
+	for range exportTries {
+		page, err = s.Calls(ctx, t, f)
+		if callmodel.CodeOf(err) != callmodel.CodeOverloaded {
+			return page, err
+		}
+		wait := time.NewTimer(exportPause)
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return page, ctx.Err()
+		case <-wait.C:
+		}
+	}
+	return page, err
 }
 
 // Events lists the call's events in the order they were applied.

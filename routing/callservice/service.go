@@ -122,7 +122,7 @@ type Service struct {
 	keys     keysInUse
 	answered answeredKeys // of emergency calls
 	later    waiting
-	denials  denials
+	denials  callmodel.Denials
 	reaped   time.Time // calls made before were looked at; Run's alone
 	writing  writing
 	loading  sync.Map // of each callmodel.TenantID whose rules emergency calls wait for, a channel closed at the end

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -56,14 +57,21 @@ func (d *DB) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredResp
 		if err != nil {
 			return err
 		}
-		stored, err := t.exec(ctx, `INSERT INTO calls (tenant_id, id, state, from_number, to_number, created_at, doc)
-			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant_id, id) DO NOTHING`,
+		columns, values := "", ""
+		if t.terms {
+			columns, values = ", terms", ", 1"
+		}
+		stored, err := t.exec(ctx, `INSERT INTO calls (tenant_id, id, state, from_number, to_number, created_at, doc`+columns+`)
+			VALUES (?, ?, ?, ?, ?, ?, ?`+values+`) ON CONFLICT (tenant_id, id) DO NOTHING`,
 			string(c.TenantID), string(c.ID), string(c.State), number(c.From), number(c.To), storeform.Micros(c.CreatedAt), doc)
 		if err != nil {
 			return err
 		}
 		if stored == 0 {
 			return callmodel.Errorf(callmodel.CodeConflict, "call %s exists already; give another id, or none", c.ID)
+		}
+		if err := t.putTerms(ctx, &c); err != nil {
+			return err
 		}
 		return t.audit(ctx, storeform.CreatedLine(&c, n.Actor))
 	})
@@ -148,7 +156,10 @@ func (d *DB) AppendEvent(ctx context.Context, tenant callmodel.TenantID, id call
 		if err != nil {
 			return err
 		}
-		return t.moved(ctx, &c, &ev, effects, actor)
+		if err := t.moved(ctx, &c, &ev, effects, actor); err != nil || effects.Recording == nil {
+			return err
+		}
+		return t.pending(ctx, &c)
 	})
 	if err != nil {
 		return calls.Call{}, err
@@ -223,7 +234,8 @@ func (t *tx) call(ctx context.Context, tenant callmodel.TenantID, id callmodel.C
 	return callList[0], now, err
 }
 
-// recordings fills in the recordings of a tenant's calls.
+// recordings fills in the recordings of a tenant's calls: those that are finished,
+// and behind them those that are pending.
 func (t *tx) recordings(ctx context.Context, tenant callmodel.TenantID, callList []calls.Call) error {
 	if len(callList) == 0 {
 		return nil
@@ -235,18 +247,59 @@ func (t *tx) recordings(ctx context.Context, tenant callmodel.TenantID, callList
 	}
 	return t.each(ctx, func(s scanner) error {
 		var id callmodel.CallID
-		var doc string
-		if err := s.Scan(&id, &doc); err != nil {
+		var recording callmodel.RecordingID
+		var doc, nonce string
+		var seq, finished int64
+		if err := s.Scan(&id, &recording, &doc, &seq, &nonce, &finished); err != nil {
 			return err
+		}
+		if doc == "" {
+			at[id].AddPending(calls.Recording{RecordingID: recording, JobID: storeform.JobID(seq, nonce)})
+			return nil
 		}
 		var r calls.Recording
 		if err := json.Unmarshal([]byte(doc), &r); err != nil {
 			return fmt.Errorf("a recording of call %s: %w", id, err)
 		}
-		at[id].Recordings = append(at[id].Recordings, r)
+		at[id].AddRecording(r)
 		return nil
-	}, "SELECT call_id, doc FROM call_recordings WHERE tenant_id = ? AND call_id IN ("+marks(len(ids))+`)
-		ORDER BY finished_at, recording_id`, append([]any{string(tenant)}, pad(ids)...)...)
+	}, "SELECT call_id, recording_id, doc, 0 AS seq, '' AS nonce, finished_at FROM call_recordings WHERE tenant_id = ? AND call_id IN ("+marks(len(ids))+`)
+		UNION ALL SELECT call_id, recording_id, '', seq, nonce, `+atLast+` FROM jobs
+		WHERE tenant_id = ? AND `+t.jobsCall("jobs")+" IN ("+marks(len(ids))+") AND "+t.makes("jobs")+`
+		ORDER BY finished_at, seq, recording_id`,
+		slices.Concat([]any{string(tenant)}, pad(ids), []any{string(tenant)}, pad(ids))...)
+}
+
+// pending adds the recordings that are pending to a call that has those that are finished.
+func (t *tx) pending(ctx context.Context, c *calls.Call) error {
+	return t.each(ctx, func(s scanner) error {
+		var recording callmodel.RecordingID
+		var seq int64
+		var nonce string
+		if err := s.Scan(&recording, &seq, &nonce); err != nil {
+			return err
+		}
+		c.AddPending(calls.Recording{RecordingID: recording, JobID: storeform.JobID(seq, nonce)})
+		return nil
+	}, "SELECT recording_id, seq, nonce FROM jobs WHERE tenant_id = ? AND "+t.jobsCall("jobs")+" = ? AND "+t.makes("jobs")+" ORDER BY seq",
+		string(c.TenantID), string(c.ID))
+}
+
+// atLast is later than any time.
+const atLast = "9223372036854775807"
+
+// jobsCall is the column of the jobs of table that finds those of a call by an index,
+// behind what else has to hold.
+func (t *tx) jobsCall(table string) string {
+	if t.terms {
+		return table + ".call_id"
+	}
+	return table + ".call_id = " + table + ".recording_id AND " + table + ".recording_id"
+}
+
+// makes is the condition that a job of table makes a recording, or is going to.
+func (t *tx) makes(table string) string {
+	return table + ".state IN ('queued', 'running')" + t.sinceKinds(" AND "+table+".kind = 'record'")
 }
 
 // putRecording stores what the call record knows of a recording, in place of
@@ -259,65 +312,6 @@ func (t *tx) putRecording(ctx context.Context, r *jobRow, at time.Time, doc json
 		ON CONFLICT (tenant_id, call_id, recording_id) DO UPDATE SET finished_at = excluded.finished_at, doc = excluded.doc`,
 		string(r.TenantID), string(r.CallID), storeform.Unique(r.Kind, r.Key), storeform.Micros(at), string(doc))
 	return err
-}
-
-// Calls implements callservice.CallStore. The cursor is a place in the order of
-// (creation, id), so calls that come or go meanwhile don't shift the pages.
-func (d *DB) Calls(ctx context.Context, tenant callmodel.TenantID, f calls.Filter) (calls.Page, error) {
-	limit := storeform.CallsLimit(f.Limit)
-	where, args := "tenant_id = ?", []any{storeform.Text(string(tenant), storeform.MaxKey)}
-	if f.State != "" {
-		where, args = where+" AND state = ?", append(args, storeform.Text(string(f.State), storeform.MaxKey))
-	}
-	if f.Number != "" {
-		n := storeform.Text(f.Number, storeform.MaxKey)
-		where, args = where+" AND (from_number = ? OR to_number = ?)", append(args, n, n)
-	}
-	if !f.Since.IsZero() {
-		where, args = where+" AND created_at >= ?", append(args, storeform.Micros(f.Since))
-	}
-	if !f.Until.IsZero() {
-		where, args = where+" AND created_at < ?", append(args, storeform.Micros(f.Until))
-	}
-	if f.Before != "" {
-		c, err := storeform.ParseCursor(f.Before)
-		if err != nil {
-			return calls.Page{}, err
-		}
-		where, args = where+" AND (created_at, id) < (?, ?)", append(args, c.Micros, string(c.ID))
-	}
-	args = append(args, limit+1) // one more tells whether there is a next page
-	var page calls.Page
-	err := d.view(ctx, "list calls", func(ctx context.Context, t *tx) error {
-		page = calls.Page{Calls: []calls.Call{}}
-		var last storeform.Cursor
-		err := t.each(ctx, func(s scanner) error {
-			var at storeform.Cursor
-			var doc string
-			if err := s.Scan(&at.ID, &at.Micros, &doc); err != nil {
-				return err
-			}
-			if len(page.Calls) == limit {
-				page.Next = last.String()
-				return nil
-			}
-			last = at
-			var c calls.Call
-			if err := json.Unmarshal([]byte(doc), &c); err != nil {
-				return fmt.Errorf("the document of call %s: %w", at.ID, err)
-			}
-			page.Calls = append(page.Calls, c)
-			return nil
-		}, "SELECT id, created_at, doc FROM calls WHERE "+where+" ORDER BY created_at DESC, id DESC LIMIT ?", args...)
-		if err != nil {
-			return err
-		}
-		return t.recordings(ctx, tenant, page.Calls)
-	})
-	if err != nil {
-		return calls.Page{}, err
-	}
-	return page, nil
 }
 
 // CallEvents implements callservice.CallStore.

@@ -20,6 +20,8 @@ import (
 //	@turns      the strings of a JSON list, given as an argument: turn.value, turn.key
 //	@each       a query for each row of what is before it, which gives one column,
 //	@endeach    value
+//	@indexed    behind the id of a call: compared as the ids of calls in other tables are sorted
+//	@find       the function that gives the place of a text in another, 0 for nowhere
 type dialect struct {
 	name       string // as people know it
 	goose      goose.Dialect
@@ -30,6 +32,8 @@ type dialect struct {
 	turns      string
 	each       string
 	endEach    string
+	find       string
+	indexed    string
 	numbered   bool   // arguments are $1, $2 …
 	notifies   bool   // it tells listeners of jobs that can run
 	prepare    bool   // the driver does not keep prepared statements by itself
@@ -56,7 +60,7 @@ const (
 
 func (d *dialect) translate(template string) string {
 	text := strings.NewReplacer("@now", d.now, "@forupdate", d.forUpdate, "@skiplocked", d.skipLocked,
-		"@turns", d.turns, "@each", d.each, "@endeach", d.endEach).Replace(template)
+		"@turns", d.turns, "@each", d.each, "@endeach", d.endEach, "@find", d.find, "@indexed", d.indexed).Replace(template)
 	if !d.numbered {
 		return text
 	}

@@ -17,7 +17,11 @@ const (
 	FairSchema   = fairSchema
 	FleetSchema  = fleetSchema
 	TurnsSchema  = turnsSchema
+	TermsSchema  = termsSchema
 )
+
+// MaxLookedAt bounds a page.
+const MaxLookedAt = maxLookedAt
 
 // MigrateTo applies the migrations up to version.
 func (d *DB) MigrateTo(ctx context.Context, version int64) error {

@@ -79,6 +79,12 @@ func (t *tx) whichJobs(f *ledger.Filter) (c condition, possible bool) {
 			c.and(is[0]+" = ?", storeform.Text(is[1], storeform.MaxKey))
 		}
 	}
+	if f.CallID != "" {
+		c.and("call_id = ?", storeform.Text(string(f.CallID), storeform.MaxKey))
+	}
+	if f.NoCall {
+		c.and("NOT EXISTS (SELECT 1 FROM calls AS c WHERE c.tenant_id = jobs.tenant_id AND c.id = jobs.call_id)")
+	}
 	switch {
 	case f.Kind == "" || !t.kinds && f.Kind == kindBefore:
 	case t.kinds:

@@ -26,7 +26,7 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 6
+	newestSchema = 7
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
@@ -42,6 +42,10 @@ const (
 	// turnsSchema is the version from which tenants take turns, fresh jobs and the
 	// backlog have a share each, and emergency calls' recordings come first.
 	turnsSchema = 6
+	// termsSchema is the version from which calls are found by their metadata and their
+	// trunk, and jobs by their call. Before it calls are looked at one by one, and of the
+	// jobs of a call those alone are found whose recording has the call's id.
+	termsSchema = 7
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.

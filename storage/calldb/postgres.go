@@ -32,6 +32,8 @@ func postgresDialect() *dialect {
 		turns:      "json_array_elements_text(?::json) WITH ORDINALITY AS turn(value, key)",
 		each:       "CROSS JOIN LATERAL (",
 		endEach:    ")",
+		find:       "strpos",
+		indexed:    `COLLATE "default"`,
 		numbered:   true,
 		notifies:   true,
 		awaitLines: "SELECT pg_advisory_xact_lock(" + lineLock + ")",

@@ -2,6 +2,7 @@ package calldb_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -20,10 +21,7 @@ import (
 // before is a database as the release before this one leaves it.
 func before(t *testing.T, at string) *calldb.DB {
 	t.Helper()
-	db := open(t, at)
-	require.NoError(t, db.MigrateTo(t.Context(), calldb.OldestSchema))
-	require.NoError(t, db.CheckSchema(t.Context()))
-	return db
+	return between(t, at, calldb.OldestSchema)
 }
 
 // between is a database of a program since the last release.
@@ -33,6 +31,20 @@ func between(t *testing.T, at string, version int64) *calldb.DB {
 	require.NoError(t, db.MigrateTo(t.Context(), version))
 	require.NoError(t, db.CheckSchema(t.Context()))
 	return db
+}
+
+// onSchema is where a database of the kind with the schema is.
+func onSchema(t *testing.T, kind string, version int64) string {
+	t.Helper()
+	if kind == "SQLite" {
+		return sqliteURL(t)
+	}
+	return pgtest.Copy(t, fmt.Sprint("schema ", version), func(t testing.TB, at string) {
+		t.Helper()
+		db, err := calldb.Open(t.Context(), at, nil)
+		require.NoError(t, err)
+		require.NoError(t, errors.Join(db.MigrateTo(t.Context(), version), db.Close()))
+	})
 }
 
 // after is a database as the release after this one might leave it: it has more
@@ -61,46 +73,45 @@ func after(t *testing.T, at string) *calldb.DB {
 
 // The rule for schemas: a program runs on the schema before and after its own. On
 // PostgreSQL, where a database for each test takes long, it is the jobs alone that
-// are tried by default.
+// are tried by default, and of the schemas between the newest.
 func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 	t.Parallel()
-	suite := map[string]func(*testing.T, func(*testing.T) storetest.Env){"SQLite": storetest.All, "PostgreSQL": storetest.Jobs}
-	switch {
-	case os.Getenv("SWITCHTAPE_LONG_TESTS") == "1":
-		suite["PostgreSQL"] = storetest.All
-	case testing.Short():
-		suite["PostgreSQL"] = func(t *testing.T, _ func(*testing.T) storetest.Env) {
-			t.Helper()
-			t.Skip("SQLite alone with -short")
+	whole := os.Getenv("SWITCHTAPE_LONG_TESTS") == "1"
+	for _, kind := range []string{"SQLite", "PostgreSQL"} {
+		suite := storetest.All
+		if kind == "PostgreSQL" && !whole {
+			suite = storetest.Jobs
 		}
-	}
-	for kind, at := range map[string]func(testing.TB) string{"SQLite": sqliteURL, "PostgreSQL": pgtest.URL} {
-		t.Run(kind+"/before", func(t *testing.T) {
-			t.Parallel()
-			suite[kind](t, func(t *testing.T) storetest.Env {
-				t.Helper()
-				e := storetest.Of(before(t, at(t)))
-				e.RecordsOnly, e.OldClaims, e.NoFleet, e.NoTurns = true, true, true, true
-				return e
-			})
-		})
-		for version := int64(calldb.OldestSchema) + 1; version < calldb.NewestSchema; version++ {
-			t.Run(fmt.Sprint(kind, "/version ", version), func(t *testing.T) {
+		run := func(name string, suite func(*testing.T, func(*testing.T) storetest.Env), env func(*testing.T) storetest.Env) {
+			t.Run(kind+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				if kind == "PostgreSQL" && testing.Short() {
 					t.Skip("SQLite alone with -short")
 				}
-				storetest.Jobs(t, func(t *testing.T) storetest.Env {
-					t.Helper()
-					e := env(between(t, at(t), version))
-					e.OldClaims, e.NoFleet, e.NoTurns = version < calldb.FairSchema, version < calldb.FleetSchema, version < calldb.TurnsSchema
-					return e
-				})
+				suite(t, env)
 			})
 		}
-		t.Run(kind+"/after", func(t *testing.T) {
-			t.Parallel()
-			suite[kind](t, func(t *testing.T) storetest.Env { t.Helper(); return env(after(t, at(t))) })
+		run("before", suite, func(t *testing.T) storetest.Env {
+			t.Helper()
+			e := storetest.Of(before(t, onSchema(t, kind, calldb.OldestSchema)))
+			e.RecordsOnly, e.OldClaims, e.NoFleet, e.NoTurns = true, true, true, true
+			return e
+		})
+		first := int64(calldb.OldestSchema) + 1
+		if kind == "PostgreSQL" && !whole {
+			first = calldb.NewestSchema - 1
+		}
+		for version := first; version < calldb.NewestSchema; version++ {
+			run(fmt.Sprint("version ", version), storetest.Jobs, func(t *testing.T) storetest.Env {
+				t.Helper()
+				e := env(between(t, onSchema(t, kind, version), version))
+				e.OldClaims, e.NoFleet, e.NoTurns = version < calldb.FairSchema, version < calldb.FleetSchema, version < calldb.TurnsSchema
+				return e
+			})
+		}
+		run("after", suite, func(t *testing.T) storetest.Env {
+			t.Helper()
+			return env(after(t, onSchema(t, kind, calldb.NewestSchema)))
 		})
 	}
 }

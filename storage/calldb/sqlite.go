@@ -68,6 +68,7 @@ func sqliteDialect() *dialect {
 		turns:    "json_each(?) AS turn",
 		each:     ", json_each((SELECT json_group_array(value) FROM (",
 		endEach:  ")))",
+		find:     "instr",
 		prepare:  true,
 		group:    true,
 		retries:  0, // the busy timeout has waited already

@@ -20,12 +20,16 @@ type tx struct {
 	fair  bool // it is fairSchema or a later one
 	fleet bool // fleetSchema or a later one
 	turns bool // turnsSchema or a later one
+	terms bool // termsSchema or a later one
 	bells *bells
 }
 
 func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 	at := d.schema.Load()
-	return &tx{p: p, tx: t, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema, bells: &d.bells}
+	return &tx{
+		p: p, tx: t, bells: &d.bells, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
+		terms: at >= termsSchema,
+	}
 }
 
 // sinceKinds is the part of a statement that there are columns for from
@@ -76,6 +80,15 @@ func (t *tx) each(ctx context.Context, scan func(scanner) error, template string
 	} else {
 		rows, err = t.tx.QueryContext(ctx, t.p.text(template), args...)
 	}
+	if err != nil {
+		return err
+	}
+	return eachRow(rows, scan)
+}
+
+// eachOnce is each for a statement of many forms, of which none is to be kept.
+func (t *tx) eachOnce(ctx context.Context, scan func(scanner) error, template string, args ...any) error {
+	rows, err := t.tx.QueryContext(ctx, t.p.d.translate(template), args...)
 	if err != nil {
 		return err
 	}

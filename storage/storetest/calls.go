@@ -30,11 +30,16 @@ func CallStore(t *testing.T, open func(t *testing.T) Env) {
 		{"EventWithoutTime", eventWithoutTime},
 		{"IllegalMoveChangesNothing", illegalMove},
 		{"EndedEnqueues", endedEnqueues},
+		{"LiveControl", liveControl},
 		{"EndedRefusedEnqueuesNothing", endedRefused},
 		{"EndedBesideASubmittedRecording", endedBesideSubmitted},
 		{"EventsAtOnce", eventsAtOnce},
 		{"Pages", pages},
 		{"Filters", filters},
+		{"Search", search},
+		{"SearchGoesOn", searchGoesOn},
+		{"FoundByKey", foundByKey},
+		{"RecordingStates", recordingStates},
 	})
 }
 
@@ -249,6 +254,33 @@ func illegalMove(t *testing.T, e Env) {
 	require.Len(t, events, 1)
 	require.Len(t, e.actions(t, "acme", callmodel.AuditCallEvent), 1)
 	require.Empty(t, e.actions(t, "acme", callmodel.AuditJobEnqueued))
+}
+
+// liveControl: what is told while a call goes on shapes its recording, whatever the
+// order in which it comes.
+func liveControl(t *testing.T, e Env) {
+	e.create(t, "c1")
+	e.event(t, "c1", calls.Event{ID: "e1", Type: calls.EventAnswered, At: started})
+	at := func(s int) time.Time { return started.Add(time.Duration(s) * time.Second) }
+	e.event(t, "c1", calls.Event{ID: "e3", Type: calls.EventRecordingResumed, At: at(20)})
+	e.event(t, "c1", calls.Event{ID: "e2", Type: calls.EventRecordingPaused, At: at(10)})
+	e.event(t, "c1", calls.Event{ID: "e2", Type: calls.EventRecordingPaused, At: at(10)})
+	c := e.event(t, "c1", calls.Event{ID: "e4", Type: calls.EventTransferred, At: at(30), Host: "pbx-7"})
+	require.Equal(t, calls.Answered, c.State)
+	require.Len(t, c.Controls, 3)
+	e.event(t, "c1", calls.Event{ID: "e5", Type: calls.EventRecordingPaused, At: at(50)})
+	e.event(t, "c1", calls.Event{ID: "e6", Type: calls.EventEnded, At: at(60), Legs: Spec("c1").Legs, Pauses: []record.Pause{{From: time.Second, To: 2 * time.Second}}})
+	_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", calls.Event{ID: "e7", Type: calls.EventRecordingPaused, At: at(40)}, "x", Defaults())
+	requireIllegal(t, err)
+	jobs, err := e.Jobs.Jobs(t.Context(), ledger.Filter{})
+	require.NoError(t, err)
+	require.Len(t, jobs, 1)
+	require.Equal(t, "pbx-7", jobs[0].Queue)
+	spec, err := record.SpecOf(&jobs[0])
+	require.NoError(t, err)
+	require.Equal(t, []record.Pause{
+		{From: time.Second, To: 2 * time.Second}, {From: 10 * time.Second, To: 20 * time.Second}, {From: 50 * time.Second, To: record.MaxSpan},
+	}, spec.Pauses)
 }
 
 func endedEnqueues(t *testing.T, e Env) {

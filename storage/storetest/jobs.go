@@ -169,7 +169,20 @@ func listsInOrder(t *testing.T, e Env) {
 	require.Equal(t, 2, count(ledger.Filter{Queue: ledger.DefaultQueue, TenantID: "umbrella"}))
 	require.Equal(t, 0, count(ledger.Filter{State: ledger.Done}))
 	require.Equal(t, 0, count(ledger.Filter{TenantID: "a'; DROP TABLE jobs; --\x00"}))
-	_, err := e.Jobs.Jobs(t.Context(), ledger.Filter{After: "rubbish"})
+	first := e.job(t, ids[0])
+	all := count(ledger.Filter{})
+	require.Equal(t, 1, count(ledger.Filter{CallID: first.CallID}))
+	require.Equal(t, 0, count(ledger.Filter{CallID: "nobody's"}))
+	require.Equal(t, all, count(ledger.Filter{NoCall: true}))
+	require.Equal(t, 1, count(ledger.Filter{NoCall: true, CallID: first.CallID}))
+	n := NewCall(string(first.CallID))
+	n.Call.TenantID = first.TenantID
+	_, err := e.Calls.CreateCall(t.Context(), n)
+	require.NoError(t, err)
+	require.Equal(t, all-1, count(ledger.Filter{NoCall: true}))
+	require.Equal(t, 0, count(ledger.Filter{NoCall: true, CallID: first.CallID}))
+	require.Equal(t, 1, count(ledger.Filter{CallID: first.CallID}))
+	_, err = e.Jobs.Jobs(t.Context(), ledger.Filter{After: "rubbish"})
 	requireCode(t, callmodel.CodeInvalid, err)
 }
 

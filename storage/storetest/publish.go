@@ -90,6 +90,8 @@ func publishCommits(t *testing.T, e Env) {
 	require.Equal(t, "recording.completed", events[0].Type)
 	require.Equal(t, "c1", events[0].Subject)
 	require.True(t, body(t, events[0]).Provisional)
+	require.Equal(t, string(calls.RecordingPending), rec.State, "another version is to come")
+	rec.State = "" // where it stands is for those who look at the call
 	same(t, rec, body(t, events[0]).Recording)
 	lines := e.actions(t, "acme", callmodel.AuditJobPublished)
 	require.Len(t, lines, 1)

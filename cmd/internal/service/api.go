@@ -160,7 +160,9 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	})
 	a.mux.Handle("/v1/recordings", recordings)
 	a.mux.Handle("/v1/recordings/", recordings)
-	callhttp.New(svc, &callhttp.Options{Logger: log}).Mount(a.mux)
+	callhttp.New(svc, &callhttp.Options{Logger: log, RecordingLink: func(id callmodel.JobID) string {
+		return "/v1/recordings/jobs/" + string(id) + "/media"
+	}}).Mount(a.mux)
 	rulehttp.New(svc, &rulehttp.Options{Logger: log}).Mount(a.mux)
 	a.mux.Handle("/", problem.Elsewhere(a.mux))
 	m.Destinations(svc.Trunks)

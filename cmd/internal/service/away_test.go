@@ -38,6 +38,7 @@ type door struct {
 
 	closed atomic.Pointer[func(http.ResponseWriter)] // answers for the server; nil: it does itself
 	turned atomic.Int64                              // requests that were answered so
+	loud   chan struct{}                             // closed when the door isn't silent any more
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -48,6 +49,16 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.ReverseProxy.ServeHTTP(w, r)
+}
+
+// silent accepts and answers nothing until the door is loud again. Who has waited so
+// long is refused.
+func (d *door) silent() func(http.ResponseWriter) {
+	d.loud = make(chan struct{})
+	return func(w http.ResponseWriter) {
+		<-d.loud
+		(*refuse(http.StatusServiceUnavailable, "SlowDown", ""))(w)
+	}
 }
 
 // refuse answers as S3 does.
@@ -71,31 +82,40 @@ func TestBucketAway(t *testing.T) {
 		away   func(d *door, dir string) error
 		back   func(d *door, dir string) error
 		reason callmodel.BucketReason
+		within time.Duration // an attempt's time; 0: the default
 	}{
 		{
+			"silent", func(d *door, _ string) error {
+				answer := d.silent()
+				d.closed.Store(&answer)
+				return nil
+			},
+			func(d *door, _ string) error { d.closed.Store(nil); close(d.loud); return nil }, callmodel.BucketUnreachable, 8 * time.Second,
+		},
+		{
 			"deleted", func(_ *door, dir string) error { return os.Rename(dir, dir+"-gone") },
-			func(_ *door, dir string) error { return os.Rename(dir+"-gone", dir) }, callmodel.BucketMissing,
+			func(_ *door, dir string) error { return os.Rename(dir+"-gone", dir) }, callmodel.BucketMissing, 0,
 		},
 		{
 			"expired keys", func(d *door, _ string) error {
 				d.closed.Store(refuse(http.StatusForbidden, "ExpiredToken", ""))
 				return nil
 			},
-			func(d *door, _ string) error { d.closed.Store(nil); return nil }, callmodel.BucketForbidden,
+			func(d *door, _ string) error { d.closed.Store(nil); return nil }, callmodel.BucketForbidden, 0,
 		},
 		{
 			"throttled", func(d *door, _ string) error {
 				d.closed.Store(refuse(http.StatusServiceUnavailable, "SlowDown", "1"))
 				return nil
 			},
-			func(d *door, _ string) error { d.closed.Store(nil); return nil }, callmodel.BucketThrottled,
+			func(d *door, _ string) error { d.closed.Store(nil); return nil }, callmodel.BucketThrottled, 0,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			srv := buckettest.S3(t)
 			srv.Setenv(t)
 			d, at := before(t, srv)
-			w := startWorker(t, at)
+			w := startWorker(t, at, c.within)
 			require.NoError(t, c.away(d, srv.Dir))
 			ids := w.enqueue(t, 8)
 			require.Eventually(t, func() bool {
@@ -146,8 +166,9 @@ type runningWorker struct {
 	log    *syncBuffer
 }
 
-// startWorker runs a worker as the binary does, until the test ends.
-func startWorker(t *testing.T, bucket string) *runningWorker {
+// startWorker runs a worker as the binary does, until the test ends. An attempt may
+// take as long as timeout says; 0 is the default.
+func startWorker(t *testing.T, bucket string, timeout time.Duration) *runningWorker {
 	t.Helper()
 	dir := t.TempDir()
 	w := &runningWorker{stores: &service.Stores{}, log: &syncBuffer{}}
@@ -156,14 +177,14 @@ func startWorker(t *testing.T, bucket string) *runningWorker {
 	w.stores.DB, err = service.OpenDB(t.Context(), service.DBOptions{DB: service.SQLiteURL(dir)}, true)
 	require.NoError(t, err)
 	drivers := service.Buckets{s3.Driver()}
-	w.stores.Objects, err = drivers.OpenBucket(t.Context(), service.BucketOptions{Bucket: bucket}, log)
+	o := service.WorkerOptions{Legs: filepath.Join(dir, "legs"), Concurrency: 4, JobTimeout: timeout}.Fill()
+	w.stores.Objects, err = drivers.OpenBucket(t.Context(), service.BucketOptions{Bucket: bucket}.Within(o.JobTimeout), log)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.stores.Close()) })
-	legs := filepath.Join(dir, "legs")
-	require.NoError(t, os.Mkdir(legs, 0o750))
-	require.NoError(t, os.WriteFile(filepath.Join(legs, "agent.wav"), samplecall.Agent(), 0o600))
+	require.NoError(t, os.Mkdir(o.Legs, 0o750))
+	require.NoError(t, os.WriteFile(filepath.Join(o.Legs, "agent.wav"), samplecall.Agent(), 0o600))
 	m := ops.NewMetrics()
-	rec, closer, err := service.NewWorker(t.Context(), w.stores, service.WorkerOptions{Legs: legs, Concurrency: 4}.Fill(), drivers, m, log)
+	rec, closer, err := service.NewWorker(t.Context(), w.stores, o, drivers, m, log)
 	require.NoError(t, err)
 	w.h, err = service.HTTP(w.stores, nil, rec, "", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, m)
 	require.NoError(t, err)

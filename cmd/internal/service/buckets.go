@@ -1,12 +1,14 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/recording/local"
@@ -47,11 +49,26 @@ func (b Buckets) OpenBucket(ctx context.Context, o BucketOptions, log *slog.Logg
 	return b.Open(ctx, o.Bucket, opts)
 }
 
-// OpenLegs opens a directory or a bucket of legs. The directory needn't be there
-// yet.
-func (b Buckets) OpenLegs(ctx context.Context, where string) (Legs, error) {
+// Within makes a connection that stands still fail within an attempt of that
+// length. Otherwise the attempt would end first, and what is the bucket's fault
+// would be counted against the recording. An attempt has a few requests.
+func (o BucketOptions) Within(attempt time.Duration) BucketOptions {
+	if within := attempt / stallsInAttempt; within > 0 {
+		o.BucketStall = min(cmp.Or(o.BucketStall, within), within)
+	}
+	return o
+}
+
+// stallsInAttempt is how many requests of an attempt can each stand still until
+// they fail, before the attempt's time is over.
+const stallsInAttempt = 4
+
+// OpenLegs opens a directory or a bucket of legs, whose connections fail when they
+// stand still for the time of stall; 0 means the store's default. The directory
+// needn't be there yet.
+func (b Buckets) OpenLegs(ctx context.Context, where string, stall time.Duration) (Legs, error) {
 	if strings.Contains(where, "://") && !strings.HasPrefix(where, "file://") {
-		s, err := b.Open(ctx, where, nil)
+		s, err := b.Open(ctx, where, &storage.Options{Stall: stall})
 		if err != nil {
 			return nil, fmt.Errorf("legs: %w", err)
 		}

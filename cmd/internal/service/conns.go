@@ -19,19 +19,30 @@ import (
 type ListenOptions struct {
 	EmergencyListen string `help:"A second address, for emergency calls and their events, with connections of its own: crowds at the first don't shut it out." placeholder:"ADDR"`
 	MaxConns        int    `help:"Connections at the first address at once; a new one beyond them ends the one that has been idle longest. 0: what the limit of open files leaves." default:"0"`
+
+	TLSOptions
 }
 
 // Doors are the listeners of a service, with how many connections each may have.
 type Doors struct {
 	main, emergency net.Listener
+	certificate     *Certificate
 	most            int
 	keptFree        int // connections of the emergency listener
 }
 
 // OpenDoors opens the emergency listener beside l, if there is to be one. Without API
-// keys it must be on loopback as l must.
+// keys it must be on loopback as l must; with them neither may take them in clear from
+// other machines: see TLSOptions.
 func (o ListenOptions) OpenDoors(ctx context.Context, l net.Listener, keyFile string) (*Doors, error) {
 	d := &Doors{main: l, most: o.MaxConns}
+	var err error
+	if d.certificate, err = o.OpenCertificate(); err != nil {
+		return nil, err
+	}
+	if err := o.notInClear(l.Addr(), keyFile); err != nil {
+		return nil, err
+	}
 	files := openFiles()
 	// Other files are the database's, the journal's, recordings that are served.
 	d.keptFree = max(files/8, 8)
@@ -41,18 +52,21 @@ func (o ListenOptions) OpenDoors(ctx context.Context, l net.Listener, keyFile st
 	if o.EmergencyListen == "" {
 		return d, nil
 	}
-	var err error
 	if d.emergency, err = Listen(ctx, o.EmergencyListen); err != nil {
 		return nil, err
 	}
-	if keyFile == "" {
-		if err := onLoopback(d.emergency.Addr()); err != nil {
-			_ = d.emergency.Close() // nobody has connected yet
-			return nil, err
-		}
+	if err = o.notInClear(d.emergency.Addr(), keyFile); err == nil && keyFile == "" {
+		err = onLoopback(d.emergency.Addr())
+	}
+	if err != nil {
+		_ = d.emergency.Close() // nobody has connected yet
+		return nil, err
 	}
 	return d, nil
 }
+
+// Reload reads the certificate again.
+func (d *Doors) Reload() error { return d.certificate.Reload() }
 
 // Emergency is the emergency listener's address; nil without one.
 func (d *Doors) Emergency() net.Addr {
@@ -72,12 +86,12 @@ func openFiles() int {
 }
 
 // Serve answers requests at all doors until ctx ends.
-func (d *Doors) Serve(ctx context.Context, h http.Handler, certificate *Certificate, log *slog.Logger) error {
+func (d *Doors) Serve(ctx context.Context, h http.Handler, log *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serve(ctx, certificate.Listener(d.main), bodiesInTime(h), d.most, log) })
+	group.Go(func() error { return serve(ctx, d.certificate.Listener(d.main), bodiesInTime(h), d.most, log) })
 	if d.emergency != nil {
 		group.Go(func() error {
-			return serve(ctx, certificate.Listener(d.emergency), bodiesInTime(callsOnly(h)), d.keptFree, log)
+			return serve(ctx, d.certificate.Listener(d.emergency), bodiesInTime(callsOnly(h)), d.keptFree, log)
 		})
 	}
 	return group.Wait()

@@ -41,7 +41,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- doors.Serve(ctx, h, nil, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- doors.Serve(ctx, h, slog.New(slog.DiscardHandler)) }()
 	send := func(addr net.Addr, request string) net.Conn {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr.String())
 		require.NoError(t, err)

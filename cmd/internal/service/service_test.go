@@ -24,7 +24,7 @@ func TestDirectoryOfLegs(t *testing.T) {
 	require.NoError(t, os.WriteFile(outside, []byte("secret"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "2026", "a.wav"), []byte("leg"), 0o600))
 	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "link.wav")))
-	legs, err := service.Buckets(nil).OpenLegs(t.Context(), dir)
+	legs, err := service.Buckets(nil).OpenLegs(t.Context(), dir, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, legs.Close()) })
 
@@ -44,7 +44,7 @@ func TestDirectoryOfLegs(t *testing.T) {
 		require.Error(t, err, bad)
 	}
 
-	later, err := service.Buckets(nil).OpenLegs(t.Context(), filepath.Join(root, "later"))
+	later, err := service.Buckets(nil).OpenLegs(t.Context(), filepath.Join(root, "later"), 0)
 	require.NoError(t, err, "it may be a share that is mounted later")
 	t.Cleanup(func() { require.NoError(t, later.Close()) })
 	_, err = later.OpenLeg(t.Context(), "2026/a.wav")

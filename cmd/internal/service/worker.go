@@ -31,7 +31,7 @@ type WorkerOptions struct {
 
 // NewWorker wires a worker, whose legs are closed by the io.Closer.
 func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *ops.Metrics, log *slog.Logger) (*worker.Worker, io.Closer, error) {
-	legs, err := b.OpenLegs(ctx, o.Legs)
+	legs, err := b.OpenLegs(ctx, o.Legs, BucketOptions{}.Within(o.JobTimeout).BucketStall)
 	if err != nil {
 		return nil, nil, err
 	}

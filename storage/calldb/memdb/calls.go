@@ -7,6 +7,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
@@ -114,7 +115,14 @@ func (s *Store) AppendEvent(ctx context.Context, t callmodel.TenantID, id callmo
 // seen is the call as readers see it.
 func (s *Store) seen(c *call) calls.Call {
 	seen := c.Call
-	seen.Recordings = s.made[callKey{c.TenantID, c.ID}]
+	for _, r := range s.made[callKey{c.TenantID, c.ID}] {
+		seen.AddRecording(r)
+	}
+	for _, j := range s.jobs {
+		if j.TenantID == c.TenantID && j.CallID == c.ID && j.Kind == record.Kind && (j.State == ledger.Queued || j.State == ledger.Running) {
+			seen.AddPending(calls.Recording{RecordingID: callmodel.RecordingID(j.Key), JobID: j.ID})
+		}
+	}
 	return copied(seen)
 }
 
@@ -147,10 +155,13 @@ func (s *Store) Calls(ctx context.Context, t callmodel.TenantID, f calls.Filter)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	key, keyed := s.keys[idemKey{t, f.IdempotencyKey}], f.IdempotencyKey != ""
+	own := storeform.CallOfAnswer(key.Body)
+	known := f
+	known.Recording = "" // the jobs are looked through for those calls alone that match else
 	var all []*call
-	for key, c := range s.calls {
-		if key.tenant != t || f.State != "" && c.State != f.State ||
-			f.Number != "" && c.From.Number != f.Number && c.To.Number != f.Number || before != nil && !c.behind(*before) || !c.within(f.Since, f.Until) {
+	for at, c := range s.calls {
+		if at.tenant != t || keyed && at.id != own || before != nil && !c.behind(*before) || !c.within(f.Since, f.Until) || !known.Matches(&c.Call) {
 			continue
 		}
 		all = append(all, c)
@@ -158,13 +169,17 @@ func (s *Store) Calls(ctx context.Context, t callmodel.TenantID, f calls.Filter)
 	slices.SortFunc(all, newestFirst)
 	page := calls.Page{Calls: []calls.Call{}}
 	limit := storeform.CallsLimit(f.Limit)
-	for i, c := range all {
-		if i == limit {
-			last := all[i-1]
+	for _, c := range all {
+		seen := s.seen(c)
+		if !f.Matches(&seen) {
+			continue
+		}
+		if len(page.Calls) == limit {
+			last := page.Calls[limit-1]
 			page.Next = storeform.Cursor{Micros: storeform.Micros(last.CreatedAt), ID: last.ID}.String()
 			break
 		}
-		page.Calls = append(page.Calls, s.seen(c))
+		page.Calls = append(page.Calls, seen)
 	}
 	return page, nil
 }

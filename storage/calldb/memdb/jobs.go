@@ -251,6 +251,7 @@ func (s *Store) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
 			break
 		}
 		if (f.State == "" || j.State == f.State) && (f.Queue == "" || j.Queue == f.Queue) &&
+			(f.CallID == "" || j.CallID == f.CallID) && (!f.NoCall || s.calls[callKey{j.TenantID, j.CallID}] == nil) &&
 			(f.TenantID == "" || j.TenantID == f.TenantID) && (f.Kind == "" || j.Kind == f.Kind) &&
 			(f.Since.IsZero() || !j.CreatedAt.Before(f.Since)) && (f.Until.IsZero() || j.CreatedAt.Before(f.Until)) && storeform.Matches(&f, &j.Job) {
 			jobs = append(jobs, copied(j.Job))
