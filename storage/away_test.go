@@ -5,9 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage"
+	"github.com/switchtape/switchtape/storage/internal/smalldisk"
 )
 
 func TestHTTPFault(t *testing.T) {
@@ -79,40 +78,10 @@ func put(t *testing.T, s *storage.Store, id string, n int) error {
 	return err
 }
 
-// A disk that is full is the bucket's fault, or the spool's, until there is room. It
-// needs a file system of its own to fill: a small tmpfs, in a mount namespace or,
-// where there can be none, mounted by root.
+// A disk that is full is the bucket's fault, or the spool's, until there is room.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	if dir := os.Getenv("STORAGE_TEST_FULL"); dir != "" {
-		onFullDisk(t, dir)
-		return
-	}
-	const mount, test = `mount -t tmpfs -o size=2m tmpfs "$1"`, `"$2" -test.run '^TestDiskFull$' -test.v`
-	out, err := onSmallDisk(t, "unshare", "-rm", "sh", "-c", mount+" && exec "+test)
-	if err != nil && !strings.Contains(out, "=== RUN") {
-		var more string
-		more, err = onSmallDisk(t, "sh", "-c", mount+` || exit; `+test+`; rc=$?; umount "$1"; exit $rc`)
-		out += more
-	}
-	if err != nil && !strings.Contains(out, "=== RUN") {
-		if os.Getenv("SWITCHTAPE_REQUIRE_SERVICES") == "1" {
-			t.Fatalf("a small file system can't be mounted (unshare, mount): %v\n%s", err, out)
-		}
-		t.Skipf("SKIPPED, SWITCHTAPE_REQUIRE_SERVICES=1 makes it a failure: no small file system can be mounted here (unshare, mount): %v\n%s", err, out)
-	}
-	require.NoError(t, err, out)
-}
-
-// onSmallDisk runs a command that is given a directory and this program, which is
-// to use it as a small disk.
-func onSmallDisk(t *testing.T, command ...string) (string, error) {
-	t.Helper()
-	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), command[0], append(command[1:], "sh", dir, os.Args[0])...)
-	cmd.Env = append(os.Environ(), "STORAGE_TEST_FULL="+dir)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	smalldisk.Run(t, 2, onFullDisk)
 }
 
 func onFullDisk(t *testing.T, small string) {

@@ -53,7 +53,7 @@ type Store struct {
 	base    string   // URL of the bucket, without a query and a trailing slash
 	prefix  string   // of every key, in a part of a bucket
 	dir     string   // of a file:// bucket; "" otherwise
-	url     *url.URL // of a cloud\'s bucket
+	url     *url.URL // of a cloud's bucket
 	driver  Driver   // zero for file:// and mem://
 	opts    Options
 	signer  fileblob.URLSigner

@@ -165,6 +165,16 @@ func Body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	return b, nil
 }
 
+// Decode reads a body of at most limit bytes into v by callmodel.DecodeJSON. The
+// error is of Body or of that.
+func Decode(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
+	body, err := Body(w, r, limit)
+	if err != nil {
+		return err
+	}
+	return callmodel.DecodeJSON(body, v)
+}
+
 // Principal is the request's principal if it has the scope. The error is
 // CodeUnauthenticated without a principal, CodeForbidden without the scope.
 func Principal(r *http.Request, scope callmodel.Scope) (callmodel.Principal, error) {

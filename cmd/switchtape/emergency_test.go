@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
@@ -190,14 +191,17 @@ func TestEmergencyLaneDrill(t *testing.T) {
 
 			assert.Empty(t, c.refused)
 			var stored map[string][]string
-			require.Eventually(t, func() bool {
-				stored = storedCalls(t, db)
+			require.EventuallyWithT(t, func(now *assert.CollectT) {
+				var err error
+				stored, err = storedCalls(t.Context(), db)
+				require.NoError(now, err)
+				var missing []string
 				for n := range c.answered {
 					if len(stored[n]) == 0 {
-						return false
+						missing = append(missing, n)
 					}
 				}
-				return true
+				assert.Empty(now, missing, "answered and not stored; %d are", len(stored))
 			}, 2*time.Minute, 200*time.Millisecond, "%s", p.log)
 			for n, id := range c.answered {
 				require.Equal(t, []string{id}, stored[n], "call %s", n)
@@ -212,19 +216,20 @@ func TestEmergencyLaneDrill(t *testing.T) {
 }
 
 // storedCalls are the ids of the stored calls by their number.
-func storedCalls(t *testing.T, db *calldb.DB) map[string][]string {
-	t.Helper()
+func storedCalls(ctx context.Context, db *calldb.DB) (map[string][]string, error) {
 	all := map[string][]string{}
 	f := calls.Filter{Limit: 500}
 	for {
-		page, err := db.Calls(t.Context(), "default", f)
-		require.NoError(t, err)
+		page, err := db.Calls(ctx, "default", f)
+		if err != nil {
+			return nil, err
+		}
 		for i := range page.Calls {
 			n := page.Calls[i].Metadata["n"]
 			all[n] = append(all[n], string(page.Calls[i].ID))
 		}
 		if f.Before = page.Next; f.Before == "" {
-			return all
+			return all, nil
 		}
 	}
 }

@@ -69,7 +69,7 @@ func (c *jobsMove) Run(ctx context.Context, s cli.Streams) error {
 			Queue: c.From, TenantID: callmodel.TenantID(c.Tenant), Kind: c.Kind, State: ledger.State(c.State), Limit: c.Limit,
 		}, c.To, actor(), c.DryRun)
 		if err == nil || len(done.Jobs) > 0 {
-			c.printMoved(s, moved{Jobs: done.Jobs, More: done.More, DryRun: done.DryRun}, "moved")
+			c.printChanged(s, done, "moved")
 		}
 		return err
 	})

@@ -51,14 +51,16 @@ func (c *jobsRetry) Run(ctx context.Context, s cli.Streams) error {
 			f := c.filter()
 			f.Limit = c.Limit
 			done, err := recordinghttp.RetryMany(ctx, db, f, actor(), c.DryRun)
-			c.printMoved(s, moved{Jobs: done.Jobs, More: done.More, DryRun: done.DryRun}, "put back")
+			if err == nil || len(done.Jobs) > 0 {
+				c.printChanged(s, done, "put back")
+			}
 			return err
 		}
-		done := moved{Jobs: []callmodel.JobID{}, DryRun: c.DryRun}
+		done := recordinghttp.Changed{Jobs: []callmodel.JobID{}, DryRun: c.DryRun}
 		for _, id := range c.IDs {
 			if err := c.retry(ctx, db, callmodel.JobID(id)); err != nil {
 				if len(done.Jobs) > 0 {
-					c.printMoved(s, done, "put back")
+					c.printChanged(s, done, "put back")
 				}
 				return callmodel.Errorf(callmodel.CodeOf(err), "job %s: %w", id, err)
 			}
@@ -67,7 +69,7 @@ func (c *jobsRetry) Run(ctx context.Context, s cli.Streams) error {
 		if len(c.IDs) == 1 && !c.DryRun {
 			return c.print(ctx, s, db, c.IDs[0])
 		}
-		c.printMoved(s, done, "put back")
+		c.printChanged(s, done, "put back")
 		return nil
 	})
 }
@@ -81,14 +83,7 @@ func (c *jobsRetry) retry(ctx context.Context, db *calldb.DB, id callmodel.JobID
 	return db.Retry(ctx, id, actor())
 }
 
-// moved is what a command did with many jobs.
-type moved struct {
-	Jobs   []callmodel.JobID `json:"jobs"`
-	More   bool              `json:"more,omitempty"`
-	DryRun bool              `json:"dry_run,omitempty"`
-}
-
-func (o *jobsOptions) printMoved(s cli.Streams, m moved, did string) {
+func (o *jobsOptions) printChanged(s cli.Streams, m recordinghttp.Changed, did string) {
 	if o.JSON {
 		_ = s.JSON(m) // as every print to a closed pipe
 		return

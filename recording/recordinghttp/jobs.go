@@ -77,12 +77,8 @@ type submitted struct {
 }
 
 func (h *Handler) enqueue(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	body, err := problem.Body(w, r, maxSpecBody)
-	if err != nil {
-		return err
-	}
 	s := submission{tenant: p.TenantID, check: h.opts.Check, below: h.opts.LegsBelow}
-	if err := callmodel.DecodeJSON(body, &s); err != nil {
+	if err := problem.Decode(w, r, maxSpecBody, &s); err != nil {
 		return err
 	}
 	spec := s.spec()
@@ -237,12 +233,8 @@ func (h *Handler) quarantine(w http.ResponseWriter, r *http.Request, p callmodel
 	if err != nil {
 		return err
 	}
-	body, err := problem.Body(w, r, maxReasonBody)
-	if err != nil {
-		return err
-	}
 	var q quarantineRequest
-	if err := callmodel.DecodeJSON(body, &q); err != nil {
+	if err := problem.Decode(w, r, maxReasonBody, &q); err != nil {
 		return err
 	}
 	if err := h.ledger.Quarantine(r.Context(), job.ID, p.Subject, q.Reason); err != nil {

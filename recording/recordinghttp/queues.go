@@ -32,19 +32,11 @@ func QueueOf(q *ledger.QueueState) Queue {
 	}
 }
 
-// Moved is what moving many jobs came to.
-type Moved struct {
-	Jobs   []callmodel.JobID `json:"jobs"`           // moved, or to be: oldest first by state
-	More   bool              `json:"more,omitempty"` // there are more than the limit
-	DryRun bool              `json:"dry_run,omitempty"`
-}
-
 // MoveMany moves the jobs that f selects, and that wait or are set aside, into the
 // queue to: at most f.Limit of them; 0 means 100. f.Queue is needed, and f.State may be
 // queued or quarantined; "" means both. With dryRun nothing is changed. What was moved
 // before an error is in the answer.
-func MoveMany(ctx context.Context, l Ledger, f ledger.Filter, to, actor string, dryRun bool) (Moved, error) {
-	done := Moved{Jobs: []callmodel.JobID{}, DryRun: dryRun}
+func MoveMany(ctx context.Context, l Ledger, f ledger.Filter, to, actor string, dryRun bool) (Changed, error) {
 	states := []ledger.State{ledger.Queued, ledger.Quarantined}
 	var faults callmodel.FieldErrors
 	if f.Queue == "" {
@@ -63,42 +55,16 @@ func MoveMany(ctx context.Context, l Ledger, f ledger.Filter, to, actor string, 
 		states = []ledger.State{f.State}
 	}
 	if err := faults.Err(); err != nil {
-		return done, err
+		return Changed{}, err
 	}
-	limit := f.Limit
-	if limit <= 0 {
-		limit = defaultPage
+	filters := make([]ledger.Filter, len(states))
+	for i, state := range states {
+		filters[i] = f
+		filters[i].State = state
 	}
-	for _, f.State = range states {
-		for f.After = ""; ; {
-			f.Limit = min(limit-len(done.Jobs)+1, maxPage) // one more tells whether there are more
-			page, err := l.Jobs(ctx, f)
-			if err != nil {
-				return done, err
-			}
-			ids := make([]callmodel.JobID, 0, len(page))
-			for i := range page {
-				if len(done.Jobs)+len(ids) < limit {
-					ids = append(ids, page[i].ID)
-				}
-			}
-			if !dryRun && len(ids) > 0 {
-				if ids, err = l.Move(ctx, ids, to, actor); err != nil {
-					return done, err
-				}
-			}
-			done.Jobs = append(done.Jobs, ids...)
-			if len(page) < f.Limit {
-				break
-			}
-			if len(done.Jobs) >= limit {
-				done.More = true
-				return done, nil
-			}
-			f.After = page[len(page)-1].ID
-		}
-	}
-	return done, nil
+	return changeMany(ctx, l, filters, f.Limit, dryRun, func(ids []callmodel.JobID) ([]callmodel.JobID, error) {
+		return l.Move(ctx, ids, to, actor)
+	})
 }
 
 func (h *Handler) queues(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
@@ -134,30 +100,17 @@ type moveRequest struct {
 // Validate implements what callmodel.DecodeJSON calls.
 func (q *moveRequest) Validate() error {
 	var faults callmodel.FieldErrors
-	if q.Limit < 0 || q.Limit > maxPage {
-		faults.Add("limit", "must be 1 to %d", maxPage)
-	}
+	checkLimit(&faults, q.Limit)
 	return faults.Err()
 }
 
 func (h *Handler) moveMany(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	body, err := problem.Body(w, r, maxReasonBody)
-	if err != nil {
-		return err
-	}
 	var q moveRequest
-	if err := callmodel.DecodeJSON(body, &q); err != nil {
+	if err := problem.Decode(w, r, maxReasonBody, &q); err != nil {
 		return err
 	}
 	done, err := MoveMany(r.Context(), &h.ledger, ledger.Filter{
 		Kind: record.Kind, TenantID: p.TenantID, Queue: q.From, State: q.State, Limit: q.Limit,
 	}, q.To, p.Subject, q.DryRun)
-	if len(done.Jobs) > 0 && !q.DryRun {
-		h.opts.JobEnqueued()
-	}
-	if err != nil {
-		return err
-	}
-	problem.WriteJSON(w, http.StatusOK, done)
-	return nil
+	return h.answerMany(w, done, err)
 }

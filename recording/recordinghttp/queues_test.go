@@ -44,18 +44,18 @@ func TestQueuesAndMove(t *testing.T) {
 	const path = "/v1/recordings/jobs/move"
 	s.fails(t, as(reads(), "acme"), http.MethodPost, path, `{"from": "pbx-l", "to": "pbx-1"}`, http.StatusForbidden, callmodel.CodeForbidden)
 	operator := as(operates(), "acme")
-	move := func(body string) recordinghttp.Moved {
+	move := func(body string) recordinghttp.Changed {
 		t.Helper()
-		var got recordinghttp.Moved
+		var got recordinghttp.Changed
 		w := s.do(t, operator, http.MethodPost, path, body, &got)
 		require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
 		return got
 	}
-	require.Equal(t, recordinghttp.Moved{Jobs: mine[:1], More: true, DryRun: true}, move(`{"from": "pbx-l", "to": "pbx-1", "limit": 1, "dry_run": true}`))
+	require.Equal(t, recordinghttp.Changed{Jobs: mine[:1], More: true, DryRun: true}, move(`{"from": "pbx-l", "to": "pbx-1", "limit": 1, "dry_run": true}`))
 	require.Zero(t, s.rang.Load())
-	require.Equal(t, recordinghttp.Moved{Jobs: mine}, move(`{"from": "pbx-l", "to": "pbx-1", "state": "queued"}`))
+	require.Equal(t, recordinghttp.Changed{Jobs: mine}, move(`{"from": "pbx-l", "to": "pbx-1", "state": "queued"}`))
 	require.EqualValues(t, 1, s.rang.Load())
-	require.Equal(t, recordinghttp.Moved{Jobs: []callmodel.JobID{aside}}, move(`{"from": "pbx-l", "to": "pbx-1"}`))
+	require.Equal(t, recordinghttp.Changed{Jobs: []callmodel.JobID{aside}}, move(`{"from": "pbx-l", "to": "pbx-1"}`))
 	for id, queue := range map[callmodel.JobID]string{mine[0]: "pbx-1", aside: "pbx-1", other: "pbx-l"} {
 		job, err := s.db.Job(t.Context(), id)
 		require.NoError(t, err)

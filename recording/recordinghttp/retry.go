@@ -12,13 +12,6 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
-// Retried is what putting many jobs back came to.
-type Retried struct {
-	Jobs   []callmodel.JobID `json:"jobs"`           // put back, or to be: oldest first by status
-	More   bool              `json:"more,omitempty"` // there are more than the limit
-	DryRun bool              `json:"dry_run,omitempty"`
-}
-
 // RetriableStatuses are those that jobs can be put back from, in the order in which
 // [RetryMany] does.
 func RetriableStatuses() []string {
@@ -29,50 +22,31 @@ func RetriableStatuses() []string {
 // f.Status "" means every status of [RetriableStatuses]; another one is refused with
 // FieldErrors. A job that somebody else has moved meanwhile is passed over. With
 // dryRun nothing is changed. What was put back before an error is in the answer.
-func RetryMany(ctx context.Context, l Ledger, f ledger.Filter, actor string, dryRun bool) (Retried, error) {
-	done := Retried{Jobs: []callmodel.JobID{}, DryRun: dryRun}
+func RetryMany(ctx context.Context, l Ledger, f ledger.Filter, actor string, dryRun bool) (Changed, error) {
 	statuses := RetriableStatuses()
 	if f.Status != "" {
 		if !slices.Contains(statuses, f.Status) {
-			return done, callmodel.FieldErrors{{Path: "status", Message: "is not one of quarantined, absent, completed_degraded: of no others can more come"}}
+			return Changed{}, callmodel.FieldErrors{{Path: "status", Message: "is not one of quarantined, absent, completed_degraded: of no others can more come"}}
 		}
 		statuses = []string{f.Status}
 	}
-	limit := f.Limit
-	if limit <= 0 {
-		limit = defaultPage
+	filters := make([]ledger.Filter, len(statuses))
+	for i, status := range statuses {
+		filters[i] = f
+		filters[i].Status = status
 	}
-	for _, f.Status = range statuses {
-		for f.After = ""; ; {
-			f.Limit = min(limit-len(done.Jobs)+1, maxPage) // one more tells whether there are more
-			page, err := l.Jobs(ctx, f)
-			if err != nil {
-				return done, err
+	return changeMany(ctx, l, filters, f.Limit, dryRun, func(ids []callmodel.JobID) (changed []callmodel.JobID, err error) {
+		for _, id := range ids {
+			switch err := l.Retry(ctx, id, actor); callmodel.CodeOf(err) {
+			case "":
+				changed = append(changed, id)
+			case callmodel.CodeConflict, callmodel.CodeNotFound: // somebody else was first
+			default:
+				return changed, err
 			}
-			for i := range page {
-				id := page[i].ID
-				if len(done.Jobs) == limit {
-					done.More = true
-					return done, nil
-				}
-				if !dryRun {
-					switch err := l.Retry(ctx, id, actor); callmodel.CodeOf(err) {
-					case "":
-					case callmodel.CodeConflict, callmodel.CodeNotFound:
-						continue
-					default:
-						return done, err
-					}
-				}
-				done.Jobs = append(done.Jobs, id)
-			}
-			if len(page) < f.Limit {
-				break
-			}
-			f.After = page[len(page)-1].ID
 		}
-	}
-	return done, nil
+		return changed, nil
+	})
 }
 
 // retryRequest is the body of POST /v1/recordings/jobs/retry.
@@ -92,30 +66,17 @@ func (q *retryRequest) Validate() error {
 	if q.Status == "" && q.Code == "" {
 		faults.Add("status", "is missing, and code, too; say which jobs: quarantined, absent or completed_degraded, or those with a code")
 	}
-	if q.Limit < 0 || q.Limit > maxPage {
-		faults.Add("limit", "must be 1 to %d", maxPage)
-	}
+	checkLimit(&faults, q.Limit)
 	return faults.Err()
 }
 
 func (h *Handler) retryMany(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	body, err := problem.Body(w, r, maxReasonBody)
-	if err != nil {
-		return err
-	}
 	var q retryRequest
-	if err := callmodel.DecodeJSON(body, &q); err != nil {
+	if err := problem.Decode(w, r, maxReasonBody, &q); err != nil {
 		return err
 	}
 	done, err := RetryMany(r.Context(), &h.ledger, ledger.Filter{
 		Kind: record.Kind, TenantID: p.TenantID, Status: q.Status, Code: q.Code, Queue: q.Queue, Since: q.Since, Until: q.Until, Limit: q.Limit,
 	}, p.Subject, q.DryRun)
-	if len(done.Jobs) > 0 && !q.DryRun {
-		h.opts.JobEnqueued()
-	}
-	if err != nil {
-		return err
-	}
-	problem.WriteJSON(w, http.StatusOK, done)
-	return nil
+	return h.answerMany(w, done, err)
 }

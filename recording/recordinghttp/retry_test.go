@@ -46,16 +46,16 @@ func TestRetryMany(t *testing.T) {
 
 	operator := as(operates(), "acme")
 	const path = "/v1/recordings/jobs/retry"
-	retry := func(body string) recordinghttp.Retried {
+	retry := func(body string) recordinghttp.Changed {
 		t.Helper()
-		var got recordinghttp.Retried
+		var got recordinghttp.Changed
 		w := s.do(t, operator, http.MethodPost, path, body, &got)
 		require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
 		return got
 	}
 	ids := func(list ...callmodel.JobID) []callmodel.JobID { return append([]callmodel.JobID{}, list...) }
-	require.Equal(t, recordinghttp.Retried{Jobs: ids(late1, late2), DryRun: true}, retry(`{"code": "leg_missing", "dry_run": true}`))
-	require.Equal(t, recordinghttp.Retried{Jobs: ids(late1), DryRun: true, More: true}, retry(`{"code": "leg_missing", "dry_run": true, "limit": 1}`))
+	require.Equal(t, recordinghttp.Changed{Jobs: ids(late1, late2), DryRun: true}, retry(`{"code": "leg_missing", "dry_run": true}`))
+	require.Equal(t, recordinghttp.Changed{Jobs: ids(late1), DryRun: true, More: true}, retry(`{"code": "leg_missing", "dry_run": true, "limit": 1}`))
 	require.Zero(t, s.rang.Load())
 	require.Equal(t, ids(), retry(`{"status": "absent", "until": "2020-01-01T00:00:00Z"}`).Jobs)
 	require.Equal(t, ids(late2), retry(`{"status": "absent", "code": "leg_missing", "queue": "pbx-2", "since": "2020-01-01T00:00:00Z"}`).Jobs)

@@ -220,7 +220,7 @@ func (w *Worker) giveUp(ctx context.Context, t *task, cause error) Outcome {
 		out = Waiting
 	}
 	if out != Quarantined {
-		defer w.remind(f.RetryIn)
+		defer w.remind(f.RetryIn + w.leaveToOthers(t, f.Reason))
 	}
 	if err := w.ledger.Fail(ctx, t.Lease, f); err != nil {
 		// The lease will end by itself, and the job be claimed again.

@@ -252,7 +252,7 @@ func TestTheSameVersionIsPublishedOnce(t *testing.T) {
 	id := enqueue(t, q, 1)[0]
 	turns := make(chan worker.Report, 10000)
 	o := options()
-	o.MissingLegWait, o.FollowGrowing, o.FollowPause, o.LeaseTTL = -1, time.Second, 5*time.Millisecond, time.Minute
+	o.MissingLegWait, o.FollowGrowing, o.FollowPause, o.LeaseTTL = -1, 5*time.Second, 5*time.Millisecond, time.Minute // a busy machine's first turn is within it
 	o.Finished = func(r worker.Report) { turns <- r }
 	start(t, worker.New(q, processorFunc(func(context.Context, record.Spec, bool) (record.Result, error) {
 		r := made

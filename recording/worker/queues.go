@@ -3,7 +3,10 @@ package worker
 import (
 	"fmt"
 	"slices"
+	"time"
 
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
 
@@ -36,4 +39,15 @@ func elsewhere(lacks *recording.LegsNotReadyError, queue string) error {
 		"name one that sees them, by --queues %s (worker.Options.Queues), or say that the legs of every queue are here, by --all-legs (AllLegs)",
 		lacks, queue, queue)
 	return e
+}
+
+// leaveToOthers is how much later than it can run this worker rings for a job whose
+// legs aren't here and may be on another machine: of many workers another's poll comes
+// first then. Otherwise the same worker would look on its own disk again and again.
+func (w *Worker) leaveToOthers(t *task, why ledger.Reason) time.Duration {
+	here := w.opts.AllLegs || w.opts.sees(t.Job.Queue) && t.Job.Queue != ledger.DefaultQueue
+	if here || why != record.LegsMissing && why != record.LegsAway {
+		return 0
+	}
+	return w.opts.IdlePoll / 4
 }

@@ -127,7 +127,7 @@ func TestRunsEveryJobOnce(t *testing.T) {
 	ids := enqueue(t, q, jobs)
 	for i := range 2 {
 		o := options()
-		o.Name = fmt.Sprint("w", i)
+		o.Name, o.LeaseTTL = fmt.Sprint("w", i), time.Minute // a busy machine's heartbeats are late
 		start(t, worker.New(q, p, o))
 	}
 	for _, id := range ids {

@@ -18,6 +18,10 @@ const (
 	csvType = "text/csv"
 )
 
+// exportStall is how long a client may take for a page. As long as it takes them an
+// export goes on, however long the server otherwise lets an answer take.
+const exportStall = time.Minute
+
 // callWriter writes calls in a format.
 type callWriter interface {
 	begin() error
@@ -37,6 +41,7 @@ func (h *Handler) streamCalls(w http.ResponseWriter, r *http.Request, t callmode
 	control := http.NewResponseController(w)
 	begun := false
 	err := h.service.EveryCall(r.Context(), t, f, func(page []calls.Call) error {
+		_ = control.SetWriteDeadline(time.Now().Add(exportStall)) //nolint:forbidigo // of a socket; else the server's own holds
 		if !begun {
 			begun = true
 			head := w.Header()

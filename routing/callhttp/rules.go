@@ -103,14 +103,10 @@ func (h *Handler) change(action rulesets.Action) endpoint {
 }
 
 func share(w http.ResponseWriter, r *http.Request) (rulesets.Share, error) {
-	body, err := problem.Body(w, r, maxCanaryBody)
-	if err != nil {
-		return 0, err
-	}
 	var req struct {
 		Percent rulesets.Share `json:"percent"`
 	}
-	err = callmodel.DecodeJSON(body, &req)
+	err := problem.Decode(w, r, maxCanaryBody, &req)
 	return req.Percent, err
 }
 

@@ -114,10 +114,11 @@ func TestBadCompression(t *testing.T) {
 	}{
 		"nothing":       {"gzip", "", http.StatusBadRequest, callmodel.CodeMalformed},
 		"no gzip":       {"gzip", rules, http.StatusBadRequest, callmodel.CodeMalformed},
-		"short":         {"gzip", good[:len(good)-9], http.StatusRequestEntityTooLarge, callmodel.CodeTooLarge},
+		"short":         {"gzip", good[:len(good)-9], http.StatusBadRequest, callmodel.CodeMalformed},
 		"says less":     {"gzip", sized(10), http.StatusBadRequest, callmodel.CodeMalformed},
 		"says more":     {"gzip", sized(1000), http.StatusBadRequest, callmodel.CodeMalformed},
-		"says too much": {"gzip", sized(1 << 30), http.StatusRequestEntityTooLarge, callmodel.CodeTooLarge},
+		"says too much": {"gzip", sized(1 << 29), http.StatusBadRequest, callmodel.CodeMalformed},
+		"is too much":   {"gzip", good + strings.Repeat("\x00", 600<<10) + "\x01\x00\x00\x20", http.StatusRequestEntityTooLarge, callmodel.CodeTooLarge},
 		"two members":   {"gzip", gzipped(t, rules, rules), http.StatusBadRequest, callmodel.CodeMalformed},
 		"another":       {"br", rules, http.StatusUnsupportedMediaType, callmodel.CodeUnsupportedMediaType},
 	} {

@@ -20,6 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"github.com/switchtape/switchtape/storage/internal/smalldisk"
 )
 
 const childEnv = "DURABLEFILE_TEST_CHILD"
@@ -273,40 +275,10 @@ func TestHostileKeysStayInside(t *testing.T) {
 	require.Error(t, b.WriteAll(t.Context(), strings.Repeat("x", 300), nil, nil))
 }
 
-// A full disk fails the write, leaves nothing and harms nothing. It needs a
-// file system of its own to fill: a size-limited tmpfs, in a mount namespace or,
-// where there can be none, mounted by root.
+// A full disk fails the write, leaves nothing and harms nothing.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	if dir := os.Getenv("DURABLEFILE_TEST_FULL"); dir != "" {
-		fillDisk(t, dir)
-		return
-	}
-	const mount, test = `mount -t tmpfs -o size=1m tmpfs "$1"`, `"$2" -test.run '^TestDiskFull$' -test.v`
-	out, err := onSmallDisk(t, "unshare", "-rm", "sh", "-c", mount+" && exec "+test)
-	if err != nil && !strings.Contains(out, "=== RUN") {
-		var more string
-		more, err = onSmallDisk(t, "sh", "-c", mount+` || exit; `+test+`; rc=$?; umount "$1"; exit $rc`)
-		out += more
-	}
-	if err != nil && !strings.Contains(out, "=== RUN") {
-		if os.Getenv("SWITCHTAPE_REQUIRE_SERVICES") == "1" {
-			t.Fatalf("a small file system can't be mounted (unshare, mount): %v\n%s", err, out)
-		}
-		t.Skipf("SKIPPED, SWITCHTAPE_REQUIRE_SERVICES=1 makes it a failure: no small file system can be mounted here (unshare, mount): %v\n%s", err, out)
-	}
-	require.NoError(t, err, out)
-}
-
-// onSmallDisk runs a command that is given a directory and this program, which is
-// to use it as a small disk.
-func onSmallDisk(t *testing.T, command ...string) (string, error) {
-	t.Helper()
-	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), command[0], append(command[1:], "sh", dir, os.Args[0])...)
-	cmd.Env = append(os.Environ(), "DURABLEFILE_TEST_FULL="+dir)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	smalldisk.Run(t, 1, fillDisk)
 }
 
 func fillDisk(t *testing.T, dir string) {

@@ -34,6 +34,10 @@ const (
 	// MaxText is the largest text: of lines of JSON, and of what a compressed body
 	// holds.
 	MaxText = routing.MaxFileBytes
+	// maxInflation is how many times its size a deflated text can have at most, a bit
+	// over: 258 bytes a code of 2 bits (RFC 1951, section 3.2.5). What says to have more
+	// is given no memory.
+	maxInflation = 1040
 	// smallBytes is what is read without a share of the budget.
 	smallBytes = 256 << 10
 	// reading is how much is read at a time, of all requests together.
@@ -111,7 +115,11 @@ func (b *Body) measure() error {
 	if len(b.raw) < trailer || b.raw[0] != 0x1f || b.raw[1] != 0x8b {
 		return callmodel.Errorf(callmodel.CodeMalformed, "the body is not gzip, as its Content-Encoding says")
 	}
-	if b.size = int64(binary.LittleEndian.Uint32(b.raw[len(b.raw)-4:])); b.size > MaxText {
+	b.size = int64(binary.LittleEndian.Uint32(b.raw[len(b.raw)-4:]))
+	switch {
+	case b.size > maxInflation*int64(len(b.raw)):
+		return callmodel.Errorf(callmodel.CodeMalformed, "the body is not whole: %d bytes of gzip can't hold the %d that their end names", len(b.raw), b.size)
+	case b.size > MaxText:
 		return callmodel.Errorf(callmodel.CodeTooLarge, "the body holds %d bytes, at most %d are read", b.size, MaxText)
 	}
 	return nil

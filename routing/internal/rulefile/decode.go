@@ -191,7 +191,8 @@ func (d *decoder) items(p *path, parts []span, rv reflect.Value, depth int) {
 			d.lines.heads[p.String()] = n.Line
 		}
 		for i, item := range n.Content {
-			d.value(&path{in: p, index: first + i}, item, out.Index(first+i), depth+1)
+			at := p.item(first + i)
+			d.value(&at, item, out.Index(first+i), depth+1)
 		}
 		first += s.n
 	}
@@ -287,7 +288,8 @@ func (d *decoder) list(p *path, n *yaml.Node, rv reflect.Value, depth int) {
 	}
 	out := reflect.MakeSlice(rv.Type(), len(items), len(items))
 	for i, item := range items {
-		d.value(&path{in: p, index: i}, item, out.Index(i), depth+1)
+		at := p.item(i)
+		d.value(&at, item, out.Index(i), depth+1)
 	}
 	rv.Set(out)
 }

@@ -6,16 +6,19 @@ import "strconv"
 // what has a fault. nil is the whole file.
 type path struct {
 	in    *path
-	key   string // "" of an item
-	index int
+	key   string
+	index int // of an item, from 1; 0 of an entry
 }
+
+// item is the path of an item in p.
+func (p *path) item(i int) path { return path{in: p, index: i + 1} }
 
 func (p *path) String() string {
 	switch {
 	case p == nil:
 		return ""
-	case p.key == "":
-		return p.in.String() + "[" + strconv.Itoa(p.index) + "]"
+	case p.index > 0:
+		return p.in.String() + "[" + strconv.Itoa(p.index-1) + "]"
 	case p.in == nil:
 		return p.key
 	default:
