@@ -23,5 +23,5 @@ func contract(t *testing.T) *contracttest.Contract {
 
 func TestRoutesAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
-	contract(t).SameRoutes(t, on(t, sqliteDB(t), callservice.Options{}).Handler.Routes())
+	contract(t).SameRoutes(t, on(t, sqliteDB(t), callservice.Options{}).Routes())
 }
