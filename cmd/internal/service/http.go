@@ -10,12 +10,16 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/cmd/internal/apidocs"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
+	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/recording/worker"
+	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/rulehttp"
 )
 
-// HTTP is what a process serves: the API behind its authentication, signed
-// links, probes and metrics. api or rec may be nil.
+// HTTP is what a process serves: the API behind its authentication and its
+// description before it, signed links, probes and metrics. api or rec may be nil.
 func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr, m *ops.Metrics) (http.Handler, error) {
 	mux := http.NewServeMux()
 	db := dbCheck(s.DB)
@@ -49,6 +53,9 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr
 				func() float64 { return float64(keys.Wrong()) })
 		}
 		mux.Handle("/", problem.WithRequestID(guarded))
+		if err := apidocs.Mount(mux, callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI()); err != nil {
+			return nil, err
+		}
 	}
 	return mux, nil
 }
