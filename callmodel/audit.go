@@ -30,6 +30,10 @@ const (
 	AuditRuleSetCanary    = "ruleset.canary"
 	AuditRuleSetPromoted  = "ruleset.promoted"
 	AuditRuleSetAborted   = "ruleset.canary_aborted"
+	AuditUserStored       = "user.stored"
+	AuditUserDeleted      = "user.deleted"
+	AuditTenantStored     = "tenant.stored"
+	AuditTenantDeleted    = "tenant.deleted"
 	AuditAccessDenied     = "access.denied"
 )
 

@@ -18,6 +18,8 @@ const (
 	FleetSchema  = fleetSchema
 	TurnsSchema  = turnsSchema
 	TermsSchema  = termsSchema
+	// DirectorySchema is the first with users.
+	DirectorySchema = directorySchema
 )
 
 // MaxLookedAt bounds a page.

@@ -32,6 +32,8 @@ type Env struct {
 	Rules  RuleSets
 	Audit  AuditLines
 	Outbox OutboxEvents
+	// Users is nil on a schema that doesn't keep users.
+	Users Users
 	// Advance moves the stores' clock forward; nil if their clock runs by itself.
 	Advance func(time.Duration)
 	// RecordsOnly says that the store is on a schema whose jobs have no kind: those
@@ -58,10 +60,11 @@ type Stores interface {
 	RuleSets
 	AuditLines
 	OutboxEvents
+	Users
 }
 
 // Of is the Env of one value that implements every port.
-func Of(s Stores) Env { return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s} }
+func Of(s Stores) Env { return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s, Users: s} }
 
 // All runs every suite.
 func All(t *testing.T, open func(t *testing.T) Env) {
@@ -71,6 +74,7 @@ func All(t *testing.T, open func(t *testing.T) Env) {
 	t.Run("RuleSetStore", func(t *testing.T) { t.Parallel(); RuleSetStore(t, open) })
 	t.Run("AuditLog", func(t *testing.T) { t.Parallel(); AuditLog(t, open) })
 	t.Run("Outbox", func(t *testing.T) { t.Parallel(); Outbox(t, open) })
+	t.Run("UserStore", func(t *testing.T) { t.Parallel(); UserStore(t, open) })
 }
 
 // short is a lease or a wait that the suites let pass; long is one that does

@@ -13,7 +13,7 @@
 //
 //	reader     calls:read, recordings:read, rules:read
 //	caller     those of reader, calls:write, recordings:write
-//	operator   every scope
+//	operator   every scope but tenants:every, which is given by its name alone
 //
 // A key is made and its line printed by
 //
@@ -106,7 +106,7 @@ func parseLine(fields []string) (hash [sha256.Size]byte, p callmodel.Principal, 
 func parseScopes(list string) (scopes []callmodel.Scope, why string) {
 	for name := range strings.SplitSeq(list, ",") {
 		set := RoleScopes(name)
-		if slices.Contains(callmodel.Scopes(), callmodel.Scope(name)) {
+		if slices.Contains(append(callmodel.Scopes(), callmodel.ScopeTenantsEvery), callmodel.Scope(name)) {
 			set = []callmodel.Scope{callmodel.Scope(name)}
 		}
 		if set == nil {

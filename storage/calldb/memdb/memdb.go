@@ -36,6 +36,7 @@ type Store struct {
 	outKeys map[string]bool
 	fleet   map[presenceKey]ledger.Presence
 	turns   storeform.Turns
+	users   directory
 }
 
 type (
@@ -77,7 +78,7 @@ func New(now func() time.Time) *Store {
 	return &Store{
 		now: now, byKey: map[jobKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]calls.Recording{}, keys: map[idemKey]answer{},
 		active: map[callmodel.TenantID]*versions{}, outKeys: map[string]bool{},
-		fleet: map[presenceKey]ledger.Presence{},
+		fleet: map[presenceKey]ledger.Presence{}, users: newDirectory(),
 	}
 }
 
