@@ -31,6 +31,11 @@ const (
 	AuditRuleSetPromoted  = "ruleset.promoted"
 	AuditRuleSetAborted   = "ruleset.canary_aborted"
 	AuditAccessDenied     = "access.denied"
+	AuditWrongKeys        = "access.wrong_keys" // requests with credentials that are none, some seconds' at a time
+	AuditListened         = "recording.listened"
+	AuditKeyCreated       = "key.created"
+	AuditKeyRotated       = "key.rotated"
+	AuditKeyRevoked       = "key.revoked"
 )
 
 // OutboxEvent is something the platform tells others, exactly once per key: it

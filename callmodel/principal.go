@@ -19,13 +19,15 @@ const (
 	ScopeRulesRead       Scope = "rules:read"       // the versions of the rules and their history
 	ScopeRulesWrite      Scope = "rules:write"      // change the rules, and the tools for that
 	ScopeAuditRead       Scope = "audit:read"       // the audit log
+	ScopeKeysRead        Scope = "keys:read"        // API keys, without their secrets
+	ScopeKeysWrite       Scope = "keys:write"       // make, rotate and revoke API keys that may do no more than one's own
 )
 
 // Scopes lists every scope.
 func Scopes() []Scope {
 	return []Scope{
 		ScopeCallsRead, ScopeCallsWrite, ScopeRecordingsRead, ScopeRecordingsWrite,
-		ScopeJobsWrite, ScopeRulesRead, ScopeRulesWrite, ScopeAuditRead,
+		ScopeJobsWrite, ScopeRulesRead, ScopeRulesWrite, ScopeAuditRead, ScopeKeysRead, ScopeKeysWrite,
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	FleetSchema  = fleetSchema
 	TurnsSchema  = turnsSchema
 	TermsSchema  = termsSchema
+	KeysSchema   = keysSchema
 )
 
 // MaxLookedAt bounds a page.

@@ -21,6 +21,7 @@ type tx struct {
 	fleet bool // fleetSchema or a later one
 	turns bool // turnsSchema or a later one
 	terms bool // termsSchema or a later one
+	keys  bool // keysSchema or a later one
 	bells *bells
 }
 
@@ -28,7 +29,7 @@ func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 	at := d.schema.Load()
 	return &tx{
 		p: p, tx: t, bells: &d.bells, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
-		terms: at >= termsSchema,
+		terms: at >= termsSchema, keys: at >= keysSchema,
 	}
 }
 

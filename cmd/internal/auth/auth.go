@@ -29,7 +29,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -96,51 +95,10 @@ func parseLine(fields []string) (hash [sha256.Size]byte, p callmodel.Principal, 
 	if !callmodel.ValidID(fields[1]) {
 		return hash, p, "the tenant is not a valid id"
 	}
-	if p.Scopes, why = parseScopes(fields[2]); why != "" {
-		return hash, p, why
+	if p.Scopes, err = callmodel.ParseGrants(strings.Split(fields[2], ",")); err != nil {
+		return hash, p, err.Error()
 	}
 	return [sha256.Size]byte(raw), p, ""
-}
-
-// parseScopes reads a list of roles and scopes. Each scope is in the result once.
-func parseScopes(list string) (scopes []callmodel.Scope, why string) {
-	for name := range strings.SplitSeq(list, ",") {
-		set := RoleScopes(name)
-		if slices.Contains(callmodel.Scopes(), callmodel.Scope(name)) {
-			set = []callmodel.Scope{callmodel.Scope(name)}
-		}
-		if set == nil {
-			return nil, fmt.Sprintf("%q is neither a role (reader, caller, operator) nor a scope like %s", name, callmodel.ScopeCallsRead)
-		}
-		for _, s := range set {
-			if !slices.Contains(scopes, s) {
-				scopes = append(scopes, s)
-			}
-		}
-	}
-	return scopes, ""
-}
-
-// The roles. Each includes those before it.
-const (
-	RoleReader   = "reader"
-	RoleCaller   = "caller"
-	RoleOperator = "operator"
-)
-
-// RoleScopes is what a role may do; nil for a name that is no role's.
-func RoleScopes(role string) []callmodel.Scope {
-	reader := []callmodel.Scope{callmodel.ScopeCallsRead, callmodel.ScopeRecordingsRead, callmodel.ScopeRulesRead}
-	switch role {
-	case RoleReader:
-		return reader
-	case RoleCaller:
-		return append(reader, callmodel.ScopeCallsWrite, callmodel.ScopeRecordingsWrite)
-	case RoleOperator:
-		return callmodel.Scopes()
-	default:
-		return nil
-	}
 }
 
 // Require lets requests through that carry a key, with its principal. Others

@@ -90,7 +90,7 @@ func TestScopes(t *testing.T) {
 	const (
 		reader = "calls:read recordings:read rules:read"
 		caller = reader + " calls:write recordings:write"
-		all    = caller + " jobs:write rules:write audit:read"
+		all    = caller + " jobs:write rules:write audit:read keys:read keys:write"
 	)
 	for given, want := range map[string]string{
 		"reader": reader, "caller": caller, "operator": all,
@@ -111,7 +111,7 @@ func TestScopes(t *testing.T) {
 		_, err := auth.Parse(strings.NewReader(line("k", "acme "+bad+" x")))
 		require.ErrorContains(t, err, "neither a role", bad)
 	}
-	assert.Nil(t, auth.RoleScopes("calls:read"), "a scope is no role")
+	assert.Nil(t, callmodel.RoleScopes("calls:read"), "a scope is no role")
 }
 
 func FuzzParse(f *testing.F) {
