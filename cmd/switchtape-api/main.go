@@ -57,10 +57,10 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	handler, err := service.HTTP(stores, api, nil, c.Keys, l.Addr(), m)
+	handler, err := service.HTTP(stores, api, nil, l.Addr(), m)
 	var doors *service.Doors
 	if err == nil {
-		doors, err = c.OpenDoors(ctx, l, c.Keys)
+		doors, err = c.OpenDoors(ctx, l, c.Guarded())
 	}
 	if err == nil {
 		err = api.Start(ctx) // everything else is checked: from here on others may notice

@@ -51,7 +51,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	handler, err := service.HTTP(stores, nil, rec, "", l.Addr(), m)
+	handler, err := service.HTTP(stores, nil, rec, l.Addr(), m)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}

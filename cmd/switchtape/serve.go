@@ -140,9 +140,9 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, errors.Join(err, legs.Close())
 	}
 	w.api.Later("preparing the database", prepare)
-	handler, err := service.HTTP(w.stores, w.api, rec, o.api.Keys, o.listener.Addr(), m)
+	handler, err := service.HTTP(w.stores, w.api, rec, o.listener.Addr(), m)
 	if err == nil {
-		w.doors, err = o.api.OpenDoors(ctx, o.listener, o.api.Keys)
+		w.doors, err = o.api.OpenDoors(ctx, o.listener, o.api.Guarded())
 	}
 	if err == nil {
 		err = w.api.Start(ctx) // everything else is checked

@@ -1,8 +1,13 @@
 // Package auth is the reference authentication of the binaries: API keys as
-// bearer tokens, kept as hashes in a file. A service that mounts the handlers
-// brings its own.
+// bearer tokens, kept as hashes in a database and in a file, and other issuers' JWTs. A
+// service that mounts the handlers brings its own.
 //
-// The file has a line a key; # begins a comment:
+//	request ─▶ Gate ─┬─▶ Ring    the keys of a file, read again at SIGHUP
+//	                 ├─▶ Book    those of the database, followed by a poll
+//	                 └─▶ Tokens  JWTs of an OpenID Connect issuer
+//
+// The file, from which a platform's first operator comes, has a line a key; # begins a
+// comment:
 //
 //	# sha256 of the key (hex)    tenant    what it may do               subject
 //	9f86d081884c7d659a2feaa0…    acme      operator                     ops-laptop
@@ -99,24 +104,6 @@ func parseLine(fields []string) (hash [sha256.Size]byte, p callmodel.Principal, 
 		return hash, p, err.Error()
 	}
 	return [sha256.Size]byte(raw), p, ""
-}
-
-// Require lets requests through that carry a key, with its principal. Others
-// are answered by next as well, without a principal, which refuses them: so
-// that there is one form of refusal.
-func (k Keys) Require(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p, ok := k.principal(r.Header.Get("Authorization")); ok {
-			r = r.WithContext(callmodel.WithPrincipal(r.Context(), p))
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// bearer is the token of an Authorization header.
-func bearer(header string) (token string, ok bool) {
-	scheme, token, ok := strings.Cut(header, " ")
-	return strings.TrimSpace(token), ok && strings.EqualFold(scheme, "bearer")
 }
 
 // Local lets everybody on this machine act as p, for a server that listens on

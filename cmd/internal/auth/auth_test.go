@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -29,9 +31,11 @@ var who = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 
 func TestKeys(t *testing.T) {
 	t.Parallel()
-	keys, err := auth.Parse(strings.NewReader("# keys\n\n" + line("one", "acme operator ops") + line("two", "beta reader app # dashboards")))
+	path := filepath.Join(t.TempDir(), "keys")
+	require.NoError(t, os.WriteFile(path, []byte("# keys\n\n"+line("one", "acme operator ops")+line("two", "beta reader app # dashboards")), 0o600))
+	ring, err := auth.OpenRing(path)
 	require.NoError(t, err)
-	h := keys.Require(who)
+	h := auth.NewGate(auth.GateOptions{File: ring}).Require(who)
 	for header, want := range map[string]string{
 		"Bearer one": "acme/ops", "bearer two": "beta/app", "Bearer three": "", "": "", "Basic one": "", "Bearer": "", "one": "", "Bearer ": "",
 	} {

@@ -16,7 +16,7 @@ import (
 
 // HTTP is what a process serves: the API behind its authentication, signed
 // links, probes and metrics. api or rec may be nil.
-func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr, m *ops.Metrics) (http.Handler, error) {
+func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, m *ops.Metrics) (http.Handler, error) {
 	mux := http.NewServeMux()
 	db := dbCheck(s.DB)
 	checks := []ops.Check{}
@@ -40,13 +40,9 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr
 		mux.HandleFunc(objectsPath, s.Objects.ServeSigned)
 	}
 	if api != nil {
-		guarded, keys, err := Guard(m.HTTP(api.Handler()), keyFile, addr, api.log)
+		guarded, err := api.guarded(m, addr)
 		if err != nil {
 			return nil, err
-		}
-		if api.keys = keys; keys != nil {
-			m.Gauge("switchtape_wrong_keys", "Requests that came with an API key that is none, since the start.",
-				func() float64 { return float64(keys.Wrong()) })
 		}
 		mux.Handle("/", problem.WithRequestID(guarded))
 	}

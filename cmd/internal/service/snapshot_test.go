@@ -118,7 +118,7 @@ func startService(t *testing.T, dir, db, rules string) running {
 	api, err := service.NewAPI(t.Context(), s, o, m, slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
 	api.Later("preparing the database", prepare)
-	h, err := service.HTTP(s, api, nil, "", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, m)
+	h, err := service.HTTP(s, api, nil, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, m)
 	require.NoError(t, err)
 	require.NoError(t, api.Start(t.Context()))
 	assert.Less(t, time.Since(began), 20*time.Second)
