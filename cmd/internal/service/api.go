@@ -18,6 +18,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
@@ -37,6 +38,8 @@ var (
 	_ callservice.RulesSnapshot = (*snapshot.Dir)(nil)
 	_ callservice.Journal       = (*lateJournal)(nil)
 	_ recordinghttp.Ledger      = (*calldb.DB)(nil)
+	_ keyhttp.Keys              = (*calldb.DB)(nil)
+	_ auth.Store                = (*calldb.DB)(nil)
 )
 
 // APIOptions configure the call handling service.
@@ -172,6 +175,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(a.mux)
 	rulehttp.New(svc, &rulehttp.Options{Logger: log}).Mount(a.mux)
+	keyhttp.New(s.DB, &keyhttp.Options{Logger: log}).Mount(a.mux)
 	a.mux.Handle("/", problem.Elsewhere(a.mux))
 	m.Destinations(svc.Trunks)
 	m.RuleSets(svc.RulesInService)
