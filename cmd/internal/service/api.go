@@ -53,6 +53,7 @@ type APIOptions struct {
 	MaxInFlight   int      `help:"Requests that are served at once, emergency calls aside." default:"256"`
 
 	AuthOptions
+	AdminOptions
 	ListenOptions
 	NumberingOptions
 	RecordOptions
