@@ -21,6 +21,8 @@ const (
 	// DirectorySchema is the first with users.
 	DirectorySchema = directorySchema
 	KeysSchema      = keysSchema
+	// ReportsSchema is the first with reports.
+	ReportsSchema = reportsSchema
 )
 
 // MaxLookedAt bounds a page.

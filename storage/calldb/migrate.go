@@ -26,7 +26,7 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 9
+	newestSchema = 10
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
@@ -52,6 +52,9 @@ const (
 	// keysSchema is the version from which there are API keys, and the audit log is
 	// sealed. Before it there are none, and it isn't.
 	keysSchema = 9
+	// reportsSchema is the version from which calls and recordings are counted by the
+	// hour. Before it there are no reports.
+	reportsSchema = 10
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.

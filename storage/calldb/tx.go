@@ -24,6 +24,7 @@ type tx struct {
 	keys  bool // keysSchema or a later one
 	// directory: directorySchema or a later one
 	directory bool
+	reports   bool // reportsSchema or a later one
 	bells     *bells
 }
 
@@ -32,6 +33,7 @@ func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 	return &tx{
 		p: p, tx: t, bells: &d.bells, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
 		terms: at >= termsSchema, directory: at >= directorySchema, keys: at >= keysSchema,
+		reports: at >= reportsSchema,
 	}
 }
 

@@ -35,6 +35,9 @@ type Env struct {
 	// Users is nil on a schema that doesn't keep users.
 	Users Users
 	Keys  APIKeys
+	// NoReports says that the store is on a schema without reports.
+	NoReports bool
+	Reports   Reporter
 	// Advance moves the stores' clock forward; nil if their clock runs by itself.
 	Advance func(time.Duration)
 	// RecordsOnly says that the store is on a schema whose jobs have no kind: those
@@ -65,11 +68,12 @@ type Stores interface {
 	OutboxEvents
 	Users
 	APIKeys
+	Reporter
 }
 
 // Of is the Env of one value that implements every port.
 func Of(s Stores) Env {
-	return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s, Users: s, Keys: s}
+	return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s, Users: s, Keys: s, Reports: s}
 }
 
 // All runs every suite.
@@ -81,6 +85,7 @@ func All(t *testing.T, open func(t *testing.T) Env) {
 	t.Run("AuditLog", func(t *testing.T) { t.Parallel(); AuditLog(t, open) })
 	t.Run("KeyStore", func(t *testing.T) { t.Parallel(); KeyStore(t, open) })
 	t.Run("Outbox", func(t *testing.T) { t.Parallel(); Outbox(t, open) })
+	t.Run("Reports", func(t *testing.T) { t.Parallel(); Reports(t, open) })
 	t.Run("UserStore", func(t *testing.T) { t.Parallel(); UserStore(t, open) })
 }
 
