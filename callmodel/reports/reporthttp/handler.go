@@ -1,0 +1,308 @@
+package reporthttp
+
+import (
+	"cmp"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/reports"
+)
+
+// Store gives reports. *calldb.DB is one. A query that is none is refused with
+// FieldErrors, and so is one whose report would have more rows than reports.MaxRows.
+// Rows are in the order of their values.
+type Store interface {
+	ReportCalls(ctx context.Context, q *reports.Query) (reports.Report[reports.Calls], error)
+	ReportRecordings(ctx context.Context, q *reports.Query) (reports.Report[reports.Recordings], error)
+}
+
+// Options configure a Handler. The zero value works.
+type Options struct {
+	// Now is the clock by which a report without until ends. Nil: the machine's.
+	Now func() time.Time
+	// MaxInFlight bounds the reports that are made at once; others are refused. 0 means 4.
+	MaxInFlight int
+	// RequestTimeout bounds the work on a report. 0 means 10 s.
+	RequestTimeout time.Duration
+	// AccessDenied notes that the principal asked for what it may not have. Nil: nowhere.
+	AccessDenied func(ctx context.Context, p callmodel.Principal, what string)
+	// Logger gets the requests that failed for no fault of their own. Nil logs nothing.
+	Logger *slog.Logger
+}
+
+// usualSpan is the time of a report without since.
+const usualSpan = 24 * time.Hour
+
+// allTenants asks for everybody's.
+const allTenants = "*"
+
+const csvType = "text/csv"
+
+// Handler serves reports. Make one with New; it may be used by any number of goroutines
+// and has none of its own.
+type Handler struct {
+	store  Store
+	opts   Options
+	places chan struct{}
+	mux    *http.ServeMux
+}
+
+// New makes the handler. o may be nil.
+func New(s Store, o *Options) *Handler {
+	opts := Options{}
+	if o != nil {
+		opts = *o
+	}
+	opts.RequestTimeout = cmp.Or(opts.RequestTimeout, 10*time.Second)
+	if opts.Now == nil {
+		opts.Now = time.Now //nolint:forbidigo // the host may give another clock
+	}
+	if opts.AccessDenied == nil {
+		opts.AccessDenied = func(context.Context, callmodel.Principal, string) {}
+	}
+	h := &Handler{store: s, opts: opts, mux: http.NewServeMux(), places: make(chan struct{}, cmp.Or(opts.MaxInFlight, 4))}
+	h.Mount(h.mux)
+	h.mux.Handle("/", problem.Elsewhere(h.mux))
+	return h
+}
+
+// ServeHTTP serves reports, and answers 404 at every path that is not theirs.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
+
+// Mount adds the endpoints to a mux of the host's, beside those of other handlers.
+func (h *Handler) Mount(mux *http.ServeMux) {
+	for _, r := range h.routes() {
+		mux.HandleFunc(r.pattern, h.serve(&r))
+	}
+}
+
+// route is an endpoint and where it is.
+type route struct {
+	pattern string // of a mux
+	scope   callmodel.Scope
+	choices []reports.Dimension // to choose by
+	f       func(ctx context.Context, q *reports.Query) (*table, error)
+}
+
+func (r *route) door() problem.Door {
+	names := []string{"since", "until", "by", "tenant"}
+	for _, d := range r.choices {
+		names = append(names, string(d))
+	}
+	return problem.Door{Query: names, Gives: []string{problem.JSON, csvType}}
+}
+
+// routes lists the endpoints, as openapi.yaml does.
+func (h *Handler) routes() []route {
+	return []route{
+		{
+			"GET /v1/reports/calls", callmodel.ScopeCallsRead,
+			[]reports.Dimension{reports.Trunk, reports.Destination, reports.Direction, reports.Type, reports.Cause},
+			h.calls,
+		},
+		{"GET /v1/reports/recordings", callmodel.ScopeRecordingsRead, []reports.Dimension{reports.Status, reports.Reason}, h.recordings},
+	}
+}
+
+func (h *Handler) serve(to *route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p, err := problem.Principal(r, to.scope)
+		if err == nil {
+			err = h.answer(w, r, p, to)
+		}
+		if callmodel.CodeOf(err) == callmodel.CodeForbidden {
+			h.opts.AccessDenied(r.Context(), p, r.Method+" "+r.URL.Path)
+		}
+		if err != nil {
+			problem.Fail(w, r, err, h.opts.Logger)
+		}
+	}
+}
+
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, p callmodel.Principal, to *route) error {
+	door := to.door()
+	if err := door.Check(r); err != nil {
+		return err
+	}
+	q, err := h.query(r, p, to)
+	if err != nil {
+		return err
+	}
+	select {
+	case h.places <- struct{}{}:
+		defer func() { <-h.places }()
+	default:
+		return callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeOverloaded, "%d reports are being made already", cap(h.places)), time.Second)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), h.opts.RequestTimeout)
+	defer cancel()
+	t, err := to.f(ctx, q)
+	if err != nil {
+		return err
+	}
+	if problem.Preferred(r, door.Gives) == csvType {
+		return t.writeCSV(w)
+	}
+	problem.WriteJSON(w, http.StatusOK, t)
+	return nil
+}
+
+// query is what the request asks for.
+func (h *Handler) query(r *http.Request, p callmodel.Principal, to *route) (*reports.Query, error) {
+	values := r.URL.Query()
+	q := &reports.Query{TenantID: p.TenantID}
+	switch t := callmodel.TenantID(values.Get("tenant")); {
+	case t == "" || t == p.TenantID:
+	case !p.Allows(callmodel.ScopeTenantsEvery):
+		return nil, callmodel.Errorf(callmodel.CodeForbidden, "the credentials are of another tenant; another's reports need the scope %q", callmodel.ScopeTenantsEvery)
+	case t == allTenants:
+		q.TenantID = ""
+	default:
+		q.TenantID = t
+	}
+	var faults callmodel.FieldErrors
+	var err error
+	if q.Until, err = problem.Time(r, "until", h.opts.Now()); err != nil {
+		faults.AddAll("", err)
+	}
+	if q.Since, err = problem.Time(r, "since", q.Until.Add(-usualSpan)); err != nil {
+		faults.AddAll("", err)
+	}
+	if by := values.Get("by"); by != "" {
+		for name := range strings.SplitSeq(by, ",") {
+			q.By = append(q.By, reports.Dimension(name))
+		}
+	}
+	for _, d := range to.choices {
+		if values.Has(string(d)) {
+			if q.Where == nil {
+				q.Where = map[reports.Dimension]string{}
+			}
+			q.Where[d] = values.Get(string(d))
+		}
+	}
+	return q, faults.Err()
+}
+
+func (h *Handler) calls(ctx context.Context, q *reports.Query) (*table, error) {
+	r, err := h.store.ReportCalls(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	t := newTable(q, r.Waiting, []string{
+		"calls", "answered", "abandoned", "failed", "rejected", "answer_seizure_ratio",
+		"talk_ms", "mean_duration_ms", "mean_post_dial_delay_ms",
+	})
+	var total reports.Calls
+	for i := range r.Rows {
+		total.Add(&r.Rows[i].Sums)
+		t.rows = append(t.rows, row{r.Rows[i].Of, callNumbers(&r.Rows[i].Sums)})
+	}
+	t.total = callNumbers(&total)
+	return t, nil
+}
+
+func callNumbers(c *reports.Calls) []json.Number {
+	return []json.Number{
+		whole(c.Calls), whole(c.Answered), whole(c.Abandoned), whole(c.Failed), whole(c.Rejected),
+		json.Number(strconv.FormatFloat(c.AnswerSeizureRatio(), 'f', 4, 64)),
+		whole(c.Talk.Milliseconds()), whole(c.MeanDuration().Milliseconds()), whole(c.MeanPostDialDelay().Milliseconds()),
+	}
+}
+
+func (h *Handler) recordings(ctx context.Context, q *reports.Query) (*table, error) {
+	r, err := h.store.ReportRecordings(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	t := newTable(q, r.Waiting, []string{"recordings", "completed", "degraded", "absent", "quarantined", "duration_ms", "bytes"})
+	var total reports.Recordings
+	for i := range r.Rows {
+		total.Add(&r.Rows[i].Sums, 1)
+		t.rows = append(t.rows, row{r.Rows[i].Of, recordingNumbers(&r.Rows[i].Sums)})
+	}
+	t.total = recordingNumbers(&total)
+	return t, nil
+}
+
+func recordingNumbers(r *reports.Recordings) []json.Number {
+	return []json.Number{
+		whole(r.Recordings), whole(r.Completed), whole(r.Degraded), whole(r.Absent), whole(r.Quarantined),
+		whole(r.Duration.Milliseconds()), whole(r.Bytes),
+	}
+}
+
+func whole(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }
+
+// table is a report as it is answered.
+type table struct {
+	since, until time.Time // whole hours
+	by           []string
+	names        []string // of the numbers
+	rows         []row
+	total        []json.Number
+	waiting      int64
+}
+
+type row struct {
+	of      []string
+	numbers []json.Number
+}
+
+func newTable(q *reports.Query, waiting int64, names []string) *table {
+	from, to := q.Hours()
+	t := &table{since: time.Unix(from*3600, 0).UTC(), until: time.Unix(to*3600, 0).UTC(), names: names, waiting: waiting, by: []string{}}
+	for _, d := range q.By {
+		t.by = append(t.by, string(d))
+	}
+	return t
+}
+
+// MarshalJSON implements json.Marshaler.
+func (t *table) MarshalJSON() ([]byte, error) {
+	rows := make([]map[string]any, len(t.rows))
+	for i, r := range t.rows {
+		rows[i] = t.object(r.numbers)
+		for j, by := range t.by {
+			rows[i][by] = r.of[j]
+		}
+	}
+	return json.Marshal(map[string]any{
+		"since": t.since, "until": t.until, "by": t.by, "rows": rows, "total": t.object(t.total), "waiting": t.waiting,
+	})
+}
+
+func (t *table) object(numbers []json.Number) map[string]any {
+	o := make(map[string]any, len(numbers)+len(t.by))
+	for i, n := range numbers {
+		o[t.names[i]] = n
+	}
+	return o
+}
+
+// writeCSV writes the rows (RFC 4180), with a header and without a total.
+func (t *table) writeCSV(w http.ResponseWriter) error {
+	head := w.Header()
+	head.Set("Content-Type", csvType)
+	head.Set("Cache-Control", "no-store")
+	head.Set("X-Content-Type-Options", "nosniff")
+	out := csv.NewWriter(w)
+	_ = out.Write(append(append([]string{}, t.by...), t.names...)) // a client that is gone
+	for _, r := range t.rows {
+		line := append([]string{}, r.of...)
+		for _, n := range r.numbers {
+			line = append(line, n.String())
+		}
+		_ = out.Write(line)
+	}
+	out.Flush()
+	return nil
+}
