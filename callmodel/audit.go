@@ -31,6 +31,7 @@ const (
 	AuditRuleSetPromoted  = "ruleset.promoted"
 	AuditRuleSetAborted   = "ruleset.canary_aborted"
 	AuditAccessDenied     = "access.denied"
+	AuditPruned           = "audit.pruned"      // lines were taken out for their age; their seal stays
 	AuditWrongKeys        = "access.wrong_keys" // requests with credentials that are none, some seconds' at a time
 	AuditListened         = "recording.listened"
 	AuditKeyCreated       = "key.created"
