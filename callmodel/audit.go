@@ -30,6 +30,10 @@ const (
 	AuditRuleSetCanary    = "ruleset.canary"
 	AuditRuleSetPromoted  = "ruleset.promoted"
 	AuditRuleSetAborted   = "ruleset.canary_aborted"
+	AuditUserStored       = "user.stored"
+	AuditUserDeleted      = "user.deleted"
+	AuditTenantStored     = "tenant.stored"
+	AuditTenantDeleted    = "tenant.deleted"
 	AuditAccessDenied     = "access.denied"
 	AuditPruned           = "audit.pruned"      // lines were taken out for their age; their seal stays
 	AuditWrongKeys        = "access.wrong_keys" // requests with credentials that are none, some seconds' at a time

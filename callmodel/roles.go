@@ -39,7 +39,7 @@ func ParseGrants(grants []string) ([]Scope, error) {
 	var faults FieldErrors
 	for i, name := range grants {
 		set := RoleScopes(name)
-		if slices.Contains(Scopes(), Scope(name)) {
+		if slices.Contains(Scopes(), Scope(name)) || Scope(name) == ScopeTenantsEvery {
 			set = []Scope{Scope(name)}
 		}
 		if set == nil {

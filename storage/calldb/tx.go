@@ -22,14 +22,16 @@ type tx struct {
 	turns bool // turnsSchema or a later one
 	terms bool // termsSchema or a later one
 	keys  bool // keysSchema or a later one
-	bells *bells
+	// directory: directorySchema or a later one
+	directory bool
+	bells     *bells
 }
 
 func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 	at := d.schema.Load()
 	return &tx{
 		p: p, tx: t, bells: &d.bells, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
-		terms: at >= termsSchema, keys: at >= keysSchema,
+		terms: at >= termsSchema, directory: at >= directorySchema, keys: at >= keysSchema,
 	}
 }
 

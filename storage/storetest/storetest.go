@@ -32,7 +32,9 @@ type Env struct {
 	Rules  RuleSets
 	Audit  AuditLines
 	Outbox OutboxEvents
-	Keys   APIKeys
+	// Users is nil on a schema that doesn't keep users.
+	Users Users
+	Keys  APIKeys
 	// Advance moves the stores' clock forward; nil if their clock runs by itself.
 	Advance func(time.Duration)
 	// RecordsOnly says that the store is on a schema whose jobs have no kind: those
@@ -61,11 +63,14 @@ type Stores interface {
 	RuleSets
 	AuditLines
 	OutboxEvents
+	Users
 	APIKeys
 }
 
 // Of is the Env of one value that implements every port.
-func Of(s Stores) Env { return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s, Keys: s} }
+func Of(s Stores) Env {
+	return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s, Users: s, Keys: s}
+}
 
 // All runs every suite.
 func All(t *testing.T, open func(t *testing.T) Env) {
@@ -76,6 +81,7 @@ func All(t *testing.T, open func(t *testing.T) Env) {
 	t.Run("AuditLog", func(t *testing.T) { t.Parallel(); AuditLog(t, open) })
 	t.Run("KeyStore", func(t *testing.T) { t.Parallel(); KeyStore(t, open) })
 	t.Run("Outbox", func(t *testing.T) { t.Parallel(); Outbox(t, open) })
+	t.Run("UserStore", func(t *testing.T) { t.Parallel(); UserStore(t, open) })
 }
 
 // short is a lease or a wait that the suites let pass; long is one that does

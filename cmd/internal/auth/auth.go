@@ -18,7 +18,7 @@
 //
 //	reader     calls:read, recordings:read, rules:read
 //	caller     those of reader, calls:write, recordings:write
-//	operator   every scope
+//	operator   every scope but tenants:every, which is given by its name alone
 //
 // A key is made and its line printed by
 //

@@ -94,12 +94,13 @@ func TestScopes(t *testing.T) {
 	const (
 		reader = "calls:read recordings:read rules:read"
 		caller = reader + " calls:write recordings:write"
-		all    = caller + " jobs:write rules:write audit:read keys:read keys:write"
+		all    = caller + " jobs:write rules:write audit:read users:read users:write tenants:read tenants:write keys:read keys:write"
 	)
 	for given, want := range map[string]string{
 		"reader": reader, "caller": caller, "operator": all,
 		"calls:read": "calls:read", "calls:read,recordings:read": "calls:read recordings:read",
 		"reader,jobs:write": reader + " jobs:write", "reader,calls:read,reader": reader, "operator,caller": all,
+		"operator,tenants:every": all + " tenants:every",
 	} {
 		keys, err := auth.Parse(strings.NewReader(line("k", "acme "+given+" x")))
 		require.NoError(t, err, given)

@@ -10,14 +10,18 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/cmd/internal/apidocs"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
+	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/recording/worker"
+	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/rulehttp"
 )
 
 // Handlers are what a process serves.
 type Handlers struct {
-	// Public is the API behind its authentication, signed links and probes, and metrics
-	// where they have no listener of their own.
+	// Public is the API behind its authentication and its description before it, signed
+	// links and probes, and metrics where they have no listener of their own.
 	Public http.Handler
 	// Admin is probes, metrics and profiles, for that listener.
 	Admin http.Handler
@@ -56,6 +60,9 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOpt
 			return nil, err
 		}
 		mux.Handle("/", problem.WithRequestID(guarded))
+		if err := apidocs.Mount(mux, callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI()); err != nil {
+			return nil, err
+		}
 	}
 	return &Handlers{Public: mux, Admin: adminHandler(m, checks)}, nil
 }

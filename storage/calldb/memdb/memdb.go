@@ -37,6 +37,7 @@ type Store struct {
 	outKeys map[string]bool
 	fleet   map[presenceKey]ledger.Presence
 	turns   storeform.Turns
+	users   directory
 
 	apiKeys    []*keys.Stored
 	keyChanges int64
@@ -81,7 +82,7 @@ func New(now func() time.Time) *Store {
 	return &Store{
 		now: now, byKey: map[jobKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]calls.Recording{}, answers: map[idemKey]answer{},
 		active: map[callmodel.TenantID]*versions{}, outKeys: map[string]bool{},
-		fleet: map[presenceKey]ledger.Presence{},
+		fleet: map[presenceKey]ledger.Presence{}, users: newDirectory(),
 	}
 }
 
