@@ -35,6 +35,7 @@ const (
 	AuditTenantStored     = "tenant.stored"
 	AuditTenantDeleted    = "tenant.deleted"
 	AuditAccessDenied     = "access.denied"
+	AuditPruned           = "audit.pruned"      // lines were taken out for their age; their seal stays
 	AuditWrongKeys        = "access.wrong_keys" // requests with credentials that are none, some seconds' at a time
 	AuditListened         = "recording.listened"
 	AuditKeyCreated       = "key.created"

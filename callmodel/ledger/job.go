@@ -123,6 +123,7 @@ type Request struct {
 	Payload  json.RawMessage // at most MaxPayload bytes
 	Queue    string          // "" means DefaultQueue
 	Priority int             // among the tenant's jobs: higher first
+	Actor    string          // who asks for it, for the audit log; "": nobody but the system
 }
 
 // Limits of a job.

@@ -90,7 +90,10 @@ func serveBy(t *testing.T, binary string, args ...string) *process {
 	p.cmd.Env = append(os.Environ(), asCommand+"=1")
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	require.NoError(t, p.cmd.Start())
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		keepsSecrets(t, p.log.String())
+	})
 	require.Eventually(t, func() bool {
 		m := servesOn.FindStringSubmatch(p.log.String())
 		if m != nil {

@@ -46,7 +46,8 @@ type Options struct {
 	// worker in the same process needn't wait for its next poll. Nil for nobody.
 	JobEnqueued func()
 	// Now is the clock by which the audit lines of a minute are bounded that tell what
-	// a principal was denied. Nil means time.Now.
+	// a principal was denied, and by which requests for audio are taken for one play.
+	// Nil means time.Now.
 	Now func() time.Time
 	// Logger gets what goes wrong. Nil: nothing is logged.
 	Logger *slog.Logger
@@ -70,6 +71,7 @@ type Handler struct {
 	opts    Options
 	mux     *http.ServeMux
 	denials callmodel.Denials
+	plays   plays
 }
 
 // New makes the handler of the jobs in l. o may be nil.

@@ -86,6 +86,7 @@ func (h *Handler) enqueue(w http.ResponseWriter, r *http.Request, p callmodel.Pr
 	if err != nil {
 		return err
 	}
+	job.Actor = p.Subject
 	id, created, err := h.ledger.Enqueue(r.Context(), job)
 	if err != nil {
 		return err

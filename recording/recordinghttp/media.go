@@ -34,12 +34,15 @@ func (h *Handler) getMedia(w http.ResponseWriter, r *http.Request, p callmodel.P
 	to, err := h.opts.Media.SignedURL(r.Context(), out.Key, h.opts.MediaExpiry)
 	switch {
 	case err == nil:
+		if err := h.listened(r, p, &job, out, "link"); err != nil {
+			return err
+		}
 		w.Header().Set("Location", to)
 		w.Header().Set("Cache-Control", "no-store") // it expires
 		w.WriteHeader(http.StatusTemporaryRedirect)
 		return nil
 	case callmodel.CodeOf(err) == callmodel.CodeUnsupported:
-		return h.stream(w, r, &job, out)
+		return h.stream(w, r, p, &job, out)
 	default:
 		return h.mediaError(r, &job, err)
 	}
@@ -68,12 +71,15 @@ func outputOf(job *ledger.Job, r *http.Request) (*record.OutputResult, error) {
 	return nil, callmodel.Errorf(callmodel.CodeNotFound, "job %s has no such output", job.ID)
 }
 
-func (h *Handler) stream(w http.ResponseWriter, r *http.Request, job *ledger.Job, out *record.OutputResult) error {
+func (h *Handler) stream(w http.ResponseWriter, r *http.Request, p callmodel.Principal, job *ledger.Job, out *record.OutputResult) error {
 	body, err := h.opts.Media.Open(r.Context(), out.Key)
 	if err != nil {
 		return h.mediaError(r, job, err)
 	}
 	defer body.Close() //nolint:errcheck // only read from
+	if err := h.listened(r, p, job, out, "stream"); err != nil {
+		return err
+	}
 	head := w.Header()
 	head.Set("Content-Type", out.Codec.ContentType())
 	head.Set("Content-Disposition", `inline; filename="`+path.Base(out.Key)+`"`) // a key holds no quotes

@@ -1,6 +1,7 @@
 package calldb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -64,7 +65,7 @@ func (r *jobRow) scan(s scanner, more ...any) error {
 // Enqueue implements recordinghttp.Ledger.
 func (d *DB) Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID, created bool, err error) {
 	err = d.update(ctx, "enqueue", func(ctx context.Context, t *tx) error {
-		id, created, err = t.enqueue(ctx, &r, storeform.System, false)
+		id, created, err = t.enqueue(ctx, &r, cmp.Or(r.Actor, storeform.System), false)
 		return err
 	})
 	if err != nil {

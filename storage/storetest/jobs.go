@@ -54,10 +54,12 @@ func enqueueReadsBack(t *testing.T, e Env) {
 	require.True(t, j.LeaseUntil.IsZero() && j.FinishedAt.IsZero() && j.Result == nil && j.Worker == "" && j.LastError == "" && j.Reason == "")
 
 	r = Request("c2")
+	r.Actor = "ann"
 	require.Equal(t, ledger.DefaultQueue, e.job(t, e.enqueue(t, r)).Queue)
 	lines := e.actions(t, "acme", callmodel.AuditJobEnqueued)
 	require.Len(t, lines, 2)
 	require.Equal(t, string(id), lines[0].Subject)
+	require.Equal(t, "ann", lines[1].Actor)
 }
 
 func enqueueIsIdempotent(t *testing.T, e Env) {

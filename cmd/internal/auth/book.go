@@ -57,7 +57,7 @@ const (
 type Book struct {
 	store Store
 	opts  BookOptions
-	kick  chan struct{}
+	looks *shared
 
 	mu      sync.RWMutex
 	byHash  map[keys.Hash]secret
@@ -66,9 +66,7 @@ type Book struct {
 	asOf    time.Time // when the store answered last; zero: never
 	away    error     // what it last failed with; nil if it answered
 
-	waitMu  sync.Mutex
-	waiting chan struct{} // closed after the next look; nil if nobody waits
-
+	usedAt time.Time // when the store was told last; of Run alone
 	usedMu sync.Mutex
 	used   map[string]struct{}
 }
@@ -82,11 +80,12 @@ type secret struct {
 
 // NewBook makes an empty book; Run fills it. o may be nil.
 func NewBook(s Store, o *BookOptions) *Book {
-	b := &Book{store: s, kick: make(chan struct{}, 1), byHash: map[keys.Hash]secret{}, byID: map[string]keys.Stored{}, used: map[string]struct{}{}}
+	b := &Book{store: s, byHash: map[keys.Hash]secret{}, byID: map[string]keys.Stored{}, used: map[string]struct{}{}}
 	if o != nil {
 		b.opts = *o
 	}
 	b.opts.Poll = cmp.Or(b.opts.Poll, 250*time.Millisecond)
+	b.looks = newShared(b.opts.Poll, lookGap, missTimeout, b.lookAndTell)
 	b.opts.Stale = cmp.Or(b.opts.Stale, 24*time.Hour)
 	if b.opts.Now == nil {
 		b.opts.Now = time.Now
@@ -94,6 +93,7 @@ func NewBook(s Store, o *BookOptions) *Book {
 	if b.opts.Logger == nil {
 		b.opts.Logger = slog.New(slog.DiscardHandler)
 	}
+	b.usedAt = b.opts.Now()
 	return b
 }
 
@@ -109,39 +109,17 @@ func (b *Book) Open(ctx context.Context) error {
 
 // Run follows the changes of the keys until ctx ends.
 func (b *Book) Run(ctx context.Context) error {
-	poll := time.NewTicker(b.opts.Poll)
-	defer poll.Stop()
-	usedAt := b.opts.Now()
-	for {
-		b.lookForAll(ctx)
-		if now := b.opts.Now(); now.Sub(usedAt) >= usedEvery {
-			usedAt = now
-			b.tellUsed(ctx)
-		}
-		// Whoever comes now waits for the next look, which is not at once.
-		select {
-		case <-ctx.Done():
-			b.tellUsed(context.WithoutCancel(ctx))
-			return nil
-		case <-time.After(lookGap):
-		}
-		select {
-		case <-ctx.Done():
-		case <-poll.C:
-		case <-b.kick:
-		}
-	}
+	b.looks.run(ctx)
+	b.tellUsed(context.WithoutCancel(ctx))
+	return nil
 }
 
-// lookForAll is one look, for all who wait for it.
-func (b *Book) lookForAll(ctx context.Context) {
-	b.waitMu.Lock()
-	waiting := b.waiting
-	b.waiting = nil
-	b.waitMu.Unlock()
+// lookAndTell is look, and once a minute tells the store which keys were used.
+func (b *Book) lookAndTell(ctx context.Context) {
 	b.look(ctx)
-	if waiting != nil {
-		close(waiting)
+	if now := b.opts.Now(); now.Sub(b.usedAt) >= usedEvery {
+		b.usedAt = now
+		b.tellUsed(ctx)
 	}
 }
 
@@ -236,7 +214,7 @@ func (b *Book) Find(ctx context.Context, token string) (callmodel.Principal, Fou
 	if found != Unknown {
 		return p, found
 	}
-	if !b.next(ctx) {
+	if !b.looks.next(ctx) {
 		return callmodel.Principal{}, Unsure
 	}
 	return b.find(h)
@@ -261,29 +239,6 @@ func (b *Book) find(h keys.Hash) (callmodel.Principal, Found) {
 	default:
 		return callmodel.Principal{}, Unknown
 	}
-}
-
-// next waits for a look that begins after now; false if there is none in time.
-func (b *Book) next(ctx context.Context) bool {
-	b.waitMu.Lock()
-	if b.waiting == nil {
-		b.waiting = make(chan struct{})
-	}
-	looked := b.waiting
-	b.waitMu.Unlock()
-	select {
-	case b.kick <- struct{}{}:
-	default:
-	}
-	timeout := time.NewTimer(missTimeout)
-	defer timeout.Stop()
-	select {
-	case <-looked:
-		return true
-	case <-ctx.Done():
-	case <-timeout.C:
-	}
-	return false
 }
 
 func (b *Book) use(id string) {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
 )
@@ -19,6 +21,8 @@ type Tokens interface {
 	Find(ctx context.Context, token string) (callmodel.Principal, Found)
 	// Takes reports whether token has the form of such a token.
 	Takes(token string) bool
+	// Run follows what is needed to look at them until ctx ends.
+	Run(ctx context.Context) error
 }
 
 // GateOptions say what a Gate lets through.
@@ -212,11 +216,12 @@ func (g *Gate) guessed(r *http.Request) error {
 // Run writes the audit lines of wrong keys, and follows the keys of the database, until
 // ctx ends.
 func (g *Gate) Run(ctx context.Context) error {
-	done := make(chan error, 1)
+	group, ctx := errgroup.WithContext(ctx)
 	if g.opts.Book != nil {
-		go func() { done <- g.opts.Book.Run(ctx) }()
-	} else {
-		done <- nil
+		group.Go(func() error { return g.opts.Book.Run(ctx) })
+	}
+	if g.opts.Tokens != nil {
+		group.Go(func() error { return g.opts.Tokens.Run(ctx) })
 	}
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
@@ -226,7 +231,7 @@ func (g *Gate) Run(ctx context.Context) error {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
 			defer cancel()
 			g.audit(last, true)
-			return <-done
+			return group.Wait()
 		case <-every.C:
 			g.audit(ctx, false)
 		}

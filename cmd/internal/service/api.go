@@ -84,6 +84,7 @@ type API struct {
 	book    *auth.Book // the keys of the database; nil: none are asked for
 	gate    *auth.Gate // nil: requests need no credentials
 	store   *calldb.DB
+	sealer  *sealer
 	journal *lateJournal // nil: there is none
 	log     *slog.Logger
 	later   []task
@@ -181,6 +182,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	m.Destinations(svc.Trunks)
 	m.RuleSets(svc.RulesInService)
 	a.backlogMetrics(m)
+	a.sealer = newSealer(s.DB, m, log)
 	return a, nil
 }
 
@@ -330,6 +332,7 @@ func (a *API) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.calls.Run(ctx) })
 	group.Go(func() error { return a.catchUp(ctx) })
+	group.Go(func() error { return a.sealer.run(ctx) })
 	if a.gate != nil {
 		group.Go(func() error { return a.gate.Run(ctx) })
 	}

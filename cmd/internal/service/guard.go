@@ -2,10 +2,12 @@ package service
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -20,10 +22,18 @@ type AuthOptions struct {
 	DBKeys     bool          `help:"Take the API keys of the database, though there is no file of them." name:"db-keys"`
 	DBKeysAway time.Duration `help:"For how long keys of the database go on working that were known when it went away. Emergency calls are taken after that, too." name:"db-keys-away" default:"24h"`
 	KeyRate    float64       `help:"Requests a second that each key may make, and as many at once; emergency calls are no part of it. 0: any number." default:"0"`
+
+	OIDCIssuer      string   `help:"Take JWTs of this OpenID Connect issuer: its URL, as in their iss." name:"oidc-issuer" placeholder:"URL"`
+	OIDCAudience    string   `help:"What must be in their aud." name:"oidc-audience" placeholder:"NAME"`
+	OIDCAlgorithms  []string `help:"Algorithms that they are signed by." name:"oidc-algorithms" default:"RS256,ES256" placeholder:"ALG"`
+	OIDCTenantClaim string   `help:"Claim that holds the tenant; with dots for one within others." name:"oidc-tenant-claim" default:"tenant" placeholder:"CLAIM"`
+	OIDCTenant      string   `help:"Tenant of every token. Default: the claim says." name:"oidc-tenant" placeholder:"TENANT"`
+	OIDCGrantClaims []string `help:"Claims that hold scopes and roles, as lists or with spaces between." name:"oidc-grant-claims" default:"scope" placeholder:"CLAIM"`
+	OIDCGrant       []string `help:"What a value of such a claim grants: VALUE=GRANT+GRANT, as admins=operator; may be repeated. Default: the scope or role of its name." name:"oidc-grant" sep:"none" placeholder:"V=G"`
 }
 
 // Guarded reports whether requests need credentials.
-func (o *AuthOptions) Guarded() bool { return o.Keys != "" || o.DBKeys }
+func (o *AuthOptions) Guarded() bool { return o.Keys != "" || o.DBKeys || o.OIDCIssuer != "" }
 
 // guard puts the authentication around h: a gate, or, without keys and on loopback only,
 // this machine's user as the default tenant's operator. The gate is nil then.
@@ -40,9 +50,34 @@ func (o *AuthOptions) guard(h http.Handler, g auth.GateOptions, book *auth.Book,
 			return nil, nil, err
 		}
 	}
+	if o.OIDCIssuer != "" {
+		if g.Tokens, err = o.tokens(g.Logger); err != nil {
+			return nil, nil, err
+		}
+	}
 	g.Book, g.KeyRate, g.PlatformTenant = book, o.KeyRate, DefaultTenant
 	gate := auth.NewGate(g)
 	return gate.Require(h), gate, nil
+}
+
+// tokens takes the issuer's JWTs.
+func (o *AuthOptions) tokens(log *slog.Logger) (*auth.OIDC, error) {
+	grants := map[string][]string{}
+	for _, s := range o.OIDCGrant {
+		value, list, ok := strings.Cut(s, "=")
+		if !ok || value == "" {
+			return nil, callmodel.Errorf(callmodel.CodeInvalid, "--oidc-grant: %q is not VALUE=GRANT", s)
+		}
+		grants[value] = append(grants[value], strings.Split(list, "+")...)
+	}
+	tokens, err := auth.NewOIDC(auth.OIDCOptions{
+		Issuer: o.OIDCIssuer, Audience: o.OIDCAudience, Algorithms: o.OIDCAlgorithms, TenantClaim: o.OIDCTenantClaim,
+		Tenant: callmodel.TenantID(o.OIDCTenant), GrantClaims: o.OIDCGrantClaims, Grants: grants, Stale: o.DBKeysAway, Logger: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--oidc-…: %w", err)
+	}
+	return tokens, nil
 }
 
 // bookWait is how long a start waits for the API keys. They are asked for again later.

@@ -65,6 +65,14 @@ func TestGuard(t *testing.T) {
 	require.NoError(t, err)
 	_, err = service.Guard(h, service.AuthOptions{Keys: "/nowhere"}, &net.TCPAddr{IP: net.IPv4zero, Port: 80})
 	require.ErrorContains(t, err, "no such file")
+	_, err = service.Guard(h, service.AuthOptions{OIDCIssuer: "http://login.example.com", OIDCGrant: []string{"admins=king"}}, &net.TCPAddr{IP: net.IPv4zero, Port: 80})
+	for _, part := range []string{"--oidc", "https", "audience", "king"} {
+		require.ErrorContains(t, err, part)
+	}
+	_, err = service.Guard(h, service.AuthOptions{OIDCIssuer: "https://login.example.com", OIDCAudience: "x", OIDCGrant: []string{"admins=operator+jobs:write"}}, &net.TCPAddr{IP: net.IPv4zero, Port: 80})
+	require.NoError(t, err)
+	_, err = service.Guard(h, service.AuthOptions{OIDCIssuer: "https://login.example.com", OIDCAudience: "x", OIDCGrant: []string{"admins"}}, &net.TCPAddr{IP: net.IPv4zero, Port: 80})
+	require.ErrorContains(t, err, "VALUE=GRANT")
 }
 
 func TestHostNameIsAQueue(t *testing.T) {

@@ -22,7 +22,7 @@ func (s *Store) Enqueue(ctx context.Context, r ledger.Request) (callmodel.JobID,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id, created := s.enqueue(&r, storeform.System, false)
+	id, created := s.enqueue(&r, cmp.Or(r.Actor, storeform.System), false)
 	return id, created, nil
 }
 
