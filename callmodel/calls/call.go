@@ -140,6 +140,10 @@ type Party struct {
 	// Params are the parameters behind the number that are no part of it, as they
 	// were written: ";ext=77", ";npdi;rn=+12025550100".
 	Params string `json:"params,omitempty"`
+	// User is the tenant's user that has the number, in the version by which the call was
+	// decided; "" for nobody who was known.
+	User        users.ID `json:"user,omitempty"`
+	UserVersion int64    `json:"user_version,omitempty"`
 }
 
 // Recording is what the call record knows of a recording.

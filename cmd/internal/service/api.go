@@ -23,6 +23,7 @@ import (
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/callservice"
+	"github.com/switchtape/switchtape/routing/directory"
 	"github.com/switchtape/switchtape/routing/rulehttp"
 	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/routing/trunk"
@@ -74,6 +75,7 @@ func (o RecordOptions) outputs() []record.OutputSpec {
 // API is the call handling service.
 type API struct {
 	calls   *callservice.Service
+	users   *directory.Directory
 	mux     *http.ServeMux
 	opts    APIOptions
 	keys    *auth.Ring   // nil: there are none
@@ -121,7 +123,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 			return nil, fmt.Errorf("--rules-snapshot: %w", err)
 		}
 	}
-	a := &API{mux: http.NewServeMux(), opts: o, log: log}
+	a := &API{mux: http.NewServeMux(), opts: o, log: log, users: directory.New(s.DB, &directory.Options{Logger: log})}
 	dirs, err := o.legDirs(a.tenants)
 	if err != nil {
 		return nil, err
@@ -134,6 +136,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		written = a.journal
 	}
 	svc := callservice.New(s.DB, &callservice.Options{
+		Users: a.users, UserVersions: s.DB.UserVersions,
 		Journal: written, EmergencyCalls: s.emergencyCalls(), Snapshot: kept, Decider: ask, Trunks: o.trunks(), Decided: m.Decision,
 		TrunkChanged: func(owner callmodel.TenantID, c trunk.Change) {
 			m.TrunkChanged(owner, c)
@@ -164,6 +167,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(a.mux)
 	rulehttp.New(svc, &rulehttp.Options{Logger: log}).Mount(a.mux)
+	a.mountUsers(s, checker, m, log)
 	a.mux.Handle("/", problem.Elsewhere(a.mux))
 	m.Destinations(svc.Trunks)
 	m.RuleSets(svc.RulesInService)
@@ -308,6 +312,7 @@ func (a *API) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.calls.Run(ctx) })
 	group.Go(func() error { return a.catchUp(ctx) })
+	group.Go(func() error { return a.users.Run(ctx) })
 	err := group.Wait()
 	if a.journal != nil {
 		err = errors.Join(err, a.journal.Close())

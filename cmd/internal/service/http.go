@@ -21,7 +21,7 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr
 	db := dbCheck(s.DB)
 	checks := []ops.Check{}
 	if api != nil {
-		checks = append(checks, api.rulesCheck())
+		checks = append(checks, api.rulesCheck(), api.usersCheck())
 		// Such a service answers emergency calls without a database.
 		db.Tolerated = api.answersAlone
 	}
@@ -40,7 +40,7 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr
 		mux.HandleFunc(objectsPath, s.Objects.ServeSigned)
 	}
 	if api != nil {
-		guarded, keys, err := Guard(m.HTTP(api.Handler()), keyFile, addr, api.log)
+		guarded, keys, err := Guard(m.HTTP(actingFor(api.Handler())), keyFile, addr, api.log)
 		if err != nil {
 			return nil, err
 		}

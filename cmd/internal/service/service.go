@@ -267,7 +267,7 @@ func Guard(h http.Handler, keyFile string, addr net.Addr, log *slog.Logger) (gua
 	if err := onLoopback(addr); err != nil {
 		return nil, nil, err
 	}
-	return auth.Local(callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Scopes: auth.RoleScopes(auth.RoleOperator)}, h), nil, nil
+	return auth.Local(callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Scopes: append(auth.RoleScopes(auth.RoleOperator), callmodel.ScopeTenantsEvery)}, h), nil, nil
 }
 
 // onLoopback refuses an address that other machines can reach.
