@@ -23,6 +23,8 @@ const (
 	ScopeUsersWrite      Scope = "users:write"      // change users
 	ScopeTenantsRead     Scope = "tenants:read"     // the tenant's profile and defaults, and their history
 	ScopeTenantsWrite    Scope = "tenants:write"    // change the tenant's profile and defaults
+	ScopeKeysRead        Scope = "keys:read"        // API keys, without their secrets
+	ScopeKeysWrite       Scope = "keys:write"       // make, rotate and revoke API keys that may do no more than one's own
 
 	// ScopeTenantsEvery is what the scopes of users and tenants allow, of every tenant
 	// and not only of the principal's own. It is the platform's: no list has it.
@@ -34,7 +36,7 @@ func Scopes() []Scope {
 	return []Scope{
 		ScopeCallsRead, ScopeCallsWrite, ScopeRecordingsRead, ScopeRecordingsWrite,
 		ScopeJobsWrite, ScopeRulesRead, ScopeRulesWrite, ScopeAuditRead,
-		ScopeUsersRead, ScopeUsersWrite, ScopeTenantsRead, ScopeTenantsWrite,
+		ScopeUsersRead, ScopeUsersWrite, ScopeTenantsRead, ScopeTenantsWrite, ScopeKeysRead, ScopeKeysWrite,
 	}
 }
 

@@ -19,6 +19,7 @@ type commands struct {
 	Rules           rulesCommand           `cmd:"" help:"Check, compare, try out, import and export rule sets."`
 	Migrate         migrateCommand         `cmd:"" help:"Bring a database's schema up to date, or back."`
 	Jobs            jobsCommand            `cmd:"" help:"Look after the recording jobs of a ledger."`
+	Keys            keysCommand            `cmd:"" help:"Make, list, rotate and revoke the API keys of a database."`
 }
 
 const description = "Routes calls and records them."

@@ -96,15 +96,9 @@ func New(l Ledger, o *Options) *Handler {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, opts: opts, mux: http.NewServeMux()}
-	h.handle("POST /v1/recordings", callmodel.ScopeRecordingsWrite, h.enqueue, problem.Door{})
-	h.handle("GET /v1/recordings/jobs", callmodel.ScopeRecordingsRead, h.listJobs, query("limit", "after", "state", "queue", "status", "code", "since", "until", "call_id", "call"))
-	h.handle("GET /v1/recordings/jobs/{id}", callmodel.ScopeRecordingsRead, h.getJob, query())
-	h.handle("GET /v1/recordings/jobs/{id}/media", callmodel.ScopeRecordingsRead, h.getMedia, problem.Door{Query: []string{"output", "codec"}, Gives: []string{"audio/*", problem.JSON, "application/octet-stream"}})
-	h.handle("POST /v1/recordings/jobs/retry", callmodel.ScopeJobsWrite, h.retryMany, query())
-	h.handle("GET /v1/recordings/queues", callmodel.ScopeRecordingsRead, h.queues, query("limit"))
-	h.handle("POST /v1/recordings/jobs/move", callmodel.ScopeJobsWrite, h.moveMany, query())
-	h.handle("POST /v1/recordings/jobs/{id}/retry", callmodel.ScopeJobsWrite, h.retry, query())
-	h.handle("POST /v1/recordings/jobs/{id}/quarantine", callmodel.ScopeJobsWrite, h.quarantine, query())
+	for _, at := range h.routes() {
+		h.handle(&at)
+	}
 	h.mux.Handle("/", problem.Elsewhere(h.mux))
 	return h
 }
@@ -118,16 +112,42 @@ type endpoint func(w http.ResponseWriter, r *http.Request, p callmodel.Principal
 // query is the door of an endpoint with these parameters.
 func query(names ...string) problem.Door { return problem.Door{Query: names} }
 
-func (h *Handler) handle(pattern string, scope callmodel.Scope, f endpoint, door problem.Door) {
-	h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		p, err := problem.Principal(r, scope)
+// route is an endpoint and where it is.
+type route struct {
+	pattern string // of a mux
+	scope   callmodel.Scope
+	f       endpoint
+	door    problem.Door
+}
+
+// routes lists the endpoints, as openapi.yaml does.
+func (h *Handler) routes() []route {
+	const read, submit, jobs = callmodel.ScopeRecordingsRead, callmodel.ScopeRecordingsWrite, callmodel.ScopeJobsWrite
+	return []route{
+		{"POST /v1/recordings", submit, h.enqueue, query()},
+		{"GET /v1/recordings/jobs", read, h.listJobs, query("limit", "after", "state", "queue", "status", "code", "since", "until", "call_id", "call")},
+		{"GET /v1/recordings/jobs/{id}", read, h.getJob, query()},
+		{"GET /v1/recordings/jobs/{id}/media", read, h.getMedia, problem.Door{
+			Query: []string{"output", "codec"}, Gives: []string{"audio/*", problem.JSON, "application/octet-stream"},
+		}},
+		{"POST /v1/recordings/jobs/{id}/retry", jobs, h.retry, query()},
+		{"POST /v1/recordings/jobs/{id}/quarantine", jobs, h.quarantine, query()},
+		{"POST /v1/recordings/jobs/retry", jobs, h.retryMany, query()},
+		{"POST /v1/recordings/jobs/move", jobs, h.moveMany, query()},
+		{"GET /v1/recordings/queues", read, h.queues, query("limit")},
+	}
+}
+
+func (h *Handler) handle(at *route) {
+	h.mux.HandleFunc(at.pattern, func(w http.ResponseWriter, r *http.Request) {
+		p, err := problem.Principal(r, at.scope)
 		if err == nil && !callmodel.ValidID(string(p.TenantID)) {
 			// The ledger takes no tenant for every tenant.
 			err = callmodel.Errorf(callmodel.CodeUnauthenticated, "the credentials belong to no tenant")
 		}
 		if err == nil {
-			if err = door.Check(r); err == nil {
-				err = f(w, r, p)
+			if err = at.door.Check(r); err == nil {
+				err = at.f(w, r, p)
 			}
 		} else if callmodel.CodeOf(err) == callmodel.CodeForbidden {
 			h.denied(r, p)

@@ -77,7 +77,7 @@ func (s *service) do(t *testing.T, p callmodel.Principal, method, path, body str
 	t.Helper()
 	r := httptest.NewRequestWithContext(callmodel.WithPrincipal(t.Context(), p), method, path, strings.NewReader(body))
 	w := httptest.NewRecorder()
-	s.h.ServeHTTP(w, r)
+	contract(t).Serve(t, s.h, w, r)
 	if v != nil {
 		require.NoError(t, json.Unmarshal(w.Body.Bytes(), v), "%s", w.Body)
 	}

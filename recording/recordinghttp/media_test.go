@@ -88,7 +88,7 @@ func TestMediaIsStreamed(t *testing.T) {
 		r := httptest.NewRequestWithContext(callmodel.WithPrincipal(t.Context(), reader), http.MethodGet, mediaOf(id), nil)
 		r.Header.Set(header, value)
 		w := httptest.NewRecorder()
-		s.h.ServeHTTP(w, r)
+		contract(t).Serve(t, s.h, w, r)
 		return w
 	}
 	part := ranged("Range", "bytes=10-12")

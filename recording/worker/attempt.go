@@ -163,7 +163,8 @@ func (w *Worker) publish(ctx context.Context, t *task, r *record.Result) (Outcom
 		return Failed, err
 	}
 	o.Empty = false // that there is nothing so far is told, too
-	again := w.followIn(age(t.Lease) + t.elapsed())
+	old := age(t.Lease) + t.elapsed()
+	again := w.look(&w.late, w.followIn(old), w.opts.FollowGrowing-old)
 	defer w.remind(again)
 	return Published, w.untilAnswered(ctx, t, func() error { return w.ledger.Publish(ctx, t.Lease, o, again) })
 }
@@ -246,7 +247,7 @@ func (w *Worker) failure(t *task, err error) ledger.Failure {
 	case errors.As(err, &away):
 		why = record.LegsAway
 		if !errors.As(err, &later) || later.After == 0 {
-			err = callmodel.RetryAfter(err, awayPause(old))
+			err = callmodel.RetryAfter(err, w.look(&w.late, awayPause(old), diarySeconds*time.Second))
 		}
 	case errors.As(err, &notReady):
 		why, err = record.LegsMissing, callmodel.RetryAfter(err, w.legsPause(t))

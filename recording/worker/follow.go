@@ -172,10 +172,11 @@ func (w *Worker) followIn(old time.Duration) time.Duration {
 // attempt that has just ended.
 func (w *Worker) legsPause(t *task) time.Duration {
 	old := age(t.Lease) + t.elapsed()
-	if t.published == nil && age(t.Lease) < w.opts.MissingLegWait {
-		return max(min(max(old/4, 100*time.Millisecond), 5*time.Second, w.opts.MissingLegWait-old), time.Millisecond)
+	if t.published != nil || age(t.Lease) >= w.opts.MissingLegWait {
+		return w.look(&w.late, w.followIn(old), w.opts.FollowGrowing-old)
 	}
-	return w.followIn(old)
+	left := w.opts.MissingLegWait - old
+	return w.look(&w.soon, max(min(max(old/4, 100*time.Millisecond), 5*time.Second, left), time.Millisecond), left)
 }
 
 // keeps reports whether the published recording stays, as r would lose some of

@@ -145,6 +145,9 @@ type Worker struct {
 	listening atomic.Bool
 	hung      hungAttempts
 	gate      bucketGate
+	soon      diary // looks for legs that may be a little late
+	late      diary // and that come late, if ever
+	made      time.Time
 	drained   time.Time // by when a drain is to have ended; set before the jobs are told of it
 	away      awayAlarm
 	// rest is until when suspects are left to others. Only Run's own goroutine uses it.
@@ -183,6 +186,9 @@ func New(l Ledger, p Processor, o *Options) *Worker {
 		ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, process: p, opts: opts,
 		bell: make(chan struct{}, 1), freed: make(chan struct{}, 1),
 		hung: hungAttempts{places: opts.Concurrency},
+		soon: diary{most: looksSoon * opts.Concurrency, places: opts.Concurrency},
+		late: diary{most: looksLate * opts.Concurrency, places: opts.Concurrency},
+		made: now(),
 	}
 	w.gate.opts = &w.opts
 	return w

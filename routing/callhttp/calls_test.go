@@ -233,7 +233,12 @@ func TestStreamsWaitForTheLane(t *testing.T) {
 	_, free, err := s.Enter(t.Context())
 	require.NoError(t, err)
 	done := make(chan *httptest.ResponseRecorder, 1)
-	go func() { done <- do(t, s, caller(), http.MethodGet, "/v1/calls", "", "Accept", "text/csv") }()
+	export := request(t.Context(), caller(), http.MethodGet, "/v1/calls", "", "Accept", "text/csv")
+	go func() {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, export)
+		done <- w
+	}()
 	require.Eventually(t, func() bool {
 		return do(t, s, caller(), http.MethodGet, "/v1/calls", "").Code == http.StatusTooManyRequests
 	}, 30*time.Second, time.Millisecond)

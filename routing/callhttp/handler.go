@@ -58,30 +58,49 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 // Mount adds the endpoints to a mux of the host's, beside those of other
 // handlers: those of package rulehttp have paths between these.
 func (h *Handler) Mount(mux *http.ServeMux) {
-	handle := func(pattern string, scope callmodel.Scope, f endpoint, door problem.Door) {
-		mux.HandleFunc(pattern, h.serve(scope, func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-			if err := door.Check(r); err != nil {
-				return err
+	for _, r := range h.routes() {
+		mux.HandleFunc(r.pattern, h.serve(r.scope, func(w http.ResponseWriter, req *http.Request, p callmodel.Principal) error {
+			if !r.looksFirst {
+				if err := r.door.Check(req); err != nil {
+					return err
+				}
 			}
-			return f(w, r, p)
+			return r.f(w, req, p)
 		}))
 	}
-	mux.HandleFunc("POST /v1/calls", h.serve(callmodel.ScopeCallsWrite, h.createCall)) // it looks for emergency calls first
-	handle("GET /v1/calls", callmodel.ScopeCallsRead, h.listCalls, problem.Door{Query: callParameters(), Gives: callTypes()})
-	handle("GET /v1/calls/{id}", callmodel.ScopeCallsRead, h.getCall, query())
-	handle("POST /v1/calls/{id}/events", callmodel.ScopeCallsWrite, h.postEvent, query())
-	handle("GET /v1/calls/{id}/events", callmodel.ScopeCallsRead, h.listEvents, query())
-	handle("GET /v1/calls/{id}/explanation", callmodel.ScopeCallsRead, h.explainCall, query())
-	handle("GET /v1/route", callmodel.ScopeCallsRead, h.tryRoute, query("call_id", "from", "to", "region", "type", "direction",
-		"priority", "trunk", "capability*", "metadata*", "at"))
-	handle("PUT /v1/rules", callmodel.ScopeRulesWrite, h.putRules, problem.Door{Takes: rulebody.Types()})
-	handle("GET /v1/rules", callmodel.ScopeRulesRead, h.listRules, query())
-	handle("GET /v1/rules/history", callmodel.ScopeRulesRead, h.listHistory, query("limit"))
-	handle("POST /v1/rules/rollback", callmodel.ScopeRulesWrite, h.change(rulesets.ActionRollback), query())
-	for _, a := range []rulesets.Action{rulesets.ActionActivate, rulesets.ActionCanary, rulesets.ActionPromote, rulesets.ActionAbort} {
-		handle("POST /v1/rules/{hash}/"+string(a), callmodel.ScopeRulesWrite, h.change(a), query())
+}
+
+// route is an endpoint and where it is.
+type route struct {
+	pattern string // of a mux
+	scope   callmodel.Scope
+	f       endpoint
+	door    problem.Door
+	// looksFirst says that f checks the door itself, after a look at the body.
+	looksFirst bool
+}
+
+// routes lists the endpoints, as openapi.yaml does.
+func (h *Handler) routes() []route {
+	list := []route{
+		{"POST /v1/calls", callmodel.ScopeCallsWrite, h.createCall, query(), true}, // it looks for emergency calls first
+		{"GET /v1/calls", callmodel.ScopeCallsRead, h.listCalls, problem.Door{Query: callParameters(), Gives: callTypes()}, false},
+		{"GET /v1/calls/{id}", callmodel.ScopeCallsRead, h.getCall, query(), false},
+		{"POST /v1/calls/{id}/events", callmodel.ScopeCallsWrite, h.postEvent, query(), false},
+		{"GET /v1/calls/{id}/events", callmodel.ScopeCallsRead, h.listEvents, query(), false},
+		{"GET /v1/calls/{id}/explanation", callmodel.ScopeCallsRead, h.explainCall, query(), false},
+		{"GET /v1/route", callmodel.ScopeCallsRead, h.tryRoute, query("call_id", "from", "to", "region", "type", "direction",
+			"priority", "trunk", "capability*", "metadata*", "at"), false},
+		{"PUT /v1/rules", callmodel.ScopeRulesWrite, h.putRules, problem.Door{Takes: rulebody.Types()}, false},
+		{"GET /v1/rules", callmodel.ScopeRulesRead, h.listRules, query(), false},
+		{"GET /v1/rules/history", callmodel.ScopeRulesRead, h.listHistory, query("limit"), false},
+		{"POST /v1/rules/rollback", callmodel.ScopeRulesWrite, h.change(rulesets.ActionRollback), query(), false},
+		{"GET /v1/audit", callmodel.ScopeAuditRead, h.listAudit, query("limit", "after"), false},
 	}
-	handle("GET /v1/audit", callmodel.ScopeAuditRead, h.listAudit, query("limit", "after"))
+	for _, a := range []rulesets.Action{rulesets.ActionActivate, rulesets.ActionCanary, rulesets.ActionPromote, rulesets.ActionAbort} {
+		list = append(list, route{"POST /v1/rules/{hash}/" + string(a), callmodel.ScopeRulesWrite, h.change(a), query(), false})
+	}
+	return list
 }
 
 // query is the door of an endpoint with these parameters.

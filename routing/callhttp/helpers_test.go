@@ -151,7 +151,7 @@ func request(ctx context.Context, p callmodel.Principal, method, path, body stri
 func do(t *testing.T, h http.Handler, p callmodel.Principal, method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, request(t.Context(), p, method, path, body, headers...))
+	contract(t).Serve(t, h, w, request(t.Context(), p, method, path, body, headers...))
 	return w
 }
 

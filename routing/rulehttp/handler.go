@@ -83,20 +83,36 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 // Mount adds the endpoints to a mux of the host's, beside those of other
 // handlers: those of package callhttp have paths between these.
 func (h *Handler) Mount(mux *http.ServeMux) {
-	handle := func(pattern string, scope callmodel.Scope, f endpoint, door problem.Door) {
-		mux.HandleFunc(pattern, h.serve(scope, func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-			if err := door.Check(r); err != nil {
+	for _, r := range h.routes() {
+		mux.HandleFunc(r.pattern, h.serve(r.scope, func(w http.ResponseWriter, req *http.Request, p callmodel.Principal) error {
+			if err := r.door.Check(req); err != nil {
 				return err
 			}
-			return f(w, r, p)
+			return r.f(w, req, p)
 		}))
 	}
-	handle("GET /v1/rules/{hash}", callmodel.ScopeRulesRead, h.exportRules,
-		problem.Door{Query: []string{"format"}, Gives: []string{problem.JSON, mediaYAML, mediaZIP}})
-	handle("POST /v1/rules/import", callmodel.ScopeRulesWrite, h.importRules, problem.Door{})
-	handle("POST /v1/rules/check", callmodel.ScopeRulesWrite, h.checkRules, problem.Door{Query: []string{"at"}, Takes: rulebody.Types()})
-	handle("POST /v1/rules/diff", callmodel.ScopeRulesWrite, h.diffRules, problem.Door{})
-	handle("POST /v1/rules/simulate", callmodel.ScopeRulesWrite, h.simulateRules, problem.Door{})
+}
+
+// route is an endpoint and where it is.
+type route struct {
+	pattern string // of a mux
+	scope   callmodel.Scope
+	f       endpoint
+	door    problem.Door
+}
+
+// routes lists the endpoints, as openapi.yaml does.
+func (h *Handler) routes() []route {
+	return []route{
+		{
+			"GET /v1/rules/{hash}", callmodel.ScopeRulesRead, h.exportRules,
+			problem.Door{Query: []string{"format"}, Gives: []string{problem.JSON, mediaYAML, mediaZIP}},
+		},
+		{"POST /v1/rules/import", callmodel.ScopeRulesWrite, h.importRules, problem.Door{}},
+		{"POST /v1/rules/check", callmodel.ScopeRulesWrite, h.checkRules, problem.Door{Query: []string{"at"}, Takes: rulebody.Types()}},
+		{"POST /v1/rules/diff", callmodel.ScopeRulesWrite, h.diffRules, problem.Door{}},
+		{"POST /v1/rules/simulate", callmodel.ScopeRulesWrite, h.simulateRules, problem.Door{}},
+	}
 }
 
 // Media types of rules that are exported.

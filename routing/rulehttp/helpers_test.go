@@ -81,7 +81,7 @@ func do(t *testing.T, h http.Handler, p callmodel.Principal, method, path, body 
 	t.Helper()
 	w := httptest.NewRecorder()
 	ctx := callmodel.WithPrincipal(t.Context(), p)
-	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body)))
+	contract(t).Serve(t, h, w, httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body)))
 	return w
 }
 

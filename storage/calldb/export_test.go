@@ -20,6 +20,7 @@ const (
 	TermsSchema  = termsSchema
 	// DirectorySchema is the first with users.
 	DirectorySchema = directorySchema
+	KeysSchema      = keysSchema
 )
 
 // MaxLookedAt bounds a page.

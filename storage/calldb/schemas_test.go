@@ -95,7 +95,7 @@ func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 		run("before", suite, func(t *testing.T) storetest.Env {
 			t.Helper()
 			e := storetest.Of(before(t, onSchema(t, kind, calldb.OldestSchema)))
-			e.RecordsOnly, e.OldClaims, e.NoFleet, e.NoTurns = true, true, true, true
+			e.RecordsOnly, e.OldClaims, e.NoFleet, e.NoTurns, e.NoKeys = true, true, true, true, true
 			e.Users = nil // see TestUsersOnTheSchemaBefore
 			return e
 		})
@@ -108,6 +108,7 @@ func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 				t.Helper()
 				e := env(between(t, onSchema(t, kind, version), version))
 				e.OldClaims, e.NoFleet, e.NoTurns = version < calldb.FairSchema, version < calldb.FleetSchema, version < calldb.TurnsSchema
+				e.NoKeys = version < calldb.KeysSchema
 				return e
 			})
 		}

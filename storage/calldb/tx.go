@@ -21,6 +21,7 @@ type tx struct {
 	fleet bool // fleetSchema or a later one
 	turns bool // turnsSchema or a later one
 	terms bool // termsSchema or a later one
+	keys  bool // keysSchema or a later one
 	// directory: directorySchema or a later one
 	directory bool
 	bells     *bells
@@ -30,7 +31,7 @@ func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 	at := d.schema.Load()
 	return &tx{
 		p: p, tx: t, bells: &d.bells, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
-		terms: at >= termsSchema, directory: at >= directorySchema,
+		terms: at >= termsSchema, directory: at >= directorySchema, keys: at >= keysSchema,
 	}
 }
 

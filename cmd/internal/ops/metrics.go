@@ -1,8 +1,6 @@
 package ops
 
 import (
-	"context"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/worker"
 )
@@ -27,6 +24,7 @@ type Metrics struct {
 	audio    prometheus.Counter
 	bytes    prometheus.Counter
 	defects  *prometheus.CounterVec
+	refused  *prometheus.CounterVec
 	routing  routingMetrics
 }
 
@@ -58,8 +56,11 @@ func NewMetrics() *Metrics {
 		defects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "switchtape_recording_defects_total", Help: "Defects of finished recordings.",
 		}, []string{"code"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "switchtape_refused_requests_total", Help: "Requests that the authentication refused, by why.",
+		}, []string{"reason"}),
 	}
-	m.Registry.MustRegister(m.requests, m.attempts, m.elapsed, m.waited, m.audio, m.bytes, m.defects,
+	m.Registry.MustRegister(m.requests, m.attempts, m.elapsed, m.waited, m.audio, m.bytes, m.defects, m.refused,
 		m.routing.decisions, m.routing.versions, m.routing.asked, m.routing.changes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -92,14 +93,8 @@ func (m *Metrics) Attempt(r worker.Report) {
 	}
 }
 
-// Ledger adds the ledger's state, asked for at every scrape.
-func (m *Metrics) Ledger(stats func(context.Context) (ledger.Stats, error)) {
-	m.Registry.MustRegister(&jobLedger{
-		stats: stats,
-		jobs:  prometheus.NewDesc("switchtape_jobs", "Jobs in the ledger, by kind and state.", []string{"kind", "state"}, nil),
-		age:   prometheus.NewDesc("switchtape_oldest_queued_job_seconds", "How long the oldest job that can run has been able to.", nil, nil),
-	})
-}
+// Refused counts a request that the authentication refused. It is auth.GateOptions.Refused.
+func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
 
 // Gauge adds a gauge that is asked for at every scrape.
 func (m *Metrics) Gauge(name, help string, f func() float64) { m.GaugeOf(name, help, nil, f) }
@@ -107,36 +102,6 @@ func (m *Metrics) Gauge(name, help string, f func() float64) { m.GaugeOf(name, h
 // GaugeOf is Gauge with labels.
 func (m *Metrics) GaugeOf(name, help string, labels map[string]string, f func() float64) {
 	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, f))
-}
-
-type jobLedger struct {
-	stats     func(context.Context) (ledger.Stats, error)
-	jobs, age *prometheus.Desc
-}
-
-func (l *jobLedger) Describe(c chan<- *prometheus.Desc) {
-	c <- l.jobs
-	c <- l.age
-}
-
-func (l *jobLedger) Collect(c chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
-	defer cancel()
-	s, err := l.stats(ctx)
-	if err != nil {
-		c <- prometheus.NewInvalidMetric(l.jobs, err)
-		return
-	}
-	kinds := map[string]ledger.Counts{record.Kind: {}} // an empty ledger says so
-	maps.Copy(kinds, s.ByKind)
-	for kind, n := range kinds {
-		for state, n := range map[ledger.State]int64{
-			ledger.Queued: n.Queued, ledger.Running: n.Running, ledger.Done: n.Done, ledger.Quarantined: n.Quarantined,
-		} {
-			c <- prometheus.MustNewConstMetric(l.jobs, prometheus.GaugeValue, float64(n), kind, string(state))
-		}
-	}
-	c <- prometheus.MustNewConstMetric(l.age, prometheus.GaugeValue, s.OldestQueued.Seconds())
 }
 
 // HTTP measures the requests that next answers, by the pattern of next's own

@@ -81,7 +81,8 @@ func TestHealth(t *testing.T) {
 	t.Parallel()
 	var sick error
 	mux := http.NewServeMux()
-	ops.Mount(mux, ops.NewMetrics(), ops.Check{Name: "database", Check: func(context.Context) error { return errors.New("down") }},
+	ops.MountMetrics(mux, ops.NewMetrics())
+	ops.Mount(mux, ops.Check{Name: "database", Check: func(context.Context) error { return errors.New("down") }},
 		ops.Check{Name: "worker", Check: func(context.Context) error { return nil }, Alive: func() error { return sick }})
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()
@@ -97,4 +98,46 @@ func TestHealth(t *testing.T) {
 	code, text = get("/healthz")
 	require.Equal(t, http.StatusServiceUnavailable, code)
 	require.Equal(t, "worker: stuck\n", text)
+}
+
+// What takes long to count is counted less often, so that scrapes don't keep the
+// database busy; what doesn't is counted at each. A failure isn't repeated at once either.
+func TestSlowCountsAreRare(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		takes time.Duration
+		err   error
+	}{
+		"slow":             {100 * time.Millisecond, nil},
+		"slow and failing": {100 * time.Millisecond, errors.New("the database is away")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, asked := ops.NewMetrics(), 0
+			m.Ledger(func(context.Context) (ledger.Stats, error) {
+				asked++
+				time.Sleep(c.takes)
+				return ledger.Stats{}, c.err
+			})
+			for range 5 {
+				_, err := m.Registry.Gather()
+				require.Equal(t, c.err != nil, err != nil, "%v", err)
+			}
+			require.Equal(t, 1, asked)
+		})
+	}
+}
+
+func TestQuickCountsAreOfNow(t *testing.T) {
+	t.Parallel()
+	m, asked := ops.NewMetrics(), 0
+	m.Ledger(func(context.Context) (ledger.Stats, error) {
+		asked++
+		return ledger.Stats{}, nil
+	})
+	require.Eventually(t, func() bool {
+		_, err := m.Registry.Gather()
+		require.NoError(t, err)
+		return asked >= 5
+	}, 10*time.Second, time.Millisecond)
 }

@@ -42,8 +42,9 @@ rules:
 	api, err := service.NewAPI(t.Context(), stores, o, m, slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
 	require.NoError(t, api.Start(t.Context()))
-	h, err := service.HTTP(stores, api, nil, "", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, m)
+	handlers, err := service.HTTP(stores, api, nil, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, service.AdminOptions{}, m)
 	require.NoError(t, err)
+	h := handlers.Public
 	do := func(status int, method, path, body string, headers ...string) string {
 		t.Helper()
 		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
@@ -115,10 +116,12 @@ func TestActingForOthersNeedsTheScope(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	stores, m := &service.Stores{DB: db}, ops.NewMetrics()
 	o := service.APIOptions{RecordOptions: service.RecordOptions{RecordCodec: "mp3", RecordLayout: "stereo"}}
+	o.Keys = keys
 	api, err := service.NewAPI(t.Context(), stores, o, m, slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
-	h, err := service.HTTP(stores, api, nil, keys, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, m)
+	handlers, err := service.HTTP(stores, api, nil, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, service.AdminOptions{}, m)
 	require.NoError(t, err)
+	h := handlers.Public
 	for _, c := range []struct {
 		key, tenant string
 		status      int
