@@ -12,7 +12,7 @@ import (
 func (c *compiler) extra(m *Match) uint32 {
 	many := len(m.Tenant) > tenantRuns
 	if !many && m.When == nil && len(m.Trunk) == 0 && len(m.Metadata) == 0 && len(m.MetadataPresent) == 0 && len(m.MetadataAbsent) == 0 &&
-		len(m.CapabilitiesAny) == 0 && len(m.CapabilitiesAll) == 0 && m.ValidFrom == "" && m.ValidUntil == "" && m.Expr == "" {
+		len(m.CapabilitiesAny) == 0 && len(m.CapabilitiesAll) == 0 && m.ValidFrom == "" && m.ValidUntil == "" && m.User == nil && m.Callee == nil && m.Expr == "" {
 		return 0
 	}
 	c.extraKey(m, many)
@@ -23,6 +23,7 @@ func (c *compiler) extra(m *Match) uint32 {
 	x := extra{
 		trunks: unique(m.Trunk), any: unique(m.CapabilitiesAny), all: unique(m.CapabilitiesAll),
 		from: bound(m.ValidFrom, always), until: bound(m.ValidUntil, never), window: c.window(m.When),
+		user: newUserTerm(m.User), callee: newUserTerm(m.Callee),
 	}
 	if many {
 		x.tenants = make(map[callmodel.TenantID]bool, len(m.Tenant))
@@ -63,6 +64,9 @@ func (c *compiler) extraKey(m *Match, many bool) {
 	}
 	b = text.AppendKey(text.AppendKey(b, m.MetadataPresent), m.MetadataAbsent)
 	b = text.AppendKey(text.AppendKey(b, m.CapabilitiesAny), m.CapabilitiesAll)
+	for _, u := range [2]*UserMatch{m.User, m.Callee} {
+		b = text.AppendKey(b, []string{string(marshal(u))})
+	}
 	c.buf = text.AppendKey(b, []string{m.ValidFrom, m.ValidUntil, m.Expr})
 }
 

@@ -54,6 +54,8 @@ type extra struct {
 	from     int64    // Unix nanoseconds
 	until    int64
 	window   *calendar.Window // nil for always
+	user     *userTerm
+	callee   *userTerm
 	pred     *predicate.Predicate
 }
 
@@ -117,6 +119,9 @@ const (
 	lostTrunk
 	lostCapability
 	lostMetadata
+	lostUsersOfEmergency
+	lostUser
+	lostCallee
 	lostValidity
 	lostWindow
 	lostExpr
@@ -188,6 +193,9 @@ func (r *Router) lostExtra(x *extra, req *calls.Request) loss {
 		return lostCapability
 	case len(x.metadata) > 0 && x.lostTerm(req.Metadata) != nil:
 		return lostMetadata
+	}
+	if why := x.lostUsers(req); why != lostNothing {
+		return why
 	}
 	if x.from != always || x.until != never {
 		if at := nanos(req.At); req.At.IsZero() || at < x.from || at >= x.until {

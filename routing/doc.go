@@ -46,6 +46,18 @@
 //	      metadata_absent: [trial]           # no key is there
 //	      capabilities_any: [opus, G722]     # the call offers one of these
 //	      capabilities_all: [srtp]           # and all of these
+//	      user:                              # the user that calls; see package users
+//	        exists: true                     # false: nobody who is known
+//	        id: [ann, bob]
+//	        region: [DE, AT]
+//	        recording: [always, never, on_demand]
+//	        consent: [given, refused]
+//	        dnd: false                       # do not disturb
+//	        barred: true                     # it may not call this number
+//	        barring: [premium, international] # it bars calls of one of these classes
+//	        forwarding: [always, busy, no_answer, unreachable]
+//	        metadata: {plan: [gold]}
+//	      callee: {dnd: true}                # the user that is called; the same but for barred
 //	      valid_from: "2026-03-01T00:00:00Z" # instants; the end is not included
 //	      valid_until: "2027-03-01T00:00:00Z"
 //	      when:
@@ -69,7 +81,9 @@
 // An expr is a condition in the language of github.com/expr-lang/expr over the
 // call's own fields: tenant, call_id, from ("" for a caller without a number that
 // could be read), to, to_post_dial, to_params, type, direction, priority, emergency,
-// trunk, metadata and capabilities. It has no loops, no clock and no
+// trunk, metadata and capabilities; and of user and callee exists, id, region,
+// recording, consent, dnd, barred, barring, forwarding and metadata, which are empty of
+// nobody. It has no loops, no clock and no
 // I/O, at most 1024 bytes and 100 nodes, and the functions len, lower, upper and
 // trim. The patterns of matches look through one text and have at most 1000
 // characters and operators, each counted as often as it may be repeated. If an expr
@@ -178,6 +192,9 @@
 // the same: rules with when, valid_from or valid_until don't match it, and rates
 // give it no costs, since nobody knows whether they hold. A rule for emergency calls
 // should therefore have no times, or stand beside one that has none.
+//
+// A rule that asks for a user, by a condition or in an expr, takes no emergency call:
+// what users prefer, bar or divert doesn't touch those.
 //
 // # What it costs
 //

@@ -172,6 +172,12 @@ func genRarer(d draw, m *routing.Match) {
 		m.Metadata, m.MetadataAbsent = map[string][]string{"plan": {"gold"}}, []string{"site"}
 	}
 	if d(12) == 0 {
+		m.User = genUserMatch(d, true)
+	}
+	if d(20) == 0 {
+		m.Callee = genUserMatch(d, false)
+	}
+	if d(12) == 0 {
 		m.ValidFrom = one(d, "", "2026-03-10T00:00:00Z", "2026-03-29T03:00:00+02:00", "1500-01-01T00:00:00Z")
 		m.ValidUntil = one(d, "", "2026-03-31T00:00:00-05:00", "2500-01-01T00:00:00Z")
 	}
@@ -234,6 +240,7 @@ func genCall(d draw) *calls.Request {
 		Priority: d(10), At: start.Add(time.Duration(d(9*24*60)) * time.Minute),
 		Emergency: d(6) == 0, Trunk: one(d, "", "t1", "t2", "t3"), Capabilities: some(d, 3, tags()),
 	}
+	q.User, q.Callee = genUser(d), genUser(d)
 	if n := d(25); d.rare() {
 		q.TenantID = tenants(25)[n]
 	}

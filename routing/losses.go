@@ -48,6 +48,12 @@ func (s *search) describeExtra(why loss, x *extra) string {
 		return "the call offers " + describeList(req.Capabilities) + ", none of " + describeList(x.any)
 	case lostMetadata:
 		return x.lostTerm(req.Metadata).describe(req.Metadata)
+	case lostUsersOfEmergency:
+		return "it asks for users, and no emergency call is decided by those"
+	case lostUser:
+		return x.user.describe("caller", req.User, req.To)
+	case lostCallee:
+		return x.callee.describe("callee", req.Callee, req.To)
 	case lostValidity, lostWindow:
 		return describeTime(why, x, req.At)
 	case lostExpr:

@@ -39,6 +39,9 @@ type Match struct {
 	// ValidFrom and ValidUntil are instants of RFC 3339; the end is not included.
 	ValidFrom  string `json:"valid_from,omitempty" unsaid:""`
 	ValidUntil string `json:"valid_until,omitempty" unsaid:""`
+	// User and Callee are conditions on the users that call and are called.
+	User   *UserMatch `json:"user,omitempty" unsaid:""`
+	Callee *UserMatch `json:"callee,omitempty" unsaid:""`
 	// Expr is a predicate over the call: see the package comment.
 	Expr string `json:"expr,omitempty" unsaid:""`
 }
@@ -176,6 +179,8 @@ func (v *validation) checkConditions(m *Match) {
 		v.fault("match.capabilities_all", "asks for %d tags, a call has at most %d", len(m.CapabilitiesAll), calls.MaxCapabilities)
 	}
 	v.checkMetadata(m)
+	v.checkUser("match.user", m.User)
+	v.checkUser("match.callee", m.Callee)
 	v.checkValidity(m)
 	if m.When != nil {
 		v.checkWindows(m.When)

@@ -96,6 +96,7 @@ func oracleMatches(rs *routing.RuleSet, r *routing.Rule, q *calls.Request) (rank
 		(m.ValidFrom == "" || !q.At.Before(rfc3339(m.ValidFrom))) &&
 		(m.ValidUntil == "" || q.At.Before(rfc3339(m.ValidUntil))) &&
 		oracleMetadata(m, q.Metadata) &&
+		oracleUsers(m, q) &&
 		(m.Expr == "" || predicatesKnown()[m.Expr](q))
 	return rank, ok
 }

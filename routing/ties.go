@@ -203,6 +203,9 @@ func (c *compiler) disjointExtras(x, y *extra) bool {
 	if x.tenants != nil && y.tenants != nil && !mapsMeet(x.tenants, y.tenants) {
 		return true
 	}
+	if x.user.excludes(y.user) || x.callee.excludes(y.callee) {
+		return true
+	}
 	for i := range x.metadata {
 		for j := range y.metadata {
 			if x.metadata[i].excludes(&y.metadata[j]) {

@@ -9,6 +9,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/internal/text"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/users"
 )
 
 // State is where a call stands. See the package comment's drawing.
@@ -85,6 +86,9 @@ type Request struct {
 	// Capabilities is what the call offers: codecs and other tags, as ids,
 	// compared byte for byte ("PCMU", "opus", "t38").
 	Capabilities []string
+	// User and Callee are the users that the caller and the callee are known to be; nil
+	// for nobody. Rules may ask for them, but not about emergency calls.
+	User, Callee *users.Facts
 }
 
 // RecordingPreference says whether and how a call is to be recorded.
@@ -136,6 +140,10 @@ type Party struct {
 	// Params are the parameters behind the number that are no part of it, as they
 	// were written: ";ext=77", ";npdi;rn=+12025550100".
 	Params string `json:"params,omitempty"`
+	// User is the tenant's user that has the number, in the version by which the call was
+	// decided; "" for nobody who was known.
+	User        users.ID `json:"user,omitempty"`
+	UserVersion int64    `json:"user_version,omitempty"`
 }
 
 // Recording is what the call record knows of a recording.

@@ -111,6 +111,9 @@ func (p *Preferences) checkBarring(e *callmodel.FieldErrors) {
 			e.Add(at, "%q must be one of %s, each once", text.Clip(string(c)), list(BarringClasses()))
 		}
 		checkOneOf(e, at, c, BarringClasses())
+		if c == BarInternational && p.Region == "" {
+			e.Add(at, "%q needs the user's region, to know what is abroad; give preferences.region", c)
+		}
 	}
 	if len(p.Barring.Prefixes) > MaxBarred {
 		e.Add("barring.prefixes", "has %d prefixes, at most %d are allowed; rules bar more", len(p.Barring.Prefixes), MaxBarred)

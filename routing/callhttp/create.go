@@ -19,7 +19,7 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 	if !ok && callmodel.CodeOf(unread) == callmodel.CodeTooLarge {
 		req, ok = h.emergencyBeyond(p.TenantID, body, r.Body)
 	}
-	if ok {
+	if ok { // it is of whom asks for help, wherever it goes
 		key, err := idempotency(r, body)
 		if err != nil || unread != nil {
 			key = nil // a fault of it is left out
@@ -46,7 +46,11 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 	if err != nil {
 		return err
 	}
-	created, err := h.service.Create(r.Context(), p.TenantID, req, p.Subject, key)
+	tenant := p.TenantID
+	if p.Allows(callmodel.ScopeTenantsEvery) {
+		tenant = h.service.TenantOf(tenant, &req)
+	}
+	created, err := h.service.Create(r.Context(), tenant, req, p.Subject, key)
 	if err != nil {
 		return err
 	}

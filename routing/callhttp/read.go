@@ -9,6 +9,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callservice"
 )
@@ -99,11 +100,49 @@ type explainedRequest struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 	At   string `json:"at"`
+	// User and Callee are who they are known to be.
+	User   *explainedUser `json:"user,omitempty"`
+	Callee *explainedUser `json:"callee,omitempty"`
+}
+
+// explainedUser is a user as rules see it.
+type explainedUser struct {
+	ID           users.ID               `json:"id"`
+	Version      int64                  `json:"version"`
+	Region       string                 `json:"region,omitempty"`
+	Recording    users.RecordingMode    `json:"recording,omitempty"`
+	Consent      users.RecordingConsent `json:"consent,omitempty"`
+	DoNotDisturb bool                   `json:"dnd,omitempty"`
+	Barring      []users.BarringClass   `json:"barring,omitempty"`
+	Forwarding   []users.ForwardWhen    `json:"forwarding,omitempty"`
+	Metadata     map[string]string      `json:"metadata,omitempty"`
+}
+
+func userOf(f *users.Facts) *explainedUser {
+	if f == nil {
+		return nil
+	}
+	u := &explainedUser{
+		ID: f.ID, Version: f.Version, Region: f.Region(), Recording: f.Recording(), Consent: f.Consent(), DoNotDisturb: f.DoNotDisturb(),
+		Metadata: f.AllMetadata(),
+	}
+	for _, c := range users.BarringClasses() {
+		if f.Bars(c) {
+			u.Barring = append(u.Barring, c)
+		}
+	}
+	for _, w := range users.ForwardConditions() {
+		if f.Forwards(w) {
+			u.Forwarding = append(u.Forwarding, w)
+		}
+	}
+	return u
 }
 
 func writeExplanation(w http.ResponseWriter, x *callservice.Explanation) {
 	problem.WriteJSON(w, http.StatusOK, explanation{x.Explanation, explainedRequest{
 		From: x.Request.From, To: x.Request.To, At: x.Request.At.Format("2006-01-02T15:04:05.000Z07:00"),
+		User: userOf(x.Request.User), Callee: userOf(x.Request.Callee),
 	}})
 }
 

@@ -33,6 +33,7 @@ func (p *place) holdIfStored() {
 // takes is rejected, and noRoute says why: it is stored and answered like any.
 func (s *Service) route(ctx context.Context, call *calls.Call) (p *place, noRoute, err error) {
 	req := call.Request(call.CreatedAt)
+	s.know(call, &req)
 	d, reserved, err := s.decide(ctx, &req)
 	s.opts.Decided(&d, err)
 	if errors.Is(err, routing.ErrNoRoute) {

@@ -19,7 +19,7 @@ const sosURN = "urn:service:sos"
 // letters, whatever else is wrong with it. The request it returns has a callee:
 // "urn:service:sos" if it named none.
 func (s *Service) Emergency(t callmodel.TenantID, req Request) (Request, bool) {
-	if _, ok := s.opts.Numbering(t).Emergency(req.To, s.emergencyRegions(req.Region)...); ok {
+	if _, ok := s.numbering(t).Emergency(req.To, s.emergencyRegions(t, req.From, req.Region)...); ok {
 		return req, true
 	}
 	if strings.EqualFold(string(req.Type), string(calls.TypeEmergency)) {
@@ -73,7 +73,7 @@ func (s *Service) newEmergency(ctx context.Context, t callmodel.TenantID, req *R
 func (s *Service) emergencyCall(t callmodel.TenantID, req *Request) calls.Call {
 	call := calls.Call{
 		ID: req.ID, TenantID: t, State: calls.Routed, Type: calls.TypeEmergency,
-		Priority: calls.MaxPriority, To: s.emergencyParty(t, req.To, req.Region), From: s.emergencyCaller(t, req.From, req.Region),
+		Priority: calls.MaxPriority, To: s.emergencyParty(t, req), From: s.emergencyCaller(t, req.From, req.Region),
 		Emergency: true, Recording: req.Recording, CreatedAt: s.opts.Now().UTC(),
 	}
 	if rec := call.Recording; rec != nil &&
@@ -107,8 +107,8 @@ func (s *Service) emergencyCall(t callmodel.TenantID, req *Request) calls.Call {
 }
 
 // emergencyParty is the number as far as it can be made out.
-func (s *Service) emergencyParty(t callmodel.TenantID, raw, region string) calls.Party {
-	numbering, regions := s.opts.Numbering(t), s.emergencyRegions(region)
+func (s *Service) emergencyParty(t callmodel.TenantID, req *Request) calls.Party {
+	raw, numbering, regions := req.To, s.numbering(t), s.emergencyRegions(t, req.From, req.Region)
 	if n, ok := numbering.Emergency(raw, regions...); ok {
 		return party(&n, raw)
 	}
@@ -126,8 +126,8 @@ func (s *Service) emergencyCaller(t callmodel.TenantID, raw, region string) call
 	if normalize.Withheld(raw) {
 		return calls.Party{Number: calls.AnonymousCaller, Raw: asKept(raw)}
 	}
-	for _, region := range s.emergencyRegions(region) {
-		if n, err := s.opts.Numbering(t).Parse(raw, region); err == nil {
+	for _, region := range s.emergencyRegions(t, raw, region) {
+		if n, err := s.numbering(t).Parse(raw, region); err == nil {
 			return party(&n, raw)
 		}
 	}

@@ -34,6 +34,7 @@ func (s *Service) Explain(ctx context.Context, t callmodel.TenantID, id callmode
 		if call.Decision == nil || call.Decision.RuleSet == "" {
 			return Explanation{}, callmodel.Errorf(callmodel.CodeNotFound, "call %s was not decided by a rule set", call.ID)
 		}
+		s.knew(ctx, &call, &x.Request)
 		router, err := s.decidedBy(ctx, &call)
 		if err != nil {
 			return Explanation{}, err
@@ -86,10 +87,11 @@ func (s *Service) Try(ctx context.Context, t callmodel.TenantID, req Request, at
 		}
 		x := Explanation{Request: call.Request(at)}
 		x.Request.CallID = req.ID // none is made for a dry run
-		_, byNumber := s.opts.Numbering(t).Emergency(req.To, s.emergencyRegions(req.Region)...)
+		_, byNumber := s.numbering(t).Emergency(req.To, s.emergencyRegions(t, req.From, req.Region)...)
 		if byNumber || call.Type == calls.TypeEmergency {
 			x.Request.Emergency, x.Request.Type, x.Request.Priority = true, calls.TypeEmergency, calls.MaxPriority
 		}
+		s.know(nil, &x.Request)
 		router, canary, err := s.rules.pick(ctx, &x.Request)
 		if err != nil {
 			return Explanation{}, err

@@ -3,6 +3,7 @@ package callservice
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -41,17 +42,23 @@ func (s *Service) Check(req *Request) error {
 // "number" and "region".
 func (s *Service) Normalize(number, region string) (calls.Party, error) {
 	var faults callmodel.FieldErrors
-	p := s.number(&faults, "number", number, s.region(&faults, region), nil)
+	p := s.number(&faults, "number", number, s.region(&faults, "", region), nil)
 	return p, faults.Err()
 }
 
 // newCall is the call that the request asks for, normalised but not routed.
 func (s *Service) newCall(t callmodel.TenantID, req *Request) (calls.Call, error) {
 	var faults callmodel.FieldErrors
-	region := s.region(&faults, req.Region)
-	numbering := s.opts.Numbering(t)
+	region := s.region(&faults, t, req.Region)
+	numbering := s.numbering(t)
 	from := caller(req.From, region, numbering)
-	to := s.number(&faults, "to", req.To, region, numbering)
+	to, known := s.extension(t, req.To)
+	if !known {
+		if req.Region == "" {
+			region = cmp.Or(s.callerRegion(t, from.Number), region)
+		}
+		to = s.number(&faults, "to", req.To, region, numbering)
+	}
 	call := calls.Call{
 		ID: req.ID, TenantID: t, Type: cmp.Or(req.Type, calls.TypeVoice), Direction: req.Direction, Priority: req.Priority,
 		From: from, To: to, Metadata: req.Metadata, Recording: req.Recording, Host: req.Host, CreatedAt: s.opts.Now().UTC(),
@@ -100,13 +107,13 @@ func caller(raw, region string, numbering *normalize.Numbering) calls.Party {
 	return party(&n, raw)
 }
 
-// region is the one that was given, or the default.
-func (s *Service) region(faults *callmodel.FieldErrors, given string) string {
+// region is the one that was given, or the tenant's default.
+func (s *Service) region(faults *callmodel.FieldErrors, t callmodel.TenantID, given string) string {
 	if given == "" || normalize.ValidRegion(given) {
-		return cmp.Or(given, s.opts.DefaultRegion)
+		return cmp.Or(given, s.defaultRegion(t))
 	}
 	faults.Add("region", "is not a known ISO 3166-1 code; give two capital letters, like \"DE\"")
-	return s.opts.DefaultRegion
+	return s.defaultRegion(t)
 }
 
 func (s *Service) number(faults *callmodel.FieldErrors, field, raw, region string, numbering *normalize.Numbering) calls.Party {
@@ -146,11 +153,12 @@ func asKept(raw string) string {
 }
 
 // emergencyRegions are the regions in which a number may be an emergency number:
-// the one that was given in any case of its letters, the default, and none.
-func (s *Service) emergencyRegions(given string) []string {
-	regions := append(make([]string, 0, 3), strings.ToUpper(given))
-	for _, r := range [2]string{s.opts.DefaultRegion, ""} {
-		if r != regions[0] && r != regions[len(regions)-1] {
+// the one that was given in any case of its letters, that of the user who calls, the
+// tenant's, the default, and none.
+func (s *Service) emergencyRegions(t callmodel.TenantID, from, given string) []string {
+	regions := append(make([]string, 0, 5), strings.ToUpper(given))
+	for _, r := range [4]string{s.callerRegion(t, from), s.defaultRegion(t), s.opts.DefaultRegion, ""} {
+		if !slices.Contains(regions, r) {
 			regions = append(regions, r)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164/normalize"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/internal/lane"
 	"github.com/switchtape/switchtape/routing/trunk"
@@ -30,6 +31,13 @@ type Options struct {
 	// plans: emergency numbers that are added and removed, and what is dialled for an
 	// outside line. It must not wait. Nil, or a nil answer: nothing.
 	Numbering func(t callmodel.TenantID) *normalize.Numbering
+	// Users knows whose numbers are whose, what rules may ask of them, and what holds
+	// for a tenant's calls that don't say: its region, its outside lines, how they are
+	// recorded. Nil: nobody.
+	Users Users
+	// UserVersions reads what a user was, for explanations: see userhttp.Store. Nil: of
+	// a user that has changed since nothing is known but that it was.
+	UserVersions func(ctx context.Context, t callmodel.TenantID, id users.ID, before int64, limit int) ([]users.Version[users.User], error)
 	// PlatformTenant owns the rule set for tenants that have none of their own.
 	// "": there is none.
 	PlatformTenant callmodel.TenantID
@@ -113,19 +121,20 @@ type Options struct {
 // the actor for the audit log. Whether the one may act for the other is the
 // caller's to check: package callhttp asks the request's Principal.
 type Service struct {
-	stores   Stores
-	opts     Options
-	rules    *ruleCache
-	trunks   *trunks
-	lane     *lane.Lane
-	ruleWork *lane.Budget
-	keys     keysInUse
-	answered answeredKeys // of emergency calls
-	later    waiting
-	denials  callmodel.Denials
-	reaped   time.Time // calls made before were looked at; Run's alone
-	writing  writing
-	loading  sync.Map // of each callmodel.TenantID whose rules emergency calls wait for, a channel closed at the end
+	stores     Stores
+	opts       Options
+	rules      *ruleCache
+	trunks     *trunks
+	lane       *lane.Lane
+	ruleWork   *lane.Budget
+	keys       keysInUse
+	answered   answeredKeys // of emergency calls
+	later      waiting
+	denials    callmodel.Denials
+	reaped     time.Time // calls made before were looked at; Run's alone
+	writing    writing
+	numberings numberings
+	loading    sync.Map // of each callmodel.TenantID whose rules emergency calls wait for, a channel closed at the end
 }
 
 // New makes the service. It starts nothing. o may be nil.
@@ -150,6 +159,9 @@ func New(stores Stores, o *Options) *Service {
 	}
 	if opts.Numbering == nil {
 		opts.Numbering = func(callmodel.TenantID) *normalize.Numbering { return nil }
+	}
+	if opts.Users == nil {
+		opts.Users = nobody{}
 	}
 	if opts.Decided == nil {
 		opts.Decided = func(*calls.Decision, error) {}

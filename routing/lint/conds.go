@@ -3,6 +3,7 @@ package lint
 import (
 	"cmp"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -53,6 +54,7 @@ func directions() []calls.Direction {
 // attributesOf returns the attributes that the rule takes; with emergencyOnly, those
 // of emergency calls alone.
 func attributesOf(m *routing.Match, emergencyOnly bool) (a attributes) {
+	noEmergency := m.User != nil || m.Callee != nil
 	low, high := calls.MinPriority, calls.MaxPriority
 	if m.CallPriority != nil {
 		low, high = m.CallPriority.Min, m.CallPriority.Max
@@ -62,7 +64,7 @@ func attributesOf(m *routing.Match, emergencyOnly bool) (a attributes) {
 			for flag := range 2 {
 				emergency := flag == 1 || kind == calls.TypeEmergency
 				if len(m.Type) > 0 && !slices.Contains(m.Type, kind) || len(m.Direction) > 0 && !slices.Contains(m.Direction, direction) ||
-					emergencyOnly && !emergency {
+					emergencyOnly && !emergency || noEmergency && emergency {
 					continue
 				}
 				for p := low; p <= high; p++ {
@@ -135,7 +137,7 @@ func newCondSet() *condSet {
 func plain(m *routing.Match) bool {
 	return len(m.Type) == 0 && len(m.Direction) == 0 && m.CallPriority == nil && m.When == nil && len(m.Trunk) == 0 && len(m.Metadata) == 0 &&
 		len(m.MetadataPresent) == 0 && len(m.MetadataAbsent) == 0 && len(m.CapabilitiesAny) == 0 && len(m.CapabilitiesAll) == 0 &&
-		m.ValidFrom == "" && m.ValidUntil == "" && m.Expr == ""
+		m.ValidFrom == "" && m.ValidUntil == "" && m.User == nil && m.Callee == nil && m.Expr == ""
 }
 
 func (s *condSet) of(m *routing.Match) int32 {
@@ -155,7 +157,7 @@ func (s *condSet) of(m *routing.Match) int32 {
 func (s *condSet) compile(m *routing.Match) cond {
 	c := cond{
 		attrs: attributesOf(m, false), emergency: attributesOf(m, true), all: plain(m), from: bound(m.ValidFrom, always), until: bound(m.ValidUntil, never),
-		when: m.When, any: sorted(m.CapabilitiesAny), every: sorted(m.CapabilitiesAll), expr: m.Expr,
+		when: m.When, any: sorted(m.CapabilitiesAny), every: sorted(m.CapabilitiesAll), expr: m.Expr + usersText(m),
 	}
 	c.timeless = c.when == nil && c.from == always && c.until == never
 	if m.When != nil {
@@ -220,7 +222,20 @@ func condKey(b []byte, m *routing.Match) []byte {
 	}
 	b = listKey(listKey(append(b, 'm'), m.MetadataPresent), m.MetadataAbsent)
 	b = listKey(listKey(b, m.CapabilitiesAny), m.CapabilitiesAll)
-	return listKey(b, []string{m.ValidFrom, m.ValidUntil, m.Expr})
+	return listKey(b, []string{m.ValidFrom, m.ValidUntil, m.Expr, usersText(m)})
+}
+
+// usersText is the conditions on users, which are told apart by their text alone, as
+// expressions are.
+func usersText(m *routing.Match) string {
+	if m.User == nil && m.Callee == nil {
+		return ""
+	}
+	b, err := json.Marshal([2]*routing.UserMatch{m.User, m.Callee})
+	if err != nil {
+		return "" // unreachable: lists of texts always marshal
+	}
+	return string(b)
 }
 
 func windowKey(b []byte, w *calendar.Windows) []byte {

@@ -68,6 +68,15 @@ func ValidRegion(region string) bool {
 	return phonenumbers.GetCountryCodeForRegion(region) != 0
 }
 
+// CountryCode is that of the region, with its plus: "+49" of "DE". "" if the region's
+// numbering plan isn't known. Regions may share one.
+func CountryCode(region string) string {
+	if code := phonenumbers.GetCountryCodeForRegion(region); code != 0 {
+		return "+" + strconv.Itoa(code)
+	}
+	return ""
+}
+
 // Parse is [Numbering.Parse] without anything that an operator knows.
 func Parse(raw, region string) (Number, error) { return (*Numbering)(nil).Parse(raw, region) }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/callservice"
+	"github.com/switchtape/switchtape/routing/directory"
 	"github.com/switchtape/switchtape/routing/rulehttp"
 	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/routing/trunk"
@@ -79,6 +80,7 @@ func (o RecordOptions) outputs() []record.OutputSpec {
 // API is the call handling service.
 type API struct {
 	calls   *callservice.Service
+	users   *directory.Directory
 	mux     *http.ServeMux
 	opts    APIOptions
 	book    *auth.Book // the keys of the database; nil: none are asked for
@@ -129,7 +131,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 			return nil, fmt.Errorf("--rules-snapshot: %w", err)
 		}
 	}
-	a := &API{mux: http.NewServeMux(), opts: o, log: log, store: s.DB}
+	a := &API{mux: http.NewServeMux(), opts: o, log: log, store: s.DB, users: directory.New(s.DB, &directory.Options{Logger: log})}
 	dirs, err := o.legDirs(a.tenants)
 	if err != nil {
 		return nil, err
@@ -142,6 +144,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		written = a.journal
 	}
 	svc := callservice.New(s.DB, &callservice.Options{
+		Users: a.users, UserVersions: s.DB.UserVersions,
 		Journal: written, EmergencyCalls: s.emergencyCalls(), Snapshot: kept, Decider: ask, Trunks: o.trunks(), Decided: m.Decision,
 		TrunkChanged: func(owner callmodel.TenantID, c trunk.Change) {
 			m.TrunkChanged(owner, c)
@@ -177,6 +180,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(a.mux)
 	rulehttp.New(svc, &rulehttp.Options{Logger: log}).Mount(a.mux)
+	a.mountUsers(s, checker, m, log)
 	keyhttp.New(s.DB, &keyhttp.Options{Logger: log}).Mount(a.mux)
 	a.mux.Handle("/", problem.Elsewhere(a.mux))
 	m.Destinations(svc.Trunks)
@@ -298,7 +302,7 @@ func (a *API) installFile(ctx context.Context, body []byte) error {
 
 // guarded is the API behind its authentication.
 func (a *API) guarded(m *ops.Metrics, addr net.Addr) (h http.Handler, err error) {
-	h, a.gate, err = a.opts.guard(m.HTTP(a.Handler()), auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Logger: a.log}, a.book, addr)
+	h, a.gate, err = a.opts.guard(m.HTTP(actingFor(a.Handler())), auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Logger: a.log}, a.book, addr)
 	if a.gate != nil {
 		gateMetrics(m, a.gate)
 	}
@@ -333,6 +337,7 @@ func (a *API) Run(ctx context.Context) error {
 	group.Go(func() error { return a.calls.Run(ctx) })
 	group.Go(func() error { return a.catchUp(ctx) })
 	group.Go(func() error { return a.sealer.run(ctx) })
+	group.Go(func() error { return a.users.Run(ctx) })
 	if a.gate != nil {
 		group.Go(func() error { return a.gate.Run(ctx) })
 	}

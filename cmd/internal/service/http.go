@@ -33,7 +33,7 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOpt
 	db := dbCheck(s.DB)
 	checks := []ops.Check{}
 	if api != nil {
-		checks = append(checks, api.rulesCheck())
+		checks = append(checks, api.rulesCheck(), api.usersCheck())
 		// Such a service answers emergency calls without a database.
 		db.Tolerated = api.answersAlone
 	}

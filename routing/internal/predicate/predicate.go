@@ -11,6 +11,7 @@ import (
 	"github.com/expr-lang/expr/vm"
 
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
@@ -40,17 +41,58 @@ type callView struct {
 	Trunk        string            `expr:"trunk"`
 	Metadata     map[string]string `expr:"metadata"`
 	Capabilities []string          `expr:"capabilities"`
+	User         userView          `expr:"user"`
+	Callee       userView          `expr:"callee"`
+}
+
+// userView is what a predicate sees of a user. Of nobody everything is empty.
+type userView struct {
+	Exists     bool              `expr:"exists"`
+	ID         string            `expr:"id"`
+	Region     string            `expr:"region"`
+	Recording  string            `expr:"recording"`
+	Consent    string            `expr:"consent"`
+	DND        bool              `expr:"dnd"`
+	Barred     bool              `expr:"barred"`
+	Barring    []string          `expr:"barring"`
+	Forwarding []string          `expr:"forwarding"`
+	Metadata   map[string]string `expr:"metadata"`
+}
+
+func viewOf(f *users.Facts, to string) userView {
+	if f == nil {
+		return userView{}
+	}
+	v := userView{
+		Exists: true, ID: string(f.ID), Region: f.Region(), Recording: string(f.Recording()), Consent: string(f.Consent()),
+		DND: f.DoNotDisturb(), Barred: f.Barred(to), Metadata: f.AllMetadata(),
+	}
+	for _, c := range users.BarringClasses() {
+		if f.Bars(c) {
+			v.Barring = append(v.Barring, string(c))
+		}
+	}
+	for _, w := range users.ForwardConditions() {
+		if f.Forwards(w) {
+			v.Forwarding = append(v.Forwarding, string(w))
+		}
+	}
+	return v
 }
 
 // Predicate is a compiled condition. It may run in any number of goroutines.
 type Predicate struct {
 	source  string
 	program *vm.Program
+	users   bool      // it asks for a user
 	pool    sync.Pool // of *evaluation
 }
 
 // Source returns what the predicate was compiled from.
 func (p *Predicate) Source() string { return p.source }
+
+// AsksUsers reports whether the predicate looks at the user of a party.
+func (p *Predicate) AsksUsers() bool { return p.users }
 
 type evaluation struct {
 	machine vm.VM
@@ -77,14 +119,17 @@ func compile(source string) (*Predicate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%q is not a condition over the call: %s", text.Clip(source), strings.Join(strings.Fields(err.Error()), " "))
 	}
-	p := &Predicate{source: source, program: program}
+	p := &Predicate{source: source, program: program, users: bounds.users}
 	p.pool.New = func() any { return &evaluation{machine: vm.VM{MemoryBudget: exprCells}} }
 	return p, nil
 }
 
 // exprBounds refuses everything that would make the time of a predicate depend on
 // more than its own size.
-type exprBounds struct{ fault string }
+type exprBounds struct {
+	fault string
+	users bool // user or callee is named
+}
 
 // Visit is called for every node of the predicate.
 func (b *exprBounds) Visit(node *ast.Node) {
@@ -95,6 +140,7 @@ func (b *exprBounds) Visit(node *ast.Node) {
 		if n.Value == "$env" {
 			b.fault = "$env is not taken; name the field"
 		}
+		b.users = b.users || n.Value == "user" || n.Value == "callee"
 	case *ast.BinaryNode:
 		switch n.Operator {
 		case "..":
@@ -126,6 +172,9 @@ func (p *Predicate) Holds(req *calls.Request) (bool, error) {
 		Direction: string(req.Direction), Priority: req.Priority, Emergency: req.Emergency || req.Type == calls.TypeEmergency,
 		Trunk: req.Trunk, Metadata: req.Metadata, Capabilities: req.Capabilities,
 		ToPostDial: req.ToPostDial, ToParams: req.ToParams,
+	}
+	if p.users {
+		e.call.User, e.call.Callee = viewOf(req.User, req.To), viewOf(req.Callee, req.To)
 	}
 	if req.FromAsGiven {
 		e.call.From = ""

@@ -1,0 +1,197 @@
+package callservice
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/e164"
+	"github.com/switchtape/switchtape/callmodel/e164/normalize"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/users"
+)
+
+// Users knows users and tenants in memory: nothing here may wait. One that is empty or
+// old is no fault: calls are decided by what is known. *directory.Directory is one.
+type Users interface {
+	// Find is the tenant's user with the number, in E.164 or an extension; nil for nobody.
+	Find(t callmodel.TenantID, number string) *users.Facts
+	// DID is the user of any tenant with the DID; nil for nobody.
+	DID(number string) *users.Facts
+	// Defaults are those of the tenant, which must not be changed; nil for none.
+	Defaults(t callmodel.TenantID) *users.Defaults
+}
+
+// nobody is a directory without users.
+type nobody struct{}
+
+func (nobody) Find(callmodel.TenantID, string) *users.Facts { return nil }
+func (nobody) DID(string) *users.Facts                      { return nil }
+func (nobody) Defaults(callmodel.TenantID) *users.Defaults  { return nil }
+
+// numberings keeps what is known of tenants' numbers: what Options.Numbering says, with
+// the outside lines of their defaults.
+type numberings struct{ known sync.Map } // of each callmodel.TenantID with defaults, its numbering
+
+type numbering struct {
+	base     *normalize.Numbering
+	defaults *users.Defaults
+	with     *normalize.Numbering
+}
+
+// numbering is what is known of the tenant's numbers.
+func (s *Service) numbering(t callmodel.TenantID) *normalize.Numbering {
+	base, defaults := s.opts.Numbering(t), s.opts.Users.Defaults(t)
+	if defaults == nil || len(defaults.OutsidePrefixes) == 0 {
+		return base
+	}
+	if v, ok := s.numberings.known.Load(t); ok {
+		if n, is := v.(*numbering); is && n.base == base && n.defaults == defaults {
+			return n.with
+		}
+	}
+	n := &numbering{base: base, defaults: defaults, with: &normalize.Numbering{OutsidePrefixes: defaults.OutsidePrefixes}}
+	if base != nil {
+		n.with.Added, n.with.Removed = base.Added, base.Removed
+		n.with.OutsidePrefixes = slices.Concat(defaults.OutsidePrefixes, base.OutsidePrefixes)
+	}
+	s.numberings.known.Store(t, n)
+	return n.with
+}
+
+// defaultRegion is where the tenant's numbers are dialled if nobody says.
+func (s *Service) defaultRegion(t callmodel.TenantID) string {
+	if d := s.opts.Users.Defaults(t); d != nil && normalize.ValidRegion(d.Region) {
+		return d.Region
+	}
+	return s.opts.DefaultRegion
+}
+
+// callerRegion is the region of the tenant's user with the number, as it was given; ""
+// if that isn't known.
+func (s *Service) callerRegion(t callmodel.TenantID, raw string) string {
+	f := s.opts.Users.Find(t, raw)
+	if f == nil && raw != "" && !e164.Valid(raw) && s.opts.Users.Defaults(t) != nil {
+		if n, err := s.numbering(t).Parse(raw, s.defaultRegion(t)); err == nil {
+			f = s.opts.Users.Find(t, n.Value)
+		}
+	}
+	if region := f.Region(); normalize.ValidRegion(region) {
+		return region
+	}
+	return ""
+}
+
+// extension is the callee if what was dialled is an extension of the tenant: no numbering
+// plan makes another number of it.
+func (s *Service) extension(t callmodel.TenantID, raw string) (calls.Party, bool) {
+	if !e164.Short(raw) || s.opts.Users.Find(t, raw) == nil {
+		return calls.Party{}, false
+	}
+	return calls.Party{Number: raw}, true
+}
+
+// know notes who calls and who is called, and how the call is recorded if it doesn't
+// say. Emergency calls have no users.
+func (s *Service) know(call *calls.Call, req *calls.Request) {
+	if emergency(req) {
+		return
+	}
+	req.User, req.Callee = s.opts.Users.Find(req.TenantID, req.From), s.opts.Users.Find(req.TenantID, req.To)
+	if call == nil {
+		return
+	}
+	call.From.User, call.From.UserVersion = named(req.User)
+	call.To.User, call.To.UserVersion = named(req.Callee)
+	call.Recording = s.recorded(call.TenantID, call.Recording, req.User, req.Callee)
+}
+
+func emergency(req *calls.Request) bool { return req.Emergency || req.Type == calls.TypeEmergency }
+
+func named(f *users.Facts) (users.ID, int64) {
+	if f == nil {
+		return "", 0
+	}
+	return f.ID, f.Version
+}
+
+// recorded is how a call is recorded: whether, by its own request, else by its users,
+// else by its tenant; and how, by its request if that says, else by its tenant.
+func (s *Service) recorded(t callmodel.TenantID, asked *record.Preference, caller, callee *users.Facts) *record.Preference {
+	var tenants *record.Preference
+	if d := s.opts.Users.Defaults(t); d != nil {
+		tenants = d.Recording
+	}
+	if asked != nil {
+		if tenants == nil || !asked.Enabled || len(asked.Outputs) > 0 {
+			return asked
+		}
+		with := *asked
+		with.Outputs = tenants.Outputs
+		with.PauseMode, with.LevelLUFS = cmp.Or(with.PauseMode, tenants.PauseMode), cmp.Or(with.LevelLUFS, tenants.LevelLUFS)
+		with.PauseOnHold = with.PauseOnHold || tenants.PauseOnHold
+		if with.Trim == nil {
+			with.Trim = tenants.Trim
+		}
+		return &with
+	}
+	yes, said := users.Records(caller, callee)
+	switch {
+	case !said:
+		return tenants
+	case !yes:
+		return nil
+	case tenants == nil:
+		return &record.Preference{Enabled: true}
+	}
+	with := *tenants
+	with.Enabled = true
+	return &with
+}
+
+// knew adds who the users of a stored call were when it was decided.
+func (s *Service) knew(ctx context.Context, call *calls.Call, req *calls.Request) {
+	if emergency(req) {
+		return
+	}
+	req.User = s.was(ctx, call.TenantID, &call.From)
+	req.Callee = s.was(ctx, call.TenantID, &call.To)
+}
+
+// was is the party's user as it was when the call was decided.
+func (s *Service) was(ctx context.Context, t callmodel.TenantID, p *calls.Party) *users.Facts {
+	if p.User == "" {
+		return nil
+	}
+	if now := s.opts.Users.Find(t, p.Number); now != nil && now.ID == p.User && now.Version == p.UserVersion {
+		return now
+	}
+	if s.opts.UserVersions != nil {
+		list, err := s.opts.UserVersions(ctx, t, p.User, p.UserVersion+1, 1)
+		if err == nil && len(list) == 1 && list[0].Version == p.UserVersion && list[0].Document != nil {
+			u := list[0].Document
+			return users.FactsOf(u, normalize.CountryCode(u.Preferences.Region))
+		}
+		s.opts.Logger.WarnContext(ctx, "a call's user can't be read as it was", "tenant", t, "user", p.User, "version", p.UserVersion, "error", err)
+	}
+	return users.FactsOf(&users.User{TenantID: t, ID: p.User}, "") // that there was one is all that is known
+}
+
+// TenantOf is whose call it is that is requested for the tenant: for the platform's own,
+// a call that comes in to a DID is of the tenant that has the DID.
+func (s *Service) TenantOf(t callmodel.TenantID, req *Request) callmodel.TenantID {
+	if t != s.opts.PlatformTenant || req.Direction != calls.Inbound {
+		return t
+	}
+	number := req.To
+	if n, err := s.numbering(t).Parse(req.To, cmp.Or(req.Region, s.defaultRegion(t))); err == nil {
+		number = n.Value
+	}
+	if f := s.opts.Users.DID(number); f != nil {
+		return f.TenantID
+	}
+	return t
+}
