@@ -41,7 +41,6 @@ type attempt struct {
 	body   []byte
 	nobody bool // it has no principal
 	scopes []callmodel.Scope
-	length int // of a body that is as long as this
 }
 
 // examples are one of each operation of the document.
