@@ -56,6 +56,9 @@ type Door struct {
 	Query []string
 	// Takes are the media types of the body; nil: JSON.
 	Takes []string
+	// Gzip says that the endpoint inflates bodies with that Content-Encoding. No other
+	// is taken.
+	Gzip bool
 	// Gives are the media types of the answer, "audio/*" for any of a kind; nil: JSON.
 	Gives []string
 }
@@ -76,7 +79,23 @@ func (d *Door) Check(r *http.Request) error {
 	if err := contentType(r, takes); err != nil {
 		return err
 	}
+	if err := d.encoding(r); err != nil {
+		return err
+	}
 	return query(r, d.Query)
+}
+
+// encoding checks that the body is encoded as the endpoint reads it (RFC 9110 section
+// 8.4). The error is CodeUnsupportedMediaType.
+func (d *Door) encoding(r *http.Request) error {
+	given, send := strings.Join(r.Header.Values("Content-Encoding"), ", "), "the body as it is"
+	if d.Gzip {
+		send = "gzip, or " + send
+	}
+	if given == "" || given == "identity" || given == "gzip" && d.Gzip {
+		return nil
+	}
+	return callmodel.Errorf(callmodel.CodeUnsupportedMediaType, "the Content-Encoding is %.40q; send %s", given, send)
 }
 
 // query checks that the request's query has no parameters but those with these

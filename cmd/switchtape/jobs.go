@@ -10,7 +10,6 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
-	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
@@ -24,7 +23,7 @@ type jobsCommand struct {
 }
 
 type jobsOptions struct {
-	service.DBOptions
+	DB      string        `help:"Database: sqlite:///path/to.db or postgres://user:password@host/database." placeholder:"URL"`
 	JSON    bool          `help:"Print JSON." name:"json"`
 	Timeout time.Duration `help:"Give up when the database has not answered for so long." default:"30s"`
 }
@@ -41,6 +40,9 @@ func (o *jobsOptions) with(ctx context.Context, do func(context.Context, *calldb
 }
 
 func (o *jobsOptions) withLedger(ctx context.Context, do func(context.Context, *calldb.DB) error) error {
+	if o.DB == "" {
+		return cli.Usagef("missing flags: --db=URL")
+	}
 	db, err := calldb.Open(ctx, o.DB, &calldb.Options{MustExist: true})
 	if err != nil {
 		return err
@@ -54,6 +56,7 @@ func (o *jobsOptions) withLedger(ctx context.Context, do func(context.Context, *
 
 type jobsList struct {
 	jobsOptions
+	apiOptions
 	jobsWhich
 	State string `help:"Only jobs in this state: queued, running, done or quarantined." enum:"queued,running,done,quarantined," default:""`
 	Limit int    `help:"At most so many, up to 1000." default:"100"`
@@ -61,6 +64,9 @@ type jobsList struct {
 }
 
 func (c *jobsList) Run(ctx context.Context, s cli.Streams) error {
+	if c.API != "" {
+		return c.ask(ctx, s)
+	}
 	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
 		f := c.filter()
 		f.State, f.Limit, f.After = ledger.State(c.State), c.Limit, callmodel.JobID(c.After)
@@ -68,20 +74,24 @@ func (c *jobsList) Run(ctx context.Context, s cli.Streams) error {
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			if jobs == nil {
-				jobs = []ledger.Job{}
-			}
-			return s.JSON(struct {
-				Jobs []ledger.Job `json:"jobs"`
-			}{jobs})
-		}
-		for i := range jobs {
-			j := &jobs[i]
-			s.Printf("%s  %-11s  %s  %s  attempts %d  %s\n", j.ID, j.State, j.CreatedAt.Format(time.RFC3339), about(j), j.Attempts, notes(j))
-		}
-		return nil
+		return c.printList(s, jobs)
 	})
+}
+
+func (c *jobsList) printList(s cli.Streams, jobs []ledger.Job) error {
+	if c.JSON {
+		if jobs == nil {
+			jobs = []ledger.Job{}
+		}
+		return s.JSON(struct {
+			Jobs []ledger.Job `json:"jobs"`
+		}{jobs})
+	}
+	for i := range jobs {
+		j := &jobs[i]
+		s.Printf("%s  %-11s  %s  %s  attempts %d  %s\n", j.ID, j.State, j.CreatedAt.Format(time.RFC3339), about(j), j.Attempts, notes(j))
+	}
+	return nil
 }
 
 // about is what the job is about: the call of a recording; of another kind of job
@@ -111,10 +121,14 @@ func notes(j *ledger.Job) string {
 
 type jobsShow struct {
 	jobsOptions
+	apiOptions
 	ID string `arg:"" help:"The job."`
 }
 
 func (c *jobsShow) Run(ctx context.Context, s cli.Streams) error {
+	if c.API != "" {
+		return c.ask(ctx, s)
+	}
 	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error { return c.print(ctx, s, db, c.ID) })
 }
 
@@ -123,6 +137,10 @@ func (o *jobsOptions) print(ctx context.Context, s cli.Streams, db *calldb.DB, i
 	if err != nil {
 		return callmodel.Errorf(callmodel.CodeOf(err), "job %s: %w", id, err)
 	}
+	return o.printJob(s, j)
+}
+
+func (o *jobsOptions) printJob(s cli.Streams, j ledger.Job) error { //nolint:gocritic // it is printed once
 	if o.JSON {
 		return s.JSON(j)
 	}

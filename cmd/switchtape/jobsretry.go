@@ -30,6 +30,7 @@ func (w *jobsWhich) filter() ledger.Filter {
 
 type jobsRetry struct {
 	jobsOptions
+	apiOptions
 	jobsWhich
 	IDs    []string `arg:"" optional:"" name:"id" help:"The jobs; none: those that the flags select, of which --status or --code is needed."`
 	Limit  int      `help:"At most so many of those that the flags select." default:"1000"`
@@ -45,6 +46,9 @@ func (c *jobsRetry) Run(ctx context.Context, s cli.Streams) error {
 		return cli.Usagef("say which jobs: by their ids, or by --status or --code")
 	case c.Limit < 1:
 		return cli.Usagef("--limit must be 1 or more")
+	}
+	if c.API != "" {
+		return c.ask(ctx, s)
 	}
 	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
 		if len(c.IDs) == 0 {

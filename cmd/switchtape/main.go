@@ -17,8 +17,9 @@ type commands struct {
 	Probe           probeCommand           `cmd:"" help:"Say what a leg is, and what is wrong with it."`
 	Route           routeCommand           `cmd:"" help:"Decide where a call goes, and say why."`
 	Rules           rulesCommand           `cmd:"" help:"Check, compare, try out, import and export rule sets."`
+	Calls           callsCommand           `cmd:"" help:"Look at the calls of an API."`
 	Migrate         migrateCommand         `cmd:"" help:"Bring a database's schema up to date, or back."`
-	Jobs            jobsCommand            `cmd:"" help:"Look after the recording jobs of a ledger."`
+	Jobs            jobsCommand            `cmd:"" help:"Look after the recording jobs of a ledger, or of an API."`
 	Audit           auditCommand           `cmd:"" help:"Verify the audit log, and prune it."`
 	Keys            keysCommand            `cmd:"" help:"Make, list, rotate and revoke the API keys of a database."`
 }

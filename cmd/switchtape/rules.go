@@ -8,4 +8,9 @@ type rulesCommand struct {
 	Emergency rulesEmergencyCommand `cmd:"" help:"Tell where every emergency call goes, and fail if one is refused or its digits are changed."`
 	Import    rulesImportCommand    `cmd:"" help:"Make a rule set of the tables of another system, or of rate decks, and list what can't be said."`
 	Export    rulesExportCommand    `cmd:"" help:"Write a rule set as CSV, or in its canonical form."`
+	Versions  rulesVersionsCommand  `cmd:"" help:"List the versions that an API has, and which is active."`
+	Get       rulesGetCommand       `cmd:"" help:"Print a version that an API has."`
+	Put       rulesPutCommand       `cmd:"" help:"Put a rule set in service, at an API."`
+	Activate  rulesActivateCommand  `cmd:"" help:"Go to a version, at an API."`
+	Rollback  rulesRollbackCommand  `cmd:"" help:"Go back to the version before, at an API."`
 }

@@ -91,7 +91,7 @@ func (h *Handler) routes() []route {
 		{"GET /v1/calls/{id}/explanation", callmodel.ScopeCallsRead, h.explainCall, query(), false},
 		{"GET /v1/route", callmodel.ScopeCallsRead, h.tryRoute, query("call_id", "from", "to", "region", "type", "direction",
 			"priority", "trunk", "capability*", "metadata*", "at"), false},
-		{"PUT /v1/rules", callmodel.ScopeRulesWrite, h.putRules, problem.Door{Takes: rulebody.Types()}, false},
+		{"PUT /v1/rules", callmodel.ScopeRulesWrite, h.putRules, problem.Door{Takes: rulebody.Types(), Gzip: true}, false},
 		{"GET /v1/rules", callmodel.ScopeRulesRead, h.listRules, query(), false},
 		{"GET /v1/rules/history", callmodel.ScopeRulesRead, h.listHistory, query("limit"), false},
 		{"POST /v1/rules/rollback", callmodel.ScopeRulesWrite, h.change(rulesets.ActionRollback), query(), false},

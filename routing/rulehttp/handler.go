@@ -108,10 +108,10 @@ func (h *Handler) routes() []route {
 			"GET /v1/rules/{hash}", callmodel.ScopeRulesRead, h.exportRules,
 			problem.Door{Query: []string{"format"}, Gives: []string{problem.JSON, mediaYAML, mediaZIP}},
 		},
-		{"POST /v1/rules/import", callmodel.ScopeRulesWrite, h.importRules, problem.Door{}},
-		{"POST /v1/rules/check", callmodel.ScopeRulesWrite, h.checkRules, problem.Door{Query: []string{"at"}, Takes: rulebody.Types()}},
-		{"POST /v1/rules/diff", callmodel.ScopeRulesWrite, h.diffRules, problem.Door{}},
-		{"POST /v1/rules/simulate", callmodel.ScopeRulesWrite, h.simulateRules, problem.Door{}},
+		{"POST /v1/rules/import", callmodel.ScopeRulesWrite, h.importRules, problem.Door{Gzip: true}},
+		{"POST /v1/rules/check", callmodel.ScopeRulesWrite, h.checkRules, problem.Door{Query: []string{"at"}, Takes: rulebody.Types(), Gzip: true}},
+		{"POST /v1/rules/diff", callmodel.ScopeRulesWrite, h.diffRules, problem.Door{Gzip: true}},
+		{"POST /v1/rules/simulate", callmodel.ScopeRulesWrite, h.simulateRules, problem.Door{Gzip: true}},
 	}
 }
 

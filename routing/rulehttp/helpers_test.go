@@ -59,6 +59,7 @@ func on(t *testing.T) *server {
 	s.hash = state.ActiveHash()
 	callhttp.New(s.svc, nil).Mount(s.ServeMux)
 	rulehttp.New(s.svc, nil).Mount(s.ServeMux)
+	s.Handle("/", problem.Elsewhere(s.ServeMux))
 	return s
 }
 

@@ -150,7 +150,7 @@ func triedCall(c *callfile.Call, raw []byte, i int, t callmodel.TenantID) callmo
 	}
 	kept := faults[:0]
 	for _, f := range faults {
-		if f.Path != "tenant" || c.TenantID != "" {
+		if f.Path != "tenant" || namesTenant(raw) {
 			kept = append(kept, f)
 		}
 	}
@@ -158,6 +158,14 @@ func triedCall(c *callfile.Call, raw []byte, i int, t callmodel.TenantID) callmo
 		kept.Add("tenant", "is not %s, whose rules these are", t)
 	}
 	return kept
+}
+
+// namesTenant reports whether the call has a tenant, be it one or not.
+func namesTenant(call []byte) bool {
+	var names struct {
+		Tenant json.RawMessage `json:"tenant"`
+	}
+	return json.Unmarshal(call, &names) == nil && names.Tenant != nil && string(names.Tenant) != `""`
 }
 
 // triedSet reads a set as it is asked for. Faults are below the field.

@@ -17,6 +17,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/reports/reporthttp"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
 	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
@@ -40,6 +41,7 @@ var (
 	_ callservice.Journal       = (*lateJournal)(nil)
 	_ recordinghttp.Ledger      = (*calldb.DB)(nil)
 	_ keyhttp.Keys              = (*calldb.DB)(nil)
+	_ reporthttp.Store          = (*calldb.DB)(nil)
 	_ auth.Store                = (*calldb.DB)(nil)
 )
 
@@ -181,6 +183,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	}}).Mount(a.mux)
 	rulehttp.New(svc, &rulehttp.Options{Logger: log}).Mount(a.mux)
 	a.mountUsers(s, checker, m, log)
+	reporthttp.New(s.DB, &reporthttp.Options{Logger: log}).Mount(a.mux)
 	keyhttp.New(s.DB, &keyhttp.Options{Logger: log}).Mount(a.mux)
 	a.mux.Handle("/", problem.Elsewhere(a.mux))
 	m.Destinations(svc.Trunks)
@@ -337,6 +340,7 @@ func (a *API) Run(ctx context.Context) error {
 	group.Go(func() error { return a.calls.Run(ctx) })
 	group.Go(func() error { return a.catchUp(ctx) })
 	group.Go(func() error { return a.sealer.run(ctx) })
+	group.Go(func() error { return countReports(ctx, a.store, a.log) })
 	group.Go(func() error { return a.users.Run(ctx) })
 	if a.gate != nil {
 		group.Go(func() error { return a.gate.Run(ctx) })

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/reports/reporthttp"
 	"github.com/switchtape/switchtape/cmd/internal/apidocs"
+	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/recording/worker"
@@ -60,7 +62,7 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOpt
 			return nil, err
 		}
 		mux.Handle("/", problem.WithRequestID(guarded))
-		if err := apidocs.Mount(mux, callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI()); err != nil {
+		if err := apidocs.Mount(mux, contracts()...); err != nil {
 			return nil, err
 		}
 	}
@@ -117,5 +119,12 @@ func workerCheck(unanswered func() (time.Duration, error)) ops.Check {
 			return within(unreadyAfter)
 		},
 		Alive: func() error { return within(deadAfter) },
+	}
+}
+
+// contracts are those of the API's handlers.
+func contracts() [][]byte {
+	return [][]byte{
+		callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI(), reporthttp.OpenAPI(), keyhttp.OpenAPI(),
 	}
 }

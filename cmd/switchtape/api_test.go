@@ -1,0 +1,126 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/cmd/apiclient"
+)
+
+// TestAgainstAnAPI: calls, jobs and rules of a service are looked at and changed with
+// its key.
+func TestAgainstAnAPI(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const key = "an-operator's-key"
+	sum := sha256.Sum256([]byte(key))
+	keys, keyFile := filepath.Join(dir, "keys"), filepath.Join(dir, "key")
+	require.NoError(t, os.WriteFile(keys, []byte(hex.EncodeToString(sum[:])+" acme operator ops\n"), 0o600))
+	require.NoError(t, os.WriteFile(keyFile, []byte(key+"\n"), 0o600))
+	p := serve(t, "--dir", filepath.Join(dir, "serve"), "--keys", keys)
+	at := []string{"--api", p.url, "--api-key-file", keyFile}
+	command := func(args ...string) []string { return append(args, at...) }
+
+	var state apiclient.RulesState
+	runJSON(t, &state, command("rules", "put", "demo-rules.yaml")...)
+	require.True(t, state.Active)
+	code, out, errs := run(t, command("rules", "get")...)
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "destinations:")
+	changed := filepath.Join(dir, "changed.yaml")
+	require.NoError(t, os.WriteFile(changed, []byte("name: changed\n"+out[strings.Index(out, "destinations:"):]), 0o600))
+	code, out, errs = run(t, command("rules", "put", changed, "--if-active", state.Hash)...)
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, "a rollback goes to "+state.Hash)
+	code, _, errs = run(t, command("rules", "rollback", "--if-active", state.Hash)...)
+	require.Equal(t, 1, code)
+	assert.Contains(t, errs, "conflict, 409")
+	code, out, errs = run(t, command("rules", "rollback")...)
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, state.Hash+" is in service")
+	code, out, errs = run(t, command("rules", "activate", state.Hash)...)
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, state.Hash)
+	code, out, errs = run(t, command("rules", "versions")...)
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, "* "+state.Hash)
+	assert.Equal(t, 2, strings.Count(out, "\n"))
+
+	client, err := apiclient.New(p.url, key)
+	require.NoError(t, err)
+	id, pref := "c1", true
+	made, err := client.CreateCallWithResponse(t.Context(), nil, apiclient.CallRequest{
+		Id: &id, From: given("+442079460123"), To: "+12025550143", Recording: &apiclient.RecordingPreference{Enabled: &pref},
+		Metadata: &apiclient.Metadata{"order": "4711"},
+	})
+	require.NoError(t, err)
+	require.NoError(t, apiclient.Error(made))
+	require.NotNil(t, made.JSON201)
+	told, err := client.PostCallEventWithResponse(t.Context(), id, apiclient.CallEvent{Id: "e1", Type: "answered"})
+	require.NoError(t, err)
+	require.NoError(t, apiclient.Error(told))
+	legs := []apiclient.LegSpec{{Name: "agent", Segments: []apiclient.SegmentSpec{{Uri: "none.wav"}}}}
+	told, err = client.PostCallEventWithResponse(t.Context(), id, apiclient.CallEvent{Id: "e2", Type: "ended", Host: given("elsewhere"), Legs: &legs})
+	require.NoError(t, err)
+	require.NoError(t, apiclient.Error(told))
+
+	code, out, errs = run(t, command("calls", "list", "--metadata", "order=4711", "--number", "+12025550143")...)
+	require.Zero(t, code, errs)
+	assert.Regexp(t, `^c1  ended     \S+  \+442079460123 -> \+12025550143   \w+\n$`, out)
+	var call calls.Call
+	runJSON(t, &call, command("calls", "show", "c1")...)
+	assert.Equal(t, calls.Ended, call.State)
+	code, out, errs = run(t, command("calls", "show", "c1")...)
+	require.Zero(t, code, errs)
+	assert.Regexp(t, `(?s)state    ended.*rule .*recording .*answered\n.*ended\n$`, out)
+	code, out, errs = run(t, command("calls", "route", "--from", "+442079460123", "--to", "+12025550143")...)
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, "rule ")
+	code, _, errs = run(t, command("calls", "show", "none")...)
+	require.Equal(t, 1, code)
+	assert.Contains(t, errs, "not_found, 404")
+
+	var list struct{ Jobs []ledger.Job }
+	runJSON(t, &list, command("jobs", "list")...)
+	require.Len(t, list.Jobs, 1)
+	job := string(list.Jobs[0].ID)
+	code, out, errs = run(t, command("jobs", "show", job)...)
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, "acme/c1")
+	code, out, errs = run(t, command("jobs", "retry", "--status", "absent", "--dry-run")...)
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, "would be put back")
+	code, out, errs = run(t, command("jobs", "retry", job, "--dry-run")...)
+	require.Zero(t, code, errs)
+	assert.Equal(t, job+"\n1 would be put back\n", out)
+
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"no API":          {[]string{"calls", "list"}, 2, "--api"},
+		"neither":         {[]string{"jobs", "list"}, 2, "--db"},
+		"both":            {command("jobs", "list", "--db", "sqlite:///x"), 2, "not both"},
+		"another tenant":  {command("jobs", "list", "--tenant", "t"), 2, "--tenant"},
+		"a wrong key":     {[]string{"calls", "list", "--api", p.url, "--api-key-file", keys}, 1, "unauthenticated, 401"},
+		"no key there":    {[]string{"calls", "list", "--api", p.url, "--api-key-file", keys + "x"}, 1, "API key"},
+		"nobody there":    {[]string{"calls", "list", "--api", "http://127.0.0.1:1"}, 1, "refused"},
+		"a state of none": {command("calls", "list", "--state", "lost"), 1, "state: is not one of"},
+	} {
+		code, _, errs := run(t, c.args...)
+		assert.Equal(t, c.code, code, "%s: %s", name, errs)
+		assert.Contains(t, errs, c.says, name)
+		assert.NotContains(t, errs, key, name)
+	}
+	p.terminate(t)
+}

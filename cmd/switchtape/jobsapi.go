@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/cmd/apiclient"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/recording/recordinghttp"
+)
+
+// maxAsked is the most that the API does, or lists, at once.
+const maxAsked = 500
+
+// onlyLedger refuses what can be asked of a database alone: an API's jobs are those of
+// its key's tenant, and recordings.
+func (w *jobsWhich) onlyLedger(db string) error {
+	switch {
+	case db != "":
+		return cli.Usagef("give --db or --api, not both")
+	case w.Tenant != "":
+		return cli.Usagef("--tenant is of --db: an API has the jobs of its key's tenant")
+	case w.Kind != "" && w.Kind != record.Kind:
+		return cli.Usagef("--kind is of --db: an API has jobs of the kind %s", record.Kind)
+	}
+	return nil
+}
+
+// ask is Run with an API.
+func (c *jobsList) ask(ctx context.Context, s cli.Streams) error {
+	if err := c.onlyLedger(c.DB); err != nil {
+		return err
+	}
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	limit := min(c.Limit, maxAsked)
+	page, _, err := answered[struct{ Jobs []ledger.Job }](api.ListJobsWithResponse(ctx, &apiclient.ListJobsParams{
+		State: given(apiclient.JobStateFilter(c.State)), Queue: given(c.Queue), Status: given(apiclient.ListJobsParamsStatus(c.Status)),
+		Code: given(c.Code), Since: givenTime(c.Since), Until: givenTime(c.Until), After: given(c.After), Limit: &limit,
+	}))
+	if err != nil {
+		return err
+	}
+	return c.printList(s, page.Jobs)
+}
+
+// ask is Run with an API.
+func (c *jobsShow) ask(ctx context.Context, s cli.Streams) error {
+	if err := (&jobsWhich{}).onlyLedger(c.DB); err != nil {
+		return err
+	}
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	job, _, err := answered[ledger.Job](api.GetJobWithResponse(ctx, c.ID))
+	if err != nil {
+		return err
+	}
+	return c.printJob(s, job)
+}
+
+// ask is Run with an API.
+func (c *jobsRetry) ask(ctx context.Context, s cli.Streams) error {
+	if err := c.onlyLedger(c.DB); err != nil {
+		return err
+	}
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	if len(c.IDs) > 0 {
+		return c.askEach(ctx, s, api)
+	}
+	limit := min(c.Limit, maxAsked)
+	done, _, err := answered[recordinghttp.Changed](api.RetryJobsWithResponse(ctx, apiclient.RetryRequest{
+		Status: given(apiclient.RetryRequestStatus(c.Status)), Code: given(c.Code), Queue: given(c.Queue),
+		Since: givenTime(c.Since), Until: givenTime(c.Until), Limit: &limit, DryRun: &c.DryRun,
+	}))
+	if err == nil {
+		c.printChanged(s, done, "put back")
+	}
+	return err
+}
+
+// askEach puts the jobs back that were named.
+func (c *jobsRetry) askEach(ctx context.Context, s cli.Streams, api *apiclient.ClientWithResponses) error {
+	done := recordinghttp.Changed{Jobs: []callmodel.JobID{}, DryRun: c.DryRun}
+	var job ledger.Job
+	var err error
+	for _, id := range c.IDs {
+		if c.DryRun {
+			job, _, err = answered[ledger.Job](api.GetJobWithResponse(ctx, id))
+		} else {
+			job, _, err = answered[ledger.Job](api.RetryJobWithResponse(ctx, id))
+		}
+		if err != nil {
+			break
+		}
+		done.Jobs = append(done.Jobs, job.ID)
+	}
+	switch {
+	case err == nil && len(c.IDs) == 1 && !c.DryRun:
+		return c.printJob(s, job)
+	case err == nil || len(done.Jobs) > 0:
+		c.printChanged(s, done, "put back")
+	}
+	return err
+}
