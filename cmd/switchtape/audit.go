@@ -21,7 +21,7 @@ type auditOptions struct {
 
 // with runs do on the database. Reading a long log takes its time.
 func (o *auditOptions) with(ctx context.Context, do func(context.Context, *calldb.DB) error) error {
-	j := jobsOptions{DBOptions: o.DBOptions}
+	j := jobsOptions{DB: o.DB}
 	return j.withLedger(ctx, do)
 }
 
