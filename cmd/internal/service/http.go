@@ -11,6 +11,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/cmd/internal/apidocs"
+	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/recording/worker"
@@ -60,7 +61,7 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOpt
 			return nil, err
 		}
 		mux.Handle("/", problem.WithRequestID(guarded))
-		if err := apidocs.Mount(mux, callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI()); err != nil {
+		if err := apidocs.Mount(mux, callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI(), keyhttp.OpenAPI()); err != nil {
 			return nil, err
 		}
 	}
