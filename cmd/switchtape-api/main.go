@@ -20,8 +20,8 @@ type command struct {
 	Migrate bool   `help:"Bring the database's schema up to date at the start."`
 	Bucket  string `help:"Bucket of the recordings, to serve them from. Default: none are served." placeholder:"URL"`
 
-	PublicURL  string `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
-	SignSecret string `help:"Secret that signs links to a file:// bucket; the same on every server." placeholder:"SECRET"`
+	PublicURL  string     `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
+	SignSecret cli.Secret `help:"Secret that signs links to a file:// bucket; the same on every server. In a file, or in the environment." placeholder:"@FILE"`
 
 	service.DBOptions
 	service.APIOptions

@@ -202,15 +202,15 @@ func TestRotationUnderLoad(t *testing.T) {
 	current.Store(&secret)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	var asked atomic.Int64
-	for i := range 4 {
+	var users [4]atomic.Int64 // how often each was taken
+	for i := range users {
 		wg.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
 				h := []http.Handler{one, two}[(i+n)%2]
-				asked.Add(1)
 				if !assert.Equal(t, "acme/"+id, body(t, h, *current.Load())) {
 					return
 				}
+				users[i].Add(1)
 			}
 		})
 	}
@@ -219,11 +219,20 @@ func TestRotationUnderLoad(t *testing.T) {
 		_, err := db.ChangeKey(t.Context(), keys.Change{TenantID: "acme", ID: id, Action: keys.Rotate, Secret: keys.HashOf(next), Grace: time.Minute})
 		require.NoError(t, err)
 		current.Store(&next)
-		before := asked.Load()
-		require.Eventually(t, func() bool { return asked.Load() > before+200 || t.Failed() }, 30*time.Second, time.Millisecond)
+		everyoneGoesOn(t, users[:], 50)
 	}
 	cancel()
 	wg.Wait()
+}
+
+// everyoneGoesOn waits until each of the users was taken so often again: of secrets, and
+// of an issuer's keys, the one before the newest works, and none before it.
+func everyoneGoesOn(t *testing.T, users []atomic.Int64, times int64) {
+	t.Helper()
+	for i := range users {
+		was := users[i].Load()
+		require.Eventually(t, func() bool { return users[i].Load() > was+times || t.Failed() }, 30*time.Second, time.Millisecond)
+	}
 }
 
 // TestWrongKeysShareLooks: however many wrong keys come at once, the store is asked some

@@ -109,6 +109,9 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 		return ExitFailed
 	}
 	parsed, err := parser.Parse(args)
+	if err == nil {
+		err = secretsInArguments(parsed, args)
+	}
 	if err != nil {
 		fmt.Fprintf(s.Err, "%s: %v\n(%s --help lists what there is)\n", name, err, name)
 		return ExitUsage

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/decider"
@@ -14,7 +15,7 @@ import (
 // RoutingOptions say who decides where calls go, and what is kept of destinations.
 type RoutingOptions struct {
 	DeciderURL         string        `help:"Decision service that is asked before the rules are. Default: the rules decide." placeholder:"URL"`
-	DeciderToken       string        `help:"Bearer token for the decision service." placeholder:"TOKEN"`
+	DeciderToken       cli.Secret    `help:"Bearer token for the decision service. In a file, or in the environment." placeholder:"@FILE"`
 	DeciderBudget      time.Duration `help:"How long a call waits for the decision service at most." default:"150ms"`
 	DeciderHedge       time.Duration `help:"After how long a second request is sent. 0: when 95 of 100 answers would have come; negative: never." default:"0"`
 	DeciderMaxInFlight int           `help:"Calls that wait for the decision service at once." default:"256"`
@@ -35,7 +36,7 @@ func (o RoutingOptions) decider(m *ops.Metrics) (routing.Decider, error) {
 		CacheSize: o.DeciderCacheSize, CacheTTL: o.DeciderCacheTTL, Asked: m.Asked,
 	}
 	if o.DeciderToken != "" {
-		d.Header = http.Header{"Authorization": {"Bearer " + o.DeciderToken}}
+		d.Header = http.Header{"Authorization": {"Bearer " + string(o.DeciderToken)}}
 	}
 	c, err := decider.New(o.DeciderURL, d)
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/routing/snapshot"
 	"github.com/switchtape/switchtape/storage"
@@ -45,7 +46,7 @@ type BucketOptions struct {
 	SpoolDir    string        `help:"Directory in which large recordings wait for their upload. Default: the system's temporary directory." type:"path"`
 	BucketStall time.Duration `help:"An upload or download that moves no byte for so long fails, and is tried again." default:"30s"`
 	PublicURL   string        `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
-	SignSecret  string        `help:"Secret that signs links to a file:// bucket; the same on every server." placeholder:"SECRET"`
+	SignSecret  cli.Secret    `help:"Secret that signs links to a file:// bucket; the same on every server. In a file, or in the environment." placeholder:"@FILE"`
 }
 
 // Stores are a process's connections.
