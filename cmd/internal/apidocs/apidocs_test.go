@@ -14,10 +14,11 @@ import (
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/rulehttp"
+	"github.com/switchtape/switchtape/routing/userhttp"
 )
 
 func contracts() [][]byte {
-	return [][]byte{callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI()}
+	return [][]byte{callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI(), userhttp.OpenAPI()}
 }
 
 func get(t *testing.T, h http.Handler, path string) *httptest.ResponseRecorder {

@@ -16,6 +16,7 @@ import (
 	"github.com/switchtape/switchtape/recording/worker"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/rulehttp"
+	"github.com/switchtape/switchtape/routing/userhttp"
 )
 
 // Handlers are what a process serves.
@@ -60,7 +61,7 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOpt
 			return nil, err
 		}
 		mux.Handle("/", problem.WithRequestID(guarded))
-		if err := apidocs.Mount(mux, callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI()); err != nil {
+		if err := apidocs.Mount(mux, callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI(), userhttp.OpenAPI()); err != nil {
 			return nil, err
 		}
 	}
