@@ -101,6 +101,8 @@ type route struct {
 const (
 	mergePatch = "application/merge-patch+json"
 	ndjson     = "application/x-ndjson"
+	jsonl      = "application/jsonl"
+	plainText  = "text/plain"
 )
 
 // routes lists the endpoints, as openapi.yaml does.
@@ -115,7 +117,7 @@ func (h *Handler) routes() []route {
 	}
 	return []route{
 		{"GET /v1/users", readUsers, h.listUsers, query("tenant", "number", "region", "limit", "cursor")},
-		{"POST /v1/users", writeUsers, h.importUsers, problem.Door{Query: []string{"tenant"}, Takes: []string{ndjson}}},
+		{"POST /v1/users", writeUsers, h.importUsers, problem.Door{Query: []string{"tenant"}, Takes: []string{ndjson, jsonl, plainText}}},
 		{"GET /v1/users/{id}", readUsers, h.getUser, query("tenant")},
 		{"PUT /v1/users/{id}", writeUsers, h.putUser, query("tenant")},
 		{"PATCH /v1/users/{id}", writeUsers, h.patchUser, patch("tenant")},

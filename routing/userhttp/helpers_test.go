@@ -58,7 +58,7 @@ func do(t *testing.T, h http.Handler, p callmodel.Principal, method, path, body 
 		r.Header.Add(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
+	contract(t).Serve(t, h, w, r)
 	return w
 }
 

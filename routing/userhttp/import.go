@@ -41,6 +41,9 @@ func (h *Handler) importUsers(w http.ResponseWriter, r *http.Request, p callmode
 	if err != nil {
 		return err
 	}
+	if len(list) == 0 {
+		return callmodel.Errorf(callmodel.CodeMalformed, "the body has no users; give one a line")
+	}
 	for at := 0; at < len(list); at += atOnce {
 		end := min(at+atOnce, len(list))
 		ctx, cancel := h.within(r)

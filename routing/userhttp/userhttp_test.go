@@ -282,7 +282,7 @@ func TestImport(t *testing.T) {
 		}
 		assert.Equal(t, n, send(b.String()))
 		assert.Equal(t, n, send(b.String()))
-		assert.Zero(t, send(""))
+		refused(t, do(t, h, acme(), http.MethodPost, "/v1/users", "\n"), 400, callmodel.CodeMalformed)
 		u := ok[users.User](t, do(t, h, acme(), http.MethodGet, "/v1/users/u1200", ""), 200)
 		assert.EqualValues(t, 1, u.Version)
 

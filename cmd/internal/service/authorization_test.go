@@ -18,11 +18,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/keys"
-	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/service"
-	"github.com/switchtape/switchtape/recording/recordinghttp"
-	"github.com/switchtape/switchtape/routing/callhttp"
-	"github.com/switchtape/switchtape/routing/rulehttp"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
@@ -37,7 +33,7 @@ type operation struct {
 // operations are all that the contracts have.
 func operations(t *testing.T) (list []operation) {
 	t.Helper()
-	for _, text := range [][]byte{callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI(), keyhttp.OpenAPI()} {
+	for _, text := range service.Contracts() {
 		var file struct {
 			Paths map[string]map[string]yaml.Node `yaml:"paths"`
 		}

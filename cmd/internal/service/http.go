@@ -18,6 +18,7 @@ import (
 	"github.com/switchtape/switchtape/recording/worker"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/rulehttp"
+	"github.com/switchtape/switchtape/routing/userhttp"
 )
 
 // Handlers are what a process serves.
@@ -62,7 +63,7 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOpt
 			return nil, err
 		}
 		mux.Handle("/", problem.WithRequestID(guarded))
-		if err := apidocs.Mount(mux, contracts()...); err != nil {
+		if err := apidocs.Mount(mux, Contracts()...); err != nil {
 			return nil, err
 		}
 	}
@@ -122,9 +123,10 @@ func workerCheck(unanswered func() (time.Duration, error)) ops.Check {
 	}
 }
 
-// contracts are those of the API's handlers.
-func contracts() [][]byte {
+// Contracts are those of the API's handlers.
+func Contracts() [][]byte {
 	return [][]byte{
 		callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI(), reporthttp.OpenAPI(), keyhttp.OpenAPI(),
+		userhttp.OpenAPI(),
 	}
 }
