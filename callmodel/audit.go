@@ -30,7 +30,16 @@ const (
 	AuditRuleSetCanary    = "ruleset.canary"
 	AuditRuleSetPromoted  = "ruleset.promoted"
 	AuditRuleSetAborted   = "ruleset.canary_aborted"
+	AuditUserStored       = "user.stored"
+	AuditUserDeleted      = "user.deleted"
+	AuditTenantStored     = "tenant.stored"
+	AuditTenantDeleted    = "tenant.deleted"
 	AuditAccessDenied     = "access.denied"
+	AuditWrongKeys        = "access.wrong_keys" // requests with credentials that are none, some seconds' at a time
+	AuditListened         = "recording.listened"
+	AuditKeyCreated       = "key.created"
+	AuditKeyRotated       = "key.rotated"
+	AuditKeyRevoked       = "key.revoked"
 )
 
 // OutboxEvent is something the platform tells others, exactly once per key: it

@@ -6,6 +6,7 @@
 //	calls     calls, their events and states, routing decisions, causes
 //	record    what recording to make, and what came of it
 //	ledger    jobs: their states, leases and fates
+//	users     users and tenants: their numbers and preferences, and versions of them
 //	rulesets  versions of a tenant's rules, and which are in service
 //	e164      the syntax of numbers, the world's emergency numbers
 //	problem   errors and principals of HTTP handlers

@@ -32,6 +32,8 @@ const (
 	CodeInternal            Code = "internal"             // a defect of Switchtape's own
 
 	// Of requests over HTTP.
+	CodePrecondition         Code = "precondition_failed"    // what was to be changed is not in the state that was named
+	CodePreconditionRequired Code = "precondition_required"  // a change must name the state that it is of
 	CodeMethodNotAllowed     Code = "method_not_allowed"     // the path has other methods
 	CodeNotAcceptable        Code = "not_acceptable"         // the client takes no type that the answer can have
 	CodeUnsupportedMediaType Code = "unsupported_media_type" // the body is of a type that isn't read here

@@ -19,13 +19,24 @@ const (
 	ScopeRulesRead       Scope = "rules:read"       // the versions of the rules and their history
 	ScopeRulesWrite      Scope = "rules:write"      // change the rules, and the tools for that
 	ScopeAuditRead       Scope = "audit:read"       // the audit log
+	ScopeUsersRead       Scope = "users:read"       // users, their preferences and history
+	ScopeUsersWrite      Scope = "users:write"      // change users
+	ScopeTenantsRead     Scope = "tenants:read"     // the tenant's profile and defaults, and their history
+	ScopeTenantsWrite    Scope = "tenants:write"    // change the tenant's profile and defaults
+	ScopeKeysRead        Scope = "keys:read"        // API keys, without their secrets
+	ScopeKeysWrite       Scope = "keys:write"       // make, rotate and revoke API keys that may do no more than one's own
+
+	// ScopeTenantsEvery is what the scopes of users and tenants allow, of every tenant
+	// and not only of the principal's own. It is the platform's: no list has it.
+	ScopeTenantsEvery Scope = "tenants:every"
 )
 
-// Scopes lists every scope.
+// Scopes lists every scope within one tenant: all but [ScopeTenantsEvery].
 func Scopes() []Scope {
 	return []Scope{
 		ScopeCallsRead, ScopeCallsWrite, ScopeRecordingsRead, ScopeRecordingsWrite,
 		ScopeJobsWrite, ScopeRulesRead, ScopeRulesWrite, ScopeAuditRead,
+		ScopeUsersRead, ScopeUsersWrite, ScopeTenantsRead, ScopeTenantsWrite, ScopeKeysRead, ScopeKeysWrite,
 	}
 }
 

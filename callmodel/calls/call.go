@@ -56,10 +56,10 @@ const (
 // Limits of a call request.
 const (
 	MinPriority      = 0
-	MaxPriority      = 9   // the most urgent
-	MaxMetadata      = 32  // pairs
-	MaxMetadataKey   = 64  // bytes
-	MaxMetadataValue = 512 // bytes
+	MaxPriority      = 9 // the most urgent
+	MaxMetadata      = callmodel.MaxMetadata
+	MaxMetadataKey   = callmodel.MaxMetadataKey
+	MaxMetadataValue = callmodel.MaxMetadataValue
 	MaxCapabilities  = 32
 )
 
@@ -88,16 +88,7 @@ type Request struct {
 }
 
 // RecordingPreference says whether and how a call is to be recorded.
-type RecordingPreference struct {
-	Enabled bool                `json:"enabled"`
-	Outputs []record.OutputSpec `json:"outputs,omitempty"` // empty: the platform's default
-	// As in a record.Spec.
-	PauseMode string `json:"pause_mode,omitempty"`
-	// PauseOnHold pauses the recording from "held" to "retrieved".
-	PauseOnHold bool             `json:"pause_on_hold,omitempty"`
-	Trim        *record.TrimSpec `json:"trim,omitempty"`
-	LevelLUFS   float64          `json:"level_lufs,omitempty"`
-}
+type RecordingPreference = record.Preference
 
 // Call is one call and all that is known of it.
 type Call struct {
@@ -150,21 +141,6 @@ type Party struct {
 // Recording is what the call record knows of a recording.
 type Recording = record.CallEntry
 
-// Validate reports every fault of the preference at once, for a call of a number
-// of legs that isn't known yet. Whether its outputs can be made is not asked.
-func (p *RecordingPreference) Validate() error {
-	var e callmodel.FieldErrors
-	e.AddAll("", record.ValidatePauses(nil, p.PauseMode))
-	e.AddAll("", record.ValidateLevel(p.LevelLUFS, 0))
-	if p.Trim != nil {
-		e.AddAll("trim", p.Trim.Validate())
-	}
-	if len(p.Outputs) > 0 {
-		e.AddAll("", record.ValidateOutputs(p.Outputs, 0))
-	}
-	return e.Err()
-}
-
 // Request is the call as the router sees it, at the time at.
 func (c *Call) Request(at time.Time) Request {
 	return Request{
@@ -204,23 +180,6 @@ func (r *Request) Validate() error {
 	for i, c := range r.Capabilities {
 		e.CheckID("capabilities["+strconv.Itoa(i)+"]", c)
 	}
-	e = append(e, validateMetadata(r.Metadata)...)
+	e.CheckMetadata("metadata", r.Metadata)
 	return e.Err()
-}
-
-func validateMetadata(m map[string]string) callmodel.FieldErrors {
-	var e callmodel.FieldErrors
-	if len(m) > MaxMetadata {
-		e.Add("metadata", "has %d pairs, at most %d are allowed", len(m), MaxMetadata)
-	}
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		p := "metadata[" + strconv.Quote(text.Clip(k)) + "]"
-		if k == "" || len(k) > MaxMetadataKey {
-			e.Add(p, "the key must be 1 to %d bytes", MaxMetadataKey)
-		}
-		if len(m[k]) > MaxMetadataValue {
-			e.Add(p, "the value is longer than %d bytes", MaxMetadataValue)
-		}
-	}
-	return e
 }

@@ -34,6 +34,10 @@ func Status(c callmodel.Code) int {
 		return http.StatusRequestEntityTooLarge
 	case callmodel.CodeOverloaded:
 		return http.StatusTooManyRequests
+	case callmodel.CodePrecondition:
+		return http.StatusPreconditionFailed
+	case callmodel.CodePreconditionRequired:
+		return http.StatusPreconditionRequired
 	case callmodel.CodeMethodNotAllowed:
 		return http.StatusMethodNotAllowed
 	case callmodel.CodeNotAcceptable:

@@ -57,21 +57,26 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	handler, err := service.HTTP(stores, api, nil, c.Keys, l.Addr(), m)
+	admin, err := c.OpenAdmin(ctx)
+	var handlers *service.Handlers
+	if err == nil {
+		handlers, err = service.HTTP(stores, api, nil, l.Addr(), c.AdminOptions, m)
+	}
 	var doors *service.Doors
 	if err == nil {
-		doors, err = c.OpenDoors(ctx, l, c.Keys)
+		doors, err = c.OpenDoors(ctx, l, c.Guarded())
 	}
 	if err == nil {
 		err = api.Start(ctx) // everything else is checked: from here on others may notice
 	}
 	if err != nil {
-		return errors.Join(err, l.Close())
+		return errors.Join(err, l.Close(), admin.Close())
 	}
 	attend := service.Attend(stores, c.Presence(), m, log)
 	log.InfoContext(ctx, "serving", "address", l.Addr().String(), "database", stores.DB.String())
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return doors.Serve(ctx, handler, log) })
+	group.Go(func() error { return doors.Serve(ctx, handlers.Public, log) })
+	group.Go(func() error { return admin.Serve(ctx, handlers.Admin, log) })
 	group.Go(func() error { return api.Run(ctx) })
 	group.Go(func() error { return attend(ctx) })
 	group.Go(func() error {

@@ -22,6 +22,7 @@ type command struct {
 	service.DBOptions
 	service.BucketOptions
 	service.WorkerOptions
+	service.AdminOptions
 	ops.LogOptions
 }
 
@@ -51,9 +52,13 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	handler, err := service.HTTP(stores, nil, rec, "", l.Addr(), m)
+	admin, err := c.OpenAdmin(ctx)
+	var handlers *service.Handlers
+	if err == nil {
+		handlers, err = service.HTTP(stores, nil, rec, l.Addr(), c.AdminOptions, m)
+	}
 	if err != nil {
-		return errors.Join(err, l.Close())
+		return errors.Join(err, l.Close(), admin.Close())
 	}
 	attend := service.Attend(stores, c.Presence(), m, log)
 	log.InfoContext(ctx, "working", "metrics", l.Addr().String(), "database", stores.DB.String(), "bucket", c.Bucket, "legs", c.Legs, "queues", c.Served())
@@ -61,7 +66,8 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	group.Go(func() error { return rec.Run(ctx) })
 	group.Go(func() error { return attend(ctx) })
 	group.Go(func() error { return service.SweepUploads(ctx, stores.Objects, log) })
-	group.Go(func() error { return service.Serve(ctx, l, handler, log) })
+	group.Go(func() error { return service.Serve(ctx, l, handlers.Public, log) })
+	group.Go(func() error { return admin.Serve(ctx, handlers.Admin, log) })
 	group.Go(func() error { return hangups.Run(ctx, log, service.Reload{Name: "the log level", Do: level}) })
 	return group.Wait()
 }

@@ -20,6 +20,7 @@ type commands struct {
 	Calls           callsCommand           `cmd:"" help:"Look at the calls of an API."`
 	Migrate         migrateCommand         `cmd:"" help:"Bring a database's schema up to date, or back."`
 	Jobs            jobsCommand            `cmd:"" help:"Look after the recording jobs of a ledger, or of an API."`
+	Keys            keysCommand            `cmd:"" help:"Make, list, rotate and revoke the API keys of a database."`
 }
 
 const description = "Routes calls and records them."

@@ -140,20 +140,25 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, errors.Join(err, legs.Close())
 	}
 	w.api.Later("preparing the database", prepare)
-	handler, err := service.HTTP(w.stores, w.api, rec, o.api.Keys, o.listener.Addr(), m)
+	admin, err := o.api.OpenAdmin(ctx)
+	var handlers *service.Handlers
 	if err == nil {
-		w.doors, err = o.api.OpenDoors(ctx, o.listener, o.api.Keys)
+		handlers, err = service.HTTP(w.stores, w.api, rec, o.listener.Addr(), o.api.AdminOptions, m)
+	}
+	if err == nil {
+		w.doors, err = o.api.OpenDoors(ctx, o.listener, o.api.Guarded())
 	}
 	if err == nil {
 		err = w.api.Start(ctx) // everything else is checked
 	}
 	if err != nil {
-		return nil, errors.Join(err, legs.Close())
+		return nil, errors.Join(err, legs.Close(), admin.Close())
 	}
 	attend := service.Attend(w.stores, o.worker.Presence(), m, log)
 	w.run = func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
-		group.Go(func() error { return w.doors.Serve(ctx, handler, log) })
+		group.Go(func() error { return w.doors.Serve(ctx, handlers.Public, log) })
+		group.Go(func() error { return admin.Serve(ctx, handlers.Admin, log) })
 		group.Go(func() error { return w.api.Run(ctx) })
 		group.Go(func() error { return rec.Run(ctx) })
 		group.Go(func() error { return attend(ctx) })

@@ -28,6 +28,9 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 		return writeCreated(w, &created)
 	}
 	// An emergency call is in the body, whatever stands before it.
+	if err := problem.Refusal(r.Context()); err != nil {
+		return err
+	}
 	door := problem.Door{}
 	if err := door.Check(r); err != nil {
 		return err

@@ -21,6 +21,7 @@ import (
 //	@each       a query for each row of what is before it, which gives one column,
 //	@endeach    value
 //	@indexed    behind the id of a call: compared as the ids of calls in other tables are sorted
+//	@nextchange the next place in the sequence of changes of users and tenants
 //	@find       the function that gives the place of a text in another, 0 for nowhere
 type dialect struct {
 	name       string // as people know it
@@ -33,6 +34,7 @@ type dialect struct {
 	each       string
 	endEach    string
 	find       string
+	nextChange string
 	indexed    string
 	numbered   bool   // arguments are $1, $2 …
 	notifies   bool   // it tells listeners of jobs that can run
@@ -60,7 +62,7 @@ const (
 
 func (d *dialect) translate(template string) string {
 	text := strings.NewReplacer("@now", d.now, "@forupdate", d.forUpdate, "@skiplocked", d.skipLocked,
-		"@turns", d.turns, "@each", d.each, "@endeach", d.endEach, "@find", d.find, "@indexed", d.indexed).Replace(template)
+		"@turns", d.turns, "@each", d.each, "@endeach", d.endEach, "@find", d.find, "@nextchange", d.nextChange, "@indexed", d.indexed).Replace(template)
 	if !d.numbered {
 		return text
 	}

@@ -1,7 +1,7 @@
 // Package calldb keeps calls, recording jobs, rule sets, the audit log and the
 // outbox in SQLite or PostgreSQL. It implements the ports worker.Ledger and
 // recordinghttp.Ledger, and the CallStore, RuleSetStore and AuditLog of package
-// callservice, with one Go code for both databases.
+// callservice, userhttp.Store and directory.Source, with one Go code for both databases.
 //
 // # Tables
 //
@@ -11,6 +11,9 @@
 //	idempotency_keys  the first answer to each key
 //	jobs              the ledger: kind, state, attempts, fencing token, lease, spec, result
 //	rule_sets         every version; active_rule_sets: one for each tenant
+//	directory         users and tenants, as JSON, each at its place in the sequence of changes
+//	  directory_versions  what they were
+//	  user_numbers    whose a number is
 //	audit, outbox     lines that are only ever added
 //
 // # Data flow

@@ -18,6 +18,9 @@ const (
 	FleetSchema  = fleetSchema
 	TurnsSchema  = turnsSchema
 	TermsSchema  = termsSchema
+	// DirectorySchema is the first with users.
+	DirectorySchema = directorySchema
+	KeysSchema      = keysSchema
 )
 
 // MaxLookedAt bounds a page.

@@ -26,7 +26,7 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 7
+	newestSchema = 9
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
@@ -46,6 +46,12 @@ const (
 	// trunk, and jobs by their call. Before it calls are looked at one by one, and of the
 	// jobs of a call those alone are found whose recording has the call's id.
 	termsSchema = 7
+	// directorySchema is the version from which users and tenants are kept. Before it
+	// there are none, and none can be stored.
+	directorySchema = 8
+	// keysSchema is the version from which there are API keys, and the audit log is
+	// sealed. Before it there are none, and it isn't.
+	keysSchema = 9
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.

@@ -33,6 +33,7 @@ func postgresDialect() *dialect {
 		each:       "CROSS JOIN LATERAL (",
 		endEach:    ")",
 		find:       "strpos",
+		nextChange: "next_line('directory_seq')",
 		indexed:    `COLLATE "default"`,
 		numbered:   true,
 		notifies:   true,

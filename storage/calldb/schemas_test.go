@@ -13,6 +13,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
@@ -94,7 +95,8 @@ func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 		run("before", suite, func(t *testing.T) storetest.Env {
 			t.Helper()
 			e := storetest.Of(before(t, onSchema(t, kind, calldb.OldestSchema)))
-			e.RecordsOnly, e.OldClaims, e.NoFleet, e.NoTurns = true, true, true, true
+			e.RecordsOnly, e.OldClaims, e.NoFleet, e.NoTurns, e.NoKeys = true, true, true, true, true
+			e.Users = nil // see TestUsersOnTheSchemaBefore
 			return e
 		})
 		first := int64(calldb.OldestSchema) + 1
@@ -106,6 +108,7 @@ func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 				t.Helper()
 				e := env(between(t, onSchema(t, kind, version), version))
 				e.OldClaims, e.NoFleet, e.NoTurns = version < calldb.FairSchema, version < calldb.FleetSchema, version < calldb.TurnsSchema
+				e.NoKeys = version < calldb.KeysSchema
 				return e
 			})
 		}
@@ -114,6 +117,36 @@ func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 			return env(after(t, onSchema(t, kind, calldb.NewestSchema)))
 		})
 	}
+}
+
+// A program that knows users runs on a schema that doesn't: there are none, none can be
+// stored, and it says what to do; once somebody has migrated there are.
+func TestUsersOnTheSchemaBefore(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, at string) {
+		db := between(t, at, calldb.DirectorySchema-1)
+		changes, err := db.UserChanges(t.Context(), 0, 0)
+		require.NoError(t, err)
+		require.Empty(t, changes, "who follows them goes on")
+		u := storetest.User(1)
+		put := func() error {
+			_, _, err := db.PutUser(t.Context(), u, users.Write{Actor: "ann"})
+			return err
+		}
+		_, readErr := db.User(t.Context(), u.TenantID, u.ID)
+		_, listErr := db.Users(t.Context(), users.Filter{TenantID: u.TenantID})
+		_, versionsErr := db.UserVersions(t.Context(), u.TenantID, u.ID, 0, 0)
+		for _, err := range []error{put(), readErr, listErr, versionsErr, db.DeleteUser(t.Context(), u.TenantID, u.ID, users.Write{})} {
+			require.Equal(t, callmodel.CodeUnavailable, callmodel.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, "migrate up")
+		}
+		_, err = open(t, at).Migrate(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, put())
+		changes, err = db.UserChanges(t.Context(), 0, 0)
+		require.NoError(t, err)
+		require.Len(t, changes, 1)
+	})
 }
 
 func TestSchemaBeforeTheLastIsRefused(t *testing.T) {

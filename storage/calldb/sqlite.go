@@ -64,15 +64,17 @@ func sqliteDialect() *dialect {
 		goose:      goose.DialectSQLite3,
 		migrations: "migrations/sqlite",
 		// SQLite's clock counts milliseconds; it stands still within a statement.
-		now:      "(CAST(round(unixepoch('now', 'subsec') * 1000) AS INTEGER) * 1000)",
-		turns:    "json_each(?) AS turn",
-		each:     ", json_each((SELECT json_group_array(value) FROM (",
-		endEach:  ")))",
-		find:     "instr",
-		prepare:  true,
-		group:    true,
-		retries:  0, // the busy timeout has waited already
-		classify: classifySQLite,
+		now:     "(CAST(round(unixepoch('now', 'subsec') * 1000) AS INTEGER) * 1000)",
+		turns:   "json_each(?) AS turn",
+		each:    ", json_each((SELECT json_group_array(value) FROM (",
+		endEach: ")))",
+		find:    "instr",
+		// What is deleted keeps its row, so the largest never goes down.
+		nextChange: "(SELECT COALESCE(max(seq), 0) + 1 FROM directory)",
+		prepare:    true,
+		group:      true,
+		retries:    0, // the busy timeout has waited already
+		classify:   classifySQLite,
 	}
 }
 

@@ -21,14 +21,17 @@ type tx struct {
 	fleet bool // fleetSchema or a later one
 	turns bool // turnsSchema or a later one
 	terms bool // termsSchema or a later one
-	bells *bells
+	keys  bool // keysSchema or a later one
+	// directory: directorySchema or a later one
+	directory bool
+	bells     *bells
 }
 
 func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 	at := d.schema.Load()
 	return &tx{
 		p: p, tx: t, bells: &d.bells, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
-		terms: at >= termsSchema,
+		terms: at >= termsSchema, directory: at >= directorySchema, keys: at >= keysSchema,
 	}
 }
 

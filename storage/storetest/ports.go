@@ -9,6 +9,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/rulesets"
+	"github.com/switchtape/switchtape/callmodel/users"
 )
 
 // Calls is what [CallStore] tests: the CallStore of package callservice, where
@@ -93,4 +94,21 @@ type DeskLedger interface {
 	Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
 	Retry(ctx context.Context, id callmodel.JobID, actor string) error
 	Quarantine(ctx context.Context, id callmodel.JobID, actor, reason string) error
+}
+
+// Users is what [UserStore] tests: the ports userhttp.Store and directory.Source, which
+// say what the methods promise.
+type Users interface {
+	User(ctx context.Context, t callmodel.TenantID, id users.ID) (users.User, error)
+	PutUser(ctx context.Context, u users.User, w users.Write) (stored users.User, created bool, err error)
+	PutUsers(ctx context.Context, list []users.User, actor string) error
+	DeleteUser(ctx context.Context, t callmodel.TenantID, id users.ID, w users.Write) error
+	Users(ctx context.Context, f users.Filter) (users.Page[users.User], error)
+	UserVersions(ctx context.Context, t callmodel.TenantID, id users.ID, before int64, limit int) ([]users.Version[users.User], error)
+	Tenant(ctx context.Context, t callmodel.TenantID) (users.Tenant, error)
+	PutTenant(ctx context.Context, t users.Tenant, w users.Write) (stored users.Tenant, created bool, err error)
+	DeleteTenant(ctx context.Context, t callmodel.TenantID, w users.Write) error
+	Tenants(ctx context.Context, cursor string, limit int) (users.Page[users.Tenant], error)
+	TenantVersions(ctx context.Context, t callmodel.TenantID, before int64, limit int) ([]users.Version[users.Tenant], error)
+	UserChanges(ctx context.Context, after int64, limit int) ([]users.Change, error)
 }

@@ -32,6 +32,9 @@ type Env struct {
 	Rules  RuleSets
 	Audit  AuditLines
 	Outbox OutboxEvents
+	// Users is nil on a schema that doesn't keep users.
+	Users Users
+	Keys  APIKeys
 	// Advance moves the stores' clock forward; nil if their clock runs by itself.
 	Advance func(time.Duration)
 	// RecordsOnly says that the store is on a schema whose jobs have no kind: those
@@ -46,6 +49,8 @@ type Env struct {
 	// NoTurns says that the store is on a schema in which jobs are claimed by priority
 	// and age alone.
 	NoTurns bool
+	// NoKeys says that the store is on a schema without API keys.
+	NoKeys bool
 	// Older makes every job one that was enqueued so long before; nil if the store can't,
 	// or has Advance.
 	Older func(t *testing.T, d time.Duration)
@@ -58,10 +63,14 @@ type Stores interface {
 	RuleSets
 	AuditLines
 	OutboxEvents
+	Users
+	APIKeys
 }
 
 // Of is the Env of one value that implements every port.
-func Of(s Stores) Env { return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s} }
+func Of(s Stores) Env {
+	return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s, Users: s, Keys: s}
+}
 
 // All runs every suite.
 func All(t *testing.T, open func(t *testing.T) Env) {
@@ -70,7 +79,9 @@ func All(t *testing.T, open func(t *testing.T) Env) {
 	t.Run("CallStore", func(t *testing.T) { t.Parallel(); CallStore(t, open) })
 	t.Run("RuleSetStore", func(t *testing.T) { t.Parallel(); RuleSetStore(t, open) })
 	t.Run("AuditLog", func(t *testing.T) { t.Parallel(); AuditLog(t, open) })
+	t.Run("KeyStore", func(t *testing.T) { t.Parallel(); KeyStore(t, open) })
 	t.Run("Outbox", func(t *testing.T) { t.Parallel(); Outbox(t, open) })
+	t.Run("UserStore", func(t *testing.T) { t.Parallel(); UserStore(t, open) })
 }
 
 // short is a lease or a wait that the suites let pass; long is one that does

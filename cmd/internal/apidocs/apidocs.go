@@ -14,6 +14,11 @@ import (
 	"io/fs"
 	"net/http"
 	"time"
+
+	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
+	"github.com/switchtape/switchtape/recording/recordinghttp"
+	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/rulehttp"
 )
 
 //go:embed page swagger-ui
@@ -22,6 +27,11 @@ var files embed.FS
 // What the page may do: run and show its own files, and ask its own server.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// Contracts are the OpenAPI files of all handlers of the services.
+func Contracts() [][]byte {
+	return [][]byte{callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI(), keyhttp.OpenAPI()}
+}
 
 // Mount adds the two to the mux. contracts are the OpenAPI files of the handlers that it
 // has. The error is one of theirs.

@@ -11,14 +11,9 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/problem/contracttest"
 	"github.com/switchtape/switchtape/cmd/internal/apidocs"
-	"github.com/switchtape/switchtape/recording/recordinghttp"
-	"github.com/switchtape/switchtape/routing/callhttp"
-	"github.com/switchtape/switchtape/routing/rulehttp"
 )
 
-func contracts() [][]byte {
-	return [][]byte{callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI()}
-}
+func contracts() [][]byte { return apidocs.Contracts() }
 
 func get(t *testing.T, h http.Handler, path string) *httptest.ResponseRecorder {
 	t.Helper()
@@ -49,7 +44,7 @@ func TestServed(t *testing.T) {
 		have = append(have, string(m[1]))
 	}
 	assert.Equal(t, want, have)
-	assert.Len(t, have, 30)
+	assert.Len(t, have, 35)
 
 	assert.Equal(t, "/docs/", get(t, mux, "/docs").Header().Get("Location"))
 	page := get(t, mux, "/docs/")

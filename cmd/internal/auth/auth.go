@@ -1,8 +1,13 @@
 // Package auth is the reference authentication of the binaries: API keys as
-// bearer tokens, kept as hashes in a file. A service that mounts the handlers
-// brings its own.
+// bearer tokens, kept as hashes in a database and in a file, and other issuers' JWTs. A
+// service that mounts the handlers brings its own.
 //
-// The file has a line a key; # begins a comment:
+//	request ─▶ Gate ─┬─▶ Ring    the keys of a file, read again at SIGHUP
+//	                 ├─▶ Book    those of the database, followed by a poll
+//	                 └─▶ Tokens  JWTs of an OpenID Connect issuer
+//
+// The file, from which a platform's first operator comes, has a line a key; # begins a
+// comment:
 //
 //	# sha256 of the key (hex)    tenant    what it may do               subject
 //	9f86d081884c7d659a2feaa0…    acme      operator                     ops-laptop
@@ -13,7 +18,7 @@
 //
 //	reader     calls:read, recordings:read, rules:read
 //	caller     those of reader, calls:write, recordings:write
-//	operator   every scope
+//	operator   every scope but tenants:every, which is given by its name alone
 //
 // A key is made and its line printed by
 //
@@ -29,7 +34,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -96,69 +100,10 @@ func parseLine(fields []string) (hash [sha256.Size]byte, p callmodel.Principal, 
 	if !callmodel.ValidID(fields[1]) {
 		return hash, p, "the tenant is not a valid id"
 	}
-	if p.Scopes, why = parseScopes(fields[2]); why != "" {
-		return hash, p, why
+	if p.Scopes, err = callmodel.ParseGrants(strings.Split(fields[2], ",")); err != nil {
+		return hash, p, err.Error()
 	}
 	return [sha256.Size]byte(raw), p, ""
-}
-
-// parseScopes reads a list of roles and scopes. Each scope is in the result once.
-func parseScopes(list string) (scopes []callmodel.Scope, why string) {
-	for name := range strings.SplitSeq(list, ",") {
-		set := RoleScopes(name)
-		if slices.Contains(callmodel.Scopes(), callmodel.Scope(name)) {
-			set = []callmodel.Scope{callmodel.Scope(name)}
-		}
-		if set == nil {
-			return nil, fmt.Sprintf("%q is neither a role (reader, caller, operator) nor a scope like %s", name, callmodel.ScopeCallsRead)
-		}
-		for _, s := range set {
-			if !slices.Contains(scopes, s) {
-				scopes = append(scopes, s)
-			}
-		}
-	}
-	return scopes, ""
-}
-
-// The roles. Each includes those before it.
-const (
-	RoleReader   = "reader"
-	RoleCaller   = "caller"
-	RoleOperator = "operator"
-)
-
-// RoleScopes is what a role may do; nil for a name that is no role's.
-func RoleScopes(role string) []callmodel.Scope {
-	reader := []callmodel.Scope{callmodel.ScopeCallsRead, callmodel.ScopeRecordingsRead, callmodel.ScopeRulesRead}
-	switch role {
-	case RoleReader:
-		return reader
-	case RoleCaller:
-		return append(reader, callmodel.ScopeCallsWrite, callmodel.ScopeRecordingsWrite)
-	case RoleOperator:
-		return callmodel.Scopes()
-	default:
-		return nil
-	}
-}
-
-// Require lets requests through that carry a key, with its principal. Others
-// are answered by next as well, without a principal, which refuses them: so
-// that there is one form of refusal.
-func (k Keys) Require(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p, ok := k.principal(r.Header.Get("Authorization")); ok {
-			r = r.WithContext(callmodel.WithPrincipal(r.Context(), p))
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// bearer is the token of an Authorization header.
-func bearer(header string) (token string, ok bool) {
-	scheme, token, ok := strings.Cut(header, " ")
-	return strings.TrimSpace(token), ok && strings.EqualFold(scheme, "bearer")
 }
 
 // Local lets everybody on this machine act as p, for a server that listens on

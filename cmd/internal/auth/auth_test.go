@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -29,9 +31,11 @@ var who = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 
 func TestKeys(t *testing.T) {
 	t.Parallel()
-	keys, err := auth.Parse(strings.NewReader("# keys\n\n" + line("one", "acme operator ops") + line("two", "beta reader app # dashboards")))
+	path := filepath.Join(t.TempDir(), "keys")
+	require.NoError(t, os.WriteFile(path, []byte("# keys\n\n"+line("one", "acme operator ops")+line("two", "beta reader app # dashboards")), 0o600))
+	ring, err := auth.OpenRing(path)
 	require.NoError(t, err)
-	h := keys.Require(who)
+	h := auth.NewGate(auth.GateOptions{File: ring}).Require(who)
 	for header, want := range map[string]string{
 		"Bearer one": "acme/ops", "bearer two": "beta/app", "Bearer three": "", "": "", "Basic one": "", "Bearer": "", "one": "", "Bearer ": "",
 	} {
@@ -90,12 +94,13 @@ func TestScopes(t *testing.T) {
 	const (
 		reader = "calls:read recordings:read rules:read"
 		caller = reader + " calls:write recordings:write"
-		all    = caller + " jobs:write rules:write audit:read"
+		all    = caller + " jobs:write rules:write audit:read users:read users:write tenants:read tenants:write keys:read keys:write"
 	)
 	for given, want := range map[string]string{
 		"reader": reader, "caller": caller, "operator": all,
 		"calls:read": "calls:read", "calls:read,recordings:read": "calls:read recordings:read",
 		"reader,jobs:write": reader + " jobs:write", "reader,calls:read,reader": reader, "operator,caller": all,
+		"operator,tenants:every": all + " tenants:every",
 	} {
 		keys, err := auth.Parse(strings.NewReader(line("k", "acme "+given+" x")))
 		require.NoError(t, err, given)
@@ -111,7 +116,7 @@ func TestScopes(t *testing.T) {
 		_, err := auth.Parse(strings.NewReader(line("k", "acme "+bad+" x")))
 		require.ErrorContains(t, err, "neither a role", bad)
 	}
-	assert.Nil(t, auth.RoleScopes("calls:read"), "a scope is no role")
+	assert.Nil(t, callmodel.RoleScopes("calls:read"), "a scope is no role")
 }
 
 func FuzzParse(f *testing.F) {

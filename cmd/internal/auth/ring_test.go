@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
 )
 
@@ -35,23 +37,24 @@ func TestReload(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
 	write := func(text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
 	write(line("old", "acme operator old") + line("kept", "acme operator kept"))
-	ring, err := auth.OpenRing(path, nil, nil)
+	ring, err := auth.OpenRing(path)
 	require.NoError(t, err)
-	h := ring.Require(who)
+	gate := auth.NewGate(auth.GateOptions{File: ring})
+	h := gate.Require(who)
 	const from = "192.0.2.1:5000"
 	require.Equal(t, "acme/old", ask(t, h, "old", from).Body.String())
 	write("damaged")
-	require.Error(t, ring.Reload())
+	require.Error(t, gate.Reload())
 	require.Equal(t, "acme/old", ask(t, h, "old", from).Body.String())
-	require.Equal(t, 1, ring.Tenants())
+	require.Equal(t, 1, gate.Tenants())
 	write(line("kept", "acme reader kept") + line("new", "acme operator new") + line("other", "beta reader other"))
 	require.Equal(t, "acme/old", ask(t, h, "old", from).Body.String())
-	require.NoError(t, ring.Reload())
-	assert.Equal(t, 2, ring.Tenants())
+	require.NoError(t, gate.Reload())
+	assert.Equal(t, 2, gate.Tenants())
 	assert.Empty(t, ask(t, h, "old", from).Body.String())
 	assert.Equal(t, "acme/kept", ask(t, h, "kept", from).Body.String())
 	assert.Equal(t, "acme/new", ask(t, h, "new", from).Body.String())
-	_, err = auth.OpenRing(filepath.Join(t.TempDir(), "nowhere"), nil, nil)
+	_, err = auth.OpenRing(filepath.Join(t.TempDir(), "nowhere"))
 	require.ErrorContains(t, err, "no such file")
 }
 
@@ -63,9 +66,19 @@ func TestWrongKeys(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte(line("right", "acme operator ops")), 0o600))
 	var text bytes.Buffer
 	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
-	ring, err := auth.OpenRing(path, slog.New(slog.NewTextHandler(&text, nil)), func() time.Time { return now })
+	ring, err := auth.OpenRing(path)
 	require.NoError(t, err)
-	h := ring.Require(who)
+	var audit []callmodel.AuditEvent
+	refused := map[string]int{}
+	gate := auth.NewGate(auth.GateOptions{
+		File: ring, Logger: slog.New(slog.NewTextHandler(&text, nil)), Now: func() time.Time { return now }, PlatformTenant: "platform",
+		Audit: func(_ context.Context, e callmodel.AuditEvent) error {
+			audit = append(audit, e)
+			return nil
+		},
+		Refused: func(reason string) { refused[reason]++ },
+	})
+	h := gate.Require(who)
 	codes := map[int]int{}
 	for range 2000 {
 		now = now.Add(200 * time.Microsecond)
@@ -77,7 +90,24 @@ func TestWrongKeys(t *testing.T) {
 	}
 	assert.LessOrEqual(t, codes[http.StatusOK], 21, "the handler behind it answers these: who says 200 to nobody")
 	assert.Equal(t, 2000-codes[http.StatusOK], codes[http.StatusTooManyRequests])
-	assert.EqualValues(t, 2000, ring.Wrong())
+	assert.EqualValues(t, 2000, gate.Wrong())
+	assert.Equal(t, 2000, refused[auth.WrongKey]+refused[auth.AddressLimited])
+	assert.Equal(t, codes[http.StatusTooManyRequests], refused[auth.AddressLimited])
+	assert.Equal(t, 1, gate.Limited())
+	gate.AuditBursts(t.Context(), false)
+	require.Empty(t, audit, "the burst may go on")
+	now = now.Add(10 * time.Second)
+	gate.AuditBursts(t.Context(), false)
+	gate.AuditBursts(t.Context(), false)
+	require.Len(t, audit, 1, "one line for the burst")
+	assert.Equal(t, callmodel.AuditWrongKeys, audit[0].Action)
+	assert.Equal(t, "192.0.2.7/32", audit[0].Subject)
+	assert.EqualValues(t, "platform", audit[0].TenantID)
+	assert.Equal(t, "2000", audit[0].Detail["requests"])
+	now = now.Add(-10 * time.Second)
+	for range 20 { // at the door for emergency calls nothing is refused for its number
+		assert.Equal(t, http.StatusOK, ask(t, auth.EmergencyDoor(h), "guess-1", "192.0.2.7:5000").Code)
+	}
 	assert.Equal(t, "acme/ops", ask(t, h, "right", "192.0.2.7:5000").Body.String())
 	assert.Equal(t, http.StatusOK, ask(t, h, "guess-1", "192.0.2.8:5000").Code, "another address is another's")
 	now = now.Add(time.Minute)
@@ -85,7 +115,7 @@ func TestWrongKeys(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
 	require.Len(t, lines, 3)
 	assert.Contains(t, lines[0], "address=192.0.2.7/32")
-	assert.Contains(t, lines[2], "requests=2000")
+	assert.Contains(t, lines[2], "requests=2020")
 	assert.NotContains(t, text.String(), "guess-1", "no key is logged")
 
 	for i := range 10_000 { // many addresses cost no more memory than some

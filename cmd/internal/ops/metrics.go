@@ -24,6 +24,7 @@ type Metrics struct {
 	audio    prometheus.Counter
 	bytes    prometheus.Counter
 	defects  *prometheus.CounterVec
+	refused  *prometheus.CounterVec
 	routing  routingMetrics
 }
 
@@ -55,8 +56,11 @@ func NewMetrics() *Metrics {
 		defects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "switchtape_recording_defects_total", Help: "Defects of finished recordings.",
 		}, []string{"code"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "switchtape_refused_requests_total", Help: "Requests that the authentication refused, by why.",
+		}, []string{"reason"}),
 	}
-	m.Registry.MustRegister(m.requests, m.attempts, m.elapsed, m.waited, m.audio, m.bytes, m.defects,
+	m.Registry.MustRegister(m.requests, m.attempts, m.elapsed, m.waited, m.audio, m.bytes, m.defects, m.refused,
 		m.routing.decisions, m.routing.versions, m.routing.asked, m.routing.changes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -88,6 +92,9 @@ func (m *Metrics) Attempt(r worker.Report) {
 		}
 	}
 }
+
+// Refused counts a request that the authentication refused. It is auth.GateOptions.Refused.
+func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
 
 // Gauge adds a gauge that is asked for at every scrape.
 func (m *Metrics) Gauge(name, help string, f func() float64) { m.GaugeOf(name, help, nil, f) }

@@ -81,7 +81,8 @@ func TestHealth(t *testing.T) {
 	t.Parallel()
 	var sick error
 	mux := http.NewServeMux()
-	ops.Mount(mux, ops.NewMetrics(), ops.Check{Name: "database", Check: func(context.Context) error { return errors.New("down") }},
+	ops.MountMetrics(mux, ops.NewMetrics())
+	ops.Mount(mux, ops.Check{Name: "database", Check: func(context.Context) error { return errors.New("down") }},
 		ops.Check{Name: "worker", Check: func(context.Context) error { return nil }, Alive: func() error { return sick }})
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()

@@ -1,5 +1,5 @@
 // Package ops is what a running service shows of itself: structured logs,
-// /healthz, /readyz and /metrics.
+// /healthz (and /livez), /readyz, /metrics and /debug/pprof.
 package ops
 
 import (
@@ -91,9 +91,9 @@ func (c *Check) line(ctx context.Context) (text string, ok bool) {
 // checkTimeout bounds what a probe waits for.
 const checkTimeout = 2 * time.Second
 
-// Mount adds the endpoints that probes and scrapers use to mux.
-func Mount(mux *http.ServeMux, m *Metrics, checks ...Check) {
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+// Mount adds the endpoints that probes use to mux.
+func Mount(mux *http.ServeMux, checks ...Check) {
+	alive := func(w http.ResponseWriter, _ *http.Request) {
 		for _, c := range checks {
 			if c.Alive == nil {
 				continue
@@ -105,7 +105,9 @@ func Mount(mux *http.ServeMux, m *Metrics, checks ...Check) {
 			}
 		}
 		fmt.Fprintln(w, "ok")
-	})
+	}
+	mux.HandleFunc("GET /healthz", alive)
+	mux.HandleFunc("GET /livez", alive)
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 		defer cancel()
@@ -120,6 +122,10 @@ func Mount(mux *http.ServeMux, m *Metrics, checks ...Check) {
 		}
 		fmt.Fprintln(w, strings.Join(lines, "\n"))
 	})
+}
+
+// MountMetrics adds /metrics to mux.
+func MountMetrics(mux *http.ServeMux, m *Metrics) {
 	// Without the database there is no word of the ledger, and of the rest there is.
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
@@ -36,11 +38,12 @@ var (
 	_ callservice.RulesSnapshot = (*snapshot.Dir)(nil)
 	_ callservice.Journal       = (*lateJournal)(nil)
 	_ recordinghttp.Ledger      = (*calldb.DB)(nil)
+	_ keyhttp.Keys              = (*calldb.DB)(nil)
+	_ auth.Store                = (*calldb.DB)(nil)
 )
 
 // APIOptions configure the call handling service.
 type APIOptions struct {
-	Keys          string   `help:"File of API keys; without one the server must listen on loopback and trusts this machine's user." type:"path" placeholder:"FILE"`
 	Rules         string   `help:"Rule set (YAML or JSON) for all tenants without one of their own, put in service at the start if there is none yet." type:"path" placeholder:"FILE"`
 	ReplaceRules  bool     `help:"Put the rule set of --rules in service at the start whatever is there."`
 	Region        string   `help:"Country in which numbers are dialled when a request doesn't say, as ISO 3166-1 alpha-2." placeholder:"CC"`
@@ -49,6 +52,8 @@ type APIOptions struct {
 	Journal       string   `help:"Directory, this process's own and on a disk that stays, in which emergency calls and events are kept until the database has them. Default: in memory only." type:"path" placeholder:"DIR"`
 	MaxInFlight   int      `help:"Requests that are served at once, emergency calls aside." default:"256"`
 
+	AuthOptions
+	AdminOptions
 	ListenOptions
 	NumberingOptions
 	RecordOptions
@@ -76,7 +81,9 @@ type API struct {
 	calls   *callservice.Service
 	mux     *http.ServeMux
 	opts    APIOptions
-	keys    *auth.Ring   // nil: there are none
+	book    *auth.Book // the keys of the database; nil: none are asked for
+	gate    *auth.Gate // nil: requests need no credentials
+	store   *calldb.DB
 	journal *lateJournal // nil: there is none
 	log     *slog.Logger
 	later   []task
@@ -121,7 +128,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 			return nil, fmt.Errorf("--rules-snapshot: %w", err)
 		}
 	}
-	a := &API{mux: http.NewServeMux(), opts: o, log: log}
+	a := &API{mux: http.NewServeMux(), opts: o, log: log, store: s.DB}
 	dirs, err := o.legDirs(a.tenants)
 	if err != nil {
 		return nil, err
@@ -155,6 +162,11 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	if err := svc.LoadSnapshot(ctx); err != nil {
 		log.ErrorContext(ctx, "a part of the snapshot of the rules can't be used", "directory", o.RulesSnapshot, "error", err)
 	}
+	if o.Guarded() {
+		if a.book, err = o.book(ctx, s.DB, o.RulesSnapshot, log); err != nil {
+			return nil, err
+		}
+	}
 	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
 		Check: checker.Check, LegsBelow: dirs.below, JobEnqueued: jobEnqueued, Media: s.media(), Logger: log,
 	})
@@ -164,6 +176,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(a.mux)
 	rulehttp.New(svc, &rulehttp.Options{Logger: log}).Mount(a.mux)
+	keyhttp.New(s.DB, &keyhttp.Options{Logger: log}).Mount(a.mux)
 	a.mux.Handle("/", problem.Elsewhere(a.mux))
 	m.Destinations(svc.Trunks)
 	m.RuleSets(svc.RulesInService)
@@ -281,20 +294,29 @@ func (a *API) installFile(ctx context.Context, body []byte) error {
 	return nil
 }
 
+// guarded is the API behind its authentication.
+func (a *API) guarded(m *ops.Metrics, addr net.Addr) (h http.Handler, err error) {
+	h, a.gate, err = a.opts.guard(m.HTTP(a.Handler()), auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Logger: a.log}, a.book, addr)
+	if a.gate != nil {
+		gateMetrics(m, a.gate)
+	}
+	return h, err
+}
+
 // Reload reads the keys again. On an error those in use stay.
 func (a *API) Reload() error {
-	if a.keys == nil {
+	if a.gate == nil {
 		return nil
 	}
-	return a.keys.Reload()
+	return a.gate.Reload()
 }
 
 // tenants is how many tenants there are API keys of; 1 without keys.
 func (a *API) tenants() int {
-	if a.keys == nil {
+	if a.gate == nil {
 		return 1
 	}
-	return a.keys.Tenants()
+	return a.gate.Tenants()
 }
 
 // answersAlone reports whether emergency calls have somewhere to go without the
@@ -308,6 +330,9 @@ func (a *API) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.calls.Run(ctx) })
 	group.Go(func() error { return a.catchUp(ctx) })
+	if a.gate != nil {
+		group.Go(func() error { return a.gate.Run(ctx) })
+	}
 	err := group.Wait()
 	if a.journal != nil {
 		err = errors.Join(err, a.journal.Close())

@@ -186,8 +186,9 @@ func startWorker(t *testing.T, bucket string, timeout time.Duration) *runningWor
 	m := ops.NewMetrics()
 	rec, closer, err := service.NewWorker(t.Context(), w.stores, o, drivers, m, log)
 	require.NoError(t, err)
-	w.h, err = service.HTTP(w.stores, nil, rec, "", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, m)
+	handlers, err := service.HTTP(w.stores, nil, rec, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, service.AdminOptions{}, m)
 	require.NoError(t, err)
+	w.h = handlers.Public
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { assert.NoError(t, rec.Run(ctx)) })

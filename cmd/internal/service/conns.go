@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/cmd/internal/auth"
 )
 
 // ListenOptions say where a service that takes calls listens.
@@ -34,13 +35,13 @@ type Doors struct {
 // OpenDoors opens the emergency listener beside l, if there is to be one. Without API
 // keys it must be on loopback as l must; with them neither may take them in clear from
 // other machines: see TLSOptions.
-func (o ListenOptions) OpenDoors(ctx context.Context, l net.Listener, keyFile string) (*Doors, error) {
+func (o ListenOptions) OpenDoors(ctx context.Context, l net.Listener, guarded bool) (*Doors, error) {
 	d := &Doors{main: l, most: o.MaxConns}
 	var err error
 	if d.certificate, err = o.OpenCertificate(); err != nil {
 		return nil, err
 	}
-	if err := o.notInClear(l.Addr(), keyFile); err != nil {
+	if err := o.notInClear(l.Addr(), guarded); err != nil {
 		return nil, err
 	}
 	files := openFiles()
@@ -55,7 +56,7 @@ func (o ListenOptions) OpenDoors(ctx context.Context, l net.Listener, keyFile st
 	if d.emergency, err = Listen(ctx, o.EmergencyListen); err != nil {
 		return nil, err
 	}
-	if err = o.notInClear(d.emergency.Addr(), keyFile); err == nil && keyFile == "" {
+	if err = o.notInClear(d.emergency.Addr(), guarded); err == nil && !guarded {
 		err = onLoopback(d.emergency.Addr())
 	}
 	if err != nil {
@@ -91,7 +92,7 @@ func (d *Doors) Serve(ctx context.Context, h http.Handler, log *slog.Logger) err
 	group.Go(func() error { return serve(ctx, d.certificate.Listener(d.main), bodiesInTime(h), d.most, log) })
 	if d.emergency != nil {
 		group.Go(func() error {
-			return serve(ctx, d.certificate.Listener(d.emergency), bodiesInTime(callsOnly(h)), d.keptFree, log)
+			return serve(ctx, d.certificate.Listener(d.emergency), bodiesInTime(auth.EmergencyDoor(callsOnly(h))), d.keptFree, log)
 		})
 	}
 	return group.Wait()

@@ -30,7 +30,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	l, err := service.Listen(t.Context(), "127.0.0.1:0")
 	require.NoError(t, err)
 	const most = 10
-	doors, err := service.ListenOptions{EmergencyListen: "127.0.0.1:0", MaxConns: most}.OpenDoors(t.Context(), l, "")
+	doors, err := service.ListenOptions{EmergencyListen: "127.0.0.1:0", MaxConns: most}.OpenDoors(t.Context(), l, false)
 	require.NoError(t, err)
 	busy, release := make(chan struct{}, most), make(chan struct{})
 	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -84,6 +84,6 @@ func TestConnectionsAreBounded(t *testing.T) {
 	cancel()
 	require.NoError(t, <-done)
 
-	_, err = service.ListenOptions{EmergencyListen: "0.0.0.0:0"}.OpenDoors(t.Context(), l, "")
+	_, err = service.ListenOptions{EmergencyListen: "0.0.0.0:0"}.OpenDoors(t.Context(), l, false)
 	require.ErrorContains(t, err, "--keys")
 }

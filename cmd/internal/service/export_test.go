@@ -1,6 +1,12 @@
 package service
 
-import "github.com/switchtape/switchtape/callmodel"
+import (
+	"net"
+	"net/http"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/cmd/internal/auth"
+)
 
 // LegsBelow is where the options say that legs are, while there are so many tenants.
 func LegsBelow(o LegOptions, tenants int) (func(t callmodel.TenantID, host string) (string, error), error) {
@@ -9,4 +15,10 @@ func LegsBelow(o LegOptions, tenants int) (func(t callmodel.TenantID, host strin
 		return nil, err
 	}
 	return d.below, nil
+}
+
+// Guard is the authentication that the options put around h.
+func Guard(h http.Handler, o AuthOptions, addr net.Addr) (http.Handler, error) {
+	guarded, _, err := o.guard(h, auth.GateOptions{}, nil, addr)
+	return guarded, err
 }

@@ -12,15 +12,20 @@ import (
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/cmd/internal/apidocs"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
-	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/recording/worker"
-	"github.com/switchtape/switchtape/routing/callhttp"
-	"github.com/switchtape/switchtape/routing/rulehttp"
 )
 
-// HTTP is what a process serves: the API behind its authentication and its
-// description before it, signed links, probes and metrics. api or rec may be nil.
-func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr, m *ops.Metrics) (http.Handler, error) {
+// Handlers are what a process serves.
+type Handlers struct {
+	// Public is the API behind its authentication and its description before it, signed
+	// links and probes, and metrics where they have no listener of their own.
+	Public http.Handler
+	// Admin is probes, metrics and profiles, for that listener.
+	Admin http.Handler
+}
+
+// HTTP is what a process serves at addr and at its admin listener. api or rec may be nil.
+func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOptions, m *ops.Metrics) (*Handlers, error) {
 	mux := http.NewServeMux()
 	db := dbCheck(s.DB)
 	checks := []ops.Check{}
@@ -39,25 +44,24 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, keyFile string, addr net.Addr
 		m.Gauge("switchtape_running_jobs", "Recording jobs that this process works on.", func() float64 { return float64(rec.Running()) })
 	}
 	m.Ledger(s.DB.Stats)
-	ops.Mount(mux, m, checks...)
+	ops.Mount(mux, checks...)
+	if !admin.set() {
+		ops.MountMetrics(mux, m)
+	}
 	if s.Objects != nil {
 		mux.HandleFunc(objectsPath, s.Objects.ServeSigned)
 	}
 	if api != nil {
-		guarded, keys, err := Guard(m.HTTP(api.Handler()), keyFile, addr, api.log)
+		guarded, err := api.guarded(m, addr)
 		if err != nil {
 			return nil, err
 		}
-		if api.keys = keys; keys != nil {
-			m.Gauge("switchtape_wrong_keys", "Requests that came with an API key that is none, since the start.",
-				func() float64 { return float64(keys.Wrong()) })
-		}
 		mux.Handle("/", problem.WithRequestID(guarded))
-		if err := apidocs.Mount(mux, callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI()); err != nil {
+		if err := apidocs.Mount(mux, apidocs.Contracts()...); err != nil {
 			return nil, err
 		}
 	}
-	return mux, nil
+	return &Handlers{Public: mux, Admin: adminHandler(m, checks)}, nil
 }
 
 // recordingsCheck is what keeps the worker from making recordings, other than its

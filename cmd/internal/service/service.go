@@ -253,29 +253,12 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, most int, log *s
 	return group.Wait()
 }
 
-// Guard puts the authentication around h: the keys of keyFile, or, without
-// one and on loopback only, this machine's user as the default tenant's operator.
-// keys is nil then.
-func Guard(h http.Handler, keyFile string, addr net.Addr, log *slog.Logger) (guarded http.Handler, keys *auth.Ring, err error) {
-	if keyFile != "" {
-		keys, err := auth.OpenRing(keyFile, log, nil)
-		if err != nil {
-			return nil, nil, err
-		}
-		return keys.Require(h), keys, nil
-	}
-	if err := onLoopback(addr); err != nil {
-		return nil, nil, err
-	}
-	return auth.Local(callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Scopes: auth.RoleScopes(auth.RoleOperator)}, h), nil, nil
-}
-
 // onLoopback refuses an address that other machines can reach.
 func onLoopback(addr net.Addr) error {
 	host, _, err := net.SplitHostPort(addr.String())
 	if err != nil || !auth.Loopback(host) {
 		return callmodel.Errorf(callmodel.CodeInvalid,
-			"%s can be reached from other machines; give a file of API keys with --keys, or listen on 127.0.0.1", addr)
+			"%s can be reached from other machines; ask for API keys with --keys or --db-keys, or listen on 127.0.0.1", addr)
 	}
 	return nil
 }

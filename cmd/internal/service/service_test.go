@@ -59,11 +59,11 @@ func TestDirectoryOfLegs(t *testing.T) {
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	h := http.NotFoundHandler()
-	_, _, err := service.Guard(h, "", &net.TCPAddr{IP: net.IPv4zero, Port: 80}, nil)
+	_, err := service.Guard(h, service.AuthOptions{}, &net.TCPAddr{IP: net.IPv4zero, Port: 80})
 	require.ErrorContains(t, err, "--keys")
-	_, _, err = service.Guard(h, "", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, nil)
+	_, err = service.Guard(h, service.AuthOptions{}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80})
 	require.NoError(t, err)
-	_, _, err = service.Guard(h, "/nowhere", &net.TCPAddr{IP: net.IPv4zero, Port: 80}, nil)
+	_, err = service.Guard(h, service.AuthOptions{Keys: "/nowhere"}, &net.TCPAddr{IP: net.IPv4zero, Port: 80})
 	require.ErrorContains(t, err, "no such file")
 }
 

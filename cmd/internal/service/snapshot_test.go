@@ -98,8 +98,9 @@ func (l *link) carry(ctx context.Context, in net.Conn, deaf bool) {
 
 // running is a service with the snapshot in dir and the database at db.
 type running struct {
-	h    http.Handler
-	stop func()
+	h     http.Handler
+	admin http.Handler
+	stop  func()
 }
 
 func startService(t *testing.T, dir, db, rules string) running {
@@ -118,14 +119,14 @@ func startService(t *testing.T, dir, db, rules string) running {
 	api, err := service.NewAPI(t.Context(), s, o, m, slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
 	api.Later("preparing the database", prepare)
-	h, err := service.HTTP(s, api, nil, "", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, m)
+	h, err := service.HTTP(s, api, nil, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, service.AdminOptions{}, m)
 	require.NoError(t, err)
 	require.NoError(t, api.Start(t.Context()))
 	assert.Less(t, time.Since(began), 20*time.Second)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- api.Run(ctx) }()
-	r := running{h: h, stop: func() {
+	r := running{h: h.Public, stop: func() {
 		cancel()
 		assert.NoError(t, <-done)
 		assert.NoError(t, s.DB.Close())

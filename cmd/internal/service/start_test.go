@@ -39,7 +39,9 @@ func begin(t *testing.T, db string, o service.APIOptions) (r running, err error)
 	api, err := service.NewAPI(t.Context(), s, o, m, slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
 	api.Later("preparing the database", prepare)
-	if r.h, err = service.HTTP(s, api, nil, o.Keys, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, m); err == nil {
+	handlers, err := service.HTTP(s, api, nil, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, o.AdminOptions, m)
+	if err == nil {
+		r.h, r.admin = handlers.Public, handlers.Admin
 		err = api.Start(t.Context())
 	}
 	if err != nil {
@@ -152,7 +154,7 @@ func TestRulesFileIsForTheFirstStart(t *testing.T) {
 		{"second", true, "", "second"},
 		{"first", false, "", "second"},
 	} {
-		o := service.APIOptions{ReplaceRules: c.replace, Keys: c.keys}
+		o := service.APIOptions{ReplaceRules: c.replace, AuthOptions: service.AuthOptions{Keys: c.keys}}
 		if c.file != "" {
 			o.Rules = file(c.file)
 		}

@@ -75,8 +75,8 @@ func (c *Certificate) Listener(l net.Listener) net.Listener {
 
 // notInClear refuses to take API keys in clear at an address that other machines can
 // reach: whoever listens in between would have them.
-func (o TLSOptions) notInClear(addr net.Addr, keyFile string) error {
-	if keyFile == "" || o.Insecure || o.TLSCert != "" || onLoopback(addr) == nil {
+func (o TLSOptions) notInClear(addr net.Addr, guarded bool) error {
+	if !guarded || o.Insecure || o.TLSCert != "" || onLoopback(addr) == nil {
 		return nil
 	}
 	return callmodel.Errorf(callmodel.CodeInvalid, "API keys would come to %s in clear; give --tls-cert and --tls-key, listen on 127.0.0.1, "+

@@ -71,7 +71,7 @@ func TestClientCertificates(t *testing.T) {
 	certify(t, o.TLSOptions, 1)
 	l, err := service.Listen(t.Context(), "127.0.0.1:0")
 	require.NoError(t, err)
-	doors, err := o.OpenDoors(t.Context(), l, "")
+	doors, err := o.OpenDoors(t.Context(), l, false)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -133,7 +133,7 @@ func TestKeysAreNotTakenInClear(t *testing.T) {
 	} {
 		l, err := service.Listen(t.Context(), c.listen)
 		require.NoError(t, err)
-		_, err = service.ListenOptions{EmergencyListen: c.emergency, TLSOptions: c.tls}.OpenDoors(t.Context(), l, c.keys)
+		_, err = service.ListenOptions{EmergencyListen: c.emergency, TLSOptions: c.tls}.OpenDoors(t.Context(), l, c.keys != "")
 		require.NoError(t, l.Close())
 		if c.refused == "" {
 			assert.NoError(t, err, name)

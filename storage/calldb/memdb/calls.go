@@ -44,7 +44,7 @@ func (s *Store) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredR
 	}
 	s.calls[at] = c
 	if n.IdempotencyKey != "" {
-		s.keys[key] = answer{n.RequestSHA256, calls.StoredResponse{StatusCode: n.StatusCode, Body: slices.Clone(n.Response)}}
+		s.answers[key] = answer{n.RequestSHA256, calls.StoredResponse{StatusCode: n.StatusCode, Body: slices.Clone(n.Response)}}
 	}
 	s.line(storeform.CreatedLine(&c.Call, n.Actor))
 	return nil, nil //nolint:nilnil // the port says: nil unless it is a replay
@@ -61,7 +61,7 @@ func (s *Store) Replay(ctx context.Context, t callmodel.TenantID, key, requestSH
 }
 
 func (s *Store) replay(key idemKey, sha string) (*calls.StoredResponse, error) {
-	a, ok := s.keys[key]
+	a, ok := s.answers[key]
 	switch {
 	case !ok:
 		return nil, nil //nolint:nilnil // the port says: nil if the key is new
@@ -155,7 +155,7 @@ func (s *Store) Calls(ctx context.Context, t callmodel.TenantID, f calls.Filter)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key, keyed := s.keys[idemKey{t, f.IdempotencyKey}], f.IdempotencyKey != ""
+	key, keyed := s.answers[idemKey{t, f.IdempotencyKey}], f.IdempotencyKey != ""
 	own := storeform.CallOfAnswer(key.Body)
 	known := f
 	known.Recording = "" // the jobs are looked through for those calls alone that match else

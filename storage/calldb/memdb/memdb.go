@@ -13,6 +13,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/keys"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
@@ -28,7 +29,7 @@ type Store struct {
 	byKey   map[jobKey]*job
 	calls   map[callKey]*call
 	made    map[callKey][]calls.Recording // by finish; the call itself may come later
-	keys    map[idemKey]answer
+	answers map[idemKey]answer
 	rules   []rulesets.Version
 	active  map[callmodel.TenantID]*versions
 	audit   []callmodel.AuditEvent
@@ -36,6 +37,10 @@ type Store struct {
 	outKeys map[string]bool
 	fleet   map[presenceKey]ledger.Presence
 	turns   storeform.Turns
+	users   directory
+
+	apiKeys    []*keys.Stored
+	keyChanges int64
 }
 
 type (
@@ -75,9 +80,9 @@ func New(now func() time.Time) *Store {
 		now = time.Now //nolint:forbidigo // this store is the database, and its clock is the machine's
 	}
 	return &Store{
-		now: now, byKey: map[jobKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]calls.Recording{}, keys: map[idemKey]answer{},
+		now: now, byKey: map[jobKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]calls.Recording{}, answers: map[idemKey]answer{},
 		active: map[callmodel.TenantID]*versions{}, outKeys: map[string]bool{},
-		fleet: map[presenceKey]ledger.Presence{},
+		fleet: map[presenceKey]ledger.Presence{}, users: newDirectory(),
 	}
 }
 
