@@ -24,6 +24,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/cmd/apiclient"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
@@ -149,17 +150,25 @@ type demo struct {
 
 func (d *demo) play() (*demoOutput, error) {
 	d.step("the telephone server initiates a call")
-	var call calls.Call
-	err := d.post("/v1/calls", map[string]any{
-		"from": demoFrom, "to": demoTo, "region": "GB", "direction": "outbound", "host": "demo-pbx",
-		"metadata":  map[string]string{"campaign": "demo"},
-		"recording": calls.RecordingPreference{Enabled: true, Outputs: d.outputs},
-	}, &call)
+	api, err := apiclient.New(d.url, "")
 	if err != nil {
 		return nil, err
 	}
-	var why routing.Explanation
-	if err := d.get("/v1/calls/"+string(call.ID)+"/explanation", &why); err != nil {
+	body, err := asJSON(map[string]any{
+		"from": demoFrom, "to": demoTo, "region": "GB", "direction": "outbound", "host": "demo-pbx",
+		"metadata":  map[string]string{"campaign": "demo"},
+		"recording": calls.RecordingPreference{Enabled: true, Outputs: d.outputs},
+	})
+	if err != nil {
+		return nil, err
+	}
+	call, _, err := answered[calls.Call](api.CreateCallWithBodyWithResponse(d.ctx, nil, problem.JSON, body))
+	if err != nil {
+		return nil, err
+	}
+	id := string(call.ID)
+	why, _, err := answered[routing.Explanation](api.ExplainCallWithResponse(d.ctx, id))
+	if err != nil {
 		return nil, err
 	}
 	d.step("it leaves the legs in the recordings directory")
@@ -183,7 +192,10 @@ func (d *demo) play() (*demoOutput, error) {
 	for _, ev := range events {
 		d.step(string(ev.Type))
 		sent = time.Now()
-		if err := d.post("/v1/calls/"+string(call.ID)+"/events", ev, &call); err != nil {
+		if body, err = asJSON(ev); err != nil {
+			return nil, err
+		}
+		if call, _, err = answered[calls.Call](api.PostCallEventWithBodyWithResponse(d.ctx, id, problem.JSON, body)); err != nil {
 			return nil, err
 		}
 	}
@@ -191,7 +203,7 @@ func (d *demo) play() (*demoOutput, error) {
 		if err := d.pause(); err != nil {
 			return nil, fmt.Errorf("the recording did not come: %w", err)
 		}
-		if err := d.get("/v1/calls/"+string(call.ID), &call); err != nil {
+		if call, _, err = answered[calls.Call](api.GetCallWithResponse(d.ctx, id)); err != nil {
 			return nil, err
 		}
 	}
@@ -250,7 +262,11 @@ func (d *demo) check(r *calls.Recording, o *record.OutputResult) (demoRecording,
 	if err != nil {
 		return out, err
 	}
-	resp, err := d.do(http.MethodGet, link, nil)
+	req, err := http.NewRequestWithContext(d.ctx, http.MethodGet, link, nil)
+	if err != nil {
+		return out, err
+	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return out, err
 	}
@@ -266,41 +282,10 @@ func (d *demo) check(r *calls.Recording, o *record.OutputResult) (demoRecording,
 	return out, nil
 }
 
-func (d *demo) post(path string, body, answer any) error {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	return d.call(http.MethodPost, path, raw, answer)
-}
-
-func (d *demo) get(path string, answer any) error { return d.call(http.MethodGet, path, nil, answer) }
-
-func (d *demo) call(method, path string, body []byte, answer any) error {
-	resp, err := d.do(method, d.url+path, body)
-	if err != nil {
-		return err
-	}
-	raw, err := io.ReadAll(resp.Body)
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return err
-	}
-	if resp.StatusCode >= http.StatusBadRequest {
-		var p problem.Problem
-		if json.Unmarshal(raw, &p) == nil && p.Detail != "" {
-			return fmt.Errorf("%s %s: %s", method, path, p.Detail)
-		}
-		return fmt.Errorf("%s %s: %s", method, path, resp.Status)
-	}
-	return json.Unmarshal(raw, answer)
-}
-
-func (d *demo) do(method, url string, body []byte) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(d.ctx, method, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	return http.DefaultClient.Do(req)
+// asJSON is the body of a request.
+func asJSON(v any) (io.Reader, error) {
+	raw, err := json.Marshal(v)
+	return bytes.NewReader(raw), err
 }
 
 func printDemo(s cli.Streams, o *demoOutput) {

@@ -14,6 +14,13 @@ import (
 	"io/fs"
 	"net/http"
 	"time"
+
+	"github.com/switchtape/switchtape/callmodel/reports/reporthttp"
+	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
+	"github.com/switchtape/switchtape/recording/recordinghttp"
+	"github.com/switchtape/switchtape/routing/callhttp"
+	"github.com/switchtape/switchtape/routing/rulehttp"
+	"github.com/switchtape/switchtape/routing/userhttp"
 )
 
 //go:embed page swagger-ui
@@ -22,6 +29,13 @@ var files embed.FS
 // What the page may do: run and show its own files, and ask its own server.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// Contracts are the OpenAPI files of all handlers of the services.
+func Contracts() [][]byte {
+	return [][]byte{
+		callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI(), reporthttp.OpenAPI(), userhttp.OpenAPI(), keyhttp.OpenAPI(),
+	}
+}
 
 // Mount adds the two to the mux. contracts are the OpenAPI files of the handlers that it
 // has. The error is one of theirs.

@@ -10,18 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel/problem/contracttest"
-	"github.com/switchtape/switchtape/callmodel/reports/reporthttp"
 	"github.com/switchtape/switchtape/cmd/internal/apidocs"
-	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
-	"github.com/switchtape/switchtape/recording/recordinghttp"
-	"github.com/switchtape/switchtape/routing/callhttp"
-	"github.com/switchtape/switchtape/routing/rulehttp"
-	"github.com/switchtape/switchtape/routing/userhttp"
 )
 
-func contracts() [][]byte {
-	return [][]byte{callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI(), keyhttp.OpenAPI(), reporthttp.OpenAPI(), userhttp.OpenAPI()}
-}
+func contracts() [][]byte { return apidocs.Contracts() }
 
 func get(t *testing.T, h http.Handler, path string) *httptest.ResponseRecorder {
 	t.Helper()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/keys"
+	"github.com/switchtape/switchtape/cmd/internal/apidocs"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
@@ -33,7 +34,7 @@ type operation struct {
 // operations are all that the contracts have.
 func operations(t *testing.T) (list []operation) {
 	t.Helper()
-	for _, text := range service.Contracts() {
+	for _, text := range apidocs.Contracts() {
 		var file struct {
 			Paths map[string]map[string]yaml.Node `yaml:"paths"`
 		}

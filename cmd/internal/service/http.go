@@ -10,15 +10,9 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/problem"
-	"github.com/switchtape/switchtape/callmodel/reports/reporthttp"
 	"github.com/switchtape/switchtape/cmd/internal/apidocs"
-	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
-	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/recording/worker"
-	"github.com/switchtape/switchtape/routing/callhttp"
-	"github.com/switchtape/switchtape/routing/rulehttp"
-	"github.com/switchtape/switchtape/routing/userhttp"
 )
 
 // Handlers are what a process serves.
@@ -63,7 +57,7 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOpt
 			return nil, err
 		}
 		mux.Handle("/", problem.WithRequestID(guarded))
-		if err := apidocs.Mount(mux, Contracts()...); err != nil {
+		if err := apidocs.Mount(mux, apidocs.Contracts()...); err != nil {
 			return nil, err
 		}
 	}
@@ -120,13 +114,5 @@ func workerCheck(unanswered func() (time.Duration, error)) ops.Check {
 			return within(unreadyAfter)
 		},
 		Alive: func() error { return within(deadAfter) },
-	}
-}
-
-// Contracts are those of the API's handlers.
-func Contracts() [][]byte {
-	return [][]byte{
-		callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI(), reporthttp.OpenAPI(), keyhttp.OpenAPI(),
-		userhttp.OpenAPI(),
 	}
 }

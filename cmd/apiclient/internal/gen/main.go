@@ -13,9 +13,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/switchtape/switchtape/cmd/internal/apidocs"
-	"github.com/switchtape/switchtape/recording/recordinghttp"
-	"github.com/switchtape/switchtape/routing/callhttp"
-	"github.com/switchtape/switchtape/routing/rulehttp"
 )
 
 func main() {
@@ -26,7 +23,7 @@ func main() {
 }
 
 func generate(config string) error {
-	whole, err := apidocs.Join(callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI())
+	whole, err := apidocs.Join(apidocs.Contracts()...)
 	if err != nil {
 		return err
 	}
