@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // Defines values for ActivationAction.
@@ -32,6 +33,42 @@ func (e ActivationAction) Valid() bool {
 	case ActivationActionPromote:
 		return true
 	case ActivationActionRollback:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CallDimension.
+const (
+	CallDimensionCause       CallDimension = "cause"
+	CallDimensionDay         CallDimension = "day"
+	CallDimensionDestination CallDimension = "destination"
+	CallDimensionDirection   CallDimension = "direction"
+	CallDimensionHour        CallDimension = "hour"
+	CallDimensionTenant      CallDimension = "tenant"
+	CallDimensionTrunk       CallDimension = "trunk"
+	CallDimensionType        CallDimension = "type"
+)
+
+// Valid indicates whether the value is a known member of the CallDimension enum.
+func (e CallDimension) Valid() bool {
+	switch e {
+	case CallDimensionCause:
+		return true
+	case CallDimensionDay:
+		return true
+	case CallDimensionDestination:
+		return true
+	case CallDimensionDirection:
+		return true
+	case CallDimensionHour:
+		return true
+	case CallDimensionTenant:
+		return true
+	case CallDimensionTrunk:
+		return true
+	case CallDimensionType:
 		return true
 	default:
 		return false
@@ -252,6 +289,8 @@ const (
 	CodeNotAcceptable        Code = "not_acceptable"
 	CodeNotFound             Code = "not_found"
 	CodeOverloaded           Code = "overloaded"
+	CodePreconditionFailed   Code = "precondition_failed"
+	CodePreconditionRequired Code = "precondition_required"
 	CodeTooLarge             Code = "too_large"
 	CodeUnauthenticated      Code = "unauthenticated"
 	CodeUnavailable          Code = "unavailable"
@@ -289,6 +328,10 @@ func (e Code) Valid() bool {
 	case CodeNotFound:
 		return true
 	case CodeOverloaded:
+		return true
+	case CodePreconditionFailed:
+		return true
+	case CodePreconditionRequired:
 		return true
 	case CodeTooLarge:
 		return true
@@ -485,6 +528,87 @@ const (
 func (e DiffRequestSeries) Valid() bool {
 	switch e {
 	case DiffRequestSeriesFalse:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExplainedUserBarring.
+const (
+	ExplainedUserBarringInternational ExplainedUserBarring = "international"
+	ExplainedUserBarringPremium       ExplainedUserBarring = "premium"
+)
+
+// Valid indicates whether the value is a known member of the ExplainedUserBarring enum.
+func (e ExplainedUserBarring) Valid() bool {
+	switch e {
+	case ExplainedUserBarringInternational:
+		return true
+	case ExplainedUserBarringPremium:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExplainedUserConsent.
+const (
+	ExplainedUserConsentGiven   ExplainedUserConsent = "given"
+	ExplainedUserConsentRefused ExplainedUserConsent = "refused"
+)
+
+// Valid indicates whether the value is a known member of the ExplainedUserConsent enum.
+func (e ExplainedUserConsent) Valid() bool {
+	switch e {
+	case ExplainedUserConsentGiven:
+		return true
+	case ExplainedUserConsentRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExplainedUserForwarding.
+const (
+	ExplainedUserForwardingAlways      ExplainedUserForwarding = "always"
+	ExplainedUserForwardingBusy        ExplainedUserForwarding = "busy"
+	ExplainedUserForwardingNoAnswer    ExplainedUserForwarding = "no_answer"
+	ExplainedUserForwardingUnreachable ExplainedUserForwarding = "unreachable"
+)
+
+// Valid indicates whether the value is a known member of the ExplainedUserForwarding enum.
+func (e ExplainedUserForwarding) Valid() bool {
+	switch e {
+	case ExplainedUserForwardingAlways:
+		return true
+	case ExplainedUserForwardingBusy:
+		return true
+	case ExplainedUserForwardingNoAnswer:
+		return true
+	case ExplainedUserForwardingUnreachable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExplainedUserRecording.
+const (
+	ExplainedUserRecordingAlways   ExplainedUserRecording = "always"
+	ExplainedUserRecordingNever    ExplainedUserRecording = "never"
+	ExplainedUserRecordingOnDemand ExplainedUserRecording = "on_demand"
+)
+
+// Valid indicates whether the value is a known member of the ExplainedUserRecording enum.
+func (e ExplainedUserRecording) Valid() bool {
+	switch e {
+	case ExplainedUserRecordingAlways:
+		return true
+	case ExplainedUserRecordingNever:
+		return true
+	case ExplainedUserRecordingOnDemand:
 		return true
 	default:
 		return false
@@ -698,6 +822,93 @@ func (e OutputSpecLayout) Valid() bool {
 	}
 }
 
+// Defines values for PreferencesBarringClasses.
+const (
+	PreferencesBarringClassesInternational PreferencesBarringClasses = "international"
+	PreferencesBarringClassesPremium       PreferencesBarringClasses = "premium"
+)
+
+// Valid indicates whether the value is a known member of the PreferencesBarringClasses enum.
+func (e PreferencesBarringClasses) Valid() bool {
+	switch e {
+	case PreferencesBarringClassesInternational:
+		return true
+	case PreferencesBarringClassesPremium:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PreferencesConsent.
+const (
+	PreferencesConsentEmpty   PreferencesConsent = ""
+	PreferencesConsentGiven   PreferencesConsent = "given"
+	PreferencesConsentRefused PreferencesConsent = "refused"
+)
+
+// Valid indicates whether the value is a known member of the PreferencesConsent enum.
+func (e PreferencesConsent) Valid() bool {
+	switch e {
+	case PreferencesConsentEmpty:
+		return true
+	case PreferencesConsentGiven:
+		return true
+	case PreferencesConsentRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PreferencesForwardingWhen.
+const (
+	PreferencesForwardingWhenAlways      PreferencesForwardingWhen = "always"
+	PreferencesForwardingWhenBusy        PreferencesForwardingWhen = "busy"
+	PreferencesForwardingWhenNoAnswer    PreferencesForwardingWhen = "no_answer"
+	PreferencesForwardingWhenUnreachable PreferencesForwardingWhen = "unreachable"
+)
+
+// Valid indicates whether the value is a known member of the PreferencesForwardingWhen enum.
+func (e PreferencesForwardingWhen) Valid() bool {
+	switch e {
+	case PreferencesForwardingWhenAlways:
+		return true
+	case PreferencesForwardingWhenBusy:
+		return true
+	case PreferencesForwardingWhenNoAnswer:
+		return true
+	case PreferencesForwardingWhenUnreachable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PreferencesRecording.
+const (
+	PreferencesRecordingAlways   PreferencesRecording = "always"
+	PreferencesRecordingEmpty    PreferencesRecording = ""
+	PreferencesRecordingNever    PreferencesRecording = "never"
+	PreferencesRecordingOnDemand PreferencesRecording = "on_demand"
+)
+
+// Valid indicates whether the value is a known member of the PreferencesRecording enum.
+func (e PreferencesRecording) Valid() bool {
+	switch e {
+	case PreferencesRecordingAlways:
+		return true
+	case PreferencesRecordingEmpty:
+		return true
+	case PreferencesRecordingNever:
+		return true
+	case PreferencesRecordingOnDemand:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RawFormatEncoding.
 const (
 	RawFormatEncodingAlaw  RawFormatEncoding = "alaw"
@@ -716,6 +927,33 @@ func (e RawFormatEncoding) Valid() bool {
 	case RawFormatEncodingMulaw:
 		return true
 	case RawFormatEncodingS16le:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RecordingDimension.
+const (
+	RecordingDimensionDay    RecordingDimension = "day"
+	RecordingDimensionHour   RecordingDimension = "hour"
+	RecordingDimensionReason RecordingDimension = "reason"
+	RecordingDimensionStatus RecordingDimension = "status"
+	RecordingDimensionTenant RecordingDimension = "tenant"
+)
+
+// Valid indicates whether the value is a known member of the RecordingDimension enum.
+func (e RecordingDimension) Valid() bool {
+	switch e {
+	case RecordingDimensionDay:
+		return true
+	case RecordingDimensionHour:
+		return true
+	case RecordingDimensionReason:
+		return true
+	case RecordingDimensionStatus:
+		return true
+	case RecordingDimensionTenant:
 		return true
 	default:
 		return false
@@ -1226,6 +1464,9 @@ type Call struct {
 	Type CallType `json:"type"`
 }
 
+// CallDimension defines model for CallDimension.
+type CallDimension string
+
 // CallDirection Which way the call crosses the platform's edge.
 type CallDirection string
 
@@ -1304,6 +1545,24 @@ type CallPage struct {
 	Next *string `json:"next,omitempty"`
 }
 
+// CallReport Sums, a row for each of the values that by names.
+type CallReport struct {
+	By   []CallDimension `json:"by"`
+	Rows []CallSums      `json:"rows"`
+
+	// Since The first hour.
+	Since time.Time `json:"since"`
+
+	// Total What became of calls. The values of by stand beside the sums.
+	Total CallSums `json:"total"`
+
+	// Until The end of the last hour.
+	Until time.Time `json:"until"`
+
+	// Waiting How many are known to wait to be counted, up to 10,000.
+	Waiting int `json:"waiting"`
+}
+
 // CallRequest A call to be routed.
 type CallRequest struct {
 	// Capabilities What the call offers: codecs and other tags.
@@ -1371,6 +1630,46 @@ type CallState string
 
 // CallStateFilter A state; empty for any.
 type CallStateFilter string
+
+// CallSums What became of calls. The values of by stand beside the sums.
+type CallSums struct {
+	// Abandoned Ended before an answer.
+	Abandoned int `json:"abandoned"`
+
+	// AnswerSeizureRatio The share that was answered (ITU-T E.425).
+	AnswerSeizureRatio float32 `json:"answer_seizure_ratio"`
+	Answered           int     `json:"answered"`
+	Calls              int     `json:"calls"`
+
+	// Cause Why there was no answer: sip:486, q850:17, or a text; "" of answered calls.
+	Cause *string             `json:"cause,omitempty"`
+	Day   *openapi_types.Date `json:"day,omitempty"`
+
+	// Destination The last that was tried.
+	Destination *string `json:"destination,omitempty"`
+	Direction   *string `json:"direction,omitempty"`
+
+	// Failed No destination took them.
+	Failed int        `json:"failed"`
+	Hour   *time.Time `json:"hour,omitempty"`
+
+	// MeanDurationMs The same, the mean of those that were answered.
+	MeanDurationMs int `json:"mean_duration_ms"`
+
+	// MeanPostDialDelayMs From initiation to ringing, the mean of those that rang (ITU-T E.721).
+	MeanPostDialDelayMs int `json:"mean_post_dial_delay_ms"`
+
+	// Rejected There was no way for them.
+	Rejected int `json:"rejected"`
+
+	// TalkMs From answer to end, of all.
+	TalkMs int     `json:"talk_ms"`
+	Tenant *string `json:"tenant,omitempty"`
+
+	// Trunk That the call came in by.
+	Trunk *string `json:"trunk,omitempty"`
+	Type  *string `json:"type,omitempty"`
+}
 
 // CallType The kind of call.
 type CallType string
@@ -1457,6 +1756,8 @@ type CheckReport struct {
 // - `overloaded` (429): there are too many requests; try again later
 // - `unavailable` (503): something that the service needs is away; try again later
 // - `unsupported` (422): this build can't do it
+// - `precondition_failed` (412): what was to be changed is not in the version that If-Match names
+// - `precondition_required` (428): a change must name in If-Match which version it is of
 // - `method_not_allowed` (405): the path has other methods
 // - `not_acceptable` (406): the Accept header leaves out what there is
 // - `unsupported_media_type` (415): the body is of a type that isn't read here
@@ -1546,6 +1847,12 @@ type Defect struct {
 
 // DefectCode defines model for Defect.Code.
 type DefectCode string
+
+// Deleted What was deleted.
+type Deleted struct {
+	Deleted bool   `json:"deleted"`
+	Id      string `json:"id"`
+}
 
 // Destination One place to send the call to.
 type Destination struct {
@@ -1722,10 +2029,47 @@ type DiffUsage struct {
 
 // ExplainedRequest What was decided about.
 type ExplainedRequest struct {
-	At   time.Time `json:"at"`
-	From string    `json:"from"`
-	To   string    `json:"to"`
+	At time.Time `json:"at"`
+
+	// Callee What rules see of the user of a party; left out of nobody who is known, and of emergency calls.
+	Callee *ExplainedUser `json:"callee,omitempty"`
+	From   string         `json:"from"`
+	To     string         `json:"to"`
+
+	// User What rules see of the user of a party; left out of nobody who is known, and of emergency calls.
+	User *ExplainedUser `json:"user,omitempty"`
 }
+
+// ExplainedUser What rules see of the user of a party; left out of nobody who is known, and of emergency calls.
+type ExplainedUser struct {
+	Barring *[]ExplainedUserBarring `json:"barring,omitempty"`
+	Consent *ExplainedUserConsent   `json:"consent,omitempty"`
+
+	// Dnd Do not disturb.
+	Dnd        *bool                      `json:"dnd,omitempty"`
+	Forwarding *[]ExplainedUserForwarding `json:"forwarding,omitempty"`
+	Id         string                     `json:"id"`
+
+	// Metadata The caller's own pairs; rules can ask for them.
+	//
+	// Examples: {"queue":"sales"}
+	Metadata  *Metadata               `json:"metadata,omitempty"`
+	Recording *ExplainedUserRecording `json:"recording,omitempty"`
+	Region    *string                 `json:"region,omitempty"`
+	Version   int64                   `json:"version"`
+}
+
+// ExplainedUserBarring defines model for ExplainedUser.Barring.
+type ExplainedUserBarring string
+
+// ExplainedUserConsent defines model for ExplainedUser.Consent.
+type ExplainedUserConsent string
+
+// ExplainedUserForwarding defines model for ExplainedUser.Forwarding.
+type ExplainedUserForwarding string
+
+// ExplainedUserRecording defines model for ExplainedUser.Recording.
+type ExplainedUserRecording string
 
 // Explanation A decision, and why it is so.
 type Explanation struct {
@@ -2301,6 +2645,12 @@ type Party struct {
 
 	// Raw As it was given, where that differs.
 	Raw *string `json:"raw,omitempty"`
+
+	// User The tenant's user that has the number.
+	User *string `json:"user,omitempty"`
+
+	// UserVersion The version of the user by which the call was decided.
+	UserVersion *int64 `json:"user_version,omitempty"`
 }
 
 // Pause A range of the call that was not to be recorded.
@@ -2311,6 +2661,67 @@ type Pause struct {
 
 // Percent Percent of the calls, with at most two decimals.
 type Percent = float32
+
+// Preferences What the user asks of its calls. What is left out is as its tenant or the platform does.
+type Preferences struct {
+	// Barring Which calls it may not make. Rules say what comes of it.
+	Barring *struct {
+		// Classes International needs the region.
+		Classes *[]PreferencesBarringClasses `json:"classes,omitempty"`
+
+		// Prefixes Examples: ["+49900"]
+		Prefixes *[]string `json:"prefixes,omitempty"`
+	} `json:"barring,omitempty"`
+
+	// CallerId The number that others are to see, or anonymous.
+	CallerId *string `json:"caller_id,omitempty"`
+
+	// Consent What it said when it was asked whether it may be recorded; refused is as never.
+	Consent *PreferencesConsent `json:"consent,omitempty"`
+
+	// Devices Where it can be reached, in the order to try them.
+	Devices *[]struct {
+		// Id An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+		//
+		// Examples: pbx-1.42
+		Id          Id   `json:"id"`
+		RingSeconds *int `json:"ring_seconds,omitempty"`
+
+		// Uri Examples: sip:ann@pbx.example.com
+		Uri string `json:"uri"`
+	} `json:"devices,omitempty"`
+	DoNotDisturb *bool `json:"do_not_disturb,omitempty"`
+
+	// Forwarding Each condition once. Rules say what comes of it.
+	Forwarding *[]struct {
+		// AfterSeconds How long it rings first, for no_answer.
+		AfterSeconds *int `json:"after_seconds,omitempty"`
+
+		// To A number, an extension or a SIP URI.
+		To   string                    `json:"to"`
+		When PreferencesForwardingWhen `json:"when"`
+	} `json:"forwarding,omitempty"`
+
+	// Recording Which of its calls are recorded: on_demand those alone whose request says so.
+	Recording *PreferencesRecording `json:"recording,omitempty"`
+
+	// Region Where it dials from, ISO 3166-1 alpha-2.
+	//
+	// Examples: DE
+	Region *string `json:"region,omitempty"`
+}
+
+// PreferencesBarringClasses defines model for Preferences.Barring.Classes.
+type PreferencesBarringClasses string
+
+// PreferencesConsent What it said when it was asked whether it may be recorded; refused is as never.
+type PreferencesConsent string
+
+// PreferencesForwardingWhen defines model for Preferences.Forwarding.When.
+type PreferencesForwardingWhen string
+
+// PreferencesRecording Which of its calls are recorded: on_demand those alone whose request says so.
+type PreferencesRecording string
 
 // Problem Why a request was refused (RFC 9457). Programs look at code, people at detail and errors.
 //
@@ -2335,6 +2746,8 @@ type Problem struct {
 	// - `overloaded` (429): there are too many requests; try again later
 	// - `unavailable` (503): something that the service needs is away; try again later
 	// - `unsupported` (422): this build can't do it
+	// - `precondition_failed` (412): what was to be changed is not in the version that If-Match names
+	// - `precondition_required` (428): a change must name in If-Match which version it is of
 	// - `method_not_allowed` (405): the path has other methods
 	// - `not_acceptable` (406): the Accept header leaves out what there is
 	// - `unsupported_media_type` (415): the body is of a type that isn't read here
@@ -2423,6 +2836,9 @@ type RecordingAccepted struct {
 	RecordingId Id `json:"recording_id"`
 }
 
+// RecordingDimension defines model for RecordingDimension.
+type RecordingDimension string
+
 // RecordingEntry A recording as its call shows it. One that is pending has no status and no finished_at.
 type RecordingEntry struct {
 	// Analysis What is told of an analysis of the legs. Times are of the output.
@@ -2495,6 +2911,24 @@ type RecordingPreference struct {
 
 // RecordingPreferencePauseMode What becomes of pauses: silence, or they are cut out.
 type RecordingPreferencePauseMode string
+
+// RecordingReport Sums, a row for each of the values that by names.
+type RecordingReport struct {
+	By   []RecordingDimension `json:"by"`
+	Rows []RecordingSums      `json:"rows"`
+
+	// Since The first hour.
+	Since time.Time `json:"since"`
+
+	// Total What became of recordings. The values of by stand beside the sums.
+	Total RecordingSums `json:"total"`
+
+	// Until The end of the last hour.
+	Until time.Time `json:"until"`
+
+	// Waiting How many are known to wait to be counted, up to 10,000.
+	Waiting int `json:"waiting"`
+}
 
 // RecordingRequest What recording to make of which files.
 type RecordingRequest struct {
@@ -2663,6 +3097,31 @@ type RecordingSpecPauseMode string
 // - `absent`: there was nothing to record; reason says why
 // - `quarantined`: it could not be made, and its files are kept
 type RecordingStatus string
+
+// RecordingSums What became of recordings. The values of by stand beside the sums.
+type RecordingSums struct {
+	// Absent There was nothing to record.
+	Absent int `json:"absent"`
+
+	// Bytes Of all objects.
+	Bytes     int                 `json:"bytes"`
+	Completed int                 `json:"completed"`
+	Day       *openapi_types.Date `json:"day,omitempty"`
+
+	// Degraded Completed, with defects.
+	Degraded   int        `json:"degraded"`
+	DurationMs int        `json:"duration_ms"`
+	Hour       *time.Time `json:"hour,omitempty"`
+
+	// Quarantined They could not be made.
+	Quarantined int `json:"quarantined"`
+
+	// Reason Of those that are absent.
+	Reason     *string `json:"reason,omitempty"`
+	Recordings int     `json:"recordings"`
+	Status     *string `json:"status,omitempty"`
+	Tenant     *string `json:"tenant,omitempty"`
+}
 
 // Redaction A range of the call that is replaced by silence or a tone in every output.
 //
@@ -2863,6 +3322,114 @@ type SimulationSeries struct {
 	PeakCps        []int `json:"peak_cps"`
 }
 
+// Tenant A customer of the platform.
+type Tenant struct {
+	// Defaults What holds for the tenant's calls that don't say it themselves.
+	Defaults *TenantDefaults `json:"defaults,omitempty"`
+
+	// Id An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	Id Id `json:"id"`
+
+	// Metadata The caller's own pairs; rules can ask for them.
+	//
+	// Examples: {"queue":"sales"}
+	Metadata *Metadata `json:"metadata,omitempty"`
+
+	// Profile Who it is, for people.
+	Profile *struct {
+		// Contact Whom to ask.
+		Contact *string `json:"contact,omitempty"`
+		Name    *string `json:"name,omitempty"`
+	} `json:"profile,omitempty"`
+	UpdatedAt *time.Time `json:"updated_at,omitempty"`
+	UpdatedBy *string    `json:"updated_by,omitempty"`
+
+	// Version Counts up from 1 with every change.
+	Version int64 `json:"version"`
+}
+
+// TenantDefaults What holds for the tenant's calls that don't say it themselves.
+type TenantDefaults struct {
+	// OutsidePrefixes What is dialled for an outside line, 1 to 4 digits: emergency numbers are recognised behind it.
+	//
+	// Examples: ["0"]
+	OutsidePrefixes *[]string `json:"outside_prefixes,omitempty"`
+
+	// Recording Whether and how the call is recorded.
+	Recording *RecordingPreference `json:"recording,omitempty"`
+
+	// Region Where its numbers are dialled, ISO 3166-1 alpha-2.
+	//
+	// Examples: DE
+	Region *string `json:"region,omitempty"`
+
+	// RetentionDays How long its recordings are to be kept.
+	RetentionDays *int `json:"retention_days,omitempty"`
+
+	// Webhooks Where events are to be delivered. Secrets don't stand here.
+	Webhooks *[]struct {
+		// Events The types; none: all.
+		//
+		// Examples: ["recording.completed"]
+		Events *[]string `json:"events,omitempty"`
+
+		// Url Examples: https://acme.example/events
+		Url string `json:"url"`
+	} `json:"webhooks,omitempty"`
+}
+
+// TenantInput A customer of the platform, as it is written.
+type TenantInput struct {
+	// Defaults What holds for the tenant's calls that don't say it themselves.
+	Defaults *TenantDefaults `json:"defaults,omitempty"`
+
+	// Id An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	Id *Id `json:"id,omitempty"`
+
+	// Metadata The caller's own pairs; rules can ask for them.
+	//
+	// Examples: {"queue":"sales"}
+	Metadata *Metadata `json:"metadata,omitempty"`
+
+	// Profile Who it is, for people.
+	Profile *struct {
+		// Contact Whom to ask.
+		Contact *string `json:"contact,omitempty"`
+		Name    *string `json:"name,omitempty"`
+	} `json:"profile,omitempty"`
+	UpdatedAt *time.Time `json:"updated_at,omitempty"`
+	UpdatedBy *string    `json:"updated_by,omitempty"`
+
+	// Version Counts up from 1 with every change. Ignored.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// TenantPage A page of tenants.
+type TenantPage struct {
+	// Next The cursor of the next page; left out at the end.
+	Next    *string  `json:"next,omitempty"`
+	Tenants []Tenant `json:"tenants"`
+}
+
+// TenantVersions A page of versions.
+type TenantVersions struct {
+	// Next The before of the page behind it; left out at the end.
+	Next     *int64 `json:"next,omitempty"`
+	Versions []struct {
+		Actor   *string   `json:"actor,omitempty"`
+		At      time.Time `json:"at"`
+		Deleted *bool     `json:"deleted,omitempty"`
+
+		// Document A customer of the platform.
+		Document *Tenant `json:"document,omitempty"`
+		Version  int64   `json:"version"`
+	} `json:"versions"`
+}
+
 // TimelinePiece A stretch of the call that the outputs hold without a break.
 type TimelinePiece struct {
 	// AtMs Where it begins in the outputs.
@@ -2908,6 +3475,112 @@ type TrimSpec struct {
 	ThresholdDbfs *float32 `json:"threshold_dbfs,omitempty"`
 }
 
+// User A person, or whatever else has numbers and preferences of its own.
+type User struct {
+	// Id An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	Id Id `json:"id"`
+
+	// Metadata The caller's own pairs; rules can ask for them.
+	//
+	// Examples: {"queue":"sales"}
+	Metadata *Metadata `json:"metadata,omitempty"`
+	Name     *string   `json:"name,omitempty"`
+
+	// Numbers Those by which calls find the user. They may be written as people do, and are kept in E.164.
+	Numbers *UserNumbers `json:"numbers,omitempty"`
+
+	// Preferences What the user asks of its calls. What is left out is as its tenant or the platform does.
+	Preferences *Preferences `json:"preferences,omitempty"`
+
+	// TenantId An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	TenantId  Id         `json:"tenant_id"`
+	UpdatedAt *time.Time `json:"updated_at,omitempty"`
+	UpdatedBy *string    `json:"updated_by,omitempty"`
+
+	// Version Counts up from 1 with every change.
+	Version int64 `json:"version"`
+}
+
+// UserInput A person, or whatever else has numbers and preferences of its own, as it is written.
+type UserInput struct {
+	// Id An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	Id *Id `json:"id,omitempty"`
+
+	// Metadata The caller's own pairs; rules can ask for them.
+	//
+	// Examples: {"queue":"sales"}
+	Metadata *Metadata `json:"metadata,omitempty"`
+	Name     *string   `json:"name,omitempty"`
+
+	// Numbers Those by which calls find the user. They may be written as people do, and are kept in E.164.
+	Numbers *UserNumbers `json:"numbers,omitempty"`
+
+	// Preferences What the user asks of its calls. What is left out is as its tenant or the platform does.
+	Preferences *Preferences `json:"preferences,omitempty"`
+
+	// TenantId An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	TenantId  *Id        `json:"tenant_id,omitempty"`
+	UpdatedAt *time.Time `json:"updated_at,omitempty"`
+	UpdatedBy *string    `json:"updated_by,omitempty"`
+
+	// Version Counts up from 1 with every change. Ignored.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// UserNumbers Those by which calls find the user. They may be written as people do, and are kept in E.164.
+type UserNumbers struct {
+	// Dids Nobody else's in any tenant: calls that come in to one are of this tenant.
+	//
+	// Examples: ["+4930123450"]
+	Dids *[]string `json:"dids,omitempty"`
+
+	// Extension 2 to 6 digits, as dialled within the tenant; nobody else's in it.
+	//
+	// Examples: 100
+	Extension *string `json:"extension,omitempty"`
+
+	// Mobile Nobody else's in the tenant.
+	//
+	// Examples: +491711234567
+	Mobile *string `json:"mobile,omitempty"`
+}
+
+// UserPage A page of users.
+type UserPage struct {
+	// Next The cursor of the next page; left out at the end.
+	Next  *string `json:"next,omitempty"`
+	Users []User  `json:"users"`
+}
+
+// UserVersions A page of versions.
+type UserVersions struct {
+	// Next The before of the page behind it; left out at the end.
+	Next     *int64 `json:"next,omitempty"`
+	Versions []struct {
+		Actor   *string   `json:"actor,omitempty"`
+		At      time.Time `json:"at"`
+		Deleted *bool     `json:"deleted,omitempty"`
+
+		// Document A person, or whatever else has numbers and preferences of its own.
+		Document *User `json:"document,omitempty"`
+		Version  int64 `json:"version"`
+	} `json:"versions"`
+}
+
+// UsersStored What was stored.
+type UsersStored struct {
+	// Users How many users the body had.
+	Users int `json:"users"`
+}
+
 // Verdict What became of one rule.
 type Verdict struct {
 	// Reason Why it won, or the first reason why it lost.
@@ -2922,11 +3595,11 @@ type CallId = string
 // Hash defines model for Hash.
 type Hash = string
 
-// ID defines model for ID.
-type ID = string
-
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
+
+// IfKeyVersion defines model for IfKeyVersion.
+type IfKeyVersion = string
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
@@ -2934,8 +3607,8 @@ type IfMatch = string
 // JobId defines model for JobId.
 type JobId = string
 
-// KeyIfMatch defines model for KeyIfMatch.
-type KeyIfMatch = string
+// KeyID defines model for KeyID.
+type KeyID = string
 
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
@@ -3012,13 +3685,13 @@ type ListKeysParams struct {
 // RevokeKeyParams defines parameters for RevokeKey.
 type RevokeKeyParams struct {
 	// IfMatch Makes the change only if the key still has this version, in quotes; else 409. "*" is any.
-	IfMatch *KeyIfMatch `json:"If-Match,omitempty"`
+	IfMatch *IfKeyVersion `json:"If-Match,omitempty"`
 }
 
 // RotateKeyParams defines parameters for RotateKey.
 type RotateKeyParams struct {
 	// IfMatch Makes the change only if the key still has this version, in quotes; else 409. "*" is any.
-	IfMatch *KeyIfMatch `json:"If-Match,omitempty"`
+	IfMatch *IfKeyVersion `json:"If-Match,omitempty"`
 }
 
 // ListJobsParams defines parameters for ListJobs.
@@ -3079,6 +3752,57 @@ type GetMediaParams struct {
 type ListQueuesParams struct {
 	// Limit Queues to list.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ReportCallsParams defines parameters for ReportCalls.
+type ReportCallsParams struct {
+	// Since From the hour in which this is. Left out: a day before until.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Up to this, and to the end of the hour in which it is. Left out: now. At most 400 days.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// Tenant Another tenant's, or * for everybody's: with the scope tenants:every.
+	Tenant *string `form:"tenant,omitempty" json:"tenant,omitempty"`
+
+	// By What to break the sums down by, in order, separated by commas. Left out: one row.
+	By *string `form:"by,omitempty" json:"by,omitempty"`
+
+	// Trunk Only those with this value.
+	Trunk *string `form:"trunk,omitempty" json:"trunk,omitempty"`
+
+	// Destination Only those with this value.
+	Destination *string `form:"destination,omitempty" json:"destination,omitempty"`
+
+	// Direction Only those with this value.
+	Direction *string `form:"direction,omitempty" json:"direction,omitempty"`
+
+	// Type Only those with this value.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Cause Only those with this value.
+	Cause *string `form:"cause,omitempty" json:"cause,omitempty"`
+}
+
+// ReportRecordingsParams defines parameters for ReportRecordings.
+type ReportRecordingsParams struct {
+	// Since From the hour in which this is. Left out: a day before until.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Up to this, and to the end of the hour in which it is. Left out: now. At most 400 days.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// Tenant Another tenant's, or * for everybody's: with the scope tenants:every.
+	Tenant *string `form:"tenant,omitempty" json:"tenant,omitempty"`
+
+	// By What to break the sums down by, in order, separated by commas. Left out: one row.
+	By *string `form:"by,omitempty" json:"by,omitempty"`
+
+	// Status Only those with this value.
+	Status *string `form:"status,omitempty" json:"status,omitempty"`
+
+	// Reason Only those with this value.
+	Reason *string `form:"reason,omitempty" json:"reason,omitempty"`
 }
 
 // TryRouteParams defines parameters for TryRoute.
@@ -3180,6 +3904,141 @@ type PromoteCanaryParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListTenantsParams defines parameters for ListTenants.
+type ListTenantsParams struct {
+	// Limit Tenants of a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The next of the page before.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// DeleteTenantParams defines parameters for DeleteTenant.
+type DeleteTenantParams struct {
+	// IfMatch The ETag of the version that this changes; * for any.
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// GetTenantParams defines parameters for GetTenant.
+type GetTenantParams struct {
+	// IfNoneMatch ETags; 304 if it is still in one of these versions.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// PatchTenantJSONBody defines parameters for PatchTenant.
+type PatchTenantJSONBody map[string]interface{}
+
+// PatchTenantApplicationMergePatchPlusJSONBody defines parameters for PatchTenant.
+type PatchTenantApplicationMergePatchPlusJSONBody map[string]interface{}
+
+// PatchTenantParams defines parameters for PatchTenant.
+type PatchTenantParams struct {
+	// IfMatch The ETag of the version that this changes; * for any.
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PutTenantParams defines parameters for PutTenant.
+type PutTenantParams struct {
+	// IfMatch The ETag of the version that this changes; * for any.
+	IfMatch *string `json:"If-Match,omitempty"`
+
+	// IfNoneMatch * if nothing may be there.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// ListTenantVersionsParams defines parameters for ListTenantVersions.
+type ListTenantVersionsParams struct {
+	// Limit Versions of a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Before The next of the page before: versions older than this.
+	Before *int64 `form:"before,omitempty" json:"before,omitempty"`
+}
+
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	// Tenant Whose users, with the scope tenants:every; the own tenant's by default.
+	Tenant *string `form:"tenant,omitempty" json:"tenant,omitempty"`
+
+	// Number One of the user's, as people write it.
+	Number *string `form:"number,omitempty" json:"number,omitempty"`
+
+	// Region Where the number is written, ISO 3166-1 alpha-2; the tenant's by default.
+	Region *string `form:"region,omitempty" json:"region,omitempty"`
+
+	// Limit Users of a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The next of the page before.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ImportUsersTextBody defines parameters for ImportUsers.
+type ImportUsersTextBody = string
+
+// ImportUsersParams defines parameters for ImportUsers.
+type ImportUsersParams struct {
+	// Tenant Whose users, with the scope tenants:every; the own tenant's by default.
+	Tenant *string `form:"tenant,omitempty" json:"tenant,omitempty"`
+}
+
+// DeleteUserParams defines parameters for DeleteUser.
+type DeleteUserParams struct {
+	// Tenant Whose users, with the scope tenants:every; the own tenant's by default.
+	Tenant *string `form:"tenant,omitempty" json:"tenant,omitempty"`
+
+	// IfMatch The ETag of the version that this changes; * for any.
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// GetUserParams defines parameters for GetUser.
+type GetUserParams struct {
+	// Tenant Whose users, with the scope tenants:every; the own tenant's by default.
+	Tenant *string `form:"tenant,omitempty" json:"tenant,omitempty"`
+
+	// IfNoneMatch ETags; 304 if it is still in one of these versions.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// PatchUserJSONBody defines parameters for PatchUser.
+type PatchUserJSONBody map[string]interface{}
+
+// PatchUserApplicationMergePatchPlusJSONBody defines parameters for PatchUser.
+type PatchUserApplicationMergePatchPlusJSONBody map[string]interface{}
+
+// PatchUserParams defines parameters for PatchUser.
+type PatchUserParams struct {
+	// Tenant Whose users, with the scope tenants:every; the own tenant's by default.
+	Tenant *string `form:"tenant,omitempty" json:"tenant,omitempty"`
+
+	// IfMatch The ETag of the version that this changes; * for any.
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PutUserParams defines parameters for PutUser.
+type PutUserParams struct {
+	// Tenant Whose users, with the scope tenants:every; the own tenant's by default.
+	Tenant *string `form:"tenant,omitempty" json:"tenant,omitempty"`
+
+	// IfMatch The ETag of the version that this changes; * for any.
+	IfMatch *string `json:"If-Match,omitempty"`
+
+	// IfNoneMatch * if nothing may be there.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// ListUserVersionsParams defines parameters for ListUserVersions.
+type ListUserVersionsParams struct {
+	// Tenant Whose users, with the scope tenants:every; the own tenant's by default.
+	Tenant *string `form:"tenant,omitempty" json:"tenant,omitempty"`
+
+	// Limit Versions of a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Before The next of the page before: versions older than this.
+	Before *int64 `form:"before,omitempty" json:"before,omitempty"`
+}
+
 // CreateCallJSONRequestBody defines body for CreateCall for application/json ContentType.
 type CreateCallJSONRequestBody = CallRequest
 
@@ -3227,6 +4086,27 @@ type SimulateRulesJSONRequestBody = SimulateRequest
 
 // StartCanaryJSONRequestBody defines body for StartCanary for application/json ContentType.
 type StartCanaryJSONRequestBody = CanaryRequest
+
+// PatchTenantJSONRequestBody defines body for PatchTenant for application/json ContentType.
+type PatchTenantJSONRequestBody PatchTenantJSONBody
+
+// PatchTenantApplicationMergePatchPlusJSONRequestBody defines body for PatchTenant for application/merge-patch+json ContentType.
+type PatchTenantApplicationMergePatchPlusJSONRequestBody PatchTenantApplicationMergePatchPlusJSONBody
+
+// PutTenantJSONRequestBody defines body for PutTenant for application/json ContentType.
+type PutTenantJSONRequestBody = TenantInput
+
+// ImportUsersTextRequestBody defines body for ImportUsers for text/plain ContentType.
+type ImportUsersTextRequestBody = ImportUsersTextBody
+
+// PatchUserJSONRequestBody defines body for PatchUser for application/json ContentType.
+type PatchUserJSONRequestBody PatchUserJSONBody
+
+// PatchUserApplicationMergePatchPlusJSONRequestBody defines body for PatchUser for application/merge-patch+json ContentType.
+type PatchUserApplicationMergePatchPlusJSONRequestBody PatchUserApplicationMergePatchPlusJSONBody
+
+// PutUserJSONRequestBody defines body for PutUser for application/json ContentType.
+type PutUserJSONRequestBody = UserInput
 
 // Getter for additional properties for RuleSet. Returns the specified
 // element and whether it was found
@@ -3820,14 +4700,14 @@ type ClientInterface interface {
 	// It is refused by every server within a second. Revoking it again changes nothing.
 	//
 	// Corresponds with DELETE /v1/keys/{id} (the `RevokeKey` operationId).
-	RevokeKey(ctx context.Context, id ID, params *RevokeKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RevokeKey(ctx context.Context, id KeyID, params *RevokeKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetKey Show an API key
 	//
 	// Without its secret, which nobody has but those it was shown to.
 	//
 	// Corresponds with GET /v1/keys/{id} (the `GetKey` operationId).
-	GetKey(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetKey(ctx context.Context, id KeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateKeyWithBody Give an API key a new secret
 	//
@@ -3836,7 +4716,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/keys/{id}/rotate (the `RotateKey` operationId).
-	RotateKeyWithBody(ctx context.Context, id ID, params *RotateKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RotateKeyWithBody(ctx context.Context, id KeyID, params *RotateKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateKey Give an API key a new secret
 	//
@@ -3845,7 +4725,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/keys/{id}/rotate (the `RotateKey` operationId).
-	RotateKey(ctx context.Context, id ID, params *RotateKeyParams, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RotateKey(ctx context.Context, id KeyID, params *RotateKeyParams, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateRecordingWithBody Have a recording made
 	//
@@ -3958,6 +4838,22 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/recordings/queues (the `ListQueues` operationId).
 	ListQueues(ctx context.Context, params *ListQueuesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportCalls Report on calls
+	//
+	// Calls that have ended, failed or were rejected, in the hour in which they were made. They are counted some seconds
+	// afterwards, each once.
+	//
+	// Corresponds with GET /v1/reports/calls (the `ReportCalls` operationId).
+	ReportCalls(ctx context.Context, params *ReportCallsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportRecordings Report on recordings
+	//
+	// Recordings as they are now, in the hour in which that version was finished. They are counted some seconds afterwards,
+	// each once: a later version takes the place of the one before.
+	//
+	// Corresponds with GET /v1/reports/recordings (the `ReportRecordings` operationId).
+	ReportRecordings(ctx context.Context, params *ReportRecordingsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// TryRoute Decide and explain, and store nothing
 	//
@@ -4140,6 +5036,170 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/rules/{hash}/promote (the `PromoteCanary` operationId).
 	PromoteCanary(ctx context.Context, hash Hash, params *PromoteCanaryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTenants List tenants
+	//
+	// The own one, if it has a document, or with the scope tenants:every all, by id.
+	//
+	// Corresponds with GET /v1/tenants (the `ListTenants` operationId).
+	ListTenants(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteTenant Delete a tenant
+	//
+	// Its users, calls and rules stay. Its history stays, and no version is given twice.
+	//
+	// Corresponds with DELETE /v1/tenants/{id} (the `DeleteTenant` operationId).
+	DeleteTenant(ctx context.Context, id string, params *DeleteTenantParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetTenant Read a tenant
+	//
+	// As it is now, with its version.
+	//
+	// Corresponds with GET /v1/tenants/{id} (the `GetTenant` operationId).
+	GetTenant(ctx context.Context, id string, params *GetTenantParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchTenantWithBody Change a tenant
+	//
+	// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/tenants/{id} (the `PatchTenant` operationId).
+	PatchTenantWithBody(ctx context.Context, id string, params *PatchTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchTenant Change a tenant
+	//
+	// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/tenants/{id} (the `PatchTenant` operationId).
+	PatchTenant(ctx context.Context, id string, params *PatchTenantParams, body PatchTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchTenantWithApplicationMergePatchPlusJSONBody Change a tenant
+	//
+	// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+	//
+	// Takes a body of the `application/merge-patch+json` content type.
+	//
+	// Corresponds with PATCH /v1/tenants/{id} (the `PatchTenant` operationId).
+	PatchTenantWithApplicationMergePatchPlusJSONBody(ctx context.Context, id string, params *PatchTenantParams, body PatchTenantApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutTenantWithBody Store a tenant
+	//
+	// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/tenants/{id} (the `PutTenant` operationId).
+	PutTenantWithBody(ctx context.Context, id string, params *PutTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutTenant Store a tenant
+	//
+	// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/tenants/{id} (the `PutTenant` operationId).
+	PutTenant(ctx context.Context, id string, params *PutTenantParams, body PutTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTenantVersions List what a tenant was
+	//
+	// Newest first, with who changed it and when. Of one that was deleted, too.
+	//
+	// Corresponds with GET /v1/tenants/{id}/versions (the `ListTenantVersions` operationId).
+	ListTenantVersions(ctx context.Context, id string, params *ListTenantVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUsers List users
+	//
+	// By id, a page at a time, or the one that has a number. Users that are written meanwhile don't shift the pages.
+	//
+	// Corresponds with GET /v1/users (the `ListUsers` operationId).
+	ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportUsersWithBody Store users in lines
+	//
+	// Each line is a user, with its id, and takes the place of what was there. Nothing is stored unless every line can be read; then they are stored some hundreds at a time, and the first that can't be ends it. The same body may be sent again: what is as it is there is no change.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/users (the `ImportUsers` operationId).
+	ImportUsersWithBody(ctx context.Context, params *ImportUsersParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportUsersWithTextBody Store users in lines
+	//
+	// Each line is a user, with its id, and takes the place of what was there. Nothing is stored unless every line can be read; then they are stored some hundreds at a time, and the first that can't be ends it. The same body may be sent again: what is as it is there is no change.
+	//
+	// Takes a body of the `text/plain` content type.
+	//
+	// Corresponds with POST /v1/users (the `ImportUsers` operationId).
+	ImportUsersWithTextBody(ctx context.Context, params *ImportUsersParams, body ImportUsersTextRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteUser Delete a user
+	//
+	// Its numbers are free then. Its history stays, and no version is given twice.
+	//
+	// Corresponds with DELETE /v1/users/{id} (the `DeleteUser` operationId).
+	DeleteUser(ctx context.Context, id string, params *DeleteUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetUser Read a user
+	//
+	// As it is now, with its version.
+	//
+	// Corresponds with GET /v1/users/{id} (the `GetUser` operationId).
+	GetUser(ctx context.Context, id string, params *GetUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchUserWithBody Change a user
+	//
+	// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/users/{id} (the `PatchUser` operationId).
+	PatchUserWithBody(ctx context.Context, id string, params *PatchUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchUser Change a user
+	//
+	// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/users/{id} (the `PatchUser` operationId).
+	PatchUser(ctx context.Context, id string, params *PatchUserParams, body PatchUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchUserWithApplicationMergePatchPlusJSONBody Change a user
+	//
+	// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+	//
+	// Takes a body of the `application/merge-patch+json` content type.
+	//
+	// Corresponds with PATCH /v1/users/{id} (the `PatchUser` operationId).
+	PatchUserWithApplicationMergePatchPlusJSONBody(ctx context.Context, id string, params *PatchUserParams, body PatchUserApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutUserWithBody Store a user
+	//
+	// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/users/{id} (the `PutUser` operationId).
+	PutUserWithBody(ctx context.Context, id string, params *PutUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutUser Store a user
+	//
+	// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/users/{id} (the `PutUser` operationId).
+	PutUser(ctx context.Context, id string, params *PutUserParams, body PutUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUserVersions List what a user was
+	//
+	// Newest first, with who changed it and when. Of one that was deleted, too.
+	//
+	// Corresponds with GET /v1/users/{id}/versions (the `ListUserVersions` operationId).
+	ListUserVersions(ctx context.Context, id string, params *ListUserVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListAudit List who did what
@@ -4404,7 +5464,7 @@ func (c *Client) CreateKey(ctx context.Context, body CreateKeyJSONRequestBody, r
 // It is refused by every server within a second. Revoking it again changes nothing.
 //
 // Corresponds with DELETE /v1/keys/{id} (the `RevokeKey` operationId).
-func (c *Client) RevokeKey(ctx context.Context, id ID, params *RevokeKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) RevokeKey(ctx context.Context, id KeyID, params *RevokeKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeKeyRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
@@ -4421,7 +5481,7 @@ func (c *Client) RevokeKey(ctx context.Context, id ID, params *RevokeKeyParams, 
 // Without its secret, which nobody has but those it was shown to.
 //
 // Corresponds with GET /v1/keys/{id} (the `GetKey` operationId).
-func (c *Client) GetKey(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetKey(ctx context.Context, id KeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetKeyRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -4440,7 +5500,7 @@ func (c *Client) GetKey(ctx context.Context, id ID, reqEditors ...RequestEditorF
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/keys/{id}/rotate (the `RotateKey` operationId).
-func (c *Client) RotateKeyWithBody(ctx context.Context, id ID, params *RotateKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) RotateKeyWithBody(ctx context.Context, id KeyID, params *RotateKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRotateKeyRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -4459,7 +5519,7 @@ func (c *Client) RotateKeyWithBody(ctx context.Context, id ID, params *RotateKey
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/keys/{id}/rotate (the `RotateKey` operationId).
-func (c *Client) RotateKey(ctx context.Context, id ID, params *RotateKeyParams, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) RotateKey(ctx context.Context, id KeyID, params *RotateKeyParams, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRotateKeyRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
@@ -4703,6 +5763,42 @@ func (c *Client) RetryJob(ctx context.Context, id JobId, reqEditors ...RequestEd
 // Corresponds with GET /v1/recordings/queues (the `ListQueues` operationId).
 func (c *Client) ListQueues(ctx context.Context, params *ListQueuesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListQueuesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportCalls Report on calls
+//
+// Calls that have ended, failed or were rejected, in the hour in which they were made. They are counted some seconds
+// afterwards, each once.
+//
+// Corresponds with GET /v1/reports/calls (the `ReportCalls` operationId).
+func (c *Client) ReportCalls(ctx context.Context, params *ReportCallsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportCallsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportRecordings Report on recordings
+//
+// Recordings as they are now, in the hour in which that version was finished. They are counted some seconds afterwards,
+// each once: a later version takes the place of the one before.
+//
+// Corresponds with GET /v1/reports/recordings (the `ReportRecordings` operationId).
+func (c *Client) ReportRecordings(ctx context.Context, params *ReportRecordingsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportRecordingsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5105,6 +6201,370 @@ func (c *Client) StartCanary(ctx context.Context, hash Hash, params *StartCanary
 // Corresponds with POST /v1/rules/{hash}/promote (the `PromoteCanary` operationId).
 func (c *Client) PromoteCanary(ctx context.Context, hash Hash, params *PromoteCanaryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPromoteCanaryRequest(c.Server, hash, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTenants List tenants
+//
+// The own one, if it has a document, or with the scope tenants:every all, by id.
+//
+// Corresponds with GET /v1/tenants (the `ListTenants` operationId).
+func (c *Client) ListTenants(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTenantsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteTenant Delete a tenant
+//
+// Its users, calls and rules stay. Its history stays, and no version is given twice.
+//
+// Corresponds with DELETE /v1/tenants/{id} (the `DeleteTenant` operationId).
+func (c *Client) DeleteTenant(ctx context.Context, id string, params *DeleteTenantParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteTenantRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetTenant Read a tenant
+//
+// As it is now, with its version.
+//
+// Corresponds with GET /v1/tenants/{id} (the `GetTenant` operationId).
+func (c *Client) GetTenant(ctx context.Context, id string, params *GetTenantParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTenantRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchTenantWithBody Change a tenant
+//
+// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/tenants/{id} (the `PatchTenant` operationId).
+func (c *Client) PatchTenantWithBody(ctx context.Context, id string, params *PatchTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchTenantRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchTenant Change a tenant
+//
+// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/tenants/{id} (the `PatchTenant` operationId).
+func (c *Client) PatchTenant(ctx context.Context, id string, params *PatchTenantParams, body PatchTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchTenantRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchTenantWithApplicationMergePatchPlusJSONBody Change a tenant
+//
+// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+//
+// Takes a body of the `application/merge-patch+json` content type.
+//
+// Corresponds with PATCH /v1/tenants/{id} (the `PatchTenant` operationId).
+func (c *Client) PatchTenantWithApplicationMergePatchPlusJSONBody(ctx context.Context, id string, params *PatchTenantParams, body PatchTenantApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchTenantRequestWithApplicationMergePatchPlusJSONBody(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutTenantWithBody Store a tenant
+//
+// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/tenants/{id} (the `PutTenant` operationId).
+func (c *Client) PutTenantWithBody(ctx context.Context, id string, params *PutTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutTenantRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutTenant Store a tenant
+//
+// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/tenants/{id} (the `PutTenant` operationId).
+func (c *Client) PutTenant(ctx context.Context, id string, params *PutTenantParams, body PutTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutTenantRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTenantVersions List what a tenant was
+//
+// Newest first, with who changed it and when. Of one that was deleted, too.
+//
+// Corresponds with GET /v1/tenants/{id}/versions (the `ListTenantVersions` operationId).
+func (c *Client) ListTenantVersions(ctx context.Context, id string, params *ListTenantVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTenantVersionsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListUsers List users
+//
+// By id, a page at a time, or the one that has a number. Users that are written meanwhile don't shift the pages.
+//
+// Corresponds with GET /v1/users (the `ListUsers` operationId).
+func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUsersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportUsersWithBody Store users in lines
+//
+// Each line is a user, with its id, and takes the place of what was there. Nothing is stored unless every line can be read; then they are stored some hundreds at a time, and the first that can't be ends it. The same body may be sent again: what is as it is there is no change.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/users (the `ImportUsers` operationId).
+func (c *Client) ImportUsersWithBody(ctx context.Context, params *ImportUsersParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportUsersRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportUsersWithTextBody Store users in lines
+//
+// Each line is a user, with its id, and takes the place of what was there. Nothing is stored unless every line can be read; then they are stored some hundreds at a time, and the first that can't be ends it. The same body may be sent again: what is as it is there is no change.
+//
+// Takes a body of the `text/plain` content type.
+//
+// Corresponds with POST /v1/users (the `ImportUsers` operationId).
+func (c *Client) ImportUsersWithTextBody(ctx context.Context, params *ImportUsersParams, body ImportUsersTextRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportUsersRequestWithTextBody(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteUser Delete a user
+//
+// Its numbers are free then. Its history stays, and no version is given twice.
+//
+// Corresponds with DELETE /v1/users/{id} (the `DeleteUser` operationId).
+func (c *Client) DeleteUser(ctx context.Context, id string, params *DeleteUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteUserRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetUser Read a user
+//
+// As it is now, with its version.
+//
+// Corresponds with GET /v1/users/{id} (the `GetUser` operationId).
+func (c *Client) GetUser(ctx context.Context, id string, params *GetUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchUserWithBody Change a user
+//
+// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/users/{id} (the `PatchUser` operationId).
+func (c *Client) PatchUserWithBody(ctx context.Context, id string, params *PatchUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchUserRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchUser Change a user
+//
+// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/users/{id} (the `PatchUser` operationId).
+func (c *Client) PatchUser(ctx context.Context, id string, params *PatchUserParams, body PatchUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchUserRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchUserWithApplicationMergePatchPlusJSONBody Change a user
+//
+// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+//
+// Takes a body of the `application/merge-patch+json` content type.
+//
+// Corresponds with PATCH /v1/users/{id} (the `PatchUser` operationId).
+func (c *Client) PatchUserWithApplicationMergePatchPlusJSONBody(ctx context.Context, id string, params *PatchUserParams, body PatchUserApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchUserRequestWithApplicationMergePatchPlusJSONBody(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutUserWithBody Store a user
+//
+// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/users/{id} (the `PutUser` operationId).
+func (c *Client) PutUserWithBody(ctx context.Context, id string, params *PutUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutUserRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutUser Store a user
+//
+// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/users/{id} (the `PutUser` operationId).
+func (c *Client) PutUser(ctx context.Context, id string, params *PutUserParams, body PutUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutUserRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListUserVersions List what a user was
+//
+// Newest first, with who changed it and when. Of one that was deleted, too.
+//
+// Corresponds with GET /v1/users/{id}/versions (the `ListUserVersions` operationId).
+func (c *Client) ListUserVersions(ctx context.Context, id string, params *ListUserVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUserVersionsRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5690,7 +7150,7 @@ func NewCreateKeyRequestWithBody(server string, contentType string, body io.Read
 }
 
 // NewRevokeKeyRequest constructs an http.Request for the RevokeKey method
-func NewRevokeKeyRequest(server string, id ID, params *RevokeKeyParams) (*http.Request, error) {
+func NewRevokeKeyRequest(server string, id KeyID, params *RevokeKeyParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5739,7 +7199,7 @@ func NewRevokeKeyRequest(server string, id ID, params *RevokeKeyParams) (*http.R
 }
 
 // NewGetKeyRequest constructs an http.Request for the GetKey method
-func NewGetKeyRequest(server string, id ID) (*http.Request, error) {
+func NewGetKeyRequest(server string, id KeyID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5773,7 +7233,7 @@ func NewGetKeyRequest(server string, id ID) (*http.Request, error) {
 }
 
 // NewRotateKeyRequest calls the generic RotateKey builder with application/json body
-func NewRotateKeyRequest(server string, id ID, params *RotateKeyParams, body RotateKeyJSONRequestBody) (*http.Request, error) {
+func NewRotateKeyRequest(server string, id KeyID, params *RotateKeyParams, body RotateKeyJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -5784,7 +7244,7 @@ func NewRotateKeyRequest(server string, id ID, params *RotateKeyParams, body Rot
 }
 
 // NewRotateKeyRequestWithBody constructs an http.Request for the RotateKey method, with any body, and a specified content type
-func NewRotateKeyRequestWithBody(server string, id ID, params *RotateKeyParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewRotateKeyRequestWithBody(server string, id KeyID, params *RotateKeyParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6361,6 +7821,270 @@ func NewListQueuesRequest(server string, params *ListQueuesParams) (*http.Reques
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReportCallsRequest constructs an http.Request for the ReportCalls method
+func NewReportCallsRequest(server string, params *ReportCallsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/reports/calls")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.By != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "by", *params.By, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Trunk != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "trunk", *params.Trunk, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Destination != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "destination", *params.Destination, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Direction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "direction", *params.Direction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cause != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cause", *params.Cause, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReportRecordingsRequest constructs an http.Request for the ReportRecordings method
+func NewReportRecordingsRequest(server string, params *ReportRecordingsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/reports/recordings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.By != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "by", *params.By, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Reason != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "reason", *params.Reason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7211,6 +8935,995 @@ func NewPromoteCanaryRequest(server string, hash Hash, params *PromoteCanaryPara
 	return req, nil
 }
 
+// NewListTenantsRequest constructs an http.Request for the ListTenants method
+func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteTenantRequest constructs an http.Request for the DeleteTenant method
+func NewDeleteTenantRequest(server string, id string, params *DeleteTenantParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetTenantRequest constructs an http.Request for the GetTenant method
+func NewGetTenantRequest(server string, id string, params *GetTenantParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPatchTenantRequest calls the generic PatchTenant builder with application/json body
+func NewPatchTenantRequest(server string, id string, params *PatchTenantParams, body PatchTenantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchTenantRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewPatchTenantRequestWithApplicationMergePatchPlusJSONBody calls the generic PatchTenant builder with application/merge-patch+json body
+func NewPatchTenantRequestWithApplicationMergePatchPlusJSONBody(server string, id string, params *PatchTenantParams, body PatchTenantApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchTenantRequestWithBody(server, id, params, "application/merge-patch+json", bodyReader)
+}
+
+// NewPatchTenantRequestWithBody constructs an http.Request for the PatchTenant method, with any body, and a specified content type
+func NewPatchTenantRequestWithBody(server string, id string, params *PatchTenantParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutTenantRequest calls the generic PutTenant builder with application/json body
+func NewPutTenantRequest(server string, id string, params *PutTenantParams, body PutTenantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutTenantRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewPutTenantRequestWithBody constructs an http.Request for the PutTenant method, with any body, and a specified content type
+func NewPutTenantRequestWithBody(server string, id string, params *PutTenantParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListTenantVersionsRequest constructs an http.Request for the ListTenantVersions method
+func NewListTenantVersionsRequest(server string, id string, params *ListTenantVersionsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/versions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Before != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListUsersRequest constructs an http.Request for the ListUsers method
+func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Number != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "number", *params.Number, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Region != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "region", *params.Region, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewImportUsersRequestWithTextBody calls the generic ImportUsers builder with text/plain body
+func NewImportUsersRequestWithTextBody(server string, params *ImportUsersParams, body ImportUsersTextRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	if stringer, ok := interface{}(body).(fmt.Stringer); ok {
+		bodyReader = strings.NewReader(stringer.String())
+	} else {
+		bodyReader = strings.NewReader(fmt.Sprint(body))
+	}
+	return NewImportUsersRequestWithBody(server, params, "text/plain", bodyReader)
+}
+
+// NewImportUsersRequestWithBody constructs an http.Request for the ImportUsers method, with any body, and a specified content type
+func NewImportUsersRequestWithBody(server string, params *ImportUsersParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteUserRequest constructs an http.Request for the DeleteUser method
+func NewDeleteUserRequest(server string, id string, params *DeleteUserParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetUserRequest constructs an http.Request for the GetUser method
+func NewGetUserRequest(server string, id string, params *GetUserParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPatchUserRequest calls the generic PatchUser builder with application/json body
+func NewPatchUserRequest(server string, id string, params *PatchUserParams, body PatchUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchUserRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewPatchUserRequestWithApplicationMergePatchPlusJSONBody calls the generic PatchUser builder with application/merge-patch+json body
+func NewPatchUserRequestWithApplicationMergePatchPlusJSONBody(server string, id string, params *PatchUserParams, body PatchUserApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchUserRequestWithBody(server, id, params, "application/merge-patch+json", bodyReader)
+}
+
+// NewPatchUserRequestWithBody constructs an http.Request for the PatchUser method, with any body, and a specified content type
+func NewPatchUserRequestWithBody(server string, id string, params *PatchUserParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutUserRequest calls the generic PutUser builder with application/json body
+func NewPutUserRequest(server string, id string, params *PutUserParams, body PutUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutUserRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewPutUserRequestWithBody constructs an http.Request for the PutUser method, with any body, and a specified content type
+func NewPutUserRequestWithBody(server string, id string, params *PutUserParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListUserVersionsRequest constructs an http.Request for the ListUserVersions method
+func NewListUserVersionsRequest(server string, id string, params *ListUserVersionsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s/versions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Before != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -7411,7 +10124,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/keys/{id} (the `RevokeKey` operationId).
-	RevokeKeyWithResponse(ctx context.Context, id ID, params *RevokeKeyParams, reqEditors ...RequestEditorFn) (*RevokeKeyResponse, error)
+	RevokeKeyWithResponse(ctx context.Context, id KeyID, params *RevokeKeyParams, reqEditors ...RequestEditorFn) (*RevokeKeyResponse, error)
 
 	// GetKeyWithResponse Show an API key
 	//
@@ -7420,7 +10133,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/keys/{id} (the `GetKey` operationId).
-	GetKeyWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetKeyResponse, error)
+	GetKeyWithResponse(ctx context.Context, id KeyID, reqEditors ...RequestEditorFn) (*GetKeyResponse, error)
 
 	// RotateKeyWithBodyWithResponse Give an API key a new secret
 	//
@@ -7429,7 +10142,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/keys/{id}/rotate (the `RotateKey` operationId).
-	RotateKeyWithBodyWithResponse(ctx context.Context, id ID, params *RotateKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error)
+	RotateKeyWithBodyWithResponse(ctx context.Context, id KeyID, params *RotateKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error)
 
 	// RotateKeyWithResponse Give an API key a new secret
 	//
@@ -7438,7 +10151,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/keys/{id}/rotate (the `RotateKey` operationId).
-	RotateKeyWithResponse(ctx context.Context, id ID, params *RotateKeyParams, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error)
+	RotateKeyWithResponse(ctx context.Context, id KeyID, params *RotateKeyParams, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error)
 
 	// CreateRecordingWithBodyWithResponse Have a recording made
 	//
@@ -7561,6 +10274,26 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/recordings/queues (the `ListQueues` operationId).
 	ListQueuesWithResponse(ctx context.Context, params *ListQueuesParams, reqEditors ...RequestEditorFn) (*ListQueuesResponse, error)
+
+	// ReportCallsWithResponse Report on calls
+	//
+	// Calls that have ended, failed or were rejected, in the hour in which they were made. They are counted some seconds
+	// afterwards, each once.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/reports/calls (the `ReportCalls` operationId).
+	ReportCallsWithResponse(ctx context.Context, params *ReportCallsParams, reqEditors ...RequestEditorFn) (*ReportCallsResponse, error)
+
+	// ReportRecordingsWithResponse Report on recordings
+	//
+	// Recordings as they are now, in the hour in which that version was finished. They are counted some seconds afterwards,
+	// each once: a later version takes the place of the one before.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/reports/recordings (the `ReportRecordings` operationId).
+	ReportRecordingsWithResponse(ctx context.Context, params *ReportRecordingsParams, reqEditors ...RequestEditorFn) (*ReportRecordingsResponse, error)
 
 	// TryRouteWithResponse Decide and explain, and store nothing
 	//
@@ -7759,6 +10492,186 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/rules/{hash}/promote (the `PromoteCanary` operationId).
 	PromoteCanaryWithResponse(ctx context.Context, hash Hash, params *PromoteCanaryParams, reqEditors ...RequestEditorFn) (*PromoteCanaryResponse, error)
+
+	// ListTenantsWithResponse List tenants
+	//
+	// The own one, if it has a document, or with the scope tenants:every all, by id.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/tenants (the `ListTenants` operationId).
+	ListTenantsWithResponse(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*ListTenantsResponse, error)
+
+	// DeleteTenantWithResponse Delete a tenant
+	//
+	// Its users, calls and rules stay. Its history stays, and no version is given twice.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/tenants/{id} (the `DeleteTenant` operationId).
+	DeleteTenantWithResponse(ctx context.Context, id string, params *DeleteTenantParams, reqEditors ...RequestEditorFn) (*DeleteTenantResponse, error)
+
+	// GetTenantWithResponse Read a tenant
+	//
+	// As it is now, with its version.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/tenants/{id} (the `GetTenant` operationId).
+	GetTenantWithResponse(ctx context.Context, id string, params *GetTenantParams, reqEditors ...RequestEditorFn) (*GetTenantResponse, error)
+
+	// PatchTenantWithBodyWithResponse Change a tenant
+	//
+	// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/tenants/{id} (the `PatchTenant` operationId).
+	PatchTenantWithBodyWithResponse(ctx context.Context, id string, params *PatchTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchTenantResponse, error)
+
+	// PatchTenantWithResponse Change a tenant
+	//
+	// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/tenants/{id} (the `PatchTenant` operationId).
+	PatchTenantWithResponse(ctx context.Context, id string, params *PatchTenantParams, body PatchTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchTenantResponse, error)
+
+	// PatchTenantWithApplicationMergePatchPlusJSONBodyWithResponse Change a tenant
+	//
+	// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+	//
+	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/tenants/{id} (the `PatchTenant` operationId).
+	PatchTenantWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, id string, params *PatchTenantParams, body PatchTenantApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchTenantResponse, error)
+
+	// PutTenantWithBodyWithResponse Store a tenant
+	//
+	// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/tenants/{id} (the `PutTenant` operationId).
+	PutTenantWithBodyWithResponse(ctx context.Context, id string, params *PutTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutTenantResponse, error)
+
+	// PutTenantWithResponse Store a tenant
+	//
+	// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/tenants/{id} (the `PutTenant` operationId).
+	PutTenantWithResponse(ctx context.Context, id string, params *PutTenantParams, body PutTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*PutTenantResponse, error)
+
+	// ListTenantVersionsWithResponse List what a tenant was
+	//
+	// Newest first, with who changed it and when. Of one that was deleted, too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/tenants/{id}/versions (the `ListTenantVersions` operationId).
+	ListTenantVersionsWithResponse(ctx context.Context, id string, params *ListTenantVersionsParams, reqEditors ...RequestEditorFn) (*ListTenantVersionsResponse, error)
+
+	// ListUsersWithResponse List users
+	//
+	// By id, a page at a time, or the one that has a number. Users that are written meanwhile don't shift the pages.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/users (the `ListUsers` operationId).
+	ListUsersWithResponse(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*ListUsersResponse, error)
+
+	// ImportUsersWithBodyWithResponse Store users in lines
+	//
+	// Each line is a user, with its id, and takes the place of what was there. Nothing is stored unless every line can be read; then they are stored some hundreds at a time, and the first that can't be ends it. The same body may be sent again: what is as it is there is no change.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/users (the `ImportUsers` operationId).
+	ImportUsersWithBodyWithResponse(ctx context.Context, params *ImportUsersParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportUsersResponse, error)
+
+	// ImportUsersWithTextBodyWithResponse Store users in lines
+	//
+	// Each line is a user, with its id, and takes the place of what was there. Nothing is stored unless every line can be read; then they are stored some hundreds at a time, and the first that can't be ends it. The same body may be sent again: what is as it is there is no change.
+	//
+	// Takes a body of the `text/plain` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/users (the `ImportUsers` operationId).
+	ImportUsersWithTextBodyWithResponse(ctx context.Context, params *ImportUsersParams, body ImportUsersTextRequestBody, reqEditors ...RequestEditorFn) (*ImportUsersResponse, error)
+
+	// DeleteUserWithResponse Delete a user
+	//
+	// Its numbers are free then. Its history stays, and no version is given twice.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/users/{id} (the `DeleteUser` operationId).
+	DeleteUserWithResponse(ctx context.Context, id string, params *DeleteUserParams, reqEditors ...RequestEditorFn) (*DeleteUserResponse, error)
+
+	// GetUserWithResponse Read a user
+	//
+	// As it is now, with its version.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/users/{id} (the `GetUser` operationId).
+	GetUserWithResponse(ctx context.Context, id string, params *GetUserParams, reqEditors ...RequestEditorFn) (*GetUserResponse, error)
+
+	// PatchUserWithBodyWithResponse Change a user
+	//
+	// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/users/{id} (the `PatchUser` operationId).
+	PatchUserWithBodyWithResponse(ctx context.Context, id string, params *PatchUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchUserResponse, error)
+
+	// PatchUserWithResponse Change a user
+	//
+	// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/users/{id} (the `PatchUser` operationId).
+	PatchUserWithResponse(ctx context.Context, id string, params *PatchUserParams, body PatchUserJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchUserResponse, error)
+
+	// PatchUserWithApplicationMergePatchPlusJSONBodyWithResponse Change a user
+	//
+	// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+	//
+	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/users/{id} (the `PatchUser` operationId).
+	PatchUserWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, id string, params *PatchUserParams, body PatchUserApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchUserResponse, error)
+
+	// PutUserWithBodyWithResponse Store a user
+	//
+	// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/users/{id} (the `PutUser` operationId).
+	PutUserWithBodyWithResponse(ctx context.Context, id string, params *PutUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutUserResponse, error)
+
+	// PutUserWithResponse Store a user
+	//
+	// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/users/{id} (the `PutUser` operationId).
+	PutUserWithResponse(ctx context.Context, id string, params *PutUserParams, body PutUserJSONRequestBody, reqEditors ...RequestEditorFn) (*PutUserResponse, error)
+
+	// ListUserVersionsWithResponse List what a user was
+	//
+	// Newest first, with who changed it and when. Of one that was deleted, too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/users/{id}/versions (the `ListUserVersions` operationId).
+	ListUserVersionsWithResponse(ctx context.Context, id string, params *ListUserVersionsParams, reqEditors ...RequestEditorFn) (*ListUserVersionsResponse, error)
 }
 
 type ListAuditResponse struct {
@@ -8706,6 +11619,88 @@ func (r ListQueuesResponse) ContentType() string {
 	return ""
 }
 
+type ReportCallsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CallReport
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportCallsResponse) GetJSON200() *CallReport {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportCallsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportCallsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportCallsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportCallsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReportRecordingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RecordingReport
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportRecordingsResponse) GetJSON200() *RecordingReport {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportRecordingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportRecordingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportRecordingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportRecordingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type TryRouteResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -9329,6 +12324,625 @@ func (r PromoteCanaryResponse) ContentType() string {
 	return ""
 }
 
+type ListTenantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TenantPage
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTenantsResponse) GetJSON200() *TenantPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTenantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTenantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTenantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTenantsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Deleted
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteTenantResponse) GetJSON200() *Deleted {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetTenantResponse200Headers the declared response headers of an HTTP 200 response for GetTenant
+type GetTenantResponse200Headers struct {
+	ETag *string
+}
+
+// GetTenantResponse304Headers the declared response headers of an HTTP 304 response for GetTenant
+type GetTenantResponse304Headers struct {
+	ETag *string
+}
+
+type GetTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tenant
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetTenantResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetTenantResponse304Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetTenantResponse) GetJSON200() *Tenant {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PatchTenantResponse200Headers the declared response headers of an HTTP 200 response for PatchTenant
+type PatchTenantResponse200Headers struct {
+	ETag *string
+}
+
+type PatchTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tenant
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PatchTenantResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PatchTenantResponse) GetJSON200() *Tenant {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r PatchTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PatchTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PatchTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PatchTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PutTenantResponse200Headers the declared response headers of an HTTP 200 response for PutTenant
+type PutTenantResponse200Headers struct {
+	ETag *string
+}
+
+// PutTenantResponse201Headers the declared response headers of an HTTP 201 response for PutTenant
+type PutTenantResponse201Headers struct {
+	ETag     *string
+	Location *string
+}
+
+type PutTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tenant
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Tenant
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PutTenantResponse200Headers
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *PutTenantResponse201Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutTenantResponse) GetJSON200() *Tenant {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PutTenantResponse) GetJSON201() *Tenant {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r PutTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListTenantVersionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TenantVersions
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTenantVersionsResponse) GetJSON200() *TenantVersions {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTenantVersionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTenantVersionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTenantVersionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTenantVersionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListUsersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UserPage
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListUsersResponse) GetJSON200() *UserPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListUsersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListUsersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListUsersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListUsersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ImportUsersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UsersStored
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ImportUsersResponse) GetJSON200() *UsersStored {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ImportUsersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImportUsersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImportUsersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImportUsersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Deleted
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteUserResponse) GetJSON200() *Deleted {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetUserResponse200Headers the declared response headers of an HTTP 200 response for GetUser
+type GetUserResponse200Headers struct {
+	ETag *string
+}
+
+// GetUserResponse304Headers the declared response headers of an HTTP 304 response for GetUser
+type GetUserResponse304Headers struct {
+	ETag *string
+}
+
+type GetUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetUserResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetUserResponse304Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetUserResponse) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PatchUserResponse200Headers the declared response headers of an HTTP 200 response for PatchUser
+type PatchUserResponse200Headers struct {
+	ETag *string
+}
+
+type PatchUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PatchUserResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PatchUserResponse) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r PatchUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PatchUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PatchUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PatchUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PutUserResponse200Headers the declared response headers of an HTTP 200 response for PutUser
+type PutUserResponse200Headers struct {
+	ETag *string
+}
+
+// PutUserResponse201Headers the declared response headers of an HTTP 201 response for PutUser
+type PutUserResponse201Headers struct {
+	ETag     *string
+	Location *string
+}
+
+type PutUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *User
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PutUserResponse200Headers
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *PutUserResponse201Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutUserResponse) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PutUserResponse) GetJSON201() *User {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r PutUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListUserVersionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UserVersions
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListUserVersionsResponse) GetJSON200() *UserVersions {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListUserVersionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListUserVersionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListUserVersionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListUserVersionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListAuditWithResponse List who did what
 //
 // The lines of the tenant's audit log, oldest first.
@@ -9557,7 +13171,7 @@ func (c *ClientWithResponses) CreateKeyWithResponse(ctx context.Context, body Cr
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/keys/{id} (the `RevokeKey` operationId).
-func (c *ClientWithResponses) RevokeKeyWithResponse(ctx context.Context, id ID, params *RevokeKeyParams, reqEditors ...RequestEditorFn) (*RevokeKeyResponse, error) {
+func (c *ClientWithResponses) RevokeKeyWithResponse(ctx context.Context, id KeyID, params *RevokeKeyParams, reqEditors ...RequestEditorFn) (*RevokeKeyResponse, error) {
 	rsp, err := c.RevokeKey(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -9572,7 +13186,7 @@ func (c *ClientWithResponses) RevokeKeyWithResponse(ctx context.Context, id ID, 
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/keys/{id} (the `GetKey` operationId).
-func (c *ClientWithResponses) GetKeyWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetKeyResponse, error) {
+func (c *ClientWithResponses) GetKeyWithResponse(ctx context.Context, id KeyID, reqEditors ...RequestEditorFn) (*GetKeyResponse, error) {
 	rsp, err := c.GetKey(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -9587,7 +13201,7 @@ func (c *ClientWithResponses) GetKeyWithResponse(ctx context.Context, id ID, req
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/keys/{id}/rotate (the `RotateKey` operationId).
-func (c *ClientWithResponses) RotateKeyWithBodyWithResponse(ctx context.Context, id ID, params *RotateKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error) {
+func (c *ClientWithResponses) RotateKeyWithBodyWithResponse(ctx context.Context, id KeyID, params *RotateKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error) {
 	rsp, err := c.RotateKeyWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -9602,7 +13216,7 @@ func (c *ClientWithResponses) RotateKeyWithBodyWithResponse(ctx context.Context,
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/keys/{id}/rotate (the `RotateKey` operationId).
-func (c *ClientWithResponses) RotateKeyWithResponse(ctx context.Context, id ID, params *RotateKeyParams, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error) {
+func (c *ClientWithResponses) RotateKeyWithResponse(ctx context.Context, id KeyID, params *RotateKeyParams, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error) {
 	rsp, err := c.RotateKey(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -9808,6 +13422,38 @@ func (c *ClientWithResponses) ListQueuesWithResponse(ctx context.Context, params
 		return nil, err
 	}
 	return ParseListQueuesResponse(rsp)
+}
+
+// ReportCallsWithResponse Report on calls
+//
+// Calls that have ended, failed or were rejected, in the hour in which they were made. They are counted some seconds
+// afterwards, each once.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/reports/calls (the `ReportCalls` operationId).
+func (c *ClientWithResponses) ReportCallsWithResponse(ctx context.Context, params *ReportCallsParams, reqEditors ...RequestEditorFn) (*ReportCallsResponse, error) {
+	rsp, err := c.ReportCalls(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportCallsResponse(rsp)
+}
+
+// ReportRecordingsWithResponse Report on recordings
+//
+// Recordings as they are now, in the hour in which that version was finished. They are counted some seconds afterwards,
+// each once: a later version takes the place of the one before.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/reports/recordings (the `ReportRecordings` operationId).
+func (c *ClientWithResponses) ReportRecordingsWithResponse(ctx context.Context, params *ReportRecordingsParams, reqEditors ...RequestEditorFn) (*ReportRecordingsResponse, error) {
+	rsp, err := c.ReportRecordings(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportRecordingsResponse(rsp)
 }
 
 // TryRouteWithResponse Decide and explain, and store nothing
@@ -10138,6 +13784,306 @@ func (c *ClientWithResponses) PromoteCanaryWithResponse(ctx context.Context, has
 		return nil, err
 	}
 	return ParsePromoteCanaryResponse(rsp)
+}
+
+// ListTenantsWithResponse List tenants
+//
+// The own one, if it has a document, or with the scope tenants:every all, by id.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/tenants (the `ListTenants` operationId).
+func (c *ClientWithResponses) ListTenantsWithResponse(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*ListTenantsResponse, error) {
+	rsp, err := c.ListTenants(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTenantsResponse(rsp)
+}
+
+// DeleteTenantWithResponse Delete a tenant
+//
+// Its users, calls and rules stay. Its history stays, and no version is given twice.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/tenants/{id} (the `DeleteTenant` operationId).
+func (c *ClientWithResponses) DeleteTenantWithResponse(ctx context.Context, id string, params *DeleteTenantParams, reqEditors ...RequestEditorFn) (*DeleteTenantResponse, error) {
+	rsp, err := c.DeleteTenant(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteTenantResponse(rsp)
+}
+
+// GetTenantWithResponse Read a tenant
+//
+// As it is now, with its version.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/tenants/{id} (the `GetTenant` operationId).
+func (c *ClientWithResponses) GetTenantWithResponse(ctx context.Context, id string, params *GetTenantParams, reqEditors ...RequestEditorFn) (*GetTenantResponse, error) {
+	rsp, err := c.GetTenant(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetTenantResponse(rsp)
+}
+
+// PatchTenantWithBodyWithResponse Change a tenant
+//
+// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/tenants/{id} (the `PatchTenant` operationId).
+func (c *ClientWithResponses) PatchTenantWithBodyWithResponse(ctx context.Context, id string, params *PatchTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchTenantResponse, error) {
+	rsp, err := c.PatchTenantWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchTenantResponse(rsp)
+}
+
+// PatchTenantWithResponse Change a tenant
+//
+// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/tenants/{id} (the `PatchTenant` operationId).
+func (c *ClientWithResponses) PatchTenantWithResponse(ctx context.Context, id string, params *PatchTenantParams, body PatchTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchTenantResponse, error) {
+	rsp, err := c.PatchTenant(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchTenantResponse(rsp)
+}
+
+// PatchTenantWithApplicationMergePatchPlusJSONBodyWithResponse Change a tenant
+//
+// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+//
+// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/tenants/{id} (the `PatchTenant` operationId).
+func (c *ClientWithResponses) PatchTenantWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, id string, params *PatchTenantParams, body PatchTenantApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchTenantResponse, error) {
+	rsp, err := c.PatchTenantWithApplicationMergePatchPlusJSONBody(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchTenantResponse(rsp)
+}
+
+// PutTenantWithBodyWithResponse Store a tenant
+//
+// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/tenants/{id} (the `PutTenant` operationId).
+func (c *ClientWithResponses) PutTenantWithBodyWithResponse(ctx context.Context, id string, params *PutTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutTenantResponse, error) {
+	rsp, err := c.PutTenantWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutTenantResponse(rsp)
+}
+
+// PutTenantWithResponse Store a tenant
+//
+// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/tenants/{id} (the `PutTenant` operationId).
+func (c *ClientWithResponses) PutTenantWithResponse(ctx context.Context, id string, params *PutTenantParams, body PutTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*PutTenantResponse, error) {
+	rsp, err := c.PutTenant(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutTenantResponse(rsp)
+}
+
+// ListTenantVersionsWithResponse List what a tenant was
+//
+// Newest first, with who changed it and when. Of one that was deleted, too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/tenants/{id}/versions (the `ListTenantVersions` operationId).
+func (c *ClientWithResponses) ListTenantVersionsWithResponse(ctx context.Context, id string, params *ListTenantVersionsParams, reqEditors ...RequestEditorFn) (*ListTenantVersionsResponse, error) {
+	rsp, err := c.ListTenantVersions(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTenantVersionsResponse(rsp)
+}
+
+// ListUsersWithResponse List users
+//
+// By id, a page at a time, or the one that has a number. Users that are written meanwhile don't shift the pages.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/users (the `ListUsers` operationId).
+func (c *ClientWithResponses) ListUsersWithResponse(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*ListUsersResponse, error) {
+	rsp, err := c.ListUsers(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListUsersResponse(rsp)
+}
+
+// ImportUsersWithBodyWithResponse Store users in lines
+//
+// Each line is a user, with its id, and takes the place of what was there. Nothing is stored unless every line can be read; then they are stored some hundreds at a time, and the first that can't be ends it. The same body may be sent again: what is as it is there is no change.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/users (the `ImportUsers` operationId).
+func (c *ClientWithResponses) ImportUsersWithBodyWithResponse(ctx context.Context, params *ImportUsersParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportUsersResponse, error) {
+	rsp, err := c.ImportUsersWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportUsersResponse(rsp)
+}
+
+// ImportUsersWithTextBodyWithResponse Store users in lines
+//
+// Each line is a user, with its id, and takes the place of what was there. Nothing is stored unless every line can be read; then they are stored some hundreds at a time, and the first that can't be ends it. The same body may be sent again: what is as it is there is no change.
+//
+// Takes a body of the `text/plain` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/users (the `ImportUsers` operationId).
+func (c *ClientWithResponses) ImportUsersWithTextBodyWithResponse(ctx context.Context, params *ImportUsersParams, body ImportUsersTextRequestBody, reqEditors ...RequestEditorFn) (*ImportUsersResponse, error) {
+	rsp, err := c.ImportUsersWithTextBody(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportUsersResponse(rsp)
+}
+
+// DeleteUserWithResponse Delete a user
+//
+// Its numbers are free then. Its history stays, and no version is given twice.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/users/{id} (the `DeleteUser` operationId).
+func (c *ClientWithResponses) DeleteUserWithResponse(ctx context.Context, id string, params *DeleteUserParams, reqEditors ...RequestEditorFn) (*DeleteUserResponse, error) {
+	rsp, err := c.DeleteUser(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteUserResponse(rsp)
+}
+
+// GetUserWithResponse Read a user
+//
+// As it is now, with its version.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/users/{id} (the `GetUser` operationId).
+func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, id string, params *GetUserParams, reqEditors ...RequestEditorFn) (*GetUserResponse, error) {
+	rsp, err := c.GetUser(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetUserResponse(rsp)
+}
+
+// PatchUserWithBodyWithResponse Change a user
+//
+// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/users/{id} (the `PatchUser` operationId).
+func (c *ClientWithResponses) PatchUserWithBodyWithResponse(ctx context.Context, id string, params *PatchUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchUserResponse, error) {
+	rsp, err := c.PatchUserWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchUserResponse(rsp)
+}
+
+// PatchUserWithResponse Change a user
+//
+// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/users/{id} (the `PatchUser` operationId).
+func (c *ClientWithResponses) PatchUserWithResponse(ctx context.Context, id string, params *PatchUserParams, body PatchUserJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchUserResponse, error) {
+	rsp, err := c.PatchUser(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchUserResponse(rsp)
+}
+
+// PatchUserWithApplicationMergePatchPlusJSONBodyWithResponse Change a user
+//
+// By a merge patch (RFC 7396): members take the place of those that are there, null takes one away.
+//
+// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/users/{id} (the `PatchUser` operationId).
+func (c *ClientWithResponses) PatchUserWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, id string, params *PatchUserParams, body PatchUserApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchUserResponse, error) {
+	rsp, err := c.PatchUserWithApplicationMergePatchPlusJSONBody(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchUserResponse(rsp)
+}
+
+// PutUserWithBodyWithResponse Store a user
+//
+// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/users/{id} (the `PutUser` operationId).
+func (c *ClientWithResponses) PutUserWithBodyWithResponse(ctx context.Context, id string, params *PutUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutUserResponse, error) {
+	rsp, err := c.PutUserWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutUserResponse(rsp)
+}
+
+// PutUserWithResponse Store a user
+//
+// Takes the place of what was there, all of it. What the service sets (version, updated_at, updated_by) may be sent back, and is ignored.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/users/{id} (the `PutUser` operationId).
+func (c *ClientWithResponses) PutUserWithResponse(ctx context.Context, id string, params *PutUserParams, body PutUserJSONRequestBody, reqEditors ...RequestEditorFn) (*PutUserResponse, error) {
+	rsp, err := c.PutUser(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutUserResponse(rsp)
+}
+
+// ListUserVersionsWithResponse List what a user was
+//
+// Newest first, with who changed it and when. Of one that was deleted, too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/users/{id}/versions (the `ListUserVersions` operationId).
+func (c *ClientWithResponses) ListUserVersionsWithResponse(ctx context.Context, id string, params *ListUserVersionsParams, reqEditors ...RequestEditorFn) (*ListUserVersionsResponse, error) {
+	rsp, err := c.ListUserVersions(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListUserVersionsResponse(rsp)
 }
 
 // ParseListAuditResponse parses an HTTP response from a ListAuditWithResponse call
@@ -10866,6 +14812,58 @@ func ParseListQueuesResponse(rsp *http.Response) (*ListQueuesResponse, error) {
 	return response, nil
 }
 
+// ParseReportCallsResponse parses an HTTP response from a ReportCallsWithResponse call
+func ParseReportCallsResponse(rsp *http.Response) (*ReportCallsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportCallsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CallReport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReportRecordingsResponse parses an HTTP response from a ReportRecordingsWithResponse call
+func ParseReportRecordingsResponse(rsp *http.Response) (*ReportRecordingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportRecordingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RecordingReport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseTryRouteResponse parses an HTTP response from a TryRouteWithResponse call
 func ParseTryRouteResponse(rsp *http.Response) (*TryRouteResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -11316,6 +15314,496 @@ func ParsePromoteCanaryResponse(rsp *http.Response) (*PromoteCanaryResponse, err
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListTenantsResponse parses an HTTP response from a ListTenantsWithResponse call
+func ParseListTenantsResponse(rsp *http.Response) (*ListTenantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTenantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TenantPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteTenantResponse parses an HTTP response from a DeleteTenantWithResponse call
+func ParseDeleteTenantResponse(rsp *http.Response) (*DeleteTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Deleted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetTenantResponse parses an HTTP response from a GetTenantWithResponse call
+func ParseGetTenantResponse(rsp *http.Response) (*GetTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetTenantResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetTenantResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePatchTenantResponse parses an HTTP response from a PatchTenantWithResponse call
+func ParsePatchTenantResponse(rsp *http.Response) (*PatchTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PatchTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PatchTenantResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePutTenantResponse parses an HTTP response from a PutTenantWithResponse call
+func ParsePutTenantResponse(rsp *http.Response) (*PutTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PutTenantResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 201:
+		var headers PutTenantResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListTenantVersionsResponse parses an HTTP response from a ListTenantVersionsWithResponse call
+func ParseListTenantVersionsResponse(rsp *http.Response) (*ListTenantVersionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTenantVersionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TenantVersions
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListUsersResponse parses an HTTP response from a ListUsersWithResponse call
+func ParseListUsersResponse(rsp *http.Response) (*ListUsersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListUsersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UserPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseImportUsersResponse parses an HTTP response from a ImportUsersWithResponse call
+func ParseImportUsersResponse(rsp *http.Response) (*ImportUsersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImportUsersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UsersStored
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteUserResponse parses an HTTP response from a DeleteUserWithResponse call
+func ParseDeleteUserResponse(rsp *http.Response) (*DeleteUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Deleted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetUserResponse parses an HTTP response from a GetUserWithResponse call
+func ParseGetUserResponse(rsp *http.Response) (*GetUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetUserResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetUserResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePatchUserResponse parses an HTTP response from a PatchUserWithResponse call
+func ParsePatchUserResponse(rsp *http.Response) (*PatchUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PatchUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PatchUserResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePutUserResponse parses an HTTP response from a PutUserWithResponse call
+func ParsePutUserResponse(rsp *http.Response) (*PutUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PutUserResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 201:
+		var headers PutUserResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListUserVersionsResponse parses an HTTP response from a ListUserVersionsWithResponse call
+func ParseListUserVersionsResponse(rsp *http.Response) (*ListUserVersionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListUserVersionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UserVersions
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	}
 
 	return response, nil
