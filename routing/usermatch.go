@@ -207,21 +207,11 @@ func (t *userTerm) lost(f *users.Facts, to string) userField {
 }
 
 func (t *userTerm) bars(f *users.Facts) bool {
-	for _, c := range t.barring {
-		if f.Bars(c) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(t.barring, f.Bars)
 }
 
 func (t *userTerm) forwards(f *users.Facts) bool {
-	for _, w := range t.forwarding {
-		if f.Forwards(w) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(t.forwarding, f.Forwards)
 }
 
 func (t *userTerm) lostMetadata(f *users.Facts) *metadataTerm {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -89,11 +90,11 @@ func pairs(m map[string]string) *[]string {
 }
 
 func recordingStates(c *calls.Call) string {
-	out := ""
+	var out strings.Builder
 	for i := range c.Recordings {
-		out += " " + c.Recordings[i].State
+		out.WriteString(" " + c.Recordings[i].State)
 	}
-	return out
+	return out.String()
 }
 
 // printRaw prints an answer as it came.

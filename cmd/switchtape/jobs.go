@@ -140,7 +140,7 @@ func (o *jobsOptions) print(ctx context.Context, s cli.Streams, db *calldb.DB, i
 	return o.printJob(s, j)
 }
 
-func (o *jobsOptions) printJob(s cli.Streams, j ledger.Job) error { //nolint:gocritic // it is printed once
+func (o *jobsOptions) printJob(s cli.Streams, j ledger.Job) error {
 	if o.JSON {
 		return s.JSON(j)
 	}

@@ -1,6 +1,7 @@
 package callservice_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -36,10 +37,8 @@ func (p *people) Find(t callmodel.TenantID, number string) *users.Facts {
 
 func (p *people) DID(number string) *users.Facts {
 	for i := range p.list {
-		for _, n := range p.list[i].Numbers.DIDs {
-			if n == number {
-				return users.FactsOf(&p.list[i], "+49")
-			}
+		if slices.Contains(p.list[i].Numbers.DIDs, number) {
+			return users.FactsOf(&p.list[i], "+49")
 		}
 	}
 	return nil

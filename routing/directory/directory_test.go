@@ -201,7 +201,7 @@ func (s *scripted) UserChanges(_ context.Context, after int64, limit int) ([]use
 // TestEqualsAMap: after any changes it finds what a map of them has, while others look.
 func TestEqualsAMap(t *testing.T) {
 	t.Parallel()
-	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's
+	rng := rand.New(rand.NewPCG(1, 2))
 	s := &scripted{}
 	d := running(t, s, directory.Options{})
 	stop := make(chan struct{})

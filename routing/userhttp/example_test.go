@@ -21,7 +21,7 @@ func Example() {
 	defer server.Close()
 
 	body := strings.NewReader(`{"numbers": {"extension": "100", "dids": ["030 123450"]}, "preferences": {"do_not_disturb": true}}`)
-	req, err := http.NewRequest(http.MethodPut, server.URL+"/v1/users/ann", body) //nolint:noctx // an example
+	req, err := http.NewRequest(http.MethodPut, server.URL+"/v1/users/ann", body)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -31,7 +31,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer res.Body.Close() //nolint:errcheck // it isn't read
+	defer res.Body.Close()
 	fmt.Println(res.StatusCode, res.Header.Get("ETag"))
 	// Output: 201 "1"
 }

@@ -231,22 +231,24 @@ func report[S any](ctx context.Context, d *DB, q *reports.Query, dimensions []re
 		err := t.each(ctx, func(s scanner) error {
 			var row reports.Row[S]
 			to, done := into(&row.Sums)
-			of := make([]any, len(q.By))
+			values := make([]any, 0, len(q.By)+len(to))
 			hours, texts := make([]int64, len(q.By)), make([]string, len(q.By))
 			for i, by := range q.By {
-				if of[i] = &texts[i]; by == reports.Hour || by == reports.Day {
-					of[i] = &hours[i]
+				if by == reports.Hour || by == reports.Day {
+					values = append(values, &hours[i])
+				} else {
+					values = append(values, &texts[i])
 				}
 			}
-			if err := s.Scan(append(of, to...)...); err != nil {
+			if err := s.Scan(append(values, to...)...); err != nil {
 				return err
 			}
 			done()
 			for i, by := range q.By {
-				switch by {
-				case reports.Hour:
+				if by == reports.Hour {
 					texts[i] = reports.At(by, hours[i])
-				case reports.Day:
+				}
+				if by == reports.Day {
 					texts[i] = reports.At(by, hours[i]*24)
 				}
 			}
@@ -263,8 +265,7 @@ func report[S any](ctx context.Context, d *DB, q *reports.Query, dimensions []re
 		return t.row(ctx, "SELECT count(*) FROM ("+waiting+" LIMIT ?) AS waiting", reports.MaxWaiting).Scan(&r.Waiting)
 	})
 	if err != nil {
-		var faults callmodel.FieldErrors
-		if errors.As(err, &faults) {
+		if faults, ok := errors.AsType[callmodel.FieldErrors](err); ok {
 			err = faults
 		}
 		return reports.Report[S]{}, err

@@ -27,7 +27,6 @@ func browse(t *testing.T, page string) (dom, console string) {
 		}
 		t.Skip("SKIPPED, SWITCHTAPE_REQUIRE_SERVICES=1 makes it a failure: chromium is not installed")
 	}
-	//nolint:gosec // the test's own page
 	cmd := exec.CommandContext(t.Context(), browser,
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-default-apps",

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -47,7 +48,7 @@ func secretsInArguments(parsed *kong.Context, args []string) error {
 		if p.Flag == nil || p.Resolved {
 			continue
 		}
-		if _, is := p.Flag.Target.Interface().(Secret); !is {
+		if _, is := reflect.TypeAssert[Secret](p.Flag.Target); !is {
 			continue
 		}
 		name := "--" + p.Flag.Name

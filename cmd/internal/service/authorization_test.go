@@ -223,7 +223,7 @@ func TestAuthorizationMatrix(t *testing.T) {
 				assert.GreaterOrEqual(t, other.Code, 400, what)
 			}
 			words := func(w *httptest.ResponseRecorder, path string) string {
-				for _, id := range strings.Split(path, "/") {
+				for id := range strings.SplitSeq(path, "/") {
 					if len(id) > 10 {
 						return strings.ReplaceAll(w.Body.String(), id, "ID")
 					}
