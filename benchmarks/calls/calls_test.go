@@ -17,6 +17,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/reports"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
 )
@@ -28,6 +29,7 @@ var began = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 const doc = `'{"id":"c' || i || '","tenant_id":"acme","state":"' || state || '","type":"voice","direction":"' ||
 	CASE i % 2 WHEN 0 THEN 'inbound' ELSE 'outbound' END || '","priority":3,"from":{"number":"+1202555' || (i % 10000) || '"},"to":{"number":"+1202' || (i % 7) ||
 	'"},"metadata":{"agent":"a' || (i % 500) || '","filler":"' || 'FILLER' || '","order":"' || i || '"},"trunk":"t' || (i % 20) ||
+	'","created_at":"2026-11-0' || (1 + i / 864000) || 'T' || CASE WHEN i / 36000 % 24 < 10 THEN '0' ELSE '' END || (i / 36000 % 24) || ':00:00Z' ||
 	'","decision":{"source":"rules","rule":"r1","destinations":[{"id":"a","uri":"sip:a.example.com"},{"id":"b","uri":"sip:b.example.com"}]},"recording":{"enabled":true},' ||
 	'"answered_at":"2026-11-01T00:00:00Z","ended_at":"2026-11-01T00:01:00Z"}'`
 
@@ -54,7 +56,7 @@ func fill(b *testing.B, driver, at string, n int) {
 				SELECT i, 'morder=' || i AS term FROM `+numbers+` UNION ALL SELECT i, 'magent=a' || (i %% 500) FROM `+numbers+` UNION ALL SELECT i, 't' || 't' || (i %% 20) FROM `+numbers+`
 			) AS s`, began.UnixMicro()),
 		fmt.Sprintf(`INSERT INTO call_recordings (tenant_id, call_id, recording_id, finished_at, doc)
-			SELECT 'acme', 'c' || i, 'c' || i, %d + CAST(i AS BIGINT) * 100000, '{"recording_id":"c' || i || '","job_id":"j","status":"completed' || CASE i %% 1000 WHEN 1 THEN '_degraded' ELSE '' END || '","url":"file:///c' || i || '.mp3","duration_ms":60000}'
+			SELECT 'acme', 'c' || i, 'c' || i, %d + CAST(i AS BIGINT) * 100000, '{"recording_id":"c' || i || '","job_id":"j","status":"completed' || CASE i %% 1000 WHEN 1 THEN '_degraded' ELSE '' END || '","url":"file:///c' || i || '.mp3","duration_ms":60000,"finished_at":"2026-11-0' || (1 + i / 864000) || 'T00:00:00Z"}'
 			FROM `+numbers+` WHERE i %% 10000 <> 5`, began.UnixMicro()),
 		fmt.Sprintf(`INSERT INTO jobs (nonce, queue, priority, state, tenant_id, call_id, recording_id, spec, created_at, run_at)
 			SELECT '00000000', 'default', 0, CASE i %% 10000 WHEN 5 THEN 'queued' ELSE 'done' END, 'acme', 'c' || i, 'c' || i, '{}', %d + CAST(i AS BIGINT) * 100000, 0 FROM `+numbers,
@@ -142,6 +144,49 @@ func BenchmarkSearch(b *testing.B) {
 					b.ReportMetric(0, "ns/op")
 				})
 			}
+			reportOn(b, db, n)
 		})
 	}
+}
+
+// reportOn counts the calls and recordings for the reports, and makes some.
+func reportOn(b *testing.B, db *calldb.DB, n int) {
+	b.Helper()
+	start := time.Now()
+	for more := true; more; {
+		var err error
+		more, err = db.CountReports(b.Context())
+		require.NoError(b, err)
+	}
+	took := time.Since(start)
+	b.Logf("%d calls and their recordings counted in %v, %.0f calls/s", n, took.Round(time.Second), float64(n)/took.Seconds())
+	all := func(by ...reports.Dimension) *reports.Query {
+		return &reports.Query{TenantID: "acme", Since: began, Until: began.Add(time.Duration(n) * 100 * time.Millisecond), By: by}
+	}
+	for _, c := range []struct {
+		name string
+		q    *reports.Query
+	}{
+		{"all", all()},
+		{"hour", all(reports.Hour)},
+		{"trunk", all(reports.Trunk)},
+		{"hour trunk destination cause", all(reports.Hour, reports.Trunk, reports.Destination, reports.Cause)},
+	} {
+		b.Run("report/"+strings.ReplaceAll(c.name, " ", "_"), func(b *testing.B) {
+			rows := 0
+			for b.Loop() {
+				r, err := db.ReportCalls(b.Context(), c.q)
+				require.NoError(b, err)
+				rows = len(r.Rows)
+			}
+			b.ReportMetric(float64(rows), "rows")
+		})
+	}
+	b.Run("report/recordings", func(b *testing.B) {
+		for b.Loop() {
+			r, err := db.ReportRecordings(b.Context(), all(reports.Day, reports.Status))
+			require.NoError(b, err)
+			require.NotEmpty(b, r.Rows)
+		}
+	})
 }

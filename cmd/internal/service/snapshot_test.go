@@ -174,7 +174,11 @@ func TestStartWithoutDatabase(t *testing.T) {
 			require.Contains(t, body, `"rule":"first"`)
 			status, body := s.get(t, http.MethodGet, "/readyz", "")
 			require.Equal(t, http.StatusOK, status)
-			require.Equal(t, "database: ok\nrules: ok\n", body)
+			require.Contains(t, body, "database: ok\nrules: ok\n")
+			require.Eventually(t, func() bool {
+				_, body := s.get(t, http.MethodGet, "/readyz", "")
+				return body == "database: ok\nrules: ok\nusers: ok\n"
+			}, time.Minute, 5*time.Millisecond)
 			require.Eventually(t, func() bool { return snapshot.Exists(dir) }, time.Minute, 5*time.Millisecond)
 			s.stop()
 			cut()
@@ -218,7 +222,7 @@ func TestStartWithoutDatabase(t *testing.T) {
 			}, time.Minute, 20*time.Millisecond, "the database's version wins")
 			require.Eventually(t, func() bool {
 				_, body := s.get(t, http.MethodGet, "/readyz", "")
-				return body == "database: ok\nrules: ok\n"
+				return body == "database: ok\nrules: ok\nusers: ok\n"
 			}, time.Minute, 20*time.Millisecond)
 			require.Eventually(t, func() bool { // the emergency call is stored
 				page, err := other.Calls(t.Context(), service.DefaultTenant, calls.Filter{})
