@@ -4557,7 +4557,6 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
-
 	// ListAudit List who did what
 	//
 	// The lines of the tenant's audit log, oldest first.
@@ -6604,7 +6603,6 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 		var rawQueryFragments []string
 
 		if params.After != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
 				return nil, err
 			} else {
@@ -6612,11 +6610,9 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6624,7 +6620,6 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -6670,7 +6665,6 @@ func NewListCallsRequest(server string, params *ListCallsParams) (*http.Request,
 		var rawQueryFragments []string
 
 		if params.State != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6678,11 +6672,9 @@ func NewListCallsRequest(server string, params *ListCallsParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Number != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "number", *params.Number, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6690,11 +6682,9 @@ func NewListCallsRequest(server string, params *ListCallsParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Region != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "region", *params.Region, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6702,11 +6692,9 @@ func NewListCallsRequest(server string, params *ListCallsParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Direction != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "direction", *params.Direction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6714,11 +6702,9 @@ func NewListCallsRequest(server string, params *ListCallsParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Trunk != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "trunk", *params.Trunk, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6726,11 +6712,9 @@ func NewListCallsRequest(server string, params *ListCallsParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Metadata != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "metadata", *params.Metadata, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6738,11 +6722,9 @@ func NewListCallsRequest(server string, params *ListCallsParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Recording != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "recording", *params.Recording, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6750,11 +6732,9 @@ func NewListCallsRequest(server string, params *ListCallsParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.IdempotencyKey != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "idempotency_key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6762,11 +6742,9 @@ func NewListCallsRequest(server string, params *ListCallsParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Since != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
@@ -6774,11 +6752,9 @@ func NewListCallsRequest(server string, params *ListCallsParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Until != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
@@ -6786,11 +6762,9 @@ func NewListCallsRequest(server string, params *ListCallsParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Cursor != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6798,11 +6772,9 @@ func NewListCallsRequest(server string, params *ListCallsParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -6810,7 +6782,6 @@ func NewListCallsRequest(server string, params *ListCallsParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -6865,7 +6836,6 @@ func NewCreateCallRequestWithBody(server string, params *CreateCallParams, conte
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
-
 		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
@@ -6876,7 +6846,6 @@ func NewCreateCallRequestWithBody(server string, params *CreateCallParams, conte
 
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -7060,7 +7029,6 @@ func NewListKeysRequest(server string, params *ListKeysParams) (*http.Request, e
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7068,11 +7036,9 @@ func NewListKeysRequest(server string, params *ListKeysParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.After != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7080,11 +7046,9 @@ func NewListKeysRequest(server string, params *ListKeysParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Revoked != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "revoked", *params.Revoked, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7092,7 +7056,6 @@ func NewListKeysRequest(server string, params *ListKeysParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -7181,7 +7144,6 @@ func NewRevokeKeyRequest(server string, id KeyID, params *RevokeKeyParams) (*htt
 	}
 
 	if params != nil {
-
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -7192,7 +7154,6 @@ func NewRevokeKeyRequest(server string, id KeyID, params *RevokeKeyParams) (*htt
 
 			req.Header.Set("If-Match", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -7277,7 +7238,6 @@ func NewRotateKeyRequestWithBody(server string, id KeyID, params *RotateKeyParam
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
-
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -7288,7 +7248,6 @@ func NewRotateKeyRequestWithBody(server string, id KeyID, params *RotateKeyParam
 
 			req.Header.Set("If-Match", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -7363,7 +7322,6 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 		var rawQueryFragments []string
 
 		if params.State != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7371,11 +7329,9 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Queue != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "queue", *params.Queue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7383,11 +7339,9 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Status != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7395,11 +7349,9 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Code != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "code", *params.Code, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7407,11 +7359,9 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Since != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
@@ -7419,11 +7369,9 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Until != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
@@ -7431,11 +7379,9 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.CallId != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "call_id", *params.CallId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7443,11 +7389,9 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Call != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "call", *params.Call, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7455,11 +7399,9 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.After != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7467,11 +7409,9 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7479,7 +7419,6 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -7646,7 +7585,6 @@ func NewGetMediaRequest(server string, id JobId, params *GetMediaParams) (*http.
 		var rawQueryFragments []string
 
 		if params.Output != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "output", *params.Output, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7654,11 +7592,9 @@ func NewGetMediaRequest(server string, id JobId, params *GetMediaParams) (*http.
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Codec != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "codec", *params.Codec, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7666,7 +7602,6 @@ func NewGetMediaRequest(server string, id JobId, params *GetMediaParams) (*http.
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -7819,7 +7754,6 @@ func NewListQueuesRequest(server string, params *ListQueuesParams) (*http.Reques
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7827,7 +7761,6 @@ func NewListQueuesRequest(server string, params *ListQueuesParams) (*http.Reques
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -7873,7 +7806,6 @@ func NewReportCallsRequest(server string, params *ReportCallsParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.Since != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
@@ -7881,11 +7813,9 @@ func NewReportCallsRequest(server string, params *ReportCallsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Until != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
@@ -7893,11 +7823,9 @@ func NewReportCallsRequest(server string, params *ReportCallsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Tenant != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7905,11 +7833,9 @@ func NewReportCallsRequest(server string, params *ReportCallsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.By != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "by", *params.By, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7917,11 +7843,9 @@ func NewReportCallsRequest(server string, params *ReportCallsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Trunk != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "trunk", *params.Trunk, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7929,11 +7853,9 @@ func NewReportCallsRequest(server string, params *ReportCallsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Destination != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "destination", *params.Destination, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7941,11 +7863,9 @@ func NewReportCallsRequest(server string, params *ReportCallsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Direction != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "direction", *params.Direction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7953,11 +7873,9 @@ func NewReportCallsRequest(server string, params *ReportCallsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Type != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7965,11 +7883,9 @@ func NewReportCallsRequest(server string, params *ReportCallsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Cause != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cause", *params.Cause, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7977,7 +7893,6 @@ func NewReportCallsRequest(server string, params *ReportCallsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -8023,7 +7938,6 @@ func NewReportRecordingsRequest(server string, params *ReportRecordingsParams) (
 		var rawQueryFragments []string
 
 		if params.Since != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
@@ -8031,11 +7945,9 @@ func NewReportRecordingsRequest(server string, params *ReportRecordingsParams) (
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Until != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
@@ -8043,11 +7955,9 @@ func NewReportRecordingsRequest(server string, params *ReportRecordingsParams) (
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Tenant != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8055,11 +7965,9 @@ func NewReportRecordingsRequest(server string, params *ReportRecordingsParams) (
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.By != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "by", *params.By, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8067,11 +7975,9 @@ func NewReportRecordingsRequest(server string, params *ReportRecordingsParams) (
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Status != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8079,11 +7985,9 @@ func NewReportRecordingsRequest(server string, params *ReportRecordingsParams) (
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Reason != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "reason", *params.Reason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8091,7 +7995,6 @@ func NewReportRecordingsRequest(server string, params *ReportRecordingsParams) (
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -8137,7 +8040,6 @@ func NewTryRouteRequest(server string, params *TryRouteParams) (*http.Request, e
 		var rawQueryFragments []string
 
 		if params.From != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8145,7 +8047,6 @@ func NewTryRouteRequest(server string, params *TryRouteParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -8157,7 +8058,6 @@ func NewTryRouteRequest(server string, params *TryRouteParams) (*http.Request, e
 		}
 
 		if params.CallId != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "call_id", *params.CallId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8165,11 +8065,9 @@ func NewTryRouteRequest(server string, params *TryRouteParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Region != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "region", *params.Region, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8177,11 +8075,9 @@ func NewTryRouteRequest(server string, params *TryRouteParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Type != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8189,11 +8085,9 @@ func NewTryRouteRequest(server string, params *TryRouteParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Direction != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "direction", *params.Direction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8201,11 +8095,9 @@ func NewTryRouteRequest(server string, params *TryRouteParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Priority != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "priority", *params.Priority, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8213,11 +8105,9 @@ func NewTryRouteRequest(server string, params *TryRouteParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Trunk != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "trunk", *params.Trunk, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8225,11 +8115,9 @@ func NewTryRouteRequest(server string, params *TryRouteParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Capability != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "capability", *params.Capability, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8237,11 +8125,9 @@ func NewTryRouteRequest(server string, params *TryRouteParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Metadata != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "metadata", *params.Metadata, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8249,11 +8135,9 @@ func NewTryRouteRequest(server string, params *TryRouteParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.At != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "at", *params.At, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
@@ -8261,7 +8145,6 @@ func NewTryRouteRequest(server string, params *TryRouteParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -8354,7 +8237,6 @@ func NewPutRulesRequestWithBody(server string, params *PutRulesParams, contentTy
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
-
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -8365,7 +8247,6 @@ func NewPutRulesRequestWithBody(server string, params *PutRulesParams, contentTy
 
 			req.Header.Set("If-Match", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -8422,7 +8303,6 @@ func NewCheckRulesRequestWithBody(server string, params *CheckRulesParams, conte
 		var rawQueryFragments []string
 
 		if params.At != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "at", *params.At, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
@@ -8430,7 +8310,6 @@ func NewCheckRulesRequestWithBody(server string, params *CheckRulesParams, conte
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -8518,7 +8397,6 @@ func NewListRulesHistoryRequest(server string, params *ListRulesHistoryParams) (
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8526,7 +8404,6 @@ func NewListRulesHistoryRequest(server string, params *ListRulesHistoryParams) (
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -8608,7 +8485,6 @@ func NewRollbackRulesRequest(server string, params *RollbackRulesParams) (*http.
 	}
 
 	if params != nil {
-
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -8619,7 +8495,6 @@ func NewRollbackRulesRequest(server string, params *RollbackRulesParams) (*http.
 
 			req.Header.Set("If-Match", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -8701,7 +8576,6 @@ func NewExportRulesRequest(server string, hash string, params *ExportRulesParams
 		var rawQueryFragments []string
 
 		if params.Format != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8709,7 +8583,6 @@ func NewExportRulesRequest(server string, hash string, params *ExportRulesParams
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -8758,7 +8631,6 @@ func NewAbortCanaryRequest(server string, hash Hash, params *AbortCanaryParams) 
 	}
 
 	if params != nil {
-
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -8769,7 +8641,6 @@ func NewAbortCanaryRequest(server string, hash Hash, params *AbortCanaryParams) 
 
 			req.Header.Set("If-Match", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -8807,7 +8678,6 @@ func NewActivateRulesRequest(server string, hash Hash, params *ActivateRulesPara
 	}
 
 	if params != nil {
-
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -8818,7 +8688,6 @@ func NewActivateRulesRequest(server string, hash Hash, params *ActivateRulesPara
 
 			req.Header.Set("If-Match", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -8869,7 +8738,6 @@ func NewStartCanaryRequestWithBody(server string, hash Hash, params *StartCanary
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
-
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -8880,7 +8748,6 @@ func NewStartCanaryRequestWithBody(server string, hash Hash, params *StartCanary
 
 			req.Header.Set("If-Match", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -8918,7 +8785,6 @@ func NewPromoteCanaryRequest(server string, hash Hash, params *PromoteCanaryPara
 	}
 
 	if params != nil {
-
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -8929,7 +8795,6 @@ func NewPromoteCanaryRequest(server string, hash Hash, params *PromoteCanaryPara
 
 			req.Header.Set("If-Match", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -8964,7 +8829,6 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8972,11 +8836,9 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Cursor != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8984,7 +8846,6 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -9033,7 +8894,6 @@ func NewDeleteTenantRequest(server string, id string, params *DeleteTenantParams
 	}
 
 	if params != nil {
-
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -9044,7 +8904,6 @@ func NewDeleteTenantRequest(server string, id string, params *DeleteTenantParams
 
 			req.Header.Set("If-Match", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -9082,7 +8941,6 @@ func NewGetTenantRequest(server string, id string, params *GetTenantParams) (*ht
 	}
 
 	if params != nil {
-
 		if params.IfNoneMatch != nil {
 			var headerParam0 string
 
@@ -9093,7 +8951,6 @@ func NewGetTenantRequest(server string, id string, params *GetTenantParams) (*ht
 
 			req.Header.Set("If-None-Match", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -9155,7 +9012,6 @@ func NewPatchTenantRequestWithBody(server string, id string, params *PatchTenant
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
-
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -9166,7 +9022,6 @@ func NewPatchTenantRequestWithBody(server string, id string, params *PatchTenant
 
 			req.Header.Set("If-Match", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -9281,7 +9136,6 @@ func NewListTenantVersionsRequest(server string, id string, params *ListTenantVe
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9289,11 +9143,9 @@ func NewListTenantVersionsRequest(server string, id string, params *ListTenantVe
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Before != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
 				return nil, err
 			} else {
@@ -9301,7 +9153,6 @@ func NewListTenantVersionsRequest(server string, id string, params *ListTenantVe
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -9347,7 +9198,6 @@ func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request,
 		var rawQueryFragments []string
 
 		if params.Tenant != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9355,11 +9205,9 @@ func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Number != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "number", *params.Number, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9367,11 +9215,9 @@ func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Region != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "region", *params.Region, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9379,11 +9225,9 @@ func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9391,11 +9235,9 @@ func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Cursor != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9403,7 +9245,6 @@ func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -9460,7 +9301,6 @@ func NewImportUsersRequestWithBody(server string, params *ImportUsersParams, con
 		var rawQueryFragments []string
 
 		if params.Tenant != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9468,7 +9308,6 @@ func NewImportUsersRequestWithBody(server string, params *ImportUsersParams, con
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -9523,7 +9362,6 @@ func NewDeleteUserRequest(server string, id string, params *DeleteUserParams) (*
 		var rawQueryFragments []string
 
 		if params.Tenant != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9531,7 +9369,6 @@ func NewDeleteUserRequest(server string, id string, params *DeleteUserParams) (*
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -9546,7 +9383,6 @@ func NewDeleteUserRequest(server string, id string, params *DeleteUserParams) (*
 	}
 
 	if params != nil {
-
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -9557,7 +9393,6 @@ func NewDeleteUserRequest(server string, id string, params *DeleteUserParams) (*
 
 			req.Header.Set("If-Match", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -9599,7 +9434,6 @@ func NewGetUserRequest(server string, id string, params *GetUserParams) (*http.R
 		var rawQueryFragments []string
 
 		if params.Tenant != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9607,7 +9441,6 @@ func NewGetUserRequest(server string, id string, params *GetUserParams) (*http.R
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -9622,7 +9455,6 @@ func NewGetUserRequest(server string, id string, params *GetUserParams) (*http.R
 	}
 
 	if params != nil {
-
 		if params.IfNoneMatch != nil {
 			var headerParam0 string
 
@@ -9633,7 +9465,6 @@ func NewGetUserRequest(server string, id string, params *GetUserParams) (*http.R
 
 			req.Header.Set("If-None-Match", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -9697,7 +9528,6 @@ func NewPatchUserRequestWithBody(server string, id string, params *PatchUserPara
 		var rawQueryFragments []string
 
 		if params.Tenant != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9705,7 +9535,6 @@ func NewPatchUserRequestWithBody(server string, id string, params *PatchUserPara
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -9722,7 +9551,6 @@ func NewPatchUserRequestWithBody(server string, id string, params *PatchUserPara
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
-
 		if params.IfMatch != nil {
 			var headerParam0 string
 
@@ -9733,7 +9561,6 @@ func NewPatchUserRequestWithBody(server string, id string, params *PatchUserPara
 
 			req.Header.Set("If-Match", headerParam0)
 		}
-
 	}
 
 	return req, nil
@@ -9786,7 +9613,6 @@ func NewPutUserRequestWithBody(server string, id string, params *PutUserParams, 
 		var rawQueryFragments []string
 
 		if params.Tenant != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9794,7 +9620,6 @@ func NewPutUserRequestWithBody(server string, id string, params *PutUserParams, 
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -9875,7 +9700,6 @@ func NewListUserVersionsRequest(server string, id string, params *ListUserVersio
 		var rawQueryFragments []string
 
 		if params.Tenant != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9883,11 +9707,9 @@ func NewListUserVersionsRequest(server string, id string, params *ListUserVersio
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9895,11 +9717,9 @@ func NewListUserVersionsRequest(server string, id string, params *ListUserVersio
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if params.Before != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
 				return nil, err
 			} else {
@@ -9907,7 +9727,6 @@ func NewListUserVersionsRequest(server string, id string, params *ListUserVersio
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -9967,7 +9786,6 @@ func WithBaseURL(baseURL string) ClientOption {
 
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
-
 	// ListAuditWithResponse List who did what
 	//
 	// The lines of the tenant's audit log, oldest first.
@@ -14106,7 +13924,6 @@ func ParseListAuditResponse(rsp *http.Response) (*ListAuditResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14132,7 +13949,6 @@ func ParseListCallsResponse(rsp *http.Response) (*ListCallsResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14158,7 +13974,6 @@ func ParseCreateCallResponse(rsp *http.Response) (*CreateCallResponse, error) {
 			return nil, err
 		}
 		response.JSON201 = &dest
-
 	}
 
 	switch {
@@ -14204,7 +14019,6 @@ func ParseGetCallResponse(rsp *http.Response) (*GetCallResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14230,7 +14044,6 @@ func ParseListCallEventsResponse(rsp *http.Response) (*ListCallEventsResponse, e
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14289,7 +14102,6 @@ func ParseExplainCallResponse(rsp *http.Response) (*ExplainCallResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14315,7 +14127,6 @@ func ParseListKeysResponse(rsp *http.Response) (*ListKeysResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14341,7 +14152,6 @@ func ParseCreateKeyResponse(rsp *http.Response) (*CreateKeyResponse, error) {
 			return nil, err
 		}
 		response.JSON201 = &dest
-
 	}
 
 	switch {
@@ -14387,7 +14197,6 @@ func ParseRevokeKeyResponse(rsp *http.Response) (*RevokeKeyResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	switch {
@@ -14426,7 +14235,6 @@ func ParseGetKeyResponse(rsp *http.Response) (*GetKeyResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	switch {
@@ -14465,7 +14273,6 @@ func ParseRotateKeyResponse(rsp *http.Response) (*RotateKeyResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	switch {
@@ -14504,7 +14311,6 @@ func ParseCreateRecordingResponse(rsp *http.Response) (*CreateRecordingResponse,
 			return nil, err
 		}
 		response.JSON202 = &dest
-
 	}
 
 	switch {
@@ -14543,7 +14349,6 @@ func ParseListJobsResponse(rsp *http.Response) (*ListJobsResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14569,7 +14374,6 @@ func ParseMoveJobsResponse(rsp *http.Response) (*MoveJobsResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14595,7 +14399,6 @@ func ParseRetryJobsResponse(rsp *http.Response) (*RetryJobsResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14621,7 +14424,6 @@ func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14754,7 +14556,6 @@ func ParseQuarantineJobResponse(rsp *http.Response) (*QuarantineJobResponse, err
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14780,7 +14581,6 @@ func ParseRetryJobResponse(rsp *http.Response) (*RetryJobResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14806,7 +14606,6 @@ func ParseListQueuesResponse(rsp *http.Response) (*ListQueuesResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14832,7 +14631,6 @@ func ParseReportCallsResponse(rsp *http.Response) (*ReportCallsResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14858,7 +14656,6 @@ func ParseReportRecordingsResponse(rsp *http.Response) (*ReportRecordingsRespons
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14884,7 +14681,6 @@ func ParseTryRouteResponse(rsp *http.Response) (*TryRouteResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -14910,7 +14706,6 @@ func ParseListRulesResponse(rsp *http.Response) (*ListRulesResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	switch {
@@ -14949,7 +14744,6 @@ func ParsePutRulesResponse(rsp *http.Response) (*PutRulesResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	switch {
@@ -14988,7 +14782,6 @@ func ParseCheckRulesResponse(rsp *http.Response) (*CheckRulesResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -15014,7 +14807,6 @@ func ParseDiffRulesResponse(rsp *http.Response) (*DiffRulesResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -15040,7 +14832,6 @@ func ParseListRulesHistoryResponse(rsp *http.Response) (*ListRulesHistoryRespons
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -15066,7 +14857,6 @@ func ParseImportRulesResponse(rsp *http.Response) (*ImportRulesResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -15092,7 +14882,6 @@ func ParseRollbackRulesResponse(rsp *http.Response) (*RollbackRulesResponse, err
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	switch {
@@ -15131,7 +14920,6 @@ func ParseSimulateRulesResponse(rsp *http.Response) (*SimulateRulesResponse, err
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -15157,7 +14945,6 @@ func ParseExportRulesResponse(rsp *http.Response) (*ExportRulesResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -15183,7 +14970,6 @@ func ParseAbortCanaryResponse(rsp *http.Response) (*AbortCanaryResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	switch {
@@ -15222,7 +15008,6 @@ func ParseActivateRulesResponse(rsp *http.Response) (*ActivateRulesResponse, err
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	switch {
@@ -15261,7 +15046,6 @@ func ParseStartCanaryResponse(rsp *http.Response) (*StartCanaryResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	switch {
@@ -15300,7 +15084,6 @@ func ParsePromoteCanaryResponse(rsp *http.Response) (*PromoteCanaryResponse, err
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	switch {
@@ -15339,7 +15122,6 @@ func ParseListTenantsResponse(rsp *http.Response) (*ListTenantsResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -15365,7 +15147,6 @@ func ParseDeleteTenantResponse(rsp *http.Response) (*DeleteTenantResponse, error
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -15443,7 +15224,6 @@ func ParsePatchTenantResponse(rsp *http.Response) (*PatchTenantResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	switch {
@@ -15545,7 +15325,6 @@ func ParseListTenantVersionsResponse(rsp *http.Response) (*ListTenantVersionsRes
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -15571,7 +15350,6 @@ func ParseListUsersResponse(rsp *http.Response) (*ListUsersResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -15597,7 +15375,6 @@ func ParseImportUsersResponse(rsp *http.Response) (*ImportUsersResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -15623,7 +15400,6 @@ func ParseDeleteUserResponse(rsp *http.Response) (*DeleteUserResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil
@@ -15701,7 +15477,6 @@ func ParsePatchUserResponse(rsp *http.Response) (*PatchUserResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	switch {
@@ -15803,7 +15578,6 @@ func ParseListUserVersionsResponse(rsp *http.Response) (*ListUserVersionsRespons
 			return nil, err
 		}
 		response.JSON200 = &dest
-
 	}
 
 	return response, nil

@@ -1,5 +1,5 @@
 // Command gen writes the client's code: it joins the handlers' OpenAPI files and has
-// oapi-codegen, which must be in the path, make Go of them.
+// oapi-codegen make Go of them, formatted by gofumpt: both must be in the path.
 package main
 
 import (
@@ -42,6 +42,9 @@ func generate(config string) error {
 	out, err := exec.Command("oapi-codegen", "-config", config, file).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("oapi-codegen: %w: %s", err, bytes.TrimSpace(out))
+	}
+	if out, err := exec.Command("gofumpt", "-w", "client_gen.go").CombinedOutput(); err != nil {
+		return fmt.Errorf("gofumpt: %w: %s", err, bytes.TrimSpace(out))
 	}
 	return nil
 }
