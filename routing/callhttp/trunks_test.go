@@ -67,6 +67,8 @@ func TestLimits(t *testing.T) {
 		sos := create(t, s, `{"from":"+12025550123","to":"911","id":"sos"}`)
 		assert.Equal(t, "a", sos.Decision.Destinations[0].ID)
 		assert.Equal(t, 2, carried(s, "a"))
+		// Until it is stored its events are accepted and stored behind it.
+		require.Eventually(t, func() bool { return s.Backlog().EmergencyCalls == 0 }, 30*time.Second, time.Millisecond)
 		tell(t, s, "sos", `{"id":"e1","type":"ended"}`)
 
 		// Busy is retried by this rule: the call moves to b, though that is full.
