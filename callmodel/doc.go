@@ -7,10 +7,13 @@
 //	record    what recording to make, and what came of it
 //	ledger    jobs: their states, leases and fates
 //	users     users and tenants: their numbers and preferences, and versions of them
+//	keys      API keys: what they grant, how long they work
+//	seals     what makes the audit log's lines hold together
+//	reports   sums over calls and recordings, hour by hour
 //	rulesets  versions of a tenant's rules, and which are in service
 //	e164      the syntax of numbers, the world's emergency numbers
 //	problem   errors and principals of HTTP handlers
 //
-// All of them but e164/normalize import only the standard library and do no I/O,
-// so every other package may import them.
+// All of them but e164/normalize and the handler reports/reporthttp import only the
+// standard library and do no I/O, so every other package may import them.
 package callmodel
