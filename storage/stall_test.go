@@ -18,9 +18,9 @@ import (
 // the bound it takes.
 func TestSlowTransfersAreNotCut(t *testing.T) {
 	t.Parallel()
-	const stall, piece, pieces = 400 * time.Millisecond, 512 << 10, 20
+	const stall, piece, pieces = 1500 * time.Millisecond, 512 << 10, 20 // a busy machine pauses for half a second
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		tick := time.NewTicker(stall / 8)
+		tick := time.NewTicker(stall / 15)
 		defer tick.Stop()
 		n := int64(0)
 		for {
@@ -55,5 +55,5 @@ func TestSlowTransfersAreNotCut(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	assert.EqualValues(t, piece*pieces, n)
-	assert.Greater(t, time.Since(began), 4*stall)
+	assert.Greater(t, time.Since(began), 2*stall)
 }
