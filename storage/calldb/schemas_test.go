@@ -72,9 +72,9 @@ func after(t *testing.T, at string) *calldb.DB {
 	return open(t, at)
 }
 
-// The rule for schemas: a program runs on the schema before and after its own. On
-// PostgreSQL, where a database for each test takes long, it is the jobs alone that
-// are tried by default, and of the schemas between the newest.
+// The rule for schemas: a program runs on the schema before and after its own. By
+// default it is the newest of the schemas between that is tried, and on PostgreSQL, where
+// a database for each test takes long, the jobs alone; with SWITCHTAPE_LONG_TESTS all.
 func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 	t.Parallel()
 	whole := os.Getenv("SWITCHTAPE_LONG_TESTS") == "1"
@@ -100,7 +100,7 @@ func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 			return e
 		})
 		first := int64(calldb.OldestSchema) + 1
-		if kind == "PostgreSQL" && !whole {
+		if !whole {
 			first = calldb.NewestSchema - 1
 		}
 		for version := first; version < calldb.NewestSchema; version++ {
