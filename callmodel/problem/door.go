@@ -61,7 +61,12 @@ type Door struct {
 	Gzip bool
 	// Gives are the media types of the answer, "audio/*" for any of a kind; nil: JSON.
 	Gives []string
+	// Late says that the endpoint checks the door itself, after a look at the body.
+	Late bool
 }
+
+// Query is the door of an endpoint with these parameters.
+func Query(names ...string) Door { return Door{Query: names} }
 
 // Check looks at all that is in front of the body. The error is
 // CodeUnsupportedMediaType, CodeNotAcceptable, CodeMalformed or FieldErrors.

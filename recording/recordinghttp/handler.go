@@ -98,9 +98,8 @@ func New(l Ledger, o *Options) *Handler {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, opts: opts, mux: http.NewServeMux()}
-	for _, at := range h.routes() {
-		h.handle(&at)
-	}
+	frame := problem.Frame{Within: h.within, Denied: h.denied, Logger: opts.Logger}
+	frame.Mount(h.mux, h.routes())
 	h.mux.Handle("/", problem.Elsewhere(h.mux))
 	return h
 }
@@ -108,67 +107,42 @@ func New(l Ledger, o *Options) *Handler {
 // ServeHTTP serves the API.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
 
-// endpoint answers a request of an authenticated principal, or fails.
-type endpoint func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error
-
-// query is the door of an endpoint with these parameters.
-func query(names ...string) problem.Door { return problem.Door{Query: names} }
-
-// route is an endpoint and where it is.
-type route struct {
-	pattern string // of a mux
-	scope   callmodel.Scope
-	f       endpoint
-	door    problem.Door
-}
-
 // routes lists the endpoints, as openapi.yaml does.
-func (h *Handler) routes() []route {
+func (h *Handler) routes() []problem.Route {
 	const read, submit, jobs = callmodel.ScopeRecordingsRead, callmodel.ScopeRecordingsWrite, callmodel.ScopeJobsWrite
-	return []route{
-		{"POST /v1/recordings", submit, h.enqueue, query()},
-		{"GET /v1/recordings/jobs", read, h.listJobs, query("limit", "after", "state", "queue", "status", "code", "since", "until", "call_id", "call")},
-		{"GET /v1/recordings/jobs/{id}", read, h.getJob, query()},
-		{"GET /v1/recordings/jobs/{id}/media", read, h.getMedia, problem.Door{
+	return []problem.Route{
+		problem.At("POST /v1/recordings", submit, h.enqueue, problem.Query()),
+		problem.At("GET /v1/recordings/jobs", read, h.listJobs, problem.Query("limit", "after", "state", "queue", "status", "code", "since", "until", "call_id", "call")),
+		problem.At("GET /v1/recordings/jobs/{id}", read, h.getJob, problem.Query()),
+		problem.At("GET /v1/recordings/jobs/{id}/media", read, h.getMedia, problem.Door{
 			Query: []string{"output", "codec"}, Gives: []string{"audio/*", problem.JSON, "application/octet-stream"},
-		}},
-		{"POST /v1/recordings/jobs/{id}/retry", jobs, h.retry, query()},
-		{"POST /v1/recordings/jobs/{id}/quarantine", jobs, h.quarantine, query()},
-		{"POST /v1/recordings/jobs/retry", jobs, h.retryMany, query()},
-		{"POST /v1/recordings/jobs/move", jobs, h.moveMany, query()},
-		{"GET /v1/recordings/queues", read, h.queues, query("limit")},
+		}),
+		problem.At("POST /v1/recordings/jobs/{id}/retry", jobs, h.retry, problem.Query()),
+		problem.At("POST /v1/recordings/jobs/{id}/quarantine", jobs, h.quarantine, problem.Query()),
+		problem.At("POST /v1/recordings/jobs/retry", jobs, h.retryMany, problem.Query()),
+		problem.At("POST /v1/recordings/jobs/move", jobs, h.moveMany, problem.Query()),
+		problem.At("GET /v1/recordings/queues", read, h.queues, problem.Query("limit")),
 	}
 }
 
-func (h *Handler) handle(at *route) {
-	h.mux.HandleFunc(at.pattern, func(w http.ResponseWriter, r *http.Request) {
-		p, err := problem.Principal(r, at.scope)
-		if err == nil && !callmodel.ValidID(string(p.TenantID)) {
-			// The ledger takes no tenant for every tenant.
-			err = callmodel.Errorf(callmodel.CodeUnauthenticated, "the credentials belong to no tenant")
-		}
-		if err == nil {
-			if err = at.door.Check(r); err == nil {
-				err = at.f(w, r, p)
-			}
-		} else if callmodel.CodeOf(err) == callmodel.CodeForbidden {
-			h.denied(r, p)
-		}
-		if err != nil {
-			problem.Fail(w, r, err, h.opts.Logger)
-		}
-	})
+// within serves an endpoint to a principal of a tenant: the ledger takes no tenant for
+// every tenant.
+func (h *Handler) within(w http.ResponseWriter, r *http.Request, p callmodel.Principal, serve problem.Endpoint) error {
+	if !callmodel.ValidID(string(p.TenantID)) {
+		return callmodel.Errorf(callmodel.CodeUnauthenticated, "the credentials belong to no tenant")
+	}
+	return serve(w, r, p)
 }
 
 // denied leaves an audit line in the log of the tenant that asked, and of one that
 // goes on asking a few a minute.
-func (h *Handler) denied(r *http.Request, p callmodel.Principal) {
-	e, keep := h.denials.Line(p, r.Method+" "+r.URL.Path, h.opts.Now())
+func (h *Handler) denied(ctx context.Context, p callmodel.Principal, what string) {
+	e, keep := h.denials.Line(p, what, h.opts.Now())
 	if !keep {
 		return
 	}
-	if err := h.ledger.Audit(r.Context(), e); err != nil {
-		h.opts.Logger.ErrorContext(r.Context(), "an audit line could not be stored",
+	if err := h.ledger.Audit(ctx, e); err != nil {
+		h.opts.Logger.ErrorContext(ctx, "an audit line could not be stored",
 			"tenant", p.TenantID, "action", e.Action, "subject", e.Subject, "error", err)
 	}
 }

@@ -128,14 +128,13 @@ func (h *Handler) sameSpec(r *http.Request, id callmodel.JobID, spec *record.Spe
 }
 
 // own is the recording job that the path names. Another tenant's, and a job of
-// another kind, is not found, just like none, and all leave the same audit line.
+// another kind, is not found, just like none.
 func (h *Handler) own(r *http.Request, p callmodel.Principal) (ledger.Job, error) {
 	job, err := h.ledger.Job(r.Context(), callmodel.JobID(r.PathValue("id")))
 	if err == nil && (job.TenantID != p.TenantID || job.Kind != record.Kind) {
 		err = callmodel.ErrNotFound
 	}
 	if errors.Is(err, callmodel.ErrNotFound) {
-		h.denied(r, p)
 		return ledger.Job{}, callmodel.ErrNotFound
 	}
 	return job, err

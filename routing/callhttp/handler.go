@@ -1,7 +1,6 @@
 package callhttp
 
 import (
-	"errors"
 	"log/slog"
 	"net/http"
 
@@ -58,75 +57,31 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 // Mount adds the endpoints to a mux of the host's, beside those of other
 // handlers: those of package rulehttp have paths between these.
 func (h *Handler) Mount(mux *http.ServeMux) {
-	for _, r := range h.routes() {
-		mux.HandleFunc(r.pattern, h.serve(r.scope, func(w http.ResponseWriter, req *http.Request, p callmodel.Principal) error {
-			if !r.looksFirst {
-				if err := r.door.Check(req); err != nil {
-					return err
-				}
-			}
-			return r.f(w, req, p)
-		}))
-	}
-}
-
-// route is an endpoint and where it is.
-type route struct {
-	pattern string // of a mux
-	scope   callmodel.Scope
-	f       endpoint
-	door    problem.Door
-	// looksFirst says that f checks the door itself, after a look at the body.
-	looksFirst bool
+	frame := problem.Frame{Denied: h.service.AccessDenied, Logger: h.log}
+	frame.Mount(mux, h.routes())
 }
 
 // routes lists the endpoints, as openapi.yaml does.
-func (h *Handler) routes() []route {
-	list := []route{
-		{"POST /v1/calls", callmodel.ScopeCallsWrite, h.createCall, query(), true}, // it looks for emergency calls first
-		{"GET /v1/calls", callmodel.ScopeCallsRead, h.listCalls, problem.Door{Query: callParameters(), Gives: callTypes()}, false},
-		{"GET /v1/calls/{id}", callmodel.ScopeCallsRead, h.getCall, query(), false},
-		{"POST /v1/calls/{id}/events", callmodel.ScopeCallsWrite, h.postEvent, query(), false},
-		{"GET /v1/calls/{id}/events", callmodel.ScopeCallsRead, h.listEvents, query(), false},
-		{"GET /v1/calls/{id}/explanation", callmodel.ScopeCallsRead, h.explainCall, query(), false},
-		{"GET /v1/route", callmodel.ScopeCallsRead, h.tryRoute, query("call_id", "from", "to", "region", "type", "direction",
-			"priority", "trunk", "capability*", "metadata*", "at"), false},
-		{"PUT /v1/rules", callmodel.ScopeRulesWrite, h.putRules, problem.Door{Takes: rulebody.Types(), Gzip: true}, false},
-		{"GET /v1/rules", callmodel.ScopeRulesRead, h.listRules, query(), false},
-		{"GET /v1/rules/history", callmodel.ScopeRulesRead, h.listHistory, query("limit"), false},
-		{"POST /v1/rules/rollback", callmodel.ScopeRulesWrite, h.change(rulesets.ActionRollback), query(), false},
-		{"GET /v1/audit", callmodel.ScopeAuditRead, h.listAudit, query("limit", "after"), false},
+func (h *Handler) routes() []problem.Route {
+	list := []problem.Route{
+		problem.At("POST /v1/calls", callmodel.ScopeCallsWrite, h.createCall, problem.Door{Late: true}), // it looks for emergency calls first
+		problem.At("GET /v1/calls", callmodel.ScopeCallsRead, h.listCalls, problem.Door{Query: callParameters(), Gives: callTypes()}),
+		problem.At("GET /v1/calls/{id}", callmodel.ScopeCallsRead, h.getCall, problem.Query()),
+		problem.At("POST /v1/calls/{id}/events", callmodel.ScopeCallsWrite, h.postEvent, problem.Query()),
+		problem.At("GET /v1/calls/{id}/events", callmodel.ScopeCallsRead, h.listEvents, problem.Query()),
+		problem.At("GET /v1/calls/{id}/explanation", callmodel.ScopeCallsRead, h.explainCall, problem.Query()),
+		problem.At("GET /v1/route", callmodel.ScopeCallsRead, h.tryRoute, problem.Query("call_id", "from", "to", "region", "type", "direction",
+			"priority", "trunk", "capability*", "metadata*", "at")),
+		problem.At("PUT /v1/rules", callmodel.ScopeRulesWrite, h.putRules, problem.Door{Takes: rulebody.Types(), Gzip: true}),
+		problem.At("GET /v1/rules", callmodel.ScopeRulesRead, h.listRules, problem.Query()),
+		problem.At("GET /v1/rules/history", callmodel.ScopeRulesRead, h.listHistory, problem.Query("limit")),
+		problem.At("POST /v1/rules/rollback", callmodel.ScopeRulesWrite, h.change(rulesets.ActionRollback), problem.Query()),
+		problem.At("GET /v1/audit", callmodel.ScopeAuditRead, h.listAudit, problem.Query("limit", "after")),
 	}
 	for _, a := range []rulesets.Action{rulesets.ActionActivate, rulesets.ActionCanary, rulesets.ActionPromote, rulesets.ActionAbort} {
-		list = append(list, route{"POST /v1/rules/{hash}/" + string(a), callmodel.ScopeRulesWrite, h.change(a), query(), false})
+		list = append(list, problem.At("POST /v1/rules/{hash}/"+string(a), callmodel.ScopeRulesWrite, h.change(a), problem.Query()))
 	}
 	return list
-}
-
-// query is the door of an endpoint with these parameters.
-func query(names ...string) problem.Door { return problem.Door{Query: names} }
-
-// endpoint answers a request of an authenticated principal, or fails.
-type endpoint func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error
-
-// serve answers a request by f if its principal has the scope.
-func (h *Handler) serve(scope callmodel.Scope, f endpoint) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		p, err := problem.Principal(r, scope)
-		if err == nil {
-			err = f(w, r, p)
-		} else if callmodel.CodeOf(err) == callmodel.CodeForbidden {
-			h.service.AccessDenied(r.Context(), p, r.Method+" "+r.URL.Path)
-		}
-		if errors.Is(err, callmodel.ErrNotFound) && r.PathValue("id") != "" {
-			// Another tenant's call is not found just as none is, so both leave
-			// this line: the log tells them apart no more than the answer does.
-			h.service.AccessDenied(r.Context(), p, r.Method+" "+r.URL.Path)
-		}
-		if err != nil {
-			problem.Fail(w, r, err, h.log)
-		}
-	}
 }
 
 // body reads a body that may be large. It takes no place in the normal lane while

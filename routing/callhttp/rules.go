@@ -81,7 +81,7 @@ func (h *Handler) putRules(w http.ResponseWriter, r *http.Request, p callmodel.P
 
 // change serves a change of which versions are in service. The version is that of
 // the path, except for a rollback.
-func (h *Handler) change(action rulesets.Action) endpoint {
+func (h *Handler) change(action rulesets.Action) problem.Endpoint {
 	return func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 		c := rulesets.Change{TenantID: p.TenantID, Action: action, Hash: r.PathValue("hash"), Actor: p.Subject}
 		var err error

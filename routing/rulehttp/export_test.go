@@ -1,12 +1,6 @@
 package rulehttp
 
-import "github.com/switchtape/switchtape/callmodel/problem/contracttest"
+import "github.com/switchtape/switchtape/callmodel/problem"
 
 // Routes are the endpoints, for the comparison with the contract.
-func (h *Handler) Routes() []contracttest.Route {
-	var list []contracttest.Route
-	for _, r := range h.routes() {
-		list = append(list, contracttest.Route{Pattern: r.pattern, Scope: r.scope, Door: r.door})
-	}
-	return list
-}
+func (h *Handler) Routes() []problem.Route { return h.routes() }

@@ -83,35 +83,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 // Mount adds the endpoints to a mux of the host's, beside those of other
 // handlers: those of package callhttp have paths between these.
 func (h *Handler) Mount(mux *http.ServeMux) {
-	for _, r := range h.routes() {
-		mux.HandleFunc(r.pattern, h.serve(r.scope, func(w http.ResponseWriter, req *http.Request, p callmodel.Principal) error {
-			if err := r.door.Check(req); err != nil {
-				return err
-			}
-			return r.f(w, req, p)
-		}))
-	}
-}
-
-// route is an endpoint and where it is.
-type route struct {
-	pattern string // of a mux
-	scope   callmodel.Scope
-	f       endpoint
-	door    problem.Door
+	frame := problem.Frame{Within: h.inLane, Denied: h.rules.AccessDenied, Logger: h.opts.Logger}
+	frame.Mount(mux, h.routes())
 }
 
 // routes lists the endpoints, as openapi.yaml does.
-func (h *Handler) routes() []route {
-	return []route{
-		{
-			"GET /v1/rules/{hash}", callmodel.ScopeRulesRead, h.exportRules,
-			problem.Door{Query: []string{"format"}, Gives: []string{problem.JSON, mediaYAML, mediaZIP}},
-		},
-		{"POST /v1/rules/import", callmodel.ScopeRulesWrite, h.importRules, problem.Door{Gzip: true}},
-		{"POST /v1/rules/check", callmodel.ScopeRulesWrite, h.checkRules, problem.Door{Query: []string{"at"}, Takes: rulebody.Types(), Gzip: true}},
-		{"POST /v1/rules/diff", callmodel.ScopeRulesWrite, h.diffRules, problem.Door{Gzip: true}},
-		{"POST /v1/rules/simulate", callmodel.ScopeRulesWrite, h.simulateRules, problem.Door{Gzip: true}},
+func (h *Handler) routes() []problem.Route {
+	return []problem.Route{
+		problem.At("GET /v1/rules/{hash}", callmodel.ScopeRulesRead, h.exportRules,
+			problem.Door{Query: []string{"format"}, Gives: []string{problem.JSON, mediaYAML, mediaZIP}}),
+		problem.At("POST /v1/rules/import", callmodel.ScopeRulesWrite, h.importRules, problem.Door{Gzip: true}),
+		problem.At("POST /v1/rules/check", callmodel.ScopeRulesWrite, h.checkRules, problem.Door{Query: []string{"at"}, Takes: rulebody.Types(), Gzip: true}),
+		problem.At("POST /v1/rules/diff", callmodel.ScopeRulesWrite, h.diffRules, problem.Door{Gzip: true}),
+		problem.At("POST /v1/rules/simulate", callmodel.ScopeRulesWrite, h.simulateRules, problem.Door{Gzip: true}),
 	}
 }
 
@@ -121,31 +105,14 @@ const (
 	mediaZIP  = "application/zip"
 )
 
-// endpoint answers a request of an authenticated principal, or fails.
-type endpoint func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error
-
-// serve answers a request by f if its principal has the scope and there is room.
-func (h *Handler) serve(scope callmodel.Scope, f endpoint) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		p, err := problem.Principal(r, scope)
-		if err == nil {
-			err = h.inLane(w, r, p, f)
-		} else if callmodel.CodeOf(err) == callmodel.CodeForbidden {
-			h.rules.AccessDenied(r.Context(), p, r.Method+" "+r.URL.Path)
-		}
-		if err != nil {
-			problem.Fail(w, r, err, h.opts.Logger)
-		}
-	}
-}
-
-func (h *Handler) inLane(w http.ResponseWriter, r *http.Request, p callmodel.Principal, f endpoint) error {
+// inLane serves an endpoint if there is room.
+func (h *Handler) inLane(w http.ResponseWriter, r *http.Request, p callmodel.Principal, serve problem.Endpoint) error {
 	leave, err := h.lane.Enter(r.Context())
 	if err != nil {
 		return err
 	}
 	defer leave()
-	return f(w, r, p)
+	return serve(w, r, p)
 }
 
 // onBody does f with the text of the request's body, within the share of the work

@@ -64,9 +64,6 @@ func New(s Store, o *Options) *Handler {
 	if opts.CheckOutputs == nil {
 		opts.CheckOutputs = func([]record.OutputSpec) error { return nil }
 	}
-	if opts.AccessDenied == nil {
-		opts.AccessDenied = func(context.Context, callmodel.Principal, string) {}
-	}
 	h := &Handler{
 		store: s, opts: opts, mux: http.NewServeMux(),
 		lane: lane.New(cmp.Or(opts.MaxInFlight, 64), cmp.Or(opts.QueueWait, 100*time.Millisecond)),
@@ -81,20 +78,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 
 // Mount adds the endpoints to a mux of the host's, beside those of other handlers.
 func (h *Handler) Mount(mux *http.ServeMux) {
-	for _, r := range h.routes() {
-		mux.HandleFunc(r.pattern, h.serve(&r))
-	}
-}
-
-// endpoint answers a request of an authenticated principal, or fails.
-type endpoint func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error
-
-// route is an endpoint and where it is.
-type route struct {
-	pattern string // of a mux
-	scope   callmodel.Scope
-	f       endpoint
-	door    problem.Door
+	frame := problem.Frame{Within: h.inLane, Denied: h.opts.AccessDenied, Logger: h.opts.Logger}
+	frame.Mount(mux, h.routes())
 }
 
 // Media types of bodies.
@@ -106,58 +91,39 @@ const (
 )
 
 // routes lists the endpoints, as openapi.yaml does.
-func (h *Handler) routes() []route {
+func (h *Handler) routes() []problem.Route {
 	const (
 		readUsers, writeUsers     = callmodel.ScopeUsersRead, callmodel.ScopeUsersWrite
 		readTenants, writeTenants = callmodel.ScopeTenantsRead, callmodel.ScopeTenantsWrite
 	)
-	query := func(names ...string) problem.Door { return problem.Door{Query: names} }
 	patch := func(names ...string) problem.Door {
 		return problem.Door{Query: names, Takes: []string{mergePatch, problem.JSON}}
 	}
-	return []route{
-		{"GET /v1/users", readUsers, h.listUsers, query("tenant", "number", "region", "limit", "cursor")},
-		{"POST /v1/users", writeUsers, h.importUsers, problem.Door{Query: []string{"tenant"}, Takes: []string{ndjson, jsonl, plainText}}},
-		{"GET /v1/users/{id}", readUsers, h.getUser, query("tenant")},
-		{"PUT /v1/users/{id}", writeUsers, h.putUser, query("tenant")},
-		{"PATCH /v1/users/{id}", writeUsers, h.patchUser, patch("tenant")},
-		{"DELETE /v1/users/{id}", writeUsers, h.deleteUser, query("tenant")},
-		{"GET /v1/users/{id}/versions", readUsers, h.userVersions, query("tenant", "limit", "before")},
-		{"GET /v1/tenants", readTenants, h.listTenants, query("limit", "cursor")},
-		{"GET /v1/tenants/{id}", readTenants, h.getTenant, query()},
-		{"PUT /v1/tenants/{id}", writeTenants, h.putTenant, query()},
-		{"PATCH /v1/tenants/{id}", writeTenants, h.patchTenant, patch()},
-		{"DELETE /v1/tenants/{id}", writeTenants, h.deleteTenant, query()},
-		{"GET /v1/tenants/{id}/versions", readTenants, h.tenantVersions, query("limit", "before")},
+	return []problem.Route{
+		problem.At("GET /v1/users", readUsers, h.listUsers, problem.Query("tenant", "number", "region", "limit", "cursor")),
+		problem.At("POST /v1/users", writeUsers, h.importUsers, problem.Door{Query: []string{"tenant"}, Takes: []string{ndjson, jsonl, plainText}}),
+		problem.At("GET /v1/users/{id}", readUsers, h.getUser, problem.Query("tenant")),
+		problem.At("PUT /v1/users/{id}", writeUsers, h.putUser, problem.Query("tenant")),
+		problem.At("PATCH /v1/users/{id}", writeUsers, h.patchUser, patch("tenant")),
+		problem.At("DELETE /v1/users/{id}", writeUsers, h.deleteUser, problem.Query("tenant")),
+		problem.At("GET /v1/users/{id}/versions", readUsers, h.userVersions, problem.Query("tenant", "limit", "before")),
+		problem.At("GET /v1/tenants", readTenants, h.listTenants, problem.Query("limit", "cursor")),
+		problem.At("GET /v1/tenants/{id}", readTenants, h.getTenant, problem.Query()),
+		problem.At("PUT /v1/tenants/{id}", writeTenants, h.putTenant, problem.Query()),
+		problem.At("PATCH /v1/tenants/{id}", writeTenants, h.patchTenant, patch()),
+		problem.At("DELETE /v1/tenants/{id}", writeTenants, h.deleteTenant, problem.Query()),
+		problem.At("GET /v1/tenants/{id}/versions", readTenants, h.tenantVersions, problem.Query("limit", "before")),
 	}
 }
 
-// serve answers a request by the route if its principal has the scope and there is room.
-func (h *Handler) serve(to *route) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		p, err := problem.Principal(r, to.scope)
-		if err == nil {
-			err = h.inLane(w, r, p, to)
-		}
-		if callmodel.CodeOf(err) == callmodel.CodeForbidden {
-			h.opts.AccessDenied(r.Context(), p, r.Method+" "+r.URL.Path)
-		}
-		if err != nil {
-			problem.Fail(w, r, err, h.opts.Logger)
-		}
-	}
-}
-
-func (h *Handler) inLane(w http.ResponseWriter, r *http.Request, p callmodel.Principal, to *route) error {
-	if err := to.door.Check(r); err != nil {
-		return err
-	}
+// inLane serves an endpoint if there is room.
+func (h *Handler) inLane(w http.ResponseWriter, r *http.Request, p callmodel.Principal, serve problem.Endpoint) error {
 	leave, err := h.lane.Enter(r.Context())
 	if err != nil {
 		return err
 	}
 	defer leave()
-	return to.f(w, r, p)
+	return serve(w, r, p)
 }
 
 // within bounds the work on a request.

@@ -10,16 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
 )
-
-// Route is an endpoint of a handler.
-type Route struct {
-	Pattern string // of a mux: "GET /v1/calls/{id}"
-	Scope   callmodel.Scope
-	Door    problem.Door
-}
 
 // file is what is compared of an OpenAPI file.
 type file struct {
@@ -98,7 +90,7 @@ func matches(template, path string) bool {
 
 // SameRoutes checks that the operations of the first file are the routes, with their scopes,
 // their parameters and the types of their bodies and answers, both ways.
-func (c *Contract) SameRoutes(t testing.TB, routes []Route) {
+func (c *Contract) SameRoutes(t testing.TB, routes []problem.Route) {
 	t.Helper()
 	var want, have []string
 	ids := map[string]bool{}
@@ -121,7 +113,7 @@ func (c *Contract) SameRoutes(t testing.TB, routes []Route) {
 	assert.ElementsMatch(t, want, have, "the operations of the file and the endpoints of the handler")
 }
 
-func (op *operation) same(t testing.TB, r *Route) {
+func (op *operation) same(t testing.TB, r *problem.Route) {
 	t.Helper()
 	assert.Equal(t, []map[string][]string{{"bearer": {string(r.Scope)}}}, op.Security, "%s: scope", r.Pattern)
 	var names []string

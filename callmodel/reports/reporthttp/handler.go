@@ -65,9 +65,6 @@ func New(s Store, o *Options) *Handler {
 	if opts.Now == nil {
 		opts.Now = time.Now //nolint:forbidigo // the host may give another clock
 	}
-	if opts.AccessDenied == nil {
-		opts.AccessDenied = func(context.Context, callmodel.Principal, string) {}
-	}
 	h := &Handler{store: s, opts: opts, mux: http.NewServeMux(), places: make(chan struct{}, cmp.Or(opts.MaxInFlight, 4))}
 	h.Mount(h.mux)
 	h.mux.Handle("/", problem.Elsewhere(h.mux))
@@ -79,63 +76,44 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 
 // Mount adds the endpoints to a mux of the host's, beside those of other handlers.
 func (h *Handler) Mount(mux *http.ServeMux) {
-	for _, r := range h.routes() {
-		mux.HandleFunc(r.pattern, h.serve(&r))
-	}
-}
-
-// route is an endpoint and where it is.
-type route struct {
-	pattern string // of a mux
-	scope   callmodel.Scope
-	choices []reports.Dimension // to choose by
-	f       func(ctx context.Context, q *reports.Query) (*table, error)
-}
-
-func (r *route) door() problem.Door {
-	names := []string{"since", "until", "by", "tenant"}
-	for _, d := range r.choices {
-		names = append(names, string(d))
-	}
-	return problem.Door{Query: names, Gives: []string{problem.JSON, csvType}}
+	frame := problem.Frame{Within: h.inPlace, Denied: h.opts.AccessDenied, Logger: h.opts.Logger}
+	frame.Mount(mux, h.routes())
 }
 
 // routes lists the endpoints, as openapi.yaml does.
-func (h *Handler) routes() []route {
-	return []route{
-		{
-			"GET /v1/reports/calls", callmodel.ScopeCallsRead,
-			[]reports.Dimension{reports.Trunk, reports.Destination, reports.Direction, reports.Type, reports.Cause},
-			h.calls,
-		},
-		{"GET /v1/reports/recordings", callmodel.ScopeRecordingsRead, []reports.Dimension{reports.Status, reports.Reason}, h.recordings},
+func (h *Handler) routes() []problem.Route {
+	return []problem.Route{
+		h.at("GET /v1/reports/calls", callmodel.ScopeCallsRead, h.calls,
+			reports.Trunk, reports.Destination, reports.Direction, reports.Type, reports.Cause),
+		h.at("GET /v1/reports/recordings", callmodel.ScopeRecordingsRead, h.recordings, reports.Status, reports.Reason),
 	}
 }
 
-func (h *Handler) serve(to *route) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		p, err := problem.Principal(r, to.scope)
-		if err == nil {
-			err = h.answer(w, r, p, to)
-		}
-		if callmodel.CodeOf(err) == callmodel.CodeForbidden {
-			h.opts.AccessDenied(r.Context(), p, r.Method+" "+r.URL.Path)
-		}
+// at is the route of a report, and what can be chosen of it.
+func (h *Handler) at(pattern string, scope callmodel.Scope, report func(context.Context, *reports.Query) (*table, error), choices ...reports.Dimension) problem.Route {
+	door := problem.Door{Query: []string{"since", "until", "by", "tenant"}, Gives: []string{problem.JSON, csvType}}
+	for _, d := range choices {
+		door.Query = append(door.Query, string(d))
+	}
+	return problem.At(pattern, scope, func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+		q, err := h.query(r, p, choices)
 		if err != nil {
-			problem.Fail(w, r, err, h.opts.Logger)
+			return err
 		}
-	}
+		t, err := report(r.Context(), q)
+		if err != nil {
+			return err
+		}
+		if problem.Preferred(r, door.Gives) == csvType {
+			return t.writeCSV(w)
+		}
+		problem.WriteJSON(w, http.StatusOK, t)
+		return nil
+	}, door)
 }
 
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, p callmodel.Principal, to *route) error {
-	door := to.door()
-	if err := door.Check(r); err != nil {
-		return err
-	}
-	q, err := h.query(r, p, to)
-	if err != nil {
-		return err
-	}
+// inPlace serves an endpoint if there is room, within its time.
+func (h *Handler) inPlace(w http.ResponseWriter, r *http.Request, p callmodel.Principal, serve problem.Endpoint) error {
 	select {
 	case h.places <- struct{}{}:
 		defer func() { <-h.places }()
@@ -144,19 +122,11 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, p callmodel.Pri
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.opts.RequestTimeout)
 	defer cancel()
-	t, err := to.f(ctx, q)
-	if err != nil {
-		return err
-	}
-	if problem.Preferred(r, door.Gives) == csvType {
-		return t.writeCSV(w)
-	}
-	problem.WriteJSON(w, http.StatusOK, t)
-	return nil
+	return serve(w, r.WithContext(ctx), p)
 }
 
 // query is what the request asks for.
-func (h *Handler) query(r *http.Request, p callmodel.Principal, to *route) (*reports.Query, error) {
+func (h *Handler) query(r *http.Request, p callmodel.Principal, choices []reports.Dimension) (*reports.Query, error) {
 	values := r.URL.Query()
 	q := &reports.Query{TenantID: p.TenantID}
 	switch t := callmodel.TenantID(values.Get("tenant")); {
@@ -181,7 +151,7 @@ func (h *Handler) query(r *http.Request, p callmodel.Principal, to *route) (*rep
 			q.By = append(q.By, reports.Dimension(name))
 		}
 	}
-	for _, d := range to.choices {
+	for _, d := range choices {
 		if values.Has(string(d)) {
 			if q.Where == nil {
 				q.Where = map[reports.Dimension]string{}

@@ -3,7 +3,6 @@ package keyhttp
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -14,7 +13,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/problem"
 )
 
-// Keys are the API keys, and the audit log. *calldb.DB is one. Every method sees one
+// Keys are the API keys, of a store. *calldb.DB is one. Every method sees one
 // tenant's keys only; another's is ErrNotFound, just like none.
 //
 // Every implementation passes storetest.KeyStore.
@@ -30,16 +29,15 @@ type Keys interface {
 	// now. Revoking twice is once. CodeConflict for another version than was expected,
 	// and for the rotation of a key that is revoked or has expired.
 	ChangeKey(ctx context.Context, c keys.Change) (keys.Key, error)
-	// Audit appends a line to the audit log.
-	Audit(ctx context.Context, e callmodel.AuditEvent) error
 }
 
 // Options configure a Handler. The zero value works.
 type Options struct {
 	// Timeout bounds every use of Keys. 0 means 10 s.
 	Timeout time.Duration
-	// Now is the clock by which the audit lines of a minute are bounded that tell what a
-	// principal was denied. Nil means time.Now.
+	// AccessDenied notes that the principal asked for what it may not have. Nil: nowhere.
+	AccessDenied func(ctx context.Context, p callmodel.Principal, what string)
+	// Now is the clock that expiries are held against. Nil means time.Now.
 	Now func() time.Time
 	// Logger gets what goes wrong. Nil: nothing is logged.
 	Logger *slog.Logger
@@ -48,10 +46,9 @@ type Options struct {
 // Handler serves the API. Make one with New; it may be used by any number of goroutines
 // and has none of its own.
 type Handler struct {
-	keys    Keys
-	opts    Options
-	mux     *http.ServeMux
-	denials callmodel.Denials
+	keys Keys
+	opts Options
+	mux  *http.ServeMux
 }
 
 // New makes the handler. o may be nil.
@@ -77,67 +74,30 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 
 // Mount adds the endpoints to a mux of the host's.
 func (h *Handler) Mount(mux *http.ServeMux) {
-	for _, r := range h.routes() {
-		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) { h.serve(w, req, &r) })
-	}
-}
-
-// endpoint answers a request of an authenticated principal, or fails.
-type endpoint func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error
-
-// route is an endpoint and where it is.
-type route struct {
-	pattern string // of a mux
-	scope   callmodel.Scope
-	f       endpoint
-	door    problem.Door
+	frame := problem.Frame{Within: h.within, Denied: h.opts.AccessDenied, Logger: h.opts.Logger}
+	frame.Mount(mux, h.routes())
 }
 
 // routes lists the endpoints, as openapi.yaml does.
-func (h *Handler) routes() []route {
-	return []route{
-		{"GET /v1/keys", callmodel.ScopeKeysRead, h.list, problem.Door{Query: []string{"limit", "after", "revoked"}}},
-		{"POST /v1/keys", callmodel.ScopeKeysWrite, h.create, problem.Door{}},
-		{"GET /v1/keys/{id}", callmodel.ScopeKeysRead, h.get, problem.Door{}},
-		{"POST /v1/keys/{id}/rotate", callmodel.ScopeKeysWrite, h.rotate, problem.Door{}},
-		{"DELETE /v1/keys/{id}", callmodel.ScopeKeysWrite, h.revoke, problem.Door{}},
+func (h *Handler) routes() []problem.Route {
+	return []problem.Route{
+		problem.At("GET /v1/keys", callmodel.ScopeKeysRead, h.list, problem.Door{Query: []string{"limit", "after", "revoked"}}),
+		problem.At("POST /v1/keys", callmodel.ScopeKeysWrite, h.create, problem.Door{}),
+		problem.At("GET /v1/keys/{id}", callmodel.ScopeKeysRead, h.get, problem.Door{}),
+		problem.At("POST /v1/keys/{id}/rotate", callmodel.ScopeKeysWrite, h.rotate, problem.Door{}),
+		problem.At("DELETE /v1/keys/{id}", callmodel.ScopeKeysWrite, h.revoke, problem.Door{}),
 	}
 }
 
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request, to *route) {
-	p, err := problem.Principal(r, to.scope)
-	if err == nil {
-		err = to.door.Check(r)
+// within serves an endpoint within the time that the store has.
+func (h *Handler) within(w http.ResponseWriter, r *http.Request, p callmodel.Principal, serve problem.Endpoint) error {
+	ctx, cancel := context.WithTimeout(r.Context(), h.opts.Timeout)
+	defer cancel()
+	err := serve(w, r.WithContext(ctx), p)
+	if err != nil && ctx.Err() != nil && r.Context().Err() == nil {
+		return callmodel.Errorf(callmodel.CodeUnavailable, "the keys' store did not answer within %v: %w", h.opts.Timeout, err)
 	}
-	if err == nil {
-		ctx, cancel := context.WithTimeout(r.Context(), h.opts.Timeout)
-		defer cancel()
-		err = to.f(w, r.WithContext(ctx), p)
-		if err != nil && ctx.Err() != nil && r.Context().Err() == nil {
-			err = callmodel.Errorf(callmodel.CodeUnavailable, "the keys' store did not answer within %v: %w", h.opts.Timeout, err)
-		}
-	}
-	// Another tenant's key leaves the same line as none: the log tells them apart no more
-	// than the answer does.
-	if callmodel.CodeOf(err) == callmodel.CodeForbidden || errors.Is(err, callmodel.ErrNotFound) {
-		h.denied(r, p)
-	}
-	if err != nil {
-		problem.Fail(w, r, err, h.opts.Logger)
-	}
-}
-
-// denied leaves an audit line in the log of the tenant that asked, and of one that goes
-// on asking a few a minute.
-func (h *Handler) denied(r *http.Request, p callmodel.Principal) {
-	e, keep := h.denials.Line(p, r.Method+" "+r.URL.Path, h.opts.Now())
-	if !keep {
-		return
-	}
-	if err := h.keys.Audit(r.Context(), e); err != nil {
-		h.opts.Logger.ErrorContext(r.Context(), "an audit line could not be stored",
-			"tenant", p.TenantID, "action", e.Action, "subject", e.Subject, "error", err)
-	}
+	return err
 }
 
 // key is a key as it is shown.

@@ -260,7 +260,7 @@ func TestOthersThingsTakeAsLongAsNone(t *testing.T) {
 		slices.Sort(list)
 		return list[len(list)/2]
 	}
-	for _, path := range []string{"/v1/calls/{id}", "/v1/recordings/jobs/{id}", "/v1/keys/{id}", "/v1/rules/{hash}"} {
+	for _, path := range []string{"/v1/calls/{id}", "/v1/recordings/jobs/{id}", "/v1/keys/{id}", "/v1/users/{id}", "/v1/rules/{hash}"} {
 		o := operation{method: http.MethodGet, path: path}
 		alike := func() bool {
 			var took [2][]time.Duration
@@ -283,5 +283,25 @@ func TestOthersThingsTakeAsLongAsNone(t *testing.T) {
 			}
 		}
 		assert.True(t, ok, path)
+	}
+}
+
+// TestDenialsAreAudited: whichever handler refuses a principal, its tenant's audit log
+// says so.
+func TestDenialsAreAudited(t *testing.T) {
+	t.Parallel()
+	p, _ := newPlatform(t)
+	for path, scope := range map[string]callmodel.Scope{
+		"/v1/calls": callmodel.ScopeAuditRead, "/v1/keys": callmodel.ScopeCallsRead, "/v1/users": callmodel.ScopeCallsRead,
+		"/v1/reports/calls": callmodel.ScopeRecordingsRead, "/v1/recordings/jobs": callmodel.ScopeCallsRead, "/v1/rules/" + strings.Repeat("0", 32): callmodel.ScopeCallsRead,
+	} {
+		_, secret := p.key(t, "acme", []callmodel.Scope{scope}, time.Time{})
+		o := operation{method: http.MethodGet, path: path}
+		require.Eventually(t, func() bool { return p.do(t, secret, o).Code == http.StatusForbidden }, 30*time.Second, time.Millisecond, path)
+		events, err := p.db.AuditEvents(t.Context(), "acme", 0, 1000)
+		require.NoError(t, err)
+		assert.True(t, slices.ContainsFunc(events, func(e callmodel.AuditEvent) bool {
+			return e.Action == callmodel.AuditAccessDenied && e.Subject == "GET "+path
+		}), "%s: %v", path, events)
 	}
 }
