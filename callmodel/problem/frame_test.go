@@ -23,7 +23,9 @@ func TestFrame(t *testing.T) {
 			within++
 			return serve(w, r, p)
 		},
-		Denied: func(_ context.Context, p callmodel.Principal, what string) { denied = append(denied, p.Subject+" "+what) },
+		Denied: func(_ context.Context, p callmodel.Principal, what string) {
+			denied = append(denied, p.Subject+" "+what)
+		},
 	}
 	answers := func(err error) problem.Endpoint {
 		return func(w http.ResponseWriter, _ *http.Request, _ callmodel.Principal) error {

@@ -63,9 +63,11 @@ type Book struct {
 	byHash  map[keys.Hash]secret
 	byID    map[string]keys.Stored
 	through int64
-	asOf    time.Time // when the store answered last; zero: never
-	away    error     // what it last failed with; nil if it answered
+	asOf    time.Time                  // when the store answered last; zero: never
+	away    error                      // what it last failed with; nil if it answered
+	tenants map[callmodel.TenantID]int // how many keys each has
 
+	keptAt time.Time // what the snapshot's AsOf is; of those who look alone
 	usedAt time.Time // when the store was told last; of Run alone
 	usedMu sync.Mutex
 	used   map[string]struct{}
@@ -80,7 +82,10 @@ type secret struct {
 
 // NewBook makes an empty book; Run fills it. o may be nil.
 func NewBook(s Store, o *BookOptions) *Book {
-	b := &Book{store: s, byHash: map[keys.Hash]secret{}, byID: map[string]keys.Stored{}, used: map[string]struct{}{}}
+	b := &Book{
+		store: s, byHash: map[keys.Hash]secret{}, byID: map[string]keys.Stored{}, tenants: map[callmodel.TenantID]int{},
+		used: map[string]struct{}{},
+	}
 	if o != nil {
 		b.opts = *o
 	}
@@ -97,14 +102,13 @@ func NewBook(s Store, o *BookOptions) *Book {
 	return b
 }
 
-// Open reads the snapshot, if there is one, and then the store, within ctx. A store that
-// doesn't answer is no error: Run goes on asking it.
-func (b *Book) Open(ctx context.Context) error {
+// Open reads the snapshot, if there is one, and then the store, within ctx. Neither must
+// be there: a snapshot that can't be read is logged, and Run goes on asking the store.
+func (b *Book) Open(ctx context.Context) {
 	if err := b.readSnapshot(); err != nil {
-		return err
+		b.opts.Logger.ErrorContext(ctx, "the snapshot of the API keys can't be used; it will be replaced", "file", b.opts.Snapshot, "error", err)
 	}
 	b.look(ctx)
-	return nil
 }
 
 // Run follows the changes of the keys until ctx ends.
@@ -156,16 +160,21 @@ func (b *Book) look(ctx context.Context) {
 			break
 		}
 	}
-	if changed {
+	// A snapshot is written anew now and then, too: keys in it are good for Stale.
+	if changed || b.opts.Now().Sub(b.keptAt) >= b.opts.Stale/snapshots {
 		b.writeSnapshot(ctx)
 	}
 }
+
+// snapshots is how many are written in the time for which the keys in one are good.
+const snapshots = 48
 
 // apply takes the changes in. b.mu is held.
 func (b *Book) apply(c *keys.Changes) {
 	if c.Anew {
 		clear(b.byHash)
 		clear(b.byID)
+		clear(b.tenants)
 	}
 	b.through = c.Through
 	for i := range c.Keys {
@@ -179,11 +188,15 @@ func (b *Book) put(k *keys.Stored) {
 		delete(b.byHash, before.Secret)
 		delete(b.byHash, before.Old)
 		delete(b.byID, k.ID)
+		if b.tenants[before.TenantID]--; b.tenants[before.TenantID] == 0 {
+			delete(b.tenants, before.TenantID)
+		}
 	}
 	if !k.RevokedAt.IsZero() {
 		return
 	}
 	b.byID[k.ID] = *k
+	b.tenants[k.TenantID]++
 	s := secret{id: k.ID, until: k.ExpiresAt, who: callmodel.Principal{TenantID: k.TenantID, Subject: k.ID, Scopes: k.Scopes()}}
 	if k.Old != (keys.Hash{}) {
 		old := s
@@ -263,15 +276,17 @@ func (b *Book) tellUsed(ctx context.Context) {
 	}
 }
 
-// Tenants are those that have keys.
-func (b *Book) Tenants() map[callmodel.TenantID]bool {
+// countTenants is how many tenants have keys, besides those.
+func (b *Book) countTenants(besides map[callmodel.TenantID]bool) int {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	tenants := map[callmodel.TenantID]bool{}
-	for _, k := range b.byID {
-		tenants[k.TenantID] = true
+	n := len(b.tenants)
+	for t := range besides {
+		if b.tenants[t] > 0 {
+			n--
+		}
 	}
-	return tenants
+	return n
 }
 
 // Age is how long ago the store answered; false if it never has.

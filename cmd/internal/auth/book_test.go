@@ -65,7 +65,7 @@ func create(t *testing.T, db *memdb.Store, name string, change func(*keys.New)) 
 func following(t *testing.T, s auth.Store, o *auth.BookOptions) (http.Handler, *auth.Book) {
 	t.Helper()
 	book := auth.NewBook(s, o)
-	require.NoError(t, book.Open(t.Context()))
+	book.Open(t.Context())
 	gate := auth.NewGate(auth.GateOptions{Book: book, PlatformTenant: "platform"})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
@@ -99,7 +99,7 @@ func TestKeysOfTheStore(t *testing.T) {
 	assert.Equal(t, "acme/"+id, body(t, two, first))
 	assert.Empty(t, body(t, one, first+"x"))
 	assert.Empty(t, body(t, one, keys.HashOf(first).String()), "a hash is no key")
-	assert.Len(t, book.Tenants(), 1)
+	assert.Equal(t, 1, tenants(book))
 
 	second := keys.NewSecret()
 	_, err := db.ChangeKey(t.Context(), keys.Change{TenantID: "acme", ID: id, Action: keys.Rotate, Secret: keys.HashOf(second), Grace: time.Hour})
@@ -143,7 +143,7 @@ func TestStoreAway(t *testing.T) {
 	store.away.Store(true)
 	later, laterBook := following(t, store, o) // started without the store, with the snapshot
 	never, _ := following(t, store, &auth.BookOptions{Now: clock.now, Poll: time.Millisecond})
-	require.Len(t, laterBook.Tenants(), 1)
+	require.Equal(t, 1, tenants(laterBook))
 	require.Eventually(t, func() bool { return ask(t, h, "wrong", from).Code == http.StatusServiceUnavailable }, 10*time.Second, time.Millisecond)
 	for _, h := range []http.Handler{h, later} {
 		assert.Equal(t, "acme/"+id, body(t, h, key))
@@ -186,8 +186,62 @@ func TestStoreAway(t *testing.T) {
 			return w.Code == http.StatusTooManyRequests || w.Code == http.StatusOK && w.Body.String() == ""
 		}, 10*time.Second, time.Millisecond, "it was revoked meanwhile")
 	}
+}
+
+func tenants(b *auth.Book) int { return auth.NewGate(auth.GateOptions{Book: b}).Tenants() }
+
+// TestTenantsAreCounted: as keys come and go, in the store and in a file.
+func TestTenantsAreCounted(t *testing.T) {
+	t.Parallel()
+	db := memdb.New(nil)
+	path := filepath.Join(t.TempDir(), "keys")
+	require.NoError(t, os.WriteFile(path, []byte(line("one", "acme operator one")+line("two", "other operator two")), 0o600))
+	ring, err := auth.OpenRing(path)
+	require.NoError(t, err)
+	book := auth.NewBook(db, nil)
+	gate := auth.NewGate(auth.GateOptions{File: ring, Book: book})
+	count := func() int {
+		book.Open(t.Context())
+		return gate.Tenants()
+	}
+	require.Equal(t, 2, count())
+	create(t, db, "a", nil)
+	require.Equal(t, 2, count(), "acme is in the file, too")
+	of := func(n *keys.New) { n.TenantID = "beta" }
+	id, _ := create(t, db, "b", of)
+	create(t, db, "c", of)
+	require.Equal(t, 3, count())
+	for i, revoked := range []string{id, id} {
+		_, err := db.ChangeKey(t.Context(), keys.Change{TenantID: "beta", ID: revoked, Action: keys.Revoke})
+		require.NoError(t, err)
+		require.Equal(t, 3, count(), "beta has another; %d", i)
+	}
+}
+
+// TestSnapshotOfKeys: it is as new as the store's last answer, about, though no key
+// changes; and one that can't be read is replaced, and keeps nothing from starting.
+func TestSnapshotOfKeys(t *testing.T) {
+	t.Parallel()
+	clock := &moved{}
+	clock.set(time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC))
+	store := &failing{Store: memdb.New(clock.now)}
+	id, key := create(t, store.Store, "a", nil)
+	file := filepath.Join(t.TempDir(), "keys.json")
+	o := &auth.BookOptions{Now: clock.now, Stale: time.Hour, Snapshot: file}
 	require.NoError(t, os.WriteFile(file, []byte("{"), 0o600))
-	require.ErrorContains(t, auth.NewBook(store, o).Open(t.Context()), file)
+	running := auth.NewBook(store, o)
+	running.Open(t.Context())
+	clock.add(50 * time.Minute)
+	running.Open(t.Context()) // it looks again, and nothing has changed
+
+	store.away.Store(true)
+	clock.add(50 * time.Minute)
+	started := auth.NewBook(store, o)
+	started.Open(t.Context())
+	h := auth.NewGate(auth.GateOptions{Book: started, PlatformTenant: "platform"}).Require(who)
+	require.Equal(t, "acme/"+id, body(t, h, key))
+	clock.add(15 * time.Minute)
+	require.Equal(t, http.StatusServiceUnavailable, ask(t, h, key, from).Code)
 }
 
 // TestRotationUnderLoad: while a key is rotated over and over, each of its users taking

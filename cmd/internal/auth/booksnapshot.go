@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,7 +44,7 @@ func (b *Book) readSnapshot() error {
 		err = json.Unmarshal(text, &s)
 	}
 	if err != nil {
-		return fmt.Errorf("the snapshot of the API keys %s: %w; take it away to start without", b.opts.Snapshot, err)
+		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,6 +76,7 @@ func (b *Book) writeSnapshot(ctx context.Context) {
 		s.Keys = append(s.Keys, f)
 	}
 	b.mu.RUnlock()
+	b.keptAt = s.AsOf
 	text, err := json.Marshal(s)
 	if err == nil {
 		err = replaceFile(b.opts.Snapshot, text)

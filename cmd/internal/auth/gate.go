@@ -93,16 +93,15 @@ func (g *Gate) Tenants() int {
 	if g.opts.Tokens != nil {
 		return 2
 	}
-	tenants := map[callmodel.TenantID]bool{}
-	if g.opts.Book != nil {
-		tenants = g.opts.Book.Tenants()
-	}
+	inFile := map[callmodel.TenantID]bool{}
 	if g.opts.File != nil {
-		for _, p := range *g.opts.File.keys.Load() {
-			tenants[p.TenantID] = true
-		}
+		inFile = g.opts.File.loaded.Load().tenants
 	}
-	return len(tenants)
+	n := len(inFile)
+	if g.opts.Book != nil {
+		n += g.opts.Book.countTenants(inFile)
+	}
+	return n
 }
 
 // Reload reads the file of keys again.

@@ -9,8 +9,14 @@ import (
 
 // Ring are the API keys of a file that can be read again while they are in use.
 type Ring struct {
-	path string
-	keys atomic.Pointer[Keys]
+	path   string
+	loaded atomic.Pointer[loaded]
+}
+
+// loaded is what the file held when it was read.
+type loaded struct {
+	keys    Keys
+	tenants map[callmodel.TenantID]bool // that have keys
 }
 
 // OpenRing reads the key file at path.
@@ -26,13 +32,17 @@ func (r *Ring) Reload() error {
 	if err != nil {
 		return err
 	}
-	r.keys.Store(&keys)
+	l := &loaded{keys: keys, tenants: map[callmodel.TenantID]bool{}}
+	for _, p := range keys {
+		l.tenants[p.TenantID] = true
+	}
+	r.loaded.Store(l)
 	return nil
 }
 
 // find is whom the key is of.
 func (r *Ring) find(token string) (callmodel.Principal, bool) {
 	// Looking up the hash takes no longer for a key that is almost right.
-	p, ok := (*r.keys.Load())[sha256.Sum256([]byte(token))]
+	p, ok := r.loaded.Load().keys[sha256.Sum256([]byte(token))]
 	return p, ok
 }

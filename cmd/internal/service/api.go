@@ -169,9 +169,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		log.ErrorContext(ctx, "a part of the snapshot of the rules can't be used", "directory", o.RulesSnapshot, "error", err)
 	}
 	if o.Guarded() {
-		if a.book, err = o.book(ctx, s.DB, o.RulesSnapshot, log); err != nil {
-			return nil, err
-		}
+		a.book = o.book(ctx, s.DB, o.RulesSnapshot, log)
 	}
 	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
 		Check: checker.Check, LegsBelow: dirs.below, JobEnqueued: jobEnqueued, Media: s.media(), Logger: log,

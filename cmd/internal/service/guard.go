@@ -85,7 +85,7 @@ const bookWait = 500 * time.Millisecond
 
 // book opens the API keys of the database. A snapshot of the rules has one of the keys
 // beside it, as rules without keys route nobody's calls.
-func (o *AuthOptions) book(ctx context.Context, db *calldb.DB, rulesSnapshot string, log *slog.Logger) (*auth.Book, error) {
+func (o *AuthOptions) book(ctx context.Context, db *calldb.DB, rulesSnapshot string, log *slog.Logger) *auth.Book {
 	b := &auth.BookOptions{Stale: o.DBKeysAway, Logger: log}
 	if rulesSnapshot != "" {
 		b.Snapshot = filepath.Join(rulesSnapshot, "api-keys.json")
@@ -93,7 +93,8 @@ func (o *AuthOptions) book(ctx context.Context, db *calldb.DB, rulesSnapshot str
 	book := auth.NewBook(db, b)
 	soon, cancel := context.WithTimeout(ctx, bookWait)
 	defer cancel()
-	return book, book.Open(soon)
+	book.Open(soon)
+	return book
 }
 
 // gateMetrics show what comes with wrong credentials, and what is refused.
