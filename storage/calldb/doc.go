@@ -1,7 +1,8 @@
 // Package calldb keeps calls, recording jobs, rule sets, the audit log and the
 // outbox in SQLite or PostgreSQL. It implements the ports worker.Ledger and
 // recordinghttp.Ledger, and the CallStore, RuleSetStore and AuditLog of package
-// callservice, userhttp.Store and directory.Source, with one Go code for both databases.
+// callservice, userhttp.Store and directory.Source, reporthttp.Store, and those of
+// cmd's API keys, with one Go code for both databases.
 //
 // # Tables
 //
@@ -14,7 +15,9 @@
 //	directory         users and tenants, as JSON, each at its place in the sequence of changes
 //	  directory_versions  what they were
 //	  user_numbers    whose a number is
-//	audit, outbox     lines that are only ever added
+//	api_keys          hashed, each at its place in the sequence of changes
+//	call_hours, recording_hours  sums for the reports; uncounted_calls: those that wait for it
+//	audit, outbox     lines that are only ever added; audit_seals: what the lines were
 //
 // # Data flow
 //
@@ -24,6 +27,8 @@
 //	Complete ────▶ jobs: done ─▶ call_recordings ─▶ outbox, audit
 //	Publish ─────▶ jobs: queued, with its result ─▶ call_recordings ─▶ outbox, audit
 //	Fail, expiry ▶ jobs: queued again, or quarantined ─▶ call_recordings ─▶ outbox, audit
+//	CountReports ▶ uncounted_calls, calls ─▶ call_hours; call_recordings ─▶ recording_hours
+//	SealAudit ───▶ audit ─▶ audit_seals
 //
 // Each line is one transaction. The row is the commit point: a process that
 // dies before the commit has changed nothing, and one that dies after it finds

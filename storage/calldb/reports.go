@@ -22,25 +22,28 @@ const countAtOnce = 500
 
 // CountReports counts calls that have come to their end, and recordings that have
 // changed, for the reports: up to 500 of each, each once, whoever else does the same at
-// the time. It reports whether there may be more.
+// the time. It reports whether there may be more, as it does with an error about some
+// whose documents can't be read: they are in no report.
 func (d *DB) CountReports(ctx context.Context) (more bool, err error) {
+	var unread []error
 	err = d.update(ctx, "count for the reports", func(ctx context.Context, t *tx) error {
-		if more = false; !t.reports {
+		more, unread = false, nil
+		if !t.reports {
 			return nil
 		}
-		ended, err := t.countCalls(ctx)
+		ended, err := t.countCalls(ctx, &unread)
 		if err != nil {
 			return err
 		}
-		made, err := t.countRecordings(ctx)
+		made, err := t.countRecordings(ctx, &unread)
 		more = ended == countAtOnce || made == countAtOnce
 		return err
 	})
-	return more, err
+	return more, errors.Join(append(unread, err)...)
 }
 
 // countCalls counts calls, and returns how many.
-func (t *tx) countCalls(ctx context.Context) (int, error) {
+func (t *tx) countCalls(ctx context.Context, unread *[]error) (int, error) {
 	var lines []any
 	err := t.each(ctx, func(s scanner) error {
 		var seq int64
@@ -63,7 +66,8 @@ func (t *tx) countCalls(ctx context.Context) (int, error) {
 		}
 		var c calls.Call
 		if err := json.Unmarshal([]byte(doc), &c); err != nil {
-			return fmt.Errorf("the document of call %s: %w", id, err)
+			*unread = append(*unread, fmt.Errorf("the document of call %s: %w", id, err))
+			return nil
 		}
 		k, one := reports.OfCall(&c)
 		if sums[k] == nil {
@@ -104,10 +108,10 @@ type counted struct {
 
 // countRecordings counts recordings, and returns how many. One that was counted as
 // something else is taken away there.
-func (t *tx) countRecordings(ctx context.Context) (int, error) {
+func (t *tx) countRecordings(ctx context.Context, unread *[]error) (int, error) {
 	type place struct{ tenant, call, recording string }
 	var places []place
-	var now []counted
+	var now []string
 	sums := map[reports.RecordingKey]*reports.Recordings{}
 	add := func(tenant string, c *counted, n int64) {
 		k := reports.RecordingKey{TenantID: callmodel.TenantID(tenant), Hour: c.Hour, Status: c.Status, Reason: c.Reason}
@@ -122,33 +126,33 @@ func (t *tx) countRecordings(ctx context.Context) (int, error) {
 		if err := s.Scan(&p.tenant, &p.call, &p.recording, &doc, &was); err != nil {
 			return err
 		}
+		var before counted
+		if was != "" && json.Unmarshal([]byte(was), &before) == nil {
+			add(p.tenant, &before, -1)
+		}
 		var r record.CallEntry
+		as := ""
 		if err := json.Unmarshal([]byte(doc), &r); err != nil {
-			return fmt.Errorf("a recording of call %s: %w", p.call, err)
-		}
-		if was != "" {
-			var c counted
-			if err := json.Unmarshal([]byte(was), &c); err != nil {
-				return fmt.Errorf("what recording %s of call %s was counted as: %w", p.recording, p.call, err)
+			*unread = append(*unread, fmt.Errorf("recording %s of call %s: %w", p.recording, p.call, err))
+		} else {
+			k, one := reports.OfRecording(callmodel.TenantID(p.tenant), &r)
+			c := counted{Hour: k.Hour, Status: value(k.Status), Reason: value(k.Reason), Micros: one.Duration.Microseconds(), Bytes: one.Bytes}
+			add(p.tenant, &c, 1)
+			text, err := json.Marshal(c)
+			if err != nil {
+				return err
 			}
-			add(p.tenant, &c, -1)
+			as = string(text)
 		}
-		k, one := reports.OfRecording(callmodel.TenantID(p.tenant), &r)
-		c := counted{Hour: k.Hour, Status: value(k.Status), Reason: value(k.Reason), Micros: one.Duration.Microseconds(), Bytes: one.Bytes}
-		add(p.tenant, &c, 1)
-		places, now = append(places, p), append(now, c)
+		places, now = append(places, p), append(now, as)
 		return nil
 	}, "SELECT tenant_id, call_id, recording_id, doc, counted FROM call_recordings WHERE uncounted = 1 ORDER BY tenant_id, call_id, recording_id LIMIT ? @skiplocked", countAtOnce)
 	if err != nil {
 		return 0, err
 	}
 	for i, p := range places {
-		as, err := json.Marshal(now[i])
-		if err != nil {
-			return 0, err
-		}
 		if _, err := t.exec(ctx, "UPDATE call_recordings SET counted = ?, uncounted = 0 WHERE tenant_id = ? AND call_id = ? AND recording_id = ?",
-			string(as), p.tenant, p.call, p.recording); err != nil {
+			now[i], p.tenant, p.call, p.recording); err != nil {
 			return 0, err
 		}
 	}
