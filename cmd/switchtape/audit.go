@@ -14,16 +14,8 @@ type auditCommand struct {
 	Prune  auditPrune  `cmd:"" help:"Take lines out of the audit log for their age. Their seals stay, so that the rest can be verified."`
 }
 
-type auditOptions struct {
-	service.DBOptions
-	JSON bool `help:"Print JSON." name:"json"`
-}
-
-// with runs do on the database. Reading a long log takes its time.
-func (o *auditOptions) with(ctx context.Context, do func(context.Context, *calldb.DB) error) error {
-	j := jobsOptions{DB: o.DB}
-	return j.withLedger(ctx, do)
-}
+// auditOptions have no timeout: to read a long log takes its time.
+type auditOptions struct{ databaseOptions }
 
 type auditVerify struct {
 	auditOptions

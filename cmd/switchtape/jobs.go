@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os/user"
 	"time"
 
@@ -22,37 +21,7 @@ type jobsCommand struct {
 	Quarantine jobsQuarantine `cmd:"" help:"Set a queued or running job aside."`
 }
 
-type jobsOptions struct {
-	DB      string        `help:"Database: sqlite:///path/to.db or postgres://user:password@host/database." placeholder:"URL"`
-	JSON    bool          `help:"Print JSON." name:"json"`
-	Timeout time.Duration `help:"Give up when the database has not answered for so long." default:"30s"`
-}
-
-// with runs do on the ledger, within the timeout.
-func (o *jobsOptions) with(ctx context.Context, do func(context.Context, *calldb.DB) error) error {
-	timed, cancel := context.WithTimeout(ctx, o.Timeout)
-	defer cancel()
-	err := o.withLedger(timed, do)
-	if err != nil && ctx.Err() == nil && timed.Err() != nil {
-		return callmodel.Errorf(callmodel.CodeUnavailable, "the database did not answer within %v: %w", o.Timeout, err)
-	}
-	return err
-}
-
-func (o *jobsOptions) withLedger(ctx context.Context, do func(context.Context, *calldb.DB) error) error {
-	if o.DB == "" {
-		return cli.Usagef("missing flags: --db=URL")
-	}
-	db, err := calldb.Open(ctx, o.DB, &calldb.Options{MustExist: true})
-	if err != nil {
-		return err
-	}
-	err = db.CheckSchema(ctx)
-	if err == nil {
-		err = do(ctx, db)
-	}
-	return errors.Join(err, db.Close())
-}
+type jobsOptions struct{ timedOptions }
 
 type jobsList struct {
 	jobsOptions

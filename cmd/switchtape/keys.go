@@ -21,7 +21,7 @@ type keysCommand struct {
 }
 
 type keysOptions struct {
-	jobsOptions
+	timedOptions
 	Tenant string `help:"Whose keys." default:"default" placeholder:"TENANT"`
 }
 
