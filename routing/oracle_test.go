@@ -193,7 +193,7 @@ func oracleDay(days string, day time.Weekday) bool {
 	return false
 }
 
-// oracleRecurs asks the library whether one began at most its duration ago.
+// oracleRecurs asks the library whether one began less than its duration ago.
 func oracleRecurs(r calendar.Recurrence, t time.Time) bool {
 	start, err := time.ParseInLocation("2006-01-02 15:04", r.Start, t.Location())
 	if err != nil {
@@ -212,8 +212,21 @@ func oracleRecurs(r calendar.Recurrence, t time.Time) bool {
 	if err != nil {
 		panic(err)
 	}
-	last := rule.Before(t, true)
-	return !last.IsZero() && t.Sub(last) < lasts
+	return slices.ContainsFunc(rule.Between(t.Add(-lasts-time.Hour), t.Add(time.Hour), true), func(start time.Time) bool {
+		since := t.Sub(firstOfTwo(start))
+		return since >= 0 && since < lasts
+	})
+}
+
+// firstOfTwo returns the first instant at which the wall clock shows what it shows
+// at t: where clocks repeat a time, [time.Date] does not say which it gives.
+func firstOfTwo(t time.Time) time.Time {
+	for _, repeated := range []time.Duration{time.Hour, 30 * time.Minute} {
+		if before := t.Add(-repeated); before.Format("02 15:04") == t.Format("02 15:04") {
+			return before
+		}
+	}
+	return t
 }
 
 // predicatesKnown is the expressions that are drawn, and what they mean.
