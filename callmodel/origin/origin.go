@@ -41,7 +41,11 @@ type Settings struct {
 // String is the settings that were said, "enabled=user outputs=service", for a line of the
 // audit log; "" for none.
 func (s Settings) String() string {
+	if s == (Settings{}) {
+		return ""
+	}
 	var b strings.Builder
+	b.Grow(128) // as long as one that says everything, about
 	for _, f := range [...]struct {
 		name string
 		from Source

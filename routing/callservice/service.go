@@ -101,7 +101,7 @@ type Options struct {
 	// recorded, nor at the end of one that was never answered and left no legs. What it
 	// says of a setting holds unless the call's request says it, and what it doesn't say
 	// is said by the call's users, its tenant and DefaultOutputs. It doesn't have a call
-	// recorded of which a user refuses that. Nil: nobody is asked.
+	// recorded to which a user's consent is refused. Nil: nobody is asked.
 	Settings   SettingsService
 	SettingsAt []SettingsMoment
 	// Trunks configure what is kept of destinations while calls run: their

@@ -42,7 +42,8 @@
 //	}
 //
 // What it leaves out it doesn't say: then the call's users say it, else its tenant, else
-// the platform. What the call's own request says holds whatever the service answers. An
+// the platform. What the call's own request says holds whatever the service answers, and
+// so does a consent to be recorded that one of the users refused. An
 // empty object, or status 204 without a body, says nothing.
 //
 // Everything else is no answer: another status, unknown fields, values that are out of
