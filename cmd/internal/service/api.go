@@ -55,6 +55,7 @@ type APIOptions struct {
 	Journal       string   `help:"Directory, this process's own and on a disk that stays, in which emergency calls and events are kept until the database has them. Default: in memory only." type:"path" placeholder:"DIR"`
 	MaxInFlight   int      `help:"Requests that are served at once, emergency calls aside." default:"256"`
 
+	ReplicaOptions
 	AuthOptions
 	AdminOptions
 	ListenOptions
@@ -186,6 +187,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	a.mux.Handle("/", problem.Elsewhere(a.mux))
 	m.Destinations(svc.Trunks)
 	m.RuleSets(svc.RulesInService)
+	watchReplica(s.DB, m)
 	a.backlogMetrics(m)
 	a.sealer = newSealer(s.DB, m, log)
 	return a, nil
