@@ -7,7 +7,6 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
-	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
@@ -101,9 +100,9 @@ func (c *Call) lastMoved() time.Time {
 // legs gets a job too, which ends as absent: nothing is dropped in silence.
 func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Request, error) {
 	legs := ev.Legs
-	outputs, from := c.Recording.Outputs, c.SettingsFrom
+	outputs := c.Recording.Outputs
 	if len(outputs) == 0 {
-		outputs, from.Outputs = defaults, origin.Default
+		outputs = defaults
 	}
 	start := c.AnsweredAt
 	if start.IsZero() {
@@ -121,7 +120,7 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 		StartedAt: start, EndedAt: c.EndedAt,
 		Legs: slices.Clone(legs), LegsBelow: ev.LegsBelow, Outputs: outputs,
 		Redactions: ev.Redactions, Pauses: c.allPauses(ev, start), PauseMode: c.Recording.PauseMode,
-		Trim: c.Recording.Trim, LevelLUFS: c.Recording.LevelLUFS, SettingsFrom: from,
+		Trim: c.Recording.Trim, LevelLUFS: c.Recording.LevelLUFS, SettingsFrom: c.SettingsFrom,
 	}
 	if ev.LegsSpanCall {
 		spec.LegsSpanCall, spec.Span = true, c.EndedAt.Sub(start)

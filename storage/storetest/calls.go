@@ -12,6 +12,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
@@ -30,6 +31,7 @@ func CallStore(t *testing.T, open func(t *testing.T) Env) {
 		{"EventWithoutTime", eventWithoutTime},
 		{"IllegalMoveChangesNothing", illegalMove},
 		{"EndedEnqueues", endedEnqueues},
+		{"EndedSettled", endedSettled},
 		{"LiveControl", liveControl},
 		{"EndedRefusedEnqueuesNothing", endedRefused},
 		{"EndedBesideASubmittedRecording", endedBesideSubmitted},
@@ -308,6 +310,44 @@ func endedEnqueues(t *testing.T, e Env) {
 	require.NoError(t, err)
 	e.event(t, "c2", calls.Event{ID: "e1", Type: calls.EventEnded, At: started.Add(time.Minute)})
 	require.Len(t, e.actions(t, "acme", callmodel.AuditJobEnqueued), 1)
+}
+
+// endedSettled: how a call is recorded may be known at its end only. The call and its job
+// have it, and who said so; the job is that of one who submitted the same recording.
+func endedSettled(t *testing.T, e Env) {
+	made := NewCall("c1")
+	made.Call.Recording, made.Call.SettingsFrom = nil, origin.Settings{Enabled: origin.User, Fallback: "timeout"}
+	_, err := e.Calls.CreateCall(t.Context(), made)
+	require.NoError(t, err)
+	require.Equal(t, made.Call.SettingsFrom, e.call(t, "acme", "c1").SettingsFrom)
+	require.Equal(t, "enabled=user fallback=timeout", e.actions(t, "acme", callmodel.AuditCallCreated)[0].Detail["settings_from"])
+	e.event(t, "c1", calls.Event{ID: "e1", Type: calls.EventAnswered, At: started})
+	settled := calls.Settled{
+		Recording: &record.Preference{Enabled: true, Outputs: Spec("c1").Outputs},
+		From:      origin.Settings{Enabled: origin.Service, Outputs: origin.Tenant},
+	}
+	ended := calls.Event{ID: "e2", Type: calls.EventEnded, At: started.Add(time.Minute), Legs: Spec("c1").Legs, Settled: &settled}
+	e.event(t, "c1", ended)
+	c := e.call(t, "acme", "c1")
+	require.Equal(t, settled.Recording, c.Recording)
+	require.Equal(t, settled.From, c.SettingsFrom)
+	jobs, err := e.Jobs.Jobs(t.Context(), ledger.Filter{})
+	require.NoError(t, err)
+	require.Len(t, jobs, 1)
+	want := Spec("c1")
+	want.SettingsFrom = settled.From
+	same(t, want, SpecOf(t, &jobs[0]))
+	lines := e.actions(t, "acme", callmodel.AuditCallEvent)
+	require.Equal(t, "enabled=service outputs=tenant", lines[len(lines)-1].Detail["settings_from"])
+
+	e.create(t, "c2")
+	e.event(t, "c2", calls.Event{ID: "e1", Type: calls.EventAnswered, At: started})
+	e.enqueue(t, RequestOf(Spec("c2")))
+	ended.Legs = Spec("c2").Legs
+	e.event(t, "c2", ended)
+	jobs, err = e.Jobs.Jobs(t.Context(), ledger.Filter{})
+	require.NoError(t, err)
+	require.Len(t, jobs, 2)
 }
 
 // endedRefused: the job can't be made, so the call doesn't move either.

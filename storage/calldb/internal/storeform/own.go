@@ -8,6 +8,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
@@ -33,25 +34,27 @@ func OwnRecording(r *ledger.Request, try int) (*ledger.Request, error) {
 }
 
 // SameRecording reports whether the job makes what r asks for: of the same call, and
-// the same but for when the call is said to have begun and ended.
+// the same but for when the call is said to have begun and ended, and who said how it
+// is recorded.
 func SameRecording(j *ledger.Job, r *ledger.Request) bool {
 	if j.Kind != r.Kind || j.CallID != r.CallID {
 		return false
 	}
-	have, err := withoutTimes(j.Payload)
+	have, err := whatIsMade(j.Payload)
 	if err != nil {
 		return false
 	}
-	want, err := withoutTimes(r.Payload)
+	want, err := whatIsMade(r.Payload)
 	return err == nil && bytes.Equal(have, want)
 }
 
-// withoutTimes is a recording's payload without the times of its call.
-func withoutTimes(payload []byte) ([]byte, error) {
+// whatIsMade is a recording's payload without the times of its call, and without who said
+// how it is recorded.
+func whatIsMade(payload []byte) ([]byte, error) {
 	s, err := record.SpecOf(&ledger.Job{Kind: record.Kind, Payload: payload})
 	if err != nil {
 		return nil, err
 	}
-	s.StartedAt, s.EndedAt, s.Span = time.Time{}, time.Time{}, 0
+	s.StartedAt, s.EndedAt, s.Span, s.SettingsFrom = time.Time{}, time.Time{}, 0, origin.Settings{}
 	return json.Marshal(s)
 }
