@@ -162,6 +162,9 @@ func TestCalls(t *testing.T) {
 		assert.Contains(t, answers.invites(t, "sos@test")[0], "INVITE urn:service:sos SIP/2.0")
 	})
 
+	if testing.Short() {
+		return
+	}
 	outlives, ends := newCaller(t, port, testdata(t, "uac_talks.xml"), "outlives@test", "+12025550145", 2*time.Second), make(chan error, 1)
 	go func() {
 		_, err := outlives()
