@@ -18,6 +18,7 @@ const (
 	AuditCallCreated      = "call.created"
 	AuditCallRejected     = "call.rejected"
 	AuditCallEvent        = "call.event"
+	AuditCallsForgotten   = "calls.forgotten" // for their age, some at a time
 	AuditJobEnqueued      = "job.enqueued"
 	AuditJobCompleted     = "job.completed"
 	AuditJobPublished     = "job.published"

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
+	"unique"
 
 	"github.com/switchtape/switchtape/callmodel"
 )
@@ -11,21 +12,23 @@ import (
 // Facts are what calls ask of a user, as a directory of a million keeps it: small, in
 // few pieces, and read without allocating. They don't change; nil is no user.
 type Facts struct {
+	// What rules ask comes first, so that it is read from memory at once.
+	region   string
+	metadata unique.Handle[string] // keys and values, sorted by key, each behind its length; zero for none
+	mode     uint8                 // place in RecordingModes plus one
+	consent  uint8                 // place in Consents plus one
+	forwards uint8                 // bits, by ForwardConditions
+	bars     uint8                 // bits, by BarringClasses
+	dnd      bool
+
+	// Country is the country code of the user's region with its plus, "" if it isn't
+	// known: numbers that begin otherwise are international.
+	Country   string
+	forbidden string // barred prefixes, each behind its length
+
 	TenantID callmodel.TenantID
 	ID       ID
 	Version  int64
-	// Country is the country code of the user's region with its plus, "" if it isn't
-	// known: numbers that begin otherwise are international.
-	Country string
-
-	region    string
-	mode      uint8 // place in RecordingModes plus one
-	consent   uint8 // place in Consents plus one
-	forwards  uint8 // bits, by ForwardConditions
-	bars      uint8 // bits, by BarringClasses
-	dnd       bool
-	metadata  string // keys and values, sorted by key, each behind its length
-	forbidden string // barred prefixes, each behind its length
 }
 
 // FactsOf is what calls ask of the user, who is valid.
@@ -52,7 +55,7 @@ func FactsOf(u *User, country string) *Facts {
 		for _, k := range keys {
 			pairs = append(pairs, k, u.Metadata[k])
 		}
-		f.metadata = packed(pairs)
+		f.metadata = unique.Make(packed(pairs)) // many users have the same
 	}
 	return f
 }
@@ -174,12 +177,20 @@ func (f *Facts) Barred(to string) bool {
 	return false
 }
 
+// packedMetadata is the metadata as packed made it.
+func (f *Facts) packedMetadata() string {
+	if f.metadata == (unique.Handle[string]{}) {
+		return ""
+	}
+	return f.metadata.Value()
+}
+
 // Metadata is the value of a key; false if there is none.
 func (f *Facts) Metadata(key string) (string, bool) {
 	if f == nil {
 		return "", false
 	}
-	for rest := f.metadata; rest != ""; {
+	for rest := f.packedMetadata(); rest != ""; {
 		var k, v string
 		k, rest = next(rest)
 		v, rest = next(rest)
@@ -196,7 +207,7 @@ func (f *Facts) AllMetadata() map[string]string {
 	if f == nil {
 		return m
 	}
-	for rest := f.metadata; rest != ""; {
+	for rest := f.packedMetadata(); rest != ""; {
 		var k, v string
 		k, rest = next(rest)
 		v, rest = next(rest)

@@ -104,11 +104,22 @@ func TestAgainstAnAPI(t *testing.T) {
 	require.Zero(t, code, errs)
 	assert.Equal(t, job+"\n1 would be put back\n", out)
 
+	code, out, errs = run(t, command("jobs", "quarantine", job, "--reason", "a test")...)
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, "state       quarantined\n  queue       elsewhere")
+	code, out, errs = run(t, command("jobs", "move", "--from", "elsewhere", "--to", "nowhere")...)
+	require.Zero(t, code, errs)
+	assert.Equal(t, job+"\n1 moved\n", out)
+	code, out, errs = run(t, command("jobs", "queues")...)
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, "QUEUE ")
 	for name, c := range map[string]struct {
 		args []string
 		code int
 		says string
 	}{
+		"a queue of all":  {command("jobs", "queues", "--tenant", "t"), 2, "--tenant"},
+		"another kind":    {command("jobs", "move", "--kind", "x", "--from", "a", "--to", "b"), 2, "--kind"},
 		"no API":          {[]string{"calls", "list"}, 2, "--api"},
 		"neither":         {[]string{"jobs", "list"}, 2, "--db"},
 		"both":            {command("jobs", "list", "--db", "sqlite:///x"), 2, "not both"},

@@ -19,14 +19,14 @@ type callsCommand struct {
 	Route callsRoute `cmd:"" help:"Decide where a call would go, and say why; nothing is stored."`
 }
 
-// callsOptions are those of all commands of calls.
-type callsOptions struct {
+// apiOnlyOptions are those of commands that ask an API and no database.
+type apiOnlyOptions struct {
 	apiOptions
 	JSON bool `help:"Print JSON." name:"json"`
 }
 
 // Validate is called by the parser.
-func (o *callsOptions) Validate() error {
+func (o *apiOnlyOptions) Validate() error {
 	if o.API == "" {
 		return cli.Usagef("missing flags: --api=URL")
 	}
@@ -34,7 +34,7 @@ func (o *callsOptions) Validate() error {
 }
 
 type callsList struct {
-	callsOptions
+	apiOnlyOptions
 	State          string            `help:"Only calls in this state: routed, ringing, answered, ended, failed or rejected." placeholder:"STATE"`
 	Number         string            `help:"Only calls from or to this number." placeholder:"N"`
 	Region         string            `help:"Country in which the number is dialled, as ISO 3166-1 alpha-2." placeholder:"CC"`
@@ -71,9 +71,7 @@ func (c *callsList) Run(ctx context.Context, s cli.Streams) error {
 		call := &page.Calls[i]
 		s.Printf("%s  %-8s  %s  %s -> %s  %s\n", call.ID, call.State, call.CreatedAt.Format(time.RFC3339), call.From.Number, call.To.Number, recordingStates(call))
 	}
-	if page.Next != "" {
-		s.Printf("there are more: --cursor %s\n", page.Next)
-	}
+	printNext(s, page.Next)
 	return nil
 }
 
@@ -106,7 +104,7 @@ func printRaw(s cli.Streams, raw json.RawMessage, err error) error {
 }
 
 type callsShow struct {
-	callsOptions
+	apiOnlyOptions
 	ID string `arg:"" help:"The call."`
 }
 
@@ -145,7 +143,7 @@ func (c *callsShow) Run(ctx context.Context, s cli.Streams) error {
 }
 
 type callsRoute struct {
-	callsOptions
+	apiOnlyOptions
 	From       string            `help:"The caller's number, or anonymous." placeholder:"N"`
 	To         string            `help:"The callee's number." required:"" placeholder:"N"`
 	Region     string            `help:"Country in which the numbers are dialled, as ISO 3166-1 alpha-2." placeholder:"CC"`

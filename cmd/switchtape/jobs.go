@@ -146,11 +146,15 @@ func printOutcome(s cli.Streams, j *ledger.Job) {
 
 type jobsQuarantine struct {
 	jobsOptions
+	apiOptions
 	ID     string `arg:"" help:"The job."`
 	Reason string `help:"Why, for the audit log." required:""`
 }
 
 func (c *jobsQuarantine) Run(ctx context.Context, s cli.Streams) error {
+	if c.API != "" {
+		return c.ask(ctx, s)
+	}
 	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
 		if err := db.Quarantine(ctx, callmodel.JobID(c.ID), actor(), c.Reason); err != nil {
 			return callmodel.Errorf(callmodel.CodeOf(err), "job %s: %w", c.ID, err)

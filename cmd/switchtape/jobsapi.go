@@ -111,3 +111,63 @@ func (c *jobsRetry) askEach(ctx context.Context, s cli.Streams, api *apiclient.C
 	}
 	return err
 }
+
+// ask is Run with an API.
+func (c *jobsQueues) ask(ctx context.Context, s cli.Streams) error {
+	if err := (&jobsWhich{Tenant: c.Tenant}).onlyLedger(c.DB); err != nil {
+		return err
+	}
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	list, _, err := answered[struct{ Queues []recordinghttp.Queue }](api.ListQueuesWithResponse(ctx, &apiclient.ListQueuesParams{Limit: &c.Limit}))
+	if err != nil {
+		return err
+	}
+	return c.printQueues(s, list.Queues)
+}
+
+// ask is Run with an API. It moves as many at once as the API does, until there are none
+// or the limit is reached.
+func (c *jobsMove) ask(ctx context.Context, s cli.Streams) error {
+	if err := (&jobsWhich{Tenant: c.Tenant, Kind: c.Kind}).onlyLedger(c.DB); err != nil {
+		return err
+	}
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	all := recordinghttp.Changed{Jobs: []callmodel.JobID{}, DryRun: c.DryRun}
+	for left := c.Limit; left > 0; {
+		limit := min(left, maxAsked)
+		var done recordinghttp.Changed
+		done, _, err = answered[recordinghttp.Changed](api.MoveJobsWithResponse(ctx, apiclient.MoveRequest{
+			From: c.From, To: c.To, State: given(apiclient.MoveRequestState(c.State)), Limit: &limit, DryRun: &c.DryRun,
+		}))
+		all.Jobs = append(all.Jobs, done.Jobs...)
+		if left -= len(done.Jobs); err != nil || c.DryRun || len(done.Jobs) < limit {
+			break
+		}
+	}
+	if err == nil || len(all.Jobs) > 0 {
+		c.printChanged(s, all, "moved")
+	}
+	return err
+}
+
+// ask is Run with an API.
+func (c *jobsQuarantine) ask(ctx context.Context, s cli.Streams) error {
+	if err := (&jobsWhich{}).onlyLedger(c.DB); err != nil {
+		return err
+	}
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	job, _, err := answered[ledger.Job](api.QuarantineJobWithResponse(ctx, c.ID, apiclient.QuarantineRequest{Reason: c.Reason}))
+	if err != nil {
+		return err
+	}
+	return c.printJob(s, job)
+}

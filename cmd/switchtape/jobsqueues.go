@@ -15,11 +15,15 @@ import (
 
 type jobsQueues struct {
 	jobsOptions
+	apiOptions
 	Tenant string `help:"Count only jobs of this tenant." placeholder:"TENANT"`
 	Limit  int    `help:"At most so many queues, up to 1000: those whose jobs wait longest." default:"100"`
 }
 
 func (c *jobsQueues) Run(ctx context.Context, s cli.Streams) error {
+	if c.API != "" {
+		return c.ask(ctx, s)
+	}
 	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
 		list, err := db.Queues(ctx, ledger.QueueFilter{TenantID: callmodel.TenantID(c.Tenant), Limit: c.Limit})
 		if err != nil {
@@ -29,28 +33,33 @@ func (c *jobsQueues) Run(ctx context.Context, s cli.Streams) error {
 		for i := range list {
 			queues = append(queues, recordinghttp.QueueOf(&list[i]))
 		}
-		if c.JSON {
-			return s.JSON(struct {
-				Queues []recordinghttp.Queue `json:"queues"`
-			}{queues})
-		}
-		t := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "QUEUE\tKIND\tWAITING\tDUE\tRUNNING\tOLDEST\tWORKERS\t")
-		for i := range queues {
-			q := &queues[i]
-			note := ""
-			if q.Unserved {
-				note = "nobody serves it"
-			}
-			oldest := list[i].Oldest.Round(time.Second).String()
-			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%d\t%s\n", q.Queue, q.Kind, q.Waiting, q.Due, q.Running, oldest, q.Workers, note)
-		}
-		return t.Flush()
+		return c.printQueues(s, queues)
 	})
+}
+
+func (c *jobsQueues) printQueues(s cli.Streams, queues []recordinghttp.Queue) error {
+	if c.JSON {
+		return s.JSON(struct {
+			Queues []recordinghttp.Queue `json:"queues"`
+		}{queues})
+	}
+	t := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "QUEUE\tKIND\tWAITING\tDUE\tRUNNING\tOLDEST\tWORKERS\t")
+	for i := range queues {
+		q := &queues[i]
+		note := ""
+		if q.Unserved {
+			note = "nobody serves it"
+		}
+		oldest := time.Duration(q.OldestDueS * float64(time.Second)).Round(time.Second)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%d\t%s\n", q.Queue, q.Kind, q.Waiting, q.Due, q.Running, oldest, q.Workers, note)
+	}
+	return t.Flush()
 }
 
 type jobsMove struct {
 	jobsOptions
+	apiOptions
 	From   string `help:"The queue that they wait in." placeholder:"QUEUE" required:""`
 	To     string `help:"The queue that they are to wait in." placeholder:"QUEUE" required:""`
 	Tenant string `help:"Only jobs of this tenant." placeholder:"TENANT"`
@@ -63,6 +72,9 @@ type jobsMove struct {
 func (c *jobsMove) Run(ctx context.Context, s cli.Streams) error {
 	if c.Limit < 1 {
 		return cli.Usagef("--limit must be 1 or more")
+	}
+	if c.API != "" {
+		return c.ask(ctx, s)
 	}
 	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
 		done, err := recordinghttp.MoveMany(ctx, db, ledger.Filter{

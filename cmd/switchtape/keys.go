@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/keys"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
@@ -22,7 +24,13 @@ type keysCommand struct {
 
 type keysOptions struct {
 	timedOptions
-	Tenant string `help:"Whose keys." default:"default" placeholder:"TENANT"`
+	apiOptions
+	Tenant string `help:"Whose keys. Default: default's, or with an API those of its key's tenant." placeholder:"TENANT"`
+}
+
+// owner is whose keys of a database they are.
+func (o *keysOptions) owner() callmodel.TenantID {
+	return cmp.Or(callmodel.TenantID(o.Tenant), service.DefaultTenant)
 }
 
 // secretOptions say where a secret goes.
@@ -66,14 +74,13 @@ func (o *secretOptions) open() (*os.File, error) {
 	return os.OpenFile(o.Out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
-// withSecret runs do with a new secret and prints what it made.
-func (o *secretOptions) withSecret(s cli.Streams, asJSON bool, do func(secret keys.Hash) (keys.Key, error)) error {
+// withSecret runs do, which makes a secret, and prints what it made.
+func (o *secretOptions) withSecret(s cli.Streams, asJSON bool, do func() (k keys.Key, secret string, err error)) error {
 	out, err := o.open()
 	if err != nil {
 		return err
 	}
-	secret := keys.NewSecret()
-	k, err := do(keys.HashOf(secret))
+	k, secret, err := do()
 	if err != nil {
 		if out != nil {
 			err = errors.Join(err, out.Close(), os.Remove(o.Out))
@@ -93,19 +100,24 @@ type keysCreate struct {
 }
 
 func (c *keysCreate) Run(ctx context.Context, s cli.Streams) error {
+	if c.API != "" {
+		return c.ask(ctx, s)
+	}
 	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
-		return c.withSecret(s, c.JSON, func(secret keys.Hash) (keys.Key, error) {
+		return c.withSecret(s, c.JSON, func() (keys.Key, string, error) {
+			secret := keys.NewSecret()
 			n := keys.New{
-				ID: keys.NewID(), TenantID: callmodel.TenantID(c.Tenant), Name: c.Name, Grants: c.Grant, ExpiresAt: c.ExpiresAt, Secret: secret, Actor: actor(),
+				ID: keys.NewID(), TenantID: c.owner(), Name: c.Name, Grants: c.Grant, ExpiresAt: c.ExpiresAt, Secret: keys.HashOf(secret), Actor: actor(),
 			}
 			if c.ExpiresIn != 0 {
 				now, err := db.Now(ctx)
 				if err != nil {
-					return keys.Key{}, err
+					return keys.Key{}, "", err
 				}
 				n.ExpiresAt = now.Add(c.ExpiresIn)
 			}
-			return db.CreateKey(ctx, n)
+			k, err := db.CreateKey(ctx, n)
+			return k, secret, err
 		})
 	})
 }
@@ -116,10 +128,13 @@ type keysList struct {
 }
 
 func (c *keysList) Run(ctx context.Context, s cli.Streams) error {
+	if c.API != "" {
+		return c.ask(ctx, s)
+	}
 	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
 		all := []keys.Key{}
 		for f := (keys.Filter{Limit: 1000, Revoked: c.Revoked}); ; {
-			page, err := db.Keys(ctx, callmodel.TenantID(c.Tenant), f)
+			page, err := db.Keys(ctx, c.owner(), f)
 			if err != nil {
 				return err
 			}
@@ -129,21 +144,26 @@ func (c *keysList) Run(ctx context.Context, s cli.Streams) error {
 			}
 			f.After = page[len(page)-1].ID
 		}
-		if c.JSON {
-			return s.JSON(struct {
-				Keys []keys.Key `json:"keys"`
-			}{all})
-		}
 		now, err := db.Now(ctx)
 		if err != nil {
 			return err
 		}
-		for i := range all {
-			k := &all[i]
-			s.Printf("%s  %-24s  %-7s  %s  used %s  by %s\n", k.ID, k.Name, keyState(k, now), strings.Join(k.Grants, ","), when(k.LastUsedAt), k.CreatedBy)
-		}
-		return nil
+		return c.print(s, all, now)
 	})
+}
+
+// print prints keys as they are at a time.
+func (c *keysList) print(s cli.Streams, all []keys.Key, now time.Time) error {
+	if c.JSON {
+		return s.JSON(struct {
+			Keys []keys.Key `json:"keys"`
+		}{all})
+	}
+	for i := range all {
+		k := &all[i]
+		s.Printf("%s  %-24s  %-7s  %s  used %s  by %s\n", k.ID, k.Name, keyState(k, now), strings.Join(k.Grants, ","), when(k.LastUsedAt), k.CreatedBy)
+	}
+	return nil
 }
 
 func keyState(k *keys.Key, now time.Time) string {
@@ -172,12 +192,16 @@ type keysRotate struct {
 }
 
 func (c *keysRotate) Run(ctx context.Context, s cli.Streams) error {
+	if c.API != "" {
+		return c.ask(ctx, s)
+	}
 	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
-		return c.withSecret(s, c.JSON, func(secret keys.Hash) (keys.Key, error) {
+		return c.withSecret(s, c.JSON, func() (keys.Key, string, error) {
+			secret := keys.NewSecret()
 			k, err := db.ChangeKey(ctx, keys.Change{
-				TenantID: callmodel.TenantID(c.Tenant), ID: c.ID, Action: keys.Rotate, Secret: secret, Grace: c.Grace, Actor: actor(),
+				TenantID: c.owner(), ID: c.ID, Action: keys.Rotate, Secret: keys.HashOf(secret), Grace: c.Grace, Actor: actor(),
 			})
-			return k, named(c.ID, err)
+			return k, secret, named(c.ID, err)
 		})
 	})
 }
@@ -188,17 +212,24 @@ type keysRevoke struct {
 }
 
 func (c *keysRevoke) Run(ctx context.Context, s cli.Streams) error {
+	if c.API != "" {
+		return c.ask(ctx, s)
+	}
 	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
-		k, err := db.ChangeKey(ctx, keys.Change{TenantID: callmodel.TenantID(c.Tenant), ID: c.ID, Action: keys.Revoke, Actor: actor()})
+		k, err := db.ChangeKey(ctx, keys.Change{TenantID: c.owner(), ID: c.ID, Action: keys.Revoke, Actor: actor()})
 		if err != nil {
 			return named(c.ID, err)
 		}
-		if c.JSON {
-			return s.JSON(k)
-		}
-		s.Printf("%s  %s  revoked at %s by %s\n", k.ID, k.Name, when(k.RevokedAt), k.RevokedBy)
-		return nil
+		return c.print(s, &k)
 	})
+}
+
+func (c *keysRevoke) print(s cli.Streams, k *keys.Key) error {
+	if c.JSON {
+		return s.JSON(k)
+	}
+	s.Printf("%s  %s  revoked at %s by %s\n", k.ID, k.Name, when(k.RevokedAt), k.RevokedBy)
+	return nil
 }
 
 // named says of which key the error is.

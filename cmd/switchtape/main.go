@@ -20,8 +20,10 @@ type commands struct {
 	Calls           callsCommand           `cmd:"" help:"Look at the calls of an API."`
 	Migrate         migrateCommand         `cmd:"" help:"Bring a database's schema up to date, or back."`
 	Jobs            jobsCommand            `cmd:"" help:"Look after the recording jobs of a ledger, or of an API."`
+	Users           usersCommand           `cmd:"" help:"Look after the users of an API."`
+	Tenants         tenantsCommand         `cmd:"" help:"Look after the tenants of an API."`
 	Audit           auditCommand           `cmd:"" help:"Verify the audit log, and prune it."`
-	Keys            keysCommand            `cmd:"" help:"Make, list, rotate and revoke the API keys of a database."`
+	Keys            keysCommand            `cmd:"" help:"Make, list, rotate and revoke the API keys of a database, or of an API."`
 }
 
 const description = "Routes calls and records them."

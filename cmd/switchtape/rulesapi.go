@@ -12,7 +12,7 @@ import (
 
 // rulesOptions are those of the commands that work on rules in service.
 type rulesOptions struct {
-	callsOptions
+	apiOnlyOptions
 }
 
 // rulesChange are those of commands that change which rules are in service.

@@ -24,7 +24,7 @@ import (
 type serveCommand struct {
 	Dir    string `help:"Directory of the database, the recordings and, by default, the legs. Made if it doesn't exist." type:"path" required:"" placeholder:"DIR"`
 	Listen string `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"ADDR"`
-	DB     string `help:"Database. Default: SQLite in the directory." placeholder:"URL"`
+	DB     string `help:"Database, as for the other commands. Default: SQLite in the directory." placeholder:"URL" type:"private"`
 	Bucket string `help:"Bucket. Default: the directory's recordings folder." placeholder:"URL"`
 	Legs   string `help:"Where the legs are. Default: the directory's legs folder." placeholder:"DIR|URL"`
 

@@ -36,7 +36,11 @@ func (d *DB) Calls(ctx context.Context, tenant callmodel.TenantID, f calls.Filte
 		before = &c
 	}
 	var page calls.Page
-	err := d.view(ctx, "list calls", func(ctx context.Context, t *tx) error {
+	look := d.list
+	if f.IdempotencyKey != "" { // it may have been given a moment ago
+		look = d.view
+	}
+	err := look(ctx, "list calls", func(ctx context.Context, t *tx) error {
 		var err error
 		page, err = t.callsPage(ctx, callmodel.TenantID(storeform.Text(string(tenant), storeform.MaxKey)), &f, before)
 		return err

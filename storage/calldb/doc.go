@@ -29,6 +29,7 @@
 //	Fail, expiry ▶ jobs: queued again, or quarantined ─▶ call_recordings ─▶ outbox, audit
 //	CountReports ▶ uncounted_calls, calls ─▶ call_hours; call_recordings ─▶ recording_hours
 //	SealAudit ───▶ audit ─▶ audit_seals
+//	Forget ──────▶ what is old: calls with what is theirs, and jobs; or idempotency_keys; or outbox
 //
 // Each line is one transaction. The row is the commit point: a process that
 // dies before the commit has changed nothing, and one that dies after it finds

@@ -26,7 +26,7 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 10
+	newestSchema = 11
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
@@ -55,6 +55,9 @@ const (
 	// reportsSchema is the version from which calls and recordings are counted by the
 	// hour. Before it there are no reports.
 	reportsSchema = 10
+	// retentionSchema is the version from which answers to idempotency keys are found by
+	// their age. Before it nothing is forgotten.
+	retentionSchema = 11
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.

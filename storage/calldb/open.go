@@ -1,6 +1,7 @@
 package calldb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -31,6 +32,12 @@ type Options struct {
 	// Migrations, which may take long, are not bounded. 0 means 30 s, or twice
 	// BusyTimeout if that is longer.
 	Timeout time.Duration
+	// ReplicaURL is a standby of the PostgreSQL database that is asked for lists of
+	// calls and for reports as long as it can be and is at most MaxLag behind; else the
+	// database is. It has MaxConns connections of its own. "" means none.
+	ReplicaURL string
+	// MaxLag is how old lists and reports may be. 0 means 30 s.
+	MaxLag time.Duration
 	// MustExist refuses to create a missing SQLite file: for commands that only look.
 	MustExist bool
 	// Later opens without asking the database anything, for services that start
@@ -47,6 +54,7 @@ type DB struct {
 	opts    Options
 	write   *pool
 	read    *pool // the same as write on PostgreSQL
+	replica *replica
 	group   *group
 	turns   storeform.Turns
 	bells   bells
@@ -80,10 +88,14 @@ func Open(ctx context.Context, rawURL string, o *Options) (*DB, error) {
 	if d.opts.Timeout <= 0 {
 		d.opts.Timeout = max(30*time.Second, 2*d.opts.BusyTimeout)
 	}
+	if d.opts.MaxLag <= 0 {
+		d.opts.MaxLag = 30 * time.Second
+	}
 	if d.opts.ConnectTimeout <= 0 {
 		d.opts.ConnectTimeout = 5 * time.Second
 	}
 	scheme, _, found := strings.Cut(rawURL, ":")
+	postgres := scheme == "postgres" || scheme == "postgresql"
 	switch {
 	case !found:
 		return nil, badURL("%s has no scheme; write sqlite:///abs/path.db or postgres://user@host/database", redact(rawURL))
@@ -91,7 +103,7 @@ func Open(ctx context.Context, rawURL string, o *Options) (*DB, error) {
 		if err := d.openSQLite(rawURL); err != nil {
 			return nil, err
 		}
-	case scheme == "postgres" || scheme == "postgresql":
+	case postgres:
 		d.dialect, d.name = postgresDialect(), "PostgreSQL "+redact(rawURL)
 		db, cfg, err := openPostgres(rawURL, &d.opts)
 		if err != nil {
@@ -100,8 +112,16 @@ func Open(ctx context.Context, rawURL string, o *Options) (*DB, error) {
 		d.listenTo = cfg
 		d.write = newPool(db, d.dialect)
 		d.read = d.write
+		if d.opts.ReplicaURL != "" {
+			if d.replica, err = openReplica(&d.opts); err != nil {
+				return nil, errors.Join(err, db.Close())
+			}
+		}
 	default:
 		return nil, badURL("%s: %q is not one of sqlite, postgres", redact(rawURL), scheme)
+	}
+	if d.opts.ReplicaURL != "" && !postgres {
+		return nil, errors.Join(badURL("%s has no replica; leave it out", redact(rawURL)), d.Close())
 	}
 	if d.opts.Later {
 		return d, nil
@@ -166,6 +186,9 @@ func (d *DB) Close() error {
 	if d.read != d.write {
 		err = errors.Join(err, d.read.Close())
 	}
+	if d.replica != nil {
+		err = errors.Join(err, d.replica.pool.Close())
+	}
 	return err
 }
 
@@ -184,6 +207,7 @@ func (d *DB) Now(ctx context.Context) (time.Time, error) {
 // redact is a database URL without its password, for messages. Of a URL whose
 // password can't be told from the rest only the scheme is shown.
 func redact(raw string) string {
+	raw, hosts := oneHost(raw)
 	u, err := url.Parse(raw)
 	if err != nil || u.Opaque != "" || u.Scheme == "" || ambiguous(raw) {
 		if scheme, _, ok := strings.Cut(raw, ":"); ok && callmodel.ValidID(scheme) {
@@ -191,7 +215,7 @@ func redact(raw string) string {
 		}
 		return "…"
 	}
-	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	shown := url.URL{Scheme: u.Scheme, Host: cmp.Or(hosts, u.Host), Path: u.Path}
 	if name := u.User.Username(); name != "" {
 		shown.User = url.User(name)
 	}
@@ -199,6 +223,25 @@ func redact(raw string) string {
 		shown.RawQuery = "host=" + host
 	}
 	return shown.String()
+}
+
+// oneHost is the URL of several hosts, as PostgreSQL has them, with the first of them
+// alone, and all of them; "" where there is one.
+func oneHost(raw string) (first, hosts string) {
+	scheme, rest, found := strings.Cut(raw, "://")
+	if !found {
+		return raw, ""
+	}
+	authority, path := rest, ""
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority, path = rest[:i], rest[i:]
+	}
+	at := strings.LastIndex(authority, "@") + 1
+	one, _, several := strings.Cut(authority[at:], ",")
+	if !several {
+		return raw, ""
+	}
+	return scheme + "://" + authority[:at] + one + path, authority[at:]
 }
 
 // ambiguous reports a URL that one reader may split elsewhere than another: a

@@ -226,7 +226,7 @@ func report[S any](ctx context.Context, d *DB, q *reports.Query, dimensions []re
 		return reports.Report[S]{}, err
 	}
 	var r reports.Report[S]
-	err := d.view(ctx, "report", func(ctx context.Context, t *tx) error {
+	err := d.list(ctx, "report", func(ctx context.Context, t *tx) error {
 		r = reports.Report[S]{Rows: []reports.Row[S]{}}
 		if !t.reports {
 			return callmodel.Errorf(callmodel.CodeUnavailable, "calldb: reports need the schema's version %d: run \"switchtape migrate up\"", reportsSchema)

@@ -83,7 +83,7 @@ func (t *tx) countAll(ctx context.Context) (ledger.Stats, error) {
 	return q, err
 }
 
-// count counts by the totals, whose rows don't come and go, and by the indexes, in
+// count counts by the totals, whose rows only go with their part of them, and by the indexes, in
 // one statement: what it sees is of one moment.
 func (t *tx) count(ctx context.Context, k *totals) (ledger.Stats, error) {
 	var q ledger.Stats
@@ -192,19 +192,24 @@ func (d *DB) stepTotals(ctx context.Context) (more bool, err error) {
 		} else {
 			k.againThrough = piece.last
 		}
-		counts, err := json.Marshal(k.counts)
-		if err != nil {
-			return err
-		}
-		again, err := json.Marshal(k.again)
-		if err != nil {
-			return err
-		}
-		_, err = t.exec(ctx, "UPDATE job_totals SET through = ?, counts = ?, again_through = ?, again_counts = ?, at = @now WHERE id = 1",
-			k.through, string(counts), k.againThrough, string(again))
-		return err
+		return t.putTotals(ctx, &k)
 	})
 	return more, err
+}
+
+// putTotals keeps the totals, whose row is locked.
+func (t *tx) putTotals(ctx context.Context, k *totals) error {
+	counts, err := json.Marshal(k.counts)
+	if err != nil {
+		return err
+	}
+	again, err := json.Marshal(k.again)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "UPDATE job_totals SET through = ?, counts = ?, again_through = ?, again_counts = ?, at = @now WHERE id = 1",
+		k.through, string(counts), k.againThrough, string(again))
+	return err
 }
 
 // piece is what was counted of some rows.

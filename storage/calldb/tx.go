@@ -25,6 +25,7 @@ type tx struct {
 	// directory: directorySchema or a later one
 	directory bool
 	reports   bool // reportsSchema or a later one
+	retention bool // retentionSchema or a later one
 	bells     *bells
 }
 
@@ -33,7 +34,7 @@ func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 	return &tx{
 		p: p, tx: t, bells: &d.bells, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
 		terms: at >= termsSchema, directory: at >= directorySchema, keys: at >= keysSchema,
-		reports: at >= reportsSchema,
+		reports: at >= reportsSchema, retention: at >= retentionSchema,
 	}
 }
 

@@ -100,6 +100,7 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 	parser, err := kong.New(grammar,
 		kong.Name(name), kong.Description(description), kong.Writers(s.Out, s.Err), kong.UsageOnError(),
 		kong.DefaultEnvars("SWITCHTAPE"),
+		kong.NamedMapper("private", kong.MapperFunc(private)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Exit(func(code int) { panic(exited{code}) }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),

@@ -17,10 +17,11 @@ import (
 type told struct {
 	Token cli.Secret `help:"A secret." env:"TEST_SECRET_TOKEN"`
 	Other string     `help:"None." default:"x"`
+	At    string     `help:"A URL that may hold a password." type:"private" env:"TEST_SECRET_AT"`
 }
 
 func (c *told) Run(_ context.Context, s cli.Streams) error {
-	s.Printf("%s", string(c.Token))
+	s.Printf("%s %s", string(c.Token), c.At)
 	return nil
 }
 
@@ -44,6 +45,13 @@ func TestSecrets(t *testing.T) {
 		{[]string{"--token=bare"}, cli.ExitUsage, "@FILE"},
 		{[]string{"--token=@" + file + "x"}, cli.ExitUsage, "no such file"},
 		{[]string{"--token=@" + empty}, cli.ExitUsage, "is empty"},
+		{[]string{"--at=@" + file}, cli.ExitDone, "of the file"},
+		{[]string{"--at", "postgres://ann@db/calls?sslmode=disable"}, cli.ExitDone, "ann@db"},
+		{[]string{"--at", "sqlite:///var/lib/a:b@c.db"}, cli.ExitDone, "a:b@c.db"},
+		{[]string{"--at", "postgres://ann:bare@db/calls"}, cli.ExitUsage, "--at @FILE, or TEST_SECRET_AT in the environment"},
+		{[]string{"--at=postgres://ann:b/a@re@db/calls"}, cli.ExitUsage, "@FILE"},
+		{[]string{"--at=postgres:///calls?host=x&password=bare"}, cli.ExitUsage, "@FILE"},
+		{[]string{"--other=https://ann:bare@example.com"}, cli.ExitUsage, "SWITCHTAPE_OTHER in the environment"},
 	} {
 		var out, errs bytes.Buffer
 		code := cli.Run(t.Context(), "test", "A test.", &told{}, c.args, cli.Streams{Out: &out, Err: &errs})

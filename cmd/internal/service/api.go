@@ -55,6 +55,8 @@ type APIOptions struct {
 	Journal       string   `help:"Directory, this process's own and on a disk that stays, in which emergency calls and events are kept until the database has them. Default: in memory only." type:"path" placeholder:"DIR"`
 	MaxInFlight   int      `help:"Requests that are served at once, emergency calls aside." default:"256"`
 
+	ReplicaOptions
+	RetentionOptions
 	AuthOptions
 	AdminOptions
 	ListenOptions
@@ -110,6 +112,9 @@ func (a *API) Later(name string, f func(ctx context.Context) error) {
 // NewAPI wires the service. jobEnqueued rings a worker in the same process; it
 // may be nil.
 func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *slog.Logger, jobEnqueued func()) (*API, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
 	checker := recording.NewProcessor(nil, nil, nil)
 	emergency, err := EmergencyDestinations(o.Emergency)
 	if err != nil {
@@ -186,6 +191,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	a.mux.Handle("/", problem.Elsewhere(a.mux))
 	m.Destinations(svc.Trunks)
 	m.RuleSets(svc.RulesInService)
+	watchReplica(s.DB, m)
 	a.backlogMetrics(m)
 	a.sealer = newSealer(s.DB, m, log)
 	return a, nil
@@ -339,6 +345,7 @@ func (a *API) Run(ctx context.Context) error {
 	group.Go(func() error { return a.catchUp(ctx) })
 	group.Go(func() error { return a.sealer.run(ctx) })
 	group.Go(func() error { return countReports(ctx, a.store, a.log) })
+	group.Go(func() error { return forgetOld(ctx, a.store, a.opts.RetentionOptions, a.log) })
 	group.Go(func() error { return a.users.Run(ctx) })
 	if a.gate != nil {
 		group.Go(func() error { return a.gate.Run(ctx) })

@@ -1,11 +1,13 @@
 package service
 
 import (
+	"context"
 	"net"
 	"net/http"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/storage/calldb"
 )
 
 // LegsBelow is where the options say that legs are, while there are so many tenants.
@@ -22,3 +24,12 @@ func Guard(h http.Handler, o AuthOptions, addr net.Addr) (http.Handler, error) {
 	guarded, _, err := o.guard(h, auth.GateOptions{}, nil, addr)
 	return guarded, err
 }
+
+// ForgetOnce makes a pass and returns how many calls it took out.
+func ForgetOnce(ctx context.Context, db *calldb.DB, o RetentionOptions) (int64, error) {
+	gone, err := forgetOnce(ctx, db, o)
+	return gone.Calls, err
+}
+
+// ValidRetention is what is wrong with the options.
+func ValidRetention(o RetentionOptions) error { return o.validate() }

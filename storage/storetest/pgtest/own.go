@@ -1,9 +1,13 @@
 package pgtest
 
 import (
+	"context"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Server is a server of a test's own, which may be stopped and started again.
@@ -19,6 +23,66 @@ type Server struct {
 // Own starts a server for the test alone, on this machine whatever
 // TEST_POSTGRES_URL says. It ends with the test.
 func Own(t testing.TB) *Server {
+	t.Helper()
+	s := inDirectory(t)
+	if err := initialise(s.bin, s.dir, s.as); err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	s.Start(t)
+	return s
+}
+
+// Standby starts a server that follows this one and can be asked meanwhile. From then
+// on no transaction of this one is acknowledged before the standby has it. It ends with
+// the test.
+func (s *Server) Standby(t testing.TB) *Server {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), start)
+	defer cancel()
+	standby := inDirectory(t)
+	backup := exec.CommandContext(ctx, filepath.Join(s.bin, "pg_basebackup"), "--host", s.dir, "--username", "postgres", "--no-sync",
+		"--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--pgdata", filepath.Join(standby.dir, "data"))
+	backup.SysProcAttr, backup.Dir = s.as, standby.dir
+	if out, err := backup.CombinedOutput(); err != nil {
+		t.Fatalf("pgtest: pg_basebackup: %v\n%s", err, out)
+	}
+	standby.Start(t)
+	for _, stmt := range []string{"ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"} {
+		if err := do(ctx, s.URL, stmt); err != nil {
+			t.Fatalf("pgtest: %v", err)
+		}
+	}
+	// 1/0 until the standby is synchronous.
+	await(ctx, t, s.URL, "SELECT 1 / count(*) FROM pg_stat_replication WHERE sync_state = 'sync'")
+	return standby
+}
+
+// Promote makes a standby a server that writes, and returns when it does.
+func (s *Server) Promote(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), start)
+	defer cancel()
+	await(ctx, t, s.URL, "SELECT 1 / pg_promote(true, 30)::int")
+}
+
+// await runs a statement until it succeeds.
+func await(ctx context.Context, t testing.TB, at, stmt string) {
+	t.Helper()
+	for {
+		err := do(ctx, at, stmt)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("pgtest: %s: %v", stmt, err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// inDirectory is a server that is still to be made, with a directory of its own.
+func inDirectory(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{}
 	var err error
@@ -41,13 +105,9 @@ func Own(t testing.TB) *Server {
 	if s.as.Credential != nil {
 		err = os.Chown(s.dir, int(s.as.Credential.Uid), int(s.as.Credential.Gid))
 	}
-	if err == nil {
-		err = initialise(s.bin, s.dir, s.as)
-	}
 	if err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}
-	s.Start(t)
 	return s
 }
 

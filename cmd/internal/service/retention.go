@@ -1,0 +1,105 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/storage/calldb"
+)
+
+// RetentionOptions say how long the database keeps what it keeps.
+type RetentionOptions struct {
+	KeepCalls   time.Duration `help:"Calls are forgotten so long after they were made, as 9600h, with their events and jobs, if nothing is to be done for them any more. Their recordings stay in the bucket. 0: never." default:"0"`
+	KeepAnswers time.Duration `help:"Answers to Idempotency-Keys are forgotten after so long. 0: never." default:"0"`
+	KeepOutbox  time.Duration `help:"Events of the outbox are forgotten after so long. 0: never." default:"0"`
+	KeepAudit   time.Duration `help:"Lines of the audit log are taken out so long after they were sealed; their seals stay. 0: never." default:"0"`
+}
+
+const (
+	// forgetEvery is about how long a process pauses between two passes.
+	forgetEvery = time.Hour
+	// forgetPause is the least pause between two steps of a pass.
+	forgetPause = time.Millisecond
+	// forgetter is who it is in the audit log.
+	forgetter = "retention"
+	// keepLeast is the shortest time that may be asked for: less is a mistaken unit.
+	keepLeast = time.Hour
+)
+
+// validate refuses times that nobody means.
+func (o *RetentionOptions) validate() error {
+	var faults callmodel.FieldErrors
+	for _, f := range []struct {
+		flag string
+		keep time.Duration
+	}{{"--keep-calls", o.KeepCalls}, {"--keep-answers", o.KeepAnswers}, {"--keep-outbox", o.KeepOutbox}, {"--keep-audit", o.KeepAudit}} {
+		if f.keep < 0 || f.keep > 0 && f.keep < keepLeast {
+			faults.Add(f.flag, "is %v; give at least %v, or 0 to keep for ever", f.keep, keepLeast)
+		}
+	}
+	return faults.Err()
+}
+
+// forgotten is what a pass took out.
+type forgotten struct {
+	calldb.Forgotten
+
+	audit int64
+}
+
+// forgetOld forgets what is older than the options say, until ctx ends. Every process of
+// a fleet does so, at a time of its own; one passes over what another is at.
+func forgetOld(ctx context.Context, db *calldb.DB, o RetentionOptions, log *slog.Logger) error {
+	if o == (RetentionOptions{}) {
+		return nil
+	}
+	next := time.NewTimer(rand.N(forgetEvery / 60)) //nolint:gosec // it spreads load
+	defer next.Stop()
+	for failed := false; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-next.C:
+		}
+		gone, err := forgetOnce(ctx, db, o)
+		if gone != (forgotten{}) {
+			log.InfoContext(ctx, "what is old was forgotten", "calls", gone.Calls, "jobs", gone.Jobs, "answers", gone.Answers,
+				"outbox_events", gone.Outbox, "audit_lines", gone.audit)
+		}
+		if err != nil && ctx.Err() == nil && !failed {
+			log.ErrorContext(ctx, "what is old can't be forgotten; it is tried again", "error", err)
+		}
+		failed = err != nil
+		next.Reset(forgetEvery/2 + rand.N(forgetEvery)) //nolint:gosec // as above
+	}
+}
+
+// forgetOnce makes a pass. At most half of the time it takes is the database's.
+func forgetOnce(ctx context.Context, db *calldb.DB, o RetentionOptions) (all forgotten, err error) {
+	keep := calldb.Retention{Calls: o.KeepCalls, Answers: o.KeepAnswers, Outbox: o.KeepOutbox}
+	for place := (calldb.ForgetPlace{}); !place.Done(); {
+		began := time.Now()
+		var gone calldb.Forgotten
+		if place, gone, err = db.Forget(ctx, keep, place, forgetter); err != nil {
+			return all, err
+		}
+		all.Add(gone)
+		select {
+		case <-ctx.Done():
+			return all, ctx.Err()
+		case <-time.After(max(time.Since(began), forgetPause)):
+		}
+	}
+	if o.KeepAudit > 0 {
+		now, err := db.Now(ctx)
+		if err != nil {
+			return all, err
+		}
+		all.audit, err = db.PruneAudit(ctx, now.Add(-o.KeepAudit), DefaultTenant, forgetter)
+		return all, err
+	}
+	return all, nil
+}
