@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -75,15 +76,18 @@ type Decider interface {
 	Decide(ctx context.Context, req *calls.Request) (calls.Decision, error)
 }
 
-// FallbackError says why a Decider has no answer.
+// FallbackError says why a Decider, or another service that a call waits for, has no
+// answer.
 type FallbackError struct {
+	// Service is what was asked; "" means the decision service.
+	Service string
 	// Reason is a word for metrics and the decision's Fallback: "timeout".
 	Reason string
 	Err    error
 }
 
 func (e *FallbackError) Error() string {
-	return "the decision service has no answer (" + e.Reason + "): " + e.Err.Error()
+	return "the " + cmp.Or(e.Service, "decision service") + " has no answer (" + e.Reason + "): " + e.Err.Error()
 }
 
 func (e *FallbackError) Unwrap() error { return e.Err }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/internal/text"
+	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/users"
 )
@@ -112,14 +113,17 @@ type Call struct {
 	Decision     *Decision `json:"decision,omitempty"`
 	// Attempt is the index in Decision.Destinations of the one being tried.
 	Attempt int `json:"attempt"`
-	// Recording is the preference the call was made with; nil: not recorded.
-	Recording  *RecordingPreference `json:"recording,omitempty"`
-	Cause      *Cause               `json:"cause,omitempty"` // why it ended or failed
-	Host       string               `json:"host,omitempty"`  // the telephone server that carries it and holds its legs
-	CreatedAt  time.Time            `json:"created_at"`
-	RingingAt  time.Time            `json:"ringing_at,omitzero"`
-	AnsweredAt time.Time            `json:"answered_at,omitzero"`
-	EndedAt    time.Time            `json:"ended_at,omitzero"`
+	// Recording is whether and how the call is recorded; nil: not. It is known when the
+	// call is made, and may change at its end: see Event.Settled.
+	Recording *RecordingPreference `json:"recording,omitempty"`
+	// SettingsFrom is who said what Recording says, and that there is none.
+	SettingsFrom origin.Settings `json:"settings_from,omitzero"`
+	Cause        *Cause          `json:"cause,omitempty"` // why it ended or failed
+	Host         string          `json:"host,omitempty"`  // the telephone server that carries it and holds its legs
+	CreatedAt    time.Time       `json:"created_at"`
+	RingingAt    time.Time       `json:"ringing_at,omitzero"`
+	AnsweredAt   time.Time       `json:"answered_at,omitzero"`
+	EndedAt      time.Time       `json:"ended_at,omitzero"`
 	// Controls are what was told while the call went on, by when it happened.
 	Controls []Control `json:"controls,omitempty"`
 	// Recordings are the call's: those that are finished, with their URLs, and behind

@@ -6,6 +6,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/internal/text"
+	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
@@ -45,6 +46,16 @@ type Event struct {
 	Pauses       []record.Pause     `json:"pauses,omitempty"`
 	LegsSpanCall bool               `json:"legs_span_call,omitempty"`
 	CutToSpan    bool               `json:"cut_to_span,omitempty"`
+	// Settled is how the call is recorded by what is known at its end, with "ended"; nil:
+	// as was known when it was made. The service says it, for the move alone: it is kept
+	// with the call and the job, not with the event.
+	Settled *Settled `json:"-"`
+}
+
+// Settled is whether and how a call is recorded, and who said so.
+type Settled struct {
+	Recording *RecordingPreference // nil: not
+	From      origin.Settings
 }
 
 // Validate reports every fault of the event at once, as [FieldErrors].

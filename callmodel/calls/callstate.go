@@ -7,6 +7,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
@@ -71,6 +72,9 @@ func (c *Call) end(ev Event, defaults []record.OutputSpec) (Effects, error) {
 	if ev.Host != "" {
 		moved.Host = ev.Host
 	}
+	if at := ev.Settled; at != nil {
+		moved.Recording, moved.SettingsFrom = at.Recording, at.From
+	}
 	var fx Effects
 	if moved.Recording != nil && moved.Recording.Enabled && (!moved.AnsweredAt.IsZero() || len(ev.Legs) > 0) {
 		job, err := moved.recordingJob(&ev, defaults)
@@ -97,9 +101,9 @@ func (c *Call) lastMoved() time.Time {
 // legs gets a job too, which ends as absent: nothing is dropped in silence.
 func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Request, error) {
 	legs := ev.Legs
-	outputs := c.Recording.Outputs
+	outputs, from := c.Recording.Outputs, c.SettingsFrom
 	if len(outputs) == 0 {
-		outputs = defaults
+		outputs, from.Outputs = defaults, origin.Default
 	}
 	start := c.AnsweredAt
 	if start.IsZero() {
@@ -117,7 +121,7 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 		StartedAt: start, EndedAt: c.EndedAt,
 		Legs: slices.Clone(legs), LegsBelow: ev.LegsBelow, Outputs: outputs,
 		Redactions: ev.Redactions, Pauses: c.allPauses(ev, start), PauseMode: c.Recording.PauseMode,
-		Trim: c.Recording.Trim, LevelLUFS: c.Recording.LevelLUFS,
+		Trim: c.Recording.Trim, LevelLUFS: c.Recording.LevelLUFS, SettingsFrom: from,
 	}
 	if ev.LegsSpanCall {
 		spec.LegsSpanCall, spec.Span = true, c.EndedAt.Sub(start)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/origin"
 )
 
 // Layout says how legs become channels.
@@ -86,6 +87,9 @@ type Spec struct {
 	// NoManifest leaves out the object that says how the recording was made: its
 	// files' hashes, what was wrong with them and what was done about it.
 	NoManifest bool `json:"no_manifest,omitempty"`
+	// SettingsFrom is who said how the call is recorded, of a recording that its call's
+	// end asked for. It changes nothing in what is made.
+	SettingsFrom origin.Settings `json:"settings_from,omitzero"`
 }
 
 // LegSpec is one party's side of the call.

@@ -1119,6 +1119,36 @@ func (e RetryRequestStatus) Valid() bool {
 	}
 }
 
+// Defines values for SettingSource.
+const (
+	SettingSourceCache   SettingSource = "cache"
+	SettingSourceCall    SettingSource = "call"
+	SettingSourceDefault SettingSource = "default"
+	SettingSourceService SettingSource = "service"
+	SettingSourceTenant  SettingSource = "tenant"
+	SettingSourceUser    SettingSource = "user"
+)
+
+// Valid indicates whether the value is a known member of the SettingSource enum.
+func (e SettingSource) Valid() bool {
+	switch e {
+	case SettingSourceCache:
+		return true
+	case SettingSourceCall:
+		return true
+	case SettingSourceDefault:
+		return true
+	case SettingSourceService:
+		return true
+	case SettingSourceTenant:
+		return true
+	case SettingSourceUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListCallsParamsDirection.
 const (
 	ListCallsParamsDirectionInbound  ListCallsParamsDirection = "inbound"
@@ -1291,6 +1321,16 @@ type AcceptedCall struct {
 	Recordings *[]RecordingEntry `json:"recordings,omitempty"`
 	RingingAt  *time.Time        `json:"ringing_at,omitempty"`
 
+	// SettingsFrom Who said each setting of the recording; those that nobody said are left out.
+	//
+	// - `call`: the request for the call
+	// - `service`: the settings service, about this call
+	// - `cache`: the settings service, about another call of the kind
+	// - `user`: the caller or the callee
+	// - `tenant`: the tenant's defaults
+	// - `default`: the service's own
+	SettingsFrom *SettingsFrom `json:"settings_from,omitempty"`
+
 	// State Where a call stands.
 	//
 	// - `routed`: it has a destination to try
@@ -1438,6 +1478,16 @@ type Call struct {
 	// Recordings Its recordings: the finished ones, and behind them those that are pending.
 	Recordings *[]RecordingEntry `json:"recordings,omitempty"`
 	RingingAt  *time.Time        `json:"ringing_at,omitempty"`
+
+	// SettingsFrom Who said each setting of the recording; those that nobody said are left out.
+	//
+	// - `call`: the request for the call
+	// - `service`: the settings service, about this call
+	// - `cache`: the settings service, about another call of the kind
+	// - `user`: the caller or the callee
+	// - `tenant`: the tenant's defaults
+	// - `default`: the service's own
+	SettingsFrom *SettingsFrom `json:"settings_from,omitempty"`
 
 	// State Where a call stands.
 	//
@@ -3074,6 +3124,16 @@ type RecordingSpec struct {
 	RecordingId Id           `json:"recording_id"`
 	Redactions  *[]Redaction `json:"redactions,omitempty"`
 
+	// SettingsFrom Who said each setting of the recording; those that nobody said are left out.
+	//
+	// - `call`: the request for the call
+	// - `service`: the settings service, about this call
+	// - `cache`: the settings service, about another call of the kind
+	// - `user`: the caller or the callee
+	// - `tenant`: the tenant's defaults
+	// - `default`: the service's own
+	SettingsFrom *SettingsFrom `json:"settings_from,omitempty"`
+
 	// SpanMs How long the call lasted; 0: until the end of the longest leg.
 	SpanMs *float32 `json:"span_ms,omitempty"`
 
@@ -3239,6 +3299,31 @@ type SegmentSpec struct {
 	//
 	// Examples: 2026/11/agent.wav
 	Uri string `json:"uri"`
+}
+
+// SettingSource defines model for SettingSource.
+type SettingSource string
+
+// SettingsFrom Who said each setting of the recording; those that nobody said are left out.
+//
+// - `call`: the request for the call
+// - `service`: the settings service, about this call
+// - `cache`: the settings service, about another call of the kind
+// - `user`: the caller or the callee
+// - `tenant`: the tenant's defaults
+// - `default`: the service's own
+type SettingsFrom struct {
+	Enabled *SettingSource `json:"enabled,omitempty"`
+
+	// Fallback Why the settings service didn't answer when it was last asked about the call.
+	//
+	// Examples: timeout
+	Fallback    *string        `json:"fallback,omitempty"`
+	LevelLufs   *SettingSource `json:"level_lufs,omitempty"`
+	Outputs     *SettingSource `json:"outputs,omitempty"`
+	PauseMode   *SettingSource `json:"pause_mode,omitempty"`
+	PauseOnHold *SettingSource `json:"pause_on_hold,omitempty"`
+	Trim        *SettingSource `json:"trim,omitempty"`
 }
 
 // SimulateRequest A rule set and the calls to send through it.

@@ -11,6 +11,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
@@ -56,6 +57,9 @@ func (s *submission) Validate() error {
 		faults.Add("legs_below", "is for the service to say; leave it out")
 	}
 	s.dir = dir
+	if s.SettingsFrom != (origin.Settings{}) {
+		faults.Add("settings_from", "is of recordings that a call's end asks for; leave it out")
+	}
 	spec := s.spec()
 	if err = spec.Validate(); err == nil {
 		err = s.check(spec)
@@ -112,7 +116,7 @@ func (h *Handler) sameSpec(r *http.Request, id callmodel.JobID, spec *record.Spe
 	if err != nil {
 		return callmodel.Errorf(callmodel.CodeConflict, "recording %s: %w; give another recording_id", spec.RecordingID, err)
 	}
-	have.LegsBelow = spec.LegsBelow // the service's own
+	have.LegsBelow, have.SettingsFrom = spec.LegsBelow, spec.SettingsFrom // the service's own
 	haveJSON, err := json.Marshal(&have)
 	if err != nil {
 		return err

@@ -29,8 +29,9 @@ func (p *place) holdIfStored() {
 	}
 }
 
-// route decides where the call goes and sets its state. A call that no rule
-// takes is rejected, and noRoute says why: it is stored and answered like any.
+// route decides where the call goes and sets its state, and how it is recorded. A call
+// that no rule takes is rejected, and noRoute says why: it is stored and answered like
+// any.
 func (s *Service) route(ctx context.Context, call *calls.Call) (p *place, noRoute, err error) {
 	req := call.Request(call.CreatedAt)
 	s.know(call, &req)
@@ -46,7 +47,11 @@ func (s *Service) route(ctx context.Context, call *calls.Call) (p *place, noRout
 	call.Decision, call.State = &d, calls.Routed
 	if callmodel.CodeOf(err) == callmodel.CodeNoRoute {
 		call.State, call.EndedAt = calls.Rejected, call.CreatedAt
+		s.recordedAs(call, &req, nil)
 		return p, err, nil
+	}
+	if err == nil {
+		s.recordedAs(call, &req, s.settingsAtStart(ctx, call))
 	}
 	return p, nil, err
 }

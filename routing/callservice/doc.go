@@ -65,6 +65,19 @@
 // Options.Trunks.Share to their number. Events may be told to any of them: one
 // that hears nothing of a call looks it up in the stores after half a minute.
 //
+// # How a call is recorded
+//
+// Each setting of its recording is said by the first of these that says it:
+//
+//	its own request ─▶ Options.Settings ─▶ its users ─▶ its tenant ─▶ Options.DefaultOutputs
+//
+// Users say only whether there is a recording: one who wants none decides for both. The
+// settings service goes before what they prefer, but not before a consent that one of them
+// refused. It is asked once the call was routed, and, if Options.SettingsAt says so, before the end of the call is
+// stored; then what it says goes before what it said at the start. Where it has no answer
+// the others say it all, and the call is taken all the same. The call and its recording
+// job have the source of each setting in SettingsFrom.
+//
 // # Rules in service
 //
 // A version's name is the hash of its content. One is active, and beside it one

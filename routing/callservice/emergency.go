@@ -80,6 +80,7 @@ func (s *Service) emergencyCall(t callmodel.TenantID, req *Request) calls.Call {
 		(rec.Validate() != nil || len(rec.Outputs) > 0 && s.opts.CheckOutputs(rec.Outputs) != nil) {
 		call.Recording = &calls.RecordingPreference{Enabled: rec.Enabled} // as the platform does by default
 	}
+	call.SettingsFrom = settle(call.Recording, nil, nil, nil, nil).from
 	if callmodel.ValidID(req.Host) {
 		call.Host = req.Host
 	}

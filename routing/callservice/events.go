@@ -54,7 +54,7 @@ func (s *Service) Event(ctx context.Context, t callmodel.TenantID, id callmodel.
 		}
 	}
 	call, err := inLane(ctx, s, timeout, func(ctx context.Context) (calls.Call, error) {
-		return s.stores.AppendEvent(ctx, t, id, ev, actor, s.opts.DefaultOutputs)
+		return s.append(ctx, s.stores, t, id, ev, actor)
 	})
 	if err != nil {
 		code := callmodel.CodeOf(err)

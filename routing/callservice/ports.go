@@ -103,3 +103,14 @@ type RulesSnapshot interface {
 	// can is returned all the same.
 	Load() (tenants []snapshot.Tenant, without []callmodel.TenantID, err error)
 }
+
+// SettingsService is another service that says how calls are recorded. *settings.Client
+// is one.
+type SettingsService interface {
+	// Settings returns what the service says of the call: the zero value if that is
+	// nothing, and with a Fallback what it said of another call of the kind. After an
+	// error, a [*routing.FallbackError] if possible, the call is recorded as it would be
+	// without the service. Settings must return in time for the call, which waits. It is
+	// never called for emergency calls.
+	Settings(ctx context.Context, q *SettingsQuestion) (SettingsAnswer, error)
+}

@@ -95,6 +95,15 @@ type Options struct {
 	// Decider is asked where calls go before the rules are, emergency calls
 	// aside. Nil: the rules decide.
 	Decider routing.Decider
+	// Settings is asked how calls are recorded, emergency calls aside, at the moments
+	// SettingsAt: nil for the start alone. It is asked after the call was routed, or
+	// before its end is stored; not about calls whose own request says that they are not
+	// recorded, nor at the end of one that was never answered and left no legs. What it
+	// says of a setting holds unless the call's request says it, and what it doesn't say
+	// is said by the call's users, its tenant and DefaultOutputs. It doesn't have a call
+	// recorded to which a user's consent is refused. Nil: nobody is asked.
+	Settings   SettingsService
+	SettingsAt []SettingsMoment
 	// Trunks configure what is kept of destinations while calls run: their
 	// limits, health and quality, in this process. Nil: the defaults. Its Now
 	// and Changed are not used: see Now and TrunkChanged here.
@@ -162,6 +171,9 @@ func New(stores Stores, o *Options) *Service {
 	}
 	if opts.Users == nil {
 		opts.Users = nobody{}
+	}
+	if opts.SettingsAt == nil {
+		opts.SettingsAt = []SettingsMoment{SettingsAtStart}
 	}
 	if opts.Decided == nil {
 		opts.Decided = func(*calls.Decision, error) {}

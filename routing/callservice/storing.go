@@ -93,7 +93,7 @@ func (s *Service) store(ctx context.Context, p *pending, a *accepted, as callmod
 	if a.create != nil {
 		return s.storeCall(ctx, p, a, as)
 	}
-	call, err := s.emergencyCalls().AppendEvent(ctx, p.key.Tenant, as, *a.event, a.actor, s.opts.DefaultOutputs)
+	call, err := s.append(ctx, s.emergencyCalls(), p.key.Tenant, as, *a.event, a.actor)
 	if err == nil {
 		s.moved(&call, a.event)
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164"
 	"github.com/switchtape/switchtape/callmodel/e164/normalize"
-	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/users"
 )
 
@@ -94,8 +93,7 @@ func (s *Service) extension(t callmodel.TenantID, raw string) (calls.Party, bool
 	return calls.Party{Number: raw}, true
 }
 
-// know notes who calls and who is called, and how the call is recorded if it doesn't
-// say. Emergency calls have no users.
+// know notes who calls and who is called. Emergency calls have no users.
 func (s *Service) know(call *calls.Call, req *calls.Request) {
 	if emergency(req) {
 		return
@@ -106,7 +104,6 @@ func (s *Service) know(call *calls.Call, req *calls.Request) {
 	}
 	call.From.User, call.From.UserVersion = named(req.User)
 	call.To.User, call.To.UserVersion = named(req.Callee)
-	call.Recording = s.recorded(call.TenantID, call.Recording, req.User, req.Callee)
 }
 
 func emergency(req *calls.Request) bool { return req.Emergency || req.Type == calls.TypeEmergency }
@@ -116,40 +113,6 @@ func named(f *users.Facts) (users.ID, int64) {
 		return "", 0
 	}
 	return f.ID, f.Version
-}
-
-// recorded is how a call is recorded: whether, by its own request, else by its users,
-// else by its tenant; and how, by its request if that says, else by its tenant.
-func (s *Service) recorded(t callmodel.TenantID, asked *record.Preference, caller, callee *users.Facts) *record.Preference {
-	var tenants *record.Preference
-	if d := s.opts.Users.Defaults(t); d != nil {
-		tenants = d.Recording
-	}
-	if asked != nil {
-		if tenants == nil || !asked.Enabled || len(asked.Outputs) > 0 {
-			return asked
-		}
-		with := *asked
-		with.Outputs = tenants.Outputs
-		with.PauseMode, with.LevelLUFS = cmp.Or(with.PauseMode, tenants.PauseMode), cmp.Or(with.LevelLUFS, tenants.LevelLUFS)
-		with.PauseOnHold = with.PauseOnHold || tenants.PauseOnHold
-		if with.Trim == nil {
-			with.Trim = tenants.Trim
-		}
-		return &with
-	}
-	yes, said := users.Records(caller, callee)
-	switch {
-	case !said:
-		return tenants
-	case !yes:
-		return nil
-	case tenants == nil:
-		return &record.Preference{Enabled: true}
-	}
-	with := *tenants
-	with.Enabled = true
-	return &with
 }
 
 // knew adds who the users of a stored call were when it was decided.

@@ -1,22 +1,16 @@
 package decider
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"mime"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/internal/outside"
 )
 
 // Options configure a Client. The zero value works.
@@ -31,8 +25,8 @@ type Options struct {
 	MaxInFlight int
 	// MaxBody bounds an answer, in bytes. 0 means 64 KiB.
 	MaxBody int64
-	// BreakerFailures in a row open the breaker, first for BreakerFor, then for
-	// twice as long, up to 32 times. 0 means 5 and 1 s.
+	// BreakerFailures in a row, at most 65,536, open the breaker, first for BreakerFor,
+	// then for twice as long, up to 32 times. 0 means 5 and 1 s.
 	BreakerFailures int
 	BreakerFor      time.Duration
 	// CacheSize is how many answers are kept for times when the service gives none,
@@ -69,26 +63,22 @@ type Outcome struct {
 
 // The reasons why the service has no answer.
 const (
-	ReasonTimeout    = "timeout"      // the budget was over
-	ReasonConnection = "connection"   // not reached, or cut off
-	ReasonStatus     = "status"       // another status than 200
-	ReasonGarbage    = "garbage"      // not an answer as the package comment says
-	ReasonTooLarge   = "too_large"    // larger than MaxBody
-	ReasonBreaker    = "breaker_open" // it failed too often to be asked
-	ReasonBusy       = "busy"         // MaxInFlight calls wait already
-	ReasonCancelled  = "cancelled"    // the caller gave up
-	ReasonEmergency  = "emergency"    // it is not asked about emergency calls
+	ReasonTimeout    = outside.ReasonTimeout    // the budget was over
+	ReasonConnection = outside.ReasonConnection // not reached, or cut off
+	ReasonStatus     = outside.ReasonStatus     // another status than 200
+	ReasonGarbage    = outside.ReasonGarbage    // not an answer as the package comment says
+	ReasonTooLarge   = outside.ReasonTooLarge   // larger than MaxBody
+	ReasonBreaker    = outside.ReasonBreaker    // it failed too often to be asked
+	ReasonBusy       = outside.ReasonBusy       // MaxInFlight calls wait already
+	ReasonCancelled  = outside.ReasonCancelled  // the caller gave up
+	ReasonEmergency  = "emergency"              // it is not asked about emergency calls
 )
 
 // Client asks a decision service. It may be used by any number of goroutines.
 type Client struct {
-	url     string
-	opts    Options
-	http    *http.Client
-	breaker breaker
-	cache   *cache
-	latency percentile
-	places  chan struct{}
+	opts  Options
+	http  *outside.Client[*reply]
+	cache *outside.Cache[cacheKey, *reply]
 }
 
 var _ routing.Decider = (*Client)(nil)
@@ -96,19 +86,10 @@ var _ routing.Decider = (*Client)(nil)
 // New makes a client for the service at an http or https URL. It starts
 // nothing. o may be nil.
 func New(serviceURL string, o *Options) (*Client, error) {
-	u, err := url.Parse(serviceURL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, callmodel.Errorf(callmodel.CodeInvalid, "the decision service's URL %q is not an http or https URL", serviceURL)
-	}
 	if o == nil {
 		o = &Options{}
 	}
 	opts := *o
-	opts.Budget = cmp.Or(opts.Budget, 150*time.Millisecond)
-	opts.MaxInFlight = cmp.Or(opts.MaxInFlight, 256)
-	opts.MaxBody = cmp.Or(opts.MaxBody, 64<<10)
-	opts.BreakerFailures = cmp.Or(opts.BreakerFailures, 5)
-	opts.BreakerFor = cmp.Or(opts.BreakerFor, time.Second)
 	opts.CacheSize = cmp.Or(opts.CacheSize, 10_000)
 	opts.CacheTTL = cmp.Or(opts.CacheTTL, 10*time.Minute)
 	if opts.CallerClass == nil {
@@ -117,21 +98,16 @@ func New(serviceURL string, o *Options) (*Client, error) {
 	if opts.Asked == nil {
 		opts.Asked = func(Outcome) {}
 	}
-	if opts.Now == nil {
-		opts.Now = time.Now //nolint:forbidigo // the default of an injected clock
+	opts.Now = outside.Clock(opts.Now)
+	service, err := outside.New("decision service", serviceURL, outside.Options{
+		Budget: opts.Budget, HedgeAfter: opts.HedgeAfter, MaxInFlight: opts.MaxInFlight, MaxBody: opts.MaxBody,
+		BreakerFailures: opts.BreakerFailures, BreakerFor: opts.BreakerFor,
+		Header: opts.Header, Transport: opts.Transport, Now: opts.Now,
+	}, parseReply)
+	if err != nil {
+		return nil, err
 	}
-	if opts.Transport == nil {
-		opts.Transport = &http.Transport{
-			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConns: 2 * opts.MaxInFlight, MaxIdleConnsPerHost: 2 * opts.MaxInFlight,
-			IdleConnTimeout: 90 * time.Second, MaxResponseHeaderBytes: 16 << 10, TLSHandshakeTimeout: 10 * time.Second, DisableCompression: true,
-		}
-	}
-	return &Client{
-		url: serviceURL, opts: opts, places: make(chan struct{}, opts.MaxInFlight),
-		http:    &http.Client{Transport: opts.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		breaker: breaker{failures: opts.BreakerFailures, first: opts.BreakerFor, longest: 32 * opts.BreakerFor},
-		cache:   newCache(opts.CacheSize, opts.CacheTTL),
-	}, nil
+	return &Client{opts: opts, http: service, cache: outside.NewCache[cacheKey, *reply](opts.CacheSize, opts.CacheTTL)}, nil
 }
 
 // Decide implements routing.Decider.
@@ -146,10 +122,7 @@ func (c *Client) Decide(ctx context.Context, req *calls.Request) (calls.Decision
 		}
 		return r.decision(req, calls.SourceDecider), nil
 	}
-	reason := ReasonConnection
-	if f, ok := errors.AsType[*routing.FallbackError](err); ok {
-		reason = f.Reason
-	}
+	reason := outside.Reason(err)
 	out := Outcome{Source: calls.SourceRules, Reason: reason, Hedged: hedged, Elapsed: c.opts.Now().Sub(begun)}
 	if kept := c.recall(req); kept != nil && !req.Emergency {
 		out.Source = calls.SourceCache
@@ -162,136 +135,23 @@ func (c *Client) Decide(ctx context.Context, req *calls.Request) (calls.Decision
 	return calls.Decision{}, err
 }
 
-// ask asks the service, unless the breaker or the load forbids it. Its errors are
-// FallbackErrors.
 func (c *Client) ask(ctx context.Context, req *calls.Request) (r *reply, hedged bool, err error) {
 	if req.Emergency {
-		return nil, false, because(ReasonEmergency, errors.New("it is not asked about emergency calls"))
+		return nil, false, &routing.FallbackError{Reason: ReasonEmergency, Err: errors.New("it is not asked about emergency calls")}
 	}
-	select {
-	case c.places <- struct{}{}:
-		defer func() { <-c.places }()
-	default:
-		return nil, false, because(ReasonBusy, fmt.Errorf("%d calls wait for it already", c.opts.MaxInFlight))
-	}
-	if !c.breaker.allow(c.opts.Now()) {
-		return nil, false, because(ReasonBreaker, errors.New("it failed too often"))
-	}
-	body, err := json.Marshal(questionOf(req))
-	if err != nil {
-		c.breaker.unknown()
-		return nil, false, because(ReasonGarbage, err)
-	}
-	within, cancel := context.WithTimeout(ctx, c.opts.Budget)
-	defer cancel() // the request that lost ends too
-	r, hedged, err = c.race(within, req, body)
-	switch {
-	case err == nil:
-		c.breaker.succeeded()
-	case ctx.Err() != nil:
-		c.breaker.unknown()
-		err = because(ReasonCancelled, context.Cause(ctx))
-	default:
-		c.breaker.failed(c.opts.Now())
-	}
-	return r, hedged, err
+	return c.http.Ask(ctx, string(req.CallID), questionOf(req))
 }
 
-func because(reason string, err error) error {
-	return &routing.FallbackError{Reason: reason, Err: err}
-}
-
-type result struct {
-	reply *reply
-	err   error
-}
-
-// race sends a request, and a second one when the first is late or failed, and
-// takes the first good answer.
-func (c *Client) race(ctx context.Context, req *calls.Request, body []byte) (r *reply, hedged bool, err error) {
-	results := make(chan result, 2) // nobody is left behind waiting to send
-	send := func() {
-		go func() {
-			begun := c.opts.Now()
-			r, err := c.send(ctx, req, body)
-			if err == nil {
-				c.latency.add(c.opts.Now().Sub(begun))
-			}
-			results <- result{r, err}
-		}()
-	}
-	send()
-	waiting := 1
-	var late <-chan time.Time
-	mayHedge := c.opts.HedgeAfter >= 0
-	if mayHedge {
-		timer := time.NewTimer(c.hedgeAfter())
-		defer timer.Stop()
-		late = timer.C
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return nil, hedged, because(ReasonTimeout, cmp.Or(err, ctx.Err()))
-		case <-late:
-			late = nil
-		case res := <-results:
-			if res.err == nil {
-				return res.reply, hedged, nil
-			}
-			err = cmp.Or(err, res.err)
-			if waiting--; waiting == 0 && (hedged || !mayHedge) {
-				return nil, hedged, err
-			}
-		}
-		if mayHedge && !hedged {
-			send()
-			waiting++
-			hedged = true
-		}
-	}
-}
-
-// send sends one request and returns the answer.
-func (c *Client) send(ctx context.Context, req *calls.Request, body []byte) (*reply, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
-	if err != nil {
-		return nil, because(ReasonConnection, err)
-	}
-	for name, values := range c.opts.Header {
-		r.Header[http.CanonicalHeaderKey(name)] = values
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Accept", "application/json")
-	r.Header.Set("Idempotency-Key", string(req.CallID))
-	resp, err := c.http.Do(r)
-	if err != nil {
-		return nil, because(connectionReason(ctx), err)
-	}
-	defer resp.Body.Close() //nolint:errcheck // it was read, or is not wanted
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, c.opts.MaxBody+1))
-	switch kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); {
-	case err != nil:
-		return nil, because(connectionReason(ctx), err)
-	case int64(len(answer)) > c.opts.MaxBody:
-		return nil, because(ReasonTooLarge, fmt.Errorf("its answer is larger than %d bytes", c.opts.MaxBody))
-	case resp.StatusCode != http.StatusOK:
-		return nil, because(ReasonStatus, errors.New("it answers with status "+strconv.Itoa(resp.StatusCode)))
-	case kind != "application/json":
-		return nil, because(ReasonGarbage, fmt.Errorf("its answer is %q, not application/json", kind))
-	}
-	parsed, err := parseReply(answer)
-	if err != nil {
-		return nil, because(ReasonGarbage, err)
-	}
-	return parsed, nil
-}
-
-func connectionReason(ctx context.Context) string {
-	if ctx.Err() != nil {
-		return ReasonTimeout
-	}
-	return ReasonConnection
+// cacheKey is equal for calls that may share an answer.
+type cacheKey struct {
+	tenant callmodel.TenantID
+	to     string
+	params string // that stood behind the callee's number
+	kind   calls.Type
+	way    calls.Direction
+	trunk  string // the one the call came in by
+	from   string // the caller, or its class with class set
+	class  bool
 }
 
 func (c *Client) key(req *calls.Request, class bool) cacheKey {
@@ -305,20 +165,21 @@ func (c *Client) key(req *calls.Request, class bool) cacheKey {
 // remember keeps a good answer, for the caller alone if it names the caller.
 func (c *Client) remember(req *calls.Request, r *reply) {
 	if !r.NoRoute {
-		c.cache.put(c.key(req, !r.namesCallers()), r, c.opts.Now())
+		c.cache.Put(c.key(req, !r.namesCallers()), r, c.opts.Now())
 	}
 }
 
 func (c *Client) recall(req *calls.Request) *reply {
 	now := c.opts.Now()
-	if r := c.cache.get(c.key(req, false), now); r != nil {
+	if r, ok := c.cache.Get(c.key(req, false), now); ok {
 		return r
 	}
-	return c.cache.get(c.key(req, true), now)
+	r, _ := c.cache.Get(c.key(req, true), now)
+	return r
 }
 
 // Open reports whether the breaker keeps the service from being asked.
-func (c *Client) Open() bool { return c.breaker.open() }
+func (c *Client) Open() bool { return c.http.Open() }
 
 // Kept returns how many answers are kept.
-func (c *Client) Kept() int { return c.cache.len() }
+func (c *Client) Kept() int { return c.cache.Len() }

@@ -61,7 +61,7 @@ func NewMetrics() *Metrics {
 		}, []string{"reason"}),
 	}
 	m.Registry.MustRegister(m.requests, m.attempts, m.elapsed, m.waited, m.audio, m.bytes, m.defects, m.refused,
-		m.routing.decisions, m.routing.versions, m.routing.asked, m.routing.changes,
+		m.routing.decisions, m.routing.versions, m.routing.asked, m.routing.settings, m.routing.changes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/routing/decider"
+	"github.com/switchtape/switchtape/routing/settings"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
 
@@ -18,6 +19,7 @@ type routingMetrics struct {
 	decisions *prometheus.CounterVec
 	versions  *prometheus.CounterVec
 	asked     *prometheus.HistogramVec
+	settings  *prometheus.HistogramVec
 	changes   *prometheus.CounterVec
 }
 
@@ -33,6 +35,10 @@ func newRoutingMetrics() routingMetrics {
 			Name: "switchtape_decider_duration_seconds", Help: "Time that calls waited for the decision service, by who answered in the end, and why the service did not.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 10),
 		}, []string{"source", "reason", "hedged"}),
+		settings: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "switchtape_settings_duration_seconds", Help: "Time that calls waited for the settings service, by when they asked, whose answer they got, and why the service had none.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 10),
+		}, []string{"moment", "source", "reason", "hedged"}),
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "switchtape_destination_changes_total", Help: "Changes of a destination's health or quality level.",
 		}, []string{"tenant", "destination", "what"}),
@@ -64,11 +70,20 @@ func (m *Metrics) RuleSets(in func() callservice.RulesInService) {
 
 // Asked measures a question to the decision service. It is decider.Options.Asked.
 func (m *Metrics) Asked(o decider.Outcome) {
-	hedged := "no"
-	if o.Hedged {
-		hedged = "yes"
+	m.routing.asked.WithLabelValues(string(o.Source), o.Reason, yesNo(o.Hedged)).Observe(o.Elapsed.Seconds())
+}
+
+// AskedSettings measures a question to the settings service. It is settings.Options.Asked.
+func (m *Metrics) AskedSettings(o settings.Outcome) {
+	source := cmp.Or(string(o.Source), "none")
+	m.routing.settings.WithLabelValues(string(o.Moment), source, o.Reason, yesNo(o.Hedged)).Observe(o.Elapsed.Seconds())
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
 	}
-	m.routing.asked.WithLabelValues(string(o.Source), o.Reason, hedged).Observe(o.Elapsed.Seconds())
+	return "no"
 }
 
 // TrunkChanged counts a change. It is callservice.Options.TrunkChanged.

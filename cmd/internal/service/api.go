@@ -64,6 +64,7 @@ type APIOptions struct {
 	RecordOptions
 	LegOptions
 	RoutingOptions
+	SettingsOptions
 }
 
 // RecordOptions say how calls are recorded that don't say it themselves.
@@ -132,6 +133,11 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	if err != nil {
 		return nil, err
 	}
+	checkOutputs := func(list []record.OutputSpec) error { return CheckOutputs(checker, list) }
+	settings, settingsAt, err := o.settings(m, checkOutputs)
+	if err != nil {
+		return nil, err
+	}
 	var kept callservice.RulesSnapshot
 	if o.RulesSnapshot != "" {
 		if kept, err = snapshot.Open(o.RulesSnapshot); err != nil {
@@ -160,7 +166,9 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		},
 		DefaultRegion: strings.ToUpper(o.Region), Numbering: numbering, PlatformTenant: DefaultTenant, DefaultOutputs: outputs,
 		LegsBelow:             dirs.below,
-		CheckOutputs:          func(list []record.OutputSpec) error { return CheckOutputs(checker, list) },
+		CheckOutputs:          checkOutputs,
+		Settings:              settings,
+		SettingsAt:            settingsAt,
 		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, JobEnqueued: jobEnqueued, Logger: log,
 	})
 	a.calls = svc

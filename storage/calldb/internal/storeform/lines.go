@@ -6,6 +6,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
@@ -165,15 +166,24 @@ func CreatedLine(c *calls.Call, actor string) callmodel.AuditEvent {
 	if d := c.Decision; d != nil {
 		e.Detail["rule"], e.Detail["ruleset"], e.Detail["source"] = d.Rule, d.RuleSet, string(d.Source)
 	}
+	addSettings(e.Detail, c.SettingsFrom)
 	return e
+}
+
+// addSettings says who said how the call is recorded.
+func addSettings(detail map[string]string, from origin.Settings) {
+	if from != (origin.Settings{}) {
+		detail["settings_from"] = from.String()
+	}
 }
 
 // EventLine is the audit line of an event that moved a call.
 func EventLine(c *calls.Call, ev *calls.Event, actor string) callmodel.AuditEvent {
-	return callmodel.AuditEvent{
-		TenantID: c.TenantID, Actor: actor, Action: callmodel.AuditCallEvent, Subject: string(c.ID),
-		Detail: map[string]string{"event": string(ev.Type), "event_id": ev.ID, "state": string(c.State)},
+	detail := map[string]string{"event": string(ev.Type), "event_id": ev.ID, "state": string(c.State)}
+	if ev.Settled != nil {
+		addSettings(detail, ev.Settled.From)
 	}
+	return callmodel.AuditEvent{TenantID: c.TenantID, Actor: actor, Action: callmodel.AuditCallEvent, Subject: string(c.ID), Detail: detail}
 }
 
 // RetriedLine is the audit line of a job that a person put back, with what it had

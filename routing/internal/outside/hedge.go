@@ -1,4 +1,4 @@
-package decider
+package outside
 
 import (
 	"slices"
@@ -38,7 +38,7 @@ func (p *percentile) add(d time.Duration) {
 // hedgeAfter returns the time after which the second request is sent: the configured
 // time, or that in which 95 of 100 answers come. Until enough answers are known it is
 // a third of the budget.
-func (c *Client) hedgeAfter() time.Duration {
+func (c *Client[A]) hedgeAfter() time.Duration {
 	if c.opts.HedgeAfter != 0 {
 		return c.opts.HedgeAfter
 	}
