@@ -2673,6 +2673,9 @@ type OutputSpec struct {
 // `multichannel` has each on its own channel. An analysis has none; all others need one.
 type OutputSpecLayout string
 
+// OwnId That of the path, or nothing.
+type OwnId = string
+
 // Party One end of a call.
 type Party struct {
 	// AsGiven The caller's number could not be normalised and is kept as it was given.
@@ -3470,10 +3473,8 @@ type TenantInput struct {
 	// Defaults What holds for the tenant's calls that don't say it themselves.
 	Defaults *TenantDefaults `json:"defaults,omitempty"`
 
-	// Id An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
-	//
-	// Examples: pbx-1.42
-	Id *Id `json:"id,omitempty"`
+	// Id That of the path, or nothing.
+	Id *OwnId `json:"id,omitempty"`
 
 	// Metadata The caller's own pairs; rules can ask for them.
 	//
@@ -3592,10 +3593,8 @@ type User struct {
 
 // UserInput A person, or whatever else has numbers and preferences of its own, as it is written.
 type UserInput struct {
-	// Id An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
-	//
-	// Examples: pbx-1.42
-	Id *Id `json:"id,omitempty"`
+	// Id That of the path, or nothing.
+	Id *OwnId `json:"id,omitempty"`
 
 	// Metadata The caller's own pairs; rules can ask for them.
 	//
@@ -3609,10 +3608,8 @@ type UserInput struct {
 	// Preferences What the user asks of its calls. What is left out is as its tenant or the platform does.
 	Preferences *Preferences `json:"preferences,omitempty"`
 
-	// TenantId An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
-	//
-	// Examples: pbx-1.42
-	TenantId  *Id        `json:"tenant_id,omitempty"`
+	// TenantId That of the path, or nothing.
+	TenantId  *OwnId     `json:"tenant_id,omitempty"`
 	UpdatedAt *time.Time `json:"updated_at,omitempty"`
 	UpdatedBy *string    `json:"updated_by,omitempty"`
 

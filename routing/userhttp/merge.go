@@ -24,7 +24,7 @@ func merge(document any, patch []byte) ([]byte, error) {
 		return nil, err
 	}
 	if exact(raw, &with) != nil || with == nil {
-		return nil, callmodel.Errorf(callmodel.CodeMalformed, "a merge patch must be an object")
+		return nil, callmodel.Errorf(callmodel.CodeInvalid, "a merge patch must be an object")
 	}
 	return json.Marshal(merged(into, with))
 }

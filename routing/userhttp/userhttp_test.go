@@ -167,7 +167,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	put(t, h, "/v1/users/ann", ann)
 	assert.Equal(t, []string{"numbers.extension"}, refused(t, do(t, h, acme(), http.MethodPut, "/v1/users/bob", `{"numbers": {"extension": "100"}}`), 422, callmodel.CodeInvalid))
 	for _, patch := range []string{`[]`, `null`, `1`, `{`} {
-		refused(t, do(t, h, acme(), http.MethodPatch, "/v1/users/ann", patch, "If-Match", "*"), 400, callmodel.CodeMalformed)
+		refused(t, do(t, h, acme(), http.MethodPatch, "/v1/users/ann", patch, "If-Match", "*"), 422, callmodel.CodeInvalid)
 	}
 	assert.Equal(t, []string{"preferences.colour"},
 		refused(t, do(t, h, acme(), http.MethodPatch, "/v1/users/ann", `{"preferences": {"colour": "red"}}`, "If-Match", "*"), 422, callmodel.CodeInvalid))

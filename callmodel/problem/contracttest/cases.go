@@ -22,11 +22,14 @@ type example struct {
 	template string
 	path     map[string]string // of its parameters
 	query    url.Values
-	body     any    // of JSON
-	schema   object // its
-	text     []byte // of a body that is not only JSON
+	header   http.Header // of the parameters that are given
+	body     any         // of JSON
+	schema   object      // its
+	text     []byte      // of a body that is not only JSON
 	types    []string
 	scope    callmodel.Scope
+	// mayBeNone says that a body may be left out.
+	mayBeNone bool
 }
 
 // attempt is a request, made from an example.
@@ -61,7 +64,7 @@ func (d *document) examples(values map[string]string) []*example {
 func (d *document) example(method, template string, item, op object, values map[string]string) *example {
 	x := &example{
 		doc: d, op: op, route: method + " " + template, method: method, template: template,
-		path: map[string]string{}, query: url.Values{},
+		path: map[string]string{}, query: url.Values{}, header: http.Header{},
 	}
 	for _, p := range d.parameters(item, op) {
 		name, _ := p["name"].(string)
@@ -80,9 +83,13 @@ func (d *document) example(method, template string, item, op object, values map[
 			x.path[name] = value
 		case p["in"] == "query" && p["required"] == true:
 			x.query.Set(name, value)
+		case p["in"] == "header" && given:
+			x.header.Set(name, value)
 		}
 	}
-	content, _ := d.sub(op, "requestBody")["content"].(object)
+	request := d.sub(op, "requestBody")
+	content, _ := request["content"].(object)
+	x.mayBeNone = request["required"] != true
 	x.types = slices.Sorted(maps.Keys(content))
 	if media, has := content["application/json"].(object); has {
 		x.schema = d.sub(media, "schema")
@@ -160,7 +167,7 @@ func (x *example) target(path map[string]string, more url.Values) string {
 func (x *example) attempt(what string, w want, status ...int) *attempt {
 	return &attempt{
 		what: x.route + ": " + what, want: w, status: status,
-		method: x.method, target: x.target(nil, nil), header: http.Header{}, body: x.text, scopes: callmodel.Scopes(),
+		method: x.method, target: x.target(nil, nil), header: x.header.Clone(), body: x.text, scopes: callmodel.Scopes(),
 	}
 }
 
@@ -264,7 +271,7 @@ func (x *example) parameter(p object) []*attempt {
 	var list []*attempt
 	for _, t := range x.doc.values(schema) {
 		switch t.what {
-		case "of the type string", "digits in a text":
+		case "of the type string", "digits in a text", "a word":
 			t.value = "12x"
 		case "of the type null", "of the type boolean", "of the type object", "of the type array", "of the type number", "null", "half of a surrogate pair":
 			continue // all that a query has are texts
@@ -317,7 +324,7 @@ func (x *example) names() []*attempt {
 		} {
 			list = append(list, x.attempt(name+": "+bad[:min(len(bad), 20)], asContract,
 				http.StatusNotFound, http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusConflict,
-				http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusMethodNotAllowed,
+				http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusMethodNotAllowed, http.StatusPreconditionFailed,
 			).to(x.target(map[string]string{name: bad}, nil)))
 		}
 	}
@@ -368,7 +375,9 @@ func (x *example) bodies() []*attempt {
 		{"the name of a prototype", `{"__proto__": {"x": 1}}`, http.StatusUnprocessableEntity},
 	} {
 		a := x.attempt("a body: "+b.what, refused).saying([]byte(b.body))
-		if x.body != nil { // JSON and nothing else
+		if x.mayBeNone && strings.TrimSpace(b.body) == "" {
+			a.want = asContract
+		} else if x.body != nil { // JSON and nothing else
 			a.status = []int{b.status, http.StatusRequestEntityTooLarge}
 			a = a.with("Content-Type", "application/json")
 		} else {
