@@ -74,9 +74,13 @@ func after(t *testing.T, at string) *calldb.DB {
 
 // The rule for schemas: a program runs on the schema before and after its own, and on
 // all between. SWITCHTAPE_LONG_TESTS=1, which every change is tried with, tries those
-// between, and PostgreSQL, where a database for each test takes long.
+// between, and PostgreSQL, where a database for each test takes long. The code is that
+// of TestStores, which the race detector sees.
 func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 	t.Parallel()
+	if raced {
+		t.Skip("with the race detector the suites run on their own schema alone")
+	}
 	whole := os.Getenv("SWITCHTAPE_LONG_TESTS") == "1"
 	kinds := []string{"SQLite"}
 	if whole {

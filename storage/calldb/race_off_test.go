@@ -1,0 +1,5 @@
+//go:build !race
+
+package calldb_test
+
+const raced = false
