@@ -444,21 +444,6 @@ func TestDatabaseDown(t *testing.T) {
 	assert.NotEmpty(t, w.Header().Get("Retry-After"))
 }
 
-func FuzzEnqueue(f *testing.F) {
-	f.Add([]byte(submission(f, "c1", nil)))
-	f.Add([]byte(submission(f, "c1", map[string]any{"queue": "q", "priority": 9})))
-	f.Add([]byte(`{"legs":[{"segments":[{"uri":null}]}],"outputs":{}}`))
-	s := newService(f, nil)
-	f.Fuzz(func(t *testing.T, body []byte) {
-		r := httptest.NewRequestWithContext(callmodel.WithPrincipal(t.Context(), as(submits(), "acme")),
-			http.MethodPost, "/v1/recordings", bytes.NewReader(body))
-		w := httptest.NewRecorder()
-		s.h.ServeHTTP(w, r)
-		require.Less(t, w.Code, 500, "%s", w.Body)
-		require.True(t, json.Valid(w.Body.Bytes()))
-	})
-}
-
 // TestImports keeps databases and clouds out of programs that mount this.
 func TestImports(t *testing.T) {
 	t.Parallel()

@@ -2,7 +2,6 @@ package callhttp_test
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -180,39 +179,6 @@ func TestOverload(t *testing.T) {
 	stop := run(t, h)
 	stop()
 	assert.Zero(t, h.Unstored())
-}
-
-// FuzzCreateCall: no body is too much, and none that names an emergency number
-// is refused.
-func FuzzCreateCall(f *testing.F) {
-	for _, body := range []string{
-		nyc(""), nyc(`,"id":"x"`), `{"to":"112"}`, `{"to":112,"x":`, `{"type":"emergency"}`, `{}`, ``, `[[[[`,
-		`{"from":"+4930901820","to":"sip:110@pbx","region":"DE","metadata":{"a":"b"},"recording":{"outputs":[{}]}}`,
-	} {
-		f.Add([]byte(body))
-	}
-	db := sqliteDB(f)
-	h := over(db, &callservice.Options{DefaultRegion: "US", EmergencyDestinations: emergencyDestinations()})
-	_, err := h.InstallRules(f.Context(), "acme", []byte(rules), "test", "")
-	require.NoError(f, err)
-	f.Fuzz(func(t *testing.T, body []byte) {
-		post := func(body string) *httptest.ResponseRecorder {
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, request(t.Context(), caller(), http.MethodPost, "/v1/calls", body))
-			require.True(t, json.Valid(w.Body.Bytes()), "%q", w.Body)
-			return w
-		}
-		w := post(string(body))
-		require.Less(t, w.Code, 500, "%s", w.Body)
-		var to struct{ To string }
-		if json.Unmarshal(body, &to) == nil && (to.To == "112" || to.To == "911") && len(body) < 256<<10 {
-			require.Equal(t, http.StatusCreated, w.Code, "%s", w.Body)
-		}
-		// Whatever else it says, a call for help is taken.
-		if rest, isObject := strings.CutPrefix(string(body), "{"); isObject && len(body) < 200<<10 {
-			require.Equal(t, http.StatusCreated, post(`{"to":"112",`+rest).Code, "%q", body)
-		}
-	})
 }
 
 // TestEmergencyKey: a call for help that is sent again with its key gets the same
