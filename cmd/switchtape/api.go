@@ -22,7 +22,10 @@ const apiTimeout = time.Minute
 
 // client is that of the API. The key is no flag, as all flags are in the list of
 // processes.
-func (o *apiOptions) client() (*apiclient.ClientWithResponses, error) {
+func (o *apiOptions) client() (*apiclient.ClientWithResponses, error) { return o.clientFor(apiTimeout) }
+
+// clientFor is client with another bound of a request.
+func (o *apiOptions) clientFor(timeout time.Duration) (*apiclient.ClientWithResponses, error) {
 	key := os.Getenv("SWITCHTAPE_API_KEY")
 	if o.APIKeyFile != "" {
 		b, err := os.ReadFile(o.APIKeyFile)
@@ -31,7 +34,7 @@ func (o *apiOptions) client() (*apiclient.ClientWithResponses, error) {
 		}
 		key = string(b)
 	}
-	return apiclient.New(o.API, strings.TrimSpace(key), apiclient.WithHTTPClient(&http.Client{Timeout: apiTimeout}))
+	return apiclient.New(o.API, strings.TrimSpace(key), apiclient.WithHTTPClient(&http.Client{Timeout: timeout}))
 }
 
 // answered is what the API has answered, or its refusal.

@@ -45,8 +45,7 @@ type callsList struct {
 	IdempotencyKey string            `help:"The call that was made with this key." placeholder:"KEY"`
 	Since          time.Time         `help:"Only calls made then or later, as 2026-01-31T15:04:05Z." placeholder:"TIME" optional:""`
 	Until          time.Time         `help:"Only calls made before." placeholder:"TIME" optional:""`
-	Limit          int               `help:"At most so many, up to 500." default:"50"`
-	Cursor         string            `help:"Continue behind the page with this next." placeholder:"CURSOR"`
+	pageOptions
 }
 
 func (c *callsList) Run(ctx context.Context, s cli.Streams) error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"os"
@@ -27,6 +26,7 @@ type tenantsCommand struct {
 	Show     tenantsShow     `cmd:"" help:"Print a tenant as JSON."`
 	Put      tenantsPut      `cmd:"" help:"Store a tenant's profile and defaults, in the place of what was there."`
 	Versions tenantsVersions `cmd:"" help:"List what a tenant's profile was, and who changed it."`
+	Delete   tenantsDelete   `cmd:"" help:"Delete a tenant's profile and defaults. Its users and calls stay."`
 }
 
 // usersOptions are those of all commands of users.
@@ -35,43 +35,92 @@ type usersOptions struct {
 	Tenant string `help:"Whose users, with a key that acts for every tenant. Default: the key's tenant's." placeholder:"TENANT"`
 }
 
-// versionOptions say which version a change is of.
-type versionOptions struct {
-	IfVersion int64 `help:"Make the change only if that is still the version." placeholder:"N" xor:"if"`
-	Replace   bool  `help:"Make the change whatever is there. Without it and --if-version only what is not there yet is stored." xor:"if"`
+// pageOptions say which page of a list.
+type pageOptions struct {
+	Limit  int    `help:"At most so many, up to 500." default:"50"`
+	Cursor string `help:"Continue behind the page with this next." placeholder:"CURSOR"`
 }
 
-func (o *versionOptions) match() *string {
+func printNext(s cli.Streams, next string) {
+	if next != "" {
+		s.Printf("there are more: --cursor %s\n", next)
+	}
+}
+
+// putOptions say what is stored, and in the place of what.
+type putOptions struct {
+	IfVersion int64  `help:"Make the change only if that is still the version." placeholder:"N" xor:"if"`
+	Replace   bool   `help:"Make the change whatever is there. Without it and --if-version only what is not there yet is stored." xor:"if"`
+	ID        string `arg:"" help:"Whose document it is."`
+	File      string `arg:"" help:"The document, JSON; - for standard input."`
+}
+
+// put has do store the document, and prints what is there now.
+func (o *putOptions) put(s cli.Streams, asJSON bool, do func(body io.Reader, match, noneMatch *string) (apiclient.Answer, error)) error {
+	in, err := input(o.File)
+	if err != nil {
+		return err
+	}
+	defer in.Close() //nolint:errcheck // it was only read
+	match, noneMatch := ifVersion(o.IfVersion), (*string)(nil)
 	switch {
 	case o.Replace:
-		return given("*")
-	case o.IfVersion != 0:
-		return given(users.Revision{Version: o.IfVersion}.ETag())
+		match = given("*")
+	case match == nil:
+		noneMatch = given("*")
 	}
+	is, raw, err := answered[struct {
+		ID      string
+		Version int64
+	}](do(in, match, noneMatch))
+	if err != nil || asJSON {
+		return printRaw(s, raw, err)
+	}
+	s.Printf("%s  version %d\n", is.ID, is.Version)
 	return nil
 }
 
-func (o *versionOptions) noneMatch() *string {
-	if o.Replace || o.IfVersion != 0 {
+// ifVersion is the If-Match of a version; nil for 0.
+func ifVersion(n int64) *string {
+	if n == 0 {
 		return nil
 	}
-	return given("*")
+	return given(users.Revision{Version: n}.ETag())
 }
 
-// document reads a file, or standard input.
-func document(path string) ([]byte, error) {
+// input opens a file, or standard input.
+func input(path string) (io.ReadCloser, error) {
 	if path == "-" {
-		return io.ReadAll(os.Stdin)
+		return io.NopCloser(os.Stdin), nil
 	}
-	return os.ReadFile(path) //nolint:gosec // the caller names the file
+	return os.Open(path) //nolint:gosec // the caller names the file
+}
+
+// deleteOptions say what is deleted.
+type deleteOptions struct {
+	ID        string `arg:"" help:"Whose document it is."`
+	IfVersion int64  `help:"Delete it only if that is still its version. Default: whatever it is." placeholder:"N"`
+}
+
+// delete has do delete the document.
+func (o *deleteOptions) delete(s cli.Streams, asJSON bool, do func(match *string) (apiclient.Answer, error)) error {
+	match := ifVersion(o.IfVersion)
+	if match == nil {
+		match = given("*")
+	}
+	_, raw, err := answered[struct{}](do(match))
+	if err != nil || asJSON {
+		return printRaw(s, raw, err)
+	}
+	s.Printf("%s is deleted\n", o.ID)
+	return nil
 }
 
 type usersList struct {
 	usersOptions
 	Number string `help:"The user that has the number, as people write it." placeholder:"N"`
 	Region string `help:"Where the number is written, as ISO 3166-1 alpha-2. Default: the tenant's." placeholder:"CC"`
-	Limit  int    `help:"At most so many, up to 500." default:"50"`
-	Cursor string `help:"Continue behind the page with this next." placeholder:"CURSOR"`
+	pageOptions
 }
 
 func (c *usersList) Run(ctx context.Context, s cli.Streams) error {
@@ -96,12 +145,6 @@ func (c *usersList) Run(ctx context.Context, s cli.Streams) error {
 	return nil
 }
 
-func printNext(s cli.Streams, next string) {
-	if next != "" {
-		s.Printf("there are more: --cursor %s\n", next)
-	}
-}
-
 type usersShow struct {
 	usersOptions
 	ID string `arg:"" help:"The user."`
@@ -118,9 +161,7 @@ func (c *usersShow) Run(ctx context.Context, s cli.Streams) error {
 
 type usersPut struct {
 	usersOptions
-	versionOptions
-	ID   string `arg:"" help:"The user."`
-	File string `arg:"" help:"Its document, JSON; - for standard input."`
+	putOptions
 }
 
 func (c *usersPut) Run(ctx context.Context, s cli.Streams) error {
@@ -128,37 +169,29 @@ func (c *usersPut) Run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	body, err := document(c.File)
-	if err != nil {
-		return err
-	}
-	u, raw, err := answered[users.User](api.PutUserWithBodyWithResponse(ctx, c.ID, &apiclient.PutUserParams{
-		Tenant: given(c.Tenant), IfMatch: c.match(), IfNoneMatch: c.noneMatch(),
-	}, "application/json", bytes.NewReader(body)))
-	if err != nil || c.JSON {
-		return printRaw(s, raw, err)
-	}
-	s.Printf("%s  version %d\n", u.ID, u.Version)
-	return nil
+	return c.put(s, c.JSON, func(body io.Reader, match, noneMatch *string) (apiclient.Answer, error) {
+		return api.PutUserWithBodyWithResponse(ctx, c.ID, &apiclient.PutUserParams{
+			Tenant: given(c.Tenant), IfMatch: match, IfNoneMatch: noneMatch,
+		}, "application/json", body)
+	})
 }
 
 type usersImport struct {
 	usersOptions
-	File string `arg:"" help:"The file; - for standard input."`
+	File    string        `arg:"" help:"The file; - for standard input."`
+	Timeout time.Duration `help:"How long it may take. What was stored by then stays, and the same file may be sent again." default:"10m"`
 }
 
 func (c *usersImport) Run(ctx context.Context, s cli.Streams) error {
-	api, err := c.client()
+	api, err := c.clientFor(c.Timeout)
 	if err != nil {
 		return err
 	}
-	in := os.Stdin
-	if c.File != "-" {
-		if in, err = os.Open(c.File); err != nil {
-			return err
-		}
-		defer in.Close() //nolint:errcheck // it was only read
+	in, err := input(c.File)
+	if err != nil {
+		return err
 	}
+	defer in.Close() //nolint:errcheck // it was only read
 	done, raw, err := answered[struct{ Users int }](api.ImportUsersWithBodyWithResponse(ctx, &apiclient.ImportUsersParams{Tenant: given(c.Tenant)},
 		"application/x-ndjson", in))
 	if err != nil || c.JSON {
@@ -170,8 +203,7 @@ func (c *usersImport) Run(ctx context.Context, s cli.Streams) error {
 
 type usersDelete struct {
 	usersOptions
-	ID        string `arg:"" help:"The user."`
-	IfVersion int64  `help:"Delete it only if that is still its version. Default: whatever it is." placeholder:"N"`
+	deleteOptions
 }
 
 func (c *usersDelete) Run(ctx context.Context, s cli.Streams) error {
@@ -179,15 +211,9 @@ func (c *usersDelete) Run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	match := versionOptions{IfVersion: c.IfVersion, Replace: c.IfVersion == 0}
-	done, err := api.DeleteUserWithResponse(ctx, c.ID, &apiclient.DeleteUserParams{Tenant: given(c.Tenant), IfMatch: match.match()})
-	if err == nil {
-		err = apiclient.Error(done)
-	}
-	if err == nil && !c.JSON {
-		s.Printf("%s is deleted\n", c.ID)
-	}
-	return err
+	return c.delete(s, c.JSON, func(match *string) (apiclient.Answer, error) {
+		return api.DeleteUserWithResponse(ctx, c.ID, &apiclient.DeleteUserParams{Tenant: given(c.Tenant), IfMatch: match})
+	})
 }
 
 // versionsOptions are those of lists of versions.
@@ -239,13 +265,9 @@ func (c *usersVersions) Run(ctx context.Context, s cli.Streams) error {
 	return c.print(s, a, err)
 }
 
-// tenantsOptions are those of all commands of tenants.
-type tenantsOptions struct{ apiOnlyOptions }
-
 type tenantsList struct {
-	tenantsOptions
-	Limit  int    `help:"At most so many, up to 500." default:"50"`
-	Cursor string `help:"Continue behind the page with this next." placeholder:"CURSOR"`
+	apiOnlyOptions
+	pageOptions
 }
 
 func (c *tenantsList) Run(ctx context.Context, s cli.Streams) error {
@@ -269,7 +291,7 @@ func (c *tenantsList) Run(ctx context.Context, s cli.Streams) error {
 }
 
 type tenantsShow struct {
-	tenantsOptions
+	apiOnlyOptions
 	ID string `arg:"" help:"The tenant."`
 }
 
@@ -283,10 +305,8 @@ func (c *tenantsShow) Run(ctx context.Context, s cli.Streams) error {
 }
 
 type tenantsPut struct {
-	tenantsOptions
-	versionOptions
-	ID   string `arg:"" help:"The tenant."`
-	File string `arg:"" help:"Its document, JSON; - for standard input."`
+	apiOnlyOptions
+	putOptions
 }
 
 func (c *tenantsPut) Run(ctx context.Context, s cli.Streams) error {
@@ -294,18 +314,24 @@ func (c *tenantsPut) Run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	body, err := document(c.File)
+	return c.put(s, c.JSON, func(body io.Reader, match, noneMatch *string) (apiclient.Answer, error) {
+		return api.PutTenantWithBodyWithResponse(ctx, c.ID, &apiclient.PutTenantParams{IfMatch: match, IfNoneMatch: noneMatch}, "application/json", body)
+	})
+}
+
+type tenantsDelete struct {
+	apiOnlyOptions
+	deleteOptions
+}
+
+func (c *tenantsDelete) Run(ctx context.Context, s cli.Streams) error {
+	api, err := c.client()
 	if err != nil {
 		return err
 	}
-	t, raw, err := answered[users.Tenant](api.PutTenantWithBodyWithResponse(ctx, c.ID, &apiclient.PutTenantParams{
-		IfMatch: c.match(), IfNoneMatch: c.noneMatch(),
-	}, "application/json", bytes.NewReader(body)))
-	if err != nil || c.JSON {
-		return printRaw(s, raw, err)
-	}
-	s.Printf("%s  version %d\n", t.ID, t.Version)
-	return nil
+	return c.delete(s, c.JSON, func(match *string) (apiclient.Answer, error) {
+		return api.DeleteTenantWithResponse(ctx, c.ID, &apiclient.DeleteTenantParams{IfMatch: match})
+	})
 }
 
 type tenantsVersions struct{ versionsOptions }

@@ -74,6 +74,9 @@ func TestUsersAndKeysOfAnAPI(t *testing.T) {
 	says("default  version 1  Us\n", command("tenants", "list")...)
 	says(`"region": "DE"`, command("tenants", "show", "default")...)
 	says("^version 1 ", command("tenants", "versions", "default")...)
+	refused("412", 1, command("tenants", "delete", "default", "--if-version", "9")...)
+	says("^default is deleted\n$", command("tenants", "delete", "default")...)
+	refused("not_found, 404", 1, command("tenants", "show", "default")...)
 
 	reader := filepath.Join(dir, "reader")
 	code, out, errs := run(t, command("keys", "create", "--name", "reader", "--grant", "users:read", "--expires-in", "1h", "--out", reader)...)
