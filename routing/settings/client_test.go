@@ -367,9 +367,10 @@ func TestHangingServiceHoldsNothing(t *testing.T) {
 
 func TestNewRefusesURLs(t *testing.T) {
 	t.Parallel()
-	for _, u := range []string{"", "settings:80", "ftp://x", "http://", "http://a b"} {
+	for _, u := range []string{"", "settings:80", "ftp://x", "http://", "http://a b", "ftp://ann:secret@x", "http://ann:secret@a b"} {
 		_, err := settings.New(u, nil)
 		assert.Equal(t, callmodel.CodeInvalid, callmodel.CodeOf(err), u)
+		assert.NotContains(t, err.Error(), "secret")
 	}
 }
 

@@ -75,8 +75,11 @@ type Client[A any] struct {
 // garbage. New starts nothing.
 func New[A any](name, serviceURL string, opts Options, parse func(body []byte) (A, error)) (*Client[A], error) {
 	u, err := url.Parse(serviceURL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, callmodel.Errorf(callmodel.CodeInvalid, "the %s's URL %q is not an http or https URL", name, serviceURL)
+	if err != nil { // its text has the URL, in which there may be a password
+		return nil, callmodel.Errorf(callmodel.CodeInvalid, "the %s's URL can't be read; give an http or https URL", name)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, callmodel.Errorf(callmodel.CodeInvalid, "the %s's URL %q is not an http or https URL", name, u.Redacted())
 	}
 	opts.Budget = cmp.Or(opts.Budget, 150*time.Millisecond)
 	opts.MaxInFlight = cmp.Or(opts.MaxInFlight, 256)
