@@ -2138,8 +2138,21 @@ type Explanation struct {
 	// OtherCallees How many rules are not listed.
 	OtherCallees *int `json:"other_callees,omitempty"`
 
+	// Recording Whether and how the call is recorded.
+	Recording *RecordingPreference `json:"recording,omitempty"`
+
 	// Request What was decided about.
 	Request ExplainedRequest `json:"request"`
+
+	// SettingsFrom Who said each setting of the recording; those that nobody said are left out.
+	//
+	// - `call`: the request for the call
+	// - `service`: the settings service, about this call
+	// - `cache`: the settings service, about another call of the kind
+	// - `user`: the caller or the callee
+	// - `tenant`: the tenant's defaults
+	// - `default`: the service's own
+	SettingsFrom *SettingsFrom `json:"settings_from,omitempty"`
 }
 
 // Failover After which causes the next destination is tried.

@@ -1,5 +1,5 @@
-// Command mount-handlers mounts the call service, the tools to work on its rules
-// and the recording service in somebody else's server, beside its own routes and
+// Command mount-handlers mounts the call service, the tools to work on its rules, its
+// users and the recording service in somebody else's server, beside its own routes and
 // behind its own authentication.
 //
 //	go run ./examples/mount-handlers
@@ -25,7 +25,9 @@ import (
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/callservice"
+	"github.com/switchtape/switchtape/routing/directory"
 	"github.com/switchtape/switchtape/routing/rulehttp"
+	"github.com/switchtape/switchtape/routing/userhttp"
 	"github.com/switchtape/switchtape/storage/calldb/memdb"
 )
 
@@ -34,9 +36,11 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	db := memdb.New(nil) // calldb.Open for SQLite or PostgreSQL
-	service := callservice.New(db, &callservice.Options{DefaultRegion: "GB"})
-	background := make(chan error, 1)
+	known := directory.New(db, nil) // the users, in memory, for decisions
+	service := callservice.New(db, &callservice.Options{DefaultRegion: "GB", Users: known})
+	background := make(chan error, 2)
 	go func() { background <- service.Run(ctx) }()
+	go func() { background <- known.Run(ctx) }()
 	_, err := service.InstallRules(ctx, "acme", []byte(rules), "example", "")
 
 	mux := http.NewServeMux()
@@ -45,6 +49,7 @@ func main() {
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(mux)
 	rulehttp.New(service, nil).Mount(mux)
+	userhttp.New(db, &userhttp.Options{DefaultRegion: "GB"}).Mount(mux)
 	recordings := recordinghttp.New(db, &recordinghttp.Options{Check: recording.NewProcessor(nil, nil, nil).Check})
 	mux.Handle("/v1/recordings", recordings)
 	mux.Handle("/v1/recordings/", recordings)
@@ -54,7 +59,7 @@ func main() {
 		err = serve(ctx, server)
 	}
 	stop()
-	if err = errors.Join(err, <-background); err != nil {
+	if err = errors.Join(err, <-background, <-background); err != nil {
 		fmt.Fprintln(os.Stderr, "mount-handlers:", err)
 		os.Exit(1)
 	}
@@ -72,7 +77,7 @@ func authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, ok := r.BasicAuth(); ok && user == "acme" && password == "secret" {
 			p := callmodel.Principal{TenantID: "acme", Subject: user, Scopes: []callmodel.Scope{
-				callmodel.ScopeCallsWrite, callmodel.ScopeRulesWrite, callmodel.ScopeRecordingsRead,
+				callmodel.ScopeCallsWrite, callmodel.ScopeRulesWrite, callmodel.ScopeRecordingsRead, callmodel.ScopeUsersWrite,
 			}}
 			r = r.WithContext(callmodel.WithPrincipal(r.Context(), p))
 		}
@@ -100,6 +105,7 @@ func try(h http.Handler) error {
 		{http.MethodPost, "/v1/calls", "wrong", call},
 		{http.MethodPost, "/v1/calls", "secret", call},
 		{http.MethodPost, "/v1/rules/check", "secret", rules},
+		{http.MethodPut, "/v1/users/ann", "secret", `{"name": "Ann", "numbers": {"extension": "100"}}`},
 		{http.MethodGet, "/v1/recordings/jobs", "secret", ""},
 		{http.MethodGet, "/v1/calls", "secret", ""}, // it has no scope for that
 		{http.MethodGet, "/hello", "", ""},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/routing"
@@ -93,7 +94,9 @@ func (h *Handler) listEvents(w http.ResponseWriter, r *http.Request, p callmodel
 type explanation struct {
 	routing.Explanation
 
-	Request explainedRequest `json:"request"`
+	Request      explainedRequest           `json:"request"`
+	Recording    *calls.RecordingPreference `json:"recording,omitempty"`
+	SettingsFrom origin.Settings            `json:"settings_from,omitzero"`
 }
 
 type explainedRequest struct {
@@ -143,7 +146,7 @@ func writeExplanation(w http.ResponseWriter, x *callservice.Explanation) {
 	problem.WriteJSON(w, http.StatusOK, explanation{x.Explanation, explainedRequest{
 		From: x.Request.From, To: x.Request.To, At: x.Request.At.Format("2006-01-02T15:04:05.000Z07:00"),
 		User: userOf(x.Request.User), Callee: userOf(x.Request.Callee),
-	}})
+	}, x.Recording, x.SettingsFrom})
 }
 
 func (h *Handler) explainCall(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {

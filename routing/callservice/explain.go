@@ -6,6 +6,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -14,6 +15,10 @@ type Explanation struct {
 	routing.Explanation
 
 	Request calls.Request // what was decided about, numbers normalised
+	// Recording and SettingsFrom are a stored call's settings and who said each. A dry run
+	// has none: the settings service is asked about calls alone.
+	Recording    *calls.RecordingPreference
+	SettingsFrom origin.Settings
 }
 
 // Explain explains a stored call by the very version of the rules that decided
@@ -25,7 +30,7 @@ func (s *Service) Explain(ctx context.Context, t callmodel.TenantID, id callmode
 		if err != nil {
 			return Explanation{}, err
 		}
-		x := Explanation{Request: call.Request(call.CreatedAt)}
+		x := Explanation{Request: call.Request(call.CreatedAt), Recording: call.Recording, SettingsFrom: call.SettingsFrom}
 		if call.State == calls.Rejected && call.Decision != nil && call.Decision.RuleSet == "" {
 			// There were no rules at all.
 			x.Explanation = routing.Explanation{Decision: *call.Decision, NoRoute: true, Considered: []routing.Verdict{}}

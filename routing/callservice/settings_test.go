@@ -163,6 +163,10 @@ func TestSettingsOfAService(t *testing.T) {
 		last := ended(t, s, "c1")
 		assert.Equal(t, &record.Preference{Enabled: true, Outputs: flac, PauseMode: record.PauseCut, LevelLUFS: -18}, last.Recording)
 		assert.Equal(t, atEnd, last.SettingsFrom)
+		x, err := s.Explain(t.Context(), "acme", "c1")
+		require.NoError(t, err)
+		assert.Equal(t, atEnd, x.SettingsFrom)
+		assert.Equal(t, last.Recording, x.Recording)
 		spec := specs(t, db)["c1"]
 		assert.Equal(t, flac, spec.Outputs, "the job carries what the service said at the end")
 		assert.Equal(t, record.PauseCut, spec.PauseMode)

@@ -3,18 +3,12 @@ package auth_test
 import (
 	"bytes"
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -29,109 +23,11 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/cmd/internal/auth/authtest"
 )
 
-// issuer is an OpenID Connect issuer on this machine.
-type issuer struct {
-	*httptest.Server
-
-	mu      sync.Mutex
-	keys    []jose.JSONWebKey // published
-	away    atomic.Bool
-	fetched atomic.Int64 // how often its keys were asked for
-}
-
-func newIssuer(t *testing.T) *issuer {
-	t.Helper()
-	i := &issuer{}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		if i.away.Load() {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"issuer": i.URL, "jwks_uri": i.URL + "/keys"})
-	})
-	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
-		i.fetched.Add(1)
-		if i.away.Load() {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: i.keys})
-	})
-	i.Server = httptest.NewServer(mux)
-	t.Cleanup(i.Close)
-	return i
-}
-
-// publish replaces the keys.
-func (i *issuer) publish(keys ...*signingKey) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.keys = nil
-	for _, k := range keys {
-		i.keys = append(i.keys, jose.JSONWebKey{Key: k.private.Public(), KeyID: k.id, Algorithm: string(k.alg), Use: "sig"})
-	}
-}
-
-// signingKey is one of its keys.
-type signingKey struct {
-	id      string
-	alg     jose.SignatureAlgorithm
-	private crypto.Signer
-}
-
-func newKey(t testing.TB, id string) *signingKey {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	return &signingKey{id, jose.ES256, k}
-}
-
-func rsaKey(t testing.TB, id string) *signingKey {
-	t.Helper()
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	require.NoError(t, err)
-	return &signingKey{id, jose.RS256, k}
-}
-
-// sign makes a token with any key and any header.
-func sign(t testing.TB, alg jose.SignatureAlgorithm, key any, headers map[jose.HeaderKey]any, claims map[string]any) string {
-	t.Helper()
-	s, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, &jose.SignerOptions{ExtraHeaders: headers})
-	require.NoError(t, err)
-	text, err := json.Marshal(claims)
-	require.NoError(t, err)
-	jws, err := s.Sign(text)
-	require.NoError(t, err)
-	token, err := jws.CompactSerialize()
-	require.NoError(t, err)
-	return token
-}
-
-func (k *signingKey) token(t testing.TB, claims map[string]any) string {
-	t.Helper()
-	return sign(t, k.alg, k.private, map[jose.HeaderKey]any{"kid": k.id}, claims)
-}
-
-// right are the claims of a token that is taken, with some others.
-func (i *issuer) right(more ...map[string]any) map[string]any {
-	claims := map[string]any{
-		"iss": i.URL, "aud": "switchtape", "sub": "ann", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(),
-		"tenant": "acme", "scope": "openid calls:read reader",
-	}
-	for _, m := range more {
-		maps.Copy(claims, m)
-	}
-	return claims
-}
-
 // takes is a server behind a gate that takes the issuer's tokens.
-func (i *issuer) takes(t *testing.T, change func(*auth.OIDCOptions)) http.Handler {
+func takes(t *testing.T, i *authtest.Issuer, change func(*auth.OIDCOptions)) http.Handler {
 	t.Helper()
 	o := auth.OIDCOptions{Issuer: i.URL, Audience: "switchtape", FetchGap: 20 * time.Millisecond}
 	if change != nil {
@@ -164,9 +60,9 @@ func asked(t *testing.T, h http.Handler, token string) *httptest.ResponseRecorde
 // TestTokens: a right token is taken, with its tenant and what its claims grant.
 func TestTokens(t *testing.T) {
 	t.Parallel()
-	i := newIssuer(t)
-	ec, rs := newKey(t, "ec"), rsaKey(t, "rs")
-	i.publish(ec, rs)
+	i := authtest.NewIssuer(t)
+	ec, rs := authtest.NewKey(t, "ec"), authtest.NewRSAKey(t, "rs")
+	i.Publish(ec, rs)
 	var got callmodel.Principal
 	gate := func(change func(*auth.OIDCOptions)) func(token string) callmodel.Principal {
 		o := auth.OIDCOptions{Issuer: i.URL, Audience: "switchtape"}
@@ -189,41 +85,41 @@ func TestTokens(t *testing.T) {
 		}
 	}
 	plain := gate(nil)
-	for _, k := range []*signingKey{ec, rs} {
-		p := plain(k.token(t, i.right()))
+	for _, k := range []*authtest.SigningKey{ec, rs} {
+		p := plain(k.Token(t, i.Claims()))
 		assert.Equal(t, callmodel.TenantID("acme"), p.TenantID)
 		assert.Equal(t, "oidc:ann", p.Subject)
 		assert.ElementsMatch(t, callmodel.RoleScopes(callmodel.RoleReader), p.Scopes)
 	}
-	assert.Equal(t, callmodel.TenantID("acme"), plain(ec.token(t, i.right(map[string]any{"aud": []string{"other", "switchtape"}}))).TenantID)
-	assert.Empty(t, plain(ec.token(t, i.right(map[string]any{"scope": []any{"nothing", 7}}))).Scopes, "what isn't ours grants nothing")
+	assert.Equal(t, callmodel.TenantID("acme"), plain(ec.Token(t, i.Claims(map[string]any{"aud": []string{"other", "switchtape"}}))).TenantID)
+	assert.Empty(t, plain(ec.Token(t, i.Claims(map[string]any{"scope": []any{"nothing", 7}}))).Scopes, "what isn't ours grants nothing")
 	for _, tenant := range []any{nil, "", "../x", 7, []string{"acme"}} {
-		assert.Empty(t, plain(ec.token(t, i.right(map[string]any{"tenant": tenant}))), "%v", tenant)
+		assert.Empty(t, plain(ec.Token(t, i.Claims(map[string]any{"tenant": tenant}))), "%v", tenant)
 	}
-	assert.Empty(t, plain(ec.token(t, i.right(map[string]any{"sub": ""}))), "nobody's")
+	assert.Empty(t, plain(ec.Token(t, i.Claims(map[string]any{"sub": ""}))), "nobody's")
 
 	mapped := gate(func(o *auth.OIDCOptions) {
 		o.TenantClaim, o.GrantClaims = "https://example.com/org.id", []string{"realm.roles", "groups"}
 		o.Grants = map[string][]string{"admins": {"operator"}, "reader": {}, "agents": {"calls:read", "calls:write"}}
 	})
-	p := mapped(ec.token(t, i.right(map[string]any{
+	p := mapped(ec.Token(t, i.Claims(map[string]any{
 		"https://example.com/org.id": "beta", "realm": map[string]any{"roles": []string{"agents", "reader"}}, "groups": "jobs:write",
 	})))
 	assert.Equal(t, callmodel.TenantID("beta"), p.TenantID)
 	assert.ElementsMatch(t, []callmodel.Scope{callmodel.ScopeCallsRead, callmodel.ScopeCallsWrite, callmodel.ScopeJobsWrite}, p.Scopes)
 	fixed := gate(func(o *auth.OIDCOptions) { o.Tenant = "one" })
-	assert.Equal(t, callmodel.TenantID("one"), fixed(ec.token(t, i.right())).TenantID)
+	assert.Equal(t, callmodel.TenantID("one"), fixed(ec.Token(t, i.Claims())).TenantID)
 }
 
 // TestForgedTokens: none of the ways in which tokens are forged works, and all are
 // refused as a wrong key is.
 func TestForgedTokens(t *testing.T) {
 	t.Parallel()
-	i := newIssuer(t)
-	ec, rs := newKey(t, "ec"), rsaKey(t, "rs")
-	i.publish(ec, rs)
-	h := i.takes(t, nil)
-	require.Equal(t, "acme/oidc:ann", asked(t, h, ec.token(t, i.right())).Body.String())
+	i := authtest.NewIssuer(t)
+	ec, rs := authtest.NewKey(t, "ec"), authtest.NewRSAKey(t, "rs")
+	i.Publish(ec, rs)
+	h := takes(t, i, nil)
+	require.Equal(t, "acme/oidc:ann", asked(t, h, ec.Token(t, i.Claims())).Body.String())
 
 	b64 := base64.RawURLEncoding.EncodeToString
 	payload := func(claims map[string]any) string {
@@ -231,16 +127,16 @@ func TestForgedTokens(t *testing.T) {
 		require.NoError(t, err)
 		return b64(text)
 	}
-	der, err := x509.MarshalPKIXPublicKey(rs.private.Public())
+	der, err := x509.MarshalPKIXPublicKey(rs.Private.Public())
 	require.NoError(t, err)
 	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-	mine := newKey(t, "ec")
-	mineRSA := rsaKey(t, "mine")
+	mine := authtest.NewKey(t, "ec")
+	mineRSA := authtest.NewRSAKey(t, "mine")
 	kid := func(id string) map[jose.HeaderKey]any { return map[jose.HeaderKey]any{"kid": id} }
-	parts := strings.Split(ec.token(t, i.right()), ".")
+	parts := strings.Split(ec.Token(t, i.Claims()), ".")
 	own := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		t.Error("a token's own address was asked for keys")
-		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: mine.private.Public(), KeyID: "ec", Use: "sig"}}})
+		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: mine.Private.Public(), KeyID: "ec", Use: "sig"}}})
 	}))
 	t.Cleanup(own.Close)
 	changed := map[string]map[string]any{
@@ -256,38 +152,38 @@ func TestForgedTokens(t *testing.T) {
 		"not for long yet":        {"nbf": time.Now().Add(time.Hour).Unix()},
 	}
 	forged := map[string]string{
-		"none":                    b64([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + payload(i.right()) + ".",
-		"None":                    b64([]byte(`{"alg":"None","kid":"ec"}`)) + "." + payload(i.right()) + ".",
-		"none with a signature":   b64([]byte(`{"alg":"none","kid":"ec"}`)) + "." + payload(i.right()) + "." + parts[2],
+		"none":                    b64([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + payload(i.Claims()) + ".",
+		"None":                    b64([]byte(`{"alg":"None","kid":"ec"}`)) + "." + payload(i.Claims()) + ".",
+		"none with a signature":   b64([]byte(`{"alg":"none","kid":"ec"}`)) + "." + payload(i.Claims()) + "." + parts[2],
 		"no signature":            parts[0] + "." + parts[1] + ".",
-		"another's signature":     parts[0] + "." + payload(i.right(map[string]any{"tenant": "beta"})) + "." + parts[2],
-		"HS256 by the public key": sign(t, jose.HS256, public, kid("rs"), i.right()),
-		"HS256 by its bytes":      sign(t, jose.HS256, der, kid("rs"), i.right()),
-		"HS256 by nothing much":   sign(t, jose.HS256, make([]byte, 32), kid("ec"), i.right()),
-		"a stranger's key":        mine.token(t, i.right()),
-		"RSA under an EC name":    sign(t, jose.RS256, mineRSA.private, kid("ec"), i.right()),
-		"PS256, not taken":        sign(t, jose.PS256, rs.private, kid("rs"), i.right()),
-		"a key that it brings":    sign(t, jose.ES256, jose.JSONWebKey{Key: mine.private, KeyID: "ec"}, map[jose.HeaderKey]any{"jwk": jose.JSONWebKey{Key: mine.private.Public()}}, i.right()),
-		"keys at its address":     sign(t, jose.ES256, mine.private, map[jose.HeaderKey]any{"kid": "new", "jku": own.URL}, i.right()),
-		"a certificate's address": sign(t, jose.ES256, mine.private, map[jose.HeaderKey]any{"kid": "ec", "x5u": own.URL}, i.right()),
-		"a path for a kid":        sign(t, jose.ES256, mine.private, kid("../../../../dev/null"), i.right()),
-		"SQL for a kid":           sign(t, jose.ES256, mine.private, kid("x' UNION SELECT 'key"), i.right()),
-		"an address for a kid":    sign(t, jose.ES256, mine.private, kid(own.URL), i.right()),
-		"a kid of 10 kB":          sign(t, jose.ES256, mine.private, kid(strings.Repeat("k", 10_000)), i.right()),
-		"huge":                    ec.token(t, i.right(map[string]any{"more": strings.Repeat("x", 20_000)})),
-		"4 parts":                 ec.token(t, i.right()) + ".x",
+		"another's signature":     parts[0] + "." + payload(i.Claims(map[string]any{"tenant": "beta"})) + "." + parts[2],
+		"HS256 by the public key": authtest.Sign(t, jose.HS256, public, kid("rs"), i.Claims()),
+		"HS256 by its bytes":      authtest.Sign(t, jose.HS256, der, kid("rs"), i.Claims()),
+		"HS256 by nothing much":   authtest.Sign(t, jose.HS256, make([]byte, 32), kid("ec"), i.Claims()),
+		"a stranger's key":        mine.Token(t, i.Claims()),
+		"RSA under an EC name":    authtest.Sign(t, jose.RS256, mineRSA.Private, kid("ec"), i.Claims()),
+		"PS256, not taken":        authtest.Sign(t, jose.PS256, rs.Private, kid("rs"), i.Claims()),
+		"a key that it brings":    authtest.Sign(t, jose.ES256, jose.JSONWebKey{Key: mine.Private, KeyID: "ec"}, map[jose.HeaderKey]any{"jwk": jose.JSONWebKey{Key: mine.Private.Public()}}, i.Claims()),
+		"keys at its address":     authtest.Sign(t, jose.ES256, mine.Private, map[jose.HeaderKey]any{"kid": "new", "jku": own.URL}, i.Claims()),
+		"a certificate's address": authtest.Sign(t, jose.ES256, mine.Private, map[jose.HeaderKey]any{"kid": "ec", "x5u": own.URL}, i.Claims()),
+		"a path for a kid":        authtest.Sign(t, jose.ES256, mine.Private, kid("../../../../dev/null"), i.Claims()),
+		"SQL for a kid":           authtest.Sign(t, jose.ES256, mine.Private, kid("x' UNION SELECT 'key"), i.Claims()),
+		"an address for a kid":    authtest.Sign(t, jose.ES256, mine.Private, kid(own.URL), i.Claims()),
+		"a kid of 10 kB":          authtest.Sign(t, jose.ES256, mine.Private, kid(strings.Repeat("k", 10_000)), i.Claims()),
+		"huge":                    ec.Token(t, i.Claims(map[string]any{"more": strings.Repeat("x", 20_000)})),
+		"4 parts":                 ec.Token(t, i.Claims()) + ".x",
 		"no JSON":                 "eyJ.eyJ.x",
 		"nothing":                 "ey..",
 	}
 	for name, change := range changed {
-		forged[name] = ec.token(t, i.right(change))
+		forged[name] = ec.Token(t, i.Claims(change))
 	}
 	for name, token := range forged {
 		w := asked(t, h, token)
 		assert.Equal(t, http.StatusOK, w.Code, "%s: the handler behind answers these", name)
 		assert.Empty(t, w.Body.String(), name)
 	}
-	assert.Equal(t, "acme/oidc:ann", asked(t, h, rs.token(t, i.right())).Body.String())
+	assert.Equal(t, "acme/oidc:ann", asked(t, h, rs.Token(t, i.Claims())).Body.String())
 }
 
 // TestIssuersKeysRotate: while the issuer changes its keys over and over, as issuers do
@@ -295,11 +191,11 @@ func TestForgedTokens(t *testing.T) {
 // refused; tokens of a key that it has withdrawn are.
 func TestIssuersKeysRotate(t *testing.T) {
 	t.Parallel()
-	i := newIssuer(t)
-	first := newKey(t, "k0")
-	i.publish(first)
-	h := i.takes(t, func(o *auth.OIDCOptions) { o.RefreshEvery = 50 * time.Millisecond })
-	token := first.token(t, i.right())
+	i := authtest.NewIssuer(t)
+	first := authtest.NewKey(t, "k0")
+	i.Publish(first)
+	h := takes(t, i, func(o *auth.OIDCOptions) { o.RefreshEvery = 50 * time.Millisecond })
+	token := first.Token(t, i.Claims())
 	require.Equal(t, "acme/oidc:ann", asked(t, h, token).Body.String())
 	var current atomic.Pointer[string]
 	current.Store(&token)
@@ -318,9 +214,9 @@ func TestIssuersKeysRotate(t *testing.T) {
 	}
 	before := first
 	for n := range 10 {
-		next := newKey(t, fmt.Sprint("k", n+1))
-		i.publish(before, next)
-		token := next.token(t, i.right())
+		next := authtest.NewKey(t, fmt.Sprint("k", n+1))
+		i.Publish(before, next)
+		token := next.Token(t, i.Claims())
 		current.Store(&token)
 		everyoneGoesOn(t, users[:], 25)
 		before = next
@@ -328,7 +224,7 @@ func TestIssuersKeysRotate(t *testing.T) {
 	cancel()
 	wg.Wait()
 	require.Eventually(t, func() bool {
-		return asked(t, h, first.token(t, i.right())).Body.String() == "" && asked(t, h, before.token(t, i.right())).Body.String() != ""
+		return asked(t, h, first.Token(t, i.Claims())).Body.String() == "" && asked(t, h, before.Token(t, i.Claims())).Body.String() != ""
 	}, 30*time.Second, 10*time.Millisecond, "it has withdrawn it")
 }
 
@@ -337,50 +233,50 @@ func TestIssuersKeysRotate(t *testing.T) {
 // meanwhile.
 func TestUnknownKeysDontHammerTheIssuer(t *testing.T) {
 	t.Parallel()
-	i := newIssuer(t)
-	k := newKey(t, "k")
-	i.publish(k)
-	h := i.takes(t, func(o *auth.OIDCOptions) { o.FetchGap = 100 * time.Millisecond })
-	require.Equal(t, "acme/oidc:ann", asked(t, h, k.token(t, i.right())).Body.String())
-	before, began := i.fetched.Load(), time.Now()
-	mine := newKey(t, "mine")
+	i := authtest.NewIssuer(t)
+	k := authtest.NewKey(t, "k")
+	i.Publish(k)
+	h := takes(t, i, func(o *auth.OIDCOptions) { o.FetchGap = 100 * time.Millisecond })
+	require.Equal(t, "acme/oidc:ann", asked(t, h, k.Token(t, i.Claims())).Body.String())
+	before, began := i.Fetched.Load(), time.Now()
+	mine := authtest.NewKey(t, "mine")
 	var wg sync.WaitGroup
 	for n := range 400 {
-		token := sign(t, jose.ES256, mine.private, map[jose.HeaderKey]any{"kid": fmt.Sprint("none", n)}, i.right())
+		token := authtest.Sign(t, jose.ES256, mine.Private, map[jose.HeaderKey]any{"kid": fmt.Sprint("none", n)}, i.Claims())
 		wg.Go(func() { assert.Empty(t, asked(t, h, token).Body.String()) })
 	}
 	for range 50 {
-		assert.Equal(t, "acme/oidc:ann", asked(t, h, k.token(t, i.right())).Body.String())
+		assert.Equal(t, "acme/oidc:ann", asked(t, h, k.Token(t, i.Claims())).Body.String())
 	}
 	wg.Wait()
-	assert.LessOrEqual(t, i.fetched.Load()-before, 2+int64(time.Since(began)/(100*time.Millisecond)))
+	assert.LessOrEqual(t, i.Fetched.Load()-before, 2+int64(time.Since(began)/(100*time.Millisecond)))
 }
 
 // TestIssuerAway: the keys that are known go on for the time that is said; what can't be
 // looked up is told from what is wrong, and a server starts without the issuer.
 func TestIssuerAway(t *testing.T) {
 	t.Parallel()
-	i := newIssuer(t)
-	k, next := newKey(t, "k"), newKey(t, "next")
-	i.publish(k)
+	i := authtest.NewIssuer(t)
+	k, next := authtest.NewKey(t, "k"), authtest.NewKey(t, "next")
+	i.Publish(k)
 	clock := &moved{}
 	clock.set(time.Now())
 	change := func(o *auth.OIDCOptions) { o.Now, o.Stale, o.RefreshEvery = clock.now, time.Hour, 5*time.Millisecond }
-	h := i.takes(t, change)
-	long := i.right(map[string]any{"exp": time.Now().Add(3 * time.Hour).Unix()})
-	require.Equal(t, "acme/oidc:ann", asked(t, h, k.token(t, long)).Body.String())
-	i.away.Store(true)
-	later := i.takes(t, change)
-	require.Eventually(t, func() bool { return asked(t, h, next.token(t, long)).Code == http.StatusServiceUnavailable }, 30*time.Second, time.Millisecond,
+	h := takes(t, i, change)
+	long := i.Claims(map[string]any{"exp": time.Now().Add(3 * time.Hour).Unix()})
+	require.Equal(t, "acme/oidc:ann", asked(t, h, k.Token(t, long)).Body.String())
+	i.Away.Store(true)
+	later := takes(t, i, change)
+	require.Eventually(t, func() bool { return asked(t, h, next.Token(t, long)).Code == http.StatusServiceUnavailable }, 30*time.Second, time.Millisecond,
 		"it may be right")
-	assert.Equal(t, "acme/oidc:ann", asked(t, h, k.token(t, long)).Body.String())
-	assert.Equal(t, http.StatusServiceUnavailable, asked(t, later, k.token(t, long)).Code)
+	assert.Equal(t, "acme/oidc:ann", asked(t, h, k.Token(t, long)).Body.String())
+	assert.Equal(t, http.StatusServiceUnavailable, asked(t, later, k.Token(t, long)).Code)
 	clock.add(time.Hour + time.Minute)
-	assert.Equal(t, http.StatusServiceUnavailable, asked(t, h, k.token(t, long)).Code, "that is too long ago")
-	i.publish(k, next)
-	i.away.Store(false)
+	assert.Equal(t, http.StatusServiceUnavailable, asked(t, h, k.Token(t, long)).Code, "that is too long ago")
+	i.Publish(k, next)
+	i.Away.Store(false)
 	for _, h := range []http.Handler{h, later} {
-		require.Eventually(t, func() bool { return asked(t, h, next.token(t, long)).Body.String() == "acme/oidc:ann" }, 30*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return asked(t, h, next.Token(t, long)).Body.String() == "acme/oidc:ann" }, 30*time.Second, time.Millisecond)
 	}
 }
 
@@ -397,7 +293,7 @@ func TestIssuersThatArentTaken(t *testing.T) {
 	}
 	assert.ElementsMatch(t, []string{"issuer", "audience", "algorithms[0]", "algorithms[1]", "tenant", "grants.a.grants[0]"}, paths)
 
-	k := newKey(t, "k")
+	k := authtest.NewKey(t, "k")
 	for name, metadata := range map[string]func(self string) map[string]any{
 		"another's name": func(self string) map[string]any {
 			return map[string]any{"issuer": "https://login.example.com", "jwks_uri": self + "/keys"}
@@ -413,7 +309,7 @@ func TestIssuersThatArentTaken(t *testing.T) {
 		var askedFor atomic.Int64
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/keys" {
-				_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: k.private.Public(), KeyID: "k"}}})
+				_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: k.Private.Public(), KeyID: "k"}}})
 				return
 			}
 			askedFor.Add(1)
@@ -421,10 +317,10 @@ func TestIssuersThatArentTaken(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(metadata(self))
 		}))
 		self = server.URL
-		i := &issuer{Server: server}
-		h := i.takes(t, func(o *auth.OIDCOptions) { o.RefreshEvery = 5 * time.Millisecond })
+		i := &authtest.Issuer{Server: server}
+		h := takes(t, i, func(o *auth.OIDCOptions) { o.RefreshEvery = 5 * time.Millisecond })
 		require.Eventually(t, func() bool { return askedFor.Load() > 1 }, 30*time.Second, time.Millisecond)
-		assert.Equal(t, http.StatusServiceUnavailable, asked(t, h, k.token(t, i.right())).Code, name)
+		assert.Equal(t, http.StatusServiceUnavailable, asked(t, h, k.Token(t, i.Claims())).Code, name)
 		t.Cleanup(server.Close)
 	}
 }
@@ -432,15 +328,15 @@ func TestIssuersThatArentTaken(t *testing.T) {
 // TestTokensArentLogged: what is logged of tokens that are refused names none.
 func TestTokensArentLogged(t *testing.T) {
 	t.Parallel()
-	i := newIssuer(t)
-	k := newKey(t, "k")
-	i.publish(k)
+	i := authtest.NewIssuer(t)
+	k := authtest.NewKey(t, "k")
+	i.Publish(k)
 	var text bytes.Buffer
-	h := i.takes(t, func(o *auth.OIDCOptions) {
+	h := takes(t, i, func(o *auth.OIDCOptions) {
 		o.Logger = slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
-	require.NotEmpty(t, asked(t, h, k.token(t, i.right())).Body.String())
-	token := k.token(t, i.right(map[string]any{"exp": 1, "secret": "of ann"}))
+	require.NotEmpty(t, asked(t, h, k.Token(t, i.Claims())).Body.String())
+	token := k.Token(t, i.Claims(map[string]any{"exp": 1, "secret": "of ann"}))
 	require.Empty(t, asked(t, h, token).Body.String())
 	assert.Contains(t, text.String(), "why=expired")
 	for part := range strings.SplitSeq(token, ".") {

@@ -19,6 +19,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/keys"
 	"github.com/switchtape/switchtape/cmd/internal/apidocs"
+	"github.com/switchtape/switchtape/cmd/internal/auth/authtest"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
@@ -82,6 +83,8 @@ type platform struct {
 	running
 
 	db      *calldb.DB
+	issuer  *authtest.Issuer // of tokens that are taken, too
+	signing *authtest.SigningKey
 	callers atomic.Int64
 	things  map[string]string // the first tenant's, by the beginning of their path
 }
@@ -118,6 +121,17 @@ func (p *platform) key(t *testing.T, tenant callmodel.TenantID, scopes []callmod
 	return n.ID, secret
 }
 
+// token is a token of the tenant's with the scopes, with other claims changed.
+func (p *platform) token(t *testing.T, tenant callmodel.TenantID, scopes []callmodel.Scope, change map[string]any) string {
+	t.Helper()
+	words := make([]string, 0, len(scopes))
+	for _, s := range scopes {
+		words = append(words, string(s))
+	}
+	claims := p.issuer.Claims(map[string]any{"tenant": tenant, "scope": strings.Join(words, " ")}, change)
+	return p.signing.Token(t, claims)
+}
+
 const matrixRules = `
 destinations: {a: {uri: "sip:a.example.com"}}
 rules: [{id: acme-secret-rule, match: {to: {prefix: "+"}}, route: [[{to: a}]]}]
@@ -126,10 +140,15 @@ rules: [{id: acme-secret-rule, match: {to: {prefix: "+"}}, route: [[{to: a}]]}]
 func newPlatform(t *testing.T) (p *platform, right string) {
 	t.Helper()
 	url := calldb.SQLiteURL(filepath.Join(t.TempDir(), "a.db"))
-	r, err := begin(t, url, service.APIOptions{AuthOptions: service.AuthOptions{DBKeys: true, DBKeysAway: time.Hour}, MaxInFlight: 64})
+	p = &platform{issuer: authtest.NewIssuer(t), signing: authtest.NewKey(t, "k")}
+	p.issuer.Publish(p.signing)
+	r, err := begin(t, url, service.APIOptions{AuthOptions: service.AuthOptions{
+		DBKeys: true, DBKeysAway: time.Hour, OIDCIssuer: p.issuer.URL, OIDCAudience: "switchtape", OIDCAlgorithms: []string{"ES256"},
+		OIDCTenantClaim: "tenant", OIDCGrantClaims: []string{"scope"},
+	}, MaxInFlight: 64})
 	require.NoError(t, err)
 	t.Cleanup(r.stop)
-	p = &platform{running: r}
+	p.running = r
 	p.db, err = calldb.Open(t.Context(), url, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.db.Close()) })
@@ -170,6 +189,39 @@ func (p *platform) on(o operation, exists bool) operation {
 	return o
 }
 
+// isOthers sees that the operation on the first tenant's things is answered to the
+// second, whose credentials those are, as if there were none of them.
+func (p *platform) isOthers(t *testing.T, secret string, o operation) {
+	t.Helper()
+	op, what := p.on(o, true), o.method+" "+o.path
+	other := p.do(t, secret, op)
+	for prefix, id := range p.things {
+		if !strings.Contains(op.path, id) {
+			assert.NotContains(t, other.Body.String(), id, "%s shows what is at %s", what, prefix)
+		}
+	}
+	for _, words := range []string{"acme-secret", "acme/agent", "+12025550123"} {
+		assert.NotContains(t, other.Body.String(), words, what)
+	}
+	if op.path != o.path {
+		missing := p.on(o, false)
+		like := p.do(t, secret, missing)
+		assert.Equal(t, like.Code, other.Code, what)
+		if !strings.HasSuffix(o.path, "/abort") { // no canary is to be ended where there is none
+			assert.GreaterOrEqual(t, other.Code, 400, what)
+		}
+		words := func(w *httptest.ResponseRecorder, path string) string {
+			for id := range strings.SplitSeq(path, "/") {
+				if len(id) > 10 {
+					return strings.ReplaceAll(w.Body.String(), id, "ID")
+				}
+			}
+			return w.Body.String()
+		}
+		assert.Equal(t, words(like, missing.path), words(other, op.path), "%s: as if there were none", what)
+	}
+}
+
 // TestAuthorizationMatrix: every operation of the contracts, with every kind of
 // credentials.
 func TestAuthorizationMatrix(t *testing.T) {
@@ -188,10 +240,24 @@ func TestAuthorizationMatrix(t *testing.T) {
 			return p.do(t, secret, operation{method: http.MethodGet, path: "/v1/keys"}).Code == http.StatusUnauthorized
 		}, 30*time.Second, time.Millisecond)
 	}
-	tooLittle := map[callmodel.Scope]string{}
+	tooLittle, littleToken := map[callmodel.Scope]string{}, map[callmodel.Scope]string{}
 	for _, s := range callmodel.Scopes() {
 		others := slices.DeleteFunc(callmodel.Scopes(), func(o callmodel.Scope) bool { return o == s })
 		_, tooLittle[s] = p.key(t, "acme", others, time.Time{})
+		littleToken[s] = p.token(t, "acme", others, nil)
+	}
+	rightToken := p.token(t, "acme", callmodel.Scopes(), nil)
+	require.Eventually(t, func() bool { // its issuer's keys have come
+		return p.do(t, rightToken, operation{method: http.MethodGet, path: "/v1/keys"}).Code == http.StatusOK
+	}, 30*time.Second, time.Millisecond)
+	theirToken := p.token(t, "beta", callmodel.Scopes(), nil)
+	refused := map[string]string{
+		"wrong": "wrong", "expired": expired, "revoked": revoked,
+		"an expired token":     p.token(t, "acme", callmodel.Scopes(), map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}),
+		"another audience":     p.token(t, "acme", callmodel.Scopes(), map[string]any{"aud": "other"}),
+		"another issuer":       p.token(t, "acme", callmodel.Scopes(), map[string]any{"iss": "https://login.example.com"}),
+		"a stranger's token":   authtest.NewKey(t, "k").Token(t, p.issuer.Claims()),
+		"a token of no tenant": p.token(t, "", callmodel.Scopes(), nil),
 	}
 	for _, o := range all {
 		what := o.method + " " + o.path
@@ -200,48 +266,28 @@ func TestAuthorizationMatrix(t *testing.T) {
 
 		none := p.do(t, "", op)
 		assert.Equal(t, http.StatusUnauthorized, none.Code, what)
-		for name, secret := range map[string]string{"wrong": "wrong", "expired": expired, "revoked": revoked} {
+		for name, secret := range refused {
 			w := p.do(t, secret, op)
 			assert.Equal(t, http.StatusUnauthorized, w.Code, "%s %s", name, what)
 			assert.Equal(t, none.Body.String(), w.Body.String(), "%s %s: the same words", name, what)
 			assert.Equal(t, none.Header(), w.Header(), "%s %s", name, what)
 		}
 		assert.Equal(t, http.StatusForbidden, p.do(t, tooLittle[o.scope], op).Code, what)
+		assert.Equal(t, http.StatusForbidden, p.do(t, littleToken[o.scope], op).Code, "a token, %s", what)
 
 		if what == "PUT /v1/users/{id}" {
 			continue // makes one of the other tenant's own
 		}
-		other := p.do(t, theirs, op)
-		for prefix, id := range p.things {
-			if !strings.Contains(op.path, id) {
-				assert.NotContains(t, other.Body.String(), id, "%s shows what is at %s", what, prefix)
-			}
-		}
-		for _, secret := range []string{"acme-secret", "acme/agent", "+12025550123"} {
-			assert.NotContains(t, other.Body.String(), secret, what)
-		}
-		if op.path != o.path {
-			missing := p.on(o, false)
-			like := p.do(t, theirs, missing)
-			assert.Equal(t, like.Code, other.Code, what)
-			if !strings.HasSuffix(o.path, "/abort") { // no canary is to be ended where there is none
-				assert.GreaterOrEqual(t, other.Code, 400, what)
-			}
-			words := func(w *httptest.ResponseRecorder, path string) string {
-				for id := range strings.SplitSeq(path, "/") {
-					if len(id) > 10 {
-						return strings.ReplaceAll(w.Body.String(), id, "ID")
-					}
-				}
-				return w.Body.String()
-			}
-			assert.Equal(t, words(like, missing.path), words(other, op.path), "%s: as if there were none", what)
+		for _, secret := range []string{theirs, theirToken} {
+			p.isOthers(t, secret, o)
 		}
 	}
 	for _, o := range all { // last, as some end what others need
-		w := p.do(t, right, p.on(o, true))
-		assert.NotContains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, w.Code, "%s %s: %s", o.method, o.path, w.Body)
-		assert.Less(t, w.Code, 500, "%s %s: %s", o.method, o.path, w.Body)
+		for _, secret := range []string{right, rightToken} {
+			w := p.do(t, secret, p.on(o, true))
+			assert.NotContains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, w.Code, "%s %s: %s", o.method, o.path, w.Body)
+			assert.Less(t, w.Code, 500, "%s %s: %s", o.method, o.path, w.Body)
+		}
 	}
 	events, err := p.db.AuditEvents(t.Context(), "acme", 0, 1000)
 	require.NoError(t, err)
