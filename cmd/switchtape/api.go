@@ -9,12 +9,19 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/cmd/apiclient"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
 )
 
 // apiOptions say which API to ask.
 type apiOptions struct {
-	API        string `help:"The API to ask, as https://calls.example.com." placeholder:"URL" name:"api"`
+	API        string `help:"The API to ask, as https://calls.example.com." placeholder:"URL" name:"api" instead:"db"`
 	APIKeyFile string `help:"File with the API key. Without it the key is SWITCHTAPE_API_KEY's, if there is one." type:"path" placeholder:"FILE" name:"api-key-file"`
+}
+
+// errBoth is of a command that is given two places to work at, both in arguments or both by
+// the environment: of one of each the argument counts.
+func errBoth() error {
+	return cli.Usagef("there are a database and an API: give --db or --api, not both (SWITCHTAPE_DB and SWITCHTAPE_API count, too)")
 }
 
 // apiTimeout bounds a request.

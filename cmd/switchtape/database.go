@@ -12,7 +12,7 @@ import (
 
 // databaseOptions say which database to work on, and how to print what was found.
 type databaseOptions struct {
-	DB   string `help:"Database: sqlite:///path/to.db or postgres://user@host/database, with several hosts where one takes over from another. With a password: @FILE, or in the environment." placeholder:"URL" type:"private"`
+	DB   string `help:"Database: sqlite:///path/to.db or postgres://user@host/database, with several hosts where one takes over from another. With a password: @FILE, or in the environment." placeholder:"URL" type:"private" instead:"api"`
 	JSON bool   `help:"Print JSON." name:"json"`
 }
 

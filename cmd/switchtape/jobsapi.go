@@ -19,7 +19,7 @@ const maxAsked = 500
 func (w *jobsWhich) onlyLedger(db string) error {
 	switch {
 	case db != "":
-		return cli.Usagef("give --db or --api, not both")
+		return errBoth()
 	case w.Tenant != "":
 		return cli.Usagef("--tenant is of --db: an API has the jobs of its key's tenant")
 	case w.Kind != "" && w.Kind != record.Kind:

@@ -13,7 +13,7 @@ import (
 // ofAPI is the client, and for whom it acts.
 func (o *keysOptions) ofAPI() (*apiclient.ClientWithResponses, apiclient.RequestEditorFn, error) {
 	if o.DB != "" {
-		return nil, nil, cli.Usagef("give --db or --api, not both")
+		return nil, nil, errBoth()
 	}
 	api, err := o.client()
 	return api, func(_ context.Context, r *http.Request) error {

@@ -117,6 +117,7 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 		fmt.Fprintf(s.Err, "%s: %v\n(%s --help lists what there is)\n", name, err, name)
 		return ExitUsage
 	}
+	argumentsInstead(parsed)
 	return exitCode(name, parsed.Run(), s)
 }
 
