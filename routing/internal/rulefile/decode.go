@@ -57,7 +57,7 @@ func decodeInParts(data []byte, v any, inner func(v any, n *yaml.Node) any, size
 	if err != nil {
 		return nil, nil, err
 	}
-	d := decoder{format: f, lines: newLines(f), shapes: map[reflect.Type]shape{}, inner: inner, part: f.partSize()}
+	d := decoder{texts: newTexts(), format: f, lines: newLines(f), shapes: map[reflect.Type]shape{}, inner: inner, part: f.partSize()}
 	rv := reflect.ValueOf(v).Elem()
 	d.span(nil, whole, rv, 0)
 	if d.err == nil {
@@ -102,6 +102,8 @@ type decoder struct {
 	errs   callmodel.FieldErrors
 	err    error // of a part that could not be parsed
 	inner  func(v any, n *yaml.Node) any
+	room   room // of the part at hand
+	texts  texts
 }
 
 // span decodes the text of one value, in parts if it is long.
@@ -136,7 +138,8 @@ func (d *decoder) tree(p *path, first int, s span, as form) *node {
 			"begin each entry and each rule on a line of its own", s.size(), s.line, maxPart)
 		return nil
 	}
-	n, err := d.format.tree(s, as)
+	d.room.clear()
+	n, err := d.format.tree(s, as, &d.room)
 	if err == nil && (as == someItems && len(n.Content) != s.n || as == someEntries && len(n.Content) != 2*s.n) {
 		err = callmodel.Errorf(callmodel.CodeMalformed, "line %d: an entry or item does not begin on a line of its own", s.line)
 	}
@@ -151,7 +154,8 @@ func (d *decoder) tree(p *path, first int, s span, as form) *node {
 }
 
 func (d *decoder) entries(p *path, whole span, parts []span, rv reflect.Value, depth int) {
-	d.lines.heads[p.String()] = whole.line
+	first := d.format.begins(whole)
+	d.lines.heads[p.String()] = first
 	if rv.Kind() == reflect.Map {
 		rv.Set(reflect.MakeMap(rv.Type()))
 	}
@@ -166,12 +170,12 @@ func (d *decoder) entries(p *path, whole span, parts []span, rv reflect.Value, d
 			return
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			d.lines.keys[(&path{in: p, key: n.Content[i].Value}).String()] = len(d.lines.places) - 1
+			d.lines.keys[(&path{in: p, key: d.texts.own(n.Content[i].Value)}).String()] = len(d.lines.places) - 1
 		}
 		d.fields(&keys, n, rv, depth)
 	}
 	if d.err == nil {
-		keys.missing(whole.line, rv)
+		keys.missing(first, rv)
 	}
 }
 
@@ -305,7 +309,7 @@ func (d *decoder) scalar(p *path, n *yaml.Node, rv reflect.Value) {
 		// +1212 and 0800 are numbers to YAML, and 1:30 to some readers of it;
 		// here what is written is what is meant.
 		if tag := n.ShortTag(); tag == "!!str" || tag == "!!int" || tag == "!!float" || tag == "!!timestamp" {
-			rv.SetString(n.Value)
+			rv.SetString(d.texts.own(n.Value))
 			ok = true
 		}
 	case reflect.Int:

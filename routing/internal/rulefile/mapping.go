@@ -116,7 +116,7 @@ func (d *decoder) fields(keys *keys, n *node, rv reflect.Value, depth int) {
 		if rv.Kind() == reflect.Map {
 			elem := reflect.New(rv.Type().Elem()).Elem()
 			d.value(&p, val, elem, depth+1)
-			rv.SetMapIndex(reflect.ValueOf(k.Value), elem)
+			rv.SetMapIndex(reflect.ValueOf(d.texts.own(k.Value)), elem)
 			continue
 		}
 		f := d.shape(rv.Type()).field(k.Value)
