@@ -4,7 +4,7 @@ import "go.yaml.in/yaml/v3"
 
 // DecodeInParts is Decode with parts of so many bytes.
 func DecodeInParts(data []byte, v any, inner func(v any, n *yaml.Node) any, size int) (*Lines, error) {
-	lines, faults, err := decodeInParts(data, v, inner, size)
+	lines, faults, _, err := decodeInParts(data, v, inner, nil, size)
 	if err == nil {
 		err = faults.Err()
 	}

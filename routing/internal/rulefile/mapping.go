@@ -88,6 +88,7 @@ func (d *decoder) entry(k *keys, s *span, rv reflect.Value, depth int) {
 		if n := d.tree(&p, 0, *s.value, oneValue); n != nil && !d.unsaid(&p, n, rv.Field(f.index).Kind(), f.unsaid) {
 			d.value(&p, n, rv.Field(f.index), depth+1)
 		}
+	case d.putOff(&p, s):
 	default:
 		d.span(&p, *s.value, rv.Field(f.index), depth+1)
 	}
