@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -34,9 +35,11 @@ type together struct {
 const (
 	// togetherMost bounds the calls of a statement.
 	togetherMost = 64
-	// togetherAtOnce bounds the statements on their way: while one waits for the disk
-	// the other's rows are made, and what comes meanwhile goes together.
-	togetherAtOnce = 2
+	// togetherAtOnce bounds the statements on their way. There is one where all is well:
+	// what comes meanwhile goes together. A call that has waited for togetherPatience goes
+	// beside it: it may be waiting for a row that somebody else writes.
+	togetherAtOnce   = 4
+	togetherPatience = 20 * time.Millisecond
 )
 
 // newcomer is a call that is to be stored.
@@ -63,26 +66,54 @@ func (g *together) do(ctx context.Context, n *calls.NewCall) (stored bool, err e
 	}
 	g.mu.Lock()
 	g.queue = append(g.queue, m)
-	lead := g.leading < togetherAtOnce
+	lead := g.leading == 0
 	if lead {
 		g.leading++
 		m.asked = true
 	}
 	g.mu.Unlock()
 	if !lead {
-		select {
-		case lead = <-m.wake:
-		case <-ctx.Done():
-			if g.withdraw(m) {
-				return false, ctx.Err()
-			}
-			lead = <-m.wake // it is on its way, or was just asked to lead
+		if lead, err = g.await(ctx, m); err != nil {
+			return false, err
 		}
 	}
 	if lead {
 		g.lead(m) //nolint:contextcheck // it works for others too, whose contexts are their own
 	}
 	return m.stored, m.err
+}
+
+// await waits until m is stored, or is to lead.
+func (g *together) await(ctx context.Context, m *newcomer) (lead bool, err error) {
+	patience := time.NewTimer(togetherPatience)
+	defer patience.Stop()
+	for {
+		select {
+		case lead = <-m.wake:
+			return lead, nil
+		case <-patience.C:
+			if g.besides(m) {
+				return true, nil
+			}
+		case <-ctx.Done():
+			if g.withdraw(m) {
+				return false, ctx.Err()
+			}
+			return <-m.wake, nil // it is on its way, or was just asked to lead
+		}
+	}
+}
+
+// besides has m lead beside the others, if it still waits and there may be one more.
+func (g *together) besides(m *newcomer) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m.asked || g.leading >= togetherAtOnce || !slices.Contains(g.queue, m) {
+		return false
+	}
+	m.asked = true
+	g.leading++
+	return true
 }
 
 // withdraw takes m out of the queue, if nobody has begun with it.

@@ -125,27 +125,24 @@ func TestOneOfThoseThatComeTogether(t *testing.T) {
 }
 
 // TestWaitingTogether: while the database keeps everybody waiting, one who gives up is
-// answered, and nothing of it is stored; the others are stored once it goes on.
+// answered, and nothing of it is stored; the others are stored once it goes on. A few go
+// beside the first, which may be waiting for something of its own.
 func TestWaitingTogether(t *testing.T) {
 	t.Parallel()
 	at := migratedPostgres(t)
 	db, other := open(t, at), open(t, at)
 	unlock := other.Lock(t, "calls")
 	var wg sync.WaitGroup
-	first := make(chan struct{}, 2)
-	for i := range 2 { // as many as may be on their way
+	for i := range 4 { // as many as may be on their way
 		wg.Go(func() {
-			first <- struct{}{}
 			_, err := db.CreateCall(t.Context(), storetest.NewCall(fmt.Sprint("first", i)))
 			assert.NoError(t, err)
 		})
+		require.Eventually(t, func() bool {
+			list, err := other.Rows(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+			return err == nil && list[0] == fmt.Sprint(i+1)
+		}, 30*time.Second, 5*time.Millisecond)
 	}
-	<-first
-	<-first
-	require.Eventually(t, func() bool {
-		list, err := other.Rows(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
-		return err == nil && list[0] == "2"
-	}, 30*time.Second, 5*time.Millisecond)
 	gone, giveUp := context.WithCancel(t.Context())
 	left := make(chan error)
 	go func() {
@@ -162,5 +159,5 @@ func TestWaitingTogether(t *testing.T) {
 	wg.Wait()
 	list, err := db.Rows(t.Context(), "SELECT id FROM calls ORDER BY id")
 	require.NoError(t, err)
-	assert.Equal(t, []string{"first0", "first1", "stays"}, list)
+	assert.Equal(t, []string{"first0", "first1", "first2", "first3", "stays"}, list)
 }
