@@ -114,7 +114,13 @@ var furtherNumbers = [...][2]string{
 // emergency number.
 func InTable(region, number string) bool { return search(emergencyNumbers[:], region, number) }
 
+// MaxEmergencyDigits is the length of the longest emergency number of any region.
+const MaxEmergencyDigits = 6
+
 func search(table [][2]string, region, number string) bool {
+	if len(number) > MaxEmergencyDigits || len(region) != 2 {
+		return false
+	}
 	_, found := slices.BinarySearchFunc(table, [2]string{region, number}, func(e, want [2]string) int {
 		if c := strings.Compare(e[0], want[0]); c != 0 {
 			return c

@@ -1,7 +1,7 @@
 // Package normalize turns telephone numbers as people and telephone servers
 // write them into the one form that calls are routed by. It knows the world's
 // numbering plans through phonenumbers (12 µs and some 60 allocations a
-// number), so it belongs at the edge, once a call; inside, numbers are E.164
+// number, next to nothing for one that is E.164 already), so it belongs at the edge, once a call; inside, numbers are E.164
 // already and package e164 checks them for next to nothing.
 //
 //	"(202) 555-0123", US  ─┐
@@ -97,6 +97,14 @@ func (n *Numbering) Parse(raw, region string) (Number, error) {
 	fail := func(reason string) (Number, error) {
 		return Number{}, &Error{Raw: raw, Region: region, Reason: reason}
 	}
+	if n.plain(raw) && (region == "" || ValidRegion(region)) {
+		return Number{Value: raw}, nil
+	}
+	return n.parse(raw, region, fail)
+}
+
+// parse is Parse of what may be anything.
+func (n *Numbering) parse(raw, region string, fail func(reason string) (Number, error)) (Number, error) {
 	if number, ok := n.Emergency(raw, region); ok {
 		return number, nil
 	}
