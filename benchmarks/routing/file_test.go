@@ -20,7 +20,11 @@ import (
 	"github.com/switchtape/switchtape/routing"
 )
 
-const fileRules = 1_000_000
+const (
+	fileRules = 1_000_000
+	// firstNumber is the first of the prefixes, which are seven apart, in Berlin.
+	firstNumber = 4_930_100_000
+)
 
 // forms are how files of rules are written.
 func forms() []string { return []string{"yaml", "json", "ndjson"} }
@@ -55,7 +59,7 @@ func writeFile(w io.Writer, form, name string, n int) error {
 		if i > 0 {
 			_, _ = b.WriteString(between)
 		}
-		fmt.Fprintf(b, rule, i, 100_000_000+i*7, i%dests, (i+1+i/dests%2)%dests)
+		fmt.Fprintf(b, rule, i, firstNumber+i*7, i%dests, (i+1+i/dests%2)%dests)
 	}
 	_, _ = b.WriteString(end)
 	return b.Flush()
