@@ -3453,6 +3453,11 @@ type Tenant struct {
 
 // TenantDefaults What holds for the tenant's calls that don't say it themselves.
 type TenantDefaults struct {
+	// EmergencyNumbers Emergency numbers of its own, besides those of the world's numbering plans: digits as dialled, or E.164 with a plus.
+	//
+	// Examples: ["7777"]
+	EmergencyNumbers *[]string `json:"emergency_numbers,omitempty"`
+
 	// OutsidePrefixes What is dialled for an outside line, 1 to 4 digits: emergency numbers are recognised behind it.
 	//
 	// Examples: ["0"]
