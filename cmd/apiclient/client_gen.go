@@ -284,6 +284,7 @@ const (
 	CodeLeaseLost            Code = "lease_lost"
 	CodeMalformed            Code = "malformed"
 	CodeMethodNotAllowed     Code = "method_not_allowed"
+	CodeMisdirected          Code = "misdirected"
 	CodeNoCapacity           Code = "no_capacity"
 	CodeNoRoute              Code = "no_route"
 	CodeNotAcceptable        Code = "not_acceptable"
@@ -318,6 +319,8 @@ func (e Code) Valid() bool {
 	case CodeMalformed:
 		return true
 	case CodeMethodNotAllowed:
+		return true
+	case CodeMisdirected:
 		return true
 	case CodeNoCapacity:
 		return true
@@ -1811,6 +1814,7 @@ type CheckReport struct {
 // - `method_not_allowed` (405): the path has other methods
 // - `not_acceptable` (406): the Accept header leaves out what there is
 // - `unsupported_media_type` (415): the body is of a type that isn't read here
+// - `misdirected` (421): this server takes other requests; another takes this one
 // - `internal` (500): a defect of the service's own
 type Code string
 
@@ -2817,6 +2821,7 @@ type Problem struct {
 	// - `method_not_allowed` (405): the path has other methods
 	// - `not_acceptable` (406): the Accept header leaves out what there is
 	// - `unsupported_media_type` (415): the body is of a type that isn't read here
+	// - `misdirected` (421): this server takes other requests; another takes this one
 	// - `internal` (500): a defect of the service's own
 	Code Code `json:"code"`
 
@@ -4691,7 +4696,8 @@ type ClientInterface interface {
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+	// the high lane takes emergency calls alone, and refuses others with 421.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4711,7 +4717,8 @@ type ClientInterface interface {
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+	// the high lane takes emergency calls alone, and refuses others with 421.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5355,7 +5362,8 @@ func (c *Client) ListCalls(ctx context.Context, params *ListCallsParams, reqEdit
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 //
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+// the high lane takes emergency calls alone, and refuses others with 421.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5385,7 +5393,8 @@ func (c *Client) CreateCallWithBody(ctx context.Context, params *CreateCallParam
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 //
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+// the high lane takes emergency calls alone, and refuses others with 421.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9924,7 +9933,8 @@ type ClientWithResponsesInterface interface {
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+	// the high lane takes emergency calls alone, and refuses others with 421.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9944,7 +9954,8 @@ type ClientWithResponsesInterface interface {
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+	// the high lane takes emergency calls alone, and refuses others with 421.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12911,7 +12922,8 @@ func (c *ClientWithResponses) ListCallsWithResponse(ctx context.Context, params 
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 //
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+// the high lane takes emergency calls alone, and refuses others with 421.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12937,7 +12949,8 @@ func (c *ClientWithResponses) CreateCallWithBodyWithResponse(ctx context.Context
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 //
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+// the high lane takes emergency calls alone, and refuses others with 421.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

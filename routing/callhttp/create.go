@@ -39,6 +39,9 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 	if err := problem.Refusal(r.Context()); err != nil {
 		return err
 	}
+	if h.emergencyOnly {
+		return callmodel.Errorf(callmodel.CodeMisdirected, "this server takes emergency calls alone; ask one of the low lane")
+	}
 	door := problem.Door{}
 	if err := door.Check(r); err != nil {
 		return err

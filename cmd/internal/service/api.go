@@ -19,6 +19,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/reports/reporthttp"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
@@ -65,6 +66,14 @@ type APIOptions struct {
 	LegOptions
 	RoutingOptions
 	SettingsOptions
+}
+
+// validate reports what can't be meant.
+func (o *APIOptions) validate() error {
+	if o.Lane == LaneHigh && (len(o.Emergency) == 0 || o.Journal == "") {
+		return cli.Usagef("--lane %s answers emergency calls whatever else is away: give it --emergency, for somewhere to go, and --journal, in which they are kept", LaneHigh)
+	}
+	return o.RetentionOptions.validate()
 }
 
 // RecordOptions say how calls are recorded that don't say it themselves.
@@ -189,7 +198,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	})
 	a.mux.Handle("/v1/recordings", recordings)
 	a.mux.Handle("/v1/recordings/", recordings)
-	callhttp.New(svc, &callhttp.Options{Logger: log, RecordingLink: func(id callmodel.JobID) string {
+	callhttp.New(svc, &callhttp.Options{Logger: log, EmergencyOnly: o.Lane == LaneHigh, RecordingLink: func(id callmodel.JobID) string {
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(a.mux)
 	rulehttp.New(svc, &rulehttp.Options{Logger: log}).Mount(a.mux)
@@ -351,9 +360,11 @@ func (a *API) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.calls.Run(ctx) })
 	group.Go(func() error { return a.catchUp(ctx) })
-	group.Go(func() error { return a.sealer.run(ctx) })
-	group.Go(func() error { return countReports(ctx, a.store, a.log) })
-	group.Go(func() error { return forgetOld(ctx, a.store, a.opts.RetentionOptions, a.log) })
+	if a.opts.Lane != LaneHigh { // one for emergency calls has nothing else to do
+		group.Go(func() error { return a.sealer.run(ctx) })
+		group.Go(func() error { return countReports(ctx, a.store, a.log) })
+		group.Go(func() error { return forgetOld(ctx, a.store, a.opts.RetentionOptions, a.log) })
+	}
 	group.Go(func() error { return a.users.Run(ctx) })
 	if a.gate != nil {
 		group.Go(func() error { return a.gate.Run(ctx) })
