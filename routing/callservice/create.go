@@ -53,7 +53,8 @@ func (s *Service) Create(ctx context.Context, t callmodel.TenantID, req Request,
 	if help, ok := s.Emergency(t, req); ok {
 		return s.CreateEmergencyOnce(ctx, t, help, actor, key), nil
 	}
-	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (Created, error) {
+	urgency := urgencyCreate + min(max(req.Priority, 0), calls.MaxPriority)
+	return inLane(ctx, s, turn{t, urgency}, s.opts.RequestTimeout, func(ctx context.Context) (Created, error) {
 		if key == nil {
 			return s.create(ctx, t, &req, actor, nil)
 		}
@@ -74,7 +75,10 @@ func (s *Service) createOnce(ctx context.Context, t callmodel.TenantID, req *Req
 		return Created{}, callmodel.Errorf(callmodel.CodeInFlight, "a request with this idempotency key is being answered; ask again for its answer")
 	}
 	defer end()
-	first, err := s.stores.Replay(ctx, t, key.Key, key.RequestSHA256)
+	if made, known, err := s.waitingAnswer(t, &key); known || err != nil {
+		return made, err
+	}
+	first, err := s.replay(ctx, t, &key)
 	if err != nil {
 		return Created{}, err
 	}
@@ -107,7 +111,7 @@ func (s *Service) create(ctx context.Context, t callmodel.TenantID, req *Request
 			made.Answer = &answer
 		}
 	}
-	first, err := s.stores.CreateCall(ctx, n)
+	first, err := s.keep(ctx, &n)
 	if err != nil {
 		return Created{}, err
 	}

@@ -67,7 +67,7 @@ func NewFair(o FairOptions) *Fair {
 	o.Queue = cmp.Or(o.Queue, 4*o.Most)
 	o.QueueOfTenant = cmp.Or(o.QueueOfTenant, max(o.Queue/4, 1))
 	window := cmp.Or(o.window, time.Second)
-	least, most := uint(o.Least), uint(o.Most) //nolint:gosec // both are positive
+	least, most := uint(o.Least), uint(o.Most)
 	return &Fair{
 		opts: o, tenants: map[callmodel.TenantID]*share{},
 		limit: adaptivelimiter.NewBuilder[any]().
