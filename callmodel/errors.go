@@ -205,7 +205,7 @@ func Permanent(err error) error {
 
 // RetryAfterError marks a failure of something else (a bucket, a missing leg)
 // that will mend by itself: the job waits at least After and the attempt does
-// not count towards quarantine.
+// not count towards quarantine. Of a request, it says when to ask again.
 type RetryAfterError struct {
 	Err   error
 	After time.Duration // 0: the usual back-off

@@ -56,7 +56,8 @@ func (s *Service) Create(ctx context.Context, t callmodel.TenantID, req Request,
 	if help, ok := s.Emergency(t, req); ok {
 		return s.CreateEmergencyOnce(ctx, t, help, actor, key), nil
 	}
-	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (Created, error) {
+	urgency := urgencyCreate + min(max(req.Priority, 0), calls.MaxPriority)
+	return inLane(ctx, s, turn{t, urgency}, s.opts.RequestTimeout, func(ctx context.Context) (Created, error) {
 		if key == nil {
 			return s.create(ctx, t, &req, actor, nil)
 		}
@@ -77,11 +78,12 @@ func (s *Service) createOnce(ctx context.Context, t callmodel.TenantID, req *Req
 		return Created{}, callmodel.Errorf(callmodel.CodeInFlight, "a request with this idempotency key is being answered; ask again for its answer")
 	}
 	defer end()
-	// A key that is new, as most are, is not looked up: the stores find one that isn't as
-	// they store the call. Other services are not asked for a call that has its answer.
-	asks := s.opts.Decider != nil || s.opts.Settings != nil
-	if asks {
-		first, err := s.stores.Replay(ctx, t, key.Key, key.RequestSHA256)
+	if made, known, err := s.waitingAnswer(t, &key); known || err != nil {
+		return made, err
+	}
+	looked := s.looksUp(t, &key)
+	if looked {
+		first, err := s.replay(ctx, t, &key)
 		if err != nil {
 			return Created{}, err
 		}
@@ -90,18 +92,27 @@ func (s *Service) createOnce(ctx context.Context, t callmodel.TenantID, req *Req
 		}
 	}
 	made, err := s.create(ctx, t, req, actor, &key)
-	if err == nil || asks || callmodel.CodeOf(err) == callmodel.CodeUnavailable {
+	if err == nil || looked || callmodel.CodeOf(err) == callmodel.CodeUnavailable {
 		return made, err
 	}
 	// What is in its way now was not, if the key has an answer.
-	first, looked := s.stores.Replay(ctx, t, key.Key, key.RequestSHA256)
+	first, other := s.stores.Replay(ctx, t, key.Key, key.RequestSHA256)
 	switch {
 	case first != nil:
 		return s.replayed(ctx, t, &key, first)
-	case callmodel.CodeOf(looked) == callmodel.CodeIdempotencyMismatch:
-		return Created{}, looked
+	case callmodel.CodeOf(other) == callmodel.CodeIdempotencyMismatch:
+		return Created{}, other
 	}
 	return Created{}, err
+}
+
+// looksUp reports whether the key is looked up before the call is made. One that is new,
+// as most are, need not be: the stores find one that isn't as they store the call. But
+// other services are not asked about a call that has its answer, and while the stores are
+// away, or may be, nobody else knows that it has.
+func (s *Service) looksUp(t callmodel.TenantID, key *Idempotency) bool {
+	return s.opts.Decider != nil || s.opts.Settings != nil ||
+		s.opts.CallsFromMemory && (s.away.Load() || s.stored.Contains(answeredKey{t, key.Key}))
 }
 
 // create routes and stores the call, with the answer to its key if it has one.
@@ -131,7 +142,7 @@ func (s *Service) create(ctx context.Context, t callmodel.TenantID, req *Request
 			made.Answer = &answer
 		}
 	}
-	first, err := s.stores.CreateCall(ctx, n)
+	first, err := s.keep(ctx, &n)
 	if err != nil {
 		return Created{}, err
 	}
@@ -158,11 +169,11 @@ func (k *Idempotency) encode(c *Created) (calls.StoredResponse, error) {
 			return calls.StoredResponse{}, callmodel.Errorf(callmodel.CodeInternal, "writing the answer: %w", err)
 		}
 	}
-	return calls.StoredResponse{StatusCode: storedStatus, Body: line(b)}, nil
+	return calls.StoredResponse{StatusCode: storedStatus, Body: withNewline(b)}, nil
 }
 
-// line is the JSON with the end of a line behind it, in memory of its own.
-func line(text []byte) []byte {
+// withNewline is the JSON with the end of a line behind it, in memory of its own.
+func withNewline(text []byte) []byte {
 	return append(append(make([]byte, 0, len(text)+1), text...), '\n')
 }
 

@@ -259,7 +259,7 @@ func TestEmergencyWaitsForItsRules(t *testing.T) {
 func TestEmergencyTakesNoPlace(t *testing.T) {
 	t.Parallel()
 	s := on(t, memdb.New(nil), callservice.Options{MaxInFlight: 1, QueueWait: time.Millisecond})
-	ctx, leave, err := s.Enter(t.Context())
+	ctx, leave, err := s.Enter(t.Context(), "acme")
 	require.NoError(t, err)
 	_, err = s.Create(t.Context(), "acme", nyc(""), "test", nil)
 	requireCode(t, callmodel.CodeOverloaded, err)

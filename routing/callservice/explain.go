@@ -26,7 +26,7 @@ type Explanation struct {
 // it. A CodeNotFound error says that no rules decided it, or that the version is
 // not stored.
 func (s *Service) Explain(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) (Explanation, error) {
-	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (Explanation, error) {
+	return inLane(ctx, s, anyTurn(t), s.opts.RequestTimeout, func(ctx context.Context) (Explanation, error) {
 		call, err := s.stores.Call(ctx, t, id)
 		if err != nil {
 			return Explanation{}, err
@@ -91,7 +91,7 @@ func (s *Service) decidedBy(ctx context.Context, call *calls.Call) (*routing.Rou
 // active version. Errors are FieldErrors, and CodeNoRoute for a tenant without
 // any rules.
 func (s *Service) Try(ctx context.Context, t callmodel.TenantID, req Request, at time.Time) (Explanation, error) {
-	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (Explanation, error) {
+	return inLane(ctx, s, anyTurn(t), s.opts.RequestTimeout, func(ctx context.Context) (Explanation, error) {
 		call, err := s.newCall(t, &req)
 		if err != nil {
 			return Explanation{}, err

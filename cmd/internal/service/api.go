@@ -54,8 +54,8 @@ type APIOptions struct {
 	Emergency     []string `help:"SIP URIs that take emergency calls which no rule for emergency calls takes, in the order to try them." placeholder:"URI"`
 	RulesSnapshot string   `help:"Directory in which the rule sets in service are kept, so that the service starts without its database. Default: it doesn't." type:"path" placeholder:"DIR"`
 	Journal       string   `help:"Directory, this process's own and on a disk that stays, in which emergency calls and events are kept until the database has them. Default: in memory only." type:"path" placeholder:"DIR"`
-	MaxInFlight   int      `help:"Requests that are served at once, emergency calls aside." default:"256"`
 
+	LaneOptions
 	ReplicaOptions
 	RetentionOptions
 	AuthOptions
@@ -122,7 +122,7 @@ func (a *API) Later(name string, f func(ctx context.Context) error) {
 // NewAPI wires the service. jobEnqueued rings a worker in the same process; it
 // may be nil.
 func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *slog.Logger, jobEnqueued func()) (*API, error) {
-	if err := o.validate(); err != nil {
+	if err := errors.Join(o.validate(), o.checkLane(o.Journal)); err != nil {
 		return nil, err
 	}
 	checker := recording.NewProcessor(nil, nil, nil)
@@ -178,7 +178,8 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		CheckOutputs:          checkOutputs,
 		Settings:              settings,
 		SettingsAt:            settingsAt,
-		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, JobEnqueued: jobEnqueued, Logger: log,
+		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, QueueWait: o.QueueWait, CallsFromMemory: o.CallsFromMemory,
+		JobEnqueued: jobEnqueued, Logger: log,
 	})
 	a.calls = svc
 	if a.journal != nil {
@@ -210,39 +211,9 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	m.RuleSets(svc.RulesInService)
 	watchReplica(s.DB, m)
 	a.backlogMetrics(m)
+	laneMetrics(svc, m)
 	a.sealer = newSealer(s.DB, m, log)
 	return a, nil
-}
-
-// backlogMetrics shows what was accepted and is not stored yet.
-func (a *API) backlogMetrics(m *ops.Metrics) {
-	for name, g := range map[string]struct {
-		help string
-		of   func(b callservice.Backlog) float64
-	}{
-		"switchtape_unstored_emergency_calls": {
-			"Emergency calls that were answered and are not stored yet.",
-			func(b callservice.Backlog) float64 { return float64(b.EmergencyCalls) },
-		},
-		"switchtape_unstored_events": {
-			"Events that were accepted and are not stored yet.",
-			func(b callservice.Backlog) float64 { return float64(b.Events) },
-		},
-		"switchtape_refused_events": {
-			"Events that were accepted while the database was away and could not be applied.",
-			func(b callservice.Backlog) float64 { return float64(b.Refused) },
-		},
-		"switchtape_journal_failures": {
-			"Writes to the journal that failed: what was answered then was in memory alone.",
-			func(b callservice.Backlog) float64 { return float64(b.JournalFailures) },
-		},
-	} {
-		m.Gauge(name, g.help, func() float64 { return g.of(a.calls.Backlog()) })
-	}
-	if j := a.journal; j != nil {
-		m.Gauge("switchtape_journal_sync_failures", "How often the journal's disk failed to sync.",
-			j.syncFailures)
-	}
 }
 
 // emergencyCalls are the emergency lane's own connections, if it has any.
@@ -349,10 +320,10 @@ func (a *API) tenants() int {
 	return a.gate.Tenants()
 }
 
-// answersAlone reports whether emergency calls have somewhere to go without the
-// database.
+// answersAlone reports whether emergency calls, or all, have somewhere to go without
+// the database.
 func (a *API) answersAlone() bool {
-	return len(a.opts.Emergency) > 0 || a.opts.RulesSnapshot != "" && a.calls.RulesInService().Tenants > 0
+	return len(a.opts.Emergency) > 0 || (a.opts.RulesSnapshot != "" || a.opts.CallsFromMemory) && a.calls.RulesInService().Tenants > 0
 }
 
 // Run does the service's work beside its requests, until ctx ends.

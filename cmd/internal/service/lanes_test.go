@@ -28,7 +28,7 @@ func TestLanesAsProcesses(t *testing.T) {
 	url := pgtest.URL(t)
 	options := func(lane string) service.APIOptions {
 		return service.APIOptions{
-			Emergency: []string{"sip:psap.example"}, Journal: filepath.Join(t.TempDir(), "journal"), MaxInFlight: 8,
+			Emergency: []string{"sip:psap.example"}, Journal: filepath.Join(t.TempDir(), "journal"), LaneOptions: service.LaneOptions{MaxInFlight: 8},
 			ListenOptions: service.ListenOptions{Lane: lane},
 		}
 	}
