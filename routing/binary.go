@@ -10,7 +10,7 @@ import (
 )
 
 // The binary form of a rule set is for programs that start without a database. It is
-// read in a twentieth of the time that YAML takes. It is not for exchange: a program
+// read in a fraction of the time that YAML takes. It is not for exchange: a program
 // may refuse what another version wrote.
 //
 //	form     "SWRS" and the version of the form
@@ -45,14 +45,35 @@ const (
 // MarshalBinary returns the set in its binary form. It implements
 // encoding.BinaryMarshaler.
 func (rs *RuleSet) MarshalBinary() ([]byte, error) {
-	w := binaryWriter{texts: newIntern(), routes: newIntern(), rest: newIntern(), prices: newIntern(), known: map[*Tier]uint64{}}
-	head := *rs
-	head.Rules, head.Rates = nil, nil
+	w := newBinaryWriter()
+	known := map[*Tier]uint64{} // places of routes, by their first tier: rules may share them
 	for i := range rs.Rules {
-		if err := w.rule(&rs.Rules[i]); err != nil {
-			return nil, fmt.Errorf("rule %s: %w", text.Clip(rs.Rules[i].ID), err)
+		r := &rs.Rules[i]
+		var first *Tier
+		if len(r.Route) > 0 {
+			first = &r.Route[0]
+		}
+		place, ok := known[first]
+		if !ok {
+			var err error
+			if place, err = w.route(r.Route); err != nil {
+				return nil, fmt.Errorf("rule %s: %w", text.Clip(r.ID), err)
+			}
+			if first != nil {
+				known[first] = place
+			}
+		}
+		if err := w.rule(r, place); err != nil {
+			return nil, err
 		}
 	}
+	return w.form(rs)
+}
+
+// form returns the binary form of the set, whose rules were written.
+func (w *binaryWriter) form(rs *RuleSet) ([]byte, error) {
+	head := *rs
+	head.Rules, head.Rates = nil, nil
 	decks, err := w.decks(rs.Rates)
 	if err != nil {
 		return nil, err
@@ -66,7 +87,7 @@ func (rs *RuleSet) MarshalBinary() ([]byte, error) {
 	for _, list := range [][]string{w.texts.list, w.routes.list, w.rest.list} {
 		out = appendTexts(out, list)
 	}
-	out = append(binary.AppendUvarint(out, uint64(len(rs.Rules))), w.rules...)
+	out = append(binary.AppendUvarint(out, w.count), w.rules...)
 	out = appendTexts(out, w.prices.list)
 	return append(out, decks...), nil
 }
@@ -104,11 +125,17 @@ func (n *intern) place(k string) uint64 {
 type binaryWriter struct {
 	texts, routes, rest, prices intern
 
-	known map[*Tier]uint64 // places of routes, by their first tier: rules may share them
+	count uint64
 	rules []byte
 }
 
-func (w *binaryWriter) rule(r *Rule) error {
+func newBinaryWriter() binaryWriter {
+	return binaryWriter{texts: newIntern(), routes: newIntern(), rest: newIntern(), prices: newIntern()}
+}
+
+// rule writes the next rule, whose route has that place.
+func (w *binaryWriter) rule(r *Rule, route uint64) error {
+	w.count++
 	own, rest := uint64(0), *r
 	has := func(bit uint64, yes bool) {
 		if yes {
@@ -150,13 +177,12 @@ func (w *binaryWriter) rule(r *Rule) error {
 	if own&hasRest != 0 {
 		j, err := json.Marshal(&rest)
 		if err != nil {
-			return err
+			return fmt.Errorf("rule %s: %w", text.Clip(r.ID), err)
 		}
 		b = binary.AppendUvarint(b, w.rest.place(string(j)))
 	}
-	route, err := w.route(r.Route)
 	w.rules = binary.AppendUvarint(b, route)
-	return err
+	return nil
 }
 
 func appendPlaces[T ~string](b []byte, texts *intern, list []T) []byte {
@@ -167,20 +193,13 @@ func appendPlaces[T ~string](b []byte, texts *intern, list []T) []byte {
 	return b
 }
 
+// route returns the place of a route.
 func (w *binaryWriter) route(tiers []Tier) (uint64, error) {
-	var first *Tier
-	if len(tiers) > 0 {
-		first = &tiers[0]
-		if i, ok := w.known[first]; ok {
-			return i, nil
-		}
-	}
 	j, err := json.Marshal(tiers)
-	i := w.routes.place(string(j))
-	if first != nil {
-		w.known[first] = i
+	if err != nil {
+		return 0, err
 	}
-	return i, err
+	return w.routes.place(string(j)), nil
 }
 
 func (w *binaryWriter) decks(rates map[string][]RateRow) ([]byte, error) {

@@ -16,33 +16,91 @@ import (
 // the ones that were written. It allocates no more than the length of the data
 // allows, whatever the data says. It implements encoding.BinaryUnmarshaler.
 func (rs *RuleSet) UnmarshalBinary(data []byte) error {
-	if len(data) < len(binaryForm)+1 || string(data[:len(binaryForm)]) != binaryForm {
-		return malformed("it is not a rule set in binary form")
+	r, err := readBinary(data)
+	if err != nil {
+		return err
 	}
-	if v := data[len(binaryForm)]; v != binaryVersion {
-		return malformed("its binary form has version %d, and this program reads version %d", v, binaryVersion)
-	}
-	r := binaryReader{all: string(data), at: len(binaryForm) + 1}
 	out := RuleSet{}
-	r.json(r.text(), &out)
-	texts := r.list()
-	for i := range texts {
-		texts[i] = strings.Clone(texts[i]) // or one of them would keep all the data
-	}
-	r.texts = texts
-	r.routes = decoded[[]Tier](&r, r.list())
-	r.rest = decoded[Rule](&r, r.list())
+	r.head(&out)
 	r.rules(&out)
-	r.prices = decoded[RateRow](&r, r.list())
-	r.decks(&out)
-	if r.err == nil && r.at != len(r.all) {
-		r.fail("something follows it")
-	}
+	r.tail(&out)
 	if r.err != nil {
 		return r.err
 	}
 	*rs = out
 	return nil
+}
+
+// CompileBinary is [Compile] of a set in its binary form, rule by rule, so that
+// there is never more than one of them: of a set of a million the rules would take
+// most of a gigabyte. The errors are those of UnmarshalBinary and Compile.
+func CompileBinary(data []byte) (*Router, error) {
+	r, err := readBinary(data)
+	if err != nil {
+		return nil, err
+	}
+	var head RuleSet
+	r.head(&head)
+	at := r.at
+	rules := r.count(minRule)
+	var rule Rule
+	for range rules { // what stands behind them is needed before the first
+		r.rule(&rule)
+		if r.err != nil {
+			break
+		}
+	}
+	r.tail(&head)
+	if r.err != nil {
+		return nil, r.err
+	}
+	if rules > 0 {
+		head.Rules = []Rule{}
+	}
+	b := newBuild(&head, rules, false)
+	r.at = at
+	r.count(minRule)
+	for i := range rules {
+		rule = Rule{}
+		r.rule(&rule)
+		b.take(i, &rule)
+	}
+	if err := b.v.errs.Err(); err != nil {
+		return nil, err
+	}
+	return b.router()
+}
+
+// readBinary begins to read.
+func readBinary(data []byte) (*binaryReader, error) {
+	if len(data) < len(binaryForm)+1 || string(data[:len(binaryForm)]) != binaryForm {
+		return nil, malformed("it is not a rule set in binary form")
+	}
+	if v := data[len(binaryForm)]; v != binaryVersion {
+		return nil, malformed("its binary form has version %d, and this program reads version %d", v, binaryVersion)
+	}
+	return &binaryReader{all: string(data), at: len(binaryForm) + 1}, nil
+}
+
+// head reads what stands before the rules.
+func (r *binaryReader) head(out *RuleSet) {
+	r.json(r.text(), out)
+	texts := r.list()
+	for i := range texts {
+		texts[i] = strings.Clone(texts[i]) // or one of them would keep all the data
+	}
+	r.texts = texts
+	r.routes = decoded[[]Tier](r, r.list())
+	r.rest = decoded[Rule](r, r.list())
+}
+
+// tail reads what stands behind them, up to the end.
+func (r *binaryReader) tail(out *RuleSet) {
+	r.prices = decoded[RateRow](r, r.list())
+	r.decks(out)
+	if r.err == nil && r.at != len(r.all) {
+		r.fail("something follows it")
+	}
 }
 
 func malformed(format string, args ...any) error {

@@ -3,7 +3,6 @@ package routing
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"sync/atomic"
 
@@ -41,24 +40,14 @@ func (r *Router) id(rule uint32) string {
 // as [callmodel.FieldErrors]: the faults that [RuleSet.Validate] finds, else rules
 // that are equal in rank and can match the same call.
 func Compile(rs *RuleSet) (*Router, error) {
-	v := newValidation(rs)
-	v.checkSet()
-	if err := v.errs.Err(); err != nil {
+	b := newBuild(rs, len(rs.Rules), false)
+	for i := range rs.Rules {
+		b.take(i, &rs.Rules[i])
+	}
+	if err := b.v.errs.Err(); err != nil {
 		return nil, err
 	}
-	r := &Router{hash: v.hash.sum(), order: cmp.Or(rs.Order, PrefixFirst)}
-	c := newCompiler(rs, r, v)
-	c.destinations()
-	entries, err := c.rules()
-	if err != nil {
-		return nil, err
-	}
-	if err := c.buildIndex(entries); err != nil {
-		return nil, err
-	}
-	r.kinds, r.extras, r.callers = slices.Clip(r.kinds), slices.Clip(r.extras), slices.Clip(r.callers)
-	r.listAll = r.written <= maxListed && len(r.index.postings) <= maxListed*maxListed
-	return r, nil
+	return b.router()
 }
 
 type compiler struct {
@@ -68,15 +57,14 @@ type compiler struct {
 
 	destIndex   map[string]uint32
 	planIndex   map[string]uint32
-	planOf      []uint32 // by number of the route, see validation.routeOf
+	planOf      []uint32 // by number of the route, see validation.routes
 	kindIndex   map[kind]uint32
 	callerIndex map[string][]uint32 // the callers of each condition
 	extraIndex  map[string]uint32
+	entries     []entry
 	windows     map[string]*calendar.Window
 	tenantNames []callmodel.TenantID // by their number
 	everybody   []uint32             // one 0: any tenant, any caller
-	ids         []byte
-	places      []uint32 // of the rules' ids, in order
 	buf         []byte
 	decks       map[string]*RateTable
 	planKey     []byte // room for the key of a plan
@@ -99,61 +87,42 @@ type entry struct {
 	rank uint32
 }
 
-// rules makes a posting of every rule for each callee, tenant and length of caller
-// prefix that the rule names. So each posting has one rank.
-func (c *compiler) rules() ([]entry, error) {
-	bytes := len(c.rs.Rules)
-	for i := range c.rs.Rules {
-		bytes += len(c.rs.Rules[i].ID)
+// postings makes postings of rule i, for each callee, tenant and length of caller
+// prefix that it names. So each posting has one rank.
+func (c *compiler) postings(i int, src *Rule, route uint32) error {
+	c.entries = c.add(src, c.v.ids.places[i], c.routePlan(src, route), c.entries)
+	fault := func(format string, args ...any) error {
+		path := fmt.Sprintf("rules[%d]", i)
+		return callmodel.FieldErrors{{Path: path, Line: c.rs.Line(path), Message: "rule " + src.ID + ": " + fmt.Sprintf(format, args...)}}
 	}
-	if uint64(bytes) > math.MaxUint32 {
-		return nil, callmodel.FieldErrors{{Path: "rules", Message: fmt.Sprintf("the rules' ids have %d bytes together, at most %d can be held", bytes,
-			uint32(math.MaxUint32))}}
+	switch {
+	case len(c.entries) > maxPostings:
+		return fault("with this rule the set has more than %d pairs of a rule and a callee, tenant or length of caller; let rules share fewer lists", maxPostings)
+	case len(c.r.tenants) > maxTenants:
+		return fault("with this rule the set names more than %d tenants; name more than %d in a rule, which are kept apart from these", maxTenants, tenantRuns)
 	}
-	c.ids = make([]byte, 0, bytes)
-	c.places = make([]uint32, 0, len(c.rs.Rules))
-	c.planOf = make([]uint32, len(c.v.routes))
-	for i := range c.planOf {
-		c.planOf[i] = noPlan
-	}
-	entries := make([]entry, 0, len(c.rs.Rules)+len(c.rs.Rules)/8)
-	for i := range c.rs.Rules {
-		src := &c.rs.Rules[i]
-		entries = c.add(src, c.routePlan(i), entries)
-		if len(entries) > maxPostings {
-			path := fmt.Sprintf("rules[%d]", i)
-			return nil, callmodel.FieldErrors{{Path: path, Line: c.rs.Line(path), Message: fmt.Sprintf(
-				"rule %s: with this rule the set has more than %d pairs of a rule and a callee, tenant or length of caller; let rules "+
-					"share fewer lists", src.ID, maxPostings)}}
-		}
-		if len(c.r.tenants) > maxTenants {
-			path := fmt.Sprintf("rules[%d]", i)
-			return nil, callmodel.FieldErrors{{Path: path, Line: c.rs.Line(path), Message: fmt.Sprintf(
-				"rule %s: with this rule the set names more than %d tenants; name more than %d in a rule, which are kept apart from these", src.ID,
-				maxTenants, tenantRuns)}}
-		}
-	}
-	c.r.ids, c.r.written = string(c.ids), len(c.rs.Rules)
-	return entries, nil
+	return nil
 }
 
 const noPlan = ^uint32(0)
 
-// routePlan returns the plan of the route of rule i. Equal routes share one.
-func (c *compiler) routePlan(i int) uint32 {
-	route := c.v.routeOf[i]
+// routePlan returns the plan of the rule's route, which has that number. Equal
+// routes share one.
+func (c *compiler) routePlan(src *Rule, route uint32) uint32 {
+	for int(route) >= len(c.planOf) {
+		c.planOf = append(c.planOf, noPlan)
+	}
 	if c.planOf[route] == noPlan {
-		c.planOf[route] = c.plan(&c.rs.Rules[i])
+		c.planOf[route] = c.plan(src)
 	}
 	return c.planOf[route]
 }
 
-func (c *compiler) add(src *Rule, plan uint32, entries []entry) []entry {
+// add appends the postings of a rule whose id has that place.
+func (c *compiler) add(src *Rule, id, plan uint32, entries []entry) []entry {
 	m := &src.Match
-	p := posting{rule: uint32(len(c.ids)), plan: plan}
+	p := posting{rule: id, plan: plan}
 	idBytes := uint32(len(src.ID)) << tenantBits
-	c.places = append(c.places, p.rule)
-	c.ids = append(append(c.ids, byte(len(src.ID))), src.ID...)
 	k := kind{priority: int16(src.Priority), prioMax: calls.MaxPriority}
 	for _, t := range m.Type {
 		k.types |= typeBit(t)

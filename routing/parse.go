@@ -43,18 +43,84 @@ func read(data []byte) (*RuleSet, callmodel.FieldErrors, error) {
 	}
 	rs.lines = lines
 	var more callmodel.FieldErrors
-	if err := rs.Validate(); errors.As(err, &more) {
-		broken := make(map[string]bool, len(faults))
-		for _, f := range faults {
-			broken[f.Path] = true
-		}
-		for _, f := range more {
-			if !broken[f.Path] {
-				faults = append(faults, f)
-			}
+	_ = errors.As(rs.Validate(), &more)
+	return rs, joined(faults, more), nil
+}
+
+// joined is the faults of a file and those of what was read of it, but for the ones
+// that the former explain.
+func joined(faults, more callmodel.FieldErrors) callmodel.FieldErrors {
+	broken := make(map[string]bool, len(faults))
+	for _, f := range faults {
+		broken[f.Path] = true
+	}
+	for _, f := range more {
+		if !broken[f.Path] {
+			faults = append(faults, f)
 		}
 	}
-	return rs, faults[:min(len(faults), maxFaults)], nil
+	return faults[:min(len(faults), maxFaults)]
+}
+
+// CompileText is [Parse] and [Compile] in one, rule by rule, for those who don't need
+// the rules themselves: of a set of a million they would take most of a gigabyte. The
+// errors are those of Parse and Compile.
+func CompileText(data []byte) (*Router, error) {
+	b, err := compileText(data, false)
+	if err != nil {
+		return nil, err
+	}
+	return b.router()
+}
+
+// CompileAndPack is [CompileText] that returns the set's binary form as well.
+func CompileAndPack(data []byte) (*Router, *Packed, error) {
+	b, err := compileText(data, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := b.router()
+	if err != nil {
+		return nil, nil, err
+	}
+	form, err := b.pack.form(b.v.rs)
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, &Packed{form}, nil
+}
+
+// Packed is a rule set in its binary form: see [RuleSet.MarshalBinary].
+type Packed struct{ form []byte }
+
+// MarshalBinary returns the binary form, which may not be changed. It implements
+// encoding.BinaryMarshaler.
+func (p *Packed) MarshalBinary() ([]byte, error) { return p.form, nil }
+
+// compileText takes all rules of a file without a fault.
+func compileText(data []byte, pack bool) (*build, error) {
+	var head RuleSet
+	var rule Rule
+	var b *build
+	lines, faults, taken, err := rulefile.DecodeEach(data, &head, tierTargets, &rulefile.Each{
+		List: rulefile.LinesOf, Item: &rule,
+		Begin: func(rules int, lines *rulefile.Lines) {
+			head.Rules, head.lines = []Rule{}, lines
+			b = newBuild(&head, rules, pack)
+		},
+		Take: func(i int) { b.take(i, &rule) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !taken {
+		head.lines = lines
+		b = newBuild(&head, len(head.Rules), pack)
+		for i := range head.Rules {
+			b.take(i, &head.Rules[i])
+		}
+	}
+	return b, joined(faults, b.v.errs).Err()
 }
 
 // tierTargets returns the targets of a tier that is written as the list of them.

@@ -154,7 +154,7 @@ func (t *tieFinder) fault(rule uint32, message string) {
 
 // number returns the index of the rule in the set, by the place of its id.
 func (c *compiler) number(rule uint32) int {
-	i, _ := slices.BinarySearch(c.places, rule)
+	i, _ := slices.BinarySearch(c.v.ids.places, rule)
 	return i
 }
 

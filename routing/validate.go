@@ -3,8 +3,6 @@ package routing
 import (
 	"errors"
 	"fmt"
-	"hash/maphash"
-	"math/bits"
 	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -18,16 +16,24 @@ import (
 // with its path, the id of the rule and, if the set was parsed from a file, its
 // line. [Compile] finds rules that are equal in rank and overlap.
 func (rs *RuleSet) Validate() error {
-	v := newValidation(rs)
-	v.checkSet()
+	v := newValidation(rs, len(rs.Rules))
+	for i := range rs.Rules {
+		v.take(i, &rs.Rules[i])
+	}
 	return v.errs.Err()
 }
 
-func newValidation(rs *RuleSet) *validation {
-	return &validation{rs: rs, rule: -1, hash: newHasher(rs), routes: map[string]uint32{}, windows: map[string]bool{}}
+// newValidation checks the set but for its rules, of which so many follow.
+func newValidation(rs *RuleSet, rules int) *validation {
+	v := &validation{rs: rs, rule: -1, hash: newHasher(rs), routes: map[string]uint32{}, windows: map[string]bool{}}
+	v.checkHead(rules)
+	if v.tooMany = rules > MaxRules; !v.tooMany {
+		v.ids = newIDs(rules)
+	}
+	return v
 }
 
-func (v *validation) checkSet() {
+func (v *validation) checkHead(rules int) {
 	rs := v.rs
 	switch rs.Order {
 	case "", PrefixFirst, PriorityFirst:
@@ -42,24 +48,27 @@ func (v *validation) checkSet() {
 	}
 	v.checkRates()
 	v.checkFailover("failover", rs.Failover)
-	if len(rs.Rules) == 0 {
+	if rules == 0 {
 		v.fault("rules", "is empty; a set needs at least one rule")
 	}
-	if len(rs.Rules) > MaxRules {
-		v.fault("rules", "has %d rules, at most %d are taken", len(rs.Rules), MaxRules)
-		return
+	if rules > MaxRules {
+		v.fault("rules", "has %d rules, at most %d are taken", rules, MaxRules)
 	}
-	v.routeOf = make([]uint32, 0, len(rs.Rules))
-	seen := newIDs(rs.Rules)
-	for i := range rs.Rules {
-		r := &rs.Rules[i]
-		v.rule, v.id = i, r.ID
-		if first := seen.add(uint32(i)); first != uint32(i) {
-			v.fault("id", "%q is the id of rules[%d] already", r.ID, first)
-		}
-		v.checkRule(r)
+}
+
+// take checks rule i, the next one, and returns the number of its route. It keeps
+// nothing of the rule but its id.
+func (v *validation) take(i int, r *Rule) (route uint32) {
+	if v.tooMany {
+		return 0
 	}
+	v.rule, v.id = i, r.ID
+	if first := v.ids.add(uint32(i), r.ID); first != uint32(i) {
+		v.fault("id", "%q is the id of rules[%d] already", r.ID, first)
+	}
+	route = v.checkRule(r)
 	v.rule, v.id = -1, ""
+	return route
 }
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -82,9 +91,9 @@ type validation struct {
 	predicates predicate.Cache
 	calendar   calendar.Reader
 	// routes numbers the routes without a fault, by their canonical JSON.
-	routes map[string]uint32
-	// routeOf is the number of each rule's route.
-	routeOf []uint32
+	routes  map[string]uint32
+	ids     *ids
+	tooMany bool // rules, to look at any
 	hash    *hasher
 	windows map[string]bool // checked and without a fault
 	buf     []byte
@@ -112,7 +121,7 @@ func (v *validation) below(path string) string {
 	return fmt.Sprintf("rules[%d].%s", v.rule, path)
 }
 
-func (v *validation) checkRule(r *Rule) {
+func (v *validation) checkRule(r *Rule) (route uint32) {
 	if !callmodel.ValidID(r.ID) {
 		v.fault("id", "%q must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"", r.ID)
 	}
@@ -128,12 +137,14 @@ func (v *validation) checkRule(r *Rule) {
 		v.fault("priority", "must be %d to %d, is %d", -MaxRulePriority, MaxRulePriority, r.Priority)
 	}
 	v.checkConditions(&r.Match)
-	v.checkRouteOnce(r)
+	route = v.checkRouteOnce(r)
 	v.checkFailover("failover", r.Failover)
+	return route
 }
 
-// checkRouteOnce checks each different route once: a million rules share a few.
-func (v *validation) checkRouteOnce(r *Rule) {
+// checkRouteOnce checks each different route once: a million rules share a few. It
+// returns the route's number, which counts for nothing if there was a fault.
+func (v *validation) checkRouteOnce(r *Rule) uint32 {
 	key := v.hash.rule(r)
 	if r.Failover != nil {
 		key = append(key, marshal(r.Failover)...) // a plan has both
@@ -143,12 +154,12 @@ func (v *validation) checkRouteOnce(r *Rule) {
 		before := len(v.errs)
 		v.checkRoute("route", r.Route)
 		if len(v.errs) > before || before >= maxFaults {
-			return
+			return 0
 		}
 		i = uint32(len(v.routes))
 		v.routes[string(key)] = i
 	}
-	v.routeOf = append(v.routeOf, i)
+	return i
 }
 
 func (v *validation) checkList(name string, entries []string) {
@@ -180,38 +191,5 @@ func (v *validation) checkFailover(p string, f *calls.Failover) {
 	_ = errors.As(f.Validate(), &faults)
 	for _, one := range faults {
 		v.fault(p+"."+one.Path, "%s", one.Message)
-	}
-}
-
-// ids finds rules with equal ids. It is a hash table of the rules' numbers, at most
-// half full, and takes a third of the time and memory of a map.
-type ids struct {
-	rules []Rule
-	seed  maphash.Seed
-	slots []idSlot
-}
-
-type idSlot struct {
-	print uint32 // of the id's hash
-	rule  uint32 // its number plus one, 0 for none
-}
-
-func newIDs(rules []Rule) *ids {
-	return &ids{rules: rules, seed: maphash.MakeSeed(), slots: make([]idSlot, 1<<bits.Len(uint(2*len(rules))))}
-}
-
-// add adds rule i and returns the first rule with its id: i itself, or one that was
-// added before.
-func (t *ids) add(i uint32) uint32 {
-	h := maphash.String(t.seed, t.rules[i].ID)
-	for at := h >> 32; ; at++ {
-		slot := &t.slots[at&uint64(len(t.slots)-1)]
-		if slot.rule == 0 {
-			*slot = idSlot{uint32(h), i + 1}
-			return i
-		}
-		if slot.print == uint32(h) && t.rules[slot.rule-1].ID == t.rules[i].ID {
-			return slot.rule - 1
-		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/cmd/apiclient"
+	"github.com/switchtape/switchtape/cmd/internal/service"
 )
 
 // TestAgainstAnAPI: calls, jobs and rules of a service are looked at and changed with
@@ -55,6 +57,31 @@ func TestAgainstAnAPI(t *testing.T) {
 	require.Zero(t, code, errs)
 	assert.Contains(t, out, "* "+state.Hash)
 	assert.Equal(t, 2, strings.Count(out, "\n"))
+
+	// A long set goes by gzip, and may lie there by gzip.
+	var lines strings.Builder
+	lines.WriteString("{\"destinations\":{\"a\":{\"uri\":\"sip:a\"}}}\n")
+	for i := range 200 {
+		fmt.Fprintf(&lines, "{\"id\":\"r%d\",\"match\":{\"to\":{\"prefix\":\"+49%03d\"}},\"route\":{\"to\":\"a\"}}\n", i, i)
+	}
+	plain, zipped := filepath.Join(dir, "long.ndjson"), filepath.Join(dir, "long.ndjson.gz")
+	body, encoding, err := service.Gzip([]byte(lines.String()))
+	require.NoError(t, err)
+	require.Equal(t, "gzip", encoding)
+	require.NoError(t, os.WriteFile(plain, []byte(lines.String()), 0o600))
+	require.NoError(t, os.WriteFile(zipped, body, 0o600))
+	var long, again apiclient.RulesState
+	runJSON(t, &long, command("rules", "put", plain)...)
+	runJSON(t, &again, command("rules", "put", zipped)...)
+	assert.Equal(t, long.Hash, again.Hash)
+	code, out, errs = run(t, "route", "--rules", zipped, "--from", "+12025550143", "--to", "+491231234567")
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, "r123")
+	code, out, errs = run(t, "rules", "check", zipped)
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, "200 rules")
+	code, _, errs = run(t, command("rules", "activate", state.Hash)...)
+	require.Zero(t, code, errs)
 
 	client, err := apiclient.New(p.url, key)
 	require.NoError(t, err)

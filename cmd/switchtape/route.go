@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -17,7 +16,7 @@ import (
 )
 
 type routeCommand struct {
-	Rules      string            `help:"Rule set, YAML or JSON." type:"path" required:"" placeholder:"FILE"`
+	Rules      string            `help:"Rule set: YAML, JSON or lines of JSON, by gzip or not." type:"path" required:"" placeholder:"FILE"`
 	From       string            `help:"The caller's number, or anonymous." required:"" placeholder:"N"`
 	To         string            `help:"The callee's number." required:"" placeholder:"N"`
 	Region     string            `help:"Country in which the numbers are dialled, as ISO 3166-1 alpha-2; needed for national numbers." placeholder:"CC"`
@@ -55,7 +54,7 @@ type routeRequest struct {
 }
 
 func (c *routeCommand) Run(_ context.Context, s cli.Streams) error {
-	body, err := os.ReadFile(c.Rules)
+	body, err := service.ReadRules(c.Rules)
 	if err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}

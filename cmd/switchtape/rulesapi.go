@@ -3,11 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"os"
+	"net/http"
 	"time"
 
 	"github.com/switchtape/switchtape/cmd/apiclient"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/service"
 )
 
 // rulesOptions are those of the commands that work on rules in service.
@@ -118,7 +119,7 @@ func (c *rulesGetCommand) Run(ctx context.Context, s cli.Streams) error {
 
 type rulesPutCommand struct {
 	rulesChange
-	File string `arg:"" type:"existingfile" help:"The rule set, YAML or JSON."`
+	File string `arg:"" type:"existingfile" help:"The rule set: YAML, JSON or lines of JSON, by gzip or not."`
 }
 
 func (c *rulesPutCommand) Run(ctx context.Context, s cli.Streams) error {
@@ -126,11 +127,21 @@ func (c *rulesPutCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	body, err := os.ReadFile(c.File)
+	text, err := service.ReadRules(c.File)
 	if err != nil {
 		return err
 	}
-	a, err := api.PutRulesWithBodyWithResponse(ctx, &apiclient.PutRulesParams{IfMatch: c.ifMatch()}, "application/yaml", bytes.NewReader(body))
+	body, encoding, err := service.Gzip(text)
+	if err != nil {
+		return err
+	}
+	a, err := api.PutRulesWithBodyWithResponse(ctx, &apiclient.PutRulesParams{IfMatch: c.ifMatch()}, "application/yaml", bytes.NewReader(body),
+		func(_ context.Context, r *http.Request) error {
+			if encoding != "" {
+				r.Header.Set("Content-Encoding", encoding)
+			}
+			return nil
+		})
 	return c.print(s, a, err)
 }
 

@@ -67,7 +67,7 @@ func (c *callsFlags) failed(s cli.Streams, r *callsRead) error {
 type rulesDiffCommand struct {
 	callsFlags
 
-	Before   string `arg:"" help:"Rule set, YAML or JSON." type:"path"`
+	Before   string `arg:"" help:"Rule set: YAML, JSON or lines of JSON, by gzip or not." type:"path"`
 	After    string `arg:"" help:"The other." type:"path"`
 	Groups   int    `help:"How many groups of calls to list." default:"100"`
 	Examples int    `help:"How many calls of a group to name." default:"3"`
@@ -194,7 +194,7 @@ func printLoad(s cli.Streams, l *diff.Load, r *diff.Report) {
 type rulesSimulateCommand struct {
 	callsFlags
 
-	File  string `arg:"" help:"Rule set, YAML or JSON." type:"path"`
+	File  string `arg:"" help:"Rule set: YAML, JSON or lines of JSON, by gzip or not." type:"path"`
 	Share int    `help:"How many processes decide; this is one of them, and enforces its part of the limits." default:"1"`
 	JSON  bool   `help:"Print the report as JSON, with values by the minute." name:"json"`
 }

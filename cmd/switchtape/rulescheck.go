@@ -3,18 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/lint"
 )
 
 type rulesCheckCommand struct {
-	File   string `arg:"" help:"Rule set, YAML or JSON." type:"path"`
+	File   string `arg:"" help:"Rule set: YAML, JSON or lines of JSON, by gzip or not." type:"path"`
 	At     string `help:"From when on calls are made: what is over by then is reported. Default: now." placeholder:"RFC3339"`
 	Strict bool   `help:"Fail for warnings, too."`
 	Most   int    `help:"How many findings of one code to list." default:"100"`
@@ -35,7 +34,7 @@ func (c *rulesCheckCommand) Run(_ context.Context, s cli.Streams) error {
 	if c.Most < 1 {
 		return cli.Usagef("--most must be at least 1, is %d", c.Most)
 	}
-	body, err := os.ReadFile(c.File)
+	body, err := service.ReadRules(c.File)
 	if err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}
@@ -105,7 +104,7 @@ func instantFlag(name, value string) (time.Time, error) {
 
 // loadRules reads and compiles a rule set.
 func loadRules(file string) (*routing.RuleSet, *routing.Router, error) {
-	body, err := os.ReadFile(filepath.Clean(file))
+	body, err := service.ReadRules(file)
 	if err != nil {
 		return nil, nil, fmt.Errorf("rules: %w", err)
 	}

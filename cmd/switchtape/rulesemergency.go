@@ -19,7 +19,7 @@ import (
 )
 
 type rulesEmergencyCommand struct {
-	File         string   `arg:"" help:"Rule set, YAML or JSON." type:"path"`
+	File         string   `arg:"" help:"Rule set: YAML, JSON or lines of JSON, by gzip or not." type:"path"`
 	Region       []string `help:"Country in which the numbers are dialled, as ISO 3166-1 alpha-2; may be repeated. Default: every one, and none." placeholder:"CC"`
 	Tenant       []string `help:"The tenant that calls; may be repeated. Default: those that rules name, and another." placeholder:"T"`
 	Emergency    []string `help:"SIP URIs that the service has for emergency calls, as switchtape-api's --emergency." placeholder:"URI"`

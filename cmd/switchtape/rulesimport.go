@@ -12,6 +12,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/dialimport"
 )
@@ -139,7 +140,7 @@ func printReport(w io.Writer, r *dialimport.Report) {
 }
 
 type rulesExportCommand struct {
-	File      string `arg:"" help:"Rule set, YAML or JSON." type:"existingfile"`
+	File      string `arg:"" help:"Rule set: YAML, JSON or lines of JSON, by gzip or not." type:"existingfile"`
 	Format    string `help:"What to write: ${enum}. yaml and json are the canonical forms." enum:"csv,yaml,json" required:""`
 	Out       string `help:"Directory for csv, file for the others. Default for these: standard output." type:"path" placeholder:"DIR|FILE"`
 	AllowLoss bool   `help:"Succeed though CSV can't hold everything. It is listed all the same."`
@@ -147,7 +148,7 @@ type rulesExportCommand struct {
 }
 
 func (c *rulesExportCommand) Run(_ context.Context, s cli.Streams) error {
-	body, err := os.ReadFile(c.File)
+	body, err := service.ReadRules(c.File)
 	if err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}

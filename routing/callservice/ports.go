@@ -2,6 +2,7 @@ package callservice
 
 import (
 	"context"
+	"encoding"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -92,8 +93,9 @@ type RulesSnapshot interface {
 	HasRules(t callmodel.TenantID, hash string) bool
 	// Rules is a version that is kept, compiled.
 	Rules(t callmodel.TenantID, hash string) (*routing.Router, error)
-	// SaveRules keeps a version under its hash.
-	SaveRules(t callmodel.TenantID, hash string, rs *routing.RuleSet) error
+	// SaveRules keeps a version under its hash, in the binary form that it gives:
+	// see [routing.Packed].
+	SaveRules(t callmodel.TenantID, hash string, rs encoding.BinaryMarshaler) error
 	// SaveState keeps which versions of a tenant are in service. They are kept
 	// before it is called.
 	SaveState(s snapshot.State) error

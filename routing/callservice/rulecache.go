@@ -111,10 +111,10 @@ func (c *ruleCache) ready(t callmodel.TenantID) bool {
 // inMemory is the active router without asking the store; nil if it isn't there.
 func (c *ruleCache) inMemory(t callmodel.TenantID) *routing.Router { return c.table.Get(t) }
 
-// compiled is a version with what it was compiled from, if that is at hand.
+// compiled is a version, and what the snapshot keeps of it, if that is at hand.
 type compiled struct {
 	router *routing.Router
-	rules  *routing.RuleSet
+	packed *routing.Packed
 }
 
 // maxTurns bounds how often load begins again because of changes that were
@@ -153,7 +153,7 @@ func (c *ruleCache) take(ctx context.Context, t callmodel.TenantID, state *rules
 		return true, nil
 	}
 	v := routing.Versions{Share: want.share, Salt: want.salt}
-	parsed := map[string]*routing.RuleSet{}
+	packed := map[string]*routing.Packed{}
 	for hash, to := range map[string]**routing.Router{want.active: &v.Active, want.canary: &v.Canary} {
 		if hash == "" {
 			continue
@@ -162,12 +162,12 @@ func (c *ruleCache) take(ctx context.Context, t callmodel.TenantID, state *rules
 		if err != nil {
 			return false, callmodel.Errorf(storedSetCode(err), "rule set %s of tenant %s can't be put in service: %w", hash, t, err)
 		}
-		*to, parsed[hash] = got.router, got.rules
+		*to, packed[hash] = got.router, got.packed
 	}
 	c.mu.Lock()
 	if done = c.changes[t] == before; done {
 		c.put(t, want, v)
-		c.keeper.later(t, state, parsed) // in the order in which they are put in service
+		c.keeper.later(t, state, packed) // in the order in which they are put in service
 	}
 	c.mu.Unlock()
 	if done {
@@ -208,7 +208,7 @@ func (c *ruleCache) version(ctx context.Context, t callmodel.TenantID, hash stri
 	if err != nil {
 		return compiled{}, err
 	}
-	return compile(stored.Body)
+	return c.compile(stored.Body)
 }
 
 // stored is a version in the store. The error for one that isn't there names it.
@@ -260,16 +260,15 @@ func (c *ruleCache) refresh(ctx context.Context) {
 	}
 }
 
-func compile(body []byte) (compiled, error) {
-	rs, err := routing.Parse(body)
-	if err != nil {
-		return compiled{}, err
+// compile makes a router of a body, and what the snapshot keeps of it if there is
+// one.
+func (c *ruleCache) compile(body []byte) (out compiled, err error) {
+	if c.keeper.dir == nil {
+		out.router, err = routing.CompileText(body)
+	} else {
+		out.router, out.packed, err = routing.CompileAndPack(body)
 	}
-	r, err := routing.Compile(rs)
-	if err != nil {
-		return compiled{}, err
-	}
-	return compiled{r, rs}, nil
+	return out, err
 }
 
 // formatOf is "json" or "yaml".

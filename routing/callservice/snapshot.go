@@ -33,8 +33,8 @@ type keeper struct {
 // kept is what is to be written for a tenant.
 type kept struct {
 	state rulesets.State
-	// parsed are its versions by their hash, as far as they are at hand.
-	parsed map[string]*routing.RuleSet
+	// packed are its versions by their hash, as far as they are at hand.
+	packed map[string]*routing.Packed
 }
 
 func newKeeper(c *ruleCache, o *Options) *keeper {
@@ -56,11 +56,11 @@ func (k *keeper) versions(ctx context.Context, t callmodel.TenantID, hash string
 }
 
 // later has run write the tenant's state. The newest one counts.
-func (k *keeper) later(t callmodel.TenantID, state *rulesets.State, parsed map[string]*routing.RuleSet) {
+func (k *keeper) later(t callmodel.TenantID, state *rulesets.State, packed map[string]*routing.Packed) {
 	if k.dir == nil || state.Active == nil {
 		return
 	}
-	k.waiting.Store(t, &kept{*state, parsed})
+	k.waiting.Store(t, &kept{*state, packed})
 	k.wake()
 }
 
@@ -116,13 +116,13 @@ func (k *keeper) write(ctx context.Context, t callmodel.TenantID, v *kept) {
 		return
 	}
 	k.failed.Add(1)
-	k.waiting.CompareAndSwap(t, v, &kept{state: v.state}) // what was parsed is not held on to
+	k.waiting.CompareAndSwap(t, v, &kept{state: v.state}) // what was packed is not held on to
 	k.log.ErrorContext(ctx, "the snapshot of the rules could not be written; a start without the database would go by an older one", "tenant", t, "error", err)
 }
 
 func (k *keeper) writeVersions(ctx context.Context, t callmodel.TenantID, v *kept) error {
 	for _, hash := range [2]string{v.state.ActiveHash(), v.state.CanaryHash()} {
-		rs := v.parsed[hash]
+		rs := v.packed[hash]
 		if hash == "" || rs == nil && k.dir.HasRules(t, hash) {
 			continue
 		}
@@ -131,7 +131,7 @@ func (k *keeper) writeVersions(ctx context.Context, t callmodel.TenantID, v *kep
 			if err != nil {
 				return err
 			}
-			if rs, err = routing.Parse(stored.Body); err != nil {
+			if _, rs, err = routing.CompileAndPack(stored.Body); err != nil {
 				return err
 			}
 		}

@@ -2,6 +2,7 @@ package callservice_test
 
 import (
 	"context"
+	"encoding"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -58,7 +59,7 @@ func (d *disk) Rules(t callmodel.TenantID, hash string) (*routing.Router, error)
 	return d.Dir.Rules(t, hash)
 }
 
-func (d *disk) SaveRules(t callmodel.TenantID, hash string, rs *routing.RuleSet) error {
+func (d *disk) SaveRules(t callmodel.TenantID, hash string, rs encoding.BinaryMarshaler) error {
 	if err := d.pass(); err != nil {
 		return err
 	}

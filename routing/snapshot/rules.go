@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"encoding"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -46,8 +47,9 @@ func (d *Dir) HasRules(t callmodel.TenantID, hash string) bool {
 	return err == nil
 }
 
-// SaveRules keeps a version of the tenant's rules, under its content hash.
-func (d *Dir) SaveRules(t callmodel.TenantID, hash string, rs *routing.RuleSet) error {
+// SaveRules keeps a version of the tenant's rules, under its content hash: a
+// [routing.RuleSet] or [routing.Packed].
+func (d *Dir) SaveRules(t callmodel.TenantID, hash string, rs encoding.BinaryMarshaler) error {
 	if !callmodel.ValidID(string(t)) || !validHash(hash) {
 		return fmt.Errorf("snapshot: the rule set %q of the tenant %q has no name that a file can have", hash, t)
 	}
@@ -89,11 +91,7 @@ func (d *Dir) Rules(t callmodel.TenantID, hash string) (*routing.Router, error) 
 	if err != nil {
 		return nil, fault(err)
 	}
-	var rs routing.RuleSet
-	if err := rs.UnmarshalBinary(body); err != nil {
-		return nil, fault(err)
-	}
-	router, err := routing.Compile(&rs)
+	router, err := routing.CompileBinary(body)
 	if err != nil {
 		return nil, fault(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -48,7 +47,7 @@ var (
 
 // APIOptions configure the call handling service.
 type APIOptions struct {
-	Rules         string   `help:"Rule set (YAML or JSON) for all tenants without one of their own, put in service at the start if there is none yet." type:"path" placeholder:"FILE"`
+	Rules         string   `help:"Rule set (YAML, JSON or lines of JSON, by gzip or not) for all tenants without one of their own, put in service at the start if there is none yet." type:"path" placeholder:"FILE"`
 	ReplaceRules  bool     `help:"Put the rule set of --rules in service at the start whatever is there."`
 	Region        string   `help:"Country in which numbers are dialled when a request doesn't say, as ISO 3166-1 alpha-2." placeholder:"CC"`
 	Emergency     []string `help:"SIP URIs that take emergency calls which no rule for emergency calls takes, in the order to try them." placeholder:"URI"`
@@ -261,7 +260,7 @@ func (a *API) Start(ctx context.Context) error {
 	if a.opts.Rules == "" {
 		return nil
 	}
-	body, err := os.ReadFile(a.opts.Rules)
+	body, err := ReadRules(a.opts.Rules)
 	if err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}

@@ -46,31 +46,52 @@ const LinesOf = "rules"
 // memory beside v is small. Where that can't be done, because entries don't begin
 // on lines of their own, at most 4 MiB are read.
 func Decode(data []byte, v any, inner func(v any, n *yaml.Node) any) (*Lines, callmodel.FieldErrors, error) {
-	return decodeInParts(data, v, inner, partBytes)
+	lines, faults, _, err := decodeInParts(data, v, inner, nil, partBytes)
+	return lines, faults, err
 }
 
-func decodeInParts(data []byte, v any, inner func(v any, n *yaml.Node) any, size int) (*Lines, callmodel.FieldErrors, error) {
+// Each takes the items of the file's list one after another, instead of the list's
+// field.
+type Each struct {
+	List string // the name of the list
+	// Item points to where every item is decoded to, into the zero value. What it
+	// refers to is its own.
+	Item any
+	// Begin is told how many items follow when all else of the file is decoded, and
+	// Take of each when it is decoded, by its number from 0. Lines know it by then.
+	Begin func(count int, lines *Lines)
+	Take  func(i int)
+}
+
+// DecodeEach is Decode that gives the items of a long list to each, so that there
+// are never more of them than one. taken is false of a list that is short, or can't be
+// divided: then v has it, and what each was given counts for nothing.
+func DecodeEach(data []byte, v any, inner func(v any, n *yaml.Node) any, each *Each) (lines *Lines, faults callmodel.FieldErrors, taken bool, err error) {
+	return decodeInParts(data, v, inner, each, partBytes)
+}
+
+func decodeInParts(data []byte, v any, inner func(v any, n *yaml.Node) any, each *Each, size int) (*Lines, callmodel.FieldErrors, bool, error) {
 	if len(data) > MaxBytes {
-		return nil, nil, callmodel.Errorf(callmodel.CodeTooLarge, "the rule file has %d bytes, at most %d are read", len(data), MaxBytes)
+		return nil, nil, false, callmodel.Errorf(callmodel.CodeTooLarge, "the rule file has %d bytes, at most %d are read", len(data), MaxBytes)
 	}
 	f, whole, err := open(data, size)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
-	d := decoder{format: f, lines: newLines(f), shapes: map[reflect.Type]shape{}, inner: inner, part: f.partSize()}
+	d := decoder{texts: newTexts(), format: f, lines: newLines(f), shapes: map[reflect.Type]shape{}, inner: inner, each: each, part: f.partSize()}
 	rv := reflect.ValueOf(v).Elem()
 	d.span(nil, whole, rv, 0)
 	if d.err == nil {
-		return d.lines, d.errs, nil
+		return d.lines, d.errs, d.took, nil
 	}
 	if callmodel.CodeOf(d.err) == callmodel.CodeTooLarge || whole.size() <= size {
-		return nil, nil, d.err
+		return nil, nil, false, d.err
 	}
 	if whole.size() > maxPart {
-		return nil, nil, f.explain(d.err)
+		return nil, nil, false, f.explain(d.err)
 	}
 	rv.SetZero()
-	return decodeInParts(data, v, inner, len(data))
+	return decodeInParts(data, v, inner, nil, len(data))
 }
 
 // open tells the format.
@@ -102,6 +123,11 @@ type decoder struct {
 	errs   callmodel.FieldErrors
 	err    error // of a part that could not be parsed
 	inner  func(v any, n *yaml.Node) any
+	room   room // of the part at hand
+	texts  texts
+	each   *Each // nil: every list goes to its field
+	later  *eachLater
+	took   bool
 }
 
 // span decodes the text of one value, in parts if it is long.
@@ -136,7 +162,8 @@ func (d *decoder) tree(p *path, first int, s span, as form) *node {
 			"begin each entry and each rule on a line of its own", s.size(), s.line, maxPart)
 		return nil
 	}
-	n, err := d.format.tree(s, as)
+	d.room.clear()
+	n, err := d.format.tree(s, as, &d.room)
 	if err == nil && (as == someItems && len(n.Content) != s.n || as == someEntries && len(n.Content) != 2*s.n) {
 		err = callmodel.Errorf(callmodel.CodeMalformed, "line %d: an entry or item does not begin on a line of its own", s.line)
 	}
@@ -151,7 +178,8 @@ func (d *decoder) tree(p *path, first int, s span, as form) *node {
 }
 
 func (d *decoder) entries(p *path, whole span, parts []span, rv reflect.Value, depth int) {
-	d.lines.heads[p.String()] = whole.line
+	first := d.format.begins(whole)
+	d.lines.heads[p.String()] = first
 	if rv.Kind() == reflect.Map {
 		rv.Set(reflect.MakeMap(rv.Type()))
 	}
@@ -163,24 +191,42 @@ func (d *decoder) entries(p *path, whole span, parts []span, rv reflect.Value, d
 		}
 		n := d.tree(p, 0, s, someEntries)
 		if n == nil {
-			return
+			break
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			d.lines.keys[(&path{in: p, key: n.Content[i].Value}).String()] = len(d.lines.places) - 1
+			d.lines.keys[(&path{in: p, key: d.texts.own(n.Content[i].Value)}).String()] = len(d.lines.places) - 1
 		}
 		d.fields(&keys, n, rv, depth)
 	}
 	if d.err == nil {
-		keys.missing(whole.line, rv)
+		keys.missing(first, rv)
+	}
+	if p == nil && d.later != nil {
+		d.takeEach(depth + 1)
 	}
 }
 
 func (d *decoder) items(p *path, parts []span, rv reflect.Value, depth int) {
+	count := countItems(parts)
+	out := reflect.MakeSlice(rv.Type(), count, count)
+	d.eachItem(p, parts, func(at *path, i int, item *node) {
+		d.value(at, item, out.Index(i), depth+1)
+	})
+	if d.err == nil {
+		rv.Set(out)
+	}
+}
+
+func countItems(parts []span) int {
 	count := 0
 	for _, s := range parts {
 		count += s.n
 	}
-	out := reflect.MakeSlice(rv.Type(), count, count)
+	return count
+}
+
+// eachItem parses the parts of a list.
+func (d *decoder) eachItem(p *path, parts []span, f func(at *path, i int, item *node)) {
 	first := 0
 	for _, s := range parts {
 		n := d.tree(p, first, s, someItems)
@@ -192,11 +238,10 @@ func (d *decoder) items(p *path, parts []span, rv reflect.Value, depth int) {
 		}
 		for i, item := range n.Content {
 			at := p.item(first + i)
-			d.value(&at, item, out.Index(first+i), depth+1)
+			f(&at, first+i, item)
 		}
 		first += s.n
 	}
-	rv.Set(out)
 }
 
 func (d *decoder) fault(p *path, n *yaml.Node, format string, args ...any) {
@@ -305,7 +350,7 @@ func (d *decoder) scalar(p *path, n *yaml.Node, rv reflect.Value) {
 		// +1212 and 0800 are numbers to YAML, and 1:30 to some readers of it;
 		// here what is written is what is meant.
 		if tag := n.ShortTag(); tag == "!!str" || tag == "!!int" || tag == "!!float" || tag == "!!timestamp" {
-			rv.SetString(n.Value)
+			rv.SetString(d.texts.own(n.Value))
 			ok = true
 		}
 	case reflect.Int:

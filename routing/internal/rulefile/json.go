@@ -41,6 +41,10 @@ func (j *jsonText) inLines(s span) bool {
 	return j.rest > 0 && (s.start == j.first || s.start == j.rest)
 }
 
+func (j *jsonText) begins(s span) int {
+	return s.line + bytes.Count(j.data[s.start:jsonSpace(j.data[:s.end], s.start)], []byte{'\n'})
+}
+
 // entries divides an object.
 func (j *jsonText) entries(s span) ([]span, bool) {
 	if !j.inLines(s) || s.start != j.first {
@@ -132,8 +136,12 @@ func (j *jsonText) divide(s span, open, closing byte, next func(at int) (end int
 	}
 }
 
-func (j *jsonText) tree(s span, as form) (*node, error) {
+func (j *jsonText) tree(s span, as form, in *room) (*node, error) {
 	text := j.data[s.start:s.end]
+	plain := plainJSON{text: string(text), line: s.line, room: in}
+	if n := plain.part(as, j.rest > 0 && s.start >= j.rest); n != nil {
+		return n, nil
+	}
 	switch as {
 	case someEntries:
 		text = append(append([]byte{'{'}, text...), '}')

@@ -69,7 +69,7 @@ func (l *Lines) of(path string) int {
 	if i != l.parsed {
 		l.parsed, l.lines = i, map[string]int{}
 		p := &l.places[i]
-		if n, err := l.format.tree(p.span, p.as); err == nil { // it was parsed before
+		if n, err := l.format.tree(p.span, p.as, &room{}); err == nil { // it was parsed before
 			l.walk(n, p.path, p.first)
 		}
 	}

@@ -88,6 +88,7 @@ func (d *decoder) entry(k *keys, s *span, rv reflect.Value, depth int) {
 		if n := d.tree(&p, 0, *s.value, oneValue); n != nil && !d.unsaid(&p, n, rv.Field(f.index).Kind(), f.unsaid) {
 			d.value(&p, n, rv.Field(f.index), depth+1)
 		}
+	case d.putOff(&p, s):
 	default:
 		d.span(&p, *s.value, rv.Field(f.index), depth+1)
 	}
@@ -116,7 +117,7 @@ func (d *decoder) fields(keys *keys, n *node, rv reflect.Value, depth int) {
 		if rv.Kind() == reflect.Map {
 			elem := reflect.New(rv.Type().Elem()).Elem()
 			d.value(&p, val, elem, depth+1)
-			rv.SetMapIndex(reflect.ValueOf(k.Value), elem)
+			rv.SetMapIndex(reflect.ValueOf(d.texts.own(k.Value)), elem)
 			continue
 		}
 		f := d.shape(rv.Type()).field(k.Value)

@@ -74,6 +74,7 @@ var layouts = []string{
 	`{"name":null,"rules":[null,1,{"id":2},{"idd":"x"}]}`, `{"name":"a" "rules":[]}`, `{}`, `{"rules":[]}`, `{"rules":[1,2,3`, `{"ru\u006ces":[{"id":"x"},{"id":"y"}]}`,
 	"{\"name\":\"a\"}\n{\"id\":\"r1\"}\n\n{\"id\":\"r2\",\n\"to\":\"x\"}\n", "{\"rules\":[]}\n{\"id\":\"r1\"}\n", "{\"name\":\"a\"}\n{\"id\":1}\n{\"x\":2}\n",
 	"{\"name\":\"a\"}\n[1]\n", "{\"name\":\"a\"} x", "{\"name\":\"a\"}\n{\"id\":\"r1\"}\n{\"id\":",
+	"dests:\n\n # one\n b: {uri: x}\n c: {}\n",
 	"dests:\n  \"\": {limit: 0}\n", `{"dests":{"":{"limit":0}}}`,
 	"", "# nothing\n", "name\n", "name: [\n",
 }

@@ -32,6 +32,9 @@ type format interface {
 	// in a way that can't be divided without parsing it, or isn't what it should be.
 	entries(s span) (parts []span, ok bool)
 	items(s span) (parts []span, ok bool)
+	// begins is the line on which the text of a mapping begins: of a span that entries
+	// divides.
+	begins(s span) int
 	// partSize is about how many bytes a part has.
 	partSize() int
 	// inLines reports whether the span is the whole of a file in lines of JSON.
@@ -39,8 +42,8 @@ type format interface {
 	// explain is the fault of a file of which a part could not be parsed.
 	explain(err error) error
 	// tree parses a part: of entries into a mapping, of items into a list, of one
-	// value into that.
-	tree(s span, as form) (*node, error)
+	// value into that. The tree is in the room until that is cleared.
+	tree(s span, as form, in *room) (*node, error)
 }
 
 // form is what the text of a part is.

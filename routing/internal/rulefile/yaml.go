@@ -51,6 +51,15 @@ func (y *yamlText) lines(s span, f func(l textLine) bool) {
 	}
 }
 
+func (y *yamlText) begins(s span) int {
+	line := s.line
+	y.lines(s, func(l textLine) bool {
+		line = l.line
+		return false
+	})
+	return line
+}
+
 // keyStart is how an entry begins that is nothing but a key and a value.
 var keyStart = regexp.MustCompile(`^[A-Za-z0-9_+"']`)
 
@@ -131,13 +140,56 @@ func isItem(text []byte) bool {
 	return text[0] == '-' && (len(text) == 1 || text[1] == ' ' || text[1] == '\t')
 }
 
-func (y *yamlText) tree(s span, as form) (*node, error) {
+func (y *yamlText) tree(s span, as form, in *room) (*node, error) {
+	text := plainYAML{text: string(y.data[s.start:s.end]), line: s.line, room: in}
+	if as == someItems {
+		if n := y.list(s, &text); n != nil {
+			return n, nil
+		}
+	} else if n := text.part(); n != nil {
+		return n, nil
+	}
 	n, err := yamlNode(y.data[s.start:s.end])
 	if err != nil {
 		return nil, y.located(s, err)
 	}
 	shift(n, s.line-1)
 	return n, nil
+}
+
+// list parses a part of items. Those that aren't plain are parsed one by one by the
+// parser of the whole language. nil if that refuses one.
+func (y *yamlText) list(s span, p *plainYAML) *node {
+	column, ok := p.next()
+	if !ok || column < 0 || !p.item() {
+		return nil
+	}
+	n := p.room.node()
+	n.Kind, n.Line = yaml.SequenceNode, p.line
+	since := len(p.room.open)
+	for more := true; more; {
+		at, line, open := p.at, p.line, len(p.room.open)
+		item, behind := p.listItem(column, 0)
+		if more = behind == column && p.at < len(p.text) && p.item(); item == nil || !more && p.at < len(p.text) {
+			p.room.open = p.room.open[:open]
+			odd := span{start: s.start + at - column, end: s.end, line: line}
+			y.lines(odd, func(l textLine) bool {
+				more = l.line > line && l.indent == column && isItem(l.text)
+				if more {
+					odd.end, p.at, p.line = l.start, l.start-s.start+column, l.line
+				}
+				return !more
+			})
+			parsed, err := yamlNode(y.data[odd.start:odd.end])
+			if err != nil || parsed.Kind != yaml.SequenceNode || len(parsed.Content) != 1 {
+				return nil
+			}
+			shift(parsed, line-1)
+			item = parsed.Content[0]
+		}
+		p.room.open = append(p.room.open, item)
+	}
+	return p.room.close(n, since)
 }
 
 func (y *yamlText) partSize() int { return y.part }
