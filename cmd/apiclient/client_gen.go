@@ -3773,6 +3773,9 @@ type ListCallsParamsRecording string
 type CreateCallParams struct {
 	// IdempotencyKey A name for this request that no other of the tenant has; a malformed one is refused with 400.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// ResourcePriority A mark of RFC 4412; it counts from telephone servers that are trusted with it.
+	ResourcePriority *string `json:"Resource-Priority,omitempty"`
 }
 
 // ListKeysParams defines parameters for ListKeys.
@@ -4699,6 +4702,9 @@ type ClientInterface interface {
 	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
 	// the high lane takes emergency calls alone, and refuses others with 421.
 	//
+	// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+	// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/calls (the `CreateCall` operationId).
@@ -4719,6 +4725,9 @@ type ClientInterface interface {
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
 	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
 	// the high lane takes emergency calls alone, and refuses others with 421.
+	//
+	// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+	// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5365,6 +5374,9 @@ func (c *Client) ListCalls(ctx context.Context, params *ListCallsParams, reqEdit
 // it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
 // the high lane takes emergency calls alone, and refuses others with 421.
 //
+// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/calls (the `CreateCall` operationId).
@@ -5395,6 +5407,9 @@ func (c *Client) CreateCallWithBody(ctx context.Context, params *CreateCallParam
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
 // it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
 // the high lane takes emergency calls alone, and refuses others with 421.
+//
+// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6945,6 +6960,7 @@ func NewCreateCallRequestWithBody(server string, params *CreateCallParams, conte
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
+
 		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
@@ -6955,6 +6971,18 @@ func NewCreateCallRequestWithBody(server string, params *CreateCallParams, conte
 
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
+
+		if params.ResourcePriority != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Resource-Priority", *params.ResourcePriority, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Resource-Priority", headerParam1)
+		}
+
 	}
 
 	return req, nil
@@ -9936,6 +9964,9 @@ type ClientWithResponsesInterface interface {
 	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
 	// the high lane takes emergency calls alone, and refuses others with 421.
 	//
+	// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+	// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/calls (the `CreateCall` operationId).
@@ -9956,6 +9987,9 @@ type ClientWithResponsesInterface interface {
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
 	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
 	// the high lane takes emergency calls alone, and refuses others with 421.
+	//
+	// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+	// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12925,6 +12959,9 @@ func (c *ClientWithResponses) ListCallsWithResponse(ctx context.Context, params 
 // it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
 // the high lane takes emergency calls alone, and refuses others with 421.
 //
+// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/calls (the `CreateCall` operationId).
@@ -12951,6 +12988,9 @@ func (c *ClientWithResponses) CreateCallWithBodyWithResponse(ctx context.Context
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
 // it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
 // the high lane takes emergency calls alone, and refuses others with 421.
+//
+// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

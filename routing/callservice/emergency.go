@@ -44,14 +44,19 @@ func (s *Service) CreateEmergency(ctx context.Context, t callmodel.TenantID, req
 // newEmergency makes an emergency call and answers it. key may be nil.
 func (s *Service) newEmergency(ctx context.Context, t callmodel.TenantID, req *Request, actor string, key *Idempotency) Created {
 	call := s.emergencyCall(t, req)
-	s.routeEmergency(ctx, &call)
+	var noRoute error
+	if req.urgent {
+		noRoute = s.routeUrgent(ctx, &call, req.Type)
+	} else {
+		s.routeEmergency(ctx, &call)
+	}
 	a := &accepted{
 		key: trunk.Key{Tenant: t, Call: call.ID}, actor: actor, alias: s.newCallID(),
 		create: &calls.NewCall{Call: call, Actor: actor},
 	}
 	if key != nil {
 		a.encode = func(n *calls.NewCall) {
-			answer, err := key.encode(&Created{Call: n.Call})
+			answer, err := key.encode(&Created{Call: n.Call, NoRoute: noRoute})
 			if err != nil {
 				s.opts.Logger.ErrorContext(ctx, "the answer to an emergency call's idempotency key can't be kept", "tenant", t, "call", n.Call.ID, "error", err)
 				return
@@ -62,7 +67,7 @@ func (s *Service) newEmergency(ctx context.Context, t callmodel.TenantID, req *R
 	}
 	made := s.take(ctx, a, call.ID == req.ID)
 	s.holdEmergency(&made.Call)
-	created := Created{Call: made.Call}
+	created := Created{Call: made.Call, NoRoute: noRoute}
 	if key != nil && key.Encode != nil && made.Response != nil {
 		created.Answer = &calls.StoredResponse{StatusCode: made.StatusCode, Body: made.Response}
 	}

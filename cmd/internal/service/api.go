@@ -61,6 +61,7 @@ type APIOptions struct {
 	AdminOptions
 	ListenOptions
 	NumberingOptions
+	PriorityOptions
 	RecordOptions
 	LegOptions
 	RoutingOptions
@@ -133,6 +134,10 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	if err != nil {
 		return nil, err
 	}
+	urgent, err := o.urgent()
+	if err != nil {
+		return nil, err
+	}
 	outputs := o.outputs()
 	if err := CheckOutputs(checker, outputs); err != nil {
 		return nil, fmt.Errorf("the default recording can't be made: %w", err)
@@ -198,7 +203,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	})
 	a.mux.Handle("/v1/recordings", recordings)
 	a.mux.Handle("/v1/recordings/", recordings)
-	callhttp.New(svc, &callhttp.Options{Logger: log, EmergencyOnly: o.Lane == LaneHigh, RecordingLink: func(id callmodel.JobID) string {
+	callhttp.New(svc, &callhttp.Options{Logger: log, Urgent: urgent, EmergencyOnly: o.Lane == LaneHigh, RecordingLink: func(id callmodel.JobID) string {
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(a.mux)
 	rulehttp.New(svc, &rulehttp.Options{Logger: log}).Mount(a.mux)
