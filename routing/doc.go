@@ -8,6 +8,9 @@
 // and no database. Any number of goroutines may use it. Rules change by compiling a
 // new Router and putting it into a [Table].
 //
+// [CompileText] does both rule by rule, for sets of a million rules, and
+// [CompileBinary] does it with what [CompileAndPack] kept of a set: see [Packed].
+//
 // The router stands on rooms that know nothing of it:
 //
 //	Parse   ── internal/rulefile    YAML or JSON to structs, with the line of every fault
@@ -19,6 +22,16 @@
 // what a file may say. compile*.go, index.go and groups.go make a Router of it.
 // route.go and conditions.go find the rule that wins, and choose.go orders its
 // destinations; explain.go, losses.go and verdict.go put both into words.
+//
+// # How a set is written
+//
+// As one document in YAML or JSON, or in lines of JSON, which programs write easily and
+// of which lists are long: the set without its rules on the first line, and each rule
+// behind it.
+//
+//	{"destinations": {"london": {"uri": "sip:london.example.com"}}, "lists": {"vip": ["+4420*"]}}
+//	{"id": "london", "match": {"to": {"list": "vip"}}, "route": {"to": "london"}}
+//	{"id": "rest", "default": true, "route": {"to": "london"}}
 //
 // # What a rule asks
 //

@@ -58,11 +58,7 @@ func (c *routeCommand) Run(_ context.Context, s cli.Streams) error {
 	if err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}
-	rs, err := routing.Parse(body)
-	if err != nil {
-		return fmt.Errorf("rules in %s: %w", c.Rules, err)
-	}
-	router, err := routing.Compile(rs)
+	router, err := routing.CompileText(body)
 	if err != nil {
 		return fmt.Errorf("rules in %s: %w", c.Rules, err)
 	}

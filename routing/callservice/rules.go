@@ -24,8 +24,9 @@ const ruleWorkWait = 15 * time.Second
 // RuleWork takes a share of Options.MaxRuleBytes for all work on rules of so many
 // bytes that is done with the context it returns, until done is called. It is for
 // callers that have work of their own on rules: to read, check or compare them. A
-// large set takes seconds of a processor and a dozen times its size of memory; what
-// is larger than the budget is worked on alone. The error is CodeOverloaded when
+// large set takes seconds of a processor, and as a whole a dozen times its size of
+// memory; rule by rule, as it is installed, three times. What is larger than the
+// budget is worked on alone. The error is CodeOverloaded when
 // others have the budget for 15 s.
 func (s *Service) RuleWork(ctx context.Context, bytes int64) (admitted context.Context, done func(), err error) {
 	if ctx.Value(ruleWorkKey{}) != nil {

@@ -16,10 +16,15 @@ const (
 
 // checksum returns CRC-32C, which finds damage by disks and crashes. The content hash
 // tells whether a version is the right one.
-func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+func checksum(pieces ...[]byte) (sum uint32) {
+	for _, b := range pieces {
+		sum = crc32.Update(sum, crc32.MakeTable(crc32.Castagnoli), b)
+	}
+	return sum
+}
 
-// write puts a file in its place, completely or not at all.
-func write(path string, data []byte) (err error) {
+// write puts a file of these pieces in its place, completely or not at all.
+func write(path string, pieces ...[]byte) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, tempName)
 	if err != nil {
@@ -30,7 +35,12 @@ func write(path string, data []byte) (err error) {
 			err = errors.Join(err, ignoreMissing(os.Remove(f.Name())))
 		}
 	}()
-	if _, err = f.Write(data); err == nil {
+	for _, b := range pieces {
+		if err == nil {
+			_, err = f.Write(b)
+		}
+	}
+	if err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {

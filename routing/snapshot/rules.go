@@ -57,14 +57,13 @@ func (d *Dir) SaveRules(t callmodel.TenantID, hash string, rs encoding.BinaryMar
 	if err != nil {
 		return fmt.Errorf("snapshot: rule set %s of tenant %s: %w", hash, t, err)
 	}
-	data := make([]byte, 0, len(form)+len(hash)+len(t)+2+len(body)+sumBytes)
-	data = append(append(append(data, form...), hash...), byte(len(t)))
-	data = append(append(data, t...), body...)
-	data = binary.LittleEndian.AppendUint32(data, checksum(data))
+	head := append(append([]byte(form), hash...), byte(len(t)))
+	head = append(head, t...)
+	sum := binary.LittleEndian.AppendUint32(nil, checksum(head, body))
 	if err := d.tenantDir(t); err != nil {
 		return err
 	}
-	if err := write(d.rulesPath(t, hash), data); err != nil {
+	if err := write(d.rulesPath(t, hash), head, body, sum); err != nil {
 		return fmt.Errorf("snapshot: rule set %s of tenant %s: %w", hash, t, err)
 	}
 	return nil

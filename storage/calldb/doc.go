@@ -12,6 +12,7 @@
 //	idempotency_keys  the first answer to each key
 //	jobs              the ledger: kind, state, attempts, fencing token, lease, spec, result
 //	rule_sets         every version; active_rule_sets: one for each tenant
+//	  rule_set_parts  the text of a large one, compressed
 //	directory         users and tenants, as JSON, each at its place in the sequence of changes
 //	  directory_versions  what they were
 //	  user_numbers    whose a number is

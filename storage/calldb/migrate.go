@@ -26,7 +26,7 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 11
+	newestSchema = 12
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
@@ -58,6 +58,9 @@ const (
 	// retentionSchema is the version from which answers to idempotency keys are found by
 	// their age. Before it nothing is forgotten.
 	retentionSchema = 11
+	// rulePartsSchema is the version from which the text of a large rule set is stored in
+	// parts. Before it each is stored at once.
+	rulePartsSchema = 12
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.

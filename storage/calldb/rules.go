@@ -16,9 +16,38 @@ func (d *DB) PutRuleSet(ctx context.Context, s rulesets.Version, actor string) e
 	if err := storeform.CheckRuleSet(&s, actor); err != nil {
 		return err
 	}
+	parts := ""
+	if len(s.Body) >= largeBody {
+		has, inParts, err := d.hasRuleSet(ctx, &s)
+		if has || err != nil {
+			return err
+		}
+		if inParts {
+			if parts, err = d.putParts(ctx, s.Body); err == nil {
+				s.Body = []byte{}
+				err = d.putRuleSet(ctx, &s, actor, parts)
+			} else {
+				err = errors.Join(err, d.dropParts(context.WithoutCancel(ctx), parts))
+			}
+			return err
+		}
+	}
+	return d.putRuleSet(ctx, &s, actor, parts)
+}
+
+// putRuleSet stores the version's row. parts is the name of the parts of its text, ""
+// if the body is the text.
+func (d *DB) putRuleSet(ctx context.Context, s *rulesets.Version, actor, parts string) error {
 	return d.update(ctx, "store a rule set", func(ctx context.Context, t *tx) error {
-		n, err := t.exec(ctx, `INSERT INTO rule_sets (tenant_id, hash, format, body, created_at, created_by) VALUES (?, ?, ?, ?, @now, ?)
-			ON CONFLICT (tenant_id, hash) DO NOTHING`, string(s.TenantID), s.Hash, s.Format, s.Body, s.CreatedBy)
+		column, value, args := "", "", []any{string(s.TenantID), s.Hash, s.Format, s.Body, s.CreatedBy}
+		if parts != "" {
+			column, value, args = ", parts", ", ?", append(args, parts)
+		}
+		n, err := t.exec(ctx, `INSERT INTO rule_sets (tenant_id, hash, format, body, created_at, created_by`+column+`) VALUES (?, ?, ?, ?, @now, ?`+value+`)
+			ON CONFLICT (tenant_id, hash) DO NOTHING`, args...)
+		if err == nil && n == 0 && parts != "" { // another has stored it meanwhile
+			_, err = t.exec(ctx, "DELETE FROM rule_set_parts WHERE parts = ?", parts)
+		}
 		if err != nil || n == 0 {
 			return err
 		}
@@ -54,10 +83,17 @@ func (d *DB) ruleSet(ctx context.Context, tenant callmodel.TenantID, and string,
 	var r rulesets.Version
 	err := d.view(ctx, "read a rule set", func(ctx context.Context, t *tx) error {
 		r = rulesets.Version{}
-		err := scanRuleSet(t.row(ctx, "SELECT "+ruleSetColumns+", r.body"+ruleSetTables+and,
-			append([]any{string(tenant)}, args...)...), &r, &r.Body)
+		parts, column := "", ", ''"
+		if t.ruleParts {
+			column = ", r.parts"
+		}
+		err := scanRuleSet(t.row(ctx, "SELECT "+ruleSetColumns+", r.body"+column+ruleSetTables+and,
+			append([]any{string(tenant)}, args...)...), &r, &r.Body, &parts)
 		if errors.Is(err, sql.ErrNoRows) {
 			return callmodel.ErrNotFound
+		}
+		if err == nil && parts != "" {
+			r.Body, err = t.partsOf(ctx, parts)
 		}
 		return err
 	})

@@ -26,6 +26,7 @@ type tx struct {
 	directory bool
 	reports   bool // reportsSchema or a later one
 	retention bool // retentionSchema or a later one
+	ruleParts bool // rulePartsSchema or a later one
 	bells     *bells
 }
 
@@ -34,7 +35,7 @@ func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 	return &tx{
 		p: p, tx: t, bells: &d.bells, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
 		terms: at >= termsSchema, directory: at >= directorySchema, keys: at >= keysSchema,
-		reports: at >= reportsSchema, retention: at >= retentionSchema,
+		reports: at >= reportsSchema, retention: at >= retentionSchema, ruleParts: at >= rulePartsSchema,
 	}
 }
 

@@ -1,8 +1,12 @@
 package storetest
 
 import (
+	"bytes"
+	"math/rand/v2"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -14,6 +18,7 @@ func RuleSetStore(t *testing.T, open func(t *testing.T) Env) {
 	t.Helper()
 	runAll(t, open, []run{
 		{"PutReadsBack", putReadsBack},
+		{"PutLargeReadsBack", putLargeReadsBack},
 		{"Activate", activate},
 		{"TenantsAreApart", ruleTenantsApart},
 		{"Rollback", rollsBack},
@@ -21,6 +26,31 @@ func RuleSetStore(t *testing.T, open func(t *testing.T) Env) {
 		{"Canary", canaries},
 		{"ChangesAtOnce", changesAtOnce},
 	})
+}
+
+// putLargeReadsBack: a set of megabytes is kept to the byte, however often and at
+// once it is put.
+func putLargeReadsBack(t *testing.T, e Env) {
+	random := rand.NewChaCha8([32]byte{1})
+	body := make([]byte, 3<<20+17)
+	_, err := random.Read(body[:len(body)/2]) // the rest is zeros
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			assert.NoError(t, e.Rules.PutRuleSet(t.Context(), rulesets.Version{TenantID: "acme", Hash: "large", Format: "json", Body: body}, "ann"))
+		})
+	}
+	all.Wait()
+	other := append(bytes.Clone(body), 1)
+	require.NoError(t, e.Rules.PutRuleSet(t.Context(), rulesets.Version{TenantID: "acme", Hash: "large", Format: "json", Body: other}, "ann"))
+	require.NoError(t, e.Rules.PutRuleSet(t.Context(), rulesets.Version{TenantID: "acme", Hash: "other", Format: "json", Body: other}, "ann"))
+	for hash, want := range map[string][]byte{"large": body, "other": other} {
+		r, err := e.Rules.RuleSet(t.Context(), "acme", hash)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, r.Body), hash)
+	}
+	require.Len(t, e.actions(t, "acme", callmodel.AuditRuleSetStored), 2)
 }
 
 func putReadsBack(t *testing.T, e Env) {
