@@ -169,7 +169,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		CheckOutputs:          checkOutputs,
 		Settings:              settings,
 		SettingsAt:            settingsAt,
-		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, QueueWait: o.QueueWait, CallsFromMemory: o.CallsFromMemory,
+		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, MinInFlight: o.MinInFlight, QueueWait: o.QueueWait, CallsFromMemory: o.CallsFromMemory,
 		JobEnqueued: jobEnqueued, Logger: log,
 	})
 	a.calls = svc
