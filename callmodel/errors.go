@@ -37,6 +37,7 @@ const (
 	CodeMethodNotAllowed     Code = "method_not_allowed"     // the path has other methods
 	CodeNotAcceptable        Code = "not_acceptable"         // the client takes no type that the answer can have
 	CodeUnsupportedMediaType Code = "unsupported_media_type" // the body is of a type that isn't read here
+	CodeMisdirected          Code = "misdirected"            // this server takes other requests
 )
 
 // Error is an error with a code, for errors.As. Its text says what happened, to

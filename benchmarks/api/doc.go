@@ -1,8 +1,4 @@
-// Package api measures the call handling service over HTTP: what tenants notice of one
-// that sends many times its share.
-//
-//	go test -run xxx -bench . -benchtime 1x ./benchmarks/api
-//
-// SECONDS says how long each phase lasts, 10 by default. The database is SQLite with
-// synchronous=FULL on a local disk, as in service.
+// Package api measures the call handling service from outside, over HTTP: whole processes
+// on a PostgreSQL beside them, and what tenants notice of one that sends many times its
+// share, on SQLite.
 package api

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -27,16 +26,16 @@ import (
 // tenants share the service: one of them is loud.
 const tenants = 10
 
-const rules = `
+const anyRules = `
 destinations: {a: {uri: "sip:a.example.com"}, b: {uri: "sip:b.example.com"}}
 rules: [{id: all, default: true, route: [[{to: a}], [{to: b}]]}]
 `
 
 // api is a service on a real database behind a real server.
 type api struct {
-	url    string
+	url     string
 	clients sync.Map
-	svc    *callservice.Service
+	svc     *callservice.Service
 }
 
 // newAPI starts it, for as long as the benchmark runs.
@@ -49,7 +48,7 @@ func newAPI(b *testing.B, o callservice.Options) *api {
 	require.NoError(b, err)
 	o.PlatformTenant, o.DefaultRegion = "platform", "US"
 	a := &api{svc: callservice.New(db, &o)}
-	_, err = a.svc.InstallRules(b.Context(), "platform", []byte(rules), "bench", "")
+	_, err = a.svc.InstallRules(b.Context(), "platform", []byte(anyRules), "bench", "")
 	require.NoError(b, err)
 	ctx, stop := context.WithCancel(context.WithoutCancel(b.Context()))
 	var running sync.WaitGroup
@@ -186,17 +185,13 @@ const rounds = 5
 // of what the service can do, alone and then beside a tenth at ten times its share. What
 // counts is the p99 of the nine.
 func BenchmarkNeighbours(b *testing.B) {
-	phase := 4 * time.Second
-	if s, err := strconv.Atoi(os.Getenv("SECONDS")); err == nil {
-		phase = time.Duration(s) * time.Second
-	}
 	for name, o := range map[string]callservice.Options{
 		"adaptive": {},
 		"fixed":    {MinInFlight: 256, MaxInFlight: 256},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				neighbours(b, o, phase)
+				neighbours(b, o, seconds())
 			}
 		})
 	}
@@ -239,9 +234,4 @@ func neighbours(b *testing.B, o callservice.Options, phase time.Duration) {
 	b.ReportMetric(median(medians), "p50-ratio")
 	b.ReportMetric(median(refused), "refused-%")
 	b.ReportMetric(median(loudRefused), "loud-refused-%")
-}
-
-func median(list []float64) float64 {
-	slices.Sort(list)
-	return list[len(list)/2]
 }

@@ -1,9 +1,13 @@
 package calls
 
+import "encoding/json"
+
 // NewCall is a call to store, with the answer to its idempotency key.
 type NewCall struct {
 	Call  Call
 	Actor string
+	// JSON is Call as JSON, where its maker has it already. Nil: the store makes it.
+	JSON json.RawMessage
 	// IdempotencyKey is the caller's; "" for none.
 	IdempotencyKey string
 	RequestSHA256  string // hex, of the request's body

@@ -88,6 +88,14 @@ func Emergency(region, number string) bool {
 	return Listed(region, number)
 }
 
+// EmergencyTest reports whether number is the service URN of a test call to the emergency
+// services, "urn:service:test.sos" with its subservices (RFC 6881 section 17): it takes
+// the way of an emergency call, and is none.
+func EmergencyTest(number string) bool {
+	rest, ok := strings.CutPrefix(number, "urn:service:test.sos")
+	return ok && (rest == "" || rest[0] == '.')
+}
+
 // Listed reports whether number is an emergency number of region by its
 // numbering plan, or is dialled for help there all the same: see [InTable].
 func Listed(region, number string) bool {
@@ -114,7 +122,13 @@ var furtherNumbers = [...][2]string{
 // emergency number.
 func InTable(region, number string) bool { return search(emergencyNumbers[:], region, number) }
 
+// MaxEmergencyDigits is the length of the longest emergency number of any region.
+const MaxEmergencyDigits = 6
+
 func search(table [][2]string, region, number string) bool {
+	if len(number) > MaxEmergencyDigits || len(region) != 2 {
+		return false
+	}
 	_, found := slices.BinarySearchFunc(table, [2]string{region, number}, func(e, want [2]string) int {
 		if c := strings.Compare(e[0], want[0]); c != 0 {
 			return c

@@ -44,6 +44,8 @@ func Status(c callmodel.Code) int {
 		return http.StatusNotAcceptable
 	case callmodel.CodeUnsupportedMediaType:
 		return http.StatusUnsupportedMediaType
+	case callmodel.CodeMisdirected:
+		return http.StatusMisdirectedRequest
 	case callmodel.CodeUnavailable, callmodel.CodeNoCapacity:
 		return http.StatusServiceUnavailable
 	default:

@@ -284,6 +284,7 @@ const (
 	CodeLeaseLost            Code = "lease_lost"
 	CodeMalformed            Code = "malformed"
 	CodeMethodNotAllowed     Code = "method_not_allowed"
+	CodeMisdirected          Code = "misdirected"
 	CodeNoCapacity           Code = "no_capacity"
 	CodeNoRoute              Code = "no_route"
 	CodeNotAcceptable        Code = "not_acceptable"
@@ -318,6 +319,8 @@ func (e Code) Valid() bool {
 	case CodeMalformed:
 		return true
 	case CodeMethodNotAllowed:
+		return true
+	case CodeMisdirected:
 		return true
 	case CodeNoCapacity:
 		return true
@@ -1811,6 +1814,7 @@ type CheckReport struct {
 // - `method_not_allowed` (405): the path has other methods
 // - `not_acceptable` (406): the Accept header leaves out what there is
 // - `unsupported_media_type` (415): the body is of a type that isn't read here
+// - `misdirected` (421): this server takes other requests; another takes this one
 // - `internal` (500): a defect of the service's own
 type Code string
 
@@ -2817,6 +2821,7 @@ type Problem struct {
 	// - `method_not_allowed` (405): the path has other methods
 	// - `not_acceptable` (406): the Accept header leaves out what there is
 	// - `unsupported_media_type` (415): the body is of a type that isn't read here
+	// - `misdirected` (421): this server takes other requests; another takes this one
 	// - `internal` (500): a defect of the service's own
 	Code Code `json:"code"`
 
@@ -3453,6 +3458,11 @@ type Tenant struct {
 
 // TenantDefaults What holds for the tenant's calls that don't say it themselves.
 type TenantDefaults struct {
+	// EmergencyNumbers Emergency numbers of its own, besides those of the world's numbering plans: digits as dialled, or E.164 with a plus.
+	//
+	// Examples: ["7777"]
+	EmergencyNumbers *[]string `json:"emergency_numbers,omitempty"`
+
 	// OutsidePrefixes What is dialled for an outside line, 1 to 4 digits: emergency numbers are recognised behind it.
 	//
 	// Examples: ["0"]
@@ -4686,7 +4696,8 @@ type ClientInterface interface {
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+	// the high lane takes emergency calls alone, and refuses others with 421.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4706,7 +4717,8 @@ type ClientInterface interface {
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+	// the high lane takes emergency calls alone, and refuses others with 421.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5350,7 +5362,8 @@ func (c *Client) ListCalls(ctx context.Context, params *ListCallsParams, reqEdit
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 //
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+// the high lane takes emergency calls alone, and refuses others with 421.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5380,7 +5393,8 @@ func (c *Client) CreateCallWithBody(ctx context.Context, params *CreateCallParam
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 //
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+// the high lane takes emergency calls alone, and refuses others with 421.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9919,7 +9933,8 @@ type ClientWithResponsesInterface interface {
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+	// the high lane takes emergency calls alone, and refuses others with 421.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9939,7 +9954,8 @@ type ClientWithResponsesInterface interface {
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+	// the high lane takes emergency calls alone, and refuses others with 421.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12906,7 +12922,8 @@ func (c *ClientWithResponses) ListCallsWithResponse(ctx context.Context, params 
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 //
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+// the high lane takes emergency calls alone, and refuses others with 421.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12932,7 +12949,8 @@ func (c *ClientWithResponses) CreateCallWithBodyWithResponse(ctx context.Context
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 //
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+// the high lane takes emergency calls alone, and refuses others with 421.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -15,21 +15,32 @@ import (
 
 func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	body, unread := problem.Body(w, r, maxCallBody)
-	req, ok := h.emergency(p.TenantID, body)
+	var req callservice.Request
+	wrong := callmodel.DecodeJSON(body, &req)
+	var help callservice.Request
+	var ok bool
+	if wrong == nil && unread == nil {
+		help, ok = h.service.Emergency(p.TenantID, req)
+	} else {
+		help, ok = h.emergency(p.TenantID, body)
+	}
 	if !ok && callmodel.CodeOf(unread) == callmodel.CodeTooLarge {
-		req, ok = h.emergencyBeyond(p.TenantID, body, r.Body)
+		help, ok = h.emergencyBeyond(p.TenantID, body, r.Body)
 	}
 	if ok { // it is of whom asks for help, wherever it goes
 		key, err := idempotency(r, body)
 		if err != nil || unread != nil {
 			key = nil // a fault of it is left out
 		}
-		created := h.service.CreateEmergencyOnce(r.Context(), p.TenantID, req, p.Subject, key)
+		created := h.service.CreateEmergencyOnce(r.Context(), p.TenantID, help, p.Subject, key)
 		return writeCreated(w, &created)
 	}
 	// An emergency call is in the body, whatever stands before it.
 	if err := problem.Refusal(r.Context()); err != nil {
 		return err
+	}
+	if h.emergencyOnly {
+		return callmodel.Errorf(callmodel.CodeMisdirected, "this server takes emergency calls alone; ask one of the low lane")
 	}
 	door := problem.Door{}
 	if err := door.Check(r); err != nil {
@@ -42,9 +53,8 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 	if err != nil {
 		return err
 	}
-	req, err = h.decodeRequest(body)
-	if err != nil {
-		return err
+	if wrong != nil {
+		return h.everyFault(&req, wrong)
 	}
 	tenant := p.TenantID
 	if p.Allows(callmodel.ScopeTenantsEvery) {
@@ -57,16 +67,14 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 	return writeCreated(w, &created)
 }
 
-// decodeRequest reads the body with every fault of its form and its content.
-func (h *Handler) decodeRequest(body []byte) (callservice.Request, error) {
-	var req callservice.Request
+// everyFault is what is wrong with the form of a request, and with what of it could be read.
+func (h *Handler) everyFault(req *callservice.Request, wrong error) error {
 	var faults callmodel.FieldErrors
-	err := callmodel.DecodeJSON(body, &req)
-	if err == nil || !errors.As(err, &faults) {
-		return req, err
+	if !errors.As(wrong, &faults) {
+		return wrong
 	}
-	faults.AddAll("", h.service.Check(&req))
-	return req, firstOfEachPath(faults).Err()
+	faults.AddAll("", h.service.Check(req))
+	return firstOfEachPath(faults).Err()
 }
 
 // firstOfEachPath keeps the first fault of each path: a field that couldn't be
@@ -100,17 +108,22 @@ func idempotency(r *http.Request, body []byte) (*callservice.Idempotency, error)
 // encode is the answer to a call that was created. It is stored with the call, so
 // that the same key gets the same bytes.
 func encode(c *callservice.Created) (calls.StoredResponse, error) {
-	status, v := http.StatusCreated, any(&c.Call)
-	if c.NoRoute != nil {
+	status, text := http.StatusCreated, []byte(c.JSON)
+	var err error
+	switch {
+	case c.NoRoute != nil:
 		p := problem.Of(c.NoRoute)
 		p.CallID, p.Explanation = c.Call.ID, location(c.Call.ID)+"/explanation"
-		status, v = p.Status, p
+		status = p.Status
+		text, err = json.Marshal(p)
+	case text == nil:
+		text, err = json.Marshal(&c.Call)
 	}
-	b, err := json.Marshal(v)
 	if err != nil {
 		return calls.StoredResponse{}, callmodel.Errorf(callmodel.CodeInternal, "writing the answer: %w", err)
 	}
-	return calls.StoredResponse{StatusCode: status, Body: append(b, '\n')}, nil
+	body := append(make([]byte, 0, len(text)+1), text...) // the call's own bytes are being stored
+	return calls.StoredResponse{StatusCode: status, Body: append(body, '\n')}, nil
 }
 
 func location(id callmodel.CallID) string { return "/v1/calls/" + string(id) }

@@ -20,6 +20,9 @@ type Options struct {
 	// path of the API or a URL; recordinghttp has it at
 	// "/v1/recordings/jobs/{id}/media". Nil: calls don't say.
 	RecordingLink func(callmodel.JobID) string
+	// EmergencyOnly refuses calls that are no emergency calls with CodeMisdirected: the
+	// handler serves a lane of their own.
+	EmergencyOnly bool
 }
 
 // Limits of request bodies, in bytes.
@@ -37,13 +40,15 @@ type Handler struct {
 	linkTo  func(callmodel.JobID) string // nil for nowhere
 	mux     *http.ServeMux
 	reading *rulebody.Reader // of large bodies
+
+	emergencyOnly bool
 }
 
 // New makes the handler of a service. o may be nil.
 func New(s *callservice.Service, o *Options) *Handler {
 	h := &Handler{service: s, mux: http.NewServeMux(), reading: rulebody.NewReader()}
 	if o != nil {
-		h.log, h.linkTo = o.Logger, o.RecordingLink
+		h.log, h.linkTo, h.emergencyOnly = o.Logger, o.RecordingLink, o.EmergencyOnly
 	}
 	h.Mount(h.mux)
 	h.mux.Handle("/", problem.Elsewhere(h.mux))

@@ -16,6 +16,9 @@ import (
 type Created struct {
 	// Call is the call as it was stored, its decision in it.
 	Call calls.Call
+	// JSON is Call as JSON, as it was stored. Nil of an emergency call and of one that is
+	// replayed.
+	JSON json.RawMessage
 	// NoRoute says why the call was rejected: a CodeNoRoute error. Nil for a call
 	// that has somewhere to go.
 	NoRoute error
@@ -78,14 +81,31 @@ func (s *Service) createOnce(ctx context.Context, t callmodel.TenantID, req *Req
 	if made, known, err := s.waitingAnswer(t, &key); known || err != nil {
 		return made, err
 	}
-	first, err := s.replay(ctx, t, &key)
-	if err != nil {
-		return Created{}, err
+	// A key that is new, as most are, is not looked up: the stores find one that isn't as
+	// they store the call. Other services are not asked for a call that has its answer.
+	asks := s.opts.Decider != nil || s.opts.Settings != nil
+	if asks {
+		first, err := s.replay(ctx, t, &key)
+		if err != nil {
+			return Created{}, err
+		}
+		if first != nil {
+			return s.replayed(ctx, t, &key, first)
+		}
 	}
-	if first != nil {
+	made, err := s.create(ctx, t, req, actor, &key)
+	if err == nil || asks || callmodel.CodeOf(err) == callmodel.CodeUnavailable {
+		return made, err
+	}
+	// What is in its way now was not, if the key has an answer.
+	first, looked := s.replay(ctx, t, &key)
+	switch {
+	case first != nil:
 		return s.replayed(ctx, t, &key, first)
+	case callmodel.CodeOf(looked) == callmodel.CodeIdempotencyMismatch:
+		return Created{}, looked
 	}
-	return s.create(ctx, t, req, actor, &key)
+	return Created{}, err
 }
 
 // create routes and stores the call, with the answer to its key if it has one.
@@ -99,8 +119,12 @@ func (s *Service) create(ctx context.Context, t callmodel.TenantID, req *Request
 		return Created{}, err
 	}
 	defer func() { place.holdIfStored() }()
-	made := Created{Call: call, NoRoute: noRoute}
-	n := calls.NewCall{Call: call, Actor: actor}
+	text, err := json.Marshal(&call)
+	if err != nil {
+		return Created{}, callmodel.Errorf(callmodel.CodeInternal, "writing the call: %w", err)
+	}
+	made := Created{Call: call, JSON: text, NoRoute: noRoute}
+	n := calls.NewCall{Call: call, Actor: actor, JSON: text}
 	if key != nil {
 		answer, err := key.encode(&made)
 		if err != nil {
@@ -131,11 +155,19 @@ func (k *Idempotency) encode(c *Created) (calls.StoredResponse, error) {
 	if k.Encode != nil {
 		return k.Encode(c)
 	}
-	b, err := json.Marshal(&c.Call)
-	if err != nil {
-		return calls.StoredResponse{}, callmodel.Errorf(callmodel.CodeInternal, "writing the answer: %w", err)
+	b := []byte(c.JSON)
+	if b == nil {
+		var err error
+		if b, err = json.Marshal(&c.Call); err != nil {
+			return calls.StoredResponse{}, callmodel.Errorf(callmodel.CodeInternal, "writing the answer: %w", err)
+		}
 	}
-	return calls.StoredResponse{StatusCode: storedStatus, Body: append(b, '\n')}, nil
+	return calls.StoredResponse{StatusCode: storedStatus, Body: line(b)}, nil
+}
+
+// line is the JSON with the end of a line behind it, in memory of its own.
+func line(text []byte) []byte {
+	return append(append(make([]byte, 0, len(text)+1), text...), '\n')
 }
 
 // replayed is the answer to a key that was used before. Without an Encode the

@@ -143,17 +143,10 @@ func (s *Service) routeEmergency(ctx context.Context, call *calls.Call) {
 	if !s.rules.ready(call.TenantID) {
 		s.rulesInTime(ctx, call.TenantID)
 	}
-	if router := s.rules.inMemory(call.TenantID); router != nil {
-		req := call.Request(call.CreatedAt)
-		route := router.Route
-		if len(s.opts.EmergencyDestinations) > 0 {
-			route = router.RouteEmergency
-		}
-		if d, err := route(&req); err == nil {
-			call.Decision = &d
-			s.opts.Decided(&d, nil)
-			return
-		}
+	if d, ok := s.emergencyRules(call); ok {
+		call.Decision = &d
+		s.opts.Decided(&d, nil)
+		return
 	}
 	d := s.configured(call)
 	if len(d.Destinations) == 0 {
@@ -163,6 +156,23 @@ func (s *Service) routeEmergency(ctx context.Context, call *calls.Call) {
 	}
 	call.Decision = &d
 	s.opts.Decided(&d, nil)
+}
+
+// emergencyRules is the decision of the rules in memory about an emergency call, or about
+// a test call as if it were one; false if there is none.
+func (s *Service) emergencyRules(call *calls.Call) (calls.Decision, bool) {
+	router := s.rules.inMemory(call.TenantID)
+	if router == nil {
+		return calls.Decision{}, false
+	}
+	req := call.Request(call.CreatedAt)
+	asEmergency(&req)
+	route := router.Route
+	if len(s.opts.EmergencyDestinations) > 0 {
+		route = router.RouteEmergency
+	}
+	d, err := route(&req)
+	return d, err == nil
 }
 
 // configured is the decision for the configured destinations of emergency calls.

@@ -29,10 +29,15 @@ func (d *DB) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredResp
 	if n.Response == nil {
 		n.Response = []byte{}
 	}
+	stored, err := d.createTogether(ctx, &n)
+	if stored || err != nil {
+		return nil, err
+	}
 	var replay *calls.StoredResponse
-	err := d.update(ctx, "store a call", func(ctx context.Context, t *tx) error {
+	err = d.update(ctx, "store a call", func(ctx context.Context, t *tx) error {
 		replay = nil
-		c := n.Call
+		n := n
+		c := &n.Call
 		if n.IdempotencyKey != "" {
 			// Waits for another transaction with the same key to end.
 			fresh, err := t.exec(ctx, `INSERT INTO idempotency_keys (tenant_id, idem_key, request_sha256, status, body, created_at)
@@ -51,9 +56,9 @@ func (d *DB) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredResp
 			if err := t.row(ctx, "SELECT @now").Scan(&us); err != nil {
 				return err
 			}
-			c.CreatedAt = storeform.Time(us)
+			c.CreatedAt, n.JSON = storeform.Time(us), nil
 		}
-		doc, err := callDoc(c)
+		doc, err := newCallDoc(&n)
 		if err != nil {
 			return err
 		}
@@ -70,15 +75,33 @@ func (d *DB) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredResp
 		if stored == 0 {
 			return callmodel.Errorf(callmodel.CodeConflict, "call %s exists already; give another id, or none", c.ID)
 		}
-		if err := t.putTerms(ctx, &c); err != nil {
+		if err := t.putTerms(ctx, c); err != nil {
 			return err
 		}
-		return t.audit(ctx, storeform.CreatedLine(&c, n.Actor))
+		return t.audit(ctx, storeform.CreatedLine(c, n.Actor))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return replay, nil
+}
+
+// createTogether stores a call that is new together with those that come at the same time,
+// where the database has that. It reports false of one that is for a transaction of its own.
+func (d *DB) createTogether(ctx context.Context, n *calls.NewCall) (stored bool, err error) {
+	if d.together == nil || n.Call.CreatedAt.IsZero() {
+		return false, nil
+	}
+	const op = "store a call"
+	err = d.bounded(ctx, op, func(ctx context.Context) error {
+		if err := d.use(ctx); err != nil || d.schema.Load() < termsSchema {
+			return err
+		}
+		var err error
+		stored, err = d.together.do(ctx, n)
+		return d.fail(op, err)
+	})
+	return stored, err
 }
 
 // number is a party's number as its column holds it.
@@ -90,6 +113,14 @@ func callDoc(c calls.Call) (string, error) {
 	c.Recordings = nil
 	b, err := json.Marshal(c)
 	return string(b), err
+}
+
+// newCallDoc is callDoc of a new call, which has no recordings yet.
+func newCallDoc(n *calls.NewCall) (string, error) {
+	if n.JSON != nil {
+		return string(n.JSON), nil
+	}
+	return callDoc(n.Call)
 }
 
 // Replay implements callservice.CallStore.

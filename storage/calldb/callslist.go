@@ -18,7 +18,7 @@ import (
 // maxLookedAt bounds how many calls are looked at for one page: those of a number, a
 // trunk or a pair of metadata, or all, of which something else is asked that no index
 // knows. It is what both databases look at in 100 ms.
-const maxLookedAt = 2_000
+const maxLookedAt = 1_000
 
 // Calls implements callservice.CallStore. The cursor is a place in the order of
 // (creation, id), so calls that come or go meanwhile don't shift the pages.

@@ -21,18 +21,23 @@ func (t *tx) lines(ctx context.Context, w *storeform.Written) error {
 }
 
 func (t *tx) audit(ctx context.Context, e callmodel.AuditEvent) error {
-	detail := ""
-	if len(e.Detail) > 0 {
-		b, err := json.Marshal(e.Detail)
-		if err != nil {
-			return err
-		}
-		detail = string(b)
+	detail, err := auditDetail(&e)
+	if err != nil {
+		return err
 	}
-	_, err := t.exec(ctx, "INSERT INTO audit (tenant_id, at, actor, action, subject, detail) VALUES (?, @now, ?, ?, ?, ?)",
+	_, err = t.exec(ctx, "INSERT INTO audit (tenant_id, at, actor, action, subject, detail) VALUES (?, @now, ?, ?, ?, ?)",
 		storeform.Text(string(e.TenantID), storeform.MaxKey), storeform.Text(e.Actor, storeform.MaxText),
 		storeform.Text(e.Action, storeform.MaxText), storeform.Text(e.Subject, storeform.MaxText), detail)
 	return err
+}
+
+// auditDetail is a line's detail as its column has it.
+func auditDetail(e *callmodel.AuditEvent) (string, error) {
+	if len(e.Detail) == 0 {
+		return "", nil
+	}
+	b, err := json.Marshal(e.Detail)
+	return string(b), err
 }
 
 // Audit implements callservice.AuditLog.

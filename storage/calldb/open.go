@@ -55,9 +55,11 @@ type DB struct {
 	write   *pool
 	read    *pool // the same as write on PostgreSQL
 	replica *replica
-	group   *group
-	turns   storeform.Turns
-	bells   bells
+	group   *group // of SQLite's transactions; nil elsewhere
+	// together stores new calls on PostgreSQL; nil elsewhere.
+	together *together
+	turns    storeform.Turns
+	bells    bells
 	// listenTo is how to connect to listen for jobs; nil where that can't be.
 	listenTo *pgx.ConnConfig
 	usable   atomic.Bool  // the schema was looked at, or somebody else sees to it
@@ -112,6 +114,7 @@ func Open(ctx context.Context, rawURL string, o *Options) (*DB, error) {
 		d.listenTo = cfg
 		d.write = newPool(db, d.dialect)
 		d.read = d.write
+		d.together = &together{d: d}
 		if d.opts.ReplicaURL != "" {
 			if d.replica, err = openReplica(&d.opts); err != nil {
 				return nil, errors.Join(err, db.Close())

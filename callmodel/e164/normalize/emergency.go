@@ -75,6 +75,9 @@ func (n *Numbering) EmergencyNumbers(region string) []string {
 // them that is not "": give the one where it was dialled first. Regions that are not known count
 // as "", where 112 and 911 are known, and numbers with a country's code.
 func (n *Numbering) Emergency(raw string, regions ...string) (Number, bool) {
+	if e164.Valid(raw) && n.longerThanEmergency(raw) {
+		return Number{}, false
+	}
 	d := read(raw)
 	home := ""
 	for _, region := range regions {

@@ -1,7 +1,7 @@
 // Package normalize turns telephone numbers as people and telephone servers
 // write them into the one form that calls are routed by. It knows the world's
 // numbering plans through phonenumbers (12 µs and some 60 allocations a
-// number), so it belongs at the edge, once a call; inside, numbers are E.164
+// number, next to nothing for one that is E.164 already), so it belongs at the edge, once a call; inside, numbers are E.164
 // already and package e164 checks them for next to nothing.
 //
 //	"(202) 555-0123", US  ─┐
@@ -24,7 +24,7 @@ import (
 // Number is a number as calls are routed by it.
 type Number struct {
 	// Value is E.164 with a plus ("+12025550123"), or a short code as dialled
-	// ("112", "611", "*21#") or an emergency service URN.
+	// ("112", "611", "*21#") or the service URN of an emergency call or of a test call.
 	Value string
 	// Emergency is true when it reaches the emergency services in the region.
 	Emergency bool
@@ -97,6 +97,14 @@ func (n *Numbering) Parse(raw, region string) (Number, error) {
 	fail := func(reason string) (Number, error) {
 		return Number{}, &Error{Raw: raw, Region: region, Reason: reason}
 	}
+	if n.plain(raw) && (region == "" || ValidRegion(region)) {
+		return Number{Value: raw}, nil
+	}
+	return n.parse(raw, region, fail)
+}
+
+// parse is Parse of what may be anything.
+func (n *Numbering) parse(raw, region string, fail func(reason string) (Number, error)) (Number, error) {
 	if number, ok := n.Emergency(raw, region); ok {
 		return number, nil
 	}
@@ -109,6 +117,9 @@ func (n *Numbering) Parse(raw, region string) (Number, error) {
 	}
 	if d.number == "" {
 		return fail("it is empty")
+	}
+	if e164.EmergencyTest(d.number) {
+		return Number{Value: d.number}, nil
 	}
 	if d.number[0] == '-' {
 		return fail("it begins with a minus")

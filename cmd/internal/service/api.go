@@ -19,6 +19,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/reports/reporthttp"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
@@ -67,6 +68,14 @@ type APIOptions struct {
 	SettingsOptions
 }
 
+// validate reports what can't be meant.
+func (o *APIOptions) validate() error {
+	if o.Lane == LaneHigh && (len(o.Emergency) == 0 || o.Journal == "") {
+		return cli.Usagef("--lane %s answers emergency calls whatever else is away: give it --emergency, for somewhere to go, and --journal, in which they are kept", LaneHigh)
+	}
+	return errors.Join(o.LaneOptions.validate(o.Journal), o.RetentionOptions.validate())
+}
+
 // RecordOptions say how calls are recorded that don't say it themselves.
 type RecordOptions struct {
 	RecordCodec   string `help:"Codec of recordings that don't ask for one." default:"mp3" enum:"mp3,wav,mulaw,alaw,flac"`
@@ -113,7 +122,7 @@ func (a *API) Later(name string, f func(ctx context.Context) error) {
 // NewAPI wires the service. jobEnqueued rings a worker in the same process; it
 // may be nil.
 func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *slog.Logger, jobEnqueued func()) (*API, error) {
-	if err := errors.Join(o.validate(), o.checkLane(o.Journal)); err != nil {
+	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	checker := recording.NewProcessor(nil, nil, nil)
@@ -190,7 +199,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	})
 	a.mux.Handle("/v1/recordings", recordings)
 	a.mux.Handle("/v1/recordings/", recordings)
-	callhttp.New(svc, &callhttp.Options{Logger: log, RecordingLink: func(id callmodel.JobID) string {
+	callhttp.New(svc, &callhttp.Options{Logger: log, EmergencyOnly: o.Lane == LaneHigh, RecordingLink: func(id callmodel.JobID) string {
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(a.mux)
 	rulehttp.New(svc, &rulehttp.Options{Logger: log}).Mount(a.mux)
@@ -322,9 +331,11 @@ func (a *API) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.calls.Run(ctx) })
 	group.Go(func() error { return a.catchUp(ctx) })
-	group.Go(func() error { return a.sealer.run(ctx) })
-	group.Go(func() error { return countReports(ctx, a.store, a.log) })
-	group.Go(func() error { return forgetOld(ctx, a.store, a.opts.RetentionOptions, a.log) })
+	if a.opts.Lane != LaneHigh { // one for emergency calls has nothing else to do
+		group.Go(func() error { return a.sealer.run(ctx) })
+		group.Go(func() error { return countReports(ctx, a.store, a.log) })
+		group.Go(func() error { return forgetOld(ctx, a.store, a.opts.RetentionOptions, a.log) })
+	}
 	group.Go(func() error { return a.users.Run(ctx) })
 	if a.gate != nil {
 		group.Go(func() error { return a.gate.Run(ctx) })
