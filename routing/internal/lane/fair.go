@@ -18,7 +18,7 @@ type FairOptions struct {
 	// Least is how many there are at least, and at first. 0 means 16; never more than
 	// Most.
 	Least int
-	// Wait is how long Enter waits for a place. 0 means 100 ms.
+	// Wait is how long Enter waits for a place. 0 means 500 ms.
 	Wait time.Duration
 	// Queue bounds those who wait, and QueueOfTenant those of one tenant. 0 means four
 	// times Most, and a quarter of Queue.
@@ -64,7 +64,7 @@ type Fair struct {
 func NewFair(o FairOptions) *Fair {
 	o.Most = max(cmp.Or(o.Most, 256), 1)
 	o.Least = min(max(cmp.Or(o.Least, 16), 1), o.Most)
-	o.Wait = cmp.Or(o.Wait, 100*time.Millisecond)
+	o.Wait = cmp.Or(o.Wait, 500*time.Millisecond)
 	o.Queue = cmp.Or(o.Queue, 4*o.Most)
 	o.QueueOfTenant = cmp.Or(o.QueueOfTenant, max(o.Queue/4, 1))
 	window := cmp.Or(o.window, 250*time.Millisecond)
