@@ -4698,6 +4698,11 @@ type ClientInterface interface {
 	// A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 	//
+	// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+	// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+	// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+	// them go first, and others are refused with 429 `overloaded`.
+	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
 	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
 	// the high lane takes emergency calls alone, and refuses others with 421.
@@ -4721,6 +4726,11 @@ type ClientInterface interface {
 	//
 	// A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
+	//
+	// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+	// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+	// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+	// them go first, and others are refused with 429 `overloaded`.
 	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
 	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
@@ -5370,6 +5380,11 @@ func (c *Client) ListCalls(ctx context.Context, params *ListCallsParams, reqEdit
 // A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 //
+// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+// them go first, and others are refused with 429 `overloaded`.
+//
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
 // it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
 // the high lane takes emergency calls alone, and refuses others with 421.
@@ -5403,6 +5418,11 @@ func (c *Client) CreateCallWithBody(ctx context.Context, params *CreateCallParam
 //
 // A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
+//
+// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+// them go first, and others are refused with 429 `overloaded`.
 //
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
 // it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
@@ -9960,6 +9980,11 @@ type ClientWithResponsesInterface interface {
 	// A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 	//
+	// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+	// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+	// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+	// them go first, and others are refused with 429 `overloaded`.
+	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
 	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
 	// the high lane takes emergency calls alone, and refuses others with 421.
@@ -9983,6 +10008,11 @@ type ClientWithResponsesInterface interface {
 	//
 	// A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
+	//
+	// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+	// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+	// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+	// them go first, and others are refused with 429 `overloaded`.
 	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
 	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
@@ -12955,6 +12985,11 @@ func (c *ClientWithResponses) ListCallsWithResponse(ctx context.Context, params 
 // A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 //
+// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+// them go first, and others are refused with 429 `overloaded`.
+//
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
 // it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
 // the high lane takes emergency calls alone, and refuses others with 421.
@@ -12984,6 +13019,11 @@ func (c *ClientWithResponses) CreateCallWithBodyWithResponse(ctx context.Context
 //
 // A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
+//
+// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+// them go first, and others are refused with 429 `overloaded`.
 //
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
 // it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of

@@ -64,7 +64,7 @@ type waiting struct {
 	mu      sync.Mutex
 	calls   map[trunk.Key]*pending
 	keys    map[answeredKey]*accepted // of calls that are no emergencies
-	order   line
+	order   storingOrder
 	resting []*pending
 	workers int
 	quiet   []chan struct{} // closed when the last worker ends

@@ -81,8 +81,10 @@ func (s *Service) createOnce(ctx context.Context, t callmodel.TenantID, req *Req
 	if made, known, err := s.waitingAnswer(t, &key); known || err != nil {
 		return made, err
 	}
-	looked := s.looksUp(t, &key)
-	if looked {
+	// A key that is new, as most are, is not looked up: the stores find one that isn't as
+	// they store the call. Other services are not asked for a call that has its answer.
+	asks := s.opts.Decider != nil || s.opts.Settings != nil
+	if asks {
 		first, err := s.replay(ctx, t, &key)
 		if err != nil {
 			return Created{}, err
@@ -92,27 +94,18 @@ func (s *Service) createOnce(ctx context.Context, t callmodel.TenantID, req *Req
 		}
 	}
 	made, err := s.create(ctx, t, req, actor, &key)
-	if err == nil || looked || callmodel.CodeOf(err) == callmodel.CodeUnavailable {
+	if err == nil || asks || callmodel.CodeOf(err) == callmodel.CodeUnavailable {
 		return made, err
 	}
 	// What is in its way now was not, if the key has an answer.
-	first, other := s.stores.Replay(ctx, t, key.Key, key.RequestSHA256)
+	first, looked := s.replay(ctx, t, &key)
 	switch {
 	case first != nil:
 		return s.replayed(ctx, t, &key, first)
-	case callmodel.CodeOf(other) == callmodel.CodeIdempotencyMismatch:
-		return Created{}, other
+	case callmodel.CodeOf(looked) == callmodel.CodeIdempotencyMismatch:
+		return Created{}, looked
 	}
 	return Created{}, err
-}
-
-// looksUp reports whether the key is looked up before the call is made. One that is new,
-// as most are, need not be: the stores find one that isn't as they store the call. But
-// other services are not asked about a call that has its answer, and while the stores are
-// away, or may be, nobody else knows that it has.
-func (s *Service) looksUp(t callmodel.TenantID, key *Idempotency) bool {
-	return s.opts.Decider != nil || s.opts.Settings != nil ||
-		s.opts.CallsFromMemory && (s.away.Load() || s.stored.Contains(answeredKey{t, key.Key}))
 }
 
 // create routes and stores the call, with the answer to its key if it has one.

@@ -24,25 +24,19 @@ func (s *Service) asking(ctx context.Context) (context.Context, context.CancelFu
 }
 
 // replay is the answer that the stores have to the key, nil for a new one. With
-// Options.CallsFromMemory it is nil while they are away, too, unless this process has
-// stored a call with the key: that one's answer is in the stores.
+// Options.CallsFromMemory it is nil while they are away, too: see keepLater.
 func (s *Service) replay(ctx context.Context, t callmodel.TenantID, key *Idempotency) (*calls.StoredResponse, error) {
-	err := errAway()
-	if !s.opts.CallsFromMemory || !s.away.Load() {
-		asked, cancel := s.asking(ctx)
-		defer cancel()
-		var first *calls.StoredResponse
-		first, err = s.stores.Replay(asked, t, key.Key, key.RequestSHA256)
-		s.heard(ctx, err)
-		if !s.withoutStores(ctx, err) {
-			return first, err
-		}
+	if s.opts.CallsFromMemory && s.away.Load() {
+		return nil, nil //nolint:nilnil // it is said so above
 	}
-	if s.stored.Contains(answeredKey{t, key.Key}) {
-		return nil, callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeUnavailable,
-			"the idempotency key was used before, and its answer can't be had: %w", err), s.opts.RulesRefresh)
+	asked, cancel := s.asking(ctx)
+	defer cancel()
+	first, err := s.stores.Replay(asked, t, key.Key, key.RequestSHA256)
+	s.heard(ctx, err)
+	if s.withoutStores(ctx, err) {
+		return nil, nil //nolint:nilnil // as above
 	}
-	return nil, nil //nolint:nilnil // it is said so above
+	return first, err
 }
 
 // keep stores a call that is about to be answered. It returns the first answer to its
@@ -77,8 +71,13 @@ func (s *Service) noteStored(n *calls.NewCall) {
 }
 
 // keepLater writes a call down that the stores can't take for the reason away. What
-// can't be written down, or kept in memory until it is stored, is refused.
+// can't be written down, or kept in memory until it is stored, is refused, and so is a
+// key with which this process has stored a call: the answer to it is in the stores.
 func (s *Service) keepLater(ctx context.Context, n *calls.NewCall, away error) error {
+	if s.stored.Contains(answeredKey{n.Call.TenantID, n.IdempotencyKey}) {
+		return callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeUnavailable,
+			"the idempotency key was used before, and its answer can't be had: %w", away), s.opts.RulesRefresh)
+	}
 	n.JSON = nil // events may change the call before it is stored
 	a := &accepted{
 		key: trunk.Key{Tenant: n.Call.TenantID, Call: n.Call.ID}, actor: n.Actor, alias: s.newCallID(), given: true, create: n,

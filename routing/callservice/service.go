@@ -84,7 +84,7 @@ type Options struct {
 	// less.
 	MinInFlight int
 	// QueueWait is how long a request may wait for a place in the normal lane
-	// before it is refused. 0 means 100 ms.
+	// before it is refused. 0 means 500 ms: as long as a disk that is busy may take.
 	QueueWait time.Duration
 	// MaxQueued bounds the requests that wait for a place, and a quarter of it those of
 	// one tenant. 0 means four times MaxInFlight.

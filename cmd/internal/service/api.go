@@ -73,7 +73,7 @@ func (o *APIOptions) validate() error {
 	if o.Lane == LaneHigh && (len(o.Emergency) == 0 || o.Journal == "") {
 		return cli.Usagef("--lane %s answers emergency calls whatever else is away: give it --emergency, for somewhere to go, and --journal, in which they are kept", LaneHigh)
 	}
-	return o.RetentionOptions.validate()
+	return errors.Join(o.LaneOptions.validate(o.Journal), o.RetentionOptions.validate())
 }
 
 // RecordOptions say how calls are recorded that don't say it themselves.
@@ -122,7 +122,7 @@ func (a *API) Later(name string, f func(ctx context.Context) error) {
 // NewAPI wires the service. jobEnqueued rings a worker in the same process; it
 // may be nil.
 func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *slog.Logger, jobEnqueued func()) (*API, error) {
-	if err := errors.Join(o.validate(), o.checkLane(o.Journal)); err != nil {
+	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	checker := recording.NewProcessor(nil, nil, nil)
@@ -182,7 +182,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		CheckOutputs:          checkOutputs,
 		Settings:              settings,
 		SettingsAt:            settingsAt,
-		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, QueueWait: o.QueueWait, CallsFromMemory: o.CallsFromMemory,
+		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, MinInFlight: o.MinInFlight, QueueWait: o.QueueWait, CallsFromMemory: o.CallsFromMemory,
 		JobEnqueued: jobEnqueued, Logger: log,
 	})
 	a.calls = svc

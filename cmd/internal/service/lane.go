@@ -1,9 +1,9 @@
 package service
 
 import (
-	"errors"
 	"time"
 
+	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/routing/callservice"
 )
@@ -12,18 +12,21 @@ import (
 // becomes of calls while the database is away.
 type LaneOptions struct {
 	MaxInFlight     int           `help:"Requests that are served at once at most, emergency calls aside. How many are is found out by how long they take." default:"256"`
-	QueueWait       time.Duration `help:"How long a request waits for its turn before it is refused." default:"100ms"`
+	MinInFlight     int           `help:"And at least." default:"16"`
+	QueueWait       time.Duration `help:"How long a request waits for its turn before it is refused." default:"500ms"`
 	CallsFromMemory bool          `help:"While the database is away, route other calls than emergencies as well by the rules in memory, and store them once it is back. Needs --journal."`
 }
 
-func (o LaneOptions) checkLane(journal string) error {
+func (o LaneOptions) validate(journal string) error {
 	switch {
 	case o.MaxInFlight < 0:
-		return errors.New("--max-in-flight must not be negative")
+		return cli.Usagef("--max-in-flight must not be negative")
+	case o.MinInFlight < 0:
+		return cli.Usagef("--min-in-flight must not be negative")
 	case o.QueueWait < 0:
-		return errors.New("--queue-wait must not be negative")
+		return cli.Usagef("--queue-wait must not be negative")
 	case o.CallsFromMemory && journal == "":
-		return errors.New("--calls-from-memory needs --journal DIR, which keeps what is answered until the database has it")
+		return cli.Usagef("--calls-from-memory needs --journal DIR, which keeps what is answered until the database has it")
 	}
 	return nil
 }

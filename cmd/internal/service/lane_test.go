@@ -23,6 +23,7 @@ func TestLaneOptions(t *testing.T) {
 	for want, o := range map[string]service.LaneOptions{
 		"--calls-from-memory needs --journal": {CallsFromMemory: true},
 		"--max-in-flight":                     {MaxInFlight: -1},
+		"--min-in-flight":                     {MinInFlight: -1},
 		"--queue-wait":                        {QueueWait: -time.Second},
 	} {
 		s, _, err := service.OpenForCalls(t.Context(), service.DBOptions{DB: calldb.SQLiteURL(filepath.Join(t.TempDir(), "a.db"))}, true, service.APIOptions{})

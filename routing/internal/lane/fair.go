@@ -15,9 +15,10 @@ import (
 type FairOptions struct {
 	// Most is how many places there are at most. 0 means 256.
 	Most int
-	// Least is how many there are at least. 0 means 16; never more than Most.
+	// Least is how many there are at least, and at first. 0 means 16; never more than
+	// Most.
 	Least int
-	// Wait is how long Enter waits for a place. 0 means 100 ms.
+	// Wait is how long Enter waits for a place. 0 means 500 ms.
 	Wait time.Duration
 	// Queue bounds those who wait, and QueueOfTenant those of one tenant. 0 means four
 	// times Most, and a quarter of Queue.
@@ -26,7 +27,7 @@ type FairOptions struct {
 	// must be set.
 	Now func() time.Time
 
-	window time.Duration // of the latencies that the limit is set by; 0 means 1 s
+	window time.Duration // of the latencies that the limit is set by; 0 means 250 ms
 }
 
 // Fair is a lane whose places are as many as the work gets on with, and are shared
@@ -63,16 +64,17 @@ type Fair struct {
 func NewFair(o FairOptions) *Fair {
 	o.Most = max(cmp.Or(o.Most, 256), 1)
 	o.Least = min(max(cmp.Or(o.Least, 16), 1), o.Most)
-	o.Wait = cmp.Or(o.Wait, 100*time.Millisecond)
+	o.Wait = cmp.Or(o.Wait, 500*time.Millisecond)
 	o.Queue = cmp.Or(o.Queue, 4*o.Most)
 	o.QueueOfTenant = cmp.Or(o.QueueOfTenant, max(o.Queue/4, 1))
-	window := cmp.Or(o.window, time.Second)
+	window := cmp.Or(o.window, 250*time.Millisecond)
 	least, most := uint(o.Least), uint(o.Most)
 	return &Fair{
 		opts: o, tenants: map[callmodel.TenantID]*share{},
 		limit: adaptivelimiter.NewBuilder[any]().
-			WithLimits(least, most, max(least, most/4)).
-			WithRecentWindow(window, 30*window, 50).
+			WithLimits(least, most, least).
+			WithRecentWindow(window, 120*window, 50).
+			WithBaselineWindow(40). // ten seconds, as it is by default with windows of one
 			Build(),
 	}
 }

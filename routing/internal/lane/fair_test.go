@@ -242,7 +242,7 @@ func TestRetryAfter(t *testing.T) {
 func TestLimitFollowsLatency(t *testing.T) {
 	t.Parallel()
 	f := NewFair(FairOptions{Most: 40, Least: 2, Wait: time.Minute, Now: time.Now, window: time.Millisecond})
-	require.Equal(t, 10, f.Stats().Limit)
+	require.Equal(t, 2, f.Stats().Limit)
 	var extra atomic.Int64 // how much longer the work takes for each that is done beside it
 	var busy sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
