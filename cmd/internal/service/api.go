@@ -47,12 +47,13 @@ var (
 
 // APIOptions configure the call handling service.
 type APIOptions struct {
-	Rules         string   `help:"Rule set (YAML, JSON or lines of JSON, by gzip or not) for all tenants without one of their own, put in service at the start if there is none yet." type:"path" placeholder:"FILE"`
-	ReplaceRules  bool     `help:"Put the rule set of --rules in service at the start whatever is there."`
-	Region        string   `help:"Country in which numbers are dialled when a request doesn't say, as ISO 3166-1 alpha-2." placeholder:"CC"`
-	Emergency     []string `help:"SIP URIs that take emergency calls which no rule for emergency calls takes, in the order to try them." placeholder:"URI"`
-	RulesSnapshot string   `help:"Directory in which the rule sets in service are kept, so that the service starts without its database. Default: it doesn't." type:"path" placeholder:"DIR"`
-	Journal       string   `help:"Directory, this process's own and on a disk that stays, in which emergency calls and events are kept until the database has them. Default: in memory only." type:"path" placeholder:"DIR"`
+	Rules          string   `help:"Rule set (YAML, JSON or lines of JSON, by gzip or not) for all tenants without one of their own, put in service at the start if there is none yet." type:"path" placeholder:"FILE"`
+	ReplaceRules   bool     `help:"Put the rule set of --rules in service at the start whatever is there."`
+	Region         string   `help:"Country in which numbers are dialled when a request doesn't say, as ISO 3166-1 alpha-2." placeholder:"CC"`
+	Emergency      []string `help:"SIP URIs that take emergency calls which no rule for emergency calls takes, in the order to try them." placeholder:"URI"`
+	RulesSnapshot  string   `help:"Directory in which the rule sets in service are kept, so that the service starts without its database. Default: it doesn't." type:"path" placeholder:"DIR"`
+	JournalReserve int64    `help:"Disk space in MB that the journal takes in advance, so that it goes on where somebody else fills its disk." default:"64"`
+	Journal        string   `help:"Directory, this process's own and on a disk that stays, in which emergency calls and events are kept until the database has them. Default: in memory only." type:"path" placeholder:"DIR"`
 
 	LaneOptions
 	ReplicaOptions
@@ -164,7 +165,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	}
 	var written callservice.Journal
 	if o.Journal != "" {
-		if a.journal, err = openJournal(ctx, o.Journal, log); err != nil {
+		if a.journal, err = openJournal(ctx, o.Journal, o.JournalReserve, log); err != nil {
 			return nil, fmt.Errorf("--journal: %w", err)
 		}
 		written = a.journal

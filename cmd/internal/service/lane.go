@@ -82,5 +82,6 @@ func (a *API) backlogMetrics(m *ops.Metrics) {
 	if j := a.journal; j != nil {
 		m.Gauge("switchtape_journal_sync_failures", "How often the journal's disk failed to sync.",
 			j.syncFailures)
+		m.Gauge("switchtape_journal_reserve_bytes", "Disk space that the journal holds for what is to come.", j.reserve)
 	}
 }
