@@ -80,7 +80,7 @@ type Options struct {
 	// MaxInFlight is how many places the normal lane has at most. 0 means 256. How many
 	// it has is found out by how long creating calls and events takes.
 	MaxInFlight int
-	// MinInFlight is how many it has at least. 0 means 16, or MaxInFlight if that is
+	// MinInFlight is how many it has at least. 0 means 32, or MaxInFlight if that is
 	// less.
 	MinInFlight int
 	// QueueWait is how long a request may wait for a place in the normal lane

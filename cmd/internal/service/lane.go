@@ -12,7 +12,7 @@ import (
 // becomes of calls while the database is away.
 type LaneOptions struct {
 	MaxInFlight     int           `help:"Requests that are served at once at most, emergency calls aside. How many are is found out by how long they take." default:"256"`
-	MinInFlight     int           `help:"And at least." default:"16"`
+	MinInFlight     int           `help:"And at least." default:"32"`
 	QueueWait       time.Duration `help:"How long a request waits for its turn before it is refused." default:"500ms"`
 	CallsFromMemory bool          `help:"While the database is away, route other calls than emergencies as well by the rules in memory, and store them once it is back. Needs --journal."`
 }

@@ -15,7 +15,7 @@ import (
 type FairOptions struct {
 	// Most is how many places there are at most. 0 means 256.
 	Most int
-	// Least is how many there are at least, and at first. 0 means 16; never more than
+	// Least is how many there are at least, and at first. 0 means 32; never more than
 	// Most.
 	Least int
 	// Wait is how long Enter waits for a place. 0 means 500 ms.
@@ -63,7 +63,7 @@ type Fair struct {
 // NewFair makes a lane.
 func NewFair(o FairOptions) *Fair {
 	o.Most = max(cmp.Or(o.Most, 256), 1)
-	o.Least = min(max(cmp.Or(o.Least, 16), 1), o.Most)
+	o.Least = min(max(cmp.Or(o.Least, 32), 1), o.Most)
 	o.Wait = cmp.Or(o.Wait, 500*time.Millisecond)
 	o.Queue = cmp.Or(o.Queue, 4*o.Most)
 	o.QueueOfTenant = cmp.Or(o.QueueOfTenant, max(o.Queue/4, 1))
