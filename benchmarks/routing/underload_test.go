@@ -61,11 +61,11 @@ func startAPI(b *testing.B, bin, kind string) *api {
 		}
 	})
 	require.Eventually(b, func() bool {
-		resp, err := http.Get(s.url + "/readyz") //nolint:noctx // a benchmark's
+		resp, err := http.Get(s.url + "/readyz")
 		if err != nil {
 			return false
 		}
-		defer resp.Body.Close() //nolint:errcheck // nothing is read
+		defer resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	}, 30*time.Second, 20*time.Millisecond)
 	return s
@@ -144,7 +144,7 @@ func (s *api) put(b *testing.B, body []byte) time.Duration {
 	began := time.Now()
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(b, err)
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(b, err)
 	require.Equal(b, http.StatusOK, resp.StatusCode, "%.400s", text)

@@ -23,6 +23,10 @@ func checksum(pieces ...[]byte) (sum uint32) {
 	return sum
 }
 
+// syncBytes is how much is synced at a time: whatever else is synced on the disk, the
+// journal of emergency calls first of all, may wait for it.
+const syncBytes = 1 << 20
+
 // write puts a file of these pieces in its place, completely or not at all.
 func write(path string, pieces ...[]byte) (err error) {
 	dir := filepath.Dir(path)
@@ -36,12 +40,13 @@ func write(path string, pieces ...[]byte) (err error) {
 		}
 	}()
 	for _, b := range pieces {
-		if err == nil {
-			_, err = f.Write(b)
+		for len(b) > 0 && err == nil {
+			n := min(len(b), syncBytes)
+			if _, err = f.Write(b[:n]); err == nil {
+				err = f.Sync()
+			}
+			b = b[n:]
 		}
-	}
-	if err == nil {
-		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err

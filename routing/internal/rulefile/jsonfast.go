@@ -23,7 +23,7 @@ func (p *plainJSON) part(as form, lines bool) *node {
 	p.space()
 	n := p.room.node()
 	n.Line = p.line
-	ok := false
+	var ok bool
 	switch {
 	case as == someEntries:
 		n.Kind = yaml.MappingNode
@@ -71,7 +71,7 @@ func (p *plainJSON) value(depth int) *node {
 	}
 	n := p.room.node()
 	n.Kind, n.Line = yaml.ScalarNode, p.line
-	ok := false
+	var ok bool
 	switch c := p.text[p.at]; c {
 	case '{':
 		n.Kind = yaml.MappingNode

@@ -39,15 +39,17 @@ func sameTree(t *testing.T, data string, quick *yaml.Node, whole func(string) (*
 
 // plainTexts are texts that the quick parsers take.
 func plainTexts() (yamls, jsons []string) {
-	return []string{
+	yamls = []string{
 		"name: a b c\n", "a: +1212\nb: 0800\nc: 1_000\nd: true\ne: yes\nf: 12:30\ng: 2026-01-01\nh: 1e3\ni: Null\nj: 0x1f\nk: 0o17\nl: 1.5\n",
 		"# one\nrules: # two\n  # three\n- id: r1 # four\n  to: [a, 'b c', \"d\"]\n\n- id: r2\n  match: {to: {prefix: \"+1\", list: []}, tenant: x, when: {weekly: [mon-fri 08:00-18:00]}}\n",
 		"rules:\n  -\n    id: r1\n  - - a\n    - b\n  -   x: y\n      z: [[{to: a}], [{to: b}]]\n  - plain text, with [brackets] and so on\n",
 		"a:\r\n  b: c\r\n  d:\r\n  - e\r\n", "  a: b\n  c: d", "\"a\": \"b\"\n'c': 'd'\n", "a: sip:x@y.example;transport=tcp\nb: {uri: \"sip:a\", c: {}}\nd: a (b) c!\n",
 		"- a\n- b: c\n", "a: +1212*\nb: [+1212*, *21]\n", "a: [x y, z/1, u:v]\n",
-	}, []string{
+	}
+	jsons = []string{
 		`{"a":"b","c":[1,-2,0,true,false,null],"d":{},"e":[ ]}`, " {\n\"a\" : \"\\u00e9 \\\" \xc3\xa9\",\n\t\"b\":\n[\n{}\n]}\n", `"x"`, "[\"\xff\"]", `{"a":{"a":[[[[[[[[[[[[1]]]]]]]]]]]]}}`,
 	}
+	return yamls, jsons
 }
 
 func TestPlainTextsAreTheWholeLanguage(t *testing.T) {
