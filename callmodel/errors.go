@@ -37,6 +37,7 @@ const (
 	CodeMethodNotAllowed     Code = "method_not_allowed"     // the path has other methods
 	CodeNotAcceptable        Code = "not_acceptable"         // the client takes no type that the answer can have
 	CodeUnsupportedMediaType Code = "unsupported_media_type" // the body is of a type that isn't read here
+	CodeMisdirected          Code = "misdirected"            // this server takes other requests
 )
 
 // Error is an error with a code, for errors.As. Its text says what happened, to
@@ -204,7 +205,7 @@ func Permanent(err error) error {
 
 // RetryAfterError marks a failure of something else (a bucket, a missing leg)
 // that will mend by itself: the job waits at least After and the attempt does
-// not count towards quarantine.
+// not count towards quarantine. Of a request, it says when to ask again.
 type RetryAfterError struct {
 	Err   error
 	After time.Duration // 0: the usual back-off

@@ -81,11 +81,11 @@ func start(b *testing.B, bin string) *service {
 		_ = log.Close()
 	})
 	require.Eventually(b, func() bool {
-		resp, err := http.Get(s.url + "/readyz") //nolint:noctx // a benchmark's
+		resp, err := http.Get(s.url + "/readyz")
 		if err != nil {
 			return false
 		}
-		defer resp.Body.Close() //nolint:errcheck // nothing is read
+		defer resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	}, 30*time.Second, 20*time.Millisecond)
 	return s

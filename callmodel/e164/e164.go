@@ -88,6 +88,14 @@ func Emergency(region, number string) bool {
 	return Listed(region, number)
 }
 
+// EmergencyTest reports whether number is the service URN of a test call to the emergency
+// services, "urn:service:test.sos" with its subservices (RFC 6881 section 17): it takes
+// the way of an emergency call, and is none.
+func EmergencyTest(number string) bool {
+	rest, ok := strings.CutPrefix(number, "urn:service:test.sos")
+	return ok && (rest == "" || rest[0] == '.')
+}
+
 // Listed reports whether number is an emergency number of region by its
 // numbering plan, or is dialled for help there all the same: see [InTable].
 func Listed(region, number string) bool {

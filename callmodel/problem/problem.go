@@ -44,6 +44,8 @@ func Status(c callmodel.Code) int {
 		return http.StatusNotAcceptable
 	case callmodel.CodeUnsupportedMediaType:
 		return http.StatusUnsupportedMediaType
+	case callmodel.CodeMisdirected:
+		return http.StatusMisdirectedRequest
 	case callmodel.CodeUnavailable, callmodel.CodeNoCapacity:
 		return http.StatusServiceUnavailable
 	default:
@@ -64,9 +66,12 @@ type Problem struct {
 	// CallID and Explanation tell of a call that was stored all the same.
 	CallID      callmodel.CallID `json:"call_id,omitempty"`
 	Explanation string           `json:"explanation,omitempty"` // a path of this API
+	// RetryAfter is what the client of a status that may be tried again is told to wait,
+	// in whole seconds, rounded up. Less than one, and so 0, is one.
+	RetryAfter time.Duration `json:"-"`
 }
 
-// Of describes err. What is inside an internal error stays inside: it is for
+// Of describes err, with the time of a [callmodel.RetryAfterError] in its chain. What is inside an internal error stays inside: it is for
 // the log, not for strangers.
 func Of(err error) Problem {
 	code := callmodel.CodeOf(err)
@@ -79,6 +84,9 @@ func Of(err error) Problem {
 			p.Detail = fields[0].Error()
 		}
 	}
+	if later, ok := errors.AsType[*callmodel.RetryAfterError](err); ok {
+		p.RetryAfter = later.After
+	}
 	switch code {
 	case callmodel.CodeInternal:
 		p.Detail = "something went wrong on our side; it was logged"
@@ -90,7 +98,9 @@ func Of(err error) Problem {
 }
 
 // retryAfter is what clients are told to wait, in seconds.
-const retryAfter = "1"
+func (p *Problem) retryAfter() string {
+	return strconv.FormatInt(int64(max((p.RetryAfter+time.Second-1)/time.Second, 1)), 10)
+}
 
 // Write answers with err.
 func Write(w http.ResponseWriter, err error) { WriteProblem(w, Of(err)) }
@@ -126,10 +136,10 @@ func WriteProblem(w http.ResponseWriter, p Problem) {
 	h.Set("Content-Type", "application/problem+json")
 	switch p.Status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		h.Set("Retry-After", retryAfter)
+		h.Set("Retry-After", p.retryAfter())
 	case http.StatusConflict:
 		if p.Code == callmodel.CodeInFlight {
-			h.Set("Retry-After", retryAfter)
+			h.Set("Retry-After", p.retryAfter())
 		}
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", "Bearer")

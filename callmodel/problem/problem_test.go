@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -47,6 +48,28 @@ func TestWrite(t *testing.T) {
 		assert.Contains(t, p.Detail, c.detail)
 		assert.NotContains(t, w.Body.String(), "hunter2")
 		assert.NotContains(t, w.Body.String(), "10.0.0.1")
+	}
+}
+
+// TestRetryAfter: clients are told the time of the error, in whole seconds and at least one.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		code  callmodel.Code
+		after time.Duration
+		want  string
+	}{
+		{callmodel.CodeOverloaded, 0, "1"},
+		{callmodel.CodeOverloaded, time.Millisecond, "1"},
+		{callmodel.CodeOverloaded, time.Second, "1"},
+		{callmodel.CodeUnavailable, 1001 * time.Millisecond, "2"},
+		{callmodel.CodeInFlight, time.Minute, "60"},
+		{callmodel.CodeConflict, time.Minute, ""},
+	} {
+		w := httptest.NewRecorder()
+		problem.Write(w, fmt.Errorf("it is so: %w", callmodel.RetryAfter(callmodel.Errorf(c.code, "later"), c.after)))
+		assert.Equal(t, c.want, w.Header().Get("Retry-After"), "%s %v", c.code, c.after)
+		assert.NotContains(t, w.Body.String(), "etry_after")
 	}
 }
 

@@ -23,9 +23,11 @@ const (
 	MaxRing     = 2 * time.Minute
 	MaxWebhooks = 16
 	MaxEvents   = 32 // of a webhook
-	// MaxOutsidePrefixes and MaxRetentionDays bound what a tenant's defaults say.
-	MaxOutsidePrefixes = 8
-	MaxRetentionDays   = 36500
+	// MaxOutsidePrefixes, MaxEmergencyNumbers and MaxRetentionDays bound what a tenant's
+	// defaults say.
+	MaxOutsidePrefixes  = 8
+	MaxEmergencyNumbers = 16
+	MaxRetentionDays    = 36500
 )
 
 // anonymous is calls.AnonymousCaller, of a package above this.

@@ -35,6 +35,9 @@ type Defaults struct {
 	// OutsidePrefixes are dialled for an outside line, 1 to 4 digits each: emergency
 	// numbers are recognised behind them.
 	OutsidePrefixes []string `json:"outside_prefixes,omitempty"`
+	// EmergencyNumbers are emergency numbers of its own besides those of the world's
+	// plans, as an in-house fire brigade's: digits as dialled, or E.164 with a plus.
+	EmergencyNumbers []string `json:"emergency_numbers,omitempty"`
 	// Recording is how its calls are recorded; nil: as the platform does.
 	Recording *record.Preference `json:"recording,omitempty"`
 	// RetentionDays is how long its recordings are to be kept. 0: as the platform does.
@@ -45,7 +48,7 @@ type Defaults struct {
 
 // IsZero reports whether nothing is said.
 func (d Defaults) IsZero() bool {
-	return d.Region == "" && len(d.OutsidePrefixes) == 0 && d.Recording == nil && d.RetentionDays == 0 && len(d.Webhooks) == 0
+	return d.Region == "" && len(d.OutsidePrefixes) == 0 && len(d.EmergencyNumbers) == 0 && d.Recording == nil && d.RetentionDays == 0 && len(d.Webhooks) == 0
 }
 
 // Webhook is where events are delivered.
@@ -75,6 +78,14 @@ func (d *Defaults) validate() (e callmodel.FieldErrors) {
 	for i, s := range d.OutsidePrefixes {
 		if !e164.Digits(s) || len(s) > maxOutsidePrefix {
 			e.Add(fmt.Sprintf("outside_prefixes[%d]", i), "%q is no prefix for an outside line; give 1 to %d digits", text.Clip(s), maxOutsidePrefix)
+		}
+	}
+	if len(d.EmergencyNumbers) > MaxEmergencyNumbers {
+		e.Add("emergency_numbers", "has %d numbers, at most %d are allowed", len(d.EmergencyNumbers), MaxEmergencyNumbers)
+	}
+	for i, s := range d.EmergencyNumbers {
+		if !e164.Valid(s) && (!e164.Digits(s) || len(s) < 2 || len(s) > e164.MaxDigits) {
+			e.Add(fmt.Sprintf("emergency_numbers[%d]", i), "%q is no emergency number; give 2 to %d digits, or E.164 with a plus", text.Clip(s), e164.MaxDigits)
 		}
 	}
 	if d.Recording != nil {

@@ -118,7 +118,7 @@ func TestTenant(t *testing.T) {
 	good := users.Tenant{
 		ID: "acme", Profile: users.Profile{Name: "Acme", Contact: "ops@acme.example"},
 		Defaults: users.Defaults{
-			Region: "DE", OutsidePrefixes: []string{"0", "9"}, RetentionDays: 90,
+			Region: "DE", OutsidePrefixes: []string{"0", "9"}, EmergencyNumbers: []string{"7777", "+4930123456"}, RetentionDays: 90,
 			Recording: &record.Preference{Enabled: true, Outputs: []record.OutputSpec{{Codec: record.CodecMP3, Layout: record.LayoutStereo}}},
 			Webhooks:  []users.Webhook{{URL: "https://acme.example/hook", Events: []string{"recording.completed"}}},
 		},
@@ -135,7 +135,7 @@ func TestTenant(t *testing.T) {
 	bad := users.Tenant{
 		ID: "-", Profile: users.Profile{Name: strings.Repeat("x", users.MaxText+1), Contact: "\x00"},
 		Defaults: users.Defaults{
-			Region: "Germany", OutsidePrefixes: []string{"12345", "*"}, RetentionDays: -1,
+			Region: "Germany", OutsidePrefixes: []string{"12345", "*"}, EmergencyNumbers: []string{"1", "help", "+49"}, RetentionDays: -1,
 			Recording: &record.Preference{PauseMode: "perhaps"},
 			Webhooks: []users.Webhook{
 				{URL: "ftp://x"}, {URL: "https://user:hunter2@acme.example/"}, {URL: "https://a", Events: []string{"a b", "c", "c"}},
@@ -145,6 +145,7 @@ func TestTenant(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"id", "profile.name", "profile.contact", "defaults.region", "defaults.outside_prefixes[0]", "defaults.outside_prefixes[1]",
+		"defaults.emergency_numbers[0]", "defaults.emergency_numbers[1]", "defaults.emergency_numbers[2]",
 		"defaults.recording.pause_mode", "defaults.retention_days", "defaults.webhooks[0].url", "defaults.webhooks[1].url",
 		"defaults.webhooks[2].events[0]", "defaults.webhooks[2].events[2]", `metadata["k"]`,
 	}, paths(t, bad.Validate()))

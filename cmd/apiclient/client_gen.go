@@ -284,6 +284,7 @@ const (
 	CodeLeaseLost            Code = "lease_lost"
 	CodeMalformed            Code = "malformed"
 	CodeMethodNotAllowed     Code = "method_not_allowed"
+	CodeMisdirected          Code = "misdirected"
 	CodeNoCapacity           Code = "no_capacity"
 	CodeNoRoute              Code = "no_route"
 	CodeNotAcceptable        Code = "not_acceptable"
@@ -318,6 +319,8 @@ func (e Code) Valid() bool {
 	case CodeMalformed:
 		return true
 	case CodeMethodNotAllowed:
+		return true
+	case CodeMisdirected:
 		return true
 	case CodeNoCapacity:
 		return true
@@ -1811,6 +1814,7 @@ type CheckReport struct {
 // - `method_not_allowed` (405): the path has other methods
 // - `not_acceptable` (406): the Accept header leaves out what there is
 // - `unsupported_media_type` (415): the body is of a type that isn't read here
+// - `misdirected` (421): this server takes other requests; another takes this one
 // - `internal` (500): a defect of the service's own
 type Code string
 
@@ -2817,6 +2821,7 @@ type Problem struct {
 	// - `method_not_allowed` (405): the path has other methods
 	// - `not_acceptable` (406): the Accept header leaves out what there is
 	// - `unsupported_media_type` (415): the body is of a type that isn't read here
+	// - `misdirected` (421): this server takes other requests; another takes this one
 	// - `internal` (500): a defect of the service's own
 	Code Code `json:"code"`
 
@@ -3453,6 +3458,11 @@ type Tenant struct {
 
 // TenantDefaults What holds for the tenant's calls that don't say it themselves.
 type TenantDefaults struct {
+	// EmergencyNumbers Emergency numbers of its own, besides those of the world's numbering plans: digits as dialled, or E.164 with a plus.
+	//
+	// Examples: ["7777"]
+	EmergencyNumbers *[]string `json:"emergency_numbers,omitempty"`
+
 	// OutsidePrefixes What is dialled for an outside line, 1 to 4 digits: emergency numbers are recognised behind it.
 	//
 	// Examples: ["0"]
@@ -3763,6 +3773,9 @@ type ListCallsParamsRecording string
 type CreateCallParams struct {
 	// IdempotencyKey A name for this request that no other of the tenant has; a malformed one is refused with 400.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// ResourcePriority A mark of RFC 4412; it counts from telephone servers that are trusted with it.
+	ResourcePriority *string `json:"Resource-Priority,omitempty"`
 }
 
 // ListKeysParams defines parameters for ListKeys.
@@ -4685,8 +4698,17 @@ type ClientInterface interface {
 	// A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 	//
+	// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+	// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+	// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+	// them go first, and others are refused with 429 `overloaded`.
+	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+	// the high lane takes emergency calls alone, and refuses others with 421.
+	//
+	// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+	// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4705,8 +4727,17 @@ type ClientInterface interface {
 	// A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 	//
+	// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+	// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+	// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+	// them go first, and others are refused with 429 `overloaded`.
+	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+	// the high lane takes emergency calls alone, and refuses others with 421.
+	//
+	// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+	// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5349,8 +5380,17 @@ func (c *Client) ListCalls(ctx context.Context, params *ListCallsParams, reqEdit
 // A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 //
+// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+// them go first, and others are refused with 429 `overloaded`.
+//
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+// the high lane takes emergency calls alone, and refuses others with 421.
+//
+// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5379,8 +5419,17 @@ func (c *Client) CreateCallWithBody(ctx context.Context, params *CreateCallParam
 // A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 //
+// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+// them go first, and others are refused with 429 `overloaded`.
+//
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+// the high lane takes emergency calls alone, and refuses others with 421.
+//
+// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6931,6 +6980,7 @@ func NewCreateCallRequestWithBody(server string, params *CreateCallParams, conte
 	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
+
 		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
@@ -6941,6 +6991,18 @@ func NewCreateCallRequestWithBody(server string, params *CreateCallParams, conte
 
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
+
+		if params.ResourcePriority != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Resource-Priority", *params.ResourcePriority, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Resource-Priority", headerParam1)
+		}
+
 	}
 
 	return req, nil
@@ -9918,8 +9980,17 @@ type ClientWithResponsesInterface interface {
 	// A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 	//
+	// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+	// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+	// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+	// them go first, and others are refused with 429 `overloaded`.
+	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+	// the high lane takes emergency calls alone, and refuses others with 421.
+	//
+	// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+	// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9938,8 +10009,17 @@ type ClientWithResponsesInterface interface {
 	// A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 	// for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 	//
+	// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+	// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+	// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+	// them go first, and others are refused with 429 `overloaded`.
+	//
 	// An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+	// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+	// the high lane takes emergency calls alone, and refuses others with 421.
+	//
+	// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+	// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12905,8 +12985,17 @@ func (c *ClientWithResponses) ListCallsWithResponse(ctx context.Context, params 
 // A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 //
+// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+// them go first, and others are refused with 429 `overloaded`.
+//
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+// the high lane takes emergency calls alone, and refuses others with 421.
+//
+// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12931,8 +13020,17 @@ func (c *ClientWithResponses) CreateCallWithBodyWithResponse(ctx context.Context
 // A call for which no rule is there is stored as rejected and answered with 404 `no_route`, with the call's id. One
 // for which every destination is full is answered with 503 `no_capacity`, is not stored, and uses no key up.
 //
+// A server may create calls while its database is away: they are answered as ever, and stored later. A key is
+// known to that server alone until then. One whose first answer can't be had meanwhile is refused with 503
+// `unavailable`. Where more calls come than are served at once, those of a higher priority and of tenants with few of
+// them go first, and others are refused with 429 `overloaded`.
+//
 // An emergency call is recognised in a body that is broken elsewhere, before anything can refuse it: what is wrong of
-// it is left out, and it is answered with 201 whatever else this description says of bodies and headers.
+// it is left out, and it is answered with 201 whatever else this description says of bodies and headers. A server of
+// the high lane takes emergency calls alone, and refuses others with 421.
+//
+// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
+// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

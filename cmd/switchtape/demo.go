@@ -98,7 +98,7 @@ func (c *demoCommand) Run(ctx context.Context, s cli.Streams) error {
 	}
 	log := slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelError}))
 	one, err := startOne(ctx, oneOptions{
-		dir: c.Dir, listener: l, api: service.APIOptions{MaxInFlight: 16, RecordOptions: service.RecordOptions{RecordCodec: "mp3", RecordLayout: "stereo"}},
+		dir: c.Dir, listener: l, api: service.APIOptions{LaneOptions: service.LaneOptions{MaxInFlight: 16}, RecordOptions: service.RecordOptions{RecordCodec: "mp3", RecordLayout: "stereo"}},
 		worker: service.WorkerOptions{}.Fill(),
 	}, log)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -29,9 +30,10 @@ import (
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
 )
 
-// callers sends emergency calls and remembers how each was answered.
+// callers sends calls and remembers how each was answered.
 type callers struct {
-	rate   int // a second
+	rate   int    // a second
+	to     string // the number that they call; "" for an emergency number
 	client http.Client
 
 	mu       sync.Mutex
@@ -65,7 +67,7 @@ func (c *callers) call(t *testing.T, url string, d time.Duration, stop <-chan st
 func (c *callers) one(t *testing.T, url, n string) {
 	began := time.Now()
 	// Some have a key, so that they may be sent again after a broken connection.
-	body := fmt.Sprintf(`{"from":"+12025550123","to":"911","metadata":{"n":%q}}`, n)
+	body := fmt.Sprintf(`{"from":"+12025550123","to":%q,"metadata":{"n":%q}}`, cmp.Or(c.to, "911"), n)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v1/calls", strings.NewReader(body))
 	if !assert.NoError(t, err) {
 		return
@@ -190,22 +192,7 @@ func TestEmergencyLaneDrill(t *testing.T) {
 			t.Logf("after the kill: %d calls answered, p99 %v", len(c.answered), c.p99())
 
 			assert.Empty(t, c.refused)
-			var stored map[string][]string
-			require.EventuallyWithT(t, func(now *assert.CollectT) {
-				var err error
-				stored, err = storedCalls(t.Context(), db)
-				require.NoError(now, err)
-				var missing []string
-				for n := range c.answered {
-					if len(stored[n]) == 0 {
-						missing = append(missing, n)
-					}
-				}
-				assert.Empty(now, missing, "answered and not stored; %d are", len(stored))
-			}, 2*time.Minute, 200*time.Millisecond, "%s", p.log)
-			for n, id := range c.answered {
-				require.Equal(t, []string{id}, stored[n], "call %s", n)
-			}
+			stored := c.allStored(t, db, p)
 			for n, ids := range stored {
 				require.Len(t, ids, 1, "call %s", n)
 			}
@@ -213,6 +200,28 @@ func TestEmergencyLaneDrill(t *testing.T) {
 			t.Logf("%d calls, %d answered, each stored once", c.sent, len(c.answered))
 		})
 	}
+}
+
+// allStored waits until every call that was answered is stored, under the id that it was
+// answered with, and returns the ids of all that are stored by their number.
+func (c *callers) allStored(t *testing.T, db *calldb.DB, p *process) (stored map[string][]string) {
+	t.Helper()
+	require.EventuallyWithT(t, func(now *assert.CollectT) {
+		var err error
+		stored, err = storedCalls(t.Context(), db)
+		require.NoError(now, err)
+		var missing []string
+		for n := range c.answered {
+			if len(stored[n]) == 0 {
+				missing = append(missing, n)
+			}
+		}
+		assert.Empty(now, missing, "answered and not stored; %d are", len(stored))
+	}, 2*time.Minute, 200*time.Millisecond, "%s", p.log)
+	for n, id := range c.answered {
+		require.Equal(t, []string{id}, stored[n], "call %s", n)
+	}
+	return stored
 }
 
 // storedCalls are the ids of the stored calls by their number.

@@ -43,6 +43,9 @@ type serveWorker struct {
 }
 
 func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
+	if c.Lane != service.LaneBoth {
+		return cli.Usagef("--lane %s is for switchtape-api: serve is all in one process", c.Lane)
+	}
 	hangups := service.CatchHangups()
 	log, level := c.Reloadable(s.Err)
 	l, err := service.Listen(ctx, c.Listen)

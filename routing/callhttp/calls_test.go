@@ -230,7 +230,7 @@ func TestStreamsWaitForTheLane(t *testing.T) {
 	stores := memdb.New(nil)
 	manyStored(t, stores, 1)
 	s := over(stores, &callservice.Options{MaxInFlight: 1})
-	_, free, err := s.Enter(t.Context())
+	_, free, err := s.Enter(t.Context(), "acme")
 	require.NoError(t, err)
 	done := make(chan *httptest.ResponseRecorder, 1)
 	export := request(t.Context(), caller(), http.MethodGet, "/v1/calls", "", "Accept", "text/csv")

@@ -35,9 +35,23 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 		created := h.service.CreateEmergencyOnce(r.Context(), p.TenantID, help, p.Subject, key)
 		return writeCreated(w, &created)
 	}
+	if h.urgent(r) {
+		if wrong != nil {
+			req, _ = readable(body)
+		}
+		key, err := idempotency(r, body)
+		if err != nil || unread != nil {
+			key = nil
+		}
+		created := h.service.CreateUrgent(r.Context(), h.tenantOf(p, &req), req, p.Subject, key)
+		return writeCreated(w, &created)
+	}
 	// An emergency call is in the body, whatever stands before it.
 	if err := problem.Refusal(r.Context()); err != nil {
 		return err
+	}
+	if h.emergencyOnly {
+		return callmodel.Errorf(callmodel.CodeMisdirected, "this server takes emergency calls alone; ask one of the low lane")
 	}
 	door := problem.Door{}
 	if err := door.Check(r); err != nil {
@@ -53,15 +67,20 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 	if wrong != nil {
 		return h.everyFault(&req, wrong)
 	}
-	tenant := p.TenantID
-	if p.Allows(callmodel.ScopeTenantsEvery) {
-		tenant = h.service.TenantOf(tenant, &req)
-	}
-	created, err := h.service.Create(r.Context(), tenant, req, p.Subject, key)
+	created, err := h.service.Create(r.Context(), h.tenantOf(p, &req), req, p.Subject, key)
 	if err != nil {
 		return err
 	}
 	return writeCreated(w, &created)
+}
+
+// tenantOf is whose call it is: the principal's, or that of the number that is called, for
+// a principal that acts for every tenant.
+func (h *Handler) tenantOf(p callmodel.Principal, req *callservice.Request) callmodel.TenantID {
+	if p.Allows(callmodel.ScopeTenantsEvery) {
+		return h.service.TenantOf(p.TenantID, req)
+	}
+	return p.TenantID
 }
 
 // everyFault is what is wrong with the form of a request, and with what of it could be read.

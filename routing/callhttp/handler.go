@@ -20,6 +20,12 @@ type Options struct {
 	// path of the API or a URL; recordinghttp has it at
 	// "/v1/recordings/jobs/{id}/media". Nil: calls don't say.
 	RecordingLink func(callmodel.JobID) string
+	// Urgent reports whether a request for a call goes before all others, whatever the call:
+	// it takes the lane of emergency calls. Nil: none does.
+	Urgent func(*http.Request) bool
+	// EmergencyOnly refuses calls that are no emergency calls with CodeMisdirected, urgent
+	// ones aside: the handler serves a lane of their own.
+	EmergencyOnly bool
 }
 
 // Limits of request bodies, in bytes.
@@ -37,13 +43,19 @@ type Handler struct {
 	linkTo  func(callmodel.JobID) string // nil for nowhere
 	mux     *http.ServeMux
 	reading *rulebody.Reader // of large bodies
+
+	emergencyOnly bool
+	urgent        func(*http.Request) bool
 }
 
 // New makes the handler of a service. o may be nil.
 func New(s *callservice.Service, o *Options) *Handler {
 	h := &Handler{service: s, mux: http.NewServeMux(), reading: rulebody.NewReader()}
 	if o != nil {
-		h.log, h.linkTo = o.Logger, o.RecordingLink
+		h.log, h.linkTo, h.emergencyOnly, h.urgent = o.Logger, o.RecordingLink, o.EmergencyOnly, o.Urgent
+	}
+	if h.urgent == nil {
+		h.urgent = func(*http.Request) bool { return false }
 	}
 	h.Mount(h.mux)
 	h.mux.Handle("/", problem.Elsewhere(h.mux))

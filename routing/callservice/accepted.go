@@ -59,24 +59,27 @@ type pending struct {
 //	         └───────── wake, by Run ◀── resting: its own fault
 type waiting struct {
 	defaults []record.OutputSpec
-	most     int // emergency calls in memory; half as many events, so that they can't take the calls' room
+	most     int // emergency calls in memory; half as many events, and other calls, so that they can't take the calls' room
 
 	mu      sync.Mutex
 	calls   map[trunk.Key]*pending
-	order   []*pending
+	keys    map[answeredKey]*accepted // of calls that are no emergencies
+	order   storingOrder
 	resting []*pending
 	workers int
 	quiet   []chan struct{} // closed when the last worker ends
 	down    bool            // the stores were away at the last try: only Run tries again
 	slow    bool            // an answer waited in vain: the next ones don't
 
-	emergencies, events int // in memory
-	refused             int64
-	spill               spill
+	emergencies, others, events int // in memory
+	refused                     int64
+	spill                       spill
 }
 
 func newWaiting(o *Options) waiting {
-	return waiting{defaults: o.DefaultOutputs, most: o.MaxUnstored, calls: map[trunk.Key]*pending{}}
+	return waiting{
+		defaults: o.DefaultOutputs, most: o.MaxUnstored, calls: map[trunk.Key]*pending{}, keys: map[answeredKey]*accepted{},
+	}
 }
 
 // add queues what was accepted; false if there is no room for it, in memory or
@@ -99,15 +102,23 @@ func (w *waiting) put(a *accepted) {
 	if p == nil {
 		p = &pending{key: a.key, as: a.key.Call}
 		w.calls[a.key] = p
-		w.order = append(w.order, p)
+		if a.create != nil {
+			call := a.create.Call
+			p.call = &call
+		}
+		w.order.push(p)
 	}
 	p.list = append(p.list, a)
-	if a.create != nil {
-		w.emergencies++
-		call := a.create.Call
-		p.call = &call
+	*w.count(a)++
+	if n := a.create; n != nil {
+		if p.call == nil { // its events came first
+			call := n.Call
+			p.call = &call
+		}
+		if n.IdempotencyKey != "" && !n.Call.Emergency {
+			w.keys[answeredKey{n.Call.TenantID, n.IdempotencyKey}] = a
+		}
 	} else {
-		w.events++
 		if after, err := p.after(a.event, w.defaults); err == nil {
 			p.call = after
 		} // else the stores will refuse it too
@@ -117,6 +128,18 @@ func (w *waiting) put(a *accepted) {
 		a.wasTried()
 	}
 	w.spill.loaded(a.seq)
+}
+
+// count is how many of a's kind there are in memory.
+func (w *waiting) count(a *accepted) *int {
+	switch {
+	case a.create == nil:
+		return &w.events
+	case a.create.Call.Emergency:
+		return &w.emergencies
+	default:
+		return &w.others
+	}
 }
 
 // wasTried tells who asks. It is called with the mutex of waiting held.
@@ -157,7 +180,7 @@ func (w *waiting) foresee(a *accepted) (call *calls.Call, told bool, err error) 
 func (w *waiting) next() *pending {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.down || len(w.order) == 0 {
+	if w.down || w.order.len() == 0 {
 		if w.workers--; w.workers == 0 {
 			for _, c := range w.quiet {
 				close(c)
@@ -166,17 +189,14 @@ func (w *waiting) next() *pending {
 		}
 		return nil
 	}
-	p := w.order[0]
-	w.order[0] = nil
-	w.order = w.order[1:]
-	return p
+	return w.order.pop()
 }
 
 // hire reports whether one more worker is to be started, and counts it.
 func (w *waiting) hire() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.down || len(w.order) == 0 || w.workers >= maxStoring {
+	if w.down || w.order.len() == 0 || w.workers >= maxStoring {
 		return false
 	}
 	w.workers++
@@ -224,7 +244,7 @@ func (w *waiting) wake(everything bool) {
 		if p.rests > 0 && !everything {
 			return false
 		}
-		w.order = append(w.order, p)
+		w.order.push(p)
 		return true
 	})
 }
@@ -262,10 +282,10 @@ func (w *waiting) settle(p *pending, a *accepted, f fate) (more bool, done uint6
 	a.wasTried()
 	switch f {
 	case fateAway:
-		w.order = slices.Insert(w.order, 0, p)
+		w.order.pushFirst(p)
 		if !w.down {
 			w.down = true
-			for _, p := range w.order { // nobody waits for what isn't tried
+			for _, p := range slices.Concat(w.order.emergencies, w.order.others) { // nobody waits for what isn't tried
 				for _, a := range p.list {
 					a.wasTried()
 				}
@@ -286,11 +306,13 @@ func (w *waiting) settle(p *pending, a *accepted, f fate) (more bool, done uint6
 	p.list = p.list[1:]
 	a.stored = true
 	w.spill.forget(a.seq)
+	*w.count(a)--
 	if a.create == nil {
-		w.events--
 		return true, a.seq
 	}
-	w.emergencies--
+	if k := (answeredKey{a.key.Tenant, a.create.IdempotencyKey}); w.keys[k] == a {
+		delete(w.keys, k)
+	}
 	if p.as != p.key.Call {
 		p.renamed = a
 		return true, 0
@@ -381,7 +403,9 @@ func (w *waiting) tooSlow() {
 // Backlog is what was answered and is not stored yet.
 type Backlog struct {
 	EmergencyCalls int
-	Events         int
+	// Calls are those that are no emergencies: see Options.CallsFromMemory.
+	Calls  int
+	Events int
 	// Refused is how many events were accepted and could never be stored: their
 	// call doesn't exist, or can't make that move. Each is logged.
 	Refused int64
@@ -395,7 +419,8 @@ func (s *Service) Backlog() Backlog {
 	s.later.mu.Lock()
 	defer s.later.mu.Unlock()
 	return Backlog{
-		EmergencyCalls: s.later.emergencies + s.later.spill.emergencies, Events: s.later.events + s.later.spill.events,
+		EmergencyCalls: s.later.emergencies + s.later.spill.emergencies, Calls: s.later.others + s.later.spill.others,
+		Events:  s.later.events + s.later.spill.events,
 		Refused: s.later.refused, JournalFailures: s.writing.failed.Load(),
 	}
 }

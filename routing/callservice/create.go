@@ -56,7 +56,8 @@ func (s *Service) Create(ctx context.Context, t callmodel.TenantID, req Request,
 	if help, ok := s.Emergency(t, req); ok {
 		return s.CreateEmergencyOnce(ctx, t, help, actor, key), nil
 	}
-	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (Created, error) {
+	urgency := urgencyCreate + min(max(req.Priority, 0), calls.MaxPriority)
+	return inLane(ctx, s, turn{t, urgency}, s.opts.RequestTimeout, func(ctx context.Context) (Created, error) {
 		if key == nil {
 			return s.create(ctx, t, &req, actor, nil)
 		}
@@ -77,11 +78,14 @@ func (s *Service) createOnce(ctx context.Context, t callmodel.TenantID, req *Req
 		return Created{}, callmodel.Errorf(callmodel.CodeInFlight, "a request with this idempotency key is being answered; ask again for its answer")
 	}
 	defer end()
+	if made, known, err := s.waitingAnswer(t, &key); known || err != nil {
+		return made, err
+	}
 	// A key that is new, as most are, is not looked up: the stores find one that isn't as
 	// they store the call. Other services are not asked for a call that has its answer.
 	asks := s.opts.Decider != nil || s.opts.Settings != nil
 	if asks {
-		first, err := s.stores.Replay(ctx, t, key.Key, key.RequestSHA256)
+		first, err := s.replay(ctx, t, &key)
 		if err != nil {
 			return Created{}, err
 		}
@@ -94,7 +98,7 @@ func (s *Service) createOnce(ctx context.Context, t callmodel.TenantID, req *Req
 		return made, err
 	}
 	// What is in its way now was not, if the key has an answer.
-	first, looked := s.stores.Replay(ctx, t, key.Key, key.RequestSHA256)
+	first, looked := s.replay(ctx, t, &key)
 	switch {
 	case first != nil:
 		return s.replayed(ctx, t, &key, first)
@@ -131,7 +135,7 @@ func (s *Service) create(ctx context.Context, t callmodel.TenantID, req *Request
 			made.Answer = &answer
 		}
 	}
-	first, err := s.stores.CreateCall(ctx, n)
+	first, err := s.keep(ctx, &n)
 	if err != nil {
 		return Created{}, err
 	}
@@ -158,11 +162,11 @@ func (k *Idempotency) encode(c *Created) (calls.StoredResponse, error) {
 			return calls.StoredResponse{}, callmodel.Errorf(callmodel.CodeInternal, "writing the answer: %w", err)
 		}
 	}
-	return calls.StoredResponse{StatusCode: storedStatus, Body: line(b)}, nil
+	return calls.StoredResponse{StatusCode: storedStatus, Body: withNewline(b)}, nil
 }
 
-// line is the JSON with the end of a line behind it, in memory of its own.
-func line(text []byte) []byte {
+// withNewline is the JSON with the end of a line behind it, in memory of its own.
+func withNewline(text []byte) []byte {
 	return append(append(make([]byte, 0, len(text)+1), text...), '\n')
 }
 

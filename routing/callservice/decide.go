@@ -7,6 +7,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/e164"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
@@ -35,7 +36,13 @@ func (p *place) holdIfStored() {
 func (s *Service) route(ctx context.Context, call *calls.Call) (p *place, noRoute, err error) {
 	req := call.Request(call.CreatedAt)
 	s.know(call, &req)
-	d, reserved, err := s.decide(ctx, &req)
+	var d calls.Decision
+	var reserved trunk.Reservation
+	if e164.EmergencyTest(call.To.Number) {
+		d, err = s.decideTest(ctx, call)
+	} else {
+		d, reserved, err = s.decide(ctx, &req)
+	}
 	s.opts.Decided(&d, err)
 	if errors.Is(err, routing.ErrNoRoute) {
 		err = callmodel.Errorf(callmodel.CodeNoRoute, "no rule matches the call; see the explanation")
@@ -81,6 +88,23 @@ func (s *Service) decide(ctx context.Context, req *calls.Request) (calls.Decisio
 	d, r, err := s.byRules(ctx, req)
 	d.Fallback = fallback
 	return d, r, err
+}
+
+// decideTest is the decision about a test call to the emergency services: that of the
+// emergency call that it stands for. It has no place reserved, and no decision service is
+// asked about it, as none is about that.
+func (s *Service) decideTest(ctx context.Context, call *calls.Call) (calls.Decision, error) {
+	if err := s.rules.prepare(ctx, call.TenantID); err != nil && len(s.opts.EmergencyDestinations) == 0 {
+		return calls.Decision{Source: calls.SourceRules}, err
+	}
+	d, ok := s.emergencyRules(call)
+	if !ok {
+		d = s.configured(call)
+	}
+	if len(d.Destinations) == 0 {
+		return d, routing.ErrNoRoute
+	}
+	return d, nil
 }
 
 // maxReserve bounds how often a destination may fill up between the decision

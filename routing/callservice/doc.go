@@ -2,8 +2,10 @@
 // follows its events until it ends, and keeps the rules that decide. It knows no
 // HTTP: package callhttp is its handler, and any other front can be another.
 //
-//	Request ─▶ Emergency? ─ no ──▶ lane ─▶ key ─▶ check ─▶ route ─▶ store ─▶ Created
-//	              │
+//	Request ─▶ Emergency? ─ no ──▶ lane ─▶ key ─▶ check ─▶ route ─┬▶ store ─▶ Created
+//	              │                 └▶ 429                       │ away, and CallsFromMemory
+//	              │                                              └▶ Journal ─▶ Created
+//	              │                                                    └▶ stored by Run
 //	              └ yes ─▶ route in memory ─▶ Journal ─▶ Call
 //	                                             └▶ stored beside it, and by Run
 //
@@ -17,8 +19,22 @@
 //
 // # The two lanes
 //
-// Requests take a place in the normal lane, which has Options.MaxInFlight of
-// them, and are refused with CodeOverloaded when none becomes free in time.
+// Requests take a place in the normal lane. It has between Options.MinInFlight and
+// MaxInFlight of them: fewer when creating calls and events takes longer than it did,
+// and more again when it doesn't. While no place is free
+//
+//   - tenants take turns: the next place goes to the one that holds the fewest of those
+//     whose requests wait. One at many times its share waits for itself.
+//   - of a tenant's own requests events come first, then calls by their priority, then
+//     looks at one call, and then lists, explanations, dry runs and rules.
+//   - a request waits for Options.QueueWait at most, with Options.MaxQueued others, of which
+//     a quarter may be its tenant's. Where there is no room, a tenant's more urgent request
+//     takes that of its least urgent one, and a tenant with few that wait that of the one
+//     with the most.
+//
+// What gets no place is refused with CodeOverloaded, or, while the stores don't answer,
+// CodeUnavailable, in a callmodel.RetryAfterError, which says when the tenant's turns
+// before it will be over. [Service.Lane] says how the lane stands.
 //
 // A call to an emergency number, or of the type "emergency", takes no place. What
 // is wrong in it is left out. It goes to Options.EmergencyDestinations when no
@@ -45,6 +61,29 @@
 // Without a journal, or when its disk is full or hangs, calls are answered all the
 // same, and wait in memory alone: Backlog.JournalFailures says so. An event that
 // can't be written down is refused, unless its call waits in memory too.
+//
+// # While the stores are away
+//
+// Calls that are no emergencies are stored before they are answered, and refused with
+// CodeUnavailable while that can't be. With Options.CallsFromMemory they are routed then
+// as ever, by the rules and users in memory, written to Options.Journal and answered with
+// the call as it will be stored, once, by Run. Their events are accepted as those of
+// emergency calls are. The first calls wait for the stores for up to two seconds until
+// they are known to be away. Lists, explanations and dry runs of unknown tenants fail.
+//
+// A call is refused, all the same, when its tenant's rules are not known here, when it
+// can't be written down, or when half of Options.MaxUnstored wait already: what waits is
+// in memory as well, so that it can be found by its id and its key.
+//
+// Its idempotency key is honoured by this process: asked again while the call waits it
+// gives the same answer, also after a new start, and once the call is stored the stores
+// know it. A key with which this process has stored a call before is refused with
+// CodeUnavailable while the stores are away, because they have the answer. Other
+// processes don't know the key until then: asked again there it makes another call.
+// Both calls were answered, so both are stored, and the key is that of the first to be.
+//
+// Whether an id of the caller's own is another call's is known when the call is stored:
+// then it gets another one, which is logged.
 //
 // # Callers
 //
@@ -104,5 +143,5 @@
 // [Service.LoadSnapshot] a service routes by it at once when its stores can't be
 // reached; Run takes up what they have as soon as they answer. Calls that are not
 // emergencies are still stored before they are answered, so they fail with
-// CodeUnavailable until then; Try answers.
+// CodeUnavailable until then, unless Options.CallsFromMemory is set; Try answers.
 package callservice

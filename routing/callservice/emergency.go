@@ -44,14 +44,19 @@ func (s *Service) CreateEmergency(ctx context.Context, t callmodel.TenantID, req
 // newEmergency makes an emergency call and answers it. key may be nil.
 func (s *Service) newEmergency(ctx context.Context, t callmodel.TenantID, req *Request, actor string, key *Idempotency) Created {
 	call := s.emergencyCall(t, req)
-	s.routeEmergency(ctx, &call)
+	var noRoute error
+	if req.urgent {
+		noRoute = s.routeUrgent(ctx, &call, req.Type)
+	} else {
+		s.routeEmergency(ctx, &call)
+	}
 	a := &accepted{
 		key: trunk.Key{Tenant: t, Call: call.ID}, actor: actor, alias: s.newCallID(),
 		create: &calls.NewCall{Call: call, Actor: actor},
 	}
 	if key != nil {
 		a.encode = func(n *calls.NewCall) {
-			answer, err := key.encode(&Created{Call: n.Call})
+			answer, err := key.encode(&Created{Call: n.Call, NoRoute: noRoute})
 			if err != nil {
 				s.opts.Logger.ErrorContext(ctx, "the answer to an emergency call's idempotency key can't be kept", "tenant", t, "call", n.Call.ID, "error", err)
 				return
@@ -62,7 +67,7 @@ func (s *Service) newEmergency(ctx context.Context, t callmodel.TenantID, req *R
 	}
 	made := s.take(ctx, a, call.ID == req.ID)
 	s.holdEmergency(&made.Call)
-	created := Created{Call: made.Call}
+	created := Created{Call: made.Call, NoRoute: noRoute}
 	if key != nil && key.Encode != nil && made.Response != nil {
 		created.Answer = &calls.StoredResponse{StatusCode: made.StatusCode, Body: made.Response}
 	}
@@ -143,17 +148,10 @@ func (s *Service) routeEmergency(ctx context.Context, call *calls.Call) {
 	if !s.rules.ready(call.TenantID) {
 		s.rulesInTime(ctx, call.TenantID)
 	}
-	if router := s.rules.inMemory(call.TenantID); router != nil {
-		req := call.Request(call.CreatedAt)
-		route := router.Route
-		if len(s.opts.EmergencyDestinations) > 0 {
-			route = router.RouteEmergency
-		}
-		if d, err := route(&req); err == nil {
-			call.Decision = &d
-			s.opts.Decided(&d, nil)
-			return
-		}
+	if d, ok := s.emergencyRules(call); ok {
+		call.Decision = &d
+		s.opts.Decided(&d, nil)
+		return
 	}
 	d := s.configured(call)
 	if len(d.Destinations) == 0 {
@@ -163,6 +161,23 @@ func (s *Service) routeEmergency(ctx context.Context, call *calls.Call) {
 	}
 	call.Decision = &d
 	s.opts.Decided(&d, nil)
+}
+
+// emergencyRules is the decision of the rules in memory about an emergency call, or about
+// a test call as if it were one; false if there is none.
+func (s *Service) emergencyRules(call *calls.Call) (calls.Decision, bool) {
+	router := s.rules.inMemory(call.TenantID)
+	if router == nil {
+		return calls.Decision{}, false
+	}
+	req := call.Request(call.CreatedAt)
+	asEmergency(&req)
+	route := router.Route
+	if len(s.opts.EmergencyDestinations) > 0 {
+		route = router.RouteEmergency
+	}
+	d, err := route(&req)
+	return d, err == nil
 }
 
 // configured is the decision for the configured destinations of emergency calls.

@@ -62,6 +62,55 @@ func TestEmergencyIsRecognised(t *testing.T) {
 	assert.Zero(t, s.Unstored())
 }
 
+// TestTestCalls: a call to a test URN takes the way of the emergency call that it stands
+// for, and is none: it takes the normal lane, and is stored before it is answered.
+func TestTestCalls(t *testing.T) {
+	t.Parallel()
+	const rules = `
+destinations: {psap: {uri: "sip:psap.example.com", prepend: "9"}, a: {uri: "sip:a.example.com"}}
+rules:
+  - {id: all, default: true, route: {to: a}}
+  - {id: help, match: {to: {service: emergency}}, route: [[{to: psap}], [{to: a}]]}
+`
+	for _, to := range []string{"urn:service:test.sos", "URN:service:test.sos.fire", "<urn:service:test.sos>"} {
+		db := memdb.New(nil)
+		s := on(t, db, callservice.Options{})
+		install(t, s, "acme", rules)
+		_, is := s.Emergency("acme", callservice.Request{To: to})
+		assert.False(t, is, to)
+		c := create(t, s, callservice.Request{ID: "t1", From: "+12025550123", To: to})
+		assert.False(t, c.Emergency)
+		assert.Equal(t, calls.TypeVoice, c.Type)
+		assert.Equal(t, "help", c.Decision.Rule)
+		require.Len(t, c.Decision.Destinations, 2)
+		assert.Equal(t, c.To.Number, c.Decision.Destinations[0].Number, "as it was dialled")
+		assert.True(t, strings.HasPrefix(c.To.Number, "urn:service:test.sos"))
+		stored, err := db.Call(t.Context(), "acme", "t1")
+		require.NoError(t, err)
+		assert.Equal(t, c.Decision, stored.Decision)
+		why, err := s.Explain(t.Context(), "acme", "t1")
+		require.NoError(t, err)
+		assert.Equal(t, *c.Decision, why.Decision)
+		require.NotEmpty(t, why.Considered)
+		assert.True(t, why.Considered[0].Won, "%+v", why.Considered)
+		dry, err := s.Try(t.Context(), "acme", callservice.Request{To: to}, noon)
+		require.NoError(t, err)
+		assert.Equal(t, "help", dry.Decision.Rule)
+	}
+	alone := over(memdb.New(nil), callservice.Options{EmergencyDestinations: emergencyDestinations()})
+	c := create(t, alone, callservice.Request{To: "urn:service:test.sos"})
+	assert.Equal(t, calls.SourceEmergency, c.Decision.Source, "the configured ones take it, as there are no rules")
+	assert.Equal(t, "psap", c.Decision.Destinations[0].ID)
+	nowhere := over(memdb.New(nil), callservice.Options{})
+	made, err := nowhere.Create(t.Context(), "acme", callservice.Request{To: "urn:service:test.sos"}, "test", nil)
+	require.NoError(t, err)
+	assert.Equal(t, callmodel.CodeNoRoute, callmodel.CodeOf(made.NoRoute))
+	for _, to := range []string{"urn:service:test.sosx", "urn:service:test.counseling", "urn:x"} {
+		_, err := nowhere.Create(t.Context(), "acme", callservice.Request{To: to}, "test", nil)
+		assert.Equal(t, callmodel.CodeInvalid, callmodel.CodeOf(err), to)
+	}
+}
+
 // TestEmergencyKeepsWhatIsRight: one wrong field costs only itself.
 func TestEmergencyKeepsWhatIsRight(t *testing.T) {
 	t.Parallel()
@@ -210,7 +259,7 @@ func TestEmergencyWaitsForItsRules(t *testing.T) {
 func TestEmergencyTakesNoPlace(t *testing.T) {
 	t.Parallel()
 	s := on(t, memdb.New(nil), callservice.Options{MaxInFlight: 1, QueueWait: time.Millisecond})
-	ctx, leave, err := s.Enter(t.Context())
+	ctx, leave, err := s.Enter(t.Context(), "acme")
 	require.NoError(t, err)
 	_, err = s.Create(t.Context(), "acme", nyc(""), "test", nil)
 	requireCode(t, callmodel.CodeOverloaded, err)

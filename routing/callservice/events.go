@@ -53,8 +53,10 @@ func (s *Service) Event(ctx context.Context, t callmodel.TenantID, id callmodel.
 			return m, err
 		}
 	}
-	call, err := inLane(ctx, s, timeout, func(ctx context.Context) (calls.Call, error) {
-		return s.append(ctx, s.stores, t, id, ev, actor)
+	call, err := inLane(ctx, s, turn{t, urgencyEvent}, timeout, func(ctx context.Context) (calls.Call, error) {
+		call, err := s.append(ctx, s.stores, t, id, ev, actor)
+		s.heard(ctx, err)
+		return call, err
 	})
 	if err != nil {
 		code := callmodel.CodeOf(err)

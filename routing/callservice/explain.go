@@ -6,6 +6,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/e164"
 	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/routing"
 )
@@ -25,7 +26,7 @@ type Explanation struct {
 // it. A CodeNotFound error says that no rules decided it, or that the version is
 // not stored.
 func (s *Service) Explain(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) (Explanation, error) {
-	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (Explanation, error) {
+	return inLane(ctx, s, anyTurn(t), s.opts.RequestTimeout, func(ctx context.Context) (Explanation, error) {
 		call, err := s.stores.Call(ctx, t, id)
 		if err != nil {
 			return Explanation{}, err
@@ -39,18 +40,26 @@ func (s *Service) Explain(ctx context.Context, t callmodel.TenantID, id callmode
 		if call.Decision == nil || call.Decision.RuleSet == "" {
 			return Explanation{}, callmodel.Errorf(callmodel.CodeNotFound, "call %s was not decided by a rule set", call.ID)
 		}
+		if e164.EmergencyTest(call.To.Number) {
+			asEmergency(&x.Request)
+		}
 		s.knew(ctx, &call, &x.Request)
 		router, err := s.decidedBy(ctx, &call)
 		if err != nil {
 			return Explanation{}, err
 		}
 		x.Explanation = router.ExplainLive(&x.Request, nil)
-		if call.Emergency && x.Decision.Rule != call.Decision.Rule {
+		if x.Request.Emergency && x.Decision.Rule != call.Decision.Rule {
 			x.Explanation = router.ExplainEmergency(&x.Request)
 		}
 		asDecided(&x.Explanation, call.Decision)
 		return x, nil
 	})
+}
+
+// asEmergency has the request decided about as that of an emergency call.
+func asEmergency(req *calls.Request) {
+	req.Emergency, req.Type, req.Priority = true, calls.TypeEmergency, calls.MaxPriority
 }
 
 // decidedBy is the version that decided the call: in service, or stored.
@@ -82,7 +91,7 @@ func (s *Service) decidedBy(ctx context.Context, call *calls.Call) (*routing.Rou
 // active version. Errors are FieldErrors, and CodeNoRoute for a tenant without
 // any rules.
 func (s *Service) Try(ctx context.Context, t callmodel.TenantID, req Request, at time.Time) (Explanation, error) {
-	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (Explanation, error) {
+	return inLane(ctx, s, anyTurn(t), s.opts.RequestTimeout, func(ctx context.Context) (Explanation, error) {
 		call, err := s.newCall(t, &req)
 		if err != nil {
 			return Explanation{}, err
@@ -93,8 +102,8 @@ func (s *Service) Try(ctx context.Context, t callmodel.TenantID, req Request, at
 		x := Explanation{Request: call.Request(at)}
 		x.Request.CallID = req.ID // none is made for a dry run
 		_, byNumber := s.numbering(t).Emergency(req.To, s.emergencyRegions(t, req.From, req.Region)...)
-		if byNumber || call.Type == calls.TypeEmergency {
-			x.Request.Emergency, x.Request.Type, x.Request.Priority = true, calls.TypeEmergency, calls.MaxPriority
+		if byNumber || call.Type == calls.TypeEmergency || e164.EmergencyTest(call.To.Number) {
+			asEmergency(&x.Request)
 		}
 		s.know(nil, &x.Request)
 		router, canary, err := s.rules.pick(ctx, &x.Request)

@@ -195,7 +195,7 @@ type faults int32
 
 const (
 	healthy faults = iota
-	down           // every write and every look at rules fails
+	down           // every write and every look at rules and keys fails
 	hanging        // … waits until its context ends
 	deaf           // … waits until released, whatever its context says
 )
@@ -236,6 +236,13 @@ func (f *faulty) CreateCall(ctx context.Context, n calls.NewCall) (*calls.Stored
 		return nil, err
 	}
 	return f.Stores.CreateCall(ctx, n)
+}
+
+func (f *faulty) Replay(ctx context.Context, t callmodel.TenantID, key, requestSHA256 string) (*calls.StoredResponse, error) {
+	if err := f.pass(ctx); err != nil {
+		return nil, err
+	}
+	return f.Stores.Replay(ctx, t, key, requestSHA256)
 }
 
 func (f *faulty) RuleSetState(ctx context.Context, t callmodel.TenantID) (rulesets.State, error) {

@@ -41,7 +41,7 @@ func afterDeath(t *testing.T, dir string) *journal.Journal {
 func settled(t *testing.T, s *callservice.Service) {
 	t.Helper()
 	stop := run(t, s)
-	require.Eventually(t, func() bool { b := s.Backlog(); return b.EmergencyCalls+b.Events == 0 }, 30*time.Second, 2*time.Millisecond)
+	require.Eventually(t, func() bool { b := s.Backlog(); return b.EmergencyCalls+b.Calls+b.Events == 0 }, 30*time.Second, 2*time.Millisecond)
 	stop()
 }
 

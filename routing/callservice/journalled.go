@@ -168,11 +168,23 @@ func (s *Service) crossOff(seq uint64) {
 
 // spill is what waits in the journal alone, for want of room in memory.
 type spill struct {
-	on                  bool
-	after               uint64              // everything there has a greater number
-	count               int                 // grows with everything that goes there
-	inMemory            map[uint64]struct{} // numbers of what doesn't
-	emergencies, events int
+	on                          bool
+	after                       uint64              // everything there has a greater number
+	count                       int                 // grows with everything that goes there
+	inMemory                    map[uint64]struct{} // numbers of what doesn't
+	emergencies, others, events int
+}
+
+// countOf is how many of a's kind wait in the journal alone.
+func (p *spill) countOf(a *accepted) *int {
+	switch {
+	case a.create == nil:
+		return &p.events
+	case a.create.Call.Emergency:
+		return &p.emergencies
+	default:
+		return &p.others
+	}
 }
 
 // take notes that a waits in the journal; false if it isn't there.
@@ -185,11 +197,7 @@ func (p *spill) take(a *accepted) bool {
 	}
 	p.on = true
 	p.count++
-	if a.create != nil {
-		p.emergencies++
-	} else {
-		p.events++
-	}
+	*p.countOf(a)++
 	return true
 }
 
@@ -219,7 +227,7 @@ func (s *Service) refill() error {
 		w.mu.Lock()
 		on, after, count := w.spill.on, w.spill.after, w.spill.count
 		page := max(min(spillPage, w.most/4), 1)
-		room := w.emergencies+page <= w.most && w.events+page <= w.most/2
+		room := w.emergencies+page <= w.most && w.events+page <= w.most/2 && w.others+page <= w.most/2
 		w.mu.Unlock()
 		if !on || !room {
 			return errs
@@ -247,7 +255,7 @@ func (s *Service) refill() error {
 			w.spill.after = list[n-1].Seq
 		}
 		if len(list) < page && w.spill.count == count {
-			w.spill.on, w.spill.emergencies, w.spill.events = false, 0, 0
+			w.spill.on, w.spill.emergencies, w.spill.others, w.spill.events = false, 0, 0, 0
 		}
 		w.mu.Unlock()
 		if len(list) == 0 {
@@ -258,11 +266,8 @@ func (s *Service) refill() error {
 
 // back counts what is in memory again.
 func (p *spill) back(a *accepted) {
-	if a.create != nil {
-		p.emergencies = max(p.emergencies-1, 0)
-	} else {
-		p.events = max(p.events-1, 0)
-	}
+	n := p.countOf(a)
+	*n = max(*n-1, 0)
 }
 
 // LoadJournal takes up what an earlier process answered and didn't store; Run
@@ -274,9 +279,9 @@ func (s *Service) LoadJournal(ctx context.Context) error {
 	s.later.spill.on, s.later.spill.after = s.opts.Journal != nil, 0
 	s.later.mu.Unlock()
 	err := s.refill()
-	if n := s.Backlog(); n.EmergencyCalls+n.Events > 0 {
+	if n := s.Backlog(); n.EmergencyCalls+n.Calls+n.Events > 0 {
 		s.opts.Logger.WarnContext(ctx, "the journal holds what was answered and not stored; it is stored now",
-			"emergency_calls", n.EmergencyCalls, "events", n.Events)
+			"emergency_calls", n.EmergencyCalls, "calls", n.Calls, "events", n.Events)
 	}
 	return err
 }

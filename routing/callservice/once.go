@@ -134,7 +134,7 @@ func (k *answeredKeys) claim(t callmodel.TenantID, key, sha string) (own, other 
 
 // keep remembers the key of a call that comes from the journal.
 func (k *answeredKeys) keep(a *accepted) {
-	if a.create == nil || a.create.IdempotencyKey == "" {
+	if a.create == nil || a.create.IdempotencyKey == "" || !a.create.Call.Emergency {
 		return
 	}
 	n := a.create

@@ -28,6 +28,8 @@ type Request struct {
 	Capabilities []string                   `json:"capabilities,omitempty"`
 	Recording    *calls.RecordingPreference `json:"recording,omitempty"`
 	Host         string                     `json:"host,omitempty"` // the telephone server that carries the call
+
+	urgent bool // see CreateUrgent
 }
 
 // Check reports every fault of the request at once, as FieldErrors. It asks no

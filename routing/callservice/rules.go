@@ -50,7 +50,7 @@ func (s *Service) InstallRules(ctx context.Context, t callmodel.TenantID, body [
 		return rulesets.State{}, err
 	}
 	defer done()
-	return inLane(ctx, s, s.rulesTimeout(), func(ctx context.Context) (rulesets.State, error) {
+	return inLane(ctx, s, anyTurn(t), s.rulesTimeout(), func(ctx context.Context) (rulesets.State, error) {
 		c, err := s.rules.compile(body)
 		if err != nil {
 			return rulesets.State{}, err
@@ -70,7 +70,7 @@ func (s *Service) InstallRules(ctx context.Context, t callmodel.TenantID, body [
 // anywhere: its faults are FieldErrors. The other errors are those of
 // [RuleSetStore.ChangeRuleSet].
 func (s *Service) ChangeRules(ctx context.Context, c rulesets.Change) (rulesets.State, error) {
-	return inLane(ctx, s, s.rulesTimeout(), func(ctx context.Context) (rulesets.State, error) {
+	return inLane(ctx, s, anyTurn(c.TenantID), s.rulesTimeout(), func(ctx context.Context) (rulesets.State, error) {
 		hash := ""
 		switch c.Action {
 		case rulesets.ActionActivate, rulesets.ActionCanary:
@@ -115,7 +115,7 @@ func (s *Service) changeRules(ctx context.Context, c rulesets.Change, ready ...c
 // RuleSets lists the versions of the tenant's rules without their bodies, newest
 // first, and says which are in service.
 func (s *Service) RuleSets(ctx context.Context, t callmodel.TenantID) (list []rulesets.Version, in rulesets.State, err error) {
-	list, err = inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) ([]rulesets.Version, error) {
+	list, err = inLane(ctx, s, anyTurn(t), s.opts.RequestTimeout, func(ctx context.Context) ([]rulesets.Version, error) {
 		if in, err = s.stores.RuleSetState(ctx, t); err != nil {
 			return nil, err
 		}
@@ -127,7 +127,7 @@ func (s *Service) RuleSets(ctx context.Context, t callmodel.TenantID) (list []ru
 // History is which version was active when, newest first, at most limit entries;
 // 0 means 50.
 func (s *Service) History(ctx context.Context, t callmodel.TenantID, limit int) ([]rulesets.Activation, error) {
-	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) ([]rulesets.Activation, error) {
+	return inLane(ctx, s, anyTurn(t), s.opts.RequestTimeout, func(ctx context.Context) ([]rulesets.Activation, error) {
 		return s.stores.Activations(ctx, t, limit)
 	})
 }
@@ -135,7 +135,7 @@ func (s *Service) History(ctx context.Context, t callmodel.TenantID, limit int) 
 // RuleSet is a stored version with its body. The error for one that isn't there
 // names it.
 func (s *Service) RuleSet(ctx context.Context, t callmodel.TenantID, hash string) (rulesets.Version, error) {
-	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (rulesets.Version, error) {
+	return inLane(ctx, s, anyTurn(t), s.opts.RequestTimeout, func(ctx context.Context) (rulesets.Version, error) {
 		return s.rules.stored(ctx, t, hash)
 	})
 }
@@ -143,7 +143,7 @@ func (s *Service) RuleSet(ctx context.Context, t callmodel.TenantID, hash string
 // ActiveRuleSet is the active version that decides the tenant's calls: its own,
 // or the platform's. ErrNotFound if there is neither.
 func (s *Service) ActiveRuleSet(ctx context.Context, t callmodel.TenantID) (rulesets.Version, error) {
-	return inLane(ctx, s, s.opts.RequestTimeout, func(ctx context.Context) (rulesets.Version, error) {
+	return inLane(ctx, s, anyTurn(t), s.opts.RequestTimeout, func(ctx context.Context) (rulesets.Version, error) {
 		for _, owner := range [2]callmodel.TenantID{t, s.opts.PlatformTenant} {
 			if owner == "" {
 				continue

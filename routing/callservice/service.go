@@ -10,7 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -71,11 +74,21 @@ type Options struct {
 	// and half of it the events. More wait in the journal; without one they are
 	// lost, calls, or refused, events. 0 means 65536.
 	MaxUnstored int
-	// MaxInFlight bounds the normal lane. 0 means 256.
+	// CallsFromMemory has calls that are no emergencies created without the stores too
+	// while these are away: see "While the stores are away" above. It needs a Journal.
+	CallsFromMemory bool
+	// MaxInFlight is how many places the normal lane has at most. 0 means 256. How many
+	// it has is found out by how long creating calls and events takes.
 	MaxInFlight int
+	// MinInFlight is how many it has at least. 0 means 32, or MaxInFlight if that is
+	// less.
+	MinInFlight int
 	// QueueWait is how long a request may wait for a place in the normal lane
-	// before it is refused. 0 means 100 ms.
+	// before it is refused. 0 means 500 ms: as long as a disk that is busy may take.
 	QueueWait time.Duration
+	// MaxQueued bounds the requests that wait for a place, and a quarter of it those of
+	// one tenant. 0 means four times MaxInFlight.
+	MaxQueued int
 	// RequestTimeout bounds the work on a request of the normal lane, so that
 	// stores that hang can't hold its places. 0 means 10 s.
 	RequestTimeout time.Duration
@@ -134,10 +147,12 @@ type Service struct {
 	opts       Options
 	rules      *ruleCache
 	trunks     *trunks
-	lane       *lane.Lane
+	lane       *lane.Fair
 	ruleWork   *lane.Budget
 	keys       keysInUse
-	answered   answeredKeys // of emergency calls
+	answered   answeredKeys                      // of emergency calls
+	stored     *lru.Cache[answeredKey, struct{}] // keys of the newest other calls; nil unless CallsFromMemory
+	away       atomic.Bool                       // the stores did not answer when they were last asked for a call or an event
 	later      waiting
 	denials    callmodel.Denials
 	reaped     time.Time // calls made before were looked at; Run's alone
@@ -156,7 +171,6 @@ func New(stores Stores, o *Options) *Service {
 	opts.MaxUnstored = cmp.Or(opts.MaxUnstored, 65536)
 	opts.ReapAfter = cmp.Or(opts.ReapAfter, 48*time.Hour)
 	opts.MaxInFlight = cmp.Or(opts.MaxInFlight, 256)
-	opts.QueueWait = cmp.Or(opts.QueueWait, 100*time.Millisecond)
 	opts.RequestTimeout = cmp.Or(opts.RequestTimeout, 10*time.Second)
 	opts.MaxRuleBytes = cmp.Or(opts.MaxRuleBytes, 64<<20)
 	opts.RulesRefresh = cmp.Or(opts.RulesRefresh, 2*time.Second)
@@ -188,11 +202,18 @@ func New(stores Stores, o *Options) *Service {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	t := newTrunks(&opts)
-	return &Service{
+	s := &Service{
 		stores: stores, opts: opts, rules: newRuleCache(stores, &opts, t), trunks: t,
-		lane: lane.New(opts.MaxInFlight, opts.QueueWait), later: newWaiting(&opts),
+		lane: lane.NewFair(lane.FairOptions{
+			Most: opts.MaxInFlight, Least: opts.MinInFlight, Wait: opts.QueueWait, Queue: opts.MaxQueued, Now: opts.Now,
+		}),
+		later:    newWaiting(&opts),
 		ruleWork: lane.NewBudget(opts.MaxRuleBytes, ruleWorkWait),
 	}
+	if opts.CallsFromMemory {
+		s.stored, _ = lru.New[answeredKey, struct{}](maxAnswered) // it fails for a size below one only
+	}
+	return s
 }
 
 // How long Run works on what is left once it is to end.
@@ -269,34 +290,6 @@ func (s *Service) catchUp(ctx context.Context) {
 	}
 	s.later.wake(false)
 	s.work(ctx)
-}
-
-// admittedKey marks contexts whose work has a place in the normal lane.
-type admittedKey struct{}
-
-// Enter takes a place in the normal lane for everything that is done with the
-// context it returns, until leave is called; the methods that take a place each
-// by themselves take none then. It is for callers that have work of their own to
-// bound, like reading a large body. The error is CodeOverloaded.
-func (s *Service) Enter(ctx context.Context) (admitted context.Context, leave func(), err error) {
-	if ctx.Value(admittedKey{}) != nil {
-		return ctx, func() {}, nil
-	}
-	leave, err = s.lane.Enter(ctx)
-	return context.WithValue(ctx, admittedKey{}, true), leave, err
-}
-
-// inLane does f in the normal lane, within the timeout.
-func inLane[T any](ctx context.Context, s *Service, timeout time.Duration, f func(context.Context) (T, error)) (T, error) {
-	ctx, leave, err := s.Enter(ctx)
-	if err != nil {
-		var none T
-		return none, err
-	}
-	defer leave()
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	return f(ctx)
 }
 
 // newCallID is a new call's id: it sorts by time and can't be guessed.

@@ -54,8 +54,12 @@ func (s *Service) storeAll(ctx context.Context, p *pending) {
 		one, cancel := context.WithTimeout(ctx, storeTimeout)
 		s.later.begin(p, cancel)
 		err := s.store(one, p, a, as)
+		s.heard(one, err)
 		cancel()
 		f := s.fateOf(p, a, err)
+		if f == fateStored && a.create != nil {
+			s.noteStored(a.create)
+		}
 		if f != fateStored && f != fateAway {
 			s.opts.Logger.ErrorContext(ctx, "what was accepted can't be stored", "tenant", p.key.Tenant, "call", p.key.Call,
 				"event", a.event != nil, "tried_again", f == fateRest, "error", err)
@@ -110,7 +114,7 @@ func (s *Service) storeCall(ctx context.Context, p *pending, a *accepted, as cal
 	if stored || err != nil {
 		return err
 	}
-	s.opts.Logger.WarnContext(ctx, "an emergency call's id was taken; it gets another", "tenant", n.Call.TenantID, "id", n.Call.ID, "stored_as", a.alias)
+	s.opts.Logger.WarnContext(ctx, "a call that was answered has an id that was taken; it gets another", "tenant", n.Call.TenantID, "id", n.Call.ID, "stored_as", a.alias)
 	s.later.rename(p, a)
 	n = *a.create
 	stored, err = s.createOr(ctx, &n)
@@ -138,7 +142,7 @@ func (s *Service) createOr(ctx context.Context, n *calls.NewCall) (stored bool, 
 	if err != nil {
 		return false, err
 	}
-	return have.Emergency && have.CreatedAt.Equal(n.Call.CreatedAt) && have.From == n.Call.From && have.To == n.Call.To, nil
+	return have.Emergency == n.Call.Emergency && have.CreatedAt.Equal(n.Call.CreatedAt) && have.From == n.Call.From && have.To == n.Call.To, nil
 }
 
 // storeLast stores what waits before Run ends, for as long as ctx lasts. Attempts

@@ -3,6 +3,7 @@ package callservice
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -32,7 +33,7 @@ func (nobody) DID(string) *users.Facts                      { return nil }
 func (nobody) Defaults(callmodel.TenantID) *users.Defaults  { return nil }
 
 // numberings keeps what is known of tenants' numbers: what Options.Numbering says, with
-// the outside lines of their defaults.
+// the outside lines and the emergency numbers of their defaults.
 type numberings struct{ known sync.Map } // of each callmodel.TenantID with defaults, its numbering
 
 type numbering struct {
@@ -44,7 +45,7 @@ type numbering struct {
 // numbering is what is known of the tenant's numbers.
 func (s *Service) numbering(t callmodel.TenantID) *normalize.Numbering {
 	base, defaults := s.opts.Numbering(t), s.opts.Users.Defaults(t)
-	if defaults == nil || len(defaults.OutsidePrefixes) == 0 {
+	if defaults == nil || len(defaults.OutsidePrefixes)+len(defaults.EmergencyNumbers) == 0 {
 		return base
 	}
 	if v, ok := s.numberings.known.Load(t); ok {
@@ -56,6 +57,12 @@ func (s *Service) numbering(t callmodel.TenantID) *normalize.Numbering {
 	if base != nil {
 		n.with.Added, n.with.Removed = base.Added, base.Removed
 		n.with.OutsidePrefixes = slices.Concat(defaults.OutsidePrefixes, base.OutsidePrefixes)
+	}
+	if len(defaults.EmergencyNumbers) > 0 {
+		added := map[string][]string{}
+		maps.Copy(added, n.with.Added)
+		added[""] = slices.Concat(defaults.EmergencyNumbers, added[""])
+		n.with.Added = added
 	}
 	s.numberings.known.Store(t, n)
 	return n.with

@@ -61,7 +61,7 @@ func annAndBob() *people {
 			{TenantID: "umbrella", ID: "eve", Numbers: users.Numbers{Extension: "100", DIDs: []string{"+4930999990"}}},
 		},
 		tenants: map[callmodel.TenantID]*users.Defaults{"acme": {
-			Region: "DE", OutsidePrefixes: []string{"0"}, Recording: &record.Preference{Outputs: []record.OutputSpec{{Codec: record.CodecFLAC, Layout: record.LayoutMono}}},
+			Region: "DE", OutsidePrefixes: []string{"0"}, EmergencyNumbers: []string{"7777"}, Recording: &record.Preference{Outputs: []record.OutputSpec{{Codec: record.CodecFLAC, Layout: record.LayoutMono}}},
 		}},
 	}
 }
@@ -181,8 +181,10 @@ func TestUsersDontTouchEmergencyCalls(t *testing.T) {
 	s := callservice.New(memdb.New(nil), &callservice.Options{Users: p})
 	install(t, s, "acme", userRules)
 	for _, c := range []struct{ from, to, number string }{
-		{"101", "112", "112"},              // bob bars it, and somebody has it as an extension
-		{"101", "0112", "112"},             // behind acme's outside line
+		{"101", "112", "112"},   // bob bars it, and somebody has it as an extension
+		{"101", "0112", "112"},  // behind acme's outside line
+		{"101", "7777", "7777"}, // acme's own
+		{"", "0 7777", "7777"},
 		{"101", "110", "110"},              // in Germany, where acme dials
 		{"100", "15", "15"},                // in France, where ann dials
 		{"+491711234567", "0 15", "15"},    // both
@@ -203,6 +205,8 @@ func TestUsersDontTouchEmergencyCalls(t *testing.T) {
 	other := callservice.New(memdb.New(nil), &callservice.Options{Users: p})
 	_, is := other.Emergency("umbrella", callservice.Request{From: "100", To: "0112"})
 	assert.False(t, is, "the outside line is acme's")
+	_, is = other.Emergency("umbrella", callservice.Request{From: "100", To: "7777"})
+	assert.False(t, is, "the number is acme's")
 }
 
 // TestTenantOfADID: a call that comes in at the platform's edge is of whom it is to.

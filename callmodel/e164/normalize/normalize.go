@@ -24,7 +24,7 @@ import (
 // Number is a number as calls are routed by it.
 type Number struct {
 	// Value is E.164 with a plus ("+12025550123"), or a short code as dialled
-	// ("112", "611", "*21#") or an emergency service URN.
+	// ("112", "611", "*21#") or the service URN of an emergency call or of a test call.
 	Value string
 	// Emergency is true when it reaches the emergency services in the region.
 	Emergency bool
@@ -117,6 +117,9 @@ func (n *Numbering) parse(raw, region string, fail func(reason string) (Number, 
 	}
 	if d.number == "" {
 		return fail("it is empty")
+	}
+	if e164.EmergencyTest(d.number) {
+		return Number{Value: d.number}, nil
 	}
 	if d.number[0] == '-' {
 		return fail("it begins with a minus")

@@ -104,6 +104,11 @@ func (m *Metrics) GaugeOf(name, help string, labels map[string]string, f func() 
 	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, f))
 }
 
+// CounterOf adds a counter with labels that is asked for at every scrape.
+func (m *Metrics) CounterOf(name, help string, labels map[string]string, f func() float64) {
+	m.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, f))
+}
+
 // HTTP measures the requests that next answers, by the pattern of next's own
 // routes, so that ids in paths don't become labels.
 func (m *Metrics) HTTP(next http.Handler) http.Handler {

@@ -18,6 +18,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/reports/reporthttp"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
@@ -46,24 +47,34 @@ var (
 
 // APIOptions configure the call handling service.
 type APIOptions struct {
-	Rules         string   `help:"Rule set (YAML, JSON or lines of JSON, by gzip or not) for all tenants without one of their own, put in service at the start if there is none yet." type:"path" placeholder:"FILE"`
-	ReplaceRules  bool     `help:"Put the rule set of --rules in service at the start whatever is there."`
-	Region        string   `help:"Country in which numbers are dialled when a request doesn't say, as ISO 3166-1 alpha-2." placeholder:"CC"`
-	Emergency     []string `help:"SIP URIs that take emergency calls which no rule for emergency calls takes, in the order to try them." placeholder:"URI"`
-	RulesSnapshot string   `help:"Directory in which the rule sets in service are kept, so that the service starts without its database. Default: it doesn't." type:"path" placeholder:"DIR"`
-	Journal       string   `help:"Directory, this process's own and on a disk that stays, in which emergency calls and events are kept until the database has them. Default: in memory only." type:"path" placeholder:"DIR"`
-	MaxInFlight   int      `help:"Requests that are served at once, emergency calls aside." default:"256"`
+	Rules          string   `help:"Rule set (YAML, JSON or lines of JSON, by gzip or not) for all tenants without one of their own, put in service at the start if there is none yet." type:"path" placeholder:"FILE"`
+	ReplaceRules   bool     `help:"Put the rule set of --rules in service at the start whatever is there."`
+	Region         string   `help:"Country in which numbers are dialled when a request doesn't say, as ISO 3166-1 alpha-2." placeholder:"CC"`
+	Emergency      []string `help:"SIP URIs that take emergency calls which no rule for emergency calls takes, in the order to try them." placeholder:"URI"`
+	RulesSnapshot  string   `help:"Directory in which the rule sets in service are kept, so that the service starts without its database. Default: it doesn't." type:"path" placeholder:"DIR"`
+	JournalReserve int64    `help:"Disk space in MB that the journal takes in advance, so that it goes on where somebody else fills its disk." default:"64"`
+	Journal        string   `help:"Directory, this process's own and on a disk that stays, in which emergency calls and events are kept until the database has them. Default: in memory only." type:"path" placeholder:"DIR"`
 
+	LaneOptions
 	ReplicaOptions
 	RetentionOptions
 	AuthOptions
 	AdminOptions
 	ListenOptions
 	NumberingOptions
+	PriorityOptions
 	RecordOptions
 	LegOptions
 	RoutingOptions
 	SettingsOptions
+}
+
+// validate reports what can't be meant.
+func (o *APIOptions) validate() error {
+	if o.Lane == LaneHigh && (len(o.Emergency) == 0 || o.Journal == "") {
+		return cli.Usagef("--lane %s answers emergency calls whatever else is away: give it --emergency, for somewhere to go, and --journal, in which they are kept", LaneHigh)
+	}
+	return errors.Join(o.LaneOptions.validate(o.Journal), o.RetentionOptions.validate())
 }
 
 // RecordOptions say how calls are recorded that don't say it themselves.
@@ -124,6 +135,10 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	if err != nil {
 		return nil, err
 	}
+	urgent, err := o.urgent()
+	if err != nil {
+		return nil, err
+	}
 	outputs := o.outputs()
 	if err := CheckOutputs(checker, outputs); err != nil {
 		return nil, fmt.Errorf("the default recording can't be made: %w", err)
@@ -150,7 +165,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	}
 	var written callservice.Journal
 	if o.Journal != "" {
-		if a.journal, err = openJournal(ctx, o.Journal, log); err != nil {
+		if a.journal, err = openJournal(ctx, o.Journal, o.JournalReserve, log); err != nil {
 			return nil, fmt.Errorf("--journal: %w", err)
 		}
 		written = a.journal
@@ -168,7 +183,8 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		CheckOutputs:          checkOutputs,
 		Settings:              settings,
 		SettingsAt:            settingsAt,
-		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, JobEnqueued: jobEnqueued, Logger: log,
+		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, MinInFlight: o.MinInFlight, QueueWait: o.QueueWait, CallsFromMemory: o.CallsFromMemory,
+		JobEnqueued: jobEnqueued, Logger: log,
 	})
 	a.calls = svc
 	if a.journal != nil {
@@ -188,7 +204,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	})
 	a.mux.Handle("/v1/recordings", recordings)
 	a.mux.Handle("/v1/recordings/", recordings)
-	callhttp.New(svc, &callhttp.Options{Logger: log, RecordingLink: func(id callmodel.JobID) string {
+	callhttp.New(svc, &callhttp.Options{Logger: log, Urgent: urgent, EmergencyOnly: o.Lane == LaneHigh, RecordingLink: func(id callmodel.JobID) string {
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(a.mux)
 	rulehttp.New(svc, &rulehttp.Options{Logger: log}).Mount(a.mux)
@@ -200,39 +216,9 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	m.RuleSets(svc.RulesInService)
 	watchReplica(s.DB, m)
 	a.backlogMetrics(m)
+	laneMetrics(svc, m)
 	a.sealer = newSealer(s.DB, m, log)
 	return a, nil
-}
-
-// backlogMetrics shows what was accepted and is not stored yet.
-func (a *API) backlogMetrics(m *ops.Metrics) {
-	for name, g := range map[string]struct {
-		help string
-		of   func(b callservice.Backlog) float64
-	}{
-		"switchtape_unstored_emergency_calls": {
-			"Emergency calls that were answered and are not stored yet.",
-			func(b callservice.Backlog) float64 { return float64(b.EmergencyCalls) },
-		},
-		"switchtape_unstored_events": {
-			"Events that were accepted and are not stored yet.",
-			func(b callservice.Backlog) float64 { return float64(b.Events) },
-		},
-		"switchtape_refused_events": {
-			"Events that were accepted while the database was away and could not be applied.",
-			func(b callservice.Backlog) float64 { return float64(b.Refused) },
-		},
-		"switchtape_journal_failures": {
-			"Writes to the journal that failed: what was answered then was in memory alone.",
-			func(b callservice.Backlog) float64 { return float64(b.JournalFailures) },
-		},
-	} {
-		m.Gauge(name, g.help, func() float64 { return g.of(a.calls.Backlog()) })
-	}
-	if j := a.journal; j != nil {
-		m.Gauge("switchtape_journal_sync_failures", "How often the journal's disk failed to sync.",
-			j.syncFailures)
-	}
 }
 
 // emergencyCalls are the emergency lane's own connections, if it has any.
@@ -339,10 +325,10 @@ func (a *API) tenants() int {
 	return a.gate.Tenants()
 }
 
-// answersAlone reports whether emergency calls have somewhere to go without the
-// database.
+// answersAlone reports whether emergency calls, or all, have somewhere to go without
+// the database.
 func (a *API) answersAlone() bool {
-	return len(a.opts.Emergency) > 0 || a.opts.RulesSnapshot != "" && a.calls.RulesInService().Tenants > 0
+	return len(a.opts.Emergency) > 0 || (a.opts.RulesSnapshot != "" || a.opts.CallsFromMemory) && a.calls.RulesInService().Tenants > 0
 }
 
 // Run does the service's work beside its requests, until ctx ends.
@@ -350,9 +336,11 @@ func (a *API) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.calls.Run(ctx) })
 	group.Go(func() error { return a.catchUp(ctx) })
-	group.Go(func() error { return a.sealer.run(ctx) })
-	group.Go(func() error { return countReports(ctx, a.store, a.log) })
-	group.Go(func() error { return forgetOld(ctx, a.store, a.opts.RetentionOptions, a.log) })
+	if a.opts.Lane != LaneHigh { // one for emergency calls has nothing else to do
+		group.Go(func() error { return a.sealer.run(ctx) })
+		group.Go(func() error { return countReports(ctx, a.store, a.log) })
+		group.Go(func() error { return forgetOld(ctx, a.store, a.opts.RetentionOptions, a.log) })
+	}
 	group.Go(func() error { return a.users.Run(ctx) })
 	if a.gate != nil {
 		group.Go(func() error { return a.gate.Run(ctx) })

@@ -145,7 +145,7 @@ func newPlatform(t *testing.T) (p *platform, right string) {
 	r, err := begin(t, url, service.APIOptions{AuthOptions: service.AuthOptions{
 		DBKeys: true, DBKeysAway: time.Hour, OIDCIssuer: p.issuer.URL, OIDCAudience: "switchtape", OIDCAlgorithms: []string{"ES256"},
 		OIDCTenantClaim: "tenant", OIDCGrantClaims: []string{"scope"},
-	}, MaxInFlight: 64})
+	}, LaneOptions: service.LaneOptions{MaxInFlight: 64}})
 	require.NoError(t, err)
 	t.Cleanup(r.stop)
 	p.running = r

@@ -14,10 +14,19 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
 )
 
-// ListenOptions say where a service that takes calls listens.
+// The lanes of a service that takes calls.
+const (
+	LaneBoth = "both"
+	LaneHigh = "high"
+	LaneLow  = "low"
+)
+
+// ListenOptions say where a service that takes calls listens, and which of them it takes.
 type ListenOptions struct {
+	Lane            string `help:"Calls that this process is for: high for emergency calls alone, in a process that nothing else can slow down; low for the others, where those have processes of their own; both." enum:"both,high,low" default:"both"`
 	EmergencyListen string `help:"A second address, for emergency calls and their events, with connections of its own: crowds at the first don't shut it out." placeholder:"ADDR"`
 	MaxConns        int    `help:"Connections at the first address at once; a new one beyond them ends the one that has been idle longest. 0: what the limit of open files leaves." default:"0"`
 
@@ -27,6 +36,7 @@ type ListenOptions struct {
 // Doors are the listeners of a service, with how many connections each may have.
 type Doors struct {
 	main, emergency net.Listener
+	high            bool // main is for emergency calls, too
 	certificate     *Certificate
 	most            int
 	keptFree        int // connections of the emergency listener
@@ -36,8 +46,11 @@ type Doors struct {
 // keys it must be on loopback as l must; with them neither may take them in clear from
 // other machines: see TLSOptions.
 func (o ListenOptions) OpenDoors(ctx context.Context, l net.Listener, guarded bool) (*Doors, error) {
-	d := &Doors{main: l, most: o.MaxConns}
+	d := &Doors{main: l, most: o.MaxConns, high: o.Lane == LaneHigh}
 	var err error
+	if o.EmergencyListen != "" && (d.high || o.Lane == LaneLow) {
+		return nil, cli.Usagef("--emergency-listen is for a process of both lanes: with --lane %s leave it out", o.Lane)
+	}
 	if d.certificate, err = o.OpenCertificate(); err != nil {
 		return nil, err
 	}
@@ -89,7 +102,11 @@ func openFiles() int {
 // Serve answers requests at all doors until ctx ends.
 func (d *Doors) Serve(ctx context.Context, h http.Handler, log *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serve(ctx, d.certificate.Listener(d.main), bodiesInTime(h), d.most, log) })
+	main := h
+	if d.high {
+		main = auth.EmergencyDoor(callsOnly(h, "GET /metrics"))
+	}
+	group.Go(func() error { return serve(ctx, d.certificate.Listener(d.main), bodiesInTime(main), d.most, log) })
 	if d.emergency != nil {
 		group.Go(func() error {
 			return serve(ctx, d.certificate.Listener(d.emergency), bodiesInTime(auth.EmergencyDoor(callsOnly(h))), d.keptFree, log)
@@ -98,10 +115,10 @@ func (d *Doors) Serve(ctx context.Context, h http.Handler, log *slog.Logger) err
 	return group.Wait()
 }
 
-// callsOnly is h for calls and their events.
-func callsOnly(h http.Handler) http.Handler {
+// callsOnly is h for calls, their events, and whoever watches the process; and more.
+func callsOnly(h http.Handler, more ...string) http.Handler {
 	mux := http.NewServeMux()
-	for _, pattern := range []string{"POST /v1/calls", "POST /v1/calls/{id}/events", "GET /healthz", "GET /readyz"} {
+	for _, pattern := range append([]string{"POST /v1/calls", "POST /v1/calls/{id}/events", "GET /healthz", "GET /readyz"}, more...) {
 		mux.Handle(pattern, h)
 	}
 	mux.Handle("/", problem.Elsewhere(mux))

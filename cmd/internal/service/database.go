@@ -94,6 +94,12 @@ func OpenDBOrSnapshot(ctx context.Context, o DBOptions, migrate bool, kept strin
 func OpenForCalls(ctx context.Context, o DBOptions, migrate bool, api APIOptions) (s *Stores, prepare func(context.Context) error, err error) {
 	s = &Stores{}
 	o.replica = api.ReplicaOptions
+	lane := o
+	if api.Lane == LaneHigh {
+		o.DBConns = highConns // the flag's are the lane's
+	} else {
+		lane.DBConns = emergencyConns
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -105,22 +111,27 @@ func OpenForCalls(ctx context.Context, o DBOptions, migrate bool, api APIOptions
 		s.DB, prepare, err = OpenDBOrSnapshot(ctx, o, migrate, api.RulesSnapshot)
 	}
 	if err == nil {
-		err = s.OpenEmergency(ctx, o)
+		err = s.OpenEmergency(ctx, lane)
 	}
 	return s, prepare, err
 }
 
 // OpenEmergency gives the emergency lane connections of its own, where they are
-// of use. It doesn't ask the database anything.
+// of use: so many as o says, or emergencyConns. It doesn't ask the database anything.
 func (s *Stores) OpenEmergency(ctx context.Context, o DBOptions) (err error) {
 	if !strings.HasPrefix(o.DB, "sqlite:") {
-		s.Emergency, err = calldb.Open(ctx, o.DB, &calldb.Options{Later: true, MaxConns: emergencyConns})
+		s.Emergency, err = calldb.Open(ctx, o.DB, &calldb.Options{Later: true, MaxConns: cmp.Or(o.DBConns, emergencyConns)})
 	}
 	return err
 }
 
-// emergencyConns is how many connections the emergency lane has.
-const emergencyConns = 4
+const (
+	// emergencyConns is how many connections the emergency lane has.
+	emergencyConns = 4
+	// highConns is how many a process of that lane alone has beside them: to follow the
+	// rules, the users and the keys.
+	highConns = 2
+)
 
 func openDBOrLater(ctx context.Context, o DBOptions, migrate bool) (db *calldb.DB, prepare func(context.Context) error, err error) {
 	opts := o.options()

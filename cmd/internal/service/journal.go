@@ -14,6 +14,7 @@ import (
 // starts: calls are answered all the same, and it is opened as soon as it can be.
 type lateJournal struct {
 	dir    string
+	opts   journal.Options
 	log    *slog.Logger
 	opened atomic.Pointer[journal.Journal]
 	// found takes up what is in the journal, once it is open; set before Run.
@@ -24,9 +25,9 @@ var errNotOpen = errors.New("the journal can't be opened yet")
 
 // openJournal opens the journal now, if that goes. Another process's is an error:
 // waiting doesn't mend that.
-func openJournal(ctx context.Context, dir string, log *slog.Logger) (*lateJournal, error) {
-	l := &lateJournal{dir: dir, log: log}
-	j, err := journal.Open(dir, nil)
+func openJournal(ctx context.Context, dir string, reserveMB int64, log *slog.Logger) (*lateJournal, error) {
+	l := &lateJournal{dir: dir, opts: journal.Options{Reserve: reserveMB << 20}, log: log}
+	j, err := journal.Open(dir, &l.opts)
 	switch {
 	case errors.Is(err, journal.ErrLocked):
 		return nil, err
@@ -70,7 +71,7 @@ func (l *lateJournal) Run(ctx context.Context) error {
 			return nil
 		case <-time.After(retryWait):
 		}
-		j, err := journal.Open(l.dir, nil)
+		j, err := journal.Open(l.dir, &l.opts)
 		if err != nil {
 			continue // it was said at the start, and each call in vain is counted
 		}
@@ -81,6 +82,14 @@ func (l *lateJournal) Run(ctx context.Context) error {
 		}
 	}
 	return l.opened.Load().Run(ctx)
+}
+
+// reserve is the disk space that is held for entries to come, in bytes.
+func (l *lateJournal) reserve() float64 {
+	if j := l.opened.Load(); j != nil {
+		return float64(j.Stats().Reserve)
+	}
+	return 0
 }
 
 // syncFailures is how often the disk failed to sync.

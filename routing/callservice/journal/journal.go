@@ -25,6 +25,11 @@ type Options struct {
 	// MaxBytes bounds the files together; beyond it Append fails, so that a
 	// journal that nobody empties doesn't fill the disk. 0 means 1 GiB.
 	MaxBytes int64
+	// Reserve is how much disk space is taken in advance, in bytes, so that entries can
+	// be written to a disk that somebody else has filled. What was used of it is taken
+	// again once there is room. 0 means none. It is rounded up to whole segments, and
+	// there is none on file systems that can't do it.
+	Reserve int64
 }
 
 // ErrFull is Append's error for a journal that has reached its Options.MaxBytes.
@@ -55,6 +60,7 @@ type Journal struct {
 	bytes    int64
 	damaged  int64
 	unsynced int64 // how often the disk failed to sync
+	spare    reserve
 	buf      []byte
 }
 
@@ -89,6 +95,7 @@ func Open(dir string, o *Options) (*Journal, error) {
 	if err := j.scan(); err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: %w", err), j.lock.Close())
 	}
+	j.openReserve()
 	return j, nil
 }
 
@@ -184,20 +191,29 @@ func (j *Journal) write(r record) (*segment, error) {
 	if r.kind == kindEntry && j.bytes+int64(len(j.buf)) > j.opts.MaxBytes {
 		return nil, ErrFull
 	}
-	s, err := j.current()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.file.WriteAt(j.buf, s.size); err != nil {
+	for {
+		s, err := j.current()
+		if err != nil {
+			return nil, err
+		}
+		fresh := s.size == 0
+		_, err = s.file.WriteAt(j.buf, s.size)
+		if err == nil {
+			s.size += int64(len(j.buf))
+			j.bytes += int64(len(j.buf))
+			return s, nil
+		}
 		// What was written of it goes, or is skipped as damaged when it is read.
 		if s.file.Truncate(s.size) != nil {
 			j.close(s)
 		}
-		return nil, err
+		if fresh || len(j.spare.files) == 0 {
+			return nil, err
+		}
+		if s.file != nil {
+			j.close(s) // the reserve has room
+		}
 	}
-	s.size += int64(len(j.buf))
-	j.bytes += int64(len(j.buf))
-	return s, nil
 }
 
 // current is the segment to write to.
@@ -212,7 +228,7 @@ func (j *Journal) current() (*segment, error) {
 	}
 	// Named for a number that no entry before it has.
 	s := &segment{unsaid: true, path: filepath.Join(j.dir, fmt.Sprintf("%016x%s", j.seq+1, suffix))}
-	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	f, err := j.segmentFile(s.path)
 	if errors.Is(err, os.ErrExist) { // of the same number, given up after an error
 		j.seq++
 		return j.current()
@@ -305,13 +321,15 @@ type Stats struct {
 	// SyncFailures is how often the disk failed to sync. The entries of that time
 	// don't survive the death of the machine.
 	SyncFailures int64
+	// Reserve is the disk space that is held for entries to come, in bytes.
+	Reserve int64
 }
 
 // Stats counts.
 func (j *Journal) Stats() Stats {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return Stats{Entries: len(j.open), Bytes: j.bytes, Damaged: j.damaged, SyncFailures: j.unsynced}
+	return Stats{Entries: len(j.open), Bytes: j.bytes, Damaged: j.damaged, SyncFailures: j.unsynced, Reserve: int64(len(j.spare.files)) * j.opts.SegmentBytes}
 }
 
 // Run syncs entries to the disk, those of Options.SyncEvery together, until ctx
@@ -320,10 +338,15 @@ func (j *Journal) Stats() Stats {
 func (j *Journal) Run(ctx context.Context) error {
 	wait := time.NewTimer(0)
 	defer wait.Stop()
+	hold := time.NewTicker(reserveAgain)
+	defer hold.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return j.Sync()
+		case now := <-hold.C:
+			j.refill(now)
+			continue
 		case <-j.woke:
 		}
 		wait.Reset(j.opts.SyncEvery)

@@ -1,0 +1,87 @@
+package service
+
+import (
+	"time"
+
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/ops"
+	"github.com/switchtape/switchtape/routing/callservice"
+)
+
+// LaneOptions say how many requests are served at once, emergency calls aside, and what
+// becomes of calls while the database is away.
+type LaneOptions struct {
+	MaxInFlight     int           `help:"Requests that are served at once at most, emergency calls aside. How many are is found out by how long they take." default:"256"`
+	MinInFlight     int           `help:"And at least." default:"32"`
+	QueueWait       time.Duration `help:"How long a request waits for its turn before it is refused." default:"500ms"`
+	CallsFromMemory bool          `help:"While the database is away, route other calls than emergencies as well by the rules in memory, and store them once it is back. Needs --journal."`
+}
+
+func (o LaneOptions) validate(journal string) error {
+	switch {
+	case o.MaxInFlight < 0:
+		return cli.Usagef("--max-in-flight must not be negative")
+	case o.MinInFlight < 0:
+		return cli.Usagef("--min-in-flight must not be negative")
+	case o.QueueWait < 0:
+		return cli.Usagef("--queue-wait must not be negative")
+	case o.CallsFromMemory && journal == "":
+		return cli.Usagef("--calls-from-memory needs --journal DIR, which keeps what is answered until the database has it")
+	}
+	return nil
+}
+
+// laneMetrics shows how the normal lane stands.
+func laneMetrics(svc *callservice.Service, m *ops.Metrics) {
+	for name, g := range map[string]struct {
+		help string
+		of   func(l *callservice.LaneStats) int
+	}{
+		"switchtape_lane_limit":     {"Requests that are served at once at most now.", func(l *callservice.LaneStats) int { return l.Limit }},
+		"switchtape_lane_in_flight": {"Requests that are being served, emergency calls aside.", func(l *callservice.LaneStats) int { return l.InFlight }},
+		"switchtape_lane_queued":    {"Requests that wait for their turn.", func(l *callservice.LaneStats) int { return l.Queued }},
+		"switchtape_lane_tenants":   {"Tenants whose requests are being served or wait.", func(l *callservice.LaneStats) int { return l.Tenants }},
+	} {
+		m.Gauge(name, g.help, func() float64 { l := svc.Lane(); return float64(g.of(&l)) })
+	}
+	for reason := range svc.Lane().Refused {
+		m.CounterOf("switchtape_lane_refused_total", "Requests that got no turn, by why.", map[string]string{"reason": reason},
+			func() float64 { return float64(svc.Lane().Refused[reason]) })
+	}
+}
+
+// backlogMetrics shows what was accepted and is not stored yet.
+func (a *API) backlogMetrics(m *ops.Metrics) {
+	for name, g := range map[string]struct {
+		help string
+		of   func(b callservice.Backlog) float64
+	}{
+		"switchtape_unstored_emergency_calls": {
+			"Emergency calls that were answered and are not stored yet.",
+			func(b callservice.Backlog) float64 { return float64(b.EmergencyCalls) },
+		},
+		"switchtape_unstored_calls": {
+			"Other calls that were answered without the database and are not stored yet.",
+			func(b callservice.Backlog) float64 { return float64(b.Calls) },
+		},
+		"switchtape_unstored_events": {
+			"Events that were accepted and are not stored yet.",
+			func(b callservice.Backlog) float64 { return float64(b.Events) },
+		},
+		"switchtape_refused_events": {
+			"Events that were accepted while the database was away and could not be applied.",
+			func(b callservice.Backlog) float64 { return float64(b.Refused) },
+		},
+		"switchtape_journal_failures": {
+			"Writes to the journal that failed: what was answered then was in memory alone.",
+			func(b callservice.Backlog) float64 { return float64(b.JournalFailures) },
+		},
+	} {
+		m.Gauge(name, g.help, func() float64 { return g.of(a.calls.Backlog()) })
+	}
+	if j := a.journal; j != nil {
+		m.Gauge("switchtape_journal_sync_failures", "How often the journal's disk failed to sync.",
+			j.syncFailures)
+		m.Gauge("switchtape_journal_reserve_bytes", "Disk space that the journal holds for what is to come.", j.reserve)
+	}
+}
