@@ -107,7 +107,7 @@ func open(data []byte, size int) (format, span, error) {
 	case data[at] == '{':
 		return &jsonText{data: data, part: size, first: whole.start, rest: behind(data, at)}, whole, nil
 	default:
-		if len(data) <= maxPart && oddBreaks(data) {
+		if len(data) <= maxPart && odd(data) {
 			size = len(data)
 		}
 		return &yamlText{data: data, part: size}, whole, nil

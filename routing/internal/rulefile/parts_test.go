@@ -50,6 +50,9 @@ const wholeFile = 1 << 20
 
 // layouts are files that mean something, laid out in many ways.
 var layouts = []string{
+	"0:\n 0\n\t",             // a tab where a line is indented
+	"#X\x80b 0\n0:\n-",       // no UTF-8, in a comment
+	"# \x01\n0:\n- 1\n- 2\n", // a character that YAML doesn't allow
 	"name: a\nrules:\n- id: r1\n  to: [a, b]\n- id: r2\n  to: a\n- id: r3\n",
 	"---\n# head\nname: a\n\nrules:   # many\n\n  # one\n  - id: r1\n    note: |\n      - id: not a rule\n      x: y\n\n      # text\n  -\n    id: r2\n  # two\n  - {id: r3, to: [\"+1\", '+2']}\n",
 	"dests:\n  a:\n    uri: x\n  b: {uri: y,\n    limit: 3}\n  \"c d\": {uri: z}\nlists:\n  l1:\n  - a\n  - b\n  l2: [c]\n  l3:\n    - d\nrules: []\n",

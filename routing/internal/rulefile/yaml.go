@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -194,22 +195,39 @@ func (y *yamlText) list(s span, p *plainYAML) *node {
 
 func (y *yamlText) partSize() int { return y.part }
 
-// oddBreaks reports whether YAML sees lines that don't end in a line feed.
-func oddBreaks(data []byte) bool {
-	for _, b := range [3]string{"\u0085", "\u2028", "\u2029"} {
-		if bytes.Contains(data, []byte(b)) {
+// odd reports a text whose parts might be taken for something else than the whole: YAML
+// sees lines in it that don't end in a line feed, characters that it doesn't allow, in a
+// comment as elsewhere, or a tab where a line is indented.
+func odd(data []byte) bool {
+	indent := true // nothing but spaces since the line began
+	for i := 0; i < len(data); i++ {
+		switch b := data[i]; {
+		case b == '\n':
+			indent = true
+		case b == '\r':
+			if i+1 == len(data) || data[i+1] != '\n' {
+				return true
+			}
+		case b == '\t':
+			if indent {
+				return true
+			}
+		case b == ' ':
+		case b < ' ' || b == 0x7f:
 			return true
+		case b < utf8.RuneSelf:
+			indent = false
+		default:
+			r, size := utf8.DecodeRune(data[i:])
+			switch {
+			case r == utf8.RuneError && size == 1, r < 0xa0, r == '\u2028', r == '\u2029', r == '\ufeff', r == '\ufffe', r == '\uffff':
+				return true
+			}
+			i += size - 1
+			indent = false
 		}
 	}
-	for {
-		i := bytes.IndexByte(data, '\r')
-		if i < 0 {
-			return false
-		}
-		if data = data[i+1:]; len(data) == 0 || data[0] != '\n' {
-			return true
-		}
-	}
+	return false
 }
 
 func (*yamlText) inLines(span) bool { return false }
