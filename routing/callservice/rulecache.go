@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -261,8 +262,12 @@ func (c *ruleCache) refresh(ctx context.Context) {
 }
 
 // compile makes a router of a body, and what the snapshot keeps of it if there is
-// one.
+// one. It has a thread of its own meanwhile: the system gives way to threads that
+// have slept, as those are then that answer calls, and none of them has the seconds of
+// work behind it that a large set is.
 func (c *ruleCache) compile(body []byte) (out compiled, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if c.keeper.dir == nil {
 		out.router, err = routing.CompileText(body)
 	} else {

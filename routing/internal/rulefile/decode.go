@@ -123,7 +123,9 @@ type decoder struct {
 	errs   callmodel.FieldErrors
 	err    error // of a part that could not be parsed
 	inner  func(v any, n *yaml.Node) any
-	room   room // of the part at hand
+	room   room       // of the part at hand
+	paths  slab[path] // of the part or item at hand
+	keys   []seenKey  // of the mappings that are open
 	texts  texts
 	each   *Each // nil: every list goes to its field
 	later  *eachLater
@@ -163,6 +165,7 @@ func (d *decoder) tree(p *path, first int, s span, as form) *node {
 		return nil
 	}
 	d.room.clear()
+	d.paths.clear()
 	n, err := d.format.tree(s, as, &d.room)
 	if err == nil && (as == someItems && len(n.Content) != s.n || as == someEntries && len(n.Content) != 2*s.n) {
 		err = callmodel.Errorf(callmodel.CodeMalformed, "line %d: an entry or item does not begin on a line of its own", s.line)
@@ -237,8 +240,8 @@ func (d *decoder) eachItem(p *path, parts []span, f func(at *path, i int, item *
 			d.lines.heads[p.String()] = n.Line
 		}
 		for i, item := range n.Content {
-			at := p.item(first + i)
-			f(&at, first+i, item)
+			d.paths.clear()
+			f(d.path(path{in: p, index: first + i + 1}), first+i, item)
 		}
 		first += s.n
 	}
@@ -331,12 +334,22 @@ func (d *decoder) list(p *path, n *yaml.Node, rv reflect.Value, depth int) {
 	if n.Kind != yaml.SequenceNode {
 		items = []*yaml.Node{n} // a list of one may be written as the one
 	}
-	out := reflect.MakeSlice(rv.Type(), len(items), len(items))
-	for i, item := range items {
-		at := p.item(i)
-		d.value(&at, item, out.Index(i), depth+1)
+	rv.SetZero()
+	rv.Grow(len(items))
+	rv.SetLen(len(items))
+	if len(items) == 0 {
+		rv.Set(reflect.MakeSlice(rv.Type(), 0, 0)) // it was written, and is not nil
 	}
-	rv.Set(out)
+	for i, item := range items {
+		d.value(d.path(path{in: p, index: i + 1}), item, rv.Index(i), depth+1)
+	}
+}
+
+// path keeps a path until the next item or part.
+func (d *decoder) path(p path) *path {
+	kept := &d.paths.take(1)[0]
+	*kept = p
+	return kept
 }
 
 func (d *decoder) scalar(p *path, n *yaml.Node, rv reflect.Value) {

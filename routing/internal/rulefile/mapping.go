@@ -2,6 +2,7 @@ package rulefile
 
 import (
 	"reflect"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -113,20 +114,20 @@ func (d *decoder) fields(keys *keys, n *node, rv reflect.Value, depth int) {
 		if !keys.take(k.Value, k.Line) {
 			continue
 		}
-		p := path{in: keys.in, key: k.Value}
+		p := d.path(path{in: keys.in, key: k.Value})
 		if rv.Kind() == reflect.Map {
 			elem := reflect.New(rv.Type().Elem()).Elem()
-			d.value(&p, val, elem, depth+1)
+			d.value(p, val, elem, depth+1)
 			rv.SetMapIndex(reflect.ValueOf(d.texts.own(k.Value)), elem)
 			continue
 		}
 		f := d.shape(rv.Type()).field(k.Value)
 		switch {
 		case f == nil:
-			d.unknown(&p, k.Line, rv.Type())
-		case f.hasZero && d.unsaid(&p, val, rv.Field(f.index).Kind(), f.unsaid):
+			d.unknown(p, k.Line, rv.Type())
+		case f.hasZero && d.unsaid(p, val, rv.Field(f.index).Kind(), f.unsaid):
 		default:
-			d.value(&p, val, rv.Field(f.index), depth+1)
+			d.value(p, val, rv.Field(f.index), depth+1)
 		}
 	}
 }
@@ -140,9 +141,14 @@ func (d *decoder) mapping(p *path, n *yaml.Node, rv reflect.Value, depth int) {
 		d.fault(p, n, "must be a mapping of names to values")
 		return
 	}
-	k := keys{d: d, in: p, few: make([]seenKey, 0, min(fewKeys, len(n.Content)/2))}
+	// The keys of the mappings in this one stand behind its own, which are fewer than
+	// there is room for.
+	since := len(d.keys)
+	d.keys = slices.Grow(d.keys, fewKeys)[:since+fewKeys]
+	k := keys{d: d, in: p, few: d.keys[since : since : since+fewKeys]}
 	d.fields(&k, n, rv, depth)
 	k.missing(n.Line, rv)
+	d.keys = d.keys[:since]
 }
 
 func (d *decoder) unknown(p *path, line int, t reflect.Type) {

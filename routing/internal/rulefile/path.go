@@ -10,9 +10,6 @@ type path struct {
 	index int // of an item, from 1; 0 of an entry
 }
 
-// item is the path of an item in p.
-func (p *path) item(i int) path { return path{in: p, index: i + 1} }
-
 func (p *path) String() string {
 	switch {
 	case p == nil:
