@@ -35,7 +35,7 @@ func main() {
 	listen := flag.String("listen", "", "address to keep serving on, like 127.0.0.1:8080")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	db := memdb.New(nil) // calldb.Open for SQLite or PostgreSQL
+	db := memdb.New(nil)            // calldb.Open for SQLite or PostgreSQL
 	known := directory.New(db, nil) // the users, in memory, for decisions
 	service := callservice.New(db, &callservice.Options{DefaultRegion: "GB", Users: known})
 	background := make(chan error, 2)

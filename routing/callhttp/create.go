@@ -167,6 +167,6 @@ func writeCreated(w http.ResponseWriter, c *callservice.Created) error {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(answer.StatusCode)
-	_, _ = w.Write(answer.Body) //nolint:gosec // JSON, and said to be; the client may be gone
+	_, _ = w.Write(answer.Body) // the client may be gone
 	return nil
 }
