@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -64,6 +65,9 @@ func DecodeJSON(data []byte, v any) error {
 func checkSyntax(data []byte) error {
 	if !utf8.Valid(data) {
 		return &Error{Code: CodeMalformed, Message: "the input is not UTF-8 text"}
+	}
+	if plainSyntax(data) {
+		return nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	depth, first := 0, true
@@ -205,6 +209,10 @@ func (d *strictDecoder) unmarshaler(path string, raw []byte, rv reflect.Value) b
 }
 
 func (d *strictDecoder) scalar(path string, raw []byte, rv reflect.Value) {
+	if rv.Kind() == reflect.String && raw[0] == '"' {
+		rv.SetString(unquoted(raw))
+		return
+	}
 	if json.Unmarshal(raw, rv.Addr().Interface()) != nil {
 		d.fault(path, "is %s, must be %s", text.Clip(string(raw)), kindName(rv.Type()))
 	}
@@ -217,7 +225,7 @@ func (d *strictDecoder) object(path string, raw []byte, rv reflect.Value) {
 	}
 	fields := fieldsOf(rv.Type())
 	seen := make(map[string]bool, len(fields))
-	d.eachPair(raw, func(key string, val json.RawMessage) {
+	members(raw, func(key string, val []byte) {
 		p := joinPath(path, key)
 		i, known := fields[key]
 		switch {
@@ -238,7 +246,7 @@ func (d *strictDecoder) mapping(path string, raw []byte, rv reflect.Value) {
 		return
 	}
 	m := reflect.MakeMap(rv.Type())
-	d.eachPair(raw, func(key string, val json.RawMessage) {
+	members(raw, func(key string, val []byte) {
 		p := path + "[" + strconv.Quote(text.Clip(key)) + "]"
 		k := reflect.ValueOf(key).Convert(rv.Type().Key())
 		if m.MapIndex(k).IsValid() {
@@ -257,44 +265,35 @@ func (d *strictDecoder) array(path string, raw []byte, rv reflect.Value) {
 		d.fault(path, "is %s, must be a list", text.Clip(string(raw)))
 		return
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	_, _ = dec.Token() // the syntax was checked
 	out := reflect.MakeSlice(rv.Type(), 0, 0)
-	for i := 0; dec.More(); i++ {
-		var val json.RawMessage
-		if dec.Decode(&val) != nil {
-			break
-		}
+	members(raw, func(_ string, val []byte) {
 		elem := reflect.New(rv.Type().Elem()).Elem()
-		d.value(path+"["+strconv.Itoa(i)+"]", val, elem)
+		d.value(path+"["+strconv.Itoa(out.Len())+"]", val, elem)
 		out = reflect.Append(out, elem)
-	}
+	})
 	rv.Set(out)
 }
 
-func (d *strictDecoder) eachPair(raw []byte, f func(key string, val json.RawMessage)) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	_, _ = dec.Token() // the syntax was checked
-	for dec.More() {
-		tok, err := dec.Token()
-		key, isString := tok.(string)
-		var val json.RawMessage
-		if err != nil || !isString || dec.Decode(&val) != nil {
-			return
-		}
-		f(key, val)
-	}
-}
+// knownFields has fieldsOf of the types that were decoded.
+var knownFields sync.Map //nolint:gochecknoglobals // of types, which don't change
 
 // fieldsOf are the indexes of a struct's fields by their names in JSON, those
 // of embedded structs included.
 func fieldsOf(t reflect.Type) map[string][]int {
+	if m, ok := knownFields.Load(t); ok {
+		return m.(map[string][]int) //nolint:forcetypeassert // nothing else is put there
+	}
+	m, _ := knownFields.LoadOrStore(t, findFields(t))
+	return m.(map[string][]int) //nolint:forcetypeassert // as above
+}
+
+func findFields(t reflect.Type) map[string][]int {
 	m := make(map[string][]int, t.NumField())
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
-			for inner, index := range fieldsOf(f.Type) {
+			for inner, index := range findFields(f.Type) {
 				m[inner] = append(slices.Clone(f.Index), index...)
 			}
 		case name != "" && name != "-":

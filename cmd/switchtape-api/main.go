@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"runtime"
 
 	"golang.org/x/sync/errgroup"
 
@@ -35,8 +34,6 @@ func main() {
 
 // Run serves until the process is told to end.
 func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
-	floor := service.CollectorFloor()
-	defer runtime.KeepAlive(floor)
 	hangups := service.CatchHangups()
 	log, level := c.Reloadable(s.Err)
 	stores, prepare, err := service.OpenForCalls(ctx, c.DBOptions, c.Migrate, c.APIOptions)
