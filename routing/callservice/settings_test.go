@@ -296,6 +296,11 @@ func TestWhatTheServiceIsNotAsked(t *testing.T) {
 			call := create(t, s, help)
 			require.True(t, call.Emergency)
 			ended(t, s, call.ID)
+			// It is stored beside the answers, its end too.
+			require.Eventually(t, func() bool {
+				stored, err := db.Call(t.Context(), "acme", call.ID)
+				return err == nil && stored.State == calls.Ended
+			}, 30*time.Second, 5*time.Millisecond)
 			spec, recorded := specs(t, db)[call.ID]
 			assert.Equal(t, recording != nil, recorded)
 			if recorded {
