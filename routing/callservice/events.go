@@ -129,10 +129,8 @@ func (s *Service) eventLater(ctx context.Context, a *accepted) (m Moved, ok bool
 		return m, true, nil
 	}
 	// What follows a call in memory is as safe as that call, if it must be.
-	if s.writeDown(ctx, a) != nil && known == nil {
-		return m, false, nil
-	}
-	if !s.later.add(a) {
+	if s.writeDown(ctx, a) != nil && known == nil || !s.later.add(a) {
+		s.crossOff(s.later.drop(a)) // a disk that hung may write it still, and it is refused
 		return m, false, nil
 	}
 	if known != nil {
