@@ -4708,7 +4708,8 @@ type ClientInterface interface {
 	// the high lane takes emergency calls alone, and refuses others with 421.
 	//
 	// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
-	// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
+	// is left out, and it is refused with 404 `no_route` alone, or 503 while its tenant's rules are not known. It goes
+	// where the rules say.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4737,7 +4738,8 @@ type ClientInterface interface {
 	// the high lane takes emergency calls alone, and refuses others with 421.
 	//
 	// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
-	// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
+	// is left out, and it is refused with 404 `no_route` alone, or 503 while its tenant's rules are not known. It goes
+	// where the rules say.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5390,7 +5392,8 @@ func (c *Client) ListCalls(ctx context.Context, params *ListCallsParams, reqEdit
 // the high lane takes emergency calls alone, and refuses others with 421.
 //
 // A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
-// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
+// is left out, and it is refused with 404 `no_route` alone, or 503 while its tenant's rules are not known. It goes
+// where the rules say.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5429,7 +5432,8 @@ func (c *Client) CreateCallWithBody(ctx context.Context, params *CreateCallParam
 // the high lane takes emergency calls alone, and refuses others with 421.
 //
 // A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
-// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
+// is left out, and it is refused with 404 `no_route` alone, or 503 while its tenant's rules are not known. It goes
+// where the rules say.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9990,7 +9994,8 @@ type ClientWithResponsesInterface interface {
 	// the high lane takes emergency calls alone, and refuses others with 421.
 	//
 	// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
-	// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
+	// is left out, and it is refused with 404 `no_route` alone, or 503 while its tenant's rules are not known. It goes
+	// where the rules say.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -10019,7 +10024,8 @@ type ClientWithResponsesInterface interface {
 	// the high lane takes emergency calls alone, and refuses others with 421.
 	//
 	// A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
-	// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
+	// is left out, and it is refused with 404 `no_route` alone, or 503 while its tenant's rules are not known. It goes
+	// where the rules say.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12995,7 +13001,8 @@ func (c *ClientWithResponses) ListCallsWithResponse(ctx context.Context, params 
 // the high lane takes emergency calls alone, and refuses others with 421.
 //
 // A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
-// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
+// is left out, and it is refused with 404 `no_route` alone, or 503 while its tenant's rules are not known. It goes
+// where the rules say.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -13030,7 +13037,8 @@ func (c *ClientWithResponses) CreateCallWithBodyWithResponse(ctx context.Context
 // the high lane takes emergency calls alone, and refuses others with 421.
 //
 // A call that a telephone server marks which is trusted with that has the lane of emergency calls: what is wrong of it
-// is left out, and 404 `no_route` is the only refusal. It goes where the rules say.
+// is left out, and it is refused with 404 `no_route` alone, or 503 while its tenant's rules are not known. It goes
+// where the rules say.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -43,7 +43,10 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 		if err != nil || unread != nil {
 			key = nil
 		}
-		created := h.service.CreateUrgent(r.Context(), h.tenantOf(p, &req), req, p.Subject, key)
+		created, err := h.service.CreateUrgent(r.Context(), h.tenantOf(p, &req), req, p.Subject, key)
+		if err != nil {
+			return err
+		}
 		return writeCreated(w, &created)
 	}
 	// An emergency call is in the body, whatever stands before it.

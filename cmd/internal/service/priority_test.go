@@ -75,6 +75,22 @@ func TestResourcePriority(t *testing.T) {
 	rejected, err := db.Call(t.Context(), service.DefaultTenant, "u4")
 	require.NoError(t, err)
 	assert.Equal(t, calls.Rejected, rejected.State)
+	// Where the rules are not known yet nothing can be said of the call but that.
+	alone, err := begin(t, "postgres://nobody@127.0.0.1:1/none", service.APIOptions{
+		Emergency: []string{"sip:psap.example"}, Journal: filepath.Join(t.TempDir(), "journal"),
+		PriorityOptions: service.PriorityOptions{PriorityFrom: []string{"127.1.2.3"}, PriorityNamespace: []string{"wps"}},
+	})
+	require.NoError(t, err)
+	t.Cleanup(alone.stop)
+	for to, status := range map[string]int{"+442079460123": http.StatusServiceUnavailable, "112": http.StatusCreated} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/calls", strings.NewReader(`{"to":"`+to+`"}`))
+		r.RemoteAddr, r.Host = "127.1.2.3:99", "localhost"
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Resource-Priority", "wps.1")
+		w := httptest.NewRecorder()
+		alone.h.ServeHTTP(w, r)
+		assert.Equal(t, status, w.Code, "%s: %s", to, w.Body)
+	}
 	_, err = service.NewAPI(t.Context(), &service.Stores{}, service.APIOptions{PriorityOptions: service.PriorityOptions{PriorityFrom: []string{"10.1.2"}}}, nil, slog.New(slog.DiscardHandler), nil)
 	require.ErrorContains(t, err, "--priority-from")
 }
