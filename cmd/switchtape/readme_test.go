@@ -27,6 +27,14 @@ func TestReadmesFleet(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the three programs: not with -short")
 	}
+	for _, tool := range []string{"bash", "curl", "openssl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("SWITCHTAPE_REQUIRE_SERVICES") != "" {
+				t.Fatalf("the README's commands need %s", tool)
+			}
+			t.Skipf("the README's commands need %s: install it, or run .ci/run", tool)
+		}
+	}
 	db := pgtest.URL(t)
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
