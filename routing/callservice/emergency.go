@@ -46,7 +46,7 @@ func (s *Service) newEmergency(ctx context.Context, t callmodel.TenantID, req *R
 	call := s.emergencyCall(t, req)
 	var noRoute error
 	if req.urgent {
-		noRoute = s.routeUrgent(ctx, &call, req.Type)
+		noRoute = s.routeUrgent(&call, req.Type)
 	} else {
 		s.routeEmergency(ctx, &call)
 	}

@@ -35,7 +35,7 @@ func (s *Service) CreateUrgent(ctx context.Context, t callmodel.TenantID, req Re
 }
 
 // routeUrgent decides an urgent call of the type by the rules in memory.
-func (s *Service) routeUrgent(ctx context.Context, call *calls.Call, typ calls.Type) (noRoute error) {
+func (s *Service) routeUrgent(call *calls.Call, typ calls.Type) (noRoute error) {
 	call.Emergency, call.Type = false, cmp.Or(typ, calls.TypeVoice)
 	valid := calls.Request{TenantID: call.TenantID, Type: call.Type}
 	if valid.Validate() != nil {
