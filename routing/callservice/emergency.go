@@ -157,7 +157,7 @@ func (s *Service) routeEmergency(ctx context.Context, call *calls.Call) {
 	if len(d.Destinations) == 0 {
 		d.Fallback, call.Cause = calls.FallbackNoRoute, calls.EmergencyNoRoute()
 		s.opts.Logger.ErrorContext(ctx, "an emergency call has no destination: no rule takes it and none is configured",
-			"tenant", call.TenantID, "call", call.ID, "to", call.To.Number)
+			"tenant", call.TenantID, "call", call.ID, "to", shown(call.To.Number))
 	}
 	call.Decision = &d
 	s.opts.Decided(&d, nil)

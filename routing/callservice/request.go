@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/e164"
 	"github.com/switchtape/switchtape/callmodel/e164/normalize"
 )
 
@@ -152,6 +153,15 @@ func asKept(raw string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(raw[:min(len(raw), maxRawNumber)], ""))
+}
+
+// shown is a number as logs have it: short codes and URNs whole, of others the last digits.
+func shown(number string) string {
+	const last = 3
+	if len(number) <= e164.MaxShortDigits || strings.HasPrefix(number, "urn:") {
+		return number
+	}
+	return "…" + strings.ToValidUTF8(number[len(number)-last:], "")
 }
 
 // emergencyRegions are the regions in which a number may be an emergency number:

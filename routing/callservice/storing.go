@@ -184,7 +184,7 @@ func (s *Service) take(ctx context.Context, a *accepted, ownID bool) calls.NewCa
 	if !s.later.add(a) {
 		n := &a.create.Call
 		s.opts.Logger.ErrorContext(ctx, "an emergency call is answered and will not be stored: too many wait for the stores",
-			"tenant", n.TenantID, "call", n.ID, "to", n.To.Number, "from", n.From.Number)
+			"tenant", n.TenantID, "call", n.ID, "to", shown(n.To.Number), "from", shown(n.From.Number))
 		return *a.create
 	}
 	s.work(ctx)
