@@ -15,7 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage"
-	"github.com/switchtape/switchtape/storage/internal/smalldisk"
+	"github.com/switchtape/switchtape/storage/storetest/smalldisk"
 )
 
 func TestHTTPFault(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
-	"github.com/switchtape/switchtape/storage/internal/smalldisk"
+	"github.com/switchtape/switchtape/storage/storetest/smalldisk"
 )
 
 const childEnv = "DURABLEFILE_TEST_CHILD"

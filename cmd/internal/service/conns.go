@@ -17,13 +17,6 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 )
 
-// The lanes of a service that takes calls.
-const (
-	LaneBoth = "both"
-	LaneHigh = "high"
-	LaneLow  = "low"
-)
-
 // ListenOptions say where a service that takes calls listens, and which of them it takes.
 type ListenOptions struct {
 	Lane            string `help:"Calls that this process is for: high for emergency calls alone, in a process that nothing else can slow down; low for the others, where those have processes of their own; both." enum:"both,high,low" default:"both"`

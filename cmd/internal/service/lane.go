@@ -8,6 +8,13 @@ import (
 	"github.com/switchtape/switchtape/routing/callservice"
 )
 
+// The lanes of a service that takes calls.
+const (
+	LaneBoth = "both"
+	LaneHigh = "high"
+	LaneLow  = "low"
+)
+
 // LaneOptions say how many requests are served at once, emergency calls aside, and what
 // becomes of calls while the database is away.
 type LaneOptions struct {

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -15,38 +13,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/routing/callservice/journal"
+	"github.com/switchtape/switchtape/storage/storetest/smalldisk"
 )
 
-// smallDisk names a directory on a small file system of its own, in the process that
-// TestFullDisk starts.
-const smallDisk = "SWITCHTAPE_TEST_SMALL_DISK"
-
-// TestFullDisk runs testFullDisk on a disk of 4 MB, which a mount namespace of its own has.
+// TestFullDisk: what somebody else fills the disk with leaves room for the entries that
+// the reserve is for, and a process that comes after has them.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	if dir := os.Getenv(smallDisk); dir != "" {
-		testFullDisk(t, dir)
-		return
-	}
-	dir := t.TempDir()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	user := "-m"
-	if os.Getuid() != 0 {
-		user = "-rm"
-	}
-	cmd := exec.CommandContext(t.Context(), "unshare", user, "sh", "-c",
-		`mount -t tmpfs -o size=4m tmpfs "$1" && exec "$0" -test.run '^TestFullDisk$' -test.v`, self, dir)
-	cmd.Env = append(os.Environ(), smallDisk+"="+dir)
-	out, err := cmd.CombinedOutput()
-	if err != nil && !strings.Contains(string(out), "=== RUN") { // it takes a privilege that not every machine gives
-		t.Skipf("no file system can be mounted here: %v: %s", err, out)
-	}
-	require.NoError(t, err, "%s", out)
-	assert.Contains(t, string(out), "PASS: TestFullDisk")
+	smalldisk.Run(t, 4, fullDisk)
 }
 
-func testFullDisk(t *testing.T, dir string) {
+func fullDisk(t *testing.T, dir string) {
 	t.Helper()
 	o := &journal.Options{SegmentBytes: 64 << 10, Reserve: 512 << 10, SyncEvery: time.Millisecond}
 	in := filepath.Join(dir, "journal")

@@ -10,7 +10,7 @@ import (
 )
 
 // env names the small file system to the test's own program when it runs again.
-const env = "STORAGE_TEST_SMALL_DISK"
+const env = "SWITCHTAPE_TEST_SMALL_DISK"
 
 // Run runs the test of the name again, in a process of its own that has a file system
 // of so many MiB, and there calls test with its directory. The file system is a
