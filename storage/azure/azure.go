@@ -65,7 +65,7 @@ func open(ctx context.Context, u *url.URL, tune func(*http.Transport)) (*blob.Bu
 	transport = transport.Clone()
 	tune(transport)
 	o := policy.ClientOptions{
-		Transport: &http.Client{Transport: transport},
+		Transport: &http.Client{Transport: letGo{transport}},
 		Retry:     policy.RetryOptions{ShouldRetry: worthARetry},
 	}
 	client, err := connect(plain.URL(), u.Host, &container.ClientOptions{ClientOptions: o})
