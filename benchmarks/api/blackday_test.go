@@ -23,6 +23,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/benchmarks/internal/process"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
 )
 
@@ -37,10 +38,7 @@ type lane struct {
 
 func newLane(b *testing.B, dir, bin string, args ...string) *lane {
 	b.Helper()
-	l, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(b, err)
-	address := l.Addr().String()
-	require.NoError(b, l.Close())
+	address := process.Address(b)
 	log, err := os.Create(filepath.Join(dir, strings.ReplaceAll(address, ":", "-")+".log"))
 	require.NoError(b, err)
 	p := &lane{address: address, args: append(args, "--listen", address), log: log}
@@ -256,9 +254,7 @@ func BenchmarkBlackDay(b *testing.B) {
 
 	bin := programs(b)["now"]
 	pg := pgtest.Own(b)
-	migrate := exec.CommandContext(b.Context(), filepath.Join(bin, "switchtape"), "migrate", "up", "--db", pg.URL)
-	out, err := migrate.CombinedOutput()
-	require.NoError(b, err, "%s", out)
+	migrate(b, bin, pg.URL)
 	dir := b.TempDir()
 	disk := filepath.Join(dir, "disk")
 	require.NoError(b, os.Mkdir(disk, 0o700))
@@ -280,14 +276,7 @@ func BenchmarkBlackDay(b *testing.B) {
 	low := newLane(b, dir, bin, append(args("low", "low"), "--calls-from-memory", "--rules", filepath.Join(dir, "rules.yaml"))...)
 	d.high = []*lane{newLane(b, dir, bin, args("high", "a")...), newLane(b, dir, bin, args("high", "b")...)}
 	for _, p := range append([]*lane{low}, d.high...) {
-		require.Eventually(b, func() bool {
-			resp, err := http.Get("http://" + p.address + "/readyz")
-			if err != nil {
-				return false
-			}
-			defer resp.Body.Close()
-			return resp.StatusCode == http.StatusOK
-		}, 30*time.Second, 20*time.Millisecond, p.address)
+		process.Await(b, "http://"+p.address)
 	}
 
 	b.ResetTimer()

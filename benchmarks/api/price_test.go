@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,13 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"github.com/switchtape/switchtape/benchmarks/internal/process"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
 )
 
@@ -32,69 +31,42 @@ rules:
 // programs are switchtape and switchtape-api of this tree, and of the revision in BEFORE.
 func programs(b *testing.B) map[string]string {
 	b.Helper()
-	run := func(dir, name string, args ...string) {
-		b.Helper()
-		cmd := exec.CommandContext(b.Context(), name, args...)
-		cmd.Dir = dir
-		out, err := cmd.CombinedOutput()
-		require.NoError(b, err, "%s", out)
-	}
-	dir := b.TempDir()
-	built := map[string]string{"now": filepath.Join(dir, "now")}
-	run("../..", "go", "build", "-o", built["now"]+"/", "./cmd/switchtape", "./cmd/switchtape-api")
+	commands := []string{"switchtape", "switchtape-api"}
+	built := map[string]string{"now": process.Build(b, "../..", commands...)}
 	if before := os.Getenv("BEFORE"); before != "" {
-		tree := filepath.Join(dir, "tree")
-		run("../..", "git", "worktree", "add", "--detach", tree, before)
-		defer run("../..", "git", "worktree", "remove", "--force", tree)
-		built["before"] = filepath.Join(dir, "before")
-		run(tree, "go", "build", "-o", built["before"]+"/", "./cmd/switchtape", "./cmd/switchtape-api")
+		git := func(args ...string) {
+			b.Helper()
+			out, err := exec.CommandContext(b.Context(), "git", append([]string{"-C", "../..", "worktree"}, args...)...).CombinedOutput()
+			require.NoError(b, err, "%s", out)
+		}
+		tree := filepath.Join(b.TempDir(), "tree")
+		git("add", "--detach", tree, before)
+		defer git("remove", "--force", tree)
+		built["before"] = process.Build(b, tree, commands...)
 	}
 	return built
 }
 
 // service is a running switchtape-api with a database of its own.
-type service struct {
-	url string
-	cmd *exec.Cmd
-}
+type service struct{ *process.API }
 
 func start(b *testing.B, bin string) *service {
 	b.Helper()
 	at := pgtest.URL(b)
-	migrate := exec.CommandContext(b.Context(), filepath.Join(bin, "switchtape"), "migrate", "up", "--db", at)
-	out, err := migrate.CombinedOutput()
+	migrate(b, bin, at)
+	return &service{process.Start(b, filepath.Join(bin, "switchtape-api"), rules, "--db", at)}
+}
+
+func migrate(b *testing.B, bin, at string) {
+	b.Helper()
+	out, err := exec.CommandContext(b.Context(), filepath.Join(bin, "switchtape"), "migrate", "up", "--db", at).CombinedOutput()
 	require.NoError(b, err, "%s", out)
-	l, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(b, err)
-	address := l.Addr().String()
-	require.NoError(b, l.Close())
-	dir := b.TempDir()
-	require.NoError(b, os.WriteFile(filepath.Join(dir, "rules.yaml"), []byte(rules), 0o600))
-	log, err := os.Create(filepath.Join(dir, "log"))
-	require.NoError(b, err)
-	s := &service{url: "http://" + address, cmd: exec.CommandContext(b.Context(), filepath.Join(bin, "switchtape-api"), "--db", at, "--listen", address, "--rules", filepath.Join(dir, "rules.yaml"))}
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	require.NoError(b, s.cmd.Start())
-	b.Cleanup(func() {
-		_ = s.cmd.Process.Signal(syscall.SIGTERM)
-		_ = s.cmd.Wait()
-		_ = log.Close()
-	})
-	require.Eventually(b, func() bool {
-		resp, err := http.Get(s.url + "/readyz")
-		if err != nil {
-			return false
-		}
-		defer resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	}, 30*time.Second, 20*time.Millisecond)
-	return s
 }
 
 // cpu is what the process has used, in seconds, by proc(5): ticks of 10 ms.
 func (s *service) cpu(b *testing.B) float64 {
 	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Pid))
 	require.NoError(b, err)
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	total := 0
@@ -112,7 +84,7 @@ func (s *service) requests(keyed bool) vegeta.Targeter {
 	run := time.Now().UnixNano()
 	return func(t *vegeta.Target) error {
 		n := made.Add(1)
-		t.Method, t.URL = http.MethodPost, s.url+"/v1/calls"
+		t.Method, t.URL = http.MethodPost, s.URL+"/v1/calls"
 		t.Body = fmt.Appendf(nil, `{"from":"+442079460%03d","to":"+4930%06d"}`, n%1000, n%1_000_000)
 		t.Header = http.Header{"Content-Type": {"application/json"}}
 		if keyed {
@@ -127,7 +99,7 @@ func (s *service) tries() vegeta.Targeter {
 	var made atomic.Int64
 	return func(t *vegeta.Target) error {
 		n := made.Add(1)
-		t.Method, t.URL = http.MethodGet, s.url+fmt.Sprintf("/v1/route?from=%%2B442079460123&to=%%2B4930%06d", n%1_000_000)
+		t.Method, t.URL = http.MethodGet, s.URL+fmt.Sprintf("/v1/route?from=%%2B442079460123&to=%%2B4930%06d", n%1_000_000)
 		return nil
 	}
 }

@@ -5,30 +5,28 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"github.com/switchtape/switchtape/benchmarks/internal/process"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
 )
 
 // api is a running switchtape-api with a journal, a snapshot and a database of its own.
 type api struct {
-	url  string
-	cmd  *exec.Cmd
+	*process.API
+
 	made atomic.Int64
 }
 
@@ -39,36 +37,8 @@ func startAPI(b *testing.B, bin, kind string) *api {
 	if kind == "postgres" {
 		db = pgtest.URL(b)
 	}
-	l, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(b, err)
-	address := l.Addr().String()
-	require.NoError(b, l.Close())
-	log, err := os.Create(filepath.Join(dir, "log"))
-	require.NoError(b, err)
-	rules := filepath.Join(dir, "rules.yaml")
-	require.NoError(b, os.WriteFile(rules, []byte("destinations: {a: {uri: \"sip:a\"}}\nrules: [{id: r, default: true, route: {to: a}}]\n"), 0o600))
-	s := &api{url: "http://" + address, cmd: exec.CommandContext(b.Context(), bin, "--db", db, "--migrate", "--listen", address, "--rules", rules,
-		"--region", "DE", "--emergency", "sip:psap.example", "--journal", filepath.Join(dir, "journal"), "--rules-snapshot", filepath.Join(dir, "rules"))}
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	require.NoError(b, s.cmd.Start())
-	b.Cleanup(func() {
-		_ = s.cmd.Process.Signal(syscall.SIGTERM)
-		_ = s.cmd.Wait()
-		_ = log.Close()
-		if b.Failed() {
-			text, _ := os.ReadFile(log.Name())
-			b.Logf("%s", text)
-		}
-	})
-	require.Eventually(b, func() bool {
-		resp, err := http.Get(s.url + "/readyz")
-		if err != nil {
-			return false
-		}
-		defer resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	}, 30*time.Second, 20*time.Millisecond)
-	return s
+	return &api{API: process.Start(b, bin, "destinations: {a: {uri: \"sip:a\"}}\nrules: [{id: r, default: true, route: {to: a}}]\n",
+		"--db", db, "--migrate", "--region", "DE", "--emergency", "sip:psap.example", "--journal", filepath.Join(dir, "journal"), "--rules-snapshot", filepath.Join(dir, "rules"))}
 }
 
 // calls are calls to create, by a caller to prefixes of the rules or to 112.
@@ -79,7 +49,7 @@ func (s *api) calls(emergency bool) vegeta.Targeter {
 		if emergency {
 			to = "112"
 		}
-		t.Method, t.URL = http.MethodPost, s.url+"/v1/calls"
+		t.Method, t.URL = http.MethodPost, s.URL+"/v1/calls"
 		t.Body = fmt.Appendf(nil, `{"from":"+4930460%03d","to":%q}`, n%1000, to)
 		t.Header = http.Header{"Content-Type": {"application/json"}}
 		return nil
@@ -137,7 +107,7 @@ func (s *api) during(b *testing.B, f func()) *lanes {
 // put puts a set in service, compressed as the command does it.
 func (s *api) put(b *testing.B, body []byte) time.Duration {
 	b.Helper()
-	req, err := http.NewRequestWithContext(b.Context(), http.MethodPut, s.url+"/v1/rules", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodPut, s.URL+"/v1/rules", bytes.NewReader(body))
 	require.NoError(b, err)
 	req.Header.Set("Content-Type", "application/x-ndjson")
 	req.Header.Set("Content-Encoding", "gzip")
@@ -165,11 +135,7 @@ func part(list []float64, of1000 int) float64 {
 //	emergency-p99-ms      of both, with and without
 //	low-p99.9-ratio       of the low lane, with to without
 func BenchmarkPutUnderLoad(b *testing.B) {
-	dir := b.TempDir()
-	build := exec.CommandContext(b.Context(), "go", "build", "-o", dir+"/", "./cmd/switchtape-api")
-	build.Dir = "../.."
-	out, err := build.CombinedOutput()
-	require.NoError(b, err, "%s", out)
+	dir := process.Build(b, "../..", "switchtape-api")
 	n := fileRules
 	if s, err := strconv.Atoi(os.Getenv("RULES")); err == nil {
 		n = s
@@ -195,7 +161,7 @@ func BenchmarkPutUnderLoad(b *testing.B) {
 					calm.add(without)
 				}
 			}
-			peak, err := peakBytes(strconv.Itoa(s.cmd.Process.Pid))
+			peak, err := peakBytes(strconv.Itoa(s.Pid))
 			require.NoError(b, err)
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(took.Seconds()/turns/float64(b.N), "put-s")

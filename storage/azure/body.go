@@ -38,7 +38,7 @@ func (t letGo) RoundTrip(r *http.Request) (*http.Response, error) {
 			return lend(from), nil
 		}
 	}
-	resp, err := t.RoundTripper.RoundTrip(own) //nolint:bodyclose // the caller closes the answer's
+	resp, err := t.RoundTripper.RoundTrip(own)
 	mu.Lock()
 	defer mu.Unlock()
 	for _, b := range lent {

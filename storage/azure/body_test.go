@@ -51,7 +51,7 @@ func TestBodiesAreLetGo(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 	}))
 	t.Cleanup(server.Close)
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
+	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
 	client := &http.Client{Transport: letGo{transport}}
 	memory := bytes.Repeat([]byte("x"), 4<<20)

@@ -45,7 +45,7 @@ func Run(t *testing.T, mib int, test func(t *testing.T, dir string)) {
 func on(t *testing.T, command ...string) (string, error) {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), command[0], append(command[1:], "sh", dir, os.Args[0])...) //nolint:gosec // one of the two above
+	cmd := exec.CommandContext(t.Context(), command[0], append(command[1:], "sh", dir, os.Args[0])...)
 	cmd.Env = append(os.Environ(), env+"="+dir)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
