@@ -185,9 +185,6 @@ func (d *DB) view(ctx context.Context, op string, fn func(context.Context, *tx) 
 
 // bounded runs do within Options.Timeout.
 func (d *DB) bounded(ctx context.Context, op string, do func(context.Context) error) error {
-	if end, ok := ctx.Deadline(); ok && time.Until(end) <= d.opts.Timeout {
-		return do(ctx) // the caller's own bound is nearer
-	}
 	own, cancel := context.WithTimeout(ctx, d.opts.Timeout)
 	defer cancel()
 	err := do(own)
