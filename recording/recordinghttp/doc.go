@@ -14,6 +14,10 @@
 //	                                          "limit": 100, "dry_run": true}
 //	GET  /v1/recordings/queues                the queues of the tenant's jobs, and who serves them
 //	POST /v1/recordings/jobs/{id}/quarantine  set a job aside: {"reason": "…"}
+//	GET  /v1/dead-letters                     messages that came by a broker and could not be taken
+//	GET  /v1/dead-letters/{id}                one of them, with what it says and why
+//	POST /v1/dead-letters/{id}/replay         take it, through the same check
+//	POST /v1/dead-letters/{id}/discard        let it go
 //
 // A recording's body is a [record.Spec] with, beside its fields, an
 // optional "queue" and "priority" (0 to 9). The queue is the host name of the telephone

@@ -11,6 +11,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/intake"
 )
 
 // Media gives access to finished recordings. *storage.Store is one.
@@ -34,6 +35,12 @@ type Options struct {
 	// whole place. Nil: the whole place, for all; so tenants can have each other's legs
 	// recorded for themselves.
 	LegsBelow func(t callmodel.TenantID, host string) (dir string, err error)
+	// Kinds read what other kinds of dead letters than recordings say. Nil: they can't be
+	// replayed here.
+	Kinds map[string]intake.Decode
+	// DeadLetters is where messages are that came from a broker and could not be taken.
+	// Nil: there are none here.
+	DeadLetters intake.Desk
 	// Media is where the recordings are. Nil: they can't be had here, and
 	// asking for one is answered with 404.
 	Media Media
@@ -58,16 +65,15 @@ const (
 	defaultLedgerTimeout = 10 * time.Second
 )
 
-// Limits of request bodies, in bytes. A spec may name 32 legs of 1000 files.
-const (
-	maxSpecBody   = 8 << 20
-	maxReasonBody = 16 << 10
-)
+// maxReasonBody bounds small bodies of requests, in bytes.
+const maxReasonBody = 16 << 10
 
 // Handler serves the API. Make one with New; it may be used by any number of
 // goroutines and has none of its own.
 type Handler struct {
 	ledger  timedLedger
+	checks  intake.Checks
+	door    *intake.Door // for dead letters
 	opts    Options
 	mux     *http.ServeMux
 	denials callmodel.Denials
@@ -82,12 +88,6 @@ func New(l Ledger, o *Options) *Handler {
 	}
 	opts.MediaExpiry = cmp.Or(opts.MediaExpiry, defaultMediaExpiry)
 	opts.LedgerTimeout = cmp.Or(opts.LedgerTimeout, defaultLedgerTimeout)
-	if opts.Check == nil {
-		opts.Check = func(record.Spec) error { return nil }
-	}
-	if opts.LegsBelow == nil {
-		opts.LegsBelow = func(callmodel.TenantID, string) (string, error) { return "", nil }
-	}
 	if opts.JobEnqueued == nil {
 		opts.JobEnqueued = func() {}
 	}
@@ -98,6 +98,8 @@ func New(l Ledger, o *Options) *Handler {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, opts: opts, mux: http.NewServeMux()}
+	h.checks = intake.Checks{Check: opts.Check, LegsBelow: opts.LegsBelow}
+	h.door = intake.NewDoor(h.checks, opts.Kinds)
 	frame := problem.Frame{Within: h.within, Denied: h.denied, Logger: opts.Logger}
 	frame.Mount(h.mux, h.routes())
 	h.mux.Handle("/", problem.Elsewhere(h.mux))
@@ -122,6 +124,10 @@ func (h *Handler) routes() []problem.Route {
 		problem.At("POST /v1/recordings/jobs/retry", jobs, h.retryMany, problem.Query()),
 		problem.At("POST /v1/recordings/jobs/move", jobs, h.moveMany, problem.Query()),
 		problem.At("GET /v1/recordings/queues", read, h.queues, problem.Query("limit")),
+		problem.At("GET /v1/dead-letters", read, h.listLetters, problem.Query("limit", "after", "state")),
+		problem.At("GET /v1/dead-letters/{letter}", read, h.getLetter, problem.Query()),
+		problem.At("POST /v1/dead-letters/{letter}/replay", jobs, h.replayLetter, problem.Query()),
+		problem.At("POST /v1/dead-letters/{letter}/discard", jobs, h.discardLetter, problem.Query()),
 	}
 }
 

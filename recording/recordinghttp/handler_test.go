@@ -56,7 +56,7 @@ func newService(tb testing.TB, media recordinghttp.Media) *service {
 	tb.Helper()
 	s := &service{db: openDB(tb)}
 	s.h = recordinghttp.New(s.db, &recordinghttp.Options{
-		Check: recording.NewProcessor(nil, nil, nil).Check, Media: media, JobEnqueued: func() { s.rang.Add(1) },
+		Check: recording.NewProcessor(nil, nil, nil).Check, DeadLetters: s.db, Media: media, JobEnqueued: func() { s.rang.Add(1) },
 	})
 	return s
 }
