@@ -20,6 +20,7 @@ type commands struct {
 	Calls           callsCommand           `cmd:"" help:"Look at the calls of an API."`
 	Migrate         migrateCommand         `cmd:"" help:"Bring a database's schema up to date, or back."`
 	Jobs            jobsCommand            `cmd:"" help:"Look after the recording jobs of a ledger, or of an API."`
+	DeadLetters     deadLettersCommand     `cmd:"" help:"Look after messages from brokers that could not be taken."`
 	Users           usersCommand           `cmd:"" help:"Look after the users of an API."`
 	Tenants         tenantsCommand         `cmd:"" help:"Look after the tenants of an API."`
 	Audit           auditCommand           `cmd:"" help:"Verify the audit log, and prune it."`

@@ -143,6 +143,10 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, errors.Join(err, legs.Close())
 	}
 	w.api.Later("preparing the database", prepare)
+	messages, err := o.api.OpenBrokers(w.stores, brokers(), w.api.Door(), o.worker.Presence().Name, rec.Ring, m, log)
+	if err != nil {
+		return nil, errors.Join(err, legs.Close())
+	}
 	admin, err := o.api.OpenAdmin(ctx)
 	var handlers *service.Handlers
 	if err == nil {
@@ -165,6 +169,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		group.Go(func() error { return w.api.Run(ctx) })
 		group.Go(func() error { return rec.Run(ctx) })
 		group.Go(func() error { return attend(ctx) })
+		group.Go(func() error { return messages.Run(ctx) })
 		return errors.Join(group.Wait(), legs.Close(), w.stores.Close())
 	}
 	return w, nil
