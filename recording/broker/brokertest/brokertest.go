@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,6 +30,8 @@ type Broker interface {
 type Traits struct {
 	// NoHeaders: messages have no headers.
 	NoHeaders bool
+	// TextOnly: a body is text.
+	TextOnly bool
 	// NoRedelivered: it doesn't tell of a message that it was delivered before.
 	NoRedelivered bool
 	// SlowRedelivery: what wasn't acknowledged comes again after a time of the broker's
@@ -93,7 +96,11 @@ func keeps(t *testing.T, b Broker, traits Traits) {
 	if traits.NoHeaders {
 		headers = nil
 	}
-	for _, body := range []string{"{}", "ü\n\"x\" ", string(make([]byte, 100_000))} {
+	bodies := []string{"{}", "ü\n\"x\" ", strings.Repeat("long ", 20_000)}
+	if !traits.TextOnly {
+		bodies = append(bodies, "\x00\xff")
+	}
+	for _, body := range bodies {
 		sent := maps.Clone(headers)
 		b.Send(t, []byte(body), sent)
 		m := receive(t, s)
