@@ -25,9 +25,6 @@ const (
 	AuditJobQuarantined   = "job.quarantined"
 	AuditJobRetried       = "job.retried"
 	AuditJobMoved         = "job.moved" // to another queue
-	AuditLetterKept       = "dead_letter.kept"
-	AuditLetterReplayed   = "dead_letter.replayed"
-	AuditLetterDiscarded  = "dead_letter.discarded"
 	AuditRuleSetStored    = "ruleset.stored"
 	AuditRuleSetActivated = "ruleset.activated"
 	AuditRuleSetRollback  = "ruleset.rolled_back"

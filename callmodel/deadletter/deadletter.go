@@ -29,6 +29,13 @@ const (
 	Discarded State = "discarded" // a person let it go
 )
 
+// What the audit log says was done with a letter.
+const (
+	AuditKept      = "dead_letter.kept"
+	AuditReplayed  = "dead_letter.replayed"
+	AuditDiscarded = "dead_letter.discarded"
+)
+
 // Bounds of what is kept of a message, in bytes. What is longer is cut.
 const (
 	MaxBody   = 1 << 20

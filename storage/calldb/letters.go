@@ -97,7 +97,7 @@ func (d *DB) KeepLetter(ctx context.Context, n deadletter.New) (id deadletter.ID
 		if created = err == nil; created {
 			l.ID = storeform.LetterID(seq, nonce)
 			id = l.ID
-			return t.audit(ctx, storeform.LetterLine(callmodel.AuditLetterKept, &l, storeform.System))
+			return t.audit(ctx, storeform.LetterLine(deadletter.AuditKept, &l, storeform.System))
 		}
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err

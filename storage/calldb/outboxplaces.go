@@ -56,8 +56,8 @@ func (d *DB) TakeOutbox(ctx context.Context, r outbox.Reader) (p outbox.Place, e
 		if err := t.needReaders(); err != nil {
 			return err
 		}
-		if _, err := t.exec(ctx, `INSERT INTO outbox_readers (name, through, holder, holder_until) VALUES (?, 0, ?, @now + ?)
-			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, holder_until = excluded.holder_until
+		if _, err := t.exec(ctx, `INSERT INTO outbox_readers (name, through, holder, holder_until, read_at) VALUES (?, 0, ?, @now + ?, @now)
+			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, holder_until = excluded.holder_until, read_at = excluded.read_at
 			WHERE outbox_readers.holder IN ('', excluded.holder) OR outbox_readers.holder_until <= @now`,
 			r.Name, r.Holder, r.TTL.Microseconds()); err != nil {
 			return err
@@ -78,7 +78,7 @@ func (d *DB) AdvanceOutbox(ctx context.Context, r outbox.Reader, through int64) 
 			return err
 		}
 		// One whose time is over goes on, unless somebody else has begun.
-		n, err := t.exec(ctx, `UPDATE outbox_readers SET through = CASE WHEN through > ? THEN through ELSE ? END, holder_until = @now + ?
+		n, err := t.exec(ctx, `UPDATE outbox_readers SET through = CASE WHEN through > ? THEN through ELSE ? END, holder_until = @now + ?, read_at = @now
 			WHERE name = ? AND holder = ?`, through, through, r.TTL.Microseconds(), r.Name, r.Holder)
 		if err == nil && n == 0 {
 			err = callmodel.ErrLeaseLost
@@ -96,7 +96,7 @@ func (d *DB) LeaveOutbox(ctx context.Context, r outbox.Reader) error {
 		if !t.intake {
 			return nil
 		}
-		_, err := t.exec(ctx, "UPDATE outbox_readers SET holder = '', holder_until = 0 WHERE name = ? AND holder = ?", r.Name, r.Holder)
+		_, err := t.exec(ctx, "UPDATE outbox_readers SET holder = '', holder_until = 0, read_at = @now WHERE name = ? AND holder = ?", r.Name, r.Holder)
 		return err
 	})
 }

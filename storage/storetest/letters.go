@@ -107,7 +107,7 @@ func letterKept(t *testing.T, e Env) {
 		_, err = e.Letters.SettleLetter(t.Context(), deadletter.Settle{TenantID: of.tenant, ID: of.id, State: deadletter.Discarded})
 		require.ErrorIs(t, err, callmodel.ErrNotFound)
 	}
-	lines := e.actions(t, "acme", callmodel.AuditLetterKept)
+	lines := e.actions(t, "acme", deadletter.AuditKept)
 	require.Len(t, lines, 1)
 	require.Equal(t, string(id), lines[0].Subject)
 	require.Equal(t, map[string]string{"source": n.Source, "kind": "record", "code": "invalid", "message_id": n.MessageID}, lines[0].Detail)
@@ -144,7 +144,7 @@ func letterOnce(t *testing.T, e Env) {
 	require.False(t, again)
 	require.Equal(t, all[0].ID, id)
 	require.Equal(t, deadletter.Discarded, e.letter(t, id).State)
-	require.Len(t, e.actions(t, "acme", callmodel.AuditLetterKept), 1)
+	require.Len(t, e.actions(t, "acme", deadletter.AuditKept), 1)
 
 	n.Source = "nats://other"
 	e.keepLetter(t, n)
@@ -243,11 +243,11 @@ func letterSettled(t *testing.T, e Env) {
 	requireCode(t, callmodel.CodeConflict, err)
 	_, err = e.Letters.SettleLetter(t.Context(), deadletter.Settle{ID: other, State: deadletter.Discarded, Actor: "ben"})
 	require.NoError(t, err)
-	lines := e.actions(t, "acme", callmodel.AuditLetterReplayed)
+	lines := e.actions(t, "acme", deadletter.AuditReplayed)
 	require.Len(t, lines, 1)
 	require.Equal(t, "ann", lines[0].Actor)
 	require.Equal(t, "j1", lines[0].Detail["job_id"])
-	require.Len(t, e.actions(t, "acme", callmodel.AuditLetterDiscarded), 1)
+	require.Len(t, e.actions(t, "acme", deadletter.AuditDiscarded), 1)
 }
 
 func letterTries(t *testing.T, e Env) {

@@ -82,7 +82,7 @@ func (s *Store) KeepLetter(ctx context.Context, n deadletter.New) (deadletter.ID
 	}
 	l.ID, l.At = storeform.LetterID(int64(len(s.intake.letters))+1, storeform.Nonce()), s.clock()
 	s.intake.letters, s.intake.byPrint[m] = append(s.intake.letters, &l), &l
-	s.line(storeform.LetterLine(callmodel.AuditLetterKept, &l, storeform.System))
+	s.line(storeform.LetterLine(deadletter.AuditKept, &l, storeform.System))
 	return l.ID, true, nil
 }
 

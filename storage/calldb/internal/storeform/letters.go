@@ -88,9 +88,9 @@ func SettleLetter(l *deadletter.Letter, c *deadletter.Settle, now time.Time) (li
 		return line, false, conflict("the dead letter %s is %s already", l.ID, l.State)
 	}
 	l.State, l.JobID, l.SettledAt, l.SettledBy = c.State, c.JobID, now, Text(c.Actor, MaxText)
-	action := callmodel.AuditLetterDiscarded
+	action := deadletter.AuditDiscarded
 	if c.State == deadletter.Replayed {
-		action = callmodel.AuditLetterReplayed
+		action = deadletter.AuditReplayed
 	}
 	return LetterLine(action, l, l.SettledBy), false, nil
 }

@@ -22,6 +22,7 @@ CREATE TABLE dead_letters (
 ) STRICT;
 CREATE INDEX dead_letters_tenant ON dead_letters (tenant_id, seq);
 CREATE INDEX dead_letters_waiting ON dead_letters (seq) WHERE state = 'waiting';
+CREATE INDEX dead_letters_settled ON dead_letters (settled_at) WHERE state <> 'waiting';
 
 CREATE TABLE intake_tries (
     source      TEXT    NOT NULL,
@@ -36,7 +37,8 @@ CREATE TABLE outbox_readers (
     name         TEXT    NOT NULL PRIMARY KEY,
     through      INTEGER NOT NULL,
     holder       TEXT    NOT NULL,
-    holder_until INTEGER NOT NULL
+    holder_until INTEGER NOT NULL,
+    read_at      INTEGER NOT NULL -- when somebody last read
 ) STRICT, WITHOUT ROWID;
 
 -- +goose Down
