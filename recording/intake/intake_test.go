@@ -26,6 +26,7 @@ import (
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/calldb/memdb"
 	"github.com/switchtape/switchtape/storage/storetest"
+	"github.com/switchtape/switchtape/storage/storetest/pgtest"
 )
 
 var (
@@ -506,6 +507,17 @@ func TestDrill(t *testing.T) {
 			}})
 		})
 	}
+}
+
+// The same on PostgreSQL.
+func TestDrillOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	db, err := calldb.Open(t.Context(), pgtest.URL(t), nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	_, err = db.Migrate(t.Context())
+	require.NoError(t, err)
+	brokertest.Drill(t, &brokertest.Drilled{Broker: newJobs(t), Seed: 7, Messages: drills(), Ledger: db, Letters: db})
 }
 
 // Three servers, of which one after the other is killed and comes back.
