@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,6 +34,8 @@ import (
 	"github.com/switchtape/switchtape/storage/calldb/memdb"
 )
 
+var begun = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
 // sampleLegs open the agent's leg, whatever is asked for.
 type sampleLegs struct{}
 
@@ -47,7 +51,7 @@ func recorded(t *testing.T) *stored.Library {
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	db := memdb.New(nil)
 	r, err := record.NewJob(record.Spec{
-		TenantID: "acme", CallID: "c1", RecordingID: "c1", StartedAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		TenantID: "acme", CallID: "c1", RecordingID: "c1", StartedAt: begun,
 		Legs:    []record.LegSpec{record.NewLeg("agent", "agent.wav")},
 		Outputs: []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutMono}, {Codec: record.CodecAnalysis}},
 	}, "", 0)
@@ -215,6 +219,36 @@ func runs(t *testing.T, pid int) bool {
 	}
 	_, state, _ := strings.Cut(string(b), ") ")
 	return !strings.HasPrefix(state, "Z")
+}
+
+// killedWith makes TestKilledWorker the worker that is killed: its program writes its
+// number there.
+const killedWith = "SWITCHTAPE_TEST_KILLED_WITH"
+
+// TestKilledWorker: a program ends with its worker, even if that has no time to end it.
+func TestKilledWorker(t *testing.T) {
+	t.Parallel()
+	if pids := os.Getenv(killedWith); pids != "" {
+		_, _ = run(t, recorded(t), command.Options{Env: []string{"PATH=/usr/bin:/bin", "PIDS=" + pids}}, script(t, `echo $$ >"$PIDS"; exec sleep 600`))
+		return
+	}
+	if runtime.GOOS != "linux" {
+		return // there alone a process learns of the end of its parent
+	}
+	pids := filepath.Join(t.TempDir(), "pids")
+	worker := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledWorker$")
+	worker.Env = append(os.Environ(), killedWith+"="+pids)
+	require.NoError(t, worker.Start())
+	pid := 0
+	require.Eventually(t, func() bool {
+		b, err := os.ReadFile(pids)
+		pid, _ = strconv.Atoi(strings.TrimSpace(string(b)))
+		return err == nil && pid > 0
+	}, 30*time.Second, time.Millisecond)
+	require.True(t, runs(t, pid))
+	require.NoError(t, worker.Process.Kill())
+	require.Error(t, worker.Wait())
+	require.Eventually(t, func() bool { return !runs(t, pid) }, 10*time.Second, time.Millisecond)
 }
 
 // TestStopped: a job that is stopped ends its program, for the cause that it was stopped

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"os/exec"
 	"runtime"
 	"syscall"
@@ -22,7 +23,7 @@ func ownGroup(cmd *exec.Cmd) (release func()) {
 func waitGroup(cmd *exec.Cmd) error {
 	for {
 		var info unix.Siginfo
-		if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil); err != unix.EINTR { //nolint:errorlint // an errno
+		if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil); !errors.Is(err, unix.EINTR) {
 			break
 		}
 	}
