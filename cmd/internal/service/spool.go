@@ -142,7 +142,7 @@ func (p *SpoolPlace) spool(text string) (dir string, o spool.Options, err error)
 		return "", o, err
 	}
 	var faults callmodel.FieldErrors
-	dir, o.Below, err = p.below(c.Dir)
+	dir, o.Below, err = p.Below(c.Dir)
 	faults.AddAll("dir", err)
 	o.Patterns, err = spool.Patterns(c.Pattern)
 	if err != nil {
@@ -195,8 +195,9 @@ func (p *SpoolPlace) spool(text string) (dir string, o spool.Options, err error)
 	return dir, o, faults.Err()
 }
 
-// below is the spool's directory, and how it is named below that of the legs.
-func (p *SpoolPlace) below(dir string) (abs, below string, err error) {
+// Below is a spool's directory, which may be named from that of the legs, and how it is
+// named below that.
+func (p *SpoolPlace) Below(dir string) (abs, below string, err error) {
 	var faults callmodel.FieldErrors
 	if strings.Contains(p.Legs, "://") && !strings.HasPrefix(p.Legs, "file://") {
 		faults.Add("", "the legs are in a bucket; a spool is a directory below that of the legs")

@@ -25,6 +25,9 @@ type File struct {
 type Set struct {
 	Pattern *Pattern
 	Files   []File // at least one
+	// Whole says that no other files will come: legs that the pattern lists and that
+	// aren't there are left out.
+	Whole bool
 	// Notes is what a file beside them says of the call; the zero value for nothing.
 	Notes Notes
 }
@@ -127,7 +130,9 @@ func (s *Set) legs(files []File) []string {
 	if len(listed) == 0 {
 		return there
 	}
-	return slices.DeleteFunc(listed, func(leg string) bool { return !slices.Contains(there, leg) && !files[0].Name.fixed })
+	return slices.DeleteFunc(listed, func(leg string) bool {
+		return !slices.Contains(there, leg) && (s.Whole || !files[0].Name.fixed)
+	})
 }
 
 // missing reports whether a leg isn't there that the pattern lists, or fewer are than
