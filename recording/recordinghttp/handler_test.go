@@ -57,6 +57,7 @@ func newService(tb testing.TB, media recordinghttp.Media) *service {
 	s := &service{db: openDB(tb)}
 	s.h = recordinghttp.New(s.db, &recordinghttp.Options{
 		Check: recording.NewProcessor(nil, nil, nil).Check, Media: media, JobEnqueued: func() { s.rang.Add(1) },
+		Defaults: s.defaults,
 	})
 	return s
 }
