@@ -1,6 +1,7 @@
 package recordinghttp
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -16,6 +17,17 @@ type Defaults struct {
 	// Outputs are the files to make. A stereo one is widened to a call of more than two
 	// legs: see record.OutputSpec.ForLegs.
 	Outputs []record.OutputSpec
+}
+
+// defaultsOf asks the host about calls of the tenant, within the ledger's time.
+func (h *Handler) defaultsOf(ctx context.Context, t callmodel.TenantID) func(callmodel.CallID) (Defaults, error) {
+	return func(call callmodel.CallID) (d Defaults, err error) {
+		err = h.ledger.ask(ctx, func(ctx context.Context) error {
+			d, err = h.opts.Defaults(ctx, t, call)
+			return err
+		})
+		return d, err
+	}
 }
 
 // fill gives the submission what it leaves out: the call's id as that of the recording,

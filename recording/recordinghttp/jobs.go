@@ -2,7 +2,6 @@ package recordinghttp
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -90,14 +89,8 @@ type submitted struct {
 
 func (h *Handler) enqueue(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	s := submission{tenant: p.TenantID, check: h.opts.Check, below: h.opts.LegsBelow, now: h.opts.Now}
-	if of := h.opts.Defaults; of != nil {
-		s.defaults = func(call callmodel.CallID) (d Defaults, err error) {
-			err = h.ledger.ask(r.Context(), func(ctx context.Context) error {
-				d, err = of(ctx, p.TenantID, call)
-				return err
-			})
-			return d, err
-		}
+	if h.opts.Defaults != nil {
+		s.defaults = h.defaultsOf(r.Context(), p.TenantID)
 	}
 	if err := problem.Decode(w, r, maxSpecBody, &s); err != nil {
 		return err

@@ -250,7 +250,7 @@ func readSpool(text string) (c spoolConfig, err error) {
 			c.Tenant = v
 		case "tenants":
 			c.Tenants = map[string]callmodel.TenantID{}
-			for _, pair := range strings.Split(strings.Join(list, ","), ",") {
+			for pair := range strings.SplitSeq(strings.Join(list, ","), ",") {
 				text, tenant, ok := strings.Cut(pair, "=")
 				if !ok {
 					faults.Add(key, "%q is not NAME=TENANT", pair)

@@ -90,7 +90,7 @@ func (s *Spool) handOver(ctx context.Context, root *os.Root) error {
 }
 
 // errWaits says that a call can't be handed over yet.
-var errWaits = errors.New("it waits") //nolint:gochecknoglobals // a sentinel
+var errWaits = errors.New("it waits")
 
 // store puts the call's job in the ledger, and in the index that it is there.
 func (s *Spool) store(ctx context.Context, root *os.Root, i id, set *Set) (record.Spec, error) {

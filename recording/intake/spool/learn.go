@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -133,6 +132,6 @@ func words(paths []string, split func(string) (rest, word string, ok bool)) []st
 	if len(list) < 2 || len(list) > most {
 		return nil
 	}
-	slices.SortFunc(list, func(a, b string) int { return cmp.Compare(a, b) })
+	slices.Sort(list)
 	return list
 }

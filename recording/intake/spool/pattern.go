@@ -129,7 +129,7 @@ func parseField(inside string) (field, string, error) {
 		return f, form, err
 	case kind == "leg" && given:
 		var names []string
-		for _, name := range strings.Split(spec, "|") {
+		for name := range strings.SplitSeq(spec, "|") {
 			if name == "" || strings.Contains(name, "/") || slices.Contains(names, name) {
 				return f, "", errors.New("must list the names of legs once each, as {leg:in|out}")
 			}

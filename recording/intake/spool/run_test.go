@@ -2,7 +2,10 @@ package spool_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -20,7 +23,7 @@ func TestBurst(t *testing.T) {
 	const dirs, calls = 200, 50
 	s := newScene(t, "asterisk")
 	s.o.Now, s.o.Quiet, s.o.Index = nil, 100*time.Millisecond, t.TempDir()+"/index"
-	written := make(chan struct{})
+	written := make(chan error, 1)
 	before := int64(0)
 	run := func(until func(*spool.Spool) bool) {
 		sp := s.open(t)
@@ -35,19 +38,24 @@ func TestBurst(t *testing.T) {
 	}
 	began := time.Now()
 	go func() {
-		defer close(written)
+		var err error
 		for d := range dirs {
+			dir := filepath.Join(s.dir, fmt.Sprintf("2026/11/%03d", d))
+			err = errors.Join(err, os.MkdirAll(dir, 0o750))
 			for c := range calls {
-				s.put(t, "x", fmt.Sprintf("2026/11/%03d/call %d *%d-in.wav", d, d, c), fmt.Sprintf("2026/11/%03d/call %d *%d-out.wav", d, d, c))
+				for _, leg := range []string{"in", "out"} {
+					err = errors.Join(err, os.WriteFile(filepath.Join(dir, fmt.Sprintf("call %d *%d-%s.wav", d, c, leg)), []byte("x"), 0o600))
+				}
 			}
 		}
+		written <- err
 	}()
 	run(func(sp *spool.Spool) bool { return sp.Stats().HandedOver >= 1000 })
 	run(func(sp *spool.Spool) bool { return sp.Stats().HandedOver >= 2000 })
-	<-written
+	require.NoError(t, <-written)
 	t.Logf("%d files were written in %v", 2*dirs*calls, time.Since(began))
 	run(func(sp *spool.Spool) bool { return before+sp.Stats().HandedOver+sp.Stats().Known >= dirs*calls })
-	assert.Equal(t, dirs*calls, len(s.specs(t)))
+	assert.Equal(t, dirs*calls, s.count(t))
 	t.Logf("all were handed over after %v", time.Since(began))
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -98,10 +99,8 @@ func (r *recent) has(i id, uri string) bool {
 	if !known {
 		return true
 	}
-	for _, f := range files {
-		if f == uri {
-			return true
-		}
+	if slices.Contains(files, uri) {
+		return true
 	}
 	r.files[i] = append(files, uri)
 	return false

@@ -189,7 +189,8 @@ type Spool struct {
 	opts   Options
 	index  *index
 
-	sweep   uint64 // the number of the sweep
+	sweep   uint64        // the number of the sweep
+	looked  time.Duration // how long it looked at the tree
 	dirs    map[string]*dirState
 	pending map[id]*pending
 	refused map[id]struct{}
@@ -239,7 +240,8 @@ const (
 	// afterHint is how long after a notification the tree is looked at: what is there
 	// is to be seen soon, as it is quiet from then on, and others will follow.
 	afterHint = 250 * time.Millisecond
-	// ofTheTime is the share of the time that sweeps may take: one part in so many.
+	// ofTheTime is the share of the time in which the tree is looked at: one part in so
+	// many, at most. Handing calls over is no part of that.
 	ofTheTime = 5
 )
 
@@ -248,7 +250,6 @@ const (
 func (s *Spool) Run(ctx context.Context) error {
 	hints := s.notifications(ctx)
 	for away := false; ; {
-		began := s.opts.Now()
 		err := s.Sweep(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -259,8 +260,7 @@ func (s *Spool) Run(ctx context.Context) error {
 			s.opts.Logger.InfoContext(ctx, "legs are taken from the spool again", "spool", s.dir)
 		}
 		away = err != nil
-		took := s.opts.Now().Sub(began)
-		least := (ofTheTime - 1) * took
+		least := (ofTheTime - 1) * s.looked
 		if !s.rest(ctx, max(s.pause(), least), max(min(s.soon(), afterHint), least), hints) {
 			return nil
 		}

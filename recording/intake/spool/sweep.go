@@ -46,7 +46,9 @@ func (s *Spool) Sweep(ctx context.Context) error {
 	}
 	defer root.Close() //nolint:errcheck // only read from
 	s.sweep++
-	if err := s.walk(ctx, root); err != nil {
+	began := s.opts.Now()
+	err = s.walk(ctx, root)
+	if s.looked = s.opts.Now().Sub(began); err != nil {
 		return err
 	}
 	err = s.handOver(ctx, root)

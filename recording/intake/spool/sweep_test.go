@@ -3,7 +3,6 @@ package spool_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -90,6 +89,9 @@ func (s *scene) specs(t *testing.T) map[string]record.Spec {
 	}
 }
 
+// count is how many jobs there are.
+func (s *scene) count(t *testing.T) int { t.Helper(); return len(s.specs(t)) }
+
 func legsOf(s record.Spec) []string {
 	var legs []string
 	for _, l := range s.Legs {
@@ -129,7 +131,7 @@ func TestQuietCallsAreHandedOver(t *testing.T) {
 	for range 3 {
 		s.after(t, sp, time.Minute)
 	}
-	assert.Equal(t, 1, len(s.specs(t)))
+	assert.Equal(t, 1, s.count(t))
 	assert.Equal(t, spool.Stats{HandedOver: 1}, sp.Stats())
 }
 
@@ -150,7 +152,7 @@ func TestTheOtherLegMayComeLater(t *testing.T) {
 	s.put(t, "x", "a-out.wav")
 	s.after(t, sp, time.Second)
 	s.after(t, sp, time.Minute)
-	assert.Equal(t, 2, len(s.specs(t)))
+	assert.Equal(t, 2, s.count(t))
 	assert.Equal(t, spool.Stats{HandedOver: 2}, sp.Stats(), "it isn't news")
 }
 
@@ -187,11 +189,11 @@ func TestFilesThatGo(t *testing.T) {
 	assert.Empty(t, s.specs(t), "b was replaced, a is gone")
 	s.after(t, sp, 10*time.Second)
 	assert.Contains(t, s.specs(t), "b-in.wav")
-	assert.Equal(t, 1, len(s.specs(t)))
+	assert.Equal(t, 1, s.count(t))
 	s.put(t, "another one under the name", "b-in.wav")
 	s.after(t, sp, 0)
 	s.after(t, sp, time.Minute)
-	assert.Equal(t, 1, len(s.specs(t)), "of a call that is handed over")
+	assert.Equal(t, 1, s.count(t), "of a call that is handed over")
 }
 
 // Where files are renamed when they are whole nothing is waited for.
@@ -205,7 +207,7 @@ func TestRenamedFiles(t *testing.T) {
 	assert.Empty(t, s.specs(t))
 	require.NoError(t, os.Rename(filepath.Join(s.dir, "a-in.wav.part"), filepath.Join(s.dir, "a-in.wav")))
 	s.after(t, sp, 0)
-	assert.Equal(t, 1, len(s.specs(t)))
+	assert.Equal(t, 1, s.count(t))
 }
 
 // The mapping says whose a call is, and files of nobody's, links and pipes are left.
@@ -330,7 +332,7 @@ func TestRestarts(t *testing.T) {
 				}
 				require.NoError(t, sp.Close())
 			}
-			assert.Equal(t, calls, len(s.specs(t)))
+			assert.Equal(t, calls, s.count(t))
 			assert.Positive(t, failed)
 			db.away = func(int) bool { return false }
 			before := db.calls
@@ -339,7 +341,7 @@ func TestRestarts(t *testing.T) {
 			s.after(t, sp, 0)
 			s.after(t, sp, time.Minute)
 			require.NoError(t, sp.Close())
-			assert.Equal(t, calls, len(s.specs(t)))
+			assert.Equal(t, calls, s.count(t))
 			if !index {
 				assert.Equal(t, spool.Stats{Known: calls}, sp.Stats())
 				assert.Equal(t, calls, db.calls-before)
@@ -389,7 +391,7 @@ func TestTwoSpools(t *testing.T) {
 		both.Go(func() { assert.NoError(t, sp.Sweep(t.Context())) })
 	}
 	both.Wait()
-	assert.Equal(t, calls, len(s.specs(t)))
+	assert.Equal(t, calls, s.count(t))
 	a, b := one.Stats(), two.Stats()
 	assert.EqualValues(t, calls, a.HandedOver+b.HandedOver)
 	assert.EqualValues(t, calls, a.Known+b.Known)
@@ -407,7 +409,7 @@ func TestSpoolThatIsAway(t *testing.T) {
 	require.ErrorContains(t, sp.Sweep(t.Context()), "can't be opened")
 	require.NoError(t, os.Rename(s.dir+"-away", s.dir))
 	s.after(t, sp, 0)
-	assert.Equal(t, 1, len(s.specs(t)))
+	assert.Equal(t, 1, s.count(t))
 }
 
 // No recording can be made of files with such names; others are taken all the same.
@@ -419,7 +421,7 @@ func TestNamesThatNoJobCanHave(t *testing.T) {
 	s.after(t, sp, 0)
 	s.after(t, sp, 10*time.Second)
 	s.after(t, sp, 10*time.Second)
-	assert.Equal(t, 1, len(s.specs(t)))
+	assert.Equal(t, 1, s.count(t))
 	assert.Equal(t, spool.Stats{HandedOver: 1, Refused: 2}, sp.Stats())
 	assert.NotContains(t, s.log.String(), "5551234567", "no telephone number stands whole in a log line")
 	assert.Contains(t, s.log.String(), "…4567")
@@ -438,7 +440,7 @@ func TestPendingIsBounded(t *testing.T) {
 		s.after(t, sp, 10*time.Second)
 		assert.LessOrEqual(t, sp.Stats().Pending, int64(10))
 	}
-	assert.Equal(t, 55, len(s.specs(t)))
+	assert.Equal(t, 55, s.count(t))
 }
 
 // The service is told at the start of all that can't be meant.
@@ -447,7 +449,7 @@ func TestFaultyOptions(t *testing.T) {
 	o := spool.Options{Queue: "a b", Below: "../x", Sidecar: "maybe", Quiet: -1, Tenant: "/"}
 	_, err := spool.New("x", nil, &o)
 	var faults callmodel.FieldErrors
-	require.True(t, errors.As(err, &faults))
+	require.ErrorAs(t, err, &faults)
 	var paths []string
 	for _, f := range faults {
 		paths = append(paths, f.Path)
