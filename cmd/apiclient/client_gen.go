@@ -3967,6 +3967,21 @@ type ListAllJobsParamsStatus string
 // ListAllJobsParamsCall defines parameters for ListAllJobs.
 type ListAllJobsParamsCall string
 
+// GetAnyMediaParams defines parameters for GetAnyMedia.
+type GetAnyMediaParams struct {
+	// Output The output's name. Default: the first.
+	Output *string `form:"output,omitempty" json:"output,omitempty"`
+
+	// Codec The output's codec.
+	Codec *string `form:"codec,omitempty" json:"codec,omitempty"`
+
+	// Range A part of the file (RFC 9110).
+	Range *string `json:"Range,omitempty"`
+
+	// IfNoneMatch Not the file that has this ETag.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // ListKeysParams defines parameters for ListKeys.
 type ListKeysParams struct {
 	// Limit At most so many.
@@ -5028,6 +5043,14 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/jobs/{id} (the `GetAnyJob` operationId).
 	GetAnyJob(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetAnyMedia Fetch what a job has made
+	//
+	// Of any kind: an output of a recording or of a transcode, the zip of an export. A redirect to a signed URL that is good
+	// for a while, or the file itself, with ranges.
+	//
+	// Corresponds with GET /v1/jobs/{id}/media (the `GetAnyMedia` operationId).
+	GetAnyMedia(ctx context.Context, id JobId, params *GetAnyMediaParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// QuarantineAnyJobWithBody Set a job of any kind aside
 	//
 	// One that waits or runs.
@@ -5873,6 +5896,24 @@ func (c *Client) AddJob(ctx context.Context, body AddJobJSONRequestBody, reqEdit
 // Corresponds with GET /v1/jobs/{id} (the `GetAnyJob` operationId).
 func (c *Client) GetAnyJob(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAnyJobRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAnyMedia Fetch what a job has made
+//
+// Of any kind: an output of a recording or of a transcode, the zip of an export. A redirect to a signed URL that is good
+// for a while, or the file itself, with ranges.
+//
+// Corresponds with GET /v1/jobs/{id}/media (the `GetAnyMedia` operationId).
+func (c *Client) GetAnyMedia(ctx context.Context, id JobId, params *GetAnyMediaParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAnyMediaRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7769,6 +7810,101 @@ func NewGetAnyJobRequest(server string, id JobId) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetAnyMediaRequest constructs an http.Request for the GetAnyMedia method
+func NewGetAnyMediaRequest(server string, id JobId, params *GetAnyMediaParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/%s/media", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Output != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "output", *params.Output, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Codec != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "codec", *params.Codec, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.Range != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Range", *params.Range, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Range", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
 	}
 
 	return req, nil
@@ -10823,6 +10959,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/jobs/{id} (the `GetAnyJob` operationId).
 	GetAnyJobWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*GetAnyJobResponse, error)
 
+	// GetAnyMediaWithResponse Fetch what a job has made
+	//
+	// Of any kind: an output of a recording or of a transcode, the zip of an export. A redirect to a signed URL that is good
+	// for a while, or the file itself, with ranges.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/jobs/{id}/media (the `GetAnyMedia` operationId).
+	GetAnyMediaWithResponse(ctx context.Context, id JobId, params *GetAnyMediaParams, reqEditors ...RequestEditorFn) (*GetAnyMediaResponse, error)
+
 	// QuarantineAnyJobWithBodyWithResponse Set a job of any kind aside
 	//
 	// One that waits or runs.
@@ -11860,6 +12006,80 @@ func (r GetAnyJobResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetAnyJobResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetAnyMediaResponse200Headers the declared response headers of an HTTP 200 response for GetAnyMedia
+type GetAnyMediaResponse200Headers struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+	ETag               *string
+}
+
+// GetAnyMediaResponse206Headers the declared response headers of an HTTP 206 response for GetAnyMedia
+type GetAnyMediaResponse206Headers struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+	ContentRange       *string
+	ETag               *string
+}
+
+// GetAnyMediaResponse307Headers the declared response headers of an HTTP 307 response for GetAnyMedia
+type GetAnyMediaResponse307Headers struct {
+	Location *string
+}
+
+type GetAnyMediaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *interface{}
+	// JSON206 the response for an HTTP 206 `application/json` response
+	JSON206 *interface{}
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetAnyMediaResponse200Headers
+	// Headers206 the parsed response headers for an HTTP 206 response
+	Headers206 *GetAnyMediaResponse206Headers
+	// Headers307 the parsed response headers for an HTTP 307 response
+	Headers307 *GetAnyMediaResponse307Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAnyMediaResponse) GetJSON200() *interface{} {
+	return r.JSON200
+}
+
+// GetJSON206 returns the response for an HTTP 206 `application/json` response
+func (r GetAnyMediaResponse) GetJSON206() *interface{} {
+	return r.JSON206
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAnyMediaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAnyMediaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAnyMediaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAnyMediaResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14175,6 +14395,22 @@ func (c *ClientWithResponses) GetAnyJobWithResponse(ctx context.Context, id JobI
 	return ParseGetAnyJobResponse(rsp)
 }
 
+// GetAnyMediaWithResponse Fetch what a job has made
+//
+// Of any kind: an output of a recording or of a transcode, the zip of an export. A redirect to a signed URL that is good
+// for a while, or the file itself, with ranges.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/jobs/{id}/media (the `GetAnyMedia` operationId).
+func (c *ClientWithResponses) GetAnyMediaWithResponse(ctx context.Context, id JobId, params *GetAnyMediaParams, reqEditors ...RequestEditorFn) (*GetAnyMediaResponse, error) {
+	rsp, err := c.GetAnyMedia(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAnyMediaResponse(rsp)
+}
+
 // QuarantineAnyJobWithBodyWithResponse Set a job of any kind aside
 //
 // One that waits or runs.
@@ -15473,6 +15709,113 @@ func ParseGetAnyJobResponse(rsp *http.Response) (*GetAnyJobResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseGetAnyMediaResponse parses an HTTP response from a GetAnyMediaWithResponse call
+func ParseGetAnyMediaResponse(rsp *http.Response) (*GetAnyMediaResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAnyMediaResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 206:
+		var dest interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON206 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case rsp.StatusCode == 307:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetAnyMediaResponse200Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("Content-Disposition"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Disposition", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentDisposition = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 206:
+		var headers GetAnyMediaResponse206Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("Content-Disposition"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Disposition", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentDisposition = &value
+		}
+		if values := rsp.Header.Values("Content-Range"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Range", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentRange = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers206 = &headers
+	case rsp.StatusCode == 307:
+		var headers GetAnyMediaResponse307Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers307 = &headers
 	}
 
 	return response, nil

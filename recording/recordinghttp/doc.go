@@ -19,6 +19,7 @@
 //	                                          "call_id", "queue", "priority"}
 //	GET  /v1/jobs                             the tenant's jobs of every kind, or of ?kind=, as above
 //	GET  /v1/jobs/{id}                        one job, with its result
+//	GET  /v1/jobs/{id}/media                  what it has made: ?output= &codec=
 //	POST /v1/jobs/{id}/retry                  put a job back that is quarantined, or of which its kind says
 //	                                          that more can come
 //	POST /v1/jobs/{id}/quarantine             set a job aside: {"reason": "…"}
