@@ -39,6 +39,51 @@ func (e ActivationAction) Valid() bool {
 	}
 }
 
+// Defines values for AnyMoveRequestState.
+const (
+	AnyMoveRequestStateEmpty       AnyMoveRequestState = ""
+	AnyMoveRequestStateQuarantined AnyMoveRequestState = "quarantined"
+	AnyMoveRequestStateQueued      AnyMoveRequestState = "queued"
+)
+
+// Valid indicates whether the value is a known member of the AnyMoveRequestState enum.
+func (e AnyMoveRequestState) Valid() bool {
+	switch e {
+	case AnyMoveRequestStateEmpty:
+		return true
+	case AnyMoveRequestStateQuarantined:
+		return true
+	case AnyMoveRequestStateQueued:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AnyRetryRequestStatus.
+const (
+	AnyRetryRequestStatusAbsent            AnyRetryRequestStatus = "absent"
+	AnyRetryRequestStatusCompletedDegraded AnyRetryRequestStatus = "completed_degraded"
+	AnyRetryRequestStatusEmpty             AnyRetryRequestStatus = ""
+	AnyRetryRequestStatusQuarantined       AnyRetryRequestStatus = "quarantined"
+)
+
+// Valid indicates whether the value is a known member of the AnyRetryRequestStatus enum.
+func (e AnyRetryRequestStatus) Valid() bool {
+	switch e {
+	case AnyRetryRequestStatusAbsent:
+		return true
+	case AnyRetryRequestStatusCompletedDegraded:
+		return true
+	case AnyRetryRequestStatusEmpty:
+		return true
+	case AnyRetryRequestStatusQuarantined:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CallDimension.
 const (
 	CallDimensionCause       CallDimension = "cause"
@@ -1526,6 +1571,57 @@ type AnyJobPage struct {
 	// Next The after of the next page; left out at the end.
 	Next *string `json:"next,omitempty"`
 }
+
+// AnyMoveRequest Which jobs of any kind to move where.
+type AnyMoveRequest struct {
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// From Their queue.
+	From string `json:"from"`
+
+	// Kind Only those of this kind; left out: of every kind.
+	Kind *string `json:"kind,omitempty"`
+
+	// Limit At most so many; 0: 100.
+	Limit *int `json:"limit,omitempty"`
+
+	// State Empty for both.
+	State *AnyMoveRequestState `json:"state,omitempty"`
+
+	// To An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	To Id `json:"to"`
+}
+
+// AnyMoveRequestState Empty for both.
+type AnyMoveRequestState string
+
+// AnyRetryRequest Which jobs of any kind to put back. status or code is needed.
+type AnyRetryRequest struct {
+	// Code A defect, or a reason.
+	//
+	// Examples: leg_missing
+	Code   *string `json:"code,omitempty"`
+	DryRun *bool   `json:"dry_run,omitempty"`
+
+	// Kind Only those of this kind; left out: of every kind.
+	Kind *string `json:"kind,omitempty"`
+
+	// Limit At most so many; 0: 100.
+	Limit *int    `json:"limit,omitempty"`
+	Queue *string `json:"queue,omitempty"`
+
+	// Since Enqueued then or later.
+	Since  *time.Time             `json:"since,omitempty"`
+	Status *AnyRetryRequestStatus `json:"status,omitempty"`
+
+	// Until Enqueued before.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// AnyRetryRequestStatus defines model for AnyRetryRequest.Status.
+type AnyRetryRequestStatus string
 
 // AuditEvent Who did what to which thing.
 type AuditEvent struct {
@@ -3967,6 +4063,15 @@ type ListAllJobsParamsStatus string
 // ListAllJobsParamsCall defines parameters for ListAllJobs.
 type ListAllJobsParamsCall string
 
+// ListAllQueuesParams defines parameters for ListAllQueues.
+type ListAllQueuesParams struct {
+	// Kind Only those of this kind.
+	Kind *string `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Limit Queues to list.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // GetAnyMediaParams defines parameters for GetAnyMedia.
 type GetAnyMediaParams struct {
 	// Output The output's name. Default: the first.
@@ -4359,6 +4464,12 @@ type PostCallEventJSONRequestBody = CallEvent
 
 // AddJobJSONRequestBody defines body for AddJob for application/json ContentType.
 type AddJobJSONRequestBody = JobRequest
+
+// MoveAnyJobsJSONRequestBody defines body for MoveAnyJobs for application/json ContentType.
+type MoveAnyJobsJSONRequestBody = AnyMoveRequest
+
+// RetryAnyJobsJSONRequestBody defines body for RetryAnyJobs for application/json ContentType.
+type RetryAnyJobsJSONRequestBody = AnyRetryRequest
 
 // QuarantineAnyJobJSONRequestBody defines body for QuarantineAnyJob for application/json ContentType.
 type QuarantineAnyJobJSONRequestBody = QuarantineRequest
@@ -5035,6 +5146,49 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/jobs (the `AddJob` operationId).
 	AddJob(ctx context.Context, body AddJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MoveAnyJobsWithBody Move jobs of any kind into another queue
+	//
+	// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+	MoveAnyJobsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MoveAnyJobs Move jobs of any kind into another queue
+	//
+	// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+	MoveAnyJobs(ctx context.Context, body MoveAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAllQueues List the queues of every kind
+	//
+	// Those that the tenant's jobs wait or run in, and who serves them; those first whose jobs have waited longest.
+	//
+	// Corresponds with GET /v1/jobs/queues (the `ListAllQueues` operationId).
+	ListAllQueues(ctx context.Context, params *ListAllQueuesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryAnyJobsWithBody Put many jobs of any kind back
+	//
+	// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+	RetryAnyJobsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryAnyJobs Put many jobs of any kind back
+	//
+	// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+	RetryAnyJobs(ctx context.Context, body RetryAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetAnyJob Look at a job of any kind
 	//
@@ -5879,6 +6033,99 @@ func (c *Client) AddJobWithBody(ctx context.Context, contentType string, body io
 // Corresponds with POST /v1/jobs (the `AddJob` operationId).
 func (c *Client) AddJob(ctx context.Context, body AddJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAddJobRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MoveAnyJobsWithBody Move jobs of any kind into another queue
+//
+// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+func (c *Client) MoveAnyJobsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMoveAnyJobsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MoveAnyJobs Move jobs of any kind into another queue
+//
+// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+func (c *Client) MoveAnyJobs(ctx context.Context, body MoveAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMoveAnyJobsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAllQueues List the queues of every kind
+//
+// Those that the tenant's jobs wait or run in, and who serves them; those first whose jobs have waited longest.
+//
+// Corresponds with GET /v1/jobs/queues (the `ListAllQueues` operationId).
+func (c *Client) ListAllQueues(ctx context.Context, params *ListAllQueuesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAllQueuesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryAnyJobsWithBody Put many jobs of any kind back
+//
+// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+func (c *Client) RetryAnyJobsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryAnyJobsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryAnyJobs Put many jobs of any kind back
+//
+// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+func (c *Client) RetryAnyJobs(ctx context.Context, body RetryAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryAnyJobsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7762,6 +8009,148 @@ func NewAddJobRequestWithBody(server string, contentType string, body io.Reader)
 	}
 
 	operationPath := fmt.Sprintf("/v1/jobs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewMoveAnyJobsRequest calls the generic MoveAnyJobs builder with application/json body
+func NewMoveAnyJobsRequest(server string, body MoveAnyJobsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMoveAnyJobsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewMoveAnyJobsRequestWithBody constructs an http.Request for the MoveAnyJobs method, with any body, and a specified content type
+func NewMoveAnyJobsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/move")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListAllQueuesRequest constructs an http.Request for the ListAllQueues method
+func NewListAllQueuesRequest(server string, params *ListAllQueuesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/queues")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Kind != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Limit != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRetryAnyJobsRequest calls the generic RetryAnyJobs builder with application/json body
+func NewRetryAnyJobsRequest(server string, body RetryAnyJobsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRetryAnyJobsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRetryAnyJobsRequestWithBody constructs an http.Request for the RetryAnyJobs method, with any body, and a specified content type
+func NewRetryAnyJobsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/retry")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -10950,6 +11339,51 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/jobs (the `AddJob` operationId).
 	AddJobWithResponse(ctx context.Context, body AddJobJSONRequestBody, reqEditors ...RequestEditorFn) (*AddJobResponse, error)
 
+	// MoveAnyJobsWithBodyWithResponse Move jobs of any kind into another queue
+	//
+	// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+	MoveAnyJobsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MoveAnyJobsResponse, error)
+
+	// MoveAnyJobsWithResponse Move jobs of any kind into another queue
+	//
+	// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+	MoveAnyJobsWithResponse(ctx context.Context, body MoveAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*MoveAnyJobsResponse, error)
+
+	// ListAllQueuesWithResponse List the queues of every kind
+	//
+	// Those that the tenant's jobs wait or run in, and who serves them; those first whose jobs have waited longest.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/jobs/queues (the `ListAllQueues` operationId).
+	ListAllQueuesWithResponse(ctx context.Context, params *ListAllQueuesParams, reqEditors ...RequestEditorFn) (*ListAllQueuesResponse, error)
+
+	// RetryAnyJobsWithBodyWithResponse Put many jobs of any kind back
+	//
+	// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+	RetryAnyJobsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RetryAnyJobsResponse, error)
+
+	// RetryAnyJobsWithResponse Put many jobs of any kind back
+	//
+	// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+	RetryAnyJobsWithResponse(ctx context.Context, body RetryAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*RetryAnyJobsResponse, error)
+
 	// GetAnyJobWithResponse Look at a job of any kind
 	//
 	// With what it came to so far.
@@ -11965,6 +12399,129 @@ func (r AddJobResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r AddJobResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type MoveAnyJobsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChangedJobs
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r MoveAnyJobsResponse) GetJSON200() *ChangedJobs {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r MoveAnyJobsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MoveAnyJobsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MoveAnyJobsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MoveAnyJobsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAllQueuesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *QueueList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAllQueuesResponse) GetJSON200() *QueueList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAllQueuesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAllQueuesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAllQueuesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAllQueuesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RetryAnyJobsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChangedJobs
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RetryAnyJobsResponse) GetJSON200() *ChangedJobs {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryAnyJobsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryAnyJobsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryAnyJobsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryAnyJobsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14380,6 +14937,81 @@ func (c *ClientWithResponses) AddJobWithResponse(ctx context.Context, body AddJo
 	return ParseAddJobResponse(rsp)
 }
 
+// MoveAnyJobsWithBodyWithResponse Move jobs of any kind into another queue
+//
+// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+func (c *ClientWithResponses) MoveAnyJobsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MoveAnyJobsResponse, error) {
+	rsp, err := c.MoveAnyJobsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMoveAnyJobsResponse(rsp)
+}
+
+// MoveAnyJobsWithResponse Move jobs of any kind into another queue
+//
+// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+func (c *ClientWithResponses) MoveAnyJobsWithResponse(ctx context.Context, body MoveAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*MoveAnyJobsResponse, error) {
+	rsp, err := c.MoveAnyJobs(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMoveAnyJobsResponse(rsp)
+}
+
+// ListAllQueuesWithResponse List the queues of every kind
+//
+// Those that the tenant's jobs wait or run in, and who serves them; those first whose jobs have waited longest.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/jobs/queues (the `ListAllQueues` operationId).
+func (c *ClientWithResponses) ListAllQueuesWithResponse(ctx context.Context, params *ListAllQueuesParams, reqEditors ...RequestEditorFn) (*ListAllQueuesResponse, error) {
+	rsp, err := c.ListAllQueues(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAllQueuesResponse(rsp)
+}
+
+// RetryAnyJobsWithBodyWithResponse Put many jobs of any kind back
+//
+// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+func (c *ClientWithResponses) RetryAnyJobsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RetryAnyJobsResponse, error) {
+	rsp, err := c.RetryAnyJobsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryAnyJobsResponse(rsp)
+}
+
+// RetryAnyJobsWithResponse Put many jobs of any kind back
+//
+// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+func (c *ClientWithResponses) RetryAnyJobsWithResponse(ctx context.Context, body RetryAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*RetryAnyJobsResponse, error) {
+	rsp, err := c.RetryAnyJobs(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryAnyJobsResponse(rsp)
+}
+
 // GetAnyJobWithResponse Look at a job of any kind
 //
 // With what it came to so far.
@@ -15684,6 +16316,81 @@ func ParseAddJobResponse(rsp *http.Response) (*AddJobResponse, error) {
 			headers.Location = &value
 		}
 		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseMoveAnyJobsResponse parses an HTTP response from a MoveAnyJobsWithResponse call
+func ParseMoveAnyJobsResponse(rsp *http.Response) (*MoveAnyJobsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MoveAnyJobsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChangedJobs
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseListAllQueuesResponse parses an HTTP response from a ListAllQueuesWithResponse call
+func ParseListAllQueuesResponse(rsp *http.Response) (*ListAllQueuesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAllQueuesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest QueueList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseRetryAnyJobsResponse parses an HTTP response from a RetryAnyJobsWithResponse call
+func ParseRetryAnyJobsResponse(rsp *http.Response) (*RetryAnyJobsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryAnyJobsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChangedJobs
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 	}
 
 	return response, nil

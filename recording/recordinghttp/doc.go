@@ -23,6 +23,8 @@
 //	POST /v1/jobs/{id}/retry                  put a job back that is quarantined, or of which its kind says
 //	                                          that more can come
 //	POST /v1/jobs/{id}/quarantine             set a job aside: {"reason": "…"}
+//	POST /v1/jobs/retry, /v1/jobs/move        as those of recordings, with a "kind", or of every kind
+//	GET  /v1/jobs/queues                      the queues of every kind, or of ?kind=
 //
 // A recording's body is a [record.Spec] with, beside its fields, an
 // optional "queue" and "priority" (0 to 9). The queue is the host name of the telephone

@@ -11,6 +11,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/recording/task/stored"
 	"github.com/switchtape/switchtape/storage"
 	"github.com/switchtape/switchtape/storage/storetest"
@@ -89,6 +90,50 @@ func TestJobsOfAnyKind(t *testing.T) {
 	require.Equal(t, http.StatusOK, s.do(t, p, http.MethodPost, "/v1/jobs/"+string(id)+"/retry", "", &j).Code)
 	finish(ledger.Outcome{})
 	s.fails(t, p, http.MethodPost, "/v1/jobs/"+string(id)+"/retry", "", http.StatusConflict, callmodel.CodeConflict)
+}
+
+// TestManyJobsOfAnyKind: what is done with many jobs is done with those of a kind, or of
+// all.
+func TestManyJobsOfAnyKind(t *testing.T) {
+	t.Parallel()
+	s := newService(t, nil)
+	p := as(operates(), "acme")
+	ids := map[string]callmodel.JobID{}
+	for _, kind := range []string{"verify", "export"} {
+		var err error
+		ids[kind], _, err = s.db.Enqueue(t.Context(), ledger.Request{Kind: kind, TenantID: "acme", Key: "k", Payload: []byte(`{}`), Queue: "day"})
+		require.NoError(t, err)
+	}
+	var queues struct{ Queues []recordinghttp.Queue }
+	s.do(t, p, http.MethodGet, "/v1/jobs/queues", "", &queues)
+	require.Len(t, queues.Queues, 2)
+	s.do(t, p, http.MethodGet, "/v1/jobs/queues?kind=export", "", &queues)
+	require.Len(t, queues.Queues, 1)
+	require.Equal(t, "export", queues.Queues[0].Kind)
+	s.do(t, p, http.MethodGet, "/v1/recordings/queues", "", &queues)
+	require.Empty(t, queues.Queues)
+
+	var changed recordinghttp.Changed
+	s.do(t, p, http.MethodPost, "/v1/recordings/jobs/move", `{"from":"day","to":"night"}`, &changed)
+	require.Empty(t, changed.Jobs)
+	s.do(t, p, http.MethodPost, "/v1/jobs/move", `{"from":"day","to":"night","kind":"verify"}`, &changed)
+	require.Equal(t, []callmodel.JobID{ids["verify"]}, changed.Jobs)
+	s.do(t, p, http.MethodPost, "/v1/jobs/move", `{"from":"day","to":"night"}`, &changed)
+	require.Equal(t, []callmodel.JobID{ids["export"]}, changed.Jobs)
+
+	for range ids {
+		leases, err := s.db.Claim(t.Context(), ledger.Claim{Worker: "w"})
+		require.NoError(t, err)
+		require.NoError(t, s.db.Complete(t.Context(), leases[0], ledger.Outcome{Result: json.RawMessage(`{"status":"absent"}`), Retriable: true}))
+	}
+	s.do(t, p, http.MethodPost, "/v1/recordings/jobs/retry", `{"status":"absent"}`, &changed)
+	require.Empty(t, changed.Jobs)
+	s.do(t, p, http.MethodPost, "/v1/jobs/retry", `{"status":"absent","kind":"export"}`, &changed)
+	require.Equal(t, []callmodel.JobID{ids["export"]}, changed.Jobs)
+	s.do(t, p, http.MethodPost, "/v1/jobs/retry", `{"status":"absent","dry_run":true}`, &changed)
+	require.Equal(t, []callmodel.JobID{ids["verify"]}, changed.Jobs)
+	s.fails(t, p, http.MethodPost, "/v1/jobs/retry", `{"kind":"export"}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+	s.fails(t, p, http.MethodPost, "/v1/jobs/move", `{"limit":501}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 }
 
 // TestMediaOfAnyKind: what jobs have made is fetched from them, and that is audited.
