@@ -3275,8 +3275,8 @@ type RecordingRequest struct {
 	// NoManifest Leaves out the object that says how the recording was made.
 	NoManifest *bool `json:"no_manifest,omitempty"`
 
-	// Outputs The files to make.
-	Outputs []OutputSpec `json:"outputs"`
+	// Outputs The files to make. Default: those of the call, else those of its tenant, else the platform's.
+	Outputs *[]OutputSpec `json:"outputs,omitempty"`
 
 	// PauseMode What becomes of pauses: silence, or they are cut out.
 	PauseMode *RecordingRequestPauseMode `json:"pause_mode,omitempty"`
@@ -3288,17 +3288,15 @@ type RecordingRequest struct {
 	// Queue The host name of the telephone server that has the files.
 	Queue *string `json:"queue,omitempty"`
 
-	// RecordingId An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
-	//
-	// Examples: pbx-1.42
-	RecordingId Id           `json:"recording_id"`
+	// RecordingId An id as call_id; "": the call's.
+	RecordingId *string      `json:"recording_id,omitempty"`
 	Redactions  *[]Redaction `json:"redactions,omitempty"`
 
 	// SpanMs How long the call lasted; 0: until the end of the longest leg.
 	SpanMs *float32 `json:"span_ms,omitempty"`
 
-	// StartedAt When the call's timeline begins.
-	StartedAt time.Time `json:"started_at"`
+	// StartedAt When the call's timeline begins. Default: the call's answer, or when it was made; of a call that isn't known now.
+	StartedAt *time.Time `json:"started_at,omitempty"`
 
 	// TenantId The credentials'; leave it out.
 	TenantId *string `json:"tenant_id,omitempty"`
@@ -5291,7 +5289,8 @@ type ClientInterface interface {
 	//
 	// Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 	// again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-	// which workers see the files: the host name of the telephone server that has them, or "default".
+	// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+	// and the legs are enough: all else has defaults.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5302,7 +5301,8 @@ type ClientInterface interface {
 	//
 	// Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 	// again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-	// which workers see the files: the host name of the telephone server that has them, or "default".
+	// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+	// and the legs are enough: all else has defaults.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6357,7 +6357,8 @@ func (c *Client) RotateKey(ctx context.Context, id KeyID, params *RotateKeyParam
 //
 // Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 // again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-// which workers see the files: the host name of the telephone server that has them, or "default".
+// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+// and the legs are enough: all else has defaults.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6378,7 +6379,8 @@ func (c *Client) CreateRecordingWithBody(ctx context.Context, contentType string
 //
 // Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 // again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-// which workers see the files: the host name of the telephone server that has them, or "default".
+// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+// and the legs are enough: all else has defaults.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -11497,7 +11499,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 	// again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-	// which workers see the files: the host name of the telephone server that has them, or "default".
+	// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+	// and the legs are enough: all else has defaults.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11508,7 +11511,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 	// again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-	// which workers see the files: the host name of the telephone server that has them, or "default".
+	// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+	// and the legs are enough: all else has defaults.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15197,7 +15201,8 @@ func (c *ClientWithResponses) RotateKeyWithResponse(ctx context.Context, id KeyI
 //
 // Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 // again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-// which workers see the files: the host name of the telephone server that has them, or "default".
+// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+// and the legs are enough: all else has defaults.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15214,7 +15219,8 @@ func (c *ClientWithResponses) CreateRecordingWithBodyWithResponse(ctx context.Co
 //
 // Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 // again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-// which workers see the files: the host name of the telephone server that has them, or "default".
+// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+// and the legs are enough: all else has defaults.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

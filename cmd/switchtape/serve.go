@@ -29,6 +29,7 @@ type serveCommand struct {
 	Legs   string `help:"Where the legs are. Default: the directory's legs folder." placeholder:"DIR|URL"`
 
 	service.APIOptions
+	service.SpoolOptions
 	Worker serveWorker `embed:"" prefix:"worker-"`
 	ops.LogOptions
 }
@@ -55,7 +56,7 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	one, err := startOne(ctx, oneOptions{
-		dir: c.Dir, db: c.DB, bucket: c.Bucket, legs: c.Legs, listener: l, api: c.APIOptions,
+		dir: c.Dir, db: c.DB, bucket: c.Bucket, legs: c.Legs, listener: l, api: c.APIOptions, spool: c.SpoolOptions,
 		worker: service.WorkerOptions{
 			Concurrency: c.Worker.Concurrency, LeaseTTL: c.Worker.LeaseTTL, LegWait: c.Worker.LegWait,
 			FollowGrowing: c.Worker.FollowGrowing, Grace: c.Worker.Grace, TaskOptions: c.Worker.TaskOptions,
@@ -81,6 +82,7 @@ type oneOptions struct {
 	listener              net.Listener
 	api                   service.APIOptions
 	worker                service.WorkerOptions
+	spool                 service.SpoolOptions
 }
 
 // one is the API and the worker of one process, wired and not yet running.
@@ -145,6 +147,10 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, errors.Join(err, legs.Close())
 	}
 	w.api.Later("preparing the database", prepare)
+	spools, err := service.OpenSpools(o.spool, o.api.SpoolPlace(w.legs), w.stores.DB, rec.Ring, m, log)
+	if err != nil {
+		return nil, errors.Join(err, legs.Close())
+	}
 	admin, err := o.api.OpenAdmin(ctx)
 	var handlers *service.Handlers
 	if err == nil {
@@ -157,7 +163,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		err = w.api.Start(ctx) // everything else is checked
 	}
 	if err != nil {
-		return nil, errors.Join(err, legs.Close(), admin.Close())
+		return nil, errors.Join(err, legs.Close(), spools.Close(), admin.Close())
 	}
 	attend := service.Attend(w.stores, o.worker.Presence(), m, log)
 	w.run = func(ctx context.Context) error {
@@ -166,8 +172,9 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		group.Go(func() error { return admin.Serve(ctx, handlers.Admin, log) })
 		group.Go(func() error { return w.api.Run(ctx) })
 		group.Go(func() error { return rec.Run(ctx) })
+		group.Go(func() error { return spools.Run(ctx) })
 		group.Go(func() error { return attend(ctx) })
-		return errors.Join(group.Wait(), legs.Close(), w.stores.Close())
+		return errors.Join(group.Wait(), spools.Close(), legs.Close(), w.stores.Close())
 	}
 	return w, nil
 }

@@ -26,7 +26,9 @@
 //	POST /v1/jobs/retry, /v1/jobs/move        as those of recordings, with a "kind", or of every kind
 //	GET  /v1/jobs/queues                      the queues of every kind, or of ?kind=
 //
-// A recording's body is a [record.Spec] with, beside its fields, an
+// A recording's body is a [record.Spec] of which the call's id and the legs are enough:
+// the recording's id is the call's then, and Options.Defaults says when it began and what
+// is made of it. Beside its fields it has an
 // optional "queue" and "priority" (0 to 9). The queue is the host name of the telephone
 // server that has the legs, and says which workers see them: only a worker that is
 // named for it takes a leg for missing. Without it the job is in the queue "default",

@@ -38,6 +38,10 @@ type Options struct {
 	// whole place. Nil: the whole place, for all; so tenants can have each other's legs
 	// recorded for themselves.
 	LegsBelow func(t callmodel.TenantID, host string) (dir string, err error)
+	// Defaults says what a recording of that call has whose request leaves out
+	// started_at or outputs; the call may be none that is stored. It is asked within
+	// LedgerTimeout. Nil: a request must say them.
+	Defaults func(ctx context.Context, t callmodel.TenantID, call callmodel.CallID) (Defaults, error)
 	// Media is where the recordings are. Nil: they can't be had here, and
 	// asking for one is answered with 404.
 	Media Media
@@ -49,7 +53,8 @@ type Options struct {
 	// JobEnqueued is called after a job was stored or put back, so that a
 	// worker in the same process needn't wait for its next poll. Nil for nobody.
 	JobEnqueued func()
-	// Now is the clock by which the audit lines of a minute are bounded that tell what
+	// Now is the clock of the start of recordings that are asked for without one, of a
+	// call that isn't known, and that by which the audit lines of a minute are bounded that tell what
 	// a principal was denied, and by which requests for audio are taken for one play.
 	// Nil means time.Now.
 	Now func() time.Time

@@ -62,6 +62,7 @@ func newService(tb testing.TB, media recordinghttp.Media) *service {
 	s.h = recordinghttp.New(s.db, &recordinghttp.Options{
 		Kinds: kinds,
 		Check: recording.NewProcessor(nil, nil, nil).Check, Media: media, JobEnqueued: func() { s.rang.Add(1) },
+		Defaults: s.defaults,
 	})
 	return s
 }

@@ -27,6 +27,10 @@ type submission struct {
 	check  func(record.Spec) error
 	below  func(t callmodel.TenantID, host string) (dir string, err error)
 	dir    string // that the legs are confined to, by below
+
+	defaults func(callmodel.CallID) (Defaults, error) // nil: there are none
+	now      func() time.Time
+	given    struct{ start, outputs bool } // what the request says itself
 }
 
 // spec is the recording that is asked for, always of the principal's tenant and of
@@ -60,6 +64,9 @@ func (s *submission) Validate() error {
 	if s.SettingsFrom != (origin.Settings{}) {
 		faults.Add("settings_from", "is of recordings that a call's end asks for; leave it out")
 	}
+	if err := s.fill(); err != nil {
+		return err
+	}
 	spec := s.spec()
 	if err = spec.Validate(); err == nil {
 		err = s.check(spec)
@@ -81,7 +88,10 @@ type submitted struct {
 }
 
 func (h *Handler) enqueue(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	s := submission{tenant: p.TenantID, check: h.opts.Check, below: h.opts.LegsBelow}
+	s := submission{tenant: p.TenantID, check: h.opts.Check, below: h.opts.LegsBelow, now: h.opts.Now}
+	if h.opts.Defaults != nil {
+		s.defaults = h.defaultsOf(r.Context(), p.TenantID)
+	}
 	if err := problem.Decode(w, r, maxSpecBody, &s); err != nil {
 		return err
 	}
@@ -97,7 +107,7 @@ func (h *Handler) enqueue(w http.ResponseWriter, r *http.Request, p callmodel.Pr
 	}
 	if created {
 		h.opts.JobEnqueued()
-	} else if err := h.sameSpec(r, id, &spec); err != nil {
+	} else if err := h.sameSpec(r, id, &s); err != nil {
 		return err
 	}
 	w.Header().Set("Location", "/v1/recordings/jobs/"+string(id))
@@ -107,7 +117,8 @@ func (h *Handler) enqueue(w http.ResponseWriter, r *http.Request, p callmodel.Pr
 
 // sameSpec refuses a recording whose id is another's already: it would not be
 // made, and nobody would notice.
-func (h *Handler) sameSpec(r *http.Request, id callmodel.JobID, spec *record.Spec) error {
+func (h *Handler) sameSpec(r *http.Request, id callmodel.JobID, s *submission) error {
+	spec := s.spec()
 	job, err := h.ledger.Job(r.Context(), id)
 	if err != nil {
 		return err
@@ -117,11 +128,12 @@ func (h *Handler) sameSpec(r *http.Request, id callmodel.JobID, spec *record.Spe
 		return callmodel.Errorf(callmodel.CodeConflict, "recording %s: %w; give another recording_id", spec.RecordingID, err)
 	}
 	have.LegsBelow, have.SettingsFrom = spec.LegsBelow, spec.SettingsFrom // the service's own
+	s.asBefore(&spec, &have)
 	haveJSON, err := json.Marshal(&have)
 	if err != nil {
 		return err
 	}
-	wantJSON, err := json.Marshal(spec)
+	wantJSON, err := json.Marshal(&spec)
 	if err != nil {
 		return err
 	}

@@ -204,7 +204,8 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		return nil, err
 	}
 	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
-		Check: checker.Check, Kinds: kinds, LegsBelow: dirs.below, JobEnqueued: jobEnqueued, Media: s.media(), Logger: log,
+		Check: checker.Check, Kinds: kinds, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), JobEnqueued: jobEnqueued,
+		Media: s.media(), Logger: log,
 	})
 	a.mux.Handle("/v1/recordings", recordings)
 	a.mux.Handle("/v1/recordings/", recordings)
@@ -225,6 +226,31 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	laneMetrics(svc, m)
 	a.sealer = newSealer(s.DB, m, log)
 	return a, nil
+}
+
+// recordingDefaults is what a recording has that is asked for by its call and legs alone:
+// when its call began, and what that, its tenant or else the platform has made of calls.
+func (a *API) recordingDefaults(outputs []record.OutputSpec) func(context.Context, callmodel.TenantID, callmodel.CallID) (recordinghttp.Defaults, error) {
+	return func(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) (recordinghttp.Defaults, error) {
+		d := recordinghttp.Defaults{Outputs: outputs}
+		if of := a.users.Defaults(t); of != nil && of.Recording != nil && len(of.Recording.Outputs) > 0 {
+			d.Outputs = of.Recording.Outputs
+		}
+		call, err := a.store.Call(ctx, t, id)
+		switch {
+		case errors.Is(err, callmodel.ErrNotFound):
+			return d, nil
+		case err != nil:
+			return d, err
+		}
+		if d.StartedAt = call.AnsweredAt; d.StartedAt.IsZero() {
+			d.StartedAt = call.CreatedAt
+		}
+		if call.Recording != nil && len(call.Recording.Outputs) > 0 {
+			d.Outputs = call.Recording.Outputs
+		}
+		return d, nil
+	}
 }
 
 // emergencyCalls are the emergency lane's own connections, if it has any.

@@ -83,6 +83,17 @@ func (o *WorkerOptions) Served() []string {
 	return o.Queues
 }
 
+// SpoolQueue is the queue of jobs that are made of directories on this machine: the
+// first that the worker is named for, so that it, or another of them, has the legs.
+func (o *WorkerOptions) SpoolQueue() string {
+	for _, q := range o.Served() {
+		if q != worker.AllQueues {
+			return q
+		}
+	}
+	return ledger.DefaultQueue
+}
+
 // noneIsNegative keeps a flag's explicit 0 from meaning the default.
 func noneIsNegative(d time.Duration) time.Duration {
 	if d == 0 {
