@@ -1206,6 +1206,51 @@ func (e ListCallsParamsRecording) Valid() bool {
 	}
 }
 
+// Defines values for ListAllJobsParamsStatus.
+const (
+	ListAllJobsParamsStatusAbsent            ListAllJobsParamsStatus = "absent"
+	ListAllJobsParamsStatusCompleted         ListAllJobsParamsStatus = "completed"
+	ListAllJobsParamsStatusCompletedDegraded ListAllJobsParamsStatus = "completed_degraded"
+	ListAllJobsParamsStatusEmpty             ListAllJobsParamsStatus = ""
+	ListAllJobsParamsStatusQuarantined       ListAllJobsParamsStatus = "quarantined"
+)
+
+// Valid indicates whether the value is a known member of the ListAllJobsParamsStatus enum.
+func (e ListAllJobsParamsStatus) Valid() bool {
+	switch e {
+	case ListAllJobsParamsStatusAbsent:
+		return true
+	case ListAllJobsParamsStatusCompleted:
+		return true
+	case ListAllJobsParamsStatusCompletedDegraded:
+		return true
+	case ListAllJobsParamsStatusEmpty:
+		return true
+	case ListAllJobsParamsStatusQuarantined:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListAllJobsParamsCall.
+const (
+	ListAllJobsParamsCallEmpty ListAllJobsParamsCall = ""
+	ListAllJobsParamsCallNone  ListAllJobsParamsCall = "none"
+)
+
+// Valid indicates whether the value is a known member of the ListAllJobsParamsCall enum.
+func (e ListAllJobsParamsCall) Valid() bool {
+	switch e {
+	case ListAllJobsParamsCallEmpty:
+		return true
+	case ListAllJobsParamsCallNone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListJobsParamsStatus.
 const (
 	ListJobsParamsStatusAbsent            ListJobsParamsStatus = "absent"
@@ -1412,6 +1457,74 @@ type AnalysisResult struct {
 
 	// SilenceMs In which nobody talks.
 	SilenceMs float32 `json:"silence_ms"`
+}
+
+// AnyJob A job of the ledger, of any kind.
+type AnyJob struct {
+	// Attempts Attempts that failed and count.
+	Attempts  int       `json:"attempts"`
+	CallId    *string   `json:"call_id,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Emergency It is an emergency call's own recording.
+	Emergency  *bool      `json:"emergency,omitempty"`
+	FinishedAt *time.Time `json:"finished_at,omitempty"`
+	Id         string     `json:"id"`
+
+	// Key Its own within its tenant and kind.
+	Key string `json:"key"`
+
+	// Kind Examples: verify
+	Kind string `json:"kind"`
+
+	// LastError Why the last attempt failed, or the job was set aside.
+	LastError  *string    `json:"last_error,omitempty"`
+	LeaseUntil *time.Time `json:"lease_until,omitempty"`
+	Priority   int        `json:"priority"`
+
+	// Published Its result is in use while the job isn't done.
+	Published *bool  `json:"published,omitempty"`
+	Queue     string `json:"queue"`
+
+	// Reason last_error for programs.
+	//
+	// Examples: unavailable
+	Reason *string `json:"reason,omitempty"`
+
+	// Result What it came to, in the form of the kind.
+	Result interface{} `json:"result,omitempty"`
+
+	// Retriable It is done, and may be put back all the same.
+	Retriable *bool `json:"retriable,omitempty"`
+
+	// RunAt It isn't run before.
+	RunAt time.Time `json:"run_at"`
+
+	// Spec The payload: what is done, in the form of the kind.
+	Spec interface{} `json:"spec"`
+
+	// State Where a job stands.
+	//
+	// - `queued`: it waits for a worker, or for its files
+	// - `running`: a worker has it
+	// - `done`: it came to its result
+	// - `quarantined`: it was set aside for a person
+	State JobState `json:"state"`
+
+	// Suspect It may be what crashed its worker.
+	Suspect  *bool  `json:"suspect,omitempty"`
+	TenantId string `json:"tenant_id"`
+
+	// Worker Who runs it.
+	Worker *string `json:"worker,omitempty"`
+}
+
+// AnyJobPage A page of jobs of any kind.
+type AnyJobPage struct {
+	Jobs []AnyJob `json:"jobs"`
+
+	// Next The after of the next page; left out at the end.
+	Next *string `json:"next,omitempty"`
 }
 
 // AuditEvent Who did what to which thing.
@@ -2373,12 +2486,46 @@ type Job struct {
 // JobKind defines model for Job.Kind.
 type JobKind string
 
+// JobAccepted A job that is in its queue.
+type JobAccepted struct {
+	// Created false: the same job was asked for before.
+	Created bool   `json:"created"`
+	JobId   string `json:"job_id"`
+	Key     string `json:"key"`
+	Kind    string `json:"kind"`
+}
+
 // JobPage A page of jobs.
 type JobPage struct {
 	Jobs []Job `json:"jobs"`
 
 	// Next The after of the next page; left out at the end.
 	Next *string `json:"next,omitempty"`
+}
+
+// JobRequest A job of any kind but a recording.
+type JobRequest struct {
+	// CallId The call that it is about.
+	CallId *string `json:"call_id,omitempty"`
+
+	// Key An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	Key Id `json:"key"`
+
+	// Kind One that the service knows.
+	//
+	// Examples: verify
+	Kind string `json:"kind"`
+
+	// Payload What to do, in the form of the kind.
+	Payload map[string]interface{} `json:"payload"`
+
+	// Priority Among the tenant's jobs: higher first.
+	Priority *int `json:"priority,omitempty"`
+
+	// Queue Which workers do it; left out: default.
+	Queue *string `json:"queue,omitempty"`
 }
 
 // JobState Where a job stands.
@@ -3776,6 +3923,48 @@ type CreateCallParams struct {
 	ResourcePriority *string `json:"Resource-Priority,omitempty"`
 }
 
+// ListAllJobsParams defines parameters for ListAllJobs.
+type ListAllJobsParams struct {
+	// Kind Only jobs of this kind.
+	Kind *string `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// State Only jobs in this state.
+	State *JobStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Queue Only jobs in this queue.
+	Queue *string `form:"queue,omitempty" json:"queue,omitempty"`
+
+	// Status Only jobs that came to this.
+	Status *ListAllJobsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Code Only jobs with this defect, or for this reason.
+	Code *string `form:"code,omitempty" json:"code,omitempty"`
+
+	// Since Only jobs that were enqueued then or later.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only jobs that were enqueued before.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// CallId Only the jobs of this call.
+	CallId *string `form:"call_id,omitempty" json:"call_id,omitempty"`
+
+	// Call none: only jobs of calls that aren't stored.
+	Call *ListAllJobsParamsCall `form:"call,omitempty" json:"call,omitempty"`
+
+	// After The next of the page before.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit Jobs on a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListAllJobsParamsStatus defines parameters for ListAllJobs.
+type ListAllJobsParamsStatus string
+
+// ListAllJobsParamsCall defines parameters for ListAllJobs.
+type ListAllJobsParamsCall string
+
 // ListKeysParams defines parameters for ListKeys.
 type ListKeysParams struct {
 	// Limit At most so many.
@@ -4150,6 +4339,12 @@ type CreateCallJSONRequestBody = CallRequest
 
 // PostCallEventJSONRequestBody defines body for PostCallEvent for application/json ContentType.
 type PostCallEventJSONRequestBody = CallEvent
+
+// AddJobJSONRequestBody defines body for AddJob for application/json ContentType.
+type AddJobJSONRequestBody = JobRequest
+
+// QuarantineAnyJobJSONRequestBody defines body for QuarantineAnyJob for application/json ContentType.
+type QuarantineAnyJobJSONRequestBody = QuarantineRequest
 
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
@@ -4794,6 +4989,67 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/calls/{id}/explanation (the `ExplainCall` operationId).
 	ExplainCall(ctx context.Context, id CallId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAllJobs List the jobs of every kind
+	//
+	// The tenant's, oldest first.
+	//
+	// Corresponds with GET /v1/jobs (the `ListAllJobs` operationId).
+	ListAllJobs(ctx context.Context, params *ListAllJobsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddJobWithBody Have a job done
+	//
+	// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+	// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+	// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+	AddJobWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddJob Have a job done
+	//
+	// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+	// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+	// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+	AddJob(ctx context.Context, body AddJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAnyJob Look at a job of any kind
+	//
+	// With what it came to so far.
+	//
+	// Corresponds with GET /v1/jobs/{id} (the `GetAnyJob` operationId).
+	GetAnyJob(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// QuarantineAnyJobWithBody Set a job of any kind aside
+	//
+	// One that waits or runs.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+	QuarantineAnyJobWithBody(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// QuarantineAnyJob Set a job of any kind aside
+	//
+	// One that waits or runs.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+	QuarantineAnyJob(ctx context.Context, id JobId, body QuarantineAnyJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryAnyJob Put a job of any kind back
+	//
+	// One that is quarantined, or that is done and of which its kind says that more can come.
+	//
+	// Corresponds with POST /v1/jobs/{id}/retry (the `RetryAnyJob` operationId).
+	RetryAnyJob(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListKeys List the tenant's API keys
 	//
@@ -5541,6 +5797,137 @@ func (c *Client) PostCallEvent(ctx context.Context, id CallId, body PostCallEven
 // Corresponds with GET /v1/calls/{id}/explanation (the `ExplainCall` operationId).
 func (c *Client) ExplainCall(ctx context.Context, id CallId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewExplainCallRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAllJobs List the jobs of every kind
+//
+// The tenant's, oldest first.
+//
+// Corresponds with GET /v1/jobs (the `ListAllJobs` operationId).
+func (c *Client) ListAllJobs(ctx context.Context, params *ListAllJobsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAllJobsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddJobWithBody Have a job done
+//
+// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+func (c *Client) AddJobWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddJobRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddJob Have a job done
+//
+// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+func (c *Client) AddJob(ctx context.Context, body AddJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddJobRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAnyJob Look at a job of any kind
+//
+// With what it came to so far.
+//
+// Corresponds with GET /v1/jobs/{id} (the `GetAnyJob` operationId).
+func (c *Client) GetAnyJob(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAnyJobRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// QuarantineAnyJobWithBody Set a job of any kind aside
+//
+// One that waits or runs.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+func (c *Client) QuarantineAnyJobWithBody(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewQuarantineAnyJobRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// QuarantineAnyJob Set a job of any kind aside
+//
+// One that waits or runs.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+func (c *Client) QuarantineAnyJob(ctx context.Context, id JobId, body QuarantineAnyJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewQuarantineAnyJobRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryAnyJob Put a job of any kind back
+//
+// One that is quarantined, or that is done and of which its kind says that more can come.
+//
+// Corresponds with POST /v1/jobs/{id}/retry (the `RetryAnyJob` operationId).
+func (c *Client) RetryAnyJob(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryAnyJobRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -7156,6 +7543,313 @@ func NewExplainCallRequest(server string, id CallId) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListAllJobsRequest constructs an http.Request for the ListAllJobs method
+func NewListAllJobsRequest(server string, params *ListAllJobsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Kind != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.State != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Queue != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "queue", *params.Queue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Status != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Code != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "code", *params.Code, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Since != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Until != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.CallId != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "call_id", *params.CallId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Call != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "call", *params.Call, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.After != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Limit != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddJobRequest calls the generic AddJob builder with application/json body
+func NewAddJobRequest(server string, body AddJobJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddJobRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAddJobRequestWithBody constructs an http.Request for the AddJob method, with any body, and a specified content type
+func NewAddJobRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetAnyJobRequest constructs an http.Request for the GetAnyJob method
+func NewGetAnyJobRequest(server string, id JobId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewQuarantineAnyJobRequest calls the generic QuarantineAnyJob builder with application/json body
+func NewQuarantineAnyJobRequest(server string, id JobId, body QuarantineAnyJobJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewQuarantineAnyJobRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewQuarantineAnyJobRequestWithBody constructs an http.Request for the QuarantineAnyJob method, with any body, and a specified content type
+func NewQuarantineAnyJobRequestWithBody(server string, id JobId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/%s/quarantine", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRetryAnyJobRequest constructs an http.Request for the RetryAnyJob method
+func NewRetryAnyJobRequest(server string, id JobId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/%s/retry", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -10091,6 +10785,73 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/calls/{id}/explanation (the `ExplainCall` operationId).
 	ExplainCallWithResponse(ctx context.Context, id CallId, reqEditors ...RequestEditorFn) (*ExplainCallResponse, error)
 
+	// ListAllJobsWithResponse List the jobs of every kind
+	//
+	// The tenant's, oldest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/jobs (the `ListAllJobs` operationId).
+	ListAllJobsWithResponse(ctx context.Context, params *ListAllJobsParams, reqEditors ...RequestEditorFn) (*ListAllJobsResponse, error)
+
+	// AddJobWithBodyWithResponse Have a job done
+	//
+	// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+	// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+	// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+	AddJobWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddJobResponse, error)
+
+	// AddJobWithResponse Have a job done
+	//
+	// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+	// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+	// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+	AddJobWithResponse(ctx context.Context, body AddJobJSONRequestBody, reqEditors ...RequestEditorFn) (*AddJobResponse, error)
+
+	// GetAnyJobWithResponse Look at a job of any kind
+	//
+	// With what it came to so far.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/jobs/{id} (the `GetAnyJob` operationId).
+	GetAnyJobWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*GetAnyJobResponse, error)
+
+	// QuarantineAnyJobWithBodyWithResponse Set a job of any kind aside
+	//
+	// One that waits or runs.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+	QuarantineAnyJobWithBodyWithResponse(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*QuarantineAnyJobResponse, error)
+
+	// QuarantineAnyJobWithResponse Set a job of any kind aside
+	//
+	// One that waits or runs.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+	QuarantineAnyJobWithResponse(ctx context.Context, id JobId, body QuarantineAnyJobJSONRequestBody, reqEditors ...RequestEditorFn) (*QuarantineAnyJobResponse, error)
+
+	// RetryAnyJobWithResponse Put a job of any kind back
+	//
+	// One that is quarantined, or that is done and of which its kind says that more can come.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/{id}/retry (the `RetryAnyJob` operationId).
+	RetryAnyJobWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*RetryAnyJobResponse, error)
+
 	// ListKeysWithResponse List the tenant's API keys
 	//
 	// By id, without their secrets.
@@ -10973,6 +11734,218 @@ func (r ExplainCallResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ExplainCallResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAllJobsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AnyJobPage
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAllJobsResponse) GetJSON200() *AnyJobPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAllJobsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAllJobsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAllJobsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAllJobsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AddJobResponse202Headers the declared response headers of an HTTP 202 response for AddJob
+type AddJobResponse202Headers struct {
+	Location *string
+}
+
+type AddJobResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *JobAccepted
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *AddJobResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r AddJobResponse) GetJSON202() *JobAccepted {
+	return r.JSON202
+}
+
+// GetBody returns the raw response body bytes
+func (r AddJobResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddJobResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddJobResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddJobResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetAnyJobResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AnyJob
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAnyJobResponse) GetJSON200() *AnyJob {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAnyJobResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAnyJobResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAnyJobResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAnyJobResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type QuarantineAnyJobResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AnyJob
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r QuarantineAnyJobResponse) GetJSON200() *AnyJob {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r QuarantineAnyJobResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r QuarantineAnyJobResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r QuarantineAnyJobResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r QuarantineAnyJobResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RetryAnyJobResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AnyJob
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RetryAnyJobResponse) GetJSON200() *AnyJob {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryAnyJobResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryAnyJobResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryAnyJobResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryAnyJobResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13142,6 +14115,115 @@ func (c *ClientWithResponses) ExplainCallWithResponse(ctx context.Context, id Ca
 	return ParseExplainCallResponse(rsp)
 }
 
+// ListAllJobsWithResponse List the jobs of every kind
+//
+// The tenant's, oldest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/jobs (the `ListAllJobs` operationId).
+func (c *ClientWithResponses) ListAllJobsWithResponse(ctx context.Context, params *ListAllJobsParams, reqEditors ...RequestEditorFn) (*ListAllJobsResponse, error) {
+	rsp, err := c.ListAllJobs(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAllJobsResponse(rsp)
+}
+
+// AddJobWithBodyWithResponse Have a job done
+//
+// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+func (c *ClientWithResponses) AddJobWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddJobResponse, error) {
+	rsp, err := c.AddJobWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddJobResponse(rsp)
+}
+
+// AddJobWithResponse Have a job done
+//
+// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+func (c *ClientWithResponses) AddJobWithResponse(ctx context.Context, body AddJobJSONRequestBody, reqEditors ...RequestEditorFn) (*AddJobResponse, error) {
+	rsp, err := c.AddJob(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddJobResponse(rsp)
+}
+
+// GetAnyJobWithResponse Look at a job of any kind
+//
+// With what it came to so far.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/jobs/{id} (the `GetAnyJob` operationId).
+func (c *ClientWithResponses) GetAnyJobWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*GetAnyJobResponse, error) {
+	rsp, err := c.GetAnyJob(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAnyJobResponse(rsp)
+}
+
+// QuarantineAnyJobWithBodyWithResponse Set a job of any kind aside
+//
+// One that waits or runs.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+func (c *ClientWithResponses) QuarantineAnyJobWithBodyWithResponse(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*QuarantineAnyJobResponse, error) {
+	rsp, err := c.QuarantineAnyJobWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseQuarantineAnyJobResponse(rsp)
+}
+
+// QuarantineAnyJobWithResponse Set a job of any kind aside
+//
+// One that waits or runs.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+func (c *ClientWithResponses) QuarantineAnyJobWithResponse(ctx context.Context, id JobId, body QuarantineAnyJobJSONRequestBody, reqEditors ...RequestEditorFn) (*QuarantineAnyJobResponse, error) {
+	rsp, err := c.QuarantineAnyJob(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseQuarantineAnyJobResponse(rsp)
+}
+
+// RetryAnyJobWithResponse Put a job of any kind back
+//
+// One that is quarantined, or that is done and of which its kind says that more can come.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/{id}/retry (the `RetryAnyJob` operationId).
+func (c *ClientWithResponses) RetryAnyJobWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*RetryAnyJobResponse, error) {
+	rsp, err := c.RetryAnyJob(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryAnyJobResponse(rsp)
+}
+
 // ListKeysWithResponse List the tenant's API keys
 //
 // By id, without their secrets.
@@ -14305,6 +15387,144 @@ func ParseExplainCallResponse(rsp *http.Response) (*ExplainCallResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Explanation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseListAllJobsResponse parses an HTTP response from a ListAllJobsWithResponse call
+func ParseListAllJobsResponse(rsp *http.Response) (*ListAllJobsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAllJobsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AnyJobPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseAddJobResponse parses an HTTP response from a AddJobWithResponse call
+func ParseAddJobResponse(rsp *http.Response) (*AddJobResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddJobResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest JobAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers AddJobResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetAnyJobResponse parses an HTTP response from a GetAnyJobWithResponse call
+func ParseGetAnyJobResponse(rsp *http.Response) (*GetAnyJobResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAnyJobResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AnyJob
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseQuarantineAnyJobResponse parses an HTTP response from a QuarantineAnyJobWithResponse call
+func ParseQuarantineAnyJobResponse(rsp *http.Response) (*QuarantineAnyJobResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &QuarantineAnyJobResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AnyJob
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseRetryAnyJobResponse parses an HTTP response from a RetryAnyJobWithResponse call
+func ParseRetryAnyJobResponse(rsp *http.Response) (*RetryAnyJobResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryAnyJobResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AnyJob
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

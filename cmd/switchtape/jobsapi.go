@@ -15,15 +15,25 @@ import (
 const maxAsked = 500
 
 // onlyLedger refuses what can be asked of a database alone: an API's jobs are those of
-// its key's tenant, and recordings.
+// its key's tenant.
 func (w *jobsWhich) onlyLedger(db string) error {
 	switch {
 	case db != "":
 		return errBoth()
 	case w.Tenant != "":
 		return cli.Usagef("--tenant is of --db: an API has the jobs of its key's tenant")
-	case w.Kind != "" && w.Kind != record.Kind:
-		return cli.Usagef("--kind is of --db: an API has jobs of the kind %s", record.Kind)
+	}
+	return nil
+}
+
+// onlyRecordings is onlyLedger of what an API does with many jobs at once: it does that
+// with recordings.
+func (w *jobsWhich) onlyRecordings(db string) error {
+	if err := w.onlyLedger(db); err != nil {
+		return err
+	}
+	if w.Kind != "" && w.Kind != record.Kind {
+		return cli.Usagef("--kind is of --db here: an API does that with many jobs of the kind %s alone; name others by their ids", record.Kind)
 	}
 	return nil
 }
@@ -38,8 +48,8 @@ func (c *jobsList) ask(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	limit := min(c.Limit, maxAsked)
-	page, _, err := answered[struct{ Jobs []ledger.Job }](api.ListJobsWithResponse(ctx, &apiclient.ListJobsParams{
-		State: given(apiclient.JobStateFilter(c.State)), Queue: given(c.Queue), Status: given(apiclient.ListJobsParamsStatus(c.Status)),
+	page, _, err := answered[struct{ Jobs []ledger.Job }](api.ListAllJobsWithResponse(ctx, &apiclient.ListAllJobsParams{
+		Kind: given(c.Kind), State: given(apiclient.JobStateFilter(c.State)), Queue: given(c.Queue), Status: given(apiclient.ListAllJobsParamsStatus(c.Status)),
 		Code: given(c.Code), Since: givenTime(c.Since), Until: givenTime(c.Until), After: given(c.After), Limit: &limit,
 	}))
 	if err != nil {
@@ -57,7 +67,7 @@ func (c *jobsShow) ask(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	job, _, err := answered[ledger.Job](api.GetJobWithResponse(ctx, c.ID))
+	job, _, err := answered[ledger.Job](api.GetAnyJobWithResponse(ctx, c.ID))
 	if err != nil {
 		return err
 	}
@@ -66,7 +76,7 @@ func (c *jobsShow) ask(ctx context.Context, s cli.Streams) error {
 
 // ask is Run with an API.
 func (c *jobsRetry) ask(ctx context.Context, s cli.Streams) error {
-	if err := c.onlyLedger(c.DB); err != nil {
+	if err := c.onlyRecordings(c.DB); err != nil {
 		return err
 	}
 	api, err := c.client()
@@ -94,9 +104,9 @@ func (c *jobsRetry) askEach(ctx context.Context, s cli.Streams, api *apiclient.C
 	var err error
 	for _, id := range c.IDs {
 		if c.DryRun {
-			job, _, err = answered[ledger.Job](api.GetJobWithResponse(ctx, id))
+			job, _, err = answered[ledger.Job](api.GetAnyJobWithResponse(ctx, id))
 		} else {
-			job, _, err = answered[ledger.Job](api.RetryJobWithResponse(ctx, id))
+			job, _, err = answered[ledger.Job](api.RetryAnyJobWithResponse(ctx, id))
 		}
 		if err != nil {
 			break
@@ -131,7 +141,7 @@ func (c *jobsQueues) ask(ctx context.Context, s cli.Streams) error {
 // ask is Run with an API. It moves as many at once as the API does, until there are none
 // or the limit is reached.
 func (c *jobsMove) ask(ctx context.Context, s cli.Streams) error {
-	if err := (&jobsWhich{Tenant: c.Tenant, Kind: c.Kind}).onlyLedger(c.DB); err != nil {
+	if err := (&jobsWhich{Tenant: c.Tenant, Kind: c.Kind}).onlyRecordings(c.DB); err != nil {
 		return err
 	}
 	api, err := c.client()
@@ -165,7 +175,7 @@ func (c *jobsQuarantine) ask(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	job, _, err := answered[ledger.Job](api.QuarantineJobWithResponse(ctx, c.ID, apiclient.QuarantineRequest{Reason: c.Reason}))
+	job, _, err := answered[ledger.Job](api.QuarantineAnyJobWithResponse(ctx, c.ID, apiclient.QuarantineRequest{Reason: c.Reason}))
 	if err != nil {
 		return err
 	}

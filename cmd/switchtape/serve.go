@@ -41,6 +41,8 @@ type serveWorker struct {
 	LegWait       time.Duration `help:"How long after hang-up legs are waited for that are missing or still being written." default:"60s"`
 	FollowGrowing time.Duration `help:"For how long a leg is followed that is missing or still being written then: what there is of the recording is published, and again when the leg has come or is whole. 0: not at all." default:"24h"`
 	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
+
+	service.TaskOptions
 }
 
 func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
@@ -57,7 +59,7 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 		dir: c.Dir, db: c.DB, bucket: c.Bucket, legs: c.Legs, listener: l, api: c.APIOptions, spool: c.SpoolOptions,
 		worker: service.WorkerOptions{
 			Concurrency: c.Worker.Concurrency, LeaseTTL: c.Worker.LeaseTTL, LegWait: c.Worker.LegWait,
-			FollowGrowing: c.Worker.FollowGrowing, Grace: c.Worker.Grace,
+			FollowGrowing: c.Worker.FollowGrowing, Grace: c.Worker.Grace, TaskOptions: c.Worker.TaskOptions,
 		},
 	}, log)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/task"
 )
 
 // Media gives access to finished recordings. *storage.Store is one.
@@ -28,6 +29,9 @@ type Options struct {
 	// Check refuses specs that no worker can do, as FieldErrors; the Check of a
 	// recording.Processor fits. Nil: only what callmodel checks.
 	Check func(record.Spec) error
+	// Kinds are the kinds of job that POST /v1/jobs takes, besides recordings, which have
+	// a path of their own. The zero value: none.
+	Kinds task.Kinds
 	// LegsBelow says in which directory of the place of the legs, or below it, a
 	// tenant's legs are on a host, the job's queue ("" for none): a recording of
 	// others is refused, and so are links out of it when they are opened. "" is the
@@ -115,18 +119,25 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 // routes lists the endpoints, as openapi.yaml does.
 func (h *Handler) routes() []problem.Route {
 	const read, submit, jobs = callmodel.ScopeRecordingsRead, callmodel.ScopeRecordingsWrite, callmodel.ScopeJobsWrite
+	jobsQuery := []string{"limit", "after", "state", "queue", "status", "code", "since", "until", "call_id", "call"}
 	return []problem.Route{
 		problem.At("POST /v1/recordings", submit, h.enqueue, problem.Query()),
-		problem.At("GET /v1/recordings/jobs", read, h.listJobs, problem.Query("limit", "after", "state", "queue", "status", "code", "since", "until", "call_id", "call")),
-		problem.At("GET /v1/recordings/jobs/{id}", read, h.getJob, problem.Query()),
+		problem.At("GET /v1/recordings/jobs", read, h.listRecordings, problem.Query(jobsQuery...)),
+		problem.At("GET /v1/recordings/jobs/{id}", read, h.getJob(h.own), problem.Query()),
 		problem.At("GET /v1/recordings/jobs/{id}/media", read, h.getMedia, problem.Door{
 			Query: []string{"output", "codec"}, Gives: []string{"audio/*", problem.JSON, "application/octet-stream"},
 		}),
-		problem.At("POST /v1/recordings/jobs/{id}/retry", jobs, h.retry, problem.Query()),
-		problem.At("POST /v1/recordings/jobs/{id}/quarantine", jobs, h.quarantine, problem.Query()),
+		problem.At("POST /v1/recordings/jobs/{id}/retry", jobs, h.retry(h.own), problem.Query()),
+		problem.At("POST /v1/recordings/jobs/{id}/quarantine", jobs, h.quarantine(h.own), problem.Query()),
 		problem.At("POST /v1/recordings/jobs/retry", jobs, h.retryMany, problem.Query()),
 		problem.At("POST /v1/recordings/jobs/move", jobs, h.moveMany, problem.Query()),
 		problem.At("GET /v1/recordings/queues", read, h.queues, problem.Query("limit")),
+
+		problem.At("POST /v1/jobs", submit, h.enqueueJob, problem.Query()),
+		problem.At("GET /v1/jobs", read, h.listAll, problem.Query(append(jobsQuery, "kind")...)),
+		problem.At("GET /v1/jobs/{id}", read, h.getJob(h.tenants), problem.Query()),
+		problem.At("POST /v1/jobs/{id}/retry", jobs, h.retry(h.tenants), problem.Query()),
+		problem.At("POST /v1/jobs/{id}/quarantine", jobs, h.quarantine(h.tenants), problem.Query()),
 	}
 }
 

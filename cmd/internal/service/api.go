@@ -104,11 +104,11 @@ type API struct {
 	sealer  *sealer
 	journal *lateJournal // nil: there is none
 	log     *slog.Logger
-	later   []task
+	later   []chore
 }
 
-// task is what could not be done at the start, for want of the database.
-type task struct {
+// chore is what could not be done at the start, for want of the database.
+type chore struct {
 	name string
 	do   func(ctx context.Context) error
 }
@@ -116,7 +116,7 @@ type task struct {
 // Later has Run do f until it succeeds. A nil f is none.
 func (a *API) Later(name string, f func(ctx context.Context) error) {
 	if f != nil {
-		a.later = append(a.later, task{name, f})
+		a.later = append(a.later, chore{name, f})
 	}
 }
 
@@ -199,11 +199,18 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	if o.Guarded() {
 		a.book = o.book(ctx, s.DB, o.RulesSnapshot, log)
 	}
+	kinds, err := Enqueued()
+	if err != nil {
+		return nil, err
+	}
 	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
-		Check: checker.Check, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), JobEnqueued: jobEnqueued, Media: s.media(), Logger: log,
+		Check: checker.Check, Kinds: kinds, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), JobEnqueued: jobEnqueued,
+		Media: s.media(), Logger: log,
 	})
 	a.mux.Handle("/v1/recordings", recordings)
 	a.mux.Handle("/v1/recordings/", recordings)
+	a.mux.Handle("/v1/jobs", recordings)
+	a.mux.Handle("/v1/jobs/", recordings)
 	callhttp.New(svc, &callhttp.Options{Logger: log, Urgent: urgent, EmergencyOnly: o.Lane == LaneHigh, RecordingLink: func(id callmodel.JobID) string {
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(a.mux)
@@ -386,7 +393,7 @@ func (a *API) catchUp(ctx context.Context) error {
 			return nil
 		case <-time.After(wait):
 		}
-		var again []task
+		var again []chore
 		for _, t := range left {
 			switch err := t.do(ctx); {
 			case err == nil:

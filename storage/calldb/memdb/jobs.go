@@ -305,7 +305,7 @@ func (s *Store) Retry(ctx context.Context, id callmodel.JobID, actor string) err
 	if j.Published = published; !published {
 		j.Result = nil
 	}
-	j.State, j.Attempts, j.RunAt, j.FinishedAt, j.Suspect = state, 0, s.clock(), time.Time{}, false
+	j.State, j.Attempts, j.RunAt, j.FinishedAt, j.Suspect, j.Retriable = state, 0, s.clock(), time.Time{}, false, false
 	j.retries++
 	return nil
 }
