@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -27,7 +29,8 @@ type adoptCommand struct {
 	databaseOptions
 	apiOptions
 
-	Dir     string            `arg:"" help:"Directory with the legs of calls, as a telephone server left them." type:"existingdir"`
+	Dir     string            `arg:"" help:"Directory with the legs of calls, as a telephone server left them; or the bucket (URL) with finished recordings, as --bucket of the API that is to serve them." placeholder:"DIR|URL"`
+	Prefix  string            `help:"Of a bucket only what is below this." placeholder:"DIR/"`
 	Legs    string            `help:"The directory that the workers take legs from: DIR is in it, or is it. Default: DIR." type:"existingdir" placeholder:"DIR"`
 	Pattern string            `help:"How the files are named: asterisk, freeswitch, fusionpbx, rtpengine, vicidial, or a pattern like {call}-{leg:in|out}.wav. Default: it is learned from the names." placeholder:"PATTERN"`
 	Tenant  string            `help:"Whose the calls are. With --api the key's." default:"default" placeholder:"TENANT"`
@@ -68,6 +71,16 @@ type adopter interface {
 
 // Run says what recordings can be made of the directory, and with --yes has them made.
 func (c *adoptCommand) Run(ctx context.Context, s cli.Streams) error {
+	if strings.Contains(c.Dir, "://") {
+		return c.adoptBucket(ctx, s)
+	}
+	var err error
+	if c.Dir, err = filepath.Abs(c.Dir); err != nil {
+		return err
+	}
+	if c.Prefix != "" {
+		return cli.Usagef("--prefix is of a bucket; name the directory itself")
+	}
 	o, err := c.options()
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 )
 
 // Ledger is where jobs are put. *calldb.DB and *memdb.Store are ledgers: every one
-// passes storetest.JobLedger.
+// passes storetest.Jobs.
 type Ledger interface {
 	// Enqueue puts a job in the ledger. It is idempotent on (tenant, kind, key): the
 	// id of the first one is returned and created is false. An invalid request is

@@ -26,6 +26,32 @@ func (s *Store) Enqueue(ctx context.Context, r ledger.Request) (callmodel.JobID,
 	return id, created, nil
 }
 
+// Adopt is calldb.DB's: Enqueue and Complete at once.
+func (s *Store) Adopt(ctx context.Context, r ledger.Request, o ledger.Outcome) (callmodel.JobID, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return "", false, err
+	}
+	if err := storeform.CheckAdopted(&o); err != nil {
+		return "", false, err
+	}
+	if err := storeform.CheckJob(&r); err != nil {
+		return "", false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	actor := cmp.Or(r.Actor, storeform.System)
+	id, created := s.enqueue(&r, actor, false)
+	if !created {
+		return id, false, nil
+	}
+	j, at := s.job(id), s.clock()
+	if err := s.effects(j, actor, at, &o, 0); err != nil {
+		return "", false, err
+	}
+	j.State, j.Result, j.FinishedAt = ledger.Done, bytes.Clone(o.Result), at
+	return id, true, nil
+}
+
 func (s *Store) enqueue(r *ledger.Request, actor string, emergency bool) (callmodel.JobID, bool) {
 	key := jobKey{r.TenantID, storeform.Unique(r.Kind, r.Key)}
 	if j := s.byKey[key]; j != nil {
