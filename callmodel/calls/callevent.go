@@ -6,6 +6,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/internal/text"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
@@ -50,6 +51,11 @@ type Event struct {
 	// as was known when it was made. The service says it, for the move alone: it is kept
 	// with the call and the job, not with the event.
 	Settled *Settled `json:"-"`
+	// Jobs are what else is to be done, enqueued in the transaction that stores the event,
+	// and not again with another event of its id. They are of the call's tenant and of the
+	// call. The program says them that tells the store of the event: they are kept in the
+	// ledger alone, and whoever tells of events by HTTP can't name any.
+	Jobs []ledger.Request `json:"-"`
 }
 
 // Settled is whether and how a call is recorded, and who said so.

@@ -89,6 +89,9 @@ type Job struct {
 	// Published says that Result is in use already while the job isn't done: it is
 	// that of an earlier attempt. See Outcome.
 	Published bool `json:"published,omitempty"`
+	// Retriable says of a job that is done, and no recording, that a person may put it
+	// back. See Outcome.
+	Retriable bool `json:"retriable,omitempty"`
 	// LastError is why the last attempt failed, or the job was quarantined.
 	LastError string `json:"last_error,omitempty"`
 	// Reason is LastError for programs: "" for errors that have none.
@@ -204,8 +207,8 @@ type Filter struct {
 	// NoCall selects jobs that are about no call that is stored: of recordings that were
 	// handed in by themselves, and of calls that were lost.
 	NoCall bool
-	// Status is what the job came to: "completed", "completed_degraded" or "absent"
-	// of a recording that is done, or "quarantined". "" for any. Kinds without such
+	// Status is what the job came to: "completed", "completed_degraded" or "absent" by
+	// the result of one that is done, or "quarantined". "" for any. Kinds without such
 	// words have none but "quarantined".
 	Status string
 	// Code is that of a defect in the job's result, the result's reason, or the

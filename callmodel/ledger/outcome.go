@@ -11,8 +11,14 @@ import (
 // job, or by Publish, after which it goes on. The zero value is that of a job that
 // was done and leaves nothing to keep.
 type Outcome struct {
-	// Result is kept in Job.Result. Nil for none.
+	// Result is kept in Job.Result. Nil for none. Kinds say how it went in the words of
+	// recordings, so that jobs of all kinds are found by them: its "status", its "reason",
+	// and the "code" of its "defects" are what Filter.Status and Filter.Code select.
 	Result json.RawMessage
+	// Retriable says that more can come of the job although it is done, so that a person
+	// may put it back. Result stays then until a later one takes its place. Of which
+	// recordings more can come their results say themselves.
+	Retriable bool
 	// Empty says that nothing was made. Where an earlier attempt has published a
 	// result, that one stays then.
 	Empty bool

@@ -127,7 +127,7 @@ func ValidateRelative(legs []LegSpec) error {
 	var e callmodel.FieldErrors
 	for i := range legs {
 		for j := range legs[i].Segments {
-			if why := callmodel.ValidateRelativePath(legs[i].Segments[j].URI); why != nil {
+			if why := callmodel.ValidateLegPath(legs[i].Segments[j].URI); why != nil {
 				e.Add(fmt.Sprintf("legs[%d].segments[%d].uri", i, j), "%q %s", text.Clip(legs[i].Segments[j].URI), why)
 			}
 		}

@@ -39,6 +39,51 @@ func (e ActivationAction) Valid() bool {
 	}
 }
 
+// Defines values for AnyMoveRequestState.
+const (
+	AnyMoveRequestStateEmpty       AnyMoveRequestState = ""
+	AnyMoveRequestStateQuarantined AnyMoveRequestState = "quarantined"
+	AnyMoveRequestStateQueued      AnyMoveRequestState = "queued"
+)
+
+// Valid indicates whether the value is a known member of the AnyMoveRequestState enum.
+func (e AnyMoveRequestState) Valid() bool {
+	switch e {
+	case AnyMoveRequestStateEmpty:
+		return true
+	case AnyMoveRequestStateQuarantined:
+		return true
+	case AnyMoveRequestStateQueued:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AnyRetryRequestStatus.
+const (
+	AnyRetryRequestStatusAbsent            AnyRetryRequestStatus = "absent"
+	AnyRetryRequestStatusCompletedDegraded AnyRetryRequestStatus = "completed_degraded"
+	AnyRetryRequestStatusEmpty             AnyRetryRequestStatus = ""
+	AnyRetryRequestStatusQuarantined       AnyRetryRequestStatus = "quarantined"
+)
+
+// Valid indicates whether the value is a known member of the AnyRetryRequestStatus enum.
+func (e AnyRetryRequestStatus) Valid() bool {
+	switch e {
+	case AnyRetryRequestStatusAbsent:
+		return true
+	case AnyRetryRequestStatusCompletedDegraded:
+		return true
+	case AnyRetryRequestStatusEmpty:
+		return true
+	case AnyRetryRequestStatusQuarantined:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CallDimension.
 const (
 	CallDimensionCause       CallDimension = "cause"
@@ -1251,6 +1296,51 @@ func (e ListCallsParamsRecording) Valid() bool {
 	}
 }
 
+// Defines values for ListAllJobsParamsStatus.
+const (
+	ListAllJobsParamsStatusAbsent            ListAllJobsParamsStatus = "absent"
+	ListAllJobsParamsStatusCompleted         ListAllJobsParamsStatus = "completed"
+	ListAllJobsParamsStatusCompletedDegraded ListAllJobsParamsStatus = "completed_degraded"
+	ListAllJobsParamsStatusEmpty             ListAllJobsParamsStatus = ""
+	ListAllJobsParamsStatusQuarantined       ListAllJobsParamsStatus = "quarantined"
+)
+
+// Valid indicates whether the value is a known member of the ListAllJobsParamsStatus enum.
+func (e ListAllJobsParamsStatus) Valid() bool {
+	switch e {
+	case ListAllJobsParamsStatusAbsent:
+		return true
+	case ListAllJobsParamsStatusCompleted:
+		return true
+	case ListAllJobsParamsStatusCompletedDegraded:
+		return true
+	case ListAllJobsParamsStatusEmpty:
+		return true
+	case ListAllJobsParamsStatusQuarantined:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListAllJobsParamsCall.
+const (
+	ListAllJobsParamsCallEmpty ListAllJobsParamsCall = ""
+	ListAllJobsParamsCallNone  ListAllJobsParamsCall = "none"
+)
+
+// Valid indicates whether the value is a known member of the ListAllJobsParamsCall enum.
+func (e ListAllJobsParamsCall) Valid() bool {
+	switch e {
+	case ListAllJobsParamsCallEmpty:
+		return true
+	case ListAllJobsParamsCallNone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListJobsParamsStatus.
 const (
 	ListJobsParamsStatusAbsent            ListJobsParamsStatus = "absent"
@@ -1458,6 +1548,125 @@ type AnalysisResult struct {
 	// SilenceMs In which nobody talks.
 	SilenceMs float32 `json:"silence_ms"`
 }
+
+// AnyJob A job of the ledger, of any kind.
+type AnyJob struct {
+	// Attempts Attempts that failed and count.
+	Attempts  int       `json:"attempts"`
+	CallId    *string   `json:"call_id,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Emergency It is an emergency call's own recording.
+	Emergency  *bool      `json:"emergency,omitempty"`
+	FinishedAt *time.Time `json:"finished_at,omitempty"`
+	Id         string     `json:"id"`
+
+	// Key Its own within its tenant and kind.
+	Key string `json:"key"`
+
+	// Kind Examples: verify
+	Kind string `json:"kind"`
+
+	// LastError Why the last attempt failed, or the job was set aside.
+	LastError  *string    `json:"last_error,omitempty"`
+	LeaseUntil *time.Time `json:"lease_until,omitempty"`
+	Priority   int        `json:"priority"`
+
+	// Published Its result is in use while the job isn't done.
+	Published *bool  `json:"published,omitempty"`
+	Queue     string `json:"queue"`
+
+	// Reason last_error for programs.
+	//
+	// Examples: unavailable
+	Reason *string `json:"reason,omitempty"`
+
+	// Result What it came to, in the form of the kind.
+	Result interface{} `json:"result,omitempty"`
+
+	// Retriable It is done, and may be put back all the same.
+	Retriable *bool `json:"retriable,omitempty"`
+
+	// RunAt It isn't run before.
+	RunAt time.Time `json:"run_at"`
+
+	// Spec The payload: what is done, in the form of the kind.
+	Spec interface{} `json:"spec"`
+
+	// State Where a job stands.
+	//
+	// - `queued`: it waits for a worker, or for its files
+	// - `running`: a worker has it
+	// - `done`: it came to its result
+	// - `quarantined`: it was set aside for a person
+	State JobState `json:"state"`
+
+	// Suspect It may be what crashed its worker.
+	Suspect  *bool  `json:"suspect,omitempty"`
+	TenantId string `json:"tenant_id"`
+
+	// Worker Who runs it.
+	Worker *string `json:"worker,omitempty"`
+}
+
+// AnyJobPage A page of jobs of any kind.
+type AnyJobPage struct {
+	Jobs []AnyJob `json:"jobs"`
+
+	// Next The after of the next page; left out at the end.
+	Next *string `json:"next,omitempty"`
+}
+
+// AnyMoveRequest Which jobs of any kind to move where.
+type AnyMoveRequest struct {
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// From Their queue.
+	From string `json:"from"`
+
+	// Kind Only those of this kind; left out: of every kind.
+	Kind *string `json:"kind,omitempty"`
+
+	// Limit At most so many; 0: 100.
+	Limit *int `json:"limit,omitempty"`
+
+	// State Empty for both.
+	State *AnyMoveRequestState `json:"state,omitempty"`
+
+	// To An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	To Id `json:"to"`
+}
+
+// AnyMoveRequestState Empty for both.
+type AnyMoveRequestState string
+
+// AnyRetryRequest Which jobs of any kind to put back. status or code is needed.
+type AnyRetryRequest struct {
+	// Code A defect, or a reason.
+	//
+	// Examples: leg_missing
+	Code   *string `json:"code,omitempty"`
+	DryRun *bool   `json:"dry_run,omitempty"`
+
+	// Kind Only those of this kind; left out: of every kind.
+	Kind *string `json:"kind,omitempty"`
+
+	// Limit At most so many; 0: 100.
+	Limit *int    `json:"limit,omitempty"`
+	Queue *string `json:"queue,omitempty"`
+
+	// Since Enqueued then or later.
+	Since  *time.Time             `json:"since,omitempty"`
+	Status *AnyRetryRequestStatus `json:"status,omitempty"`
+
+	// Until Enqueued before.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// AnyRetryRequestStatus defines model for AnyRetryRequest.Status.
+type AnyRetryRequestStatus string
 
 // AuditEvent Who did what to which thing.
 type AuditEvent struct {
@@ -2486,12 +2695,46 @@ type Job struct {
 // JobKind defines model for Job.Kind.
 type JobKind string
 
+// JobAccepted A job that is in its queue.
+type JobAccepted struct {
+	// Created false: the same job was asked for before.
+	Created bool   `json:"created"`
+	JobId   string `json:"job_id"`
+	Key     string `json:"key"`
+	Kind    string `json:"kind"`
+}
+
 // JobPage A page of jobs.
 type JobPage struct {
 	Jobs []Job `json:"jobs"`
 
 	// Next The after of the next page; left out at the end.
 	Next *string `json:"next,omitempty"`
+}
+
+// JobRequest A job of any kind but a recording.
+type JobRequest struct {
+	// CallId The call that it is about.
+	CallId *string `json:"call_id,omitempty"`
+
+	// Key An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	Key Id `json:"key"`
+
+	// Kind One that the service knows.
+	//
+	// Examples: verify
+	Kind string `json:"kind"`
+
+	// Payload What to do, in the form of the kind.
+	Payload map[string]interface{} `json:"payload"`
+
+	// Priority Among the tenant's jobs: higher first.
+	Priority *int `json:"priority,omitempty"`
+
+	// Queue Which workers do it; left out: default.
+	Queue *string `json:"queue,omitempty"`
 }
 
 // JobState Where a job stands.
@@ -3145,8 +3388,8 @@ type RecordingRequest struct {
 	// NoManifest Leaves out the object that says how the recording was made.
 	NoManifest *bool `json:"no_manifest,omitempty"`
 
-	// Outputs The files to make.
-	Outputs []OutputSpec `json:"outputs"`
+	// Outputs The files to make. Default: those of the call, else those of its tenant, else the platform's.
+	Outputs *[]OutputSpec `json:"outputs,omitempty"`
 
 	// PauseMode What becomes of pauses: silence, or they are cut out.
 	PauseMode *RecordingRequestPauseMode `json:"pause_mode,omitempty"`
@@ -3158,17 +3401,15 @@ type RecordingRequest struct {
 	// Queue The host name of the telephone server that has the files.
 	Queue *string `json:"queue,omitempty"`
 
-	// RecordingId An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
-	//
-	// Examples: pbx-1.42
-	RecordingId Id           `json:"recording_id"`
+	// RecordingId An id as call_id; "": the call's.
+	RecordingId *string      `json:"recording_id,omitempty"`
 	Redactions  *[]Redaction `json:"redactions,omitempty"`
 
 	// SpanMs How long the call lasted; 0: until the end of the longest leg.
 	SpanMs *float32 `json:"span_ms,omitempty"`
 
-	// StartedAt When the call's timeline begins.
-	StartedAt time.Time `json:"started_at"`
+	// StartedAt When the call's timeline begins. Default: the call's answer, or when it was made; of a call that isn't known now.
+	StartedAt *time.Time `json:"started_at,omitempty"`
 
 	// TenantId The credentials'; leave it out.
 	TenantId *string `json:"tenant_id,omitempty"`
@@ -3906,6 +4147,72 @@ type ListDeadLettersParams struct {
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListAllJobsParams defines parameters for ListAllJobs.
+type ListAllJobsParams struct {
+	// Kind Only jobs of this kind.
+	Kind *string `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// State Only jobs in this state.
+	State *JobStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Queue Only jobs in this queue.
+	Queue *string `form:"queue,omitempty" json:"queue,omitempty"`
+
+	// Status Only jobs that came to this.
+	Status *ListAllJobsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Code Only jobs with this defect, or for this reason.
+	Code *string `form:"code,omitempty" json:"code,omitempty"`
+
+	// Since Only jobs that were enqueued then or later.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only jobs that were enqueued before.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// CallId Only the jobs of this call.
+	CallId *string `form:"call_id,omitempty" json:"call_id,omitempty"`
+
+	// Call none: only jobs of calls that aren't stored.
+	Call *ListAllJobsParamsCall `form:"call,omitempty" json:"call,omitempty"`
+
+	// After The next of the page before.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit Jobs on a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListAllJobsParamsStatus defines parameters for ListAllJobs.
+type ListAllJobsParamsStatus string
+
+// ListAllJobsParamsCall defines parameters for ListAllJobs.
+type ListAllJobsParamsCall string
+
+// ListAllQueuesParams defines parameters for ListAllQueues.
+type ListAllQueuesParams struct {
+	// Kind Only those of this kind.
+	Kind *string `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Limit Queues to list.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// GetAnyMediaParams defines parameters for GetAnyMedia.
+type GetAnyMediaParams struct {
+	// Output The output's name. Default: the first.
+	Output *string `form:"output,omitempty" json:"output,omitempty"`
+
+	// Codec The output's codec.
+	Codec *string `form:"codec,omitempty" json:"codec,omitempty"`
+
+	// Range A part of the file (RFC 9110).
+	Range *string `json:"Range,omitempty"`
+
+	// IfNoneMatch Not the file that has this ETag.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // ListKeysParams defines parameters for ListKeys.
 type ListKeysParams struct {
 	// Limit At most so many.
@@ -4280,6 +4587,18 @@ type CreateCallJSONRequestBody = CallRequest
 
 // PostCallEventJSONRequestBody defines body for PostCallEvent for application/json ContentType.
 type PostCallEventJSONRequestBody = CallEvent
+
+// AddJobJSONRequestBody defines body for AddJob for application/json ContentType.
+type AddJobJSONRequestBody = JobRequest
+
+// MoveAnyJobsJSONRequestBody defines body for MoveAnyJobs for application/json ContentType.
+type MoveAnyJobsJSONRequestBody = AnyMoveRequest
+
+// RetryAnyJobsJSONRequestBody defines body for RetryAnyJobs for application/json ContentType.
+type RetryAnyJobsJSONRequestBody = AnyRetryRequest
+
+// QuarantineAnyJobJSONRequestBody defines body for QuarantineAnyJob for application/json ContentType.
+type QuarantineAnyJobJSONRequestBody = QuarantineRequest
 
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
@@ -4953,6 +5272,118 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/dead-letters/{letter}/replay (the `ReplayDeadLetter` operationId).
 	ReplayDeadLetter(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListAllJobs List the jobs of every kind
+	//
+	// The tenant's, oldest first.
+	//
+	// Corresponds with GET /v1/jobs (the `ListAllJobs` operationId).
+	ListAllJobs(ctx context.Context, params *ListAllJobsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddJobWithBody Have a job done
+	//
+	// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+	// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+	// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+	AddJobWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddJob Have a job done
+	//
+	// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+	// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+	// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+	AddJob(ctx context.Context, body AddJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MoveAnyJobsWithBody Move jobs of any kind into another queue
+	//
+	// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+	MoveAnyJobsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MoveAnyJobs Move jobs of any kind into another queue
+	//
+	// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+	MoveAnyJobs(ctx context.Context, body MoveAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAllQueues List the queues of every kind
+	//
+	// Those that the tenant's jobs wait or run in, and who serves them; those first whose jobs have waited longest.
+	//
+	// Corresponds with GET /v1/jobs/queues (the `ListAllQueues` operationId).
+	ListAllQueues(ctx context.Context, params *ListAllQueuesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryAnyJobsWithBody Put many jobs of any kind back
+	//
+	// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+	RetryAnyJobsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryAnyJobs Put many jobs of any kind back
+	//
+	// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+	RetryAnyJobs(ctx context.Context, body RetryAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAnyJob Look at a job of any kind
+	//
+	// With what it came to so far.
+	//
+	// Corresponds with GET /v1/jobs/{id} (the `GetAnyJob` operationId).
+	GetAnyJob(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAnyMedia Fetch what a job has made
+	//
+	// Of any kind: an output of a recording or of a transcode, the zip of an export. A redirect to a signed URL that is good
+	// for a while, or the file itself, with ranges.
+	//
+	// Corresponds with GET /v1/jobs/{id}/media (the `GetAnyMedia` operationId).
+	GetAnyMedia(ctx context.Context, id JobId, params *GetAnyMediaParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// QuarantineAnyJobWithBody Set a job of any kind aside
+	//
+	// One that waits or runs.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+	QuarantineAnyJobWithBody(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// QuarantineAnyJob Set a job of any kind aside
+	//
+	// One that waits or runs.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+	QuarantineAnyJob(ctx context.Context, id JobId, body QuarantineAnyJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryAnyJob Put a job of any kind back
+	//
+	// One that is quarantined, or that is done and of which its kind says that more can come.
+	//
+	// Corresponds with POST /v1/jobs/{id}/retry (the `RetryAnyJob` operationId).
+	RetryAnyJob(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListKeys List the tenant's API keys
 	//
 	// By id, without their secrets.
@@ -5014,7 +5445,8 @@ type ClientInterface interface {
 	//
 	// Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 	// again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-	// which workers see the files: the host name of the telephone server that has them, or "default".
+	// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+	// and the legs are enough: all else has defaults.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5025,7 +5457,8 @@ type ClientInterface interface {
 	//
 	// Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 	// again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-	// which workers see the files: the host name of the telephone server that has them, or "default".
+	// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+	// and the legs are enough: all else has defaults.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5775,6 +6208,248 @@ func (c *Client) ReplayDeadLetter(ctx context.Context, letter DeadLetterId, reqE
 	return c.Client.Do(req)
 }
 
+// ListAllJobs List the jobs of every kind
+//
+// The tenant's, oldest first.
+//
+// Corresponds with GET /v1/jobs (the `ListAllJobs` operationId).
+func (c *Client) ListAllJobs(ctx context.Context, params *ListAllJobsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAllJobsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddJobWithBody Have a job done
+//
+// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+func (c *Client) AddJobWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddJobRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddJob Have a job done
+//
+// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+func (c *Client) AddJob(ctx context.Context, body AddJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddJobRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MoveAnyJobsWithBody Move jobs of any kind into another queue
+//
+// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+func (c *Client) MoveAnyJobsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMoveAnyJobsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MoveAnyJobs Move jobs of any kind into another queue
+//
+// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+func (c *Client) MoveAnyJobs(ctx context.Context, body MoveAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMoveAnyJobsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAllQueues List the queues of every kind
+//
+// Those that the tenant's jobs wait or run in, and who serves them; those first whose jobs have waited longest.
+//
+// Corresponds with GET /v1/jobs/queues (the `ListAllQueues` operationId).
+func (c *Client) ListAllQueues(ctx context.Context, params *ListAllQueuesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAllQueuesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryAnyJobsWithBody Put many jobs of any kind back
+//
+// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+func (c *Client) RetryAnyJobsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryAnyJobsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryAnyJobs Put many jobs of any kind back
+//
+// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+func (c *Client) RetryAnyJobs(ctx context.Context, body RetryAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryAnyJobsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAnyJob Look at a job of any kind
+//
+// With what it came to so far.
+//
+// Corresponds with GET /v1/jobs/{id} (the `GetAnyJob` operationId).
+func (c *Client) GetAnyJob(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAnyJobRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAnyMedia Fetch what a job has made
+//
+// Of any kind: an output of a recording or of a transcode, the zip of an export. A redirect to a signed URL that is good
+// for a while, or the file itself, with ranges.
+//
+// Corresponds with GET /v1/jobs/{id}/media (the `GetAnyMedia` operationId).
+func (c *Client) GetAnyMedia(ctx context.Context, id JobId, params *GetAnyMediaParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAnyMediaRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// QuarantineAnyJobWithBody Set a job of any kind aside
+//
+// One that waits or runs.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+func (c *Client) QuarantineAnyJobWithBody(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewQuarantineAnyJobRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// QuarantineAnyJob Set a job of any kind aside
+//
+// One that waits or runs.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+func (c *Client) QuarantineAnyJob(ctx context.Context, id JobId, body QuarantineAnyJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewQuarantineAnyJobRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryAnyJob Put a job of any kind back
+//
+// One that is quarantined, or that is done and of which its kind says that more can come.
+//
+// Corresponds with POST /v1/jobs/{id}/retry (the `RetryAnyJob` operationId).
+func (c *Client) RetryAnyJob(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryAnyJobRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListKeys List the tenant's API keys
 //
 // By id, without their secrets.
@@ -5906,7 +6581,8 @@ func (c *Client) RotateKey(ctx context.Context, id KeyID, params *RotateKeyParam
 //
 // Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 // again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-// which workers see the files: the host name of the telephone server that has them, or "default".
+// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+// and the legs are enough: all else has defaults.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5927,7 +6603,8 @@ func (c *Client) CreateRecordingWithBody(ctx context.Context, contentType string
 //
 // Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 // again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-// which workers see the files: the host name of the telephone server that has them, or "default".
+// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+// and the legs are enough: all else has defaults.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7542,6 +8219,550 @@ func NewReplayDeadLetterRequest(server string, letter DeadLetterId) (*http.Reque
 	}
 
 	operationPath := fmt.Sprintf("/v1/dead-letters/%s/replay", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListAllJobsRequest constructs an http.Request for the ListAllJobs method
+func NewListAllJobsRequest(server string, params *ListAllJobsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Kind != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.State != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Queue != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "queue", *params.Queue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Status != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Code != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "code", *params.Code, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Since != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Until != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.CallId != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "call_id", *params.CallId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Call != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "call", *params.Call, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.After != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Limit != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddJobRequest calls the generic AddJob builder with application/json body
+func NewAddJobRequest(server string, body AddJobJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddJobRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAddJobRequestWithBody constructs an http.Request for the AddJob method, with any body, and a specified content type
+func NewAddJobRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewMoveAnyJobsRequest calls the generic MoveAnyJobs builder with application/json body
+func NewMoveAnyJobsRequest(server string, body MoveAnyJobsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMoveAnyJobsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewMoveAnyJobsRequestWithBody constructs an http.Request for the MoveAnyJobs method, with any body, and a specified content type
+func NewMoveAnyJobsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/move")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListAllQueuesRequest constructs an http.Request for the ListAllQueues method
+func NewListAllQueuesRequest(server string, params *ListAllQueuesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/queues")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Kind != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Limit != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRetryAnyJobsRequest calls the generic RetryAnyJobs builder with application/json body
+func NewRetryAnyJobsRequest(server string, body RetryAnyJobsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRetryAnyJobsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRetryAnyJobsRequestWithBody constructs an http.Request for the RetryAnyJobs method, with any body, and a specified content type
+func NewRetryAnyJobsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/retry")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetAnyJobRequest constructs an http.Request for the GetAnyJob method
+func NewGetAnyJobRequest(server string, id JobId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetAnyMediaRequest constructs an http.Request for the GetAnyMedia method
+func NewGetAnyMediaRequest(server string, id JobId, params *GetAnyMediaParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/%s/media", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Output != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "output", *params.Output, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Codec != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "codec", *params.Codec, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.Range != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Range", *params.Range, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Range", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewQuarantineAnyJobRequest calls the generic QuarantineAnyJob builder with application/json body
+func NewQuarantineAnyJobRequest(server string, id JobId, body QuarantineAnyJobJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewQuarantineAnyJobRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewQuarantineAnyJobRequestWithBody constructs an http.Request for the QuarantineAnyJob method, with any body, and a specified content type
+func NewQuarantineAnyJobRequestWithBody(server string, id JobId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/%s/quarantine", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRetryAnyJobRequest constructs an http.Request for the RetryAnyJob method
+func NewRetryAnyJobRequest(server string, id JobId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/%s/retry", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -10523,6 +11744,128 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/dead-letters/{letter}/replay (the `ReplayDeadLetter` operationId).
 	ReplayDeadLetterWithResponse(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*ReplayDeadLetterResponse, error)
 
+	// ListAllJobsWithResponse List the jobs of every kind
+	//
+	// The tenant's, oldest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/jobs (the `ListAllJobs` operationId).
+	ListAllJobsWithResponse(ctx context.Context, params *ListAllJobsParams, reqEditors ...RequestEditorFn) (*ListAllJobsResponse, error)
+
+	// AddJobWithBodyWithResponse Have a job done
+	//
+	// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+	// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+	// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+	AddJobWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddJobResponse, error)
+
+	// AddJobWithResponse Have a job done
+	//
+	// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+	// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+	// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+	AddJobWithResponse(ctx context.Context, body AddJobJSONRequestBody, reqEditors ...RequestEditorFn) (*AddJobResponse, error)
+
+	// MoveAnyJobsWithBodyWithResponse Move jobs of any kind into another queue
+	//
+	// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+	MoveAnyJobsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MoveAnyJobsResponse, error)
+
+	// MoveAnyJobsWithResponse Move jobs of any kind into another queue
+	//
+	// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+	MoveAnyJobsWithResponse(ctx context.Context, body MoveAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*MoveAnyJobsResponse, error)
+
+	// ListAllQueuesWithResponse List the queues of every kind
+	//
+	// Those that the tenant's jobs wait or run in, and who serves them; those first whose jobs have waited longest.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/jobs/queues (the `ListAllQueues` operationId).
+	ListAllQueuesWithResponse(ctx context.Context, params *ListAllQueuesParams, reqEditors ...RequestEditorFn) (*ListAllQueuesResponse, error)
+
+	// RetryAnyJobsWithBodyWithResponse Put many jobs of any kind back
+	//
+	// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+	RetryAnyJobsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RetryAnyJobsResponse, error)
+
+	// RetryAnyJobsWithResponse Put many jobs of any kind back
+	//
+	// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+	RetryAnyJobsWithResponse(ctx context.Context, body RetryAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*RetryAnyJobsResponse, error)
+
+	// GetAnyJobWithResponse Look at a job of any kind
+	//
+	// With what it came to so far.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/jobs/{id} (the `GetAnyJob` operationId).
+	GetAnyJobWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*GetAnyJobResponse, error)
+
+	// GetAnyMediaWithResponse Fetch what a job has made
+	//
+	// Of any kind: an output of a recording or of a transcode, the zip of an export. A redirect to a signed URL that is good
+	// for a while, or the file itself, with ranges.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/jobs/{id}/media (the `GetAnyMedia` operationId).
+	GetAnyMediaWithResponse(ctx context.Context, id JobId, params *GetAnyMediaParams, reqEditors ...RequestEditorFn) (*GetAnyMediaResponse, error)
+
+	// QuarantineAnyJobWithBodyWithResponse Set a job of any kind aside
+	//
+	// One that waits or runs.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+	QuarantineAnyJobWithBodyWithResponse(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*QuarantineAnyJobResponse, error)
+
+	// QuarantineAnyJobWithResponse Set a job of any kind aside
+	//
+	// One that waits or runs.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+	QuarantineAnyJobWithResponse(ctx context.Context, id JobId, body QuarantineAnyJobJSONRequestBody, reqEditors ...RequestEditorFn) (*QuarantineAnyJobResponse, error)
+
+	// RetryAnyJobWithResponse Put a job of any kind back
+	//
+	// One that is quarantined, or that is done and of which its kind says that more can come.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/{id}/retry (the `RetryAnyJob` operationId).
+	RetryAnyJobWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*RetryAnyJobResponse, error)
+
 	// ListKeysWithResponse List the tenant's API keys
 	//
 	// By id, without their secrets.
@@ -10590,7 +11933,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 	// again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-	// which workers see the files: the host name of the telephone server that has them, or "default".
+	// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+	// and the legs are enough: all else has defaults.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -10601,7 +11945,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 	// again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-	// which workers see the files: the host name of the telephone server that has them, or "default".
+	// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+	// and the legs are enough: all else has defaults.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11567,6 +12912,415 @@ func (r ReplayDeadLetterResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ReplayDeadLetterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAllJobsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AnyJobPage
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAllJobsResponse) GetJSON200() *AnyJobPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAllJobsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAllJobsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAllJobsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAllJobsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AddJobResponse202Headers the declared response headers of an HTTP 202 response for AddJob
+type AddJobResponse202Headers struct {
+	Location *string
+}
+
+type AddJobResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *JobAccepted
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *AddJobResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r AddJobResponse) GetJSON202() *JobAccepted {
+	return r.JSON202
+}
+
+// GetBody returns the raw response body bytes
+func (r AddJobResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddJobResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddJobResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddJobResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type MoveAnyJobsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChangedJobs
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r MoveAnyJobsResponse) GetJSON200() *ChangedJobs {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r MoveAnyJobsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MoveAnyJobsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MoveAnyJobsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MoveAnyJobsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAllQueuesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *QueueList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAllQueuesResponse) GetJSON200() *QueueList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAllQueuesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAllQueuesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAllQueuesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAllQueuesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RetryAnyJobsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChangedJobs
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RetryAnyJobsResponse) GetJSON200() *ChangedJobs {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryAnyJobsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryAnyJobsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryAnyJobsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryAnyJobsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetAnyJobResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AnyJob
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAnyJobResponse) GetJSON200() *AnyJob {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAnyJobResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAnyJobResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAnyJobResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAnyJobResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetAnyMediaResponse200Headers the declared response headers of an HTTP 200 response for GetAnyMedia
+type GetAnyMediaResponse200Headers struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+	ETag               *string
+}
+
+// GetAnyMediaResponse206Headers the declared response headers of an HTTP 206 response for GetAnyMedia
+type GetAnyMediaResponse206Headers struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+	ContentRange       *string
+	ETag               *string
+}
+
+// GetAnyMediaResponse307Headers the declared response headers of an HTTP 307 response for GetAnyMedia
+type GetAnyMediaResponse307Headers struct {
+	Location *string
+}
+
+type GetAnyMediaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *interface{}
+	// JSON206 the response for an HTTP 206 `application/json` response
+	JSON206 *interface{}
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetAnyMediaResponse200Headers
+	// Headers206 the parsed response headers for an HTTP 206 response
+	Headers206 *GetAnyMediaResponse206Headers
+	// Headers307 the parsed response headers for an HTTP 307 response
+	Headers307 *GetAnyMediaResponse307Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAnyMediaResponse) GetJSON200() *interface{} {
+	return r.JSON200
+}
+
+// GetJSON206 returns the response for an HTTP 206 `application/json` response
+func (r GetAnyMediaResponse) GetJSON206() *interface{} {
+	return r.JSON206
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAnyMediaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAnyMediaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAnyMediaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAnyMediaResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type QuarantineAnyJobResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AnyJob
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r QuarantineAnyJobResponse) GetJSON200() *AnyJob {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r QuarantineAnyJobResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r QuarantineAnyJobResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r QuarantineAnyJobResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r QuarantineAnyJobResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RetryAnyJobResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AnyJob
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RetryAnyJobResponse) GetJSON200() *AnyJob {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryAnyJobResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryAnyJobResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryAnyJobResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryAnyJobResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13796,6 +15550,206 @@ func (c *ClientWithResponses) ReplayDeadLetterWithResponse(ctx context.Context, 
 	return ParseReplayDeadLetterResponse(rsp)
 }
 
+// ListAllJobsWithResponse List the jobs of every kind
+//
+// The tenant's, oldest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/jobs (the `ListAllJobs` operationId).
+func (c *ClientWithResponses) ListAllJobsWithResponse(ctx context.Context, params *ListAllJobsParams, reqEditors ...RequestEditorFn) (*ListAllJobsResponse, error) {
+	rsp, err := c.ListAllJobs(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAllJobsResponse(rsp)
+}
+
+// AddJobWithBodyWithResponse Have a job done
+//
+// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+func (c *ClientWithResponses) AddJobWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddJobResponse, error) {
+	rsp, err := c.AddJobWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddJobResponse(rsp)
+}
+
+// AddJobWithResponse Have a job done
+//
+// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
+// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs (the `AddJob` operationId).
+func (c *ClientWithResponses) AddJobWithResponse(ctx context.Context, body AddJobJSONRequestBody, reqEditors ...RequestEditorFn) (*AddJobResponse, error) {
+	rsp, err := c.AddJob(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddJobResponse(rsp)
+}
+
+// MoveAnyJobsWithBodyWithResponse Move jobs of any kind into another queue
+//
+// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+func (c *ClientWithResponses) MoveAnyJobsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MoveAnyJobsResponse, error) {
+	rsp, err := c.MoveAnyJobsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMoveAnyJobsResponse(rsp)
+}
+
+// MoveAnyJobsWithResponse Move jobs of any kind into another queue
+//
+// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+func (c *ClientWithResponses) MoveAnyJobsWithResponse(ctx context.Context, body MoveAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*MoveAnyJobsResponse, error) {
+	rsp, err := c.MoveAnyJobs(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMoveAnyJobsResponse(rsp)
+}
+
+// ListAllQueuesWithResponse List the queues of every kind
+//
+// Those that the tenant's jobs wait or run in, and who serves them; those first whose jobs have waited longest.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/jobs/queues (the `ListAllQueues` operationId).
+func (c *ClientWithResponses) ListAllQueuesWithResponse(ctx context.Context, params *ListAllQueuesParams, reqEditors ...RequestEditorFn) (*ListAllQueuesResponse, error) {
+	rsp, err := c.ListAllQueues(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAllQueuesResponse(rsp)
+}
+
+// RetryAnyJobsWithBodyWithResponse Put many jobs of any kind back
+//
+// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+func (c *ClientWithResponses) RetryAnyJobsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RetryAnyJobsResponse, error) {
+	rsp, err := c.RetryAnyJobsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryAnyJobsResponse(rsp)
+}
+
+// RetryAnyJobsWithResponse Put many jobs of any kind back
+//
+// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+func (c *ClientWithResponses) RetryAnyJobsWithResponse(ctx context.Context, body RetryAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*RetryAnyJobsResponse, error) {
+	rsp, err := c.RetryAnyJobs(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryAnyJobsResponse(rsp)
+}
+
+// GetAnyJobWithResponse Look at a job of any kind
+//
+// With what it came to so far.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/jobs/{id} (the `GetAnyJob` operationId).
+func (c *ClientWithResponses) GetAnyJobWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*GetAnyJobResponse, error) {
+	rsp, err := c.GetAnyJob(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAnyJobResponse(rsp)
+}
+
+// GetAnyMediaWithResponse Fetch what a job has made
+//
+// Of any kind: an output of a recording or of a transcode, the zip of an export. A redirect to a signed URL that is good
+// for a while, or the file itself, with ranges.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/jobs/{id}/media (the `GetAnyMedia` operationId).
+func (c *ClientWithResponses) GetAnyMediaWithResponse(ctx context.Context, id JobId, params *GetAnyMediaParams, reqEditors ...RequestEditorFn) (*GetAnyMediaResponse, error) {
+	rsp, err := c.GetAnyMedia(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAnyMediaResponse(rsp)
+}
+
+// QuarantineAnyJobWithBodyWithResponse Set a job of any kind aside
+//
+// One that waits or runs.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+func (c *ClientWithResponses) QuarantineAnyJobWithBodyWithResponse(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*QuarantineAnyJobResponse, error) {
+	rsp, err := c.QuarantineAnyJobWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseQuarantineAnyJobResponse(rsp)
+}
+
+// QuarantineAnyJobWithResponse Set a job of any kind aside
+//
+// One that waits or runs.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/{id}/quarantine (the `QuarantineAnyJob` operationId).
+func (c *ClientWithResponses) QuarantineAnyJobWithResponse(ctx context.Context, id JobId, body QuarantineAnyJobJSONRequestBody, reqEditors ...RequestEditorFn) (*QuarantineAnyJobResponse, error) {
+	rsp, err := c.QuarantineAnyJob(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseQuarantineAnyJobResponse(rsp)
+}
+
+// RetryAnyJobWithResponse Put a job of any kind back
+//
+// One that is quarantined, or that is done and of which its kind says that more can come.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/{id}/retry (the `RetryAnyJob` operationId).
+func (c *ClientWithResponses) RetryAnyJobWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*RetryAnyJobResponse, error) {
+	rsp, err := c.RetryAnyJob(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryAnyJobResponse(rsp)
+}
+
 // ListKeysWithResponse List the tenant's API keys
 //
 // By id, without their secrets.
@@ -13905,7 +15859,8 @@ func (c *ClientWithResponses) RotateKeyWithResponse(ctx context.Context, id KeyI
 //
 // Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 // again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-// which workers see the files: the host name of the telephone server that has them, or "default".
+// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+// and the legs are enough: all else has defaults.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -13922,7 +15877,8 @@ func (c *ClientWithResponses) CreateRecordingWithBodyWithResponse(ctx context.Co
 //
 // Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
 // again gives the same job; another under a recording id that is taken is refused with `conflict`. The queue says
-// which workers see the files: the host name of the telephone server that has them, or "default".
+// which workers see the files: the host name of the telephone server that has them, or "default". The call's id
+// and the legs are enough: all else has defaults.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15057,6 +17013,326 @@ func ParseReplayDeadLetterResponse(rsp *http.Response) (*ReplayDeadLetterRespons
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest DeadLetter
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseListAllJobsResponse parses an HTTP response from a ListAllJobsWithResponse call
+func ParseListAllJobsResponse(rsp *http.Response) (*ListAllJobsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAllJobsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AnyJobPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseAddJobResponse parses an HTTP response from a AddJobWithResponse call
+func ParseAddJobResponse(rsp *http.Response) (*AddJobResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddJobResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest JobAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers AddJobResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseMoveAnyJobsResponse parses an HTTP response from a MoveAnyJobsWithResponse call
+func ParseMoveAnyJobsResponse(rsp *http.Response) (*MoveAnyJobsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MoveAnyJobsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChangedJobs
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseListAllQueuesResponse parses an HTTP response from a ListAllQueuesWithResponse call
+func ParseListAllQueuesResponse(rsp *http.Response) (*ListAllQueuesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAllQueuesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest QueueList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseRetryAnyJobsResponse parses an HTTP response from a RetryAnyJobsWithResponse call
+func ParseRetryAnyJobsResponse(rsp *http.Response) (*RetryAnyJobsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryAnyJobsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChangedJobs
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseGetAnyJobResponse parses an HTTP response from a GetAnyJobWithResponse call
+func ParseGetAnyJobResponse(rsp *http.Response) (*GetAnyJobResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAnyJobResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AnyJob
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseGetAnyMediaResponse parses an HTTP response from a GetAnyMediaWithResponse call
+func ParseGetAnyMediaResponse(rsp *http.Response) (*GetAnyMediaResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAnyMediaResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 206:
+		var dest interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON206 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case rsp.StatusCode == 307:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetAnyMediaResponse200Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("Content-Disposition"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Disposition", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentDisposition = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 206:
+		var headers GetAnyMediaResponse206Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("Content-Disposition"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Disposition", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentDisposition = &value
+		}
+		if values := rsp.Header.Values("Content-Range"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Range", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentRange = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers206 = &headers
+	case rsp.StatusCode == 307:
+		var headers GetAnyMediaResponse307Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers307 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseQuarantineAnyJobResponse parses an HTTP response from a QuarantineAnyJobWithResponse call
+func ParseQuarantineAnyJobResponse(rsp *http.Response) (*QuarantineAnyJobResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &QuarantineAnyJobResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AnyJob
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseRetryAnyJobResponse parses an HTTP response from a RetryAnyJobWithResponse call
+func ParseRetryAnyJobResponse(rsp *http.Response) (*RetryAnyJobResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryAnyJobResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AnyJob
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -22,6 +22,7 @@ type command struct {
 	service.DBOptions
 	service.BucketOptions
 	service.WorkerOptions
+	service.SpoolOptions
 	service.AdminOptions
 	service.IntakeOptions
 	service.LegOptions
@@ -50,6 +51,11 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, legs.Close()) }()
+	spools, err := service.OpenSpools(c.SpoolOptions, service.SpoolPlace{Legs: c.Legs, Queue: c.SpoolQueue()}, stores.DB, rec.Ring, m, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, spools.Close()) }()
 	door, err := c.WorkerDoor(c.LegOptions)
 	if err != nil {
 		return err
@@ -74,6 +80,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	log.InfoContext(ctx, "working", "metrics", l.Addr().String(), "database", stores.DB.String(), "bucket", c.Bucket, "legs", c.Legs, "queues", c.Served())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return rec.Run(ctx) })
+	group.Go(func() error { return spools.Run(ctx) })
 	group.Go(func() error { return attend(ctx) })
 	group.Go(func() error { return messages.Run(ctx) })
 	group.Go(func() error { return service.SweepUploads(ctx, stores.Objects, log) })

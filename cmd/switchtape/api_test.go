@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -140,13 +141,44 @@ func TestAgainstAnAPI(t *testing.T) {
 	code, out, errs = run(t, command("jobs", "queues")...)
 	require.Zero(t, code, errs)
 	assert.Contains(t, out, "QUEUE ")
+
+	var one added
+	verify := []string{"jobs", "add", "verify", "--key", "v1", "--payload", `{"recording": {"job_id": "` + job + `"}}`, "--queue", "night", "--priority", "3"}
+	runJSON(t, &one, command(verify...)...)
+	require.True(t, one.Created)
+	code, out, errs = run(t, command(verify...)...)
+	require.Zero(t, code, errs)
+	assert.Equal(t, string(one.JobID)+"  it was there already\n", out)
+	runJSON(t, &list, command("jobs", "list", "--kind", "verify")...)
+	require.Len(t, list.Jobs, 1)
+	assert.Equal(t, one.JobID, list.Jobs[0].ID)
+	runJSON(t, &list, command("jobs", "list")...)
+	require.Len(t, list.Jobs, 2)
+	require.Eventually(t, func() bool {
+		code, out, errs := run(t, command("jobs", "show", string(one.JobID))...)
+		require.Zero(t, code, errs)
+		return strings.Contains(out, "state       quarantined") && strings.Contains(out, "(verify v1)") &&
+			strings.Contains(out, "recording c1 is quarantined: retry its job "+job+" first")
+	}, 30*time.Second, 20*time.Millisecond)
+	code, out, errs = run(t, command("jobs", "retry", string(one.JobID))...)
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, "(verify v1)")
+	code, out, errs = run(t, command("jobs", "retry", "--kind", "verify", "--status", "absent")...)
+	require.Zero(t, code, errs)
+	assert.Equal(t, "0 put back\n", out)
+	code, out, errs = run(t, command("jobs", "move", "--kind", "export", "--from", "nowhere", "--to", "night")...)
+	require.Zero(t, code, errs)
+	assert.Equal(t, "0 moved\n", out, "it is a recording that is there")
 	for name, c := range map[string]struct {
 		args []string
 		code int
 		says string
 	}{
+		"an unknown kind": {command("jobs", "add", "wash", "--key", "k", "--payload", "{}"), 1, "kind: \"wash\" is not one of"},
+		"no JSON":         {command("jobs", "add", "verify", "--key", "k", "--payload", "{"), 2, "--payload"},
+		"a list":          {command("jobs", "add", "verify", "--key", "k", "--payload", "[]"), 2, "--payload"},
 		"a queue of all":  {command("jobs", "queues", "--tenant", "t"), 2, "--tenant"},
-		"another kind":    {command("jobs", "move", "--kind", "x", "--from", "a", "--to", "b"), 2, "--kind"},
+		"the same queue":  {command("jobs", "move", "--kind", "x", "--from", "a", "--to", "a"), 1, "to: is the queue"},
 		"no API":          {[]string{"calls", "list"}, 2, "--api"},
 		"neither":         {[]string{"jobs", "list"}, 2, "--db"},
 		"both":            {command("jobs", "list", "--db", "sqlite:///x"), 2, "not both"},

@@ -14,8 +14,9 @@ import (
 
 type jobsCommand struct {
 	List       jobsList       `cmd:"" help:"List jobs, oldest first."`
+	Add        jobsAdd        `cmd:"" help:"Have a job done: verify, transcode, export or command."`
 	Show       jobsShow       `cmd:"" help:"Show one job."`
-	Retry      jobsRetry      `cmd:"" help:"Put jobs back in the queue that are quarantined, absent or degraded. What was made stays until a later version loses nothing of it."`
+	Retry      jobsRetry      `cmd:"" help:"Put jobs back in the queue that are quarantined, absent or degraded, or of which their kind says that more can come. What was made stays until a later version loses nothing of it."`
 	Queues     jobsQueues     `cmd:"" help:"List the queues that jobs wait or run in, and who serves them."`
 	Move       jobsMove       `cmd:"" help:"Move waiting and quarantined jobs to another queue."`
 	Quarantine jobsQuarantine `cmd:"" help:"Set a queued or running job aside."`

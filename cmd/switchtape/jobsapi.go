@@ -5,7 +5,6 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
-	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/apiclient"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
@@ -15,15 +14,13 @@ import (
 const maxAsked = 500
 
 // onlyLedger refuses what can be asked of a database alone: an API's jobs are those of
-// its key's tenant, and recordings.
+// its key's tenant.
 func (w *jobsWhich) onlyLedger(db string) error {
 	switch {
 	case db != "":
 		return errBoth()
 	case w.Tenant != "":
 		return cli.Usagef("--tenant is of --db: an API has the jobs of its key's tenant")
-	case w.Kind != "" && w.Kind != record.Kind:
-		return cli.Usagef("--kind is of --db: an API has jobs of the kind %s", record.Kind)
 	}
 	return nil
 }
@@ -38,8 +35,8 @@ func (c *jobsList) ask(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	limit := min(c.Limit, maxAsked)
-	page, _, err := answered[struct{ Jobs []ledger.Job }](api.ListJobsWithResponse(ctx, &apiclient.ListJobsParams{
-		State: given(apiclient.JobStateFilter(c.State)), Queue: given(c.Queue), Status: given(apiclient.ListJobsParamsStatus(c.Status)),
+	page, _, err := answered[struct{ Jobs []ledger.Job }](api.ListAllJobsWithResponse(ctx, &apiclient.ListAllJobsParams{
+		Kind: given(c.Kind), State: given(apiclient.JobStateFilter(c.State)), Queue: given(c.Queue), Status: given(apiclient.ListAllJobsParamsStatus(c.Status)),
 		Code: given(c.Code), Since: givenTime(c.Since), Until: givenTime(c.Until), After: given(c.After), Limit: &limit,
 	}))
 	if err != nil {
@@ -57,7 +54,7 @@ func (c *jobsShow) ask(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	job, _, err := answered[ledger.Job](api.GetJobWithResponse(ctx, c.ID))
+	job, _, err := answered[ledger.Job](api.GetAnyJobWithResponse(ctx, c.ID))
 	if err != nil {
 		return err
 	}
@@ -77,8 +74,8 @@ func (c *jobsRetry) ask(ctx context.Context, s cli.Streams) error {
 		return c.askEach(ctx, s, api)
 	}
 	limit := min(c.Limit, maxAsked)
-	done, _, err := answered[recordinghttp.Changed](api.RetryJobsWithResponse(ctx, apiclient.RetryRequest{
-		Status: given(apiclient.RetryRequestStatus(c.Status)), Code: given(c.Code), Queue: given(c.Queue),
+	done, _, err := answered[recordinghttp.Changed](api.RetryAnyJobsWithResponse(ctx, apiclient.AnyRetryRequest{
+		Kind: given(c.Kind), Status: given(apiclient.AnyRetryRequestStatus(c.Status)), Code: given(c.Code), Queue: given(c.Queue),
 		Since: givenTime(c.Since), Until: givenTime(c.Until), Limit: &limit, DryRun: &c.DryRun,
 	}))
 	if err == nil {
@@ -94,9 +91,9 @@ func (c *jobsRetry) askEach(ctx context.Context, s cli.Streams, api *apiclient.C
 	var err error
 	for _, id := range c.IDs {
 		if c.DryRun {
-			job, _, err = answered[ledger.Job](api.GetJobWithResponse(ctx, id))
+			job, _, err = answered[ledger.Job](api.GetAnyJobWithResponse(ctx, id))
 		} else {
-			job, _, err = answered[ledger.Job](api.RetryJobWithResponse(ctx, id))
+			job, _, err = answered[ledger.Job](api.RetryAnyJobWithResponse(ctx, id))
 		}
 		if err != nil {
 			break
@@ -121,7 +118,7 @@ func (c *jobsQueues) ask(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	list, _, err := answered[struct{ Queues []recordinghttp.Queue }](api.ListQueuesWithResponse(ctx, &apiclient.ListQueuesParams{Limit: &c.Limit}))
+	list, _, err := answered[struct{ Queues []recordinghttp.Queue }](api.ListAllQueuesWithResponse(ctx, &apiclient.ListAllQueuesParams{Limit: &c.Limit}))
 	if err != nil {
 		return err
 	}
@@ -142,8 +139,8 @@ func (c *jobsMove) ask(ctx context.Context, s cli.Streams) error {
 	for left := c.Limit; left > 0; {
 		limit := min(left, maxAsked)
 		var done recordinghttp.Changed
-		done, _, err = answered[recordinghttp.Changed](api.MoveJobsWithResponse(ctx, apiclient.MoveRequest{
-			From: c.From, To: c.To, State: given(apiclient.MoveRequestState(c.State)), Limit: &limit, DryRun: &c.DryRun,
+		done, _, err = answered[recordinghttp.Changed](api.MoveAnyJobsWithResponse(ctx, apiclient.AnyMoveRequest{
+			Kind: given(c.Kind), From: c.From, To: c.To, State: given(apiclient.AnyMoveRequestState(c.State)), Limit: &limit, DryRun: &c.DryRun,
 		}))
 		all.Jobs = append(all.Jobs, done.Jobs...)
 		if left -= len(done.Jobs); err != nil || c.DryRun || len(done.Jobs) < limit {
@@ -165,7 +162,7 @@ func (c *jobsQuarantine) ask(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	job, _, err := answered[ledger.Job](api.QuarantineJobWithResponse(ctx, c.ID, apiclient.QuarantineRequest{Reason: c.Reason}))
+	job, _, err := answered[ledger.Job](api.QuarantineAnyJobWithResponse(ctx, c.ID, apiclient.QuarantineRequest{Reason: c.Reason}))
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ type serveCommand struct {
 	Legs   string `help:"Where the legs are. Default: the directory's legs folder." placeholder:"DIR|URL"`
 
 	service.APIOptions
+	service.SpoolOptions
 	Worker serveWorker `embed:"" prefix:"worker-"`
 	ops.LogOptions
 }
@@ -40,6 +41,8 @@ type serveWorker struct {
 	LegWait       time.Duration `help:"How long after hang-up legs are waited for that are missing or still being written." default:"60s"`
 	FollowGrowing time.Duration `help:"For how long a leg is followed that is missing or still being written then: what there is of the recording is published, and again when the leg has come or is whole. 0: not at all." default:"24h"`
 	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
+
+	service.TaskOptions
 }
 
 func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
@@ -53,10 +56,10 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	one, err := startOne(ctx, oneOptions{
-		dir: c.Dir, db: c.DB, bucket: c.Bucket, legs: c.Legs, listener: l, api: c.APIOptions,
+		dir: c.Dir, db: c.DB, bucket: c.Bucket, legs: c.Legs, listener: l, api: c.APIOptions, spool: c.SpoolOptions,
 		worker: service.WorkerOptions{
 			Concurrency: c.Worker.Concurrency, LeaseTTL: c.Worker.LeaseTTL, LegWait: c.Worker.LegWait,
-			FollowGrowing: c.Worker.FollowGrowing, Grace: c.Worker.Grace,
+			FollowGrowing: c.Worker.FollowGrowing, Grace: c.Worker.Grace, TaskOptions: c.Worker.TaskOptions,
 		},
 	}, log)
 	if err != nil {
@@ -79,6 +82,7 @@ type oneOptions struct {
 	listener              net.Listener
 	api                   service.APIOptions
 	worker                service.WorkerOptions
+	spool                 service.SpoolOptions
 }
 
 // one is the API and the worker of one process, wired and not yet running.
@@ -120,6 +124,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	if o.api.Journal == "" {
 		o.api.Journal = filepath.Join(o.dir, "journal")
 	}
+	o.worker.FinishedDir = filepath.Join(o.dir, "finished")
 	secret, err := signSecret(o.dir)
 	if err != nil {
 		return nil, err
@@ -143,9 +148,13 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, errors.Join(err, legs.Close())
 	}
 	w.api.Later("preparing the database", prepare)
-	messages, err := o.api.OpenBrokers(w.stores, brokers(), w.api.Door(), o.worker.Presence().Name, rec.Ring, m, log)
+	spools, err := service.OpenSpools(o.spool, o.api.SpoolPlace(w.legs), w.stores.DB, rec.Ring, m, log)
 	if err != nil {
 		return nil, errors.Join(err, legs.Close())
+	}
+	messages, err := o.api.OpenBrokers(w.stores, brokers(), w.api.Door(), o.worker.Presence().Name, rec.Ring, m, log)
+	if err != nil {
+		return nil, errors.Join(err, spools.Close(), legs.Close())
 	}
 	admin, err := o.api.OpenAdmin(ctx)
 	var handlers *service.Handlers
@@ -159,7 +168,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		err = w.api.Start(ctx) // everything else is checked
 	}
 	if err != nil {
-		return nil, errors.Join(err, legs.Close(), admin.Close())
+		return nil, errors.Join(err, legs.Close(), spools.Close(), admin.Close())
 	}
 	attend := service.Attend(w.stores, o.worker.Presence(), m, log)
 	w.run = func(ctx context.Context) error {
@@ -168,9 +177,10 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		group.Go(func() error { return admin.Serve(ctx, handlers.Admin, log) })
 		group.Go(func() error { return w.api.Run(ctx) })
 		group.Go(func() error { return rec.Run(ctx) })
+		group.Go(func() error { return spools.Run(ctx) })
 		group.Go(func() error { return attend(ctx) })
 		group.Go(func() error { return messages.Run(ctx) })
-		return errors.Join(group.Wait(), legs.Close(), w.stores.Close())
+		return errors.Join(group.Wait(), spools.Close(), legs.Close(), w.stores.Close())
 	}
 	return w, nil
 }

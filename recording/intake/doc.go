@@ -5,8 +5,8 @@
 //	             │         │          └─ away: held and tried again, never given up
 //	             └─────────┴─ refused, or tried too often ─▶ dead letter ─▶ Ack
 //
-// A message's body is what POST /v1/recordings takes; a header names another kind of job
-// and Options.Kinds reads it. It is checked as it is there, and every fault is in the
+// A message's body is what POST /v1/recordings takes, or where the header
+// broker.HeaderKind names another kind of job what POST /v1/jobs does. It is checked as it is there, and every fault is in the
 // dead letter's reason. A job's row is the commit point: jobs are idempotent by their
 // key, so that a message that is delivered again, after a crash between any two steps or
 // to another process, is the same row.

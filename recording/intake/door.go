@@ -4,64 +4,67 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/deadletter"
-	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/task"
 )
 
-// Decode reads what a message of a kind says and checks it, as a job of the tenant's.
-// What it refuses it refuses as FieldErrors, or with a code.
-type Decode func(t callmodel.TenantID, body []byte) (ledger.Request, error)
-
-// Door is the check that messages pass, and letters that are replayed. Make one with
-// NewDoor; it may be used by any number of goroutines.
-type Door struct{ kinds map[string]Decode }
-
-// NewDoor makes the door for recordings, and for the other kinds of job. kinds may be nil.
-func NewDoor(c Checks, kinds map[string]Decode) *Door {
-	d := &Door{kinds: map[string]Decode{record.Kind: c.decode}}
-	maps.Copy(d.kinds, kinds)
-	return d
+// Door is the check of all jobs that are asked for: over HTTP, by messages, and by letters
+// that are replayed. Make one with NewDoor; it may be used by any number of goroutines.
+type Door struct {
+	checks Checks
+	kinds  task.Kinds
 }
 
-// decode is the Decode of recordings.
-func (c *Checks) decode(t callmodel.TenantID, body []byte) (ledger.Request, error) {
-	if len(body) > MaxBody {
-		return ledger.Request{}, callmodel.Errorf(callmodel.CodeTooLarge, "the message has %d bytes, and may have %d", len(body), MaxBody)
+// NewDoor makes the door for recordings, and for those other kinds of job.
+func NewDoor(c Checks, kinds task.Kinds) *Door {
+	if c.Now == nil {
+		c.Now = time.Now //nolint:forbidigo // the default of an injected clock
 	}
-	s := c.Submission(t)
-	if err := callmodel.DecodeJSON(body, s); err != nil {
-		return ledger.Request{}, err
-	}
-	return s.Job("")
+	return &Door{checks: c, kinds: kinds}
 }
 
-// Request is the job that a message of that kind asks for; "" is a recording. actor is
-// who asks for it, for the audit log.
-func (d *Door) Request(kind string, t callmodel.TenantID, body []byte, actor string) (r ledger.Request, err error) {
-	decode := d.kinds[cmp.Or(kind, record.Kind)]
-	if decode == nil {
-		return r, callmodel.Errorf(callmodel.CodeUnsupported, "jobs of the kind %q aren't taken here; there are %s",
-			kind, strings.Join(slices.Sorted(maps.Keys(d.kinds)), ", "))
+// Recording is a recording of the tenant's to decode into.
+func (d *Door) Recording(ctx context.Context, t callmodel.TenantID) *Submission {
+	s := &Submission{tenant: t, checks: &d.checks}
+	if d.checks.Defaults != nil {
+		s.defaults = func(call callmodel.CallID) (Defaults, error) { return d.checks.Defaults(ctx, t, call) }
 	}
+	return s
+}
+
+// Task is another job of the tenant's to decode into.
+func (d *Door) Task(t callmodel.TenantID) *Task { return &Task{tenant: t, kinds: d.kinds} }
+
+// Read is the job that a message of that kind asks for: a recording where that is "", as
+// POST /v1/recordings takes it, or another job as POST /v1/jobs does. actor is who asks
+// for it, for the audit log. What it refuses it refuses as FieldErrors, or with a code;
+// CodeUnavailable where it can't tell yet.
+func (d *Door) Read(ctx context.Context, kind string, t callmodel.TenantID, body []byte, actor string) (a Asked, err error) {
 	defer func() {
 		if p := recover(); p != nil { // one message doesn't take the others along
 			err = callmodel.Errorf(callmodel.CodeInternal, "reading the message failed: %v", p)
 		}
 	}()
-	if r, err = decode(t, body); err != nil {
-		return ledger.Request{}, err
+	if len(body) > MaxBody {
+		return Asked{}, callmodel.Errorf(callmodel.CodeTooLarge, "the message has %d bytes, and may have %d", len(body), MaxBody)
 	}
-	if r.TenantID != t {
-		return ledger.Request{}, callmodel.Errorf(callmodel.CodeInternal, "the kind %q made a job of another tenant's", kind)
+	if kind == "" || kind == record.Kind {
+		s := d.Recording(ctx, t)
+		if err := callmodel.DecodeJSON(body, s); err != nil {
+			return Asked{}, err
+		}
+		return s.Asked(actor)
 	}
-	r.Actor = actor
-	return r, nil
+	q := d.Task(t)
+	q.Kind, q.said = kind, kind
+	if err := callmodel.DecodeJSON(body, q); err != nil {
+		return Asked{}, err
+	}
+	return q.Asked(actor), nil
 }
 
 // Desk is where dead letters are looked after. *calldb.DB and *memdb.Store are desks:
@@ -97,11 +100,11 @@ func (d *Door) Replay(ctx context.Context, l Ledger, desk Desk, t, as callmodel.
 	case as != "" && as != owner:
 		return letter, callmodel.Errorf(callmodel.CodeConflict, "the message is of the tenant %s", owner)
 	}
-	r, err := d.Request(letter.Kind, owner, letter.Body(), actor)
+	a, err := d.Read(ctx, letter.Kind, owner, letter.Body(), actor)
 	if err != nil {
 		return letter, err
 	}
-	job, _, err := Enqueue(ctx, l, &r)
+	job, _, err := Enqueue(ctx, l, &a)
 	if err != nil {
 		return letter, err
 	}

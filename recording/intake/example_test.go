@@ -8,6 +8,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/recording/broker"
 	"github.com/switchtape/switchtape/recording/intake"
+	"github.com/switchtape/switchtape/recording/task"
 	"github.com/switchtape/switchtape/storage/calldb/memdb"
 )
 
@@ -46,7 +47,7 @@ func Example() {
 		"outputs": [{"codec": "wav", "layout": "mono"}]}`)}
 
 	jobs := memdb.New(nil)
-	in, err := intake.New(jobs, jobs, intake.NewDoor(intake.Checks{}, nil),
+	in, err := intake.New(jobs, jobs, intake.NewDoor(intake.Checks{}, task.Kinds{}),
 		intake.Source{Name: "example", Subscription: messages, Tenants: intake.Tenants{One: "acme"}}, nil)
 	if err != nil {
 		fmt.Println(err)
@@ -63,8 +64,8 @@ func Example() {
 }
 
 func ExampleDoor() {
-	door := intake.NewDoor(intake.Checks{}, nil)
-	_, err := door.Request("", "acme", []byte(`{"call_id": "call-1", "recording_id": "call-1", "started_at": "2026-03-01T10:20:30Z", "leg": []}`), "example")
+	door := intake.NewDoor(intake.Checks{}, task.Kinds{})
+	_, err := door.Read(context.Background(), "", "acme", []byte(`{"call_id": "call-1", "recording_id": "call-1", "started_at": "2026-03-01T10:20:30Z", "leg": []}`), "example")
 	fmt.Println(err)
 	// Output:
 	// leg: is not a known field; did you mean legs?; legs: must be 1 to 32, are 0; outputs: must be 1 to 16, are 0

@@ -8,7 +8,6 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/deadletter"
-	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/recording/broker"
 )
 
@@ -30,20 +29,20 @@ type delivery struct {
 // handle brings a message to its end: a job, a dead letter, or back to the broker.
 func (in *Intake) handle(ctx context.Context, m *broker.Message) {
 	d := &delivery{Message: m, in: in, fingerprint: deadletter.Fingerprint(m.ID, m.Body), kind: m.Header(broker.HeaderKind)}
-	r, err := d.read(ctx)
+	a, err := d.read(ctx)
 	switch {
 	case ctx.Err() != nil:
 		d.release(ctx, 0)
 	case err != nil:
 		d.bury(ctx, err)
 	default:
-		d.take(ctx, &r)
+		d.take(ctx, &a)
 	}
 }
 
 // read is the job that the message asks for. Its error is a reason for a dead letter,
 // unless ctx ended.
-func (d *delivery) read(ctx context.Context) (ledger.Request, error) {
+func (d *delivery) read(ctx context.Context) (a Asked, err error) {
 	if d.Redelivered {
 		var tries int
 		err := d.insist(ctx, func(ctx context.Context) (err error) {
@@ -51,27 +50,30 @@ func (d *delivery) read(ctx context.Context) (ledger.Request, error) {
 			return err
 		})
 		if err != nil {
-			return ledger.Request{}, err
+			return Asked{}, err
 		}
 		if d.counted = true; tries > d.in.opts.MaxTries {
 			d.tenant, _ = d.in.source.Tenants.of(d.Message)
-			return ledger.Request{}, callmodel.Errorf(callmodel.CodeInternal,
+			return Asked{}, callmodel.Errorf(callmodel.CodeInternal,
 				"it was tried %d times and came to no end; whatever it was tried by may have ended with it", tries-1)
 		}
 	}
-	var err error
 	if d.tenant, err = d.in.source.Tenants.of(d.Message); err != nil {
-		return ledger.Request{}, err
+		return Asked{}, err
 	}
-	return d.in.door.Request(d.kind, d.tenant, d.Body, d.in.source.Name)
+	err = d.insist(ctx, func(ctx context.Context) (err error) {
+		a, err = d.in.door.Read(ctx, d.kind, d.tenant, d.Body, d.in.source.Name)
+		return err
+	})
+	return a, err
 }
 
 // take puts the job in the ledger and acknowledges the message.
-func (d *delivery) take(ctx context.Context, r *ledger.Request) {
+func (d *delivery) take(ctx context.Context, a *Asked) {
 	var created bool
 	var id callmodel.JobID
 	err := d.insist(ctx, func(ctx context.Context) (err error) {
-		id, created, err = Enqueue(ctx, d.in.ledger, r)
+		id, created, err = Enqueue(ctx, d.in.ledger, a)
 		return err
 	})
 	switch {

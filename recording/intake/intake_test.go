@@ -23,6 +23,7 @@ import (
 	"github.com/switchtape/switchtape/recording/broker/brokertest"
 	"github.com/switchtape/switchtape/recording/broker/nats"
 	"github.com/switchtape/switchtape/recording/intake"
+	"github.com/switchtape/switchtape/recording/task"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/calldb/memdb"
 	"github.com/switchtape/switchtape/storage/storetest"
@@ -108,7 +109,7 @@ type running struct {
 
 func run(t testing.TB, l intake.Ledger, letters intake.DeadLetters, s broker.Subscription, who intake.Tenants, o *intake.Options) running {
 	t.Helper()
-	return runDoor(t, l, letters, s, who, intake.NewDoor(intake.Checks{}, nil), o)
+	return runDoor(t, l, letters, s, who, intake.NewDoor(intake.Checks{}, task.Kinds{}), o)
 }
 
 func runDoor(t testing.TB, l intake.Ledger, letters intake.DeadLetters, s broker.Subscription, who intake.Tenants, door *intake.Door, o *intake.Options) running {
@@ -265,23 +266,26 @@ func TestRefusedMessages(t *testing.T) {
 			assert.Contains(t, l.Reason, reason, text)
 		}
 	}
-	b.Send(t, body(t, "c4", nil), map[string]string{broker.HeaderKind: "verify"})
+	b.Send(t, []byte(`{"key": "v", "payload": {"recording": "c1"}}`), map[string]string{broker.HeaderKind: "verify"})
 	in.until(t, func(c intake.Counts) bool { return c.Dead == 6 })
 	all := letters(t, db)
 	l := all[5]
 	require.Equal(t, "verify", l.Kind)
-	require.Equal(t, callmodel.CodeUnsupported, l.Code)
+	require.Equal(t, callmodel.CodeInvalid, l.Code)
 	require.Empty(t, rows(t, db))
 	in.stop()
 
-	door := intake.NewDoor(intake.Checks{}, map[string]intake.Decode{"verify": func(tenant callmodel.TenantID, _ []byte) (ledger.Request, error) {
-		return ledger.Request{Kind: "verify", TenantID: tenant, Key: "v", Payload: json.RawMessage(`{}`)}, nil
-	}})
+	verify := task.Of[struct {
+		Recording string `json:"recording"`
+	}]("verify", nil)
+	kinds, err := task.NewKinds(verify)
+	require.NoError(t, err)
+	door := intake.NewDoor(intake.Checks{}, kinds)
 	for i := range all[:5] {
 		_, err := door.Replay(t.Context(), db, db, "acme", "", all[i].ID, "ann")
 		require.Equal(t, all[i].Code, callmodel.CodeOf(err), "%v", err)
 	}
-	_, err := door.Replay(t.Context(), db, db, "beta", "", l.ID, "ann")
+	_, err = door.Replay(t.Context(), db, db, "beta", "", l.ID, "ann")
 	require.ErrorIs(t, err, callmodel.ErrNotFound)
 	var wg sync.WaitGroup
 	for range 4 {
@@ -309,7 +313,7 @@ func TestRefusedMessages(t *testing.T) {
 func TestReplayOfNobodys(t *testing.T) {
 	t.Parallel()
 	db := openDB(t)
-	door := intake.NewDoor(intake.Checks{}, nil)
+	door := intake.NewDoor(intake.Checks{}, task.Kinds{})
 	keep := func(n deadletter.New) deadletter.ID {
 		id, _, err := db.KeepLetter(t.Context(), n)
 		require.NoError(t, err)
@@ -395,7 +399,7 @@ func TestPoison(t *testing.T) {
 	require.Contains(t, dead[0].Reason, "it was tried 3 times: a constraint")
 	b.Send(t, body(t, "c2", nil), nil)
 	in.until(t, func(c intake.Counts) bool { return c.Taken == 1 })
-	_, err := intake.NewDoor(intake.Checks{}, nil).Replay(t.Context(), db, db, "acme", "", dead[0].ID, "ann")
+	_, err := intake.NewDoor(intake.Checks{}, task.Kinds{}).Replay(t.Context(), db, db, "acme", "", dead[0].ID, "ann")
 	require.NoError(t, err, "it can be taken now")
 	require.Len(t, rows(t, db), 2)
 	in.stop()
@@ -422,19 +426,16 @@ func TestPoison(t *testing.T) {
 func TestDecodeBreaksDown(t *testing.T) {
 	t.Parallel()
 	db, b := openDB(t), newJobs(t)
-	door := intake.NewDoor(intake.Checks{}, map[string]intake.Decode{
-		"bad": func(callmodel.TenantID, []byte) (ledger.Request, error) {
-			var none []int
-			_ = none[3]
-			return ledger.Request{}, nil
-		},
-		"thief": func(callmodel.TenantID, []byte) (ledger.Request, error) {
-			return ledger.Request{Kind: "thief", TenantID: "beta", Key: "k", Payload: []byte("{}")}, nil
-		},
-	})
+	kinds, err := task.NewKinds(task.Kind{Name: "bad", Check: func(*ledger.Request) error {
+		var none []int
+		_ = none[3]
+		return nil
+	}})
+	require.NoError(t, err)
+	door := intake.NewDoor(intake.Checks{}, kinds)
 	in := runDoor(t, db, db, b.Subscribe(t), intake.Tenants{One: "acme"}, door, nil)
-	b.Send(t, []byte("{}"), map[string]string{broker.HeaderKind: "bad"})
-	b.Send(t, []byte("{}"), map[string]string{broker.HeaderKind: "thief"})
+	b.Send(t, []byte(`{"key": "k", "payload": {}}`), map[string]string{broker.HeaderKind: "bad"})
+	b.Send(t, []byte(`{"kind": "other", "key": "k", "payload": {}}`), map[string]string{broker.HeaderKind: "bad"})
 	b.Send(t, body(t, "c1", nil), nil)
 	in.until(t, func(c intake.Counts) bool { return c.Dead == 2 && c.Taken == 1 })
 	require.Len(t, rows(t, db), 1)

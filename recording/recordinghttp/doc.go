@@ -19,7 +19,20 @@
 //	POST /v1/dead-letters/{id}/replay         take it, through the same check
 //	POST /v1/dead-letters/{id}/discard        let it go
 //
-// A recording's body is a [record.Spec] with, beside its fields, an
+//	POST /v1/jobs                             enqueue a job of another kind: {"kind", "key", "payload",
+//	                                          "call_id", "queue", "priority"}
+//	GET  /v1/jobs                             the tenant's jobs of every kind, or of ?kind=, as above
+//	GET  /v1/jobs/{id}                        one job, with its result
+//	GET  /v1/jobs/{id}/media                  what it has made: ?output= &codec=
+//	POST /v1/jobs/{id}/retry                  put a job back that is quarantined, or of which its kind says
+//	                                          that more can come
+//	POST /v1/jobs/{id}/quarantine             set a job aside: {"reason": "…"}
+//	POST /v1/jobs/retry, /v1/jobs/move        as those of recordings, with a "kind", or of every kind
+//	GET  /v1/jobs/queues                      the queues of every kind, or of ?kind=
+//
+// A recording's body is a [record.Spec] of which the call's id and the legs are enough:
+// the recording's id is the call's then, and Options.Defaults says when it began and what
+// is made of it. Beside its fields it has an
 // optional "queue" and "priority" (0 to 9). The queue is the host name of the telephone
 // server that has the legs, and says which workers see them: only a worker that is
 // named for it takes a leg for missing. Without it the job is in the queue "default",
@@ -29,6 +42,10 @@
 // reported at once. The same recording again gives the same job; another
 // recording under a recording id that is taken is refused. A call's own recording has
 // the call's id, unless that is taken when the call ends: it is made in any case.
+//
+// A job of another kind has a key of its tenant's and kind's own, and a payload in the
+// form of the kind: see Options.Kinds. The same job again gives the same job; another one
+// under its key is refused.
 //
 //	POST ─▶ check ─▶ ledger row ─▶ 202 {"job_id", "recording_id", "created"}
 //	                     ┊ a worker makes it

@@ -12,6 +12,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/intake"
+	"github.com/switchtape/switchtape/recording/task"
 )
 
 // Media gives access to finished recordings. *storage.Store is one.
@@ -29,15 +30,19 @@ type Options struct {
 	// Check refuses specs that no worker can do, as FieldErrors; the Check of a
 	// recording.Processor fits. Nil: only what callmodel checks.
 	Check func(record.Spec) error
+	// Kinds are the kinds of job that POST /v1/jobs takes, besides recordings, which have
+	// a path of their own. The zero value: none.
+	Kinds task.Kinds
 	// LegsBelow says in which directory of the place of the legs, or below it, a
 	// tenant's legs are on a host, the job's queue ("" for none): a recording of
 	// others is refused, and so are links out of it when they are opened. "" is the
 	// whole place. Nil: the whole place, for all; so tenants can have each other's legs
 	// recorded for themselves.
 	LegsBelow func(t callmodel.TenantID, host string) (dir string, err error)
-	// Kinds read what other kinds of dead letters than recordings say. Nil: they can't be
-	// replayed here.
-	Kinds map[string]intake.Decode
+	// Defaults says what a recording of that call has whose request leaves out
+	// started_at or outputs; the call may be none that is stored. It is asked within
+	// LedgerTimeout. Nil: a request must say them.
+	Defaults func(ctx context.Context, t callmodel.TenantID, call callmodel.CallID) (intake.Defaults, error)
 	// DeadLetters is where messages are that came from a broker and could not be taken.
 	// Nil: there are none here.
 	DeadLetters intake.Desk
@@ -52,7 +57,8 @@ type Options struct {
 	// JobEnqueued is called after a job was stored or put back, so that a
 	// worker in the same process needn't wait for its next poll. Nil for nobody.
 	JobEnqueued func()
-	// Now is the clock by which the audit lines of a minute are bounded that tell what
+	// Now is the clock of the start of recordings that are asked for without one, of a
+	// call that isn't known, and that by which the audit lines of a minute are bounded that tell what
 	// a principal was denied, and by which requests for audio are taken for one play.
 	// Nil means time.Now.
 	Now func() time.Time
@@ -72,8 +78,7 @@ const maxReasonBody = 16 << 10
 // goroutines and has none of its own.
 type Handler struct {
 	ledger  timedLedger
-	checks  intake.Checks
-	door    *intake.Door // for dead letters
+	door    *intake.Door
 	opts    Options
 	mux     *http.ServeMux
 	denials callmodel.Denials
@@ -98,8 +103,11 @@ func New(l Ledger, o *Options) *Handler {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, opts: opts, mux: http.NewServeMux()}
-	h.checks = intake.Checks{Check: opts.Check, LegsBelow: opts.LegsBelow}
-	h.door = intake.NewDoor(h.checks, opts.Kinds)
+	checks := intake.Checks{Check: opts.Check, LegsBelow: opts.LegsBelow, Now: opts.Now}
+	if opts.Defaults != nil {
+		checks.Defaults = h.defaults
+	}
+	h.door = intake.NewDoor(checks, opts.Kinds)
 	frame := problem.Frame{Within: h.within, Denied: h.denied, Logger: opts.Logger}
 	frame.Mount(h.mux, h.routes())
 	h.mux.Handle("/", problem.Elsewhere(h.mux))
@@ -112,18 +120,29 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 // routes lists the endpoints, as openapi.yaml does.
 func (h *Handler) routes() []problem.Route {
 	const read, submit, jobs = callmodel.ScopeRecordingsRead, callmodel.ScopeRecordingsWrite, callmodel.ScopeJobsWrite
+	jobsQuery := []string{"limit", "after", "state", "queue", "status", "code", "since", "until", "call_id", "call"}
+	media := problem.Door{Query: []string{"output", "codec"}, Gives: []string{"audio/*", problem.JSON, "application/octet-stream"}}
 	return []problem.Route{
 		problem.At("POST /v1/recordings", submit, h.enqueue, problem.Query()),
-		problem.At("GET /v1/recordings/jobs", read, h.listJobs, problem.Query("limit", "after", "state", "queue", "status", "code", "since", "until", "call_id", "call")),
-		problem.At("GET /v1/recordings/jobs/{id}", read, h.getJob, problem.Query()),
-		problem.At("GET /v1/recordings/jobs/{id}/media", read, h.getMedia, problem.Door{
-			Query: []string{"output", "codec"}, Gives: []string{"audio/*", problem.JSON, "application/octet-stream"},
-		}),
-		problem.At("POST /v1/recordings/jobs/{id}/retry", jobs, h.retry, problem.Query()),
-		problem.At("POST /v1/recordings/jobs/{id}/quarantine", jobs, h.quarantine, problem.Query()),
-		problem.At("POST /v1/recordings/jobs/retry", jobs, h.retryMany, problem.Query()),
-		problem.At("POST /v1/recordings/jobs/move", jobs, h.moveMany, problem.Query()),
-		problem.At("GET /v1/recordings/queues", read, h.queues, problem.Query("limit")),
+		problem.At("GET /v1/recordings/jobs", read, h.listRecordings, problem.Query(jobsQuery...)),
+		problem.At("GET /v1/recordings/jobs/{id}", read, h.getJob(h.own), problem.Query()),
+		problem.At("GET /v1/recordings/jobs/{id}/media", read, h.getMedia(h.own), media),
+		problem.At("POST /v1/recordings/jobs/{id}/retry", jobs, h.retry(h.own), problem.Query()),
+		problem.At("POST /v1/recordings/jobs/{id}/quarantine", jobs, h.quarantine(h.own), problem.Query()),
+		problem.At("POST /v1/recordings/jobs/retry", jobs, h.retryRecordings, problem.Query()),
+		problem.At("POST /v1/recordings/jobs/move", jobs, h.moveRecordings, problem.Query()),
+		problem.At("GET /v1/recordings/queues", read, h.queuesOfRecordings, problem.Query("limit")),
+
+		problem.At("POST /v1/jobs", submit, h.enqueueJob, problem.Query()),
+		problem.At("GET /v1/jobs", read, h.listAll, problem.Query(append(jobsQuery, "kind")...)),
+		problem.At("GET /v1/jobs/{id}", read, h.getJob(h.tenants), problem.Query()),
+		problem.At("GET /v1/jobs/{id}/media", read, h.getMedia(h.tenants), media),
+		problem.At("POST /v1/jobs/retry", jobs, h.retryAll, problem.Query()),
+		problem.At("POST /v1/jobs/move", jobs, h.moveAll, problem.Query()),
+		problem.At("GET /v1/jobs/queues", read, h.allQueues, problem.Query("limit", "kind")),
+		problem.At("POST /v1/jobs/{id}/retry", jobs, h.retry(h.tenants), problem.Query()),
+		problem.At("POST /v1/jobs/{id}/quarantine", jobs, h.quarantine(h.tenants), problem.Query()),
+
 		problem.At("GET /v1/dead-letters", read, h.listLetters, problem.Query("limit", "after", "state")),
 		problem.At("GET /v1/dead-letters/{letter}", read, h.getLetter, problem.Query()),
 		problem.At("POST /v1/dead-letters/{letter}/replay", jobs, h.replayLetter, problem.Query()),

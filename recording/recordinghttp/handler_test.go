@@ -25,6 +25,8 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
+	"github.com/switchtape/switchtape/recording/task"
+	"github.com/switchtape/switchtape/recording/task/stored"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/calldb/memdb"
 	"github.com/switchtape/switchtape/storage/storetest"
@@ -55,8 +57,12 @@ type service struct {
 func newService(tb testing.TB, media recordinghttp.Media) *service {
 	tb.Helper()
 	s := &service{db: openDB(tb)}
+	kinds, err := task.NewKinds(stored.Kinds(nil, nil)...)
+	require.NoError(tb, err)
 	s.h = recordinghttp.New(s.db, &recordinghttp.Options{
+		Kinds: kinds,
 		Check: recording.NewProcessor(nil, nil, nil).Check, DeadLetters: s.db, Media: media, JobEnqueued: func() { s.rang.Add(1) },
+		Defaults: s.defaults,
 	})
 	return s
 }

@@ -1,7 +1,6 @@
 package recordinghttp
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -21,11 +20,11 @@ type submitted struct {
 }
 
 func (h *Handler) enqueue(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	s := h.checks.Submission(p.TenantID)
+	s := h.door.Recording(r.Context(), p.TenantID)
 	if err := problem.Decode(w, r, intake.MaxBody, s); err != nil {
 		return err
 	}
-	job, err := s.Job(p.Subject)
+	job, err := s.Asked(p.Subject)
 	if err != nil {
 		return err
 	}
@@ -44,23 +43,23 @@ func (h *Handler) enqueue(w http.ResponseWriter, r *http.Request, p callmodel.Pr
 // own is the recording job that the path names. Another tenant's, and a job of
 // another kind, is not found, just like none.
 func (h *Handler) own(r *http.Request, p callmodel.Principal) (ledger.Job, error) {
-	job, err := h.ledger.Job(r.Context(), callmodel.JobID(r.PathValue("id")))
-	if err == nil && (job.TenantID != p.TenantID || job.Kind != record.Kind) {
-		err = callmodel.ErrNotFound
-	}
-	if errors.Is(err, callmodel.ErrNotFound) {
+	job, err := h.tenants(r, p)
+	if err == nil && job.Kind != record.Kind {
 		return ledger.Job{}, callmodel.ErrNotFound
 	}
 	return job, err
 }
 
-func (h *Handler) getJob(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	job, err := h.own(r, p)
-	if err != nil {
-		return err
+// getJob shows a job that find finds.
+func (h *Handler) getJob(find finder) problem.Endpoint {
+	return func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+		job, err := find(r, p)
+		if err != nil {
+			return err
+		}
+		problem.WriteJSON(w, http.StatusOK, job)
+		return nil
 	}
-	problem.WriteJSON(w, http.StatusOK, job)
-	return nil
 }
 
 const (
@@ -71,7 +70,17 @@ const (
 // noCall asks for the jobs of calls that aren't stored.
 const noCall = "none"
 
-func (h *Handler) listJobs(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+// listRecordings lists the jobs that make recordings.
+func (h *Handler) listRecordings(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	return h.listJobs(w, r, p, record.Kind)
+}
+
+// listAll lists the jobs of any kind, or of the one that the query names.
+func (h *Handler) listAll(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	return h.listJobs(w, r, p, r.URL.Query().Get("kind"))
+}
+
+func (h *Handler) listJobs(w http.ResponseWriter, r *http.Request, p callmodel.Principal, kind string) error {
 	q := r.URL.Query()
 	var faults callmodel.FieldErrors
 	limit, err := problem.Int(r, "limit", defaultPage, 1, maxPage)
@@ -92,7 +101,7 @@ func (h *Handler) listJobs(w http.ResponseWriter, r *http.Request, p callmodel.P
 		return err
 	}
 	jobs, err := h.ledger.Jobs(r.Context(), ledger.Filter{
-		State: state, Kind: record.Kind, Queue: q.Get("queue"), TenantID: p.TenantID, After: callmodel.JobID(q.Get("after")),
+		State: state, Kind: kind, Queue: q.Get("queue"), TenantID: p.TenantID, After: callmodel.JobID(q.Get("after")),
 		Status: q.Get("status"), Code: q.Get("code"), Since: since, Until: until,
 		CallID: callmodel.CallID(q.Get("call_id")), NoCall: q.Get("call") == noCall,
 		Limit: limit + 1, // one more tells whether there is a next page
@@ -114,16 +123,19 @@ func (h *Handler) listJobs(w http.ResponseWriter, r *http.Request, p callmodel.P
 	return nil
 }
 
-func (h *Handler) retry(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	job, err := h.own(r, p)
-	if err != nil {
-		return err
+// retry puts a job back that find finds.
+func (h *Handler) retry(find finder) problem.Endpoint {
+	return func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+		job, err := find(r, p)
+		if err != nil {
+			return err
+		}
+		if err := h.ledger.Retry(r.Context(), job.ID, p.Subject); err != nil {
+			return err
+		}
+		h.opts.JobEnqueued()
+		return h.getJob(find)(w, r, p)
 	}
-	if err := h.ledger.Retry(r.Context(), job.ID, p.Subject); err != nil {
-		return err
-	}
-	h.opts.JobEnqueued()
-	return h.getJob(w, r, p)
 }
 
 // quarantineRequest is the body of POST …/quarantine.
@@ -142,17 +154,20 @@ func (q *quarantineRequest) Validate() error {
 	return faults.Err()
 }
 
-func (h *Handler) quarantine(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	job, err := h.own(r, p)
-	if err != nil {
-		return err
+// quarantine sets a job aside that find finds.
+func (h *Handler) quarantine(find finder) problem.Endpoint {
+	return func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+		job, err := find(r, p)
+		if err != nil {
+			return err
+		}
+		var q quarantineRequest
+		if err := problem.Decode(w, r, maxReasonBody, &q); err != nil {
+			return err
+		}
+		if err := h.ledger.Quarantine(r.Context(), job.ID, p.Subject, q.Reason); err != nil {
+			return err
+		}
+		return h.getJob(find)(w, r, p)
 	}
-	var q quarantineRequest
-	if err := problem.Decode(w, r, maxReasonBody, &q); err != nil {
-		return err
-	}
-	if err := h.ledger.Quarantine(r.Context(), job.ID, p.Subject, q.Reason); err != nil {
-		return err
-	}
-	return h.getJob(w, r, p)
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // A system call knows no context: a read of a hung mount, or of a pipe that nobody
@@ -16,43 +14,43 @@ import (
 
 // ended is what an attempt came to.
 type ended struct {
-	result record.Result
-	err    error
+	made made
+	err  error
 }
 
-// bounded makes the recording within Options.JobTimeout. An attempt that has not
+// bounded does the job within Options.JobTimeout. An attempt that has not
 // returned Options.LetGo after that, or after ctx has ended, is abandoned: nobody
 // hears of its result any more.
-func (w *Worker) bounded(ctx context.Context, t *task) (result record.Result, abandoned bool, err error) {
+func (w *Worker) bounded(ctx context.Context, d doing) (m made, abandoned bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, w.opts.JobTimeout, errTimeout)
 	defer cancel()
 	end := make(chan ended, 1)
 	go func() {
-		result, err := w.attempt(ctx, t)
-		end <- ended{result, err}
+		m, err := guarded(ctx, d)
+		end <- ended{m, err}
 	}()
 	select {
 	case e := <-end:
-		return e.result, false, w.timedOut(ctx, e.err)
+		return e.made, false, w.timedOut(ctx, e.err)
 	case <-ctx.Done():
 	}
 	late := time.NewTimer(w.letGo(ctx))
 	defer late.Stop()
 	select {
 	case e := <-end:
-		return e.result, false, w.timedOut(ctx, e.err)
+		return e.made, false, w.timedOut(ctx, e.err)
 	case <-late.C:
 	}
-	n := w.hung.add(1)
+	a, n := d.leased(), w.hung.add(1)
 	w.opts.Logger.ErrorContext(ctx, "an attempt doesn't end, and is abandoned: a file or a server that it reads or writes hangs",
-		"job", t.Job.ID, "tenant", t.Job.TenantID, "call", t.Job.CallID, "elapsed", t.elapsed(), "abandoned", n)
+		"job", a.Job.ID, "tenant", a.Job.TenantID, "call", a.Job.CallID, "elapsed", a.elapsed(), "abandoned", n)
 	go func() {
 		<-end
 		w.hung.add(-1)
 		ring(w.freed)
-		w.opts.Logger.InfoContext(ctx, "an abandoned attempt has ended; nothing is made of it", "job", t.Job.ID, "elapsed", t.elapsed())
+		w.opts.Logger.InfoContext(ctx, "an abandoned attempt has ended; nothing is made of it", "job", a.Job.ID, "elapsed", a.elapsed())
 	}()
-	return record.Result{}, true, w.timedOut(ctx, fmt.Errorf("%w; it was abandoned", context.Cause(ctx)))
+	return made{}, true, w.timedOut(ctx, fmt.Errorf("%w; it was abandoned", context.Cause(ctx)))
 }
 
 // timedOut explains the error of an attempt that took too long.

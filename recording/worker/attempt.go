@@ -5,97 +5,111 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
-	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/task"
 )
 
-// task is a leased job, with what its payload and its published result say.
-type task struct {
+// attempt is a leased job that is being done.
+type attempt struct {
 	ledger.Lease
 
-	spec      record.Spec
-	published *record.Result // nil if there is none
-	started   time.Time      // when the attempt was begun
+	started time.Time // when it was begun
 }
-
-// decode reads the job. One that can't be read never will: it fails alone.
-func decode(l ledger.Lease, start time.Time) (*task, error) {
-	t := &task{Lease: l, started: start}
-	var err error
-	if t.spec, err = record.SpecOf(&l.Job); err == nil {
-		t.published, err = record.PublishedBy(&l.Job)
-	}
-	if err != nil {
-		err = callmodel.Permanent(fmt.Errorf("%w: %w", errUndecodable, err))
-	}
-	return t, err
-}
-
-var errUndecodable = errors.New("the job can't be read")
 
 // elapsed is how long the attempt has taken so far.
-func (t *task) elapsed() time.Duration { return time.Since(t.started) }
+func (a *attempt) elapsed() time.Duration { return time.Since(a.started) }
 
-// work runs one job, of that bucket, to whatever end it comes to.
-func (w *Worker) work(ctx context.Context, l ledger.Lease, bucket string) {
+// made is what an attempt came to: a recording, or the outcome of a job of another kind.
+type made struct {
+	recording record.Result
+	outcome   ledger.Outcome
+}
+
+// doing is an attempt at a job of one kind: what isn't the same for all kinds. Its
+// methods are called in this order, by one goroutine but for do.
+type doing interface {
+	// leased is the attempt itself.
+	leased() *attempt
+	// read reads the job. What can't be read never can.
+	read() error
+	// do does the job, in a goroutine of its own. It may hang: see Worker.bounded.
+	do(ctx context.Context) (made, error)
+	// commit puts what was made in the ledger, and says what that makes of the job. It
+	// changes m to what is in use then.
+	commit(ctx context.Context, m *made) (Outcome, error)
+	// failed is told of an error of any of these, and says what it is for the job.
+	failed(err error) error
+	// failure is what becomes of the job by that error, and for how much longer than it
+	// waits this worker leaves it to others.
+	failure(err error) (f ledger.Failure, leave time.Duration)
+}
+
+// begin is an attempt at the job, by its kind.
+func (w *Worker) begin(l ledger.Lease) doing {
+	a := &attempt{Lease: l}
+	if l.Job.Kind == record.Kind {
+		return &recordingAttempt{attempt: a, w: w, bucket: w.gate.begin(&l.Job)}
+	}
+	kind, _ := w.opts.Kinds.Of(l.Job.Kind) // no other is claimed
+	return &taskAttempt{attempt: a, w: w, kind: kind}
+}
+
+func (a *attempt) leased() *attempt { return a }
+
+// work runs one job to whatever end it comes to.
+func (w *Worker) work(ctx context.Context, d doing) {
 	own, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	a := d.leased()
 	var beat sync.WaitGroup
 	beating, stopBeat := context.WithCancel(own)
-	beat.Go(func() { w.heartbeat(beating, l, cancel) })
+	beat.Go(func() { w.heartbeat(beating, a.Lease, cancel) })
 
-	t, err := decode(l, now())
-	var result record.Result
+	a.started = now()
+	err := d.read()
+	var m made
 	var abandoned bool
 	if err == nil {
-		result, abandoned, err = w.bounded(own, t)
-	}
-	switch {
-	case err != nil: // its cause is asked for below
-	case result.Made():
-		w.gate.stored(bucket, l.Job.ID, t.started)
-	default:
-		_ = w.gate.failed(bucket, l.Job.ID, nil)
+		m, abandoned, err = w.bounded(own, d)
 	}
 	outcome := Done
 	if err == nil {
-		outcome, err = w.commit(own, t, &result)
+		outcome, err = d.commit(own, &m)
 	}
 	stopBeat()
 	beat.Wait()
 
-	r := Report{Job: l.Job, Result: result, Err: err, Outcome: outcome, Abandoned: abandoned}
+	r := Report{Job: a.Job, Result: m.recording, JSON: m.outcome.Result, Err: err, Outcome: outcome, Abandoned: abandoned}
 	if err != nil {
 		// Which error came first depends on who noticed; the cause is the truth.
 		if cause := context.Cause(own); cause != nil {
 			err = cause
 		}
-		err = w.gate.failed(bucket, l.Job.ID, err)
-		r.Outcome = w.giveUp(context.WithoutCancel(ctx), t, err)
+		err = d.failed(err)
+		r.Outcome = w.giveUp(context.WithoutCancel(ctx), d, err)
 		r.Err = err
+	} else if outcome == Quarantined {
+		r.Err = errors.New(cmp.Or(m.outcome.Reason, "its kind set the job aside"))
 	}
-	r.Elapsed = t.elapsed()
+	r.Elapsed = a.elapsed()
 	w.report(ctx, r)
 }
 
-// attempt makes the recording, and turns a panic of a codec or stage into an
-// error that counts, so that a poisonous recording can't take the others along.
-func (w *Worker) attempt(ctx context.Context, t *task) (result record.Result, err error) {
+// guarded does the job, and turns a panic of a codec, a stage or a kind into an error
+// that counts, so that a poisonous job can't take the others along.
+func guarded(ctx context.Context, d doing) (m made, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return w.make(ctx, t)
+	return d.do(ctx)
 }
 
 var errTimeout = errors.New("the attempt timed out")
@@ -131,54 +145,16 @@ func (w *Worker) heartbeat(ctx context.Context, l ledger.Lease, stop context.Can
 	}
 }
 
-// commit puts the result in the ledger, and says what that makes of the job. It
-// changes r to what is on the call then.
-func (w *Worker) commit(ctx context.Context, t *task, r *record.Result) (Outcome, error) {
-	kept := w.keeps(ctx, t, r)
-	if kept {
-		*r = *t.published
-	}
-	awaited := !kept && incomplete(r) && (r.Made() || noAudio(r)) && w.follows(age(t.Lease))
-	switch {
-	case !awaited:
-	case !t.isNew(r), noAudio(r) && !w.tellsAbsence(t, r):
-		return Waiting, lacking(r)
-	default:
-		return w.publish(ctx, t, r)
-	}
-	if r.Status == record.StatusQuarantined {
-		return Quarantined, callmodel.Permanent(fmt.Errorf("the recording can't be made: %s%s", r.Reason, describe(r.Defects)))
-	}
-	o, err := record.Outcome(*r)
-	if err != nil {
-		return Failed, err
-	}
-	return Done, w.untilAnswered(ctx, t, func() error { return w.ledger.Complete(ctx, t.Lease, o) })
-}
-
-// publish puts the result in the ledger, and the job back to be followed.
-func (w *Worker) publish(ctx context.Context, t *task, r *record.Result) (Outcome, error) {
-	o, err := record.Outcome(*r)
-	if err != nil {
-		return Failed, err
-	}
-	o.Empty = false // that there is nothing so far is told, too
-	old := age(t.Lease) + t.elapsed()
-	again := w.look(&w.late, w.followIn(old), w.opts.FollowGrowing-old)
-	defer w.remind(again)
-	return Published, w.untilAnswered(ctx, t, func() error { return w.ledger.Publish(ctx, t.Lease, o, again) })
-}
-
 // untilAnswered repeats a commit while the ledger is down. The objects are in the
 // bucket by now: only the loss of the lease, or the worker's own end, lets go of
-// a finished recording, and then another attempt finds the same objects there.
-func (w *Worker) untilAnswered(ctx context.Context, t *task, commit func() error) error {
+// a finished job, and then another attempt finds the same objects there.
+func (w *Worker) untilAnswered(ctx context.Context, a *attempt, commit func() error) error {
 	for try := 0; ; try++ {
 		err := commit()
 		if err == nil || errors.Is(err, callmodel.ErrLeaseLost) || callmodel.CodeOf(err) != callmodel.CodeUnavailable {
 			return err
 		}
-		w.opts.Logger.ErrorContext(ctx, "committing a finished recording failed; trying again", "job", t.Job.ID, "error", err)
+		w.opts.Logger.ErrorContext(ctx, "committing a finished job failed; trying again", "job", a.Job.ID, "error", err)
 		timer := time.NewTimer(jitter(min(w.opts.Poll<<min(try, 10), 10*time.Second)))
 		select {
 		case <-ctx.Done():
@@ -189,43 +165,30 @@ func (w *Worker) untilAnswered(ctx context.Context, t *task, commit func() error
 	}
 }
 
-func describe(defects []record.Defect) string {
-	var b strings.Builder
-	for _, d := range defects {
-		fmt.Fprintf(&b, "; %s", d.Code)
-		if d.Leg != "" {
-			fmt.Fprintf(&b, " (leg %s)", d.Leg)
-		}
-		if d.Detail != "" {
-			fmt.Fprintf(&b, ": %s", d.Detail)
-		}
-	}
-	return b.String()
-}
-
 // giveUp tells the ledger of an attempt that came to nothing.
-func (w *Worker) giveUp(ctx context.Context, t *task, cause error) Outcome {
+func (w *Worker) giveUp(ctx context.Context, d doing, cause error) Outcome {
+	a := d.leased()
 	switch {
 	case errors.Is(cause, callmodel.ErrLeaseLost):
 		return Lost
 	case errors.Is(cause, errDraining):
-		w.release(ctx, t.Lease, time.Until(w.drained))
+		w.release(ctx, a.Lease, time.Until(w.drained))
 		return Released
 	}
-	f := w.failure(t, cause)
+	f, leave := d.failure(cause)
 	out := Failed
 	switch {
-	case f.Quarantine || !f.Uncounted && t.Job.Attempts+1 >= ledger.MaxAttempts:
+	case f.Quarantine || !f.Uncounted && a.Job.Attempts+1 >= ledger.MaxAttempts:
 		f.Quarantine, out = true, Quarantined
 	case f.Uncounted:
 		out = Waiting
 	}
 	if out != Quarantined {
-		defer w.remind(f.RetryIn + w.leaveToOthers(t, f.Reason))
+		defer w.remind(f.RetryIn + leave)
 	}
-	if err := w.ledger.Fail(ctx, t.Lease, f); err != nil {
+	if err := w.ledger.Fail(ctx, a.Lease, f); err != nil {
 		// The lease will end by itself, and the job be claimed again.
-		w.opts.Logger.WarnContext(ctx, "the ledger couldn't be told of a failure", "job", t.Job.ID, "error", err)
+		w.opts.Logger.WarnContext(ctx, "the ledger couldn't be told of a failure", "job", a.Job.ID, "error", err)
 		if errors.Is(err, callmodel.ErrLeaseLost) {
 			return Lost
 		}
@@ -233,54 +196,25 @@ func (w *Worker) giveUp(ctx context.Context, t *task, cause error) Outcome {
 	return out
 }
 
-// failure is what becomes of a job by the error of its attempt. What is waited for
-// may come any moment while the job is fresh, and hardly after long: waits grow
-// with the job's age.
-func (w *Worker) failure(t *task, err error) ledger.Failure {
-	old := age(t.Lease) + t.elapsed()
-	var notReady *recording.LegsNotReadyError
-	var away *recording.LegsAwayError
+// failureOf is what becomes of a job by the error of its attempt, whatever its kind,
+// for the reason why, or "" if the error alone tells. The pauses of what waits grow with
+// the job's age.
+func (w *Worker) failureOf(a *attempt, err error, why ledger.Reason) ledger.Failure {
+	old := age(a.Lease) + a.elapsed()
 	var bucket *callmodel.BucketAwayError
 	var later *callmodel.RetryAfterError
-	var why ledger.Reason
 	switch {
-	case errors.As(err, &away):
-		why = record.LegsAway
-		if !errors.As(err, &later) || later.After == 0 {
-			err = callmodel.RetryAfter(err, w.look(&w.late, awayPause(old), diarySeconds*time.Second))
-		}
-	case errors.As(err, &notReady):
-		why, err = record.LegsMissing, callmodel.RetryAfter(err, w.legsPause(t))
-		if len(notReady.Growing) > 0 {
-			why = record.LegsGrowing
-		}
+	case why != "":
 	case errors.As(err, &bucket):
 		why, err = record.BucketAway, callmodel.RetryAfter(err, max(bucket.RetryAfter, awayPause(old)))
-	case errors.Is(err, errUndecodable):
+	case errors.Is(err, task.ErrUndecodable):
 		why = ledger.Undecodable
 	case errors.As(err, &later) && later.After == 0:
 		err = callmodel.RetryAfter(err, awayPause(old))
 	}
-	f := ledger.FailureOf(err, jitter(w.opts.RetryBase<<(2*min(t.Job.Attempts, 5))))
+	f := ledger.FailureOf(err, jitter(w.opts.RetryBase<<(2*min(a.Job.Attempts, 5))))
 	f.Reason = cmp.Or(why, f.Reason)
 	return f
-}
-
-// withoutAway puts back the jobs whose bucket is away, and returns the others.
-func (w *Worker) withoutAway(ctx context.Context, leases []ledger.Lease) []ledger.Lease {
-	return slices.DeleteFunc(leases, func(l ledger.Lease) bool {
-		wait, why := w.gate.turnsAway(&l.Job)
-		if why == nil {
-			return false
-		}
-		f := ledger.FailureOf(callmodel.RetryAfter(why, jitter(wait)+time.Millisecond), wait)
-		f.Reason = record.BucketAway
-		defer w.remind(f.RetryIn)
-		if err := w.ledger.Fail(ctx, l, f); err != nil {
-			w.opts.Logger.WarnContext(ctx, "a job couldn't be put back whose bucket is away; its lease will end by itself", "job", l.Job.ID, "error", err)
-		}
-		return true
-	})
 }
 
 // release gives a job back, within that time.
@@ -294,27 +228,3 @@ func (w *Worker) release(ctx context.Context, l ledger.Lease, within time.Durati
 
 // releaseTime is what Options.Grace leaves for releases.
 func (w *Worker) releaseTime() time.Duration { return max(w.opts.Grace/5, time.Second) }
-
-func (w *Worker) report(ctx context.Context, r Report) {
-	attrs := []any{
-		"job", r.Job.ID, "tenant", r.Job.TenantID, "call", r.Job.CallID, "outcome", r.Outcome,
-		"attempt", r.Job.Attempts + 1, "elapsed", r.Elapsed,
-	}
-	switch r.Outcome {
-	case Done:
-		w.opts.Logger.InfoContext(ctx, "recording finished", append(attrs, "status", r.Result.Status, "defects", len(r.Result.Defects))...)
-	case Published:
-		w.opts.Logger.InfoContext(ctx, "recording published, with a leg that is missing or still being written; a later version may follow",
-			append(attrs, "status", r.Result.Status, "defects", len(r.Result.Defects), "url", r.Result.URL())...)
-	case Waiting, Released:
-		level := slog.LevelInfo
-		if r.Err != nil && r.Err.Error() == r.Job.LastError {
-			level = slog.LevelDebug // a job may wait often, and for one thing
-		}
-		w.opts.Logger.Log(ctx, level, "recording waits", append(attrs, "reason", r.Err)...)
-	default:
-		w.opts.Logger.ErrorContext(ctx, "recording failed", append(attrs, "error", r.Err)...)
-	}
-	w.watchPlace(ctx, &r)
-	w.opts.Finished(r)
-}

@@ -20,6 +20,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/task"
 	"github.com/switchtape/switchtape/recording/worker"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest"
@@ -62,6 +63,13 @@ func crashWorker(ctx context.Context, at string) error {
 	defer db.Close()
 	var begun atomic.Int64
 	all := make(chan struct{})
+	kinds, err := task.NewKinds(task.Of("serve", func(ctx context.Context, _ *task.Job, _ order) (any, error) {
+		<-ctx.Done() // it is killed
+		return nil, ctx.Err()
+	}))
+	if err != nil {
+		return err
+	}
 	w := worker.New(db, processorFunc(func(ctx context.Context, s record.Spec, _ bool) (record.Result, error) {
 		if begun.Add(1) == together {
 			close(all)
@@ -81,7 +89,7 @@ func crashWorker(ctx context.Context, at string) error {
 		}
 		return storetest.Result(string(s.CallID)), nil
 	}), &worker.Options{
-		Name: fmt.Sprint(os.Getpid()), Concurrency: 8, LeaseTTL: 300 * time.Millisecond, Poll: 10 * time.Millisecond,
+		Name: fmt.Sprint(os.Getpid()), Kinds: kinds, Concurrency: 8, LeaseTTL: 300 * time.Millisecond, Poll: 10 * time.Millisecond,
 	})
 	ctx, stop := context.WithCancel(ctx)
 	go func() {

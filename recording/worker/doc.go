@@ -1,4 +1,9 @@
-// Package worker runs the recording jobs of a ledger.
+// Package worker runs the jobs of a ledger: recordings, and the kinds of Options.Kinds.
+//
+// Claim, heartbeat, the fence of the lease, time-out, abandonment, suspects that run
+// alone, drain, retries and quarantine are the same for all kinds. For a recording they
+// look like this; a job of another kind has its function in the place of process and
+// waits for what that says, and none of the rest is about it:
 //
 //	claim ──▶ heartbeat ┬─▶ process ─▶ complete     one transaction: done, URL
 //	  ▲                 │      │
@@ -33,7 +38,7 @@
 // the spool can't be written), or after three in a row that may pass (it is throttled,
 // unreachable, or refuses). It is probed after Options.ProbePause, at growing pauses
 // and never before the time that it asks for, with Options.Probe and then with one
-// job; the first recording that is stored ends it. If it takes others, the job that it
+// job; the first recording that is stored ends it. Jobs of other kinds go on meanwhile. If it takes others, the job that it
 // forbids or refuses is at fault: that counts. See Worker.BucketsAway and Worker.Ready.
 //
 // Nothing that hangs holds the worker: an attempt that doesn't return when its time

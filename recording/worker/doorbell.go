@@ -47,13 +47,13 @@ func (w *Worker) listen(ctx context.Context) {
 }
 
 // idlePause is how long a worker waits that has asked in vain so often since it last
-// found a job or was rung. While it listens the pauses grow: the first ones are short,
-// because not every job rings that comes just behind another.
+// found a job or was rung. While it listens the first pause alone is short: every job
+// rings, but those of programs before this one don't that come just behind another.
 func (w *Worker) idlePause(misses int) time.Duration {
-	if !w.listening.Load() {
+	if !w.listening.Load() || misses == 0 {
 		return jitter(w.opts.Poll)
 	}
-	return jitter(min(w.opts.Poll<<min(2*misses, 20), max(w.opts.IdlePoll, w.opts.Poll)))
+	return jitter(max(w.opts.IdlePoll, w.opts.Poll))
 }
 
 // remind rings when a job that this worker has put back can run again: nobody else

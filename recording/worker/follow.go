@@ -26,7 +26,7 @@ import (
 // Of a call that has just ended the files are finished, and as new as can be,
 // unless they look cut. But of one that was seen growing, or after the wait, a new
 // file is one that is being written, however it looks.
-func (w *Worker) accepts(t *task) *recording.ProcessOptions {
+func (w *Worker) accepts(t *recordingAttempt) *recording.ProcessOptions {
 	old, followed := age(t.Lease), t.published != nil
 	over := old+t.elapsed() >= w.opts.MissingLegWait
 	o := &recording.ProcessOptions{AcceptMissing: over, AcceptGrowing: over}
@@ -46,7 +46,7 @@ func (w *Worker) accepts(t *task) *recording.ProcessOptions {
 
 // make makes the recording, as accepts says. A follow-up that finds more than the
 // published version has makes the next one, of what legs there are.
-func (w *Worker) make(ctx context.Context, t *task) (record.Result, error) {
+func (w *Worker) make(ctx context.Context, t *recordingAttempt) (record.Result, error) {
 	o := w.accepts(t)
 	r, err := w.process.Process(ctx, t.spec, o)
 	lacks, ok := errors.AsType[*recording.LegsNotReadyError](err)
@@ -130,12 +130,12 @@ func noAudio(r *record.Result) bool {
 // tellsAbsence reports whether a recording is published as absent although legs may
 // still come: only where they should be here. A job in the queue that names no host
 // may be of another machine's disk, and is said to be absent at the end alone.
-func (w *Worker) tellsAbsence(t *task, r *record.Result) bool {
+func (w *Worker) tellsAbsence(t *recordingAttempt, r *record.Result) bool {
 	return r.Status == record.StatusAbsent && (w.opts.AllLegs || t.Job.Queue != ledger.DefaultQueue)
 }
 
 // isNew reports whether the recording is another than the published one.
-func (t *task) isNew(r *record.Result) bool {
+func (t *recordingAttempt) isNew(r *record.Result) bool {
 	return t.published == nil || !slices.Equal(r.Outputs, t.published.Outputs) || !slices.Equal(r.Defects, t.published.Defects)
 }
 
@@ -170,7 +170,7 @@ func (w *Worker) followIn(old time.Duration) time.Duration {
 
 // legsPause is the pause until the next look for legs that weren't ready at an
 // attempt that has just ended.
-func (w *Worker) legsPause(t *task) time.Duration {
+func (w *Worker) legsPause(t *recordingAttempt) time.Duration {
 	old := age(t.Lease) + t.elapsed()
 	if t.published != nil || age(t.Lease) >= w.opts.MissingLegWait {
 		return w.look(&w.late, w.followIn(old), w.opts.FollowGrowing-old)
@@ -181,7 +181,7 @@ func (w *Worker) legsPause(t *task) time.Duration {
 
 // keeps reports whether the published recording stays, as r would lose some of
 // it: what was on the call once is never made less.
-func (w *Worker) keeps(ctx context.Context, t *task, r *record.Result) bool {
+func (w *Worker) keeps(ctx context.Context, t *recordingAttempt, r *record.Result) bool {
 	if t.published == nil || !t.published.Made() {
 		return false
 	}

@@ -44,7 +44,7 @@ func elsewhere(lacks *recording.LegsNotReadyError, queue string) error {
 // leaveToOthers is how much later than it can run this worker rings for a job whose
 // legs aren't here and may be on another machine: of many workers another's poll comes
 // first then. Otherwise the same worker would look on its own disk again and again.
-func (w *Worker) leaveToOthers(t *task, why ledger.Reason) time.Duration {
+func (w *Worker) leaveToOthers(t *recordingAttempt, why ledger.Reason) time.Duration {
 	here := w.opts.AllLegs || w.opts.sees(t.Job.Queue) && t.Job.Queue != ledger.DefaultQueue
 	if here || why != record.LegsMissing && why != record.LegsAway {
 		return 0

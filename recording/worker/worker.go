@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/task"
 )
 
 // Processor makes a recording. *recording.Processor is one.
@@ -25,6 +27,9 @@ type Processor interface {
 type Options struct {
 	// Name tells workers apart in the ledger. "" means "worker".
 	Name string
+	// Kinds are the kinds of job that the worker does besides recordings: those with a
+	// Do. Recordings among them are the Processor's.
+	Kinds task.Kinds
 	// Queues are the queues to take jobs from, which name the worker: those of the
 	// telephone servers whose legs it can read, and ledger.DefaultQueue for jobs that
 	// name no server. With AllQueues among them, or none, jobs of every queue are
@@ -100,6 +105,11 @@ type Options struct {
 	// RetryBase is the first back-off after a counted failure; it quadruples
 	// each time. 0 means 2 s.
 	RetryBase time.Duration
+	// FinishedDir is a directory on a disk that outlives the process, in which recordings
+	// are noted that are in their bucket while the ledger doesn't answer: a worker that is
+	// restarted meanwhile commits them when it claims their jobs again, instead of making
+	// them again. It is the worker's own, and is made when it is needed. "": none.
+	FinishedDir string
 	// Logger gets a line a job. Nil: nothing is logged.
 	Logger *slog.Logger
 	// Finished is told of every attempt that ended, for metrics. It is called
@@ -107,40 +117,17 @@ type Options struct {
 	Finished func(Report)
 }
 
-// Report is how an attempt at a job ended.
-type Report struct {
-	Job     ledger.Job
-	Outcome Outcome
-	Result  record.Result // what is on the call now, of a job that is done or published
-	Err     error         // why it is not
-	Elapsed time.Duration // of the attempt
-	// Abandoned says that the attempt did not end in its time, and that the worker
-	// let go of it: see Options.LetGo.
-	Abandoned bool
-}
-
-// Outcome is what became of an attempt.
-type Outcome string
-
-// The outcomes of an attempt.
-const (
-	Done        Outcome = "done"
-	Published   Outcome = "published" // of what legs there were, if any; a later version may follow
-	Waiting     Outcome = "waiting"   // for legs or a bucket; not counted
-	Failed      Outcome = "failed"    // counted
-	Quarantined Outcome = "quarantined"
-	Released    Outcome = "released" // by a drain
-	Lost        Outcome = "lost"     // the lease was: another worker has the job
-)
-
 // Worker runs jobs. Make one with New and start it with Run.
 type Worker struct {
 	ledger  timedLedger
 	process Processor
-	opts    Options
-	bell    chan struct{}
-	freed   chan struct{}
-	running atomic.Int64
+	kinds   []string // of job that it does
+	// finished are recordings that the ledger couldn't be told of.
+	finished finished
+	opts     Options
+	bell     chan struct{}
+	freed    chan struct{}
+	running  atomic.Int64
 	// listening says that Doorbell rings for new jobs.
 	listening atomic.Bool
 	hung      hungAttempts
@@ -154,8 +141,9 @@ type Worker struct {
 	rest time.Time
 }
 
-// New makes a worker that takes jobs from l and makes them with p. It starts
-// nothing. o may be nil.
+// New makes a worker that takes jobs from l. It makes recordings with p, and does the
+// jobs of Options.Kinds. Without p it leaves recordings to others. It starts nothing. o
+// may be nil.
 func New(l Ledger, p Processor, o *Options) *Worker {
 	opts := Options{}
 	if o != nil {
@@ -183,12 +171,12 @@ func New(l Ledger, p Processor, o *Options) *Worker {
 		opts.Finished = func(Report) {}
 	}
 	w := &Worker{
-		ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, process: p, opts: opts,
+		ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, process: p, kinds: opts.kinds(p != nil), opts: opts,
 		bell: make(chan struct{}, 1), freed: make(chan struct{}, 1),
 		hung: hungAttempts{places: opts.Concurrency},
 		soon: diary{most: looksSoon * opts.Concurrency, places: opts.Concurrency},
 		late: diary{most: looksLate * opts.Concurrency, places: opts.Concurrency},
-		made: now(),
+		made: now(), finished: finished{opts.FinishedDir},
 	}
 	w.gate.opts = &w.opts
 	return w
@@ -223,6 +211,9 @@ var ErrNoAnswerYet = errors.New("the ledger has not answered the worker yet")
 func (w *Worker) Run(ctx context.Context) error {
 	jobs, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
+	if err := w.finished.sweep(); err != nil {
+		w.opts.Logger.WarnContext(ctx, "notes of finished recordings can't be looked through", "directory", w.finished.dir, "error", err)
+	}
 	var wg, bell sync.WaitGroup
 	if w.opts.Doorbell != nil {
 		bell.Go(func() { w.listen(ctx) })
@@ -230,13 +221,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.claimUntil(ctx, func(l ledger.Lease) {
 		w.running.Add(1)
-		bucket := w.gate.begin(&l.Job)
+		d := w.begin(l)
 		wg.Go(func() {
 			defer func() {
 				w.running.Add(-1)
 				ring(w.freed)
 			}()
-			w.work(jobs, l, bucket)
+			w.work(jobs, d)
 		})
 	})
 	drained := make(chan struct{})
@@ -269,14 +260,14 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 			w.pause(ctx, w.opts.LeaseTTL)
 			continue
 		}
-		free, wait := w.gate.admit(ctx, free)
-		if free == 0 {
-			w.pause(ctx, wait)
+		kinds, free, most := w.claims(ctx, free)
+		if len(kinds) == 0 {
+			w.pause(ctx, most)
 			continue
 		}
 		resting := now().Before(w.rest)
 		leases, err := w.ledger.Claim(ctx, ledger.Claim{
-			Worker: w.opts.Name, Kinds: []string{record.Kind}, Queues: w.opts.queues(), Limit: free, TTL: w.opts.LeaseTTL,
+			Worker: w.opts.Name, Kinds: kinds, Queues: w.opts.queues(), Limit: free, TTL: w.opts.LeaseTTL,
 			InFlight: w.Running(), NoSuspects: resting,
 		})
 		if ctx.Err() != nil {
@@ -310,11 +301,14 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 		if claimed > 0 {
 			misses = 0
 		}
-		if claimed == 0 {
+		if claimed == 0 && slices.Contains(kinds, record.Kind) {
 			w.gate.idle()
 		}
 		if claimed < free {
 			wait := w.idlePause(misses)
+			if len(kinds) < len(w.kinds) {
+				wait = min(wait, most)
+			}
 			if resting {
 				wait = min(wait, max(w.rest.Sub(now()), 0))
 			}

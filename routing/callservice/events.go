@@ -26,16 +26,18 @@ type Moved struct {
 
 // Event moves the call by what happened to it, and returns it as it is then. An
 // event without a time happened now. The same event again changes nothing.
-// Errors are FieldErrors, CodeConflict for a move that the call can't make, and
-// ErrNotFound.
+// Errors are FieldErrors, CodeConflict for a move that the call can't make,
+// ErrNotFound, and CodeUnavailable.
 //
 // Telephone servers tell an event once. So one whose call is not stored yet is
 // stored after it, and with Options.Journal no event is refused because the
 // stores are away or the lane is full: it is written down and stored later, in
 // its order. So is one of a call that the stores don't have, if its id says that a
 // service gave it a few minutes ago: an emergency call that another process has
-// answered and not stored yet. Such an event may turn out to be one that its call can't make, or of
-// a call that doesn't exist: then it is left out, logged and counted.
+// answered and not stored yet. Such an event may turn out to be one that its call
+// can't make, or of a call that doesn't exist: then it is left out, logged and
+// counted. If it can't be kept, as while the journal ails, that is CodeUnavailable:
+// it is only said that there is no such call where there can be none.
 func (s *Service) Event(ctx context.Context, t callmodel.TenantID, id callmodel.CallID, ev calls.Event, actor string) (Moved, error) {
 	if ev.At.IsZero() {
 		ev.At = s.opts.Now().UTC()
@@ -66,6 +68,10 @@ func (s *Service) Event(ctx context.Context, t callmodel.TenantID, id callmodel.
 				return m, invalid
 			}
 		}
+		if unknown && callmodel.ValidID(string(id)) && callmodel.ValidID(string(t)) {
+			err = callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeUnavailable,
+				"call %s isn't stored yet, as far as can be told, and its event can't be kept until it is: tell it again", id), tellAgain)
+		}
 		return Moved{}, err
 	}
 	s.moved(&call, &ev)
@@ -91,6 +97,9 @@ func (s *Service) confine(t callmodel.TenantID, ev *calls.Event) error {
 // elsewhereFor is how long after a call's answer another process may still hold it;
 // as long as an event of a call that the stores don't have is tried, about.
 const elsewhereFor = 10 * time.Minute
+
+// tellAgain is when an event may come again that couldn't be kept.
+const tellAgain = time.Second
 
 // elsewhere reports whether the id is one that newCallID gave lately, here or in
 // another process, whose clock may be off.

@@ -296,6 +296,9 @@ func TestEventOfACallElsewhere(t *testing.T) {
 		require.True(t, m.Later)
 		_, err = told.Event(t.Context(), "globex", "c-000000000001-00000000000000000001", calls.Event{ID: "1", Type: calls.EventAnswered}, "test")
 		requireCode(t, callmodel.CodeNotFound, err) // one of long ago
+		ailing := &broken{Journal: openJournal(t, t.TempDir())}
+		_, err = on(t, db, callservice.Options{Journal: ailing}).Event(t.Context(), "acme", help.ID, calls.Event{ID: "2", Type: calls.EventAnswered}, "test")
+		requireCode(t, callmodel.CodeUnavailable, err) // there is such a call
 		f.set(healthy)
 		settled(t, answers)
 		settled(t, told)

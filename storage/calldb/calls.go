@@ -222,6 +222,15 @@ func (t *tx) moved(ctx context.Context, c *calls.Call, ev *calls.Event, effects 
 			return err
 		}
 	}
+	jobs, err := storeform.EventJobs(c, ev, actor)
+	if err != nil {
+		return err
+	}
+	for i := range jobs {
+		if _, _, err := t.enqueue(ctx, &jobs[i], jobs[i].Actor, false); err != nil {
+			return err
+		}
+	}
 	return t.audit(ctx, storeform.EventLine(c, ev, actor))
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
@@ -38,7 +39,7 @@ func (d *DB) Complete(ctx context.Context, l ledger.Lease, o ledger.Outcome) err
 			}
 		}
 		committed, err := t.commit(ctx, &c, `UPDATE jobs SET state = 'done', result = ?, last_error = '', worker = '', lease_until = 0, finished_at = @now`+
-			t.sinceKinds(", reason = '', published = 0")+t.sinceFair(", suspect = 0")+`
+			t.sinceKinds(", reason = '', published = "+retriable(&c))+t.sinceFair(", suspect = 0")+`
 			WHERE seq = ? AND nonce = ? AND token = ? AND state = 'running'
 			RETURNING tenant_id, call_id, recording_id, retries, finished_at`)
 		if err != nil || committed {
@@ -46,6 +47,15 @@ func (d *DB) Complete(ctx context.Context, l ledger.Lease, o ledger.Outcome) err
 		}
 		return t.doneBefore(ctx, l)
 	})
+}
+
+// retriable is the column published of a job that ends so. A recording says itself whether
+// more can come of it.
+func retriable(c *commit) string {
+	if c.outcome.Retriable && c.lease.Job.Kind != record.Kind {
+		return "1"
+	}
+	return "0"
 }
 
 // Publish implements worker.Ledger.

@@ -84,6 +84,9 @@ func (d *DB) ClaimQueries(ctx context.Context, kinds, queues []string, lane int,
 	return line, take, lineArgs, takeArgs, err
 }
 
+// EndedCalls is the query of n calls that wait to be counted for the reports.
+func (d *DB) EndedCalls(n int) string { return d.dialect.translate(endedCalls(n)) }
+
 // Plan is how the database runs the query.
 func (d *DB) Plan(ctx context.Context, query string, args ...any) (string, error) {
 	if d.dialect.numbered {

@@ -57,6 +57,8 @@ func (r *jobRow) scan(s scanner, more ...any) error {
 	r.LeaseUntil, r.FinishedAt = storeform.Time(lease), storeform.Time(finished)
 	r.Suspect, r.Emergency = suspect != 0 && r.State != ledger.Done, emergency != 0
 	r.Payload, r.Result = storeform.JSON(spec), storeform.JSON(result)
+	// Of a job that is done the column says that it may be put back.
+	r.Retriable = r.State == ledger.Done && r.Kind != record.Kind && published != 0
 	// A program that knows no such column leaves it as it was when it ends the job.
 	r.Published = r.State != ledger.Done && (published != 0 || result != "" && storeform.WasPublished(&r.Job))
 	return nil
@@ -179,7 +181,7 @@ func (d *DB) Retry(ctx context.Context, id callmodel.JobID, actor string) error 
 		if err != nil {
 			return err
 		}
-		kept, set := "", ""
+		kept, set := "", t.sinceKinds(", published = 0")
 		if published {
 			kept, set = string(r.Result), t.sinceKinds(", published = 1")
 		}

@@ -2,6 +2,7 @@ package calldb
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -18,11 +19,12 @@ import (
 const jobsChannel = "switchtape_jobs"
 
 const (
-	// ringEvery is how often a process tells of a queue at most: every NOTIFY makes its
-	// commit wait for those of others. Who was told looks again a little later.
-	ringEvery = 100 * time.Millisecond
-	// ringQueues bounds the queues that are remembered.
-	ringQueues = 1000
+	// ringEvery is how often a process tells of jobs at most: every NOTIFY wakes the
+	// connection of each listener, whatever its queues are, and makes its commit wait for
+	// those of others.
+	ringEvery = 50 * time.Millisecond
+	// ringWait bounds the telling of what was held back.
+	ringWait = 5 * time.Second
 	// wakeWorkers is how many workers one job wakes, about, of a fleet that has more:
 	// the others needn't all ask for it. That many find it soon even if none is woken, by
 	// their slow polls.
@@ -31,41 +33,77 @@ const (
 	fleetEvery = time.Minute
 )
 
-// bells remember of which queues this process told a moment ago. Timers make that
-// moment: nothing here looks at the machine's clock.
+// bells tell of a job at once, in its own transaction, and of those that come within
+// ringEvery of it together, once they are committed. Timers make that time: nothing here
+// looks at the machine's clock.
 type bells struct {
 	mu   sync.Mutex
-	told map[string]struct{}
+	rang bool                // within the last ringEvery
+	held map[string]struct{} // queues to tell of at its end
 }
 
-// due reports whether the queue is to be told of, and notes that it is.
-func (b *bells) due(queue string) bool {
+// first reports whether nothing was told of within ringEvery, and notes that something
+// is now. tell gets what is held back until the end of it.
+func (b *bells) first(tell func(queues []string)) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, told := b.told[queue]; told {
+	if b.rang {
 		return false
 	}
-	if b.told == nil {
-		b.told = map[string]struct{}{}
-	}
-	if len(b.told) < ringQueues {
-		b.told[queue] = struct{}{}
-		time.AfterFunc(ringEvery, func() {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			delete(b.told, queue)
-		})
-	}
+	b.rang = true
+	time.AfterFunc(ringEvery, func() { b.next(tell) })
 	return true
 }
 
-// ring tells the listeners, at the commit, that a job in the queue can run.
+// next tells of what was held back, if there is anything.
+func (b *bells) next(tell func(queues []string)) {
+	b.mu.Lock()
+	queues := slices.Collect(maps.Keys(b.held))
+	b.held = nil
+	b.rang = len(queues) > 0
+	b.mu.Unlock()
+	if len(queues) > 0 {
+		time.AfterFunc(ringEvery, func() { b.next(tell) })
+		tell(queues)
+	}
+}
+
+// hold keeps queues to be told of, whose jobs are committed.
+func (b *bells) hold(queues []string, tell func(queues []string)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.held == nil {
+		b.held = map[string]struct{}{}
+	}
+	for _, q := range queues {
+		b.held[q] = struct{}{}
+	}
+	if !b.rang { // the time has passed while they were committed
+		b.rang = true
+		time.AfterFunc(0, func() { b.next(tell) })
+	}
+}
+
+// ring tells the listeners, at the commit or soon after it, that a job in the queue
+// can run. A process that dies in between has told nobody: slow polls find the job.
 func (t *tx) ring(ctx context.Context, queue string) error {
-	if !t.p.d.notifies || !t.bells.due(queue) {
+	if !t.p.d.notifies {
+		return nil
+	}
+	if !t.bells.first(t.tell) {
+		t.held = append(t.held, queue)
 		return nil
 	}
 	_, err := t.exec(ctx, "SELECT pg_notify('"+jobsChannel+"', ?)", queue)
 	return err
+}
+
+// tell tells the listeners of jobs that were committed a moment ago. That it can't is
+// no fault of theirs.
+func (d *DB) tell(queues []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), ringWait)
+	defer cancel()
+	_, _ = d.write.ExecContext(ctx, "SELECT pg_notify('"+jobsChannel+"', queue) FROM unnest($1::text[]) AS queue", queues)
 }
 
 // Listen implements worker.Doorbell on PostgreSQL, over a connection of its own: it

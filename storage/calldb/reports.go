@@ -75,7 +75,7 @@ func (t *tx) countCalls(ctx context.Context, unread *[]error) (int, error) {
 		}
 		sums[k].Add(&one)
 		return nil
-	}, "SELECT c.id, c.doc FROM uncounted_calls AS u JOIN calls AS c ON c.tenant_id = u.tenant_id AND c.id = u.call_id @indexed WHERE u.seq IN ("+marks(n)+")", lines...)
+	}, endedCalls(n), lines...)
 	if err != nil {
 		return 0, err
 	}
@@ -94,6 +94,12 @@ func (t *tx) countCalls(ctx context.Context, unread *[]error) (int, error) {
 	}
 	_, err = t.exec(ctx, "DELETE FROM uncounted_calls WHERE seq IN ("+marks(n)+")", lines...)
 	return n, err
+}
+
+// endedCalls is the query of n calls that wait to be counted. The ids are compared as
+// those of calls are sorted, which is so by itself: else each query reads all calls.
+func endedCalls(n int) string {
+	return "SELECT c.id, c.doc FROM uncounted_calls AS u JOIN calls AS c ON c.tenant_id = u.tenant_id AND c.id = u.call_id WHERE u.seq IN (" + marks(n) + ")"
 }
 
 // value is a value as its column holds it.

@@ -56,3 +56,19 @@ func TestUnreadableIsLeftOutOfReports(t *testing.T) {
 		require.EqualValues(t, 1, recorded.Rows[0].Sums.Recordings)
 	})
 }
+
+// What waits to be counted is found call by call, and not by reading all calls.
+func TestCountingReadsNoOtherCalls(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, at string) {
+		db := migrated(t, at)
+		numbers := "WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < 5000) "
+		require.NoError(t, db.Exec(t.Context(), numbers+`INSERT INTO calls (tenant_id, id, state, from_number, to_number, created_at, doc, terms)
+			SELECT 'acme', 'c' || i, 'ended', '', '', i, '{"id":"c' || i || '"}', 1 FROM g`))
+		require.NoError(t, db.Exec(t.Context(), "ANALYZE"))
+		plan, err := db.Plan(t.Context(), db.EndedCalls(4), 7, 8, 9, 10)
+		require.NoError(t, err)
+		require.NotContains(t, plan, "Seq Scan on calls")
+		require.NotContains(t, plan, "SCAN c")
+	})
+}

@@ -73,9 +73,9 @@ func after(t *testing.T, at string) *calldb.DB {
 }
 
 // The rule for schemas: a program runs on the schema before and after its own, and on
-// all between. SWITCHTAPE_LONG_TESTS=1, which every change is tried with, tries those
-// between, and PostgreSQL, where a database for each test takes long. The code is that
-// of TestStores, which the race detector sees.
+// all between. SWITCHTAPE_LONG_TESTS=1 tries PostgreSQL, too, where a database for each
+// test takes long, as every change does, and those between, as .ci/matrices does. The code
+// is that of TestStores, which the race detector sees.
 func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 	t.Parallel()
 	if raced {

@@ -29,12 +29,14 @@ type tx struct {
 	ruleParts bool // rulePartsSchema or a later one
 	intake    bool // intakeSchema or a later one
 	bells     *bells
+	tell      func(queues []string)
+	held      []string // queues to tell of once it is committed
 }
 
 func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 	at := d.schema.Load()
 	return &tx{
-		p: p, tx: t, bells: &d.bells, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
+		p: p, tx: t, bells: &d.bells, tell: d.tell, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
 		terms: at >= termsSchema, directory: at >= directorySchema, keys: at >= keysSchema,
 		reports: at >= reportsSchema, retention: at >= retentionSchema, ruleParts: at >= rulePartsSchema, intake: at >= intakeSchema,
 	}
@@ -160,10 +162,17 @@ func (d *DB) once(ctx context.Context, p *pool, fn func(context.Context, *tx) er
 	if err != nil {
 		return err
 	}
-	if err := fn(ctx, d.newTx(p, t)); err != nil {
+	own := d.newTx(p, t)
+	if err := fn(ctx, own); err != nil {
 		return errors.Join(err, rolledBack(t))
 	}
-	return t.Commit()
+	if err := t.Commit(); err != nil {
+		return err
+	}
+	if len(own.held) > 0 {
+		d.bells.hold(own.held, d.tell)
+	}
+	return nil
 }
 
 // rolledBack undoes t. That it was undone already is no news.

@@ -35,6 +35,7 @@ func CallStore(t *testing.T, open func(t *testing.T) Env) {
 		{"LiveControl", liveControl},
 		{"EndedRefusedEnqueuesNothing", endedRefused},
 		{"EndedBesideASubmittedRecording", endedBesideSubmitted},
+		{"JobsWithAnEvent", jobsWithAnEvent},
 		{"EventsAtOnce", eventsAtOnce},
 		{"Pages", pages},
 		{"Filters", filters},

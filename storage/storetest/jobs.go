@@ -18,7 +18,7 @@ import (
 // outbox that its transactions write to.
 func Jobs(t *testing.T, open func(t *testing.T) Env) {
 	t.Helper()
-	runAll(t, open, slices.Concat(jobRuns(), leaseRuns(), endRuns(), publishRuns(), kindRuns(), retryRuns(), suspectRuns(), fleetRuns(), turnRuns()))
+	runAll(t, open, slices.Concat(jobRuns(), leaseRuns(), endRuns(), publishRuns(), kindRuns(), retryRuns(), suspectRuns(), fleetRuns(), turnRuns(), adoptRuns()))
 }
 
 func jobRuns() []run {

@@ -75,3 +75,47 @@ func endedBesideSubmitted(t *testing.T, e Env) {
 		require.Len(t, e.claim(t, ledger.Claim{Worker: "w", Limit: 10, TTL: long}), jobs, call)
 	}
 }
+
+// jobsWithAnEvent: what a program has done with a call is enqueued with the event, once,
+// or not at all.
+func jobsWithAnEvent(t *testing.T, e Env) {
+	e.create(t, "c1")
+	e.event(t, "c1", calls.Event{ID: "e1", Type: calls.EventAnswered, At: started})
+	ended := calls.Event{ID: "e2", Type: calls.EventEnded, At: started.Add(time.Minute), Legs: Spec("c1").Legs, Jobs: []ledger.Request{
+		{Kind: "bill", Key: "c1", Payload: []byte(`{"call": "c1"}`), Queue: "billing"}, {Kind: "verify", Key: "c1.first", Payload: []byte(`{}`)},
+	}}
+	if e.RecordsOnly {
+		_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", ended, "x", Defaults())
+		requireCode(t, callmodel.CodeUnavailable, err)
+		require.Equal(t, calls.Answered, e.call(t, "acme", "c1").State)
+		return
+	}
+	for name, ill := range map[string]ledger.Request{
+		"another tenant's": {Kind: "bill", Key: "c1", Payload: []byte(`{}`), TenantID: "umbrella"},
+		"another call's":   {Kind: "bill", Key: "c1", Payload: []byte(`{}`), CallID: "c2"},
+		"without a kind":   {Key: "c1", Payload: []byte(`{}`)},
+	} {
+		refused := ended
+		refused.Jobs = append([]ledger.Request{ended.Jobs[0]}, ill)
+		_, err := e.Calls.AppendEvent(t.Context(), "acme", "c1", refused, "x", Defaults())
+		requireCode(t, callmodel.CodeInvalid, err)
+		require.ErrorContains(t, err, "jobs[1]", name)
+	}
+	require.Equal(t, calls.Answered, e.call(t, "acme", "c1").State, "the event wasn't stored either")
+	list, err := e.Jobs.Jobs(t.Context(), ledger.Filter{})
+	require.NoError(t, err)
+	require.Empty(t, list)
+
+	e.event(t, "c1", ended)
+	e.event(t, "c1", ended) // twice is once
+	list, err = e.Jobs.Jobs(t.Context(), ledger.Filter{CallID: "c1"})
+	require.NoError(t, err)
+	require.Len(t, list, 3)
+	require.Equal(t, record.Kind, list[0].Kind)
+	require.Equal(t, "bill", list[1].Kind)
+	require.Equal(t, "billing", list[1].Queue)
+	require.Equal(t, callmodel.TenantID("acme"), list[1].TenantID)
+	require.JSONEq(t, `{"call": "c1"}`, string(list[1].Payload))
+	require.Equal(t, "c1.first", list[2].Key)
+	require.Len(t, e.actions(t, "acme", callmodel.AuditJobEnqueued), 3)
+}

@@ -53,6 +53,7 @@ type JobLedger interface {
 	WorkersLedger
 	DeskLedger
 	FleetLedger
+	AdoptLedger
 	// Stats counts the jobs, by kind and state.
 	Stats(ctx context.Context) (ledger.Stats, error)
 }
@@ -84,6 +85,12 @@ type FleetLedger interface {
 	// Move puts jobs that wait or are set aside into another queue, with an audit line
 	// each, and returns which it has moved. CodeNotFound moves none.
 	Move(ctx context.Context, ids []callmodel.JobID, to, actor string) ([]callmodel.JobID, error)
+}
+
+// AdoptLedger is what those call who have finished recordings: the port Ledger of package
+// adopt, which says what it promises.
+type AdoptLedger interface {
+	Adopt(ctx context.Context, r ledger.Request, o ledger.Outcome) (id callmodel.JobID, created bool, err error)
 }
 
 // DeskLedger is what those call who hand in jobs and look after them: the port

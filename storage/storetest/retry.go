@@ -17,6 +17,7 @@ func retryRuns() []run {
 		{"RetryOfDegraded", retryOfDegraded},
 		{"RetryOfCompleted", retryOfCompleted},
 		{"RetryOfDoneOfAnotherKind", retryOfAnotherKind},
+		{"RetryOfWhatItsKindCallsRetriable", retryOfRetriable},
 		{"JobsByWhatTheyCameTo", jobsByWhatTheyCameTo},
 	}
 }
@@ -108,6 +109,55 @@ func retryOfAnotherKind(t *testing.T, e Env) {
 	id := e.enqueue(t, ledger.Request{Kind: "verify", TenantID: "acme", Key: "v1", Payload: []byte("{}")})
 	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), ledger.Outcome{Result: []byte(`{"status":"absent"}`)}))
 	requireCode(t, callmodel.CodeConflict, e.Jobs.Retry(t.Context(), id, "ann"))
+}
+
+// Of a job that is done more can come if its kind has said so, and its result stays
+// meanwhile.
+func retryOfRetriable(t *testing.T, e Env) {
+	if e.RecordsOnly {
+		return // they can't be enqueued there
+	}
+	half, whole := []byte(`{"status":"completed_degraded","defects":[{"code":"object_missing"}]}`), []byte(`{"status":"completed"}`)
+	id := e.enqueue(t, verify("v1"))
+	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), ledger.Outcome{Result: half, Retriable: true}))
+	j := e.job(t, id)
+	require.True(t, j.Retriable)
+	require.False(t, j.Published)
+	for f, want := range map[ledger.Filter]int{{Status: "completed_degraded"}: 1, {Code: "object_missing"}: 1, {Status: "completed"}: 0, {Code: "leg_missing"}: 0} {
+		list, err := e.Jobs.Jobs(t.Context(), f)
+		require.NoError(t, err)
+		require.Len(t, list, want, "%+v", f)
+	}
+	require.NoError(t, e.Jobs.Retry(t.Context(), id, "ann"))
+	j = e.job(t, id)
+	require.Equal(t, ledger.Queued, j.State)
+	require.False(t, j.Retriable)
+	require.True(t, j.Published)
+	require.JSONEq(t, string(half), string(j.Result))
+	lines := e.actions(t, "acme", callmodel.AuditJobRetried)
+	require.Equal(t, "completed_degraded", lines[0].Detail["status"])
+
+	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), ledger.Outcome{Result: whole}))
+	j = e.job(t, id)
+	require.JSONEq(t, string(whole), string(j.Result))
+	require.False(t, j.Retriable)
+	requireCode(t, callmodel.CodeConflict, e.Jobs.Retry(t.Context(), id, "ann"))
+
+	id = e.enqueue(t, verify("v2"))
+	require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), ledger.Outcome{Retriable: true}))
+	require.NoError(t, e.Jobs.Retry(t.Context(), id, "ann"))
+	j = e.job(t, id)
+	require.False(t, j.Published, "there is nothing to keep")
+	require.Nil(t, j.Result)
+
+	recording := e.enqueue(t, Request("c1"))
+	done := Result("c1")
+	done.Status, done.Defects = record.StatusCompleted, nil
+	o := Outcome(done)
+	o.Retriable = true
+	require.NoError(t, e.Jobs.Complete(t.Context(), e.claim(t, ledger.Claim{Worker: "w", Kinds: []string{record.Kind}})[0], o))
+	require.False(t, e.job(t, recording).Retriable, "recordings say it themselves")
+	requireCode(t, callmodel.CodeConflict, e.Jobs.Retry(t.Context(), recording, "ann"))
 }
 
 func jobsByWhatTheyCameTo(t *testing.T, e Env) {

@@ -24,6 +24,8 @@ type Metrics struct {
 	audio    prometheus.Counter
 	bytes    prometheus.Counter
 	defects  *prometheus.CounterVec
+	jobs     *prometheus.CounterVec
+	jobTimes *prometheus.HistogramVec
 	refused  *prometheus.CounterVec
 	routing  routingMetrics
 }
@@ -56,11 +58,18 @@ func NewMetrics() *Metrics {
 		defects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "switchtape_recording_defects_total", Help: "Defects of finished recordings.",
 		}, []string{"code"}),
+		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "switchtape_job_attempts_total", Help: "Attempts at jobs of every kind, by how they ended.",
+		}, []string{"kind", "outcome"}),
+		jobTimes: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "switchtape_job_duration_seconds", Help: "Time of the attempts by which jobs were done, by kind.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 4, 10),
+		}, []string{"kind"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "switchtape_refused_requests_total", Help: "Requests that the authentication refused, by why.",
 		}, []string{"reason"}),
 	}
-	m.Registry.MustRegister(m.requests, m.attempts, m.elapsed, m.waited, m.audio, m.bytes, m.defects, m.refused,
+	m.Registry.MustRegister(m.requests, m.attempts, m.elapsed, m.waited, m.audio, m.bytes, m.defects, m.jobs, m.jobTimes, m.refused,
 		m.routing.decisions, m.routing.versions, m.routing.asked, m.routing.settings, m.routing.changes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -69,6 +78,17 @@ func NewMetrics() *Metrics {
 // Attempt counts an attempt at a job. It is worker.Options.Finished. Of a later
 // version of a recording only what it has beyond the earlier one is counted.
 func (m *Metrics) Attempt(r worker.Report) {
+	m.jobs.WithLabelValues(r.Job.Kind, string(r.Outcome)).Inc()
+	if r.Outcome == worker.Done {
+		m.jobTimes.WithLabelValues(r.Job.Kind).Observe(r.Elapsed.Seconds())
+	}
+	if r.Job.Kind == record.Kind {
+		m.recording(&r)
+	}
+}
+
+// recording counts an attempt at a recording.
+func (m *Metrics) recording(r *worker.Report) {
 	m.attempts.WithLabelValues(string(r.Outcome), string(r.Result.Status)).Inc()
 	if r.Outcome != worker.Done && r.Outcome != worker.Published {
 		return

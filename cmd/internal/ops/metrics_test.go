@@ -28,7 +28,7 @@ func TestLaterVersionsAreCountedOnce(t *testing.T) {
 		Outputs: []record.OutputResult{{URL: "a.v1.wav", Bytes: 100}, {URL: "a.v1.peaks.json", Bytes: 10}},
 		Defects: []record.Defect{{Code: record.DefectLegGrowing, Leg: "a"}, {Code: record.DefectLegMissing, Leg: "b"}},
 	}
-	job := ledger.Job{State: ledger.Running, CreatedAt: time.Now()}
+	job := ledger.Job{Kind: record.Kind, State: ledger.Running, CreatedAt: time.Now()}
 	m.Attempt(worker.Report{Job: job, Outcome: worker.Published, Result: first})
 	job.Result, job.Published = storetest.Outcome(first).Result, true
 	m.Attempt(worker.Report{Job: job, Outcome: worker.Waiting})
@@ -38,11 +38,15 @@ func TestLaterVersionsAreCountedOnce(t *testing.T) {
 		Defects: []record.Defect{{Code: record.DefectLegMissing, Leg: "b"}, {Code: record.DefectClipped, Leg: "a"}},
 	}
 	m.Attempt(worker.Report{Job: job, Outcome: worker.Done, Result: last})
+	m.Attempt(worker.Report{Job: ledger.Job{Kind: "verify"}, Outcome: worker.Done, Elapsed: time.Second})
 
 	w := httptest.NewRecorder()
 	promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	for _, line := range []string{
 		`switchtape_recording_attempts_total{outcome="published",status="completed_degraded"} 1`,
+		`switchtape_job_attempts_total{kind="record",outcome="done"} 1`,
+		`switchtape_job_attempts_total{kind="verify",outcome="done"} 1`,
+		`switchtape_job_duration_seconds_sum{kind="verify"} 1`,
 		`switchtape_recording_attempts_total{outcome="waiting",status=""} 1`,
 		`switchtape_recording_attempts_total{outcome="done",status="completed_degraded"} 1`,
 		`switchtape_recorded_audio_seconds_total 5`,

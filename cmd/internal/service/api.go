@@ -113,11 +113,11 @@ type API struct {
 	door    *intake.Door
 	vouched []callmodel.TenantID // whom subscriptions take messages of
 	log     *slog.Logger
-	later   []task
+	later   []chore
 }
 
-// task is what could not be done at the start, for want of the database.
-type task struct {
+// chore is what could not be done at the start, for want of the database.
+type chore struct {
 	name string
 	do   func(ctx context.Context) error
 }
@@ -125,7 +125,7 @@ type task struct {
 // Later has Run do f until it succeeds. A nil f is none.
 func (a *API) Later(name string, f func(ctx context.Context) error) {
 	if f != nil {
-		a.later = append(a.later, task{name, f})
+		a.later = append(a.later, chore{name, f})
 	}
 }
 
@@ -211,13 +211,19 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	if o.Guarded() {
 		a.book = o.book(ctx, s.DB, o.RulesSnapshot, log)
 	}
-	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
-		Check: checker.Check, LegsBelow: dirs.below, DeadLetters: s.DB, JobEnqueued: jobEnqueued, Media: s.media(), Logger: log,
-	})
-	for _, at := range []string{"/v1/recordings", "/v1/recordings/", "/v1/dead-letters", "/v1/dead-letters/"} {
-		a.mux.Handle(at, recordings)
+	kinds, err := Enqueued()
+	if err != nil {
+		return nil, err
 	}
-	a.door = intake.NewDoor(intake.Checks{Check: checker.Check, LegsBelow: dirs.below}, nil)
+	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
+		Check: checker.Check, Kinds: kinds, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), DeadLetters: s.DB,
+		JobEnqueued: jobEnqueued, Media: s.media(), Logger: log,
+	})
+	for _, at := range []string{"/v1/recordings", "/v1/jobs", "/v1/dead-letters"} {
+		a.mux.Handle(at, recordings)
+		a.mux.Handle(at+"/", recordings)
+	}
+	a.door = intake.NewDoor(intake.Checks{Check: checker.Check, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs)}, kinds)
 	callhttp.New(svc, &callhttp.Options{Logger: log, Urgent: urgent, EmergencyOnly: o.Lane == LaneHigh, RecordingLink: func(id callmodel.JobID) string {
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(a.mux)
@@ -233,6 +239,31 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	laneMetrics(svc, m)
 	a.sealer = newSealer(s.DB, m, log)
 	return a, nil
+}
+
+// recordingDefaults is what a recording has that is asked for by its call and legs alone:
+// when its call began, and what that, its tenant or else the platform has made of calls.
+func (a *API) recordingDefaults(outputs []record.OutputSpec) func(context.Context, callmodel.TenantID, callmodel.CallID) (intake.Defaults, error) {
+	return func(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) (intake.Defaults, error) {
+		d := intake.Defaults{Outputs: outputs}
+		if of := a.users.Defaults(t); of != nil && of.Recording != nil && len(of.Recording.Outputs) > 0 {
+			d.Outputs = of.Recording.Outputs
+		}
+		call, err := a.store.Call(ctx, t, id)
+		switch {
+		case errors.Is(err, callmodel.ErrNotFound):
+			return d, nil
+		case err != nil:
+			return d, err
+		}
+		if d.StartedAt = call.AnsweredAt; d.StartedAt.IsZero() {
+			d.StartedAt = call.CreatedAt
+		}
+		if call.Recording != nil && len(call.Recording.Outputs) > 0 {
+			d.Outputs = call.Recording.Outputs
+		}
+		return d, nil
+	}
 }
 
 // emergencyCalls are the emergency lane's own connections, if it has any.
@@ -385,7 +416,7 @@ func (a *API) catchUp(ctx context.Context) error {
 			return nil
 		case <-time.After(wait):
 		}
-		var again []task
+		var again []chore
 		for _, t := range left {
 			switch err := t.do(ctx); {
 			case err == nil:

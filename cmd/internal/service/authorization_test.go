@@ -169,6 +169,7 @@ func newPlatform(t *testing.T) (p *platform, right string) {
 		"/v1/calls": made(http.MethodPost, "/v1/calls", "application/json", `{"from":"+12025550123","to":"+12125550188"}`, "id"),
 		"/v1/recordings": made(http.MethodPost, "/v1/recordings", "application/json", `{"call_id":"c1","recording_id":"r1","started_at":"2026-03-01T12:00:00Z",
 			"outputs":[{"codec":"wav","layout":"mono"}],"legs":[{"name":"agent","segments":[{"uri":"acme/agent.wav"}]}]}`, "job_id"),
+		"/v1/jobs":    made(http.MethodPost, "/v1/jobs", "application/json", `{"kind":"verify","key":"acme-secret-key","payload":{"recording":{"call_id":"c1"}}}`, "job_id"),
 		"/v1/users":   made(http.MethodPut, "/v1/users/acme-secret-user", "application/json", `{"name":"Ann"}`, "id"),
 		"/v1/tenants": made(http.MethodPut, "/v1/tenants/acme", "application/json", `{"metadata":{"name":"acme-secret-tenant"}}`, "id"),
 		"/v1/keys":    made(http.MethodPost, "/v1/keys", "application/json", `{"name":"acme-secret-name","grants":["reader"]}`, "id"),
@@ -313,7 +314,7 @@ func TestOthersThingsTakeAsLongAsNone(t *testing.T) {
 		slices.Sort(list)
 		return list[len(list)/2]
 	}
-	for _, path := range []string{"/v1/calls/{id}", "/v1/recordings/jobs/{id}", "/v1/keys/{id}", "/v1/users/{id}", "/v1/rules/{hash}", "/v1/dead-letters/{letter}"} {
+	for _, path := range []string{"/v1/calls/{id}", "/v1/recordings/jobs/{id}", "/v1/jobs/{id}", "/v1/keys/{id}", "/v1/users/{id}", "/v1/rules/{hash}", "/v1/dead-letters/{letter}"} {
 		o := operation{method: http.MethodGet, path: path}
 		alike := func() bool {
 			var took [2][]time.Duration

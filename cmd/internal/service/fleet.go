@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/switchtape/switchtape/callmodel/ledger"
-	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/worker"
 )
@@ -25,7 +24,7 @@ func (o *APIOptions) Presence() ledger.Presence { return presence(ledger.RoleAPI
 // Presence is the worker's process, with what it serves.
 func (o *WorkerOptions) Presence() ledger.Presence {
 	p := presence(ledger.RoleWorker, o.Name)
-	p.Kinds = []string{record.Kind}
+	p.Kinds = o.names()
 	if q := o.Served(); !slices.Contains(q, worker.AllQueues) {
 		p.Queues = q
 	}

@@ -85,7 +85,11 @@ func NewDoor(l LegOptions, tenants int) (*intake.Door, error) {
 	if err != nil {
 		return nil, err
 	}
-	return intake.NewDoor(intake.Checks{Check: recording.NewProcessor(nil, nil, nil).Check, LegsBelow: dirs.below}, nil), nil
+	kinds, err := Enqueued()
+	if err != nil {
+		return nil, err
+	}
+	return intake.NewDoor(intake.Checks{Check: recording.NewProcessor(nil, nil, nil).Check, LegsBelow: dirs.below}, kinds), nil
 }
 
 // Brokers are a process's intakes and publishers. A broker that is away keeps nothing

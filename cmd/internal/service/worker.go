@@ -3,6 +3,7 @@ package service
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"strings"
@@ -27,6 +28,9 @@ type WorkerOptions struct {
 	FollowGrowing time.Duration `help:"For how long a leg is followed that is missing or still being written then: what there is of the recording is published, and again when the leg has come or is whole. 0: not at all." default:"24h"`
 	JobTimeout    time.Duration `help:"An attempt that takes longer fails." default:"1h"`
 	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
+	FinishedDir   string        `help:"A directory of this worker's own, on a disk that outlives the process: recordings are noted there that are in the bucket while the database doesn't answer, so that a restart doesn't make them again." placeholder:"DIR"`
+
+	TaskOptions
 }
 
 // NewWorker wires a worker, whose legs are closed by the io.Closer.
@@ -40,10 +44,17 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 			log.ErrorContext(ctx, "the legs can't be read yet; recordings wait for them", "legs", o.Legs, "error", err)
 		}
 	}
-	p := recording.NewProcessor(legs, s.Objects, &recording.Options{Logger: nil})
+	kinds, recordings, err := o.kinds(s, "")
+	if err != nil {
+		return nil, nil, errors.Join(err, legs.Close())
+	}
+	var p worker.Processor
+	if recordings {
+		p = recording.NewProcessor(legs, s.Objects, &recording.Options{Logger: nil})
+	}
 	w := worker.New(s.DB, p, &worker.Options{
-		Name: o.Presence().Name, Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
-		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace),
+		Name: o.Presence().Name, Kinds: kinds, Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
+		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace), FinishedDir: o.FinishedDir,
 		Probe: s.Objects.Check, Doorbell: s.DB, Logger: log, Finished: m.Attempt,
 	})
 	bucket := s.Objects.URL("")
@@ -71,6 +82,17 @@ func (o *WorkerOptions) Served() []string {
 		return []string{HostName(), ledger.DefaultQueue}
 	}
 	return o.Queues
+}
+
+// SpoolQueue is the queue of jobs that are made of directories on this machine: the
+// first that the worker is named for, so that it, or another of them, has the legs.
+func (o *WorkerOptions) SpoolQueue() string {
+	for _, q := range o.Served() {
+		if q != worker.AllQueues {
+			return q
+		}
+	}
+	return ledger.DefaultQueue
 }
 
 // noneIsNegative keeps a flag's explicit 0 from meaning the default.

@@ -19,6 +19,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/broker"
 	"github.com/switchtape/switchtape/recording/intake"
+	"github.com/switchtape/switchtape/recording/task"
 )
 
 // Drilled is what a drill is done with.
@@ -200,7 +201,7 @@ func (d *Drilled) live(t *testing.T, seed uint64, malformed int) intake.Counts {
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
 	l := &life{d: d, kill: kill, rng: rand.New(rand.NewPCG(seed, 2))}
-	in, err := intake.New(mortalLedger{d.Ledger, l}, mortalLetters{d.Letters, l}, intake.NewDoor(intake.Checks{}, nil),
+	in, err := intake.New(mortalLedger{d.Ledger, l}, mortalLetters{d.Letters, l}, intake.NewDoor(intake.Checks{}, task.Kinds{}),
 		intake.Source{Name: "drill", Subscription: mortalSubscription{d.Broker.Subscribe(t), l}, Tenants: intake.Tenants{One: "acme"}},
 		&intake.Options{Concurrency: 4, MaxTries: 1000, Backoff: time.Millisecond, MaxBackoff: 20 * time.Millisecond, Timeout: 5 * time.Second})
 	require.NoError(t, err)
@@ -249,7 +250,7 @@ func (d *Drilled) done(t *testing.T, malformed int) bool {
 // drain acknowledges what is left, all of which is in the database, and sees that it is.
 func (d *Drilled) drain(t *testing.T, s broker.Subscription, malformed int) {
 	t.Helper()
-	in, err := intake.New(d.Ledger, d.Letters, intake.NewDoor(intake.Checks{}, nil),
+	in, err := intake.New(d.Ledger, d.Letters, intake.NewDoor(intake.Checks{}, task.Kinds{}),
 		intake.Source{Name: "drill", Subscription: unclosed{s}, Tenants: intake.Tenants{One: "acme"}}, &intake.Options{MaxTries: 1000})
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond) // longer than the brokers of the tests wait

@@ -101,10 +101,17 @@ func (s *Store) AppendEvent(ctx context.Context, t callmodel.TenantID, id callmo
 	if err != nil {
 		return calls.Call{}, err
 	}
+	jobs, err := storeform.EventJobs(&moved, &ev, actor)
+	if err != nil {
+		return calls.Call{}, err
+	}
 	if effects.Recording != nil {
 		if err := s.enqueueOwn(effects.Recording, actor, moved.Emergency); err != nil {
 			return calls.Call{}, err
 		}
+	}
+	for i := range jobs {
+		s.enqueue(&jobs[i], jobs[i].Actor, false)
 	}
 	c.Call = copied(moved)
 	c.events = append(c.events, copied(ev))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
@@ -42,6 +43,7 @@ func (s *Store) Complete(ctx context.Context, l ledger.Lease, o ledger.Outcome) 
 		return err
 	}
 	j.State, j.Result, j.FinishedAt, j.Published = ledger.Done, bytes.Clone(o.Result), at, false
+	j.Retriable = o.Retriable && j.Kind != record.Kind
 	j.Worker, j.LeaseUntil, j.LastError, j.Reason, j.Suspect = "", time.Time{}, "", "", false
 	return nil
 }

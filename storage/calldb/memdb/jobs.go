@@ -26,6 +26,32 @@ func (s *Store) Enqueue(ctx context.Context, r ledger.Request) (callmodel.JobID,
 	return id, created, nil
 }
 
+// Adopt is calldb.DB's: Enqueue and Complete at once.
+func (s *Store) Adopt(ctx context.Context, r ledger.Request, o ledger.Outcome) (callmodel.JobID, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return "", false, err
+	}
+	if err := storeform.CheckAdopted(&o); err != nil {
+		return "", false, err
+	}
+	if err := storeform.CheckJob(&r); err != nil {
+		return "", false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	actor := cmp.Or(r.Actor, storeform.System)
+	id, created := s.enqueue(&r, actor, false)
+	if !created {
+		return id, false, nil
+	}
+	j, at := s.job(id), s.clock()
+	if err := s.effects(j, actor, at, &o, 0); err != nil {
+		return "", false, err
+	}
+	j.State, j.Result, j.FinishedAt = ledger.Done, bytes.Clone(o.Result), at
+	return id, true, nil
+}
+
 func (s *Store) enqueue(r *ledger.Request, actor string, emergency bool) (callmodel.JobID, bool) {
 	key := jobKey{r.TenantID, storeform.Unique(r.Kind, r.Key)}
 	if j := s.byKey[key]; j != nil {
@@ -279,7 +305,7 @@ func (s *Store) Retry(ctx context.Context, id callmodel.JobID, actor string) err
 	if j.Published = published; !published {
 		j.Result = nil
 	}
-	j.State, j.Attempts, j.RunAt, j.FinishedAt, j.Suspect = state, 0, s.clock(), time.Time{}, false
+	j.State, j.Attempts, j.RunAt, j.FinishedAt, j.Suspect, j.Retriable = state, 0, s.clock(), time.Time{}, false, false
 	j.retries++
 	return nil
 }

@@ -239,10 +239,10 @@ func initialise(bin, dir string, as *syscall.SysProcAttr) error {
 // immediate stop: as if the server's processes were killed.
 func keep(bin, dir string, as *syscall.SysProcAttr, remove bool) (stop func(), err error) {
 	// $1 the program, $2 the directory, $3 what to remove. The read ends when the
-	// pipe breaks. fsync is off in the file and not on the command line, so that
-	// Durable can turn it on.
-	const keeper = `echo "fsync = off" >>"$2/data/postgresql.conf"
-"$1" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=200 >>"$2/log" 2>&1 </dev/null &
+	// pipe breaks. What a test may set by ALTER SYSTEM, as Durable does, is in the
+	// file and not on the command line.
+	const keeper = `printf 'fsync = off\nmax_connections = 200\n' >>"$2/data/postgresql.conf"
+"$1" -D "$2/data" -k "$2" -c listen_addresses= >>"$2/log" 2>&1 </dev/null &
 server=$!
 read -r _
 kill -QUIT $server

@@ -1,6 +1,7 @@
 package storeform
 
 import (
+	"encoding/json"
 	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -32,11 +33,21 @@ func Matches(f *ledger.Filter, j *ledger.Job) bool {
 	if f.Code == "" || string(j.Reason) == f.Code {
 		return true
 	}
-	if j.Kind != record.Kind {
-		return false
-	}
-	r, err := record.ResultOf(j)
-	return err == nil && r != nil && (r.Reason == f.Code || r.Has(record.DefectCode(f.Code)))
+	said, ok := saidBy(j)
+	return ok && (said.Reason == f.Code || slices.ContainsFunc(said.Defects, func(d record.Defect) bool { return string(d.Code) == f.Code }))
+}
+
+// said is what the result of a job says of it, whatever its kind: see ledger.Outcome.
+type said struct {
+	Status  string          `json:"status"`
+	Reason  string          `json:"reason"`
+	Defects []record.Defect `json:"defects"`
+}
+
+// saidBy is what the job's result says; false if there is none, or one of another form.
+func saidBy(j *ledger.Job) (said, bool) {
+	var s said
+	return s, len(j.Result) > 0 && json.Unmarshal(j.Result, &s) == nil
 }
 
 // statusOf is what the job came to so far that isn't going on; "" for nothing.
@@ -44,12 +55,9 @@ func statusOf(j *ledger.Job) string {
 	switch {
 	case j.State == ledger.Quarantined:
 		return string(record.StatusQuarantined)
-	case j.State != ledger.Done || j.Kind != record.Kind:
+	case j.State != ledger.Done:
 		return ""
 	}
-	r, err := record.ResultOf(j)
-	if err != nil || r == nil {
-		return ""
-	}
-	return string(r.Status)
+	said, _ := saidBy(j)
+	return said.Status
 }

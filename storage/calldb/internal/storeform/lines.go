@@ -101,7 +101,13 @@ func Retry(j *ledger.Job) (state ledger.State, published bool, err error) {
 	if j.State != ledger.Done {
 		return state, j.Published, nil
 	}
-	if j.Kind != record.Kind || !record.Retriable(j) {
+	switch {
+	case j.Kind != record.Kind && j.Retriable:
+		return state, len(j.Result) > 0, nil
+	case j.Kind != record.Kind:
+		return j.State, false, callmodel.Errorf(callmodel.CodeConflict,
+			"job %s is done, and by what its kind %q says more can't come of it", j.ID, j.Kind)
+	case !record.Retriable(j):
 		return j.State, false, callmodel.Errorf(callmodel.CodeConflict,
 			"job %s is done, and more can't come of it: a recording is made again that is absent or was completed_degraded", j.ID)
 	}

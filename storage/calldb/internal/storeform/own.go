@@ -2,11 +2,15 @@ package storeform
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/record"
@@ -57,4 +61,21 @@ func whatIsMade(payload []byte) ([]byte, error) {
 	}
 	s.StartedAt, s.EndedAt, s.Span, s.SettingsFrom = time.Time{}, time.Time{}, 0, origin.Settings{}
 	return json.Marshal(s)
+}
+
+// EventJobs are the jobs that are enqueued with the event of the call, with its ids and
+// who asks for them where that isn't said. Every fault is told, as FieldErrors.
+func EventJobs(c *calls.Call, ev *calls.Event, actor string) ([]ledger.Request, error) {
+	jobs := slices.Clone(ev.Jobs)
+	var e callmodel.FieldErrors
+	for i := range jobs {
+		r, at := &jobs[i], fmt.Sprintf("jobs[%d]", i)
+		r.TenantID, r.CallID = cmp.Or(r.TenantID, c.TenantID), cmp.Or(r.CallID, c.ID)
+		r.Actor = cmp.Or(r.Actor, actor)
+		if r.TenantID != c.TenantID || r.CallID != c.ID {
+			e.Add(at, "is of another tenant or call than the event")
+		}
+		e.AddAll(at, CheckJob(r))
+	}
+	return jobs, e.Err()
 }

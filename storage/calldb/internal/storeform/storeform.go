@@ -271,6 +271,17 @@ func CheckPublished(o *ledger.Outcome) error {
 	return e.Err()
 }
 
+// CheckAdopted refuses an outcome that isn't one to keep.
+func CheckAdopted(o *ledger.Outcome) error {
+	if err := CheckOutcome(o); err != nil {
+		return err
+	}
+	if o.Empty || o.Quarantine || o.Result == nil {
+		return callmodel.FieldErrors{{Path: "result", Message: "is nothing to adopt; enqueue the job"}}
+	}
+	return nil
+}
+
 // PublishedKey is the outbox key of what the outcome publishes under the lease's
 // token. That it exists says that it was published.
 func PublishedKey(o *ledger.Outcome, id callmodel.JobID, token int64) (string, error) {

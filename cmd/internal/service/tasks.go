@@ -1,0 +1,56 @@
+package service
+
+import (
+	"slices"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/task"
+	"github.com/switchtape/switchtape/recording/task/command"
+	"github.com/switchtape/switchtape/recording/task/stored"
+)
+
+// TaskOptions say which kinds of job a worker does.
+type TaskOptions struct {
+	Kinds          []string      `help:"Kinds of job to do: record, verify, transcode, export, command. Default: all, but command only if there is a --command." placeholder:"KIND"`
+	Commands       []string      `name:"command" help:"A program that jobs of the kind command may name, with its arguments, between spaces. It gets a recording's parts as files. May be given again." placeholder:"NAME=PROGRAM" sep:"none"`
+	CommandTimeout time.Duration `help:"A program that takes longer is killed, with all that it has started." default:"10m"`
+	CommandMemory  int64         `help:"Address space of each process of a program, in MiB; -1: any." default:"1024"`
+}
+
+// names are the kinds of job that the worker does.
+func (o *TaskOptions) names() []string {
+	if len(o.Kinds) > 0 {
+		return o.Kinds
+	}
+	names := []string{record.Kind, stored.KindVerify, stored.KindTranscode, stored.KindExport}
+	if len(o.Commands) > 0 {
+		names = append(names, command.Kind)
+	}
+	return names
+}
+
+// kinds are the kinds that the worker does, and whether recordings are among them.
+func (o *TaskOptions) kinds(s *Stores, tempDir string) (k task.Kinds, recordings bool, err error) {
+	programs, err := command.ParsePrograms(o.Commands)
+	if err != nil {
+		return k, false, err
+	}
+	memory := o.CommandMemory
+	if memory > 0 {
+		memory <<= 20
+	}
+	library := stored.NewLibrary(s.DB, s.Objects)
+	all, err := task.NewKinds(append(stored.Kinds(library, &stored.TranscodeOptions{TempDir: tempDir}), task.Recordings(nil),
+		command.New(library, programs, &command.Options{Timeout: o.CommandTimeout, MaxMemory: memory, TempDir: tempDir}))...)
+	if err == nil {
+		k, err = all.Only(o.names()...)
+	}
+	return k, slices.Contains(o.names(), record.Kind), err
+}
+
+// Enqueued are the kinds of job, besides recordings, that this program enqueues for
+// workers: it checks them, and does none.
+func Enqueued() (task.Kinds, error) {
+	return task.NewKinds(append(stored.Kinds(nil, nil), command.New(nil, nil, nil))...)
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/intake/adopt"
+	"github.com/switchtape/switchtape/recording/intake/spool"
+	"github.com/switchtape/switchtape/storage"
+	"github.com/switchtape/switchtape/storage/calldb"
+)
+
+// sampleOfNames is of how many objects the naming is learned.
+const sampleOfNames = 10_000
+
+// adoptBucket is Run for a bucket of finished recordings.
+func (c *adoptCommand) adoptBucket(ctx context.Context, s cli.Streams) error {
+	switch {
+	case c.API != "":
+		return cli.Usagef("a bucket is adopted with --db: an API takes legs alone")
+	case c.Yes && c.DB == "":
+		return cli.Usagef("--yes needs --db, to put the recordings in")
+	case c.Legs != "" || c.Layout != "":
+		return cli.Usagef("--legs and --layout are of directories: the recordings of a bucket stay as they are")
+	}
+	store, err := buckets().Open(ctx, c.Dir, nil)
+	if err != nil {
+		return err
+	}
+	defer store.Close() //nolint:errcheck // what was put there is there
+	if c.DB == "" {
+		return c.adoptObjects(ctx, s, store, nil)
+	}
+	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error { return c.adoptObjects(ctx, s, store, db) })
+}
+
+// adoptObjects goes through the bucket. l is nil where nothing is known of what is
+// adopted.
+func (c *adoptCommand) adoptObjects(ctx context.Context, s cli.Streams, store *storage.Store, l adopt.Ledger) error {
+	zone, err := time.LoadLocation(c.Zone)
+	if err != nil {
+		return cli.Usagef("--zone: %q is not a time zone, as Europe/Berlin", c.Zone)
+	}
+	naming := c.Pattern
+	if naming == "" {
+		if naming, err = learnObjects(ctx, store, c.Prefix, zone); err != nil {
+			return err
+		}
+	}
+	o := &adopt.Options{
+		Tenant: callmodel.TenantID(c.Tenant), Tenants: map[string]callmodel.TenantID{}, Zone: zone, Codecs: recording.BuiltinCodecs(), Actor: actor(),
+		Modified: func(ctx context.Context, key string) (time.Time, error) {
+			h, err := store.Stat(ctx, key)
+			return h.ModTime, err
+		},
+	}
+	for name, tenant := range c.Tenants {
+		o.Tenants[name] = callmodel.TenantID(tenant)
+	}
+	if naming != "" {
+		if o.Patterns, err = spool.Patterns(naming); err != nil {
+			return cli.Usagef("--pattern: %w", err)
+		}
+	}
+	out := &adoptedObjects{s: s, json: c.JSON}
+	out.begin(naming)
+	err = adopt.New(store, l, o).Run(ctx, c.Prefix, c.Yes, out.add)
+	return errors.Join(err, out.end(c.Yes))
+}
+
+// learnObjects tells how the first objects are named.
+func learnObjects(ctx context.Context, store *storage.Store, prefix string, zone *time.Location) (string, error) {
+	var names []string
+	err := store.List(ctx, prefix, func(key string, _ int64) bool {
+		names = append(names, key[len(prefix):])
+		return len(names) < sampleOfNames
+	})
+	return spool.Learn(names, zone), err
+}
+
+// adoptedObjects prints what becomes of objects while they are gone through: calls as they
+// come, and what was left out at the end.
+type adoptedObjects struct {
+	s       cli.Streams
+	json    bool
+	calls   int
+	leftOut []spool.LeftOut
+}
+
+func (a *adoptedObjects) begin(naming string) {
+	switch {
+	case a.json:
+		name, _ := json.Marshal(naming) // a string
+		a.s.Printf("{\n  \"naming\": %s,\n  \"calls\": [", name)
+	case naming == "":
+		a.s.Printf("no naming fits the objects; see --pattern\n")
+	default:
+		a.s.Printf("named as %s\n", naming)
+	}
+}
+
+// add prints a call, or keeps what is left out.
+func (a *adoptedObjects) add(f adopt.Found) error {
+	if f.LeftOut != "" {
+		a.leftOut = append(a.leftOut, spool.LeftOut{File: f.Key, Reason: f.LeftOut})
+		return nil
+	}
+	a.calls++
+	if !a.json {
+		a.s.Printf("%s  %s/%s  %q\n", f.StartedAt.Format(time.RFC3339), f.TenantID, f.CallID, f.Key)
+		return nil
+	}
+	b, err := json.MarshalIndent(adoptedCall{
+		TenantID: f.TenantID, CallID: f.CallID, RecordingID: f.RecordingID, StartedAt: f.StartedAt, JobID: f.JobID,
+		Legs: []record.LegSpec{record.NewLeg("call", f.Key)},
+	}, "    ", "  ")
+	if err != nil {
+		return err
+	}
+	comma := ","
+	if a.calls == 1 {
+		comma = ""
+	}
+	a.s.Printf("%s\n    %s", comma, b)
+	return nil
+}
+
+func (a *adoptedObjects) end(done bool) error {
+	if a.json {
+		left := a.leftOut
+		if left == nil {
+			left = []spool.LeftOut{}
+		}
+		b, err := json.MarshalIndent(left, "  ", "  ")
+		if err != nil {
+			return err
+		}
+		a.s.Printf("\n  ],\n  \"left_out\": %s,\n  \"adopted\": %t\n}\n", b, done)
+		return nil
+	}
+	for _, l := range a.leftOut {
+		a.s.Printf("left out  %q: %s\n", l.File, l.Reason)
+	}
+	if done {
+		a.s.Printf("%d recordings adopted, %d objects left out\n", a.calls, len(a.leftOut))
+	} else {
+		a.s.Printf("%d recordings would be adopted, %d objects left out; nothing was done: see --yes\n", a.calls, len(a.leftOut))
+	}
+	return nil
+}

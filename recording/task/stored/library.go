@@ -1,0 +1,223 @@
+package stored
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
+)
+
+// Ledger is where recordings are found. *calldb.DB and *memdb.Store are such ledgers.
+type Ledger interface {
+	// Job reads one job; ErrNotFound.
+	Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)
+	// Jobs lists jobs by id, ascending.
+	Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
+	// Call reads a call with its recordings; ErrNotFound.
+	Call(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID) (calls.Call, error)
+	// CallEvents lists the call's events in their order; ErrNotFound.
+	CallEvents(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID) ([]calls.Event, error)
+}
+
+// Objects is the bucket of the recordings. *storage.Store is one.
+type Objects interface {
+	// Open reads an object. The error for a missing one wraps fs.ErrNotExist.
+	Open(ctx context.Context, key string) (io.ReadCloser, error)
+	// Put is recording.Objects'.
+	Put(ctx context.Context, key record.ObjectKey, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error)
+}
+
+// Library is the recordings that are in a bucket, by what the ledger says of them. It may
+// be used by any number of goroutines.
+type Library struct {
+	ledger  Ledger
+	objects Objects
+}
+
+// NewLibrary is the library of these recordings.
+func NewLibrary(l Ledger, o Objects) *Library { return &Library{ledger: l, objects: o} }
+
+// Source names a recording of the job's tenant: by the job that made it, or by its call
+// and its own id.
+type Source struct {
+	JobID callmodel.JobID `json:"job_id,omitempty"`
+	// CallID is the call's, with JobID "".
+	CallID callmodel.CallID `json:"call_id,omitempty"`
+	// RecordingID tells the call's recordings apart. "": that with the call's id, else the
+	// only one that there is.
+	RecordingID callmodel.RecordingID `json:"recording_id,omitempty"`
+}
+
+// Validate reports every fault of the source, as FieldErrors.
+func (s *Source) Validate() error {
+	var e callmodel.FieldErrors
+	switch {
+	case s.JobID != "" && (s.CallID != "" || s.RecordingID != ""):
+		e.Add("job_id", "names the recording; leave call_id and recording_id out, or job_id")
+	case s.JobID == "" && s.CallID == "":
+		e.Add("call_id", "is missing; name a recording by its call_id, or by the job_id that made it")
+	}
+	if s.JobID != "" {
+		e.CheckID("job_id", string(s.JobID))
+	}
+	if s.CallID != "" {
+		e.CheckID("call_id", string(s.CallID))
+	}
+	if s.RecordingID != "" {
+		e.CheckID("recording_id", string(s.RecordingID))
+	}
+	return e.Err()
+}
+
+// Recording is a finished recording.
+type Recording struct {
+	JobID  callmodel.JobID
+	Spec   record.Spec
+	Result record.Result
+}
+
+// Object is one of a recording's objects.
+type Object struct {
+	Key    string
+	Bytes  int64
+	SHA256 string               // hex
+	Output *record.OutputResult // nil for the manifest
+}
+
+// errNone is the same whether there is no such recording or it is somebody else's.
+var errNone = callmodel.Permanent(callmodel.Errorf(callmodel.CodeNotFound, "the tenant has no such recording"))
+
+// Find is the tenant's recording that s names. A recording that isn't finished yet, or of
+// which a later version may follow, is a callmodel.RetryAfterError; one that there isn't,
+// or that was set aside, a callmodel.PermanentError. One that is absent is found.
+func (l *Library) Find(ctx context.Context, tenant callmodel.TenantID, s Source) (*Recording, error) {
+	j, err := l.job(ctx, tenant, s)
+	if err != nil {
+		return nil, err
+	}
+	switch j.State {
+	case ledger.Done:
+	case ledger.Quarantined:
+		return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict, "recording %s is quarantined: retry its job %s first, and then this one", j.Key, j.ID))
+	case ledger.Queued, ledger.Running:
+		return nil, callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeConflict, "recording %s isn't finished yet: its job %s is %s", j.Key, j.ID, j.State), 0)
+	}
+	r := &Recording{JobID: j.ID}
+	if r.Spec, err = record.SpecOf(j); err != nil {
+		return nil, callmodel.Permanent(err)
+	}
+	result, err := record.ResultOf(j)
+	if err != nil || result == nil {
+		return nil, callmodel.Permanent(errors.Join(callmodel.Errorf(callmodel.CodeConflict, "job %s has no result that can be read", j.ID), err))
+	}
+	r.Result = *result
+	return r, nil
+}
+
+func (l *Library) job(ctx context.Context, tenant callmodel.TenantID, s Source) (*ledger.Job, error) {
+	if s.JobID != "" {
+		j, err := l.ledger.Job(ctx, s.JobID)
+		if errors.Is(err, callmodel.ErrNotFound) || err == nil && (j.TenantID != tenant || j.Kind != record.Kind) {
+			return nil, errNone
+		}
+		return &j, err
+	}
+	wanted := string(s.RecordingID)
+	if wanted == "" {
+		wanted = string(s.CallID)
+	}
+	f := ledger.Filter{TenantID: tenant, Kind: record.Kind, CallID: s.CallID}
+	jobs, err := l.ledger.Jobs(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	for i := range jobs {
+		if jobs[i].Key == wanted {
+			return &jobs[i], nil
+		}
+	}
+	switch {
+	case len(jobs) == 0 || s.RecordingID != "":
+		return nil, errNone
+	case len(jobs) == 1:
+		return &jobs[0], nil
+	}
+	return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict,
+		"call %s has several recordings, none with the call's own id: name one by recording_id", s.CallID))
+}
+
+// Objects are the recording's objects: its outputs, and its manifest, if it has one. An
+// object that isn't in the tenant's part of the bucket is a callmodel.PermanentError.
+func (r *Recording) Objects() ([]Object, error) {
+	return objectsOf(r.Spec.TenantID, r.Result.Outputs, r.Result.Manifest)
+}
+
+func objectsOf(tenant callmodel.TenantID, outputs []record.OutputResult, m *record.ManifestResult) ([]Object, error) {
+	var objects []Object
+	for i := range outputs {
+		o := &outputs[i]
+		objects = append(objects, Object{Key: o.Key, Bytes: o.Bytes, SHA256: o.SHA256, Output: o})
+	}
+	if m != nil {
+		objects = append(objects, Object{Key: m.Key, Bytes: m.Bytes, SHA256: m.SHA256})
+	}
+	for _, o := range objects {
+		if !strings.HasPrefix(o.Key, string(tenant)+"/") {
+			return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict, "object %q isn't in the tenant's part of the bucket", o.Key))
+		}
+	}
+	return objects, nil
+}
+
+// Copy writes the object's bytes to w, and reports a [*DamageError] if they aren't those
+// that were stored. What was written until then is of no use.
+func (l *Library) Copy(ctx context.Context, w io.Writer, o *Object) error {
+	ctx, cancel := context.WithCancel(ctx) // ends the download, whatever becomes of it
+	defer cancel()
+	in, err := l.objects.Open(ctx, o.Key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &DamageError{Key: o.Key, Code: DefectObjectMissing}
+	}
+	if err != nil {
+		return err
+	}
+	sum := summed{w: w, hash: sha256.New()}
+	n, err := io.Copy(&sum, in)
+	if err = errors.Join(err, in.Close()); err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(sum.hash.Sum(nil)); got != o.SHA256 || n != o.Bytes {
+		return &DamageError{Key: o.Key, Code: DefectObjectDiffers, Bytes: n, SHA256: got, Want: *o}
+	}
+	return nil
+}
+
+// summed hashes what is written through it.
+type summed struct {
+	w    io.Writer
+	hash hash.Hash
+}
+
+func (s *summed) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	s.hash.Write(p[:n])
+	return n, err
+}
+
+// DiskFault has an error of this machine's disk, which may be full, waited for: it is no
+// fault of the job that met it in its temporary directory. Others stay as they are.
+func DiskFault(err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return callmodel.RetryAfter(err, 0)
+	}
+	return err
+}
