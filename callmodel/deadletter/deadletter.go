@@ -139,7 +139,7 @@ type Filter struct {
 	Limit    int                // 0 means 100; at most 1000
 }
 
-// ErrNotKept: letters can't be kept there yet. It carries CodeUnavailable.
+// ErrNotKept says that letters can't be kept there yet. It carries CodeUnavailable.
 var ErrNotKept error = &callmodel.Error{
 	Code: callmodel.CodeUnavailable, Message: "the database keeps no dead letters yet: run \"switchtape migrate up\"",
 }

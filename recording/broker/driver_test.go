@@ -1,7 +1,6 @@
 package broker_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -72,7 +71,7 @@ func TestDrivers(t *testing.T) {
 	for _, scheme := range []string{"rabbit", "awssqs", "azuresb", "gcppubsub"} {
 		_, err = broker.Drivers{only}.OpenTopic(at(scheme + "://h"))
 		var missing *broker.NotLinkedError
-		require.True(t, errors.As(err, &missing), "%v", err)
+		require.ErrorAs(t, err, &missing)
 		require.True(t, strings.HasPrefix(missing.Package, "github.com/switchtape/switchtape/recording/broker/"))
 	}
 	for _, bad := range []broker.Drivers{{only, only}, {{Scheme: ""}}, {{Scheme: "NATS"}}} {

@@ -528,10 +528,10 @@ func TestDrillOfCluster(t *testing.T) {
 	db, b := openDB(t), newJobs(t, servers...)
 	brokertest.Drill(t, &brokertest.Drilled{Broker: b, Seed: 3, Messages: drills(), Ledger: db, Letters: db, Disturb: func(t *testing.T, life int) {
 		t.Helper()
-		switch {
-		case life%6 == 2:
+		switch life % 6 {
+		case 2:
 			servers[life/6%3].Kill()
-		case life%6 == 5:
+		case 5:
 			servers[life/6%3].Start(t)
 		}
 	}})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,14 +117,11 @@ type Stream struct {
 // keeps as many copies as there are servers. A cluster is waited for.
 func NewStream(t testing.TB, name, subject string, servers ...*NATSServer) *Stream {
 	t.Helper()
-	urls := ""
+	urls := make([]string, len(servers))
 	for i, s := range servers {
-		if i > 0 {
-			urls += ","
-		}
-		urls += "nats://" + s.Host()
+		urls[i] = "nats://" + s.Host()
 	}
-	nc, err := nats.Connect(urls, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	nc, err := nats.Connect(strings.Join(urls, ","), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}

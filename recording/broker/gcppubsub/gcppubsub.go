@@ -15,7 +15,6 @@ import (
 	"regexp"
 	"sync"
 
-	pb "cloud.google.com/go/pubsub/apiv1/pubsubpb"
 	"gocloud.dev/gcp"
 	"gocloud.dev/pubsub"
 	"gocloud.dev/pubsub/gcppubsub"
@@ -54,13 +53,6 @@ func Driver() broker.Driver {
 			return gcppubsub.OpenTopicByPath(client, path(u), nil)
 		},
 		Check: check,
-		ID: func(m *pubsub.Message) string {
-			var raw *pb.PubsubMessage
-			if m.As(&raw) {
-				return raw.GetMessageId()
-			}
-			return m.LoggableID
-		},
 	})
 }
 

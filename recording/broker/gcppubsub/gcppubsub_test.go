@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	raw "cloud.google.com/go/pubsub/apiv1"
-	pb "cloud.google.com/go/pubsub/apiv1/pubsubpb"
 	"cloud.google.com/go/pubsub/pstest"
+	pb "cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
@@ -64,7 +64,7 @@ func (q *queue) Subscribe(t testing.TB) broker.Subscription {
 
 func TestSubscription(t *testing.T) {
 	srv := pstest.NewServer()
-	defer srv.Close() //nolint:errcheck // the test is over
+	defer srv.Close()
 	t.Setenv("PUBSUB_EMULATOR_HOST", srv.Addr)
 	brokertest.Subscription(t, brokertest.Traits{NoRedelivered: true, SlowRedelivery: true}, func(t *testing.T) brokertest.Broker {
 		t.Helper()

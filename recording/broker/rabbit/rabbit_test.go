@@ -44,7 +44,7 @@ func (q *queue) with(t testing.TB, do func(ch *amqp.Channel) error) {
 		if last = err; err != nil {
 			return false
 		}
-		defer conn.Close() //nolint:errcheck // what do says counts
+		defer conn.Close()
 		ch, err := conn.Channel()
 		if err == nil {
 			err = do(ch)

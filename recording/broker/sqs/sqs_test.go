@@ -95,7 +95,7 @@ func TestSubscription(t *testing.T) {
 		s := q.Subscribe(t)
 		m, err := s.Receive(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, envelope, string(m.Body))
+		require.JSONEq(t, envelope, string(m.Body))
 		require.Empty(t, m.Header(broker.HeaderTenant))
 		require.NoError(t, m.Receipt.Ack(t.Context()))
 		require.NoError(t, s.Close(t.Context()))

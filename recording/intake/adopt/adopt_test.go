@@ -120,7 +120,7 @@ func TestObjects(t *testing.T) {
 		return time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC), nil
 	}
 	assert.Equal(t, 2020, found(t, adopt.New(store, db, o), "x/", true)["x/undated.wav"].StartedAt.Year())
-	assert.Equal(t, "", found(t, adopt.New(store, nil, o), "x/", false)["x/20261129-1.wav"].LeftOut, "nobody knows what is adopted")
+	assert.Empty(t, found(t, adopt.New(store, nil, o), "x/", false)["x/20261129-1.wav"].LeftOut, "nobody knows what is adopted")
 }
 
 // failing is a bucket whose objects can't be read to their ends at times.
