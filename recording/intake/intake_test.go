@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -484,14 +483,6 @@ func TestBrokerAway(t *testing.T) {
 	require.Zero(t, away)
 }
 
-// drills is how many messages a drill has: 1,000 where everything is tried.
-func drills() int {
-	if os.Getenv("SWITCHTAPE_LONG_TESTS") == "1" || !testing.Short() {
-		return 1000
-	}
-	return 200
-}
-
 // Killed between any two steps, with a broker that is restarted: one row each.
 func TestDrill(t *testing.T) {
 	t.Parallel()
@@ -499,7 +490,7 @@ func TestDrill(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			db, b := openDB(t), newJobs(t)
-			brokertest.Drill(t, &brokertest.Drilled{Broker: b, Seed: seed, Messages: drills(), Ledger: db, Letters: db, Disturb: func(t *testing.T, life int) {
+			brokertest.Drill(t, &brokertest.Drilled{Broker: b, Seed: seed, Messages: brokertest.DrillMessages(), Ledger: db, Letters: db, Disturb: func(t *testing.T, life int) {
 				t.Helper()
 				if life%8 == 3 {
 					b.srv.Kill()
@@ -518,7 +509,7 @@ func TestDrillOnPostgreSQL(t *testing.T) {
 	defer func() { require.NoError(t, db.Close()) }()
 	_, err = db.Migrate(t.Context())
 	require.NoError(t, err)
-	brokertest.Drill(t, &brokertest.Drilled{Broker: newJobs(t), Seed: 7, Messages: drills(), Ledger: db, Letters: db})
+	brokertest.Drill(t, &brokertest.Drilled{Broker: newJobs(t), Seed: 7, Messages: brokertest.DrillMessages(), Ledger: db, Letters: db})
 }
 
 // Three servers, of which one after the other is killed and comes back.
@@ -526,7 +517,7 @@ func TestDrillOfCluster(t *testing.T) {
 	t.Parallel()
 	servers := brokertest.NATSCluster(t)
 	db, b := openDB(t), newJobs(t, servers...)
-	brokertest.Drill(t, &brokertest.Drilled{Broker: b, Seed: 3, Messages: drills(), Ledger: db, Letters: db, Disturb: func(t *testing.T, life int) {
+	brokertest.Drill(t, &brokertest.Drilled{Broker: b, Seed: 3, Messages: brokertest.DrillMessages(), Ledger: db, Letters: db, Disturb: func(t *testing.T, life int) {
 		t.Helper()
 		switch life % 6 {
 		case 2:

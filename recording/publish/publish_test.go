@@ -227,7 +227,7 @@ func (m *mortal) LeaveOutbox(ctx context.Context, r outbox.Reader) error {
 // id, and what is sent first is in order.
 func TestKilledBetweenTwoSteps(t *testing.T) {
 	t.Parallel()
-	const events = 1000
+	events := brokertest.DrillMessages()
 	db, srv := openDB(t), brokertest.NATS(t)
 	s := brokertest.NewStream(t, "EVENTS", "switchtape.events", srv)
 	made(t, db, 0, events)
@@ -277,7 +277,7 @@ func TestKilledBetweenTwoSteps(t *testing.T) {
 	again := len(seen) - len(first)
 	t.Logf("%d lives, %d events, of which %d were sent again", lives, events, again)
 	require.Positive(t, again)
-	require.Greater(t, lives, 5)
+	require.Greater(t, lives, 2)
 }
 
 // A process that is silent is followed by another after its TTL.

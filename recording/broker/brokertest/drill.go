@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,6 +39,15 @@ type Drilled struct {
 	// Disturb does something to the broker at the beginning of a life, as stopping it for
 	// a while. Nil for nothing.
 	Disturb func(t *testing.T, life int)
+}
+
+// DrillMessages is how many messages a drill has: 1,000 with SWITCHTAPE_LONG_TESTS=1, and
+// else 150.
+func DrillMessages() int {
+	if os.Getenv("SWITCHTAPE_LONG_TESTS") == "1" {
+		return 1000
+	}
+	return 150
 }
 
 // errKilled is what a process sees that was killed: nothing, but Go has to say something.

@@ -86,16 +86,12 @@ func TestSubscription(t *testing.T) {
 		require.NoError(t, s.Close(t.Context()))
 	})
 	t.Run("Drill", func(t *testing.T) {
-		messages := 1000
-		if testing.Short() {
-			messages = 200
-		}
 		db, err := calldb.Open(t.Context(), calldb.SQLiteURL(filepath.Join(t.TempDir(), "ledger.db")), nil)
 		require.NoError(t, err)
 		defer func() { require.NoError(t, db.Close()) }()
 		_, err = db.Migrate(t.Context())
 		require.NoError(t, err)
-		brokertest.Drill(t, &brokertest.Drilled{Broker: newQueue(t, srv), Seed: 5, Messages: messages, Ledger: db, Letters: db})
+		brokertest.Drill(t, &brokertest.Drilled{Broker: newQueue(t, srv), Seed: 5, Messages: brokertest.DrillMessages(), Ledger: db, Letters: db})
 	})
 }
 

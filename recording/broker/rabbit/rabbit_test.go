@@ -90,17 +90,13 @@ func TestSubscription(t *testing.T) {
 	})
 	t.Run("Topic", func(t *testing.T) { topic(t, srv) })
 	t.Run("Drill", func(t *testing.T) {
-		messages := 1000
-		if testing.Short() {
-			messages = 200
-		}
 		db, err := calldb.Open(t.Context(), calldb.SQLiteURL(filepath.Join(t.TempDir(), "ledger.db")), nil)
 		require.NoError(t, err)
 		defer func() { require.NoError(t, db.Close()) }()
 		_, err = db.Migrate(t.Context())
 		require.NoError(t, err)
 		brokertest.Drill(t, &brokertest.Drilled{
-			Broker: newQueue(t, srv), Seed: 4, Messages: messages, Ledger: db, Letters: db,
+			Broker: newQueue(t, srv), Seed: 4, Messages: brokertest.DrillMessages(), Ledger: db, Letters: db,
 			Disturb: func(t *testing.T, life int) {
 				t.Helper()
 				if life == 5 || life == 20 { // it forgets many acknowledgements each time
