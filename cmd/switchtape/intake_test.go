@@ -82,8 +82,8 @@ func TestMessagesThroughKills(t *testing.T) {
 	require.Len(t, seen, messages)
 	require.Eventually(t, func() bool { return jobs.Unacked(t, "switchtape") == 0 }, time.Minute, 20*time.Millisecond)
 	_, metrics := p.as(t, "", http.MethodGet, "/metrics", "", nil)
-	assert.Contains(t, string(metrics), `switchtape_intake_received_total{source="nats://127.0.0.1`)
-	assert.Contains(t, string(metrics), `switchtape_published_events_total{reader="publish"}`)
+	assert.Contains(t, metrics, `switchtape_intake_received_total{source="nats://127.0.0.1`)
+	assert.Contains(t, metrics, `switchtape_published_events_total{reader="publish"}`)
 	p.terminate(t)
 }
 
@@ -109,7 +109,7 @@ func TestDeadLetters(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return len(list("--db", at)) == 3 }, time.Minute, 5*time.Millisecond, "%s", p.log)
 	assert.Len(t, list("--api", p.url), 2, "those of nobody are the database's")
-	assert.Len(t, list("--db", at, "--state", "replayed"), 0)
+	assert.Empty(t, list("--db", at, "--state", "replayed"))
 	byReason := map[string]deadletter.ID{}
 	for _, l := range list("--db", at) {
 		byReason[string(l.TenantID)+string(l.Code)] = l.ID
