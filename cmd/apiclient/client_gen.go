@@ -423,6 +423,51 @@ func (e ControlType) Valid() bool {
 	}
 }
 
+// Defines values for DeadLetterState.
+const (
+	DeadLetterStateDiscarded DeadLetterState = "discarded"
+	DeadLetterStateReplayed  DeadLetterState = "replayed"
+	DeadLetterStateWaiting   DeadLetterState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the DeadLetterState enum.
+func (e DeadLetterState) Valid() bool {
+	switch e {
+	case DeadLetterStateDiscarded:
+		return true
+	case DeadLetterStateReplayed:
+		return true
+	case DeadLetterStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeadLetterStateFilter.
+const (
+	DeadLetterStateFilterDiscarded DeadLetterStateFilter = "discarded"
+	DeadLetterStateFilterEmpty     DeadLetterStateFilter = ""
+	DeadLetterStateFilterReplayed  DeadLetterStateFilter = "replayed"
+	DeadLetterStateFilterWaiting   DeadLetterStateFilter = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the DeadLetterStateFilter enum.
+func (e DeadLetterStateFilter) Valid() bool {
+	switch e {
+	case DeadLetterStateFilterDiscarded:
+		return true
+	case DeadLetterStateFilterEmpty:
+		return true
+	case DeadLetterStateFilterReplayed:
+		return true
+	case DeadLetterStateFilterWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DecisionSource.
 const (
 	DecisionSourceCache     DecisionSource = "cache"
@@ -2061,6 +2106,74 @@ type Cost struct {
 	Prefix  string  `json:"prefix"`
 	Seconds float32 `json:"seconds"`
 }
+
+// DeadLetter A message that came by a broker and could not be taken.
+type DeadLetter struct {
+	// At When it was kept.
+	At time.Time `json:"at"`
+
+	// Base64 The message, or its beginning, where it is no text. Lists leave it out.
+	Base64 *string `json:"base64,omitempty"`
+
+	// Bytes How long the message was. Of more than 1048576 bytes only the beginning is kept, which can't be replayed.
+	Bytes int `json:"bytes"`
+
+	// Code Why it could not be taken, for programs: the code of a problem.
+	Code string `json:"code"`
+	Id   string `json:"id"`
+
+	// JobId The job that it was replayed as.
+	JobId *string `json:"job_id,omitempty"`
+
+	// Kind The kind of job that it asks for.
+	Kind string `json:"kind"`
+
+	// MessageId The broker's or the sender's name of the message.
+	MessageId *string `json:"message_id,omitempty"`
+
+	// Reason Why, with every fault.
+	Reason string `json:"reason"`
+
+	// SettledAt When it was replayed or discarded.
+	SettledAt *time.Time `json:"settled_at,omitempty"`
+
+	// SettledBy Who did that.
+	SettledBy *string `json:"settled_by,omitempty"`
+
+	// Source The subscription that it came by.
+	Source string `json:"source"`
+
+	// State Where a dead letter stands.
+	//
+	// - `waiting`: for a person
+	// - `replayed`: it is a job now
+	// - `discarded`: a person let it go
+	State DeadLetterState `json:"state"`
+
+	// TenantId Whose it is.
+	TenantId *string `json:"tenant_id,omitempty"`
+
+	// Text The message, or its beginning, where that is text. Lists leave it out.
+	Text *string `json:"text,omitempty"`
+}
+
+// DeadLetterPage A part of the tenant's dead letters.
+type DeadLetterPage struct {
+	Letters []DeadLetter `json:"letters"`
+
+	// Next The after of the next page; missing on the last one.
+	Next *string `json:"next,omitempty"`
+}
+
+// DeadLetterState Where a dead letter stands.
+//
+// - `waiting`: for a person
+// - `replayed`: it is a job now
+// - `discarded`: a person let it go
+type DeadLetterState string
+
+// DeadLetterStateFilter A state; empty for any.
+type DeadLetterStateFilter string
 
 // Decision Where a call goes, and by what.
 type Decision struct {
@@ -3938,6 +4051,9 @@ type Verdict struct {
 // CallId defines model for CallId.
 type CallId = string
 
+// DeadLetterId defines model for DeadLetterId.
+type DeadLetterId = string
+
 // Hash defines model for Hash.
 type Hash = string
 
@@ -4017,6 +4133,18 @@ type CreateCallParams struct {
 
 	// ResourcePriority A mark of RFC 4412; it counts from telephone servers that are trusted with it.
 	ResourcePriority *string `json:"Resource-Priority,omitempty"`
+}
+
+// ListDeadLettersParams defines parameters for ListDeadLetters.
+type ListDeadLettersParams struct {
+	// State Only those in this state.
+	State *DeadLetterStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// After The next of the page before.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit Letters on a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // ListAllJobsParams defines parameters for ListAllJobs.
@@ -5116,6 +5244,34 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/calls/{id}/explanation (the `ExplainCall` operationId).
 	ExplainCall(ctx context.Context, id CallId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListDeadLetters List the dead letters
+	//
+	// The messages that came by a broker for the tenant and could not be taken, oldest first, without what they say.
+	//
+	// Corresponds with GET /v1/dead-letters (the `ListDeadLetters` operationId).
+	ListDeadLetters(ctx context.Context, params *ListDeadLettersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDeadLetter Look at a dead letter
+	//
+	// With what the message says, and why it could not be taken.
+	//
+	// Corresponds with GET /v1/dead-letters/{letter} (the `GetDeadLetter` operationId).
+	GetDeadLetter(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DiscardDeadLetter Let a dead letter go
+	//
+	// It stays in the list as discarded, so that the same message, delivered again, doesn't come back.
+	//
+	// Corresponds with POST /v1/dead-letters/{letter}/discard (the `DiscardDeadLetter` operationId).
+	DiscardDeadLetter(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplayDeadLetter Take a dead letter
+	//
+	// Through the same check as any message; what that refuses stays a dead letter. However often it is done, there is one job.
+	//
+	// Corresponds with POST /v1/dead-letters/{letter}/replay (the `ReplayDeadLetter` operationId).
+	ReplayDeadLetter(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAllJobs List the jobs of every kind
 	//
 	// The tenant's, oldest first.
@@ -5974,6 +6130,74 @@ func (c *Client) PostCallEvent(ctx context.Context, id CallId, body PostCallEven
 // Corresponds with GET /v1/calls/{id}/explanation (the `ExplainCall` operationId).
 func (c *Client) ExplainCall(ctx context.Context, id CallId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewExplainCallRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeadLetters List the dead letters
+//
+// The messages that came by a broker for the tenant and could not be taken, oldest first, without what they say.
+//
+// Corresponds with GET /v1/dead-letters (the `ListDeadLetters` operationId).
+func (c *Client) ListDeadLetters(ctx context.Context, params *ListDeadLettersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeadLettersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDeadLetter Look at a dead letter
+//
+// With what the message says, and why it could not be taken.
+//
+// Corresponds with GET /v1/dead-letters/{letter} (the `GetDeadLetter` operationId).
+func (c *Client) GetDeadLetter(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDeadLetterRequest(c.Server, letter)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DiscardDeadLetter Let a dead letter go
+//
+// It stays in the list as discarded, so that the same message, delivered again, doesn't come back.
+//
+// Corresponds with POST /v1/dead-letters/{letter}/discard (the `DiscardDeadLetter` operationId).
+func (c *Client) DiscardDeadLetter(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDiscardDeadLetterRequest(c.Server, letter)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplayDeadLetter Take a dead letter
+//
+// Through the same check as any message; what that refuses stays a dead letter. However often it is done, there is one job.
+//
+// Corresponds with POST /v1/dead-letters/{letter}/replay (the `ReplayDeadLetter` operationId).
+func (c *Client) ReplayDeadLetter(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplayDeadLetterRequest(c.Server, letter)
 	if err != nil {
 		return nil, err
 	}
@@ -7831,6 +8055,180 @@ func NewExplainCallRequest(server string, id CallId) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListDeadLettersRequest constructs an http.Request for the ListDeadLetters method
+func NewListDeadLettersRequest(server string, params *ListDeadLettersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dead-letters")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.After != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Limit != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetDeadLetterRequest constructs an http.Request for the GetDeadLetter method
+func NewGetDeadLetterRequest(server string, letter DeadLetterId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "letter", letter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dead-letters/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDiscardDeadLetterRequest constructs an http.Request for the DiscardDeadLetter method
+func NewDiscardDeadLetterRequest(server string, letter DeadLetterId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "letter", letter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dead-letters/%s/discard", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReplayDeadLetterRequest constructs an http.Request for the ReplayDeadLetter method
+func NewReplayDeadLetterRequest(server string, letter DeadLetterId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "letter", letter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dead-letters/%s/replay", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -11310,6 +11708,42 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/calls/{id}/explanation (the `ExplainCall` operationId).
 	ExplainCallWithResponse(ctx context.Context, id CallId, reqEditors ...RequestEditorFn) (*ExplainCallResponse, error)
 
+	// ListDeadLettersWithResponse List the dead letters
+	//
+	// The messages that came by a broker for the tenant and could not be taken, oldest first, without what they say.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/dead-letters (the `ListDeadLetters` operationId).
+	ListDeadLettersWithResponse(ctx context.Context, params *ListDeadLettersParams, reqEditors ...RequestEditorFn) (*ListDeadLettersResponse, error)
+
+	// GetDeadLetterWithResponse Look at a dead letter
+	//
+	// With what the message says, and why it could not be taken.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/dead-letters/{letter} (the `GetDeadLetter` operationId).
+	GetDeadLetterWithResponse(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*GetDeadLetterResponse, error)
+
+	// DiscardDeadLetterWithResponse Let a dead letter go
+	//
+	// It stays in the list as discarded, so that the same message, delivered again, doesn't come back.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/dead-letters/{letter}/discard (the `DiscardDeadLetter` operationId).
+	DiscardDeadLetterWithResponse(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*DiscardDeadLetterResponse, error)
+
+	// ReplayDeadLetterWithResponse Take a dead letter
+	//
+	// Through the same check as any message; what that refuses stays a dead letter. However often it is done, there is one job.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/dead-letters/{letter}/replay (the `ReplayDeadLetter` operationId).
+	ReplayDeadLetterWithResponse(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*ReplayDeadLetterResponse, error)
+
 	// ListAllJobsWithResponse List the jobs of every kind
 	//
 	// The tenant's, oldest first.
@@ -12314,6 +12748,170 @@ func (r ExplainCallResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ExplainCallResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDeadLettersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeadLetterPage
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeadLettersResponse) GetJSON200() *DeadLetterPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeadLettersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeadLettersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeadLettersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeadLettersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetDeadLetterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeadLetter
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDeadLetterResponse) GetJSON200() *DeadLetter {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDeadLetterResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDeadLetterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDeadLetterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDeadLetterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DiscardDeadLetterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeadLetter
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DiscardDeadLetterResponse) GetJSON200() *DeadLetter {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r DiscardDeadLetterResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DiscardDeadLetterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DiscardDeadLetterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DiscardDeadLetterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReplayDeadLetterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeadLetter
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplayDeadLetterResponse) GetJSON200() *DeadLetter {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplayDeadLetterResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplayDeadLetterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplayDeadLetterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplayDeadLetterResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14892,6 +15490,66 @@ func (c *ClientWithResponses) ExplainCallWithResponse(ctx context.Context, id Ca
 	return ParseExplainCallResponse(rsp)
 }
 
+// ListDeadLettersWithResponse List the dead letters
+//
+// The messages that came by a broker for the tenant and could not be taken, oldest first, without what they say.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/dead-letters (the `ListDeadLetters` operationId).
+func (c *ClientWithResponses) ListDeadLettersWithResponse(ctx context.Context, params *ListDeadLettersParams, reqEditors ...RequestEditorFn) (*ListDeadLettersResponse, error) {
+	rsp, err := c.ListDeadLetters(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeadLettersResponse(rsp)
+}
+
+// GetDeadLetterWithResponse Look at a dead letter
+//
+// With what the message says, and why it could not be taken.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/dead-letters/{letter} (the `GetDeadLetter` operationId).
+func (c *ClientWithResponses) GetDeadLetterWithResponse(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*GetDeadLetterResponse, error) {
+	rsp, err := c.GetDeadLetter(ctx, letter, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDeadLetterResponse(rsp)
+}
+
+// DiscardDeadLetterWithResponse Let a dead letter go
+//
+// It stays in the list as discarded, so that the same message, delivered again, doesn't come back.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/dead-letters/{letter}/discard (the `DiscardDeadLetter` operationId).
+func (c *ClientWithResponses) DiscardDeadLetterWithResponse(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*DiscardDeadLetterResponse, error) {
+	rsp, err := c.DiscardDeadLetter(ctx, letter, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDiscardDeadLetterResponse(rsp)
+}
+
+// ReplayDeadLetterWithResponse Take a dead letter
+//
+// Through the same check as any message; what that refuses stays a dead letter. However often it is done, there is one job.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/dead-letters/{letter}/replay (the `ReplayDeadLetter` operationId).
+func (c *ClientWithResponses) ReplayDeadLetterWithResponse(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*ReplayDeadLetterResponse, error) {
+	rsp, err := c.ReplayDeadLetter(ctx, letter, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplayDeadLetterResponse(rsp)
+}
+
 // ListAllJobsWithResponse List the jobs of every kind
 //
 // The tenant's, oldest first.
@@ -16255,6 +16913,106 @@ func ParseExplainCallResponse(rsp *http.Response) (*ExplainCallResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Explanation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseListDeadLettersResponse parses an HTTP response from a ListDeadLettersWithResponse call
+func ParseListDeadLettersResponse(rsp *http.Response) (*ListDeadLettersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeadLettersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeadLetterPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseGetDeadLetterResponse parses an HTTP response from a GetDeadLetterWithResponse call
+func ParseGetDeadLetterResponse(rsp *http.Response) (*GetDeadLetterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDeadLetterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeadLetter
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseDiscardDeadLetterResponse parses an HTTP response from a DiscardDeadLetterWithResponse call
+func ParseDiscardDeadLetterResponse(rsp *http.Response) (*DiscardDeadLetterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DiscardDeadLetterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeadLetter
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseReplayDeadLetterResponse parses an HTTP response from a ReplayDeadLetterWithResponse call
+func ParseReplayDeadLetterResponse(rsp *http.Response) (*ReplayDeadLetterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplayDeadLetterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeadLetter
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -53,6 +53,10 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 		return err
 	}
 	api.Later("preparing the database", prepare)
+	messages, err := c.OpenBrokers(stores, brokers(), api.Door(), c.Presence().Name, nil, m, log)
+	if err != nil {
+		return err
+	}
 	l, err := service.Listen(ctx, c.Listen)
 	if err != nil {
 		return err
@@ -79,6 +83,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	group.Go(func() error { return admin.Serve(ctx, handlers.Admin, log) })
 	group.Go(func() error { return api.Run(ctx) })
 	group.Go(func() error { return attend(ctx) })
+	group.Go(func() error { return messages.Run(ctx) })
 	group.Go(func() error {
 		return hangups.Run(ctx, log, service.Reload{Name: "the API keys", Do: api.Reload},
 			service.Reload{Name: "the certificate", Do: doors.Reload}, service.Reload{Name: "the log level", Do: level})

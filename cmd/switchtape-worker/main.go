@@ -24,6 +24,8 @@ type command struct {
 	service.WorkerOptions
 	service.SpoolOptions
 	service.AdminOptions
+	service.IntakeOptions
+	service.LegOptions
 	ops.LogOptions
 }
 
@@ -54,6 +56,14 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, spools.Close()) }()
+	door, err := c.WorkerDoor(c.LegOptions)
+	if err != nil {
+		return err
+	}
+	messages, err := c.OpenBrokers(stores, brokers(), door, c.Presence().Name, rec.Ring, m, log)
+	if err != nil {
+		return err
+	}
 	l, err := service.Listen(ctx, c.Listen)
 	if err != nil {
 		return err
@@ -72,6 +82,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	group.Go(func() error { return rec.Run(ctx) })
 	group.Go(func() error { return spools.Run(ctx) })
 	group.Go(func() error { return attend(ctx) })
+	group.Go(func() error { return messages.Run(ctx) })
 	group.Go(func() error { return service.SweepUploads(ctx, stores.Objects, log) })
 	group.Go(func() error { return service.Serve(ctx, l, handlers.Public, log) })
 	group.Go(func() error { return admin.Serve(ctx, handlers.Admin, log) })

@@ -152,6 +152,10 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	if err != nil {
 		return nil, errors.Join(err, legs.Close())
 	}
+	messages, err := o.api.OpenBrokers(w.stores, brokers(), w.api.Door(), o.worker.Presence().Name, rec.Ring, m, log)
+	if err != nil {
+		return nil, errors.Join(err, spools.Close(), legs.Close())
+	}
 	admin, err := o.api.OpenAdmin(ctx)
 	var handlers *service.Handlers
 	if err == nil {
@@ -175,6 +179,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		group.Go(func() error { return rec.Run(ctx) })
 		group.Go(func() error { return spools.Run(ctx) })
 		group.Go(func() error { return attend(ctx) })
+		group.Go(func() error { return messages.Run(ctx) })
 		return errors.Join(group.Wait(), spools.Close(), legs.Close(), w.stores.Close())
 	}
 	return w, nil

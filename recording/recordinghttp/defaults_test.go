@@ -11,12 +11,13 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/intake"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 )
 
 // defaults are those of the tests' service: it knows one call.
-func (s *service) defaults(_ context.Context, t callmodel.TenantID, call callmodel.CallID) (recordinghttp.Defaults, error) {
-	d := recordinghttp.Defaults{Outputs: []record.OutputSpec{{Codec: record.CodecFLAC, Layout: record.LayoutStereo}}}
+func (s *service) defaults(_ context.Context, t callmodel.TenantID, call callmodel.CallID) (intake.Defaults, error) {
+	d := intake.Defaults{Outputs: []record.OutputSpec{{Codec: record.CodecFLAC, Layout: record.LayoutStereo}}}
 	if t == "acme" && call == "known" {
 		d.StartedAt = time.Date(2026, 3, 1, 10, 20, 30, 0, time.UTC)
 		d.Outputs[0].Codec = record.CodecMP3
@@ -80,7 +81,7 @@ func (s *service) restart(t *testing.T, now time.Time) {
 	t.Helper()
 	s.h = recordinghttp.New(s.db, &recordinghttp.Options{
 		Now: func() time.Time { return now },
-		Defaults: func(ctx context.Context, tenant callmodel.TenantID, call callmodel.CallID) (recordinghttp.Defaults, error) {
+		Defaults: func(ctx context.Context, tenant callmodel.TenantID, call callmodel.CallID) (intake.Defaults, error) {
 			d, err := s.defaults(ctx, tenant, call)
 			d.Outputs = append(d.Outputs, record.OutputSpec{Codec: record.CodecWAV, Layout: record.LayoutMono})
 			return d, err

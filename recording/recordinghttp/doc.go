@@ -14,6 +14,10 @@
 //	                                          "limit": 100, "dry_run": true}
 //	GET  /v1/recordings/queues                the queues of the tenant's jobs, and who serves them
 //	POST /v1/recordings/jobs/{id}/quarantine  set a job aside: {"reason": "…"}
+//	GET  /v1/dead-letters                     messages that came by a broker and could not be taken
+//	GET  /v1/dead-letters/{id}                one of them, with what it says and why
+//	POST /v1/dead-letters/{id}/replay         take it, through the same check
+//	POST /v1/dead-letters/{id}/discard        let it go
 //
 //	POST /v1/jobs                             enqueue a job of another kind: {"kind", "key", "payload",
 //	                                          "call_id", "queue", "priority"}

@@ -11,6 +11,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/intake"
 	"github.com/switchtape/switchtape/recording/task"
 )
 
@@ -41,7 +42,10 @@ type Options struct {
 	// Defaults says what a recording of that call has whose request leaves out
 	// started_at or outputs; the call may be none that is stored. It is asked within
 	// LedgerTimeout. Nil: a request must say them.
-	Defaults func(ctx context.Context, t callmodel.TenantID, call callmodel.CallID) (Defaults, error)
+	Defaults func(ctx context.Context, t callmodel.TenantID, call callmodel.CallID) (intake.Defaults, error)
+	// DeadLetters is where messages are that came from a broker and could not be taken.
+	// Nil: there are none here.
+	DeadLetters intake.Desk
 	// Media is where the recordings are. Nil: they can't be had here, and
 	// asking for one is answered with 404.
 	Media Media
@@ -67,16 +71,14 @@ const (
 	defaultLedgerTimeout = 10 * time.Second
 )
 
-// Limits of request bodies, in bytes. A spec may name 32 legs of 1000 files.
-const (
-	maxSpecBody   = 8 << 20
-	maxReasonBody = 16 << 10
-)
+// maxReasonBody bounds small bodies of requests, in bytes.
+const maxReasonBody = 16 << 10
 
 // Handler serves the API. Make one with New; it may be used by any number of
 // goroutines and has none of its own.
 type Handler struct {
 	ledger  timedLedger
+	door    *intake.Door
 	opts    Options
 	mux     *http.ServeMux
 	denials callmodel.Denials
@@ -91,12 +93,6 @@ func New(l Ledger, o *Options) *Handler {
 	}
 	opts.MediaExpiry = cmp.Or(opts.MediaExpiry, defaultMediaExpiry)
 	opts.LedgerTimeout = cmp.Or(opts.LedgerTimeout, defaultLedgerTimeout)
-	if opts.Check == nil {
-		opts.Check = func(record.Spec) error { return nil }
-	}
-	if opts.LegsBelow == nil {
-		opts.LegsBelow = func(callmodel.TenantID, string) (string, error) { return "", nil }
-	}
 	if opts.JobEnqueued == nil {
 		opts.JobEnqueued = func() {}
 	}
@@ -107,6 +103,11 @@ func New(l Ledger, o *Options) *Handler {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, opts: opts, mux: http.NewServeMux()}
+	checks := intake.Checks{Check: opts.Check, LegsBelow: opts.LegsBelow, Now: opts.Now}
+	if opts.Defaults != nil {
+		checks.Defaults = h.defaults
+	}
+	h.door = intake.NewDoor(checks, opts.Kinds)
 	frame := problem.Frame{Within: h.within, Denied: h.denied, Logger: opts.Logger}
 	frame.Mount(h.mux, h.routes())
 	h.mux.Handle("/", problem.Elsewhere(h.mux))
@@ -141,6 +142,11 @@ func (h *Handler) routes() []problem.Route {
 		problem.At("GET /v1/jobs/queues", read, h.allQueues, problem.Query("limit", "kind")),
 		problem.At("POST /v1/jobs/{id}/retry", jobs, h.retry(h.tenants), problem.Query()),
 		problem.At("POST /v1/jobs/{id}/quarantine", jobs, h.quarantine(h.tenants), problem.Query()),
+
+		problem.At("GET /v1/dead-letters", read, h.listLetters, problem.Query("limit", "after", "state")),
+		problem.At("GET /v1/dead-letters/{letter}", read, h.getLetter, problem.Query()),
+		problem.At("POST /v1/dead-letters/{letter}/replay", jobs, h.replayLetter, problem.Query()),
+		problem.At("POST /v1/dead-letters/{letter}/discard", jobs, h.discardLetter, problem.Query()),
 	}
 }
 

@@ -16,7 +16,7 @@ func TestRequestsOfTheContract(t *testing.T) {
 	id := s.enqueue(t, "c1")
 	n := contract(t).Hold(t, s.h, &contracttest.Setting{
 		Tenant: "acme",
-		Values: map[string]string{"id": string(id)},
+		Values: map[string]string{"id": string(id), "letter": string(s.letter(t, "acme", submission(t, "c2", nil)))},
 		Refused: map[string]string{
 			"POST /v1/recordings: cut_to_span: true":                      "it needs span_ms",
 			"POST /v1/recordings: level_max_gain_db: the most":            "it needs level_lufs",

@@ -1,84 +1,16 @@
 package recordinghttp
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
-	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
-	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/intake"
 )
-
-// submission is the body of POST /v1/recordings: a spec, and where it is to wait.
-type submission struct {
-	record.Spec
-
-	Queue    string `json:"queue"`
-	Priority int    `json:"priority"`
-
-	tenant callmodel.TenantID // the principal's
-	check  func(record.Spec) error
-	below  func(t callmodel.TenantID, host string) (dir string, err error)
-	dir    string // that the legs are confined to, by below
-
-	defaults func(callmodel.CallID) (Defaults, error) // nil: there are none
-	now      func() time.Time
-	given    struct{ start, outputs bool } // what the request says itself
-}
-
-// spec is the recording that is asked for, always of the principal's tenant and of
-// its own legs.
-func (s *submission) spec() record.Spec {
-	spec := s.Spec
-	spec.TenantID, spec.LegsBelow = s.tenant, s.dir
-	return spec
-}
-
-// Validate reports every fault at once. callmodel.DecodeJSON calls it.
-func (s *submission) Validate() error {
-	var faults callmodel.FieldErrors
-	if s.TenantID != "" && s.TenantID != s.tenant {
-		faults.Add("tenant_id", "is not the tenant of the credentials; leave it out")
-	}
-	if s.Queue != "" && !callmodel.ValidID(s.Queue) {
-		faults.Add("queue", "must be 1 to %d letters, digits, '.', '_' or '-'", callmodel.MaxIDLen)
-	}
-	if s.Priority < calls.MinPriority || s.Priority > calls.MaxPriority {
-		faults.Add("priority", "must be %d to %d, is %d", calls.MinPriority, calls.MaxPriority, s.Priority)
-	}
-	dir, err := s.below(s.tenant, s.Queue)
-	if err != nil {
-		return err
-	}
-	if s.LegsBelow != "" && s.LegsBelow != dir {
-		faults.Add("legs_below", "is for the service to say; leave it out")
-	}
-	s.dir = dir
-	if s.SettingsFrom != (origin.Settings{}) {
-		faults.Add("settings_from", "is of recordings that a call's end asks for; leave it out")
-	}
-	if err := s.fill(); err != nil {
-		return err
-	}
-	spec := s.spec()
-	if err = spec.Validate(); err == nil {
-		err = s.check(spec)
-	}
-	var more callmodel.FieldErrors
-	if err != nil && !errors.As(err, &more) {
-		return err
-	}
-	faults = append(faults, more...)
-	faults.AddAll("", record.ValidateRelative(spec.Legs))
-	return faults.Err()
-}
 
 // submitted is the answer to a recording that was enqueued.
 type submitted struct {
@@ -88,58 +20,23 @@ type submitted struct {
 }
 
 func (h *Handler) enqueue(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	s := submission{tenant: p.TenantID, check: h.opts.Check, below: h.opts.LegsBelow, now: h.opts.Now}
-	if h.opts.Defaults != nil {
-		s.defaults = h.defaultsOf(r.Context(), p.TenantID)
-	}
-	if err := problem.Decode(w, r, maxSpecBody, &s); err != nil {
+	s := h.door.Recording(r.Context(), p.TenantID)
+	if err := problem.Decode(w, r, intake.MaxBody, s); err != nil {
 		return err
 	}
-	spec := s.spec()
-	job, err := record.NewJob(spec, s.Queue, s.Priority)
+	job, err := s.Asked(p.Subject)
 	if err != nil {
 		return err
 	}
-	job.Actor = p.Subject
-	id, created, err := h.ledger.Enqueue(r.Context(), job)
+	id, created, err := intake.Enqueue(r.Context(), &h.ledger, &job)
 	if err != nil {
 		return err
 	}
 	if created {
 		h.opts.JobEnqueued()
-	} else if err := h.sameSpec(r, id, &s); err != nil {
-		return err
 	}
 	w.Header().Set("Location", "/v1/recordings/jobs/"+string(id))
-	problem.WriteJSON(w, http.StatusAccepted, submitted{JobID: id, RecordingID: spec.RecordingID, Created: created})
-	return nil
-}
-
-// sameSpec refuses a recording whose id is another's already: it would not be
-// made, and nobody would notice.
-func (h *Handler) sameSpec(r *http.Request, id callmodel.JobID, s *submission) error {
-	spec := s.spec()
-	job, err := h.ledger.Job(r.Context(), id)
-	if err != nil {
-		return err
-	}
-	have, err := record.SpecOf(&job)
-	if err != nil {
-		return callmodel.Errorf(callmodel.CodeConflict, "recording %s: %w; give another recording_id", spec.RecordingID, err)
-	}
-	have.LegsBelow, have.SettingsFrom = spec.LegsBelow, spec.SettingsFrom // the service's own
-	s.asBefore(&spec, &have)
-	haveJSON, err := json.Marshal(&have)
-	if err != nil {
-		return err
-	}
-	wantJSON, err := json.Marshal(&spec)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(haveJSON, wantJSON) {
-		return callmodel.Errorf(callmodel.CodeConflict, "recording %s is made of another spec by job %s; give a recording_id of its own", spec.RecordingID, id)
-	}
+	problem.WriteJSON(w, http.StatusAccepted, submitted{JobID: id, RecordingID: s.RecordingID, Created: created})
 	return nil
 }
 

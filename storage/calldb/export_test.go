@@ -23,6 +23,8 @@ const (
 	KeysSchema      = keysSchema
 	// ReportsSchema is the first with reports.
 	ReportsSchema = reportsSchema
+	// IntakeSchema is the first with dead letters.
+	IntakeSchema = intakeSchema
 )
 
 // MaxLookedAt bounds a page.

@@ -26,7 +26,7 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 12
+	newestSchema = 13
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
@@ -61,6 +61,10 @@ const (
 	// rulePartsSchema is the version from which the text of a large rule set is stored in
 	// parts. Before it each is stored at once.
 	rulePartsSchema = 12
+	// intakeSchema is the version from which messages that could not be taken are kept,
+	// and how far the outbox's readers have come. Before it neither is, and a try at a
+	// message that was delivered before is always taken for its first.
+	intakeSchema = 13
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.

@@ -22,18 +22,23 @@ type Retention struct {
 	// Answers is for the answers to idempotency keys: what is sent again after it is
 	// taken for something new.
 	Answers time.Duration
-	// Outbox is for the outbox's events.
+	// Outbox is for the outbox's events. Those stay that a reader has still to tell, unless
+	// it has not read for ReaderGone.
 	Outbox time.Duration
+	// Letters is for dead letters, from when they were replayed or discarded. Those that
+	// wait stay.
+	Letters time.Duration
 }
 
 // Forgotten is how many there were of what was forgotten.
 type Forgotten struct {
-	Calls, Jobs, Answers, Outbox int64
+	Calls, Jobs, Answers, Outbox, Letters int64
 }
 
 // Add adds n.
 func (f *Forgotten) Add(n Forgotten) {
 	f.Calls, f.Jobs, f.Answers, f.Outbox = f.Calls+n.Calls, f.Jobs+n.Jobs, f.Answers+n.Answers, f.Outbox+n.Outbox
+	f.Letters += n.Letters
 }
 
 // forgetAtOnce is how many rows are looked at in one transaction: few enough that
@@ -55,6 +60,7 @@ const (
 	forgetJobs
 	forgetAnswers
 	forgetOutbox
+	forgetLetters
 	forgetNothing
 )
 
@@ -82,8 +88,14 @@ func (d *DB) Forget(ctx context.Context, r Retention, from ForgetPlace, actor st
 			gone.Answers, err = t.forgetRows(ctx, r.Answers, &next, `DELETE FROM idempotency_keys WHERE (tenant_id, idem_key) IN (
 				SELECT tenant_id, idem_key FROM idempotency_keys WHERE created_at < @now - ? ORDER BY created_at LIMIT ?)`, r.Answers.Microseconds(), forgetAtOnce)
 		case forgetOutbox:
-			gone.Outbox, err = t.forgetRows(ctx, r.Outbox, &next, `DELETE FROM outbox WHERE id IN (
-				SELECT id FROM (SELECT id, at FROM outbox ORDER BY id LIMIT ?) AS oldest WHERE at < @now - ?)`, forgetAtOnce, r.Outbox.Microseconds())
+			gone.Outbox, err = t.forgetOutbox(ctx, r.Outbox, &next)
+		case forgetLetters:
+			if !t.intake {
+				next.stage++
+				return nil
+			}
+			gone.Letters, err = t.forgetRows(ctx, r.Letters, &next, `DELETE FROM dead_letters WHERE seq IN (
+				SELECT seq FROM dead_letters WHERE state <> 'waiting' AND settled_at < @now - ? ORDER BY settled_at LIMIT ?)`, r.Letters.Microseconds(), forgetAtOnce)
 		case forgetNothing:
 		}
 		return err
@@ -101,6 +113,21 @@ func (t *tx) forgetRows(ctx context.Context, keep time.Duration, next *ForgetPla
 		next.stage++
 	}
 	return n, err
+}
+
+// ReaderGone is after how long a reader of the outbox that reads no more is waited for no
+// longer.
+const ReaderGone = 30 * 24 * time.Hour
+
+// forgetOutbox is for the outbox's oldest events, as far as its readers have come.
+func (t *tx) forgetOutbox(ctx context.Context, keep time.Duration, next *ForgetPlace) (int64, error) {
+	which, args := "", []any{forgetAtOnce, keep.Microseconds()}
+	if t.intake {
+		which = " AND id <= COALESCE((SELECT min(through) FROM outbox_readers WHERE read_at > @now - ?), id)"
+		args = append(args, ReaderGone.Microseconds())
+	}
+	return t.forgetRows(ctx, keep, next, `DELETE FROM outbox WHERE id IN (
+		SELECT id FROM (SELECT id, at FROM outbox ORDER BY id LIMIT ?) AS oldest WHERE at < @now - ?`+which+`)`, args...)
 }
 
 // oldCall is a call that may be forgotten.

@@ -9,7 +9,9 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/deadletter"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/outbox"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/reports"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -154,13 +156,73 @@ func TestRetention(t *testing.T) {
 
 		require.NoError(t, db.Exec(ctx, "UPDATE idempotency_keys SET created_at = 0 WHERE idem_key LIKE 'k-a%'"))
 		require.NoError(t, db.Exec(ctx, "UPDATE outbox SET at = 0 WHERE id <= (SELECT min(id) + 139 FROM outbox)"))
-		answers, outbox := count("idempotency_keys", "1 = 1"), count("outbox", "1 = 1")
+		answers, told := count("idempotency_keys", "1 = 1"), count("outbox", "1 = 1")
 		got, _ = forget(t, db, calldb.Retention{Answers: time.Hour, Outbox: time.Hour})
 		require.Equal(t, calldb.Forgotten{Answers: each, Outbox: 140}, got)
 		require.NotEqual(t, answers, count("idempotency_keys", "1 = 1"))
-		require.NotEqual(t, outbox, count("outbox", "1 = 1"))
+		require.NotEqual(t, told, count("outbox", "1 = 1"))
 		replay, err := db.Replay(ctx, "beta", "k-b-000", "sha")
 		require.NoError(t, err)
 		require.NotNil(t, replay, "it is young")
+	})
+}
+
+// TestRetentionOfTheOutbox: what a reader has still to tell stays, unless it is gone.
+func TestRetentionOfTheOutbox(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, at string) {
+		db := migrated(t, at)
+		for i := range 10 {
+			_, _, err := db.Enqueue(t.Context(), storetest.Request(fmt.Sprint("c", i)))
+			require.NoError(t, err)
+		}
+		leases, err := db.Claim(t.Context(), ledger.Claim{Worker: "w", Limit: 10, TTL: time.Hour})
+		require.NoError(t, err)
+		for _, l := range leases {
+			require.NoError(t, db.Complete(t.Context(), l, storetest.Completed(string(l.Job.CallID))))
+		}
+		events, err := db.OutboxEvents(t.Context(), 0, 10)
+		require.NoError(t, err)
+		for name, through := range map[string]int64{"publish": events[3].ID, "webhooks": events[6].ID} {
+			r := outbox.Reader{Name: name, Holder: "h"}
+			_, err = db.TakeOutbox(t.Context(), r)
+			require.NoError(t, err)
+			require.NoError(t, db.AdvanceOutbox(t.Context(), r, through))
+			require.NoError(t, db.LeaveOutbox(t.Context(), r))
+		}
+		require.NoError(t, db.Exec(t.Context(), "UPDATE outbox SET at = 0"))
+		keep := calldb.Retention{Outbox: time.Hour}
+		gone, _ := forget(t, db, keep)
+		require.EqualValues(t, 4, gone.Outbox)
+		require.NoError(t, db.Exec(t.Context(), "UPDATE outbox_readers SET read_at = 1 WHERE name = 'publish'"))
+		gone, _ = forget(t, db, keep)
+		require.EqualValues(t, 3, gone.Outbox)
+		require.NoError(t, db.Exec(t.Context(), "UPDATE outbox_readers SET read_at = 1"))
+		gone, _ = forget(t, db, keep)
+		require.EqualValues(t, 3, gone.Outbox)
+	})
+}
+
+// TestRetentionOfLetters: those that wait stay, however old they are.
+func TestRetentionOfLetters(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, at string) {
+		db := migrated(t, at)
+		for i := range 300 {
+			id, _, err := db.KeepLetter(t.Context(), storetest.NewLetter(fmt.Sprint("m", i)))
+			require.NoError(t, err)
+			if i%3 != 0 {
+				_, err = db.SettleLetter(t.Context(), deadletter.Settle{ID: id, State: deadletter.Discarded})
+				require.NoError(t, err)
+			}
+		}
+		gone, _ := forget(t, db, calldb.Retention{Letters: time.Hour})
+		require.Zero(t, gone)
+		require.NoError(t, db.Exec(t.Context(), "UPDATE dead_letters SET at = 1, settled_at = CASE WHEN settled_at > 0 THEN 1 ELSE 0 END"))
+		gone, _ = forget(t, db, calldb.Retention{Letters: time.Hour})
+		require.Equal(t, calldb.Forgotten{Letters: 200}, gone)
+		left, err := db.Letters(t.Context(), deadletter.Filter{Limit: 1000})
+		require.NoError(t, err)
+		require.Len(t, left, 100)
 	})
 }

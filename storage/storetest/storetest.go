@@ -38,6 +38,11 @@ type Env struct {
 	// NoReports says that the store is on a schema without reports.
 	NoReports bool
 	Reports   Reporter
+	// NoIntake says that the store is on a schema without dead letters and without
+	// places in the outbox.
+	NoIntake bool
+	Letters  Letters
+	Places   Places
 	// Advance moves the stores' clock forward; nil if their clock runs by itself.
 	Advance func(time.Duration)
 	// RecordsOnly says that the store is on a schema whose jobs have no kind: those
@@ -69,11 +74,13 @@ type Stores interface {
 	Users
 	APIKeys
 	Reporter
+	Letters
+	Places
 }
 
 // Of is the Env of one value that implements every port.
 func Of(s Stores) Env {
-	return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s, Users: s, Keys: s, Reports: s}
+	return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s, Users: s, Keys: s, Reports: s, Letters: s, Places: s}
 }
 
 // All runs every suite.
@@ -86,6 +93,8 @@ func All(t *testing.T, open func(t *testing.T) Env) {
 	t.Run("KeyStore", func(t *testing.T) { t.Parallel(); KeyStore(t, open) })
 	t.Run("Outbox", func(t *testing.T) { t.Parallel(); Outbox(t, open) })
 	t.Run("Reports", func(t *testing.T) { t.Parallel(); Reports(t, open) })
+	t.Run("DeadLetters", func(t *testing.T) { t.Parallel(); DeadLetters(t, open) })
+	t.Run("OutboxPlaces", func(t *testing.T) { t.Parallel(); OutboxPlaces(t, open) })
 	t.Run("UserStore", func(t *testing.T) { t.Parallel(); UserStore(t, open) })
 }
 

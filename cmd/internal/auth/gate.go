@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -87,19 +88,22 @@ func (g *Gate) Wrong() int64 { return g.wrong.total.Load() }
 // Limited is how many addresses are refused with wrong keys for now.
 func (g *Gate) Limited() int { return g.wrong.limited(g.opts.Now()) }
 
-// Tenants is how many tenants there are keys of; more than one where tokens say whose
-// they are.
-func (g *Gate) Tenants() int {
+// Tenants is how many tenants there are keys of, and those that are named besides; more
+// than one where tokens say whose they are.
+func (g *Gate) Tenants(besides ...callmodel.TenantID) int {
 	if g.opts.Tokens != nil {
 		return 2
 	}
-	inFile := map[callmodel.TenantID]bool{}
+	known := map[callmodel.TenantID]bool{}
 	if g.opts.File != nil {
-		inFile = g.opts.File.loaded.Load().tenants
+		known = maps.Clone(g.opts.File.loaded.Load().tenants)
 	}
-	n := len(inFile)
+	for _, t := range besides {
+		known[t] = true
+	}
+	n := len(known)
 	if g.opts.Book != nil {
-		n += g.opts.Book.countTenants(inFile)
+		n += g.opts.Book.countTenants(known)
 	}
 	return n
 }

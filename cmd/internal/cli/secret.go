@@ -103,3 +103,14 @@ func hasPassword(text string) bool {
 	}
 	return false
 }
+
+// Private is a flag's value that may hold a password, as a URL does: what type:"private"
+// is for flags that may be given several times.
+type Private string
+
+// Decode implements kong.MapperValue.
+func (p *Private) Decode(ctx *kong.DecodeContext) error {
+	value, err := fromFile(ctx)
+	*p = Private(value)
+	return err
+}

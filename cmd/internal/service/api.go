@@ -22,6 +22,8 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/intake"
+	"github.com/switchtape/switchtape/recording/publish"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callhttp"
@@ -43,6 +45,10 @@ var (
 	_ keyhttp.Keys              = (*calldb.DB)(nil)
 	_ reporthttp.Store          = (*calldb.DB)(nil)
 	_ auth.Store                = (*calldb.DB)(nil)
+	_ intake.Ledger             = (*calldb.DB)(nil)
+	_ intake.DeadLetters        = (*calldb.DB)(nil)
+	_ intake.Desk               = (*calldb.DB)(nil)
+	_ publish.Outbox            = (*calldb.DB)(nil)
 )
 
 // APIOptions configure the call handling service.
@@ -67,6 +73,7 @@ type APIOptions struct {
 	LegOptions
 	RoutingOptions
 	SettingsOptions
+	IntakeOptions
 }
 
 // validate reports what can't be meant.
@@ -103,6 +110,8 @@ type API struct {
 	store   *calldb.DB
 	sealer  *sealer
 	journal *lateJournal // nil: there is none
+	door    *intake.Door
+	vouched []callmodel.TenantID // whom subscriptions take messages of
 	log     *slog.Logger
 	later   []chore
 }
@@ -159,6 +168,9 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		}
 	}
 	a := &API{mux: http.NewServeMux(), opts: o, log: log, store: s.DB, users: directory.New(s.DB, &directory.Options{Logger: log})}
+	if a.vouched, err = o.tenants(); err != nil {
+		return nil, err
+	}
 	dirs, err := o.legDirs(a.tenants)
 	if err != nil {
 		return nil, err
@@ -204,13 +216,14 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		return nil, err
 	}
 	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
-		Check: checker.Check, Kinds: kinds, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), JobEnqueued: jobEnqueued,
-		Media: s.media(), Logger: log,
+		Check: checker.Check, Kinds: kinds, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), DeadLetters: s.DB,
+		JobEnqueued: jobEnqueued, Media: s.media(), Logger: log,
 	})
-	a.mux.Handle("/v1/recordings", recordings)
-	a.mux.Handle("/v1/recordings/", recordings)
-	a.mux.Handle("/v1/jobs", recordings)
-	a.mux.Handle("/v1/jobs/", recordings)
+	for _, at := range []string{"/v1/recordings", "/v1/jobs", "/v1/dead-letters"} {
+		a.mux.Handle(at, recordings)
+		a.mux.Handle(at+"/", recordings)
+	}
+	a.door = intake.NewDoor(intake.Checks{Check: checker.Check, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs)}, kinds)
 	callhttp.New(svc, &callhttp.Options{Logger: log, Urgent: urgent, EmergencyOnly: o.Lane == LaneHigh, RecordingLink: func(id callmodel.JobID) string {
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(a.mux)
@@ -230,9 +243,9 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 
 // recordingDefaults is what a recording has that is asked for by its call and legs alone:
 // when its call began, and what that, its tenant or else the platform has made of calls.
-func (a *API) recordingDefaults(outputs []record.OutputSpec) func(context.Context, callmodel.TenantID, callmodel.CallID) (recordinghttp.Defaults, error) {
-	return func(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) (recordinghttp.Defaults, error) {
-		d := recordinghttp.Defaults{Outputs: outputs}
+func (a *API) recordingDefaults(outputs []record.OutputSpec) func(context.Context, callmodel.TenantID, callmodel.CallID) (intake.Defaults, error) {
+	return func(ctx context.Context, t callmodel.TenantID, id callmodel.CallID) (intake.Defaults, error) {
+		d := intake.Defaults{Outputs: outputs}
 		if of := a.users.Defaults(t); of != nil && of.Recording != nil && len(of.Recording.Outputs) > 0 {
 			d.Outputs = of.Recording.Outputs
 		}
@@ -349,12 +362,22 @@ func (a *API) Reload() error {
 	return a.gate.Reload()
 }
 
-// tenants is how many tenants there are API keys of; 1 without keys.
+// Door is the check of jobs that come by a broker: that of POST /v1/recordings.
+func (a *API) Door() *intake.Door { return a.door }
+
+// tenants is how many tenants there are API keys of, and subscriptions; without keys
+// there is the default one.
 func (a *API) tenants() int {
-	if a.gate == nil {
-		return 1
+	if a.gate != nil {
+		return a.gate.Tenants(a.vouched...)
 	}
-	return a.gate.Tenants()
+	n := 1
+	for _, t := range a.vouched {
+		if t != DefaultTenant {
+			n++
+		}
+	}
+	return n
 }
 
 // answersAlone reports whether emergency calls, or all, have somewhere to go without

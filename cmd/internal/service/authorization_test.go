@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/deadletter"
 	"github.com/switchtape/switchtape/callmodel/keys"
 	"github.com/switchtape/switchtape/cmd/internal/apidocs"
 	"github.com/switchtape/switchtape/cmd/internal/auth/authtest"
@@ -173,6 +174,12 @@ func newPlatform(t *testing.T) (p *platform, right string) {
 		"/v1/tenants": made(http.MethodPut, "/v1/tenants/acme", "application/json", `{"metadata":{"name":"acme-secret-tenant"}}`, "id"),
 		"/v1/keys":    made(http.MethodPost, "/v1/keys", "application/json", `{"name":"acme-secret-name","grants":["reader"]}`, "id"),
 	}
+	letter, _, err := p.db.KeepLetter(t.Context(), deadletter.New{
+		TenantID: "acme", Source: "nats://acme-secret", Fingerprint: "f", Kind: "record", Code: callmodel.CodeInvalid, Reason: "acme-secret-reason",
+		Body: []byte(`{"legs":[{"name":"agent","segments":[{"uri":"acme/agent.wav"}]}]}`),
+	})
+	require.NoError(t, err)
+	p.things["/v1/dead-letters"] = string(letter)
 	return p, right
 }
 
@@ -185,7 +192,7 @@ func (p *platform) on(o operation, exists bool) operation {
 		if !exists {
 			id = id[:len(id)-4] + "0000"
 		}
-		o.path = strings.NewReplacer("{id}", id, "{hash}", id).Replace(o.path)
+		o.path = strings.NewReplacer("{id}", id, "{hash}", id, "{letter}", id).Replace(o.path)
 	}
 	return o
 }
@@ -307,7 +314,7 @@ func TestOthersThingsTakeAsLongAsNone(t *testing.T) {
 		slices.Sort(list)
 		return list[len(list)/2]
 	}
-	for _, path := range []string{"/v1/calls/{id}", "/v1/recordings/jobs/{id}", "/v1/jobs/{id}", "/v1/keys/{id}", "/v1/users/{id}", "/v1/rules/{hash}"} {
+	for _, path := range []string{"/v1/calls/{id}", "/v1/recordings/jobs/{id}", "/v1/jobs/{id}", "/v1/keys/{id}", "/v1/users/{id}", "/v1/rules/{hash}", "/v1/dead-letters/{letter}"} {
 		o := operation{method: http.MethodGet, path: path}
 		alike := func() bool {
 			var took [2][]time.Duration

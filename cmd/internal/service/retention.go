@@ -14,8 +14,11 @@ import (
 type RetentionOptions struct {
 	KeepCalls   time.Duration `help:"Calls are forgotten so long after they were made, as 9600h, with their events and jobs, if nothing is to be done for them any more. Their recordings stay in the bucket. 0: never." default:"0"`
 	KeepAnswers time.Duration `help:"Answers to Idempotency-Keys are forgotten after so long. 0: never." default:"0"`
-	KeepOutbox  time.Duration `help:"Events of the outbox are forgotten after so long. 0: never." default:"0"`
-	KeepAudit   time.Duration `help:"Lines of the audit log are taken out so long after they were sealed; their seals stay. 0: never." default:"0"`
+	KeepOutbox  time.Duration `help:"Events of the outbox are forgotten after so long, but for those that a reader (--publish) has still to tell. 0: never." default:"0"`
+
+	KeepDeadLetters time.Duration `help:"Dead letters are forgotten so long after they were replayed or discarded. 0: never." default:"0"`
+
+	KeepAudit time.Duration `help:"Lines of the audit log are taken out so long after they were sealed; their seals stay. 0: never." default:"0"`
 }
 
 const (
@@ -35,7 +38,7 @@ func (o *RetentionOptions) validate() error {
 	for _, f := range []struct {
 		flag string
 		keep time.Duration
-	}{{"--keep-calls", o.KeepCalls}, {"--keep-answers", o.KeepAnswers}, {"--keep-outbox", o.KeepOutbox}, {"--keep-audit", o.KeepAudit}} {
+	}{{"--keep-calls", o.KeepCalls}, {"--keep-answers", o.KeepAnswers}, {"--keep-outbox", o.KeepOutbox}, {"--keep-audit", o.KeepAudit}, {"--keep-dead-letters", o.KeepDeadLetters}} {
 		if f.keep < 0 || f.keep > 0 && f.keep < keepLeast {
 			faults.Add(f.flag, "is %v; give at least %v, or 0 to keep for ever", f.keep, keepLeast)
 		}
@@ -67,7 +70,7 @@ func forgetOld(ctx context.Context, db *calldb.DB, o RetentionOptions, log *slog
 		gone, err := forgetOnce(ctx, db, o)
 		if gone != (forgotten{}) {
 			log.InfoContext(ctx, "what is old was forgotten", "calls", gone.Calls, "jobs", gone.Jobs, "answers", gone.Answers,
-				"outbox_events", gone.Outbox, "audit_lines", gone.audit)
+				"outbox_events", gone.Outbox, "dead_letters", gone.Letters, "audit_lines", gone.audit)
 		}
 		if err != nil && ctx.Err() == nil && !failed {
 			log.ErrorContext(ctx, "what is old can't be forgotten; it is tried again", "error", err)
@@ -79,7 +82,7 @@ func forgetOld(ctx context.Context, db *calldb.DB, o RetentionOptions, log *slog
 
 // forgetOnce makes a pass. At most half of the time it takes is the database's.
 func forgetOnce(ctx context.Context, db *calldb.DB, o RetentionOptions) (all forgotten, err error) {
-	keep := calldb.Retention{Calls: o.KeepCalls, Answers: o.KeepAnswers, Outbox: o.KeepOutbox}
+	keep := calldb.Retention{Calls: o.KeepCalls, Answers: o.KeepAnswers, Outbox: o.KeepOutbox, Letters: o.KeepDeadLetters}
 	for place := (calldb.ForgetPlace{}); !place.Done(); {
 		began := time.Now()
 		var gone calldb.Forgotten

@@ -41,6 +41,7 @@ type Store struct {
 
 	apiKeys    []*keys.Stored
 	keyChanges int64
+	intake     intake
 }
 
 type (
@@ -82,7 +83,7 @@ func New(now func() time.Time) *Store {
 	return &Store{
 		now: now, byKey: map[jobKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]calls.Recording{}, answers: map[idemKey]answer{},
 		active: map[callmodel.TenantID]*versions{}, outKeys: map[string]bool{},
-		fleet: map[presenceKey]ledger.Presence{}, users: newDirectory(),
+		fleet: map[presenceKey]ledger.Presence{}, users: newDirectory(), intake: newIntake(),
 	}
 }
 

@@ -73,19 +73,26 @@ const seqDigits = 12
 // JobID is the id of the ledger's row seq: "j" + 12 hex digits of seq + "-" +
 // nonce. Its text sorts as seq does, in the order of creation, whatever the
 // clocks of the machines say.
-func JobID(seq int64, nonce string) callmodel.JobID {
-	return callmodel.JobID(fmt.Sprintf("j%0*x-%s", seqDigits, seq, nonce))
-}
+func JobID(seq int64, nonce string) callmodel.JobID { return callmodel.JobID(rowID('j', seq, nonce)) }
 
 // ParseJobID takes an id apart; ok is false for what [JobID] can't have made.
 func ParseJobID(id callmodel.JobID) (seq int64, nonce string, ok bool) {
-	s := string(id)
-	if len(s) != 1+seqDigits+1+8 || s[0] != 'j' || s[1+seqDigits] != '-' {
+	return parseRowID('j', string(id))
+}
+
+// rowID is the id of a row of a table whose letter that is.
+func rowID(letter byte, seq int64, nonce string) string {
+	return fmt.Sprintf("%c%0*x-%s", letter, seqDigits, seq, nonce)
+}
+
+// parseRowID takes apart what [rowID] made.
+func parseRowID(letter byte, s string) (seq int64, nonce string, ok bool) {
+	if len(s) != 1+seqDigits+1+8 || s[0] != letter || s[1+seqDigits] != '-' {
 		return 0, "", false
 	}
 	seq, err := strconv.ParseInt(s[1:1+seqDigits], 16, 64)
 	nonce = s[2+seqDigits:]
-	if err != nil || seq <= 0 || JobID(seq, nonce) != id {
+	if err != nil || seq <= 0 || rowID(letter, seq, nonce) != s {
 		return 0, "", false
 	}
 	return seq, nonce, true
