@@ -12,9 +12,10 @@
 //	          └──── operator, where more can come of it ──────────────────┘
 //
 // A finished job never runs again by itself. A person may put one back of which
-// more can come: a recording that is absent, or was made with defects. What it came
-// to is published then: it stays in use whatever becomes of the job, until a later
-// result takes its place.
+// more can come: a recording that is absent, or was made with defects, and of another
+// kind what that has said so of, by Outcome.Retriable. What it came to is published
+// then: it stays in use whatever becomes of the job, until a later result takes its
+// place.
 //
 // A strike is an attempt that failed, or a crash while the job ran alone. A worker
 // that dies takes all its jobs' leases along, and one of them at most is the cause:

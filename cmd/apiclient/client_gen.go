@@ -39,6 +39,51 @@ func (e ActivationAction) Valid() bool {
 	}
 }
 
+// Defines values for AnyMoveRequestState.
+const (
+	AnyMoveRequestStateEmpty       AnyMoveRequestState = ""
+	AnyMoveRequestStateQuarantined AnyMoveRequestState = "quarantined"
+	AnyMoveRequestStateQueued      AnyMoveRequestState = "queued"
+)
+
+// Valid indicates whether the value is a known member of the AnyMoveRequestState enum.
+func (e AnyMoveRequestState) Valid() bool {
+	switch e {
+	case AnyMoveRequestStateEmpty:
+		return true
+	case AnyMoveRequestStateQuarantined:
+		return true
+	case AnyMoveRequestStateQueued:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AnyRetryRequestStatus.
+const (
+	AnyRetryRequestStatusAbsent            AnyRetryRequestStatus = "absent"
+	AnyRetryRequestStatusCompletedDegraded AnyRetryRequestStatus = "completed_degraded"
+	AnyRetryRequestStatusEmpty             AnyRetryRequestStatus = ""
+	AnyRetryRequestStatusQuarantined       AnyRetryRequestStatus = "quarantined"
+)
+
+// Valid indicates whether the value is a known member of the AnyRetryRequestStatus enum.
+func (e AnyRetryRequestStatus) Valid() bool {
+	switch e {
+	case AnyRetryRequestStatusAbsent:
+		return true
+	case AnyRetryRequestStatusCompletedDegraded:
+		return true
+	case AnyRetryRequestStatusEmpty:
+		return true
+	case AnyRetryRequestStatusQuarantined:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CallDimension.
 const (
 	CallDimensionCause       CallDimension = "cause"
@@ -1526,6 +1571,57 @@ type AnyJobPage struct {
 	// Next The after of the next page; left out at the end.
 	Next *string `json:"next,omitempty"`
 }
+
+// AnyMoveRequest Which jobs of any kind to move where.
+type AnyMoveRequest struct {
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// From Their queue.
+	From string `json:"from"`
+
+	// Kind Only those of this kind; left out: of every kind.
+	Kind *string `json:"kind,omitempty"`
+
+	// Limit At most so many; 0: 100.
+	Limit *int `json:"limit,omitempty"`
+
+	// State Empty for both.
+	State *AnyMoveRequestState `json:"state,omitempty"`
+
+	// To An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	To Id `json:"to"`
+}
+
+// AnyMoveRequestState Empty for both.
+type AnyMoveRequestState string
+
+// AnyRetryRequest Which jobs of any kind to put back. status or code is needed.
+type AnyRetryRequest struct {
+	// Code A defect, or a reason.
+	//
+	// Examples: leg_missing
+	Code   *string `json:"code,omitempty"`
+	DryRun *bool   `json:"dry_run,omitempty"`
+
+	// Kind Only those of this kind; left out: of every kind.
+	Kind *string `json:"kind,omitempty"`
+
+	// Limit At most so many; 0: 100.
+	Limit *int    `json:"limit,omitempty"`
+	Queue *string `json:"queue,omitempty"`
+
+	// Since Enqueued then or later.
+	Since  *time.Time             `json:"since,omitempty"`
+	Status *AnyRetryRequestStatus `json:"status,omitempty"`
+
+	// Until Enqueued before.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// AnyRetryRequestStatus defines model for AnyRetryRequest.Status.
+type AnyRetryRequestStatus string
 
 // AuditEvent Who did what to which thing.
 type AuditEvent struct {
@@ -3965,6 +4061,30 @@ type ListAllJobsParamsStatus string
 // ListAllJobsParamsCall defines parameters for ListAllJobs.
 type ListAllJobsParamsCall string
 
+// ListAllQueuesParams defines parameters for ListAllQueues.
+type ListAllQueuesParams struct {
+	// Kind Only those of this kind.
+	Kind *string `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Limit Queues to list.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// GetAnyMediaParams defines parameters for GetAnyMedia.
+type GetAnyMediaParams struct {
+	// Output The output's name. Default: the first.
+	Output *string `form:"output,omitempty" json:"output,omitempty"`
+
+	// Codec The output's codec.
+	Codec *string `form:"codec,omitempty" json:"codec,omitempty"`
+
+	// Range A part of the file (RFC 9110).
+	Range *string `json:"Range,omitempty"`
+
+	// IfNoneMatch Not the file that has this ETag.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // ListKeysParams defines parameters for ListKeys.
 type ListKeysParams struct {
 	// Limit At most so many.
@@ -4342,6 +4462,12 @@ type PostCallEventJSONRequestBody = CallEvent
 
 // AddJobJSONRequestBody defines body for AddJob for application/json ContentType.
 type AddJobJSONRequestBody = JobRequest
+
+// MoveAnyJobsJSONRequestBody defines body for MoveAnyJobs for application/json ContentType.
+type MoveAnyJobsJSONRequestBody = AnyMoveRequest
+
+// RetryAnyJobsJSONRequestBody defines body for RetryAnyJobs for application/json ContentType.
+type RetryAnyJobsJSONRequestBody = AnyRetryRequest
 
 // QuarantineAnyJobJSONRequestBody defines body for QuarantineAnyJob for application/json ContentType.
 type QuarantineAnyJobJSONRequestBody = QuarantineRequest
@@ -5019,12 +5145,63 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/jobs (the `AddJob` operationId).
 	AddJob(ctx context.Context, body AddJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// MoveAnyJobsWithBody Move jobs of any kind into another queue
+	//
+	// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+	MoveAnyJobsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MoveAnyJobs Move jobs of any kind into another queue
+	//
+	// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+	MoveAnyJobs(ctx context.Context, body MoveAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAllQueues List the queues of every kind
+	//
+	// Those that the tenant's jobs wait or run in, and who serves them; those first whose jobs have waited longest.
+	//
+	// Corresponds with GET /v1/jobs/queues (the `ListAllQueues` operationId).
+	ListAllQueues(ctx context.Context, params *ListAllQueuesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryAnyJobsWithBody Put many jobs of any kind back
+	//
+	// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+	RetryAnyJobsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryAnyJobs Put many jobs of any kind back
+	//
+	// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+	RetryAnyJobs(ctx context.Context, body RetryAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetAnyJob Look at a job of any kind
 	//
 	// With what it came to so far.
 	//
 	// Corresponds with GET /v1/jobs/{id} (the `GetAnyJob` operationId).
 	GetAnyJob(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAnyMedia Fetch what a job has made
+	//
+	// Of any kind: an output of a recording or of a transcode, the zip of an export. A redirect to a signed URL that is good
+	// for a while, or the file itself, with ranges.
+	//
+	// Corresponds with GET /v1/jobs/{id}/media (the `GetAnyMedia` operationId).
+	GetAnyMedia(ctx context.Context, id JobId, params *GetAnyMediaParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// QuarantineAnyJobWithBody Set a job of any kind aside
 	//
@@ -5866,6 +6043,99 @@ func (c *Client) AddJob(ctx context.Context, body AddJobJSONRequestBody, reqEdit
 	return c.Client.Do(req)
 }
 
+// MoveAnyJobsWithBody Move jobs of any kind into another queue
+//
+// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+func (c *Client) MoveAnyJobsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMoveAnyJobsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MoveAnyJobs Move jobs of any kind into another queue
+//
+// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+func (c *Client) MoveAnyJobs(ctx context.Context, body MoveAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMoveAnyJobsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAllQueues List the queues of every kind
+//
+// Those that the tenant's jobs wait or run in, and who serves them; those first whose jobs have waited longest.
+//
+// Corresponds with GET /v1/jobs/queues (the `ListAllQueues` operationId).
+func (c *Client) ListAllQueues(ctx context.Context, params *ListAllQueuesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAllQueuesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryAnyJobsWithBody Put many jobs of any kind back
+//
+// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+func (c *Client) RetryAnyJobsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryAnyJobsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryAnyJobs Put many jobs of any kind back
+//
+// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+func (c *Client) RetryAnyJobs(ctx context.Context, body RetryAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryAnyJobsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetAnyJob Look at a job of any kind
 //
 // With what it came to so far.
@@ -5873,6 +6143,24 @@ func (c *Client) AddJob(ctx context.Context, body AddJobJSONRequestBody, reqEdit
 // Corresponds with GET /v1/jobs/{id} (the `GetAnyJob` operationId).
 func (c *Client) GetAnyJob(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAnyJobRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAnyMedia Fetch what a job has made
+//
+// Of any kind: an output of a recording or of a transcode, the zip of an export. A redirect to a signed URL that is good
+// for a while, or the file itself, with ranges.
+//
+// Corresponds with GET /v1/jobs/{id}/media (the `GetAnyMedia` operationId).
+func (c *Client) GetAnyMedia(ctx context.Context, id JobId, params *GetAnyMediaParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAnyMediaRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7742,6 +8030,148 @@ func NewAddJobRequestWithBody(server string, contentType string, body io.Reader)
 	return req, nil
 }
 
+// NewMoveAnyJobsRequest calls the generic MoveAnyJobs builder with application/json body
+func NewMoveAnyJobsRequest(server string, body MoveAnyJobsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMoveAnyJobsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewMoveAnyJobsRequestWithBody constructs an http.Request for the MoveAnyJobs method, with any body, and a specified content type
+func NewMoveAnyJobsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/move")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListAllQueuesRequest constructs an http.Request for the ListAllQueues method
+func NewListAllQueuesRequest(server string, params *ListAllQueuesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/queues")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Kind != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Limit != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRetryAnyJobsRequest calls the generic RetryAnyJobs builder with application/json body
+func NewRetryAnyJobsRequest(server string, body RetryAnyJobsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRetryAnyJobsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRetryAnyJobsRequestWithBody constructs an http.Request for the RetryAnyJobs method, with any body, and a specified content type
+func NewRetryAnyJobsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/retry")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetAnyJobRequest constructs an http.Request for the GetAnyJob method
 func NewGetAnyJobRequest(server string, id JobId) (*http.Request, error) {
 	var err error
@@ -7771,6 +8201,101 @@ func NewGetAnyJobRequest(server string, id JobId) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetAnyMediaRequest constructs an http.Request for the GetAnyMedia method
+func NewGetAnyMediaRequest(server string, id JobId, params *GetAnyMediaParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/jobs/%s/media", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Output != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "output", *params.Output, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Codec != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "codec", *params.Codec, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.Range != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Range", *params.Range, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Range", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
 	}
 
 	return req, nil
@@ -10816,6 +11341,51 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/jobs (the `AddJob` operationId).
 	AddJobWithResponse(ctx context.Context, body AddJobJSONRequestBody, reqEditors ...RequestEditorFn) (*AddJobResponse, error)
 
+	// MoveAnyJobsWithBodyWithResponse Move jobs of any kind into another queue
+	//
+	// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+	MoveAnyJobsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MoveAnyJobsResponse, error)
+
+	// MoveAnyJobsWithResponse Move jobs of any kind into another queue
+	//
+	// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+	MoveAnyJobsWithResponse(ctx context.Context, body MoveAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*MoveAnyJobsResponse, error)
+
+	// ListAllQueuesWithResponse List the queues of every kind
+	//
+	// Those that the tenant's jobs wait or run in, and who serves them; those first whose jobs have waited longest.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/jobs/queues (the `ListAllQueues` operationId).
+	ListAllQueuesWithResponse(ctx context.Context, params *ListAllQueuesParams, reqEditors ...RequestEditorFn) (*ListAllQueuesResponse, error)
+
+	// RetryAnyJobsWithBodyWithResponse Put many jobs of any kind back
+	//
+	// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+	RetryAnyJobsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RetryAnyJobsResponse, error)
+
+	// RetryAnyJobsWithResponse Put many jobs of any kind back
+	//
+	// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+	RetryAnyJobsWithResponse(ctx context.Context, body RetryAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*RetryAnyJobsResponse, error)
+
 	// GetAnyJobWithResponse Look at a job of any kind
 	//
 	// With what it came to so far.
@@ -10824,6 +11394,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/jobs/{id} (the `GetAnyJob` operationId).
 	GetAnyJobWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*GetAnyJobResponse, error)
+
+	// GetAnyMediaWithResponse Fetch what a job has made
+	//
+	// Of any kind: an output of a recording or of a transcode, the zip of an export. A redirect to a signed URL that is good
+	// for a while, or the file itself, with ranges.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/jobs/{id}/media (the `GetAnyMedia` operationId).
+	GetAnyMediaWithResponse(ctx context.Context, id JobId, params *GetAnyMediaParams, reqEditors ...RequestEditorFn) (*GetAnyMediaResponse, error)
 
 	// QuarantineAnyJobWithBodyWithResponse Set a job of any kind aside
 	//
@@ -11829,6 +12409,129 @@ func (r AddJobResponse) ContentType() string {
 	return ""
 }
 
+type MoveAnyJobsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChangedJobs
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r MoveAnyJobsResponse) GetJSON200() *ChangedJobs {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r MoveAnyJobsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MoveAnyJobsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MoveAnyJobsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MoveAnyJobsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAllQueuesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *QueueList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAllQueuesResponse) GetJSON200() *QueueList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAllQueuesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAllQueuesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAllQueuesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAllQueuesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RetryAnyJobsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChangedJobs
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RetryAnyJobsResponse) GetJSON200() *ChangedJobs {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryAnyJobsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryAnyJobsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryAnyJobsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryAnyJobsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetAnyJobResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -11864,6 +12567,80 @@ func (r GetAnyJobResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetAnyJobResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetAnyMediaResponse200Headers the declared response headers of an HTTP 200 response for GetAnyMedia
+type GetAnyMediaResponse200Headers struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+	ETag               *string
+}
+
+// GetAnyMediaResponse206Headers the declared response headers of an HTTP 206 response for GetAnyMedia
+type GetAnyMediaResponse206Headers struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+	ContentRange       *string
+	ETag               *string
+}
+
+// GetAnyMediaResponse307Headers the declared response headers of an HTTP 307 response for GetAnyMedia
+type GetAnyMediaResponse307Headers struct {
+	Location *string
+}
+
+type GetAnyMediaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *interface{}
+	// JSON206 the response for an HTTP 206 `application/json` response
+	JSON206 *interface{}
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetAnyMediaResponse200Headers
+	// Headers206 the parsed response headers for an HTTP 206 response
+	Headers206 *GetAnyMediaResponse206Headers
+	// Headers307 the parsed response headers for an HTTP 307 response
+	Headers307 *GetAnyMediaResponse307Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAnyMediaResponse) GetJSON200() *interface{} {
+	return r.JSON200
+}
+
+// GetJSON206 returns the response for an HTTP 206 `application/json` response
+func (r GetAnyMediaResponse) GetJSON206() *interface{} {
+	return r.JSON206
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAnyMediaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAnyMediaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAnyMediaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAnyMediaResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14164,6 +14941,81 @@ func (c *ClientWithResponses) AddJobWithResponse(ctx context.Context, body AddJo
 	return ParseAddJobResponse(rsp)
 }
 
+// MoveAnyJobsWithBodyWithResponse Move jobs of any kind into another queue
+//
+// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+func (c *ClientWithResponses) MoveAnyJobsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MoveAnyJobsResponse, error) {
+	rsp, err := c.MoveAnyJobsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMoveAnyJobsResponse(rsp)
+}
+
+// MoveAnyJobsWithResponse Move jobs of any kind into another queue
+//
+// Those that wait or are set aside, oldest first. With dry_run nothing is changed.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/move (the `MoveAnyJobs` operationId).
+func (c *ClientWithResponses) MoveAnyJobsWithResponse(ctx context.Context, body MoveAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*MoveAnyJobsResponse, error) {
+	rsp, err := c.MoveAnyJobs(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMoveAnyJobsResponse(rsp)
+}
+
+// ListAllQueuesWithResponse List the queues of every kind
+//
+// Those that the tenant's jobs wait or run in, and who serves them; those first whose jobs have waited longest.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/jobs/queues (the `ListAllQueues` operationId).
+func (c *ClientWithResponses) ListAllQueuesWithResponse(ctx context.Context, params *ListAllQueuesParams, reqEditors ...RequestEditorFn) (*ListAllQueuesResponse, error) {
+	rsp, err := c.ListAllQueues(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAllQueuesResponse(rsp)
+}
+
+// RetryAnyJobsWithBodyWithResponse Put many jobs of any kind back
+//
+// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+func (c *ClientWithResponses) RetryAnyJobsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RetryAnyJobsResponse, error) {
+	rsp, err := c.RetryAnyJobsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryAnyJobsResponse(rsp)
+}
+
+// RetryAnyJobsWithResponse Put many jobs of any kind back
+//
+// Those of a status or a code, oldest first. With dry_run nothing is changed. What somebody else moves meanwhile is passed over.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/jobs/retry (the `RetryAnyJobs` operationId).
+func (c *ClientWithResponses) RetryAnyJobsWithResponse(ctx context.Context, body RetryAnyJobsJSONRequestBody, reqEditors ...RequestEditorFn) (*RetryAnyJobsResponse, error) {
+	rsp, err := c.RetryAnyJobs(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryAnyJobsResponse(rsp)
+}
+
 // GetAnyJobWithResponse Look at a job of any kind
 //
 // With what it came to so far.
@@ -14177,6 +15029,22 @@ func (c *ClientWithResponses) GetAnyJobWithResponse(ctx context.Context, id JobI
 		return nil, err
 	}
 	return ParseGetAnyJobResponse(rsp)
+}
+
+// GetAnyMediaWithResponse Fetch what a job has made
+//
+// Of any kind: an output of a recording or of a transcode, the zip of an export. A redirect to a signed URL that is good
+// for a while, or the file itself, with ranges.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/jobs/{id}/media (the `GetAnyMedia` operationId).
+func (c *ClientWithResponses) GetAnyMediaWithResponse(ctx context.Context, id JobId, params *GetAnyMediaParams, reqEditors ...RequestEditorFn) (*GetAnyMediaResponse, error) {
+	rsp, err := c.GetAnyMedia(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAnyMediaResponse(rsp)
 }
 
 // QuarantineAnyJobWithBodyWithResponse Set a job of any kind aside
@@ -15459,6 +16327,81 @@ func ParseAddJobResponse(rsp *http.Response) (*AddJobResponse, error) {
 	return response, nil
 }
 
+// ParseMoveAnyJobsResponse parses an HTTP response from a MoveAnyJobsWithResponse call
+func ParseMoveAnyJobsResponse(rsp *http.Response) (*MoveAnyJobsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MoveAnyJobsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChangedJobs
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseListAllQueuesResponse parses an HTTP response from a ListAllQueuesWithResponse call
+func ParseListAllQueuesResponse(rsp *http.Response) (*ListAllQueuesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAllQueuesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest QueueList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseRetryAnyJobsResponse parses an HTTP response from a RetryAnyJobsWithResponse call
+func ParseRetryAnyJobsResponse(rsp *http.Response) (*RetryAnyJobsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryAnyJobsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChangedJobs
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
 // ParseGetAnyJobResponse parses an HTTP response from a GetAnyJobWithResponse call
 func ParseGetAnyJobResponse(rsp *http.Response) (*GetAnyJobResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -15479,6 +16422,113 @@ func ParseGetAnyJobResponse(rsp *http.Response) (*GetAnyJobResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseGetAnyMediaResponse parses an HTTP response from a GetAnyMediaWithResponse call
+func ParseGetAnyMediaResponse(rsp *http.Response) (*GetAnyMediaResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAnyMediaResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 206:
+		var dest interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON206 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case rsp.StatusCode == 307:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetAnyMediaResponse200Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("Content-Disposition"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Disposition", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentDisposition = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 206:
+		var headers GetAnyMediaResponse206Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("Content-Disposition"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Disposition", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentDisposition = &value
+		}
+		if values := rsp.Header.Values("Content-Range"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Range", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentRange = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers206 = &headers
+	case rsp.StatusCode == 307:
+		var headers GetAnyMediaResponse307Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers307 = &headers
 	}
 
 	return response, nil

@@ -5,7 +5,6 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
-	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/apiclient"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
@@ -22,18 +21,6 @@ func (w *jobsWhich) onlyLedger(db string) error {
 		return errBoth()
 	case w.Tenant != "":
 		return cli.Usagef("--tenant is of --db: an API has the jobs of its key's tenant")
-	}
-	return nil
-}
-
-// onlyRecordings is onlyLedger of what an API does with many jobs at once: it does that
-// with recordings.
-func (w *jobsWhich) onlyRecordings(db string) error {
-	if err := w.onlyLedger(db); err != nil {
-		return err
-	}
-	if w.Kind != "" && w.Kind != record.Kind {
-		return cli.Usagef("--kind is of --db here: an API does that with many jobs of the kind %s alone; name others by their ids", record.Kind)
 	}
 	return nil
 }
@@ -76,7 +63,7 @@ func (c *jobsShow) ask(ctx context.Context, s cli.Streams) error {
 
 // ask is Run with an API.
 func (c *jobsRetry) ask(ctx context.Context, s cli.Streams) error {
-	if err := c.onlyRecordings(c.DB); err != nil {
+	if err := c.onlyLedger(c.DB); err != nil {
 		return err
 	}
 	api, err := c.client()
@@ -87,8 +74,8 @@ func (c *jobsRetry) ask(ctx context.Context, s cli.Streams) error {
 		return c.askEach(ctx, s, api)
 	}
 	limit := min(c.Limit, maxAsked)
-	done, _, err := answered[recordinghttp.Changed](api.RetryJobsWithResponse(ctx, apiclient.RetryRequest{
-		Status: given(apiclient.RetryRequestStatus(c.Status)), Code: given(c.Code), Queue: given(c.Queue),
+	done, _, err := answered[recordinghttp.Changed](api.RetryAnyJobsWithResponse(ctx, apiclient.AnyRetryRequest{
+		Kind: given(c.Kind), Status: given(apiclient.AnyRetryRequestStatus(c.Status)), Code: given(c.Code), Queue: given(c.Queue),
 		Since: givenTime(c.Since), Until: givenTime(c.Until), Limit: &limit, DryRun: &c.DryRun,
 	}))
 	if err == nil {
@@ -131,7 +118,7 @@ func (c *jobsQueues) ask(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	list, _, err := answered[struct{ Queues []recordinghttp.Queue }](api.ListQueuesWithResponse(ctx, &apiclient.ListQueuesParams{Limit: &c.Limit}))
+	list, _, err := answered[struct{ Queues []recordinghttp.Queue }](api.ListAllQueuesWithResponse(ctx, &apiclient.ListAllQueuesParams{Limit: &c.Limit}))
 	if err != nil {
 		return err
 	}
@@ -141,7 +128,7 @@ func (c *jobsQueues) ask(ctx context.Context, s cli.Streams) error {
 // ask is Run with an API. It moves as many at once as the API does, until there are none
 // or the limit is reached.
 func (c *jobsMove) ask(ctx context.Context, s cli.Streams) error {
-	if err := (&jobsWhich{Tenant: c.Tenant, Kind: c.Kind}).onlyRecordings(c.DB); err != nil {
+	if err := (&jobsWhich{Tenant: c.Tenant, Kind: c.Kind}).onlyLedger(c.DB); err != nil {
 		return err
 	}
 	api, err := c.client()
@@ -152,8 +139,8 @@ func (c *jobsMove) ask(ctx context.Context, s cli.Streams) error {
 	for left := c.Limit; left > 0; {
 		limit := min(left, maxAsked)
 		var done recordinghttp.Changed
-		done, _, err = answered[recordinghttp.Changed](api.MoveJobsWithResponse(ctx, apiclient.MoveRequest{
-			From: c.From, To: c.To, State: given(apiclient.MoveRequestState(c.State)), Limit: &limit, DryRun: &c.DryRun,
+		done, _, err = answered[recordinghttp.Changed](api.MoveAnyJobsWithResponse(ctx, apiclient.AnyMoveRequest{
+			Kind: given(c.Kind), From: c.From, To: c.To, State: given(apiclient.AnyMoveRequestState(c.State)), Limit: &limit, DryRun: &c.DryRun,
 		}))
 		all.Jobs = append(all.Jobs, done.Jobs...)
 		if left -= len(done.Jobs); err != nil || c.DryRun || len(done.Jobs) < limit {

@@ -124,6 +124,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	if o.api.Journal == "" {
 		o.api.Journal = filepath.Join(o.dir, "journal")
 	}
+	o.worker.FinishedDir = filepath.Join(o.dir, "finished")
 	secret, err := signSecret(o.dir)
 	if err != nil {
 		return nil, err

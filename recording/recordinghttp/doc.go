@@ -19,9 +19,12 @@
 //	                                          "call_id", "queue", "priority"}
 //	GET  /v1/jobs                             the tenant's jobs of every kind, or of ?kind=, as above
 //	GET  /v1/jobs/{id}                        one job, with its result
+//	GET  /v1/jobs/{id}/media                  what it has made: ?output= &codec=
 //	POST /v1/jobs/{id}/retry                  put a job back that is quarantined, or of which its kind says
 //	                                          that more can come
 //	POST /v1/jobs/{id}/quarantine             set a job aside: {"reason": "…"}
+//	POST /v1/jobs/retry, /v1/jobs/move        as those of recordings, with a "kind", or of every kind
+//	GET  /v1/jobs/queues                      the queues of every kind, or of ?kind=
 //
 // A recording's body is a [record.Spec] of which the call's id and the legs are enough:
 // the recording's id is the call's then, and Options.Defaults says when it began and what

@@ -120,22 +120,25 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 func (h *Handler) routes() []problem.Route {
 	const read, submit, jobs = callmodel.ScopeRecordingsRead, callmodel.ScopeRecordingsWrite, callmodel.ScopeJobsWrite
 	jobsQuery := []string{"limit", "after", "state", "queue", "status", "code", "since", "until", "call_id", "call"}
+	media := problem.Door{Query: []string{"output", "codec"}, Gives: []string{"audio/*", problem.JSON, "application/octet-stream"}}
 	return []problem.Route{
 		problem.At("POST /v1/recordings", submit, h.enqueue, problem.Query()),
 		problem.At("GET /v1/recordings/jobs", read, h.listRecordings, problem.Query(jobsQuery...)),
 		problem.At("GET /v1/recordings/jobs/{id}", read, h.getJob(h.own), problem.Query()),
-		problem.At("GET /v1/recordings/jobs/{id}/media", read, h.getMedia, problem.Door{
-			Query: []string{"output", "codec"}, Gives: []string{"audio/*", problem.JSON, "application/octet-stream"},
-		}),
+		problem.At("GET /v1/recordings/jobs/{id}/media", read, h.getMedia(h.own), media),
 		problem.At("POST /v1/recordings/jobs/{id}/retry", jobs, h.retry(h.own), problem.Query()),
 		problem.At("POST /v1/recordings/jobs/{id}/quarantine", jobs, h.quarantine(h.own), problem.Query()),
-		problem.At("POST /v1/recordings/jobs/retry", jobs, h.retryMany, problem.Query()),
-		problem.At("POST /v1/recordings/jobs/move", jobs, h.moveMany, problem.Query()),
-		problem.At("GET /v1/recordings/queues", read, h.queues, problem.Query("limit")),
+		problem.At("POST /v1/recordings/jobs/retry", jobs, h.retryRecordings, problem.Query()),
+		problem.At("POST /v1/recordings/jobs/move", jobs, h.moveRecordings, problem.Query()),
+		problem.At("GET /v1/recordings/queues", read, h.queuesOfRecordings, problem.Query("limit")),
 
 		problem.At("POST /v1/jobs", submit, h.enqueueJob, problem.Query()),
 		problem.At("GET /v1/jobs", read, h.listAll, problem.Query(append(jobsQuery, "kind")...)),
 		problem.At("GET /v1/jobs/{id}", read, h.getJob(h.tenants), problem.Query()),
+		problem.At("GET /v1/jobs/{id}/media", read, h.getMedia(h.tenants), media),
+		problem.At("POST /v1/jobs/retry", jobs, h.retryAll, problem.Query()),
+		problem.At("POST /v1/jobs/move", jobs, h.moveAll, problem.Query()),
+		problem.At("GET /v1/jobs/queues", read, h.allQueues, problem.Query("limit", "kind")),
 		problem.At("POST /v1/jobs/{id}/retry", jobs, h.retry(h.tenants), problem.Query()),
 		problem.At("POST /v1/jobs/{id}/quarantine", jobs, h.quarantine(h.tenants), problem.Query()),
 	}

@@ -21,8 +21,8 @@ type Ledger interface {
 	// Jobs lists jobs by id, ascending.
 	Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
 	// Retry puts a job back in the queue that was quarantined, or that is done and
-	// of which more can come, as of a recording that is absent or has defects: its
-	// attempts are reset, and what it has made stays published. CodeConflict for any
+	// of which more can come, as of a recording that is absent or has defects, or that
+	// is ledger.Job.Retriable: its attempts are reset, and what it has made stays published. CodeConflict for any
 	// other.
 	Retry(ctx context.Context, id callmodel.JobID, actor string) error
 	// Quarantine sets a queued or running job aside by hand; the worker of a

@@ -75,6 +75,10 @@ func (h *Handler) listened(r *http.Request, p callmodel.Principal, job *ledger.J
 	detail := map[string]string{
 		"call_id": string(job.CallID), "recording_id": job.Key, "codec": string(out.Codec), "object": out.Key, "way": way,
 	}
+	if job.Kind != record.Kind {
+		delete(detail, "recording_id")
+		detail["kind"], detail["key"] = job.Kind, job.Key
+	}
 	if out.Name != "" {
 		detail["output"] = out.Name
 	}

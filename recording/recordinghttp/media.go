@@ -1,6 +1,7 @@
 package recordinghttp
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -12,15 +13,22 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
-// getMedia sends the client to the recording, or the recording to the client.
-func (h *Handler) getMedia(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	job, err := h.own(r, p)
-	if err != nil {
-		return err
+// getMedia sends the client to what a job has made that find finds, or that to the client.
+func (h *Handler) getMedia(find finder) problem.Endpoint {
+	return func(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+		job, err := find(r, p)
+		if err != nil {
+			return err
+		}
+		return h.media(w, r, p, job)
 	}
+}
+
+func (h *Handler) media(w http.ResponseWriter, r *http.Request, p callmodel.Principal, job ledger.Job) error {
 	if h.opts.Media == nil {
 		return callmodel.Errorf(callmodel.CodeNotFound, "recordings can't be fetched from this service")
 	}
@@ -58,7 +66,7 @@ func adopted(job *ledger.Job, out *record.OutputResult) bool {
 
 // outputOf is the output that the query names, the first by default.
 func outputOf(job *ledger.Job, r *http.Request) (*record.OutputResult, error) {
-	result, err := record.ResultOf(job)
+	result, err := made(job)
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +85,30 @@ func outputOf(job *ledger.Job, r *http.Request) (*record.OutputResult, error) {
 		}
 	}
 	return nil, callmodel.Errorf(callmodel.CodeNotFound, "job %s has no such output", job.ID)
+}
+
+// made is what the job came to, of any kind, as far as that is said as a recording says
+// it: its outputs. A kind that makes one object names it by the key, bytes and sha256 of
+// its result.
+func made(job *ledger.Job) (*record.Result, error) {
+	result, err := record.ResultOf(job)
+	if err != nil && job.Kind != record.Kind {
+		return nil, callmodel.Errorf(callmodel.CodeNotFound, "job %s has made nothing that can be fetched", job.ID)
+	}
+	if err != nil || result == nil || job.Kind == record.Kind || len(result.Outputs) > 0 {
+		return result, err
+	}
+	var one struct {
+		Key    string `json:"key"`
+		Bytes  int64  `json:"bytes"`
+		SHA256 string `json:"sha256"`
+	}
+	if err := json.Unmarshal(job.Result, &one); err != nil || one.Key == "" {
+		return nil, callmodel.Errorf(callmodel.CodeNotFound, "job %s has made nothing that can be fetched", job.ID)
+	}
+	ext := strings.TrimPrefix(path.Ext(one.Key), ".")
+	result.Outputs = []record.OutputResult{{Key: one.Key, Bytes: one.Bytes, SHA256: one.SHA256, Codec: record.Codec("x-" + ext)}}
+	return result, nil
 }
 
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request, p callmodel.Principal, job *ledger.Job, out *record.OutputResult) error {

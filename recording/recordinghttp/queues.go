@@ -67,7 +67,17 @@ func MoveMany(ctx context.Context, l Ledger, f ledger.Filter, to, actor string, 
 	})
 }
 
-func (h *Handler) queues(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+// queuesOfRecordings lists the queues that recordings wait or are made in.
+func (h *Handler) queuesOfRecordings(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	return h.queues(w, r, p, record.Kind)
+}
+
+// allQueues lists the queues of the jobs of every kind, or of the one that the query names.
+func (h *Handler) allQueues(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	return h.queues(w, r, p, r.URL.Query().Get("kind"))
+}
+
+func (h *Handler) queues(w http.ResponseWriter, r *http.Request, p callmodel.Principal, kind string) error {
 	limit, err := problem.Int(r, "limit", defaultPage, 1, maxPage)
 	if err != nil {
 		return err
@@ -80,7 +90,7 @@ func (h *Handler) queues(w http.ResponseWriter, r *http.Request, p callmodel.Pri
 		Queues []Queue `json:"queues"`
 	}{[]Queue{}}
 	for i := range list {
-		if q := &list[i]; q.Kind == record.Kind && len(page.Queues) < limit {
+		if q := &list[i]; (kind == "" || q.Kind == kind) && len(page.Queues) < limit {
 			page.Queues = append(page.Queues, QueueOf(q))
 		}
 	}
@@ -104,13 +114,34 @@ func (q *moveRequest) Validate() error {
 	return faults.Err()
 }
 
-func (h *Handler) moveMany(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+// moveRecordings moves many recordings.
+func (h *Handler) moveRecordings(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	var q moveRequest
 	if err := problem.Decode(w, r, maxReasonBody, &q); err != nil {
 		return err
 	}
+	return h.moveMany(w, r, p, record.Kind, &q)
+}
+
+// moveAllRequest is the body of POST /v1/jobs/move.
+type moveAllRequest struct {
+	moveRequest
+
+	Kind string `json:"kind"` // "" for every kind
+}
+
+// moveAll moves many jobs of any kind.
+func (h *Handler) moveAll(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	var q moveAllRequest
+	if err := problem.Decode(w, r, maxReasonBody, &q); err != nil {
+		return err
+	}
+	return h.moveMany(w, r, p, q.Kind, &q.moveRequest)
+}
+
+func (h *Handler) moveMany(w http.ResponseWriter, r *http.Request, p callmodel.Principal, kind string, q *moveRequest) error {
 	done, err := MoveMany(r.Context(), &h.ledger, ledger.Filter{
-		Kind: record.Kind, TenantID: p.TenantID, Queue: q.From, State: q.State, Limit: q.Limit,
+		Kind: kind, TenantID: p.TenantID, Queue: q.From, State: q.State, Limit: q.Limit,
 	}, q.To, p.Subject, q.DryRun)
 	return h.answerMany(w, done, err)
 }

@@ -70,13 +70,34 @@ func (q *retryRequest) Validate() error {
 	return faults.Err()
 }
 
-func (h *Handler) retryMany(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+// retryRecordings puts back many recordings.
+func (h *Handler) retryRecordings(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	var q retryRequest
 	if err := problem.Decode(w, r, maxReasonBody, &q); err != nil {
 		return err
 	}
+	return h.retryMany(w, r, p, record.Kind, &q)
+}
+
+// retryAllRequest is the body of POST /v1/jobs/retry.
+type retryAllRequest struct {
+	retryRequest
+
+	Kind string `json:"kind"` // "" for every kind
+}
+
+// retryAll puts back many jobs of any kind.
+func (h *Handler) retryAll(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	var q retryAllRequest
+	if err := problem.Decode(w, r, maxReasonBody, &q); err != nil {
+		return err
+	}
+	return h.retryMany(w, r, p, q.Kind, &q.retryRequest)
+}
+
+func (h *Handler) retryMany(w http.ResponseWriter, r *http.Request, p callmodel.Principal, kind string, q *retryRequest) error {
 	done, err := RetryMany(r.Context(), &h.ledger, ledger.Filter{
-		Kind: record.Kind, TenantID: p.TenantID, Status: q.Status, Code: q.Code, Queue: q.Queue, Since: q.Since, Until: q.Until, Limit: q.Limit,
+		Kind: kind, TenantID: p.TenantID, Status: q.Status, Code: q.Code, Queue: q.Queue, Since: q.Since, Until: q.Until, Limit: q.Limit,
 	}, p.Subject, q.DryRun)
 	return h.answerMany(w, done, err)
 }

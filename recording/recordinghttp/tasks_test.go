@@ -2,6 +2,7 @@ package recordinghttp_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"testing"
 
@@ -10,7 +11,9 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/recordinghttp"
 	"github.com/switchtape/switchtape/recording/task/stored"
+	"github.com/switchtape/switchtape/storage"
 	"github.com/switchtape/switchtape/storage/storetest"
 )
 
@@ -87,6 +90,116 @@ func TestJobsOfAnyKind(t *testing.T) {
 	require.Equal(t, http.StatusOK, s.do(t, p, http.MethodPost, "/v1/jobs/"+string(id)+"/retry", "", &j).Code)
 	finish(ledger.Outcome{})
 	s.fails(t, p, http.MethodPost, "/v1/jobs/"+string(id)+"/retry", "", http.StatusConflict, callmodel.CodeConflict)
+}
+
+// TestManyJobsOfAnyKind: what is done with many jobs is done with those of a kind, or of
+// all.
+func TestManyJobsOfAnyKind(t *testing.T) {
+	t.Parallel()
+	s := newService(t, nil)
+	p := as(operates(), "acme")
+	ids := map[string]callmodel.JobID{}
+	for _, kind := range []string{"verify", "export"} {
+		var err error
+		ids[kind], _, err = s.db.Enqueue(t.Context(), ledger.Request{Kind: kind, TenantID: "acme", Key: "k", Payload: []byte(`{}`), Queue: "day"})
+		require.NoError(t, err)
+	}
+	var queues struct{ Queues []recordinghttp.Queue }
+	s.do(t, p, http.MethodGet, "/v1/jobs/queues", "", &queues)
+	require.Len(t, queues.Queues, 2)
+	s.do(t, p, http.MethodGet, "/v1/jobs/queues?kind=export", "", &queues)
+	require.Len(t, queues.Queues, 1)
+	require.Equal(t, "export", queues.Queues[0].Kind)
+	s.do(t, p, http.MethodGet, "/v1/recordings/queues", "", &queues)
+	require.Empty(t, queues.Queues)
+
+	var changed recordinghttp.Changed
+	s.do(t, p, http.MethodPost, "/v1/recordings/jobs/move", `{"from":"day","to":"night"}`, &changed)
+	require.Empty(t, changed.Jobs)
+	s.do(t, p, http.MethodPost, "/v1/jobs/move", `{"from":"day","to":"night","kind":"verify"}`, &changed)
+	require.Equal(t, []callmodel.JobID{ids["verify"]}, changed.Jobs)
+	s.do(t, p, http.MethodPost, "/v1/jobs/move", `{"from":"day","to":"night"}`, &changed)
+	require.Equal(t, []callmodel.JobID{ids["export"]}, changed.Jobs)
+
+	for range ids {
+		leases, err := s.db.Claim(t.Context(), ledger.Claim{Worker: "w"})
+		require.NoError(t, err)
+		require.NoError(t, s.db.Complete(t.Context(), leases[0], ledger.Outcome{Result: json.RawMessage(`{"status":"absent"}`), Retriable: true}))
+	}
+	s.do(t, p, http.MethodPost, "/v1/recordings/jobs/retry", `{"status":"absent"}`, &changed)
+	require.Empty(t, changed.Jobs)
+	s.do(t, p, http.MethodPost, "/v1/jobs/retry", `{"status":"absent","kind":"export"}`, &changed)
+	require.Equal(t, []callmodel.JobID{ids["export"]}, changed.Jobs)
+	s.do(t, p, http.MethodPost, "/v1/jobs/retry", `{"status":"absent","dry_run":true}`, &changed)
+	require.Equal(t, []callmodel.JobID{ids["verify"]}, changed.Jobs)
+	s.fails(t, p, http.MethodPost, "/v1/jobs/retry", `{"kind":"export"}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+	s.fails(t, p, http.MethodPost, "/v1/jobs/move", `{"limit":501}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+}
+
+// TestMediaOfAnyKind: what jobs have made is fetched from them, and that is audited.
+func TestMediaOfAnyKind(t *testing.T) {
+	t.Parallel()
+	store, err := storage.Open(t.Context(), "file://"+t.TempDir(), nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	s := newService(t, store)
+	p, other := as(operates(), "acme"), as(operates(), "umbrella")
+	put := func(tenant, name string) record.ObjectInfo {
+		t.Helper()
+		info, err := store.PutNamed(t.Context(), tenant+"/"+name, record.ObjectMeta{}, func(w io.Writer) error {
+			_, err := io.WriteString(w, "the bytes of "+name)
+			return err
+		})
+		require.NoError(t, err)
+		return info
+	}
+	done := func(kind, key string, result any) string {
+		t.Helper()
+		id, _, err := s.db.Enqueue(t.Context(), ledger.Request{Kind: kind, TenantID: "acme", Key: key, Payload: []byte(`{}`)})
+		require.NoError(t, err)
+		leases, err := s.db.Claim(t.Context(), ledger.Claim{Worker: "w"})
+		require.NoError(t, err)
+		require.Len(t, leases, 1)
+		b, err := json.Marshal(result)
+		require.NoError(t, err)
+		require.NoError(t, s.db.Complete(t.Context(), leases[0], ledger.Outcome{Result: b}))
+		return "/v1/jobs/" + string(id) + "/media"
+	}
+	zip, mp3 := put("acme", "x.v1.zip"), put("acme", "y.mp3")
+	exported := done(stored.KindExport, "x", stored.Exported{Status: record.StatusCompleted, Key: "acme/x.v1.zip", Bytes: zip.Bytes, SHA256: zip.SHA256})
+	w := s.do(t, p, http.MethodGet, exported, "", nil)
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	require.Equal(t, "the bytes of x.v1.zip", w.Body.String())
+	require.Equal(t, "application/octet-stream", w.Header().Get("Content-Type"))
+	require.Contains(t, w.Header().Get("Content-Disposition"), `"x.v1.zip"`)
+	transcoded := done(stored.KindTranscode, "y", stored.Transcoded{Status: record.StatusCompleted, Outputs: []record.OutputResult{
+		{Name: "small", Codec: record.CodecMP3, Key: "acme/y.mp3", Bytes: mp3.Bytes, SHA256: mp3.SHA256},
+	}})
+	w = s.do(t, p, http.MethodGet, transcoded+"?output=small", "", nil)
+	require.Equal(t, "the bytes of y.mp3", w.Body.String())
+	require.Equal(t, "audio/mpeg", w.Header().Get("Content-Type"))
+
+	put("umbrella", "z.zip")
+	for _, path := range []string{
+		transcoded + "?output=large",
+		done(stored.KindVerify, "v", stored.Verified{Status: record.StatusCompleted}), done("count", "n", 7), done("none", "n", nil),
+		done(stored.KindExport, "z", stored.Exported{Key: "umbrella/z.zip"}),
+	} {
+		s.fails(t, p, http.MethodGet, path, "", http.StatusNotFound, callmodel.CodeNotFound)
+	}
+	s.fails(t, other, http.MethodGet, exported, "", http.StatusNotFound, callmodel.CodeNotFound)
+	lines, err := s.db.AuditEvents(t.Context(), "acme", 0, 100)
+	require.NoError(t, err)
+	var heard []map[string]string
+	for _, l := range lines {
+		if l.Action == callmodel.AuditListened {
+			heard = append(heard, l.Detail)
+		}
+	}
+	require.Len(t, heard, 2)
+	require.Equal(t, "export", heard[0]["kind"])
+	require.Equal(t, "x", heard[0]["key"])
+	require.NotContains(t, heard[0], "recording_id")
 }
 
 func TestJobsAreCheckedAtTheDoor(t *testing.T) {

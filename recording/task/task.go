@@ -29,8 +29,9 @@ type Kind struct {
 	// leaves behind must be the same then. Only one of them commits. Its errors are:
 	//
 	//   - a [callmodel.PermanentError]: the job is quarantined;
-	//   - a [callmodel.RetryAfterError], or a [callmodel.BucketAwayError]: the job waits,
-	//     and the attempt doesn't count;
+	//   - a [callmodel.RetryAfterError], a [callmodel.BucketAwayError], or one with the code
+	//     unavailable, as those of a database that is down: the job waits, and the attempt
+	//     doesn't count;
 	//   - any other, and a panic: the attempt counts, and the third is the last.
 	Do func(ctx context.Context, j *Job) (ledger.Outcome, error)
 }

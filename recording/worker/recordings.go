@@ -39,6 +39,10 @@ func (t *recordingAttempt) read() (err error) {
 }
 
 func (t *recordingAttempt) do(ctx context.Context) (made, error) {
+	if r := t.w.finished.take(&t.Job); r != nil {
+		t.w.opts.Logger.InfoContext(ctx, "the recording was finished before, and the ledger wasn't told", "job", t.Job.ID)
+		return made{recording: *r}, nil
+	}
 	r, err := t.w.make(ctx, t)
 	return made{recording: r}, err
 }
@@ -72,7 +76,7 @@ func (t *recordingAttempt) commit(ctx context.Context, m *made) (Outcome, error)
 		return Failed, err
 	}
 	m.outcome = o
-	return Done, w.untilAnswered(ctx, t.attempt, func() error { return w.ledger.Complete(ctx, t.Lease, o) })
+	return Done, t.committed(ctx, r, func() error { return w.ledger.Complete(ctx, t.Lease, o) })
 }
 
 // publish puts the result in the ledger, and the job back to be followed.
@@ -87,7 +91,7 @@ func (t *recordingAttempt) publish(ctx context.Context, m *made) (Outcome, error
 	old := age(t.Lease) + t.elapsed()
 	again := w.look(&w.late, w.followIn(old), w.opts.FollowGrowing-old)
 	defer w.remind(again)
-	return Published, w.untilAnswered(ctx, t.attempt, func() error { return w.ledger.Publish(ctx, t.Lease, o, again) })
+	return Published, t.committed(ctx, &m.recording, func() error { return w.ledger.Publish(ctx, t.Lease, o, again) })
 }
 
 // failed tells the bucket's gate of the error.

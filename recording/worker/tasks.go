@@ -2,9 +2,11 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/task"
@@ -35,7 +37,12 @@ func (t *taskAttempt) commit(ctx context.Context, m *made) (Outcome, error) {
 
 func (t *taskAttempt) failed(err error) error { return err }
 
+// failure is what becomes of the job. What it needed and was down, as the ledger, is no
+// fault of its own.
 func (t *taskAttempt) failure(err error) (ledger.Failure, time.Duration) {
+	if _, later := errors.AsType[*callmodel.RetryAfterError](err); !later && callmodel.CodeOf(err) == callmodel.CodeUnavailable {
+		err = callmodel.RetryAfter(err, 0)
+	}
 	return t.w.failureOf(t.attempt, err, ""), 0
 }
 

@@ -90,6 +90,15 @@ func TestTaskOutcomes(t *testing.T) {
 			},
 			state: ledger.Done, runs: 5, result: `"at last"`,
 		},
+		"what it needs is down": {
+			do: func(n int64) (any, error) {
+				if n == 1 {
+					return nil, callmodel.Errorf(callmodel.CodeUnavailable, "the ledger is away")
+				}
+				return 1, nil
+			},
+			state: ledger.Done, runs: 2, result: `1`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -105,6 +105,11 @@ type Options struct {
 	// RetryBase is the first back-off after a counted failure; it quadruples
 	// each time. 0 means 2 s.
 	RetryBase time.Duration
+	// FinishedDir is a directory on a disk that outlives the process, in which recordings
+	// are noted that are in their bucket while the ledger doesn't answer: a worker that is
+	// restarted meanwhile commits them when it claims their jobs again, instead of making
+	// them again. It is the worker's own, and is made when it is needed. "": none.
+	FinishedDir string
 	// Logger gets a line a job. Nil: nothing is logged.
 	Logger *slog.Logger
 	// Finished is told of every attempt that ended, for metrics. It is called
@@ -117,10 +122,12 @@ type Worker struct {
 	ledger  timedLedger
 	process Processor
 	kinds   []string // of job that it does
-	opts    Options
-	bell    chan struct{}
-	freed   chan struct{}
-	running atomic.Int64
+	// finished are recordings that the ledger couldn't be told of.
+	finished finished
+	opts     Options
+	bell     chan struct{}
+	freed    chan struct{}
+	running  atomic.Int64
 	// listening says that Doorbell rings for new jobs.
 	listening atomic.Bool
 	hung      hungAttempts
@@ -169,7 +176,7 @@ func New(l Ledger, p Processor, o *Options) *Worker {
 		hung: hungAttempts{places: opts.Concurrency},
 		soon: diary{most: looksSoon * opts.Concurrency, places: opts.Concurrency},
 		late: diary{most: looksLate * opts.Concurrency, places: opts.Concurrency},
-		made: now(),
+		made: now(), finished: finished{opts.FinishedDir},
 	}
 	w.gate.opts = &w.opts
 	return w
@@ -204,6 +211,9 @@ var ErrNoAnswerYet = errors.New("the ledger has not answered the worker yet")
 func (w *Worker) Run(ctx context.Context) error {
 	jobs, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
+	if err := w.finished.sweep(); err != nil {
+		w.opts.Logger.WarnContext(ctx, "notes of finished recordings can't be looked through", "directory", w.finished.dir, "error", err)
+	}
 	var wg, bell sync.WaitGroup
 	if w.opts.Doorbell != nil {
 		bell.Go(func() { w.listen(ctx) })

@@ -63,22 +63,16 @@ type place struct {
 // places are those that the claim takes from, by lane.
 func (t *tx) places(ctx context.Context, r *ledger.Claim) ([2][]place, error) {
 	kinds := clean(r.Kinds)
-	if len(kinds) == 0 {
-		// Which there are, by steps in the index.
-		err := t.each(ctx, func(s scanner) error {
-			var kind string
-			kinds = append(kinds, "")
-			err := s.Scan(&kind)
-			kinds[len(kinds)-1] = kind
-			return err
-		}, `WITH RECURSIVE kinds(kind) AS (
-				SELECT min(kind) FROM jobs WHERE `+inLine("backlog")+`
-				UNION ALL
-				SELECT (SELECT min(kind) FROM jobs WHERE `+inLine("backlog")+` AND kind > kinds.kind) FROM kinds WHERE kind IS NOT NULL)
-			SELECT kind FROM kinds WHERE kind IS NOT NULL`)
+	if len(kinds) != 1 {
+		// Most kinds that a worker does have no jobs in line, and each costs its places.
+		there, err := t.kindsInLine(ctx)
 		if err != nil {
 			return [2][]place{}, err
 		}
+		if len(kinds) > 0 {
+			there = slices.DeleteFunc(there, func(kind string) bool { return !slices.Contains(kinds, kind) })
+		}
+		kinds = there
 	}
 	queues := clean(r.Queues)
 	slices.Sort(kinds)
@@ -105,6 +99,21 @@ func (t *tx) places(ctx context.Context, r *ledger.Claim) ([2][]place, error) {
 		}
 	}
 	return all, nil
+}
+
+// kindsInLine are the kinds of the jobs that are in line, by steps in the index.
+func (t *tx) kindsInLine(ctx context.Context) (kinds []string, err error) {
+	err = t.each(ctx, func(s scanner) error {
+		var kind string
+		err := s.Scan(&kind)
+		kinds = append(kinds, kind)
+		return err
+	}, `WITH RECURSIVE kinds(kind) AS (
+			SELECT min(kind) FROM jobs WHERE `+inLine("backlog")+`
+			UNION ALL
+			SELECT (SELECT min(kind) FROM jobs WHERE `+inLine("backlog")+` AND kind > kinds.kind) FROM kinds WHERE kind IS NOT NULL)
+		SELECT kind FROM kinds WHERE kind IS NOT NULL`)
+	return kinds, err
 }
 
 // takeTurns leases up to r.Limit jobs in line. turn is whose turn it is, and then whose

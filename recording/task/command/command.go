@@ -165,14 +165,14 @@ func (r *runner) do(ctx context.Context, j *task.Job, p Payload) (result any, er
 	}
 	dir, err := os.MkdirTemp(r.opts.TempDir, "switchtape-command-*")
 	if err != nil {
-		return nil, err
+		return nil, stored.DiskFault(err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
 	if err := r.lay(ctx, j, rec, dir); err != nil {
-		return nil, err
+		return nil, stored.DiskFault(err)
 	}
 	env := append(slices.Clone(r.opts.Env), "HOME="+dir, "TMPDIR="+dir,
 		"SWITCHTAPE_JOB_ID="+string(j.ID), "SWITCHTAPE_TENANT_ID="+string(j.TenantID),

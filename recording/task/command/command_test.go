@@ -296,7 +296,10 @@ func TestJobsNameNoPrograms(t *testing.T) {
 	}
 	require.NoFileExists(t, ran)
 
-	_, err := do(t.Context(), command.New(l, command.Programs{"p": {"/no/such/program"}}, &command.Options{TempDir: t.TempDir()}), `{"command":"p","recording":{"call_id":"c1"}}`)
+	var later *callmodel.RetryAfterError
+	_, err := do(t.Context(), command.New(l, command.Programs{"p": {"/bin/true"}}, &command.Options{TempDir: "/no/such/directory"}), `{"command":"p","recording":{"call_id":"c1"}}`)
+	require.ErrorAs(t, err, &later, "no fault of the job's")
+	_, err = do(t.Context(), command.New(l, command.Programs{"p": {"/no/such/program"}}, &command.Options{TempDir: t.TempDir()}), `{"command":"p","recording":{"call_id":"c1"}}`)
 	require.ErrorContains(t, err, "/no/such/program")
 }
 

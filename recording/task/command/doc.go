@@ -24,6 +24,9 @@
 // memory of each of its processes by Options.MaxMemory (its address space, RLIMIT_AS), and
 // the size of each file that it writes by Options.MaxFile (RLIMIT_FSIZE).
 //
+// A program runs as the worker's user. It can read what that user can, and so the worker's
+// own secrets, too: name programs that are trusted as the worker is.
+//
 // Not bounded are: how many processes it starts, and so their memory together; how many
 // files it writes; what it does on the network; and a process that leaves the process
 // group by setsid, which outlives the job. Where programs aren't trusted let the service

@@ -212,3 +212,12 @@ func (s *summed) Write(p []byte) (int, error) {
 	s.hash.Write(p[:n])
 	return n, err
 }
+
+// DiskFault has an error of this machine's disk, which may be full, waited for: it is no
+// fault of the job that met it in its temporary directory. Others stay as they are.
+func DiskFault(err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return callmodel.RetryAfter(err, 0)
+	}
+	return err
+}

@@ -109,11 +109,11 @@ func (t *transcoder) do(ctx context.Context, j *task.Job, p TranscodePayload) (r
 	}
 	dir, err := os.MkdirTemp(t.opts.TempDir, "switchtape-transcode-*")
 	if err != nil {
-		return nil, err
+		return nil, DiskFault(err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if err := t.library.split(ctx, from, t.opts.Codecs, dir); err != nil {
-		return nil, err
+		return nil, DiskFault(err)
 	}
 	r, err := t.render(ctx, j, rec, from.Output, p.Outputs, dir)
 	if err != nil {
