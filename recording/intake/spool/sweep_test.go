@@ -293,12 +293,13 @@ type flaky struct {
 func (f *flaky) Enqueue(ctx context.Context, r ledger.Request) (callmodel.JobID, bool, error) {
 	f.mu.Lock()
 	f.calls++
-	away := f.away(f.calls)
+	call := f.calls
+	away := f.away(call)
 	f.mu.Unlock()
 	if !away {
 		return f.Store.Enqueue(ctx, r)
 	}
-	if f.calls%2 == 0 { // it did, and nobody was told
+	if call%2 == 0 { // it did, and nobody was told
 		_, _, _ = f.Store.Enqueue(ctx, r)
 	}
 	return "", false, callmodel.Errorf(callmodel.CodeUnavailable, "away")
