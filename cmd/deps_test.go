@@ -56,9 +56,9 @@ func TestPackagesBring(t *testing.T) {
 		{"storage/gcs", "disable_grpc_modules", 565, slices.Concat(sql, amazon, azure, audio, direct)},
 		{"storage/azure", "", 555, slices.Concat(sql, amazon, google, audio)},
 		{"storage/calldb", "", 260, slices.Concat(http, clouds, gocloud, audio, room("routing", "recording", "cmd"))},
-		{"cmd/switchtape", "", 716, slices.Concat(google, azure, []string{"cloud.google.com/", "/xds", "envoyproxy"})},
-		{"cmd/switchtape-api", "disable_grpc_modules", 934, direct},
-		{"cmd/switchtape-worker", "disable_grpc_modules", 934, direct},
+		{"cmd/switchtape", "", 719, slices.Concat(google, azure, []string{"cloud.google.com/", "/xds", "envoyproxy"})},
+		{"cmd/switchtape-api", "disable_grpc_modules", 936, direct},
+		{"cmd/switchtape-worker", "disable_grpc_modules", 936, direct},
 	} {
 		t.Run(strings.TrimSpace(c.pkg+" "+c.tags), func(t *testing.T) {
 			t.Parallel()
