@@ -33,12 +33,12 @@ func TestUnreadableDirectory(t *testing.T) {
 	s.after(t, sp, 0)
 	shut := filepath.Join(s.dir, "a")
 	require.NoError(t, os.Chmod(shut, 0))
-	t.Cleanup(func() { assert.NoError(t, os.Chmod(shut, 0o700)) }) //nolint:gosec // so that it can be removed
+	t.Cleanup(func() { assert.NoError(t, os.Chmod(shut, 0o700)) })
 	s.after(t, sp, 10*time.Second)
 	assert.Contains(t, s.specs(t), "b/2-in.wav")
 	assert.Equal(t, spool.Stats{HandedOver: 1, Pending: 1, Unreadable: 1}, sp.Stats())
 	assert.Contains(t, s.log.String(), "can't be read; legs in it wait")
-	require.NoError(t, os.Chmod(shut, 0o700)) //nolint:gosec // as above
+	require.NoError(t, os.Chmod(shut, 0o700))
 	s.after(t, sp, 0)
 	assert.Contains(t, s.specs(t), "a/1-in.wav", "it was seen as it is before")
 	assert.Equal(t, spool.Stats{HandedOver: 2}, sp.Stats())
@@ -54,7 +54,7 @@ func again(t *testing.T) {
 	binary, err := os.ReadFile(os.Args[0])
 	require.NoError(t, err)
 	file := filepath.Join(dir, "spool.test")
-	require.NoError(t, os.WriteFile(file, binary, 0o755)) //nolint:gosec // nobody runs it
+	require.NoError(t, os.WriteFile(file, binary, 0o755))
 	require.NoError(t, os.Chown(dir, nobody, nobody))
 	cmd := exec.CommandContext(t.Context(), file, "-test.run", "^"+t.Name()+"$", "-test.v")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), asNobody+"=1", "TMPDIR="+dir)
