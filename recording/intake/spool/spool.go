@@ -66,7 +66,7 @@ type Options struct {
 	// Index is the file that holds which calls are handed over. "": it is kept in
 	// memory, 16 bytes a call, and after a restart the ledger is asked about all.
 	Index string
-	// MaxPending is how many calls are watched at once, some 500 bytes each; others
+	// MaxPending is how many calls are watched at once, about 1 KB each; others
 	// wait until these are handed over. 0 means 50,000.
 	MaxPending int
 	// LedgerTimeout bounds every call of the ledger. 0 means 10 s.
