@@ -24,6 +24,9 @@ type Place struct {
 	Holder  string // who reads now; "": nobody
 	// Held is for how much longer, by the database's clock.
 	Held time.Duration
+	// More says that there are events behind it. It is what OutboxPlace tells, so that who
+	// has nothing to tell needn't ask for the events, which waits for those being written.
+	More bool
 }
 
 // Reader is a process that reads under a name.

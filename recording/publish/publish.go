@@ -174,7 +174,7 @@ func (p *Publisher) turn(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if place.Holder != "" && place.Holder != p.reader.Holder {
+	if !place.More || place.Holder != "" && place.Holder != p.reader.Holder {
 		return 0, nil
 	}
 	events, err := p.box.OutboxEvents(ctx, place.Through, p.opts.Batch)

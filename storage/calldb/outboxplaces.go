@@ -42,6 +42,12 @@ func (d *DB) OutboxPlace(ctx context.Context, name string) (p outbox.Place, err 
 		if errors.Is(err, sql.ErrNoRows) {
 			p, err = outbox.Place{}, nil
 		}
+		if err != nil {
+			return err
+		}
+		var more int64
+		err = t.row(ctx, "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE id > ? LIMIT 1) AS more", p.Through).Scan(&more)
+		p.More = more > 0
 		return err
 	})
 	return p, err

@@ -27,6 +27,7 @@ func OutboxPlaces(t *testing.T, open func(t *testing.T) Env) {
 	runAll(t, open, []run{
 		{"OneReadsAtATime", withPlaces(placeHeld)},
 		{"SilentOnesAreFollowed", withPlaces(placeExpires)},
+		{"TellsOfMore", withPlaces(placeMore)},
 		{"ReadersDontKnowOfEachOther", withPlaces(placesApart)},
 		{"AtOnce", withPlaces(placesAtOnce)},
 		{"Refuses", withPlaces(placeRefused)},
@@ -90,6 +91,29 @@ func placeExpires(t *testing.T, e Env) {
 	e.until(t, 2*short, func() bool { return e.take(t, b).Holder == "b" })
 	require.ErrorIs(t, e.Places.AdvanceOutbox(t.Context(), a, 8), callmodel.ErrLeaseLost)
 	require.EqualValues(t, 7, e.take(t, b).Through)
+}
+
+func placeMore(t *testing.T, e Env) {
+	more := func(name string) bool {
+		t.Helper()
+		p, err := e.Places.OutboxPlace(t.Context(), name)
+		require.NoError(t, err)
+		return p.More
+	}
+	require.False(t, more("publish"))
+	for _, id := range names("c", 2) {
+		e.enqueue(t, Request(id))
+		require.NoError(t, e.Jobs.Complete(t.Context(), e.one(t, "w"), Completed(id)))
+	}
+	require.True(t, more("publish"))
+	events := e.outbox(t)
+	r := outbox.Reader{Name: "publish", Holder: "a"}
+	e.take(t, r)
+	require.NoError(t, e.Places.AdvanceOutbox(t.Context(), r, events[0].ID))
+	require.True(t, more("publish"))
+	require.NoError(t, e.Places.AdvanceOutbox(t.Context(), r, events[1].ID))
+	require.False(t, more("publish"))
+	require.True(t, more("webhooks"))
 }
 
 func placesApart(t *testing.T, e Env) {

@@ -121,6 +121,12 @@ func TestObjects(t *testing.T) {
 	}
 	assert.Equal(t, 2020, found(t, adopt.New(store, db, o), "x/", true)["x/undated.wav"].StartedAt.Year())
 	assert.Empty(t, found(t, adopt.New(store, nil, o), "x/", false)["x/20261129-1.wav"].LeftOut, "nobody knows what is adopted")
+	mapped := *o
+	mapped.Patterns, err = spool.Patterns("{tenant}/{call:20060102}.{ext}")
+	require.NoError(t, err)
+	assert.Contains(t, found(t, adopt.New(store, db, &mapped), "", true)["y/20261129-4.wav"].LeftOut, "no tenant for this name")
+	mapped.Tenants = map[string]callmodel.TenantID{"y": "beta"}
+	assert.Equal(t, callmodel.TenantID("beta"), found(t, adopt.New(store, db, &mapped), "", true)["y/20261129-4.wav"].TenantID)
 }
 
 // failing is a bucket whose objects can't be read to their ends at times.

@@ -16,7 +16,10 @@
 // The files of a call are a [Set]. It is handed over once none of its files has
 // changed its size or its time for Options.Quiet, which is found out by looking
 // twice: a file's time is compared with what it was, never with a clock, so that a
-// machine whose clock is wrong neither cuts calls short nor waits for ever. Where the
+// machine whose clock is wrong neither cuts calls short nor waits for ever. A network
+// share may show a file for a while as it was: there Quiet is to be longer than the
+// client keeps attributes (NFS: acregmax, 60 s). What is handed over too early is no
+// loss, as the worker follows files that grow. Where the
 // telephone server renames its files when they are whole, Options.Renamed hands them
 // over at first sight.
 //

@@ -119,7 +119,7 @@ func (s *Spool) store(ctx context.Context, root *os.Root, i id, set *Set) (recor
 	}
 	s.opts.Logger.DebugContext(ctx, "a call was handed over", "recording", spec.RecordingID, "job", jobID, "legs", len(spec.Legs), "created", created)
 	if err := s.index.add(i); err != nil && s.said.first(indexFault, "") {
-		s.opts.Logger.WarnContext(ctx, "which legs were handed over can't be kept on disk; the ledger knows it", "error", err)
+		s.opts.Logger.WarnContext(ctx, "which calls are handed over can't be kept on disk; after a restart the ledger is asked about all", "spool", s.dir, "error", reason(err))
 	}
 	return spec, nil
 }

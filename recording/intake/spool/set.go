@@ -76,6 +76,7 @@ func validID(text string) string {
 }
 
 // Spec is what to record of the set's files. It is the same whatever order they are in.
+// The error tells why nothing can be, as FieldErrors.
 //
 // A leg that the pattern lists is in it by name, whether it is there or not. The call's
 // start is what the notes or the names say, else when the first of its files was last
@@ -88,6 +89,9 @@ func (o *Options) Spec(s *Set) (record.Spec, error) {
 	})
 	first := &files[0].Name
 	tenant := o.tenantOf(first)
+	if tenant == "" { // which WithDefaults would give one
+		return record.Spec{}, callmodel.FieldErrors{{Path: "tenant_id", Message: "isn't known: the mapping has no tenant for this name"}}
+	}
 	spec := record.Spec{
 		TenantID: tenant, CallID: callmodel.CallID(cmp.Or(s.Notes.CallID, validID(first.Call))),
 		RecordingID: o.idOf(tenant, first.identity).recordingID(),

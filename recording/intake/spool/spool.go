@@ -66,7 +66,7 @@ type Options struct {
 	// Index is the file that holds which calls are handed over. "": it is kept in
 	// memory, 16 bytes a call, and after a restart the ledger is asked about all.
 	Index string
-	// MaxPending is how many calls are watched at once, some 500 bytes each; others
+	// MaxPending is how many calls are watched at once, about 1 KB each; others
 	// wait until these are handed over. 0 means 50,000.
 	MaxPending int
 	// LedgerTimeout bounds every call of the ledger. 0 means 10 s.
@@ -203,8 +203,8 @@ type Spool struct {
 	}
 }
 
-// New makes the Spool of the directory dir, which needn't be there yet. It reads the
-// index. Errors are the options' faults, as FieldErrors.
+// New makes the Spool of the directory dir, which needn't be there yet. Errors are the
+// options' faults, as FieldErrors.
 func New(dir string, l Ledger, o *Options) (*Spool, error) {
 	opts := Options{}
 	if o != nil {
@@ -215,11 +215,8 @@ func New(dir string, l Ledger, o *Options) (*Spool, error) {
 		return nil, fmt.Errorf("the spool %s: %w", dir, err)
 	}
 	s := &Spool{
-		dir: dir, ledger: l, opts: opts,
+		dir: dir, ledger: l, opts: opts, index: newIndex(opts.Index),
 		dirs: map[string]*dirState{}, pending: map[id]*pending{}, refused: map[id]struct{}{},
-	}
-	if s.index, err = openIndex(opts.Index); err != nil {
-		opts.Logger.Warn("which legs were handed over isn't kept on disk: after a restart the ledger is asked about all", "error", err)
 	}
 	return s, nil
 }

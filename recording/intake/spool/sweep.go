@@ -45,6 +45,9 @@ func (s *Spool) Sweep(ctx context.Context) error {
 		return fmt.Errorf("the spool can't be opened: %w", err)
 	}
 	defer root.Close() //nolint:errcheck // only read from
+	if err := s.index.open(); err != nil && s.said.first(indexFault, "") {
+		s.opts.Logger.WarnContext(ctx, "which calls were handed over can't be read; the ledger is asked about all", "spool", s.dir, "error", reason(err))
+	}
 	s.sweep++
 	began := s.opts.Now()
 	err = s.walk(ctx, root)

@@ -293,12 +293,13 @@ type flaky struct {
 func (f *flaky) Enqueue(ctx context.Context, r ledger.Request) (callmodel.JobID, bool, error) {
 	f.mu.Lock()
 	f.calls++
-	away := f.away(f.calls)
+	call := f.calls
+	away := f.away(call)
 	f.mu.Unlock()
 	if !away {
 		return f.Store.Enqueue(ctx, r)
 	}
-	if f.calls%2 == 0 { // it did, and nobody was told
+	if call%2 == 0 { // it did, and nobody was told
 		_, _, _ = f.Store.Enqueue(ctx, r)
 	}
 	return "", false, callmodel.Errorf(callmodel.CodeUnavailable, "away")
@@ -395,6 +396,33 @@ func TestTwoSpools(t *testing.T) {
 	a, b := one.Stats(), two.Stats()
 	assert.EqualValues(t, calls, a.HandedOver+b.HandedOver)
 	assert.EqualValues(t, calls, a.Known+b.Known)
+}
+
+// Nothing is written into a directory in which no call was seen: it may be where a share
+// isn't mounted. Once that is there its index is read.
+func TestIndexOfAShareThatIsMountedLater(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, "asterisk")
+	s.o.Index = filepath.Join(s.dir, ".switchtape", "handed-over")
+	s.put(t, "x", "a-in.wav", "a-out.wav")
+	sp := s.open(t)
+	s.after(t, sp, 0)
+	s.after(t, sp, 10*time.Second)
+	assert.Equal(t, spool.Stats{HandedOver: 1}, sp.Stats())
+	require.NoError(t, os.Rename(s.dir, s.dir+"-share"))
+	require.NoError(t, os.Mkdir(s.dir, 0o750))
+	sp = s.open(t)
+	s.after(t, sp, 0)
+	s.after(t, sp, time.Minute)
+	entries, err := os.ReadDir(s.dir)
+	require.NoError(t, err)
+	assert.Empty(t, entries)
+	require.NoError(t, os.Remove(s.dir))
+	require.NoError(t, os.Rename(s.dir+"-share", s.dir))
+	s.after(t, sp, 0)
+	s.after(t, sp, time.Minute)
+	assert.Equal(t, spool.Stats{}, sp.Stats(), "it isn't even asked about")
+	assert.Equal(t, 1, s.count(t))
 }
 
 // A directory that is away loses nothing, and is no news of files that are gone.

@@ -123,6 +123,9 @@ func (l *Library) Find(ctx context.Context, tenant callmodel.TenantID, s Source)
 	return r, nil
 }
 
+// maxRecordings of a call are looked through for the one that is meant.
+const maxRecordings = 1000
+
 func (l *Library) job(ctx context.Context, tenant callmodel.TenantID, s Source) (*ledger.Job, error) {
 	if s.JobID != "" {
 		j, err := l.ledger.Job(ctx, s.JobID)
@@ -135,7 +138,7 @@ func (l *Library) job(ctx context.Context, tenant callmodel.TenantID, s Source) 
 	if wanted == "" {
 		wanted = string(s.CallID)
 	}
-	f := ledger.Filter{TenantID: tenant, Kind: record.Kind, CallID: s.CallID}
+	f := ledger.Filter{TenantID: tenant, Kind: record.Kind, CallID: s.CallID, Limit: maxRecordings}
 	jobs, err := l.ledger.Jobs(ctx, f)
 	if err != nil {
 		return nil, err

@@ -180,7 +180,9 @@ func (s *Store) OutboxPlace(ctx context.Context, name string) (outbox.Place, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.place(name), nil
+	p := s.place(name)
+	p.More = int64(len(s.outbox)) > p.Through
+	return p, nil
 }
 
 // TakeOutbox implements publish.Outbox.
