@@ -167,7 +167,8 @@ func TestBrokerFlags(t *testing.T) {
 		{"--intake", "rabbit://h?queue=x&tenant=a", "switchtape-worker and switchtape-api have it"},
 		{"--intake", "kafka://h?tenant=a", "must be one of nats"},
 		{"--intake", "h", "must be like nats://"},
-		{"--intake", "nats://ann:secret@h?stream=x&tenant=a", "in the environment"},
+		{"--intake", "nats://ann:secret@h?stream=x&tenant=a", "give --intake @FILE"},
+		{"--intake", "nats://token@h?stream=x&tenant=a", "give --intake @FILE"},
 		{"--publish", "nats://h", "subject: is missing"},
 		{"--publish", "nats://h?subject=x&reader=a/b", "reader must be"},
 	} {
@@ -176,8 +177,13 @@ func TestBrokerFlags(t *testing.T) {
 		assert.Contains(t, errs, c.want, c.url)
 		assert.NotContains(t, errs, "ann:secret", c.url)
 	}
+	file := filepath.Join(t.TempDir(), "url")
+	require.NoError(t, os.WriteFile(file, []byte("nats://ann:secret@h?stream=x\n"), 0o600))
+	code, _, errs := run(t, "serve", "--dir", t.TempDir(), "--listen", "127.0.0.1:0", "--intake", "@"+file)
+	assert.Equal(t, 1, code)
+	assert.Contains(t, errs, "nats://ann:xxxxx@h?stream=x: tenant: is missing")
 	same := []string{"--publish", "nats://h?subject=x", "--publish", "nats://h?subject=y"}
-	code, _, errs := run(t, append([]string{"serve", "--dir", t.TempDir(), "--listen", "127.0.0.1:0"}, same...)...)
+	code, _, errs = run(t, append([]string{"serve", "--dir", t.TempDir(), "--listen", "127.0.0.1:0"}, same...)...)
 	assert.Equal(t, 2, code)
 	assert.Contains(t, errs, "reader=NAME")
 }

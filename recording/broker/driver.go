@@ -146,12 +146,13 @@ func ParseURL(raw string) (*URL, error) {
 	return u, nil
 }
 
-// String is the URL without its password, and without parameters that may be secrets.
+// String is the URL with xxxxx in the place of its password, and without parameters that may be secrets. A
+// user without a password is left out, too: NATS takes it for a token.
 func (u *URL) String() string {
 	var b strings.Builder
 	b.WriteString(u.Scheme + "://")
-	if u.User != nil {
-		b.WriteString(url.User(u.User.Username()).String() + "@")
+	if _, named := u.User.Password(); named {
+		b.WriteString(url.UserPassword(u.User.Username(), "xxxxx").String() + "@")
 	}
 	b.WriteString(strings.Join(u.Hosts, ",") + (&url.URL{Path: u.Path}).EscapedPath())
 	shown := url.Values{}

@@ -17,9 +17,10 @@ func TestParseURL(t *testing.T) {
 	for raw, shown := range map[string]string{
 		"nats://h":                                      "nats://h",
 		"nats://a:1,b:2,[::1]:3?stream=x":               "nats://a:1,b:2,[::1]:3?stream=x",
-		"NATS://ann:se%40cret@h/p%20q?x=1&token=se":     "nats://ann@h/p%20q?x=1",
-		"rabbit://u:cret@h/%2Fv?password=cret&secret=1": "rabbit://u@h//v",
+		"NATS://ann:se%40cret@h/p%20q?x=1&token=se":     "nats://ann:xxxxx@h/p%20q?x=1",
+		"rabbit://u:cret@h/%2Fv?password=cret&secret=1": "rabbit://u:xxxxx@h//v",
 		"awssqs://h/1/q?region=r&accesskey=cret":        "awssqs://h/1/q?region=r",
+		"nats://cret@h:1,h2?stream=x":                   "nats://h:1,h2?stream=x",
 		"azuresb://topic?subscription=s":                "azuresb://topic?subscription=s",
 		"awssns:///arn":                                 "awssns:///arn",
 	} {
@@ -113,5 +114,5 @@ func ExampleParseURL() {
 		return
 	}
 	fmt.Println(u, u.Hosts)
-	// Output: nats://ann@one:4222,two:4222?stream=JOBS [one:4222 two:4222]
+	// Output: nats://ann:xxxxx@one:4222,two:4222?stream=JOBS [one:4222 two:4222]
 }

@@ -64,6 +64,7 @@ func secretsInArguments(parsed *kong.Context, args []string) error {
 			continue
 		}
 		_, secret := reflect.TypeAssert[Secret](p.Flag.Target)
+		_, private := reflect.TypeAssert[[]Private](p.Flag.Target)
 		name := "--" + p.Flag.Name
 		for i, arg := range args {
 			value, ok := strings.CutPrefix(arg, name+"=")
@@ -74,7 +75,7 @@ func secretsInArguments(parsed *kong.Context, args []string) error {
 				continue
 			}
 			instead := strings.Join(p.Flag.Envs, " or ") + " in the environment"
-			if secret || p.Flag.Tag.Type == "private" {
+			if secret || private || p.Flag.Tag.Type == "private" {
 				instead = name + " @FILE, or " + instead
 			}
 			return fmt.Errorf("%s: a secret in an argument can be read by every user of this machine: give %s", name, instead)
@@ -84,15 +85,15 @@ func secretsInArguments(parsed *kong.Context, args []string) error {
 }
 
 // hasPassword reports whether the text is a URL that holds one: before its host, or as
-// PostgreSQL's parameter.
+// PostgreSQL's parameter. NATS has tokens in the user's place.
 func hasPassword(text string) bool {
-	_, rest, isURL := strings.Cut(text, "://")
+	scheme, rest, isURL := strings.Cut(text, "://")
 	if !isURL {
 		return false
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	if at := strings.LastIndex(rest, "@"); at > 0 && rest[0] != '/' {
-		if _, password, _ := strings.Cut(rest[:at], ":"); password != "" {
+		if _, password, _ := strings.Cut(rest[:at], ":"); password != "" || scheme == "nats" {
 			return true
 		}
 	}

@@ -16,7 +16,8 @@
 // What is sent is confirmed by the stream, and carries Nats-Msg-Id, by which the stream
 // passes over what it has had within its window for duplicates.
 //
-// Parameters of both: creds and tls_ca, which name files; tls=true asks for TLS.
+// Parameters of both: creds and tls_ca, which name files; tls=true asks for TLS. A user
+// without a password is a token.
 package nats
 
 import (
@@ -50,6 +51,9 @@ const (
 	pullFor = 5 * time.Second
 	// connectFor bounds an attempt to connect to one server, and a request to it.
 	connectFor = 5 * time.Second
+	// pingEvery is how often a server is asked whether it is there: one that is silent for
+	// three times as long is lost.
+	pingEvery = 10 * time.Second
 	// again is how long the client waits until it tries a server again that it lost.
 	again = 250 * time.Millisecond
 )
@@ -70,7 +74,7 @@ func newLink(u *broker.URL) (*link, error) {
 	}
 	l := &link{options: []nats.Option{
 		nats.Name("switchtape"), nats.MaxReconnects(-1), nats.ReconnectWait(again), nats.Timeout(connectFor),
-		nats.ReconnectJitter(again, again),
+		nats.ReconnectJitter(again, again), nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(2),
 	}}
 	for i, host := range u.Hosts {
 		if i > 0 {
