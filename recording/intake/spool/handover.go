@@ -129,7 +129,7 @@ func (s *Spool) note(ctx context.Context, root *os.Root, set *Set) error {
 	if s.opts.Sidecar == SidecarIgnored {
 		return nil
 	}
-	notes, err := readNotes(root.FS(), sidecarOf(&set.Files[0]))
+	notes, err := readNotes(root, sidecarOf(&set.Files[0]))
 	switch {
 	case err == nil:
 		set.Notes = notes

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"os"
 	"path"
 	"time"
 
@@ -86,8 +86,8 @@ func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(
 func sidecarOf(f *File) string { return path.Join(path.Dir(f.Path), f.Name.Call+".json") }
 
 // readNotes reads a sidecar. The error wraps fs.ErrNotExist where there is none.
-func readNotes(tree fs.FS, name string) (Notes, error) {
-	f, err := tree.Open(name)
+func readNotes(root *os.Root, name string) (Notes, error) {
+	f, err := openRegular(root, name)
 	if err != nil {
 		return Notes{}, err
 	}

@@ -54,7 +54,7 @@ func SurveyDir(ctx context.Context, dir string, o *Options, audio Audio) (Survey
 	if opts.Zone == nil {
 		opts.Zone = time.UTC
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := openRoot(dir)
 	if err != nil {
 		return Survey{}, fmt.Errorf("the directory can't be opened: %w", err)
 	}
@@ -198,7 +198,7 @@ func (s *surveyor) length(ctx context.Context, f *File) (time.Duration, error) {
 	if s.audio == nil {
 		return 0, nil
 	}
-	file, err := s.root.Open(f.Path)
+	file, err := openRegular(s.root, f.Path)
 	if err != nil {
 		return 0, fmt.Errorf("it can't be read: %s", reason(err))
 	}
@@ -231,7 +231,7 @@ func (s *surveyor) call(set *Set, lengths map[string]time.Duration) {
 		return
 	}
 	if s.opts.Sidecar != SidecarIgnored {
-		notes, err := readNotes(s.root.FS(), sidecarOf(&set.Files[0]))
+		notes, err := readNotes(s.root, sidecarOf(&set.Files[0]))
 		if err == nil {
 			set.Notes = notes
 		}
