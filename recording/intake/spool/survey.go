@@ -236,7 +236,7 @@ func (s *surveyor) call(set *Set, lengths map[string]time.Duration) {
 			set.Notes = notes
 		}
 	}
-	spec, err := s.opts.Spec(set)
+	spec, _, err := s.opts.specWithNotes(set)
 	if err != nil {
 		all("no recording can be made of it: %s", err.Error())
 		return
