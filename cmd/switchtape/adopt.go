@@ -89,6 +89,9 @@ func (c *adoptCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
+	if len(found.Candidates) > 0 {
+		return inDoubt(c.Dir, found.Candidates)
+	}
 	if c.Pattern != "" {
 		found.Naming = c.Pattern
 	}
@@ -107,6 +110,11 @@ func (c *adoptCommand) Run(ctx context.Context, s cli.Streams) error {
 		return cli.Usagef("--yes needs --db or --api, to put the jobs in")
 	}
 	return c.adopt(ctx, s, &found, nil)
+}
+
+// inDoubt asks for the naming where which files are one call is in doubt.
+func inDoubt(place string, candidates []string) error {
+	return cli.Usagef("which files in %s are one call is in doubt; give --pattern, which may be\n  %s", place, strings.Join(candidates, "\n  "))
 }
 
 // options are those of the survey.

@@ -123,6 +123,20 @@ func TestAdoptSays(t *testing.T) {
 		assert.Equal(t, 2, code, part)
 		assert.Contains(t, errs, part)
 	}
+	doubtful := t.TempDir()
+	for _, name := range []string{"anna/1.wav", "bob/1.wav"} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(doubtful, name)), 0o750))
+		require.NoError(t, os.WriteFile(filepath.Join(doubtful, name), samplecall.Agent()[:wavHeader+2*samplecall.SampleRateHz], 0o600))
+	}
+	for _, place := range []string{doubtful, "file://" + doubtful} {
+		code, out, errs := run(t, "adopt", place)
+		assert.Equal(t, 2, code, "%s%s", out, errs)
+		assert.Contains(t, errs, "give --pattern, which may be\n  {dirs}{leg:anna|bob}/{call}.{ext}\n  freeswitch")
+		assert.Empty(t, out)
+	}
+	code, out, _ = run(t, "adopt", doubtful, "--pattern", "freeswitch")
+	require.Zero(t, code)
+	assert.Contains(t, out, "2 calls would be adopted")
 	code, out, _ = run(t, "adopt", t.TempDir())
 	assert.Zero(t, code)
 	assert.Contains(t, out, "no naming fits")

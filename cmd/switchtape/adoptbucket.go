@@ -49,7 +49,7 @@ func (c *adoptCommand) adoptObjects(ctx context.Context, s cli.Streams, store *s
 	}
 	naming := c.Pattern
 	if naming == "" {
-		if naming, err = learnObjects(ctx, store, c.Prefix, zone); err != nil {
+		if naming, err = c.learnObjects(ctx, store, zone); err != nil {
 			return err
 		}
 	}
@@ -75,12 +75,15 @@ func (c *adoptCommand) adoptObjects(ctx context.Context, s cli.Streams, store *s
 }
 
 // learnObjects tells how the first objects are named.
-func learnObjects(ctx context.Context, store *storage.Store, prefix string, zone *time.Location) (string, error) {
+func (c *adoptCommand) learnObjects(ctx context.Context, store *storage.Store, zone *time.Location) (string, error) {
 	var names []string
-	err := store.List(ctx, prefix, func(key string, _ int64) bool {
-		names = append(names, key[len(prefix):])
+	err := store.List(ctx, c.Prefix, func(key string, _ int64) bool {
+		names = append(names, key[len(c.Prefix):])
 		return len(names) < sampleOfNames
 	})
+	if doubts := spool.Candidates(names, zone); err == nil && len(doubts) > 0 {
+		return "", inDoubt(c.Dir, doubts)
+	}
 	return spool.Learn(names, zone), err
 }
 
