@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -86,6 +87,9 @@ func (c *adoptCommand) Run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	found, err := spool.SurveyDir(ctx, c.Dir, &o, audioOf(recording.BuiltinCodecs()))
+	if faults, given := errors.AsType[callmodel.FieldErrors](err); given {
+		return cli.Usagef("the files are named as %s: %w", cmp.Or(c.Pattern, found.Naming), faults)
+	}
 	if err != nil {
 		return err
 	}

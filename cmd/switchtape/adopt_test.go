@@ -116,6 +116,9 @@ func TestAdoptSays(t *testing.T) {
 	for part, args := range map[string][]string{
 		"needs --db or --api":        {"adopt", dir, "--yes"},
 		"not one of asterisk":        {"adopt", dir, "--pattern", "asterix"},
+		"a pattern with {tenant}":    {"adopt", dir, "--tenants", "old.example=acme"},
+		"as {call}-{leg:in|out}.wav": {"adopt", dir, "--pattern", "{call}-{leg:in|out}.wav", "--tenants", "old.example=acme"},
+		"a --pattern with {tenant}":  {"adopt", "file://" + dir, "--tenants", "old.example=acme"},
 		"is not a time zone":         {"adopt", dir, "--zone", "Berlin"},
 		"where the worker takes leg": {"adopt", dir, "--legs", t.TempDir()},
 	} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -67,6 +68,9 @@ func (c *adoptCommand) adoptObjects(ctx context.Context, s cli.Streams, store *s
 		if o.Patterns, err = spool.Patterns(naming); err != nil {
 			return cli.Usagef("--pattern: %w", err)
 		}
+	}
+	if len(c.Tenants) > 0 && len(o.Patterns) > 0 && !slices.ContainsFunc(o.Patterns, func(p spool.Pattern) bool { return p.HasTenant() }) {
+		return cli.Usagef("--tenants: objects that are named as %s don't say whose they are; give a --pattern with {tenant}, or --tenant", naming)
 	}
 	out := &adoptedObjects{s: s, json: c.JSON}
 	out.begin(naming)

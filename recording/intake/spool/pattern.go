@@ -191,6 +191,11 @@ func (p *Pattern) Legs() []string {
 	return slices.Clone(p.legs)
 }
 
+// HasTenant reports whether names say whose the calls are.
+func (p *Pattern) HasTenant() bool {
+	return slices.ContainsFunc(p.fields, func(f field) bool { return f.kind == "tenant" })
+}
+
 func (p *Pattern) hasLeg() bool {
 	return slices.ContainsFunc(p.fields, func(f field) bool { return f.kind == "leg" || f.kind == "ssrc" })
 }
