@@ -68,6 +68,8 @@ type adopter interface {
 	has(ctx context.Context, f *spool.Found) (bool, error)
 	// put has it made; created is false if it had a job already.
 	put(ctx context.Context, f *spool.Found) (id callmodel.JobID, created bool, err error)
+	// jobs is a jobsPage.
+	jobs(ctx context.Context, tenant callmodel.TenantID, after callmodel.JobID) ([]ledger.Job, callmodel.JobID, error)
 }
 
 // Run says what recordings can be made of the directory, and with --yes has them made.
@@ -153,9 +155,19 @@ func (c *adoptCommand) adopt(ctx context.Context, s cli.Streams, found *spool.Su
 	if a.LeftOut == nil {
 		a.LeftOut = []spool.LeftOut{}
 	}
+	var recorded map[int]callmodel.RecordingID
+	if at != nil && len(found.Calls) > 0 {
+		if recorded, err = recordedOtherwise(ctx, found.Calls, at.jobs); err != nil {
+			return err
+		}
+	}
 	var failed error
 	for i := range found.Calls {
 		f := &found.Calls[i]
+		if other := recorded[i]; other != "" {
+			a.leave(f, "already recorded: it is a leg of the recording "+string(other)+", whose names were read by another pattern")
+			continue
+		}
 		var id callmodel.JobID
 		known := false
 		switch {

@@ -97,6 +97,21 @@ func TestAdopt(t *testing.T) {
 			assert.Equal(t, 5, calls, by)
 		}
 	}
+	// By another pattern the legs are others' calls, and not recorded once more.
+	for _, by := range [][]string{{"--db", url, "--yes"}, {"--db", url}, {"--api", p.url}, {"--api", p.url, "--yes"}} {
+		for _, tree := range []string{second, old} {
+			var again adoption
+			runJSON(t, &again, append([]string{"adopt", tree, "--legs", legs, "--pattern", "freeswitch"}, by...)...)
+			calls := 0
+			for _, l := range again.LeftOut {
+				if strings.HasPrefix(l.Reason, "already recorded: it is a leg of the recording s-") {
+					calls++
+				}
+			}
+			assert.Empty(t, again.Calls, by)
+			assert.Equal(t, 5, calls, by)
+		}
+	}
 	stats, err = db.Stats(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, before+3, stats.Done+stats.Queued+stats.Running)
