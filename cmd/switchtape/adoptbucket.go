@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -60,6 +62,9 @@ func (c *adoptCommand) adoptObjects(ctx context.Context, s cli.Streams, store *s
 			h, err := store.Stat(ctx, key)
 			return h.ModTime, err
 		},
+	}
+	if u, bad := url.Parse(c.Dir); bad == nil && u.Scheme == "file" {
+		o.Dir = filepath.FromSlash(u.Path)
 	}
 	for name, tenant := range c.Tenants {
 		o.Tenants[name] = callmodel.TenantID(tenant)
