@@ -117,15 +117,14 @@ func (o *Options) check() error {
 	}
 	named, unnamed := false, false
 	for i := range o.Patterns {
-		has := false
-		for _, f := range o.Patterns[i].fields {
-			has = has || f.kind == "tenant"
-		}
+		has := o.Patterns[i].HasTenant()
 		named, unnamed = named || has, unnamed || !has
 	}
 	switch {
 	case named && len(o.Tenants) == 0:
 		e.Add("tenants", "are missing; say which tenant each {tenant} of a name is")
+	case !named && len(o.Tenants) > 0 && len(o.Patterns) > 0:
+		e.Add("tenants", "are given, and the names don't say whose the calls are; give a pattern with {tenant}, as fusionpbx, or the tenant of them all alone")
 	case unnamed && o.Tenant == "" && len(o.Patterns) > 0:
 		e.Add("tenant", "is missing; the names don't say whose the calls are")
 	}
