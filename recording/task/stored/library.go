@@ -8,7 +8,6 @@ import (
 	"hash"
 	"io"
 	"io/fs"
-	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -104,14 +103,19 @@ func (l *Library) Find(ctx context.Context, tenant callmodel.TenantID, s Source)
 	if err != nil {
 		return nil, err
 	}
-	switch j.State {
-	case ledger.Done:
-	case ledger.Quarantined:
+	if j.State == ledger.Quarantined {
 		return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict, "recording %s is quarantined: retry its job %s first, and then this one", j.Key, j.ID))
-	case ledger.Queued, ledger.Running:
+	}
+	return finished(j)
+}
+
+// finished is what the job has made, which waits, runs, or is at its end.
+func finished(j *ledger.Job) (*Recording, error) {
+	if j.State == ledger.Queued || j.State == ledger.Running {
 		return nil, callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeConflict, "recording %s isn't finished yet: its job %s is %s", j.Key, j.ID, j.State), 0)
 	}
 	r := &Recording{JobID: j.ID}
+	var err error
 	if r.Spec, err = record.SpecOf(j); err != nil {
 		return nil, callmodel.Permanent(err)
 	}
@@ -121,6 +125,34 @@ func (l *Library) Find(ctx context.Context, tenant callmodel.TenantID, s Source)
 	}
 	r.Result = *result
 	return r, nil
+}
+
+// ofCall are all recordings with the call's id that there are: of a quarantined one what
+// was published before. One that isn't finished yet is a callmodel.RetryAfterError.
+func (l *Library) ofCall(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID) ([]*Recording, error) {
+	var all []*Recording
+	f := ledger.Filter{TenantID: tenant, Kind: record.Kind, CallID: id, Limit: maxRecordings}
+	for {
+		jobs, err := l.ledger.Jobs(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for i := range jobs {
+			j := &jobs[i]
+			if j.State == ledger.Quarantined && !j.Published {
+				continue
+			}
+			r, err := finished(j)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, r)
+		}
+		if len(jobs) < f.Limit {
+			return all, nil
+		}
+		f.After = jobs[len(jobs)-1].ID
+	}
 }
 
 // maxRecordings of a call are looked through for the one that is meant.
@@ -159,23 +191,19 @@ func (l *Library) job(ctx context.Context, tenant callmodel.TenantID, s Source) 
 }
 
 // Objects are the recording's objects: its outputs, and its manifest, if it has one. An
-// object that isn't in the tenant's part of the bucket is a callmodel.PermanentError.
+// object that isn't the tenant's, as record.Spec.Owns says, is a callmodel.PermanentError.
 func (r *Recording) Objects() ([]Object, error) {
-	return objectsOf(r.Spec.TenantID, r.Result.Outputs, r.Result.Manifest)
-}
-
-func objectsOf(tenant callmodel.TenantID, outputs []record.OutputResult, m *record.ManifestResult) ([]Object, error) {
 	var objects []Object
-	for i := range outputs {
-		o := &outputs[i]
+	for i := range r.Result.Outputs {
+		o := &r.Result.Outputs[i]
 		objects = append(objects, Object{Key: o.Key, Bytes: o.Bytes, SHA256: o.SHA256, Output: o})
 	}
-	if m != nil {
+	if m := r.Result.Manifest; m != nil {
 		objects = append(objects, Object{Key: m.Key, Bytes: m.Bytes, SHA256: m.SHA256})
 	}
 	for _, o := range objects {
-		if !strings.HasPrefix(o.Key, string(tenant)+"/") {
-			return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict, "object %q isn't in the tenant's part of the bucket", o.Key))
+		if !r.Spec.Owns(o.Key) {
+			return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict, "object %q isn't the tenant's", o.Key))
 		}
 	}
 	return objects, nil
