@@ -157,7 +157,7 @@ func (r *runner) do(ctx context.Context, j *task.Job, p Payload) (result any, er
 		return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeInvalid,
 			"this worker has no command %q; it has: %s", p.Command, strings.Join(slices.Sorted(maps.Keys(r.programs)), ", ")))
 	}
-	rec, err := r.library.Find(ctx, j.TenantID, p.Recording)
+	rec, err := r.library.Find(ctx, j, p.Recording)
 	if err != nil {
 		return nil, err
 	}

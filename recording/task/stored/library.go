@@ -8,11 +8,13 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/task"
 )
 
 // Ledger is where recordings are found. *calldb.DB and *memdb.Store are such ledgers.
@@ -51,8 +53,10 @@ type Source struct {
 	JobID callmodel.JobID `json:"job_id,omitempty"`
 	// CallID is the call's, with JobID "".
 	CallID callmodel.CallID `json:"call_id,omitempty"`
-	// RecordingID tells the call's recordings apart. "": that with the call's id, else the
-	// only one that there is.
+	// RecordingID tells the call's recordings apart. "": of those that there were when the
+	// job was enqueued the one with the call's id, else the only one, whatever comes later.
+	// If there were none, or several without the call's id, it is the one with the call's
+	// id as soon as there is one; until then it is the first that has come, or nothing.
 	RecordingID callmodel.RecordingID `json:"recording_id,omitempty"`
 }
 
@@ -95,11 +99,11 @@ type Object struct {
 // errNone is the same whether there is no such recording or it is somebody else's.
 var errNone = callmodel.Permanent(callmodel.Errorf(callmodel.CodeNotFound, "the tenant has no such recording"))
 
-// Find is the tenant's recording that s names. A recording that isn't finished yet, or of
+// Find is the recording that s names to the job, among those of its tenant. A recording that isn't finished yet, or of
 // which a later version may follow, is a callmodel.RetryAfterError; one that there isn't,
 // or that was set aside, a callmodel.PermanentError. One that is absent is found.
-func (l *Library) Find(ctx context.Context, tenant callmodel.TenantID, s Source) (*Recording, error) {
-	j, err := l.job(ctx, tenant, s)
+func (l *Library) Find(ctx context.Context, asking *task.Job, s Source) (*Recording, error) {
+	j, err := l.job(ctx, asking, s)
 	if err != nil {
 		return nil, err
 	}
@@ -158,36 +162,62 @@ func (l *Library) ofCall(ctx context.Context, tenant callmodel.TenantID, id call
 // maxRecordings of a call are looked through for the one that is meant.
 const maxRecordings = 1000
 
-func (l *Library) job(ctx context.Context, tenant callmodel.TenantID, s Source) (*ledger.Job, error) {
+func (l *Library) job(ctx context.Context, asking *task.Job, s Source) (*ledger.Job, error) {
 	if s.JobID != "" {
 		j, err := l.ledger.Job(ctx, s.JobID)
-		if errors.Is(err, callmodel.ErrNotFound) || err == nil && (j.TenantID != tenant || j.Kind != record.Kind) {
+		if errors.Is(err, callmodel.ErrNotFound) || err == nil && (j.TenantID != asking.TenantID || j.Kind != record.Kind) {
 			return nil, errNone
 		}
 		return &j, err
 	}
-	wanted := string(s.RecordingID)
-	if wanted == "" {
-		wanted = string(s.CallID)
-	}
-	f := ledger.Filter{TenantID: tenant, Kind: record.Kind, CallID: s.CallID, Limit: maxRecordings}
+	f := ledger.Filter{TenantID: asking.TenantID, Kind: record.Kind, CallID: s.CallID, Limit: maxRecordings}
 	jobs, err := l.ledger.Jobs(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	for i := range jobs {
-		if jobs[i].Key == wanted {
-			return &jobs[i], nil
-		}
+	var meant *ledger.Job
+	if s.RecordingID != "" {
+		meant = withKey(jobs, string(s.RecordingID))
+	} else {
+		meant = meantBy(asking.ID, jobs, string(s.CallID))
 	}
 	switch {
+	case meant != nil:
+		return meant, nil
 	case len(jobs) == 0 || s.RecordingID != "":
 		return nil, errNone
-	case len(jobs) == 1:
-		return &jobs[0], nil
 	}
 	return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict,
 		"call %s has several recordings, none with the call's own id: name one by recording_id", s.CallID))
+}
+
+// meantBy is the recording of a call that a job means which names the call alone: see
+// Source.RecordingID. The recordings' jobs are in the order of their ids, in which jobs are
+// enqueued. A job that waits asks again, and must be told the same when there are more.
+func meantBy(asking callmodel.JobID, jobs []ledger.Job, own string) *ledger.Job {
+	before := 0
+	for before < len(jobs) && jobs[before].ID < asking {
+		before++
+	}
+	there := jobs[:before]
+	if before == 0 {
+		there = jobs
+	}
+	if j := withKey(there, own); j != nil {
+		return j
+	}
+	if before <= 1 && len(there) > 0 {
+		return &there[0]
+	}
+	return withKey(jobs, own)
+}
+
+// withKey is the job of that key; nil if there is none.
+func withKey(jobs []ledger.Job, key string) *ledger.Job {
+	if i := slices.IndexFunc(jobs, func(j ledger.Job) bool { return j.Key == key }); i >= 0 {
+		return &jobs[i]
+	}
+	return nil
 }
 
 // Objects are the recording's objects: its outputs, and its manifest, if it has one. An

@@ -94,7 +94,7 @@ type transcoder struct {
 }
 
 func (t *transcoder) do(ctx context.Context, j *task.Job, p TranscodePayload) (result any, err error) {
-	rec, err := t.library.Find(ctx, j.TenantID, p.Recording)
+	rec, err := t.library.Find(ctx, j, p.Recording)
 	if err != nil {
 		return nil, err
 	}
