@@ -215,10 +215,32 @@ func (p *SpoolPlace) Below(dir string) (abs, below string, err error) {
 		faults.Add("", "is not in %s, where the worker takes legs from; give a directory below it, or have --legs above both", legs)
 		return "", "", faults
 	}
+	if !staysBelow(legs, dir) {
+		faults.Add("", "is a link, or behind one, that leads out of %s, where the worker takes legs from; have --legs above where it leads, or mount it there", legs)
+		return "", "", faults
+	}
 	if rel == "." {
 		rel = ""
 	}
 	return filepath.Clean(dir), filepath.ToSlash(rel), nil
+}
+
+// staysBelow reports whether dir, or as much of it as is there, is in legs with all links
+// followed.
+func staysBelow(legs, dir string) bool {
+	top, err := filepath.EvalSymlinks(legs)
+	if err != nil {
+		return true // it isn't there yet
+	}
+	for there := filepath.Clean(dir); there != legs && there != filepath.Dir(there); there = filepath.Dir(there) {
+		at, err := filepath.EvalSymlinks(there)
+		if err != nil {
+			continue
+		}
+		rel, err := filepath.Rel(top, at)
+		return err == nil && filepath.IsLocal(rel)
+	}
+	return true
 }
 
 // readSpool reads DIR?OPTIONS, or a YAML file.

@@ -107,21 +107,31 @@ func TestSpoolsThatCannotBe(t *testing.T) {
 	legs := t.TempDir()
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
 	require.NoError(t, os.WriteFile(bad, []byte("dir: x\npatern: asterisk\n"), 0o600))
+	require.NoError(t, os.Symlink(t.TempDir(), filepath.Join(legs, "out")))
+	require.NoError(t, os.Mkdir(filepath.Join(legs, "within"), 0o750))
+	require.NoError(t, os.Symlink("within", filepath.Join(legs, "link")))
 	for flag, parts := range map[string][]string{
-		"/elsewhere?pattern=asterisk&tenant=a":    {"is not in " + legs},
-		"../x?pattern=asterisk&tenant=a":          {"is not in"},
-		"x":                                       {"is no pattern"},
-		"x?pattern=asterisk":                      {"tenant: is missing"},
-		"x?pattern=fusionpbx&tenant=a":            {"tenants: are missing"},
-		"x?pattern=fusionpbx&tenants=a.example":   {"NAME=TENANT"},
-		"x?patern=asterisk":                       {"patern: is no option"},
-		"x?pattern=asterisk&tenant=a&quiet=soon":  {"quiet:"},
-		"x?pattern=asterisk&tenant=a&zone=Berlin": {"zone:"},
-		"x?pattern=asterisk&tenant=a&codec=aiff":  {"codec"},
-		"x?pattern=asterisk&tenant=a&legs=two":    {"not a number"},
-		"x?%zz":                                   {"options can't be read"},
-		bad:                                       {"patern"},
-		"none.yaml":                               {"no such file"},
+		"out?pattern=asterisk&tenant=a":             {"leads out of " + legs},
+		"out/later?pattern=asterisk&tenant=a":       {"leads out of " + legs},
+		"x?pattern=asterisk&tenant=a&priority=10":   {"priority: is 10"},
+		"x?pattern=asterisk&tenant=a&priority=-1":   {"priority: is -1"},
+		"x?pattern=asterisk&tenant=a&legs=-1":       {"legs: are -1"},
+		"x?pattern=asterisk&tenant=a&legs=9999":     {"legs: are 9999"},
+		"x?pattern=asterisk&tenants=a.example=acme": {"tenants: are given"},
+		"/elsewhere?pattern=asterisk&tenant=a":      {"is not in " + legs},
+		"../x?pattern=asterisk&tenant=a":            {"is not in"},
+		"x":                                         {"is no pattern"},
+		"x?pattern=asterisk":                        {"tenant: is missing"},
+		"x?pattern=fusionpbx&tenant=a":              {"tenants: are missing"},
+		"x?pattern=fusionpbx&tenants=a.example":     {"NAME=TENANT"},
+		"x?patern=asterisk":                         {"patern: is no option"},
+		"x?pattern=asterisk&tenant=a&quiet=soon":    {"quiet:"},
+		"x?pattern=asterisk&tenant=a&zone=Berlin":   {"zone:"},
+		"x?pattern=asterisk&tenant=a&codec=aiff":    {"codec"},
+		"x?pattern=asterisk&tenant=a&legs=two":      {"not a number"},
+		"x?%zz":                                     {"options can't be read"},
+		bad:                                         {"patern"},
+		"none.yaml":                                 {"no such file"},
 	} {
 		_, err := service.OpenSpools(service.SpoolOptions{Spool: []string{flag}}, service.SpoolPlace{Legs: legs}, memdb.New(nil), nil, ops.NewMetrics(), slog.New(slog.DiscardHandler))
 		for _, part := range parts {
@@ -130,6 +140,11 @@ func TestSpoolsThatCannotBe(t *testing.T) {
 	}
 	_, err := service.OpenSpools(service.SpoolOptions{Spool: []string{"x?pattern=asterisk&tenant=a"}}, service.SpoolPlace{Legs: "s3://bucket"}, memdb.New(nil), nil, ops.NewMetrics(), slog.New(slog.DiscardHandler))
 	assert.ErrorContains(t, err, "in a bucket")
+	for _, flag := range []string{"link?pattern=asterisk&tenant=a", "later?pattern=asterisk&tenant=a&priority=9&legs=32"} {
+		s, err := service.OpenSpools(service.SpoolOptions{Spool: []string{flag}}, service.SpoolPlace{Legs: legs}, memdb.New(nil), nil, ops.NewMetrics(), slog.New(slog.DiscardHandler))
+		require.NoError(t, err, flag)
+		require.NoError(t, s.Close())
+	}
 }
 
 // until runs what is run until it is told to stop.
