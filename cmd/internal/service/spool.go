@@ -29,7 +29,7 @@ import (
 
 // SpoolOptions say which directories jobs are made of.
 type SpoolOptions struct {
-	Spool []string `help:"Directory, below that of the legs, in which a telephone server leaves the legs of its calls: each call becomes a recording. As DIR?pattern=P&tenant=T with P one of asterisk, freeswitch, fusionpbx, rtpengine and vicidial, or a pattern like {call}-{leg:in|out}.wav; or a YAML file. More: queue, codec, quiet, renamed, zone, json … (see the README). May be repeated." placeholder:"DIR?OPTIONS|FILE" sep:"none"`
+	Spool []string `help:"Directory, below that of the legs, in which a telephone server leaves the legs of its calls: each call becomes a recording. As DIR?pattern=P&tenant=T with P one of asterisk, freeswitch, fusionpbx, rtpengine and vicidial, or a pattern like {call}-{leg:in|out}.wav; or a YAML file. More: queue, priority, codec, layout, rate, bitrate, quiet, renamed, wait, legs, every, zone, json, index; what they mean, and the form of the JSON file beside the legs, is in the README, \"The keys of a spool\". May be repeated." placeholder:"DIR?OPTIONS|FILE" sep:"none"`
 }
 
 // SpoolPlace is where spools are.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -144,6 +145,33 @@ func TestSpoolsThatCannotBe(t *testing.T) {
 		s, err := service.OpenSpools(service.SpoolOptions{Spool: []string{flag}}, service.SpoolPlace{Legs: legs}, memdb.New(nil), nil, ops.NewMetrics(), slog.New(slog.DiscardHandler))
 		require.NoError(t, err, flag)
 		require.NoError(t, s.Close())
+	}
+}
+
+// The README has all keys of a spool, and no others.
+func TestKeysOfASpoolInTheREADME(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../README.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(text), "#### The keys of a spool\n")
+	require.True(t, found)
+	table, _, _ := strings.Cut(section, "The JSON file")
+	var keys []string
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) > 2 && strings.Contains(cells[1], "`") {
+			for key := range strings.SplitSeq(cells[1], ",") {
+				keys = append(keys, strings.Trim(key, "` "))
+			}
+		}
+	}
+	assert.Len(t, keys, 17)
+	help, _ := reflect.TypeFor[service.SpoolOptions]().FieldByName("Spool")
+	for _, key := range keys {
+		_, err := service.OpenSpools(service.SpoolOptions{Spool: []string{"x?" + key + "=?"}}, service.SpoolPlace{Legs: t.TempDir()}, memdb.New(nil), nil, ops.NewMetrics(), slog.New(slog.DiscardHandler))
+		require.Error(t, err, key)
+		assert.NotContains(t, err.Error(), "is no option", key)
+		assert.Contains(t, help.Tag.Get("help"), strings.TrimSuffix(key, "s"), key)
 	}
 }
 
