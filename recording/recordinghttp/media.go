@@ -36,7 +36,7 @@ func (h *Handler) media(w http.ResponseWriter, r *http.Request, p callmodel.Prin
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(out.Key, string(p.TenantID)+"/") && !adopted(&job, out) {
+	if !owned(&job, out) {
 		return callmodel.Errorf(callmodel.CodeNotFound, "the recording of job %s is not in this service's bucket", job.ID)
 	}
 	to, err := h.opts.Media.SignedURL(r.Context(), out.Key, h.opts.MediaExpiry)
@@ -56,12 +56,14 @@ func (h *Handler) media(w http.ResponseWriter, r *http.Request, p callmodel.Prin
 	}
 }
 
-// adopted reports whether the recording was made by something else, and an operator has
-// said that it is the tenant's: its leg is the object itself then. No worker makes such a
-// one, whatever legs a request names, as the keys of what it makes begin with the tenant.
-func adopted(job *ledger.Job, out *record.OutputResult) bool {
+// owned reports whether the object is the tenant's: see [record.Spec.Owns]. What jobs of
+// other kinds make is in the tenant's part of the bucket.
+func owned(job *ledger.Job, out *record.OutputResult) bool {
 	spec, err := record.SpecOf(job)
-	return err == nil && len(spec.Legs) == 1 && len(spec.Legs[0].Segments) == 1 && spec.Legs[0].Segments[0].URI == out.Key
+	if err != nil {
+		spec = record.Spec{TenantID: job.TenantID}
+	}
+	return spec.Owns(out.Key)
 }
 
 // outputOf is the output that the query names, the first by default.

@@ -1,6 +1,8 @@
 package service
 
 import (
+	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -47,6 +49,18 @@ func (o *TaskOptions) kinds(s *Stores, tempDir string) (k task.Kinds, recordings
 		k, err = all.Only(o.names()...)
 	}
 	return k, slices.Contains(o.names(), record.Kind), err
+}
+
+// sweep removes what workers on this machine that were killed have left in tempDir. What
+// it can't remove is in nobody's way.
+func sweep(ctx context.Context, tempDir string, log *slog.Logger) {
+	n, err := task.SweepWorkdirs(tempDir, command.Kind, stored.KindTranscode)
+	if err != nil {
+		log.WarnContext(ctx, "directories of jobs whose worker was killed can't be removed", "error", err)
+	}
+	if n > 0 {
+		log.InfoContext(ctx, "directories of jobs whose worker was killed were removed", "directories", n)
+	}
 }
 
 // Enqueued are the kinds of job, besides recordings, that this program enqueues for

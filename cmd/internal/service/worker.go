@@ -48,6 +48,7 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 	if err != nil {
 		return nil, nil, errors.Join(err, legs.Close())
 	}
+	sweep(ctx, "", log)
 	var p worker.Processor
 	if recordings {
 		p = recording.NewProcessor(legs, s.Objects, &recording.Options{Logger: nil})

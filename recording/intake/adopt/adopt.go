@@ -140,7 +140,7 @@ func (a *Adopter) object(ctx context.Context, root *os.Root, prefix, key string,
 	}
 	name := strings.TrimPrefix(key, prefix)
 	switch {
-	case strings.HasSuffix(key, manifestEnding):
+	case strings.HasSuffix(key, record.AdoptedManifest("")):
 		return leave("not audio: a manifest")
 	case strings.Contains("/"+key, "/year=") && strings.Contains(key, "/hour="):
 		return leave("a recording of Switchtape's own: its ledger knows it")
@@ -260,9 +260,6 @@ func (a *Adopter) known(ctx context.Context, spec *record.Spec, key string) (str
 // maxJobs is how many jobs of a call are looked at.
 const maxJobs = 1000
 
-// manifestEnding is what the name of an adopted recording's manifest ends in.
-const manifestEnding = ".manifest.json"
-
 // adopt reads the object, and puts its manifest beside it and its job in the ledger. why
 // says what is wrong with an object that can't be adopted.
 func (a *Adopter) adopt(ctx context.Context, key string, spec *record.Spec) (id callmodel.JobID, created bool, why string, err error) {
@@ -274,14 +271,14 @@ func (a *Adopter) adopt(ctx context.Context, key string, spec *record.Spec) (id 
 	if err != nil {
 		return "", false, "", err
 	}
-	info, err := a.bucket.PutNamed(ctx, key+manifestEnding, record.ObjectMeta{ContentType: "application/json"}, m.Write)
+	info, err := a.bucket.PutNamed(ctx, record.AdoptedManifest(key), record.ObjectMeta{ContentType: "application/json"}, m.Write)
 	switch {
 	case callmodel.CodeOf(err) == callmodel.CodeConflict, callmodel.CodeOf(err) == callmodel.CodeInvalid:
 		return "", false, "its manifest can't be put beside it: " + err.Error(), nil
 	case err != nil:
 		return "", false, "", err
 	}
-	r.Manifest = &record.ManifestResult{URL: info.URL, Key: key + manifestEnding, Bytes: info.Bytes, SHA256: info.SHA256}
+	r.Manifest = &record.ManifestResult{URL: info.URL, Key: record.AdoptedManifest(key), Bytes: info.Bytes, SHA256: info.SHA256}
 	job, err := record.NewJob(*spec, "", 0)
 	if err != nil {
 		return "", false, "", err

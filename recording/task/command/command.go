@@ -88,7 +88,8 @@ type Options struct {
 	// usual PATH and LANG=C.UTF-8.
 	Env []string
 	// TempDir is where the programs' directories are made. "" means the system's
-	// temporary directory.
+	// temporary directory. What is left there by a worker that was killed
+	// task.SweepWorkdirs removes.
 	TempDir string
 }
 
@@ -156,21 +157,19 @@ func (r *runner) do(ctx context.Context, j *task.Job, p Payload) (result any, er
 		return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeInvalid,
 			"this worker has no command %q; it has: %s", p.Command, strings.Join(slices.Sorted(maps.Keys(r.programs)), ", ")))
 	}
-	rec, err := r.library.Find(ctx, j.TenantID, p.Recording)
+	rec, err := r.library.Find(ctx, j, p.Recording)
 	if err != nil {
 		return nil, err
 	}
 	if !rec.Result.Made() {
 		return absent{Status: record.StatusAbsent, Reason: rec.Result.Reason}, nil
 	}
-	dir, err := os.MkdirTemp(r.opts.TempDir, "switchtape-command-*")
+	own, err := task.NewWorkdir(r.opts.TempDir, Kind)
 	if err != nil {
 		return nil, stored.DiskFault(err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if dir, err = filepath.Abs(dir); err != nil {
-		return nil, err
-	}
+	defer func() { err = errors.Join(err, own.Remove()) }()
+	dir := own.Path
 	if err := r.lay(ctx, j, rec, dir); err != nil {
 		return nil, stored.DiskFault(err)
 	}

@@ -12,9 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -201,10 +201,7 @@ func TestNothingIsLeftRunning(t *testing.T) {
 			_, err := run(t, l, command.Options{Timeout: c.timeout, Env: []string{"PATH=/usr/bin:/bin", "PIDS=" + pids}}, script(t, c.text))
 			c.ends(t, err)
 			require.Less(t, time.Since(begun), time.Minute)
-			b, err := os.ReadFile(pids)
-			require.NoError(t, err)
-			pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
-			require.NoError(t, err)
+			pid := pidIn(t, pids)
 			require.Eventually(t, func() bool { return !runs(t, pid) }, 10*time.Second, time.Millisecond)
 		})
 	}
@@ -221,34 +218,93 @@ func runs(t *testing.T, pid int) bool {
 	return !strings.HasPrefix(state, "Z")
 }
 
-// killedWith makes TestKilledWorker the worker that is killed: its program writes its
-// number there.
-const killedWith = "SWITCHTAPE_TEST_KILLED_WITH"
+// TestLeavesItsGroup: what leaves the program's group and holds its output open doesn't
+// take the program's result away, nor is it waited for.
+func TestLeavesItsGroup(t *testing.T) {
+	t.Parallel()
+	setsid, err := exec.LookPath("setsid")
+	require.NoError(t, err)
+	l := recorded(t)
+	for name, c := range map[string]struct{ leaves, ends, says string }{
+		"holds it":      {`sleep 600`, `echo '{"words": 3}'`, ""},
+		"much is there": {`sleep 600`, `printf '{"words": 3, "x": "%060000d"}' 0`, ""},
+		"and fails":     {`sleep 600`, `exit 65`, "exit status 65"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pids := filepath.Join(t.TempDir(), "pids")
+			text := setsid + ` sh -c 'echo $$ >"$PIDS.new"; mv "$PIDS.new" "$PIDS"; exec ` + c.leaves + `' & while ! [ -e "$PIDS" ]; do sleep 0.01; done; ` + c.ends
+			o, err := run(t, l, command.Options{Env: []string{"PATH=/usr/bin:/bin", "PIDS=" + pids}}, script(t, text))
+			pid := pidIn(t, pids)
+			require.True(t, runs(t, pid), "it has left the group")
+			require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+			if c.says != "" {
+				require.ErrorContains(t, err, c.says)
+				return
+			}
+			require.NoError(t, err)
+			var got struct{ Words int }
+			require.NoError(t, json.Unmarshal(o.Result, &got))
+			require.Equal(t, 3, got.Words)
+		})
+	}
+}
 
-// TestKilledWorker: a program ends with its worker, even if that has no time to end it.
+// pidIn is the number of the process that has written it to the file.
+func pidIn(t *testing.T, name string) int {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	require.NoError(t, err)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	require.NoError(t, err)
+	return pid
+}
+
+// killedIn makes TestKilledWorker the worker that is killed, in that directory.
+const killedIn = "SWITCHTAPE_TEST_KILLED_IN"
+
+// TestKilledWorker: a program ends with its worker, and so does what it has started, even
+// if the worker has no time to end it. The next worker removes its directory, and leaves
+// that of a worker that lives.
 func TestKilledWorker(t *testing.T) {
 	t.Parallel()
-	if pids := os.Getenv(killedWith); pids != "" {
-		_, _ = run(t, recorded(t), command.Options{Env: []string{"PATH=/usr/bin:/bin", "PIDS=" + pids}}, script(t, `echo $$ >"$PIDS"; exec sleep 600`))
+	const text = `sleep 600 & echo $! >"$PIDS.child"; echo $$ >"$PIDS.new"; mv "$PIDS.new" "$PIDS"; wait`
+	if dir := os.Getenv(killedIn); dir != "" {
+		k := command.New(recorded(t), command.Programs{"p": {script(t, text)}}, &command.Options{
+			TempDir: dir, Env: []string{"PATH=/usr/bin:/bin", "PIDS=" + filepath.Join(filepath.Dir(dir), "killed")},
+		})
+		_, _ = do(t.Context(), k, `{"command":"p","recording":{"call_id":"c1"}}`)
 		return
 	}
-	if runtime.GOOS != "linux" {
-		return // there alone a process learns of the end of its parent
-	}
-	pids := filepath.Join(t.TempDir(), "pids")
+	dir := filepath.Join(t.TempDir(), "work")
+	require.NoError(t, os.Mkdir(dir, 0o700))
 	worker := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledWorker$")
-	worker.Env = append(os.Environ(), killedWith+"="+pids)
+	worker.Env = append(os.Environ(), killedIn+"="+dir)
 	require.NoError(t, worker.Start())
-	pid := 0
+	pids := filepath.Join(filepath.Dir(dir), "killed")
 	require.Eventually(t, func() bool {
-		b, err := os.ReadFile(pids)
-		pid, _ = strconv.Atoi(strings.TrimSpace(string(b)))
-		return err == nil && pid > 0
+		_, err := os.Stat(pids)
+		return err == nil
 	}, 30*time.Second, time.Millisecond)
-	require.True(t, runs(t, pid))
+	started := []int{pidIn(t, pids), pidIn(t, pids+".child")}
+	for _, pid := range started {
+		require.True(t, runs(t, pid))
+	}
+	removed, err := task.SweepWorkdirs(dir, command.Kind)
+	require.NoError(t, err)
+	require.Zero(t, removed, "it is in use")
 	require.NoError(t, worker.Process.Kill())
 	require.Error(t, worker.Wait())
-	require.Eventually(t, func() bool { return !runs(t, pid) }, 10*time.Second, time.Millisecond)
+	for _, pid := range started {
+		require.Eventually(t, func() bool { return !runs(t, pid) }, 10*time.Second, time.Millisecond)
+	}
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	removed, err = task.SweepWorkdirs(dir, command.Kind)
+	require.NoError(t, err)
+	require.Equal(t, 1, removed)
+	require.NoDirExists(t, filepath.Join(dir, left[0].Name()))
 }
 
 // TestStopped: a job that is stopped ends its program, for the cause that it was stopped

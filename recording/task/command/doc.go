@@ -17,10 +17,16 @@
 //	exit 75 EX_TEMPFAIL later, uncounted
 //	any other, a signal later, counted; the third attempt is the last
 //
+// How the program itself ends decides, and what has been written by then is its output:
+// what it leaves running isn't waited for, even if it holds the standard output open.
+//
 // # Bounds
 //
 // A program has a time, Options.Timeout, and then all of its process group is killed, as
-// it is when the job's lease is lost. Its output is bounded by Options.MaxOutput, the
+// it is when the program has ended, when the job's lease is lost, and when the worker
+// itself is killed: a shell that leads the group watches over it. The directory of a killed
+// worker's job stays until task.SweepWorkdirs, as the commands call it when they start.
+// The program's output is bounded by Options.MaxOutput, the
 // memory of each of its processes by Options.MaxMemory (its address space, RLIMIT_AS), and
 // the size of each file that it writes by Options.MaxFile (RLIMIT_FSIZE).
 //

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"os/exec"
 	"strconv"
-	"syscall"
-	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 )
@@ -19,10 +17,6 @@ const (
 	exDataErr  = 65
 	exTempFail = 75
 )
-
-// killWait is how long a program's output may stay open that has ended: a process that
-// has left its group may hold it.
-const killWait = 2 * time.Second
 
 // bounded sets the limits and becomes the program, so that they hold from its beginning
 // and for all that it starts. The program and its arguments are the shell's own: no text
@@ -42,18 +36,17 @@ func (r *runner) run(ctx context.Context, argv []string, dir string, env []strin
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 
-	args := []string{"-c", bounded, "sh", units(r.opts.MaxMemory, 1024), units(r.opts.MaxFile, 512)}
-	cmd := exec.CommandContext(ctx, "/bin/sh", append(args, argv...)...) //nolint:gosec // the worker's configuration says what is run
-	out := &limited{most: r.opts.MaxOutput, full: func() { stop(fmt.Errorf("%w: more than %d bytes", errTooMuch, r.opts.MaxOutput)) }}
-	faults := &limited{most: maxErrorOutput, full: func() {}}
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = dir, env, out, faults, killWait
-	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
-	release := ownGroup(cmd)
-	defer release()
-	if err := cmd.Start(); err != nil {
+	g, err := newGroup()
+	if err != nil {
 		return nil, err
 	}
-	err := waitGroup(cmd)
+	defer g.end()
+	args := []string{"-c", bounded, "sh", units(r.opts.MaxMemory, 1024), units(r.opts.MaxFile, 512)}
+	cmd := exec.CommandContext(ctx, "/bin/sh", append(args, argv...)...) //nolint:gosec // the worker's configuration says what is run
+	cmd.Dir, cmd.Env, cmd.SysProcAttr, cmd.Cancel = dir, env, g.member(), g.kill
+	out := &limited{most: r.opts.MaxOutput, full: func() { stop(fmt.Errorf("%w: more than %d bytes", errTooMuch, r.opts.MaxOutput)) }}
+	faults := &limited{most: maxErrorOutput, full: func() {}}
+	err = capture(cmd, g, out, faults)
 	if cause := context.Cause(ctx); cause != nil {
 		return nil, cause
 	}
@@ -78,15 +71,6 @@ func verdict(err error, said []byte) error {
 		return callmodel.RetryAfter(fault, 0)
 	}
 	return fault
-}
-
-// killGroup ends all processes of a program's group at once.
-func killGroup(pid int) error {
-	err := syscall.Kill(-pid, syscall.SIGKILL)
-	if errors.Is(err, syscall.ESRCH) {
-		return nil
-	}
-	return err
 }
 
 // units is a limit as ulimit takes it; "0" for none.

@@ -13,6 +13,9 @@
 //	                ├─ it isn't finished yet ─▶ the job waits, uncounted
 //	                └─ there is none          ─▶ quarantined
 //
+// A job that names a call alone keeps to the recording that it meant first, whatever
+// recordings the call gets while it waits: see [Source].
+//
 // So a job may be enqueued together with the end of its call, before its recording is
 // made. What a kind makes is put create-only under keys that follow from the job alone:
 // an attempt that is repeated meets its own objects.

@@ -34,7 +34,10 @@ func (p *ExportPayload) Validate() error {
 
 // Exported is the result of an export job.
 type Exported struct {
-	Status record.Status `json:"status"` // "completed"
+	// Status is "completed", or "absent" if the recordings have no objects and there is
+	// no call either: the rest is empty then.
+	Status record.Status `json:"status"`
+	Reason string        `json:"reason,omitempty"` // why it is absent
 	URL    string        `json:"url"`
 	Key    string        `json:"key"` // its key in the bucket
 	Bytes  int64         `json:"bytes"`
@@ -42,15 +45,21 @@ type Exported struct {
 	Files  []string      `json:"files"`  // in the zip, in their order
 }
 
+// Retriable reports whether more can come of the job: the recordings may have been made
+// meanwhile.
+func (e Exported) Retriable() bool { return e.Status != record.StatusCompleted }
+
 // Export is the kind of the jobs that pack a call with all its parts. Their payload is an
 // [ExportPayload], their result an [Exported]. A job waits until the call is over and all
 // its recordings are finished.
 //
 // The zip has the call as call.json, its events as events.json, and each recording's
-// outputs and manifest in recordings/ID/. It is streamed to the bucket, nothing in it is
-// compressed, and every file has the time of the call's beginning: the same call always
-// gives the same bytes. A part that isn't what was stored any more fails the job, and no
-// zip is there then. l may be nil where such jobs are only enqueued.
+// outputs and manifest in recordings/ID/. Recordings with the call's id of which no call
+// is stored, as those of a spool, that were handed in by themselves or adopted, are packed
+// alone. The zip is streamed to the bucket, nothing in it is compressed, and every file
+// has the time of the call's beginning: the same call always gives the same bytes. A part
+// that isn't what was stored any more fails the job, and no zip is there then. l may be
+// nil where such jobs are only enqueued.
 func Export(l *Library) task.Kind {
 	if l == nil {
 		return task.Of[ExportPayload](KindExport, nil)
@@ -59,29 +68,19 @@ func Export(l *Library) task.Kind {
 }
 
 func (l *Library) export(ctx context.Context, j *task.Job, p ExportPayload) (any, error) {
-	c, err := l.ledger.Call(ctx, j.TenantID, p.CallID)
-	switch {
-	case errors.Is(err, callmodel.ErrNotFound):
-		return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeNotFound, "the tenant has no such call"))
-	case err != nil:
-		return nil, err
-	case !c.State.Final():
-		return nil, callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeConflict, "call %s isn't over: it is %s", c.ID, c.State), 0)
-	}
-	events, err := l.ledger.CallEvents(ctx, j.TenantID, p.CallID)
+	b, err := l.bundle(ctx, j.TenantID, p.CallID)
 	if err != nil {
 		return nil, err
 	}
-	parts, err := partsOf(&c)
-	if err != nil {
-		return nil, err
+	if b.call == nil && len(b.parts) == 0 {
+		return Exported{Status: record.StatusAbsent, Reason: b.reason, Files: []string{}}, nil
 	}
 	key := record.ObjectKey{
-		TenantID: j.TenantID, CallID: c.ID, RecordingID: callmodel.RecordingID(j.Key), StartedAt: c.CreatedAt, Version: 1, Ext: "zip",
+		TenantID: j.TenantID, CallID: p.CallID, RecordingID: callmodel.RecordingID(j.Key), StartedAt: b.begun, Version: 1, Ext: "zip",
 	}
 	var files []string
 	info, err := l.objects.Put(ctx, key, record.ObjectMeta{ContentType: "application/zip"}, func(w io.Writer) (err error) {
-		files, err = l.pack(ctx, w, &c, events, parts)
+		files, err = l.pack(ctx, w, b)
 		return err
 	})
 	if damage, ok := errors.AsType[*DamageError](err); ok {
@@ -95,43 +94,82 @@ func (l *Library) export(ctx context.Context, j *task.Job, p ExportPayload) (any
 	}, nil
 }
 
+// bundle is what a zip is packed of.
+type bundle struct {
+	call   *calls.Call // nil: none is stored
+	events []calls.Event
+	begun  time.Time // the call, or the first recording
+	parts  []part
+	reason string // why the last recording that is absent is so
+}
+
+// bundle finds the parts of a call that is over, or of the recordings with its id.
+func (l *Library) bundle(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID) (*bundle, error) {
+	b := &bundle{}
+	c, err := l.ledger.Call(ctx, tenant, id)
+	switch {
+	case errors.Is(err, callmodel.ErrNotFound):
+	case err != nil:
+		return nil, err
+	case !c.State.Final():
+		return nil, callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeConflict, "call %s isn't over: it is %s", c.ID, c.State), 0)
+	default:
+		b.call, b.begun = &c, c.CreatedAt
+		if b.events, err = l.ledger.CallEvents(ctx, tenant, id); err != nil {
+			return nil, err
+		}
+	}
+	recordings, err := l.ofCall(ctx, tenant, id)
+	if err != nil {
+		return nil, err
+	}
+	if b.call == nil && len(recordings) == 0 {
+		return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeNotFound, "the tenant has no such call, and no finished recording of it"))
+	}
+	for _, r := range recordings {
+		if b.call == nil && (b.begun.IsZero() || r.Spec.StartedAt.Before(b.begun)) {
+			b.begun = r.Spec.StartedAt
+		}
+		b.reason = cmp.Or(r.Result.Reason, b.reason)
+		objects, err := r.Objects()
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range objects {
+			b.parts = append(b.parts, part{path.Join("recordings", string(r.Spec.RecordingID), path.Base(o.Key)), o})
+		}
+	}
+	slices.SortFunc(b.parts, func(a, b part) int { return cmp.Compare(a.name, b.name) })
+	return b, nil
+}
+
 // part is an object to pack.
 type part struct {
 	name string // in the zip
 	Object
 }
 
-// partsOf are the objects of the call's recordings, by name.
-func partsOf(c *calls.Call) ([]part, error) {
-	var parts []part
-	for i := range c.Recordings {
-		r := &c.Recordings[i]
-		if r.State == string(calls.RecordingPending) {
-			return nil, callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeConflict, "recording %s of call %s isn't finished yet", r.RecordingID, c.ID), 0)
-		}
-		objects, err := objectsOf(c.TenantID, r.Outputs, r.Manifest)
-		if err != nil {
-			return nil, err
-		}
-		for _, o := range objects {
-			parts = append(parts, part{path.Join("recordings", string(r.RecordingID), path.Base(o.Key)), o})
-		}
+// documents are what the zip says of the call, by their names.
+func (b *bundle) documents() []document {
+	if b.call == nil {
+		return nil
 	}
-	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.name, b.name) })
-	return parts, nil
+	return []document{{"call.json", b.call}, {"events.json", b.events}}
+}
+
+type document struct {
+	name string
+	v    any
 }
 
 // pack writes the zip.
-func (l *Library) pack(ctx context.Context, w io.Writer, c *calls.Call, events []calls.Event, parts []part) (names []string, err error) {
+func (l *Library) pack(ctx context.Context, w io.Writer, b *bundle) (names []string, err error) {
 	z := zip.NewWriter(w)
 	add := func(name string) (io.Writer, error) {
 		names = append(names, name)
-		return z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store, Modified: c.CreatedAt.UTC().Truncate(2 * time.Second)})
+		return z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store, Modified: b.begun.UTC().Truncate(2 * time.Second)})
 	}
-	for _, doc := range []struct {
-		name string
-		v    any
-	}{{"call.json", c}, {"events.json", events}} {
+	for _, doc := range b.documents() {
 		f, err := add(doc.name)
 		if err != nil {
 			return nil, err
@@ -142,12 +180,12 @@ func (l *Library) pack(ctx context.Context, w io.Writer, c *calls.Call, events [
 			return nil, err
 		}
 	}
-	for i := range parts {
-		f, err := add(parts[i].name)
+	for i := range b.parts {
+		f, err := add(b.parts[i].name)
 		if err != nil {
 			return nil, err
 		}
-		if err := l.Copy(ctx, f, &parts[i].Object); err != nil {
+		if err := l.Copy(ctx, f, &b.parts[i].Object); err != nil {
 			return nil, err
 		}
 	}

@@ -8,12 +8,13 @@ import (
 	"hash"
 	"io"
 	"io/fs"
-	"strings"
+	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/task"
 )
 
 // Ledger is where recordings are found. *calldb.DB and *memdb.Store are such ledgers.
@@ -52,8 +53,10 @@ type Source struct {
 	JobID callmodel.JobID `json:"job_id,omitempty"`
 	// CallID is the call's, with JobID "".
 	CallID callmodel.CallID `json:"call_id,omitempty"`
-	// RecordingID tells the call's recordings apart. "": that with the call's id, else the
-	// only one that there is.
+	// RecordingID tells the call's recordings apart. "": of those that there were when the
+	// job was enqueued the one with the call's id, else the only one, whatever comes later.
+	// If there were none, or several without the call's id, it is the one with the call's
+	// id as soon as there is one; until then it is the first that has come, or nothing.
 	RecordingID callmodel.RecordingID `json:"recording_id,omitempty"`
 }
 
@@ -96,22 +99,27 @@ type Object struct {
 // errNone is the same whether there is no such recording or it is somebody else's.
 var errNone = callmodel.Permanent(callmodel.Errorf(callmodel.CodeNotFound, "the tenant has no such recording"))
 
-// Find is the tenant's recording that s names. A recording that isn't finished yet, or of
+// Find is the recording that s names to the job, among those of its tenant. A recording that isn't finished yet, or of
 // which a later version may follow, is a callmodel.RetryAfterError; one that there isn't,
 // or that was set aside, a callmodel.PermanentError. One that is absent is found.
-func (l *Library) Find(ctx context.Context, tenant callmodel.TenantID, s Source) (*Recording, error) {
-	j, err := l.job(ctx, tenant, s)
+func (l *Library) Find(ctx context.Context, asking *task.Job, s Source) (*Recording, error) {
+	j, err := l.job(ctx, asking, s)
 	if err != nil {
 		return nil, err
 	}
-	switch j.State {
-	case ledger.Done:
-	case ledger.Quarantined:
+	if j.State == ledger.Quarantined {
 		return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict, "recording %s is quarantined: retry its job %s first, and then this one", j.Key, j.ID))
-	case ledger.Queued, ledger.Running:
+	}
+	return finished(j)
+}
+
+// finished is what the job has made, which waits, runs, or is at its end.
+func finished(j *ledger.Job) (*Recording, error) {
+	if j.State == ledger.Queued || j.State == ledger.Running {
 		return nil, callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeConflict, "recording %s isn't finished yet: its job %s is %s", j.Key, j.ID, j.State), 0)
 	}
 	r := &Recording{JobID: j.ID}
+	var err error
 	if r.Spec, err = record.SpecOf(j); err != nil {
 		return nil, callmodel.Permanent(err)
 	}
@@ -123,59 +131,109 @@ func (l *Library) Find(ctx context.Context, tenant callmodel.TenantID, s Source)
 	return r, nil
 }
 
+// ofCall are all recordings with the call's id that there are: of a quarantined one what
+// was published before. One that isn't finished yet is a callmodel.RetryAfterError.
+func (l *Library) ofCall(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID) ([]*Recording, error) {
+	var all []*Recording
+	f := ledger.Filter{TenantID: tenant, Kind: record.Kind, CallID: id, Limit: maxRecordings}
+	for {
+		jobs, err := l.ledger.Jobs(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for i := range jobs {
+			j := &jobs[i]
+			if j.State == ledger.Quarantined && !j.Published {
+				continue
+			}
+			r, err := finished(j)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, r)
+		}
+		if len(jobs) < f.Limit {
+			return all, nil
+		}
+		f.After = jobs[len(jobs)-1].ID
+	}
+}
+
 // maxRecordings of a call are looked through for the one that is meant.
 const maxRecordings = 1000
 
-func (l *Library) job(ctx context.Context, tenant callmodel.TenantID, s Source) (*ledger.Job, error) {
+func (l *Library) job(ctx context.Context, asking *task.Job, s Source) (*ledger.Job, error) {
 	if s.JobID != "" {
 		j, err := l.ledger.Job(ctx, s.JobID)
-		if errors.Is(err, callmodel.ErrNotFound) || err == nil && (j.TenantID != tenant || j.Kind != record.Kind) {
+		if errors.Is(err, callmodel.ErrNotFound) || err == nil && (j.TenantID != asking.TenantID || j.Kind != record.Kind) {
 			return nil, errNone
 		}
 		return &j, err
 	}
-	wanted := string(s.RecordingID)
-	if wanted == "" {
-		wanted = string(s.CallID)
-	}
-	f := ledger.Filter{TenantID: tenant, Kind: record.Kind, CallID: s.CallID, Limit: maxRecordings}
+	f := ledger.Filter{TenantID: asking.TenantID, Kind: record.Kind, CallID: s.CallID, Limit: maxRecordings}
 	jobs, err := l.ledger.Jobs(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	for i := range jobs {
-		if jobs[i].Key == wanted {
-			return &jobs[i], nil
-		}
+	var meant *ledger.Job
+	if s.RecordingID != "" {
+		meant = withKey(jobs, string(s.RecordingID))
+	} else {
+		meant = meantBy(asking.ID, jobs, string(s.CallID))
 	}
 	switch {
+	case meant != nil:
+		return meant, nil
 	case len(jobs) == 0 || s.RecordingID != "":
 		return nil, errNone
-	case len(jobs) == 1:
-		return &jobs[0], nil
 	}
 	return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict,
 		"call %s has several recordings, none with the call's own id: name one by recording_id", s.CallID))
 }
 
-// Objects are the recording's objects: its outputs, and its manifest, if it has one. An
-// object that isn't in the tenant's part of the bucket is a callmodel.PermanentError.
-func (r *Recording) Objects() ([]Object, error) {
-	return objectsOf(r.Spec.TenantID, r.Result.Outputs, r.Result.Manifest)
+// meantBy is the recording of a call that a job means which names the call alone: see
+// Source.RecordingID. The recordings' jobs are in the order of their ids, in which jobs are
+// enqueued. A job that waits asks again, and must be told the same when there are more.
+func meantBy(asking callmodel.JobID, jobs []ledger.Job, own string) *ledger.Job {
+	before := 0
+	for before < len(jobs) && jobs[before].ID < asking {
+		before++
+	}
+	there := jobs[:before]
+	if before == 0 {
+		there = jobs
+	}
+	if j := withKey(there, own); j != nil {
+		return j
+	}
+	if before <= 1 && len(there) > 0 {
+		return &there[0]
+	}
+	return withKey(jobs, own)
 }
 
-func objectsOf(tenant callmodel.TenantID, outputs []record.OutputResult, m *record.ManifestResult) ([]Object, error) {
+// withKey is the job of that key; nil if there is none.
+func withKey(jobs []ledger.Job, key string) *ledger.Job {
+	if i := slices.IndexFunc(jobs, func(j ledger.Job) bool { return j.Key == key }); i >= 0 {
+		return &jobs[i]
+	}
+	return nil
+}
+
+// Objects are the recording's objects: its outputs, and its manifest, if it has one. An
+// object that isn't the tenant's, as record.Spec.Owns says, is a callmodel.PermanentError.
+func (r *Recording) Objects() ([]Object, error) {
 	var objects []Object
-	for i := range outputs {
-		o := &outputs[i]
+	for i := range r.Result.Outputs {
+		o := &r.Result.Outputs[i]
 		objects = append(objects, Object{Key: o.Key, Bytes: o.Bytes, SHA256: o.SHA256, Output: o})
 	}
-	if m != nil {
+	if m := r.Result.Manifest; m != nil {
 		objects = append(objects, Object{Key: m.Key, Bytes: m.Bytes, SHA256: m.SHA256})
 	}
 	for _, o := range objects {
-		if !strings.HasPrefix(o.Key, string(tenant)+"/") {
-			return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict, "object %q isn't in the tenant's part of the bucket", o.Key))
+		if !r.Spec.Owns(o.Key) {
+			return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict, "object %q isn't the tenant's", o.Key))
 		}
 	}
 	return objects, nil

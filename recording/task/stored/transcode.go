@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 
@@ -59,7 +58,8 @@ type TranscodeOptions struct {
 	// Codecs are the formats to read and write. Nil: recording.BuiltinCodecs().
 	Codecs *codec.Registry
 	// TempDir is where the audio lies while it is transcoded, as PCM of 24 bits. ""
-	// means the system's temporary directory.
+	// means the system's temporary directory. What is left there by a worker that was
+	// killed task.SweepWorkdirs removes.
 	TempDir string
 }
 
@@ -94,7 +94,7 @@ type transcoder struct {
 }
 
 func (t *transcoder) do(ctx context.Context, j *task.Job, p TranscodePayload) (result any, err error) {
-	rec, err := t.library.Find(ctx, j.TenantID, p.Recording)
+	rec, err := t.library.Find(ctx, j, p.Recording)
 	if err != nil {
 		return nil, err
 	}
@@ -107,11 +107,12 @@ func (t *transcoder) do(ctx context.Context, j *task.Job, p TranscodePayload) (r
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(t.opts.TempDir, "switchtape-transcode-*")
+	own, err := task.NewWorkdir(t.opts.TempDir, KindTranscode)
 	if err != nil {
 		return nil, DiskFault(err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, own.Remove()) }()
+	dir := own.Path
 	if err := t.library.split(ctx, from, t.opts.Codecs, dir); err != nil {
 		return nil, DiskFault(err)
 	}

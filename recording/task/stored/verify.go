@@ -83,7 +83,7 @@ func Verify(l *Library) task.Kind {
 }
 
 func (l *Library) verify(ctx context.Context, j *task.Job, p OfRecording) (any, error) {
-	rec, err := l.Find(ctx, j.TenantID, p.Recording)
+	rec, err := l.Find(ctx, j, p.Recording)
 	if err != nil {
 		return nil, err
 	}
