@@ -9,6 +9,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // wrongFile says why the file of an object isn't to be opened; "" if it may be, or the
@@ -32,7 +34,7 @@ func (a *Adopter) wrongFile(root *os.Root, key string) string {
 		return "it can't be read: " + err.Error()
 	case !info.Mode().IsRegular():
 		return "it is a pipe or a device: only files are adopted"
-	case a.bucket.LocalPath(key+manifestEnding) == "":
+	case a.bucket.LocalPath(record.AdoptedManifest(key)) == "":
 		return "its manifest can't be put beside it: the manifest's name would be too long"
 	}
 	return ""
