@@ -30,6 +30,8 @@ const (
 //	{"call_id": "c-1", "started_at": "2026-11-29T10:00:00Z", "ended_at": "…", "span_ms": 61000,
 //	 "legs": {"in": {"name": "customer", "offset_ms": 1200}}}
 //
+// Times are RFC 3339's and of the years 1970 to 2199, a span and an offset at most
+// record.MaxSpan. A file that says what can't be is told of and ignored.
 // Members that aren't known are the telephone server's own, and left alone. A tenant is
 // none of them: whose the files are is for the spool's mapping to say.
 type Notes struct {

@@ -41,6 +41,9 @@ const (
 // ctx; what wasn't done is done by the next sweep. One runs at a time.
 func (s *Spool) Sweep(ctx context.Context) error {
 	root, err := openRoot(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errors.Join(errNoSpool, err)
+	}
 	if err != nil {
 		return fmt.Errorf("the spool can't be opened: %w", err)
 	}
