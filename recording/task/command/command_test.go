@@ -372,3 +372,22 @@ func TestParsePrograms(t *testing.T) {
 	require.ErrorAs(t, err, &faults)
 	require.Len(t, faults, 4)
 }
+
+// TestCheck: what can't be run is told by its name, before any job wants it.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain")
+	require.NoError(t, os.WriteFile(plain, []byte("#!/bin/sh\n"), 0o600))
+	own := script(t, ":")
+	p := command.Programs{"own": {own, "x"}, "cat": {"cat"}, "away": {"/no/such/program"}, "plain": {plain}, "dir": {dir}, "unknown": {"no-such-program"}, "none": nil}
+	var faults callmodel.FieldErrors
+	require.ErrorAs(t, p.Check(nil), &faults)
+	for i, name := range []string{"away", "dir", "none", "plain", "unknown"} {
+		require.Contains(t, faults[i].Message, name)
+	}
+	require.Len(t, faults, 5)
+	named := command.Programs{"own": {filepath.Base(own)}}
+	require.Error(t, named.Check(nil))
+	require.NoError(t, named.Check(&command.Options{Env: []string{"PATH=/bin:" + filepath.Dir(own)}}))
+}
