@@ -172,7 +172,12 @@ func outcomeOf(command string, out []byte) (any, error) {
 		return nil, nil //nolint:nilnil // the payload's function says: nil is no result
 	}
 	var v json.RawMessage
-	if err := json.Unmarshal(out, &v); err != nil {
+	err := json.Unmarshal(out, &v)
+	if err == nil {
+		var read any // finds numbers that no reader can take, as 1e999
+		err = json.Unmarshal(out, &read)
+	}
+	if err != nil {
 		return nil, callmodel.Errorf(callmodel.CodeMalformed, "command %q ended well, and what it wrote isn't JSON: %w", command, err)
 	}
 	return v, nil

@@ -137,6 +137,7 @@ func TestFates(t *testing.T) {
 		"a result":        {text: `echo ' {"words": 3} '`, result: `{"words": 3}`},
 		"no result":       {text: `:`},
 		"no JSON":         {text: `echo done`, says: "isn't JSON"},
+		"no number":       {text: `echo '{"score": 1e999}'`, says: "isn't JSON"},
 		"two values":      {text: `echo '{} {}'`, says: "isn't JSON"},
 		"fails":           {text: `echo 'no model' >&2; exit 3`, says: "exit status 3: no model"},
 		"bad data":        {text: `echo 'too short' >&2; exit 65`, says: "too short", permanent: true},
