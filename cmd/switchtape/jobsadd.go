@@ -33,13 +33,10 @@ type jobsAdd struct {
 func (*jobsAdd) Help() string {
 	return `The payload of each kind, by an example:
 
-verify: {"recording":{"call_id":"call-1"}}
-
-transcode: {"recording":{"call_id":"call-1"},"outputs":[{"codec":"mp3","layout":"mono"}]}
-
-export: {"call_id":"call-1"}
-
-command: {"command":"transcribe","recording":{"call_id":"call-1"}}
+    verify: {"recording":{"call_id":"call-1"}}
+    transcode: {"recording":{"call_id":"call-1"},"outputs":[{"codec":"mp3","layout":"mono"}]}
+    export: {"call_id":"call-1"}
+    command: {"command":"transcribe","recording":{"call_id":"call-1"}}
 
 A recording is named by its call_id, with a recording_id if the call has several, or by the job_id that made it. A command is one of the worker's: --command transcribe=/opt/stt/run.`
 }
