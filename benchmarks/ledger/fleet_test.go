@@ -41,8 +41,8 @@ func (b *begun) Process(_ context.Context, s record.Spec, _ *recording.ProcessOp
 }
 
 // BenchmarkFleet is 300 telephone servers with a worker each, on one PostgreSQL with
-// fsync: each worker has two connections, one of them to listen, and takes the jobs of
-// its own host's queue and of the default one. It reports the connections, what the
+// fsync: each worker has as many connections as switchtape-worker, three at most and one
+// to listen, and takes the jobs of its own host's queue and of the default one. It reports the connections, what the
 // database's processes take of a core while nobody has a job, and how long after
 // Enqueue was called a job begins at 81 a second, of which nine of ten are for one host.
 // LEDGER_IDLE says how long each of the two is watched, a minute else.
@@ -57,7 +57,7 @@ func BenchmarkFleet(b *testing.B) {
 	pg := pgtest.Own(b)
 	conn, err := pgx.Connect(b.Context(), pg.URL)
 	require.NoError(b, err)
-	for _, stmt := range []string{"ALTER SYSTEM SET max_connections = 700", "ALTER SYSTEM SET fsync = on"} {
+	for _, stmt := range []string{"ALTER SYSTEM SET max_connections = 1300", "ALTER SYSTEM SET fsync = on"} {
 		_, err = conn.Exec(b.Context(), stmt)
 		require.NoError(b, err)
 	}
@@ -75,7 +75,7 @@ func BenchmarkFleet(b *testing.B) {
 	var fleet sync.WaitGroup
 	for i := range hosts {
 		opts := &worker.Options{Name: fmt.Sprint("pbx-", i), Queues: []string{fmt.Sprint("pbx-", i), ledger.DefaultQueue}, Concurrency: 2}
-		db, err := calldb.Open(ctx, pg.URL, &calldb.Options{MaxConns: 1}) // and one to listen
+		db, err := calldb.Open(ctx, pg.URL, &calldb.Options{MaxConns: 3})
 		require.NoError(b, err)
 		b.Cleanup(func() { require.NoError(b, db.Close()) })
 		opts.Doorbell = db

@@ -20,7 +20,7 @@ type Preference struct {
 func (p *Preference) Validate() error {
 	var e callmodel.FieldErrors
 	e.AddAll("", ValidatePauses(nil, p.PauseMode))
-	e.AddAll("", ValidateLevel(p.LevelLUFS, 0))
+	e.AddAll("", validateLevel(p.LevelLUFS, 0))
 	if p.Trim != nil {
 		e.AddAll("trim", p.Trim.Validate())
 	}

@@ -44,7 +44,7 @@ func (s *Spec) Validate() error {
 		e.AddAll("trim", s.Trim.Validate())
 	}
 	e.AddAll("", ValidatePauses(s.Pauses, s.PauseMode))
-	e.AddAll("", ValidateLevel(s.LevelLUFS, s.LevelMaxGainDB))
+	e.AddAll("", validateLevel(s.LevelLUFS, s.LevelMaxGainDB))
 	return e.Err()
 }
 

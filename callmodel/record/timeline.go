@@ -133,9 +133,9 @@ func validateRange(from, to time.Duration) callmodel.FieldErrors {
 	return e
 }
 
-// ValidateLevel reports every fault of a loudness to level legs to, in LUFS, and
+// validateLevel reports every fault of a loudness to level legs to, in LUFS, and
 // of the most that may amplify them, in dB, as [callmodel.FieldErrors].
-func ValidateLevel(lufs, maxGainDB float64) error {
+func validateLevel(lufs, maxGainDB float64) error {
 	var e callmodel.FieldErrors
 	if l := lufs; l != 0 && !(l >= MinLevelLUFS && l <= MaxLevelLUFS) { // a NaN is neither
 		e.Add("level_lufs", "must be %g to %g LUFS, or 0 to leave levels as they are, is %g", MinLevelLUFS, MaxLevelLUFS, l)

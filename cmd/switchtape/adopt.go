@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,6 +68,8 @@ type adopter interface {
 	has(ctx context.Context, f *spool.Found) (bool, error)
 	// put has it made; created is false if it had a job already.
 	put(ctx context.Context, f *spool.Found) (id callmodel.JobID, created bool, err error)
+	// jobs is a jobsPage.
+	jobs(ctx context.Context, tenant callmodel.TenantID, after callmodel.JobID) ([]ledger.Job, callmodel.JobID, error)
 }
 
 // Run says what recordings can be made of the directory, and with --yes has them made.
@@ -86,8 +89,14 @@ func (c *adoptCommand) Run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	found, err := spool.SurveyDir(ctx, c.Dir, &o, audioOf(recording.BuiltinCodecs()))
+	if faults, given := errors.AsType[callmodel.FieldErrors](err); given {
+		return cli.Usagef("the files are named as %s: %w", cmp.Or(c.Pattern, found.Naming), faults)
+	}
 	if err != nil {
 		return err
+	}
+	if len(found.Candidates) > 0 {
+		return inDoubt(c.Dir, found.Candidates)
 	}
 	if c.Pattern != "" {
 		found.Naming = c.Pattern
@@ -107,6 +116,11 @@ func (c *adoptCommand) Run(ctx context.Context, s cli.Streams) error {
 		return cli.Usagef("--yes needs --db or --api, to put the jobs in")
 	}
 	return c.adopt(ctx, s, &found, nil)
+}
+
+// inDoubt asks for the naming where which files are one call is in doubt.
+func inDoubt(place string, candidates []string) error {
+	return cli.Usagef("which files in %s are one call is in doubt; give --pattern, which may be\n  %s", place, strings.Join(candidates, "\n  "))
 }
 
 // options are those of the survey.
@@ -141,9 +155,19 @@ func (c *adoptCommand) adopt(ctx context.Context, s cli.Streams, found *spool.Su
 	if a.LeftOut == nil {
 		a.LeftOut = []spool.LeftOut{}
 	}
+	var recorded map[int]callmodel.RecordingID
+	if at != nil && len(found.Calls) > 0 {
+		if recorded, err = recordedOtherwise(ctx, found.Calls, at.jobs); err != nil {
+			return err
+		}
+	}
 	var failed error
 	for i := range found.Calls {
 		f := &found.Calls[i]
+		if other := recorded[i]; other != "" {
+			a.leave(f, "already recorded: it is a leg of the recording "+string(other)+", whose names were read by another pattern")
+			continue
+		}
 		var id callmodel.JobID
 		known := false
 		switch {

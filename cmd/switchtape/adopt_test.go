@@ -97,6 +97,21 @@ func TestAdopt(t *testing.T) {
 			assert.Equal(t, 5, calls, by)
 		}
 	}
+	// By another pattern the legs are others' calls, and not recorded once more.
+	for _, by := range [][]string{{"--db", url, "--yes"}, {"--db", url}, {"--api", p.url}, {"--api", p.url, "--yes"}} {
+		for _, tree := range []string{second, old} {
+			var again adoption
+			runJSON(t, &again, append([]string{"adopt", tree, "--legs", legs, "--pattern", "freeswitch"}, by...)...)
+			calls := 0
+			for _, l := range again.LeftOut {
+				if strings.HasPrefix(l.Reason, "already recorded: it is a leg of the recording s-") {
+					calls++
+				}
+			}
+			assert.Empty(t, again.Calls, by)
+			assert.Equal(t, 5, calls, by)
+		}
+	}
 	stats, err = db.Stats(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, before+3, stats.Done+stats.Queued+stats.Running)
@@ -116,6 +131,9 @@ func TestAdoptSays(t *testing.T) {
 	for part, args := range map[string][]string{
 		"needs --db or --api":        {"adopt", dir, "--yes"},
 		"not one of asterisk":        {"adopt", dir, "--pattern", "asterix"},
+		"a pattern with {tenant}":    {"adopt", dir, "--tenants", "old.example=acme"},
+		"as {call}-{leg:in|out}.wav": {"adopt", dir, "--pattern", "{call}-{leg:in|out}.wav", "--tenants", "old.example=acme"},
+		"a --pattern with {tenant}":  {"adopt", "file://" + dir, "--tenants", "old.example=acme"},
 		"is not a time zone":         {"adopt", dir, "--zone", "Berlin"},
 		"where the worker takes leg": {"adopt", dir, "--legs", t.TempDir()},
 	} {
@@ -123,6 +141,20 @@ func TestAdoptSays(t *testing.T) {
 		assert.Equal(t, 2, code, part)
 		assert.Contains(t, errs, part)
 	}
+	doubtful := t.TempDir()
+	for _, name := range []string{"anna/1.wav", "bob/1.wav"} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(doubtful, name)), 0o750))
+		require.NoError(t, os.WriteFile(filepath.Join(doubtful, name), samplecall.Agent()[:wavHeader+2*samplecall.SampleRateHz], 0o600))
+	}
+	for _, place := range []string{doubtful, "file://" + doubtful} {
+		code, out, errs := run(t, "adopt", place)
+		assert.Equal(t, 2, code, "%s%s", out, errs)
+		assert.Contains(t, errs, "give --pattern, which may be\n  {dirs}{leg:anna|bob}/{call}.{ext}\n  freeswitch")
+		assert.Empty(t, out)
+	}
+	code, out, _ = run(t, "adopt", doubtful, "--pattern", "freeswitch")
+	require.Zero(t, code)
+	assert.Contains(t, out, "2 calls would be adopted")
 	code, out, _ = run(t, "adopt", t.TempDir())
 	assert.Zero(t, code)
 	assert.Contains(t, out, "no naming fits")

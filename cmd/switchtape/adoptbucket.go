@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -49,7 +52,7 @@ func (c *adoptCommand) adoptObjects(ctx context.Context, s cli.Streams, store *s
 	}
 	naming := c.Pattern
 	if naming == "" {
-		if naming, err = learnObjects(ctx, store, c.Prefix, zone); err != nil {
+		if naming, err = c.learnObjects(ctx, store, zone); err != nil {
 			return err
 		}
 	}
@@ -60,6 +63,9 @@ func (c *adoptCommand) adoptObjects(ctx context.Context, s cli.Streams, store *s
 			return h.ModTime, err
 		},
 	}
+	if u, bad := url.Parse(c.Dir); bad == nil && u.Scheme == "file" {
+		o.Dir = filepath.FromSlash(u.Path)
+	}
 	for name, tenant := range c.Tenants {
 		o.Tenants[name] = callmodel.TenantID(tenant)
 	}
@@ -68,6 +74,9 @@ func (c *adoptCommand) adoptObjects(ctx context.Context, s cli.Streams, store *s
 			return cli.Usagef("--pattern: %w", err)
 		}
 	}
+	if len(c.Tenants) > 0 && len(o.Patterns) > 0 && !slices.ContainsFunc(o.Patterns, func(p spool.Pattern) bool { return p.HasTenant() }) {
+		return cli.Usagef("--tenants: objects that are named as %s don't say whose they are; give a --pattern with {tenant}, or --tenant", naming)
+	}
 	out := &adoptedObjects{s: s, json: c.JSON}
 	out.begin(naming)
 	err = adopt.New(store, l, o).Run(ctx, c.Prefix, c.Yes, out.add)
@@ -75,12 +84,15 @@ func (c *adoptCommand) adoptObjects(ctx context.Context, s cli.Streams, store *s
 }
 
 // learnObjects tells how the first objects are named.
-func learnObjects(ctx context.Context, store *storage.Store, prefix string, zone *time.Location) (string, error) {
+func (c *adoptCommand) learnObjects(ctx context.Context, store *storage.Store, zone *time.Location) (string, error) {
 	var names []string
-	err := store.List(ctx, prefix, func(key string, _ int64) bool {
-		names = append(names, key[len(prefix):])
+	err := store.List(ctx, c.Prefix, func(key string, _ int64) bool {
+		names = append(names, key[len(c.Prefix):])
 		return len(names) < sampleOfNames
 	})
+	if doubts := spool.Candidates(names, zone); err == nil && len(doubts) > 0 {
+		return "", inDoubt(c.Dir, doubts)
+	}
 	return spool.Learn(names, zone), err
 }
 

@@ -2,6 +2,8 @@ package calldb
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -14,9 +16,16 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 )
 
-// jobsChannel is the channel on which PostgreSQL tells listeners of jobs that can run.
-// The payload is the queue.
+// jobsChannel is the channel on which PostgreSQL tells of every job that can run those who
+// listen to any queue, and programs before this one. The payload is the queue.
 const jobsChannel = "switchtape_jobs"
+
+// queueChannel is the channel of one queue, so that PostgreSQL doesn't send each of some
+// hundred telephone servers what is told to all. A channel's name has 63 bytes at most.
+func queueChannel(queue string) string {
+	sum := sha256.Sum256([]byte(queue))
+	return jobsChannel + "_" + hex.EncodeToString(sum[:12])
+}
 
 const (
 	// ringEvery is how often a process tells of jobs at most: every NOTIFY wakes the
@@ -29,8 +38,10 @@ const (
 	// the others needn't all ask for it. That many find it soon even if none is woken, by
 	// their slow polls.
 	wakeWorkers = 16
-	// fleetEvery is how often a listener counts the fleet, when it is told of a job.
-	fleetEvery = time.Minute
+	// fleetEvery is how often a listener counts the fleet, about, when it is told of a job,
+	// and fleetQueues bounds the queues whose workers it remembers.
+	fleetEvery  = time.Minute
+	fleetQueues = 1000
 )
 
 // bells tell of a job at once, in its own transaction, and of those that come within
@@ -94,7 +105,7 @@ func (t *tx) ring(ctx context.Context, queue string) error {
 		t.held = append(t.held, queue)
 		return nil
 	}
-	_, err := t.exec(ctx, "SELECT pg_notify('"+jobsChannel+"', ?)", queue)
+	_, err := t.exec(ctx, "SELECT pg_notify('"+jobsChannel+"', ?), pg_notify(?, ?)", queue, queueChannel(queue), queue)
 	return err
 }
 
@@ -103,7 +114,11 @@ func (t *tx) ring(ctx context.Context, queue string) error {
 func (d *DB) tell(queues []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), ringWait)
 	defer cancel()
-	_, _ = d.write.ExecContext(ctx, "SELECT pg_notify('"+jobsChannel+"', queue) FROM unnest($1::text[]) AS queue", queues)
+	channels := make([]string, len(queues))
+	for i, q := range queues {
+		channels[i] = queueChannel(q)
+	}
+	_, _ = d.write.ExecContext(ctx, "SELECT pg_notify('"+jobsChannel+"', queue), pg_notify(channel, queue) FROM unnest($1::text[], $2::text[]) AS told(queue, channel)", queues, channels)
 }
 
 // Listen implements worker.Doorbell on PostgreSQL, over a connection of its own: it
@@ -119,32 +134,48 @@ func (d *DB) Listen(ctx context.Context, queues []string, rung func()) error {
 		return d.fail("connect to listen for jobs", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it is done with
-	if _, err := conn.Exec(ctx, "LISTEN "+jobsChannel); err != nil {
-		return d.fail("listen for jobs", err)
+	channels := []string{jobsChannel}
+	if len(queues) > 0 {
+		channels = channels[:0]
+		for _, q := range queues {
+			channels = append(channels, queueChannel(q))
+		}
 	}
-	workers, counted := 0, false
-	again := time.NewTicker(fleetEvery)
+	for _, c := range channels {
+		if _, err := conn.Exec(ctx, "LISTEN "+c); err != nil {
+			return d.fail("listen for jobs", err)
+		}
+	}
+	served := map[string]int{} // how many workers serve each queue that was told of
+	again := time.NewTimer(fleetAgain())
 	defer again.Stop()
 	for rung(); ; {
 		n, err := conn.WaitForNotification(ctx)
 		if err != nil {
 			return d.fail("listen for jobs", err)
 		}
-		if len(queues) > 0 && !slices.Contains(queues, n.Payload) {
-			continue
-		}
 		select {
 		case <-again.C:
-			counted = false
+			clear(served)
+			again.Reset(fleetAgain())
 		default:
 		}
+		workers, counted := served[n.Payload]
 		if !counted {
-			counted, workers = true, d.workersOf(ctx, n.Payload)
+			workers = d.workersOf(ctx, n.Payload)
+			if len(served) < fleetQueues {
+				served[n.Payload] = workers
+			}
 		}
 		if rand.IntN(max(workers, 1)) < wakeWorkers { //nolint:gosec // no secret
 			rung()
 		}
 	}
+}
+
+// fleetAgain is when to count the fleet again: not all listeners at once.
+func fleetAgain() time.Duration {
+	return fleetEvery/2 + rand.N(fleetEvery) //nolint:gosec // no secret
 }
 
 // workersOf is how many workers serve the queue, 0 if that isn't known.

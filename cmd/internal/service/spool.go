@@ -29,7 +29,7 @@ import (
 
 // SpoolOptions say which directories jobs are made of.
 type SpoolOptions struct {
-	Spool []string `help:"Directory, below that of the legs, in which a telephone server leaves the legs of its calls: each call becomes a recording. As DIR?pattern=P&tenant=T with P one of asterisk, freeswitch, fusionpbx, rtpengine and vicidial, or a pattern like {call}-{leg:in|out}.wav; or a YAML file. More: queue, codec, quiet, renamed, zone, json … (see the README). May be repeated." placeholder:"DIR?OPTIONS|FILE" sep:"none"`
+	Spool []string `help:"Directory, below that of the legs, in which a telephone server leaves the legs of its calls: each call becomes a recording. As DIR?pattern=P&tenant=T with P one of asterisk, freeswitch, fusionpbx, rtpengine and vicidial, or a pattern like {call}-{leg:in|out}.wav; or a YAML file. More: queue, priority, codec, layout, rate, bitrate, quiet, renamed, wait, legs, every, zone, json, index; what they mean, and the form of the JSON file beside the legs, is in the README, \"The keys of a spool\". May be repeated." placeholder:"DIR?OPTIONS|FILE" sep:"none"`
 }
 
 // SpoolPlace is where spools are.
@@ -215,10 +215,32 @@ func (p *SpoolPlace) Below(dir string) (abs, below string, err error) {
 		faults.Add("", "is not in %s, where the worker takes legs from; give a directory below it, or have --legs above both", legs)
 		return "", "", faults
 	}
+	if !staysBelow(legs, dir) {
+		faults.Add("", "is a link, or behind one, that leads out of %s, where the worker takes legs from; have --legs above where it leads, or mount it there", legs)
+		return "", "", faults
+	}
 	if rel == "." {
 		rel = ""
 	}
 	return filepath.Clean(dir), filepath.ToSlash(rel), nil
+}
+
+// staysBelow reports whether dir, or as much of it as is there, is in legs with all links
+// followed.
+func staysBelow(legs, dir string) bool {
+	top, err := filepath.EvalSymlinks(legs)
+	if err != nil {
+		return true // it isn't there yet
+	}
+	for there := filepath.Clean(dir); there != legs && there != filepath.Dir(there); there = filepath.Dir(there) {
+		at, err := filepath.EvalSymlinks(there)
+		if err != nil {
+			continue
+		}
+		rel, err := filepath.Rel(top, at)
+		return err == nil && filepath.IsLocal(rel)
+	}
+	return true
 }
 
 // readSpool reads DIR?OPTIONS, or a YAML file.

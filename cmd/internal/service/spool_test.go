@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -107,21 +108,31 @@ func TestSpoolsThatCannotBe(t *testing.T) {
 	legs := t.TempDir()
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
 	require.NoError(t, os.WriteFile(bad, []byte("dir: x\npatern: asterisk\n"), 0o600))
+	require.NoError(t, os.Symlink(t.TempDir(), filepath.Join(legs, "out")))
+	require.NoError(t, os.Mkdir(filepath.Join(legs, "within"), 0o750))
+	require.NoError(t, os.Symlink("within", filepath.Join(legs, "link")))
 	for flag, parts := range map[string][]string{
-		"/elsewhere?pattern=asterisk&tenant=a":    {"is not in " + legs},
-		"../x?pattern=asterisk&tenant=a":          {"is not in"},
-		"x":                                       {"is no pattern"},
-		"x?pattern=asterisk":                      {"tenant: is missing"},
-		"x?pattern=fusionpbx&tenant=a":            {"tenants: are missing"},
-		"x?pattern=fusionpbx&tenants=a.example":   {"NAME=TENANT"},
-		"x?patern=asterisk":                       {"patern: is no option"},
-		"x?pattern=asterisk&tenant=a&quiet=soon":  {"quiet:"},
-		"x?pattern=asterisk&tenant=a&zone=Berlin": {"zone:"},
-		"x?pattern=asterisk&tenant=a&codec=aiff":  {"codec"},
-		"x?pattern=asterisk&tenant=a&legs=two":    {"not a number"},
-		"x?%zz":                                   {"options can't be read"},
-		bad:                                       {"patern"},
-		"none.yaml":                               {"no such file"},
+		"out?pattern=asterisk&tenant=a":             {"leads out of " + legs},
+		"out/later?pattern=asterisk&tenant=a":       {"leads out of " + legs},
+		"x?pattern=asterisk&tenant=a&priority=10":   {"priority: is 10"},
+		"x?pattern=asterisk&tenant=a&priority=-1":   {"priority: is -1"},
+		"x?pattern=asterisk&tenant=a&legs=-1":       {"legs: are -1"},
+		"x?pattern=asterisk&tenant=a&legs=9999":     {"legs: are 9999"},
+		"x?pattern=asterisk&tenants=a.example=acme": {"tenants: are given"},
+		"/elsewhere?pattern=asterisk&tenant=a":      {"is not in " + legs},
+		"../x?pattern=asterisk&tenant=a":            {"is not in"},
+		"x":                                         {"is no pattern"},
+		"x?pattern=asterisk":                        {"tenant: is missing"},
+		"x?pattern=fusionpbx&tenant=a":              {"tenants: are missing"},
+		"x?pattern=fusionpbx&tenants=a.example":     {"NAME=TENANT"},
+		"x?patern=asterisk":                         {"patern: is no option"},
+		"x?pattern=asterisk&tenant=a&quiet=soon":    {"quiet:"},
+		"x?pattern=asterisk&tenant=a&zone=Berlin":   {"zone:"},
+		"x?pattern=asterisk&tenant=a&codec=aiff":    {"codec"},
+		"x?pattern=asterisk&tenant=a&legs=two":      {"not a number"},
+		"x?%zz":                                     {"options can't be read"},
+		bad:                                         {"patern"},
+		"none.yaml":                                 {"no such file"},
 	} {
 		_, err := service.OpenSpools(service.SpoolOptions{Spool: []string{flag}}, service.SpoolPlace{Legs: legs}, memdb.New(nil), nil, ops.NewMetrics(), slog.New(slog.DiscardHandler))
 		for _, part := range parts {
@@ -130,6 +141,38 @@ func TestSpoolsThatCannotBe(t *testing.T) {
 	}
 	_, err := service.OpenSpools(service.SpoolOptions{Spool: []string{"x?pattern=asterisk&tenant=a"}}, service.SpoolPlace{Legs: "s3://bucket"}, memdb.New(nil), nil, ops.NewMetrics(), slog.New(slog.DiscardHandler))
 	assert.ErrorContains(t, err, "in a bucket")
+	for _, flag := range []string{"link?pattern=asterisk&tenant=a", "later?pattern=asterisk&tenant=a&priority=9&legs=32"} {
+		s, err := service.OpenSpools(service.SpoolOptions{Spool: []string{flag}}, service.SpoolPlace{Legs: legs}, memdb.New(nil), nil, ops.NewMetrics(), slog.New(slog.DiscardHandler))
+		require.NoError(t, err, flag)
+		require.NoError(t, s.Close())
+	}
+}
+
+// The README has all keys of a spool, and no others.
+func TestKeysOfASpoolInTheREADME(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../README.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(text), "#### The keys of a spool\n")
+	require.True(t, found)
+	table, _, _ := strings.Cut(section, "The JSON file")
+	var keys []string
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) > 2 && strings.Contains(cells[1], "`") {
+			for key := range strings.SplitSeq(cells[1], ",") {
+				keys = append(keys, strings.Trim(key, "` "))
+			}
+		}
+	}
+	assert.Len(t, keys, 17)
+	help, _ := reflect.TypeFor[service.SpoolOptions]().FieldByName("Spool")
+	for _, key := range keys {
+		_, err := service.OpenSpools(service.SpoolOptions{Spool: []string{"x?" + key + "=?"}}, service.SpoolPlace{Legs: t.TempDir()}, memdb.New(nil), nil, ops.NewMetrics(), slog.New(slog.DiscardHandler))
+		require.Error(t, err, key)
+		assert.NotContains(t, err.Error(), "is no option", key)
+		assert.Contains(t, help.Tag.Get("help"), strings.TrimSuffix(key, "s"), key)
+	}
 }
 
 // until runs what is run until it is told to stop.

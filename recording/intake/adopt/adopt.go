@@ -8,7 +8,9 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +35,9 @@ type Bucket interface {
 	PutNamed(ctx context.Context, name string, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error)
 	// URL is where the object is.
 	URL(key string) string
+	// LocalPath is the file of an object in a bucket that is a directory, "" in any other
+	// and for keys that no file can have.
+	LocalPath(key string) string
 }
 
 // Ledger is where what is adopted is kept. *calldb.DB and *memdb.Store are ledgers:
@@ -62,6 +67,9 @@ type Options struct {
 	// Modified tells when an object was written, which is about its call's end: the
 	// start of one whose name doesn't say it. Nil, or a zero time: such are left out.
 	Modified func(ctx context.Context, key string) (time.Time, error)
+	// Dir is the directory that the bucket is; "" for a bucket that is none. Files that it
+	// doesn't list are told of, and links that leave it are left out.
+	Dir string
 	// Actor is who asks for it, for the audit log.
 	Actor string
 }
@@ -96,24 +104,36 @@ func New(b Bucket, l Ledger, o *Options) *Adopter {
 
 // Run goes through the objects below prefix, which ends in a slash or is empty, and
 // tells of each to each, in the order of their names: what it is, or why it is left out.
-// With do it adopts them, without it changes nothing and reads no object. It holds a
-// page of names at a time. An error ends it: that of each, of the bucket or of the
+// With do it adopts them, without it changes nothing and reads of each no more than tells
+// whether it is audio. It holds a page of names at a time. The files of a directory that
+// the bucket has no names for come last. An error ends it: that of each, of the bucket or of the
 // ledger; run again, it goes on.
 func (a *Adopter) Run(ctx context.Context, prefix string, do bool, each func(Found) error) error {
 	var failed error
+	var root *os.Root
+	if a.opts.Dir != "" {
+		var err error
+		if root, err = os.OpenRoot(a.opts.Dir); err != nil {
+			return err
+		}
+		defer root.Close() //nolint:errcheck // only read from
+	}
 	err := a.bucket.List(ctx, prefix, func(key string, bytes int64) bool {
-		f, err := a.object(ctx, prefix, key, bytes, do)
+		f, err := a.object(ctx, root, prefix, key, bytes, do)
 		if err == nil {
 			err = each(f)
 		}
 		failed = err
 		return err == nil && ctx.Err() == nil
 	})
-	return errors.Join(failed, err, ctx.Err())
+	if err := errors.Join(failed, err, ctx.Err()); err != nil || root == nil {
+		return err
+	}
+	return a.unlisted(ctx, root, prefix, each)
 }
 
 // object looks at an object, and adopts it.
-func (a *Adopter) object(ctx context.Context, prefix, key string, bytes int64, do bool) (Found, error) {
+func (a *Adopter) object(ctx context.Context, root *os.Root, prefix, key string, bytes int64, do bool) (Found, error) {
 	f := Found{Key: key, Bytes: bytes}
 	leave := func(why string) (Found, error) {
 		return Found{Key: key, Bytes: bytes, LeftOut: why}, nil
@@ -124,15 +144,22 @@ func (a *Adopter) object(ctx context.Context, prefix, key string, bytes int64, d
 		return leave("not audio: a manifest")
 	case strings.Contains("/"+key, "/year=") && strings.Contains(key, "/hour="):
 		return leave("a recording of Switchtape's own: its ledger knows it")
-	case bytes == 0:
-		return leave("empty: it has no bytes")
 	}
 	file, pattern, ok := a.named(name)
 	if !ok {
 		return leave("its name fits no pattern")
 	}
-	if hint := pattern.Legs(); len(hint) != 1 {
+	switch {
+	case len(pattern.Legs()) != 1:
 		return leave("its name is that of a leg: legs are adopted from a directory")
+	case file.Name.Segment > 0 || !file.Name.Begin.IsZero():
+		return leave("its name is that of a part of a call: parts are adopted from a directory")
+	}
+	if why := a.wrongFile(root, key); why != "" {
+		return leave(why)
+	}
+	if bytes == 0 {
+		return leave("empty: it has no bytes")
 	}
 	if file.Name.Start.IsZero() && a.opts.Modified != nil {
 		at, err := a.opts.Modified(ctx, key)
@@ -152,16 +179,19 @@ func (a *Adopter) object(ctx context.Context, prefix, key string, bytes int64, d
 		return leave("no recording can be made of it: " + err.Error())
 	}
 	f.TenantID, f.CallID, f.RecordingID, f.StartedAt = spec.TenantID, spec.CallID, spec.RecordingID, spec.StartedAt
-	if known, err := a.known(ctx, &spec); err != nil || known {
+	if known, err := a.known(ctx, &spec, key); err != nil || known != "" {
 		if err != nil {
 			return f, err
 		}
-		return leave("already adopted")
-	}
-	if !do {
-		return f, nil
+		return leave(known)
 	}
 	var why string
+	if !do {
+		if why, err = a.look(ctx, key); err != nil || why == "" {
+			return f, err
+		}
+		return leave(why)
+	}
 	var created bool
 	f.JobID, created, why, err = a.adopt(ctx, key, &spec)
 	switch {
@@ -195,21 +225,36 @@ func (a *Adopter) spec(prefix string, f spool.File, p *spool.Pattern) (record.Sp
 		Below: strings.TrimSuffix(prefix, "/"), Tenant: a.opts.Tenant, Tenants: a.opts.Tenants,
 		Outputs: []record.OutputSpec{{Codec: record.CodecWAV, Layout: record.LayoutMono}}, // until it is read
 	}
-	return o.Spec(&spool.Set{Pattern: p, Files: []spool.File{f}, Whole: true})
+	s, err := o.Spec(&spool.Set{Pattern: p, Files: []spool.File{f}, Whole: true})
+	// What the names of a call's files have in common is without {ext}: here each of them
+	// is a recording, whatever others are called.
+	if f.Name.Ext != "" {
+		s.RecordingID += callmodel.RecordingID("-" + strings.TrimPrefix(path.Ext(f.Path), "."))
+	}
+	return s, err
 }
 
-// known reports whether the recording has a job.
-func (a *Adopter) known(ctx context.Context, spec *record.Spec) (bool, error) {
+// known says why the object isn't adopted that has a job already, or whose id has; "" if
+// neither has.
+func (a *Adopter) known(ctx context.Context, spec *record.Spec, key string) (string, error) {
 	if a.ledger == nil {
-		return false, nil
+		return "", nil
 	}
 	jobs, err := a.ledger.Jobs(ctx, ledger.Filter{Kind: record.Kind, TenantID: spec.TenantID, CallID: spec.CallID, Limit: maxJobs})
+	if err != nil {
+		return "", err
+	}
 	for i := range jobs {
-		if jobs[i].Key == string(spec.RecordingID) {
-			return true, err
+		r, err := record.ResultOf(&jobs[i])
+		ours := err == nil && slices.ContainsFunc(r.Outputs, func(o record.OutputResult) bool { return o.Key == key })
+		switch {
+		case ours:
+			return "already adopted", nil
+		case jobs[i].Key == string(spec.RecordingID):
+			return "another object's recording has its id already: by the pattern both have one name", nil
 		}
 	}
-	return false, err
+	return "", nil
 }
 
 // maxJobs is how many jobs of a call are looked at.
@@ -252,12 +297,9 @@ func (a *Adopter) adopt(ctx context.Context, key string, spec *record.Spec) (id 
 
 // read reads the object once, to its end: its hash, and what its audio is.
 func (a *Adopter) read(ctx context.Context, key string, spec *record.Spec) (r record.Result, file manifest.File, why string, err error) {
-	body, err := a.bucket.Open(ctx, key)
-	if errors.Is(err, fs.ErrNotExist) {
-		return r, file, gone, nil
-	}
-	if err != nil {
-		return r, file, "", err
+	body, why, err := a.open(ctx, key)
+	if body == nil {
+		return r, file, why, err
 	}
 	defer body.Close() //nolint:errcheck // only read from
 	counted := &counter{r: body, h: sha256.New()}
@@ -285,7 +327,7 @@ func (a *Adopter) read(ctx context.Context, key string, spec *record.Spec) (r re
 	duration := time.Duration(float64(frames) / float64(format.SampleRate) * float64(time.Second)).Round(time.Millisecond)
 	out := record.OutputSpec{Codec: codecOf(key, codec.Describe(src)), Layout: layoutOf(format.NumChannels), SampleRateHz: format.SampleRate}
 	if out.Codec == "" {
-		return r, file, "a format that recordings don't have: " + codec.Describe(src), nil
+		return r, file, strangeFormat + codec.Describe(src), nil
 	}
 	spec.Outputs = []record.OutputSpec{out}
 	r = record.Result{
@@ -304,6 +346,46 @@ func (a *Adopter) read(ctx context.Context, key string, spec *record.Spec) (r re
 	}
 	file = manifest.File{URI: key, Bytes: counted.n, SHA256: sum, Frames: frames, Rate: format.SampleRate, Channels: format.NumChannels}
 	return r, file, "", nil
+}
+
+// strangeFormat is said of audio that recordings don't come in.
+const strangeFormat = "a format that recordings don't have: "
+
+// open opens the object; why says what is wrong with one that isn't there.
+func (a *Adopter) open(ctx context.Context, key string) (body io.ReadCloser, why string, err error) {
+	body, err = a.bucket.Open(ctx, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, gone, nil
+	}
+	return body, "", err
+}
+
+// look reads the beginning of an object: why says what is wrong with one that isn't audio.
+func (a *Adopter) look(ctx context.Context, key string) (why string, err error) {
+	body, why, err := a.open(ctx, key)
+	if body == nil {
+		return why, err
+	}
+	defer body.Close() //nolint:errcheck // only read from
+	counted := &counter{r: body, h: sha256.New()}
+	src, _, err := a.opts.Codecs.Decode(counted, codec.Hint{Size: codec.SizeUnknown})
+	frames := 0
+	if err == nil {
+		frames, err = src.ReadFrames(make([]float32, src.Format().NumChannels))
+	}
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case counted.err != nil: // the bucket's, not the object's
+		return "", counted.err
+	case err != nil && !errors.Is(err, io.EOF):
+		return "not audio: " + err.Error(), nil
+	case frames == 0 && err != nil:
+		return "empty: it holds no audio", nil
+	case codecOf(key, codec.Describe(src)) == "":
+		return strangeFormat + codec.Describe(src), nil
+	}
+	return "", nil
 }
 
 // drain counts the frames of a source.

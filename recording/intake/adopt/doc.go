@@ -7,5 +7,5 @@
 // The bucket is the one that the API serves from then on. The job of an adopted
 // recording is done: its leg is the object itself, its output, too, and its manifest lies
 // beside it as {object}.manifest.json. Run twice, it makes nothing twice: ids are made of
-// the tenant and the object's name, and what is adopted is not read again.
+// the tenant and the object's name, its extension too, and what is adopted is not read again.
 package adopt

@@ -97,7 +97,10 @@ func (s *Spool) store(ctx context.Context, root *os.Root, i id, set *Set) (recor
 	if err := s.note(ctx, root, set); err != nil {
 		return record.Spec{}, err
 	}
-	spec, err := s.opts.Spec(set)
+	spec, ignored, err := s.opts.specWithNotes(set)
+	if ignored != nil {
+		s.badNotes(ctx, set, ignored)
+	}
 	if err != nil {
 		return spec, err
 	}
@@ -129,17 +132,24 @@ func (s *Spool) note(ctx context.Context, root *os.Root, set *Set) error {
 	if s.opts.Sidecar == SidecarIgnored {
 		return nil
 	}
-	notes, err := readNotes(root.FS(), sidecarOf(&set.Files[0]))
+	notes, err := readNotes(root, sidecarOf(&set.Files[0]))
 	switch {
 	case err == nil:
 		set.Notes = notes
 	case errors.Is(err, fs.ErrNotExist) && s.opts.Sidecar == SidecarOptional:
-	case s.opts.Sidecar == SidecarRequired: // it isn't there, or not whole yet
+	case s.opts.Sidecar == SidecarRequired && !isWhole(err): // it isn't there, or not whole yet
 		return errWaits
-	case s.said.first(badSidecar, path.Dir(set.Files[0].Path)):
-		s.opts.Logger.WarnContext(ctx, "what is written beside a call's legs can't be read; they are handed over without", "spool", s.dir, "error", reason(err))
+	default:
+		s.badNotes(ctx, set, err)
 	}
 	return nil
+}
+
+// badNotes tells of what is written beside legs and can't be used.
+func (s *Spool) badNotes(ctx context.Context, set *Set, err error) {
+	if s.said.first(badSidecar, path.Dir(set.Files[0].Path)) {
+		s.opts.Logger.WarnContext(ctx, "what is written beside a call's legs can't be read; they are handed over without", "spool", s.dir, "error", reason(err))
+	}
 }
 
 // refuse leaves a call alone of which no job can be made.

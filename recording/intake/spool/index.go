@@ -42,7 +42,7 @@ func (x *index) open() error {
 	if x.path == "" || x.file != nil {
 		return nil
 	}
-	f, err := os.OpenFile(x.path, os.O_RDWR|os.O_APPEND, 0)
+	f, err := openIndex(x.path, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -51,6 +51,19 @@ func (x *index) open() error {
 	}
 	x.read(f)
 	return nil
+}
+
+// openIndex opens the file, which may be in the tree: a pipe in its place would never
+// come to its end.
+func openIndex(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|nonblocking|flag, 0o640) //nolint:gosec // the operator's directory
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRegular(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // read takes the open file for the index's, and what it holds in.
@@ -128,7 +141,7 @@ func (x *index) create() error {
 	if err := os.MkdirAll(filepath.Dir(x.path), 0o750); err != nil {
 		return fmt.Errorf("the spool's index can't be kept: %w", err)
 	}
-	f, err := os.OpenFile(x.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o640) //nolint:gosec // the operator's directory
+	f, err := openIndex(x.path, os.O_CREATE)
 	if err != nil {
 		return fmt.Errorf("the spool's index can't be kept: %w", err)
 	}

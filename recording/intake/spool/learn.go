@@ -1,7 +1,8 @@
 package spool
 
 import (
-	"path"
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -9,24 +10,78 @@ import (
 
 // Learn tells how the files of a tree are named, by their paths: the preset by its name,
 // or a pattern. It takes the one by which the most files are legs of calls that have
-// several, and of those that say nothing of legs the most exact. "": by none.
+// several, and of those that say nothing of legs the most exact. Legs are told by what
+// they are called ("in" and "out", "agent" and "customer"), or by being SSRCs: numbers,
+// dates and counters never make two files one call. "": by none, or it is in doubt, and
+// [Candidates] are for somebody to choose from.
 func Learn(paths []string, zone *time.Location) string {
-	best, most := "", 0
-	for _, naming := range candidates(paths) {
-		patterns, err := Patterns(naming)
-		if err != nil {
-			continue
-		}
-		if n := fit(&Options{Patterns: patterns, Zone: zone}, paths); n > most {
-			best, most = naming, n
+	naming, _ := learn(paths, zone)
+	return naming
+}
+
+// Candidates are the namings that a tree may have of which Learn isn't sure: those by
+// which names that are else alike are legs of one call, and the one by which each file is
+// a call. None where it is sure, or nothing fits.
+func Candidates(paths []string, zone *time.Location) []string {
+	_, list := learn(paths, zone)
+	return list
+}
+
+// learn tells how the files are named, or else the namings that they may have.
+func learn(paths []string, zone *time.Location) (naming string, doubts []string) {
+	paths = slices.DeleteFunc(slices.Clone(paths), func(p string) bool { return !isAudioName(p) })
+	var fits []*fitting
+	for _, name := range candidates(paths) {
+		if f := fit(name, paths, zone); f.points > 0 {
+			fits = append(fits, f)
 		}
 	}
-	return best
+	if len(fits) == 0 {
+		return "", nil
+	}
+	if i := slices.IndexFunc(fits, func(f *fitting) bool { return f.naming == "fusionpbx" }); i >= 0 && 2*len(fits[i].call) >= len(paths) {
+		return "fusionpbx", nil // no other tree has such directories
+	}
+	slices.SortStableFunc(fits, func(a, b *fitting) int { return cmp.Compare(b.points, a.points) })
+	best := fits[0]
+	for _, f := range fits[1:] {
+		if f.several > 0 && best.several > 0 && f.points == best.points && !f.within(best) {
+			doubts = append(doubts, f.naming)
+		}
+	}
+	if best.several == 0 {
+		doubts = lookalikes(paths)
+	}
+	if len(doubts) > 0 {
+		return "", append(doubts, best.naming)
+	}
+	return best.naming, nil
+}
+
+// lookalikes are patterns by which names that differ in a word are those of legs, though
+// nothing says that the words are legs'.
+func lookalikes(paths []string) []string {
+	const share = 0.5 // of the names: with fewer it is chance
+	var list []string
+	for _, place := range legPlaces() {
+		pattern, n := place.guess(paths, func(word string) bool { return !isNumber(word) })
+		if pattern != "" && n >= share {
+			list = append(list, pattern)
+		}
+	}
+	return list
 }
 
 // candidates are the namings to try: those that are known, the more exact ones first.
 func candidates(paths []string) []string {
-	return append([]string{"fusionpbx", "vicidial", "asterisk", "rtpengine", "freeswitch"}, guesses(paths)...)
+	list := []string{"fusionpbx", "vicidial", "asterisk", "rtpengine", "freeswitch"}
+	like := legWord()
+	for _, place := range legPlaces() {
+		if pattern, _ := place.guess(paths, like); pattern != "" {
+			list = append(list, pattern)
+		}
+	}
+	return list
 }
 
 const (
@@ -34,13 +89,27 @@ const (
 	alone     = 1 // what one counts that is all of its call by the pattern
 )
 
-// fit is how well the options' patterns fit.
-func fit(o *Options, paths []string) (points int) {
+// fitting is how well a naming fits.
+type fitting struct {
+	naming  string
+	points  int
+	several int               // calls that have several legs by it
+	call    map[string]string // what the files that it fits have in common, by their paths
+}
+
+// fit is how well a naming fits.
+func fit(naming string, paths []string, zone *time.Location) *fitting {
 	type set struct {
 		legs  map[string]bool
 		files int
 		whole bool // by the pattern, with one leg
 	}
+	f := &fitting{naming: naming, call: map[string]string{}}
+	patterns, err := Patterns(naming)
+	if err != nil {
+		return f
+	}
+	o := Options{Patterns: patterns, Zone: zone}
 	sets := map[string]*set{}
 	for _, p := range paths {
 		pattern, n, ok := o.match(p)
@@ -54,84 +123,53 @@ func fit(o *Options, paths []string) (points int) {
 		}
 		s.legs[n.Leg] = true
 		s.files++
+		f.call[p] = n.identity
 	}
+	likely := 0
 	for _, s := range sets {
 		switch {
 		case len(s.legs) > 1:
-			points += ofSeveral * s.files
+			f.points += ofSeveral * s.files
+			f.several++
+			if areSSRCs(slices.Collect(maps.Keys(s.legs))) {
+				likely++
+			}
 		case s.whole:
-			points += alone * s.files
+			f.points += alone * s.files
 		}
 	}
-	return points
+	if naming == "rtpengine" && !mostOf(likely, len(sets)) {
+		f.points = 0
+	}
+	return f
 }
 
-// guesses are patterns that the names themselves suggest: a few words that stand at the
-// end, at the beginning or as the directory of names that are else alike.
-func guesses(paths []string) []string {
-	var list []string
-	for _, sep := range []string{"-", "_", "."} {
-		for _, g := range []struct {
-			pattern string
-			split   func(name string) (rest, word string, ok bool)
-		}{
-			{"{dirs}{call}" + sep + "{leg:LEGS}.{ext}", func(name string) (string, string, bool) {
-				dir, base := path.Split(name)
-				i := strings.LastIndex(base, sep)
-				if i <= 0 {
-					return "", "", false
-				}
-				return dir + base[:i], base[i+len(sep):], true
-			}},
-			{"{dirs}{leg:LEGS}" + sep + "{call}.{ext}", func(name string) (string, string, bool) {
-				dir, base := path.Split(name)
-				word, rest, ok := strings.Cut(base, sep)
-				return dir + rest, word, ok && word != "" && rest != ""
-			}},
-		} {
-			if legs := words(paths, g.split); len(legs) > 0 {
-				list = append(list, strings.Replace(g.pattern, "LEGS", strings.Join(legs, "|"), 1))
-			}
+// areSSRCs reports whether a call's words are likely to be SSRCs: some for both sides, of
+// about eight digits each, as random numbers have, and not all decimal, as those of dates
+// and counters are.
+func areSSRCs(words []string) bool {
+	const most, short = 4, 5
+	letters := 0
+	for _, w := range words {
+		if len(w) <= short {
+			return false
+		}
+		if strings.ContainsAny(strings.ToLower(w), "abcdef") {
+			letters++
 		}
 	}
-	inDir := func(name string) (string, string, bool) {
-		dir, base := path.Split(name)
-		above, word := path.Split(strings.TrimSuffix(dir, "/"))
-		return above + base, word, word != ""
-	}
-	if legs := words(paths, inDir); len(legs) > 0 {
-		list = append(list, "{dirs}{leg:"+strings.Join(legs, "|")+"}/{call}.{ext}")
-	}
-	return list
+	return len(words) <= most && letters > 0
 }
 
-// words are those that tell the legs apart, at most so many as a call may well have.
-func words(paths []string, split func(string) (rest, word string, ok bool)) []string {
-	const most = 4
-	of := map[string][]string{}
-	for _, p := range paths {
-		if rest, word, ok := split(strings.TrimSuffix(p, path.Ext(p))); ok && !strings.ContainsAny(word, "{}|/") {
-			of[rest] = append(of[rest], word)
+// within reports whether files that are of one call by f are so by the other, too.
+func (f *fitting) within(other *fitting) bool {
+	of := map[string]string{}
+	for p, call := range f.call {
+		theirs, fits := other.call[p]
+		if was, seen := of[call]; !fits || seen && was != theirs {
+			return false
 		}
+		of[call] = theirs
 	}
-	count, pairs := map[string]int{}, 0
-	for _, list := range of {
-		if len(list) > 1 && len(list) <= most {
-			pairs++
-			for _, word := range list {
-				count[word]++
-			}
-		}
-	}
-	var list []string
-	for word, n := range count {
-		if n*10 >= pairs { // one that hardly ever comes is a part of a name
-			list = append(list, word)
-		}
-	}
-	if len(list) < 2 || len(list) > most {
-		return nil
-	}
-	slices.Sort(list)
-	return list
+	return true
 }

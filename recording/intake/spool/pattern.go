@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -69,6 +70,11 @@ func extensions() []string {
 		"wav49", "wave", "wav", "mp3", "flac", "gsm", "ulaw", "mulaw", "pcmu", "ul", "mu",
 		"alaw", "pcma", "al", "sln16", "sln", "slin", "raw",
 	}
+}
+
+// isAudioName reports whether a file is audio by its name.
+func isAudioName(file string) bool {
+	return slices.Contains(extensions(), strings.ToLower(strings.TrimPrefix(path.Ext(file), ".")))
 }
 
 // ParsePattern reads a pattern. Every fault of it is told at once.
@@ -183,6 +189,11 @@ func (p *Pattern) Legs() []string {
 		return []string{onlyLeg}
 	}
 	return slices.Clone(p.legs)
+}
+
+// HasTenant reports whether names say whose the calls are.
+func (p *Pattern) HasTenant() bool {
+	return slices.ContainsFunc(p.fields, func(f field) bool { return f.kind == "tenant" })
 }
 
 func (p *Pattern) hasLeg() bool {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -74,4 +76,37 @@ func TestHints(t *testing.T) {
 	}
 	stop()
 	require.NoError(t, <-done)
+}
+
+// lines are those of a log, as they come.
+type lines chan string
+
+func (l lines) Write(b []byte) (int, error) {
+	l <- string(b)
+	return len(b), nil
+}
+
+// A directory that isn't there is one warning: it may be on a share that comes later.
+func TestSpoolThatComesLater(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, "asterisk")
+	log := make(lines, 100)
+	s.o.Now, s.o.Quiet, s.o.Every, s.o.Logger = nil, 50*time.Millisecond, 10*time.Millisecond, slog.New(slog.NewTextHandler(log, nil))
+	s.dir = filepath.Join(s.dir, "later")
+	sp := s.open(t)
+	require.ErrorIs(t, sp.Sweep(t.Context()), fs.ErrNotExist)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- sp.Run(ctx) }()
+	warning := <-log
+	assert.Contains(t, warning, "level=WARN")
+	assert.Contains(t, warning, "the spool isn't there")
+	s.put(t, "x", "1-in.wav", "1-out.wav")
+	require.Eventually(t, func() bool { return sp.Stats().HandedOver == 1 }, time.Minute, time.Millisecond)
+	stop()
+	require.NoError(t, <-done)
+	close(log)
+	for line := range log {
+		assert.Contains(t, line, "level=INFO", "it is said once")
+	}
 }

@@ -55,8 +55,8 @@ type Options struct {
 	// Wait is for how long a leg is waited for that the pattern or Legs says there
 	// must be, after the last change of the others. 0 means 1 minute.
 	Wait time.Duration
-	// Legs is how many legs a call has where the pattern doesn't list them. 0: as
-	// many as there are when they have been quiet.
+	// Legs is how many legs a call has where the pattern doesn't list them, at most
+	// record.MaxLegs. 0: as many as there are when they have been quiet.
 	Legs int
 	// Sidecar says what becomes of JSON files. "" means SidecarOptional.
 	Sidecar Sidecar
@@ -89,6 +89,9 @@ const (
 	ledgerTimeout     = 10 * time.Second
 )
 
+// maxPriority is the highest that a job may have.
+const maxPriority = 9
+
 // fill is the options with their defaults, checked.
 func (o Options) fill() (Options, error) {
 	o.Quiet, o.Wait, o.Every = cmp.Or(o.Quiet, defaultQuiet), cmp.Or(o.Wait, defaultWait), cmp.Or(o.Every, defaultEvery)
@@ -117,15 +120,14 @@ func (o *Options) check() error {
 	}
 	named, unnamed := false, false
 	for i := range o.Patterns {
-		has := false
-		for _, f := range o.Patterns[i].fields {
-			has = has || f.kind == "tenant"
-		}
+		has := o.Patterns[i].HasTenant()
 		named, unnamed = named || has, unnamed || !has
 	}
 	switch {
 	case named && len(o.Tenants) == 0:
 		e.Add("tenants", "are missing; say which tenant each {tenant} of a name is")
+	case !named && len(o.Tenants) > 0 && len(o.Patterns) > 0:
+		e.Add("tenants", "are given, and the names don't say whose the calls are; give a pattern with {tenant}, as fusionpbx, or the tenant of them all alone")
 	case unnamed && o.Tenant == "" && len(o.Patterns) > 0:
 		e.Add("tenant", "is missing; the names don't say whose the calls are")
 	}
@@ -142,6 +144,12 @@ func (o *Options) check() error {
 		if why := callmodel.ValidateRelativePath(o.Below); why != nil {
 			e.Add("below", "%q %v", o.Below, why)
 		}
+	}
+	if o.Priority < 0 || o.Priority > maxPriority {
+		e.Add("priority", "is %d; it is 0 to %d", o.Priority, maxPriority)
+	}
+	if o.Legs < 0 || o.Legs > record.MaxLegs {
+		e.Add("legs", "are %d; a call has 1 to %d, 0 for as many as there are", o.Legs, record.MaxLegs)
 	}
 	for _, list := range o.OutputsOf {
 		e.AddAll("outputs_of", checkOutputs(list))
@@ -242,6 +250,9 @@ const (
 	ofTheTime = 5
 )
 
+// errNoSpool says that there is no directory of the spool's name.
+var errNoSpool = errors.New("there is no such directory")
+
 // Run sweeps until ctx ends. A directory or a ledger that is away is logged once and
 // waited for.
 func (s *Spool) Run(ctx context.Context) error {
@@ -251,6 +262,10 @@ func (s *Spool) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // it was told to end
+		case errors.Is(err, errNoSpool):
+			if !away {
+				s.opts.Logger.WarnContext(ctx, "the spool isn't there; it is waited for, as it may be on a share that comes later", "spool", s.dir)
+			}
 		case err != nil && !away:
 			s.opts.Logger.ErrorContext(ctx, "legs can't be taken from the spool; it is tried again", "spool", s.dir, "error", err)
 		case err == nil && away:

@@ -18,9 +18,11 @@ import (
 
 // Survey is what recordings could be made of a directory.
 type Survey struct {
-	Naming  string // a preset or a pattern; "" if none fits
+	Naming  string // a preset or a pattern; "" if none fits, or it is in doubt
 	Calls   []Found
 	LeftOut []LeftOut
+	// Candidates are the namings to choose from where it is in doubt; see [Candidates].
+	Candidates []string
 }
 
 // Found is a call whose files are there.
@@ -54,7 +56,7 @@ func SurveyDir(ctx context.Context, dir string, o *Options, audio Audio) (Survey
 	if opts.Zone == nil {
 		opts.Zone = time.UTC
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := openRoot(dir)
 	if err != nil {
 		return Survey{}, fmt.Errorf("the directory can't be opened: %w", err)
 	}
@@ -67,11 +69,9 @@ func SurveyDir(ctx context.Context, dir string, o *Options, audio Audio) (Survey
 	if len(opts.Patterns) == 0 {
 		var names []string
 		for _, f := range files {
-			if slices.Contains(extensions(), strings.ToLower(strings.TrimPrefix(path.Ext(f.Path), "."))) {
-				names = append(names, f.Path)
-			}
+			names = append(names, f.Path)
 		}
-		if s.found.Naming = Learn(names, opts.Zone); s.found.Naming != "" {
+		if s.found.Naming, s.found.Candidates = learn(names, opts.Zone); s.found.Naming != "" {
 			if opts.Patterns, err = Patterns(s.found.Naming); err != nil {
 				return Survey{}, err
 			}
@@ -180,11 +180,13 @@ func (s *surveyor) calls(ctx context.Context, files []File) error {
 
 // misfit is why a file fits no pattern.
 func (s *surveyor) misfit(file string) string {
-	ext := strings.ToLower(strings.TrimPrefix(path.Ext(file), "."))
-	if !slices.Contains(extensions(), ext) {
+	if !isAudioName(file) {
 		return "not audio by its name"
 	}
-	if len(s.opts.Patterns) == 0 {
+	switch {
+	case len(s.found.Candidates) > 0:
+		return "which files are one call is in doubt: give --pattern"
+	case len(s.opts.Patterns) == 0:
 		return "no naming fits the directory: give --pattern"
 	}
 	return "its name fits no pattern: it may be the mixed file of a call whose legs are there, or another naming"
@@ -198,7 +200,7 @@ func (s *surveyor) length(ctx context.Context, f *File) (time.Duration, error) {
 	if s.audio == nil {
 		return 0, nil
 	}
-	file, err := s.root.Open(f.Path)
+	file, err := openRegular(s.root, f.Path)
 	if err != nil {
 		return 0, fmt.Errorf("it can't be read: %s", reason(err))
 	}
@@ -231,12 +233,12 @@ func (s *surveyor) call(set *Set, lengths map[string]time.Duration) {
 		return
 	}
 	if s.opts.Sidecar != SidecarIgnored {
-		notes, err := readNotes(s.root.FS(), sidecarOf(&set.Files[0]))
+		notes, err := readNotes(s.root, sidecarOf(&set.Files[0]))
 		if err == nil {
 			set.Notes = notes
 		}
 	}
-	spec, err := s.opts.Spec(set)
+	spec, _, err := s.opts.specWithNotes(set)
 	if err != nil {
 		all("no recording can be made of it: %s", err.Error())
 		return

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,6 +58,50 @@ func TestLearn(t *testing.T) {
 	} {
 		assert.Equal(t, c.want, spool.Learn(c.names, time.UTC), "%q", c.names[0])
 	}
+}
+
+// Files of different calls are never learned to be one: numbers, dates, counters, people
+// and directories are no legs, and where it is in doubt somebody is asked.
+func TestLearnNeverMixesCalls(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		want  string
+		names string
+		among []string // of the candidates, where it is in doubt
+	}{
+		{want: "freeswitch", names: "20261128-101500.wav 20261128-113000.wav 20261129-101500.wav 20261129-113000.wav"},
+		{want: "freeswitch", names: "sip-call-1.wav sip-call-2.wav sip-call-3.wav sip-call-4.wav"},
+		{want: "freeswitch", names: "rec_0001.wav rec_0002.wav rec_0003.wav rec_0004.wav"},
+		{want: "freeswitch", names: "1700000000.1-2001-2002.wav 1700000000.2-2001-2002.wav 1700000060.3-2001-2002.wav 1700000060.4-2003-2001.wav"},
+		{want: "freeswitch", names: "2001-8f3a01bc.wav 2001-07be22aa.wav 2002-1122aabb.wav 2003-99eebb01.wav 2004-aa00bb11.wav"},
+		{want: "freeswitch", names: "2026/11/28/1.wav 2026/11/28/2.wav 2026/11/29/1.wav 2026/11/29/2.wav"},
+		{want: "rtpengine", names: "x@1-8f3a01bc.wav x@1-07be22aa.wav y@1-1122aabb.wav y@1-99887766.wav"},
+		{want: "{dirs}{call}/{leg:agent|customer}.{ext}", names: "c1/agent.wav c1/customer.wav c2/agent.wav c2/customer.wav"},
+		{want: "{dirs}{call}-{leg:left|right}.{ext}", names: "a1-left.wav a1-right.wav b1-left.wav b1-right.wav"},
+		{want: "{dirs}{call}_{leg:leg1|leg2}.{ext}", names: "7_leg1.wav 7_leg2.wav 8_leg1.wav 8_leg2.wav"},
+		{want: "freeswitch", names: "c1.wav c1.wav.manifest.json c2.wav c2.wav.manifest.json"},
+		{want: "asterisk", names: "1-in.wav 1-out.wav 2-in.wav 2-out.wav 3-in.wav"},
+		{want: "fusionpbx", names: "a.example/archive/2026/Nov/28/x.wav a.example/archive/2026/Nov/29/y.wav readme.wav"},
+		{names: "anna/call1.wav bob/call1.wav anna/call2.wav bob/call2.wav", among: []string{"{dirs}{leg:anna|bob}/{call}.{ext}", "freeswitch"}},
+		{names: "c1/anna.wav c1/bob.wav c2/anna.wav c2/bob.wav", among: []string{"{dirs}{call}/{leg:anna|bob}.{ext}", "{dirs}{leg:c1|c2}/{call}.{ext}"}},
+		{names: "a-left.wav a-right.wav b-left.wav b-right.wav", among: []string{"{dirs}{call}-{leg:left|right}.{ext}", "{dirs}{leg:a|b}-{call}.{ext}"}},
+	} {
+		names := strings.Fields(c.names)
+		assert.Equal(t, c.want, spool.Learn(names, time.UTC), c.names)
+		assert.Subset(t, spool.Candidates(names, time.UTC), c.among, c.names)
+		if c.want != "" {
+			assert.Empty(t, spool.Candidates(names, time.UTC), c.names)
+		}
+	}
+	s := newScene(t, "asterisk")
+	s.o.Patterns = nil
+	s.put(t, "x", "anna/call1.wav", "bob/call1.wav", "notes.txt")
+	got, err := spool.SurveyDir(t.Context(), s.dir, &s.o, nil)
+	require.NoError(t, err)
+	assert.Empty(t, got.Calls)
+	assert.Contains(t, got.Candidates, "{dirs}{leg:anna|bob}/{call}.{ext}")
+	require.Len(t, got.LeftOut, 3)
+	assert.Contains(t, got.LeftOut[0].Reason, "in doubt")
 }
 
 // Every file is in a call or left out with a reason.

@@ -40,7 +40,10 @@ const (
 // call isn't handed over yet. Errors are about the spool's directory, the ledger or
 // ctx; what wasn't done is done by the next sweep. One runs at a time.
 func (s *Spool) Sweep(ctx context.Context) error {
-	root, err := os.OpenRoot(s.dir)
+	root, err := openRoot(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errors.Join(errNoSpool, err)
+	}
 	if err != nil {
 		return fmt.Errorf("the spool can't be opened: %w", err)
 	}
@@ -74,11 +77,13 @@ func (s *Spool) walk(ctx context.Context, root *os.Root) error {
 			s.dirs[dir] = st
 		}
 		st.visited = s.sweep
-		err := s.look(root, dir, st)
+		err := s.look(ctx, root, dir, st)
 		switch {
 		case err == nil:
 			stack = append(stack, st.subs...)
 			left += st.left
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case dir == ".":
 			return fmt.Errorf("the spool can't be read: %w", err)
 		case errors.Is(err, fs.ErrNotExist): // it went meanwhile
@@ -109,7 +114,7 @@ func (s *Spool) forget(dir string, st *dirState) {
 }
 
 // look reads the directory, unless nothing can have changed in it.
-func (s *Spool) look(root *os.Root, dir string, st *dirState) error {
+func (s *Spool) look(ctx context.Context, root *os.Root, dir string, st *dirState) error {
 	now := s.opts.Now()
 	if st.settled && now.Sub(st.read) < rereadEvery {
 		info, err := root.Stat(dir)
@@ -121,21 +126,17 @@ func (s *Spool) look(root *os.Root, dir string, st *dirState) error {
 		}
 	}
 	s.watchDir(dir, st) // before it is read, so that nothing comes between
-	f, err := root.Open(dir)
+	f, info, err := openDir(root, dir)
 	if err != nil {
 		return err
 	}
 	defer f.Close() //nolint:errcheck // only read from
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.IsDir() {
-		return fs.ErrNotExist
-	}
 	st.subs, st.left = st.subs[:0], 0
 	open := 0
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		entries, err := f.ReadDir(atOnce)
 		for _, e := range entries {
 			if s.entry(dir, e, st) {

@@ -244,26 +244,6 @@ func TestOnlyTheMappingSaysWhoseACallIs(t *testing.T) {
 	assert.EqualValues(t, 5, sp.Stats().Left, "c's, the text, three links: %s", &s.log)
 }
 
-// The legs wait for a JSON file that must be there.
-func TestRequiredSidecar(t *testing.T) {
-	t.Parallel()
-	s := newScene(t, "asterisk")
-	s.o.Sidecar = spool.SidecarRequired
-	sp := s.open(t)
-	s.put(t, "x", "a-in.wav", "a-out.wav")
-	s.after(t, sp, 0)
-	s.after(t, sp, time.Hour)
-	assert.Empty(t, s.specs(t))
-	s.put(t, `{"started_at":"2026-11-`, "a.json")
-	s.after(t, sp, time.Second)
-	assert.Empty(t, s.specs(t), "it isn't whole")
-	s.put(t, `{"started_at":"2026-11-29T10:00:00+01:00","legs":{"out":{"offset_ms":1200},"in":null},"other":[1]}`, "a.json")
-	s.after(t, sp, time.Second)
-	spec := s.specs(t)["a-in.wav"]
-	assert.Equal(t, time.Date(2026, 11, 29, 9, 0, 0, 0, time.UTC), spec.StartedAt)
-	assert.Equal(t, 1200*time.Millisecond, spec.Legs[1].Segments[0].Offset)
-}
-
 // Offsets are those of the names, and segments come in their order.
 func TestSegmentsAndOffsets(t *testing.T) {
 	t.Parallel()
