@@ -144,6 +144,28 @@ func TestSignedURLs(t *testing.T) {
 	require.Eventually(t, func() bool { code, _ := get(expired, ""); return code == http.StatusForbidden }, 30*time.Second, 50*time.Millisecond)
 }
 
+// TestTypesOfOthersObjects: what something else has put into the bucket is served by its
+// key's ending.
+func TestTypesOfOthersObjects(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	base, err := url.Parse("http://localhost/objects")
+	require.NoError(t, err)
+	s, err := storage.Open(t.Context(), "file://"+dir, &storage.Options{SignBase: base, SignSecret: []byte("secret of the test")})
+	require.NoError(t, err)
+	for name, want := range map[string]string{
+		"a.mp3": "audio/mpeg", "b.MP3": "audio/mpeg", "c.wav": "audio/wav", "d.flac": "audio/flac", "e.txt": "application/octet-stream",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600))
+		signed, err := s.SignedURL(t.Context(), name, time.Minute)
+		require.NoError(t, err)
+		w := httptest.NewRecorder()
+		s.ServeSigned(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, signed, nil))
+		require.Equal(t, http.StatusOK, w.Code, name)
+		require.Equal(t, want, w.Header().Get("Content-Type"), name)
+	}
+}
+
 func TestOpenErrors(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"gocloud.dev/blob"
@@ -19,6 +20,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage/durablefile"
 )
 
@@ -236,6 +238,20 @@ func (s *Store) ServeSigned(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer body.Close() //nolint:errcheck // only read from
-	w.Header().Set("Content-Type", head.ContentType)
+	w.Header().Set("Content-Type", contentType(key, head.ContentType))
 	http.ServeContent(w, r, "", head.ModTime, body)
+}
+
+// contentType is the media type of an object: the one that it was stored with, or, of one
+// that something else has put there without any, that of its key's ending.
+func contentType(key, stored string) string {
+	if stored != "" && stored != defaultContentType {
+		return stored
+	}
+	for _, c := range record.Codecs() {
+		if strings.HasSuffix(strings.ToLower(key), "."+c.Ext()) {
+			return c.ContentType()
+		}
+	}
+	return defaultContentType
 }

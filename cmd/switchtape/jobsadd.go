@@ -29,6 +29,18 @@ type jobsAdd struct {
 	Priority int    `help:"0 to 9: higher first, among the tenant's jobs." default:"0"`
 }
 
+// Help shows the payload of each kind.
+func (*jobsAdd) Help() string {
+	return `The payload of each kind, by an example:
+
+    verify: {"recording":{"call_id":"call-1"}}
+    transcode: {"recording":{"call_id":"call-1"},"outputs":[{"codec":"mp3","layout":"mono"}]}
+    export: {"call_id":"call-1"}
+    command: {"command":"transcribe","recording":{"call_id":"call-1"}}
+
+A recording is named by its call_id, with a recording_id if the call has several, or by the job_id that made it. A command is one of the worker's: --command transcribe=/opt/stt/run.`
+}
+
 // added is what is said of a job that was enqueued.
 type added struct {
 	JobID   callmodel.JobID `json:"job_id"`

@@ -3,12 +3,14 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
@@ -51,4 +53,18 @@ func TestJobsAdd(t *testing.T) {
 	list, err := db.Jobs(t.Context(), ledger.Filter{})
 	require.NoError(t, err)
 	require.Len(t, list, 1)
+}
+
+// TestJobsAddHelp: the help has a payload of each kind, which that kind takes.
+func TestJobsAddHelp(t *testing.T) {
+	t.Parallel()
+	code, out, _ := run(t, "jobs", "add", "--help")
+	require.Zero(t, code)
+	kinds, err := service.Enqueued()
+	require.NoError(t, err)
+	for _, kind := range kinds.Names() {
+		found := regexp.MustCompile(kind + `: (\{.*\})`).FindStringSubmatch(out)
+		require.Len(t, found, 2, kind)
+		require.NoError(t, kinds.Check(&ledger.Request{Kind: kind, TenantID: "acme", Key: "k", Payload: []byte(found[1])}), kind)
+	}
 }

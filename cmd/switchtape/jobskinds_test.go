@@ -60,6 +60,9 @@ func TestKindsOfAService(t *testing.T) {
 	}{
 		"an unknown kind": {[]string{"--worker-kinds", "record,wash"}, `"wash" is not one of command, export, record, transcode, verify`},
 		"no program":      {[]string{"--worker-command", "count"}, "is not NAME=PROGRAM"},
+		"no command":      {[]string{"--worker-kinds", "record,command"}, "there is no program for them"},
+		"none there":      {[]string{"--worker-command", "count=/no/such/program"}, "count can't be run"},
+		"none to run":     {[]string{"--worker-command", "count=/etc/passwd -x"}, "count can't be run"},
 	} {
 		code, _, errs := run(t, append([]string{"serve", "--dir", t.TempDir(), "--listen", "127.0.0.1:0"}, c.args...)...)
 		require.Equal(t, 1, code, name)

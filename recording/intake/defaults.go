@@ -60,3 +60,20 @@ func (g given) asBefore(spec, first *record.Spec) {
 		spec.Outputs = first.Outputs
 	}
 }
+
+// defaulted reports whether the fault is of a field that the request left out and that is
+// filled in as soon as the call's id, which is at fault itself, is mended.
+func (s *Submission) defaulted(f callmodel.FieldError) bool {
+	if callmodel.ValidID(string(s.CallID)) {
+		return false
+	}
+	switch f.Path {
+	case "recording_id":
+		return s.RecordingID == callmodel.RecordingID(s.CallID)
+	case "started_at":
+		return s.defaults != nil && !s.given.start
+	case "outputs":
+		return s.defaults != nil && !s.given.outputs
+	}
+	return false
+}

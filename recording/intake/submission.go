@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -103,7 +104,7 @@ func (s *Submission) Validate() error {
 	if err != nil && !errors.As(err, &more) {
 		return err
 	}
-	faults = append(faults, more...)
+	faults = append(faults, slices.DeleteFunc(more, s.defaulted)...)
 	faults.AddAll("", record.ValidateRelative(spec.Legs))
 	return faults.Err()
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/task"
 	"github.com/switchtape/switchtape/recording/task/command"
@@ -42,9 +43,16 @@ func (o *TaskOptions) kinds(s *Stores, tempDir string) (k task.Kinds, recordings
 	if memory > 0 {
 		memory <<= 20
 	}
+	bounds := &command.Options{Timeout: o.CommandTimeout, MaxMemory: memory, TempDir: tempDir}
+	if slices.Contains(o.names(), command.Kind) && len(programs) == 0 {
+		return k, false, callmodel.FieldErrors{{Path: "kinds", Message: "jobs of the kind command are to be done, and there is no program for them: name one by --command NAME=PROGRAM"}}
+	}
+	if err := programs.Check(bounds); err != nil {
+		return k, false, err
+	}
 	library := stored.NewLibrary(s.DB, s.Objects)
 	all, err := task.NewKinds(append(stored.Kinds(library, &stored.TranscodeOptions{TempDir: tempDir}), task.Recordings(nil),
-		command.New(library, programs, &command.Options{Timeout: o.CommandTimeout, MaxMemory: memory, TempDir: tempDir}))...)
+		command.New(library, programs, bounds))...)
 	if err == nil {
 		k, err = all.Only(o.names()...)
 	}

@@ -318,7 +318,7 @@ func (a *Adopter) read(ctx context.Context, key string, spec *record.Spec) (r re
 	case frames == 0:
 		return r, file, "empty: it holds no audio", nil
 	}
-	defects = append(defects, codec.LaterDefects(src)...)
+	defects = append(append([]record.Defect{}, defects...), codec.LaterDefects(src)...)
 	if _, err := io.Copy(io.Discard, counted); err != nil { // what is behind the audio is part of the file
 		return r, file, "", err
 	}

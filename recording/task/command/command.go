@@ -38,38 +38,6 @@ func (p *Payload) Validate() error {
 	return e.Err()
 }
 
-// Programs are the programs that jobs may name: for each name the program and its
-// arguments. A program without a slash is looked for in the PATH of Options.Env; another
-// path must be absolute, as the working directory is the job's.
-type Programs map[string][]string
-
-// ParsePrograms reads programs as flags have them: "NAME=PROGRAM ARG…", with spaces
-// between the arguments and no quotes. What needs more is put into a script. A relative
-// path with a slash is from the working directory of this process.
-func ParsePrograms(flags []string) (Programs, error) {
-	p := Programs{}
-	var e callmodel.FieldErrors
-	for _, flag := range flags {
-		name, argv, ok := strings.Cut(flag, "=")
-		words := strings.Fields(argv)
-		switch {
-		case !ok || len(words) == 0:
-			e.Add("command", "%.64q is not NAME=PROGRAM", flag)
-		case !callmodel.ValidID(name):
-			e.CheckID("command", name)
-		case p[name] != nil:
-			e.Add("command", "two programs have the name %q", name)
-		}
-		if len(words) > 0 && strings.ContainsRune(words[0], filepath.Separator) {
-			if abs, err := filepath.Abs(words[0]); err == nil {
-				words[0] = abs
-			}
-		}
-		p[name] = words
-	}
-	return p, e.Err()
-}
-
 // Options bound the programs. The zero value works.
 type Options struct {
 	// Timeout is how long a program may take. 0 means 10 minutes.
@@ -102,6 +70,14 @@ const (
 	maxErrorOutput   = 4 << 10
 )
 
+// env is Env, or its default.
+func (o *Options) env() []string {
+	if o == nil || o.Env == nil {
+		return []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"}
+	}
+	return o.Env
+}
+
 // New is the kind of the jobs that run one of these programs. Their payload is a
 // [Payload]. l may be nil where such jobs are only enqueued; so may o.
 func New(l *stored.Library, programs Programs, o *Options) task.Kind {
@@ -116,9 +92,7 @@ func New(l *stored.Library, programs Programs, o *Options) task.Kind {
 	r.opts.MaxOutput = cmp.Or(r.opts.MaxOutput, defaultMaxOutput)
 	r.opts.MaxMemory = cmp.Or(r.opts.MaxMemory, defaultMaxMemory)
 	r.opts.MaxFile = cmp.Or(r.opts.MaxFile, defaultMaxFile)
-	if r.opts.Env == nil {
-		r.opts.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"}
-	}
+	r.opts.Env = r.opts.env()
 	return task.Of(Kind, r.do)
 }
 
@@ -198,7 +172,12 @@ func outcomeOf(command string, out []byte) (any, error) {
 		return nil, nil //nolint:nilnil // the payload's function says: nil is no result
 	}
 	var v json.RawMessage
-	if err := json.Unmarshal(out, &v); err != nil {
+	err := json.Unmarshal(out, &v)
+	if err == nil {
+		var read any // finds numbers that no reader can take, as 1e999
+		err = json.Unmarshal(out, &read)
+	}
+	if err != nil {
 		return nil, callmodel.Errorf(callmodel.CodeMalformed, "command %q ended well, and what it wrote isn't JSON: %w", command, err)
 	}
 	return v, nil

@@ -137,6 +137,7 @@ func TestFates(t *testing.T) {
 		"a result":        {text: `echo ' {"words": 3} '`, result: `{"words": 3}`},
 		"no result":       {text: `:`},
 		"no JSON":         {text: `echo done`, says: "isn't JSON"},
+		"no number":       {text: `echo '{"score": 1e999}'`, says: "isn't JSON"},
 		"two values":      {text: `echo '{} {}'`, says: "isn't JSON"},
 		"fails":           {text: `echo 'no model' >&2; exit 3`, says: "exit status 3: no model"},
 		"bad data":        {text: `echo 'too short' >&2; exit 65`, says: "too short", permanent: true},
@@ -371,4 +372,23 @@ func TestParsePrograms(t *testing.T) {
 	var faults callmodel.FieldErrors
 	require.ErrorAs(t, err, &faults)
 	require.Len(t, faults, 4)
+}
+
+// TestCheck: what can't be run is told by its name, before any job wants it.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain")
+	require.NoError(t, os.WriteFile(plain, []byte("#!/bin/sh\n"), 0o600))
+	own := script(t, ":")
+	p := command.Programs{"own": {own, "x"}, "cat": {"cat"}, "away": {"/no/such/program"}, "plain": {plain}, "dir": {dir}, "unknown": {"no-such-program"}, "none": nil}
+	var faults callmodel.FieldErrors
+	require.ErrorAs(t, p.Check(nil), &faults)
+	for i, name := range []string{"away", "dir", "none", "plain", "unknown"} {
+		require.Contains(t, faults[i].Message, name)
+	}
+	require.Len(t, faults, 5)
+	named := command.Programs{"own": {filepath.Base(own)}}
+	require.Error(t, named.Check(nil))
+	require.NoError(t, named.Check(&command.Options{Env: []string{"PATH=/bin:" + filepath.Dir(own)}}))
 }

@@ -22,8 +22,8 @@ type group struct {
 // keeper ends its own group, itself included, when the pipe breaks.
 const keeper = `read -r _; kill -KILL 0`
 
-func newGroup() (*group, error) {
-	sh := exec.CommandContext(context.Background(), "/bin/sh", "-c", keeper)
+func newGroup(ctx context.Context) (*group, error) {
+	sh := exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", "-c", keeper)
 	sh.Dir, sh.Env = "/", []string{}
 	sh.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	pipe, err := sh.StdinPipe()

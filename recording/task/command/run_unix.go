@@ -36,7 +36,7 @@ func (r *runner) run(ctx context.Context, argv []string, dir string, env []strin
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 
-	g, err := newGroup() //nolint:contextcheck // it is ended with the group, after the context
+	g, err := newGroup(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -75,6 +75,11 @@ func TestAdopted(t *testing.T) {
 		return nil
 	}))
 
+	adopted, err := h.db.Jobs(t.Context(), ledger.Filter{TenantID: "acme", CallID: "c7"})
+	require.NoError(t, err)
+	require.Len(t, adopted, 1)
+	require.NotNil(t, result(t, &adopted[0]).Defects, "[], not null")
+
 	v := done[stored.Verified](t, h, h.job(t, stored.KindVerify, "v1", stored.OfRecording{Recording: ofCall("c7")}))
 	require.Equal(t, record.StatusCompleted, v.Status)
 	require.Equal(t, 2, v.Objects, "the manifest, too")
