@@ -3,7 +3,6 @@ package brokertest
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -79,7 +77,7 @@ func (s *RabbitServer) Start(t testing.TB) {
 	s.printed = &output{}
 	s.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), s.exe)
 	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = s.env, s.printed, s.printed
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a shell, and what it starts
+	ownGroup(s.cmd)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +108,7 @@ func (s *RabbitServer) Start(t testing.TB) {
 
 // Kill ends the server at once.
 func (s *RabbitServer) Kill() {
-	if err := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if killGroup(s.cmd) != nil {
 		return
 	}
 	<-s.over
