@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -33,8 +34,7 @@ func TestRevokedKeyOnAFleet(t *testing.T) {
 		p.db = db
 	}
 	list := operation{method: http.MethodGet, path: "/v1/keys"}
-	var best time.Duration
-	for round := range 3 {
+	for range 3 {
 		id, secret := fleet[0].key(t, "acme", callmodel.Scopes(), time.Time{})
 		for _, p := range fleet {
 			require.Equal(t, http.StatusOK, p.do(t, secret, list).Code)
@@ -42,16 +42,18 @@ func TestRevokedKeyOnAFleet(t *testing.T) {
 		_, err = db.ChangeKey(t.Context(), keys.Change{TenantID: "acme", ID: id, Action: keys.Revoke})
 		require.NoError(t, err)
 		revoked := time.Now()
+		var slowest time.Duration // answer of the database meanwhile: what a busy machine adds
 		for _, p := range fleet {
 			for p.do(t, secret, list).Code != http.StatusUnauthorized {
+				asked := time.Now()
+				_, err := db.Now(t.Context())
+				require.NoError(t, err)
+				slowest = max(slowest, time.Since(asked))
 				require.Less(t, time.Since(revoked), 30*time.Second)
 			}
 		}
 		took := time.Since(revoked)
-		t.Logf("refused by both after %v", took)
-		if round == 0 || took < best {
-			best = took
-		}
+		t.Logf("refused by both after %v, the database answered within %v", took, slowest)
+		assert.Less(t, took, time.Second+4*slowest)
 	}
-	require.Less(t, best, time.Second, "of three times one at least that the machine was not busy with others")
 }
