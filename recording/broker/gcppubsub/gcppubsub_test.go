@@ -1,10 +1,12 @@
 package gcppubsub_test
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	raw "cloud.google.com/go/pubsub/apiv1"
 	"cloud.google.com/go/pubsub/pstest"
@@ -84,6 +86,19 @@ func TestSubscription(t *testing.T) {
 		require.Equal(t, "a", m.Header(broker.HeaderID))
 		require.NoError(t, m.Receipt.Ack(t.Context()))
 		require.NoError(t, s.Close(t.Context()))
+	})
+	// TopicEnds, however soon after its last message.
+	t.Run("TopicEnds", func(t *testing.T) {
+		u, err := broker.ParseURL("gcppubsub://" + newQueue(t, srv).topic())
+		require.NoError(t, err)
+		for range 500 {
+			top, err := broker.Drivers{gcppubsub.Driver()}.OpenTopic(u)
+			require.NoError(t, err)
+			require.NoError(t, top.Send(t.Context(), &broker.Outgoing{ID: "a", Body: []byte("{}")}))
+			soon, cancel := context.WithTimeout(t.Context(), time.Minute)
+			require.NoError(t, top.Close(soon))
+			cancel()
+		}
 	})
 	t.Run("Drill", func(t *testing.T) {
 		db, err := calldb.Open(t.Context(), calldb.SQLiteURL(filepath.Join(t.TempDir(), "ledger.db")), nil)
