@@ -46,11 +46,10 @@ func (w *Worker) listen(ctx context.Context) {
 	}
 }
 
-// idlePause is how long a worker waits that has asked in vain so often since it last
-// found a job or was rung. While it listens the first pause alone is short: every job
-// rings, but those of programs before this one don't that come just behind another.
-func (w *Worker) idlePause(misses int) time.Duration {
-	if !w.listening.Load() || misses == 0 {
+// idlePause is how long a worker waits that has taken all it could. While it listens that
+// is long: every job rings.
+func (w *Worker) idlePause() time.Duration {
+	if !w.listening.Load() {
 		return jitter(w.opts.Poll)
 	}
 	return jitter(max(w.opts.IdlePoll, w.opts.Poll))

@@ -253,7 +253,7 @@ var errDraining = errors.New("the worker is shutting down")
 // claimUntil hands leases to start until ctx ends, never more at once than
 // there are free places.
 func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
-	failures, misses := 0, 0
+	failures := 0
 	for ctx.Err() == nil {
 		free := w.free()
 		if free <= 0 {
@@ -298,40 +298,32 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 		for _, l := range leases {
 			start(l)
 		}
-		if claimed > 0 {
-			misses = 0
-		}
 		if claimed == 0 && slices.Contains(kinds, record.Kind) {
 			w.gate.idle()
 		}
 		if claimed < free {
-			wait := w.idlePause(misses)
+			wait := w.idlePause()
 			if len(kinds) < len(w.kinds) {
 				wait = min(wait, most)
 			}
 			if resting {
 				wait = min(wait, max(w.rest.Sub(now()), 0))
 			}
-			if misses++; w.pause(ctx, wait) {
-				misses = 0
-			}
+			w.pause(ctx, wait)
 		}
 	}
 }
 
-// pause waits for the doorbell, a finished job or the end of d. It reports whether it was
-// the bell.
-func (w *Worker) pause(ctx context.Context, d time.Duration) (rung bool) {
+// pause waits for the doorbell, a finished job or the end of d.
+func (w *Worker) pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
 	case <-w.bell:
-		return true
 	case <-w.freed:
 	case <-t.C:
 	}
-	return false
 }
 
 // jitter spreads d by ±25 %, so that workers don't move in step.

@@ -67,21 +67,31 @@ func (d *DB) Rows(ctx context.Context, query string, args ...any) ([]string, err
 // Kind is the database's kind: "SQLite" or "PostgreSQL".
 func (d *DB) Kind() string { return d.dialect.name }
 
-// ClaimQueries are the queries of a claim from these kinds and queues, with their
-// arguments: who is in line, and the jobs that are taken.
-func (d *DB) ClaimQueries(ctx context.Context, kinds, queues []string, lane int, last callmodel.TenantID, tenants string, n int) (line, take string, lineArgs, takeArgs []any, err error) {
+// Query is one with its arguments.
+type Query struct {
+	Text string
+	Args []any
+}
+
+// ClaimQueries are the queries of a claim from these kinds and queues: what there is,
+// who is in line, and the jobs that are taken.
+func (d *DB) ClaimQueries(ctx context.Context, kinds, queues []string, lane int, last callmodel.TenantID, tenants string, n int) (look, line, take Query, err error) {
 	err = d.view(ctx, "look at the queries", func(ctx context.Context, t *tx) error {
-		places, err := t.places(ctx, &ledger.Claim{Kinds: kinds, Queues: queues})
+		claim := &ledger.Claim{Kinds: kinds, Queues: queues}
+		parts, err := t.parts(ctx, claim)
 		if err != nil {
 			return err
 		}
-		which, args := ofThese(&ledger.Claim{Kinds: kinds, Queues: queues})
-		line, lineArgs = lineQuery(&places, which, args, &storeform.Turn{Last: [2]callmodel.TenantID{last, last}}, n, true)
-		take, takeArgs = takeQuery(places[lane], tenants, n, n)
-		line, take = d.dialect.translate(line), d.dialect.translate(take)
+		places := placesIn(parts)
+		look.Text, look.Args = claimableQuery(claim, parts)
+		line.Text, line.Args = lineQuery(&places, &storeform.Turn{Last: [2]callmodel.TenantID{last, last}}, n)
+		take.Text, take.Args = takeQuery(places[lane], tenants, n, n)
+		for _, q := range []*Query{&look, &line, &take} {
+			q.Text = d.dialect.translate(q.Text)
+		}
 		return nil
 	})
-	return line, take, lineArgs, takeArgs, err
+	return look, line, take, err
 }
 
 // EndedCalls is the query of n calls that wait to be counted for the reports.

@@ -20,11 +20,14 @@ func (d *DB) Present(ctx context.Context, p ledger.Presence) error {
 		if !t.fleet {
 			return nil
 		}
-		if _, err := t.exec(ctx, `INSERT INTO fleet (role, name, queues, kinds, since, seen_at) VALUES (?, ?, ?, ?, @now, @now)
-			ON CONFLICT (role, name) DO UPDATE SET queues = excluded.queues, kinds = excluded.kinds, seen_at = excluded.seen_at`,
-			string(p.Role), p.Name, storeform.Names(p.Queues), storeform.Names(p.Kinds)); err != nil {
+		var isNew bool
+		if err := t.row(ctx, `INSERT INTO fleet (role, name, queues, kinds, since, seen_at) VALUES (?, ?, ?, ?, @now, @now)
+			ON CONFLICT (role, name) DO UPDATE SET queues = excluded.queues, kinds = excluded.kinds, seen_at = excluded.seen_at
+			RETURNING since = seen_at`,
+			string(p.Role), p.Name, storeform.Names(p.Queues), storeform.Names(p.Kinds)).Scan(&isNew); err != nil || !isNew {
 			return err
 		}
+		// Who comes strikes off those that have gone without a word.
 		_, err := t.exec(ctx, `DELETE FROM fleet WHERE (role, name) IN (
 			SELECT role, name FROM fleet WHERE seen_at < @now - ? @skiplocked)`, storeform.ForgetPresence.Microseconds())
 		return err

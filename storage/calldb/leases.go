@@ -28,11 +28,20 @@ func (d *DB) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) 
 	var turn storeform.Turn
 	err := d.update(ctx, "claim", func(ctx context.Context, t *tx) error {
 		leases, turn = make([]ledger.Lease, 0, r.Limit), d.turns.Turn()
-		lines, err := t.sweep(ctx)
+		there, err := t.claimable(ctx, &r)
 		if err != nil {
 			return err
 		}
-		if err := t.claim(ctx, &r, &turn, &leases); err != nil {
+		var lines []func(context.Context) error
+		if there.expired || there.ripe {
+			if lines, err = t.sweep(ctx, &there); err != nil {
+				return err
+			}
+			if there, err = t.claimable(ctx, &r); err != nil {
+				return err
+			}
+		}
+		if err := t.claim(ctx, &r, &there, &turn, &leases); err != nil {
 			return err
 		}
 		for _, add := range lines {
@@ -54,7 +63,10 @@ func (d *DB) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) 
 
 // claim leases a suspect, or else what is in line: see takeTurns. turn is whose turn it
 // is, and then whose it is next.
-func (t *tx) claim(ctx context.Context, r *ledger.Claim, turn *storeform.Turn, leases *[]ledger.Lease) error {
+func (t *tx) claim(ctx context.Context, r *ledger.Claim, there *claimable, turn *storeform.Turn, leases *[]ledger.Lease) error {
+	if t.turns {
+		return t.takeTurns(ctx, r, there, turn, leases)
+	}
 	which, args := oneOf("queue", r.Queues)
 	switch {
 	case t.kinds:
@@ -62,9 +74,6 @@ func (t *tx) claim(ctx context.Context, r *ledger.Claim, turn *storeform.Turn, l
 		which, args = kind+which, append(kinds, args...)
 	case len(r.Kinds) > 0 && !slices.Contains(r.Kinds, kindBefore):
 		return nil // there can be none
-	}
-	if t.turns {
-		return t.takeTurns(ctx, r, turn, leases)
 	}
 	if t.fair && !r.NoSuspects {
 		if err := t.leaseSuspect(ctx, r, leases); err != nil || len(*leases) > 0 {
@@ -142,9 +151,24 @@ func clean(names []string) []string {
 }
 
 // sweep puts the jobs whose lease has ended back, or aside if that was the
-// last attempt, and lets those whose time has come into the line. The lines of the
-// outcomes are left to the caller, to be added at the end of the transaction.
-func (t *tx) sweep(ctx context.Context) ([]func(context.Context) error, error) {
+// last attempt, and lets those whose time has come into the line, where there are any.
+// The lines of the outcomes are left to the caller, to be added at the end of the
+// transaction.
+func (t *tx) sweep(ctx context.Context, there *claimable) ([]func(context.Context) error, error) {
+	var lines []func(context.Context) error
+	if there.expired {
+		var err error
+		if lines, err = t.sweepExpired(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if there.ripe {
+		return lines, t.wake(ctx)
+	}
+	return lines, nil
+}
+
+func (t *tx) sweepExpired(ctx context.Context) ([]func(context.Context) error, error) {
 	var expired []jobRow
 	err := t.each(ctx, func(s scanner) error {
 		var r jobRow
@@ -181,7 +205,7 @@ func (t *tx) sweep(ctx context.Context) ([]func(context.Context) error, error) {
 			return nil, err
 		}
 	}
-	return lines, t.wake(ctx)
+	return lines, nil
 }
 
 // convicts reports whether the end of the job's lease is its own doing: nothing ran

@@ -37,7 +37,7 @@ const (
 	// wakeWorkers is how many workers one job wakes, about, of a fleet that has more:
 	// the others needn't all ask for it. That many find it soon even if none is woken, by
 	// their slow polls.
-	wakeWorkers = 16
+	wakeWorkers = 8
 	// fleetEvery is how often a listener counts the fleet, about, when it is told of a job,
 	// and fleetQueues bounds the queues whose workers it remembers.
 	fleetEvery  = time.Minute
@@ -146,8 +146,9 @@ func (d *DB) Listen(ctx context.Context, queues []string, rung func()) error {
 			return d.fail("listen for jobs", err)
 		}
 	}
+	var there []ledger.Presence
 	served := map[string]int{} // how many workers serve each queue that was told of
-	again := time.NewTimer(fleetAgain())
+	again := time.NewTimer(0)  // the fleet is counted when it is first told of a job
 	defer again.Stop()
 	for rung(); ; {
 		n, err := conn.WaitForNotification(ctx)
@@ -156,13 +157,14 @@ func (d *DB) Listen(ctx context.Context, queues []string, rung func()) error {
 		}
 		select {
 		case <-again.C:
+			there, _ = d.Fleet(ctx) // of one that isn't known every job wakes this worker
 			clear(served)
 			again.Reset(fleetAgain())
 		default:
 		}
 		workers, counted := served[n.Payload]
 		if !counted {
-			workers = d.workersOf(ctx, n.Payload)
+			workers = workersOf(there, n.Payload)
 			if len(served) < fleetQueues {
 				served[n.Payload] = workers
 			}
@@ -178,12 +180,8 @@ func fleetAgain() time.Duration {
 	return fleetEvery/2 + rand.N(fleetEvery) //nolint:gosec // no secret
 }
 
-// workersOf is how many workers serve the queue, 0 if that isn't known.
-func (d *DB) workersOf(ctx context.Context, queue string) (n int) {
-	there, err := d.Fleet(ctx)
-	if err != nil {
-		return 0
-	}
+// workersOf is how many workers of the fleet serve the queue.
+func workersOf(there []ledger.Presence, queue string) (n int) {
 	for i := range there {
 		p := &there[i]
 		if p.Role == ledger.RoleWorker && (len(p.Queues) == 0 || slices.Contains(p.Queues, queue)) {

@@ -35,6 +35,7 @@ func postgresDialect() *dialect {
 		find:       "strpos",
 		nextChange: "next_line('directory_seq')",
 		indexed:    `COLLATE "default"`,
+		planOnce:   "set_config('plan_cache_mode', 'force_generic_plan', true)",
 		numbered:   true,
 		notifies:   true,
 		awaitLines: "SELECT pg_advisory_xact_lock(" + lineLock + ")",

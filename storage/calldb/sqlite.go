@@ -64,11 +64,12 @@ func sqliteDialect() *dialect {
 		goose:      goose.DialectSQLite3,
 		migrations: "migrations/sqlite",
 		// SQLite's clock counts milliseconds; it stands still within a statement.
-		now:     "(CAST(round(unixepoch('now', 'subsec') * 1000) AS INTEGER) * 1000)",
-		turns:   "json_each(?) AS turn",
-		each:    ", json_each((SELECT json_group_array(value) FROM (",
-		endEach: ")))",
-		find:    "instr",
+		now:      "(CAST(round(unixepoch('now', 'subsec') * 1000) AS INTEGER) * 1000)",
+		turns:    "json_each(?) AS turn",
+		each:     ", json_each((SELECT json_group_array(value) FROM (",
+		endEach:  ")))",
+		find:     "instr",
+		planOnce: "''", // they are kept for good
 		// What is deleted keeps its row, so the largest never goes down.
 		nextChange: "(SELECT COALESCE(max(seq), 0) + 1 FROM directory)",
 		prepare:    true,

@@ -44,10 +44,110 @@ const (
 	periodNow = "(@now / 5000000)"
 )
 
-// line is one look at who is in line.
-type line struct {
-	suspect, emergency bool
-	tenants            [2][]callmodel.TenantID // by lane, in the order of their turns, no more than were asked for
+// claimable is what there is for a claim to do, as it was a moment ago: in a fleet most
+// claims find nothing.
+type claimable struct {
+	expired   bool // leases that have ended
+	ripe      bool // jobs whose time has come
+	suspect   bool
+	emergency bool
+	parts     []part // of the line, that aren't empty
+}
+
+// part is the part of the line with the jobs of a kind, in a queue; "" is any.
+type part struct{ kind, queue string }
+
+// lookParts bounds the parts that a claim looks into before it walks in them.
+const lookParts = 16
+
+// claimable looks for it, by the first rows of an index each. On PostgreSQL what follows in
+// the transaction is planned once a connection, and not anew the first five times, which
+// takes several times as long as to run it: each worker of some hundreds would need many
+// minutes until it was over that.
+func (t *tx) claimable(ctx context.Context, r *ledger.Claim) (there claimable, err error) {
+	if !t.turns {
+		return claimable{expired: true, ripe: true}, nil
+	}
+	parts, err := t.parts(ctx, r)
+	if err != nil {
+		return there, err
+	}
+	var planned string
+	some := make([]bool, len(parts))
+	into := []any{&planned, &there.expired, &there.ripe, &there.suspect, &there.emergency}
+	look := parts
+	if len(look) > lookParts {
+		look = nil
+	}
+	for i := range look {
+		into = append(into, &some[i])
+	}
+	query, args := claimableQuery(r, look)
+	if err := t.row(ctx, query, args...).Scan(into...); err != nil {
+		return there, err
+	}
+	for i, p := range parts {
+		if some[i] || len(look) == 0 {
+			there.parts = append(there.parts, p)
+		}
+	}
+	return there, nil
+}
+
+// claimableQuery is the query of claimable: one row, of a text and truths.
+func claimableQuery(r *ledger.Claim, parts []part) (string, []any) {
+	which, args := ofThese(r)
+	args = append(args, args...)
+	var query strings.Builder
+	query.WriteString("SELECT @planonce, EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND lease_until <= @now)" +
+		", EXISTS (SELECT 1 FROM jobs WHERE " + waits + " AND run_at <= @now)" +
+		", EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND suspect = 1 AND run_at <= @now" + which + ")" +
+		", EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND due = 1 AND emergency = 1 AND run_at <= @now" + which + ")")
+	for _, p := range parts {
+		where, these, in := p.where()
+		// In the order of its index, so that no planner prefers to go through all jobs.
+		query.WriteString(", (SELECT tenant_id FROM jobs WHERE " + inLine("backlog"+in) + where + " ORDER BY tenant_id LIMIT 1) IS NOT NULL")
+		args = append(args, these...)
+	}
+	return query.String(), args
+}
+
+// parts are the parts of the line that the claim takes from.
+func (t *tx) parts(ctx context.Context, r *ledger.Claim) ([]part, error) {
+	kinds, queues := clean(r.Kinds), clean(r.Queues)
+	if len(kinds) == 0 || len(kinds)*max(len(queues), 1) > lookParts {
+		// Most kinds that a worker does have no jobs in line.
+		there, err := t.kindsInLine(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if len(kinds) > 0 {
+			there = slices.DeleteFunc(there, func(kind string) bool { return !slices.Contains(kinds, kind) })
+		}
+		kinds = there
+	}
+	slices.Sort(kinds)
+	slices.Sort(queues)
+	kinds, queues = slices.Compact(kinds), slices.Compact(queues)
+	if len(queues) == 0 {
+		queues = []string{""}
+	}
+	parts := make([]part, 0, len(kinds)*len(queues))
+	for _, kind := range kinds {
+		for _, queue := range queues {
+			parts = append(parts, part{kind, queue})
+		}
+	}
+	return parts, nil
+}
+
+// where is the condition for the part's jobs, with its arguments, and the end of the
+// names of the indexes that serve it.
+func (p part) where() (where string, args []any, in string) {
+	if p.queue == "" {
+		return " AND kind = ?", []any{p.kind}, ""
+	}
+	return " AND kind = ? AND queue = ?", []any{p.kind, p.queue}, " in queue"
 }
 
 // place is a part of the line that has an order of its own: the jobs of a kind, in one
@@ -60,26 +160,10 @@ type place struct {
 	any string
 }
 
-// places are those that the claim takes from, by lane.
-func (t *tx) places(ctx context.Context, r *ledger.Claim) ([2][]place, error) {
-	kinds := clean(r.Kinds)
-	if len(kinds) != 1 {
-		// Most kinds that a worker does have no jobs in line, and each costs its places.
-		there, err := t.kindsInLine(ctx)
-		if err != nil {
-			return [2][]place{}, err
-		}
-		if len(kinds) > 0 {
-			there = slices.DeleteFunc(there, func(kind string) bool { return !slices.Contains(kinds, kind) })
-		}
-		kinds = there
-	}
-	queues := clean(r.Queues)
-	slices.Sort(kinds)
-	slices.Sort(queues)
-	kinds, queues = slices.Compact(kinds), slices.Compact(queues)
-	var all [2][]place
-	add := func(where string, args []any, in string) {
+// placesIn are those in the parts, by lane.
+func placesIn(parts []part) (all [2][]place) {
+	for _, p := range parts {
+		where, args, in := p.where()
 		fresh, backlog := inLine("fresh"+in)+where, inLine("backlog"+in)+where
 		all[storeform.Fresh] = append(all[storeform.Fresh],
 			place{where: fresh + " AND " + period + " = " + periodNow, args: args},
@@ -90,15 +174,7 @@ func (t *tx) places(ctx context.Context, r *ledger.Claim) ([2][]place, error) {
 			any: fresh + " AND " + period + " < " + periodNow + " - 1",
 		})
 	}
-	for _, kind := range kinds {
-		if len(queues) == 0 {
-			add(" AND kind = ?", []any{kind}, "")
-		}
-		for _, queue := range queues {
-			add(" AND kind = ? AND queue = ?", []any{kind, queue}, " in queue")
-		}
-	}
-	return all, nil
+	return all
 }
 
 // kindsInLine are the kinds of the jobs that are in line, by steps in the index.
@@ -116,56 +192,57 @@ func (t *tx) kindsInLine(ctx context.Context) (kinds []string, err error) {
 	return kinds, err
 }
 
-// takeTurns leases up to r.Limit jobs in line. turn is whose turn it is, and then whose
-// it is next.
-func (t *tx) takeTurns(ctx context.Context, r *ledger.Claim, turn *storeform.Turn, leases *[]ledger.Lease) error {
-	places, err := t.places(ctx, r)
-	if err != nil {
-		return err
-	}
-	which, args := ofThese(r)
-	for pass := range linePasses {
-		left := r.Limit - len(*leases)
-		if left <= 0 {
-			return nil
-		}
-		l, err := t.inLine(ctx, &places, which, args, turn, left, pass == 0 && !r.NoSuspects)
-		if err != nil {
+// takeTurns leases up to r.Limit of the jobs that are there. turn is whose turn it is, and
+// then whose it is next.
+func (t *tx) takeTurns(ctx context.Context, r *ledger.Claim, there *claimable, turn *storeform.Turn, leases *[]ledger.Lease) error {
+	if there.suspect && !r.NoSuspects {
+		if err := t.leaseSuspect(ctx, r, leases); err != nil || len(*leases) > 0 {
 			return err
 		}
-		if l.suspect {
-			if err := t.leaseSuspect(ctx, r, leases); err != nil || len(*leases) > 0 {
-				return err
-			}
+	}
+	places, more := placesIn(there.parts), true
+	emergency := there.emergency
+	for range linePasses {
+		left := r.Limit - len(*leases)
+		if left <= 0 || !more {
+			return nil
 		}
-		more := false
-		if l.emergency {
+		if emergency {
+			which, args := ofThese(r)
 			before := len(*leases)
 			if err := t.lease(ctx, r, leases, "", "SELECT seq FROM jobs WHERE state = 'queued' AND due = 1 AND emergency = 1 AND run_at <= @now"+which+`
-				ORDER BY seq LIMIT ? @skiplocked`, append(slices.Clone(args), left)...); err != nil {
+				ORDER BY seq LIMIT ? @skiplocked`, append(args, left)...); err != nil {
 				return err
 			}
 			left = r.Limit - len(*leases)
-			more = len(*leases) > before
+			emergency = len(*leases) > before
 		}
-		again, err := t.takeLanes(ctx, r, &places, &l, turn, left, leases)
-		if err != nil || !again && !more {
+		if len(there.parts) == 0 {
+			more = emergency
+			continue
+		}
+		tenants, err := t.inLine(ctx, &places, turn, left)
+		if err != nil {
 			return err
 		}
+		if more, err = t.takeLanes(ctx, r, &places, &tenants, turn, left, leases); err != nil {
+			return err
+		}
+		more = more || emergency
 	}
 	return nil
 }
 
 // takeLanes leases up to n jobs of the tenants in line. It reports whether there may be
 // more of them.
-func (t *tx) takeLanes(ctx context.Context, r *ledger.Claim, places *[2][]place, l *line, turn *storeform.Turn, n int, leases *[]ledger.Lease) (more bool, err error) {
+func (t *tx) takeLanes(ctx context.Context, r *ledger.Claim, places *[2][]place, inLine *[2][]callmodel.TenantID, turn *storeform.Turn, n int, leases *[]ledger.Lease) (more bool, err error) {
 	share := map[storeform.Lane]int{storeform.Fresh: n, storeform.Backlog: n}
-	if len(l.tenants[storeform.Fresh]) > 0 && len(l.tenants[storeform.Backlog]) > 0 {
+	if len(inLine[storeform.Fresh]) > 0 && len(inLine[storeform.Backlog]) > 0 {
 		share[storeform.Fresh] = n - turn.Share(n)
 		turn.Served += int64(n)
 	}
 	for _, lane := range []storeform.Lane{storeform.Fresh, storeform.Backlog} {
-		tenants, want := l.tenants[lane], min(share[lane], n)
+		tenants, want := inLine[lane], min(share[lane], n)
 		if len(tenants) == 0 || want <= 0 {
 			more = more || len(tenants) > 0
 			continue
@@ -194,39 +271,31 @@ func (t *tx) takeLanes(ctx context.Context, r *ledger.Claim, places *[2][]place,
 	return more && n > 0, nil
 }
 
-// inLine looks who is in line, up to n tenants a lane, from the one behind whom turn
-// says was served last.
-func (t *tx) inLine(ctx context.Context, places *[2][]place, which string, args []any, turn *storeform.Turn, n int, suspects bool) (line, error) {
-	var l line
-	query, all := lineQuery(places, which, args, turn, n, suspects)
-	err := t.each(ctx, func(s scanner) error {
-		var what string
+// inLine looks who is in line, up to n tenants a lane in the order of their turns, from
+// the one behind whom turn says was served last.
+func (t *tx) inLine(ctx context.Context, places *[2][]place, turn *storeform.Turn, n int) (tenants [2][]callmodel.TenantID, err error) {
+	query, all := lineQuery(places, turn, n)
+	err = t.each(ctx, func(s scanner) error {
+		var name string
 		var tenant callmodel.TenantID
 		var again, step int64
-		if err := s.Scan(&what, &tenant, &again, &step); err != nil {
+		if err := s.Scan(&name, &tenant, &again, &step); err != nil {
 			return err
 		}
 		lane := storeform.Fresh
-		switch what {
-		case "suspect":
-			l.suspect = true
-			return nil
-		case "emergency":
-			l.emergency = true
-			return nil
-		case laneName(storeform.Backlog):
+		if name == laneName(storeform.Backlog) {
 			lane = storeform.Backlog
 		}
-		if len(l.tenants[lane]) < n {
-			l.tenants[lane] = append(l.tenants[lane], tenant)
+		if len(tenants[lane]) < n {
+			tenants[lane] = append(tenants[lane], tenant)
 		}
 		return nil
 	}, query, all...)
-	return l, err
+	return tenants, err
 }
 
-// lineQuery is the query of inLine: rows of what, tenant and two numbers to sort by.
-func lineQuery(places *[2][]place, which string, args []any, turn *storeform.Turn, n int, suspects bool) (string, []any) {
+// lineQuery is the query of inLine: rows of the lane, tenant and two numbers to sort by.
+func lineQuery(places *[2][]place, turn *storeform.Turn, n int) (string, []any) {
 	var query strings.Builder
 	var all []any
 	query.WriteString("WITH RECURSIVE ")
@@ -243,14 +312,6 @@ func lineQuery(places *[2][]place, which string, args []any, turn *storeform.Tur
 		query.WriteString(map[bool]string{true: " UNION ALL", false: ""}[lane > 0] + " SELECT '" + name + "', tenant, again, n FROM " + name +
 			" WHERE n > 0 AND tenant IS NOT NULL AND (again = 0 OR tenant <= ?)")
 		all = append(all, string(last))
-	}
-	query.WriteString(` UNION ALL SELECT 'emergency', '', 0, 0 WHERE EXISTS (SELECT 1 FROM jobs
-		WHERE state = 'queued' AND due = 1 AND emergency = 1 AND run_at <= @now` + which + ")")
-	all = append(all, args...)
-	if suspects {
-		query.WriteString(` UNION ALL SELECT 'suspect', '', 0, 0 WHERE EXISTS (SELECT 1 FROM jobs
-			WHERE state = 'queued' AND suspect = 1 AND run_at <= @now` + which + ")")
-		all = append(all, args...)
 	}
 	query.WriteString(" ORDER BY 3, 4")
 	return query.String(), all

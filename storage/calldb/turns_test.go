@@ -41,10 +41,10 @@ func TestClaimsWalkTheLine(t *testing.T) {
 				require.NoError(t, db.Exec(t.Context(), learn))
 			}
 			for i, queues := range [][]string{nil, {"pbx-1"}, {"default", "pbx-1"}, nil, {"pbx-1"}, {"default", "pbx-1"}} {
-				line, take, lineArgs, takeArgs, err := db.ClaimQueries(t.Context(), []string{record.Kind}, queues, i/3, callmodel.TenantID("t5"), `["t6","t7"]`, 10)
+				look, line, take, err := db.ClaimQueries(t.Context(), []string{record.Kind}, queues, i/3, callmodel.TenantID("t5"), `["t6","t7"]`, 10)
 				require.NoError(t, err)
-				for query, args := range map[string][]any{line: lineArgs, take: takeArgs} {
-					plan, err := db.Plan(t.Context(), query, args...)
+				for _, q := range []calldb.Query{look, line, take} {
+					plan, err := db.Plan(t.Context(), q.Text, q.Args...)
 					require.NoError(t, err)
 					t.Logf("round %d, queues %v\n%s", round, queues, plan)
 					index := map[bool]string{true: "jobs_(fresh|backlog)_any", false: "jobs_(fresh|backlog)"}[queues == nil]
