@@ -13,6 +13,7 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/cmd/internal/service"
+	"github.com/switchtape/switchtape/routing/subprocess"
 )
 
 type command struct {
@@ -29,6 +30,9 @@ type command struct {
 }
 
 func main() {
+	if subprocess.Main() {
+		return
+	}
 	os.Exit(cli.Main("switchtape-api", "The call handling service.", &command{}, os.Args[1:], cli.Streams{Out: os.Stdout, Err: os.Stderr}))
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/routing/subprocess"
 )
 
 // commands is the grammar of the command line.
@@ -31,5 +32,8 @@ type commands struct {
 const description = "Routes calls and records them."
 
 func main() {
+	if subprocess.Main() {
+		return
+	}
 	os.Exit(cli.Main("switchtape", description, &commands{}, os.Args[1:], cli.Streams{Out: os.Stdout, Err: os.Stderr, In: os.Stdin}))
 }

@@ -3,6 +3,7 @@ package callservice
 import (
 	"bytes"
 	"context"
+	"encoding"
 	"errors"
 	"log/slog"
 	"runtime"
@@ -30,6 +31,7 @@ type ruleCache struct {
 	changes  map[callmodel.TenantID]int // grows with every change that is put in service
 	trunks   *trunks
 	keeper   *keeper
+	apart    func(context.Context, []byte) (*routing.Router, encoding.BinaryMarshaler, error) // or nil
 }
 
 // inService is which versions of a tenant's rules are; the zero value for none.
@@ -59,7 +61,7 @@ func inServiceOf(s *rulesets.State) inService {
 func newRuleCache(store RuleSetStore, o *Options, t *trunks) *ruleCache {
 	c := &ruleCache{
 		store: store, platform: o.PlatformTenant, log: o.Logger, now: o.Now, trunks: t,
-		changes: map[callmodel.TenantID]int{},
+		changes: map[callmodel.TenantID]int{}, apart: o.Compile,
 	}
 	c.keeper = newKeeper(c, o)
 	return c
@@ -115,7 +117,7 @@ func (c *ruleCache) inMemory(t callmodel.TenantID) *routing.Router { return c.ta
 // compiled is a version, and what the snapshot keeps of it, if that is at hand.
 type compiled struct {
 	router *routing.Router
-	packed *routing.Packed
+	packed encoding.BinaryMarshaler
 }
 
 // maxTurns bounds how often load begins again because of changes that were
@@ -154,7 +156,7 @@ func (c *ruleCache) take(ctx context.Context, t callmodel.TenantID, state *rules
 		return true, nil
 	}
 	v := routing.Versions{Share: want.share, Salt: want.salt}
-	packed := map[string]*routing.Packed{}
+	packed := map[string]encoding.BinaryMarshaler{}
 	for hash, to := range map[string]**routing.Router{want.active: &v.Active, want.canary: &v.Canary} {
 		if hash == "" {
 			continue
@@ -209,7 +211,7 @@ func (c *ruleCache) version(ctx context.Context, t callmodel.TenantID, hash stri
 	if err != nil {
 		return compiled{}, err
 	}
-	return c.compile(stored.Body)
+	return c.compile(ctx, stored.Body)
 }
 
 // stored is a version in the store. The error for one that isn't there names it.
@@ -261,19 +263,33 @@ func (c *ruleCache) refresh(ctx context.Context) {
 	}
 }
 
+// apartBytes is from which size on a set is compiled by Options.Compile: what is smaller
+// takes some hundredths of a second.
+const apartBytes = 1 << 20
+
 // compile makes a router of a body, and what the snapshot keeps of it if there is
 // one. It has a thread of its own meanwhile: the system gives way to threads that
 // have slept, as those are then that answer calls, and none of them has the seconds of
 // work behind it that a large set is.
-func (c *ruleCache) compile(body []byte) (out compiled, err error) {
+func (c *ruleCache) compile(ctx context.Context, body []byte) (out compiled, err error) {
+	if c.apart != nil && len(body) >= apartBytes {
+		out.router, out.packed, err = c.apart(ctx, body)
+		if callmodel.CodeOf(err) != callmodel.CodeUnavailable || ctx.Err() != nil {
+			return out, err
+		}
+		c.log.WarnContext(ctx, "a rule set can't be compiled apart from the calls; it is compiled beside them", "error", err)
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if c.keeper.dir == nil {
 		out.router, err = routing.CompileText(body)
-	} else {
-		out.router, out.packed, err = routing.CompileAndPack(body)
+		return out, err
 	}
-	return out, err
+	router, packed, err := routing.CompileAndPack(body)
+	if err != nil {
+		return compiled{}, err
+	}
+	return compiled{router, packed}, nil
 }
 
 // formatOf is "json" or "yaml".

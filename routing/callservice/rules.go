@@ -51,7 +51,7 @@ func (s *Service) InstallRules(ctx context.Context, t callmodel.TenantID, body [
 	}
 	defer done()
 	return inLane(ctx, s, anyTurn(t), s.rulesTimeout(), func(ctx context.Context) (rulesets.State, error) {
-		c, err := s.rules.compile(body)
+		c, err := s.rules.compile(ctx, body)
 		if err != nil {
 			return rulesets.State{}, err
 		}

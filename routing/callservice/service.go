@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
@@ -98,6 +99,11 @@ type Options struct {
 	// RulesRefresh is how often the active rule sets are looked up, so that a
 	// change made elsewhere is taken up. 0 means 2 s.
 	RulesRefresh time.Duration
+	// Compile compiles sets of 1 MiB and more apart from the calls: see package
+	// routing/subprocess. It returns the set's binary form, too. Faults are those of
+	// routing.CompileAndPack; after an error of CodeUnavailable, which is logged, the set
+	// is compiled by the service itself, as it is if this is nil.
+	Compile func(ctx context.Context, text []byte) (*routing.Router, encoding.BinaryMarshaler, error)
 	// Snapshot keeps the rule sets in service on a local disk, for starts without
 	// the stores: see [Service.LoadSnapshot]. Run writes it. Nil: nowhere.
 	Snapshot RulesSnapshot

@@ -2,6 +2,7 @@ package callservice
 
 import (
 	"context"
+	"encoding"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -34,7 +35,7 @@ type keeper struct {
 type kept struct {
 	state rulesets.State
 	// packed are its versions by their hash, as far as they are at hand.
-	packed map[string]*routing.Packed
+	packed map[string]encoding.BinaryMarshaler
 }
 
 func newKeeper(c *ruleCache, o *Options) *keeper {
@@ -56,7 +57,7 @@ func (k *keeper) versions(ctx context.Context, t callmodel.TenantID, hash string
 }
 
 // later has run write the tenant's state. The newest one counts.
-func (k *keeper) later(t callmodel.TenantID, state *rulesets.State, packed map[string]*routing.Packed) {
+func (k *keeper) later(t callmodel.TenantID, state *rulesets.State, packed map[string]encoding.BinaryMarshaler) {
 	if k.dir == nil || state.Active == nil {
 		return
 	}
@@ -131,9 +132,11 @@ func (k *keeper) writeVersions(ctx context.Context, t callmodel.TenantID, v *kep
 			if err != nil {
 				return err
 			}
-			if _, rs, err = routing.CompileAndPack(stored.Body); err != nil {
+			made, err := k.rules.compile(ctx, stored.Body)
+			if err != nil {
 				return err
 			}
+			rs = made.packed
 		}
 		if err := k.dir.SaveRules(t, hash, rs); err != nil {
 			return err

@@ -31,6 +31,7 @@ import (
 	"github.com/switchtape/switchtape/routing/directory"
 	"github.com/switchtape/switchtape/routing/rulehttp"
 	"github.com/switchtape/switchtape/routing/snapshot"
+	"github.com/switchtape/switchtape/routing/subprocess"
 	"github.com/switchtape/switchtape/routing/trunk"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
@@ -182,7 +183,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		}
 		written = a.journal
 	}
-	svc := callservice.New(s.DB, &callservice.Options{
+	options := &callservice.Options{
 		Users: a.users, UserVersions: s.DB.UserVersions,
 		Journal: written, EmergencyCalls: s.emergencyCalls(), Snapshot: kept, Decider: ask, Trunks: o.trunks(), Decided: m.Decision,
 		TrunkChanged: func(owner callmodel.TenantID, c trunk.Change) {
@@ -197,7 +198,11 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		SettingsAt:            settingsAt,
 		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, MinInFlight: o.MinInFlight, QueueWait: o.QueueWait, CallsFromMemory: o.CallsFromMemory,
 		JobEnqueued: jobEnqueued, Logger: log,
-	})
+	}
+	if subprocess.Available() {
+		options.Compile = subprocess.Compile
+	}
+	svc := callservice.New(s.DB, options)
 	a.calls = svc
 	if a.journal != nil {
 		a.journal.found = svc.LoadJournal
