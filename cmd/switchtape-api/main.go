@@ -38,6 +38,7 @@ func main() {
 
 // Run serves until the process is told to end.
 func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
+	defer service.HoldHeap()()
 	hangups := service.CatchHangups()
 	log, level := c.Reloadable(s.Err)
 	stores, prepare, err := service.OpenForCalls(ctx, c.DBOptions, c.Migrate, c.APIOptions)
