@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -115,6 +117,47 @@ func TestSpoolDrill(t *testing.T) {
 	require.Eventually(t, func() bool { return known() == calls }, 2*time.Minute, 20*time.Millisecond, "%s", p.log)
 	p.terminate(t)
 	checkDrill(t, db, dir, calls)
+}
+
+// The system drops what it would tell of a spool when its queue is full: a process that
+// stands still meanwhile finds the calls all the same, though no sweep would be due for
+// an hour.
+func TestSpoolQueueOverflow(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
+	text, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events")
+	require.NoError(t, err)
+	room, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	spool := filepath.Join(dir, "legs", "x")
+	require.NoError(t, os.MkdirAll(spool, 0o750))
+	p := serve(t, "--dir", dir, "--log-level", "warn", "--record-codec", "wav", "--spool", "x?pattern=asterisk&quiet=500ms&every=1h&wait=30s")
+	db := openLedger(t, calldb.SQLiteURL(filepath.Join(dir, "switchtape.db")))
+	put := func(name string, content []byte) {
+		require.NoError(t, os.WriteFile(filepath.Join(spool, name), content, 0o600))
+	}
+	const short = wavHeader + samplecall.SampleRateHz // half a second
+	call := func(i int) {
+		put(fmt.Sprint(i, "-in.wav"), samplecall.Agent()[:short])
+		put(fmt.Sprint(i, "-out.wav"), samplecall.Customer()[:short])
+	}
+	call(0) // from then on it is told of everything
+	require.Eventually(t, func() bool { return finished(t, db) == 1 }, time.Minute, 10*time.Millisecond, "%s", p.log)
+
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGSTOP))
+	for i := range room {
+		put(fmt.Sprint(i, ".txt"), nil)
+	}
+	for i := range 5 {
+		call(1 + i)
+	}
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGCONT))
+	require.Eventually(t, func() bool { return finished(t, db) == 6 }, time.Minute, 10*time.Millisecond, "%s", p.log)
+	require.Regexp(t, `switchtape_spool_overflows_total\{spool="[^"]*"\} [1-9]`, string(get(t, p.url+"/metrics").body))
+	p.terminate(t)
 }
 
 // drop writes the calls' files, each in two parts, and some calls' second legs later.

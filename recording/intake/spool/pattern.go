@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -15,6 +16,8 @@ import (
 //
 //	{call}         what the files of a call have in common, and their call's id
 //	{call:LAYOUT}  the same, beginning with the call's start
+//	{call:uri}     the same, percent-encoded (RFC 3986, section 2.1)
+//	{tag}          16 hexadecimal digits that tell apart what one call's id was given twice for
 //	{leg}          which leg it is; {leg:in|out}: one of these, in the order of channels
 //	{ssrc}         the same, a hexadecimal number of up to 8 digits
 //	{segment}      a number: which file of the leg; needs {legtime:LAYOUT}
@@ -48,7 +51,7 @@ type field struct {
 
 // Name is what a file's name tells.
 type Name struct {
-	Call    string    // as it stands in the name
+	Call    string    // as it stands in the name, decoded if the pattern says {call:uri}
 	Leg     string    // as the pattern spells it; "call" if it has no legs
 	Segment int       // 0 if there are none
 	Tenant  string    // as it stands in the name; "" if it doesn't
@@ -60,6 +63,9 @@ type Name struct {
 	leg      [2]int // where the leg stands in the path; {0, 0} if nowhere
 	fixed    bool   // the path of another leg differs in that alone
 }
+
+// uriEncoded is what stands behind {call: for one that is percent-encoded.
+const uriEncoded = "uri"
 
 // onlyLeg is the name of the leg of a call that is one file.
 const onlyLeg = "call"
@@ -122,9 +128,11 @@ func parseField(inside string) (field, string, error) {
 	f := field{kind: kind, spec: spec}
 	plain := map[string]string{
 		"call": `[^/]+`, "leg": `[^/]+?`, "ssrc": `[0-9a-fA-F]{1,8}`, "segment": `[0-9]{1,9}`, "tenant": `[^/]+?`,
-		"dirs": `(?:[^/]+/)*`, "any": `[^/]*`, "ext": `(?i:` + strings.Join(extensions(), "|") + `)`,
+		"tag": `[0-9a-fA-F]{16}`, "dirs": `(?:[^/]+/)*`, "any": `[^/]*`, "ext": `(?i:` + strings.Join(extensions(), "|") + `)`,
 	}
 	switch form, known := plain[kind]; {
+	case kind == "call" && spec == uriEncoded:
+		return f, form, nil
 	case kind == "time" || kind == "legtime" || kind == "call" && given:
 		form, err := layoutForm(spec)
 		f.layout = spec
@@ -147,7 +155,7 @@ func parseField(inside string) (field, string, error) {
 		}
 		return f, `(?i:` + strings.Join(quoted, "|") + `)`, nil
 	case !known:
-		return f, "", errors.New("is unknown; there are call, leg, ssrc, segment, tenant, time, legtime, dirs, any and ext")
+		return f, "", errors.New("is unknown; there are call, leg, ssrc, tag, segment, tenant, time, legtime, dirs, any and ext")
 	case given:
 		return f, "", errors.New("takes nothing behind a colon")
 	default:
@@ -165,7 +173,7 @@ func (p *Pattern) check() []error {
 	if count["call"] != 1 {
 		faults = append(faults, errors.New("must have {call} once: it tells whose call a file is"))
 	}
-	for _, kind := range []string{"segment", "tenant", "ext", "legtime"} {
+	for _, kind := range []string{"segment", "tenant", "ext", "legtime", "tag"} {
 		if count[kind] > 1 {
 			faults = append(faults, fmt.Errorf("has {%s} more than once", kind))
 		}
@@ -233,6 +241,12 @@ func (p *Pattern) Match(path string, zone *time.Location) (Name, bool) {
 			identity.WriteString(value)
 		case "call":
 			n.Call = value
+			if f.spec == uriEncoded {
+				var err error
+				if n.Call, err = url.PathUnescape(value); err != nil {
+					return Name{}, false
+				}
+			}
 			if f.begins != nil {
 				call.add(f.layout, f.begins.FindString(value))
 			}

@@ -36,6 +36,8 @@ func TestNames(t *testing.T) {
 		{"fusionpbx", "pbx.example.com/archive/2026/Nov/09/4f1d3c2e.wav", spool.Name{
 			Call: "4f1d3c2e", Leg: "call", Tenant: "pbx.example.com", Ext: "wav", Start: at("2026-11-08T23:00:00Z"),
 		}},
+		{"rtpengine", "3c26700857a8%4010.13.1.5-0f12a9b8c7d6e5f4-8f3a01bc.wav", spool.Name{Call: "3c26700857a8@10.13.1.5", Leg: "8f3a01bc", Ext: "wav"}},
+		{"rtpengine", "%25-0f12a9b8c7d6e5f4-8f3a01bc.wav", spool.Name{Call: "%", Leg: "8f3a01bc", Ext: "wav"}},
 		{"rtpengine", "3c26700857a87f84@10.13.1.5-8f3A01.wav", spool.Name{Call: "3c26700857a87f84@10.13.1.5", Leg: "8f3A01", Ext: "wav"}},
 		{"vicidial", "20261129-141500_5125551212_6666-in.wav", spool.Name{
 			Call: "20261129-141500_5125551212_6666", Leg: "in", Ext: "wav", Start: at("2026-11-29T13:15:00Z"),
@@ -63,7 +65,9 @@ func TestNames(t *testing.T) {
 		{"asterisk", "a-in.txt"},
 		{"asterisk", "-in.wav"},
 		{"rtpengine", "3c26-mix.wav"},
-		{"vicidial", "20261329-141500_5125551212-in.wav"}, // there is no month 13
+		{"rtpengine", "3c26-0f12a9b8c7d6e5f4-mix.wav"},
+		{"rtpengine", "3c26%4-0f12a9b8c7d6e5f4-8f3a01bc.wav"}, // half a code
+		{"vicidial", "20261329-141500_5125551212-in.wav"},     // there is no month 13
 		{"vicidial", "5125551212-in.wav"},
 		{"fusionpbx", "pbx.example.com/archive/2026/November/09/x.wav"},
 		{"rec.[{call}].wav", "rec.5.wav"},
@@ -101,6 +105,8 @@ func TestFaultyPatterns(t *testing.T) {
 		"{call}-{leg}-{ssrc}.wav":       "more than one {leg} or {ssrc}",
 		"{call}-{ext:wav}":              "takes nothing behind a colon",
 		"{call}-{time}.wav":             "must have a layout",
+		"{call:name}.wav":               "must have a layout",
+		"{call}-{tag}{tag}.wav":         "{tag} more than once",
 		"{call}-{time:2006-3}.wav":      "which no name can have",
 		"{call}-{leg}-{segment}.wav":    "nothing says where on the call",
 		"{tenant}/{tenant}/{call}.wav":  "{tenant} more than once",
@@ -119,7 +125,7 @@ func TestPresetsStayAsTheyAre(t *testing.T) {
 		"asterisk":   "{dirs}{call}-{leg:in|out}.{ext} {dirs}{call}-{leg:r|t}.{ext} {dirs}{call}-{leg:rx|tx}.{ext}",
 		"freeswitch": "{dirs}{call}-{leg:read|write}.{ext} {dirs}{call}_{leg:read|write}.{ext} {dirs}{call}.{ext}",
 		"fusionpbx":  "{tenant}/archive/{time:2006}/{time:Jan}/{time:02}/{call}.{ext}",
-		"rtpengine":  "{dirs}{call}-{ssrc}.{ext}",
+		"rtpengine":  "{dirs}{call:uri}-{tag}-{ssrc}.{ext} {dirs}{call:uri}-{ssrc}.{ext}",
 		"vicidial":   "{dirs}{call:20060102-150405}-{leg:in|out}.{ext}",
 	}
 	require.Len(t, spool.Presets(), len(want))

@@ -24,10 +24,11 @@ func presets() []preset {
 		{"freeswitch", []string{"{dirs}{call}-{leg:read|write}.{ext}", "{dirs}{call}_{leg:read|write}.{ext}", "{dirs}{call}.{ext}"}},
 		// The record-template of FusionPBX's SIP profiles: a tree a domain.
 		{"fusionpbx", []string{"{tenant}/archive/{time:2006}/{time:Jan}/{time:02}/{call}.{ext}"}},
-		// The recording daemon's default output-pattern, %c-%t, for single streams, whose
-		// channels are in the order of their numbers; the mixed one is another name, and not
-		// a leg. What else the daemon knows of a call it tells a database.
-		{"rtpengine", []string{"{dirs}{call}-{ssrc}.{ext}"}},
+		// The recording daemon's default output-pattern for single streams, %c-%r-%t, and
+		// %c-%t before it; channels are in the order of the streams' numbers. The mixed one is
+		// another name, and not a leg. What else the daemon knows of a call it tells a
+		// database: the metadata in rtpengine's spool are gone when the call is.
+		{"rtpengine", []string{"{dirs}{call:uri}-{tag}-{ssrc}.{ext}", "{dirs}{call:uri}-{ssrc}.{ext}"}},
 		// Campaigns' FULLDATE_… file names, before they are mixed.
 		{"vicidial", []string{"{dirs}{call:20060102-150405}-{leg:in|out}.{ext}"}},
 	}

@@ -39,6 +39,7 @@ func TestLearn(t *testing.T) {
 		{"vicidial", pairs("20261129-1415%02d_5125551212_6666-%s.wav", "in", "out")},
 		{"fusionpbx", pairs("a.example/archive/2026/Nov/29/%d%s.wav", "x")},
 		{"rtpengine", pairs("%d@10.0.0.1-%s.wav", "8f3a01", "7b2200")},
+		{"rtpengine", pairs("%d%%4010.0.0.1-0f12a9b8c7d6e5f4-%s.wav", "8f3a01bc", "7b2200ff")},
 		{"freeswitch", pairs("4f1d3c2e-%04d-4000-8000-00000000000a%s.wav", "")},
 		{"freeswitch", pairs("%d_%s.wav", "read", "write")},
 		{"{dirs}{call}_{leg:agent|kunde}.{ext}", pairs("x y/Gespräch %d_%s.wav", "kunde", "agent")},
