@@ -54,6 +54,7 @@ func TestPackagesBring(t *testing.T) {
 		{"recording/recordinghttp", "", 225, slices.Concat(sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
 		{"recording/intake", "", 125, slices.Concat(http, sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
 		{"recording/publish", "", 100, slices.Concat(http, sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
+		{"recording/webhook", "", 200, slices.Concat(sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
 		{"recording/broker/nats", "", 215, slices.Concat(sql, clouds, gocloud, audio, room("routing", "storage", "cmd"))},
 		{"recording/broker/rabbit", "", 170, slices.Concat(http, sql, clouds, gocloud, audio, room("routing", "storage", "cmd"))},
 		{"recording/broker/sqs", "", 490, slices.Concat(sql, google, azure, audio, room("routing", "storage", "cmd"))},
