@@ -40,14 +40,22 @@ type DeliveryFilter struct {
 }
 
 // Replay has deliveries of one endpoint tried again at once, with all their tries before
-// them. At most MaxReplay are: whoever asks again goes on, as those are waiting.
+// them. At most MaxReplay are, those with the smallest ids.
 type Replay struct {
 	TenantID   callmodel.TenantID
 	EndpointID string
 	IDs        []int64         // these; empty: all that the others select
 	States     []DeliveryState // in these states; empty: Failed, or with IDs any but Waiting
 	From, To   time.Time       // of the event, To excluded; zero: open
+	After      int64           // with a greater id: where a replay goes on that was cut
 	Actor      string
+}
+
+// Replayed is what a replay has done.
+type Replayed struct {
+	Count int
+	// Last is the greatest id among them. Where Count is MaxReplay there may be more behind.
+	Last int64
 }
 
 // Validate checks it and fills in the states. The error is FieldErrors.
@@ -55,6 +63,9 @@ func (r *Replay) Validate() error {
 	var e callmodel.FieldErrors
 	if len(r.IDs) > MaxReplay {
 		e.Add("ids", "are %d, at most %d are replayed at once", len(r.IDs), MaxReplay)
+	}
+	if len(r.States) > 2 {
+		e.Add("states", "are %d; there are %s and %s", len(r.States), Delivered, Failed)
 	}
 	for i, s := range r.States {
 		if s != Delivered && s != Failed {

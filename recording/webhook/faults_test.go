@@ -193,7 +193,7 @@ func TestThreeDaysOfFaults(t *testing.T) {
 		f.mend()
 		n, err := db.ReplayWebhook(t.Context(), webhooks.Replay{TenantID: "acme", EndpointID: "wh-" + f.name})
 		require.NoError(t, err)
-		require.Equal(t, 1, n, f.name)
+		require.Equal(t, 1, n.Count, f.name)
 		require.NoError(t, d.Step(t.Context()))
 		v := deliveries(t, db, "wh-"+f.name)[0]
 		assert.Equal(t, webhooks.Delivered, v.State, "%s: %s", f.name, v.LastError)

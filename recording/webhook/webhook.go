@@ -223,11 +223,15 @@ func (d *Deliverer) note(ctx context.Context, err error) {
 
 // fanOut makes deliveries of events until ctx ends.
 func (d *Deliverer) fanOut(ctx context.Context) {
-	for {
+	for failing := false; ; {
 		n, err := d.fan(ctx)
-		if err != nil && ctx.Err() == nil && !errors.Is(err, callmodel.ErrLeaseLost) {
-			d.opts.Logger.WarnContext(ctx, "no deliveries can be made of the outbox's events; they wait there", "error", err)
+		if errors.Is(err, callmodel.ErrLeaseLost) || ctx.Err() != nil {
+			err = nil // another process reads, or this one ends
 		}
+		if err != nil && !failing { // once, not at every look
+			d.opts.Logger.ErrorContext(ctx, "no deliveries of webhooks can be made of the outbox's events; they wait there", "error", err)
+		}
+		failing = err != nil
 		if n > 0 {
 			d.rouse()
 		} else if !d.pause(ctx, d.opts.Poll, false) {

@@ -223,11 +223,12 @@ func scanDelivery(s scanner) (v webhooks.Delivery, err error) {
 }
 
 // ReplayWebhook implements webhookhttp.Store.
-func (d *DB) ReplayWebhook(ctx context.Context, r webhooks.Replay) (replayed int, err error) {
+func (d *DB) ReplayWebhook(ctx context.Context, r webhooks.Replay) (done webhooks.Replayed, err error) {
 	if err := r.Validate(); err != nil {
-		return 0, err
+		return done, err
 	}
 	err = d.update(ctx, "replay deliveries", func(ctx context.Context, t *tx) error {
+		done = webhooks.Replayed{}
 		e, err := t.webhook(ctx, r.TenantID, r.EndpointID, "")
 		if err != nil {
 			return err
@@ -244,18 +245,23 @@ func (d *DB) ReplayWebhook(ctx context.Context, r webhooks.Replay) (replayed int
 			where.and("d.event_at < ?", storeform.Micros(r.To))
 		}
 		// What the outbox has no more can't be told again.
-		args := append(append([]any{r.EndpointID}, where.args...), webhooks.MaxReplay)
-		n, err := t.exec(ctx, `UPDATE webhook_deliveries SET state = 'waiting', tries = 0, next_at = @now, token = token + 1, delivered_at = 0 WHERE id IN (
-			SELECT d.id FROM webhook_deliveries d WHERE d.endpoint_id = ?`+where.text()+`
-			AND EXISTS (SELECT 1 FROM outbox o WHERE o.id = d.event_id) ORDER BY d.id LIMIT ? @skiplocked)`, args...)
-		if replayed = int(n); err != nil || n == 0 {
+		args := append(append([]any{r.EndpointID, r.After}, where.args...), webhooks.MaxReplay)
+		err = t.each(ctx, func(s scanner) error {
+			var id int64
+			err := s.Scan(&id)
+			done.Count, done.Last = done.Count+1, max(done.Last, id)
+			return err
+		}, `UPDATE webhook_deliveries SET state = 'waiting', tries = 0, next_at = @now, token = token + 1, delivered_at = 0 WHERE id IN (
+			SELECT d.id FROM webhook_deliveries d WHERE d.endpoint_id = ? AND d.id > ?`+where.text()+`
+			AND EXISTS (SELECT 1 FROM outbox o WHERE o.id = d.event_id) ORDER BY d.id LIMIT ? @skiplocked) RETURNING id`, args...)
+		if err != nil || done.Count == 0 {
 			return err
 		}
 		line := storeform.WebhookLine(webhooks.AuditReplayed, &e.Endpoint, storeform.Text(r.Actor, storeform.MaxText))
-		line.Detail["deliveries"] = strconv.Itoa(replayed)
+		line.Detail["deliveries"] = strconv.Itoa(done.Count)
 		return t.audit(ctx, line)
 	})
-	return replayed, err
+	return done, err
 }
 
 func texts[T ~string](values []T) []any {

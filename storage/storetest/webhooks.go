@@ -23,7 +23,7 @@ type WebhookStore interface {
 	Webhooks(ctx context.Context, t callmodel.TenantID, f webhooks.Filter) ([]webhooks.Endpoint, error)
 	ChangeWebhook(ctx context.Context, c webhooks.Change) (webhooks.Endpoint, error)
 	WebhookDeliveries(ctx context.Context, f webhooks.DeliveryFilter) ([]webhooks.Delivery, error)
-	ReplayWebhook(ctx context.Context, r webhooks.Replay) (replayed int, err error)
+	ReplayWebhook(ctx context.Context, r webhooks.Replay) (webhooks.Replayed, error)
 	FanOut(ctx context.Context, r outbox.Reader, events []callmodel.OutboxEvent) (made int, err error)
 	DueWebhooks(ctx context.Context, limit int) ([]webhooks.Due, error)
 	ClaimDeliveries(ctx context.Context, c webhooks.Claim) (webhooks.Claimed, error)
@@ -416,7 +416,7 @@ func hookReplays(t *testing.T, e Env) {
 		r.TenantID, r.EndpointID, r.Actor = "acme", "wh-a", "ann"
 		n, err := e.Webhooks.ReplayWebhook(t.Context(), r)
 		require.NoError(t, err)
-		return n
+		return n.Count
 	}
 	require.Zero(t, replay(webhooks.Replay{To: all[0].EventAt}))
 	require.Equal(t, 2, replay(webhooks.Replay{From: all[0].EventAt}), "those that failed")
@@ -429,9 +429,13 @@ func hookReplays(t *testing.T, e Env) {
 		require.Equal(t, all[i].EventKey, k.Event.Key)
 		e.settle(t, "wh-a", k, webhooks.Outcome{Delivered: true, Status: 200})
 	}
-	require.Equal(t, 3, replay(webhooks.Replay{States: []webhooks.DeliveryState{webhooks.Delivered}}))
+	delivered := []webhooks.DeliveryState{webhooks.Delivered}
+	require.Equal(t, 1, replay(webhooks.Replay{States: delivered, After: all[1].ID}), "behind the first two")
+	done, err := e.Webhooks.ReplayWebhook(t.Context(), webhooks.Replay{TenantID: "acme", EndpointID: "wh-a", States: delivered})
+	require.NoError(t, err)
+	require.Equal(t, webhooks.Replayed{Count: 2, Last: all[1].ID}, done)
 	lines := e.actions(t, "acme", webhooks.AuditReplayed)
-	require.Len(t, lines, 3)
+	require.Len(t, lines, 4)
 	require.Equal(t, "2", lines[0].Detail["deliveries"])
 	for _, r := range []webhooks.Replay{
 		{States: []webhooks.DeliveryState{webhooks.Waiting}}, {From: started, To: started}, {IDs: make([]int64, webhooks.MaxReplay+1)},

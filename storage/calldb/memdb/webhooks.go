@@ -168,31 +168,31 @@ func within(at, from, to time.Time) bool {
 }
 
 // ReplayWebhook implements webhookhttp.Store.
-func (s *Store) ReplayWebhook(ctx context.Context, r webhooks.Replay) (int, error) {
+func (s *Store) ReplayWebhook(ctx context.Context, r webhooks.Replay) (webhooks.Replayed, error) {
 	if err := cmp.Or(ctx.Err(), r.Validate()); err != nil {
-		return 0, err
+		return webhooks.Replayed{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.webhook(r.TenantID, r.EndpointID)
 	if e == nil || r.TenantID == "" {
-		return 0, callmodel.ErrNotFound
+		return webhooks.Replayed{}, callmodel.ErrNotFound
 	}
-	n := 0
+	var done webhooks.Replayed
 	for _, v := range s.hooks.deliveries {
-		if v.EndpointID != e.ID || !slices.Contains(r.States, v.State) || len(r.IDs) > 0 && !slices.Contains(r.IDs, v.ID) ||
-			!within(v.EventAt, r.From, r.To) || n == webhooks.MaxReplay {
+		if v.EndpointID != e.ID || v.ID <= r.After || !slices.Contains(r.States, v.State) || len(r.IDs) > 0 && !slices.Contains(r.IDs, v.ID) ||
+			!within(v.EventAt, r.From, r.To) || done.Count == webhooks.MaxReplay {
 			continue
 		}
 		v.State, v.Tries, v.next, v.token, v.DeliveredAt = webhooks.Waiting, 0, s.clock(), v.token+1, time.Time{}
-		n++
+		done.Count, done.Last = done.Count+1, v.ID
 	}
-	if n > 0 {
+	if done.Count > 0 {
 		line := storeform.WebhookLine(webhooks.AuditReplayed, &e.Endpoint, storeform.Text(r.Actor, storeform.MaxText))
-		line.Detail["deliveries"] = strconv.Itoa(n)
+		line.Detail["deliveries"] = strconv.Itoa(done.Count)
 		s.line(line)
 	}
-	return n, nil
+	return done, nil
 }
 
 // FanOut implements webhook.Queue.
