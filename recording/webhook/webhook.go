@@ -71,7 +71,7 @@ type Options struct {
 	// Holder is the process's own name. Needed.
 	Holder string
 	// TTL is after how long another process reads the outbox for one that fell silent. 0
-	// means outbox.DefaultTTL.
+	// means 10 s.
 	TTL time.Duration
 	// Poll is how often it is looked for events and deliveries where there were none. 0
 	// means 1 s.
@@ -107,7 +107,7 @@ type Options struct {
 }
 
 func (o *Options) fill() {
-	o.TTL, o.Poll, o.Batch = cmp.Or(o.TTL, outbox.DefaultTTL), cmp.Or(o.Poll, time.Second), cmp.Or(o.Batch, 100)
+	o.TTL, o.Poll, o.Batch = cmp.Or(o.TTL, 10*time.Second), cmp.Or(o.Poll, time.Second), cmp.Or(o.Batch, 100)
 	o.Concurrency, o.PerEndpoint = max(cmp.Or(o.Concurrency, 32), 2), cmp.Or(o.PerEndpoint, 4)
 	o.Timeout, o.Drain = cmp.Or(o.Timeout, 15*time.Second), cmp.Or(o.Drain, 5*time.Second)
 	o.LeaseSlack = cmp.Or(o.LeaseSlack, 2*settleWithin)
