@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,6 +66,18 @@ func (r *told) await(t *testing.T, n int) (header http.Header, body string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.heads[n-1], r.bodies[n-1]
+}
+
+func httpText(t *testing.T, url string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer resp.Body.Close() //nolint:errcheck // it was read
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return string(text)
 }
 
 // TestWebhooks: what happens to recordings is told to whom it is to be, signed with the
@@ -146,14 +159,14 @@ func TestWebhooks(t *testing.T) {
 		}
 	}
 	r.await(t, 3)
-	resp, err := http.Get(p.url + "/metrics") //nolint:noctx // the test's own server
-	require.NoError(t, err)
-	metrics, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	for _, line := range []string{`switchtape_webhooks{state="enabled"} 3`, "switchtape_webhook_deliveries_waiting 1", `switchtape_webhook_failing_seconds{tenant="default",webhook="`, `switchtape_webhook_tries_total{result="delivered"}`} {
-		assert.Contains(t, string(metrics), line)
+	lines := []string{
+		`switchtape_webhooks{state="enabled"} 3`, "switchtape_webhook_deliveries_waiting 1\n", `switchtape_webhook_failing_seconds{tenant="default",webhook="`,
+		`switchtape_webhook_tries_total{result="delivered"} 4`,
 	}
+	require.Eventually(t, func() bool { // the last answer is noted a little later
+		metrics := httpText(t, p.url+"/metrics")
+		return !slices.ContainsFunc(lines, func(line string) bool { return !strings.Contains(metrics, line) })
+	}, 60*time.Second, 20*time.Millisecond)
 
 	// One that is killed while its receiver is down leaves it to the next.
 	r.setDown(true)
