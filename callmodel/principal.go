@@ -25,6 +25,8 @@ const (
 	ScopeTenantsWrite    Scope = "tenants:write"    // change the tenant's profile and defaults
 	ScopeKeysRead        Scope = "keys:read"        // API keys, without their secrets
 	ScopeKeysWrite       Scope = "keys:write"       // make, rotate and revoke API keys that may do no more than one's own
+	ScopeWebhooksRead    Scope = "webhooks:read"    // webhooks, without their secrets, and their deliveries
+	ScopeWebhooksWrite   Scope = "webhooks:write"   // make, change and delete webhooks, and replay deliveries
 
 	// ScopeTenantsEvery is what the scopes of users and tenants allow, of every tenant
 	// and not only of the principal's own. It is the platform's: no list has it.
@@ -37,6 +39,7 @@ func Scopes() []Scope {
 		ScopeCallsRead, ScopeCallsWrite, ScopeRecordingsRead, ScopeRecordingsWrite,
 		ScopeJobsWrite, ScopeRulesRead, ScopeRulesWrite, ScopeAuditRead,
 		ScopeUsersRead, ScopeUsersWrite, ScopeTenantsRead, ScopeTenantsWrite, ScopeKeysRead, ScopeKeysWrite,
+		ScopeWebhooksRead, ScopeWebhooksWrite,
 	}
 }
 

@@ -54,6 +54,8 @@ func TestPackagesBring(t *testing.T) {
 		{"recording/recordinghttp", "", 225, slices.Concat(sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
 		{"recording/intake", "", 125, slices.Concat(http, sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
 		{"recording/publish", "", 100, slices.Concat(http, sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
+		{"recording/webhook", "", 200, slices.Concat(sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
+		{"recording/webhookhttp", "", 200, slices.Concat(sql, clouds, gocloud, brokers, audio, room("routing", "storage", "cmd"))},
 		{"recording/broker/nats", "", 215, slices.Concat(sql, clouds, gocloud, audio, room("routing", "storage", "cmd"))},
 		{"recording/broker/rabbit", "", 170, slices.Concat(http, sql, clouds, gocloud, audio, room("routing", "storage", "cmd"))},
 		{"recording/broker/sqs", "", 490, slices.Concat(sql, google, azure, audio, room("routing", "storage", "cmd"))},
@@ -64,13 +66,13 @@ func TestPackagesBring(t *testing.T) {
 		{"storage/gcs", "", 710, slices.Concat(sql, amazon, azure, audio)},
 		{"storage/gcs", "disable_grpc_modules", 565, slices.Concat(sql, amazon, azure, audio, direct)},
 		{"storage/azure", "", 555, slices.Concat(sql, amazon, google, audio)},
-		{"storage/calldb", "", 260, slices.Concat(http, clouds, gocloud, audio, room("routing", "recording", "cmd"))},
+		{"storage/calldb", "", 261, slices.Concat(http, clouds, gocloud, audio, room("routing", "recording", "cmd"))},
 		// With NATS: its client is 14 packages of its own, and what they need.
-		{"cmd/switchtape", "", 747, slices.Concat(google, azure, []string{"cloud.google.com/", "/xds", "envoyproxy"})},
-		// Everything else comes to 938; brokers add 75: NATS 21, RabbitMQ 3, SQS and SNS 23,
+		{"cmd/switchtape", "", 750, slices.Concat(google, azure, []string{"cloud.google.com/", "/xds", "envoyproxy"})},
+		// Everything else comes to 942, webhooks' 3 packages included; brokers add 75: NATS 21, RabbitMQ 3, SQS and SNS 23,
 		// Service Bus 22, Google's Pub/Sub 6.
-		{"cmd/switchtape-api", "disable_grpc_modules", 1014, direct},
-		{"cmd/switchtape-worker", "disable_grpc_modules", 1014, direct},
+		{"cmd/switchtape-api", "disable_grpc_modules", 1017, direct},
+		{"cmd/switchtape-worker", "disable_grpc_modules", 1017, direct},
 	} {
 		t.Run(strings.TrimSpace(c.pkg+" "+c.tags), func(t *testing.T) {
 			t.Parallel()

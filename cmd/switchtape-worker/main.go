@@ -18,6 +18,8 @@ import (
 type command struct {
 	Listen  string `help:"Address of /healthz, /readyz and /metrics." default:"127.0.0.1:8081" placeholder:"ADDR"`
 	Migrate bool   `help:"Bring the database's schema up to date at the start."`
+	// A telephone server often reaches nobody outside.
+	Webhooks bool `help:"Deliver webhooks, too, as APIs do."`
 
 	service.DBOptions
 	service.BucketOptions
@@ -26,6 +28,7 @@ type command struct {
 	service.AdminOptions
 	service.IntakeOptions
 	service.LegOptions
+	service.WebhookOptions
 	ops.LogOptions
 }
 
@@ -64,6 +67,15 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	if err != nil {
 		return err
 	}
+	hooks := func(context.Context) error { return nil }
+	if c.Webhooks {
+		d, err := c.Deliverer(stores, c.Presence().Name, m, log)
+		if err != nil {
+			return err
+		}
+		m.Webhooks(stores.DB.WebhookStats)
+		hooks = d.Run
+	}
 	l, err := service.Listen(ctx, c.Listen)
 	if err != nil {
 		return err
@@ -83,6 +95,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	group.Go(func() error { return spools.Run(ctx) })
 	group.Go(func() error { return attend(ctx) })
 	group.Go(func() error { return messages.Run(ctx) })
+	group.Go(func() error { return hooks(ctx) })
 	group.Go(func() error { return service.SweepUploads(ctx, stores.Objects, log) })
 	group.Go(func() error { return service.Serve(ctx, l, handlers.Public, log) })
 	group.Go(func() error { return admin.Serve(ctx, handlers.Admin, log) })

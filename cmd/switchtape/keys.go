@@ -25,7 +25,7 @@ type keysCommand struct {
 type keysOptions struct {
 	timedOptions
 	apiOptions
-	Tenant string `help:"Whose keys. Default: default's, or with an API those of its key's tenant." placeholder:"TENANT"`
+	Tenant string `help:"Whose they are. Default: default's, or with an API those of its key's tenant." placeholder:"TENANT"`
 }
 
 // owner is whose keys of a database they are.

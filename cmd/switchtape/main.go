@@ -27,6 +27,7 @@ type commands struct {
 	Tenants         tenantsCommand         `cmd:"" help:"Look after the tenants of an API."`
 	Audit           auditCommand           `cmd:"" help:"Verify the audit log, and prune it."`
 	Keys            keysCommand            `cmd:"" help:"Make, list, rotate and revoke the API keys of a database, or of an API."`
+	Webhooks        webhooksCommand        `cmd:"" help:"Make webhooks, see how their receivers do, and deliver again."`
 }
 
 const description = "Routes calls and records them."

@@ -25,6 +25,8 @@ const (
 	ReportsSchema = reportsSchema
 	// IntakeSchema is the first with dead letters.
 	IntakeSchema = intakeSchema
+	// WebhooksSchema is the first with webhooks.
+	WebhooksSchema = webhooksSchema
 )
 
 // MaxLookedAt bounds a page.

@@ -26,7 +26,7 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 13
+	newestSchema = 14
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
@@ -65,6 +65,9 @@ const (
 	// and how far the outbox's readers have come. Before it neither is, and a try at a
 	// message that was delivered before is always taken for its first.
 	intakeSchema = 13
+	// webhooksSchema is the version from which webhooks are kept. Before it there are none,
+	// and none can be made.
+	webhooksSchema = 14
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.

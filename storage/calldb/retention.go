@@ -22,8 +22,9 @@ type Retention struct {
 	// Answers is for the answers to idempotency keys: what is sent again after it is
 	// taken for something new.
 	Answers time.Duration
-	// Outbox is for the outbox's events. Those stay that a reader has still to tell, unless
-	// it has not read for ReaderGone.
+	// Outbox is for the outbox's events, and for the deliveries of webhooks that wait no
+	// more. Events stay that a reader has still to tell, unless it has not read for
+	// ReaderGone, and those of a delivery that waits, which it does for ReaderGone at most.
 	Outbox time.Duration
 	// Letters is for dead letters, from when they were replayed or discarded. Those that
 	// wait stay.
@@ -32,13 +33,13 @@ type Retention struct {
 
 // Forgotten is how many there were of what was forgotten.
 type Forgotten struct {
-	Calls, Jobs, Answers, Outbox, Letters int64
+	Calls, Jobs, Answers, Outbox, Letters, Deliveries int64
 }
 
 // Add adds n.
 func (f *Forgotten) Add(n Forgotten) {
 	f.Calls, f.Jobs, f.Answers, f.Outbox = f.Calls+n.Calls, f.Jobs+n.Jobs, f.Answers+n.Answers, f.Outbox+n.Outbox
-	f.Letters += n.Letters
+	f.Letters, f.Deliveries = f.Letters+n.Letters, f.Deliveries+n.Deliveries
 }
 
 // forgetAtOnce is how many rows are looked at in one transaction: few enough that
@@ -59,6 +60,7 @@ const (
 	forgetCalls forgetStage = iota
 	forgetJobs
 	forgetAnswers
+	forgetDeliveries
 	forgetOutbox
 	forgetLetters
 	forgetNothing
@@ -87,6 +89,8 @@ func (d *DB) Forget(ctx context.Context, r Retention, from ForgetPlace, actor st
 		case forgetAnswers:
 			gone.Answers, err = t.forgetRows(ctx, r.Answers, &next, `DELETE FROM idempotency_keys WHERE (tenant_id, idem_key) IN (
 				SELECT tenant_id, idem_key FROM idempotency_keys WHERE created_at < @now - ? ORDER BY created_at LIMIT ?)`, r.Answers.Microseconds(), forgetAtOnce)
+		case forgetDeliveries:
+			gone.Deliveries, err = t.forgetDeliveries(ctx, r.Outbox, &next)
 		case forgetOutbox:
 			gone.Outbox, err = t.forgetOutbox(ctx, r.Outbox, &next)
 		case forgetLetters:
@@ -121,13 +125,42 @@ const ReaderGone = 30 * 24 * time.Hour
 
 // forgetOutbox is for the outbox's oldest events, as far as its readers have come.
 func (t *tx) forgetOutbox(ctx context.Context, keep time.Duration, next *ForgetPlace) (int64, error) {
-	which, args := "", []any{forgetAtOnce, keep.Microseconds()}
+	which, told, args := "", "", []any{forgetAtOnce, keep.Microseconds()}
+	if t.webhooks {
+		told = " WHERE NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.event_id = outbox.id AND d.state = 'waiting')"
+	}
 	if t.intake {
 		which = " AND id <= COALESCE((SELECT min(through) FROM outbox_readers WHERE read_at > @now - ?), id)"
 		args = append(args, ReaderGone.Microseconds())
 	}
 	return t.forgetRows(ctx, keep, next, `DELETE FROM outbox WHERE id IN (
-		SELECT id FROM (SELECT id, at FROM outbox ORDER BY id LIMIT ?) AS oldest WHERE at < @now - ?`+which+`)`, args...)
+		SELECT id FROM (SELECT id, at FROM outbox`+told+` ORDER BY id LIMIT ?) AS oldest WHERE at < @now - ?`+which+`)`, args...)
+}
+
+// forgetDeliveries is for the deliveries of webhooks that were deleted, and for those that
+// are older than the outbox's events may be, unless they wait. It is over when neither
+// finds as many as it may take.
+func (t *tx) forgetDeliveries(ctx context.Context, keep time.Duration, next *ForgetPlace) (int64, error) {
+	if !t.webhooks {
+		next.stage++
+		return 0, nil
+	}
+	n, err := t.exec(ctx, `DELETE FROM webhook_deliveries WHERE id IN (SELECT d.id FROM webhook_endpoints e JOIN webhook_deliveries d ON d.endpoint_id = e.id
+		WHERE e.state = 'deleted' LIMIT ?)`, forgetAtOnce)
+	if err != nil {
+		return n, err
+	}
+	if n == forgetAtOnce {
+		return n, nil
+	}
+	if _, err := t.exec(ctx, `DELETE FROM webhook_endpoints WHERE state = 'deleted'
+		AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.endpoint_id = webhook_endpoints.id)`); err != nil {
+		return n, err
+	}
+	more, err := t.forgetRows(ctx, keep, next, `DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries
+		WHERE made_at < @now - ? AND (state <> 'waiting' OR made_at < @now - ?) ORDER BY made_at LIMIT ?)`,
+		keep.Microseconds(), max(keep, ReaderGone).Microseconds(), forgetAtOnce)
+	return n + more, err
 }
 
 // oldCall is a call that may be forgotten.

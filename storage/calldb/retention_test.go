@@ -14,6 +14,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/outbox"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/reports"
+	"github.com/switchtape/switchtape/callmodel/webhooks"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest"
 )
@@ -200,6 +201,53 @@ func TestRetentionOfTheOutbox(t *testing.T) {
 		require.NoError(t, db.Exec(t.Context(), "UPDATE outbox_readers SET read_at = 1"))
 		gone, _ = forget(t, db, keep)
 		require.EqualValues(t, 3, gone.Outbox)
+	})
+}
+
+// TestRetentionOfDeliveries: what waits to be delivered stays, with its event; what is
+// over goes as the outbox does, and what a deleted webhook leaves goes at once.
+func TestRetentionOfDeliveries(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, at string) {
+		db := migrated(t, at)
+		for _, name := range []string{"a", "b"} {
+			_, err := db.CreateWebhook(t.Context(), storetest.NewWebhook(name))
+			require.NoError(t, err)
+		}
+		for i := range 200 {
+			_, _, err := db.Enqueue(t.Context(), storetest.Request(fmt.Sprint("c", i)))
+			require.NoError(t, err)
+		}
+		leases, err := db.Claim(t.Context(), ledger.Claim{Worker: "w", Limit: 200, TTL: time.Hour})
+		require.NoError(t, err)
+		for _, l := range leases {
+			require.NoError(t, db.Complete(t.Context(), l, storetest.Completed(string(l.Job.CallID))))
+		}
+		r := outbox.Reader{Name: "webhooks", Holder: "h"}
+		_, err = db.TakeOutbox(t.Context(), r)
+		require.NoError(t, err)
+		events, err := db.OutboxEvents(t.Context(), 0, 1000)
+		require.NoError(t, err)
+		made, err := db.FanOut(t.Context(), r, events)
+		require.NoError(t, err)
+		require.Equal(t, 400, made)
+		require.NoError(t, db.Exec(t.Context(), "UPDATE outbox SET at = 0"))
+		keep := calldb.Retention{Outbox: time.Hour}
+		gone, _ := forget(t, db, keep)
+		require.Zero(t, gone, "all wait")
+
+		_, err = db.ChangeWebhook(t.Context(), webhooks.Change{TenantID: "acme", ID: "wh-b", Delete: true})
+		require.NoError(t, err)
+		gone, _ = forget(t, db, calldb.Retention{})
+		require.Equal(t, calldb.Forgotten{Deliveries: 200}, gone)
+
+		// The 150 oldest still wait: those behind them go all the same.
+		require.NoError(t, db.Exec(t.Context(), fmt.Sprintf("UPDATE webhook_deliveries SET state = 'delivered', made_at = 1 WHERE event_id > %d", events[149].ID)))
+		gone, _ = forget(t, db, keep)
+		require.Equal(t, calldb.Forgotten{Deliveries: 50, Outbox: 50}, gone)
+		require.NoError(t, db.Exec(t.Context(), "UPDATE webhook_deliveries SET made_at = 1"))
+		gone, _ = forget(t, db, keep)
+		require.Equal(t, calldb.Forgotten{Deliveries: 150, Outbox: 150}, gone, "nobody has delivered them for a month")
 	})
 }
 

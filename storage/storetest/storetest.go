@@ -43,6 +43,9 @@ type Env struct {
 	NoIntake bool
 	Letters  Letters
 	Places   Places
+	// NoWebhooks says that the store is on a schema without webhooks.
+	NoWebhooks bool
+	Webhooks   WebhookStore
 	// Advance moves the stores' clock forward; nil if their clock runs by itself.
 	Advance func(time.Duration)
 	// RecordsOnly says that the store is on a schema whose jobs have no kind: those
@@ -76,11 +79,12 @@ type Stores interface {
 	Reporter
 	Letters
 	Places
+	WebhookStore
 }
 
 // Of is the Env of one value that implements every port.
 func Of(s Stores) Env {
-	return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s, Users: s, Keys: s, Reports: s, Letters: s, Places: s}
+	return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s, Users: s, Keys: s, Reports: s, Letters: s, Places: s, Webhooks: s}
 }
 
 // All runs every suite.
@@ -95,6 +99,7 @@ func All(t *testing.T, open func(t *testing.T) Env) {
 	t.Run("Reports", func(t *testing.T) { t.Parallel(); Reports(t, open) })
 	t.Run("DeadLetters", func(t *testing.T) { t.Parallel(); DeadLetters(t, open) })
 	t.Run("OutboxPlaces", func(t *testing.T) { t.Parallel(); OutboxPlaces(t, open) })
+	t.Run("Webhooks", func(t *testing.T) { t.Parallel(); Webhooks(t, open) })
 	t.Run("UserStore", func(t *testing.T) { t.Parallel(); UserStore(t, open) })
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/reports/reporthttp"
 	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
+	"github.com/switchtape/switchtape/recording/webhookhttp"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/rulehttp"
 	"github.com/switchtape/switchtape/routing/userhttp"
@@ -34,6 +35,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 func Contracts() [][]byte {
 	return [][]byte{
 		callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI(), reporthttp.OpenAPI(), userhttp.OpenAPI(), keyhttp.OpenAPI(),
+		webhookhttp.OpenAPI(),
 	}
 }
 

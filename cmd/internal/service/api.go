@@ -25,6 +25,8 @@ import (
 	"github.com/switchtape/switchtape/recording/intake"
 	"github.com/switchtape/switchtape/recording/publish"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
+	"github.com/switchtape/switchtape/recording/webhook"
+	"github.com/switchtape/switchtape/recording/webhookhttp"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/callservice"
@@ -75,6 +77,8 @@ type APIOptions struct {
 	RoutingOptions
 	SettingsOptions
 	IntakeOptions
+	WebhookOptions
+	NoWebhooks bool `help:"Leave the delivery of webhooks to other processes."`
 }
 
 // validate reports what can't be meant.
@@ -110,7 +114,8 @@ type API struct {
 	gate    *auth.Gate // nil: requests need no credentials
 	store   *calldb.DB
 	sealer  *sealer
-	journal *lateJournal // nil: there is none
+	hooks   *webhook.Deliverer // nil: others deliver
+	journal *lateJournal       // nil: there is none
 	door    *intake.Door
 	vouched []callmodel.TenantID // whom subscriptions take messages of
 	log     *slog.Logger
@@ -236,6 +241,13 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	a.mountUsers(s, checker, m, log)
 	reporthttp.New(s.DB, &reporthttp.Options{AccessDenied: svc.AccessDenied, Logger: log}).Mount(a.mux)
 	keyhttp.New(s.DB, &keyhttp.Options{AccessDenied: svc.AccessDenied, Logger: log}).Mount(a.mux)
+	webhookhttp.New(s.DB, &webhookhttp.Options{AccessDenied: svc.AccessDenied, Logger: log}).Mount(a.mux)
+	m.Webhooks(s.DB.WebhookStats)
+	if !o.NoWebhooks && o.Lane != LaneHigh {
+		if a.hooks, err = o.Deliverer(s, o.Presence().Name, m, log); err != nil {
+			return nil, err
+		}
+	}
 	a.mux.Handle("/", problem.Elsewhere(a.mux))
 	m.Destinations(svc.Trunks)
 	m.RuleSets(svc.RulesInService)
@@ -400,6 +412,9 @@ func (a *API) Run(ctx context.Context) error {
 		group.Go(func() error { return a.sealer.run(ctx) })
 		group.Go(func() error { return countReports(ctx, a.store, a.log) })
 		group.Go(func() error { return forgetOld(ctx, a.store, a.opts.RetentionOptions, a.log) })
+	}
+	if a.hooks != nil {
+		group.Go(func() error { return a.hooks.Run(ctx) })
 	}
 	group.Go(func() error { return a.users.Run(ctx) })
 	if a.gate != nil {

@@ -184,6 +184,7 @@ func newPlatform(t *testing.T) (p *platform, right string) {
 		"/v1/tenants": made(http.MethodPut, "/v1/tenants/acme", "application/json", `{"metadata":{"name":"acme-secret-tenant"}}`, "id"),
 		"/v1/keys":    made(http.MethodPost, "/v1/keys", "application/json", `{"name":"acme-secret-name","grants":["reader"]}`, "id"),
 	}
+	p.things["/v1/webhooks"] = made(http.MethodPost, "/v1/webhooks", "application/json", `{"url":"https://acme-secret.example/","description":"acme-secret-hook"}`, "id")
 	letter, _, err := p.db.KeepLetter(t.Context(), deadletter.New{
 		TenantID: "acme", Source: "nats://acme-secret", Fingerprint: "f", Kind: "record", Code: callmodel.CodeInvalid, Reason: "acme-secret-reason",
 		Body: []byte(`{"legs":[{"name":"agent","segments":[{"uri":"acme/agent.wav"}]}]}`),
@@ -324,7 +325,7 @@ func TestOthersThingsTakeAsLongAsNone(t *testing.T) {
 		slices.Sort(list)
 		return list[len(list)/2]
 	}
-	for _, path := range []string{"/v1/calls/{id}", "/v1/recordings/jobs/{id}", "/v1/jobs/{id}", "/v1/keys/{id}", "/v1/users/{id}", "/v1/rules/{hash}", "/v1/dead-letters/{letter}"} {
+	for _, path := range []string{"/v1/calls/{id}", "/v1/recordings/jobs/{id}", "/v1/jobs/{id}", "/v1/keys/{id}", "/v1/users/{id}", "/v1/rules/{hash}", "/v1/dead-letters/{letter}", "/v1/webhooks/{id}"} {
 		o := operation{method: http.MethodGet, path: path}
 		alike := func() bool {
 			var took [2][]time.Duration

@@ -70,7 +70,7 @@ func forgetOld(ctx context.Context, db *calldb.DB, o RetentionOptions, log *slog
 		gone, err := forgetOnce(ctx, db, o)
 		if gone != (forgotten{}) {
 			log.InfoContext(ctx, "what is old was forgotten", "calls", gone.Calls, "jobs", gone.Jobs, "answers", gone.Answers,
-				"outbox_events", gone.Outbox, "dead_letters", gone.Letters, "audit_lines", gone.audit)
+				"outbox_events", gone.Outbox, "dead_letters", gone.Letters, "deliveries", gone.Deliveries, "audit_lines", gone.audit)
 		}
 		if err != nil && ctx.Err() == nil && !failed {
 			log.ErrorContext(ctx, "what is old can't be forgotten; it is tried again", "error", err)

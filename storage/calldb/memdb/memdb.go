@@ -42,6 +42,7 @@ type Store struct {
 	apiKeys    []*keys.Stored
 	keyChanges int64
 	intake     intake
+	hooks      hooks
 }
 
 type (
@@ -83,7 +84,7 @@ func New(now func() time.Time) *Store {
 	return &Store{
 		now: now, byKey: map[jobKey]*job{}, calls: map[callKey]*call{}, made: map[callKey][]calls.Recording{}, answers: map[idemKey]answer{},
 		active: map[callmodel.TenantID]*versions{}, outKeys: map[string]bool{},
-		fleet: map[presenceKey]ledger.Presence{}, users: newDirectory(), intake: newIntake(),
+		fleet: map[presenceKey]ledger.Presence{}, users: newDirectory(), intake: newIntake(), hooks: newHooks(),
 	}
 }
 

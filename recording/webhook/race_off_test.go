@@ -1,0 +1,6 @@
+//go:build !race
+
+package webhook_test
+
+// raced says whether the race detector looks on, which is slow.
+const raced = false
