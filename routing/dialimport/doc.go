@@ -10,7 +10,9 @@
 //
 // Nothing is dropped in silence. A row that a rule set can't express is skipped, and
 // one that it can nearly express is approximated. The report lists both with file,
-// line, id and reason. Apart from those, the rule set decides as the source did.
+// line, id and reason. Apart from those, the rule set decides as the source did. What
+// would make a price another fails the import, until [Options.Accept] names it. An
+// option that the format has no use for is an error.
 //
 // # drouting
 //
@@ -34,5 +36,7 @@
 //
 // Any CSV whose header can be recognised or is mapped by [Options.Columns]. The
 // rows of a deck are the rule set's rates; destinations that are given with
-// [Options.Destinations] are routed to by cost.
+// [Options.Destinations] are routed to by cost. Codes in a column of North American
+// area codes and exchanges, NPANXX, are of +1; [Options.Country] says it of others.
+// Patterns of first digits, "^93.*", are prefixes.
 package dialimport

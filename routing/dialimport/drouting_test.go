@@ -60,6 +60,11 @@ var recurrences = []struct {
 	{"20260101T090000Z|PT1H|DAILY|20260110T090000Z|2", func(t time.Time) bool {
 		return t.Hour() == 9 && t.Day()%2 == 1 && t.Before(time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC))
 	}},
+	{"20260101T000000|PT23H59M59S|DAILY", func(t time.Time) bool { return t.Year() >= 2026 }},
+	{"20260105T080000|PT9H59M59S|WEEKLY|||MO,TU,WE", office},
+	{"UTC|20260105T000000|20260105T235959||WEEKLY|||MO", func(t time.Time) bool {
+		return t.Weekday() == time.Monday && !t.Before(time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC))
+	}},
 	{"20260214T120000", func(t time.Time) bool { return !t.Before(time.Date(2026, 2, 14, 12, 0, 0, 0, time.UTC)) }},
 }
 
