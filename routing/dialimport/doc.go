@@ -30,7 +30,8 @@
 // has the tiers of the shorter prefixes behind its own. Kamailio draws by
 // weight times a random number, which prefers large weights: with weights of 1
 // and 2 the first is tried first by a quarter of the calls. The weights here
-// are chosen so that the same shares come first.
+// are chosen so that the same shares come first. Which gateway comes second is off by
+// some points then; the report says by how many.
 //
 // # Rate decks
 //

@@ -51,8 +51,9 @@ type lcr struct {
 	off       map[lcrGateway]bool
 	byRule    map[lcrGateway][]lcrTarget // targets by rule
 	instances map[string][]*lcrRule
-	ids       []string       // of the instances, in order
-	named     map[string]int // ids of rules
+	ids       []string          // of the instances, in order
+	named     map[string]int    // ids of rules
+	next      map[string]string // what was said of a draw's second place, by its targets
 }
 
 // lcrGateway is an id of one instance.
@@ -78,7 +79,7 @@ func importLCR(sources []Source, o *Options, out *Result) error {
 	out.Rules.Destinations = map[string]routing.DestinationSpec{}
 	l := lcr{
 		o: o, rs: out.Rules, report: &out.Report, dest: map[lcrGateway]string{}, off: map[lcrGateway]bool{},
-		byRule: map[lcrGateway][]lcrTarget{}, instances: map[string][]*lcrRule{}, named: map[string]int{},
+		byRule: map[lcrGateway][]lcrTarget{}, instances: map[string][]*lcrRule{}, named: map[string]int{}, next: map[string]string{},
 	}
 	in := input{tables: lcrTables(), report: l.report, take: l.take}
 	if err := in.read(sources); err != nil {
