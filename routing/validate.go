@@ -3,6 +3,7 @@ package routing
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -10,6 +11,7 @@ import (
 	"github.com/switchtape/switchtape/routing/calendar"
 	"github.com/switchtape/switchtape/routing/internal/predicate"
 	"github.com/switchtape/switchtape/routing/internal/rulefile"
+	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
 // Validate reports every fault of the set at once, as [callmodel.FieldErrors], each
@@ -105,12 +107,17 @@ func (v *validation) fault(path, format string, args ...any) {
 	if len(v.errs) >= maxFaults {
 		return
 	}
+	for i, a := range args {
+		if s := reflect.ValueOf(a); s.Kind() == reflect.String {
+			args[i] = text.Bound(s.String()) // a file may have millions of bytes where an id belongs
+		}
+	}
 	msg := fmt.Sprintf(format, args...)
 	if callmodel.ValidID(v.id) { // others may hold line ends or turn text around
 		msg = "rule " + v.id + ": " + msg
 	}
 	path = v.below(path)
-	v.errs = append(v.errs, callmodel.FieldError{Path: path, Line: v.rs.Line(path), Message: msg})
+	v.errs = append(v.errs, callmodel.FieldError{Path: text.Bound(path), Line: v.rs.Line(path), Message: msg})
 }
 
 // below returns the path from the top of the set.

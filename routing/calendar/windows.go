@@ -40,14 +40,19 @@ func (w *Windows) AppendKey(b []byte) []byte {
 // says yes unless it is sure.
 func (w *Windows) OpensAfter(t time.Time) bool { return w.OpensWithin(t, time.Time{}) }
 
-// OpensWithin is OpensAfter for the time before until. A zero until means no end.
+// mostLookedThrough is the longest time that is looked through minute by minute.
+const mostLookedThrough = 62 * 24 * time.Hour
+
+// OpensWithin is OpensAfter for the time before until. A zero until means no end. Of up
+// to two months it says for certain whether a minute is open: weekly times that lie in
+// an hour that the clocks leave out are not.
 func (w *Windows) OpensWithin(t, until time.Time) bool {
-	if len(w.Weekly) > 0 {
-		return true
-	}
 	loc, err := loadZone(w.TimeZone)
 	if err != nil || t.Unix() >= endOfCalendars {
 		return true // not for this to report
+	}
+	if len(w.Weekly) > 0 {
+		return until.IsZero() || until.Sub(t) > mostLookedThrough || w.opensAtMinute(t, until)
 	}
 	z := newZone(loc)
 	end := int64(endOfCalendars)
@@ -56,9 +61,7 @@ func (w *Windows) OpensWithin(t, until time.Time) bool {
 	}
 	also, except := wallSpans(w.Also), wallSpans(w.Except)
 	for i := 0; i+1 < len(also.bounds); i += 2 {
-		// Clocks that are put back show a time again: by 3 hours at most since 1970.
-		const back = 3 * 3600
-		if z.local(t.Unix())-back < int64(also.bounds[i+1]) && int64(also.bounds[i]) < z.local(end)+back {
+		if z.shows(t.Unix(), end, int64(also.bounds[i]), int64(also.bounds[i+1])) {
 			return true
 		}
 	}
@@ -72,6 +75,18 @@ func (w *Windows) OpensWithin(t, until time.Time) bool {
 			if int64(span[1]) > t.Unix() && int64(span[0]) < end && !except.covers(z, max(int64(span[0]), t.Unix()), int64(span[1])) {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// opensAtMinute looks at t and at the beginning of every minute from then to until.
+func (w *Windows) opensAtMinute(t, until time.Time) bool {
+	var reader Reader
+	window := reader.Compile(w)
+	for at := t; at.Before(until); at = at.Truncate(time.Minute).Add(time.Minute) {
+		if window.Open(at) {
+			return true
 		}
 	}
 	return false

@@ -13,11 +13,11 @@ import (
 // emergency reports what may keep an emergency call from help, or change its digits.
 func (l *linter) emergency(x *index) {
 	way := false
-	priority, shielded := l.shield(x)
+	shield := l.shield(x)
 	for i := range l.rs.Rules {
 		if r := &l.rs.Rules[i]; !l.dead[i] && l.mayTake(r) {
 			way = true
-			l.rewriting(i, shielded && (l.rs.Order != routing.PriorityFirst || priority >= r.Priority))
+			l.rewriting(i, shield >= 0 && (l.rs.Order != routing.PriorityFirst || l.rs.Rules[shield].Priority >= r.Priority))
 		}
 	}
 	switch {
@@ -120,16 +120,17 @@ func (l *linter) rewriting(i int, shielded bool) {
 	}
 }
 
-// shield is the highest priority of the rules that take every emergency call, by
-// the service class; ok is false if there is none.
-func (l *linter) shield(x *index) (priority int, ok bool) {
+// shield returns the rule of the highest priority that takes every emergency call, by
+// the service class; -1 if there is none.
+func (l *linter) shield(x *index) int {
+	best := -1
 	for i := range l.rs.Rules {
 		r := &l.rs.Rules[i]
-		if len(r.Match.To.Service) > 0 && !l.dead[i] && x.everyCall(r) && (!ok || r.Priority > priority) {
-			priority, ok = r.Priority, true
+		if len(r.Match.To.Service) > 0 && !l.dead[i] && x.everyCall(r) && (best < 0 || r.Priority > l.rs.Rules[best].Priority) {
+			best = i
 		}
 	}
-	return priority, ok
+	return best
 }
 
 // rewritten is the number as the destination's strip, prepend and replace make it.

@@ -47,6 +47,10 @@ const (
 	EmergencyRefused   Code = "emergency-refused"
 	EmergencyRewritten Code = "emergency-rewritten"
 	Bounded            Code = "bounded"
+	TierUnreached      Code = "tier-unreached"
+	TwoZones           Code = "two-zones"
+	ShadowedCondition  Code = "shadowed-condition"
+	NoEffect           Code = "no-effect"
 )
 
 // severity returns the severity of the code.
