@@ -19,21 +19,22 @@ import (
 
 type rulesImportCommand struct {
 	Files  []string `arg:"" name:"file" help:"What to import: one SQL dump, or a CSV for each table." type:"existingfile"`
-	Format string   `help:"What it was made for: ${enum}. csv is a rate deck, or what export wrote." enum:"opensips,kamailio,kamailio-lcr,csv" required:""`
+	Format string   `help:"What it was made for: ${enum}. csv is a rate deck, or what export wrote." enum:"opensips,kamailio,kamailio-lcr,opensips-dispatcher,kamailio-dispatcher,freeswitch-lcr,csv" required:""`
 	Out    string   `help:"Rule set to write, YAML, or JSON if it ends in .json. Default: standard output, with the report on standard error." type:"path" placeholder:"FILE"`
 	Name   string   `help:"Name of the rule set." placeholder:"N"`
 	Tenant string   `help:"The tenant that every rule is for. Default: any." placeholder:"T"`
 	// Of tables of proxies.
-	Group            map[string]string `help:"The tenant of a routing group or an lcr instance; may be repeated." placeholder:"ID=TENANT"`
+	Group            map[string]string `help:"The tenant of a routing group, an lcr instance, a dispatcher set or an lcr profile; may be repeated." placeholder:"ID=TENANT"`
 	Access           *string           `help:"What stands before the country code in the source's numbers: nothing, + or 00. Default: what its prefixes begin with." placeholder:"CODE"`
 	ShortCodes       bool              `help:"Take prefixes of up to 6 digits for those of short codes too."`
 	TimeZone         string            `help:"Time zone of times that have none. Default: UTC." name:"timezone" placeholder:"ZONE"`
 	Weights          bool              `help:"The script of OpenSIPS 1.x or 2.x sorts gateways by weight (the flag W of do_routing)."`
 	SortOrder        int               `help:"Kamailio's parameter sort_order of drouting, 0 to 2." placeholder:"N"`
+	Algorithm        string            `help:"Algorithm by which the script takes a dispatcher set's destinations: 8 by priority, 9 and 11 by weight, others in turn or by draw." placeholder:"N"`
 	PriorityOrdering bool              `help:"Kamailio's parameter priority_ordering of lcr is set."`
 	// Of rate decks.
 	Map         map[string]string `help:"What a column of a rate deck is; may be repeated. Fields: code, country, npanxx, nxx, rate, rate_first, connect, disconnect, first, next, increments, from, until, currency, change, carrier, name; nothing leaves the column out." placeholder:"COLUMN=FIELD"`
-	Destination map[string]string `help:"Destination of the deck of that name; may be repeated." placeholder:"ID=URI"`
+	Destination map[string]string `help:"Destination of the deck of that name, or the URI of FreeSWITCH's gateway of that name; may be repeated." placeholder:"ID=URI"`
 	Deck        string            `help:"Name of the deck. Default: the file's." placeholder:"NAME"`
 	Currency    string            `help:"Currency of prices without one." placeholder:"EUR"`
 	MonthFirst  bool              `help:"Read 01/02/2026 as the second of January."`
@@ -57,7 +58,7 @@ func (c *rulesImportCommand) options() *dialimport.Options {
 		Name: c.Name, Tenant: callmodel.TenantID(c.Tenant), Groups: groups, Access: c.Access, ShortCodes: c.ShortCodes, TimeZone: c.TimeZone,
 		Weights: c.Weights, SortOrder: c.SortOrder, PriorityOrdering: c.PriorityOrdering, Now: time.Now(),
 		Columns: c.Map, Destinations: c.Destination, Deck: c.Deck, Currency: c.Currency, MonthFirst: c.MonthFirst,
-		Country: c.Country, Accept: accept,
+		Country: c.Country, Accept: accept, Algorithm: c.Algorithm,
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package dialimport turns the routing tables of other systems into rule sets:
-// OpenSIPS' and Kamailio's drouting, Kamailio's lcr, and rate decks in CSV. It
-// also writes a rule set as CSV, and reads that back.
+// OpenSIPS' and Kamailio's drouting and dispatcher, Kamailio's lcr, FreeSWITCH's
+// mod_lcr, and rate decks in CSV. It also writes a rule set as CSV, and reads that back.
 //
 //	SQL dumps, CSV ── Import ──▶ RuleSet, which compiles
 //	                     └─────▶ Report: every row that did not come over as it was
@@ -32,6 +32,16 @@
 // and 2 the first is tried first by a quarter of the calls. The weights here
 // are chosen so that the same shares come first. Which gateway comes second is off by
 // some points then; the report says by how many.
+//
+// # dispatcher, and mod_lcr of FreeSWITCH
+//
+// The table dispatcher of both systems, and Kamailio's file dispatcher.list: a set
+// becomes a rule for every callee, for the tenant of [Options.Groups] or the calls whose
+// metadata ds_set names it. The algorithm is the script's, and so an option.
+//
+// The tables lcr, carriers and carrier_gateway: a call takes the carriers of the longest
+// digits, the cheapest first, and then those of shorter ones. Gateways that are in
+// FreeSWITCH's own configuration need their URIs, [Options.Destinations].
 //
 // # Rate decks
 //

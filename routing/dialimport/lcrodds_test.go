@@ -41,7 +41,7 @@ func TestLCRSecondPlace(t *testing.T) {
 		worst, err := strconv.Atoi(strings.TrimPrefix(m[2], "g"))
 		require.NoError(t, err)
 
-		const draws = 200_000
+		const draws = 100_000
 		rnd := rand.New(rand.NewPCG(1, 2))
 		theirs, ours := make([]float64, len(weights)), make([]float64, len(weights))
 		router, err := routing.Compile(out.Rules)
@@ -59,12 +59,12 @@ func TestLCRSecondPlace(t *testing.T) {
 				}
 			}
 			theirs[second] += 100.0 / draws
-			if n%10 == 0 {
+			if n%5 == 0 {
 				d, err := router.Route(&calls.Request{At: noon, CallID: callmodel.CallID("c" + strconv.Itoa(n)), To: "+4930123456"})
 				require.NoError(t, err)
 				i, err := strconv.Atoi(strings.TrimPrefix(d.Destinations[1].ID, "g"))
 				require.NoError(t, err)
-				ours[i] += 1000.0 / draws
+				ours[i] += 500.0 / draws
 			}
 		}
 		require.InDelta(t, theirs[worst], number(m[4]), 0.5, "%v", weights)

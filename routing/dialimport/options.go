@@ -21,6 +21,10 @@ const (
 	Kamailio    Format = "kamailio"     // drouting
 	KamailioLCR Format = "kamailio-lcr" // lcr
 	CSV         Format = "csv"          // a rate deck, or what [Export] wrote
+
+	KamailioDispatcher Format = "kamailio-dispatcher" // its table, or the file dispatcher.list
+	OpenSIPSDispatcher Format = "opensips-dispatcher"
+	FreeSWITCHLCR      Format = "freeswitch-lcr" // mod_lcr
 )
 
 // Options add what the tables don't say. The zero value works.
@@ -29,9 +33,9 @@ type Options struct {
 	Name string
 	// Tenant is the one that every rule is for. "": any.
 	Tenant callmodel.TenantID
-	// Groups are the tenants of drouting's groups and lcr's instances, by their
-	// ids. A group that isn't there is asked for as the call's metadata dr_group,
-	// or lcr_id.
+	// Groups are the tenants of drouting's groups, lcr's instances, dispatcher's sets and
+	// FreeSWITCH's profiles, by their ids. A group that isn't there is asked for as the
+	// call's metadata dr_group, lcr_id, ds_set or lcr_profile.
 	Groups map[string]callmodel.TenantID
 	// Access is what stands before the country code in the source's numbers: "",
 	// "+", "00", "011". nil: what the prefixes of the rules begin with; of a deck's
@@ -49,6 +53,10 @@ type Options struct {
 	SortOrder int
 	// PriorityOrdering is Kamailio's parameter priority_ordering of lcr.
 	PriorityOrdering bool
+	// Algorithm is that of ds_select_dst for the sets of dispatcher: "4" takes turns, "8"
+	// goes by priority, "9" and Kamailio's "11" by weight. "": by weight if there are
+	// weights, else by priority, which the report says.
+	Algorithm string
 	// Now is what a gateway's defunct time is held against. Zero: every gateway
 	// that has one counts as defunct.
 	Now time.Time
@@ -57,7 +65,8 @@ type Options struct {
 	// [DeckFields].
 	Columns map[string]string
 	// Destinations are the URIs of the destinations that the decks are of, by id.
-	// A destination has the deck of its name, or the only one.
+	// A destination has the deck of its name, or the only one. For FreeSWITCH they are
+	// the URIs of the gateways that its own configuration has, by their names.
 	Destinations map[string]string
 	// Deck names the deck of a source that has no column for it. "": the file's
 	// name.
@@ -102,6 +111,10 @@ func Import(format Format, sources []Source, o *Options) (*Result, error) {
 		err = importDrouting(format, sources, o, out)
 	case KamailioLCR:
 		err = importLCR(sources, o, out)
+	case KamailioDispatcher, OpenSIPSDispatcher:
+		err = importDispatcher(format, sources, o, out)
+	case FreeSWITCHLCR:
+		err = importFreeSWITCH(sources, o, out)
 	case CSV:
 		err = importCSV(sources, o, out)
 	default:
@@ -120,7 +133,9 @@ func Import(format Format, sources []Source, o *Options) (*Result, error) {
 }
 
 // Formats lists the formats that can be imported.
-func Formats() []Format { return []Format{OpenSIPS, Kamailio, KamailioLCR, CSV} }
+func Formats() []Format {
+	return []Format{OpenSIPS, Kamailio, KamailioLCR, OpenSIPSDispatcher, KamailioDispatcher, FreeSWITCHLCR, CSV}
+}
 
 func unknownFormat(format Format) error {
 	return callmodel.FieldErrors{{Path: "format", Message: fmt.Sprintf("%q is not one of %s", format, strings.Join(stringsOf(Formats()), ", "))}}
@@ -129,25 +144,27 @@ func unknownFormat(format Format) error {
 // applies adds a fault for each option that is given and that the format hasn't.
 func (o *Options) applies(format Format, faults *callmodel.FieldErrors) {
 	drouting, lcr, deck := format == OpenSIPS || format == Kamailio, format == KamailioLCR, format == CSV
+	sets, freeswitch := format == OpenSIPSDispatcher || format == KamailioDispatcher, format == FreeSWITCHLCR
 	for _, one := range [...]struct {
 		name  string
 		given bool
 		of    bool
 	}{
-		{"groups", len(o.Groups) > 0, drouting || lcr},
-		{"access", o.Access != nil, drouting || lcr || deck},
-		{"short_codes", o.ShortCodes, drouting || lcr},
-		{"timezone", o.TimeZone != "", drouting || deck},
+		{"groups", len(o.Groups) > 0, drouting || lcr || sets || freeswitch},
+		{"access", o.Access != nil, drouting || lcr || deck || freeswitch},
+		{"short_codes", o.ShortCodes, drouting || lcr || freeswitch},
+		{"algorithm", o.Algorithm != "", sets},
+		{"timezone", o.TimeZone != "", drouting || deck || freeswitch},
 		{"weights", o.Weights, format == OpenSIPS},
 		{"sort_order", o.SortOrder != 0, format == Kamailio},
 		{"priority_ordering", o.PriorityOrdering, lcr},
 		{"columns", len(o.Columns) > 0, deck},
-		{"destinations", len(o.Destinations) > 0, deck},
+		{"destinations", len(o.Destinations) > 0, deck || freeswitch},
 		{"deck", o.Deck != "", deck},
-		{"currency", o.Currency != "", deck},
+		{"currency", o.Currency != "", deck || freeswitch},
 		{"month_first", o.MonthFirst, deck},
 		{"country", o.Country != "", deck},
-		{"accept", len(o.Accept) > 0, deck},
+		{"accept", len(o.Accept) > 0, deck || freeswitch},
 	} {
 		if one.given && !one.of {
 			faults.Add(one.name, "the format %s has no use for it; leave it out, or give the format that has", format)
@@ -179,6 +196,9 @@ func (o *Options) check(format Format) error {
 	}
 	if o.Access != nil && (len(*o.Access) > 4 || !numeric(*o.Access)) {
 		faults.Add("access", "%q must be at most 4 digits, or a plus", *o.Access)
+	}
+	if o.Algorithm != "" && !slices.Contains(algorithms(), o.Algorithm) {
+		faults.Add("algorithm", "%q can't be said; the ones that can are %s", o.Algorithm, strings.Join(algorithms(), ", "))
 	}
 	if o.SortOrder < 0 || o.SortOrder > 2 {
 		faults.Add("sort_order", "must be 0 to 2, is %d", o.SortOrder)

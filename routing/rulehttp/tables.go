@@ -29,6 +29,7 @@ type importRequest struct {
 	Weights          bool                          `json:"weights"`
 	SortOrder        int                           `json:"sort_order"`
 	PriorityOrdering bool                          `json:"priority_ordering"`
+	Algorithm        string                        `json:"algorithm"`
 	Columns          map[string]string             `json:"columns"`
 	Destinations     map[string]string             `json:"destinations"`
 	Deck             string                        `json:"deck"`
@@ -78,7 +79,7 @@ func (h *Handler) importRules(w http.ResponseWriter, r *http.Request, _ callmode
 			Name: in.Name, Tenant: in.Tenant, Groups: in.Groups, Access: in.Access, ShortCodes: in.ShortCodes, TimeZone: in.TimeZone,
 			Weights: in.Weights, SortOrder: in.SortOrder, PriorityOrdering: in.PriorityOrdering, Now: h.opts.Now().UTC(),
 			Columns: in.Columns, Destinations: in.Destinations, Deck: in.Deck, Currency: in.Currency, MonthFirst: in.MonthFirst,
-			Country: in.Country, Accept: in.Accept,
+			Country: in.Country, Accept: in.Accept, Algorithm: in.Algorithm,
 		})
 		if err != nil {
 			return importFault(err, result)
