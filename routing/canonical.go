@@ -231,7 +231,7 @@ func canonicalDestinations(specs map[string]DestinationSpec) map[string]Destinat
 		pass := *d.Caller
 		pass.Policy = ""
 		d.Caller = &pass
-		if pass.Strip == 0 && pass.Prepend == "" {
+		if pass.Strip == 0 && pass.Prepend == "" && !pass.StripPlus {
 			d.Caller = nil
 		}
 		out[id] = d

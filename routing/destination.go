@@ -16,6 +16,9 @@ type DestinationSpec struct {
 	// Prepend is put before what is left: digits, '*', '#', and a leading '+'.
 	// A number that is rewritten loses its own plus; prepend "+" to keep it.
 	Prepend string `json:"prepend,omitempty"`
+	// StripPlus sends a number that is not rewritten without its plus: 4930… instead of
+	// +4930…. With strip or prepend it is without it in any case.
+	StripPlus bool `json:"strip_plus,omitempty"`
 	// Replace is sent instead of the callee's number: digits, '*', '#', and a
 	// leading '+'.
 	Replace string `json:"replace,omitempty"`
@@ -48,6 +51,8 @@ type CallerSpec struct {
 	Policy  CallerPolicy `json:"policy,omitempty"` // "" means pass
 	Strip   int          `json:"strip,omitempty"`  // as for the callee, with pass
 	Prepend string       `json:"prepend,omitempty"`
+	// StripPlus gives the caller's number without its plus, as for the callee.
+	StripPlus bool `json:"strip_plus,omitempty"`
 	// Replace holds the numbers of the policy replace. With several, a call gets one
 	// by its id, always the same.
 	Replace []string `json:"replace,omitempty"`
@@ -79,15 +84,15 @@ func (v *validation) checkDestination(id string, d DestinationSpec) {
 	} else if err := CheckURI(d.URI); err != nil {
 		v.fault(p+".uri", "%q %s", d.URI, err)
 	}
-	v.checkNumberForm(p, d.Strip, d.Prepend)
+	v.checkNumberForm(p, d.Strip, d.Prepend, d.StripPlus)
 	if d.Replace != "" {
 		v.checkWholeNumber(p+".replace", d.Replace)
-		if d.Strip != 0 || d.Prepend != "" {
-			v.fault(p+".replace", "is sent as it is; leave strip and prepend out")
+		if d.Strip != 0 || d.Prepend != "" || d.StripPlus {
+			v.fault(p+".replace", "is sent as it is; leave strip, strip_plus and prepend out")
 		}
 	}
-	if d.Emergency && d.Strip == 0 && d.Prepend == "" && d.Replace == "" {
-		v.fault(p+".emergency", "goes with strip, prepend or replace: it says that they are for emergency calls, too")
+	if d.Emergency && d.Strip == 0 && d.Prepend == "" && d.Replace == "" && !d.StripPlus {
+		v.fault(p+".emergency", "goes with strip, strip_plus, prepend or replace: it says that they are for emergency calls, too")
 	}
 	if d.Caller != nil {
 		v.checkCaller(p+".caller", d.Caller)
@@ -129,10 +134,10 @@ func (v *validation) checkLimits(p string, l *Limits) {
 func (v *validation) checkCaller(p string, c *CallerSpec) {
 	switch c.Policy {
 	case "", CallerPass:
-		v.checkNumberForm(p, c.Strip, c.Prepend)
+		v.checkNumberForm(p, c.Strip, c.Prepend, c.StripPlus)
 	case CallerWithhold, CallerReplace:
-		if c.Strip != 0 || c.Prepend != "" {
-			v.fault(p, "strip and prepend go with the policy pass only, not with %s", c.Policy)
+		if c.Strip != 0 || c.Prepend != "" || c.StripPlus {
+			v.fault(p, "strip, strip_plus and prepend go with the policy pass only, not with %s", c.Policy)
 		}
 	default:
 		v.fault(p+".policy", "%q is not one of pass, withhold, replace", c.Policy)
@@ -175,10 +180,10 @@ func (c *compiler) destinations() {
 func (c *compiler) destination(id string, d *DestinationSpec) destination {
 	out := destination{
 		id: id, uri: d.URI, idHash: hashString(id), rates: c.decks[d.Rates],
-		callee: calleeForm{numberForm{strip: d.Strip, prepend: d.Prepend, replace: d.Replace}, d.Emergency},
+		callee: calleeForm{numberForm{strip: d.Strip, prepend: d.Prepend, stripPlus: d.StripPlus, replace: d.Replace}, d.Emergency},
 	}
 	if s := d.Caller; s != nil {
-		out.caller = callerForm{policy: s.Policy, form: numberForm{strip: s.Strip, prepend: s.Prepend}, pool: s.Replace}
+		out.caller = callerForm{policy: s.Policy, form: numberForm{strip: s.Strip, prepend: s.Prepend, stripPlus: s.StripPlus}, pool: s.Replace}
 	}
 	if d.Limits != nil {
 		out.limits = *d.Limits

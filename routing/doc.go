@@ -150,6 +150,7 @@
 //	  a:
 //	    uri: "sip:a.example.com"
 //	    strip: 2                 # digits of the callee's number, less its plus
+//	    # or    strip_plus: true   the plus alone: 4930… instead of +4930…
 //	    prepend: "00"            # or replace: "+4930100" for the whole number
 //	    emergency: true          # emergency numbers are rewritten, too; else they are sent as dialled
 //	    caller: {policy: pass, strip: 2, prepend: "0"}

@@ -232,7 +232,7 @@ func gatewaySpec(num *numbering, address, strip, prefix string) (wireSpec, strin
 	if strings.Trim(strings.TrimPrefix(prefix, "+"), "0123456789*#") != "" || len(prefix) > maxPrepend {
 		return out, "its prefix " + strconv.Quote(short(prefix)) + " is not of at most 12 digits, '*' and '#', with a plus before them"
 	}
-	out.Strip, out.Prepend, out.faults = num.onWire(int(min(n, maxStrip)), prefix)
+	out.Strip, out.Prepend, out.StripPlus, out.faults = num.onWire(int(min(n, maxStrip)), prefix)
 	return out, ""
 }
 

@@ -28,6 +28,7 @@ func destinationColumns() []string {
 	return []string{
 		"id", "uri", "strip", "prepend", "replace", "rates", "concurrent", "cps", "caller_policy", "caller_strip", "caller_prepend", "caller_replace",
 		"emergency", // true: the rewriting is for emergency calls, too
+		"strip_plus", "caller_strip_plus",
 	}
 }
 
@@ -126,13 +127,17 @@ func (x *exporter) destinations(write func(...string)) {
 		if d.Caller != nil {
 			caller = *d.Caller
 		}
-		emergency := ""
-		if d.Emergency {
-			emergency = "true"
-		}
 		write(id, d.URI, number(d.Strip), d.Prepend, d.Replace, d.Rates, number(limits.Concurrent), number(limits.CPS),
-			string(caller.Policy), number(caller.Strip), caller.Prepend, strings.Join(caller.Replace, " "), emergency)
+			string(caller.Policy), number(caller.Strip), caller.Prepend, strings.Join(caller.Replace, " "), truth(d.Emergency), truth(d.StripPlus), truth(caller.StripPlus))
 	}
+}
+
+// truth writes true; false is left empty.
+func truth(b bool) string {
+	if b {
+		return "true"
+	}
+	return ""
 }
 
 func instant(t time.Time) string {

@@ -147,16 +147,16 @@ func (c *ownImport) destination(r *row) {
 	}
 	d := routing.DestinationSpec{
 		URI: r.get("uri"), Strip: c.count(r, "strip"), Prepend: r.get("prepend"), Replace: r.get("replace"), Rates: r.get("rates"),
-		Emergency: r.get("emergency") == "true",
+		Emergency: r.get("emergency") == "true", StripPlus: r.get("strip_plus") == "true",
 	}
 	if l := (routing.Limits{Concurrent: c.count(r, "concurrent"), CPS: c.count(r, "cps")}); l != (routing.Limits{}) {
 		d.Limits = &l
 	}
 	caller := routing.CallerSpec{
 		Policy: routing.CallerPolicy(r.get("caller_policy")), Strip: c.count(r, "caller_strip"), Prepend: r.get("caller_prepend"),
-		Replace: words[string](r, "caller_replace"),
+		Replace: words[string](r, "caller_replace"), StripPlus: r.get("caller_strip_plus") == "true",
 	}
-	if caller.Policy != "" || caller.Strip != 0 || caller.Prepend != "" || caller.Replace != nil {
+	if caller.StripPlus || caller.Policy != "" || caller.Strip != 0 || caller.Prepend != "" || caller.Replace != nil {
 		d.Caller = &caller
 	}
 	c.rs.Destinations[id] = d

@@ -138,5 +138,8 @@ func rewritten(number string, d *routing.DestinationSpec) string {
 	if d.Replace != "" {
 		return d.Replace
 	}
+	if d.StripPlus {
+		return number // a number that is dialled for help has none
+	}
 	return d.Prepend + number[min(d.Strip, len(number)):]
 }
