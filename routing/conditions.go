@@ -7,6 +7,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/e164"
 	"github.com/switchtape/switchtape/routing/calendar"
 	"github.com/switchtape/switchtape/routing/internal/predicate"
 )
@@ -20,6 +21,7 @@ type kind struct {
 	priority int16
 	fromLen  uint8 // of the callers' prefixes, for the rank
 	exact    bool  // the callee must be the prefix and no more
+	rejects  bool  // it refuses calls, which emergency calls never are
 	types    uint8 // bits; 0 for any
 	dirs     uint8 // bits; 0 for any
 	prioMin  uint8
@@ -120,6 +122,7 @@ const (
 	lostCapability
 	lostMetadata
 	lostUsersOfEmergency
+	lostRejectOfEmergency
 	lostUser
 	lostCallee
 	lostValidity
@@ -168,6 +171,8 @@ func (s *search) lost(p *posting) loss {
 		return lostDirection
 	case req.Priority < int(k.prioMin) || req.Priority > int(k.prioMax):
 		return lostCallPriority
+	case k.rejects && (emergencyCall(req) || e164.Emergency("", req.To)):
+		return lostRejectOfEmergency
 	case k.from != 0 && !s.calledBy(&s.r.callers[k.from-1]):
 		return lostFrom
 	case k.extra != 0:

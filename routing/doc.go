@@ -48,7 +48,7 @@
 //	        exact: ["+12125550100"]
 //	        list: [vip]
 //	        service: [emergency]             # every emergency call, whatever its number
-//	      from: {prefix: "+49", exact: "110", list: vip}
+//	      from: {prefix: "+49", exact: "110", list: vip}  # or from: anonymous
 //	      tenant: [acme]
 //	      type: [voice, video, fax, emergency]
 //	      direction: [inbound, outbound, internal]
@@ -143,6 +143,20 @@
 // ties stay as listed, and targets without a rate come last, or are left out with
 // require_rate. By quality, the best comes first by what package trunk has seen,
 // and equals are drawn by weight.
+//
+// # Rules that refuse, and rules that rest
+//
+//	rules:
+//	  - id: no-premium
+//	    description: Barred by the works council, 2026-03
+//	    match: {to: {prefix: "+4990"}, tenant: acme}
+//	    reject: {sip: 403, q850: 21, text: "barred"}  # instead of a route
+//	  - {id: new-carrier, enabled: false, match: {to: {prefix: "+49"}}, priority: 1, route: {to: a}}
+//
+// A rule with reject ends its calls with that cause: Route returns a [RejectError], and the
+// decision has the rule and the cause. A list of callers or callees makes it a blacklist.
+// It never takes an emergency call, nor one to a number that is dialled for help
+// everywhere. A rule that is not enabled is checked, and takes no calls.
 //
 // # What destinations get
 //

@@ -28,6 +28,8 @@ func (s *search) describeLoss(why loss, c candidate) string {
 			return "the caller is not known by a number, and must be one of " + r.callers[k.from-1].words
 		}
 		return "the caller " + req.From + " is not one of " + r.callers[k.from-1].words
+	case lostRejectOfEmergency:
+		return "it refuses calls, and no emergency call is refused"
 	case lostNothing:
 		return "it matches"
 	default:

@@ -52,7 +52,8 @@ type Match struct {
 // alternatives: one of them must hold.
 type NumberMatch struct {
 	Prefix []string `json:"prefix,omitempty" unsaid:""`
-	Exact  []string `json:"exact,omitempty" unsaid:""`
+	// Exact lists whole numbers; for callers "anonymous" is one who withholds theirs.
+	Exact []string `json:"exact,omitempty" unsaid:""`
 	// List names lists of the rule set. A rule matches and ranks by their entries
 	// as if they were written here.
 	List []string `json:"list,omitempty" unsaid:""`
@@ -69,6 +70,9 @@ const ServiceEmergency = "emergency"
 func (m NumberMatch) IsZero() bool {
 	return len(m.Prefix) == 0 && len(m.Exact) == 0 && len(m.List) == 0 && len(m.Service) == 0
 }
+
+// anonymous reports whether callers who withhold their number are named.
+func (m *NumberMatch) anonymous() bool { return slices.Contains(m.Exact, calls.AnonymousCaller) }
 
 // PriorityRange bounds a call's priority.
 type PriorityRange struct {
@@ -91,6 +95,9 @@ func (v *validation) checkNumbers(p string, m *NumberMatch) {
 		}
 	}
 	for i, s := range m.Exact {
+		if s == calls.AnonymousCaller && p == "match.from" {
+			continue
+		}
 		if !validNumber(s) {
 			v.fault(fmt.Sprintf("%s.exact[%d]", p, i), "%q is neither E.164 with a plus nor a short code", s)
 		} else if p == "match.from" && e164.BeginsCode(s) {

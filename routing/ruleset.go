@@ -40,19 +40,32 @@ type RuleSet struct {
 // Rule sends the calls it matches to its destinations.
 type Rule struct {
 	ID string `json:"id"`
+	// Description is for people; it decides nothing. At most 1024 bytes.
+	Description string `json:"description,omitempty"`
+	// Enabled says whether the rule takes calls; nil means true. One that doesn't is
+	// checked all the same.
+	Enabled *bool `json:"enabled,omitempty"`
 	// Default marks a rule for every callee that no other rule takes.
 	Default bool `json:"default,omitempty"`
 	// Priority ranks rules against each other; higher wins. -1000 to 1000.
 	Priority int   `json:"priority,omitempty"`
 	Match    Match `json:"match,omitzero"`
 	// Route is the tiers, each of one or more targets.
-	Route []Tier `json:"route"`
+	Route []Tier `json:"route,omitempty"`
+	// Reject ends the calls that the rule takes with this cause, instead of a Route. It
+	// never takes an emergency call.
+	Reject *calls.Cause `json:"reject,omitempty"`
 	// Failover replaces that of the set. nil: that of the set.
 	Failover *calls.Failover `json:"failover,omitempty"`
 }
 
+// off reports whether the rule takes no calls.
+func (r *Rule) off() bool { return r.Enabled != nil && !*r.Enabled }
+
 // Limits of a rule set.
 const (
+	MaxDescription = 1024 // bytes
+	MaxRejectText  = 128  // bytes
 	// MaxRules bounds a rule set.
 	MaxRules         = 50_000_000
 	MaxRulePriority  = 1000

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -144,9 +147,42 @@ func (v *validation) checkRule(r *Rule) (route uint32) {
 		v.fault("priority", "must be %d to %d, is %d", -MaxRulePriority, MaxRulePriority, r.Priority)
 	}
 	v.checkConditions(&r.Match)
+	if len(r.Description) > MaxDescription || !utf8.ValidString(r.Description) {
+		v.fault("description", "must be at most %d bytes of UTF-8, has %d", MaxDescription, len(r.Description))
+	}
+	v.checkReject(r)
 	route = v.checkRouteOnce(r)
 	v.checkFailover("failover", r.Failover)
 	return route
+}
+
+// checkReject checks the cause with which a rule ends calls.
+func (v *validation) checkReject(r *Rule) {
+	c := r.Reject
+	if c == nil {
+		return
+	}
+	if len(r.Route) > 0 {
+		v.fault("reject", "goes without a route: the rule ends its calls")
+	}
+	if r.Failover != nil {
+		v.fault("failover", "goes with a route, and the rule has none")
+	}
+	if c.Q850 == 0 && c.SIP == 0 {
+		v.fault("reject", "has no cause; give sip: 403, for example, or q850: 21")
+	}
+	if c.Q850 < 0 || c.Q850 > 127 {
+		v.fault("reject.q850", "must be 1 to 127, is %d", c.Q850)
+	}
+	if c.SIP != 0 && (c.SIP < 400 || c.SIP > 699) {
+		v.fault("reject.sip", "must be 400 to 699, is %d", c.SIP)
+	}
+	if len(c.Text) > MaxRejectText || strings.ContainsFunc(c.Text, unicode.IsControl) || !utf8.ValidString(c.Text) {
+		v.fault("reject.text", "must be at most %d bytes of UTF-8 on one line", MaxRejectText)
+	}
+	if len(r.Match.To.Service) > 0 || slices.Equal(r.Match.Type, []calls.Type{calls.TypeEmergency}) {
+		v.fault("reject", "is never for emergency calls, and the rule is for those")
+	}
 }
 
 // checkRouteOnce checks each different route once: a million rules share a few. It
@@ -156,10 +192,15 @@ func (v *validation) checkRouteOnce(r *Rule) uint32 {
 	if r.Failover != nil {
 		key = append(key, marshal(r.Failover)...) // a plan has both
 	}
+	if r.Reject != nil {
+		key = append(key, marshal(r.Reject)...)
+	}
 	i, ok := v.routes[string(key)]
 	if !ok {
 		before := len(v.errs)
-		v.checkRoute("route", r.Route)
+		if r.Reject == nil {
+			v.checkRoute("route", r.Route)
+		}
 		if len(v.errs) > before || before >= maxFaults {
 			return 0
 		}

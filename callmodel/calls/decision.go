@@ -42,6 +42,9 @@ type Decision struct {
 	Canary bool `json:"canary,omitempty"`
 	// Destinations are to be tried in this order.
 	Destinations []Destination `json:"destinations"`
+	// Reject is the cause with which the rule refuses the call, and nil of a call that it
+	// routes. It may be shared by decisions: don't change it.
+	Reject *Cause `json:"reject,omitempty"`
 	// PostDial and Params are what stood behind the callee's number and is no part of
 	// it: see [Party]. No destination's Number has them.
 	PostDial string `json:"post_dial,omitempty"`

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -169,6 +170,9 @@ func (x *exporter) rules(write func(...string)) {
 			x.report.skip(place{file: RulesFile, row: "rule " + r.ID}, what, "CSV can't hold it; the rule is left out")
 			continue
 		}
+		if r.Description != "" {
+			x.report.remark(place{file: RulesFile, row: "rule " + r.ID}, "description", "CSV has no column for it")
+		}
 		x.report.Converted++
 		x.rule(r, write)
 	}
@@ -186,6 +190,12 @@ func unheld(r *routing.Rule) string {
 		return "expr"
 	case r.Failover != nil:
 		return "failover"
+	case r.Reject != nil:
+		return "reject"
+	case r.Enabled != nil && !*r.Enabled:
+		return "enabled: false"
+	case slices.Contains(m.From.Exact, calls.AnonymousCaller):
+		return "from: anonymous"
 	}
 	return ""
 }

@@ -41,6 +41,9 @@ func (l *linter) faults(c Code, list callmodel.FieldErrors) {
 func Check(rs *routing.RuleSet, o *Options) *Report {
 	l := newLinter(rs, o)
 	x := newIndex(rs, l.opts.At)
+	for i := range rs.Rules {
+		l.dead[i] = rs.Rules[i].Enabled != nil && !*rs.Rules[i].Enabled // nobody expects calls there
+	}
 	l.neverOpen(x)
 	l.reach(x)
 	l.shadowedByService(x)

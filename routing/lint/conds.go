@@ -130,7 +130,7 @@ type condSet struct {
 
 func newCondSet() *condSet {
 	s := &condSet{index: map[string]int32{}, windows: map[string]int{}}
-	s.of(&routing.Match{}) // the condition 0 takes every call
+	s.of(&routing.Rule{}) // the condition 0 takes every call
 	return s
 }
 
@@ -140,24 +140,35 @@ func plain(m *routing.Match) bool {
 		m.ValidFrom == "" && m.ValidUntil == "" && m.User == nil && m.Callee == nil && m.Expr == ""
 }
 
-func (s *condSet) of(m *routing.Match) int32 {
-	if plain(m) && len(s.list) > 0 {
+func (s *condSet) of(r *routing.Rule) int32 {
+	m, rejects := &r.Match, r.Reject != nil
+	if plain(m) && !rejects && len(s.list) > 0 {
 		return 0
 	}
 	s.buf = condKey(s.buf[:0], m)
+	if rejects {
+		s.buf = append(s.buf, 'r')
+	}
 	if i, ok := s.index[string(s.buf)]; ok {
 		return i
 	}
 	i := int32(len(s.list))
 	s.index[string(s.buf)] = i
-	s.list = append(s.list, s.compile(m))
+	s.list = append(s.list, s.compile(m, rejects))
 	return i
 }
 
-func (s *condSet) compile(m *routing.Match) cond {
+// compile makes the condition of a match. A rule that rejects takes no emergency call, nor
+// one to a number that is dialled for help; which those are isn't looked at, so that it
+// takes for certain only what another takes under the same expression.
+func (s *condSet) compile(m *routing.Match, rejects bool) cond {
 	c := cond{
 		attrs: attributesOf(m, false), emergency: attributesOf(m, true), all: plain(m), from: bound(m.ValidFrom, always), until: bound(m.ValidUntil, never),
 		when: m.When, any: sorted(m.CapabilitiesAny), every: sorted(m.CapabilitiesAll), expr: m.Expr + usersText(m),
+	}
+	if rejects {
+		c.attrs, c.emergency, c.all = c.attrs.minus(&c.emergency), attributes{}, false
+		c.expr += "\x00reject"
 	}
 	c.timeless = c.when == nil && c.from == always && c.until == never
 	if m.When != nil {

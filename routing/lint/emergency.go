@@ -47,6 +47,9 @@ func (l *linter) hasEmergencyRule(x *index) bool {
 
 // mayTake reports whether an emergency call may be one of the rule's.
 func (l *linter) mayTake(r *routing.Rule) bool {
+	if r.Reject != nil {
+		return false
+	}
 	if len(r.Match.Type) > 0 && !slices.Contains(r.Match.Type, calls.TypeEmergency) {
 		return false
 	}

@@ -125,3 +125,26 @@ func TestLongIDsAreNotRepeated(t *testing.T) {
 		}
 	}
 }
+
+// TestRulesThatRefuseOrRest: a rule that isn't enabled shadows none and is asked of nothing,
+// and one that refuses leaves emergency calls to others.
+func TestRulesThatRefuseOrRest(t *testing.T) {
+	t.Parallel()
+	for set, want := range map[string][]string{
+		rule("off", "enabled: false, default: true, priority: 9") + rule("rest", "default: true"):                                                                             nil,
+		rule("off", "enabled: false, match: {to: {prefix: '+49'}}") + rule("twin", "match: {to: {prefix: '+49'}}"):                                                            nil,
+		"  - {id: no, match: {to: {prefix: '+4990'}}, reject: {sip: 403}}\n" + rule("rest", "default: true"):                                                                  nil,
+		"  - {id: no, default: true, priority: 1, reject: {sip: 403}}\n" + rule("sos", "default: true, match: {type: emergency}"):                                             nil,
+		"  - {id: no, default: true, priority: 1, reject: {sip: 403}}\n  - {id: no2, default: true, reject: {sip: 404}}\n" + rule("sos", "match: {to: {service: emergency}}"): {"4 duplicate no2 by no"},
+	} {
+		list, all := found(t, head+set, nil)
+		assert.Equal(t, want, list, "%s: %v", set, all)
+	}
+	r, err := lint.CheckFile([]byte(head+rule("a", "match: {to: {prefix: '+49'}}")+"  - {id: no, default: true, reject: {sip: 403}}\n"), nil)
+	require.NoError(t, err)
+	codes := map[lint.Code]bool{}
+	for _, f := range r.Findings {
+		codes[f.Code] = true
+	}
+	assert.True(t, codes[lint.EmergencyRefused], "the rule that refuses takes no emergency call: %v", r.Findings)
+}
