@@ -34,13 +34,17 @@ const (
 
 // newer reports whether a rule has a field that version 1 of the form hadn't.
 func (r *Rule) newer() bool {
-	return r.Description != "" || r.Enabled != nil || r.Reject != nil || r.Match.From.anonymous()
+	return r.Description != "" || r.Enabled != nil || r.Reject != nil || r.Match.From.anonymous() || r.Match.Not != nil ||
+		r.Match.When != nil && r.Match.When.Calendar != ""
 }
 
 // newerHead does the same for the set but for its rules.
 func (rs *RuleSet) newerHead() bool {
+	if len(rs.Calendars) > 0 {
+		return true
+	}
 	for _, d := range rs.Destinations {
-		if d.StripPlus || d.Caller != nil && d.Caller.StripPlus {
+		if len(d.Attributes)+len(d.Headers) > 0 || d.Description != "" || d.StripPlus || d.Caller != nil && d.Caller.StripPlus {
 			return true
 		}
 	}

@@ -59,6 +59,7 @@ type extra struct {
 	user     *userTerm
 	callee   *userTerm
 	pred     *predicate.Predicate
+	not      *exclusions
 }
 
 // metadataTerm asks for one of the values. Without values it asks for the key to be
@@ -127,6 +128,7 @@ const (
 	lostCallee
 	lostValidity
 	lostWindow
+	lostNot
 	lostExpr
 	lostExprError
 )
@@ -209,6 +211,9 @@ func (r *Router) lostExtra(x *extra, req *calls.Request) loss {
 	}
 	if x.window != nil && (req.At.IsZero() || !x.window.Open(req.At)) {
 		return lostWindow
+	}
+	if x.not != nil && x.not.holds(r, req) != "" {
+		return lostNot
 	}
 	if x.pred != nil {
 		holds, err := x.pred.Holds(req)

@@ -40,6 +40,8 @@
 //
 //	lists:                                   # number lists, for to.list and from.list
 //	  vip: ["+12125550100", "611", "+4930*"] # numbers, and prefixes with a star
+//	calendars:                               # times, for when: {calendar: office}
+//	  office: {timezone: Europe/Berlin, weekly: ["mon-fri 08:00-18:00"], except: ["2026-12-24"]}
 //	rules:
 //	  - id: everything
 //	    match:
@@ -71,6 +73,7 @@
 //	        forwarding: [always, busy, no_answer, unreachable]
 //	        metadata: {plan: [gold]}
 //	      callee: {dnd: true}                # the user that is called; the same but for barred
+//	      not: {tenant: [trial], from: {list: vip}, trunk: [b]}  # none of these; and to, type, direction, metadata, when
 //	      valid_from: "2026-03-01T00:00:00Z" # instants; the end is not included
 //	      valid_until: "2027-03-01T00:00:00Z"
 //	      when:
@@ -171,6 +174,9 @@
 //	    # or    {policy: withhold}, or {policy: replace, replace: ["+4930100", "+4930101"]}
 //	    rates: carrier-a         # a deck below
 //	    limits: {concurrent: 120, cps: 10}
+//	    description: Contract 4711
+//	    attributes: {socket: "udp:192.0.2.1:5060"}   # for who sets the call up,
+//	    headers: {X-Carrier-Account: "4711"}         # in the decision as they are
 //	currency: EUR
 //	rates:
 //	  carrier-a:

@@ -58,6 +58,8 @@ func (s *search) describeExtra(why loss, x *extra) string {
 		return x.callee.describe("callee", req.Callee, req.To)
 	case lostValidity, lostWindow:
 		return describeTime(why, x, req.At)
+	case lostNot:
+		return "it leaves out calls like this one by its match.not." + x.not.holds(s.r, req)
 	case lostExpr:
 		return "its expression is false: " + text.Clip(x.pred.Source())
 	case lostExprError:

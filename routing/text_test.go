@@ -200,4 +200,6 @@ func TestCompileBinaryRefuses(t *testing.T) {
 }
 
 // replaced is the text with each of the first of a pair replaced by the second.
-func replaced(text string, pairs ...string) string { return strings.NewReplacer(pairs...).Replace(text) }
+func replaced(text string, pairs ...string) string {
+	return strings.NewReplacer(pairs...).Replace(text)
+}

@@ -48,6 +48,9 @@ func (v *validation) checkHead(rules int) {
 	for _, name := range sortedKeys(rs.Lists) {
 		v.checkList(name, rs.Lists[name])
 	}
+	for _, name := range sortedKeys(rs.Calendars) {
+		v.checkCalendar(name, rs.Calendars[name])
+	}
 	for _, id := range sortedKeys(rs.Destinations) {
 		v.checkDestination(id, rs.Destinations[id])
 	}
@@ -229,6 +232,18 @@ func (v *validation) checkList(name string, entries []string) {
 			v.fault(fmt.Sprintf("%s[%d]", p, i), "%q is neither E.164 with a plus, nor a short code, nor a prefix with a trailing star", s)
 		}
 	}
+}
+
+func (v *validation) checkCalendar(name string, w calendar.Windows) {
+	p := "calendars." + name
+	if !callmodel.ValidID(name) {
+		v.fault(p, "the name must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"")
+	}
+	if w.Calendar != "" {
+		v.fault(p+".calendar", "a calendar has its own times")
+		return
+	}
+	v.checkWindowsAt(p+".", &w)
 }
 
 func (v *validation) checkFailover(p string, f *calls.Failover) {

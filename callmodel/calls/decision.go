@@ -68,6 +68,10 @@ type Destination struct {
 	CallerPrivacy Privacy `json:"caller_privacy,omitempty"`
 	// Cost is what a call of the assumed length costs there, where a rate is known.
 	Cost Cost `json:"cost,omitzero"`
+	// Attributes and Headers are those that the rule set gives the destination, for who
+	// sets the call up. They may be shared by decisions: don't change them.
+	Attributes map[string]string `json:"attributes,omitempty"`
+	Headers    map[string]string `json:"headers,omitempty"`
 }
 
 // AnonymousCaller is the caller's number of a call whose caller is not to be known.

@@ -2283,6 +2283,9 @@ type Deleted struct {
 
 // Destination One place to send the call to.
 type Destination struct {
+	// Attributes The destination's, for who sets the call up.
+	Attributes *map[string]string `json:"attributes,omitempty"`
+
 	// Caller The number to give as the caller's, or anonymous.
 	Caller *string `json:"caller,omitempty"`
 
@@ -2290,8 +2293,11 @@ type Destination struct {
 	CallerPrivacy *DestinationCallerPrivacy `json:"caller_privacy,omitempty"`
 
 	// Cost What a call of the assumed length costs there.
-	Cost *Cost  `json:"cost,omitempty"`
-	Id   string `json:"id"`
+	Cost *Cost `json:"cost,omitempty"`
+
+	// Headers SIP headers to set.
+	Headers *map[string]string `json:"headers,omitempty"`
+	Id      string             `json:"id"`
 
 	// Number The callee's number in the form that this destination wants.
 	Number string `json:"number"`

@@ -9,8 +9,11 @@ import (
 // Windows says when something is open: at the times of the week and of the
 // recurrences without the exceptions, and always at the times of also.
 type Windows struct {
+	// Calendar names a calendar of the rule set, whose times these are; nothing else is
+	// given then. "": the times are below.
+	Calendar string `json:"calendar,omitempty" unsaid:""`
 	// TimeZone is an IANA name: "Europe/Berlin". It brings its own daylight saving.
-	TimeZone string `json:"timezone"`
+	TimeZone string `json:"timezone,omitempty"`
 	// Weekly lists times of the week: "mon-fri 08:00-18:00", "sat,sun 10:00-14:00",
 	// "fri 22:00-02:00" (into the next day). The end is not included.
 	Weekly []string `json:"weekly,omitempty"`
@@ -25,7 +28,7 @@ type Windows struct {
 // AppendKey appends bytes that differ between different windows, for the keys of
 // maps.
 func (w *Windows) AppendKey(b []byte) []byte {
-	b = text.AppendKey(b, []string{w.TimeZone})
+	b = text.AppendKey(b, []string{w.Calendar, w.TimeZone})
 	for _, list := range [][]string{w.Weekly, w.Except, w.Also} {
 		b = text.AppendKey(b, list)
 	}

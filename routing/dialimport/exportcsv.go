@@ -120,6 +120,9 @@ func number(n int) string {
 func (x *exporter) destinations(write func(...string)) {
 	for _, id := range slices.Sorted(maps.Keys(x.rs.Destinations)) {
 		d := x.rs.Destinations[id]
+		if d.Description != "" || len(d.Attributes)+len(d.Headers) > 0 {
+			x.report.skip(place{file: DestinationsFile, row: "destination " + id}, "description, attributes and headers", "CSV has no columns for them")
+		}
 		var limits routing.Limits
 		var caller routing.CallerSpec
 		if d.Limits != nil {
@@ -186,6 +189,8 @@ func unheld(r *routing.Rule) string {
 		return "when"
 	case len(m.Metadata)+len(m.MetadataPresent)+len(m.MetadataAbsent) > 0:
 		return "metadata"
+	case m.Not != nil:
+		return "not"
 	case m.Expr != "":
 		return "expr"
 	case r.Failover != nil:

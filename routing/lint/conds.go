@@ -122,14 +122,15 @@ func bound(s string, without int64) int64 {
 
 // condSet keeps each different condition once.
 type condSet struct {
+	rs      *routing.RuleSet
 	list    []cond
 	index   map[string]int32
 	windows map[string]int
 	buf     []byte
 }
 
-func newCondSet() *condSet {
-	s := &condSet{index: map[string]int32{}, windows: map[string]int{}}
+func newCondSet(rs *routing.RuleSet) *condSet {
+	s := &condSet{rs: rs, index: map[string]int32{}, windows: map[string]int{}}
 	s.of(&routing.Rule{}) // the condition 0 takes every call
 	return s
 }
@@ -137,11 +138,16 @@ func newCondSet() *condSet {
 func plain(m *routing.Match) bool {
 	return len(m.Type) == 0 && len(m.Direction) == 0 && m.CallPriority == nil && m.When == nil && len(m.Trunk) == 0 && len(m.Metadata) == 0 &&
 		len(m.MetadataPresent) == 0 && len(m.MetadataAbsent) == 0 && len(m.CapabilitiesAny) == 0 && len(m.CapabilitiesAll) == 0 &&
-		m.ValidFrom == "" && m.ValidUntil == "" && m.User == nil && m.Callee == nil && m.Expr == ""
+		m.ValidFrom == "" && m.ValidUntil == "" && m.User == nil && m.Callee == nil && m.Not == nil && m.Expr == ""
 }
 
 func (s *condSet) of(r *routing.Rule) int32 {
 	m, rejects := &r.Match, r.Reject != nil
+	if m.When != nil && m.When.Calendar != "" {
+		named := *m
+		named.When = s.rs.Windows(m.When)
+		m = &named
+	}
 	if plain(m) && !rejects && len(s.list) > 0 {
 		return 0
 	}
@@ -236,13 +242,13 @@ func condKey(b []byte, m *routing.Match) []byte {
 	return listKey(b, []string{m.ValidFrom, m.ValidUntil, m.Expr, usersText(m)})
 }
 
-// usersText is the conditions on users, which are told apart by their text alone, as
+// usersText is the conditions on users and the exclusions, which are told apart by their text alone, as
 // expressions are.
 func usersText(m *routing.Match) string {
-	if m.User == nil && m.Callee == nil {
+	if m.User == nil && m.Callee == nil && m.Not == nil {
 		return ""
 	}
-	b, err := json.Marshal([2]*routing.UserMatch{m.User, m.Callee})
+	b, err := json.Marshal(routing.Match{User: m.User, Callee: m.Callee, Not: m.Not})
 	if err != nil {
 		return "" // unreachable: lists of texts always marshal
 	}

@@ -31,7 +31,7 @@
 //	warning  time-gap             minutes of the week in which calls to a callee reach no rule
 //	warning  prefix-hole          a prefix that is left out among its siblings, and reaches no rule
 //	warning  unused-destination   no rule uses it, or only rules that no call reaches
-//	warning  unused-list, unused-rates
+//	warning  unused-list, unused-calendar, unused-rates
 //	warning  no-rate              a tier by cost has a target without any rate for the rule's callees
 //	warning  expired-rate         no rate of a prefix is in force any more
 //	warning  weight-limit         a target's limit keeps its tier from ever meeting the weights

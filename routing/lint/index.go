@@ -118,7 +118,7 @@ type placed struct {
 }
 
 func newIndex(rs *routing.RuleSet, at time.Time) *index {
-	x := &index{rs: rs, at: always, priorityFirst: rs.Order == routing.PriorityFirst, conds: newCondSet(), filed: map[int32]map[uint32][]int32{}}
+	x := &index{rs: rs, at: always, priorityFirst: rs.Order == routing.PriorityFirst, conds: newCondSet(rs), filed: map[int32]map[uint32][]int32{}}
 	if !at.IsZero() {
 		x.at = bound(at.Format(time.RFC3339), always)
 	}

@@ -34,6 +34,7 @@ const (
 	PrefixHole        Code = "prefix-hole"
 	UnusedDestination Code = "unused-destination"
 	UnusedList        Code = "unused-list"
+	UnusedCalendar    Code = "unused-calendar"
 	UnusedRates       Code = "unused-rates"
 	NoRate            Code = "no-rate"
 	ExpiredRate       Code = "expired-rate"

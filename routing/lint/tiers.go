@@ -116,7 +116,7 @@ func (l *linter) twoZones(x *index) {
 					first[g] = p.rule
 					continue
 				}
-				zone := l.rs.Rules[other].Match.When.TimeZone
+				zone := l.rs.Windows(l.rs.Rules[other].Match.When).TimeZone
 				pair := [2]int32{min(other, p.rule), max(other, p.rule)}
 				if zone == when.TimeZone || told[pair] {
 					continue
