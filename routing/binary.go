@@ -25,9 +25,31 @@ import (
 // Numbers are varints; strings and lists stand behind their length. A field that
 // rules get later goes into the JSON of the rest.
 const (
-	binaryForm    = "SWRS"
-	binaryVersion = 1
+	binaryForm = "SWRS"
+	// Version 2 has fields that programs of version 1 don't know. A set without any of
+	// them is written as version 1, which those can read.
+	firstBinaryVersion = 1
+	binaryVersion      = 2
 )
+
+// newer reports whether a rule has a field that version 1 of the form hadn't.
+func (r *Rule) newer() bool {
+	return r.Description != "" || r.Enabled != nil || r.Reject != nil || r.Match.From.anonymous() || r.Match.Not != nil ||
+		r.Match.When != nil && r.Match.When.Calendar != ""
+}
+
+// newerHead does the same for the set but for its rules.
+func (rs *RuleSet) newerHead() bool {
+	if len(rs.Calendars) > 0 {
+		return true
+	}
+	for _, d := range rs.Destinations {
+		if len(d.Attributes)+len(d.Headers) > 0 || d.Description != "" || d.StripPlus || d.Caller != nil && d.Caller.StripPlus {
+			return true
+		}
+	}
+	return false
+}
 
 // The fields that a rule may have of its own.
 const (
@@ -82,7 +104,11 @@ func (w *binaryWriter) form(rs *RuleSet) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := append(append(make([]byte, 0, len(b)+len(w.rules)+len(decks)+1<<16), binaryForm...), binaryVersion)
+	version := byte(firstBinaryVersion)
+	if w.newer || rs.newerHead() {
+		version = binaryVersion
+	}
+	out := append(append(make([]byte, 0, len(b)+len(w.rules)+len(decks)+1<<16), binaryForm...), version)
 	out = appendText(out, b)
 	for _, list := range [][]string{w.texts.list, w.routes.list, w.rest.list} {
 		out = appendTexts(out, list)
@@ -127,6 +153,7 @@ type binaryWriter struct {
 
 	count uint64
 	rules []byte
+	newer bool // a rule has a field that version 1 hadn't
 }
 
 func newBinaryWriter() binaryWriter {
@@ -136,6 +163,7 @@ func newBinaryWriter() binaryWriter {
 // rule writes the next rule, whose route has that place.
 func (w *binaryWriter) rule(r *Rule, route uint64) error {
 	w.count++
+	w.newer = w.newer || r.newer()
 	own, rest := uint64(0), *r
 	has := func(bit uint64, yes bool) {
 		if yes {

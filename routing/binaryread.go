@@ -76,8 +76,8 @@ func readBinary(data []byte) (*binaryReader, error) {
 	if len(data) < len(binaryForm)+1 || string(data[:len(binaryForm)]) != binaryForm {
 		return nil, malformed("it is not a rule set in binary form")
 	}
-	if v := data[len(binaryForm)]; v != binaryVersion {
-		return nil, malformed("its binary form has version %d, and this program reads version %d", v, binaryVersion)
+	if v := data[len(binaryForm)]; v < firstBinaryVersion || v > binaryVersion {
+		return nil, malformed("its binary form has version %d, and this program reads versions %d to %d", v, firstBinaryVersion, binaryVersion)
 	}
 	return &binaryReader{all: string(data), at: len(binaryForm) + 1}, nil
 }

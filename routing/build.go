@@ -56,7 +56,10 @@ func (b *build) take(i int, r *Rule) {
 	if len(b.v.errs) > 0 || b.err != nil || b.v.ids.tooLong() {
 		return
 	}
-	if b.err = b.c.postings(i, r, route); b.err == nil && b.pack != nil {
+	if !r.off() {
+		b.err = b.c.postings(i, r, route)
+	}
+	if b.err == nil && b.pack != nil {
 		b.err = b.packed(r, route)
 	}
 }

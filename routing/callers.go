@@ -10,9 +10,12 @@ import (
 )
 
 // packNumber packs a number or a prefix of at most 15 digits, with or without a
-// plus, into a word. Different texts have different words, and none of them is 0.
-// Any other text packs to 0.
+// plus, into a word. Different texts have different words, and none of them is 0 or
+// that of [calls.AnonymousCaller], which is no number's. Any other text packs to 0.
 func packNumber(s string) uint64 {
+	if s == calls.AnonymousCaller {
+		return packedAnonymous
+	}
 	plus := uint64(0)
 	if s != "" && s[0] == '+' {
 		plus, s = 1, s[1:]
@@ -30,6 +33,9 @@ func packNumber(s string) uint64 {
 	}
 	return v<<1 | plus
 }
+
+// packedAnonymous is less than the word of any number: those have a 1 before their digits.
+const packedAnonymous = 1
 
 // numberSet is a set of packed numbers. A few are compared one by one; many stand in
 // a hash table with open addressing, at most half full.
@@ -114,6 +120,10 @@ func (p *callerKeys) caller(req *calls.Request, length uint8) uint64 {
 }
 
 func (p *callerKeys) pack(number string) {
+	if number == calls.AnonymousCaller {
+		p.from[exactCallers] = packedAnonymous
+		return
+	}
 	plus, v, i := uint64(0), uint64(1), 0
 	if number != "" && number[0] == '+' {
 		plus, i = 1, 1

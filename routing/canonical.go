@@ -106,7 +106,7 @@ func marshal(v any) []byte {
 // fieldsKnown reports whether rules have just the fields that are written here. If
 // one is added, everything goes through encoding/json, and the hash stays right.
 func fieldsKnown() bool {
-	const rule, match, numbers, tier, target = 6, 18, 4, 5, 2
+	const rule, match, numbers, tier, target = 9, 19, 4, 5, 2
 	return reflect.TypeFor[Rule]().NumField() == rule && reflect.TypeFor[Match]().NumField() == match &&
 		reflect.TypeFor[NumberMatch]().NumField() == numbers && reflect.TypeFor[Target]().NumField() == target && reflect.TypeFor[Tier]().NumField() == tier
 }
@@ -116,13 +116,18 @@ func fieldsKnown() bool {
 func (m *Match) common() bool {
 	return m.To.List == nil && m.To.Service == nil && m.From.Prefix == nil && m.From.Exact == nil && m.From.List == nil && m.From.Service == nil &&
 		m.Direction == nil && m.CallPriority == nil && m.When == nil && m.Trunk == nil && m.Metadata == nil && m.MetadataPresent == nil &&
-		m.MetadataAbsent == nil && m.CapabilitiesAny == nil && m.CapabilitiesAll == nil && m.ValidFrom == "" && m.ValidUntil == "" && m.User == nil && m.Callee == nil && m.Expr == ""
+		m.MetadataAbsent == nil && m.CapabilitiesAny == nil && m.CapabilitiesAll == nil && m.ValidFrom == "" && m.ValidUntil == "" && m.User == nil && m.Callee == nil && m.Not == nil && m.Expr == ""
 }
 
 // appendRule appends the rule and returns where its route begins, 0 if encoding/json
 // wrote the rule.
 func appendRule(b []byte, r *Rule, known bool) (_ []byte, route int) {
-	if r.Route == nil || r.Failover != nil || !known || !r.Match.common() {
+	if r.Enabled != nil && *r.Enabled { // as when it is left out
+		plain := *r
+		plain.Enabled = nil
+		r = &plain
+	}
+	if len(r.Route) == 0 || r.Failover != nil || r.Enabled != nil || r.Reject != nil || r.Description != "" || !known || !r.Match.common() {
 		return append(b, marshal(r)...), 0
 	}
 	b = appendString(append(b, `{"id":`...), r.ID)
@@ -231,7 +236,7 @@ func canonicalDestinations(specs map[string]DestinationSpec) map[string]Destinat
 		pass := *d.Caller
 		pass.Policy = ""
 		d.Caller = &pass
-		if pass.Strip == 0 && pass.Prepend == "" {
+		if pass.Strip == 0 && pass.Prepend == "" && !pass.StripPlus {
 			d.Caller = nil
 		}
 		out[id] = d

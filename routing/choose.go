@@ -175,7 +175,7 @@ func (c *chooser) leaveOut(number int, x *ranked, why calls.LeftReason) {
 }
 
 func (c *chooser) take(t *tier, number int, x *ranked, byWeight bool) {
-	d := calls.Destination{ID: x.dest.id, URI: x.dest.uri, Number: x.dest.callee.of(c.req)}
+	d := calls.Destination{ID: x.dest.id, URI: x.dest.uri, Number: x.dest.callee.of(c.req), Attributes: x.dest.attributes, Headers: x.dest.headers}
 	d.Caller, d.CallerPrivacy = x.dest.caller.of(c.req, c.call^x.dest.idHash)
 	if x.rate != nil {
 		d.Cost = x.rate.cost(t.assume, x.prefix, x.dest.rates.currency)

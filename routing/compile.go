@@ -123,7 +123,7 @@ func (c *compiler) add(src *Rule, id, plan uint32, entries []entry) []entry {
 	m := &src.Match
 	p := posting{rule: id, plan: plan}
 	idBytes := uint32(len(src.ID)) << tenantBits
-	k := kind{priority: int16(src.Priority), prioMax: calls.MaxPriority}
+	k := kind{priority: int16(src.Priority), prioMax: calls.MaxPriority, rejects: src.Reject != nil}
 	for _, t := range m.Type {
 		k.types |= typeBit(t)
 	}

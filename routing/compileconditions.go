@@ -12,9 +12,10 @@ import (
 func (c *compiler) extra(m *Match) uint32 {
 	many := len(m.Tenant) > tenantRuns
 	if !many && m.When == nil && len(m.Trunk) == 0 && len(m.Metadata) == 0 && len(m.MetadataPresent) == 0 && len(m.MetadataAbsent) == 0 &&
-		len(m.CapabilitiesAny) == 0 && len(m.CapabilitiesAll) == 0 && m.ValidFrom == "" && m.ValidUntil == "" && m.User == nil && m.Callee == nil && m.Expr == "" {
+		len(m.CapabilitiesAny) == 0 && len(m.CapabilitiesAll) == 0 && m.ValidFrom == "" && m.ValidUntil == "" && m.User == nil && m.Callee == nil && m.Not == nil && m.Expr == "" {
 		return 0
 	}
+	not := c.exclusions(m.Not) // it uses c.buf, as the key does
 	c.extraKey(m, many)
 	if i, ok := c.extraIndex[string(c.buf)]; ok {
 		return i
@@ -23,7 +24,7 @@ func (c *compiler) extra(m *Match) uint32 {
 	x := extra{
 		trunks: unique(m.Trunk), any: unique(m.CapabilitiesAny), all: unique(m.CapabilitiesAll),
 		from: bound(m.ValidFrom, always), until: bound(m.ValidUntil, never), window: c.window(m.When),
-		user: newUserTerm(m.User), callee: newUserTerm(m.Callee),
+		user: newUserTerm(m.User), callee: newUserTerm(m.Callee), not: not,
 	}
 	if many {
 		x.tenants = make(map[callmodel.TenantID]bool, len(m.Tenant))
@@ -64,6 +65,7 @@ func (c *compiler) extraKey(m *Match, many bool) {
 	}
 	b = text.AppendKey(text.AppendKey(b, m.MetadataPresent), m.MetadataAbsent)
 	b = text.AppendKey(text.AppendKey(b, m.CapabilitiesAny), m.CapabilitiesAll)
+	b = text.AppendKey(b, []string{string(marshal(m.Not))})
 	for _, u := range [2]*UserMatch{m.User, m.Callee} {
 		b = text.AppendKey(b, []string{string(marshal(u))})
 	}
@@ -75,6 +77,7 @@ func (c *compiler) window(w *calendar.Windows) *calendar.Window {
 	if w == nil {
 		return nil
 	}
+	w = c.rs.Windows(w)
 	key := w.AppendKey(nil)
 	compiled, ok := c.windows[string(key)]
 	if !ok {

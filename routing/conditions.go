@@ -7,6 +7,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/e164"
 	"github.com/switchtape/switchtape/routing/calendar"
 	"github.com/switchtape/switchtape/routing/internal/predicate"
 )
@@ -20,6 +21,7 @@ type kind struct {
 	priority int16
 	fromLen  uint8 // of the callers' prefixes, for the rank
 	exact    bool  // the callee must be the prefix and no more
+	rejects  bool  // it refuses calls, which emergency calls never are
 	types    uint8 // bits; 0 for any
 	dirs     uint8 // bits; 0 for any
 	prioMin  uint8
@@ -57,6 +59,7 @@ type extra struct {
 	user     *userTerm
 	callee   *userTerm
 	pred     *predicate.Predicate
+	not      *exclusions
 }
 
 // metadataTerm asks for one of the values. Without values it asks for the key to be
@@ -120,10 +123,12 @@ const (
 	lostCapability
 	lostMetadata
 	lostUsersOfEmergency
+	lostRejectOfEmergency
 	lostUser
 	lostCallee
 	lostValidity
 	lostWindow
+	lostNot
 	lostExpr
 	lostExprError
 )
@@ -168,6 +173,8 @@ func (s *search) lost(p *posting) loss {
 		return lostDirection
 	case req.Priority < int(k.prioMin) || req.Priority > int(k.prioMax):
 		return lostCallPriority
+	case k.rejects && (emergencyCall(req) || e164.Emergency("", req.To)):
+		return lostRejectOfEmergency
 	case k.from != 0 && !s.calledBy(&s.r.callers[k.from-1]):
 		return lostFrom
 	case k.extra != 0:
@@ -204,6 +211,9 @@ func (r *Router) lostExtra(x *extra, req *calls.Request) loss {
 	}
 	if x.window != nil && (req.At.IsZero() || !x.window.Open(req.At)) {
 		return lostWindow
+	}
+	if x.not != nil && x.not.holds(r, req) != "" {
+		return lostNot
 	}
 	if x.pred != nil {
 		holds, err := x.pred.Holds(req)

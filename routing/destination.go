@@ -3,7 +3,11 @@ package routing
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/switchtape/switchtape/callmodel"
 )
@@ -16,6 +20,9 @@ type DestinationSpec struct {
 	// Prepend is put before what is left: digits, '*', '#', and a leading '+'.
 	// A number that is rewritten loses its own plus; prepend "+" to keep it.
 	Prepend string `json:"prepend,omitempty"`
+	// StripPlus sends a number that is not rewritten without its plus: 4930… instead of
+	// +4930…. With strip or prepend it is without it in any case.
+	StripPlus bool `json:"strip_plus,omitempty"`
 	// Replace is sent instead of the callee's number: digits, '*', '#', and a
 	// leading '+'.
 	Replace string `json:"replace,omitempty"`
@@ -27,6 +34,14 @@ type DestinationSpec struct {
 	Caller *CallerSpec `json:"caller,omitempty"`
 	// Rates names the rate deck by which calls to it are charged.
 	Rates string `json:"rates,omitempty"`
+	// Description is for people; it decides nothing. At most 1024 bytes.
+	Description string `json:"description,omitempty"`
+	// Attributes are for who sets the call up, and stand in its decision as they are: a
+	// codec list, a socket, a profile. At most 32, of keys up to 64 and values up to 512 bytes.
+	Attributes map[string]string `json:"attributes,omitempty"`
+	// Headers are SIP's, for the same: names of tokens (RFC 3261 section 25.1) and values
+	// of one line. Those by which SIP itself works, like Via and Call-ID, are refused.
+	Headers map[string]string `json:"headers,omitempty"`
 	// Limits say how many calls it takes. nil: any number.
 	Limits *Limits `json:"limits,omitempty"`
 }
@@ -48,6 +63,8 @@ type CallerSpec struct {
 	Policy  CallerPolicy `json:"policy,omitempty"` // "" means pass
 	Strip   int          `json:"strip,omitempty"`  // as for the callee, with pass
 	Prepend string       `json:"prepend,omitempty"`
+	// StripPlus gives the caller's number without its plus, as for the callee.
+	StripPlus bool `json:"strip_plus,omitempty"`
 	// Replace holds the numbers of the policy replace. With several, a call gets one
 	// by its id, always the same.
 	Replace []string `json:"replace,omitempty"`
@@ -79,16 +96,17 @@ func (v *validation) checkDestination(id string, d DestinationSpec) {
 	} else if err := CheckURI(d.URI); err != nil {
 		v.fault(p+".uri", "%q %s", d.URI, err)
 	}
-	v.checkNumberForm(p, d.Strip, d.Prepend)
+	v.checkNumberForm(p, d.Strip, d.Prepend, d.StripPlus)
 	if d.Replace != "" {
 		v.checkWholeNumber(p+".replace", d.Replace)
-		if d.Strip != 0 || d.Prepend != "" {
-			v.fault(p+".replace", "is sent as it is; leave strip and prepend out")
+		if d.Strip != 0 || d.Prepend != "" || d.StripPlus {
+			v.fault(p+".replace", "is sent as it is; leave strip, strip_plus and prepend out")
 		}
 	}
-	if d.Emergency && d.Strip == 0 && d.Prepend == "" && d.Replace == "" {
-		v.fault(p+".emergency", "goes with strip, prepend or replace: it says that they are for emergency calls, too")
+	if d.Emergency && d.Strip == 0 && d.Prepend == "" && d.Replace == "" && !d.StripPlus {
+		v.fault(p+".emergency", "goes with strip, strip_plus, prepend or replace: it says that they are for emergency calls, too")
 	}
+	v.checkPassed(p, &d)
 	if d.Caller != nil {
 		v.checkCaller(p+".caller", d.Caller)
 	}
@@ -99,6 +117,52 @@ func (v *validation) checkDestination(id string, d DestinationSpec) {
 		v.checkLimits(p+".limits", l)
 	}
 }
+
+// Limits of what a destination passes on.
+const (
+	MaxPassed      = 32 // attributes, and as many headers
+	MaxPassedName  = 64
+	MaxPassedValue = 512
+)
+
+// checkPassed checks what is passed on to who sets the call up.
+func (v *validation) checkPassed(p string, d *DestinationSpec) {
+	if len(d.Description) > MaxDescription || !utf8.ValidString(d.Description) {
+		v.fault(p+".description", "must be at most %d bytes of UTF-8, has %d", MaxDescription, len(d.Description))
+	}
+	for _, part := range [...]struct {
+		name    string
+		values  map[string]string
+		headers bool
+	}{{"attributes", d.Attributes, false}, {"headers", d.Headers, true}} {
+		if len(part.values) > MaxPassed {
+			v.fault(p+"."+part.name, "has %d, at most %d are taken", len(part.values), MaxPassed)
+			continue
+		}
+		for _, name := range sortedKeys(part.values) {
+			at, value := p+"."+part.name+"."+name, part.values[name]
+			switch {
+			case name == "" || len(name) > MaxPassedName || strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name):
+				v.fault(at, "the name must be 1 to %d bytes without control characters", MaxPassedName)
+			case part.headers && strings.Trim(strings.ToLower(name), headerToken) != "":
+				v.fault(at, "%q is not the name of a SIP header", name)
+			case part.headers && slices.Contains(strings.Fields(ownHeaders), strings.ToLower(name)):
+				v.fault(at, "%s is for the telephone server to write", name)
+			}
+			if len(value) > MaxPassedValue || strings.ContainsFunc(value, unicode.IsControl) || !utf8.ValidString(value) {
+				v.fault(at, "must be at most %d bytes on one line, without control characters", MaxPassedValue)
+			}
+		}
+	}
+}
+
+// headerToken holds the symbols of a header's name, RFC 3261 section 25.1, in small
+// letters. ownHeaders are those by which SIP works, with their short forms.
+const (
+	headerToken = "abcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~"
+	ownHeaders  = "via v from f to t call-id i cseq contact m max-forwards route record-route content-length l content-type c content-encoding e " +
+		"authorization proxy-authorization www-authenticate proxy-authenticate require proxy-require supported k"
+)
 
 // CheckURI returns an error for a URI to which no call can be sent. Its text reads on
 // from the URI: "is not a sip:, sips: or tel: URI".
@@ -129,10 +193,10 @@ func (v *validation) checkLimits(p string, l *Limits) {
 func (v *validation) checkCaller(p string, c *CallerSpec) {
 	switch c.Policy {
 	case "", CallerPass:
-		v.checkNumberForm(p, c.Strip, c.Prepend)
+		v.checkNumberForm(p, c.Strip, c.Prepend, c.StripPlus)
 	case CallerWithhold, CallerReplace:
-		if c.Strip != 0 || c.Prepend != "" {
-			v.fault(p, "strip and prepend go with the policy pass only, not with %s", c.Policy)
+		if c.Strip != 0 || c.Prepend != "" || c.StripPlus {
+			v.fault(p, "strip, strip_plus and prepend go with the policy pass only, not with %s", c.Policy)
 		}
 	default:
 		v.fault(p+".policy", "%q is not one of pass, withhold, replace", c.Policy)
@@ -157,6 +221,8 @@ type destination struct {
 	idHash uint64
 	rates  *RateTable // nil: none
 	limits Limits
+	// attributes and headers are shared by all decisions.
+	attributes, headers map[string]string
 }
 
 // destinations compiles the rate decks and the destinations that name them.
@@ -175,13 +241,19 @@ func (c *compiler) destinations() {
 func (c *compiler) destination(id string, d *DestinationSpec) destination {
 	out := destination{
 		id: id, uri: d.URI, idHash: hashString(id), rates: c.decks[d.Rates],
-		callee: calleeForm{numberForm{strip: d.Strip, prepend: d.Prepend, replace: d.Replace}, d.Emergency},
+		callee: calleeForm{numberForm{strip: d.Strip, prepend: d.Prepend, stripPlus: d.StripPlus, replace: d.Replace}, d.Emergency},
 	}
 	if s := d.Caller; s != nil {
-		out.caller = callerForm{policy: s.Policy, form: numberForm{strip: s.Strip, prepend: s.Prepend}, pool: s.Replace}
+		out.caller = callerForm{policy: s.Policy, form: numberForm{strip: s.Strip, prepend: s.Prepend, stripPlus: s.StripPlus}, pool: s.Replace}
 	}
 	if d.Limits != nil {
 		out.limits = *d.Limits
+	}
+	if len(d.Attributes) > 0 {
+		out.attributes = maps.Clone(d.Attributes)
+	}
+	if len(d.Headers) > 0 {
+		out.headers = maps.Clone(d.Headers)
 	}
 	return out
 }

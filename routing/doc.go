@@ -40,6 +40,8 @@
 //
 //	lists:                                   # number lists, for to.list and from.list
 //	  vip: ["+12125550100", "611", "+4930*"] # numbers, and prefixes with a star
+//	calendars:                               # times, for when: {calendar: office}
+//	  office: {timezone: Europe/Berlin, weekly: ["mon-fri 08:00-18:00"], except: ["2026-12-24"]}
 //	rules:
 //	  - id: everything
 //	    match:
@@ -48,7 +50,7 @@
 //	        exact: ["+12125550100"]
 //	        list: [vip]
 //	        service: [emergency]             # every emergency call, whatever its number
-//	      from: {prefix: "+49", exact: "110", list: vip}
+//	      from: {prefix: "+49", exact: "110", list: vip}  # or from: anonymous
 //	      tenant: [acme]
 //	      type: [voice, video, fax, emergency]
 //	      direction: [inbound, outbound, internal]
@@ -71,6 +73,7 @@
 //	        forwarding: [always, busy, no_answer, unreachable]
 //	        metadata: {plan: [gold]}
 //	      callee: {dnd: true}                # the user that is called; the same but for barred
+//	      not: {tenant: [trial], from: {list: vip}, trunk: [b]}  # none of these; and to, type, direction, metadata, when
 //	      valid_from: "2026-03-01T00:00:00Z" # instants; the end is not included
 //	      valid_until: "2027-03-01T00:00:00Z"
 //	      when:
@@ -144,18 +147,36 @@
 // require_rate. By quality, the best comes first by what package trunk has seen,
 // and equals are drawn by weight.
 //
+// # Rules that refuse, and rules that rest
+//
+//	rules:
+//	  - id: no-premium
+//	    description: Barred by the works council, 2026-03
+//	    match: {to: {prefix: "+4990"}, tenant: acme}
+//	    reject: {sip: 403, q850: 21, text: "barred"}  # instead of a route
+//	  - {id: new-carrier, enabled: false, match: {to: {prefix: "+49"}}, priority: 1, route: {to: a}}
+//
+// A rule with reject ends its calls with that cause: Route returns a [RejectError], and the
+// decision has the rule and the cause. A list of callers or callees makes it a blacklist.
+// It never takes an emergency call, nor one to a number that is dialled for help
+// everywhere. A rule that is not enabled is checked, and takes no calls.
+//
 // # What destinations get
 //
 //	destinations:
 //	  a:
 //	    uri: "sip:a.example.com"
 //	    strip: 2                 # digits of the callee's number, less its plus
+//	    # or    strip_plus: true   the plus alone: 4930… instead of +4930…
 //	    prepend: "00"            # or replace: "+4930100" for the whole number
 //	    emergency: true          # emergency numbers are rewritten, too; else they are sent as dialled
 //	    caller: {policy: pass, strip: 2, prepend: "0"}
 //	    # or    {policy: withhold}, or {policy: replace, replace: ["+4930100", "+4930101"]}
 //	    rates: carrier-a         # a deck below
 //	    limits: {concurrent: 120, cps: 10}
+//	    description: Contract 4711
+//	    attributes: {socket: "udp:192.0.2.1:5060"}   # for who sets the call up,
+//	    headers: {X-Carrier-Account: "4711"}         # in the decision as they are
 //	currency: EUR
 //	rates:
 //	  carrier-a:

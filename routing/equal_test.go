@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
+	"reflect"
 	"strconv"
 	"sync"
 	"testing"
@@ -105,7 +105,7 @@ func compareWith(router *routing.Router, q *calls.Request, want string, reused *
 }
 
 func sameDecision(a, b *calls.Decision) bool {
-	return a.Rule == b.Rule && a.RuleSet == b.RuleSet && a.Source == b.Source && slices.Equal(a.Destinations, b.Destinations)
+	return a.Rule == b.Rule && a.RuleSet == b.RuleSet && a.Source == b.Source && reflect.DeepEqual(a.Destinations, b.Destinations)
 }
 
 // least is how often the draws of a property must meet what it is about: with

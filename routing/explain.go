@@ -181,7 +181,9 @@ func (s *search) others(x *Explanation, listed map[uint32]int) {
 			continue
 		}
 		reason := "it is for other tenants or callers"
-		if w := callees[rule]; !w.reached {
+		if w := callees[rule]; w == nil {
+			reason = "it is not enabled"
+		} else if !w.reached {
 			reason = "it takes calls to " + w.String() + ", not to " + s.req.To
 		}
 		x.Considered = append(x.Considered, Verdict{Rule: r.id(rule), Reason: reason})

@@ -109,6 +109,10 @@ func RuleIndex(path string) (int, bool) {
 	return i, ok && err == nil && i >= 0
 }
 
+// Written reports whether the file has something at the path itself, though it may mean
+// nothing: an empty text. It is false of a set that was not read from a file.
+func (rs *RuleSet) Written(path string) bool { return rs.lines != nil && rs.lines.Has(path) }
+
 // Line returns the line of the file on which the path stands, or the nearest thing
 // around it; 0 if the set was not read from a file. Paths are those of faults:
 // "rules[3].match.to", "destinations.berlin".

@@ -3,6 +3,7 @@ package routing
 import (
 	"cmp"
 	"context"
+	"strconv"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -64,6 +65,31 @@ var (
 		Message: "a rule matches the call and requires a rate, but none of its destinations has one for the number",
 	}
 )
+
+// RejectError is the error of a call that a rule refuses: see [Rule.Reject]. The error of
+// Route wraps it, and has the code callmodel.CodeNoRoute; the decision has the rule and
+// the cause.
+type RejectError struct{ Cause calls.Cause }
+
+// Error says with which cause the call is refused.
+func (e *RejectError) Error() string {
+	cause := ""
+	if e.Cause.SIP != 0 {
+		cause = " SIP " + strconv.Itoa(e.Cause.SIP)
+	}
+	if e.Cause.Q850 != 0 {
+		cause += " Q.850 " + strconv.Itoa(e.Cause.Q850)
+	}
+	if e.Cause.Text != "" {
+		cause += ": " + e.Cause.Text
+	}
+	return "a rule refuses the call, with" + cause
+}
+
+func refusal(cause calls.Cause) error {
+	err := &RejectError{cause}
+	return &callmodel.Error{Code: callmodel.CodeNoRoute, Message: err.Error(), Err: err}
+}
 
 // Decider is another service that decides where calls go. Package decider has
 // one that asks over HTTP.
@@ -136,6 +162,10 @@ func (s *search) undecided(d *calls.Decision) calls.Decision {
 func (r *Router) answer(x *posting, req *calls.Request, live Live, d *calls.Decision, trace *[]DestinationVerdict) error {
 	d.Rule = r.ids[x.rule+1 : x.rule+1+x.idBytes()]
 	p := &r.plans[x.plan]
+	if p.reject != nil {
+		d.Reject = p.reject
+		return p.refusal
+	}
 	d.Failover = p.failover
 	c := chooser{r: r, req: req, live: live, d: d, trace: trace, call: hashString(string(req.CallID)), at: req.At.Unix()}
 	if emergencyCall(req) {

@@ -28,6 +28,8 @@ func (s *search) describeLoss(why loss, c candidate) string {
 			return "the caller is not known by a number, and must be one of " + r.callers[k.from-1].words
 		}
 		return "the caller " + req.From + " is not one of " + r.callers[k.from-1].words
+	case lostRejectOfEmergency:
+		return "it refuses calls, and no emergency call is refused"
 	case lostNothing:
 		return "it matches"
 	default:
@@ -56,6 +58,8 @@ func (s *search) describeExtra(why loss, x *extra) string {
 		return x.callee.describe("callee", req.Callee, req.To)
 	case lostValidity, lostWindow:
 		return describeTime(why, x, req.At)
+	case lostNot:
+		return "it leaves out calls like this one by its match.not." + x.not.holds(s.r, req)
 	case lostExpr:
 		return "its expression is false: " + text.Clip(x.pred.Source())
 	case lostExprError:

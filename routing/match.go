@@ -42,6 +42,8 @@ type Match struct {
 	// User and Callee are conditions on the users that call and are called.
 	User   *UserMatch `json:"user,omitempty" unsaid:""`
 	Callee *UserMatch `json:"callee,omitempty" unsaid:""`
+	// Not holds conditions of which none may hold.
+	Not *Exclusions `json:"not,omitempty" unsaid:""`
 	// Expr is a predicate over the call: see the package comment.
 	Expr string `json:"expr,omitempty" unsaid:""`
 }
@@ -52,7 +54,8 @@ type Match struct {
 // alternatives: one of them must hold.
 type NumberMatch struct {
 	Prefix []string `json:"prefix,omitempty" unsaid:""`
-	Exact  []string `json:"exact,omitempty" unsaid:""`
+	// Exact lists whole numbers; for callers "anonymous" is one who withholds theirs.
+	Exact []string `json:"exact,omitempty" unsaid:""`
 	// List names lists of the rule set. A rule matches and ranks by their entries
 	// as if they were written here.
 	List []string `json:"list,omitempty" unsaid:""`
@@ -70,6 +73,9 @@ func (m NumberMatch) IsZero() bool {
 	return len(m.Prefix) == 0 && len(m.Exact) == 0 && len(m.List) == 0 && len(m.Service) == 0
 }
 
+// anonymous reports whether callers who withhold their number are named.
+func (m *NumberMatch) anonymous() bool { return slices.Contains(m.Exact, calls.AnonymousCaller) }
+
 // PriorityRange bounds a call's priority.
 type PriorityRange struct {
 	Min int `json:"min"`
@@ -86,21 +92,24 @@ func (v *validation) checkNumbers(p string, m *NumberMatch) {
 	for i, s := range m.Prefix {
 		if why := badPrefix(s); why != "" {
 			v.fault(fmt.Sprintf("%s.prefix[%d]", p, i), "%q %s", s, why)
-		} else if p == "match.from" && e164.BeginsCode(s) {
+		} else if strings.HasSuffix(p, ".from") && e164.BeginsCode(s) {
 			v.fault(fmt.Sprintf("%s.prefix[%d]", p, i), "%q is a code, which calls nobody", s)
 		}
 	}
 	for i, s := range m.Exact {
+		if s == calls.AnonymousCaller && strings.HasSuffix(p, ".from") {
+			continue
+		}
 		if !validNumber(s) {
 			v.fault(fmt.Sprintf("%s.exact[%d]", p, i), "%q is neither E.164 with a plus nor a short code", s)
-		} else if p == "match.from" && e164.BeginsCode(s) {
+		} else if strings.HasSuffix(p, ".from") && e164.BeginsCode(s) {
 			v.fault(fmt.Sprintf("%s.exact[%d]", p, i), "%q is a code, which calls nobody", s)
 		}
 	}
 	for i, name := range m.List {
 		if _, ok := v.rs.Lists[name]; !ok {
 			v.fault(fmt.Sprintf("%s.list[%d]", p, i), "no list %q is defined; add it to lists at the top", name)
-		} else if p == "match.from" && onlyCodes(v.rs.Lists[name]) {
+		} else if strings.HasSuffix(p, ".from") && onlyCodes(v.rs.Lists[name]) {
 			v.fault(fmt.Sprintf("%s.list[%d]", p, i), "list %q holds nothing but codes, which call nobody", name)
 		}
 	}
@@ -185,6 +194,7 @@ func (v *validation) checkConditions(m *Match) {
 	if m.When != nil {
 		v.checkWindows(m.When)
 	}
+	v.checkExclusions(m.Not)
 	if m.Expr != "" {
 		if _, err := v.predicates.Get(m.Expr); err != nil {
 			v.fault("match.expr", "%s", err)
@@ -199,8 +209,22 @@ func (v *validation) checkWindows(w *calendar.Windows) {
 		return
 	}
 	key, before := string(v.buf), len(v.errs)
-	v.calendar.Check(w, func(path, message string) { v.fault("match.when."+path, "%s", message) })
+	v.checkWindowsAt("match.when.", w)
 	v.windows[key] = len(v.errs) == before && before < maxFaults
+}
+
+// checkWindowsAt checks times, or the name of the calendar that has them.
+func (v *validation) checkWindowsAt(p string, w *calendar.Windows) {
+	if w.Calendar == "" {
+		v.calendar.Check(w, func(path, message string) { v.fault(p+path, "%s", message) })
+		return
+	}
+	if _, ok := v.rs.Calendars[w.Calendar]; !ok {
+		v.fault(p+"calendar", "no calendar %q is defined; add it to calendars at the top", w.Calendar)
+	}
+	if w.TimeZone != "" || len(w.Weekly)+len(w.RRule)+len(w.Except)+len(w.Also) > 0 {
+		v.fault(p+"calendar", "has the times of the calendar; leave the others out")
+	}
 }
 
 func (v *validation) checkIDs(p, what string, list []string) {

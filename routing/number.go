@@ -10,7 +10,10 @@ import (
 const maxRewritten = 32 // symbols of a number that is written in a rule set
 
 // checkNumberForm checks how a number is rewritten.
-func (v *validation) checkNumberForm(p string, strip int, prepend string) {
+func (v *validation) checkNumberForm(p string, strip int, prepend string, stripPlus bool) {
+	if stripPlus && (strip != 0 || prepend != "") {
+		v.fault(p+".strip_plus", "says nothing beside strip or prepend, which take the plus away already; leave it out")
+	}
 	if strip < 0 || strip > e164.MaxDigits {
 		v.fault(p+".strip", "must be 0 to %d digits, is %d", e164.MaxDigits, strip)
 	}
@@ -37,9 +40,10 @@ func dialable(s string) bool {
 
 // numberForm is how a destination wants a number.
 type numberForm struct {
-	strip   int
-	prepend string
-	replace string
+	strip     int
+	prepend   string
+	stripPlus bool // of a number that is not rewritten
+	replace   string
 }
 
 // of returns the number in that form. It allocates only if the result is no part of
@@ -49,6 +53,9 @@ func (f *numberForm) of(number string) string {
 		return f.replace
 	}
 	if f.strip == 0 && f.prepend == "" {
+		if f.stripPlus && strings.HasPrefix(number, "+") && e164.Digits(number[1:]) {
+			return number[1:]
+		}
 		return number
 	}
 	digits := strings.TrimPrefix(number, "+")

@@ -32,6 +32,12 @@ func TestRewriting(t *testing.T) {
 		{name: "strip", spec: `, strip: 1`, to: "+12125550100", wantNumber: "2125550100"},
 		{name: "strip more than there is", spec: `, strip: 9`, to: "115", wantNumber: ""},
 		{name: "prepend", spec: `, prepend: "00"`, to: "+12125550100", wantNumber: "0012125550100"},
+		{name: "without the plus", spec: `, strip_plus: true`, to: "+12125550100", wantNumber: "12125550100"},
+		{name: "a short code has none", spec: `, strip_plus: true`, to: "115", wantNumber: "115"},
+		{name: "a name has none", spec: `, strip_plus: true`, to: "urn:service:sos", wantNumber: "urn:service:sos"},
+		{name: "help keeps its plus", spec: `, strip_plus: true`, to: "+4930110", wantNumber: "+4930110", emergency: true},
+		{name: "unless it is to go", spec: `, strip_plus: true, emergency: true`, to: "+4930110", wantNumber: "4930110", emergency: true},
+		{name: "the caller without the plus", spec: `, caller: {strip_plus: true}`, from: "+4930123456", wantCaller: "4930123456"},
 		{name: "the plus back", spec: `, prepend: "+"`, to: "+12125550100", wantNumber: "+12125550100"},
 		{name: "other digits", spec: `, strip: 3, prepend: "212"`, to: "+12125550100", wantNumber: "21225550100"},
 		{name: "what stood there", spec: `, strip: 4, prepend: "212"`, to: "+12125550100", wantNumber: "2125550100"},
@@ -72,6 +78,7 @@ func TestRewritingAllocatesOnlyWhatIsPutTogether(t *testing.T) {
 		`, strip: 4, prepend: "212", caller: {strip: 2}`:                                              0,
 		`, prepend: "+", caller: {policy: replace, replace: ["+49301000", "+49301001", "+49301002"]}`: 0,
 		`, replace: "*61#", caller: {policy: withhold}`:                                               0,
+		`, strip_plus: true, caller: {strip_plus: true}`:                                              0,
 		`, prepend: "00", caller: {prepend: "00"}`:                                                    2,
 	} {
 		r := oneDestination(t, spec)
@@ -143,7 +150,7 @@ rules:
 		got[fmt.Sprint(f.Line, " ", f.Path)] += f.Message + "\n"
 	}
 	want := map[string]string{
-		"1 currency": "ISO 4217", "3 destinations.a.replace": "leave strip and prepend out", "4 destinations.b.caller.policy": "pass, withhold, replace",
+		"1 currency": "ISO 4217", "3 destinations.a.replace": "leave strip, strip_plus and prepend out", "4 destinations.b.caller.policy": "pass, withhold, replace",
 		"5 destinations.c.caller": "with the policy pass only", "6 destinations.d.caller.replace": "1 to 1000",
 		"7 destinations.e.caller.replace":    "policy: replace only",
 		"7 destinations.e.caller.replace[0]": "digits", "8 destinations.f.rates": "no rate deck", "8 destinations.f.limits.cps": "1 to 1000000",

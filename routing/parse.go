@@ -6,6 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing/internal/rulefile"
 )
 
@@ -123,8 +124,12 @@ func compileText(data []byte, pack bool) (*build, error) {
 	return b, joined(faults, b.v.errs).Err()
 }
 
-// tierTargets returns the targets of a tier that is written as the list of them.
+// tierTargets returns the targets of a tier that is written as the list of them, and the
+// numbers of a condition that is written as "anonymous".
 func tierTargets(v any, n *yaml.Node) any {
+	if m, ok := v.(*NumberMatch); ok && n.Kind == yaml.ScalarNode && n.Value == calls.AnonymousCaller {
+		return &m.Exact
+	}
 	t, ok := v.(*Tier)
 	if !ok {
 		return nil

@@ -13,6 +13,8 @@ type plan struct {
 	targets  []target
 	tiers    []tier
 	failover *calls.Failover
+	reject   *calls.Cause // nil: it has targets
+	refusal  error        // of reject
 }
 
 type tier struct {
@@ -34,6 +36,9 @@ func (c *compiler) plan(r *Rule) uint32 {
 	if r.Failover != nil {
 		key = append(key, marshal(r.Failover)...)
 	}
+	if r.Reject != nil {
+		key = append(append(key, 'r'), marshal(r.Reject)...)
+	}
 	for i := range tiers {
 		key = tiers[i].appendKey(key)
 	}
@@ -42,6 +47,10 @@ func (c *compiler) plan(r *Rule) uint32 {
 		return i
 	}
 	p := plan{failover: cmp.Or(r.Failover, c.rs.Failover)}
+	if r.Reject != nil {
+		cause := *r.Reject
+		p.failover, p.reject, p.refusal = nil, &cause, refusal(cause)
+	}
 	for i := range tiers {
 		t := &tiers[i]
 		for _, g := range t.Targets {

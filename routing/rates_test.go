@@ -354,7 +354,7 @@ rules: [{id: x, default: true, route: [[{to: a, weight: 3}, {to: b, weight: 2}NE
 		if err := errors.Join(before.RouteInto(&req, &d), after.RouteInto(&req, &e)); err != nil {
 			t.Fatal(err)
 		}
-		if d.Destinations[0] != e.Destinations[0] {
+		if !assert.ObjectsAreEqual(d.Destinations[0], e.Destinations[0]) {
 			if e.Destinations[0].ID != "c" {
 				t.Fatalf("%s moved from %s to %s", req.CallID, d.Destinations[0].ID, e.Destinations[0].ID)
 			}

@@ -211,7 +211,7 @@ rules: [{id: x, default: true, route: [[{to: a, weight: 1}, {to: b, weight: 2}, 
 			t.Fatal(err)
 		}
 		first[d.Destinations[0].ID]++
-		if d.Destinations[0].ID != "c" && d.Destinations[0] != e.Destinations[0] {
+		if d.Destinations[0].ID != "c" && !assert.ObjectsAreEqual(d.Destinations[0], e.Destinations[0]) {
 			t.Fatalf("%s moved from %s to %s though it did not go to c", req.CallID, d.Destinations[0].ID, e.Destinations[0].ID)
 		}
 	}

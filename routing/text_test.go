@@ -198,3 +198,8 @@ func TestCompileBinaryRefuses(t *testing.T) {
 	}
 	assert.Equal(t, other, one)
 }
+
+// replaced is the text with each of the first of a pair replaced by the second.
+func replaced(text string, pairs ...string) string {
+	return strings.NewReplacer(pairs...).Replace(text)
+}

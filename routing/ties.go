@@ -175,6 +175,9 @@ func (c *compiler) disjoint(p, q *posting) bool {
 			return true
 		}
 	}
+	if c.excludes(x, y, q) || c.excludes(y, x, p) {
+		return true
+	}
 	if c.otherTenants(x, q) || c.otherTenants(y, p) {
 		return true
 	}

@@ -3,13 +3,18 @@ package routing
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing/calendar"
 	"github.com/switchtape/switchtape/routing/internal/predicate"
 	"github.com/switchtape/switchtape/routing/internal/rulefile"
+	"github.com/switchtape/switchtape/routing/internal/text"
 )
 
 // Validate reports every fault of the set at once, as [callmodel.FieldErrors], each
@@ -42,6 +47,9 @@ func (v *validation) checkHead(rules int) {
 	}
 	for _, name := range sortedKeys(rs.Lists) {
 		v.checkList(name, rs.Lists[name])
+	}
+	for _, name := range sortedKeys(rs.Calendars) {
+		v.checkCalendar(name, rs.Calendars[name])
 	}
 	for _, id := range sortedKeys(rs.Destinations) {
 		v.checkDestination(id, rs.Destinations[id])
@@ -105,12 +113,17 @@ func (v *validation) fault(path, format string, args ...any) {
 	if len(v.errs) >= maxFaults {
 		return
 	}
+	for i, a := range args {
+		if s := reflect.ValueOf(a); s.Kind() == reflect.String {
+			args[i] = text.Bound(s.String()) // a file may have millions of bytes where an id belongs
+		}
+	}
 	msg := fmt.Sprintf(format, args...)
 	if callmodel.ValidID(v.id) { // others may hold line ends or turn text around
 		msg = "rule " + v.id + ": " + msg
 	}
 	path = v.below(path)
-	v.errs = append(v.errs, callmodel.FieldError{Path: path, Line: v.rs.Line(path), Message: msg})
+	v.errs = append(v.errs, callmodel.FieldError{Path: text.Bound(path), Line: v.rs.Line(path), Message: msg})
 }
 
 // below returns the path from the top of the set.
@@ -137,9 +150,42 @@ func (v *validation) checkRule(r *Rule) (route uint32) {
 		v.fault("priority", "must be %d to %d, is %d", -MaxRulePriority, MaxRulePriority, r.Priority)
 	}
 	v.checkConditions(&r.Match)
+	if len(r.Description) > MaxDescription || !utf8.ValidString(r.Description) {
+		v.fault("description", "must be at most %d bytes of UTF-8, has %d", MaxDescription, len(r.Description))
+	}
+	v.checkReject(r)
 	route = v.checkRouteOnce(r)
 	v.checkFailover("failover", r.Failover)
 	return route
+}
+
+// checkReject checks the cause with which a rule ends calls.
+func (v *validation) checkReject(r *Rule) {
+	c := r.Reject
+	if c == nil {
+		return
+	}
+	if len(r.Route) > 0 {
+		v.fault("reject", "goes without a route: the rule ends its calls")
+	}
+	if r.Failover != nil {
+		v.fault("failover", "goes with a route, and the rule has none")
+	}
+	if c.Q850 == 0 && c.SIP == 0 {
+		v.fault("reject", "has no cause; give sip: 403, for example, or q850: 21")
+	}
+	if c.Q850 < 0 || c.Q850 > 127 {
+		v.fault("reject.q850", "must be 1 to 127, is %d", c.Q850)
+	}
+	if c.SIP != 0 && (c.SIP < 400 || c.SIP > 699) {
+		v.fault("reject.sip", "must be 400 to 699, is %d", c.SIP)
+	}
+	if len(c.Text) > MaxRejectText || strings.ContainsFunc(c.Text, unicode.IsControl) || !utf8.ValidString(c.Text) {
+		v.fault("reject.text", "must be at most %d bytes of UTF-8 on one line", MaxRejectText)
+	}
+	if len(r.Match.To.Service) > 0 || slices.Equal(r.Match.Type, []calls.Type{calls.TypeEmergency}) {
+		v.fault("reject", "is never for emergency calls, and the rule is for those")
+	}
 }
 
 // checkRouteOnce checks each different route once: a million rules share a few. It
@@ -149,10 +195,15 @@ func (v *validation) checkRouteOnce(r *Rule) uint32 {
 	if r.Failover != nil {
 		key = append(key, marshal(r.Failover)...) // a plan has both
 	}
+	if r.Reject != nil {
+		key = append(key, marshal(r.Reject)...)
+	}
 	i, ok := v.routes[string(key)]
 	if !ok {
 		before := len(v.errs)
-		v.checkRoute("route", r.Route)
+		if r.Reject == nil {
+			v.checkRoute("route", r.Route)
+		}
 		if len(v.errs) > before || before >= maxFaults {
 			return 0
 		}
@@ -181,6 +232,18 @@ func (v *validation) checkList(name string, entries []string) {
 			v.fault(fmt.Sprintf("%s[%d]", p, i), "%q is neither E.164 with a plus, nor a short code, nor a prefix with a trailing star", s)
 		}
 	}
+}
+
+func (v *validation) checkCalendar(name string, w calendar.Windows) {
+	p := "calendars." + name
+	if !callmodel.ValidID(name) {
+		v.fault(p, "the name must be 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit, without \"..\"")
+	}
+	if w.Calendar != "" {
+		v.fault(p+".calendar", "a calendar has its own times")
+		return
+	}
+	v.checkWindowsAt(p+".", &w)
 }
 
 func (v *validation) checkFailover(p string, f *calls.Failover) {

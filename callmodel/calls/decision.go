@@ -42,6 +42,9 @@ type Decision struct {
 	Canary bool `json:"canary,omitempty"`
 	// Destinations are to be tried in this order.
 	Destinations []Destination `json:"destinations"`
+	// Reject is the cause with which the rule refuses the call, and nil of a call that it
+	// routes. It may be shared by decisions: don't change it.
+	Reject *Cause `json:"reject,omitempty"`
 	// PostDial and Params are what stood behind the callee's number and is no part of
 	// it: see [Party]. No destination's Number has them.
 	PostDial string `json:"post_dial,omitempty"`
@@ -65,6 +68,10 @@ type Destination struct {
 	CallerPrivacy Privacy `json:"caller_privacy,omitempty"`
 	// Cost is what a call of the assumed length costs there, where a rate is known.
 	Cost Cost `json:"cost,omitzero"`
+	// Attributes and Headers are those that the rule set gives the destination, for who
+	// sets the call up. They may be shared by decisions: don't change them.
+	Attributes map[string]string `json:"attributes,omitempty"`
+	Headers    map[string]string `json:"headers,omitempty"`
 }
 
 // AnonymousCaller is the caller's number of a call whose caller is not to be known.

@@ -752,10 +752,13 @@ func (e FindingSeverity) Valid() bool {
 
 // Defines values for ImportRequestFormat.
 const (
-	ImportRequestFormatCsv         ImportRequestFormat = "csv"
-	ImportRequestFormatKamailio    ImportRequestFormat = "kamailio"
-	ImportRequestFormatKamailioLcr ImportRequestFormat = "kamailio-lcr"
-	ImportRequestFormatOpensips    ImportRequestFormat = "opensips"
+	ImportRequestFormatCsv                ImportRequestFormat = "csv"
+	ImportRequestFormatFreeswitchLcr      ImportRequestFormat = "freeswitch-lcr"
+	ImportRequestFormatKamailio           ImportRequestFormat = "kamailio"
+	ImportRequestFormatKamailioDispatcher ImportRequestFormat = "kamailio-dispatcher"
+	ImportRequestFormatKamailioLcr        ImportRequestFormat = "kamailio-lcr"
+	ImportRequestFormatOpensips           ImportRequestFormat = "opensips"
+	ImportRequestFormatOpensipsDispatcher ImportRequestFormat = "opensips-dispatcher"
 )
 
 // Valid indicates whether the value is a known member of the ImportRequestFormat enum.
@@ -763,11 +766,17 @@ func (e ImportRequestFormat) Valid() bool {
 	switch e {
 	case ImportRequestFormatCsv:
 		return true
+	case ImportRequestFormatFreeswitchLcr:
+		return true
 	case ImportRequestFormatKamailio:
+		return true
+	case ImportRequestFormatKamailioDispatcher:
 		return true
 	case ImportRequestFormatKamailioLcr:
 		return true
 	case ImportRequestFormatOpensips:
+		return true
+	case ImportRequestFormatOpensipsDispatcher:
 		return true
 	default:
 		return false
@@ -1017,6 +1026,45 @@ func (e PreferencesRecording) Valid() bool {
 	case PreferencesRecordingNever:
 		return true
 	case PreferencesRecordingOnDemand:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PriceChange.
+const (
+	PriceChangeCaller     PriceChange = "caller"
+	PriceChangeColumns    PriceChange = "columns"
+	PriceChangeDates      PriceChange = "dates"
+	PriceChangeDisconnect PriceChange = "disconnect"
+	PriceChangeDuplicates PriceChange = "duplicates"
+	PriceChangeOverlaps   PriceChange = "overlaps"
+	PriceChangeRounding   PriceChange = "rounding"
+	PriceChangeSteps      PriceChange = "steps"
+	PriceChangeTwoStep    PriceChange = "two-step"
+)
+
+// Valid indicates whether the value is a known member of the PriceChange enum.
+func (e PriceChange) Valid() bool {
+	switch e {
+	case PriceChangeCaller:
+		return true
+	case PriceChangeColumns:
+		return true
+	case PriceChangeDates:
+		return true
+	case PriceChangeDisconnect:
+		return true
+	case PriceChangeDuplicates:
+		return true
+	case PriceChangeOverlaps:
+		return true
+	case PriceChangeRounding:
+		return true
+	case PriceChangeSteps:
+		return true
+	case PriceChangeTwoStep:
 		return true
 	default:
 		return false
@@ -2305,6 +2353,9 @@ type Decision struct {
 	Params   *string    `json:"params,omitempty"`
 	PostDial *string    `json:"post_dial,omitempty"`
 
+	// Reject Why a destination, or the call, came to its end.
+	Reject *Cause `json:"reject,omitempty"`
+
 	// Rule The id of the rule that won; empty if none did.
 	Rule string `json:"rule"`
 
@@ -2388,6 +2439,9 @@ type DeliveryState string
 
 // Destination One place to send the call to.
 type Destination struct {
+	// Attributes The destination's, for who sets the call up.
+	Attributes *map[string]string `json:"attributes,omitempty"`
+
 	// Caller The number to give as the caller's, or anonymous.
 	Caller *string `json:"caller,omitempty"`
 
@@ -2395,8 +2449,11 @@ type Destination struct {
 	CallerPrivacy *DestinationCallerPrivacy `json:"caller_privacy,omitempty"`
 
 	// Cost What a call of the assumed length costs there.
-	Cost *Cost  `json:"cost,omitempty"`
-	Id   string `json:"id"`
+	Cost *Cost `json:"cost,omitempty"`
+
+	// Headers SIP headers to set.
+	Headers *map[string]string `json:"headers,omitempty"`
+	Id      string             `json:"id"`
 
 	// Number The callee's number in the form that this destination wants.
 	Number string `json:"number"`
@@ -2722,6 +2779,12 @@ type ImportReport struct {
 	Approximated Notes `json:"approximated"`
 	Converted    int   `json:"converted"`
 
+	// PriceChanges How many notes of prices there are of each kind.
+	PriceChanges *map[string]int `json:"price_changes,omitempty"`
+
+	// Prices The first 1000 notes of a kind, and how many there are.
+	Prices Notes `json:"prices"`
+
 	// Remarks The first 1000 notes of a kind, and how many there are.
 	Remarks Notes `json:"remarks"`
 	Rows    int   `json:"rows"`
@@ -2732,11 +2795,24 @@ type ImportReport struct {
 
 // ImportRequest What to import, and how to read it.
 type ImportRequest struct {
+	// Accept The changes of prices that are taken. Without it each fails the import, whose answer lists them.
+	Accept *[]PriceChange `json:"accept,omitempty"`
+
 	// Access The digits before an international number in the tables' prefixes.
 	Access *string `json:"access,omitempty"`
 
+	// Algorithm That by which the script takes a dispatcher set's destinations.
+	//
+	// Examples: 4
+	Algorithm *string `json:"algorithm,omitempty"`
+
 	// Columns The tables' columns that have other names.
 	Columns *map[string]string `json:"columns,omitempty"`
+
+	// Country The country code that a deck's codes stand behind.
+	//
+	// Examples: 1
+	Country *string `json:"country,omitempty"`
 
 	// Currency That of the rates, ISO 4217.
 	//
@@ -3121,8 +3197,10 @@ type NoRuleSource = map[string]interface{}
 
 // Note A part of the source that was not imported exactly.
 type Note struct {
-	File *string `json:"file,omitempty"`
-	Line *int    `json:"line,omitempty"`
+	// Change A way in which prices come out other than the source has them.
+	Change *PriceChange `json:"change,omitempty"`
+	File   *string      `json:"file,omitempty"`
+	Line   *int         `json:"line,omitempty"`
 
 	// Row Examples: dr_rules 17
 	Row  *string `json:"row,omitempty"`
@@ -3322,6 +3400,9 @@ type PreferencesForwardingWhen string
 
 // PreferencesRecording Which of its calls are recorded: on_demand those alone whose request says so.
 type PreferencesRecording string
+
+// PriceChange A way in which prices come out other than the source has them.
+type PriceChange string
 
 // Problem Why a request was refused (RFC 9457). Programs look at code, people at detail and errors.
 //

@@ -19,24 +19,27 @@ import (
 
 type rulesImportCommand struct {
 	Files  []string `arg:"" name:"file" help:"What to import: one SQL dump, or a CSV for each table." type:"existingfile"`
-	Format string   `help:"What it was made for: ${enum}. csv is a rate deck, or what export wrote." enum:"opensips,kamailio,kamailio-lcr,csv" required:""`
+	Format string   `help:"What it was made for: ${enum}. csv is a rate deck, or what export wrote." enum:"opensips,kamailio,kamailio-lcr,opensips-dispatcher,kamailio-dispatcher,freeswitch-lcr,csv" required:""`
 	Out    string   `help:"Rule set to write, YAML, or JSON if it ends in .json. Default: standard output, with the report on standard error." type:"path" placeholder:"FILE"`
 	Name   string   `help:"Name of the rule set." placeholder:"N"`
 	Tenant string   `help:"The tenant that every rule is for. Default: any." placeholder:"T"`
 	// Of tables of proxies.
-	Group            map[string]string `help:"The tenant of a routing group or an lcr instance; may be repeated." placeholder:"ID=TENANT"`
+	Group            map[string]string `help:"The tenant of a routing group, an lcr instance, a dispatcher set or an lcr profile; may be repeated." placeholder:"ID=TENANT"`
 	Access           *string           `help:"What stands before the country code in the source's numbers: nothing, + or 00. Default: what its prefixes begin with." placeholder:"CODE"`
 	ShortCodes       bool              `help:"Take prefixes of up to 6 digits for those of short codes too."`
 	TimeZone         string            `help:"Time zone of times that have none. Default: UTC." name:"timezone" placeholder:"ZONE"`
 	Weights          bool              `help:"The script of OpenSIPS 1.x or 2.x sorts gateways by weight (the flag W of do_routing)."`
 	SortOrder        int               `help:"Kamailio's parameter sort_order of drouting, 0 to 2." placeholder:"N"`
+	Algorithm        string            `help:"Algorithm by which the script takes a dispatcher set's destinations: 8 by priority, 9 and 11 by weight, others in turn or by draw." placeholder:"N"`
 	PriorityOrdering bool              `help:"Kamailio's parameter priority_ordering of lcr is set."`
 	// Of rate decks.
-	Map         map[string]string `help:"What a column of a rate deck is; may be repeated. Fields: code, country, rate, connect, first, next, increments, from, until, currency, change, carrier, name." placeholder:"COLUMN=FIELD"`
-	Destination map[string]string `help:"Destination of the deck of that name; may be repeated." placeholder:"ID=URI"`
+	Map         map[string]string `help:"What a column of a rate deck is; may be repeated. Fields: code, country, npanxx, nxx, rate, rate_first, connect, disconnect, first, next, increments, from, until, currency, change, carrier, name; nothing leaves the column out." placeholder:"COLUMN=FIELD"`
+	Destination map[string]string `help:"Destination of the deck of that name, or the URI of FreeSWITCH's gateway of that name; may be repeated." placeholder:"ID=URI"`
 	Deck        string            `help:"Name of the deck. Default: the file's." placeholder:"NAME"`
 	Currency    string            `help:"Currency of prices without one." placeholder:"EUR"`
 	MonthFirst  bool              `help:"Read 01/02/2026 as the second of January."`
+	Country     string            `help:"Country code that the deck's codes stand behind: 1 of North American ones. Default: they begin with it, but for those of NPANXX columns." placeholder:"CODE"`
+	Accept      []string          `help:"A change of prices to accept; may be repeated: duplicates, disconnect, two-step, steps, rounding, overlaps, dates, columns, caller." placeholder:"CHANGE"`
 
 	AllowLoss bool `help:"Succeed though something could not be imported. It is listed all the same."`
 	JSON      bool `help:"Print the report as JSON; the rule set needs --out." name:"json"`
@@ -47,10 +50,15 @@ func (c *rulesImportCommand) options() *dialimport.Options {
 	for id, t := range c.Group {
 		groups[id] = callmodel.TenantID(t)
 	}
+	accept := make([]dialimport.PriceChange, len(c.Accept))
+	for i, name := range c.Accept {
+		accept[i] = dialimport.PriceChange(name)
+	}
 	return &dialimport.Options{
 		Name: c.Name, Tenant: callmodel.TenantID(c.Tenant), Groups: groups, Access: c.Access, ShortCodes: c.ShortCodes, TimeZone: c.TimeZone,
 		Weights: c.Weights, SortOrder: c.SortOrder, PriorityOrdering: c.PriorityOrdering, Now: time.Now(),
 		Columns: c.Map, Destinations: c.Destination, Deck: c.Deck, Currency: c.Currency, MonthFirst: c.MonthFirst,
+		Country: c.Country, Accept: accept, Algorithm: c.Algorithm,
 	}
 }
 
@@ -76,6 +84,9 @@ func (c *rulesImportCommand) Run(_ context.Context, s cli.Streams) (err error) {
 		report = s.Err
 	}
 	if err != nil {
+		if c.JSON {
+			return errors.Join(s.JSON(importOutput{Result: result}), err)
+		}
 		printReport(report, &result.Report)
 		return err
 	}
@@ -106,7 +117,7 @@ func (c *rulesImportCommand) Run(_ context.Context, s cli.Streams) (err error) {
 
 // importOutput is what rules import --json prints.
 type importOutput struct {
-	File  string `json:"file"`
+	File  string `json:"file,omitempty"` // "": nothing was written, the error says why
 	Rules int    `json:"rules"`
 	*dialimport.Result
 }
@@ -124,14 +135,18 @@ func writeRules(name string, rs *routing.RuleSet) error {
 }
 
 func printReport(w io.Writer, r *dialimport.Report) {
-	fmt.Fprintf(w, "%d rows: %d converted, %d notes of what was skipped, %d of what is approximated, %d remarks\n",
-		r.Rows, r.Converted, r.Skipped.Count, r.Approximated.Count, r.Remarks.Count)
+	fmt.Fprintf(w, "%d rows: %d converted, %d notes of what was skipped, %d of what is approximated, %d of changed prices, %d remarks\n",
+		r.Rows, r.Converted, r.Skipped.Count, r.Approximated.Count, r.Prices.Count, r.Remarks.Count)
 	for _, part := range []struct {
 		name  string
 		notes *dialimport.Notes
-	}{{"skipped", &r.Skipped}, {"approximated", &r.Approximated}, {"remark", &r.Remarks}} {
+	}{{"skipped", &r.Skipped}, {"approximated", &r.Approximated}, {"price", &r.Prices}, {"remark", &r.Remarks}} {
 		for _, n := range part.notes.List {
-			fmt.Fprintf(w, "  %s: %s\n", part.name, n)
+			name := part.name
+			if n.Change != "" {
+				name += " (" + string(n.Change) + ")"
+			}
+			fmt.Fprintf(w, "  %s: %s\n", name, n)
 		}
 		if more := part.notes.Count - len(part.notes.List); more > 0 {
 			fmt.Fprintf(w, "  %s: and %d more\n", part.name, more)

@@ -87,6 +87,35 @@ func TestRulesImportDeck(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestRulesImportPrices: a changed price fails the import, whose report is printed, and
+// writes nothing until it is accepted by its name.
+func TestRulesImportPrices(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	deck, rules := filepath.Join(dir, "a.csv"), filepath.Join(dir, "rules.yaml")
+	require.NoError(t, os.WriteFile(deck, []byte("code,rate\n49,1\n49,2\n"), 0o600))
+	args := []string{"import", "--format", "csv", "--currency", "EUR", "--out", rules, deck}
+	code, out, errs := runRules(t, append(args, "--allow-loss")...)
+	require.Equal(t, cli.ExitFailed, code)
+	require.Contains(t, out, "price (duplicates): "+deck+":2")
+	require.Contains(t, errs, "duplicates")
+	require.NoFileExists(t, rules)
+	code, out, _ = runRules(t, append(args, "--json")...)
+	require.Equal(t, cli.ExitFailed, code)
+	var report struct{ Report dialimport.Report }
+	require.NoError(t, json.Unmarshal([]byte(out), &report))
+	require.Equal(t, 1, report.Report.PriceChanges[dialimport.DuplicateRates])
+	code, out, errs = runRules(t, append(args, "--accept", "duplicates")...)
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "price (duplicates)")
+	require.FileExists(t, rules)
+
+	require.NoError(t, os.WriteFile(deck, []byte("code,rate\n030,1\n"), 0o600))
+	code, out, errs = runRules(t, args...)
+	require.Equal(t, cli.ExitFailed, code, errs)
+	require.Contains(t, out, "begins with 0, which no country code does", "why nothing came of it")
+}
+
 func TestRulesImportUsage(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "x")

@@ -88,3 +88,21 @@ func loadZone(name string) (*time.Location, error) {
 	}
 	return loc, nil
 }
+
+// shows reports whether the wall clock shows a time from low to before high at some
+// Unix time from begin to before end. A time that the clocks leave out is never shown.
+func (z *zone) shows(begin, end, low, high int64) bool {
+	for i, offset := range z.offsets {
+		from, to := begin, end
+		if i > 0 {
+			from = max(from, z.changes[i])
+		}
+		if i+1 < len(z.changes) {
+			to = min(to, z.changes[i+1])
+		}
+		if from < to && max(from+int64(offset), low) < min(to+int64(offset), high) {
+			return true
+		}
+	}
+	return false
+}

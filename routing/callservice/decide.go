@@ -54,6 +54,10 @@ func (s *Service) route(ctx context.Context, call *calls.Call) (p *place, noRout
 	call.Decision, call.State = &d, calls.Routed
 	if callmodel.CodeOf(err) == callmodel.CodeNoRoute {
 		call.State, call.EndedAt = calls.Rejected, call.CreatedAt
+		if d.Reject != nil {
+			cause := *d.Reject
+			call.Cause = &cause
+		}
 		s.recordedAs(call, &req, nil)
 		return p, err, nil
 	}

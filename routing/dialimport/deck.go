@@ -83,11 +83,23 @@ func (d *decks) source(src *Source, text *bufio.Reader) error {
 					Message: fmt.Sprintf("%s: line %d: the header has no column %q, which was mapped", src.Name, line, name),
 				}
 			}
+			if d.columns.has(fieldCountry) && d.o.Country != "" || d.columns.northAmerican && d.o.Country != "" && d.o.Country != "1" {
+				return callmodel.FieldErrors{{Path: "country", Message: fmt.Sprintf("%s: line %d: column %q says the country; leave the option out, "+
+					"or map the column to another field", src.Name, line, d.columns.names[d.columns.at[d.countryField()]])}}
+			}
 			d.sayColumns(at)
 		default:
 			d.row(at, row)
 		}
 	}
+}
+
+// countryField is the field of the column that says the country code.
+func (d *decks) countryField() string {
+	if d.columns.has(fieldCountry) {
+		return fieldCountry
+	}
+	return fieldCode
 }
 
 // sayColumns reports how the header was read.
@@ -100,6 +112,9 @@ func (d *decks) sayColumns(at place) {
 		list = append(list, fmt.Sprintf("%q is %s", short(d.columns.names[i]), field))
 	}
 	d.report.remark(at, "the header", "%s", strings.Join(list, ", "))
+	if d.columns.northAmerican {
+		d.report.remark(at, "codes", "they are of the North American Numbering Plan by their column's name; +1 stands before them")
+	}
 	for i, name := range d.columns.names {
 		if !taken[i] && name != "" {
 			d.report.remark(at, "column "+name, "it is not used")
@@ -116,9 +131,12 @@ func (d *decks) once(at place, what, why string) {
 }
 
 func (d *decks) row(at place, row []string) {
-	code, rate, country := d.columns.get(row, fieldCode), d.columns.get(row, fieldRate), d.columns.get(row, fieldCountry)
+	code, rate, country := d.columns.get(row, fieldCode), d.columns.get(row, fieldRate), d.country(at, row)
+	if d.columns.northAmerican {
+		code += d.columns.get(row, fieldNXX)
+	}
 	amount, rounded, rateErr := price(rate)
-	if strings.IndexFunc(code+country, func(r rune) bool { return r >= '0' && r <= '9' }) < 0 && rateErr != nil {
+	if strings.IndexFunc(code+country, isDigit) < 0 && rateErr != nil {
 		d.report.remark(at, strings.TrimSpace(strings.Join(row, " ")), "it has neither a code nor a rate")
 		return
 	}
@@ -130,7 +148,7 @@ func (d *decks) row(at place, row []string) {
 		return
 	}
 	if rounded {
-		d.report.approximate(at, "rate "+rate, "it is rounded to 8 decimals, %s", amount)
+		d.report.price(RoundedRates, at, "rate "+rate, "it is rounded to 8 decimals, %s", amount)
 	}
 	r := routing.RateRow{PerMinute: amount}
 	if !d.prices(at, row, &r) || !d.increments(at, row, &r) || !d.dates(at, row, &r) || !d.money(at, row) {
@@ -143,7 +161,8 @@ func (d *decks) row(at place, row []string) {
 	to := d.deckOf(row)
 	before := len(to.rows)
 	from := origin{line: int32(min(at.line, 1<<31-1)), file: to.file(d.file), ends: ends}
-	err := codes(code, country, func(prefix string) {
+	form := codeForm{country: country, access: d.o.Access, northAmerican: d.columns.northAmerican}
+	err := form.codes(code, func(prefix string) {
 		r.Prefix = prefix
 		to.rows, to.at = append(to.rows, r), append(to.at, from)
 	})
@@ -152,7 +171,68 @@ func (d *decks) row(at place, row []string) {
 		d.report.skip(at, "code "+code, "%s", err)
 		return
 	}
+	if !ends {
+		d.unusedPrices(at, row, &r)
+	}
 	d.report.Converted++
+}
+
+func isDigit(r rune) bool { return r >= '0' && r <= '9' }
+
+// country returns the country code of a row. A country by its name or by its letters
+// of ISO 3166 is none.
+func (d *decks) country(at place, row []string) string {
+	text := d.columns.get(row, fieldCountry)
+	if text != "" && strings.IndexFunc(text, isDigit) < 0 {
+		d.once(at, "country "+short(text), "it is no code of digits; codes are taken to begin with the country's")
+		text = ""
+	}
+	return cmp.Or(text, d.o.Country)
+}
+
+// unusedPrices reports the values of a row that speak of its price and aren't used.
+func (d *decks) unusedPrices(at place, row []string, r *routing.RateRow) {
+	for _, i := range d.columns.pricing {
+		if i >= len(row) || row[i] == "" {
+			continue
+		}
+		name, text := d.columns.names[i], row[i]
+		key := letters(name)
+		change, why := UnusedColumns, "the column speaks of a price and is not used; map it to a field, or to nothing if it is no price"
+		switch field := d.names.fields[key]; {
+		case strings.Contains(key, "origin"):
+			if all := letters(text); all == "all" || all == "any" || all == "" || all == "world" {
+				continue
+			}
+			change, why = CallerRates, "the rate is for some callers only, and is taken for every one"
+		case isMoney(field), field == "" && !strings.Contains(key, "interval") && !strings.Contains(key, "increment"):
+			amount, _, err := price(text)
+			if err != nil || amount == 0 || amount == r.PerMinute && rateLike(key) {
+				continue
+			}
+			switch {
+			case twoStep(key):
+				change, why = TwoStepRates, "the rate changes within a call, and the first is taken throughout"
+			case strings.Contains(key, "intra"), strings.Contains(key, "inter"), strings.Contains(key, "indet"):
+				change, why = CallerRates, "it holds for some callers, and the other rate is taken for every one"
+			}
+		default:
+			first, next, err := increments(text)
+			if err != nil || first == 0 && next == 0 || first == r.First && (next == r.Next || first == next) || len(text) < 4 && first == r.Next {
+				continue
+			}
+			change, why = OtherSteps, "another column says other steps, which are taken"
+		}
+		d.report.price(change, at, "column "+name+" "+text, "%s", why)
+	}
+}
+
+// rateLike reports whether a column's name is that of a whole rate, so that one equal
+// to the row's changes nothing.
+func rateLike(key string) bool {
+	return strings.Contains(key, "rate") || strings.Contains(key, "price") || strings.Contains(key, "cost") || strings.Contains(key, "intra") ||
+		strings.Contains(key, "inter") || strings.Contains(key, "indet") || strings.Contains(key, "peak") || strings.Contains(key, "tarif") ||
+		strings.Contains(key, "preis")
 }
 
 func (d *decks) deckOf(row []string) *deck {
@@ -185,20 +265,43 @@ func (d *decks) withdrawn(row []string) bool {
 	return false
 }
 
+// prices reads what a call costs beside the rate of its minutes.
 func (d *decks) prices(at place, row []string, r *routing.RateRow) bool {
-	text := d.columns.get(row, fieldConnect)
-	if text == "" || text == "-" {
-		return true
+	read := func(field string) (amount callmodel.Amount, given, ok bool) {
+		text := d.columns.get(row, field)
+		if text == "" || text == "-" {
+			return 0, false, true
+		}
+		amount, rounded, err := price(text)
+		if err != nil {
+			d.report.skip(at, field+" "+text, "%s", err)
+			return 0, false, false
+		}
+		if rounded {
+			d.report.price(RoundedRates, at, field+" "+text, "it is rounded to 8 decimals, %s", amount)
+		}
+		return amount, true, true
 	}
-	amount, rounded, err := price(text)
-	if err != nil {
-		d.report.skip(at, "connect "+text, "%s", err)
+	connect, _, ok := read(fieldConnect)
+	if !ok {
 		return false
 	}
-	if rounded {
-		d.report.approximate(at, "connect "+text, "it is rounded to 8 decimals, %s", amount)
+	end, _, ok := read(fieldDisconnect)
+	if !ok {
+		return false
 	}
-	r.Connect = amount
+	if end != 0 {
+		d.report.price(DisconnectCharge, at, "disconnect "+end.String(), "a price at the call's end can't be said; it is added to that of the answer")
+	}
+	r.Connect = connect + end
+	first, given, ok := read(fieldRateFirst)
+	if !ok {
+		return false
+	}
+	if given && first != r.PerMinute {
+		d.report.price(TwoStepRates, at, "rate_first "+first.String(), "the first step has another rate than the others, %s; theirs is taken throughout",
+			r.PerMinute)
+	}
 	return true
 }
 
@@ -208,6 +311,7 @@ func (d *decks) increments(at place, row []string, r *routing.RateRow) bool {
 	if text != "" {
 		r.First, r.Next, err = increments(text)
 	}
+	both := *r
 	if first := d.columns.get(row, fieldFirst); first != "" && err == nil {
 		text = first
 		r.First, err = seconds(first)
@@ -224,6 +328,9 @@ func (d *decks) increments(at place, row []string, r *routing.RateRow) bool {
 		d.report.skip(at, "increments "+text, "%s", err)
 		return false
 	}
+	if said := d.columns.get(row, fieldIncrements); said != "" && (both.First != r.First || both.Next != r.Next) {
+		d.report.price(OtherSteps, at, "increments "+said, "other columns say %g/%g seconds, which are taken", r.First.Seconds(), r.Next.Seconds())
+	}
 	return true
 }
 
@@ -239,7 +346,7 @@ func (d *decks) date(at place, field, text string) (t time.Time, day, ok bool) {
 	case orderGuessed:
 		d.once(at, "dates", "they are read with the day before the month; say so if the month is first")
 	case orderMonthFirst:
-		d.report.approximate(at, field+" "+text, "the month stands first in it, and dates that leave it open are read with the day "+
+		d.report.price(UnclearDates, at, field+" "+text, "the month stands first in it, and dates that leave it open are read with the day "+
 			"first; say if the month is first in all")
 	case orderClear:
 	}

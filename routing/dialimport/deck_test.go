@@ -28,6 +28,11 @@ func deckOf(t tb, o *dialimport.Options, body string) (map[string]routing.RateRo
 	return rows, &out.Report
 }
 
+// accepting are options of a deck in euros with which these changes are taken.
+func accepting(changes ...dialimport.PriceChange) *dialimport.Options {
+	return &dialimport.Options{Currency: "EUR", Accept: changes}
+}
+
 func amount(t tb, s string) callmodel.Amount {
 	a, err := callmodel.ParseAmount(s)
 	require.NoError(t, err)
@@ -175,10 +180,10 @@ func TestDeckTimes(t *testing.T) {
 	require.Equal(t, time.Date(2026, 1, 31, 23, 0, 0, 0, time.UTC), rows["+49"].From)
 	require.Equal(t, time.Date(2026, 2, 28, 23, 0, 0, 0, time.UTC), rows["+49"].Until, "the end date is the last day")
 	// One whose month is first says that the others' may be, and which was which.
-	rows, report := deckOf(t, nil, "code;rate;from\n49;1;3/1/2026\n48;1;3/15/2026\n")
+	rows, report := deckOf(t, accepting(dialimport.UnclearDates), "code;rate;from\n49;1;3/1/2026\n48;1;3/15/2026\n")
 	require.Equal(t, day(2026, 3, 15), rows["+48"].From)
-	require.Equal(t, 1, report.Approximated.Count)
-	require.Contains(t, report.Approximated.List[0].String(), "a.csv:3: code 48: from 3/15/2026: the month stands first in it")
+	require.Equal(t, 1, report.Prices.Count)
+	require.Contains(t, report.Prices.List[0].String(), "a.csv:3: code 48: from 3/15/2026: the month stands first in it")
 	_, report = deckOf(t, &dialimport.Options{Currency: "EUR", MonthFirst: true}, "code;rate;from\n49;1;15/3/2026\n48;1;\n")
 	require.Equal(t, 1, report.Skipped.Count)
 	_, report = deckOf(t, nil, "code;rate;from;until\n49;1;;\n49;1;soon;\n49;1;2026-02-01;2026-01-01\n")
@@ -187,7 +192,7 @@ func TestDeckTimes(t *testing.T) {
 
 func TestDeckLevelRates(t *testing.T) {
 	t.Parallel()
-	out := mustImport(t, dialimport.CSV, &dialimport.Options{Currency: "EUR"}, text("a.csv",
+	out := mustImport(t, dialimport.CSV, accepting(dialimport.DuplicateRates, dialimport.OverlappingRates), text("a.csv",
 		`code,rate,from,until,status
 49,1,2026-01-01,2026-12-31,
 49,2,2026-06-01,,increase
@@ -213,7 +218,7 @@ func TestDeckLevelRates(t *testing.T) {
 		price("+4930123456", 1), price("+4930123456", 7), price("+33123456789", 1), price("+441234567890", 2), price("+441234567890", 4),
 		price("+12125550100", 1),
 	})
-	require.Equal(t, 2, out.Report.Approximated.Count, out.Report.Approximated.List)
+	require.Equal(t, map[dialimport.PriceChange]int{dialimport.DuplicateRates: 1, dialimport.OverlappingRates: 1}, out.Report.PriceChanges)
 }
 
 func TestDeckMapping(t *testing.T) {

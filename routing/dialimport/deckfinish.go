@@ -55,7 +55,7 @@ func (d *decks) finishPrefix(out []routing.RateRow, name string, from *deck, ord
 				if same(&r, n) {
 					d.report.remark(at, "rate "+r.PerMinute.String(), "line %d says the same", from.at[next].line)
 				} else {
-					d.report.approximate(at, "rate "+r.PerMinute.String(),
+					d.report.price(DuplicateRates, at, "rate "+r.PerMinute.String(),
 						"line %d gives the same code another rate from the same time in deck %s; the last holds", from.at[next].line, name)
 				}
 				continue
@@ -64,7 +64,7 @@ func (d *decks) finishPrefix(out []routing.RateRow, name string, from *deck, ord
 		for _, j := range bounded {
 			if p := &out[j]; p.Until.After(r.From) {
 				p.Until = r.From
-				d.report.approximate(at, "from "+r.From.Format(time.DateOnly), "an earlier rate of the code was to end later; it ends when this begins")
+				d.report.price(OverlappingRates, at, "from "+r.From.Format(time.DateOnly), "an earlier rate of the code was to end later; it ends when this begins")
 			}
 		}
 		bounded = bounded[:0] // they end by now

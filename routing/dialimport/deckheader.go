@@ -10,9 +10,13 @@ import (
 const (
 	fieldCode       = "code"       // prefixes, ranges and lists of them
 	fieldCountry    = "country"    // the country code, when code is what stands behind it
+	fieldNPANXX     = "npanxx"     // North American area code, or that and exchange: +1 is implied
+	fieldNXX        = "nxx"        // the exchange, when npanxx is the area code alone
 	fieldName       = "name"       // of the destination; it is not kept
 	fieldRate       = "rate"       // the price of a minute
+	fieldRateFirst  = "rate_first" // the price of a minute of the first step, when rate is that of the others
 	fieldConnect    = "connect"    // the price of being answered
+	fieldDisconnect = "disconnect" // a price at the call's end
 	fieldFirst      = "first"      // seconds charged at least
 	fieldNext       = "next"       // seconds of each further step
 	fieldIncrements = "increments" // both: "60/60"
@@ -29,10 +33,15 @@ func deckFields() map[string][]string {
 	return map[string][]string{
 		fieldCode: {
 			"code", "codes", "prefix", "prefixes", "dialcode", "dialcodes", "dialingcode", "dialprefix", "destinationcode", "destcode", "areacode",
-			"areacodes", "areaprefix", "phonecode", "breakout", "vorwahl", "vorwahlen", "rufnummernpraefix", "npanxx", "citycode", "dialedprefix",
-			"numberprefix", "digits",
+			"areacodes", "areaprefix", "phonecode", "breakout", "vorwahl", "vorwahlen", "rufnummernpraefix", "citycode", "dialedprefix",
+			"numberprefix", "digits", "destinationprefix", "destinationprefixes", "destprefix", "dstprefix", "dialedcode", "dialledcode", "dialeddigits",
+			"dialleddigits", "dialingprefix", "dialingprefixes", "dialingcodes", "dialprefixes", "destinationcodes", "destcodes", "citycodes",
+			"breakoutcode", "breakouts", "prefixcode", "codeprefix", "codedigits", "phoneprefix", "calledprefix", "prefixlist", "dialpattern",
+			"e164prefix", "e164", "countryandareacode", "fullcode",
 		},
 		fieldCountry: {"countrycode", "countryprefix", "cc", "laendervorwahl", "landesvorwahl", "intlcode"},
+		fieldNPANXX:  {"npanxx", "npanxxx", "npanxxy", "npanxxprefix", "npanxxcode", "nanpcode", "nanpprefix", "npa"},
+		fieldNXX:     {"nxx", "nxxx"},
 		fieldName: {
 			"name", "destination", "destinationname", "description", "country", "countryname", "zone", "area", "destinationdescription", "codename",
 			"ziel", "location",
@@ -40,10 +49,14 @@ func deckFields() map[string][]string {
 		fieldRate: {
 			"rate", "price", "priceminute", "permin", "perminute", "rateperminute", "ratepermin", "ratemin", "rateminute", "priceperminute",
 			"pricepermin", "pricemin",
-			"cost", "costperminute", "costpermin", "newrate", "newprice", "sellrate", "buyrate", "usdmin", "eurmin", "rateusd", "rateeur", "usdrate", "preis",
-			"preisprominute", "preismin", "preisminute", "minutenpreis", "tarif", "peakrate", "currentrate", "interrate", "chargerate", "rateusdmin",
-			"rateeurmin", "priceusd", "priceeur",
+			"cost", "costperminute", "costpermin", "newrate", "newprice", "sellrate", "buyrate", "preis",
+			"preisprominute", "preismin", "preisminute", "minutenpreis", "tarif", "peakrate", "currentrate", "interrate", "chargerate", "tariff",
+			"rateperminutes", "minuterate", "minuteprice", "voicerate", "callrate", "outboundrate", "terminationrate", "termrate", "rateinitial",
+			"buyingrate", "sellingrate", "nextrate", "raten", "pricen", "ratenext", "pricenext", "subsequentrate", "additionalrate", "rate2",
+			"price2", "interstate", "interstaterate", "ratevalue", "newratepermin", "newrateperminute", "effectiverate", "offerrate", "ratesperminute",
 		},
+		fieldRateFirst:  {"ratefirst", "firstrate", "pricefirst", "firstprice", "rate1", "price1", "initialrate", "initialprice", "rate1st", "price1st"},
+		fieldDisconnect: {"disconnect", "disconnectcharge", "disconnectfee", "disconnectioncharge", "disconnectionfee", "disconnectcost"},
 		fieldConnect: {
 			"connect", "connectfee", "connectionfee", "connectcharge", "connectioncharge", "setup", "setupfee", "setupcharge", "callsetup",
 			"surcharge", "connectcost", "flagfall", "verbindungsentgelt",
@@ -52,24 +65,33 @@ func deckFields() map[string][]string {
 			"first", "firstinterval", "firstincrement", "minimum", "min", "minduration", "minimumduration", "initialincrement", "minimumincrement",
 			"minincrement",
 			"firstperiod", "initialperiod", "interval1", "intervalstart", "startinterval", "intervalfirst", "minimumcharge", "mintime", "initial",
-			"firstseconds", "minimumseconds",
+			"firstseconds", "minimumseconds", "initblock", "initialblock", "firstblock", "initialinterval", "minblock", "firstpulse", "1stinterval",
+			"1stincrement", "initincrement", "increment1", "firstbilling", "minimumtime", "minbillingtime", "firstbillingincrement",
+			"initialbillingincrement",
 		},
 		fieldNext: {
 			"next", "nextinterval", "nextincrement", "increment", "subsequent", "subsequentincrement", "additionalincrement", "interval2",
 			"intervaln", "recurringinterval",
 			"billingincrement", "secondincrement", "nextperiod", "subsequentperiod", "nextseconds", "step", "intervall",
+			"billingblock", "nextblock", "incrementn", "increment2", "nextpulse", "subsequentinterval", "additionalinterval", "stepincrement",
+			"subsequentblock", "additionalblock", "2ndinterval", "2ndincrement", "nextbillingincrement", "subsequentbillingincrement",
+			"additionalbillingincrement",
 		},
 		fieldIncrements: {
 			"increments", "billingincrements", "billing", "billingterms", "billinginterval", "billingintervals", "takt", "taktung",
-			"rounding", "chargingintervals", "pulse",
+			"rounding", "chargingintervals", "pulse", "interval", "intervals", "rateincrement", "rateincrements", "billingincr", "billingrule",
+			"billingstep", "billingsteps", "billingunit", "billingcycle", "chargeinterval", "ratinginterval", "ratingincrement", "increm", "incr",
 		},
 		fieldFrom: {
 			"from", "effective", "effectivedate", "effectivefrom", "validfrom", "startdate", "start", "date", "effdate", "gueltigab",
-			"activationdate", "begin", "effectdate",
+			"activationdate", "begin", "effectdate", "effectivedatetime", "effectivetime", "effectivedateandtime", "activedate", "activefrom", "fromdate",
+			"datefrom", "applicablefrom", "ratestart", "startingdate", "dateofeffect", "begindate", "validfromdate", "effectivestartdate",
+			"effectivestart", "effectiveon", "newratedate", "datestart",
 		},
 		fieldUntil: {
 			"until", "enddate", "end", "validuntil", "validto", "expiry", "expirydate", "expirationdate", "gueltigbis", "effectiveto",
-			"to", "discontinueddate",
+			"to", "discontinueddate", "effectiveenddate", "effectiveend", "dateto", "todate", "expires", "expireson", "endingdate", "stopdate", "ratesend",
+			"rateend", "validtodate", "dateend", "effectiveuntil",
 		},
 		fieldCurrency: {"currency", "curr", "ccy", "waehrung"},
 		fieldChange:   {"change", "changecode", "changetype", "status", "action", "ratechange", "changeindicator", "comment", "comments", "changes"},
@@ -81,115 +103,3 @@ func deckFields() map[string][]string {
 func DeckFields() []string { return slices.Sorted(maps.Keys(deckFields())) }
 
 func fieldList() string { return strings.Join(DeckFields(), ", ") }
-
-// headerNames recognises columns.
-type headerNames struct {
-	fields map[string]string // by the name's letters
-	mapped map[string]string // by what was mapped, its letters too
-}
-
-func newHeaderNames(columns map[string]string) *headerNames {
-	h := &headerNames{fields: map[string]string{}, mapped: map[string]string{}}
-	for field, names := range deckFields() {
-		for _, n := range names {
-			h.fields[n] = field
-		}
-	}
-	for column, field := range columns {
-		h.mapped[letters(column)] = field
-	}
-	return h
-}
-
-// letters returns the small letters and digits of a name, without text in
-// brackets: "Rate (USD/min)" is "rate".
-func letters(s string) string {
-	s = strings.ToLower(s)
-	for {
-		open := strings.IndexByte(s, '(')
-		length := strings.IndexByte(s[max(open, 0):], ')')
-		if open < 0 || length < 0 {
-			break
-		}
-		s = s[:open] + s[open+length+1:]
-	}
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-			b.WriteRune(r)
-		case r == 'ä':
-			b.WriteString("ae")
-		case r == 'ö':
-			b.WriteString("oe")
-		case r == 'ü':
-			b.WriteString("ue")
-		}
-	}
-	return b.String()
-}
-
-// deckColumns says in which columns the fields of a deck stand.
-type deckColumns struct {
-	at    map[string]int
-	names []string            // of the header
-	money map[string][]string // the currencies of prices by their columns' names
-}
-
-func (d *deckColumns) get(row []string, field string) string {
-	if i, ok := d.at[field]; ok && i < len(row) {
-		return row[i]
-	}
-	return ""
-}
-
-func (d *deckColumns) has(field string) bool { _, ok := d.at[field]; return ok }
-
-// missing returns a mapped column that the header doesn't have.
-func (h *headerNames) missing(columns *deckColumns) string {
-	have := map[string]bool{}
-	for _, name := range columns.names {
-		have[letters(name)] = true
-	}
-	for _, name := range slices.Sorted(maps.Keys(h.mapped)) {
-		if !have[name] {
-			return name
-		}
-	}
-	return ""
-}
-
-// columns finds the fields of a header, nil if the line is no header. A mapped column
-// goes before a recognised one, and the first of several before the others.
-func (h *headerNames) columns(row []string) *deckColumns {
-	d := &deckColumns{at: map[string]int{}, names: slices.Clone(row)}
-	for i, name := range row {
-		if field, ok := h.mapped[letters(name)]; ok && field != "" && !d.has(field) {
-			d.at[field] = i
-		}
-	}
-	for i, name := range row {
-		key := letters(name)
-		if _, done := h.mapped[key]; done {
-			continue
-		}
-		if field, ok := h.fields[key]; ok && !d.has(field) {
-			d.at[field] = i
-		}
-	}
-	// "Country code" with a code beside it is the country's; alone it is all.
-	if !d.has(fieldCode) && d.has(fieldCountry) {
-		d.at[fieldCode] = d.at[fieldCountry]
-		delete(d.at, fieldCountry)
-	}
-	if !d.has(fieldCode) || !d.has(fieldRate) {
-		return nil
-	}
-	d.money = map[string][]string{}
-	for _, field := range [...]string{fieldRate, fieldConnect} {
-		if i, ok := d.at[field]; ok {
-			d.money[field] = moneyOf(d.names[i], true)
-		}
-	}
-	return d
-}

@@ -70,7 +70,7 @@ func (d *decks) money(at place, row []string) bool {
 }
 
 func (d *decks) sign(at place, row []string) bool {
-	for _, field := range [...]string{fieldRate, fieldConnect} {
+	for _, field := range [...]string{fieldRate, fieldRateFirst, fieldConnect, fieldDisconnect} {
 		what := d.columns.get(row, field)
 		said := moneyOf(what, false)
 		if i, ok := d.columns.at[field]; ok && said == nil && what != "" {

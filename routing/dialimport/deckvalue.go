@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -151,22 +152,44 @@ func seconds(s string) (time.Duration, error) {
 // maxCodes bounds the prefixes of one row.
 const maxCodes = 10_000
 
-// codes reads a list of prefixes: "7700, 7701", "8201-8209", "44-7700; 7701",
-// with the country code before them if it is known. Each is given to yield with
-// a plus.
-func codes(s, country string, yield func(prefix string)) error {
-	country = bare(country)
+// codeForm is how the codes of a row are written.
+type codeForm struct {
+	country       string  // stands before each
+	access        *string // what stands before a country code; nil: a plus, 00 or nothing
+	northAmerican bool    // of the North American Numbering Plan, without their 1
+}
+
+// An area code and an exchange with something between them: "201-555", "1 (201) 555".
+var areaAndExchange = regexp.MustCompile(`^\s*\+?1?[-. (]*([2-9][0-9]{2})[-. )/]+([2-9][0-9]{2}[0-9]?)\s*$`)
+
+// codes reads a list of prefixes: "7700, 7701", "8201-8209", "44-7700; 7701", "^93.*",
+// with the country code before them if it is known. Each is given to yield with a
+// plus.
+func (f *codeForm) codes(s string, yield func(prefix string)) error {
+	country, err := f.bare(f.country)
+	if err != nil {
+		return err
+	}
 	if country != "" && !e164.Digits(country) {
 		return fmt.Errorf("the country code %q is not of digits", short(country))
 	}
 	n := 0
 	put := func(code string) error {
-		code = country + code
+		switch {
+		case !f.northAmerican:
+			code = country + code
+		case strings.HasPrefix(code, "011"): // as it is dialled there
+			code = code[len("011"):]
+		case !strings.HasPrefix(code, "1"):
+			code = "1" + code
+		}
 		switch {
 		case code == "" || !e164.Digits(code):
 			return fmt.Errorf("%q is not of digits", short(code))
 		case code[0] == '0':
 			return fmt.Errorf("%q begins with 0, which no country code does", short(code))
+		case f.northAmerican && code[0] == '1' && len(code) > 1 && code[1] < '2':
+			return fmt.Errorf("%q begins with %s behind the 1 of North America, which no area code does", short(code), code[1:2])
 		case len(code) > e164.MaxDigits:
 			return fmt.Errorf("%q is longer than any number", short(code))
 		}
@@ -182,9 +205,18 @@ func codes(s, country string, yield func(prefix string)) error {
 		}
 		return put("")
 	}
+	if f.northAmerican {
+		if m := areaAndExchange.FindStringSubmatch(s); m != nil {
+			return put(m[1] + m[2])
+		}
+	}
 	split := func(r rune) bool { return strings.ContainsRune(",;/| \t\n&", r) }
 	for item := range strings.FieldsFuncSeq(strings.ReplaceAll(strings.ReplaceAll(s, " -", "-"), "- ", "-"), split) {
-		parts := strings.Split(bare(item), "-")
+		digits, err := f.bare(prefixOf(item))
+		if err != nil {
+			return err
+		}
+		parts := strings.Split(digits, "-")
 		if len(parts) == 3 || len(parts) == 2 && len(parts[0]) != len(parts[1]) {
 			// "44-7700": a country code, which holds for what follows too.
 			country, parts = parts[0], parts[1:]
@@ -192,7 +224,6 @@ func codes(s, country string, yield func(prefix string)) error {
 				return fmt.Errorf("%q is no code", short(item))
 			}
 		}
-		var err error
 		switch {
 		case len(parts) == 1:
 			err = put(parts[0])
@@ -210,13 +241,34 @@ func codes(s, country string, yield func(prefix string)) error {
 	return nil
 }
 
-// bare returns a code without the prefix of international numbers.
-func bare(s string) string {
-	s = strings.TrimSpace(s)
-	if rest, ok := strings.CutPrefix(s, "+"); ok {
-		return rest
+// prefixOf returns the digits of a pattern that asks for a number's first ones: "^93.*"
+// as FreeSWITCH and A2Billing write it, "93%" as SQL does, "_93." as Asterisk does.
+func prefixOf(item string) string {
+	item = strings.TrimPrefix(strings.TrimPrefix(item, "^"), "_")
+	item = strings.Replace(item, `\+`, "+", 1)
+	for _, rest := range [...]string{"$", ".*", ".+", "%", `\d*`, "[0-9]*", "*", "."} {
+		if rest == "$" && !strings.HasSuffix(item, "*$") {
+			continue // a number, not a prefix
+		}
+		item = strings.TrimSuffix(item, rest)
 	}
-	return strings.TrimPrefix(s, "00")
+	return item
+}
+
+// bare returns a code without what stands before international numbers.
+func (f *codeForm) bare(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if f.access != nil {
+		rest, ok := strings.CutPrefix(s, *f.access)
+		if !ok && s != "" && f.country == "" {
+			return "", fmt.Errorf("%q doesn't begin with %s, as the deck's codes are said to", short(s), *f.access)
+		}
+		return rest, nil
+	}
+	if rest, ok := strings.CutPrefix(s, "+"); ok {
+		return rest, nil
+	}
+	return strings.TrimPrefix(s, "00"), nil
 }
 
 // span gives the fewest prefixes that cover the numbers from one to the other,

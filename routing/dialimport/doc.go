@@ -1,6 +1,6 @@
 // Package dialimport turns the routing tables of other systems into rule sets:
-// OpenSIPS' and Kamailio's drouting, Kamailio's lcr, and rate decks in CSV. It
-// also writes a rule set as CSV, and reads that back.
+// OpenSIPS' and Kamailio's drouting and dispatcher, Kamailio's lcr, FreeSWITCH's
+// mod_lcr, and rate decks in CSV. It also writes a rule set as CSV, and reads that back.
 //
 //	SQL dumps, CSV ── Import ──▶ RuleSet, which compiles
 //	                     └─────▶ Report: every row that did not come over as it was
@@ -10,7 +10,9 @@
 //
 // Nothing is dropped in silence. A row that a rule set can't express is skipped, and
 // one that it can nearly express is approximated. The report lists both with file,
-// line, id and reason. Apart from those, the rule set decides as the source did.
+// line, id and reason. Apart from those, the rule set decides as the source did. What
+// would make a price another fails the import, until [Options.Accept] names it. An
+// option that the format has no use for is an error.
 //
 // # drouting
 //
@@ -28,11 +30,24 @@
 // has the tiers of the shorter prefixes behind its own. Kamailio draws by
 // weight times a random number, which prefers large weights: with weights of 1
 // and 2 the first is tried first by a quarter of the calls. The weights here
-// are chosen so that the same shares come first.
+// are chosen so that the same shares come first. Which gateway comes second is off by
+// some points then; the report says by how many.
+//
+// # dispatcher, and mod_lcr of FreeSWITCH
+//
+// The table dispatcher of both systems, and Kamailio's file dispatcher.list: a set
+// becomes a rule for every callee, for the tenant of [Options.Groups] or the calls whose
+// metadata ds_set names it. The algorithm is the script's, and so an option.
+//
+// The tables lcr, carriers and carrier_gateway: a call takes the carriers of the longest
+// digits, the cheapest first, and then those of shorter ones. Gateways that are in
+// FreeSWITCH's own configuration need their URIs, [Options.Destinations].
 //
 // # Rate decks
 //
 // Any CSV whose header can be recognised or is mapped by [Options.Columns]. The
 // rows of a deck are the rule set's rates; destinations that are given with
-// [Options.Destinations] are routed to by cost.
+// [Options.Destinations] are routed to by cost. Codes in a column of North American
+// area codes and exchanges, NPANXX, are of +1; [Options.Country] says it of others.
+// Patterns of first digits, "^93.*", are prefixes.
 package dialimport

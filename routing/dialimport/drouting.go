@@ -23,7 +23,9 @@ func droutingTables() []tableSpec {
 		}, layouts: [][]string{
 			fields("id gwid type address strip pri_prefix attrs probe_mode state socket description"),
 			fields("id gwid type address strip pri_prefix attrs probe_mode state description"),
-			fields("gwid type address strip pri_prefix attrs description"), // Kamailio
+			fields("id gwid type address strip pri_prefix attrs probe_mode description"), // OpenSIPS 1.7, 1.8
+			fields("gwid type address strip pri_prefix attrs probe_mode description"),    // OpenSIPS 1.6
+			fields("gwid type address strip pri_prefix attrs description"),               // Kamailio
 			fields("gwid type address strip pri_prefix description"),
 		}},
 		{name: "dr_carriers", id: "carrierid", needs: []string{"carrierid", "gwlist"}, columns: []string{
@@ -72,20 +74,19 @@ type windowOrError struct {
 	err     error
 }
 
-func importDrouting(format Format, sources []Source, o *Options) (*Result, error) {
+func importDrouting(format Format, sources []Source, o *Options, out *Result) error {
+	out.Rules.Destinations = map[string]routing.DestinationSpec{}
 	d := drouting{
-		o: o, format: format, rs: &routing.RuleSet{Destinations: map[string]routing.DestinationSpec{}},
+		o: o, format: format, rs: out.Rules, report: &out.Report,
 		dest: map[string]string{}, off: map[string]bool{}, carrier: map[string]*row{}, expanded: map[string][]block{},
 		users: map[string]string{}, windows: map[string]windowOrError{},
 	}
-	out := &Result{Rules: d.rs}
-	d.report = &out.Report
 	in := input{tables: droutingTables(), report: d.report, take: d.take}
 	if err := in.read(sources); err != nil {
-		return nil, err
+		return err
 	}
 	if len(d.rules) == 0 {
-		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "there are no rows of dr_rules in " + names(sources)}
+		return &callmodel.Error{Code: callmodel.CodeMalformed, Message: "there are no rows of dr_rules in " + names(sources)}
 	}
 	d.num = newNumbering(o, func(yield func(string) bool) {
 		for _, r := range d.rules {
@@ -118,7 +119,7 @@ func importDrouting(format Format, sources []Source, o *Options) (*Result, error
 		d.rs.Rules = append(d.rs.Rules, m.rule)
 		d.report.Converted++
 	}
-	return out, nil
+	return nil
 }
 
 // uniqueID returns the id, or a similar one if it is taken. taken counts how often
@@ -231,7 +232,7 @@ func gatewaySpec(num *numbering, address, strip, prefix string) (wireSpec, strin
 	if strings.Trim(strings.TrimPrefix(prefix, "+"), "0123456789*#") != "" || len(prefix) > maxPrepend {
 		return out, "its prefix " + strconv.Quote(short(prefix)) + " is not of at most 12 digits, '*' and '#', with a plus before them"
 	}
-	out.Strip, out.Prepend, out.faults = num.onWire(int(min(n, maxStrip)), prefix)
+	out.Strip, out.Prepend, out.StripPlus, out.faults = num.onWire(int(min(n, maxStrip)), prefix)
 	return out, ""
 }
 

@@ -93,6 +93,9 @@ func (d *drouting) when(r *row) (window, bool) {
 	if w.assumed {
 		d.report.approximate(r.place, "timerec "+text, "it is read in UTC; give the time zone of the source's machine")
 	}
+	if w.extended {
+		d.report.approximate(r.place, "timerec "+text, "it ends a second before a minute does; it lasts to the end of the minute")
+	}
 	return w.window, true
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/routing"
 )
 
@@ -28,6 +29,7 @@ func destinationColumns() []string {
 	return []string{
 		"id", "uri", "strip", "prepend", "replace", "rates", "concurrent", "cps", "caller_policy", "caller_strip", "caller_prepend", "caller_replace",
 		"emergency", // true: the rewriting is for emergency calls, too
+		"strip_plus", "caller_strip_plus",
 	}
 }
 
@@ -118,6 +120,9 @@ func number(n int) string {
 func (x *exporter) destinations(write func(...string)) {
 	for _, id := range slices.Sorted(maps.Keys(x.rs.Destinations)) {
 		d := x.rs.Destinations[id]
+		if d.Description != "" || len(d.Attributes)+len(d.Headers) > 0 {
+			x.report.skip(place{file: DestinationsFile, row: "destination " + id}, "description, attributes and headers", "CSV has no columns for them")
+		}
 		var limits routing.Limits
 		var caller routing.CallerSpec
 		if d.Limits != nil {
@@ -126,13 +131,17 @@ func (x *exporter) destinations(write func(...string)) {
 		if d.Caller != nil {
 			caller = *d.Caller
 		}
-		emergency := ""
-		if d.Emergency {
-			emergency = "true"
-		}
 		write(id, d.URI, number(d.Strip), d.Prepend, d.Replace, d.Rates, number(limits.Concurrent), number(limits.CPS),
-			string(caller.Policy), number(caller.Strip), caller.Prepend, strings.Join(caller.Replace, " "), emergency)
+			string(caller.Policy), number(caller.Strip), caller.Prepend, strings.Join(caller.Replace, " "), truth(d.Emergency), truth(d.StripPlus), truth(caller.StripPlus))
 	}
+}
+
+// truth writes true; false is left empty.
+func truth(b bool) string {
+	if b {
+		return "true"
+	}
+	return ""
 }
 
 func instant(t time.Time) string {
@@ -164,6 +173,9 @@ func (x *exporter) rules(write func(...string)) {
 			x.report.skip(place{file: RulesFile, row: "rule " + r.ID}, what, "CSV can't hold it; the rule is left out")
 			continue
 		}
+		if r.Description != "" {
+			x.report.remark(place{file: RulesFile, row: "rule " + r.ID}, "description", "CSV has no column for it")
+		}
 		x.report.Converted++
 		x.rule(r, write)
 	}
@@ -177,10 +189,18 @@ func unheld(r *routing.Rule) string {
 		return "when"
 	case len(m.Metadata)+len(m.MetadataPresent)+len(m.MetadataAbsent) > 0:
 		return "metadata"
+	case m.Not != nil:
+		return "not"
 	case m.Expr != "":
 		return "expr"
 	case r.Failover != nil:
 		return "failover"
+	case r.Reject != nil:
+		return "reject"
+	case r.Enabled != nil && !*r.Enabled:
+		return "enabled: false"
+	case slices.Contains(m.From.Exact, calls.AnonymousCaller):
+		return "from: anonymous"
 	}
 	return ""
 }

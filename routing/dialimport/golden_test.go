@@ -23,8 +23,10 @@ func TestGolden(t *testing.T) {
 			dialimport.Options{TimeZone: "Europe/Berlin"},
 		},
 		{"lcr-pg", dialimport.KamailioLCR, []string{"lcr-pg.sql"}, dialimport.Options{}},
-		{"deck", dialimport.CSV, []string{"deck.csv"}, dialimport.Options{Currency: "EUR"}},
-		{"deck-routed", dialimport.CSV, []string{"deck.csv"}, dialimport.Options{Currency: "EUR", Destinations: map[string]string{"a": "sip:a.example"}}},
+		{"deck", dialimport.CSV, []string{"deck.csv"}, dialimport.Options{Currency: "EUR", Accept: []dialimport.PriceChange{dialimport.RoundedRates}}},
+		{"deck-routed", dialimport.CSV, []string{"deck.csv"}, dialimport.Options{
+			Currency: "EUR", Destinations: map[string]string{"a": "sip:a.example"}, Accept: []dialimport.PriceChange{dialimport.RoundedRates},
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -56,7 +56,7 @@ func golden(t *testing.T, name string, out *dialimport.Result) {
 	for _, part := range []struct {
 		name  string
 		notes dialimport.Notes
-	}{{"skipped", out.Report.Skipped}, {"approximated", out.Report.Approximated}, {"remark", out.Report.Remarks}} {
+	}{{"skipped", out.Report.Skipped}, {"approximated", out.Report.Approximated}, {"price", out.Report.Prices}, {"remark", out.Report.Remarks}} {
 		for _, n := range part.notes.List {
 			report.WriteString(part.name + ": " + n.String() + "\n")
 		}

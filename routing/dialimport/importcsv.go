@@ -26,11 +26,10 @@ func ownTables() []tableSpec {
 }
 
 // importCSV reads what ExportCSV wrote, or else rate decks.
-func importCSV(sources []Source, o *Options) (*Result, error) {
+func importCSV(sources []Source, o *Options, out *Result) error {
 	if len(sources) == 0 {
-		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "there is no file to import"}
+		return &callmodel.Error{Code: callmodel.CodeMalformed, Message: "there is no file to import"}
 	}
-	out := &Result{Rules: &routing.RuleSet{}}
 	texts := make([]sourceText, len(sources))
 	own := len(o.Columns) == 0
 	for i := range sources {
@@ -43,14 +42,17 @@ func importCSV(sources []Source, o *Options) (*Result, error) {
 		own = own && ok
 	}
 	if !own {
-		return out, importDecks(sources, texts, o, out)
+		return importDecks(sources, texts, o, out)
+	}
+	if err := o.ofDecksOnly(); err != nil {
+		return err
 	}
 	c := ownImport{rs: out.Rules, report: &out.Report, byID: map[string]int{}}
 	c.rs.Destinations = map[string]routing.DestinationSpec{}
 	in := input{tables: ownTables(), report: c.report, take: c.take, seen: map[string]bool{}, plain: true}
 	for i := range sources {
 		if err := in.csv(&sources[i], texts[i].text); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if o.Tenant != "" {
@@ -58,7 +60,22 @@ func importCSV(sources []Source, o *Options) (*Result, error) {
 			c.rs.Rules[i].Match.Tenant = []callmodel.TenantID{o.Tenant}
 		}
 	}
-	return out, c.faults.Err()
+	return c.faults.Err()
+}
+
+// ofDecksOnly returns the faults of options that what ExportCSV wrote has no use for.
+func (o *Options) ofDecksOnly() error {
+	var faults callmodel.FieldErrors
+	for name, given := range map[string]bool{
+		"access": o.Access != nil, "timezone": o.TimeZone != "", "destinations": len(o.Destinations) > 0, "deck": o.Deck != "",
+		"currency": o.Currency != "", "month_first": o.MonthFirst, "country": o.Country != "", "accept": len(o.Accept) > 0,
+	} {
+		if given {
+			faults.Add(name, "these files are an exported rule set, which says it itself; leave the option out")
+		}
+	}
+	slices.SortFunc(faults, func(a, b callmodel.FieldError) int { return strings.Compare(a.Path, b.Path) })
+	return faults.Err()
 }
 
 // ownImport reads the files of ExportCSV. They are ours, so a fault in them is an
@@ -130,16 +147,16 @@ func (c *ownImport) destination(r *row) {
 	}
 	d := routing.DestinationSpec{
 		URI: r.get("uri"), Strip: c.count(r, "strip"), Prepend: r.get("prepend"), Replace: r.get("replace"), Rates: r.get("rates"),
-		Emergency: r.get("emergency") == "true",
+		Emergency: r.get("emergency") == "true", StripPlus: r.get("strip_plus") == "true",
 	}
 	if l := (routing.Limits{Concurrent: c.count(r, "concurrent"), CPS: c.count(r, "cps")}); l != (routing.Limits{}) {
 		d.Limits = &l
 	}
 	caller := routing.CallerSpec{
 		Policy: routing.CallerPolicy(r.get("caller_policy")), Strip: c.count(r, "caller_strip"), Prepend: r.get("caller_prepend"),
-		Replace: words[string](r, "caller_replace"),
+		Replace: words[string](r, "caller_replace"), StripPlus: r.get("caller_strip_plus") == "true",
 	}
-	if caller.Policy != "" || caller.Strip != 0 || caller.Prepend != "" || caller.Replace != nil {
+	if caller.StripPlus || caller.Policy != "" || caller.Strip != 0 || caller.Prepend != "" || caller.Replace != nil {
 		d.Caller = &caller
 	}
 	c.rs.Destinations[id] = d

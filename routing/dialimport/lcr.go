@@ -51,8 +51,9 @@ type lcr struct {
 	off       map[lcrGateway]bool
 	byRule    map[lcrGateway][]lcrTarget // targets by rule
 	instances map[string][]*lcrRule
-	ids       []string       // of the instances, in order
-	named     map[string]int // ids of rules
+	ids       []string          // of the instances, in order
+	named     map[string]int    // ids of rules
+	next      map[string]string // what was said of a draw's second place, by its targets
 }
 
 // lcrGateway is an id of one instance.
@@ -74,19 +75,18 @@ type lcrRule struct {
 	targets  []lcrTarget
 }
 
-func importLCR(sources []Source, o *Options) (*Result, error) {
+func importLCR(sources []Source, o *Options, out *Result) error {
+	out.Rules.Destinations = map[string]routing.DestinationSpec{}
 	l := lcr{
-		o: o, rs: &routing.RuleSet{Destinations: map[string]routing.DestinationSpec{}}, dest: map[lcrGateway]string{}, off: map[lcrGateway]bool{},
-		byRule: map[lcrGateway][]lcrTarget{}, instances: map[string][]*lcrRule{}, named: map[string]int{},
+		o: o, rs: out.Rules, report: &out.Report, dest: map[lcrGateway]string{}, off: map[lcrGateway]bool{},
+		byRule: map[lcrGateway][]lcrTarget{}, instances: map[string][]*lcrRule{}, named: map[string]int{}, next: map[string]string{},
 	}
-	out := &Result{Rules: l.rs}
-	l.report = &out.Report
 	in := input{tables: lcrTables(), report: l.report, take: l.take}
 	if err := in.read(sources); err != nil {
-		return nil, err
+		return err
 	}
 	if len(l.rules) == 0 {
-		return nil, &callmodel.Error{Code: callmodel.CodeMalformed, Message: "there are no rows of lcr_rule in " + names(sources)}
+		return &callmodel.Error{Code: callmodel.CodeMalformed, Message: "there are no rows of lcr_rule in " + names(sources)}
 	}
 	l.num = newNumbering(o, func(yield func(string) bool) {
 		for _, r := range l.rules {
@@ -116,7 +116,7 @@ func importLCR(sources []Source, o *Options) (*Result, error) {
 	for _, id := range l.ids {
 		l.instance(id, l.instances[id])
 	}
-	return out, nil
+	return nil
 }
 
 func (l *lcr) take(r *row) {

@@ -150,11 +150,11 @@ func (l *lcr) blocks(targets []lcrTarget, at place) []block {
 		for i := range weights {
 			weights[i] = sorted[i].weight
 		}
-		fair := fairWeights(weights)
-		if n > 2 && (slices.Min(weights) != slices.Max(weights) || repeated(sorted[:n])) {
-			l.report.approximate(at, "weights", "which of %d gateways is tried first has the source's odds; which comes next has nearly", n)
+		hops := joinHops(sorted[:n], fairWeights(weights))
+		if len(hops) > 2 && (slices.Min(weights) != slices.Max(weights) || repeated(sorted[:n])) {
+			l.sayNext(at, sorted[:n], hops)
 		}
-		out = append(out, block{weighted, joinHops(sorted[:n], fair)})
+		out = append(out, block{weighted, hops})
 		sorted = sorted[n:]
 	}
 	return out

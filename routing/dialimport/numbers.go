@@ -116,7 +116,7 @@ func (n *numbering) number(s string) (string, bool) {
 // onWire returns the form in which a gateway gets numbers, when the source
 // strips digits of what it has and puts others before it. faults are what is
 // not the same, for international numbers.
-func (n *numbering) onWire(strip int, prepend string) (digits int, before string, faults []string) {
+func (n *numbering) onWire(strip int, prepend string) (digits int, before string, stripPlus bool, faults []string) {
 	kept := n.access[min(strip, len(n.access)):]
 	digits, before = min(max(strip-len(n.access), 0), e164.MaxDigits), prepend+kept
 	if i := strings.LastIndexByte(before, '+'); i > 0 {
@@ -124,10 +124,7 @@ func (n *numbering) onWire(strip int, prepend string) (digits int, before string
 		faults = append(faults, "a plus behind other digits can't be sent; it is left out")
 	}
 	if before == "+" && digits == 0 {
-		return 0, "", faults // as it is
+		return 0, "", false, faults // as it is
 	}
-	if digits == 0 && before == "" {
-		faults = append(faults, "a number that is not rewritten keeps its plus: +49… is sent where the source sends 49…")
-	}
-	return digits, before, faults
+	return digits, before, digits == 0 && before == "", faults
 }

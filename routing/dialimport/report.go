@@ -2,6 +2,8 @@ package dialimport
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // MaxNotes is how many notes of a kind a report lists. It counts them all.
@@ -14,6 +16,47 @@ type Note struct {
 	Row  string `json:"row,omitempty"`  // table and id: "dr_rules 17"
 	What string `json:"what"`           // "priority 5000"
 	Why  string `json:"why"`
+	// Change is which of [PriceChanges] it is; "" of notes of other lists.
+	Change PriceChange `json:"change,omitempty"`
+}
+
+// PriceChange is a way in which prices come out other than the source has them. An
+// import fails for each that [Options.Accept] doesn't name.
+type PriceChange string
+
+// The changes of prices.
+const (
+	DuplicateRates   PriceChange = "duplicates" // a code has two rates from the same time; the last holds
+	DisconnectCharge PriceChange = "disconnect" // a price at the call's end is added to that of its beginning
+	TwoStepRates     PriceChange = "two-step"   // a rate that changes within a call; the one of later steps holds throughout
+	OtherSteps       PriceChange = "steps"      // two columns say other steps; the one of a single step holds
+	RoundedRates     PriceChange = "rounding"   // more than 8 decimals
+	OverlappingRates PriceChange = "overlaps"   // a rate ends before its end date since another begins
+	UnclearDates     PriceChange = "dates"      // a date has its month first, where others are read with the day first
+	UnusedColumns    PriceChange = "columns"    // a column that speaks of a price is not used
+	CallerRates      PriceChange = "caller"     // a rate that depends on the caller is taken for every caller
+)
+
+// PriceChanges lists the changes of prices that [Options.Accept] may name.
+func PriceChanges() []PriceChange {
+	return []PriceChange{
+		DuplicateRates, DisconnectCharge, TwoStepRates, OtherSteps, RoundedRates, OverlappingRates, UnclearDates, UnusedColumns, CallerRates,
+	}
+}
+
+// PriceError says that an import would change prices in ways that nobody accepted.
+type PriceError struct {
+	Changes []PriceChange // sorted
+}
+
+// Error names the changes and how to accept them.
+func (e *PriceError) Error() string {
+	list := make([]string, len(e.Changes))
+	for i, c := range e.Changes {
+		list[i] = string(c)
+	}
+	return "prices would not be those of the source: " + strings.Join(list, ", ") +
+		"; the report lists each. Mend the source, map columns otherwise, or accept these changes by their names"
 }
 
 // String returns the note on one line.
@@ -56,6 +99,10 @@ type Report struct {
 	Skipped Notes `json:"skipped"`
 	// Approximated is what came over nearly as it was.
 	Approximated Notes `json:"approximated"`
+	// Prices is what would cost other than in the source.
+	Prices Notes `json:"prices"`
+	// PriceChanges counts Prices by their kind.
+	PriceChanges map[PriceChange]int `json:"price_changes,omitempty"`
 	// Remarks are what no decision depends on, and what was assumed.
 	Remarks Notes `json:"remarks"`
 }
@@ -83,6 +130,32 @@ func (r *Report) skip(p place, what, why string, args ...any) {
 
 func (r *Report) approximate(p place, what, why string, args ...any) {
 	r.Approximated.add(p.note(what, why, args...))
+}
+
+// price notes that a price is not what the source has.
+func (r *Report) price(change PriceChange, p place, what, why string, args ...any) {
+	n := p.note(what, why, args...)
+	n.Change = change
+	r.Prices.add(n)
+	if r.PriceChanges == nil {
+		r.PriceChanges = map[PriceChange]int{}
+	}
+	r.PriceChanges[change]++
+}
+
+// refused returns the error of the changes of prices that aren't accepted.
+func (r *Report) refused(accepted []PriceChange) error {
+	var list []PriceChange
+	for change := range r.PriceChanges {
+		if !slices.Contains(accepted, change) {
+			list = append(list, change)
+		}
+	}
+	if list == nil {
+		return nil
+	}
+	slices.Sort(list)
+	return &PriceError{Changes: list}
 }
 
 func (r *Report) remark(p place, what, why string, args ...any) {

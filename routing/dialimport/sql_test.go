@@ -110,6 +110,12 @@ func TestDumpsWithoutColumns(t *testing.T) {
 		"OpenSIPS 2": {dialimport.OpenSIPS, "INSERT INTO dr_gateways VALUES " +
 			"(1,'a',10,'a.example',0,'+',NULL,0,0,NULL),(2,'b',10,'b.example',0,'+',NULL,0,0,NULL);\n" +
 			"INSERT INTO dr_carriers VALUES (1,'c','a=1,b=3',1,0,NULL,NULL);\nINSERT INTO dr_rules VALUES (1,'1','49',NULL,0,NULL,'#c',NULL,'x');\n"},
+		"OpenSIPS 1.6": {dialimport.OpenSIPS, "INSERT INTO dr_gateways VALUES " +
+			"(1,10,'a.example',0,'+',NULL,0,'x'),(2,10,'b.example',0,'+',NULL,0,NULL);\n" +
+			"INSERT INTO dr_gw_lists VALUES (7,'1,2','x');\nINSERT INTO dr_rules VALUES (1,'1','49',NULL,0,NULL,'#7','x');\n"},
+		"OpenSIPS 1.8": {dialimport.OpenSIPS, "INSERT INTO dr_gateways VALUES " +
+			"(1,'a',10,'a.example',0,'+',NULL,0,'x'),(2,'b',10,'b.example',0,'+',NULL,0,NULL);\n" +
+			"INSERT INTO dr_carriers VALUES (1,'c','a=1,b=3',1,0,NULL,NULL);\nINSERT INTO dr_rules VALUES (1,'1','49',NULL,0,NULL,'#c',NULL,'x');\n"},
 		"Kamailio": {dialimport.Kamailio, "COPY dr_gateways FROM stdin;\n1\t0\ta.example\t0\t+\t\\N\ta\n2\t0\tb.example\t0\t+\t\\N\tb\n\\.\n" +
 			"COPY dr_gw_lists FROM stdin;\n7\t1,2\tx\n\\.\nCOPY dr_rules FROM stdin;\n1\t1\t49\t\t0\t\t#7\tx\n\\.\nINSERT INTO x VALUES (1);\n"},
 		"lcr": {dialimport.KamailioLCR, "INSERT INTO lcr_gw VALUES " +

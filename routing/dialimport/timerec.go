@@ -34,6 +34,8 @@ func byNames() [5]string {
 type window struct {
 	when        *calendar.Windows
 	from, until string // RFC 3339, of the validity
+	// extended says that it ends a second later than the source has it, with the minute.
+	extended bool
 }
 
 func splitTimeRec(s string) (timeRec, error) {
@@ -206,11 +208,16 @@ func (t *timeRec) recurring(start time.Time, length time.Duration, zone string, 
 	if length == 0 {
 		return w, errors.New("it recurs without saying how long it lasts")
 	}
+	if length%time.Minute == time.Minute-time.Second { // to 23:59:59, which means to the end of the day
+		length += time.Second
+		w.extended = true
+	}
 	if start.Second() != 0 || length%time.Minute != 0 {
 		return w, errors.New("it is not of whole minutes")
 	}
 	if weekly := t.weekly(start, length, freq); weekly != "" {
-		return window{when: &calendar.Windows{TimeZone: zone, Weekly: []string{weekly}}, from: start.Format(time.RFC3339)}, nil
+		w.when, w.from = &calendar.Windows{TimeZone: zone, Weekly: []string{weekly}}, start.Format(time.RFC3339)
+		return w, nil
 	}
 	parts := []string{"FREQ=" + freq}
 	if t.interval != "" && t.interval != "1" {

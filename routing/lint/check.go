@@ -27,7 +27,9 @@ func (l *linter) faults(c Code, list callmodel.FieldErrors) {
 		l.add(c, func() Finding {
 			out := Finding{Path: f.Path, Line: f.Line, Message: f.Message}
 			if i, ok := routing.RuleIndex(f.Path); ok && i < len(l.rs.Rules) {
-				out.Rule = l.rs.Rules[i].ID
+				if id := l.rs.Rules[i].ID; callmodel.ValidID(id) { // the message quotes the beginning of another
+					out.Rule = id
+				}
 			}
 			return out
 		})
@@ -39,13 +41,20 @@ func (l *linter) faults(c Code, list callmodel.FieldErrors) {
 func Check(rs *routing.RuleSet, o *Options) *Report {
 	l := newLinter(rs, o)
 	x := newIndex(rs, l.opts.At)
+	for i := range rs.Rules {
+		l.dead[i] = rs.Rules[i].Enabled != nil && !*rs.Rules[i].Enabled // nobody expects calls there
+	}
 	l.neverOpen(x)
 	l.reach(x)
+	l.shadowedByService(x)
 	l.timeGaps(x)
+	l.twoZones(x)
 	l.prefixHoles(x)
 	l.catchAll(x)
 	l.usage()
 	l.routes(x)
+	l.tiers()
+	l.empties()
 	l.rates()
 	return l.done()
 }

@@ -122,42 +122,59 @@ func bound(s string, without int64) int64 {
 
 // condSet keeps each different condition once.
 type condSet struct {
+	rs      *routing.RuleSet
 	list    []cond
 	index   map[string]int32
 	windows map[string]int
 	buf     []byte
 }
 
-func newCondSet() *condSet {
-	s := &condSet{index: map[string]int32{}, windows: map[string]int{}}
-	s.of(&routing.Match{}) // the condition 0 takes every call
+func newCondSet(rs *routing.RuleSet) *condSet {
+	s := &condSet{rs: rs, index: map[string]int32{}, windows: map[string]int{}}
+	s.of(&routing.Rule{}) // the condition 0 takes every call
 	return s
 }
 
 func plain(m *routing.Match) bool {
 	return len(m.Type) == 0 && len(m.Direction) == 0 && m.CallPriority == nil && m.When == nil && len(m.Trunk) == 0 && len(m.Metadata) == 0 &&
 		len(m.MetadataPresent) == 0 && len(m.MetadataAbsent) == 0 && len(m.CapabilitiesAny) == 0 && len(m.CapabilitiesAll) == 0 &&
-		m.ValidFrom == "" && m.ValidUntil == "" && m.User == nil && m.Callee == nil && m.Expr == ""
+		m.ValidFrom == "" && m.ValidUntil == "" && m.User == nil && m.Callee == nil && m.Not == nil && m.Expr == ""
 }
 
-func (s *condSet) of(m *routing.Match) int32 {
-	if plain(m) && len(s.list) > 0 {
+func (s *condSet) of(r *routing.Rule) int32 {
+	m, rejects := &r.Match, r.Reject != nil
+	if m.When != nil && m.When.Calendar != "" {
+		named := *m
+		named.When = s.rs.Windows(m.When)
+		m = &named
+	}
+	if plain(m) && !rejects && len(s.list) > 0 {
 		return 0
 	}
 	s.buf = condKey(s.buf[:0], m)
+	if rejects {
+		s.buf = append(s.buf, 'r')
+	}
 	if i, ok := s.index[string(s.buf)]; ok {
 		return i
 	}
 	i := int32(len(s.list))
 	s.index[string(s.buf)] = i
-	s.list = append(s.list, s.compile(m))
+	s.list = append(s.list, s.compile(m, rejects))
 	return i
 }
 
-func (s *condSet) compile(m *routing.Match) cond {
+// compile makes the condition of a match. A rule that rejects takes no emergency call, nor
+// one to a number that is dialled for help; which those are isn't looked at, so that it
+// takes for certain only what another takes under the same expression.
+func (s *condSet) compile(m *routing.Match, rejects bool) cond {
 	c := cond{
 		attrs: attributesOf(m, false), emergency: attributesOf(m, true), all: plain(m), from: bound(m.ValidFrom, always), until: bound(m.ValidUntil, never),
 		when: m.When, any: sorted(m.CapabilitiesAny), every: sorted(m.CapabilitiesAll), expr: m.Expr + usersText(m),
+	}
+	if rejects {
+		c.attrs, c.emergency, c.all = c.attrs.minus(&c.emergency), attributes{}, false
+		c.expr += "\x00reject"
 	}
 	c.timeless = c.when == nil && c.from == always && c.until == never
 	if m.When != nil {
@@ -225,13 +242,13 @@ func condKey(b []byte, m *routing.Match) []byte {
 	return listKey(b, []string{m.ValidFrom, m.ValidUntil, m.Expr, usersText(m)})
 }
 
-// usersText is the conditions on users, which are told apart by their text alone, as
+// usersText is the conditions on users and the exclusions, which are told apart by their text alone, as
 // expressions are.
 func usersText(m *routing.Match) string {
-	if m.User == nil && m.Callee == nil {
+	if m.User == nil && m.Callee == nil && m.Not == nil {
 		return ""
 	}
-	b, err := json.Marshal([2]*routing.UserMatch{m.User, m.Callee})
+	b, err := json.Marshal(routing.Match{User: m.User, Callee: m.Callee, Not: m.Not})
 	if err != nil {
 		return "" // unreachable: lists of texts always marshal
 	}

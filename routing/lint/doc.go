@@ -31,10 +31,14 @@
 //	warning  time-gap             minutes of the week in which calls to a callee reach no rule
 //	warning  prefix-hole          a prefix that is left out among its siblings, and reaches no rule
 //	warning  unused-destination   no rule uses it, or only rules that no call reaches
-//	warning  unused-list, unused-rates
+//	warning  unused-list, unused-calendar, unused-rates
 //	warning  no-rate              a tier by cost has a target without any rate for the rule's callees
 //	warning  expired-rate         no rate of a prefix is in force any more
 //	warning  weight-limit         a target's limit keeps its tier from ever meeting the weights
+//	warning  tier-unreached       its failover ends every call before a tier is tried
+//	warning  two-zones            a callee's rules have times in several time zones
+//	warning  shadowed-condition   a rule for all emergency calls takes those that a condition names
+//	warning  no-effect            an empty text that looks as if it did something
 //	warning  emergency-refused    emergency calls reach no rule
 //	warning  emergency-rewritten  a destination could change the digits of an emergency number
 //	info     tiny-share           a target gets less than one call in a thousand

@@ -13,11 +13,11 @@ import (
 // emergency reports what may keep an emergency call from help, or change its digits.
 func (l *linter) emergency(x *index) {
 	way := false
-	priority, shielded := l.shield(x)
+	shield := l.shield(x)
 	for i := range l.rs.Rules {
 		if r := &l.rs.Rules[i]; !l.dead[i] && l.mayTake(r) {
 			way = true
-			l.rewriting(i, shielded && (l.rs.Order != routing.PriorityFirst || priority >= r.Priority))
+			l.rewriting(i, shield >= 0 && (l.rs.Order != routing.PriorityFirst || l.rs.Rules[shield].Priority >= r.Priority))
 		}
 	}
 	switch {
@@ -47,6 +47,9 @@ func (l *linter) hasEmergencyRule(x *index) bool {
 
 // mayTake reports whether an emergency call may be one of the rule's.
 func (l *linter) mayTake(r *routing.Rule) bool {
+	if r.Reject != nil {
+		return false
+	}
 	if len(r.Match.Type) > 0 && !slices.Contains(r.Match.Type, calls.TypeEmergency) {
 		return false
 	}
@@ -120,22 +123,26 @@ func (l *linter) rewriting(i int, shielded bool) {
 	}
 }
 
-// shield is the highest priority of the rules that take every emergency call, by
-// the service class; ok is false if there is none.
-func (l *linter) shield(x *index) (priority int, ok bool) {
+// shield returns the rule of the highest priority that takes every emergency call, by
+// the service class; -1 if there is none.
+func (l *linter) shield(x *index) int {
+	best := -1
 	for i := range l.rs.Rules {
 		r := &l.rs.Rules[i]
-		if len(r.Match.To.Service) > 0 && !l.dead[i] && x.everyCall(r) && (!ok || r.Priority > priority) {
-			priority, ok = r.Priority, true
+		if len(r.Match.To.Service) > 0 && !l.dead[i] && x.everyCall(r) && (best < 0 || r.Priority > l.rs.Rules[best].Priority) {
+			best = i
 		}
 	}
-	return priority, ok
+	return best
 }
 
 // rewritten is the number as the destination's strip, prepend and replace make it.
 func rewritten(number string, d *routing.DestinationSpec) string {
 	if d.Replace != "" {
 		return d.Replace
+	}
+	if d.StripPlus {
+		return number // a number that is dialled for help has none
 	}
 	return d.Prepend + number[min(d.Strip, len(number)):]
 }

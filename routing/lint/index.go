@@ -118,7 +118,7 @@ type placed struct {
 }
 
 func newIndex(rs *routing.RuleSet, at time.Time) *index {
-	x := &index{rs: rs, at: always, priorityFirst: rs.Order == routing.PriorityFirst, conds: newCondSet(), filed: map[int32]map[uint32][]int32{}}
+	x := &index{rs: rs, at: always, priorityFirst: rs.Order == routing.PriorityFirst, conds: newCondSet(rs), filed: map[int32]map[uint32][]int32{}}
 	if !at.IsZero() {
 		x.at = bound(at.Format(time.RFC3339), always)
 	}
@@ -126,7 +126,9 @@ func newIndex(rs *routing.RuleSet, at time.Time) *index {
 	b := builder{x: x, tenantSets: map[string]int32{}, tenants: map[callmodel.TenantID]uint32{}, callers: map[string][]int32{}}
 	list := make([]placed, 0, len(rs.Rules))
 	for i := range rs.Rules {
-		list = b.rule(int32(i), &rs.Rules[i], list)
+		if r := &rs.Rules[i]; r.Enabled == nil || *r.Enabled {
+			list = b.rule(int32(i), r, list)
+		}
 	}
 	slices.SortFunc(list, func(a, b placed) int {
 		return cmp.Or(cmp.Compare(a.code, b.code), cmp.Compare(b.rank, a.rank), cmp.Compare(a.rule, b.rule))
@@ -178,7 +180,7 @@ type builder struct {
 }
 
 func (b *builder) rule(i int32, r *routing.Rule, list []placed) []placed {
-	p := posting{rule: i, cond: b.x.conds.of(&r.Match), tenants: b.tenantSet(r.Match.Tenant), priority: int16(r.Priority)}
+	p := posting{rule: i, cond: b.x.conds.of(r), tenants: b.tenantSet(r.Match.Tenant), priority: int16(r.Priority)}
 	for _, p.callers = range b.callersOf(&r.Match.From) {
 		length := uint32(b.x.callers[p.callers].length)
 		place := func(prefix string, exact bool) {

@@ -85,7 +85,7 @@ func TestFindings(t *testing.T) {
 		},
 		{"not in two time zones", rule("low", "match: {to: {prefix: '+49'}}") + rule("a",
 			"priority: 1, match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'mon-fri 00:00-24:00'}}") +
-			rule("b", "priority: 2, match: {to: {prefix: '+49'}, when: {timezone: Europe/Berlin, weekly: 'sat,sun 00:00-24:00'}}") + all, nil, ""},
+			rule("b", "priority: 2, match: {to: {prefix: '+49'}, when: {timezone: Europe/Berlin, weekly: 'sat,sun 00:00-24:00'}}") + all, []string{"4 two-zones a by b"}, "Europe/Berlin"},
 		{"not with exceptions", rule("low", "match: {to: {prefix: '+49'}}") +
 			rule("a", "priority: 1, match: {to: {prefix: '+49'}, when: {timezone: UTC, weekly: 'mon-sun 00:00-24:00', except: '2026-12-24'}}") + all, nil, ""},
 		{

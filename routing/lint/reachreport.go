@@ -26,6 +26,11 @@ func (r *reacher) report(rule int32) {
 		r.l.relate(int(rule), other.ID)
 		return
 	}
+	if len(by) == 0 { // nobody takes them: there are none
+		r.l.aboutRule(NeverOpen, int(rule), "take out what no emergency call meets",
+			"no call reaches the rule: it is for emergency calls, and its other conditions hold for none of them")
+		return
+	}
 	names, ids := make([]string, 0, maxNamed), make([]string, 0, maxNamed)
 	for _, b := range by[:min(len(by), maxNamed)] {
 		names, ids = append(names, ruleAt(r.l, b)), append(ids, r.rs.Rules[b].ID)

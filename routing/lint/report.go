@@ -34,6 +34,7 @@ const (
 	PrefixHole        Code = "prefix-hole"
 	UnusedDestination Code = "unused-destination"
 	UnusedList        Code = "unused-list"
+	UnusedCalendar    Code = "unused-calendar"
 	UnusedRates       Code = "unused-rates"
 	NoRate            Code = "no-rate"
 	ExpiredRate       Code = "expired-rate"
@@ -47,6 +48,10 @@ const (
 	EmergencyRefused   Code = "emergency-refused"
 	EmergencyRewritten Code = "emergency-rewritten"
 	Bounded            Code = "bounded"
+	TierUnreached      Code = "tier-unreached"
+	TwoZones           Code = "two-zones"
+	ShadowedCondition  Code = "shadowed-condition"
+	NoEffect           Code = "no-effect"
 )
 
 // severity returns the severity of the code.

@@ -18,7 +18,10 @@ func (l *linter) neverOpen(x *index) {
 		conds[i] = x.conds.list[i].never(x.at)
 	}
 	for i := range l.rs.Rules {
-		if why := conds[x.conds.of(&l.rs.Rules[i].Match)]; why != "" {
+		if l.dead[i] {
+			continue // it is not enabled
+		}
+		if why := conds[x.conds.of(&l.rs.Rules[i])]; why != "" {
 			l.dead[i] = true
 			l.aboutRule(NeverOpen, i, "remove it, or give it times that come", "no call reaches the rule: %s", why)
 		}

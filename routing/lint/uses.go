@@ -27,7 +27,13 @@ func (l *linter) usage() {
 		for _, name := range r.Match.From.List {
 			lists[name] = true
 		}
+		if not := r.Match.Not; not != nil {
+			for _, name := range slices.Concat(not.To.List, not.From.List) {
+				lists[name] = true
+			}
+		}
 	}
+	l.unusedCalendars()
 	decks := map[string]bool{}
 	for _, id := range slices.Sorted(maps.Keys(l.rs.Destinations)) {
 		decks[l.rs.Destinations[id].Rates] = true
@@ -100,4 +106,23 @@ func (d *deck) has(c uint64) bool {
 	}
 	at, _ := slices.BinarySearch(d.codes, c)
 	return at < len(d.codes) && begins(d.codes[at], c, length)
+}
+
+// unusedCalendars reports calendars that no rule names.
+func (l *linter) unusedCalendars() {
+	used := map[string]bool{}
+	for i := range l.rs.Rules {
+		m := &l.rs.Rules[i].Match
+		if m.When != nil {
+			used[m.When.Calendar] = true
+		}
+		if m.Not != nil && m.Not.When != nil {
+			used[m.Not.When.Calendar] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.rs.Calendars)) {
+		if !used[name] {
+			l.about(UnusedCalendar, "calendars."+name, "remove it, or use it", "no rule uses calendar %s", name)
+		}
+	}
 }

@@ -17,9 +17,15 @@ func TestRequestsOfTheContract(t *testing.T) {
 		Tenant: "acme",
 		Values: map[string]string{"hash": s.hash},
 		Refused: map[string]string{
-			`POST /v1/rules/import: format: the value "opensips"`:     "the example's table is another's",
-			`POST /v1/rules/import: format: the value "kamailio"`:     "the example's table is another's",
-			`POST /v1/rules/import: format: the value "kamailio-lcr"`: "the example's table is another's",
+			`POST /v1/rules/import: format: the value "opensips"`:            "the example's table is another's",
+			`POST /v1/rules/import: format: the value "kamailio"`:            "the example's table is another's",
+			`POST /v1/rules/import: format: the value "kamailio-lcr"`:        "the example's table is another's",
+			`POST /v1/rules/import: format: the value "opensips-dispatcher"`: "the example's table is another's",
+			`POST /v1/rules/import: format: the value "kamailio-dispatcher"`: "the example's table is another's",
+			`POST /v1/rules/import: format: the value "freeswitch-lcr"`:      "the example's table is another's",
+			"POST /v1/rules/import: priority_ordering: true":                 "it is of kamailio-lcr, and the example is a deck",
+			"POST /v1/rules/import: short_codes: true":                       "it is of proxies' tables, and the example is a deck",
+			"POST /v1/rules/import: weights: true":                           "it is of opensips, and the example is a deck",
 		},
 		Replace: []string{"4f1d0c", s.hash},
 	})

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
@@ -17,7 +18,7 @@ import (
 // importRequest is the body of POST /v1/rules/import. Its options are those of
 // dialimport.Options.
 type importRequest struct {
-	Format           dialimport.Format             `json:"format"` // opensips, kamailio, kamailio-lcr or csv
+	Format           dialimport.Format             `json:"format"` // one of dialimport.Formats
 	Files            []importFile                  `json:"files"`
 	Name             string                        `json:"name"`
 	Tenant           callmodel.TenantID            `json:"tenant"`
@@ -28,11 +29,14 @@ type importRequest struct {
 	Weights          bool                          `json:"weights"`
 	SortOrder        int                           `json:"sort_order"`
 	PriorityOrdering bool                          `json:"priority_ordering"`
+	Algorithm        string                        `json:"algorithm"`
 	Columns          map[string]string             `json:"columns"`
 	Destinations     map[string]string             `json:"destinations"`
 	Deck             string                        `json:"deck"`
 	Currency         string                        `json:"currency"`
 	MonthFirst       bool                          `json:"month_first"`
+	Country          string                        `json:"country"`
+	Accept           []dialimport.PriceChange      `json:"accept"`
 }
 
 // importFile is one file of an import.
@@ -58,10 +62,8 @@ func (h *Handler) importRules(w http.ResponseWriter, r *http.Request, _ callmode
 			return err
 		}
 		var faults callmodel.FieldErrors
-		switch in.Format {
-		case dialimport.OpenSIPS, dialimport.Kamailio, dialimport.KamailioLCR, dialimport.CSV:
-		default:
-			faults.Add("format", "%q is not one of opensips, kamailio, kamailio-lcr, csv", in.Format)
+		if !slices.Contains(dialimport.Formats(), in.Format) {
+			faults.Add("format", "%q is not one of %v", in.Format, dialimport.Formats())
 		}
 		if len(in.Files) == 0 {
 			faults.Add("files", "is empty; give what is to be imported, each with its name and text")
@@ -77,9 +79,10 @@ func (h *Handler) importRules(w http.ResponseWriter, r *http.Request, _ callmode
 			Name: in.Name, Tenant: in.Tenant, Groups: in.Groups, Access: in.Access, ShortCodes: in.ShortCodes, TimeZone: in.TimeZone,
 			Weights: in.Weights, SortOrder: in.SortOrder, PriorityOrdering: in.PriorityOrdering, Now: h.opts.Now().UTC(),
 			Columns: in.Columns, Destinations: in.Destinations, Deck: in.Deck, Currency: in.Currency, MonthFirst: in.MonthFirst,
+			Country: in.Country, Accept: in.Accept, Algorithm: in.Algorithm,
 		})
 		if err != nil {
-			return importFault(err)
+			return importFault(err, result)
 		}
 		var rules bytes.Buffer
 		if err := dialimport.WriteJSON(&rules, result.Rules); err != nil {
@@ -92,12 +95,28 @@ func (h *Handler) importRules(w http.ResponseWriter, r *http.Request, _ callmode
 	})
 }
 
-// importFault gives a fault of the files the code of a malformed request.
-func importFault(err error) error {
+// maxImportFaults bounds the notes that an import that fails is answered with.
+const maxImportFaults = 100
+
+// importFault gives a fault of the files the code of a malformed request. Where the
+// report says why nothing came of them, or which prices would change, its notes are
+// the faults.
+func importFault(err error, result *dialimport.Result) error {
 	if callmodel.CodeOf(err) != callmodel.CodeInternal {
 		return err
 	}
-	return callmodel.Errorf(callmodel.CodeMalformed, "the files can't be imported: %w", err)
+	var notes []dialimport.Note
+	if result != nil {
+		notes = slices.Concat(result.Report.Prices.List, result.Report.Skipped.List)
+	}
+	if len(notes) == 0 {
+		return callmodel.Errorf(callmodel.CodeMalformed, "the files can't be imported: %w", err)
+	}
+	faults := callmodel.FieldErrors{{Path: "files", Message: err.Error()}}
+	for _, n := range notes[:min(len(notes), maxImportFaults)] {
+		faults = append(faults, callmodel.FieldError{Path: "files", Message: n.String()})
+	}
+	return faults
 }
 
 // exportRules answers with a version of the rules: as JSON, as YAML, or as a ZIP

@@ -45,6 +45,11 @@ func TestImportAndExport(t *testing.T) {
 	fails(t, s, operator(), http.MethodPost, "/v1/rules/import", `{"format":"csv"}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 	fails(t, s, as(reads(), "acme"), http.MethodPost, "/v1/rules/import", string(body), http.StatusForbidden, callmodel.CodeForbidden)
 
+	problem := fails(t, s, operator(), http.MethodPost, "/v1/rules/import",
+		`{"format":"csv","currency":"EUR","files":[{"name":"a.csv","text":"code,rate\n49,1\n49,2\n"}]}`,
+		http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+	require.Len(t, problem.Errors, 2, "why, and each note")
+	assert.Contains(t, problem.Errors[1].Message, "a.csv:2")
 	hash := s.hash
 	get := func(query string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()

@@ -253,7 +253,7 @@ func (d *decoder) fault(p *path, n *yaml.Node, format string, args ...any) {
 
 func (d *decoder) faultAt(p *path, line int, format string, args ...any) {
 	if len(d.errs) < MaxFaults {
-		d.errs = append(d.errs, callmodel.FieldError{Path: p.String(), Line: line, Message: fmt.Sprintf(format, args...)})
+		d.errs = append(d.errs, callmodel.FieldError{Path: text.Bound(p.String()), Line: line, Message: fmt.Sprintf(format, args...)})
 	}
 }
 

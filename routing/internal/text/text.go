@@ -11,6 +11,16 @@ func Clip(s string) string {
 	return s
 }
 
+// Bound returns s, or the first bytes of one that is longer than any id or path that
+// people write, so that a fault doesn't repeat megabytes of a file.
+func Bound(s string) string {
+	const most = 256
+	if len(s) > most {
+		return Clip(s)
+	}
+	return s
+}
+
 // AppendKey appends a list so that different lists give different bytes, for
 // the keys of maps.
 func AppendKey[S ~string](b []byte, list []S) []byte {
