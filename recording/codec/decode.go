@@ -35,6 +35,9 @@ type Hint struct {
 	Size int64
 	// Raw is the format to assume for audio without a header; nil if there is none.
 	Raw *record.RawFormat
+	// Name is the stream's name, a path or a URL: its extension is what is gone by where
+	// nothing else says what the stream is, see [RawByName]. "": it has none.
+	Name string
 }
 
 // DefectReporter is implemented by Sources that learn of defects while they are
@@ -98,7 +101,8 @@ const searchHead = 128 << 10
 type InputFormat struct {
 	Name string // "wav"
 	// Sniff reports whether a stream that begins with head is of the format.
-	// head is shorter than Head bytes only if the stream is.
+	// head is shorter than Head bytes only if the stream is. Nil: the beginning
+	// doesn't tell.
 	Sniff func(head []byte) bool
 	// Search reports whether a stream of the format begins somewhere in head, which
 	// is longer here, up to 128 KiB. It is asked only if no format is recognised and
@@ -131,6 +135,12 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []record.Defect
 		}
 	}
 	i, known := g.sniff(head), foreignTo(head)
+	var defects []record.Defect
+	if i < 0 && known == nil && hint.Raw == nil && g.Raw != nil && !proseOf(head) {
+		if hint.Raw = RawByName(hint.Name); hint.Raw != nil {
+			defects = []record.Defect{assumedByName(hint.Name, hint.Raw)}
+		}
+	}
 	if i < 0 && known == nil && hint.Raw == nil {
 		if known = lookalike(head); known == nil || !known.media {
 			longer, err := more(head, r)
@@ -148,10 +158,13 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []record.Defect
 	case known != nil:
 		return nil, nil, g.errForeign(known)
 	case hint.Raw != nil && g.Raw != nil:
-		return g.Raw(again, hint)
+		src, more, err := g.Raw(again, hint)
+		return src, append(defects, more...), err
 	default:
 		return nil, nil, &DecodeError{
-			Code: record.DefectUnreadableLeg, Detail: "neither " + g.inputNames(" nor ") + ", and the job gives no raw format",
+			Code: record.DefectUnreadableLeg,
+			Detail: "neither " + g.inputNames(" nor ") + ", and no raw format is given: an encoding (" +
+				strings.Join(record.RawEncodings(), ", ") + "), its sample rate and channels",
 		}
 	}
 }
@@ -171,7 +184,7 @@ func more(head []byte, r io.Reader) ([]byte, error) {
 
 // sniff is the index of the input whose stream begins with head; -1 if none does.
 func (g *Registry) sniff(head []byte) int {
-	return slices.IndexFunc(g.Inputs, func(f InputFormat) bool { return f.Sniff(head) })
+	return slices.IndexFunc(g.Inputs, func(f InputFormat) bool { return f.Sniff != nil && f.Sniff(head) })
 }
 
 func (g *Registry) inputNames(separator string) string {

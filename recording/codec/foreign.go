@@ -14,8 +14,6 @@ var foreign = [...]foreignFormat{ //nolint:gochecknoglobals // a constant table
 	{0, "FORM????AIF", "an AIFF file", true},
 	{0, "FORM????8SVX", "an 8SVX file", true},
 	{0, "riff\x2e\x91\xcf\x11", "a Wave64 file", true},
-	{0, ".snd", "a Sun AU file", true},
-	{0, "dns.", "a Sun AU file", true},
 	{0, ".SoX", "a SoX file", true},
 	{0, "XoS.", "a SoX file", true},
 	{0, "caff", "a CAF file", true},

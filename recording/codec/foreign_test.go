@@ -26,7 +26,6 @@ func TestForeignFormatsAreNamed(t *testing.T) {
 		"FORM\x00\x00\x10\x00AIFFCOMM":             "an AIFF file",
 		"FORM\x00\x00\x10\x00AIFCFVER":             "an AIFF file",
 		"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04": "a Wave64 file",
-		".snd\x00\x00\x00\x18":                     "a Sun AU file",
 		"OggS\x00\x02":                             "an Ogg file",
 		"#!AMR\n":                                  "an AMR file",
 		"\x00\x00\x00\x20ftypM4A ":                 "an MP4 file",

@@ -23,7 +23,9 @@ func densest(format string) int64 {
 		return 64 // a frame of two channels with nothing but side information, 36 bytes, has 2,304
 	case strings.Contains(format, "GSM"):
 		return 5 // 33 bytes have 160
-	case strings.Contains(format, "ADPCM"):
+	case strings.Contains(format, "G.726"):
+		return 4 // of 2 bits
+	case strings.Contains(format, "ADPCM"), strings.Contains(format, "G.722"):
 		return 2
 	default:
 		return 1

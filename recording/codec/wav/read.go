@@ -9,7 +9,6 @@ import (
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/g711"
-	"github.com/switchtape/switchtape/recording/codec/gsm"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
 )
 
@@ -40,23 +39,6 @@ func Decode(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error)
 	}
 	s.prepare()
 	s.count(r, hint)
-	return s, nil, nil
-}
-
-// DecodeRaw is the [codec.Decoder] of audio without a header, in the format of
-// hint.Raw. A last frame that isn't whole is a truncated defect.
-func DecodeRaw(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error) {
-	if hint.Raw == nil {
-		return nil, nil, unreadable("no format is given for audio without a header")
-	}
-	s := &source{walk: walk{in: newInput(r, hint.Size), left: 1 << 62}, noHeader: true, frames: -1}
-	if err := s.rawLayout(hint.Raw); err != nil {
-		return nil, nil, err
-	}
-	s.prepare()
-	if hint.Size >= 0 {
-		s.frames = s.framesIn(hint.Size)
-	}
 	return s, nil, nil
 }
 
@@ -105,29 +87,6 @@ func (s *source) setLayout(hint codec.Hint) error {
 	return nil
 }
 
-func (s *source) rawLayout(f *record.RawFormat) error {
-	s.layout = layout{channels: max(f.Channels, 1), rate: f.SampleRateHz, bytes: 1}
-	switch f.Encoding {
-	case "s16le":
-		s.bytes = 2
-	case "mulaw":
-		s.enc = encMulaw
-	case "alaw":
-		s.enc = encAlaw
-	case "gsm":
-		if s.channels != 1 || s.rate != gsm.SampleRate {
-			return unsupported("raw GSM 6.10 of %d channels at %d Hz; it has 1 at %d Hz", s.channels, s.rate, gsm.SampleRate)
-		}
-		s.enc, s.bytes, s.block = encBareGSM, 0, gsm.FrameBytes
-	default:
-		return unsupported("raw encoding %q; s16le, mulaw, alaw and gsm can be read", f.Encoding)
-	}
-	if s.channels > MaxChannels || s.rate < audio.MinResampleRate || s.rate > audio.MaxResampleRate {
-		return unsupported("raw audio of %d channels at %d Hz", s.channels, s.rate)
-	}
-	return nil
-}
-
 func (s *source) prepare() {
 	s.format = goaudio.Format{NumChannels: s.channels, SampleRate: s.rate}
 	level := float32(audio.FullScale16)
@@ -138,6 +97,10 @@ func (s *source) prepare() {
 		s.table, level = g711.Alaw.DecodeTable(), g711.Alaw.Max()
 	case s.enc == encGSM || s.enc == encBareGSM:
 		level = 32760.0 / 32768 // the last 3 bits are 0
+	case s.enc == encG726:
+		level = 32764.0 / 32768 // the last 2 bits are 0
+	case s.enc == encVox:
+		level = 32752.0 / 32768 // the last 4 bits are 0
 	case s.bytes == 1:
 		level = 127.0 / 128
 	}
@@ -342,16 +305,4 @@ func (s *source) endOfChunk() {
 	if !s.noHeader {
 		s.finish(s.secondBytes())
 	}
-}
-
-// NewPCMSource is a Source of bare little-endian linear PCM of 8 (unsigned), 16,
-// 24 or 32 bits, size bytes of it; the stream may end before.
-func NewPCMSource(r io.Reader, f *goaudio.Format, bits int, size int64) (audio.Source, error) {
-	if bits%8 != 0 || bits < 8 || bits > 32 || f == nil || f.NumChannels < 1 || f.NumChannels > MaxChannels || f.SampleRate < 1 {
-		return nil, unsupported("PCM of %d bits in the format %+v", bits, f)
-	}
-	s := &source{walk: walk{in: newInput(r, codec.SizeUnknown), left: max(size, 0)}, noHeader: true, frames: -1}
-	s.layout = layout{channels: f.NumChannels, rate: f.SampleRate, bytes: bits / 8}
-	s.prepare()
-	return s, nil
 }
