@@ -46,7 +46,7 @@ func BuiltinCodecs() *codec.Registry {
 		Inputs: []codec.InputFormat{
 			{Name: "WAV", Sniff: wav.Sniff, Decode: wav.Decode},
 			{Name: "AU", Sniff: au.Sniff, Decode: au.Decode},
-			{Name: "FLAC", Sniff: flac.Sniff, Decode: flac.Decode}, // before MP3, which claims every ID3 tag
+			{Name: "FLAC", Sniff: flac.Sniff, Search: flac.Search, Decode: flac.Decode}, // before MP3, which claims every ID3 tag
 			{Name: "MP3", Sniff: mp3.Sniff, Search: mp3.Search, Decode: mp3.Decode},
 			{Name: "GSM", Search: gsm.Begins, Decode: wav.DecodeGSM},
 		},

@@ -500,6 +500,7 @@ const (
 	DefectCodeDriftCorrected       DefectCode = "drift_corrected"
 	DefectCodeDropoutSuspected     DefectCode = "dropout_suspected"
 	DefectCodeFormatAssumed        DefectCode = "format_assumed"
+	DefectCodeFormatChanged        DefectCode = "format_changed"
 	DefectCodeGapSuspected         DefectCode = "gap_suspected"
 	DefectCodeHeaderRepaired       DefectCode = "header_repaired"
 	DefectCodeLegEmpty             DefectCode = "leg_empty"
@@ -532,6 +533,8 @@ func (e DefectCode) Valid() bool {
 	case DefectCodeDropoutSuspected:
 		return true
 	case DefectCodeFormatAssumed:
+		return true
+	case DefectCodeFormatChanged:
 		return true
 	case DefectCodeGapSuspected:
 		return true

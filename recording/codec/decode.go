@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -116,12 +118,15 @@ type InputFormat struct {
 func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []record.Defect, error) {
 	head := make([]byte, Head)
 	n, err := io.ReadFull(r, head)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, nil, err
 	}
 	head = head[:n]
 	if n == 0 {
 		return nil, nil, &DecodeError{Code: record.DefectLegEmpty, Detail: "the file holds 0 bytes"}
+	}
+	if head, err = pastTag(head, r); err != nil {
+		return nil, nil, err
 	}
 	if behind, skip := untagged(head, r, hint); len(behind) > 0 {
 		// A format that reads the tag itself gets it.
@@ -143,7 +148,7 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []record.Defect
 	}
 	if i < 0 && known == nil && hint.Raw == nil {
 		if known = lookalike(head); known == nil || !known.media {
-			longer, err := more(head, r)
+			longer, err := readOn(head, r, searchHead)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -169,17 +174,16 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []record.Defect
 	}
 }
 
-// more is head with what r goes on with, up to searchHead bytes.
-func more(head []byte, r io.Reader) ([]byte, error) {
+// readOn is head with what r goes on with, up to n bytes. Memory follows what r has.
+func readOn(head []byte, r io.Reader, n int64) ([]byte, error) {
 	if len(head) < Head {
 		return head, nil // that is all
 	}
-	b := make([]byte, searchHead)
-	n, err := io.ReadFull(r, b[copy(b, head):])
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		err = nil
+	longer := bytes.NewBuffer(bytes.Clone(head))
+	if _, err := io.CopyN(longer, r, n-int64(len(head))); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
 	}
-	return b[:len(head)+n], err
+	return longer.Bytes(), nil
 }
 
 // sniff is the index of the input whose stream begins with head; -1 if none does.
