@@ -252,15 +252,13 @@ func (s *source) Frames() int64 { return s.frames }
 
 // ReadFrames implements [audio.Source].
 func (s *source) ReadFrames(dst []float32) (int, error) {
-	for {
+	return seam.Fill(dst, s.format.NumChannels, func(dst []float32) (int, error) {
 		n, err := s.from.ReadFrames(dst)
-		if n > 0 || err == nil || s.held == nil {
-			return n, err
+		if n == 0 && err != nil && s.held != nil {
+			return 0, s.nextPart()
 		}
-		if err := s.nextPart(); err != nil {
-			return 0, err
-		}
-	}
+		return n, err
+	})
 }
 
 // partSource is the Source of a part of the stream, in its own format.

@@ -9,6 +9,7 @@ import (
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/g711"
+	"github.com/switchtape/switchtape/recording/codec/internal/seam"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
 )
 
@@ -21,6 +22,9 @@ import (
 // or ADPCM make no sense and are silent), clipped and non_finite with their
 // counts. It knows its total number of frames if r is an
 // io.ReaderAt and hint.Size is known, or if the header agrees with hint.Size.
+//
+// Files that are joined one behind the other are read one after the other, in the first
+// one's format: a header_repaired defect, and format_changed if another has another.
 //
 // If the hint has a raw format, a file whose fmt chunk is missing is read as that.
 func Decode(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error) {
@@ -39,7 +43,7 @@ func Decode(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error)
 	}
 	s.prepare()
 	s.count(r, hint)
-	return s, nil, nil
+	return &files{source: s, from: s, hint: hint}, nil, nil
 }
 
 // source reads the samples of a WAV file or of raw audio.
@@ -155,6 +159,22 @@ func (s *source) count(r io.Reader, hint codec.Hint) {
 	if w.open() != nil {
 		return
 	}
+	total := s.countFile(&w)
+	for w.joined {
+		next, err := s.following(w.in, section, hint)
+		if err != nil {
+			break
+		}
+		total += seam.Frames(next.countFile(&next.walk), next.rate, s.rate)
+		w = next.walk
+	}
+	if w.in.failed() == nil {
+		s.frames = total
+	}
+}
+
+// countFile is the number of frames of the file that w is in, whose layout is that of s.
+func (s *source) countFile(w *walk) int64 {
 	total := int64(0)
 	for w.left > 0 || w.nextData() {
 		skipped, sized := int64(0), !w.toEnd
@@ -168,9 +188,7 @@ func (s *source) count(r io.Reader, hint codec.Hint) {
 		w.in.skip(w.left)
 		w.left = 0
 	}
-	if w.in.failed() == nil {
-		s.frames = total
-	}
+	return total
 }
 
 // Format implements [audio.Source].
@@ -245,7 +263,12 @@ func (s *source) next(want int) []byte {
 	unit := s.unit()
 	want = int(min(int64(want), int64(max(bufSize/unit*unit, unit)), s.left/int64(unit)*int64(unit)))
 	if s.toEnd && want > 0 {
-		if got := s.in.peek(want + tailSize); s.in.err == nil {
+		got := s.in.peek(want + tailSize)
+		if next := fileIn(got); next >= 0 {
+			s.left, s.toEnd, s.odd = int64(next), false, false
+			return nil
+		}
+		if s.in.err == nil {
 			return got[:want]
 		}
 		s.cutTrailer()

@@ -33,6 +33,25 @@ func Conform(s audio.Source, f *goaudio.Format) (audio.Source, error) {
 	return audio.Resample(s, filter)
 }
 
+// Fill fills dst, of so many channels, by a function that gives frames of one part and then
+// goes to the next, which is when it gives none without an error. Only the last block of all
+// is shorter than dst, as [audio.Source] has it.
+func Fill(dst []float32, channels int, next func(dst []float32) (int, error)) (int, error) {
+	want := len(dst) / channels
+	n := 0
+	for n < want {
+		k, err := next(dst[n*channels : want*channels])
+		n += k
+		if err != nil {
+			if n > 0 {
+				return n, nil // it comes again
+			}
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
 // Frames is how many frames n of a rate, in Hz, become by Conform to another.
 func Frames(n int64, from, to int) int64 {
 	if from == to {
