@@ -13,8 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A vocabulary is learned by reading it. What grows beyond this is two.
-const maxNames = 121
+// A vocabulary is learned by reading it. What grows beyond this is two. The defects of
+// package record are a list of its own, which grows with the faults that are found.
+const maxNames = 126
 
 func TestVocabulariesAreSmall(t *testing.T) {
 	t.Parallel()

@@ -5,8 +5,10 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/codec/au"
 	"github.com/switchtape/switchtape/recording/codec/derived"
 	"github.com/switchtape/switchtape/recording/codec/flac"
+	"github.com/switchtape/switchtape/recording/codec/gsm"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
 	"github.com/switchtape/switchtape/recording/codec/opus"
 	"github.com/switchtape/switchtape/recording/codec/wav"
@@ -43,8 +45,10 @@ func BuiltinCodecs() *codec.Registry {
 		},
 		Inputs: []codec.InputFormat{
 			{Name: "WAV", Sniff: wav.Sniff, Decode: wav.Decode},
-			{Name: "FLAC", Sniff: flac.Sniff, Decode: flac.Decode}, // before MP3, which claims every ID3 tag
+			{Name: "AU", Sniff: au.Sniff, Decode: au.Decode},
+			{Name: "FLAC", Sniff: flac.Sniff, Search: flac.Search, Decode: flac.Decode}, // before MP3, which claims every ID3 tag
 			{Name: "MP3", Sniff: mp3.Sniff, Search: mp3.Search, Decode: mp3.Decode},
+			{Name: "GSM", Search: gsm.Begins, Decode: wav.DecodeGSM},
 		},
 		Raw: wav.DecodeRaw,
 	}

@@ -1,6 +1,10 @@
 package recording
 
 import (
+	"strconv"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/internal/legfile"
 )
 
@@ -21,6 +25,20 @@ func checkReady(legs []*legfile.Leg, o *ProcessOptions) error {
 		return &e
 	}
 	return nil
+}
+
+// refuseUnreadable reports the legs that can't be decoded, as faults of their raw formats:
+// with another, or with one, they might be.
+func refuseUnreadable(legs []*legfile.Leg) error {
+	var e callmodel.FieldErrors
+	for i, l := range legs {
+		for _, d := range l.OpenDefects {
+			if d.Code == record.DefectUnreadableLeg || d.Code == record.DefectUnsupportedCodec {
+				e.Add("legs["+strconv.Itoa(i)+"].raw", "%s: leg %s: %s", d.Code, d.Leg, d.Detail)
+			}
+		}
+	}
+	return e.Err()
 }
 
 // filesWithoutAudio are the leg's files that are missing or empty.

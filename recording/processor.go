@@ -63,6 +63,9 @@ type ProcessOptions struct {
 	// silence nothing, [callmodel.FieldErrors] before anything is put. Without it they
 	// are defects.
 	RefuseOutside bool
+	// RefuseUnreadable makes legs that can't be decoded, which are silence otherwise,
+	// [callmodel.FieldErrors] before anything is put.
+	RefuseUnreadable bool
 	// Progress is told of this recording, besides Options.Progress.
 	Progress Progress
 }
@@ -111,7 +114,8 @@ func (p *Processor) Check(spec record.Spec) error { return Check(spec, p.codecs)
 // completed, completed_degraded, absent and quarantined. The errors are:
 //
 //   - [callmodel.FieldErrors], as a [callmodel.PermanentError]: the spec can't be
-//     done, or, with RefuseOutside, asks for what lies after the call's end;
+//     done, or, with RefuseOutside, asks for what lies after the call's end, or, with
+//     RefuseUnreadable, has a leg that can't be decoded;
 //   - [*LegsNotReadyError]: legs are missing or empty, or still being written, and
 //     AcceptMissing or AcceptGrowing isn't set. No object was put;
 //   - [*LegsAwayError]: the place where the legs are couldn't be looked into;
@@ -155,6 +159,11 @@ func (p *Processor) makeRecording(ctx context.Context, spec *record.Spec, o *Pro
 	defer legfile.Close(legs)
 	if err := checkReady(legs, o); err != nil {
 		return none, err
+	}
+	if o.RefuseUnreadable {
+		if err := refuseUnreadable(legs); err != nil {
+			return none, callmodel.Permanent(err)
+		}
 	}
 	call := timeLegs(spec, legs)
 	scan, err := p.scan(ctx, call)

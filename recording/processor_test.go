@@ -163,7 +163,7 @@ func TestCorpusBesideAGoodLeg(t *testing.T) {
 	for _, c := range recordingtest.WAVCorpus(1) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			const frames = 8000
+			const frames = 9000
 			good := append(wavHeader(t, frames), samplecall.Agent()[44:44+2*frames]...)
 			legs := memLegs{"agent.wav": good, "customer.wav": c.File}
 			objects := &memObjects{}

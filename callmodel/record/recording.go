@@ -142,9 +142,22 @@ type SegmentSpec struct {
 
 // RawFormat describes headerless audio.
 type RawFormat struct {
-	Encoding     string `json:"encoding"` // "s16le", "mulaw", "alaw" or "gsm" (bare frames of 33 bytes)
-	SampleRateHz int    `json:"sample_rate_hz"`
-	Channels     int    `json:"channels,omitzero"` // 0 means 1
+	Encoding     string `json:"encoding"`          // one of RawEncodings
+	SampleRateHz int    `json:"sample_rate_hz"`    // 8000 for gsm, 16000 for g722
+	Channels     int    `json:"channels,omitzero"` // 0 means 1, which is all that gsm and the encodings behind it have
+}
+
+// RawEncodings lists the encodings of audio without a header: the laws of G.711; linear
+// PCM, signed or not, of 8 to 32 bits and floats, in either byte order; GSM 06.10 in frames
+// of 33 bytes; G.722 at 64 kbit/s; G.726 by its kbit/s, packed as RFC 3551 § 4.5.4 has it
+// or, with aal2, as ITU-T I.366.2 Annex E; Dialogic's ADPCM (vox), and IMA's without blocks.
+func RawEncodings() []string {
+	return []string{
+		"s16le", "mulaw", "alaw",
+		"s8", "u8", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be", "f64le", "f64be",
+		"gsm", "g722", "g726-16", "g726-24", "g726-32", "g726-40",
+		"aal2-g726-16", "aal2-g726-24", "aal2-g726-32", "aal2-g726-40", "vox", "ima",
+	}
 }
 
 // OutputSpec is one file to make of the call.

@@ -108,8 +108,8 @@ func (s *SegmentSpec) Validate() error {
 	checkSpan(&e, s.Span, "not known")
 	checkRate(&e, "sample_rate_hz", s.SampleRateHz, true)
 	if r := s.Raw; r != nil {
-		if !slices.Contains([]string{"s16le", "mulaw", "alaw", "gsm"}, r.Encoding) {
-			e.Add("raw.encoding", "%q is not one of s16le, mulaw, alaw, gsm", text.Clip(r.Encoding))
+		if known := RawEncodings(); !slices.Contains(known, r.Encoding) {
+			e.Add("raw.encoding", "%q is not one of %s", text.Clip(r.Encoding), strings.Join(known, ", "))
 		}
 		checkRate(&e, "raw.sample_rate_hz", r.SampleRateHz, false)
 		if r.Channels < 0 || r.Channels > MaxLegs {

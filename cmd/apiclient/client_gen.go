@@ -499,6 +499,8 @@ const (
 	DefectCodeClipped              DefectCode = "clipped"
 	DefectCodeDriftCorrected       DefectCode = "drift_corrected"
 	DefectCodeDropoutSuspected     DefectCode = "dropout_suspected"
+	DefectCodeFormatAssumed        DefectCode = "format_assumed"
+	DefectCodeFormatChanged        DefectCode = "format_changed"
 	DefectCodeGapSuspected         DefectCode = "gap_suspected"
 	DefectCodeHeaderRepaired       DefectCode = "header_repaired"
 	DefectCodeLegEmpty             DefectCode = "leg_empty"
@@ -529,6 +531,10 @@ func (e DefectCode) Valid() bool {
 	case DefectCodeDriftCorrected:
 		return true
 	case DefectCodeDropoutSuspected:
+		return true
+	case DefectCodeFormatAssumed:
+		return true
+	case DefectCodeFormatChanged:
 		return true
 	case DefectCodeGapSuspected:
 		return true
@@ -1073,22 +1079,88 @@ func (e PriceChange) Valid() bool {
 
 // Defines values for RawFormatEncoding.
 const (
-	RawFormatEncodingAlaw  RawFormatEncoding = "alaw"
-	RawFormatEncodingGsm   RawFormatEncoding = "gsm"
-	RawFormatEncodingMulaw RawFormatEncoding = "mulaw"
-	RawFormatEncodingS16le RawFormatEncoding = "s16le"
+	RawFormatEncodingAal2G72616 RawFormatEncoding = "aal2-g726-16"
+	RawFormatEncodingAal2G72624 RawFormatEncoding = "aal2-g726-24"
+	RawFormatEncodingAal2G72632 RawFormatEncoding = "aal2-g726-32"
+	RawFormatEncodingAal2G72640 RawFormatEncoding = "aal2-g726-40"
+	RawFormatEncodingAlaw       RawFormatEncoding = "alaw"
+	RawFormatEncodingF32be      RawFormatEncoding = "f32be"
+	RawFormatEncodingF32le      RawFormatEncoding = "f32le"
+	RawFormatEncodingF64be      RawFormatEncoding = "f64be"
+	RawFormatEncodingF64le      RawFormatEncoding = "f64le"
+	RawFormatEncodingG722       RawFormatEncoding = "g722"
+	RawFormatEncodingG72616     RawFormatEncoding = "g726-16"
+	RawFormatEncodingG72624     RawFormatEncoding = "g726-24"
+	RawFormatEncodingG72632     RawFormatEncoding = "g726-32"
+	RawFormatEncodingG72640     RawFormatEncoding = "g726-40"
+	RawFormatEncodingGsm        RawFormatEncoding = "gsm"
+	RawFormatEncodingIma        RawFormatEncoding = "ima"
+	RawFormatEncodingMulaw      RawFormatEncoding = "mulaw"
+	RawFormatEncodingS16be      RawFormatEncoding = "s16be"
+	RawFormatEncodingS16le      RawFormatEncoding = "s16le"
+	RawFormatEncodingS24be      RawFormatEncoding = "s24be"
+	RawFormatEncodingS24le      RawFormatEncoding = "s24le"
+	RawFormatEncodingS32be      RawFormatEncoding = "s32be"
+	RawFormatEncodingS32le      RawFormatEncoding = "s32le"
+	RawFormatEncodingS8         RawFormatEncoding = "s8"
+	RawFormatEncodingU8         RawFormatEncoding = "u8"
+	RawFormatEncodingVox        RawFormatEncoding = "vox"
 )
 
 // Valid indicates whether the value is a known member of the RawFormatEncoding enum.
 func (e RawFormatEncoding) Valid() bool {
 	switch e {
+	case RawFormatEncodingAal2G72616:
+		return true
+	case RawFormatEncodingAal2G72624:
+		return true
+	case RawFormatEncodingAal2G72632:
+		return true
+	case RawFormatEncodingAal2G72640:
+		return true
 	case RawFormatEncodingAlaw:
+		return true
+	case RawFormatEncodingF32be:
+		return true
+	case RawFormatEncodingF32le:
+		return true
+	case RawFormatEncodingF64be:
+		return true
+	case RawFormatEncodingF64le:
+		return true
+	case RawFormatEncodingG722:
+		return true
+	case RawFormatEncodingG72616:
+		return true
+	case RawFormatEncodingG72624:
+		return true
+	case RawFormatEncodingG72632:
+		return true
+	case RawFormatEncodingG72640:
 		return true
 	case RawFormatEncodingGsm:
 		return true
+	case RawFormatEncodingIma:
+		return true
 	case RawFormatEncodingMulaw:
 		return true
+	case RawFormatEncodingS16be:
+		return true
 	case RawFormatEncodingS16le:
+		return true
+	case RawFormatEncodingS24be:
+		return true
+	case RawFormatEncodingS24le:
+		return true
+	case RawFormatEncodingS32be:
+		return true
+	case RawFormatEncodingS32le:
+		return true
+	case RawFormatEncodingS8:
+		return true
+	case RawFormatEncodingU8:
+		return true
+	case RawFormatEncodingVox:
 		return true
 	default:
 		return false

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/record"
@@ -17,9 +18,10 @@ import (
 )
 
 type probeCommand struct {
-	Files    []string `arg:"" help:"Files that a telephone server left behind." placeholder:"FILE"`
-	Encoding string   `help:"Encoding of files without a header: s16le, mulaw, alaw or gsm." enum:"s16le,mulaw,alaw,gsm," default:""`
-	Rate     int      `help:"Sample rate in Hz of files without a header." default:"8000"`
+	Files    []string `arg:"" help:"Files that a telephone server left behind. What one without a header holds can be said behind it, as in record's --leg: x.raw;encoding=s16le;rate=16000;channels=2" placeholder:"FILE[;encoding=…]"`
+	Encoding string   `help:"Encoding of files without a header, if it isn't said behind them." placeholder:"ENCODING"`
+	Rate     int      `help:"Their sample rate in Hz. 0: the encoding's own, mostly 8000." default:"0" placeholder:"HZ"`
+	Channels int      `help:"Their channels." default:"1" placeholder:"N"`
 	JSON     bool     `help:"Print JSON." name:"json"`
 }
 
@@ -42,8 +44,12 @@ func (c *probeCommand) Run(ctx context.Context, s cli.Streams) error {
 	registry := recording.BuiltinCodecs()
 	list := make([]probed, 0, len(c.Files))
 	unreadable := false
-	for _, file := range c.Files {
-		p := c.probe(ctx, registry, file)
+	files, raws, err := c.files()
+	if err != nil {
+		return err
+	}
+	for i, file := range files {
+		p := c.probe(ctx, registry, file, raws[i])
 		unreadable = unreadable || p.Error != ""
 		list = append(list, p)
 		if !c.JSON {
@@ -64,7 +70,26 @@ func (c *probeCommand) Run(ctx context.Context, s cli.Streams) error {
 	return nil
 }
 
-func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file string) probed {
+// files are the files, and what was said of each.
+func (c *probeCommand) files() (files []string, raws []*record.RawFormat, err error) {
+	for _, arg := range c.Files {
+		file, raw, err := parseRaw("probe", arg)
+		if err == nil && raw == nil && c.Encoding != "" {
+			said := file + ";encoding=" + c.Encoding + ";channels=" + strconv.Itoa(c.Channels)
+			if c.Rate != 0 {
+				said += ";rate=" + strconv.Itoa(c.Rate)
+			}
+			_, raw, err = parseRaw("probe", said)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		files, raws = append(files, file), append(raws, raw)
+	}
+	return files, raws, nil
+}
+
+func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file string, raw *record.RawFormat) probed {
 	p := probed{File: file, Defects: []record.Defect{}}
 	f, err := os.Open(file) //nolint:gosec // the user names the file
 	if err != nil {
@@ -72,7 +97,7 @@ func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file
 		return p
 	}
 	defer f.Close() //nolint:errcheck // only read from
-	hint := codec.Hint{Size: codec.SizeUnknown}
+	hint := codec.Hint{Size: codec.SizeUnknown, Name: file, Raw: raw}
 	info, err := f.Stat()
 	switch {
 	case err != nil:
@@ -83,9 +108,6 @@ func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file
 	case info.Mode()&fs.ModeDevice != 0:
 		p.Error = file + " is a device, not a leg" // it may have no end
 		return p
-	}
-	if c.Encoding != "" {
-		hint.Raw = &record.RawFormat{Encoding: c.Encoding, SampleRateHz: c.Rate}
 	}
 	h := sha256.New()
 	hashed := io.TeeReader(f, h)
@@ -105,7 +127,7 @@ func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file
 		p.Defects = append(p.Defects, record.Defect{Code: record.DefectLegEmpty, Detail: "the file holds no audio"})
 	}
 	if err != nil {
-		p.Error = err.Error()
+		p.Error = err.Error() + sayRaw(err, file)
 	}
 	// What the decoder had no use for is part of the file's hash all the same.
 	if _, err := io.Copy(io.Discard, hashed); err != nil && p.Error == "" {

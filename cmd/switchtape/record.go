@@ -8,11 +8,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/recording"
@@ -21,7 +23,7 @@ import (
 )
 
 type recordCommand struct {
-	Leg     []string      `help:"A leg: its name, where its file is (a path or bucket URL), and where on the call's timeline it begins: agent=agent.wav, customer=customer.wav@2s. The same name again adds a segment." placeholder:"NAME=URL[@OFFSET]" required:"" sep:"none"`
+	Leg     []string      `help:"A leg: its name, where its file is (a path or bucket URL), and where on the call's timeline it begins: agent=agent.wav, customer=customer.wav@2s. The same name again adds a segment. Of a file without a header, say what its name doesn't: a=x.raw;encoding=s16le;rate=16000;channels=2." placeholder:"NAME=URL[@OFFSET][;encoding=…]" required:"" sep:"none"`
 	Layout  string        `help:"How legs become channels: ${enum}." enum:"mono,stereo,multichannel" default:"stereo"`
 	Codec   string        `help:"Format of the recording: mp3, wav, mulaw, alaw, flac or opus. Default: that of the file's extension, mp3 for a name without one." enum:"mp3,wav,mulaw,alaw,flac,opus," default:""`
 	Rate    int           `help:"Sample rate in Hz. 0: the highest of the legs." default:"0" placeholder:"HZ"`
@@ -67,9 +69,15 @@ func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err := p.Check(spec); err != nil {
 		return err
 	}
-	result, err := p.Process(ctx, spec, &recording.ProcessOptions{AcceptMissing: c.AllowMissing, AcceptGrowing: true, RefuseOutside: true})
+	result, err := p.Process(ctx, spec, &recording.ProcessOptions{
+		AcceptMissing: c.AllowMissing, AcceptGrowing: true, RefuseOutside: true, RefuseUnreadable: !c.AllowMissing,
+	})
 	if _, missing := errors.AsType[*recording.LegsNotReadyError](err); missing {
 		err = fmt.Errorf("%w; nothing was written: mend the path, or --allow-missing to record silence in its place", err)
+	}
+	if faults, ok := errors.AsType[callmodel.FieldErrors](err); ok && ofRawFormat(faults) {
+		err = fmt.Errorf("%w; nothing was written: say what a file without a header holds, like --leg 'a=x.raw;encoding=mulaw;rate=8000;channels=1', "+
+			"or --allow-missing to record silence in its place", err)
 	}
 	if err = errors.Join(err, out.Close()); err != nil {
 		return err
@@ -89,6 +97,11 @@ func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 		return cli.Silent()
 	}
 	return err
+}
+
+// ofRawFormat reports whether a fault is that nobody says what a leg is.
+func ofRawFormat(faults callmodel.FieldErrors) bool {
+	return slices.ContainsFunc(faults, func(f callmodel.FieldError) bool { return strings.HasSuffix(f.Path, ".raw") })
 }
 
 // keepsItsLegs refuses to write where a leg is, --force or not. It asks of the

@@ -136,11 +136,10 @@ func (c *recordCommand) spec() (record.Spec, error) {
 		}},
 	}
 	for _, arg := range c.Leg {
-		name, where, offset, err := parseLeg(arg)
+		name, seg, err := parseLeg(arg)
 		if err != nil {
 			return spec, err
 		}
-		seg := record.SegmentSpec{URI: where, Offset: offset}
 		i := len(spec.Legs) - 1
 		for i >= 0 && spec.Legs[i].Name != name {
 			i--
@@ -196,23 +195,27 @@ func codecOf(file string) (record.Codec, error) {
 	return "", fmt.Errorf("no codec has the extension %s; take one of %s", ext, strings.Join(have, ", "))
 }
 
-// parseLeg splits NAME=URL[@OFFSET]. What follows the last @ is an offset only
+// parseLeg splits NAME=URL[@OFFSET][;encoding=…]. What follows the last @ is an offset only
 // if it is a duration, so that a path may hold an @.
-func parseLeg(arg string) (name, where string, offset time.Duration, err error) {
-	name, where, ok := strings.Cut(arg, "=")
-	if !ok || name == "" || where == "" {
-		return "", "", 0, cli.Usagef("--leg %s: give NAME=URL, with @OFFSET behind it if the leg begins later, like customer=customer.wav@2s", arg)
+func parseLeg(arg string) (name string, segment record.SegmentSpec, err error) {
+	whole, raw, err := parseRaw("--leg", arg)
+	if err != nil {
+		return "", segment, err
 	}
+	name, where, ok := strings.Cut(whole, "=")
+	if !ok || name == "" || where == "" {
+		return "", segment, cli.Usagef("--leg %s: give NAME=URL, with @OFFSET behind it if the leg begins later, like customer=customer.wav@2s", arg)
+	}
+	segment = record.SegmentSpec{URI: where, Raw: raw}
 	if i := strings.LastIndexByte(where, '@'); i > 0 {
 		after := where[i+1:]
 		if d, err := time.ParseDuration(after); err == nil {
-			return name, where[:i], d, nil
-		}
-		if _, err := strconv.ParseFloat(after, 64); err == nil {
-			return "", "", 0, cli.Usagef("--leg %s: @%s has no unit; write @%ss for seconds, @%sms for milliseconds", arg, after, after, after)
+			segment.URI, segment.Offset = where[:i], d
+		} else if _, err := strconv.ParseFloat(after, 64); err == nil {
+			return "", segment, cli.Usagef("--leg %s: @%s has no unit; write @%ss for seconds, @%sms for milliseconds", arg, after, after, after)
 		}
 	}
-	return name, where, 0, nil
+	return name, segment, nil
 }
 
 // parseRange reads FROM-TO, both durations from the start of the call.

@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -35,6 +37,9 @@ type Hint struct {
 	Size int64
 	// Raw is the format to assume for audio without a header; nil if there is none.
 	Raw *record.RawFormat
+	// Name is the stream's name, a path or a URL: its extension is what is gone by where
+	// nothing else says what the stream is, see [RawByName]. "": it has none.
+	Name string
 }
 
 // DefectReporter is implemented by Sources that learn of defects while they are
@@ -98,7 +103,8 @@ const searchHead = 128 << 10
 type InputFormat struct {
 	Name string // "wav"
 	// Sniff reports whether a stream that begins with head is of the format.
-	// head is shorter than Head bytes only if the stream is.
+	// head is shorter than Head bytes only if the stream is. Nil: the beginning
+	// doesn't tell.
 	Sniff func(head []byte) bool
 	// Search reports whether a stream of the format begins somewhere in head, which
 	// is longer here, up to 128 KiB. It is asked only if no format is recognised and
@@ -112,12 +118,15 @@ type InputFormat struct {
 func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []record.Defect, error) {
 	head := make([]byte, Head)
 	n, err := io.ReadFull(r, head)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, nil, err
 	}
 	head = head[:n]
 	if n == 0 {
 		return nil, nil, &DecodeError{Code: record.DefectLegEmpty, Detail: "the file holds 0 bytes"}
+	}
+	if head, err = pastTag(head, r); err != nil {
+		return nil, nil, err
 	}
 	if behind, skip := untagged(head, r, hint); len(behind) > 0 {
 		// A format that reads the tag itself gets it.
@@ -131,9 +140,15 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []record.Defect
 		}
 	}
 	i, known := g.sniff(head), foreignTo(head)
+	var defects []record.Defect
+	if i < 0 && known == nil && hint.Raw == nil && g.Raw != nil && !proseOf(head) {
+		if hint.Raw = RawByName(hint.Name); hint.Raw != nil {
+			defects = []record.Defect{assumedByName(hint.Name, hint.Raw)}
+		}
+	}
 	if i < 0 && known == nil && hint.Raw == nil {
 		if known = lookalike(head); known == nil || !known.media {
-			longer, err := more(head, r)
+			longer, err := readOn(head, r, searchHead)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -148,30 +163,32 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []record.Defect
 	case known != nil:
 		return nil, nil, g.errForeign(known)
 	case hint.Raw != nil && g.Raw != nil:
-		return g.Raw(again, hint)
+		src, more, err := g.Raw(again, hint)
+		return src, append(defects, more...), err
 	default:
 		return nil, nil, &DecodeError{
-			Code: record.DefectUnreadableLeg, Detail: "neither " + g.inputNames(" nor ") + ", and the job gives no raw format",
+			Code: record.DefectUnreadableLeg,
+			Detail: "neither " + g.inputNames(" nor ") + ", and no raw format is given: an encoding (" +
+				strings.Join(record.RawEncodings(), ", ") + "), its sample rate and channels",
 		}
 	}
 }
 
-// more is head with what r goes on with, up to searchHead bytes.
-func more(head []byte, r io.Reader) ([]byte, error) {
+// readOn is head with what r goes on with, up to n bytes. Memory follows what r has.
+func readOn(head []byte, r io.Reader, n int64) ([]byte, error) {
 	if len(head) < Head {
 		return head, nil // that is all
 	}
-	b := make([]byte, searchHead)
-	n, err := io.ReadFull(r, b[copy(b, head):])
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		err = nil
+	longer := bytes.NewBuffer(bytes.Clone(head))
+	if _, err := io.CopyN(longer, r, n-int64(len(head))); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
 	}
-	return b[:len(head)+n], err
+	return longer.Bytes(), nil
 }
 
 // sniff is the index of the input whose stream begins with head; -1 if none does.
 func (g *Registry) sniff(head []byte) int {
-	return slices.IndexFunc(g.Inputs, func(f InputFormat) bool { return f.Sniff(head) })
+	return slices.IndexFunc(g.Inputs, func(f InputFormat) bool { return f.Sniff != nil && f.Sniff(head) })
 }
 
 func (g *Registry) inputNames(separator string) string {

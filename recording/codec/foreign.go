@@ -14,8 +14,6 @@ var foreign = [...]foreignFormat{ //nolint:gochecknoglobals // a constant table
 	{0, "FORM????AIF", "an AIFF file", true},
 	{0, "FORM????8SVX", "an 8SVX file", true},
 	{0, "riff\x2e\x91\xcf\x11", "a Wave64 file", true},
-	{0, ".snd", "a Sun AU file", true},
-	{0, "dns.", "a Sun AU file", true},
 	{0, ".SoX", "a SoX file", true},
 	{0, "XoS.", "a SoX file", true},
 	{0, "caff", "a CAF file", true},
@@ -207,20 +205,11 @@ func (g *Registry) errForeign(f *foreignFormat) error {
 // head: tagging programs put tags before files of any format. r begins with head.
 // There is no such stream if there is no tag, or if its end can't be looked at.
 func untagged(head []byte, r io.Reader, hint Hint) (behind []byte, skip int64) {
-	if len(head) < 10 || string(head[:3]) != "ID3" || head[3] == 0xFF || head[4] == 0xFF {
+	if skip = tagBytes(head); skip == 0 {
 		return nil, 0
 	}
-	for _, b := range head[6:10] {
-		if b > 0x7F {
-			return nil, 0
-		}
-	}
-	skip = 10 + (int64(head[6])<<21 | int64(head[7])<<14 | int64(head[8])<<7 | int64(head[9]))
-	if head[5]&0x10 != 0 {
-		skip += 10 // a footer
-	}
 	if skip < int64(len(head)) {
-		return head[skip:], skip
+		return head[skip:min(skip+Head, int64(len(head)))], skip
 	}
 	at, ok := r.(io.ReaderAt)
 	if !ok || hint.Size < skip {
@@ -231,6 +220,39 @@ func untagged(head []byte, r io.Reader, hint Hint) (behind []byte, skip int64) {
 		return nil, 0
 	}
 	return behind, skip
+}
+
+// tagBytes is the length of the ID3v2 tag that head begins with; 0 if there is none.
+func tagBytes(head []byte) int64 {
+	if len(head) < 10 || string(head[:3]) != "ID3" || head[3] == 0xFF || head[4] == 0xFF {
+		return 0
+	}
+	for _, b := range head[6:10] {
+		if b > 0x7F {
+			return 0
+		}
+	}
+	size := 10 + (int64(head[6])<<21 | int64(head[7])<<14 | int64(head[8])<<7 | int64(head[9]))
+	if head[5]&0x10 != 0 {
+		size += 10 // a footer
+	}
+	return size
+}
+
+// longestTag is how long a tag may be, in bytes, that is read to look behind it.
+const longestTag = 4 << 20
+
+// pastTag is head, and if that is a part of a tag and r can't be read at random, what goes
+// on behind the tag.
+func pastTag(head []byte, r io.Reader) ([]byte, error) {
+	if _, random := r.(io.ReaderAt); random {
+		return head, nil
+	}
+	size := tagBytes(head)
+	if size == 0 || size+Head <= int64(len(head)) || size > longestTag {
+		return head, nil
+	}
+	return readOn(head, r, size+Head)
 }
 
 // past is the stream from skip bytes on, none of which has been read but head.

@@ -26,7 +26,6 @@ func TestForeignFormatsAreNamed(t *testing.T) {
 		"FORM\x00\x00\x10\x00AIFFCOMM":             "an AIFF file",
 		"FORM\x00\x00\x10\x00AIFCFVER":             "an AIFF file",
 		"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04": "a Wave64 file",
-		".snd\x00\x00\x00\x18":                     "a Sun AU file",
 		"OggS\x00\x02":                             "an Ogg file",
 		"#!AMR\n":                                  "an AMR file",
 		"\x00\x00\x00\x20ftypM4A ":                 "an MP4 file",
@@ -73,8 +72,7 @@ func TestForeignFormatsAreNamed(t *testing.T) {
 	require.ErrorContains(t, err, "neither WAV")
 }
 
-// A WAV file behind an ID3v2 tag is read, from files whatever the tag's length,
-// from streams if it is short.
+// A WAV file behind an ID3v2 tag is read, from files and from streams.
 func TestTagInFront(t *testing.T) {
 	t.Parallel()
 	g := registry()
@@ -84,12 +82,7 @@ func TestTagInFront(t *testing.T) {
 		tag := append([]byte("ID3\x04\x00\x00"), byte(size>>21), byte(size>>14&127), byte(size>>7&127), byte(size&127))
 		file := slices.Concat(tag, make([]byte, size), c.File)
 		for _, r := range []io.Reader{bytes.NewReader(file), struct{ io.Reader }{bytes.NewReader(file)}} {
-			_, random := r.(io.ReaderAt)
 			s, defects, err := g.Decode(r, codec.Hint{Size: int64(len(file))})
-			if !random && size > codec.Head-11 {
-				require.ErrorContains(t, err, "not an MP3 file")
-				continue
-			}
 			require.NoError(t, err, "%d", size)
 			require.Empty(t, defects)
 			n, _ := audio.FramesOf(s)

@@ -122,7 +122,7 @@ func WAVCorpus(seed uint64) []WAVCase {
 		{Name: "0 channels", File: riff(chunk("fmt ", fmtBody(1, 0, rate, 16), true), data), Defects: []record.DefectCode{record.DefectUnreadableLeg}},
 		{Name: "0 Hz", File: riff(chunk("fmt ", fmtBody(1, 1, 0, 16), true), data), Defects: []record.DefectCode{record.DefectUnreadableLeg}},
 	}
-	for _, tag := range []int{0x0010, 0x0022, 0x0065, 0x0083, 0x1234} {
+	for _, tag := range []int{0x0020, 0x0022, 0x0061, 0x0083, 0x1234} {
 		c = append(c, WAVCase{
 			Name: "format tag " + string("0123456789abcdef"[tag>>4&15]) + string("0123456789abcdef"[tag&15]),
 			File: riff(chunk("fmt ", append(fmtBody(tag, 1, rate, 4), 2, 0, 0x40, 1), true), data), Defects: []record.DefectCode{record.DefectUnsupportedCodec},

@@ -73,7 +73,7 @@ func oddCases(samples []float32, pcm []byte) []WAVCase {
 	add("text behind it", append(slices.Clone(good), "<html>502 Bad gateway</html>"...), samples, nil, false)
 	add("ID3v1 tag behind it, whose first letters are a size", append(slices.Clone(good), "TAG"+string(bytes.Repeat([]byte("a"), 125))...), samples, nil, false)
 	add("ID3v1 tag behind it", append(slices.Clone(good), append([]byte("TAG"), make([]byte, 125)...)...), samples, nil, false)
-	add("a second WAV file behind it", append(slices.Clone(good), good...), samples, nil, false)
+	add("a second WAV file behind it", append(slices.Clone(good), good...), append(slices.Clone(samples), samples...), repaired, false)
 	add("three data chunks, one empty", riff(format, chunk("data", pcm[:1000], true), chunk("data", nil, true), chunk("data", pcm[1000:], true)),
 		samples, nil, false)
 	add("data chunks of odd sizes", riff(format, chunk("data", pcm[:1001], true), chunk("data", pcm[1001:2003], true)),

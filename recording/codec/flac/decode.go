@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	goaudio "github.com/go-audio/audio"
 	"github.com/mewkiz/flac/frame"
@@ -13,6 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/codec/internal/seam"
 )
 
 // Sniff reports whether a stream that begins with head is FLAC, after an ID3v2
@@ -22,6 +25,14 @@ func Sniff(head []byte) bool {
 		head = head[n:]
 	}
 	return len(head) > 0 && bytes.HasPrefix([]byte(magic), head[:min(len(head), len(magic))])
+}
+
+// Search reports whether FLAC begins somewhere in head: a stream, or a frame that says its
+// own parameters and is followed by another.
+func Search(head []byte) bool {
+	f := feed{r: bytes.NewReader(head)}
+	found, isFrame, _ := f.findStart()
+	return found && (isFrame || len(f.window(1)) >= len(magic)+4+streamInfoSize)
 }
 
 // id3Size is the length of the ID3v2 tag that b begins with, 0 if it doesn't.
@@ -47,6 +58,11 @@ func id3Size(b []byte) int64 {
 // counted in frames. A total in the header below what there is, and channels or
 // bits that the first frame contradicts, are a header_repaired one. Clipping is reported.
 //
+// Where the channels, the bits or the rate change, in the frames or by another stream that
+// is joined behind the first, reading goes on in the first one's format, with a
+// format_changed defect. A stream may begin at a frame, or behind bytes that are no FLAC;
+// these are a header_repaired defect.
+//
 // The Source knows its total if r is an io.ReaderAt and hint.Size is known: the
 // frames are then counted, without decoding them. The header's total alone is
 // not relied on, as a file that was cut still has it.
@@ -64,7 +80,7 @@ func Decode(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error)
 		}
 	}
 	// The first frame, so that a file without audio is known to be one.
-	if !s.decodeNext() {
+	if !s.decodeNext() && s.held == nil {
 		if !errors.Is(s.err, io.EOF) {
 			return nil, nil, s.err
 		}
@@ -82,15 +98,21 @@ func count(r io.Reader) (total int64, err error) {
 	if err := s.open(r); err != nil {
 		return 0, err
 	}
+	part := int64(0) // frames of the current parameters
+	s.rate = s.feed.info.rate
 	for {
 		_, h, lost, err := s.feed.frame()
 		if errors.Is(err, io.EOF) {
-			return total, nil
+			return total + seam.Frames(part, s.rate, s.feed.rate), nil
 		}
 		if err != nil {
 			return 0, err
 		}
-		total += lost + int64(h.frames)
+		if s.feed.part != s.part {
+			total += seam.Frames(part, s.rate, s.feed.rate)
+			s.part, s.rate, part = s.feed.part, s.feed.info.rate, 0
+		}
+		part += lost + int64(h.frames)
 	}
 }
 
@@ -98,9 +120,18 @@ func count(r io.Reader) (total int64, err error) {
 type source struct {
 	feed   feed
 	format goaudio.Format
-	scale  float32
-	clips  *audio.ClipCounter
-	frames int64 // in total; -1 if that isn't known
+	frames int64        // in total; -1 if that isn't known
+	from   audio.Source // of the current part, in format
+	parts  changes
+
+	// The part of the stream that has the same parameters.
+	part    int
+	rate    int // Hz
+	ch      int
+	scale   float32
+	clips   *audio.ClipCounter
+	clipped int64 // of the parts before
+	held    *heldFrame
 
 	silence int64     // frames to give before ready
 	ready   [][]int32 // by channel, what of the current frame isn't given yet
@@ -109,14 +140,14 @@ type source struct {
 	lost    int64
 	err     error
 
-	mended  string // what of STREAMINFO the first frame contradicts
-	strange bool   // no frame follows the metadata, but something does
+	mended  []string // what of STREAMINFO the first frame contradicts, and what came before it
+	strange bool     // no frame follows the metadata, but something does
 }
 
 // open reads up to the first frame.
 func (s *source) open(r io.Reader) error {
 	s.feed = feed{r: r, try: s.try}
-	info, err := readMetadata(&s.feed)
+	info, headless, err := s.readStart()
 	if err != nil {
 		if failed := s.feed.failed(); failed != nil {
 			return failed
@@ -124,24 +155,61 @@ func (s *source) open(r io.Reader) error {
 		return err
 	}
 	first := s.feed.window(frameHeaderMax)
-	if _, ok := info.parseFrame(first); !ok {
-		info, s.mended = info.corrected(first)
-		s.strange = s.mended == "" && len(first) >= frameHeaderMax
+	if _, ok := info.parseFrame(first); !ok && !headless {
+		var wrong string
+		info, wrong = info.corrected(first)
+		if wrong != "" {
+			s.mended = append(s.mended, wrong)
+		}
+		s.strange = wrong == "" && len(first) >= frameHeaderMax
 	}
-	s.feed.info = info
+	s.feed.info, s.feed.rate = info, info.rate
 	s.format = goaudio.Format{NumChannels: info.channels, SampleRate: info.rate}
+	s.beginPart()
+	return nil
+}
+
+// readStart goes to the first frame. headless: no STREAMINFO is before it.
+func (s *source) readStart() (info streamInfo, headless bool, err error) {
+	f := &s.feed
+	if n := id3Size(f.window(10)); n > 0 {
+		f.drop(n)
+	}
+	if w := f.window(len(magic)); len(w) >= len(magic) && !bytes.HasPrefix(w, []byte(magic)) {
+		found, isFrame, skipped := f.findStart()
+		switch {
+		case !found:
+			return info, false, unreadable("not a FLAC file")
+		case isFrame:
+			s.mended = append(s.mended, "a stream without a header, which begins at a frame")
+		}
+		if skipped > 0 {
+			s.mended = append(s.mended, fmt.Sprintf("%d bytes before the audio that are no FLAC", skipped))
+		}
+		if isFrame {
+			return f.info, true, nil
+		}
+	}
+	info, err = readMetadata(f)
+	return info, false, err
+}
+
+// beginPart takes the feed's parameters for what follows.
+func (s *source) beginPart() {
+	info := &s.feed.info
+	s.part, s.rate, s.ch = s.feed.part, info.rate, info.channels
 	full := float32(int64(1) << (info.depth - 1))
 	s.scale = 1 / full
+	if s.clips != nil {
+		s.clipped += s.clips.Clipped()
+	}
 	s.clips = audio.NewClipCounter(info.channels, min((full-1)/full, 1-1.0/(1<<23)))
 	s.ready = make([][]int32, info.channels)
-	return nil
+	s.from = &partSource{s: s, format: goaudio.Format{NumChannels: info.channels, SampleRate: info.rate}}
 }
 
 // readMetadata reads STREAMINFO and drops the other blocks.
 func readMetadata(f *feed) (info streamInfo, err error) {
-	if n := id3Size(f.window(10)); n > 0 {
-		f.drop(n)
-	}
 	w := f.window(len(magic) + 4 + streamInfoSize)
 	if !bytes.HasPrefix(w, []byte(magic)) && !bytes.HasPrefix([]byte(magic), w) {
 		return info, unreadable("not a FLAC file")
@@ -167,15 +235,8 @@ func readMetadata(f *feed) (info streamInfo, err error) {
 			Code: record.DefectUnsupportedCodec, Detail: fmt.Sprintf("FLAC of %d bits; 4 to 31 can be read", info.depth),
 		}
 	}
-	f.drop(8 + size)
-	for kind&lastBlock == 0 {
-		w := f.window(4)
-		if len(w) < 4 || w[0]&^lastBlock == 0x7F {
-			break // cut off, or no metadata any more: the frames, if any, will be found
-		}
-		kind = w[0]
-		f.drop(4 + int64(binary.BigEndian.Uint32(w)&0xFFFFFF))
-	}
+	f.drop(int64(len(magic)))
+	f.metadata()
 	return info, nil
 }
 
@@ -191,7 +252,30 @@ func (s *source) Frames() int64 { return s.frames }
 
 // ReadFrames implements [audio.Source].
 func (s *source) ReadFrames(dst []float32) (int, error) {
-	ch := s.format.NumChannels
+	return seam.Fill(dst, s.format.NumChannels, func(dst []float32) (int, error) {
+		n, err := s.from.ReadFrames(dst)
+		if n == 0 && err != nil && s.held != nil {
+			return 0, s.nextPart()
+		}
+		return n, err
+	})
+}
+
+// partSource is the Source of a part of the stream, in its own format.
+type partSource struct {
+	s      *source
+	format goaudio.Format
+}
+
+// Format implements [audio.Source].
+func (p *partSource) Format() *goaudio.Format { return &p.format }
+
+// ReadFrames implements [audio.Source].
+func (p *partSource) ReadFrames(dst []float32) (int, error) { return p.s.readPart(dst) }
+
+// readPart gives frames of the current part. It ends where the parameters change.
+func (s *source) readPart(dst []float32) (int, error) {
+	ch := s.ch
 	want := len(dst) / ch
 	n := 0
 	for n < want {
@@ -211,11 +295,14 @@ func (s *source) ReadFrames(dst []float32) (int, error) {
 			}
 			s.left -= k
 			n += k
-		case s.err != nil || !s.decodeNext():
+		case s.held != nil || s.err != nil || !s.decodeNext():
 			want = n // the end
 		}
 	}
 	if n == 0 && len(dst) >= ch {
+		if s.held != nil {
+			return 0, io.EOF
+		}
 		return 0, s.err
 	}
 	s.given += int64(n)
@@ -230,6 +317,38 @@ func (s *source) decodeNext() bool {
 		s.err = err
 		return false
 	}
+	if s.feed.part != s.part {
+		s.held = &heldFrame{b, h, lost}
+		return false
+	}
+	s.take(b, h, lost)
+	return true
+}
+
+// heldFrame is the first frame of a part that hasn't begun yet.
+type heldFrame struct {
+	b    []byte // of the feed's buffer
+	h    frameHeader
+	lost int64
+}
+
+// nextPart begins the part whose first frame is held.
+func (s *source) nextPart() error {
+	first := s.held
+	s.held = nil
+	s.parts.add(s.given, &s.feed.info)
+	s.beginPart()
+	from, err := seam.Conform(s.from, &s.format)
+	if err != nil {
+		return err
+	}
+	s.from = from
+	s.take(first.b, first.h, first.lost)
+	return nil
+}
+
+// take decodes a frame before which so many were lost.
+func (s *source) take(b []byte, h frameHeader, lost int64) {
 	s.silence += lost
 	s.lost += lost
 	quiet(b, h)
@@ -237,13 +356,12 @@ func (s *source) decodeNext() bool {
 	if fr == nil || int(fr.BlockSize) != h.frames {
 		s.silence += int64(h.frames)
 		s.lost += int64(h.frames)
-		return true
+		return
 	}
 	for c, sub := range fr.Subframes {
 		s.ready[c] = sub.Samples
 	}
 	s.left = h.frames
-	return true
 }
 
 // quiet makes a frame of 24 or 176.4 kHz refer to the stream's header for its
@@ -271,7 +389,7 @@ func (s *source) parse(b []byte) (fr *frame.Frame, length int) {
 		return nil, 0
 	}
 	fr.BitsPerSample = uint8(s.feed.info.depth) // which 0 refers to
-	if fr.Parse() != nil || len(fr.Subframes) != s.format.NumChannels {
+	if fr.Parse() != nil || len(fr.Subframes) != s.feed.info.channels {
 		return nil, 0
 	}
 	for _, sub := range fr.Subframes {
@@ -303,17 +421,18 @@ func (s *source) Defects() []record.Defect {
 			Detail: "frames of audio that are damaged, given as silence, or missing at the end by the header",
 		})
 	}
-	mended := s.mended
+	mended := slices.Clone(s.mended)
 	if atEnd && total > 0 && total < s.given {
-		if mended != "" {
-			mended += "; "
-		}
-		mended += fmt.Sprintf("the total, %d frames where there are %d", total, s.given)
+		mended = append(mended, fmt.Sprintf("the total, %d frames where there are %d", total, s.given))
 	}
-	if mended != "" {
-		d = append(d, record.Defect{Code: record.DefectHeaderRepaired, Detail: "repaired: " + mended})
+	if n := s.feed.joined; n > 0 {
+		mended = append(mended, fmt.Sprintf("%d more streams joined behind the first", n))
 	}
-	if n := s.clips.Clipped(); n > 0 {
+	if len(mended) > 0 {
+		d = append(d, record.Defect{Code: record.DefectHeaderRepaired, Detail: "repaired: " + strings.Join(mended, "; ")})
+	}
+	d = append(d, s.parts.defects(&s.format)...)
+	if n := s.clipped + s.clips.Clipped(); n > 0 {
 		d = append(d, record.Defect{
 			Code: record.DefectClipped, Detail: "samples at full scale, 3 or more in a row", Count: n,
 		})

@@ -329,7 +329,7 @@ func TestRefused(t *testing.T) {
 		"magic only":      {file[:4], record.DefectLegEmpty},
 		"metadata only":   {file[:42], record.DefectLegEmpty},
 		"half a frame":    {file[:60], record.DefectLegEmpty},
-		"no FLAC":         {change(0, 'f', 'L', 'a', 'k'), record.DefectUnreadableLeg},
+		"no FLAC":         {bytes.Repeat([]byte("no \xFF\xF8 "), 50), record.DefectUnreadableLeg},
 		"no STREAMINFO":   {change(4, 1), record.DefectUnreadableLeg},
 		"sample rate 0":   {change(18, 0, 0, 0), record.DefectUnreadableLeg},
 		"3 bits":          {change(20, 0x40, 0x20), record.DefectUnreadableLeg},

@@ -2,7 +2,10 @@ package flac
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
+
+	"github.com/switchtape/switchtape/recording/codec/internal/seam"
 )
 
 const (
@@ -29,6 +32,9 @@ type feed struct {
 	wasted  int64 // bytes looked at in vain
 	next    int64 // where the next frame's audio begins if none is lost
 	damaged bool  // a frame, or a part of one, was left out
+	part    int   // how often the parameters have changed
+	joined  int   // streams that begin behind the first
+	rate    int   // of the first, in Hz
 	// try decodes a frame from the front of the bytes and reports its length in
 	// bytes, 0 if it can't.
 	try func(b []byte) int
@@ -101,17 +107,21 @@ func (f *feed) frame() (b []byte, h frameHeader, lost int64, err error) {
 		}
 		var ok bool
 		if h, ok = f.info.parseFrame(w); ok {
-			if n := f.length(h); n > 0 {
+			if n := f.length(h, f.try); n > 0 {
 				b = f.buf[f.lo : f.lo+n]
 				break
 			}
 			f.damaged = true
-			w = f.window(1)
+		} else if other, oh, ok := f.info.asFrame(w); ok && seam.CanJoin(other.rate, f.rate) {
+			if b = f.changed(other, oh); b != nil {
+				h = oh
+				break
+			}
+		} else if f.restart() {
+			continue
 		}
-		skip := 1 + bytes.IndexByte(w[1:], 0xFF)
-		if skip == 0 {
-			skip = len(w)
-		}
+		w = f.window(1) // looking ahead moves the buffer
+		skip := nextStart(w)
 		f.lo += skip
 		dropped += skip
 	}
@@ -126,12 +136,111 @@ func (f *feed) frame() (b []byte, h frameHeader, lost int64, err error) {
 	return b, h, lost, nil
 }
 
+// searchLimit is how far the beginning of a stream is searched for, in bytes.
+const searchLimit = 128 << 10
+
+// findStart goes to the first stream or frame, which begins within searchLimit. A frame
+// must say its own rate and depth, as there is no header to. It reports whether
+// there is one, and whether it is a frame; skipped is how many bytes came before.
+func (f *feed) findStart() (found, isFrame bool, skipped int) {
+	for skipped < searchLimit {
+		w := f.window(len(magic) + 4 + streamInfoSize)
+		if len(w) == 0 || f.wasted > searchLimit*patience {
+			break
+		}
+		if bytes.HasPrefix(w, []byte(magic)) {
+			return true, false, skipped
+		}
+		if info, h, ok := (&streamInfo{}).asFrame(w); ok {
+			info.block = h.frames
+			f.info = info
+			if f.length(h, nil) > 0 {
+				h, _ := info.parseFrame(f.window(frameHeaderMax))
+				f.next = h.start
+				return true, true, skipped
+			}
+			w = f.window(1)
+		}
+		k := nextStart(w)
+		f.lo += k
+		skipped += k
+	}
+	return false, false, skipped
+}
+
+// nextStart is where in w, behind its first byte, a frame or a stream may begin.
+func nextStart(w []byte) int {
+	skip := 1 + bytes.IndexByte(w[1:], 0xFF)
+	if skip == 0 {
+		skip = max(len(w)-len(magic)+1, 1) // what begins there may go on
+	}
+	if at := bytes.Index(w[1:min(skip+len(magic)-1, len(w))], []byte(magic)); at >= 0 {
+		return 1 + at
+	}
+	return skip
+}
+
+// changed is the frame at lo, of header h, if it is one of another stream's parameters,
+// which are the feed's from then on: its CRC-16 must be right, and a frame of the same
+// kind or the end must follow, as headers alone come by chance. Else it is nil.
+func (f *feed) changed(other streamInfo, h frameHeader) []byte {
+	was := f.info
+	f.info = other
+	n := f.length(h, nil)
+	if n == 0 {
+		f.info = was
+		return nil
+	}
+	f.part++
+	return f.buf[f.lo : f.lo+n]
+}
+
+// restart takes the header of a stream that is joined behind the one before, if there is one
+// at lo, and reports whether it did.
+func (f *feed) restart() bool {
+	const size = len(magic) + 4 + streamInfoSize
+	w := f.window(size)
+	if len(w) < size || !bytes.HasPrefix(w, []byte(magic)) || w[4]&^lastBlock != blockStreamInfo {
+		return false
+	}
+	info := parseStreamInfo((*[streamInfoSize]byte)(w[8:]))
+	if info.depth < 4 || info.depth > 31 || !seam.CanJoin(info.rate, f.rate) {
+		return false
+	}
+	was := f.info
+	f.drop(int64(len(magic)))
+	f.metadata()
+	info.total = was.total + info.total
+	if was.total == 0 {
+		info.total = 0
+	}
+	f.info = info
+	f.next = 0
+	f.joined++
+	if info.channels != was.channels || info.depth != was.depth || info.rate != was.rate {
+		f.part++
+	}
+	return true
+}
+
+// metadata drops the blocks before the first frame.
+func (f *feed) metadata() {
+	for kind := byte(0); kind&lastBlock == 0; {
+		w := f.window(4)
+		if len(w) < 4 || w[0]&^lastBlock == 0x7F {
+			return // cut off, or no metadata any more: the frames, if any, will be found
+		}
+		kind = w[0]
+		f.drop(4 + int64(binary.BigEndian.Uint32(w)&0xFFFFFF))
+	}
+}
+
 // minFrameBytes is the length of the shortest frame: of silence.
 const minFrameBytes = 10
 
 // length is that of the frame at lo, whose header is h, in bytes; 0 if it is
-// damaged.
-func (f *feed) length(h frameHeader) int {
+// damaged. try decides where nothing that is known follows it; nil: then it is damaged.
+func (f *feed) length(h frameHeader, try func(b []byte) int) int {
 	limit := longestFrame(h.frames, f.info.channels, f.info.depth)
 	var c uint16
 	t := &crc16Table[0]
@@ -149,7 +258,7 @@ func (f *feed) length(h frameHeader) int {
 				if at == len(w) {
 					return at
 				}
-				if _, ok := f.info.parseFrame(w[at:]); ok {
+				if f.begins(w[at:]) {
 					return at
 				}
 			}
@@ -158,8 +267,17 @@ func (f *feed) length(h frameHeader) int {
 	// What follows is no frame: perhaps a tag of another format, perhaps it is
 	// this one that isn't.
 	f.wasted += int64(at) + int64(4*h.frames*f.info.channels)
+	if try == nil {
+		return 0
+	}
 	w := f.window(1)
-	return f.try(w[:min(len(w), limit)])
+	return try(w[:min(len(w), limit)])
+}
+
+// begins reports whether a frame of whatever parameters, or a stream, begins with b.
+func (f *feed) begins(b []byte) bool {
+	_, ok := f.info.parseAny(b)
+	return ok || bytes.HasPrefix(b, []byte(magic))
 }
 
 // longestFrame is how many bytes a frame may have: those of verbatim subframes,

@@ -67,6 +67,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(encode(f, speechLike, 2, 24000, codec.Options{Frames: 600, BitDepth: 24}))
 	f.Add(encode(f, make([]float32, 8*3000), 8, 8000, codec.Options{Frames: 3000}))
 	f.Add([]byte("ID3\x04\x00\x00\x7F\x7F\x7F\x7FfLaC"))
+	f.Add(append(file, encode(f, make([]float32, 2*600), 2, 48000, codec.Options{Frames: 600})...))
+	f.Add(file[42:])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

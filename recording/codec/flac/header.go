@@ -1,6 +1,11 @@
 package flac
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/switchtape/switchtape/recording/codec/internal/seam"
+)
 
 // streamInfo is what of STREAMINFO the decoder uses (RFC 9639 § 8.2).
 type streamInfo struct {
@@ -25,26 +30,52 @@ func parseStreamInfo(b *[streamInfoSize]byte) streamInfo {
 
 // frameHeader is the header of a frame (RFC 9639 § 9.1).
 type frameHeader struct {
-	frames int   // of audio in it
-	start  int64 // where its audio begins, in frames
-	rate   byte  // the code
-	bytes  int   // of the header, with its check
+	frames   int   // of audio in it
+	start    int64 // where its audio begins, in frames
+	rate     byte  // the code
+	hz       int   // what it says; 0: as the stream's header has it
+	channels int
+	depth    uint // bits; 0: as the stream's header has it
+	bytes    int  // of the header, with its check
 }
 
 // parseFrame reads the header of a frame that begins with b. It accepts only
-// those that agree with the stream in channels and depth, and whose check is
+// those that agree with the stream in channels, depth and rate, and whose check is
 // right.
 func (s *streamInfo) parseFrame(b []byte) (h frameHeader, ok bool) {
+	h, ok = s.parseAny(b)
+	return h, ok && h.channels == s.channels && (h.depth == 0 || h.depth == s.depth) && (h.hz == 0 || h.hz == s.rate)
+}
+
+// asFrame is s with the parameters of the frame that b begins with, if there is one.
+func (s *streamInfo) asFrame(b []byte) (streamInfo, frameHeader, bool) {
+	h, ok := s.parseAny(b)
+	if !ok {
+		return *s, h, false
+	}
+	c := *s
+	c.channels = h.channels
+	if h.depth != 0 {
+		c.depth = h.depth
+	}
+	if h.hz != 0 {
+		c.rate = h.hz
+	}
+	return c, h, c.depth > 0 && seam.CanJoin(c.rate, c.rate)
+}
+
+// parseAny is parseFrame for frames of any parameters.
+func (s *streamInfo) parseAny(b []byte) (h frameHeader, ok bool) {
 	if len(b) < 6 || b[0] != 0xFF || b[1]&0xFE != 0xF8 || b[3]&1 != 0 {
 		return h, false
 	}
 	h.rate = b[2] & 15
-	channels := int(b[3]>>4) + 1
-	if channels > MaxChannels {
-		channels = 2
+	if h.channels = int(b[3]>>4) + 1; h.channels > MaxChannels {
+		h.channels = 2
 	}
-	depth, known := depthOf(b[3]>>1&7, s.depth)
-	if b[3]>>4 > 10 || channels != s.channels || !known || depth != s.depth || h.rate == 15 {
+	var known bool
+	h.depth, known = depthOf(b[3]>>1&7, 0)
+	if b[3]>>4 > 10 || !known || h.rate == 15 {
 		return h, false
 	}
 	number, at := uncode(b[4:])
@@ -74,13 +105,12 @@ func (s *streamInfo) parseFrame(b []byte) (h frameHeader, ok bool) {
 		h.frames = 256 << (size - 8)
 	}
 	at += extra
-	switch h.rate {
-	case 12:
-		at++
-	case 13, 14:
-		at += 2
+	if extra = rateBytes(h.rate); len(b) < at+extra {
+		return h, false
 	}
-	if h.frames > 1<<16-1 || len(b) < at+1 || crc8(b[:at]) != b[at] {
+	h.hz = rateOf(h.rate, b[at:])
+	at += extra
+	if h.frames > 1<<16 || len(b) < at+1 || crc8(b[:at]) != b[at] {
 		return h, false
 	}
 	h.bytes = at + 1
@@ -91,24 +121,45 @@ func (s *streamInfo) parseFrame(b []byte) (h frameHeader, ok bool) {
 	return h, true
 }
 
-// corrected is s with the channels and the depth of the frame that b begins with,
+// corrected is s with the parameters of the frame that b begins with,
 // if there is one, and what of s was wrong; "" if there is none.
 func (s *streamInfo) corrected(b []byte) (streamInfo, string) {
-	c := *s
-	if len(b) < 6 {
-		return c, ""
-	}
-	if c.channels = int(b[3]>>4) + 1; c.channels > MaxChannels {
-		c.channels = 2
-	}
-	if depth, known := depthOf(b[3]>>1&7, s.depth); known {
-		c.depth = depth
-	}
-	if _, ok := c.parseFrame(b); !ok {
+	c, _, ok := s.asFrame(b)
+	if !ok || c == *s {
 		return *s, ""
 	}
-	what := fmt.Sprintf("the header's %d channels of %d bits, where the frames have %d of %d", s.channels, s.depth, c.channels, c.depth)
-	return c, what
+	var what []string
+	if c.channels != s.channels || c.depth != s.depth {
+		what = append(what, fmt.Sprintf("the header's %d channels of %d bits, where the frames have %d of %d", s.channels, s.depth, c.channels, c.depth))
+	}
+	if c.rate != s.rate {
+		what = append(what, fmt.Sprintf("the header's rate of %d Hz, where the frames have %d", s.rate, c.rate))
+	}
+	return c, strings.Join(what, "; ")
+}
+
+// rateBytes is how many bytes behind a frame's header belong to a rate's code, and rateOf
+// the rate in Hz, 0 if it is the stream's (RFC 9639 § 9.1.2, § 9.1.7).
+func rateBytes(code byte) int {
+	switch code {
+	case 12:
+		return 1
+	case 13, 14:
+		return 2
+	}
+	return 0
+}
+
+func rateOf(code byte, extra []byte) int {
+	switch code {
+	case 12:
+		return int(extra[0]) * 1000
+	case 13:
+		return int(extra[0])<<8 | int(extra[1])
+	case 14:
+		return (int(extra[0])<<8 | int(extra[1])) * 10
+	}
+	return [16]int{0, 88200, 176400, 192000, 8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000}[code&15]
 }
 
 // depthOf is the bits per sample of a code in a frame's header.

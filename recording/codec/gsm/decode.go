@@ -41,6 +41,29 @@ func (d *Decoder) Block(dst *[BlockSamples]int16, b *[BlockBytes]byte) {
 // Valid reports whether b begins like a bare frame.
 func Valid(b []byte) bool { return len(b) > 0 && b[0]>>4 == signature }
 
+// leastFrames is how many frames must have their signature for a stream to be taken for
+// GSM: by chance one in 2^32 streams has so many.
+const leastFrames = 8
+
+// Begins reports whether head, the beginning of a stream, is bare frames one after the
+// other: every 33rd byte of it begins with the signature, and no other 33rd does, as in
+// A-law silence.
+func Begins(head []byte) bool {
+	if len(head) < leastFrames*FrameBytes {
+		return false
+	}
+	for phase := range FrameBytes {
+		signed := true
+		for i := phase; i < len(head) && signed; i += FrameBytes {
+			signed = head[i]>>4 == signature
+		}
+		if signed != (phase == 0) {
+			return false
+		}
+	}
+	return true
+}
+
 // decode turns the codewords into samples (clause 5.3).
 func (d *Decoder) decode(dst []int16) {
 	for i := range d.words.sub {

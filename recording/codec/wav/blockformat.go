@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/switchtape/switchtape/recording/codec/g722"
 	"github.com/switchtape/switchtape/recording/codec/gsm"
 )
 
@@ -54,6 +55,32 @@ func (l *layout) blockFormat(tag uint16, bits, align, perBlock int) error {
 	}
 	return nil
 }
+
+// streamFormat sets the layout of an ADPCM without blocks. Of G.726 the first code of a
+// byte is in its high bits, as ffmpeg writes and reads it.
+func (l *layout) streamFormat(tag uint16, bits int) error {
+	channels, rate := l.channels, l.rate
+	ok := channels == 1 && !l.bigEndian
+	switch tag {
+	case tagOKI, tagDialogic:
+		ok = ok && bits == 4
+		*l, _ = rawLayoutOf("vox")
+	case tagG722, tagG722ADPCM:
+		ok = ok && rate == g722.SampleRate
+		*l, _ = rawLayoutOf("g722")
+	default:
+		known, found := rawLayoutOf(fmt.Sprintf("aal2-g726-%d", 8*bits))
+		*l, ok = known, ok && found
+	}
+	l.channels, l.rate = channels, rate
+	if !ok {
+		return unsupported("WAV format tag 0x%04X%s of %d channels at %d Hz in %d bits", tag, tagName(tag), channels, rate, bits)
+	}
+	return nil
+}
+
+// stream reports whether the encoding has samples that don't stand alone, and no blocks.
+func (l *layout) stream() bool { return l.enc >= encG722 && l.enc <= encBareIMA }
 
 // bytesOf is how long an ADPCM block of so many frames is; 0 if there is none.
 func (l *layout) bytesOf(frames int) int {

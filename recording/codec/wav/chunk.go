@@ -48,7 +48,7 @@ type walk struct {
 	at     io.ReaderAt // of the same file, of a known size; nil if there is none
 	order  binary.ByteOrder
 	form   string // RIFF, RIFX, RF64 or BW64
-	riff   int64  // bytes after the RIFF header's size field; -1 if not stated
+	riff   int64  // bytes after the first RIFF header's size field, to this file's end by its own
 	ds64   int64  // data size by the ds64 chunk; -1 if there is none
 	fact   int64  // frames by the fact chunk; 0 if there is none
 	format []byte // body of the fmt chunk, at most 40 bytes; nil before it
@@ -57,6 +57,9 @@ type walk struct {
 	left  int64 // bytes of the current data chunk still to read
 	toEnd bool  // the data goes on to the file's end, less a trailing chunk; left is at most that
 	odd   bool  // the current chunk's size is odd
+
+	base   int64 // where the file begins in the stream: behind others that it is joined to
+	joined bool  // another file begins where this one ends
 
 	chunksEnd int64 // where the last chunk that made sense ended
 	sure      int64 // up to here, chunks before the audio are known to follow one another
@@ -74,6 +77,7 @@ func (w *walk) repair(format string, args ...any) {
 
 // open reads up to the first data chunk's first byte.
 func (w *walk) open() error {
+	w.base = w.in.pos
 	head := w.in.peek(12)
 	if len(head) < 12 {
 		if err := w.in.failed(); err != nil {
@@ -94,7 +98,7 @@ func (w *walk) open() error {
 	if w.form == "RIFX" {
 		w.order = binary.BigEndian
 	}
-	w.riff = int64(w.order.Uint32(head[4:]))
+	w.riff = w.base + int64(w.order.Uint32(head[4:]))
 	w.in.take(12)
 	return w.toFirstData()
 }
@@ -160,7 +164,7 @@ func (w *walk) toFirstData() error {
 		case id == "ds64" && size >= 24 && size <= 1<<20:
 			if body := w.in.peek(24); len(body) == 24 {
 				// riffSize, dataSize, sampleCount: 64 bits each.
-				w.riff = int64(w.order.Uint64(body))
+				w.riff = w.base + int64(w.order.Uint64(body))
 				w.ds64 = int64(w.order.Uint64(body[8:]))
 			}
 			read = 24
@@ -275,6 +279,10 @@ func (w *walk) nextData() bool {
 			}
 			continue
 		}
+		if Sniff(w.in.peek(12)) && len(w.in.peek(12)) == 12 {
+			w.joined = true
+			return false
+		}
 		if !knownID(b) && (!printableID(b) || id == "RIFF" || w.beyond(8+size)) {
 			w.garbage()
 			return false
@@ -300,12 +308,15 @@ func (w *walk) finish(secondBytes int64) {
 	}
 	end := w.riff + 8
 	fileEnd := w.in.pos + int64(w.in.hi-w.in.lo)
+	if w.joined {
+		fileEnd = w.in.pos
+	}
 	if w.form == "RF64" && w.ds64 < 0 || w.form == "BW64" && w.ds64 < 0 {
 		return
 	}
 	// Bytes after the RIFF chunk are allowed; chunks that reach out of it, or a
 	// RIFF chunk that reaches out of the file, are not. One byte is for padding.
 	if w.cut == 0 && (end+1 < w.chunksEnd || end > fileEnd+1) {
-		w.repair("the RIFF size, %d in a file of %d bytes", w.riff, fileEnd)
+		w.repair("the RIFF size, %d in a file of %d bytes", w.riff-w.base, fileEnd-w.base)
 	}
 }

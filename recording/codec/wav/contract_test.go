@@ -56,7 +56,16 @@ func TestDecodersKeepTheContract(t *testing.T) {
 		})
 	}
 	for _, raw := range []record.RawFormat{
-		{Encoding: "s16le", SampleRateHz: 8000, Channels: 2}, {Encoding: "mulaw", SampleRateHz: 8000}, {Encoding: "gsm", SampleRateHz: 8000},
+		{Encoding: "s16le", SampleRateHz: 8000, Channels: 2},
+		{Encoding: "mulaw", SampleRateHz: 8000},
+		{Encoding: "gsm", SampleRateHz: 8000},
+		{Encoding: "s24be", SampleRateHz: 8000},
+		{Encoding: "s8", SampleRateHz: 8000},
+		{Encoding: "g722", SampleRateHz: 16000},
+		{Encoding: "g726-24", SampleRateHz: 8000},
+		{Encoding: "aal2-g726-40", SampleRateHz: 8000},
+		{Encoding: "vox", SampleRateHz: 6000},
+		{Encoding: "ima", SampleRateHz: 8000},
 	} {
 		t.Run("raw "+raw.Encoding, func(t *testing.T) {
 			t.Parallel()
@@ -68,7 +77,7 @@ func TestDecodersKeepTheContract(t *testing.T) {
 			require.NoError(t, err)
 			recordingtest.DecoderContract(t, recordingtest.Decoding{
 				Decode: wav.DecodeRaw, File: file, Raw: &raw,
-				Format: goaudio.Format{NumChannels: max(raw.Channels, 1), SampleRate: 8000}, Want: recordingtest.ReadAll(t, s),
+				Format: goaudio.Format{NumChannels: max(raw.Channels, 1), SampleRate: raw.SampleRateHz}, Want: recordingtest.ReadAll(t, s),
 			})
 		})
 	}
@@ -87,6 +96,12 @@ func TestNoAllocations(t *testing.T) {
 	for _, name := range []string{"libgsm_ms", "adpcm_ima_wav", "adpcm_ms"} {
 		t.Run(name, func(t *testing.T) {
 			recordingtest.DecoderAllocations(t, recordingtest.Decoding{Decode: wav.Decode, File: byTool(t, name, 250000, 1)})
+		})
+	}
+	for _, encoding := range []string{"g722", "g726-32", "vox", "ima", "s32be"} {
+		t.Run(encoding, func(t *testing.T) {
+			raw := record.RawFormat{Encoding: encoding, SampleRateHz: 16000}
+			recordingtest.DecoderAllocations(t, recordingtest.Decoding{Decode: wav.DecodeRaw, Raw: &raw, File: make([]byte, 1<<20)})
 		})
 	}
 }

@@ -32,6 +32,12 @@ func (l *layout) convert(dst []float32, b []byte, table *g711.Table) (fullScale 
 		}
 		return true, silenceNonFinite(dst)
 	}
+	if l.signed8 {
+		for i, x := range b {
+			dst[i] = float32(int8(x)) / 128
+		}
+		return true, 0
+	}
 	switch l.bytes {
 	case 1:
 		for i, x := range b {

@@ -39,7 +39,9 @@ func (w *walk) beginData(size int64) {
 	if w.toEnd && rest >= 0 {
 		w.left = min(w.left, rest)
 	}
-	if w.toEnd && w.at != nil {
+	if next, ok := w.nextFile(start); w.toEnd && ok {
+		w.left, w.toEnd, w.odd = next-start, false, false
+	} else if w.toEnd && w.at != nil {
 		w.left, w.toEnd, w.odd = w.trailerStart(start)-start, false, false
 	}
 }

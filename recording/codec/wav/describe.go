@@ -28,6 +28,14 @@ func (l *layout) encoding() string {
 		return "ADPCM (Microsoft's)"
 	case encIMAADPCM:
 		return "ADPCM (IMA's)"
+	case encBareIMA:
+		return "ADPCM (IMA's, without blocks)"
+	case encVox:
+		return "ADPCM (Dialogic's)"
+	case encG722:
+		return "G.722"
+	case encG726:
+		return "G.726 of " + strconv.Itoa(8*l.codeBits) + " kbit/s"
 	case encGSM, encBareGSM:
 		return "GSM 6.10"
 	default:

@@ -19,6 +19,14 @@ const (
 	tagMulaw      = 0x0007
 	tagIMAADPCM   = 0x0011
 	tagGSM        = 0x0031
+	tagOKI        = 0x0010
+	tagDialogic   = 0x0017
+	tagG726       = 0x0045
+	tagG721       = 0x0040
+	tagAntexG726  = 0x0014
+	tagOtherG726  = 0x0064
+	tagG722       = 0x028F
+	tagG722ADPCM  = 0x0065
 	tagMPEG       = 0x0050
 	tagMP3        = 0x0055
 	tagExtensible = 0xFFFE
@@ -39,6 +47,10 @@ const (
 	encIMAADPCM
 	encGSM     // of Microsoft's blocks
 	encBareGSM // of frames with a signature
+	encG722
+	encG726
+	encVox     // Dialogic's ADPCM
+	encBareIMA // without blocks
 	encMP3
 )
 
@@ -53,6 +65,9 @@ type layout struct {
 	channels  int
 	rate      int
 	bigEndian bool
+	signed8   bool // samples of 8 bits are signed
+	codeBits  int  // of G.726
+	highFirst bool // its codes begin in the high bits of a byte
 }
 
 // unit is the bytes that belong together: a frame, or a block of frames.
@@ -135,8 +150,15 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 		if err := l.blockFormat(tag, bits, align, extension(b, order)); err != nil {
 			return l, 0, err
 		}
+	case tagOKI, tagDialogic, tagG726, tagG721, tagAntexG726, tagOtherG726, tagG722, tagG722ADPCM:
+		if err := l.streamFormat(tag, bits); err != nil {
+			return l, 0, err
+		}
 	default:
 		return l, 0, unsupported("WAV format tag 0x%04X%s", tag, tagName(tag))
+	}
+	if l.stream() {
+		return l, 0, nil // its alignment means nothing
 	}
 	if align != l.unit() {
 		wrongAlign = align
@@ -159,6 +181,14 @@ func (l *layout) newBlocks() *blocks {
 		k.codec = msADPCM{l.channels}
 	case encIMAADPCM:
 		k.codec = imaADPCM{l.channels}
+	case encG722:
+		k.codec = newBareG722()
+	case encG726:
+		k.codec = newBareG726(l)
+	case encVox:
+		k.codec = &bareVox{}
+	case encBareIMA:
+		k.codec = &bareIMA{}
 	default:
 		return nil
 	}

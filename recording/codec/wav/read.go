@@ -9,7 +9,7 @@ import (
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/g711"
-	"github.com/switchtape/switchtape/recording/codec/gsm"
+	"github.com/switchtape/switchtape/recording/codec/internal/seam"
 	"github.com/switchtape/switchtape/recording/codec/mp3"
 )
 
@@ -22,6 +22,9 @@ import (
 // or ADPCM make no sense and are silent), clipped and non_finite with their
 // counts. It knows its total number of frames if r is an
 // io.ReaderAt and hint.Size is known, or if the header agrees with hint.Size.
+//
+// Files that are joined one behind the other are read one after the other, in the first
+// one's format: a header_repaired defect, and format_changed if another has another.
 //
 // If the hint has a raw format, a file whose fmt chunk is missing is read as that.
 func Decode(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error) {
@@ -40,24 +43,7 @@ func Decode(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error)
 	}
 	s.prepare()
 	s.count(r, hint)
-	return s, nil, nil
-}
-
-// DecodeRaw is the [codec.Decoder] of audio without a header, in the format of
-// hint.Raw. A last frame that isn't whole is a truncated defect.
-func DecodeRaw(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error) {
-	if hint.Raw == nil {
-		return nil, nil, unreadable("no format is given for audio without a header")
-	}
-	s := &source{walk: walk{in: newInput(r, hint.Size), left: 1 << 62}, noHeader: true, frames: -1}
-	if err := s.rawLayout(hint.Raw); err != nil {
-		return nil, nil, err
-	}
-	s.prepare()
-	if hint.Size >= 0 {
-		s.frames = s.framesIn(hint.Size)
-	}
-	return s, nil, nil
+	return &files{source: s, from: s, hint: hint}, nil, nil
 }
 
 // source reads the samples of a WAV file or of raw audio.
@@ -105,29 +91,6 @@ func (s *source) setLayout(hint codec.Hint) error {
 	return nil
 }
 
-func (s *source) rawLayout(f *record.RawFormat) error {
-	s.layout = layout{channels: max(f.Channels, 1), rate: f.SampleRateHz, bytes: 1}
-	switch f.Encoding {
-	case "s16le":
-		s.bytes = 2
-	case "mulaw":
-		s.enc = encMulaw
-	case "alaw":
-		s.enc = encAlaw
-	case "gsm":
-		if s.channels != 1 || s.rate != gsm.SampleRate {
-			return unsupported("raw GSM 6.10 of %d channels at %d Hz; it has 1 at %d Hz", s.channels, s.rate, gsm.SampleRate)
-		}
-		s.enc, s.bytes, s.block = encBareGSM, 0, gsm.FrameBytes
-	default:
-		return unsupported("raw encoding %q; s16le, mulaw, alaw and gsm can be read", f.Encoding)
-	}
-	if s.channels > MaxChannels || s.rate < audio.MinResampleRate || s.rate > audio.MaxResampleRate {
-		return unsupported("raw audio of %d channels at %d Hz", s.channels, s.rate)
-	}
-	return nil
-}
-
 func (s *source) prepare() {
 	s.format = goaudio.Format{NumChannels: s.channels, SampleRate: s.rate}
 	level := float32(audio.FullScale16)
@@ -138,6 +101,10 @@ func (s *source) prepare() {
 		s.table, level = g711.Alaw.DecodeTable(), g711.Alaw.Max()
 	case s.enc == encGSM || s.enc == encBareGSM:
 		level = 32760.0 / 32768 // the last 3 bits are 0
+	case s.enc == encG726:
+		level = 32764.0 / 32768 // the last 2 bits are 0
+	case s.enc == encVox:
+		level = 32752.0 / 32768 // the last 4 bits are 0
 	case s.bytes == 1:
 		level = 127.0 / 128
 	}
@@ -192,6 +159,22 @@ func (s *source) count(r io.Reader, hint codec.Hint) {
 	if w.open() != nil {
 		return
 	}
+	total := s.countFile(&w)
+	for w.joined {
+		next, err := s.following(w.in, section, hint)
+		if err != nil {
+			break
+		}
+		total += seam.Frames(next.countFile(&next.walk), next.rate, s.rate)
+		w = next.walk
+	}
+	if w.in.failed() == nil {
+		s.frames = total
+	}
+}
+
+// countFile is the number of frames of the file that w is in, whose layout is that of s.
+func (s *source) countFile(w *walk) int64 {
 	total := int64(0)
 	for w.left > 0 || w.nextData() {
 		skipped, sized := int64(0), !w.toEnd
@@ -205,9 +188,7 @@ func (s *source) count(r io.Reader, hint codec.Hint) {
 		w.in.skip(w.left)
 		w.left = 0
 	}
-	if w.in.failed() == nil {
-		s.frames = total
-	}
+	return total
 }
 
 // Format implements [audio.Source].
@@ -282,7 +263,12 @@ func (s *source) next(want int) []byte {
 	unit := s.unit()
 	want = int(min(int64(want), int64(max(bufSize/unit*unit, unit)), s.left/int64(unit)*int64(unit)))
 	if s.toEnd && want > 0 {
-		if got := s.in.peek(want + tailSize); s.in.err == nil {
+		got := s.in.peek(want + tailSize)
+		if next := fileIn(got); next >= 0 {
+			s.left, s.toEnd, s.odd = int64(next), false, false
+			return nil
+		}
+		if s.in.err == nil {
 			return got[:want]
 		}
 		s.cutTrailer()
@@ -342,16 +328,4 @@ func (s *source) endOfChunk() {
 	if !s.noHeader {
 		s.finish(s.secondBytes())
 	}
-}
-
-// NewPCMSource is a Source of bare little-endian linear PCM of 8 (unsigned), 16,
-// 24 or 32 bits, size bytes of it; the stream may end before.
-func NewPCMSource(r io.Reader, f *goaudio.Format, bits int, size int64) (audio.Source, error) {
-	if bits%8 != 0 || bits < 8 || bits > 32 || f == nil || f.NumChannels < 1 || f.NumChannels > MaxChannels || f.SampleRate < 1 {
-		return nil, unsupported("PCM of %d bits in the format %+v", bits, f)
-	}
-	s := &source{walk: walk{in: newInput(r, codec.SizeUnknown), left: max(size, 0)}, noHeader: true, frames: -1}
-	s.layout = layout{channels: f.NumChannels, rate: f.SampleRate, bytes: bits / 8}
-	s.prepare()
-	return s, nil
 }

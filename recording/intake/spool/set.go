@@ -11,6 +11,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/codec"
 )
 
 // File is a file of a call.
@@ -184,22 +185,12 @@ func (o *Options) segment(f *File, start time.Time, offset time.Duration) record
 }
 
 // rawFormat is what a file of that extension holds that has no header; nil for files
-// that say it themselves. Asterisk names its raw formats so.
+// that say it themselves. In a spool .raw is Asterisk's other name for .sln.
 func rawFormat(ext string) *record.RawFormat {
-	const rate, wide = 8000, 16000
-	switch ext {
-	case "ulaw", "mulaw", "pcmu", "ul", "mu":
-		return &record.RawFormat{Encoding: "mulaw", SampleRateHz: rate}
-	case "alaw", "pcma", "al":
-		return &record.RawFormat{Encoding: "alaw", SampleRateHz: rate}
-	case "gsm":
-		return &record.RawFormat{Encoding: "gsm", SampleRateHz: rate}
-	case "sln", "slin", "raw":
-		return &record.RawFormat{Encoding: "s16le", SampleRateHz: rate}
-	case "sln16":
-		return &record.RawFormat{Encoding: "s16le", SampleRateHz: wide}
+	if ext == "raw" {
+		ext = "sln"
 	}
-	return nil
+	return codec.RawByName("leg." + ext)
 }
 
 // legsBelow is the directory that all of the call's files must be in when the worker

@@ -117,7 +117,7 @@ func (s *Segment) decode(h *sums) ([]record.Defect, error) {
 	if s.modified.IsZero() {
 		s.modified = modifiedAt(rc)
 	}
-	src, defects, err := from.codecs.Decode(s.open.file.reader(), codec.Hint{Size: s.open.file.size, Raw: s.Spec.Raw})
+	src, defects, err := from.codecs.Decode(s.open.file.reader(), codec.Hint{Size: s.open.file.size, Raw: s.Spec.Raw, Name: s.Spec.URI})
 	if err == nil {
 		s.open.src = src
 		return defects, nil
