@@ -34,10 +34,21 @@ func (d *DB) FanOut(ctx context.Context, r outbox.Reader, events []callmodel.Out
 			return callmodel.ErrLeaseLost
 		}
 		of := map[callmodel.TenantID][]webhooks.Stored{}
+		var lines []callmodel.AuditEvent
 		for i := range events {
 			e := &events[i]
 			all, known := of[e.TenantID]
 			if !known {
+				// Settings that were stored before there were webhooks have theirs from now on.
+				want, since, err := t.keptWebhooks(ctx, e.TenantID)
+				if err != nil {
+					return err
+				}
+				more, err := t.settingsWebhooks(ctx, e.TenantID, want, since, storeform.System)
+				if err != nil {
+					return err
+				}
+				lines = append(lines, more...)
 				if err := t.each(ctx, func(s scanner) error {
 					w, err := scanWebhook(s)
 					all = append(all, w)
@@ -60,7 +71,7 @@ func (d *DB) FanOut(ctx context.Context, r outbox.Reader, events []callmodel.Out
 				made += int(n)
 			}
 		}
-		return nil
+		return t.auditAll(ctx, lines)
 	})
 	return made, err
 }
