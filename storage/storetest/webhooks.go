@@ -370,6 +370,8 @@ func hookHealth(t *testing.T, e Env) {
 	require.NoError(t, err)
 	require.Len(t, stats.Failing, 1)
 	require.Equal(t, "wh-a", stats.Failing[0].ID)
+	require.EqualValues(t, 2, stats.Failing[0].Waiting)
+	require.Zero(t, stats.Failing[0].SinceSuccess, "none has succeeded")
 	require.EqualValues(t, 1, stats.Enabled)
 	require.EqualValues(t, 2, stats.Waiting)
 	failed := e.deliveries(t, webhooks.DeliveryFilter{EndpointID: "wh-a", State: webhooks.Failed})

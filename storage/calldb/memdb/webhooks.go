@@ -340,12 +340,17 @@ func (s *Store) WebhookStats(ctx context.Context) (webhooks.Stats, error) {
 			continue
 		}
 		q.Enabled++
-		q.Waiting = min(q.Waiting+s.shownWebhook(e).Health.Waiting, webhooks.WaitingAtMost)
+		waiting := s.shownWebhook(e).Health.Waiting
+		q.Waiting = min(q.Waiting+waiting, webhooks.WaitingAtMost)
 		if due := s.due(e.ID); len(due) > 0 {
 			q.Oldest = max(q.Oldest, now.Sub(due[0].next))
 		}
 		if since := e.Health.FailingSince; !since.IsZero() {
-			q.Failing = append(q.Failing, webhooks.FailingEndpoint{TenantID: e.TenantID, ID: e.ID, For: now.Sub(since)})
+			f := webhooks.FailingEndpoint{TenantID: e.TenantID, ID: e.ID, For: now.Sub(since), Waiting: waiting}
+			if at := e.Health.LastSuccessAt; !at.IsZero() {
+				f.SinceSuccess = now.Sub(at)
+			}
+			q.Failing = append(q.Failing, f)
 		}
 	}
 	slices.SortStableFunc(q.Failing, func(a, b webhooks.FailingEndpoint) int { return cmp.Compare(b.For, a.For) })
