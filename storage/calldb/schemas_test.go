@@ -356,6 +356,23 @@ func TestClaimsUseTheIndexes(t *testing.T) {
 	}
 }
 
+// However many deliveries wait, those that are due are found by the index, in their order.
+func TestDeliveriesUseTheIndexes(t *testing.T) {
+	t.Parallel()
+	db := migrated(t, sqliteURL(t))
+	for _, query := range []string{
+		"SELECT id FROM webhook_deliveries WHERE endpoint_id = 'a' AND state = 'waiting' AND next_at <= 5 ORDER BY next_at, id LIMIT 3",
+		"SELECT (SELECT min(d.next_at) FROM webhook_deliveries d WHERE d.endpoint_id = e.id AND d.state = 'waiting') FROM webhook_endpoints e WHERE e.state = 'enabled'",
+		"SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries WHERE endpoint_id = 'a' AND state = 'waiting' LIMIT 100) AS waiting",
+	} {
+		plan := explain(t, db, query)
+		require.Contains(t, plan, "INDEX webhook_deliveries_due", query)
+		require.NotContains(t, plan, "TEMP B-TREE", query)
+	}
+	plan := explain(t, db, "SELECT id FROM outbox WHERE NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.event_id = outbox.id AND d.state = 'waiting') ORDER BY id LIMIT 3")
+	require.Contains(t, plan, "INDEX webhook_deliveries_events")
+}
+
 func explain(t *testing.T, db *calldb.DB, query string) string {
 	t.Helper()
 	plan, err := db.Plan(context.WithoutCancel(t.Context()), query)
