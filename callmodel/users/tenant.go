@@ -42,7 +42,8 @@ type Defaults struct {
 	Recording *record.Preference `json:"recording,omitempty"`
 	// RetentionDays is how long its recordings are to be kept. 0: as the platform does.
 	RetentionDays int `json:"retention_days,omitempty"`
-	// Webhooks are told what happens. Their secrets are the host's affair.
+	// Webhooks are told what happens: see package webhooks, which has their secrets. One
+	// URL is one, however often it is given.
 	Webhooks []Webhook `json:"webhooks,omitempty"`
 }
 

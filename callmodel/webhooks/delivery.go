@@ -147,4 +147,7 @@ type FailingEndpoint struct {
 	TenantID callmodel.TenantID
 	ID       string
 	For      time.Duration
+	// SinceSuccess is how long ago a try last succeeded. 0: none has.
+	SinceSuccess time.Duration
+	Waiting      int64 // deliveries, counted up to WaitingAtMost
 }

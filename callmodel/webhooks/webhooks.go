@@ -67,7 +67,7 @@ const (
 
 // Bounds of what is kept.
 const (
-	MaxEndpoints   = 32 // of a tenant
+	MaxEndpoints   = 32 // of a tenant, beside those of its settings
 	MaxURL         = 2048
 	MaxEvents      = 32
 	MaxDescription = 256
@@ -98,6 +98,9 @@ type Endpoint struct {
 	RotatedAt   time.Time `json:"rotated_at,omitzero"`
 	// OldUntil is until when deliveries are signed with the secret before, too.
 	OldUntil time.Time `json:"old_until,omitzero"`
+	// Settings says that it is one of the tenant's settings, users.Defaults.Webhooks: where
+	// it goes and what it is told are changed there.
+	Settings bool `json:"settings,omitempty"`
 	// Version grows with every change but of Health.
 	Version int64  `json:"version"`
 	Health  Health `json:"health"`

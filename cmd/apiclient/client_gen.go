@@ -4190,7 +4190,7 @@ type TenantDefaults struct {
 	// RetentionDays How long its recordings are to be kept.
 	RetentionDays *int `json:"retention_days,omitempty"`
 
-	// Webhooks Where events are to be delivered. Secrets don't stand here.
+	// Webhooks Where events are delivered, as webhooks of /v1/webhooks, which have their secrets.
 	Webhooks *[]struct {
 		// Events The types; none: all.
 		//
@@ -4425,6 +4425,9 @@ type Webhook struct {
 	OldUntil  *time.Time `json:"old_until,omitempty"`
 	RotatedAt *time.Time `json:"rotated_at,omitempty"`
 
+	// Settings It is one of the tenant's settings (defaults.webhooks): where it goes and what it is told are changed there. Its secret is learned by rotating it.
+	Settings *bool `json:"settings,omitempty"`
+
 	// State Whether it is told anything. What happens while it is disabled it isn't told later.
 	State WebhookState `json:"state"`
 
@@ -4523,6 +4526,9 @@ type WebhookWithSecret struct {
 
 	// Secret What deliveries are signed with.
 	Secret string `json:"secret"`
+
+	// Settings It is one of the tenant's settings (defaults.webhooks): where it goes and what it is told are changed there. Its secret is learned by rotating it.
+	Settings *bool `json:"settings,omitempty"`
 
 	// State Whether it is told anything. What happens while it is disabled it isn't told later.
 	State WebhookState `json:"state"`

@@ -16,6 +16,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/keys"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/webhooks"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 )
 
@@ -24,6 +25,7 @@ func secrets() map[string]*regexp.Regexp {
 	return map[string]*regexp.Regexp{
 		"a telephone number": regexp.MustCompile(`\+[1-9][0-9]{7,14}\b`),
 		"an API key":         regexp.MustCompile(regexp.QuoteMeta(keys.Prefix) + `[A-Za-z0-9_-]{20,}`),
+		"a webhook's secret": regexp.MustCompile(webhooks.SecretPrefix + `[A-Za-z0-9+/]{20,}`),
 		"a bearer token":     regexp.MustCompile(`(?i)\bbearer [A-Za-z0-9._~+/-]{4,}`),
 		"a JWT":              regexp.MustCompile(`\bey[A-Za-z0-9_-]{8,}\.ey[A-Za-z0-9_-]{8,}\.`),
 		"a signed URL":       regexp.MustCompile(`(?i)[?&](signature|sig|x-amz-signature|x-goog-signature|x-amz-security-token)=`),
@@ -53,6 +55,7 @@ func TestSecretsAreRecognised(t *testing.T) {
 	for what, line := range map[string]string{
 		"a telephone number": `{"msg":"x","from":"+442079460123"}`,
 		"an API key":         "key " + keys.NewSecret(),
+		"a webhook's secret": "secret " + webhooks.NewSecret().Reveal(),
 		"a bearer token":     "Authorization: Bearer abcdef",
 		"a JWT":              "token=eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJodHRwcyJ9.AAAA",
 		"a signed URL":       "GET /objects/a.wav?expiry=1&signature=abc",

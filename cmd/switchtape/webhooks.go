@@ -58,9 +58,9 @@ type hookSecret struct {
 	Secret cli.Secret `help:"The secret, 24 to 64 bytes in base64, with or without whsec_ before them. In a file, or in the environment. Default: one is made." placeholder:"@FILE"`
 }
 
-// with runs do with the secret, and prints what it made. A secret that can't be kept
+// showing runs do with the secret, and prints what it made. A secret that can't be kept
 // isn't made.
-func (o *hookSecret) with(s cli.Streams, asJSON bool, do func(webhooks.Secret) (webhooks.Endpoint, error)) error {
+func (o *hookSecret) showing(s cli.Streams, asJSON bool, do func(webhooks.Secret) (webhooks.Endpoint, error)) error {
 	secret := webhooks.Secret(o.Secret)
 	if secret == "" {
 		secret = webhooks.NewSecret()
@@ -105,7 +105,7 @@ type webhooksCreate struct {
 
 func (c *webhooksCreate) Run(ctx context.Context, s cli.Streams) error {
 	return c.at(ctx, func(ctx context.Context, hooks webhookhttp.Store) error {
-		return c.hookSecret.with(s, c.JSON, func(secret webhooks.Secret) (webhooks.Endpoint, error) {
+		return c.showing(s, c.JSON, func(secret webhooks.Secret) (webhooks.Endpoint, error) {
 			return hooks.CreateWebhook(ctx, webhooks.New{
 				ID: webhooks.NewID(), TenantID: c.owner(), URL: c.URL, Events: c.Event, Form: webhooks.Form(c.Form), Description: c.Description,
 				Secret: secret, Actor: actor(),
@@ -247,7 +247,7 @@ type webhooksRotate struct {
 
 func (c *webhooksRotate) Run(ctx context.Context, s cli.Streams) error {
 	return c.at(ctx, func(ctx context.Context, hooks webhookhttp.Store) error {
-		return c.hookSecret.with(s, c.JSON, func(secret webhooks.Secret) (webhooks.Endpoint, error) {
+		return c.showing(s, c.JSON, func(secret webhooks.Secret) (webhooks.Endpoint, error) {
 			e, err := hooks.ChangeWebhook(ctx, webhooks.Change{TenantID: c.owner(), ID: c.ID, Secret: secret, Grace: c.Grace, Actor: actor()})
 			return e, ofWebhook(c.ID, err)
 		})

@@ -74,7 +74,7 @@ func httpText(t *testing.T, url string) string {
 	require.NoError(t, err)
 	resp, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	return string(text)
@@ -161,7 +161,7 @@ func TestWebhooks(t *testing.T) {
 	r.await(t, 3)
 	lines := []string{
 		`switchtape_webhooks{state="enabled"} 3`, "switchtape_webhook_deliveries_waiting 1\n", `switchtape_webhook_failing_seconds{tenant="default",webhook="`,
-		`switchtape_webhook_tries_total{result="delivered"} 4`,
+		`switchtape_webhook_tries_total{result="delivered"} 4`, `switchtape_webhook_waiting{tenant="default",webhook="`,
 	}
 	require.Eventually(t, func() bool { // the last answer is noted a little later
 		metrics := httpText(t, p.url+"/metrics")

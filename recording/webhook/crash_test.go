@@ -13,6 +13,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 	"github.com/switchtape/switchtape/recording/webhook"
 	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/storetest/pgtest"
 )
 
 // delivererURL makes the test binary a process that delivers of that database, until it
@@ -47,11 +48,24 @@ func deliverUntilKilled(at string) error {
 // event: each is delivered at least once, under the id that it has in the outbox.
 func TestKilledBetweenCommitAndDelivery(t *testing.T) {
 	t.Parallel()
-	events, kills := 2000, 6
-	if testing.Short() || raced {
-		events, kills = 200, 2
+	for name, c := range map[string]struct {
+		at     func(testing.TB) string
+		events int
+	}{"SQLite": {sqliteURL, 2000}, "PostgreSQL": {pgtest.URL, 500}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kills := 6
+			if testing.Short() || raced {
+				c.events, kills = 200, 2
+			}
+			killed(t, c.at(t), c.events, kills)
+		})
 	}
-	db, at := openDB(t)
+}
+
+func killed(t *testing.T, at string, events, kills int) {
+	t.Helper()
+	db := migrated(t, at)
 	r := newReceiver(t, nil)
 	n := create(t, db, "a", r.URL)
 	happen(t, db, "c", events)

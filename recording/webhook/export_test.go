@@ -5,7 +5,8 @@ import (
 	"net/netip"
 )
 
-// Step makes the deliveries of what has happened and tries what is due, until nothing is.
+// Step makes the deliveries of what has happened and tries what is due, until nothing is,
+// or what is rests.
 func (d *Deliverer) Step(ctx context.Context) error {
 	for {
 		n, err := d.fan(ctx)
@@ -17,12 +18,13 @@ func (d *Deliverer) Step(ctx context.Context) error {
 		}
 	}
 	for {
+		before := d.Counts()
 		if err := d.start(ctx, ctx); err != nil {
 			return err
 		}
 		d.running.Wait()
 		due, err := d.store.DueWebhooks(ctx, 0)
-		if err != nil || len(due) == 0 {
+		if err != nil || len(due) == 0 || d.Counts() == before {
 			return err
 		}
 	}

@@ -246,6 +246,32 @@ func TestGone(t *testing.T) {
 	require.Equal(t, webhooks.Failed, deliveries(t, db, "wh-a")[0].State)
 }
 
+// TestDownReceiversRest: however much waits for a receiver that is down, it is tried once
+// a second; when it is there again everything is delivered at once.
+func TestDownReceiversRest(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	db := memdb.New(c.now)
+	r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	create(t, db, "a", r.URL)
+	d := webhook.New(db, webhook.Options{Holder: "a", Now: c.now, Allow: loopback()})
+	happen(t, db, "first", 1)
+	require.NoError(t, d.Step(t.Context()))
+	happen(t, db, "c", 60)
+	for range 10 {
+		tried := len(r.all())
+		c.advance(time.Second)
+		require.NoError(t, d.Step(t.Context()))
+		require.Len(t, r.all(), tried+1)
+	}
+	r.answers(nil)
+	c.advance(time.Minute)
+	tried := len(r.all())
+	require.NoError(t, d.Step(t.Context()))
+	require.Len(t, r.all(), tried+61)
+	require.Zero(t, endpoint(t, db, "wh-a").Health.Waiting)
+}
+
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{

@@ -59,15 +59,24 @@ func loopback() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 }
 
-func openDB(t testing.TB) (db *calldb.DB, url string) {
+func sqliteURL(t testing.TB) string {
 	t.Helper()
-	url = calldb.SQLiteURL(filepath.Join(t.TempDir(), "ledger.db"))
+	return calldb.SQLiteURL(filepath.Join(t.TempDir(), "ledger.db"))
+}
+
+func openDB(t testing.TB) *calldb.DB {
+	t.Helper()
+	return migrated(t, sqliteURL(t))
+}
+
+func migrated(t testing.TB, url string) *calldb.DB {
+	t.Helper()
 	db, err := calldb.Open(t.Context(), url, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	_, err = db.Migrate(t.Context())
 	require.NoError(t, err)
-	return db, url
+	return db
 }
 
 // desk is what makes events.

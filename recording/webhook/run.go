@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -15,6 +16,9 @@ const (
 	rounds = 4
 	// slowAfter is how long a try may take on average for its endpoint not to be slow.
 	slowAfter = 2 * time.Second
+	// restAfter is for how long a receiver is left alone whose tries all failed: however much
+	// waits for one that is down, it costs little.
+	restAfter = time.Second
 	// settleWithin is what the store has to note what a try came to.
 	settleWithin = 10 * time.Second
 )
@@ -61,6 +65,12 @@ func (d *Deliverer) take(due *webhooks.Due) (places int, slow bool) {
 	if d.busy[due.EndpointID] {
 		return 0, false
 	}
+	if until, resting := d.rest[due.EndpointID]; resting {
+		if d.opts.Now().Before(until) {
+			return 0, false
+		}
+		delete(d.rest, due.EndpointID)
+	}
 	slow = due.Failing || d.slow[due.EndpointID]
 	places = min(d.opts.PerEndpoint, d.opts.Concurrency-d.used)
 	if slow {
@@ -93,10 +103,13 @@ func (d *Deliverer) deliver(ctx context.Context, got *webhooks.Claimed, places i
 	began := d.opts.Now()
 	tasks := make(chan *webhooks.Task)
 	var wg sync.WaitGroup
+	var delivered atomic.Bool
 	for range min(places, len(got.Tasks)) {
 		wg.Go(func() {
 			for k := range tasks {
-				d.once(ctx, &got.Endpoint, k)
+				if d.once(ctx, &got.Endpoint, k) {
+					delivered.Store(true)
+				}
 			}
 		})
 	}
@@ -108,6 +121,9 @@ func (d *Deliverer) deliver(ctx context.Context, got *webhooks.Claimed, places i
 	took := d.opts.Now().Sub(began) / time.Duration((len(got.Tasks)+places-1)/places)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if !delivered.Load() {
+		d.rest[got.Endpoint.ID] = d.opts.Now().Add(restAfter)
+	}
 	if took > slowAfter {
 		d.slow[got.Endpoint.ID] = true
 	} else {
@@ -117,13 +133,13 @@ func (d *Deliverer) deliver(ctx context.Context, got *webhooks.Claimed, places i
 
 // once makes one try and notes what it came to. One that was cut short is noted by
 // nobody: it is tried again when its lease is over.
-func (d *Deliverer) once(ctx context.Context, e *webhooks.Stored, k *webhooks.Task) {
+func (d *Deliverer) once(ctx context.Context, e *webhooks.Stored, k *webhooks.Task) (delivered bool) {
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	o := d.try(ctx, e, k)
 	if ctx.Err() != nil && !o.Delivered {
-		return
+		return false
 	}
 	switch {
 	case o.Delivered:
@@ -146,4 +162,5 @@ func (d *Deliverer) once(ctx context.Context, e *webhooks.Stored, k *webhooks.Ta
 	if err := d.store.SettleDelivery(end, o); err != nil && !errors.Is(err, callmodel.ErrLeaseLost) {
 		d.opts.Logger.WarnContext(ctx, "what a webhook's delivery came to can't be noted; it is delivered again", "webhook", e.ID, "delivery", o.ID, "error", err)
 	}
+	return o.Delivered
 }

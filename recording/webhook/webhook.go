@@ -144,10 +144,11 @@ type Deliverer struct {
 	delivered, failed, givenUp atomic.Int64
 	running                    sync.WaitGroup
 	mu                         sync.Mutex
-	busy                       map[string]bool // endpoints that have tries here
-	slow                       map[string]bool // endpoints that took long
-	used, usedSlow             int             // tries at once; of those that fail or are slow
-	away                       bool            // the store was, at the last look
+	busy                       map[string]bool      // endpoints that have tries here
+	slow                       map[string]bool      // endpoints that took long
+	rest                       map[string]time.Time // until when endpoints that failed are left alone
+	used, usedSlow             int                  // tries at once; of those that fail or are slow
+	away                       bool                 // the store was, at the last look
 }
 
 // New makes a deliverer. It starts nothing: Run does.
@@ -155,7 +156,7 @@ func New(s Store, o Options) *Deliverer {
 	o.fill()
 	return &Deliverer{
 		store: s, reader: outbox.Reader{Name: Reader, Holder: o.Holder, TTL: o.TTL}, opts: o, client: client(&o),
-		wake: make(chan struct{}, 1), settling: make(chan struct{}, 4), busy: map[string]bool{}, slow: map[string]bool{},
+		wake: make(chan struct{}, 1), settling: make(chan struct{}, 4), busy: map[string]bool{}, slow: map[string]bool{}, rest: map[string]time.Time{},
 	}
 }
 

@@ -30,7 +30,7 @@ func options(holder string) webhook.Options {
 // each endpoint once.
 func TestTwoAtOnce(t *testing.T) {
 	t.Parallel()
-	db, _ := openDB(t)
+	db := openDB(t)
 	a, b := newReceiver(t, nil), newReceiver(t, nil)
 	n := create(t, db, "a", a.URL)
 	create(t, db, "b", b.URL)
@@ -61,7 +61,7 @@ func TestTwoAtOnce(t *testing.T) {
 // however many they are.
 func TestSlowReceiversHoldNobody(t *testing.T) {
 	t.Parallel()
-	db, _ := openDB(t)
+	db := openDB(t)
 	var open, most atomic.Int64
 	slow := newReceiver(t, func(_ http.ResponseWriter, q *http.Request) {
 		if n := open.Add(1); n > most.Load() {
@@ -93,7 +93,7 @@ func TestSlowReceiversHoldNobody(t *testing.T) {
 // TestEndsInTime: a process that is to end gives up tries that take longer than it may.
 func TestEndsInTime(t *testing.T) {
 	t.Parallel()
-	db, _ := openDB(t)
+	db := openDB(t)
 	began := make(chan struct{}, 1)
 	slow := newReceiver(t, func(_ http.ResponseWriter, q *http.Request) {
 		began <- struct{}{}

@@ -34,10 +34,21 @@ func (d *DB) FanOut(ctx context.Context, r outbox.Reader, events []callmodel.Out
 			return callmodel.ErrLeaseLost
 		}
 		of := map[callmodel.TenantID][]webhooks.Stored{}
+		var lines []callmodel.AuditEvent
 		for i := range events {
 			e := &events[i]
 			all, known := of[e.TenantID]
 			if !known {
+				// Settings that were stored before there were webhooks have theirs from now on.
+				want, since, err := t.keptWebhooks(ctx, e.TenantID)
+				if err != nil {
+					return err
+				}
+				more, err := t.settingsWebhooks(ctx, e.TenantID, want, since, storeform.System)
+				if err != nil {
+					return err
+				}
+				lines = append(lines, more...)
 				if err := t.each(ctx, func(s scanner) error {
 					w, err := scanWebhook(s)
 					all = append(all, w)
@@ -60,7 +71,7 @@ func (d *DB) FanOut(ctx context.Context, r outbox.Reader, events []callmodel.Out
 				made += int(n)
 			}
 		}
-		return nil
+		return t.auditAll(ctx, lines)
 	})
 	return made, err
 }
@@ -218,12 +229,14 @@ func (d *DB) WebhookStats(ctx context.Context) (webhooks.Stats, error) {
 		}
 		return t.each(ctx, func(s scanner) error {
 			var f webhooks.FailingEndpoint
-			var us int64
-			err := s.Scan(&f.TenantID, &f.ID, &us)
-			f.For = time.Duration(us) * time.Microsecond
+			var failing, success int64
+			err := s.Scan(&f.TenantID, &f.ID, &failing, &success, &f.Waiting)
+			f.For, f.SinceSuccess = time.Duration(failing)*time.Microsecond, time.Duration(success)*time.Microsecond
 			q.Failing = append(q.Failing, f)
 			return err
-		}, "SELECT tenant_id, id, @now - failing_since FROM webhook_endpoints WHERE state = 'enabled' AND failing_since > 0 ORDER BY failing_since, id LIMIT ?", webhooks.MaxFailing)
+		}, `SELECT e.tenant_id, e.id, @now - e.failing_since, CASE WHEN e.last_success_at > 0 THEN @now - e.last_success_at ELSE 0 END,
+				(SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries d WHERE d.endpoint_id = e.id AND d.state = 'waiting' LIMIT ?) AS waiting)
+			FROM webhook_endpoints e WHERE e.state = 'enabled' AND e.failing_since > 0 ORDER BY e.failing_since, e.id LIMIT ?`, webhooks.WaitingAtMost, webhooks.MaxFailing)
 	})
 	return q, err
 }

@@ -74,14 +74,42 @@ func (d *DB) putEntries(ctx context.Context, op string, entries []storeform.Entr
 		if err := t.putNumbers(ctx, entries, before, numbers); err != nil {
 			return err
 		}
+		var lines []callmodel.AuditEvent
+		for i := range entries {
+			more, err := t.tenantWebhooks(ctx, &entries[i], w.Actor)
+			if err != nil {
+				return err
+			}
+			lines = append(lines, more...)
+		}
 		for i := range entries {
 			if err := t.putEntry(ctx, &before[i], &entries[i], w.Actor); err != nil {
 				return err
 			}
 		}
-		return nil
+		return t.auditAll(ctx, lines)
 	})
 	return created, err
+}
+
+// tenantWebhooks brings the webhooks of an entry that is a tenant's to what it says.
+func (t *tx) tenantWebhooks(ctx context.Context, e *storeform.Entry, actor string) ([]callmodel.AuditEvent, error) {
+	if e.Kind != storeform.KindTenant || !t.webhooks {
+		return nil, nil
+	}
+	var want []users.Webhook
+	if !e.Gone {
+		doc, err := e.TenantDocument()
+		if err != nil {
+			return nil, err
+		}
+		want = doc.Defaults.Webhooks
+	}
+	now, err := t.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return t.settingsWebhooks(ctx, e.Tenant, want, now, actor)
 }
 
 // hasDirectory reports a schema without users.
@@ -210,7 +238,14 @@ func (d *DB) deleteEntry(ctx context.Context, kind string, tenant callmodel.Tena
 				return err
 			}
 		}
-		return t.putEntry(ctx, &before, &after, w.Actor)
+		lines, err := t.tenantWebhooks(ctx, &after, w.Actor)
+		if err != nil {
+			return err
+		}
+		if err := t.putEntry(ctx, &before, &after, w.Actor); err != nil {
+			return err
+		}
+		return t.auditAll(ctx, lines)
 	})
 }
 

@@ -12,8 +12,10 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/outbox"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/users"
+	"github.com/switchtape/switchtape/callmodel/webhooks"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest"
 	"github.com/switchtape/switchtape/storage/storetest/pgtest"
@@ -147,6 +149,40 @@ func TestUsersOnTheSchemaBefore(t *testing.T) {
 		changes, err = db.UserChanges(t.Context(), 0, 0)
 		require.NoError(t, err)
 		require.Len(t, changes, 1)
+	})
+}
+
+// Settings that were stored before the schema kept webhooks have theirs once events are
+// told.
+func TestWebhooksOfSettingsFromTheSchemaBefore(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, at string) {
+		db := between(t, at, calldb.WebhooksSchema-1)
+		_, _, err := db.PutTenant(t.Context(), users.Tenant{ID: "acme", Defaults: users.Defaults{
+			Webhooks: []users.Webhook{{URL: "https://acme.example/hook"}},
+		}}, users.Write{Actor: "ann"})
+		require.NoError(t, err)
+		_, err = open(t, at).Migrate(t.Context())
+		require.NoError(t, err)
+		_, _, err = db.Enqueue(t.Context(), storetest.Request("c1"))
+		require.NoError(t, err)
+		leases, err := db.Claim(t.Context(), ledger.Claim{Worker: "w", TTL: time.Hour})
+		require.NoError(t, err)
+		require.NoError(t, db.Complete(t.Context(), leases[0], storetest.Completed("c1")))
+		r := outbox.Reader{Name: "webhooks", Holder: "a"}
+		_, err = db.TakeOutbox(t.Context(), r)
+		require.NoError(t, err)
+		events, err := db.OutboxEvents(t.Context(), 0, 10)
+		require.NoError(t, err)
+		for _, made := range []int{1, 0} {
+			n, err := db.FanOut(t.Context(), r, events)
+			require.NoError(t, err)
+			require.Equal(t, made, n)
+		}
+		all, err := db.Webhooks(t.Context(), "acme", webhooks.Filter{})
+		require.NoError(t, err)
+		require.Len(t, all, 1)
+		require.True(t, all[0].Settings)
 	})
 }
 
@@ -318,6 +354,23 @@ func TestClaimsUseTheIndexes(t *testing.T) {
 		require.Contains(t, plan, "USING INDEX "+index, where)
 		require.NotContains(t, plan, "TEMP B-TREE", where)
 	}
+}
+
+// However many deliveries wait, those that are due are found by the index, in their order.
+func TestDeliveriesUseTheIndexes(t *testing.T) {
+	t.Parallel()
+	db := migrated(t, sqliteURL(t))
+	for _, query := range []string{
+		"SELECT id FROM webhook_deliveries WHERE endpoint_id = 'a' AND state = 'waiting' AND next_at <= 5 ORDER BY next_at, id LIMIT 3",
+		"SELECT (SELECT min(d.next_at) FROM webhook_deliveries d WHERE d.endpoint_id = e.id AND d.state = 'waiting') FROM webhook_endpoints e WHERE e.state = 'enabled'",
+		"SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries WHERE endpoint_id = 'a' AND state = 'waiting' LIMIT 100) AS waiting",
+	} {
+		plan := explain(t, db, query)
+		require.Contains(t, plan, "INDEX webhook_deliveries_due", query)
+		require.NotContains(t, plan, "TEMP B-TREE", query)
+	}
+	plan := explain(t, db, "SELECT id FROM outbox WHERE NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.event_id = outbox.id AND d.state = 'waiting') ORDER BY id LIMIT 3")
+	require.Contains(t, plan, "INDEX webhook_deliveries_events")
 }
 
 func explain(t *testing.T, db *calldb.DB, query string) string {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
@@ -21,19 +23,20 @@ func (t *tx) needWebhooks() error {
 }
 
 const webhookColumns = `e.id, e.tenant_id, e.url, e.events, e.form, e.description, e.state, e.state_reason, e.secret, e.old_secret, e.old_until,
-	e.rotated_at, e.created_at, e.created_by, e.version, e.last_success_at, e.failing_since, e.last_status, e.last_error`
+	e.rotated_at, e.created_at, e.created_by, e.version, e.from_settings, e.last_success_at, e.failing_since, e.last_status, e.last_error`
 
-func scanWebhook(s scanner, more ...any) (e webhooks.Stored, err error) {
+func scanWebhook(s scanner) (e webhooks.Stored, err error) {
 	var events, secret, old string
-	var oldUntil, rotated, created, success, failing int64
-	if err := s.Scan(append([]any{
+	var oldUntil, rotated, created, settings, success, failing int64
+	if err := s.Scan(
 		&e.ID, &e.TenantID, &e.URL, &events, &e.Form, &e.Description, &e.State, &e.StateReason, &secret, &old, &oldUntil,
-		&rotated, &created, &e.CreatedBy, &e.Version, &success, &failing, &e.Health.LastStatus, &e.Health.LastError,
-	}, more...)...); err != nil {
+		&rotated, &created, &e.CreatedBy, &e.Version, &settings, &success, &failing, &e.Health.LastStatus, &e.Health.LastError,
+	); err != nil {
 		return e, err
 	}
 	e.Events, e.Secret, e.Old = storeform.ParseNames(events), webhooks.Secret(secret), webhooks.Secret(old)
 	e.OldUntil, e.RotatedAt, e.CreatedAt = storeform.Time(oldUntil), storeform.Time(rotated), storeform.Time(created)
+	e.Settings = settings == 1
 	e.Health.LastSuccessAt, e.Health.FailingSince = storeform.Time(success), storeform.Time(failing)
 	return e, nil
 }
@@ -53,7 +56,7 @@ func (d *DB) CreateWebhook(ctx context.Context, n webhooks.New) (webhooks.Endpoi
 			return err
 		}
 		var there int
-		if err := t.row(ctx, "SELECT count(*) FROM webhook_endpoints WHERE tenant_id = ? AND state <> 'deleted'", string(n.TenantID)).Scan(&there); err != nil {
+		if err := t.row(ctx, "SELECT count(*) FROM webhook_endpoints WHERE tenant_id = ? AND state <> 'deleted' AND from_settings = 0", string(n.TenantID)).Scan(&there); err != nil {
 			return err
 		}
 		if there >= webhooks.MaxEndpoints {
@@ -168,12 +171,7 @@ func (d *DB) ChangeWebhook(ctx context.Context, c webhooks.Change) (webhooks.End
 		if err := t.countWaiting(ctx, &e.Endpoint); err != nil {
 			return err
 		}
-		for i := range lines {
-			if err := t.audit(ctx, lines[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+		return t.auditAll(ctx, lines)
 	})
 	return e.Endpoint, err
 }
@@ -282,4 +280,53 @@ func padInts(values []int64) []any {
 		args = append(args, args[len(args)-1])
 	}
 	return args
+}
+
+// settingsWebhooks brings the endpoints of a tenant's settings to what those say, which
+// have been so since at. The lines are for the end of the transaction.
+func (t *tx) settingsWebhooks(ctx context.Context, tenant callmodel.TenantID, want []users.Webhook, at time.Time, actor string) ([]callmodel.AuditEvent, error) {
+	have := map[string]webhooks.Stored{}
+	if err := t.each(ctx, func(s scanner) error {
+		e, err := scanWebhook(s)
+		have[e.ID] = e
+		return err
+	}, "SELECT "+webhookColumns+" FROM webhook_endpoints e WHERE e.tenant_id = ? AND e.from_settings = 1", string(tenant)); err != nil {
+		return nil, err
+	}
+	changed, lines := storeform.SettingsWebhooks(tenant, have, want, at, actor)
+	for i := range changed {
+		e := &changed[i]
+		if _, err := t.exec(ctx, `INSERT INTO webhook_endpoints (id, tenant_id, url, events, form, description, state, secret, created_at, created_by, version, from_settings)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (id) DO UPDATE SET events = excluded.events, form = excluded.form, state = excluded.state,
+			state_reason = ?, secret = excluded.secret, old_secret = ?, created_at = excluded.created_at, created_by = excluded.created_by, version = excluded.version`,
+			e.ID, string(e.TenantID), e.URL, storeform.Names(e.Events), string(e.Form), e.Description, string(e.State), e.Secret.Reveal(),
+			storeform.Micros(e.CreatedAt), e.CreatedBy, e.Version, e.StateReason, e.Old.Reveal()); err != nil {
+			return nil, err
+		}
+	}
+	return lines, nil
+}
+
+// keptWebhooks are those that the tenant's settings have as they are stored, and since when.
+func (t *tx) keptWebhooks(ctx context.Context, tenant callmodel.TenantID) ([]users.Webhook, time.Time, error) {
+	var e storeform.Entry
+	err := scanEntry(t.row(ctx, "SELECT "+entryColumns+" FROM directory WHERE kind = ? AND tenant_id = ? AND id = '' AND version > 0",
+		storeform.KindTenant, string(tenant)), &e)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !e.There() {
+		return nil, time.Time{}, nil
+	}
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	doc, err := e.TenantDocument()
+	return doc.Defaults.Webhooks, e.UpdatedAt, err
+}
+
+func (t *tx) auditAll(ctx context.Context, lines []callmodel.AuditEvent) error {
+	for i := range lines {
+		if err := t.audit(ctx, lines[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/outbox"
+	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 )
 
@@ -45,6 +46,7 @@ func Webhooks(t *testing.T, open func(t *testing.T) Env) {
 		{"Health", withWebhooks(hookHealth)},
 		{"GoneDisables", withWebhooks(hookGone)},
 		{"Replays", withWebhooks(hookReplays)},
+		{"SettingsHaveTheirs", withWebhooks(hookSettings)},
 	})
 }
 
@@ -368,6 +370,8 @@ func hookHealth(t *testing.T, e Env) {
 	require.NoError(t, err)
 	require.Len(t, stats.Failing, 1)
 	require.Equal(t, "wh-a", stats.Failing[0].ID)
+	require.EqualValues(t, 2, stats.Failing[0].Waiting)
+	require.Zero(t, stats.Failing[0].SinceSuccess, "none has succeeded")
 	require.EqualValues(t, 1, stats.Enabled)
 	require.EqualValues(t, 2, stats.Waiting)
 	failed := e.deliveries(t, webhooks.DeliveryFilter{EndpointID: "wh-a", State: webhooks.Failed})
@@ -444,4 +448,59 @@ func hookReplays(t *testing.T, e Env) {
 		_, err := e.Webhooks.ReplayWebhook(t.Context(), r)
 		requireCode(t, callmodel.CodeInvalid, err)
 	}
+}
+
+// hookSettings: the webhooks of a tenant's settings are endpoints from when they stand
+// there until they don't. Their secrets are nobody's until they are rotated.
+func hookSettings(t *testing.T, e Env) {
+	put := func(list ...users.Webhook) []webhooks.Endpoint {
+		t.Helper()
+		_, _, err := e.Users.PutTenant(t.Context(), users.Tenant{ID: "acme", Defaults: users.Defaults{Webhooks: list}}, users.Write{Actor: "ann"})
+		require.NoError(t, err)
+		all, err := e.Webhooks.Webhooks(t.Context(), "acme", webhooks.Filter{})
+		require.NoError(t, err)
+		return all
+	}
+	e.createHook(t, NewWebhook("own"))
+	url := "https://acme.example/settings"
+	all := put(users.Webhook{URL: url, Events: []string{"recording.completed"}}, users.Webhook{URL: url, Events: []string{"recording.absent"}})
+	require.Len(t, all, 2)
+	w := all[1]
+	require.True(t, w.Settings)
+	require.Equal(t, url, w.URL)
+	require.Equal(t, []string{"recording.completed", "recording.absent"}, w.Events, "one for each URL")
+	require.Equal(t, "ann", w.CreatedBy)
+	require.Equal(t, 2, e.happen(t, "c", 1))
+	require.Len(t, e.claimHook(t, w.ID, 1, long), 1)
+	for _, c := range []webhooks.Change{{Delete: true}, {URL: &all[0].URL}, {Events: &[]string{"other"}}} {
+		c.TenantID, c.ID = "acme", w.ID
+		_, err := e.Webhooks.ChangeWebhook(t.Context(), c)
+		requireCode(t, callmodel.CodeConflict, err)
+		require.ErrorContains(t, err, "defaults.webhooks")
+	}
+	form, off, secret := webhooks.FormCallback, webhooks.Disabled, webhooks.NewSecret()
+	_, err := e.Webhooks.ChangeWebhook(t.Context(), webhooks.Change{TenantID: "acme", ID: w.ID, URL: &w.URL, Events: &w.Events, Form: &form, State: &off, Secret: secret})
+	require.NoError(t, err, "the rest is its own")
+
+	all = put(users.Webhook{URL: url})
+	require.Empty(t, all[1].Events)
+	require.Equal(t, webhooks.FormCallback, all[1].Form, "what the settings don't say stays")
+	require.Equal(t, webhooks.Disabled, all[1].State)
+	require.Len(t, put(), 1, "that of nobody's settings stays")
+	_, err = e.Webhooks.Webhook(t.Context(), "acme", w.ID)
+	require.ErrorIs(t, err, callmodel.ErrNotFound)
+
+	all = put(users.Webhook{URL: url})
+	require.Len(t, all, 2)
+	require.Equal(t, w.ID, all[1].ID)
+	require.Equal(t, webhooks.Enabled, all[1].State, "it is a new one")
+	require.Equal(t, 2, e.happen(t, "d", 1))
+	got, err := e.Webhooks.ClaimDeliveries(t.Context(), webhooks.Claim{EndpointID: w.ID, Limit: 10, Lease: long})
+	require.NoError(t, err)
+	require.NotEqual(t, secret, got.Endpoint.Secret)
+	require.Empty(t, got.Endpoint.Old.Reveal())
+	require.NoError(t, e.Users.DeleteTenant(t.Context(), "acme", users.Write{Actor: "ann"}))
+	_, err = e.Webhooks.Webhook(t.Context(), "acme", w.ID)
+	require.ErrorIs(t, err, callmodel.ErrNotFound)
+	require.Len(t, e.actions(t, "acme", webhooks.AuditDeleted), 2)
 }

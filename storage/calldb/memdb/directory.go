@@ -184,6 +184,9 @@ func (s *Store) put(after *storeform.Entry, actor string) {
 	e := d.entries[k]
 	e.Entry, e.seq, e.history = *after, d.seq, append(e.history, *after)
 	s.line(storeform.DirectoryLine(&before, after, actor))
+	if after.Kind == storeform.KindTenant {
+		s.settingsWebhooks(after, actor)
+	}
 }
 
 // DeleteUser implements userhttp.Store.

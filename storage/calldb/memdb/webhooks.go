@@ -10,6 +10,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/outbox"
+	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
@@ -44,7 +45,7 @@ func (s *Store) CreateWebhook(ctx context.Context, n webhooks.New) (webhooks.End
 	defer s.mu.Unlock()
 	there := 0
 	for _, e := range s.hooks.endpoints {
-		if e.TenantID == n.TenantID {
+		if e.TenantID == n.TenantID && !e.Settings {
 			there++
 		}
 	}
@@ -339,15 +340,45 @@ func (s *Store) WebhookStats(ctx context.Context) (webhooks.Stats, error) {
 			continue
 		}
 		q.Enabled++
-		q.Waiting = min(q.Waiting+s.shownWebhook(e).Health.Waiting, webhooks.WaitingAtMost)
+		waiting := s.shownWebhook(e).Health.Waiting
+		q.Waiting = min(q.Waiting+waiting, webhooks.WaitingAtMost)
 		if due := s.due(e.ID); len(due) > 0 {
 			q.Oldest = max(q.Oldest, now.Sub(due[0].next))
 		}
 		if since := e.Health.FailingSince; !since.IsZero() {
-			q.Failing = append(q.Failing, webhooks.FailingEndpoint{TenantID: e.TenantID, ID: e.ID, For: now.Sub(since)})
+			f := webhooks.FailingEndpoint{TenantID: e.TenantID, ID: e.ID, For: now.Sub(since), Waiting: waiting}
+			if at := e.Health.LastSuccessAt; !at.IsZero() {
+				f.SinceSuccess = now.Sub(at)
+			}
+			q.Failing = append(q.Failing, f)
 		}
 	}
 	slices.SortStableFunc(q.Failing, func(a, b webhooks.FailingEndpoint) int { return cmp.Compare(b.For, a.For) })
 	q.Failing = q.Failing[:min(len(q.Failing), webhooks.MaxFailing)]
 	return q, nil
+}
+
+// settingsWebhooks brings the webhooks of a tenant's settings to what those say.
+func (s *Store) settingsWebhooks(entry *storeform.Entry, actor string) {
+	var want []users.Webhook
+	if doc, err := entry.TenantDocument(); err == nil && !entry.Gone {
+		want = doc.Defaults.Webhooks
+	}
+	have := map[string]webhooks.Stored{}
+	for _, e := range s.hooks.endpoints {
+		if e.TenantID == entry.Tenant && e.Settings {
+			have[e.ID] = *e
+		}
+	}
+	changed, lines := storeform.SettingsWebhooks(entry.Tenant, have, want, s.clock(), actor)
+	for i := range changed {
+		s.hooks.endpoints = slices.DeleteFunc(s.hooks.endpoints, func(o *webhooks.Stored) bool { return o.ID == changed[i].ID })
+		if changed[i].State != storeform.WebhookDeleted {
+			s.hooks.endpoints = append(s.hooks.endpoints, &changed[i])
+		}
+	}
+	slices.SortFunc(s.hooks.endpoints, func(a, b *webhooks.Stored) int { return strings.Compare(a.ID, b.ID) })
+	for i := range lines {
+		s.line(lines[i])
+	}
 }

@@ -1,10 +1,15 @@
 package storeform
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 )
 
@@ -40,6 +45,9 @@ func ChangeWebhook(e *webhooks.Stored, c *webhooks.Change, now time.Time) (lines
 	if c.Expected != "" && c.Expected != e.Tag() {
 		return nil, conflict("the webhook %s was changed meanwhile: its version is %s; look at it and decide again", e.ID, e.Tag())
 	}
+	if e.Settings && (c.Delete || c.URL != nil && *c.URL != e.URL || c.Events != nil && !slices.Equal(*c.Events, e.Events)) {
+		return nil, conflict("the webhook %s is one of the tenant's settings; change it there (defaults.webhooks), or disable it", e.ID)
+	}
 	actor := Text(c.Actor, MaxText)
 	if c.URL != nil || c.Events != nil || c.Form != nil || c.Description != nil {
 		set(&e.URL, c.URL)
@@ -66,6 +74,68 @@ func ChangeWebhook(e *webhooks.Stored, c *webhooks.Change, now time.Time) (lines
 		e.Version++
 	}
 	return lines, nil
+}
+
+// WebhookDeleted is the state of an endpoint that nobody sees any more.
+const WebhookDeleted webhooks.State = "deleted"
+
+// SettingsWebhooks works out what the endpoints of a tenant's settings become, which have
+// been as they are said since at. have are those that there were, by id, with those that
+// were deleted. What is returned is to be stored.
+func SettingsWebhooks(t callmodel.TenantID, have map[string]webhooks.Stored, want []users.Webhook, at time.Time, actor string) (changed []webhooks.Stored, lines []callmodel.AuditEvent) {
+	actor = Text(actor, MaxText)
+	wanted := map[string]bool{}
+	for _, w := range mergedByURL(want) {
+		sum := sha256.Sum256([]byte(string(t) + "\x00" + w.URL))
+		id := "wh-s" + hex.EncodeToString(sum[:10])
+		wanted[id] = true
+		e, there := have[id]
+		switch {
+		case !there || e.State == WebhookDeleted:
+			version := e.Version
+			e = NewWebhook(&webhooks.New{ID: id, TenantID: t, URL: w.URL, Events: w.Events, Form: webhooks.FormStandard, Secret: webhooks.NewSecret(), Actor: actor}, at)
+			e.Settings = true
+			e.Version += version
+			lines = append(lines, WebhookLine(webhooks.AuditCreated, &e.Endpoint, actor))
+		case !slices.Equal(e.Events, w.Events):
+			e.Events = w.Events
+			e.Version++
+			lines = append(lines, WebhookLine(webhooks.AuditChanged, &e.Endpoint, actor))
+		default:
+			continue
+		}
+		changed = append(changed, e)
+	}
+	for _, id := range slices.Sorted(maps.Keys(have)) {
+		if e := have[id]; !wanted[id] && e.State != WebhookDeleted {
+			lines = append(lines, WebhookLine(webhooks.AuditDeleted, &e.Endpoint, actor))
+			e.State, e.StateReason, e.Secret, e.Old = WebhookDeleted, "", "", ""
+			e.Version++
+			changed = append(changed, e)
+		}
+	}
+	return changed, lines
+}
+
+// mergedByURL is the list with one of each URL, which wants what any of them does.
+func mergedByURL(list []users.Webhook) []users.Webhook {
+	var all []users.Webhook
+	for _, w := range list {
+		i := slices.IndexFunc(all, func(o users.Webhook) bool { return o.URL == w.URL })
+		switch {
+		case i < 0:
+			all = append(all, users.Webhook{URL: w.URL, Events: slices.Clone(w.Events)})
+		case len(all[i].Events) == 0 || len(w.Events) == 0:
+			all[i].Events = nil
+		default:
+			for _, e := range w.Events {
+				if !slices.Contains(all[i].Events, e) {
+					all[i].Events = append(all[i].Events, e)
+				}
+			}
+		}
+	}
+	return all
 }
 
 func set[T any](to, from *T) {

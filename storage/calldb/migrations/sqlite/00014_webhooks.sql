@@ -17,6 +17,7 @@ CREATE TABLE webhook_endpoints (
     created_at      INTEGER NOT NULL,
     created_by      TEXT    NOT NULL,
     version         INTEGER NOT NULL DEFAULT 1,
+    from_settings   INTEGER NOT NULL DEFAULT 0, -- 1: one of the tenant's settings
     last_success_at INTEGER NOT NULL DEFAULT 0, -- within a second
     failing_since   INTEGER NOT NULL DEFAULT 0, -- 0: the last try succeeded
     last_status     INTEGER NOT NULL DEFAULT 0, -- of the last try that failed
