@@ -40,7 +40,7 @@ func (r *Rule) newer() bool {
 
 // newerHead does the same for the set but for its rules.
 func (rs *RuleSet) newerHead() bool {
-	if len(rs.Calendars) > 0 {
+	if len(rs.Calendars)+len(rs.Tests) > 0 {
 		return true
 	}
 	for _, d := range rs.Destinations {

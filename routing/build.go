@@ -29,7 +29,7 @@ type build struct {
 // newBuild begins with the set but for its rules, of which so many follow.
 func newBuild(head *RuleSet, rules int, pack bool) *build {
 	v := newValidation(head, rules)
-	b := &build{v: v, r: &Router{order: cmp.Or(head.Order, PrefixFirst), written: rules}}
+	b := &build{v: v, r: &Router{order: cmp.Or(head.Order, PrefixFirst), written: rules, tests: head.Tests}}
 	b.c = newCompiler(head, b.r, v)
 	if len(v.errs) == 0 {
 		b.c.destinations()

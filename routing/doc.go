@@ -230,6 +230,20 @@
 // A rule that asks for a user, by a condition or in an expr, takes no emergency call:
 // what users prefer, bar or divert doesn't touch those.
 //
+// # Tests of a set
+//
+//	tests:
+//	  - name: office hours
+//	    at: "2026-03-02T10:00:00Z"
+//	    call: {tenant: acme, from: "+4930123456", to: "+4990012345"}  # as calls are routed; voice unless it says more
+//	    expect: {rule: no-premium, reject: {sip: 403}}
+//	  - {name: abroad, at: "2026-03-02T10:00:00Z", call: {to: "+12125550100"}, expect: {first: a, number: "00112125550100"}}
+//
+// A test expects a rule, destinations, the first of them, the number that this is given,
+// reject, or no_route: true. [Router.RunTests] runs them: `rules check` does, and a service
+// before it puts a version in service. A set whose tests fail compiles, so that one that is
+// in service isn't stopped by them.
+//
 // # What it costs
 //
 // A decision searches the ordered list of prefixes as a static B-tree and allocates

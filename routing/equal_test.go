@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -105,7 +106,7 @@ func compareWith(router *routing.Router, q *calls.Request, want string, reused *
 }
 
 func sameDecision(a, b *calls.Decision) bool {
-	return a.Rule == b.Rule && a.RuleSet == b.RuleSet && a.Source == b.Source && reflect.DeepEqual(a.Destinations, b.Destinations)
+	return a.Rule == b.Rule && a.RuleSet == b.RuleSet && a.Source == b.Source && slices.EqualFunc(a.Destinations, b.Destinations, func(x, y calls.Destination) bool { return reflect.DeepEqual(x, y) })
 }
 
 // least is how often the draws of a property must meet what it is about: with

@@ -1,7 +1,6 @@
 package routing_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -146,7 +145,7 @@ func TestNewFieldsInBinaryForm(t *testing.T) {
 	require.NoError(t, err)
 	_, err = back.Route(&calls.Request{At: noon, CallID: "c", To: "+4990012345"})
 	var refused *routing.RejectError
-	require.True(t, errors.As(err, &refused))
+	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, rs.Hash(), back.Hash())
 	form[4] = 3
 	_, err = routing.CompileBinary(form)

@@ -30,6 +30,8 @@ type RuleSet struct {
 	Destinations map[string]DestinationSpec  `json:"destinations"`
 	// Currency is the currency of the rates, three capital letters of ISO 4217.
 	Currency string `json:"currency,omitempty"`
+	// Tests are calls and what is to become of them: see [Router.RunTests].
+	Tests []Test `json:"tests,omitempty"`
 	// Rates are the rate decks that destinations name.
 	Rates map[string][]RateRow `json:"rates,omitempty"`
 	// Failover says when the next destination is tried, for rules without a Failover

@@ -55,6 +55,7 @@ func (v *validation) checkHead(rules int) {
 		v.checkDestination(id, rs.Destinations[id])
 	}
 	v.checkRates()
+	v.checkTests(rs.Tests)
 	v.checkFailover("failover", rs.Failover)
 	if rules == 0 {
 		v.fault("rules", "is empty; a set needs at least one rule")

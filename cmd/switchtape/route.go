@@ -128,6 +128,9 @@ func (c *routeCommand) request() (calls.Request, error) {
 
 func printRoute(s cli.Streams, o *routeOutput) {
 	switch {
+	case o.Decision.Reject != nil:
+		refused := routing.RejectError{Cause: *o.Decision.Reject}
+		s.Printf("rule %s takes a call from %s to %s at %s: %s\n", o.Decision.Rule, o.Request.From, o.Request.To, o.Request.At, refused.Error())
 	case o.NoRoute && o.Decision.Rule != "":
 		s.Printf("rule %s matches a call from %s to %s at %s, and requires a rate that none of its destinations has\n",
 			o.Decision.Rule, o.Request.From, o.Request.To, o.Request.At)

@@ -34,6 +34,24 @@ func golden(t *testing.T, name string, wantCode int, args ...string) {
 	assert.Equal(t, string(readFile(t, path)), out)
 }
 
+// TestRulesOfTheDocs: the example of what sets are made of has no fault, and its tests hold.
+func TestRulesOfTheDocs(t *testing.T) {
+	t.Parallel()
+	code, out, errs := run(t, "rules", "check", "--strict", "--at=2026-03-02T10:00:00Z", filepath.Join("..", "..", "examples", "rules", "office.yaml"))
+	require.Zero(t, code, out+errs)
+	code, out, _ = run(t, "route", "--rules", filepath.Join("..", "..", "examples", "rules", "office.yaml"), "--from", "+4930555111", "--to", "+4990012345",
+		"--tenant", "sales", "--at", "2026-03-02T10:00:00Z")
+	require.Equal(t, 1, code)
+	assert.Contains(t, out, "rule no-premium takes a call")
+	assert.Contains(t, out, "SIP 403 Q.850 21: barred")
+	text := string(readFile(t, filepath.Join("..", "..", "examples", "rules", "office.yaml")))
+	broken := filepath.Join(t.TempDir(), "broken.yaml")
+	require.NoError(t, os.WriteFile(broken, []byte(strings.Replace(text, "destinations: [desk]", "destinations: [machine]", 1)), 0o600))
+	code, out, _ = run(t, "rules", "check", broken)
+	require.Equal(t, 1, code)
+	assert.Contains(t, out, `test "in the morning" fails: machine are expected, and rule desk takes the call to desk [test-failed]`)
+}
+
 func TestRulesCheck(t *testing.T) {
 	t.Parallel()
 	const at = "--at=2026-03-02T10:00:00Z"

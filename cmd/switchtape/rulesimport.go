@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -88,6 +89,13 @@ func (c *rulesImportCommand) Run(_ context.Context, s cli.Streams) (err error) {
 			return errors.Join(s.JSON(importOutput{Result: result}), err)
 		}
 		printReport(report, &result.Report)
+		if prices, ok := errors.AsType[*dialimport.PriceError](err); ok {
+			names := append([]dialimport.PriceChange(nil), prices.Changes...)
+			for _, accepted := range c.Accept {
+				names = append(names, dialimport.PriceChange(accepted))
+			}
+			fmt.Fprintf(report, "Nothing was written; --accept %s takes these prices.\n", joinedChanges(names))
+		}
 		return err
 	}
 	if c.Out == "" {
@@ -113,6 +121,15 @@ func (c *rulesImportCommand) Run(_ context.Context, s cli.Streams) (err error) {
 		return cli.Silent()
 	}
 	return err
+}
+
+// joinedChanges lists the changes with commas between them, as the option takes them.
+func joinedChanges(changes []dialimport.PriceChange) string {
+	names := make([]string, len(changes))
+	for i, c := range changes {
+		names[i] = string(c)
+	}
+	return strings.Join(names, ",")
 }
 
 // importOutput is what rules import --json prints.

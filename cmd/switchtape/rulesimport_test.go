@@ -98,6 +98,7 @@ func TestRulesImportPrices(t *testing.T) {
 	code, out, errs := runRules(t, append(args, "--allow-loss")...)
 	require.Equal(t, cli.ExitFailed, code)
 	require.Contains(t, out, "price (duplicates): "+deck+":2")
+	require.Contains(t, out, "--accept duplicates takes these prices")
 	require.Contains(t, errs, "duplicates")
 	require.NoFileExists(t, rules)
 	code, out, _ = runRules(t, append(args, "--json")...)

@@ -42,7 +42,8 @@ func (s *Service) RuleWork(ctx context.Context, bytes int64) (admitted context.C
 // in service here at once, and returns what is in service then. expected is the
 // hash of the version that must be active, "" for any: see rulesets.Change.
 //
-// Faults are FieldErrors or CodeMalformed, and then the set in service stays. A
+// Faults are FieldErrors or CodeMalformed, and then the set in service stays; tests of
+// the set that fail are faults, too. A
 // set that is active already changes nothing: a canary beside it goes on.
 func (s *Service) InstallRules(ctx context.Context, t callmodel.TenantID, body []byte, actor, expected string) (rulesets.State, error) {
 	ctx, done, err := s.RuleWork(ctx, int64(len(body)))
@@ -53,6 +54,9 @@ func (s *Service) InstallRules(ctx context.Context, t callmodel.TenantID, body [
 	return inLane(ctx, s, anyTurn(t), s.rulesTimeout(), func(ctx context.Context) (rulesets.State, error) {
 		c, err := s.rules.compile(ctx, body)
 		if err != nil {
+			return rulesets.State{}, err
+		}
+		if err := c.router.RunTests(); err != nil {
 			return rulesets.State{}, err
 		}
 		stored := rulesets.Version{TenantID: t, Hash: c.router.Hash(), Format: formatOf(body), Body: body, CreatedBy: actor}
@@ -67,7 +71,8 @@ func (s *Service) InstallRules(ctx context.Context, t callmodel.TenantID, body [
 
 // ChangeRules makes the change, puts it in service here at once, and returns what
 // is in service then. A version that doesn't compile here is not put in service
-// anywhere: its faults are FieldErrors. The other errors are those of
+// anywhere: its faults are FieldErrors, as are its tests that fail, but for a rollback.
+// The other errors are those of
 // [RuleSetStore.ChangeRuleSet].
 func (s *Service) ChangeRules(ctx context.Context, c rulesets.Change) (rulesets.State, error) {
 	return inLane(ctx, s, anyTurn(c.TenantID), s.rulesTimeout(), func(ctx context.Context) (rulesets.State, error) {
@@ -93,6 +98,11 @@ func (s *Service) ChangeRules(ctx context.Context, c rulesets.Change) (rulesets.
 		v, err := s.rules.version(ctx, c.TenantID, hash, s.rules.keeper.versions(ctx, c.TenantID, hash))
 		if err != nil {
 			return rulesets.State{}, err
+		}
+		if c.Action != rulesets.ActionRollback { // the way back stands open always
+			if err := v.router.RunTests(); err != nil {
+				return rulesets.State{}, err
+			}
 		}
 		return s.changeRules(ctx, c, v)
 	})

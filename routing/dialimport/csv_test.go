@@ -43,6 +43,7 @@ func ruleSet(t *rapid.T, beyond bool) *routing.RuleSet {
 				URI: "sip:b.example", Limits: &routing.Limits{Concurrent: 3},
 				Caller: &routing.CallerSpec{Policy: routing.CallerReplace, Replace: []string{"+4930", "+4931"}},
 			},
+			"d": {URI: "sip:d.example", StripPlus: true, Caller: &routing.CallerSpec{StripPlus: true}},
 			"c": {URI: "tel:+4930123456", Replace: "112", Caller: &routing.CallerSpec{Policy: routing.CallerWithhold}},
 		},
 		Currency: "EUR",

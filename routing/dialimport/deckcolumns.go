@@ -135,7 +135,7 @@ func (h *headerNames) field(key string) (string, bool) {
 	for _, currency := range [...]string{"usd", "eur", "gbp", "cad", "chf", "cents"} {
 		rest, before := strings.CutPrefix(key, currency)
 		if !before {
-			behind := false
+			var behind bool
 			if rest, behind = strings.CutSuffix(key, currency); !behind {
 				continue
 			}

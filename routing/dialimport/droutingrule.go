@@ -33,7 +33,7 @@ func (d *drouting) rule(r *row) {
 	route := tiersOf(d.blocks(r), r.place, d.report)
 	if len(route) == 0 {
 		d.report.skip(r.place, "gwlist "+r.get("gwlist"),
-			"none of it can be called, and a rule that ends a call can't be said: calls go by shorter prefixes instead")
+			"none of it can be called, and what then becomes of a call is the script's to say: here it goes by shorter prefixes; a rule with reject ends it")
 		return
 	}
 	d.script(r)

@@ -252,6 +252,10 @@ func (f *freeswitch) dates(r *row) (from, until time.Time, ok bool) {
 	if until, ok = read("date_end"); !ok {
 		return from, until, false
 	}
+	if !until.IsZero() && !until.After(from) {
+		f.report.skip(r.place, "dates "+r.get("date_start")+" to "+r.get("date_end"), "it ends before it begins")
+		return from, until, false
+	}
 	now := f.o.Now
 	switch {
 	case now.IsZero():
@@ -362,6 +366,11 @@ func (f *freeswitch) finishRates() {
 				}
 				out[n-1] = r
 				continue
+			}
+			if n := len(out); n > 0 && out[n-1].Prefix == r.Prefix && out[n-1].Until.After(r.From) {
+				f.report.price(OverlappingRates, place{}, "code "+r.Prefix, "carrier %s has a rate for it that was to end later; it ends at %s, when the next begins",
+					name, r.From.Format(time.DateOnly))
+				out[n-1].Until = r.From
 			}
 			out = append(out, r)
 		}

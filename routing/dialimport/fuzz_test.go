@@ -29,6 +29,10 @@ func seeds(f *testing.F) {
 	}
 	f.Add(uint8(0), []byte("INSERT INTO dr_gateways (gwid,address) VALUES('a','b');INSERT INTO dr_rules "+
 		"(ruleid,groupid,prefix,timerec,gwlist,sort_alg) VALUES (1,'1','','20260101T000000|PT1H|DAILY','a=1','W');"))
+	f.Add(uint8(4), []byte("1 sip:10.0.0.1:5060 0 5 weight=50\n2 sip:10.0.0.2 4\n"))
+	f.Add(uint8(5), []byte("INSERT INTO dispatcher VALUES (1,1,'sip:10.0.0.1','',0,0,'3',0,'','');"))
+	f.Add(uint8(6), []byte("INSERT INTO carriers VALUES (1,'a',1);INSERT INTO carrier_gateway VALUES (1,1,'sofia/external/','@192.0.2.1','',1);"+
+		"INSERT INTO lcr (digits,rate,carrier_id,date_start,date_end) VALUES ('49',0.1,1,'2026-01-01','2027-01-01'),('49',0.2,1,'2026-06-01',NULL);"))
 	f.Add(uint8(3), []byte("rule,to,tier,destination\nr,default,1,a\n"))
 	f.Add(uint8(3), []byte("\xff\xfec\x00o\x00d\x00e\x00,\x00r\x00a\x00t\x00e\x00\n\x00"))
 }
@@ -36,16 +40,32 @@ func seeds(f *testing.F) {
 // Whatever it is given, an import ends, and what it makes compiles.
 func FuzzImport(f *testing.F) {
 	seeds(f)
-	formats := []dialimport.Format{dialimport.OpenSIPS, dialimport.Kamailio, dialimport.KamailioLCR, dialimport.CSV}
+	formats := []dialimport.Format{
+		dialimport.OpenSIPS, dialimport.Kamailio, dialimport.KamailioLCR, dialimport.CSV, dialimport.KamailioDispatcher, dialimport.OpenSIPSDispatcher,
+		dialimport.FreeSWITCHLCR,
+	}
 	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
 		const most = 64 << 10
 		if len(body) > most {
 			return
 		}
 		format := formats[int(which)%len(formats)]
-		out, err := dialimport.Import(format, []dialimport.Source{text("x", string(body))},
-			&dialimport.Options{Currency: "EUR", ShortCodes: which&8 != 0, Weights: which&16 != 0})
+		var o dialimport.Options // those that the format has
+		switch format {
+		case dialimport.CSV, dialimport.FreeSWITCHLCR:
+			o.Currency, o.Accept = "EUR", dialimport.PriceChanges()
+		case dialimport.OpenSIPS:
+			o.ShortCodes, o.Weights = which&64 != 0, which&128 != 0
+		case dialimport.KamailioDispatcher, dialimport.OpenSIPSDispatcher:
+			if which&128 != 0 {
+				o.Algorithm = "9"
+			}
+		default:
+			o.ShortCodes = which&128 != 0
+		}
+		out, err := dialimport.Import(format, []dialimport.Source{text("x", string(body))}, &o)
 		if err != nil {
+			require.NotContains(t, err.Error(), "has no use for it")
 			if format != dialimport.CSV && strings.Contains(err.Error(), "does not compile") || strings.HasPrefix(err.Error(), "deck ") {
 				t.Fatal(err)
 			}

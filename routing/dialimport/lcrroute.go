@@ -93,7 +93,7 @@ func (l *lcr) route(instance, prefix string, from caller, chain [][]*lcrRule) {
 	route := tiersOf(dropRepeated(blocks), own, l.report)
 	if len(route) == 0 {
 		if stop && prefix != "" {
-			l.report.skip(own, "the stopper", "it has no gateway in use, and a rule that ends a call can't be said: calls go by shorter prefixes instead")
+			l.report.skip(own, "the stopper", "it has no gateway in use, and what then becomes of a call is the script's to say: here it goes by shorter prefixes; a rule with reject ends it")
 		}
 		return
 	}

@@ -1,6 +1,8 @@
 package lint
 
 import (
+	"errors"
+
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/routing"
 )
@@ -14,7 +16,13 @@ func CheckFile(data []byte, o *Options) (*Report, error) {
 		return nil, err
 	}
 	if in.Router != nil {
-		return Check(in.Rules, o), nil
+		var failed callmodel.FieldErrors
+		if !errors.As(in.Router.RunTests(), &failed) {
+			return Check(in.Rules, o), nil
+		}
+		l := check(in.Rules, o)
+		l.faults(TestFailed, failed)
+		return l.done(), nil
 	}
 	l := newLinter(in.Rules, o)
 	l.faults(Invalid, in.Faults)
@@ -38,7 +46,9 @@ func (l *linter) faults(c Code, list callmodel.FieldErrors) {
 
 // Check examines a set that [routing.Compile] accepts; for any other set the findings
 // mean nothing. o may be nil. A set of a million rules takes some seconds.
-func Check(rs *routing.RuleSet, o *Options) *Report {
+func Check(rs *routing.RuleSet, o *Options) *Report { return check(rs, o).done() }
+
+func check(rs *routing.RuleSet, o *Options) *linter {
 	l := newLinter(rs, o)
 	x := newIndex(rs, l.opts.At)
 	for i := range rs.Rules {
@@ -56,5 +66,5 @@ func Check(rs *routing.RuleSet, o *Options) *Report {
 	l.tiers()
 	l.empties()
 	l.rates()
-	return l.done()
+	return l
 }

@@ -24,6 +24,7 @@
 //
 //	error    invalid              a field is wrong
 //	error    conflict             two rules are level in rank and can match the same call
+//	error    test-failed          a test of the set gives something else than it expects
 //	warning  shadowed             one rule before it takes all its calls
 //	warning  duplicate            that rule has the same conditions, too
 //	warning  unreachable          several rules before it take all its calls together

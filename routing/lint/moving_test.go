@@ -148,3 +148,18 @@ func TestRulesThatRefuseOrRest(t *testing.T) {
 	}
 	assert.True(t, codes[lint.EmergencyRefused], "the rule that refuses takes no emergency call: %v", r.Findings)
 }
+
+// TestTestsOfASet: check runs them, and names the line of the one that fails.
+func TestTestsOfASet(t *testing.T) {
+	t.Parallel()
+	const set = `destinations: {x: {uri: "sip:x"}}
+rules: [{id: a, match: {to: {prefix: "+49"}}, route: {to: x}}]
+tests:
+  - {name: good, at: "2026-03-02T10:00:00Z", call: {to: "+4930123456"}, expect: {rule: a}}
+  - {name: bad, at: "2026-03-02T10:00:00Z", call: {to: "+33123456789"}, expect: {rule: a}}
+`
+	list, all := found(t, set, nil)
+	require.Equal(t, []string{"5 test-failed"}, list)
+	assert.Equal(t, lint.Error, all[0].Severity)
+	assert.Contains(t, all[0].Message, "bad")
+}

@@ -26,6 +26,7 @@ type Code string
 const (
 	Invalid           Code = "invalid"
 	Conflict          Code = "conflict"
+	TestFailed        Code = "test-failed"
 	Shadowed          Code = "shadowed"
 	Duplicate         Code = "duplicate"
 	Unreachable       Code = "unreachable"
@@ -57,7 +58,7 @@ const (
 // severity returns the severity of the code.
 func (c Code) severity() Severity {
 	switch c {
-	case Invalid, Conflict:
+	case Invalid, Conflict, TestFailed:
 		return Error
 	case TinyShare, CatchAll, NoCatchAll, NoEmergency, Bounded:
 		return Info

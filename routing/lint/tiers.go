@@ -146,7 +146,7 @@ func (l *linter) shadowedByService(x *index) {
 		if i == shield || l.dead[i] || r.Match.User != nil || r.Match.Callee != nil {
 			continue
 		}
-		condition := ""
+		var condition string
 		switch beside := len(r.Match.To.Prefix)+len(r.Match.To.Exact)+len(r.Match.To.List) > 0; {
 		case len(r.Match.To.Service) > 0 && beside && first:
 			condition = "to.service: [emergency]"
