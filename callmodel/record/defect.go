@@ -13,7 +13,7 @@ const (
 	DefectHeaderRepaired     DefectCode = "header_repaired"         // sizes in the header were wrong
 	DefectUnsupportedCodec   DefectCode = "unsupported_codec"       // an encoding that can't be read, by format tag
 	DefectUnreadableLeg      DefectCode = "unreadable_leg"          // not an audio file
-	DefectFormatAssumed      DefectCode = "format_assumed"          // nothing in the file says what it is: the format was taken from its name, or from the leg's other files
+	DefectFormatAssumed      DefectCode = "format_assumed"          // nothing in the file says what it is: the format was taken from its name, or from the call's other legs
 	DefectFormatChanged      DefectCode = "format_changed"          // channels, bits or rate change within a file: read on in the first format
 	DefectWrongRateSuspected DefectCode = "wrong_rate_suspected"    // frames ÷ span is off by 2× or ½
 	DefectWrongRateCorrected DefectCode = "wrong_rate_corrected"    // the same, and the leg was read at the true rate

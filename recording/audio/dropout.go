@@ -6,16 +6,17 @@ import (
 )
 
 // What makes a dropout. A recorder that loses packets of telephony loses 20 ms
-// or a multiple. A single packet isn't reported.
+// or a multiple, of which the resampler of a rate that isn't a multiple may take a little.
 const (
-	dropoutMinSeconds  = 0.040
+	dropoutMinSeconds  = 0.019
 	dropoutMaxSeconds  = 2.0   // longer is a party that is muted or on hold
 	dropoutEdgeSeconds = 0.005 // the sound must still be there this near to an edge
 	dropoutNearSeconds = 0.025 // and must not have faded in comparison with this much of it
 	dropoutFaded       = 0.25  // -12 dB
 	dropoutAboveFloor  = 5.6   // 15 dB
 	dropoutLeast       = 0.0056
-	floorSeconds       = 0.020
+	windowSeconds      = dropoutMinSeconds / 2
+	floorParts         = 2   // windows that are measured as one
 	floorWindows       = 250 // 5 s
 	floorFewest        = 25
 	floorStride        = 8 // two of so many samples of a window are measured
@@ -28,7 +29,7 @@ const (
 type Dropout struct{ From, To int64 }
 
 // DropoutDetector finds where a recorder lost audio: sound breaks off into samples
-// that are exactly equal, for 40 ms to 2 s, and comes back as abruptly. It ignores
+// that are exactly equal, for 19 ms to 2 s, and comes back as abruptly. It ignores
 // the silence of a gate, of a detector of speech or of a mute button, which begins
 // or ends at the level of the noise. So both edges must be 15 dB above the noise
 // floor, which is the 10th percentile of the last 5 s outside such silences. And
@@ -51,6 +52,8 @@ type DropoutDetector struct {
 
 	floor  []float32 // a ring of sums of squares
 	floors int
+	part   float32 // the sum of a window that isn't in floor yet
+	parts  int     // windows in part
 	window int
 	sorted []float32
 
@@ -66,9 +69,9 @@ func NewDropoutDetector(rate int, gain float32) *DropoutDetector {
 	d := &DropoutDetector{
 		least: dropoutLeast * float64(gain), shortest: frames(dropoutMinSeconds), longest: int64(frames(dropoutMaxSeconds)),
 		edge: frames(dropoutEdgeSeconds), near: frames(dropoutNearSeconds), run: -1,
-		floor: make([]float32, floorWindows), window: frames(floorSeconds), sorted: make([]float32, 0, floorWindows),
+		floor: make([]float32, floorWindows), window: frames(windowSeconds), sorted: make([]float32, 0, floorWindows),
 	}
-	d.buf = make([]float32, 0, 50*d.window)
+	d.buf = make([]float32, 0, 100*d.window)
 	return d
 }
 
@@ -191,8 +194,13 @@ func (d *DropoutDetector) measure(window []float32) {
 		b += float32(window[floorStride/2] * window[floorStride/2])
 		window = window[floorStride:]
 	}
-	d.floor[d.floors%floorWindows] = a + b
+	d.part += a + b
+	if d.parts++; d.parts < floorParts {
+		return
+	}
+	d.floor[d.floors%floorWindows] = d.part
 	d.floors++
+	d.part, d.parts = 0, 0
 }
 
 // need is how loud an edge must be.
@@ -203,6 +211,6 @@ func (d *DropoutDetector) need() float64 {
 	}
 	d.sorted = append(d.sorted[:0], d.floor[:n]...)
 	slices.Sort(d.sorted)
-	summed := 2 * ((d.window - 1) / floorStride)
+	summed := floorParts * 2 * ((d.window - 1) / floorStride)
 	return max(math.Sqrt(float64(d.sorted[n/10])/float64(max(summed, 1)))*dropoutAboveFloor, d.least)
 }

@@ -40,6 +40,9 @@ type Hint struct {
 	// Name is the stream's name, a path or a URL: its extension is what is gone by where
 	// nothing else says what the stream is, see [RawByName]. "": it has none.
 	Name string
+	// Other is the format of the samples in the call's other legs: what a WAV file is read
+	// as whose header is zeros, if Raw is nil. Nil: it isn't known.
+	Other *record.RawFormat
 }
 
 // DefectReporter is implemented by Sources that learn of defects while they are
@@ -140,6 +143,9 @@ func (g *Registry) Decode(r io.Reader, hint Hint) (audio.Source, []record.Defect
 		}
 	}
 	i, known := g.sniff(head), foreignTo(head)
+	if i < 0 && known == nil && hint.Raw == nil && hint.Other != nil && g.Raw != nil && zeroHeader(head, hint.Name) {
+		return g.decodeBehindZeros(head, r, hint)
+	}
 	var defects []record.Defect
 	if i < 0 && known == nil && hint.Raw == nil && g.Raw != nil && !proseOf(head) {
 		if hint.Raw = RawByName(hint.Name); hint.Raw != nil {

@@ -47,6 +47,8 @@ type feed struct {
 	other   *header // a stream of another rate was among them
 	cut     bool    // the stream ended within a frame
 	tagCut  bool    // it ended within a tag, by what that says
+	// firstCut: it ended within its first frame.
+	firstCut bool
 }
 
 const maxReservoir = 511 // main_data_begin has 9 bits
@@ -108,6 +110,8 @@ func (f *feed) refusal() error {
 		}
 	}
 	switch {
+	case f.firstCut:
+		return &codec.DecodeError{Code: record.DefectLegEmpty, Detail: "the MP3 file ends within its first frame", Err: errNoFrame}
 	case f.tagCut:
 		return &codec.DecodeError{
 			Code: record.DefectUnreadableLeg, Detail: "a file that begins with a tag longer than itself", Err: errNoFrame,
@@ -181,7 +185,11 @@ func (f *feed) agrees(h *header) bool {
 	}
 	b, err := f.r.Peek(h.frameBytes() + 4)
 	if err != nil {
+		f.firstCut = !f.locked && f.dropped == 0 && len(b) < h.frameBytes() && errors.Is(err, io.EOF)
 		return len(b) >= h.frameBytes()
+	}
+	if beginsTag(b[h.frameBytes():]) {
+		return true
 	}
 	next, err := parseAnyHeader([4]byte(b[h.frameBytes():]))
 	return err == nil && next.version == h.version && next.rateIndex == h.rateIndex

@@ -187,6 +187,37 @@ func TestIllegalPosition(t *testing.T) {
 	}
 }
 
+// Where only the last band of MPEG-2 is spread, as the band before it has lines of its own
+// in the right channel, there is no position for it: it is in the middle. MPEG-1 and bands
+// whose neighbour is a position are as they were.
+func TestLastBandWithoutPosition(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		lsf, coded int // the last band with lines of its own
+		want       float64
+	}{{1, 20, 1}, {1, 19, math.Sqrt(0.5)}, {0, 20, math.Tan(math.Pi*2/12) / (1 + math.Tan(math.Pi*2/12))}} {
+		var left, right [granuleLines]float32
+		sf := &scalefacs{}
+		for i := range sf.value {
+			sf.value[i] = 2
+		}
+		for i := range left {
+			left[i] = 1
+		}
+		bands := &bandTables[mpeg2][0] // 22,050 Hz
+		right[bands.long[c.coded+1]-1] = 0.5
+		j := joint{left: &left, right: &right, lsf: c.lsf, scale: 1, sf: sf, bands: bands}
+		j.intensity(&granuleInfo{})
+		last := bands.long[longBands-1]
+		if c.lsf == 1 {
+			require.InDelta(t, 1, left[last], 1e-6)
+			require.InDelta(t, c.want, right[last], 1e-6, "%+v", c)
+		} else {
+			require.InDelta(t, c.want, left[last], 1e-6, "%+v", c)
+		}
+	}
+}
+
 // FuzzFrame decodes arbitrary side information and main data, frame after frame:
 // nothing panics, and every sample is a number.
 func FuzzFrame(f *testing.F) {

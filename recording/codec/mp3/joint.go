@@ -100,7 +100,19 @@ func (j *joint) intensityLong(n int) {
 			j.sides(from, to, 1)
 			continue
 		}
+		if b == longBands-1 && j.bands.long[b-1] < end && j.lsf == 1 {
+			j.middle(from, to, 1)
+			continue
+		}
 		j.position(min(b, longBands-2), from, to, 1)
+	}
+}
+
+// middle gives both channels the lines of the left one: position 0 of MPEG-2, which the last
+// band has if the band before it is no position but a scale factor.
+func (j *joint) middle(from, to, step int) {
+	for i := from; i < to; i += step {
+		j.right[i] = j.left[i]
 	}
 }
 
@@ -121,6 +133,10 @@ func (j *joint) intensityShort(g *granuleInfo) {
 			if from < end {
 				j.sides(from, min(to, granuleLines), 3)
 				silent = false
+				continue
+			}
+			if b == shortBands-1 && 3*j.bands.short[b-1]+w < end && j.lsf == 1 {
+				j.middle(from, min(to, granuleLines), 3)
 				continue
 			}
 			j.position(index+3*(min(b, shortBands-2)-first)+w, from, min(to, granuleLines), 3)

@@ -51,11 +51,24 @@ func frameAt(head []byte) (found bool, followed int) {
 	if next+4 > len(head) {
 		return true, unknown
 	}
+	if beginsTag(head[next:]) {
+		return true, unknown
+	}
 	n, err := parseHeader([4]byte(head[next:]))
 	if err == nil && n.version == h.version && n.rateIndex == h.rateIndex {
 		return true, yes
 	}
 	return true, no
+}
+
+// beginsTag reports whether b, of 4 bytes or more, begins like a tag that stands behind the
+// last frame of a stream: ID3v1, APE, Lyrics3 or an ID3v2 of the next file.
+func beginsTag(b []byte) bool {
+	switch string(b[:4]) {
+	case "APET", "LYRI":
+		return true
+	}
+	return string(b[:3]) == "TAG" || string(b[:3]) == "ID3"
 }
 
 // Begins reports whether head begins with three frames of layer III, one behind

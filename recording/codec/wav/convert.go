@@ -51,6 +51,16 @@ func (l *layout) convert(dst []float32, b []byte, table *g711.Table) (fullScale 
 			dst[i] = float32(v) / (1 << 23)
 		}
 	case 4:
+		if l.loose != 0 && l.justified == unseen {
+			l.justify(b)
+		}
+		if l.justified == right {
+			shift := 32 - l.loose
+			for i := range dst {
+				dst[i] = float32(int32(binary.LittleEndian.Uint32(b[4*i:])<<shift)) / (1 << 31)
+			}
+			return true, 0
+		}
 		for i := range dst {
 			dst[i] = float32(int32(binary.LittleEndian.Uint32(b[4*i:]))) / (1 << 31)
 		}

@@ -66,8 +66,38 @@ type layout struct {
 	rate      int
 	bigEndian bool
 	signed8   bool // samples of 8 bits are signed
+	loose     int  // bits of a sample that is in 4 bytes; 0: all of them
+	justified justification
 	codeBits  int  // of G.726
 	highFirst bool // its codes begin in the high bits of a byte
+}
+
+// justification is where in 4 bytes the bits of a sample are that has fewer.
+type justification uint8
+
+const (
+	unseen justification = iota // no sample has told
+	left                        // in the high bits, as WAV has it
+	right                       // in the low bits, as ALSA's S24_LE has it
+)
+
+// justify tells from samples where their bits are. Those of the left have nothing below
+// them, and those of the right only their sign or nothing above.
+func (l *layout) justify(b []byte) {
+	shift := 32 - l.loose
+	below, above := false, false
+	for ; len(b) >= 4; b = b[4:] {
+		v := binary.LittleEndian.Uint32(b)
+		below = below || v&(1<<shift-1) != 0
+		top := int32(v) >> (l.loose - 1)
+		above = above || top != 0 && top != -1 && v>>l.loose != 0
+	}
+	switch {
+	case below && !above:
+		l.justified = right
+	case below || above:
+		l.justified = left
+	}
 }
 
 // unit is the bytes that belong together: a frame, or a block of frames.
@@ -96,7 +126,11 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 		bigEndian: order == binary.ByteOrder(binary.BigEndian),
 	}
 	bytesPerSecond, align := int64(order.Uint32(b[8:])), int(order.Uint16(b[12:]))
+	validBits := 0
 	if tag == tagExtensible {
+		if len(b) >= 20 {
+			validBits = int(order.Uint16(b[18:]))
+		}
 		if tag, err = subFormat(b, order); err != nil {
 			return l, 0, err
 		}
@@ -123,6 +157,10 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 	if bits == 0 && tag == tagPCM && align%l.channels == 0 && align/l.channels <= 4 {
 		bits, l.badBits = 8*align/l.channels, -1
 	}
+	if bits == 0 && align == 0 && validBits > 0 {
+		bits = validBits
+		l.mended = append(l.mended, fmt.Sprintf("the bits per sample, 0 where %d are valid", bits))
+	}
 	switch tag {
 	case tagPCM:
 		if bits < 1 || bits > 64 || bits > 32 && bits != 64 {
@@ -132,7 +170,7 @@ func parseFormat(b []byte, order binary.ByteOrder) (l layout, wrongAlign int, er
 		// 17 to 24 bits may be stored in 4 bytes: believed only when all the
 		// header's numbers agree on it.
 		if l.bytes == 3 && align == 4*l.channels && bytesPerSecond == int64(align)*int64(l.rate) {
-			l.bytes = 4
+			l.bytes, l.loose = 4, bits
 		}
 	case tagFloat:
 		if n := align / l.channels; bits != 8*n && (n == 4 || n == 8) && n*l.channels == align {

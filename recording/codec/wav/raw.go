@@ -130,6 +130,24 @@ func (s *source) rawLayout(f *record.RawFormat) error {
 	return nil
 }
 
+// Samples implements [codec.Sampler].
+func (s *source) Samples() *record.RawFormat {
+	f := &record.RawFormat{SampleRateHz: s.rate, Channels: s.channels}
+	switch {
+	case s.enc == encMulaw:
+		f.Encoding = "mulaw"
+	case s.enc == encAlaw:
+		f.Encoding = "alaw"
+	case s.enc == encInt && s.bytes == 2 && !s.bigEndian:
+		f.Encoding = "s16le"
+	case s.enc == encInt && s.bytes == 3 && !s.bigEndian:
+		f.Encoding = "s24le"
+	default:
+		return nil
+	}
+	return f
+}
+
 // NewPCMSource is a Source of bare little-endian linear PCM of 8 (unsigned), 16,
 // 24 or 32 bits, size bytes of it; the stream may end before.
 func NewPCMSource(r io.Reader, f *goaudio.Format, bits int, size int64) (audio.Source, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"io"
+	"slices"
 
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/codec"
@@ -20,6 +21,7 @@ type source struct {
 	ctx    context.Context //nolint:containedctx // legs live within one call of Process
 	opener Opener
 	codecs *codec.Registry
+	other  *record.RawFormat // of the samples of a leg that can be read; nil until all were opened
 }
 
 // Leg is the files of one leg.
@@ -58,7 +60,40 @@ func Open(ctx context.Context, legs []record.LegSpec, opener Opener, codecs *cod
 			return nil, err
 		}
 	}
+	if err := inspectAgain(opened, from); err != nil {
+		Close(opened)
+		return nil, err
+	}
 	return opened, nil
+}
+
+// inspectAgain opens the legs once more that can't be decoded by themselves, with what
+// the others hold: a WAV file whose header was lost is read as they are.
+func inspectAgain(legs []*Leg, from *source) error {
+	for _, l := range legs {
+		for _, s := range l.Segments {
+			if from.other == nil {
+				from.other = s.samples
+			}
+		}
+	}
+	if from.other == nil {
+		return nil
+	}
+	for _, l := range legs {
+		if !slices.ContainsFunc(l.OpenDefects, func(d record.Defect) bool { return d.Code == record.DefectUnreadableLeg }) {
+			continue
+		}
+		l.OpenDefects = nil
+		for _, s := range l.Segments {
+			s.close()
+			s.Empty, s.looksCut = false, false
+		}
+		if err := l.inspect(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close closes what is still open.

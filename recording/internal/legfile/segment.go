@@ -40,8 +40,9 @@ type Segment struct {
 	size      int64     // bytes, or codec.SizeUnknown
 	modified  time.Time // zero if that isn't known
 
-	looksCut bool // by its defects it may be the beginning of a longer file
-	grown    bool // the file has become longer since the first opening
+	samples  *record.RawFormat // of the file; nil if that isn't known
+	looksCut bool              // by its defects it may be the beginning of a longer file
+	grown    bool              // the file has become longer since the first opening
 
 	open     *decoding // nil unless the file is open to be read
 	tail     *decoding // the file, read to its end, if it may still grow
@@ -61,7 +62,7 @@ func (s *Segment) inspect() ([]record.Defect, error) {
 		s.close()
 		return defects, nil
 	}
-	s.Format = *s.open.src.Format()
+	s.Format, s.samples = *s.open.src.Format(), codec.SamplesOf(s.open.src)
 	n, known := audio.FramesOf(s.open.src)
 	if !known {
 		if n, err = s.countFrames(); err != nil {
@@ -117,7 +118,7 @@ func (s *Segment) decode(h *sums) ([]record.Defect, error) {
 	if s.modified.IsZero() {
 		s.modified = modifiedAt(rc)
 	}
-	src, defects, err := from.codecs.Decode(s.open.file.reader(), codec.Hint{Size: s.open.file.size, Raw: s.Spec.Raw, Name: s.Spec.URI})
+	src, defects, err := from.codecs.Decode(s.open.file.reader(), codec.Hint{Size: s.open.file.size, Raw: s.Spec.Raw, Name: s.Spec.URI, Other: from.other})
 	if err == nil {
 		s.open.src = src
 		return defects, nil

@@ -1,0 +1,47 @@
+package wav_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/recording/recordingtest"
+)
+
+// 24 bits in 4 bytes are in the high ones, or in the low ones with their sign or nothing
+// above them: the samples tell, however long the silence before them is.
+func TestBitsInFourBytes(t *testing.T) {
+	t.Parallel()
+	const lead = 9000
+	tone := recordingtest.Sine(4000, 8000, 300, 0.001, 0)
+	for _, bits := range []int{20, 24} {
+		var want []float32
+		var high, sign, bare []byte
+		for _, x := range append(make([]float32, lead), tone...) {
+			v := int32(x * float32(int32(1)<<(bits-1)))
+			want = append(want, float32(v)/float32(int32(1)<<(bits-1)))
+			high = le.AppendUint32(high, uint32(v)<<(32-bits))
+			sign = le.AppendUint32(sign, uint32(v))
+			bare = le.AppendUint32(bare, uint32(v)&(1<<bits-1))
+		}
+		for name, body := range map[string][]byte{"left": high, "right, with the sign": sign, "right, with zeros": bare} {
+			got, _, details := read(t, file(fmtChunk(1, 1, 8000, 32000, 4, bits), part("data", body)))
+			require.Empty(t, details, name)
+			require.True(t, recordingtest.Near(want, got, 0), "%s of %d bits", name, bits)
+		}
+	}
+}
+
+// An EXTENSIBLE header without bits and alignment has valid bits.
+func TestValidBitsAlone(t *testing.T) {
+	t.Parallel()
+	for _, bits := range []int{16, 24} {
+		extension := slices.Concat([]byte{22, 0, byte(bits), 0, 0, 0, 0, 0, 1, 0}, []byte("\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"))
+		body := slices.Repeat([]byte{0, 0, 0x40}[3-bits/8:], 1000)
+		got, f, details := read(t, file(fmtChunk(0xFFFE, 1, 8000, 0, 0, 0, extension...), part("data", body)))
+		require.Equal(t, slices.Repeat([]float32{0.5}, 1000), got)
+		require.Equal(t, 8000, f.SampleRate)
+		require.Contains(t, details, "0 where")
+	}
+}
