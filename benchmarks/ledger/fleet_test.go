@@ -84,7 +84,7 @@ func BenchmarkFleet(b *testing.B) {
 		})
 		fleet.Go(func() { _ = worker.New(db, seen, opts).Run(ctx) })
 	}
-	time.Sleep(watch / 2) // until they are idle
+	time.Sleep(130 * time.Second) // until they are idle, and have closed the connections that they needed to begin
 	busy, began := databaseTime(b, pg.URL), time.Now()
 	time.Sleep(watch)
 	idle := (databaseTime(b, pg.URL) - busy).Seconds() / time.Since(began).Seconds()

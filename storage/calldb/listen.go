@@ -38,9 +38,11 @@ const (
 	// the others needn't all ask for it. That many find it soon even if none is woken, by
 	// their slow polls.
 	wakeWorkers = 8
-	// fleetEvery is how often a listener counts the fleet, about, when it is told of a job,
-	// and fleetQueues bounds the queues whose workers it remembers.
+	// fleetEvery is how often a listener counts the fleet, about, while it is told of jobs,
+	// fleetSpread within which time, and fleetQueues bounds the queues whose workers it
+	// remembers.
 	fleetEvery  = time.Minute
+	fleetSpread = 10 * time.Second
 	fleetQueues = 1000
 )
 
@@ -146,36 +148,68 @@ func (d *DB) Listen(ctx context.Context, queues []string, rung func()) error {
 			return d.fail("listen for jobs", err)
 		}
 	}
-	var there []ledger.Presence
-	served := map[string]int{} // how many workers serve each queue that was told of
-	again := time.NewTimer(0)  // the fleet is counted when it is first told of a job
-	defer again.Stop()
+	fleet := &census{}
+	fleet.take(ctx, d)
 	for rung(); ; {
 		n, err := conn.WaitForNotification(ctx)
 		if err != nil {
 			return d.fail("listen for jobs", err)
 		}
-		select {
-		case <-again.C:
-			there, _ = d.Fleet(ctx) // of one that isn't known every job wakes this worker
-			clear(served)
-			again.Reset(fleetAgain())
-		default:
-		}
-		workers, counted := served[n.Payload]
-		if !counted {
-			workers = workersOf(there, n.Payload)
-			if len(served) < fleetQueues {
-				served[n.Payload] = workers
-			}
-		}
-		if rand.IntN(max(workers, 1)) < wakeWorkers { //nolint:gosec // no secret
+		if rand.IntN(max(fleet.workers(n.Payload), 1)) < wakeWorkers { //nolint:gosec // no secret
 			rung()
 		}
+		fleet.take(ctx, d) // for the next one: who counted now would make every job wait that all are told of
 	}
 }
 
-// fleetAgain is when to count the fleet again: not all listeners at once.
+// census is how many workers there are for each queue, as it was a while ago. Until it is
+// known every job wakes the worker.
+type census struct {
+	mu    sync.Mutex
+	taken bool // a moment ago, or soon will be
+	there []ledger.Presence
+	known map[string]int
+}
+
+// take counts the fleet if that was long ago, some time from now, so that not all
+// listeners do it at once.
+func (c *census) take(ctx context.Context, d *DB) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.taken {
+		return
+	}
+	c.taken = true
+	time.AfterFunc(rand.N(fleetSpread), func() { //nolint:gosec // no secret
+		there, err := d.Fleet(ctx)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if err == nil {
+			c.there, c.known = there, map[string]int{}
+		}
+		time.AfterFunc(fleetAgain(), func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.taken = false
+		})
+	})
+}
+
+// workers is how many workers serve the queue, 0 if that isn't known.
+func (c *census) workers(queue string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, counted := c.known[queue]
+	if !counted {
+		n = workersOf(c.there, queue)
+		if c.known != nil && len(c.known) < fleetQueues {
+			c.known[queue] = n
+		}
+	}
+	return n
+}
+
+// fleetAgain is after how long the fleet is counted again.
 func fleetAgain() time.Duration {
 	return fleetEvery/2 + rand.N(fleetEvery) //nolint:gosec // no secret
 }
