@@ -23,6 +23,7 @@ import (
 //	@indexed    behind the id of a call: compared as the ids of calls in other tables are sorted
 //	@nextchange the next place in the sequence of changes of users and tenants
 //	@planonce   a value that has later statements of the transaction planned once a connection
+//	@lazily     a value that has the transaction's commit not wait for the disk: it may be lost
 //	@find       the function that gives the place of a text in another, 0 for nowhere
 type dialect struct {
 	name       string // as people know it
@@ -38,6 +39,7 @@ type dialect struct {
 	nextChange string
 	indexed    string
 	planOnce   string
+	lazily     string
 	numbered   bool   // arguments are $1, $2 …
 	notifies   bool   // it tells listeners of jobs that can run
 	prepare    bool   // the driver does not keep prepared statements by itself
@@ -64,7 +66,7 @@ const (
 
 func (d *dialect) translate(template string) string {
 	text := strings.NewReplacer("@now", d.now, "@forupdate", d.forUpdate, "@skiplocked", d.skipLocked,
-		"@turns", d.turns, "@each", d.each, "@endeach", d.endEach, "@find", d.find, "@nextchange", d.nextChange, "@indexed", d.indexed, "@planonce", d.planOnce).Replace(template)
+		"@turns", d.turns, "@each", d.each, "@endeach", d.endEach, "@find", d.find, "@nextchange", d.nextChange, "@indexed", d.indexed, "@planonce", d.planOnce, "@lazily", d.lazily).Replace(template)
 	if !d.numbered {
 		return text
 	}

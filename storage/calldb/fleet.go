@@ -21,10 +21,11 @@ func (d *DB) Present(ctx context.Context, p ledger.Presence) error {
 			return nil
 		}
 		var isNew bool
+		var lazy string
 		if err := t.row(ctx, `INSERT INTO fleet (role, name, queues, kinds, since, seen_at) VALUES (?, ?, ?, ?, @now, @now)
 			ON CONFLICT (role, name) DO UPDATE SET queues = excluded.queues, kinds = excluded.kinds, seen_at = excluded.seen_at
-			RETURNING since = seen_at`,
-			string(p.Role), p.Name, storeform.Names(p.Queues), storeform.Names(p.Kinds)).Scan(&isNew); err != nil || !isNew {
+			RETURNING since = seen_at, @lazily`,
+			string(p.Role), p.Name, storeform.Names(p.Queues), storeform.Names(p.Kinds)).Scan(&isNew, &lazy); err != nil || !isNew {
 			return err
 		}
 		// Who comes strikes off those that have gone without a word.

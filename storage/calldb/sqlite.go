@@ -70,6 +70,7 @@ func sqliteDialect() *dialect {
 		endEach:  ")))",
 		find:     "instr",
 		planOnce: "''", // they are kept for good
+		lazily:   "''", // commits are made together
 		// What is deleted keeps its row, so the largest never goes down.
 		nextChange: "(SELECT COALESCE(max(seq), 0) + 1 FROM directory)",
 		prepare:    true,
