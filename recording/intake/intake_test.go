@@ -444,8 +444,12 @@ func TestDecodeBreaksDown(t *testing.T) {
 func TestSchemaWithoutDeadLetters(t *testing.T) {
 	t.Parallel()
 	db, b := openDB(t), newJobs(t)
-	_, err := db.MigrateDown(t.Context())
-	require.NoError(t, err)
+	for at := int64(14); at > 13; { // the one that brought them
+		back, err := db.MigrateDown(t.Context())
+		require.NoError(t, err)
+		require.Len(t, back, 1)
+		at = back[0].Version
+	}
 	var log strings.Builder
 	var mu sync.Mutex
 	in := run(t, db, db, b.Subscribe(t), intake.Tenants{One: "acme"}, &intake.Options{

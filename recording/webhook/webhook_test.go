@@ -87,7 +87,8 @@ func TestSlowReceiversHoldNobody(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, stats.Failing)
 	require.Positive(t, stats.Waiting, "the slow ones' wait still")
-	require.LessOrEqual(t, most.Load(), int64(4))
+	// A receiver learns a little late that a try was given up: each may overlap with the next.
+	require.LessOrEqual(t, most.Load(), int64(2*o.Concurrency))
 }
 
 // TestEndsInTime: a process that is to end gives up tries that take longer than it may.
