@@ -1,6 +1,7 @@
 package subprocess
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 )
@@ -15,3 +16,6 @@ func giveWay() { _ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, leastUrgent) }
 // endWithUs ends the process when the thread that starts it does, and so with this
 // process, however that ends.
 func endWithUs(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+
+// onFirstThread reports whether this is the thread that the process began with: gettid(2).
+func onFirstThread() bool { return syscall.Gettid() == os.Getpid() }

@@ -158,15 +158,28 @@ func ask(ctx context.Context, text []byte) (kind byte, answer []byte, err error)
 	if !Available() {
 		return 0, nil, unavailable("this program can't be started as one: its main function doesn't call subprocess.Main")
 	}
+	onThreadThatEnds(func() {
+		giveWay()
+		kind, answer, err = run(ctx, text)
+	})
+	return kind, answer, err
+}
+
+// onThreadThatEnds calls f on a thread of its own, which ends then. The process's first
+// thread never does: what was done to it would stay, and be the process's as others see it.
+func onThreadThatEnds(f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // for good
-		giveWay()
-		kind, answer, err = run(ctx, text)
+		runtime.LockOSThread()
+		if onFirstThread() {
+			onThreadThatEnds(f) // this one is held meanwhile
+			runtime.UnlockOSThread()
+			return
+		}
+		f()
 	}()
 	<-done
-	return kind, answer, err
 }
 
 func run(ctx context.Context, text []byte) (kind byte, answer []byte, err error) {
