@@ -165,7 +165,10 @@ func (p *Processor) makeRecording(ctx context.Context, spec *record.Spec, o *Pro
 			return none, callmodel.Permanent(err)
 		}
 	}
-	call := timeLegs(spec, legs)
+	call, err := timeLegs(spec, legs)
+	if err != nil {
+		return none, err
+	}
 	scan, err := p.scan(ctx, call)
 	if err != nil {
 		return none, err

@@ -28,6 +28,7 @@ type rendered struct {
 	analysis  *analysis.Report  // of the first analysis among the outputs; nil without one
 	timelines []*audio.Timeline // of the legs; nil if nothing was rendered
 	dropouts  map[*timedSegment]*audio.DropoutDetector
+	bursts    map[*timedSegment]*audio.EndBurst
 }
 
 // render reads the legs and writes the outputs. If no part of the call is left to
@@ -44,6 +45,7 @@ func (p *Processor) render(
 	}
 	lines := &pipes{
 		call: pl.call, stages: p.stages, block: p.block, scan: *pl.scan, findDropouts: analysed(pl.call.spec),
+		findBursts: analysed(pl.call.spec) || pl.call.spec.LevelLUFS != 0,
 	}
 	if err := lines.connect(buses); err != nil {
 		return nil, err
@@ -61,7 +63,7 @@ func (p *Processor) render(
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	r := &rendered{timelines: lines.timelines, dropouts: lines.dropouts}
+	r := &rendered{timelines: lines.timelines, dropouts: lines.dropouts, bursts: lines.bursts}
 	for _, out := range outputs {
 		r.outputs = append(r.outputs, out.result())
 		if r.analysis == nil {

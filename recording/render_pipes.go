@@ -16,10 +16,14 @@ type pipes struct {
 	meters []*analysis.LoudnessMeter // one for each leg; nil: loudness isn't measured
 	// findDropouts: the files are searched for dropouts while they are read.
 	findDropouts bool
+	// findBursts: they are searched for bursts of noise at their ends, which are silence
+	// where loudness is measured.
+	findBursts bool
 
 	// What connect makes.
 	timelines []*audio.Timeline // of the legs, at the rate of the first bus
 	dropouts  map[*timedSegment]*audio.DropoutDetector
+	bursts    map[*timedSegment]*audio.EndBurst
 
 	filters *filters
 	fastest int   // the highest rate of the buses
@@ -29,6 +33,7 @@ type pipes struct {
 // connect leads every leg to every bus.
 func (p *pipes) connect(buses []*bus) error {
 	p.filters, p.dropouts = newFilters(), map[*timedSegment]*audio.DropoutDetector{}
+	p.bursts = map[*timedSegment]*audio.EndBurst{}
 	users := map[int]int{} // buses, by the rate of their legs
 	for _, b := range buses {
 		if users[b.legRate] == 0 {
@@ -126,6 +131,11 @@ func (p *pipes) prepared(s *timedSegment, levelDB float64) (audio.Source, error)
 		src = audio.Gain(src, audio.FromDecibels(gainDB))
 	}
 	src = audio.Redact(src, p.call.silencesIn(s))
+	if p.findBursts && s.rate >= minDropoutRate {
+		b := audio.FindEndBurst(src, s.Frames, p.meters != nil)
+		p.bursts[s] = b
+		src = b
+	}
 	if p.findDropouts && s.rate >= minDropoutRate {
 		d := audio.NewDropoutDetector(s.rate, audio.FromDecibels(gainDB))
 		p.dropouts[s] = d

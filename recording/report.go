@@ -21,7 +21,7 @@ func report(pl *plan, done *rendered) record.Result {
 	}
 	for i, l := range pl.call.legs {
 		dropouts := dropoutsOf(pl.cut, l, done.dropouts)
-		for _, found := range [][]record.Defect{l.defects, l.files.ReadDefects, overlapDefects(l, i, done.timelines), dropouts.defects} {
+		for _, found := range [][]record.Defect{l.defects, l.files.ReadDefects, overlapDefects(l, i, done.timelines), dropouts.defects, endBursts(l, done.bursts)} {
 			r.Defects = append(r.Defects, found...)
 		}
 		r.Legs = append(r.Legs, legResult(pl, i, dropouts))

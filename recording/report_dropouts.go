@@ -63,3 +63,18 @@ func overlaps(silenced []audio.Redaction, d audio.Dropout) bool {
 	}
 	return false
 }
+
+// endBursts lists the bursts of noise that the leg's files end with.
+func endBursts(l *timedLeg, found map[*timedSegment]*audio.EndBurst) []record.Defect {
+	var defects []record.Defect
+	for _, s := range l.segments {
+		if b := found[s]; b != nil && b.Found() {
+			end := s.at + s.durationOf(s.Frames)
+			defects = append(defects, s.Defect(record.Defect{
+				Code: record.DefectEndBurst, Count: 1,
+				Detail: fmt.Sprintf("the file's last 20 ms, up to %v of the call, are noise louder than all before: it doesn't count where legs are levelled", end),
+			}))
+		}
+	}
+	return defects
+}

@@ -9,11 +9,11 @@ import (
 // place of samples that aren't numbers does, as nobody knows whether it lost
 // anything. A defect doesn't that only tells what the recording faithfully holds:
 // clipping, segments that overlap, legs that go beyond the stated span, what an
-// analysis suspects of the call itself, and dropouts, which were in the file before it
-// came here.
+// analysis suspects of the call itself, and dropouts and bursts at the end of a file,
+// which were in the file before it came here.
 func Degrades(code record.DefectCode) bool {
 	switch code {
-	case record.DefectClipped, record.DefectOverlap, record.DefectBeyondSpan, record.DefectDropoutSuspected,
+	case record.DefectClipped, record.DefectOverlap, record.DefectBeyondSpan, record.DefectDropoutSuspected, record.DefectEndBurst,
 		record.DefectOneWayAudio, record.DefectAudioLost, record.DefectMisaligned:
 		return false
 	default:

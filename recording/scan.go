@@ -39,12 +39,15 @@ func (p *Processor) scan(ctx context.Context, call *timedCall) (*scanned, error)
 		return nil, err
 	}
 	defer legfile.Close(files)
-	again := timeLegs(spec, files)
+	again, err := timeLegs(spec, files)
+	if err != nil {
+		return nil, err
+	}
 	if again.rate == 0 {
 		return &scanned{}, nil
 	}
 	rate := clampRate(again.rate)
-	lines := &pipes{call: again, stages: p.stages, block: p.block}
+	lines := &pipes{call: again, stages: p.stages, block: p.block, findBursts: spec.LevelLUFS != 0}
 	if spec.LevelLUFS != 0 {
 		rate = max(rate, analysis.MinSampleRateHz)
 		if lines.meters, err = newMeters(spec.Legs, rate); err != nil {

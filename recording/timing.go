@@ -48,13 +48,17 @@ type timedSegment struct {
 }
 
 // timeLegs finds out where the segments stand in the call, their true rates and
-// the legs' clocks, and what is wrong with them.
-func timeLegs(spec *record.Spec, legs []*legfile.Leg) *timedCall {
+// the legs' clocks, and what is wrong with them. The error is that of reading a file that
+// is longer than it should be.
+func timeLegs(spec *record.Spec, legs []*legfile.Leg) (*timedCall, error) {
 	c := &timedCall{spec: spec, pauses: mergePauses(spec.Pauses)}
 	latest := latestOffset(spec, legs)
 	for _, l := range legs {
 		leg := placeLeg(spec, l, latest)
 		leg.findRates()
+		if err := leg.findInserted(); err != nil {
+			return nil, err
+		}
 		leg.findClock()
 		l.ReadInOrder(leg.readingOrder())
 		c.legs = append(c.legs, leg)
@@ -63,7 +67,7 @@ func timeLegs(spec *record.Spec, legs []*legfile.Leg) *timedCall {
 		}
 	}
 	c.findBeyond()
-	return c
+	return c, nil
 }
 
 // placeLeg puts the segments where their offsets say: not before the timeline's

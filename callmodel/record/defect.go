@@ -19,6 +19,9 @@ const (
 	DefectWrongRateCorrected DefectCode = "wrong_rate_corrected"    // the same, and the leg was read at the true rate
 	DefectDriftCorrected     DefectCode = "drift_corrected"         // the leg's clock ran 50 to 2,000 ppm off; resampled to its true length
 	DefectGapSuspected       DefectCode = "gap_suspected"           // shorter than the call by more than drift can explain
+	DefectInsertedSilence    DefectCode = "inserted_silence"        // longer than the call by silence at a regular beat, which was left out
+	DefectInsertedSuspected  DefectCode = "inserted_suspected"      // longer than the call, as silences of one length explain: left as it is
+	DefectEndBurst           DefectCode = "end_burst"               // the last 20 ms of a file are noise louder than all before
 	DefectDropoutSuspected   DefectCode = "dropout_suspected"       // sound breaks off within a file and comes back
 	DefectOffsetClamped      DefectCode = "offset_clamped"          // an offset before the start or past the end
 	DefectBeyondSpan         DefectCode = "beyond_span"             // a leg goes beyond the stated span: kept, or cut where the job says so

@@ -499,10 +499,13 @@ const (
 	DefectCodeClipped              DefectCode = "clipped"
 	DefectCodeDriftCorrected       DefectCode = "drift_corrected"
 	DefectCodeDropoutSuspected     DefectCode = "dropout_suspected"
+	DefectCodeEndBurst             DefectCode = "end_burst"
 	DefectCodeFormatAssumed        DefectCode = "format_assumed"
 	DefectCodeFormatChanged        DefectCode = "format_changed"
 	DefectCodeGapSuspected         DefectCode = "gap_suspected"
 	DefectCodeHeaderRepaired       DefectCode = "header_repaired"
+	DefectCodeInsertedSilence      DefectCode = "inserted_silence"
+	DefectCodeInsertedSuspected    DefectCode = "inserted_suspected"
 	DefectCodeLegEmpty             DefectCode = "leg_empty"
 	DefectCodeLegGrowing           DefectCode = "leg_growing"
 	DefectCodeLegMissing           DefectCode = "leg_missing"
@@ -532,6 +535,8 @@ func (e DefectCode) Valid() bool {
 		return true
 	case DefectCodeDropoutSuspected:
 		return true
+	case DefectCodeEndBurst:
+		return true
 	case DefectCodeFormatAssumed:
 		return true
 	case DefectCodeFormatChanged:
@@ -539,6 +544,10 @@ func (e DefectCode) Valid() bool {
 	case DefectCodeGapSuspected:
 		return true
 	case DefectCodeHeaderRepaired:
+		return true
+	case DefectCodeInsertedSilence:
+		return true
+	case DefectCodeInsertedSuspected:
 		return true
 	case DefectCodeLegEmpty:
 		return true

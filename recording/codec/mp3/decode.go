@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 
 	goaudio "github.com/go-audio/audio"
 
@@ -21,7 +20,8 @@ import (
 // another number of channels are mixed or doubled. Samples are as the stream
 // has them, which may be beyond full scale. The
 // encoder's delay and padding are cut off where an Info frame states them, so
-// that the Source is as long as what was encoded. Tags that claim to be longer
+// that the Source is as long as what was encoded; streams that are joined, each with an
+// Info frame, are each cut by their own. Tags that claim to be longer
 // than the stream are no tags, if hint.Size is known. Bytes between frames, and
 // frames that can't be decoded, are left out or replaced by silence so that the
 // timeline stays right; both are a truncated defect with the frames lost. A
@@ -46,7 +46,7 @@ func Decode(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error)
 	}
 	if random {
 		if n, err := countFrames(io.NewSectionReader(at, 0, hint.Size), hint.Size, s.feed.distrust); err == nil {
-			s.frames = s.trimmed(n)
+			s.frames = n
 		}
 	}
 	return s, nil, nil
@@ -55,22 +55,23 @@ func Decode(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error)
 // errNoFrame is why a stream has no first frame.
 var errNoFrame = errors.New("no MPEG layer III frame")
 
-// countFrames counts the samples of a stream without decoding it.
+// countFrames counts the frames of audio that a stream gives, without decoding it.
 func countFrames(r io.Reader, size int64, distrust bool) (int64, error) {
 	f := newFeed(r, size)
 	f.distrust = distrust
 	if err := f.begin(); err != nil {
 		return 0, err
 	}
-	n := int64(0)
-	for {
+	var t trim
+	for n := int64(0); ; {
 		if err := f.next(); err != nil {
 			if errors.Is(err, io.EOF) {
 				return n, nil
 			}
 			return n, err
 		}
-		n += int64(f.first.samples())
+		tail, own := t.take(f)
+		n += tail.length() + own.length()
 	}
 }
 
@@ -85,13 +86,11 @@ type decoder struct {
 	clips  *audio.ClipCounter
 	frames int64 // in total; -1 if that isn't known
 
-	pcm     [2 * 2 * granuleLines]float32 // a frame of the stream
-	ready   []float32                     // what of pcm isn't given yet
-	decoded int64                         // frames of the stream that were decoded
-	skip    int64                         // frames of audio to leave out still
-	given   int64
-	lost    int64 // frames of audio replaced by silence
-	err     error
+	pcm   [2 * 2 * granuleLines]float32 // a frame of the stream
+	ready []float32                     // what of pcm isn't given yet
+	trim  trim
+	lost  int64 // frames of audio replaced by silence
+	err   error
 }
 
 func (d *decoder) open() error {
@@ -102,35 +101,7 @@ func (d *decoder) open() error {
 	d.format = goaudio.Format{NumChannels: h.channels(), SampleRate: h.sampleRate()}
 	d.clips = audio.NewClipCounter(h.channels(), audio.FullScale16)
 	d.dec = newFrameDecoder()
-	if d.feed.gapless {
-		d.skip = d.feed.delay + synthesisDelay
-	}
 	return nil
-}
-
-// padding is where the padding at the end begins and ends in the decoded audio,
-// in frames: nowhere, if the stream doesn't tell. It may have more behind it.
-func (d *decoder) padding() (from, to int64) {
-	if !d.feed.gapless || d.feed.announced < 0 {
-		return math.MaxInt64, math.MaxInt64
-	}
-	to = d.feed.announced * int64(d.feed.first.samples())
-	// An Info frame that ends before it begins is wrong about its frames.
-	from = to - max(0, d.feed.padding-synthesisDelay)
-	if from < d.feed.delay+synthesisDelay {
-		return math.MaxInt64, math.MaxInt64
-	}
-	return from, to
-}
-
-// trimmed is the number of frames that are given of n that are decoded.
-func (d *decoder) trimmed(n int64) int64 {
-	from, to := d.padding()
-	n -= max(0, min(n, to)-from)
-	if d.feed.gapless {
-		n -= d.feed.delay + synthesisDelay
-	}
-	return max(0, n)
 }
 
 // Format implements [audio.Source].
@@ -148,12 +119,6 @@ func (d *decoder) ReadFrames(dst []float32) (int, error) {
 		if len(d.ready) == 0 && !d.nextFrame() {
 			continue
 		}
-		if d.skip > 0 {
-			k := min(d.skip, int64(len(d.ready)/ch))
-			d.ready = d.ready[int(k)*ch:]
-			d.skip -= k
-			continue
-		}
 		k := copy(dst[n*ch:want*ch], d.ready)
 		d.ready = d.ready[k:]
 		n += k / ch
@@ -161,12 +126,11 @@ func (d *decoder) ReadFrames(dst []float32) (int, error) {
 	if n == 0 {
 		return 0, d.err
 	}
-	d.given += int64(n)
 	d.clips.Count(dst[:n*ch])
 	return n, nil
 }
 
-// nextFrame decodes the stream's next frame into ready without what is padding,
+// nextFrame decodes the stream's next frame into ready without what is delay or padding,
 // or sets err.
 func (d *decoder) nextFrame() bool {
 	if err := d.feed.next(); err != nil {
@@ -180,11 +144,15 @@ func (d *decoder) nextFrame() bool {
 	}
 	ch := d.format.NumChannels
 	d.ready = matchChannels(&d.pcm, h.samples(), h.channels(), ch)
-	from, to := d.padding()
-	if begin := d.decoded * frames; begin < to {
-		d.ready = d.ready[:max(0, min(from-begin, frames))*int64(ch)]
+	tail, own := d.trim.take(d.feed)
+	first := d.ready[int(tail.from)*ch : int(tail.to)*ch]
+	rest := d.ready[int(own.from)*ch : int(own.to)*ch]
+	if len(first) > 0 && len(rest) > 0 {
+		rest = d.ready[:len(first)+copy(d.ready[len(first):], rest)]
+	} else if len(first) > 0 {
+		rest = first
 	}
-	d.decoded++
+	d.ready = rest
 	return true
 }
 

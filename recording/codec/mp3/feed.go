@@ -35,9 +35,8 @@ type feed struct {
 	gap       int64 // dropped when the last frame was read
 	crcSound  bool  // a frame had the right CRC
 
-	gapless        bool
-	delay, padding int64
-	announced      int64 // frames of the stream by its Info frame; -1
+	info    info // of the current stream
+	streams int  // begun so far: those behind the first are joined to it
 
 	start    [4]byte // the first bytes behind tags
 	tags     bool    // a tag was met before the first frame
@@ -57,7 +56,7 @@ const maxReservoir = 511 // main_data_begin has 9 bits
 const searchLimit = 1 << 20
 
 func newFeed(r io.Reader, size int64) *feed {
-	f := &feed{in: countingReader{r: r}, size: size, announced: -1}
+	f := &feed{in: countingReader{r: r}, size: size, info: info{announced: -1}}
 	f.r = bufio.NewReaderSize(&f.in, 16<<10)
 	return f
 }
@@ -82,13 +81,14 @@ func (f *feed) begin() error {
 		}
 		return err
 	}
-	f.first, f.locked = h, true
+	f.first, f.locked, f.streams = h, true, 1
 	f.dropped = 0 // before the first frame nothing is lost
 	b, err := f.r.Peek(h.frameBytes())
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if f.readInfo(&h, b) {
+	if i, ok := readInfo(&h, b); ok {
+		f.info = i
 		_, _ = f.r.Discard(len(b)) // they are buffered
 	}
 	return nil
@@ -197,54 +197,77 @@ func (f *feed) agrees(h *header) bool {
 
 // readInfo reports whether b is an Info, Xing or VBRI frame, which holds no
 // audio, and takes the encoder's delay and padding from a LAME tag.
-func (f *feed) readInfo(h *header, b []byte) bool {
+func readInfo(h *header, b []byte) (i info, ok bool) {
+	i.announced = -1
 	at := 4 + h.crcBytes() + h.sideInfoBytes()
 	if name := at - h.crcBytes(); h.protected && len(b) >= name+4 && isInfo(b[name:]) {
 		at = name // LAME makes no room for the CRC
 	}
 	if len(b) >= 40 && string(b[36:40]) == "VBRI" {
-		return true
+		return i, true
 	}
 	if len(b) < at+8 || !isInfo(b[at:]) {
-		return false
+		return i, false
 	}
 	flags := binary.BigEndian.Uint32(b[at+4:])
 	tag := at + 8
-	for i, size := range []int{4, 4, 100, 4} { // frames, bytes, seek table, quality
-		if flags>>i&1 != 0 {
-			if i == 0 && len(b) >= tag+4 {
-				f.announced = int64(binary.BigEndian.Uint32(b[tag:]))
+	for k, size := range []int{4, 4, 100, 4} { // frames, bytes, seek table, quality
+		if flags>>k&1 != 0 {
+			if k == 0 && len(b) >= tag+4 {
+				i.announced = int64(binary.BigEndian.Uint32(b[tag:]))
 			}
 			tag += size
 		}
 	}
 	if len(b) >= tag+24 && b[tag] != 0 {
 		v := int64(b[tag+21])<<16 | int64(b[tag+22])<<8 | int64(b[tag+23])
-		f.gapless, f.delay, f.padding = true, v>>12, v&0xFFF
+		i.gapless, i.delay, i.padding = true, v>>12, v&0xFFF
 	}
-	return true
+	return i, true
+}
+
+// beginsStream reports whether b is the Info frame of a stream that is joined behind
+// others. Its side information is all zeros, as a frame's with main data never is.
+func beginsStream(h *header, b []byte) (i info, ok bool) {
+	if i, ok = readInfo(h, b); !ok {
+		return i, false
+	}
+	for _, v := range b[4+h.crcBytes() : min(len(b), 4+h.sideInfoBytes())] {
+		if v != 0 {
+			return i, false
+		}
+	}
+	return i, true
 }
 
 func isInfo(b []byte) bool { return string(b[:4]) == "Info" || string(b[:4]) == "Xing" }
 
-// next takes the next frame from the stream.
+// next takes the next frame from the stream, or from the one that is joined behind it.
 func (f *feed) next() error {
-	h, err := f.find()
-	if err != nil {
-		return err
-	}
-	b, err := f.r.Peek(h.frameBytes())
-	if len(b) < h.frameBytes() {
-		if !errors.Is(err, io.EOF) {
+	for {
+		h, err := f.find()
+		if err != nil {
 			return err
 		}
-		f.cut = true
-		if !f.suffices(&h, b) {
-			_, _ = f.r.Discard(len(b))
-			return err
+		b, err := f.r.Peek(h.frameBytes())
+		if i, ok := beginsStream(&h, b); ok && len(b) == h.frameBytes() {
+			f.info = i
+			f.streams++
+			_, _ = f.r.Discard(len(b)) // they are buffered
+			continue
 		}
+		if len(b) < h.frameBytes() {
+			if !errors.Is(err, io.EOF) {
+				return err
+			}
+			f.cut = true
+			if !f.suffices(&h, b) {
+				_, _ = f.r.Discard(len(b))
+				return err
+			}
+		}
+		f.take(&h, b)
+		_, _ = f.r.Discard(len(b)) // they are buffered
+		return nil
 	}
-	f.take(&h, b)
-	_, _ = f.r.Discard(len(b)) // they are buffered
-	return nil
 }

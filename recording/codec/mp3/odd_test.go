@@ -212,3 +212,41 @@ func TestFreeFormatWithoutRoom(t *testing.T) {
 	require.Len(t, recordingtest.ReadAll(t, s), 5*576)
 	require.Contains(t, codec.LaterDefects(s)[0].Detail, "26 bytes between frames were left out")
 }
+
+// Streams that are joined are each cut by their own Info frame, and one that has none is
+// read as it is.
+func TestJoinedStreams(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []int{8000, 16000, 44100} {
+		first, second := encode(t, rate, 1), encode(t, rate, 2)
+		a, _ := decodeFile(t, first)
+		b, _ := decodeFile(t, second)
+		require.Len(t, a, rate)
+		for name, between := range map[string][]byte{"": nil, "with tags between": slices.Concat(id3v1(), []byte("ID3\x04\x00\x00\x00\x00\x00\x00"))} {
+			got, details := decodeFile(t, slices.Concat(first, between, second, between, first))
+			require.Equal(t, 3*rate, len(got), "%d Hz %s", rate, name) //nolint:testifylint // its words would be all samples
+			require.True(t, recordingtest.Near(a, got[:rate], 0), "%d Hz %s", rate, name)
+			require.True(t, recordingtest.Near(b, got[rate:2*rate], 1e-6), "%d Hz %s", rate, name)
+			require.True(t, recordingtest.Near(a, got[2*rate:], 1e-6), "%d Hz %s", rate, name)
+			require.Equal(t, "[]", details)
+		}
+	}
+}
+
+// What the filter bank holds of a stream whose padding is shorter than its delay is the
+// beginning of what comes out of the next.
+func TestJoinedStreamsOfShortPadding(t *testing.T) {
+	t.Parallel()
+	const rate, padding = 16000, 100
+	first, second := encode(t, rate, 1), encode(t, rate, 2)
+	at := bytes.Index(first, []byte("LAME")) + 21
+	delay, was := int(first[at])<<4|int(first[at+1])>>4, int(first[at+1]&15)<<8|int(first[at+2])
+	require.Greater(t, was, 529)
+	first[at+1], first[at+2] = byte(delay<<4)|padding>>8, padding
+	got, _ := decodeFile(t, slices.Concat(first, second))
+	b, _ := decodeFile(t, second)
+	require.Equal(t, rate+was-padding+rate, len(got)) //nolint:testifylint // its words would be all samples
+	require.True(t, recordingtest.Near(b, got[rate+was-padding:], 1e-6))
+}
+
+func id3v1() []byte { return append([]byte("TAG"), make([]byte, 125)...) }

@@ -33,7 +33,8 @@ type Segment struct {
 	Bytes  int64
 	SHA256 string
 
-	leg *Leg
+	leg  *Leg
+	omit *audio.Inserted // silence in the file that isn't read; nil: none
 
 	// What the first opening found.
 	inspected bool
@@ -121,6 +122,9 @@ func (s *Segment) decode(h *sums) ([]record.Defect, error) {
 	src, defects, err := from.codecs.Decode(s.open.file.reader(), codec.Hint{Size: s.open.file.size, Raw: s.Spec.Raw, Name: s.Spec.URI, Other: from.other})
 	if err == nil {
 		s.open.src = src
+		if s.omit != nil {
+			s.open.src = omit(src, *s.omit)
+		}
 		return defects, nil
 	}
 	d, ok := s.open.defect(err)
