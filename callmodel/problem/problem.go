@@ -4,6 +4,7 @@
 package problem
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -108,11 +109,15 @@ func Write(w http.ResponseWriter, err error) { WriteProblem(w, Of(err)) }
 // Fail answers the request with err, and logs what is no fault of the request's
 // own: CodeInternal and CodeUnavailable. An err that is the end of the request's
 // context is answered as CodeUnavailable: the client gave up, or the host's time
-// limit was reached. A nil log logs nothing.
+// limit was reached. So is one without a code that is a deadline's, as each endpoint's
+// time has: it may come in time when it is asked again. A nil log logs nothing.
 func Fail(w http.ResponseWriter, r *http.Request, err error, log *slog.Logger) {
 	ctx := r.Context()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		err = callmodel.Errorf(callmodel.CodeUnavailable, "the request ended before its answer: %w", err)
+	}
+	if callmodel.CodeOf(err) == callmodel.CodeInternal && errors.Is(err, context.DeadlineExceeded) {
+		err = callmodel.Errorf(callmodel.CodeUnavailable, "the time for it was over before its answer: %w", err)
 	}
 	switch callmodel.CodeOf(err) {
 	case callmodel.CodeInternal, callmodel.CodeUnavailable:

@@ -109,6 +109,8 @@ func TestFail(t *testing.T) {
 		{t.Context(), callmodel.Errorf(callmodel.CodeUnavailable, "the database is down"), http.StatusServiceUnavailable, true},
 		{t.Context(), errors.New("a defect"), http.StatusInternalServerError, true},
 		{t.Context(), context.Canceled, http.StatusInternalServerError, true}, // of something else
+		{t.Context(), fmt.Errorf("calldb: %w", context.DeadlineExceeded), http.StatusServiceUnavailable, true}, // an endpoint's own time
+		{t.Context(), callmodel.Errorf(callmodel.CodeConflict, "too late: %w", context.DeadlineExceeded), http.StatusConflict, false},
 		{ended, fmt.Errorf("reading: %w", context.Canceled), http.StatusServiceUnavailable, true},
 	} {
 		var text strings.Builder
