@@ -36,11 +36,14 @@ type Presence struct {
 	Seen   time.Time `json:"seen"`
 }
 
-// Serves reports whether the process runs jobs of that kind in that queue.
+// Serves reports whether the process runs jobs of that kind in that queue; of any kind
+// for "".
 func (p *Presence) Serves(kind, queue string) bool {
-	return p.Role == RoleWorker && (len(p.Queues) == 0 || slices.Contains(p.Queues, queue)) &&
-		(len(p.Kinds) == 0 || slices.Contains(p.Kinds, kind))
+	return p.Role == RoleWorker && (len(p.Queues) == 0 || slices.Contains(p.Queues, queue)) && (kind == "" || p.Does(kind))
 }
+
+// Does reports whether the process runs jobs of that kind.
+func (p *Presence) Does(kind string) bool { return len(p.Kinds) == 0 || slices.Contains(p.Kinds, kind) }
 
 // QueueState is how the jobs of a kind in a queue stand that aren't at their end.
 type QueueState struct {

@@ -3552,16 +3552,28 @@ type QuarantineRequest struct {
 	Reason string `json:"reason"`
 }
 
-// Queue A queue that jobs wait or run in.
+// Queue A queue that jobs wait or run in, or that a worker serves.
 type Queue struct {
 	// Due Those of the waiting ones that can run now.
-	Due  int64  `json:"due"`
+	Due int64 `json:"due"`
+
+	// Kind Of its jobs; empty if it has none.
 	Kind string `json:"kind"`
 
 	// OldestDueS For how many seconds the oldest one has been able to run.
 	OldestDueS float32 `json:"oldest_due_s"`
-	Queue      string  `json:"queue"`
-	Running    int64   `json:"running"`
+
+	// Queue * stands for workers that serve every queue, while no jobs wait.
+	Queue   string `json:"queue"`
+	Running int64  `json:"running"`
+
+	// ServedBy Those workers, at most 100.
+	ServedBy *[]struct {
+		Name string `json:"name"`
+
+		// Since Since when it has been there.
+		Since time.Time `json:"since"`
+	} `json:"served_by,omitempty"`
 
 	// Unserved Jobs can run there and nobody serves it.
 	Unserved *bool `json:"unserved,omitempty"`

@@ -17,7 +17,7 @@ type jobsCommand struct {
 	Add        jobsAdd        `cmd:"" help:"Have a job done: verify, transcode, export or command."`
 	Show       jobsShow       `cmd:"" help:"Show one job."`
 	Retry      jobsRetry      `cmd:"" help:"Put jobs back in the queue that are quarantined, absent or degraded, or of which their kind says that more can come. What was made stays until a later version loses nothing of it."`
-	Queues     jobsQueues     `cmd:"" help:"List the queues that jobs wait or run in, and who serves them."`
+	Queues     jobsQueues     `cmd:"" help:"List the queues that jobs wait or run in or that workers serve, by whom and since when."`
 	Move       jobsMove       `cmd:"" help:"Move waiting and quarantined jobs to another queue."`
 	Quarantine jobsQuarantine `cmd:"" help:"Set a queued or running job aside."`
 }

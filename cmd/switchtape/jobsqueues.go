@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -17,7 +18,7 @@ type jobsQueues struct {
 	jobsOptions
 	apiOptions
 	Tenant string `help:"Count only jobs of this tenant." placeholder:"TENANT"`
-	Limit  int    `help:"At most so many queues, up to 1000: those whose jobs wait longest." default:"100"`
+	Limit  int    `help:"At most so many queues, up to 1000: those whose jobs wait longest first, and those without jobs last." default:"100"`
 }
 
 func (c *jobsQueues) Run(ctx context.Context, s cli.Streams) error {
@@ -25,13 +26,9 @@ func (c *jobsQueues) Run(ctx context.Context, s cli.Streams) error {
 		return c.ask(ctx, s)
 	}
 	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
-		list, err := db.Queues(ctx, ledger.QueueFilter{TenantID: callmodel.TenantID(c.Tenant), Limit: c.Limit})
+		queues, err := recordinghttp.QueuesOf(ctx, db, ledger.QueueFilter{TenantID: callmodel.TenantID(c.Tenant), Limit: c.Limit}, "")
 		if err != nil {
 			return err
-		}
-		queues := make([]recordinghttp.Queue, 0, len(list))
-		for i := range list {
-			queues = append(queues, recordinghttp.QueueOf(&list[i]))
 		}
 		return c.printQueues(s, queues)
 	})
@@ -47,14 +44,30 @@ func (c *jobsQueues) printQueues(s cli.Streams, queues []recordinghttp.Queue) er
 	fmt.Fprintln(t, "QUEUE\tKIND\tWAITING\tDUE\tRUNNING\tOLDEST\tWORKERS\t")
 	for i := range queues {
 		q := &queues[i]
-		note := ""
+		note, kind := servers(q), q.Kind
 		if q.Unserved {
 			note = "nobody serves it"
 		}
+		if kind == "" {
+			kind = "-"
+		}
 		oldest := time.Duration(q.OldestDueS * float64(time.Second)).Round(time.Second)
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%d\t%s\n", q.Queue, q.Kind, q.Waiting, q.Due, q.Running, oldest, q.Workers, note)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%d\t%s\n", q.Queue, kind, q.Waiting, q.Due, q.Running, oldest, q.Workers, note)
 	}
 	return t.Flush()
+}
+
+// servers says who serves the queue, and since when.
+func servers(q *recordinghttp.Queue) string {
+	const most = 3
+	var text []string
+	for _, by := range q.ServedBy[:min(len(q.ServedBy), most)] {
+		text = append(text, by.Name+" since "+by.Since.UTC().Format(time.RFC3339))
+	}
+	if more := q.Workers - len(text); more > 0 && len(text) > 0 {
+		text = append(text, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(text, ", ")
 }
 
 type jobsMove struct {

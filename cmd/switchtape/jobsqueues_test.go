@@ -34,14 +34,15 @@ func TestJobsQueuesAndMove(t *testing.T) {
 	require.Zero(t, code, errs)
 	require.Regexp(t, `(?m)^QUEUE +KIND +WAITING +DUE +RUNNING +OLDEST +WORKERS`, out)
 	require.Regexp(t, `(?m)^pbx-l +record +3 +3 +0 +\d+s +0 +nobody serves it$`, out)
-	require.Regexp(t, `(?m)^default +record +1 +1 +0 +\d+s +1 *$`, out)
+	require.Regexp(t, `(?m)^default +record +1 +1 +0 +\d+s +1 +w1 since 2\S+Z$`, out)
+	require.Regexp(t, `(?m)^pbx-1 +- +0 +0 +0 +0s +1 +w1 since 2\S+Z$`, out)
 	code, out, errs = run(t, "jobs", "queues", "--db", at, "--json", "--tenant", "acme")
 	require.Zero(t, code, errs)
 	var page struct {
 		Queues []recordinghttp.Queue `json:"queues"`
 	}
 	require.NoError(t, json.Unmarshal([]byte(out), &page))
-	require.Len(t, page.Queues, 2)
+	require.Len(t, page.Queues, 3)
 	require.Equal(t, "pbx-l", page.Queues[0].Queue)
 	require.True(t, page.Queues[0].Unserved)
 	require.False(t, page.Queues[1].Unserved)

@@ -31,6 +31,8 @@ type Ledger interface {
 	// Queues lists the queues that jobs wait or run in, those first whose jobs have
 	// waited longest.
 	Queues(ctx context.Context, f ledger.QueueFilter) ([]ledger.QueueState, error)
+	// Fleet lists the living processes.
+	Fleet(ctx context.Context) ([]ledger.Presence, error)
 	// Move puts jobs that wait or are set aside into another queue, and returns which it
 	// has moved. CodeNotFound moves none.
 	Move(ctx context.Context, ids []callmodel.JobID, to, actor string) ([]callmodel.JobID, error)
@@ -93,6 +95,14 @@ func (t *timedLedger) Queues(ctx context.Context, f ledger.QueueFilter) (queues 
 		return err
 	})
 	return queues, err
+}
+
+func (t *timedLedger) Fleet(ctx context.Context) (there []ledger.Presence, err error) {
+	err = t.ask(ctx, func(ctx context.Context) error {
+		there, err = t.l.Fleet(ctx)
+		return err
+	})
+	return there, err
 }
 
 func (t *timedLedger) Move(ctx context.Context, ids []callmodel.JobID, to, actor string) (moved []callmodel.JobID, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
@@ -11,25 +12,93 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
-// Queue is a queue that jobs wait or run in.
+// Queue is a queue that jobs wait or run in, or that a worker serves.
 type Queue struct {
-	Queue      string  `json:"queue"`
-	Kind       string  `json:"kind"`
+	Queue      string  `json:"queue"`   // "*" of workers that serve every queue, and have nothing to do
+	Kind       string  `json:"kind"`    // of its jobs; "" if it has none
 	Waiting    int64   `json:"waiting"` // queued
 	Due        int64   `json:"due"`     // of those, the ones that can run now
 	Running    int64   `json:"running"`
 	OldestDueS float64 `json:"oldest_due_s"` // how long the oldest one that can run has been able to
 	Workers    int     `json:"workers"`      // living workers that serve it
+	// ServedBy names the first maxServers of them.
+	ServedBy []Server `json:"served_by,omitempty"`
 	// Unserved says that jobs can run there, and that nobody serves it.
 	Unserved bool `json:"unserved,omitempty"`
 }
 
-// QueueOf is the queue in the form in which it is shown.
-func QueueOf(q *ledger.QueueState) Queue {
-	return Queue{
-		Queue: q.Queue, Kind: q.Kind, Waiting: q.Queued, Due: q.Due, Running: q.Running, OldestDueS: q.Oldest.Seconds(),
-		Workers: q.Workers, Unserved: q.Due > 0 && !q.Served,
+// Server is a worker that serves a queue.
+type Server struct {
+	Name  string    `json:"name"`
+	Since time.Time `json:"since"` // it has been there, by the database's clock
+}
+
+const (
+	maxServers = 100
+	maxListed  = 1000 // queues with jobs: what the ledger lists at most
+)
+
+// everyQueue stands for all of them.
+const everyQueue = "*"
+
+// QueuesOf are the queues with jobs as l lists them, and then those without that the
+// living workers serve: at most limit in all. kind: only those that have jobs of that
+// kind, or workers for it; "" for every kind.
+func QueuesOf(ctx context.Context, l Ledger, f ledger.QueueFilter, kind string) ([]Queue, error) {
+	limit := f.Limit
+	f.Limit = maxListed
+	list, err := l.Queues(ctx, f)
+	if err != nil {
+		return nil, err
 	}
+	there, err := l.Fleet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	queues, known := []Queue{}, map[string]bool{}
+	for i := range list {
+		q := &list[i]
+		if kind != "" && q.Kind != kind {
+			continue
+		}
+		known[q.Queue] = true
+		queues = append(queues, Queue{
+			Queue: q.Queue, Kind: q.Kind, Waiting: q.Queued, Due: q.Due, Running: q.Running, OldestDueS: q.Oldest.Seconds(),
+			Workers: q.Workers, ServedBy: firstOf(serversOf(there, q.Kind, q.Queue)), Unserved: q.Due > 0 && !q.Served,
+		})
+	}
+	var idle []string
+	for i := range there {
+		serves := there[i].Queues
+		if len(serves) == 0 {
+			serves = []string{everyQueue}
+		}
+		for _, name := range serves {
+			if !known[name] && there[i].Role == ledger.RoleWorker && (kind == "" || there[i].Does(kind)) {
+				known[name] = true
+				idle = append(idle, name)
+			}
+		}
+	}
+	slices.Sort(idle)
+	for _, name := range idle {
+		by := serversOf(there, kind, name)
+		queues = append(queues, Queue{Queue: name, Workers: len(by), ServedBy: firstOf(by)})
+	}
+	return queues[:min(len(queues), limit)], nil
+}
+
+func firstOf(by []Server) []Server { return by[:min(len(by), maxServers)] }
+
+// serversOf are the workers that serve a queue for that kind; "" for any.
+func serversOf(there []ledger.Presence, kind, queue string) []Server {
+	var by []Server
+	for i := range there {
+		if p := &there[i]; p.Serves(kind, queue) {
+			by = append(by, Server{p.Name, p.Since})
+		}
+	}
+	return by
 }
 
 // MoveMany moves the jobs that f selects, and that wait or are set aside, into the
@@ -82,19 +151,13 @@ func (h *Handler) queues(w http.ResponseWriter, r *http.Request, p callmodel.Pri
 	if err != nil {
 		return err
 	}
-	list, err := h.ledger.Queues(r.Context(), ledger.QueueFilter{TenantID: p.TenantID, Limit: maxPage})
+	list, err := QueuesOf(r.Context(), &h.ledger, ledger.QueueFilter{TenantID: p.TenantID, Limit: limit}, kind)
 	if err != nil {
 		return err
 	}
-	page := struct {
+	problem.WriteJSON(w, http.StatusOK, struct {
 		Queues []Queue `json:"queues"`
-	}{[]Queue{}}
-	for i := range list {
-		if q := &list[i]; (kind == "" || q.Kind == kind) && len(page.Queues) < limit {
-			page.Queues = append(page.Queues, QueueOf(q))
-		}
-	}
-	problem.WriteJSON(w, http.StatusOK, page)
+	}{list})
 	return nil
 }
 

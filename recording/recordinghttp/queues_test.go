@@ -3,6 +3,7 @@ package recordinghttp_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,9 +37,23 @@ func TestQueuesAndMove(t *testing.T) {
 	var page struct{ Queues []recordinghttp.Queue }
 	w := s.do(t, as(reads(), "acme"), http.MethodGet, "/v1/recordings/queues", "", &page)
 	require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
-	require.Len(t, page.Queues, 1)
+	require.Len(t, page.Queues, 2)
 	page.Queues[0].OldestDueS = 0
 	require.Equal(t, recordinghttp.Queue{Queue: "pbx-l", Kind: "record", Waiting: 2, Due: 2, Unserved: true}, page.Queues[0], "its own alone")
+	require.Len(t, page.Queues[1].ServedBy, 1)
+	require.WithinDuration(t, time.Now(), page.Queues[1].ServedBy[0].Since, time.Minute)
+	page.Queues[1].ServedBy[0].Since = time.Time{}
+	require.Equal(t, recordinghttp.Queue{Queue: "pbx-1", Workers: 1, ServedBy: []recordinghttp.Server{{Name: "w"}}}, page.Queues[1])
+	require.NoError(t, s.db.Present(t.Context(), ledger.Presence{Role: ledger.RoleWorker, Name: "v", Kinds: []string{"verify"}}))
+	page.Queues = nil
+	s.do(t, as(reads(), "acme"), http.MethodGet, "/v1/recordings/queues", "", &page)
+	require.Len(t, page.Queues, 2, "one that makes no recordings")
+	s.do(t, as(reads(), "acme"), http.MethodGet, "/v1/jobs/queues", "", &page)
+	var all []string
+	for _, q := range page.Queues {
+		all = append(all, q.Queue+" "+q.Kind)
+	}
+	require.Equal(t, []string{"pbx-l record", "pbx-l verify", "* ", "pbx-1 "}, all)
 	s.fails(t, as(reads(), "acme"), http.MethodGet, "/v1/recordings/queues?limit=0", "", http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 
 	const path = "/v1/recordings/jobs/move"
