@@ -108,7 +108,7 @@ func TestFail(t *testing.T) {
 		{t.Context(), callmodel.FieldErrors{{Path: "from", Message: "is missing"}}, http.StatusUnprocessableEntity, false},
 		{t.Context(), callmodel.Errorf(callmodel.CodeUnavailable, "the database is down"), http.StatusServiceUnavailable, true},
 		{t.Context(), errors.New("a defect"), http.StatusInternalServerError, true},
-		{t.Context(), context.Canceled, http.StatusInternalServerError, true}, // of something else
+		{t.Context(), context.Canceled, http.StatusInternalServerError, true},                                  // of something else
 		{t.Context(), fmt.Errorf("calldb: %w", context.DeadlineExceeded), http.StatusServiceUnavailable, true}, // an endpoint's own time
 		{t.Context(), callmodel.Errorf(callmodel.CodeConflict, "too late: %w", context.DeadlineExceeded), http.StatusConflict, false},
 		{ended, fmt.Errorf("reading: %w", context.Canceled), http.StatusServiceUnavailable, true},
