@@ -6,6 +6,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/switchtape/switchtape/callmodel"
 )
@@ -97,5 +98,6 @@ func (b *build) router() (*Router, error) {
 	}
 	r.kinds, r.extras, r.callers = slices.Clip(r.kinds), slices.Clip(r.extras), slices.Clip(r.callers)
 	r.listAll = r.written <= maxListed && len(r.index.postings) <= maxListed*maxListed
+	r.callees = sync.OnceValue(r.listCallees)
 	return r, nil
 }

@@ -29,7 +29,8 @@ type Router struct {
 	tests   []Test
 
 	exprErrors atomic.Uint64
-	listAll    bool // Explain lists every rule, since there are few
+	listAll    bool                 // Explain lists every rule, since there are few
+	callees    func() []ruleCallees // of every rule, made once if listAll wants them
 }
 
 // id returns the rule id that begins at that place of ids.

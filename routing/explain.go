@@ -155,7 +155,33 @@ func (s *search) others(x *Explanation, listed map[uint32]int) {
 	if len(listed) == r.written {
 		return
 	}
-	callees := make(map[uint32]*written, r.written)
+	x.Considered = slices.Grow(x.Considered, r.written-len(listed))
+	for _, w := range r.callees() {
+		if _, again := listed[w.rule]; again {
+			continue
+		}
+		reason := "it is for other tenants or callers"
+		switch {
+		case w.nodes == nil:
+			reason = "it is not enabled"
+		case !slices.ContainsFunc(w.nodes, s.reaches):
+			reason = w.taken + s.req.To
+		}
+		x.Considered = append(x.Considered, Verdict{Rule: r.id(w.rule), Reason: reason})
+	}
+}
+
+// ruleCallees are a rule's callees.
+type ruleCallees struct {
+	rule  uint32
+	nodes []uint32 // nil for a rule that is not enabled
+	taken string   // "it takes calls to …, not to "
+}
+
+// listCallees lists the callees of every rule, in the order they were written.
+func (r *Router) listCallees() []ruleCallees {
+	list := make([]ruleCallees, 0, r.written)
+	callees, nodes := make(map[uint32]*written, r.written), make(map[uint32][]uint32, r.written)
 	for node := range uint32(r.index.Nodes()) {
 		first, end, runs := r.index.span(node)
 		if runs {
@@ -173,21 +199,17 @@ func (s *search) others(x *Explanation, listed map[uint32]int) {
 			} else {
 				w.add(r.index.Text(node), k.exact)
 			}
-			w.reached = w.reached || s.reaches(node)
+			nodes[rule] = append(nodes[rule], node)
 		}
 	}
 	for rule := uint32(0); int(rule) < len(r.ids); rule += 1 + uint32(r.ids[rule]) {
-		if _, again := listed[rule]; again {
-			continue
+		c := ruleCallees{rule: rule, nodes: slices.Compact(nodes[rule])}
+		if w := callees[rule]; w != nil {
+			c.taken = "it takes calls to " + w.String() + ", not to "
 		}
-		reason := "it is for other tenants or callers"
-		if w := callees[rule]; w == nil {
-			reason = "it is not enabled"
-		} else if !w.reached {
-			reason = "it takes calls to " + w.String() + ", not to " + s.req.To
-		}
-		x.Considered = append(x.Considered, Verdict{Rule: r.id(rule), Reason: reason})
+		list = append(list, c)
 	}
+	return list
 }
 
 // reaches reports whether the call's number leads to the node.
@@ -209,7 +231,6 @@ func (s *search) reaches(node uint32) bool {
 type written struct {
 	prefixes, exact []string
 	service         bool
-	reached         bool // the call's number is one of them or begins with one
 }
 
 func (w *written) add(text string, exact bool) {

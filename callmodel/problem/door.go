@@ -108,10 +108,14 @@ func (d *Door) encoding(r *http.Request) error {
 // not known would be ignored otherwise, and its answer mistaken for what was asked. The
 // error is FieldErrors, or CodeMalformed for a query that can't be read.
 func query(r *http.Request, names []string) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
 	given, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return callmodel.Errorf(callmodel.CodeMalformed, "the query can't be read: %w", err)
 	}
+	keep(r, given)
 	var faults callmodel.FieldErrors
 	for _, name := range sortedKeys(given) {
 		switch {
@@ -122,6 +126,28 @@ func query(r *http.Request, names []string) error {
 		}
 	}
 	return faults.Err()
+}
+
+// Values is the request's query, without what can't be read of it. It is not to be changed:
+// all who ask share it, as it takes as long to read as a call to route.
+func Values(r *http.Request) url.Values {
+	if r.Form != nil && hasNoForm(r) {
+		return r.Form
+	}
+	v := r.URL.Query()
+	keep(r, v)
+	return v
+}
+
+// keep has Values give v: the place for it is that of forms, which GET and HEAD have none of.
+func keep(r *http.Request, v url.Values) {
+	if hasNoForm(r) {
+		r.Form = v
+	}
+}
+
+func hasNoForm(r *http.Request) bool {
+	return r.Method == http.MethodGet || r.Method == http.MethodHead
 }
 
 func sortedKeys(v url.Values) []string {

@@ -4,6 +4,7 @@
 package problem
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -159,15 +161,27 @@ func WriteJSON(w http.ResponseWriter, status int, v any) {
 }
 
 func write(w http.ResponseWriter, status int, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		status, body = http.StatusInternalServerError, []byte(`{"title":"Internal Server Error","status":500,"code":"internal"}`)
+	body, _ := bodies.Get().(*bytes.Buffer)
+	body.Reset()
+	if err := json.NewEncoder(body).Encode(v); err != nil {
+		body.Reset()
+		status = http.StatusInternalServerError
+		body.WriteString(`{"title":"Internal Server Error","status":500,"code":"internal"}` + "\n")
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // the client may be gone
+	_, _ = w.Write(body.Bytes()) // the client may be gone
+	if body.Cap() <= maxKept {
+		bodies.Put(body)
+	}
 }
+
+// bodies are buffers of answers that have been written.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }} //nolint:gochecknoglobals // room alone
+
+// maxKept is the largest that is kept.
+const maxKept = 64 << 10
 
 // Body reads a request's body of at most limit bytes. With an error it returns what
 // was read of it: of one that is larger the first limit+1 bytes, and r.Body has the
@@ -209,7 +223,7 @@ func Principal(r *http.Request, scope callmodel.Scope) (callmodel.Principal, err
 
 // Time reads an optional RFC 3339 query parameter.
 func Time(r *http.Request, name string, fallback time.Time) (time.Time, error) {
-	s := r.URL.Query().Get(name)
+	s := Values(r).Get(name)
 	if s == "" {
 		return fallback, nil
 	}
@@ -222,7 +236,7 @@ func Time(r *http.Request, name string, fallback time.Time) (time.Time, error) {
 
 // Int reads an optional whole number from the query, within bounds.
 func Int(r *http.Request, name string, fallback, least, most int) (int, error) {
-	s := r.URL.Query().Get(name)
+	s := Values(r).Get(name)
 	if s == "" {
 		return fallback, nil
 	}

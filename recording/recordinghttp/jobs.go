@@ -77,11 +77,11 @@ func (h *Handler) listRecordings(w http.ResponseWriter, r *http.Request, p callm
 
 // listAll lists the jobs of any kind, or of the one that the query names.
 func (h *Handler) listAll(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	return h.listJobs(w, r, p, r.URL.Query().Get("kind"))
+	return h.listJobs(w, r, p, problem.Values(r).Get("kind"))
 }
 
 func (h *Handler) listJobs(w http.ResponseWriter, r *http.Request, p callmodel.Principal, kind string) error {
-	q := r.URL.Query()
+	q := problem.Values(r)
 	var faults callmodel.FieldErrors
 	limit, err := problem.Int(r, "limit", defaultPage, 1, maxPage)
 	faults.AddAll("", err)

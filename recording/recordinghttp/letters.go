@@ -51,7 +51,7 @@ func (h *Handler) desk() (*timedDesk, error) {
 }
 
 func (h *Handler) listLetters(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	q := r.URL.Query()
+	q := problem.Values(r)
 	var faults callmodel.FieldErrors
 	limit, err := problem.Int(r, "limit", defaultPage, 1, maxPage)
 	faults.AddAll("", err)

@@ -143,7 +143,7 @@ func (h *Handler) queuesOfRecordings(w http.ResponseWriter, r *http.Request, p c
 
 // allQueues lists the queues of the jobs of every kind, or of the one that the query names.
 func (h *Handler) allQueues(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	return h.queues(w, r, p, r.URL.Query().Get("kind"))
+	return h.queues(w, r, p, problem.Values(r).Get("kind"))
 }
 
 func (h *Handler) queues(w http.ResponseWriter, r *http.Request, p callmodel.Principal, kind string) error {

@@ -32,12 +32,12 @@ func (h *Handler) deliveries(w http.ResponseWriter, r *http.Request, p callmodel
 	fault(err)
 	f.To, err = problem.Time(r, "to", time.Time{})
 	fault(err)
-	if q := r.URL.Query(); q.Has("after") {
+	if q := problem.Values(r); q.Has("after") {
 		if f.After, err = strconv.ParseInt(q.Get("after"), 10, 64); err != nil || f.After < 0 || f.After > math.MaxInt64/2+1 {
 			faults.Add("after", "is not the id of a delivery; give the next of the page before")
 		}
 	}
-	if q := r.URL.Query(); q.Has("state") {
+	if q := problem.Values(r); q.Has("state") {
 		switch f.State = webhooks.DeliveryState(q.Get("state")); f.State {
 		case webhooks.Waiting, webhooks.Delivered, webhooks.Failed:
 		default:

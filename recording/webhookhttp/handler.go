@@ -117,7 +117,7 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request, p callmodel.Princ
 	if err != nil {
 		faults.AddAll("", err)
 	}
-	f := webhooks.Filter{Limit: limit, After: r.URL.Query().Get("after")}
+	f := webhooks.Filter{Limit: limit, After: problem.Values(r).Get("after")}
 	if f.After != "" && !callmodel.ValidID(f.After) {
 		faults.Add("after", "is not the id of a webhook; give the next of the page before")
 	}

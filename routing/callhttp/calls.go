@@ -64,7 +64,7 @@ func plus(number string) string {
 
 // callFilter is the filter that the query asks for, without a limit.
 func (h *Handler) callFilter(r *http.Request, faults *callmodel.FieldErrors) calls.Filter {
-	q := r.URL.Query()
+	q := problem.Values(r)
 	f := calls.Filter{
 		State: calls.State(q.Get("state")), Number: plus(q.Get("number")), Direction: calls.Direction(q.Get("direction")),
 		Trunk: q.Get("trunk"), Recording: calls.RecordingState(q.Get("recording")), IdempotencyKey: q.Get("idempotency_key"),
@@ -103,7 +103,7 @@ func (h *Handler) listCalls(w http.ResponseWriter, r *http.Request, p callmodel.
 	switch {
 	case kind == problem.JSON:
 		addFaults(&faults, err)
-	case r.URL.Query().Has("limit"):
+	case problem.Values(r).Has("limit"):
 		faults.Add("limit", "is for pages, and %s is never cut; bound it by since and until", kind)
 	}
 	f.Limit = limit

@@ -1,6 +1,7 @@
 package callhttp
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -160,6 +161,9 @@ func (h *Handler) explainCall(w http.ResponseWriter, r *http.Request, p callmode
 
 // pairs reads the metadata of a query, each "key=value".
 func pairs(faults *callmodel.FieldErrors, list []string) map[string]string {
+	if len(list) == 0 {
+		return nil
+	}
 	m := make(map[string]string, len(list))
 	for i, kv := range list {
 		key, value, ok := strings.Cut(kv, "=")
@@ -174,7 +178,7 @@ func pairs(faults *callmodel.FieldErrors, list []string) map[string]string {
 
 // tryRoute decides and explains for the numbers of the query, and stores nothing.
 func (h *Handler) tryRoute(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
-	q := r.URL.Query()
+	q := problem.Values(r)
 	var faults callmodel.FieldErrors
 	at, err := problem.Time(r, "at", time.Time{})
 	addFaults(&faults, err)
@@ -185,11 +189,14 @@ func (h *Handler) tryRoute(w http.ResponseWriter, r *http.Request, p callmodel.P
 		Type: calls.Type(q.Get("type")), Direction: calls.Direction(q.Get("direction")), Priority: priority,
 		Trunk: q.Get("trunk"), Capabilities: q["capability"], Metadata: pairs(&faults, q["metadata"]),
 	}
-	addFaults(&faults, h.service.Check(&req))
-	if err := renamed(faults, "id", "call_id").Err(); err != nil {
-		return err
+	if len(faults) > 0 { // then all at once
+		addFaults(&faults, h.service.Check(&req))
+		return renamed(faults, "id", "call_id").Err()
 	}
 	x, err := h.service.Try(r.Context(), p.TenantID, req, at)
+	if fields, ok := errors.AsType[callmodel.FieldErrors](err); ok {
+		return renamed(fields, "id", "call_id").Err()
+	}
 	if err != nil {
 		return err
 	}

@@ -114,6 +114,9 @@ func (s *Service) create(ctx context.Context, t callmodel.TenantID, req *Request
 	if err != nil {
 		return Created{}, err
 	}
+	if call.ID == "" {
+		call.ID = s.newCallID()
+	}
 	place, noRoute, err := s.route(ctx, &call)
 	if err != nil {
 		return Created{}, err

@@ -89,7 +89,6 @@ func (s *Service) newCall(t callmodel.TenantID, req *Request) (calls.Call, error
 	if err := faults.Err(); err != nil {
 		return calls.Call{}, err
 	}
-	call.ID = cmp.Or(call.ID, s.newCallID())
 	return call, nil
 }
 

@@ -132,7 +132,7 @@ func (h *Handler) exportRules(w http.ResponseWriter, r *http.Request, p callmode
 	}
 	var out bytes.Buffer
 	contentType := problem.JSON
-	switch format := r.URL.Query().Get("format"); format {
+	switch format := problem.Values(r).Get("format"); format {
 	case "", "json":
 		err = dialimport.WriteJSON(&out, rs)
 	case "yaml":

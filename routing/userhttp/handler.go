@@ -133,7 +133,7 @@ func (h *Handler) within(r *http.Request) (context.Context, context.CancelFunc) 
 
 // tenantOf is whose users a request is about.
 func tenantOf(r *http.Request, p callmodel.Principal) (callmodel.TenantID, error) {
-	t := callmodel.TenantID(r.URL.Query().Get("tenant"))
+	t := callmodel.TenantID(problem.Values(r).Get("tenant"))
 	switch {
 	case t == "" || t == p.TenantID:
 		return p.TenantID, nil

@@ -116,7 +116,7 @@ func (h *Handler) listTenants(w http.ResponseWriter, r *http.Request, p callmode
 	}
 	ctx, cancel := h.within(r)
 	defer cancel()
-	cursor := r.URL.Query().Get("cursor")
+	cursor := problem.Values(r).Get("cursor")
 	page := users.Page[users.Tenant]{Items: []users.Tenant{}}
 	if p.Allows(callmodel.ScopeTenantsEvery) {
 		page, err = h.store.Tenants(ctx, cursor, limit)

@@ -151,7 +151,7 @@ func (h *Handler) listUsers(w http.ResponseWriter, r *http.Request, p callmodel.
 	ctx, cancel := h.within(r)
 	defer cancel()
 	var faults callmodel.FieldErrors
-	q := r.URL.Query()
+	q := problem.Values(r)
 	limit, err := problem.Int(r, "limit", usualPage, 1, maxPage)
 	faults.AddAll("", err)
 	f := users.Filter{TenantID: t, Number: plus(q.Get("number")), Limit: limit, After: q.Get("cursor")}

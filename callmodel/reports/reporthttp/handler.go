@@ -127,7 +127,7 @@ func (h *Handler) inPlace(w http.ResponseWriter, r *http.Request, p callmodel.Pr
 
 // query is what the request asks for.
 func (h *Handler) query(r *http.Request, p callmodel.Principal, choices []reports.Dimension) (*reports.Query, error) {
-	values := r.URL.Query()
+	values := problem.Values(r)
 	q := &reports.Query{TenantID: p.TenantID}
 	switch t := callmodel.TenantID(values.Get("tenant")); {
 	case t == "" || t == p.TenantID:

@@ -121,11 +121,11 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request, p callmodel.Princ
 	if err != nil {
 		faults.AddAll("", err)
 	}
-	f := keys.Filter{Limit: limit, After: r.URL.Query().Get("after")}
+	f := keys.Filter{Limit: limit, After: problem.Values(r).Get("after")}
 	if f.After != "" && !callmodel.ValidID(f.After) {
 		faults.Add("after", "is not the id of a key; give the next of the page before")
 	}
-	switch v := r.URL.Query().Get("revoked"); v {
+	switch v := problem.Values(r).Get("revoked"); v {
 	case "", "false":
 	case "true":
 		f.Revoked = true
