@@ -36,7 +36,7 @@ func (o LogOptions) Logger(w io.Writer) *slog.Logger {
 func (o LogOptions) Reloadable(w io.Writer) (log *slog.Logger, reload func() error) {
 	level := &slog.LevelVar{}
 	_ = level.UnmarshalText([]byte(o.LogLevel)) // one of the levels, or else as if nothing was said
-	opts := &slog.HandlerOptions{Level: level}
+	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: withUnits}
 	log = slog.New(slog.NewJSONHandler(w, opts))
 	if o.LogFormat == "text" {
 		log = slog.New(slog.NewTextHandler(w, opts))
@@ -58,6 +58,19 @@ func (o LogOptions) Reloadable(w io.Writer) (log *slog.Logger, reload func() err
 		log.Error("the log level can't be read from its file", "error", err)
 	}
 	return log, reload
+}
+
+// withUnits writes durations as 8.127s: JSON has them as a number of nanoseconds otherwise,
+// which looks like any other.
+func withUnits(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		d := a.Value.Duration()
+		if d > time.Second || d < -time.Second {
+			d = d.Round(time.Millisecond)
+		}
+		a.Value = slog.StringValue(d.String())
+	}
+	return a
 }
 
 // Check is one thing that must work for the service to be ready.
