@@ -78,6 +78,7 @@ type APIOptions struct {
 	SettingsOptions
 	IntakeOptions
 	WebhookOptions
+	VerifyOptions
 	NoWebhooks bool `help:"Leave the delivery of webhooks to other processes."`
 }
 
@@ -115,6 +116,7 @@ type API struct {
 	store   *calldb.DB
 	sealer  *sealer
 	hooks   *webhook.Deliverer // nil: others deliver
+	verify  *Verifier          // nil: it doesn't compare
 	journal *lateJournal       // nil: there is none
 	door    *intake.Door
 	vouched []callmodel.TenantID // whom subscriptions take messages of
@@ -245,6 +247,11 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	m.Webhooks(s.DB.WebhookStats)
 	if !o.NoWebhooks && o.Lane != LaneHigh {
 		if a.hooks, err = o.Deliverer(s, o.Presence().Name, m, log); err != nil {
+			return nil, err
+		}
+	}
+	if o.Lane != LaneHigh {
+		if a.verify, err = NewVerifier(s, o.VerifyOptions, o.RecordOptions, o.KeepCalls, m, log); err != nil {
 			return nil, err
 		}
 	}
@@ -413,6 +420,7 @@ func (a *API) Run(ctx context.Context) error {
 		group.Go(func() error { return countReports(ctx, a.store, a.log) })
 		group.Go(func() error { return forgetOld(ctx, a.store, a.opts.RetentionOptions, a.log) })
 	}
+	group.Go(func() error { return a.verify.Run(ctx) })
 	if a.hooks != nil {
 		group.Go(func() error { return a.hooks.Run(ctx) })
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
@@ -33,3 +34,8 @@ func ForgetOnce(ctx context.Context, db *calldb.DB, o RetentionOptions) (int64, 
 
 // ValidRetention is what is wrong with the options.
 func ValidRetention(o RetentionOptions) error { return o.validate() }
+
+// SetClock gives the verifier another clock.
+func (v *Verifier) SetClock(now func() time.Time, after func(time.Duration) <-chan time.Time) {
+	v.clock = verifyClock{now, after}
+}
