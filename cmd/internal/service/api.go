@@ -115,6 +115,7 @@ type API struct {
 	gate    *auth.Gate // nil: requests need no credentials
 	store   *calldb.DB
 	sealer  *sealer
+	promise *promiseWatch
 	hooks   *webhook.Deliverer // nil: others deliver
 	verify  *Verifier          // nil: it doesn't compare
 	journal *lateJournal       // nil: there is none
@@ -262,6 +263,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	a.backlogMetrics(m)
 	laneMetrics(svc, m)
 	a.sealer = newSealer(s.DB, m, log)
+	a.promise = newPromiseWatch(s.DB, m, log)
 	return a, nil
 }
 
@@ -418,6 +420,7 @@ func (a *API) Run(ctx context.Context) error {
 	if a.opts.Lane != LaneHigh { // one for emergency calls has nothing else to do
 		group.Go(func() error { return a.sealer.run(ctx) })
 		group.Go(func() error { return countReports(ctx, a.store, a.log) })
+		group.Go(func() error { return a.promise.run(ctx) })
 		group.Go(func() error { return forgetOld(ctx, a.store, a.opts.RetentionOptions, a.log) })
 	}
 	group.Go(func() error { return a.verify.Run(ctx) })
