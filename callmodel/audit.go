@@ -24,7 +24,8 @@ const (
 	AuditJobPublished     = "job.published"
 	AuditJobQuarantined   = "job.quarantined"
 	AuditJobRetried       = "job.retried"
-	AuditJobMoved         = "job.moved" // to another queue
+	AuditJobMoved         = "job.moved"    // to another queue
+	AuditJobRelinked      = "job.relinked" // what its end had to leave beside it was left there again
 	AuditRuleSetStored    = "ruleset.stored"
 	AuditRuleSetActivated = "ruleset.activated"
 	AuditRuleSetRollback  = "ruleset.rolled_back"

@@ -53,6 +53,7 @@ func TestPackagesBring(t *testing.T) {
 		{"recording/worker", "", 160, slices.Concat(http, sql, clouds, gocloud, room("routing", "storage", "cmd"))},
 		{"recording/recordinghttp", "", 225, slices.Concat(sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
 		{"recording/intake", "", 125, slices.Concat(http, sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
+		{"recording/reconcile", "", 100, slices.Concat(http, sql, clouds, gocloud, brokers, audio, room("routing", "storage", "cmd"))},
 		{"recording/publish", "", 100, slices.Concat(http, sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
 		{"recording/webhook", "", 200, slices.Concat(sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
 		{"recording/webhookhttp", "", 200, slices.Concat(sql, clouds, gocloud, brokers, audio, room("routing", "storage", "cmd"))},

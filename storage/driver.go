@@ -45,6 +45,9 @@ type Driver struct {
 	// and neither finished nor taken back, if their keys are ours, and says how many.
 	// Nil: the bucket forgets them by itself.
 	Sweep func(ctx context.Context, b *blob.Bucket, u *url.URL, before time.Time, ours func(key string) bool) (swept int, err error)
+	// Versions is how the bucket keeps what was overwritten or deleted. Nil: it doesn't, or
+	// the driver doesn't know; then the objects alone are listed.
+	Versions *Versions
 	// LeavesParts says that an upload whose context is cancelled may leave the
 	// parts it has sent in the bucket, as on S3. Such an upload is ended by its
 	// reader's error alone. On other buckets that error would commit what was

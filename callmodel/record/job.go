@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -157,6 +158,7 @@ type CallEntry struct {
 	Analysis   *AnalysisResult `json:"analysis,omitempty"`
 	Manifest   *ManifestResult `json:"manifest,omitempty"`
 	FinishedAt time.Time       `json:"finished_at,omitzero"` // the database's clock
+	Software   string          `json:"software,omitempty"`   // as of Result
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -164,6 +166,14 @@ func (c CallEntry) MarshalJSON() ([]byte, error) { return callmodel.MarshalDurat
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (c *CallEntry) UnmarshalJSON(b []byte) error { return callmodel.UnmarshalDurations(b, c) }
+
+// SameObjects reports whether both entries say that the recording is in the same objects,
+// or that there is none.
+func (c *CallEntry) SameObjects(other *CallEntry) bool {
+	return c.Status == other.Status && c.URL == other.URL && slices.EqualFunc(c.Outputs, other.Outputs, func(x, y OutputResult) bool {
+		return x.URL == y.URL && x.SHA256 == y.SHA256
+	})
+}
 
 // eventBody is the outbox event's JSON.
 type eventBody struct {
@@ -181,7 +191,7 @@ func (r Result) effects(c ledger.Commit) (ledger.Effects, error) {
 	entry, err := json.Marshal(CallEntry{
 		RecordingID: callmodel.RecordingID(c.Key), JobID: c.JobID, Status: r.Status, Reason: r.Reason,
 		Outputs: r.Outputs, Duration: r.Duration, Defects: r.Defects, FinishedAt: c.At,
-		URL: r.URL(), Analysis: r.Analysis, Manifest: r.Manifest,
+		URL: r.URL(), Analysis: r.Analysis, Manifest: r.Manifest, Software: r.Software,
 	})
 	if err != nil {
 		return ledger.Effects{}, fmt.Errorf("encode the recording of job %s: %w", c.JobID, err)

@@ -31,11 +31,14 @@ func (s *Spec) Key(o OutputSpec) ObjectKey {
 	}
 }
 
+// manifestExt is how the keys of manifests end.
+const manifestExt = "manifest.json"
+
 // ManifestKey is the key of the spec's manifest, at version 1.
 func (s *Spec) ManifestKey() ObjectKey {
 	return ObjectKey{
 		TenantID: s.TenantID, CallID: s.CallID, RecordingID: s.RecordingID,
-		StartedAt: s.StartedAt, Version: 1, Ext: "manifest.json",
+		StartedAt: s.StartedAt, Version: 1, Ext: manifestExt,
 	}
 }
 

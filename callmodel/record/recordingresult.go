@@ -50,6 +50,8 @@ type Result struct {
 	// Manifest is the object that says how the recording was made; nil without
 	// outputs, or if the spec didn't want it.
 	Manifest *ManifestResult `json:"manifest,omitempty"`
+	// Software is the version of the program that made it; "" if it didn't say.
+	Software string `json:"software,omitempty"`
 }
 
 // URL is that of the recording: its first output that can be listened to, else

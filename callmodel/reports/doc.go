@@ -5,4 +5,7 @@
 // was made; a recording as it is now, in the hour in which its version was finished.
 // Both are counted some seconds afterwards, each once: a report says how many are known
 // to wait for that.
+//
+// The promise is about each call that is to be recorded, from its end on: see [PromiseOf]
+// and [Promise].
 package reports

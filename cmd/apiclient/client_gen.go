@@ -1086,6 +1086,36 @@ func (e PriceChange) Valid() bool {
 	}
 }
 
+// Defines values for PromiseDimension.
+const (
+	PromiseDimensionDay     PromiseDimension = "day"
+	PromiseDimensionHour    PromiseDimension = "hour"
+	PromiseDimensionReason  PromiseDimension = "reason"
+	PromiseDimensionServer  PromiseDimension = "server"
+	PromiseDimensionTenant  PromiseDimension = "tenant"
+	PromiseDimensionVersion PromiseDimension = "version"
+)
+
+// Valid indicates whether the value is a known member of the PromiseDimension enum.
+func (e PromiseDimension) Valid() bool {
+	switch e {
+	case PromiseDimensionDay:
+		return true
+	case PromiseDimensionHour:
+		return true
+	case PromiseDimensionReason:
+		return true
+	case PromiseDimensionServer:
+		return true
+	case PromiseDimensionTenant:
+		return true
+	case PromiseDimensionVersion:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RawFormatEncoding.
 const (
 	RawFormatEncodingAal2G72616 RawFormatEncoding = "aal2-g726-16"
@@ -3547,6 +3577,113 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
+// PromiseDimension defines model for PromiseDimension.
+type PromiseDimension string
+
+// PromiseReport Sums, a row for each of the values that by names.
+type PromiseReport struct {
+	By []PromiseDimension `json:"by"`
+
+	// Objective Of which share of calls.
+	Objective float32       `json:"objective"`
+	Rows      []PromiseSums `json:"rows"`
+
+	// Since The first hour.
+	Since time.Time `json:"since"`
+
+	// Total What became of calls that are to be recorded. The values of by stand beside the sums.
+	Total PromiseSums `json:"total"`
+
+	// Until The end of the last hour.
+	Until time.Time `json:"until"`
+
+	// Waiting How many ended calls are known to wait to be counted, up to 10,000.
+	Waiting int `json:"waiting"`
+
+	// WithinMs Within how long of a call's end its URL is promised.
+	WithinMs int `json:"within_ms"`
+}
+
+// PromiseSums What became of calls that are to be recorded. The values of by stand beside the sums.
+type PromiseSums struct {
+	// Absent There was nothing to record: the reason says why.
+	Absent int `json:"absent"`
+
+	// BudgetLeft The share of the budget that is left, if the report is of 28 days; below 0 it is overspent.
+	BudgetLeft float32 `json:"budget_left"`
+
+	// BurnRate The share for which it was not kept, by the share that the objective leaves.
+	BurnRate float32 `json:"burn_rate"`
+
+	// Calls All that are to be recorded.
+	Calls int                 `json:"calls"`
+	Day   *openapi_types.Date `json:"day,omitempty"`
+
+	// Drift A leg's clock or rate was off.
+	Drift int `json:"drift"`
+
+	// Explained Their recording is late, or a whole one may follow: the reason says why.
+	Explained int `json:"explained"`
+
+	// Faults Other known faults, survived or repaired.
+	Faults int `json:"faults"`
+
+	// Gaps A leg has gaps or dropouts.
+	Gaps int        `json:"gaps"`
+	Hour *time.Time `json:"hour,omitempty"`
+
+	// KeptRatio The share for which the promise was kept: recorded within within_ms, or absent, of all but those that wait.
+	KeptRatio float32 `json:"kept_ratio"`
+
+	// MeanUrlMs From the end of the call to the URL, the mean of those recorded.
+	MeanUrlMs int `json:"mean_url_ms"`
+
+	// MissingLegs A leg wasn't there, was empty or couldn't be read.
+	MissingLegs int `json:"missing_legs"`
+
+	// Quarantined Their recording could not be made; its inputs are kept.
+	Quarantined int `json:"quarantined"`
+
+	// Reason Of those that are absent, quarantined, explained or unexplained: no_media, legs_missing, bucket_away, no_job and the like.
+	Reason *string `json:"reason,omitempty"`
+
+	// Recorded Their URL is there.
+	Recorded int `json:"recorded"`
+
+	// Server The telephone server that carried the call.
+	Server *string `json:"server,omitempty"`
+
+	// Short A leg is cut off, or was still growing.
+	Short int `json:"short"`
+
+	// Silence A leg fell silent while others talked.
+	Silence int     `json:"silence"`
+	Tenant  *string `json:"tenant,omitempty"`
+
+	// Unexplained Neither recorded, nor waited for within their time, nor is it named why. The headline: it should be 0.
+	Unexplained int `json:"unexplained"`
+
+	// Version Of the software that made the recording; "" if there is none yet, or it didn't say.
+	Version *string `json:"version,omitempty"`
+
+	// Waiting Their recording is waited for, within its time.
+	Waiting int `json:"waiting"`
+
+	// Whole Recorded without a defect. The others count once in each of the next.
+	Whole           int `json:"whole"`
+	Within10000Ms   int `json:"within_10000_ms"`
+	Within1000Ms    int `json:"within_1000_ms"`
+	Within2000Ms    int `json:"within_2000_ms"`
+	Within300000Ms  int `json:"within_300000_ms"`
+	Within30000Ms   int `json:"within_30000_ms"`
+	Within3600000Ms int `json:"within_3600000_ms"`
+	Within5000Ms    int `json:"within_5000_ms"`
+
+	// Within500Ms Recorded with their URL within so long of their end, and so on.
+	Within500Ms   int `json:"within_500_ms"`
+	Within60000Ms int `json:"within_60000_ms"`
+}
+
 // QuarantineRequest Why a job is set aside.
 type QuarantineRequest struct {
 	Reason string `json:"reason"`
@@ -3645,6 +3782,9 @@ type RecordingEntry struct {
 	//
 	// Examples: pbx-1.42
 	RecordingId Id `json:"recording_id"`
+
+	// Software The version of the program that made it; left out if it isn't known.
+	Software *string `json:"software,omitempty"`
 
 	// State Where it stands. While it is pending there may be a version of it, which another is to follow.
 	State RecordingEntryState `json:"state"`
@@ -3787,6 +3927,9 @@ type RecordingResult struct {
 	// Examples: no_media
 	Reason     *string  `json:"reason,omitempty"`
 	RedactedMs *float32 `json:"redacted_ms,omitempty"`
+
+	// Software The version of the program that made it; left out if it isn't known.
+	Software *string `json:"software,omitempty"`
 
 	// Status What a recording came to.
 	//
@@ -4759,6 +4902,30 @@ type RevokeKeyParams struct {
 type RotateKeyParams struct {
 	// IfMatch Makes the change only if the key still has this version, in quotes; else 409. "*" is any.
 	IfMatch *IfKeyVersion `json:"If-Match,omitempty"`
+}
+
+// ReportPromiseParams defines parameters for ReportPromise.
+type ReportPromiseParams struct {
+	// Since From the hour in which this is. Left out: a day before until.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Up to this, and to the end of the hour in which it is. Left out: now. At most 400 days.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// Tenant Another tenant's, or * for everybody's: with the scope tenants:every.
+	Tenant *string `form:"tenant,omitempty" json:"tenant,omitempty"`
+
+	// By What to break the sums down by, in order, separated by commas. Left out: one row.
+	By *string `form:"by,omitempty" json:"by,omitempty"`
+
+	// Server Only those with this value.
+	Server *string `form:"server,omitempty" json:"server,omitempty"`
+
+	// Version Only those with this value.
+	Version *string `form:"version,omitempty" json:"version,omitempty"`
+
+	// Reason Only those with this value.
+	Reason *string `form:"reason,omitempty" json:"reason,omitempty"`
 }
 
 // ListJobsParams defines parameters for ListJobs.
@@ -6022,6 +6189,18 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/keys/{id}/rotate (the `RotateKey` operationId).
 	RotateKey(ctx context.Context, id KeyID, params *RotateKeyParams, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ReportPromise Report on the promise
+	//
+	// What became of every call that is to be recorded, in the hour in which it ended: its recording's URL is there, or it
+	// is waited for within its time, or it is named why not. What is none of these is unexplained, and should be 0.
+	//
+	// The promise is that the URL is on the call within within_ms of its end, of the share of calls that is the objective.
+	// What the objective leaves is the budget of 28 days; the burn rate is how fast it is spent, 1 being in 28 days exactly.
+	// Calls are counted some seconds after their end, and looked at again until their recording is at its end.
+	//
+	// Corresponds with GET /v1/promise (the `ReportPromise` operationId).
+	ReportPromise(ctx context.Context, params *ReportPromiseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreateRecordingWithBody Have a recording made
 	//
 	// Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
@@ -7252,6 +7431,28 @@ func (c *Client) RotateKeyWithBody(ctx context.Context, id KeyID, params *Rotate
 // Corresponds with POST /v1/keys/{id}/rotate (the `RotateKey` operationId).
 func (c *Client) RotateKey(ctx context.Context, id KeyID, params *RotateKeyParams, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRotateKeyRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportPromise Report on the promise
+//
+// What became of every call that is to be recorded, in the hour in which it ended: its recording's URL is there, or it
+// is waited for within its time, or it is named why not. What is none of these is unexplained, and should be 0.
+//
+// The promise is that the URL is on the call within within_ms of its end, of the share of calls that is the objective.
+// What the objective leaves is the budget of 28 days; the burn rate is how fast it is spent, 1 being in 28 days exactly.
+// Calls are counted some seconds after their end, and looked at again until their recording is at its end.
+//
+// Corresponds with GET /v1/promise (the `ReportPromise` operationId).
+func (c *Client) ReportPromise(ctx context.Context, params *ReportPromiseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportPromiseRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9937,6 +10138,118 @@ func NewRotateKeyRequestWithBody(server string, id KeyID, params *RotateKeyParam
 
 			req.Header.Set("If-Match", headerParam0)
 		}
+	}
+
+	return req, nil
+}
+
+// NewReportPromiseRequest constructs an http.Request for the ReportPromise method
+func NewReportPromiseRequest(server string, params *ReportPromiseParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/promise")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Since != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Until != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Tenant != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.By != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "by", *params.By, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Server != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "server", *params.Server, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Version != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Reason != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "reason", *params.Reason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -13287,6 +13600,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/keys/{id}/rotate (the `RotateKey` operationId).
 	RotateKeyWithResponse(ctx context.Context, id KeyID, params *RotateKeyParams, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error)
 
+	// ReportPromiseWithResponse Report on the promise
+	//
+	// What became of every call that is to be recorded, in the hour in which it ended: its recording's URL is there, or it
+	// is waited for within its time, or it is named why not. What is none of these is unexplained, and should be 0.
+	//
+	// The promise is that the URL is on the call within within_ms of its end, of the share of calls that is the objective.
+	// What the objective leaves is the budget of 28 days; the burn rate is how fast it is spent, 1 being in 28 days exactly.
+	// Calls are counted some seconds after their end, and looked at again until their recording is at its end.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/promise (the `ReportPromise` operationId).
+	ReportPromiseWithResponse(ctx context.Context, params *ReportPromiseParams, reqEditors ...RequestEditorFn) (*ReportPromiseResponse, error)
+
 	// CreateRecordingWithBodyWithResponse Have a recording made
 	//
 	// Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
@@ -15025,6 +15352,47 @@ func (r RotateKeyResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RotateKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReportPromiseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PromiseReport
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportPromiseResponse) GetJSON200() *PromiseReport {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportPromiseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportPromiseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportPromiseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportPromiseResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -17689,6 +18057,26 @@ func (c *ClientWithResponses) RotateKeyWithResponse(ctx context.Context, id KeyI
 	return ParseRotateKeyResponse(rsp)
 }
 
+// ReportPromiseWithResponse Report on the promise
+//
+// What became of every call that is to be recorded, in the hour in which it ended: its recording's URL is there, or it
+// is waited for within its time, or it is named why not. What is none of these is unexplained, and should be 0.
+//
+// The promise is that the URL is on the call within within_ms of its end, of the share of calls that is the objective.
+// What the objective leaves is the budget of 28 days; the burn rate is how fast it is spent, 1 being in 28 days exactly.
+// Calls are counted some seconds after their end, and looked at again until their recording is at its end.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/promise (the `ReportPromise` operationId).
+func (c *ClientWithResponses) ReportPromiseWithResponse(ctx context.Context, params *ReportPromiseParams, reqEditors ...RequestEditorFn) (*ReportPromiseResponse, error) {
+	rsp, err := c.ReportPromise(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportPromiseResponse(rsp)
+}
+
 // CreateRecordingWithBodyWithResponse Have a recording made
 //
 // Of files that exist, or will: it is checked at the door, and every fault is reported at once. The same recording
@@ -19539,6 +19927,31 @@ func ParseRotateKeyResponse(rsp *http.Response) (*RotateKeyResponse, error) {
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReportPromiseResponse parses an HTTP response from a ReportPromiseWithResponse call
+func ParseReportPromiseResponse(rsp *http.Response) (*ReportPromiseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportPromiseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PromiseReport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 	}
 
 	return response, nil

@@ -14,6 +14,7 @@ type commands struct {
 	Demo            demoCommand            `cmd:"" help:"Route and record one call made of real speech, with every part running for real."`
 	Serve           serveCommand           `cmd:"" help:"Run API and worker in one process, with everything in one directory."`
 	Record          recordCommand          `cmd:"" help:"Make a recording of legs, once, without any service."`
+	Verify          verifyCommand          `cmd:"" help:"Compare calls, ledger, bucket, outbox and legs, and mend what can be mended."`
 	VerifyRecording verifyRecordingCommand `cmd:"" help:"Hold a recording's files against its manifest."`
 	Probe           probeCommand           `cmd:"" help:"Say what a leg is, and what is wrong with it."`
 	Route           routeCommand           `cmd:"" help:"Decide where a call goes, and say why."`

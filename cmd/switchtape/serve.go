@@ -124,6 +124,9 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	if o.api.Journal == "" {
 		o.api.Journal = filepath.Join(o.dir, "journal")
 	}
+	if o.api.VerifyDir == "" {
+		o.api.VerifyDir = filepath.Join(o.dir, "verify")
+	}
 	o.worker.FinishedDir = filepath.Join(o.dir, "finished")
 	secret, err := signSecret(o.dir)
 	if err != nil {

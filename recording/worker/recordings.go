@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,7 @@ func (t *recordingAttempt) do(ctx context.Context) (made, error) {
 		return made{recording: *r}, nil
 	}
 	r, err := t.w.make(ctx, t)
+	r.Software = cmp.Or(r.Software, t.w.opts.Software)
 	return made{recording: r}, err
 }
 

@@ -112,6 +112,9 @@ type Options struct {
 	FinishedDir string
 	// Logger gets a line a job. Nil: nothing is logged.
 	Logger *slog.Logger
+	// Software is the version of the program, which recordings note: it tells what one of
+	// them has made from what another has. "" notes nothing.
+	Software string
 	// Finished is told of every attempt that ended, for metrics. It is called
 	// by several goroutines. Nil for nobody.
 	Finished func(Report)

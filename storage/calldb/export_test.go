@@ -27,6 +27,8 @@ const (
 	IntakeSchema = intakeSchema
 	// WebhooksSchema is the first with webhooks.
 	WebhooksSchema = webhooksSchema
+	// PromiseSchema is the first with promises.
+	PromiseSchema = promiseSchema
 )
 
 // MaxLookedAt bounds a page.

@@ -22,7 +22,7 @@ const countAtOnce = 500
 
 // CountReports counts calls that have come to their end, and recordings that have
 // changed, for the reports: up to 500 of each, each once, whoever else does the same at
-// the time. It reports whether there may be more, as it does with an error about some
+// the time; and it looks at up to 100 promises of which isn't known yet what becomes of them. It reports whether there may be more, as it does with an error about some
 // whose documents can't be read: they are in no report.
 func (d *DB) CountReports(ctx context.Context) (more bool, err error) {
 	var unread []error
@@ -36,7 +36,11 @@ func (d *DB) CountReports(ctx context.Context) (more bool, err error) {
 			return err
 		}
 		made, err := t.countRecordings(ctx, &unread)
-		more = ended == countAtOnce || made == countAtOnce
+		if err != nil {
+			return err
+		}
+		looked, err := t.lookAtPromises(ctx, &unread)
+		more = ended == countAtOnce || made == countAtOnce || looked == promisesAtOnce
 		return err
 	})
 	return more, errors.Join(append(unread, err)...)
@@ -59,6 +63,7 @@ func (t *tx) countCalls(ctx context.Context, unread *[]error) (int, error) {
 		lines = append(lines, lines[n-1])
 	}
 	sums := map[reports.CallKey]*reports.Calls{}
+	var due []calls.Call
 	err = t.each(ctx, func(s scanner) error {
 		var doc, id string
 		if err := s.Scan(&id, &doc); err != nil {
@@ -68,6 +73,9 @@ func (t *tx) countCalls(ctx context.Context, unread *[]error) (int, error) {
 		if err := json.Unmarshal([]byte(doc), &c); err != nil {
 			*unread = append(*unread, fmt.Errorf("the document of call %s: %w", id, err))
 			return nil
+		}
+		if _, is := reports.Promised(&c); is {
+			due = append(due, c)
 		}
 		k, one := reports.OfCall(&c)
 		if sums[k] == nil {
@@ -91,6 +99,9 @@ func (t *tx) countCalls(ctx context.Context, unread *[]error) (int, error) {
 			c.Calls, c.Answered, c.Abandoned, c.Failed, c.Rejected, c.Rang, c.Talk.Microseconds(), c.PostDial.Microseconds()); err != nil {
 			return 0, err
 		}
+	}
+	if err := t.promised(ctx, due); err != nil {
+		return 0, err
 	}
 	_, err = t.exec(ctx, "DELETE FROM uncounted_calls WHERE seq IN ("+marks(n)+")", lines...)
 	return n, err

@@ -29,6 +29,7 @@ type tx struct {
 	ruleParts bool // rulePartsSchema or a later one
 	intake    bool // intakeSchema or a later one
 	webhooks  bool // webhooksSchema or a later one
+	promise   bool // promiseSchema or a later one
 	bells     *bells
 	tell      func(queues []string)
 	held      []string // queues to tell of once it is committed
@@ -40,6 +41,7 @@ func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 		p: p, tx: t, bells: &d.bells, tell: d.tell, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
 		terms: at >= termsSchema, directory: at >= directorySchema, keys: at >= keysSchema,
 		reports: at >= reportsSchema, retention: at >= retentionSchema, ruleParts: at >= rulePartsSchema, intake: at >= intakeSchema, webhooks: at >= webhooksSchema,
+		promise: at >= promiseSchema,
 	}
 }
 

@@ -44,7 +44,7 @@ import (
 
 // Driver opens s3:// URLs.
 func Driver() storage.Driver {
-	return storage.Driver{Scheme: s3blob.Scheme, OpenHTTP: open, Fault: fault, Sweep: sweep, LeavesParts: true}
+	return storage.Driver{Scheme: s3blob.Scheme, OpenHTTP: open, Fault: fault, Sweep: sweep, Versions: versions(), LeavesParts: true}
 }
 
 // open is gocloud's opener, whose client is replaced by one like it whose

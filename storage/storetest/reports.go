@@ -11,6 +11,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/reports"
 )
@@ -20,6 +21,7 @@ type Reporter interface {
 	CountReports(ctx context.Context) (more bool, err error)
 	ReportCalls(ctx context.Context, q *reports.Query) (reports.Report[reports.Calls], error)
 	ReportRecordings(ctx context.Context, q *reports.Query) (reports.Report[reports.Recordings], error)
+	ReportPromise(ctx context.Context, q *reports.Query) (reports.Report[reports.Promise], error)
 }
 
 // Reports is what reporthttp.Store promises.
@@ -29,6 +31,7 @@ func Reports(t *testing.T, open func(t *testing.T) Env) {
 		{"Calls", withReports(callsCounted)},
 		{"CallsOnce", withReports(callsOnce)},
 		{"Recordings", withReports(recordingsCounted)},
+		{"Promise", withReports(promiseCounted)},
 		{"Refuses", withReports(reportsRefused)},
 	})
 }
@@ -209,4 +212,74 @@ func reportsRefused(t *testing.T, e Env) {
 	}
 	_, err := e.Reports.ReportRecordings(t.Context(), allDay("acme", reports.Trunk))
 	requireCode(t, callmodel.CodeInvalid, err)
+	if !e.NoPromise {
+		_, err = e.Reports.ReportPromise(t.Context(), allDay("acme", reports.Trunk))
+		requireCode(t, callmodel.CodeInvalid, err)
+	}
+}
+
+// promiseCounted: every call that is to be recorded is in the promise's report from its end
+// on, as one thing, and as what it came to.
+func promiseCounted(t *testing.T, e Env) {
+	if e.NoPromise {
+		_, err := e.Reports.ReportPromise(t.Context(), allDay("acme"))
+		requireCode(t, callmodel.CodeUnavailable, err)
+		return
+	}
+	if e.Advance != nil {
+		e.Advance(365 * 24 * time.Hour) // behind the calls
+	}
+	end := func(id callmodel.CallID, ended time.Time) {
+		e.create(t, string(id))
+		e.event(t, id, calls.Event{ID: "1", Type: calls.EventAnswered, At: started.Add(time.Second)})
+		e.event(t, id, calls.Event{ID: "2", Type: calls.EventEnded, At: ended, Legs: []record.LegSpec{record.NewLeg("agent", string(id)+".wav")}})
+	}
+	e.fates(t) // of which "answered" is due
+	end("made", started.Add(time.Minute))
+	end("aside", started.Add(time.Minute))
+	end("waits", started.Add(2*time.Hour))
+	for range 3 {
+		l := e.one(t, "w")
+		switch l.Job.Key {
+		case "answered":
+			require.NoError(t, e.Jobs.Complete(t.Context(), l, Outcome(record.Result{Status: record.StatusAbsent, Reason: record.ReasonNoMedia, Software: "v2"})))
+		case "made":
+			r := Result("made")
+			r.Software = "v1"
+			require.NoError(t, e.Jobs.Complete(t.Context(), l, Outcome(r)))
+		case "aside":
+			require.NoError(t, e.Jobs.Fail(t.Context(), l, ledger.Failure{Cause: "a text of its own", Quarantine: true}))
+		}
+	}
+	l := e.one(t, "w")
+	require.Equal(t, "waits", l.Job.Key)
+	require.NoError(t, e.Jobs.Fail(t.Context(), l, ledger.Failure{Cause: "away", Reason: record.BucketAway, Uncounted: true, RetryIn: long}))
+
+	rows := func(by ...reports.Dimension) []reports.Row[reports.Promise] {
+		t.Helper()
+		e.counted(t)
+		r, err := e.Reports.ReportPromise(t.Context(), allDay("acme", by...))
+		require.NoError(t, err)
+		for i := range r.Rows {
+			r.Rows[i].Sums.After = 0 // the machine's own
+		}
+		return r.Rows
+	}
+	want := []reports.Row[reports.Promise]{
+		{Of: []string{"pbx-1", "", string(record.BucketAway)}, Sums: reports.Promise{Calls: 1, Explained: 1}},
+		{Of: []string{"pbx-1", "", "quarantined"}, Sums: reports.Promise{Calls: 1, Quarantined: 1}},
+		{Of: []string{"pbx-1", "v1", ""}, Sums: reports.Promise{Calls: 1, Recorded: 1, Short: 1}},
+		{Of: []string{"pbx-1", "v2", record.ReasonNoMedia}, Sums: reports.Promise{Calls: 1, Absent: 1}},
+	}
+	require.Eventually(t, func() bool { // each is looked at again some seconds later
+		return assert.ObjectsAreEqual(want, rows(reports.Server, reports.Version, reports.Reason))
+	}, slow, tick, "%+v", rows(reports.Server, reports.Version, reports.Reason))
+	require.EqualValues(t, 4, rows()[0].Sums.Calls)
+	require.Zero(t, rows()[0].Sums.Unexplained)
+	hours := rows(reports.Hour)
+	require.Len(t, hours, 2, "of the ends")
+	require.EqualValues(t, 1, hours[1].Sums.Calls)
+	r, err := e.Reports.ReportPromise(t.Context(), allDay("beta"))
+	require.NoError(t, err)
+	require.Empty(t, r.Rows)
 }

@@ -37,6 +37,8 @@ type Env struct {
 	Keys  APIKeys
 	// NoReports says that the store is on a schema without reports.
 	NoReports bool
+	// NoPromise says that the store is on a schema that doesn't count the promise.
+	NoPromise bool
 	Reports   Reporter
 	// NoIntake says that the store is on a schema without dead letters and without
 	// places in the outbox.

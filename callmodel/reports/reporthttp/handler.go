@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,6 +23,7 @@ import (
 type Store interface {
 	ReportCalls(ctx context.Context, q *reports.Query) (reports.Report[reports.Calls], error)
 	ReportRecordings(ctx context.Context, q *reports.Query) (reports.Report[reports.Recordings], error)
+	ReportPromise(ctx context.Context, q *reports.Query) (reports.Report[reports.Promise], error)
 }
 
 // Options configure a Handler. The zero value works.
@@ -86,6 +88,7 @@ func (h *Handler) routes() []problem.Route {
 		h.at("GET /v1/reports/calls", callmodel.ScopeCallsRead, h.calls,
 			reports.Trunk, reports.Destination, reports.Direction, reports.Type, reports.Cause),
 		h.at("GET /v1/reports/recordings", callmodel.ScopeRecordingsRead, h.recordings, reports.Status, reports.Reason),
+		h.at("GET /v1/promise", callmodel.ScopeRecordingsRead, h.promise, reports.Server, reports.Version, reports.Reason),
 	}
 }
 
@@ -183,7 +186,7 @@ func (h *Handler) calls(ctx context.Context, q *reports.Query) (*table, error) {
 func callNumbers(c *reports.Calls) []json.Number {
 	return []json.Number{
 		whole(c.Calls), whole(c.Answered), whole(c.Abandoned), whole(c.Failed), whole(c.Rejected),
-		json.Number(strconv.FormatFloat(c.AnswerSeizureRatio(), 'f', 4, 64)),
+		ratio(c.AnswerSeizureRatio()),
 		whole(c.Talk.Milliseconds()), whole(c.MeanDuration().Milliseconds()), whole(c.MeanPostDialDelay().Milliseconds()),
 	}
 }
@@ -210,6 +213,49 @@ func recordingNumbers(r *reports.Recordings) []json.Number {
 	}
 }
 
+func (h *Handler) promise(ctx context.Context, q *reports.Query) (*table, error) {
+	r, err := h.store.ReportPromise(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	t := newTable(q, r.Waiting, promiseNames())
+	t.more = map[string]any{"within_ms": whole(reports.PromiseWithin.Milliseconds()), "objective": reports.PromiseObjective}
+	var total reports.Promise
+	for i := range r.Rows {
+		total.Add(&r.Rows[i].Sums, 1)
+		t.rows = append(t.rows, row{r.Rows[i].Of, promiseNumbers(&r.Rows[i].Sums)})
+	}
+	total.Sum()
+	t.total = promiseNumbers(&total)
+	return t, nil
+}
+
+// promiseNames are those of promiseNumbers. The headline comes first.
+func promiseNames() []string {
+	names := []string{"unexplained", "calls", "waiting", "explained", "recorded", "absent", "quarantined", "kept_ratio", "burn_rate", "budget_left", "mean_url_ms"}
+	for _, bound := range reports.PromiseBounds() {
+		names = append(names, "within_"+strconv.FormatInt(bound.Milliseconds(), 10)+"_ms")
+	}
+	return append(names, "whole", "missing_legs", "silence", "gaps", "drift", "short", "faults")
+}
+
+func promiseNumbers(p *reports.Promise) []json.Number {
+	var mean time.Duration
+	if p.Recorded > 0 {
+		mean = p.After / time.Duration(p.Recorded)
+	}
+	list := []json.Number{
+		whole(p.Unexplained), whole(p.Calls), whole(p.Waiting), whole(p.Explained), whole(p.Recorded), whole(p.Absent), whole(p.Quarantined),
+		ratio(p.Kept()), ratio(p.BurnRate()), ratio(p.BudgetLeft()), whole(mean.Milliseconds()),
+	}
+	for _, n := range p.By {
+		list = append(list, whole(n))
+	}
+	return append(list, whole(p.Whole), whole(p.MissingLegs), whole(p.Silence), whole(p.Gaps), whole(p.Drift), whole(p.Short), whole(p.Faults))
+}
+
+func ratio(f float64) json.Number { return json.Number(strconv.FormatFloat(f, 'f', 4, 64)) }
+
 func whole(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }
 
 // table is a report as it is answered.
@@ -220,6 +266,7 @@ type table struct {
 	rows         []row
 	total        []json.Number
 	waiting      int64
+	more         map[string]any // members of the answer, beside those of every report
 }
 
 type row struct {
@@ -245,9 +292,11 @@ func (t *table) MarshalJSON() ([]byte, error) {
 			rows[i][by] = r.of[j]
 		}
 	}
-	return json.Marshal(map[string]any{
+	all := map[string]any{
 		"since": t.since, "until": t.until, "by": t.by, "rows": rows, "total": t.object(t.total), "waiting": t.waiting,
-	})
+	}
+	maps.Copy(all, t.more)
+	return json.Marshal(all)
 }
 
 func (t *table) object(numbers []json.Number) map[string]any {

@@ -78,6 +78,7 @@ type APIOptions struct {
 	SettingsOptions
 	IntakeOptions
 	WebhookOptions
+	VerifyOptions
 	NoWebhooks bool `help:"Leave the delivery of webhooks to other processes."`
 }
 
@@ -114,7 +115,9 @@ type API struct {
 	gate    *auth.Gate // nil: requests need no credentials
 	store   *calldb.DB
 	sealer  *sealer
+	promise *promiseWatch
 	hooks   *webhook.Deliverer // nil: others deliver
+	verify  *Verifier          // nil: it doesn't compare
 	journal *lateJournal       // nil: there is none
 	door    *intake.Door
 	vouched []callmodel.TenantID // whom subscriptions take messages of
@@ -248,6 +251,11 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 			return nil, err
 		}
 	}
+	if o.Lane != LaneHigh {
+		if a.verify, err = NewVerifier(s, o.VerifyOptions, o.RecordOptions, o.KeepCalls, m, log); err != nil {
+			return nil, err
+		}
+	}
 	a.mux.Handle("/", problem.Elsewhere(a.mux))
 	m.Destinations(svc.Trunks)
 	m.RuleSets(svc.RulesInService)
@@ -255,6 +263,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	a.backlogMetrics(m)
 	laneMetrics(svc, m)
 	a.sealer = newSealer(s.DB, m, log)
+	a.promise = newPromiseWatch(s.DB, m, log)
 	return a, nil
 }
 
@@ -411,8 +420,10 @@ func (a *API) Run(ctx context.Context) error {
 	if a.opts.Lane != LaneHigh { // one for emergency calls has nothing else to do
 		group.Go(func() error { return a.sealer.run(ctx) })
 		group.Go(func() error { return countReports(ctx, a.store, a.log) })
+		group.Go(func() error { return a.promise.run(ctx) })
 		group.Go(func() error { return forgetOld(ctx, a.store, a.opts.RetentionOptions, a.log) })
 	}
+	group.Go(func() error { return a.verify.Run(ctx) })
 	if a.hooks != nil {
 		group.Go(func() error { return a.hooks.Run(ctx) })
 	}

@@ -2,11 +2,14 @@ package service
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
@@ -33,3 +36,20 @@ func ForgetOnce(ctx context.Context, db *calldb.DB, o RetentionOptions) (int64, 
 
 // ValidRetention is what is wrong with the options.
 func ValidRetention(o RetentionOptions) error { return o.validate() }
+
+// SetClock gives the verifier another clock.
+func (v *Verifier) SetClock(now func() time.Time, after func(time.Duration) <-chan time.Time) {
+	v.clock = verifyClock{now, after}
+}
+
+// WatchPromise is what asks, once each time that it is called, what the metrics tell of the
+// promise, at times that are far apart.
+func WatchPromise(db *calldb.DB, m *ops.Metrics) func(ctx context.Context) {
+	w := newPromiseWatch(db, m, slog.New(slog.DiscardHandler))
+	at := time.Unix(0, 0)
+	w.now = func() time.Time { return at }
+	return func(ctx context.Context) {
+		at = at.Add(time.Hour)
+		w.once(ctx)
+	}
+}

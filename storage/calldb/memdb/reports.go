@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/reports"
 )
 
@@ -102,4 +105,42 @@ func (r *reportRows[S]) report() (reports.Report[S], error) {
 	}
 	slices.SortFunc(all.Rows, func(a, b reports.Row[S]) int { return slices.Compare(a.Of, b.Of) })
 	return all, nil
+}
+
+// ReportPromise implements reporthttp.Store.
+func (s *Store) ReportPromise(ctx context.Context, q *reports.Query) (reports.Report[reports.Promise], error) {
+	if err := valid(ctx, q, reports.PromiseDimensions()); err != nil {
+		return reports.Report[reports.Promise]{}, err
+	}
+	rows := newRows[reports.Promise](q)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for at, c := range s.calls {
+		k, is := reports.Promised(&c.Call)
+		if !is {
+			continue
+		}
+		one := s.promise(at, c)
+		rows.at(k.TenantID, k.Hour, map[reports.Dimension]string{
+			reports.Server: k.Server, reports.Version: one.Version, reports.Reason: one.Reason,
+		}, func(sums *reports.Promise) { sums.Add(&one.Sums, 1); sums.Sum() })
+	}
+	return rows.report()
+}
+
+// promise is where that of a call stands.
+func (s *Store) promise(at callKey, c *call) reports.PromiseState {
+	now, after := s.clock(), time.Duration(-1)
+	var jobs []reports.PromiseJob
+	for _, j := range s.jobs {
+		if j.Kind == record.Kind && j.TenantID == at.tenant && j.CallID == at.id {
+			jobs = append(jobs, reports.PromiseJob{State: j.State, Reason: string(j.Reason), Leased: j.State == ledger.Running && j.LeaseUntil.After(now)})
+		}
+	}
+	for i := range s.made[at] {
+		if e := &s.made[at][i]; e.URL != "" && after < 0 {
+			after = max(e.FinishedAt.Sub(c.EndedAt), 0)
+		}
+	}
+	return reports.PromiseOf(now.Sub(c.EndedAt), after, jobs, s.made[at])
 }

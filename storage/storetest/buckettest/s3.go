@@ -1,16 +1,77 @@
 package buckettest
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
+
+const access, secret = "switchtape-test", "switchtape-test-secret"
 
 // S3 starts versitygw, which checks signatures and does multipart uploads.
 func S3(t testing.TB) *Server {
 	t.Helper()
+	return versity(t)
+}
+
+// Versioned is an S3 server whose bucket keeps what was overwritten or deleted.
+type Versioned struct {
+	*Server
+
+	client *s3.Client
+}
+
+// S3Versions is S3 with a bucket that keeps versions. Its directory needs a file system
+// with extended attributes: in files of their own the gateway leaves the mark of a deletion
+// beside what is put there later.
+func S3Versions(t testing.TB) *Versioned {
+	t.Helper()
+	kept := t.TempDir()
+	srv := versity(t, "--versioning-dir", kept)
+	_, endpoint, _ := strings.Cut(srv.URL, "&endpoint=")
+	v := &Versioned{srv, s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(endpoint), UsePathStyle: true,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: access, SecretAccessKey: secret}, nil
+		}),
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
+	})}
+	_, err := v.client.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+		Bucket: aws.String(bucket), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// Delete deletes an object, as somebody with a console does.
+func (v *Versioned) Delete(t testing.TB, key string) {
+	t.Helper()
+	if _, err := v.client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Overwrite puts other bytes over an object.
+func (v *Versioned) Overwrite(t testing.TB, key, text string) {
+	t.Helper()
+	if _, err := v.client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String(key), Body: strings.NewReader(text)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// versity starts the gateway, with other arguments of its posix back end than those that
+// have it keep attributes in files of their own.
+func versity(t testing.TB, attributes ...string) *Server {
+	t.Helper()
 	exe := find(t, "versitygw", "go install github.com/versity/versitygw/cmd/versitygw@v1.8.0")
-	const access, secret = "switchtape-test", "switchtape-test-secret"
 	root := t.TempDir()
 	dir := filepath.Join(root, "data", bucket)
 	sidecar := filepath.Join(root, "meta") // not every file system has extended attributes
@@ -19,8 +80,12 @@ func S3(t testing.TB) *Server {
 			t.Fatal(err)
 		}
 	}
+	if len(attributes) == 0 {
+		attributes = []string{"--sidecar", sidecar}
+	}
 	addr := freePort(t)
-	start(t, addr, exe, "--quiet", "--port", addr, "--access", access, "--secret", secret, "posix", "--sidecar", sidecar, filepath.Dir(dir))
+	args := append([]string{"--quiet", "--port", addr, "--access", access, "--secret", secret, "posix"}, attributes...)
+	start(t, addr, exe, append(args, filepath.Dir(dir))...)
 	return &Server{
 		URL: "s3://" + bucket + "?region=us-east-1&use_path_style=true&disable_https=true&request_checksum_calculation=when_required&response_checksum_validation=when_required&endpoint=http://" + addr,
 		Env: []string{"AWS_ACCESS_KEY_ID=" + access, "AWS_SECRET_ACCESS_KEY=" + secret, "AWS_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true"},

@@ -1,0 +1,299 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
+)
+
+// listing gives the objects of a bucket key by key, with their versions.
+type listing struct {
+	r     *run
+	token string // of the page
+	page  record.Listing
+	i     int
+	began bool
+}
+
+// object is a key of the bucket.
+type object struct {
+	key      string
+	versions []record.Listed // the newest first
+	token    string          // of the page in which it begins
+}
+
+// current is the version that readers get; nil if it was deleted.
+func (o *object) current() *record.Listed {
+	for i := range o.versions {
+		if o.versions[i].Current && !o.versions[i].Deleted {
+			return &o.versions[i]
+		}
+	}
+	return nil
+}
+
+// next is the next object; false at the end.
+func (l *listing) next(ctx context.Context, after string) (o object, found bool, err error) {
+	for {
+		one, err := l.peek(ctx)
+		switch {
+		case err != nil:
+			return o, false, err
+		case one == nil || found && one.Key != o.key:
+			return o, found, nil
+		case one.Key < o.key || !found && after != "" && one.Key < after && l.began:
+			return o, false, fmt.Errorf("the bucket lists %q behind %q: its listing is not in the order of the keys, so that it can't be compared", one.Key, max(o.key, after))
+		}
+		l.i++
+		if one.Key <= after { // a run before has compared it
+			continue
+		}
+		if !found {
+			o.key, o.token, found = one.Key, l.token, true
+		}
+		o.versions = append(o.versions, *one)
+		l.began = true
+	}
+}
+
+// peek is the next line of the listing; nil at its end.
+func (l *listing) peek(ctx context.Context) (*record.Listed, error) {
+	for l.page.Objects == nil || l.i == len(l.page.Objects) {
+		if l.page.Objects != nil {
+			if l.page.Next == "" {
+				return nil, nil //nolint:nilnil // the end is no fault
+			}
+			l.token = l.page.Next
+		}
+		err := l.r.within(ctx, func(ctx context.Context) (err error) { l.page, err = l.r.bucket.ListPage(ctx, l.token); return err })
+		if err != nil {
+			return nil, err
+		}
+		if l.i = 0; l.page.Objects == nil {
+			l.page.Objects = []record.Listed{}
+		}
+	}
+	return &l.page.Objects[l.i], nil
+}
+
+// keepEvery is after how many objects the position is kept.
+const keepEvery = 1000
+
+// objects merges what the ledger names with what the bucket lists.
+func (r *run) objects(ctx context.Context) error {
+	runs := openRuns(r.dir, "objects", r.at.Objects)
+	m, err := runs.merge(r.at.Key)
+	if err != nil {
+		return err
+	}
+	defer m.Close() //nolint:errcheck // only read from
+	want, err := newUpTo(m)
+	if err != nil {
+		return err
+	}
+	list := &listing{r: r, token: r.at.Token}
+	for n := 1; ; n++ {
+		o, found, err := list.next(ctx, r.at.Key)
+		if err != nil {
+			return err
+		}
+		for !want.done && (!found || want.e.Key < o.key) {
+			key := want.e.Key
+			if err := r.absent(ctx, want.e, nil); err != nil {
+				return err
+			}
+			for err == nil && !want.done && want.e.Key == key {
+				err = want.advance()
+			}
+			if err != nil {
+				return err
+			}
+			if n++; n%keepEvery == 0 {
+				if r.at.Key = key; found {
+					r.at.Token = o.token
+				}
+				if err := r.keep(); err != nil {
+					return err
+				}
+			}
+		}
+		if !found {
+			return nil
+		}
+		var e *expected
+		for !want.done && want.e.Key == o.key { // of several that name it any will do
+			one := want.e
+			e = &one
+			if err := want.advance(); err != nil {
+				return err
+			}
+		}
+		if err := r.object(ctx, &o, e); err != nil {
+			return err
+		}
+		r.at.Key, r.at.Token = o.key, o.token
+		if n%keepEvery == 0 {
+			if err := r.keep(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// object compares a key of the bucket with what the ledger says of it; e is nil for nothing.
+func (r *run) object(ctx context.Context, o *object, e *expected) error {
+	r.at.Report.Objects++
+	now := o.current()
+	r.at.Report.Versions += int64(len(o.versions))
+	if now != nil {
+		r.at.Report.Versions--
+	}
+	switch {
+	case e == nil && now == nil:
+		return nil // somebody has deleted what the ledger doesn't name
+	case e == nil:
+		return r.unnamed(ctx, now)
+	case now == nil:
+		return r.absent(ctx, *e, o)
+	case now.Bytes != e.Bytes:
+		return r.differs(ctx, o, e, fmt.Sprintf("it has %d bytes, and the ledger says %d", now.Bytes, e.Bytes))
+	case r.opts.Hash && e.SHA256 != "":
+		own, cancel := context.WithTimeout(ctx, hashTimeout)
+		defer cancel()
+		sum, err := r.bucket.SHA256(own, e.Key)
+		if errors.Is(err, fs.ErrNotExist) {
+			return r.absent(ctx, *e, o)
+		}
+		if err != nil || sum == e.SHA256 {
+			return err
+		}
+		return r.differs(ctx, o, e, fmt.Sprintf("its SHA-256 is %s, and the ledger says %s", sum, e.SHA256))
+	}
+	return nil
+}
+
+// named looks again whether the ledger names the object, and by which job.
+func (r *run) named(ctx context.Context, e *expected) (job *ledger.Job, still bool, err error) {
+	j, err := r.jobOf(ctx, callmodel.TenantID(e.Tenant), callmodel.RecordingID(e.ID))
+	if err != nil || j == nil {
+		return nil, false, err
+	}
+	for _, now := range objectsOf(j) {
+		if now.Key == e.Key {
+			return j, now.Bytes == e.Bytes && now.SHA256 == e.SHA256, nil
+		}
+	}
+	return j, false, nil
+}
+
+// jobOf is the job of the recording; nil if there is none.
+func (r *run) jobOf(ctx context.Context, t callmodel.TenantID, id callmodel.RecordingID) (*ledger.Job, error) {
+	var list []ledger.Linked
+	err := r.within(ctx, func(ctx context.Context) (err error) {
+		list, err = r.ledger.LinkedOf(ctx, t, []callmodel.RecordingID{id})
+		return err
+	})
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return &list[0].Job, nil
+}
+
+// absent is for an object that the listing doesn't have; o has what is left of it, or is
+// nil.
+func (r *run) absent(ctx context.Context, e expected, o *object) error {
+	j, still, err := r.named(ctx, &e)
+	if err != nil || !still {
+		return err
+	}
+	err = r.within(ctx, func(ctx context.Context) error { _, err := r.bucket.Size(ctx, e.Key); return err })
+	if err == nil { // it is there by now
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f := finding(ObjectMissing, j)
+	f.Key, f.Detail = e.Key, fmt.Sprintf("it isn't in the bucket; it had %d bytes and the SHA-256 %s", e.Bytes, e.SHA256)
+	version := r.versionOf(o, &e)
+	if version == "" {
+		return r.found(ctx, f, nil)
+	}
+	f.Kind, f.Detail = ObjectDeleted, fmt.Sprintf("it was deleted; version %s has its %d bytes", version, e.Bytes)
+	return r.found(ctx, f, func(ctx context.Context) (bool, error) { return r.bucket.Restore(ctx, e.Key, version, e.SHA256) })
+}
+
+// differs is for an object that isn't what the ledger says.
+func (r *run) differs(ctx context.Context, o *object, e *expected, how string) error {
+	j, still, err := r.named(ctx, e)
+	if err != nil || !still {
+		return err
+	}
+	f := finding(ObjectDiffers, j)
+	f.Key, f.Detail = e.Key, how
+	version := r.versionOf(o, e)
+	if version == "" {
+		return r.found(ctx, f, nil)
+	}
+	f.Kind, f.Detail = ObjectOverwritten, fmt.Sprintf("%s; version %s has as many", how, version)
+	return r.found(ctx, f, func(ctx context.Context) (bool, error) { return r.bucket.Restore(ctx, e.Key, version, e.SHA256) })
+}
+
+// versionOf is the newest older version that may be what the ledger says; "" for none.
+func (r *run) versionOf(o *object, e *expected) string {
+	if o == nil {
+		return ""
+	}
+	for _, v := range o.versions {
+		if !v.Current && !v.Deleted && v.Version != "" && v.Bytes == e.Bytes {
+			return v.Version
+		}
+	}
+	return ""
+}
+
+// unnamed is for an object that the ledger has not named when it was gone through.
+func (r *run) unnamed(ctx context.Context, now *record.Listed) error {
+	k, ours := record.ParseObjectKey(now.Key)
+	if !ours {
+		r.at.Report.Foreign++
+		return nil
+	}
+	if keep := r.opts.KeepCalls; keep > 0 && k.StartedAt.Before(r.now.Add(-keep)) {
+		r.at.Report.Forgotten++
+		return nil
+	}
+	j, err := r.jobOf(ctx, k.TenantID, k.RecordingID)
+	if err != nil {
+		return err
+	}
+	f := Finding{Kind: ObjectUnknown, TenantID: k.TenantID, CallID: k.CallID, RecordingID: k.RecordingID, Key: now.Key}
+	if j == nil {
+		f.Detail = fmt.Sprintf("%d bytes, of %s: the ledger has no job of the recording", now.Bytes, now.ModTime.UTC().Format("2006-01-02T15:04:05Z"))
+		return r.found(ctx, f, nil)
+	}
+	earlier := false
+	for _, e := range objectsOf(j) {
+		linked, _ := record.ParseObjectKey(e.Key)
+		if e.Key == now.Key {
+			return nil // it is named by now
+		}
+		earlier = earlier || linked.Name == k.Name && linked.Ext == k.Ext && k.Version < linked.Version
+	}
+	switch {
+	case earlier:
+		r.at.Report.Earlier++
+		return nil
+	case j.State == ledger.Queued || j.State == ledger.Running:
+		r.at.Report.Unfinished++
+		return nil
+	}
+	f = finding(ObjectUnlinked, j)
+	f.Key, f.Detail = now.Key, fmt.Sprintf("%d bytes; the recording's job is %s and doesn't name it", now.Bytes, j.State)
+	return r.found(ctx, f, nil)
+}

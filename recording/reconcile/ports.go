@@ -1,0 +1,56 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
+)
+
+// Ledger is where calls, jobs and the outbox are. *calldb.DB implements it.
+type Ledger interface {
+	// Now is the ledger's clock.
+	Now(ctx context.Context) (time.Time, error)
+	// Unrecorded looks at the calls behind a place, those of the page at most.
+	Unrecorded(ctx context.Context, after ledger.CallPlace) (ledger.UnrecordedPage, error)
+	// Linked are the recording jobs behind one, "" for the first, in the order in which
+	// they were enqueued: at most limit, none at the end, and fewer at any time.
+	Linked(ctx context.Context, after callmodel.JobID, limit int) ([]ledger.Linked, error)
+	// LinkedOf are the jobs of those of the tenant's recordings that have one.
+	LinkedOf(ctx context.Context, tenant callmodel.TenantID, ids []callmodel.RecordingID) ([]ledger.Linked, error)
+	// Relink leaves again what the job's end had to leave beside it. False: it is there.
+	Relink(ctx context.Context, id callmodel.JobID, actor string) (bool, error)
+	// Rerecord enqueues again the job of a call that has ended. False: it has one.
+	Rerecord(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID, actor string, defaults []record.OutputSpec) (bool, error)
+}
+
+// Bucket is where the recordings are. *storage.Store implements it.
+type Bucket interface {
+	// URL is where the object of key is.
+	URL(key string) string
+	// ListPage is the page of the listing that begins at token, "" for the first.
+	ListPage(ctx context.Context, token string) (record.Listing, error)
+	// Size is that of the object in bytes. One that isn't there is an error that wraps
+	// fs.ErrNotExist, as of SHA256.
+	Size(ctx context.Context, key string) (int64, error)
+	// SHA256 reads the object for it; it is in hex.
+	SHA256(ctx context.Context, key string) (string, error)
+	// Restore makes a version the newest one, if its SHA-256 is that one.
+	Restore(ctx context.Context, key, version, sha256 string) (bool, error)
+}
+
+// Leg is a file in the directory of the legs.
+type Leg struct {
+	Path    string // as URIs name it, below the directory, with slashes
+	ModTime time.Time
+}
+
+// Legs is a directory of legs. The files come in the order of their paths, name by name,
+// as fs.WalkDir has it. A directory that can't be read is an error: none of its files may
+// be taken for gone.
+type Legs interface {
+	// Walk calls f for every file behind after, "" for all, until it returns an error.
+	Walk(ctx context.Context, after string, f func(Leg) error) error
+}

@@ -1,0 +1,313 @@
+package calldb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
+)
+
+// linkedAtOnce is how many rows are compared in one transaction, at most.
+const linkedAtOnce = 500
+
+// Linked implements reconcile.Ledger: recording jobs behind one, "" for the first, in the
+// order in which they were enqueued, at most limit, with what is beside them.
+func (d *DB) Linked(ctx context.Context, after callmodel.JobID, limit int) ([]ledger.Linked, error) {
+	from, err := storeform.AfterJob(after)
+	if err != nil {
+		return nil, err
+	}
+	var page []ledger.Linked
+	err = d.view(ctx, "compare jobs with what is beside them", func(ctx context.Context, t *tx) error {
+		page, err = t.linked(ctx, "seq > ? ORDER BY seq LIMIT ?", from, min(max(limit, 1), linkedAtOnce))
+		return err
+	})
+	return page, err
+}
+
+// LinkedOf implements reconcile.Ledger: those of the tenant's recordings that have a job.
+func (d *DB) LinkedOf(ctx context.Context, tenant callmodel.TenantID, ids []callmodel.RecordingID) ([]ledger.Linked, error) {
+	var list []ledger.Linked
+	err := d.view(ctx, "compare recordings with what is beside them", func(ctx context.Context, t *tx) error {
+		list = nil
+		for _, id := range ids {
+			one, err := t.linked(ctx, "tenant_id = ? AND recording_id = ?", string(tenant), storeform.Unique(record.Kind, string(id)))
+			if err != nil {
+				return err
+			}
+			list = append(list, one...)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// linked are the recording jobs for which the condition holds.
+func (t *tx) linked(ctx context.Context, which string, args ...any) ([]ledger.Linked, error) {
+	var rows []jobRow
+	err := t.each(ctx, func(s scanner) error {
+		var r jobRow
+		if err := r.scan(s); err != nil {
+			return err
+		}
+		rows = append(rows, r)
+		return nil
+	}, "SELECT "+t.columns()+" FROM jobs WHERE "+t.sinceKinds("kind = 'record' AND ")+which, args...)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	kept, err := t.outboxKept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]ledger.Linked, 0, len(rows))
+	for i := range rows {
+		one, err := t.link(ctx, &rows[i], kept)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}
+
+// outboxKept is from when on the outbox has its events, in microseconds since 1970: 0 if
+// it has them all, and -1 if it has none, of which can't be told that they were forgotten.
+func (t *tx) outboxKept(ctx context.Context) (int64, error) {
+	var id, at int64
+	err := t.row(ctx, "SELECT id, at FROM outbox ORDER BY id LIMIT 1").Scan(&id, &at)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return -1, nil
+	case err != nil:
+		return 0, err
+	case id == 1:
+		return 0, nil
+	}
+	return at, nil
+}
+
+// link compares a row with what is beside it.
+func (t *tx) link(ctx context.Context, r *jobRow, kept int64) (ledger.Linked, error) {
+	l := ledger.Linked{Job: r.Job}
+	w, err := r.end(r.FinishedAt)
+	if err != nil {
+		l.Unreadable = err.Error()
+		return l, nil //nolint:nilerr // it is told of this one, and the others are gone through
+	}
+	l.Wanted = w.Recording
+	if l.Wanted != nil {
+		var doc string
+		err := t.row(ctx, "SELECT doc FROM call_recordings WHERE tenant_id = ? AND call_id = ? AND recording_id = ?",
+			string(r.TenantID), string(r.CallID), storeform.Unique(r.Kind, r.Key)).Scan(&doc)
+		if err == nil {
+			l.Entry = storeform.JSON(doc)
+		} else if !errors.Is(err, sql.ErrNoRows) {
+			return l, err
+		}
+	}
+	at := storeform.Micros(r.FinishedAt)
+	if w.Event == nil || kept < 0 || at == 0 || at < kept {
+		return l, nil
+	}
+	var n int64
+	err = t.row(ctx, "SELECT count(*) FROM outbox WHERE event_key = ?", w.Event.Key).Scan(&n)
+	l.Untold = n == 0
+	return l, err
+}
+
+// end is what the end of the recording job has left beside its row; nothing of one that
+// isn't at its end, or of which an earlier result stays in use. at is when it was.
+func (r *jobRow) end(at time.Time) (storeform.Written, error) {
+	if r.State != ledger.Done && r.State != ledger.Quarantined || r.Published {
+		return storeform.Written{}, nil
+	}
+	o := record.SetAside(r.LastError)
+	result, err := record.ResultOf(&r.Job)
+	switch {
+	case err != nil:
+		return storeform.Written{}, err
+	case result != nil:
+		if o, err = record.Outcome(*result); err != nil {
+			return storeform.Written{}, fmt.Errorf("the result of job %s: %w", r.ID, err)
+		}
+	case r.State == ledger.Done:
+		return storeform.Written{}, fmt.Errorf("job %s is done and has no result", r.ID)
+	}
+	return r.effects(&o, storeform.System, at, 0)
+}
+
+// Relink implements reconcile.Ledger: it leaves on the call, and in the outbox, what the
+// end of the recording job should have left there, where it isn't. It reports whether
+// there was something to do.
+func (d *DB) Relink(ctx context.Context, id callmodel.JobID, actor string) (done bool, err error) {
+	err = d.update(ctx, "link a recording again", func(ctx context.Context, t *tx) error {
+		done = false
+		r, err := t.job(ctx, id, true)
+		if err != nil {
+			return err
+		}
+		kept, err := t.outboxKept(ctx)
+		if err != nil {
+			return err
+		}
+		l, err := t.link(ctx, &r, kept)
+		if err != nil {
+			return err
+		}
+		if l.Unreadable != "" {
+			return callmodel.Errorf(callmodel.CodeConflict, "job %s can't be linked: %s", id, l.Unreadable)
+		}
+		same, err := sameURLs(l.Wanted, l.Entry)
+		if err != nil || same && !l.Untold {
+			return err
+		}
+		at := r.FinishedAt
+		if at.IsZero() { // of one that was set aside it isn't kept
+			at = storeform.Time(r.now)
+		}
+		w, err := r.end(at)
+		if err != nil {
+			return err
+		}
+		if !same {
+			if err := t.putRecording(ctx, &r, at, w.Recording); err != nil {
+				return err
+			}
+		}
+		if !l.Untold {
+			w.Event = nil
+		}
+		w.Audit = callmodel.AuditEvent{
+			TenantID: r.TenantID, Actor: actor, Action: callmodel.AuditJobRelinked, Subject: string(r.ID),
+			Detail: map[string]string{"call_id": string(r.CallID), "recording_id": r.Key},
+		}
+		done = true
+		return t.lines(ctx, &w)
+	})
+	return done, err
+}
+
+// sameURLs reports whether the entry that there is of a recording names what the one that
+// is wanted does.
+func sameURLs(wanted, entry json.RawMessage) (bool, error) {
+	if wanted == nil {
+		return true, nil
+	}
+	if entry == nil {
+		return false, nil
+	}
+	var w, e record.CallEntry
+	if err := json.Unmarshal(wanted, &w); err != nil {
+		return false, err
+	}
+	if json.Unmarshal(entry, &e) != nil {
+		return false, nil //nolint:nilerr // one that can't be read is another
+	}
+	return w.SameObjects(&e), nil
+}
+
+// unrecordedAtOnce is how many calls are looked at in one transaction.
+const unrecordedAtOnce = 1000
+
+// Unrecorded implements reconcile.Ledger.
+func (d *DB) Unrecorded(ctx context.Context, after ledger.CallPlace) (page ledger.UnrecordedPage, err error) {
+	err = d.view(ctx, "look for calls without a recording", func(ctx context.Context, t *tx) error {
+		page = ledger.UnrecordedPage{Last: after}
+		err := t.each(ctx, func(s scanner) error {
+			var at ledger.CallPlace
+			var doc string
+			if err := s.Scan(&at.TenantID, &at.CallID, &doc); err != nil {
+				return err
+			}
+			page.Looked++
+			page.Last = at
+			if doc == "" {
+				return nil
+			}
+			var c calls.Call
+			if err := json.Unmarshal([]byte(doc), &c); err != nil {
+				page.Calls = append(page.Calls, ledger.UnrecordedCall{CallPlace: at, Unreadable: err.Error()})
+			} else if due(&c) {
+				page.Calls = append(page.Calls, ledger.UnrecordedCall{CallPlace: at})
+			}
+			return nil
+		}, `SELECT c.tenant_id, c.id, CASE WHEN c.state = 'ended'
+			AND (SELECT count(*) FROM call_recordings AS r WHERE r.tenant_id = c.tenant_id AND r.call_id = c.id) = 0
+			AND (SELECT count(*) FROM jobs AS j WHERE j.tenant_id = c.tenant_id AND `+t.jobsCall("j")+` = c.id`+t.sinceKinds(" AND j.kind = 'record'")+`) = 0
+			THEN c.doc ELSE '' END
+			FROM calls AS c WHERE (c.tenant_id, c.id) > (?, ?) ORDER BY c.tenant_id, c.id LIMIT ?`,
+			string(after.TenantID), string(after.CallID), unrecordedAtOnce)
+		page.More = page.Looked == unrecordedAtOnce
+		return err
+	})
+	return page, err
+}
+
+// due reports whether a recording is due of a call: it was to be recorded, was answered,
+// and has ended.
+func due(c *calls.Call) bool {
+	return c.State == calls.Ended && !c.AnsweredAt.IsZero() && c.Recording != nil && c.Recording.Enabled
+}
+
+// Rerecord implements reconcile.Ledger: it enqueues the job that the call's end should have
+// enqueued, from the event of the end, which is kept. It reports false if the call has a
+// job or a recording by now.
+func (d *DB) Rerecord(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID, actor string, defaults []record.OutputSpec) (done bool, err error) {
+	err = d.update(ctx, "record a call again", func(ctx context.Context, t *tx) error {
+		done = false
+		c, _, err := t.call(ctx, tenant, id, true)
+		if err != nil || len(c.Recordings) > 0 || !due(&c) {
+			return err
+		}
+		var jobs int64
+		if err := t.row(ctx, "SELECT count(*) FROM jobs WHERE tenant_id = ? AND "+t.jobsCall("jobs")+" = ?"+t.sinceKinds(" AND kind = 'record'"),
+			string(tenant), string(id)).Scan(&jobs); err != nil || jobs > 0 {
+			return err
+		}
+		end, err := t.endOf(ctx, &c)
+		if err != nil {
+			return err
+		}
+		before := c
+		before.State, before.EndedAt = calls.Answered, before.AnsweredAt
+		fx, err := before.Apply(end, defaults)
+		if err != nil || fx.Recording == nil {
+			return err
+		}
+		done = true
+		return t.enqueueOwn(ctx, fx.Recording, actor, c.Emergency)
+	})
+	return done, err
+}
+
+// endOf is the event that ended the call.
+func (t *tx) endOf(ctx context.Context, c *calls.Call) (end calls.Event, err error) {
+	found := false
+	err = t.each(ctx, func(s scanner) error {
+		var doc string
+		if err := s.Scan(&doc); err != nil {
+			return err
+		}
+		var ev calls.Event
+		if err := json.Unmarshal([]byte(doc), &ev); err != nil {
+			return fmt.Errorf("an event of call %s: %w", c.ID, err)
+		}
+		if ev.Type == calls.EventEnded {
+			end, found = ev, true
+		}
+		return nil
+	}, "SELECT doc FROM call_events WHERE tenant_id = ? AND call_id = ? ORDER BY seq", string(c.TenantID), string(c.ID))
+	if err == nil && !found {
+		err = callmodel.Errorf(callmodel.CodeConflict, "call %s has ended, and the event of its end is not there: its legs are not known", c.ID)
+	}
+	return end, err
+}

@@ -1,0 +1,93 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"gocloud.dev/blob"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
+)
+
+// listedAtOnce is how many objects a page of a listing has at most.
+const listedAtOnce = 1000
+
+// Versions is how a driver's bucket keeps what was overwritten or deleted.
+type Versions struct {
+	// List is the page of all versions that begins at token, "" for the first, of at most
+	// limit versions and marks of deletions: the keys in byte order, of one key the newest
+	// first. Keys are those that the bucket at u gives, without its prefix. It is also
+	// that of a bucket without versions, whose objects have none then. A CodeUnsupported
+	// error where versions can't be listed: the objects are then.
+	List func(ctx context.Context, b *blob.Bucket, u *url.URL, token string, limit int) (record.Listing, error)
+	// Restore makes a version the newest one of the key, unless its metadata says another
+	// SHA-256 than sha256: false then. No version is lost by it.
+	Restore func(ctx context.Context, b *blob.Bucket, u *url.URL, key, version, sha256 string) (bool, error)
+}
+
+// ofVersions begins the tokens of pages of versions.
+const ofVersions = "versions:"
+
+// ListPage is the page of the bucket's objects that begins at token, "" for the first. A
+// token stays good in another process. Of a bucket with versions, whose driver knows
+// them, all versions are listed, if they may be.
+func (s *Store) ListPage(ctx context.Context, token string) (record.Listing, error) {
+	if v := s.driver.Versions; v != nil && (token == "" || strings.HasPrefix(token, ofVersions)) {
+		page, err := v.List(ctx, s.bucket, s.url, strings.TrimPrefix(token, ofVersions), listedAtOnce)
+		switch {
+		case err == nil && page.Next != "":
+			page.Next = ofVersions + page.Next
+			return page, nil
+		case err == nil:
+			return page, nil
+		case token != "" || callmodel.CodeOf(err) != callmodel.CodeUnsupported:
+			return record.Listing{}, s.explain(fmt.Errorf("listing %s: %w", s.base, err), err, true)
+		}
+	}
+	from := blob.FirstPageToken
+	if token != "" {
+		from = []byte(token)
+	}
+	list, next, err := s.bucket.ListPage(ctx, from, listedAtOnce, nil)
+	if err != nil && err != io.EOF { //nolint:errorlint // gocloud returns it as it is
+		return record.Listing{}, s.explain(fmt.Errorf("listing %s: %w", s.base, err), err, true)
+	}
+	page := record.Listing{Objects: make([]record.Listed, 0, len(list))}
+	for _, o := range list {
+		page.Objects = append(page.Objects, record.Listed{Key: o.Key, Bytes: o.Size, ModTime: o.ModTime, Current: true})
+	}
+	if len(next) > 0 && !bytes.Equal(next, from) {
+		page.Next = string(next)
+	}
+	return page, nil
+}
+
+// Restore makes a version of the key, as [Store.ListPage] has named it, the newest one,
+// if it is the object with the SHA-256 by its metadata: false if it isn't. What was the
+// newest stays as a version. A CodeUnsupported error where the bucket has no versions.
+func (s *Store) Restore(ctx context.Context, key, version, sha256 string) (bool, error) {
+	v := s.driver.Versions
+	if v == nil || version == "" {
+		return false, callmodel.Errorf(callmodel.CodeUnsupported, "%s in %s has no versions to go back to", key, s.base)
+	}
+	done, err := v.Restore(ctx, s.bucket, s.url, key, version, sha256)
+	if err != nil {
+		return false, s.fault("restoring", key, err)
+	}
+	return done, nil
+}
+
+// SHA256 is that of the object's bytes, in hex, which are read for it. A missing object is
+// an error that wraps fs.ErrNotExist.
+func (s *Store) SHA256(ctx context.Context, key string) (string, error) { return s.readBack(ctx, key) }
+
+// Size is that of the object in bytes. A missing one is an error that wraps fs.ErrNotExist.
+func (s *Store) Size(ctx context.Context, key string) (int64, error) {
+	h, err := s.Stat(ctx, key)
+	return h.Bytes, err
+}
