@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/outbox"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
@@ -138,4 +139,23 @@ func (t *tx) tellLine(ctx context.Context, line *callmodel.AuditEvent) error {
 		return err
 	}
 	return t.told(ctx, &e)
+}
+
+// TellBucket writes an event of a bucket for each of its tenants that asks for it.
+func (d *DB) TellBucket(ctx context.Context, b outbox.Bucket) error {
+	return d.update(ctx, "tell of a bucket", func(ctx context.Context, t *tx) error {
+		for _, tenant := range b.Tenants {
+			if !callmodel.ValidID(string(tenant)) || !t.asked(tenant, b.Type()) {
+				continue
+			}
+			e, err := storeform.BucketEvent(&b, tenant)
+			if err != nil {
+				return err
+			}
+			if err := t.told(ctx, &e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -52,6 +52,11 @@ func (e Env) everything(t *testing.T, prefix string) {
 	e.change(t, canaryOf(prefix+"-2", 1))
 	e.change(t, rulesets.Change{Action: rulesets.ActionPromote})
 	e.change(t, rollback(""))
+	for _, back := range []bool{false, true} {
+		require.NoError(t, e.Webhooks.TellBucket(t.Context(), outbox.Bucket{
+			Bucket: "s3://calls", Back: back, Reason: callmodel.BucketForbidden, Since: started, Worker: "w", Tenants: []callmodel.TenantID{"umbrella", "acme"},
+		}))
+	}
 }
 
 // told is what the outbox has behind an event, by type.
@@ -92,7 +97,7 @@ func hookEvents(t *testing.T, e Env) {
 	require.Equal(t, always, kinds)
 
 	other := NewWebhook("other")
-	other.TenantID, other.Events = "umbrella", nil
+	other.TenantID, other.Events = "umbrella", []string{"call.*", "job.*", "ruleset.*"}
 	e.createHook(t, other)
 	callback := NewWebhook("callback")
 	callback.Events, callback.Form = nil, webhooks.FormCallback
@@ -102,13 +107,13 @@ func hookEvents(t *testing.T, e Env) {
 	require.Equal(t, always, kinds, "another tenant's, and a form that has none")
 
 	some := NewWebhook("some")
-	some.Events = []string{"call.*", outbox.JobQuarantined, outbox.RuleSetActivated}
+	some.Events = []string{"call.*", outbox.JobQuarantined, outbox.RuleSetActivated, outbox.BucketAway}
 	e.createHook(t, some)
 	e.everything(t, "some")
 	kinds, events = e.told(t, last(events))
 	slices.Sort(kinds)
 	require.Equal(t, []string{
-		"call.answered", "call.created", "call.ended", "call.held", "call.rejected", "job.quarantined",
+		"bucket.away", "call.answered", "call.created", "call.ended", "call.held", "call.rejected", "job.quarantined",
 		"recording.completed", "recording.completed", "recording.quarantined", "ruleset.activated",
 	}, kinds)
 	for i := range events {
@@ -125,6 +130,9 @@ func hookEvents(t *testing.T, e Env) {
 			require.Equal(t, calls.Ended, b.Call.State)
 			require.Equal(t, "3", b.Event.ID)
 			require.Equal(t, "some-call", events[i].Subject)
+		case "bucket.away":
+			require.Equal(t, "s3://calls", events[i].Subject)
+			require.Contains(t, string(events[i].Body), `"bucket":"s3://calls","reason":"forbidden","since":"2026-03-01T10:20:30.123456789Z","worker":"w"`)
 		case "job.quarantined":
 			require.Contains(t, string(events[i].Body), `"actor":"ann"`)
 			require.Contains(t, string(events[i].Body), `"call_id":"some-b"`)
@@ -147,7 +155,7 @@ func hookEvents(t *testing.T, e Env) {
 	kinds, _ = e.told(t, last(events))
 	slices.Sort(kinds)
 	require.Equal(t, []string{
-		"call.answered", "call.created", "call.ended", "call.held", "call.rejected",
+		"bucket.away", "bucket.back", "call.answered", "call.created", "call.ended", "call.held", "call.rejected",
 		"job.completed", "job.completed", "job.enqueued", "job.enqueued", "job.moved", "job.quarantined", "job.retried",
 		"recording.completed", "recording.completed", "recording.quarantined",
 		"ruleset.activated", "ruleset.canary", "ruleset.canary", "ruleset.canary_aborted", "ruleset.promoted", "ruleset.rolled_back", "ruleset.stored", "ruleset.stored",

@@ -30,6 +30,8 @@ type WebhookStore interface {
 	ClaimDeliveries(ctx context.Context, c webhooks.Claim) (webhooks.Claimed, error)
 	SettleDelivery(ctx context.Context, o webhooks.Outcome) error
 	WebhookStats(ctx context.Context) (webhooks.Stats, error)
+	// TellBucket writes an event of a bucket for each of its tenants that asks for it.
+	TellBucket(ctx context.Context, b outbox.Bucket) error
 }
 
 // Webhooks is what webhookhttp.Store and webhook.Queue promise.

@@ -56,7 +56,7 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 	w := worker.New(s.DB, p, &worker.Options{
 		Name: o.Presence().Name, Kinds: kinds, Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
 		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace), FinishedDir: o.FinishedDir,
-		Probe: s.Objects.Check, Doorbell: s.DB, Logger: log, Finished: m.Attempt,
+		Probe: s.Objects.Check, BucketChanged: s.DB.TellBucket, Doorbell: s.DB, Logger: log, Finished: m.Attempt,
 	})
 	bucket := s.Objects.URL("")
 	m.GaugeOf("switchtape_bucket_away_seconds", "For how long the bucket of the recordings has been away; 0 if it isn't.",

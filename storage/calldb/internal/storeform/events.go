@@ -109,3 +109,23 @@ func AsksForMore(e *webhooks.Endpoint) bool {
 	}
 	return false
 }
+
+// bucketBody is the JSON of an event of a bucket.
+type bucketBody struct {
+	Type     string                 `json:"type"`
+	TenantID callmodel.TenantID     `json:"tenant_id"`
+	Bucket   string                 `json:"bucket"`
+	Reason   callmodel.BucketReason `json:"reason,omitempty"`
+	Since    time.Time              `json:"since"`
+	Worker   string                 `json:"worker,omitempty"`
+}
+
+// BucketEvent is the event of a bucket for one of its tenants.
+func BucketEvent(b *outbox.Bucket, t callmodel.TenantID) (callmodel.OutboxEvent, error) {
+	subject, kind := Text(b.Bucket, MaxText), b.Type()
+	body, err := json.Marshal(bucketBody{Type: kind, TenantID: t, Bucket: subject, Reason: b.Reason, Since: b.Since.UTC(), Worker: Text(b.Worker, MaxKey)})
+	if err != nil {
+		return callmodel.OutboxEvent{}, fmt.Errorf("encode the event %s of %s: %w", kind, subject, err)
+	}
+	return callmodel.OutboxEvent{Key: kind + ":" + rand.Text(), TenantID: t, Type: kind, Subject: subject, Body: body}, nil
+}
