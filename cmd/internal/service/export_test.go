@@ -33,3 +33,6 @@ func ForgetOnce(ctx context.Context, db *calldb.DB, o RetentionOptions) (int64, 
 
 // ValidRetention is what is wrong with the options.
 func ValidRetention(o RetentionOptions) error { return o.validate() }
+
+// Sweep looks once for legs to delete.
+func (l *WorkerLegs) Sweep(ctx context.Context) (int, error) { return l.deleter.Sweep(ctx) }
