@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 )
@@ -37,6 +39,35 @@ func (s *Store) away(ctx context.Context) error {
 		return s.explain(fmt.Errorf("listing %s: %w", s.base, err), err, true)
 	}
 	return nil
+}
+
+// StatLeg is the size of a leg and when it was written last. below is the prefix that its
+// key must be below; "" for any. The errors are OpenLeg's.
+func (s *Store) StatLeg(ctx context.Context, below, key string) (size int64, modified time.Time, err error) {
+	if below != "" && !strings.HasPrefix(key, below+"/") {
+		return 0, time.Time{}, callmodel.Permanent(callmodel.Errorf(callmodel.CodeInvalid, "%s is not below %s", key, below))
+	}
+	h, err := s.Stat(ctx, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		if away := s.away(ctx); away != nil {
+			return 0, time.Time{}, away
+		}
+	}
+	return h.Bytes, h.ModTime, err
+}
+
+// RemoveLeg deletes a leg, if it still has the size and the time of StatLeg: removed is
+// false if it hasn't. What a bucket keeps as older versions its own rules end. The errors
+// are StatLeg's.
+func (s *Store) RemoveLeg(ctx context.Context, below, key string, size int64, modified time.Time) (removed bool, err error) {
+	has, at, err := s.StatLeg(ctx, below, key)
+	if err != nil || has != size || !at.Equal(modified) {
+		return false, err
+	}
+	if err := s.bucket.Delete(ctx, key); err != nil {
+		return false, s.fault("deleting", key, err)
+	}
+	return true, nil
 }
 
 var errNoBucket = errors.New("there is no such bucket")

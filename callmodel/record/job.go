@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/outbox"
 )
 
 // Kind is the kind of the ledger's jobs that make recordings. Their key is the
@@ -21,13 +22,6 @@ const (
 	LegsGrowing ledger.Reason = "legs_growing" // files were seen being written
 	LegsAway    ledger.Reason = "legs_away"    // the directory or bucket of the legs can't be looked into
 	BucketAway  ledger.Reason = "bucket_away"  // the bucket that it is to be stored in can't be used
-)
-
-// The types of the outbox's events.
-const (
-	eventCompleted   = "recording.completed" // degraded ones too: the body tells
-	eventAbsent      = "recording.absent"
-	eventQuarantined = "recording.quarantined"
 )
 
 // NewJob is the job that makes the recording. queue and priority are those of
@@ -196,12 +190,12 @@ func (r Result) effects(c ledger.Commit) (ledger.Effects, error) {
 	if err != nil {
 		return ledger.Effects{}, fmt.Errorf("encode the recording of job %s: %w", c.JobID, err)
 	}
-	event := eventCompleted
+	event := outbox.RecordingCompleted
 	switch r.Status {
 	case StatusAbsent:
-		event = eventAbsent
+		event = outbox.RecordingAbsent
 	case StatusQuarantined:
-		event = eventQuarantined
+		event = outbox.RecordingQuarantined
 	case StatusCompleted, StatusCompletedDegraded:
 	}
 	body, err := json.Marshal(eventBody{
@@ -214,7 +208,7 @@ func (r Result) effects(c ledger.Commit) (ledger.Effects, error) {
 	switch {
 	case c.Token > 0: // a version before the last one
 		key += "." + strconv.FormatInt(c.Token, 10)
-	case c.Retries > 0 && event == eventQuarantined:
+	case c.Retries > 0 && event == outbox.RecordingQuarantined:
 		// A job that a person put back may be quarantined again: that is news.
 		key += "." + strconv.FormatInt(c.Retries, 10)
 	case c.Retries > 0: // and so is what one comes to that was done before

@@ -4607,9 +4607,41 @@ type Webhook struct {
 // WebhookStateReason Why it is disabled: somebody did it, or it answered 410.
 type WebhookStateReason string
 
-// WebhookEvents A type of event, or the beginning of some with * behind a dot.
+// WebhookEvents A type of event, or the beginning of some with * behind a dot. There are
 //
-// Examples: recording.completed, recording.*
+// - `recording.completed`: A recording was made, or another version of it.
+// - `recording.absent`: There is nothing to record of a call, or not yet.
+// - `recording.quarantined`: A recording was set aside for a person to look at.
+// - `recording.damaged`: A recording in its bucket isn't as it was made.
+// - `call.created`: A call was routed and stored.
+// - `call.rejected`: A call was stored that no rule takes.
+// - `call.ringing`: A destination alerts.
+// - `call.answered`: The parties talk.
+// - `call.failed`: A destination failed; the call's state says whether another is tried.
+// - `call.ended`: The call was hung up.
+// - `call.recording.paused`: The recording was paused.
+// - `call.recording.resumed`: The recording goes on.
+// - `call.held`: The call was put on hold.
+// - `call.retrieved`: The call was taken off hold.
+// - `call.transferred`: The call was transferred.
+// - `job.enqueued`: A job was put in the ledger.
+// - `job.completed`: A job was done.
+// - `job.quarantined`: A job was set aside for a person to look at.
+// - `job.retried`: A person put a job back.
+// - `job.moved`: A person put a job in another queue.
+// - `ruleset.stored`: A version of the rules was stored.
+// - `ruleset.activated`: A version of the rules was put in service.
+// - `ruleset.rolled_back`: The version before was put in service again.
+// - `ruleset.canary`: A version of the rules takes a share of the calls.
+// - `ruleset.promoted`: The version that had a share was put in service for all calls.
+// - `ruleset.canary_aborted`: The version that had a share has none any more.
+// - `bucket.away`: A bucket that the tenant's recordings go to can't be used; they wait for it.
+// - `bucket.back`: A bucket that was away takes recordings again.
+//
+// Events of recordings are in the outbox whoever listens; the others are written from when a webhook asks for them,
+// within 3 seconds of that in every process.
+//
+// Examples: recording.completed, recording.*, call.ended
 type WebhookEvents = string
 
 // WebhookForm What a delivery's body is. standard: JSON with type, timestamp and data. callback: a form with the fields of hosted platforms' recording callbacks, of events of recordings alone.

@@ -92,6 +92,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	log.InfoContext(ctx, "working", "metrics", l.Addr().String(), "database", stores.DB.String(), "bucket", c.Bucket, "legs", c.Legs, "queues", c.Served())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return rec.Run(ctx) })
+	group.Go(func() error { return legs.Run(ctx) })
 	group.Go(func() error { return spools.Run(ctx) })
 	group.Go(func() error { return attend(ctx) })
 	group.Go(func() error { return messages.Run(ctx) })

@@ -40,6 +40,7 @@ type serveWorker struct {
 	LeaseTTL      time.Duration `help:"A job whose worker is silent for so long is taken over." default:"30s"`
 	LegWait       time.Duration `help:"How long after hang-up legs are waited for that are missing or still being written." default:"60s"`
 	FollowGrowing time.Duration `help:"For how long a leg is followed that is missing or still being written then: what there is of the recording is published, and again when the leg has come or is whole. 0: not at all." default:"24h"`
+	LegsKeep      time.Duration `help:"Legs are deleted so long after their recording was done, as 168h, once it was read back from the bucket; they are kept while it isn't complete or another job needs them. 0: never." default:"0"`
 	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
 
 	service.TaskOptions
@@ -59,7 +60,7 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 		dir: c.Dir, db: c.DB, bucket: c.Bucket, legs: c.Legs, listener: l, api: c.APIOptions, spool: c.SpoolOptions,
 		worker: service.WorkerOptions{
 			Concurrency: c.Worker.Concurrency, LeaseTTL: c.Worker.LeaseTTL, LegWait: c.Worker.LegWait,
-			FollowGrowing: c.Worker.FollowGrowing, Grace: c.Worker.Grace, TaskOptions: c.Worker.TaskOptions,
+			FollowGrowing: c.Worker.FollowGrowing, LegsKeep: c.Worker.LegsKeep, Grace: c.Worker.Grace, TaskOptions: c.Worker.TaskOptions,
 		},
 	}, log)
 	if err != nil {
@@ -180,6 +181,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		group.Go(func() error { return admin.Serve(ctx, handlers.Admin, log) })
 		group.Go(func() error { return w.api.Run(ctx) })
 		group.Go(func() error { return rec.Run(ctx) })
+		group.Go(func() error { return legs.Run(ctx) })
 		group.Go(func() error { return spools.Run(ctx) })
 		group.Go(func() error { return attend(ctx) })
 		group.Go(func() error { return messages.Run(ctx) })

@@ -1,5 +1,6 @@
 // Package publish sends what is in the outbox to a topic of a broker: recordings that
-// were made, that are absent, that were set aside.
+// were made, that are absent, that were set aside, and what webhooks ask for besides: see
+// outbox.Types.
 //
 //	place of the reader ─▶ events behind it ─▶ Send, one after the other ─▶ Advance ─▶ …
 //

@@ -76,7 +76,7 @@ func Of[P any](name string, do func(ctx context.Context, j *Job, p P) (result an
 		if err != nil {
 			return ledger.Outcome{}, err
 		}
-		return outcomeOf(j, result)
+		return OutcomeOf(j, result)
 	}
 	return k
 }
@@ -92,7 +92,8 @@ func under(field string, err error) error {
 	return e.Err()
 }
 
-func outcomeOf(j *Job, result any) (ledger.Outcome, error) {
+// OutcomeOf is the outcome of a job of [Of] whose function has returned the result.
+func OutcomeOf(j *Job, result any) (ledger.Outcome, error) {
 	switch r := result.(type) {
 	case nil:
 		return ledger.Outcome{}, nil

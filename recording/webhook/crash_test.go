@@ -45,7 +45,8 @@ func deliverUntilKilled(at string) error {
 }
 
 // TestKilledBetweenCommitAndDelivery: processes that are killed at any moment lose no
-// event: each is delivered at least once, under the id that it has in the outbox.
+// event: each is delivered at least once, under the id that it has in the outbox. Of 10,000
+// events with SWITCHTAPE_LONG_TESTS=1.
 func TestKilledBetweenCommitAndDelivery(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -55,6 +56,9 @@ func TestKilledBetweenCommitAndDelivery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			kills := 6
+			if os.Getenv("SWITCHTAPE_LONG_TESTS") == "1" {
+				c.events, kills = 10_000, 20
+			}
 			if testing.Short() || raced {
 				c.events, kills = 200, 2
 			}

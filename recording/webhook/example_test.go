@@ -28,7 +28,7 @@ func Example() {
 	defer receiver.Close()
 
 	db := memdb.New(nil)
-	_, err := db.CreateWebhook(ctx, webhooks.New{ID: webhooks.NewID(), TenantID: "acme", URL: receiver.URL, Secret: webhooks.NewSecret()})
+	_, err := db.CreateWebhook(ctx, webhooks.New{ID: webhooks.NewID(), TenantID: "acme", URL: receiver.URL, Events: []string{"recording.*"}, Secret: webhooks.NewSecret()})
 	if err != nil {
 		fmt.Println(err)
 		return

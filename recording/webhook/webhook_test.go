@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 	"github.com/switchtape/switchtape/recording/webhook"
 	"github.com/switchtape/switchtape/storage/calldb/memdb"
@@ -254,4 +255,38 @@ func TestStandardWebhooksLibrary(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	assert.Equal(t, "verified 4\n", string(out))
+}
+
+// TestCallsAreTold: an endpoint that asks for calls is sent what happens to them, and one
+// that asks for recordings alone isn't.
+func TestCallsAreTold(t *testing.T) {
+	t.Parallel()
+	db := openDB(t)
+	r, other := newReceiver(t, nil), newReceiver(t, nil)
+	n := storetest.NewWebhook("calls")
+	n.URL, n.Events = r.URL, []string{"call.*"}
+	_, err := db.CreateWebhook(t.Context(), n)
+	require.NoError(t, err)
+	create(t, db, "recordings", other.URL)
+	c := calls.Call{ID: "c1", TenantID: "acme", State: calls.Routed, Type: calls.TypeVoice, CreatedAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	_, err = db.CreateCall(t.Context(), calls.NewCall{Call: c, Actor: "pbx"})
+	require.NoError(t, err)
+	_, err = db.AppendEvent(t.Context(), "acme", "c1", calls.Event{ID: "1", Type: calls.EventAnswered}, "pbx", nil)
+	require.NoError(t, err)
+	run(t, webhook.New(db, options("a")))
+	require.Eventually(t, func() bool { return len(r.all()) == 2 }, within, time.Millisecond)
+	types := map[string]string{}
+	for _, g := range r.all() {
+		verify(t, n.Secret, g, time.Time{})
+		var told struct {
+			Type string `json:"type"`
+			Data struct {
+				Call calls.Call `json:"call"`
+			} `json:"data"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(g.body), &told))
+		types[told.Type] = string(told.Data.Call.State)
+	}
+	require.Equal(t, map[string]string{"call.created": "routed", "call.answered": "answered"}, types)
+	require.Empty(t, other.all())
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/outbox"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 )
@@ -41,11 +42,18 @@ const (
 	lookTimeout = 10 * time.Second
 	// maxBlamed bounds how many jobs are remembered that have met a bucket's fault.
 	maxBlamed = 10_000
+	// maxTold bounds the tenants that are told of a bucket, and maxNews how often it may
+	// change until somebody is.
+	maxTold = 1000
+	maxNews = 64
+	// tellTimeout bounds Options.BucketChanged.
+	tellTimeout = 10 * time.Second
 )
 
 // bucketGate decides which jobs are run, by what became of those before.
 type bucketGate struct {
 	opts *Options
+	news chan outbox.Bucket // for Options.BucketChanged
 
 	mu      sync.Mutex
 	buckets map[string]*bucketState // by Options.Bucket, "" without it
@@ -59,6 +67,8 @@ type bucketState struct {
 	looked bool            // a look has found nothing wrong since the last fault
 	probe  callmodel.JobID // that is run while it is away; "" if none is
 	stored int64           // recordings, so far
+	// tenants are those whose recordings went there, at most maxTold.
+	tenants map[callmodel.TenantID]struct{}
 	// blamed has stored as it was when a job last met a fault of the bucket's.
 	blamed map[callmodel.JobID]int64
 }
@@ -66,7 +76,7 @@ type bucketState struct {
 func (g *bucketGate) state(bucket string) *bucketState {
 	s := g.buckets[bucket]
 	if s == nil {
-		s = &bucketState{blamed: map[callmodel.JobID]int64{}}
+		s = &bucketState{blamed: map[callmodel.JobID]int64{}, tenants: map[callmodel.TenantID]struct{}{}}
 		if g.buckets == nil {
 			g.buckets = map[string]*bucketState{}
 		}
@@ -135,6 +145,7 @@ func (g *bucketGate) turnsAway(j *ledger.Job) (time.Duration, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.state(bucket)
+	s.uses(j.TenantID)
 	wait := s.next.Sub(now())
 	if s.away != nil && s.probe != "" {
 		wait = max(wait, g.pause(s.faults))
@@ -158,10 +169,50 @@ func (g *bucketGate) begin(j *ledger.Job) string {
 	bucket := g.bucketOf(j)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if s := g.state(bucket); s.away != nil {
+	s := g.state(bucket)
+	s.uses(j.TenantID)
+	if s.away != nil {
 		s.probe = j.ID
 	}
 	return bucket
+}
+
+// uses notes that a recording of the tenant goes to the bucket.
+func (s *bucketState) uses(t callmodel.TenantID) {
+	if len(s.tenants) < maxTold {
+		s.tenants[t] = struct{}{}
+	}
+}
+
+// tell has the bucket's tenants told that it is away, or back.
+func (g *bucketGate) tell(s *bucketState, back bool) {
+	if g.opts.BucketChanged == nil {
+		return
+	}
+	select {
+	case g.news <- outbox.Bucket{
+		Bucket: s.away.Bucket, Back: back, Reason: s.away.Reason, Since: s.away.Since, Worker: g.opts.Name,
+		Tenants: slices.Sorted(maps.Keys(s.tenants)),
+	}:
+	default:
+		g.opts.Logger.Warn("nobody is told that a bucket has changed: too much is to be told already", "bucket", s.away.Bucket, "back", back)
+	}
+}
+
+// tellNews tells Options.BucketChanged what happens to buckets, until ctx ends.
+func (g *bucketGate) tellNews(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case b := <-g.news:
+			timed, cancel := context.WithTimeout(ctx, tellTimeout)
+			if err := g.opts.BucketChanged(timed, b); err != nil && ctx.Err() == nil {
+				g.opts.Logger.WarnContext(ctx, "nobody could be told that a bucket has changed", "bucket", b.Bucket, "back", b.Back, "error", err)
+			}
+			cancel()
+		}
+	}
 }
 
 // idle is told that there was no job to claim. A bucket that looks well is taken to
@@ -218,6 +269,8 @@ func (g *bucketGate) failed(bucket string, id callmodel.JobID, err error) error 
 		s.away, s.faults = &BucketAway{Bucket: fault.Bucket, Since: s.seen}, 0
 		g.opts.Logger.Error("a bucket is away: its recordings wait for it, and it is probed until it is back",
 			"bucket", fault.Bucket, "reason", fault.Reason, "job", id, "error", err)
+		s.away.Reason = fault.Reason
+		g.tell(s, false)
 	}
 	g.putOff(s, fault, err)
 	return err
@@ -259,6 +312,7 @@ func (g *bucketGate) pause(faults int) time.Duration {
 
 func (g *bucketGate) resume(s *bucketState, why string) {
 	g.opts.Logger.Info("a bucket is back: "+why, "bucket", s.away.Bucket, "after", now().Sub(s.away.Since))
+	g.tell(s, true)
 	s.away, s.faults, s.next, s.looked = nil, 0, time.Time{}, false
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/outbox"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/worker"
 )
@@ -44,6 +45,13 @@ func TestBucketIsAway(t *testing.T) {
 			o.ProbePause, o.LeaseTTL, o.Logger = 2*time.Millisecond, time.Minute, slog.New(slog.NewTextHandler(log, nil))
 			var mended atomic.Bool
 			var tries, running, most atomic.Int64
+			told := make(chan outbox.Bucket, 10)
+			o.BucketChanged = func(ctx context.Context, b outbox.Bucket) error {
+				_, bounded := ctx.Deadline()
+				assert.True(t, bounded)
+				told <- b
+				return errors.New("the database is away, too") // which stops nothing
+			}
 			var w *worker.Worker
 			w = worker.New(q, processorFunc(func(context.Context, record.Spec, bool) (record.Result, error) {
 				n := running.Add(1)
@@ -73,6 +81,15 @@ func TestBucketIsAway(t *testing.T) {
 			assert.NoError(t, w.Ready())
 			assert.Equal(t, 1, strings.Count(log.String(), "level=ERROR"))
 			assert.Equal(t, 1, strings.Count(log.String(), "a bucket is back: a recording was stored"), log)
+			for _, kind := range []string{outbox.BucketAway, outbox.BucketBack} {
+				b := <-told
+				assert.Equal(t, kind, b.Type())
+				assert.Equal(t, "s3://recordings", b.Bucket)
+				assert.Equal(t, reason, b.Reason)
+				assert.False(t, b.Since.IsZero())
+				assert.Equal(t, []callmodel.TenantID{"acme"}, b.Tenants)
+			}
+			assert.Empty(t, told)
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/outbox"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/task"
@@ -98,6 +99,9 @@ type Options struct {
 	// from others, so that the jobs of other buckets go on while it is away. Nil:
 	// there is one, and while it is away nothing is claimed but one job to probe it.
 	Bucket func(s *record.Spec) string
+	// BucketChanged is told when a bucket has come to be away, and when it is back, one
+	// after the other; it has 10 s. Nil for nobody.
+	BucketChanged func(ctx context.Context, b outbox.Bucket) error
 	// Grace is how long running jobs may take to finish once Run's context has
 	// ended; then they are released, which takes a fifth of that at most, or 1 s if
 	// that is more. 0 means 25 s.
@@ -181,7 +185,7 @@ func New(l Ledger, p Processor, o *Options) *Worker {
 		late: diary{most: looksLate * opts.Concurrency, places: opts.Concurrency},
 		made: now(), finished: finished{opts.FinishedDir},
 	}
-	w.gate.opts = &w.opts
+	w.gate.opts, w.gate.news = &w.opts, make(chan outbox.Bucket, maxNews)
 	return w
 }
 
@@ -217,7 +221,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := w.finished.sweep(); err != nil {
 		w.opts.Logger.WarnContext(ctx, "notes of finished recordings can't be looked through", "directory", w.finished.dir, "error", err)
 	}
-	var wg, bell sync.WaitGroup
+	var wg, bell, telling sync.WaitGroup
+	if w.opts.BucketChanged != nil {
+		news, end := context.WithCancel(jobs) // jobs that drain may still meet a bucket
+		defer telling.Wait()
+		defer end()
+		telling.Go(func() { w.gate.tellNews(news) })
+	}
 	if w.opts.Doorbell != nil {
 		bell.Go(func() { w.listen(ctx) })
 		defer bell.Wait()

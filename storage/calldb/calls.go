@@ -78,7 +78,14 @@ func (d *DB) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredResp
 		if err := t.putTerms(ctx, c); err != nil {
 			return err
 		}
-		return t.audit(ctx, storeform.CreatedLine(c, n.Actor))
+		if err := t.audit(ctx, storeform.CreatedLine(c, n.Actor)); err != nil || !t.asked(c.TenantID, storeform.CreatedType(c)) {
+			return err
+		}
+		e, err := storeform.CreatedEvent(c, []byte(doc))
+		if err != nil {
+			return err
+		}
+		return t.told(ctx, &e)
 	})
 	if err != nil {
 		return nil, err
@@ -97,6 +104,7 @@ func (d *DB) createTogether(ctx context.Context, n *calls.NewCall) (stored bool,
 		if err := d.use(ctx); err != nil || d.schema.Load() < termsSchema {
 			return err
 		}
+		d.lookAtListeners(ctx)
 		var err error
 		stored, err = d.together.do(ctx, n)
 		return d.fail(op, err)
@@ -231,7 +239,14 @@ func (t *tx) moved(ctx context.Context, c *calls.Call, ev *calls.Event, effects 
 			return err
 		}
 	}
-	return t.audit(ctx, storeform.EventLine(c, ev, actor))
+	if err := t.audit(ctx, storeform.EventLine(c, ev, actor)); err != nil || !t.asked(c.TenantID, storeform.MovedType(ev)) {
+		return err
+	}
+	e, err := storeform.MovedEvent(c, ev, []byte(doc))
+	if err != nil {
+		return err
+	}
+	return t.told(ctx, &e)
 }
 
 // Call implements callservice.CallStore.

@@ -19,8 +19,9 @@ func (d *DB) FanOut(ctx context.Context, r outbox.Reader, events []callmodel.Out
 	if err := storeform.CheckReader(&r); err != nil || len(events) == 0 {
 		return 0, err
 	}
+	changed := false // endpoints, by settings
 	err = d.update(ctx, "make deliveries", func(ctx context.Context, t *tx) error {
-		made = 0
+		made, changed = 0, false
 		if err := t.needWebhooks(); err != nil {
 			return err
 		}
@@ -71,8 +72,12 @@ func (d *DB) FanOut(ctx context.Context, r outbox.Reader, events []callmodel.Out
 				made += int(n)
 			}
 		}
+		changed = len(lines) > 0
 		return t.auditAll(ctx, lines)
 	})
+	if changed {
+		d.listeners.changed()
+	}
 	return made, err
 }
 

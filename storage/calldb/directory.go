@@ -89,6 +89,7 @@ func (d *DB) putEntries(ctx context.Context, op string, entries []storeform.Entr
 		}
 		return t.auditAll(ctx, lines)
 	})
+	d.listeners.changed()
 	return created, err
 }
 

@@ -81,8 +81,7 @@ func (t *tx) enqueue(ctx context.Context, r *ledger.Request, actor string, emerg
 		return "", false, err
 	}
 	if !t.kinds && r.Kind != kindBefore {
-		return "", false, callmodel.Errorf(callmodel.CodeUnavailable,
-			"calldb: jobs of the kind %q need version %d of the schema: run \"switchtape migrate up\"", r.Kind, kindsSchema)
+		return "", false, needKinds(r.Kind)
 	}
 	nonce := storeform.Nonce()
 	unique := storeform.Unique(r.Kind, r.Key)

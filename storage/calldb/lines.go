@@ -20,6 +20,7 @@ func (t *tx) lines(ctx context.Context, w *storeform.Written) error {
 	return t.audit(ctx, w.Audit)
 }
 
+// audit adds a line to the audit log, and the event that it stands for to the outbox.
 func (t *tx) audit(ctx context.Context, e callmodel.AuditEvent) error {
 	detail, err := auditDetail(&e)
 	if err != nil {
@@ -28,7 +29,10 @@ func (t *tx) audit(ctx context.Context, e callmodel.AuditEvent) error {
 	_, err = t.exec(ctx, "INSERT INTO audit (tenant_id, at, actor, action, subject, detail) VALUES (?, @now, ?, ?, ?, ?)",
 		storeform.Text(string(e.TenantID), storeform.MaxKey), storeform.Text(e.Actor, storeform.MaxText),
 		storeform.Text(e.Action, storeform.MaxText), storeform.Text(e.Subject, storeform.MaxText), detail)
-	return err
+	if err != nil {
+		return err
+	}
+	return t.tellLine(ctx, &e)
 }
 
 // auditDetail is a line's detail as its column has it.

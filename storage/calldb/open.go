@@ -57,9 +57,10 @@ type DB struct {
 	replica *replica
 	group   *group // of SQLite's transactions; nil elsewhere
 	// together stores new calls on PostgreSQL; nil elsewhere.
-	together *together
-	turns    storeform.Turns
-	bells    bells
+	together  *together
+	turns     storeform.Turns
+	bells     bells
+	listeners listeners
 	// listenTo is how to connect to listen for jobs; nil where that can't be.
 	listenTo *pgx.ConnConfig
 	usable   atomic.Bool  // the schema was looked at, or somebody else sees to it

@@ -48,9 +48,10 @@ type newcomer struct {
 	call   *calls.NewCall
 	doc    string
 	line   callmodel.AuditEvent
-	detail string    // of the line, as its column has it
-	asked  bool      // to lead, while it is in the queue; together.mu
-	wake   chan bool // true: lead; false: stored and err are set
+	detail string                 // of the line, as its column has it
+	event  *callmodel.OutboxEvent // nil: nobody asks for it
+	asked  bool                   // to lead, while it is in the queue; together.mu
+	wake   chan bool              // true: lead; false: stored and err are set
 	stored bool
 	err    error
 }
@@ -63,6 +64,13 @@ func (g *together) do(ctx context.Context, n *calls.NewCall) (stored bool, err e
 	}
 	if m.detail, err = auditDetail(&m.line); err != nil {
 		return false, err
+	}
+	if g.d.schema.Load() >= webhooksSchema && g.d.listeners.asked(n.Call.TenantID, storeform.CreatedType(&n.Call)) {
+		e, err := storeform.CreatedEvent(&n.Call, []byte(m.doc))
+		if err != nil {
+			return false, err
+		}
+		m.event = &e
 	}
 	g.mu.Lock()
 	g.queue = append(g.queue, m)
@@ -202,7 +210,22 @@ func (g *together) store(batch []*newcomer) {
 // Whatever may wait for another's row is done before the lock of the lines is taken: see
 // tx. A part runs to its end before one that counts its rows begins; without that the last
 // would be the first.
-const storeCalls = `WITH n AS MATERIALIZED (
+const storeCalls = storeCallsParts + `
+)
+SELECT tenant_id, id FROM c`
+
+// storeCallsTold is storeCalls with events for the outbox, of those calls that somebody is
+// to be told of.
+const storeCallsTold = storeCallsParts + `
+), o AS (
+	INSERT INTO outbox (id, event_key, tenant_id, type, subject, at, body)
+		SELECT nextval('outbox_id'), o.event_key, o.tenant_id, o.type, o.id, @now, o.body
+		FROM lines, unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::bytea[]) AS o(tenant_id, id, event_key, type, body)
+		JOIN c ON c.tenant_id = o.tenant_id AND c.id = o.id COLLATE "C"
+)
+SELECT tenant_id, id FROM c`
+
+const storeCallsParts = `WITH n AS MATERIALIZED (
 	SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::bytea[], ?::text[], ?::text[], ?::text[])
 		AS n(tenant_id, id, state, from_number, to_number, created_at, doc, idem_key, request_sha256, status, body, actor, action, detail)
 ), c AS (
@@ -224,9 +247,7 @@ const storeCalls = `WITH n AS MATERIALIZED (
 	SELECT pg_advisory_xact_lock_shared(` + lineLock + `) AS locked FROM (SELECT count(*) FROM k) AS k, (SELECT count(*) FROM t) AS t
 ), a AS (
 	INSERT INTO audit (id, tenant_id, at, actor, action, subject, detail)
-		SELECT nextval('audit_id'), n.tenant_id, @now, n.actor, n.action, n.id, n.detail FROM lines, n JOIN c ON c.tenant_id = n.tenant_id AND c.id = n.id COLLATE "C"
-)
-SELECT tenant_id, id FROM c`
+		SELECT nextval('audit_id'), n.tenant_id, @now, n.actor, n.action, n.id, n.detail FROM lines, n JOIN c ON c.tenant_id = n.tenant_id AND c.id = n.id COLLATE "C"`
 
 // insert runs storeCalls and gives which calls were stored, as "tenant/id".
 func (g *together) insert(ctx context.Context, batch []*newcomer) (map[string]bool, error) {
@@ -235,6 +256,8 @@ func (g *together) insert(ctx context.Context, batch []*newcomer) (map[string]bo
 	var bodies [][]byte
 	var termTenants, terms, termIDs []string
 	var termAt []int64
+	var eventTenants, eventIDs, eventKeys, eventTypes []string
+	var eventBodies [][]byte
 	for _, m := range batch {
 		n, c := m.call, &m.call.Call
 		tenants, ids, states = append(tenants, string(c.TenantID)), append(ids, string(c.ID)), append(states, string(c.State))
@@ -247,6 +270,15 @@ func (g *together) insert(ctx context.Context, batch []*newcomer) (map[string]bo
 			termTenants, terms = append(termTenants, string(c.TenantID)), append(terms, term)
 			termAt, termIDs = append(termAt, storeform.Micros(c.CreatedAt)), append(termIDs, string(c.ID))
 		}
+		if e := m.event; e != nil {
+			eventTenants, eventIDs, eventKeys = append(eventTenants, string(c.TenantID)), append(eventIDs, string(c.ID)), append(eventKeys, e.Key)
+			eventTypes, eventBodies = append(eventTypes, e.Type), append(eventBodies, e.Body)
+		}
+	}
+	statement := storeCalls
+	args := []any{tenants, ids, states, from, to, created, docs, keys, shas, statuses, bodies, actors, actions, details, termTenants, terms, termAt, termIDs}
+	if len(eventKeys) > 0 {
+		statement, args = storeCallsTold, append(args, eventTenants, eventIDs, eventKeys, eventTypes, eventBodies)
 	}
 	conn, err := g.d.write.Conn(ctx)
 	if err != nil {
@@ -255,8 +287,7 @@ func (g *together) insert(ctx context.Context, batch []*newcomer) (map[string]bo
 	defer conn.Close() //nolint:errcheck // it only goes back to its pool
 	stored := make(map[string]bool, len(batch))
 	err = conn.Raw(func(driver any) error {
-		rows, err := driver.(*stdlib.Conn).Conn().Query(ctx, g.d.write.text(storeCalls), //nolint:forcetypeassert // the pool has no others
-			tenants, ids, states, from, to, created, docs, keys, shas, statuses, bodies, actors, actions, details, termTenants, terms, termAt, termIDs)
+		rows, err := driver.(*stdlib.Conn).Conn().Query(ctx, g.d.write.text(statement), args...) //nolint:forcetypeassert // the pool has no others
 		if err != nil {
 			return err
 		}

@@ -30,6 +30,7 @@ type tx struct {
 	intake    bool // intakeSchema or a later one
 	webhooks  bool // webhooksSchema or a later one
 	promise   bool // promiseSchema or a later one
+	listeners *listeners
 	bells     *bells
 	tell      func(queues []string)
 	held      []string // queues to tell of once it is committed
@@ -38,7 +39,7 @@ type tx struct {
 func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 	at := d.schema.Load()
 	return &tx{
-		p: p, tx: t, bells: &d.bells, tell: d.tell, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
+		p: p, tx: t, bells: &d.bells, tell: d.tell, listeners: &d.listeners, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
 		terms: at >= termsSchema, directory: at >= directorySchema, keys: at >= keysSchema,
 		reports: at >= reportsSchema, retention: at >= retentionSchema, ruleParts: at >= rulePartsSchema, intake: at >= intakeSchema, webhooks: at >= webhooksSchema,
 		promise: at >= promiseSchema,
@@ -144,6 +145,7 @@ func (d *DB) transact(ctx context.Context, op string, fn func(context.Context, *
 	if err != nil {
 		return err
 	}
+	d.lookAtListeners(ctx)
 	for try := 0; ; try++ {
 		if d.dialect.group {
 			err = d.group.do(ctx, fn)

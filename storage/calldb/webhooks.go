@@ -73,6 +73,7 @@ func (d *DB) CreateWebhook(ctx context.Context, n webhooks.New) (webhooks.Endpoi
 	if err != nil {
 		return webhooks.Endpoint{}, err
 	}
+	d.listeners.changed()
 	return made.Endpoint, nil
 }
 
@@ -173,6 +174,7 @@ func (d *DB) ChangeWebhook(ctx context.Context, c webhooks.Change) (webhooks.End
 		}
 		return t.auditAll(ctx, lines)
 	})
+	d.listeners.changed()
 	return e.Endpoint, err
 }
 

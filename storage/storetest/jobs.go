@@ -31,6 +31,8 @@ func jobRuns() []run {
 		{"UnknownJobs", unknownJobs},
 		{"OperatorMoves", operatorMoves},
 		{"Stats", stats},
+		{"LegsDue", legsDue},
+		{"LegsNamed", legsNamed},
 	}
 }
 

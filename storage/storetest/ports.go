@@ -54,6 +54,7 @@ type JobLedger interface {
 	DeskLedger
 	FleetLedger
 	AdoptLedger
+	LegsLedger
 	// Stats counts the jobs, by kind and state.
 	Stats(ctx context.Context) (ledger.Stats, error)
 }

@@ -30,6 +30,8 @@ type WebhookStore interface {
 	ClaimDeliveries(ctx context.Context, c webhooks.Claim) (webhooks.Claimed, error)
 	SettleDelivery(ctx context.Context, o webhooks.Outcome) error
 	WebhookStats(ctx context.Context) (webhooks.Stats, error)
+	// TellBucket writes an event of a bucket for each of its tenants that asks for it.
+	TellBucket(ctx context.Context, b outbox.Bucket) error
 }
 
 // Webhooks is what webhookhttp.Store and webhook.Queue promise.
@@ -47,6 +49,7 @@ func Webhooks(t *testing.T, open func(t *testing.T) Env) {
 		{"GoneDisables", withWebhooks(hookGone)},
 		{"Replays", withWebhooks(hookReplays)},
 		{"SettingsHaveTheirs", withWebhooks(hookSettings)},
+		{"EventsThatAreAskedFor", withWebhooks(hookEvents)},
 	})
 }
 
@@ -75,10 +78,10 @@ func withWebhooks(test func(t *testing.T, e Env)) func(t *testing.T, e Env) {
 	}
 }
 
-// NewWebhook is an endpoint of the tenant "acme".
+// NewWebhook is an endpoint of the tenant "acme" that is told of recordings.
 func NewWebhook(name string) webhooks.New {
 	return webhooks.New{
-		ID: "wh-" + name, TenantID: "acme", URL: "https://acme.example/" + name, Secret: webhooks.NewSecret(), Actor: "ann",
+		ID: "wh-" + name, TenantID: "acme", URL: "https://acme.example/" + name, Events: []string{"recording.*"}, Secret: webhooks.NewSecret(), Actor: "ann",
 	}
 }
 
@@ -494,7 +497,7 @@ func hookSettings(t *testing.T, e Env) {
 	require.Len(t, all, 2)
 	require.Equal(t, w.ID, all[1].ID)
 	require.Equal(t, webhooks.Enabled, all[1].State, "it is a new one")
-	require.Equal(t, 2, e.happen(t, "d", 1))
+	require.Equal(t, 4, e.happen(t, "d", 1), "it is told of the job, too")
 	got, err := e.Webhooks.ClaimDeliveries(t.Context(), webhooks.Claim{EndpointID: w.ID, Limit: 10, Lease: long})
 	require.NoError(t, err)
 	require.NotEqual(t, secret, got.Endpoint.Secret)

@@ -53,3 +53,6 @@ func WatchPromise(db *calldb.DB, m *ops.Metrics) func(ctx context.Context) {
 		w.once(ctx)
 	}
 }
+
+// Sweep looks once for legs to delete.
+func (l *WorkerLegs) Sweep(ctx context.Context) (int, error) { return l.deleter.Sweep(ctx) }

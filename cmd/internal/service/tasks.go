@@ -33,8 +33,8 @@ func (o *TaskOptions) names() []string {
 	return names
 }
 
-// kinds are the kinds that the worker does, and whether recordings are among them.
-func (o *TaskOptions) kinds(s *Stores, tempDir string) (k task.Kinds, recordings bool, err error) {
+// kinds are the kinds that the worker does, more of them besides, and whether recordings are among them.
+func (o *TaskOptions) kinds(s *Stores, tempDir string, more ...task.Kind) (k task.Kinds, recordings bool, err error) {
 	programs, err := command.ParsePrograms(o.Commands)
 	if err != nil {
 		return k, false, err
@@ -51,10 +51,14 @@ func (o *TaskOptions) kinds(s *Stores, tempDir string) (k task.Kinds, recordings
 		return k, false, err
 	}
 	library := stored.NewLibrary(s.DB, s.Objects)
-	all, err := task.NewKinds(append(stored.Kinds(library, &stored.TranscodeOptions{TempDir: tempDir}), task.Recordings(nil),
-		command.New(library, programs, bounds))...)
+	all, err := task.NewKinds(slices.Concat(stored.Kinds(library, &stored.TranscodeOptions{TempDir: tempDir}),
+		[]task.Kind{task.Recordings(nil), command.New(library, programs, bounds)}, more)...)
+	names := o.names()
+	for i := range more {
+		names = append(names, more[i].Name)
+	}
 	if err == nil {
-		k, err = all.Only(o.names()...)
+		k, err = all.Only(names...)
 	}
 	return k, slices.Contains(o.names(), record.Kind), err
 }

@@ -28,13 +28,14 @@ type WorkerOptions struct {
 	FollowGrowing time.Duration `help:"For how long a leg is followed that is missing or still being written then: what there is of the recording is published, and again when the leg has come or is whole. 0: not at all." default:"24h"`
 	JobTimeout    time.Duration `help:"An attempt that takes longer fails." default:"1h"`
 	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
+	LegsKeep      time.Duration `help:"Legs are deleted so long after their recording was done, as 168h, once it was read back from the bucket; they are kept while it isn't complete or another job needs them. 0: never." default:"0"`
 	FinishedDir   string        `help:"A directory of this worker's own, on a disk that outlives the process: recordings are noted there that are in the bucket while the database doesn't answer, so that a restart doesn't make them again." placeholder:"DIR"`
 
 	TaskOptions
 }
 
-// NewWorker wires a worker, whose legs are closed by the io.Closer.
-func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *ops.Metrics, log *slog.Logger) (*worker.Worker, io.Closer, error) {
+// NewWorker wires a worker, and where its legs are.
+func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *ops.Metrics, log *slog.Logger) (*worker.Worker, *WorkerLegs, error) {
 	legs, err := b.OpenLegs(ctx, o.Legs, BucketOptions{}.Within(o.JobTimeout).BucketStall)
 	if err != nil {
 		return nil, nil, err
@@ -44,7 +45,12 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 			log.ErrorContext(ctx, "the legs can't be read yet; recordings wait for them", "legs", o.Legs, "error", err)
 		}
 	}
-	kinds, recordings, err := o.kinds(s, "")
+	place := &WorkerLegs{Closer: legs}
+	own, err := o.deleteLegs(s, place, legs, m, log)
+	if err != nil {
+		return nil, nil, errors.Join(err, legs.Close())
+	}
+	kinds, recordings, err := o.kinds(s, "", own...)
 	if err != nil {
 		return nil, nil, errors.Join(err, legs.Close())
 	}
@@ -56,7 +62,7 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 	w := worker.New(s.DB, p, &worker.Options{
 		Name: o.Presence().Name, Kinds: kinds, Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
 		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace), FinishedDir: o.FinishedDir,
-		Software: Software(), Probe: s.Objects.Check, Doorbell: s.DB, Logger: log, Finished: m.Attempt,
+		Software: Software(), Probe: s.Objects.Check, BucketChanged: s.DB.TellBucket, Doorbell: s.DB, Logger: log, Finished: m.Attempt,
 	})
 	bucket := s.Objects.URL("")
 	m.GaugeOf("switchtape_bucket_away_seconds", "For how long the bucket of the recordings has been away; 0 if it isn't.",
@@ -74,7 +80,7 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 			since, _ := w.LegsAway()
 			return since.Seconds()
 		})
-	return w, legs, nil
+	return w, place, nil
 }
 
 // Served are the queues that jobs are taken from.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/outbox"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/task"
 )
@@ -22,9 +23,6 @@ const (
 	DefectObjectMissing record.DefectCode = "object_missing" // it isn't there any more
 	DefectObjectDiffers record.DefectCode = "object_differs" // it has other bytes than were stored
 )
-
-// eventDamaged is the type of the outbox's event about a recording that isn't as it was.
-const eventDamaged = "recording.damaged"
 
 // DamageError says that an object in the bucket isn't what was stored.
 type DamageError struct {
@@ -117,12 +115,12 @@ func (l *Library) verify(ctx context.Context, j *task.Job, p OfRecording) (any, 
 		return nil, err
 	}
 	return ledger.Outcome{Result: body, Retriable: true, Effects: func(c ledger.Commit) (ledger.Effects, error) {
-		key := eventDamaged + ":" + string(c.JobID)
+		key := outbox.RecordingDamaged + ":" + string(c.JobID)
 		if c.Retries > 0 { // a person had it looked at again: that is news
 			key += ".r" + strconv.FormatInt(c.Retries, 10)
 		}
 		return ledger.Effects{Event: &callmodel.OutboxEvent{
-			Key: key, TenantID: c.TenantID, Type: eventDamaged, Subject: string(rec.Spec.CallID), Body: body,
+			Key: key, TenantID: c.TenantID, Type: outbox.RecordingDamaged, Subject: string(rec.Spec.CallID), Body: body,
 		}}, nil
 	}}, nil
 }

@@ -2,6 +2,7 @@ package memdb
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -47,6 +48,13 @@ func (s *Store) CreateCall(ctx context.Context, n calls.NewCall) (*calls.StoredR
 		s.answers[key] = answer{n.RequestSHA256, calls.StoredResponse{StatusCode: n.StatusCode, Body: slices.Clone(n.Response)}}
 	}
 	s.line(storeform.CreatedLine(&c.Call, n.Actor))
+	s.tell(c.TenantID, storeform.CreatedType(&c.Call), func() (callmodel.OutboxEvent, error) {
+		doc, err := json.Marshal(c.Call)
+		if err != nil {
+			return callmodel.OutboxEvent{}, err
+		}
+		return storeform.CreatedEvent(&c.Call, doc)
+	})
 	return nil, nil //nolint:nilnil // the port says: nil unless it is a replay
 }
 
@@ -116,6 +124,13 @@ func (s *Store) AppendEvent(ctx context.Context, t callmodel.TenantID, id callmo
 	c.Call = copied(moved)
 	c.events = append(c.events, copied(ev))
 	s.line(storeform.EventLine(&c.Call, &ev, actor))
+	s.tell(t, storeform.MovedType(&ev), func() (callmodel.OutboxEvent, error) {
+		doc, err := json.Marshal(c.Call)
+		if err != nil {
+			return callmodel.OutboxEvent{}, err
+		}
+		return storeform.MovedEvent(&c.Call, &ev, doc)
+	})
 	return s.seen(c), nil
 }
 

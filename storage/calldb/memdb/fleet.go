@@ -7,6 +7,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/outbox"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
@@ -141,4 +142,19 @@ func (s *Store) Move(ctx context.Context, ids []callmodel.JobID, to, actor strin
 		}
 	}
 	return moved, nil
+}
+
+// TellBucket writes an event of a bucket for each of its tenants that asks for it.
+func (s *Store) TellBucket(ctx context.Context, b outbox.Bucket) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range b.Tenants {
+		if callmodel.ValidID(string(t)) {
+			s.tell(t, b.Type(), func() (callmodel.OutboxEvent, error) { return storeform.BucketEvent(&b, t) })
+		}
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/keys"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/rulesets"
+	"github.com/switchtape/switchtape/callmodel/webhooks"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
@@ -111,6 +113,25 @@ func (s *Store) line(e callmodel.AuditEvent) {
 	e.Actor, e.Action = storeform.Text(e.Actor, storeform.MaxText), storeform.Text(e.Action, storeform.MaxText)
 	e.Subject = storeform.Text(e.Subject, storeform.MaxText)
 	s.audit = append(s.audit, copied(e))
+	if kind := storeform.LineType(e.Action); kind != "" {
+		s.tell(e.TenantID, kind, func() (callmodel.OutboxEvent, error) { return storeform.LineEvent(&e, e.At) })
+	}
+}
+
+// tell adds an event to the outbox, where a webhook asks for it.
+func (s *Store) tell(t callmodel.TenantID, kind string, event func() (callmodel.OutboxEvent, error)) {
+	asked := slices.ContainsFunc(s.hooks.endpoints, func(w *webhooks.Stored) bool {
+		return w.TenantID == t && w.State == webhooks.Enabled && w.Wants(kind)
+	})
+	if !asked {
+		return
+	}
+	e, err := event()
+	if err != nil { // the types of callmodel are always encoded
+		return
+	}
+	e.ID, e.At = int64(len(s.outbox))+1, s.clock()
+	s.outbox = append(s.outbox, e)
 }
 
 // Audit implements callservice.AuditLog.
