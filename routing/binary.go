@@ -34,13 +34,13 @@ const (
 
 // newer reports whether a rule has a field that version 1 of the form hadn't.
 func (r *Rule) newer() bool {
-	return r.Description != "" || r.Enabled != nil || r.Reject != nil || r.Match.From.anonymous() || r.Match.Not != nil ||
+	return r.Description != "" || r.Enabled != nil || r.Reject != nil || r.Limits != nil || r.Match.From.anonymous() || r.Match.Not != nil ||
 		r.Match.When != nil && r.Match.When.Calendar != ""
 }
 
 // newerHead does the same for the set but for its rules.
 func (rs *RuleSet) newerHead() bool {
-	if len(rs.Calendars)+len(rs.Tests) > 0 {
+	if len(rs.Calendars)+len(rs.Tests) > 0 || rs.Limits != nil {
 		return true
 	}
 	for _, d := range rs.Destinations {

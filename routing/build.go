@@ -31,6 +31,9 @@ type build struct {
 func newBuild(head *RuleSet, rules int, pack bool) *build {
 	v := newValidation(head, rules)
 	b := &build{v: v, r: &Router{order: cmp.Or(head.Order, PrefixFirst), written: rules, tests: head.Tests}}
+	if head.Limits != nil {
+		b.r.limits.CallLimits = *head.Limits
+	}
 	b.c = newCompiler(head, b.r, v)
 	if len(v.errs) == 0 {
 		b.c.destinations()
@@ -58,6 +61,7 @@ func (b *build) take(i int, r *Rule) {
 		return
 	}
 	if !r.off() {
+		b.r.limitRule(r)
 		b.err = b.c.postings(i, r, route)
 	}
 	if b.err == nil && b.pack != nil {

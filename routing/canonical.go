@@ -106,7 +106,7 @@ func marshal(v any) []byte {
 // fieldsKnown reports whether rules have just the fields that are written here. If
 // one is added, everything goes through encoding/json, and the hash stays right.
 func fieldsKnown() bool {
-	const rule, match, numbers, tier, target = 9, 19, 4, 5, 2
+	const rule, match, numbers, tier, target = 10, 19, 4, 5, 2
 	return reflect.TypeFor[Rule]().NumField() == rule && reflect.TypeFor[Match]().NumField() == match &&
 		reflect.TypeFor[NumberMatch]().NumField() == numbers && reflect.TypeFor[Target]().NumField() == target && reflect.TypeFor[Tier]().NumField() == tier
 }
@@ -127,7 +127,7 @@ func appendRule(b []byte, r *Rule, known bool) (_ []byte, route int) {
 		plain.Enabled = nil
 		r = &plain
 	}
-	if len(r.Route) == 0 || r.Failover != nil || r.Enabled != nil || r.Reject != nil || r.Description != "" || !known || !r.Match.common() {
+	if len(r.Route) == 0 || r.Failover != nil || r.Enabled != nil || r.Reject != nil || r.Limits != nil || r.Description != "" || !known || !r.Match.common() {
 		return append(b, marshal(r)...), 0
 	}
 	b = appendString(append(b, `{"id":`...), r.ID)

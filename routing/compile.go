@@ -27,6 +27,7 @@ type Router struct {
 	ids     string // of the rules as they were written; a byte with the length stands before each
 	written int    // rules as people wrote them
 	tests   []Test
+	limits  AllLimits
 
 	exprErrors atomic.Uint64
 	listAll    bool                 // Explain lists every rule, since there are few

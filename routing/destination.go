@@ -70,8 +70,8 @@ type CallerSpec struct {
 	Replace []string `json:"replace,omitempty"`
 }
 
-// Limits say how many calls a destination takes. Each process that decides enforces
-// them for itself: see package trunk.
+// Limits say how many calls a destination takes, or a tenant, an inbound trunk or a rule.
+// Processes that decide share them: see package trunk.
 type Limits struct {
 	// Concurrent is how many calls it takes at once. 0: any number.
 	Concurrent int `json:"concurrent,omitempty" unsaid:"give 1 to 1000000, or leave it out for any number; for no calls, name it in no route"`

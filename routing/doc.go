@@ -147,6 +147,19 @@
 // require_rate. By quality, the best comes first by what package trunk has seen,
 // and equals are drawn by weight.
 //
+// # How many calls
+//
+//	limits:                                  # of a tenant's calls, and of those that come in by a trunk
+//	  tenants: {acme: {concurrent: 60, cps: 5}, "*": {concurrent: 10}}  # the star: each of all others
+//	  trunks: {carrier-a: {concurrent: 240, cps: 20}}
+//	rules:
+//	  - {id: abroad, match: {to: {prefix: "+"}}, limits: {concurrent: 20}, route: [[{to: a}]]}
+//
+// A call for which its tenant, its inbound trunk or its rule has no room is refused, and no
+// other rule is asked. Emergency calls are counted and never refused. Destinations have
+// limits of their own. Package trunk counts; a Router knows the limits ([Router.Limits])
+// and enforces none.
+//
 // # Rules that refuse, and rules that rest
 //
 //	rules:

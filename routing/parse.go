@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"bytes"
 	"errors"
 
 	"go.yaml.in/yaml/v3"
@@ -46,6 +47,31 @@ func read(data []byte) (*RuleSet, callmodel.FieldErrors, error) {
 	var more callmodel.FieldErrors
 	_ = errors.As(rs.Validate(), &more)
 	return rs, joined(faults, more), nil
+}
+
+// ParseRule reads one rule from YAML or JSON, as [Parse] reads those of a set. The
+// errors are those of Parse, but for the faults that only the set shows: destinations,
+// lists or calendars that it lacks, and what Validate finds.
+func ParseRule(data []byte) (*Rule, error) {
+	var r Rule
+	_, faults, err := rulefile.Decode(data, &r, tierTargets)
+	if err != nil && bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte{'{'}) {
+		// A rule of a YAML file may stand between the same brackets.
+		r = Rule{}
+		if _, inYAML, e := rulefile.Decode(append([]byte("#\n"), data...), &r, tierTargets); e == nil {
+			faults, err = inYAML, nil
+			for i := range faults {
+				faults[i].Line--
+			}
+		}
+	}
+	if err == nil {
+		err = faults.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &r, nil
 }
 
 // joined is the faults of a file and those of what was read of it, but for the ones

@@ -30,6 +30,8 @@ type RuleSet struct {
 	Destinations map[string]DestinationSpec  `json:"destinations"`
 	// Currency is the currency of the rates, three capital letters of ISO 4217.
 	Currency string `json:"currency,omitempty"`
+	// Limits are those of the calls of each tenant and from each inbound trunk.
+	Limits *CallLimits `json:"limits,omitempty"`
 	// Tests are calls and what is to become of them: see [Router.RunTests].
 	Tests []Test `json:"tests,omitempty"`
 	// Rates are the rate decks that destinations name.
@@ -60,6 +62,9 @@ type Rule struct {
 	// Reject ends the calls that the rule takes with this cause, instead of a Route. It
 	// never takes an emergency call.
 	Reject *calls.Cause `json:"reject,omitempty"`
+	// Limits say how many calls the rule takes; what is more is refused, and goes to no
+	// other rule. nil: any number.
+	Limits *Limits `json:"limits,omitempty"`
 	// Failover replaces that of the set. nil: that of the set.
 	Failover *calls.Failover `json:"failover,omitempty"`
 }

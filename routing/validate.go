@@ -56,6 +56,7 @@ func (v *validation) checkHead(rules int) {
 	}
 	v.checkRates()
 	v.checkTests(rs.Tests)
+	v.checkCallLimits(rs.Limits)
 	v.checkFailover("failover", rs.Failover)
 	if rules == 0 {
 		v.fault("rules", "is empty; a set needs at least one rule")
@@ -155,9 +156,23 @@ func (v *validation) checkRule(r *Rule) (route uint32) {
 		v.fault("description", "must be at most %d bytes of UTF-8, has %d", MaxDescription, len(r.Description))
 	}
 	v.checkReject(r)
+	if r.Limits != nil {
+		v.checkRuleLimits(r)
+	}
 	route = v.checkRouteOnce(r)
 	v.checkFailover("failover", r.Failover)
 	return route
+}
+
+// checkRuleLimits checks how many calls a rule takes.
+func (v *validation) checkRuleLimits(r *Rule) {
+	v.checkLimits("limits", r.Limits)
+	switch {
+	case r.Reject != nil:
+		v.fault("limits", "go with a route: a rule that refuses its calls takes none")
+	case len(r.Match.To.Service) > 0 || slices.Equal(r.Match.Type, []calls.Type{calls.TypeEmergency}):
+		v.fault("limits", "are never for emergency calls, and the rule is for those")
+	}
 }
 
 // checkReject checks the cause with which a rule ends calls.

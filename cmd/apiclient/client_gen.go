@@ -1410,6 +1410,57 @@ func (e RetryRequestStatus) Valid() bool {
 	}
 }
 
+// Defines values for RuleChangeChange.
+const (
+	RuleChangeChangeAdded   RuleChangeChange = "added"
+	RuleChangeChangeChanged RuleChangeChange = "changed"
+	RuleChangeChangeMoved   RuleChangeChange = "moved"
+	RuleChangeChangeRemoved RuleChangeChange = "removed"
+)
+
+// Valid indicates whether the value is a known member of the RuleChangeChange enum.
+func (e RuleChangeChange) Valid() bool {
+	switch e {
+	case RuleChangeChangeAdded:
+		return true
+	case RuleChangeChangeChanged:
+		return true
+	case RuleChangeChangeMoved:
+		return true
+	case RuleChangeChangeRemoved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RuleEditOp.
+const (
+	RuleEditOpAdd    RuleEditOp = "add"
+	RuleEditOpChange RuleEditOp = "change"
+	RuleEditOpMove   RuleEditOp = "move"
+	RuleEditOpPut    RuleEditOp = "put"
+	RuleEditOpRemove RuleEditOp = "remove"
+)
+
+// Valid indicates whether the value is a known member of the RuleEditOp enum.
+func (e RuleEditOp) Valid() bool {
+	switch e {
+	case RuleEditOpAdd:
+		return true
+	case RuleEditOpChange:
+		return true
+	case RuleEditOpMove:
+		return true
+	case RuleEditOpPut:
+		return true
+	case RuleEditOpRemove:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SettingSource.
 const (
 	SettingSourceCache   SettingSource = "cache"
@@ -1650,6 +1701,27 @@ func (e ListJobsParamsCall) Valid() bool {
 	case ListJobsParamsCallEmpty:
 		return true
 	case ListJobsParamsCallNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetRuleParamsFormat.
+const (
+	GetRuleParamsFormatEmpty GetRuleParamsFormat = ""
+	GetRuleParamsFormatJson  GetRuleParamsFormat = "json"
+	GetRuleParamsFormatYaml  GetRuleParamsFormat = "yaml"
+)
+
+// Valid indicates whether the value is a known member of the GetRuleParamsFormat enum.
+func (e GetRuleParamsFormat) Valid() bool {
+	switch e {
+	case GetRuleParamsFormatEmpty:
+		return true
+	case GetRuleParamsFormatJson:
+		return true
+	case GetRuleParamsFormatYaml:
 		return true
 	default:
 		return false
@@ -4123,6 +4195,66 @@ type Rotation struct {
 	GraceS *int `json:"grace_s,omitempty"`
 }
 
+// Rule A rule. The reference of its fields is in the documentation of the package routing.
+type Rule struct {
+	Id                   *string                `json:"id,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// RuleChange What has become of a rule.
+type RuleChange struct {
+	// After A rule. The reference of its fields is in the documentation of the package routing.
+	After *Rule `json:"after,omitempty"`
+
+	// Before A rule. The reference of its fields is in the documentation of the package routing.
+	Before *Rule            `json:"before,omitempty"`
+	Change RuleChangeChange `json:"change"`
+
+	// From Its place in the list of rules before the edit, from 0.
+	From *int   `json:"from,omitempty"`
+	Id   string `json:"id"`
+
+	// To Its place behind the edit.
+	To *int `json:"to,omitempty"`
+}
+
+// RuleChangeChange defines model for RuleChange.Change.
+type RuleChangeChange string
+
+// RuleEdit An edit of one rule.
+type RuleEdit struct {
+	// After The id of the rule behind which it is to stand.
+	After *string `json:"after,omitempty"`
+
+	// Before The id of the rule before which the rule is to stand.
+	Before *string `json:"before,omitempty"`
+
+	// Id The rule's id. It may be left out where the rule has it.
+	Id *string `json:"id,omitempty"`
+
+	// Op Put adds or changes.
+	Op RuleEditOp `json:"op"`
+
+	// Rule The rule that is to be there, as an object or as a text in YAML. For add, change and put.
+	Rule *RuleEdit_Rule `json:"rule,omitempty"`
+}
+
+// RuleEditOp Put adds or changes.
+type RuleEditOp string
+
+// RuleEditRule1 defines model for RuleEdit.Rule.1.
+type RuleEditRule1 = string
+
+// RuleEdit_Rule The rule that is to be there, as an object or as a text in YAML. For add, change and put.
+type RuleEdit_Rule struct {
+	union json.RawMessage
+}
+
+// RuleEdits Edits of single rules, in their order.
+type RuleEdits struct {
+	Edits []RuleEdit `json:"edits"`
+}
+
 // RuleSet A set of rules. The reference of its fields is in the documentation of the package routing.
 type RuleSet struct {
 	// Destinations Where calls can go, by id.
@@ -4161,6 +4293,22 @@ type RuleSource struct {
 	// Body YAML or JSON.
 	Body *string `json:"body,omitempty"`
 	Hash *string `json:"hash,omitempty"`
+}
+
+// RulesEdited What edits have changed.
+type RulesEdited struct {
+	// Active Whether it is in service: false of a dry run that would change something.
+	Active bool `json:"active"`
+
+	// Canary A version that decides a share of the calls.
+	Canary  *Canary      `json:"canary,omitempty"`
+	Changes []RuleChange `json:"changes"`
+
+	// Hash The version with the edits.
+	Hash string `json:"hash"`
+
+	// Previous Where a rollback goes.
+	Previous *string `json:"previous,omitempty"`
 }
 
 // RulesState What is in service.
@@ -4768,6 +4916,9 @@ type JobId = string
 // KeyID defines model for KeyID.
 type KeyID = string
 
+// RuleId defines model for RuleId.
+type RuleId = string
+
 // WebhookID defines model for WebhookID.
 type WebhookID = string
 
@@ -5125,10 +5276,55 @@ type CheckRulesParams struct {
 	At *time.Time `form:"at,omitempty" json:"at,omitempty"`
 }
 
+// EditRulesParams defines parameters for EditRules.
+type EditRulesParams struct {
+	// DryRun Checks the edit and says what it would change, and changes nothing.
+	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch Makes the change only if this version, in quotes, is still active; else 409. "*" is any.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListRulesHistoryParams defines parameters for ListRulesHistory.
 type ListRulesHistoryParams struct {
 	// Limit Entries to list.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// DeleteRuleParams defines parameters for DeleteRule.
+type DeleteRuleParams struct {
+	// DryRun Checks the edit and says what it would change, and changes nothing.
+	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IfMatch Makes the change only if this version, in quotes, is still active; else 409. "*" is any.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetRuleParams defines parameters for GetRule.
+type GetRuleParams struct {
+	// Format The form of the answer; yaml is as the rule is written.
+	Format *GetRuleParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetRuleParamsFormat defines parameters for GetRule.
+type GetRuleParamsFormat string
+
+// PutRuleTextBody defines parameters for PutRule.
+type PutRuleTextBody = string
+
+// PutRuleParams defines parameters for PutRule.
+type PutRuleParams struct {
+	// DryRun Checks the edit and says what it would change, and changes nothing.
+	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// Before The id of the rule before which it is to stand.
+	Before *string `form:"before,omitempty" json:"before,omitempty"`
+
+	// After The id of the rule behind which it is to stand.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// IfMatch Makes the change only if this version, in quotes, is still active; else 409. "*" is any.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // RollbackRulesParams defines parameters for RollbackRules.
@@ -5401,8 +5597,17 @@ type CheckRulesTextRequestBody = CheckRulesTextBody
 // DiffRulesJSONRequestBody defines body for DiffRules for application/json ContentType.
 type DiffRulesJSONRequestBody = DiffRequest
 
+// EditRulesJSONRequestBody defines body for EditRules for application/json ContentType.
+type EditRulesJSONRequestBody = RuleEdits
+
 // ImportRulesJSONRequestBody defines body for ImportRules for application/json ContentType.
 type ImportRulesJSONRequestBody = ImportRequest
+
+// PutRuleJSONRequestBody defines body for PutRule for application/json ContentType.
+type PutRuleJSONRequestBody = Rule
+
+// PutRuleTextRequestBody defines body for PutRule for text/plain ContentType.
+type PutRuleTextRequestBody = PutRuleTextBody
 
 // SimulateRulesJSONRequestBody defines body for SimulateRules for application/json ContentType.
 type SimulateRulesJSONRequestBody = SimulateRequest
@@ -5442,6 +5647,74 @@ type ReplayWebhookJSONRequestBody = Replay
 
 // RotateWebhookJSONRequestBody defines body for RotateWebhook for application/json ContentType.
 type RotateWebhookJSONRequestBody = WebhookRotation
+
+// Getter for additional properties for Rule. Returns the specified
+// element and whether it was found
+func (a Rule) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for Rule
+func (a *Rule) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for Rule to handle AdditionalProperties
+func (a *Rule) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["id"]; found {
+		err = json.Unmarshal(raw, &a.Id)
+		if err != nil {
+			return fmt.Errorf("error reading 'id': %w", err)
+		}
+		delete(object, "id")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for Rule to handle AdditionalProperties
+func (a Rule) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Id != nil {
+		object["id"], err = json.Marshal(a.Id)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'id': %w", err)
+		}
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
 
 // Getter for additional properties for RuleSet. Returns the specified
 // element and whether it was found
@@ -5817,6 +6090,68 @@ func (a TriedCall) MarshalJSON() ([]byte, error) {
 		}
 	}
 	return json.Marshal(object)
+}
+
+// AsRule returns the union data inside the RuleEdit_Rule as a Rule
+func (t RuleEdit_Rule) AsRule() (Rule, error) {
+	var body Rule
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromRule overwrites any union data inside the RuleEdit_Rule as the provided Rule
+func (t *RuleEdit_Rule) FromRule(v Rule) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeRule performs a merge with any union data inside the RuleEdit_Rule, using the provided Rule
+func (t *RuleEdit_Rule) MergeRule(v Rule) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsRuleEditRule1 returns the union data inside the RuleEdit_Rule as a RuleEditRule1
+func (t RuleEdit_Rule) AsRuleEditRule1() (RuleEditRule1, error) {
+	var body RuleEditRule1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromRuleEditRule1 overwrites any union data inside the RuleEdit_Rule as the provided RuleEditRule1
+func (t *RuleEdit_Rule) FromRuleEditRule1(v RuleEditRule1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeRuleEditRule1 performs a merge with any union data inside the RuleEdit_Rule, using the provided RuleEditRule1
+func (t *RuleEdit_Rule) MergeRuleEditRule1(v RuleEditRule1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t RuleEdit_Rule) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *RuleEdit_Rule) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
 }
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
@@ -6449,6 +6784,24 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/rules/diff (the `DiffRules` operationId).
 	DiffRules(ctx context.Context, body DiffRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// EditRulesWithBody Add, change, remove and move rules at once
+	//
+	// One after another in the text of the active version, as one new version: either all edits are made or none.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/rules/edits (the `EditRules` operationId).
+	EditRulesWithBody(ctx context.Context, params *EditRulesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditRules Add, change, remove and move rules at once
+	//
+	// One after another in the text of the active version, as one new version: either all edits are made or none.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/rules/edits (the `EditRules` operationId).
+	EditRules(ctx context.Context, params *EditRulesParams, body EditRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListRulesHistory List which version was active when
 	//
 	// And by whom it was put in service; newest first.
@@ -6473,6 +6826,53 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/rules/import (the `ImportRules` operationId).
 	ImportRules(ctx context.Context, body ImportRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteRule Remove one rule
+	//
+	// From the text of the active version; the result becomes the active version. The last rule of a set can't be removed.
+	//
+	// Corresponds with DELETE /v1/rules/items/{rule} (the `DeleteRule` operationId).
+	DeleteRule(ctx context.Context, rule RuleId, params *DeleteRuleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRule Get one rule of the active version
+	//
+	// As JSON, or as it is written, with the comments right above it.
+	//
+	// Corresponds with GET /v1/rules/items/{rule} (the `GetRule` operationId).
+	GetRule(ctx context.Context, rule RuleId, params *GetRuleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutRuleWithBody Add or change one rule
+	//
+	// Writes the rule into the text of the active version, in the place of the one that has its id or behind all others, and makes the result the
+	// active version, as PUT /v1/rules does. The rest of the text stays as it is written, with its comments. The rule may leave its id out.
+	// A rule that stands as it is put changes nothing. Without If-Match the rule is put into whichever version is active.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/rules/items/{rule} (the `PutRule` operationId).
+	PutRuleWithBody(ctx context.Context, rule RuleId, params *PutRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutRule Add or change one rule
+	//
+	// Writes the rule into the text of the active version, in the place of the one that has its id or behind all others, and makes the result the
+	// active version, as PUT /v1/rules does. The rest of the text stays as it is written, with its comments. The rule may leave its id out.
+	// A rule that stands as it is put changes nothing. Without If-Match the rule is put into whichever version is active.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/rules/items/{rule} (the `PutRule` operationId).
+	PutRule(ctx context.Context, rule RuleId, params *PutRuleParams, body PutRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutRuleWithTextBody Add or change one rule
+	//
+	// Writes the rule into the text of the active version, in the place of the one that has its id or behind all others, and makes the result the
+	// active version, as PUT /v1/rules does. The rest of the text stays as it is written, with its comments. The rule may leave its id out.
+	// A rule that stands as it is put changes nothing. Without If-Match the rule is put into whichever version is active.
+	//
+	// Takes a body of the `text/plain` content type.
+	//
+	// Corresponds with PUT /v1/rules/items/{rule} (the `PutRule` operationId).
+	PutRuleWithTextBody(ctx context.Context, rule RuleId, params *PutRuleParams, body PutRuleTextRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RollbackRules Go back to the version before
 	//
@@ -7961,6 +8361,44 @@ func (c *Client) DiffRules(ctx context.Context, body DiffRulesJSONRequestBody, r
 	return c.Client.Do(req)
 }
 
+// EditRulesWithBody Add, change, remove and move rules at once
+//
+// One after another in the text of the active version, as one new version: either all edits are made or none.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/rules/edits (the `EditRules` operationId).
+func (c *Client) EditRulesWithBody(ctx context.Context, params *EditRulesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditRulesRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditRules Add, change, remove and move rules at once
+//
+// One after another in the text of the active version, as one new version: either all edits are made or none.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/rules/edits (the `EditRules` operationId).
+func (c *Client) EditRules(ctx context.Context, params *EditRulesParams, body EditRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditRulesRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListRulesHistory List which version was active when
 //
 // And by whom it was put in service; newest first.
@@ -8006,6 +8444,103 @@ func (c *Client) ImportRulesWithBody(ctx context.Context, contentType string, bo
 // Corresponds with POST /v1/rules/import (the `ImportRules` operationId).
 func (c *Client) ImportRules(ctx context.Context, body ImportRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewImportRulesRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteRule Remove one rule
+//
+// From the text of the active version; the result becomes the active version. The last rule of a set can't be removed.
+//
+// Corresponds with DELETE /v1/rules/items/{rule} (the `DeleteRule` operationId).
+func (c *Client) DeleteRule(ctx context.Context, rule RuleId, params *DeleteRuleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteRuleRequest(c.Server, rule, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRule Get one rule of the active version
+//
+// As JSON, or as it is written, with the comments right above it.
+//
+// Corresponds with GET /v1/rules/items/{rule} (the `GetRule` operationId).
+func (c *Client) GetRule(ctx context.Context, rule RuleId, params *GetRuleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRuleRequest(c.Server, rule, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutRuleWithBody Add or change one rule
+//
+// Writes the rule into the text of the active version, in the place of the one that has its id or behind all others, and makes the result the
+// active version, as PUT /v1/rules does. The rest of the text stays as it is written, with its comments. The rule may leave its id out.
+// A rule that stands as it is put changes nothing. Without If-Match the rule is put into whichever version is active.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/rules/items/{rule} (the `PutRule` operationId).
+func (c *Client) PutRuleWithBody(ctx context.Context, rule RuleId, params *PutRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutRuleRequestWithBody(c.Server, rule, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutRule Add or change one rule
+//
+// Writes the rule into the text of the active version, in the place of the one that has its id or behind all others, and makes the result the
+// active version, as PUT /v1/rules does. The rest of the text stays as it is written, with its comments. The rule may leave its id out.
+// A rule that stands as it is put changes nothing. Without If-Match the rule is put into whichever version is active.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/rules/items/{rule} (the `PutRule` operationId).
+func (c *Client) PutRule(ctx context.Context, rule RuleId, params *PutRuleParams, body PutRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutRuleRequest(c.Server, rule, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutRuleWithTextBody Add or change one rule
+//
+// Writes the rule into the text of the active version, in the place of the one that has its id or behind all others, and makes the result the
+// active version, as PUT /v1/rules does. The rest of the text stays as it is written, with its comments. The rule may leave its id out.
+// A rule that stands as it is put changes nothing. Without If-Match the rule is put into whichever version is active.
+//
+// Takes a body of the `text/plain` content type.
+//
+// Corresponds with PUT /v1/rules/items/{rule} (the `PutRule` operationId).
+func (c *Client) PutRuleWithTextBody(ctx context.Context, rule RuleId, params *PutRuleParams, body PutRuleTextRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutRuleRequestWithTextBody(c.Server, rule, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11402,6 +11937,84 @@ func NewDiffRulesRequestWithBody(server string, contentType string, body io.Read
 	return req, nil
 }
 
+// NewEditRulesRequest calls the generic EditRules builder with application/json body
+func NewEditRulesRequest(server string, params *EditRulesParams, body EditRulesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEditRulesRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewEditRulesRequestWithBody constructs an http.Request for the EditRules method, with any body, and a specified content type
+func NewEditRulesRequestWithBody(server string, params *EditRulesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/rules/edits")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+	}
+
+	return req, nil
+}
+
 // NewListRulesHistoryRequest constructs an http.Request for the ListRulesHistory method
 func NewListRulesHistoryRequest(server string, params *ListRulesHistoryParams) (*http.Request, error) {
 	var err error
@@ -11490,6 +12103,253 @@ func NewImportRulesRequestWithBody(server string, contentType string, body io.Re
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteRuleRequest constructs an http.Request for the DeleteRule method
+func NewDeleteRuleRequest(server string, rule RuleId, params *DeleteRuleParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "rule", rule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/rules/items/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+	}
+
+	return req, nil
+}
+
+// NewGetRuleRequest constructs an http.Request for the GetRule method
+func NewGetRuleRequest(server string, rule RuleId, params *GetRuleParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "rule", rule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/rules/items/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Format != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPutRuleRequest calls the generic PutRule builder with application/json body
+func NewPutRuleRequest(server string, rule RuleId, params *PutRuleParams, body PutRuleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutRuleRequestWithBody(server, rule, params, "application/json", bodyReader)
+}
+
+// NewPutRuleRequestWithTextBody calls the generic PutRule builder with text/plain body
+func NewPutRuleRequestWithTextBody(server string, rule RuleId, params *PutRuleParams, body PutRuleTextRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	if stringer, ok := interface{}(body).(fmt.Stringer); ok {
+		bodyReader = strings.NewReader(stringer.String())
+	} else {
+		bodyReader = strings.NewReader(fmt.Sprint(body))
+	}
+	return NewPutRuleRequestWithBody(server, rule, params, "text/plain", bodyReader)
+}
+
+// NewPutRuleRequestWithBody constructs an http.Request for the PutRule method, with any body, and a specified content type
+func NewPutRuleRequestWithBody(server string, rule RuleId, params *PutRuleParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "rule", rule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/rules/items/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Before != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.After != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+	}
 
 	return req, nil
 }
@@ -13880,6 +14740,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/rules/diff (the `DiffRules` operationId).
 	DiffRulesWithResponse(ctx context.Context, body DiffRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*DiffRulesResponse, error)
 
+	// EditRulesWithBodyWithResponse Add, change, remove and move rules at once
+	//
+	// One after another in the text of the active version, as one new version: either all edits are made or none.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rules/edits (the `EditRules` operationId).
+	EditRulesWithBodyWithResponse(ctx context.Context, params *EditRulesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditRulesResponse, error)
+
+	// EditRulesWithResponse Add, change, remove and move rules at once
+	//
+	// One after another in the text of the active version, as one new version: either all edits are made or none.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rules/edits (the `EditRules` operationId).
+	EditRulesWithResponse(ctx context.Context, params *EditRulesParams, body EditRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*EditRulesResponse, error)
+
 	// ListRulesHistoryWithResponse List which version was active when
 	//
 	// And by whom it was put in service; newest first.
@@ -13906,6 +14784,57 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/rules/import (the `ImportRules` operationId).
 	ImportRulesWithResponse(ctx context.Context, body ImportRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*ImportRulesResponse, error)
+
+	// DeleteRuleWithResponse Remove one rule
+	//
+	// From the text of the active version; the result becomes the active version. The last rule of a set can't be removed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/rules/items/{rule} (the `DeleteRule` operationId).
+	DeleteRuleWithResponse(ctx context.Context, rule RuleId, params *DeleteRuleParams, reqEditors ...RequestEditorFn) (*DeleteRuleResponse, error)
+
+	// GetRuleWithResponse Get one rule of the active version
+	//
+	// As JSON, or as it is written, with the comments right above it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/rules/items/{rule} (the `GetRule` operationId).
+	GetRuleWithResponse(ctx context.Context, rule RuleId, params *GetRuleParams, reqEditors ...RequestEditorFn) (*GetRuleResponse, error)
+
+	// PutRuleWithBodyWithResponse Add or change one rule
+	//
+	// Writes the rule into the text of the active version, in the place of the one that has its id or behind all others, and makes the result the
+	// active version, as PUT /v1/rules does. The rest of the text stays as it is written, with its comments. The rule may leave its id out.
+	// A rule that stands as it is put changes nothing. Without If-Match the rule is put into whichever version is active.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/rules/items/{rule} (the `PutRule` operationId).
+	PutRuleWithBodyWithResponse(ctx context.Context, rule RuleId, params *PutRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutRuleResponse, error)
+
+	// PutRuleWithResponse Add or change one rule
+	//
+	// Writes the rule into the text of the active version, in the place of the one that has its id or behind all others, and makes the result the
+	// active version, as PUT /v1/rules does. The rest of the text stays as it is written, with its comments. The rule may leave its id out.
+	// A rule that stands as it is put changes nothing. Without If-Match the rule is put into whichever version is active.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/rules/items/{rule} (the `PutRule` operationId).
+	PutRuleWithResponse(ctx context.Context, rule RuleId, params *PutRuleParams, body PutRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*PutRuleResponse, error)
+
+	// PutRuleWithTextBodyWithResponse Add or change one rule
+	//
+	// Writes the rule into the text of the active version, in the place of the one that has its id or behind all others, and makes the result the
+	// active version, as PUT /v1/rules does. The rest of the text stays as it is written, with its comments. The rule may leave its id out.
+	// A rule that stands as it is put changes nothing. Without If-Match the rule is put into whichever version is active.
+	//
+	// Takes a body of the `text/plain` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/rules/items/{rule} (the `PutRule` operationId).
+	PutRuleWithTextBodyWithResponse(ctx context.Context, rule RuleId, params *PutRuleParams, body PutRuleTextRequestBody, reqEditors ...RequestEditorFn) (*PutRuleResponse, error)
 
 	// RollbackRulesWithResponse Go back to the version before
 	//
@@ -16141,6 +17070,54 @@ func (r DiffRulesResponse) ContentType() string {
 	return ""
 }
 
+// EditRulesResponse200Headers the declared response headers of an HTTP 200 response for EditRules
+type EditRulesResponse200Headers struct {
+	ETag *string
+}
+
+type EditRulesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RulesEdited
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EditRulesResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EditRulesResponse) GetJSON200() *RulesEdited {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r EditRulesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EditRulesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EditRulesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EditRulesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListRulesHistoryResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16217,6 +17194,150 @@ func (r ImportRulesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ImportRulesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteRuleResponse200Headers the declared response headers of an HTTP 200 response for DeleteRule
+type DeleteRuleResponse200Headers struct {
+	ETag *string
+}
+
+type DeleteRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RulesEdited
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DeleteRuleResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteRuleResponse) GetJSON200() *RulesEdited {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetRuleResponse200Headers the declared response headers of an HTTP 200 response for GetRule
+type GetRuleResponse200Headers struct {
+	ETag *string
+}
+
+type GetRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Rule
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetRuleResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRuleResponse) GetJSON200() *Rule {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PutRuleResponse200Headers the declared response headers of an HTTP 200 response for PutRule
+type PutRuleResponse200Headers struct {
+	ETag *string
+}
+
+type PutRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RulesEdited
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PutRuleResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutRuleResponse) GetJSON200() *RulesEdited {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r PutRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutRuleResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18493,6 +19614,36 @@ func (c *ClientWithResponses) DiffRulesWithResponse(ctx context.Context, body Di
 	return ParseDiffRulesResponse(rsp)
 }
 
+// EditRulesWithBodyWithResponse Add, change, remove and move rules at once
+//
+// One after another in the text of the active version, as one new version: either all edits are made or none.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rules/edits (the `EditRules` operationId).
+func (c *ClientWithResponses) EditRulesWithBodyWithResponse(ctx context.Context, params *EditRulesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditRulesResponse, error) {
+	rsp, err := c.EditRulesWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditRulesResponse(rsp)
+}
+
+// EditRulesWithResponse Add, change, remove and move rules at once
+//
+// One after another in the text of the active version, as one new version: either all edits are made or none.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rules/edits (the `EditRules` operationId).
+func (c *ClientWithResponses) EditRulesWithResponse(ctx context.Context, params *EditRulesParams, body EditRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*EditRulesResponse, error) {
+	rsp, err := c.EditRules(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditRulesResponse(rsp)
+}
+
 // ListRulesHistoryWithResponse List which version was active when
 //
 // And by whom it was put in service; newest first.
@@ -18536,6 +19687,87 @@ func (c *ClientWithResponses) ImportRulesWithResponse(ctx context.Context, body 
 		return nil, err
 	}
 	return ParseImportRulesResponse(rsp)
+}
+
+// DeleteRuleWithResponse Remove one rule
+//
+// From the text of the active version; the result becomes the active version. The last rule of a set can't be removed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/rules/items/{rule} (the `DeleteRule` operationId).
+func (c *ClientWithResponses) DeleteRuleWithResponse(ctx context.Context, rule RuleId, params *DeleteRuleParams, reqEditors ...RequestEditorFn) (*DeleteRuleResponse, error) {
+	rsp, err := c.DeleteRule(ctx, rule, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteRuleResponse(rsp)
+}
+
+// GetRuleWithResponse Get one rule of the active version
+//
+// As JSON, or as it is written, with the comments right above it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/rules/items/{rule} (the `GetRule` operationId).
+func (c *ClientWithResponses) GetRuleWithResponse(ctx context.Context, rule RuleId, params *GetRuleParams, reqEditors ...RequestEditorFn) (*GetRuleResponse, error) {
+	rsp, err := c.GetRule(ctx, rule, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRuleResponse(rsp)
+}
+
+// PutRuleWithBodyWithResponse Add or change one rule
+//
+// Writes the rule into the text of the active version, in the place of the one that has its id or behind all others, and makes the result the
+// active version, as PUT /v1/rules does. The rest of the text stays as it is written, with its comments. The rule may leave its id out.
+// A rule that stands as it is put changes nothing. Without If-Match the rule is put into whichever version is active.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/rules/items/{rule} (the `PutRule` operationId).
+func (c *ClientWithResponses) PutRuleWithBodyWithResponse(ctx context.Context, rule RuleId, params *PutRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutRuleResponse, error) {
+	rsp, err := c.PutRuleWithBody(ctx, rule, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutRuleResponse(rsp)
+}
+
+// PutRuleWithResponse Add or change one rule
+//
+// Writes the rule into the text of the active version, in the place of the one that has its id or behind all others, and makes the result the
+// active version, as PUT /v1/rules does. The rest of the text stays as it is written, with its comments. The rule may leave its id out.
+// A rule that stands as it is put changes nothing. Without If-Match the rule is put into whichever version is active.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/rules/items/{rule} (the `PutRule` operationId).
+func (c *ClientWithResponses) PutRuleWithResponse(ctx context.Context, rule RuleId, params *PutRuleParams, body PutRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*PutRuleResponse, error) {
+	rsp, err := c.PutRule(ctx, rule, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutRuleResponse(rsp)
+}
+
+// PutRuleWithTextBodyWithResponse Add or change one rule
+//
+// Writes the rule into the text of the active version, in the place of the one that has its id or behind all others, and makes the result the
+// active version, as PUT /v1/rules does. The rest of the text stays as it is written, with its comments. The rule may leave its id out.
+// A rule that stands as it is put changes nothing. Without If-Match the rule is put into whichever version is active.
+//
+// Takes a body of the `text/plain` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/rules/items/{rule} (the `PutRule` operationId).
+func (c *ClientWithResponses) PutRuleWithTextBodyWithResponse(ctx context.Context, rule RuleId, params *PutRuleParams, body PutRuleTextRequestBody, reqEditors ...RequestEditorFn) (*PutRuleResponse, error) {
+	rsp, err := c.PutRuleWithTextBody(ctx, rule, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutRuleResponse(rsp)
 }
 
 // RollbackRulesWithResponse Go back to the version before
@@ -20510,6 +21742,44 @@ func ParseDiffRulesResponse(rsp *http.Response) (*DiffRulesResponse, error) {
 	return response, nil
 }
 
+// ParseEditRulesResponse parses an HTTP response from a EditRulesWithResponse call
+func ParseEditRulesResponse(rsp *http.Response) (*EditRulesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EditRulesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RulesEdited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EditRulesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListRulesHistoryResponse parses an HTTP response from a ListRulesHistoryWithResponse call
 func ParseListRulesHistoryResponse(rsp *http.Response) (*ListRulesHistoryResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -20555,6 +21825,120 @@ func ParseImportRulesResponse(rsp *http.Response) (*ImportRulesResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseDeleteRuleResponse parses an HTTP response from a DeleteRuleWithResponse call
+func ParseDeleteRuleResponse(rsp *http.Response) (*DeleteRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RulesEdited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DeleteRuleResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetRuleResponse parses an HTTP response from a GetRuleWithResponse call
+func ParseGetRuleResponse(rsp *http.Response) (*GetRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Rule
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetRuleResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePutRuleResponse parses an HTTP response from a PutRuleWithResponse call
+func ParsePutRuleResponse(rsp *http.Response) (*PutRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RulesEdited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PutRuleResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

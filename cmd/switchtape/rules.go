@@ -11,6 +11,11 @@ type rulesCommand struct {
 	Versions  rulesVersionsCommand  `cmd:"" help:"List the versions that an API has, and which is active."`
 	Get       rulesGetCommand       `cmd:"" help:"Print a version that an API has."`
 	Put       rulesPutCommand       `cmd:"" help:"Put a rule set in service, at an API."`
+	Show      rulesShowCommand      `cmd:"" help:"Print one rule of the active version, at an API."`
+	Add       rulesAddCommand       `cmd:"" help:"Add one rule to the active version, at an API. The result is a version of its own."`
+	Edit      rulesEditCommand      `cmd:"" help:"Change one rule of the active version, at an API."`
+	Remove    rulesRemoveCommand    `cmd:"" help:"Remove rules of the active version, at an API."`
+	Move      rulesMoveCommand      `cmd:"" help:"Move one rule of the active version before or behind another, at an API."`
 	Activate  rulesActivateCommand  `cmd:"" help:"Go to a version, at an API."`
 	Rollback  rulesRollbackCommand  `cmd:"" help:"Go back to the version before, at an API."`
 }

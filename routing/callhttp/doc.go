@@ -14,6 +14,10 @@
 //	PUT  /v1/rules                      check, store and activate a rule set        rules:write
 //	GET  /v1/rules                      the versions, and which are in service      rules:read
 //	GET  /v1/rules/history              which version was active when, and by whom  rules:read
+//	GET  /v1/rules/items/{rule}         one rule of the active version              rules:read
+//	PUT  /v1/rules/items/{rule}         add or change one rule, as a new version    rules:write
+//	DELETE /v1/rules/items/{rule}       remove one, as a new version                rules:write
+//	POST /v1/rules/edits                add, change, remove and move rules at once  rules:write
 //	POST /v1/rules/rollback             go back to the version before               rules:write
 //	POST /v1/rules/{hash}/activate      go to a version                             rules:write
 //	POST /v1/rules/{hash}/canary        try it on some calls: {"percent": 5}        rules:write
@@ -79,6 +83,7 @@
 //	curl -X POST $API/v1/rules/$HASH/canary -d '{"percent": 0.5}'
 //	curl -X POST $API/v1/rules/$HASH/canary -d '{"percent": 20}'
 //	curl -X POST $API/v1/rules/$HASH/promote                 # or abort
+//	curl -X PUT  $API/v1/rules/items/paris --data-binary @paris.yaml -H "If-Match: \"$HASH\""
 //	curl -X POST $API/v1/rules/rollback -H "If-Match: \"$HASH\""
 //
 // The event "ended" names what the call left behind: its "legs", and as "host" the

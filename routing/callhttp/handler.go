@@ -93,7 +93,7 @@ func (h *Handler) routes() []problem.Route {
 	for _, a := range []rulesets.Action{rulesets.ActionActivate, rulesets.ActionCanary, rulesets.ActionPromote, rulesets.ActionAbort} {
 		list = append(list, problem.At("POST /v1/rules/{hash}/"+string(a), callmodel.ScopeRulesWrite, h.change(a), problem.Query()))
 	}
-	return list
+	return append(list, h.editRoutes()...)
 }
 
 // body reads a body that may be large. It takes no place in the normal lane while

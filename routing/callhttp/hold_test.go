@@ -23,7 +23,7 @@ func TestRequestsOfTheContract(t *testing.T) {
 		require.NoError(t, err)
 		n := contract(t).Hold(t, s, &contracttest.Setting{
 			Tenant:  "acme",
-			Values:  map[string]string{"id": "c1", "hash": state.ActiveHash()},
+			Values:  map[string]string{"id": "c1", "rule": "paris", "hash": state.ActiveHash()},
 			Refused: beyondTheContract(),
 			AnyName: []string{"POST /v1/rules/{hash}/abort"},
 		})
@@ -46,6 +46,8 @@ func beyondTheContract() map[string]string {
 		event + "redactions.[].from_ms: the most": "a redaction ends after it begins",
 		event + "redactions.[].to_ms: the least":  "a redaction ends after it begins",
 	}
+	m[`POST /v1/rules/edits: edits.[].op: the value "remove"`] = "the example has a rule"
+	m[`POST /v1/rules/edits: edits.[].op: the value "move"`] = "the example has a rule"
 	for _, other := range []string{"ringing", "answered", "failed", "recording.paused", "recording.resumed", "held", "retrieved", "transferred"} {
 		m[event+`type: the value "`+other+`"`] = "only ended has the example's legs"
 	}

@@ -133,11 +133,27 @@ func (s *Service) byRules(ctx context.Context, req *calls.Request) (calls.Decisi
 		if err != nil {
 			return d, trunk.Reservation{}, err
 		}
-		if r, ok := g.Reserve(d.Destinations[0].ID); ok {
-			return d, r, nil
+		r, ok, err := s.reserve(g, req, &d)
+		if ok || err != nil {
+			return d, r, err
 		}
 	}
 	return d, trunk.Reservation{}, routing.ErrNoCapacity
+}
+
+// reserve takes the call's places: with its tenant, its inbound trunk, its rule and its
+// first destination. ok is false if the destination has none any more. The error says
+// which of the others has none.
+func (*Service) reserve(g *trunk.Group, req *calls.Request, d *calls.Decision) (trunk.Reservation, bool, error) {
+	r, err := g.Enter(req.TenantID, req.Trunk, d.Rule)
+	if err != nil {
+		return trunk.Reservation{}, false, err
+	}
+	placed, ok := r.At(d.Destinations[0].ID)
+	if !ok {
+		r.Cancel()
+	}
+	return placed, ok, nil
 }
 
 // withRoom takes the destinations without room out of the decision service's
@@ -160,8 +176,9 @@ func (s *Service) withRoom(req *calls.Request, d calls.Decision) (calls.Decision
 		if len(d.Destinations) == 0 {
 			break
 		}
-		if r, ok := g.Reserve(d.Destinations[0].ID); ok {
-			return d, r, nil
+		r, ok, err := s.reserve(g, req, &d)
+		if ok || err != nil {
+			return d, r, err
 		}
 	}
 	return d, trunk.Reservation{}, routing.ErrNoCapacity
@@ -173,7 +190,7 @@ func (s *Service) holdEmergency(c *calls.Call) {
 	if g == nil || c.Decision == nil || len(c.Decision.Destinations) == 0 {
 		return
 	}
-	g.ReserveAnyway(c.Decision.Destinations[0].ID).Hold(trunk.Key{Tenant: c.TenantID, Call: c.ID})
+	g.EnterAnyway(c.TenantID, c.Trunk, c.Decision.Rule).AtAnyway(c.Decision.Destinations[0].ID).Hold(trunk.Key{Tenant: c.TenantID, Call: c.ID})
 }
 
 // asDecided puts into the explanation of a stored call what its decision says of

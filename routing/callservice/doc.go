@@ -100,9 +100,13 @@
 // its end. A call for which every destination is full is refused with
 // CodeNoCapacity and is not stored, so its idempotency key may be used again.
 //
-// Limits and health are this process's own. With several processes set
-// Options.Trunks.Share to their number. Events may be told to any of them: one
-// that hears nothing of a call looks it up in the stores after half a minute.
+// A tenant, an inbound trunk and a rule may have limits, too (routing.CallLimits,
+// routing.Rule): they hold in the same way, and what is over them is refused with
+// CodeNoCapacity, too.
+//
+// Limits and health are this process's own. Where several processes decide,
+// Options.Instances says how many there are now, and each enforces its part.
+// Events may be told to any of them: one that hears nothing of a call looks it up in the stores after half a minute.
 //
 // # How a call is recorded
 //

@@ -127,6 +127,11 @@ type Options struct {
 	// limits, health and quality, in this process. Nil: the defaults. Its Now
 	// and Changed are not used: see Now and TrunkChanged here.
 	Trunks *trunk.Options
+	// Instances says how many processes decide with the same rules, this one among them,
+	// and which of them it is, from 0 (below 0: that isn't known). Run asks every 5 s, and
+	// each process enforces its part of all limits. After an error, or of nobody, the
+	// parts stay as they were. Nil: Trunks.Share says how many, and that stays.
+	Instances func(ctx context.Context) (index, of int, err error)
 	// TrunkChanged is called when a destination's health or quality level
 	// changes; it must not wait. Nil for nobody.
 	TrunkChanged func(owner callmodel.TenantID, c trunk.Change)
@@ -258,6 +263,7 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-tick.C:
 			s.catchUp(ctx)
 			s.rules.refresh(ctx)
+			s.shareLimits(ctx)
 			s.reconcile(ctx)
 			s.reap(ctx)
 		}

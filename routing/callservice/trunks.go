@@ -22,6 +22,10 @@ type trunks struct {
 	opts    trunk.Options
 	changed func(callmodel.TenantID, trunk.Change)
 	groups  sync.Map // of each callmodel.TenantID its *trunk.Group
+
+	sharing   sync.Mutex
+	index, of int // this process among those that decide; an index below 0 isn't known
+	asked     time.Time
 }
 
 func newTrunks(o *Options) *trunks {
@@ -29,6 +33,7 @@ func newTrunks(o *Options) *trunks {
 	if o.Trunks != nil {
 		t.opts = *o.Trunks
 	}
+	t.index, t.of = -1, max(t.opts.Share, 1)
 	if t.changed == nil {
 		t.changed = func(callmodel.TenantID, trunk.Change) {}
 	}
@@ -56,7 +61,60 @@ func (t *trunks) configure(owner callmodel.TenantID, v *routing.Versions) {
 		g = trunk.New(&o)
 	}
 	g.Configure(all)
+	g.Limit(limitsOf(v))
+	t.sharing.Lock()
+	defer t.sharing.Unlock()
+	g.Share(t.index, t.of)
 	t.groups.Store(owner, g)
+}
+
+// limitsOf are the limits of calls by either version. What both limit the active one
+// says.
+func limitsOf(v *routing.Versions) routing.AllLimits {
+	all := v.Active.Limits()
+	if v.Canary == nil {
+		return all
+	}
+	both := v.Canary.Limits()
+	both.CallLimits = all.CallLimits // a tenant's calls are one number, whichever version takes them
+	if both.Rules == nil {
+		both.Rules = map[string]routing.Limits{}
+	}
+	maps.Copy(both.Rules, all.Rules)
+	return both
+}
+
+// instancesEvery is how often it is looked up how many processes decide.
+const instancesEvery = 5 * time.Second
+
+// shareLimits has the limits enforced by parts, as many as processes decide now. Where
+// that can't be found out the parts stay.
+func (s *Service) shareLimits(ctx context.Context) {
+	t := s.trunks
+	now := s.opts.Now()
+	if s.opts.Instances == nil || now.Sub(t.asked) < instancesEvery && !now.Before(t.asked) {
+		return
+	}
+	t.asked = now
+	one, cancel := context.WithTimeout(ctx, storeWait)
+	index, of, err := s.opts.Instances(one)
+	cancel()
+	if err != nil || of < 1 {
+		if err != nil && ctx.Err() == nil {
+			s.opts.Logger.WarnContext(ctx, "it can't be found out how many processes decide; each keeps its part of the limits", "error", err)
+		}
+		return
+	}
+	t.sharing.Lock()
+	defer t.sharing.Unlock()
+	if t.index == index && t.of == of {
+		return
+	}
+	t.index, t.of = index, of
+	for _, g := range t.all() {
+		g.Share(index, of)
+	}
+	s.opts.Logger.InfoContext(ctx, "the limits of calls are shared anew", "process", index+1, "of", of)
 }
 
 // group is the owner's, or nil.

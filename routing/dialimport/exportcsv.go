@@ -104,6 +104,9 @@ func (x *exporter) settings(write func(...string)) {
 			write(s[0], s[1])
 		}
 	}
+	if x.rs.Limits != nil {
+		x.report.skip(place{file: SettingsFile}, "limits", "limits of tenants and inbound trunks can't be held by CSV")
+	}
 	if x.rs.Failover != nil {
 		x.report.skip(place{file: RulesFile}, "failover", "when the next destination is tried can't be held by CSV; it is as callmodel says by default")
 	}
@@ -197,6 +200,8 @@ func unheld(r *routing.Rule) string {
 		return "failover"
 	case r.Reject != nil:
 		return "reject"
+	case r.Limits != nil:
+		return "limits"
 	case r.Enabled != nil && !*r.Enabled:
 		return "enabled: false"
 	case slices.Contains(m.From.Exact, calls.AnonymousCaller):

@@ -15,8 +15,11 @@
 // expires. An attempt at a second destination and every emergency call are counted
 // but not refused.
 //
-// Each process enforces limits for itself. If several processes decide, set
-// Options.Share to their number, and each enforces its part. The state of a process
+// Calls of a tenant, from an inbound trunk and by a rule are counted in the same way
+// ([Group.Enter]), and keep those places from one destination to the next.
+//
+// Each process enforces its part of the limits: Options.Share says how many processes
+// decide, and [Group.Share] says it anew as they come and go. The state of a process
 // is lost when it ends.
 //
 // # Health

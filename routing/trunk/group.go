@@ -19,6 +19,11 @@ type Group struct {
 	slots slots
 
 	configuring sync.Mutex
+	share       share             // under configuring
+	limits      routing.AllLimits // of others than destinations; under counting
+	counting    sync.RWMutex
+	counters    map[counterKey]*counter // under counting
+	shared      share                   // share, under counting
 }
 
 var _ routing.Live = (*Group)(nil)
@@ -27,6 +32,7 @@ type destination struct {
 	id      string
 	mu      sync.Mutex // of writers
 	uri     string
+	limits  routing.Limits // of all processes
 	limit   limit
 	health  health
 	quality quality
@@ -37,7 +43,9 @@ func New(o *Options) *Group {
 	if o == nil {
 		o = &Options{}
 	}
-	g := &Group{opts: o.filled()}
+	g := &Group{opts: o.filled(), counters: map[counterKey]*counter{}}
+	g.share = share{index: -1, of: g.opts.Share}
+	g.shared = g.share
 	g.dests.Store(&map[string]*destination{})
 	g.slots.init()
 	return g
@@ -62,21 +70,12 @@ func (g *Group) Configure(endpoints map[string]routing.Endpoint) {
 			d = &destination{id: id}
 		}
 		d.mu.Lock()
-		d.uri = e.URI
-		d.limit.concurrent.Store(g.part(e.Limits.Concurrent))
-		d.limit.cps.Store(g.part(e.Limits.CPS))
+		d.uri, d.limits = e.URI, e.Limits
+		d.limit.allot(e.Limits, g.share)
 		d.mu.Unlock()
 		next[id] = d
 	}
 	g.dests.Store(&next)
-}
-
-// part returns this process's part of a limit: at least 1, and 0 for no limit.
-func (g *Group) part(limit int) int32 {
-	if limit == 0 {
-		return 0
-	}
-	return int32(max(limit/g.opts.Share, 1))
 }
 
 func (g *Group) destination(id string) *destination { return (*g.dests.Load())[id] }
@@ -145,6 +144,9 @@ type outcome struct {
 
 // learn updates health and quality by an outcome.
 func (g *Group) learn(d *destination, o outcome) {
+	if d == nil { // of a call whose place isn't at a destination that is known
+		return
+	}
 	now := g.now()
 	d.mu.Lock()
 	health, level := false, false

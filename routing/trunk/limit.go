@@ -13,8 +13,8 @@ const (
 	countBits = 24 // of a tick's word: MaxLimit fits
 )
 
-// limit counts the calls of a destination. Writers hold the destination's
-// lock; readers don't.
+// limit counts the calls of a destination, or of a tenant, a trunk or a rule. Writers hold
+// the lock of what it is of; readers don't.
 type limit struct {
 	concurrent, cps atomic.Int32 // what it takes; 0: any number
 	calls           atomic.Int64

@@ -26,6 +26,7 @@ type slot struct {
 	check    int64 // when somebody should ask what became of it
 	ringing  bool
 	answered int64
+	entered  entered
 }
 
 const (
@@ -62,8 +63,10 @@ func (s *slots) shard(k Key) *slotShard {
 // value belongs to an unknown destination and does nothing.
 type Reservation struct {
 	g     *Group
-	dest  *destination
+	dest  *destination // nil: one that isn't known
 	begun int64
+
+	entered entered
 }
 
 // Reserve takes a place at the destination for a call that is about to be sent there.
@@ -95,6 +98,7 @@ func (g *Group) reserve(id string, anyway bool) (Reservation, bool) {
 
 // Cancel gives the place back: the call was not sent.
 func (r Reservation) Cancel() {
+	r.entered.undo()
 	if r.dest == nil {
 		return
 	}
@@ -106,7 +110,7 @@ func (r Reservation) Cancel() {
 // Hold keeps the place for the call until it ends. A call holds one place: if it has
 // one already, Hold gives this one back.
 func (r Reservation) Hold(k Key) {
-	if r.dest == nil {
+	if r.dest == nil && r.entered == (entered{}) {
 		return
 	}
 	s := r.g.slots.shard(k)
@@ -114,7 +118,7 @@ func (r Reservation) Hold(k Key) {
 	_, has := s.held[k]
 	if !has {
 		s.held[k] = &slot{
-			dest: r.dest, begun: r.begun, held: r.begun,
+			dest: r.dest, begun: r.begun, held: r.begun, entered: r.entered,
 			expires: r.begun + int64(r.g.opts.SetupTTL), check: r.begun + int64(firstCheck),
 		}
 	}
@@ -142,6 +146,7 @@ func (g *Group) Observe(c *calls.Call, cause *calls.Cause) bool {
 		g.learn(s.dest, failure(cause))
 		g.release(s.dest)
 		if !g.moveOn(s, c, now) {
+			s.entered.leave()
 			delete(shard.held, k)
 			return true
 		}
@@ -165,10 +170,10 @@ func (g *Group) moveOn(s *slot, c *calls.Call, now int64) bool {
 		return false
 	}
 	r := g.ReserveAnyway(c.Decision.Destinations[c.Attempt].ID)
-	if r.dest == nil {
+	if r.dest == nil && s.entered == (entered{}) {
 		return false
 	}
-	*s = slot{dest: r.dest, attempt: c.Attempt, begun: now, held: s.held, expires: now + int64(g.opts.SetupTTL)}
+	*s = slot{dest: r.dest, attempt: c.Attempt, begun: now, held: s.held, expires: now + int64(g.opts.SetupTTL), entered: s.entered}
 	return true
 }
 
@@ -205,9 +210,13 @@ func (g *Group) finish(s *slot, c *calls.Call) {
 		g.learn(s.dest, failure(nil))
 	}
 	g.release(s.dest)
+	s.entered.leave()
 }
 
 func (g *Group) release(d *destination) {
+	if d == nil {
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.limit.calls.Add(-1)
@@ -220,6 +229,7 @@ func (g *Group) Drop(k Key) {
 	defer shard.mu.Unlock()
 	if s := shard.held[k]; s != nil {
 		g.release(s.dest)
+		s.entered.leave()
 		delete(shard.held, k)
 	}
 }
@@ -261,6 +271,7 @@ func (g *Group) Sweep() int {
 		for k, s := range shard.held {
 			if now >= s.expires {
 				g.release(s.dest)
+				s.entered.leave()
 				delete(shard.held, k)
 				n++
 			}

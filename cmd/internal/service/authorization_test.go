@@ -203,7 +203,7 @@ func (p *platform) on(o operation, exists bool) operation {
 		if !exists {
 			id = id[:len(id)-4] + "0000"
 		}
-		o.path = strings.NewReplacer("{id}", id, "{hash}", id, "{letter}", id).Replace(o.path)
+		o.path = strings.NewReplacer("{id}", id, "{hash}", id, "{letter}", id, "{rule}", id).Replace(o.path)
 	}
 	return o
 }

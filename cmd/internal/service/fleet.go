@@ -31,6 +31,36 @@ func (o *WorkerOptions) Presence() ledger.Presence {
 	return p
 }
 
+// instances counts the API's processes that are there: see callservice.Options.Instances.
+// Nil if the options say how many there are.
+func (o *APIOptions) instances(fleet func(context.Context) ([]ledger.Presence, error)) func(context.Context) (index, of int, err error) {
+	if o.LimitShare > 0 {
+		return nil
+	}
+	who := o.Presence()
+	return func(ctx context.Context) (index, of int, err error) {
+		there, err := fleet(ctx)
+		if err != nil {
+			return 0, 0, err
+		}
+		var names []string
+		for _, p := range there {
+			if p.Role == ledger.RoleAPI {
+				names = append(names, p.Name)
+			}
+		}
+		if len(names) == 0 { // nobody says so, or the database can't keep it
+			return 0, 0, nil
+		}
+		slices.Sort(names)
+		index, found := slices.BinarySearch(names, who.Name)
+		if of = len(names); !found {
+			of++
+		}
+		return index, of, nil
+	}
+}
+
 // Attend says in the ledger that the process is there while what it returns runs, and
 // looks after the queues if that is its part: see worker.Attendance.
 func Attend(s *Stores, who ledger.Presence, m *ops.Metrics, log *slog.Logger) func(context.Context) error {

@@ -22,7 +22,7 @@ type RoutingOptions struct {
 	DeciderCacheSize   int           `help:"Answers that are kept for when the decision service has none. Negative: none." default:"10000"`
 	DeciderCacheTTL    time.Duration `help:"How long such answers are good." default:"10m"`
 
-	LimitShare int           `help:"How many processes decide: each enforces its part of the destinations' limits." default:"1"`
+	LimitShare int           `help:"How many processes decide: each enforces its part of the limits of destinations, tenants, inbound trunks and rules. 0: as many as say in the database that they are there." default:"0"`
 	ProbeEvery time.Duration `help:"How often destinations are asked by SIP OPTIONS whether they are there. 0: never." default:"0"`
 }
 
