@@ -22,7 +22,7 @@ const (
 const (
 	MaxLegs           = 32
 	MaxSegments       = 1000 // of one leg
-	MaxURI            = 4096 // bytes of a segment's
+	maxURI            = 4096 // bytes of a segment's
 	MaxOutputs        = 16
 	MinSampleRateHz   = 4000
 	MaxSampleRateHz   = 192000

@@ -97,8 +97,8 @@ func (s *SegmentSpec) Validate() error {
 	switch {
 	case s.URI == "":
 		e.Add("uri", "is empty; give the file's name, as the leg opener understands it")
-	case len(s.URI) > MaxURI:
-		e.Add("uri", "is longer than %d bytes", MaxURI)
+	case len(s.URI) > maxURI:
+		e.Add("uri", "is longer than %d bytes", maxURI)
 	case strings.ContainsRune(s.URI, 0):
 		e.Add("uri", "holds a NUL character")
 	}

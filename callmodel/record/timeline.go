@@ -51,7 +51,7 @@ type TimelinePiece struct {
 // throughout is left as long as it is.
 type TrimSpec struct {
 	// ThresholdDBFS is the level, of a sample, from which it isn't silent:
-	// MinTrimDBFS to MaxTrimDBFS, or 0 for DefaultTrimDBFS.
+	// -100 to -6, or 0 for DefaultTrimDBFS.
 	ThresholdDBFS float64 `json:"threshold_dbfs,omitempty"`
 	// Keep is how much of the silence stays, 0 to MaxTrimKeep.
 	Keep time.Duration `json:"keep_ms,omitzero"`
@@ -59,8 +59,8 @@ type TrimSpec struct {
 
 // Limits of a [TrimSpec].
 const (
-	MinTrimDBFS     = -100.0
-	MaxTrimDBFS     = -6.0
+	minTrimDBFS     = -100.0
+	maxTrimDBFS     = -6.0
 	DefaultTrimDBFS = -50.0
 	MaxTrimKeep     = time.Minute
 )
@@ -68,8 +68,8 @@ const (
 // Validate reports every fault of the trimming, as [callmodel.FieldErrors].
 func (t *TrimSpec) Validate() error {
 	var e callmodel.FieldErrors
-	if d := t.ThresholdDBFS; d != 0 && !(d >= MinTrimDBFS && d <= MaxTrimDBFS) { // a NaN is neither
-		e.Add("threshold_dbfs", "must be %g to %g dBFS, or 0 for %g, is %g", MinTrimDBFS, MaxTrimDBFS, DefaultTrimDBFS, d)
+	if d := t.ThresholdDBFS; d != 0 && !(d >= minTrimDBFS && d <= maxTrimDBFS) { // a NaN is neither
+		e.Add("threshold_dbfs", "must be %g to %g dBFS, or 0 for %g, is %g", minTrimDBFS, maxTrimDBFS, DefaultTrimDBFS, d)
 	}
 	if t.Keep < 0 || t.Keep > MaxTrimKeep {
 		e.Add("keep_ms", "must be 0 to %d ms", int64(MaxTrimKeep)/1e6)
