@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -91,4 +93,24 @@ func TestDamagedRun(t *testing.T) {
 	require.NoError(t, os.Remove(name))
 	_, err = read()
 	require.ErrorContains(t, err, "begin again")
+}
+
+// A damaged file takes no more memory than it has bytes, and a little, whatever it claims.
+func FuzzReadExpected(f *testing.F) {
+	e := expected{Key: "acme/k", SHA256: "aa", Tenant: "acme", ID: "k", Bytes: 7, Must: true}
+	f.Add(e.append(nil))
+	f.Add([]byte{0xff, 0xff, 0x03})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := bufio.NewReader(bytes.NewReader(b))
+		for {
+			e, err := readExpected(r)
+			if err != nil {
+				return
+			}
+			require.LessOrEqual(t, len(e.Key)+len(e.SHA256)+len(e.Tenant)+len(e.ID), len(b))
+			again, err := readExpected(bufio.NewReader(bytes.NewReader(e.append(nil))))
+			require.NoError(t, err)
+			require.Equal(t, e, again)
+		}
+	})
 }
