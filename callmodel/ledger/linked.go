@@ -7,7 +7,7 @@ import (
 )
 
 // Linked is a job with what is beside its row, for whoever compares the two. Of a job that
-// isn't at its end nothing is wanted.
+// isn't at its end, or makes no recording, nothing is wanted.
 type Linked struct {
 	Job
 

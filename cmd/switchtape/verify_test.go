@@ -93,3 +93,19 @@ func objectKey(t *testing.T, key string) record.ObjectKey {
 	require.True(t, ok, key)
 	return k
 }
+
+// What the real parts have made of a call is found whole, object by object.
+func TestVerifyFindsNothingAmissAfterACall(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var demo demoOutput
+	runJSON(t, &demo, "demo", "--dir", dir)
+	var v verifyOutput
+	runJSON(t, &v, "verify", "--db", service.SQLiteURL(dir), "--bucket", service.FileURL(filepath.Join(dir, "recordings")),
+		"--hash", "--legs-dir", filepath.Join(dir, "legs"))
+	assert.Empty(t, v.Mismatches)
+	assert.EqualValues(t, 1, v.Report.Calls)
+	assert.Positive(t, v.Report.Objects)
+	assert.Positive(t, v.Report.Legs)
+	assert.Zero(t, v.Report.Unfinished+v.Report.Foreign+v.Report.Forgotten)
+}

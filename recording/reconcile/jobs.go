@@ -64,19 +64,24 @@ func (r *run) flush(after callmodel.JobID, all ...*runs) error {
 
 // finding is a mismatch of the job.
 func finding(k Kind, j *ledger.Job) Finding {
-	return Finding{Kind: k, TenantID: j.TenantID, CallID: j.CallID, RecordingID: callmodel.RecordingID(j.Key), JobID: j.ID}
+	f := Finding{Kind: k, TenantID: j.TenantID, CallID: j.CallID, JobID: j.ID}
+	if j.Kind == record.Kind {
+		f.RecordingID = callmodel.RecordingID(j.Key)
+	}
+	return f
 }
 
 func (r *run) job(ctx context.Context, l *ledger.Linked, objects, legs *runs) error {
 	r.at.Report.Jobs++
 	ended := l.State == ledger.Done || l.State == ledger.Quarantined
-	if !ended {
+	made := l.Kind == record.Kind
+	if !ended && made {
 		r.at.Report.Waiting++
 	}
 	if err := r.beside(ctx, l); err != nil {
 		return err
 	}
-	if age := r.now.Sub(l.CreatedAt); !ended && !l.Published && age > r.opts.Overdue {
+	if age := r.now.Sub(l.CreatedAt); made && !ended && !l.Published && age > r.opts.Overdue {
 		f := finding(JobOverdue, &l.Job)
 		f.Detail = fmt.Sprintf("it is %s, %v after it was enqueued", l.State, age.Round(1e9))
 		if l.LastError != "" {
@@ -89,7 +94,7 @@ func (r *run) job(ctx context.Context, l *ledger.Linked, objects, legs *runs) er
 	for _, e := range objectsOf(&l.Job) {
 		objects.add(e)
 	}
-	if r.opts.Legs == nil {
+	if r.opts.Legs == nil || !made {
 		return nil
 	}
 	spec, err := record.SpecOf(&l.Job)
@@ -99,7 +104,7 @@ func (r *run) job(ctx context.Context, l *ledger.Linked, objects, legs *runs) er
 	must := (l.State == ledger.Queued || l.State == ledger.Quarantined) && (r.opts.Queues == nil || slices.Contains(r.opts.Queues, l.Queue))
 	for i := range spec.Legs {
 		for _, s := range spec.Legs[i].Segments {
-			legs.add(expected{Key: legOrder(s.URI), Bytes: -1, Tenant: string(l.TenantID), ID: l.Key, Must: must})
+			legs.add(expected{Key: legOrder(s.URI), Bytes: -1, Job: string(l.ID), Must: must})
 		}
 	}
 	return nil
@@ -155,22 +160,44 @@ func compareEntries(wanted, entry json.RawMessage) (Kind, error) {
 }
 
 // objectsOf are the objects that the job's result names, whatever becomes of the job yet.
+// Jobs of other kinds name theirs as recordings do: by key, bytes and sha256, or by a list
+// outputs of such; what has the key of something else isn't meant.
 func objectsOf(j *ledger.Job) []expected {
+	var list []expected
+	add := func(key string, bytes int64, sha256 string) {
+		list = append(list, expected{Key: key, Bytes: bytes, SHA256: sha256, Job: string(j.ID), Must: true})
+	}
+	if j.Kind != record.Kind {
+		type object struct {
+			Key    string `json:"key"`
+			Bytes  int64  `json:"bytes"`
+			SHA256 string `json:"sha256"`
+		}
+		var res struct {
+			object
+
+			Outputs []object `json:"outputs"`
+		}
+		if len(j.Result) == 0 || json.Unmarshal(j.Result, &res) != nil {
+			return nil
+		}
+		for _, o := range append(res.Outputs, res.object) {
+			if k, ours := record.ParseObjectKey(o.Key); ours && k.TenantID == j.TenantID && o.Bytes > 0 && o.SHA256 != "" {
+				add(o.Key, o.Bytes, o.SHA256)
+			}
+		}
+		return list
+	}
 	res, err := record.ResultOf(j)
 	if err != nil || res == nil {
 		return nil
 	}
-	var list []expected
-	add := func(key string, bytes int64, sha256 string) {
-		if key != "" {
-			list = append(list, expected{Key: key, Bytes: bytes, SHA256: sha256, Tenant: string(j.TenantID), ID: j.Key, Must: true})
+	for i := range res.Outputs {
+		if o := &res.Outputs[i]; o.Key != "" {
+			add(o.Key, o.Bytes, o.SHA256)
 		}
 	}
-	for i := range res.Outputs {
-		o := &res.Outputs[i]
-		add(o.Key, o.Bytes, o.SHA256)
-	}
-	if m := res.Manifest; m != nil {
+	if m := res.Manifest; m != nil && m.Key != "" {
 		add(m.Key, m.Bytes, m.SHA256)
 	}
 	return list

@@ -65,7 +65,7 @@ func (r *run) legGone(ctx context.Context, want *upTo) error {
 	if err := want.advance(); err != nil || !e.Must {
 		return err
 	}
-	j, err := r.jobOf(ctx, callmodel.TenantID(e.Tenant), callmodel.RecordingID(e.ID))
+	j, err := r.jobOf(ctx, callmodel.JobID(e.Job))
 	if err != nil || j == nil || j.State != ledger.Queued && j.State != ledger.Quarantined {
 		return err
 	}

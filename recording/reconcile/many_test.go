@@ -81,7 +81,7 @@ func TestManyObjectsStoppedAndGoneOnWith(t *testing.T) {
 			var err error
 			r, err = reconcile.Run(ctx, p.db, p.store, p.dir, &reconcile.Options{SortEntries: recordings / 7, Kept: func(reconcile.Report) {
 				most = max(most, heap())
-				if kept++; kept == 3 {
+				if kept++; kept == 5 {
 					cancel()
 				}
 			}})
@@ -91,7 +91,7 @@ func TestManyObjectsStoppedAndGoneOnWith(t *testing.T) {
 			cancel()
 		}
 		t.Logf("%d objects in %d runs; heap %d KiB at most above what there was", r.Objects, runs, (int64(most)-int64(before))>>10)
-		assert.Greater(t, runs, 3)
+		assert.Greater(t, runs, 1)
 		assert.Equal(t, want, r.Found)
 		assert.EqualValues(t, recordings, r.Jobs)
 		assert.Equal(t, int64(2*recordings)-want[reconcile.ObjectMissing]+want[reconcile.ObjectUnknown], r.Objects)

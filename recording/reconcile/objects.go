@@ -179,7 +179,7 @@ func (r *run) object(ctx context.Context, o *object, e *expected) error {
 
 // named looks again whether the ledger names the object, and by which job.
 func (r *run) named(ctx context.Context, e *expected) (job *ledger.Job, still bool, err error) {
-	j, err := r.jobOf(ctx, callmodel.TenantID(e.Tenant), callmodel.RecordingID(e.ID))
+	j, err := r.jobOf(ctx, callmodel.JobID(e.Job))
 	if err != nil || j == nil {
 		return nil, false, err
 	}
@@ -191,17 +191,17 @@ func (r *run) named(ctx context.Context, e *expected) (job *ledger.Job, still bo
 	return j, false, nil
 }
 
-// jobOf is the job of the recording; nil if there is none.
-func (r *run) jobOf(ctx context.Context, t callmodel.TenantID, id callmodel.RecordingID) (*ledger.Job, error) {
-	var list []ledger.Linked
-	err := r.within(ctx, func(ctx context.Context) (err error) {
-		list, err = r.ledger.LinkedOf(ctx, t, []callmodel.RecordingID{id})
-		return err
-	})
-	if err != nil || len(list) == 0 {
+// jobOf is the job of that id; nil if it isn't there any more.
+func (r *run) jobOf(ctx context.Context, id callmodel.JobID) (*ledger.Job, error) {
+	var l ledger.Linked
+	err := r.within(ctx, func(ctx context.Context) (err error) { l, err = r.ledger.LinkedJob(ctx, id); return err })
+	if errors.Is(err, callmodel.ErrNotFound) {
+		return nil, nil //nolint:nilnil // none is no fault
+	}
+	if err != nil {
 		return nil, err
 	}
-	return &list[0].Job, nil
+	return &l.Job, nil
 }
 
 // absent is for an object that the listing doesn't have; o has what is left of it, or is
@@ -268,32 +268,44 @@ func (r *run) unnamed(ctx context.Context, now *record.Listed) error {
 		r.at.Report.Forgotten++
 		return nil
 	}
-	j, err := r.jobOf(ctx, k.TenantID, k.RecordingID)
+	var jobs []ledger.Linked
+	err := r.within(ctx, func(ctx context.Context) (err error) {
+		jobs, err = r.ledger.LinkedOf(ctx, k.TenantID, k.CallID, k.RecordingID)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	f := Finding{Kind: ObjectUnknown, TenantID: k.TenantID, CallID: k.CallID, RecordingID: k.RecordingID, Key: now.Key}
-	if j == nil {
-		f.Detail = fmt.Sprintf("%d bytes, of %s: the ledger has no job of the recording", now.Bytes, now.ModTime.UTC().Format("2006-01-02T15:04:05Z"))
-		return r.found(ctx, f, nil)
-	}
-	earlier := false
-	for _, e := range objectsOf(j) {
-		linked, _ := record.ParseObjectKey(e.Key)
-		if e.Key == now.Key {
-			return nil // it is named by now
+	var own *ledger.Job
+	earlier, open := false, false
+	for i := range jobs {
+		j := &jobs[i].Job
+		if j.Kind == record.Kind && j.Key == string(k.RecordingID) {
+			own = j
 		}
-		earlier = earlier || linked.Name == k.Name && linked.Ext == k.Ext && k.Version < linked.Version
+		open = open || j.State == ledger.Queued || j.State == ledger.Running
+		for _, e := range objectsOf(j) {
+			if e.Key == now.Key {
+				return nil // it is named by now
+			}
+			linked, _ := record.ParseObjectKey(e.Key)
+			earlier = earlier || linked.RecordingID == k.RecordingID && linked.Name == k.Name && linked.Ext == k.Ext && k.Version < linked.Version
+		}
 	}
 	switch {
 	case earlier:
 		r.at.Report.Earlier++
 		return nil
-	case j.State == ledger.Queued || j.State == ledger.Running:
+	case open, now.ModTime.After(r.at.Begun): // one that is new may be of a job that has ended since
 		r.at.Report.Unfinished++
 		return nil
+	case own == nil:
+		return r.found(ctx, Finding{
+			Kind: ObjectUnknown, TenantID: k.TenantID, CallID: k.CallID, RecordingID: k.RecordingID, Key: now.Key,
+			Detail: fmt.Sprintf("%d bytes, of %s: the ledger has no job of the recording", now.Bytes, now.ModTime.UTC().Format("2006-01-02T15:04:05Z")),
+		}, nil)
 	}
-	f = finding(ObjectUnlinked, j)
-	f.Key, f.Detail = now.Key, fmt.Sprintf("%d bytes; the recording's job is %s and doesn't name it", now.Bytes, j.State)
+	f := finding(ObjectUnlinked, own)
+	f.Key, f.Detail = now.Key, fmt.Sprintf("%d bytes; the recording's job is %s and doesn't name it", now.Bytes, own.State)
 	return r.found(ctx, f, nil)
 }

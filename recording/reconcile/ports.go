@@ -15,11 +15,13 @@ type Ledger interface {
 	Now(ctx context.Context) (time.Time, error)
 	// Unrecorded looks at the calls behind a place, those of the page at most.
 	Unrecorded(ctx context.Context, after ledger.CallPlace) (ledger.UnrecordedPage, error)
-	// Linked are the recording jobs behind one, "" for the first, in the order in which
+	// Linked are the jobs of any kind behind one, "" for the first, in the order in which
 	// they were enqueued: at most limit, none at the end, and fewer at any time.
 	Linked(ctx context.Context, after callmodel.JobID, limit int) ([]ledger.Linked, error)
-	// LinkedOf are the jobs of those of the tenant's recordings that have one.
-	LinkedOf(ctx context.Context, tenant callmodel.TenantID, ids []callmodel.RecordingID) ([]ledger.Linked, error)
+	// LinkedJob is one of them; CodeNotFound if it isn't there any more.
+	LinkedJob(ctx context.Context, id callmodel.JobID) (ledger.Linked, error)
+	// LinkedOf are the job of the tenant's recording, and those about its call.
+	LinkedOf(ctx context.Context, tenant callmodel.TenantID, call callmodel.CallID, id callmodel.RecordingID) ([]ledger.Linked, error)
 	// Relink leaves again what the job's end had to leave beside it. False: it is there.
 	Relink(ctx context.Context, id callmodel.JobID, actor string) (bool, error)
 	// Rerecord enqueues again the job of a call that has ended. False: it has one.

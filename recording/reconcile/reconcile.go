@@ -63,12 +63,12 @@ type Report struct {
 	Bucket     string         `json:"bucket"`
 	BegunAt    time.Time      `json:"begun_at"`   // the ledger's clock
 	Calls      int64          `json:"calls"`      // that were looked at
-	Jobs       int64          `json:"jobs"`       // of recordings
-	Waiting    int64          `json:"waiting"`    // of them those not at their end
+	Jobs       int64          `json:"jobs"`       // of any kind
+	Waiting    int64          `json:"waiting"`    // recordings' jobs that aren't at their end
 	Objects    int64          `json:"objects"`    // keys of the bucket
 	Versions   int64          `json:"versions"`   // older versions, and marks of deletions
 	Earlier    int64          `json:"earlier"`    // objects that are earlier versions of a recording
-	Unfinished int64          `json:"unfinished"` // objects of jobs that aren't at their end
+	Unfinished int64          `json:"unfinished"` // objects of calls of which a job isn't at its end, and new ones
 	Forgotten  int64          `json:"forgotten"`  // objects of calls that the ledger keeps no more
 	Foreign    int64          `json:"foreign"`    // objects with keys of another form
 	Legs       int64          `json:"legs"`       // files

@@ -183,6 +183,16 @@ func TestEveryKind(t *testing.T) {
 		unknown := strings.ReplaceAll(unlinked, "unlinked", "unknown")
 		p.put(t, unknown, "nobody's")
 		p.put(t, "somebody/else.wav", "foreign")
+		for _, id := range []string{"zip-there", "zip-gone"} { // of a job of another kind, about no call
+			key := strings.Replace(strings.Replace(unlinked, "/unlinked.v1.", "/"+id+".v1.", 1), ".wav", ".zip", 1)
+			sum := strings.Repeat("0", 64)
+			if id == "zip-there" {
+				sum = p.put(t, key, "zip").SHA256
+			}
+			res := fmt.Sprintf(`{"status":"completed","key":%q,"bytes":3,"sha256":%q}`, key, sum)
+			_, _, err := p.db.Adopt(t.Context(), ledger.Request{Kind: "export", TenantID: "acme", Key: id, Payload: []byte("{}")}, ledger.Outcome{Result: []byte(res)})
+			require.NoError(t, err)
+		}
 		p.leg(t, "legs/nobody.wav")
 		p.ended(t, "lost")
 		p.exec(t, "DELETE FROM jobs WHERE call_id = 'lost'")
@@ -203,7 +213,7 @@ func TestEveryKind(t *testing.T) {
 
 		want := map[reconcile.Kind]int64{
 			reconcile.CallNotRecorded: 1, reconcile.EntryMissing: 1, reconcile.EntryDiffers: 1, reconcile.EventMissing: 1, reconcile.ResultUnreadable: 1,
-			reconcile.JobOverdue: 1, reconcile.ObjectMissing: 1, reconcile.ObjectDeleted: 1, reconcile.ObjectOverwritten: 2,
+			reconcile.JobOverdue: 1, reconcile.ObjectMissing: 2, reconcile.ObjectDeleted: 1, reconcile.ObjectOverwritten: 2,
 			reconcile.ObjectUnknown: 1, reconcile.ObjectUnlinked: 2, reconcile.LegUnclaimed: 1, reconcile.LegGone: 1,
 		}
 		before := versions(t, p.store)
@@ -211,7 +221,7 @@ func TestEveryKind(t *testing.T) {
 		assert.Equal(t, want, r.Found)
 		assert.Empty(t, r.Repaired)
 		assert.EqualValues(t, 14, r.Calls)
-		assert.EqualValues(t, 13, r.Jobs)
+		assert.EqualValues(t, 15, r.Jobs)
 		assert.EqualValues(t, 1, r.Earlier)
 		assert.EqualValues(t, 1, r.Foreign)
 		assert.EqualValues(t, 1, r.Unfinished)
@@ -232,7 +242,7 @@ func TestEveryKind(t *testing.T) {
 			reconcile.CallNotRecorded: 1, reconcile.EntryMissing: 1, reconcile.EntryDiffers: 1, reconcile.EventMissing: 1,
 			reconcile.ObjectDeleted: 1, reconcile.ObjectOverwritten: 2,
 		}, r.Repaired)
-		assert.EqualValues(t, 8, r.Left())
+		assert.EqualValues(t, 9, r.Left())
 		after := versions(t, p.store)
 		for v := range before {
 			assert.Contains(t, after, v, "nothing is deleted")

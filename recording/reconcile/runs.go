@@ -18,8 +18,7 @@ type expected struct {
 	Key    string
 	Bytes  int64 // -1: not known
 	SHA256 string
-	Tenant string
-	ID     string // of the recording
+	Job    string // the id of the one that names it
 	Must   bool   // it should be there
 }
 
@@ -120,7 +119,7 @@ func (r *runs) write(next func() (expected, error)) error {
 }
 
 func (e *expected) append(b []byte) []byte {
-	for _, s := range []string{e.Key, e.SHA256, e.Tenant, e.ID} {
+	for _, s := range []string{e.Key, e.SHA256, e.Job} {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
@@ -132,7 +131,7 @@ func (e *expected) append(b []byte) []byte {
 }
 
 func readExpected(r *bufio.Reader) (e expected, err error) {
-	for i, s := range []*string{&e.Key, &e.SHA256, &e.Tenant, &e.ID} {
+	for i, s := range []*string{&e.Key, &e.SHA256, &e.Job} {
 		n, err := binary.ReadUvarint(r)
 		if i == 0 && errors.Is(err, io.EOF) {
 			return e, io.EOF

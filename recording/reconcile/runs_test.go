@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +23,7 @@ func TestRunsSort(t *testing.T) {
 	for i := range 400 {
 		key := fmt.Sprintf("key-%03d", i*37%400)
 		want = append(want, key)
-		r.add(expected{Key: key, Bytes: int64(i) - 1, SHA256: "s", Tenant: "acme", ID: key, Must: i%2 == 0})
+		r.add(expected{Key: key, Bytes: int64(i) - 1, SHA256: "s", Job: key, Must: i%2 == 0})
 		if r.full(3) {
 			old, err := r.flush()
 			require.NoError(t, err)
@@ -45,7 +47,7 @@ func TestRunsSort(t *testing.T) {
 				break
 			}
 			require.NoError(t, err)
-			require.Equal(t, e.Key, e.ID)
+			require.Equal(t, e.Key, e.Job)
 			require.Equal(t, e.Bytes%2 != 0, e.Must)
 			got = append(got, e.Key)
 		}
@@ -59,8 +61,8 @@ func TestRunsSort(t *testing.T) {
 func TestDamagedRun(t *testing.T) {
 	t.Parallel()
 	r := openRuns(t.TempDir(), "objects", runsState{})
-	r.add(expected{Key: "a", SHA256: "0123456789", Tenant: "acme", ID: "a"})
-	r.add(expected{Key: "b", SHA256: "0123456789", Tenant: "acme", ID: "b"})
+	r.add(expected{Key: "a", SHA256: "0123456789", Job: "a"})
+	r.add(expected{Key: "b", SHA256: "0123456789", Job: "b"})
 	_, err := r.flush()
 	require.NoError(t, err)
 	name := filepath.Join(r.dir, r.files[0])
@@ -91,4 +93,24 @@ func TestDamagedRun(t *testing.T) {
 	require.NoError(t, os.Remove(name))
 	_, err = read()
 	require.ErrorContains(t, err, "begin again")
+}
+
+// A damaged file takes no more memory than it has bytes, and a little, whatever it claims.
+func FuzzReadExpected(f *testing.F) {
+	e := expected{Key: "acme/k", SHA256: "aa", Job: "k", Bytes: 7, Must: true}
+	f.Add(e.append(nil))
+	f.Add([]byte{0xff, 0xff, 0x03})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := bufio.NewReader(bytes.NewReader(b))
+		for {
+			e, err := readExpected(r)
+			if err != nil {
+				return
+			}
+			require.LessOrEqual(t, len(e.Key)+len(e.SHA256)+len(e.Job), len(b))
+			again, err := readExpected(bufio.NewReader(bytes.NewReader(e.append(nil))))
+			require.NoError(t, err)
+			require.Equal(t, e, again)
+		}
+	})
 }

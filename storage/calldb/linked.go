@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -18,7 +19,7 @@ import (
 // linkedAtOnce is how many rows are compared in one transaction, at most.
 const linkedAtOnce = 500
 
-// Linked implements reconcile.Ledger: recording jobs behind one, "" for the first, in the
+// Linked implements reconcile.Ledger: jobs behind one, "" for the first, in the
 // order in which they were enqueued, at most limit, with what is beside them.
 func (d *DB) Linked(ctx context.Context, after callmodel.JobID, limit int) ([]ledger.Linked, error) {
 	from, err := storeform.AfterJob(after)
@@ -33,24 +34,43 @@ func (d *DB) Linked(ctx context.Context, after callmodel.JobID, limit int) ([]le
 	return page, err
 }
 
-// LinkedOf implements reconcile.Ledger: those of the tenant's recordings that have a job.
-func (d *DB) LinkedOf(ctx context.Context, tenant callmodel.TenantID, ids []callmodel.RecordingID) ([]ledger.Linked, error) {
-	var list []ledger.Linked
-	err := d.view(ctx, "compare recordings with what is beside them", func(ctx context.Context, t *tx) error {
-		list = nil
-		for _, id := range ids {
-			one, err := t.linked(ctx, "tenant_id = ? AND recording_id = ?", string(tenant), storeform.Unique(record.Kind, string(id)))
-			if err != nil {
-				return err
-			}
-			list = append(list, one...)
+// LinkedJob implements reconcile.Ledger. CodeNotFound if there is no such job.
+func (d *DB) LinkedJob(ctx context.Context, id callmodel.JobID) (l ledger.Linked, err error) {
+	err = d.view(ctx, "compare a job with what is beside it", func(ctx context.Context, t *tx) error {
+		seq, nonce, ok := storeform.ParseJobID(id)
+		if !ok {
+			return callmodel.ErrNotFound
 		}
-		return nil
+		list, err := t.linked(ctx, "seq = ? AND nonce = ?", seq, nonce)
+		if err == nil && len(list) == 0 {
+			err = callmodel.ErrNotFound
+		}
+		if err == nil {
+			l = list[0]
+		}
+		return err
+	})
+	return l, err
+}
+
+// LinkedOf implements reconcile.Ledger: the job of the recording, and those of any kind that
+// are about the call.
+func (d *DB) LinkedOf(ctx context.Context, tenant callmodel.TenantID, call callmodel.CallID, id callmodel.RecordingID) ([]ledger.Linked, error) {
+	var list []ledger.Linked
+	err := d.view(ctx, "compare a recording with what is beside it", func(ctx context.Context, t *tx) error {
+		own := storeform.Unique(record.Kind, string(id))
+		one, err := t.linked(ctx, "tenant_id = ? AND recording_id = ?", string(tenant), own)
+		if err != nil {
+			return err
+		}
+		others, err := t.linked(ctx, "tenant_id = ? AND "+t.jobsCall("jobs")+" = ? AND recording_id <> ? LIMIT ?", string(tenant), string(call), own, linkedAtOnce)
+		list = slices.Concat(one, others)
+		return err
 	})
 	return list, err
 }
 
-// linked are the recording jobs for which the condition holds.
+// linked are the jobs for which the condition holds.
 func (t *tx) linked(ctx context.Context, which string, args ...any) ([]ledger.Linked, error) {
 	var rows []jobRow
 	err := t.each(ctx, func(s scanner) error {
@@ -60,7 +80,7 @@ func (t *tx) linked(ctx context.Context, which string, args ...any) ([]ledger.Li
 		}
 		rows = append(rows, r)
 		return nil
-	}, "SELECT "+t.columns()+" FROM jobs WHERE "+t.sinceKinds("kind = 'record' AND ")+which, args...)
+	}, "SELECT "+t.columns()+" FROM jobs WHERE "+which, args...)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
@@ -124,10 +144,10 @@ func (t *tx) link(ctx context.Context, r *jobRow, kept int64) (ledger.Linked, er
 	return l, err
 }
 
-// end is what the end of the recording job has left beside its row; nothing of one that
-// isn't at its end, or of which an earlier result stays in use. at is when it was.
+// end is what the end of a recording's job has left beside its row; nothing of one of
+// another kind, or that isn't at its end, or of which an earlier result stays in use. at is when it was.
 func (r *jobRow) end(at time.Time) (storeform.Written, error) {
-	if r.State != ledger.Done && r.State != ledger.Quarantined || r.Published {
+	if r.Kind != record.Kind || r.State != ledger.Done && r.State != ledger.Quarantined || r.Published {
 		return storeform.Written{}, nil
 	}
 	o := record.SetAside(r.LastError)

@@ -68,7 +68,7 @@ func TestRelink(t *testing.T) {
 
 		require.NoError(t, db.Exec(t.Context(), "DELETE FROM call_recordings"))
 		require.NoError(t, db.Exec(t.Context(), "DELETE FROM outbox WHERE subject IN ('back', 'call-back')"))
-		broken, err := db.LinkedOf(t.Context(), "acme", []callmodel.RecordingID{"back", "nobody"})
+		broken, err := db.LinkedOf(t.Context(), "acme", storetest.Spec("back").CallID, "back")
 		require.NoError(t, err)
 		require.Len(t, broken, 1)
 		require.Nil(t, broken[0].Entry)

@@ -146,3 +146,33 @@ func TestTenants(t *testing.T) {
 		})
 	}
 }
+
+// The promise's report leads with what is unexplained, and has each call once.
+func TestReportPromise(t *testing.T) {
+	t.Parallel()
+	h := on(t)
+	w := get(t, h, acme(callmodel.ScopeRecordingsRead), "/v1/promise?by=server,version,reason", "")
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	var r struct {
+		Rows      []map[string]any
+		Total     map[string]float64
+		WithinMS  int64   `json:"within_ms"`
+		Objective float64 `json:"objective"`
+	}
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &r))
+	require.Len(t, r.Rows, 1)
+	require.Equal(t, "pbx-1", r.Rows[0]["server"])
+	require.Equal(t, "no_job", r.Rows[0]["reason"])
+	require.InDelta(t, 1, r.Total["unexplained"], 0)
+	require.InDelta(t, 1, r.Total["calls"], 0)
+	require.InDelta(t, 0, r.Total["kept_ratio"], 0)
+	require.InDelta(t, 1000, r.Total["burn_rate"], 0)
+	require.EqualValues(t, 10_000, r.WithinMS)
+	require.InDelta(t, 0.999, r.Objective, 0)
+
+	w = get(t, h, acme(callmodel.ScopeRecordingsRead), "/v1/promise?reason=no_media", "text/csv")
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	require.True(t, strings.HasPrefix(w.Body.String(), "unexplained,calls,"), w.Body)
+	require.Equal(t, http.StatusForbidden, get(t, h, acme(callmodel.ScopeCallsRead), "/v1/promise", "").Code)
+	require.Equal(t, http.StatusUnprocessableEntity, get(t, h, acme(callmodel.ScopeRecordingsRead), "/v1/promise?by=trunk", "").Code)
+}

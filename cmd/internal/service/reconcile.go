@@ -43,6 +43,8 @@ type VerifyOptions struct {
 	VerifyDir    string        `help:"Directory on a disk that stays, which keeps how far the comparison has come and what it has found. Needed with --verify-every." type:"path" placeholder:"DIR"`
 	VerifyRepair bool          `help:"Mend what can be mended. Nothing is deleted by it."`
 	VerifyHash   bool          `help:"Read every object and compare its SHA-256."`
+	VerifyLegs   string        `help:"Directory of the legs, to be compared with the jobs, too." type:"path" placeholder:"DIR"`
+	VerifyLegsOf []string      `help:"Queues whose jobs have their legs there. Default: all." placeholder:"HOST"`
 }
 
 // verifyLeast is the shortest time that may be asked for: less is a mistaken unit.
@@ -99,6 +101,9 @@ func NewVerifier(s *Stores, o VerifyOptions, recorded RecordOptions, keepsCalls 
 	v := &Verifier{
 		opts: o, ledger: s.DB, bucket: s.Objects, log: log, clock: verifyClock{time.Now, time.After},
 		how: reconcile.Options{Repair: o.VerifyRepair, Hash: o.VerifyHash, KeepCalls: keepsCalls, Defaults: recorded.outputs(), Actor: "verify"},
+	}
+	if o.VerifyLegs != "" {
+		v.how.Legs, v.how.Queues = reconcile.FS(os.DirFS(o.VerifyLegs)), o.VerifyLegsOf
 	}
 	for _, k := range reconcile.Kinds() {
 		m.GaugeOf("switchtape_mismatches", "Mismatches that the last whole comparison has found and not mended, by kind; see switchtape verify --kinds.",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -38,8 +39,12 @@ func TestVerifier(t *testing.T) {
 		return err
 	})
 	require.NoError(t, err)
+	legs := t.TempDir()
+	old := time.Now().Add(-72 * time.Hour)
+	require.NoError(t, os.WriteFile(filepath.Join(legs, "leg.wav"), []byte("leg"), 0o600))
+	require.NoError(t, os.Chtimes(filepath.Join(legs, "leg.wav"), old, old))
 	m := ops.NewMetrics()
-	v, err := service.NewVerifier(s, service.VerifyOptions{VerifyEvery: 24 * time.Hour, VerifyDir: filepath.Join(t.TempDir(), "verify")},
+	v, err := service.NewVerifier(s, service.VerifyOptions{VerifyEvery: 24 * time.Hour, VerifyDir: filepath.Join(t.TempDir(), "verify"), VerifyLegs: legs},
 		service.RecordOptions{RecordCodec: "mp3", RecordLayout: "stereo"}, 0, m, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 
@@ -54,7 +59,7 @@ func TestVerifier(t *testing.T) {
 	require.Equal(t, 24*time.Hour, <-waits)
 	r, when := v.Last()
 	assert.Equal(t, at, when)
-	assert.Equal(t, map[reconcile.Kind]int64{reconcile.ObjectUnknown: 1}, r.Found)
+	assert.Equal(t, map[reconcile.Kind]int64{reconcile.ObjectUnknown: 1, reconcile.LegUnclaimed: 1}, r.Found)
 	left, err := testutil.GatherAndCount(m.Registry, "switchtape_mismatches")
 	require.NoError(t, err)
 	assert.Len(t, reconcile.Kinds(), left)
