@@ -32,6 +32,7 @@ const (
 	AuditRuleSetCanary    = "ruleset.canary"
 	AuditRuleSetPromoted  = "ruleset.promoted"
 	AuditRuleSetAborted   = "ruleset.canary_aborted"
+	AuditRuleSetForgotten = "ruleset.forgotten" // for its age
 	AuditUserStored       = "user.stored"
 	AuditUserDeleted      = "user.deleted"
 	AuditTenantStored     = "tenant.stored"

@@ -41,6 +41,7 @@ type serveWorker struct {
 	LegWait       time.Duration `help:"How long after hang-up legs are waited for that are missing or still being written." default:"60s"`
 	FollowGrowing time.Duration `help:"For how long a leg is followed that is missing or still being written then: what there is of the recording is published, and again when the leg has come or is whole. 0: not at all." default:"24h"`
 	LegsKeep      time.Duration `help:"Legs are deleted so long after their recording was done, as 168h, once it was read back from the bucket; they are kept while it isn't complete or another job needs them. 0: never." default:"0"`
+	LegsReserve   string        `help:"No recording is begun while less is free on the disk of the legs: a share as 5%, or as 20GiB. Default: none." placeholder:"SIZE"`
 	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
 
 	service.TaskOptions
@@ -60,7 +61,7 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 		dir: c.Dir, db: c.DB, bucket: c.Bucket, legs: c.Legs, listener: l, api: c.APIOptions, spool: c.SpoolOptions,
 		worker: service.WorkerOptions{
 			Concurrency: c.Worker.Concurrency, LeaseTTL: c.Worker.LeaseTTL, LegWait: c.Worker.LegWait,
-			FollowGrowing: c.Worker.FollowGrowing, LegsKeep: c.Worker.LegsKeep, Grace: c.Worker.Grace, TaskOptions: c.Worker.TaskOptions,
+			FollowGrowing: c.Worker.FollowGrowing, LegsKeep: c.Worker.LegsKeep, LegsReserve: c.Worker.LegsReserve, Grace: c.Worker.Grace, TaskOptions: c.Worker.TaskOptions,
 		},
 	}, log)
 	if err != nil {

@@ -36,7 +36,10 @@ func (l *Legs) Run(ctx context.Context) error {
 			return nil
 		case <-next.C:
 		}
-		n, err := l.Sweep(ctx)
+		n, left, err := l.sweepFor(ctx)
+		if left {
+			return nil
+		}
 		if n > 0 {
 			l.opts.Logger.InfoContext(ctx, "legs are to be deleted, as their recordings are safe", "recordings", n)
 		}
@@ -47,6 +50,35 @@ func (l *Legs) Run(ctx context.Context) error {
 		next.Reset(l.opts.Every/2 + rand.N(l.opts.Every)) //nolint:gosec // as above
 	}
 }
+
+// sweepFor is Sweep in a goroutine of its own, which is left when ctx has ended and it
+// doesn't soon: a leg may be on a mount whose server is away.
+func (l *Legs) sweepFor(ctx context.Context) (n int, left bool, err error) {
+	type look struct {
+		n   int
+		err error
+	}
+	done := make(chan look, 1)
+	go func() {
+		n, err := l.Sweep(ctx)
+		done <- look{n, err}
+	}()
+	select {
+	case got := <-done:
+		return got.n, false, got.err
+	case <-ctx.Done():
+	}
+	soon := time.NewTimer(letGo)
+	defer soon.Stop()
+	select {
+	case <-done:
+	case <-soon.C:
+	}
+	return 0, true, nil
+}
+
+// letGo is for how long Run waits at its end for a look that goes on.
+const letGo = 5 * time.Second
 
 // Sweep looks once for recordings whose legs may be deleted, and enqueues the jobs that
 // do. It may be called by any number of processes, but by one goroutine of each. Legs that
@@ -171,7 +203,7 @@ func (l *Legs) file(ctx context.Context, below, uri string, sum hash.Hash) (File
 	if err != nil {
 		return File{}, err
 	}
-	n, err := io.Copy(sum, in)
+	n, err := io.Copy(sum, until{ctx, in})
 	if err = errors.Join(err, in.Close()); err != nil {
 		return File{}, err
 	}
@@ -180,4 +212,17 @@ func (l *Legs) file(ctx context.Context, below, uri string, sum hash.Hash) (File
 		err = callmodel.Errorf(callmodel.CodeConflict, "%s was written to while it was read", uri)
 	}
 	return File{URI: uri, Bytes: size, ModifiedAt: modified}, err
+}
+
+// until reads until ctx ends.
+type until struct {
+	ctx context.Context //nolint:containedctx // lives only as long as its caller reads
+	in  io.Reader
+}
+
+func (u until) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.in.Read(p)
 }

@@ -343,13 +343,18 @@ func (g *bucketGate) list() (away []BucketAway, all bool) {
 }
 
 // Ready is an error while the worker can do no work for another reason than its
-// ledger, of which [Worker.Unanswered] tells: every bucket that it knows is away, or
-// as many attempts hang as it has places.
+// ledger, of which [Worker.Unanswered] tells: every bucket that it knows is away, as many
+// attempts hang as it has places, or there is no room for recordings.
 func (w *Worker) Ready() error {
 	var faults []error
 	if away, all := w.gate.list(); all {
 		for i := range away {
 			faults = append(faults, errors.New(away[i].String()))
+		}
+	}
+	if w.opts.Room != nil && slices.Contains(w.kinds, record.Kind) {
+		if full := w.opts.Room(record.Kind); full != nil {
+			faults = append(faults, full)
 		}
 	}
 	if stuck := w.Stuck(); stuck > 0 {

@@ -60,13 +60,25 @@ func (o *Options) kinds(recordings bool) []string {
 // it: wait is how long until that is asked again. No kinds: nothing is to be claimed
 // before.
 func (w *Worker) claims(ctx context.Context, free int) (kinds []string, n int, wait time.Duration) {
-	if !slices.Contains(w.kinds, record.Kind) {
-		return w.kinds, free, w.opts.IdlePoll
+	kinds = w.withRoom()
+	if !slices.Contains(kinds, record.Kind) {
+		return kinds, free, min(w.opts.IdlePoll, roomPause)
 	}
 	n, wait = w.gate.admit(ctx, free)
 	if n > 0 {
-		return w.kinds, n, 0
+		return kinds, n, roomPause
 	}
-	others := slices.DeleteFunc(slices.Clone(w.kinds), func(kind string) bool { return kind == record.Kind })
+	others := slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool { return kind == record.Kind })
 	return others, free, wait
+}
+
+// roomPause is how often it is looked at least whether there is room again.
+const roomPause = 5 * time.Second
+
+// withRoom are the kinds that the worker does and that there is room for.
+func (w *Worker) withRoom() []string {
+	if w.opts.Room == nil {
+		return w.kinds
+	}
+	return slices.DeleteFunc(slices.Clone(w.kinds), func(kind string) bool { return w.opts.Room(kind) != nil })
 }

@@ -102,6 +102,10 @@ type Options struct {
 	// BucketChanged is told when a bucket has come to be away, and when it is back, one
 	// after the other; it has 10 s. Nil for nobody.
 	BucketChanged func(ctx context.Context, b outbox.Bucket) error
+	// Room is an error while a job of that kind isn't to be begun, as its disk is full: it
+	// is asked before each claim, and must answer at once. What runs goes on. Nil: there
+	// always is room.
+	Room func(kind string) error
 	// Grace is how long running jobs may take to finish once Run's context has
 	// ended; then they are released, which takes a fifth of that at most, or 1 s if
 	// that is more. 0 means 25 s.

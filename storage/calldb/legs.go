@@ -84,8 +84,7 @@ func (d *DB) NamedBy(ctx context.Context, uris []string) (callmodel.JobID, error
 			}
 			var seq int64
 			var nonce string
-			err := t.row(ctx, "SELECT seq, nonce FROM jobs WHERE state IN ('queued', 'running', 'quarantined')"+t.sinceKinds(" AND kind = 'record'")+
-				" AND ("+has.String()+") ORDER BY seq LIMIT 1", args...).Scan(&seq, &nonce)
+			err := t.row(ctx, t.undone()+" SELECT seq, nonce FROM undone WHERE "+has.String()+" ORDER BY seq LIMIT 1", args...).Scan(&seq, &nonce)
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
 			}
@@ -95,6 +94,16 @@ func (d *DB) NamedBy(ctx context.Context, uris []string) (callmodel.JobID, error
 		return nil
 	})
 	return by, err
+}
+
+// undone is a table expression of the recordings that aren't done: each state has an index
+// of its own, which is found only by itself, and by a statement without a limit.
+func (t *tx) undone() string {
+	var parts []string
+	for _, state := range []ledger.State{ledger.Queued, ledger.Running, ledger.Quarantined} {
+		parts = append(parts, "SELECT seq, nonce, spec FROM jobs WHERE state = '"+string(state)+"'"+t.sinceKinds(" AND kind = 'record'"))
+	}
+	return "WITH undone AS MATERIALIZED (" + strings.Join(parts, " UNION ALL ") + ")"
 }
 
 // legsNamed bounds the names that one statement of NamedBy looks for.

@@ -29,17 +29,21 @@ type Retention struct {
 	// Letters is for dead letters, from when they were replayed or discarded. Those that
 	// wait stay.
 	Letters time.Duration
+	// Rules is for versions of rule sets, from when they were stored. Those stay that are in
+	// service, that have a share of the calls, that a rollback would put back, and that were
+	// put in service, or taken out of it, later than that.
+	Rules time.Duration
 }
 
 // Forgotten is how many there were of what was forgotten.
 type Forgotten struct {
-	Calls, Jobs, Answers, Outbox, Letters, Deliveries int64
+	Calls, Jobs, Answers, Outbox, Letters, Deliveries, Rules int64
 }
 
 // Add adds n.
 func (f *Forgotten) Add(n Forgotten) {
 	f.Calls, f.Jobs, f.Answers, f.Outbox = f.Calls+n.Calls, f.Jobs+n.Jobs, f.Answers+n.Answers, f.Outbox+n.Outbox
-	f.Letters, f.Deliveries = f.Letters+n.Letters, f.Deliveries+n.Deliveries
+	f.Letters, f.Deliveries, f.Rules = f.Letters+n.Letters, f.Deliveries+n.Deliveries, f.Rules+n.Rules
 }
 
 // forgetAtOnce is how many rows are looked at in one transaction: few enough that
@@ -51,7 +55,7 @@ type ForgetPlace struct {
 	stage  forgetStage
 	tenant string
 	at     storeform.Cursor // of the tenant's calls
-	seq    int64            // of the jobs
+	seq    int64            // of the jobs, or of the rule sets
 }
 
 type forgetStage uint8
@@ -63,6 +67,8 @@ const (
 	forgetDeliveries
 	forgetOutbox
 	forgetLetters
+	forgetRules
+	forgetRuleParts
 	forgetNothing
 )
 
@@ -100,6 +106,10 @@ func (d *DB) Forget(ctx context.Context, r Retention, from ForgetPlace, actor st
 			}
 			gone.Letters, err = t.forgetRows(ctx, r.Letters, &next, `DELETE FROM dead_letters WHERE seq IN (
 				SELECT seq FROM dead_letters WHERE state <> 'waiting' AND settled_at < @now - ? ORDER BY settled_at LIMIT ?)`, r.Letters.Microseconds(), forgetAtOnce)
+		case forgetRules:
+			gone.Rules, err = t.forgetRules(ctx, r.Rules, &next, actor)
+		case forgetRuleParts:
+			err = t.forgetRuleParts(ctx, r.Rules, &next)
 		case forgetNothing:
 		}
 		return err
@@ -346,7 +356,7 @@ func (t *tx) forgetJobs(ctx context.Context, keep time.Duration, next *ForgetPla
 		return err
 	}
 	if looked < forgetAtOnce { // behind them are none that are old
-		next.stage++
+		next.stage, next.seq = next.stage+1, 0
 	}
 	if len(old) > 0 {
 		gone.Jobs, err = t.dropJobs(ctx, old)

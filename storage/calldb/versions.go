@@ -29,6 +29,15 @@ func (d *DB) ChangeRuleSet(ctx context.Context, c rulesets.Change) (rulesets.Sta
 			after = before.State
 			return err
 		}
+		if a := change.Activation; a != nil {
+			there, err := t.hasVersion(ctx, c.TenantID, a.Hash)
+			if err == nil && !there { // one that a rollback goes back to
+				err = callmodel.Errorf(callmodel.CodeConflict, "the version %s isn't stored any more: it was forgotten for its age; activate another", a.Hash)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		if err := t.changeRuleSet(ctx, &before, c.TenantID, change); err != nil {
 			return err
 		}
@@ -61,12 +70,18 @@ func (t *tx) stored(ctx context.Context, c *rulesets.Change) error {
 	if c.Action != rulesets.ActionActivate && c.Action != rulesets.ActionCanary {
 		return nil
 	}
-	var one int
-	err := t.row(ctx, "SELECT 1 FROM rule_sets WHERE tenant_id = ? AND hash = ?", string(c.TenantID), c.Hash).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return callmodel.ErrNotFound
+	there, err := t.hasVersion(ctx, c.TenantID, c.Hash)
+	if err == nil && !there {
+		err = callmodel.ErrNotFound
 	}
 	return err
+}
+
+// hasVersion reports whether the version is stored.
+func (t *tx) hasVersion(ctx context.Context, tenant callmodel.TenantID, hash string) (bool, error) {
+	var n int
+	err := t.row(ctx, "SELECT count(*) FROM rule_sets WHERE tenant_id = ? AND hash = ?", string(tenant), hash).Scan(&n)
+	return n > 0, err
 }
 
 func (t *tx) changeRuleSet(ctx context.Context, before *storeform.RuleSets, tenant callmodel.TenantID, c *storeform.Change) error {

@@ -5,13 +5,19 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/lifecycle"
+	"github.com/switchtape/switchtape/recording/local"
 	"github.com/switchtape/switchtape/recording/task"
 	"github.com/switchtape/switchtape/recording/task/stored"
 	"github.com/switchtape/switchtape/recording/worker"
@@ -22,14 +28,88 @@ type WorkerLegs struct {
 	io.Closer
 
 	deleter *lifecycle.Legs // nil: they are kept for ever
+	disk    *lifecycle.Disk // nil: they are in a bucket
 }
 
-// Run looks for legs to delete until ctx ends, if they aren't kept for ever.
+// Run looks after the legs until ctx ends: for those to delete, if they aren't kept for
+// ever, and for how full their disk is.
 func (l *WorkerLegs) Run(ctx context.Context) error {
-	if l.deleter == nil {
+	group, ctx := errgroup.WithContext(ctx)
+	if l.deleter != nil {
+		group.Go(func() error { return l.deleter.Run(ctx) })
+	}
+	if l.disk != nil {
+		group.Go(func() error { return l.disk.Run(ctx) })
+	}
+	return group.Wait()
+}
+
+// room is an error while there is none for jobs of that kind. Those that delete legs make
+// some.
+func (l *WorkerLegs) room(kind string) error {
+	if l.disk == nil || kind == lifecycle.KindDeleteLegs {
 		return nil
 	}
-	return l.deleter.Run(ctx)
+	return l.disk.Room()
+}
+
+// watchDisk has the disk of the legs watched, if they are on one.
+func (o *WorkerOptions) watchDisk(w *WorkerLegs, legs Legs, m *ops.Metrics, log *slog.Logger) error {
+	bytes, share, err := parseSize(o.LegsReserve)
+	if err != nil {
+		return callmodel.FieldErrors{{Path: "--legs-reserve", Message: err.Error()}}
+	}
+	if _, onDisk := legs.(*local.Dir); !onDisk {
+		if o.LegsReserve != "" {
+			return cli.Usagef("--legs-reserve: the legs are in a bucket, %s, which has none", o.Legs)
+		}
+		return nil
+	}
+	if w.disk, err = lifecycle.NewDisk(strings.TrimPrefix(o.Legs, "file://"), lifecycle.DiskOptions{
+		Reserve: bytes, ReserveShare: share, Now: time.Now, Logger: log,
+	}); err != nil {
+		return err
+	}
+	m.Gauge("switchtape_legs_disk_free_bytes", "What is free on the disk of the legs.", func() float64 { return float64(w.disk.State().Free) })
+	m.Gauge("switchtape_legs_disk_size_bytes", "The size of the disk of the legs; 0 while it can't be looked at.", func() float64 {
+		if s := w.disk.State(); s.Err == nil {
+			return float64(s.Size)
+		}
+		return 0
+	})
+	m.Gauge("switchtape_legs_disk_reserve_bytes", "What must be free on the disk of the legs for a recording to be begun.", func() float64 { return float64(w.disk.State().Reserve) })
+	m.Gauge("switchtape_legs_disk_full_in_seconds", "When the disk of the legs is full, if it goes on as in the last six hours; +Inf if it isn't filling.", func() float64 {
+		if in := w.disk.State().FullIn; in > 0 {
+			return in.Seconds()
+		}
+		return math.Inf(1)
+	})
+	return nil
+}
+
+// parseSize reads a share, as 5%, or a size in bytes, as 20GiB. "" is none.
+func parseSize(s string) (bytes int64, share float64, err error) {
+	if s == "" {
+		return 0, 0, nil
+	}
+	if percent, ok := strings.CutSuffix(s, "%"); ok {
+		n, err := strconv.ParseFloat(percent, 64)
+		if err != nil || !(n > 0 && n < 100) {
+			return 0, 0, fmt.Errorf("%q is no share above 0%% and below 100%%", s)
+		}
+		return 0, n / 100, nil
+	}
+	number, unit := s, int64(1)
+	for i, name := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if rest, ok := strings.CutSuffix(s, name); ok {
+			number, unit = rest, 1<<(10*(i+1))
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n <= 0 || n > math.MaxInt64/unit {
+		return 0, 0, fmt.Errorf("%q is neither a share as 5%% nor a size as 20GiB", s)
+	}
+	return n * unit, 0, nil
 }
 
 // deleteLegs is the kind of job that deletes legs; none if they are kept for ever.

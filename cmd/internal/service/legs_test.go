@@ -52,6 +52,11 @@ func TestLegsKeep(t *testing.T) {
 	_, _, err = open(service.WorkerOptions{Queues: []string{"*"}, LegsKeep: time.Hour})
 	require.ErrorContains(t, err, "--all-legs")
 
+	for _, size := range []string{"100%", "0%", "x%", "-1GiB", "20GB", "99999999TiB"} {
+		_, _, err = open(service.WorkerOptions{Queues: []string{"pbx"}, LegsReserve: size})
+		require.ErrorContains(t, err, "--legs-reserve", size)
+	}
+
 	leg := filepath.Join(legDir, "agent.wav")
 	require.NoError(t, os.WriteFile(leg, samplecall.Agent(), 0o600))
 	old := time.Now().Add(-2 * time.Hour)
@@ -63,7 +68,7 @@ func TestLegsKeep(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = s.DB.Enqueue(t.Context(), r)
 	require.NoError(t, err)
-	legs, stop, err := open(service.WorkerOptions{Queues: []string{"*", "pbx"}, LegsKeep: time.Hour})
+	legs, stop, err := open(service.WorkerOptions{Queues: []string{"*", "pbx"}, LegsKeep: time.Hour, LegsReserve: "1KiB"})
 	require.NoError(t, err)
 	defer stop()
 	done := func(kind string) bool {

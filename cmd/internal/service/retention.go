@@ -18,6 +18,8 @@ type RetentionOptions struct {
 
 	KeepDeadLetters time.Duration `help:"Dead letters are forgotten so long after they were replayed or discarded. 0: never." default:"0"`
 
+	KeepRules time.Duration `help:"Versions of rules are forgotten so long after they were stored, but for those in service, on trial, or that a rollback would put back, and those that were until then. 0: never." default:"0"`
+
 	KeepAudit time.Duration `help:"Lines of the audit log are taken out so long after they were sealed; their seals stay. 0: never." default:"0"`
 }
 
@@ -38,7 +40,7 @@ func (o *RetentionOptions) validate() error {
 	for _, f := range []struct {
 		flag string
 		keep time.Duration
-	}{{"--keep-calls", o.KeepCalls}, {"--keep-answers", o.KeepAnswers}, {"--keep-outbox", o.KeepOutbox}, {"--keep-audit", o.KeepAudit}, {"--keep-dead-letters", o.KeepDeadLetters}} {
+	}{{"--keep-calls", o.KeepCalls}, {"--keep-answers", o.KeepAnswers}, {"--keep-outbox", o.KeepOutbox}, {"--keep-audit", o.KeepAudit}, {"--keep-dead-letters", o.KeepDeadLetters}, {"--keep-rules", o.KeepRules}} {
 		if f.keep < 0 || f.keep > 0 && f.keep < keepLeast {
 			faults.Add(f.flag, "is %v; give at least %v, or 0 to keep for ever", f.keep, keepLeast)
 		}
@@ -70,7 +72,7 @@ func forgetOld(ctx context.Context, db *calldb.DB, o RetentionOptions, log *slog
 		gone, err := forgetOnce(ctx, db, o)
 		if gone != (forgotten{}) {
 			log.InfoContext(ctx, "what is old was forgotten", "calls", gone.Calls, "jobs", gone.Jobs, "answers", gone.Answers,
-				"outbox_events", gone.Outbox, "dead_letters", gone.Letters, "deliveries", gone.Deliveries, "audit_lines", gone.audit)
+				"outbox_events", gone.Outbox, "dead_letters", gone.Letters, "deliveries", gone.Deliveries, "rule_versions", gone.Rules, "audit_lines", gone.audit)
 		}
 		if err != nil && ctx.Err() == nil && !failed {
 			log.ErrorContext(ctx, "what is old can't be forgotten; it is tried again", "error", err)
@@ -82,7 +84,7 @@ func forgetOld(ctx context.Context, db *calldb.DB, o RetentionOptions, log *slog
 
 // forgetOnce makes a pass. At most half of the time it takes is the database's.
 func forgetOnce(ctx context.Context, db *calldb.DB, o RetentionOptions) (all forgotten, err error) {
-	keep := calldb.Retention{Calls: o.KeepCalls, Answers: o.KeepAnswers, Outbox: o.KeepOutbox, Letters: o.KeepDeadLetters}
+	keep := calldb.Retention{Calls: o.KeepCalls, Answers: o.KeepAnswers, Outbox: o.KeepOutbox, Letters: o.KeepDeadLetters, Rules: o.KeepRules}
 	for place := (calldb.ForgetPlace{}); !place.Done(); {
 		began := time.Now()
 		var gone calldb.Forgotten

@@ -29,6 +29,7 @@ type WorkerOptions struct {
 	JobTimeout    time.Duration `help:"An attempt that takes longer fails." default:"1h"`
 	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
 	LegsKeep      time.Duration `help:"Legs are deleted so long after their recording was done, as 168h, once it was read back from the bucket; they are kept while it isn't complete or another job needs them. 0: never." default:"0"`
+	LegsReserve   string        `help:"No recording is begun, and the worker isn't ready, while less is free on the disk of the legs: a share as 5%, or as 20GiB. Default: none." placeholder:"SIZE"`
 	FinishedDir   string        `help:"A directory of this worker's own, on a disk that outlives the process: recordings are noted there that are in the bucket while the database doesn't answer, so that a restart doesn't make them again." placeholder:"DIR"`
 
 	TaskOptions
@@ -46,6 +47,9 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 		}
 	}
 	place := &WorkerLegs{Closer: legs}
+	if err := o.watchDisk(place, legs, m, log); err != nil {
+		return nil, nil, errors.Join(err, legs.Close())
+	}
 	own, err := o.deleteLegs(s, place, legs, m, log)
 	if err != nil {
 		return nil, nil, errors.Join(err, legs.Close())
@@ -62,7 +66,7 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 	w := worker.New(s.DB, p, &worker.Options{
 		Name: o.Presence().Name, Kinds: kinds, Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
 		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace), FinishedDir: o.FinishedDir,
-		Software: Software(), Probe: s.Objects.Check, BucketChanged: s.DB.TellBucket, Doorbell: s.DB, Logger: log, Finished: m.Attempt,
+		Software: Software(), Probe: s.Objects.Check, BucketChanged: s.DB.TellBucket, Room: place.room, Doorbell: s.DB, Logger: log, Finished: m.Attempt,
 	})
 	bucket := s.Objects.URL("")
 	m.GaugeOf("switchtape_bucket_away_seconds", "For how long the bucket of the recordings has been away; 0 if it isn't.",
