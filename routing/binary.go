@@ -34,6 +34,11 @@ const (
 
 // newer reports whether a rule has a field that version 1 of the form hadn't.
 func (r *Rule) newer() bool {
+	for i := range r.Route {
+		if r.Route[i].MinQuality != 0 || r.Route[i].Margin != nil {
+			return true
+		}
+	}
 	return r.Description != "" || r.Enabled != nil || r.Reject != nil || r.Limits != nil || r.Match.From.anonymous() || r.Match.Not != nil ||
 		r.Match.When != nil && r.Match.When.Calendar != ""
 }
@@ -44,7 +49,7 @@ func (rs *RuleSet) newerHead() bool {
 		return true
 	}
 	for _, d := range rs.Destinations {
-		if len(d.Attributes)+len(d.Headers) > 0 || d.Description != "" || d.StripPlus || d.Caller != nil && d.Caller.StripPlus {
+		if len(d.Attributes)+len(d.Headers)+len(d.OriginRates) > 0 || d.Description != "" || d.StripPlus || d.Caller != nil && d.Caller.StripPlus {
 			return true
 		}
 	}
