@@ -45,7 +45,7 @@ func (r *Rule) newer() bool {
 
 // newerHead does the same for the set but for its rules.
 func (rs *RuleSet) newerHead() bool {
-	if len(rs.Calendars)+len(rs.Tests) > 0 || rs.Limits != nil {
+	if len(rs.Calendars)+len(rs.Tests)+len(rs.TenantNumbers) > 0 || rs.Limits != nil {
 		return true
 	}
 	for _, d := range rs.Destinations {

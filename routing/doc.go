@@ -163,6 +163,13 @@
 // limits of their own. Package trunk counts; a Router knows the limits ([Router.Limits])
 // and enforces none.
 //
+// # Whose numbers
+//
+//	tenant_numbers: {acme: ["+4930123*", "+498999990"], globex: ["+4930124*"]}
+//
+// In the set of the platform's own tenant this says whose a call is that comes in to a
+// number at the platform's edge: the longest entry holds, and users' DIDs go before it.
+//
 // # Rules that refuse, and rules that rest
 //
 //	rules:

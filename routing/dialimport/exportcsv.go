@@ -104,6 +104,9 @@ func (x *exporter) settings(write func(...string)) {
 			write(s[0], s[1])
 		}
 	}
+	if len(x.rs.TenantNumbers) > 0 {
+		x.report.skip(place{file: SettingsFile}, "tenant_numbers", "numbers of tenants can't be held by CSV")
+	}
 	if x.rs.Limits != nil {
 		x.report.skip(place{file: SettingsFile}, "limits", "limits of tenants and inbound trunks can't be held by CSV")
 	}

@@ -183,11 +183,11 @@ func TestDispatcherDecidesAsTheSource(t *testing.T) {
 
 // deckLine is a row of a rate deck, in whole numbers.
 type deckLine struct {
-	code                 string
-	rate, connect        int64 // ten-thousandths
-	first, next          int   // seconds
-	effective            time.Time
-	northAmerican, plain bool
+	code          string
+	rate, connect int64 // ten-thousandths
+	first, next   int   // seconds
+	effective     time.Time
+	northAmerican bool
 }
 
 // deckOracle is the price of a call, in ten-thousandths: that of the longest code, and of its
