@@ -34,17 +34,22 @@ const (
 
 // newer reports whether a rule has a field that version 1 of the form hadn't.
 func (r *Rule) newer() bool {
+	for i := range r.Route {
+		if r.Route[i].MinQuality != 0 || r.Route[i].Margin != nil {
+			return true
+		}
+	}
 	return r.Description != "" || r.Enabled != nil || r.Reject != nil || r.Limits != nil || r.Match.From.anonymous() || r.Match.Not != nil ||
 		r.Match.When != nil && r.Match.When.Calendar != ""
 }
 
 // newerHead does the same for the set but for its rules.
 func (rs *RuleSet) newerHead() bool {
-	if len(rs.Calendars)+len(rs.Tests) > 0 || rs.Limits != nil {
+	if len(rs.Calendars)+len(rs.Tests)+len(rs.TenantNumbers) > 0 || rs.Limits != nil {
 		return true
 	}
 	for _, d := range rs.Destinations {
-		if len(d.Attributes)+len(d.Headers) > 0 || d.Description != "" || d.StripPlus || d.Caller != nil && d.Caller.StripPlus {
+		if len(d.Attributes)+len(d.Headers)+len(d.OriginRates) > 0 || d.Description != "" || d.StripPlus || d.Caller != nil && d.Caller.StripPlus {
 			return true
 		}
 	}

@@ -34,6 +34,7 @@ func newBuild(head *RuleSet, rules int, pack bool) *build {
 	if head.Limits != nil {
 		b.r.limits.CallLimits = *head.Limits
 	}
+	b.r.owners = newOwners(head.TenantNumbers)
 	b.c = newCompiler(head, b.r, v)
 	if len(v.errs) == 0 {
 		b.c.destinations()

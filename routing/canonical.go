@@ -106,7 +106,7 @@ func marshal(v any) []byte {
 // fieldsKnown reports whether rules have just the fields that are written here. If
 // one is added, everything goes through encoding/json, and the hash stays right.
 func fieldsKnown() bool {
-	const rule, match, numbers, tier, target = 10, 19, 4, 5, 2
+	const rule, match, numbers, tier, target = 10, 19, 4, 7, 2
 	return reflect.TypeFor[Rule]().NumField() == rule && reflect.TypeFor[Match]().NumField() == match &&
 		reflect.TypeFor[NumberMatch]().NumField() == numbers && reflect.TypeFor[Target]().NumField() == target && reflect.TypeFor[Tier]().NumField() == tier
 }

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/switchtape/switchtape/callmodel/calls"
 )
@@ -18,6 +19,7 @@ type chooser struct {
 	to    dialled               // the callee, after the first look-up of a rate
 
 	emergency  bool
+	dear       bool // a destination was left out for the margin
 	takeDown   bool // take destinations that are down, too
 	down, full int  // how many destinations were left out for it
 }
@@ -28,6 +30,7 @@ type ranked struct {
 	rank   int64
 	score  float64
 	dest   *destination
+	deck   *RateTable // for calls of the caller; nil: none
 	rate   *rate
 	prefix string // of the rate
 	status Status
@@ -86,7 +89,7 @@ func (c *chooser) order(t *tier, number int, targets []target, list []ranked, so
 		*x = ranked{dest: &c.r.dests[targets[i].dest], weight: targets[i].weight}
 		c.lookUp(x)
 		if why := c.leaveReason(t, x); why != "" {
-			c.leaveOut(number, x, why)
+			c.leaveOut(t, number, x, why)
 			list = list[:n]
 			continue
 		}
@@ -113,13 +116,31 @@ func (c *chooser) lookUp(x *ranked) {
 	if c.live != nil {
 		x.status = c.live.Status(x.dest.id)
 	}
-	if x.dest.rates == nil || c.req.At.IsZero() {
-		return // without a time no rate is known to hold
+	if x.deck = x.dest.ratesFor(c.req.From); x.deck != nil {
+		x.rate, x.prefix = c.find(x.deck)
+	}
+}
+
+// find is the deck's rate for the callee, nil if it has none.
+func (c *chooser) find(deck *RateTable) (*rate, string) {
+	if c.req.At.IsZero() {
+		return nil, "" // without a time no rate is known to hold
 	}
 	if c.to.code == 0 {
 		c.to = dial(c.req.To)
 	}
-	x.rate, x.prefix = x.dest.rates.find(&c.to, c.at)
+	return deck.find(&c.to, c.at)
+}
+
+// profitable reports whether the price of the call leaves the tier's margin.
+func (c *chooser) profitable(t *tier, x *ranked) bool {
+	price, _ := c.find(t.sell)
+	if price == nil {
+		return false
+	}
+	costHigh, costLow := bits.Mul64(uint64(x.rate.sixtieths(t.assume)), 100)
+	mostHigh, mostLow := bits.Mul64(uint64(price.sixtieths(t.assume)), t.keep)
+	return costHigh < mostHigh || costHigh == mostHigh && costLow <= mostLow
 }
 
 // score sets the place of the destination in its tier.
@@ -130,11 +151,21 @@ func (c *chooser) score(t *tier, x *ranked, byWeight bool) {
 	case t.order == ByQuality:
 		x.rank, x.score = -int64(x.status.Quality), c.draw(x)
 	case t.order == ByCost && x.rate != nil:
-		x.rank = x.rate.sixtieths(t.assume)
+		if x.rank = x.rate.sixtieths(t.assume); c.belowQuality(t, x) {
+			x.rank += behindQuality
+		}
 	case t.order == ByCost:
 		x.rank = math.MaxInt64
 	default: // as listed
 	}
+}
+
+// behindQuality is more than any cost.
+const behindQuality = math.MaxInt64 / 2
+
+// belowQuality reports whether the destination is below the quality that the tier asks for.
+func (c *chooser) belowQuality(t *tier, x *ranked) bool {
+	return c.live != nil && x.status.Quality < t.minQuality
 }
 
 // draw returns the target's score by weighted rendezvous hashing: -ln(u)/w with u
@@ -161,16 +192,21 @@ func (c *chooser) leaveReason(t *tier, x *ranked) calls.LeftReason {
 		c.down++
 		return calls.LeftDown
 	}
-	if t.requireRate && x.rate == nil && !c.emergency {
+	switch {
+	case c.emergency:
+	case (t.requireRate || t.sell != nil) && x.rate == nil:
 		return calls.LeftNoRate
+	case t.sell != nil && !c.profitable(t, x):
+		c.dear = true
+		return calls.LeftMargin
 	}
 	return ""
 }
 
-func (c *chooser) leaveOut(number int, x *ranked, why calls.LeftReason) {
+func (c *chooser) leaveOut(t *tier, number int, x *ranked, why calls.LeftReason) {
 	c.d.LeftOut = append(c.d.LeftOut, calls.LeftOut{ID: x.dest.id, Reason: why})
 	if c.trace != nil {
-		c.traceLeft(number, x, why)
+		c.traceLeft(t, number, x, why)
 	}
 }
 
@@ -178,7 +214,7 @@ func (c *chooser) take(t *tier, number int, x *ranked, byWeight bool) {
 	d := calls.Destination{ID: x.dest.id, URI: x.dest.uri, Number: x.dest.callee.of(c.req), Attributes: x.dest.attributes, Headers: x.dest.headers}
 	d.Caller, d.CallerPrivacy = x.dest.caller.of(c.req, c.call^x.dest.idHash)
 	if x.rate != nil {
-		d.Cost = x.rate.cost(t.assume, x.prefix, x.dest.rates.currency)
+		d.Cost = x.rate.cost(t.assume, x.prefix, x.deck.currency)
 	}
 	c.d.Destinations = append(c.d.Destinations, d)
 	if c.trace != nil {

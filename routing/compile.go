@@ -28,6 +28,7 @@ type Router struct {
 	written int    // rules as people wrote them
 	tests   []Test
 	limits  AllLimits
+	owners  owners
 
 	exprErrors atomic.Uint64
 	listAll    bool                 // Explain lists every rule, since there are few

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
 )
 
 // DestinationSpec is a place that calls can be sent to.
@@ -42,6 +44,10 @@ type DestinationSpec struct {
 	// Headers are SIP's, for the same: names of tokens (RFC 3261 section 25.1) and values
 	// of one line. Those by which SIP itself works, like Via and Call-ID, are refused.
 	Headers map[string]string `json:"headers,omitempty"`
+	// OriginRates are the rate decks for calls of certain callers, by a prefix of their
+	// number; the longest holds. "anonymous" is for callers without a number. Others are
+	// rated by Rates.
+	OriginRates map[string]string `json:"origin_rates,omitempty"`
 	// Limits say how many calls it takes. nil: any number.
 	Limits *Limits `json:"limits,omitempty"`
 }
@@ -112,6 +118,17 @@ func (v *validation) checkDestination(id string, d DestinationSpec) {
 	}
 	if _, ok := v.rs.Rates[d.Rates]; d.Rates != "" && !ok {
 		v.fault(p+".rates", "no rate deck %q is defined", d.Rates)
+	}
+	for _, from := range sortedKeys(d.OriginRates) {
+		at, deck := p+".origin_rates."+from, d.OriginRates[from]
+		if from != calls.AnonymousCaller {
+			if why := badPrefix(from); why != "" {
+				v.fault(at, "%q %s; or say anonymous", from, why)
+			}
+		}
+		if _, ok := v.rs.Rates[deck]; !ok {
+			v.fault(at, "no rate deck %q is defined", deck)
+		}
 	}
 	if l := d.Limits; l != nil {
 		v.checkLimits(p+".limits", l)
@@ -221,6 +238,8 @@ type destination struct {
 	idHash uint64
 	rates  *RateTable // nil: none
 	limits Limits
+	// origins are the decks for callers, the longest prefix first.
+	origins []originRates
 	// attributes and headers are shared by all decisions.
 	attributes, headers map[string]string
 }
@@ -246,6 +265,10 @@ func (c *compiler) destination(id string, d *DestinationSpec) destination {
 	if s := d.Caller; s != nil {
 		out.caller = callerForm{policy: s.Policy, form: numberForm{strip: s.Strip, prepend: s.Prepend, stripPlus: s.StripPlus}, pool: s.Replace}
 	}
+	for _, from := range sortedKeys(d.OriginRates) {
+		out.origins = append(out.origins, originRates{from, c.decks[d.OriginRates[from]]})
+	}
+	slices.SortStableFunc(out.origins, func(a, b originRates) int { return cmp.Compare(len(b.from), len(a.from)) })
 	if d.Limits != nil {
 		out.limits = *d.Limits
 	}
@@ -256,6 +279,41 @@ func (c *compiler) destination(id string, d *DestinationSpec) destination {
 		out.headers = maps.Clone(d.Headers)
 	}
 	return out
+}
+
+// originRates is a deck for callers whose numbers begin so.
+type originRates struct {
+	from string // or calls.AnonymousCaller
+	deck *RateTable
+}
+
+// ratesFor is the deck for calls of the caller, nil if there is none.
+func (d *destination) ratesFor(caller string) *RateTable {
+	for i := range d.origins {
+		if isFrom(caller, d.origins[i].from) {
+			return d.origins[i].deck
+		}
+	}
+	return d.rates
+}
+
+// isFrom reports whether the caller's number begins so.
+func isFrom(caller, from string) bool {
+	if from == calls.AnonymousCaller {
+		return caller == "" || caller == calls.AnonymousCaller
+	}
+	return strings.HasPrefix(caller, from)
+}
+
+// RatesFor is the name of the deck for calls of the caller, "" if there is none.
+func (d *DestinationSpec) RatesFor(caller string) string {
+	longest, deck := -1, d.Rates
+	for from, name := range d.OriginRates {
+		if len(from) > longest && isFrom(caller, from) {
+			longest, deck = len(from), name
+		}
+	}
+	return deck
 }
 
 // Endpoint is what the run-time state needs to know of a destination.

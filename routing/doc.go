@@ -136,6 +136,7 @@
 //	route:
 //	  - [{to: east, weight: 3}, {to: west}]               # by weight
 //	  - {order: cost, assume_seconds: 60, require_rate: true, targets: [{to: a}, {to: b}]}
+//	  - {order: cost, min_quality: 8, margin: {rates: retail, percent: 10}, targets: [{to: a}, {to: b}]}
 //	  - {order: quality, explore_percent: 5, targets: [{to: c}, {to: d, weight: 2}]}
 //	  - {order: priority, targets: [{to: e}, {to: f}]}    # as listed
 //
@@ -144,7 +145,9 @@
 // first in proportion to its weight, and taking one away moves only its own calls.
 // By cost, the cheapest comes first for a call of assume_seconds, computed exactly;
 // ties stay as listed, and targets without a rate come last, or are left out with
-// require_rate. By quality, the best comes first by what package trunk has seen,
+// require_rate. Those below min_quality come behind the others that have a rate. A margin
+// leaves out, in any order, what costs more than the price in the deck retail less ten
+// percent of it; without a price no target is left. By quality, the best comes first by what package trunk has seen,
 // and equals are drawn by weight.
 //
 // # How many calls
@@ -159,6 +162,13 @@
 // other rule is asked. Emergency calls are counted and never refused. Destinations have
 // limits of their own. Package trunk counts; a Router knows the limits ([Router.Limits])
 // and enforces none.
+//
+// # Whose numbers
+//
+//	tenant_numbers: {acme: ["+4930123*", "+498999990"], globex: ["+4930124*"]}
+//
+// In the set of the platform's own tenant this says whose a call is that comes in to a
+// number at the platform's edge: the longest entry holds, and users' DIDs go before it.
 //
 // # Rules that refuse, and rules that rest
 //
@@ -186,6 +196,7 @@
 //	    caller: {policy: pass, strip: 2, prepend: "0"}
 //	    # or    {policy: withhold}, or {policy: replace, replace: ["+4930100", "+4930101"]}
 //	    rates: carrier-a         # a deck below
+//	    origin_rates: {"+49": carrier-a-home, anonymous: carrier-a-hidden}  # for calls of these callers
 //	    limits: {concurrent: 120, cps: 10}
 //	    description: Contract 4711
 //	    attributes: {socket: "udp:192.0.2.1:5060"}   # for who sets the call up,
@@ -223,7 +234,7 @@
 //
 // # Emergency calls
 //
-// Limits, health, missing rates and withheld callers don't hold an emergency call
+// Limits, health, missing rates, margins and withheld callers don't hold an emergency call
 // up, and no Decider is asked about it. Its number is sent as it was dialled,
 // whatever a destination strips, prepends or sends in its place, unless that
 // destination says emergency: true. Callers are rewritten as for all calls.

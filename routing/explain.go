@@ -20,7 +20,7 @@ type Explanation struct {
 	Decision calls.Decision `json:"decision"`
 	// NoRoute is true when there is no destination to try.
 	NoRoute bool `json:"no_route,omitempty"`
-	// Err is the error of Route: nil, [ErrNoRoute], [ErrNoRate], [ErrNoCapacity], or
+	// Err is the error of Route: nil, [ErrNoRoute], [ErrNoRate], [ErrNoMargin], [ErrNoCapacity], or
 	// [ErrNoTime], with which nothing is considered.
 	Err error `json:"-"`
 	// Considered lists the candidates by rank, and then the rules for other callees.

@@ -66,6 +66,13 @@ var (
 	}
 )
 
+// ErrNoMargin is returned when every destination of the winning rule that has a rate costs
+// more than the price of the call less the margin. Its code is callmodel.CodeNoRoute.
+var ErrNoMargin error = &callmodel.Error{
+	Code:    callmodel.CodeNoRoute,
+	Message: "a rule matches the call, but none of its destinations leaves the margin that it asks for",
+}
+
 // RejectError is the error of a call that a rule refuses: see [Rule.Reject]. The error of
 // Route wraps it, and has the code callmodel.CodeNoRoute; the decision has the rule and
 // the cause.
@@ -181,6 +188,8 @@ func (r *Router) answer(x *posting, req *calls.Request, live Live, d *calls.Deci
 		return nil
 	case c.full > 0:
 		return ErrNoCapacity
+	case c.dear:
+		return ErrNoMargin
 	default:
 		return ErrNoRate
 	}

@@ -163,7 +163,7 @@ func tierTargets(v any, n *yaml.Node) any {
 	if n.Kind == yaml.MappingNode {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			switch n.Content[i].Value {
-			case "targets", "order", "assume_seconds", "require_rate", "explore_percent":
+			case "targets", "order", "assume_seconds", "require_rate", "explore_percent", "min_quality", "margin":
 				return nil
 			}
 		}

@@ -22,7 +22,10 @@ type tier struct {
 	order       TierOrder
 	assume      int32 // seconds, of the call for which costs are compared
 	requireRate bool
-	explore     uint64 // calls with a draw (53 bits) below it go by weight
+	minQuality  int16
+	sell        *RateTable // what the caller pays; nil: nobody asks
+	keep        uint64     // percent of that that a call may cost
+	explore     uint64     // calls with a draw (53 bits) below it go by weight
 }
 
 type target struct {
@@ -57,10 +60,14 @@ func (c *compiler) plan(r *Rule) uint32 {
 			p.targets = append(p.targets, target{c.destIndex[g.To], uint32(max(g.Weight, 1))})
 		}
 		percent := cmp.Or(t.ExplorePercent, DefaultExplorePercent)
-		p.tiers = append(p.tiers, tier{
-			end: len(p.targets), order: cmp.Or(t.Order, ByWeight), requireRate: t.RequireRate,
+		compiled := tier{
+			end: len(p.targets), order: cmp.Or(t.Order, ByWeight), requireRate: t.RequireRate, minQuality: int16(t.MinQuality),
 			assume: int32(cmp.Or(t.Assume, DefaultAssume) / time.Second), explore: uint64(percent) << 53 / 100,
-		})
+		}
+		if t.Margin != nil {
+			compiled.sell, compiled.keep = c.decks[t.Margin.Rates], uint64(100-t.Margin.Percent)
+		}
+		p.tiers = append(p.tiers, compiled)
 	}
 	i := uint32(len(c.r.plans))
 	c.r.plans = append(c.r.plans, p)
@@ -75,6 +82,10 @@ func (t *Tier) appendKey(b []byte) []byte {
 		b = strconv.AppendInt(b, int64(t.Assume), 10)
 		b = strconv.AppendInt(append(b, ' '), int64(t.ExplorePercent), 10)
 		b = append(strconv.AppendBool(append(b, ' '), t.RequireRate), ' ')
+		b = append(strconv.AppendInt(b, int64(t.MinQuality), 10), ' ')
+		if t.Margin != nil {
+			b = append(append(strconv.AppendInt(b, int64(t.Margin.Percent), 10), t.Margin.Rates...), ' ')
+		}
 	}
 	for _, g := range t.Targets {
 		b = append(append(b, g.To...), ':')

@@ -32,6 +32,10 @@ type RuleSet struct {
 	Currency string `json:"currency,omitempty"`
 	// Limits are those of the calls of each tenant and from each inbound trunk.
 	Limits *CallLimits `json:"limits,omitempty"`
+	// TenantNumbers are the numbers of tenants, by the tenant's id; an entry is as in a
+	// list. In the platform's own set they say whose call it is that comes in to a number
+	// (see callservice.Service.TenantOf); in others they say nothing.
+	TenantNumbers map[string][]string `json:"tenant_numbers,omitempty"`
 	// Tests are calls and what is to become of them: see [Router.RunTests].
 	Tests []Test `json:"tests,omitempty"`
 	// Rates are the rate decks that destinations name.

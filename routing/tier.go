@@ -40,6 +40,24 @@ type Tier struct {
 	// alone, so that the quality of each target stays known. It goes with the order
 	// quality. 0 means 5.
 	ExplorePercent int `json:"explore_percent,omitempty" unsaid:"give 1 to 50, or leave it out for 5"`
+	// MinQuality is the quality level, 1 to 20 (see package trunk), below which a target
+	// comes behind all that have it, with the order cost. Without run-time state, and for
+	// emergency calls, none is below. 0 means no such level.
+	MinQuality int `json:"min_quality,omitempty" unsaid:"give 1 to 20, or leave it out for none"`
+	// Margin leaves out targets that cost more than the caller pays less a margin. nil:
+	// whatever they cost.
+	Margin *Margin `json:"margin,omitempty"`
+}
+
+// Margin says what is to be left of the price of a call. A call of the tier's assumed
+// length may cost price × (100 − Percent) ÷ 100 at most; targets without a rate are left
+// out, and all are where Rates have no price for the number. It never leaves a target out
+// for an emergency call.
+type Margin struct {
+	// Rates is the deck of what the caller pays.
+	Rates string `json:"rates"`
+	// Percent of the price is to be left over, 0 to 99.
+	Percent int `json:"percent,omitempty"`
 }
 
 // Target is one destination of a tier.
@@ -57,11 +75,13 @@ const (
 	MaxAssume             = 24 * time.Hour
 	DefaultExplorePercent = 5
 	MaxExplorePercent     = 50
+	MaxQuality            = 20 // the highest level
+	MaxMarginPercent      = 99
 )
 
 // plain reports whether the tier is just a list of targets by weight.
 func (t *Tier) plain() bool {
-	return (t.Order == "" || t.Order == ByWeight) && t.Assume == 0 && !t.RequireRate && t.ExplorePercent == 0
+	return (t.Order == "" || t.Order == ByWeight) && t.Assume == 0 && !t.RequireRate && t.ExplorePercent == 0 && t.MinQuality == 0 && t.Margin == nil
 }
 
 // MarshalJSON writes the shortest form: the list of targets alone if that is enough,
@@ -110,9 +130,16 @@ func (v *validation) checkTier(p string, t *Tier, used map[string]targetAt) {
 	if t.ExplorePercent < 0 || t.ExplorePercent > MaxExplorePercent {
 		v.fault(p+".explore_percent", "must be 1 to %d, is %d", MaxExplorePercent, t.ExplorePercent)
 	}
-	if t.Order != ByCost && t.Assume != 0 {
-		v.fault(p+".assume_seconds", "goes with order: cost only")
+	if t.Order != ByCost && t.Assume != 0 && t.Margin == nil {
+		v.fault(p+".assume_seconds", "goes with order: cost only, or with a margin")
 	}
+	if t.MinQuality < 0 || t.MinQuality > MaxQuality {
+		v.fault(p+".min_quality", "must be 1 to %d, is %d", MaxQuality, t.MinQuality)
+	}
+	if t.Order != ByCost && t.MinQuality != 0 {
+		v.fault(p+".min_quality", "goes with order: cost only; order: quality tries the best first")
+	}
+	v.checkMargin(p+".margin", t.Margin)
 	if t.Order != ByCost && t.RequireRate {
 		v.fault(p+".require_rate", "goes with order: cost only")
 	}
@@ -129,6 +156,18 @@ func (v *validation) checkTier(p string, t *Tier, used map[string]targetAt) {
 	}
 	if t.Order == ByCost && !rated && len(t.Targets) > 0 {
 		v.fault(p+".order", "none of the destinations has rates, so their costs can't be compared; give them a rate deck")
+	}
+}
+
+func (v *validation) checkMargin(p string, m *Margin) {
+	if m == nil {
+		return
+	}
+	if _, ok := v.rs.Rates[m.Rates]; !ok {
+		v.fault(p+".rates", "no rate deck %q is defined; give the one that the caller pays by", m.Rates)
+	}
+	if m.Percent < 0 || m.Percent > MaxMarginPercent {
+		v.fault(p+".percent", "must be 0 to %d, is %d", MaxMarginPercent, m.Percent)
 	}
 }
 
@@ -174,5 +213,5 @@ func (v *validation) checkTarget(at targetAt, used map[string]targetAt) (rated b
 	case g.Weight != 0 && (t.Order == ByCost || t.Order == AsListed):
 		v.fault(v.target(at, ".weight"), "has no effect with order: %s; leave it out", t.Order)
 	}
-	return d.Rates != "" || !ok
+	return d.Rates != "" || len(d.OriginRates) > 0 || !ok
 }

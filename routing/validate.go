@@ -57,6 +57,7 @@ func (v *validation) checkHead(rules int) {
 	v.checkRates()
 	v.checkTests(rs.Tests)
 	v.checkCallLimits(rs.Limits)
+	v.checkTenantNumbers(rs.TenantNumbers)
 	v.checkFailover("failover", rs.Failover)
 	if rules == 0 {
 		v.fault("rules", "is empty; a set needs at least one rule")

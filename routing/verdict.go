@@ -35,7 +35,7 @@ func (c *chooser) verdict(number int, x *ranked) DestinationVerdict {
 	return v
 }
 
-func (c *chooser) traceLeft(number int, x *ranked, why calls.LeftReason) {
+func (c *chooser) traceLeft(t *tier, number int, x *ranked, why calls.LeftReason) {
 	v := c.verdict(number, x)
 	switch why {
 	case calls.LeftConcurrent:
@@ -44,6 +44,13 @@ func (c *chooser) traceLeft(number int, x *ranked, why calls.LeftReason) {
 		v.Reason = fmt.Sprintf("left out: it was given as many calls this second as it may, %d", x.dest.limits.CPS)
 	case calls.LeftNoRate:
 		v.Reason = "left out: its tier requires a rate, and it has none for " + c.req.To
+	case calls.LeftMargin:
+		v.Reason = "left out: there is no price for " + c.req.To + " that it could cost less than"
+		if price, prefix := c.find(t.sell); price != nil {
+			p, cost := price.cost(t.assume, prefix, t.sell.currency), x.rate.cost(t.assume, x.prefix, x.deck.currency)
+			v.Cost = cost
+			v.Reason = fmt.Sprintf("left out: it costs %s %s, and of the price of %s %s it may cost %d percent", cost.Amount, cost.Currency, p.Amount, p.Currency, t.keep)
+		}
 	case calls.LeftDown:
 		v.Reason = "left out: it is down"
 		if x.status.Health == Probing {
@@ -57,7 +64,7 @@ func (c *chooser) traceTaken(t *tier, number int, x *ranked, byWeight bool) {
 	v := c.verdict(number, x)
 	v.Position = len(c.d.Destinations)
 	if x.rate != nil {
-		v.Cost = x.rate.cost(t.assume, x.prefix, x.dest.rates.currency)
+		v.Cost = x.rate.cost(t.assume, x.prefix, x.deck.currency)
 	}
 	if t.order == ByWeight || t.order == ByQuality {
 		v.Weight, v.Draw = int(x.weight), x.score
@@ -77,6 +84,9 @@ func (c *chooser) traceTaken(t *tier, number int, x *ranked, byWeight bool) {
 		v.Reason = fmt.Sprintf("by cost: %s %s for %d seconds to %s…", v.Cost.Amount, v.Cost.Currency, v.Cost.Length/time.Second, v.Cost.Prefix)
 	default:
 		v.Reason = "as listed"
+	}
+	if t.order == ByCost && x.rate != nil && c.belowQuality(t, x) {
+		v.Reason += fmt.Sprintf("; behind others, as its quality %d is below %d", x.status.Quality, t.minQuality)
 	}
 	if x.status.Health == Down || c.takeDown && x.status.Health == Probing {
 		v.Reason += "; it is down, but nothing else is left"

@@ -126,6 +126,10 @@ const (
 	LeftNoRate     LeftReason = "no_rate"    // its tier requires a rate, and it has none for the number
 )
 
+// LeftMargin: it costs more than the price of the call less the margin that its tier asks
+// for, or there is no such price.
+const LeftMargin LeftReason = "margin"
+
 // LeftOut is a destination of the rule that is not to be tried.
 type LeftOut struct {
 	ID     string     `json:"id"`

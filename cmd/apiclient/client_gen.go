@@ -869,6 +869,7 @@ const (
 	LeftOutReasonConcurrent LeftOutReason = "concurrent"
 	LeftOutReasonCps        LeftOutReason = "cps"
 	LeftOutReasonDown       LeftOutReason = "down"
+	LeftOutReasonMargin     LeftOutReason = "margin"
 	LeftOutReasonNoRate     LeftOutReason = "no_rate"
 )
 
@@ -880,6 +881,8 @@ func (e LeftOutReason) Valid() bool {
 	case LeftOutReasonCps:
 		return true
 	case LeftOutReasonDown:
+		return true
+	case LeftOutReasonMargin:
 		return true
 	case LeftOutReasonNoRate:
 		return true
@@ -3234,11 +3237,11 @@ type KeyWithSecret struct {
 type LeftOut struct {
 	Id string `json:"id"`
 
-	// Reason It fails, is full, was given as many calls this second as it may, or has no rate.
+	// Reason It fails, is full, was given as many calls this second as it may, has no rate, or costs more than the price of the call less the margin.
 	Reason LeftOutReason `json:"reason"`
 }
 
-// LeftOutReason It fails, is full, was given as many calls this second as it may, or has no rate.
+// LeftOutReason It fails, is full, was given as many calls this second as it may, has no rate, or costs more than the price of the call less the margin.
 type LeftOutReason string
 
 // LegAnalysis The talk and the levels of one leg.

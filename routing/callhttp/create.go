@@ -1,6 +1,7 @@
 package callhttp
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -43,7 +44,7 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 		if err != nil || unread != nil {
 			key = nil
 		}
-		created, err := h.service.CreateUrgent(r.Context(), h.tenantOf(p, &req), req, p.Subject, key)
+		created, err := h.service.CreateUrgent(r.Context(), h.tenantOf(r.Context(), p, &req), req, p.Subject, key)
 		if err != nil {
 			return err
 		}
@@ -70,7 +71,7 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 	if wrong != nil {
 		return h.everyFault(&req, wrong)
 	}
-	created, err := h.service.Create(r.Context(), h.tenantOf(p, &req), req, p.Subject, key)
+	created, err := h.service.Create(r.Context(), h.tenantOf(r.Context(), p, &req), req, p.Subject, key)
 	if err != nil {
 		return err
 	}
@@ -79,9 +80,9 @@ func (h *Handler) createCall(w http.ResponseWriter, r *http.Request, p callmodel
 
 // tenantOf is whose call it is: the principal's, or that of the number that is called, for
 // a principal that acts for every tenant.
-func (h *Handler) tenantOf(p callmodel.Principal, req *callservice.Request) callmodel.TenantID {
+func (h *Handler) tenantOf(ctx context.Context, p callmodel.Principal, req *callservice.Request) callmodel.TenantID {
 	if p.Allows(callmodel.ScopeTenantsEvery) {
-		return h.service.TenantOf(p.TenantID, req)
+		return h.service.TenantOf(ctx, p.TenantID, req)
 	}
 	return p.TenantID
 }

@@ -151,8 +151,9 @@ func (s *Service) was(ctx context.Context, t callmodel.TenantID, p *calls.Party)
 }
 
 // TenantOf is whose call it is that is requested for the tenant: for the platform's own,
-// a call that comes in to a DID is of the tenant that has the DID.
-func (s *Service) TenantOf(t callmodel.TenantID, req *Request) callmodel.TenantID {
+// a call that comes in to a DID is of the tenant that has the DID, and one to a number
+// that the platform's active rules say is a tenant's is that tenant's.
+func (s *Service) TenantOf(ctx context.Context, t callmodel.TenantID, req *Request) callmodel.TenantID {
 	if t != s.opts.PlatformTenant || req.Direction != calls.Inbound {
 		return t
 	}
@@ -162,6 +163,15 @@ func (s *Service) TenantOf(t callmodel.TenantID, req *Request) callmodel.TenantI
 	}
 	if f := s.opts.Users.DID(number); f != nil {
 		return f.TenantID
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeWait)
+	defer cancel()
+	if err := s.rules.prepare(ctx, t); err != nil {
+		s.opts.Logger.WarnContext(ctx, "the platform's rules can't be read; an inbound call is taken to be the platform's own", "number", shown(number), "error", err)
+		return t
+	}
+	if r := s.rules.inMemory(t); r != nil {
+		return cmp.Or(r.TenantOf(number), t)
 	}
 	return t
 }

@@ -216,9 +216,30 @@ func TestTenantOfADID(t *testing.T) {
 	in := func(to string, d calls.Direction) *callservice.Request {
 		return &callservice.Request{To: to, Direction: d}
 	}
-	assert.Equal(t, callmodel.TenantID("acme"), s.TenantOf("platform", in("+4930123450", calls.Inbound)))
-	assert.Equal(t, callmodel.TenantID("umbrella"), s.TenantOf("platform", in("030 999 990", calls.Inbound)))
-	assert.Equal(t, callmodel.TenantID("platform"), s.TenantOf("platform", in("+4930123450", calls.Outbound)))
-	assert.Equal(t, callmodel.TenantID("platform"), s.TenantOf("platform", in("+4930123459", calls.Inbound)))
-	assert.Equal(t, callmodel.TenantID("umbrella"), s.TenantOf("umbrella", in("+4930123450", calls.Inbound)), "nobody else's calls change hands")
+	assert.Equal(t, callmodel.TenantID("acme"), s.TenantOf(t.Context(), "platform", in("+4930123450", calls.Inbound)))
+	assert.Equal(t, callmodel.TenantID("umbrella"), s.TenantOf(t.Context(), "platform", in("030 999 990", calls.Inbound)))
+	assert.Equal(t, callmodel.TenantID("platform"), s.TenantOf(t.Context(), "platform", in("+4930123450", calls.Outbound)))
+	assert.Equal(t, callmodel.TenantID("platform"), s.TenantOf(t.Context(), "platform", in("+4930123459", calls.Inbound)))
+	assert.Equal(t, callmodel.TenantID("umbrella"), s.TenantOf(t.Context(), "umbrella", in("+4930123450", calls.Inbound)), "nobody else's calls change hands")
+}
+
+// TestTenantOfANumber: the platform's active rules say whose a number is that no user has.
+func TestTenantOfANumber(t *testing.T) {
+	t.Parallel()
+	db := memdb.New(nil)
+	o := &callservice.Options{Users: annAndBob(), PlatformTenant: "platform", DefaultRegion: "DE"}
+	install(t, callservice.New(db, o), "platform", `
+tenant_numbers: {globex: ["+4930123*", "+498999990"], initech: ["+49301234*"]}
+destinations: {a: {uri: "sip:a.example.com"}}
+rules: [{id: all, default: true, route: [[{to: a}]]}]
+`)
+	s := callservice.New(db, o) // its first call reads the rules
+	for to, want := range map[string]callmodel.TenantID{
+		"+4930123999": "globex", "030 1234 999": "initech", "+498999990": "globex", "+4989999901": "platform", "+4940123": "platform",
+		"+4930123450": "acme", // a user's DID goes before
+	} {
+		assert.Equal(t, want, s.TenantOf(t.Context(), "platform", &callservice.Request{To: to, Direction: calls.Inbound}), to)
+	}
+	assert.Equal(t, callmodel.TenantID("platform"), s.TenantOf(t.Context(), "platform", &callservice.Request{To: "+4930123999", Direction: calls.Outbound}))
+	assert.Equal(t, callmodel.TenantID("umbrella"), s.TenantOf(t.Context(), "umbrella", &callservice.Request{To: "+4930123999", Direction: calls.Inbound}))
 }

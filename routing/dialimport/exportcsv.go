@@ -104,6 +104,9 @@ func (x *exporter) settings(write func(...string)) {
 			write(s[0], s[1])
 		}
 	}
+	if len(x.rs.TenantNumbers) > 0 {
+		x.report.skip(place{file: SettingsFile}, "tenant_numbers", "numbers of tenants can't be held by CSV")
+	}
 	if x.rs.Limits != nil {
 		x.report.skip(place{file: SettingsFile}, "limits", "limits of tenants and inbound trunks can't be held by CSV")
 	}
@@ -123,8 +126,8 @@ func number(n int) string {
 func (x *exporter) destinations(write func(...string)) {
 	for _, id := range slices.Sorted(maps.Keys(x.rs.Destinations)) {
 		d := x.rs.Destinations[id]
-		if d.Description != "" || len(d.Attributes)+len(d.Headers) > 0 {
-			x.report.skip(place{file: DestinationsFile, row: "destination " + id}, "description, attributes and headers", "CSV has no columns for them")
+		if d.Description != "" || len(d.Attributes)+len(d.Headers)+len(d.OriginRates) > 0 {
+			x.report.skip(place{file: DestinationsFile, row: "destination " + id}, "description, attributes, headers and origin_rates", "CSV has no columns for them")
 		}
 		var limits routing.Limits
 		var caller routing.CallerSpec
@@ -187,6 +190,11 @@ func (x *exporter) rules(write func(...string)) {
 // unheld returns the parts of a rule that CSV can't hold.
 func unheld(r *routing.Rule) string {
 	m := &r.Match
+	for i := range r.Route {
+		if r.Route[i].Margin != nil || r.Route[i].MinQuality != 0 {
+			return "margin and min_quality"
+		}
+	}
 	switch {
 	case m.When != nil:
 		return "when"

@@ -60,7 +60,8 @@ type fsRow struct {
 	at        place
 	prefix    string
 	rate      callmodel.Amount
-	dests     []string
+	dests     []string // one of each gateway
+	gateways  []string // their URIs
 	carrierID string
 }
 
@@ -219,7 +220,7 @@ func (f *freeswitch) row(r *row) {
 			f.report.skip(r.place, "the number it is given", "%s", why)
 			return
 		}
-		one.dests = append(one.dests, id)
+		one.dests, one.gateways = append(one.dests, id), append(one.gateways, uri)
 	}
 	profile := r.get("lcr_profile")
 	for _, p := range prefixes {
@@ -317,9 +318,10 @@ func (f *freeswitch) profile(profile string) {
 		used := map[string]bool{}
 		for n := len(p); n >= 0; n-- {
 			for _, r := range at[p[:n]] {
-				for _, dest := range r.dests {
-					if !used[dest] {
-						used[dest] = true
+				for i, dest := range r.dests {
+					// The source tries a gateway once, whatever the form of the number.
+					if gateway := r.gateways[i]; !used[gateway] {
+						used[gateway] = true
 						b.hops = append(b.hops, hop{dest: dest})
 					}
 				}

@@ -47,7 +47,11 @@ func (l *linter) rated(x *index, rule, tier int, decks map[string]*deck) {
 	r := &l.rs.Rules[rule]
 	t := &r.Route[tier]
 	for _, g := range t.Targets {
-		name := l.rs.Destinations[g.To].Rates
+		spec := l.rs.Destinations[g.To]
+		name := spec.Rates
+		if name == "" && len(spec.OriginRates) > 0 {
+			continue // only some callers have a rate, and which call isn't known
+		}
 		d := decks[name]
 		if d == nil {
 			d = l.deck(name)

@@ -37,6 +37,9 @@ func (l *linter) usage() {
 	decks := map[string]bool{}
 	for _, id := range slices.Sorted(maps.Keys(l.rs.Destinations)) {
 		decks[l.rs.Destinations[id].Rates] = true
+		for _, deck := range l.rs.Destinations[id].OriginRates {
+			decks[deck] = true
+		}
 		switch reached, seen := used[id]; {
 		case !seen:
 			l.about(UnusedDestination, "destinations."+id, "remove it, or route to it", "no rule uses destination %s", id)
@@ -47,6 +50,13 @@ func (l *linter) usage() {
 	for _, name := range slices.Sorted(maps.Keys(l.rs.Lists)) {
 		if !lists[name] {
 			l.about(UnusedList, "lists."+name, "remove it, or use it", "no rule uses list %s", name)
+		}
+	}
+	for i := range l.rs.Rules {
+		for _, tier := range l.rs.Rules[i].Route {
+			if tier.Margin != nil {
+				decks[tier.Margin.Rates] = true
+			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.rs.Rates)) {
