@@ -25,9 +25,9 @@ import (
 // stopped and gone on with.
 func TestManyObjectsStoppedAndGoneOnWith(t *testing.T) {
 	onBoth(t, func(t *testing.T, at string) {
-		recordings := 10_000 // of an object and a manifest each
-		if testing.Short() || strings.HasPrefix(at, "postgres") {
-			recordings = 2_000
+		recordings := 2_000 // of an object and a manifest each
+		if os.Getenv("SWITCHTAPE_LONG_TESTS") != "" && !strings.HasPrefix(at, "postgres") {
+			recordings = 10_000
 		}
 		srv := buckettest.S3(t)
 		srv.Setenv(t)
