@@ -124,11 +124,10 @@ const (
 	LeftConcurrent LeftReason = "concurrent" // it carries as many calls as it may
 	LeftCPS        LeftReason = "cps"        // it was given as many calls this second as it may
 	LeftNoRate     LeftReason = "no_rate"    // its tier requires a rate, and it has none for the number
+	// LeftMargin is of one that costs more than the price of the call less the margin that
+	// its tier asks for, or there is no such price.
+	LeftMargin LeftReason = "margin"
 )
-
-// LeftMargin: it costs more than the price of the call less the margin that its tier asks
-// for, or there is no such price.
-const LeftMargin LeftReason = "margin"
 
 // LeftOut is a destination of the rule that is not to be tried.
 type LeftOut struct {
