@@ -226,8 +226,8 @@ func fullIn(samples []sample) time.Duration {
 	var both, square float64
 	for _, s := range samples {
 		dt := s.at.Seconds() - meanAt
-		both += dt * (s.free - meanFree)
-		square += dt * dt
+		both += float64(dt * (s.free - meanFree))
+		square += float64(dt * dt)
 	}
 	perSecond := -both / square
 	seconds := samples[n-1].free / perSecond
