@@ -343,6 +343,9 @@ func (t *topic) Send(ctx context.Context, m *broker.Outgoing) error {
 		out.Header.Set(name, value)
 	}
 	if _, err := js.PublishMsg(ctx, out, jetstream.WithMsgID(m.ID)); err != nil {
+		if errors.Is(err, jetstream.ErrNoStreamResponse) {
+			return unavailable("publish on "+out.Subject+": no stream keeps this subject; make one that does, as by \"nats stream add --subjects '"+t.subject+".>'\"", err)
+		}
 		return unavailable("publish on "+out.Subject, err)
 	}
 	return nil

@@ -79,6 +79,7 @@ func TestTopic(t *testing.T) {
 	require.NoError(t, err)
 	err = topic.Send(t.Context(), &broker.Outgoing{ID: "a"})
 	require.Equal(t, callmodel.CodeUnavailable, callmodel.CodeOf(err), "no stream confirms it: %v", err)
+	require.ErrorContains(t, err, "no stream keeps this subject; make one that does, as by \"nats stream add --subjects 'elsewhere.>'\"")
 	require.NoError(t, topic.Close(t.Context()))
 }
 

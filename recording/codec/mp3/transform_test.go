@@ -179,7 +179,7 @@ func TestPower34(t *testing.T) {
 func TestVectorWindowIsEqual(t *testing.T) {
 	t.Parallel()
 	if !hasVector {
-		t.Skip("no vector path on this machine or in this build")
+		t.Skip("SKIPPED: no vector path on this machine or in this build")
 	}
 	r := rand.New(rand.NewPCG(11, 11))
 	for range 200 {
