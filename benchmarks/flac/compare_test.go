@@ -18,6 +18,7 @@ import (
 	goaudio "github.com/go-audio/audio"
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/benchmarks/internal/speech"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/codec/flac"
 	"github.com/switchtape/switchtape/recording/codec/wav"
@@ -40,7 +41,7 @@ const (
 // ../data with apt-get download.
 func TestCompareWithFLAC(t *testing.T) {
 	if os.Getenv("SWITCHTAPE_FLAC_COMPARE") != "1" {
-		t.Skip("takes a minute, and fetches speech from Debian: set SWITCHTAPE_FLAC_COMPARE=1")
+		t.Skip("SKIPPED: takes a minute, and fetches speech from Debian: set SWITCHTAPE_FLAC_COMPARE=1")
 	}
 	for _, tool := range []string{"flac", "apt-get", "dpkg-deb"} {
 		_, err := exec.LookPath(tool)
@@ -188,11 +189,11 @@ var packages = []string{"asterisk-core-sounds-en-wav", "codec2-examples"}
 // corpus is the 8 kHz speech of the packages, in one piece.
 func corpus(t *testing.T) []float32 {
 	t.Helper()
-	speech, err := filepath.Abs(filepath.Join(dataDir, "speech"))
+	at, err := filepath.Abs(filepath.Join(dataDir, "speech"))
 	require.NoError(t, err)
-	fetch(t, speech)
+	speech.Unpack(t, at, packages...)
 	var files []string
-	require.NoError(t, filepath.WalkDir(speech, func(path string, d os.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir(at, func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && strings.HasSuffix(path, ".wav") && !strings.Contains(path, "silence") {
 			files = append(files, path)
 		}
@@ -209,23 +210,4 @@ func corpus(t *testing.T) []float32 {
 	}
 	require.Greater(t, len(samples), 20*60*8000, "at least 20 minutes: "+strconv.Itoa(len(files))+" files")
 	return samples
-}
-
-// fetch downloads and unpacks the packages unless they are there.
-func fetch(t *testing.T, speech string) {
-	t.Helper()
-	if _, err := os.Stat(filepath.Join(speech, "done")); err == nil {
-		return
-	}
-	require.NoError(t, os.MkdirAll(speech, 0o755))
-	for _, p := range packages {
-		cmd := exec.CommandContext(t.Context(), "apt-get", "download", p)
-		cmd.Dir = filepath.Dir(speech)
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		debs, err := filepath.Glob(filepath.Join(filepath.Dir(speech), p+"_*.deb"))
-		require.NoError(t, err)
-		require.NotEmpty(t, debs)
-		run(t, "dpkg-deb", "-x", debs[len(debs)-1], speech)
-	}
 }

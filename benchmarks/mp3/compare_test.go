@@ -28,7 +28,7 @@ import (
 // speech to ../data with apt-get download.
 func TestCompareWithLAME(t *testing.T) {
 	if os.Getenv("SWITCHTAPE_MP3_COMPARE") != "1" {
-		t.Skip("takes minutes, and fetches speech from Debian: set SWITCHTAPE_MP3_COMPARE=1")
+		t.Skip("SKIPPED: takes minutes, and fetches speech from Debian: set SWITCHTAPE_MP3_COMPARE=1")
 	}
 	for _, tool := range []string{"lame", "ffmpeg", "apt-get", "dpkg-deb", "sox"} {
 		_, err := exec.LookPath(tool)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/benchmarks/internal/speech"
 )
 
 // dataDir is not committed.
@@ -23,7 +25,9 @@ var packages = []string{"asterisk-core-sounds-en-wav", "asterisk-core-sounds-en-
 // pocketsphinx's recordings.
 func corpus(t *testing.T, rate int) []float32 {
 	t.Helper()
-	fetch(t)
+	at, err := filepath.Abs(filepath.Join(dataDir, "speech"))
+	require.NoError(t, err)
+	speech.Unpack(t, at, packages...)
 	var files []string
 	walk := func(path string, d os.DirEntry, err error) error {
 		wav, g722 := strings.HasSuffix(path, ".wav"), strings.HasSuffix(path, ".g722")
@@ -33,7 +37,7 @@ func corpus(t *testing.T, rate int) []float32 {
 		}
 		return err
 	}
-	require.NoError(t, filepath.WalkDir(filepath.Join(dataDir, "speech"), walk))
+	require.NoError(t, filepath.WalkDir(at, walk))
 	slices.Sort(files)
 	var raw []byte
 	for _, name := range files {
@@ -48,28 +52,6 @@ func corpus(t *testing.T, rate int) []float32 {
 	samples := floats(raw)
 	require.Greater(t, len(samples), 20*60*rate, "at least 20 minutes")
 	return samples
-}
-
-// fetch downloads and unpacks the packages once.
-func fetch(t *testing.T) {
-	t.Helper()
-	speech, err := filepath.Abs(filepath.Join(dataDir, "speech"))
-	require.NoError(t, err)
-	if _, err := os.Stat(filepath.Join(speech, "done")); err == nil {
-		return
-	}
-	require.NoError(t, os.MkdirAll(speech, 0o755))
-	for _, p := range packages {
-		cmd := exec.CommandContext(t.Context(), "apt-get", "download", p)
-		cmd.Dir = filepath.Dir(speech)
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		debs, err := filepath.Glob(filepath.Join(filepath.Dir(speech), p+"_*.deb"))
-		require.NoError(t, err)
-		require.NotEmpty(t, debs)
-		run(t, "dpkg-deb", "-x", debs[len(debs)-1], speech)
-	}
-	require.NoError(t, os.WriteFile(filepath.Join(speech, "done"), nil, 0o600))
 }
 
 // wavSamples is the data of a mono 16 bit WAV file of a sample rate, or nothing.

@@ -48,7 +48,7 @@ func TestComparePeers(t *testing.T) {
 		return
 	}
 	if os.Getenv(peersEnv) != "1" {
-		t.Skip("takes minutes: set " + peersEnv + "=1")
+		t.Skip("SKIPPED: takes minutes: set " + peersEnv + "=1")
 	}
 	for _, tool := range []string{"ffmpeg", "sox"} {
 		_, err := exec.LookPath(tool)

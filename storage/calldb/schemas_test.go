@@ -81,7 +81,7 @@ func after(t *testing.T, at string) *calldb.DB {
 func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 	t.Parallel()
 	if raced {
-		t.Skip("with the race detector the suites run on their own schema alone")
+		t.Skip("SKIPPED: with the race detector the suites run on their own schema alone")
 	}
 	whole := os.Getenv("SWITCHTAPE_LONG_TESTS") == "1"
 	kinds := []string{"SQLite"}
