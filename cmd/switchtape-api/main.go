@@ -7,27 +7,18 @@ import (
 	"context"
 	"errors"
 	"os"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/doctor"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/routing/subprocess"
 )
 
-type command struct {
-	Listen  string `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"ADDR"`
-	Migrate bool   `help:"Bring the database's schema up to date at the start."`
-	Bucket  string `help:"Bucket of the recordings, to serve them from. Default: none are served." placeholder:"URL"`
-
-	PublicURL  string     `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
-	SignSecret cli.Secret `help:"Secret that signs links to a file:// bucket; the same on every server. In a file, or in the environment." placeholder:"@FILE"`
-
-	service.DBOptions
-	service.APIOptions
-	ops.LogOptions
-}
+type command struct{ service.APIProgram }
 
 func main() {
 	if subprocess.Main() {
@@ -37,7 +28,12 @@ func main() {
 }
 
 // Run serves until the process is told to end.
-func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
+func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configuration) (err error) {
+	if c.Doctor {
+		plan := doctor.OfAPI(&c.APIProgram, buckets(), time.Now)
+		plan.Settings(string(c.Config), settings.Settings())
+		return doctor.Examine(ctx, plan).Print(s, false)
+	}
 	defer service.HoldHeap()()
 	hangups := service.CatchHangups()
 	log, level := c.Reloadable(s.Err)
@@ -91,7 +87,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	group.Go(func() error { return messages.Run(ctx) })
 	group.Go(func() error {
 		return hangups.Run(ctx, log, service.Reload{Name: "the API keys", Do: api.Reload},
-			service.Reload{Name: "the certificate", Do: doors.Reload}, service.Reload{Name: "the log level", Do: level})
+			service.Reload{Name: "the certificate", Do: doors.Reload}, service.Reconfigure(settings, level, log))
 	})
 	return group.Wait()
 }

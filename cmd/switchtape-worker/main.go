@@ -7,37 +7,29 @@ import (
 	"context"
 	"errors"
 	"os"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/doctor"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 )
 
-type command struct {
-	Listen  string `help:"Address of /healthz, /readyz and /metrics." default:"127.0.0.1:8081" placeholder:"ADDR"`
-	Migrate bool   `help:"Bring the database's schema up to date at the start."`
-	// A telephone server often reaches nobody outside.
-	Webhooks bool `help:"Deliver webhooks, too, as APIs do."`
-
-	service.DBOptions
-	service.BucketOptions
-	service.WorkerOptions
-	service.SpoolOptions
-	service.AdminOptions
-	service.IntakeOptions
-	service.LegOptions
-	service.WebhookOptions
-	ops.LogOptions
-}
+type command struct{ service.WorkerProgram }
 
 func main() {
 	os.Exit(cli.Main("switchtape-worker", "The recording worker.", &command{}, os.Args[1:], cli.Streams{Out: os.Stdout, Err: os.Stderr}))
 }
 
 // Run works until the process is told to end, and then drains.
-func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
+func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configuration) (err error) {
+	if c.Doctor {
+		plan := doctor.OfWorker(&c.WorkerProgram, buckets(), time.Now)
+		plan.Settings(string(c.Config), settings.Settings())
+		return doctor.Examine(ctx, plan).Print(s, false)
+	}
 	hangups := service.CatchHangups()
 	log, level := c.Reloadable(s.Err)
 	stores := &service.Stores{}
@@ -100,6 +92,6 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	group.Go(func() error { return service.SweepUploads(ctx, stores.Objects, log) })
 	group.Go(func() error { return service.Serve(ctx, l, handlers.Public, log) })
 	group.Go(func() error { return admin.Serve(ctx, handlers.Admin, log) })
-	group.Go(func() error { return hangups.Run(ctx, log, service.Reload{Name: "the log level", Do: level}) })
+	group.Go(func() error { return hangups.Run(ctx, log, service.Reconfigure(settings, level, log)) })
 	return group.Wait()
 }

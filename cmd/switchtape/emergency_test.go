@@ -286,6 +286,29 @@ func TestHangup(t *testing.T) {
 	write(level, "info\n")
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
 	require.Eventually(t, func() bool { return status() == http.StatusUnauthorized }, time.Second, 5*time.Millisecond, "%s", p.log)
-	require.Eventually(t, func() bool { return strings.Contains(p.log.String(), "log level read again") }, 30*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(p.log.String(), "the settings read again") }, 30*time.Second, 5*time.Millisecond)
+	p.terminate(t)
+}
+
+// TestHangupSettings: SIGHUP reads the file of settings again. The log level is another
+// then, what needs a restart is named, and a file that can't be read changes nothing.
+func TestHangupSettings(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	settings := filepath.Join(dir, "settings.yaml")
+	write := func(text string) { require.NoError(t, os.WriteFile(settings, []byte(text), 0o600)) }
+	write("log-level: error\nserve:\n  dir: " + dir + "\n")
+	p := serve(t, "--config", settings)
+	says := func(what string) {
+		t.Helper()
+		require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
+		require.Eventually(t, func() bool { return strings.Contains(p.log.String(), what) }, 30*time.Second, 5*time.Millisecond, "%s", p.log)
+	}
+	write("log-level: [\n")
+	says("the settings can't be read again; those in use stay")
+	require.NotContains(t, p.log.String(), `"level":"INFO"`)
+	write("log-level: info\nregion: DE\nserve:\n  dir: " + dir + "\n  worker-grace: 20s\n")
+	says("the settings read again")
+	require.Contains(t, p.log.String(), `"settings have changed that need a restart","settings":"region, worker-grace"`)
 	p.terminate(t)
 }

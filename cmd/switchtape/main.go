@@ -28,6 +28,8 @@ type commands struct {
 	Tenants         tenantsCommand         `cmd:"" help:"Look after the tenants of an API."`
 	Audit           auditCommand           `cmd:"" help:"Verify the audit log, and prune it."`
 	Keys            keysCommand            `cmd:"" help:"Make, list, rotate and revoke the API keys of a database, or of an API."`
+	Doctor          doctorCommand          `cmd:"" help:"Try all that a program's settings need, and say what to do about what doesn't work."`
+	Config          configCommand          `cmd:"" help:"Check a program's settings, or print them with where they are from."`
 	Webhooks        webhooksCommand        `cmd:"" help:"Make webhooks, see how their receivers do, and deliver again."`
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -21,7 +22,12 @@ import (
 	"github.com/switchtape/switchtape/recording/worker"
 )
 
-type serveCommand struct {
+type serveCommand struct{ serveFlags }
+
+// serveFlags are all that serve can be told.
+type serveFlags struct {
+	Config cli.ConfigFile `help:"File of settings (YAML), by the names of these flags, which go before it; read again at SIGHUP." type:"path" placeholder:"FILE" program:"serve" programs:"api,worker,serve" once:""`
+
 	Dir    string `help:"Directory of the database, the recordings and, by default, the legs. Made if it doesn't exist." type:"path" required:"" placeholder:"DIR"`
 	Listen string `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"ADDR"`
 	DB     string `help:"Database, as for the other commands. Default: SQLite in the directory." placeholder:"URL" type:"private"`
@@ -47,7 +53,7 @@ type serveWorker struct {
 	service.TaskOptions
 }
 
-func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
+func (c *serveCommand) Run(ctx context.Context, s cli.Streams, settings *cli.Configuration) error {
 	if c.Lane != service.LaneBoth {
 		return cli.Usagef("--lane %s is for switchtape-api: serve is all in one process", c.Lane)
 	}
@@ -73,7 +79,7 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 	group.Go(func() error { return one.run(ctx) })
 	group.Go(func() error {
 		return hangups.Run(ctx, log, service.Reload{Name: "the API keys", Do: one.api.Reload},
-			service.Reload{Name: "the certificate", Do: one.doors.Reload}, service.Reload{Name: "the log level", Do: level})
+			service.Reload{Name: "the certificate", Do: one.doors.Reload}, service.Reconfigure(settings, level, log))
 	})
 	return group.Wait()
 }
@@ -87,6 +93,15 @@ type oneOptions struct {
 	spool                 service.SpoolOptions
 }
 
+// places fills in what is in the directory unless somebody says otherwise.
+func (o *oneOptions) places() {
+	o.db = cmp.Or(o.db, service.SQLiteURL(o.dir))
+	o.bucket = cmp.Or(o.bucket, service.FileURL(filepath.Join(o.dir, "recordings")))
+	o.legs = cmp.Or(o.legs, filepath.Join(o.dir, "legs"))
+	o.api.Journal = cmp.Or(o.api.Journal, filepath.Join(o.dir, "journal"))
+	o.api.VerifyDir = cmp.Or(o.api.VerifyDir, filepath.Join(o.dir, "verify"))
+}
+
 // one is the API and the worker of one process, wired and not yet running.
 type one struct {
 	url, legs, bucket string
@@ -98,6 +113,8 @@ type one struct {
 
 // startOne opens everything in o.dir and wires it together.
 func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err error) {
+	ownLegs := o.legs == ""
+	o.places()
 	scheme := "http://"
 	if o.api.TLSCert != "" {
 		scheme = "https://"
@@ -108,26 +125,13 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 			err = errors.Join(err, w.stores.Close())
 		}
 	}()
-	if w.legs == "" {
-		w.legs = filepath.Join(o.dir, "legs")
+	if ownLegs {
 		if err := os.MkdirAll(w.legs, 0o750); err != nil {
 			return nil, fmt.Errorf("the directory can't be used: %w", err)
 		}
 	}
 	if err := os.MkdirAll(o.dir, 0o750); err != nil {
 		return nil, fmt.Errorf("the directory can't be used: %w", err)
-	}
-	if o.db == "" {
-		o.db = service.SQLiteURL(o.dir)
-	}
-	if w.bucket == "" {
-		w.bucket = service.FileURL(filepath.Join(o.dir, "recordings"))
-	}
-	if o.api.Journal == "" {
-		o.api.Journal = filepath.Join(o.dir, "journal")
-	}
-	if o.api.VerifyDir == "" {
-		o.api.VerifyDir = filepath.Join(o.dir, "verify")
 	}
 	o.worker.FinishedDir = filepath.Join(o.dir, "finished")
 	secret, err := signSecret(o.dir)

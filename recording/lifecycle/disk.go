@@ -92,7 +92,7 @@ func NewDisk(path string, o DiskOptions) (*Disk, error) {
 	}
 	o.Every, o.Window = cmp.Or(o.Every, time.Minute), cmp.Or(o.Window, 6*time.Hour)
 	if o.Usage == nil {
-		o.Usage = usage
+		o.Usage = Usage
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -4,9 +4,9 @@ package lifecycle
 
 import "golang.org/x/sys/unix"
 
-// usage is how many bytes are free on the disk of the path for those who aren't root, and
+// Usage is how many bytes are free on the disk of the path for those who aren't root, and
 // how many there are.
-func usage(path string) (free, size int64, err error) {
+func Usage(path string) (free, size int64, err error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(path, &s); err != nil {
 		return 0, 0, err

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"strings"
 	"syscall"
 
@@ -90,6 +91,51 @@ func Main(name, description string, grammar any, args []string, s Streams) (code
 // exited carries kong's wish to end the process (after --help) out of it.
 type exited struct{ code int }
 
+// program is a command line that is parsed, maybe more than once.
+type program struct {
+	name, description string
+	grammar           any
+	s                 Streams
+}
+
+// parser makes the grammar's parser. kong's parsers keep what they have parsed.
+func (p *program) parser() (*kong.Kong, error) {
+	return kong.New(p.grammar,
+		kong.Name(p.name), kong.Description(p.description), kong.Writers(p.s.Out, p.s.Err), kong.UsageOnError(),
+		kong.Embed(&struct {
+			Version kong.VersionFlag `help:"Print the version, and what it was built of."`
+		}{}),
+		kong.Vars{"version": p.name + " " + version()},
+		kong.DefaultEnvars("SWITCHTAPE"),
+		kong.NamedMapper("private", kong.MapperFunc(private)),
+		kong.NamedMapper("path", kong.MapperFunc(path)),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(code int) { panic(exited{code}) }),
+	)
+}
+
+// parse parses args, with what the file of settings says that they name.
+func (p *program) parse(args []string) (*kong.Context, *Configuration, error) {
+	parser, err := p.parser()
+	if err != nil {
+		return nil, nil, err
+	}
+	all, origins, err := p.fromConfig(args)
+	if err != nil {
+		return nil, nil, err
+	}
+	parsed, err := parser.Parse(all)
+	if err == nil {
+		err = secretsInArguments(parsed, args)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	origins = origin(parsed, origins)
+	argumentsInstead(parsed, origins)
+	return parsed, &Configuration{program: p, args: args, settings: describe(parsed, origins)}, nil
+}
+
 // Run is Main under the caller's context.
 func Run(ctx context.Context, name, description string, grammar any, args []string, s Streams) (code int) {
 	defer func() {
@@ -97,28 +143,14 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 			code = e.code
 		}
 	}()
-	parser, err := kong.New(grammar,
-		kong.Name(name), kong.Description(description), kong.Writers(s.Out, s.Err), kong.UsageOnError(),
-		kong.DefaultEnvars("SWITCHTAPE"),
-		kong.NamedMapper("private", kong.MapperFunc(private)),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Exit(func(code int) { panic(exited{code}) }),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),
-	)
-	if err != nil {
-		fmt.Fprintf(s.Err, "%s: %v\n", name, err)
-		return ExitFailed
-	}
-	parsed, err := parser.Parse(args)
-	if err == nil {
-		err = secretsInArguments(parsed, args)
-	}
+	p := &program{name: name, description: description, grammar: grammar, s: s}
+	parsed, configuration, err := p.parse(args)
 	if err != nil {
 		fmt.Fprintf(s.Err, "%s: %v\n(%s --help lists what there is)\n", name, err, name)
 		return ExitUsage
 	}
-	argumentsInstead(parsed)
-	return exitCode(name, parsed.Run(), s)
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	return exitCode(name, parsed.Run(s, configuration), s)
 }
 
 func exitCode(name string, err error, s Streams) int {
@@ -140,4 +172,22 @@ func exitCode(name string, err error, s Streams) int {
 		return ExitUsage
 	}
 	return ExitFailed
+}
+
+// path maps a flag of type:"path": a path that is the same whatever directory is gone to
+// later. Nothing stays nothing, as where a variable of the environment is there and empty.
+func path(ctx *kong.DecodeContext, target reflect.Value) error {
+	var value string
+	if err := ctx.Scan.PopValueInto("file", &value); err != nil {
+		return err
+	}
+	if value != "" && value != "-" {
+		value = kong.ExpandPath(value)
+	}
+	if target.Kind() == reflect.Pointer { // nil says that nothing was given
+		target.Set(reflect.ValueOf(&value))
+		return nil
+	}
+	target.SetString(value)
+	return nil
 }

@@ -31,33 +31,48 @@ func (o LogOptions) Logger(w io.Writer) *slog.Logger {
 	return log
 }
 
-// Reloadable makes the logger, and reload, which reads its level again from the
-// file. Without a file, or if it can't be read, the level stays.
-func (o LogOptions) Reloadable(w io.Writer) (log *slog.Logger, reload func() error) {
-	level := &slog.LevelVar{}
-	_ = level.UnmarshalText([]byte(o.LogLevel)) // one of the levels, or else as if nothing was said
-	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: withUnits}
-	log = slog.New(slog.NewJSONHandler(w, opts))
+// Level is the log level of a running process.
+type Level struct {
+	level slog.LevelVar
+	file  string // that of --log-level-file; "": there is none
+}
+
+// Set changes the level to the one of that name; others are none.
+func (l *Level) Set(name string) {
+	if l.file == "" {
+		_ = l.level.UnmarshalText([]byte(name)) // one of the levels, or else as if nothing was said
+	}
+}
+
+// Reload reads the level again from its file. Without a file, or if it can't be read, the
+// level stays.
+func (l *Level) Reload() error {
+	if l.file == "" {
+		return nil
+	}
+	b, err := os.ReadFile(l.file)
+	if err != nil {
+		return fmt.Errorf("--log-level-file: %w", err)
+	}
+	if err := l.level.UnmarshalText(bytes.TrimSpace(b)); err != nil {
+		return fmt.Errorf("--log-level-file: %s: %w", l.file, err)
+	}
+	return nil
+}
+
+// Reloadable makes the logger, and what changes its level.
+func (o LogOptions) Reloadable(w io.Writer) (*slog.Logger, *Level) {
+	level := &Level{file: o.LogLevelFile}
+	_ = level.level.UnmarshalText([]byte(o.LogLevel)) // one of the levels, or else as if nothing was said
+	opts := &slog.HandlerOptions{Level: &level.level, ReplaceAttr: withUnits}
+	log := slog.New(slog.NewJSONHandler(w, opts))
 	if o.LogFormat == "text" {
 		log = slog.New(slog.NewTextHandler(w, opts))
 	}
-	reload = func() error {
-		if o.LogLevelFile == "" {
-			return nil
-		}
-		b, err := os.ReadFile(o.LogLevelFile)
-		if err != nil {
-			return fmt.Errorf("--log-level-file: %w", err)
-		}
-		if err := level.UnmarshalText(bytes.TrimSpace(b)); err != nil {
-			return fmt.Errorf("--log-level-file: %s: %w", o.LogLevelFile, err)
-		}
-		return nil
-	}
-	if err := reload(); err != nil {
+	if err := level.Reload(); err != nil {
 		log.Error("the log level can't be read from its file", "error", err)
 	}
-	return log, reload
+	return log, level
 }
 
 // withUnits writes durations as 8.127s: JSON has them as a number of nanoseconds otherwise,

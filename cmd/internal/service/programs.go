@@ -1,0 +1,92 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/ops"
+)
+
+// APIProgram is all that switchtape-api can be told.
+type APIProgram struct {
+	Config cli.ConfigFile `help:"File of settings (YAML), by the names of these flags, which go before it; read again at SIGHUP." type:"path" placeholder:"FILE" program:"api" programs:"api,worker,serve" once:""`
+	Doctor bool           `help:"Try all that these settings need, say what to do about what doesn't work, and end." env:"-" once:""`
+
+	Listen  string `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	Migrate bool   `help:"Bring the database's schema up to date at the start."`
+	Bucket  string `help:"Bucket of the recordings, to serve them from. Default: none are served." placeholder:"URL"`
+
+	PublicURL  string     `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
+	SignSecret cli.Secret `help:"Secret that signs links to a file:// bucket; the same on every server. In a file, or in the environment." placeholder:"@FILE"`
+
+	DBOptions
+	APIOptions
+	ops.LogOptions
+}
+
+// WorkerProgram is all that switchtape-worker can be told.
+type WorkerProgram struct {
+	Config cli.ConfigFile `help:"File of settings (YAML), by the names of these flags, which go before it; read again at SIGHUP." type:"path" placeholder:"FILE" program:"worker" programs:"api,worker,serve" once:""`
+	Doctor bool           `help:"Try all that these settings need, say what to do about what doesn't work, and end." env:"-" once:""`
+
+	Listen  string `help:"Address of /healthz, /readyz and /metrics." default:"127.0.0.1:8081" placeholder:"ADDR"`
+	Migrate bool   `help:"Bring the database's schema up to date at the start."`
+	// A telephone server often reaches nobody outside.
+	Webhooks bool `help:"Deliver webhooks, too, as APIs do."`
+
+	DBOptions
+	BucketOptions
+	WorkerOptions
+	SpoolOptions
+	AdminOptions
+	IntakeOptions
+	LegOptions
+	WebhookOptions
+	ops.LogOptions
+}
+
+// Check lists what can't be meant, as far as the settings alone tell.
+func (p *WorkerProgram) Check() error {
+	_, _, reserve := parseSize(p.LegsReserve)
+	if reserve != nil {
+		reserve = fmt.Errorf("--legs-reserve: %w", reserve)
+	}
+	_, dirs := p.legDirs(nil)
+	_, hooks := p.allowed()
+	return errors.Join(reserve, dirs, hooks)
+}
+
+// Check lists what can't be meant, as far as the settings alone tell.
+func (o *APIOptions) Check() error {
+	_, certificate := o.OpenCertificate()
+	_, dirs := o.legDirs(nil)
+	_, hooks := o.allowed()
+	return errors.Join(o.validate(), certificate, dirs, hooks)
+}
+
+// Reconfigure is the reload of a program's settings: of those that can change while it
+// runs, which is the log level; of others it says that they wait for the next start.
+func Reconfigure(c *cli.Configuration, level *ops.Level, log *slog.Logger) Reload {
+	return Reload{Name: "the settings", Do: func() error {
+		changed, err := c.Changed()
+		if err != nil {
+			return err
+		}
+		var waiting []string
+		for _, s := range changed {
+			if s.Name == "log-level" && len(s.Values) == 1 {
+				level.Set(s.Values[0])
+				log.Warn("the log level is another", "level", s.Values[0], "by", s.Origin)
+				continue
+			}
+			waiting = append(waiting, s.Name)
+		}
+		if len(waiting) > 0 {
+			log.Warn("settings have changed that need a restart", "settings", strings.Join(waiting, ", "))
+		}
+		return level.Reload()
+	}}
+}
