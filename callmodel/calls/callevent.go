@@ -47,6 +47,7 @@ type Event struct {
 	Pauses       []record.Pause     `json:"pauses,omitempty"`
 	LegsSpanCall bool               `json:"legs_span_call,omitempty"`
 	CutToSpan    bool               `json:"cut_to_span,omitempty"`
+	HostSoftware string             `json:"host_software,omitempty"`
 	// Settled is how the call is recorded by what is known at its end, with "ended"; nil:
 	// as was known when it was made. The service says it, for the move alone: it is kept
 	// with the call and the job, not with the event.
@@ -109,6 +110,7 @@ func (ev *Event) validateRecording() callmodel.FieldErrors {
 		{"legs_span_call", ev.LegsSpanCall},
 		{"legs_below", ev.LegsBelow != ""},
 		{"cut_to_span", ev.CutToSpan},
+		{"host_software", ev.HostSoftware != ""},
 	} {
 		if f.given && ev.Type != EventEnded {
 			e.Add(f.name, "only an ended event has %s", f.name)
@@ -131,5 +133,6 @@ func (ev *Event) validateRecording() callmodel.FieldErrors {
 	}
 	e.AddAll("", record.ValidateRedactions(ev.Redactions, ev.Legs))
 	e.AddAll("", record.ValidatePauses(ev.Pauses, ""))
+	e.AddAll("", record.ValidateHostSoftware(ev.HostSoftware))
 	return e
 }

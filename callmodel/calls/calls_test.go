@@ -76,7 +76,7 @@ func TestEndedSaysHowToRecord(t *testing.T) {
 	}
 	require.NoError(t, call.Recording.Validate())
 	ev := calls.Event{
-		ID: "1", Type: calls.EventEnded, At: start.Add(time.Minute), LegsSpanCall: true, CutToSpan: true,
+		ID: "1", Type: calls.EventEnded, At: start.Add(time.Minute), LegsSpanCall: true, CutToSpan: true, HostSoftware: "Asterisk 20.9.1",
 		Legs:       []record.LegSpec{{Name: "a", Segments: []record.SegmentSpec{{URI: "a.wav"}}}},
 		Redactions: []record.Redaction{{From: 1e9, To: 2e9, Legs: []string{"a"}}},
 		Pauses:     []record.Pause{{From: 3e9, To: 4e9}},
@@ -88,6 +88,7 @@ func TestEndedSaysHowToRecord(t *testing.T) {
 	require.Equal(t, time.Minute, spec.Span)
 	require.True(t, spec.LegsSpanCall)
 	require.True(t, spec.CutToSpan)
+	require.Equal(t, "Asterisk 20.9.1", spec.HostSoftware)
 	require.Equal(t, ev.Redactions, spec.Redactions)
 	require.Equal(t, ev.Pauses, spec.Pauses)
 	require.Equal(t, record.PauseCut, spec.PauseMode)
@@ -98,7 +99,7 @@ func TestEndedSaysHowToRecord(t *testing.T) {
 	require.ErrorContains(t, alone.Validate(), "cut_to_span: needs legs_span_call")
 	ev.Type, ev.Redactions[0].Legs[0], ev.Pauses[0].To = calls.EventRinging, "b", 0
 	err = ev.Validate()
-	for _, path := range []string{"legs", "redactions", "pauses", "legs_span_call", "cut_to_span", "redactions[0].legs[0]", "pauses[0].to_ms"} {
+	for _, path := range []string{"legs", "redactions", "pauses", "legs_span_call", "cut_to_span", "host_software", "redactions[0].legs[0]", "pauses[0].to_ms"} {
 		require.ErrorContains(t, err, path)
 	}
 	bad := calls.RecordingPreference{PauseMode: "skip", LevelLUFS: 1, Trim: &record.TrimSpec{Keep: -1}}

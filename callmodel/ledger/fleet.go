@@ -31,7 +31,7 @@ type Presence struct {
 	Role   Role      `json:"role"`
 	Name   string    `json:"name"`             // its own within the role
 	Queues []string  `json:"queues,omitempty"` // that a worker serves; nil for every queue
-	Kinds  []string  `json:"kinds,omitempty"`  // of job that it does; nil for every kind
+	Kinds  []string  `json:"kinds,omitempty"`  // of job that it does, or what else it is for; nil for every kind
 	Since  time.Time `json:"since"`            // by the database's clock, as Seen is; the ledger sets both
 	Seen   time.Time `json:"seen"`
 }

@@ -152,7 +152,9 @@ type CallEntry struct {
 	Analysis   *AnalysisResult `json:"analysis,omitempty"`
 	Manifest   *ManifestResult `json:"manifest,omitempty"`
 	FinishedAt time.Time       `json:"finished_at,omitzero"` // the database's clock
-	Software   string          `json:"software,omitempty"`   // as of Result
+	// Software and HostSoftware are the Result's.
+	Software     string `json:"software,omitempty"`
+	HostSoftware string `json:"host_software,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -185,7 +187,7 @@ func (r Result) effects(c ledger.Commit) (ledger.Effects, error) {
 	entry, err := json.Marshal(CallEntry{
 		RecordingID: callmodel.RecordingID(c.Key), JobID: c.JobID, Status: r.Status, Reason: r.Reason,
 		Outputs: r.Outputs, Duration: r.Duration, Defects: r.Defects, FinishedAt: c.At,
-		URL: r.URL(), Analysis: r.Analysis, Manifest: r.Manifest, Software: r.Software,
+		URL: r.URL(), Analysis: r.Analysis, Manifest: r.Manifest, Software: r.Software, HostSoftware: r.HostSoftware,
 	})
 	if err != nil {
 		return ledger.Effects{}, fmt.Errorf("encode the recording of job %s: %w", c.JobID, err)

@@ -52,6 +52,8 @@ type Result struct {
 	Manifest *ManifestResult `json:"manifest,omitempty"`
 	// Software is the version of the program that made it; "" if it didn't say.
 	Software string `json:"software,omitempty"`
+	// HostSoftware is the spec's: what wrote the legs.
+	HostSoftware string `json:"host_software,omitempty"`
 }
 
 // URL is that of the recording: its first output that can be listened to, else

@@ -2141,6 +2141,9 @@ type CallEvent struct {
 	// Examples: pbx-1.42
 	Host *IdOrNone `json:"host,omitempty"`
 
+	// HostSoftware With ended. Name and version of the software that wrote the legs, like Asterisk 20.9.1: known faults are counted by it.
+	HostSoftware *string `json:"host_software,omitempty"`
+
 	// Id An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
 	//
 	// Examples: pbx-1.42
@@ -3836,6 +3839,9 @@ type RecordingEntry struct {
 	DurationMs float32    `json:"duration_ms"`
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 
+	// HostSoftware Name and version of the software that wrote the legs; left out if nobody said it.
+	HostSoftware *string `json:"host_software,omitempty"`
+
 	// JobId The job that makes it, or made it.
 	JobId string `json:"job_id"`
 
@@ -3933,6 +3939,9 @@ type RecordingRequest struct {
 	// EndedAt When it was hung up. A leg that is missing is waited for until a while after.
 	EndedAt *time.Time `json:"ended_at,omitempty"`
 
+	// HostSoftware Name and version of the software that wrote the legs, like Asterisk 20.9.1: known faults are counted by it.
+	HostSoftware *string `json:"host_software,omitempty"`
+
 	// Legs The parties, in channel order.
 	Legs []LegSpec `json:"legs"`
 
@@ -3990,7 +3999,10 @@ type RecordingResult struct {
 	Analysis   *AnalysisResult `json:"analysis,omitempty"`
 	Defects    *[]Defect       `json:"defects,omitempty"`
 	DurationMs float32         `json:"duration_ms"`
-	Legs       *[]LegResult    `json:"legs,omitempty"`
+
+	// HostSoftware Name and version of the software that wrote the legs; left out if nobody said it.
+	HostSoftware *string      `json:"host_software,omitempty"`
+	Legs         *[]LegResult `json:"legs,omitempty"`
 
 	// Manifest The object that says how the recording was made: its files' hashes, what was wrong and what was done about it.
 	Manifest *ManifestResult `json:"manifest,omitempty"`
@@ -4033,6 +4045,9 @@ type RecordingSpec struct {
 
 	// EndedAt When it was hung up. A leg that is missing is waited for until a while after.
 	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// HostSoftware Name and version of the software that wrote the legs, like Asterisk 20.9.1: known faults are counted by it.
+	HostSoftware *string `json:"host_software,omitempty"`
 
 	// Legs The parties, in channel order.
 	Legs []LegSpec `json:"legs"`

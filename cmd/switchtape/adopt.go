@@ -30,17 +30,18 @@ type adoptCommand struct {
 	databaseOptions
 	apiOptions
 
-	Dir     string            `arg:"" help:"Directory with the legs of calls, as a telephone server left them; or the bucket (URL) with finished recordings, as --bucket of the API that is to serve them." placeholder:"DIR|URL"`
-	Prefix  string            `help:"Of a bucket only what is below this." placeholder:"DIR/"`
-	Legs    string            `help:"The directory that the workers take legs from: DIR is in it, or is it. Default: DIR." type:"existingdir" placeholder:"DIR"`
-	Pattern string            `help:"How the files are named: asterisk, freeswitch, fusionpbx, rtpengine, vicidial, or a pattern like {call}-{leg:in|out}.wav. Default: it is learned from the names." placeholder:"PATTERN"`
-	Tenant  string            `help:"Whose the calls are. With --api the key's." default:"default" placeholder:"TENANT"`
-	Tenants map[string]string `help:"Whose they are by what stands for {tenant} in the names." placeholder:"NAME=TENANT" mapsep:"none"`
-	Queue   string            `help:"Queue of the jobs: the host whose workers have the legs." default:"default" placeholder:"HOST"`
-	Zone    string            `help:"Time zone of the times in names." default:"UTC" placeholder:"ZONE"`
-	Codec   string            `help:"Codec of the recordings." default:"mp3" enum:"mp3,wav,mulaw,alaw,flac"`
-	Layout  string            `help:"Their layout: mono, stereo or multichannel. Default: what fits the number of legs." enum:"mono,stereo,multichannel," default:""`
-	Yes     bool              `help:"Have the recordings made. Without it nothing is done."`
+	Dir      string            `arg:"" help:"Directory with the legs of calls, as a telephone server left them; or the bucket (URL) with finished recordings, as --bucket of the API that is to serve them." placeholder:"DIR|URL"`
+	Prefix   string            `help:"Of a bucket only what is below this." placeholder:"DIR/"`
+	Legs     string            `help:"The directory that the workers take legs from: DIR is in it, or is it. Default: DIR." type:"existingdir" placeholder:"DIR"`
+	Pattern  string            `help:"How the files are named: asterisk, freeswitch, fusionpbx, rtpengine, vicidial, or a pattern like {call}-{leg:in|out}.wav. Default: it is learned from the names." placeholder:"PATTERN"`
+	Tenant   string            `help:"Whose the calls are. With --api the key's." default:"default" placeholder:"TENANT"`
+	Tenants  map[string]string `help:"Whose they are by what stands for {tenant} in the names." placeholder:"NAME=TENANT" mapsep:"none"`
+	Queue    string            `help:"Queue of the jobs: the host whose workers have the legs." default:"default" placeholder:"HOST"`
+	Software string            `name:"host-software" help:"Name and version of the software that left them, like 'Asterisk 20.9.1': known faults are counted by it." placeholder:"NAME"`
+	Zone     string            `help:"Time zone of the times in names." default:"UTC" placeholder:"ZONE"`
+	Codec    string            `help:"Codec of the recordings." default:"mp3" enum:"mp3,wav,mulaw,alaw,flac"`
+	Layout   string            `help:"Their layout: mono, stereo or multichannel. Default: what fits the number of legs." enum:"mono,stereo,multichannel," default:""`
+	Yes      bool              `help:"Have the recordings made. Without it nothing is done."`
 }
 
 // adoption is what adopt --json prints.
@@ -139,7 +140,7 @@ func (c *adoptCommand) options() (o spool.Options, err error) {
 			return o, cli.Usagef("%s %w", c.Dir, err)
 		}
 	}
-	o.Tenant, o.Queue = callmodel.TenantID(c.Tenant), c.Queue
+	o.Tenant, o.Queue, o.HostSoftware = callmodel.TenantID(c.Tenant), c.Queue, c.Software
 	o.Tenants = map[string]callmodel.TenantID{}
 	for name, tenant := range c.Tenants {
 		o.Tenants[name] = callmodel.TenantID(tenant)

@@ -61,6 +61,7 @@ func (a *Asked) sameRecording(have *ledger.Job) error {
 		return callmodel.Errorf(callmodel.CodeConflict, "recording %s: %w; give another recording_id", want.RecordingID, err)
 	}
 	spec.LegsBelow, spec.SettingsFrom = want.LegsBelow, want.SettingsFrom // the service's own
+	spec.HostSoftware = want.HostSoftware                                 // changes nothing in what is made
 	a.given.asBefore(&want, &spec)
 	haveJSON, err := json.Marshal(&spec)
 	if err != nil {

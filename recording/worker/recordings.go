@@ -45,7 +45,7 @@ func (t *recordingAttempt) do(ctx context.Context) (made, error) {
 		return made{recording: *r}, nil
 	}
 	r, err := t.w.make(ctx, t)
-	r.Software = cmp.Or(r.Software, t.w.opts.Software)
+	r.Software, r.HostSoftware = cmp.Or(r.Software, t.w.opts.Software), t.spec.HostSoftware
 	return made{recording: r}, err
 }
 

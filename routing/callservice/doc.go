@@ -105,7 +105,9 @@
 // CodeNoCapacity, too.
 //
 // Limits and health are this process's own. Where several processes decide,
-// Options.Instances says how many there are now, and each enforces its part.
+// Options.Instances says how many there are now, and each enforces its part. Of a limit that
+// is less than their number some have one call and the others none: a caller that is refused
+// by one of these finds room at another.
 // Events may be told to any of them: one that hears nothing of a call looks it up in the stores after half a minute.
 //
 // # How a call is recorded

@@ -65,6 +65,11 @@ func check(rs *routing.RuleSet, o *Options) *linter {
 	l.routes(x)
 	l.tiers()
 	l.empties()
+	l.callLimits()
+	l.margins(x)
+	l.qualities()
+	l.tenantNumbers(x)
+	l.testedRules()
 	l.rates()
 	return l
 }

@@ -39,12 +39,17 @@
 //	warning  tier-unreached       its failover ends every call before a tier is tried
 //	warning  two-zones            a callee's rules have times in several time zones
 //	warning  shadowed-condition   a rule for all emergency calls takes those that a condition names
-//	warning  no-effect            an empty text that looks as if it did something
+//	warning  no-effect            an empty text, or a floor of quality, that looks as if it did something
+//	warning  unreached-limit      a limit that others keep calls from, or that is of no call
+//	warning  no-margin            a margin leaves every target of a tier out, by the decks
+//	warning  test-of-nothing      a test expects a rule that is not enabled, or what the set doesn't have
 //	warning  emergency-refused    emergency calls reach no rule
 //	warning  emergency-rewritten  a destination could change the digits of an emergency number
 //	info     tiny-share           a target gets less than one call in a thousand
 //	info     catch-all            a rule takes every call that no other takes
 //	info     no-catch-all         calls that no rule matches are refused
 //	info     no-emergency         no rule is for emergency calls
+//	info     unnamed-limit        a tenant's or a trunk's limit, and nothing else in the set names it
+//	info     tenant-number        a tenant's number within another's, or to which no rule takes calls
 //	info     bounded              a part of the set was too large to be looked through
 package lint

@@ -53,6 +53,13 @@ const (
 	TwoZones           Code = "two-zones"
 	ShadowedCondition  Code = "shadowed-condition"
 	NoEffect           Code = "no-effect"
+	// UnreachedLimit is of limits that others are met before, or that no call is of, and
+	// UnnamedLimit of tenants and trunks that nothing else in the set names.
+	UnreachedLimit Code = "unreached-limit"
+	UnnamedLimit   Code = "unnamed-limit"
+	NoMargin       Code = "no-margin"
+	TenantNumber   Code = "tenant-number"
+	TestOfNothing  Code = "test-of-nothing"
 )
 
 // severity returns the severity of the code.
@@ -60,7 +67,7 @@ func (c Code) severity() Severity {
 	switch c {
 	case Invalid, Conflict, TestFailed:
 		return Error
-	case TinyShare, CatchAll, NoCatchAll, NoEmergency, Bounded:
+	case TinyShare, CatchAll, NoCatchAll, NoEmergency, Bounded, UnnamedLimit, TenantNumber:
 		return Info
 	default:
 		return Warning

@@ -11,7 +11,12 @@ import (
 // usage reports what is defined and not used.
 func (l *linter) usage() {
 	used := make(map[string]bool, len(l.rs.Destinations)) // by id; true if by a rule that calls may reach
-	lists := map[string]bool{}
+	lists := map[string]bool{}                            // as used
+	use := func(of map[string]bool, i int, names ...string) {
+		for _, name := range names {
+			of[name] = of[name] || !l.dead[i]
+		}
+	}
 	for i := range l.rs.Rules {
 		r := &l.rs.Rules[i]
 		for j := range r.Route {
@@ -21,16 +26,11 @@ func (l *linter) usage() {
 				}
 			}
 		}
-		for _, name := range r.Match.To.List {
-			lists[name] = true
-		}
-		for _, name := range r.Match.From.List {
-			lists[name] = true
-		}
+		use(lists, i, r.Match.To.List...)
+		use(lists, i, r.Match.From.List...)
 		if not := r.Match.Not; not != nil {
-			for _, name := range slices.Concat(not.To.List, not.From.List) {
-				lists[name] = true
-			}
+			use(lists, i, not.To.List...)
+			use(lists, i, not.From.List...)
 		}
 	}
 	l.unusedCalendars()
@@ -48,9 +48,7 @@ func (l *linter) usage() {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.rs.Lists)) {
-		if !lists[name] {
-			l.about(UnusedList, "lists."+name, "remove it, or use it", "no rule uses list %s", name)
-		}
+		l.unused(UnusedList, "list", name, lists)
 	}
 	for i := range l.rs.Rules {
 		for _, tier := range l.rs.Rules[i].Route {
@@ -124,15 +122,24 @@ func (l *linter) unusedCalendars() {
 	for i := range l.rs.Rules {
 		m := &l.rs.Rules[i].Match
 		if m.When != nil {
-			used[m.When.Calendar] = true
+			used[m.When.Calendar] = used[m.When.Calendar] || !l.dead[i]
 		}
 		if m.Not != nil && m.Not.When != nil {
-			used[m.Not.When.Calendar] = true
+			used[m.Not.When.Calendar] = used[m.Not.When.Calendar] || !l.dead[i]
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.rs.Calendars)) {
-		if !used[name] {
-			l.about(UnusedCalendar, "calendars."+name, "remove it, or use it", "no rule uses calendar %s", name)
-		}
+		l.unused(UnusedCalendar, "calendar", name, used)
+	}
+}
+
+// unused reports a list or a calendar that no rule uses, or none that calls may reach, which
+// is true in used.
+func (l *linter) unused(c Code, kind, name string, used map[string]bool) {
+	switch reached, seen := used[name]; {
+	case !seen:
+		l.about(c, kind+"s."+name, "remove it, or use it", "no rule uses %s %s", kind, name)
+	case !reached:
+		l.about(c, kind+"s."+name, "remove it, or put the rules right", "only rules that no call reaches use %s %s", kind, name)
 	}
 }

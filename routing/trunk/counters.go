@@ -12,28 +12,53 @@ import (
 // share is this process among those that decide. An index below 0 isn't known.
 type share struct{ index, of int }
 
-// part is this process's part of a limit: at least 1, and 0 for no limit. The first
-// processes have one more each where the limit can't be divided.
-func (s share) part(limit int) int32 {
+// noPlace is the part of a limit that leaves no call to this process.
+const noPlace = -1
+
+// part is this process's part of a limit of what the name says, 0 for no limit. Where the
+// limit can't be divided some processes have one more each, or one where it is less than
+// their number: which ones the name says, the same in all, so that none has those of all
+// limits. Without an index the part is at least 1.
+func (s share) part(limit int, name string) int32 {
 	if limit == 0 {
 		return 0
 	}
-	part := limit / s.of
-	if s.index >= 0 && s.index < limit%s.of {
+	part, rest := limit/s.of, limit%s.of
+	switch {
+	case s.index < 0:
+		part = max(part, 1)
+	case (s.index+int(turn(name)%uint32(s.of)))%s.of < rest:
 		part++
+	case part == 0:
+		part = noPlace
 	}
-	return int32(max(part, 1))
+	return int32(part)
 }
 
-// allot sets the process's part of the limits.
-func (l *limit) allot(all routing.Limits, s share) {
-	l.concurrent.Store(s.part(all.Concurrent))
-	l.cps.Store(s.part(all.CPS))
+// turn is a number by the name: FNV-1a, of 32 bits.
+func turn(name string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(name) {
+		h = (h ^ uint32(name[i])) * 16777619
+	}
+	return h
 }
+
+// allot sets the process's part of the limits of what the name says.
+func (l *limit) allot(all routing.Limits, s share, name string) {
+	l.concurrent.Store(s.part(all.Concurrent, name))
+	l.cps.Store(s.part(all.CPS, name))
+}
+
+// none reports whether this process has no part of a limit, as others do.
+func (l *limit) none() bool { return l.concurrent.Load() == noPlace || l.cps.Load() == noPlace }
 
 // Share says that this process is number index, from 0, of so many that decide. From now on
-// it enforces its part of all limits. An index below 0 isn't known: what can't be divided
-// is left over then. Calls that are over a part that has become smaller go on.
+// it enforces its part of all limits. Of a limit that is less than their number some have
+// one call and the others none: these refuse what others have room for. An index below 0
+// isn't known: what can't be divided is left over then, and each takes one call at least,
+// which may be more than the limit says. Calls that are over a part that has become smaller
+// go on.
 func (g *Group) Share(index, of int) {
 	g.configuring.Lock()
 	defer g.configuring.Unlock()
@@ -44,7 +69,7 @@ func (g *Group) Share(index, of int) {
 	g.share = now
 	for _, d := range *g.dests.Load() {
 		d.mu.Lock()
-		d.limit.allot(d.limits, now)
+		d.limit.allot(d.limits, now, d.id)
 		d.mu.Unlock()
 	}
 	g.allotCounters()
@@ -69,7 +94,7 @@ func (g *Group) allotCounters() {
 	for k, c := range g.counters {
 		limits, limited := g.limitsOf(k)
 		c.mu.Lock()
-		c.limit.allot(limits, g.share)
+		c.limit.allot(limits, g.share, k.name)
 		idle := c.limit.calls.Load() == 0
 		c.mu.Unlock()
 		if !limited && idle {
@@ -134,7 +159,7 @@ func (g *Group) counter(k counterKey) *counter {
 	if c = g.counters[k]; c == nil {
 		limits, _ := g.limitsOf(k)
 		c = &counter{}
-		c.limit.allot(limits, g.shared)
+		c.limit.allot(limits, g.shared, k.name)
 		g.counters[k] = c
 	}
 	return c
@@ -195,7 +220,7 @@ func (g *Group) enter(tenant callmodel.TenantID, trunk, rule string, anyway bool
 			r.begun = r.entered.when
 		}
 		c.mu.Lock()
-		full := calls.LeftReason("")
+		full, none := calls.LeftReason(""), c.limit.none()
 		if !anyway {
 			full = c.limit.full(r.begun)
 		}
@@ -206,16 +231,19 @@ func (g *Group) enter(tenant callmodel.TenantID, trunk, rule string, anyway bool
 		c.mu.Unlock()
 		if full != "" {
 			r.entered.undo()
-			return Reservation{}, noRoom(counted(of), name, full)
+			return Reservation{}, noRoom(counted(of), name, full, none)
 		}
 	}
 	return r, nil
 }
 
-func noRoom(of counted, name string, full calls.LeftReason) error {
+func noRoom(of counted, name string, full calls.LeftReason, none bool) error {
 	what := [countedKinds]string{ofTenant: "tenant", ofTrunk: "inbound trunk", ofRule: "rule"}[of]
 	why := "has as many calls at once as it may"
-	if full == calls.LeftCPS {
+	switch {
+	case none:
+		why = "may have fewer calls than processes decide, and this one has no place for any"
+	case full == calls.LeftCPS:
 		why = "begins as many calls a second as it may"
 	}
 	return &callmodel.Error{Code: callmodel.CodeNoCapacity, Message: fmt.Sprintf("the %s %s %s; try again later", what, name, why)}

@@ -1,6 +1,7 @@
 package trunk_test
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -119,7 +120,7 @@ func TestShares(t *testing.T) {
 			}
 		}
 		assert.Equal(t, 10, there, "%d processes", of)
-		assert.Equal(t, max(3, of), taken, "%d processes: each takes one at least", of)
+		assert.Equal(t, 3, taken, "%d processes", of)
 	}
 	g := group(t, newClock(), routing.Limits{Concurrent: 10}, trunk.Options{Share: 5})
 	reserve := func() (n int) {
@@ -135,6 +136,53 @@ func TestShares(t *testing.T) {
 	assert.Equal(t, 3, reserve(), "three others have gone")
 	g.Share(0, 5)
 	assert.Equal(t, 0, reserve(), "what is over a part that has become smaller goes on")
+}
+
+// TestLimitsBelowTheNumberOfProcesses: a limit of one call is one process's, and the others
+// say why they refuse. Which one that is depends on what is limited: no process has all.
+func TestLimitsBelowTheNumberOfProcesses(t *testing.T) {
+	t.Parallel()
+	const of, rules = 5, 50
+	took := [of]int{}
+	for _, l := range []routing.Limits{{Concurrent: 1}, {CPS: 1}} {
+		all := routing.AllLimits{Rules: map[string]routing.Limits{}}
+		for i := range rules {
+			all.Rules[fmt.Sprint("r", i)] = l
+		}
+		have := map[string]int{}
+		for index := range of {
+			g := group(t, newClock(), l, trunk.Options{})
+			g.Limit(all)
+			g.Share(index, of)
+			for range 3 {
+				for rule := range all.Rules {
+					if _, err := g.Enter("acme", "", rule); err == nil {
+						have[rule]++
+						took[index]++
+					} else if have[rule] == 0 {
+						require.ErrorContains(t, err, "the rule "+rule+" may have fewer calls than processes decide")
+					}
+				}
+				if _, ok := g.Reserve("a"); ok {
+					have["a"]++
+				} else {
+					require.NotEmpty(t, g.Status("a").Full)
+				}
+			}
+			g.EnterAnyway("acme", "", "r1").Cancel()
+		}
+		for name, n := range have {
+			assert.Equal(t, 1, n, name)
+		}
+		assert.Len(t, have, rules+1)
+	}
+	for index, n := range took {
+		assert.Positive(t, n, "process %d", index)
+	}
+	g := group(t, newClock(), routing.Limits{Concurrent: 1}, trunk.Options{})
+	g.Share(-1, of)
+	_, ok := g.Reserve("a")
+	assert.True(t, ok, "which process it is isn't known: one at least")
 }
 
 // TestNeverMoreThanTheCallLimit: whoever races for the places, no more are given.

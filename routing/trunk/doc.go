@@ -19,8 +19,9 @@
 // ([Group.Enter]), and keep those places from one destination to the next.
 //
 // Each process enforces its part of the limits: Options.Share says how many processes
-// decide, and [Group.Share] says it anew as they come and go. The state of a process
-// is lost when it ends.
+// decide, and [Group.Share] says it anew as they come and go. Of a limit that is less than
+// their number some processes have one call and the others none. The state of a process is
+// lost when it ends.
 //
 // # Health
 //

@@ -71,7 +71,7 @@ func (g *Group) Configure(endpoints map[string]routing.Endpoint) {
 		}
 		d.mu.Lock()
 		d.uri, d.limits = e.URI, e.Limits
-		d.limit.allot(e.Limits, g.share)
+		d.limit.allot(e.Limits, g.share, id)
 		d.mu.Unlock()
 		next[id] = d
 	}

@@ -16,7 +16,7 @@ const (
 // limit counts the calls of a destination, or of a tenant, a trunk or a rule. Writers hold
 // the lock of what it is of; readers don't.
 type limit struct {
-	concurrent, cps atomic.Int32 // what it takes; 0: any number
+	concurrent, cps atomic.Int32 // what it takes; 0: any number, noPlace: none
 	calls           atomic.Int64
 	ticks           [cpsTicks]atomic.Uint64 // number of the tick, and calls begun in it
 }
@@ -24,10 +24,10 @@ type limit struct {
 // full returns why there is no room for a call at now, "" if there is room. With 0
 // for now, it ignores calls per second.
 func (l *limit) full(now int64) calls.LeftReason {
-	if most := l.concurrent.Load(); most > 0 && l.calls.Load() >= int64(most) {
+	if most := l.concurrent.Load(); most == noPlace || most > 0 && l.calls.Load() >= int64(most) {
 		return calls.LeftConcurrent
 	}
-	if most := l.cps.Load(); most > 0 && now != 0 && l.begun(now) >= int64(most) {
+	if most := l.cps.Load(); most == noPlace || most > 0 && now != 0 && l.begun(now) >= int64(most) {
 		return calls.LeftCPS
 	}
 	return ""

@@ -24,6 +24,7 @@ type Metrics struct {
 	audio    prometheus.Counter
 	bytes    prometheus.Counter
 	defects  *prometheus.CounterVec
+	hosts    hostDefects
 	jobs     *prometheus.CounterVec
 	jobTimes *prometheus.HistogramVec
 	refused  *prometheus.CounterVec
@@ -33,7 +34,7 @@ type Metrics struct {
 // NewMetrics makes the metrics.
 func NewMetrics() *Metrics {
 	m := &Metrics{
-		Registry: prometheus.NewRegistry(), routing: newRoutingMetrics(),
+		Registry: prometheus.NewRegistry(), routing: newRoutingMetrics(), hosts: newHostDefects(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "switchtape_http_request_duration_seconds", Help: "Time to answer an HTTP request.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
@@ -69,7 +70,7 @@ func NewMetrics() *Metrics {
 			Name: "switchtape_refused_requests_total", Help: "Requests that the authentication refused, by why.",
 		}, []string{"reason"}),
 	}
-	m.Registry.MustRegister(m.requests, m.attempts, m.elapsed, m.waited, m.audio, m.bytes, m.defects, m.jobs, m.jobTimes, m.refused,
+	m.Registry.MustRegister(m.requests, m.attempts, m.elapsed, m.waited, m.audio, m.bytes, m.defects, m.hosts.total, m.jobs, m.jobTimes, m.refused,
 		m.routing.decisions, m.routing.versions, m.routing.asked, m.routing.settings, m.routing.changes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -109,6 +110,7 @@ func (m *Metrics) recording(r *worker.Report) {
 	for _, d := range r.Result.Defects {
 		if !slices.ContainsFunc(before.Defects, func(b record.Defect) bool { return b.Code == d.Code && b.Leg == d.Leg }) {
 			m.defects.WithLabelValues(string(d.Code)).Inc()
+			m.hosts.count(d.Code, r.Job.Queue, r.Result.HostSoftware)
 		}
 	}
 }

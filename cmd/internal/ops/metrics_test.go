@@ -3,6 +3,7 @@ package ops_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -59,6 +60,26 @@ func TestLaterVersionsAreCountedOnce(t *testing.T) {
 	} {
 		require.Contains(t, w.Body.String(), line+"\n")
 	}
+}
+
+// Known faults are counted by the telephone server and its software, of at most so many
+// servers apart: whoever asks for recordings names them.
+func TestFaultsOfHosts(t *testing.T) {
+	t.Parallel()
+	m := ops.NewMetrics()
+	for i := range 250 {
+		r := record.Result{
+			Status: record.StatusCompletedDegraded, HostSoftware: "Asterisk 20.9.1",
+			Defects: []record.Defect{{Code: record.DefectInsertedSilence, Leg: "a"}, {Code: record.DefectEndBurst, Leg: "a"}, {Code: record.DefectEndBurst, Leg: "b"}},
+		}
+		m.Attempt(worker.Report{Job: ledger.Job{Kind: record.Kind, Queue: fmt.Sprintf("pbx%d", i), CreatedAt: time.Now()}, Outcome: worker.Done, Result: r})
+	}
+	w := httptest.NewRecorder()
+	promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	require.Contains(t, w.Body.String(), `switchtape_host_defects_total{code="end_burst",host="pbx7",software="Asterisk 20.9.1"} 2`+"\n")
+	require.Contains(t, w.Body.String(), `switchtape_host_defects_total{code="inserted_silence",host="pbx7",software="Asterisk 20.9.1"} 1`+"\n")
+	require.Contains(t, w.Body.String(), `switchtape_host_defects_total{code="inserted_silence",host="other",software="other"} 50`+"\n")
+	require.NotContains(t, w.Body.String(), "pbx200")
 }
 
 // The ledger's jobs are counted by kind, and an empty ledger has none rather than

@@ -18,8 +18,17 @@ func presence(role ledger.Role, name string) ledger.Presence {
 	return ledger.Presence{Role: role, Name: cmp.Or(name, fmt.Sprintf("%s-%d", HostName(), os.Getpid()))}
 }
 
+// emergencyAlone is the one kind of an API's process that takes emergency calls alone.
+const emergencyAlone = "emergency-calls"
+
 // Presence is the API's process.
-func (o *APIOptions) Presence() ledger.Presence { return presence(ledger.RoleAPI, "") }
+func (o *APIOptions) Presence() ledger.Presence {
+	p := presence(ledger.RoleAPI, "")
+	if o.Lane == LaneHigh {
+		p.Kinds = []string{emergencyAlone}
+	}
+	return p
+}
 
 // Presence is the worker's process, with what it serves.
 func (o *WorkerOptions) Presence() ledger.Presence {
@@ -32,7 +41,7 @@ func (o *WorkerOptions) Presence() ledger.Presence {
 }
 
 // instances counts the API's processes that are there: see callservice.Options.Instances.
-// Nil if the options say how many there are.
+// Those for emergency calls alone have no part of the limits, which are for other calls. Nil if the options say how many there are.
 func (o *APIOptions) instances(fleet func(context.Context) ([]ledger.Presence, error)) func(context.Context) (index, of int, err error) {
 	if o.LimitShare > 0 {
 		return nil
@@ -45,7 +54,7 @@ func (o *APIOptions) instances(fleet func(context.Context) ([]ledger.Presence, e
 		}
 		var names []string
 		for _, p := range there {
-			if p.Role == ledger.RoleAPI {
+			if p.Role == ledger.RoleAPI && !slices.Contains(p.Kinds, emergencyAlone) {
 				names = append(names, p.Name)
 			}
 		}

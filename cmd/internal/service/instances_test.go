@@ -37,6 +37,14 @@ func TestInstances(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, [2]int{1, 2}, [2]int{index, of}, "said: %v", said)
 	}
+	high := &APIOptions{}
+	high.Lane = LaneHigh
+	lane := high.Presence()
+	lane.Name = "!another"
+	require.NoError(t, db.Present(t.Context(), lane))
+	_, of, err = count(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 2, of, "who takes emergency calls alone has no part of the limits")
 	require.NoError(t, db.Gone(t.Context(), ledger.Presence{Role: ledger.RoleAPI, Name: "!first"}))
 	index, of, err = count(t.Context())
 	require.NoError(t, err)

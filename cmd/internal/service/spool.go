@@ -29,7 +29,7 @@ import (
 
 // SpoolOptions say which directories jobs are made of.
 type SpoolOptions struct {
-	Spool []string `help:"Directory, below that of the legs, in which a telephone server leaves the legs of its calls: each call becomes a recording. As DIR?pattern=P&tenant=T with P one of asterisk, freeswitch, fusionpbx, rtpengine and vicidial, or a pattern like {call}-{leg:in|out}.wav; or a YAML file. More: queue, priority, codec, layout, rate, bitrate, quiet, renamed, wait, legs, every, zone, json, index; what they mean, and the form of the JSON file beside the legs, is in the README, \"The keys of a spool\". May be repeated." placeholder:"DIR?OPTIONS|FILE" sep:"none"`
+	Spool []string `help:"Directory, below that of the legs, in which a telephone server leaves the legs of its calls: each call becomes a recording. As DIR?pattern=P&tenant=T with P one of asterisk, freeswitch, fusionpbx, rtpengine and vicidial, or a pattern like {call}-{leg:in|out}.wav; or a YAML file. More: queue, host_software, priority, codec, layout, rate, bitrate, quiet, renamed, wait, legs, every, zone, json, index; what they mean, and the form of the JSON file beside the legs, is in the README, \"The keys of a spool\". May be repeated." placeholder:"DIR?OPTIONS|FILE" sep:"none"`
 }
 
 // SpoolPlace is where spools are.
@@ -59,6 +59,7 @@ type spoolConfig struct {
 	Tenant    string                         `json:"tenant"`
 	Tenants   map[string]callmodel.TenantID  `json:"tenants"`
 	Queue     string                         `json:"queue"`
+	Software  string                         `json:"host_software"`
 	Priority  int                            `json:"priority"`
 	Outputs   []record.OutputSpec            `json:"outputs"`
 	OutputsOf map[callmodel.TenantID]outputs `json:"outputs_of"`
@@ -156,6 +157,7 @@ func (p *SpoolPlace) spool(text string) (dir string, o spool.Options, err error)
 	if o.Queue == "" {
 		o.Queue = p.Queue
 	}
+	o.HostSoftware = c.Software
 	o.Outputs, o.OutputsOf = c.Outputs, c.OutputsOf
 	if len(o.Outputs) == 0 {
 		o.Outputs = p.Outputs
@@ -281,6 +283,8 @@ func readSpool(text string) (c spoolConfig, err error) {
 			}
 		case "queue":
 			c.Queue = v
+		case "host_software":
+			c.Software = v
 		case "priority":
 			c.Priority = number(key, v)
 		case "legs":

@@ -32,10 +32,10 @@ func TestSpoolsSayWhatIsMade(t *testing.T) {
 		outputs []record.OutputSpec // the place's
 	}{
 		"options": {
-			flag: "pbx 1?pattern={call}_{leg:in|out}_{time:20060102}.wav&tenant=acme&queue=pbx-7&codec=flac&layout=mono&zone=Europe/Berlin&quiet=1ms&wait=1ms",
+			flag: "pbx 1?pattern={call}_{leg:in|out}_{time:20060102}.wav&tenant=acme&queue=pbx-7&host_software=Asterisk+20.9.1&codec=flac&layout=mono&zone=Europe/Berlin&quiet=1ms&wait=1ms",
 			leg:  "pbx 1/5_in_20260701.wav", queue: "pbx-7",
 			want: record.Spec{
-				TenantID: "acme", Outputs: []record.OutputSpec{{Codec: record.CodecFLAC, Layout: record.LayoutMono}},
+				TenantID: "acme", Outputs: []record.OutputSpec{{Codec: record.CodecFLAC, Layout: record.LayoutMono}}, HostSoftware: "Asterisk 20.9.1",
 				StartedAt: time.Date(2026, 6, 30, 22, 0, 0, 0, time.UTC),
 			},
 		},
@@ -165,7 +165,7 @@ func TestKeysOfASpoolInTheREADME(t *testing.T) {
 			}
 		}
 	}
-	assert.Len(t, keys, 17)
+	assert.Len(t, keys, 18)
 	help, _ := reflect.TypeFor[service.SpoolOptions]().FieldByName("Spool")
 	for _, key := range keys {
 		_, err := service.OpenSpools(service.SpoolOptions{Spool: []string{"x?" + key + "=?"}}, service.SpoolPlace{Legs: t.TempDir()}, memdb.New(nil), nil, ops.NewMetrics(), slog.New(slog.DiscardHandler))

@@ -3,12 +3,16 @@ package au_test
 import (
 	"bytes"
 	"encoding/binary"
+	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	goaudio "github.com/go-audio/audio"
 	"github.com/stretchr/testify/require"
@@ -125,6 +129,91 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// Files that were joined by cat are one recording, in the first one's format, whatever the
+// first one's header says of its length.
+func TestJoinedFiles(t *testing.T) {
+	t.Parallel()
+	pcm := func(encoding, rate, channels, seconds int, size int) []byte {
+		var b []byte
+		for _, v := range recordingtest.Sine(seconds*rate, rate, 300, 0.5, 0) {
+			for range channels {
+				switch encoding {
+				case 3:
+					b = binary.BigEndian.AppendUint16(b, uint16(int16(v*32767)))
+				case 6:
+					b = binary.BigEndian.AppendUint32(b, math.Float32bits(v))
+				}
+			}
+		}
+		if size < 0 {
+			size = len(b)
+		}
+		return file(encoding, rate, channels, size, b)
+	}
+	const unknown = 0xFFFFFFFF
+	one := pcm(3, 8000, 1, 2, -1)
+	for name, c := range map[string]struct {
+		file    []byte
+		seconds int
+		changed bool
+	}{
+		"two":                  {slices.Concat(one, one), 4, false},
+		"three":                {slices.Concat(one, one, one), 6, false},
+		"data size 0":          {slices.Concat(pcm(3, 8000, 1, 2, 0), one), 4, false},
+		"data size unknown":    {slices.Concat(pcm(3, 8000, 1, 2, unknown), pcm(3, 8000, 1, 2, unknown), one), 6, false},
+		"another format":       {slices.Concat(one, pcm(6, 16000, 2, 2, -1), one), 6, true},
+		"0 and another format": {slices.Concat(pcm(3, 8000, 1, 2, 0), pcm(6, 16000, 2, 2, unknown)), 4, true},
+	} {
+		for _, r := range []io.Reader{bytes.NewReader(c.file), struct{ io.Reader }{iotest.OneByteReader(bytes.NewReader(c.file))}} {
+			hint := codec.Hint{Size: codec.SizeUnknown}
+			_, random := r.(io.ReaderAt)
+			if random {
+				hint.Size = int64(len(c.file))
+			}
+			s, defects, err := au.Decode(r, hint)
+			require.NoError(t, err, name)
+			n, known := audio.FramesOf(s)
+			require.Equal(t, random, known, name)
+			got := recordingtest.ReadAll(t, s)
+			require.Len(t, got, 8000*c.seconds, name)
+			if known {
+				require.EqualValues(t, len(got), n, name)
+			}
+			// No header is heard as a click: what differs is the sine that begins anew, and
+			// the resampler's edge.
+			for i, v := range got {
+				if at := i % 16000; at > 200 && at < 15800 {
+					require.InDelta(t, 0.5*math.Sin(2*math.Pi*300*float64(at)/8000), v, 0.002, "%s, sample %d", name, i)
+				}
+			}
+			defects = append(defects, codec.LaterDefects(s)...)
+			codes := map[record.DefectCode]bool{}
+			for _, d := range defects {
+				codes[d.Code] = true
+			}
+			want := map[record.DefectCode]bool{record.DefectHeaderRepaired: true}
+			if c.changed {
+				want[record.DefectFormatChanged] = true
+			}
+			require.Equal(t, want, codes, name)
+		}
+	}
+	for name, second := range map[string][]byte{"encoding": file(21, 8000, 1, 100, nil), "rate": file(3, 1, 1, 100, nil)} {
+		b := slices.Concat(one, second)
+		s := open(t, b)
+		require.Len(t, recordingtest.ReadAll(t, s), 16000, name)
+		later := codec.LaterDefects(s)
+		require.Len(t, later, 1, name)
+		require.Equal(t, record.DefectTruncated, later[0].Code, name)
+		require.Contains(t, later[0].Detail, "joined behind the audio was left out", name)
+	}
+	// However many there are, it ends; each costs little.
+	b := bytes.Repeat(file(3, 8000, 1, 2, []byte{1, 2}), 1100)
+	s := open(t, b)
+	require.Len(t, recordingtest.ReadAll(t, s), 1001)
+	require.Contains(t, codec.LaterDefects(s)[1].Detail, "more than 1000")
+}
+
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	tooFar := file(3, 8000, 1, 100, make([]byte, 100))
@@ -169,7 +258,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(file(23, 8000, 1, 0, make([]byte, 99)))
 	f.Add(file(24, 16000, 1, 0xFFFFFFFF, make([]byte, 50)))
 	f.Add(file(7, 8000, 2, 1000, make([]byte, 99)))
+	f.Add(slices.Concat(file(3, 8000, 1, 200, make([]byte, 200)), file(1, 16000, 2, 0, make([]byte, 99)), file(27, 44100, 1, 1000, make([]byte, 50))))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		files := bytes.Count(b, []byte(".snd")) + bytes.Count(b, []byte("dns."))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		s, _, err := au.Decode(bytes.NewReader(b), codec.Hint{Size: int64(len(b))})
@@ -191,6 +282,6 @@ func FuzzDecode(f *testing.F) {
 		require.Equal(t, total, frames)
 		codec.LaterDefects(s)
 		runtime.ReadMemStats(&after)
-		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2<<20)+uint64(16*len(b)))
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2<<20)+uint64(16*len(b))+uint64(files)*160<<10)
 	})
 }

@@ -30,6 +30,17 @@ func DecodeRaw(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, err
 	return s, nil, nil
 }
 
+// RawFrames is how many frames [DecodeRaw] makes of so many bytes of the format. The error is
+// that of a format that DecodeRaw refuses.
+func RawFrames(f *record.RawFormat, bytes int64) (int64, error) {
+	var s source
+	if err := s.rawLayout(f); err != nil {
+		return 0, err
+	}
+	s.blocks = s.newBlocks()
+	return s.framesIn(bytes), nil
+}
+
 // DecodeGSM is the [codec.Decoder] of GSM 6.10 in bare frames of 33 bytes: what
 // [gsm.Begins] recognises.
 func DecodeGSM(r io.Reader, hint codec.Hint) (audio.Source, []record.Defect, error) {

@@ -28,7 +28,7 @@ const (
 // Notes is what a sidecar says of a call, in JSON:
 //
 //	{"call_id": "c-1", "started_at": "2026-11-29T10:00:00Z", "ended_at": "…", "span_ms": 61000,
-//	 "legs": {"in": {"name": "customer", "offset_ms": 1200}}}
+//	 "host_software": "Asterisk 20.9.1", "legs": {"in": {"name": "customer", "offset_ms": 1200}}}
 //
 // Times are RFC 3339's and of the years 1970 to 2199, a span and an offset at most
 // record.MaxSpan. A file that says what can't be is told of and ignored.
@@ -40,6 +40,8 @@ type Notes struct {
 	EndedAt   time.Time           `json:"ended_at"`
 	Span      time.Duration       `json:"-"`
 	Legs      map[string]LegNotes `json:"legs"` // by the leg as the pattern spells it
+	// HostSoftware is what wrote the legs: see record.Spec.
+	HostSoftware string `json:"host_software"`
 }
 
 // LegNotes is what a sidecar says of a leg.
@@ -115,7 +117,7 @@ func milliseconds(ms float64) (time.Duration, error) {
 
 // isEmpty reports whether nothing is said of the call.
 func (n *Notes) isEmpty() bool {
-	return n.CallID == "" && n.StartedAt.IsZero() && n.EndedAt.IsZero() && n.Span == 0 && len(n.Legs) == 0
+	return n.CallID == "" && n.StartedAt.IsZero() && n.EndedAt.IsZero() && n.Span == 0 && len(n.Legs) == 0 && n.HostSoftware == ""
 }
 
 // specWithNotes is Spec of a set with notes. If no recording can be made of it by them, but

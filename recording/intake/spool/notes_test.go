@@ -24,11 +24,12 @@ func TestRequiredSidecar(t *testing.T) {
 	s.put(t, `{"started_at":"2026-11-`, "a.json")
 	s.after(t, sp, time.Second)
 	assert.Empty(t, s.specs(t), "it isn't whole")
-	s.put(t, `{"started_at":"2026-11-29T10:00:00+01:00","legs":{"out":{"offset_ms":1200},"in":null},"other":[1]}`, "a.json")
+	s.put(t, `{"started_at":"2026-11-29T10:00:00+01:00","host_software":"FreeSWITCH 1.10.12","legs":{"out":{"offset_ms":1200},"in":null},"other":[1]}`, "a.json")
 	s.after(t, sp, time.Second)
 	spec := s.specs(t)["a-in.wav"]
 	assert.Equal(t, time.Date(2026, 11, 29, 9, 0, 0, 0, time.UTC), spec.StartedAt)
 	assert.Equal(t, 1200*time.Millisecond, spec.Legs[1].Segments[0].Offset)
+	assert.Equal(t, "FreeSWITCH 1.10.12", spec.HostSoftware)
 }
 
 // A JSON file that says what can't be costs no recording: the legs are handed over without
@@ -39,7 +40,7 @@ func TestSidecarsThatSayWhatCannotBe(t *testing.T) {
 		`{"call_id":"of-json","started_at":"2026-11-29T10:00:00Z","ended_at":"2026-11-29T09:00:00Z"}`,
 		`{"call_id":"of-json","started_at":"9999-12-31T23:59:59Z"}`, `{"call_id":"of-json","ended_at":"9999-12-31T23:59:59Z"}`,
 		`{"call_id":"of-json","started_at":"yesterday"}`, `{"call_id":"of-json","started_at":"2026-11-29T10:00:00Z","ended_at":"2199-11-29T09:00:00Z"}`,
-		`{"call_id":"of-json","span_ms":1e300}`, `{"call_id":"of-json","span_ms":-5}`, `{"call_id":"of-json","legs":{"in":{"offset_ms":-1e300}}}`,
+		`{"call_id":"of-json","span_ms":1e300}`, `{"call_id":"of-json","span_ms":-5}`, `{"call_id":"of-json","host_software":"a\nb"}`, `{"call_id":"of-json","legs":{"in":{"offset_ms":-1e300}}}`,
 		`{"call_id":"of-json","legs":{"in":{"name":"a"},"out":{"name":"a"}}}`, `{"call_id":"of-json","legs":[]}`, `{"call_id":7}`, `[]`,
 	} {
 		for _, sidecar := range []spool.Sidecar{spool.SidecarOptional, spool.SidecarRequired} {

@@ -97,7 +97,7 @@ func (o *Options) Spec(s *Set) (record.Spec, error) {
 		TenantID: tenant, CallID: callmodel.CallID(cmp.Or(s.Notes.CallID, validID(first.Call))),
 		RecordingID: o.idOf(tenant, first.identity).recordingID(),
 		StartedAt:   s.start(files), EndedAt: s.Notes.EndedAt, Span: s.Notes.Span, LegsBelow: o.legsBelow(s.Pattern, first),
-		Outputs: o.outputsOf(tenant),
+		Outputs: o.outputsOf(tenant), HostSoftware: cmp.Or(s.Notes.HostSoftware, o.HostSoftware),
 	}
 	for _, leg := range s.legs(files) {
 		l := record.LegSpec{Name: validID(cmp.Or(s.Notes.Legs[leg].Name, leg))}

@@ -38,6 +38,9 @@ type Options struct {
 	// Queue is that of the jobs: the name of the host whose workers have the legs.
 	// "" means ledger.DefaultQueue.
 	Queue string
+	// HostSoftware is the telephone server's software and its version, as
+	// record.Spec has it, where a sidecar doesn't say it. "": not said.
+	HostSoftware string
 	// Priority is that of the jobs, 0 to 9.
 	Priority int
 	// Outputs are what is made of each call. An output without a layout gets the one
@@ -140,6 +143,7 @@ func (o *Options) check() error {
 	if o.Queue != "" {
 		e.CheckID("queue", o.Queue)
 	}
+	e.AddAll("", record.ValidateHostSoftware(o.HostSoftware))
 	if o.Below != "" {
 		if why := callmodel.ValidateRelativePath(o.Below); why != nil {
 			e.Add("below", "%q %v", o.Below, why)

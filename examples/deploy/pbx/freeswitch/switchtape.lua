@@ -114,7 +114,8 @@ local function call(number)
   record("read", dir .. "/caller.wav")
   record("write", dir .. "/callee.wav")
 
-  local ended = { type = "ended", host = host }
+  local version = (api:execute("version", "short") or ""):match("^[%d%.]+") or "" -- known faults are counted by it
+  local ended = { type = "ended", host = host, host_software = "FreeSWITCH/" .. version }
   local d, attempt = answer.decision.destinations or {}, 0
   while session:ready() and d[attempt + 1] do
     session:setVariable("switchtape_attempt", tostring(attempt))

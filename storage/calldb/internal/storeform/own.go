@@ -53,13 +53,14 @@ func SameRecording(j *ledger.Job, r *ledger.Request) bool {
 }
 
 // whatIsMade is a recording's payload without the times of its call, and without who said
-// how it is recorded.
+// how it is recorded and what wrote its legs.
 func whatIsMade(payload []byte) ([]byte, error) {
 	s, err := record.SpecOf(&ledger.Job{Kind: record.Kind, Payload: payload})
 	if err != nil {
 		return nil, err
 	}
 	s.StartedAt, s.EndedAt, s.Span, s.SettingsFrom = time.Time{}, time.Time{}, 0, origin.Settings{}
+	s.HostSoftware = ""
 	return json.Marshal(s)
 }
 
