@@ -52,6 +52,9 @@ type Result struct {
 	Manifest *ManifestResult `json:"manifest,omitempty"`
 	// Software is the version of the program that made it; "" if it didn't say.
 	Software string `json:"software,omitempty"`
+	// InBackup says that its objects are in the backup bucket, as its own was away. They
+	// are moved to its own when that is back, and their URLs with them.
+	InBackup bool `json:"in_backup,omitempty"`
 }
 
 // URL is that of the recording: its first output that can be listened to, else

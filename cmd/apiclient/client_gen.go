@@ -3990,7 +3990,10 @@ type RecordingResult struct {
 	Analysis   *AnalysisResult `json:"analysis,omitempty"`
 	Defects    *[]Defect       `json:"defects,omitempty"`
 	DurationMs float32         `json:"duration_ms"`
-	Legs       *[]LegResult    `json:"legs,omitempty"`
+
+	// InBackup Its objects are in the backup bucket, as its own was away. They are moved home, and their URLs change then. Left out for false.
+	InBackup *bool        `json:"in_backup,omitempty"`
+	Legs     *[]LegResult `json:"legs,omitempty"`
 
 	// Manifest The object that says how the recording was made: its files' hashes, what was wrong and what was done about it.
 	Manifest *ManifestResult `json:"manifest,omitempty"`

@@ -21,8 +21,9 @@ type command struct {
 	Migrate bool   `help:"Bring the database's schema up to date at the start."`
 	Bucket  string `help:"Bucket of the recordings, to serve them from. Default: none are served." placeholder:"URL"`
 
-	PublicURL  string     `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
-	SignSecret cli.Secret `help:"Secret that signs links to a file:// bucket; the same on every server. In a file, or in the environment." placeholder:"@FILE"`
+	BackupBucket string     `help:"The workers' backup bucket: recordings are served from it while theirs is away." placeholder:"URL"`
+	PublicURL    string     `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
+	SignSecret   cli.Secret `help:"Secret that signs links to a file:// bucket; the same on every server. In a file, or in the environment." placeholder:"@FILE"`
 
 	service.DBOptions
 	service.APIOptions
@@ -47,8 +48,8 @@ func (c *command) Run(ctx context.Context, s cli.Streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, stores.Close()) }()
 	if c.Bucket != "" {
-		bucket := service.BucketOptions{Bucket: c.Bucket, PublicURL: c.PublicURL, SignSecret: c.SignSecret}
-		if stores.Objects, err = buckets().OpenBucket(ctx, bucket, log); err != nil {
+		bucket := service.BucketOptions{Bucket: c.Bucket, BackupBucket: c.BackupBucket, PublicURL: c.PublicURL, SignSecret: c.SignSecret}
+		if err = stores.OpenBucket(ctx, buckets(), bucket, log); err != nil {
 			return err
 		}
 	}
