@@ -35,6 +35,7 @@ func TestHTTPFault(t *testing.T) {
 		{401, "", "", storage.Fault{Reason: callmodel.BucketForbidden}},
 		{400, "ExpiredToken", "", storage.Fault{Reason: callmodel.BucketForbidden}},
 		{400, "RequestTimeout", "", storage.Fault{Reason: callmodel.BucketUnreachable}},
+		{400, "BadDigest", "", storage.Fault{Reason: callmodel.BucketUnreachable}},
 		{400, "EntityTooLarge", "", storage.Fault{Reason: callmodel.BucketRefused}},
 		{507, "", "", storage.Fault{Reason: callmodel.BucketFull}},
 		{403, "QuotaExceeded", "", storage.Fault{Reason: callmodel.BucketFull}},

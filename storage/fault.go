@@ -47,7 +47,7 @@ func HTTPFault(status int, header http.Header, code string, now time.Time) Fault
 		f.Reason = callmodel.BucketThrottled
 	case status == http.StatusNotFound, status == http.StatusConflict, status == http.StatusPreconditionFailed:
 		// About the object; the caller knows.
-	case codeIn(code, "RequestTimeout", "OperationTimedOut"), status == http.StatusRequestTimeout, status >= 500:
+	case codeIn(code, "RequestTimeout", "OperationTimedOut", "BadDigest"), status == http.StatusRequestTimeout, status >= 500:
 		f.Reason = callmodel.BucketUnreachable
 	case status >= 400:
 		f.Reason = callmodel.BucketRefused

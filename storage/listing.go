@@ -84,7 +84,9 @@ func (s *Store) Restore(ctx context.Context, key, version, sha256 string) (bool,
 
 // SHA256 is that of the object's bytes, in hex, which are read for it. A missing object is
 // an error that wraps fs.ErrNotExist.
-func (s *Store) SHA256(ctx context.Context, key string) (string, error) { return s.readBack(ctx, key) }
+func (s *Store) SHA256(ctx context.Context, key string) (string, error) {
+	return orBackup(s, func(s *Store) (string, error) { return s.readBack(ctx, key) })
+}
 
 // Size is that of the object in bytes. A missing one is an error that wraps fs.ErrNotExist.
 func (s *Store) Size(ctx context.Context, key string) (int64, error) {

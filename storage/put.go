@@ -115,6 +115,9 @@ func (s *Store) putOnce(ctx context.Context, name string, sp *spool, contentType
 	switch gcerrors.Code(err) {
 	case gcerrors.OK:
 		same, err := s.verify(ctx, name, sp, info)
+		if errors.Is(err, fs.ErrNotExist) {
+			return info, false, s.awayError(Fault{}, fmt.Errorf("%s has said that it stored %s, and hasn't: %w", s.base, name, err))
+		}
 		if err == nil && !same {
 			err = s.awayError(Fault{}, fmt.Errorf(
 				"%s in %s holds other bytes after an upload of %d (sha256 %s): they were changed on their way or by the bucket; that object stays, and the recording is stored as its next version",

@@ -45,6 +45,11 @@ type Options struct {
 	// under which [Store.ServeSigned] is mounted. Other buckets sign by themselves.
 	SignBase   *url.URL
 	SignSecret []byte
+	// Backup is another bucket that recordings are in while they couldn't be stored in
+	// this one: what isn't here, or can't be read here, is looked for there by Open, Stat,
+	// SHA256, Size and SignedURL. Put never writes to it. It is its opener's to close.
+	// Nil: there is none.
+	Backup *Store
 }
 
 // Store is a bucket of recordings. It may be used by any number of goroutines.
@@ -130,6 +135,9 @@ func (s *Store) Close() error {
 	return err
 }
 
+// String is the bucket's URL without a query, as its errors name it.
+func (s *Store) String() string { return s.base }
+
 // URL is where the object of key is.
 func (s *Store) URL(key string) string {
 	if s.dir != "" {
@@ -148,6 +156,10 @@ func (s *Store) LocalPath(key string) string {
 
 // Open reads an object. A missing one is an error that wraps fs.ErrNotExist.
 func (s *Store) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	return orBackup(s, func(s *Store) (io.ReadCloser, error) { return s.open(ctx, key) })
+}
+
+func (s *Store) open(ctx context.Context, key string) (io.ReadCloser, error) {
 	r, err := s.bucket.NewReader(ctx, key, nil)
 	if err != nil {
 		return nil, s.fault("reading", key, err)
@@ -166,6 +178,10 @@ type Head struct {
 
 // Stat describes an object. A missing one is an error that wraps fs.ErrNotExist.
 func (s *Store) Stat(ctx context.Context, key string) (Head, error) {
+	return orBackup(s, func(s *Store) (Head, error) { return s.stat(ctx, key) })
+}
+
+func (s *Store) stat(ctx context.Context, key string) (Head, error) {
 	a, err := s.bucket.Attributes(ctx, key)
 	if err != nil {
 		return Head{}, s.fault("describing", key, err)
@@ -197,6 +213,13 @@ func (s *Store) List(ctx context.Context, prefix string, f func(key string, byte
 // SignedURL is a URL that anybody can read the object with until it expires.
 // A CodeUnsupported error where the bucket can't sign.
 func (s *Store) SignedURL(ctx context.Context, key string, expiry time.Duration) (string, error) {
+	if b := s.opts.Backup; b != nil {
+		if _, err := s.stat(ctx, key); err != nil { // a signature doesn't ask whether there is an object
+			if _, err := b.stat(ctx, key); err == nil {
+				return b.SignedURL(ctx, key, expiry)
+			}
+		}
+	}
 	sign := s.driver.SignedURL
 	if sign == nil {
 		sign = signPlainly
@@ -227,7 +250,7 @@ func (s *Store) ServeSigned(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the link is not valid, or no longer", http.StatusForbidden)
 		return
 	}
-	head, err := s.Stat(r.Context(), key)
+	head, err := s.stat(r.Context(), key)
 	if err != nil {
 		http.Error(w, "not found", http.StatusNotFound)
 		return

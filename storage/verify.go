@@ -76,7 +76,7 @@ func partsETag(r io.Reader) (string, error) {
 func (s *Store) readBack(ctx context.Context, name string) (string, error) {
 	ctx, cancel := context.WithCancel(ctx) // ends the download, whatever becomes of it
 	defer cancel()
-	r, err := s.Open(ctx, name)
+	r, err := s.open(ctx, name)
 	if err != nil {
 		return "", err
 	}

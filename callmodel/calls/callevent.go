@@ -8,6 +8,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/internal/text"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/origin"
+	"github.com/switchtape/switchtape/callmodel/pbx"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
@@ -133,6 +134,6 @@ func (ev *Event) validateRecording() callmodel.FieldErrors {
 	}
 	e.AddAll("", record.ValidateRedactions(ev.Redactions, ev.Legs))
 	e.AddAll("", record.ValidatePauses(ev.Pauses, ""))
-	e.AddAll("", record.ValidateHostSoftware(ev.HostSoftware))
+	e.AddAll("", pbx.ValidateSoftware("host_software", ev.HostSoftware))
 	return e
 }

@@ -1,7 +1,6 @@
 package record_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -70,13 +69,3 @@ func TestMillisecondsTakenForDurations(t *testing.T) {
 }
 
 const frame8k = 125 * time.Microsecond
-
-func TestHostSoftware(t *testing.T) {
-	t.Parallel()
-	for _, good := range []string{"", "a", "Asterisk 20.9.1", "FreeSWITCH/1.10.12-release~64bit", strings.Repeat("x", record.MaxHostSoftware)} {
-		require.NoError(t, record.ValidateHostSoftware(good), good)
-	}
-	for _, bad := range []string{" ", "Asterisk ", " 20", "a\nb", "é", "a\x7fb", strings.Repeat("x", record.MaxHostSoftware+1)} {
-		require.ErrorContains(t, record.ValidateHostSoftware(bad), "host_software", bad)
-	}
-}

@@ -29,7 +29,6 @@ const (
 	MinBitrateBps     = 4000
 	MaxBitrateBps     = 640000
 	MaxSpan           = 7 * 24 * time.Hour
-	MaxHostSoftware   = 64 // bytes
 	MinGainDB         = -60.0
 	MaxGainDB         = 40.0
 	DefaultSampleRate = 8000

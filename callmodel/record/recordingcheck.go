@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/internal/text"
+	"github.com/switchtape/switchtape/callmodel/pbx"
 )
 
 // Validate reports every fault of the spec at once, as [FieldErrors].
@@ -45,19 +46,7 @@ func (s *Spec) Validate() error {
 	}
 	e.AddAll("", ValidatePauses(s.Pauses, s.PauseMode))
 	e.AddAll("", validateLevel(s.LevelLUFS, s.LevelMaxGainDB))
-	e.AddAll("", ValidateHostSoftware(s.HostSoftware))
-	return e.Err()
-}
-
-// ValidateHostSoftware reports, as [callmodel.FieldErrors], why the text can't be the name
-// and the version of a telephone server's software: at most MaxHostSoftware bytes of
-// printable ASCII, without a space at its ends.
-func ValidateHostSoftware(software string) error {
-	var e callmodel.FieldErrors
-	odd := func(r rune) bool { return r < ' ' || r > '~' }
-	if len(software) > MaxHostSoftware || strings.ContainsFunc(software, odd) || strings.TrimSpace(software) != software {
-		e.Add("host_software", `%q is not a name and a version in at most %d printable ASCII characters, like "Asterisk 20.9.1"`, text.Clip(software), MaxHostSoftware)
-	}
+	e.AddAll("", pbx.ValidateSoftware("host_software", s.HostSoftware))
 	return e.Err()
 }
 

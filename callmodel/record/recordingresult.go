@@ -54,6 +54,9 @@ type Result struct {
 	Software string `json:"software,omitempty"`
 	// HostSoftware is the spec's: what wrote the legs.
 	HostSoftware string `json:"host_software,omitempty"`
+	// InBackup says that its objects are in the backup bucket, as its own was away. They
+	// are moved to its own when that is back, and their URLs with them.
+	InBackup bool `json:"in_backup,omitempty"`
 }
 
 // URL is that of the recording: its first output that can be listened to, else

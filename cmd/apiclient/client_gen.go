@@ -4001,8 +4001,11 @@ type RecordingResult struct {
 	DurationMs float32         `json:"duration_ms"`
 
 	// HostSoftware Name and version of the software that wrote the legs; left out if nobody said it.
-	HostSoftware *string      `json:"host_software,omitempty"`
-	Legs         *[]LegResult `json:"legs,omitempty"`
+	HostSoftware *string `json:"host_software,omitempty"`
+
+	// InBackup Its objects are in the backup bucket, as its own was away. They are moved home, and their URLs change then. Left out for false.
+	InBackup *bool        `json:"in_backup,omitempty"`
+	Legs     *[]LegResult `json:"legs,omitempty"`
 
 	// Manifest The object that says how the recording was made: its files' hashes, what was wrong and what was done about it.
 	Manifest *ManifestResult `json:"manifest,omitempty"`

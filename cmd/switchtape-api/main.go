@@ -43,8 +43,8 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 	}
 	defer func() { err = errors.Join(err, stores.Close()) }()
 	if c.Bucket != "" {
-		bucket := service.BucketOptions{Bucket: c.Bucket, PublicURL: c.PublicURL, SignSecret: c.SignSecret}
-		if stores.Objects, err = buckets().OpenBucket(ctx, bucket, log); err != nil {
+		bucket := service.BucketOptions{Bucket: c.Bucket, BackupBucket: c.BackupBucket, PublicURL: c.PublicURL, SignSecret: c.SignSecret}
+		if err = stores.OpenBucket(ctx, buckets(), bucket, log); err != nil {
 			return err
 		}
 	}

@@ -37,7 +37,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 	if stores.DB, err = service.OpenWorkerDB(ctx, c.DBOptions, c.Migrate); err != nil {
 		return err
 	}
-	if stores.Objects, err = buckets().OpenBucket(ctx, c.Within(c.JobTimeout), log); err != nil {
+	if err = stores.OpenBucket(ctx, buckets(), c.Within(c.JobTimeout), log); err != nil {
 		return err
 	}
 	m := ops.NewMetrics()
@@ -90,6 +90,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 	group.Go(func() error { return messages.Run(ctx) })
 	group.Go(func() error { return hooks(ctx) })
 	group.Go(func() error { return service.SweepUploads(ctx, stores.Objects, log) })
+	group.Go(func() error { return stores.SweepBackup(ctx, log) })
 	group.Go(func() error { return service.Serve(ctx, l, handlers.Public, log) })
 	group.Go(func() error { return admin.Serve(ctx, handlers.Admin, log) })
 	group.Go(func() error { return hangups.Run(ctx, log, service.Reconfigure(settings, level, log)) })

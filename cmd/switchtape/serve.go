@@ -143,7 +143,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, err
 	}
 	w.stores = stores
-	if w.stores.Objects, err = buckets().OpenBucket(ctx, service.BucketOptions{Bucket: w.bucket, PublicURL: w.url, SignSecret: cli.Secret(secret)}, log); err != nil {
+	if err = w.stores.OpenBucket(ctx, buckets(), service.BucketOptions{Bucket: w.bucket, PublicURL: w.url, SignSecret: cli.Secret(secret)}, log); err != nil {
 		return nil, err
 	}
 	m := ops.NewMetrics()

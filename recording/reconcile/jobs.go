@@ -189,7 +189,7 @@ func objectsOf(j *ledger.Job) []expected {
 		return list
 	}
 	res, err := record.ResultOf(j)
-	if err != nil || res == nil {
+	if err != nil || res == nil || res.InBackup { // its objects are in another bucket for now
 		return nil
 	}
 	for i := range res.Outputs {

@@ -54,7 +54,8 @@ type doing interface {
 func (w *Worker) begin(l ledger.Lease) doing {
 	a := &attempt{Lease: l}
 	if l.Job.Kind == record.Kind {
-		return &recordingAttempt{attempt: a, w: w, bucket: w.gate.begin(&l.Job)}
+		bucket, away := w.gate.begin(&l.Job)
+		return &recordingAttempt{attempt: a, w: w, bucket: bucket, away: away}
 	}
 	kind, _ := w.opts.Kinds.Of(l.Job.Kind) // no other is claimed
 	return &taskAttempt{attempt: a, w: w, kind: kind}

@@ -54,6 +54,8 @@ const (
 type bucketGate struct {
 	opts *Options
 	news chan outbox.Bucket // for Options.BucketChanged
+	// looking are looks at buckets whose recordings go to the backup meanwhile.
+	looking sync.WaitGroup
 
 	mu      sync.Mutex
 	buckets map[string]*bucketState // by Options.Bucket, "" without it
@@ -65,6 +67,7 @@ type bucketState struct {
 	seen   time.Time       // when the last of them was
 	next   time.Time       // no job is run before
 	looked bool            // a look has found nothing wrong since the last fault
+	looks  bool            // a look goes on
 	probe  callmodel.JobID // that is run while it is away; "" if none is
 	stored int64           // recordings, so far
 	// tenants are those whose recordings went there, at most maxTold.
@@ -106,6 +109,10 @@ func (g *bucketGate) admit(ctx context.Context, free int) (n int, wait time.Dura
 		return free, 0
 	}
 	s := g.state("")
+	if n := g.inBackup(free); s.away != nil && n > 0 {
+		g.lookMeanwhile(ctx, s)
+		return n, 0
+	}
 	if wait := s.next.Sub(now()); wait > 0 {
 		return 0, wait
 	}
@@ -127,6 +134,47 @@ func (g *bucketGate) admit(ctx context.Context, free int) (n int, wait time.Dura
 	// A bucket that doesn't let itself be looked at may take recordings all the same.
 	s.looked = true
 	return 1, 0
+}
+
+// backupState is the state of the backup among the buckets: no name of a bucket has a NUL.
+const backupState = "\x00backup"
+
+// inBackup is how many of free jobs may go to the backup; 0 if there is none, or it is
+// away itself and isn't to be probed now.
+func (g *bucketGate) inBackup(free int) int {
+	if g.opts.Backup == nil {
+		return 0
+	}
+	b := g.state(backupState)
+	switch {
+	case b.next.After(now()) || b.probe != "":
+		return 0
+	case b.away != nil:
+		return 1
+	}
+	return free
+}
+
+// lookMeanwhile looks at a bucket that is away, if it is time, while jobs go on.
+func (g *bucketGate) lookMeanwhile(ctx context.Context, s *bucketState) {
+	if g.opts.Probe == nil || s.looked || s.looks || s.next.After(now()) {
+		return
+	}
+	s.looks = true
+	g.looking.Go(func() {
+		err := g.look(ctx)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		s.looks = false
+		if s.away == nil || ctx.Err() != nil {
+			return
+		}
+		if fault, ok := errors.AsType[*callmodel.BucketAwayError](err); ok && fault.Reason != callmodel.BucketForbidden {
+			g.putOff(s, fault, err)
+			return
+		}
+		s.looked = true
+	})
 }
 
 func (g *bucketGate) look(ctx context.Context) error {
@@ -156,25 +204,44 @@ func (g *bucketGate) turnsAway(j *ledger.Job) (time.Duration, error) {
 		}
 		return 0, nil
 	}
-	if s.away != nil {
-		return wait, s.away.Err
+	if s.away == nil {
+		return wait, errLeftAlone
 	}
-	return wait, errLeftAlone
+	if g.inBackup(1) > 0 {
+		return 0, nil
+	}
+	return wait, s.away.Err
 }
 
 var errLeftAlone = errors.New("the bucket has asked to be left alone for a while")
 
-// begin is told of a job that is about to be run, and returns its bucket.
-func (g *bucketGate) begin(j *ledger.Job) string {
-	bucket := g.bucketOf(j)
+// begin is told of a job that is about to be run, and returns its bucket, and the fault of
+// its own if it is to go to the backup.
+func (g *bucketGate) begin(j *ledger.Job) (bucket string, away *BucketAway) {
+	bucket = g.bucketOf(j)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.state(bucket)
 	s.uses(j.TenantID)
-	if s.away != nil {
+	switch {
+	case s.away == nil || s.probe == j.ID:
+		return bucket, nil
+	case g.inBackup(1) == 0 || g.probes(s, j):
 		s.probe = j.ID
+		return bucket, nil
 	}
-	return bucket
+	own := *s.away
+	if b := g.state(backupState); b.away != nil {
+		b.probe = j.ID
+	}
+	return backupState, &own
+}
+
+// probes reports whether the job is to probe the bucket now, although others go to the
+// backup. One that has met the fault goes there first: it has waited already.
+func (g *bucketGate) probes(s *bucketState, j *ledger.Job) bool {
+	ready := s.looked || g.opts.Probe == nil || g.opts.Bucket != nil
+	return s.probe == "" && ready && !s.next.After(now()) && (j.Published || j.Reason != record.BucketAway)
 }
 
 // uses notes that a recording of the tenant goes to the bucket.
@@ -220,8 +287,9 @@ func (g *bucketGate) tellNews(ctx context.Context) {
 func (g *bucketGate) idle() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, s := range g.buckets {
-		if s.away != nil && s.probe == "" && (s.looked || g.opts.Probe == nil) && now().Sub(s.seen) > awayForgotten {
+	for name, s := range g.buckets {
+		looked := s.looked || g.opts.Probe == nil || name == backupState
+		if s.away != nil && s.probe == "" && looked && now().Sub(s.seen) > awayForgotten {
 			g.resume(s, "it looks well, and nothing waits for it")
 		}
 	}
@@ -236,10 +304,20 @@ func (g *bucketGate) stored(bucket string, id callmodel.JobID, begun time.Time) 
 	delete(s.blamed, id)
 	if s.away == nil {
 		s.faults = 0
+		g.forgetBackup(bucket)
 	} else if s.probe == id || begun.After(s.away.Since) {
 		g.resume(s, "a recording was stored")
 	}
 	s.ended(id)
+}
+
+// forgetBackup ends the alarm of a backup that nobody has needed for long, as its
+// recordings go where they belong again.
+func (g *bucketGate) forgetBackup(stored string) {
+	b := g.buckets[backupState]
+	if stored != backupState && b != nil && b.away != nil && b.probe == "" && now().Sub(b.seen) > awayForgotten {
+		g.resume(b, "nothing needs the backup")
+	}
 }
 
 // failed is told why a job failed, or nil if it made no recording, and says what
@@ -333,6 +411,9 @@ func (w *Worker) BucketsAway() []BucketAway {
 func (g *bucketGate) list() (away []BucketAway, all bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.opts.Backup != nil {
+		g.state(backupState) // it may take what the others don't
+	}
 	for s := range maps.Values(g.buckets) {
 		if s.away != nil {
 			away = append(away, *s.away)

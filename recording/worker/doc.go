@@ -40,6 +40,8 @@
 // and never before the time that it asks for, with Options.Probe and then with one
 // job; the first recording that is stored ends it. Jobs of other kinds go on meanwhile. If it takes others, the job that it
 // forbids or refuses is at fault: that counts. See Worker.BucketsAway and Worker.Ready.
+// With Options.Backup recordings go there meanwhile, are published, and are moved home
+// when the bucket is back.
 //
 // Nothing that hangs holds the worker: an attempt that doesn't return when its time
 // is over is abandoned, its lease no longer renewed, its place given to another job.

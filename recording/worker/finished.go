@@ -131,7 +131,7 @@ func (f finished) sweep() error {
 // recording is noted, so that the end of the process doesn't lose the work.
 func (t *recordingAttempt) committed(ctx context.Context, r *record.Result, commit func() error) error {
 	noted := false
-	return t.w.untilAnswered(ctx, t.attempt, func() error {
+	err := t.w.untilAnswered(ctx, t.attempt, func() error {
 		err := commit()
 		switch {
 		case err == nil || errors.Is(err, callmodel.ErrLeaseLost):
@@ -145,4 +145,8 @@ func (t *recordingAttempt) committed(ctx context.Context, r *record.Result, comm
 		}
 		return err
 	})
+	if err == nil {
+		t.movedHome(ctx, r)
+	}
+	return err
 }

@@ -48,7 +48,11 @@ func (w *Worker) accepts(t *recordingAttempt) *recording.ProcessOptions {
 // published version has makes the next one, of what legs there are.
 func (w *Worker) make(ctx context.Context, t *recordingAttempt) (record.Result, error) {
 	o := w.accepts(t)
-	r, err := w.process.Process(ctx, t.spec, o)
+	process := w.process
+	if t.away != nil {
+		process = w.opts.Backup
+	}
+	r, err := process.Process(ctx, t.spec, o)
 	lacks, ok := errors.AsType[*recording.LegsNotReadyError](err)
 	switch {
 	case !ok:
@@ -62,7 +66,7 @@ func (w *Worker) make(ctx context.Context, t *recordingAttempt) (record.Result, 
 	for t.published != nil && changed(t.published, lacks) {
 		// Whether a leg still grows may only show when all of it was read.
 		o.AcceptMissing, o.AcceptGrowing = true, o.AcceptMissing || len(lacks.Growing) > 0
-		r, err = w.process.Process(ctx, t.spec, o)
+		r, err = process.Process(ctx, t.spec, o)
 		more, ok := errors.AsType[*recording.LegsNotReadyError](err)
 		if !ok {
 			return r, err

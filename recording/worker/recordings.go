@@ -23,7 +23,8 @@ type recordingAttempt struct {
 	*attempt
 
 	w      *Worker
-	bucket string // that the recording goes to, by the gate
+	bucket string      // that the recording goes to, by the gate
+	away   *BucketAway // why that is the backup; nil if it isn't
 	// What the job's payload and its published result say, once it was read.
 	spec      record.Spec
 	published *record.Result // nil if there is none
@@ -44,8 +45,18 @@ func (t *recordingAttempt) do(ctx context.Context) (made, error) {
 		t.w.opts.Logger.InfoContext(ctx, "the recording was finished before, and the ledger wasn't told", "job", t.Job.ID)
 		return made{recording: *r}, nil
 	}
+	switch {
+	case !t.backedUp():
+	case t.away == nil:
+		if r, again, err := t.bringHome(ctx); err != nil || !again {
+			return made{recording: r}, err
+		}
+	case !incomplete(t.published) || !t.w.follows(age(t.Lease)):
+		return made{}, &homeAwayError{t.away.Err}
+	}
 	r, err := t.w.make(ctx, t)
 	r.Software, r.HostSoftware = cmp.Or(r.Software, t.w.opts.Software), t.spec.HostSoftware
+	r.InBackup = t.away != nil && r.Made()
 	return made{recording: r}, err
 }
 
@@ -64,6 +75,12 @@ func (t *recordingAttempt) commit(ctx context.Context, m *made) (Outcome, error)
 	}
 	awaited := !kept && incomplete(r) && (r.Made() || noAudio(r)) && w.follows(age(t.Lease))
 	switch {
+	case r.InBackup && kept && t.away == nil:
+		return Waiting, &homeAwayError{errKept}
+	case r.InBackup && (kept || !t.isNew(r)):
+		return Waiting, &homeAwayError{t.away.Err}
+	case r.InBackup:
+		return t.publish(ctx, m)
 	case !awaited:
 	case !t.isNew(r), noAudio(r) && !w.tellsAbsence(t, r):
 		return Waiting, lacking(r)
@@ -91,20 +108,32 @@ func (t *recordingAttempt) publish(ctx context.Context, m *made) (Outcome, error
 	m.outcome = o
 	o.Empty = false // that there is nothing so far is told, too
 	old := age(t.Lease) + t.elapsed()
-	again := w.look(&w.late, w.followIn(old), w.opts.FollowGrowing-old)
+	var again time.Duration
+	if m.recording.InBackup {
+		again = w.homePause(old)
+	} else {
+		again = w.look(&w.late, w.followIn(old), w.opts.FollowGrowing-old)
+	}
 	defer w.remind(again)
 	return Published, t.committed(ctx, &m.recording, func() error { return w.ledger.Publish(ctx, t.Lease, o, again) })
 }
 
 // failed tells the bucket's gate of the error.
 func (t *recordingAttempt) failed(err error) error {
-	return t.w.gate.failed(t.bucket, t.Job.ID, err)
+	of := t.stateOf(err)
+	if of != t.bucket {
+		_ = t.w.gate.failed(t.bucket, t.Job.ID, nil)
+	}
+	return t.w.gate.failed(of, t.Job.ID, err)
 }
 
 // failure is what becomes of a job by the error of its attempt. What is waited for
 // may come any moment while the job is fresh, and hardly after long: waits grow
 // with the job's age.
 func (t *recordingAttempt) failure(err error) (f ledger.Failure, leave time.Duration) {
+	if f, ok := t.staysInBackup(err); ok {
+		return f, 0
+	}
 	w, old := t.w, age(t.Lease)+t.elapsed()
 	var notReady *recording.LegsNotReadyError
 	var away *recording.LegsAwayError

@@ -60,6 +60,11 @@ func (w *Worker) logRecording(ctx context.Context, r *Report, attrs []any) {
 	case Done:
 		w.opts.Logger.InfoContext(ctx, "recording finished", append(attrs, "status", r.Result.Status, "defects", len(r.Result.Defects))...)
 	case Published:
+		if r.Result.InBackup {
+			w.opts.Logger.WarnContext(ctx, "recording published in the backup bucket, as its own is away; it will be moved there",
+				append(attrs, "status", r.Result.Status, "url", r.Result.URL())...)
+			return
+		}
 		w.opts.Logger.InfoContext(ctx, "recording published, with a leg that is missing or still being written; a later version may follow",
 			append(attrs, "status", r.Result.Status, "defects", len(r.Result.Defects), "url", r.Result.URL())...)
 	case Waiting, Released:

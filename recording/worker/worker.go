@@ -102,6 +102,8 @@ type Options struct {
 	// BucketChanged is told when a bucket has come to be away, and when it is back, one
 	// after the other; it has 10 s. Nil for nobody.
 	BucketChanged func(ctx context.Context, b outbox.Bucket) error
+	// Backup is where recordings go while their bucket is away. Nil: they wait for it.
+	Backup Backup
 	// Room is an error while a job of that kind isn't to be begun, as its disk is full: it
 	// is asked before each claim, and must answer at once. What runs goes on. Nil: there
 	// always is room.
@@ -236,6 +238,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		bell.Go(func() { w.listen(ctx) })
 		defer bell.Wait()
 	}
+	defer w.gate.looking.Wait()
 	w.claimUntil(ctx, func(l ledger.Lease) {
 		w.running.Add(1)
 		d := w.begin(l)

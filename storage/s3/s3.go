@@ -2,14 +2,17 @@
 // that speaks its protocol:
 //
 //	s3://recordings?region=eu-central-1
-//	s3://recordings?endpoint=https://minio.example.com&use_path_style=true&request_checksum_calculation=when_required
+//	s3://recordings?endpoint=https://minio.example.com&use_path_style=true
 //
 // Credentials and what the URL doesn't say are found the way Amazon's SDK finds
 // them: in the environment, the shared configuration files, or from the machine.
 // gocloud.dev/aws lists the URL's parameters, gocloud.dev/blob/s3blob some more
 // (ssetype, kmskeyid, accelerate, use_path_style, disable_https), and prefix
-// names a part of a bucket. Stores that aren't Amazon's need
-// request_checksum_calculation=when_required.
+// names a part of a bucket. No checksum is sent behind a body (aws-chunked), which many
+// stores that aren't Amazon's refuse, unless the URL says
+// request_checksum_calculation=when_supported. Buckets with Object Lock get Content-MD5;
+// whether there is one is asked after the first upload, for which s3:GetBucketObjectLockConfiguration
+// is needed: without that permission all uploads have it.
 //
 // The parts of an upload whose process was killed, or whose line was cut, stay in the
 // bucket until storage.Store.Sweep, which the worker calls, or a rule of the bucket that
@@ -63,9 +66,22 @@ func open(ctx context.Context, u *url.URL, tune func(*http.Transport)) (*blob.Bu
 	if own, ok := o.HTTPClient.(*awshttp.BuildableClient); ok { // with the certificates of the environment
 		o.HTTPClient = own.WithTransportOptions(tune)
 	}
-	o.Retryer = patient{o.Retryer}
 	o.APIOptions = append(o.APIOptions, abortApart)
-	steady, err := s3blob.OpenBucket(ctx, s3.New(o), u.Host, &opener.Options)
+	var sums *checksums // nil: the SDK makes them
+	if !u.Query().Has("request_checksum_calculation") {
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		opener.Options.RequestChecksumCalculation = o.RequestChecksumCalculation
+	}
+	if o.RequestChecksumCalculation == aws.RequestChecksumCalculationWhenRequired {
+		sums = &checksums{bucket: u.Host}
+		o.APIOptions = append(o.APIOptions, sums.add)
+	}
+	o.Retryer = patient{o.Retryer}
+	client = s3.New(o)
+	if sums != nil {
+		sums.client = client
+	}
+	steady, err := s3blob.OpenBucket(ctx, client, u.Host, &opener.Options)
 	return steady, errors.Join(err, b.Close())
 }
 
@@ -124,6 +140,9 @@ type patient struct{ aws.Retryer }
 func (p patient) IsErrorRetryable(err error) bool {
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 		return false // it has stood still for storage.Options.Stall
+	}
+	if _, ok := errors.AsType[*bareError](err); ok {
+		return true // with a checksum
 	}
 	return fault(err).RetryAfter == 0 && p.Retryer.IsErrorRetryable(err)
 }

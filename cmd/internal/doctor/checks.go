@@ -138,8 +138,8 @@ func (e *examination) clock(ctx context.Context) {
 	}
 }
 
-// bucket puts an object, reads it, has it refused a second time, and deletes it.
-func (e *examination) bucket(ctx context.Context) {
+// buckets tries the bucket, and the one that stands in for it.
+func (e *examination) buckets(ctx context.Context) {
 	const check = "bucket"
 	if e.plan.Bucket.Bucket == "" {
 		if e.plan.Program == "switchtape-api" {
@@ -149,9 +149,17 @@ func (e *examination) bucket(ctx context.Context) {
 		e.fault(check, "there is none", "give --bucket")
 		return
 	}
-	s, err := e.plan.Buckets.Open(ctx, e.plan.Bucket.Bucket, &storage.Options{SpoolDir: e.plan.Bucket.SpoolDir, Stall: each})
+	e.bucket(ctx, check, "--bucket", e.plan.Bucket.Bucket)
+	if b := e.plan.Bucket.BackupBucket; b != "" {
+		e.bucket(ctx, "backup bucket", "--backup-bucket", b)
+	}
+}
+
+// bucket puts an object, reads it, has it refused a second time, and deletes it.
+func (e *examination) bucket(ctx context.Context, check, flag, at string) {
+	s, err := e.plan.Buckets.Open(ctx, at, &storage.Options{SpoolDir: e.plan.Bucket.SpoolDir, Stall: each})
 	if err != nil {
-		e.fault(check, err.Error(), "correct --bucket")
+		e.fault(check, err.Error(), "correct "+flag)
 		return
 	}
 	defer s.Close() //nolint:errcheck // it was only asked
@@ -159,10 +167,10 @@ func (e *examination) bucket(ctx context.Context) {
 		e.fault(check, err.Error(), "see that the bucket exists, and what its credentials may do")
 		return
 	}
-	e.object(ctx, s)
+	e.object(ctx, check, s)
 }
 
-func (e *examination) object(ctx context.Context, s *storage.Store) {
+func (e *examination) object(ctx context.Context, check string, s *storage.Store) {
 	name := "switchtape-doctor/" + strings.ToLower(rand.Text())
 	put := func(text string) error {
 		_, err := s.PutNamed(ctx, name, record.ObjectMeta{ContentType: "text/plain"}, func(w io.Writer) error {
@@ -172,28 +180,28 @@ func (e *examination) object(ctx context.Context, s *storage.Store) {
 		return err
 	}
 	if err := put("one"); err != nil {
-		e.fault("bucket put", err.Error(), "let the program's credentials put objects")
+		e.fault(check+" put", err.Error(), "let the program's credentials put objects")
 		return
 	}
-	e.ok("bucket put", "%s", s.URL(name))
+	e.ok(check+" put", "%s", s.URL(name))
 	if r, err := s.Open(ctx, name); err != nil {
-		e.fault("bucket get", err.Error(), "let the program's credentials get objects: each is read back after its upload")
+		e.fault(check+" get", err.Error(), "let the program's credentials get objects: each is read back after its upload")
 	} else {
 		got, err := io.ReadAll(r)
 		err = errors.Join(err, r.Close())
 		switch {
 		case err != nil:
-			e.fault("bucket get", err.Error(), "let the program's credentials get objects: each is read back after its upload")
+			e.fault(check+" get", err.Error(), "let the program's credentials get objects: each is read back after its upload")
 		case !bytes.Equal(got, []byte("one")):
-			e.fault("bucket get", fmt.Sprintf("3 bytes were put, %d others came back", len(got)), "see what stands between: a cache, a gateway")
+			e.fault(check+" get", fmt.Sprintf("3 bytes were put, %d others came back", len(got)), "see what stands between: a cache, a gateway")
 		default:
-			e.ok("bucket get", "what was put came back")
+			e.ok(check+" get", "what was put came back")
 		}
 	}
 	if err := put("another"); callmodel.CodeOf(err) == callmodel.CodeConflict {
-		e.ok("bucket lock", "an object that exists isn't overwritten")
+		e.ok(check+" lock", "an object that exists isn't overwritten")
 	} else {
-		e.fault("bucket lock", fmt.Sprintf("an object that exists was overwritten (%v)", err), "use a store with conditional writes (If-None-Match): two workers could overwrite one another's recording")
+		e.fault(check+" lock", fmt.Sprintf("an object that exists was overwritten (%v)", err), "use a store with conditional writes (If-None-Match): two workers could overwrite one another's recording")
 	}
 	size, at, err := s.StatLeg(ctx, "", name)
 	removed := false
@@ -202,11 +210,11 @@ func (e *examination) object(ctx context.Context, s *storage.Store) {
 	}
 	switch {
 	case err != nil:
-		e.warn("bucket delete", err.Error(), "recordings can't be deleted by the program; take "+s.URL(name)+" away by hand, if the bucket's lock lets you")
+		e.warn(check+" delete", err.Error(), "recordings can't be deleted by the program; take "+s.URL(name)+" away by hand, if the bucket's lock lets you")
 	case !removed:
-		e.warn("bucket delete", "the object was changed meanwhile by somebody else", "take "+s.URL(name)+" away by hand")
+		e.warn(check+" delete", "the object was changed meanwhile by somebody else", "take "+s.URL(name)+" away by hand")
 	default:
-		e.ok("bucket delete", "the object is gone again")
+		e.ok(check+" delete", "the object is gone again")
 	}
 }
 

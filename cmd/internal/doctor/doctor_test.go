@@ -247,6 +247,11 @@ func TestS3(t *testing.T) {
 	p := place(t)
 	p.Bucket = srv.URL
 	assert.Empty(t, found(t, worker(p)))
+	p.BackupBucket = "file:///dev/null/recordings"
+	ill := found(t, worker(p))
+	require.Len(t, ill, 1, "%q", ill)
+	assert.Contains(t, ill[0], "fault backup bucket: ")
+	p.BackupBucket = ""
 	left, err := filepath.Glob(filepath.Join(srv.Dir, "switchtape-doctor", "*"))
 	require.NoError(t, err)
 	assert.Empty(t, left)

@@ -52,7 +52,7 @@ const (
 func OfAPI(p *service.APIProgram, b service.Buckets, now func() time.Time) *Plan {
 	plan := &Plan{
 		Program: "switchtape-api", DB: p.DBOptions, Migrates: p.Migrate, Buckets: b, Now: now, Codec: record.Codec(p.RecordCodec),
-		Bucket: service.BucketOptions{Bucket: p.Bucket},
+		Bucket: service.BucketOptions{Bucket: p.Bucket, BackupBucket: p.BackupBucket},
 	}
 	plan.api(&p.APIOptions)
 	plan.listens("--listen", p.Listen)

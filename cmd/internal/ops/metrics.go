@@ -103,6 +103,9 @@ func (m *Metrics) recording(r *worker.Report) {
 	}
 	m.audio.Add(max(r.Result.Duration-before.Duration, 0).Seconds())
 	for _, o := range r.Result.Outputs {
+		if before.InBackup && !r.Result.InBackup {
+			break // they were moved, not made
+		}
 		if !slices.ContainsFunc(before.Outputs, func(b record.OutputResult) bool { return b.URL == o.URL }) {
 			m.bytes.Add(float64(o.Bytes))
 		}

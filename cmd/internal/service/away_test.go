@@ -170,6 +170,11 @@ type runningWorker struct {
 // take as long as timeout says; 0 is the default.
 func startWorker(t *testing.T, bucket string, timeout time.Duration) *runningWorker {
 	t.Helper()
+	return startWorkerOn(t, service.BucketOptions{Bucket: bucket}, timeout)
+}
+
+func startWorkerOn(t *testing.T, bucket service.BucketOptions, timeout time.Duration) *runningWorker {
+	t.Helper()
 	dir := t.TempDir()
 	w := &runningWorker{stores: &service.Stores{}, log: &syncBuffer{}}
 	log := slog.New(slog.NewTextHandler(w.log, nil))
@@ -178,7 +183,7 @@ func startWorker(t *testing.T, bucket string, timeout time.Duration) *runningWor
 	require.NoError(t, err)
 	drivers := service.Buckets{s3.Driver()}
 	o := service.WorkerOptions{Legs: filepath.Join(dir, "legs"), Concurrency: 4, JobTimeout: timeout}.Fill()
-	w.stores.Objects, err = drivers.OpenBucket(t.Context(), service.BucketOptions{Bucket: bucket}.Within(o.JobTimeout), log)
+	err = w.stores.OpenBucket(t.Context(), drivers, bucket.Within(o.JobTimeout), log)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.stores.Close()) })
 	require.NoError(t, os.Mkdir(o.Legs, 0o750))

@@ -35,18 +35,38 @@ func (b Buckets) Open(ctx context.Context, bucketURL string, o *storage.Options)
 // objectsPath is where signed links of a file:// bucket lead.
 const objectsPath = "/objects"
 
-// OpenBucket opens the bucket of the recordings, whose signed links lead to
-// objectsPath below the server's public URL if it is a file:// bucket.
-func (b Buckets) OpenBucket(ctx context.Context, o BucketOptions, log *slog.Logger) (*storage.Store, error) {
-	opts := &storage.Options{SpoolDir: o.SpoolDir, Stall: o.BucketStall, Logger: log, SignSecret: []byte(o.SignSecret)}
+// backupPath is objectsPath for a file:// bucket that is the backup.
+const backupPath = "/backup-objects"
+
+// OpenBucket opens the bucket of the recordings and its backup, whose signed links lead
+// to objectsPath and backupPath below the server's public URL if they are file:// buckets.
+func (s *Stores) OpenBucket(ctx context.Context, b Buckets, o BucketOptions, log *slog.Logger) (err error) {
+	if o.BackupBucket != "" {
+		if s.Backup, err = b.openBucket(ctx, o.BackupBucket, o, backupPath, nil, log); err != nil {
+			return fmt.Errorf("the backup bucket: %w", err)
+		}
+	}
+	if s.Objects, err = b.openBucket(ctx, o.Bucket, o, objectsPath, s.Backup, log); err != nil {
+		return err
+	}
+	if s.Backup != nil && s.Backup.String() == s.Objects.String() {
+		return callmodel.FieldErrors{{
+			Path: "--backup-bucket", Message: "has the bucket's own name, " + s.Objects.String() + "; give one of another name, which is what tells where a recording is",
+		}}
+	}
+	return nil
+}
+
+func (b Buckets) openBucket(ctx context.Context, bucket string, o BucketOptions, signed string, backup *storage.Store, log *slog.Logger) (*storage.Store, error) {
+	opts := &storage.Options{SpoolDir: o.SpoolDir, Stall: o.BucketStall, Logger: log, SignSecret: []byte(o.SignSecret), Backup: backup}
 	if o.PublicURL != "" {
-		base, err := url.Parse(strings.TrimSuffix(o.PublicURL, "/") + objectsPath)
+		base, err := url.Parse(strings.TrimSuffix(o.PublicURL, "/") + signed)
 		if err != nil {
 			return nil, callmodel.Errorf(callmodel.CodeInvalid, "--public-url: %w", err)
 		}
 		opts.SignBase = base
 	}
-	return b.Open(ctx, o.Bucket, opts)
+	return b.Open(ctx, bucket, opts)
 }
 
 // Within makes a connection that stands still fail within an attempt of that

@@ -56,3 +56,8 @@ func WatchPromise(db *calldb.DB, m *ops.Metrics) func(ctx context.Context) {
 
 // Sweep looks once for legs to delete.
 func (l *WorkerLegs) Sweep(ctx context.Context) (int, error) { return l.deleter.Sweep(ctx) }
+
+// MoveLeft moves home what has been in the backup since before that time.
+func (s *Stores) MoveLeft(ctx context.Context, before time.Time) (int, error) {
+	return s.moveLeft(ctx, before)
+}

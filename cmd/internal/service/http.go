@@ -51,6 +51,9 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOpt
 	if s.Objects != nil {
 		mux.HandleFunc(objectsPath, s.Objects.ServeSigned)
 	}
+	if s.Backup != nil {
+		mux.HandleFunc(backupPath, s.Backup.ServeSigned)
+	}
 	if api != nil {
 		guarded, err := api.guarded(m, addr)
 		if err != nil {

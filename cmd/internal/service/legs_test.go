@@ -30,7 +30,7 @@ func TestLegsKeep(t *testing.T) {
 	var err error
 	s.DB, err = service.OpenDB(t.Context(), service.DBOptions{DB: service.SQLiteURL(dir)}, true)
 	require.NoError(t, err)
-	s.Objects, err = service.Buckets(nil).OpenBucket(t.Context(), service.BucketOptions{Bucket: "file://" + t.TempDir()}, slog.New(slog.DiscardHandler))
+	err = s.OpenBucket(t.Context(), service.Buckets(nil), service.BucketOptions{Bucket: "file://" + t.TempDir()}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	open := func(o service.WorkerOptions) (*service.WorkerLegs, func(), error) {
 		o.Legs, o.Concurrency, o.LeaseTTL = legDir, 1, time.Minute

@@ -19,8 +19,9 @@ type APIProgram struct {
 	Migrate bool   `help:"Bring the database's schema up to date at the start."`
 	Bucket  string `help:"Bucket of the recordings, to serve them from. Default: none are served." placeholder:"URL"`
 
-	PublicURL  string     `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
-	SignSecret cli.Secret `help:"Secret that signs links to a file:// bucket; the same on every server. In a file, or in the environment." placeholder:"@FILE"`
+	BackupBucket string     `help:"The workers' backup bucket: recordings are served from it while theirs is away." placeholder:"URL"`
+	PublicURL    string     `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
+	SignSecret   cli.Secret `help:"Secret that signs links to a file:// bucket; the same on every server. In a file, or in the environment." placeholder:"@FILE"`
 
 	DBOptions
 	APIOptions

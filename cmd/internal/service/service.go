@@ -35,11 +35,12 @@ const DefaultTenant callmodel.TenantID = "default"
 
 // BucketOptions name the bucket.
 type BucketOptions struct {
-	Bucket      string        `help:"Bucket of the recordings: s3://, gs://, azblob:// or file:///path." placeholder:"URL" required:""`
-	SpoolDir    string        `help:"Directory in which large recordings wait for their upload. Default: the system's temporary directory." type:"path"`
-	BucketStall time.Duration `help:"An upload or download that moves no byte for so long fails, and is tried again." default:"30s"`
-	PublicURL   string        `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
-	SignSecret  cli.Secret    `help:"Secret that signs links to a file:// bucket; the same on every server. In a file, or in the environment." placeholder:"@FILE"`
+	Bucket       string        `help:"Bucket of the recordings: s3://, gs://, azblob:// or file:///path." placeholder:"URL" required:""`
+	BackupBucket string        `help:"Where recordings are stored while their bucket is away; they are moved to it, and removed here, when it is back. Give it to the APIs, too, which serve them meanwhile. Default: they wait." placeholder:"URL"`
+	SpoolDir     string        `help:"Directory in which large recordings wait for their upload. Default: the system's temporary directory." type:"path"`
+	BucketStall  time.Duration `help:"An upload or download that moves no byte for so long fails, and is tried again." default:"30s"`
+	PublicURL    string        `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
+	SignSecret   cli.Secret    `help:"Secret that signs links to a file:// bucket; the same on every server. In a file, or in the environment." placeholder:"@FILE"`
 }
 
 // Stores are a process's connections.
@@ -49,13 +50,18 @@ type Stores struct {
 	// calls. Nil: they share DB's, as on SQLite, which has one writer anyway.
 	Emergency *calldb.DB
 	Objects   *storage.Store
+	// Backup is where recordings are while Objects is away; nil for none. Objects reads
+	// from it, too.
+	Backup *storage.Store
 }
 
-// Close closes both.
+// Close closes all.
 func (s *Stores) Close() error {
 	var err error
-	if s.Objects != nil {
-		err = s.Objects.Close()
+	for _, b := range []*storage.Store{s.Objects, s.Backup} {
+		if b != nil {
+			err = errors.Join(err, b.Close())
+		}
 	}
 	for _, db := range []*calldb.DB{s.Emergency, s.DB} {
 		if db != nil {

@@ -21,6 +21,11 @@ const (
 
 // SweepUploads takes back uploads that were cut, now and then until ctx ends.
 func SweepUploads(ctx context.Context, s *storage.Store, log *slog.Logger) error {
+	return everySweep(ctx, func(ctx context.Context, before time.Time) { sweepOnce(ctx, s, before, log) })
+}
+
+// everySweep calls sweep now and then until ctx ends, for what is older than before.
+func everySweep(ctx context.Context, sweep func(ctx context.Context, before time.Time)) error {
 	next := time.NewTimer(sweepFirst)
 	defer next.Stop()
 	for {
@@ -29,14 +34,14 @@ func SweepUploads(ctx context.Context, s *storage.Store, log *slog.Logger) error
 			return nil
 		case <-next.C:
 		}
-		sweepOnce(ctx, s, time.Now().Add(-sweepOlder), log)
+		timed, cancel := context.WithTimeout(ctx, sweepTime)
+		sweep(timed, time.Now().Add(-sweepOlder))
+		cancel()
 		next.Reset(sweepEvery)
 	}
 }
 
 func sweepOnce(ctx context.Context, s *storage.Store, before time.Time, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(ctx, sweepTime)
-	defer cancel()
 	n, err := s.Sweep(ctx, before)
 	if n > 0 {
 		log.InfoContext(ctx, "uploads that were cut have been taken back", "bucket", s.URL(""), "uploads", n)

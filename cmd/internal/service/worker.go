@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/ledger"
@@ -14,6 +13,7 @@ import (
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/local"
 	"github.com/switchtape/switchtape/recording/worker"
+	"github.com/switchtape/switchtape/storage"
 )
 
 // WorkerOptions configure the recording worker.
@@ -63,20 +63,20 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 	if recordings {
 		p = recording.NewProcessor(legs, s.Objects, &recording.Options{Logger: nil})
 	}
+	var backup worker.Backup
+	if recordings && s.Backup != nil {
+		backup = &backupBucket{recording.NewProcessor(legs, s.Backup, &recording.Options{Logger: nil}), s.Objects, s.Backup}
+	}
 	w := worker.New(s.DB, p, &worker.Options{
 		Name: o.Presence().Name, Kinds: kinds, Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
 		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace), FinishedDir: o.FinishedDir,
-		Software: Software(), Probe: s.Objects.Check, BucketChanged: s.DB.TellBucket, Room: place.room, Doorbell: s.DB, Logger: log, Finished: m.Attempt,
+		Software: Software(), Probe: s.Objects.Check, BucketChanged: s.DB.TellBucket, Backup: backup, Room: place.room, Doorbell: s.DB, Logger: log, Finished: m.Attempt,
 	})
-	bucket := s.Objects.URL("")
-	m.GaugeOf("switchtape_bucket_away_seconds", "For how long the bucket of the recordings has been away; 0 if it isn't.",
-		map[string]string{"bucket": strings.TrimSuffix(bucket, "/")}, func() float64 {
-			var longest time.Duration
-			for _, b := range w.BucketsAway() {
-				longest = max(longest, time.Since(b.Since))
-			}
-			return longest.Seconds()
-		})
+	for _, bucket := range []*storage.Store{s.Objects, s.Backup} {
+		if bucket != nil {
+			watchBucket(w, bucket.String(), m)
+		}
+	}
 	m.Gauge("switchtape_hanging_attempts", "Attempts at recordings that were abandoned, as they didn't end in their time, and still haven't.",
 		func() float64 { return float64(w.Abandoned()) })
 	m.Gauge("switchtape_legs_away_seconds", "For how long the directory or bucket of the legs has been away, or refused a leg that is there, or a leg may be elsewhere as this worker isn't named for its queue; 0 if none is.",
@@ -85,6 +85,20 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 			return since.Seconds()
 		})
 	return w, place, nil
+}
+
+// watchBucket has the metrics tell for how long the bucket has been away.
+func watchBucket(w *worker.Worker, bucket string, m *ops.Metrics) {
+	m.GaugeOf("switchtape_bucket_away_seconds", "For how long the bucket of the recordings, or their backup, has been away; 0 if it isn't.",
+		map[string]string{"bucket": bucket}, func() float64 {
+			var longest time.Duration
+			for _, b := range w.BucketsAway() {
+				if b.Bucket == bucket {
+					longest = max(longest, time.Since(b.Since))
+				}
+			}
+			return longest.Seconds()
+		})
 }
 
 // Served are the queues that jobs are taken from.

@@ -24,7 +24,7 @@ func RunAway(t *testing.T, s *storage.Store, reason callmodel.BucketReason) {
 			return err
 		},
 		largePut: func() error {
-			_, err := s.Put(t.Context(), testKey("away"), record.ObjectMeta{}, write(make([]byte, 12<<20)))
+			_, err := s.Put(t.Context(), testKey("away"), record.ObjectMeta{}, write(make([]byte, 20<<20)))
 			return err
 		},
 		"list":  func() error { return s.List(t.Context(), "", func(string, int64) bool { return true }) },

@@ -125,7 +125,7 @@ func Run(t *testing.T, h Harness) {
 
 	t.Run("a failing writer stores nothing", func(t *testing.T) {
 		boom := errors.New("boom")
-		for _, n := range []int{0, 10, 9 << 20} {
+		for _, n := range []int{0, 10, 20 << 20} {
 			_, err := s.Put(ctx, testKey("failed"), meta, func(w io.Writer) error {
 				if _, err := w.Write(make([]byte, n)); err != nil {
 					return err
@@ -140,7 +140,7 @@ func Run(t *testing.T, h Harness) {
 	})
 
 	t.Run("a cancelled upload stores nothing", func(t *testing.T) {
-		for _, n := range []int{10, 12 << 20} {
+		for _, n := range []int{10, 20 << 20} {
 			cancelled, cancel := context.WithCancel(ctx)
 			_, err := s.Put(cancelled, testKey("cancelled"), meta, func(w io.Writer) error {
 				_, err := w.Write(make([]byte, n))
@@ -156,7 +156,7 @@ func Run(t *testing.T, h Harness) {
 	// Every read of an upload asks the caller's context, so that a first upload
 	// tells how often that is, and the others can end at any part of their way.
 	t.Run("an upload cancelled on its way stores nothing", func(t *testing.T) {
-		data := bytes.Repeat([]byte("cancelled on the way"), 700_000) // 14 MB: several parts
+		data := bytes.Repeat([]byte("cancelled on the way"), 1_000_000) // 20 MB: several parts
 		whole := &endingContext{Context: ctx}
 		_, err := s.Put(whole, testKey("whole"), meta, write(data))
 		require.NoError(t, err)

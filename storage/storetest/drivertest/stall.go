@@ -45,8 +45,8 @@ func RunStalls(t *testing.T, bucketAt func(addr string) string, drivers ...stora
 		reader bool // the error is a reader's
 	}{
 		{"a small upload to a server that is silent", func(net.Conn) {}, put(1000), false},
-		{"an upload to a server that is silent", func(net.Conn) {}, put(12 << 20), false},
-		{"an upload of which half is taken", takeHalf, put(12 << 20), false},
+		{"an upload to a server that is silent", func(net.Conn) {}, put(20 << 20), false},
+		{"an upload of which half is taken", takeHalf, put(20 << 20), false},
 		{"a download from a server that is silent", func(net.Conn) {}, read, false},
 		{"a download of which half comes", giveHalf, read, true},
 		{"a look at a server that is silent", func(net.Conn) {}, func(ctx context.Context, s *storage.Store) error { return s.Check(ctx) }, false},
