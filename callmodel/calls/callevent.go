@@ -8,7 +8,6 @@ import (
 	"github.com/switchtape/switchtape/callmodel/internal/text"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/origin"
-	"github.com/switchtape/switchtape/callmodel/pbx"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
@@ -134,6 +133,6 @@ func (ev *Event) validateRecording() callmodel.FieldErrors {
 	}
 	e.AddAll("", record.ValidateRedactions(ev.Redactions, ev.Legs))
 	e.AddAll("", record.ValidatePauses(ev.Pauses, ""))
-	e.AddAll("", pbx.ValidateSoftware("host_software", ev.HostSoftware))
+	e.AddAll("", callmodel.ValidateHostSoftware(ev.HostSoftware))
 	return e
 }

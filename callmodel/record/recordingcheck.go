@@ -9,7 +9,6 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/internal/text"
-	"github.com/switchtape/switchtape/callmodel/pbx"
 )
 
 // Validate reports every fault of the spec at once, as [FieldErrors].
@@ -46,7 +45,7 @@ func (s *Spec) Validate() error {
 	}
 	e.AddAll("", ValidatePauses(s.Pauses, s.PauseMode))
 	e.AddAll("", validateLevel(s.LevelLUFS, s.LevelMaxGainDB))
-	e.AddAll("", pbx.ValidateSoftware("host_software", s.HostSoftware))
+	e.AddAll("", callmodel.ValidateHostSoftware(s.HostSoftware))
 	return e.Err()
 }
 

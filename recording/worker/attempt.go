@@ -156,7 +156,7 @@ func (w *Worker) untilAnswered(ctx context.Context, a *attempt, commit func() er
 			return err
 		}
 		w.opts.Logger.ErrorContext(ctx, "committing a finished job failed; trying again", "job", a.Job.ID, "error", err)
-		timer := time.NewTimer(jitter(min(w.opts.Poll<<min(try, 10), 10*time.Second)))
+		timer := time.NewTimer(w.opts.Jitter(min(w.opts.Poll<<min(try, 10), 10*time.Second)))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -207,13 +207,13 @@ func (w *Worker) failureOf(a *attempt, err error, why ledger.Reason) ledger.Fail
 	switch {
 	case why != "":
 	case errors.As(err, &bucket):
-		why, err = record.BucketAway, callmodel.RetryAfter(err, max(bucket.RetryAfter, awayPause(old)))
+		why, err = record.BucketAway, callmodel.RetryAfter(err, max(bucket.RetryAfter, w.awayPause(old)))
 	case errors.Is(err, task.ErrUndecodable):
 		why = ledger.Undecodable
 	case errors.As(err, &later) && later.After == 0:
-		err = callmodel.RetryAfter(err, awayPause(old))
+		err = callmodel.RetryAfter(err, w.awayPause(old))
 	}
-	f := ledger.FailureOf(err, jitter(w.opts.RetryBase<<(2*min(a.Job.Attempts, 5))))
+	f := ledger.FailureOf(err, w.opts.Jitter(w.opts.RetryBase<<(2*min(a.Job.Attempts, 5))))
 	f.Reason = cmp.Or(why, f.Reason)
 	return f
 }

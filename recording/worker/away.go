@@ -58,6 +58,6 @@ func (w *Worker) watchPlace(ctx context.Context, r *Report) {
 
 // awayPause is the pause until the next look at a place that is away, of a job of
 // that age.
-func awayPause(old time.Duration) time.Duration {
-	return jitter(min(max(old/2, time.Second), time.Minute))
+func (w *Worker) awayPause(old time.Duration) time.Duration {
+	return w.opts.Jitter(min(max(old/2, time.Second), time.Minute))
 }

@@ -120,7 +120,7 @@ func (t *recordingAttempt) stateOf(err error) string {
 
 // homePause is the pause until it is looked again whether a recording can be moved home.
 func (w *Worker) homePause(old time.Duration) time.Duration {
-	return w.look(&w.late, awayPause(old), diarySeconds*time.Second)
+	return w.look(&w.late, w.awayPause(old), diarySeconds*time.Second)
 }
 
 // staysInBackup is what becomes of a job whose recording is in the backup for now.

@@ -377,7 +377,7 @@ func (s *bucketState) isOwn(id callmodel.JobID, reason callmodel.BucketReason) b
 // putOff sets the next probe of a bucket that is still away.
 func (g *bucketGate) putOff(s *bucketState, fault *callmodel.BucketAwayError, err error) {
 	s.away.Reason, s.away.Err, s.looked = fault.Reason, err, false
-	pause := max(jitter(g.pause(s.faults)), fault.RetryAfter)
+	pause := max(g.opts.Jitter(g.pause(s.faults)), fault.RetryAfter)
 	s.next = latest(s.next, now().Add(pause))
 	s.faults++
 	g.opts.Logger.Debug("a bucket is still away", "bucket", s.away.Bucket, "reason", fault.Reason, "again_in", pause, "error", err)

@@ -37,7 +37,7 @@ func (w *Worker) listen(ctx context.Context) {
 			return
 		}
 		w.opts.Logger.WarnContext(ctx, "the ledger doesn't tell of new jobs; it is asked for them instead until it does", "error", err)
-		t := time.NewTimer(jitter(min(listenAgain<<min(failures, 10), listenMost)))
+		t := time.NewTimer(w.opts.Jitter(min(listenAgain<<min(failures, 10), listenMost)))
 		select {
 		case <-ctx.Done():
 			t.Stop()
@@ -50,9 +50,9 @@ func (w *Worker) listen(ctx context.Context) {
 // is long: every job rings.
 func (w *Worker) idlePause() time.Duration {
 	if !w.listening.Load() {
-		return jitter(w.opts.Poll)
+		return w.opts.Jitter(w.opts.Poll)
 	}
-	return jitter(max(w.opts.IdlePoll, w.opts.Poll))
+	return w.opts.Jitter(max(w.opts.IdlePoll, w.opts.Poll))
 }
 
 // remind rings when a job that this worker has put back can run again: nobody else

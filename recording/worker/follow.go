@@ -168,7 +168,7 @@ const maxFollow = 60
 // followIn is the pause until the next follow-up of a job of that age. The last
 // one is at the end of Options.FollowGrowing.
 func (w *Worker) followIn(old time.Duration) time.Duration {
-	pause := jitter(min(max(old/8, w.opts.FollowPause), maxFollow*w.opts.FollowPause))
+	pause := w.opts.Jitter(min(max(old/8, w.opts.FollowPause), maxFollow*w.opts.FollowPause))
 	return max(min(pause, w.opts.FollowGrowing-old), time.Millisecond)
 }
 

@@ -143,7 +143,7 @@ func (t *recordingAttempt) failure(err error) (f ledger.Failure, leave time.Dura
 	case errors.As(err, &away):
 		why = record.LegsAway
 		if !errors.As(err, &later) || later.After == 0 {
-			err = callmodel.RetryAfter(err, w.look(&w.late, awayPause(old), diarySeconds*time.Second))
+			err = callmodel.RetryAfter(err, w.look(&w.late, w.awayPause(old), diarySeconds*time.Second))
 		}
 	case errors.As(err, &notReady):
 		why, err = record.LegsMissing, callmodel.RetryAfter(err, w.legsPause(t))
@@ -179,7 +179,7 @@ func (w *Worker) withoutAway(ctx context.Context, leases []ledger.Lease) []ledge
 		if why == nil {
 			return false
 		}
-		f := ledger.FailureOf(callmodel.RetryAfter(why, jitter(wait)+time.Millisecond), wait)
+		f := ledger.FailureOf(callmodel.RetryAfter(why, w.opts.Jitter(wait)+time.Millisecond), wait)
 		f.Reason = record.BucketAway
 		defer w.remind(f.RetryIn)
 		if err := w.ledger.Fail(ctx, l, f); err != nil {

@@ -115,6 +115,9 @@ type Options struct {
 	// RetryBase is the first back-off after a counted failure; it quadruples
 	// each time. 0 means 2 s.
 	RetryBase time.Duration
+	// Jitter changes a pause a little, so that workers don't move in step. It is called
+	// by several goroutines. Nil means at random, by up to a quarter.
+	Jitter func(time.Duration) time.Duration
 	// FinishedDir is a directory on a disk that outlives the process, in which recordings
 	// are noted that are in their bucket while the ledger doesn't answer: a worker that is
 	// restarted meanwhile commits them when it claims their jobs again, instead of making
@@ -177,6 +180,9 @@ func New(l Ledger, p Processor, o *Options) *Worker {
 	opts.LetGo = cmp.Or(opts.LetGo, 5*time.Second)
 	opts.Grace = cmp.Or(opts.Grace, 25*time.Second)
 	opts.RetryBase = cmp.Or(opts.RetryBase, 2*time.Second)
+	if opts.Jitter == nil {
+		opts.Jitter = jitter
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -301,7 +307,7 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 		if err != nil {
 			failures++
 			w.opts.Logger.ErrorContext(ctx, "claiming jobs failed; trying again", "error", err, "times", failures)
-			w.pause(ctx, jitter(min(w.opts.Poll<<min(failures, 10), 10*time.Second)))
+			w.pause(ctx, w.opts.Jitter(min(w.opts.Poll<<min(failures, 10), 10*time.Second)))
 			continue
 		}
 		failures = 0

@@ -40,6 +40,7 @@ type dialect struct {
 	indexed    string
 	planOnce   string
 	lazily     string
+	limit      string // LIMIT with an argument
 	numbered   bool   // arguments are $1, $2 …
 	notifies   bool   // it tells listeners of jobs that can run
 	prepare    bool   // the driver does not keep prepared statements by itself
@@ -66,7 +67,7 @@ const (
 
 func (d *dialect) translate(template string) string {
 	text := strings.NewReplacer("@now", d.now, "@forupdate", d.forUpdate, "@skiplocked", d.skipLocked,
-		"@turns", d.turns, "@each", d.each, "@endeach", d.endEach, "@find", d.find, "@nextchange", d.nextChange, "@indexed", d.indexed, "@planonce", d.planOnce, "@lazily", d.lazily).Replace(template)
+		"@turns", d.turns, "@each", d.each, "@endeach", d.endEach, "@find", d.find, "@nextchange", d.nextChange, "@indexed", d.indexed, "@planonce", d.planOnce, "@lazily", d.lazily, "LIMIT ?", d.limit).Replace(template)
 	if !d.numbered {
 		return text
 	}

@@ -2,8 +2,11 @@ package calldb
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
+
+	"modernc.org/sqlite"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
@@ -132,6 +135,24 @@ func (d *DB) Plan(ctx context.Context, query string, args ...any) (string, error
 		return nil
 	})
 	return plan, err
+}
+
+// OnPlan has f told of every table that a statement reads of when SQLite plans it, on the
+// connection that writes.
+func (d *DB) OnPlan(ctx context.Context, f func(table string)) error {
+	conn, err := d.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	err = conn.Raw(func(driver any) error {
+		return driver.(sqlite.AuthorizerRegisterer).RegisterAuthorizer(func(a sqlite.AuthorizerActionCode, table, _, _, _ string) sqlite.AuthorizerReturnCode {
+			if a == sqlite.AuthRead {
+				f(table)
+			}
+			return sqlite.AuthorizerOK
+		})
+	})
+	return errors.Join(err, conn.Close())
 }
 
 // Lock takes a PostgreSQL table for itself until unlock is called, or the test ends.

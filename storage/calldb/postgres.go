@@ -35,6 +35,7 @@ func postgresDialect() *dialect {
 		find:       "strpos",
 		nextChange: "next_line('directory_seq')",
 		indexed:    `COLLATE "default"`,
+		limit:      "LIMIT ?",
 		lazily:     "set_config('synchronous_commit', 'off', true)",
 		planOnce:   "set_config('plan_cache_mode', 'force_generic_plan', true)",
 		numbered:   true,

@@ -74,9 +74,12 @@ func sqliteDialect() *dialect {
 		// What is deleted keeps its row, so the largest never goes down.
 		nextChange: "(SELECT COALESCE(max(seq), 0) + 1 FROM directory)",
 		prepare:    true,
-		group:      true,
-		retries:    0, // the busy timeout has waited already
-		classify:   classifySQLite,
+		// The plus sign changes nothing, and keeps SQLite from planning for the number, which it
+		// would do anew at each use.
+		limit:    "LIMIT +?",
+		group:    true,
+		retries:  0, // the busy timeout has waited already
+		classify: classifySQLite,
 	}
 }
 

@@ -144,10 +144,23 @@ func (t *tx) parts(ctx context.Context, r *ledger.Claim) ([]part, error) {
 // where is the condition for the part's jobs, with its arguments, and the end of the
 // names of the indexes that serve it.
 func (p part) where() (where string, args []any, in string) {
+	where, args = named("kind", p.kind)
 	if p.queue == "" {
-		return " AND kind = ?", []any{p.kind}, ""
+		return where, args, ""
 	}
-	return " AND kind = ? AND queue = ?", []any{p.kind, p.queue}, " in queue"
+	and, more := named("queue", p.queue)
+	return where + and, append(args, more...), " in queue"
+}
+
+// named is the condition that the column is that name, and its argument. What is sure to
+// need no quoting is written out: where SQLite looks at an argument's value when it plans,
+// it plans the statement anew at each use, which costs a claim more than all else. There
+// are as many statements as a worker has kinds and queues.
+func named(column, name string) (where string, args []any) {
+	if callmodel.ValidID(name) {
+		return " AND " + column + " = '" + name + "'", nil
+	}
+	return " AND " + column + " = ?", []any{name}
 }
 
 // place is a part of the line that has an order of its own: the jobs of a kind, in one

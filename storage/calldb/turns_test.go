@@ -6,10 +6,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
@@ -62,6 +64,32 @@ func TestClaimsWalkTheLine(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A statement is planned once a connection: SQLite does that anew at each use where a plan
+// depends on an argument, and spends more on it than on the claim.
+func TestClaimsArePlannedOnce(t *testing.T) {
+	t.Parallel()
+	db := migrated(t, sqliteURL(t))
+	waiting(t, db, 200)
+	planned := 0 // how often a statement's plan was found to read of the jobs
+	require.NoError(t, db.OnPlan(t.Context(), func(reads string) {
+		if reads == "jobs" {
+			planned++
+		}
+	}))
+	for round := range 20 {
+		for _, queues := range [][]string{nil, {"pbx-1"}, {"default", "pbx-1"}} {
+			leases, err := db.Claim(t.Context(), ledger.Claim{Worker: "w", Kinds: []string{record.Kind, "transcode"}, Queues: queues, Limit: 2, TTL: time.Hour})
+			require.NoError(t, err)
+			require.Len(t, leases, 2)
+		}
+		if round == 2 { // a statement is prepared after its first use
+			require.Positive(t, planned)
+			planned = 0
+		}
+	}
+	require.Zero(t, planned)
 }
 
 // buffers is how many pages the plan says that its query touched.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
-	"github.com/switchtape/switchtape/callmodel/pbx"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
@@ -144,7 +143,7 @@ func (o *Options) check() error {
 	if o.Queue != "" {
 		e.CheckID("queue", o.Queue)
 	}
-	e.AddAll("", pbx.ValidateSoftware("host_software", o.HostSoftware))
+	e.AddAll("", callmodel.ValidateHostSoftware(o.HostSoftware))
 	if o.Below != "" {
 		if why := callmodel.ValidateRelativePath(o.Below); why != nil {
 			e.Add("below", "%q %v", o.Below, why)
