@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -146,11 +147,50 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 	p := &program{name: name, description: description, grammar: grammar, s: s}
 	parsed, configuration, err := p.parse(args)
 	if err != nil {
+		if slices.Contains(args, "--json") {
+			return s.failJSON(err, ExitUsage)
+		}
 		fmt.Fprintf(s.Err, "%s: %v\n(%s --help lists what there is)\n", name, err, name)
 		return ExitUsage
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	return exitCode(name, parsed.Run(s, configuration), s)
+	err = parsed.Run(s, configuration)
+	for _, f := range parsed.Flags() {
+		if f.Name == "json" && f.IsBool() && f.Target.Bool() && err != nil && !errors.Is(err, errSilent) {
+			return s.failJSON(err, exitOf(err))
+		}
+	}
+	return exitCode(name, err, s)
+}
+
+// failJSON says what went wrong to a program that asked for JSON: one object in one line of
+// Err, as Out is for results.
+func (s Streams) failJSON(err error, code int) int {
+	failure := struct {
+		Error  string                 `json:"error"`
+		Code   string                 `json:"code,omitempty"` // of callmodel's
+		Fields []callmodel.FieldError `json:"fields,omitempty"`
+		Exit   int                    `json:"exit"`
+	}{Error: err.Error(), Code: string(callmodel.CodeOf(err)), Exit: code}
+	if fields, ok := errors.AsType[callmodel.FieldErrors](err); ok {
+		failure.Fields = fields
+	}
+	if code == ExitUsage {
+		failure.Code = string(callmodel.CodeInvalid)
+	}
+	enc := json.NewEncoder(s.Err)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(&failure); err != nil {
+		return ExitFailed // nobody hears it
+	}
+	return code
+}
+
+func exitOf(err error) int {
+	if _, ok := errors.AsType[*UsageError](err); ok {
+		return ExitUsage
+	}
+	return ExitFailed
 }
 
 func exitCode(name string, err error, s Streams) int {
@@ -168,10 +208,7 @@ func exitCode(name string, err error, s Streams) int {
 	default:
 		fmt.Fprintf(s.Err, "%s: %v\n", name, err)
 	}
-	if _, ok := errors.AsType[*UsageError](err); ok {
-		return ExitUsage
-	}
-	return ExitFailed
+	return exitOf(err)
 }
 
 // path maps a flag of type:"path": a path that is the same whatever directory is gone to
