@@ -1,11 +1,15 @@
 package wav_test
 
 import (
+	"bytes"
+	"io"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/codec/wav"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
@@ -48,9 +52,13 @@ func TestSixteenBitsInFourBytes(t *testing.T) {
 			bare = le.AppendUint32(bare, uint32(v)<<8&0xFFFFFF)
 		}
 		for name, body := range map[string][]byte{"left": high, "right, with the sign": sign, "right, with zeros": bare} {
-			got, _, details := read(t, file(fmtChunk(1, 1, 8000, 32000, 4, 24), part("data", body)))
+			f := file(fmtChunk(1, 1, 8000, 32000, 4, 24), part("data", body))
+			got, _, details := read(t, f)
 			require.Empty(t, details, name)
 			require.True(t, recordingtest.Near(want, got, 0), "%s at %g", name, amplitude)
+			s, _, err := wav.Decode(struct{ io.Reader }{bytes.NewReader(f)}, codec.Hint{Size: codec.SizeUnknown})
+			require.NoError(t, err)
+			require.True(t, recordingtest.Near(want, recordingtest.ReadAll(t, s), 0), "%s at %g, from a stream", name, amplitude)
 		}
 	}
 }
