@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"slices"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -155,6 +156,10 @@ type PromiseState struct {
 	// Version, Reason and Sums are where, and as what, it counts.
 	Version, Reason string
 	Sums            Promise
+	// HostSoftware and Defects are the recording's, of one that was made: the kinds of its
+	// defects, each once, or one "" if it has none.
+	HostSoftware string
+	Defects      []string
 }
 
 // PromiseOf is where the promise of a call stands that ended so long ago: after is from
@@ -207,6 +212,7 @@ func settled(after time.Duration, made []record.CallEntry) PromiseState {
 			}
 		}
 		s.Sums.countDefects(best.Defects)
+		s.HostSoftware, s.Defects = clip(best.HostSoftware), kinds(best.Defects)
 	case record.StatusAbsent:
 		s.Reason, s.Sums = clip(best.Reason), Promise{Absent: 1}
 	default:
@@ -226,6 +232,20 @@ func better(s record.Status) int {
 	case record.StatusQuarantined:
 	}
 	return 0
+}
+
+// kinds are the codes of the defects, each once; one "" if there are none.
+func kinds(defects []record.Defect) []string {
+	if len(defects) == 0 {
+		return []string{""}
+	}
+	var codes []string
+	for i := range defects {
+		if code := clip(string(defects[i].Code)); !slices.Contains(codes, code) {
+			codes = append(codes, code)
+		}
+	}
+	return codes
 }
 
 // countDefects counts a recording by its defects.

@@ -19,7 +19,7 @@ func TestPromiseOf(t *testing.T) {
 		return []reports.PromiseJob{{State: ledger.Queued, Reason: reason}}
 	}
 	entry := func(s record.Status, codes ...record.DefectCode) record.CallEntry {
-		e := record.CallEntry{Status: s, Reason: "no_media", Software: "v1"}
+		e := record.CallEntry{Status: s, Reason: "no_media", Software: "v1", HostSoftware: "Asterisk 20.9.1"}
 		for _, c := range codes {
 			e.Defects = append(e.Defects, record.Defect{Code: c})
 		}
@@ -44,21 +44,29 @@ func TestPromiseOf(t *testing.T) {
 		},
 		"whole": {
 			after: 3 * time.Second, made: []record.CallEntry{entry(record.StatusCompleted)},
-			want: reports.PromiseState{Settled: true, Version: "v1", Sums: reports.Promise{Recorded: 1, Whole: 1, After: 3 * time.Second, By: [9]int64{0, 0, 0, 1, 1, 1, 1, 1, 1}}},
+			want: reports.PromiseState{
+				Settled: true, Version: "v1", Sums: reports.Promise{Recorded: 1, Whole: 1, After: 3 * time.Second, By: [9]int64{0, 0, 0, 1, 1, 1, 1, 1, 1}},
+				HostSoftware: "Asterisk 20.9.1", Defects: []string{""},
+			},
 		},
 		"late and with defects": {
 			after: 2 * time.Hour,
 			made: []record.CallEntry{entry(record.StatusCompletedDegraded, record.DefectLegMissing, record.DefectLegEmpty, record.DefectAudioLost,
-				record.DefectDropoutSuspected, record.DefectDriftCorrected, record.DefectTruncated, record.DefectClipped)},
+				record.DefectDropoutSuspected, record.DefectDriftCorrected, record.DefectTruncated, record.DefectClipped, record.DefectLegMissing)},
 			want: reports.PromiseState{Settled: true, Version: "v1", Sums: reports.Promise{
 				Recorded: 1, After: 2 * time.Hour, MissingLegs: 1, Silence: 1, Gaps: 1, Drift: 1, Short: 1, Faults: 1,
+			}, HostSoftware: "Asterisk 20.9.1", Defects: []string{
+				"leg_missing", "leg_empty", "audio_lost_suspected", "dropout_suspected", "drift_corrected", "truncated", "clipped",
 			}},
 		},
 		"absent":    {after: none, made: []record.CallEntry{entry(record.StatusAbsent)}, want: reports.PromiseState{Settled: true, Version: "v1", Reason: "no_media", Sums: reports.Promise{Absent: 1}}},
 		"set aside": {after: none, made: []record.CallEntry{entry(record.StatusQuarantined)}, want: reports.PromiseState{Settled: true, Version: "v1", Reason: "quarantined", Sums: reports.Promise{Quarantined: 1}}},
 		"the best of several": {
 			after: 0, made: []record.CallEntry{entry(record.StatusAbsent), entry(record.StatusCompleted), entry(record.StatusQuarantined)},
-			want: reports.PromiseState{Settled: true, Version: "v1", Sums: reports.Promise{Recorded: 1, Whole: 1, By: [9]int64{1, 1, 1, 1, 1, 1, 1, 1, 1}}},
+			want: reports.PromiseState{
+				Settled: true, Version: "v1", Sums: reports.Promise{Recorded: 1, Whole: 1, By: [9]int64{1, 1, 1, 1, 1, 1, 1, 1, 1}},
+				HostSoftware: "Asterisk 20.9.1", Defects: []string{""},
+			},
 		},
 	} {
 		assert.Equal(t, c.want, reports.PromiseOf(c.ago, c.after, c.jobs, c.made), name)

@@ -582,6 +582,36 @@ func (e DefectCode) Valid() bool {
 	}
 }
 
+// Defines values for DefectDimension.
+const (
+	DefectDimensionDay      DefectDimension = "day"
+	DefectDimensionDefect   DefectDimension = "defect"
+	DefectDimensionHour     DefectDimension = "hour"
+	DefectDimensionServer   DefectDimension = "server"
+	DefectDimensionSoftware DefectDimension = "software"
+	DefectDimensionTenant   DefectDimension = "tenant"
+)
+
+// Valid indicates whether the value is a known member of the DefectDimension enum.
+func (e DefectDimension) Valid() bool {
+	switch e {
+	case DefectDimensionDay:
+		return true
+	case DefectDimensionDefect:
+		return true
+	case DefectDimensionHour:
+		return true
+	case DefectDimensionServer:
+		return true
+	case DefectDimensionSoftware:
+		return true
+	case DefectDimensionTenant:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeliveryState.
 const (
 	DeliveryStateDelivered DeliveryState = "delivered"
@@ -2574,6 +2604,46 @@ type Defect struct {
 
 // DefectCode defines model for Defect.Code.
 type DefectCode string
+
+// DefectDimension defines model for DefectDimension.
+type DefectDimension string
+
+// DefectReport Sums, a row for each of the values that by names.
+type DefectReport struct {
+	By   []DefectDimension `json:"by"`
+	Rows []DefectSums      `json:"rows"`
+
+	// Since The first hour.
+	Since time.Time `json:"since"`
+
+	// Total Recordings of calls. The values of by stand beside the sum.
+	Total DefectSums `json:"total"`
+
+	// Until The end of the last hour.
+	Until time.Time `json:"until"`
+
+	// Waiting How many ended calls are known to wait to be counted, up to 10,000.
+	Waiting int `json:"waiting"`
+}
+
+// DefectSums Recordings of calls. The values of by stand beside the sum.
+type DefectSums struct {
+	Day *openapi_types.Date `json:"day,omitempty"`
+
+	// Defect end_burst, inserted_silence, truncated and the like; "" of recordings that have none.
+	Defect *string    `json:"defect,omitempty"`
+	Hour   *time.Time `json:"hour,omitempty"`
+
+	// Recordings Each once for every kind of defect that it has, and once if it has none.
+	Recordings int `json:"recordings"`
+
+	// Server The telephone server that carried the call.
+	Server *string `json:"server,omitempty"`
+
+	// Software The name and the version of its software; "" if nobody said it.
+	Software *string `json:"software,omitempty"`
+	Tenant   *string `json:"tenant,omitempty"`
+}
 
 // Deleted What was deleted.
 type Deleted struct {
@@ -5222,6 +5292,30 @@ type ReportCallsParams struct {
 	Cause *string `form:"cause,omitempty" json:"cause,omitempty"`
 }
 
+// ReportDefectsParams defines parameters for ReportDefects.
+type ReportDefectsParams struct {
+	// Since From the hour in which this is. Left out: a day before until.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Up to this, and to the end of the hour in which it is. Left out: now. At most 400 days.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// Tenant Another tenant's, or * for everybody's: with the scope tenants:every.
+	Tenant *string `form:"tenant,omitempty" json:"tenant,omitempty"`
+
+	// By What to break the sums down by, in order, separated by commas. Left out: one row.
+	By *string `form:"by,omitempty" json:"by,omitempty"`
+
+	// Server Only those with this value.
+	Server *string `form:"server,omitempty" json:"server,omitempty"`
+
+	// Software Only those with this value.
+	Software *string `form:"software,omitempty" json:"software,omitempty"`
+
+	// Defect Only those with this value.
+	Defect *string `form:"defect,omitempty" json:"defect,omitempty"`
+}
+
 // ReportRecordingsParams defines parameters for ReportRecordings.
 type ReportRecordingsParams struct {
 	// Since From the hour in which this is. Left out: a day before until.
@@ -6711,6 +6805,15 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/reports/calls (the `ReportCalls` operationId).
 	ReportCalls(ctx context.Context, params *ReportCallsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ReportDefects Report on defects
+	//
+	// The recordings of calls by the known faults that their legs had, in the hour in which the call ended. A recording
+	// counts once for each kind of fault that it has, and once, with an empty one, if it has none: so that a fault that a
+	// version of the telephone server's software brings is seen to come with it. A recording is counted when it is at its end.
+	//
+	// Corresponds with GET /v1/reports/defects (the `ReportDefects` operationId).
+	ReportDefects(ctx context.Context, params *ReportDefectsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReportRecordings Report on recordings
 	//
 	// Recordings as they are now, in the hour in which that version was finished. They are counted some seconds afterwards,
@@ -8168,6 +8271,25 @@ func (c *Client) ListQueues(ctx context.Context, params *ListQueuesParams, reqEd
 // Corresponds with GET /v1/reports/calls (the `ReportCalls` operationId).
 func (c *Client) ReportCalls(ctx context.Context, params *ReportCallsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReportCallsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportDefects Report on defects
+//
+// The recordings of calls by the known faults that their legs had, in the hour in which the call ended. A recording
+// counts once for each kind of fault that it has, and once, with an empty one, if it has none: so that a fault that a
+// version of the telephone server's software brings is seen to come with it. A recording is counted when it is at its end.
+//
+// Corresponds with GET /v1/reports/defects (the `ReportDefects` operationId).
+func (c *Client) ReportDefects(ctx context.Context, params *ReportDefectsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportDefectsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -11499,6 +11621,118 @@ func NewReportCallsRequest(server string, params *ReportCallsParams) (*http.Requ
 	return req, nil
 }
 
+// NewReportDefectsRequest constructs an http.Request for the ReportDefects method
+func NewReportDefectsRequest(server string, params *ReportDefectsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/reports/defects")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Since != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Until != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Tenant != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.By != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "by", *params.By, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Server != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "server", *params.Server, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Software != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "software", *params.Software, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Defect != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "defect", *params.Defect, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewReportRecordingsRequest constructs an http.Request for the ReportRecordings method
 func NewReportRecordingsRequest(server string, params *ReportRecordingsParams) (*http.Request, error) {
 	var err error
@@ -14661,6 +14895,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/reports/calls (the `ReportCalls` operationId).
 	ReportCallsWithResponse(ctx context.Context, params *ReportCallsParams, reqEditors ...RequestEditorFn) (*ReportCallsResponse, error)
 
+	// ReportDefectsWithResponse Report on defects
+	//
+	// The recordings of calls by the known faults that their legs had, in the hour in which the call ended. A recording
+	// counts once for each kind of fault that it has, and once, with an empty one, if it has none: so that a fault that a
+	// version of the telephone server's software brings is seen to come with it. A recording is counted when it is at its end.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/reports/defects (the `ReportDefects` operationId).
+	ReportDefectsWithResponse(ctx context.Context, params *ReportDefectsParams, reqEditors ...RequestEditorFn) (*ReportDefectsResponse, error)
+
 	// ReportRecordingsWithResponse Report on recordings
 	//
 	// Recordings as they are now, in the hour in which that version was finished. They are counted some seconds afterwards,
@@ -16825,6 +17070,47 @@ func (r ReportCallsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ReportCallsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReportDefectsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DefectReport
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportDefectsResponse) GetJSON200() *DefectReport {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportDefectsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportDefectsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportDefectsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportDefectsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -19469,6 +19755,23 @@ func (c *ClientWithResponses) ReportCallsWithResponse(ctx context.Context, param
 	return ParseReportCallsResponse(rsp)
 }
 
+// ReportDefectsWithResponse Report on defects
+//
+// The recordings of calls by the known faults that their legs had, in the hour in which the call ended. A recording
+// counts once for each kind of fault that it has, and once, with an empty one, if it has none: so that a fault that a
+// version of the telephone server's software brings is seen to come with it. A recording is counted when it is at its end.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/reports/defects (the `ReportDefects` operationId).
+func (c *ClientWithResponses) ReportDefectsWithResponse(ctx context.Context, params *ReportDefectsParams, reqEditors ...RequestEditorFn) (*ReportDefectsResponse, error) {
+	rsp, err := c.ReportDefects(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportDefectsResponse(rsp)
+}
+
 // ReportRecordingsWithResponse Report on recordings
 //
 // Recordings as they are now, in the hour in which that version was finished. They are counted some seconds afterwards,
@@ -21578,6 +21881,31 @@ func ParseReportCallsResponse(rsp *http.Response) (*ReportCallsResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest CallReport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseReportDefectsResponse parses an HTTP response from a ReportDefectsWithResponse call
+func ParseReportDefectsResponse(rsp *http.Response) (*ReportDefectsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportDefectsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DefectReport
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -31,7 +31,7 @@ type rulesImportCommand struct {
 	TimeZone         string            `help:"Time zone of times that have none. Default: UTC." name:"timezone" placeholder:"ZONE"`
 	Weights          bool              `help:"The script of OpenSIPS 1.x or 2.x sorts gateways by weight (the flag W of do_routing)."`
 	SortOrder        int               `help:"Kamailio's parameter sort_order of drouting, 0 to 2." placeholder:"N"`
-	Algorithm        string            `help:"Algorithm by which the script takes a dispatcher set's destinations: 8 by priority, 9 and 11 by weight, others in turn or by draw." placeholder:"N"`
+	Algorithm        string            `help:"Algorithm by which the script takes a dispatcher set's destinations: 8 by priority, Kamailio's 9 and 11 by weight, others in turn or by draw." placeholder:"N"`
 	PriorityOrdering bool              `help:"Kamailio's parameter priority_ordering of lcr is set."`
 	// Of rate decks.
 	Map         map[string]string `help:"What a column of a rate deck is; may be repeated. Fields: code, country, npanxx, nxx, rate, rate_first, connect, disconnect, first, next, increments, from, until, currency, change, carrier, name; nothing leaves the column out." placeholder:"COLUMN=FIELD"`

@@ -328,7 +328,10 @@ func (d *decks) increments(at place, row []string, r *routing.RateRow) bool {
 		d.report.skip(at, "increments "+text, "%s", err)
 		return false
 	}
-	if said := d.columns.get(row, fieldIncrements); said != "" && (both.First != r.First || both.Next != r.Next) {
+	// A single number beside a column for the first step is that of the others.
+	said := d.columns.get(row, fieldIncrements)
+	_, several := seconds(said)
+	if said != "" && (both.First != r.First && several != nil || both.Next != r.Next) {
 		d.report.price(OtherSteps, at, "increments "+said, "other columns say %g/%g seconds, which are taken", r.First.Seconds(), r.Next.Seconds())
 	}
 	return true

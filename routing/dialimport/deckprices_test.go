@@ -119,6 +119,8 @@ func TestDeckPriceChanges(t *testing.T) {
 			routing.RateRow{PerMinute: 1, First: 30 * time.Second, Next: 6 * time.Second},
 		},
 		{"code,rate,increments,initial\n49,1,60/60,30\n", dialimport.OtherSteps, routing.RateRow{PerMinute: 1, First: 30 * time.Second, Next: time.Minute}},
+		{"prefix,rate,initblock,Interval\n49,1,60,6\n", "", routing.RateRow{PerMinute: 1, First: time.Minute, Next: 6 * time.Second}},
+		{"prefix,rate,initblock,Interval,billingblock\n49,1,60,6,1\n", dialimport.OtherSteps, routing.RateRow{PerMinute: 1, First: time.Minute, Next: time.Second}},
 		{"code,rate\n49,0.000000014\n", dialimport.RoundedRates, routing.RateRow{}},
 		{"code,rate,peak rate\n49,1,2\n", dialimport.UnusedColumns, routing.RateRow{PerMinute: 1}},
 		{"code,rate,peak rate\n49,1,1\n", "", routing.RateRow{PerMinute: 1}},

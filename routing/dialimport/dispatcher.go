@@ -216,7 +216,7 @@ func (d *dispatcher) rule(set string) {
 		d.report.skip(place{}, "set "+set, "none of it can be called")
 		return
 	}
-	// The higher priority stands first in both systems.
+	// The higher priority stands first in both systems, and the table's order among equals.
 	slices.SortStableFunc(list, func(a, b dispatched) int { return cmp.Compare(b.priority, a.priority) })
 	b := d.block(set, list)
 	rule := routing.Rule{
@@ -252,10 +252,17 @@ func (d *dispatcher) block(set string, list []dispatched) block {
 		d.report.approximate(list[0].at, what, "the script says by which algorithm a destination is taken; here it is %s; say which it is", how)
 	}
 	b := block{order: listed}
-	weighs := algorithm == "9" || algorithm == "11" || d.format == OpenSIPSDispatcher
-	if algorithm != "8" {
+	byWeight := algorithm == "9" || algorithm == "11"
+	weighs := byWeight || d.format == OpenSIPSDispatcher // whose weights go with all that draw
+	switch {
+	case algorithm == "8":
+		weighs = false
+	case byWeight && d.format == OpenSIPSDispatcher && d.o.Algorithm != "":
+		d.report.approximate(list[0].at, what, "algorithm %s takes the first by a variable of the script's, or as they stand; here they are taken in the order of priority", algorithm)
+		weighs = false
+	default:
 		b.order = weighted
-		if algorithm != "9" && algorithm != "11" {
+		if !byWeight {
 			d.report.approximate(list[0].at, what, "algorithm %s takes the first by another draw than that of the call's id; each comes first as often", algorithm)
 		}
 	}

@@ -54,7 +54,7 @@ type Options struct {
 	// PriorityOrdering is Kamailio's parameter priority_ordering of lcr.
 	PriorityOrdering bool
 	// Algorithm is that of ds_select_dst for the sets of dispatcher: "4" takes turns, "8"
-	// goes by priority, "9" and Kamailio's "11" by weight. "": by weight if there are
+	// goes by priority, Kamailio's "9" and "11" by weight. "": by weight if there are
 	// weights, else by priority, which the report says.
 	Algorithm string
 	// Now is what a gateway's defunct time is held against. Zero: every gateway

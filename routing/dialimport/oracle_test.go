@@ -181,6 +181,121 @@ func TestDispatcherDecidesAsTheSource(t *testing.T) {
 	})
 }
 
+// osEntry is a row of OpenSIPS's dispatcher.
+type osEntry struct{ id, set, state, weight, priority int }
+
+// osOracle is a set as OpenSIPS keeps it in memory: the higher priority first, and the
+// table's order among equals. By algorithm 8 they are tried so; by the others, but for 9 and
+// those that it doesn't have, each comes first in proportion to its weight, and all the same
+// if none has any, and the rest follow.
+func osOracle(rows []osEntry, set int) (list []osEntry) {
+	for _, r := range rows {
+		at := len(list)
+		for r.set == set && at > 0 && list[at-1].priority < r.priority {
+			at--
+		}
+		if r.set == set {
+			list = slices.Insert(list, at, r)
+		}
+	}
+	return list
+}
+
+// TestOpenSIPSDispatcherDecidesAsTheSource: whichever form the table has, of 1.8 to 3.x, by
+// priority the destinations of a set are tried in their order, and by the algorithms that
+// draw each has the share of first places that its weight gives it.
+func TestOpenSIPSDispatcherDecidesAsTheSource(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		n := func(most int) int { return rapid.IntRange(0, most-1).Draw(t, "n") }
+		form, algorithm := n(5), []string{"8", "4", "0", "6", "9", "11"}[n(6)]
+		var b strings.Builder
+		if form == 4 {
+			b.WriteString("setid,destination,priority,weight,state,id\n")
+		}
+		var rows []osEntry
+		states := 0
+		for i := range 1 + n(8) {
+			r := osEntry{id: i + 1, set: 1 + n(2), state: []int{0, 0, 1, 2}[n(4)], weight: n(4) * 25, priority: n(3)}
+			if form == 2 { // which has other flags in the place of the state
+				r.state = 0
+			}
+			if r.state != 0 {
+				states++
+			}
+			uri := fmt.Sprintf("sip:10.0.0.%d:5060", r.id)
+			nothing := []string{"NULL", "''"}[n(2)]
+			switch form {
+			case 0: // 2.4 to 3.x
+				fmt.Fprintf(&b, "INSERT INTO `dispatcher` VALUES (%d,%d,'%s',%s,%d,0,'%d',%d,'',%s);\n", r.id, r.set, uri, nothing, r.state, r.weight, r.priority, nothing)
+			case 1: // 1.11 to 2.3
+				fmt.Fprintf(&b, "INSERT INTO dispatcher VALUES (%d,%d,'%s',%s,%d,%d,%d,'','x');\n", r.id, r.set, uri, nothing, r.state, r.weight, r.priority)
+			case 2: // 1.8
+				fmt.Fprintf(&b, "INSERT INTO dispatcher VALUES (%d,%d,'%s',0,%d,%d,'','x');\n", r.id, r.set, uri, r.weight, r.priority)
+			case 3:
+				fmt.Fprintf(&b, "INSERT INTO dispatcher (setid, weight, priority, destination, state) VALUES (%d,'%d',%d,'%s',%d);\n", r.set, r.weight, r.priority, uri, r.state)
+			default:
+				fmt.Fprintf(&b, "%d,%s,%d,%d,%d,%d\n", r.set, uri, r.priority, r.weight, r.state, r.id)
+			}
+			rows = append(rows, r)
+		}
+		out, err := dialimport.Import(dialimport.OpenSIPSDispatcher, []dialimport.Source{text("dispatcher", b.String())}, &dialimport.Options{Algorithm: algorithm})
+		require.NoError(t, err, "%s", b.String())
+		require.Zero(t, out.Report.Skipped.Count, "%s: %v", b.String(), out.Report.Skipped.List)
+		if algorithm == "8" {
+			require.Equal(t, states, out.Report.Approximated.Count, "those out of use are tried, which is told: %s", b.String())
+		}
+		router, err := routing.Compile(out.Rules)
+		require.NoError(t, err)
+		sets := slices.Compact(slices.Sorted(func(yield func(int) bool) {
+			for _, r := range rows {
+				if !yield(r.set) {
+					return
+				}
+			}
+		}))
+		for _, set := range sets {
+			list := osOracle(rows, set)
+			var want []string
+			total := 0
+			for _, e := range list {
+				want = append(want, fmt.Sprintf("sip:10.0.0.%d:5060", e.id))
+				total += e.weight
+			}
+			var d calls.Decision
+			err := router.RouteInto(&calls.Request{At: noon, CallID: "c", To: "+4930123456", Metadata: map[string]string{"ds_set": fmt.Sprint(set)}}, &d)
+			require.NoError(t, err, "%s", b.String())
+			var got []string
+			for _, x := range d.Destinations {
+				got = append(got, x.URI)
+			}
+			if algorithm == "8" || algorithm == "9" || algorithm == "11" {
+				require.Equal(t, want, got, "set %d\n%s", set, b.String())
+				continue
+			}
+			require.ElementsMatch(t, want, got, "set %d\n%s", set, b.String())
+			// The shares are the compiled rule's own weights: each is in proportion to the table's.
+			at := slices.IndexFunc(out.Rules.Rules, func(r routing.Rule) bool { return r.ID == fmt.Sprint("set-", set) })
+			require.GreaterOrEqual(t, at, 0)
+			weights, sum := map[string]int{}, 0
+			for _, g := range out.Rules.Rules[at].Route[0].Targets {
+				w := max(g.Weight, 1)
+				weights[out.Rules.Destinations[g.To].URI] = w
+				sum += w
+			}
+			for _, e := range list {
+				share := 1 / float64(len(list))
+				if total > 0 {
+					share = float64(e.weight) / float64(total)
+				}
+				has := float64(weights[fmt.Sprintf("sip:10.0.0.%d:5060", e.id)]) / float64(sum)
+				// One of weight 0 among others is drawn once in a while, which is told.
+				require.InDelta(t, share, has, 0.1, "set %d, destination %d\n%s", set, e.id, b.String())
+			}
+		}
+	})
+}
+
 // deckLine is a row of a rate deck, in whole numbers.
 type deckLine struct {
 	code          string

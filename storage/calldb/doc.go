@@ -18,6 +18,7 @@
 //	  user_numbers    whose a number is
 //	api_keys          hashed, each at its place in the sequence of changes
 //	call_hours, recording_hours  sums for the reports; uncounted_calls: those that wait for it
+//	defect_hours      recordings of calls by their defects, telephone server and its software
 //	promise_hours     sums of what became of calls that were to be recorded; promises: those not known yet
 //	audit, outbox     lines that are only ever added; audit_seals: what the lines were
 //
@@ -30,7 +31,7 @@
 //	Publish ─────▶ jobs: queued, with its result ─▶ call_recordings ─▶ outbox, audit
 //	Fail, expiry ▶ jobs: queued again, or quarantined ─▶ call_recordings ─▶ outbox, audit
 //	CountReports ▶ uncounted_calls, calls ─▶ call_hours; call_recordings ─▶ recording_hours;
-//	               calls ─▶ promises ─▶ jobs, call_recordings ─▶ promise_hours
+//	               calls ─▶ promises ─▶ jobs, call_recordings ─▶ promise_hours, defect_hours
 //	SealAudit ───▶ audit ─▶ audit_seals
 //	Forget ──────▶ what is old: calls with what is theirs, and jobs; or idempotency_keys; or outbox
 //

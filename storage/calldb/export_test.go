@@ -32,6 +32,7 @@ const (
 	WebhooksSchema = webhooksSchema
 	// PromiseSchema is the first with promises.
 	PromiseSchema = promiseSchema
+	DefectsSchema = defectsSchema
 )
 
 // MaxLookedAt bounds a page.

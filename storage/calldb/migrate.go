@@ -26,7 +26,7 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 15
+	newestSchema = 16
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
@@ -71,6 +71,9 @@ const (
 	// promiseSchema is the version from which it is counted what became of each call that
 	// was to be recorded. Before it there are no reports on that.
 	promiseSchema = 15
+	// defectsSchema is the version from which recordings' defects are counted by the
+	// telephone server and its software. Before it there are no reports on that.
+	defectsSchema = 16
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.

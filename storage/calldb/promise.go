@@ -101,16 +101,19 @@ func (t *tx) lookAtPromises(ctx context.Context, unread *[]error) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	sums := promiseSums{}
+	sums, defects := promiseSums{}, defectSums{}
 	for i := range open {
-		if err := t.lookAtPromise(ctx, &open[i], sums, unread); err != nil {
+		if err := t.lookAtPromise(ctx, &open[i], sums, defects, unread); err != nil {
 			return 0, err
 		}
 	}
-	return len(open), t.putPromises(ctx, sums)
+	if err := t.putPromises(ctx, sums); err != nil {
+		return 0, err
+	}
+	return len(open), t.putDefects(ctx, defects)
 }
 
-func (t *tx) lookAtPromise(ctx context.Context, o *openPromise, sums promiseSums, unread *[]error) error {
+func (t *tx) lookAtPromise(ctx context.Context, o *openPromise, sums promiseSums, defects defectSums, unread *[]error) error {
 	jobs, err := t.promiseJobs(ctx, o)
 	if err != nil {
 		return err
@@ -129,6 +132,7 @@ func (t *tx) lookAtPromise(ctx context.Context, o *openPromise, sums promiseSums
 	sums.add(o.key, o.as(), -1)
 	sums.add(to, &s.Sums, 1)
 	if s.Settled {
+		defects.add(&o.key, &s)
 		_, err = t.exec(ctx, "DELETE FROM promises WHERE tenant_id = ? AND call_id = ?", string(o.key.TenantID), string(o.call))
 		return err
 	}

@@ -23,6 +23,7 @@ import (
 type Store interface {
 	ReportCalls(ctx context.Context, q *reports.Query) (reports.Report[reports.Calls], error)
 	ReportRecordings(ctx context.Context, q *reports.Query) (reports.Report[reports.Recordings], error)
+	ReportDefects(ctx context.Context, q *reports.Query) (reports.Report[reports.Defects], error)
 	ReportPromise(ctx context.Context, q *reports.Query) (reports.Report[reports.Promise], error)
 }
 
@@ -88,6 +89,7 @@ func (h *Handler) routes() []problem.Route {
 		h.at("GET /v1/reports/calls", callmodel.ScopeCallsRead, h.calls,
 			reports.Trunk, reports.Destination, reports.Direction, reports.Type, reports.Cause),
 		h.at("GET /v1/reports/recordings", callmodel.ScopeRecordingsRead, h.recordings, reports.Status, reports.Reason),
+		h.at("GET /v1/reports/defects", callmodel.ScopeRecordingsRead, h.defects, reports.Server, reports.Software, reports.Defect),
 		h.at("GET /v1/promise", callmodel.ScopeRecordingsRead, h.promise, reports.Server, reports.Version, reports.Reason),
 	}
 }
@@ -211,6 +213,21 @@ func recordingNumbers(r *reports.Recordings) []json.Number {
 		whole(r.Recordings), whole(r.Completed), whole(r.Degraded), whole(r.Absent), whole(r.Quarantined),
 		whole(r.Duration.Milliseconds()), whole(r.Bytes),
 	}
+}
+
+func (h *Handler) defects(ctx context.Context, q *reports.Query) (*table, error) {
+	r, err := h.store.ReportDefects(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	t := newTable(q, r.Waiting, []string{"recordings"})
+	total := int64(0)
+	for i := range r.Rows {
+		total += r.Rows[i].Sums.Recordings
+		t.rows = append(t.rows, row{r.Rows[i].Of, []json.Number{whole(r.Rows[i].Sums.Recordings)}})
+	}
+	t.total = []json.Number{whole(total)}
+	return t, nil
 }
 
 func (h *Handler) promise(ctx context.Context, q *reports.Query) (*table, error) {

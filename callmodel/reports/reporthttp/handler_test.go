@@ -14,7 +14,9 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/problem/contracttest"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/reports/reporthttp"
 	"github.com/switchtape/switchtape/storage/calldb/memdb"
 	"github.com/switchtape/switchtape/storage/storetest"
@@ -175,4 +177,52 @@ func TestReportPromise(t *testing.T) {
 	require.True(t, strings.HasPrefix(w.Body.String(), "unexplained,calls,"), w.Body)
 	require.Equal(t, http.StatusForbidden, get(t, h, acme(callmodel.ScopeCallsRead), "/v1/promise", "").Code)
 	require.Equal(t, http.StatusUnprocessableEntity, get(t, h, acme(callmodel.ScopeRecordingsRead), "/v1/promise?by=trunk", "").Code)
+}
+
+// Recordings are reported by the defects that they have, the telephone server and what its
+// software is.
+func TestReportDefects(t *testing.T) {
+	t.Parallel()
+	db := memdb.New(nil)
+	started := time.Now().Add(-time.Minute)
+	n := storetest.NewCall("c1")
+	n.Call.CreatedAt = started
+	_, err := db.CreateCall(t.Context(), n)
+	require.NoError(t, err)
+	for i, ev := range []calls.Event{{Type: calls.EventAnswered, At: started}, {Type: calls.EventEnded, At: started.Add(time.Second), HostSoftware: "Asterisk 20.9.1"}} {
+		ev.ID = string(rune('a' + i))
+		_, err = db.AppendEvent(t.Context(), "acme", "c1", ev, "pbx", storetest.Defaults())
+		require.NoError(t, err)
+	}
+	leases, err := db.Claim(t.Context(), ledger.Claim{Worker: "w", Kinds: []string{record.Kind}, TTL: time.Minute})
+	require.NoError(t, err)
+	require.Len(t, leases, 1)
+	made := storetest.Result("c1")
+	made.HostSoftware = "Asterisk 20.9.1"
+	made.Defects = append(made.Defects, record.Defect{Code: record.DefectEndBurst, Leg: "agent"}, record.Defect{Code: record.DefectEndBurst, Leg: "customer"})
+	require.NoError(t, db.Complete(t.Context(), leases[0], storetest.Outcome(made)))
+	for more := true; more; {
+		more, err = db.CountReports(t.Context())
+		require.NoError(t, err)
+	}
+	h := reporthttp.New(db, nil)
+	w := get(t, h, acme(callmodel.ScopeRecordingsRead), "/v1/reports/defects?by=server,software,defect", "")
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	var r struct {
+		By    []string
+		Rows  []map[string]any
+		Total map[string]float64
+	}
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &r))
+	require.Equal(t, []string{"server", "software", "defect"}, r.By)
+	require.Equal(t, []map[string]any{
+		{"server": "pbx-1", "software": "Asterisk 20.9.1", "defect": "end_burst", "recordings": 1.0},
+		{"server": "pbx-1", "software": "Asterisk 20.9.1", "defect": "truncated", "recordings": 1.0},
+	}, r.Rows)
+	require.InDelta(t, 2, r.Total["recordings"], 0)
+	w = get(t, h, acme(callmodel.ScopeRecordingsRead), "/v1/reports/defects?defect=end_burst&by=software", "text/csv")
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	require.Equal(t, "software,recordings\nAsterisk 20.9.1,1\n", w.Body.String())
+	require.Equal(t, http.StatusForbidden, get(t, h, acme(callmodel.ScopeCallsRead), "/v1/reports/defects", "").Code)
+	require.Equal(t, http.StatusUnprocessableEntity, get(t, h, acme(callmodel.ScopeRecordingsRead), "/v1/reports/defects?by=version", "").Code)
 }

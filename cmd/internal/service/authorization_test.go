@@ -358,7 +358,7 @@ func TestDenialsAreAudited(t *testing.T) {
 	p, _ := newPlatform(t)
 	for path, scope := range map[string]callmodel.Scope{
 		"/v1/calls": callmodel.ScopeAuditRead, "/v1/keys": callmodel.ScopeCallsRead, "/v1/users": callmodel.ScopeCallsRead,
-		"/v1/reports/calls": callmodel.ScopeRecordingsRead, "/v1/promise": callmodel.ScopeCallsRead, "/v1/recordings/jobs": callmodel.ScopeCallsRead, "/v1/rules/" + strings.Repeat("0", 32): callmodel.ScopeCallsRead,
+		"/v1/reports/calls": callmodel.ScopeRecordingsRead, "/v1/promise": callmodel.ScopeCallsRead, "/v1/reports/defects": callmodel.ScopeCallsRead, "/v1/recordings/jobs": callmodel.ScopeCallsRead, "/v1/rules/" + strings.Repeat("0", 32): callmodel.ScopeCallsRead,
 	} {
 		_, secret := p.key(t, "acme", []callmodel.Scope{scope}, time.Time{})
 		o := operation{method: http.MethodGet, path: path}

@@ -17,6 +17,9 @@ func (s *source) Describe() string {
 func (l *layout) encoding() string {
 	switch l.enc {
 	case encInt:
+		if l.loose != 0 {
+			return "PCM of " + strconv.Itoa(l.loose) + " bits in " + strconv.Itoa(8*l.bytes)
+		}
 		return "PCM of " + strconv.Itoa(8*l.bytes) + " bits"
 	case encFloat:
 		return "float of " + strconv.Itoa(8*l.bytes) + " bits"

@@ -100,6 +100,40 @@ func (l *layout) justify(b []byte) {
 	}
 }
 
+// justifyAhead tells where the bits are of a file whose first samples don't tell: by all of
+// them where it can be read at random, else by as many as can be looked ahead. If they could
+// all be either, they are right-justified if they have bits below the first 16: a sound of
+// 16 bits is far commoner there than one that stays below -48 dBFS and yet has finer steps.
+// Without such bits, the first sample that tells decides.
+func (s *source) justifyAhead() {
+	if s.loose == 0 || s.bigEndian {
+		return
+	}
+	fine := false
+	look := func(b []byte) {
+		b = b[:len(b)&^3]
+		s.justify(b)
+		for i := 0; i < len(b) && !fine; i += 4 {
+			fine = binary.LittleEndian.Uint16(b[i:]) != 0
+		}
+	}
+	if s.at == nil {
+		look(s.in.peek(int(min(s.left, lookLimit))))
+	} else {
+		buf := make([]byte, bufSize)
+		for off, end := s.in.pos, s.in.pos+min(s.left, max(s.in.size-s.in.pos, 0)); off < end && s.justified == unseen; off += bufSize {
+			n, err := s.at.ReadAt(buf[:min(bufSize, end-off)], off)
+			look(buf[:n])
+			if err != nil {
+				break
+			}
+		}
+	}
+	if s.justified == unseen && fine {
+		s.justified = right
+	}
+}
+
 // unit is the bytes that belong together: a frame, or a block of frames.
 func (l *layout) unit() int {
 	if l.block > 0 {

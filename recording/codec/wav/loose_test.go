@@ -1,11 +1,15 @@
 package wav_test
 
 import (
+	"bytes"
+	"io"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/codec/wav"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
@@ -14,7 +18,7 @@ import (
 func TestBitsInFourBytes(t *testing.T) {
 	t.Parallel()
 	const lead = 9000
-	tone := recordingtest.Sine(4000, 8000, 300, 0.001, 0)
+	tone := recordingtest.Sine(4000, 8000, 300, 0.01, 0)
 	for _, bits := range []int{20, 24} {
 		var want []float32
 		var high, sign, bare []byte
@@ -29,6 +33,32 @@ func TestBitsInFourBytes(t *testing.T) {
 			got, _, details := read(t, file(fmtChunk(1, 1, 8000, 32000, 4, bits), part("data", body)))
 			require.Empty(t, details, name)
 			require.True(t, recordingtest.Near(want, got, 0), "%s of %d bits", name, bits)
+		}
+	}
+}
+
+// A sound of 16 bits leaves the lowest 8 of 24 empty, wherever those are: if no sample of the
+// file is louder than -48 dBFS were they in the high ones, they are in the low ones.
+func TestSixteenBitsInFourBytes(t *testing.T) {
+	t.Parallel()
+	for _, amplitude := range []float64{0.001, 0.5} {
+		var want []float32
+		var high, sign, bare []byte
+		for _, x := range append(make([]float32, 40000), recordingtest.Sine(4000, 8000, 300, amplitude, 0)...) {
+			v := int32(x * 32767)
+			want = append(want, float32(v)/32768)
+			high = le.AppendUint32(high, uint32(v)<<16)
+			sign = le.AppendUint32(sign, uint32(v)<<8)
+			bare = le.AppendUint32(bare, uint32(v)<<8&0xFFFFFF)
+		}
+		for name, body := range map[string][]byte{"left": high, "right, with the sign": sign, "right, with zeros": bare} {
+			f := file(fmtChunk(1, 1, 8000, 32000, 4, 24), part("data", body))
+			got, _, details := read(t, f)
+			require.Empty(t, details, name)
+			require.True(t, recordingtest.Near(want, got, 0), "%s at %g", name, amplitude)
+			s, _, err := wav.Decode(struct{ io.Reader }{bytes.NewReader(f)}, codec.Hint{Size: codec.SizeUnknown})
+			require.NoError(t, err)
+			require.True(t, recordingtest.Near(want, recordingtest.ReadAll(t, s), 0), "%s at %g, from a stream", name, amplitude)
 		}
 	}
 }

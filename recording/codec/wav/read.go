@@ -92,6 +92,7 @@ func (s *source) setLayout(hint codec.Hint) error {
 }
 
 func (s *source) prepare() {
+	s.justifyAhead()
 	s.format = goaudio.Format{NumChannels: s.channels, SampleRate: s.rate}
 	level := float32(audio.FullScale16)
 	switch {

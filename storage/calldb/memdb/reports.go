@@ -128,6 +128,29 @@ func (s *Store) ReportPromise(ctx context.Context, q *reports.Query) (reports.Re
 	return rows.report()
 }
 
+// ReportDefects implements reporthttp.Store.
+func (s *Store) ReportDefects(ctx context.Context, q *reports.Query) (reports.Report[reports.Defects], error) {
+	if err := valid(ctx, q, reports.DefectDimensions()); err != nil {
+		return reports.Report[reports.Defects]{}, err
+	}
+	rows := newRows[reports.Defects](q)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for at, c := range s.calls {
+		k, is := reports.Promised(&c.Call)
+		if !is {
+			continue
+		}
+		one := s.promise(at, c)
+		for _, code := range one.Defects {
+			rows.at(k.TenantID, k.Hour, map[reports.Dimension]string{
+				reports.Server: k.Server, reports.Software: one.HostSoftware, reports.Defect: code,
+			}, func(sums *reports.Defects) { sums.Recordings++ })
+		}
+	}
+	return rows.report()
+}
+
 // promise is where that of a call stands.
 func (s *Store) promise(at callKey, c *call) reports.PromiseState {
 	now, after := s.clock(), time.Duration(-1)
