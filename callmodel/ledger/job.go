@@ -162,6 +162,10 @@ type Claim struct {
 	InFlight int
 	// NoSuspects leaves the suspects to others, or to a later claim.
 	NoSuspects bool
+	// LeaveExpired leaves jobs whose leases have ended to those who have them, who may
+	// still extend and commit them: as for a moment after the ledger was silent for so
+	// long that all leases have ended.
+	LeaveExpired bool
 }
 
 // Failure says what becomes of a job whose attempt failed.

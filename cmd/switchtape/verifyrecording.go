@@ -20,6 +20,7 @@ import (
 type verifyRecordingCommand struct {
 	Manifest string `arg:"" help:"The recording's manifest: a file or bucket URL. What it names lies beside it." placeholder:"MANIFEST"`
 	Legs     string `help:"Directory in which the legs still are, to be verified, too." placeholder:"DIR" type:"path"`
+	Deep     bool   `help:"Decode the files with somebody else's decoders, too, go-mp3 and mewkiz/flac where they can, and compare lengths and samples with ours and the manifest."`
 	JSON     bool   `help:"Print JSON." name:"json"`
 }
 
@@ -31,6 +32,7 @@ type verified struct {
 	RecordingID callmodel.RecordingID `json:"recording_id"`
 	Status      record.Status         `json:"status"`
 	Defects     []record.Defect       `json:"defects"`
+	Deep        []decoded             `json:"deep,omitempty"` // with --deep
 }
 
 // Run fails when a file differs from what the manifest says of it.
@@ -58,12 +60,18 @@ func (c *verifyRecordingCommand) Run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	v := verified{Report: r, CallID: m.CallID, RecordingID: m.RecordingID, Status: m.Status, Defects: m.Defects}
+	if c.Deep {
+		if v.Deep, err = deepVerify(ctx, m, open); err != nil {
+			return err
+		}
+		v.OK = v.OK && !anyDiffers(v.Deep)
+	}
 	if c.JSON {
 		err = s.JSON(v)
 	} else {
 		v.print(s)
 	}
-	if err == nil && !r.OK {
+	if err == nil && !v.OK {
 		return cli.Silent()
 	}
 	return err
@@ -89,6 +97,9 @@ func (v *verified) print(s cli.Streams) {
 			s.Printf("  %d bytes, sha256 %s", f.Bytes, f.SHA256)
 		}
 		s.Printf("\n")
+	}
+	for i := range v.Deep {
+		v.Deep[i].print(s)
 	}
 }
 

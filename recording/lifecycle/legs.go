@@ -350,7 +350,7 @@ func (l *Legs) readBack(ctx context.Context, rec *stored.Recording) (n int, why 
 	}
 	for i := range objects {
 		var damage *stored.DamageError
-		switch err := l.library.Copy(ctx, io.Discard, &objects[i]); {
+		switch err := l.library.ReadBack(ctx, &objects[i]); {
 		case errors.As(err, &damage):
 			l.opts.Logger.ErrorContext(ctx, "legs are kept, as their recording isn't in the bucket as it was made", "job", rec.JobID, "error", err)
 			return i, damage.Error(), nil

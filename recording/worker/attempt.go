@@ -146,6 +146,10 @@ func (w *Worker) heartbeat(ctx context.Context, l ledger.Lease, stop context.Can
 	}
 }
 
+// commitPause is the longest pause between two tries of a commit: when the ledger is back it
+// must be told before others take the job. See settleTime.
+const commitPause = time.Second
+
 // untilAnswered repeats a commit while the ledger is down. The objects are in the
 // bucket by now: only the loss of the lease, or the worker's own end, lets go of
 // a finished job, and then another attempt finds the same objects there.
@@ -156,7 +160,7 @@ func (w *Worker) untilAnswered(ctx context.Context, a *attempt, commit func() er
 			return err
 		}
 		w.opts.Logger.ErrorContext(ctx, "committing a finished job failed; trying again", "job", a.Job.ID, "error", err)
-		timer := time.NewTimer(w.opts.Jitter(min(w.opts.Poll<<min(try, 10), 10*time.Second)))
+		timer := time.NewTimer(w.opts.Jitter(min(w.opts.Poll<<min(try, 10), commitPause)))
 		select {
 		case <-ctx.Done():
 			timer.Stop()

@@ -128,20 +128,30 @@ func (f finished) sweep() error {
 }
 
 // committed repeats the commit of a recording until the ledger answers. Meanwhile the
-// recording is noted, so that the end of the process doesn't lose the work.
+// recording is noted, so that the end of the process doesn't lose the work. What is noted
+// stays if the lease is lost: this worker may be who has the job next.
 func (t *recordingAttempt) committed(ctx context.Context, r *record.Result, commit func() error) error {
 	noted := false
+	note := func() {
+		if noted {
+			return
+		}
+		noted = true
+		if fault := t.w.finished.put(&t.Job, r); fault != nil {
+			t.w.opts.Logger.WarnContext(ctx, "a finished recording can't be noted; if the worker ends before the ledger answers it is made again",
+				"job", t.Job.ID, "error", fault)
+		}
+	}
+	if t.w.ledger.silent() {
+		note() // a kill while the ledger is asked in vain must not lose it either
+	}
 	err := t.w.untilAnswered(ctx, t.attempt, func() error {
 		err := commit()
 		switch {
-		case err == nil || errors.Is(err, callmodel.ErrLeaseLost):
+		case err == nil:
 			t.w.finished.drop(&t.Job)
-		case callmodel.CodeOf(err) == callmodel.CodeUnavailable && !noted:
-			noted = true
-			if fault := t.w.finished.put(&t.Job, r); fault != nil {
-				t.w.opts.Logger.WarnContext(ctx, "a finished recording can't be noted; if the worker ends before the ledger answers it is made again",
-					"job", t.Job.ID, "error", fault)
-			}
+		case callmodel.CodeOf(err) == callmodel.CodeUnavailable:
+			note()
 		}
 		return err
 	})

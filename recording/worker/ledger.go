@@ -25,6 +25,8 @@ type Ledger interface {
 	// tenants take turns, and a tenant's job with the highest priority comes first, then
 	// the oldest. None: an empty slice.
 	//
+	// A claim that says LeaveExpired touches no lease that has ended.
+	//
 	// A job whose lease expired is a suspect, for it may be what crashed its worker.
 	// Unless the claim says NoSuspects, one that may run now is leased before all
 	// others, by itself, the one with the fewest failed attempts first. It is to run
@@ -68,11 +70,40 @@ type Ledger interface {
 type timedLedger struct {
 	l       Ledger
 	timeout time.Duration
+	long    time.Duration // a silence in which leases may end
 
 	mu       sync.Mutex
 	answered bool      // once
 	since    time.Time // when the first call was begun that was not answered since the last answer; zero if there is none
 	last     error     // what the last one of them came to
+	back     time.Time // when it last answered after it had been silent for long
+}
+
+// settleTime is how long a ledger that is back is left to those who have something for it:
+// recordings that they have finished meanwhile. Their leases may have ended, so that others
+// would make them again. They ask at least every commitPause.
+const settleTime = 3 * time.Second
+
+// settling is how long jobs whose leases have ended are still to be left to those who have
+// them.
+func (t *timedLedger) settling() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.wasSilent() {
+		return settleTime
+	}
+	return max(t.back.Add(settleTime).Sub(now()), 0)
+}
+
+func (t *timedLedger) wasSilent() bool {
+	return t.last != nil && !t.since.IsZero() && now().Sub(t.since) >= t.long
+}
+
+// silent reports whether the last call came to nothing.
+func (t *timedLedger) silent() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last != nil
 }
 
 func now() time.Time { return time.Now() } //nolint:forbidigo // a stopwatch for health; what is recorded knows no clock
@@ -110,6 +141,9 @@ func (t *timedLedger) ask(ctx context.Context, what string, call func(context.Co
 	defer t.mu.Unlock()
 	switch {
 	case err == nil || errors.Is(err, callmodel.ErrLeaseLost):
+		if t.wasSilent() {
+			t.back = now()
+		}
 		t.answered, t.since, t.last = true, time.Time{}, nil
 	case ctx.Err() == nil: // else it was the caller who gave up
 		t.last = err

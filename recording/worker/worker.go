@@ -190,7 +190,7 @@ func New(l Ledger, p Processor, o *Options) *Worker {
 		opts.Finished = func(Report) {}
 	}
 	w := &Worker{
-		ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, process: p, kinds: opts.kinds(p != nil), opts: opts,
+		ledger: timedLedger{l: l, timeout: opts.LedgerTimeout, long: opts.LeaseTTL / 2}, process: p, kinds: opts.kinds(p != nil), opts: opts,
 		bell: make(chan struct{}, 1), freed: make(chan struct{}, 1),
 		hung: hungAttempts{places: opts.Concurrency},
 		soon: diary{most: looksSoon * opts.Concurrency, places: opts.Concurrency},
@@ -291,10 +291,10 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 			w.pause(ctx, most)
 			continue
 		}
-		resting := now().Before(w.rest)
+		resting, settling := now().Before(w.rest), w.ledger.settling()
 		leases, err := w.ledger.Claim(ctx, ledger.Claim{
 			Worker: w.opts.Name, Kinds: kinds, Queues: w.opts.queues(), Limit: free, TTL: w.opts.LeaseTTL,
-			InFlight: w.Running(), NoSuspects: resting,
+			InFlight: w.Running(), NoSuspects: resting, LeaveExpired: settling > 0,
 		})
 		if ctx.Err() != nil {
 			// Claimed or not, nobody is waiting for an answer: the leases end
@@ -331,6 +331,9 @@ func (w *Worker) claimUntil(ctx context.Context, start func(ledger.Lease)) {
 			wait := w.idlePause()
 			if len(kinds) < len(w.kinds) {
 				wait = min(wait, most)
+			}
+			if settling > 0 {
+				wait = min(wait, settling)
 			}
 			if resting {
 				wait = min(wait, max(w.rest.Sub(now()), 0))

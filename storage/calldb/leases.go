@@ -32,6 +32,7 @@ func (d *DB) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, error) 
 		if err != nil {
 			return err
 		}
+		there.expired = there.expired && !r.LeaveExpired
 		var lines []func(context.Context) error
 		if there.expired || there.ripe {
 			if lines, err = t.sweep(ctx, &there); err != nil {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -15,6 +16,7 @@ func suspectRuns() []run {
 		{"SuspectsRunAlone", suspectsRunAlone},
 		{"SuspectIsKeptUntilAlone", suspectIsKept},
 		{"SuspectsAreLeftToOthers", suspectsAreLeft},
+		{"ExpiredLeasesAreLeft", expiredAreLeft},
 		{"SuspicionEnds", suspicionEnds},
 		{"OnlyTheCulpritIsConvicted", onlyTheCulprit},
 		{"CulpritsWaitForTheOthers", culpritsWait},
@@ -118,6 +120,32 @@ func suspectsAreLeft(t *testing.T, e Env) {
 	l := e.one(t, "w")
 	require.Equal(t, suspect, l.Job.ID)
 	require.True(t, l.Alone)
+}
+
+// expiredAreLeft says that a lease that has ended can be committed after a claim that leaves
+// it, and is taken by one that doesn't.
+func expiredAreLeft(t *testing.T, e Env) {
+	ids := []callmodel.JobID{e.enqueue(t, Request("a")), e.enqueue(t, Request("b"))}
+	leases := e.claim(t, ledger.Claim{Worker: "slow", Limit: 2, TTL: short})
+	require.Len(t, leases, 2)
+	n := 0
+	e.until(t, short, func() bool { // by the store's clock
+		n++
+		return !e.job(t, e.enqueue(t, Request(fmt.Sprint("fresh", n)))).CreatedAt.Before(e.job(t, ids[1]).LeaseUntil)
+	})
+	got := e.claim(t, ledger.Claim{Worker: "w", Limit: n + 5, TTL: long, LeaveExpired: true})
+	require.Len(t, got, n)
+	for _, id := range ids {
+		require.Equal(t, ledger.Running, e.job(t, id).State)
+	}
+	_, err := e.Jobs.Extend(t.Context(), leases[0], short)
+	require.NoError(t, err)
+	require.NoError(t, e.Jobs.Release(t.Context(), leases[0]))
+	e.until(t, short, func() bool {
+		e.claim(t, ledger.Claim{Worker: "w", NoSuspects: true, Limit: 1, TTL: long})
+		_, err := e.Jobs.Extend(t.Context(), leases[1], short)
+		return errors.Is(err, callmodel.ErrLeaseLost)
+	})
 }
 
 func suspicionEnds(t *testing.T, e Env) {

@@ -170,10 +170,10 @@ type runningWorker struct {
 // take as long as timeout says; 0 is the default.
 func startWorker(t *testing.T, bucket string, timeout time.Duration) *runningWorker {
 	t.Helper()
-	return startWorkerOn(t, service.BucketOptions{Bucket: bucket}, timeout)
+	return startWorkerOn(t, service.BucketOptions{Bucket: bucket}, service.WorkerOptions{JobTimeout: timeout})
 }
 
-func startWorkerOn(t *testing.T, bucket service.BucketOptions, timeout time.Duration) *runningWorker {
+func startWorkerOn(t *testing.T, bucket service.BucketOptions, o service.WorkerOptions) *runningWorker {
 	t.Helper()
 	dir := t.TempDir()
 	w := &runningWorker{stores: &service.Stores{}, log: &syncBuffer{}}
@@ -182,7 +182,8 @@ func startWorkerOn(t *testing.T, bucket service.BucketOptions, timeout time.Dura
 	w.stores.DB, err = service.OpenDB(t.Context(), service.DBOptions{DB: service.SQLiteURL(dir)}, true)
 	require.NoError(t, err)
 	drivers := service.Buckets{s3.Driver()}
-	o := service.WorkerOptions{Legs: filepath.Join(dir, "legs"), Concurrency: 4, JobTimeout: timeout}.Fill()
+	o.Legs, o.Concurrency = filepath.Join(dir, "legs"), 4
+	o = o.Fill()
 	err = w.stores.OpenBucket(t.Context(), drivers, bucket.Within(o.JobTimeout), log)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.stores.Close()) })
@@ -197,6 +198,7 @@ func startWorkerOn(t *testing.T, bucket service.BucketOptions, timeout time.Dura
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { assert.NoError(t, rec.Run(ctx)) })
+	running.Go(func() { assert.NoError(t, closer.Run(ctx)) })
 	t.Cleanup(func() {
 		stop()
 		running.Wait()

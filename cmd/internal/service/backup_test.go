@@ -48,7 +48,7 @@ func TestBackupBucket(t *testing.T) {
 			srv := buckettest.S3(t)
 			srv.Setenv(t)
 			d, at := before(t, srv)
-			w := startWorkerOn(t, service.BucketOptions{Bucket: at, BackupBucket: besides(t, srv)}, 0)
+			w := startWorkerOn(t, service.BucketOptions{Bucket: at, BackupBucket: besides(t, srv)}, service.WorkerOptions{})
 			d.closed.Store(answer)
 			ids := w.enqueue(t, 8)
 			for _, id := range ids {
@@ -106,7 +106,7 @@ func TestBackupIsAwayToo(t *testing.T) {
 			other := besides(t, srv)
 			bucket, at := before(t, srv)
 			backup, otherAt := before(t, &buckettest.Server{URL: other})
-			w := startWorkerOn(t, service.BucketOptions{Bucket: at, BackupBucket: otherAt}, 0)
+			w := startWorkerOn(t, service.BucketOptions{Bucket: at, BackupBucket: otherAt}, service.WorkerOptions{})
 			for _, d := range []*door{bucket, backup} {
 				d.closed.Store(refuse(http.StatusForbidden, "ExpiredToken", ""))
 			}

@@ -41,6 +41,7 @@ const backupPath = "/backup-objects"
 // OpenBucket opens the bucket of the recordings and its backup, whose signed links lead
 // to objectsPath and backupPath below the server's public URL if they are file:// buckets.
 func (s *Stores) OpenBucket(ctx context.Context, b Buckets, o BucketOptions, log *slog.Logger) (err error) {
+	s.SpoolDir = o.SpoolDir
 	if o.BackupBucket != "" {
 		if s.Backup, err = b.openBucket(ctx, o.BackupBucket, o, backupPath, nil, log); err != nil {
 			return fmt.Errorf("the backup bucket: %w", err)

@@ -1,11 +1,14 @@
 package service
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +32,7 @@ type WorkerLegs struct {
 
 	deleter *lifecycle.Legs // nil: they are kept for ever
 	disk    *lifecycle.Disk // nil: they are in a bucket
+	spool   *lifecycle.Disk // on which large recordings wait for their upload; nil: it isn't watched
 }
 
 // Run looks after the legs until ctx ends: for those to delete, if they aren't kept for
@@ -38,20 +42,52 @@ func (l *WorkerLegs) Run(ctx context.Context) error {
 	if l.deleter != nil {
 		group.Go(func() error { return l.deleter.Run(ctx) })
 	}
-	if l.disk != nil {
-		group.Go(func() error { return l.disk.Run(ctx) })
+	for _, disk := range l.disks() {
+		group.Go(func() error { return disk.Run(ctx) })
 	}
 	return group.Wait()
+}
+
+// disks are those that are watched.
+func (l *WorkerLegs) disks() []*lifecycle.Disk {
+	return slices.DeleteFunc([]*lifecycle.Disk{l.disk, l.spool}, func(d *lifecycle.Disk) bool { return d == nil })
 }
 
 // room is an error while there is none for jobs of that kind. Those that delete legs make
 // some.
 func (l *WorkerLegs) room(kind string) error {
-	if l.disk == nil || kind == lifecycle.KindDeleteLegs {
+	if kind == lifecycle.KindDeleteLegs {
 		return nil
 	}
-	return l.disk.Room()
+	var faults []error
+	for _, disk := range l.disks() {
+		faults = append(faults, disk.Room())
+	}
+	return errors.Join(faults...)
 }
+
+// watchSpool has the disk of the spool directory watched, if there is a reserve on it.
+func (o *WorkerOptions) watchSpool(w *WorkerLegs, dir string, m *ops.Metrics, log *slog.Logger) error {
+	bytes, share, err := parseSize(o.SpoolReserve)
+	if err != nil {
+		return callmodel.FieldErrors{{Path: "--spool-reserve", Message: err.Error()}}
+	}
+	if o.SpoolReserve == "" {
+		return nil
+	}
+	if w.spool, err = lifecycle.NewDisk(cmp.Or(dir, os.TempDir()), lifecycle.DiskOptions{
+		Reserve: bytes, ReserveShare: share, Every: spoolEvery, Now: time.Now, Logger: log,
+	}); err != nil {
+		return err
+	}
+	m.Gauge("switchtape_spool_disk_free_bytes", "What is free on the disk on which large recordings wait for their upload.",
+		func() float64 { return float64(w.spool.State().Free) })
+	return nil
+}
+
+// spoolEvery is how often the disk of the spool is looked at: recordings fill it, and empty
+// it, within seconds.
+const spoolEvery = 5 * time.Second
 
 // watchDisk has the disk of the legs watched, if they are on one.
 func (o *WorkerOptions) watchDisk(w *WorkerLegs, legs Legs, m *ops.Metrics, log *slog.Logger) error {

@@ -53,6 +53,9 @@ type Stores struct {
 	// Backup is where recordings are while Objects is away; nil for none. Objects reads
 	// from it, too.
 	Backup *storage.Store
+	// SpoolDir is where large recordings wait for their upload; "" for the system's
+	// temporary directory.
+	SpoolDir string
 }
 
 // Close closes all.

@@ -30,6 +30,7 @@ type WorkerOptions struct {
 	Grace         time.Duration `help:"How long running jobs may take to finish at SIGTERM." default:"25s"`
 	LegsKeep      time.Duration `help:"Legs are deleted so long after their recording was done, as 168h, once it was read back from the bucket; they are kept while it isn't complete or another job needs them. 0: never." default:"0"`
 	LegsReserve   string        `help:"No recording is begun, and the worker isn't ready, while less is free on the disk of the legs: a share as 5%, or as 20GiB. Default: none." placeholder:"SIZE"`
+	SpoolReserve  string        `help:"No recording is begun, and the worker isn't ready, while less is free on the disk of --spool-dir: a share as 5%, or as 20GiB. Default: none; one that is full has recordings wait, too." placeholder:"SIZE"`
 	FinishedDir   string        `help:"A directory of this worker's own, on a disk that outlives the process: recordings are noted there that are in the bucket while the database doesn't answer, so that a restart doesn't make them again." placeholder:"DIR"`
 
 	TaskOptions
@@ -47,7 +48,7 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 		}
 	}
 	place := &WorkerLegs{Closer: legs}
-	if err := o.watchDisk(place, legs, m, log); err != nil {
+	if err := errors.Join(o.watchDisk(place, legs, m, log), o.watchSpool(place, s.SpoolDir, m, log)); err != nil {
 		return nil, nil, errors.Join(err, legs.Close())
 	}
 	own, err := o.deleteLegs(s, place, legs, m, log)

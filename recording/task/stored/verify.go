@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -22,6 +21,7 @@ const KindVerify = "verify"
 const (
 	DefectObjectMissing record.DefectCode = "object_missing" // it isn't there any more
 	DefectObjectDiffers record.DefectCode = "object_differs" // it has other bytes than were stored
+	DefectObjectUnsound record.DefectCode = "object_unsound" // it has the bytes that were stored, and can't be played through
 )
 
 // DamageError says that an object in the bucket isn't what was stored.
@@ -31,9 +31,16 @@ type DamageError struct {
 	Bytes  int64  // that were read
 	SHA256 string // of those, in hex; "" of an object that is missing
 	Want   Object
+	Err    error // of an object that is unsound
 }
 
+// Unwrap returns the fault of an unsound object; nil for others.
+func (e *DamageError) Unwrap() error { return e.Err }
+
 func (e *DamageError) Error() string {
+	if e.Code == DefectObjectUnsound {
+		return fmt.Sprintf("object %s is as it was stored, and isn't sound: %v", e.Key, e.Err)
+	}
 	if e.Code == DefectObjectMissing {
 		return fmt.Sprintf("object %s is missing", e.Key)
 	}
@@ -70,7 +77,7 @@ type Verified struct {
 func (v Verified) Retriable() bool { return v.Status != record.StatusCompleted }
 
 // Verify is the kind of the jobs that read a recording's objects back and hold them
-// against the sizes and hashes of its result. Their payload is an [OfRecording], their
+// against the sizes and hashes of its result; see [Library.ReadBack]. Their payload is an [OfRecording], their
 // result a [Verified]. What is damaged is told to the outbox as "recording.damaged", with
 // the result as its body, once a job. l may be nil where such jobs are only enqueued.
 func Verify(l *Library) task.Kind {
@@ -95,7 +102,7 @@ func (l *Library) verify(ctx context.Context, j *task.Job, p OfRecording) (any, 
 		return nil, err
 	}
 	for i := range objects {
-		err := l.Copy(ctx, io.Discard, &objects[i])
+		err := l.ReadBack(ctx, &objects[i])
 		var damage *DamageError
 		switch {
 		case errors.As(err, &damage):

@@ -102,8 +102,10 @@ func (s *Store) Claim(ctx context.Context, r ledger.Claim) ([]ledger.Lease, erro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.clock()
-	if err := s.sweep(now); err != nil {
-		return nil, err
+	if !r.LeaveExpired {
+		if err := s.sweep(now); err != nil {
+			return nil, err
+		}
 	}
 	var due, suspects []*job
 	for _, j := range s.jobs {
