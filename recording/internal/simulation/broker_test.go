@@ -68,7 +68,7 @@ func (b brokerPort) pick() (first *message) {
 func (b brokerPort) Receive(ctx context.Context) (got *broker.Message, err error) {
 	timed, cancel := context.WithTimeout(ctx, receiveTime)
 	defer cancel()
-	err = b.p.ask(timed, port{op: "receive", wrong: always(errBrokerAway), when: func() bool { return b.pick() != nil }}, func(context.Context) error {
+	err = b.p.ask(timed, port{place: "broker", op: "receive", wrong: always(errBrokerAway), when: func() bool { return b.pick() != nil }}, func(context.Context) error {
 		m := b.pick()
 		m.deliveries++
 		m.visible = time.Now().Add(invisible)
@@ -93,7 +93,7 @@ type receipt struct {
 }
 
 func (r receipt) ask(ctx context.Context, op string, do func()) error {
-	return r.b.p.ask(ctx, port{op: op, about: r.m.id, wrong: always(errBrokerAway)}, func(context.Context) error {
+	return r.b.p.ask(ctx, port{place: "broker", op: op, about: r.m.id, wrong: always(errBrokerAway)}, func(context.Context) error {
 		if r.delivery == r.m.deliveries { // else it has been delivered to another
 			do()
 		}
@@ -124,7 +124,7 @@ type topicPort struct{ p *process }
 
 // Send implements broker.Topic.
 func (t topicPort) Send(ctx context.Context, m *broker.Outgoing) error {
-	return t.p.ask(ctx, port{op: "send", about: m.Subject, wrong: always(errBrokerAway)}, func(context.Context) error {
+	return t.p.ask(ctx, port{place: "broker", op: "send", about: m.Subject, wrong: always(errBrokerAway)}, func(context.Context) error {
 		t.p.world.checkSent(m.ID)
 		return nil
 	})

@@ -105,7 +105,7 @@ func (b *bucketPort) ask(ctx context.Context, op, key string, do func(context.Co
 	defer cancel()
 	w := b.p.world
 	key = path.Base(key) // the rest has the time in it, which is the lane's
-	err := b.p.ask(timed, port{op: op, about: key, wrong: w.answer}, do)
+	err := b.p.ask(timed, port{op: op, about: key, place: "bucket", wrong: w.answer}, do)
 	if err != nil && timed.Err() != nil && ctx.Err() == nil {
 		return &bucketError{code: gcerrors.Unknown, Fault: storage.Fault{Reason: callmodel.BucketUnreachable}}
 	}

@@ -23,7 +23,8 @@
 // The faults: a call fails before or after its effect, is slow, is never answered with or
 // without effect, or has its effect minutes after its caller has given up; the process is
 // killed before or after a call, stopped for some minutes, or told to end; the database's
-// clock jumps forwards and backwards; legs come late, never, grow, vanish, or crash whoever
+// clock jumps forwards and backwards; the database, the bucket, the disk of the legs or the
+// broker answers nobody for minutes; legs come late, never, grow, vanish, or crash whoever
 // reads them; messages come twice, out of order, or can't be read; a person retries jobs
 // and sets some aside.
 //

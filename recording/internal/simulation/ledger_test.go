@@ -39,7 +39,7 @@ var errDatabaseAway = callmodel.Errorf(callmodel.CodeUnavailable, "the database'
 func (l ledgerPort) ask(ctx context.Context, op, about string, token int64, do func(ctx context.Context) error) error {
 	timed, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	err := l.p.ask(timed, port{op: op, about: about, token: token, sql: true, wrong: always(errDatabaseAway)}, do)
+	err := l.p.ask(timed, port{op: op, about: about, token: token, place: "database", wrong: always(errDatabaseAway)}, do)
 	if err != nil && timed.Err() != nil && ctx.Err() == nil {
 		return errDatabaseAway
 	}

@@ -72,7 +72,7 @@ type legPort struct{ p *process }
 var errLegsAway = callmodel.Errorf(callmodel.CodeUnavailable, "the legs' disk doesn't answer")
 
 func (l legPort) ask(ctx context.Context, op, uri string, do func(f *file) error) error {
-	return l.p.ask(ctx, port{op: op, about: uri, wrong: always(errLegsAway)}, func(context.Context) error {
+	return l.p.ask(ctx, port{op: op, about: uri, place: "legs", wrong: always(errLegsAway)}, func(context.Context) error {
 		f := l.p.world.files[uri]
 		if f.now() == nil {
 			return fs.ErrNotExist

@@ -35,7 +35,7 @@ func (w *world) check() {
 		return
 	}
 	defer func() { w.current = nil }()
-	if !w.current.sql {
+	if w.current.place != "database" {
 		return
 	}
 	changes, err := w.changes()

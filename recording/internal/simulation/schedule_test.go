@@ -30,7 +30,7 @@ type port struct {
 	op    string // "claim", "complete", …
 	about string // the job, the object or the leg that it is about
 	token int64  // of the lease that it is made with; 0 for none
-	sql   bool   // the database is called
+	place string // that is called: database, bucket, legs or broker; "" for none
 	// when says whether the call can be answered; nil for always.
 	when func() bool
 	// wrong is the error of a call that fails.
@@ -52,6 +52,7 @@ const (
 	killAfter   fault = "is killed after"
 	stall       fault = "is stopped for a while"
 	drain       fault = "is told to end"
+	outage      fault = "is away"
 	clockJump   fault = "jumps"
 	retryByHand fault = "is retried by hand"
 )
@@ -140,10 +141,11 @@ func (w *world) permits(name string) bool {
 
 // note notes that a fault has happened.
 func (w *world) note(name string, f fault) {
-	if !w.hits[name] {
-		w.hits[name] = true
-		w.hit = append(w.hit, name)
+	if w.hits[name] {
+		return
 	}
+	w.hits[name] = true
+	w.hit = append(w.hit, name)
 	w.tell("    ! %s %s", name, f)
 }
 
@@ -259,7 +261,7 @@ func (p *process) ask(ctx context.Context, to port, do func(ctx context.Context)
 		_ = do(ctx)
 		p.die()
 		return errKilled
-	case noFault, slow, stall, drain, clockJump, retryByHand:
+	case noFault, slow, stall, drain, outage, clockJump, retryByHand:
 	}
 	return do(ctx)
 }
@@ -382,16 +384,15 @@ func (w *world) admit(c *call) {
 	c.id, c.begun = fmt.Sprintf("%s #%d", name, w.made[name]), true
 	now := time.Now()
 	c.ready = now.Add(w.between(50*time.Microsecond, 5*time.Millisecond, "latency", c.id))
-	if w.draw("fault", c.id)%10_000 >= w.rate(c) || !w.permits(c.id) {
+	if w.draw("fault", c.id)%10_000 < w.rate(c) && w.permits(c.id) {
+		c.fault = pickFault(w.draw("which fault", c.id) % 100)
+	}
+	if killed := c.fault == killBefore || c.fault == killAfter; !killed && w.isAway(c.place, now) {
+		c.fault = failBefore
 		return
 	}
-	pick := w.draw("which fault", c.id) % 100
-	for _, f := range faults {
-		if pick < f.share {
-			c.fault = f.fault
-			break
-		}
-		pick -= f.share
+	if c.fault == noFault {
+		return
 	}
 	if c.fault == late && !changesSomething[c.op] {
 		c.fault = failBefore
@@ -406,6 +407,28 @@ func (w *world) admit(c *call) {
 		w.plan(event{now, c.who.String() + " is told to end", c.who.end})
 	default:
 	}
+}
+
+// pickFault is one of the faults, by a number below 100.
+func pickFault(pick uint64) fault {
+	for _, f := range faults {
+		if pick < f.share {
+			return f.fault
+		}
+		pick -= f.share
+	}
+	return noFault
+}
+
+// isAway reports whether the place answers nobody now.
+func (w *world) isAway(place string, now time.Time) bool {
+	for _, o := range w.outages {
+		if o.place == place && !now.Before(o.from) && now.Before(o.to) && w.permits(o.name) {
+			w.note(o.name, outage)
+			return true
+		}
+	}
+	return false
 }
 
 // changesSomething are the calls that are worth having an effect late: as of a request that

@@ -87,6 +87,8 @@ type state struct {
 	files  map[string]*file
 	queue  *queue
 	bells  map[string]func()
+	// outages are when a place answers nobody.
+	outages []outageOf
 
 	jobs    map[int64]*known
 	byName  map[string]*known
@@ -94,6 +96,12 @@ type state struct {
 	letters map[string]string
 	events  []string
 	sent    int
+}
+
+// outageOf is when a place answers nobody.
+type outageOf struct {
+	name, place string
+	from, to    time.Time
 }
 
 // report is how a run went.
@@ -208,6 +216,20 @@ func (w *world) populate() {
 	}
 	if w.cfg.faults == 0 {
 		return
+	}
+	for i := range 3 {
+		name := fmt.Sprintf("outage #%d", i)
+		if w.draw(name, "happens")%2 == 0 {
+			continue
+		}
+		from := w.began.Add(w.between(time.Minute, 100*time.Minute, name, "from"))
+		if w.draw(name, "early")%2 == 0 {
+			from = w.began.Add(w.between(time.Minute, 25*time.Minute, name, "from"))
+		}
+		w.outages = append(w.outages, outageOf{
+			name: name, place: []string{"database", "bucket", "legs", "broker", "database"}[w.draw(name, "place")%5],
+			from: from, to: from.Add(w.between(10*time.Second, 8*time.Minute, name, "for")),
+		})
 	}
 	for i := range 4 {
 		name := fmt.Sprintf("clock #%d", i)
