@@ -16,6 +16,7 @@ type commands struct {
 	Record          recordCommand          `cmd:"" help:"Make a recording of legs, once, without any service."`
 	Verify          verifyCommand          `cmd:"" help:"Compare calls, ledger, bucket, outbox and legs, and mend what can be mended."`
 	VerifyRecording verifyRecordingCommand `cmd:"" help:"Hold a recording's files against its manifest."`
+	Shadow          shadowCommand          `cmd:"" help:"Make recordings again that are done, and compare them with what is stored: the check before a rollout."`
 	Probe           probeCommand           `cmd:"" help:"Say what a leg is, and what is wrong with it."`
 	Route           routeCommand           `cmd:"" help:"Decide where a call goes, and say why."`
 	Rules           rulesCommand           `cmd:"" help:"Check, compare, try out, import and export rule sets."`

@@ -35,11 +35,11 @@ type Backup interface {
 	Bucket() string
 }
 
-// homeAwayError says that a recording stays in the backup for now.
+// homeAwayError says that a recording that is published stays where it is for now.
 type homeAwayError struct{ why error }
 
 func (e *homeAwayError) Error() string {
-	return "the recording is in the backup bucket until its own is back: " + e.why.Error()
+	return "the recording is published, and waits for its own bucket: " + e.why.Error()
 }
 
 // errKept is why a published recording in the backup stays there although its bucket is

@@ -217,6 +217,30 @@ func TestGrowingLegInTheBackup(t *testing.T) {
 	assert.Equal(t, map[string]int{".wav": 2, ".manifest.json": 2}, h.versions(t))
 }
 
+// A recording that is in its bucket already has its next version there alone: in the backup
+// it would have the key of the one before.
+func TestNextVersionWaitsForItsBucket(t *testing.T) {
+	t.Parallel()
+	s := growing(t, samplecall.Agent())
+	s.r.idle.Store(true)
+	s.opts.Quiet = time.Hour
+	h := withBackup(t, s)
+	s.opts.ProbePause = 4 * time.Second // it is claimed in between
+	h.start(t)
+	h.state(t, func(j *ledger.Job, r *record.Result) bool { return j.Published && r.Has(record.DefectLegGrowing) })
+	h.away.Store(true)
+	require.NoError(t, os.WriteFile(s.r.path, s.r.whole, 0o600))
+	old := time.Now().Add(-2 * time.Hour)
+	require.NoError(t, os.Chtimes(s.r.path, old, old))
+	h.state(t, func(j *ledger.Job, r *record.Result) bool { return j.Reason == record.BucketAway && !r.InBackup })
+	require.Eventually(t, func() bool { return strings.Contains(h.log.String(), "waits for its own bucket") }, time.Minute, 5*time.Millisecond)
+	assert.Empty(t, h.left(t))
+	h.away.Store(false)
+	r := h.state(t, isDone)
+	assert.Contains(t, r.Outputs[0].Key, ".v2.wav")
+	h.onCall(t, r)
+}
+
 // What is in the backup and can't be found there any more is told, and stays on the call.
 func TestLostFromTheBackup(t *testing.T) {
 	t.Parallel()
@@ -231,4 +255,66 @@ func TestLostFromTheBackup(t *testing.T) {
 	j := waitState(t, h.q, h.id, ledger.Quarantined)
 	assert.Contains(t, j.LastError, "moving the recording from the backup bucket")
 	assert.True(t, strings.HasPrefix(there.URL(), h.backup.String()))
+}
+
+// nowhere is a backup that only says whether things can be moved.
+type nowhere struct {
+	processorFunc
+
+	mended *atomic.Bool
+}
+
+func (n nowhere) BringHome(context.Context, string, string) (string, error) {
+	if !n.mended.Load() {
+		return "", bucketFault(callmodel.BucketMissing)
+	}
+	return "s3://recordings/x", nil
+}
+
+func (nowhere) Remove(context.Context, string, string) error { return nil }
+func (nowhere) Bucket() string                               { return "s3://backup" }
+
+// Where jobs have buckets of their own, those of the one that is away go to the backup, and
+// the others to theirs.
+func TestBackupOfOneOfTheBuckets(t *testing.T) {
+	t.Parallel()
+	q := jobLedger(t)
+	o := options()
+	o.ProbePause = 20 * time.Millisecond
+	o.Bucket = func(s *record.Spec) string { return strings.TrimRight(string(s.CallID), "0123456789") }
+	var mended atomic.Bool
+	o.Backup = nowhere{func(_ context.Context, s record.Spec, _ bool) (record.Result, error) {
+		if !strings.HasPrefix(string(s.CallID), "c") {
+			t.Errorf("%s is in the backup, and its bucket isn't away", s.CallID)
+		}
+		return record.Result{Status: record.StatusCompleted, Outputs: []record.OutputResult{{URL: "s3://backup/x", Key: "x"}}}, nil
+	}, &mended}
+	w := worker.New(q, processorFunc(func(_ context.Context, s record.Spec, _ bool) (record.Result, error) {
+		if strings.HasPrefix(string(s.CallID), "c") && !mended.Load() {
+			return record.Result{}, bucketFault(callmodel.BucketMissing)
+		}
+		return made, nil
+	}), o)
+	ids := enqueue(t, q, 8)
+	start(t, w)
+	for _, call := range []string{"d1", "d2", "d3"} {
+		id, _, err := q.Enqueue(t.Context(), inQueue(call, ""))
+		require.NoError(t, err)
+		waitState(t, q, id, ledger.Done)
+	}
+	for _, id := range ids {
+		require.Eventually(t, func() bool {
+			j, err := q.Job(t.Context(), id)
+			require.NoError(t, err)
+			r := storetest.ResultOf(t, &j)
+			return r != nil && r.InBackup && j.Attempts == 0
+		}, time.Minute, 5*time.Millisecond)
+	}
+	require.NoError(t, w.Ready())
+	mended.Store(true)
+	for _, id := range ids {
+		j := waitState(t, q, id, ledger.Done)
+		assert.False(t, storetest.ResultOf(t, &j).InBackup)
+		assert.Zero(t, j.Attempts)
+	}
 }

@@ -199,7 +199,7 @@ func (g *bucketGate) turnsAway(j *ledger.Job) (time.Duration, error) {
 		wait = max(wait, g.pause(s.faults))
 	}
 	if wait <= 0 {
-		if s.away != nil && !j.Suspect { // a suspect may not be run after all
+		if s.away != nil && !j.Suspect && (g.inBackup(1) == 0 || g.probes(s, j)) { // a suspect may not be run after all
 			s.probe = j.ID // the others of this claim are turned away
 		}
 		return 0, nil

@@ -33,6 +33,9 @@ const (
 	crashURL = "SWITCHTAPE_TEST_CRASH_URL"
 	// crashWith is how many jobs it lets come together before one of them goes on.
 	crashWith = "SWITCHTAPE_TEST_CRASH_WITH"
+	// crashDir makes it a worker that notes in that directory what it has finished: see
+	// outageWorker.
+	crashDir = "SWITCHTAPE_TEST_CRASH_DIR"
 	// poison is the call whose recording ends the process.
 	poison = "c3"
 	// crashed is how it ends then.
@@ -41,7 +44,11 @@ const (
 
 func TestMain(m *testing.M) {
 	if at := os.Getenv(crashURL); at != "" {
-		if err := crashWorker(context.Background(), at); err != nil {
+		run := crashWorker
+		if os.Getenv(crashDir) != "" {
+			run = outageWorker
+		}
+		if err := run(context.Background(), at); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -110,8 +117,13 @@ type crashing struct {
 
 func spawn(t *testing.T, at string, together int) *crashing {
 	t.Helper()
+	return spawnWith(t, crashURL+"="+at, crashWith+"="+strconv.Itoa(together))
+}
+
+func spawnWith(t *testing.T, env ...string) *crashing {
+	t.Helper()
 	c := &crashing{Cmd: exec.Command(os.Args[0], "-test.run=^$"), ended: make(chan error, 1)}
-	c.Env = append(os.Environ(), crashURL+"="+at, crashWith+"="+strconv.Itoa(together))
+	c.Env = append(os.Environ(), env...)
 	c.Stderr = os.Stderr
 	in, err := c.StdinPipe()
 	require.NoError(t, err)

@@ -1,7 +1,11 @@
 package worker_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -15,6 +19,8 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/worker"
 	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/storetest"
+	"github.com/switchtape/switchtape/storage/storetest/pgtest"
 )
 
 // outage is a ledger that answers nobody while it is down.
@@ -116,4 +122,92 @@ func TestNothingIsMadeTwiceForAnOutage(t *testing.T) {
 		assert.Zero(t, waitState(t, q, id, ledger.Done).Attempts)
 	}
 	assert.EqualValues(t, jobs, runs.Load())
+}
+
+// outageWorker runs a worker that makes a recording when there is a file go in the
+// directory, notes each in a file runs, and keeps what it has finished in finished.
+func outageWorker(ctx context.Context, at string) error {
+	dir := os.Getenv(crashDir)
+	db, err := calldb.Open(ctx, at, nil)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	w := worker.New(db, processorFunc(func(ctx context.Context, s record.Spec, _ bool) (record.Result, error) {
+		f, err := os.OpenFile(filepath.Join(dir, "runs"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return record.Result{}, err
+		}
+		if _, err := f.WriteString(string(s.CallID) + "\n"); err != nil {
+			return record.Result{}, err
+		}
+		if err := f.Close(); err != nil {
+			return record.Result{}, err
+		}
+		for {
+			if _, err := os.Stat(filepath.Join(dir, "go")); err == nil {
+				return storetest.Result(string(s.CallID)), nil
+			}
+			select {
+			case <-time.After(5 * time.Millisecond):
+			case <-ctx.Done():
+				return record.Result{}, ctx.Err()
+			}
+		}
+	}), &worker.Options{
+		Name: "w", Concurrency: 4, LeaseTTL: time.Second, LedgerTimeout: time.Second, Poll: 10 * time.Millisecond, FinishedDir: filepath.Join(dir, "finished"),
+	})
+	ctx, stop := context.WithCancel(ctx)
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop()
+	}()
+	fmt.Println("working")
+	return w.Run(ctx)
+}
+
+// A worker is killed while its database is silent and its recordings are in the bucket. The
+// one that is started in its place commits them: nothing is made twice.
+func TestKilledDuringAnOutage(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
+	at := pgtest.URL(t)
+	db, err := calldb.Open(t.Context(), at, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	_, err = db.Migrate(t.Context())
+	require.NoError(t, err)
+	dir := t.TempDir()
+	ids := enqueue(t, db, 4)
+	runs := func() int {
+		b, err := os.ReadFile(filepath.Join(dir, "runs"))
+		if err != nil {
+			return 0
+		}
+		return bytes.Count(b, []byte("\n"))
+	}
+	p, through := between(t, at)
+	c := spawnWith(t, crashURL+"="+through, crashDir+"="+dir)
+	require.Eventually(t, func() bool { return runs() == len(ids) }, time.Minute, 5*time.Millisecond)
+	p.silent.Store(true)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), nil, 0o600))
+	require.Eventually(t, func() bool {
+		notes, err := filepath.Glob(filepath.Join(dir, "finished", "*.json"))
+		return err == nil && len(notes) == len(ids)
+	}, time.Minute, 5*time.Millisecond)
+	require.NoError(t, c.Process.Kill())
+	require.Error(t, <-c.ended)
+	p.silent.Store(false)
+	c = spawnWith(t, crashURL+"="+through, crashDir+"="+dir)
+	for _, id := range ids {
+		require.Zero(t, waitState(t, db, id, ledger.Done).Attempts)
+	}
+	require.NoError(t, c.stdin.Close())
+	require.NoError(t, <-c.ended)
+	require.Equal(t, len(ids), runs())
+	left, err := os.ReadDir(filepath.Join(dir, "finished"))
+	require.NoError(t, err)
+	require.Empty(t, left)
 }

@@ -46,6 +46,9 @@ func (t *recordingAttempt) do(ctx context.Context) (made, error) {
 		return made{recording: *r}, nil
 	}
 	switch {
+	case t.away != nil && t.published != nil && t.published.Made() && !t.published.InBackup:
+		// It has a URL, and its next version under the same key would be in the backup.
+		return made{}, &homeAwayError{t.away.Err}
 	case !t.backedUp():
 	case t.away == nil:
 		if r, again, err := t.bringHome(ctx); err != nil || !again {
