@@ -129,7 +129,7 @@ func TestBugsAreFound(t *testing.T) {
 		if found == nil {
 			continue
 		}
-		most := 5
+		most := 2
 		switch {
 		case long:
 			most = 60

@@ -393,11 +393,29 @@ func runWorker(p *process) {
 			return a
 		}}))
 	}
+	if w.draw("doorbell")%2 == 0 {
+		o.Doorbell, o.IdlePoll = doorbell{p}, o.Poll
+	}
 	one := worker.New(l, recording.NewProcessor(legPort{p}, objects, &recording.Options{BlockFrames: 64}), o)
 	w.mu.Lock()
 	w.bells[p.name] = one.Ring
 	w.mu.Unlock()
 	_ = one.Run(p.ctx) // it has none
+}
+
+// doorbell rings for new jobs, and has a worker remember when those run again that it has
+// put back.
+type doorbell struct{ p *process }
+
+// Listen implements worker.Doorbell.
+func (d doorbell) Listen(ctx context.Context, _ []string, rung func()) error {
+	w := d.p.world
+	w.mu.Lock()
+	w.bells[d.p.name] = rung
+	w.mu.Unlock()
+	rung()
+	<-ctx.Done()
+	return context.Cause(ctx)
 }
 
 // tracer puts a worker's log in the trace.
