@@ -151,7 +151,7 @@ func TestBugsAreFound(t *testing.T) {
 // from the first one on if there is time.
 func hunt(t *testing.T, lane int, b *bug, long bool) *report {
 	t.Helper()
-	from, most := b.seed, uint64(40)
+	from, most := b.seed, uint64(120)
 	if long {
 		from, most = 0, 200
 	}
