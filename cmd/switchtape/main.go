@@ -31,6 +31,7 @@ type commands struct {
 	Keys            keysCommand            `cmd:"" help:"Make, list, rotate and revoke the API keys of a database, or of an API."`
 	Doctor          doctorCommand          `cmd:"" help:"Try all that a program's settings need, and say what to do about what doesn't work."`
 	Config          configCommand          `cmd:"" help:"Check a program's settings, or print them with where they are from."`
+	Capacity        capacityCommand        `cmd:"" help:"Say what so many calls a day take: processors, rows, bytes, requests and money."`
 	Completion      cli.Completion         `cmd:"" help:"Print what a shell needs to complete this command."`
 	Man             cli.Man                `cmd:"" help:"Print this command's page for man."`
 	Webhooks        webhooksCommand        `cmd:"" help:"Make webhooks, see how their receivers do, and deliver again."`
