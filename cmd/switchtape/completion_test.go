@@ -23,7 +23,7 @@ func TestCompletion(t *testing.T) {
 		"record --codec ":             "wav mulaw alaw mp3 flac opus",
 		"record --codec=m":            "--codec=mp3 --codec=mulaw",
 		"record --leg a=b --layout s": "stereo",
-		"config print w":              "worker",
+		"config p":                    "print",
 		"completion ":                 "bash zsh fish",
 		"jobs list --wrong x --ki":    "--kind",
 		"record --out ":               "", // a file, which the shell knows
@@ -72,7 +72,7 @@ func TestMan(t *testing.T) {
 	t.Parallel()
 	code, page, errs := run(t, "man")
 	require.Zero(t, code, errs)
-	for _, has := range []string{".TH SWITCHTAPE 1 ", "\n.SS rules import", "\n.SS doctor worker", "\n.B \\-\\-concurrency=", "Default: 127.0.0.1:8080.", "\n.B \\-h, \\-\\-help\n"} {
+	for _, has := range []string{".TH SWITCHTAPE 1 ", "\n.SS rules import", "\n.SS doctor\n", "\n.B \\-\\-concurrency=", "Default: 127.0.0.1:8080.", "\n.B \\-h, \\-\\-help\n"} {
 		assert.Contains(t, page, has)
 	}
 	assert.NotContains(t, page, "\n'", "a request of roff")

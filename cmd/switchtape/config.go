@@ -1,21 +1,28 @@
 package main
 
 import (
+	"context"
+
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 )
 
 type configCommand struct {
-	Check struct {
-		API    checkAPI    `cmd:"" name:"api"    help:"Those of switchtape-api."`
-		Worker checkWorker `cmd:"" name:"worker" help:"Those of switchtape-worker."`
-		Serve  checkServe  `cmd:"" name:"serve"  help:"Those of switchtape serve."`
-	} `cmd:"" help:"Say what is wrong with a program's settings, without starting it."`
-	Print struct {
-		API    printAPI    `cmd:"" name:"api"    help:"Those of switchtape-api."`
-		Worker printWorker `cmd:"" name:"worker" help:"Those of switchtape-worker."`
-		Serve  printServe  `cmd:"" name:"serve"  help:"Those of switchtape serve."`
-	} `cmd:"" help:"Print a program's settings, and where each is from, as a file of settings."`
+	Check checkCommand `cmd:"" help:"Say what is wrong with a program's settings, without starting it."`
+	Print printCommand `cmd:"" help:"Print a program's settings, and where each is from, as a file of settings."`
+}
+
+type (
+	checkCommand struct{ cli.Nested }
+	printCommand struct{ cli.Nested }
+)
+
+func (c *checkCommand) Run(ctx context.Context, s cli.Streams) error {
+	return c.Choose(ctx, "switchtape config check", map[string]any{"api": &checkAPI{}, "worker": &checkWorker{}, "serve": &checkServe{}}, s)
+}
+
+func (c *printCommand) Run(ctx context.Context, s cli.Streams) error {
+	return c.Choose(ctx, "switchtape config print", map[string]any{"api": &printAPI{}, "worker": &printWorker{}, "serve": &printServe{}}, s)
 }
 
 type (

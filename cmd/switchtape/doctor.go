@@ -9,10 +9,10 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/service"
 )
 
-type doctorCommand struct {
-	API    doctorAPI    `cmd:"" name:"api"    help:"What switchtape-api needs."`
-	Worker doctorWorker `cmd:"" name:"worker" help:"What switchtape-worker needs."`
-	Serve  doctorServe  `cmd:"" name:"serve"  help:"What switchtape serve needs."`
+type doctorCommand struct{ cli.Nested }
+
+func (c *doctorCommand) Run(ctx context.Context, s cli.Streams) error {
+	return c.Choose(ctx, "switchtape doctor", map[string]any{"api": &doctorAPI{}, "worker": &doctorWorker{}, "serve": &doctorServe{}}, s)
 }
 
 type (

@@ -104,7 +104,7 @@ func (p *program) parser() (*kong.Kong, error) {
 	return kong.New(p.grammar,
 		kong.Name(p.name), kong.Description(p.description), kong.Writers(p.s.Out, p.s.Err), kong.UsageOnError(),
 		kong.Embed(&struct {
-			Version kong.VersionFlag `help:"Print the version, and what it was built of."`
+			Version kong.VersionFlag `help:"Print the version, and what it was built of." env:"-"`
 		}{}),
 		kong.Vars{"version": p.name + " " + version()},
 		kong.DefaultEnvars("SWITCHTAPE"),
@@ -195,11 +195,14 @@ func exitOf(err error) int {
 
 func exitCode(name string, err error, s Streams) int {
 	var fields callmodel.FieldErrors
+	var nested exitError
 	switch {
 	case err == nil:
 		return ExitDone
 	case errors.Is(err, errSilent):
 		return ExitFailed
+	case errors.As(err, &nested):
+		return int(nested)
 	case errors.As(err, &fields) && len(fields) > 1:
 		fmt.Fprintf(s.Err, "%s: %d faults:\n", name, len(fields))
 		for _, f := range fields {

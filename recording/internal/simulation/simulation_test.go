@@ -122,9 +122,12 @@ func TestBugsAreFound(t *testing.T) {
 	t.Parallel()
 	long := os.Getenv("SWITCHTAPE_LONG_TESTS") == "1"
 	names := map[string]bool{}
-	for _, b := range bugs {
+	for i, b := range bugs {
 		require.False(t, names[b.name])
 		names[b.name] = true
+		if raced && i%4 != 1 {
+			continue // the detector sees nothing new in them: all are looked for without it
+		}
 		found := hunt(t, laneOfBugs, b, long)
 		if found == nil {
 			continue

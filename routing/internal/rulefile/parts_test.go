@@ -79,6 +79,7 @@ var layouts = []string{
 	"{\"name\":\"a\"}\n[1]\n", "{\"name\":\"a\"} x", "{\"name\":\"a\"}\n{\"id\":\"r1\"}\n{\"id\":",
 	"dests:\n\n # one\n b: {uri: x}\n c: {}\n",
 	"dests:\n  \"\": {limit: 0}\n", `{"dests":{"":{"limit":0}}}`,
+	strings.Repeat("k", 1030) + ":\n- - id: r1\n", // no key for YAML
 	"", "# nothing\n", "name\n", "name: [\n",
 }
 

@@ -93,7 +93,7 @@ func (y *yamlText) divide(s span, begins func(textLine) (begins, ok bool), keyed
 			return
 		}
 		now.end = at
-		if m := bareKey.FindSubmatch(first.text); keyed && m != nil && now.size() > y.part {
+		if m := bareKey.FindSubmatch(first.text); keyed && m != nil && len(m[1]) <= maxKey && now.size() > y.part {
 			now.key, now.at = string(m[1]), first.line
 			now.value = y.below(span{start: first.start, end: at, line: first.line})
 		}
