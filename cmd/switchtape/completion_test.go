@@ -72,7 +72,7 @@ func TestMan(t *testing.T) {
 	t.Parallel()
 	code, page, errs := run(t, "man")
 	require.Zero(t, code, errs)
-	for _, has := range []string{".TH SWITCHTAPE 1 ", "\n.SS rules import", "\n.SS doctor\n", "\n.B \\-\\-concurrency=", "Default: 127.0.0.1:8080.", "\n.B \\-h, \\-\\-help\n"} {
+	for _, has := range []string{".TH SWITCHTAPE 1 ", "\n.SS rules import", "\n.SS doctor\n", "\n.B \\-\\-worker\\-concurrency=", "Default: 127.0.0.1:8080.", "\n.B \\-h, \\-\\-help\n"} {
 		assert.Contains(t, page, has)
 	}
 	assert.NotContains(t, page, "\n'", "a request of roff")

@@ -148,6 +148,11 @@ func TestSpoolQueueOverflow(t *testing.T) {
 	require.Eventually(t, func() bool { return finished(t, db) == 1 }, time.Minute, 10*time.Millisecond, "%s", p.log)
 
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGSTOP))
+	require.Eventually(t, func() bool { // until then it may still take some of them
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+		require.NoError(t, err)
+		return strings.Contains(string(stat), ") T ")
+	}, 30*time.Second, time.Millisecond)
 	for i := range room {
 		put(fmt.Sprint(i, ".txt"), nil)
 	}
