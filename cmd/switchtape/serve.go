@@ -26,7 +26,7 @@ type serveCommand struct{ serveFlags }
 
 // serveFlags are all that serve can be told.
 type serveFlags struct {
-	Config cli.ConfigFile `help:"File of settings (YAML), by the names of these flags, which go before it; read again at SIGHUP." type:"path" placeholder:"FILE" program:"serve" programs:"api,worker,serve" once:""`
+	Config cli.ConfigFile `help:"File of settings (YAML), by the names of these flags, which go before it; read again at SIGHUP." type:"path" placeholder:"FILE" program:"serve" once:""`
 
 	Dir    string `help:"Directory of the database, the recordings and, by default, the legs. Made if it doesn't exist." type:"path" required:"" placeholder:"DIR"`
 	Listen string `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"ADDR"`

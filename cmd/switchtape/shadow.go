@@ -66,7 +66,7 @@ func (c *shadowCommand) Run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	defer legs.Close() //nolint:errcheck // only read from
-	r := shadowReport{Software: service.Software(), Recordings: []shadowed{}}
+	r := shadowReport{Software: cli.Software(), Recordings: []shadowed{}}
 	if err := c.with(ctx, func(ctx context.Context, db *calldb.DB) error { return c.all(ctx, s, db, legs, store, &r) }); err != nil {
 		return err
 	}

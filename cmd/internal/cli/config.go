@@ -14,7 +14,7 @@ import (
 )
 
 // ConfigFile is the flag of a program that has its settings in a file, too. Its tag
-// program:"NAME" names the program's own section, and programs:"A,B" all that there are:
+// program:"NAME" names the program's own section:
 //
 //	db: postgres://switchtape@db/switchtape   # of every program that reads the file
 //	api:
@@ -34,8 +34,11 @@ type given struct {
 	line   int
 }
 
+// sections are those of the programs that read such files.
+func sections() []string { return []string{"api", "worker", "serve"} }
+
 // readConfig reads what the file says to the program: of its own section, and of no section.
-func readConfig(path, program string, programs []string) (map[string]given, error) {
+func readConfig(path, program string) (map[string]given, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, fmt.Errorf("--config: %w", err)
@@ -47,19 +50,19 @@ func readConfig(path, program string, programs []string) (map[string]given, erro
 	if len(doc.Content) == 0 {
 		return nil, nil // nothing is said
 	}
-	common, sections, err := mapping(path, doc.Content[0], programs)
+	common, own, err := mapping(path, doc.Content[0], sections())
 	if err != nil {
 		return nil, err
 	}
-	for name, section := range sections {
-		own, _, err := mapping(path, section, nil)
+	for name, section := range own {
+		settings, _, err := mapping(path, section, nil)
 		if err != nil {
 			return nil, err
 		}
 		if name != program {
 			continue
 		}
-		maps.Copy(common, own)
+		maps.Copy(common, settings)
 	}
 	return common, nil
 }
@@ -190,7 +193,7 @@ func (p *program) fromConfig(args []string) (all []string, origins map[string]st
 	if config == nil || path == "" {
 		return args, nil, nil
 	}
-	file, err := readConfig(path, config.Tag.Get("program"), strings.Split(config.Tag.Get("programs"), ","))
+	file, err := readConfig(path, config.Tag.Get("program"))
 	if err != nil {
 		return nil, nil, err
 	}

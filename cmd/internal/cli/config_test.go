@@ -16,7 +16,7 @@ import (
 )
 
 type configured struct {
-	Config cli.ConfigFile `program:"api" programs:"api,worker" once:""`
+	Config cli.ConfigFile `program:"api" once:""`
 
 	DB     string            `help:"Database." type:"private" required:""`
 	Secret cli.Secret        `help:"Secret."`

@@ -6,19 +6,38 @@ import (
 	"runtime/debug"
 )
 
-// version is the program's, as the build stamped it: the module's version, or the commit it
-// was built at, and with what.
-func version() string {
+// Software is the version of this program, by how it was built: that of the module, or of
+// the commit; "" if nothing is known.
+func Software() string {
+	version, settings := built()
+	if version != "" {
+		return version
+	}
+	commit := settings["vcs.revision"]
+	return commit[:min(len(commit), 12)]
+}
+
+// built is what the build has stamped: the module's version, "" if it has none, and how it
+// was built.
+func built() (version string, settings map[string]string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "(unknown) " + runtime.Version()
+		return "", nil
 	}
-	settings := map[string]string{}
+	settings = map[string]string{}
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
 	}
-	v := info.Main.Version
-	if v == "" || v == "(devel)" {
+	if version = info.Main.Version; version == "(devel)" {
+		version = ""
+	}
+	return version, settings
+}
+
+// version is the program's for people: with the commit and what it was built with.
+func version() string {
+	v, settings := built()
+	if v == "" {
 		v = "development"
 	}
 	if commit := settings["vcs.revision"]; commit != "" {

@@ -12,7 +12,7 @@ import (
 
 // APIProgram is all that switchtape-api can be told.
 type APIProgram struct {
-	Config cli.ConfigFile `help:"File of settings (YAML), by the names of these flags, which go before it; read again at SIGHUP." type:"path" placeholder:"FILE" program:"api" programs:"api,worker,serve" once:""`
+	Config cli.ConfigFile `help:"File of settings (YAML), by the names of these flags, which go before it; read again at SIGHUP." type:"path" placeholder:"FILE" program:"api" once:""`
 	Doctor bool           `help:"Try all that these settings need, say what to do about what doesn't work, and end." env:"-" once:""`
 
 	Listen  string `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"ADDR"`
@@ -30,7 +30,7 @@ type APIProgram struct {
 
 // WorkerProgram is all that switchtape-worker can be told.
 type WorkerProgram struct {
-	Config cli.ConfigFile `help:"File of settings (YAML), by the names of these flags, which go before it; read again at SIGHUP." type:"path" placeholder:"FILE" program:"worker" programs:"api,worker,serve" once:""`
+	Config cli.ConfigFile `help:"File of settings (YAML), by the names of these flags, which go before it; read again at SIGHUP." type:"path" placeholder:"FILE" program:"worker" once:""`
 	Doctor bool           `help:"Try all that these settings need, say what to do about what doesn't work, and end." env:"-" once:""`
 
 	Listen  string `help:"Address of /healthz, /readyz and /metrics." default:"127.0.0.1:8081" placeholder:"ADDR"`

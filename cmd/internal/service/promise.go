@@ -3,31 +3,12 @@ package service
 import (
 	"context"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/reports"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 )
-
-// Software is the version of this program, by how it was built: that of the module, or of
-// the commit; "" if nothing is known.
-func Software() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value[:min(len(s.Value), 12)]
-		}
-	}
-	return ""
-}
 
 // promiseStore says what became of the promise.
 type promiseStore interface {

@@ -13,6 +13,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -86,5 +87,5 @@ func TestPromiseMetrics(t *testing.T) {
 
 func TestSoftware(t *testing.T) {
 	t.Parallel()
-	assert.LessOrEqual(t, len(service.Software()), 128)
+	assert.LessOrEqual(t, len(cli.Software()), 128)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/local"
@@ -71,7 +72,7 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 	w := worker.New(s.DB, p, &worker.Options{
 		Name: o.Presence().Name, Kinds: kinds, Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
 		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace), FinishedDir: o.FinishedDir,
-		Software: Software(), Probe: s.Objects.Check, BucketChanged: s.DB.TellBucket, Backup: backup, Room: place.room, Doorbell: s.DB, Logger: log, Finished: m.Attempt,
+		Software: cli.Software(), Probe: s.Objects.Check, BucketChanged: s.DB.TellBucket, Backup: backup, Room: place.room, Doorbell: s.DB, Logger: log, Finished: m.Attempt,
 	})
 	for _, bucket := range []*storage.Store{s.Objects, s.Backup} {
 		if bucket != nil {
