@@ -90,7 +90,7 @@ func TestErrorsInJSON(t *testing.T) {
 		want failure
 	}{
 		{[]string{"record", "--json", "--layuot", "mono"}, failure{"unknown flag --layuot, did you mean \"--layout\"?", "invalid", cli.ExitUsage}},
-		{[]string{"route", "--rules", "/nonexistent", "--from", "+442079460123", "--to", "+12025550143", "--json"}, failure{"rules: open /nonexistent: no such file or directory", "internal", cli.ExitFailed}},
+		{[]string{"route", "--rules", "/nonexistent", "--from", "+442079460123", "--to", "+12025550143", "--json"}, failure{"rules: open /nonexistent: no such file or directory", "", cli.ExitFailed}},
 	} {
 		code, out, errs := run(t, c.args...)
 		assert.Equal(t, c.want.Exit, code)

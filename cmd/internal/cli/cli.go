@@ -168,15 +168,18 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 func (s Streams) failJSON(err error, code int) int {
 	failure := struct {
 		Error  string                 `json:"error"`
-		Code   string                 `json:"code,omitempty"` // of callmodel's
+		Code   string                 `json:"code,omitempty"` // of callmodel's; "": the error has none
 		Fields []callmodel.FieldError `json:"fields,omitempty"`
 		Exit   int                    `json:"exit"`
 	}{Error: err.Error(), Code: string(callmodel.CodeOf(err)), Exit: code}
 	if fields, ok := errors.AsType[callmodel.FieldErrors](err); ok {
 		failure.Fields = fields
 	}
-	if code == ExitUsage {
+	switch {
+	case code == ExitUsage:
 		failure.Code = string(callmodel.CodeInvalid)
+	case failure.Code == string(callmodel.CodeInternal):
+		failure.Code = "" // that of every error without one
 	}
 	enc := json.NewEncoder(s.Err)
 	enc.SetEscapeHTML(false)
