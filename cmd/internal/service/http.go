@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,10 +26,11 @@ type Handlers struct {
 }
 
 // HTTP is what a process serves at addr and at its admin listener. api or rec may be nil.
-func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOptions, m *ops.Metrics) (*Handlers, error) {
+// Probes look at more, too.
+func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOptions, m *ops.Metrics, more ...ops.Check) (*Handlers, error) {
 	mux := http.NewServeMux()
 	db := dbCheck(s.DB)
-	checks := []ops.Check{}
+	checks := slices.Clone(more)
 	if api != nil {
 		checks = append(checks, api.rulesCheck(), api.usersCheck())
 		// Such a service answers emergency calls without a database.

@@ -1,46 +1,27 @@
 package systemd_test
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/examples/deploy/internal/machines"
 )
 
-// programs builds the programs of this tree, once.
-var programs = sync.OnceValues(func() (string, error) {
-	bin, err := os.MkdirTemp("", "switchtape-programs-*")
-	if err != nil {
-		return "", err
-	}
-	out, err := exec.Command("go", "build", "-o", bin+"/", "../../../cmd/switchtape", "../../../cmd/switchtape-api", "../../../cmd/switchtape-worker").CombinedOutput()
-	if err != nil {
-		return bin, fmt.Errorf("%w: %s", err, out)
-	}
-	return bin, nil
-})
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	bin, _ := programs()
-	_ = os.RemoveAll(bin) // it is of nobody else
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { machines.Main(m) }
 
 // installed installs all into a directory.
 func installed(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	bin, err := programs()
-	require.NoError(t, err)
+	bin := machines.Programs(t)
 	for range 2 { // it may be repeated
 		install := exec.CommandContext(t.Context(), "./install.sh", bin, "api", "emergency", "worker")
 		install.Env = append(os.Environ(), "DESTDIR="+root)
