@@ -49,14 +49,7 @@ type service struct {
 func (s *service) start(t *testing.T) {
 	t.Helper()
 	s.process = machines.Start(t, nil, filepath.Join(machines.Programs(t), s.program), s.args...)
-	require.Eventually(t, func() bool {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+machines.Address(s.port)+"/readyz", http.NoBody)
-		if err != nil {
-			return false
-		}
-		resp, err := http.DefaultClient.Do(r)
-		return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
-	}, machines.Deadline, 20*time.Millisecond, "%s isn't ready: %s", s.program, s.process.Said)
+	require.Eventually(t, func() bool { return machines.Get(t, "http://"+machines.Address(s.port)+"/readyz") == http.StatusOK }, machines.Deadline, 20*time.Millisecond, "%s isn't ready: %s", s.program, s.process.Said)
 }
 
 // region is three APIs, two of the emergency lane and three workers, on one database and

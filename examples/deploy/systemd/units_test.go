@@ -23,7 +23,7 @@ func installed(t *testing.T) string {
 	root := t.TempDir()
 	bin := machines.Programs(t)
 	for range 2 { // it may be repeated
-		install := exec.CommandContext(t.Context(), "./install.sh", bin, "api", "emergency", "worker")
+		install := exec.CommandContext(t.Context(), "./install.sh", bin, "api", "emergency", "worker", "backup")
 		install.Env = append(os.Environ(), "DESTDIR="+root)
 		out, err := install.CombinedOutput()
 		require.NoError(t, err, "%s", out)
@@ -78,12 +78,14 @@ func TestUnits(t *testing.T) {
 	// Of the units only the programs' place is another here.
 	units, err := filepath.Glob(filepath.Join(root, "etc/systemd/system/*.service"))
 	require.NoError(t, err)
-	require.Len(t, units, 3)
+	require.Len(t, units, 4)
+	timer := filepath.Join(root, "etc/systemd/system/switchtape-backup.timer")
+	require.FileExists(t, filepath.Join(root, "usr/local/lib/switchtape/backup.sh"))
 	for _, unit := range units {
 		text, err := os.ReadFile(unit)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(unit, []byte(strings.ReplaceAll(string(text), "/usr/local/bin/", filepath.Join(root, "usr/local/bin")+"/")), 0o600))
-		out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", unit).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", unit, timer).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		assert.Empty(t, string(out))
 

@@ -9,12 +9,15 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -153,4 +156,37 @@ func Certificate(t testing.TB, dir string) (cert, key string, client *tls.Config
 	pool := x509.NewCertPool()
 	pool.AddCert(server.Certificate())
 	return cert, key, &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+}
+
+// Get is the status with which a server answers; 0 while it doesn't.
+func Get(t testing.TB, url string) int {
+	t.Helper()
+	status, _ := ask(t, http.MethodGet, url, http.NoBody)
+	return status
+}
+
+// Post is the status and the body with which a server answers a body of JSON; 0 and why
+// where it doesn't.
+func Post(t testing.TB, url, body string) (status int, answer string) {
+	t.Helper()
+	return ask(t, http.MethodPost, url, strings.NewReader(body))
+}
+
+func ask(t testing.TB, method, url string, body io.Reader) (status int, answer string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Deadline)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, url, body)
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, string(text)
 }
