@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -37,7 +38,12 @@ var build = sync.OnceValue(func() error {
 	if bin, err = os.MkdirTemp("", "switchtape-programs-*"); err != nil {
 		return err
 	}
+	root, err := module()
+	if err != nil {
+		return err
+	}
 	build := exec.Command("go", "build", "-o", bin+"/")
+	build.Dir = root
 	for _, program := range []string{"switchtape", "switchtape-api", "switchtape-worker"} {
 		build.Args = append(build.Args, "github.com/switchtape/switchtape/cmd/"+program)
 	}
@@ -47,6 +53,22 @@ var build = sync.OnceValue(func() error {
 	}
 	return nil
 })
+
+// module is the directory of Switchtape's module, in or below which the test runs, maybe in a
+// module of its own.
+func module() (string, error) {
+	dir, err := os.Getwd()
+	for ; err == nil; dir = filepath.Dir(dir) {
+		text, missing := os.ReadFile(filepath.Join(dir, "go.mod"))
+		switch {
+		case missing == nil && strings.HasPrefix(string(text), "module github.com/switchtape/switchtape\n"):
+			return dir, nil
+		case dir == filepath.Dir(dir):
+			err = errors.New("the test isn't within Switchtape's module")
+		}
+	}
+	return "", err
+}
 
 // Main is the TestMain of packages whose tests use [Programs]: it removes them at the end.
 func Main(m *testing.M) {
