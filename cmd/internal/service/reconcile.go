@@ -19,16 +19,17 @@ type ReconcileOptions struct {
 	Hash       bool          `help:"Read every object and compare its SHA-256. Without it the sizes are compared."`
 	KeepsCalls time.Duration `help:"--keep-calls of the service: objects of calls that it keeps no more are not looked for." default:"0"`
 	Overdue    time.Duration `help:"A job may wait, or run, for so long." default:"1h"`
+	BackupAge  time.Duration `help:"An object may be in the backup bucket for so long though its own bucket is back." default:"72h"`
 	LegAge     time.Duration `help:"A leg that no job names is a mismatch when it is so old." default:"24h"`
 }
 
 // Options are those of a comparison; recorded says what is made of calls that say nothing.
 func (o *ReconcileOptions) Options(recorded RecordOptions) (*reconcile.Options, error) {
-	if o.KeepsCalls < 0 || o.Overdue < 0 || o.LegAge < 0 {
-		return nil, callmodel.Errorf(callmodel.CodeInvalid, "--keeps-calls, --overdue and --leg-age can't be negative")
+	if o.KeepsCalls < 0 || o.Overdue < 0 || o.BackupAge < 0 || o.LegAge < 0 {
+		return nil, callmodel.Errorf(callmodel.CodeInvalid, "--keeps-calls, --overdue, --backup-age and --leg-age can't be negative")
 	}
 	opts := &reconcile.Options{
-		Hash: o.Hash, Queues: o.LegsOf, KeepCalls: o.KeepsCalls, Overdue: o.Overdue, LegAge: o.LegAge, Defaults: recorded.outputs(),
+		Hash: o.Hash, Queues: o.LegsOf, KeepCalls: o.KeepsCalls, Overdue: o.Overdue, BackupAge: o.BackupAge, LegAge: o.LegAge, Defaults: recorded.outputs(),
 	}
 	if o.LegsDir != "" {
 		opts.Legs = reconcile.FS(os.DirFS(o.LegsDir))
@@ -99,9 +100,10 @@ func NewVerifier(s *Stores, o VerifyOptions, recorded RecordOptions, keepsCalls 
 		return nil, err
 	}
 	v := &Verifier{
-		opts: o, ledger: s.DB, bucket: s.Objects, log: log, clock: verifyClock{time.Now, time.After},
+		opts: o, ledger: s.DB, log: log, clock: verifyClock{time.Now, time.After},
 		how: reconcile.Options{Repair: o.VerifyRepair, Hash: o.VerifyHash, KeepCalls: keepsCalls, Defaults: recorded.outputs(), Actor: "verify"},
 	}
+	v.bucket, v.how.Backup = s.Compared()
 	if o.VerifyLegs != "" {
 		v.how.Legs, v.how.Queues = reconcile.FS(os.DirFS(o.VerifyLegs)), o.VerifyLegsOf
 	}
