@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
@@ -61,7 +62,7 @@ type listing struct {
 // object is a key of the bucket.
 type object struct {
 	key      string
-	versions []record.Listed // the newest first
+	versions []record.Listed // in any order
 	token    string          // of the page in which it begins
 }
 
@@ -277,12 +278,12 @@ func (r *run) absent(ctx context.Context, s *side, e expected, o *object) error 
 			return err
 		}
 	}
-	version := r.versionOf(o, &e)
-	if version == "" {
+	versions := versionsOf(o, &e)
+	if len(versions) == 0 {
 		return r.found(ctx, f, nil)
 	}
-	f.Kind, f.Detail = ObjectDeleted, fmt.Sprintf("it was deleted; version %s has its %d bytes", version, e.Bytes)
-	return r.foundWithin(ctx, f, objectTimeout, s.restore(&e, version))
+	f.Kind, f.Detail = ObjectDeleted, fmt.Sprintf("it was deleted; version %s has its %d bytes", versions[0], e.Bytes)
+	return r.foundWithin(ctx, f, objectTimeout, s.restore(&e, versions))
 }
 
 // inTheOther looks whether an object that isn't in its bucket is in the other one, and
@@ -307,9 +308,17 @@ func (r *run) inTheOther(ctx context.Context, s *side, e *expected, f *Finding) 
 	})
 }
 
-// restore is the repair that goes back to the version.
-func (s *side) restore(e *expected, version string) func(context.Context) (bool, error) {
-	return func(ctx context.Context) (bool, error) { return s.bucket.Restore(ctx, e.Key, version, e.SHA256) }
+// restore is the repair that goes back to the newest of the versions that is what the
+// ledger says by its SHA-256.
+func (s *side) restore(e *expected, versions []string) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		for _, version := range versions {
+			if done, err := s.bucket.Restore(ctx, e.Key, version, e.SHA256); done || err != nil {
+				return done, err
+			}
+		}
+		return false, nil
+	}
 }
 
 // differs is for an object that isn't what the ledger says.
@@ -320,12 +329,12 @@ func (r *run) differs(ctx context.Context, s *side, o *object, e *expected, how 
 	}
 	f := s.finding(ObjectDiffers, e.Key).of(j)
 	f.Detail = how
-	version := r.versionOf(o, e)
-	if version == "" {
+	versions := versionsOf(o, e)
+	if len(versions) == 0 {
 		return r.found(ctx, f, nil)
 	}
-	f.Kind, f.Detail = ObjectOverwritten, fmt.Sprintf("%s; version %s has as many", how, version)
-	return r.foundWithin(ctx, f, objectTimeout, s.restore(e, version))
+	f.Kind, f.Detail = ObjectOverwritten, fmt.Sprintf("%s; version %s has as many", how, versions[0])
+	return r.foundWithin(ctx, f, objectTimeout, s.restore(e, versions))
 }
 
 // overdue is for an object that is in the backup, as the ledger says, and should be home.
@@ -342,17 +351,20 @@ func (r *run) overdue(ctx context.Context, s *side, e *expected, now *record.Lis
 	return r.found(ctx, f, nil)
 }
 
-// versionOf is the newest older version that may be what the ledger says; "" for none.
-func (r *run) versionOf(o *object, e *expected) string {
+// versionsOf are the older versions that may be what the ledger says, the newest first.
+func versionsOf(o *object, e *expected) []string {
 	if o == nil {
-		return ""
+		return nil
 	}
-	for _, v := range o.versions {
-		if !v.Current && !v.Deleted && v.Version != "" && v.Bytes == e.Bytes {
-			return v.Version
-		}
+	older := slices.DeleteFunc(slices.Clone(o.versions), func(v record.Listed) bool {
+		return v.Current || v.Deleted || v.Version == "" || v.Bytes != e.Bytes
+	})
+	slices.SortStableFunc(older, func(x, y record.Listed) int { return y.ModTime.Compare(x.ModTime) })
+	names := make([]string, len(older))
+	for i := range older {
+		names[i] = older[i].Version
 	}
-	return ""
+	return names
 }
 
 // unnamed is for an object that the ledger has not named there when it was gone through.
