@@ -67,6 +67,7 @@ func OfWorker(p *service.WorkerProgram, b service.Buckets, now func() time.Time)
 	}
 	plan.writes("--spool-dir", p.SpoolDir, someSpace)
 	plan.writes("--finished-dir", p.FinishedDir, mega)
+	plan.writes("--verify-dir", p.VerifyDir, someSpace)
 	plan.listens("--listen", p.Listen)
 	plan.listens("--admin-listener", p.AdminListener)
 	return plan
