@@ -25,6 +25,14 @@ func orBackup[T any](s *Store, read func(*Store) (T, error)) (T, error) {
 	return v, err
 }
 
+// Alone is the store without its backup, over the same connections: what isn't in the bucket
+// isn't there for it. It is for who compares the two. It isn't closed by itself.
+func (s *Store) Alone() *Store {
+	alone := *s
+	alone.opts.Backup = nil
+	return &alone
+}
+
 // TakeFrom copies the object of the key from another bucket to this one, under the same
 // key, and verifies it. It must have that SHA-256, in hex, or nothing is stored; one that
 // is here already with the same bytes is a success, also if the other bucket has lost it.

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -17,17 +18,25 @@ import (
 // listedAtOnce is how many objects a page of a listing has at most.
 const listedAtOnce = 1000
 
-// Versions is how a driver's bucket keeps what was overwritten or deleted.
+// Versions is how a driver's bucket keeps what was overwritten or deleted. drivertest has
+// the tests that every driver with versions must pass.
 type Versions struct {
 	// List is the page of all versions that begins at token, "" for the first, of at most
-	// limit versions and marks of deletions: the keys in byte order, of one key the newest
-	// first. Keys are those that the bucket at u gives, without its prefix. It is also
-	// that of a bucket without versions, whose objects have none then. A CodeUnsupported
+	// limit versions and marks of deletions: the keys in byte order, the versions of one
+	// key in any order, one behind the other. Keys are those that the bucket at u gives,
+	// without its prefix. It is also that of a bucket without versions. A CodeUnsupported
 	// error where versions can't be listed: the objects are then.
 	List func(ctx context.Context, b *blob.Bucket, u *url.URL, token string, limit int) (record.Listing, error)
-	// Restore makes a version the newest one of the key, unless its metadata says another
-	// SHA-256 than sha256: false then. No version is lost by it.
-	Restore func(ctx context.Context, b *blob.Bucket, u *url.URL, key, version, sha256 string) (bool, error)
+	// Open reads a version of the key. One that isn't there any more is an error of the
+	// bucket's.
+	Open func(ctx context.Context, b *blob.Bucket, u *url.URL, key, version string) (*Version, error)
+}
+
+// Version is a version of an object that is read.
+type Version struct {
+	Body        io.ReadCloser
+	ContentType string
+	Metadata    map[string]string // its keys in lower case
 }
 
 // ofVersions begins the tokens of pages of versions.
@@ -68,18 +77,47 @@ func (s *Store) ListPage(ctx context.Context, token string) (record.Listing, err
 }
 
 // Restore makes a version of the key, as [Store.ListPage] has named it, the newest one,
-// if it is the object with the SHA-256 by its metadata: false if it isn't. What was the
-// newest stays as a version. A CodeUnsupported error where the bucket has no versions.
+// if it is the object with the SHA-256: false if its metadata has another one. What was the
+// newest stays as a version. A version whose bytes aren't those of its metadata is an error,
+// and nothing is stored. A CodeUnsupported error where the bucket has no versions.
 func (s *Store) Restore(ctx context.Context, key, version, sha256 string) (bool, error) {
 	v := s.driver.Versions
 	if v == nil || version == "" {
 		return false, callmodel.Errorf(callmodel.CodeUnsupported, "%s in %s has no versions to go back to", key, s.base)
 	}
-	done, err := v.Restore(ctx, s.bucket, s.url, key, version, sha256)
+	ctx, cancel := context.WithCancel(ctx) // ends the download, whatever becomes of it
+	defer cancel()
+	old, err := v.Open(ctx, s.bucket, s.url, key, version)
 	if err != nil {
 		return false, s.fault("restoring", key, err)
 	}
-	return done, nil
+	defer old.Body.Close() //nolint:errcheck // only read from
+	if old.Metadata[metaSHA256] != sha256 {
+		return false, nil
+	}
+	sp := s.newSpool()
+	defer sp.Close()
+	tee := &writeFault{w: sp}
+	if _, err := io.Copy(tee, old.Body); err != nil {
+		if tee.err != nil {
+			return false, tee.err
+		}
+		return false, s.fault("restoring", key, err)
+	}
+	if sum := sp.SHA256(); sum != sha256 {
+		return false, fmt.Errorf("version %s of %s in %s has the SHA-256 %s, and was stored with %s: it was changed there", version, key, s.base, sum, sha256)
+	}
+	err = s.upload(ctx, key, sp.Reader(), &blob.WriterOptions{
+		ContentType: cmp.Or(old.ContentType, defaultContentType), Metadata: old.Metadata, BufferSize: uploadBuffer, MaxConcurrency: uploadConcurrency,
+	})
+	if err != nil {
+		return false, s.fault("restoring", key, err)
+	}
+	same, err := s.verify(ctx, key, sp, record.ObjectInfo{Bytes: sp.Size(), SHA256: sha256})
+	if err == nil && !same {
+		err = s.awayError(Fault{}, fmt.Errorf("%s in %s holds other bytes after version %s was stored again", key, s.base, version))
+	}
+	return err == nil, err
 }
 
 // SHA256 is that of the object's bytes, in hex, which are read for it. A missing object is

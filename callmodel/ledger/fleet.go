@@ -14,6 +14,9 @@ type Role string
 const (
 	RoleWorker Role = "worker" // claims jobs
 	RoleAPI    Role = "api"    // takes calls and recordings
+	// RoleVerifier compares what should be of recordings with what there is, if it is the
+	// first of them. It is a part of a worker's or an API's process.
+	RoleVerifier Role = "verifier"
 )
 
 // How often processes say that they are there, and what their silence means.

@@ -68,6 +68,10 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 		m.Webhooks(stores.DB.WebhookStats)
 		hooks = d.Run
 	}
+	verifier, err := c.Verifier(stores, m, log)
+	if err != nil {
+		return err
+	}
 	l, err := service.Listen(ctx, c.Listen)
 	if err != nil {
 		return err
@@ -89,6 +93,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 	group.Go(func() error { return attend(ctx) })
 	group.Go(func() error { return messages.Run(ctx) })
 	group.Go(func() error { return hooks(ctx) })
+	group.Go(func() error { return verifier.Run(ctx) })
 	group.Go(func() error { return service.SweepUploads(ctx, stores.Objects, log) })
 	group.Go(func() error { return stores.SweepBackup(ctx, log) })
 	group.Go(func() error { return service.Serve(ctx, l, handlers.Public, log) })

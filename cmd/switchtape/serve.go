@@ -34,6 +34,8 @@ type serveFlags struct {
 	Bucket string `help:"Bucket. Default: the directory's recordings folder." placeholder:"URL"`
 	Legs   string `help:"Where the legs are. Default: the directory's legs folder." placeholder:"DIR|URL"`
 
+	BackupBucket string `help:"Where recordings are stored, and served from, while their bucket is away; they are moved to it, and removed here, when it is back. Default: they wait." placeholder:"URL"`
+
 	service.APIOptions
 	service.SpoolOptions
 	Worker serveWorker `embed:"" prefix:"worker-"`
@@ -64,7 +66,7 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams, settings *cli.Con
 		return err
 	}
 	one, err := startOne(ctx, oneOptions{
-		dir: c.Dir, db: c.DB, bucket: c.Bucket, legs: c.Legs, listener: l, api: c.APIOptions, spool: c.SpoolOptions,
+		dir: c.Dir, db: c.DB, bucket: c.Bucket, backup: c.BackupBucket, legs: c.Legs, listener: l, api: c.APIOptions, spool: c.SpoolOptions,
 		worker: service.WorkerOptions{
 			Concurrency: c.Worker.Concurrency, LeaseTTL: c.Worker.LeaseTTL, LegWait: c.Worker.LegWait,
 			FollowGrowing: c.Worker.FollowGrowing, LegsKeep: c.Worker.LegsKeep, LegsReserve: c.Worker.LegsReserve, Grace: c.Worker.Grace, TaskOptions: c.Worker.TaskOptions,
@@ -87,6 +89,7 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams, settings *cli.Con
 // oneOptions is a whole service in one process.
 type oneOptions struct {
 	dir, db, bucket, legs string
+	backup                string // "": there is none
 	listener              net.Listener
 	api                   service.APIOptions
 	worker                service.WorkerOptions
@@ -143,7 +146,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, err
 	}
 	w.stores = stores
-	if err = w.stores.OpenBucket(ctx, buckets(), service.BucketOptions{Bucket: w.bucket, PublicURL: w.url, SignSecret: cli.Secret(secret)}, log); err != nil {
+	if err = w.stores.OpenBucket(ctx, buckets(), service.BucketOptions{Bucket: w.bucket, BackupBucket: o.backup, PublicURL: w.url, SignSecret: cli.Secret(secret)}, log); err != nil {
 		return nil, err
 	}
 	m := ops.NewMetrics()
@@ -190,6 +193,8 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		group.Go(func() error { return spools.Run(ctx) })
 		group.Go(func() error { return attend(ctx) })
 		group.Go(func() error { return messages.Run(ctx) })
+		group.Go(func() error { return service.SweepUploads(ctx, w.stores.Objects, log) })
+		group.Go(func() error { return w.stores.SweepBackup(ctx, log) })
 		return errors.Join(group.Wait(), spools.Close(), legs.Close(), w.stores.Close())
 	}
 	return w, nil

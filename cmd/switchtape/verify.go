@@ -20,7 +20,9 @@ type verifyCommand struct {
 	service.ReconcileOptions
 	service.RecordOptions
 
-	Bucket string `help:"Bucket of the recordings: s3:// or file:///path." placeholder:"URL"`
+	Bucket       string `help:"Bucket of the recordings: s3:// or file:///path." placeholder:"URL"`
+	BackupBucket string `help:"The workers' backup bucket, to be compared, too." placeholder:"URL"`
+
 	Dir    string `help:"Directory of this comparison's own, which keeps how far it has come: run again with it, it goes on. Default: one that is deleted, so that it begins again." type:"path" placeholder:"DIR"`
 	Again  bool   `help:"Begin again, whatever the directory says."`
 	Repair bool   `help:"Mend what can be mended. Nothing is deleted by it, and it may be repeated."`
@@ -49,19 +51,20 @@ func (c *verifyCommand) Run(ctx context.Context, s cli.Streams) error {
 			return err
 		}
 	}
-	store, err := buckets().Open(ctx, c.Bucket, nil)
-	if err != nil {
+	var stores service.Stores
+	defer stores.Close() //nolint:errcheck // what was put there is there
+	if err := stores.OpenBucket(ctx, buckets(), service.BucketOptions{Bucket: c.Bucket, BackupBucket: c.BackupBucket}, nil); err != nil {
 		return err
 	}
-	defer store.Close() //nolint:errcheck // what was put there is there
 	o, err := c.Options(c.RecordOptions)
 	if err != nil {
 		return err
 	}
-	o.Repair, o.Actor = c.Repair, actor()
+	bucket, backup := stores.Compared()
+	o.Repair, o.Actor, o.Backup = c.Repair, actor(), backup
 	var r reconcile.Report
 	err = c.with(ctx, func(ctx context.Context, db *calldb.DB) (err error) {
-		r, err = reconcile.Run(ctx, db, store, dir, o)
+		r, err = reconcile.Run(ctx, db, bucket, dir, o)
 		return err
 	})
 	if err != nil && c.Dir != "" {
@@ -118,6 +121,9 @@ func (c *verifyCommand) print(s cli.Streams, r *reconcile.Report, dir string) er
 		if f.Key != "" {
 			s.Printf("  %q", f.Key)
 		}
+		if f.Bucket != "" {
+			s.Printf("  in %s", f.Bucket)
+		}
 		s.Printf("  %s", f.Detail)
 		if f.Unrepaired != "" {
 			s.Printf("; not repaired: %s", f.Unrepaired)
@@ -130,8 +136,11 @@ func (c *verifyCommand) print(s cli.Streams, r *reconcile.Report, dir string) er
 		err = errors.Join(err, infoErr)
 		s.Printf("%s: %d found, %d repaired\n  %s\n  %s\n", kind, r.Found[kind], r.Repaired[kind], i.Meaning, i.Remedy)
 	}
-	s.Printf("%d calls, %d jobs (%d of them wait), %d objects, %d earlier versions, %d legs: %d mismatches left\n",
-		r.Calls, r.Jobs, r.Waiting, r.Objects, r.Versions+r.Earlier, r.Legs, r.Left())
+	if r.InBackup > 0 && r.Backup == "" {
+		s.Printf("%d recordings are in the backup bucket, which wasn't compared: give --backup-bucket\n", r.InBackup)
+	}
+	s.Printf("%d calls, %d jobs (%d of them wait), %d objects, %d in the backup, %d earlier versions, %d legs: %d mismatches left\n",
+		r.Calls, r.Jobs, r.Waiting, r.Objects, r.BackupKeys, r.Versions+r.Earlier, r.Legs, r.Left())
 	return err
 }
 

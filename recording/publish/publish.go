@@ -54,7 +54,8 @@ type Options struct {
 	// Holder is the process's own name. Needed.
 	Holder string
 	// TTL is after how long another process goes on for one that fell silent. 0 means
-	// outbox.DefaultTTL. An event's sending is given a third of it.
+	// outbox.DefaultTTL. An event's sending, and each use of the outbox, is given a third
+	// of it.
 	TTL time.Duration
 	// Poll is how often the outbox is looked at that had nothing. 0 means 1 s.
 	Poll time.Duration
@@ -94,7 +95,7 @@ func New(box Outbox, reader string, t broker.Topic, at string, o Options) *Publi
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Publisher{box: box, reader: outbox.Reader{Name: reader, Holder: o.Holder, TTL: o.TTL}, name: at, topic: t, opts: o}
+	return &Publisher{box: timed{box, o.TTL / 3}, reader: outbox.Reader{Name: reader, Holder: o.Holder, TTL: o.TTL}, name: at, topic: t, opts: o}
 }
 
 // Sent is how many events this process has sent, and how often sending failed.
@@ -194,9 +195,7 @@ func (p *Publisher) turn(ctx context.Context) (int, error) {
 	through, err := p.send(ctx, events)
 	if through > place.Through {
 		// What was sent is noted though ctx may have ended meanwhile.
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.opts.TTL/3)
-		defer cancel()
-		err = errors.Join(err, p.box.AdvanceOutbox(end, p.reader, through))
+		err = errors.Join(err, p.box.AdvanceOutbox(context.WithoutCancel(ctx), p.reader, through))
 	}
 	return len(events), err
 }
@@ -232,4 +231,43 @@ func (p *Publisher) sendOne(ctx context.Context, e *callmodel.OutboxEvent) error
 			broker.HeaderID: e.Key, broker.HeaderEvent: e.Type, broker.HeaderTenant: string(e.TenantID), broker.HeaderSubject: e.Subject,
 		},
 	})
+}
+
+// timed is an outbox whose every use is given so much time: a database that accepts and
+// never answers is one that can't be reached.
+type timed struct {
+	box  Outbox
+	most time.Duration
+}
+
+func within[T any](ctx context.Context, t *timed, do func(ctx context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.most)
+	defer cancel()
+	return do(ctx)
+}
+
+func (t timed) OutboxEvents(ctx context.Context, after int64, limit int) ([]callmodel.OutboxEvent, error) {
+	return within(ctx, &t, func(ctx context.Context) ([]callmodel.OutboxEvent, error) {
+		return t.box.OutboxEvents(ctx, after, limit)
+	})
+}
+
+func (t timed) OutboxPlace(ctx context.Context, name string) (outbox.Place, error) {
+	return within(ctx, &t, func(ctx context.Context) (outbox.Place, error) { return t.box.OutboxPlace(ctx, name) })
+}
+
+func (t timed) TakeOutbox(ctx context.Context, r outbox.Reader) (outbox.Place, error) {
+	return within(ctx, &t, func(ctx context.Context) (outbox.Place, error) { return t.box.TakeOutbox(ctx, r) })
+}
+
+func (t timed) AdvanceOutbox(ctx context.Context, r outbox.Reader, through int64) error {
+	ctx, cancel := context.WithTimeout(ctx, t.most)
+	defer cancel()
+	return t.box.AdvanceOutbox(ctx, r, through)
+}
+
+func (t timed) LeaveOutbox(ctx context.Context, r outbox.Reader) error {
+	ctx, cancel := context.WithTimeout(ctx, t.most)
+	defer cancel()
+	return t.box.LeaveOutbox(ctx, r)
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -302,4 +303,84 @@ func TestSilentProcessIsFollowed(t *testing.T) {
 	require.Eventually(t, func() bool { return len(s.Messages(t)) == 1 }, brokertest.Within, brokertest.Tick)
 	require.ErrorIs(t, db.AdvanceOutbox(t.Context(), outbox.Reader{Name: "publish", Holder: "silent"}, 9), callmodel.ErrLeaseLost)
 	require.False(t, slices.Contains(ids(t, s), ""))
+}
+
+// hanging is an outbox that doesn't answer a use of it, once, until that is given up.
+type hanging struct {
+	publish.Outbox
+
+	use  string
+	hung atomic.Bool
+}
+
+func (h *hanging) hang(ctx context.Context, use string) error {
+	if use != h.use || !h.hung.CompareAndSwap(false, true) {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (h *hanging) OutboxEvents(ctx context.Context, after int64, limit int) ([]callmodel.OutboxEvent, error) {
+	if err := h.hang(ctx, "events"); err != nil {
+		return nil, err
+	}
+	return h.Outbox.OutboxEvents(ctx, after, limit)
+}
+
+func (h *hanging) OutboxPlace(ctx context.Context, name string) (outbox.Place, error) {
+	if err := h.hang(ctx, "place"); err != nil {
+		return outbox.Place{}, err
+	}
+	return h.Outbox.OutboxPlace(ctx, name)
+}
+
+func (h *hanging) TakeOutbox(ctx context.Context, r outbox.Reader) (outbox.Place, error) {
+	if err := h.hang(ctx, "take"); err != nil {
+		return outbox.Place{}, err
+	}
+	return h.Outbox.TakeOutbox(ctx, r)
+}
+
+func (h *hanging) AdvanceOutbox(ctx context.Context, r outbox.Reader, through int64) error {
+	if err := h.hang(ctx, "advance"); err != nil {
+		return err
+	}
+	return h.Outbox.AdvanceOutbox(ctx, r, through)
+}
+
+func (h *hanging) LeaveOutbox(ctx context.Context, r outbox.Reader) error {
+	if err := h.hang(ctx, "leave"); err != nil {
+		return err
+	}
+	return h.Outbox.LeaveOutbox(ctx, r)
+}
+
+// A database that doesn't answer is given up in time, and asked again: nothing waits for it
+// for ever, whatever was asked of it.
+func TestOutboxThatHangs(t *testing.T) {
+	t.Parallel()
+	for _, use := range []string{"events", "place", "take", "advance", "leave"} {
+		t.Run(use, func(t *testing.T) {
+			t.Parallel()
+			db, srv := openDB(t), brokertest.NATS(t)
+			s := brokertest.NewStream(t, "EVENTS", "switchtape.events", srv)
+			made(t, db, 0, 10)
+			box := &hanging{Outbox: db, use: use}
+			o := options("a")
+			o.TTL = 300 * time.Millisecond
+			p := publish.New(box, "publish", topic(t, srv.Host()), "nats", o)
+			stop := run(t, p)
+			want := keys(t, db)
+			require.Eventually(t, func() bool {
+				got := ids(t, s)
+				slices.Sort(got)
+				place, err := db.OutboxPlace(t.Context(), "publish")
+				require.NoError(t, err)
+				return len(slices.Compact(got)) == len(want) && !place.More
+			}, brokertest.Within, brokertest.Tick)
+			stop()
+			assert.True(t, box.hung.Load(), "it hung, and was given up")
+		})
+	}
 }

@@ -16,43 +16,52 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
+// sorted is what the ledger's jobs name.
+type sorted struct{ home, backup, legs *runs }
+
+func (n *sorted) all() []*runs { return []*runs{n.home, n.backup, n.legs} }
+
+func (n *sorted) full(most int) bool {
+	return slices.ContainsFunc(n.all(), func(r *runs) bool { return r.full(most) })
+}
+
 // jobs compares the ledger's jobs with what is beside them, and sorts the keys of their
 // objects and their legs.
 func (r *run) jobs(ctx context.Context) error {
-	objects, legs := openRuns(r.dir, "objects", r.at.Objects), openRuns(r.dir, "legs", r.at.Legs)
+	n := &sorted{openRuns(r.dir, "objects", r.at.Home.Runs), openRuns(r.dir, "backup", r.at.Backup.Runs), openRuns(r.dir, "legs", r.at.Legs)}
 	for after := r.at.Job; ; {
 		var page []ledger.Linked
 		if err := r.within(ctx, func(ctx context.Context) (err error) { page, err = r.ledger.Linked(ctx, after, jobsAtOnce); return err }); err != nil {
 			return err
 		}
 		for i := range page {
-			if err := r.job(ctx, &page[i], objects, legs); err != nil {
+			if err := r.job(ctx, &page[i], n); err != nil {
 				return err
 			}
 		}
 		if len(page) > 0 {
 			after = page[len(page)-1].ID
 		}
-		if len(page) > 0 && !objects.full(r.opts.SortEntries) && !legs.full(r.opts.SortEntries) {
+		if len(page) > 0 && !n.full(r.opts.SortEntries) {
 			continue
 		}
-		if err := r.flush(after, objects, legs); err != nil || len(page) == 0 {
+		if err := r.flush(after, n); err != nil || len(page) == 0 {
 			return err
 		}
 	}
 }
 
 // flush writes the sorted runs, and then keeps that they are there.
-func (r *run) flush(after callmodel.JobID, all ...*runs) error {
+func (r *run) flush(after callmodel.JobID, n *sorted) error {
 	var old []string
-	for _, one := range all {
+	for _, one := range n.all() {
 		merged, err := one.flush()
 		if err != nil {
 			return err
 		}
 		old = append(old, merged...)
 	}
-	r.at.Job, r.at.Objects, r.at.Legs = after, all[0].state(), all[1].state()
+	r.at.Job, r.at.Home.Runs, r.at.Backup.Runs, r.at.Legs = after, n.home.state(), n.backup.state(), n.legs.state()
 	err := r.keep()
 	if err == nil {
 		for _, name := range old {
@@ -71,7 +80,7 @@ func finding(k Kind, j *ledger.Job) Finding {
 	return f
 }
 
-func (r *run) job(ctx context.Context, l *ledger.Linked, objects, legs *runs) error {
+func (r *run) job(ctx context.Context, l *ledger.Linked, n *sorted) error {
 	r.at.Report.Jobs++
 	ended := l.State == ledger.Done || l.State == ledger.Quarantined
 	made := l.Kind == record.Kind
@@ -91,8 +100,17 @@ func (r *run) job(ctx context.Context, l *ledger.Linked, objects, legs *runs) er
 			return err
 		}
 	}
-	for _, e := range objectsOf(&l.Job) {
-		objects.add(e)
+	objects := objectsOf(&l.Job)
+	if len(objects) > 0 && objects[0].Backup {
+		r.at.Report.InBackup++
+	}
+	for _, e := range objects {
+		switch {
+		case !e.Backup:
+			n.home.add(e)
+		case r.opts.Backup != nil:
+			n.backup.add(e)
+		}
 	}
 	if r.opts.Legs == nil || !made {
 		return nil
@@ -104,7 +122,7 @@ func (r *run) job(ctx context.Context, l *ledger.Linked, objects, legs *runs) er
 	must := (l.State == ledger.Queued || l.State == ledger.Quarantined) && (r.opts.Queues == nil || slices.Contains(r.opts.Queues, l.Queue))
 	for i := range spec.Legs {
 		for _, s := range spec.Legs[i].Segments {
-			legs.add(expected{Key: legOrder(s.URI), Bytes: -1, Job: string(l.ID), Must: must})
+			n.legs.add(expected{Key: legOrder(s.URI), Bytes: -1, Job: string(l.ID), Must: must})
 		}
 	}
 	return nil
@@ -189,7 +207,7 @@ func objectsOf(j *ledger.Job) []expected {
 		return list
 	}
 	res, err := record.ResultOf(j)
-	if err != nil || res == nil || res.InBackup { // its objects are in another bucket for now
+	if err != nil || res == nil {
 		return nil
 	}
 	for i := range res.Outputs {
@@ -199,6 +217,9 @@ func objectsOf(j *ledger.Job) []expected {
 	}
 	if m := res.Manifest; m != nil && m.Key != "" {
 		add(m.Key, m.Bytes, m.SHA256)
+	}
+	for i := range list {
+		list[i].Backup = res.InBackup
 	}
 	return list
 }

@@ -5,15 +5,54 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 )
 
+// side is one of the buckets: the recordings' own, or the backup.
+type side struct {
+	bucket Bucket
+	at     *bucketPosition
+	runs   string // the name of those of what the ledger names there
+	backup bool
+}
+
+// home compares the recordings' own bucket.
+func (r *run) home(ctx context.Context) error {
+	return r.objects(ctx, &side{r.bucket, &r.at.Home, "objects", false})
+}
+
+// backup compares the backup, if there is one.
+func (r *run) backup(ctx context.Context) error {
+	if r.opts.Backup == nil {
+		return nil
+	}
+	return r.objects(ctx, &side{r.opts.Backup, &r.at.Backup, "backup", true})
+}
+
+// finding is a mismatch of an object there.
+func (s *side) finding(k Kind, key string) Finding {
+	f := Finding{Kind: k, Key: key}
+	if s.backup {
+		f.Bucket = s.at.Bucket
+	}
+	return f
+}
+
+// of is the finding with what it has of its job.
+func (f Finding) of(j *ledger.Job) Finding {
+	is := finding(f.Kind, j)
+	is.Key, is.Bucket, is.Detail = f.Key, f.Bucket, f.Detail
+	return is
+}
+
 // listing gives the objects of a bucket key by key, with their versions.
 type listing struct {
 	r     *run
+	of    Bucket
 	token string // of the page
 	page  record.Listing
 	i     int
@@ -23,7 +62,7 @@ type listing struct {
 // object is a key of the bucket.
 type object struct {
 	key      string
-	versions []record.Listed // the newest first
+	versions []record.Listed // in any order
 	token    string          // of the page in which it begins
 }
 
@@ -70,7 +109,7 @@ func (l *listing) peek(ctx context.Context) (*record.Listed, error) {
 			}
 			l.token = l.page.Next
 		}
-		err := l.r.within(ctx, func(ctx context.Context) (err error) { l.page, err = l.r.bucket.ListPage(ctx, l.token); return err })
+		err := l.r.within(ctx, func(ctx context.Context) (err error) { l.page, err = l.of.ListPage(ctx, l.token); return err })
 		if err != nil {
 			return nil, err
 		}
@@ -84,10 +123,9 @@ func (l *listing) peek(ctx context.Context) (*record.Listed, error) {
 // keepEvery is after how many objects the position is kept.
 const keepEvery = 1000
 
-// objects merges what the ledger names with what the bucket lists.
-func (r *run) objects(ctx context.Context) error {
-	runs := openRuns(r.dir, "objects", r.at.Objects)
-	m, err := runs.merge(r.at.Key)
+// objects merges what the ledger names in a bucket with what that lists.
+func (r *run) objects(ctx context.Context, s *side) error {
+	m, err := openRuns(r.dir, s.runs, s.at.Runs).merge(s.at.Key)
 	if err != nil {
 		return err
 	}
@@ -96,15 +134,15 @@ func (r *run) objects(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	list := &listing{r: r, token: r.at.Token}
+	list := &listing{r: r, of: s.bucket, token: s.at.Token}
 	for n := 1; ; n++ {
-		o, found, err := list.next(ctx, r.at.Key)
+		o, found, err := list.next(ctx, s.at.Key)
 		if err != nil {
 			return err
 		}
 		for !want.done && (!found || want.e.Key < o.key) {
 			key := want.e.Key
-			if err := r.absent(ctx, want.e, nil); err != nil {
+			if err := r.absent(ctx, s, want.e, nil); err != nil {
 				return err
 			}
 			for err == nil && !want.done && want.e.Key == key {
@@ -114,8 +152,8 @@ func (r *run) objects(ctx context.Context) error {
 				return err
 			}
 			if n++; n%keepEvery == 0 {
-				if r.at.Key = key; found {
-					r.at.Token = o.token
+				if s.at.Key = key; found {
+					s.at.Token = o.token
 				}
 				if err := r.keep(); err != nil {
 					return err
@@ -133,10 +171,10 @@ func (r *run) objects(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := r.object(ctx, &o, e); err != nil {
+		if err := r.object(ctx, s, &o, e); err != nil {
 			return err
 		}
-		r.at.Key, r.at.Token = o.key, o.token
+		s.at.Key, s.at.Token = o.key, o.token
 		if n%keepEvery == 0 {
 			if err := r.keep(); err != nil {
 				return err
@@ -146,8 +184,12 @@ func (r *run) objects(ctx context.Context) error {
 }
 
 // object compares a key of the bucket with what the ledger says of it; e is nil for nothing.
-func (r *run) object(ctx context.Context, o *object, e *expected) error {
-	r.at.Report.Objects++
+func (r *run) object(ctx context.Context, s *side, o *object, e *expected) error {
+	if s.backup {
+		r.at.Report.BackupKeys++
+	} else {
+		r.at.Report.Objects++
+	}
 	now := o.current()
 	r.at.Report.Versions += int64(len(o.versions))
 	if now != nil {
@@ -157,35 +199,40 @@ func (r *run) object(ctx context.Context, o *object, e *expected) error {
 	case e == nil && now == nil:
 		return nil // somebody has deleted what the ledger doesn't name
 	case e == nil:
-		return r.unnamed(ctx, now)
+		return r.unnamed(ctx, s, now)
 	case now == nil:
-		return r.absent(ctx, *e, o)
+		return r.absent(ctx, s, *e, o)
 	case now.Bytes != e.Bytes:
-		return r.differs(ctx, o, e, fmt.Sprintf("it has %d bytes, and the ledger says %d", now.Bytes, e.Bytes))
+		return r.differs(ctx, s, o, e, fmt.Sprintf("it has %d bytes, and the ledger says %d", now.Bytes, e.Bytes))
 	case r.opts.Hash && e.SHA256 != "":
-		own, cancel := context.WithTimeout(ctx, hashTimeout)
+		own, cancel := context.WithTimeout(ctx, objectTimeout)
 		defer cancel()
-		sum, err := r.bucket.SHA256(own, e.Key)
+		sum, err := s.bucket.SHA256(own, e.Key)
 		if errors.Is(err, fs.ErrNotExist) {
-			return r.absent(ctx, *e, o)
+			return r.absent(ctx, s, *e, o)
 		}
-		if err != nil || sum == e.SHA256 {
+		if err != nil {
 			return err
 		}
-		return r.differs(ctx, o, e, fmt.Sprintf("its SHA-256 is %s, and the ledger says %s", sum, e.SHA256))
+		if sum != e.SHA256 {
+			return r.differs(ctx, s, o, e, fmt.Sprintf("its SHA-256 is %s, and the ledger says %s", sum, e.SHA256))
+		}
+	}
+	if s.backup && now.ModTime.Before(r.now.Add(-r.opts.BackupAge)) {
+		return r.overdue(ctx, s, e, now)
 	}
 	return nil
 }
 
-// named looks again whether the ledger names the object, and by which job.
-func (r *run) named(ctx context.Context, e *expected) (job *ledger.Job, still bool, err error) {
+// named looks again whether the ledger names the object there, and by which job.
+func (r *run) named(ctx context.Context, s *side, e *expected) (job *ledger.Job, still bool, err error) {
 	j, err := r.jobOf(ctx, callmodel.JobID(e.Job))
 	if err != nil || j == nil {
 		return nil, false, err
 	}
 	for _, now := range objectsOf(j) {
 		if now.Key == e.Key {
-			return j, now.Bytes == e.Bytes && now.SHA256 == e.SHA256, nil
+			return j, now.Backup == s.backup && now.Bytes == e.Bytes && now.SHA256 == e.SHA256, nil
 		}
 	}
 	return j, false, nil
@@ -204,61 +251,124 @@ func (r *run) jobOf(ctx context.Context, id callmodel.JobID) (*ledger.Job, error
 	return &l.Job, nil
 }
 
+// size is the object's in the bucket; found is false if it isn't there.
+func (r *run) size(ctx context.Context, b Bucket, key string) (bytes int64, found bool, err error) {
+	err = r.within(ctx, func(ctx context.Context) (err error) { bytes, err = b.Size(ctx, key); return err })
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, false, nil
+	}
+	return bytes, err == nil, err
+}
+
 // absent is for an object that the listing doesn't have; o has what is left of it, or is
 // nil.
-func (r *run) absent(ctx context.Context, e expected, o *object) error {
-	j, still, err := r.named(ctx, &e)
+func (r *run) absent(ctx context.Context, s *side, e expected, o *object) error {
+	j, still, err := r.named(ctx, s, &e)
 	if err != nil || !still {
 		return err
 	}
-	err = r.within(ctx, func(ctx context.Context) error { _, err := r.bucket.Size(ctx, e.Key); return err })
-	if err == nil { // it is there by now
-		return nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if _, found, err := r.size(ctx, s.bucket, e.Key); err != nil || found { // it is there by now
 		return err
 	}
-	f := finding(ObjectMissing, j)
-	f.Key, f.Detail = e.Key, fmt.Sprintf("it isn't in the bucket; it had %d bytes and the SHA-256 %s", e.Bytes, e.SHA256)
-	version := r.versionOf(o, &e)
-	if version == "" {
+	f := s.finding(ObjectMissing, e.Key).of(j)
+	f.Detail = fmt.Sprintf("it isn't in the bucket; it had %d bytes and the SHA-256 %s", e.Bytes, e.SHA256)
+	if r.opts.Backup != nil {
+		there, err := r.inTheOther(ctx, s, &e, &f)
+		if err != nil || there {
+			return err
+		}
+	}
+	versions := versionsOf(o, &e)
+	if len(versions) == 0 {
 		return r.found(ctx, f, nil)
 	}
-	f.Kind, f.Detail = ObjectDeleted, fmt.Sprintf("it was deleted; version %s has its %d bytes", version, e.Bytes)
-	return r.found(ctx, f, func(ctx context.Context) (bool, error) { return r.bucket.Restore(ctx, e.Key, version, e.SHA256) })
+	f.Kind, f.Detail = ObjectDeleted, fmt.Sprintf("it was deleted; version %s has its %d bytes", versions[0], e.Bytes)
+	return r.foundWithin(ctx, f, objectTimeout, s.restore(&e, versions))
+}
+
+// inTheOther looks whether an object that isn't in its bucket is in the other one, and
+// notes it then.
+func (r *run) inTheOther(ctx context.Context, s *side, e *expected, f *Finding) (bool, error) {
+	other := Bucket(r.opts.Backup)
+	if s.backup {
+		other = r.bucket
+	}
+	bytes, found, err := r.size(ctx, other, e.Key)
+	if err != nil || !found || bytes != e.Bytes {
+		return false, err
+	}
+	if s.backup {
+		f.Kind, f.Detail = ObjectMovedHome, fmt.Sprintf("it is in %s, with its %d bytes", r.at.Home.Bucket, e.Bytes)
+		return true, r.found(ctx, *f, nil)
+	}
+	f.Kind, f.Detail = ObjectInBackup, fmt.Sprintf("it isn't in the bucket; %s has its %d bytes", r.at.Backup.Bucket, e.Bytes)
+	return true, r.foundWithin(ctx, *f, objectTimeout, func(ctx context.Context) (bool, error) {
+		_, err := r.opts.Backup.BringHome(ctx, e.Key, e.SHA256)
+		return err == nil, err
+	})
+}
+
+// restore is the repair that goes back to the newest of the versions that is what the
+// ledger says by its SHA-256.
+func (s *side) restore(e *expected, versions []string) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		for _, version := range versions {
+			if done, err := s.bucket.Restore(ctx, e.Key, version, e.SHA256); done || err != nil {
+				return done, err
+			}
+		}
+		return false, nil
+	}
 }
 
 // differs is for an object that isn't what the ledger says.
-func (r *run) differs(ctx context.Context, o *object, e *expected, how string) error {
-	j, still, err := r.named(ctx, e)
+func (r *run) differs(ctx context.Context, s *side, o *object, e *expected, how string) error {
+	j, still, err := r.named(ctx, s, e)
 	if err != nil || !still {
 		return err
 	}
-	f := finding(ObjectDiffers, j)
-	f.Key, f.Detail = e.Key, how
-	version := r.versionOf(o, e)
-	if version == "" {
+	f := s.finding(ObjectDiffers, e.Key).of(j)
+	f.Detail = how
+	versions := versionsOf(o, e)
+	if len(versions) == 0 {
 		return r.found(ctx, f, nil)
 	}
-	f.Kind, f.Detail = ObjectOverwritten, fmt.Sprintf("%s; version %s has as many", how, version)
-	return r.found(ctx, f, func(ctx context.Context) (bool, error) { return r.bucket.Restore(ctx, e.Key, version, e.SHA256) })
+	f.Kind, f.Detail = ObjectOverwritten, fmt.Sprintf("%s; version %s has as many", how, versions[0])
+	return r.foundWithin(ctx, f, objectTimeout, s.restore(e, versions))
 }
 
-// versionOf is the newest older version that may be what the ledger says; "" for none.
-func (r *run) versionOf(o *object, e *expected) string {
+// overdue is for an object that is in the backup, as the ledger says, and should be home.
+func (r *run) overdue(ctx context.Context, s *side, e *expected, now *record.Listed) error {
+	j, still, err := r.named(ctx, s, e)
+	if err != nil || !still {
+		return err
+	}
+	f := s.finding(BackupOverdue, e.Key).of(j)
+	f.Detail = fmt.Sprintf("it has been there for %v, and the job is %s", r.now.Sub(now.ModTime).Round(1e9), j.State)
+	if j.LastError != "" {
+		f.Detail += ": " + j.LastError
+	}
+	return r.found(ctx, f, nil)
+}
+
+// versionsOf are the older versions that may be what the ledger says, the newest first.
+func versionsOf(o *object, e *expected) []string {
 	if o == nil {
-		return ""
+		return nil
 	}
-	for _, v := range o.versions {
-		if !v.Current && !v.Deleted && v.Version != "" && v.Bytes == e.Bytes {
-			return v.Version
-		}
+	older := slices.DeleteFunc(slices.Clone(o.versions), func(v record.Listed) bool {
+		return v.Current || v.Deleted || v.Version == "" || v.Bytes != e.Bytes
+	})
+	slices.SortStableFunc(older, func(x, y record.Listed) int { return y.ModTime.Compare(x.ModTime) })
+	names := make([]string, len(older))
+	for i := range older {
+		names[i] = older[i].Version
 	}
-	return ""
+	return names
 }
 
-// unnamed is for an object that the ledger has not named when it was gone through.
-func (r *run) unnamed(ctx context.Context, now *record.Listed) error {
+// unnamed is for an object that the ledger has not named there when it was gone through.
+func (r *run) unnamed(ctx context.Context, s *side, now *record.Listed) error {
 	k, ours := record.ParseObjectKey(now.Key)
 	if !ours {
 		r.at.Report.Foreign++
@@ -286,7 +396,7 @@ func (r *run) unnamed(ctx context.Context, now *record.Listed) error {
 		open = open || j.State == ledger.Queued || j.State == ledger.Running
 		for _, e := range objectsOf(j) {
 			if e.Key == now.Key {
-				return nil // it is named by now
+				return r.elsewhere(ctx, s, now, j, &e)
 			}
 			linked, _ := record.ParseObjectKey(e.Key)
 			earlier = earlier || linked.RecordingID == k.RecordingID && linked.Name == k.Name && linked.Ext == k.Ext && k.Version < linked.Version
@@ -300,12 +410,32 @@ func (r *run) unnamed(ctx context.Context, now *record.Listed) error {
 		r.at.Report.Unfinished++
 		return nil
 	case own == nil:
-		return r.found(ctx, Finding{
-			Kind: ObjectUnknown, TenantID: k.TenantID, CallID: k.CallID, RecordingID: k.RecordingID, Key: now.Key,
-			Detail: fmt.Sprintf("%d bytes, of %s: the ledger has no job of the recording", now.Bytes, now.ModTime.UTC().Format("2006-01-02T15:04:05Z")),
-		}, nil)
+		f := s.finding(ObjectUnknown, now.Key)
+		f.TenantID, f.CallID, f.RecordingID = k.TenantID, k.CallID, k.RecordingID
+		f.Detail = fmt.Sprintf("%d bytes, of %s: the ledger has no job of the recording", now.Bytes, now.ModTime.UTC().Format("2006-01-02T15:04:05Z"))
+		return r.found(ctx, f, nil)
 	}
-	f := finding(ObjectUnlinked, own)
-	f.Key, f.Detail = now.Key, fmt.Sprintf("%d bytes; the recording's job is %s and doesn't name it", now.Bytes, own.State)
+	f := s.finding(ObjectUnlinked, now.Key).of(own)
+	f.Detail = fmt.Sprintf("%d bytes; the recording's job is %s and doesn't name it", now.Bytes, own.State)
+	return r.found(ctx, f, nil)
+}
+
+// elsewhere is for an object that a job names, be it there by now or in the other bucket.
+// In its own bucket it is on its way from the backup; in the backup it is a copy that was
+// to be removed.
+func (r *run) elsewhere(ctx context.Context, s *side, now *record.Listed, j *ledger.Job, e *expected) error {
+	if e.Backup == s.backup || !s.backup {
+		return nil
+	}
+	age := r.now.Sub(now.ModTime)
+	if age <= r.opts.BackupAge {
+		r.at.Report.Unfinished++
+		return nil
+	}
+	f := s.finding(BackupLeft, now.Key).of(j)
+	f.Detail = fmt.Sprintf("it has been there for %v, and the ledger says that it is in %s", age.Round(1e9), r.at.Home.Bucket)
+	if now.Bytes != e.Bytes {
+		f.Kind, f.Detail = ObjectUnlinked, fmt.Sprintf("%d bytes; the ledger says that it is in %s with %d", now.Bytes, r.at.Home.Bucket, e.Bytes)
+	}
 	return r.found(ctx, f, nil)
 }

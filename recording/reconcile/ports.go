@@ -28,7 +28,8 @@ type Ledger interface {
 	Rerecord(ctx context.Context, tenant callmodel.TenantID, id callmodel.CallID, actor string, defaults []record.OutputSpec) (bool, error)
 }
 
-// Bucket is where the recordings are. *storage.Store implements it.
+// Bucket is where the recordings are. *storage.Store implements it; one that has a backup
+// to read from is compared as storage.Store.Alone.
 type Bucket interface {
 	// URL is where the object of key is.
 	URL(key string) string
@@ -41,6 +42,15 @@ type Bucket interface {
 	SHA256(ctx context.Context, key string) (string, error)
 	// Restore makes a version the newest one, if its SHA-256 is that one.
 	Restore(ctx context.Context, key, version, sha256 string) (bool, error)
+}
+
+// Backup is the bucket that recordings are in while their own is away.
+type Backup interface {
+	Bucket
+	// BringHome copies the object to the recordings' own bucket under the same key,
+	// create-only, if it has that SHA-256, and verifies it. Other bytes under the key stay,
+	// and are a CodeConflict error. The copy in the backup stays, too.
+	BringHome(ctx context.Context, key, sha256 string) (url string, err error)
 }
 
 // Leg is a file in the directory of the legs.

@@ -21,6 +21,7 @@ const (
 	phaseCalls   phase = "calls"
 	phaseJobs    phase = "jobs"
 	phaseObjects phase = "objects"
+	phaseBackup  phase = "backup"
 	phaseLegs    phase = "legs"
 	phaseDone    phase = "done"
 )
@@ -28,22 +29,29 @@ const (
 // position is how far a run has come.
 type position struct {
 	Form     int              `json:"form"`
-	Bucket   string           `json:"bucket"`
 	Begun    time.Time        `json:"begun"` // the ledger's clock
 	Phase    phase            `json:"phase"`
 	Call     ledger.CallPlace `json:"call"`
 	Job      callmodel.JobID  `json:"job"`
-	Objects  runsState        `json:"objects"`
+	Home     bucketPosition   `json:"home"`
+	Backup   bucketPosition   `json:"backup"`
 	Legs     runsState        `json:"legs"`
-	Token    string           `json:"token"`    // of the page in which the listing goes on
-	Key      string           `json:"key"`      // objects up to this one were compared
 	Leg      string           `json:"leg"`      // legs up to this one were compared
 	Findings int64            `json:"findings"` // bytes of the file of what was found
 	Report   Report           `json:"report"`
 }
 
+// bucketPosition is how far a run has come with one of the buckets.
+type bucketPosition struct {
+	Bucket string    `json:"bucket"` // its URL; "" without a backup
+	Runs   runsState `json:"runs"`   // what the ledger names there
+	Token  string    `json:"token"`  // of the page in which the listing goes on
+	Key    string    `json:"key"`    // objects up to this one were compared
+}
+
 const (
-	positionForm = 1
+	// positionForm is that of this code. Form 1 knew no backup: such a run begins again.
+	positionForm = 2
 	positionFile = "position.json"
 	findingsFile = "findings.jsonl"
 )
@@ -58,7 +66,11 @@ func loadPosition(dir string) (position, error) {
 		return position{}, err
 	}
 	var p position
-	if err := json.Unmarshal(b, &p); err != nil || p.Form != positionForm {
+	err = json.Unmarshal(b, &p)
+	if err == nil && p.Form > 0 && p.Form < positionForm {
+		return position{}, nil
+	}
+	if err != nil || p.Form != positionForm {
 		return p, callmodel.Errorf(callmodel.CodeInvalid, "the position in %s can't be read; empty the directory to begin again: %w",
 			dir, errors.Join(err, fmt.Errorf("form %d, and not %d", p.Form, positionForm)))
 	}
@@ -96,7 +108,7 @@ func forget(dir string) error {
 	}
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		for _, pattern := range []string{findingsFile, "objects-*.run", "legs-*.run", ".position-*"} {
+		for _, pattern := range []string{findingsFile, "objects-*.run", "backup-*.run", "legs-*.run", ".position-*"} {
 			if ours, _ := path.Match(pattern, e.Name()); ours {
 				err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
 			}

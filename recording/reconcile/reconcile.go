@@ -21,6 +21,13 @@ type Options struct {
 	// Hash reads every object that the ledger names and compares its SHA-256. Without it
 	// the sizes are compared, which costs a request for a thousand objects.
 	Hash bool
+	// Backup is where recordings are while their bucket is away. Nil: there is none, or it
+	// isn't compared, and Report.InBackup says how much that leaves out.
+	Backup Backup
+	// BackupAge is for how long an object may be in the backup though its own bucket
+	// answers. 0 means 72 h: workers move home what they have left there when it is two
+	// days old.
+	BackupAge time.Duration
 	// Legs are the files of the legs; nil: they aren't compared.
 	Legs Legs
 	// Queues are those whose jobs have their legs there; nil: all.
@@ -49,31 +56,35 @@ type Options struct {
 
 const (
 	defaultOverdue = time.Hour
+	defaultBackup  = 72 * time.Hour
 	defaultLegAge  = 24 * time.Hour
 	defaultTimeout = time.Minute
 	defaultEntries = 40_000
-	// hashTimeout bounds reading one object: 10 GB at 3 MB/s.
-	hashTimeout = time.Hour
-	jobsAtOnce  = 500
+	// objectTimeout bounds reading or copying one object: 10 GB at 3 MB/s.
+	objectTimeout = time.Hour
+	jobsAtOnce    = 500
 )
 
 // Report is what was compared, and how much was found. It is kept with the position.
 type Report struct {
 	Done       bool           `json:"done"`
 	Bucket     string         `json:"bucket"`
-	BegunAt    time.Time      `json:"begun_at"`   // the ledger's clock
-	Calls      int64          `json:"calls"`      // that were looked at
-	Jobs       int64          `json:"jobs"`       // of any kind
-	Waiting    int64          `json:"waiting"`    // recordings' jobs that aren't at their end
-	Objects    int64          `json:"objects"`    // keys of the bucket
-	Versions   int64          `json:"versions"`   // older versions, and marks of deletions
-	Earlier    int64          `json:"earlier"`    // objects that are earlier versions of a recording
-	Unfinished int64          `json:"unfinished"` // objects of calls of which a job isn't at its end, and new ones
-	Forgotten  int64          `json:"forgotten"`  // objects of calls that the ledger keeps no more
-	Foreign    int64          `json:"foreign"`    // objects with keys of another form
-	Legs       int64          `json:"legs"`       // files
-	Found      map[Kind]int64 `json:"found"`      // mismatches
-	Repaired   map[Kind]int64 `json:"repaired"`   // of them those that were mended
+	Backup     string         `json:"backup,omitempty"` // "": it wasn't compared
+	BegunAt    time.Time      `json:"begun_at"`         // the ledger's clock
+	Calls      int64          `json:"calls"`            // that were looked at
+	Jobs       int64          `json:"jobs"`             // of any kind
+	Waiting    int64          `json:"waiting"`          // recordings' jobs that aren't at their end
+	Objects    int64          `json:"objects"`          // keys of the bucket
+	InBackup   int64          `json:"in_backup"`        // recordings that are in the backup, by the ledger
+	BackupKeys int64          `json:"backup_objects"`   // keys of the backup
+	Versions   int64          `json:"versions"`         // older versions, and marks of deletions, in both
+	Earlier    int64          `json:"earlier"`          // objects that are earlier versions of a recording
+	Unfinished int64          `json:"unfinished"`       // objects of calls of which a job isn't at its end, and new ones
+	Forgotten  int64          `json:"forgotten"`        // objects of calls that the ledger keeps no more
+	Foreign    int64          `json:"foreign"`          // objects with keys of another form
+	Legs       int64          `json:"legs"`             // files
+	Found      map[Kind]int64 `json:"found"`            // mismatches
+	Repaired   map[Kind]int64 `json:"repaired"`         // of them those that were mended
 }
 
 // Left is how many mismatches were found and not mended.
@@ -92,7 +103,8 @@ type Finding struct {
 	CallID      callmodel.CallID      `json:"call_id,omitempty"`
 	RecordingID callmodel.RecordingID `json:"recording_id,omitempty"`
 	JobID       callmodel.JobID       `json:"job_id,omitempty"`
-	Key         string                `json:"key,omitempty"` // of the object, or the path of the leg
+	Key         string                `json:"key,omitempty"`    // of the object, or the path of the leg
+	Bucket      string                `json:"bucket,omitempty"` // of an object in the backup; "": the recordings' own
 	Detail      string                `json:"detail"`
 	Repaired    bool                  `json:"repaired,omitempty"`
 	// Unrepaired is why it was not mended although that was tried.
@@ -103,13 +115,14 @@ type Finding struct {
 // returns what it has come to, also with an error: of the ledger, of the bucket or of the
 // directory, or that of ctx. After a run that came to its end the next one begins again.
 // The directory is made if it isn't there, and is for one run at a time; a directory that
-// holds the position of another bucket is a CodeConflict error.
+// holds the position of another bucket, or another backup, is a CodeConflict error.
 func Run(ctx context.Context, l Ledger, b Bucket, dir string, o *Options) (Report, error) {
 	r := &run{ledger: l, bucket: b, dir: dir}
 	if o != nil {
 		r.opts = *o
 	}
 	r.opts.Overdue = cmp.Or(r.opts.Overdue, defaultOverdue)
+	r.opts.BackupAge = cmp.Or(r.opts.BackupAge, defaultBackup)
 	r.opts.LegAge = cmp.Or(r.opts.LegAge, defaultLegAge)
 	r.opts.Timeout = cmp.Or(r.opts.Timeout, defaultTimeout)
 	r.opts.SortEntries = cmp.Or(r.opts.SortEntries, defaultEntries)
@@ -157,21 +170,30 @@ func (r *run) begin(ctx context.Context) error {
 	if err := r.within(ctx, func(ctx context.Context) (err error) { r.now, err = r.ledger.Now(ctx); return err }); err != nil {
 		return err
 	}
-	place := strings.TrimSuffix(r.bucket.URL("any"), "/any")
+	home, backup := placeOf(r.bucket), ""
+	if r.opts.Backup != nil {
+		backup = placeOf(r.opts.Backup)
+	}
 	if r.at.Form == 0 {
 		if err := forget(r.dir); err != nil {
 			return err
 		}
-		r.at = position{Form: positionForm, Bucket: place, Begun: r.now, Phase: phaseCalls, Report: Report{
-			Bucket: place, BegunAt: r.now, Found: map[Kind]int64{}, Repaired: map[Kind]int64{},
+		r.at = position{Form: positionForm, Begun: r.now, Phase: phaseCalls, Home: bucketPosition{Bucket: home}, Backup: bucketPosition{Bucket: backup}, Report: Report{
+			Bucket: home, Backup: backup, BegunAt: r.now, Found: map[Kind]int64{}, Repaired: map[Kind]int64{},
 		}}
 	}
-	if r.at.Bucket != place {
-		return callmodel.Errorf(callmodel.CodeConflict, "%s has the position of a run over %s, and this one is over %s: give each a directory of its own", r.dir, r.at.Bucket, place)
+	for _, one := range []struct{ what, was, is string }{{"a run over", r.at.Home.Bucket, home}, {"a run with the backup", r.at.Backup.Bucket, backup}} {
+		if one.was != one.is {
+			return callmodel.Errorf(callmodel.CodeConflict, "%s has the position of %s %q, and this one is %q: give each a directory of its own, or begin again",
+				r.dir, one.what, one.was, one.is)
+		}
 	}
 	r.findings, err = openFindings(filepath.Join(r.dir, findingsFile), r.at.Findings)
 	return err
 }
+
+// placeOf is the bucket's URL.
+func placeOf(b Bucket) string { return strings.TrimSuffix(b.URL("any"), "/any") }
 
 // phases does what is left.
 func (r *run) phases(ctx context.Context) error {
@@ -182,7 +204,8 @@ func (r *run) phases(ctx context.Context) error {
 	}{
 		{phaseCalls, r.calls, phaseJobs},
 		{phaseJobs, r.jobs, phaseObjects},
-		{phaseObjects, r.objects, phaseLegs},
+		{phaseObjects, r.home, phaseBackup},
+		{phaseBackup, r.backup, phaseLegs},
 		{phaseLegs, r.legs, phaseDone},
 	} {
 		if r.at.Phase != p.at {
@@ -224,8 +247,16 @@ func (r *run) within(ctx context.Context, do func(context.Context) error) error 
 
 // found notes a mismatch, and mends it by repair if that is wanted; nil: it can't be.
 func (r *run) found(ctx context.Context, f Finding, repair func(context.Context) (bool, error)) error {
+	return r.foundWithin(ctx, f, r.opts.Timeout, repair)
+}
+
+// foundWithin is found for a repair that may take so long.
+func (r *run) foundWithin(ctx context.Context, f Finding, most time.Duration, repair func(context.Context) (bool, error)) error {
 	if repair != nil && r.opts.Repair {
-		err := r.within(ctx, func(ctx context.Context) (err error) { f.Repaired, err = repair(ctx); return err })
+		own, cancel := context.WithTimeout(ctx, most)
+		var err error
+		f.Repaired, err = repair(own)
+		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

@@ -208,8 +208,9 @@ func TestEveryKind(t *testing.T) {
 		p.exec(t, "DELETE FROM outbox WHERE subject = 'event'")
 		p.exec(t, "UPDATE jobs SET result = '{' WHERE call_id = 'damaged'")
 		srv.Delete(t, deleted)
-		srv.Overwrite(t, over, "other")
-		srv.Overwrite(t, same, "THE AUDIO OF samesize")
+		srv.Overwrite(t, over, "other", "")
+		srv.Overwrite(t, same, "THE AUDIO OF samesize", "")
+		srv.Overwrite(t, same, "The Audio Of samesize", "") // of versions of one size that of the ledger is found
 
 		want := map[reconcile.Kind]int64{
 			reconcile.CallNotRecorded: 1, reconcile.EntryMissing: 1, reconcile.EntryDiffers: 1, reconcile.EventMissing: 1, reconcile.ResultUnreadable: 1,

@@ -20,6 +20,7 @@ type expected struct {
 	SHA256 string
 	Job    string // the id of the one that names it
 	Must   bool   // it should be there
+	Backup bool   // it is in the backup for now; not in runs, of which there are some for each bucket
 }
 
 const (

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,7 +42,7 @@ type AttendanceOptions struct {
 }
 
 // Attendance says that a process is there as long as it runs. The first one of the
-// fleet, by role and name, looks after the queues, too: one with jobs that can run, and
+// fleet's workers and APIs, by role and name, looks after the queues, too: one with jobs that can run, and
 // that no living worker serves, raises an alarm. So that costs a query a minute however
 // many processes there are.
 type Attendance struct {
@@ -121,6 +122,7 @@ func (a *Attendance) lookAfter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	there = slices.DeleteFunc(there, func(p ledger.Presence) bool { return p.Role == ledger.RoleVerifier })
 	var queues []ledger.QueueState
 	if len(there) > 0 && there[0].Role == a.who.Role && there[0].Name == a.who.Name {
 		if queues, err = a.register.Queues(ctx, ledger.QueueFilter{Limit: 1000}); err != nil {

@@ -103,6 +103,33 @@ func TestAttendance(t *testing.T) {
 	})
 }
 
+// One that compares, and is the first by its role, doesn't keep the queues from being looked
+// after.
+func TestAttendanceBesideAVerifier(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memdb.New(nil)
+		r := storetest.Request("c1")
+		r.Queue = "pbx-l"
+		_, _, err := db.Enqueue(t.Context(), r)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 2)
+		w := worker.NewAttendance(db, ledger.Presence{Role: ledger.RoleWorker, Name: "w", Queues: []string{ledger.DefaultQueue}}, nil)
+		v := worker.NewAttendance(db, ledger.Presence{Role: ledger.RoleVerifier, Name: "w"}, nil)
+		go func() { ended <- v.Run(ctx) }()
+		go func() { ended <- w.Run(ctx) }()
+		time.Sleep(ledger.UnservedAfter + 2*time.Minute)
+		synctest.Wait()
+		queues, _ := w.Unserved()
+		require.EqualValues(t, 1, queues)
+		queues, _ = v.Unserved()
+		require.Zero(t, queues)
+		cancel()
+		require.NoError(t, errors.Join(<-ended, <-ended))
+	})
+}
+
 // silentRegister answers nobody.
 type silentRegister struct{ worker.Register }
 

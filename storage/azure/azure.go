@@ -11,6 +11,10 @@
 // The blocks of an upload that was cut can't be seen: Azure drops them after a week, and
 // when the object is written.
 //
+// In an account with blob versioning all versions of a blob are listed, and can be gone back
+// to; soft-deleted blobs aren't. The emulators know no versions: what is said of them here is
+// tested against a server of the tests' own.
+//
 // URLs are shared access signatures. Only the account's key, also one in a
 // connection string, can make them.
 package azure
@@ -44,6 +48,7 @@ func Driver() storage.Driver {
 		OpenHTTP:  open,
 		Fault:     fault,
 		SignedURL: sign,
+		Versions:  versions(),
 	}
 }
 

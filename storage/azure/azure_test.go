@@ -23,6 +23,18 @@ func TestDriver(t *testing.T) {
 	t.Run("signed URLs", func(t *testing.T) { drivertest.RunSigned(t, open()) })
 }
 
+func TestVersions(t *testing.T) {
+	srv := buckettest.AzureVersions(t)
+	srv.Setenv(t)
+	drivertest.RunVersions(t, drivertest.Versioned{URL: srv.URL, Delete: srv.Delete, Overwrite: srv.Overwrite}, azure.Driver())
+}
+
+func TestUnversioned(t *testing.T) {
+	srv := buckettest.Azure(t)
+	srv.Setenv(t)
+	drivertest.RunUnversioned(t, drivertest.Open(t, srv.URL, azure.Driver()))
+}
+
 // A bucket of legs that doesn't exist is away, and not empty.
 func TestLegs(t *testing.T) {
 	srv := buckettest.Azure(t)

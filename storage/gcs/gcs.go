@@ -12,6 +12,9 @@
 // An upload that was cut leaves nothing that can be seen or is paid for: Google forgets
 // it after a week.
 //
+// In a bucket with Object Versioning all generations of an object are listed, and can be
+// gone back to; soft-deleted objects aren't.
+//
 // Google's client brings direct paths for gRPC, which take nearly 150 packages
 // and 13 MB of a binary. Only URLs with grpc=true can use them, on machines of
 // Google's. The client's build tag disable_grpc_modules leaves them out; gRPC
@@ -49,6 +52,7 @@ func Driver() storage.Driver {
 		Fault:     fault,
 		SignedURL: signV4,
 		SignApart: true,
+		Versions:  versions(),
 	}
 }
 

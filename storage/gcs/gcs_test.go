@@ -30,6 +30,18 @@ func TestDriver(t *testing.T) {
 	drivertest.Run(t, drivertest.Harness{Open: func() *storage.Store { return drivertest.Open(t, srv.URL, gcs.Driver()) }})
 }
 
+func TestVersions(t *testing.T) {
+	srv := buckettest.GCSVersions(t)
+	srv.Setenv(t)
+	drivertest.RunVersions(t, drivertest.Versioned{URL: srv.URL, Delete: srv.Delete, Overwrite: srv.Overwrite}, gcs.Driver())
+}
+
+func TestUnversioned(t *testing.T) {
+	srv := buckettest.GCS(t)
+	srv.Setenv(t)
+	drivertest.RunUnversioned(t, drivertest.Open(t, srv.URL, gcs.Driver()))
+}
+
 // A bucket of legs that doesn't exist is away, and not empty.
 func TestLegs(t *testing.T) {
 	srv := buckettest.GCS(t)

@@ -2,12 +2,7 @@ package s3
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"hash"
-	"io"
 	"net/url"
 	"slices"
 	"strings"
@@ -25,7 +20,7 @@ import (
 // versions are those of S3. They need the permissions s3:ListBucketVersions and, to go
 // back to one, s3:GetObjectVersion and s3:PutObject.
 func versions() *storage.Versions {
-	return &storage.Versions{List: listVersions, Restore: restore}
+	return &storage.Versions{List: listVersions, Open: openVersion}
 }
 
 // errNoClient is a bucket that was not opened by this package.
@@ -75,24 +70,11 @@ func listVersions(ctx context.Context, b *blob.Bucket, u *url.URL, token string,
 			Key: strings.TrimPrefix(aws.ToString(d.Key), prefix), ModTime: aws.ToTime(d.LastModified), Version: versionOf(d.VersionId), Deleted: true,
 		})
 	}
-	slices.SortStableFunc(page.Objects, func(x, y record.Listed) int { return newestFirst(&x, &y) })
+	slices.SortStableFunc(page.Objects, func(x, y record.Listed) int { return strings.Compare(x.Key, y.Key) })
 	if aws.ToBool(out.IsTruncated) {
 		page.Next = aws.ToString(out.NextKeyMarker) + "\x00" + aws.ToString(out.NextVersionIdMarker)
 	}
 	return page, nil
-}
-
-// newestFirst is the order of versions: by key, and of one key from what is current back.
-func newestFirst(x, y *record.Listed) int {
-	switch {
-	case x.Key != y.Key:
-		return strings.Compare(x.Key, y.Key)
-	case x.Current != y.Current && x.Current:
-		return -1
-	case x.Current != y.Current:
-		return 1
-	}
-	return y.ModTime.Compare(x.ModTime)
 }
 
 // versionOf is the name of a version. Objects of a bucket that never had versions have one
@@ -104,47 +86,18 @@ func versionOf(id *string) string {
 	return ""
 }
 
-// restore reads the version and puts it at its own key again. Servers differ in whether
-// they copy a version to the key that it is of.
-func restore(ctx context.Context, b *blob.Bucket, u *url.URL, key, version, sum string) (bool, error) {
+// openVersion reads a version. It is put at its own key again by who asked: servers differ
+// in whether they copy a version to the key that it is of.
+func openVersion(ctx context.Context, b *blob.Bucket, u *url.URL, key, version string) (*storage.Version, error) {
 	client, err := clientOf(b)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	got, err := client.GetObject(ctx, &s3.GetObjectInput{
 		Bucket: aws.String(u.Host), Key: aws.String(u.Query().Get("prefix") + key), VersionId: aws.String(version),
 	})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	defer got.Body.Close() //nolint:errcheck // only read from
-	if got.Metadata["sha256"] != sum {
-		return false, nil
-	}
-	err = b.Upload(ctx, key, &summed{r: got.Body, h: sha256.New(), want: sum}, &blob.WriterOptions{
-		ContentType: aws.ToString(got.ContentType), Metadata: got.Metadata, BufferSize: partSize, MaxConcurrency: 1,
-	})
-	return err == nil, err
-}
-
-// partSize bounds the memory of a restoration.
-const partSize = 5 << 20
-
-// summed fails at the end of bytes that have another SHA-256 than they should: an upload
-// that reads them is taken back then.
-type summed struct {
-	r    io.Reader
-	h    hash.Hash
-	want string
-}
-
-func (s *summed) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	s.h.Write(p[:n])
-	if errors.Is(err, io.EOF) {
-		if sum := hex.EncodeToString(s.h.Sum(nil)); sum != s.want {
-			return n, fmt.Errorf("the version's bytes have the SHA-256 %s, and it was stored with %s", sum, s.want)
-		}
-	}
-	return n, err
+	return &storage.Version{Body: got.Body, ContentType: aws.ToString(got.ContentType), Metadata: got.Metadata}, nil
 }

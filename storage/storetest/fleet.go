@@ -61,6 +61,7 @@ func presence(t *testing.T, e Env) {
 		require.NoError(t, err)
 		require.Empty(t, there, "it hasn't said so for too long")
 	}
+	require.NoError(t, e.Jobs.Present(t.Context(), ledger.Presence{Role: ledger.RoleVerifier, Name: "pbx-1-77"}))
 	for _, bad := range []ledger.Presence{{}, {Role: "printer", Name: "x"}, {Role: ledger.RoleWorker}, {Role: ledger.RoleAPI, Name: "x\x00"}} {
 		requireCode(t, callmodel.CodeInvalid, e.Jobs.Present(t.Context(), bad))
 	}

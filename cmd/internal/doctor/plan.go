@@ -67,6 +67,7 @@ func OfWorker(p *service.WorkerProgram, b service.Buckets, now func() time.Time)
 	}
 	plan.writes("--spool-dir", p.SpoolDir, someSpace)
 	plan.writes("--finished-dir", p.FinishedDir, mega)
+	plan.writes("--verify-dir", p.VerifyDir, someSpace)
 	plan.listens("--listen", p.Listen)
 	plan.listens("--admin-listener", p.AdminListener)
 	return plan
@@ -74,15 +75,15 @@ func OfWorker(p *service.WorkerProgram, b service.Buckets, now func() time.Time)
 
 // Serve is what a process with an API and a worker uses.
 type Serve struct {
-	Dir, DB, Bucket, Legs, Listen string
-	API                           *service.APIOptions
+	Dir, DB, Bucket, BackupBucket, Legs, Listen string
+	API                                         *service.APIOptions
 }
 
 // OfServe is the plan of switchtape serve.
 func OfServe(s *Serve, b service.Buckets, now func() time.Time) *Plan {
 	plan := &Plan{
 		Program: "switchtape serve", DB: service.DBOptions{DB: s.DB}, Migrates: true, Buckets: b, Now: now,
-		Bucket: service.BucketOptions{Bucket: s.Bucket}, Legs: s.Legs, Queues: []string{worker.AllQueues}, Codec: record.Codec(s.API.RecordCodec),
+		Bucket: service.BucketOptions{Bucket: s.Bucket, BackupBucket: s.BackupBucket}, Legs: s.Legs, Queues: []string{worker.AllQueues}, Codec: record.Codec(s.API.RecordCodec),
 	}
 	plan.writes("--dir", s.Dir, someSpace)
 	plan.api(s.API)

@@ -252,7 +252,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		}
 	}
 	if o.Lane != LaneHigh {
-		if a.verify, err = NewVerifier(s, o.VerifyOptions, o.RecordOptions, o.KeepCalls, m, log); err != nil {
+		if a.verify, err = NewVerifier(s, o.VerifyOptions, VerifierOptions{o.Presence().Name, o.RecordOptions, o.KeepCalls}, m, log); err != nil {
 			return nil, err
 		}
 	}

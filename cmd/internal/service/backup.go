@@ -9,6 +9,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/reconcile"
 	"github.com/switchtape/switchtape/storage"
 )
 
@@ -33,6 +34,29 @@ func (b *backupBucket) Remove(ctx context.Context, key, sha256 string) error {
 
 // Bucket implements worker.Backup.
 func (b *backupBucket) Bucket() string { return b.backup.String() }
+
+// comparedBackup is the backup as a comparison uses it.
+type comparedBackup struct {
+	*storage.Store
+
+	home *storage.Store
+}
+
+// BringHome implements reconcile.Backup.
+func (b comparedBackup) BringHome(ctx context.Context, key, sha256 string) (string, error) {
+	info, err := b.home.TakeFrom(ctx, b.Store, key, sha256)
+	return info.URL, err
+}
+
+// Compared are the recordings' bucket and its backup, each for itself, as reconcile.Run
+// compares them. The backup is nil if there is none.
+func (s *Stores) Compared() (reconcile.Bucket, reconcile.Backup) {
+	home := s.Objects.Alone()
+	if s.Backup == nil {
+		return home, nil
+	}
+	return home, comparedBackup{s.Backup, home}
+}
 
 // SweepBackup sweeps the backup bucket, if there is one, as SweepUploads does theirs, and
 // moves home what lies there for long, now and then until ctx ends.

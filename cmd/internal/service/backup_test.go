@@ -17,6 +17,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/service"
+	"github.com/switchtape/switchtape/recording/reconcile"
 	"github.com/switchtape/switchtape/storage"
 	"github.com/switchtape/switchtape/storage/storetest"
 	"github.com/switchtape/switchtape/storage/storetest/buckettest"
@@ -179,4 +180,39 @@ func TestLeftInTheBackup(t *testing.T) {
 	}
 	_, err = s.Backup.Stat(t.Context(), other)
 	require.NoError(t, err)
+}
+
+// A recording that was set aside in the backup, and moved home from there, has its own
+// bucket's URL when its job is retried.
+func TestSetAsideInTheBackup(t *testing.T) {
+	srv := buckettest.S3(t)
+	srv.Setenv(t)
+	d, at := before(t, srv)
+	w := startWorkerOn(t, service.BucketOptions{Bucket: at, BackupBucket: besides(t, srv)}, service.WorkerOptions{})
+	d.closed.Store(refuse(http.StatusForbidden, "ExpiredToken", ""))
+	id := w.enqueue(t, 1)[0]
+	require.Eventually(t, func() bool {
+		j, r := w.resultOf(t, id)
+		return j.Published && r.InBackup
+	}, time.Minute, 20*time.Millisecond)
+	require.NoError(t, w.stores.DB.Quarantine(t.Context(), id, "op", "set aside"))
+	d.closed.Store(nil)
+	require.Eventually(t, func() bool {
+		_, err := w.stores.MoveLeft(t.Context(), time.Now().Add(time.Hour))
+		return err == nil
+	}, time.Minute, 20*time.Millisecond)
+
+	bucket, backup := w.stores.Compared()
+	compare := func() reconcile.Report {
+		r, err := reconcile.Run(t.Context(), w.stores.DB, bucket, t.TempDir(), &reconcile.Options{Backup: backup})
+		require.NoError(t, err)
+		return r
+	}
+	assert.Equal(t, map[reconcile.Kind]int64{reconcile.ObjectMovedHome: 2}, compare().Found, "the recording and its manifest")
+	require.NoError(t, w.stores.DB.Retry(t.Context(), id, "op"))
+	require.Eventually(t, func() bool {
+		j, r := w.resultOf(t, id)
+		return j.State == ledger.Done && !r.InBackup && strings.HasPrefix(r.URL(), "s3://recordings/acme/")
+	}, time.Minute, 20*time.Millisecond)
+	assert.Empty(t, compare().Found)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
+	"github.com/switchtape/switchtape/recording/reconcile"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
@@ -41,6 +42,9 @@ func ValidRetention(o RetentionOptions) error { return o.validate() }
 func (v *Verifier) SetClock(now func() time.Time, after func(time.Duration) <-chan time.Time) {
 	v.clock = verifyClock{now, after}
 }
+
+// SetBucket gives the verifier another bucket.
+func (v *Verifier) SetBucket(b reconcile.Bucket) { v.bucket = b }
 
 // WatchPromise is what asks, once each time that it is called, what the metrics tell of the
 // promise, at times that are far apart.

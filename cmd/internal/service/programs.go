@@ -50,7 +50,17 @@ type WorkerProgram struct {
 	IntakeOptions
 	LegOptions
 	WebhookOptions
+	VerifyOptions
+	// What a comparison has to know of the APIs' settings.
+	RecordOptions
+	KeepCalls time.Duration `help:"--keep-calls of the APIs: with --verify-every objects of calls that they keep no more are not looked for. 0: they keep them all." default:"0"`
+
 	ops.LogOptions
+}
+
+// Verifier compares now and then, if the worker is told to; nil if it isn't.
+func (p *WorkerProgram) Verifier(s *Stores, m *ops.Metrics, log *slog.Logger) (*Verifier, error) {
+	return NewVerifier(s, p.VerifyOptions, VerifierOptions{p.Presence().Name, p.RecordOptions, p.KeepCalls}, m, log)
 }
 
 // Check lists what can't be meant, as far as the settings alone tell.
@@ -61,7 +71,7 @@ func (p *WorkerProgram) Check() error {
 	}
 	_, dirs := p.legDirs(nil)
 	_, hooks := p.allowed()
-	return errors.Join(reserve, dirs, hooks)
+	return errors.Join(reserve, dirs, hooks, p.validate(true))
 }
 
 // Check lists what can't be meant, as far as the settings alone tell.

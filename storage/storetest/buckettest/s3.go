@@ -20,11 +20,32 @@ func S3(t testing.TB) *Server {
 	return versity(t)
 }
 
-// Versioned is an S3 server whose bucket keeps what was overwritten or deleted.
+// Versioned is a server whose bucket keeps what was overwritten or deleted.
 type Versioned struct {
 	*Server
 
-	client *s3.Client
+	remove func(key string) error
+	put    func(key, text string, metadata map[string]string) error
+}
+
+// Delete deletes an object, as somebody with a console does.
+func (v *Versioned) Delete(t testing.TB, key string) {
+	t.Helper()
+	if err := v.remove(key); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Overwrite puts other bytes over an object, with that SHA-256 in its metadata, "" for none.
+func (v *Versioned) Overwrite(t testing.TB, key, text, sha256 string) {
+	t.Helper()
+	var metadata map[string]string
+	if sha256 != "" {
+		metadata = map[string]string{"sha256": sha256}
+	}
+	if err := v.put(key, text, metadata); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // S3Versions is S3 with a bucket that keeps versions. Its directory needs a file system
@@ -35,36 +56,27 @@ func S3Versions(t testing.TB) *Versioned {
 	kept := t.TempDir()
 	srv := versity(t, "--versioning-dir", kept)
 	_, endpoint, _ := strings.Cut(srv.URL, "&endpoint=")
-	v := &Versioned{srv, s3.New(s3.Options{
+	client := s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(endpoint), UsePathStyle: true,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: access, SecretAccessKey: secret}, nil
 		}),
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
-	})}
-	_, err := v.client.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+	})
+	ctx := context.WithoutCancel(t.Context())
+	_, err := client.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
 		Bucket: aws.String(bucket), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v
-}
-
-// Delete deletes an object, as somebody with a console does.
-func (v *Versioned) Delete(t testing.TB, key string) {
-	t.Helper()
-	if _, err := v.client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// Overwrite puts other bytes over an object.
-func (v *Versioned) Overwrite(t testing.TB, key, text string) {
-	t.Helper()
-	if _, err := v.client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String(key), Body: strings.NewReader(text)}); err != nil {
-		t.Fatal(err)
-	}
+	return &Versioned{srv, func(key string) error {
+		_, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)})
+		return err
+	}, func(key, text string, metadata map[string]string) error {
+		_, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String(key), Body: strings.NewReader(text), Metadata: metadata})
+		return err
+	}}
 }
 
 // versity starts the gateway, with other arguments of its posix back end than those that

@@ -17,8 +17,10 @@ const ForgetPresence = 10 * time.Minute
 // CheckPresence refuses a presence that is nobody's.
 func CheckPresence(p *ledger.Presence) error {
 	var e callmodel.FieldErrors
-	if p.Role != ledger.RoleWorker && p.Role != ledger.RoleAPI {
-		e.Add("role", "%.64q is not one of worker, api", string(p.Role))
+	switch p.Role {
+	case ledger.RoleWorker, ledger.RoleAPI, ledger.RoleVerifier:
+	default:
+		e.Add("role", "%.64q is not one of worker, api, verifier", string(p.Role))
 	}
 	if CheckKey("name", p.Name) != nil {
 		e.Add("name", "must be 1 to %d bytes of UTF-8 without NUL", MaxKey)
