@@ -17,7 +17,14 @@ const access, secret = "switchtape-test", "switchtape-test-secret"
 // S3 starts versitygw, which checks signatures and does multipart uploads.
 func S3(t testing.TB) *Server {
 	t.Helper()
-	return versity(t)
+	return versity(t, bucket)
+}
+
+// S3Named is S3 with a bucket of another name, for tests that have several: a bucket's name
+// tells it from others.
+func S3Named(t testing.TB, name string) *Server {
+	t.Helper()
+	return versity(t, name)
 }
 
 // Versioned is an S3 server whose bucket keeps what was overwritten or deleted.
@@ -33,7 +40,7 @@ type Versioned struct {
 func S3Versions(t testing.TB) *Versioned {
 	t.Helper()
 	kept := t.TempDir()
-	srv := versity(t, "--versioning-dir", kept)
+	srv := versity(t, bucket, "--versioning-dir", kept)
 	_, endpoint, _ := strings.Cut(srv.URL, "&endpoint=")
 	v := &Versioned{srv, s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(endpoint), UsePathStyle: true,
@@ -67,9 +74,9 @@ func (v *Versioned) Overwrite(t testing.TB, key, text string) {
 	}
 }
 
-// versity starts the gateway, with other arguments of its posix back end than those that
-// have it keep attributes in files of their own.
-func versity(t testing.TB, attributes ...string) *Server {
+// versity starts the gateway with a bucket of that name, and with other arguments of its
+// posix back end than those that have it keep attributes in files of their own.
+func versity(t testing.TB, bucket string, attributes ...string) *Server {
 	t.Helper()
 	exe := find(t, "versitygw", "go install github.com/versity/versitygw/cmd/versitygw@v1.8.0")
 	root := t.TempDir()

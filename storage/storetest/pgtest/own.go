@@ -2,9 +2,11 @@ package pgtest
 
 import (
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -14,10 +16,13 @@ import (
 type Server struct {
 	// URL is its database "postgres", empty at first, through a Unix socket.
 	URL string
+	// Address is where it listens on loopback, as host:port, for tests that put something
+	// between it and its clients; "" for a server on its socket alone.
+	Address string
 
 	bin, dir string
 	as       *syscall.SysProcAttr
-	stop     func() // nil while it is stopped
+	stop     func(signal string) // nil while it is stopped
 }
 
 // Own starts a server for the test alone, on this machine whatever
@@ -25,11 +30,45 @@ type Server struct {
 func Own(t testing.TB) *Server {
 	t.Helper()
 	s := inDirectory(t)
+	s.initialise(t)
+	return s
+}
+
+// OnNetwork is Own for a server that listens on loopback, too, as its standbys do.
+func OnNetwork(t testing.TB) *Server {
+	t.Helper()
+	s := inDirectory(t)
+	s.listen(t)
+	s.initialise(t)
+	return s
+}
+
+func (s *Server) initialise(t testing.TB) {
+	t.Helper()
 	if err := initialise(s.bin, s.dir, s.as); err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}
 	s.Start(t)
-	return s
+}
+
+// listen gives the server an address that nobody listens on.
+func (s *Server) listen(t testing.TB) {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err == nil {
+		s.Address = l.Addr().String()
+		err = l.Close()
+	}
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	s.URL += "&port=" + s.port() // of which its socket has its name, too
+}
+
+// port is the port of the server's address, "" without one.
+func (s *Server) port() string {
+	_, port, _ := strings.Cut(s.Address, ":")
+	return port
 }
 
 // Standby starts a server that follows this one and can be asked meanwhile. From then
@@ -40,8 +79,14 @@ func (s *Server) Standby(t testing.TB) *Server {
 	ctx, cancel := context.WithTimeout(t.Context(), start)
 	defer cancel()
 	standby := inDirectory(t)
+	if s.Address != "" {
+		standby.listen(t)
+	}
 	backup := exec.CommandContext(ctx, filepath.Join(s.bin, "pg_basebackup"), "--host", s.dir, "--username", "postgres", "--no-sync",
 		"--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--pgdata", filepath.Join(standby.dir, "data"))
+	if s.Address != "" {
+		backup.Args = append(backup.Args, "--port", s.port())
+	}
 	backup.SysProcAttr, backup.Dir = s.as, standby.dir
 	if out, err := backup.CombinedOutput(); err != nil {
 		t.Fatalf("pgtest: pg_basebackup: %v\n%s", err, out)
@@ -114,8 +159,18 @@ func inDirectory(t testing.TB) *Server {
 // Crash stops the server immediately: its processes end in the middle of what they
 // do, and the next start recovers from the log. It does nothing while stopped.
 func (s *Server) Crash() {
+	s.end("QUIT")
+}
+
+// Stop stops the server as it is stopped to be maintained: sessions are ended, whatever they
+// do, and what is committed is written. It does nothing while stopped.
+func (s *Server) Stop() {
+	s.end("INT")
+}
+
+func (s *Server) end(signal string) {
 	if s.stop != nil {
-		s.stop()
+		s.stop(signal)
 		s.stop = nil
 	}
 }
@@ -124,7 +179,7 @@ func (s *Server) Crash() {
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
 	var err error
-	if s.stop, err = keep(s.bin, s.dir, s.as, false); err == nil {
+	if s.stop, err = keep(s.bin, s.dir, s.port(), s.as, false); err == nil {
 		err = awaitStart(s.URL, s.dir)
 	}
 	if err != nil {

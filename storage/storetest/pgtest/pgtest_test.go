@@ -50,6 +50,28 @@ func TestOwn(t *testing.T) {
 	require.NoError(t, exec("SELECT n FROM kept"))
 }
 
+// TestOnNetwork: clients find a server and its standby by their addresses, one of them
+// writes, and the standby does when the other was stopped.
+func TestOnNetwork(t *testing.T) {
+	t.Parallel()
+	first := pgtest.OnNetwork(t)
+	second := first.Standby(t)
+	at := "postgres://postgres@" + first.Address + "," + second.Address + "/postgres?sslmode=disable&target_session_attrs=read-write"
+	exec := func(statement string) error {
+		c, err := pgx.Connect(t.Context(), at)
+		if err != nil {
+			return err
+		}
+		_, err = c.Exec(t.Context(), statement)
+		return errors.Join(err, c.Close(t.Context()))
+	}
+	require.NoError(t, exec("CREATE TABLE kept (n int)"))
+	first.Stop()
+	require.Error(t, exec("SELECT n FROM kept"), "nobody writes")
+	second.Promote(t)
+	require.NoError(t, exec("SELECT n FROM kept"))
+}
+
 // TestCopy: a copy is as it was prepared, once for all, and nobody else's.
 func TestCopy(t *testing.T) {
 	t.Parallel()
