@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/reconcile"
 )
@@ -99,7 +100,7 @@ func NewVerifier(s *Stores, o VerifyOptions, recorded RecordOptions, keepsCalls 
 		return nil, err
 	}
 	v := &Verifier{
-		opts: o, ledger: s.DB, bucket: s.Objects, log: log, clock: verifyClock{time.Now, time.After},
+		opts: o, ledger: s.DB, bucket: s.Objects, log: log, clock: verifyClock{clock.Now, time.After},
 		how: reconcile.Options{Repair: o.VerifyRepair, Hash: o.VerifyHash, KeepCalls: keepsCalls, Defaults: recorded.outputs(), Actor: "verify"},
 	}
 	if o.VerifyLegs != "" {
