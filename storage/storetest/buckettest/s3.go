@@ -41,14 +41,7 @@ func S3Versions(t testing.TB) *Versioned {
 	t.Helper()
 	kept := t.TempDir()
 	srv := versity(t, bucket, "--versioning-dir", kept)
-	_, endpoint, _ := strings.Cut(srv.URL, "&endpoint=")
-	v := &Versioned{srv, s3.New(s3.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(endpoint), UsePathStyle: true,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: access, SecretAccessKey: secret}, nil
-		}),
-		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
-	})}
+	v := &Versioned{srv, srv.client()}
 	_, err := v.client.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
 		Bucket: aws.String(bucket), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
 	})
@@ -56,6 +49,34 @@ func S3Versions(t testing.TB) *Versioned {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// client is one of an S3 server.
+func (s *Server) client() *s3.Client {
+	_, endpoint, _ := strings.Cut(s.URL, "&endpoint=")
+	return s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(endpoint), UsePathStyle: true,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: access, SecretAccessKey: secret}, nil
+		}),
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
+	})
+}
+
+// Uploads are the keys of uploads in parts that have begun at an S3 server and not ended.
+func (s *Server) Uploads(ctx context.Context) ([]string, error) {
+	pages := s3.NewListMultipartUploadsPaginator(s.client(), &s3.ListMultipartUploadsInput{Bucket: aws.String(filepath.Base(s.Dir))})
+	var keys []string
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range page.Uploads {
+			keys = append(keys, aws.ToString(u.Key))
+		}
+	}
+	return keys, nil
 }
 
 // Delete deletes an object, as somebody with a console does.

@@ -2,7 +2,6 @@ package pgtest
 
 import (
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,11 +33,13 @@ func Own(t testing.TB) *Server {
 	return s
 }
 
-// OnNetwork is Own for a server that listens on loopback, too, as its standbys do.
-func OnNetwork(t testing.TB) *Server {
+// OnNetwork is Own for a server that listens at an address of loopback, too. One that is
+// stopped and started again needs a port that nobody is given meanwhile: none of those that
+// the system gives to connections.
+func OnNetwork(t testing.TB, address string) *Server {
 	t.Helper()
 	s := inDirectory(t)
-	s.listen(t)
+	s.listen(address)
 	s.initialise(t)
 	return s
 }
@@ -51,17 +52,9 @@ func (s *Server) initialise(t testing.TB) {
 	s.Start(t)
 }
 
-// listen gives the server an address that nobody listens on.
-func (s *Server) listen(t testing.TB) {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err == nil {
-		s.Address = l.Addr().String()
-		err = l.Close()
-	}
-	if err != nil {
-		t.Fatalf("pgtest: %v", err)
-	}
+// listen gives the server an address.
+func (s *Server) listen(address string) {
+	s.Address = address
 	s.URL += "&port=" + s.port() // of which its socket has its name, too
 }
 
@@ -76,11 +69,17 @@ func (s *Server) port() string {
 // the test.
 func (s *Server) Standby(t testing.TB) *Server {
 	t.Helper()
+	return s.StandbyAt(t, "")
+}
+
+// StandbyAt is Standby for one that listens at an address of loopback, too; "" for none.
+func (s *Server) StandbyAt(t testing.TB, address string) *Server {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), start)
 	defer cancel()
 	standby := inDirectory(t)
-	if s.Address != "" {
-		standby.listen(t)
+	if address != "" {
+		standby.listen(address)
 	}
 	backup := exec.CommandContext(ctx, filepath.Join(s.bin, "pg_basebackup"), "--host", s.dir, "--username", "postgres", "--no-sync",
 		"--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--pgdata", filepath.Join(standby.dir, "data"))

@@ -3,6 +3,7 @@ package pgtest_test
 import (
 	"bufio"
 	"errors"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -54,8 +55,15 @@ func TestOwn(t *testing.T) {
 // writes, and the standby does when the other was stopped.
 func TestOnNetwork(t *testing.T) {
 	t.Parallel()
-	first := pgtest.OnNetwork(t)
-	second := first.Standby(t)
+	var free [2]string
+	for i := range free {
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		free[i] = l.Addr().String()
+		require.NoError(t, l.Close())
+	}
+	first := pgtest.OnNetwork(t, free[0])
+	second := first.StandbyAt(t, free[1])
 	at := "postgres://postgres@" + first.Address + "," + second.Address + "/postgres?sslmode=disable&target_session_attrs=read-write"
 	exec := func(statement string) error {
 		c, err := pgx.Connect(t.Context(), at)
