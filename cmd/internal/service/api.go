@@ -19,6 +19,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/reports/reporthttp"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
@@ -176,7 +177,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 			return nil, fmt.Errorf("--rules-snapshot: %w", err)
 		}
 	}
-	a := &API{mux: http.NewServeMux(), opts: o, log: log, store: s.DB, users: directory.New(s.DB, &directory.Options{Logger: log})}
+	a := &API{mux: http.NewServeMux(), opts: o, log: log, store: s.DB, users: directory.New(s.DB, &directory.Options{Now: clock.Now, Logger: log})}
 	if a.vouched, err = o.tenants(); err != nil {
 		return nil, err
 	}
@@ -205,7 +206,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		Settings:              settings,
 		SettingsAt:            settingsAt,
 		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, MinInFlight: o.MinInFlight, QueueWait: o.QueueWait, CallsFromMemory: o.CallsFromMemory,
-		JobEnqueued: jobEnqueued, Logger: log,
+		JobEnqueued: jobEnqueued, Now: clock.Now, Logger: log,
 	}
 	if subprocess.Available() {
 		options.Compile = subprocess.Compile
@@ -230,20 +231,20 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	}
 	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
 		Check: checker.Check, Kinds: kinds, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), DeadLetters: s.DB,
-		JobEnqueued: jobEnqueued, Media: s.media(), Logger: log,
+		JobEnqueued: jobEnqueued, Media: s.media(), Now: clock.Now, Logger: log,
 	})
 	for _, at := range []string{"/v1/recordings", "/v1/jobs", "/v1/dead-letters"} {
 		a.mux.Handle(at, recordings)
 		a.mux.Handle(at+"/", recordings)
 	}
-	a.door = intake.NewDoor(intake.Checks{Check: checker.Check, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs)}, kinds)
+	a.door = intake.NewDoor(intake.Checks{Check: checker.Check, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), Now: clock.Now}, kinds)
 	callhttp.New(svc, &callhttp.Options{Logger: log, Urgent: urgent, EmergencyOnly: o.Lane == LaneHigh, RecordingLink: func(id callmodel.JobID) string {
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(a.mux)
-	rulehttp.New(svc, &rulehttp.Options{Logger: log}).Mount(a.mux)
+	rulehttp.New(svc, &rulehttp.Options{Now: clock.Now, Logger: log}).Mount(a.mux)
 	a.mountUsers(s, checker, m, log)
-	reporthttp.New(s.DB, &reporthttp.Options{AccessDenied: svc.AccessDenied, Logger: log}).Mount(a.mux)
-	keyhttp.New(s.DB, &keyhttp.Options{AccessDenied: svc.AccessDenied, Logger: log}).Mount(a.mux)
+	reporthttp.New(s.DB, &reporthttp.Options{AccessDenied: svc.AccessDenied, Now: clock.Now, Logger: log}).Mount(a.mux)
+	keyhttp.New(s.DB, &keyhttp.Options{AccessDenied: svc.AccessDenied, Now: clock.Now, Logger: log}).Mount(a.mux)
 	webhookhttp.New(s.DB, &webhookhttp.Options{AccessDenied: svc.AccessDenied, Logger: log}).Mount(a.mux)
 	m.Webhooks(s.DB.WebhookStats)
 	if !o.NoWebhooks && o.Lane != LaneHigh {
@@ -373,7 +374,7 @@ func (a *API) installFile(ctx context.Context, body []byte) error {
 
 // guarded is the API behind its authentication.
 func (a *API) guarded(m *ops.Metrics, addr net.Addr) (h http.Handler, err error) {
-	h, a.gate, err = a.opts.guard(m.HTTP(actingFor(a.Handler())), auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Logger: a.log}, a.book, addr)
+	h, a.gate, err = a.opts.guard(m.HTTP(actingFor(a.Handler())), auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Now: clock.Now, Logger: a.log}, a.book, addr)
 	if a.gate != nil {
 		gateMetrics(m, a.gate)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/broker"
@@ -89,7 +90,7 @@ func NewDoor(l LegOptions, tenants int) (*intake.Door, error) {
 	if err != nil {
 		return nil, err
 	}
-	return intake.NewDoor(intake.Checks{Check: recording.NewProcessor(nil, nil, nil).Check, LegsBelow: dirs.below}, kinds), nil
+	return intake.NewDoor(intake.Checks{Check: recording.NewProcessor(nil, nil, nil).Check, LegsBelow: dirs.below, Now: clock.Now}, kinds), nil
 }
 
 // Brokers are a process's intakes and publishers. A broker that is away keeps nothing
@@ -114,7 +115,7 @@ func (o *IntakeOptions) OpenBrokers(s *Stores, drivers broker.Drivers, door *int
 			return nil, fmt.Errorf("--intake %s: %w", list[i].name, elsewhere(err))
 		}
 		in, err := intake.New(s.DB, s.DB, door, intake.Source{Name: list[i].name, Subscription: sub, Tenants: list[i].tenants},
-			&intake.Options{JobEnqueued: rung, Logger: log})
+			&intake.Options{JobEnqueued: rung, Now: clock.Now, Logger: log})
 		if err != nil {
 			return nil, fmt.Errorf("--intake %s: %w", list[i].name, err)
 		}
@@ -139,7 +140,7 @@ func (o *IntakeOptions) OpenBrokers(s *Stores, drivers broker.Drivers, door *int
 		if err != nil {
 			return nil, fmt.Errorf("--publish %s: %w", at, elsewhere(err))
 		}
-		p := publish.New(s.DB, reader, topic, at, publish.Options{Holder: name, Logger: log})
+		p := publish.New(s.DB, reader, topic, at, publish.Options{Holder: name, Now: clock.Now, Logger: log})
 		b.publishers = append(b.publishers, p)
 		publishMetrics(m, p)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/lifecycle"
 	"github.com/switchtape/switchtape/recording/local"
@@ -76,7 +77,7 @@ func (o *WorkerOptions) watchSpool(w *WorkerLegs, dir string, m *ops.Metrics, lo
 		return nil
 	}
 	if w.spool, err = lifecycle.NewDisk(cmp.Or(dir, os.TempDir()), lifecycle.DiskOptions{
-		Reserve: bytes, ReserveShare: share, Every: spoolEvery, Now: time.Now, Logger: log,
+		Reserve: bytes, ReserveShare: share, Every: spoolEvery, Now: clock.Now, Logger: log,
 	}); err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func (o *WorkerOptions) watchDisk(w *WorkerLegs, legs Legs, m *ops.Metrics, log 
 		return nil
 	}
 	if w.disk, err = lifecycle.NewDisk(strings.TrimPrefix(o.Legs, "file://"), lifecycle.DiskOptions{
-		Reserve: bytes, ReserveShare: share, Now: time.Now, Logger: log,
+		Reserve: bytes, ReserveShare: share, Now: clock.Now, Logger: log,
 	}); err != nil {
 		return err
 	}
@@ -168,7 +169,7 @@ func (o *WorkerOptions) deleteLegs(s *Stores, w *WorkerLegs, legs Legs, m *ops.M
 	}
 	var err error
 	if w.deleter, err = lifecycle.NewLegs(s.DB, place, stored.NewLibrary(s.DB, s.Objects), lifecycle.Options{
-		Keep: o.LegsKeep, Queues: queues, Now: time.Now, Logger: log,
+		Keep: o.LegsKeep, Queues: queues, Now: clock.Now, Logger: log,
 	}); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/reports"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 )
 
@@ -56,7 +57,7 @@ const promiseTick = 5 * time.Second
 const promiseTimeout = 10 * time.Second
 
 func newPromiseWatch(s promiseStore, m *ops.Metrics, log *slog.Logger) *promiseWatch {
-	w := &promiseWatch{store: s, log: log, now: time.Now, tick: time.After, sums: map[string]reports.Promise{}, asked: map[string]time.Time{}}
+	w := &promiseWatch{store: s, log: log, now: clock.Now, tick: time.After, sums: map[string]reports.Promise{}, asked: map[string]time.Time{}}
 	m.Gauge("switchtape_unexplained_calls", "Calls that should have a recording and have none, of which it isn't named why, up to 10,000; it should be 0.",
 		func() float64 { w.mu.Lock(); defer w.mu.Unlock(); return float64(w.unexplained) })
 	m.Gauge("switchtape_promise_age_seconds", "How long ago the database last told of the promise; -1 if it never did.", func() float64 {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/reconcile"
 	"github.com/switchtape/switchtape/recording/worker"
@@ -127,7 +128,7 @@ func NewVerifier(s *Stores, o VerifyOptions, of VerifierOptions, m *ops.Metrics,
 		return nil, err
 	}
 	v := &Verifier{
-		opts: o, who: presence(ledger.RoleVerifier, of.Name), ledger: s.DB, fleet: s.DB, log: log, clock: verifyClock{time.Now, time.After},
+		opts: o, who: presence(ledger.RoleVerifier, of.Name), ledger: s.DB, fleet: s.DB, log: log, clock: verifyClock{clock.Now, time.After},
 		how: reconcile.Options{Repair: o.VerifyRepair, Hash: o.VerifyHash, KeepCalls: of.KeepsCalls, Defaults: of.Recorded.outputs(), Actor: "verify"},
 	}
 	v.bucket, v.how.Backup = s.Compared()

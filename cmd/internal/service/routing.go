@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/decider"
@@ -33,7 +34,7 @@ func (o RoutingOptions) decider(m *ops.Metrics) (routing.Decider, error) {
 	}
 	d := &decider.Options{
 		Budget: o.DeciderBudget, HedgeAfter: o.DeciderHedge, MaxInFlight: o.DeciderMaxInFlight,
-		CacheSize: o.DeciderCacheSize, CacheTTL: o.DeciderCacheTTL, Asked: m.Asked,
+		CacheSize: o.DeciderCacheSize, CacheTTL: o.DeciderCacheTTL, Now: clock.Now, Asked: m.Asked,
 	}
 	if o.DeciderToken != "" {
 		d.Header = http.Header{"Authorization": {"Bearer " + string(o.DeciderToken)}}

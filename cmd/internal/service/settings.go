@@ -7,6 +7,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/routing/settings"
@@ -32,7 +33,7 @@ func (o SettingsOptions) settings(m *ops.Metrics, check func([]record.OutputSpec
 	}
 	s := &settings.Options{
 		Budget: o.SettingsTimeout, HedgeAfter: o.SettingsHedge, MaxInFlight: o.SettingsMaxInFlight,
-		CacheSize: o.SettingsCacheSize, CacheTTL: o.SettingsCacheTTL, CheckOutputs: check, Asked: m.AskedSettings,
+		CacheSize: o.SettingsCacheSize, CacheTTL: o.SettingsCacheTTL, CheckOutputs: check, Now: clock.Now, Asked: m.AskedSettings,
 	}
 	if o.SettingsToken != "" {
 		s.Header = http.Header{"Authorization": {"Bearer " + string(o.SettingsToken)}}

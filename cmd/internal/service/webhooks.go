@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/webhook"
 	"github.com/switchtape/switchtape/recording/webhookhttp"
@@ -58,7 +59,7 @@ func (o *WebhookOptions) Deliverer(s *Stores, name string, m *ops.Metrics, log *
 			cli.Usagef("they are %v and %d", o.WebhookTimeout, o.WebhookConcurrency))
 	}
 	d := webhook.New(s.DB, webhook.Options{
-		Holder: name, Timeout: o.WebhookTimeout, Concurrency: o.WebhookConcurrency, Allow: allow, Logger: log,
+		Holder: name, Timeout: o.WebhookTimeout, Concurrency: o.WebhookConcurrency, Allow: allow, Now: clock.Now, Logger: log,
 	})
 	for _, c := range []struct {
 		result, help string
