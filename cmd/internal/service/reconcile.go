@@ -106,13 +106,12 @@ func NewVerifier(s *Stores, o VerifyOptions, recorded RecordOptions, keepsCalls 
 		v.how.Legs, v.how.Queues = reconcile.FS(os.DirFS(o.VerifyLegs)), o.VerifyLegsOf
 	}
 	for _, k := range reconcile.Kinds() {
-		m.GaugeOf("switchtape_mismatches", "Mismatches that the last whole comparison has found and not mended, by kind; see switchtape verify --kinds.",
-			map[string]string{"kind": string(k.Kind)}, func() float64 {
-				r, _ := v.Last()
-				return float64(r.Found[k.Kind] - r.Repaired[k.Kind])
-			})
+		m.GaugeOf("switchtape_mismatches", map[string]string{"kind": string(k.Kind)}, func() float64 {
+			r, _ := v.Last()
+			return float64(r.Found[k.Kind] - r.Repaired[k.Kind])
+		})
 	}
-	m.Gauge("switchtape_compared_seconds", "How long ago the last whole comparison came to its end; -1 if this process has made none.", func() float64 {
+	m.Gauge("switchtape_compared_seconds", func() float64 {
 		_, at := v.Last()
 		if at.IsZero() {
 			return -1
