@@ -51,6 +51,9 @@ OpenMetrics gets exemplars with the histograms: the ids of the request, of the c
 *process*: each process tells of itself, and a fleet is their sum. *fleet*: each tells of all, as the
 database does, so that the maximum is right and the sum is not. Nothing here reads a whole table for
 a scrape. The names' endings are the units; where there is none it is a number.
+
+Alerts on them are in [alerts.yaml](../deploy/prometheus/alerts.yaml), and what to do then in
+[runbooks.md](runbooks.md).
 `)
 	for _, s := range ops.Catalogue() {
 		fmt.Fprintf(&b, "\n## %s\n\n| metric | type | unit | labels | of | which processes | what it says |\n|---|---|---|---|---|---|---|\n", s.Title)
