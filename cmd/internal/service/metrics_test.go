@@ -53,7 +53,7 @@ database does, so that the maximum is right and the sum is not. Nothing here rea
 a scrape. The names' endings are the units; where there is none it is a number.
 
 Alerts on them are in [alerts.yaml](../deploy/prometheus/alerts.yaml), and what to do then in
-[runbooks.md](runbooks.md).
+[runbooks.md](runbooks.md); dashboards are in [grafana](../deploy/grafana/).
 `)
 	for _, s := range ops.Catalogue() {
 		fmt.Fprintf(&b, "\n## %s\n\n| metric | type | unit | labels | of | which processes | what it says |\n|---|---|---|---|---|---|---|\n", s.Title)
