@@ -51,6 +51,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 		}
 	}
 	m := ops.NewMetrics()
+	m.Build("switchtape-api", c.Lane, cli.Software())
 	api, err := service.NewAPI(ctx, stores, c.APIOptions, m, log, nil)
 	if err != nil {
 		return err
@@ -79,6 +80,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 	if err != nil {
 		return errors.Join(err, l.Close(), admin.Close())
 	}
+	doors.Metrics(m)
 	attend := service.Attend(stores, c.Presence(), m, log)
 	log.InfoContext(ctx, "serving", "address", l.Addr().String(), "database", stores.DB.String())
 	group, ctx := errgroup.WithContext(ctx)

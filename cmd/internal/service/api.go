@@ -80,6 +80,7 @@ type APIOptions struct {
 	IntakeOptions
 	WebhookOptions
 	VerifyOptions
+	AccessLog  bool `help:"Log every request: method, route, status, how long it took, bytes, who asked, and the ids of the request and of its call or job. Neither paths nor queries, in which there are numbers."`
 	NoWebhooks bool `help:"Leave the delivery of webhooks to other processes."`
 }
 
@@ -194,7 +195,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	}
 	options := &callservice.Options{
 		Users: a.users, UserVersions: s.DB.UserVersions,
-		Journal: written, EmergencyCalls: s.emergencyCalls(), Snapshot: kept, Decider: ask, Trunks: o.trunks(), Instances: o.instances(s.DB.Fleet), Decided: m.Decision,
+		Journal: written, EmergencyCalls: s.emergencyCalls(), Snapshot: kept, Decider: ask, Trunks: o.trunks(), Instances: o.instances(s.DB.Fleet), Decided: m.Decision, EmergencyTaken: m.EmergencyCall,
 		TrunkChanged: func(owner callmodel.TenantID, c trunk.Change) {
 			m.TrunkChanged(owner, c)
 			log.WarnContext(context.WithoutCancel(ctx), "a destination's "+c.Why+" changed", "ruleset_of", owner,
@@ -263,8 +264,11 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	watchReplica(s.DB, m)
 	a.backlogMetrics(m)
 	laneMetrics(svc, m)
+	m.API()
 	a.sealer = newSealer(s.DB, m, log)
-	a.promise = newPromiseWatch(s.DB, m, log)
+	if o.Lane != LaneHigh {
+		a.promise = newPromiseWatch(s.DB, m, log)
+	}
 	return a, nil
 }
 
@@ -374,11 +378,22 @@ func (a *API) installFile(ctx context.Context, body []byte) error {
 
 // guarded is the API behind its authentication.
 func (a *API) guarded(m *ops.Metrics, addr net.Addr) (h http.Handler, err error) {
-	h, a.gate, err = a.opts.guard(m.HTTP(actingFor(a.Handler())), auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Now: clock.Now, Logger: a.log}, a.book, addr)
+	h, a.gate, err = a.opts.guard(actingFor(ops.Noted(a.Handler())), auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Now: clock.Now, Logger: a.log}, a.book, addr)
+	if err != nil {
+		return nil, err
+	}
 	if a.gate != nil {
 		gateMetrics(m, a.gate)
 	}
-	return h, err
+	return m.HTTP(h, a.accessLog()), nil
+}
+
+// accessLog is where requests are logged; nil for nowhere.
+func (a *API) accessLog() *slog.Logger {
+	if !a.opts.AccessLog {
+		return nil
+	}
+	return a.log
 }
 
 // Reload reads the keys again. On an error those in use stay.

@@ -100,8 +100,7 @@ func (o *AuthOptions) book(ctx context.Context, db *calldb.DB, rulesSnapshot str
 
 // gateMetrics show what comes with wrong credentials, and what is refused.
 func gateMetrics(m *ops.Metrics, gate *auth.Gate) {
-	m.Gauge("switchtape_wrong_keys", "Requests that came with an API key that is none, since the start.",
-		func() float64 { return float64(gate.Wrong()) })
-	m.Gauge("switchtape_limited_addresses", "Addresses that sent so many wrong keys that more are answered 429.",
-		func() float64 { return float64(gate.Limited()) })
+	m.Refusals(auth.Reasons()...)
+	m.CounterOf("switchtape_wrong_keys_total", nil, func() float64 { return float64(gate.Wrong()) })
+	m.Gauge("switchtape_limited_addresses", func() float64 { return float64(gate.Limited()) })
 }

@@ -143,12 +143,10 @@ func NewVerifier(s *Stores, o VerifyOptions, of VerifierOptions, m *ops.Metrics,
 			}
 		}
 		kind := map[string]string{"kind": string(k.Kind)}
-		m.GaugeOf("switchtape_mismatches", "Mismatches that the last whole comparison has found and not mended, by kind; see switchtape verify --kinds.",
-			kind, of(func(r *reconcile.Report) int64 { return r.Found[k.Kind] - r.Repaired[k.Kind] }))
-		m.GaugeOf("switchtape_mismatches_mended", "Mismatches that the last whole comparison has found and mended, by kind.",
-			kind, of(func(r *reconcile.Report) int64 { return r.Repaired[k.Kind] }))
+		m.GaugeOf("switchtape_mismatches", kind, of(func(r *reconcile.Report) int64 { return r.Found[k.Kind] - r.Repaired[k.Kind] }))
+		m.GaugeOf("switchtape_mismatches_mended", kind, of(func(r *reconcile.Report) int64 { return r.Repaired[k.Kind] }))
 	}
-	m.Gauge("switchtape_compared_seconds", "How long ago the last whole comparison came to its end; -1 if this process has made none.", func() float64 {
+	m.Gauge("switchtape_compared_seconds", func() float64 {
 		_, at := v.Last()
 		if at.IsZero() {
 			return -1

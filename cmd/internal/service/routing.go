@@ -43,7 +43,7 @@ func (o RoutingOptions) decider(m *ops.Metrics) (routing.Decider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--decider-url: %w", err)
 	}
-	m.Gauge("switchtape_decider_breaker_open", "Whether the decision service is not asked because it failed too often.", func() float64 {
+	m.Gauge("switchtape_decider_breaker_open", func() float64 {
 		if c.Open() {
 			return 1
 		}

@@ -38,10 +38,9 @@ type sealer struct {
 func newSealer(a auditLog, m *ops.Metrics, log *slog.Logger) *sealer {
 	s := &sealer{audit: a, log: log}
 	s.last.Store(clock.Now().Unix())
-	m.Gauge("switchtape_audit_unsealed_seconds", "For how long this process could not seal the audit log, or look whether others had.",
-		func() float64 {
-			return max(clock.Now().Sub(time.Unix(s.last.Load(), 0)).Seconds()-sealEvery.Seconds(), 0)
-		})
+	m.Gauge("switchtape_audit_unsealed_seconds", func() float64 {
+		return max(clock.Now().Sub(time.Unix(s.last.Load(), 0)).Seconds()-sealEvery.Seconds(), 0)
+	})
 	return s
 }
 

@@ -46,13 +46,12 @@ func (o SettingsOptions) settings(m *ops.Metrics, check func([]record.OutputSpec
 	for _, moment := range o.SettingsAt {
 		at = append(at, callservice.SettingsMoment(moment))
 	}
-	m.Gauge("switchtape_settings_breaker_open", "Whether the settings service is not asked because it failed too often.", func() float64 {
+	m.Gauge("switchtape_settings_breaker_open", func() float64 {
 		if c.Open() {
 			return 1
 		}
 		return 0
 	})
-	m.Gauge("switchtape_settings_kept_answers", "Answers of the settings service that are kept for when it has none.",
-		func() float64 { return float64(c.Kept()) })
+	m.Gauge("switchtape_settings_kept_answers", func() float64 { return float64(c.Kept()) })
 	return c, at, nil
 }
