@@ -37,6 +37,8 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 	defer service.HoldHeap()()
 	hangups := service.CatchHangups()
 	log, level := c.Reloadable(s.Err)
+	ctx, ending, cancel := service.Drained(ctx, c.Drain, log)
+	defer cancel()
 	stores, prepare, err := service.OpenForCalls(ctx, c.DBOptions, c.Migrate, c.APIOptions)
 	if err != nil {
 		return err
@@ -49,6 +51,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 		}
 	}
 	m := ops.NewMetrics()
+	m.Build("switchtape-api", c.Lane, cli.Software())
 	api, err := service.NewAPI(ctx, stores, c.APIOptions, m, log, nil)
 	if err != nil {
 		return err
@@ -65,7 +68,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 	admin, err := c.OpenAdmin(ctx)
 	var handlers *service.Handlers
 	if err == nil {
-		handlers, err = service.HTTP(stores, api, nil, l.Addr(), c.AdminOptions, m)
+		handlers, err = service.HTTP(stores, api, nil, l.Addr(), c.AdminOptions, m, ending.Check())
 	}
 	var doors *service.Doors
 	if err == nil {
@@ -77,10 +80,11 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 	if err != nil {
 		return errors.Join(err, l.Close(), admin.Close())
 	}
+	doors.Metrics(m)
 	attend := service.Attend(stores, c.Presence(), m, log)
 	log.InfoContext(ctx, "serving", "address", l.Addr().String(), "database", stores.DB.String())
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return doors.Serve(ctx, handlers.Public, log) })
+	group.Go(func() error { return doors.Serve(ctx, ending.Handler(handlers.Public), log) })
 	group.Go(func() error { return admin.Serve(ctx, handlers.Admin, log) })
 	group.Go(func() error { return api.Run(ctx) })
 	group.Go(func() error { return attend(ctx) })

@@ -41,6 +41,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 		return err
 	}
 	m := ops.NewMetrics()
+	m.Build("switchtape-worker", "", cli.Software())
 	rec, legs, err := service.NewWorker(ctx, stores, c.WorkerOptions, buckets(), m, log)
 	if err != nil {
 		return err

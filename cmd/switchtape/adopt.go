@@ -59,7 +59,8 @@ type adoptedCall struct {
 	CallID      callmodel.CallID      `json:"call_id"`
 	RecordingID callmodel.RecordingID `json:"recording_id"`
 	StartedAt   time.Time             `json:"started_at"`
-	Legs        []record.LegSpec      `json:"legs"`
+	Legs        []record.LegSpec      `json:"legs,omitempty"`
+	Manifest    string                `json:"manifest,omitempty"` // of a recording that Switchtape has made
 	JobID       callmodel.JobID       `json:"job_id,omitempty"`
 }
 

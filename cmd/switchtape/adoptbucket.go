@@ -128,10 +128,13 @@ func (a *adoptedObjects) add(f adopt.Found) error {
 		a.s.Printf("%s  %s/%s  %q\n", f.StartedAt.Format(time.RFC3339), f.TenantID, f.CallID, f.Key)
 		return nil
 	}
-	b, err := json.MarshalIndent(adoptedCall{
-		TenantID: f.TenantID, CallID: f.CallID, RecordingID: f.RecordingID, StartedAt: f.StartedAt, JobID: f.JobID,
-		Legs: []record.LegSpec{record.NewLeg("call", f.Key)},
-	}, "    ", "  ")
+	call := adoptedCall{TenantID: f.TenantID, CallID: f.CallID, RecordingID: f.RecordingID, StartedAt: f.StartedAt, JobID: f.JobID}
+	if f.Own {
+		call.Manifest = f.Key
+	} else {
+		call.Legs = []record.LegSpec{record.NewLeg("call", f.Key)}
+	}
+	b, err := json.MarshalIndent(call, "    ", "  ")
 	if err != nil {
 		return err
 	}

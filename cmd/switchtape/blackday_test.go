@@ -22,6 +22,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/cmd/internal/drill"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest/buckettest"
@@ -101,55 +102,6 @@ func (p *line) mend() {
 	p.down = false
 }
 
-// blackDay is two whole services on one database and one bucket, and calls that
-// go through whichever answers.
-type blackDay struct {
-	t      *testing.T
-	client http.Client
-	urls   [2]atomic.Pointer[string]
-}
-
-// say makes one request until a service takes it.
-func (b *blackDay) say(path, key, body string) {
-	for try := 0; ; try++ {
-		url := b.urls[rand.IntN(len(b.urls))].Load()
-		req, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, *url+path, strings.NewReader(body))
-		if err != nil {
-			b.t.Error(err)
-			return
-		}
-		if key != "" {
-			req.Header.Set("Idempotency-Key", key)
-		}
-		resp, err := b.client.Do(req)
-		status, answer := 0, []byte(nil)
-		if err == nil {
-			status = resp.StatusCode
-			answer, _ = io.ReadAll(resp.Body)
-			_ = resp.Body.Close()
-		}
-		switch {
-		case status/100 == 2:
-			return
-		case status/100 == 4 && status != http.StatusTooManyRequests && status != http.StatusConflict && status != http.StatusNotFound:
-			b.t.Errorf("%s: %d %s", path, status, answer)
-			return
-		case b.t.Context().Err() != nil || try > 3000:
-			b.t.Errorf("%s: nobody took it: %d %s %v", path, status, answer, err)
-			return
-		}
-		time.Sleep(20 * time.Millisecond) // a client's back-off
-	}
-}
-
-// call is a call from its beginning to its end.
-func (b *blackDay) call(id string) {
-	const path = "/v1/calls"
-	b.say(path, id, `{"id":"`+id+`","from":"+12025550123","to":"+12125550188","recording":{"enabled":true}}`)
-	b.say(path+"/"+id+"/events", "", `{"id":"1","type":"answered"}`)
-	b.say(path+"/"+id+"/events", "", `{"id":"2","type":"ended","legs":[{"name":"agent","segments":[{"uri":"agent.wav"}]},{"name":"customer","segments":[{"uri":"customer.wav"}]}]}`)
-}
-
 // TestBlackDay: calls come, end and are recorded while processes are killed with
 // -9, the database stops in the middle of what it does, and the line to the bucket
 // is cut. Afterwards every call has its one recording, whole, and no job was set
@@ -179,13 +131,20 @@ func TestBlackDay(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(legs, name), file[:size], 0o600))
 	}
 	rules := rulesFile(t, string(demoRules))
-	b := &blackDay{t: t, client: http.Client{Timeout: 15 * time.Second}}
 	services := [2]*process{}
+	var urls [2]atomic.Pointer[string]
+	caller := &drill.Caller{
+		Client:  http.Client{Timeout: 15 * time.Second},
+		Service: func() string { return *urls[rand.IntN(len(urls))].Load() },
+	}
+	leg := func(name string) record.LegSpec {
+		return record.LegSpec{Name: name, Segments: []record.SegmentSpec{{URI: name + ".wav"}}}
+	}
 	start := func(i int) {
 		services[i] = serve(t, "--dir", filepath.Join(dir, fmt.Sprint("service", i)), "--db", database.URL, "--legs", legs,
 			"--bucket", before+"endpoint=http://"+s3.l.Addr().String(), "--rules", rules, "--emergency", "sip:psap.example", "--region", "US",
 			"--record-codec", "wav", "--worker-lease-ttl", "2s", "--log-level", "error")
-		b.urls[i].Store(&services[i].url)
+		urls[i].Store(&services[i].url)
 	}
 	start(0)
 	start(1)
@@ -201,7 +160,11 @@ func TestBlackDay(t *testing.T) {
 					return
 				default:
 				}
-				b.call(fmt.Sprintf("call-%d", made.Add(1)))
+				if err := caller.Make(t.Context(), &drill.Call{
+					ID: fmt.Sprintf("call-%d", made.Add(1)), Legs: []record.LegSpec{leg("agent"), leg("customer")}, Recording: record.Preference{Enabled: true},
+				}); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}

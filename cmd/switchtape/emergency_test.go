@@ -173,7 +173,7 @@ func TestEmergencyLaneDrill(t *testing.T) {
 			c.call(t, p.url, phase, nil)
 			t.Logf("stopped: %d calls answered, p99 %v", len(c.answered), c.p99())
 
-			assert.Contains(t, string(get(t, p.url+"/metrics").body), "switchtape_journal_failures 0\n")
+			assert.Contains(t, string(get(t, p.url+"/metrics").body), "switchtape_journal_failures_total 0\n")
 			killed := make(chan struct{})
 			go func() {
 				defer close(killed)

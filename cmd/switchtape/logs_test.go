@@ -84,7 +84,7 @@ func TestNoSecretInAnyLog(t *testing.T) {
 	file := filepath.Join(dir, "api-keys")
 	require.NoError(t, os.WriteFile(file, []byte(keys.HashOf(key).String()+" acme operator ops\n"), 0o600))
 	p := serve(t, "--dir", dir, "--rules", rulesFile(t, string(demoRules)), "--region", "GB", "--keys", file,
-		"--log-level", "debug", "--worker-leg-wait", "0s", "--emergency", "sip:112@psap.example.com")
+		"--log-level", "debug", "--access-log", "--worker-leg-wait", "0s", "--emergency", "sip:112@psap.example.com")
 	const number, callee = "+442079460987", "+12025550147"
 	ask := func(key, method, path, body string) int {
 		status, _ := p.as(t, key, method, path, body, nil)
@@ -115,6 +115,7 @@ func TestNoSecretInAnyLog(t *testing.T) {
 	p.terminate(t)
 	log := p.log.String()
 	require.Contains(t, log, "wrong API key")
+	require.Contains(t, log, `"msg":"request","method":"POST","route":"/v1/calls","status":201`, "the access log")
 	for _, whole := range []string{number, strings.TrimPrefix(number, "+"), callee, strings.TrimPrefix(callee, "+"), key, key[len(keys.Prefix):]} {
 		// A leg's file may be named for anything.
 		assert.NotContains(t, strings.ReplaceAll(log, "nowhere-"+strings.TrimPrefix(number, "+"), ""), whole)

@@ -150,6 +150,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, err
 	}
 	m := ops.NewMetrics()
+	m.Build("switchtape serve", o.api.Lane, cli.Software())
 	// Its API and its worker are one: whatever host a call names, its legs are here or nowhere.
 	o.worker.Legs, o.worker.Queues, o.worker.AllLegs = w.legs, []string{worker.AllQueues}, true
 	rec, legs, err := service.NewWorker(ctx, w.stores, o.worker, buckets(), m, log)
@@ -182,6 +183,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	if err != nil {
 		return nil, errors.Join(err, legs.Close(), spools.Close(), admin.Close())
 	}
+	w.doors.Metrics(m)
 	attend := service.Attend(w.stores, o.worker.Presence(), m, log)
 	w.run = func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)

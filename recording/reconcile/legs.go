@@ -40,8 +40,10 @@ func (r *run) legs(ctx context.Context) error {
 				return err
 			}
 		}
-		r.at.Report.Legs++
-		if age := r.now.Sub(leg.ModTime); !claimed && age > r.opts.LegAge {
+		if !leg.Other {
+			r.at.Report.Legs++
+		}
+		if age := r.now.Sub(leg.ModTime); !claimed && !leg.Other && age > r.opts.LegAge {
 			f := Finding{Kind: LegUnclaimed, Key: leg.Path, Detail: fmt.Sprintf("no job names it; it is %v old", age.Round(1e9))}
 			if err := r.found(ctx, f, nil); err != nil {
 				return err
@@ -59,7 +61,7 @@ func (r *run) legs(ctx context.Context) error {
 	return err
 }
 
-// legGone is for the leg that is next among those that jobs name, of which no file is there.
+// legGone is for the leg that is next among those that jobs name, of which nothing is there.
 func (r *run) legGone(ctx context.Context, want *upTo) error {
 	e := want.e
 	if err := want.advance(); err != nil || !e.Must {
@@ -91,24 +93,29 @@ func (l legFiles) Walk(ctx context.Context, after string, f func(Leg) error) err
 			return fmt.Errorf("reading the legs: %w", err)
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case name != "." && strings.HasPrefix(path.Base(name), "."):
+		case name == ".":
+			return nil
+		case strings.HasPrefix(path.Base(name), "."):
 			if d.IsDir() {
 				return fs.SkipDir
 			}
 			return nil
 		case d.IsDir():
 			// A directory that lies wholly before the place isn't read again.
-			if at := legOrder(name); name != "." && at < from && !strings.HasPrefix(from, at+"\x00") {
+			if at := legOrder(name); at < from && !strings.HasPrefix(from, at+"\x00") {
 				return fs.SkipDir
 			}
-			return nil
-		case !d.Type().IsRegular() || legOrder(name) <= from:
+		}
+		if legOrder(name) <= from {
 			return nil
 		}
 		info, err := d.Info()
+		if err == nil && d.Type()&fs.ModeSymlink != 0 {
+			_, err = fs.Stat(l.fsys, name) // a link to nothing is nothing
+		}
 		if err != nil {
 			return nil //nolint:nilerr // it was moved meanwhile
 		}
-		return f(Leg{Path: name, ModTime: info.ModTime()})
+		return f(Leg{Path: name, ModTime: info.ModTime(), Other: !info.Mode().IsRegular()})
 	})
 }

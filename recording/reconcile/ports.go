@@ -53,16 +53,19 @@ type Backup interface {
 	BringHome(ctx context.Context, key, sha256 string) (url string, err error)
 }
 
-// Leg is a file in the directory of the legs.
+// Leg is what is at a path in the directory of the legs.
 type Leg struct {
 	Path    string // as URIs name it, below the directory, with slashes
 	ModTime time.Time
+	// Other says that it is no file but a directory, a link or a device: nobody's recording
+	// is lost by it, and a job that names it has it for what it is.
+	Other bool
 }
 
-// Legs is a directory of legs. The files come in the order of their paths, name by name,
-// as fs.WalkDir has it. A directory that can't be read is an error: none of its files may
-// be taken for gone.
+// Legs is a directory of legs. They come in the order of their paths, name by name, as
+// fs.WalkDir has it. A directory that can't be read is an error: none of its files may be
+// taken for gone.
 type Legs interface {
-	// Walk calls f for every file behind after, "" for all, until it returns an error.
+	// Walk calls f for everything behind after, "" for all, until it returns an error.
 	Walk(ctx context.Context, after string, f func(Leg) error) error
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/ledger"
@@ -43,7 +46,7 @@ const (
 // report logs how the attempt ended, and tells Options.Finished.
 func (w *Worker) report(ctx context.Context, r Report) {
 	attrs := []any{
-		"job", r.Job.ID, "tenant", r.Job.TenantID, "call", r.Job.CallID, "outcome", r.Outcome,
+		"job", r.Job.ID, "tenant", r.Job.TenantID, "call", r.Job.CallID, "queue", r.Job.Queue, "outcome", r.Outcome,
 		"attempt", r.Job.Attempts + 1, "elapsed", r.Elapsed,
 	}
 	if r.Job.Kind == record.Kind {
@@ -58,7 +61,7 @@ func (w *Worker) report(ctx context.Context, r Report) {
 func (w *Worker) logRecording(ctx context.Context, r *Report, attrs []any) {
 	switch r.Outcome {
 	case Done:
-		w.opts.Logger.InfoContext(ctx, "recording finished", append(attrs, "status", r.Result.Status, "defects", len(r.Result.Defects))...)
+		w.opts.Logger.InfoContext(ctx, "recording finished", append(attrs, "status", r.Result.Status, "defects", defectLines(r.Result.Defects))...)
 	case Published:
 		if r.Result.InBackup {
 			w.opts.Logger.WarnContext(ctx, "recording published in the backup bucket, as its own is away; it will be moved there",
@@ -66,12 +69,55 @@ func (w *Worker) logRecording(ctx context.Context, r *Report, attrs []any) {
 			return
 		}
 		w.opts.Logger.InfoContext(ctx, "recording published, with a leg that is missing or still being written; a later version may follow",
-			append(attrs, "status", r.Result.Status, "defects", len(r.Result.Defects), "url", r.Result.URL())...)
+			append(attrs, "status", r.Result.Status, "defects", defectLines(r.Result.Defects), "url", r.Result.URL())...)
 	case Waiting, Released:
 		w.opts.Logger.Log(ctx, r.level(), "recording waits", append(attrs, "reason", r.Err)...)
 	default:
 		w.opts.Logger.ErrorContext(ctx, "recording failed", append(attrs, "error", r.Err)...)
 	}
+}
+
+// maxDefectLines bounds the defects that a line of the log names.
+const maxDefectLines = 20
+
+// defectLines are the defects as the log names them, each once: its code, and its leg's
+// name, unless that is a number. Those beyond the bound are a count.
+func defectLines(list []record.Defect) []string {
+	lines := make([]string, 0, min(len(list), maxDefectLines+1))
+	left := 0
+	for _, d := range list {
+		line := string(d.Code)
+		if d.Leg != "" {
+			line += " of " + shownLeg(d.Leg)
+		}
+		switch {
+		case slices.Contains(lines, line):
+		case len(lines) < maxDefectLines:
+			lines = append(lines, line)
+		default:
+			left++
+		}
+	}
+	if left > 0 {
+		lines = append(lines, strconv.Itoa(left)+" more")
+	}
+	return lines
+}
+
+// shownLeg is a leg's name as logs have it: some telephone servers name legs for the
+// number at their end, of which the last digits are shown.
+func shownLeg(name string) string {
+	const most, last = 6, 3
+	digits := 0
+	for i := range len(name) {
+		if name[i] >= '0' && name[i] <= '9' {
+			digits++
+		}
+	}
+	if digits <= most {
+		return name
+	}
+	return "…" + strings.ToValidUTF8(name[max(len(name)-last, 0):], "")
 }
 
 func (w *Worker) logTask(ctx context.Context, r *Report, attrs []any) {

@@ -43,6 +43,7 @@ func (s *Service) CreateEmergency(ctx context.Context, t callmodel.TenantID, req
 
 // newEmergency makes an emergency call and answers it. key may be nil.
 func (s *Service) newEmergency(ctx context.Context, t callmodel.TenantID, req *Request, actor string, key *Idempotency) Created {
+	begun := s.opts.Now()
 	call := s.emergencyCall(t, req)
 	var noRoute error
 	if req.urgent {
@@ -67,6 +68,7 @@ func (s *Service) newEmergency(ctx context.Context, t callmodel.TenantID, req *R
 	}
 	made := s.take(ctx, a, call.ID == req.ID)
 	s.holdEmergency(&made.Call)
+	s.opts.EmergencyTaken(made.Call.ID, s.opts.Now().Sub(begun))
 	created := Created{Call: made.Call, NoRoute: noRoute}
 	if key != nil && key.Encode != nil && made.Response != nil {
 		created.Answer = &calls.StoredResponse{StatusCode: made.StatusCode, Body: made.Response}

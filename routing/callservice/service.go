@@ -138,6 +138,9 @@ type Options struct {
 	// Decided is called with every decision, or failure to decide, but for dry
 	// runs; it must not wait. Nil for nobody.
 	Decided func(d *calls.Decision, err error)
+	// EmergencyTaken is called with every emergency call that was taken, and how long it
+	// took to route it and to keep it; it must not wait. Nil for nobody.
+	EmergencyTaken func(id callmodel.CallID, elapsed time.Duration)
 	// JobEnqueued is called after a recording job was stored, so that a worker
 	// in the same process needn't wait for its next poll. Nil for nobody.
 	JobEnqueued func()
@@ -202,6 +205,9 @@ func New(stores Stores, o *Options) *Service {
 	}
 	if opts.Decided == nil {
 		opts.Decided = func(*calls.Decision, error) {}
+	}
+	if opts.EmergencyTaken == nil {
+		opts.EmergencyTaken = func(callmodel.CallID, time.Duration) {}
 	}
 	if opts.JobEnqueued == nil {
 		opts.JobEnqueued = func() {}

@@ -3,6 +3,7 @@ package calldb
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"net/url"
 	"os"
@@ -194,6 +195,19 @@ func (d *DB) Close() error {
 		err = errors.Join(err, d.replica.pool.Close())
 	}
 	return err
+}
+
+// Connections is how the connections stand, by what they are for: "calls", on SQLite
+// those that "read" besides, and those to the "replica". It asks no database.
+func (d *DB) Connections() map[string]sql.DBStats {
+	all := map[string]sql.DBStats{"calls": d.write.Stats()}
+	if d.read != d.write {
+		all["read"] = d.read.Stats()
+	}
+	if d.replica != nil {
+		all["replica"] = d.replica.pool.Stats()
+	}
+	return all
 }
 
 // String is the database for messages, without its password.

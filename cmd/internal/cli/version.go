@@ -6,6 +6,11 @@ import (
 	"runtime/debug"
 )
 
+// release is the version that a release's build was told; "" in all others:
+//
+//	go build -ldflags "-X github.com/switchtape/switchtape/cmd/internal/cli.release=0.1.0"
+var release string
+
 // Software is the version of this program, by how it was built: that of the module, or of
 // the commit; "" if nothing is known.
 func Software() string {
@@ -17,8 +22,8 @@ func Software() string {
 	return commit[:min(len(commit), 12)]
 }
 
-// built is what the build has stamped: the module's version, "" if it has none, and how it
-// was built.
+// built is what the build has stamped: the release, or the module's version, "" if it has
+// neither, and how it was built.
 func built() (version string, settings map[string]string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -27,6 +32,9 @@ func built() (version string, settings map[string]string) {
 	settings = map[string]string{}
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
+	}
+	if release != "" {
+		return release, settings
 	}
 	if version = info.Main.Version; version == "(devel)" {
 		version = ""

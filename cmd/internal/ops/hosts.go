@@ -12,35 +12,49 @@ import (
 // whoever asks for recordings says both.
 const maxHosts = 200
 
-// hostDefects counts the known faults of telephone servers by server and by what its
-// software is, so that one that a version of it brings is seen to come with it.
-type hostDefects struct {
-	total *prometheus.CounterVec
+// hostMetrics count recordings, legs and known faults of telephone servers by server and
+// by what its software is, so that a fault that a version of it brings is seen to come
+// with it.
+type hostMetrics struct {
+	recordings, legs, defects *prometheus.CounterVec
 
 	mu   *sync.Mutex
 	seen map[[2]string]bool // pairs of a host and its software, at most maxHosts
 }
 
-func newHostDefects() hostDefects {
-	return hostDefects{
-		total: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "switchtape_host_defects_total",
-			Help: "Defects of finished recordings, by the telephone server whose queue they were in and the name and version of its software. Beyond 200 pairs of both, other stands for all.",
-		}, []string{"code", "host", "software"}),
-		mu: &sync.Mutex{}, seen: map[[2]string]bool{},
+func newHostMetrics(defs definitions) hostMetrics {
+	return hostMetrics{
+		recordings: defs.counter("switchtape_host_recordings_total"), legs: defs.counter("switchtape_host_legs_total"),
+		defects: defs.counter("switchtape_host_defects_total"),
+		mu:      &sync.Mutex{}, seen: map[[2]string]bool{},
 	}
 }
 
-func (h *hostDefects) count(code record.DefectCode, host, software string) {
+func (h *hostMetrics) all() []prometheus.Collector {
+	return []prometheus.Collector{h.recordings, h.legs, h.defects}
+}
+
+// pair is under which host and software something is counted.
+func (h *hostMetrics) pair(host, software string) (string, string) {
 	pair := [2]string{host, software}
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	if !h.seen[pair] {
-		if len(h.seen) < maxHosts {
-			h.seen[pair] = true
-		} else {
-			pair = [2]string{"other", "other"}
+		if len(h.seen) >= maxHosts {
+			return "other", "other"
 		}
+		h.seen[pair] = true
 	}
-	h.mu.Unlock()
-	h.total.WithLabelValues(string(code), pair[0], pair[1]).Inc()
+	return host, software
+}
+
+func (h *hostMetrics) finished(host string, r *record.Result) {
+	host, software := h.pair(host, r.HostSoftware)
+	h.recordings.WithLabelValues(host, software, string(r.Status)).Inc()
+	h.legs.WithLabelValues(host, software).Add(float64(len(r.Legs)))
+}
+
+func (h *hostMetrics) defect(code record.DefectCode, host, software string) {
+	host, software = h.pair(host, software)
+	h.defects.WithLabelValues(string(code), host, software).Inc()
 }

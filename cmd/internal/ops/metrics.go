@@ -1,172 +1,62 @@
 package ops
 
 import (
-	"net/http"
-	"slices"
-	"strconv"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-
-	"github.com/switchtape/switchtape/callmodel/record"
-	"github.com/switchtape/switchtape/recording/worker"
 )
 
-// Metrics are the services' metrics, in a registry of their own.
+// Metrics are the services' metrics, in a registry of their own. What each of them says
+// is in the Catalogue.
 type Metrics struct {
 	Registry *prometheus.Registry
 
-	requests *prometheus.HistogramVec
-	attempts *prometheus.CounterVec
-	elapsed  prometheus.Histogram
-	waited   prometheus.Histogram
-	audio    prometheus.Counter
-	bytes    prometheus.Counter
-	defects  *prometheus.CounterVec
-	hosts    hostDefects
-	jobs     *prometheus.CounterVec
-	jobTimes *prometheus.HistogramVec
-	refused  *prometheus.CounterVec
-	routing  routingMetrics
+	defs definitions
+	now  func() time.Time
+
+	requests   *prometheus.HistogramVec
+	emergency  *prometheus.HistogramVec
+	refused    *prometheus.CounterVec
+	routing    routingMetrics
+	recordings recordingMetricsOf
+	uploads    *prometheus.HistogramVec
+	uploaded   *prometheus.CounterVec
 }
 
-// NewMetrics makes the metrics.
+// NewMetrics makes the metrics. Those of an API and of a worker come to be when the one
+// or the other is wired, so that a process shows no zeros of what it doesn't do.
 func NewMetrics() *Metrics {
+	defs := newDefinitions()
 	m := &Metrics{
-		Registry: prometheus.NewRegistry(), routing: newRoutingMetrics(), hosts: newHostDefects(),
-		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "switchtape_http_request_duration_seconds", Help: "Time to answer an HTTP request.",
-			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
-		}, []string{"route", "code"}),
-		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "switchtape_recording_attempts_total", Help: "Attempts at recording jobs, by how they ended.",
-		}, []string{"outcome", "status"}),
-		elapsed: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "switchtape_recording_duration_seconds", Help: "Time to make and store a recording.",
-			Buckets: prometheus.ExponentialBuckets(0.005, 2, 16),
-		}),
-		waited: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "switchtape_recording_age_seconds", Help: "Time from a job's enqueueing to its first recording, by the worker's clock.",
-			Buckets: prometheus.ExponentialBuckets(0.05, 2, 18),
-		}),
-		audio: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "switchtape_recorded_audio_seconds_total", Help: "Length of the recordings made.",
-		}),
-		bytes: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "switchtape_recorded_bytes_total", Help: "Size of the objects stored.",
-		}),
-		defects: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "switchtape_recording_defects_total", Help: "Defects of finished recordings.",
-		}, []string{"code"}),
-		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "switchtape_job_attempts_total", Help: "Attempts at jobs of every kind, by how they ended.",
-		}, []string{"kind", "outcome"}),
-		jobTimes: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "switchtape_job_duration_seconds", Help: "Time of the attempts by which jobs were done, by kind.",
-			Buckets: prometheus.ExponentialBuckets(0.005, 4, 10),
-		}, []string{"kind"}),
-		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "switchtape_refused_requests_total", Help: "Requests that the authentication refused, by why.",
-		}, []string{"reason"}),
+		Registry: prometheus.NewRegistry(), defs: defs, now: time.Now, routing: newRoutingMetrics(defs), recordings: newRecordingMetrics(defs),
+		requests:  defs.histogram("switchtape_http_request_duration_seconds", 0.0005, 2, 14),
+		emergency: defs.histogram("switchtape_emergency_call_duration_seconds", 0.0001, 2, 16),
+		refused:   defs.counter("switchtape_refused_requests_total"),
+		uploads:   defs.histogram("switchtape_upload_duration_seconds", 0.001, 2, 16),
+		uploaded:  defs.counter("switchtape_uploaded_bytes_total"),
 	}
-	m.Registry.MustRegister(m.requests, m.attempts, m.elapsed, m.waited, m.audio, m.bytes, m.defects, m.hosts.total, m.jobs, m.jobTimes, m.refused,
-		m.routing.decisions, m.routing.versions, m.routing.asked, m.routing.settings, m.routing.changes,
+	m.Registry.MustRegister(m.requests, m.emergency, m.refused, m.uploads, m.uploaded,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.Registry.MustRegister(m.routing.all()...)
+	m.Registry.MustRegister(m.recordings.all()...)
 	return m
 }
 
-// Attempt counts an attempt at a job. It is worker.Options.Finished. Of a later
-// version of a recording only what it has beyond the earlier one is counted.
-func (m *Metrics) Attempt(r worker.Report) {
-	m.jobs.WithLabelValues(r.Job.Kind, string(r.Outcome)).Inc()
-	if r.Outcome == worker.Done {
-		m.jobTimes.WithLabelValues(r.Job.Kind).Observe(r.Elapsed.Seconds())
-	}
-	if r.Job.Kind == record.Kind {
-		m.recording(&r)
-	}
-}
-
-// recording counts an attempt at a recording.
-func (m *Metrics) recording(r *worker.Report) {
-	m.attempts.WithLabelValues(string(r.Outcome), string(r.Result.Status)).Inc()
-	if r.Outcome != worker.Done && r.Outcome != worker.Published {
-		return
-	}
-	m.elapsed.Observe(r.Elapsed.Seconds())
-	var before record.Result
-	if p, err := record.PublishedBy(&r.Job); err == nil && p != nil {
-		before = *p
-	} else {
-		m.waited.Observe(time.Since(r.Job.CreatedAt).Seconds())
-	}
-	m.audio.Add(max(r.Result.Duration-before.Duration, 0).Seconds())
-	for _, o := range r.Result.Outputs {
-		if before.InBackup && !r.Result.InBackup {
-			break // they were moved, not made
-		}
-		if !slices.ContainsFunc(before.Outputs, func(b record.OutputResult) bool { return b.URL == o.URL }) {
-			m.bytes.Add(float64(o.Bytes))
-		}
-	}
-	for _, d := range r.Result.Defects {
-		if !slices.ContainsFunc(before.Defects, func(b record.Defect) bool { return b.Code == d.Code && b.Leg == d.Leg }) {
-			m.defects.WithLabelValues(string(d.Code)).Inc()
-			m.hosts.count(d.Code, r.Job.Queue, r.Result.HostSoftware)
-		}
-	}
+// Build shows what the process is: its program and lane ("" for a worker), and the version
+// that it was built from.
+func (m *Metrics) Build(program, lane, version string) {
+	m.GaugeOf("switchtape_build_info", map[string]string{"program": program, "lane": lane, "version": version, "go": runtime.Version()},
+		func() float64 { return 1 })
 }
 
 // Refused counts a request that the authentication refused. It is auth.GateOptions.Refused.
 func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
 
-// Gauge adds a gauge that is asked for at every scrape.
-func (m *Metrics) Gauge(name, help string, f func() float64) { m.GaugeOf(name, help, nil, f) }
-
-// GaugeOf is Gauge with labels.
-func (m *Metrics) GaugeOf(name, help string, labels map[string]string, f func() float64) {
-	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, f))
-}
-
-// CounterOf adds a counter with labels that is asked for at every scrape.
-func (m *Metrics) CounterOf(name, help string, labels map[string]string, f func() float64) {
-	m.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, f))
-}
-
-// HTTP measures the requests that next answers, by the pattern of next's own
-// routes, so that ids in paths don't become labels.
-func (m *Metrics) HTTP(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(rec, r)
-		route := r.Pattern
-		if route == "" || route == "/" {
-			route = "other"
-		}
-		m.requests.WithLabelValues(route, strconv.Itoa(rec.status)).Observe(time.Since(start).Seconds())
-	})
-}
-
-type statusRecorder struct {
-	http.ResponseWriter
-
-	status int
-	wrote  bool
-}
-
-func (s *statusRecorder) WriteHeader(status int) {
-	if !s.wrote {
-		s.status, s.wrote = status, true
+// Refusals has the reasons counted from the start, as 0.
+func (m *Metrics) Refusals(reasons ...string) {
+	for _, reason := range reasons {
+		m.refused.WithLabelValues(reason)
 	}
-	s.ResponseWriter.WriteHeader(status)
 }
-
-func (s *statusRecorder) Write(b []byte) (int, error) {
-	s.wrote = true
-	return s.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }

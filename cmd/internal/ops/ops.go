@@ -154,6 +154,9 @@ func Mount(mux *http.ServeMux, checks ...Check) {
 
 // MountMetrics adds /metrics to mux.
 func MountMetrics(mux *http.ServeMux, m *Metrics) {
-	// Without the database there is no word of the ledger, and of the rest there is.
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
+	// Without the database there is no word of the ledger, and of the rest there is. A scraper
+	// that takes OpenMetrics gets exemplars.
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true,
+	}))
 }

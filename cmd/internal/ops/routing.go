@@ -2,6 +2,7 @@ package ops
 
 import (
 	"cmp"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -23,31 +24,42 @@ type routingMetrics struct {
 	changes   *prometheus.CounterVec
 }
 
-func newRoutingMetrics() routingMetrics {
+func newRoutingMetrics(defs definitions) routingMetrics {
 	return routingMetrics{
-		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "switchtape_decisions_total", Help: "Calls that were routed, by who decided, why the decision service did not, and how it came out.",
-		}, []string{"source", "fallback", "outcome"}),
-		versions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "switchtape_ruleset_decisions_total", Help: "Calls that rules decided, by which version did, and how it came out.",
-		}, []string{"version", "outcome"}),
-		asked: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "switchtape_decider_duration_seconds", Help: "Time that calls waited for the decision service, by who answered in the end, and why the service did not.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2, 10),
-		}, []string{"source", "reason", "hedged"}),
-		settings: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "switchtape_settings_duration_seconds", Help: "Time that calls waited for the settings service, by when they asked, whose answer they got, and why the service had none.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2, 10),
-		}, []string{"moment", "source", "reason", "hedged"}),
-		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "switchtape_destination_changes_total", Help: "Changes of a destination's health or quality level.",
-		}, []string{"tenant", "destination", "what"}),
+		decisions: defs.counter("switchtape_decisions_total"), versions: defs.counter("switchtape_ruleset_decisions_total"),
+		asked:    defs.histogram("switchtape_decider_duration_seconds", 0.001, 2, 10),
+		settings: defs.histogram("switchtape_settings_duration_seconds", 0.001, 2, 10),
+		changes:  defs.counter("switchtape_destination_changes_total"),
 	}
+}
+
+func (r *routingMetrics) all() []prometheus.Collector {
+	return []prometheus.Collector{r.decisions, r.versions, r.asked, r.settings, r.changes}
+}
+
+// routed is the outcome of a decision that was made.
+const routed = "routed"
+
+// API has what an API counts be there from the start, as 0: a rate needs something to
+// begin at.
+func (m *Metrics) API() {
+	for _, outcome := range []string{routed, string(callmodel.CodeNoRoute), string(callmodel.CodeNoCapacity)} {
+		m.routing.decisions.WithLabelValues(string(calls.SourceRules), "", outcome)
+		m.routing.versions.WithLabelValues("active", outcome)
+	}
+	m.routing.decisions.WithLabelValues(string(calls.SourceEmergency), "", routed)
+	m.emergency.WithLabelValues()
+}
+
+// EmergencyCall measures an emergency call that was taken. It is
+// callservice.Options.EmergencyTaken.
+func (m *Metrics) EmergencyCall(id callmodel.CallID, elapsed time.Duration) {
+	observe(m.emergency.WithLabelValues(), elapsed.Seconds(), exemplar("call_id", string(id)))
 }
 
 // Decision counts a decision. It is callservice.Options.Decided.
 func (m *Metrics) Decision(d *calls.Decision, err error) {
-	outcome := cmp.Or(string(callmodel.CodeOf(err)), "routed")
+	outcome := cmp.Or(string(callmodel.CodeOf(err)), routed)
 	m.routing.decisions.WithLabelValues(string(d.Source), d.Fallback, outcome).Inc()
 	if d.RuleSet != "" {
 		version := "active"
@@ -60,12 +72,10 @@ func (m *Metrics) Decision(d *calls.Decision, err error) {
 
 // RuleSets adds what is in service, asked for at every scrape.
 func (m *Metrics) RuleSets(in func() callservice.RulesInService) {
-	m.Gauge("switchtape_rulesets", "Tenants with a rule set in service.", func() float64 { return float64(in().Tenants) })
-	m.Gauge("switchtape_ruleset_canaries", "Tenants with a canary in service.", func() float64 { return float64(in().Canaries) })
-	m.Gauge("switchtape_rulesets_from_snapshot", "Tenants whose rule set in service is from the snapshot, not confirmed by the database.",
-		func() float64 { return float64(in().FromSnapshot) })
-	m.Gauge("switchtape_ruleset_snapshot_failures", "How often the snapshot could not be written since the start.",
-		func() float64 { return float64(in().SnapshotFailures) })
+	m.Gauge("switchtape_rulesets", func() float64 { return float64(in().Tenants) })
+	m.Gauge("switchtape_ruleset_canaries", func() float64 { return float64(in().Canaries) })
+	m.Gauge("switchtape_rulesets_from_snapshot", func() float64 { return float64(in().FromSnapshot) })
+	m.CounterOf("switchtape_ruleset_snapshot_failures_total", nil, func() float64 { return float64(in().SnapshotFailures) })
 }
 
 // Asked measures a question to the decision service. It is decider.Options.Asked.
@@ -93,12 +103,9 @@ func (m *Metrics) TrunkChanged(owner callmodel.TenantID, c trunk.Change) {
 
 // Destinations adds the state of every destination, asked for at every scrape.
 func (m *Metrics) Destinations(stats func() []callservice.TrunkStats) {
-	labels := []string{"tenant", "destination"}
 	m.Registry.MustRegister(&destinations{
-		stats: stats,
-		calls: prometheus.NewDesc("switchtape_destination_calls", "Calls that the destination carries, as far as this process knows.", labels, nil),
-		up:    prometheus.NewDesc("switchtape_destination_up", "Whether the destination works: 1 up, 0.5 probing, 0 down.", labels, nil),
-		level: prometheus.NewDesc("switchtape_destination_quality_level", "Quality level of the destination, 0 to 20.", labels, nil),
+		stats: stats, calls: m.defs.desc("switchtape_destination_calls"), up: m.defs.desc("switchtape_destination_up"),
+		level: m.defs.desc("switchtape_destination_quality_level"),
 	})
 }
 

@@ -8,23 +8,19 @@ import (
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 )
 
-// Webhooks adds how deliveries and their receivers do, asked for at every scrape.
+// Webhooks adds how deliveries and their receivers do: see counted for how often they are
+// asked for.
 func (m *Metrics) Webhooks(stats func(context.Context) (webhooks.Stats, error)) {
-	labels := []string{"tenant", "webhook"}
 	m.Registry.MustRegister(&hooks{
-		stats:     stats,
-		waiting:   prometheus.NewDesc("switchtape_webhook_deliveries_waiting", "Deliveries of webhooks that wait; 100000 may be more.", nil, nil),
-		oldest:    prometheus.NewDesc("switchtape_webhook_oldest_due_seconds", "How long the delivery has been due that has been longest.", nil, nil),
-		endpoints: prometheus.NewDesc("switchtape_webhooks", "Webhooks, by state.", []string{"state"}, nil),
-		failing: prometheus.NewDesc("switchtape_webhook_failing_seconds", "For how long a webhook's receiver has failed, of those that fail, at most 100.",
-			labels, nil),
-		success: prometheus.NewDesc("switchtape_webhook_success_age_seconds", "How long ago such a receiver last took one; left out if it never has.", labels, nil),
-		behind:  prometheus.NewDesc("switchtape_webhook_waiting", "Deliveries that wait for such a receiver; 100000 may be more.", labels, nil),
+		stats: counted[webhooks.Stats]{count: stats, now: m.now}, waiting: m.defs.desc("switchtape_webhook_deliveries_waiting"),
+		oldest: m.defs.desc("switchtape_webhook_oldest_due_seconds"), endpoints: m.defs.desc("switchtape_webhooks"),
+		failing: m.defs.desc("switchtape_webhook_failing_seconds"), success: m.defs.desc("switchtape_webhook_success_age_seconds"),
+		behind: m.defs.desc("switchtape_webhook_waiting"),
 	})
 }
 
 type hooks struct {
-	stats                               func(context.Context) (webhooks.Stats, error)
+	stats                               counted[webhooks.Stats]
 	waiting, oldest, endpoints, failing *prometheus.Desc
 	success, behind                     *prometheus.Desc
 }
@@ -39,9 +35,7 @@ func (h *hooks) Describe(c chan<- *prometheus.Desc) {
 }
 
 func (h *hooks) Collect(c chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
-	defer cancel()
-	s, err := h.stats(ctx)
+	s, _, err := h.stats.get()
 	if err != nil {
 		c <- prometheus.NewInvalidMetric(h.waiting, err)
 		return

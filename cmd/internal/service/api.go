@@ -19,6 +19,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/reports/reporthttp"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
@@ -79,6 +80,7 @@ type APIOptions struct {
 	IntakeOptions
 	WebhookOptions
 	VerifyOptions
+	AccessLog  bool `help:"Log every request: method, route, status, how long it took, bytes, who asked, and the ids of the request and of its call or job. Neither paths nor queries, in which there are numbers."`
 	NoWebhooks bool `help:"Leave the delivery of webhooks to other processes."`
 }
 
@@ -176,7 +178,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 			return nil, fmt.Errorf("--rules-snapshot: %w", err)
 		}
 	}
-	a := &API{mux: http.NewServeMux(), opts: o, log: log, store: s.DB, users: directory.New(s.DB, &directory.Options{Logger: log})}
+	a := &API{mux: http.NewServeMux(), opts: o, log: log, store: s.DB, users: directory.New(s.DB, &directory.Options{Now: clock.Now, Logger: log})}
 	if a.vouched, err = o.tenants(); err != nil {
 		return nil, err
 	}
@@ -193,7 +195,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	}
 	options := &callservice.Options{
 		Users: a.users, UserVersions: s.DB.UserVersions,
-		Journal: written, EmergencyCalls: s.emergencyCalls(), Snapshot: kept, Decider: ask, Trunks: o.trunks(), Instances: o.instances(s.DB.Fleet), Decided: m.Decision,
+		Journal: written, EmergencyCalls: s.emergencyCalls(), Snapshot: kept, Decider: ask, Trunks: o.trunks(), Instances: o.instances(s.DB.Fleet), Decided: m.Decision, EmergencyTaken: m.EmergencyCall,
 		TrunkChanged: func(owner callmodel.TenantID, c trunk.Change) {
 			m.TrunkChanged(owner, c)
 			log.WarnContext(context.WithoutCancel(ctx), "a destination's "+c.Why+" changed", "ruleset_of", owner,
@@ -205,7 +207,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		Settings:              settings,
 		SettingsAt:            settingsAt,
 		EmergencyDestinations: emergency, MaxInFlight: o.MaxInFlight, MinInFlight: o.MinInFlight, QueueWait: o.QueueWait, CallsFromMemory: o.CallsFromMemory,
-		JobEnqueued: jobEnqueued, Logger: log,
+		JobEnqueued: jobEnqueued, Now: clock.Now, Logger: log,
 	}
 	if subprocess.Available() {
 		options.Compile = subprocess.Compile
@@ -230,20 +232,20 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	}
 	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
 		Check: checker.Check, Kinds: kinds, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), DeadLetters: s.DB,
-		JobEnqueued: jobEnqueued, Media: s.media(), Logger: log,
+		JobEnqueued: jobEnqueued, Media: s.media(), Now: clock.Now, Logger: log,
 	})
 	for _, at := range []string{"/v1/recordings", "/v1/jobs", "/v1/dead-letters"} {
 		a.mux.Handle(at, recordings)
 		a.mux.Handle(at+"/", recordings)
 	}
-	a.door = intake.NewDoor(intake.Checks{Check: checker.Check, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs)}, kinds)
+	a.door = intake.NewDoor(intake.Checks{Check: checker.Check, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), Now: clock.Now}, kinds)
 	callhttp.New(svc, &callhttp.Options{Logger: log, Urgent: urgent, EmergencyOnly: o.Lane == LaneHigh, RecordingLink: func(id callmodel.JobID) string {
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(a.mux)
-	rulehttp.New(svc, &rulehttp.Options{Logger: log}).Mount(a.mux)
+	rulehttp.New(svc, &rulehttp.Options{Now: clock.Now, Logger: log}).Mount(a.mux)
 	a.mountUsers(s, checker, m, log)
-	reporthttp.New(s.DB, &reporthttp.Options{AccessDenied: svc.AccessDenied, Logger: log}).Mount(a.mux)
-	keyhttp.New(s.DB, &keyhttp.Options{AccessDenied: svc.AccessDenied, Logger: log}).Mount(a.mux)
+	reporthttp.New(s.DB, &reporthttp.Options{AccessDenied: svc.AccessDenied, Now: clock.Now, Logger: log}).Mount(a.mux)
+	keyhttp.New(s.DB, &keyhttp.Options{AccessDenied: svc.AccessDenied, Now: clock.Now, Logger: log}).Mount(a.mux)
 	webhookhttp.New(s.DB, &webhookhttp.Options{AccessDenied: svc.AccessDenied, Logger: log}).Mount(a.mux)
 	m.Webhooks(s.DB.WebhookStats)
 	if !o.NoWebhooks && o.Lane != LaneHigh {
@@ -262,8 +264,11 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	watchReplica(s.DB, m)
 	a.backlogMetrics(m)
 	laneMetrics(svc, m)
+	m.API()
 	a.sealer = newSealer(s.DB, m, log)
-	a.promise = newPromiseWatch(s.DB, m, log)
+	if o.Lane != LaneHigh {
+		a.promise = newPromiseWatch(s.DB, m, log)
+	}
 	return a, nil
 }
 
@@ -373,11 +378,22 @@ func (a *API) installFile(ctx context.Context, body []byte) error {
 
 // guarded is the API behind its authentication.
 func (a *API) guarded(m *ops.Metrics, addr net.Addr) (h http.Handler, err error) {
-	h, a.gate, err = a.opts.guard(m.HTTP(actingFor(a.Handler())), auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Logger: a.log}, a.book, addr)
+	h, a.gate, err = a.opts.guard(actingFor(ops.Noted(a.Handler())), auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Now: clock.Now, Logger: a.log}, a.book, addr)
+	if err != nil {
+		return nil, err
+	}
 	if a.gate != nil {
 		gateMetrics(m, a.gate)
 	}
-	return h, err
+	return m.HTTP(h, a.accessLog()), nil
+}
+
+// accessLog is where requests are logged; nil for nowhere.
+func (a *API) accessLog() *slog.Logger {
+	if !a.opts.AccessLog {
+		return nil
+	}
+	return a.log
 }
 
 // Reload reads the keys again. On an error those in use stay.

@@ -15,6 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/ops"
 )
 
 // ListenOptions say where a service that takes calls listens, and which of them it takes.
@@ -70,6 +71,13 @@ func (o ListenOptions) OpenDoors(ctx context.Context, l net.Listener, guarded bo
 		return nil, err
 	}
 	return d, nil
+}
+
+// Metrics shows when the certificate expires, if there is one.
+func (d *Doors) Metrics(m *ops.Metrics) {
+	if c := d.certificate; c != nil {
+		m.Gauge("switchtape_certificate_expiry_timestamp_seconds", func() float64 { return float64(c.expiry().Unix()) })
+	}
 }
 
 // Reload reads the certificate again.

@@ -184,13 +184,13 @@ func watchReplica(db *calldb.DB, m *ops.Metrics) {
 	if _, ok := db.Replica(); !ok {
 		return
 	}
-	m.Gauge("switchtape_db_replica_used", "Whether the database's replica is asked for lists and reports: 0 while it is away or too far behind.", func() float64 {
+	m.Gauge("switchtape_db_replica_used", func() float64 {
 		if r, _ := db.Replica(); r.Err != nil {
 			return 0
 		}
 		return 1
 	})
-	m.Gauge("switchtape_db_replica_lag_seconds", "How far behind the database its replica was when it was asked last.", func() float64 {
+	m.Gauge("switchtape_db_replica_lag_seconds", func() float64 {
 		r, _ := db.Replica()
 		return r.Lag.Seconds()
 	})

@@ -74,9 +74,7 @@ func (o *APIOptions) instances(fleet func(context.Context) ([]ledger.Presence, e
 // looks after the queues if that is its part: see worker.Attendance.
 func Attend(s *Stores, who ledger.Presence, m *ops.Metrics, log *slog.Logger) func(context.Context) error {
 	a := worker.NewAttendance(s.DB, who, &worker.AttendanceOptions{Logger: log})
-	m.Gauge("switchtape_unserved_queues", "Queues with jobs that can run and that no living worker serves. 0 in all processes but the one that looks after them.",
-		func() float64 { queues, _ := a.Unserved(); return float64(queues) })
-	m.Gauge("switchtape_unserved_jobs", "Jobs that can run in such queues.",
-		func() float64 { _, jobs := a.Unserved(); return float64(jobs) })
+	m.Gauge("switchtape_unserved_queues", func() float64 { queues, _ := a.Unserved(); return float64(queues) })
+	m.Gauge("switchtape_unserved_jobs", func() float64 { _, jobs := a.Unserved(); return float64(jobs) })
 	return a.Run
 }

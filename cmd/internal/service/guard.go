@@ -12,6 +12,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
@@ -72,7 +73,7 @@ func (o *AuthOptions) tokens(log *slog.Logger) (*auth.OIDC, error) {
 	}
 	tokens, err := auth.NewOIDC(auth.OIDCOptions{
 		Issuer: o.OIDCIssuer, Audience: o.OIDCAudience, Algorithms: o.OIDCAlgorithms, TenantClaim: o.OIDCTenantClaim,
-		Tenant: callmodel.TenantID(o.OIDCTenant), GrantClaims: o.OIDCGrantClaims, Grants: grants, Stale: o.DBKeysAway, Logger: log,
+		Tenant: callmodel.TenantID(o.OIDCTenant), GrantClaims: o.OIDCGrantClaims, Grants: grants, Stale: o.DBKeysAway, Now: clock.Now, Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--oidc-…: %w", err)
@@ -86,7 +87,7 @@ const bookWait = 500 * time.Millisecond
 // book opens the API keys of the database. A snapshot of the rules has one of the keys
 // beside it, as rules without keys route nobody's calls.
 func (o *AuthOptions) book(ctx context.Context, db *calldb.DB, rulesSnapshot string, log *slog.Logger) *auth.Book {
-	b := &auth.BookOptions{Stale: o.DBKeysAway, Logger: log}
+	b := &auth.BookOptions{Stale: o.DBKeysAway, Now: clock.Now, Logger: log}
 	if rulesSnapshot != "" {
 		b.Snapshot = filepath.Join(rulesSnapshot, "api-keys.json")
 	}
@@ -99,8 +100,7 @@ func (o *AuthOptions) book(ctx context.Context, db *calldb.DB, rulesSnapshot str
 
 // gateMetrics show what comes with wrong credentials, and what is refused.
 func gateMetrics(m *ops.Metrics, gate *auth.Gate) {
-	m.Gauge("switchtape_wrong_keys", "Requests that came with an API key that is none, since the start.",
-		func() float64 { return float64(gate.Wrong()) })
-	m.Gauge("switchtape_limited_addresses", "Addresses that sent so many wrong keys that more are answered 429.",
-		func() float64 { return float64(gate.Limited()) })
+	m.Refusals(auth.Reasons()...)
+	m.CounterOf("switchtape_wrong_keys_total", nil, func() float64 { return float64(gate.Wrong()) })
+	m.Gauge("switchtape_limited_addresses", func() float64 { return float64(gate.Limited()) })
 }

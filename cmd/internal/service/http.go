@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,10 +26,11 @@ type Handlers struct {
 }
 
 // HTTP is what a process serves at addr and at its admin listener. api or rec may be nil.
-func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOptions, m *ops.Metrics) (*Handlers, error) {
+// Probes look at more, too.
+func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOptions, m *ops.Metrics, more ...ops.Check) (*Handlers, error) {
 	mux := http.NewServeMux()
 	db := dbCheck(s.DB)
-	checks := []ops.Check{}
+	checks := slices.Clone(more)
 	if api != nil {
 		checks = append(checks, api.rulesCheck(), api.usersCheck())
 		// Such a service answers emergency calls without a database.
@@ -37,13 +39,14 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOpt
 	checks = append(checks, db)
 	if rec != nil {
 		checks = append(checks, workerCheck(rec.Unanswered), recordingsCheck(rec, api != nil))
-		m.Gauge("switchtape_ledger_unanswered_seconds", "For how long the ledger has not answered this process's worker; 0 while it does.", func() float64 {
+		m.Gauge("switchtape_ledger_unanswered_seconds", func() float64 {
 			silent, _ := rec.Unanswered()
 			return silent.Seconds()
 		})
-		m.Gauge("switchtape_running_jobs", "Recording jobs that this process works on.", func() float64 { return float64(rec.Running()) })
+		m.Gauge("switchtape_running_jobs", func() float64 { return float64(rec.Running()) })
 	}
 	m.Ledger(s.DB.Stats)
+	m.Database(s.pools)
 	ops.Mount(mux, checks...)
 	if !admin.set() {
 		ops.MountMetrics(mux, m)

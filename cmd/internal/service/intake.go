@@ -12,6 +12,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/broker"
@@ -89,7 +90,7 @@ func NewDoor(l LegOptions, tenants int) (*intake.Door, error) {
 	if err != nil {
 		return nil, err
 	}
-	return intake.NewDoor(intake.Checks{Check: recording.NewProcessor(nil, nil, nil).Check, LegsBelow: dirs.below}, kinds), nil
+	return intake.NewDoor(intake.Checks{Check: recording.NewProcessor(nil, nil, nil).Check, LegsBelow: dirs.below, Now: clock.Now}, kinds), nil
 }
 
 // Brokers are a process's intakes and publishers. A broker that is away keeps nothing
@@ -114,7 +115,7 @@ func (o *IntakeOptions) OpenBrokers(s *Stores, drivers broker.Drivers, door *int
 			return nil, fmt.Errorf("--intake %s: %w", list[i].name, elsewhere(err))
 		}
 		in, err := intake.New(s.DB, s.DB, door, intake.Source{Name: list[i].name, Subscription: sub, Tenants: list[i].tenants},
-			&intake.Options{JobEnqueued: rung, Logger: log})
+			&intake.Options{JobEnqueued: rung, Now: clock.Now, Logger: log})
 		if err != nil {
 			return nil, fmt.Errorf("--intake %s: %w", list[i].name, err)
 		}
@@ -139,7 +140,7 @@ func (o *IntakeOptions) OpenBrokers(s *Stores, drivers broker.Drivers, door *int
 		if err != nil {
 			return nil, fmt.Errorf("--publish %s: %w", at, elsewhere(err))
 		}
-		p := publish.New(s.DB, reader, topic, at, publish.Options{Holder: name, Logger: log})
+		p := publish.New(s.DB, reader, topic, at, publish.Options{Holder: name, Now: clock.Now, Logger: log})
 		b.publishers = append(b.publishers, p)
 		publishMetrics(m, p)
 	}
@@ -168,36 +169,35 @@ func (b *Brokers) Run(ctx context.Context) error {
 
 func intakeMetrics(m *ops.Metrics, in *intake.Intake) {
 	for _, c := range []struct {
-		name, help string
-		of         func(intake.Counts) int64
+		name string
+		of   func(intake.Counts) int64
 	}{
-		{"received", "Messages that a broker delivered, again ones included.", func(c intake.Counts) int64 { return c.Received }},
-		{"taken", "Messages that became jobs.", func(c intake.Counts) int64 { return c.Taken }},
-		{"doubles", "Messages whose job was there already.", func(c intake.Counts) int64 { return c.Doubles }},
-		{"dead", "Messages that could not be taken and are dead letters.", func(c intake.Counts) int64 { return c.Dead }},
-		{"let_go", "Messages that were given back to their broker.", func(c intake.Counts) int64 { return c.LetGo }},
-		{"unacked", "Acknowledgements that the broker did not confirm.", func(c intake.Counts) int64 { return c.Unacked }},
+		{"received", func(c intake.Counts) int64 { return c.Received }},
+		{"taken", func(c intake.Counts) int64 { return c.Taken }},
+		{"doubles", func(c intake.Counts) int64 { return c.Doubles }},
+		{"dead", func(c intake.Counts) int64 { return c.Dead }},
+		{"let_go", func(c intake.Counts) int64 { return c.LetGo }},
+		{"unacked", func(c intake.Counts) int64 { return c.Unacked }},
 	} {
-		m.CounterOf("switchtape_intake_"+c.name+"_total", c.help, map[string]string{"source": in.Source()}, func() float64 { return float64(c.of(in.Counts())) })
+		m.CounterOf("switchtape_intake_"+c.name+"_total", map[string]string{"source": in.Source()}, func() float64 { return float64(c.of(in.Counts())) })
 	}
-	m.GaugeOf("switchtape_intake_away_seconds", "For how long no messages can be received as the broker is away or refuses; 0 if they can.",
-		map[string]string{"source": in.Source()}, func() float64 {
-			away, _ := in.Away()
-			return away.Seconds()
-		})
+	m.GaugeOf("switchtape_intake_away_seconds", map[string]string{"source": in.Source()}, func() float64 {
+		away, _ := in.Away()
+		return away.Seconds()
+	})
 }
 
 func publishMetrics(m *ops.Metrics, p *publish.Publisher) {
 	labels := map[string]string{"reader": p.Reader()}
-	m.CounterOf("switchtape_published_events_total", "Events of the outbox that this process has published.", labels, func() float64 {
+	m.CounterOf("switchtape_published_events_total", labels, func() float64 {
 		n, _ := p.Sent()
 		return float64(n)
 	})
-	m.CounterOf("switchtape_publish_failures_total", "Attempts at publishing an event that failed.", labels, func() float64 {
+	m.CounterOf("switchtape_publish_failures_total", labels, func() float64 {
 		_, n := p.Sent()
 		return float64(n)
 	})
-	m.GaugeOf("switchtape_publish_away_seconds", "For how long no events can be published; 0 if they can.", labels, func() float64 {
+	m.GaugeOf("switchtape_publish_away_seconds", labels, func() float64 {
 		away, _ := p.Away()
 		return away.Seconds()
 	})

@@ -40,55 +40,33 @@ func (o LaneOptions) validate(journal string) error {
 
 // laneMetrics shows how the normal lane stands.
 func laneMetrics(svc *callservice.Service, m *ops.Metrics) {
-	for name, g := range map[string]struct {
-		help string
-		of   func(l *callservice.LaneStats) int
-	}{
-		"switchtape_lane_limit":     {"Requests that are served at once at most now.", func(l *callservice.LaneStats) int { return l.Limit }},
-		"switchtape_lane_in_flight": {"Requests that are being served, emergency calls aside.", func(l *callservice.LaneStats) int { return l.InFlight }},
-		"switchtape_lane_queued":    {"Requests that wait for their turn.", func(l *callservice.LaneStats) int { return l.Queued }},
-		"switchtape_lane_tenants":   {"Tenants whose requests are being served or wait.", func(l *callservice.LaneStats) int { return l.Tenants }},
+	for name, of := range map[string]func(l *callservice.LaneStats) int{
+		"switchtape_lane_limit":     func(l *callservice.LaneStats) int { return l.Limit },
+		"switchtape_lane_in_flight": func(l *callservice.LaneStats) int { return l.InFlight },
+		"switchtape_lane_queued":    func(l *callservice.LaneStats) int { return l.Queued },
+		"switchtape_lane_tenants":   func(l *callservice.LaneStats) int { return l.Tenants },
 	} {
-		m.Gauge(name, g.help, func() float64 { l := svc.Lane(); return float64(g.of(&l)) })
+		m.Gauge(name, func() float64 { l := svc.Lane(); return float64(of(&l)) })
 	}
 	for reason := range svc.Lane().Refused {
-		m.CounterOf("switchtape_lane_refused_total", "Requests that got no turn, by why.", map[string]string{"reason": reason},
+		m.CounterOf("switchtape_lane_refused_total", map[string]string{"reason": reason},
 			func() float64 { return float64(svc.Lane().Refused[reason]) })
 	}
 }
 
 // backlogMetrics shows what was accepted and is not stored yet.
 func (a *API) backlogMetrics(m *ops.Metrics) {
-	for name, g := range map[string]struct {
-		help string
-		of   func(b callservice.Backlog) float64
-	}{
-		"switchtape_unstored_emergency_calls": {
-			"Emergency calls that were answered and are not stored yet.",
-			func(b callservice.Backlog) float64 { return float64(b.EmergencyCalls) },
-		},
-		"switchtape_unstored_calls": {
-			"Other calls that were answered without the database and are not stored yet.",
-			func(b callservice.Backlog) float64 { return float64(b.Calls) },
-		},
-		"switchtape_unstored_events": {
-			"Events that were accepted and are not stored yet.",
-			func(b callservice.Backlog) float64 { return float64(b.Events) },
-		},
-		"switchtape_refused_events": {
-			"Events that were accepted while the database was away and could not be applied.",
-			func(b callservice.Backlog) float64 { return float64(b.Refused) },
-		},
-		"switchtape_journal_failures": {
-			"Writes to the journal that failed: what was answered then was in memory alone.",
-			func(b callservice.Backlog) float64 { return float64(b.JournalFailures) },
-		},
+	for name, of := range map[string]func(b callservice.Backlog) int{
+		"switchtape_unstored_emergency_calls": func(b callservice.Backlog) int { return b.EmergencyCalls },
+		"switchtape_unstored_calls":           func(b callservice.Backlog) int { return b.Calls },
+		"switchtape_unstored_events":          func(b callservice.Backlog) int { return b.Events },
 	} {
-		m.Gauge(name, g.help, func() float64 { return g.of(a.calls.Backlog()) })
+		m.Gauge(name, func() float64 { return float64(of(a.calls.Backlog())) })
 	}
+	m.CounterOf("switchtape_refused_events_total", nil, func() float64 { return float64(a.calls.Backlog().Refused) })
+	m.CounterOf("switchtape_journal_failures_total", nil, func() float64 { return float64(a.calls.Backlog().JournalFailures) })
 	if j := a.journal; j != nil {
-		m.Gauge("switchtape_journal_sync_failures", "How often the journal's disk failed to sync.",
-			j.syncFailures)
-		m.Gauge("switchtape_journal_reserve_bytes", "Disk space that the journal holds for what is to come.", j.reserve)
+		m.CounterOf("switchtape_journal_sync_failures_total", nil, j.syncFailures)
+		m.Gauge("switchtape_journal_reserve_bytes", j.reserve)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/lifecycle"
 	"github.com/switchtape/switchtape/recording/local"
@@ -76,12 +77,12 @@ func (o *WorkerOptions) watchSpool(w *WorkerLegs, dir string, m *ops.Metrics, lo
 		return nil
 	}
 	if w.spool, err = lifecycle.NewDisk(cmp.Or(dir, os.TempDir()), lifecycle.DiskOptions{
-		Reserve: bytes, ReserveShare: share, Every: spoolEvery, Now: time.Now, Logger: log,
+		Reserve: bytes, ReserveShare: share, Every: spoolEvery, Now: clock.Now, Logger: log,
 	}); err != nil {
 		return err
 	}
-	m.Gauge("switchtape_spool_disk_free_bytes", "What is free on the disk on which large recordings wait for their upload.",
-		func() float64 { return float64(w.spool.State().Free) })
+	m.Gauge("switchtape_spool_disk_free_bytes", func() float64 { return float64(w.spool.State().Free) })
+	m.Gauge("switchtape_spool_disk_reserve_bytes", func() float64 { return float64(w.spool.State().Reserve) })
 	return nil
 }
 
@@ -102,19 +103,19 @@ func (o *WorkerOptions) watchDisk(w *WorkerLegs, legs Legs, m *ops.Metrics, log 
 		return nil
 	}
 	if w.disk, err = lifecycle.NewDisk(strings.TrimPrefix(o.Legs, "file://"), lifecycle.DiskOptions{
-		Reserve: bytes, ReserveShare: share, Now: time.Now, Logger: log,
+		Reserve: bytes, ReserveShare: share, Now: clock.Now, Logger: log,
 	}); err != nil {
 		return err
 	}
-	m.Gauge("switchtape_legs_disk_free_bytes", "What is free on the disk of the legs.", func() float64 { return float64(w.disk.State().Free) })
-	m.Gauge("switchtape_legs_disk_size_bytes", "The size of the disk of the legs; 0 while it can't be looked at.", func() float64 {
+	m.Gauge("switchtape_legs_disk_free_bytes", func() float64 { return float64(w.disk.State().Free) })
+	m.Gauge("switchtape_legs_disk_size_bytes", func() float64 {
 		if s := w.disk.State(); s.Err == nil {
 			return float64(s.Size)
 		}
 		return 0
 	})
-	m.Gauge("switchtape_legs_disk_reserve_bytes", "What must be free on the disk of the legs for a recording to be begun.", func() float64 { return float64(w.disk.State().Reserve) })
-	m.Gauge("switchtape_legs_disk_full_in_seconds", "When the disk of the legs is full, if it goes on as in the last six hours; +Inf if it isn't filling.", func() float64 {
+	m.Gauge("switchtape_legs_disk_reserve_bytes", func() float64 { return float64(w.disk.State().Reserve) })
+	m.Gauge("switchtape_legs_disk_full_in_seconds", func() float64 {
 		if in := w.disk.State().FullIn; in > 0 {
 			return in.Seconds()
 		}
@@ -168,15 +169,15 @@ func (o *WorkerOptions) deleteLegs(s *Stores, w *WorkerLegs, legs Legs, m *ops.M
 	}
 	var err error
 	if w.deleter, err = lifecycle.NewLegs(s.DB, place, stored.NewLibrary(s.DB, s.Objects), lifecycle.Options{
-		Keep: o.LegsKeep, Queues: queues, Now: time.Now, Logger: log,
+		Keep: o.LegsKeep, Queues: queues, Now: clock.Now, Logger: log,
 	}); err != nil {
 		return nil, err
 	}
-	m.CounterOf("switchtape_legs_deleted_total", "Files of legs that this process has deleted.", nil, func() float64 {
+	m.CounterOf("switchtape_legs_deleted_total", nil, func() float64 {
 		files, _ := w.deleter.Removed()
 		return float64(files)
 	})
-	m.CounterOf("switchtape_legs_deleted_bytes_total", "Bytes of the legs that this process has deleted.", nil, func() float64 {
+	m.CounterOf("switchtape_legs_deleted_bytes_total", nil, func() float64 {
 		_, bytes := w.deleter.Removed()
 		return float64(bytes)
 	})

@@ -18,7 +18,10 @@ type APIProgram struct {
 
 	Listen  string `help:"Address to serve on." default:"127.0.0.1:8080" placeholder:"ADDR"`
 	Migrate bool   `help:"Bring the database's schema up to date at the start."`
-	Bucket  string `help:"Bucket of the recordings, to serve them from. Default: none are served." placeholder:"URL"`
+
+	Drain time.Duration `help:"How long it goes on serving once it is told to end, while /readyz fails: as long as what spreads the requests takes to see that, and longer than it asks in." default:"0"`
+
+	Bucket string `help:"Bucket of the recordings, to serve them from. Default: none are served." placeholder:"URL"`
 
 	BackupBucket string     `help:"The workers' backup bucket: recordings are served from it while theirs is away." placeholder:"URL"`
 	PublicURL    string     `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`

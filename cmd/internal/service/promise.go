@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/reports"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 )
 
@@ -56,10 +57,9 @@ const promiseTick = 5 * time.Second
 const promiseTimeout = 10 * time.Second
 
 func newPromiseWatch(s promiseStore, m *ops.Metrics, log *slog.Logger) *promiseWatch {
-	w := &promiseWatch{store: s, log: log, now: time.Now, tick: time.After, sums: map[string]reports.Promise{}, asked: map[string]time.Time{}}
-	m.Gauge("switchtape_unexplained_calls", "Calls that should have a recording and have none, of which it isn't named why, up to 10,000; it should be 0.",
-		func() float64 { w.mu.Lock(); defer w.mu.Unlock(); return float64(w.unexplained) })
-	m.Gauge("switchtape_promise_age_seconds", "How long ago the database last told of the promise; -1 if it never did.", func() float64 {
+	w := &promiseWatch{store: s, log: log, now: clock.Now, tick: time.After, sums: map[string]reports.Promise{}, asked: map[string]time.Time{}}
+	m.Gauge("switchtape_unexplained_calls", func() float64 { w.mu.Lock(); defer w.mu.Unlock(); return float64(w.unexplained) })
+	m.Gauge("switchtape_promise_age_seconds", func() float64 {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.known.IsZero() {
@@ -77,8 +77,8 @@ func newPromiseWatch(s promiseStore, m *ops.Metrics, log *slog.Logger) *promiseW
 			}
 		}
 		labels := map[string]string{"window": window.name}
-		m.GaugeOf("switchtape_promise_burn_rate", "How fast the budget of late and missing recordings is spent: 1 spends it in 28 days.", labels, of((*reports.Promise).BurnRate))
-		m.GaugeOf("switchtape_promise_kept_ratio", "Share of the ended calls to be recorded whose URL was there in time, or that had nothing to record.", labels, of((*reports.Promise).Kept))
+		m.GaugeOf("switchtape_promise_burn_rate", labels, of((*reports.Promise).BurnRate))
+		m.GaugeOf("switchtape_promise_kept_ratio", labels, of((*reports.Promise).Kept))
 		for _, c := range []struct {
 			outcome string
 			n       func(p *reports.Promise) float64
@@ -90,11 +90,10 @@ func newPromiseWatch(s promiseStore, m *ops.Metrics, log *slog.Logger) *promiseW
 			{"absent", func(p *reports.Promise) float64 { return float64(p.Absent) }},
 			{"quarantined", func(p *reports.Promise) float64 { return float64(p.Quarantined) }},
 		} {
-			m.GaugeOf("switchtape_promised_calls", "Ended calls to be recorded, by what became of their recording.",
-				map[string]string{"window": window.name, "outcome": c.outcome}, of(c.n))
+			m.GaugeOf("switchtape_promised_calls", map[string]string{"window": window.name, "outcome": c.outcome}, of(c.n))
 		}
 	}
-	m.Gauge("switchtape_promise_budget_left", "Share of the budget of 28 days that is left; below 0 it is overspent.", func() float64 {
+	m.Gauge("switchtape_promise_budget_left", func() float64 {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		p := w.sums["28d"]

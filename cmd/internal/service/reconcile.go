@@ -15,6 +15,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/reconcile"
 	"github.com/switchtape/switchtape/recording/worker"
@@ -127,7 +128,7 @@ func NewVerifier(s *Stores, o VerifyOptions, of VerifierOptions, m *ops.Metrics,
 		return nil, err
 	}
 	v := &Verifier{
-		opts: o, who: presence(ledger.RoleVerifier, of.Name), ledger: s.DB, fleet: s.DB, log: log, clock: verifyClock{time.Now, time.After},
+		opts: o, who: presence(ledger.RoleVerifier, of.Name), ledger: s.DB, fleet: s.DB, log: log, clock: verifyClock{clock.Now, time.After},
 		how: reconcile.Options{Repair: o.VerifyRepair, Hash: o.VerifyHash, KeepCalls: of.KeepsCalls, Defaults: of.Recorded.outputs(), Actor: "verify"},
 	}
 	v.bucket, v.how.Backup = s.Compared()
@@ -142,12 +143,10 @@ func NewVerifier(s *Stores, o VerifyOptions, of VerifierOptions, m *ops.Metrics,
 			}
 		}
 		kind := map[string]string{"kind": string(k.Kind)}
-		m.GaugeOf("switchtape_mismatches", "Mismatches that the last whole comparison has found and not mended, by kind; see switchtape verify --kinds.",
-			kind, of(func(r *reconcile.Report) int64 { return r.Found[k.Kind] - r.Repaired[k.Kind] }))
-		m.GaugeOf("switchtape_mismatches_mended", "Mismatches that the last whole comparison has found and mended, by kind.",
-			kind, of(func(r *reconcile.Report) int64 { return r.Repaired[k.Kind] }))
+		m.GaugeOf("switchtape_mismatches", kind, of(func(r *reconcile.Report) int64 { return r.Found[k.Kind] - r.Repaired[k.Kind] }))
+		m.GaugeOf("switchtape_mismatches_mended", kind, of(func(r *reconcile.Report) int64 { return r.Repaired[k.Kind] }))
 	}
-	m.Gauge("switchtape_compared_seconds", "How long ago the last whole comparison came to its end; -1 if this process has made none.", func() float64 {
+	m.Gauge("switchtape_compared_seconds", func() float64 {
 		_, at := v.Last()
 		if at.IsZero() {
 			return -1

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/decider"
@@ -33,7 +34,7 @@ func (o RoutingOptions) decider(m *ops.Metrics) (routing.Decider, error) {
 	}
 	d := &decider.Options{
 		Budget: o.DeciderBudget, HedgeAfter: o.DeciderHedge, MaxInFlight: o.DeciderMaxInFlight,
-		CacheSize: o.DeciderCacheSize, CacheTTL: o.DeciderCacheTTL, Asked: m.Asked,
+		CacheSize: o.DeciderCacheSize, CacheTTL: o.DeciderCacheTTL, Now: clock.Now, Asked: m.Asked,
 	}
 	if o.DeciderToken != "" {
 		d.Header = http.Header{"Authorization": {"Bearer " + string(o.DeciderToken)}}
@@ -42,7 +43,7 @@ func (o RoutingOptions) decider(m *ops.Metrics) (routing.Decider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--decider-url: %w", err)
 	}
-	m.Gauge("switchtape_decider_breaker_open", "Whether the decision service is not asked because it failed too often.", func() float64 {
+	m.Gauge("switchtape_decider_breaker_open", func() float64 {
 		if c.Open() {
 			return 1
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/seals"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 )
 
@@ -36,9 +37,10 @@ type sealer struct {
 
 func newSealer(a auditLog, m *ops.Metrics, log *slog.Logger) *sealer {
 	s := &sealer{audit: a, log: log}
-	s.last.Store(time.Now().Unix())
-	m.Gauge("switchtape_audit_unsealed_seconds", "For how long this process could not seal the audit log, or look whether others had.",
-		func() float64 { return max(time.Since(time.Unix(s.last.Load(), 0)).Seconds()-sealEvery.Seconds(), 0) })
+	s.last.Store(clock.Now().Unix())
+	m.Gauge("switchtape_audit_unsealed_seconds", func() float64 {
+		return max(clock.Now().Sub(time.Unix(s.last.Load(), 0)).Seconds()-sealEvery.Seconds(), 0)
+	})
 	return s
 }
 
@@ -73,7 +75,7 @@ func (s *sealer) once(ctx context.Context) {
 			return
 		}
 		s.failed = false
-		now := time.Now()
+		now := clock.Now()
 		s.last.Store(now.Unix())
 		if seal != nil && !more && now.Sub(s.told) >= tellEvery {
 			s.told = now

@@ -8,6 +8,7 @@ package service
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -56,6 +57,15 @@ type Stores struct {
 	// SpoolDir is where large recordings wait for their upload; "" for the system's
 	// temporary directory.
 	SpoolDir string
+}
+
+// pools are the connections to the database, by what they are for.
+func (s *Stores) pools() map[string]sql.DBStats {
+	all := s.DB.Connections()
+	if s.Emergency != nil {
+		all["emergency"] = s.Emergency.Connections()["calls"]
+	}
+	return all
 }
 
 // Close closes all.

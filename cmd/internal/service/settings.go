@@ -7,6 +7,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/routing/callservice"
 	"github.com/switchtape/switchtape/routing/settings"
@@ -32,7 +33,7 @@ func (o SettingsOptions) settings(m *ops.Metrics, check func([]record.OutputSpec
 	}
 	s := &settings.Options{
 		Budget: o.SettingsTimeout, HedgeAfter: o.SettingsHedge, MaxInFlight: o.SettingsMaxInFlight,
-		CacheSize: o.SettingsCacheSize, CacheTTL: o.SettingsCacheTTL, CheckOutputs: check, Asked: m.AskedSettings,
+		CacheSize: o.SettingsCacheSize, CacheTTL: o.SettingsCacheTTL, CheckOutputs: check, Now: clock.Now, Asked: m.AskedSettings,
 	}
 	if o.SettingsToken != "" {
 		s.Header = http.Header{"Authorization": {"Bearer " + string(o.SettingsToken)}}
@@ -45,13 +46,12 @@ func (o SettingsOptions) settings(m *ops.Metrics, check func([]record.OutputSpec
 	for _, moment := range o.SettingsAt {
 		at = append(at, callservice.SettingsMoment(moment))
 	}
-	m.Gauge("switchtape_settings_breaker_open", "Whether the settings service is not asked because it failed too often.", func() float64 {
+	m.Gauge("switchtape_settings_breaker_open", func() float64 {
 		if c.Open() {
 			return 1
 		}
 		return 0
 	})
-	m.Gauge("switchtape_settings_kept_answers", "Answers of the settings service that are kept for when it has none.",
-		func() float64 { return float64(c.Kept()) })
+	m.Gauge("switchtape_settings_kept_answers", func() float64 { return float64(c.Kept()) })
 	return c, at, nil
 }

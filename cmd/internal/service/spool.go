@@ -124,16 +124,16 @@ func (s *Spools) Close() error {
 func spoolMetrics(dir string, s *spool.Spool, m *ops.Metrics) {
 	of := func(f func(spool.Stats) int64) func() float64 { return func() float64 { return float64(f(s.Stats())) } }
 	labels := func(outcome string) map[string]string { return map[string]string{"spool": dir, "outcome": outcome} }
-	const calls, help = "switchtape_spool_calls_total", "Calls of a spool, by what became of them: handed over, known to the ledger before, or refused."
-	m.CounterOf(calls, help, labels("handed_over"), of(func(s spool.Stats) int64 { return s.HandedOver }))
-	m.CounterOf(calls, help, labels("known"), of(func(s spool.Stats) int64 { return s.Known }))
-	m.CounterOf(calls, help, labels("refused"), of(func(s spool.Stats) int64 { return s.Refused }))
+	const calls = "switchtape_spool_calls_total"
+	m.CounterOf(calls, labels("handed_over"), of(func(s spool.Stats) int64 { return s.HandedOver }))
+	m.CounterOf(calls, labels("known"), of(func(s spool.Stats) int64 { return s.Known }))
+	m.CounterOf(calls, labels("refused"), of(func(s spool.Stats) int64 { return s.Refused }))
 	only := map[string]string{"spool": dir}
-	m.CounterOf("switchtape_spool_late_legs_total", "Legs that came after their calls were handed over, and aren't recorded.", only, of(func(s spool.Stats) int64 { return s.Late }))
-	m.CounterOf("switchtape_spool_overflows_total", "Times that the system's queue of notifications overflowed; the sweep found what there was.", only, of(func(s spool.Stats) int64 { return s.Overflows }))
-	m.GaugeOf("switchtape_spool_pending_calls", "Calls of a spool that aren't handed over yet.", only, of(func(s spool.Stats) int64 { return s.Pending }))
-	m.GaugeOf("switchtape_spool_left_files", "Files of a spool of which no call is made: they fit no pattern, are links, or their tenant isn't mapped.", only, of(func(s spool.Stats) int64 { return s.Left }))
-	m.GaugeOf("switchtape_spool_unreadable_directories", "Directories of a spool that couldn't be read at the last look.", only, of(func(s spool.Stats) int64 { return s.Unreadable }))
+	m.CounterOf("switchtape_spool_late_legs_total", only, of(func(s spool.Stats) int64 { return s.Late }))
+	m.CounterOf("switchtape_spool_overflows_total", only, of(func(s spool.Stats) int64 { return s.Overflows }))
+	m.GaugeOf("switchtape_spool_pending_calls", only, of(func(s spool.Stats) int64 { return s.Pending }))
+	m.GaugeOf("switchtape_spool_left_files", only, of(func(s spool.Stats) int64 { return s.Left }))
+	m.GaugeOf("switchtape_spool_unreadable_directories", only, of(func(s spool.Stats) int64 { return s.Unreadable }))
 }
 
 // spool reads what a flag says.

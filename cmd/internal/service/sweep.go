@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/storage"
 )
 
@@ -35,7 +36,7 @@ func everySweep(ctx context.Context, sweep func(ctx context.Context, before time
 		case <-next.C:
 		}
 		timed, cancel := context.WithTimeout(ctx, sweepTime)
-		sweep(timed, time.Now().Add(-sweepOlder))
+		sweep(timed, clock.Now().Add(-sweepOlder))
 		cancel()
 		next.Reset(sweepEvery)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
 )
@@ -59,6 +60,17 @@ func (c *Certificate) Reload() error {
 	}
 	c.config.Store(config)
 	return nil
+}
+
+// expiry is when the first of the certificates in use expires.
+func (c *Certificate) expiry() time.Time {
+	var first time.Time
+	for _, pair := range c.config.Load().Certificates {
+		if leaf := pair.Leaf; leaf != nil && (first.IsZero() || leaf.NotAfter.Before(first)) {
+			first = leaf.NotAfter
+		}
+	}
+	return first
 }
 
 // Listener serves TLS on l with the certificates as they are at each handshake; l

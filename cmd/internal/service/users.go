@@ -31,8 +31,8 @@ func (a *API) mountUsers(s *Stores, checker *recording.Processor, m *ops.Metrics
 		DefaultRegion: strings.ToUpper(a.opts.Region), AccessDenied: a.calls.AccessDenied, Logger: log,
 		CheckOutputs: func(list []record.OutputSpec) error { return CheckOutputs(checker, list) },
 	}).Mount(a.mux)
-	m.Gauge("switchtape_users", "Users that calls are decided by, in memory.", func() float64 { return float64(a.users.State().Users) })
-	m.Gauge("switchtape_users_age_seconds", "How long ago everything was known of the users that there is; -1 before they are loaded.", func() float64 {
+	m.Gauge("switchtape_users", func() float64 { return float64(a.users.State().Users) })
+	m.Gauge("switchtape_users_age_seconds", func() float64 {
 		state := a.users.State()
 		if !state.Loaded {
 			return -1

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/webhook"
 	"github.com/switchtape/switchtape/recording/webhookhttp"
@@ -58,17 +59,14 @@ func (o *WebhookOptions) Deliverer(s *Stores, name string, m *ops.Metrics, log *
 			cli.Usagef("they are %v and %d", o.WebhookTimeout, o.WebhookConcurrency))
 	}
 	d := webhook.New(s.DB, webhook.Options{
-		Holder: name, Timeout: o.WebhookTimeout, Concurrency: o.WebhookConcurrency, Allow: allow, Logger: log,
+		Holder: name, Timeout: o.WebhookTimeout, Concurrency: o.WebhookConcurrency, Allow: allow, Now: clock.Now, Logger: log,
 	})
-	for _, c := range []struct {
-		result, help string
-		of           func(webhook.Counts) int64
-	}{
-		{"delivered", "Tries at delivering webhooks that this process has made, by what they came to.", func(c webhook.Counts) int64 { return c.Delivered }},
-		{"failed", "Tries at delivering webhooks that this process has made, by what they came to.", func(c webhook.Counts) int64 { return c.Failed }},
+	for result, of := range map[string]func(webhook.Counts) int64{
+		"delivered": func(c webhook.Counts) int64 { return c.Delivered },
+		"failed":    func(c webhook.Counts) int64 { return c.Failed },
 	} {
-		m.CounterOf("switchtape_webhook_tries_total", c.help, map[string]string{"result": c.result}, func() float64 { return float64(c.of(d.Counts())) })
+		m.CounterOf("switchtape_webhook_tries_total", map[string]string{"result": result}, func() float64 { return float64(of(d.Counts())) })
 	}
-	m.CounterOf("switchtape_webhook_given_up_total", "Deliveries that this process has given up: no try was left.", nil, func() float64 { return float64(d.Counts().GivenUp) })
+	m.CounterOf("switchtape_webhook_given_up_total", nil, func() float64 { return float64(d.Counts().GivenUp) })
 	return d, nil
 }

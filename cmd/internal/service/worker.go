@@ -61,13 +61,14 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 		return nil, nil, errors.Join(err, legs.Close())
 	}
 	sweep(ctx, "", log)
+	m.Worker(o.names()...)
 	var p worker.Processor
 	if recordings {
-		p = recording.NewProcessor(legs, s.Objects, &recording.Options{Logger: nil})
+		p = recording.NewProcessor(legs, m.Uploads(s.Objects.String(), s.Objects), &recording.Options{Logger: nil})
 	}
 	var backup worker.Backup
 	if recordings && s.Backup != nil {
-		backup = &backupBucket{recording.NewProcessor(legs, s.Backup, &recording.Options{Logger: nil}), s.Objects, s.Backup}
+		backup = &backupBucket{recording.NewProcessor(legs, m.Uploads(s.Backup.String(), s.Backup), &recording.Options{Logger: nil}), s.Objects, s.Backup}
 	}
 	w := worker.New(s.DB, p, &worker.Options{
 		Name: o.Presence().Name, Kinds: kinds, Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
@@ -79,28 +80,25 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 			watchBucket(w, bucket.String(), m)
 		}
 	}
-	m.Gauge("switchtape_hanging_attempts", "Attempts at recordings that were abandoned, as they didn't end in their time, and still haven't.",
-		func() float64 { return float64(w.Abandoned()) })
-	m.Gauge("switchtape_legs_away_seconds", "For how long the directory or bucket of the legs has been away, or refused a leg that is there, or a leg may be elsewhere as this worker isn't named for its queue; 0 if none is.",
-		func() float64 {
-			since, _ := w.LegsAway()
-			return since.Seconds()
-		})
+	m.Gauge("switchtape_hanging_attempts", func() float64 { return float64(w.Abandoned()) })
+	m.Gauge("switchtape_legs_away_seconds", func() float64 {
+		since, _ := w.LegsAway()
+		return since.Seconds()
+	})
 	return w, place, nil
 }
 
 // watchBucket has the metrics tell for how long the bucket has been away.
 func watchBucket(w *worker.Worker, bucket string, m *ops.Metrics) {
-	m.GaugeOf("switchtape_bucket_away_seconds", "For how long the bucket of the recordings, or their backup, has been away; 0 if it isn't.",
-		map[string]string{"bucket": bucket}, func() float64 {
-			var longest time.Duration
-			for _, b := range w.BucketsAway() {
-				if b.Bucket == bucket {
-					longest = max(longest, time.Since(b.Since))
-				}
+	m.GaugeOf("switchtape_bucket_away_seconds", map[string]string{"bucket": bucket}, func() float64 {
+		var longest time.Duration
+		for _, b := range w.BucketsAway() {
+			if b.Bucket == bucket {
+				longest = max(longest, time.Since(b.Since))
 			}
-			return longest.Seconds()
-		})
+		}
+		return longest.Seconds()
+	})
 }
 
 // Served are the queues that jobs are taken from.

@@ -1,48 +1,29 @@
 package systemd_test
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/examples/deploy/internal/machines"
 )
 
-// programs builds the programs of this tree, once.
-var programs = sync.OnceValues(func() (string, error) {
-	bin, err := os.MkdirTemp("", "switchtape-programs-*")
-	if err != nil {
-		return "", err
-	}
-	out, err := exec.Command("go", "build", "-o", bin+"/", "../../../cmd/switchtape", "../../../cmd/switchtape-api", "../../../cmd/switchtape-worker").CombinedOutput()
-	if err != nil {
-		return bin, fmt.Errorf("%w: %s", err, out)
-	}
-	return bin, nil
-})
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	bin, _ := programs()
-	_ = os.RemoveAll(bin) // it is of nobody else
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { machines.Main(m) }
 
 // installed installs all into a directory.
 func installed(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	bin, err := programs()
-	require.NoError(t, err)
+	bin := machines.Programs(t)
 	for range 2 { // it may be repeated
-		install := exec.CommandContext(t.Context(), "./install.sh", bin, "api", "emergency", "worker")
+		install := exec.CommandContext(t.Context(), "./install.sh", bin, "api", "emergency", "worker", "backup")
 		install.Env = append(os.Environ(), "DESTDIR="+root)
 		out, err := install.CombinedOutput()
 		require.NoError(t, err, "%s", out)
@@ -97,12 +78,14 @@ func TestUnits(t *testing.T) {
 	// Of the units only the programs' place is another here.
 	units, err := filepath.Glob(filepath.Join(root, "etc/systemd/system/*.service"))
 	require.NoError(t, err)
-	require.Len(t, units, 3)
+	require.Len(t, units, 4)
+	timer := filepath.Join(root, "etc/systemd/system/switchtape-backup.timer")
+	require.FileExists(t, filepath.Join(root, "usr/local/lib/switchtape/backup.sh"))
 	for _, unit := range units {
 		text, err := os.ReadFile(unit)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(unit, []byte(strings.ReplaceAll(string(text), "/usr/local/bin/", filepath.Join(root, "usr/local/bin")+"/")), 0o600))
-		out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", unit).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", unit, timer).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		assert.Empty(t, string(out))
 

@@ -30,8 +30,14 @@ type NATSServer struct {
 // NATS starts a server of its own, which keeps its streams in a directory of the test's.
 func NATS(t testing.TB) *NATSServer {
 	t.Helper()
+	return NATSOn(t, server.RANDOM_PORT)
+}
+
+// NATSOn is NATS on a port of loopback.
+func NATSOn(t testing.TB, port int) *NATSServer {
+	t.Helper()
 	s := &NATSServer{opts: server.Options{
-		ServerName: "one", Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
+		ServerName: "one", Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
 	}}
 	s.Start(t)
 	t.Cleanup(s.Kill)

@@ -82,8 +82,10 @@ type Found struct {
 	CallID      callmodel.CallID
 	RecordingID callmodel.RecordingID
 	StartedAt   time.Time
-	JobID       callmodel.JobID // "" if nothing was done
-	LeftOut     string          // why it isn't, or wouldn't be, adopted; "" if it is
+	// Own says that Switchtape has made it: Key is its manifest.
+	Own     bool
+	JobID   callmodel.JobID // "" if nothing was done
+	LeftOut string          // why it isn't, or wouldn't be, adopted; "" if it is
 }
 
 // Adopter adopts recordings. Make one with New.
@@ -141,9 +143,12 @@ func (a *Adopter) object(ctx context.Context, root *os.Root, prefix, key string,
 	name := strings.TrimPrefix(key, prefix)
 	switch {
 	case strings.HasSuffix(key, record.AdoptedManifest("")):
+		if isOwn(key) {
+			return a.own(ctx, f, do)
+		}
 		return leave("not audio: a manifest")
-	case strings.Contains("/"+key, "/year=") && strings.Contains(key, "/hour="):
-		return leave("a recording of Switchtape's own: its ledger knows it")
+	case isOwn(key):
+		return leave("a recording of Switchtape's own: it goes by its manifest")
 	}
 	file, pattern, ok := a.named(name)
 	if !ok {
@@ -279,20 +284,7 @@ func (a *Adopter) adopt(ctx context.Context, key string, spec *record.Spec) (id 
 		return "", false, "", err
 	}
 	r.Manifest = &record.ManifestResult{URL: info.URL, Key: record.AdoptedManifest(key), Bytes: info.Bytes, SHA256: info.SHA256}
-	job, err := record.NewJob(*spec, "", 0)
-	if err != nil {
-		return "", false, "", err
-	}
-	job.Actor = a.opts.Actor
-	o, err := record.Outcome(r)
-	if err != nil {
-		return "", false, "", err
-	}
-	id, created, err = a.ledger.Adopt(ctx, job, o)
-	if faults, invalid := errors.AsType[callmodel.FieldErrors](err); invalid {
-		return "", false, "no recording can be made of it: " + faults.Error(), nil
-	}
-	return id, created, "", err
+	return a.settle(ctx, spec, &r)
 }
 
 // read reads the object once, to its end: its hash, and what its audio is.

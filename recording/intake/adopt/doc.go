@@ -8,4 +8,8 @@
 // recording is done: its leg is the object itself, its output, too, and its manifest lies
 // beside it as {object}.manifest.json. Run twice, it makes nothing twice: ids are made of
 // the tenant and the object's name, its extension too, and what is adopted is not read again.
+//
+// Recordings that Switchtape itself has made are adopted where the ledger doesn't know
+// them, as after a restore of an older back-up: by their manifests, with the results that
+// they had, once every file has the hash that its manifest names.
 package adopt

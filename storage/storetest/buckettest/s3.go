@@ -17,7 +17,14 @@ const access, secret = "switchtape-test", "switchtape-test-secret"
 // S3 starts versitygw, which checks signatures and does multipart uploads.
 func S3(t testing.TB) *Server {
 	t.Helper()
-	return versity(t)
+	return versity(t, bucket)
+}
+
+// S3Named is S3 with a bucket of another name, for tests that have several: a bucket's name
+// tells it from others.
+func S3Named(t testing.TB, name string) *Server {
+	t.Helper()
+	return versity(t, name)
 }
 
 // Versioned is a server whose bucket keeps what was overwritten or deleted.
@@ -54,16 +61,8 @@ func (v *Versioned) Overwrite(t testing.TB, key, text, sha256 string) {
 func S3Versions(t testing.TB) *Versioned {
 	t.Helper()
 	kept := t.TempDir()
-	srv := versity(t, "--versioning-dir", kept)
-	_, endpoint, _ := strings.Cut(srv.URL, "&endpoint=")
-	client := s3.New(s3.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(endpoint), UsePathStyle: true,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: access, SecretAccessKey: secret}, nil
-		}),
-		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
-	})
-	ctx := context.WithoutCancel(t.Context())
+	srv := versity(t, bucket, "--versioning-dir", kept)
+	client, ctx := srv.client(), context.WithoutCancel(t.Context())
 	_, err := client.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
 		Bucket: aws.String(bucket), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
 	})
@@ -79,9 +78,37 @@ func S3Versions(t testing.TB) *Versioned {
 	}}
 }
 
-// versity starts the gateway, with other arguments of its posix back end than those that
-// have it keep attributes in files of their own.
-func versity(t testing.TB, attributes ...string) *Server {
+// client is one of an S3 server.
+func (s *Server) client() *s3.Client {
+	_, endpoint, _ := strings.Cut(s.URL, "&endpoint=")
+	return s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(endpoint), UsePathStyle: true,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: access, SecretAccessKey: secret}, nil
+		}),
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
+	})
+}
+
+// Uploads are the keys of uploads in parts that have begun at an S3 server and not ended.
+func (s *Server) Uploads(ctx context.Context) ([]string, error) {
+	pages := s3.NewListMultipartUploadsPaginator(s.client(), &s3.ListMultipartUploadsInput{Bucket: aws.String(filepath.Base(s.Dir))})
+	var keys []string
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range page.Uploads {
+			keys = append(keys, aws.ToString(u.Key))
+		}
+	}
+	return keys, nil
+}
+
+// versity starts the gateway with a bucket of that name, and with other arguments of its
+// posix back end than those that have it keep attributes in files of their own.
+func versity(t testing.TB, bucket string, attributes ...string) *Server {
 	t.Helper()
 	exe := find(t, "versitygw", "go install github.com/versity/versitygw/cmd/versitygw@v1.8.0")
 	root := t.TempDir()

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -14,10 +15,13 @@ import (
 type Server struct {
 	// URL is its database "postgres", empty at first, through a Unix socket.
 	URL string
+	// Address is where it listens on loopback, as host:port, for tests that put something
+	// between it and its clients; "" for a server on its socket alone.
+	Address string
 
 	bin, dir string
 	as       *syscall.SysProcAttr
-	stop     func() // nil while it is stopped
+	stop     func(signal string) // nil while it is stopped
 }
 
 // Own starts a server for the test alone, on this machine whatever
@@ -25,11 +29,39 @@ type Server struct {
 func Own(t testing.TB) *Server {
 	t.Helper()
 	s := inDirectory(t)
+	s.initialise(t)
+	return s
+}
+
+// OnNetwork is Own for a server that listens at an address of loopback, too. One that is
+// stopped and started again needs a port that nobody is given meanwhile: none of those that
+// the system gives to connections.
+func OnNetwork(t testing.TB, address string) *Server {
+	t.Helper()
+	s := inDirectory(t)
+	s.listen(address)
+	s.initialise(t)
+	return s
+}
+
+func (s *Server) initialise(t testing.TB) {
+	t.Helper()
 	if err := initialise(s.bin, s.dir, s.as); err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}
 	s.Start(t)
-	return s
+}
+
+// listen gives the server an address.
+func (s *Server) listen(address string) {
+	s.Address = address
+	s.URL += "&port=" + s.port() // of which its socket has its name, too
+}
+
+// port is the port of the server's address, "" without one.
+func (s *Server) port() string {
+	_, port, _ := strings.Cut(s.Address, ":")
+	return port
 }
 
 // Standby starts a server that follows this one and can be asked meanwhile. From then
@@ -37,11 +69,23 @@ func Own(t testing.TB) *Server {
 // the test.
 func (s *Server) Standby(t testing.TB) *Server {
 	t.Helper()
+	return s.StandbyAt(t, "")
+}
+
+// StandbyAt is Standby for one that listens at an address of loopback, too; "" for none.
+func (s *Server) StandbyAt(t testing.TB, address string) *Server {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), start)
 	defer cancel()
 	standby := inDirectory(t)
+	if address != "" {
+		standby.listen(address)
+	}
 	backup := exec.CommandContext(ctx, filepath.Join(s.bin, "pg_basebackup"), "--host", s.dir, "--username", "postgres", "--no-sync",
 		"--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--pgdata", filepath.Join(standby.dir, "data"))
+	if s.Address != "" {
+		backup.Args = append(backup.Args, "--port", s.port())
+	}
 	backup.SysProcAttr, backup.Dir = s.as, standby.dir
 	if out, err := backup.CombinedOutput(); err != nil {
 		t.Fatalf("pgtest: pg_basebackup: %v\n%s", err, out)
@@ -114,8 +158,18 @@ func inDirectory(t testing.TB) *Server {
 // Crash stops the server immediately: its processes end in the middle of what they
 // do, and the next start recovers from the log. It does nothing while stopped.
 func (s *Server) Crash() {
+	s.end("QUIT")
+}
+
+// Stop stops the server as it is stopped to be maintained: sessions are ended, whatever they
+// do, and what is committed is written. It does nothing while stopped.
+func (s *Server) Stop() {
+	s.end("INT")
+}
+
+func (s *Server) end(signal string) {
 	if s.stop != nil {
-		s.stop()
+		s.stop(signal)
 		s.stop = nil
 	}
 }
@@ -124,7 +178,7 @@ func (s *Server) Crash() {
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
 	var err error
-	if s.stop, err = keep(s.bin, s.dir, s.as, false); err == nil {
+	if s.stop, err = keep(s.bin, s.dir, s.port(), s.as, false); err == nil {
 		err = awaitStart(s.URL, s.dir)
 	}
 	if err != nil {

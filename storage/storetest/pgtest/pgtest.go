@@ -15,6 +15,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -193,7 +194,7 @@ func run() (string, error) {
 	}
 	err = initialise(bin, dir, as)
 	if err == nil {
-		_, err = keep(bin, dir, as, true)
+		_, err = keep(bin, dir, "", as, true)
 	}
 	if err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))
@@ -235,24 +236,25 @@ func initialise(bin, dir string, as *syscall.SysProcAttr) error {
 	return nil
 }
 
-// keep runs the server in dir until the process ends or stop is called, which is an
-// immediate stop: as if the server's processes were killed.
-func keep(bin, dir string, as *syscall.SysProcAttr, remove bool) (stop func(), err error) {
-	// $1 the program, $2 the directory, $3 what to remove. The read ends when the
-	// pipe breaks. What a test may set by ALTER SYSTEM, as Durable does, is in the
-	// file and not on the command line.
-	const keeper = `printf 'fsync = off\nmax_connections = 200\n' >>"$2/data/postgresql.conf"
-"$1" -D "$2/data" -k "$2" -c listen_addresses= >>"$2/log" 2>&1 </dev/null &
+// keep runs the server in dir, on a socket there and, unless it is "", at the port of
+// loopback too, until the process ends, which is an immediate stop as if the server's
+// processes were killed, or stop is called, which ends it by the signal.
+func keep(bin, dir, port string, as *syscall.SysProcAttr, remove bool) (stop func(signal string), err error) {
+	// $1 the program, $2 the directory, $3 what to remove, $4 the port. The read ends with nothing when the pipe breaks. What a test may set by
+	// ALTER SYSTEM, as Durable does, is in the file and not on the command line. A standby
+	// looks soon for a server that was away.
+	const keeper = `printf 'fsync = off\nmax_connections = 200\nwal_retrieve_retry_interval = 200ms\n' >>"$2/data/postgresql.conf"
+"$1" -D "$2/data" -k "$2" -c listen_addresses=${4:+127.0.0.1} ${4:+-c port=$4} >>"$2/log" 2>&1 </dev/null &
 server=$!
-read -r _
-kill -QUIT $server
+read -r signal
+kill -"${signal:-QUIT}" $server
 wait $server
 rm -rf "$3"`
 	removed := ""
 	if remove {
 		removed = dir
 	}
-	sh := exec.CommandContext(context.Background(), "/bin/sh", "-c", keeper, "sh", filepath.Join(bin, "postgres"), dir, removed)
+	sh := exec.CommandContext(context.Background(), "/bin/sh", "-c", keeper, "sh", filepath.Join(bin, "postgres"), dir, removed, port)
 	sh.SysProcAttr, sh.Dir = as, dir
 	pipe, err := sh.StdinPipe() // without stop it is never closed: the end of this process does that
 	if err != nil {
@@ -266,7 +268,8 @@ rm -rf "$3"`
 		defer close(ended)
 		_ = sh.Wait() // a server that dies early shows as a test that can't connect
 	}()
-	return func() {
+	return func(signal string) {
+		_, _ = io.WriteString(pipe, signal+"\n")
 		_ = pipe.Close() // it says that the end has come
 		<-ended
 	}, nil

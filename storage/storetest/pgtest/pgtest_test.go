@@ -3,6 +3,7 @@ package pgtest_test
 import (
 	"bufio"
 	"errors"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -47,6 +48,35 @@ func TestOwn(t *testing.T) {
 	s.Crash()
 	require.Error(t, exec("SELECT n FROM kept"))
 	s.Start(t)
+	require.NoError(t, exec("SELECT n FROM kept"))
+}
+
+// TestOnNetwork: clients find a server and its standby by their addresses, one of them
+// writes, and the standby does when the other was stopped.
+func TestOnNetwork(t *testing.T) {
+	t.Parallel()
+	var free [2]string
+	for i := range free {
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		free[i] = l.Addr().String()
+		require.NoError(t, l.Close())
+	}
+	first := pgtest.OnNetwork(t, free[0])
+	second := first.StandbyAt(t, free[1])
+	at := "postgres://postgres@" + first.Address + "," + second.Address + "/postgres?sslmode=disable&target_session_attrs=read-write"
+	exec := func(statement string) error {
+		c, err := pgx.Connect(t.Context(), at)
+		if err != nil {
+			return err
+		}
+		_, err = c.Exec(t.Context(), statement)
+		return errors.Join(err, c.Close(t.Context()))
+	}
+	require.NoError(t, exec("CREATE TABLE kept (n int)"))
+	first.Stop()
+	require.Error(t, exec("SELECT n FROM kept"), "nobody writes")
+	second.Promote(t)
 	require.NoError(t, exec("SELECT n FROM kept"))
 }
 

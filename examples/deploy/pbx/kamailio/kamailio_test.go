@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/cmd/apiclient"
+	"github.com/switchtape/switchtape/examples/deploy/internal/machines"
 )
 
 const rules = `
@@ -41,16 +42,16 @@ func TestCalls(t *testing.T) {
 	kamailio(t) // before anything is started that it would need
 	answers, refuses, rings := newPhone(t, "uas_answers.xml"), newPhone(t, "uas_refuses.xml"), newPhone(t, "uas_rings.xml")
 	gateway := newPhone(t, "uas_answers.xml")
-	a := newAPI(t, fmt.Sprintf(rules, answers.port, refuses.port, rings.port, freePort(t)))
+	a := newAPI(t, fmt.Sprintf(rules, answers.port, refuses.port, rings.port, machines.FreePort(t)))
 	door, emergencyDoor := newDoor(t, a.port), newDoor(t, a.emergency)
 	// One receiver, as sipp can't bear it that what follows quickly is overtaken.
 	port, p := newKamailio(t, []string{
-		"SWITCHTAPE_API=https://" + address(door.port), "SWITCHTAPE_EMERGENCY_API=https://" + address(emergencyDoor.port), "SWITCHTAPE_API_KEY=" + apiKey,
+		"SWITCHTAPE_API=https://" + machines.Address(door.port), "SWITCHTAPE_EMERGENCY_API=https://" + machines.Address(emergencyDoor.port), "SWITCHTAPE_API_KEY=" + apiKey,
 		"SWITCHTAPE_TRUSTED=127.0.0.0/8", fmt.Sprintf("SWITCHTAPE_EMERGENCY_GATEWAY=sip:127.0.0.1:%d", gateway.port), "SWITCHTAPE_HOST=pbx1",
 	}, "WITH_RECORDER", "RECEIVERS=1", "API_SECONDS=2", fmt.Sprintf("API_CA=%q", a.ca), "AWAY_SECONDS=1")
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("Kamailio said:\n%s", p.said)
+			t.Logf("Kamailio said:\n%s", p.Said)
 		}
 	})
 
@@ -75,7 +76,7 @@ func TestCalls(t *testing.T) {
 			require.NotNil(now, recordings)
 			require.Len(now, *recordings, 1)
 			require.EqualValues(now, "completed", (*recordings)[0].State)
-		}, deadline, 20*time.Millisecond)
+		}, machines.Deadline, 20*time.Millisecond)
 	})
 	t.Run("the next destination where the first refuses", func(t *testing.T) {
 		place(t, port, "uac_talks.xml", "failover@test", "+442079460999")
@@ -171,7 +172,7 @@ func TestCalls(t *testing.T) {
 		ends <- err
 	}()
 	a.comes(t, "outlives@test", "answered")
-	a.process.kill()
+	a.process.Kill()
 	t.Run("the API is down", func(t *testing.T) {
 		sos := edited(t, "uac_talks.xml", "INVITE sip:[service]@[remote_ip]:[remote_port]", "INVITE urn:service:sos.fire")
 		placeWith(t, port, sos, "sos-down@test", "sos")
@@ -185,7 +186,7 @@ func TestCalls(t *testing.T) {
 		defer open()
 		defer openToo()
 		// It is asked again once AWAY_SECONDS are over, and is waited for then.
-		require.Eventually(t, func() bool { return refused(t, port, 503, "hangs@test", "+12025550143") > 2*time.Second }, deadline, 100*time.Millisecond)
+		require.Eventually(t, func() bool { return refused(t, port, 503, "hangs@test", "+12025550143") > 2*time.Second }, machines.Deadline, 100*time.Millisecond)
 		took := refused(t, port, 503, "hung@test", "+12025550143")
 		assert.Less(t, took, time.Second, "the next call waits for what has just not answered")
 		took = place(t, port, "uac_talks.xml", "help-hangs@test", "9112")
@@ -201,7 +202,7 @@ func TestCalls(t *testing.T) {
 		require.Eventually(t, func() bool {
 			place(t, port, "uac_talks.xml", "help-back@test", "911")
 			return len(gateway.invites(t, "help-back@test")) == 0
-		}, deadline, 100*time.Millisecond)
+		}, machines.Deadline, 100*time.Millisecond)
 	})
 }
 

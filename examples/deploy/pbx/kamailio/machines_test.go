@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
+	"crypto/tls"
 	"encoding/hex"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
-	"net/http/httptest"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +18,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -27,80 +25,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/cmd/apiclient"
+	"github.com/switchtape/switchtape/examples/deploy/internal/machines"
 	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
-// deadline is how long a test waits for what should be there at once.
-const deadline = 20 * time.Second
+func TestMain(m *testing.M) { machines.Main(m) }
 
 // apiKey is what Kamailio finds in its environment.
 const apiKey = "the-key-of-this-test"
 
-// process is a program that runs beside the test, with children of its own.
-type process struct {
-	cmd  *exec.Cmd
-	said *lockedBuffer
-}
-
-// start starts a program in a process group of its own, which ends with the test.
-func start(t *testing.T, env []string, program string, args ...string) *process {
-	t.Helper()
-	p := &process{said: &lockedBuffer{}}
-	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), program, args...)
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Dir = t.TempDir()
-	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	require.NoError(t, p.cmd.Start())
-	t.Cleanup(p.kill)
-	return p
-}
-
-// kill ends the process and its children, with -9.
-func (p *process) kill() {
-	if p.cmd.ProcessState != nil {
-		return
-	}
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
-	_ = p.cmd.Wait() // it was killed
-}
-
-// lockedBuffer is what a process says, while it says it.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// freePort is one that nobody has, neither for UDP nor for TCP.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	port := l.Addr().(*net.TCPAddr).Port
-	u, err := net.ListenPacket("udp", address(port))
-	require.NoError(t, err)
-	require.NoError(t, u.Close())
-	return port
-}
-
-func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
-
 // taken reports whether somebody receives at the UDP port.
 func taken(port int) bool {
-	u, err := net.ListenPacket("udp", address(port))
+	u, err := net.ListenPacket("udp", machines.Address(port))
 	if err == nil {
 		_ = u.Close()
 	}
@@ -110,35 +46,26 @@ func taken(port int) bool {
 // api is Switchtape's API and worker, which can be stopped and started again.
 type api struct {
 	binary, dir     string
-	ca              string // the file of the certificate that its own is signed by
+	ca, key         string // the files of its certificate, which signs itself, and of its key
 	port, emergency int
-	process         *process
+	process         *machines.Process
 	client          *apiclient.ClientWithResponses
 }
 
 // newAPI builds the program and starts it with the rules.
 func newAPI(t *testing.T, rules string) *api {
 	t.Helper()
-	a := &api{dir: t.TempDir(), port: freePort(t), emergency: freePort(t)}
-	a.binary = a.file("switchtape")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", a.binary, "github.com/switchtape/switchtape/cmd/switchtape")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as released
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, string(out))
-
+	a := &api{dir: t.TempDir(), port: machines.FreePort(t), emergency: machines.FreePort(t)}
+	a.binary = filepath.Join(machines.Programs(t), "switchtape")
 	require.NoError(t, os.WriteFile(a.file("rules.yaml"), []byte(rules), 0o600))
 	sum := sha256.Sum256([]byte(apiKey))
 	keys := hex.EncodeToString(sum[:]) + " acme calls:write,calls:read kamailio\n"
 	require.NoError(t, os.WriteFile(a.file("keys"), []byte(keys), 0o600))
 
-	tls := httptest.NewTLSServer(nil) // for its certificate, which is one for 127.0.0.1
-	defer tls.Close()
-	key, err := x509.MarshalPKCS8PrivateKey(tls.TLS.Certificates[0].PrivateKey)
-	require.NoError(t, err)
-	a.ca = a.file("api.pem")
-	require.NoError(t, os.WriteFile(a.ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw}), 0o600))
-	require.NoError(t, os.WriteFile(a.file("api.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
-	a.client, err = apiclient.New(a.url(), apiKey, apiclient.WithHTTPClient(tls.Client()))
+	var trusted *tls.Config
+	a.ca, a.key, trusted = machines.Certificate(t, a.dir)
+	var err error
+	a.client, err = apiclient.New(a.url(), apiKey, apiclient.WithHTTPClient(&http.Client{Transport: &http.Transport{TLSClientConfig: trusted}}))
 	require.NoError(t, err)
 	a.start(t)
 	return a
@@ -146,15 +73,15 @@ func newAPI(t *testing.T, rules string) *api {
 
 func (a *api) file(name string) string { return filepath.Join(a.dir, name) }
 
-func (a *api) url() string { return "https://" + address(a.port) }
+func (a *api) url() string { return "https://" + machines.Address(a.port) }
 
 func (a *api) start(t *testing.T) {
 	t.Helper()
-	a.process = start(t, nil, a.binary, "serve", "--dir", a.file("data"), "--rules", a.file("rules.yaml"), "--region", "US",
-		"--listen", address(a.port), "--emergency-listen", address(a.emergency), "--keys", a.file("keys"),
-		"--tls-cert", a.ca, "--tls-key", a.file("api.key"), "--log-level", "warn")
-	require.Eventually(t, func() bool { return strings.Contains(a.process.said.String(), "serves on") },
-		deadline, 5*time.Millisecond, "the API did not start: %s", a.process.said)
+	a.process = machines.Start(t, nil, a.binary, "serve", "--dir", a.file("data"), "--rules", a.file("rules.yaml"), "--region", "US",
+		"--listen", machines.Address(a.port), "--emergency-listen", machines.Address(a.emergency), "--keys", a.file("keys"),
+		"--tls-cert", a.ca, "--tls-key", a.key, "--log-level", "warn")
+	require.Eventually(t, func() bool { return strings.Contains(a.process.Said.String(), "serves on") },
+		machines.Deadline, 5*time.Millisecond, "the API did not start: %s", a.process.Said)
 }
 
 // door is between Kamailio and the API, and can be held shut.
@@ -198,7 +125,7 @@ func (d *door) pass(ctx context.Context, in net.Conn, to int) {
 	case <-ctx.Done():
 		return
 	}
-	out, err := net.Dial("tcp", address(to))
+	out, err := net.Dial("tcp", machines.Address(to))
 	if err != nil {
 		return
 	}
@@ -245,31 +172,31 @@ func (a *api) comes(t *testing.T, callID string, state apiclient.CallState) *api
 		require.Len(now, all, 1)
 		call = all[0]
 		require.Equal(now, state, call.State)
-	}, deadline, 10*time.Millisecond)
+	}, machines.Deadline, 10*time.Millisecond)
 	return &call
 }
 
 // newKamailio starts Kamailio with the very file, and waits until it answers.
-func newKamailio(t *testing.T, env []string, defines ...string) (port int, p *process) {
+func newKamailio(t *testing.T, env []string, defines ...string) (port int, p *machines.Process) {
 	t.Helper()
-	port = freePort(t)
+	port = machines.FreePort(t)
 	args := make([]string, 0, 2*len(defines)+10)
 	for _, d := range defines {
 		args = append(args, "-A", d)
 	}
-	p = start(t, env, kamailio(t), append(args, "-f", configuration(t), "-l", "udp:"+address(port), "-Y", t.TempDir(), "-DD", "-E", "-m", "32")...)
-	conn, err := net.Dial("udp", address(port))
+	p = machines.Start(t, env, kamailio(t), append(args, "-f", configuration(t), "-l", "udp:"+machines.Address(port), "-Y", t.TempDir(), "-DD", "-E", "-m", "32")...)
+	conn, err := net.Dial("udp", machines.Address(port))
 	require.NoError(t, err)
 	defer conn.Close()
 	answer := make([]byte, 2048)
 	require.Eventually(t, func() bool {
 		_, _ = fmt.Fprintf(conn, "OPTIONS sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKready%d\r\nFrom: <sip:test@127.0.0.1>;tag=1\r\n"+
 			"To: <sip:test@127.0.0.1>\r\nCall-ID: ready\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 5\r\nContent-Length: 0\r\n\r\n",
-			address(port), conn.LocalAddr(), time.Now().UnixNano())
+			machines.Address(port), conn.LocalAddr(), time.Now().UnixNano())
 		_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		n, err := conn.Read(answer)
 		return err == nil && bytes.HasPrefix(answer[:n], []byte("SIP/2.0 200"))
-	}, deadline, 10*time.Millisecond, "Kamailio did not start: %s", p.said)
+	}, machines.Deadline, 10*time.Millisecond, "Kamailio did not start: %s", p.Said)
 	return port, p
 }
 
@@ -296,10 +223,10 @@ type phone struct {
 // newPhone starts a sipp with a scenario of testdata.
 func newPhone(t *testing.T, scenario string) *phone {
 	t.Helper()
-	p := &phone{port: freePort(t), messages: filepath.Join(t.TempDir(), "messages")}
-	said := start(t, nil, sipp(t), "-sf", testdata(t, scenario), "-i", "127.0.0.1", "-p", strconv.Itoa(p.port), "-nostdin",
-		"-trace_msg", "-message_file", p.messages).said
-	require.Eventually(t, func() bool { return taken(p.port) }, deadline, 10*time.Millisecond, "sipp did not start: %s", said)
+	p := &phone{port: machines.FreePort(t), messages: filepath.Join(t.TempDir(), "messages")}
+	said := machines.Start(t, nil, sipp(t), "-sf", testdata(t, scenario), "-i", "127.0.0.1", "-p", strconv.Itoa(p.port), "-nostdin",
+		"-trace_msg", "-message_file", p.messages).Said
+	require.Eventually(t, func() bool { return taken(p.port) }, machines.Deadline, 10*time.Millisecond, "sipp did not start: %s", said)
 	return p
 }
 
@@ -365,9 +292,9 @@ func edited(t *testing.T, scenario, old, here string) string {
 func newCaller(t *testing.T, kamailio int, scenario, callID, number string, talk time.Duration) func() (time.Duration, error) {
 	t.Helper()
 	messages := filepath.Join(t.TempDir(), "messages")
-	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	ctx, cancel := context.WithTimeout(t.Context(), machines.Deadline)
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, sipp(t), address(kamailio), "-sf", scenario, "-i", "127.0.0.1", "-p", strconv.Itoa(freePort(t)), "-nostdin",
+	cmd := exec.CommandContext(ctx, sipp(t), machines.Address(kamailio), "-sf", scenario, "-i", "127.0.0.1", "-p", strconv.Itoa(machines.FreePort(t)), "-nostdin",
 		"-m", "1", "-s", number, "-key", "caller", "+442079460123", "-cid_str", callID, "-d", strconv.FormatInt(talk.Milliseconds(), 10),
 		"-timeout", "15s", "-timeout_error", "-trace_msg", "-message_file", messages)
 	cmd.Dir = t.TempDir()
