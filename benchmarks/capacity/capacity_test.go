@@ -1,7 +1,6 @@
 package capacity_test
 
 import (
-	"bytes"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -31,68 +29,6 @@ import (
 const rules = `destinations: {gw: {uri: "sip:gw.example.com"}}
 rules: [{id: rest, default: true, route: [[{to: gw}]]}]
 `
-
-// cpu is the time that a process has used, user and system, in seconds.
-func cpu(b *testing.B, pid int) float64 {
-	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	require.NoError(b, err)
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	total := 0
-	for _, f := range fields[11:13] {
-		ticks, err := strconv.Atoi(f)
-		require.NoError(b, err)
-		total += ticks
-	}
-	return float64(total) / 100
-}
-
-// databaseCPU is what PostgreSQL has used, with all its processes, in seconds.
-func databaseCPU(b *testing.B, db *sql.DB) float64 {
-	b.Helper()
-	var backend int
-	require.NoError(b, db.QueryRowContext(b.Context(), "SELECT pg_backend_pid()").Scan(&backend))
-	fields := func(pid string) []int {
-		text, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
-		if err != nil {
-			return nil // it has ended
-		}
-		var numbers []int
-		for _, f := range strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))[1:] {
-			n, _ := strconv.Atoi(f)
-			numbers = append(numbers, n)
-		}
-		return numbers
-	}
-	server := fields(strconv.Itoa(backend))[0]
-	all, err := filepath.Glob("/proc/[0-9]*")
-	require.NoError(b, err)
-	ticks := 0
-	for _, dir := range all {
-		pid := filepath.Base(dir)
-		switch f := fields(pid); {
-		case len(f) < 14:
-		case pid == strconv.Itoa(server):
-			ticks += f[10] + f[11] + f[12] + f[13] // and its children's that have ended
-		case f[0] == server:
-			ticks += f[10] + f[11]
-		}
-	}
-	return float64(ticks) / 100
-}
-
-// lengthen writes a leg of 8 kHz, 16 bit: the sample call's, again and again.
-func lengthen(b *testing.B, path string, leg []byte, length time.Duration) {
-	b.Helper()
-	const header = 44
-	samples, want := leg[header:], int(length.Seconds()*16000)
-	audio := bytes.Repeat(samples, want/len(samples)+1)[:want]
-	h := bytes.Clone(leg[:header])
-	for at, n := range map[int]int{4: want + header - 8, 40: want} {
-		h[at], h[at+1], h[at+2], h[at+3] = byte(n), byte(n>>8), byte(n>>16), byte(n>>24)
-	}
-	require.NoError(b, os.WriteFile(path, append(h, audio...), 0o600))
-}
 
 // gateway counts the requests that go to the store, by their method.
 type gateway struct {
@@ -158,20 +94,12 @@ func measure(b *testing.B, bin string, store *buckettest.Server, codec, layout s
 	at, dir := pgtest.URL(b), b.TempDir()
 	out, err := exec.CommandContext(b.Context(), filepath.Join(bin, "switchtape"), "migrate", "up", "--db", at).CombinedOutput()
 	require.NoError(b, err, "%s", out)
-	lengthen(b, filepath.Join(dir, "agent.wav"), samplecall.Agent(), length)
-	lengthen(b, filepath.Join(dir, "customer.wav"), samplecall.Customer(), length)
+	process.WriteLeg(b, filepath.Join(dir, "agent.wav"), samplecall.Agent(), length)
+	process.WriteLeg(b, filepath.Join(dir, "customer.wav"), samplecall.Customer(), length)
 	var g gateway
 	api := process.Start(b, filepath.Join(bin, "switchtape-api"), rules, "--db", at, "--log-level", "error", "--no-webhooks")
-	worker := exec.CommandContext(b.Context(), filepath.Join(bin, "switchtape-worker"), "--db", at, "--bucket", g.before(b, store.URL), "--legs", dir,
-		"--queues", "default", "--listen", process.Address(b), "--log-level", "error")
-	worker.Env = append(os.Environ(), store.Env...)
-	var log bytes.Buffer
-	worker.Stdout, worker.Stderr = &log, &log
-	require.NoError(b, worker.Start())
-	b.Cleanup(func() {
-		_ = worker.Process.Signal(syscall.SIGTERM)
-		_ = worker.Wait()
-	})
+	worker := process.Run(b, filepath.Join(bin, "switchtape-worker"), store.Env, "--db", at, "--bucket", g.before(b, store.URL), "--legs", dir,
+		"--queues", "default", "--log-level", "error")
 	db, err := sql.Open("pgx", at)
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = db.Close() })
@@ -183,28 +111,28 @@ func measure(b *testing.B, bin string, store *buckettest.Server, codec, layout s
 			var left int
 			require.NoError(b, db.QueryRowContext(b.Context(), "SELECT count(*) FROM jobs WHERE state = 'done'").Scan(&left))
 			return left >= n
-		}, time.Minute, 50*time.Millisecond, "%s", &log)
+		}, time.Minute, 50*time.Millisecond)
 	}
-	call(b, api.URL, codec, layout, length) // the first warms all up
+	api.Call(b, codec, layout, length) // the first warms all up
 	done(1)
-	before, apiBefore, workerBefore := sizes(b, db), cpu(b, api.Pid), cpu(b, worker.Process.Pid)
-	dbBefore := databaseCPU(b, db)
+	before, apiBefore, workerBefore := sizes(b, db), process.CPU(b, api.Pid), process.CPU(b, worker.Pid)
+	dbBefore := process.DatabaseCPU(b, db)
 	for _, n := range []*atomic.Int64{&g.put, &g.get, &g.head, &g.other} {
 		n.Store(0)
 	}
 	for range calls {
-		call(b, api.URL, codec, layout, length)
+		api.Call(b, codec, layout, length)
 	}
 	done(calls + 1)
 	each := func(x float64) float64 { return x / float64(calls) }
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(each(cpu(b, api.Pid)-apiBefore)*1e3, "api-ms")
-	b.ReportMetric(each(cpu(b, worker.Process.Pid)-workerBefore)*1e3, "worker-ms")
+	b.ReportMetric(each(process.CPU(b, api.Pid)-apiBefore)*1e3, "api-ms")
+	b.ReportMetric(each(process.CPU(b, worker.Pid)-workerBefore)*1e3, "worker-ms")
 	b.ReportMetric(each(float64(g.put.Load())), "puts")
 	b.ReportMetric(each(float64(g.get.Load())), "gets")
 	b.ReportMetric(each(float64(g.head.Load())), "heads")
 	b.ReportMetric(each(float64(g.other.Load())), "other-requests")
-	b.ReportMetric(each(databaseCPU(b, db)-dbBefore)*1e3, "db-ms")
+	b.ReportMetric(each(process.DatabaseCPU(b, db)-dbBefore)*1e3, "db-ms")
 	after := sizes(b, db)
 	rows, size := 0, 0.0
 	for table, a := range after {
@@ -236,45 +164,6 @@ func measure(b *testing.B, bin string, store *buckettest.Server, codec, layout s
 	}
 	b.ReportMetric(float64(objects), "recording-bytes")
 	b.ReportMetric(float64(r.Manifest.Bytes), "manifest-bytes")
-}
-
-// call makes a call of that length, and ends it.
-func call(b *testing.B, api, codec, layout string, length time.Duration) {
-	b.Helper()
-	post := func(path, body string) []byte {
-		resp, err := http.Post(api+path, "application/json", strings.NewReader(body))
-		require.NoError(b, err)
-		defer resp.Body.Close()
-		var text bytes.Buffer
-		_, err = text.ReadFrom(resp.Body)
-		require.NoError(b, err)
-		require.Less(b, resp.StatusCode, 300, "%s", &text)
-		return text.Bytes()
-	}
-	var made struct {
-		ID string `json:"id"`
-	}
-	recording := `{"enabled":false}`
-	if codec != "" {
-		recording = fmt.Sprintf(`{"enabled":true,"outputs":[{"codec":%q,"layout":%q}]}`, codec, layout)
-	}
-	require.NoError(b, json.Unmarshal(post("/v1/calls", `{"from":"+442079460123","to":"+12025550143","recording":`+recording+`}`), &made))
-	events := "/v1/calls/" + made.ID + "/events"
-	now := time.Now().Add(-length)
-	for i, e := range []struct {
-		kind string
-		at   time.Time
-		more string
-	}{
-		{"ringing", now.Add(-5 * time.Second), ""},
-		{"answered", now, ""},
-		{"ended", now.Add(length), `,"legs":[{"name":"agent","segments":[{"uri":"agent.wav"}]},{"name":"customer","segments":[{"uri":"customer.wav"}]}]`},
-	} {
-		if codec == "" {
-			e.more = ""
-		}
-		post(events, fmt.Sprintf(`{"id":"%d","type":%q,"at":%q%s}`, i, e.kind, e.at.UTC().Format(time.RFC3339Nano), e.more))
-	}
 }
 
 type size struct {

@@ -49,13 +49,20 @@ func Address(b *testing.B) string {
 // is ready. It ends with the benchmark, whose failure shows its log.
 func Start(b *testing.B, program, rules string, args ...string) *API {
 	b.Helper()
-	dir, address := b.TempDir(), Address(b)
-	file := filepath.Join(dir, "rules.yaml")
+	file := filepath.Join(b.TempDir(), "rules.yaml")
 	require.NoError(b, os.WriteFile(file, []byte(rules), 0o600))
-	log, err := os.Create(filepath.Join(dir, "log"))
+	return Run(b, program, nil, append(args, "--rules", file)...)
+}
+
+// Run starts the program with the arguments, and env besides this process's environment, and
+// waits until it is ready. It ends with the benchmark, whose failure shows its log.
+func Run(b *testing.B, program string, env []string, args ...string) *API {
+	b.Helper()
+	address := Address(b)
+	log, err := os.Create(filepath.Join(b.TempDir(), "log"))
 	require.NoError(b, err)
-	cmd := exec.CommandContext(b.Context(), program, append(args, "--listen", address, "--rules", file)...)
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd := exec.CommandContext(b.Context(), program, append(args, "--listen", address)...)
+	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, append(os.Environ(), env...)
 	require.NoError(b, cmd.Start())
 	b.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)

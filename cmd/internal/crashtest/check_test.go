@@ -336,7 +336,7 @@ func (c *checks) verify() {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(c.s.bin, "switchtape"), "verify", "--db", c.s.primary.URL, "--bucket", c.s.home.srv.URL,
-		"--hash", "--legs-dir", c.s.legs.dir, "--record-codec", "wav")
+		"--backup-bucket", c.s.backup.srv.URL, "--backup-age", "1ns", "--hash", "--legs-dir", c.s.legs.dir, "--record-codec", "wav")
 	cmd.Env = append(os.Environ(), c.s.home.srv.Env...)
 	out, err := cmd.CombinedOutput()
 	c.that(err == nil, "switchtape verify finds nothing", "%v\n%s", err, out)
