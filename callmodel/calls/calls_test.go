@@ -181,6 +181,11 @@ func TestEndedMakesTheRecordingJob(t *testing.T) {
 	require.ErrorContains(t, err, "before")
 	assert.Equal(t, calls.Answered, c.State)
 
+	early.Heard = true
+	_, err = c.Apply(early, defaults)
+	require.NoError(t, err, "another machine's clock said when it was answered")
+	assert.Equal(t, answered, c.EndedAt)
+
 	c = base
 	c.Recording = nil
 	fx, err = c.Apply(end, defaults)

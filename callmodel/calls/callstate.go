@@ -20,6 +20,7 @@ type Effects struct {
 // be set. The call is unchanged when it returns an error: a [*TransitionError]
 // for an illegal move, [FieldErrors] for an event that contradicts the call.
 func (c *Call) Apply(ev Event, defaults []record.OutputSpec) (Effects, error) {
+	ev = c.Timed(ev)
 	illegal := &callmodel.TransitionError{Subject: "call " + string(c.ID), From: string(c.State), Event: string(ev.Type)}
 	switch ev.Type {
 	case EventRinging:
@@ -84,6 +85,16 @@ func (c *Call) end(ev Event, defaults []record.OutputSpec) (Effects, error) {
 	}
 	*c = moved
 	return fx, nil
+}
+
+// Timed is ev with the time that it has for the call. An end that was heard before what the
+// call did last, as another machine's clock said, was then: it is after that whatever the
+// clocks say, and to refuse it would lose the recording.
+func (c *Call) Timed(ev Event) Event {
+	if last := c.lastMoved(); ev.Heard && ev.Type == EventEnded && ev.At.Before(last) {
+		ev.At = last
+	}
+	return ev
 }
 
 func (c *Call) lastMoved() time.Time {
