@@ -42,26 +42,15 @@ func (s *Store) Alone() *Store {
 func (s *Store) TakeFrom(ctx context.Context, from *Store, key, sha256 string) (record.ObjectInfo, error) {
 	info := record.ObjectInfo{URL: s.URL(key), SHA256: sha256}
 	head, err := from.stat(ctx, key)
-	if errors.Is(err, fs.ErrNotExist) {
-		here, statErr := s.stat(ctx, key)
-		if statErr != nil {
-			return info, statErr
-		}
-		sum, readErr := s.readBack(ctx, key)
-		if readErr != nil {
-			return info, readErr
-		}
-		if info.Bytes, info.Existed = here.Bytes, true; sum != sha256 {
-			return info, s.taken(key)
-		}
-		return info, nil
-	}
-	if err != nil {
-		return info, err
-	}
 	sp := s.newSpool()
 	defer sp.Close()
-	if err := copyFrom(ctx, sp, from, key); err != nil {
+	if err == nil {
+		err = copyFrom(ctx, sp, from, key) // somebody else may have taken it meanwhile
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.here(ctx, key, info)
+	}
+	if err != nil {
 		return info, err
 	}
 	if sp.SHA256() != sha256 {
@@ -73,6 +62,22 @@ func (s *Store) TakeFrom(ctx context.Context, from *Store, key, sha256 string) (
 		err = s.taken(key)
 	}
 	return info, err
+}
+
+// here is the object that TakeFrom finds to be in this bucket alone, if it has that SHA-256.
+func (s *Store) here(ctx context.Context, key string, info record.ObjectInfo) (record.ObjectInfo, error) {
+	head, err := s.stat(ctx, key)
+	if err != nil {
+		return info, err
+	}
+	sum, err := s.readBack(ctx, key)
+	if err != nil {
+		return info, err
+	}
+	if info.Bytes, info.Existed = head.Bytes, true; sum != info.SHA256 {
+		return info, s.taken(key)
+	}
+	return info, nil
 }
 
 func (s *Store) taken(key string) error {

@@ -26,10 +26,14 @@ const (
 type Event struct {
 	// ID makes the event idempotent within its call: the second event with the
 	// same id changes nothing.
-	ID    string    `json:"id"`
-	Type  EventType `json:"type"`
-	At    time.Time `json:"at,omitzero"` // zero: when it was received
-	Cause *Cause    `json:"cause,omitempty"`
+	ID   string    `json:"id"`
+	Type EventType `json:"type"`
+	At   time.Time `json:"at,omitzero"` // zero: when it was received
+	// Heard says that At is when a service was told of the event, by that machine's clock,
+	// as whoever told it didn't say when it happened. Clocks of several machines differ: see
+	// Call.Timed. The service says it.
+	Heard bool   `json:"-"`
+	Cause *Cause `json:"cause,omitempty"`
 	// Legs are the files that the call left behind, with "ended".
 	Legs []record.LegSpec `json:"legs,omitempty"`
 	// Host is the telephone server that holds the legs, with "ended": the recording

@@ -181,6 +181,21 @@ func TestEndedMakesTheRecordingJob(t *testing.T) {
 	require.ErrorContains(t, err, "before")
 	assert.Equal(t, calls.Answered, c.State)
 
+	early.Heard = true
+	_, err = c.Apply(early, defaults)
+	require.NoError(t, err, "another machine's clock said when it was answered")
+	assert.Equal(t, answered, c.EndedAt)
+
+	for heard, ended := range map[bool]time.Time{true: answered, false: answered.Add(-time.Minute)} {
+		c = base
+		c.State, c.CreatedAt, c.AnsweredAt = calls.Routed, answered, time.Time{}
+		early.At, early.Heard = answered.Add(-time.Minute), heard
+		fx, err = c.Apply(early, defaults)
+		require.NoError(t, err, "the service's clock says when it was made, and another's when it ended")
+		assert.Equal(t, ended, c.EndedAt)
+		assert.Equal(t, ended, specOf(t, fx.Recording).StartedAt)
+	}
+
 	c = base
 	c.Recording = nil
 	fx, err = c.Apply(end, defaults)

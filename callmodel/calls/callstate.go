@@ -20,6 +20,7 @@ type Effects struct {
 // be set. The call is unchanged when it returns an error: a [*TransitionError]
 // for an illegal move, [FieldErrors] for an event that contradicts the call.
 func (c *Call) Apply(ev Event, defaults []record.OutputSpec) (Effects, error) {
+	ev = c.Timed(ev)
 	illegal := &callmodel.TransitionError{Subject: "call " + string(c.ID), From: string(c.State), Event: string(ev.Type)}
 	switch ev.Type {
 	case EventRinging:
@@ -86,6 +87,20 @@ func (c *Call) end(ev Event, defaults []record.OutputSpec) (Effects, error) {
 	return fx, nil
 }
 
+// Timed is ev with the time that it has for the call. An end that was heard before what the
+// call did last, as another machine's clock said, was then: it is after that whatever the
+// clocks say, and to refuse it would lose the recording.
+func (c *Call) Timed(ev Event) Event {
+	last := c.lastMoved()
+	if last.IsZero() {
+		last = c.CreatedAt
+	}
+	if ev.Heard && ev.Type == EventEnded && ev.At.Before(last) {
+		ev.At = last
+	}
+	return ev
+}
+
 func (c *Call) lastMoved() time.Time {
 	last := c.AnsweredAt
 	if last.IsZero() {
@@ -95,8 +110,8 @@ func (c *Call) lastMoved() time.Time {
 }
 
 // recordingJob is the job that records the call. The timeline starts when the
-// media does: at the answer, or at ringing or creation for a call that was
-// never answered but left legs all the same. An answered call that named no
+// media does: at the answer, or at creation for a call that was never answered but left
+// legs all the same, unless it ended before that by another clock. An answered call that named no
 // legs gets a job too, which ends as absent: nothing is dropped in silence.
 func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Request, error) {
 	legs := ev.Legs
@@ -107,6 +122,9 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 	start := c.AnsweredAt
 	if start.IsZero() {
 		start = c.CreatedAt
+		if c.EndedAt.Before(start) { // by the clock of the telephone server, and the creation by ours
+			start = c.EndedAt
+		}
 	}
 	if len(legs) == 0 {
 		legs = []record.LegSpec{{Name: "unknown", Segments: []record.SegmentSpec{{URI: path.Join(ev.LegsBelow, "no-leg-was-named", string(c.ID))}}}}

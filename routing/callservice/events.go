@@ -25,7 +25,8 @@ type Moved struct {
 }
 
 // Event moves the call by what happened to it, and returns it as it is then. An
-// event without a time happened now. The same event again changes nothing.
+// event without a time happened now, by this machine's clock, and an end not before what the
+// call did last, by another's. The same event again changes nothing.
 // Errors are FieldErrors, CodeConflict for a move that the call can't make,
 // ErrNotFound, and CodeUnavailable.
 //
@@ -40,7 +41,7 @@ type Moved struct {
 // it is only said that there is no such call where there can be none.
 func (s *Service) Event(ctx context.Context, t callmodel.TenantID, id callmodel.CallID, ev calls.Event, actor string) (Moved, error) {
 	if ev.At.IsZero() {
-		ev.At = s.opts.Now().UTC()
+		ev.At, ev.Heard = s.opts.Now().UTC(), true
 	}
 	if err := s.confine(t, &ev); err != nil {
 		return Moved{}, err

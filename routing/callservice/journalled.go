@@ -68,6 +68,7 @@ type keptEvent struct {
 	Tenant callmodel.TenantID `json:"tenant_id"`
 	Call   callmodel.CallID   `json:"call_id"`
 	Event  calls.Event        `json:"event"`
+	Heard  bool               `json:"heard,omitempty"` // the event's
 }
 
 func (a *accepted) marshal() ([]byte, error) {
@@ -75,7 +76,7 @@ func (a *accepted) marshal() ([]byte, error) {
 	if n := a.create; n != nil {
 		e.Call = &keptCall{n.Call, a.alias, n.IdempotencyKey, n.RequestSHA256, n.StatusCode, n.Response}
 	} else {
-		e.Event = &keptEvent{a.key.Tenant, a.key.Call, *a.event}
+		e.Event = &keptEvent{a.key.Tenant, a.key.Call, *a.event, a.event.Heard}
 	}
 	return json.Marshal(e)
 }
@@ -95,6 +96,7 @@ func unmarshalAccepted(e journal.Entry) (*accepted, error) {
 		}
 		a.create, a.alias, a.key = &n, k.Call.Alias, trunk.Key{Tenant: n.Call.TenantID, Call: n.Call.ID}
 	case k.Event != nil:
+		k.Event.Event.Heard = k.Event.Heard
 		a.event, a.key = &k.Event.Event, trunk.Key{Tenant: k.Event.Tenant, Call: k.Event.Call}
 	default:
 		return nil, errors.New("it is neither a call nor an event")

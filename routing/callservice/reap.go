@@ -76,7 +76,7 @@ func (s *Service) reapTenant(ctx context.Context, t callmodel.TenantID, since, u
 
 func (s *Service) reapCall(ctx context.Context, c *calls.Call) error {
 	ev := calls.Event{
-		ID: reaper, Type: calls.EventEnded, At: s.opts.Now().UTC(), Host: c.Host,
+		ID: reaper, Type: calls.EventEnded, At: s.opts.Now().UTC(), Heard: true, Host: c.Host,
 		Cause: &calls.Cause{Text: "ended by the reaper: it was made " + s.opts.ReapAfter.String() + " ago and nobody ended it"},
 	}
 	one, cancel := context.WithTimeout(ctx, storeWait)

@@ -191,6 +191,7 @@ func (d *DB) AppendEvent(ctx context.Context, tenant callmodel.TenantID, id call
 		if ev.At.IsZero() {
 			ev.At = storeform.Time(now)
 		}
+		ev = c.Timed(ev)
 		effects, err := c.Apply(ev, defaults)
 		if err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -22,7 +23,7 @@ import (
 const (
 	// drainWithin is how long the backlog may take when the faults are over, on a machine
 	// that has other things to do.
-	drainWithin = 10 * time.Minute
+	drainWithin = 6 * time.Minute
 	// swept is after how long whatever is swept by its age is old enough.
 	swept = 49 * time.Hour
 	// publishReader is who reads the outbox to publish it.
@@ -63,6 +64,7 @@ func (s *scene) calm() {
 // drained reports whether there is a job of each call, and none waits.
 func (s *scene) drained(db *calldb.DB) func(ctx context.Context) (bool, string) {
 	want := int64(len(s.callsMade()))
+	asked, waits := time.Now(), ""
 	return func(ctx context.Context) (bool, string) {
 		stats, err := db.Stats(ctx)
 		if err != nil {
@@ -72,13 +74,39 @@ func (s *scene) drained(db *calldb.DB) func(ctx context.Context) (bool, string) 
 		if stats.Queued+stats.Running == 0 && n.Done+n.Quarantined >= want {
 			return true, ""
 		}
-		var waits []string
-		jobs, err := db.Jobs(ctx, ledger.Filter{State: ledger.Queued, Limit: 5})
-		for i := range jobs {
-			waits = append(waits, fmt.Sprintf("%s until %v: %s", jobs[i].Key, jobs[i].RunAt.Format(time.TimeOnly), jobs[i].LastError))
+		if time.Since(asked) > 10*time.Second {
+			asked, waits = time.Now(), s.waiting(ctx, db)
 		}
-		return false, fmt.Sprintf("%d calls, %+v %v\n%s", want, stats, err, strings.Join(waits, "\n"))
+		return false, fmt.Sprintf("%d calls, %+v\n%s", want, stats, waits)
 	}
+}
+
+// waiting names some jobs that wait, and calls that have none.
+func (s *scene) waiting(ctx context.Context, db *calldb.DB) string {
+	var waits []string
+	there := map[string]bool{}
+	for after := callmodel.JobID(""); ; {
+		jobs, err := db.Jobs(ctx, ledger.Filter{Kind: record.Kind, Limit: 1000, After: after})
+		if err != nil {
+			return err.Error()
+		}
+		if len(jobs) == 0 {
+			break
+		}
+		for i := range jobs {
+			j := &jobs[i]
+			after, there[string(j.CallID)], there[j.Key] = j.ID, true, true
+			if j.State == ledger.Queued && len(waits) < faultsTold {
+				waits = append(waits, fmt.Sprintf("%s waits until %v: %s", j.Key, j.RunAt.Format(time.TimeOnly), j.LastError))
+			}
+		}
+	}
+	for _, c := range s.callsMade() {
+		if !there[c.id] && len(waits) < 2*faultsTold {
+			waits = append(waits, fmt.Sprintf("%s has no job; by a message: %v", c.id, c.message))
+		}
+	}
+	return strings.Join(waits, "\n")
 }
 
 // ageHalf has the first half of the jobs be old enough for their legs to be deleted.

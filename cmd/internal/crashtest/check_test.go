@@ -20,8 +20,10 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/deadletter"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/reports"
 	"github.com/switchtape/switchtape/recording/broker"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
@@ -63,6 +65,9 @@ func (s *scene) check() {
 	objects := c.objects(jobs)
 	c.calls(db, jobs)
 	c.events(db, jobs)
+	c.ends(db, jobs)
+	c.letters(db)
+	c.promise(db)
 	c.legs(jobs)
 	c.files()
 	c.programs()
@@ -283,6 +288,48 @@ func (c *checks) events(db *calldb.DB, jobs map[string]*made) {
 		}
 	}
 	c.that(len(sent) == len(kept), "every event is published", "of %d recordings something was told, and of %d it was to be", len(sent), len(kept))
+}
+
+// ends looks in the audit log for the ends of the jobs: whoever slept past a lease, or was
+// taken for dead, ends none a second time.
+func (c *checks) ends(db *calldb.DB, jobs map[string]*made) {
+	ends := map[string]int{}
+	for after := int64(0); ; {
+		lines, err := db.AuditEvents(c.s.t.Context(), tenant, after, 1000)
+		require.NoError(c.s.t, err)
+		if len(lines) == 0 {
+			break
+		}
+		for i := range lines {
+			after = lines[i].ID
+			if lines[i].Action == callmodel.AuditJobCompleted || lines[i].Action == callmodel.AuditJobQuarantined {
+				ends[lines[i].Subject]++
+			}
+		}
+	}
+	for id, m := range jobs {
+		c.that(ends[string(m.job.ID)] == 1, "every job ends once", "%s of %s has ended %d times", m.job.ID, id, ends[string(m.job.ID)])
+	}
+}
+
+// letters looks for messages that were refused: none was to be.
+func (c *checks) letters(db *calldb.DB) {
+	letters, err := db.Letters(c.s.t.Context(), deadletter.Filter{Limit: faultsTold})
+	require.NoError(c.s.t, err)
+	c.that(len(letters) == 0, "no message is a dead letter", "%+v", letters)
+}
+
+// promise looks for calls of which it isn't known what became of their recording. The hour
+// in which a call ended is by the clock of the process that was told of it.
+func (c *checks) promise(db *calldb.DB) {
+	now := time.Now()
+	r, err := db.ReportPromise(c.s.t.Context(), &reports.Query{TenantID: tenant, Since: now.Add(-3 * 24 * time.Hour), Until: now.Add(3 * 24 * time.Hour)})
+	require.NoError(c.s.t, err)
+	var all reports.Promise
+	for i := range r.Rows {
+		all.Add(&r.Rows[i].Sums, 1)
+	}
+	c.that(all.Unexplained == 0, "no call is unexplained", "%+v", all)
 }
 
 // legs holds which legs are gone against which might.

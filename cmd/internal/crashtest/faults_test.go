@@ -42,6 +42,7 @@ func faults() []fault {
 		{"disk full", "disk", 3, (*scene).fillDisk},
 		{"clock set", "clock", 4, (*scene).setClock},
 		{"stood still past its lease", "sleeper", 5, (*scene).suspend},
+		{"stood still in its uploads", "bucket", 4, (*scene).suspendBusy},
 		{"a day passes", "time", 2, (*scene).passTime},
 		{"NATS restarted", "nats", 2, func(s *scene, c chance) {
 			s.nats.Kill()
@@ -127,6 +128,19 @@ func (s *scene) setClock(c chance) {
 func (s *scene) suspend(c chance) {
 	all := s.all()
 	all[c.IntN(len(all))].suspend(leaseTTL + c.between(500*time.Millisecond, 2*time.Second))
+}
+
+// suspendBusy is suspend for a worker that has jobs, and is in the middle of them as its
+// bucket is slow. Others have time to take them meanwhile, and to end them.
+func (s *scene) suspendBusy(c chance) {
+	const slow = 700 // ms
+	s.home.line.spoil(s.t, late(slow))
+	time.Sleep(c.between(slow*time.Millisecond, 4*slow*time.Millisecond)) // jobs begin
+	var stopped sync.WaitGroup
+	stopped.Go(func() { s.workers[c.IntN(len(s.workers))].suspend(2*leaseTTL + c.between(0, 2*time.Second)) })
+	time.Sleep(slow * time.Millisecond) // it stands still
+	s.home.line.clear()
+	stopped.Wait()
 }
 
 // restartDB stops the database, and starts it after an outage.

@@ -56,7 +56,7 @@ func kinds() []kind {
 		{name: "a leg that is a FIFO", share: 2, agent: fifo, client: goodB, outcome: record.StatusQuarantined},
 		{name: "a leg that is a directory", share: 2, agent: goodA, client: directory, outcome: record.StatusQuarantined},
 		{name: "both legs garbage", share: 3, agent: garbage, client: garbage, outcome: record.StatusQuarantined},
-		{name: "a leg that comes late", share: 4, agent: goodA, client: goodC, outcome: record.StatusCompleted, or: record.StatusCompletedDegraded, late: true},
+		{name: "a leg that comes late", share: 8, agent: goodA, client: goodC, outcome: record.StatusCompleted, or: record.StatusCompletedDegraded, late: true},
 	}
 }
 

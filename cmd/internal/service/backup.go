@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -94,6 +95,7 @@ func (s *Stores) moveLeft(ctx context.Context, before time.Time) (moved int, err
 			switch {
 			case err == nil:
 				moved++
+			case errors.Is(err, fs.ErrNotExist): // others sweep, too, and jobs move theirs
 			case callmodel.CodeOf(err) == callmodel.CodeConflict && len(kept) < maxTold:
 				kept = append(kept, err)
 			case callmodel.CodeOf(err) != callmodel.CodeConflict:

@@ -1,12 +1,14 @@
 package service_test
 
 import (
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording/reconcile"
 	"github.com/switchtape/switchtape/storage"
+	"github.com/switchtape/switchtape/storage/s3"
 	"github.com/switchtape/switchtape/storage/storetest"
 	"github.com/switchtape/switchtape/storage/storetest/buckettest"
 )
@@ -148,6 +151,33 @@ func TestBackupThatIsTheBucket(t *testing.T) {
 	err := s.OpenBucket(t.Context(), nil, service.BucketOptions{Bucket: dir, BackupBucket: dir}, nil)
 	require.ErrorContains(t, err, "--backup-bucket")
 	require.NoError(t, s.Close())
+}
+
+// Several processes move what was left at once, and none is stopped by what another was
+// faster with.
+func TestSeveralMoveWhatIsLeft(t *testing.T) {
+	srv := buckettest.S3(t)
+	srv.Setenv(t)
+	var s service.Stores
+	require.NoError(t, s.OpenBucket(t.Context(), service.Buckets{s3.Driver()}, service.BucketOptions{Bucket: srv.URL, BackupBucket: besides(t, srv)}, nil))
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	const objects = 60
+	for i := range objects {
+		_, err := s.Backup.Put(t.Context(), record.ObjectKey{
+			TenantID: "acme", CallID: "c1", RecordingID: callmodel.RecordingID(fmt.Sprint("r", i)), StartedAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Version: 1, Ext: "wav",
+		}, record.ObjectMeta{}, func(w io.Writer) error { _, err := io.WriteString(w, "left"); return err })
+		require.NoError(t, err)
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			_, err := s.MoveLeft(t.Context(), time.Now().Add(time.Hour))
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	assert.Len(t, objectsIn(t, srv.Dir), objects)
+	assert.Empty(t, objectsIn(t, filepath.Join(filepath.Dir(srv.Dir), "backup")))
 }
 
 // What was left in the backup is moved home when it is old, and what home has otherwise

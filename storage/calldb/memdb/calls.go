@@ -105,6 +105,7 @@ func (s *Store) AppendEvent(ctx context.Context, t callmodel.TenantID, id callmo
 		ev.At = s.clock()
 	}
 	moved := copied(c.Call)
+	ev = moved.Timed(ev)
 	effects, err := moved.Apply(ev, defaults)
 	if err != nil {
 		return calls.Call{}, err
