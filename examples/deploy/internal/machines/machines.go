@@ -126,6 +126,12 @@ func (p *Process) Terminate(t testing.TB) {
 	require.NoError(t, p.cmd.Wait(), "%s", p.Said)
 }
 
+// Wait waits until the process has ended well by itself.
+func (p *Process) Wait(t testing.TB) {
+	t.Helper()
+	require.NoError(t, p.cmd.Wait(), "%s", p.Said)
+}
+
 // Said is what a process says, while it says it.
 type Said struct {
 	mu sync.Mutex
