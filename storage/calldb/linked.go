@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -88,15 +89,7 @@ func (t *tx) linked(ctx context.Context, which string, args ...any) ([]ledger.Li
 	if err != nil {
 		return nil, err
 	}
-	list := make([]ledger.Linked, 0, len(rows))
-	for i := range rows {
-		one, err := t.link(ctx, &rows[i], kept)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, one)
-	}
-	return list, nil
+	return t.link(ctx, rows, kept)
 }
 
 // outboxKept is from when on the outbox has its events, in microseconds since 1970: 0 if
@@ -115,33 +108,79 @@ func (t *tx) outboxKept(ctx context.Context) (int64, error) {
 	return at, nil
 }
 
-// link compares a row with what is beside it.
-func (t *tx) link(ctx context.Context, r *jobRow, kept int64) (ledger.Linked, error) {
-	l := ledger.Linked{Job: r.Job}
-	w, err := r.end(r.FinishedAt)
-	if err != nil {
-		l.Unreadable = err.Error()
-		return l, nil //nolint:nilerr // it is told of this one, and the others are gone through
-	}
-	l.Wanted = w.Recording
-	if l.Wanted != nil {
-		var doc string
-		err := t.row(ctx, "SELECT doc FROM call_recordings WHERE tenant_id = ? AND call_id = ? AND recording_id = ?",
-			string(r.TenantID), string(r.CallID), storeform.Unique(r.Kind, r.Key)).Scan(&doc)
-		if err == nil {
-			l.Entry = storeform.JSON(doc)
-		} else if !errors.Is(err, sql.ErrNoRows) {
-			return l, err
+// link compares rows with what is beside them: with two statements for all of them, as each
+// may be a way to a server far off.
+func (t *tx) link(ctx context.Context, rows []jobRow, kept int64) ([]ledger.Linked, error) {
+	list := make([]ledger.Linked, len(rows))
+	var entries, events [][]any
+	owners := make([]entryKey, len(rows))
+	keys := make([]string, len(rows)) // of the event that there should be; "" for none
+	for i := range rows {
+		r, l := &rows[i], &list[i]
+		l.Job = r.Job
+		w, err := r.end(r.FinishedAt)
+		if err != nil {
+			l.Unreadable = err.Error()
+			continue // it is told of this one, and the others are gone through
+		}
+		if l.Wanted = w.Recording; l.Wanted != nil {
+			k := entryKey{string(r.TenantID), string(r.CallID), storeform.Unique(r.Kind, r.Key)}
+			owners[i] = k
+			entries = append(entries, []any{k.tenant, k.call, k.recording})
+		}
+		if at := storeform.Micros(r.FinishedAt); w.Event != nil && kept >= 0 && at != 0 && at >= kept {
+			keys[i] = w.Event.Key
+			events = append(events, []any{w.Event.Key})
 		}
 	}
-	at := storeform.Micros(r.FinishedAt)
-	if w.Event == nil || kept < 0 || at == 0 || at < kept {
-		return l, nil
+	docs := map[entryKey]json.RawMessage{}
+	err := t.among(ctx, entries, func(s scanner) error {
+		var k entryKey
+		var doc string
+		err := s.Scan(&k.tenant, &k.call, &k.recording, &doc)
+		docs[k] = storeform.JSON(doc)
+		return err
+	}, "WITH v (tenant_id, call_id, recording_id) AS (VALUES ", `) SELECT r.tenant_id, r.call_id, r.recording_id, r.doc
+		FROM v JOIN call_recordings AS r ON r.tenant_id = v.tenant_id AND r.call_id = v.call_id AND r.recording_id = v.recording_id`)
+	if err != nil {
+		return nil, err
 	}
-	var n int64
-	err = t.row(ctx, "SELECT count(*) FROM outbox WHERE event_key = ?", w.Event.Key).Scan(&n)
-	l.Untold = n == 0
-	return l, err
+	told := map[string]bool{}
+	err = t.among(ctx, events, func(s scanner) error {
+		var key string
+		err := s.Scan(&key)
+		told[key] = true
+		return err
+	}, "WITH v (event_key) AS (VALUES ", ") SELECT o.event_key FROM v JOIN outbox AS o ON o.event_key = v.event_key")
+	for i := range list {
+		if list[i].Wanted != nil {
+			list[i].Entry = docs[owners[i]]
+		}
+		list[i].Untold = keys[i] != "" && !told[keys[i]]
+	}
+	return list, err
+}
+
+// entryKey is that of a recording's entry on its call.
+type entryKey struct{ tenant, call, recording string }
+
+// among runs a query over the list of values that goes between its halves, if there are any.
+// Lists are made longer with their last line to one of a few lengths, so that there are few
+// statements: a line that is there twice must not matter.
+func (t *tx) among(ctx context.Context, values [][]any, scan func(scanner) error, before, behind string) error {
+	if len(values) == 0 {
+		return nil
+	}
+	length := 1
+	for length < len(values) {
+		length *= 8
+	}
+	line := "(" + strings.Repeat("?, ", len(values[0])-1) + "?)"
+	args := make([]any, 0, length*len(values[0]))
+	for i := range length {
+		args = append(args, values[min(i, len(values)-1)]...)
+	}
+	return t.each(ctx, scan, before+strings.Repeat(line+", ", length-1)+line+behind, args...)
 }
 
 // end is what the end of a recording's job has left beside its row; nothing of one of
@@ -179,10 +218,11 @@ func (d *DB) Relink(ctx context.Context, id callmodel.JobID, actor string) (done
 		if err != nil {
 			return err
 		}
-		l, err := t.link(ctx, &r, kept)
+		list, err := t.link(ctx, []jobRow{r}, kept)
 		if err != nil {
 			return err
 		}
+		l := &list[0]
 		if l.Unreadable != "" {
 			return callmodel.Errorf(callmodel.CodeConflict, "job %s can't be linked: %s", id, l.Unreadable)
 		}
