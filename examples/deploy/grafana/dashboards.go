@@ -46,7 +46,7 @@ func fleet() board {
 			graph("How fast the budget is spent", number, query{`max by (window) (switchtape_promise_burn_rate)`, "{{window}}"}),
 			graph("What became of the calls of the last 6 hours", number, query{`max by (outcome) (switchtape_promised_calls{window="6h"})`, "{{outcome}}"}),
 			graph("Hang-up to URL", units.Seconds, quantiles("switchtape_recording_age_seconds", "")...),
-			graph("Mismatches of calls, ledger and bucket", number, query{`max by (kind) (switchtape_mismatches)`, "{{kind}}"}),
+			graph("Mismatches of calls, ledger and bucket", number, query{`max by (kind) (switchtape_mismatches)`, "{{kind}}"}, query{`max by (kind) (switchtape_mismatches_mended)`, "mended, {{kind}}"}),
 			graph("Since they were compared, since the promise was asked for", units.Seconds,
 				query{`min(switchtape_compared_seconds)`, "compared"}, query{`min(switchtape_promise_age_seconds)`, "promise"}),
 		}},
