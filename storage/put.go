@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"syscall"
 	"time"
 
 	"gocloud.dev/blob"
@@ -131,8 +132,21 @@ func (s *Store) putOnce(ctx context.Context, name string, sp *spool, contentType
 		if ctx.Err() != nil {
 			return info, false, context.Cause(ctx)
 		}
+		if cutShort(err) {
+			if same, there := s.verify(ctx, name, sp, info); there == nil {
+				info.Existed = same
+				return info, same, nil
+			}
+		}
 		return info, false, s.putFault(name, err)
 	}
+}
+
+// cutShort reports whether the line was closed while the upload was sent. A server that
+// refuses what is there already may close it before all was read, and its answer is lost;
+// so is that of one that took it.
+func cutShort(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // How long a competing upload is given to show its object: S3 refuses the

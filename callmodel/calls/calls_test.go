@@ -182,9 +182,11 @@ func TestEndedMakesTheRecordingJob(t *testing.T) {
 	assert.Equal(t, calls.Answered, c.State)
 
 	early.Heard = true
-	_, err = c.Apply(early, defaults)
+	fx, err = c.Apply(early, defaults)
 	require.NoError(t, err, "another machine's clock said when it was answered")
 	assert.Equal(t, answered, c.EndedAt)
+	assert.Equal(t, answered, specOf(t, fx.Recording).StartedAt)
+	assert.Zero(t, specOf(t, fx.Recording).EndedAt, "a call of no length would be recorded as absent")
 
 	for heard, ended := range map[bool]time.Time{true: answered, false: answered.Add(-time.Minute)} {
 		c = base
@@ -193,8 +195,17 @@ func TestEndedMakesTheRecordingJob(t *testing.T) {
 		fx, err = c.Apply(early, defaults)
 		require.NoError(t, err, "the service's clock says when it was made, and another's when it ended")
 		assert.Equal(t, ended, c.EndedAt)
-		assert.Equal(t, ended, specOf(t, fx.Recording).StartedAt)
+		assert.Equal(t, answered, specOf(t, fx.Recording).StartedAt)
+		assert.Zero(t, specOf(t, fx.Recording).EndedAt)
 	}
+
+	c = base
+	c.Controls = []calls.Control{{Type: calls.EventRecordingPaused, At: answered.Add(time.Second)}}
+	early.Heard, early.LegsSpanCall = true, true
+	fx, err = c.Apply(early, defaults)
+	require.NoError(t, err)
+	assert.Len(t, specOf(t, fx.Recording).Pauses, 1, "what was to be silent is, as nobody knows when the call ended")
+	assert.Zero(t, specOf(t, fx.Recording).Span)
 
 	c = base
 	c.Recording = nil

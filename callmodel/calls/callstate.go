@@ -111,7 +111,7 @@ func (c *Call) lastMoved() time.Time {
 
 // recordingJob is the job that records the call. The timeline starts when the
 // media does: at the answer, or at creation for a call that was never answered but left
-// legs all the same, unless it ended before that by another clock. An answered call that named no
+// legs all the same. An answered call that named no
 // legs gets a job too, which ends as absent: nothing is dropped in silence.
 func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Request, error) {
 	legs := ev.Legs
@@ -122,9 +122,10 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 	start := c.AnsweredAt
 	if start.IsZero() {
 		start = c.CreatedAt
-		if c.EndedAt.Before(start) { // by the clock of the telephone server, and the creation by ours
-			start = c.EndedAt
-		}
+	}
+	ended := c.EndedAt
+	if ended.Before(start) || ev.Heard && !ended.After(start) {
+		ended = time.Time{} // start and end are by clocks that differ: how long it took isn't known
 	}
 	if len(legs) == 0 {
 		legs = []record.LegSpec{{Name: "unknown", Segments: []record.SegmentSpec{{URI: path.Join(ev.LegsBelow, "no-leg-was-named", string(c.ID))}}}}
@@ -135,14 +136,14 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 	}
 	spec := record.Spec{
 		TenantID: c.TenantID, CallID: c.ID, RecordingID: callmodel.RecordingID(c.ID),
-		StartedAt: start, EndedAt: c.EndedAt,
+		StartedAt: start, EndedAt: ended,
 		Legs: slices.Clone(legs), LegsBelow: ev.LegsBelow, Outputs: outputs,
-		Redactions: ev.Redactions, Pauses: c.allPauses(ev, start), PauseMode: c.Recording.PauseMode,
+		Redactions: ev.Redactions, Pauses: c.allPauses(ev, start, ended), PauseMode: c.Recording.PauseMode,
 		Trim: c.Recording.Trim, LevelLUFS: c.Recording.LevelLUFS, SettingsFrom: c.SettingsFrom,
 		HostSoftware: ev.HostSoftware, Traceparent: ev.Traceparent,
 	}
-	if ev.LegsSpanCall {
-		spec.LegsSpanCall, spec.Span = true, c.EndedAt.Sub(start)
+	if ev.LegsSpanCall && !ended.IsZero() {
+		spec.LegsSpanCall, spec.Span = true, ended.Sub(start)
 		// Of a call of no length nothing is cut, as nothing is recorded.
 		spec.CutToSpan = ev.CutToSpan && spec.Span > 0
 	}
@@ -154,8 +155,10 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 }
 
 // allPauses are those that the event names and those that were told during the call.
-// One that began after the end silences nothing.
-func (c *Call) allPauses(ev *Event, start time.Time) []record.Pause {
-	during := slices.DeleteFunc(c.pauses(start, c.Recording.PauseOnHold), func(p record.Pause) bool { return p.From >= c.EndedAt.Sub(start) })
+// One that began after the end, if that is known, silences nothing.
+func (c *Call) allPauses(ev *Event, start, ended time.Time) []record.Pause {
+	during := slices.DeleteFunc(c.pauses(start, c.Recording.PauseOnHold), func(p record.Pause) bool {
+		return !ended.IsZero() && p.From >= ended.Sub(start)
+	})
 	return fewer(slices.Concat(ev.Pauses, during))
 }

@@ -339,6 +339,7 @@ func (d *DB) Rerecord(ctx context.Context, tenant callmodel.TenantID, id callmod
 		}
 		before := c
 		before.State, before.EndedAt = calls.Answered, before.AnsweredAt
+		end.Heard = true // it may have been: that isn't kept, and matters for one of no length alone
 		fx, err := before.Apply(end, defaults)
 		if err != nil || fx.Recording == nil {
 			return err

@@ -24,6 +24,9 @@ const (
 	// drainWithin is how long the backlog may take when the faults are over, on a machine
 	// that has other things to do.
 	drainWithin = 6 * time.Minute
+	// tidyWithin is how long it may take then until what is to go is gone: sweeps and looks
+	// for legs begin within a minute of a program's start.
+	tidyWithin = 4 * time.Minute
 	// swept is after how long whatever is swept by its age is old enough.
 	swept = 49 * time.Hour
 	// publishReader is who reads the outbox to publish it.
@@ -52,7 +55,7 @@ func (s *scene) calm() {
 	for _, p := range s.workers { // they sweep, and look for legs, soon after a start
 		p.kill()
 	}
-	s.until("legs to be deleted and what was left to be swept", drainWithin, s.tidy())
+	s.until("legs to be deleted and what was left to be swept", tidyWithin, s.tidy())
 	s.until("the events of the deletions", drainWithin, s.drained(db))
 	for _, p := range s.all() {
 		if err := p.terminate(time.Minute); err != nil {
