@@ -7,6 +7,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/internal/legfile"
 )
@@ -33,6 +34,8 @@ type Options struct {
 	Taps []NewTap
 	// Progress is told of every recording; nil for nobody.
 	Progress Progress
+	// Tracer makes a span of each phase of a recording. Nil: nothing is traced.
+	Tracer tracing.Tracer
 	// Logger gets a line for every recording. Nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -80,6 +83,7 @@ type Processor struct {
 	block    int
 	progress Progress
 	log      *slog.Logger
+	tracer   tracing.Tracer
 }
 
 // NewProcessor makes a Processor that takes legs from legs and puts recordings
@@ -90,7 +94,7 @@ func NewProcessor(legs LegOpener, objects Objects, o *Options) *Processor {
 	}
 	p := &Processor{
 		legs: legs, objects: objects, codecs: o.Codecs, stages: o.Stages, taps: o.Taps, block: min(max(o.BlockFrames, 0), 1<<16),
-		progress: o.Progress, log: o.Logger,
+		progress: o.Progress, log: o.Logger, tracer: o.Tracer,
 	}
 	if p.codecs == nil {
 		p.codecs = BuiltinCodecs()
@@ -152,7 +156,9 @@ func (p *Processor) makeRecording(ctx context.Context, spec *record.Spec, o *Pro
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
-	legs, err := legfile.Open(ctx, spec.Legs, p.openerOf(spec), p.codecs)
+	opening, span := tracing.Start(ctx, p.tracer, "open legs")
+	legs, err := legfile.Open(opening, spec.Legs, p.openerOf(spec), p.codecs)
+	span.End(err)
 	if err != nil {
 		return none, err
 	}
@@ -169,7 +175,9 @@ func (p *Processor) makeRecording(ctx context.Context, spec *record.Spec, o *Pro
 	if err != nil {
 		return none, err
 	}
-	scan, err := p.scan(ctx, call)
+	scanning, span := tracing.Start(ctx, p.tracer, "scan legs")
+	scan, err := p.scan(scanning, call)
+	span.End(err)
 	if err != nil {
 		return none, err
 	}
@@ -184,10 +192,15 @@ func (p *Processor) makeRecording(ctx context.Context, spec *record.Spec, o *Pro
 		return none, callmodel.Permanent(err)
 	}
 	pl := &plan{call: call, scan: scan, cut: cut, outputs: outputs}
-	done, err := p.render(ctx, cancel, pl, o)
+	rendering, span := tracing.Start(ctx, p.tracer, "render")
+	done, err := p.render(rendering, cancel, pl, o)
+	span.End(err)
 	if err != nil {
 		return none, err
 	}
 	result := report(pl, done)
-	return result, p.putManifest(ctx, call, o, &result)
+	writing, span := tracing.Start(ctx, p.tracer, "write manifest")
+	err = p.putManifest(writing, call, o, &result)
+	span.End(err)
+	return result, err
 }

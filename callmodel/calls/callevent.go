@@ -56,6 +56,8 @@ type Event struct {
 	// as was known when it was made. The service says it, for the move alone: it is kept
 	// with the call and the job, not with the event.
 	Settled *Settled `json:"-"`
+	// Traceparent is record.Spec's, with "ended". The service says it, for the move alone.
+	Traceparent string `json:"-"`
 	// Jobs are what else is to be done, enqueued in the transaction that stores the event,
 	// and not again with another event of its id. They are of the call's tenant and of the
 	// call. The program says them that tells the store of the event: they are kept in the

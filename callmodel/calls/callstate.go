@@ -139,7 +139,7 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 		Legs: slices.Clone(legs), LegsBelow: ev.LegsBelow, Outputs: outputs,
 		Redactions: ev.Redactions, Pauses: c.allPauses(ev, start), PauseMode: c.Recording.PauseMode,
 		Trim: c.Recording.Trim, LevelLUFS: c.Recording.LevelLUFS, SettingsFrom: c.SettingsFrom,
-		HostSoftware: ev.HostSoftware,
+		HostSoftware: ev.HostSoftware, Traceparent: ev.Traceparent,
 	}
 	if ev.LegsSpanCall {
 		spec.LegsSpanCall, spec.Span = true, c.EndedAt.Sub(start)

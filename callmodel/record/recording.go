@@ -94,6 +94,10 @@ type Spec struct {
 	// server's software: "Asterisk 20.9.1". Known faults are counted by it. It changes
 	// nothing in what is made. "": not said.
 	HostSoftware string `json:"host_software,omitempty"`
+	// Traceparent names the span that asked for the recording, of a service that traces
+	// (W3C Trace Context): what its worker does is in the same trace. It changes nothing in
+	// what is made, and the service says it.
+	Traceparent string `json:"traceparent,omitempty"`
 }
 
 // LegSpec is one party's side of the call.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/internal/text"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 )
 
 // Validate reports every fault of the spec at once, as [FieldErrors].
@@ -46,6 +47,9 @@ func (s *Spec) Validate() error {
 	e.AddAll("", ValidatePauses(s.Pauses, s.PauseMode))
 	e.AddAll("", validateLevel(s.LevelLUFS, s.LevelMaxGainDB))
 	e.AddAll("", callmodel.ValidateHostSoftware(s.HostSoftware))
+	if s.Traceparent != "" && !tracing.Valid(s.Traceparent) {
+		e.Add("traceparent", "is not one of W3C Trace Context, version 00")
+	}
 	return e.Err()
 }
 

@@ -4172,6 +4172,9 @@ type RecordingSpec struct {
 	// TenantId The credentials'; leave it out.
 	TenantId string `json:"tenant_id"`
 
+	// Traceparent The span of the request or message that asked for the recording, in the form of W3C Trace Context, where the service traces.
+	Traceparent *string `json:"traceparent,omitempty"`
+
 	// Trim What silence is cut off the start and the end of every output.
 	Trim *TrimSpec `json:"trim,omitempty"`
 }

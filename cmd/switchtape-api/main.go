@@ -50,7 +50,13 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 			return err
 		}
 	}
+	tracer, err := c.Tracer("switchtape-api", c.Presence().Name, log)
+	if err != nil {
+		return err
+	}
+	defer tracer.Close()
 	m := ops.NewMetrics()
+	m.Tracer = tracer.Port()
 	m.Build("switchtape-api", c.Lane, cli.Software())
 	api, err := service.NewAPI(ctx, stores, c.APIOptions, m, log, nil)
 	if err != nil {

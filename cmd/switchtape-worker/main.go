@@ -40,7 +40,13 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 	if err = stores.OpenBucket(ctx, buckets(), c.Within(c.JobTimeout), log); err != nil {
 		return err
 	}
+	tracer, err := c.Tracer("switchtape-worker", c.Presence().Name, log)
+	if err != nil {
+		return err
+	}
+	defer tracer.Close()
 	m := ops.NewMetrics()
+	m.Tracer = tracer.Port()
 	m.Build("switchtape-worker", "", cli.Software())
 	rec, legs, err := service.NewWorker(ctx, stores, c.WorkerOptions, buckets(), m, log)
 	if err != nil {
@@ -52,7 +58,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 		return err
 	}
 	defer func() { err = errors.Join(err, spools.Close()) }()
-	door, err := c.WorkerDoor(c.LegOptions)
+	door, err := c.WorkerDoor(c.LegOptions, m.Tracer)
 	if err != nil {
 		return err
 	}

@@ -148,7 +148,7 @@ func (c *lettersReplay) Run(ctx context.Context, s cli.Streams) error {
 	if c.DB != "" && len(c.LegsOf) == 0 {
 		return cli.Usagef("--legs-of is missing: say in which directories the tenants' legs are, as the services do: '*={tenant}', or '*=.' if all are one tenant's")
 	}
-	door, err := service.NewDoor(c.LegOptions, 1)
+	door, err := service.NewDoor(c.LegOptions, 1, nil)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/cmd/internal/service"
@@ -38,6 +39,7 @@ type serveFlags struct {
 
 	service.APIOptions
 	service.SpoolOptions
+	service.TraceOptions
 	Worker serveWorker `embed:"" prefix:"worker-"`
 	ops.LogOptions
 }
@@ -61,12 +63,17 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams, settings *cli.Con
 	}
 	hangups := service.CatchHangups()
 	log, level := c.Reloadable(s.Err)
+	tracer, err := c.Tracer("switchtape serve", c.Presence().Name, log)
+	if err != nil {
+		return err
+	}
+	defer tracer.Close()
 	l, err := service.Listen(ctx, c.Listen)
 	if err != nil {
 		return err
 	}
 	one, err := startOne(ctx, oneOptions{
-		dir: c.Dir, db: c.DB, bucket: c.Bucket, backup: c.BackupBucket, legs: c.Legs, listener: l, api: c.APIOptions, spool: c.SpoolOptions,
+		dir: c.Dir, db: c.DB, bucket: c.Bucket, backup: c.BackupBucket, legs: c.Legs, listener: l, api: c.APIOptions, spool: c.SpoolOptions, tracer: tracer.Port(),
 		worker: service.WorkerOptions{
 			Concurrency: c.Worker.Concurrency, LeaseTTL: c.Worker.LeaseTTL, LegWait: c.Worker.LegWait,
 			FollowGrowing: c.Worker.FollowGrowing, LegsKeep: c.Worker.LegsKeep, LegsReserve: c.Worker.LegsReserve, Grace: c.Worker.Grace, TaskOptions: c.Worker.TaskOptions,
@@ -94,6 +101,7 @@ type oneOptions struct {
 	api                   service.APIOptions
 	worker                service.WorkerOptions
 	spool                 service.SpoolOptions
+	tracer                tracing.Tracer // nil: nothing is traced
 }
 
 // places fills in what is in the directory unless somebody says otherwise.
@@ -150,6 +158,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, err
 	}
 	m := ops.NewMetrics()
+	m.Tracer = o.tracer
 	m.Build("switchtape serve", o.api.Lane, cli.Software())
 	// Its API and its worker are one: whatever host a call names, its legs are here or nowhere.
 	o.worker.Legs, o.worker.Queues, o.worker.AllLegs = w.legs, []string{worker.AllQueues}, true

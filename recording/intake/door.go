@@ -9,6 +9,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/deadletter"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/recording/task"
 )
 
@@ -29,7 +30,7 @@ func NewDoor(c Checks, kinds task.Kinds) *Door {
 
 // Recording is a recording of the tenant's to decode into.
 func (d *Door) Recording(ctx context.Context, t callmodel.TenantID) *Submission {
-	s := &Submission{tenant: t, checks: &d.checks}
+	s := &Submission{tenant: t, checks: &d.checks, trace: tracing.Traceparent(ctx, d.checks.Tracer)}
 	if d.checks.Defaults != nil {
 		s.defaults = func(call callmodel.CallID) (Defaults, error) { return d.checks.Defaults(ctx, t, call) }
 	}

@@ -60,8 +60,8 @@ func (a *Asked) sameRecording(have *ledger.Job) error {
 	if err != nil {
 		return callmodel.Errorf(callmodel.CodeConflict, "recording %s: %w; give another recording_id", want.RecordingID, err)
 	}
-	spec.LegsBelow, spec.SettingsFrom = want.LegsBelow, want.SettingsFrom // the service's own
-	spec.HostSoftware = want.HostSoftware                                 // changes nothing in what is made
+	spec.LegsBelow, spec.SettingsFrom = want.LegsBelow, want.SettingsFrom     // the service's own
+	spec.HostSoftware, spec.Traceparent = want.HostSoftware, want.Traceparent // they change nothing in what is made
 	a.given.asBefore(&want, &spec)
 	haveJSON, err := json.Marshal(&spec)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/deadletter"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/recording/broker"
 )
 
@@ -29,7 +30,9 @@ type delivery struct {
 // handle brings a message to its end: a job, a dead letter, or back to the broker.
 func (in *Intake) handle(ctx context.Context, m *broker.Message) {
 	d := &delivery{Message: m, in: in, fingerprint: deadletter.Fingerprint(m.ID, m.Body), kind: m.Header(broker.HeaderKind)}
+	ctx, span := tracing.Start(tracing.Within(ctx, in.opts.Tracer, m.Header(tracing.Header)), in.opts.Tracer, "take message")
 	a, err := d.read(ctx)
+	defer span.End(err)
 	switch {
 	case ctx.Err() != nil:
 		d.release(ctx, 0)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/switchtape/switchtape/callmodel/deadletter"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/recording/broker"
 )
 
@@ -46,6 +47,9 @@ type Options struct {
 	// Now is the clock by which it is told for how long the broker has been away. Nil
 	// means time.Now.
 	Now func() time.Time
+	// Tracer makes a span of each message, within the one that its header "traceparent"
+	// names. Nil: nothing is traced.
+	Tracer tracing.Tracer
 	// Logger gets what goes wrong. Nil: nothing is logged.
 	Logger *slog.Logger
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 )
 
 // MaxBody bounds a recording that is asked for, in bytes: a spec may name 32 legs of
@@ -32,6 +33,8 @@ type Checks struct {
 	// started_at or outputs; the call may be none that is stored. Nil: a request must say
 	// them.
 	Defaults func(ctx context.Context, t callmodel.TenantID, call callmodel.CallID) (Defaults, error)
+	// Tracer names the request's span in the jobs of recordings. Nil: nothing is traced.
+	Tracer tracing.Tracer
 	// Now is the clock by which a recording begins of whose beginning nobody says
 	// anything. Nil means time.Now.
 	Now func() time.Time
@@ -51,13 +54,14 @@ type Submission struct {
 	defaults func(callmodel.CallID) (Defaults, error) // nil: there are none
 	dir      string                                   // that the legs are confined to
 	given    given
+	trace    string // the traceparent of the request
 }
 
 // spec is the recording that is asked for, always of the tenant that was vouched for and
 // of its own legs.
 func (s *Submission) spec() record.Spec {
 	spec := s.Spec
-	spec.TenantID, spec.LegsBelow = s.tenant, s.dir
+	spec.TenantID, spec.LegsBelow, spec.Traceparent = s.tenant, s.dir, s.trace
 	return spec
 }
 
@@ -88,6 +92,9 @@ func (s *Submission) Validate() error {
 	}
 	if s.LegsBelow != "" && s.LegsBelow != s.dir {
 		faults.Add("legs_below", "is for the service to say; leave it out")
+	}
+	if s.Traceparent != "" {
+		faults.Add("traceparent", "is for the service to say; send it as a header")
 	}
 	if s.SettingsFrom != (origin.Settings{}) {
 		faults.Add("settings_from", "is of recordings that a call's end asks for; leave it out")

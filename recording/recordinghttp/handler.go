@@ -11,6 +11,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/recording/intake"
 	"github.com/switchtape/switchtape/recording/task"
 )
@@ -62,6 +63,8 @@ type Options struct {
 	// a principal was denied, and by which requests for audio are taken for one play.
 	// Nil means time.Now.
 	Now func() time.Time
+	// Tracer names the request's span in the jobs of recordings. Nil: nothing is traced.
+	Tracer tracing.Tracer
 	// Logger gets what goes wrong. Nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -103,7 +106,7 @@ func New(l Ledger, o *Options) *Handler {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{ledger: timedLedger{l: l, timeout: opts.LedgerTimeout}, opts: opts, mux: http.NewServeMux()}
-	checks := intake.Checks{Check: opts.Check, LegsBelow: opts.LegsBelow, Now: opts.Now}
+	checks := intake.Checks{Check: opts.Check, LegsBelow: opts.LegsBelow, Now: opts.Now, Tracer: opts.Tracer}
 	if opts.Defaults != nil {
 		checks.Defaults = h.defaults
 	}

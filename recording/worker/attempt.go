@@ -3,6 +3,7 @@ package worker
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -12,6 +13,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/recording/task"
 )
 
@@ -65,9 +67,10 @@ func (a *attempt) leased() *attempt { return a }
 
 // work runs one job to whatever end it comes to.
 func (w *Worker) work(ctx context.Context, d doing) {
+	a := d.leased()
+	ctx, span := w.trace(ctx, &a.Job)
 	own, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	a := d.leased()
 	var beat sync.WaitGroup
 	beating, stopBeat := context.WithCancel(own)
 	beat.Go(func() { w.heartbeat(beating, a.Lease, cancel) })
@@ -81,7 +84,9 @@ func (w *Worker) work(ctx context.Context, d doing) {
 	}
 	outcome := Done
 	if err == nil {
-		outcome, err = d.commit(own, &m)
+		committing, part := tracing.Start(own, w.opts.Tracer, "commit")
+		outcome, err = d.commit(committing, &m)
+		part.End(err)
 	}
 	stopBeat()
 	beat.Wait()
@@ -100,6 +105,29 @@ func (w *Worker) work(ctx context.Context, d doing) {
 	}
 	r.Elapsed = a.elapsed()
 	w.report(ctx, r)
+	span.Set("switchtape.outcome", string(r.Outcome))
+	span.Set("switchtape.url", r.Result.URL())
+	span.End(r.Err)
+}
+
+// trace begins the span of an attempt at the job, within the one that asked for it.
+func (w *Worker) trace(ctx context.Context, j *ledger.Job) (context.Context, tracing.Span) {
+	if w.opts.Tracer == nil {
+		return tracing.Start(ctx, nil, "")
+	}
+	var asked struct {
+		Traceparent string `json:"traceparent"`
+	}
+	_ = json.Unmarshal(j.Payload, &asked) // what can't be read has none, and its attempt says so
+	ctx, span := w.opts.Tracer.Start(w.opts.Tracer.Within(ctx, asked.Traceparent), "job "+j.Kind)
+	for key, value := range map[string]string{
+		"switchtape.job": string(j.ID), "switchtape.call": string(j.CallID), "switchtape.tenant": string(j.TenantID), "switchtape.queue": j.Queue,
+	} {
+		span.Set(key, value)
+	}
+	span.SetInt("switchtape.attempt", int64(j.Attempts)+1)
+	span.SetInt("switchtape.waited_ms", j.LeaseUntil.Add(-w.opts.LeaseTTL).Sub(j.RunAt).Milliseconds())
+	return ctx, span
 }
 
 // guarded does the job, and turns a panic of a codec, a stage or a kind into an error

@@ -15,6 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/outbox"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/task"
 )
@@ -128,6 +129,9 @@ type Options struct {
 	// Software is the version of the program, which recordings note: it tells what one of
 	// them has made from what another has. "" notes nothing.
 	Software string
+	// Tracer makes a span of each attempt, within the one that the job's payload names by
+	// its "traceparent", and one of its commit. Nil: nothing is traced.
+	Tracer tracing.Tracer
 	// Finished is told of every attempt that ended, for metrics. It is called
 	// by several goroutines. Nil for nobody.
 	Finished func(Report)

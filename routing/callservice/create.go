@@ -10,6 +10,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 )
 
 // Created is the answer to a request for a call.
@@ -138,7 +139,9 @@ func (s *Service) create(ctx context.Context, t callmodel.TenantID, req *Request
 			made.Answer = &answer
 		}
 	}
-	first, err := s.keep(ctx, &n)
+	storing, span := tracing.Start(ctx, s.opts.Tracer, storeCall)
+	first, err := s.keep(storing, &n)
+	span.End(err)
 	if err != nil {
 		return Created{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/trunk"
 )
@@ -38,11 +39,14 @@ func (s *Service) route(ctx context.Context, call *calls.Call) (p *place, noRout
 	s.know(call, &req)
 	var d calls.Decision
 	var reserved trunk.Reservation
+	deciding, span := tracing.Start(ctx, s.opts.Tracer, decideCall)
 	if e164.EmergencyTest(call.To.Number) {
-		d, err = s.decideTest(ctx, call)
+		d, err = s.decideTest(deciding, call)
 	} else {
-		d, reserved, err = s.decide(ctx, &req)
+		d, reserved, err = s.decide(deciding, &req)
 	}
+	span.Set("switchtape.source", string(d.Source))
+	span.End(err)
 	s.opts.Decided(&d, err)
 	if errors.Is(err, routing.ErrNoRoute) {
 		err = callmodel.Errorf(callmodel.CodeNoRoute, "no rule matches the call; see the explanation")
@@ -74,7 +78,9 @@ func (s *Service) decide(ctx context.Context, req *calls.Request) (calls.Decisio
 	if s.opts.Decider != nil {
 		// For the limits of the destinations that the answer names.
 		_ = s.rules.prepare(ctx, req.TenantID)
-		d, err := s.opts.Decider.Decide(ctx, req)
+		asking, span := tracing.Start(ctx, s.opts.Tracer, askDecider)
+		d, err := s.opts.Decider.Decide(asking, req)
+		span.End(err)
 		d.PostDial, d.Params = req.ToPostDial, req.ToParams
 		if err == nil {
 			return s.withRoom(req, d)

@@ -274,3 +274,22 @@ func TestEmergencyTakesNoPlace(t *testing.T) {
 	leave()
 	create(t, s, nyc(""))
 }
+
+// TestEmergencyIsMeasured: how long each took is told, by the id that counts.
+func TestEmergencyIsMeasured(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	took := map[callmodel.CallID]time.Duration{}
+	s := on(t, memdb.New(nil), callservice.Options{EmergencyDestinations: emergencyDestinations(), EmergencyTaken: func(id callmodel.CallID, elapsed time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		took[id] = elapsed
+	}})
+	c := create(t, s, callservice.Request{To: "112"})
+	create(t, s, callservice.Request{To: "+12125550188"})
+	mu.Lock()
+	defer mu.Unlock()
+	require.Len(t, took, 1)
+	assert.Contains(t, took, c.ID)
+	assert.GreaterOrEqual(t, took[c.ID], time.Duration(0))
+}

@@ -6,7 +6,18 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/routing/trunk"
+)
+
+// The names of spans: storeEvent is also that of putting a recording's job into the ledger,
+// which is the same transaction.
+const (
+	storeEvent  = "store event"
+	storeCall   = "store call"
+	decideCall  = "decide"
+	askDecider  = "ask decision service"
+	askSettings = "ask settings service"
 )
 
 // eventWait is how long an event waits for the stores when it can be accepted
@@ -46,6 +57,9 @@ func (s *Service) Event(ctx context.Context, t callmodel.TenantID, id callmodel.
 	if err := s.confine(t, &ev); err != nil {
 		return Moved{}, err
 	}
+	if ev.Type == calls.EventEnded {
+		ev.Traceparent = tracing.Traceparent(ctx, s.opts.Tracer)
+	}
 	a := &accepted{key: trunk.Key{Tenant: t, Call: id}, actor: actor, event: &ev}
 	timeout := s.opts.RequestTimeout
 	if s.opts.Journal != nil {
@@ -57,7 +71,9 @@ func (s *Service) Event(ctx context.Context, t callmodel.TenantID, id callmodel.
 		}
 	}
 	call, err := inLane(ctx, s, turn{t, urgencyEvent}, timeout, func(ctx context.Context) (calls.Call, error) {
+		ctx, span := tracing.Start(ctx, s.opts.Tracer, storeEvent)
 		call, err := s.append(ctx, s.stores, t, id, ev, actor)
+		span.End(err)
 		s.heard(ctx, err)
 		return call, err
 	})

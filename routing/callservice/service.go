@@ -20,6 +20,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/e164/normalize"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/internal/lane"
@@ -144,6 +145,9 @@ type Options struct {
 	// JobEnqueued is called after a recording job was stored, so that a worker
 	// in the same process needn't wait for its next poll. Nil for nobody.
 	JobEnqueued func()
+	// Tracer makes spans of decisions, of what is stored and of services that are asked, but
+	// of no emergency call, and names the request's in the jobs of calls that end. Nil: nothing is traced.
+	Tracer tracing.Tracer
 	// Now is the clock that routes by time of day. Nil means time.Now.
 	Now func() time.Time
 	// Logger gets what goes wrong. Nil logs nothing.

@@ -10,6 +10,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/routing"
 )
@@ -84,11 +85,13 @@ func (s *Service) settingsAtStart(ctx context.Context, call *calls.Call) *said {
 
 // settings asks the settings service.
 func (s *Service) settings(ctx context.Context, call *calls.Call, m SettingsMoment, at time.Time) *said {
-	a, err := s.opts.Settings.Settings(ctx, &SettingsQuestion{
+	asking, span := tracing.Start(ctx, s.opts.Tracer, askSettings)
+	a, err := s.opts.Settings.Settings(asking, &SettingsQuestion{
 		Moment: m, TenantID: call.TenantID, CallID: call.ID, From: call.From.Number, To: call.To.Number,
 		Type: call.Type, Direction: call.Direction, Trunk: call.Trunk, Metadata: call.Metadata,
 		User: call.From.User, Callee: call.To.User, At: at.UTC(),
 	})
+	span.End(err)
 	reason := "error"
 	if f, ok := errors.AsType[*routing.FallbackError](err); ok {
 		reason = f.Reason

@@ -2,7 +2,7 @@ package ops
 
 import (
 	"cmp"
-	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 )
 
 // exemplarFrom is from when a request has an exemplar: the quick ones, of which there are
@@ -26,8 +27,15 @@ func (m *Metrics) HTTP(next http.Handler, access *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := m.now()
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		if m.Tracer != nil {
+			ctx := m.Tracer.Within(r.Context(), r.Header.Get(tracing.Header))
+			ctx, rec.span = m.Tracer.Start(ctx, r.Method)
+			rec.trace = traceID(m.Tracer.Traceparent(ctx))
+			r = r.WithContext(ctx)
+		}
 		next.ServeHTTP(rec, r)
 		elapsed := m.now().Sub(start)
+		rec.endSpan()
 		observe(m.requests.WithLabelValues(rec.route(), strconv.Itoa(rec.status)), elapsed.Seconds(), rec.exemplar(elapsed))
 		if access != nil {
 			rec.log(r, elapsed, access)
@@ -61,6 +69,44 @@ type recorder struct {
 	pattern   string
 	principal callmodel.Principal
 	id        string // of the path
+
+	span  tracing.Span // nil: the request isn't traced
+	trace string       // its trace's id; "" if nothing of it is kept
+}
+
+// traceID is the id in a traceparent; "" if the trace isn't kept.
+func traceID(traceparent string) string {
+	if !tracing.Valid(traceparent) || !strings.HasSuffix(traceparent, "1") {
+		return ""
+	}
+	return traceparent[3:35]
+}
+
+// endSpan ends the request's span, with what has become known of it. The names of its
+// attributes are those of OpenTelemetry's semantic conventions for HTTP.
+func (s *recorder) endSpan() {
+	if s.span == nil {
+		return
+	}
+	s.span.Name(s.route())
+	s.span.Set("http.route", s.route())
+	s.span.SetInt("http.response.status_code", int64(s.status))
+	call, job := s.subject()
+	for _, kv := range [][2]string{
+		{"switchtape.request", s.Header().Get(problem.RequestIDHeader)},
+		{"switchtape.tenant", string(s.principal.TenantID)},
+		{"switchtape.call", call},
+		{"switchtape.job", job},
+	} {
+		if kv[1] != "" {
+			s.span.Set(kv[0], kv[1])
+		}
+	}
+	var err error
+	if s.status >= http.StatusInternalServerError {
+		err = errors.New(http.StatusText(s.status))
+	}
+	s.span.End(err)
 }
 
 func (s *recorder) WriteHeader(status int) {
@@ -108,7 +154,7 @@ func (s *recorder) exemplar(elapsed time.Duration) prometheus.Labels {
 		return nil
 	}
 	call, job := s.subject()
-	return exemplar("request_id", s.Header().Get(problem.RequestIDHeader), "call_id", call, "job_id", job)
+	return exemplar("trace_id", s.trace, "request_id", s.Header().Get(problem.RequestIDHeader), "call_id", call, "job_id", job)
 }
 
 // log writes the request's line. It has the pattern of the route, and neither the path nor
@@ -131,5 +177,5 @@ func (s *recorder) log(r *http.Request, elapsed time.Duration, access *slog.Logg
 		}
 		attrs = append(attrs, slog.String(name, cmp.Or(call, job)))
 	}
-	access.LogAttrs(context.WithoutCancel(r.Context()), slog.LevelInfo, "request", attrs...)
+	access.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
 }

@@ -6,12 +6,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/switchtape/switchtape/callmodel/tracing"
 )
 
 // Metrics are the services' metrics, in a registry of their own. What each of them says
 // is in the Catalogue.
 type Metrics struct {
 	Registry *prometheus.Registry
+	// Tracer makes a span of each request and of each upload. It is set before anything is
+	// wired. Nil: nothing is traced.
+	Tracer tracing.Tracer
 
 	defs definitions
 	now  func() time.Time

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // LogOptions say what is logged and how.
@@ -65,15 +66,37 @@ func (o LogOptions) Reloadable(w io.Writer) (*slog.Logger, *Level) {
 	level := &Level{file: o.LogLevelFile}
 	_ = level.level.UnmarshalText([]byte(o.LogLevel)) // one of the levels, or else as if nothing was said
 	opts := &slog.HandlerOptions{Level: &level.level, ReplaceAttr: withUnits}
-	log := slog.New(slog.NewJSONHandler(w, opts))
+	var handler slog.Handler = slog.NewJSONHandler(w, opts)
 	if o.LogFormat == "text" {
-		log = slog.New(slog.NewTextHandler(w, opts))
+		handler = slog.NewTextHandler(w, opts)
 	}
+	log := slog.New(traced{handler})
 	if err := level.Reload(); err != nil {
 		log.Error("the log level can't be read from its file", "error", err)
 	}
 	return log, level
 }
+
+// traceKey is the name of a trace's id in the log.
+const traceKey = "trace_id"
+
+// traced is a handler whose lines have the id of the trace that they belong to, if that
+// is kept.
+type traced struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (t traced) Handle(ctx context.Context, r slog.Record) error {
+	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
+		r.AddAttrs(slog.String(traceKey, span.TraceID().String()))
+	}
+	return t.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (t traced) WithAttrs(attrs []slog.Attr) slog.Handler { return traced{t.Handler.WithAttrs(attrs)} }
+
+// WithGroup implements slog.Handler.
+func (t traced) WithGroup(name string) slog.Handler { return traced{t.Handler.WithGroup(name)} }
 
 // withUnits writes durations as 8.127s: JSON has them as a number of nanoseconds otherwise,
 // which looks like any other.

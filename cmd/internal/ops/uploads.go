@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/recording"
 )
 
@@ -35,16 +36,21 @@ type measuredObjects struct {
 // that the bucket waits for the encoder, and not the other way round.
 func (o *measuredObjects) Put(ctx context.Context, key record.ObjectKey, meta record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
 	var written time.Time
+	var span tracing.Span
 	info, err := o.to.Put(ctx, key, meta, func(w io.Writer) error {
 		if err := write(w); err != nil {
 			return err
 		}
 		written = o.m.now()
+		_, span = tracing.Start(ctx, o.m.Tracer, "upload")
 		return nil
 	})
 	if written.IsZero() {
 		return info, err // nothing came to be uploaded
 	}
+	span.Set("switchtape.object", key.String())
+	span.SetInt("switchtape.bytes", info.Bytes)
+	span.End(err)
 	outcome := stored
 	switch {
 	case err != nil:

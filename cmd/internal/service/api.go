@@ -195,7 +195,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	}
 	options := &callservice.Options{
 		Users: a.users, UserVersions: s.DB.UserVersions,
-		Journal: written, EmergencyCalls: s.emergencyCalls(), Snapshot: kept, Decider: ask, Trunks: o.trunks(), Instances: o.instances(s.DB.Fleet), Decided: m.Decision, EmergencyTaken: m.EmergencyCall,
+		Journal: written, EmergencyCalls: s.emergencyCalls(), Snapshot: kept, Decider: ask, Trunks: o.trunks(), Instances: o.instances(s.DB.Fleet), Decided: m.Decision, EmergencyTaken: m.EmergencyCall, Tracer: m.Tracer,
 		TrunkChanged: func(owner callmodel.TenantID, c trunk.Change) {
 			m.TrunkChanged(owner, c)
 			log.WarnContext(context.WithoutCancel(ctx), "a destination's "+c.Why+" changed", "ruleset_of", owner,
@@ -232,13 +232,13 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	}
 	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
 		Check: checker.Check, Kinds: kinds, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), DeadLetters: s.DB,
-		JobEnqueued: jobEnqueued, Media: s.media(), Now: clock.Now, Logger: log,
+		JobEnqueued: jobEnqueued, Media: s.media(), Now: clock.Now, Tracer: m.Tracer, Logger: log,
 	})
 	for _, at := range []string{"/v1/recordings", "/v1/jobs", "/v1/dead-letters"} {
 		a.mux.Handle(at, recordings)
 		a.mux.Handle(at+"/", recordings)
 	}
-	a.door = intake.NewDoor(intake.Checks{Check: checker.Check, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), Now: clock.Now}, kinds)
+	a.door = intake.NewDoor(intake.Checks{Check: checker.Check, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), Now: clock.Now, Tracer: m.Tracer}, kinds)
 	callhttp.New(svc, &callhttp.Options{Logger: log, Urgent: urgent, EmergencyOnly: o.Lane == LaneHigh, RecordingLink: func(id callmodel.JobID) string {
 		return "/v1/recordings/jobs/" + string(id) + "/media"
 	}}).Mount(a.mux)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
@@ -72,16 +73,16 @@ func (o *IntakeOptions) tenants() ([]callmodel.TenantID, error) {
 
 // WorkerDoor is the check of a worker's messages: that of the API's POST /v1/recordings,
 // with the legs' directories as l says. The tenants are those of its subscriptions.
-func (o *IntakeOptions) WorkerDoor(l LegOptions) (*intake.Door, error) {
+func (o *IntakeOptions) WorkerDoor(l LegOptions, t tracing.Tracer) (*intake.Door, error) {
 	tenants, err := o.tenants()
 	if err != nil {
 		return nil, err
 	}
-	return NewDoor(l, len(tenants))
+	return NewDoor(l, len(tenants), t)
 }
 
 // NewDoor is the check of messages and dead letters of so many tenants.
-func NewDoor(l LegOptions, tenants int) (*intake.Door, error) {
+func NewDoor(l LegOptions, tenants int, t tracing.Tracer) (*intake.Door, error) {
 	dirs, err := l.legDirs(func() int { return tenants })
 	if err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ func NewDoor(l LegOptions, tenants int) (*intake.Door, error) {
 	if err != nil {
 		return nil, err
 	}
-	return intake.NewDoor(intake.Checks{Check: recording.NewProcessor(nil, nil, nil).Check, LegsBelow: dirs.below, Now: clock.Now}, kinds), nil
+	return intake.NewDoor(intake.Checks{Check: recording.NewProcessor(nil, nil, nil).Check, LegsBelow: dirs.below, Now: clock.Now, Tracer: t}, kinds), nil
 }
 
 // Brokers are a process's intakes and publishers. A broker that is away keeps nothing
@@ -115,7 +116,7 @@ func (o *IntakeOptions) OpenBrokers(s *Stores, drivers broker.Drivers, door *int
 			return nil, fmt.Errorf("--intake %s: %w", list[i].name, elsewhere(err))
 		}
 		in, err := intake.New(s.DB, s.DB, door, intake.Source{Name: list[i].name, Subscription: sub, Tenants: list[i].tenants},
-			&intake.Options{JobEnqueued: rung, Now: clock.Now, Logger: log})
+			&intake.Options{JobEnqueued: rung, Tracer: m.Tracer, Now: clock.Now, Logger: log})
 		if err != nil {
 			return nil, fmt.Errorf("--intake %s: %w", list[i].name, err)
 		}

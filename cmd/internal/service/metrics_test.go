@@ -46,7 +46,7 @@ func metricsTable() string {
 
 All that the three programs show on ` + "`/metrics`" + ` besides what Go's own collectors do (` + "`go_*`, `process_*`" + `),
 as their code has it. ` + "`switchtape serve`" + ` has those of an API and of a worker. A scraper that takes
-OpenMetrics gets exemplars with the histograms: the ids of the request, of the call or of the job.
+OpenMetrics gets exemplars with the histograms: the ids of the trace, the request, the call or the job.
 
 *process*: each process tells of itself, and a fleet is their sum. *fleet*: each tells of all, as the
 database does, so that the maximum is right and the sum is not. Nothing here reads a whole table for

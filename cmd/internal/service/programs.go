@@ -4,12 +4,23 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
+	"github.com/switchtape/switchtape/cmd/internal/otlp"
 )
+
+// TraceOptions say whether spans are made, and where they go.
+type TraceOptions struct{ otlp.Options }
+
+// Tracer is the process's, which is to be closed at its end. instance tells it from others
+// of the program.
+func (o *TraceOptions) Tracer(program, instance string, log *slog.Logger) (*otlp.Tracer, error) {
+	return o.Open(otlp.Identity{Program: program, Version: cli.Software(), Instance: instance}, os.Getenv, log)
+}
 
 // APIProgram is all that switchtape-api can be told.
 type APIProgram struct {
@@ -29,6 +40,7 @@ type APIProgram struct {
 
 	DBOptions
 	APIOptions
+	TraceOptions
 	ops.LogOptions
 }
 
@@ -55,6 +67,7 @@ type WorkerProgram struct {
 	RecordOptions
 	KeepCalls time.Duration `help:"--keep-calls of the APIs: with --verify-every objects of calls that they keep no more are not looked for. 0: they keep them all." default:"0"`
 
+	TraceOptions
 	ops.LogOptions
 }
 

@@ -64,16 +64,16 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 	m.Worker(o.names()...)
 	var p worker.Processor
 	if recordings {
-		p = recording.NewProcessor(legs, m.Uploads(s.Objects.String(), s.Objects), &recording.Options{Logger: nil})
+		p = recording.NewProcessor(legs, m.Uploads(s.Objects.String(), s.Objects), &recording.Options{Tracer: m.Tracer})
 	}
 	var backup worker.Backup
 	if recordings && s.Backup != nil {
-		backup = &backupBucket{recording.NewProcessor(legs, m.Uploads(s.Backup.String(), s.Backup), &recording.Options{Logger: nil}), s.Objects, s.Backup}
+		backup = &backupBucket{recording.NewProcessor(legs, m.Uploads(s.Backup.String(), s.Backup), &recording.Options{Tracer: m.Tracer}), s.Objects, s.Backup}
 	}
 	w := worker.New(s.DB, p, &worker.Options{
 		Name: o.Presence().Name, Kinds: kinds, Queues: o.Served(), AllLegs: o.AllLegs, Concurrency: o.Concurrency,
 		LeaseTTL: o.LeaseTTL, MissingLegWait: noneIsNegative(o.LegWait), FollowGrowing: noneIsNegative(o.FollowGrowing), JobTimeout: o.JobTimeout, Grace: noneIsNegative(o.Grace), FinishedDir: o.FinishedDir,
-		Software: cli.Software(), Probe: s.Objects.Check, BucketChanged: s.DB.TellBucket, Backup: backup, Room: place.room, Doorbell: s.DB, Logger: log, Finished: m.Attempt,
+		Software: cli.Software(), Probe: s.Objects.Check, BucketChanged: s.DB.TellBucket, Backup: backup, Room: place.room, Doorbell: s.DB, Tracer: m.Tracer, Logger: log, Finished: m.Attempt,
 	})
 	for _, bucket := range []*storage.Store{s.Objects, s.Backup} {
 		if bucket != nil {
