@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net"
 	"syscall"
 	"time"
 
@@ -144,9 +145,14 @@ func (s *Store) putOnce(ctx context.Context, name string, sp *spool, contentType
 
 // cutShort reports whether the line was closed while the upload was sent. A server that
 // refuses what is there already may close it before all was read, and its answer is lost;
-// so is that of one that took it.
+// so is that of one that took it. Which of these errors it is depends on who notices first.
 func cutShort(err error) bool {
-	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	for _, closed := range []error{syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF} {
+		if errors.Is(err, closed) {
+			return true
+		}
+	}
+	return false
 }
 
 // How long a competing upload is given to show its object: S3 refuses the

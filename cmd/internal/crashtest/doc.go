@@ -21,11 +21,12 @@
 //   - every object has the hash that its job says, and so the bytes that another recording
 //     of the same legs has;
 //   - every call has one URL and one event, whatever was delivered twice;
-//   - there is no other object, no temporary file, no upload that has begun and not ended,
+//   - there is no other object but earlier versions of recordings whose leg came late, no
+//     temporary file, no upload that has begun and not ended,
 //     and nothing in the backup;
 //   - a leg is gone only if its recording was done, read back, and an hour old by the
 //     database's clock;
-//   - switchtape verify, with hashes, finds nothing, and the promise has nothing unexplained;
+//   - switchtape verify, with hashes, finds nothing, and no message is a dead letter;
 //   - no program has ended by itself but for want of its database, as it started.
 //
 // The seed gives the jobs, and the faults and their order; what they meet, chance does.

@@ -33,7 +33,8 @@ type report struct {
 	Homecomings int                `json:"moved_home_from_backup"`
 	EventCopies int                `json:"events_published_again"`
 	HangUpToURL map[string]float64 `json:"hangup_to_url_seconds"`
-	Checked     map[string]int     `json:"checked"` // by invariant
+	Unexplained int64              `json:"promise_unexplained"` // while clocks are set
+	Checked     map[string]int     `json:"checked"`             // by invariant
 	Broken      map[string]int     `json:"broken"`
 	Verified    string             `json:"verified"`
 }
@@ -63,6 +64,7 @@ func (r *report) String() string {
 		}
 	}
 	fmt.Fprintf(&b, "hang-up to URL: p50 %.1f s, p99 %.1f s, longest %.1f s\n", r.HangUpToURL["p50"], r.HangUpToURL["p99"], r.HangUpToURL["longest"])
+	fmt.Fprintf(&b, "unexplained by the promise, as clocks were set: %d\n", r.Unexplained)
 	fmt.Fprintf(&b, "verify: %s", r.Verified)
 	return b.String()
 }
