@@ -20,11 +20,12 @@ type aged struct {
 	ids map[string]bool
 }
 
-// age makes the jobs older that are done, up to that row, and weren't before: such a one
-// ended before it began. Which ones is noted first, as nobody may be told of a commit.
+// age makes the jobs older, up to that row, that weren't made so before; those that are done
+// are noted, and first, as nobody may be told of a commit. All of them get older, as a look for
+// legs ends where jobs are too young to have any that are due.
 func (a *aged) age(ctx context.Context, c *pgx.Conn, through int64) error {
-	const these = ` FROM jobs WHERE kind = 'record' AND state = 'done' AND seq <= $1 AND finished_at >= created_at`
-	rows, err := c.Query(ctx, "SELECT seq, COALESCE(NULLIF(call_id, ''), recording_id)"+these, through)
+	const these = ` seq <= $1 AND created_at > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - $2::bigint / 2`
+	rows, err := c.Query(ctx, "SELECT seq, COALESCE(NULLIF(call_id, ''), recording_id) FROM jobs WHERE kind = 'record' AND state = 'done' AND"+these, through, hours.Microseconds())
 	if err != nil {
 		return err
 	}
@@ -43,7 +44,10 @@ func (a *aged) age(ctx context.Context, c *pgx.Conn, through int64) error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	_, err = c.Exec(ctx, `UPDATE jobs SET finished_at = finished_at - $2 WHERE seq = ANY($1) AND finished_at >= created_at`, seqs, hours.Microseconds())
+	if _, err = c.Exec(ctx, `UPDATE jobs SET finished_at = finished_at - $2::bigint WHERE seq = ANY($3) AND`+these, through, hours.Microseconds(), seqs); err != nil {
+		return err
+	}
+	_, err = c.Exec(ctx, `UPDATE jobs SET created_at = created_at - $2::bigint WHERE`+these, through, hours.Microseconds())
 	return err
 }
 
