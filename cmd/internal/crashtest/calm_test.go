@@ -17,6 +17,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/lifecycle"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
@@ -48,6 +49,7 @@ func (s *scene) calm() {
 		place, err := db.OutboxPlace(ctx, publishReader)
 		return err == nil && !place.More, fmt.Sprintf("published up to %d, %v", place.Through, err)
 	})
+	s.retryDeletions(db)
 	s.ageHalf()
 	for _, p := range s.all() {
 		p.setClock(s.t, swept)
@@ -82,6 +84,21 @@ func (s *scene) drained(db *calldb.DB) func(ctx context.Context) (bool, string) 
 		}
 		return false, fmt.Sprintf("%d calls, %+v\n%s", want, stats, waits)
 	}
+}
+
+// retryDeletions has jobs that delete legs done again that were set aside, as an operator
+// would: each of their three attempts was at a worker that was killed. Until then the legs
+// stay, and nothing is lost.
+func (s *scene) retryDeletions(db *calldb.DB) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	defer cancel()
+	aside, err := db.Jobs(ctx, ledger.Filter{Kind: lifecycle.KindDeleteLegs, State: ledger.Quarantined, Limit: 1000})
+	require.NoError(s.t, err)
+	for i := range aside {
+		require.NoError(s.t, db.Retry(ctx, aside[i].ID, "operator"))
+	}
+	s.report.Retried = len(aside)
 }
 
 // waiting names some jobs that wait, and calls that have none.

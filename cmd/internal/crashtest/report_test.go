@@ -30,6 +30,7 @@ type report struct {
 	Jobs        map[string]int     `json:"jobs"`     // by outcome
 	Objects     int                `json:"objects"`
 	LegsDeleted int                `json:"calls_with_legs_deleted"`
+	Retried     int                `json:"deletions_retried"` // that kills had set aside
 	Homecomings int                `json:"moved_home_from_backup"`
 	EventCopies int                `json:"events_published_again"`
 	HangUpToURL map[string]float64 `json:"hangup_to_url_seconds"`
@@ -49,8 +50,8 @@ func (r *report) String() string {
 	fmt.Fprintf(&b, "seed %d: %d kills and %d other faults in %.0f s, the backlog done %.0f s after, %.0f s in all\n",
 		r.Seed, r.Kills, sum(r.Faults), r.Troubled, r.Drained, r.Whole)
 	fmt.Fprintf(&b, "%d starts of programs, %d of which ended at once for want of the database\n", r.Starts, r.Refused)
-	fmt.Fprintf(&b, "%d calls, %d of them by NATS; %d objects; %d recordings moved home from the backup; legs of %d calls deleted; %d events published again\n",
-		r.Calls, r.Messages, r.Objects, r.Homecomings, r.LegsDeleted, r.EventCopies)
+	fmt.Fprintf(&b, "%d calls, %d of them by NATS; %d objects; %d recordings moved home from the backup; legs of %d calls deleted, of which %d were set aside by kills before; %d events published again\n",
+		r.Calls, r.Messages, r.Objects, r.Homecomings, r.LegsDeleted, r.Retried, r.EventCopies)
 	for _, part := range []struct {
 		name string
 		of   map[string]int
