@@ -232,8 +232,8 @@ func (c *checks) calls(db *calldb.DB, jobs map[string]*made) {
 		c.that(call.Recordings[0].URL == url && (url != "") == (m.result != nil && m.result.Made()), "one URL a call", "%s has %q, and %q was made", made.id, call.Recordings[0].URL, url)
 		if m.result != nil && m.result.Made() {
 			took := m.job.FinishedAt.Sub(m.job.CreatedAt)
-			if took < 0 { // it was made older
-				took += hours
+			if took >= hours { // it was made older before it was done
+				took -= hours
 			}
 			waited = append(waited, took)
 		}
