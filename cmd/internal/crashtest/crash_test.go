@@ -60,7 +60,7 @@ func optionsOf(t *testing.T) (o options, asked bool) {
 func TestCrash(t *testing.T) {
 	o, asked := optionsOf(t)
 	if !asked {
-		t.Skip("it takes minutes: SWITCHTAPE_CRASH=2m says how many; see .ci/crash-test")
+		t.Skip("SKIPPED: it takes minutes: SWITCHTAPE_CRASH=2m says how many; see .ci/crash-test")
 	}
 	t.Logf("seed %d: %v, %d kills, %d jobs", o.seed, o.length, o.kills, o.jobs)
 	s := newScene(t)

@@ -113,7 +113,7 @@ func sh(t *testing.T, script string, args ...string) (string, error) {
 // is missing; jobs that waited go on; what was recorded after the dump is named, and adopted.
 func TestRestoreDrill(t *testing.T) {
 	if testing.Short() || os.Getenv("SWITCHTAPE_LONG_TESTS") == "" {
-		t.Skip("the drill takes half a minute: SWITCHTAPE_LONG_TESTS=1 runs it")
+		t.Skip("SKIPPED: the drill takes half a minute: SWITCHTAPE_LONG_TESTS=1 runs it")
 	}
 	recordingtest.Tool(t, "psql", "postgresql")
 	old := &place{t: t, db: pgtest.URL(t), dir: t.TempDir()}

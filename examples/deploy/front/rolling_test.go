@@ -245,7 +245,7 @@ func (c *crowd) run(ctx context.Context, who int) {
 // this directory, while calls come. No request fails, and every call is recorded.
 func TestRollingRestart(t *testing.T) {
 	if testing.Short() || os.Getenv("SWITCHTAPE_LONG_TESTS") == "" {
-		t.Skip("the rolling restart takes half a minute: SWITCHTAPE_LONG_TESTS=1 runs it")
+		t.Skip("SKIPPED: the rolling restart takes half a minute: SWITCHTAPE_LONG_TESTS=1 runs it")
 	}
 	for name, proxy := range map[string]func(*testing.T, *region) (int, int, *http.Client){"nginx": nginx, "HAProxy": haproxy} {
 		t.Run(name, func(t *testing.T) {
