@@ -150,6 +150,9 @@ func TestDriftWithUnsteadyEvents(t *testing.T) {
 // segments that are stretched.
 func TestRedactionOfManyDriftingSegments(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	for _, ppm := range []float64{1800, -1800} {
 		legs, spec := heldCall(t, 2, ppm)
 		spec.Redactions = []record.Redaction{{From: ms(50_000), To: ms(66_000)}}

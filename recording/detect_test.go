@@ -26,11 +26,8 @@ func TestFaultsAreNamed(t *testing.T) {
 		t.Skip("it takes seconds: not with -short")
 	}
 	calls := 150 / slow
-	switch {
-	case os.Getenv("SWITCHTAPE_LONG_TESTS") == "1":
+	if os.Getenv("SWITCHTAPE_LONG_TESTS") == "1" {
 		calls = 1000
-	case testing.Short():
-		calls = 50 / slow
 	}
 	faults := recordingtest.CallFaults()
 	var named, alarms atomic.Int64

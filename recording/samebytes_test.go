@@ -51,6 +51,9 @@ const sameBytesSeconds = 6
 // writes the sums anew.
 func TestSameBytesEverywhere(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	sums := sameBytes{t: t, got: map[string]string{}, legs: map[string][]float32{}}
 	sums.stages()
 	sums.encoders()

@@ -13,7 +13,13 @@
 // *calldb.DB and *memdb.Store keep places; storetest.OutboxPlaces is what they promise.
 package outbox
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/tracing"
+)
 
 // DefaultTTL is for how long a reader that falls silent keeps its place.
 const DefaultTTL = 30 * time.Second
@@ -35,4 +41,16 @@ type Reader struct {
 	Holder string // this process: its own name
 	// TTL is for how long others keep away after Take or Advance; 0 means DefaultTTL.
 	TTL time.Duration
+}
+
+// Traceparent is that of the span in which the event came to be, by its body; "" if
+// nothing was traced, or the body names none that is valid.
+func Traceparent(e *callmodel.OutboxEvent) string {
+	var told struct {
+		Traceparent string `json:"traceparent"`
+	}
+	if json.Unmarshal(e.Body, &told) != nil || !tracing.Valid(told.Traceparent) {
+		return ""
+	}
+	return told.Traceparent
 }

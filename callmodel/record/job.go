@@ -179,7 +179,8 @@ type eventBody struct {
 	At        time.Time          `json:"at"`
 	Recording json.RawMessage    `json:"recording"`
 	// Provisional: a later version may follow, in an event of the same type.
-	Provisional bool `json:"provisional,omitempty"`
+	Provisional bool   `json:"provisional,omitempty"`
+	Traceparent string `json:"traceparent,omitempty"` // see outbox.Traceparent
 }
 
 // effects is what the result leaves on the call and in the outbox.
@@ -201,7 +202,7 @@ func (r Result) effects(c ledger.Commit) (ledger.Effects, error) {
 	case StatusCompleted, StatusCompletedDegraded:
 	}
 	body, err := json.Marshal(eventBody{
-		Type: event, TenantID: c.TenantID, CallID: c.CallID, At: c.At, Recording: entry, Provisional: c.Token > 0,
+		Type: event, TenantID: c.TenantID, CallID: c.CallID, At: c.At, Recording: entry, Provisional: c.Token > 0, Traceparent: r.Traceparent,
 	})
 	if err != nil {
 		return ledger.Effects{}, fmt.Errorf("encode the event of job %s: %w", c.JobID, err)

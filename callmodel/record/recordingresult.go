@@ -57,6 +57,9 @@ type Result struct {
 	// InBackup says that its objects are in the backup bucket, as its own was away. They
 	// are moved to its own when that is back, and their URLs with them.
 	InBackup bool `json:"in_backup,omitempty"`
+	// Traceparent names the span in which it was made, for its event (W3C Trace Context,
+	// section 3.2); "" if nothing was traced. It isn't stored.
+	Traceparent string `json:"-"`
 }
 
 // URL is that of the recording: its first output that can be listened to, else

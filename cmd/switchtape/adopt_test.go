@@ -40,6 +40,9 @@ func archive(t *testing.T, dir string) {
 // once, whether by the database, by the API or by a spool.
 func TestAdopt(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	dir := t.TempDir()
 	old := filepath.Join(dir, "legs", "old archive")
 	archive(t, old)

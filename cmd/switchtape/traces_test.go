@@ -92,8 +92,11 @@ func TestOneTraceFromCallToURL(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "legs", "agent.wav"), samplecall.Agent(), 0o600))
 	srv := brokertest.NATS(t)
 	jobs := brokertest.NewStream(t, "JOBS", "jobs", srv)
+	published := brokertest.NewStream(t, "EVENTS", "events", srv)
+	receiver := newTold(t)
 	p := serve(t, "--dir", dir, "--rules", rulesFile(t, string(demoRules)), "--region", "GB", "--trace-endpoint", c.URL, "--access-log",
-		"--intake", "nats://"+srv.Host()+"?stream=JOBS&tenant=default")
+		"--intake", "nats://"+srv.Host()+"?stream=JOBS&tenant=default", "--publish", "nats://"+srv.Host()+"?subject=events",
+		"--webhook-allow", "127.0.0.1")
 	const byCall, byMessage = "4bf92f3577b34da6a3ce929d0e0e4736", "0af7651916cd43dd8448eb211c80319c"
 	const header, message = "00-" + byCall + "-00f067aa0ba902b7-01", "00-" + byMessage + "-b7ad6b7169203331-01"
 	ask := func(path, body string) (answer []byte) {
@@ -111,6 +114,7 @@ func TestOneTraceFromCallToURL(t *testing.T) {
 	}
 	var call calls.Call
 	require.NoError(t, json.Unmarshal(ask("/v1/calls", `{"from":"+442079460123","to":"+12025550143","recording":{"enabled":true}}`), &call))
+	ask("/v1/webhooks", `{"url":"`+receiver.URL+`","events":["recording.completed","call.ended"]}`)
 	events := "/v1/calls/" + string(call.ID) + "/events"
 	ask(events, `{"id":"1","type":"answered"}`)
 	ask(events, `{"id":"2","type":"ended","legs":[{"name":"agent","segments":[{"uri":"agent.wav"}]}]}`)
@@ -118,11 +122,13 @@ func TestOneTraceFromCallToURL(t *testing.T) {
 	url := p.recorded(t, "", call.ID).URL
 	db := openLedger(t, calldb.SQLiteURL(filepath.Join(dir, "switchtape.db")))
 	require.Eventually(t, func() bool { return finished(t, db) == 2 }, time.Minute, 5*time.Millisecond, "%s", p.log)
+	receiver.await(t, 3)
+	require.Eventually(t, func() bool { return len(published.Messages(t)) >= 3 }, time.Minute, 5*time.Millisecond, "%s", p.log)
 	p.terminate(t)
 
-	made := []string{"commit", "job record", "open legs", "render", "scan legs", "upload", "write manifest"}
+	made := []string{"commit", "deliver webhook", "job record", "open legs", "publish event", "render", "scan legs", "upload", "write manifest"}
 	spans := c.of(byCall)
-	assert.Equal(t, slices.Sorted(slices.Values(append([]string{"POST /v1/calls", "POST /v1/calls/{id}/events", "decide", "store call", "store event"}, made...))),
+	assert.Equal(t, slices.Sorted(slices.Values(append([]string{"POST /v1/calls", "POST /v1/calls/{id}/events", "POST /v1/webhooks", "decide", "store call", "store event"}, made...))),
 		slices.Sorted(maps.Keys(spans)))
 	assert.Equal(t, spans["POST /v1/calls"].GetSpanId(), spans["decide"].GetParentSpanId())
 	assert.Equal(t, spans["POST /v1/calls/{id}/events"].GetSpanId(), spans["job record"].GetParentSpanId())
@@ -135,6 +141,17 @@ func TestOneTraceFromCallToURL(t *testing.T) {
 	spans = c.of(byMessage)
 	assert.Equal(t, slices.Sorted(slices.Values(append([]string{"take message"}, made...))), slices.Sorted(maps.Keys(spans)))
 	assert.Equal(t, spans["take message"].GetSpanId(), spans["job record"].GetParentSpanId())
+
+	traces := map[string]int{}
+	for _, h := range receiver.heads { // each told in the trace of what it tells of
+		traces[h.Get(tracing.Header)[3:35]]++
+	}
+	for _, m := range published.Messages(t) {
+		traces[m.Header.Get(tracing.Header)[3:35]]++
+	}
+	assert.Len(t, traces, 2)
+	assert.GreaterOrEqual(t, traces[byCall], 4)
+	assert.GreaterOrEqual(t, traces[byMessage], 2)
 
 	for _, of := range []string{`"msg":"request"`, `"msg":"recording finished"`} {
 		found := false

@@ -56,6 +56,9 @@ func readPlace(t *testing.T, dir string) (p verifyPlace) {
 // comes to what one comes to that nobody stops.
 func TestVerifyIsKilled(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	const recordings = 2_000 // each an object and a manifest
 	at, objects := calldb.SQLiteURL(filepath.Join(t.TempDir(), "x.db")), t.TempDir()
 	bucket := service.FileURL(objects)

@@ -25,6 +25,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/outbox"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/recording/broker"
 )
 
@@ -64,6 +65,9 @@ type Options struct {
 	// Backoff is how long is waited after a first failure; twice as long after each more,
 	// up to MaxBackoff. 0 means 250 ms and 10 s.
 	Backoff, MaxBackoff time.Duration
+	// Tracer makes a span of each sending, within the one that the event names. Nil:
+	// nothing is traced.
+	Tracer tracing.Tracer
 	// Now is the clock by which a place is renewed in time. Nil means time.Now.
 	Now func() time.Time
 	// Logger gets what goes wrong. Nil: nothing is logged.
@@ -225,12 +229,20 @@ func (p *Publisher) send(ctx context.Context, events []callmodel.OutboxEvent) (t
 func (p *Publisher) sendOne(ctx context.Context, e *callmodel.OutboxEvent) error {
 	timed, cancel := context.WithTimeout(ctx, p.opts.TTL/3)
 	defer cancel()
-	return p.topic.Send(timed, &broker.Outgoing{
-		ID: e.Key, Subject: e.Type, Body: e.Body,
-		Headers: map[string]string{
-			broker.HeaderID: e.Key, broker.HeaderEvent: e.Type, broker.HeaderTenant: string(e.TenantID), broker.HeaderSubject: e.Subject,
-		},
-	})
+	headers := map[string]string{
+		broker.HeaderID: e.Key, broker.HeaderEvent: e.Type, broker.HeaderTenant: string(e.TenantID), broker.HeaderSubject: e.Subject,
+	}
+	told := outbox.Traceparent(e)
+	timed, span := tracing.Start(tracing.Within(timed, p.opts.Tracer, told), p.opts.Tracer, "publish event")
+	span.Set("switchtape.event", e.Type)
+	span.Set("switchtape.tenant", string(e.TenantID))
+	span.Set("switchtape.subject", e.Subject)
+	if in := cmp.Or(tracing.Traceparent(timed, p.opts.Tracer), told); in != "" {
+		headers[tracing.Header] = in
+	}
+	err := p.topic.Send(timed, &broker.Outgoing{ID: e.Key, Subject: e.Type, Body: e.Body, Headers: headers})
+	span.End(err)
+	return err
 }
 
 // timed is an outbox whose every use is given so much time: a database that accepts and

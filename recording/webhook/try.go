@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/outbox"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 )
 
@@ -52,8 +56,11 @@ func (d *Deliverer) try(ctx context.Context, e *webhooks.Stored, k *webhooks.Tas
 		o.Error = err.Error()
 		return o
 	}
+	ctx, span := d.trace(ctx, e, k)
 	var after time.Duration
-	o.Status, after, err = d.post(ctx, e, webhooks.EventID(k.Event.Key), mediaType, body)
+	o.Status, after, err = d.post(ctx, e, &k.Event, mediaType, body)
+	span.SetInt("http.response.status_code", int64(o.Status))
+	span.End(err)
 	if err == nil {
 		o.Delivered = true
 		return o
@@ -66,9 +73,23 @@ func (d *Deliverer) try(ctx context.Context, e *webhooks.Stored, k *webhooks.Tas
 	return o
 }
 
+// trace begins the span of a try. It tells neither the URL nor what is posted, which may
+// hold tokens.
+func (d *Deliverer) trace(ctx context.Context, e *webhooks.Stored, k *webhooks.Task) (context.Context, tracing.Span) {
+	if d.opts.Tracer != nil {
+		ctx = d.opts.Tracer.Within(ctx, outbox.Traceparent(&k.Event))
+	}
+	ctx, span := tracing.Start(ctx, d.opts.Tracer, "deliver webhook")
+	span.Set("switchtape.webhook", e.ID)
+	span.Set("switchtape.event", k.Event.Type)
+	span.Set("switchtape.tenant", string(e.TenantID))
+	span.SetInt("switchtape.attempt", int64(k.Tries)+1)
+	return ctx, span
+}
+
 // post sends body. Its error is nil if the answer is 2xx; status is 0 without an answer,
 // and after is its Retry-After.
-func (d *Deliverer) post(ctx context.Context, e *webhooks.Stored, id, mediaType string, body []byte) (status int, after time.Duration, err error) {
+func (d *Deliverer) post(ctx context.Context, e *webhooks.Stored, of *callmodel.OutboxEvent, mediaType string, body []byte) (status int, after time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, d.opts.Timeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL, bytes.NewReader(body))
@@ -77,7 +98,10 @@ func (d *Deliverer) post(ctx context.Context, e *webhooks.Stored, id, mediaType 
 	}
 	r.Header.Set("Content-Type", mediaType)
 	r.Header.Set("User-Agent", "Switchtape-Webhooks/1")
-	if err := sign(r.Header, e, id, d.opts.Now(), body); err != nil {
+	if in := cmp.Or(tracing.Traceparent(ctx, d.opts.Tracer), outbox.Traceparent(of)); in != "" {
+		r.Header.Set(tracing.Header, in)
+	}
+	if err := sign(r.Header, e, webhooks.EventID(of.Key), d.opts.Now(), body); err != nil {
 		return 0, 0, err
 	}
 	a, err := d.client.Do(r)

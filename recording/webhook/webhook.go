@@ -16,6 +16,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/outbox"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 )
 
@@ -100,6 +101,9 @@ type Options struct {
 	TLS *tls.Config
 	// Resolver looks names up. Nil means as the machine does.
 	Resolver *net.Resolver
+	// Tracer makes a span of each try, within the one that the event names. Nil: nothing is
+	// traced.
+	Tracer tracing.Tracer
 	// Now is the clock of the signatures. Nil means time.Now.
 	Now func() time.Time
 	// Logger gets what goes wrong. Nil: nothing is logged.

@@ -12,6 +12,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/task"
 )
@@ -93,7 +94,7 @@ func (t *recordingAttempt) commit(ctx context.Context, m *made) (Outcome, error)
 	if r.Status == record.StatusQuarantined {
 		return Quarantined, callmodel.Permanent(fmt.Errorf("the recording can't be made: %s%s", r.Reason, describe(r.Defects)))
 	}
-	o, err := record.Outcome(*r)
+	o, err := t.outcome(ctx, r)
 	if err != nil {
 		return Failed, err
 	}
@@ -101,10 +102,18 @@ func (t *recordingAttempt) commit(ctx context.Context, m *made) (Outcome, error)
 	return Done, t.committed(ctx, r, func() error { return w.ledger.Complete(ctx, t.Lease, o) })
 }
 
+// outcome is how the ledger commits the result, whose event tells of the span that it was
+// made in.
+func (t *recordingAttempt) outcome(ctx context.Context, r *record.Result) (ledger.Outcome, error) {
+	told := *r
+	told.Traceparent = cmp.Or(tracing.Traceparent(ctx, t.w.opts.Tracer), t.spec.Traceparent)
+	return record.Outcome(told)
+}
+
 // publish puts the result in the ledger, and the job back to be followed.
 func (t *recordingAttempt) publish(ctx context.Context, m *made) (Outcome, error) {
 	w := t.w
-	o, err := record.Outcome(m.recording)
+	o, err := t.outcome(ctx, &m.recording)
 	if err != nil {
 		return Failed, err
 	}

@@ -47,7 +47,7 @@ func recordingMetrics() []Section {
 			{"switchtape_recording_speed_ratio", Histogram, "How many times faster than the call lasted an attempt read, mixed, encoded and stored its recording.", nil, false, inWorker},
 			{"switchtape_recorded_audio_seconds_total", Counter, "Length of the recordings made.", nil, false, inWorker},
 			{"switchtape_recorded_bytes_total", Counter, "Size of the objects stored.", nil, false, inWorker},
-			{"switchtape_recording_defects_total", Counter, "Defects of finished recordings.", []Label{label("code", "the defects' codes, as `leg_missing`")}, false, inWorker},
+			{"switchtape_recording_defects_total", Counter, "Defects of finished recordings.", []Label{label("code", "those of defects.md, as `leg_missing`")}, false, inWorker},
 			{"switchtape_host_recordings_total", Counter, "Finished recordings, by the telephone server whose queue they were in, and its software.", []Label{
 				host, software, label("status", "`completed`, `completed_degraded`, `absent`, `quarantined`"),
 			}, false, inWorker},

@@ -74,6 +74,9 @@ func (m *Metrics) Worker(kinds ...string) {
 	for _, c := range []*prometheus.CounterVec{r.audio, r.bytes} {
 		c.WithLabelValues()
 	}
+	for _, d := range record.DefectKinds() {
+		r.defects.WithLabelValues(string(d.Code))
+	}
 }
 
 // Attempt counts an attempt at a job. It is worker.Options.Finished. Of a later

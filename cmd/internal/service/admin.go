@@ -17,6 +17,8 @@ import (
 // AdminOptions say where a process shows its metrics and profiles.
 type AdminOptions struct {
 	AdminListener string `help:"Address of its own, on loopback if it names no host, for /metrics, /debug/pprof (for this machine alone) and probes; the other has no /metrics then. Default: it has, and there are no profiles." name:"admin-listener" placeholder:"ADDR"`
+	// NoLedgerMetrics is for fleets of hundreds: each process that counts the ledger asks the database.
+	NoLedgerMetrics bool `help:"Leave the counts of the whole ledger, switchtape_jobs and its age, out of /metrics: for the many workers of a fleet whose APIs have them." name:"no-ledger-metrics"`
 }
 
 func (o AdminOptions) set() bool { return o.AdminListener != "" }

@@ -45,7 +45,9 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOpt
 		})
 		m.Gauge("switchtape_running_jobs", func() float64 { return float64(rec.Running()) })
 	}
-	m.Ledger(s.DB.Stats)
+	if !admin.NoLedgerMetrics {
+		m.Ledger(s.DB.Stats)
+	}
 	m.Database(s.pools)
 	ops.Mount(mux, checks...)
 	if !admin.set() {

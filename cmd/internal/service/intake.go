@@ -141,7 +141,7 @@ func (o *IntakeOptions) OpenBrokers(s *Stores, drivers broker.Drivers, door *int
 		if err != nil {
 			return nil, fmt.Errorf("--publish %s: %w", at, elsewhere(err))
 		}
-		p := publish.New(s.DB, reader, topic, at, publish.Options{Holder: name, Now: clock.Now, Logger: log})
+		p := publish.New(s.DB, reader, topic, at, publish.Options{Holder: name, Tracer: m.Tracer, Now: clock.Now, Logger: log})
 		b.publishers = append(b.publishers, p)
 		publishMetrics(m, p)
 	}

@@ -59,7 +59,7 @@ func (o *WebhookOptions) Deliverer(s *Stores, name string, m *ops.Metrics, log *
 			cli.Usagef("they are %v and %d", o.WebhookTimeout, o.WebhookConcurrency))
 	}
 	d := webhook.New(s.DB, webhook.Options{
-		Holder: name, Timeout: o.WebhookTimeout, Concurrency: o.WebhookConcurrency, Allow: allow, Now: clock.Now, Logger: log,
+		Holder: name, Timeout: o.WebhookTimeout, Concurrency: o.WebhookConcurrency, Allow: allow, Tracer: m.Tracer, Now: clock.Now, Logger: log,
 	})
 	for result, of := range map[string]func(webhook.Counts) int64{
 		"delivered": func(c webhook.Counts) int64 { return c.Delivered },

@@ -263,10 +263,14 @@ func FuzzFrame(f *testing.F) {
 func TestMutations(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(21, 22))
+	rounds := 150
+	if testing.Short() {
+		rounds = 15
+	}
 	for _, rate := range []int{8000, 44100} {
 		data := encodeAll(t, speech(rate, 2*rate, 2), 2, rate, 64000, &EncoderOptions{Stereo: StereoJoint, CRC: rate == 44100, OmitInfo: true})
 		want, _ := decodeDamaged(t, data)
-		for range 150 {
+		for range rounds {
 			damaged := slices.Clone(data)
 			at := len(data)/4 + r.IntN(len(data)/4)
 			for range 1 + r.IntN(8) {

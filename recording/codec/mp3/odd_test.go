@@ -180,7 +180,11 @@ func TestDamagedStreamsAreCountedRightly(t *testing.T) {
 	t.Parallel()
 	file := encode(t, 16000, 1)
 	r := rand.New(rand.NewPCG(7, 11))
-	for i := range 1000 {
+	rounds := 1000
+	if testing.Short() {
+		rounds = 100
+	}
+	for i := range rounds {
 		damaged := slices.Clone(file[:len(file)/2+r.IntN(len(file)/2)])
 		for range 1 + r.IntN(6) {
 			at := len(damaged) - 60 - r.IntN(1000)

@@ -24,6 +24,8 @@ type eventBody struct {
 	Event    *calls.Event       `json:"event,omitempty"`
 	Job      map[string]string  `json:"job,omitempty"`
 	RuleSet  map[string]string  `json:"ruleset,omitempty"`
+	// Traceparent is that of the request which moved the call; see outbox.Traceparent.
+	Traceparent string `json:"traceparent,omitempty"`
 }
 
 // event is an outbox event of that body about the subject. Its key is one that no other
@@ -59,7 +61,7 @@ func MovedType(ev *calls.Event) string { return outbox.CallMoved + string(ev.Typ
 func MovedEvent(c *calls.Call, ev *calls.Event, doc []byte) (callmodel.OutboxEvent, error) {
 	told := *ev
 	told.Legs, told.LegsBelow = nil, ""
-	return event(&eventBody{Type: MovedType(ev), TenantID: c.TenantID, CallID: c.ID, At: ev.At, Call: doc, Event: &told}, string(c.ID))
+	return event(&eventBody{Type: MovedType(ev), TenantID: c.TenantID, CallID: c.ID, At: ev.At, Call: doc, Event: &told, Traceparent: ev.Traceparent}, string(c.ID))
 }
 
 // LineType is the type of the event that an audit line of a job or of rules stands for;
