@@ -70,3 +70,40 @@ func TestWants(t *testing.T) {
 	require.NotContains(t, id, ".")
 	require.True(t, callmodel.ValidID(id))
 }
+
+// A delivery is believed that is signed with one of the secrets, now, and of which nothing
+// was changed.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	const id, body = "msg_p5jXN8AQM9LWM0D4loKWxJek", `{"test": 2432232314}`
+	old, own := webhooks.NewSecret(), webhooks.Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	sent := time.Unix(1614265330, 0)
+	const good = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+	for _, c := range []struct {
+		name, id, timestamp, signature, body string
+		secrets                              []webhooks.Secret
+		now                                  time.Time
+		fault                                string
+	}{
+		{"good", id, "1614265330", good, body, []webhooks.Secret{own}, sent.Add(4 * time.Minute), ""},
+		{"two secrets here", id, "1614265330", good, body, []webhooks.Secret{old, own}, sent, ""},
+		{"two signatures", id, "1614265330", "v1,AAAA " + good, body, []webhooks.Secret{own}, sent, ""},
+		{"another id", "msg_x", "1614265330", good, body, []webhooks.Secret{own}, sent, "signature"},
+		{"another time", id, "1614265331", good, body, []webhooks.Secret{own}, sent, "signature"},
+		{"another body", id, "1614265330", good, body + " ", []webhooks.Secret{own}, sent, "signature"},
+		{"another secret", id, "1614265330", good, body, []webhooks.Secret{old}, sent, "signature"},
+		{"no signature", id, "1614265330", "", body, []webhooks.Secret{own}, sent, "signature"},
+		{"no secret", id, "1614265330", good, body, nil, sent, "signature"},
+		{"late", id, "1614265330", good, body, []webhooks.Secret{own}, sent.Add(6 * time.Minute), "6m0s away"},
+		{"early", id, "1614265330", good, body, []webhooks.Secret{own}, sent.Add(-6 * time.Minute), "-6m0s away"},
+		{"no time", id, "today", good, body, []webhooks.Secret{own}, sent, "seconds since 1970"},
+	} {
+		err := webhooks.Verify(c.secrets, c.id, c.timestamp, c.signature, []byte(c.body), c.now)
+		if c.fault == "" {
+			require.NoError(t, err, c.name)
+			continue
+		}
+		require.ErrorContains(t, err, c.fault, c.name)
+		require.Equal(t, callmodel.CodeUnauthenticated, callmodel.CodeOf(err), c.name)
+	}
+}

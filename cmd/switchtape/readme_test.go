@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,14 +26,7 @@ func TestReadmesFleet(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the three programs: not with -short")
 	}
-	for _, tool := range []string{"bash", "curl", "openssl"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("SWITCHTAPE_REQUIRE_SERVICES") != "" {
-				t.Fatalf("the README's commands need %s", tool)
-			}
-			t.Skipf("SKIPPED, SWITCHTAPE_REQUIRE_SERVICES=1 makes it a failure: the README's commands need %s; install it, or run .ci/run", tool)
-		}
-	}
+	needTools(t, "bash", "curl", "openssl")
 	db := pgtest.URL(t)
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
@@ -57,36 +49,14 @@ func TestReadmesFleet(t *testing.T) {
 		require.Contains(t, script, old)
 		script = strings.ReplaceAll(script, old, with)
 	}
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
 	replace("postgres://switchtape@db1/switchtape", db)
 	replace("s3://recordings?region=eu-central-1", "file://"+filepath.Join(dir, "bucket"))
-	replace(":8443", ":"+port)
+	replace(":8443", ":"+freePort(t))
 	// The recording takes a moment; what a person would look at again is looked at until it is there.
 	replace("switchtape calls show call-1 ", "for _ in $(seq 300); do switchtape calls show call-1 | grep -q completed && break; sleep 0.1; done\nswitchtape calls show call-1 ")
-	script = "set -euo pipefail\n" + script + "\nkill -TERM $(jobs -p)\nwait\n"
+	script += "\nkill -TERM $(jobs -p)\nwait\n"
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash", "-c", script)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 10 * time.Second
-	out, err = cmd.CombinedOutput()
-	if cmd.Process != nil { // what it started ends with it, also where it failed
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	}
-	text := string(out)
-	for _, name := range []string{"api.log", "worker.log"} {
-		b, _ := os.ReadFile(filepath.Join(dir, name))
-		t.Logf("%s: %s", name, b)
-	}
-	require.NoError(t, err, text)
+	text := runScript(t, dir, script, 2*time.Minute)
 	assert.Contains(t, text, "is in service")
 	assert.Contains(t, text, `"rule":"rest"`)
 	assert.Regexp(t, `recording \S+ +completed`, text)
@@ -98,4 +68,45 @@ func TestReadmesFleet(t *testing.T) {
 		return err
 	}))
 	assert.NotEmpty(t, made)
+}
+
+// needTools has the test fail, or skip where services may be missing, without the tools that
+// a document's commands need.
+func needTools(t *testing.T, tools ...string) {
+	t.Helper()
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("SWITCHTAPE_REQUIRE_SERVICES") != "" {
+				t.Fatalf("the commands need %s", tool)
+			}
+			t.Skipf("SKIPPED, SWITCHTAPE_REQUIRE_SERVICES=1 makes it a failure: the commands need %s; install it, or run .ci/run", tool)
+		}
+	}
+}
+
+// runScript runs a document's commands in dir, with its bin first in the path, and returns
+// what they print. What they start ends with them, also where they fail; their logs are
+// the test's.
+func runScript(t *testing.T, dir, script string, within time.Duration) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-c", "set -euo pipefail\n"+script)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.CombinedOutput()
+	if cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
+	logs, _ := filepath.Glob(filepath.Join(dir, "*.log"))
+	more, _ := filepath.Glob(filepath.Join(dir, "*", "*.log"))
+	for _, name := range append(logs, more...) {
+		b, _ := os.ReadFile(name)
+		t.Logf("%s: %s", name, b)
+	}
+	require.NoError(t, err, "%s", out)
+	return string(out)
 }

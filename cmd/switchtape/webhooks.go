@@ -26,6 +26,7 @@ type webhooksCommand struct {
 	Delete     webhooksDelete     `cmd:"" help:"Delete a webhook: nothing that waits is delivered."`
 	Deliveries webhooksDeliveries `cmd:"" help:"List a webhook's deliveries, oldest first."`
 	Replay     webhooksReplay     `cmd:"" help:"Deliver again, under the same ids: one, or all that failed, or those of a time."`
+	Listen     webhooksListen     `cmd:"" help:"Take deliveries on this machine, verify and print them: to try a webhook with."`
 }
 
 type webhooksOptions struct {

@@ -83,13 +83,6 @@ func status(s record.Status) string {
 	}
 }
 
-// The headers of Standard Webhooks 1.0.
-const (
-	headerID        = "webhook-id"
-	headerTimestamp = "webhook-timestamp"
-	headerSignature = "webhook-signature"
-)
-
 // sign sets the headers of one try.
 func sign(h http.Header, e *webhooks.Stored, id string, at time.Time, body []byte) error {
 	secrets := []webhooks.Secret{e.Secret}
@@ -104,8 +97,8 @@ func sign(h http.Header, e *webhooks.Stored, id string, at time.Time, body []byt
 		}
 		signatures = append(signatures, webhooks.Sign(key, id, at, body))
 	}
-	h.Set(headerID, id)
-	h.Set(headerTimestamp, strconv.FormatInt(at.Unix(), 10))
-	h.Set(headerSignature, strings.Join(signatures, " "))
+	h.Set(webhooks.HeaderID, id)
+	h.Set(webhooks.HeaderTimestamp, strconv.FormatInt(at.Unix(), 10))
+	h.Set(webhooks.HeaderSignature, strings.Join(signatures, " "))
 	return nil
 }
