@@ -10,6 +10,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/outbox"
+	"github.com/switchtape/switchtape/callmodel/retention"
 )
 
 // Kind is the kind of the ledger's jobs that make recordings. Their key is the
@@ -91,7 +92,7 @@ func PublishedBy(j *ledger.Job) (*Result, error) {
 // nothing was made, or something with defects.
 func Retriable(j *ledger.Job) bool {
 	r, err := ResultOf(j)
-	return err == nil && r != nil && (r.Status == StatusAbsent || r.Status == StatusCompletedDegraded)
+	return err == nil && r != nil && (r.Status == StatusAbsent && r.Reason != retention.ReasonErased || r.Status == StatusCompletedDegraded)
 }
 
 // checkResult refuses a result that isn't one of the four outcomes, with FieldErrors.
@@ -215,6 +216,9 @@ func (r Result) effects(c ledger.Commit) (ledger.Effects, error) {
 		key += "." + strconv.FormatInt(c.Retries, 10)
 	case c.Retries > 0: // and so is what one comes to that was done before
 		key += ".r" + strconv.FormatInt(c.Retries, 10)
+	}
+	if r.Reason == retention.ReasonErased { // who deletes it tells of that
+		return ledger.Effects{Recording: entry}, nil
 	}
 	detail := map[string]string{"call_id": string(c.CallID), "recording_id": c.Key, "status": string(r.Status)}
 	if r.Reason != "" {

@@ -795,6 +795,63 @@ func (e FindingSeverity) Valid() bool {
 	}
 }
 
+// Defines values for HoldScope.
+const (
+	HoldScopeCall      HoldScope = "call"
+	HoldScopeNumber    HoldScope = "number"
+	HoldScopeRecording HoldScope = "recording"
+	HoldScopeTenant    HoldScope = "tenant"
+	HoldScopeUser      HoldScope = "user"
+)
+
+// Valid indicates whether the value is a known member of the HoldScope enum.
+func (e HoldScope) Valid() bool {
+	switch e {
+	case HoldScopeCall:
+		return true
+	case HoldScopeNumber:
+		return true
+	case HoldScopeRecording:
+		return true
+	case HoldScopeTenant:
+		return true
+	case HoldScopeUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for HoldScopeFilter.
+const (
+	HoldScopeFilterCall      HoldScopeFilter = "call"
+	HoldScopeFilterEmpty     HoldScopeFilter = ""
+	HoldScopeFilterNumber    HoldScopeFilter = "number"
+	HoldScopeFilterRecording HoldScopeFilter = "recording"
+	HoldScopeFilterTenant    HoldScopeFilter = "tenant"
+	HoldScopeFilterUser      HoldScopeFilter = "user"
+)
+
+// Valid indicates whether the value is a known member of the HoldScopeFilter enum.
+func (e HoldScopeFilter) Valid() bool {
+	switch e {
+	case HoldScopeFilterCall:
+		return true
+	case HoldScopeFilterEmpty:
+		return true
+	case HoldScopeFilterNumber:
+		return true
+	case HoldScopeFilterRecording:
+		return true
+	case HoldScopeFilterTenant:
+		return true
+	case HoldScopeFilterUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ImportRequestFormat.
 const (
 	ImportRequestFormatCsv                ImportRequestFormat = "csv"
@@ -1644,6 +1701,27 @@ func (e ListCallsParamsRecording) Valid() bool {
 	case ListCallsParamsRecordingPending:
 		return true
 	case ListCallsParamsRecordingQuarantined:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListHoldsParamsLifted.
+const (
+	ListHoldsParamsLiftedEmpty ListHoldsParamsLifted = ""
+	ListHoldsParamsLiftedFalse ListHoldsParamsLifted = "false"
+	ListHoldsParamsLiftedTrue  ListHoldsParamsLifted = "true"
+)
+
+// Valid indicates whether the value is a known member of the ListHoldsParamsLifted enum.
+func (e ListHoldsParamsLifted) Valid() bool {
+	switch e {
+	case ListHoldsParamsLiftedEmpty:
+		return true
+	case ListHoldsParamsLiftedFalse:
+		return true
+	case ListHoldsParamsLiftedTrue:
 		return true
 	default:
 		return false
@@ -3010,6 +3088,82 @@ type FindingSeverity string
 // Examples: reader, calls:write
 type Grant = string
 
+// Hold A legal hold.
+type Hold struct {
+	Id string `json:"id"`
+
+	// LiftReason Why it was lifted.
+	LiftReason *string `json:"lift_reason,omitempty"`
+
+	// LiftedAt When it was lifted.
+	LiftedAt *time.Time `json:"lifted_at,omitempty"`
+
+	// LiftedBy Who lifted it.
+	LiftedBy *string   `json:"lifted_by,omitempty"`
+	PlacedAt time.Time `json:"placed_at"`
+
+	// PlacedBy Who placed it.
+	PlacedBy string `json:"placed_by"`
+
+	// Reason Why it was placed.
+	Reason string `json:"reason"`
+
+	// Scope What a legal hold is on.
+	//
+	// - `recording`: one recording, by its id
+	// - `call`: a call, and all recordings with its id
+	// - `user`: all calls that a user makes or takes
+	// - `number`: all calls from or to a number
+	// - `tenant`: all of the tenant's
+	Scope HoldScope `json:"scope"`
+
+	// Subject The id, or the number.
+	Subject *string `json:"subject,omitempty"`
+
+	// TenantId An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	TenantId Id `json:"tenant_id"`
+}
+
+// HoldPage A part of the tenant's holds.
+type HoldPage struct {
+	Holds []Hold `json:"holds"`
+
+	// Next The after of the next page; missing on the last one.
+	Next *string `json:"next,omitempty"`
+}
+
+// HoldRequest A legal hold to place.
+type HoldRequest struct {
+	// Reason Why, for the audit log.
+	Reason string `json:"reason"`
+
+	// Scope What a legal hold is on.
+	//
+	// - `recording`: one recording, by its id
+	// - `call`: a call, and all recordings with its id
+	// - `user`: all calls that a user makes or takes
+	// - `number`: all calls from or to a number
+	// - `tenant`: all of the tenant's
+	Scope HoldScope `json:"scope"`
+
+	// Subject The id, or the number in E.164 with a plus or as it is dialled; left out of a tenant.
+	Subject *string `json:"subject,omitempty"`
+}
+
+// HoldScope What a legal hold is on.
+//
+// - `recording`: one recording, by its id
+// - `call`: a call, and all recordings with its id
+// - `user`: all calls that a user makes or takes
+// - `number`: all calls from or to a number
+// - `tenant`: all of the tenant's
+type HoldScope string
+
+// HoldScopeFilter A scope; empty for any.
+type HoldScopeFilter string
+
 // Id An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
 //
 // Examples: pbx-1.42
@@ -3883,6 +4037,12 @@ type RawFormat struct {
 
 // RawFormatEncoding defines model for RawFormat.Encoding.
 type RawFormatEncoding string
+
+// ReasonRequest Why something is done.
+type ReasonRequest struct {
+	// Reason Why, for the audit log.
+	Reason string `json:"reason"`
+}
 
 // RecordingAccepted A recording that is in its queue.
 type RecordingAccepted struct {
@@ -4992,6 +5152,9 @@ type DeadLetterId = string
 // Hash defines model for Hash.
 type Hash = string
 
+// HoldId defines model for HoldId.
+type HoldId = string
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -5090,6 +5253,27 @@ type ListDeadLettersParams struct {
 	// Limit Letters on a page.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
+
+// ListHoldsParams defines parameters for ListHolds.
+type ListHoldsParams struct {
+	// Scope Only those on such things.
+	Scope *HoldScopeFilter `form:"scope,omitempty" json:"scope,omitempty"`
+
+	// Subject Only those on this: an id, or a number.
+	Subject *string `form:"subject,omitempty" json:"subject,omitempty"`
+
+	// Lifted Those that were lifted, too.
+	Lifted *ListHoldsParamsLifted `form:"lifted,omitempty" json:"lifted,omitempty"`
+
+	// After The next of the page before.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit Holds on a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListHoldsParamsLifted defines parameters for ListHolds.
+type ListHoldsParamsLifted string
 
 // ListAllJobsParams defines parameters for ListAllJobs.
 type ListAllJobsParams struct {
@@ -5669,6 +5853,12 @@ type CreateCallJSONRequestBody = CallRequest
 
 // PostCallEventJSONRequestBody defines body for PostCallEvent for application/json ContentType.
 type PostCallEventJSONRequestBody = CallEvent
+
+// PlaceHoldJSONRequestBody defines body for PlaceHold for application/json ContentType.
+type PlaceHoldJSONRequestBody = HoldRequest
+
+// LiftHoldJSONRequestBody defines body for LiftHold for application/json ContentType.
+type LiftHoldJSONRequestBody = ReasonRequest
 
 // AddJobJSONRequestBody defines body for AddJob for application/json ContentType.
 type AddJobJSONRequestBody = JobRequest
@@ -6504,6 +6694,60 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/dead-letters/{letter}/replay (the `ReplayDeadLetter` operationId).
 	ReplayDeadLetter(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListHolds List the legal holds
+	//
+	// Those of the tenant that hold, in the order in which they were placed.
+	//
+	// Corresponds with GET /v1/holds (the `ListHolds` operationId).
+	ListHolds(ctx context.Context, params *ListHoldsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlaceHoldWithBody Place a legal hold
+	//
+	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// whose call isn't stored any more is held by any of those, as it can't be told.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+	PlaceHoldWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlaceHold Place a legal hold
+	//
+	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// whose call isn't stored any more is held by any of those, as it can't be told.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+	PlaceHold(ctx context.Context, body PlaceHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetHold Look at a legal hold
+	//
+	// Also one that was lifted, with who lifted it and why.
+	//
+	// Corresponds with GET /v1/holds/{hold} (the `GetHold` operationId).
+	GetHold(ctx context.Context, hold HoldId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LiftHoldWithBody Lift a legal hold
+	//
+	// It stays in the list as lifted, with who lifted it and why.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+	LiftHoldWithBody(ctx context.Context, hold HoldId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LiftHold Lift a legal hold
+	//
+	// It stays in the list as lifted, with who lifted it and why.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+	LiftHold(ctx context.Context, hold HoldId, body LiftHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAllJobs List the jobs of every kind
 	//
@@ -7621,6 +7865,120 @@ func (c *Client) DiscardDeadLetter(ctx context.Context, letter DeadLetterId, req
 // Corresponds with POST /v1/dead-letters/{letter}/replay (the `ReplayDeadLetter` operationId).
 func (c *Client) ReplayDeadLetter(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplayDeadLetterRequest(c.Server, letter)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListHolds List the legal holds
+//
+// Those of the tenant that hold, in the order in which they were placed.
+//
+// Corresponds with GET /v1/holds (the `ListHolds` operationId).
+func (c *Client) ListHolds(ctx context.Context, params *ListHoldsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListHoldsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlaceHoldWithBody Place a legal hold
+//
+// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// whose call isn't stored any more is held by any of those, as it can't be told.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+func (c *Client) PlaceHoldWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlaceHoldRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlaceHold Place a legal hold
+//
+// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// whose call isn't stored any more is held by any of those, as it can't be told.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+func (c *Client) PlaceHold(ctx context.Context, body PlaceHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlaceHoldRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetHold Look at a legal hold
+//
+// Also one that was lifted, with who lifted it and why.
+//
+// Corresponds with GET /v1/holds/{hold} (the `GetHold` operationId).
+func (c *Client) GetHold(ctx context.Context, hold HoldId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetHoldRequest(c.Server, hold)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LiftHoldWithBody Lift a legal hold
+//
+// It stays in the list as lifted, with who lifted it and why.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+func (c *Client) LiftHoldWithBody(ctx context.Context, hold HoldId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLiftHoldRequestWithBody(c.Server, hold, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LiftHold Lift a legal hold
+//
+// It stays in the list as lifted, with who lifted it and why.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+func (c *Client) LiftHold(ctx context.Context, hold HoldId, body LiftHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLiftHoldRequest(c.Server, hold, body)
 	if err != nil {
 		return nil, err
 	}
@@ -10055,6 +10413,219 @@ func NewReplayDeadLetterRequest(server string, letter DeadLetterId) (*http.Reque
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewListHoldsRequest constructs an http.Request for the ListHolds method
+func NewListHoldsRequest(server string, params *ListHoldsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/holds")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Scope != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scope", *params.Scope, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Subject != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", *params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Lifted != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lifted", *params.Lifted, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.After != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Limit != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPlaceHoldRequest calls the generic PlaceHold builder with application/json body
+func NewPlaceHoldRequest(server string, body PlaceHoldJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPlaceHoldRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewPlaceHoldRequestWithBody constructs an http.Request for the PlaceHold method, with any body, and a specified content type
+func NewPlaceHoldRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/holds")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetHoldRequest constructs an http.Request for the GetHold method
+func NewGetHoldRequest(server string, hold HoldId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "hold", hold, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/holds/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewLiftHoldRequest calls the generic LiftHold builder with application/json body
+func NewLiftHoldRequest(server string, hold HoldId, body LiftHoldJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLiftHoldRequestWithBody(server, hold, "application/json", bodyReader)
+}
+
+// NewLiftHoldRequestWithBody constructs an http.Request for the LiftHold method, with any body, and a specified content type
+func NewLiftHoldRequestWithBody(server string, hold HoldId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "hold", hold, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/holds/%s/lift", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -14565,6 +15136,64 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/dead-letters/{letter}/replay (the `ReplayDeadLetter` operationId).
 	ReplayDeadLetterWithResponse(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*ReplayDeadLetterResponse, error)
 
+	// ListHoldsWithResponse List the legal holds
+	//
+	// Those of the tenant that hold, in the order in which they were placed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/holds (the `ListHolds` operationId).
+	ListHoldsWithResponse(ctx context.Context, params *ListHoldsParams, reqEditors ...RequestEditorFn) (*ListHoldsResponse, error)
+
+	// PlaceHoldWithBodyWithResponse Place a legal hold
+	//
+	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// whose call isn't stored any more is held by any of those, as it can't be told.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+	PlaceHoldWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PlaceHoldResponse, error)
+
+	// PlaceHoldWithResponse Place a legal hold
+	//
+	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// whose call isn't stored any more is held by any of those, as it can't be told.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+	PlaceHoldWithResponse(ctx context.Context, body PlaceHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*PlaceHoldResponse, error)
+
+	// GetHoldWithResponse Look at a legal hold
+	//
+	// Also one that was lifted, with who lifted it and why.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/holds/{hold} (the `GetHold` operationId).
+	GetHoldWithResponse(ctx context.Context, hold HoldId, reqEditors ...RequestEditorFn) (*GetHoldResponse, error)
+
+	// LiftHoldWithBodyWithResponse Lift a legal hold
+	//
+	// It stays in the list as lifted, with who lifted it and why.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+	LiftHoldWithBodyWithResponse(ctx context.Context, hold HoldId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LiftHoldResponse, error)
+
+	// LiftHoldWithResponse Lift a legal hold
+	//
+	// It stays in the list as lifted, with who lifted it and why.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+	LiftHoldWithResponse(ctx context.Context, hold HoldId, body LiftHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*LiftHoldResponse, error)
+
 	// ListAllJobsWithResponse List the jobs of every kind
 	//
 	// The tenant's, oldest first.
@@ -15939,6 +16568,177 @@ func (r ReplayDeadLetterResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ReplayDeadLetterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListHoldsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *HoldPage
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListHoldsResponse) GetJSON200() *HoldPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListHoldsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListHoldsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListHoldsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListHoldsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PlaceHoldResponse201Headers the declared response headers of an HTTP 201 response for PlaceHold
+type PlaceHoldResponse201Headers struct {
+	Location *string
+}
+
+type PlaceHoldResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Hold
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *PlaceHoldResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PlaceHoldResponse) GetJSON201() *Hold {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r PlaceHoldResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PlaceHoldResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PlaceHoldResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PlaceHoldResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetHoldResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Hold
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetHoldResponse) GetJSON200() *Hold {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetHoldResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetHoldResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetHoldResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetHoldResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type LiftHoldResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Hold
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r LiftHoldResponse) GetJSON200() *Hold {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r LiftHoldResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LiftHoldResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LiftHoldResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LiftHoldResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -19215,6 +20015,100 @@ func (c *ClientWithResponses) ReplayDeadLetterWithResponse(ctx context.Context, 
 	return ParseReplayDeadLetterResponse(rsp)
 }
 
+// ListHoldsWithResponse List the legal holds
+//
+// Those of the tenant that hold, in the order in which they were placed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/holds (the `ListHolds` operationId).
+func (c *ClientWithResponses) ListHoldsWithResponse(ctx context.Context, params *ListHoldsParams, reqEditors ...RequestEditorFn) (*ListHoldsResponse, error) {
+	rsp, err := c.ListHolds(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListHoldsResponse(rsp)
+}
+
+// PlaceHoldWithBodyWithResponse Place a legal hold
+//
+// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// whose call isn't stored any more is held by any of those, as it can't be told.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+func (c *ClientWithResponses) PlaceHoldWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PlaceHoldResponse, error) {
+	rsp, err := c.PlaceHoldWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlaceHoldResponse(rsp)
+}
+
+// PlaceHoldWithResponse Place a legal hold
+//
+// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// whose call isn't stored any more is held by any of those, as it can't be told.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+func (c *ClientWithResponses) PlaceHoldWithResponse(ctx context.Context, body PlaceHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*PlaceHoldResponse, error) {
+	rsp, err := c.PlaceHold(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlaceHoldResponse(rsp)
+}
+
+// GetHoldWithResponse Look at a legal hold
+//
+// Also one that was lifted, with who lifted it and why.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/holds/{hold} (the `GetHold` operationId).
+func (c *ClientWithResponses) GetHoldWithResponse(ctx context.Context, hold HoldId, reqEditors ...RequestEditorFn) (*GetHoldResponse, error) {
+	rsp, err := c.GetHold(ctx, hold, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetHoldResponse(rsp)
+}
+
+// LiftHoldWithBodyWithResponse Lift a legal hold
+//
+// It stays in the list as lifted, with who lifted it and why.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+func (c *ClientWithResponses) LiftHoldWithBodyWithResponse(ctx context.Context, hold HoldId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LiftHoldResponse, error) {
+	rsp, err := c.LiftHoldWithBody(ctx, hold, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLiftHoldResponse(rsp)
+}
+
+// LiftHoldWithResponse Lift a legal hold
+//
+// It stays in the list as lifted, with who lifted it and why.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+func (c *ClientWithResponses) LiftHoldWithResponse(ctx context.Context, hold HoldId, body LiftHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*LiftHoldResponse, error) {
+	rsp, err := c.LiftHold(ctx, hold, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLiftHoldResponse(rsp)
+}
+
 // ListAllJobsWithResponse List the jobs of every kind
 //
 // The tenant's, oldest first.
@@ -21010,6 +21904,119 @@ func ParseReplayDeadLetterResponse(rsp *http.Response) (*ReplayDeadLetterRespons
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest DeadLetter
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseListHoldsResponse parses an HTTP response from a ListHoldsWithResponse call
+func ParseListHoldsResponse(rsp *http.Response) (*ListHoldsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListHoldsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest HoldPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParsePlaceHoldResponse parses an HTTP response from a PlaceHoldWithResponse call
+func ParsePlaceHoldResponse(rsp *http.Response) (*PlaceHoldResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PlaceHoldResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Hold
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers PlaceHoldResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetHoldResponse parses an HTTP response from a GetHoldWithResponse call
+func ParseGetHoldResponse(rsp *http.Response) (*GetHoldResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetHoldResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Hold
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseLiftHoldResponse parses an HTTP response from a LiftHoldWithResponse call
+func ParseLiftHoldResponse(rsp *http.Response) (*LiftHoldResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LiftHoldResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Hold
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

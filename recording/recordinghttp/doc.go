@@ -19,6 +19,11 @@
 //	POST /v1/dead-letters/{id}/replay         take it, through the same check
 //	POST /v1/dead-letters/{id}/discard        let it go
 //
+//	POST /v1/holds                            place a legal hold: {"scope": "call", "subject", "reason"}
+//	GET  /v1/holds                            the tenant's holds: ?scope= &subject= &lifted= &limit= &after=
+//	GET  /v1/holds/{id}                       one of them
+//	POST /v1/holds/{id}/lift                  lift it: {"reason": "…"}
+//
 //	POST /v1/jobs                             enqueue a job of another kind: {"kind", "key", "payload",
 //	                                          "call_id", "queue", "priority"}
 //	GET  /v1/jobs                             the tenant's jobs of every kind, or of ?kind=, as above

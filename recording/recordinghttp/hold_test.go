@@ -16,8 +16,10 @@ func TestRequestsOfTheContract(t *testing.T) {
 	id := s.enqueue(t, "c1")
 	n := contract(t).Hold(t, s.h, &contracttest.Setting{
 		Tenant: "acme",
-		Values: map[string]string{"id": string(id), "letter": string(s.letter(t, "acme", submission(t, "c2", nil)))},
+		Values: map[string]string{"hold": string(s.hold(t)), "id": string(id), "letter": string(s.letter(t, "acme", submission(t, "c2", nil)))},
 		Refused: map[string]string{
+			`POST /v1/holds: scope: the value "number"`:                   "the example's subject is an id",
+			`POST /v1/holds: scope: the value "tenant"`:                   "a tenant has no subject",
 			"POST /v1/recordings: cut_to_span: true":                      "it needs span_ms",
 			"POST /v1/recordings: level_max_gain_db: the most":            "it needs level_lufs",
 			"POST /v1/recordings: outputs.[].bit_depth: the most":         "the example's codec has none",
