@@ -322,6 +322,7 @@ func (e CallTypeFilter) Valid() bool {
 const (
 	CodeConflict             Code = "conflict"
 	CodeForbidden            Code = "forbidden"
+	CodeGone                 Code = "gone"
 	CodeIdempotencyMismatch  Code = "idempotency_mismatch"
 	CodeInFlight             Code = "in_flight"
 	CodeInternal             Code = "internal"
@@ -350,6 +351,8 @@ func (e Code) Valid() bool {
 	case CodeConflict:
 		return true
 	case CodeForbidden:
+		return true
+	case CodeGone:
 		return true
 	case CodeIdempotencyMismatch:
 		return true
@@ -687,6 +690,60 @@ const (
 func (e DiffRequestSeries) Valid() bool {
 	switch e {
 	case DiffRequestSeriesFalse:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ErasedLegEnd.
+const (
+	ErasedLegEndDeleted ErasedLegEnd = "deleted"
+	ErasedLegEndGone    ErasedLegEnd = "gone"
+)
+
+// Valid indicates whether the value is a known member of the ErasedLegEnd enum.
+func (e ErasedLegEnd) Valid() bool {
+	switch e {
+	case ErasedLegEndDeleted:
+		return true
+	case ErasedLegEndGone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ErasureKind.
+const (
+	ErasureKindEraseRecording  ErasureKind = "erase-recording"
+	ErasureKindRedactRecording ErasureKind = "redact-recording"
+)
+
+// Valid indicates whether the value is a known member of the ErasureKind enum.
+func (e ErasureKind) Valid() bool {
+	switch e {
+	case ErasureKindEraseRecording:
+		return true
+	case ErasureKindRedactRecording:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ErasureState.
+const (
+	ErasureStateBegun ErasureState = "begun"
+	ErasureStateDone  ErasureState = "done"
+)
+
+// Valid indicates whether the value is a known member of the ErasureState enum.
+func (e ErasureState) Valid() bool {
+	switch e {
+	case ErasureStateBegun:
+		return true
+	case ErasureStateDone:
 		return true
 	default:
 		return false
@@ -2508,6 +2565,7 @@ type CheckReport struct {
 // - `invalid` (422): the input breaks a rule; see errors
 // - `malformed` (400): the input can't be read at all
 // - `not_found` (404): no such call, job or rule set, or another tenant's
+// - `gone` (410): it was there, and was deleted
 // - `no_route` (404): no rule matches the call
 // - `no_capacity` (503): every destination of the rule is full or down; try again later
 // - `conflict` (409): what is asked for can't be done in the state that the thing is in
@@ -2951,6 +3009,91 @@ type DiffUsage struct {
 
 	// Unrated Calls without a rate.
 	Unrated int `json:"unrated"`
+}
+
+// ErasedLeg The files of a party, whose names aren't kept.
+type ErasedLeg struct {
+	// End What became of them: gone if they were gone already.
+	End   *ErasedLegEnd `json:"end,omitempty"`
+	Files int           `json:"files"`
+	Name  string        `json:"name"`
+
+	// Sha256 In hex, of all files in order.
+	Sha256 *string `json:"sha256,omitempty"`
+}
+
+// ErasedLegEnd What became of them: gone if they were gone already.
+type ErasedLegEnd string
+
+// ErasedObject An object that was deleted, or an older version of one.
+type ErasedObject struct {
+	Bucket string `json:"bucket"`
+	Bytes  int    `json:"bytes"`
+
+	// Current It was what a reader of the key got.
+	Current *bool  `json:"current,omitempty"`
+	Key     string `json:"key"`
+
+	// Mark It was the mark of a deletion, which has no bytes.
+	Mark *bool `json:"mark,omitempty"`
+
+	// Sha256 In hex.
+	Sha256   *string    `json:"sha256,omitempty"`
+	StoredAt *time.Time `json:"stored_at,omitempty"`
+
+	// Version The bucket's own name of the version.
+	Version *string `json:"version,omitempty"`
+}
+
+// Erasure What is left of a recording that was deleted, or of what it was before a redaction.
+type Erasure struct {
+	// Actor Who asked for it.
+	Actor   string    `json:"actor"`
+	BegunAt time.Time `json:"begun_at"`
+
+	// ByJob The job that deletes.
+	ByJob  string     `json:"by_job"`
+	CallId string     `json:"call_id"`
+	DoneAt *time.Time `json:"done_at,omitempty"`
+
+	// JobId The job that made the recording.
+	JobId string `json:"job_id"`
+
+	// Keys The keys that the ledger named.
+	Keys *[]string `json:"keys,omitempty"`
+
+	// Kind The recording is deleted, or what it was before a redaction.
+	Kind    ErasureKind    `json:"kind"`
+	Legs    []ErasedLeg    `json:"legs"`
+	Objects []ErasedObject `json:"objects"`
+
+	// Prefix What the keys of its objects began with.
+	Prefix *string `json:"prefix,omitempty"`
+	Reason string  `json:"reason"`
+
+	// RecordingId An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	RecordingId Id `json:"recording_id"`
+
+	// State begun: it is decided, its URL is gone, and bytes may still be there; done: nothing is left.
+	State ErasureState `json:"state"`
+
+	// TenantId An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	TenantId Id `json:"tenant_id"`
+}
+
+// ErasureKind The recording is deleted, or what it was before a redaction.
+type ErasureKind string
+
+// ErasureState begun: it is decided, its URL is gone, and bytes may still be there; done: nothing is left.
+type ErasureState string
+
+// ErasureList What was deleted of a recording.
+type ErasureList struct {
+	Erasures []Erasure `json:"erasures"`
 }
 
 // ExplainedRequest What was decided about.
@@ -3829,6 +3972,7 @@ type Problem struct {
 	// - `invalid` (422): the input breaks a rule; see errors
 	// - `malformed` (400): the input can't be read at all
 	// - `not_found` (404): no such call, job or rule set, or another tenant's
+	// - `gone` (410): it was there, and was deleted
 	// - `no_route` (404): no rule matches the call
 	// - `no_capacity` (503): every destination of the rule is full or down; try again later
 	// - `conflict` (409): what is asked for can't be done in the state that the thing is in
@@ -4373,6 +4517,13 @@ type RecordingSums struct {
 	Recordings int     `json:"recordings"`
 	Status     *string `json:"status,omitempty"`
 	Tenant     *string `json:"tenant,omitempty"`
+}
+
+// RedactRequest What to redact of a recording.
+type RedactRequest struct {
+	// Reason Why, for the audit log.
+	Reason     string      `json:"reason"`
+	Redactions []Redaction `json:"redactions"`
 }
 
 // Redaction A range of the call that is replaced by silence or a tone in every output.
@@ -5015,6 +5166,8 @@ type WebhookStateReason string
 // - `recording.absent`: There is nothing to record of a call, or not yet.
 // - `recording.quarantined`: A recording was set aside for a person to look at.
 // - `recording.damaged`: A recording in its bucket isn't as it was made.
+// - `recording.erased`: A recording was deleted: nothing of it is left.
+// - `recording.redacted`: A part of a recording was redacted, and nothing is left of what it was before.
 // - `call.created`: A call was routed and stored.
 // - `call.rejected`: A call was stored that no rule takes.
 // - `call.ringing`: A destination alerts.
@@ -5887,8 +6040,14 @@ type MoveJobsJSONRequestBody = MoveRequest
 // RetryJobsJSONRequestBody defines body for RetryJobs for application/json ContentType.
 type RetryJobsJSONRequestBody = RetryRequest
 
+// EraseRecordingJSONRequestBody defines body for EraseRecording for application/json ContentType.
+type EraseRecordingJSONRequestBody = ReasonRequest
+
 // QuarantineJobJSONRequestBody defines body for QuarantineJob for application/json ContentType.
 type QuarantineJobJSONRequestBody = QuarantineRequest
+
+// RedactRecordingJSONRequestBody defines body for RedactRecording for application/json ContentType.
+type RedactRecordingJSONRequestBody = RedactRequest
 
 // PutRulesJSONRequestBody defines body for PutRules for application/json ContentType.
 type PutRulesJSONRequestBody = RuleSet
@@ -7004,6 +7163,37 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/recordings/jobs/{id} (the `GetJob` operationId).
 	GetJob(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// EraseRecordingWithBody Delete a recording
+	//
+	// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+	// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+	// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+	// What is under a legal hold is refused with `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+	EraseRecordingWithBody(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EraseRecording Delete a recording
+	//
+	// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+	// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+	// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+	// What is under a legal hold is refused with `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+	EraseRecording(ctx context.Context, id JobId, body EraseRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListErasures See what was deleted of a recording
+	//
+	// The deletion of the recording, and of what it was before each redaction.
+	//
+	// Corresponds with GET /v1/recordings/jobs/{id}/erasures (the `ListErasures` operationId).
+	ListErasures(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetMedia Fetch a recording
 	//
 	// A redirect to a signed URL that is good for a while, or the file itself, with ranges. A job that is published has a
@@ -7029,6 +7219,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/recordings/jobs/{id}/quarantine (the `QuarantineJob` operationId).
 	QuarantineJob(ctx context.Context, id JobId, body QuarantineJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RedactRecordingWithBody Redact a recording
+	//
+	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+	RedactRecordingWithBody(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RedactRecording Redact a recording
+	//
+	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+	RedactRecording(ctx context.Context, id JobId, body RedactRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RetryJob Put a job back
 	//
@@ -8534,6 +8746,67 @@ func (c *Client) GetJob(ctx context.Context, id JobId, reqEditors ...RequestEdit
 	return c.Client.Do(req)
 }
 
+// EraseRecordingWithBody Delete a recording
+//
+// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+// What is under a legal hold is refused with `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+func (c *Client) EraseRecordingWithBody(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEraseRecordingRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EraseRecording Delete a recording
+//
+// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+// What is under a legal hold is refused with `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+func (c *Client) EraseRecording(ctx context.Context, id JobId, body EraseRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEraseRecordingRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListErasures See what was deleted of a recording
+//
+// The deletion of the recording, and of what it was before each redaction.
+//
+// Corresponds with GET /v1/recordings/jobs/{id}/erasures (the `ListErasures` operationId).
+func (c *Client) ListErasures(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListErasuresRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetMedia Fetch a recording
 //
 // A redirect to a signed URL that is good for a while, or the file itself, with ranges. A job that is published has a
@@ -8580,6 +8853,48 @@ func (c *Client) QuarantineJobWithBody(ctx context.Context, id JobId, contentTyp
 // Corresponds with POST /v1/recordings/jobs/{id}/quarantine (the `QuarantineJob` operationId).
 func (c *Client) QuarantineJob(ctx context.Context, id JobId, body QuarantineJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewQuarantineJobRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RedactRecordingWithBody Redact a recording
+//
+// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+func (c *Client) RedactRecordingWithBody(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRedactRecordingRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RedactRecording Redact a recording
+//
+// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+func (c *Client) RedactRecording(ctx context.Context, id JobId, body RedactRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRedactRecordingRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11835,6 +12150,87 @@ func NewGetJobRequest(server string, id JobId) (*http.Request, error) {
 	return req, nil
 }
 
+// NewEraseRecordingRequest calls the generic EraseRecording builder with application/json body
+func NewEraseRecordingRequest(server string, id JobId, body EraseRecordingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEraseRecordingRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewEraseRecordingRequestWithBody constructs an http.Request for the EraseRecording method, with any body, and a specified content type
+func NewEraseRecordingRequestWithBody(server string, id JobId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/recordings/jobs/%s/erase", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListErasuresRequest constructs an http.Request for the ListErasures method
+func NewListErasuresRequest(server string, id JobId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/recordings/jobs/%s/erasures", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetMediaRequest constructs an http.Request for the GetMedia method
 func NewGetMediaRequest(server string, id JobId, params *GetMediaParams) (*http.Request, error) {
 	var err error
@@ -11958,6 +12354,53 @@ func NewQuarantineJobRequestWithBody(server string, id JobId, contentType string
 	}
 
 	operationPath := fmt.Sprintf("/v1/recordings/jobs/%s/quarantine", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRedactRecordingRequest calls the generic RedactRecording builder with application/json body
+func NewRedactRecordingRequest(server string, id JobId, body RedactRecordingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRedactRecordingRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewRedactRecordingRequestWithBody constructs an http.Request for the RedactRecording method, with any body, and a specified content type
+func NewRedactRecordingRequestWithBody(server string, id JobId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/recordings/jobs/%s/redact", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -15471,6 +15914,39 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/recordings/jobs/{id} (the `GetJob` operationId).
 	GetJobWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*GetJobResponse, error)
 
+	// EraseRecordingWithBodyWithResponse Delete a recording
+	//
+	// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+	// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+	// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+	// What is under a legal hold is refused with `conflict`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+	EraseRecordingWithBodyWithResponse(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EraseRecordingResponse, error)
+
+	// EraseRecordingWithResponse Delete a recording
+	//
+	// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+	// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+	// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+	// What is under a legal hold is refused with `conflict`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+	EraseRecordingWithResponse(ctx context.Context, id JobId, body EraseRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*EraseRecordingResponse, error)
+
+	// ListErasuresWithResponse See what was deleted of a recording
+	//
+	// The deletion of the recording, and of what it was before each redaction.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/recordings/jobs/{id}/erasures (the `ListErasures` operationId).
+	ListErasuresWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*ListErasuresResponse, error)
+
 	// GetMediaWithResponse Fetch a recording
 	//
 	// A redirect to a signed URL that is good for a while, or the file itself, with ranges. A job that is published has a
@@ -15498,6 +15974,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/recordings/jobs/{id}/quarantine (the `QuarantineJob` operationId).
 	QuarantineJobWithResponse(ctx context.Context, id JobId, body QuarantineJobJSONRequestBody, reqEditors ...RequestEditorFn) (*QuarantineJobResponse, error)
+
+	// RedactRecordingWithBodyWithResponse Redact a recording
+	//
+	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+	RedactRecordingWithBodyWithResponse(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RedactRecordingResponse, error)
+
+	// RedactRecordingWithResponse Redact a recording
+	//
+	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+	RedactRecordingWithResponse(ctx context.Context, id JobId, body RedactRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*RedactRecordingResponse, error)
 
 	// RetryJobWithResponse Put a job back
 	//
@@ -17641,6 +18139,95 @@ func (r GetJobResponse) ContentType() string {
 	return ""
 }
 
+// EraseRecordingResponse202Headers the declared response headers of an HTTP 202 response for EraseRecording
+type EraseRecordingResponse202Headers struct {
+	Location *string
+}
+
+type EraseRecordingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *JobAccepted
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *EraseRecordingResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r EraseRecordingResponse) GetJSON202() *JobAccepted {
+	return r.JSON202
+}
+
+// GetBody returns the raw response body bytes
+func (r EraseRecordingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EraseRecordingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EraseRecordingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EraseRecordingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListErasuresResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ErasureList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListErasuresResponse) GetJSON200() *ErasureList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListErasuresResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListErasuresResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListErasuresResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListErasuresResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetMediaResponse200Headers the declared response headers of an HTTP 200 response for GetMedia
 type GetMediaResponse200Headers struct {
 	AcceptRanges       *string
@@ -17750,6 +18337,54 @@ func (r QuarantineJobResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r QuarantineJobResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RedactRecordingResponse202Headers the declared response headers of an HTTP 202 response for RedactRecording
+type RedactRecordingResponse202Headers struct {
+	Location *string
+}
+
+type RedactRecordingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *JobAccepted
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RedactRecordingResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r RedactRecordingResponse) GetJSON202() *JobAccepted {
+	return r.JSON202
+}
+
+// GetBody returns the raw response body bytes
+func (r RedactRecordingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RedactRecordingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RedactRecordingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RedactRecordingResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20560,6 +21195,57 @@ func (c *ClientWithResponses) GetJobWithResponse(ctx context.Context, id JobId, 
 	return ParseGetJobResponse(rsp)
 }
 
+// EraseRecordingWithBodyWithResponse Delete a recording
+//
+// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+// What is under a legal hold is refused with `conflict`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+func (c *ClientWithResponses) EraseRecordingWithBodyWithResponse(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EraseRecordingResponse, error) {
+	rsp, err := c.EraseRecordingWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEraseRecordingResponse(rsp)
+}
+
+// EraseRecordingWithResponse Delete a recording
+//
+// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+// What is under a legal hold is refused with `conflict`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+func (c *ClientWithResponses) EraseRecordingWithResponse(ctx context.Context, id JobId, body EraseRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*EraseRecordingResponse, error) {
+	rsp, err := c.EraseRecording(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEraseRecordingResponse(rsp)
+}
+
+// ListErasuresWithResponse See what was deleted of a recording
+//
+// The deletion of the recording, and of what it was before each redaction.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/recordings/jobs/{id}/erasures (the `ListErasures` operationId).
+func (c *ClientWithResponses) ListErasuresWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*ListErasuresResponse, error) {
+	rsp, err := c.ListErasures(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListErasuresResponse(rsp)
+}
+
 // GetMediaWithResponse Fetch a recording
 //
 // A redirect to a signed URL that is good for a while, or the file itself, with ranges. A job that is published has a
@@ -20604,6 +21290,40 @@ func (c *ClientWithResponses) QuarantineJobWithResponse(ctx context.Context, id 
 		return nil, err
 	}
 	return ParseQuarantineJobResponse(rsp)
+}
+
+// RedactRecordingWithBodyWithResponse Redact a recording
+//
+// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+func (c *ClientWithResponses) RedactRecordingWithBodyWithResponse(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RedactRecordingResponse, error) {
+	rsp, err := c.RedactRecordingWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRedactRecordingResponse(rsp)
+}
+
+// RedactRecordingWithResponse Redact a recording
+//
+// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+func (c *ClientWithResponses) RedactRecordingWithResponse(ctx context.Context, id JobId, body RedactRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*RedactRecordingResponse, error) {
+	rsp, err := c.RedactRecording(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRedactRecordingResponse(rsp)
 }
 
 // RetryJobWithResponse Put a job back
@@ -22693,6 +23413,69 @@ func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
 	return response, nil
 }
 
+// ParseEraseRecordingResponse parses an HTTP response from a EraseRecordingWithResponse call
+func ParseEraseRecordingResponse(rsp *http.Response) (*EraseRecordingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EraseRecordingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest JobAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers EraseRecordingResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListErasuresResponse parses an HTTP response from a ListErasuresWithResponse call
+func ParseListErasuresResponse(rsp *http.Response) (*ListErasuresResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListErasuresResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ErasureList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
 // ParseGetMediaResponse parses an HTTP response from a GetMediaWithResponse call
 func ParseGetMediaResponse(rsp *http.Response) (*GetMediaResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -22820,6 +23603,44 @@ func ParseQuarantineJobResponse(rsp *http.Response) (*QuarantineJobResponse, err
 			return nil, err
 		}
 		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseRedactRecordingResponse parses an HTTP response from a RedactRecordingWithResponse call
+func ParseRedactRecordingResponse(rsp *http.Response) (*RedactRecordingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RedactRecordingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest JobAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RedactRecordingResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/retention"
+	"github.com/switchtape/switchtape/recording/erasure"
 	"github.com/switchtape/switchtape/recording/task"
 	"github.com/switchtape/switchtape/recording/task/stored"
 )
@@ -92,30 +93,6 @@ func NewEraser(l ErasureLedger, o EraserOptions) (*Eraser, error) {
 	return &Eraser{ledger: l, opts: o}, nil
 }
 
-// Erasing says which recording is deleted: the payload of a job of the kind
-// retention.KindErase, whose key is the recording's and whose queue that of its job.
-type Erasing struct {
-	JobID  callmodel.JobID `json:"job_id"` // that has made, or is to make, the recording
-	Reason string          `json:"reason"`
-	Actor  string          `json:"actor"` // who asks for it
-}
-
-// Validate reports every fault, as FieldErrors.
-func (d *Erasing) Validate() error {
-	var e callmodel.FieldErrors
-	e.CheckID("job_id", string(d.JobID))
-	retention.CheckReason(&e, "reason", d.Reason)
-	return e.Err()
-}
-
-// EraseJob is the job that deletes the recording of the job j.
-func EraseJob(j *ledger.Job, reason, actor string) (ledger.Request, error) {
-	payload, err := json.Marshal(Erasing{JobID: j.ID, Reason: reason, Actor: actor})
-	return ledger.Request{
-		Kind: retention.KindErase, TenantID: j.TenantID, CallID: j.CallID, Key: j.Key, Queue: j.Queue, Payload: payload, Actor: actor,
-	}, err
-}
-
 // Erased is what a job that deletes came to.
 type Erased struct {
 	Status  record.Status   `json:"status"` // StatusCompleted
@@ -136,7 +113,7 @@ func (e *Eraser) Kinds() []task.Kind {
 	return kinds
 }
 
-func (e *Eraser) erase(ctx context.Context, j *task.Job, d Erasing) (any, error) {
+func (e *Eraser) erase(ctx context.Context, j *task.Job, d erasure.Payload) (any, error) {
 	begun, err := e.begun(ctx, j)
 	if err != nil {
 		return nil, err
@@ -204,7 +181,7 @@ func (e *Eraser) free(ctx context.Context, r retention.Recording) error {
 	return err
 }
 
-func (e *Eraser) begin(ctx context.Context, j *task.Job, d *Erasing) (*retention.Erasure, error) {
+func (e *Eraser) begin(ctx context.Context, j *task.Job, d *erasure.Payload) (*retention.Erasure, error) {
 	made, err := e.made(ctx, j, d.JobID)
 	if err != nil {
 		return nil, err

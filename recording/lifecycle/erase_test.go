@@ -22,6 +22,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/recording"
+	"github.com/switchtape/switchtape/recording/erasure"
 	"github.com/switchtape/switchtape/recording/lifecycle"
 	"github.com/switchtape/switchtape/recording/local"
 	"github.com/switchtape/switchtape/recording/reconcile"
@@ -169,7 +170,7 @@ func (a *archive) enqueue(t *testing.T, r ledger.Request) {
 // erase has the recording deleted.
 func (a *archive) erase(t *testing.T, id string) {
 	t.Helper()
-	r, err := lifecycle.EraseJob(a.job(t, record.Kind, id), "asked for by the customer", "ann")
+	r, err := erasure.Job(a.job(t, record.Kind, id), "asked for by the customer", "ann")
 	require.NoError(t, err)
 	a.enqueue(t, r)
 }
@@ -360,7 +361,7 @@ func TestHeldRecordingStays(t *testing.T) {
 	h, err := a.db.PlaceHold(t.Context(), retention.Hold{TenantID: "acme", Scope: retention.HoldNumber, Subject: "+12025550123", Reason: "case 7"}, "bob")
 	require.NoError(t, err)
 	a.erase(t, "c1")
-	redact, err := lifecycle.RedactJob(a.job(t, record.Kind, "c1"), []record.Redaction{{From: time.Second, To: 2 * time.Second}}, "card number", "ann")
+	redact, err := erasure.RedactionJob(a.job(t, record.Kind, "c1"), []record.Redaction{{From: time.Second, To: 2 * time.Second}}, "card number", "ann")
 	require.NoError(t, err)
 	a.enqueue(t, redact)
 	a.work(t)

@@ -20,7 +20,7 @@ import (
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/audio"
 	"github.com/switchtape/switchtape/recording/codec"
-	"github.com/switchtape/switchtape/recording/lifecycle"
+	"github.com/switchtape/switchtape/recording/erasure"
 )
 
 // loudest is the highest level of each channel within a range of the output, as dBFS.
@@ -92,7 +92,7 @@ const (
 // redacted has the range of the parties redacted, and returns the job.
 func (a *archive) redacted(t *testing.T, id string, legs ...string) *ledger.Job {
 	t.Helper()
-	r, err := lifecycle.RedactJob(a.job(t, record.Kind, id), []record.Redaction{{From: redactFrom, To: redactTo, Legs: legs}}, "a card number", "ann")
+	r, err := erasure.RedactionJob(a.job(t, record.Kind, id), []record.Redaction{{From: redactFrom, To: redactTo, Legs: legs}}, "a card number", "ann")
 	require.NoError(t, err)
 	a.enqueue(t, r)
 	a.work(t)
@@ -209,8 +209,8 @@ func TestRedactionOfAMix(t *testing.T) {
 	a.heard(t, a.made(t, "c1"), true)
 	require.Empty(t, a.mismatches(t).Found)
 
-	_, err := lifecycle.RedactJob(a.job(t, record.Kind, "c1"), []record.Redaction{{From: 0, To: time.Second, Legs: []string{"nobody"}}}, "x", "ann")
+	_, err := erasure.RedactionJob(a.job(t, record.Kind, "c1"), []record.Redaction{{From: 0, To: time.Second, Legs: []string{"nobody"}}}, "x", "ann")
 	require.Equal(t, callmodel.CodeInvalid, callmodel.CodeOf(err))
-	_, err = lifecycle.RedactJob(a.job(t, record.Kind, "c1"), nil, "x", "ann")
+	_, err = erasure.RedactionJob(a.job(t, record.Kind, "c1"), nil, "x", "ann")
 	require.Equal(t, callmodel.CodeInvalid, callmodel.CodeOf(err))
 }

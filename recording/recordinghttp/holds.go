@@ -24,6 +24,9 @@ type Keeper interface {
 	// LiftHold ends a hold, with an audit line. FieldErrors without a reason, CodeConflict
 	// for one that was lifted already.
 	LiftHold(ctx context.Context, l retention.Lift) (retention.Hold, error)
+	// HeldBy and Erasures are lifecycle.ErasureLedger's.
+	HeldBy(ctx context.Context, r retention.Recording) (*retention.HeldError, error)
+	Erasures(ctx context.Context, t callmodel.TenantID, id callmodel.RecordingID) ([]retention.Erasure, error)
 }
 
 // keeper is where holds are; ErrNotFound where there is none.
