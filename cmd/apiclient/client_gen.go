@@ -3943,6 +3943,9 @@ type Preferences struct {
 	//
 	// Examples: DE
 	Region *string `json:"region,omitempty"`
+
+	// RetentionDays How long the recordings of its calls are kept; of a caller and a callee who both say it the longer time. 0: as its tenant does.
+	RetentionDays *int `json:"retention_days,omitempty"`
 }
 
 // PreferencesBarringClasses defines model for Preferences.Barring.Classes.
@@ -4351,6 +4354,12 @@ type RecordingRequest struct {
 	RecordingId *string      `json:"recording_id,omitempty"`
 	Redactions  *[]Redaction `json:"redactions,omitempty"`
 
+	// RetainDays For how many days it is kept from when it is asked for; 0: as its users, its tenant or the service say.
+	RetainDays *int `json:"retain_days,omitempty"`
+
+	// RetainUntil When the recording may be deleted, whatever its users, its tenant and the service say. Up to 36500 days after started_at; not with retain_days.
+	RetainUntil *time.Time `json:"retain_until,omitempty"`
+
 	// SpanMs How long the call lasted; 0: until the end of the longest leg.
 	SpanMs *float32 `json:"span_ms,omitempty"`
 
@@ -4456,6 +4465,12 @@ type RecordingSpec struct {
 	// Examples: pbx-1.42
 	RecordingId Id           `json:"recording_id"`
 	Redactions  *[]Redaction `json:"redactions,omitempty"`
+
+	// RetainDays For how many days it is kept from when it is asked for; 0: as its users, its tenant or the service say.
+	RetainDays *int `json:"retain_days,omitempty"`
+
+	// RetainUntil When the recording may be deleted, whatever its users, its tenant and the service say. Up to 36500 days after started_at; not with retain_days.
+	RetainUntil *time.Time `json:"retain_until,omitempty"`
 
 	// SettingsFrom Who said each setting of the recording; those that nobody said are left out.
 	//
@@ -4904,7 +4919,7 @@ type TenantDefaults struct {
 	// Examples: DE
 	Region *string `json:"region,omitempty"`
 
-	// RetentionDays How long its recordings are to be kept.
+	// RetentionDays How long its recordings are kept of which neither they nor the users of their calls say it; 0: as the service does.
 	RetentionDays *int `json:"retention_days,omitempty"`
 
 	// Webhooks Where events are delivered, as webhooks of /v1/webhooks, which have their secrets.

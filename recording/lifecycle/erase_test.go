@@ -2,10 +2,12 @@ package lifecycle_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -175,6 +177,17 @@ func (a *archive) erase(t *testing.T, id string) {
 	a.enqueue(t, r)
 }
 
+// status is that of the answer to who follows a link.
+func status(t *testing.T, link string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, link, nil)
+	require.NoError(t, err)
+	w, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, w.Body.Close())
+	return w.StatusCode
+}
+
 // there are the objects of a bucket, with all their versions.
 func there(t *testing.T, s *storage.Store) []retention.Object {
 	t.Helper()
@@ -274,8 +287,16 @@ func TestRecordingIsErased(t *testing.T) {
 				remove(t, first.Outputs[2].Key)
 			}
 			before := len(there(t, a.home))
+			link, err := a.home.SignedURL(t.Context(), first.Outputs[1].Key, time.Hour)
+			if callmodel.CodeOf(err) != callmodel.CodeUnsupported {
+				require.NoError(t, err)
+				require.Equal(t, http.StatusOK, status(t, link))
+			}
 			a.erase(t, "c1")
 			a.work(t)
+			if link != "" {
+				require.Equal(t, http.StatusNotFound, status(t, link), "a link that was signed before")
+			}
 
 			job := a.job(t, retention.KindErase, "c1")
 			require.Equal(t, ledger.Done, job.State, job.LastError)
@@ -446,4 +467,45 @@ func TestErasureOfWhatIsNotMadeYet(t *testing.T) {
 	require.False(t, exists(t, filepath.Join(a.legs, "c1", "agent.wav")))
 	_, err = os.Stat(filepath.Join(a.legs, "c1", "agent.wav"))
 	require.True(t, errors.Is(err, fs.ErrNotExist))
+}
+
+// Recordings whose time is over are deleted, by whose rule it says, but for those that are
+// held.
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a := newArchive(t, dir, fileURL(filepath.Join(dir, "bucket")))
+	for _, id := range []string{"old", "held", "young"} {
+		a.ended(t, id, archived[:1]...)
+	}
+	a.work(t)
+	raw, err := sql.Open("sqlite", filepath.Join(dir, "ledger.db"))
+	require.NoError(t, err)
+	_, err = raw.ExecContext(t.Context(), "PRAGMA busy_timeout = 10000; UPDATE jobs SET created_at = created_at - ? WHERE call_id <> 'young'", (48 * time.Hour).Microseconds())
+	require.NoError(t, err)
+	require.NoError(t, raw.Close())
+	_, err = a.db.PlaceHold(t.Context(), retention.Hold{TenantID: "acme", Scope: retention.HoldCall, Subject: "held", Reason: "case 7"}, "bob")
+	require.NoError(t, err)
+	for keep, want := range map[time.Duration]int{0: 0, 72 * time.Hour: 0} {
+		n, err := lifecycle.NewExpiry(a.db, lifecycle.ExpiryOptions{Keep: keep}).Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+	}
+	e := lifecycle.NewExpiry(a.db, lifecycle.ExpiryOptions{Keep: 24 * time.Hour})
+	for _, want := range []int{1, 0} {
+		n, err := e.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+	}
+	a.work(t)
+	for _, o := range there(t, a.home) {
+		require.NotContains(t, o.Key, "/old/")
+	}
+	require.NotEmpty(t, a.made(t, "held").Outputs)
+	require.NotEmpty(t, a.made(t, "young").Outputs)
+	list, err := a.db.Erasures(t.Context(), "acme", "old")
+	require.NoError(t, err)
+	require.Equal(t, "retention", list[0].Actor)
+	require.Regexp(t, "^its time was over at .*, by its service$", list[0].Reason)
+	require.Empty(t, a.mismatches(t).Found)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/outbox"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/retention"
+	"github.com/switchtape/switchtape/callmodel/users"
 )
 
 // Keeping is what [Retention] tests: the ports recordinghttp.Keeper and lifecycle.Holds,
@@ -27,6 +28,7 @@ type Keeping interface {
 	HeldBy(ctx context.Context, r retention.Recording) (*retention.HeldError, error)
 	BeginErasure(ctx context.Context, b retention.Begin) (retention.Erasure, error)
 	EndErasure(ctx context.Context, found retention.Erasure, worker string) (retention.Erasure, error)
+	Expired(ctx context.Context, q retention.Due) (retention.DuePage, error)
 	Erasures(ctx context.Context, t callmodel.TenantID, id callmodel.RecordingID) ([]retention.Erasure, error)
 }
 
@@ -41,6 +43,7 @@ func Retention(t *testing.T, open func(t *testing.T) Env) {
 		{"Erasure", withKeeping(erasure)},
 		{"ErasureOfAVersion", withKeeping(erasureOfVersion)},
 		{"ErasureRefuses", withKeeping(erasureRefused)},
+		{"Expired", withKeeping(expired)},
 	})
 }
 
@@ -337,4 +340,86 @@ func erasureRefused(t *testing.T, e Env) {
 	_, err = e.Keeping.BeginErasure(t.Context(), begin(&k, "by-2"))
 	require.NoError(t, err, "one that waits is never made")
 	require.Empty(t, e.claim(t, ledger.Claim{Worker: "w", TTL: long}))
+}
+
+// expired: the recording's own time goes before its users', that before its tenant's, and
+// that before the service's; what says nothing is kept for ever.
+func expired(t *testing.T, e Env) {
+	user := func(id string, days int) {
+		t.Helper()
+		_, _, err := e.Users.PutUser(t.Context(), users.User{TenantID: "acme", ID: users.ID(id), Preferences: users.Preferences{RetentionDays: days}}, users.Write{Actor: "ann"})
+		require.NoError(t, err)
+	}
+	call := func(id, from, to string, change func(*record.Spec)) {
+		t.Helper()
+		n := NewCall(id)
+		n.Call.From.User, n.Call.To.User = users.ID(from), users.ID(to)
+		_, err := e.Calls.CreateCall(t.Context(), n)
+		require.NoError(t, err)
+		s := Spec(id)
+		if change != nil {
+			change(&s)
+		}
+		e.enqueue(t, RequestOf(s))
+	}
+	user("short", 5)
+	user("long", 50)
+	user("silent", 0)
+	call("own-days", "long", "", func(s *record.Spec) { s.RetainDays = 1 })
+	call("own-time", "short", "", func(s *record.Spec) { s.RetainUntil = s.StartedAt.AddDate(90, 0, 0) })
+	call("short", "short", "silent", nil)
+	call("both", "short", "long", nil)
+	call("nobody", "", "stranger", nil)
+	find := func(service time.Duration) map[string]string {
+		t.Helper()
+		found := map[string]string{}
+		q := retention.Due{Service: service}
+		for {
+			page, err := e.Keeping.Expired(t.Context(), q)
+			require.NoError(t, err)
+			for _, x := range page.Expired {
+				require.EqualValues(t, "acme", x.TenantID)
+				found[string(x.RecordingID)] = x.By
+			}
+			if q.After = page.Next; page.End {
+				return found
+			}
+		}
+	}
+	older := func(days int) {
+		t.Helper()
+		if d := time.Duration(days) * retention.Day; e.Advance != nil {
+			e.Advance(d)
+		} else {
+			e.Older(t, d)
+		}
+	}
+	require.Empty(t, find(0))
+	if e.Advance == nil && e.Older == nil {
+		return // its time can't be made over
+	}
+	older(10)
+	want := map[string]string{"own-days": "recording", "short": "user short"}
+	require.Equal(t, want, find(0))
+	require.Equal(t, map[string]string{"own-days": "recording", "short": "user short", "nobody": "service"}, find(9*retention.Day))
+	_, _, err := e.Users.PutTenant(t.Context(), users.Tenant{ID: "acme", Defaults: users.Defaults{RetentionDays: 20}}, users.Write{Actor: "ann"})
+	require.NoError(t, err)
+	require.Equal(t, want, find(9*retention.Day), "the tenant's goes before the service's")
+	older(30)
+	want["nobody"] = "tenant"
+	require.Equal(t, want, find(0))
+	older(30)
+	want["both"] = "user long"
+	require.Equal(t, want, find(0))
+
+	jobs, err := e.Jobs.Jobs(t.Context(), ledger.Filter{})
+	require.NoError(t, err)
+	for i := range jobs {
+		if jobs[i].Key == "short" || jobs[i].Key == "own-days" {
+			_, err := e.Keeping.BeginErasure(t.Context(), begin(&jobs[i], "by-1"))
+			require.NoError(t, err)
+			delete(want, jobs[i].Key)
+		}
+	}
+	require.Equal(t, want, find(0))
 }

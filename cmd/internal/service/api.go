@@ -438,6 +438,7 @@ func (a *API) Run(ctx context.Context) error {
 		group.Go(func() error { return a.sealer.run(ctx) })
 		group.Go(func() error { return countReports(ctx, a.store, a.log) })
 		group.Go(func() error { return a.promise.run(ctx) })
+		group.Go(func() error { return eraseExpired(ctx, a.store, a.opts.RetentionOptions, a.log) })
 		group.Go(func() error { return forgetOld(ctx, a.store, a.opts.RetentionOptions, a.log) })
 	}
 	group.Go(func() error { return a.verify.Run(ctx) })

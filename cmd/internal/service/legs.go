@@ -60,7 +60,7 @@ func (l *WorkerLegs) disks() []*lifecycle.Disk {
 // room is an error while there is none for jobs of that kind. Those that delete legs make
 // some.
 func (l *WorkerLegs) room(kind string) error {
-	if kind == lifecycle.KindDeleteLegs {
+	if kind == lifecycle.KindDeleteLegs || kind == retention.KindErase {
 		return nil
 	}
 	var faults []error
