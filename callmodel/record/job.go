@@ -156,6 +156,8 @@ type CallEntry struct {
 	// Software and HostSoftware are the Result's.
 	Software     string `json:"software,omitempty"`
 	HostSoftware string `json:"host_software,omitempty"`
+	// Consent is the Result's, too.
+	Consent retention.Consent `json:"consent,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -188,7 +190,7 @@ func (r Result) effects(c ledger.Commit) (ledger.Effects, error) {
 	entry, err := json.Marshal(CallEntry{
 		RecordingID: callmodel.RecordingID(c.Key), JobID: c.JobID, Status: r.Status, Reason: r.Reason,
 		Outputs: r.Outputs, Duration: r.Duration, Defects: r.Defects, FinishedAt: c.At,
-		URL: r.URL(), Analysis: r.Analysis, Manifest: r.Manifest, Software: r.Software, HostSoftware: r.HostSoftware,
+		URL: r.URL(), Analysis: r.Analysis, Manifest: r.Manifest, Software: r.Software, HostSoftware: r.HostSoftware, Consent: r.Consent,
 	})
 	if err != nil {
 		return ledger.Effects{}, fmt.Errorf("encode the recording of job %s: %w", c.JobID, err)
@@ -223,6 +225,9 @@ func (r Result) effects(c ledger.Commit) (ledger.Effects, error) {
 	detail := map[string]string{"call_id": string(c.CallID), "recording_id": c.Key, "status": string(r.Status)}
 	if r.Reason != "" {
 		detail["reason"] = r.Reason
+	}
+	if r.Consent != "" {
+		detail["consent"] = string(r.Consent)
 	}
 	if url := r.URL(); url != "" {
 		detail["url"] = url

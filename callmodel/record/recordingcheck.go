@@ -56,6 +56,7 @@ func (s *Spec) Validate() error {
 }
 
 func (s *Spec) checkRetention(e *callmodel.FieldErrors) {
+	retention.CheckConsent(e, "consent", s.Consent)
 	if s.RetainDays < 0 || s.RetainDays > retention.MaxDays {
 		e.Add("retain_days", "must be 1 to %d, or left out; is %d", retention.MaxDays, s.RetainDays)
 	}

@@ -40,10 +40,16 @@ func RuleOf(byUser map[string]int, tenantDays int, service time.Duration) Rule {
 	return r
 }
 
+// ByConsent is in the place of the rule's name of a recording to which a party has not
+// consented.
+const ByConsent = "consent"
+
 // Due asks for recordings whose time is over.
 type Due struct {
-	Service time.Duration // how long those are kept of which nobody else says it; 0: for ever
-	After   DuePlace      // where to go on; the zero value is the beginning
+	// DeniedOnly finds those alone to which a party has not consented.
+	DeniedOnly bool
+	Service    time.Duration // how long those are kept of which nobody else says it; 0: for ever
+	After      DuePlace      // where to go on; the zero value is the beginning
 }
 
 // DuePlace is how far a look for recordings has come.
@@ -66,6 +72,9 @@ type Expired struct {
 
 // Reason is why it is deleted, in words.
 func (e *Expired) Reason() string {
+	if e.By == ByConsent {
+		return "a party did not consent to be recorded"
+	}
 	return fmt.Sprintf("its time was over at %s, by its %s", e.Until.UTC().Format(time.RFC3339), e.By)
 }
 

@@ -165,6 +165,30 @@ func (e CallDirectionFilter) Valid() bool {
 	}
 }
 
+// Defines values for CallEventConsent.
+const (
+	CallEventConsentDenied  CallEventConsent = "denied"
+	CallEventConsentEmpty   CallEventConsent = ""
+	CallEventConsentGiven   CallEventConsent = "given"
+	CallEventConsentUnknown CallEventConsent = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the CallEventConsent enum.
+func (e CallEventConsent) Valid() bool {
+	switch e {
+	case CallEventConsentDenied:
+		return true
+	case CallEventConsentEmpty:
+		return true
+	case CallEventConsentGiven:
+		return true
+	case CallEventConsentUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CallEventType.
 const (
 	CallEventTypeAnswered         CallEventType = "answered"
@@ -1380,6 +1404,27 @@ func (e RecordingDimension) Valid() bool {
 	}
 }
 
+// Defines values for RecordingEntryConsent.
+const (
+	RecordingEntryConsentDenied  RecordingEntryConsent = "denied"
+	RecordingEntryConsentGiven   RecordingEntryConsent = "given"
+	RecordingEntryConsentUnknown RecordingEntryConsent = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the RecordingEntryConsent enum.
+func (e RecordingEntryConsent) Valid() bool {
+	switch e {
+	case RecordingEntryConsentDenied:
+		return true
+	case RecordingEntryConsentGiven:
+		return true
+	case RecordingEntryConsentUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RecordingEntryState.
 const (
 	RecordingEntryStateAbsent      RecordingEntryState = "absent"
@@ -1428,6 +1473,30 @@ func (e RecordingPreferencePauseMode) Valid() bool {
 	}
 }
 
+// Defines values for RecordingRequestConsent.
+const (
+	RecordingRequestConsentDenied  RecordingRequestConsent = "denied"
+	RecordingRequestConsentEmpty   RecordingRequestConsent = ""
+	RecordingRequestConsentGiven   RecordingRequestConsent = "given"
+	RecordingRequestConsentUnknown RecordingRequestConsent = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the RecordingRequestConsent enum.
+func (e RecordingRequestConsent) Valid() bool {
+	switch e {
+	case RecordingRequestConsentDenied:
+		return true
+	case RecordingRequestConsentEmpty:
+		return true
+	case RecordingRequestConsentGiven:
+		return true
+	case RecordingRequestConsentUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RecordingRequestPauseMode.
 const (
 	RecordingRequestPauseModeCut     RecordingRequestPauseMode = "cut"
@@ -1443,6 +1512,51 @@ func (e RecordingRequestPauseMode) Valid() bool {
 	case RecordingRequestPauseModeEmpty:
 		return true
 	case RecordingRequestPauseModeSilence:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RecordingResultConsent.
+const (
+	RecordingResultConsentDenied  RecordingResultConsent = "denied"
+	RecordingResultConsentGiven   RecordingResultConsent = "given"
+	RecordingResultConsentUnknown RecordingResultConsent = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the RecordingResultConsent enum.
+func (e RecordingResultConsent) Valid() bool {
+	switch e {
+	case RecordingResultConsentDenied:
+		return true
+	case RecordingResultConsentGiven:
+		return true
+	case RecordingResultConsentUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RecordingSpecConsent.
+const (
+	RecordingSpecConsentDenied  RecordingSpecConsent = "denied"
+	RecordingSpecConsentEmpty   RecordingSpecConsent = ""
+	RecordingSpecConsentGiven   RecordingSpecConsent = "given"
+	RecordingSpecConsentUnknown RecordingSpecConsent = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the RecordingSpecConsent enum.
+func (e RecordingSpecConsent) Valid() bool {
+	switch e {
+	case RecordingSpecConsentDenied:
+		return true
+	case RecordingSpecConsentEmpty:
+		return true
+	case RecordingSpecConsentGiven:
+		return true
+	case RecordingSpecConsentUnknown:
 		return true
 	default:
 		return false
@@ -2298,6 +2412,9 @@ type CallEvent struct {
 	// Cause Why a destination, or the call, came to its end.
 	Cause *Cause `json:"cause,omitempty"`
 
+	// Consent With ended. What the parties said when they were asked. Of one that is denied no recording is made, and its legs are deleted.
+	Consent *CallEventConsent `json:"consent,omitempty"`
+
 	// CutToSpan With legs_span_call: what legs hold beyond the end is cut.
 	CutToSpan *bool `json:"cut_to_span,omitempty"`
 
@@ -2340,6 +2457,9 @@ type CallEvent struct {
 	// - `transferred`: it goes on with another party, and with host on another telephone server
 	Type CallEventType `json:"type"`
 }
+
+// CallEventConsent With ended. What the parties said when they were asked. Of one that is denied no recording is made, and its legs are deleted.
+type CallEventConsent string
 
 // CallEventList The events of a call.
 type CallEventList struct {
@@ -4210,7 +4330,10 @@ type RecordingDimension string
 type RecordingEntry struct {
 	// Analysis What is told of an analysis of the legs. Times are of the output.
 	Analysis *AnalysisResult `json:"analysis,omitempty"`
-	Defects  *[]Defect       `json:"defects,omitempty"`
+
+	// Consent What the parties said; left out if nobody told.
+	Consent *RecordingEntryConsent `json:"consent,omitempty"`
+	Defects *[]Defect              `json:"defects,omitempty"`
 
 	// DurationMs How long the outputs are.
 	DurationMs float32    `json:"duration_ms"`
@@ -4258,6 +4381,9 @@ type RecordingEntry struct {
 	// Url Where the first output is that can be listened to.
 	Url *string `json:"url,omitempty"`
 }
+
+// RecordingEntryConsent What the parties said; left out if nobody told.
+type RecordingEntryConsent string
 
 // RecordingEntryState Where it stands. While it is pending there may be a version of it, which another is to follow.
 type RecordingEntryState string
@@ -4309,6 +4435,9 @@ type RecordingRequest struct {
 	//
 	// Examples: pbx-1.42
 	CallId Id `json:"call_id"`
+
+	// Consent What the parties said when they were asked. Of one that is denied no recording is made, and its legs are deleted.
+	Consent *RecordingRequestConsent `json:"consent,omitempty"`
 
 	// CutToSpan Cuts what legs hold beyond span_ms.
 	CutToSpan *bool `json:"cut_to_span,omitempty"`
@@ -4373,15 +4502,21 @@ type RecordingRequest struct {
 	Trim *TrimSpec `json:"trim,omitempty"`
 }
 
+// RecordingRequestConsent What the parties said when they were asked. Of one that is denied no recording is made, and its legs are deleted.
+type RecordingRequestConsent string
+
 // RecordingRequestPauseMode What becomes of pauses: silence, or they are cut out.
 type RecordingRequestPauseMode string
 
 // RecordingResult What a recording came to.
 type RecordingResult struct {
 	// Analysis What is told of an analysis of the legs. Times are of the output.
-	Analysis   *AnalysisResult `json:"analysis,omitempty"`
-	Defects    *[]Defect       `json:"defects,omitempty"`
-	DurationMs float32         `json:"duration_ms"`
+	Analysis *AnalysisResult `json:"analysis,omitempty"`
+
+	// Consent What the parties said; left out if nobody told.
+	Consent    *RecordingResultConsent `json:"consent,omitempty"`
+	Defects    *[]Defect               `json:"defects,omitempty"`
+	DurationMs float32                 `json:"duration_ms"`
 
 	// HostSoftware Name and version of the software that wrote the legs; left out if nobody said it.
 	HostSoftware *string `json:"host_software,omitempty"`
@@ -4419,12 +4554,18 @@ type RecordingResult struct {
 	TrimmedMs *float32 `json:"trimmed_ms,omitempty"`
 }
 
+// RecordingResultConsent What the parties said; left out if nobody told.
+type RecordingResultConsent string
+
 // RecordingSpec What recording a job makes of which files.
 type RecordingSpec struct {
 	// CallId An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
 	//
 	// Examples: pbx-1.42
 	CallId Id `json:"call_id"`
+
+	// Consent What the parties said when they were asked. Of one that is denied no recording is made, and its legs are deleted.
+	Consent *RecordingSpecConsent `json:"consent,omitempty"`
 
 	// CutToSpan Cuts what legs hold beyond span_ms.
 	CutToSpan *bool `json:"cut_to_span,omitempty"`
@@ -4497,6 +4638,9 @@ type RecordingSpec struct {
 	// Trim What silence is cut off the start and the end of every output.
 	Trim *TrimSpec `json:"trim,omitempty"`
 }
+
+// RecordingSpecConsent What the parties said when they were asked. Of one that is denied no recording is made, and its legs are deleted.
+type RecordingSpecConsent string
 
 // RecordingSpecPauseMode What becomes of pauses: silence, or they are cut out.
 type RecordingSpecPauseMode string

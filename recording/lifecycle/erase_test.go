@@ -54,6 +54,7 @@ type archive struct {
 	legs         string
 	dir          *local.Dir
 	home, backup *storage.Store
+	consent      retention.Consent // of the calls that end
 }
 
 func fileURL(dir string) string { return (&url.URL{Scheme: "file", Path: dir}).String() }
@@ -94,7 +95,7 @@ func (a *archive) ended(t *testing.T, id string, outputs ...record.OutputSpec) {
 	begun := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for _, ev := range []calls.Event{
 		{ID: "e1", Type: calls.EventAnswered, At: begun},
-		{ID: "e2", Type: calls.EventEnded, At: begun.Add(time.Minute), Legs: []record.LegSpec{
+		{ID: "e2", Type: calls.EventEnded, At: begun.Add(time.Minute), Consent: a.consent, Legs: []record.LegSpec{
 			record.NewLeg("agent", id+"/agent.wav"), record.NewLeg("customer", id+"/customer.wav").At(2 * time.Second),
 		}},
 	} {
@@ -507,5 +508,39 @@ func TestExpiry(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "retention", list[0].Actor)
 	require.Regexp(t, "^its time was over at .*, by its service$", list[0].Reason)
+	require.Empty(t, a.mismatches(t).Found)
+}
+
+// Of a call to which a party has not consented no recording is made, that is told, and its
+// legs are deleted, whatever else is kept.
+func TestNoConsent(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a := newArchive(t, dir, fileURL(filepath.Join(dir, "bucket")))
+	a.ended(t, "kept", archived[:1]...)
+	a.consent = retention.ConsentDenied
+	a.ended(t, "c1", archived[:1]...)
+	a.work(t)
+	r := a.made(t, "c1")
+	require.Equal(t, record.StatusAbsent, r.Status)
+	require.Equal(t, retention.ReasonNoConsent, r.Reason)
+	require.Equal(t, retention.ConsentDenied, r.Consent)
+	c, err := a.db.Call(t.Context(), "acme", "c1")
+	require.NoError(t, err)
+	require.Equal(t, retention.ConsentDenied, c.Recordings[0].Consent)
+	require.True(t, exists(t, filepath.Join(a.legs, "c1", "agent.wav")))
+
+	n, err := lifecycle.NewExpiry(a.db, lifecycle.ExpiryOptions{DeniedOnly: true}).Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	a.work(t)
+	require.False(t, exists(t, filepath.Join(a.legs, "c1", "agent.wav")))
+	require.True(t, exists(t, filepath.Join(a.legs, "kept", "agent.wav")))
+	for _, o := range there(t, a.home) {
+		require.Contains(t, o.Key, "/kept/")
+	}
+	list, err := a.db.Erasures(t.Context(), "acme", "c1")
+	require.NoError(t, err)
+	require.Equal(t, "a party did not consent to be recorded", list[0].Reason)
 	require.Empty(t, a.mismatches(t).Found)
 }

@@ -31,6 +31,9 @@ type ExpiryOptions struct {
 	// Keep is how long recordings are kept of which neither they nor their users nor their
 	// tenant say it. 0 means for ever.
 	Keep time.Duration
+	// DeniedOnly has only those deleted to which a party has not consented: of them nothing
+	// was made, and legs may be left.
+	DeniedOnly bool
 	// Every is about how long Run pauses between two looks. 0 means 1 hour.
 	Every time.Duration
 	// Timeout bounds every call of the ledger by Run. 0 means 1 minute.
@@ -79,7 +82,7 @@ func (e *Expiry) Run(ctx context.Context) error {
 // Sweep looks once for recordings whose time is over, and enqueues the jobs that delete
 // them, but for those that are held. Any number of processes may do so.
 func (e *Expiry) Sweep(ctx context.Context) (enqueued int, err error) {
-	q := retention.Due{Service: e.opts.Keep}
+	q := retention.Due{Service: e.opts.Keep, DeniedOnly: e.opts.DeniedOnly}
 	for {
 		page, err := e.look(ctx, q)
 		if err != nil {

@@ -27,7 +27,7 @@ func (d *DB) Expired(ctx context.Context, q retention.Due) (page retention.DuePa
 			page.End = true
 			return nil
 		case !q.After.Ruled:
-			return t.expiredThemselves(ctx, &page)
+			return t.expiredThemselves(ctx, q.DeniedOnly, &page)
 		}
 		return t.expiredByRule(ctx, &q, &page)
 	})
@@ -43,7 +43,11 @@ func expiredRow(s scanner, more ...any) (e retention.Expired, seq, at int64, err
 }
 
 // expiredThemselves are those that say until when they are kept.
-func (t *tx) expiredThemselves(ctx context.Context, page *retention.DuePage) error {
+func (t *tx) expiredThemselves(ctx context.Context, deniedOnly bool, page *retention.DuePage) error {
+	which := ""
+	if deniedOnly {
+		which = " AND retain_until = 1"
+	}
 	n := 0
 	err := t.each(ctx, func(s scanner) error {
 		e, seq, until, err := expiredRow(s)
@@ -52,13 +56,15 @@ func (t *tx) expiredThemselves(ctx context.Context, page *retention.DuePage) err
 		}
 		n++
 		page.Next.Micros, page.Next.Seq = until, seq
-		e.Until, e.By = storeform.Time(until), "recording"
+		if e.Until, e.By = storeform.Time(until), "recording"; e.Until.Equal(storeform.NotKept) {
+			e.By = retention.ByConsent
+		}
 		page.Expired = append(page.Expired, e)
 		return nil
-	}, `SELECT seq, nonce, tenant_id, call_id, recording_id, queue, retain_until FROM jobs WHERE retain_until > 0 AND erased = 0 AND retain_until <= @now
+	}, `SELECT seq, nonce, tenant_id, call_id, recording_id, queue, retain_until FROM jobs WHERE retain_until > 0 AND erased = 0 AND retain_until <= @now`+which+`
 		AND (retain_until, seq) > (?, ?) ORDER BY retain_until, seq LIMIT ?`, page.Next.Micros, page.Next.Seq, expiredAtOnce)
 	if err == nil && n < expiredAtOnce {
-		page.Next = retention.DuePlace{Ruled: true}
+		page.Next, page.End = retention.DuePlace{Ruled: true}, deniedOnly
 	}
 	return err
 }

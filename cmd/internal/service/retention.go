@@ -55,12 +55,10 @@ func (o *RetentionOptions) validate() error {
 	return faults.Err()
 }
 
-// eraseExpired has recordings deleted whose time is over, until ctx ends.
+// eraseExpired has recordings deleted whose time is over, until ctx ends. What is left of
+// those to which a party has not consented goes in any case.
 func eraseExpired(ctx context.Context, db *calldb.DB, o RetentionOptions, log *slog.Logger) error {
-	if !o.EraseExpired {
-		return nil
-	}
-	return lifecycle.NewExpiry(db, lifecycle.ExpiryOptions{Keep: o.KeepRecordings, Logger: log}).Run(ctx)
+	return lifecycle.NewExpiry(db, lifecycle.ExpiryOptions{Keep: o.KeepRecordings, DeniedOnly: !o.EraseExpired, Logger: log}).Run(ctx)
 }
 
 // forgotten is what a pass took out.

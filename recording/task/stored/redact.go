@@ -74,6 +74,7 @@ func (r *Redactor) Redact(ctx context.Context, rec *Recording, more []record.Red
 	if !result.Made() {
 		return spec, result, callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict, "recording %s can't be made again: it is %s, %s", spec.RecordingID, result.Status, result.Reason))
 	}
+	result.Consent, result.Software, result.HostSoftware = rec.Result.Consent, rec.Result.Software, rec.Result.HostSoftware
 	return spec, result, nil
 }
 

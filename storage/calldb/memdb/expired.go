@@ -28,6 +28,12 @@ func (s *Store) Expired(ctx context.Context, q retention.Due) (retention.DuePage
 			Recording: retention.Recording{TenantID: j.TenantID, CallID: j.CallID, RecordingID: callmodel.RecordingID(j.Key)},
 			JobID:     j.ID, Queue: j.Queue, Until: j.retainUntil, By: "recording",
 		}
+		switch {
+		case e.Until.Equal(storeform.NotKept):
+			e.By = retention.ByConsent
+		case q.DeniedOnly:
+			continue
+		}
 		if e.Until.IsZero() {
 			rule := s.rule(j, q.Service)
 			if rule.Keep == 0 {
