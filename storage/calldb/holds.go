@@ -168,7 +168,7 @@ func (t *tx) heldBy(ctx context.Context, r retention.Recording) (*retention.Held
 		return &retention.HeldError{Hold: h}, nil
 	}
 	// Most tenants have none.
-	if any, err := first(""); any == nil || err != nil {
+	if one, err := first(""); one == nil || err != nil {
 		return nil, err
 	}
 	held, err := first(" AND (scope = 'tenant' OR scope = 'recording' AND subject = ? OR scope = 'call' AND subject = ?)", string(r.RecordingID), string(r.CallID))
