@@ -17,6 +17,7 @@ const (
 	CodeInvalid             Code = "invalid"              // the input breaks a rule; see the field errors
 	CodeMalformed           Code = "malformed"            // the input could not be parsed at all
 	CodeNotFound            Code = "not_found"            // no such call, job or rule set, or another tenant's
+	CodeGone                Code = "gone"                 // it was there, and was deleted
 	CodeNoRoute             Code = "no_route"             // no rule matches the call
 	CodeNoCapacity          Code = "no_capacity"          // every destination of the rule is full or down; retry later
 	CodeConflict            Code = "conflict"             // an illegal move of a state machine

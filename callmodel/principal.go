@@ -25,6 +25,9 @@ const (
 	ScopeTenantsWrite    Scope = "tenants:write"    // change the tenant's profile and defaults
 	ScopeKeysRead        Scope = "keys:read"        // API keys, without their secrets
 	ScopeKeysWrite       Scope = "keys:write"       // make, rotate and revoke API keys that may do no more than one's own
+	ScopeHoldsRead       Scope = "holds:read"       // legal holds
+	ScopeHoldsWrite      Scope = "holds:write"      // place and lift legal holds
+	ScopeRecordingsErase Scope = "recordings:erase" // delete and redact recordings that are made
 	ScopeWebhooksRead    Scope = "webhooks:read"    // webhooks, without their secrets, and their deliveries
 	ScopeWebhooksWrite   Scope = "webhooks:write"   // make, change and delete webhooks, and replay deliveries
 
@@ -39,7 +42,7 @@ func Scopes() []Scope {
 		ScopeCallsRead, ScopeCallsWrite, ScopeRecordingsRead, ScopeRecordingsWrite,
 		ScopeJobsWrite, ScopeRulesRead, ScopeRulesWrite, ScopeAuditRead,
 		ScopeUsersRead, ScopeUsersWrite, ScopeTenantsRead, ScopeTenantsWrite, ScopeKeysRead, ScopeKeysWrite,
-		ScopeWebhooksRead, ScopeWebhooksWrite,
+		ScopeWebhooksRead, ScopeWebhooksWrite, ScopeHoldsRead, ScopeHoldsWrite, ScopeRecordingsErase,
 	}
 }
 

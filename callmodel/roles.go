@@ -6,15 +6,20 @@ import (
 	"strings"
 )
 
-// The roles: named sets of scopes. Each includes those before it.
+// The roles: named sets of scopes. Each of the first three includes those before it.
 const (
 	RoleReader   = "reader"
 	RoleCaller   = "caller"
 	RoleOperator = "operator"
+	// RoleCompliance reads, and decides what is kept: legal holds, deletion and redaction.
+	// No operator lifts a hold, and nobody with this role alone changes calls or rules.
+	RoleCompliance = "compliance"
 )
 
 // Roles lists every role.
-func Roles() []string { return []string{RoleReader, RoleCaller, RoleOperator} }
+func Roles() []string {
+	return []string{RoleReader, RoleCaller, RoleOperator, RoleCompliance}
+}
 
 // RoleScopes is what a role may do; nil for a name that is no role's.
 func RoleScopes(role string) []Scope {
@@ -25,7 +30,9 @@ func RoleScopes(role string) []Scope {
 	case RoleCaller:
 		return append(reader, ScopeCallsWrite, ScopeRecordingsWrite)
 	case RoleOperator:
-		return Scopes()
+		return slices.DeleteFunc(Scopes(), func(s Scope) bool { return s == ScopeHoldsWrite || s == ScopeRecordingsErase })
+	case RoleCompliance:
+		return append(reader, ScopeAuditRead, ScopeUsersRead, ScopeTenantsRead, ScopeHoldsRead, ScopeHoldsWrite, ScopeRecordingsErase)
 	default:
 		return nil
 	}

@@ -70,14 +70,14 @@ func TestPackagesBring(t *testing.T) {
 		{"storage/calldb", "", 262, slices.Concat(http, clouds, gocloud, audio, room("routing", "recording", "cmd"))},
 		// With NATS: its client is 14 packages of its own, and what they need. The decoders of
 		// legs in AU, G.722, G.726 and Dialogic's ADPCM are a package each, and so are seams,
-		// the comparison of what there is, legs' deletion, edits of single rules, the doctor, the
+		// the comparison of what there is, legs' deletion, edits of single rules, deletions, the doctor, the
 		// shadow and the capacity, and so are the port of traces, what sends them by OTLP, and three of
 		// OpenTelemetry's SDK, of which the buckets' drivers bring the rest, and the programs' clock. go-mp3 is 9 and io/ioutil, and mewkiz/flac 3 beside its frames, which are read anyway.
-		{"cmd/switchtape", "", 780, slices.Concat(google, azure, []string{"cloud.google.com/", "/xds", "envoyproxy"})},
+		{"cmd/switchtape", "", 781, slices.Concat(google, azure, []string{"cloud.google.com/", "/xds", "envoyproxy"})},
 		// Everything else comes to 951, webhooks' 3 packages and the doctor included; brokers add 75: NATS 21, RabbitMQ 3, SQS and SNS 23,
 		// Service Bus 22, Google's Pub/Sub 6; traces 5.
-		{"cmd/switchtape-api", "disable_grpc_modules", 1032, direct},
-		{"cmd/switchtape-worker", "disable_grpc_modules", 1032, direct},
+		{"cmd/switchtape-api", "disable_grpc_modules", 1033, direct},
+		{"cmd/switchtape-worker", "disable_grpc_modules", 1033, direct},
 	} {
 		t.Run(strings.TrimSpace(c.pkg+" "+c.tags), func(t *testing.T) {
 			t.Parallel()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/recording/codec"
 	"github.com/switchtape/switchtape/recording/internal/legfile"
@@ -133,6 +134,9 @@ func (p *Processor) Process(ctx context.Context, spec record.Spec, o *ProcessOpt
 	spec = spec.WithDefaults()
 	if err := p.Check(spec); err != nil {
 		return record.Result{}, callmodel.Permanent(err)
+	}
+	if spec.Consent == retention.ConsentDenied {
+		return emptyResult(record.StatusAbsent, retention.ReasonNoConsent), nil
 	}
 	if spec.Span == 0 && spec.EndedAt.Equal(spec.StartedAt) {
 		return emptyResult(record.StatusAbsent, record.ReasonTooShort), nil

@@ -25,8 +25,13 @@ type Versions struct {
 	// limit versions and marks of deletions: the keys in byte order, the versions of one
 	// key in any order, one behind the other. Keys are those that the bucket at u gives,
 	// without its prefix. It is also that of a bucket without versions. A CodeUnsupported
-	// error where versions can't be listed: the objects are then.
+	// error where there are none, and a CodeForbidden one where they may not be listed: the
+	// objects are listed then.
 	List func(ctx context.Context, b *blob.Bucket, u *url.URL, token string, limit int) (record.Listing, error)
+	// Remove deletes a version, or the mark of a deletion, as List has listed it, for good:
+	// the bucket keeps nothing of it. One that isn't there any more is an error of the
+	// bucket's, or none. What the bucket's own lock keeps is a *retention.LockedError.
+	Remove func(ctx context.Context, b *blob.Bucket, u *url.URL, o record.Listed) error
 	// Open reads a version of the key. One that isn't there any more is an error of the
 	// bucket's.
 	Open func(ctx context.Context, b *blob.Bucket, u *url.URL, key, version string) (*Version, error)
@@ -54,7 +59,7 @@ func (s *Store) ListPage(ctx context.Context, token string) (record.Listing, err
 			return page, nil
 		case err == nil:
 			return page, nil
-		case token != "" || callmodel.CodeOf(err) != callmodel.CodeUnsupported:
+		case token != "" || callmodel.CodeOf(err) != callmodel.CodeUnsupported && callmodel.CodeOf(err) != callmodel.CodeForbidden:
 			return record.Listing{}, s.explain(fmt.Errorf("listing %s: %w", s.base, err), err, true)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/origin"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 )
 
 // EventType is what happened to a call.
@@ -52,6 +53,7 @@ type Event struct {
 	LegsSpanCall bool               `json:"legs_span_call,omitempty"`
 	CutToSpan    bool               `json:"cut_to_span,omitempty"`
 	HostSoftware string             `json:"host_software,omitempty"`
+	Consent      retention.Consent  `json:"consent,omitempty"`
 	// Settled is how the call is recorded by what is known at its end, with "ended"; nil:
 	// as was known when it was made. The service says it, for the move alone: it is kept
 	// with the call and the job, not with the event.
@@ -117,6 +119,7 @@ func (ev *Event) validateRecording() callmodel.FieldErrors {
 		{"legs_below", ev.LegsBelow != ""},
 		{"cut_to_span", ev.CutToSpan},
 		{"host_software", ev.HostSoftware != ""},
+		{"consent", ev.Consent != ""},
 	} {
 		if f.given && ev.Type != EventEnded {
 			e.Add(f.name, "only an ended event has %s", f.name)
@@ -140,5 +143,6 @@ func (ev *Event) validateRecording() callmodel.FieldErrors {
 	e.AddAll("", record.ValidateRedactions(ev.Redactions, ev.Legs))
 	e.AddAll("", record.ValidatePauses(ev.Pauses, ""))
 	e.AddAll("", callmodel.ValidateHostSoftware(ev.HostSoftware))
+	retention.CheckConsent(&e, "consent", ev.Consent)
 	return e
 }

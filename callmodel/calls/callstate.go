@@ -140,7 +140,7 @@ func (c *Call) recordingJob(ev *Event, defaults []record.OutputSpec) (*ledger.Re
 		Legs: slices.Clone(legs), LegsBelow: ev.LegsBelow, Outputs: outputs,
 		Redactions: ev.Redactions, Pauses: c.allPauses(ev, start, ended), PauseMode: c.Recording.PauseMode,
 		Trim: c.Recording.Trim, LevelLUFS: c.Recording.LevelLUFS, SettingsFrom: c.SettingsFrom,
-		HostSoftware: ev.HostSoftware, Traceparent: ev.Traceparent,
+		HostSoftware: ev.HostSoftware, Traceparent: ev.Traceparent, Consent: ev.Consent,
 	}
 	if ev.LegsSpanCall && !ended.IsZero() {
 		spec.LegsSpanCall, spec.Span = true, ended.Sub(start)

@@ -6,6 +6,8 @@ const (
 	RecordingAbsent      = "recording.absent"
 	RecordingQuarantined = "recording.quarantined"
 	RecordingDamaged     = "recording.damaged"
+	RecordingErased      = "recording.erased"
+	RecordingRedacted    = "recording.redacted"
 
 	CallCreated  = "call.created"
 	CallRejected = "call.rejected"
@@ -46,6 +48,8 @@ func Types() []Type {
 		{RecordingAbsent, "There is nothing to record of a call, or not yet.", true},
 		{RecordingQuarantined, "A recording was set aside for a person to look at.", true},
 		{RecordingDamaged, "A recording in its bucket isn't as it was made.", true},
+		{RecordingErased, "A recording was deleted: nothing of it is left.", true},
+		{RecordingRedacted, "A part of a recording was redacted, and nothing is left of what it was before.", true},
 		{CallCreated, "A call was routed and stored.", false},
 		{CallRejected, "A call was stored that no rule takes.", false},
 		{CallMoved + "ringing", "A destination alerts.", false},

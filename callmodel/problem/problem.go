@@ -27,6 +27,8 @@ func Status(c callmodel.Code) int {
 		return http.StatusUnprocessableEntity
 	case callmodel.CodeNotFound, callmodel.CodeNoRoute:
 		return http.StatusNotFound
+	case callmodel.CodeGone:
+		return http.StatusGone
 	case callmodel.CodeConflict, callmodel.CodeInFlight, callmodel.CodeLeaseLost:
 		return http.StatusConflict
 	case callmodel.CodeUnauthenticated:

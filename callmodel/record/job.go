@@ -10,6 +10,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/outbox"
+	"github.com/switchtape/switchtape/callmodel/retention"
 )
 
 // Kind is the kind of the ledger's jobs that make recordings. Their key is the
@@ -91,7 +92,7 @@ func PublishedBy(j *ledger.Job) (*Result, error) {
 // nothing was made, or something with defects.
 func Retriable(j *ledger.Job) bool {
 	r, err := ResultOf(j)
-	return err == nil && r != nil && (r.Status == StatusAbsent || r.Status == StatusCompletedDegraded)
+	return err == nil && r != nil && (r.Status == StatusAbsent && r.Reason != retention.ReasonErased || r.Status == StatusCompletedDegraded)
 }
 
 // checkResult refuses a result that isn't one of the four outcomes, with FieldErrors.
@@ -155,6 +156,8 @@ type CallEntry struct {
 	// Software and HostSoftware are the Result's.
 	Software     string `json:"software,omitempty"`
 	HostSoftware string `json:"host_software,omitempty"`
+	// Consent is the Result's, too.
+	Consent retention.Consent `json:"consent,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -188,7 +191,7 @@ func (r Result) effects(c ledger.Commit) (ledger.Effects, error) {
 	entry, err := json.Marshal(CallEntry{
 		RecordingID: callmodel.RecordingID(c.Key), JobID: c.JobID, Status: r.Status, Reason: r.Reason,
 		Outputs: r.Outputs, Duration: r.Duration, Defects: r.Defects, FinishedAt: c.At,
-		URL: r.URL(), Analysis: r.Analysis, Manifest: r.Manifest, Software: r.Software, HostSoftware: r.HostSoftware,
+		URL: r.URL(), Analysis: r.Analysis, Manifest: r.Manifest, Software: r.Software, HostSoftware: r.HostSoftware, Consent: r.Consent,
 	})
 	if err != nil {
 		return ledger.Effects{}, fmt.Errorf("encode the recording of job %s: %w", c.JobID, err)
@@ -217,9 +220,15 @@ func (r Result) effects(c ledger.Commit) (ledger.Effects, error) {
 	case c.Retries > 0: // and so is what one comes to that was done before
 		key += ".r" + strconv.FormatInt(c.Retries, 10)
 	}
+	if r.Reason == retention.ReasonErased { // who deletes it tells of that
+		return ledger.Effects{Recording: entry}, nil
+	}
 	detail := map[string]string{"call_id": string(c.CallID), "recording_id": c.Key, "status": string(r.Status)}
 	if r.Reason != "" {
 		detail["reason"] = r.Reason
+	}
+	if r.Consent != "" {
+		detail["consent"] = string(r.Consent)
 	}
 	if url := r.URL(); url != "" {
 		detail["url"] = url

@@ -6,6 +6,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/origin"
+	"github.com/switchtape/switchtape/callmodel/retention"
 )
 
 // Layout says how legs become channels.
@@ -94,6 +95,16 @@ type Spec struct {
 	// server's software: "Asterisk 20.9.1". Known faults are counted by it. It changes
 	// nothing in what is made. "": not said.
 	HostSoftware string `json:"host_software,omitempty"`
+	// Consent is what the parties said. Of one that is denied no recording is made, and its
+	// legs are deleted; what was recorded before it was denied is to be deleted by whoever
+	// hears of it. It stands in the result, on the call and in the manifest.
+	Consent retention.Consent `json:"consent,omitempty"`
+	// RetainUntil is when the recording's time is over, and RetainDays how many days it is kept
+	// from when it was asked for, 1 to retention.MaxDays: one of both. It goes before what
+	// its call's users, its tenant and the service say. Neither: those say it. They change
+	// nothing in what is made. See package retention.
+	RetainUntil time.Time `json:"retain_until,omitzero"`
+	RetainDays  int       `json:"retain_days,omitempty"`
 	// Traceparent names the span that asked for the recording, of a service that traces
 	// (W3C Trace Context): what its worker does is in the same trace. It changes nothing in
 	// what is made, and the service says it.

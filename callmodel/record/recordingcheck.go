@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/internal/text"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/callmodel/tracing"
 )
 
@@ -47,10 +48,27 @@ func (s *Spec) Validate() error {
 	e.AddAll("", ValidatePauses(s.Pauses, s.PauseMode))
 	e.AddAll("", validateLevel(s.LevelLUFS, s.LevelMaxGainDB))
 	e.AddAll("", callmodel.ValidateHostSoftware(s.HostSoftware))
+	s.checkRetention(&e)
 	if s.Traceparent != "" && !tracing.Valid(s.Traceparent) {
 		e.Add("traceparent", "is not one of W3C Trace Context, version 00")
 	}
 	return e.Err()
+}
+
+func (s *Spec) checkRetention(e *callmodel.FieldErrors) {
+	retention.CheckConsent(e, "consent", s.Consent)
+	if s.RetainDays < 0 || s.RetainDays > retention.MaxDays {
+		e.Add("retain_days", "must be 1 to %d, or left out; is %d", retention.MaxDays, s.RetainDays)
+	}
+	switch {
+	case s.RetainUntil.IsZero():
+	case s.RetainDays != 0:
+		e.Add("retain_until", "goes without retain_days; leave one of them out")
+	case s.RetainUntil.Before(s.StartedAt):
+		e.Add("retain_until", "is before started_at")
+	case s.RetainUntil.Sub(s.StartedAt) > retention.MaxDays*retention.Day:
+		e.Add("retain_until", "is more than %d days after started_at", retention.MaxDays)
+	}
 }
 
 // ValidateLegs reports every fault of the legs, as [callmodel.FieldErrors].

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/retention"
 )
 
 // Status is one of the four outcomes of a recording job. There is no fifth.
@@ -54,6 +55,8 @@ type Result struct {
 	Software string `json:"software,omitempty"`
 	// HostSoftware is the spec's: what wrote the legs.
 	HostSoftware string `json:"host_software,omitempty"`
+	// Consent is the spec's.
+	Consent retention.Consent `json:"consent,omitempty"`
 	// InBackup says that its objects are in the backup bucket, as its own was away. They
 	// are moved to its own when that is back, and their URLs with them.
 	InBackup bool `json:"in_backup,omitempty"`

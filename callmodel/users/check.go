@@ -79,6 +79,9 @@ func (p *Preferences) validate() (e callmodel.FieldErrors) {
 	if p.Consent == ConsentRefused && p.Recording == RecordAlways {
 		e.Add("recording", "is %q, and the consent to it is %q; change one of them", p.Recording, p.Consent)
 	}
+	if p.RetentionDays < 0 || p.RetentionDays > MaxRetentionDays {
+		e.Add("retention_days", "must be 1 to %d, or left out; is %d", MaxRetentionDays, p.RetentionDays)
+	}
 	p.checkForwarding(&e)
 	p.checkBarring(&e)
 	p.checkDevices(&e)

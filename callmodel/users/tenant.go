@@ -40,7 +40,8 @@ type Defaults struct {
 	EmergencyNumbers []string `json:"emergency_numbers,omitempty"`
 	// Recording is how its calls are recorded; nil: as the platform does.
 	Recording *record.Preference `json:"recording,omitempty"`
-	// RetentionDays is how long its recordings are to be kept. 0: as the platform does.
+	// RetentionDays is how long its recordings are to be kept, of which neither they nor the
+	// users of their calls say it. 0: as the platform does.
 	RetentionDays int `json:"retention_days,omitempty"`
 	// Webhooks are told what happens: see package webhooks, which has their secrets. One
 	// URL is one, however often it is given.

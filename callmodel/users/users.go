@@ -58,10 +58,13 @@ type Preferences struct {
 	// CallerID is the number that others are to see: E.164, or calls.AnonymousCaller.
 	CallerID string `json:"caller_id,omitempty"`
 	// Region is where it dials from, ISO 3166-1 alpha-2.
-	Region       string           `json:"region,omitempty"`
-	Recording    RecordingMode    `json:"recording,omitempty"`
-	Consent      RecordingConsent `json:"consent,omitempty"`
-	DoNotDisturb bool             `json:"do_not_disturb,omitempty"`
+	Region    string           `json:"region,omitempty"`
+	Recording RecordingMode    `json:"recording,omitempty"`
+	Consent   RecordingConsent `json:"consent,omitempty"`
+	// RetentionDays is how long the recordings of its calls are kept, 1 to MaxRetentionDays;
+	// of a caller and a callee who both say it the longer time. 0: as its tenant does.
+	RetentionDays int  `json:"retention_days,omitempty"`
+	DoNotDisturb  bool `json:"do_not_disturb,omitempty"`
 	// Forwarding has each condition once.
 	Forwarding []Forward `json:"forwarding,omitempty"`
 	Barring    Barring   `json:"barring,omitzero"`
@@ -71,7 +74,7 @@ type Preferences struct {
 
 // IsZero reports whether nothing is asked for.
 func (p Preferences) IsZero() bool {
-	return p.CallerID == "" && p.Region == "" && p.Recording == "" && p.Consent == "" && !p.DoNotDisturb &&
+	return p.CallerID == "" && p.Region == "" && p.Recording == "" && p.Consent == "" && p.RetentionDays == 0 && !p.DoNotDisturb &&
 		len(p.Forwarding) == 0 && p.Barring.IsZero() && len(p.Devices) == 0
 }
 

@@ -165,6 +165,30 @@ func (e CallDirectionFilter) Valid() bool {
 	}
 }
 
+// Defines values for CallEventConsent.
+const (
+	CallEventConsentDenied  CallEventConsent = "denied"
+	CallEventConsentEmpty   CallEventConsent = ""
+	CallEventConsentGiven   CallEventConsent = "given"
+	CallEventConsentUnknown CallEventConsent = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the CallEventConsent enum.
+func (e CallEventConsent) Valid() bool {
+	switch e {
+	case CallEventConsentDenied:
+		return true
+	case CallEventConsentEmpty:
+		return true
+	case CallEventConsentGiven:
+		return true
+	case CallEventConsentUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CallEventType.
 const (
 	CallEventTypeAnswered         CallEventType = "answered"
@@ -322,6 +346,7 @@ func (e CallTypeFilter) Valid() bool {
 const (
 	CodeConflict             Code = "conflict"
 	CodeForbidden            Code = "forbidden"
+	CodeGone                 Code = "gone"
 	CodeIdempotencyMismatch  Code = "idempotency_mismatch"
 	CodeInFlight             Code = "in_flight"
 	CodeInternal             Code = "internal"
@@ -350,6 +375,8 @@ func (e Code) Valid() bool {
 	case CodeConflict:
 		return true
 	case CodeForbidden:
+		return true
+	case CodeGone:
 		return true
 	case CodeIdempotencyMismatch:
 		return true
@@ -693,6 +720,60 @@ func (e DiffRequestSeries) Valid() bool {
 	}
 }
 
+// Defines values for ErasedLegEnd.
+const (
+	ErasedLegEndDeleted ErasedLegEnd = "deleted"
+	ErasedLegEndGone    ErasedLegEnd = "gone"
+)
+
+// Valid indicates whether the value is a known member of the ErasedLegEnd enum.
+func (e ErasedLegEnd) Valid() bool {
+	switch e {
+	case ErasedLegEndDeleted:
+		return true
+	case ErasedLegEndGone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ErasureKind.
+const (
+	ErasureKindEraseRecording  ErasureKind = "erase-recording"
+	ErasureKindRedactRecording ErasureKind = "redact-recording"
+)
+
+// Valid indicates whether the value is a known member of the ErasureKind enum.
+func (e ErasureKind) Valid() bool {
+	switch e {
+	case ErasureKindEraseRecording:
+		return true
+	case ErasureKindRedactRecording:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ErasureState.
+const (
+	ErasureStateBegun ErasureState = "begun"
+	ErasureStateDone  ErasureState = "done"
+)
+
+// Valid indicates whether the value is a known member of the ErasureState enum.
+func (e ErasureState) Valid() bool {
+	switch e {
+	case ErasureStateBegun:
+		return true
+	case ErasureStateDone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ExplainedUserBarring.
 const (
 	ExplainedUserBarringInternational ExplainedUserBarring = "international"
@@ -789,6 +870,63 @@ func (e FindingSeverity) Valid() bool {
 	case FindingSeverityInfo:
 		return true
 	case FindingSeverityWarning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for HoldScope.
+const (
+	HoldScopeCall      HoldScope = "call"
+	HoldScopeNumber    HoldScope = "number"
+	HoldScopeRecording HoldScope = "recording"
+	HoldScopeTenant    HoldScope = "tenant"
+	HoldScopeUser      HoldScope = "user"
+)
+
+// Valid indicates whether the value is a known member of the HoldScope enum.
+func (e HoldScope) Valid() bool {
+	switch e {
+	case HoldScopeCall:
+		return true
+	case HoldScopeNumber:
+		return true
+	case HoldScopeRecording:
+		return true
+	case HoldScopeTenant:
+		return true
+	case HoldScopeUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for HoldScopeFilter.
+const (
+	HoldScopeFilterCall      HoldScopeFilter = "call"
+	HoldScopeFilterEmpty     HoldScopeFilter = ""
+	HoldScopeFilterNumber    HoldScopeFilter = "number"
+	HoldScopeFilterRecording HoldScopeFilter = "recording"
+	HoldScopeFilterTenant    HoldScopeFilter = "tenant"
+	HoldScopeFilterUser      HoldScopeFilter = "user"
+)
+
+// Valid indicates whether the value is a known member of the HoldScopeFilter enum.
+func (e HoldScopeFilter) Valid() bool {
+	switch e {
+	case HoldScopeFilterCall:
+		return true
+	case HoldScopeFilterEmpty:
+		return true
+	case HoldScopeFilterNumber:
+		return true
+	case HoldScopeFilterRecording:
+		return true
+	case HoldScopeFilterTenant:
+		return true
+	case HoldScopeFilterUser:
 		return true
 	default:
 		return false
@@ -1266,6 +1404,27 @@ func (e RecordingDimension) Valid() bool {
 	}
 }
 
+// Defines values for RecordingEntryConsent.
+const (
+	RecordingEntryConsentDenied  RecordingEntryConsent = "denied"
+	RecordingEntryConsentGiven   RecordingEntryConsent = "given"
+	RecordingEntryConsentUnknown RecordingEntryConsent = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the RecordingEntryConsent enum.
+func (e RecordingEntryConsent) Valid() bool {
+	switch e {
+	case RecordingEntryConsentDenied:
+		return true
+	case RecordingEntryConsentGiven:
+		return true
+	case RecordingEntryConsentUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RecordingEntryState.
 const (
 	RecordingEntryStateAbsent      RecordingEntryState = "absent"
@@ -1314,6 +1473,30 @@ func (e RecordingPreferencePauseMode) Valid() bool {
 	}
 }
 
+// Defines values for RecordingRequestConsent.
+const (
+	RecordingRequestConsentDenied  RecordingRequestConsent = "denied"
+	RecordingRequestConsentEmpty   RecordingRequestConsent = ""
+	RecordingRequestConsentGiven   RecordingRequestConsent = "given"
+	RecordingRequestConsentUnknown RecordingRequestConsent = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the RecordingRequestConsent enum.
+func (e RecordingRequestConsent) Valid() bool {
+	switch e {
+	case RecordingRequestConsentDenied:
+		return true
+	case RecordingRequestConsentEmpty:
+		return true
+	case RecordingRequestConsentGiven:
+		return true
+	case RecordingRequestConsentUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RecordingRequestPauseMode.
 const (
 	RecordingRequestPauseModeCut     RecordingRequestPauseMode = "cut"
@@ -1329,6 +1512,51 @@ func (e RecordingRequestPauseMode) Valid() bool {
 	case RecordingRequestPauseModeEmpty:
 		return true
 	case RecordingRequestPauseModeSilence:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RecordingResultConsent.
+const (
+	RecordingResultConsentDenied  RecordingResultConsent = "denied"
+	RecordingResultConsentGiven   RecordingResultConsent = "given"
+	RecordingResultConsentUnknown RecordingResultConsent = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the RecordingResultConsent enum.
+func (e RecordingResultConsent) Valid() bool {
+	switch e {
+	case RecordingResultConsentDenied:
+		return true
+	case RecordingResultConsentGiven:
+		return true
+	case RecordingResultConsentUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RecordingSpecConsent.
+const (
+	RecordingSpecConsentDenied  RecordingSpecConsent = "denied"
+	RecordingSpecConsentEmpty   RecordingSpecConsent = ""
+	RecordingSpecConsentGiven   RecordingSpecConsent = "given"
+	RecordingSpecConsentUnknown RecordingSpecConsent = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the RecordingSpecConsent enum.
+func (e RecordingSpecConsent) Valid() bool {
+	switch e {
+	case RecordingSpecConsentDenied:
+		return true
+	case RecordingSpecConsentEmpty:
+		return true
+	case RecordingSpecConsentGiven:
+		return true
+	case RecordingSpecConsentUnknown:
 		return true
 	default:
 		return false
@@ -1644,6 +1872,27 @@ func (e ListCallsParamsRecording) Valid() bool {
 	case ListCallsParamsRecordingPending:
 		return true
 	case ListCallsParamsRecordingQuarantined:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListHoldsParamsLifted.
+const (
+	ListHoldsParamsLiftedEmpty ListHoldsParamsLifted = ""
+	ListHoldsParamsLiftedFalse ListHoldsParamsLifted = "false"
+	ListHoldsParamsLiftedTrue  ListHoldsParamsLifted = "true"
+)
+
+// Valid indicates whether the value is a known member of the ListHoldsParamsLifted enum.
+func (e ListHoldsParamsLifted) Valid() bool {
+	switch e {
+	case ListHoldsParamsLiftedEmpty:
+		return true
+	case ListHoldsParamsLiftedFalse:
+		return true
+	case ListHoldsParamsLiftedTrue:
 		return true
 	default:
 		return false
@@ -2163,6 +2412,9 @@ type CallEvent struct {
 	// Cause Why a destination, or the call, came to its end.
 	Cause *Cause `json:"cause,omitempty"`
 
+	// Consent With ended. What the parties said when they were asked. Of one that is denied no recording is made, and its legs are deleted.
+	Consent *CallEventConsent `json:"consent,omitempty"`
+
 	// CutToSpan With legs_span_call: what legs hold beyond the end is cut.
 	CutToSpan *bool `json:"cut_to_span,omitempty"`
 
@@ -2205,6 +2457,9 @@ type CallEvent struct {
 	// - `transferred`: it goes on with another party, and with host on another telephone server
 	Type CallEventType `json:"type"`
 }
+
+// CallEventConsent With ended. What the parties said when they were asked. Of one that is denied no recording is made, and its legs are deleted.
+type CallEventConsent string
 
 // CallEventList The events of a call.
 type CallEventList struct {
@@ -2430,6 +2685,7 @@ type CheckReport struct {
 // - `invalid` (422): the input breaks a rule; see errors
 // - `malformed` (400): the input can't be read at all
 // - `not_found` (404): no such call, job or rule set, or another tenant's
+// - `gone` (410): it was there, and was deleted
 // - `no_route` (404): no rule matches the call
 // - `no_capacity` (503): every destination of the rule is full or down; try again later
 // - `conflict` (409): what is asked for can't be done in the state that the thing is in
@@ -2875,6 +3131,91 @@ type DiffUsage struct {
 	Unrated int `json:"unrated"`
 }
 
+// ErasedLeg The files of a party, whose names aren't kept.
+type ErasedLeg struct {
+	// End What became of them: gone if they were gone already.
+	End   *ErasedLegEnd `json:"end,omitempty"`
+	Files int           `json:"files"`
+	Name  string        `json:"name"`
+
+	// Sha256 In hex, of all files in order.
+	Sha256 *string `json:"sha256,omitempty"`
+}
+
+// ErasedLegEnd What became of them: gone if they were gone already.
+type ErasedLegEnd string
+
+// ErasedObject An object that was deleted, or an older version of one.
+type ErasedObject struct {
+	Bucket string `json:"bucket"`
+	Bytes  int    `json:"bytes"`
+
+	// Current It was what a reader of the key got.
+	Current *bool  `json:"current,omitempty"`
+	Key     string `json:"key"`
+
+	// Mark It was the mark of a deletion, which has no bytes.
+	Mark *bool `json:"mark,omitempty"`
+
+	// Sha256 In hex.
+	Sha256   *string    `json:"sha256,omitempty"`
+	StoredAt *time.Time `json:"stored_at,omitempty"`
+
+	// Version The bucket's own name of the version.
+	Version *string `json:"version,omitempty"`
+}
+
+// Erasure What is left of a recording that was deleted, or of what it was before a redaction.
+type Erasure struct {
+	// Actor Who asked for it.
+	Actor   string    `json:"actor"`
+	BegunAt time.Time `json:"begun_at"`
+
+	// ByJob The job that deletes.
+	ByJob  string     `json:"by_job"`
+	CallId string     `json:"call_id"`
+	DoneAt *time.Time `json:"done_at,omitempty"`
+
+	// JobId The job that made the recording.
+	JobId string `json:"job_id"`
+
+	// Keys The keys that the ledger named.
+	Keys *[]string `json:"keys,omitempty"`
+
+	// Kind The recording is deleted, or what it was before a redaction.
+	Kind    ErasureKind    `json:"kind"`
+	Legs    []ErasedLeg    `json:"legs"`
+	Objects []ErasedObject `json:"objects"`
+
+	// Prefix What the keys of its objects began with.
+	Prefix *string `json:"prefix,omitempty"`
+	Reason string  `json:"reason"`
+
+	// RecordingId An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	RecordingId Id `json:"recording_id"`
+
+	// State begun: it is decided, its URL is gone, and bytes may still be there; done: nothing is left.
+	State ErasureState `json:"state"`
+
+	// TenantId An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	TenantId Id `json:"tenant_id"`
+}
+
+// ErasureKind The recording is deleted, or what it was before a redaction.
+type ErasureKind string
+
+// ErasureState begun: it is decided, its URL is gone, and bytes may still be there; done: nothing is left.
+type ErasureState string
+
+// ErasureList What was deleted of a recording.
+type ErasureList struct {
+	Erasures []Erasure `json:"erasures"`
+}
+
 // ExplainedRequest What was decided about.
 type ExplainedRequest struct {
 	At time.Time `json:"at"`
@@ -3009,6 +3350,82 @@ type FindingSeverity string
 //
 // Examples: reader, calls:write
 type Grant = string
+
+// Hold A legal hold.
+type Hold struct {
+	Id string `json:"id"`
+
+	// LiftReason Why it was lifted.
+	LiftReason *string `json:"lift_reason,omitempty"`
+
+	// LiftedAt When it was lifted.
+	LiftedAt *time.Time `json:"lifted_at,omitempty"`
+
+	// LiftedBy Who lifted it.
+	LiftedBy *string   `json:"lifted_by,omitempty"`
+	PlacedAt time.Time `json:"placed_at"`
+
+	// PlacedBy Who placed it.
+	PlacedBy string `json:"placed_by"`
+
+	// Reason Why it was placed.
+	Reason string `json:"reason"`
+
+	// Scope What a legal hold is on.
+	//
+	// - `recording`: one recording, by its id
+	// - `call`: a call, and all recordings with its id
+	// - `user`: all calls that a user makes or takes
+	// - `number`: all calls from or to a number
+	// - `tenant`: all of the tenant's
+	Scope HoldScope `json:"scope"`
+
+	// Subject The id, or the number.
+	Subject *string `json:"subject,omitempty"`
+
+	// TenantId An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
+	//
+	// Examples: pbx-1.42
+	TenantId Id `json:"tenant_id"`
+}
+
+// HoldPage A part of the tenant's holds.
+type HoldPage struct {
+	Holds []Hold `json:"holds"`
+
+	// Next The after of the next page; missing on the last one.
+	Next *string `json:"next,omitempty"`
+}
+
+// HoldRequest A legal hold to place.
+type HoldRequest struct {
+	// Reason Why, for the audit log.
+	Reason string `json:"reason"`
+
+	// Scope What a legal hold is on.
+	//
+	// - `recording`: one recording, by its id
+	// - `call`: a call, and all recordings with its id
+	// - `user`: all calls that a user makes or takes
+	// - `number`: all calls from or to a number
+	// - `tenant`: all of the tenant's
+	Scope HoldScope `json:"scope"`
+
+	// Subject The id, or the number in E.164 with a plus or as it is dialled; left out of a tenant.
+	Subject *string `json:"subject,omitempty"`
+}
+
+// HoldScope What a legal hold is on.
+//
+// - `recording`: one recording, by its id
+// - `call`: a call, and all recordings with its id
+// - `user`: all calls that a user makes or takes
+// - `number`: all calls from or to a number
+// - `tenant`: all of the tenant's
+type HoldScope string
+
+// HoldScopeFilter A scope; empty for any.
+type HoldScopeFilter string
 
 // Id An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
 //
@@ -3646,6 +4063,9 @@ type Preferences struct {
 	//
 	// Examples: DE
 	Region *string `json:"region,omitempty"`
+
+	// RetentionDays How long the recordings of its calls are kept; of a caller and a callee who both say it the longer time. 0: as its tenant does.
+	RetentionDays *int `json:"retention_days,omitempty"`
 }
 
 // PreferencesBarringClasses defines model for Preferences.Barring.Classes.
@@ -3675,6 +4095,7 @@ type Problem struct {
 	// - `invalid` (422): the input breaks a rule; see errors
 	// - `malformed` (400): the input can't be read at all
 	// - `not_found` (404): no such call, job or rule set, or another tenant's
+	// - `gone` (410): it was there, and was deleted
 	// - `no_route` (404): no rule matches the call
 	// - `no_capacity` (503): every destination of the rule is full or down; try again later
 	// - `conflict` (409): what is asked for can't be done in the state that the thing is in
@@ -3884,6 +4305,12 @@ type RawFormat struct {
 // RawFormatEncoding defines model for RawFormat.Encoding.
 type RawFormatEncoding string
 
+// ReasonRequest Why something is done.
+type ReasonRequest struct {
+	// Reason Why, for the audit log.
+	Reason string `json:"reason"`
+}
+
 // RecordingAccepted A recording that is in its queue.
 type RecordingAccepted struct {
 	// Created false: the same recording was asked for before.
@@ -3903,7 +4330,10 @@ type RecordingDimension string
 type RecordingEntry struct {
 	// Analysis What is told of an analysis of the legs. Times are of the output.
 	Analysis *AnalysisResult `json:"analysis,omitempty"`
-	Defects  *[]Defect       `json:"defects,omitempty"`
+
+	// Consent What the parties said; left out if nobody told.
+	Consent *RecordingEntryConsent `json:"consent,omitempty"`
+	Defects *[]Defect              `json:"defects,omitempty"`
 
 	// DurationMs How long the outputs are.
 	DurationMs float32    `json:"duration_ms"`
@@ -3951,6 +4381,9 @@ type RecordingEntry struct {
 	// Url Where the first output is that can be listened to.
 	Url *string `json:"url,omitempty"`
 }
+
+// RecordingEntryConsent What the parties said; left out if nobody told.
+type RecordingEntryConsent string
 
 // RecordingEntryState Where it stands. While it is pending there may be a version of it, which another is to follow.
 type RecordingEntryState string
@@ -4003,6 +4436,9 @@ type RecordingRequest struct {
 	// Examples: pbx-1.42
 	CallId Id `json:"call_id"`
 
+	// Consent What the parties said when they were asked. Of one that is denied no recording is made, and its legs are deleted.
+	Consent *RecordingRequestConsent `json:"consent,omitempty"`
+
 	// CutToSpan Cuts what legs hold beyond span_ms.
 	CutToSpan *bool `json:"cut_to_span,omitempty"`
 
@@ -4047,6 +4483,12 @@ type RecordingRequest struct {
 	RecordingId *string      `json:"recording_id,omitempty"`
 	Redactions  *[]Redaction `json:"redactions,omitempty"`
 
+	// RetainDays For how many days it is kept from when it is asked for; 0: as its users, its tenant or the service say.
+	RetainDays *int `json:"retain_days,omitempty"`
+
+	// RetainUntil When the recording may be deleted, whatever its users, its tenant and the service say. Up to 36500 days after started_at; not with retain_days.
+	RetainUntil *time.Time `json:"retain_until,omitempty"`
+
 	// SpanMs How long the call lasted; 0: until the end of the longest leg.
 	SpanMs *float32 `json:"span_ms,omitempty"`
 
@@ -4060,15 +4502,21 @@ type RecordingRequest struct {
 	Trim *TrimSpec `json:"trim,omitempty"`
 }
 
+// RecordingRequestConsent What the parties said when they were asked. Of one that is denied no recording is made, and its legs are deleted.
+type RecordingRequestConsent string
+
 // RecordingRequestPauseMode What becomes of pauses: silence, or they are cut out.
 type RecordingRequestPauseMode string
 
 // RecordingResult What a recording came to.
 type RecordingResult struct {
 	// Analysis What is told of an analysis of the legs. Times are of the output.
-	Analysis   *AnalysisResult `json:"analysis,omitempty"`
-	Defects    *[]Defect       `json:"defects,omitempty"`
-	DurationMs float32         `json:"duration_ms"`
+	Analysis *AnalysisResult `json:"analysis,omitempty"`
+
+	// Consent What the parties said; left out if nobody told.
+	Consent    *RecordingResultConsent `json:"consent,omitempty"`
+	Defects    *[]Defect               `json:"defects,omitempty"`
+	DurationMs float32                 `json:"duration_ms"`
 
 	// HostSoftware Name and version of the software that wrote the legs; left out if nobody said it.
 	HostSoftware *string `json:"host_software,omitempty"`
@@ -4106,12 +4554,18 @@ type RecordingResult struct {
 	TrimmedMs *float32 `json:"trimmed_ms,omitempty"`
 }
 
+// RecordingResultConsent What the parties said; left out if nobody told.
+type RecordingResultConsent string
+
 // RecordingSpec What recording a job makes of which files.
 type RecordingSpec struct {
 	// CallId An identifier: letters, digits, '.', '_' and '-', beginning with a letter or a digit, without "..".
 	//
 	// Examples: pbx-1.42
 	CallId Id `json:"call_id"`
+
+	// Consent What the parties said when they were asked. Of one that is denied no recording is made, and its legs are deleted.
+	Consent *RecordingSpecConsent `json:"consent,omitempty"`
 
 	// CutToSpan Cuts what legs hold beyond span_ms.
 	CutToSpan *bool `json:"cut_to_span,omitempty"`
@@ -4153,6 +4607,12 @@ type RecordingSpec struct {
 	RecordingId Id           `json:"recording_id"`
 	Redactions  *[]Redaction `json:"redactions,omitempty"`
 
+	// RetainDays For how many days it is kept from when it is asked for; 0: as its users, its tenant or the service say.
+	RetainDays *int `json:"retain_days,omitempty"`
+
+	// RetainUntil When the recording may be deleted, whatever its users, its tenant and the service say. Up to 36500 days after started_at; not with retain_days.
+	RetainUntil *time.Time `json:"retain_until,omitempty"`
+
 	// SettingsFrom Who said each setting of the recording; those that nobody said are left out.
 	//
 	// - `call`: the request for the call
@@ -4178,6 +4638,9 @@ type RecordingSpec struct {
 	// Trim What silence is cut off the start and the end of every output.
 	Trim *TrimSpec `json:"trim,omitempty"`
 }
+
+// RecordingSpecConsent What the parties said when they were asked. Of one that is denied no recording is made, and its legs are deleted.
+type RecordingSpecConsent string
 
 // RecordingSpecPauseMode What becomes of pauses: silence, or they are cut out.
 type RecordingSpecPauseMode string
@@ -4213,6 +4676,13 @@ type RecordingSums struct {
 	Recordings int     `json:"recordings"`
 	Status     *string `json:"status,omitempty"`
 	Tenant     *string `json:"tenant,omitempty"`
+}
+
+// RedactRequest What to redact of a recording.
+type RedactRequest struct {
+	// Reason Why, for the audit log.
+	Reason     string      `json:"reason"`
+	Redactions []Redaction `json:"redactions"`
 }
 
 // Redaction A range of the call that is replaced by silence or a tone in every output.
@@ -4593,7 +5063,7 @@ type TenantDefaults struct {
 	// Examples: DE
 	Region *string `json:"region,omitempty"`
 
-	// RetentionDays How long its recordings are to be kept.
+	// RetentionDays How long its recordings are kept of which neither they nor the users of their calls say it; 0: as the service does.
 	RetentionDays *int `json:"retention_days,omitempty"`
 
 	// Webhooks Where events are delivered, as webhooks of /v1/webhooks, which have their secrets.
@@ -4855,6 +5325,8 @@ type WebhookStateReason string
 // - `recording.absent`: There is nothing to record of a call, or not yet.
 // - `recording.quarantined`: A recording was set aside for a person to look at.
 // - `recording.damaged`: A recording in its bucket isn't as it was made.
+// - `recording.erased`: A recording was deleted: nothing of it is left.
+// - `recording.redacted`: A part of a recording was redacted, and nothing is left of what it was before.
 // - `call.created`: A call was routed and stored.
 // - `call.rejected`: A call was stored that no rule takes.
 // - `call.ringing`: A destination alerts.
@@ -4992,6 +5464,9 @@ type DeadLetterId = string
 // Hash defines model for Hash.
 type Hash = string
 
+// HoldId defines model for HoldId.
+type HoldId = string
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -5090,6 +5565,27 @@ type ListDeadLettersParams struct {
 	// Limit Letters on a page.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
+
+// ListHoldsParams defines parameters for ListHolds.
+type ListHoldsParams struct {
+	// Scope Only those on such things.
+	Scope *HoldScopeFilter `form:"scope,omitempty" json:"scope,omitempty"`
+
+	// Subject Only those on this: an id, or a number.
+	Subject *string `form:"subject,omitempty" json:"subject,omitempty"`
+
+	// Lifted Those that were lifted, too.
+	Lifted *ListHoldsParamsLifted `form:"lifted,omitempty" json:"lifted,omitempty"`
+
+	// After The next of the page before.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit Holds on a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListHoldsParamsLifted defines parameters for ListHolds.
+type ListHoldsParamsLifted string
 
 // ListAllJobsParams defines parameters for ListAllJobs.
 type ListAllJobsParams struct {
@@ -5670,6 +6166,12 @@ type CreateCallJSONRequestBody = CallRequest
 // PostCallEventJSONRequestBody defines body for PostCallEvent for application/json ContentType.
 type PostCallEventJSONRequestBody = CallEvent
 
+// PlaceHoldJSONRequestBody defines body for PlaceHold for application/json ContentType.
+type PlaceHoldJSONRequestBody = HoldRequest
+
+// LiftHoldJSONRequestBody defines body for LiftHold for application/json ContentType.
+type LiftHoldJSONRequestBody = ReasonRequest
+
 // AddJobJSONRequestBody defines body for AddJob for application/json ContentType.
 type AddJobJSONRequestBody = JobRequest
 
@@ -5697,8 +6199,14 @@ type MoveJobsJSONRequestBody = MoveRequest
 // RetryJobsJSONRequestBody defines body for RetryJobs for application/json ContentType.
 type RetryJobsJSONRequestBody = RetryRequest
 
+// EraseRecordingJSONRequestBody defines body for EraseRecording for application/json ContentType.
+type EraseRecordingJSONRequestBody = ReasonRequest
+
 // QuarantineJobJSONRequestBody defines body for QuarantineJob for application/json ContentType.
 type QuarantineJobJSONRequestBody = QuarantineRequest
+
+// RedactRecordingJSONRequestBody defines body for RedactRecording for application/json ContentType.
+type RedactRecordingJSONRequestBody = RedactRequest
 
 // PutRulesJSONRequestBody defines body for PutRules for application/json ContentType.
 type PutRulesJSONRequestBody = RuleSet
@@ -6505,6 +7013,60 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/dead-letters/{letter}/replay (the `ReplayDeadLetter` operationId).
 	ReplayDeadLetter(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListHolds List the legal holds
+	//
+	// Those of the tenant that hold, in the order in which they were placed.
+	//
+	// Corresponds with GET /v1/holds (the `ListHolds` operationId).
+	ListHolds(ctx context.Context, params *ListHoldsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlaceHoldWithBody Place a legal hold
+	//
+	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// whose call isn't stored any more is held by any of those, as it can't be told.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+	PlaceHoldWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlaceHold Place a legal hold
+	//
+	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// whose call isn't stored any more is held by any of those, as it can't be told.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+	PlaceHold(ctx context.Context, body PlaceHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetHold Look at a legal hold
+	//
+	// Also one that was lifted, with who lifted it and why.
+	//
+	// Corresponds with GET /v1/holds/{hold} (the `GetHold` operationId).
+	GetHold(ctx context.Context, hold HoldId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LiftHoldWithBody Lift a legal hold
+	//
+	// It stays in the list as lifted, with who lifted it and why.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+	LiftHoldWithBody(ctx context.Context, hold HoldId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LiftHold Lift a legal hold
+	//
+	// It stays in the list as lifted, with who lifted it and why.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+	LiftHold(ctx context.Context, hold HoldId, body LiftHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAllJobs List the jobs of every kind
 	//
 	// The tenant's, oldest first.
@@ -6760,6 +7322,37 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/recordings/jobs/{id} (the `GetJob` operationId).
 	GetJob(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// EraseRecordingWithBody Delete a recording
+	//
+	// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+	// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+	// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+	// What is under a legal hold is refused with `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+	EraseRecordingWithBody(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EraseRecording Delete a recording
+	//
+	// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+	// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+	// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+	// What is under a legal hold is refused with `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+	EraseRecording(ctx context.Context, id JobId, body EraseRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListErasures See what was deleted of a recording
+	//
+	// The deletion of the recording, and of what it was before each redaction.
+	//
+	// Corresponds with GET /v1/recordings/jobs/{id}/erasures (the `ListErasures` operationId).
+	ListErasures(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetMedia Fetch a recording
 	//
 	// A redirect to a signed URL that is good for a while, or the file itself, with ranges. A job that is published has a
@@ -6785,6 +7378,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/recordings/jobs/{id}/quarantine (the `QuarantineJob` operationId).
 	QuarantineJob(ctx context.Context, id JobId, body QuarantineJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RedactRecordingWithBody Redact a recording
+	//
+	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+	RedactRecordingWithBody(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RedactRecording Redact a recording
+	//
+	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+	RedactRecording(ctx context.Context, id JobId, body RedactRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RetryJob Put a job back
 	//
@@ -7631,6 +8246,120 @@ func (c *Client) ReplayDeadLetter(ctx context.Context, letter DeadLetterId, reqE
 	return c.Client.Do(req)
 }
 
+// ListHolds List the legal holds
+//
+// Those of the tenant that hold, in the order in which they were placed.
+//
+// Corresponds with GET /v1/holds (the `ListHolds` operationId).
+func (c *Client) ListHolds(ctx context.Context, params *ListHoldsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListHoldsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlaceHoldWithBody Place a legal hold
+//
+// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// whose call isn't stored any more is held by any of those, as it can't be told.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+func (c *Client) PlaceHoldWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlaceHoldRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlaceHold Place a legal hold
+//
+// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// whose call isn't stored any more is held by any of those, as it can't be told.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+func (c *Client) PlaceHold(ctx context.Context, body PlaceHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlaceHoldRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetHold Look at a legal hold
+//
+// Also one that was lifted, with who lifted it and why.
+//
+// Corresponds with GET /v1/holds/{hold} (the `GetHold` operationId).
+func (c *Client) GetHold(ctx context.Context, hold HoldId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetHoldRequest(c.Server, hold)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LiftHoldWithBody Lift a legal hold
+//
+// It stays in the list as lifted, with who lifted it and why.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+func (c *Client) LiftHoldWithBody(ctx context.Context, hold HoldId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLiftHoldRequestWithBody(c.Server, hold, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LiftHold Lift a legal hold
+//
+// It stays in the list as lifted, with who lifted it and why.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+func (c *Client) LiftHold(ctx context.Context, hold HoldId, body LiftHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLiftHoldRequest(c.Server, hold, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListAllJobs List the jobs of every kind
 //
 // The tenant's, oldest first.
@@ -8176,6 +8905,67 @@ func (c *Client) GetJob(ctx context.Context, id JobId, reqEditors ...RequestEdit
 	return c.Client.Do(req)
 }
 
+// EraseRecordingWithBody Delete a recording
+//
+// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+// What is under a legal hold is refused with `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+func (c *Client) EraseRecordingWithBody(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEraseRecordingRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EraseRecording Delete a recording
+//
+// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+// What is under a legal hold is refused with `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+func (c *Client) EraseRecording(ctx context.Context, id JobId, body EraseRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEraseRecordingRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListErasures See what was deleted of a recording
+//
+// The deletion of the recording, and of what it was before each redaction.
+//
+// Corresponds with GET /v1/recordings/jobs/{id}/erasures (the `ListErasures` operationId).
+func (c *Client) ListErasures(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListErasuresRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetMedia Fetch a recording
 //
 // A redirect to a signed URL that is good for a while, or the file itself, with ranges. A job that is published has a
@@ -8222,6 +9012,48 @@ func (c *Client) QuarantineJobWithBody(ctx context.Context, id JobId, contentTyp
 // Corresponds with POST /v1/recordings/jobs/{id}/quarantine (the `QuarantineJob` operationId).
 func (c *Client) QuarantineJob(ctx context.Context, id JobId, body QuarantineJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewQuarantineJobRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RedactRecordingWithBody Redact a recording
+//
+// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+func (c *Client) RedactRecordingWithBody(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRedactRecordingRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RedactRecording Redact a recording
+//
+// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+func (c *Client) RedactRecording(ctx context.Context, id JobId, body RedactRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRedactRecordingRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -10059,6 +10891,219 @@ func NewReplayDeadLetterRequest(server string, letter DeadLetterId) (*http.Reque
 	return req, nil
 }
 
+// NewListHoldsRequest constructs an http.Request for the ListHolds method
+func NewListHoldsRequest(server string, params *ListHoldsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/holds")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Scope != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scope", *params.Scope, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Subject != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", *params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Lifted != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lifted", *params.Lifted, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.After != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Limit != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPlaceHoldRequest calls the generic PlaceHold builder with application/json body
+func NewPlaceHoldRequest(server string, body PlaceHoldJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPlaceHoldRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewPlaceHoldRequestWithBody constructs an http.Request for the PlaceHold method, with any body, and a specified content type
+func NewPlaceHoldRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/holds")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetHoldRequest constructs an http.Request for the GetHold method
+func NewGetHoldRequest(server string, hold HoldId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "hold", hold, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/holds/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewLiftHoldRequest calls the generic LiftHold builder with application/json body
+func NewLiftHoldRequest(server string, hold HoldId, body LiftHoldJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLiftHoldRequestWithBody(server, hold, "application/json", bodyReader)
+}
+
+// NewLiftHoldRequestWithBody constructs an http.Request for the LiftHold method, with any body, and a specified content type
+func NewLiftHoldRequestWithBody(server string, hold HoldId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "hold", hold, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/holds/%s/lift", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListAllJobsRequest constructs an http.Request for the ListAllJobs method
 func NewListAllJobsRequest(server string, params *ListAllJobsParams) (*http.Request, error) {
 	var err error
@@ -11264,6 +12309,87 @@ func NewGetJobRequest(server string, id JobId) (*http.Request, error) {
 	return req, nil
 }
 
+// NewEraseRecordingRequest calls the generic EraseRecording builder with application/json body
+func NewEraseRecordingRequest(server string, id JobId, body EraseRecordingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEraseRecordingRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewEraseRecordingRequestWithBody constructs an http.Request for the EraseRecording method, with any body, and a specified content type
+func NewEraseRecordingRequestWithBody(server string, id JobId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/recordings/jobs/%s/erase", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListErasuresRequest constructs an http.Request for the ListErasures method
+func NewListErasuresRequest(server string, id JobId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/recordings/jobs/%s/erasures", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetMediaRequest constructs an http.Request for the GetMedia method
 func NewGetMediaRequest(server string, id JobId, params *GetMediaParams) (*http.Request, error) {
 	var err error
@@ -11387,6 +12513,53 @@ func NewQuarantineJobRequestWithBody(server string, id JobId, contentType string
 	}
 
 	operationPath := fmt.Sprintf("/v1/recordings/jobs/%s/quarantine", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRedactRecordingRequest calls the generic RedactRecording builder with application/json body
+func NewRedactRecordingRequest(server string, id JobId, body RedactRecordingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRedactRecordingRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewRedactRecordingRequestWithBody constructs an http.Request for the RedactRecording method, with any body, and a specified content type
+func NewRedactRecordingRequestWithBody(server string, id JobId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/recordings/jobs/%s/redact", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -14565,6 +15738,64 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/dead-letters/{letter}/replay (the `ReplayDeadLetter` operationId).
 	ReplayDeadLetterWithResponse(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*ReplayDeadLetterResponse, error)
 
+	// ListHoldsWithResponse List the legal holds
+	//
+	// Those of the tenant that hold, in the order in which they were placed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/holds (the `ListHolds` operationId).
+	ListHoldsWithResponse(ctx context.Context, params *ListHoldsParams, reqEditors ...RequestEditorFn) (*ListHoldsResponse, error)
+
+	// PlaceHoldWithBodyWithResponse Place a legal hold
+	//
+	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// whose call isn't stored any more is held by any of those, as it can't be told.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+	PlaceHoldWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PlaceHoldResponse, error)
+
+	// PlaceHoldWithResponse Place a legal hold
+	//
+	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// whose call isn't stored any more is held by any of those, as it can't be told.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+	PlaceHoldWithResponse(ctx context.Context, body PlaceHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*PlaceHoldResponse, error)
+
+	// GetHoldWithResponse Look at a legal hold
+	//
+	// Also one that was lifted, with who lifted it and why.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/holds/{hold} (the `GetHold` operationId).
+	GetHoldWithResponse(ctx context.Context, hold HoldId, reqEditors ...RequestEditorFn) (*GetHoldResponse, error)
+
+	// LiftHoldWithBodyWithResponse Lift a legal hold
+	//
+	// It stays in the list as lifted, with who lifted it and why.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+	LiftHoldWithBodyWithResponse(ctx context.Context, hold HoldId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LiftHoldResponse, error)
+
+	// LiftHoldWithResponse Lift a legal hold
+	//
+	// It stays in the list as lifted, with who lifted it and why.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+	LiftHoldWithResponse(ctx context.Context, hold HoldId, body LiftHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*LiftHoldResponse, error)
+
 	// ListAllJobsWithResponse List the jobs of every kind
 	//
 	// The tenant's, oldest first.
@@ -14842,6 +16073,39 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/recordings/jobs/{id} (the `GetJob` operationId).
 	GetJobWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*GetJobResponse, error)
 
+	// EraseRecordingWithBodyWithResponse Delete a recording
+	//
+	// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+	// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+	// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+	// What is under a legal hold is refused with `conflict`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+	EraseRecordingWithBodyWithResponse(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EraseRecordingResponse, error)
+
+	// EraseRecordingWithResponse Delete a recording
+	//
+	// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+	// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+	// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+	// What is under a legal hold is refused with `conflict`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+	EraseRecordingWithResponse(ctx context.Context, id JobId, body EraseRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*EraseRecordingResponse, error)
+
+	// ListErasuresWithResponse See what was deleted of a recording
+	//
+	// The deletion of the recording, and of what it was before each redaction.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/recordings/jobs/{id}/erasures (the `ListErasures` operationId).
+	ListErasuresWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*ListErasuresResponse, error)
+
 	// GetMediaWithResponse Fetch a recording
 	//
 	// A redirect to a signed URL that is good for a while, or the file itself, with ranges. A job that is published has a
@@ -14869,6 +16133,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/recordings/jobs/{id}/quarantine (the `QuarantineJob` operationId).
 	QuarantineJobWithResponse(ctx context.Context, id JobId, body QuarantineJobJSONRequestBody, reqEditors ...RequestEditorFn) (*QuarantineJobResponse, error)
+
+	// RedactRecordingWithBodyWithResponse Redact a recording
+	//
+	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+	RedactRecordingWithBodyWithResponse(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RedactRecordingResponse, error)
+
+	// RedactRecordingWithResponse Redact a recording
+	//
+	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+	RedactRecordingWithResponse(ctx context.Context, id JobId, body RedactRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*RedactRecordingResponse, error)
 
 	// RetryJobWithResponse Put a job back
 	//
@@ -15945,6 +17231,177 @@ func (r ReplayDeadLetterResponse) ContentType() string {
 	return ""
 }
 
+type ListHoldsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *HoldPage
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListHoldsResponse) GetJSON200() *HoldPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListHoldsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListHoldsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListHoldsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListHoldsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PlaceHoldResponse201Headers the declared response headers of an HTTP 201 response for PlaceHold
+type PlaceHoldResponse201Headers struct {
+	Location *string
+}
+
+type PlaceHoldResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Hold
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *PlaceHoldResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PlaceHoldResponse) GetJSON201() *Hold {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r PlaceHoldResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PlaceHoldResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PlaceHoldResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PlaceHoldResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetHoldResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Hold
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetHoldResponse) GetJSON200() *Hold {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetHoldResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetHoldResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetHoldResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetHoldResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type LiftHoldResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Hold
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r LiftHoldResponse) GetJSON200() *Hold {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r LiftHoldResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LiftHoldResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LiftHoldResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LiftHoldResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListAllJobsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16841,6 +18298,95 @@ func (r GetJobResponse) ContentType() string {
 	return ""
 }
 
+// EraseRecordingResponse202Headers the declared response headers of an HTTP 202 response for EraseRecording
+type EraseRecordingResponse202Headers struct {
+	Location *string
+}
+
+type EraseRecordingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *JobAccepted
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *EraseRecordingResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r EraseRecordingResponse) GetJSON202() *JobAccepted {
+	return r.JSON202
+}
+
+// GetBody returns the raw response body bytes
+func (r EraseRecordingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EraseRecordingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EraseRecordingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EraseRecordingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListErasuresResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ErasureList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListErasuresResponse) GetJSON200() *ErasureList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListErasuresResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListErasuresResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListErasuresResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListErasuresResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetMediaResponse200Headers the declared response headers of an HTTP 200 response for GetMedia
 type GetMediaResponse200Headers struct {
 	AcceptRanges       *string
@@ -16950,6 +18496,54 @@ func (r QuarantineJobResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r QuarantineJobResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RedactRecordingResponse202Headers the declared response headers of an HTTP 202 response for RedactRecording
+type RedactRecordingResponse202Headers struct {
+	Location *string
+}
+
+type RedactRecordingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *JobAccepted
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RedactRecordingResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r RedactRecordingResponse) GetJSON202() *JobAccepted {
+	return r.JSON202
+}
+
+// GetBody returns the raw response body bytes
+func (r RedactRecordingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RedactRecordingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RedactRecordingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RedactRecordingResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -19215,6 +20809,100 @@ func (c *ClientWithResponses) ReplayDeadLetterWithResponse(ctx context.Context, 
 	return ParseReplayDeadLetterResponse(rsp)
 }
 
+// ListHoldsWithResponse List the legal holds
+//
+// Those of the tenant that hold, in the order in which they were placed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/holds (the `ListHolds` operationId).
+func (c *ClientWithResponses) ListHoldsWithResponse(ctx context.Context, params *ListHoldsParams, reqEditors ...RequestEditorFn) (*ListHoldsResponse, error) {
+	rsp, err := c.ListHolds(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListHoldsResponse(rsp)
+}
+
+// PlaceHoldWithBodyWithResponse Place a legal hold
+//
+// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// whose call isn't stored any more is held by any of those, as it can't be told.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+func (c *ClientWithResponses) PlaceHoldWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PlaceHoldResponse, error) {
+	rsp, err := c.PlaceHoldWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlaceHoldResponse(rsp)
+}
+
+// PlaceHoldWithResponse Place a legal hold
+//
+// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// whose call isn't stored any more is held by any of those, as it can't be told.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/holds (the `PlaceHold` operationId).
+func (c *ClientWithResponses) PlaceHoldWithResponse(ctx context.Context, body PlaceHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*PlaceHoldResponse, error) {
+	rsp, err := c.PlaceHold(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlaceHoldResponse(rsp)
+}
+
+// GetHoldWithResponse Look at a legal hold
+//
+// Also one that was lifted, with who lifted it and why.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/holds/{hold} (the `GetHold` operationId).
+func (c *ClientWithResponses) GetHoldWithResponse(ctx context.Context, hold HoldId, reqEditors ...RequestEditorFn) (*GetHoldResponse, error) {
+	rsp, err := c.GetHold(ctx, hold, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetHoldResponse(rsp)
+}
+
+// LiftHoldWithBodyWithResponse Lift a legal hold
+//
+// It stays in the list as lifted, with who lifted it and why.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+func (c *ClientWithResponses) LiftHoldWithBodyWithResponse(ctx context.Context, hold HoldId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LiftHoldResponse, error) {
+	rsp, err := c.LiftHoldWithBody(ctx, hold, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLiftHoldResponse(rsp)
+}
+
+// LiftHoldWithResponse Lift a legal hold
+//
+// It stays in the list as lifted, with who lifted it and why.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/holds/{hold}/lift (the `LiftHold` operationId).
+func (c *ClientWithResponses) LiftHoldWithResponse(ctx context.Context, hold HoldId, body LiftHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*LiftHoldResponse, error) {
+	rsp, err := c.LiftHold(ctx, hold, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLiftHoldResponse(rsp)
+}
+
 // ListAllJobsWithResponse List the jobs of every kind
 //
 // The tenant's, oldest first.
@@ -19666,6 +21354,57 @@ func (c *ClientWithResponses) GetJobWithResponse(ctx context.Context, id JobId, 
 	return ParseGetJobResponse(rsp)
 }
 
+// EraseRecordingWithBodyWithResponse Delete a recording
+//
+// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+// What is under a legal hold is refused with `conflict`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+func (c *ClientWithResponses) EraseRecordingWithBodyWithResponse(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EraseRecordingResponse, error) {
+	rsp, err := c.EraseRecordingWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEraseRecordingResponse(rsp)
+}
+
+// EraseRecordingWithResponse Delete a recording
+//
+// For good, with all that there is of it: its objects with their older versions in the bucket and in its backup, what was
+// made of it, and its legs. What was where stays, with hashes, when it was gone, for whom and why: see its erasures, the audit
+// log and the event recording.erased. A job does it, which waits while the bucket itself keeps an object, and says until when.
+// What is under a legal hold is refused with `conflict`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/erase (the `EraseRecording` operationId).
+func (c *ClientWithResponses) EraseRecordingWithResponse(ctx context.Context, id JobId, body EraseRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*EraseRecordingResponse, error) {
+	rsp, err := c.EraseRecording(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEraseRecordingResponse(rsp)
+}
+
+// ListErasuresWithResponse See what was deleted of a recording
+//
+// The deletion of the recording, and of what it was before each redaction.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/recordings/jobs/{id}/erasures (the `ListErasures` operationId).
+func (c *ClientWithResponses) ListErasuresWithResponse(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*ListErasuresResponse, error) {
+	rsp, err := c.ListErasures(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListErasuresResponse(rsp)
+}
+
 // GetMediaWithResponse Fetch a recording
 //
 // A redirect to a signed URL that is good for a while, or the file itself, with ranges. A job that is published has a
@@ -19710,6 +21449,40 @@ func (c *ClientWithResponses) QuarantineJobWithResponse(ctx context.Context, id 
 		return nil, err
 	}
 	return ParseQuarantineJobResponse(rsp)
+}
+
+// RedactRecordingWithBodyWithResponse Redact a recording
+//
+// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+func (c *ClientWithResponses) RedactRecordingWithBodyWithResponse(ctx context.Context, id JobId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RedactRecordingResponse, error) {
+	rsp, err := c.RedactRecordingWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRedactRecordingResponse(rsp)
+}
+
+// RedactRecordingWithResponse Redact a recording
+//
+// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
+// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/recordings/jobs/{id}/redact (the `RedactRecording` operationId).
+func (c *ClientWithResponses) RedactRecordingWithResponse(ctx context.Context, id JobId, body RedactRecordingJSONRequestBody, reqEditors ...RequestEditorFn) (*RedactRecordingResponse, error) {
+	rsp, err := c.RedactRecording(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRedactRecordingResponse(rsp)
 }
 
 // RetryJobWithResponse Put a job back
@@ -21019,6 +22792,119 @@ func ParseReplayDeadLetterResponse(rsp *http.Response) (*ReplayDeadLetterRespons
 	return response, nil
 }
 
+// ParseListHoldsResponse parses an HTTP response from a ListHoldsWithResponse call
+func ParseListHoldsResponse(rsp *http.Response) (*ListHoldsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListHoldsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest HoldPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParsePlaceHoldResponse parses an HTTP response from a PlaceHoldWithResponse call
+func ParsePlaceHoldResponse(rsp *http.Response) (*PlaceHoldResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PlaceHoldResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Hold
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers PlaceHoldResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetHoldResponse parses an HTTP response from a GetHoldWithResponse call
+func ParseGetHoldResponse(rsp *http.Response) (*GetHoldResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetHoldResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Hold
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseLiftHoldResponse parses an HTTP response from a LiftHoldWithResponse call
+func ParseLiftHoldResponse(rsp *http.Response) (*LiftHoldResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LiftHoldResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Hold
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
 // ParseListAllJobsResponse parses an HTTP response from a ListAllJobsWithResponse call
 func ParseListAllJobsResponse(rsp *http.Response) (*ListAllJobsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21686,6 +23572,69 @@ func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
 	return response, nil
 }
 
+// ParseEraseRecordingResponse parses an HTTP response from a EraseRecordingWithResponse call
+func ParseEraseRecordingResponse(rsp *http.Response) (*EraseRecordingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EraseRecordingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest JobAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers EraseRecordingResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListErasuresResponse parses an HTTP response from a ListErasuresWithResponse call
+func ParseListErasuresResponse(rsp *http.Response) (*ListErasuresResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListErasuresResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ErasureList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
 // ParseGetMediaResponse parses an HTTP response from a GetMediaWithResponse call
 func ParseGetMediaResponse(rsp *http.Response) (*GetMediaResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21813,6 +23762,44 @@ func ParseQuarantineJobResponse(rsp *http.Response) (*QuarantineJobResponse, err
 			return nil, err
 		}
 		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseRedactRecordingResponse parses an HTTP response from a RedactRecordingWithResponse call
+func ParseRedactRecordingResponse(rsp *http.Response) (*RedactRecordingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RedactRecordingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest JobAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RedactRecordingResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil

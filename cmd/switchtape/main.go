@@ -25,6 +25,8 @@ type commands struct {
 	Adopt           adoptCommand           `cmd:"" help:"Make recordings of the legs in a directory, or say which could be made."`
 	Jobs            jobsCommand            `cmd:"" help:"Look after the recording jobs of a ledger, or of an API."`
 	DeadLetters     deadLettersCommand     `cmd:"" help:"Look after messages from brokers that could not be taken."`
+	Holds           holdsCommand           `cmd:"" help:"Place, list and lift legal holds: what they are on is not deleted."`
+	Recordings      recordingsCommand      `cmd:"" help:"Delete and redact recordings, and see what was deleted."`
 	Users           usersCommand           `cmd:"" help:"Look after the users of an API."`
 	Tenants         tenantsCommand         `cmd:"" help:"Look after the tenants of an API."`
 	Audit           auditCommand           `cmd:"" help:"Verify the audit log, and prune it."`

@@ -42,7 +42,11 @@ const (
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(deleterDir); dir != "" {
-		if err := deleteUntilKilled(dir, os.Getenv(deleterStep)); err != nil {
+		do := deleteUntilKilled
+		if os.Getenv(deleterOf) != "" {
+			do = eraseUntilKilled
+		}
+		if err := do(dir, os.Getenv(deleterStep)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -14,10 +14,18 @@
 //	                                          "limit": 100, "dry_run": true}
 //	GET  /v1/recordings/queues                the queues of the tenant's jobs, and who serves them
 //	POST /v1/recordings/jobs/{id}/quarantine  set a job aside: {"reason": "…"}
+//	POST /v1/recordings/jobs/{id}/erase       delete the recording, for good: {"reason": "…"}
+//	POST /v1/recordings/jobs/{id}/redact      redact it: {"redactions": [{"from_ms", "to_ms", "legs"}], "reason"}
+//	GET  /v1/recordings/jobs/{id}/erasures    what was deleted of it, when, for whom and why
 //	GET  /v1/dead-letters                     messages that came by a broker and could not be taken
 //	GET  /v1/dead-letters/{id}                one of them, with what it says and why
 //	POST /v1/dead-letters/{id}/replay         take it, through the same check
 //	POST /v1/dead-letters/{id}/discard        let it go
+//
+//	POST /v1/holds                            place a legal hold: {"scope": "call", "subject", "reason"}
+//	GET  /v1/holds                            the tenant's holds: ?scope= &subject= &lifted= &limit= &after=
+//	GET  /v1/holds/{id}                       one of them
+//	POST /v1/holds/{id}/lift                  lift it: {"reason": "…"}
 //
 //	POST /v1/jobs                             enqueue a job of another kind: {"kind", "key", "payload",
 //	                                          "call_id", "queue", "priority"}

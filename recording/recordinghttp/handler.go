@@ -47,6 +47,8 @@ type Options struct {
 	// DeadLetters is where messages are that came from a broker and could not be taken.
 	// Nil: there are none here.
 	DeadLetters intake.Desk
+	// Keeper is where legal holds are, and what was deleted. Nil: there are none here.
+	Keeper Keeper
 	// Media is where the recordings are. Nil: they can't be had here, and
 	// asking for one is answered with 404.
 	Media Media
@@ -132,6 +134,9 @@ func (h *Handler) routes() []problem.Route {
 		problem.At("GET /v1/recordings/jobs/{id}/media", read, h.getMedia(h.own), media),
 		problem.At("POST /v1/recordings/jobs/{id}/retry", jobs, h.retry(h.own), problem.Query()),
 		problem.At("POST /v1/recordings/jobs/{id}/quarantine", jobs, h.quarantine(h.own), problem.Query()),
+		problem.At("POST /v1/recordings/jobs/{id}/erase", callmodel.ScopeRecordingsErase, h.erase, problem.Query()),
+		problem.At("POST /v1/recordings/jobs/{id}/redact", callmodel.ScopeRecordingsErase, h.redact, problem.Query()),
+		problem.At("GET /v1/recordings/jobs/{id}/erasures", read, h.listErasures, problem.Query()),
 		problem.At("POST /v1/recordings/jobs/retry", jobs, h.retryRecordings, problem.Query()),
 		problem.At("POST /v1/recordings/jobs/move", jobs, h.moveRecordings, problem.Query()),
 		problem.At("GET /v1/recordings/queues", read, h.queuesOfRecordings, problem.Query("limit")),
@@ -145,6 +150,11 @@ func (h *Handler) routes() []problem.Route {
 		problem.At("GET /v1/jobs/queues", read, h.allQueues, problem.Query("limit", "kind")),
 		problem.At("POST /v1/jobs/{id}/retry", jobs, h.retry(h.tenants), problem.Query()),
 		problem.At("POST /v1/jobs/{id}/quarantine", jobs, h.quarantine(h.tenants), problem.Query()),
+
+		problem.At("POST /v1/holds", callmodel.ScopeHoldsWrite, h.placeHold, problem.Query()),
+		problem.At("GET /v1/holds", callmodel.ScopeHoldsRead, h.listHolds, problem.Query("scope", "subject", "lifted", "limit", "after")),
+		problem.At("GET /v1/holds/{hold}", callmodel.ScopeHoldsRead, h.getHold, problem.Query()),
+		problem.At("POST /v1/holds/{hold}/lift", callmodel.ScopeHoldsWrite, h.liftHold, problem.Query()),
 
 		problem.At("GET /v1/dead-letters", read, h.listLetters, problem.Query("limit", "after", "state")),
 		problem.At("GET /v1/dead-letters/{letter}", read, h.getLetter, problem.Query()),

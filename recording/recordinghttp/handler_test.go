@@ -61,7 +61,7 @@ func newService(tb testing.TB, media recordinghttp.Media) *service {
 	require.NoError(tb, err)
 	s.h = recordinghttp.New(s.db, &recordinghttp.Options{
 		Kinds: kinds,
-		Check: recording.NewProcessor(nil, nil, nil).Check, DeadLetters: s.db, Media: media, JobEnqueued: func() { s.rang.Add(1) },
+		Check: recording.NewProcessor(nil, nil, nil).Check, DeadLetters: s.db, Keeper: s.db, Media: media, JobEnqueued: func() { s.rang.Add(1) },
 		Defaults: s.defaults,
 	})
 	return s

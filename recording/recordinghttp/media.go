@@ -32,6 +32,9 @@ func (h *Handler) media(w http.ResponseWriter, r *http.Request, p callmodel.Prin
 	if h.opts.Media == nil {
 		return callmodel.Errorf(callmodel.CodeNotFound, "recordings can't be fetched from this service")
 	}
+	if err := h.gone(r, &job); err != nil {
+		return err
+	}
 	out, err := outputOf(&job, r)
 	if err != nil {
 		return err

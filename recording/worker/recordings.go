@@ -60,6 +60,7 @@ func (t *recordingAttempt) do(ctx context.Context) (made, error) {
 	}
 	r, err := t.w.make(ctx, t)
 	r.Software, r.HostSoftware = cmp.Or(r.Software, t.w.opts.Software), t.spec.HostSoftware
+	r.Consent = t.spec.Consent
 	r.InBackup = t.away != nil && r.Made()
 	return made{recording: r}, err
 }

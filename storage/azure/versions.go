@@ -7,18 +7,21 @@ import (
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	gcblob "gocloud.dev/blob"
 
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/storage"
 )
 
 // versions are those of accounts with blob versioning. They need the permissions to list and
 // to read, and with a token of Azure's also that to read versions. What soft delete keeps
-// besides isn't looked at.
+// besides isn't looked at, and can't be deleted: a container whose recordings are to be gone at
+// once has none.
 func versions() *storage.Versions {
-	return &storage.Versions{List: listVersions, Open: openVersion}
+	return &storage.Versions{List: listVersions, Open: openVersion, Remove: removeVersion}
 }
 
 // errNoClient is a container that was not opened by this package.
@@ -92,4 +95,34 @@ func openVersion(ctx context.Context, b *gcblob.Bucket, u *url.URL, key, version
 		meta[strings.ToLower(name)] = value(v)
 	}
 	return &storage.Version{Body: got.Body, ContentType: value(got.ContentType), Metadata: meta}, nil
+}
+
+// removeVersion deletes a version. What is current, with its snapshots, is deleted first, and
+// leaves a version behind then, if the account keeps any.
+func removeVersion(ctx context.Context, b *gcblob.Bucket, u *url.URL, o record.Listed) error {
+	client, err := clientOf(b)
+	if err != nil {
+		return err
+	}
+	one := client.NewBlobClient(u.Query().Get("prefix") + o.Key)
+	if o.Current {
+		snapshots := blob.DeleteSnapshotsOptionTypeInclude
+		_, err = one.Delete(ctx, &blob.DeleteOptions{DeleteSnapshots: &snapshots})
+	}
+	if o.Version != "" && (err == nil || bloberror.HasCode(err, bloberror.BlobNotFound)) {
+		if one, err = one.WithVersionID(o.Version); err == nil {
+			_, err = one.Delete(ctx, nil)
+		}
+	}
+	if bloberror.HasCode(err, bloberror.BlobNotFound) {
+		return nil
+	}
+	if !bloberror.HasCode(err, "BlobImmutableDueToPolicy", "BlobHasLegalHold") {
+		return err
+	}
+	locked := &retention.LockedError{Object: retention.Object{Key: o.Key, Version: o.Version, Bytes: o.Bytes}}
+	if head, unknown := one.GetProperties(ctx, nil); unknown == nil && !value(head.LegalHold) {
+		locked.Until = value(head.ImmutabilityPolicyExpiresOn)
+	}
+	return locked
 }

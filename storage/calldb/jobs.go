@@ -93,6 +93,9 @@ func (t *tx) enqueue(ctx context.Context, r *ledger.Request, actor string, emerg
 	if t.fair && emergency {
 		columns, values = columns+", emergency", values+", 1"
 	}
+	if column, value, more := t.retains(r.Kind, r.Payload); column != "" {
+		columns, values, args = columns+column, values+value, append(args, more...)
+	}
 	var seq int64
 	err := t.row(ctx, `INSERT INTO jobs (nonce, queue, priority, state, tenant_id, call_id, recording_id, spec, created_at, run_at`+columns+`)
 		VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, @now, @now`+values+`)

@@ -9,6 +9,8 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
@@ -16,7 +18,8 @@ import (
 type Retention struct {
 	// Calls is for calls, from when they were made, with their events and the entries
 	// of their recordings, and for jobs. Those of which something is still to be done
-	// stay, however old they are: a call that hasn't ended, or a job that isn't done.
+	// stay, however old they are: a call that hasn't ended, or a job that isn't done. So do
+	// those that a legal hold is on.
 	// Recordings stay in their bucket.
 	Calls time.Duration
 	// Answers is for the answers to idempotency keys: what is sent again after it is
@@ -219,6 +222,13 @@ func (t *tx) forgetCalls(ctx context.Context, keep time.Duration, next *ForgetPl
 		if !c.ended || uncounted[c.id] || !allDone(jobs[c.id]) {
 			continue
 		}
+		held, err := t.anyHeld(ctx, next.tenant, c.id, jobs[c.id])
+		if err != nil {
+			return err
+		}
+		if held {
+			continue
+		}
 		ids = append(ids, callmodel.CallID(c.id))
 		finished = append(finished, jobs[c.id]...)
 		for _, term := range c.terms {
@@ -272,9 +282,23 @@ func (t *tx) oldCalls(ctx context.Context, keep time.Duration, tenant string, af
 
 // oldJob is a job that may be forgotten.
 type oldJob struct {
-	seq  int64
-	kind string
-	done bool
+	seq                  int64
+	kind                 string
+	done                 bool
+	tenant, call, unique string
+}
+
+// anyHeld reports whether a legal hold is on the call, or on a recording of it.
+func (t *tx) anyHeld(ctx context.Context, tenant, call string, jobs []oldJob) (bool, error) {
+	r := retention.Recording{TenantID: callmodel.TenantID(tenant), CallID: callmodel.CallID(call)}
+	held, err := t.heldBy(ctx, r)
+	for i := 0; i < len(jobs) && held == nil && err == nil; i++ {
+		if jobs[i].kind == record.Kind {
+			r.RecordingID = callmodel.RecordingID(jobs[i].unique)
+			held, err = t.heldBy(ctx, r)
+		}
+	}
+	return held != nil, err
 }
 
 func allDone(jobs []oldJob) bool {
@@ -301,13 +325,13 @@ func (t *tx) jobsOf(ctx context.Context, tenant string, old []oldCall) (map[stri
 		var call string
 		var j oldJob
 		var state ledger.State
-		if err := s.Scan(&call, &j.seq, &j.kind, &state); err != nil {
+		if err := s.Scan(&call, &j.seq, &j.kind, &state, &j.unique); err != nil {
 			return err
 		}
 		j.done = state == ledger.Done
 		jobs[call] = append(jobs[call], j)
 		return nil
-	}, "SELECT call_id, seq, kind, state FROM jobs WHERE tenant_id = ? AND call_id IN ("+marks(len(old))+") @forupdate", append([]any{tenant}, pad(idsOf(old))...)...)
+	}, "SELECT call_id, seq, kind, state, recording_id FROM jobs WHERE tenant_id = ? AND call_id IN ("+marks(len(old))+") @forupdate", append([]any{tenant}, pad(idsOf(old))...)...)
 	return jobs, err
 }
 
@@ -339,7 +363,7 @@ func (t *tx) forgetJobs(ctx context.Context, keep time.Duration, next *ForgetPla
 		var j oldJob
 		var state ledger.State
 		var isOld, hasCall bool
-		if err := s.Scan(&j.seq, &j.kind, &state, &isOld, &hasCall); err != nil {
+		if err := s.Scan(&j.seq, &j.kind, &state, &j.tenant, &j.call, &j.unique, &isOld, &hasCall); err != nil {
 			return err
 		}
 		if j.done = state == ledger.Done; isOld {
@@ -350,7 +374,7 @@ func (t *tx) forgetJobs(ctx context.Context, keep time.Duration, next *ForgetPla
 			old = append(old, j)
 		}
 		return nil
-	}, `SELECT j.seq, j.kind, j.state, j.created_at < @now - ?, EXISTS (SELECT 1 FROM calls AS c WHERE c.tenant_id = j.tenant_id AND c.id = j.call_id)
+	}, `SELECT j.seq, j.kind, j.state, j.tenant_id, j.call_id, j.recording_id, j.created_at < @now - ?, EXISTS (SELECT 1 FROM calls AS c WHERE c.tenant_id = j.tenant_id AND c.id = j.call_id)
 		FROM jobs AS j WHERE j.seq > ? ORDER BY j.seq LIMIT ?`, keep.Microseconds(), next.seq, forgetAtOnce)
 	if err != nil {
 		return err
@@ -358,9 +382,17 @@ func (t *tx) forgetJobs(ctx context.Context, keep time.Duration, next *ForgetPla
 	if looked < forgetAtOnce { // behind them are none that are old
 		next.stage, next.seq = next.stage+1, 0
 	}
-	if len(old) > 0 {
-		gone.Jobs, err = t.dropJobs(ctx, old)
+	var free []oldJob
+	for _, j := range old {
+		held, err := t.anyHeld(ctx, j.tenant, j.call, []oldJob{j})
+		if err != nil {
+			return err
+		}
+		if !held {
+			free = append(free, j)
+		}
 	}
+	gone.Jobs, err = t.dropJobs(ctx, free)
 	return err
 }
 

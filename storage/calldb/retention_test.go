@@ -14,6 +14,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/outbox"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/reports"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 	"github.com/switchtape/switchtape/storage/calldb"
 	"github.com/switchtape/switchtape/storage/storetest"
@@ -272,5 +273,54 @@ func TestRetentionOfLetters(t *testing.T) {
 		left, err := db.Letters(t.Context(), deadletter.Filter{Limit: 1000})
 		require.NoError(t, err)
 		require.Len(t, left, 100)
+	})
+}
+
+// Calls and jobs that a legal hold is on stay, however old they are, until it is lifted.
+func TestRetentionKeepsWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, at string) {
+		ctx := t.Context()
+		db := migrated(t, at)
+		for _, id := range []string{"c1", "c2"} {
+			n := storetest.NewCall(id)
+			n.Call.CreatedAt = time.Now().Add(-48 * time.Hour)
+			_, err := db.CreateCall(ctx, n)
+			require.NoError(t, err)
+			_, err = db.AppendEvent(ctx, "acme", n.Call.ID, calls.Event{ID: "end", Type: calls.EventEnded}, "test", nil)
+			require.NoError(t, err)
+		}
+		for _, id := range []string{"alone", "alone-2"} {
+			_, _, err := db.Enqueue(ctx, storetest.Request(id))
+			require.NoError(t, err)
+		}
+		leases, err := db.Claim(ctx, ledger.Claim{Worker: "w", Limit: 9, TTL: time.Minute})
+		require.NoError(t, err)
+		for _, l := range leases {
+			require.NoError(t, db.Complete(ctx, l, storetest.Completed(l.Job.Key)))
+		}
+		require.NoError(t, db.Exec(ctx, "UPDATE jobs SET created_at = created_at - 172800000000"))
+		for range 3 {
+			_, err := db.CountReports(ctx)
+			require.NoError(t, err)
+		}
+		var held []retention.HoldID
+		for subject, scope := range map[string]retention.HoldScope{"c1": retention.HoldCall, "alone": retention.HoldRecording} {
+			h, err := db.PlaceHold(ctx, retention.Hold{TenantID: "acme", Scope: scope, Subject: subject, Reason: "case 7"}, "ann")
+			require.NoError(t, err)
+			held = append(held, h.ID)
+		}
+		gone, _ := forget(t, db, calldb.Retention{Calls: 24 * time.Hour})
+		require.EqualValues(t, 1, gone.Calls)
+		require.EqualValues(t, 1, gone.Jobs)
+		_, err = db.Call(ctx, "acme", "c1")
+		require.NoError(t, err)
+		for _, id := range held {
+			_, err := db.LiftHold(ctx, retention.Lift{TenantID: "acme", ID: id, Actor: "bob", Reason: "closed"})
+			require.NoError(t, err)
+		}
+		gone, _ = forget(t, db, calldb.Retention{Calls: 24 * time.Hour})
+		require.EqualValues(t, 1, gone.Calls)
+		require.EqualValues(t, 1, gone.Jobs)
 	})
 }

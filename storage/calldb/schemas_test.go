@@ -98,7 +98,7 @@ func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 		run("before", storetest.All, func(t *testing.T) storetest.Env {
 			t.Helper()
 			e := storetest.Of(before(t, onSchema(t, kind, calldb.OldestSchema)))
-			e.RecordsOnly, e.OldClaims, e.NoFleet, e.NoTurns, e.NoKeys, e.NoReports, e.NoIntake, e.NoWebhooks, e.NoPromise = true, true, true, true, true, true, true, true, true
+			e.RecordsOnly, e.OldClaims, e.NoFleet, e.NoTurns, e.NoKeys, e.NoReports, e.NoIntake, e.NoWebhooks, e.NoPromise, e.NoKeeping = true, true, true, true, true, true, true, true, true, true
 			e.Users = nil // see TestUsersOnTheSchemaBefore
 			return e
 		})
@@ -117,7 +117,7 @@ func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 		}
 		run("after", storetest.All, func(t *testing.T) storetest.Env {
 			t.Helper()
-			return env(after(t, onSchema(t, kind, calldb.NewestSchema)))
+			return envKeeping(after(t, onSchema(t, kind, calldb.NewestSchema)))
 		})
 	}
 }
@@ -378,4 +378,21 @@ func explain(t *testing.T, db *calldb.DB, query string) string {
 	plan, err := db.Plan(context.WithoutCancel(t.Context()), query)
 	require.NoError(t, err)
 	return plan
+}
+
+// However many recordings there are, those whose time is over are found by the indexes, in
+// their order.
+func TestExpiredUsesTheIndexes(t *testing.T) {
+	t.Parallel()
+	db := migrated(t, sqliteURL(t))
+	for index, query := range map[string]string{
+		"jobs_retained": "SELECT seq FROM jobs WHERE retain_until > 0 AND erased = 0 AND retain_until <= 7 AND (retain_until, seq) > (1, 2) ORDER BY retain_until, seq LIMIT 3",
+		"jobs_aging":    "SELECT j.seq FROM jobs AS j WHERE j.tenant_id = 'acme' AND j.kind = 'record' AND j.retain_until = 0 AND j.erased = 0 AND (j.created_at, j.seq) > (1, 2) AND j.created_at <= 7 ORDER BY j.created_at, j.seq LIMIT 3",
+	} {
+		plan := explain(t, db, query)
+		require.Contains(t, plan, "INDEX "+index, query)
+		require.NotContains(t, plan, "TEMP B-TREE", query)
+	}
+	plan := explain(t, db, "SELECT min(tenant_id) FROM jobs WHERE kind = 'record' AND retain_until = 0 AND erased = 0 AND tenant_id > 'a'")
+	require.Contains(t, plan, "INDEX jobs_aging")
 }

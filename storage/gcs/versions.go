@@ -4,24 +4,29 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	gcstorage "cloud.google.com/go/storage"
 	"gocloud.dev/blob"
+	"google.golang.org/api/googleapi"
 	"google.golang.org/api/iterator"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/storage"
 )
 
 // versions are those of buckets with Object Versioning, which Google calls generations. They
 // need storage.objects.list, storage.objects.get and, to go back to one,
-// storage.objects.create and delete. What soft delete keeps besides isn't looked at.
+// storage.objects.create and delete. What soft delete keeps besides isn't looked at, and
+// can't be deleted: a bucket whose recordings are to be gone at once has none.
 func versions() *storage.Versions {
-	return &storage.Versions{List: listVersions, Open: openVersion}
+	return &storage.Versions{List: listVersions, Open: openVersion, Remove: removeVersion}
 }
 
 // errNoClient is a bucket that was not opened by this package.
@@ -81,4 +86,38 @@ func openVersion(ctx context.Context, b *blob.Bucket, u *url.URL, key, version s
 		return nil, err
 	}
 	return &storage.Version{Body: r, ContentType: head.ContentType, Metadata: maps.Clone(head.Metadata)}, nil
+}
+
+// removeVersion deletes a generation.
+func removeVersion(ctx context.Context, b *blob.Bucket, u *url.URL, o record.Listed) error {
+	bucket, err := bucketOf(b, u)
+	if err != nil {
+		return err
+	}
+	generation, err := strconv.ParseInt(o.Version, 10, 64)
+	if err != nil {
+		return callmodel.Errorf(callmodel.CodeInvalid, "%q is no generation of an object", o.Version)
+	}
+	one := bucket.Object(u.Query().Get("prefix") + o.Key).Generation(generation)
+	err = one.Delete(ctx)
+	if errors.Is(err, gcstorage.ErrObjectNotExist) {
+		return nil
+	}
+	if e, refused := errors.AsType[*googleapi.Error](err); !refused || e.Code != http.StatusForbidden && e.Code != http.StatusPreconditionFailed {
+		return err
+	}
+	head, unknown := one.Attrs(ctx)
+	if unknown != nil {
+		return err
+	}
+	locked := &retention.LockedError{Object: retention.Object{Key: o.Key, Version: o.Version, Bytes: o.Bytes}, Until: head.RetentionExpirationTime}
+	if r := head.Retention; r != nil && r.RetainUntil.After(locked.Until) {
+		locked.Until = r.RetainUntil
+	}
+	if head.TemporaryHold || head.EventBasedHold {
+		locked.Until = time.Time{}
+	} else if locked.Until.IsZero() {
+		return err // it is refused for something else
+	}
+	return locked
 }

@@ -1,26 +1,31 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 	"gocloud.dev/blob"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/storage"
 )
 
 // versions are those of S3. They need the permissions s3:ListBucketVersions and, to go
-// back to one, s3:GetObjectVersion and s3:PutObject.
+// back to one, s3:GetObjectVersion and s3:PutObject, and to delete one s3:DeleteObject and
+// s3:DeleteObjectVersion.
 func versions() *storage.Versions {
-	return &storage.Versions{List: listVersions, Open: openVersion}
+	return &storage.Versions{List: listVersions, Open: openVersion, Remove: removeVersion}
 }
 
 // errNoClient is a bucket that was not opened by this package.
@@ -50,8 +55,13 @@ func listVersions(ctx context.Context, b *blob.Bucket, u *url.URL, token string,
 		}
 	}
 	out, err := client.ListObjectVersions(ctx, in)
-	if e, ok := errors.AsType[smithy.APIError](err); ok && slices.Contains([]string{"NotImplemented", "MethodNotAllowed", "AccessDenied"}, e.ErrorCode()) {
-		err = callmodel.Errorf(callmodel.CodeUnsupported, "versions: %w", err) // objects may be listed all the same
+	if e, ok := errors.AsType[smithy.APIError](err); ok { // objects may be listed all the same
+		switch e.ErrorCode() {
+		case "NotImplemented", "MethodNotAllowed":
+			err = callmodel.Errorf(callmodel.CodeUnsupported, "versions: %w", err)
+		case "AccessDenied":
+			err = callmodel.Errorf(callmodel.CodeForbidden, "versions, which need s3:ListBucketVersions: %w", err)
+		}
 	}
 	if err != nil {
 		return record.Listing{}, err
@@ -100,4 +110,29 @@ func openVersion(ctx context.Context, b *blob.Bucket, u *url.URL, key, version s
 		return nil, err
 	}
 	return &storage.Version{Body: got.Body, ContentType: aws.ToString(got.ContentType), Metadata: got.Metadata}, nil
+}
+
+// nullVersion is the version of what was put while the bucket had none.
+const nullVersion = "null"
+
+// removeVersion deletes a version. Of a bucket that never had versions it deletes the object.
+func removeVersion(ctx context.Context, b *blob.Bucket, u *url.URL, o record.Listed) error {
+	client, err := clientOf(b)
+	if err != nil {
+		return err
+	}
+	bucket, key, version := aws.String(u.Host), aws.String(u.Query().Get("prefix")+o.Key), aws.String(cmp.Or(o.Version, nullVersion))
+	_, err = client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: bucket, Key: key, VersionId: version})
+	if e, refused := errors.AsType[smithy.APIError](err); !refused || !slices.Contains([]string{"AccessDenied", "InvalidRequest", "ObjectLocked"}, e.ErrorCode()) {
+		return err
+	}
+	head, unknown := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: bucket, Key: key, VersionId: version})
+	if unknown != nil || head.ObjectLockRetainUntilDate == nil && head.ObjectLockLegalHoldStatus != types.ObjectLockLegalHoldStatusOn {
+		return err // it is refused for something else
+	}
+	locked := &retention.LockedError{Object: retention.Object{Key: o.Key, Version: o.Version, Bytes: o.Bytes}, Until: aws.ToTime(head.ObjectLockRetainUntilDate)}
+	if head.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn {
+		locked.Until = time.Time{}
+	}
+	return locked
 }

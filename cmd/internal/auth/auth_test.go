@@ -92,12 +92,13 @@ func TestLocal(t *testing.T) {
 func TestScopes(t *testing.T) {
 	t.Parallel()
 	const (
-		reader = "calls:read recordings:read rules:read"
-		caller = reader + " calls:write recordings:write"
-		all    = caller + " jobs:write rules:write audit:read users:read users:write tenants:read tenants:write keys:read keys:write webhooks:read webhooks:write"
+		reader  = "calls:read recordings:read rules:read"
+		caller  = reader + " calls:write recordings:write"
+		all     = caller + " jobs:write rules:write audit:read users:read users:write tenants:read tenants:write keys:read keys:write webhooks:read webhooks:write holds:read"
+		officer = reader + " audit:read users:read tenants:read holds:read holds:write recordings:erase"
 	)
 	for given, want := range map[string]string{
-		"reader": reader, "caller": caller, "operator": all,
+		"reader": reader, "caller": caller, "operator": all, "compliance": officer,
 		"calls:read": "calls:read", "calls:read,recordings:read": "calls:read recordings:read",
 		"reader,jobs:write": reader + " jobs:write", "reader,calls:read,reader": reader, "operator,caller": all,
 		"operator,tenants:every": all + " tenants:every",

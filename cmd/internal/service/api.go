@@ -46,6 +46,7 @@ var (
 	_ callservice.RulesSnapshot = (*snapshot.Dir)(nil)
 	_ callservice.Journal       = (*lateJournal)(nil)
 	_ recordinghttp.Ledger      = (*calldb.DB)(nil)
+	_ recordinghttp.Keeper      = (*calldb.DB)(nil)
 	_ keyhttp.Keys              = (*calldb.DB)(nil)
 	_ reporthttp.Store          = (*calldb.DB)(nil)
 	_ auth.Store                = (*calldb.DB)(nil)
@@ -231,10 +232,10 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 		return nil, err
 	}
 	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
-		Check: checker.Check, Kinds: kinds, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), DeadLetters: s.DB,
+		Check: checker.Check, Kinds: kinds, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), DeadLetters: s.DB, Keeper: s.DB,
 		JobEnqueued: jobEnqueued, Media: s.media(), Now: clock.Now, Tracer: m.Tracer, Logger: log,
 	})
-	for _, at := range []string{"/v1/recordings", "/v1/jobs", "/v1/dead-letters"} {
+	for _, at := range []string{"/v1/recordings", "/v1/jobs", "/v1/dead-letters", "/v1/holds"} {
 		a.mux.Handle(at, recordings)
 		a.mux.Handle(at+"/", recordings)
 	}
@@ -437,6 +438,7 @@ func (a *API) Run(ctx context.Context) error {
 		group.Go(func() error { return a.sealer.run(ctx) })
 		group.Go(func() error { return countReports(ctx, a.store, a.log) })
 		group.Go(func() error { return a.promise.run(ctx) })
+		group.Go(func() error { return eraseExpired(ctx, a.store, a.opts.RetentionOptions, a.log) })
 		group.Go(func() error { return forgetOld(ctx, a.store, a.opts.RetentionOptions, a.log) })
 	}
 	group.Go(func() error { return a.verify.Run(ctx) })

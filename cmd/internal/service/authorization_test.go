@@ -185,6 +185,7 @@ func newPlatform(t *testing.T) (p *platform, right string) {
 		"/v1/keys":    made(http.MethodPost, "/v1/keys", "application/json", `{"name":"acme-secret-name","grants":["reader"]}`, "id"),
 	}
 	p.things["/v1/webhooks"] = made(http.MethodPost, "/v1/webhooks", "application/json", `{"url":"https://acme-secret.example/","description":"acme-secret-hook"}`, "id")
+	p.things["/v1/holds"] = made(http.MethodPost, "/v1/holds", "application/json", `{"scope":"user","subject":"acme-secret-user","reason":"acme-secret-case"}`, "id")
 	letter, _, err := p.db.KeepLetter(t.Context(), deadletter.New{
 		TenantID: "acme", Source: "nats://acme-secret", Fingerprint: "f", Kind: "record", Code: callmodel.CodeInvalid, Reason: "acme-secret-reason",
 		Body: []byte(`{"legs":[{"name":"agent","segments":[{"uri":"acme/agent.wav"}]}]}`),
@@ -203,7 +204,7 @@ func (p *platform) on(o operation, exists bool) operation {
 		if !exists {
 			id = id[:len(id)-4] + "0000"
 		}
-		o.path = strings.NewReplacer("{id}", id, "{hash}", id, "{letter}", id, "{rule}", id).Replace(o.path)
+		o.path = strings.NewReplacer("{id}", id, "{hash}", id, "{letter}", id, "{hold}", id, "{rule}", id).Replace(o.path)
 	}
 	return o
 }

@@ -43,7 +43,7 @@ func (o *AuthOptions) guard(h http.Handler, g auth.GateOptions, book *auth.Book,
 		if err := onLoopback(addr); err != nil {
 			return nil, nil, err
 		}
-		return auth.Local(callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Scopes: append(callmodel.RoleScopes(callmodel.RoleOperator), callmodel.ScopeTenantsEvery)}, h), nil, nil
+		return auth.Local(callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Scopes: append(callmodel.Scopes(), callmodel.ScopeTenantsEvery)}, h), nil, nil
 	}
 	var err error
 	if o.Keys != "" {

@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
@@ -25,6 +27,7 @@ import (
 	"github.com/switchtape/switchtape/recording/task"
 	"github.com/switchtape/switchtape/recording/task/stored"
 	"github.com/switchtape/switchtape/recording/worker"
+	"github.com/switchtape/switchtape/storage/calldb"
 )
 
 // WorkerLegs are a worker's legs: they are closed at its end.
@@ -57,7 +60,7 @@ func (l *WorkerLegs) disks() []*lifecycle.Disk {
 // room is an error while there is none for jobs of that kind. Those that delete legs make
 // some.
 func (l *WorkerLegs) room(kind string) error {
-	if kind == lifecycle.KindDeleteLegs {
+	if kind == lifecycle.KindDeleteLegs || kind == retention.KindErase {
 		return nil
 	}
 	var faults []error
@@ -149,6 +152,17 @@ func parseSize(s string) (bytes int64, share float64, err error) {
 	return n * unit, 0, nil
 }
 
+// held is lifecycle.Options.Held by the legal holds of the database.
+func held(db *calldb.DB) func(context.Context, *record.Spec) (string, error) {
+	return func(ctx context.Context, r *record.Spec) (string, error) {
+		by, err := db.HeldBy(ctx, retention.Recording{TenantID: r.TenantID, CallID: r.CallID, RecordingID: r.RecordingID})
+		if by == nil || err != nil {
+			return "", err
+		}
+		return by.Error(), nil
+	}
+}
+
 // deleteLegs is the kind of job that deletes legs; none if they are kept for ever.
 func (o *WorkerOptions) deleteLegs(s *Stores, w *WorkerLegs, legs Legs, m *ops.Metrics, log *slog.Logger) ([]task.Kind, error) {
 	if o.LegsKeep == 0 {
@@ -169,7 +183,7 @@ func (o *WorkerOptions) deleteLegs(s *Stores, w *WorkerLegs, legs Legs, m *ops.M
 	}
 	var err error
 	if w.deleter, err = lifecycle.NewLegs(s.DB, place, stored.NewLibrary(s.DB, s.Objects), lifecycle.Options{
-		Keep: o.LegsKeep, Queues: queues, Now: clock.Now, Logger: log,
+		Keep: o.LegsKeep, Queues: queues, Held: held(s.DB), Now: clock.Now, Logger: log,
 	}); err != nil {
 		return nil, err
 	}

@@ -7,18 +7,22 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/recording/lifecycle"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
 // RetentionOptions say how long the database keeps what it keeps.
 type RetentionOptions struct {
-	KeepCalls   time.Duration `help:"Calls are forgotten so long after they were made, as 9600h, with their events and jobs, if nothing is to be done for them any more. Their recordings stay in the bucket. 0: never." default:"0"`
+	KeepCalls   time.Duration `help:"Calls are forgotten so long after they were made, as 9600h, with their events and jobs, if nothing is to be done for them any more and no legal hold is on them. Their recordings stay in the bucket, and are deleted by nobody then. 0: never." default:"0"`
 	KeepAnswers time.Duration `help:"Answers to Idempotency-Keys are forgotten after so long. 0: never." default:"0"`
 	KeepOutbox  time.Duration `help:"Events of the outbox are forgotten after so long, but for those that a reader (--publish) has still to tell. 0: never." default:"0"`
 
 	KeepDeadLetters time.Duration `help:"Dead letters are forgotten so long after they were replayed or discarded. 0: never." default:"0"`
 
 	KeepRules time.Duration `help:"Versions of rules are forgotten so long after they were stored, but for those in service, on trial, or that a rollback would put back, and those that were until then. 0: never." default:"0"`
+
+	EraseExpired   bool          `help:"Delete recordings for good whose time is over: by their own retain_until or retain_days, else by the retention_days of their call's users, else of their tenant, else by --keep-recordings. None that is under a legal hold is. Without it all are kept, whatever those say."`
+	KeepRecordings time.Duration `help:"With --erase-expired, how long recordings are kept of which nobody else says it, as 2160h. 0: for ever." default:"0"`
 
 	KeepAudit time.Duration `help:"Lines of the audit log are taken out so long after they were sealed; their seals stay. 0: never." default:"0"`
 }
@@ -40,12 +44,21 @@ func (o *RetentionOptions) validate() error {
 	for _, f := range []struct {
 		flag string
 		keep time.Duration
-	}{{"--keep-calls", o.KeepCalls}, {"--keep-answers", o.KeepAnswers}, {"--keep-outbox", o.KeepOutbox}, {"--keep-audit", o.KeepAudit}, {"--keep-dead-letters", o.KeepDeadLetters}, {"--keep-rules", o.KeepRules}} {
+	}{{"--keep-calls", o.KeepCalls}, {"--keep-answers", o.KeepAnswers}, {"--keep-outbox", o.KeepOutbox}, {"--keep-audit", o.KeepAudit}, {"--keep-dead-letters", o.KeepDeadLetters}, {"--keep-rules", o.KeepRules}, {"--keep-recordings", o.KeepRecordings}} {
 		if f.keep < 0 || f.keep > 0 && f.keep < keepLeast {
 			faults.Add(f.flag, "is %v; give at least %v, or 0 to keep for ever", f.keep, keepLeast)
 		}
 	}
+	if o.KeepRecordings > 0 && !o.EraseExpired {
+		faults.Add("--keep-recordings", "is %v, and without --erase-expired no recording is deleted", o.KeepRecordings)
+	}
 	return faults.Err()
+}
+
+// eraseExpired has recordings deleted whose time is over, until ctx ends. What is left of
+// those to which a party has not consented goes in any case.
+func eraseExpired(ctx context.Context, db *calldb.DB, o RetentionOptions, log *slog.Logger) error {
+	return lifecycle.NewExpiry(db, lifecycle.ExpiryOptions{Keep: o.KeepRecordings, DeniedOnly: !o.EraseExpired, Logger: log}).Run(ctx)
 }
 
 // forgotten is what a pass took out.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/recording/task"
 	"github.com/switchtape/switchtape/recording/task/command"
 	"github.com/switchtape/switchtape/recording/task/stored"
@@ -15,7 +16,7 @@ import (
 
 // TaskOptions say which kinds of job a worker does.
 type TaskOptions struct {
-	Kinds          []string      `help:"Kinds of job to do: record, verify, transcode, export, command. Default: all, but command only if there is a --command." placeholder:"KIND"`
+	Kinds          []string      `help:"Kinds of job to do: record, verify, transcode, export, erase-recording, redact-recording, command. Default: all, but command only if there is a --command." placeholder:"KIND"`
 	Commands       []string      `name:"command" help:"A program that jobs of the kind command may name, with its arguments, between spaces. It gets a recording's parts as files. May be given again." placeholder:"NAME=PROGRAM" sep:"none"`
 	CommandTimeout time.Duration `help:"A program that takes longer is killed, with all that it has started." default:"10m"`
 	CommandMemory  int64         `help:"Address space of each process of a program, in MiB; -1: any." default:"1024"`
@@ -26,7 +27,7 @@ func (o *TaskOptions) names() []string {
 	if len(o.Kinds) > 0 {
 		return o.Kinds
 	}
-	names := []string{record.Kind, stored.KindVerify, stored.KindTranscode, stored.KindExport}
+	names := []string{record.Kind, stored.KindVerify, stored.KindTranscode, stored.KindExport, retention.KindErase, retention.KindRedact}
 	if len(o.Commands) > 0 {
 		names = append(names, command.Kind)
 	}
@@ -55,7 +56,9 @@ func (o *TaskOptions) kinds(s *Stores, tempDir string, more ...task.Kind) (k tas
 		[]task.Kind{task.Recordings(nil), command.New(library, programs, bounds)}, more)...)
 	names := o.names()
 	for i := range more {
-		names = append(names, more[i].Name)
+		if !slices.Contains(names, more[i].Name) {
+			names = append(names, more[i].Name)
+		}
 	}
 	if err == nil {
 		k, err = all.Only(names...)
@@ -66,7 +69,7 @@ func (o *TaskOptions) kinds(s *Stores, tempDir string, more ...task.Kind) (k tas
 // sweep removes what workers on this machine that were killed have left in tempDir. What
 // it can't remove is in nobody's way.
 func sweep(ctx context.Context, tempDir string, log *slog.Logger) {
-	n, err := task.SweepWorkdirs(tempDir, command.Kind, stored.KindTranscode)
+	n, err := task.SweepWorkdirs(tempDir, command.Kind, stored.KindTranscode, retention.KindRedact)
 	if err != nil {
 		log.WarnContext(ctx, "directories of jobs whose worker was killed can't be removed", "error", err)
 	}

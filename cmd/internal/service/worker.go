@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel/ledger"
@@ -56,7 +57,11 @@ func NewWorker(ctx context.Context, s *Stores, o WorkerOptions, b Buckets, m *op
 	if err != nil {
 		return nil, nil, errors.Join(err, legs.Close())
 	}
-	kinds, recordings, err := o.kinds(s, "", own...)
+	erasing, err := o.erase(s, legs, log)
+	if err != nil {
+		return nil, nil, errors.Join(err, legs.Close())
+	}
+	kinds, recordings, err := o.kinds(s, "", slices.Concat(own, erasing)...)
 	if err != nil {
 		return nil, nil, errors.Join(err, legs.Close())
 	}

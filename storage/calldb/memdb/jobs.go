@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
@@ -64,6 +65,10 @@ func (s *Store) enqueue(r *ledger.Request, actor string, emergency bool) (callmo
 		Queue: r.Queue, Priority: r.Priority, State: ledger.Queued, Payload: bytes.Clone(r.Payload), CreatedAt: now, RunAt: now,
 		Emergency: emergency,
 	}}
+	until, days := storeform.Retains(r.Kind, r.Payload)
+	if j.retainUntil = until; days > 0 {
+		j.retainUntil = now.Add(time.Duration(days) * retention.Day)
+	}
 	s.jobs, s.byKey[key] = append(s.jobs, j), j
 	s.line(storeform.EnqueuedLine(j.ID, r, actor))
 	return j.ID, true

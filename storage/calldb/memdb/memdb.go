@@ -16,6 +16,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/keys"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
@@ -45,6 +46,8 @@ type Store struct {
 	keyChanges int64
 	intake     intake
 	hooks      hooks
+	holds      []*retention.Hold // by id
+	erasures   []*retention.Erasure
 }
 
 type (
@@ -68,6 +71,8 @@ type (
 		ledger.Job
 
 		token, retries int64
+		retainUntil    time.Time // zero: by its users, its tenant or the service
+		erased         bool
 		alone          int64 // the token of the lease under which it runs alone
 	}
 	call struct {

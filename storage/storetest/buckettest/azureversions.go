@@ -75,6 +75,21 @@ func (a *azureAccount) remove(name string) error {
 	return nil
 }
 
+// removeVersion deletes a version for good. What is current can't be deleted as one.
+func (a *azureAccount) removeVersion(w http.ResponseWriter, name, id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch v := a.find(name, id); {
+	case v == nil:
+		refuse(w, http.StatusNotFound, "BlobNotFound")
+	case v.current:
+		refuse(w, http.StatusForbidden, "OperationNotAllowedOnRootBlob")
+	default:
+		a.blobs[name] = slices.DeleteFunc(a.blobs[name], func(o *azureVersion) bool { return o == v })
+		w.WriteHeader(http.StatusAccepted)
+	}
+}
+
 // find is a version, or what is current for "".
 func (a *azureAccount) find(name, id string) *azureVersion {
 	for _, v := range a.blobs[name] {
@@ -98,6 +113,8 @@ func (a *azureAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.putBlob(w, r, name)
 	case r.Method == http.MethodGet, r.Method == http.MethodHead:
 		a.get(w, r, name, q.Get("versionid"))
+	case r.Method == http.MethodDelete && q.Get("versionid") != "":
+		a.removeVersion(w, name, q.Get("versionid"))
 	case r.Method == http.MethodDelete:
 		if a.remove(name) != nil {
 			refuse(w, http.StatusNotFound, "BlobNotFound")

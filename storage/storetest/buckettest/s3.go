@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -129,5 +130,25 @@ func versity(t testing.TB, bucket string, attributes ...string) *Server {
 		URL: "s3://" + bucket + "?region=us-east-1&use_path_style=true&disable_https=true&request_checksum_calculation=when_required&response_checksum_validation=when_required&endpoint=http://" + addr,
 		Env: []string{"AWS_ACCESS_KEY_ID=" + access, "AWS_SECRET_ACCESS_KEY=" + secret, "AWS_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true"},
 		Dir: dir,
+	}
+}
+
+// Lock has the bucket keep what is current of the key until that time, whoever deletes it
+// (Object Lock, in the mode of compliance).
+func (v *Versioned) Lock(t testing.TB, key string, until time.Time) {
+	t.Helper()
+	client, ctx := v.client(), context.WithoutCancel(t.Context())
+	_, err := client.PutObjectLockConfiguration(ctx, &s3.PutObjectLockConfigurationInput{
+		Bucket: aws.String(bucket), ObjectLockConfiguration: &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.PutObjectRetention(ctx, &s3.PutObjectRetentionInput{
+		Bucket: aws.String(bucket), Key: aws.String(key),
+		Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionModeCompliance, RetainUntilDate: aws.Time(until)},
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -179,6 +179,54 @@ func RunVersions(t *testing.T, v Versioned, d storage.Driver) {
 
 	_, err = s.Restore(t.Context(), "a/1", "", one)
 	require.Error(t, err, "no version")
+
+	t.Run("erased", func(t *testing.T) { erased(t, v, d, s, one) })
+}
+
+// erased: nothing is left of what is erased, and the rest stays.
+func erased(t *testing.T, v Versioned, d storage.Driver, s *storage.Store, one string) {
+	t.Helper()
+	which := func(key string) bool { return key != "a/3" }
+	v.Delete(t, "a/1")
+	there, err := s.Inventory(t.Context(), "a/", which)
+	require.NoError(t, err)
+	versions := 0
+	for _, o := range there {
+		require.NotEqual(t, "a/3", o.Key)
+		assert.Equal(t, s.String(), o.Bucket)
+		if o.Key == "a/1" && !o.Mark {
+			versions++
+			assert.Equal(t, one, o.SHA256, "of an older version, too")
+			assert.False(t, o.Current)
+		}
+	}
+	require.GreaterOrEqual(t, versions, 2)
+	gone, err := s.Erase(t.Context(), "a/", which)
+	require.NoError(t, err)
+	assert.Len(t, gone, len(there))
+	for _, o := range listed(t, s) {
+		assert.Contains(t, []string{"a/3", "b/1"}, o.Key, "%v", o)
+	}
+	gone, err = s.Erase(t.Context(), "a/", which)
+	require.NoError(t, err, "again")
+	assert.Empty(t, gone)
+
+	part := Open(t, v.URL+"&prefix=a/", d)
+	gone, err = part.Erase(t.Context(), "", func(string) bool { return true })
+	require.NoError(t, err)
+	assert.NotEmpty(t, gone)
+	for _, o := range listed(t, s) {
+		assert.Equal(t, "b/1", o.Key, "beyond the part")
+	}
+	deleted, err := s.EraseLeg(t.Context(), "b", "b/1")
+	require.NoError(t, err)
+	assert.True(t, deleted)
+	deleted, err = s.EraseLeg(t.Context(), "b", "b/1")
+	require.NoError(t, err)
+	assert.False(t, deleted)
+	_, err = s.EraseLeg(t.Context(), "c", "b/1")
+	require.ErrorContains(t, err, "not below")
+	assert.Empty(t, listed(t, s))
 }
 
 // RunUnversioned holds a driver to listing a bucket without versions as it is.
@@ -195,6 +243,10 @@ func RunUnversioned(t *testing.T, s *storage.Store) {
 		assert.False(t, o.ModTime.IsZero())
 		assert.Equal(t, map[string]int64{"b-": 5, "b/1": 3, "b/2": 3}[o.Key], o.Bytes)
 	}
+	gone, err := s.Erase(t.Context(), "b/", func(key string) bool { return key == "b/1" })
+	require.NoError(t, err)
+	assert.Len(t, gone, 1)
+	assert.Equal(t, []string{"b-", "b/2"}, keysOf(listed(t, s)))
 }
 
 func keysOf(all []record.Listed) []string {

@@ -1,0 +1,133 @@
+package recordinghttp
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
+	"github.com/switchtape/switchtape/recording/erasure"
+)
+
+// erase enqueues the job that deletes the recording.
+func (h *Handler) erase(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	var q reasonRequest
+	return h.order(w, r, p, &q, func(j *ledger.Job) (ledger.Request, error) { return erasure.Job(j, q.Reason, p.Subject) })
+}
+
+// redactRequest is the body of POST …/redact.
+type redactRequest struct {
+	reasonRequest
+
+	Redactions []record.Redaction `json:"redactions"`
+}
+
+// redact enqueues the job that redacts the recording.
+func (h *Handler) redact(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	var q redactRequest
+	return h.order(w, r, p, &q, func(j *ledger.Job) (ledger.Request, error) {
+		return erasure.RedactionJob(j, q.Redactions, q.Reason, p.Subject)
+	})
+}
+
+// order reads q and enqueues the job that make makes of the recording's, unless that is held
+// or gone.
+func (h *Handler) order(w http.ResponseWriter, r *http.Request, p callmodel.Principal, q any, order func(*ledger.Job) (ledger.Request, error)) error {
+	if _, err := h.keeper(); err != nil {
+		return err
+	}
+	job, err := h.own(r, p)
+	if err != nil {
+		return err
+	}
+	if err := problem.Decode(w, r, maxOrderBody, q); err != nil {
+		return err
+	}
+	if err := h.gone(r, &job); err != nil {
+		return err
+	}
+	req, err := order(&job)
+	if err != nil {
+		return err
+	}
+	held, err := kept(h, r, func(ctx context.Context, k Keeper) (*retention.HeldError, error) {
+		return k.HeldBy(ctx, retention.Recording{TenantID: job.TenantID, CallID: job.CallID, RecordingID: callmodel.RecordingID(job.Key)})
+	})
+	if err != nil {
+		return err
+	}
+	if held != nil {
+		return held
+	}
+	id, created, err := h.ledger.Enqueue(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	if created {
+		h.opts.JobEnqueued()
+	}
+	w.Header().Set("Location", "/v1/jobs/"+string(id))
+	problem.WriteJSON(w, http.StatusAccepted, accepted{JobID: id, Kind: req.Kind, Key: req.Key, Created: created})
+	return nil
+}
+
+// maxOrderBody bounds the body of a redaction, in bytes.
+const maxOrderBody = 1 << 20
+
+// gone is an error of CodeGone that says when and why, if the recording was deleted, or what
+// the job has made was deleted with its recording.
+func (h *Handler) gone(r *http.Request, job *ledger.Job) error {
+	result, err := record.ResultOf(job)
+	if err != nil || result == nil || result.Status != record.StatusAbsent || result.Reason != retention.ReasonErased {
+		return nil //nolint:nilerr // who reads the result says so
+	}
+	if job.Kind != record.Kind || h.opts.Keeper == nil {
+		return callmodel.Errorf(callmodel.CodeGone, "what job %s has made was deleted", job.ID)
+	}
+	list, err := h.erasures(r, job)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if list[i].Kind == retention.KindErase {
+			return &retention.ErasedError{Erasure: list[i]}
+		}
+	}
+	return callmodel.Errorf(callmodel.CodeGone, "recording %s was deleted", job.Key)
+}
+
+// erasures are the deletions of the recording, without the names of legs' files.
+func (h *Handler) erasures(r *http.Request, job *ledger.Job) ([]retention.Erasure, error) {
+	list, err := kept(h, r, func(ctx context.Context, k Keeper) ([]retention.Erasure, error) {
+		return k.Erasures(ctx, job.TenantID, callmodel.RecordingID(job.Key))
+	})
+	for i := range list {
+		for k := range list[i].Legs {
+			list[i].Legs[k].URIs, list[i].Legs[k].Below = nil, ""
+		}
+	}
+	return list, err
+}
+
+// listErasures shows what was deleted of a recording.
+func (h *Handler) listErasures(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	job, err := h.own(r, p)
+	if err != nil {
+		return err
+	}
+	list := []retention.Erasure{}
+	if h.opts.Keeper != nil {
+		found, err := h.erasures(r, &job)
+		if err != nil {
+			return err
+		}
+		list = append(list, found...)
+	}
+	problem.WriteJSON(w, http.StatusOK, struct {
+		Erasures []retention.Erasure `json:"erasures"`
+	}{list})
+	return nil
+}

@@ -1,0 +1,209 @@
+package calldb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/calls"
+	"github.com/switchtape/switchtape/callmodel/retention"
+	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
+)
+
+// needKeeping refuses what a schema before keepingSchema can't keep.
+func (t *tx) needKeeping() error {
+	if t.keeping {
+		return nil
+	}
+	return callmodel.Errorf(callmodel.CodeUnavailable, "calldb: legal holds and deletions need version %d of the schema: run \"switchtape migrate up\"", keepingSchema)
+}
+
+// clock is the database's clock, in microseconds since 1970 UTC.
+func (t *tx) clock(ctx context.Context) (now int64, err error) {
+	err = t.row(ctx, "SELECT @now").Scan(&now)
+	return now, err
+}
+
+const holdColumns = "id, tenant_id, scope, subject, reason, placed_at, placed_by, lifted_at, lifted_by, lift_reason"
+
+func scanHold(s scanner) (h retention.Hold, err error) {
+	var placed, lifted int64
+	err = s.Scan(&h.ID, &h.TenantID, &h.Scope, &h.Subject, &h.Reason, &placed, &h.PlacedBy, &lifted, &h.LiftedBy, &h.LiftReason)
+	h.PlacedAt, h.LiftedAt = storeform.Time(placed), storeform.Time(lifted)
+	return h, err
+}
+
+// PlaceHold implements recordinghttp.Keeper.
+func (d *DB) PlaceHold(ctx context.Context, hold retention.Hold, actor string) (h retention.Hold, err error) {
+	err = d.update(ctx, "place a legal hold", func(ctx context.Context, t *tx) error {
+		if err := t.needKeeping(); err != nil {
+			return err
+		}
+		now, err := t.clock(ctx)
+		if err != nil {
+			return err
+		}
+		if h, err = storeform.NewHold(&hold, actor, storeform.Time(now)); err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, `INSERT INTO legal_holds (id, tenant_id, scope, subject, reason, placed_at, placed_by) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			string(h.ID), string(h.TenantID), string(h.Scope), h.Subject, h.Reason, now, h.PlacedBy); err != nil {
+			return err
+		}
+		return t.audit(ctx, storeform.HoldLine(retention.AuditHoldPlaced, &h))
+	})
+	if err != nil {
+		return retention.Hold{}, err
+	}
+	return h, nil
+}
+
+// hold reads one hold, locked if it is to be changed.
+func (t *tx) hold(ctx context.Context, tenant callmodel.TenantID, id retention.HoldID, lock string) (retention.Hold, error) {
+	if err := t.needKeeping(); err != nil {
+		return retention.Hold{}, err
+	}
+	if storeform.CheckKey("id", string(id)) != nil {
+		return retention.Hold{}, callmodel.ErrNotFound
+	}
+	h, err := scanHold(t.row(ctx, "SELECT "+holdColumns+" FROM legal_holds WHERE id = ? AND tenant_id = ?"+lock, string(id), storeform.Text(string(tenant), storeform.MaxKey)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return retention.Hold{}, callmodel.ErrNotFound
+	}
+	return h, err
+}
+
+// Hold implements recordinghttp.Keeper.
+func (d *DB) Hold(ctx context.Context, tenant callmodel.TenantID, id retention.HoldID) (h retention.Hold, err error) {
+	err = d.view(ctx, "read a legal hold", func(ctx context.Context, t *tx) error {
+		h, err = t.hold(ctx, tenant, id, "")
+		return err
+	})
+	return h, err
+}
+
+// LiftHold implements recordinghttp.Keeper.
+func (d *DB) LiftHold(ctx context.Context, l retention.Lift) (h retention.Hold, err error) {
+	if err := l.Validate(); err != nil {
+		return h, err
+	}
+	err = d.update(ctx, "lift a legal hold", func(ctx context.Context, t *tx) error {
+		if h, err = t.hold(ctx, l.TenantID, l.ID, " @forupdate"); err != nil {
+			return err
+		}
+		now, err := t.clock(ctx)
+		if err != nil {
+			return err
+		}
+		if err := storeform.LiftHold(&h, &l, storeform.Time(now)); err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, "UPDATE legal_holds SET lifted_at = ?, lifted_by = ?, lift_reason = ? WHERE id = ?", now, h.LiftedBy, h.LiftReason, string(h.ID)); err != nil {
+			return err
+		}
+		return t.audit(ctx, storeform.HoldLine(retention.AuditHoldLifted, &h))
+	})
+	if err != nil {
+		return retention.Hold{}, err
+	}
+	return h, nil
+}
+
+// Holds implements recordinghttp.Keeper.
+func (d *DB) Holds(ctx context.Context, f retention.HoldFilter) (list []retention.Hold, err error) {
+	if err := f.Validate(); err != nil {
+		return nil, err
+	}
+	which, args := "tenant_id = ? AND id > ?", []any{storeform.Text(string(f.TenantID), storeform.MaxKey), storeform.Text(string(f.After), storeform.MaxKey)}
+	if f.Scope != "" {
+		which, args = which+" AND scope = ?", append(args, string(f.Scope))
+	}
+	if f.Subject != "" {
+		which, args = which+" AND subject = ?", append(args, storeform.Text(f.Subject, storeform.MaxKey))
+	}
+	if !f.Lifted {
+		which += " AND lifted_at = 0"
+	}
+	err = d.view(ctx, "list legal holds", func(ctx context.Context, t *tx) error {
+		list = []retention.Hold{}
+		if err := t.needKeeping(); err != nil {
+			return err
+		}
+		return t.each(ctx, func(s scanner) error {
+			h, err := scanHold(s)
+			list = append(list, h)
+			return err
+		}, "SELECT "+holdColumns+" FROM legal_holds WHERE "+which+" ORDER BY id LIMIT ?", append(args, storeform.HoldsLimit(f.Limit))...)
+	})
+	return list, err
+}
+
+// HeldBy implements lifecycle.Holds.
+func (d *DB) HeldBy(ctx context.Context, r retention.Recording) (held *retention.HeldError, err error) {
+	err = d.view(ctx, "look for legal holds", func(ctx context.Context, t *tx) error {
+		held, err = t.heldBy(ctx, r)
+		return err
+	})
+	return held, err
+}
+
+// heldBy is the first hold that is on the recording; nil for none. Without a recording's
+// id it is that on the call.
+func (t *tx) heldBy(ctx context.Context, r retention.Recording) (*retention.HeldError, error) {
+	if !t.keeping {
+		return nil, nil //nolint:nilnil // none is no fault
+	}
+	const now = "SELECT " + holdColumns + " FROM legal_holds WHERE tenant_id = ? AND lifted_at = 0"
+	first := func(which string, args ...any) (*retention.HeldError, error) {
+		h, err := scanHold(t.row(ctx, now+which+" ORDER BY id LIMIT 1", append([]any{string(r.TenantID)}, args...)...))
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, nil //nolint:nilnil // as above
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &retention.HeldError{Hold: h}, nil
+	}
+	// Most tenants have none.
+	if one, err := first(""); one == nil || err != nil {
+		return nil, err
+	}
+	held, err := first(" AND (scope = 'tenant' OR scope = 'recording' AND subject = ? OR scope = 'call' AND subject = ?)", string(r.RecordingID), string(r.CallID))
+	if held != nil || err != nil {
+		return held, err
+	}
+	var doc string
+	err = t.row(ctx, "SELECT doc FROM calls WHERE tenant_id = ? AND id = ?", string(r.TenantID), string(r.CallID)).Scan(&doc)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, err
+	}
+	var c calls.Call
+	if err != nil || json.Unmarshal([]byte(doc), &c) != nil {
+		if held, err = first(" AND scope IN ('user', 'number')"); held != nil {
+			held.Unsure = true
+		}
+		return held, err
+	}
+	ids, numbers := storeform.Parties(&c)
+	var which []string
+	var args []any
+	const most = 4 // a caller's and a callee's number, each also as it was given
+	for _, of := range []struct {
+		scope    retention.HoldScope
+		subjects []string
+	}{{retention.HoldUser, ids}, {retention.HoldNumber, numbers}} {
+		if len(of.subjects) > 0 {
+			which = append(which, "scope = '"+string(of.scope)+"' AND subject IN ("+marks(most)+")")
+			for i := range most {
+				args = append(args, of.subjects[min(i, len(of.subjects)-1)])
+			}
+		}
+	}
+	if len(which) == 0 {
+		return nil, nil //nolint:nilnil // as above
+	}
+	return first(" AND ("+strings.Join(which, " OR ")+")", args...)
+}
