@@ -33,6 +33,8 @@ const (
 	// PromiseSchema is the first with promises.
 	PromiseSchema = promiseSchema
 	DefectsSchema = defectsSchema
+	// KeepingSchema is the first with legal holds.
+	KeepingSchema = keepingSchema
 )
 
 // MaxLookedAt bounds a page.

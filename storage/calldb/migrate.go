@@ -26,7 +26,7 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 16
+	newestSchema = 17
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
@@ -74,6 +74,9 @@ const (
 	// defectsSchema is the version from which recordings' defects are counted by the
 	// telephone server and its software. Before it there are no reports on that.
 	defectsSchema = 16
+	// keepingSchema is the version from which there are legal holds and recordings are
+	// deleted. Before it nothing is held, and no recording is deleted.
+	keepingSchema = 17
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.
