@@ -4877,10 +4877,11 @@ type WebhookStateReason string
 // - `ruleset.canary`: A version of the rules takes a share of the calls.
 // - `ruleset.promoted`: The version that had a share was put in service for all calls.
 // - `ruleset.canary_aborted`: The version that had a share has none any more.
+// - `export.completed`: An export of data can be fetched, or there was nothing to export.
 // - `bucket.away`: A bucket that the tenant's recordings go to can't be used; they wait for it.
 // - `bucket.back`: A bucket that was away takes recordings again.
 //
-// Events of recordings are in the outbox whoever listens; the others are written from when a webhook asks for them,
+// Events of recordings and exports are in the outbox whoever listens; the others are written from when a webhook asks for them,
 // within 3 seconds of that in every process.
 //
 // Examples: recording.completed, recording.*, call.ended
