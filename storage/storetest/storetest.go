@@ -48,6 +48,9 @@ type Env struct {
 	// NoWebhooks says that the store is on a schema without webhooks.
 	NoWebhooks bool
 	Webhooks   WebhookStore
+	// NoShares says that the store is on a schema without shares.
+	NoShares bool
+	Shares   ShareStore
 	// Advance moves the stores' clock forward; nil if their clock runs by itself.
 	Advance func(time.Duration)
 	// RecordsOnly says that the store is on a schema whose jobs have no kind: those
@@ -82,11 +85,12 @@ type Stores interface {
 	Letters
 	Places
 	WebhookStore
+	ShareStore
 }
 
 // Of is the Env of one value that implements every port.
 func Of(s Stores) Env {
-	return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s, Users: s, Keys: s, Reports: s, Letters: s, Places: s, Webhooks: s}
+	return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s, Users: s, Keys: s, Reports: s, Letters: s, Places: s, Webhooks: s, Shares: s}
 }
 
 // All runs every suite.
@@ -102,6 +106,7 @@ func All(t *testing.T, open func(t *testing.T) Env) {
 	t.Run("DeadLetters", func(t *testing.T) { t.Parallel(); DeadLetters(t, open) })
 	t.Run("OutboxPlaces", func(t *testing.T) { t.Parallel(); OutboxPlaces(t, open) })
 	t.Run("Webhooks", func(t *testing.T) { t.Parallel(); Webhooks(t, open) })
+	t.Run("Shares", func(t *testing.T) { t.Parallel(); Shares(t, open) })
 	t.Run("UserStore", func(t *testing.T) { t.Parallel(); UserStore(t, open) })
 }
 

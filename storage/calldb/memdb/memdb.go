@@ -45,6 +45,7 @@ type Store struct {
 	keyChanges int64
 	intake     intake
 	hooks      hooks
+	shares     []*share // in the order of their ids
 }
 
 type (
