@@ -25,6 +25,10 @@ const (
 	ScopeTenantsWrite    Scope = "tenants:write"    // change the tenant's profile and defaults
 	ScopeKeysRead        Scope = "keys:read"        // API keys, without their secrets
 	ScopeKeysWrite       Scope = "keys:write"       // make, rotate and revoke API keys that may do no more than one's own
+	ScopeExportsRead     Scope = "exports:read"     // exports of data, and what is in them
+	ScopeExportsWrite    Scope = "exports:write"    // export data: calls, recordings, users and the audit log
+	ScopeSharesRead      Scope = "shares:read"      // share links, without their tokens
+	ScopeSharesWrite     Scope = "shares:write"     // make and revoke share links of recordings that one may hear
 	ScopeWebhooksRead    Scope = "webhooks:read"    // webhooks, without their secrets, and their deliveries
 	ScopeWebhooksWrite   Scope = "webhooks:write"   // make, change and delete webhooks, and replay deliveries
 
@@ -40,6 +44,7 @@ func Scopes() []Scope {
 		ScopeJobsWrite, ScopeRulesRead, ScopeRulesWrite, ScopeAuditRead,
 		ScopeUsersRead, ScopeUsersWrite, ScopeTenantsRead, ScopeTenantsWrite, ScopeKeysRead, ScopeKeysWrite,
 		ScopeWebhooksRead, ScopeWebhooksWrite,
+		ScopeExportsRead, ScopeExportsWrite, ScopeSharesRead, ScopeSharesWrite,
 	}
 }
 

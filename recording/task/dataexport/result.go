@@ -210,3 +210,17 @@ func orNil(s *Stored) *Stored {
 	}
 	return s
 }
+
+// Names are the names for people of its files.
+func (e *Exported) Names() []string {
+	var names []string
+	for _, name := range []string{pageName, indexName} {
+		if e.File(name) != nil {
+			names = append(names, name)
+		}
+	}
+	for i := range e.Parts {
+		names = append(names, PartName(i+1))
+	}
+	return names
+}
