@@ -20,7 +20,8 @@
 //	of      call                       number                     tenant
 //	        the call                   its calls, of a time       all calls
 //	                                   users who have it          all users, the profile, rules,
-//	                                                              keys, webhooks, dead letters
+//	                                                              keys, webhooks, dead letters,
+//	                                                              share links
 //	                                                              jobs that are about no call
 //	        audit lines and webhooks' deliveries about them       all audit lines and deliveries
 //

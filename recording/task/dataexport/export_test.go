@@ -21,10 +21,12 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/outbox"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/shares"
 	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 	"github.com/switchtape/switchtape/recording/task/dataexport"
 	"github.com/switchtape/switchtape/recording/task/stored"
+	"github.com/switchtape/switchtape/storage/storetest"
 )
 
 const (
@@ -252,6 +254,10 @@ func TestTenant(t *testing.T) {
 	require.NoError(t, err)
 	h.ends(t, alone)
 
+	link, _ := storetest.NewShare("a")
+	_, err = h.db.CreateShare(t.Context(), link)
+	require.NoError(t, err)
+
 	const bound = 100_000 // less than a recording
 	e := h.export(t, "acme", "x1", dataexport.Payload{Of: dataexport.OfTenant, PartBytes: bound})
 	require.Equal(t, record.StatusCompleted, e.Status, e.Missing)
@@ -269,6 +275,12 @@ func TestTenant(t *testing.T) {
 		require.NotContains(t, string(b), `"other"`, name)
 	}
 	require.NotEmpty(t, lines[callmodel.AuditEvent](t, &o, "audit/"))
+	links := lines[shares.Share](t, &o, "shares/")
+	require.Len(t, links, 1)
+	require.Equal(t, link.ID, links[0].ID)
+	for name, b := range o.files {
+		require.NotContains(t, string(b), link.Hash, "%s: no token, nor its hash", name)
+	}
 	for _, key := range h.keys(t, "other/") {
 		require.NotContains(t, key, "/exports/")
 	}

@@ -34,7 +34,7 @@ const (
 type Payload struct {
 	Of     string           `json:"of"`                // OfCall, OfNumber or OfTenant
 	CallID callmodel.CallID `json:"call_id,omitempty"` // of OfCall
-	Number string           `json:"number,omitempty"`  // of OfNumber: E.164, as calls have it
+	Number string           `json:"number,omitempty"`  // of OfNumber: as calls have it, in E.164 or short
 	// Since and Until bound when the calls of a number were made: at Since or later, and
 	// before Until. Zero: no bound.
 	Since time.Time `json:"since,omitzero"`
@@ -54,8 +54,8 @@ func (p *Payload) Validate() error {
 	case OfCall:
 		e.CheckID("call_id", string(p.CallID))
 	case OfNumber:
-		if !e164.Valid(p.Number) {
-			e.Add("number", "is not a number in E.164, as +493012345678")
+		if !e164.Valid(p.Number) && !e164.Short(p.Number) {
+			e.Add("number", "is neither a number in E.164, as +493012345678, nor an extension or a short code")
 		}
 	case OfTenant:
 	default:

@@ -11,6 +11,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/rulesets"
+	"github.com/switchtape/switchtape/callmodel/shares"
 	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 )
@@ -30,6 +31,7 @@ type Source interface {
 	RuleSets(ctx context.Context, t callmodel.TenantID) ([]rulesets.Version, error)
 	RuleSet(ctx context.Context, t callmodel.TenantID, hash string) (rulesets.Version, error)
 	Keys(ctx context.Context, t callmodel.TenantID, f keys.Filter) ([]keys.Key, error)
+	Shares(ctx context.Context, t callmodel.TenantID, f shares.Filter) ([]shares.Share, error)
 	Letters(ctx context.Context, f deadletter.Filter) ([]deadletter.Letter, error)
 }
 

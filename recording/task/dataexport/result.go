@@ -149,7 +149,7 @@ type wholeIndex struct {
 // notes are what a reader must know of what the export has and hasn't.
 func notes(of string) []string {
 	all := []string{
-		"Secrets of keys and webhooks are not in the export, nor are the legs on telephone servers, nor what a bucket that keeps versions has of objects that were deleted.",
+		"Secrets of keys, webhooks and share links are not in the export, nor are the legs on telephone servers, nor what a bucket that keeps versions has of objects that were deleted.",
 		"What the ledger names and couldn't be had is listed as missing, with the reason.",
 	}
 	if of == OfNumber {

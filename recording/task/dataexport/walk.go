@@ -15,6 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/deadletter"
 	"github.com/switchtape/switchtape/callmodel/keys"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/shares"
 	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 )
@@ -27,6 +28,7 @@ const (
 	inKeys       = "keys"
 	inWebhooks   = "webhooks"
 	inLetters    = "dead_letters"
+	inShares     = "shares"
 	inCalls      = "calls"
 	inJobs       = "jobs"
 	inAudit      = "audit"
@@ -42,7 +44,7 @@ func sections(of string) []string {
 	case OfNumber:
 		return []string{inUsers, inCalls, inAudit, inDeliveries}
 	default:
-		return []string{inProfile, inUsers, inRules, inKeys, inWebhooks, inLetters, inCalls, inJobs, inAudit, inDeliveries}
+		return []string{inProfile, inUsers, inRules, inKeys, inWebhooks, inLetters, inShares, inCalls, inJobs, inAudit, inDeliveries}
 	}
 }
 
@@ -147,6 +149,8 @@ func (w *walk) next(ctx context.Context) (unit, error) {
 		return w.webhooks(ctx)
 	case inLetters:
 		return w.letters(ctx)
+	case inShares:
+		return w.shares(ctx)
 	case inCalls:
 		return w.calls(ctx)
 	case inJobs:
@@ -272,6 +276,20 @@ func (w *walk) letters(ctx context.Context) (u unit, err error) {
 	if len(list) > 0 {
 		u.entries = []entry{lines("dead_letters/"+string(list[0].ID)+".jsonl", list)}
 		next = string(list[len(list)-1].ID)
+	}
+	w.turn(next)
+	return u, nil
+}
+
+func (w *walk) shares(ctx context.Context) (u unit, err error) {
+	list, err := w.source.Shares(ctx, w.tenant, shares.Filter{After: w.at.Cursor, Limit: pageLines})
+	if err != nil {
+		return u, err
+	}
+	next := ""
+	if len(list) > 0 {
+		u.entries = []entry{lines("shares/"+list[0].ID+".jsonl", list)}
+		next = list[len(list)-1].ID
 	}
 	w.turn(next)
 	return u, nil
