@@ -28,6 +28,10 @@ const (
 	ScopeHoldsRead       Scope = "holds:read"       // legal holds
 	ScopeHoldsWrite      Scope = "holds:write"      // place and lift legal holds
 	ScopeRecordingsErase Scope = "recordings:erase" // delete and redact recordings that are made
+	ScopeExportsRead     Scope = "exports:read"     // exports of data, and what is in them
+	ScopeExportsWrite    Scope = "exports:write"    // export data: calls, recordings, users and the audit log
+	ScopeSharesRead      Scope = "shares:read"      // share links, without their tokens
+	ScopeSharesWrite     Scope = "shares:write"     // make and revoke share links of recordings that one may hear
 	ScopeWebhooksRead    Scope = "webhooks:read"    // webhooks, without their secrets, and their deliveries
 	ScopeWebhooksWrite   Scope = "webhooks:write"   // make, change and delete webhooks, and replay deliveries
 
@@ -43,6 +47,7 @@ func Scopes() []Scope {
 		ScopeJobsWrite, ScopeRulesRead, ScopeRulesWrite, ScopeAuditRead,
 		ScopeUsersRead, ScopeUsersWrite, ScopeTenantsRead, ScopeTenantsWrite, ScopeKeysRead, ScopeKeysWrite,
 		ScopeWebhooksRead, ScopeWebhooksWrite, ScopeHoldsRead, ScopeHoldsWrite, ScopeRecordingsErase,
+		ScopeExportsRead, ScopeExportsWrite, ScopeSharesRead, ScopeSharesWrite,
 	}
 }
 

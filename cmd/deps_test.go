@@ -56,6 +56,9 @@ func TestPackagesBring(t *testing.T) {
 		{"recording/reconcile", "", 100, slices.Concat(http, sql, clouds, gocloud, brokers, audio, room("routing", "storage", "cmd"))},
 		{"recording/publish", "", 100, slices.Concat(http, sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
 		{"recording/webhook", "", 200, slices.Concat(sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
+		{"recording/task/dataexport", "", 150, slices.Concat(sql, clouds, gocloud, brokers, audio, room("routing", "storage", "cmd"))},
+		{"recording/exporthttp", "", 220, slices.Concat(sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
+		{"recording/sharehttp", "", 210, slices.Concat(sql, clouds, gocloud, brokers, room("routing", "storage", "cmd"))},
 		{"recording/webhookhttp", "", 200, slices.Concat(sql, clouds, gocloud, brokers, audio, room("routing", "storage", "cmd"))},
 		{"recording/broker/nats", "", 215, slices.Concat(sql, clouds, gocloud, audio, room("routing", "storage", "cmd"))},
 		{"recording/broker/rabbit", "", 170, slices.Concat(http, sql, clouds, gocloud, audio, room("routing", "storage", "cmd"))},
@@ -71,13 +74,13 @@ func TestPackagesBring(t *testing.T) {
 		// With NATS: its client is 14 packages of its own, and what they need. The decoders of
 		// legs in AU, G.722, G.726 and Dialogic's ADPCM are a package each, and so are seams,
 		// the comparison of what there is, legs' deletion, edits of single rules, deletions, the doctor, the
-		// shadow and the capacity, and so are the port of traces, what sends them by OTLP, and three of
+		// shadow and the capacity, exports and shares with their handlers, and so are the port of traces, what sends them by OTLP, and three of
 		// OpenTelemetry's SDK, of which the buckets' drivers bring the rest, and the programs' clock. go-mp3 is 9 and io/ioutil, and mewkiz/flac 3 beside its frames, which are read anyway.
-		{"cmd/switchtape", "", 781, slices.Concat(google, azure, []string{"cloud.google.com/", "/xds", "envoyproxy"})},
-		// Everything else comes to 951, webhooks' 3 packages and the doctor included; brokers add 75: NATS 21, RabbitMQ 3, SQS and SNS 23,
+		{"cmd/switchtape", "", 787, slices.Concat(google, azure, []string{"cloud.google.com/", "/xds", "envoyproxy"})},
+		// Everything else comes to 958, webhooks' 3 packages, exports' and shares' 6 and the doctor included; brokers add 75: NATS 21, RabbitMQ 3, SQS and SNS 23,
 		// Service Bus 22, Google's Pub/Sub 6; traces 5.
-		{"cmd/switchtape-api", "disable_grpc_modules", 1033, direct},
-		{"cmd/switchtape-worker", "disable_grpc_modules", 1033, direct},
+		{"cmd/switchtape-api", "disable_grpc_modules", 1039, direct},
+		{"cmd/switchtape-worker", "disable_grpc_modules", 1039, direct},
 	} {
 		t.Run(strings.TrimSpace(c.pkg+" "+c.tags), func(t *testing.T) {
 			t.Parallel()

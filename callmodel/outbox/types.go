@@ -28,6 +28,8 @@ const (
 	RuleSetPromoted   = "ruleset.promoted"
 	RuleSetAborted    = "ruleset.canary_aborted"
 
+	ExportCompleted = "export.completed"
+
 	BucketAway = "bucket.away"
 	BucketBack = "bucket.back"
 )
@@ -72,6 +74,7 @@ func Types() []Type {
 		{RuleSetCanary, "A version of the rules takes a share of the calls.", false},
 		{RuleSetPromoted, "The version that had a share was put in service for all calls.", false},
 		{RuleSetAborted, "The version that had a share has none any more.", false},
+		{ExportCompleted, "An export of data can be fetched, or there was nothing to export.", true},
 		{BucketAway, "A bucket that the tenant's recordings go to can't be used; they wait for it.", false},
 		{BucketBack, "A bucket that was away takes recordings again.", false},
 	}

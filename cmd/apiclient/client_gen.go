@@ -855,6 +855,75 @@ func (e ExplainedUserRecording) Valid() bool {
 	}
 }
 
+// Defines values for ExportState.
+const (
+	ExportStateDone        ExportState = "done"
+	ExportStateExpired     ExportState = "expired"
+	ExportStateQuarantined ExportState = "quarantined"
+	ExportStateQueued      ExportState = "queued"
+	ExportStateRunning     ExportState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ExportState enum.
+func (e ExportState) Valid() bool {
+	switch e {
+	case ExportStateDone:
+		return true
+	case ExportStateExpired:
+		return true
+	case ExportStateQuarantined:
+		return true
+	case ExportStateQueued:
+		return true
+	case ExportStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportStatus.
+const (
+	ExportStatusAbsent            ExportStatus = "absent"
+	ExportStatusCompleted         ExportStatus = "completed"
+	ExportStatusCompletedDegraded ExportStatus = "completed_degraded"
+)
+
+// Valid indicates whether the value is a known member of the ExportStatus enum.
+func (e ExportStatus) Valid() bool {
+	switch e {
+	case ExportStatusAbsent:
+		return true
+	case ExportStatusCompleted:
+		return true
+	case ExportStatusCompletedDegraded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportOf.
+const (
+	ExportOfCall   ExportOf = "call"
+	ExportOfNumber ExportOf = "number"
+	ExportOfTenant ExportOf = "tenant"
+)
+
+// Valid indicates whether the value is a known member of the ExportOf enum.
+func (e ExportOf) Valid() bool {
+	switch e {
+	case ExportOfCall:
+		return true
+	case ExportOfNumber:
+		return true
+	case ExportOfTenant:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FindingSeverity.
 const (
 	FindingSeverityError   FindingSeverity = "error"
@@ -1746,6 +1815,30 @@ func (e SettingSource) Valid() bool {
 	case SettingSourceTenant:
 		return true
 	case SettingSourceUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ShareState.
+const (
+	ShareStateExpired ShareState = "expired"
+	ShareStateOpen    ShareState = "open"
+	ShareStateRevoked ShareState = "revoked"
+	ShareStateUsedUp  ShareState = "used_up"
+)
+
+// Valid indicates whether the value is a known member of the ShareState enum.
+func (e ShareState) Valid() bool {
+	switch e {
+	case ShareStateExpired:
+		return true
+	case ShareStateOpen:
+		return true
+	case ShareStateRevoked:
+		return true
+	case ShareStateUsedUp:
 		return true
 	default:
 		return false
@@ -3294,6 +3387,105 @@ type Explanation struct {
 	SettingsFrom *SettingsFrom `json:"settings_from,omitempty"`
 }
 
+// Export An export, and what it came to.
+type Export struct {
+	// Bytes Of all its zips.
+	Bytes  int64   `json:"bytes"`
+	CallId *string `json:"call_id,omitempty"`
+
+	// Counts How much is in it.
+	Counts *ExportCounts `json:"counts,omitempty"`
+
+	// CreatedAt Calls that were made until then are in it.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt When its files are deleted.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Files index.html and index.json, and the zips. None while it isn't done, and when it is expired.
+	Files      []ExportFile `json:"files"`
+	FinishedAt *time.Time   `json:"finished_at,omitempty"`
+
+	// Id Its job.
+	Id  string `json:"id"`
+	Key string `json:"key"`
+
+	// LastError Why the last attempt failed.
+	LastError *string `json:"last_error,omitempty"`
+
+	// Missing How much couldn't be had, by the reason: absent, pending, quarantined, not_in_the_bucket, held_elsewhere, not_the_tenants, damaged, unreadable. What it was is in the zips' indexes.
+	Missing *map[string]int64 `json:"missing,omitempty"`
+
+	// Number In E.164.
+	Number *string `json:"number,omitempty"`
+
+	// Of call: the call with its decision, events, jobs, every version of its recordings that the bucket has, and the lines of the
+	// audit log and deliveries of webhooks about it. number: all that of the calls from and to the number, and the users who
+	// have it; the calls name other parties, and the index says so. tenant: all data of the tenant.
+	Of ExportOf `json:"of"`
+
+	// Reason Why it is absent.
+	Reason *string    `json:"reason,omitempty"`
+	Since  *time.Time `json:"since,omitempty"`
+
+	// State Where its job stands. expired: its files are deleted.
+	State ExportState `json:"state"`
+
+	// Status completed_degraded: something is missing. absent: there is nothing to export, and no files.
+	Status *ExportStatus `json:"status,omitempty"`
+	Until  *time.Time    `json:"until,omitempty"`
+}
+
+// ExportState Where its job stands. expired: its files are deleted.
+type ExportState string
+
+// ExportStatus completed_degraded: something is missing. absent: there is nothing to export, and no files.
+type ExportStatus string
+
+// ExportCounts How much is in it.
+type ExportCounts struct {
+	AuditLines int64 `json:"audit_lines"`
+	Calls      int64 `json:"calls"`
+	Deliveries int64 `json:"deliveries"`
+	Files      int64 `json:"files"`
+	Jobs       int64 `json:"jobs"`
+
+	// Objects Files of recordings and of other jobs.
+	Objects    int64 `json:"objects"`
+	Recordings int64 `json:"recordings"`
+
+	// Rules Versions of rules.
+	Rules int64 `json:"rules"`
+	Users int64 `json:"users"`
+}
+
+// ExportFile A file of an export.
+type ExportFile struct {
+	Bytes int64 `json:"bytes"`
+
+	// Href Its path of this API.
+	Href string `json:"href"`
+
+	// Name Examples: part-0001.zip
+	Name string `json:"name"`
+
+	// Sha256 In hex.
+	Sha256 string `json:"sha256"`
+}
+
+// ExportList A page of exports.
+type ExportList struct {
+	Exports []Export `json:"exports"`
+
+	// Next The after of the next page; left out on the last.
+	Next *string `json:"next,omitempty"`
+}
+
+// ExportOf call: the call with its decision, events, jobs, every version of its recordings that the bucket has, and the lines of the
+// audit log and deliveries of webhooks about it. number: all that of the calls from and to the number, and the users who
+// have it; the calls name other parties, and the index says so. tenant: all data of the tenant.
+type ExportOf string
+
 // Failover After which causes the next destination is tried.
 type Failover struct {
 	// AttemptSeconds How long to wait for a destination to answer or fail.
@@ -3840,6 +4032,40 @@ type MoveRequest struct {
 // MoveRequestState Empty for both.
 type MoveRequestState string
 
+// NewExport What is to be exported.
+type NewExport struct {
+	// CallId Of an export of a call.
+	CallId *string `json:"call_id,omitempty"`
+
+	// KeepDays For how many days it can be fetched. Left out: 7.
+	KeepDays *int `json:"keep_days,omitempty"`
+
+	// Key Makes the request idempotent: the same one again is the same export. Left out: one is made.
+	Key *string `json:"key,omitempty"`
+
+	// Number Of an export of a number: as it is dialled in the region, or in E.164.
+	Number *string `json:"number,omitempty"`
+
+	// Of call: the call with its decision, events, jobs, every version of its recordings that the bucket has, and the lines of the
+	// audit log and deliveries of webhooks about it. number: all that of the calls from and to the number, and the users who
+	// have it; the calls name other parties, and the index says so. tenant: all data of the tenant.
+	Of ExportOf `json:"of"`
+
+	// PartBytes How large a zip becomes before the next one begins, 65536 at least. Left out: 1 GiB.
+	PartBytes *int64 `json:"part_bytes,omitempty"`
+
+	// Region Country in which the number is dialled, as ISO 3166-1 alpha-2.
+	//
+	// Examples: DE
+	Region *string `json:"region,omitempty"`
+
+	// Since Of a number: only calls made then or later.
+	Since *time.Time `json:"since,omitempty"`
+
+	// Until Of a number: only calls made before.
+	Until *time.Time `json:"until,omitempty"`
+}
+
 // NewKey A key to be made.
 type NewKey struct {
 	// ExpiresAt When it stops working. Left out: it doesn't.
@@ -3848,6 +4074,35 @@ type NewKey struct {
 
 	// Name That no other active key of the tenant has.
 	Name string `json:"name"`
+}
+
+// NewShare What is to be shared.
+type NewShare struct {
+	// Codec The codec of the output.
+	//
+	// Examples: mp3
+	Codec *string `json:"codec,omitempty"`
+
+	// Description For people: what for. It isn't shown to who opens it.
+	Description *string `json:"description,omitempty"`
+
+	// ExpiresInS For how long it can be opened, 60 at least. Left out: 7 days.
+	ExpiresInS *int64 `json:"expires_in_s,omitempty"`
+
+	// FromMs Where the part begins, from the recording's beginning.
+	FromMs *int64 `json:"from_ms,omitempty"`
+
+	// JobId The job that made the recording.
+	JobId string `json:"job_id"`
+
+	// MaxOpenings How often it can be opened. Left out: as often as anybody likes.
+	MaxOpenings *int64 `json:"max_openings,omitempty"`
+
+	// Output The name of one of its outputs. Left out: the first that can be heard, and cut if a part is shared.
+	Output *string `json:"output,omitempty"`
+
+	// ToMs Where it ends. Left out: at the recording's end. With neither the whole recording is shared.
+	ToMs *int64 `json:"to_ms,omitempty"`
 }
 
 // NewWebhook A webhook to be made.
@@ -4934,6 +5189,65 @@ type SettingsFrom struct {
 	Trim        *SettingSource `json:"trim,omitempty"`
 }
 
+// Share A share without its token.
+type Share struct {
+	CallId    string    `json:"call_id"`
+	Codec     string    `json:"codec"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The subject of the credentials that made it.
+	CreatedBy   string    `json:"created_by"`
+	Description *string   `json:"description,omitempty"`
+	ExpiresAt   time.Time `json:"expires_at"`
+
+	// FromMs Where the part begins, from the recording's beginning.
+	FromMs float32 `json:"from_ms"`
+	Id     string  `json:"id"`
+
+	// JobId The job that made the recording.
+	JobId        string     `json:"job_id"`
+	LastOpenedAt *time.Time `json:"last_opened_at,omitempty"`
+
+	// MaxOpenings Left out: as often as anybody likes.
+	MaxOpenings *int64 `json:"max_openings,omitempty"`
+	Openings    int64  `json:"openings"`
+
+	// Output The output's name.
+	Output      *string    `json:"output,omitempty"`
+	RecordingId string     `json:"recording_id"`
+	RevokedAt   *time.Time `json:"revoked_at,omitempty"`
+	RevokedBy   *string    `json:"revoked_by,omitempty"`
+
+	// State used_up: it was opened as often as it may be.
+	State    ShareState `json:"state"`
+	TenantId string     `json:"tenant_id"`
+
+	// ToMs Where it ends; 0: at the recording's end.
+	ToMs float32 `json:"to_ms"`
+}
+
+// ShareList A page of shares.
+type ShareList struct {
+	// Next The after of the next page; left out on the last.
+	Next   *string `json:"next,omitempty"`
+	Shares []Share `json:"shares"`
+}
+
+// ShareState used_up: it was opened as often as it may be.
+type ShareState string
+
+// ShareWithLink A share with its link, which is shown this once.
+type ShareWithLink struct {
+	// Share A share without its token.
+	Share Share `json:"share"`
+
+	// Token What opens it: 256 random bits. A hash of it is kept.
+	Token string `json:"token"`
+
+	// Url A page that plays it; with /audio behind it the audio.
+	Url string `json:"url"`
+}
+
 // SimulateRequest A rule set and the calls to send through it.
 type SimulateRequest struct {
 	// After Empty or left out.
@@ -5349,10 +5663,11 @@ type WebhookStateReason string
 // - `ruleset.canary`: A version of the rules takes a share of the calls.
 // - `ruleset.promoted`: The version that had a share was put in service for all calls.
 // - `ruleset.canary_aborted`: The version that had a share has none any more.
+// - `export.completed`: An export of data can be fetched, or there was nothing to export.
 // - `bucket.away`: A bucket that the tenant's recordings go to can't be used; they wait for it.
 // - `bucket.back`: A bucket that was away takes recordings again.
 //
-// Events of recordings are in the outbox whoever listens; the others are written from when a webhook asks for them,
+// Events of recordings and exports are in the outbox whoever listens; the others are written from when a webhook asks for them,
 // within 3 seconds of that in every process.
 //
 // Examples: recording.completed, recording.*, call.ended
@@ -5461,6 +5776,9 @@ type CallId = string
 // DeadLetterId defines model for DeadLetterId.
 type DeadLetterId = string
 
+// ExportID defines model for ExportID.
+type ExportID = string
+
 // Hash defines model for Hash.
 type Hash = string
 
@@ -5487,6 +5805,9 @@ type KeyID = string
 
 // RuleId defines model for RuleId.
 type RuleId = string
+
+// ShareID defines model for ShareID.
+type ShareID = string
 
 // WebhookID defines model for WebhookID.
 type WebhookID = string
@@ -5564,6 +5885,21 @@ type ListDeadLettersParams struct {
 
 	// Limit Letters on a page.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListExportsParams defines parameters for ListExports.
+type ListExportsParams struct {
+	// Limit At most so many.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// GetExportFileParams defines parameters for GetExportFile.
+type GetExportFileParams struct {
+	// Range A part of the file (RFC 9110 section 14).
+	Range *string `json:"Range,omitempty"`
 }
 
 // ListHoldsParams defines parameters for ListHolds.
@@ -5980,6 +6316,18 @@ type PromoteCanaryParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListSharesParams defines parameters for ListShares.
+type ListSharesParams struct {
+	// Limit At most so many.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After The next of the page before.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// JobId Only those of the recording that this job made.
+	JobId *string `form:"job_id,omitempty" json:"job_id,omitempty"`
+}
+
 // ListTenantsParams defines parameters for ListTenants.
 type ListTenantsParams struct {
 	// Limit Tenants of a page.
@@ -6166,6 +6514,9 @@ type CreateCallJSONRequestBody = CallRequest
 // PostCallEventJSONRequestBody defines body for PostCallEvent for application/json ContentType.
 type PostCallEventJSONRequestBody = CallEvent
 
+// CreateExportJSONRequestBody defines body for CreateExport for application/json ContentType.
+type CreateExportJSONRequestBody = NewExport
+
 // PlaceHoldJSONRequestBody defines body for PlaceHold for application/json ContentType.
 type PlaceHoldJSONRequestBody = HoldRequest
 
@@ -6240,6 +6591,9 @@ type SimulateRulesJSONRequestBody = SimulateRequest
 
 // StartCanaryJSONRequestBody defines body for StartCanary for application/json ContentType.
 type StartCanaryJSONRequestBody = CanaryRequest
+
+// CreateShareJSONRequestBody defines body for CreateShare for application/json ContentType.
+type CreateShareJSONRequestBody = NewShare
 
 // PatchTenantJSONRequestBody defines body for PatchTenant for application/json ContentType.
 type PatchTenantJSONRequestBody PatchTenantJSONBody
@@ -7013,6 +7367,47 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/dead-letters/{letter}/replay (the `ReplayDeadLetter` operationId).
 	ReplayDeadLetter(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListExports List the tenant's exports
+	//
+	// Oldest first.
+	//
+	// Corresponds with GET /v1/exports (the `ListExports` operationId).
+	ListExports(ctx context.Context, params *ListExportsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateExportWithBody Export data
+	//
+	// A worker makes it: zips of a bounded size, with an index of every file's SHA-256, for programs and for people. What
+	// couldn't be had is in the index, with the reason. The event export.completed tells when it can be fetched.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/exports (the `CreateExport` operationId).
+	CreateExportWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateExport Export data
+	//
+	// A worker makes it: zips of a bounded size, with an index of every file's SHA-256, for programs and for people. What
+	// couldn't be had is in the index, with the reason. The event export.completed tells when it can be fetched.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/exports (the `CreateExport` operationId).
+	CreateExport(ctx context.Context, body CreateExportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetExport Show an export
+	//
+	// Where it stands, and its files once it is done.
+	//
+	// Corresponds with GET /v1/exports/{id} (the `GetExport` operationId).
+	GetExport(ctx context.Context, id ExportID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetExportFile Fetch a file of an export
+	//
+	// Or a range of it, where the bucket can give ranges. Who has got it is in the audit log, once a file (export.fetched).
+	//
+	// Corresponds with GET /v1/exports/{id}/files/{name} (the `GetExportFile` operationId).
+	GetExportFile(ctx context.Context, id ExportID, name string, params *GetExportFileParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListHolds List the legal holds
 	//
 	// Those of the tenant that hold, in the order in which they were placed.
@@ -7687,6 +8082,49 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/rules/{hash}/promote (the `PromoteCanary` operationId).
 	PromoteCanary(ctx context.Context, hash Hash, params *PromoteCanaryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListShares List the tenant's shares
+	//
+	// By id, without their tokens, those that have ended, too.
+	//
+	// Corresponds with GET /v1/shares (the `ListShares` operationId).
+	ListShares(ctx context.Context, params *ListSharesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateShareWithBody Share a recording
+	//
+	// The whole, or a part of it by time: what is served then holds that part alone. The answer alone shows the link. Each
+	// opening is in the audit log (share.opened); requests of one client that follow each other within ten minutes are one
+	// opening. Needs recordings:read, too.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/shares (the `CreateShare` operationId).
+	CreateShareWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateShare Share a recording
+	//
+	// The whole, or a part of it by time: what is served then holds that part alone. The answer alone shows the link. Each
+	// opening is in the audit log (share.opened); requests of one client that follow each other within ten minutes are one
+	// opening. Needs recordings:read, too.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/shares (the `CreateShare` operationId).
+	CreateShare(ctx context.Context, body CreateShareJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeShare Revoke a share
+	//
+	// From the next request on it opens nothing, in every process.
+	//
+	// Corresponds with DELETE /v1/shares/{id} (the `RevokeShare` operationId).
+	RevokeShare(ctx context.Context, id ShareID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetShare Show a share
+	//
+	// Without its token.
+	//
+	// Corresponds with GET /v1/shares/{id} (the `GetShare` operationId).
+	GetShare(ctx context.Context, id ShareID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListTenants List tenants
 	//
 	// The own one, if it has a document, or with the scope tenants:every all, by id.
@@ -8236,6 +8674,97 @@ func (c *Client) DiscardDeadLetter(ctx context.Context, letter DeadLetterId, req
 // Corresponds with POST /v1/dead-letters/{letter}/replay (the `ReplayDeadLetter` operationId).
 func (c *Client) ReplayDeadLetter(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplayDeadLetterRequest(c.Server, letter)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListExports List the tenant's exports
+//
+// Oldest first.
+//
+// Corresponds with GET /v1/exports (the `ListExports` operationId).
+func (c *Client) ListExports(ctx context.Context, params *ListExportsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListExportsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateExportWithBody Export data
+//
+// A worker makes it: zips of a bounded size, with an index of every file's SHA-256, for programs and for people. What
+// couldn't be had is in the index, with the reason. The event export.completed tells when it can be fetched.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/exports (the `CreateExport` operationId).
+func (c *Client) CreateExportWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateExportRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateExport Export data
+//
+// A worker makes it: zips of a bounded size, with an index of every file's SHA-256, for programs and for people. What
+// couldn't be had is in the index, with the reason. The event export.completed tells when it can be fetched.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/exports (the `CreateExport` operationId).
+func (c *Client) CreateExport(ctx context.Context, body CreateExportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateExportRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetExport Show an export
+//
+// Where it stands, and its files once it is done.
+//
+// Corresponds with GET /v1/exports/{id} (the `GetExport` operationId).
+func (c *Client) GetExport(ctx context.Context, id ExportID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetExportRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetExportFile Fetch a file of an export
+//
+// Or a range of it, where the bucket can give ranges. Who has got it is in the audit log, once a file (export.fetched).
+//
+// Corresponds with GET /v1/exports/{id}/files/{name} (the `GetExportFile` operationId).
+func (c *Client) GetExportFile(ctx context.Context, id ExportID, name string, params *GetExportFileParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetExportFileRequest(c.Server, id, name, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9690,6 +10219,99 @@ func (c *Client) PromoteCanary(ctx context.Context, hash Hash, params *PromoteCa
 	return c.Client.Do(req)
 }
 
+// ListShares List the tenant's shares
+//
+// By id, without their tokens, those that have ended, too.
+//
+// Corresponds with GET /v1/shares (the `ListShares` operationId).
+func (c *Client) ListShares(ctx context.Context, params *ListSharesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSharesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateShareWithBody Share a recording
+//
+// The whole, or a part of it by time: what is served then holds that part alone. The answer alone shows the link. Each
+// opening is in the audit log (share.opened); requests of one client that follow each other within ten minutes are one
+// opening. Needs recordings:read, too.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/shares (the `CreateShare` operationId).
+func (c *Client) CreateShareWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateShareRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateShare Share a recording
+//
+// The whole, or a part of it by time: what is served then holds that part alone. The answer alone shows the link. Each
+// opening is in the audit log (share.opened); requests of one client that follow each other within ten minutes are one
+// opening. Needs recordings:read, too.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/shares (the `CreateShare` operationId).
+func (c *Client) CreateShare(ctx context.Context, body CreateShareJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateShareRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeShare Revoke a share
+//
+// From the next request on it opens nothing, in every process.
+//
+// Corresponds with DELETE /v1/shares/{id} (the `RevokeShare` operationId).
+func (c *Client) RevokeShare(ctx context.Context, id ShareID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeShareRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetShare Show a share
+//
+// Without its token.
+//
+// Corresponds with GET /v1/shares/{id} (the `GetShare` operationId).
+func (c *Client) GetShare(ctx context.Context, id ShareID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetShareRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListTenants List tenants
 //
 // The own one, if it has a document, or with the scope tenants:every all, by id.
@@ -10886,6 +11508,196 @@ func NewReplayDeadLetterRequest(server string, letter DeadLetterId) (*http.Reque
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListExportsRequest constructs an http.Request for the ListExports method
+func NewListExportsRequest(server string, params *ListExportsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.After != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateExportRequest calls the generic CreateExport builder with application/json body
+func NewCreateExportRequest(server string, body CreateExportJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateExportRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateExportRequestWithBody constructs an http.Request for the CreateExport method, with any body, and a specified content type
+func NewCreateExportRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetExportRequest constructs an http.Request for the GetExport method
+func NewGetExportRequest(server string, id ExportID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exports/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetExportFileRequest constructs an http.Request for the GetExportFile method
+func NewGetExportFileRequest(server string, id ExportID, name string, params *GetExportFileParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exports/%s/files/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		if params.Range != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Range", *params.Range, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Range", headerParam0)
+		}
 	}
 
 	return req, nil
@@ -14125,6 +14937,186 @@ func NewPromoteCanaryRequest(server string, hash Hash, params *PromoteCanaryPara
 	return req, nil
 }
 
+// NewListSharesRequest constructs an http.Request for the ListShares method
+func NewListSharesRequest(server string, params *ListSharesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/shares")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.After != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.JobId != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "job_id", *params.JobId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateShareRequest calls the generic CreateShare builder with application/json body
+func NewCreateShareRequest(server string, body CreateShareJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateShareRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateShareRequestWithBody constructs an http.Request for the CreateShare method, with any body, and a specified content type
+func NewCreateShareRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/shares")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRevokeShareRequest constructs an http.Request for the RevokeShare method
+func NewRevokeShareRequest(server string, id ShareID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/shares/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetShareRequest constructs an http.Request for the GetShare method
+func NewGetShareRequest(server string, id ShareID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/shares/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListTenantsRequest constructs an http.Request for the ListTenants method
 func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Request, error) {
 	var err error
@@ -15738,6 +16730,53 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/dead-letters/{letter}/replay (the `ReplayDeadLetter` operationId).
 	ReplayDeadLetterWithResponse(ctx context.Context, letter DeadLetterId, reqEditors ...RequestEditorFn) (*ReplayDeadLetterResponse, error)
 
+	// ListExportsWithResponse List the tenant's exports
+	//
+	// Oldest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exports (the `ListExports` operationId).
+	ListExportsWithResponse(ctx context.Context, params *ListExportsParams, reqEditors ...RequestEditorFn) (*ListExportsResponse, error)
+
+	// CreateExportWithBodyWithResponse Export data
+	//
+	// A worker makes it: zips of a bounded size, with an index of every file's SHA-256, for programs and for people. What
+	// couldn't be had is in the index, with the reason. The event export.completed tells when it can be fetched.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/exports (the `CreateExport` operationId).
+	CreateExportWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateExportResponse, error)
+
+	// CreateExportWithResponse Export data
+	//
+	// A worker makes it: zips of a bounded size, with an index of every file's SHA-256, for programs and for people. What
+	// couldn't be had is in the index, with the reason. The event export.completed tells when it can be fetched.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/exports (the `CreateExport` operationId).
+	CreateExportWithResponse(ctx context.Context, body CreateExportJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateExportResponse, error)
+
+	// GetExportWithResponse Show an export
+	//
+	// Where it stands, and its files once it is done.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exports/{id} (the `GetExport` operationId).
+	GetExportWithResponse(ctx context.Context, id ExportID, reqEditors ...RequestEditorFn) (*GetExportResponse, error)
+
+	// GetExportFileWithResponse Fetch a file of an export
+	//
+	// Or a range of it, where the bucket can give ranges. Who has got it is in the audit log, once a file (export.fetched).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exports/{id}/files/{name} (the `GetExportFile` operationId).
+	GetExportFileWithResponse(ctx context.Context, id ExportID, name string, params *GetExportFileParams, reqEditors ...RequestEditorFn) (*GetExportFileResponse, error)
+
 	// ListHoldsWithResponse List the legal holds
 	//
 	// Those of the tenant that hold, in the order in which they were placed.
@@ -16471,6 +17510,55 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/rules/{hash}/promote (the `PromoteCanary` operationId).
 	PromoteCanaryWithResponse(ctx context.Context, hash Hash, params *PromoteCanaryParams, reqEditors ...RequestEditorFn) (*PromoteCanaryResponse, error)
+
+	// ListSharesWithResponse List the tenant's shares
+	//
+	// By id, without their tokens, those that have ended, too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/shares (the `ListShares` operationId).
+	ListSharesWithResponse(ctx context.Context, params *ListSharesParams, reqEditors ...RequestEditorFn) (*ListSharesResponse, error)
+
+	// CreateShareWithBodyWithResponse Share a recording
+	//
+	// The whole, or a part of it by time: what is served then holds that part alone. The answer alone shows the link. Each
+	// opening is in the audit log (share.opened); requests of one client that follow each other within ten minutes are one
+	// opening. Needs recordings:read, too.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/shares (the `CreateShare` operationId).
+	CreateShareWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateShareResponse, error)
+
+	// CreateShareWithResponse Share a recording
+	//
+	// The whole, or a part of it by time: what is served then holds that part alone. The answer alone shows the link. Each
+	// opening is in the audit log (share.opened); requests of one client that follow each other within ten minutes are one
+	// opening. Needs recordings:read, too.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/shares (the `CreateShare` operationId).
+	CreateShareWithResponse(ctx context.Context, body CreateShareJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateShareResponse, error)
+
+	// RevokeShareWithResponse Revoke a share
+	//
+	// From the next request on it opens nothing, in every process.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/shares/{id} (the `RevokeShare` operationId).
+	RevokeShareWithResponse(ctx context.Context, id ShareID, reqEditors ...RequestEditorFn) (*RevokeShareResponse, error)
+
+	// GetShareWithResponse Show a share
+	//
+	// Without its token.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/shares/{id} (the `GetShare` operationId).
+	GetShareWithResponse(ctx context.Context, id ShareID, reqEditors ...RequestEditorFn) (*GetShareResponse, error)
 
 	// ListTenantsWithResponse List tenants
 	//
@@ -17225,6 +18313,184 @@ func (r ReplayDeadLetterResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ReplayDeadLetterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListExportsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExportList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListExportsResponse) GetJSON200() *ExportList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListExportsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListExportsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListExportsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListExportsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateExportResponse202Headers the declared response headers of an HTTP 202 response for CreateExport
+type CreateExportResponse202Headers struct {
+	Location *string
+}
+
+type CreateExportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Export
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *CreateExportResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r CreateExportResponse) GetJSON202() *Export {
+	return r.JSON202
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateExportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateExportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateExportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateExportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetExportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Export
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetExportResponse) GetJSON200() *Export {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetExportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetExportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetExportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetExportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetExportFileResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *map[string]interface{}
+	// JSON206 the response for an HTTP 206 `application/json` response
+	JSON206 *string
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetExportFileResponse) GetJSON200() *map[string]interface{} {
+	return r.JSON200
+}
+
+// GetJSON206 returns the response for an HTTP 206 `application/json` response
+func (r GetExportFileResponse) GetJSON206() *string {
+	return r.JSON206
+}
+
+// GetBody returns the raw response body bytes
+func (r GetExportFileResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetExportFileResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetExportFileResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetExportFileResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -19570,6 +20836,177 @@ func (r PromoteCanaryResponse) ContentType() string {
 	return ""
 }
 
+type ListSharesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ShareList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSharesResponse) GetJSON200() *ShareList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSharesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSharesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSharesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSharesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateShareResponse201Headers the declared response headers of an HTTP 201 response for CreateShare
+type CreateShareResponse201Headers struct {
+	Location *string
+}
+
+type CreateShareResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *ShareWithLink
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateShareResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateShareResponse) GetJSON201() *ShareWithLink {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateShareResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateShareResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateShareResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateShareResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeShareResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Share
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RevokeShareResponse) GetJSON200() *Share {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeShareResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeShareResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeShareResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeShareResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetShareResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Share
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetShareResponse) GetJSON200() *Share {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetShareResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetShareResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetShareResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetShareResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListTenantsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20809,6 +22246,83 @@ func (c *ClientWithResponses) ReplayDeadLetterWithResponse(ctx context.Context, 
 	return ParseReplayDeadLetterResponse(rsp)
 }
 
+// ListExportsWithResponse List the tenant's exports
+//
+// Oldest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exports (the `ListExports` operationId).
+func (c *ClientWithResponses) ListExportsWithResponse(ctx context.Context, params *ListExportsParams, reqEditors ...RequestEditorFn) (*ListExportsResponse, error) {
+	rsp, err := c.ListExports(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListExportsResponse(rsp)
+}
+
+// CreateExportWithBodyWithResponse Export data
+//
+// A worker makes it: zips of a bounded size, with an index of every file's SHA-256, for programs and for people. What
+// couldn't be had is in the index, with the reason. The event export.completed tells when it can be fetched.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/exports (the `CreateExport` operationId).
+func (c *ClientWithResponses) CreateExportWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateExportResponse, error) {
+	rsp, err := c.CreateExportWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateExportResponse(rsp)
+}
+
+// CreateExportWithResponse Export data
+//
+// A worker makes it: zips of a bounded size, with an index of every file's SHA-256, for programs and for people. What
+// couldn't be had is in the index, with the reason. The event export.completed tells when it can be fetched.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/exports (the `CreateExport` operationId).
+func (c *ClientWithResponses) CreateExportWithResponse(ctx context.Context, body CreateExportJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateExportResponse, error) {
+	rsp, err := c.CreateExport(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateExportResponse(rsp)
+}
+
+// GetExportWithResponse Show an export
+//
+// Where it stands, and its files once it is done.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exports/{id} (the `GetExport` operationId).
+func (c *ClientWithResponses) GetExportWithResponse(ctx context.Context, id ExportID, reqEditors ...RequestEditorFn) (*GetExportResponse, error) {
+	rsp, err := c.GetExport(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetExportResponse(rsp)
+}
+
+// GetExportFileWithResponse Fetch a file of an export
+//
+// Or a range of it, where the bucket can give ranges. Who has got it is in the audit log, once a file (export.fetched).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exports/{id}/files/{name} (the `GetExportFile` operationId).
+func (c *ClientWithResponses) GetExportFileWithResponse(ctx context.Context, id ExportID, name string, params *GetExportFileParams, reqEditors ...RequestEditorFn) (*GetExportFileResponse, error) {
+	rsp, err := c.GetExportFile(ctx, id, name, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetExportFileResponse(rsp)
+}
+
 // ListHoldsWithResponse List the legal holds
 //
 // Those of the tenant that hold, in the order in which they were placed.
@@ -22005,6 +23519,85 @@ func (c *ClientWithResponses) PromoteCanaryWithResponse(ctx context.Context, has
 	return ParsePromoteCanaryResponse(rsp)
 }
 
+// ListSharesWithResponse List the tenant's shares
+//
+// By id, without their tokens, those that have ended, too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/shares (the `ListShares` operationId).
+func (c *ClientWithResponses) ListSharesWithResponse(ctx context.Context, params *ListSharesParams, reqEditors ...RequestEditorFn) (*ListSharesResponse, error) {
+	rsp, err := c.ListShares(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSharesResponse(rsp)
+}
+
+// CreateShareWithBodyWithResponse Share a recording
+//
+// The whole, or a part of it by time: what is served then holds that part alone. The answer alone shows the link. Each
+// opening is in the audit log (share.opened); requests of one client that follow each other within ten minutes are one
+// opening. Needs recordings:read, too.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/shares (the `CreateShare` operationId).
+func (c *ClientWithResponses) CreateShareWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateShareResponse, error) {
+	rsp, err := c.CreateShareWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateShareResponse(rsp)
+}
+
+// CreateShareWithResponse Share a recording
+//
+// The whole, or a part of it by time: what is served then holds that part alone. The answer alone shows the link. Each
+// opening is in the audit log (share.opened); requests of one client that follow each other within ten minutes are one
+// opening. Needs recordings:read, too.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/shares (the `CreateShare` operationId).
+func (c *ClientWithResponses) CreateShareWithResponse(ctx context.Context, body CreateShareJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateShareResponse, error) {
+	rsp, err := c.CreateShare(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateShareResponse(rsp)
+}
+
+// RevokeShareWithResponse Revoke a share
+//
+// From the next request on it opens nothing, in every process.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/shares/{id} (the `RevokeShare` operationId).
+func (c *ClientWithResponses) RevokeShareWithResponse(ctx context.Context, id ShareID, reqEditors ...RequestEditorFn) (*RevokeShareResponse, error) {
+	rsp, err := c.RevokeShare(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeShareResponse(rsp)
+}
+
+// GetShareWithResponse Show a share
+//
+// Without its token.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/shares/{id} (the `GetShare` operationId).
+func (c *ClientWithResponses) GetShareWithResponse(ctx context.Context, id ShareID, reqEditors ...RequestEditorFn) (*GetShareResponse, error) {
+	rsp, err := c.GetShare(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetShareResponse(rsp)
+}
+
 // ListTenantsWithResponse List tenants
 //
 // The own one, if it has a document, or with the scope tenants:every all, by id.
@@ -22787,6 +24380,130 @@ func ParseReplayDeadLetterResponse(rsp *http.Response) (*ReplayDeadLetterRespons
 			return nil, err
 		}
 		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseListExportsResponse parses an HTTP response from a ListExportsWithResponse call
+func ParseListExportsResponse(rsp *http.Response) (*ListExportsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListExportsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExportList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseCreateExportResponse parses an HTTP response from a CreateExportWithResponse call
+func ParseCreateExportResponse(rsp *http.Response) (*CreateExportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateExportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Export
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers CreateExportResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetExportResponse parses an HTTP response from a GetExportWithResponse call
+func ParseGetExportResponse(rsp *http.Response) (*GetExportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetExportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Export
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseGetExportFileResponse parses an HTTP response from a GetExportFileWithResponse call
+func ParseGetExportFileResponse(rsp *http.Response) (*GetExportFileResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetExportFileResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest map[string]interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 206:
+		var dest string
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON206 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	}
 
 	return response, nil
@@ -24518,6 +26235,119 @@ func ParsePromoteCanaryResponse(rsp *http.Response) (*PromoteCanaryResponse, err
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSharesResponse parses an HTTP response from a ListSharesWithResponse call
+func ParseListSharesResponse(rsp *http.Response) (*ListSharesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSharesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ShareList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseCreateShareResponse parses an HTTP response from a CreateShareWithResponse call
+func ParseCreateShareResponse(rsp *http.Response) (*CreateShareResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateShareResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest ShareWithLink
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateShareResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRevokeShareResponse parses an HTTP response from a RevokeShareWithResponse call
+func ParseRevokeShareResponse(rsp *http.Response) (*RevokeShareResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeShareResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Share
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+	}
+
+	return response, nil
+}
+
+// ParseGetShareResponse parses an HTTP response from a GetShareWithResponse call
+func ParseGetShareResponse(rsp *http.Response) (*GetShareResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetShareResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Share
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 	}
 
 	return response, nil

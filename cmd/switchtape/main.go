@@ -36,6 +36,8 @@ type commands struct {
 	Capacity        capacityCommand        `cmd:"" help:"Say what so many calls a day take: processors, rows, bytes, requests and money."`
 	Completion      cli.Completion         `cmd:"" help:"Print what a shell needs to complete this command."`
 	Man             cli.Man                `cmd:"" help:"Print this command's page for man."`
+	Export          exportCommand          `cmd:"" help:"Export a call, everything about a number, or a tenant's data."`
+	Shares          sharesCommand          `cmd:"" help:"Share recordings by links, see who has which, and revoke them."`
 	Webhooks        webhooksCommand        `cmd:"" help:"Make webhooks, see how their receivers do, and deliver again."`
 }
 

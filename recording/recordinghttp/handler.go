@@ -13,6 +13,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/recording/intake"
+	"github.com/switchtape/switchtape/recording/internal/plays"
 	"github.com/switchtape/switchtape/recording/task"
 )
 
@@ -87,7 +88,7 @@ type Handler struct {
 	opts    Options
 	mux     *http.ServeMux
 	denials callmodel.Denials
-	plays   plays
+	plays   plays.Plays
 }
 
 // New makes the handler of the jobs in l. o may be nil.

@@ -26,7 +26,7 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 17
+	newestSchema = 18
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
@@ -77,6 +77,9 @@ const (
 	// keepingSchema is the version from which there are legal holds and recordings are
 	// deleted. Before it nothing is held, and no recording is deleted.
 	keepingSchema = 17
+	// sharesSchema is the version from which share links are kept. Before it there are none,
+	// and none can be made.
+	sharesSchema = 18
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.

@@ -98,7 +98,7 @@ func TestStoresOnTheSchemasBesideTheirOwn(t *testing.T) {
 		run("before", storetest.All, func(t *testing.T) storetest.Env {
 			t.Helper()
 			e := storetest.Of(before(t, onSchema(t, kind, calldb.OldestSchema)))
-			e.RecordsOnly, e.OldClaims, e.NoFleet, e.NoTurns, e.NoKeys, e.NoReports, e.NoIntake, e.NoWebhooks, e.NoPromise, e.NoKeeping = true, true, true, true, true, true, true, true, true, true
+			e.RecordsOnly, e.OldClaims, e.NoFleet, e.NoTurns, e.NoKeys, e.NoReports, e.NoIntake, e.NoWebhooks, e.NoPromise, e.NoKeeping, e.NoShares = true, true, true, true, true, true, true, true, true, true, true
 			e.Users = nil // see TestUsersOnTheSchemaBefore
 			return e
 		})

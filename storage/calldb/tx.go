@@ -32,6 +32,7 @@ type tx struct {
 	promise   bool // promiseSchema or a later one
 	defects   bool // defectsSchema or a later one
 	keeping   bool // keepingSchema or a later one
+	shares    bool // sharesSchema or a later one
 	listeners *listeners
 	bells     *bells
 	tell      func(queues []string)
@@ -44,7 +45,7 @@ func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 		p: p, tx: t, bells: &d.bells, tell: d.tell, listeners: &d.listeners, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
 		terms: at >= termsSchema, directory: at >= directorySchema, keys: at >= keysSchema,
 		reports: at >= reportsSchema, retention: at >= retentionSchema, ruleParts: at >= rulePartsSchema, intake: at >= intakeSchema, webhooks: at >= webhooksSchema,
-		promise: at >= promiseSchema, defects: at >= defectsSchema, keeping: at >= keepingSchema,
+		promise: at >= promiseSchema, defects: at >= defectsSchema, keeping: at >= keepingSchema, shares: at >= sharesSchema,
 	}
 }
 

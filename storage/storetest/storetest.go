@@ -51,6 +51,9 @@ type Env struct {
 	// NoKeeping says that the store is on a schema without legal holds and deletions.
 	NoKeeping bool
 	Keeping   Keeping
+	// NoShares says that the store is on a schema without shares.
+	NoShares bool
+	Shares   ShareStore
 	// Advance moves the stores' clock forward; nil if their clock runs by itself.
 	Advance func(time.Duration)
 	// RecordsOnly says that the store is on a schema whose jobs have no kind: those
@@ -86,11 +89,12 @@ type Stores interface {
 	Places
 	WebhookStore
 	Keeping
+	ShareStore
 }
 
 // Of is the Env of one value that implements every port.
 func Of(s Stores) Env {
-	return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s, Users: s, Keys: s, Reports: s, Letters: s, Places: s, Webhooks: s, Keeping: s}
+	return Env{Jobs: s, Calls: s, Rules: s, Audit: s, Outbox: s, Users: s, Keys: s, Reports: s, Letters: s, Places: s, Webhooks: s, Keeping: s, Shares: s}
 }
 
 // All runs every suite.
@@ -107,6 +111,7 @@ func All(t *testing.T, open func(t *testing.T) Env) {
 	t.Run("OutboxPlaces", func(t *testing.T) { t.Parallel(); OutboxPlaces(t, open) })
 	t.Run("Webhooks", func(t *testing.T) { t.Parallel(); Webhooks(t, open) })
 	t.Run("Keeping", func(t *testing.T) { t.Parallel(); Retention(t, open) })
+	t.Run("Shares", func(t *testing.T) { t.Parallel(); Shares(t, open) })
 	t.Run("UserStore", func(t *testing.T) { t.Parallel(); UserStore(t, open) })
 }
 

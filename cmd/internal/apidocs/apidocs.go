@@ -17,7 +17,9 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/reports/reporthttp"
 	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
+	"github.com/switchtape/switchtape/recording/exporthttp"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
+	"github.com/switchtape/switchtape/recording/sharehttp"
 	"github.com/switchtape/switchtape/recording/webhookhttp"
 	"github.com/switchtape/switchtape/routing/callhttp"
 	"github.com/switchtape/switchtape/routing/rulehttp"
@@ -35,7 +37,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 func Contracts() [][]byte {
 	return [][]byte{
 		callhttp.OpenAPI(), rulehttp.OpenAPI(), recordinghttp.OpenAPI(), reporthttp.OpenAPI(), userhttp.OpenAPI(), keyhttp.OpenAPI(),
-		webhookhttp.OpenAPI(),
+		webhookhttp.OpenAPI(), exporthttp.OpenAPI(), sharehttp.OpenAPI(),
 	}
 }
 

@@ -94,7 +94,7 @@ func TestScopes(t *testing.T) {
 	const (
 		reader  = "calls:read recordings:read rules:read"
 		caller  = reader + " calls:write recordings:write"
-		all     = caller + " jobs:write rules:write audit:read users:read users:write tenants:read tenants:write keys:read keys:write webhooks:read webhooks:write holds:read"
+		all     = caller + " jobs:write rules:write audit:read users:read users:write tenants:read tenants:write keys:read keys:write webhooks:read webhooks:write holds:read exports:read exports:write shares:read shares:write"
 		officer = reader + " audit:read users:read tenants:read holds:read holds:write recordings:erase"
 	)
 	for given, want := range map[string]string{

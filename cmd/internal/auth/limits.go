@@ -172,3 +172,20 @@ func (k *keyRates) allow(key string, now time.Time) bool {
 	r.left--
 	return true
 }
+
+// Guesses bounds how often an address may guess what isn't an API key, as the token of a
+// link: as often as it may send wrong keys. It may be used by any number of goroutines.
+type Guesses struct {
+	guesses guesses
+	now     func() time.Time
+}
+
+// NewGuesses makes one with that clock.
+func NewGuesses(now func() time.Time) *Guesses { return &Guesses{now: now} }
+
+// Wrong counts a wrong guess from the address, with or without a port, and reports whether
+// there were too many.
+func (g *Guesses) Wrong(remote string) (refused bool) {
+	_, refused = g.guesses.add(source(remote), g.now())
+	return refused
+}

@@ -26,6 +26,7 @@ import (
 	"github.com/switchtape/switchtape/recording/intake"
 	"github.com/switchtape/switchtape/recording/publish"
 	"github.com/switchtape/switchtape/recording/recordinghttp"
+	"github.com/switchtape/switchtape/recording/sharehttp"
 	"github.com/switchtape/switchtape/recording/webhook"
 	"github.com/switchtape/switchtape/recording/webhookhttp"
 	"github.com/switchtape/switchtape/routing"
@@ -80,6 +81,7 @@ type APIOptions struct {
 	SettingsOptions
 	IntakeOptions
 	WebhookOptions
+	ShareOptions
 	VerifyOptions
 	AccessLog  bool `help:"Log every request: method, route, status, how long it took, bytes, who asked, and the ids of the request and of its call or job. Neither paths nor queries, in which there are numbers."`
 	NoWebhooks bool `help:"Leave the delivery of webhooks to other processes."`
@@ -90,7 +92,7 @@ func (o *APIOptions) validate() error {
 	if o.Lane == LaneHigh && (len(o.Emergency) == 0 || o.Journal == "") {
 		return cli.Usagef("--lane %s answers emergency calls whatever else is away: give it --emergency, for somewhere to go, and --journal, in which they are kept", LaneHigh)
 	}
-	return errors.Join(o.LaneOptions.validate(o.Journal), o.RetentionOptions.validate())
+	return errors.Join(o.LaneOptions.validate(o.Journal), o.RetentionOptions.validate(), o.ShareOptions.validate())
 }
 
 // RecordOptions say how calls are recorded that don't say it themselves.
@@ -120,6 +122,7 @@ type API struct {
 	sealer  *sealer
 	promise *promiseWatch
 	hooks   *webhook.Deliverer // nil: others deliver
+	shares  *sharehttp.Public  // nil: no links are opened here
 	verify  *Verifier          // nil: it doesn't compare
 	journal *lateJournal       // nil: there is none
 	door    *intake.Door
@@ -248,6 +251,7 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	reporthttp.New(s.DB, &reporthttp.Options{AccessDenied: svc.AccessDenied, Now: clock.Now, Logger: log}).Mount(a.mux)
 	keyhttp.New(s.DB, &keyhttp.Options{AccessDenied: svc.AccessDenied, Now: clock.Now, Logger: log}).Mount(a.mux)
 	webhookhttp.New(s.DB, &webhookhttp.Options{AccessDenied: svc.AccessDenied, Logger: log}).Mount(a.mux)
+	a.mountSharing(s, svc, log, jobEnqueued)
 	m.Webhooks(s.DB.WebhookStats)
 	if !o.NoWebhooks && o.Lane != LaneHigh {
 		if a.hooks, err = o.Deliverer(s, o.Presence().Name, m, log); err != nil {
@@ -446,6 +450,7 @@ func (a *API) Run(ctx context.Context) error {
 		group.Go(func() error { return a.hooks.Run(ctx) })
 	}
 	group.Go(func() error { return a.users.Run(ctx) })
+	group.Go(func() error { return a.closeLinks(ctx) })
 	if a.gate != nil {
 		group.Go(func() error { return a.gate.Run(ctx) })
 	}

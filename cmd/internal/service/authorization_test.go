@@ -19,6 +19,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/deadletter"
 	"github.com/switchtape/switchtape/callmodel/keys"
+	"github.com/switchtape/switchtape/callmodel/shares"
 	"github.com/switchtape/switchtape/cmd/internal/apidocs"
 	"github.com/switchtape/switchtape/cmd/internal/auth/authtest"
 	"github.com/switchtape/switchtape/cmd/internal/service"
@@ -186,6 +187,13 @@ func newPlatform(t *testing.T) (p *platform, right string) {
 	}
 	p.things["/v1/webhooks"] = made(http.MethodPost, "/v1/webhooks", "application/json", `{"url":"https://acme-secret.example/","description":"acme-secret-hook"}`, "id")
 	p.things["/v1/holds"] = made(http.MethodPost, "/v1/holds", "application/json", `{"scope":"user","subject":"acme-secret-user","reason":"acme-secret-case"}`, "id")
+	p.things["/v1/exports"] = made(http.MethodPost, "/v1/exports", "application/json", `{"of":"call","call_id":"acme-secret-call","key":"acme-secret-export"}`, "id")
+	share, err := p.db.CreateShare(t.Context(), shares.New{
+		Share: shares.Share{ID: shares.NewID(), TenantID: "acme", JobID: "acme-secret-job", CallID: "acme-secret-call", Codec: "wav", Description: "acme-secret-share"},
+		Hash:  shares.NewToken().Hash(), Life: time.Hour,
+	})
+	require.NoError(t, err)
+	p.things["/v1/shares"] = share.ID
 	letter, _, err := p.db.KeepLetter(t.Context(), deadletter.New{
 		TenantID: "acme", Source: "nats://acme-secret", Fingerprint: "f", Kind: "record", Code: callmodel.CodeInvalid, Reason: "acme-secret-reason",
 		Body: []byte(`{"legs":[{"name":"agent","segments":[{"uri":"acme/agent.wav"}]}]}`),
@@ -204,7 +212,7 @@ func (p *platform) on(o operation, exists bool) operation {
 		if !exists {
 			id = id[:len(id)-4] + "0000"
 		}
-		o.path = strings.NewReplacer("{id}", id, "{hash}", id, "{letter}", id, "{hold}", id, "{rule}", id).Replace(o.path)
+		o.path = strings.NewReplacer("{id}", id, "{hash}", id, "{letter}", id, "{hold}", id, "{rule}", id, "{name}", "index.json").Replace(o.path)
 	}
 	return o
 }
@@ -326,7 +334,7 @@ func TestOthersThingsTakeAsLongAsNone(t *testing.T) {
 		slices.Sort(list)
 		return list[len(list)/2]
 	}
-	for _, path := range []string{"/v1/calls/{id}", "/v1/recordings/jobs/{id}", "/v1/jobs/{id}", "/v1/keys/{id}", "/v1/users/{id}", "/v1/rules/{hash}", "/v1/dead-letters/{letter}", "/v1/webhooks/{id}"} {
+	for _, path := range []string{"/v1/calls/{id}", "/v1/recordings/jobs/{id}", "/v1/jobs/{id}", "/v1/keys/{id}", "/v1/users/{id}", "/v1/rules/{hash}", "/v1/dead-letters/{letter}", "/v1/webhooks/{id}", "/v1/exports/{id}", "/v1/shares/{id}"} {
 		o := operation{method: http.MethodGet, path: path}
 		alike := func() bool {
 			var took [2][]time.Duration

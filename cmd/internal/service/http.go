@@ -60,6 +60,7 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOpt
 		mux.HandleFunc(backupPath, s.Backup.ServeSigned)
 	}
 	if api != nil {
+		api.mountLinks(mux)
 		guarded, err := api.guarded(m, addr)
 		if err != nil {
 			return nil, err

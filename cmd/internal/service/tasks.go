@@ -11,12 +11,13 @@ import (
 	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/recording/task"
 	"github.com/switchtape/switchtape/recording/task/command"
+	"github.com/switchtape/switchtape/recording/task/dataexport"
 	"github.com/switchtape/switchtape/recording/task/stored"
 )
 
 // TaskOptions say which kinds of job a worker does.
 type TaskOptions struct {
-	Kinds          []string      `help:"Kinds of job to do: record, verify, transcode, export, erase-recording, redact-recording, command. Default: all, but command only if there is a --command." placeholder:"KIND"`
+	Kinds          []string      `help:"Kinds of job to do: record, verify, transcode, export, data-export, erase-recording, redact-recording, command. Default: all, but command only if there is a --command." placeholder:"KIND"`
 	Commands       []string      `name:"command" help:"A program that jobs of the kind command may name, with its arguments, between spaces. It gets a recording's parts as files. May be given again." placeholder:"NAME=PROGRAM" sep:"none"`
 	CommandTimeout time.Duration `help:"A program that takes longer is killed, with all that it has started." default:"10m"`
 	CommandMemory  int64         `help:"Address space of each process of a program, in MiB; -1: any." default:"1024"`
@@ -25,9 +26,12 @@ type TaskOptions struct {
 // names are the kinds of job that the worker does.
 func (o *TaskOptions) names() []string {
 	if len(o.Kinds) > 0 {
+		if slices.Contains(o.Kinds, dataexport.Kind) && !slices.Contains(o.Kinds, dataexport.KindDelete) {
+			return append(slices.Clone(o.Kinds), dataexport.KindDelete) // who makes exports deletes them
+		}
 		return o.Kinds
 	}
-	names := []string{record.Kind, stored.KindVerify, stored.KindTranscode, stored.KindExport, retention.KindErase, retention.KindRedact}
+	names := []string{record.Kind, stored.KindVerify, stored.KindTranscode, stored.KindExport, dataexport.Kind, dataexport.KindDelete, retention.KindErase, retention.KindRedact}
 	if len(o.Commands) > 0 {
 		names = append(names, command.Kind)
 	}
@@ -53,7 +57,10 @@ func (o *TaskOptions) kinds(s *Stores, tempDir string, more ...task.Kind) (k tas
 	}
 	library := stored.NewLibrary(s.DB, s.Objects)
 	all, err := task.NewKinds(slices.Concat(stored.Kinds(library, &stored.TranscodeOptions{TempDir: tempDir}),
-		[]task.Kind{task.Recordings(nil), command.New(library, programs, bounds)}, more)...)
+		[]task.Kind{
+			task.Recordings(nil), command.New(library, programs, bounds),
+			dataexport.NewExporter(s.DB, s.DB, s.Objects).Kind(s.Objects), dataexport.Delete(s.DB, s.Objects),
+		}, more)...)
 	names := o.names()
 	for i := range more {
 		if !slices.Contains(names, more[i].Name) {

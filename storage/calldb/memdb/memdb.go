@@ -48,6 +48,7 @@ type Store struct {
 	hooks      hooks
 	holds      []*retention.Hold // by id
 	erasures   []*retention.Erasure
+	shares     []*share // in the order of their ids
 }
 
 type (
