@@ -63,6 +63,7 @@ func TestPackagesBring(t *testing.T) {
 		{"recording/broker/servicebus", "", 470, slices.Concat(sql, amazon, google, audio, room("routing", "storage", "cmd"))},
 		{"recording/broker/gcppubsub", "", 508, slices.Concat(sql, amazon, azure, audio, direct, room("routing", "storage", "cmd"))},
 		{"storage", "", 400, slices.Concat(sql, clouds, audio, room("routing", "recording", "cmd"))},
+		{"storage/encrypt", "", 415, slices.Concat(sql, clouds, audio, room("routing", "recording", "cmd"))},
 		{"storage/s3", "", 510, slices.Concat(sql, google, azure, []string{"cloud.google.com/"}, audio)},
 		{"storage/gcs", "", 710, slices.Concat(sql, amazon, azure, audio)},
 		{"storage/gcs", "disable_grpc_modules", 565, slices.Concat(sql, amazon, azure, audio, direct)},

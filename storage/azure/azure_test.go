@@ -35,6 +35,12 @@ func TestUnversioned(t *testing.T) {
 	drivertest.RunUnversioned(t, drivertest.Open(t, srv.URL, azure.Driver()))
 }
 
+func TestEncrypted(t *testing.T) {
+	srv := buckettest.Azure(t)
+	srv.Setenv(t)
+	drivertest.RunEncrypted(t, srv.URL, azure.Driver())
+}
+
 // A bucket of legs that doesn't exist is away, and not empty.
 func TestLegs(t *testing.T) {
 	srv := buckettest.Azure(t)

@@ -42,6 +42,12 @@ func TestUnversioned(t *testing.T) {
 	drivertest.RunUnversioned(t, drivertest.Open(t, srv.URL, gcs.Driver()))
 }
 
+func TestEncrypted(t *testing.T) {
+	srv := buckettest.GCS(t)
+	srv.Setenv(t)
+	drivertest.RunEncrypted(t, srv.URL, gcs.Driver())
+}
+
 // A bucket of legs that doesn't exist is away, and not empty.
 func TestLegs(t *testing.T) {
 	srv := buckettest.GCS(t)

@@ -29,6 +29,12 @@ func TestDriver(t *testing.T) {
 	})
 }
 
+func TestEncrypted(t *testing.T) {
+	srv := buckettest.S3(t)
+	srv.Setenv(t)
+	drivertest.RunEncrypted(t, srv.URL, s3.Driver())
+}
+
 // A bucket of legs that doesn't exist is away, and not empty.
 func TestLegs(t *testing.T) {
 	srv := buckettest.S3(t)
