@@ -35,6 +35,7 @@ type commands struct {
 	Completion      cli.Completion         `cmd:"" help:"Print what a shell needs to complete this command."`
 	Man             cli.Man                `cmd:"" help:"Print this command's page for man."`
 	Webhooks        webhooksCommand        `cmd:"" help:"Make webhooks, see how their receivers do, and deliver again."`
+	Encryption      encryptionCommand      `cmd:"" help:"Make, rotate and try the keys that recordings are encrypted with."`
 }
 
 const description = "Routes calls and records them."

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -289,4 +291,55 @@ func ParseWrapped(ctx context.Context, file []byte, k Keeper) (*Keys, error) {
 		return nil, err
 	}
 	return Parse(b)
+}
+
+// Tried is what a tenant's keys can do.
+type Tried struct {
+	Tenant     string
+	Plain      bool // its objects are stored as they are
+	Recipients int
+	Decrypts   bool  // what is encrypted to them
+	Err        error // of a few bytes that were encrypted, and decrypted if there are identities
+}
+
+// Try encrypts a few bytes with the keys of each tenant, in the order of their names, and
+// decrypts them where there are identities: those must include one of the recipients'.
+func (k *Keys) Try() []Tried {
+	var all []Tried
+	for _, name := range slices.Sorted(maps.Keys(k.tenants)) {
+		t := k.tenants[name]
+		tried := Tried{Tenant: name, Plain: t.plain, Recipients: len(t.recipients)}
+		if len(t.recipients) > 0 {
+			tried.Decrypts, tried.Err = k.try(name)
+		}
+		all = append(all, tried)
+	}
+	return all
+}
+
+func (k *Keys) try(name string) (decrypts bool, err error) {
+	const text = "switchtape"
+	key := name + "/probe"
+	var body bytes.Buffer
+	e, err := k.Encrypt(key, &body)
+	if err != nil {
+		return false, err
+	}
+	_, err = io.WriteString(e, text)
+	if err = errors.Join(err, e.Close()); err != nil {
+		return false, err
+	}
+	sum := sha256.Sum256([]byte(text))
+	head, err := e.Header(key, hex.EncodeToString(sum[:]), int64(len(text)))
+	if err != nil {
+		return false, err
+	}
+	if _, err := k.Sum(key, io.MultiReader(bytes.NewReader(head), &body)); err != nil {
+		return false, err
+	}
+	if len(k.identities(name)) == 0 {
+		return false, nil
+	}
+	_, _, err = k.open(key, head)
+	return err == nil, err
 }
