@@ -203,6 +203,9 @@ func (s *Store) upload(ctx context.Context, key string, r io.Reader, o *blob.Wri
 	if !s.driver.LeavesParts {
 		watched.fail = cancel
 	}
+	if s.before != nil && o.BeforeWrite == nil {
+		o.BeforeWrite = func(as func(any) bool) error { return s.before(as, nil) }
+	}
 	err := s.bucket.Upload(own, key, watched, o)
 	if watched.err != nil {
 		return watched.err

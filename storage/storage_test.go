@@ -59,6 +59,11 @@ func TestEncrypted(t *testing.T) {
 	drivertest.RunEncrypted(t, "file://"+filepath.ToSlash(t.TempDir()))
 }
 
+func TestRewrap(t *testing.T) {
+	t.Parallel()
+	drivertest.RunRewrap(t, "file://"+filepath.ToSlash(t.TempDir()))
+}
+
 // That other bytes have a key is told as an error, unless they are expected.
 func TestNewVersionIsTold(t *testing.T) {
 	t.Parallel()

@@ -67,8 +67,10 @@ type Store struct {
 	dir     string   // of a file:// bucket; "" otherwise
 	url     *url.URL // of a cloud's bucket
 	driver  Driver   // zero for file:// and mem://
-	opts    Options
-	signer  fileblob.URLSigner
+	// before is what the driver does before each upload; nil: nothing.
+	before func(as func(any) bool, over *blob.Attributes) error
+	opts   Options
+	signer fileblob.URLSigner
 }
 
 // Defaults of Options.

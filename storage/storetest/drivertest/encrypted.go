@@ -286,3 +286,107 @@ func RunEncrypted(t *testing.T, url string, drivers ...storage.Driver) {
 		assert.Equal(t, 1, found)
 	})
 }
+
+// meddler does something between a look at an object and its being written again.
+type meddler struct {
+	*encrypt.Keys
+
+	meddle func()
+}
+
+// Sum implements storage.Encryption.
+func (m *meddler) Sum(key string, object io.Reader) (string, error) {
+	m.meddle()
+	return m.Keys.Sum(key, object)
+}
+
+// RunRewrap holds an empty bucket to what a Store promises of objects that are given other
+// recipients.
+func RunRewrap(t *testing.T, url string, drivers ...storage.Driver) {
+	t.Helper()
+	ctx, open, keys := t.Context(), opener(t, url, drivers...), newKeyring(t)
+	meta := record.ObjectMeta{ContentType: "audio/wav", Metadata: map[string]string{"channel_map": "0=agent"}}
+	old := open(keys.reader)
+	require.NoError(t, keys.file.Rotate("acme"))
+	now, err := keys.file.Keys()
+	require.NoError(t, err)
+	alone := *keys.file
+	entry := alone.Tenants["acme"]
+	alone.Tenants = map[string]encrypt.Entry{"acme": {Recipients: entry.Recipients, Identities: entry.Identities[:1]}}
+	only, err := alone.Keys()
+	require.NoError(t, err)
+	s, later := open(now), open(only)
+
+	for name, size := range map[string]int{"empty": 0, "small": 1000, "large": 12<<20 + 345} {
+		data, k := pattern(size), testKey(name)
+		info, err := old.Put(ctx, k, meta, write(data))
+		require.NoError(t, err)
+		before := stored(t, s, k.String())
+		_, err = opened(t, later, k.String())
+		requireEncryption(t, storage.NoIdentity, err)
+
+		for _, want := range []storage.Rewrapped{storage.RewrapDone, storage.RewrapCurrent} {
+			done, err := s.Rewrap(ctx, k.String())
+			require.NoError(t, err)
+			require.Equal(t, want, done)
+			after := stored(t, s, k.String())
+			require.True(t, bytes.Equal(before[storage.EncryptedHeader:], after[storage.EncryptedHeader:]), "the body is as it was")
+			got, err := opened(t, later, k.String())
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(data, got))
+			_, err = opened(t, old, k.String())
+			requireEncryption(t, storage.NoIdentity, err)
+		}
+		head, err := s.Stat(ctx, k.String())
+		require.NoError(t, err)
+		assert.EqualValues(t, size, head.Bytes)
+		assert.Equal(t, info.SHA256, head.SHA256)
+		assert.Equal(t, "audio/wav", head.ContentType)
+		assert.Equal(t, "0=agent", head.Metadata["channel_map"])
+		again, err := open(keys.writer).Put(ctx, k, meta, write(data))
+		require.NoError(t, err)
+		assert.True(t, again.Existed, "the stamp is as it was")
+	}
+
+	t.Run("what isn't", func(t *testing.T) {
+		_, err := s.Rewrap(ctx, "acme/none")
+		require.ErrorIs(t, err, fs.ErrNotExist)
+		plain, err := open(nil).PutNamed(ctx, "acme/plain", meta, write([]byte("plain")))
+		require.NoError(t, err)
+		done, err := s.Rewrap(ctx, "acme/plain")
+		require.NoError(t, err)
+		assert.Equal(t, storage.RewrapPlain, done)
+		got, err := opened(t, s, "acme/plain")
+		require.NoError(t, err)
+		assert.Equal(t, "plain", string(got))
+		assert.EqualValues(t, 5, plain.Bytes)
+
+		_, err = old.PutNamed(ctx, "acme/old", meta, write([]byte("text")))
+		require.NoError(t, err)
+		_, err = open(nil).Rewrap(ctx, "acme/old")
+		requireEncryption(t, storage.NoKeys, err)
+		_, err = later.Rewrap(ctx, "acme/old")
+		requireEncryption(t, storage.NoIdentity, err)
+		raw := stored(t, s, "acme/old")
+		raw[len(raw)-1] ^= 1
+		_, err = open(nil).PutNamed(ctx, "acme/flipped", meta, write(raw))
+		require.NoError(t, err)
+		_, err = s.Rewrap(ctx, "acme/flipped")
+		requireEncryption(t, storage.Tampered, err)
+		require.Equal(t, raw, stored(t, s, "acme/flipped"), "nothing is made of what was tampered with")
+	})
+
+	t.Run("deleted meanwhile", func(t *testing.T) {
+		info, err := old.Put(ctx, testKey("erased"), meta, write([]byte("to be erased")))
+		require.NoError(t, err)
+		key := info.Key.String()
+		m := &meddler{Keys: now, meddle: func() { require.NoError(t, old.Remove(ctx, key, info.SHA256)) }}
+		meddled, err := storage.Open(ctx, url, &storage.Options{Drivers: drivers, Encryption: m, SpoolDir: t.TempDir()})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, meddled.Close()) })
+		_, err = meddled.Rewrap(ctx, key)
+		require.Error(t, err)
+		_, err = s.Stat(ctx, key)
+		require.ErrorIs(t, err, fs.ErrNotExist, "what was deleted doesn't come back")
+	})
+}
