@@ -6,24 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
 	"github.com/switchtape/switchtape/callmodel"
-)
-
-// Rewrapped is what Rewrap has found and done.
-type Rewrapped string
-
-// What there is.
-const (
-	// RewrapDone: the object has a header for the tenant's recipients of now.
-	RewrapDone Rewrapped = "rewrapped"
-	// RewrapCurrent: it had one already; nothing was written.
-	RewrapCurrent Rewrapped = "current"
-	// RewrapPlain: it isn't encrypted, and stays so.
-	RewrapPlain Rewrapped = "plain"
+	"github.com/switchtape/switchtape/callmodel/record"
 )
 
 // Rewrap gives an encrypted object the recipients that its tenant has now. The header is
@@ -39,14 +28,24 @@ const (
 //
 // The old object with its old header, which the old identities decrypt, is gone with it, but for
 // a bucket that keeps versions: there it is one, as long as the bucket's rules have it.
-func (s *Store) Rewrap(ctx context.Context, key string) (Rewrapped, error) {
+//
+// An object that is in the backup alone is re-wrapped there.
+func (s *Store) Rewrap(ctx context.Context, key string) (record.Rewrapped, error) {
+	done, err := s.rewrap(ctx, key)
+	if b := s.opts.Backup; b != nil && errors.Is(err, fs.ErrNotExist) {
+		return b.Rewrap(ctx, key)
+	}
+	return done, err
+}
+
+func (s *Store) rewrap(ctx context.Context, key string) (record.Rewrapped, error) {
 	o, err := s.openObject(ctx, key)
 	if err != nil {
 		return "", err
 	}
 	switch {
 	case !isEncrypted(o.head):
-		return RewrapPlain, nil
+		return record.RewrapPlain, nil
 	case s.opts.Encryption == nil:
 		return "", s.fault("re-wrapping", key, s.keyless(key))
 	case len(o.head) < EncryptedHeader:
@@ -57,12 +56,12 @@ func (s *Store) Rewrap(ctx context.Context, key string) (Rewrapped, error) {
 		return "", s.fault("re-wrapping", key, err)
 	}
 	if fresh == nil {
-		return RewrapCurrent, nil
+		return record.RewrapCurrent, nil
 	}
-	return s.rewrap(ctx, key)
+	return s.rewrapBody(ctx, key)
 }
 
-func (s *Store) rewrap(ctx context.Context, key string) (Rewrapped, error) {
+func (s *Store) rewrapBody(ctx context.Context, key string) (record.Rewrapped, error) {
 	a, err := s.bucket.Attributes(ctx, key)
 	if err != nil {
 		return "", s.fault("re-wrapping", key, err)
@@ -78,7 +77,7 @@ func (s *Store) rewrap(ctx context.Context, key string) (Rewrapped, error) {
 		return "", s.fault("re-wrapping", key, err)
 	}
 	if fresh == nil {
-		return RewrapCurrent, nil
+		return record.RewrapCurrent, nil
 	}
 	if err := checkHeader(key, fresh); err != nil {
 		return "", err
@@ -95,7 +94,7 @@ func (s *Store) rewrap(ctx context.Context, key string) (Rewrapped, error) {
 	if err := s.replace(ctx, key, st, a); err != nil {
 		return "", err
 	}
-	return RewrapDone, nil
+	return record.RewrapDone, nil
 }
 
 // spoolBody spools what is behind the object's header, and returns that.

@@ -19,6 +19,7 @@ type encryptionCommand struct {
 	Rotate  encryptionRotate  `cmd:"" help:"Give a tenant a new identity. The old one stays in the file, to decrypt what isn't re-wrapped yet."`
 	Writers encryptionWriters `cmd:"" help:"Make the file for programs that only store recordings: it decrypts nothing."`
 	Wrap    encryptionWrap    `cmd:"" help:"Have a file of keys wrapped by a key service (--encrypt-keeper)."`
+	Rewrap  encryptionRewrap  `cmd:"" help:"Give the encrypted recordings of a bucket the recipients that their tenants have now. It may be killed and run again."`
 	Check   encryptionCheck   `cmd:"" help:"Try a file of keys, and say whose recordings it encrypts and decrypts."`
 }
 

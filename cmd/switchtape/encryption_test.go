@@ -2,12 +2,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -20,6 +24,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 	"github.com/switchtape/switchtape/storage"
+	"github.com/switchtape/switchtape/storage/encrypt"
 )
 
 // Files of keys are made, handed to those who only store, wrapped, rotated and tried.
@@ -147,4 +152,129 @@ func TestEncryptedService(t *testing.T) {
 	code, text, errs := run(t, append(at, "--hash", "--encrypt-keys", keys)...)
 	assert.NotZero(t, code)
 	assert.Contains(t, text+errs, "object_differs")
+}
+
+// rewraps begins to re-wrap a bucket in a process of its own.
+func rewraps(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], append([]string{"encryption", "rewrap"}, args...)...)
+	cmd.Env = append(os.Environ(), asCommand+"=1")
+	require.NoError(t, cmd.Start())
+	return cmd
+}
+
+// Whenever a process is killed that re-wraps, every object can be read, and the next
+// goes on to the end.
+func TestRewrapKilled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	keys, bucket := filepath.Join(dir, "keys.json"), "file://"+filepath.Join(dir, "recordings")
+	ok := func(args ...string) string {
+		t.Helper()
+		code, out, errs := run(t, append([]string{"encryption"}, args...)...)
+		require.Zero(t, code, "%s%s", out, errs)
+		return out
+	}
+	open := func() *storage.Store {
+		b, err := os.ReadFile(keys)
+		require.NoError(t, err)
+		k, err := encrypt.Parse(b)
+		require.NoError(t, err)
+		s, err := storage.Open(t.Context(), bucket, &storage.Options{Encryption: k})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, s.Close()) })
+		return s
+	}
+	ok("new", "--tenant", "acme", "--out", keys)
+	const objects = 60
+	text := func(i int) []byte { return bytes.Repeat([]byte{byte(i)}, 100_000+i) }
+	name := func(i int) string { return fmt.Sprintf("acme/%03d", i) }
+	store := open()
+	for i := range objects {
+		_, err := store.PutNamed(t.Context(), name(i), record.ObjectMeta{}, func(w io.Writer) error { _, err := w.Write(text(i)); return err })
+		require.NoError(t, err)
+	}
+	ok("rotate", keys, "--tenant", "acme")
+	store = open()
+	whole := func() {
+		for i := range objects {
+			r, err := store.Open(t.Context(), name(i))
+			require.NoError(t, err)
+			b, err := io.ReadAll(r)
+			require.NoError(t, errors.Join(err, r.Close()))
+			require.True(t, bytes.Equal(text(i), b))
+		}
+	}
+	killed := 0
+	for after := 15 * time.Millisecond; killed < 100; after += 5 * time.Millisecond {
+		p := rewraps(t, "--bucket", bucket, "--encrypt-keys", keys, "--concurrency", "2")
+		ended := make(chan error, 1)
+		go func() { ended <- p.Wait() }()
+		select {
+		case err := <-ended:
+			require.NoError(t, err)
+		case <-time.After(after):
+			_ = p.Process.Kill()
+			<-ended
+			killed++
+			whole()
+			continue
+		}
+		break
+	}
+	require.Positive(t, killed)
+	whole()
+	var again rewrapReport
+	require.NoError(t, json.Unmarshal([]byte(ok("rewrap", "--bucket", bucket, "--encrypt-keys", keys, "--json")), &again))
+	assert.EqualValues(t, objects, again.Current)
+	assert.Zero(t, again.Rewrapped+again.Failures)
+	assert.Equal(t, name(objects-1), again.Last)
+
+	// Without the old identity all can be read.
+	b, err := os.ReadFile(keys)
+	require.NoError(t, err)
+	var f encrypt.File
+	require.NoError(t, json.Unmarshal(b, &f))
+	entry := f.Tenants["acme"]
+	entry.Identities = entry.Identities[:1]
+	f.Tenants["acme"] = entry
+	require.NoError(t, writeKeys(keys, &f, true))
+	store = open()
+	whole()
+}
+
+// What can't be re-wrapped is left as it is, and told.
+func TestRewrapFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	keys, other, bucket := filepath.Join(dir, "keys.json"), filepath.Join(dir, "other.json"), "file://"+filepath.Join(dir, "recordings")
+	for _, path := range []string{keys, other} {
+		code, _, errs := run(t, "encryption", "new", "--tenant", "acme", "--out", path)
+		require.Zero(t, code, errs)
+	}
+	b, err := os.ReadFile(keys)
+	require.NoError(t, err)
+	k, err := encrypt.Parse(b)
+	require.NoError(t, err)
+	store, err := storage.Open(t.Context(), bucket, &storage.Options{Encryption: k})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	for _, name := range []string{"acme/a", "acme/b"} {
+		_, err = store.PutNamed(t.Context(), name, record.ObjectMeta{}, func(w io.Writer) error { _, err := io.WriteString(w, name); return err })
+		require.NoError(t, err)
+	}
+	code, out, _ := run(t, "encryption", "rewrap", "--bucket", bucket, "--encrypt-keys", other, "--json")
+	assert.Equal(t, 1, code)
+	var r rewrapReport
+	require.NoError(t, json.Unmarshal([]byte(out), &r))
+	assert.EqualValues(t, 2, r.Failures)
+	require.Len(t, r.Failed, 2)
+	assert.Contains(t, r.Failed[0].Error, `"acme"`)
+	code, out, _ = run(t, "encryption", "rewrap", "--bucket", bucket, "--encrypt-keys", keys, "--after", "acme/a", "--tenant", "acme")
+	assert.Zero(t, code)
+	assert.Contains(t, out, "0 objects re-wrapped (0 bytes), 1 had their recipients already")
+	for _, args := range [][]string{{}, {"--encrypt-keys", keys, "--concurrency", "0"}, {"--encrypt-keys", keys, "--tenant", "../x"}} {
+		code, _, _ := run(t, append([]string{"encryption", "rewrap", "--bucket", bucket}, args...)...)
+		assert.Equal(t, 2, code)
+	}
 }

@@ -325,7 +325,7 @@ func RunRewrap(t *testing.T, url string, drivers ...storage.Driver) {
 		_, err = opened(t, later, k.String())
 		requireEncryption(t, storage.NoIdentity, err)
 
-		for _, want := range []storage.Rewrapped{storage.RewrapDone, storage.RewrapCurrent} {
+		for _, want := range []record.Rewrapped{record.RewrapDone, record.RewrapCurrent} {
 			done, err := s.Rewrap(ctx, k.String())
 			require.NoError(t, err)
 			require.Equal(t, want, done)
@@ -355,7 +355,7 @@ func RunRewrap(t *testing.T, url string, drivers ...storage.Driver) {
 		require.NoError(t, err)
 		done, err := s.Rewrap(ctx, "acme/plain")
 		require.NoError(t, err)
-		assert.Equal(t, storage.RewrapPlain, done)
+		assert.Equal(t, record.RewrapPlain, done)
 		got, err := opened(t, s, "acme/plain")
 		require.NoError(t, err)
 		assert.Equal(t, "plain", string(got))
