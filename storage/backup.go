@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
@@ -53,15 +52,38 @@ func (s *Store) TakeFrom(ctx context.Context, from *Store, key, sha256 string) (
 	if err != nil {
 		return info, err
 	}
-	if sp.SHA256() != sha256 {
-		return info, fmt.Errorf("%s in %s has the SHA-256 %s, and was stored with %s: it was changed there", key, from.base, sp.SHA256(), sha256)
+	st, err := s.copied(key, sp)
+	if err != nil {
+		return info, err
 	}
-	meta := maps.Clone(head.Metadata)
-	info, done, err := s.putOnce(ctx, key, sp, cmp.Or(head.ContentType, defaultContentType), withHash(meta, sha256))
+	if st.sum != sha256 {
+		return info, fmt.Errorf("%s in %s has the SHA-256 %s, and was stored with %s: it was changed there", key, from.base, st.sum, sha256)
+	}
+	info, done, err := s.putOnce(ctx, key, st, cmp.Or(head.ContentType, defaultContentType), head.Metadata)
 	if err == nil && !done {
 		err = s.taken(key)
 	}
 	return info, err
+}
+
+// copied is an object that another bucket, or a version, has: encrypted as it was there, so
+// that it takes no key to decrypt it.
+func (s *Store) copied(key string, sp *spool) (*staged, error) {
+	st := &staged{spool: sp, sum: sp.SHA256(), bytes: sp.Size()}
+	head := make([]byte, len(EncryptedMagic))
+	if n, err := io.ReadFull(sp.Reader(), head); err != nil || !isEncrypted(head[:n]) {
+		return st, nil //nolint:nilerr // it is too short to be encrypted
+	}
+	sum, err := s.plainSum(key, sp.Reader())
+	if err != nil {
+		return nil, s.fault("reading", key, err)
+	}
+	size, ok := DecryptedSize(sp.Size())
+	if !ok {
+		return nil, NewEncryptionError(Tampered, key, "", "%s is encrypted, and its %d bytes aren't the size of any encrypted object: it was cut", key, sp.Size())
+	}
+	st.sum, st.bytes, st.encrypted = sum, size, true
+	return st, nil
 }
 
 // here is the object that TakeFrom finds to be in this bucket alone, if it has that SHA-256.
@@ -87,7 +109,7 @@ func (s *Store) taken(key string) error {
 func copyFrom(ctx context.Context, to io.Writer, from *Store, key string) error {
 	ctx, cancel := context.WithCancel(ctx) // ends the download, whatever becomes of it
 	defer cancel()
-	r, err := from.open(ctx, key)
+	r, err := from.stream(ctx, key)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/storage"
+	"github.com/switchtape/switchtape/storage/encrypt"
 )
 
 func openDir(t *testing.T, o *storage.Options) (s *storage.Store, dir string) {
@@ -33,6 +34,57 @@ func text(t *testing.T, s *storage.Store, key string) string {
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 	return string(b)
+}
+
+// An encrypted object is moved as it is, by a worker that can't decrypt it.
+func TestTakeEncrypted(t *testing.T) {
+	t.Parallel()
+	f, err := encrypt.New([]string{"acme"})
+	require.NoError(t, err)
+	all, err := f.Keys()
+	require.NoError(t, err)
+	only, err := f.WithoutIdentities().Keys()
+	require.NoError(t, err)
+	backup, _ := openDir(t, &storage.Options{Encryption: only})
+	home, homeDir := openDir(t, &storage.Options{Encryption: only})
+	in, err := backup.Put(t.Context(), testKey("moved"), record.ObjectMeta{}, write([]byte("recording")))
+	require.NoError(t, err)
+	key := in.Key.String()
+	_, err = home.TakeFrom(t.Context(), backup, key, hex64("other"))
+	require.ErrorContains(t, err, "it was changed there")
+	for _, existed := range []bool{false, true} {
+		info, err := home.TakeFrom(t.Context(), backup, key, in.SHA256)
+		require.NoError(t, err)
+		assert.Equal(t, existed, info.Existed)
+		assert.EqualValues(t, len("recording"), info.Bytes)
+	}
+	there, err := os.ReadFile(backup.LocalPath(key))
+	require.NoError(t, err)
+	here, err := os.ReadFile(home.LocalPath(key))
+	require.NoError(t, err)
+	assert.Equal(t, there, here)
+	require.NoError(t, backup.Remove(t.Context(), key, in.SHA256))
+	info, err := home.TakeFrom(t.Context(), backup, key, in.SHA256)
+	require.NoError(t, err, "the other bucket has lost it")
+	assert.True(t, info.Existed)
+	reader, err := storage.Open(t.Context(), "file://"+homeDir, &storage.Options{Encryption: all})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, reader.Close()) })
+	assert.Equal(t, "recording", text(t, reader, key))
+
+	in, err = backup.Put(t.Context(), testKey("changed"), record.ObjectMeta{}, write([]byte("recording")))
+	require.NoError(t, err)
+	changed := in.Key.String()
+	b, err := os.ReadFile(backup.LocalPath(changed))
+	require.NoError(t, err)
+	b[len(b)-1] ^= 1
+	require.NoError(t, os.WriteFile(backup.LocalPath(changed), b, 0o600))
+	_, err = home.TakeFrom(t.Context(), backup, changed, in.SHA256)
+	var e *storage.EncryptionError
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, storage.Tampered, e.Reason)
+	_, err = home.Stat(t.Context(), changed)
+	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
 // An object is moved with its metadata, create-only, and only as the one that was meant.

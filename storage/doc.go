@@ -28,6 +28,11 @@
 // the object is read back and its SHA-256 compared. Other bytes are an error; they
 // stay, and the next attempt stores the recording as the next version.
 //
+// With Options.Encryption objects are encrypted before they leave the program, and read
+// decrypted, ranges of them too: see package encrypt. Sizes and hashes are those of the
+// plaintext all the same, so that a retry meets its own object. What the bucket encrypts
+// itself is asked for by its URL, as the drivers' packages say.
+//
 // An upload that fails is taken back. What couldn't be, as the line stayed cut or the
 // process was killed, is never seen: Google and Azure forget it after a week, a
 // directory when it is opened, and S3 when [Store.Sweep] is called.

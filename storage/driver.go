@@ -48,6 +48,13 @@ type Driver struct {
 	// Versions is how the bucket keeps what was overwritten or deleted. Nil: it doesn't, or
 	// the driver doesn't know; then the objects alone are listed.
 	Versions *Versions
+	// Params are parameters of the bucket's URL that Uploads knows, and the opener doesn't.
+	Params []string
+	// Uploads reads them, once, and returns what is done before each upload, as by
+	// blob.WriterOptions.BeforeWrite. over is the object that the upload is to replace,
+	// and no other that has come in its place; nil: what is there doesn't matter, or is
+	// seen to otherwise. Nil: nothing is done, and it isn't known what is replaced.
+	Uploads func(params url.Values) (before func(as func(any) bool, over *blob.Attributes) error, err error)
 	// LeavesParts says that an upload whose context is cancelled may leave the
 	// parts it has sent in the bucket, as on S3. Such an upload is ended by its
 	// reader's error alone. On other buckets that error would commit what was
@@ -110,6 +117,13 @@ func (d Driver) checkPath(u *url.URL) error {
 }
 
 func (s *Store) openCloud(ctx context.Context, u *url.URL) (err error) {
+	if s.driver.Uploads != nil {
+		var own url.Values
+		u, own = apart(u, s.driver.Params)
+		if s.before, err = s.driver.Uploads(own); err != nil {
+			return callmodel.Errorf(callmodel.CodeInvalid, "%w", err)
+		}
+	}
 	s.url = u
 	s.base = u.Scheme + "://" + u.Host + strings.TrimSuffix(u.Path, "/")
 	if s.driver.Open != nil && s.driver.OpenHTTP == nil {
@@ -132,6 +146,23 @@ func (s *Store) openCloud(ctx context.Context, u *url.URL) (err error) {
 		err = errors.Join(err, s.signing.Close())
 	}
 	return err
+}
+
+// apart are the URL without some of its parameters, and those.
+func apart(u *url.URL, params []string) (*url.URL, url.Values) {
+	rest, own := u.Query(), url.Values{}
+	for _, p := range params {
+		if v, ok := rest[p]; ok {
+			own[p] = v
+			rest.Del(p)
+		}
+	}
+	if len(own) == 0 {
+		return u, own
+	}
+	without := *u
+	without.RawQuery = rest.Encode()
+	return &without, own
 }
 
 // httpOpener opens buckets by Driver.OpenHTTP, below gocloud's own reading of URLs.

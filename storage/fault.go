@@ -92,6 +92,9 @@ func (s *Store) putFault(key string, err error) error {
 
 // explain is fault and putFault: told is err with what was done.
 func (s *Store) explain(told, err error, needsNoObject bool) error {
+	if e, ok := errors.AsType[*EncryptionError](err); ok {
+		return encryptionFault(told, e)
+	}
 	f := s.meaning(err)
 	switch gcerrors.Code(err) {
 	case gcerrors.NotFound:
@@ -116,6 +119,16 @@ func (s *Store) explain(told, err error, needsNoObject bool) error {
 		return told
 	}
 	return s.awayError(f, told)
+}
+
+// encryptionFault lets whoever needs a key wait until the program has it. Nothing mends an
+// object that was tampered with.
+func encryptionFault(told error, e *EncryptionError) error {
+	told = callmodel.Errorf(callmodel.CodeOf(e), "%w", told)
+	if e.Reason == Tampered {
+		return told
+	}
+	return callmodel.RetryAfter(told, 0)
 }
 
 // meaning is what the driver, or the system, knows of the error.

@@ -17,7 +17,7 @@ import (
 // its credentials must allow: clouds don't tell an object that doesn't exist from
 // one in a bucket that doesn't, or that nobody may see.
 func (s *Store) OpenLeg(ctx context.Context, key string) (io.ReadCloser, error) {
-	r, err := s.Open(ctx, key)
+	r, err := orBackup(s, func(s *Store) (io.ReadCloser, error) { return s.stream(ctx, key) })
 	if errors.Is(err, fs.ErrNotExist) {
 		if away := s.away(ctx); away != nil {
 			return nil, away
@@ -25,6 +25,16 @@ func (s *Store) OpenLeg(ctx context.Context, key string) (io.ReadCloser, error) 
 	}
 	if err != nil {
 		return nil, err
+	}
+	return r, nil
+}
+
+// stream reads an object as the bucket has it, from its beginning to its end, in one
+// request.
+func (s *Store) stream(ctx context.Context, key string) (io.ReadCloser, error) {
+	r, err := s.bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return nil, s.fault("reading", key, err)
 	}
 	return r, nil
 }

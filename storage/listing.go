@@ -53,6 +53,7 @@ const ofVersions = "versions:"
 func (s *Store) ListPage(ctx context.Context, token string) (record.Listing, error) {
 	if v := s.driver.Versions; v != nil && (token == "" || strings.HasPrefix(token, ofVersions)) {
 		page, err := v.List(ctx, s.bucket, s.url, strings.TrimPrefix(token, ofVersions), listedAtOnce)
+		holds(page.Objects)
 		switch {
 		case err == nil && page.Next != "":
 			page.Next = ofVersions + page.Next
@@ -75,10 +76,20 @@ func (s *Store) ListPage(ctx context.Context, token string) (record.Listing, err
 	for _, o := range list {
 		page.Objects = append(page.Objects, record.Listed{Key: o.Key, Bytes: o.Size, ModTime: o.ModTime, Current: true})
 	}
+	holds(page.Objects)
 	if len(next) > 0 && !bytes.Equal(next, from) {
 		page.Next = string(next)
 	}
 	return page, nil
+}
+
+// holds says of each object what it holds if it is encrypted.
+func holds(objects []record.Listed) {
+	for i := range objects {
+		if size, ok := DecryptedSize(objects[i].Bytes); ok {
+			objects[i].Decrypted = size
+		}
+	}
 }
 
 // Restore makes a version of the key, as [Store.ListPage] has named it, the newest one,
@@ -109,29 +120,33 @@ func (s *Store) Restore(ctx context.Context, key, version, sha256 string) (bool,
 		}
 		return false, s.fault("restoring", key, err)
 	}
-	if sum := sp.SHA256(); sum != sha256 {
-		return false, fmt.Errorf("version %s of %s in %s has the SHA-256 %s, and was stored with %s: it was changed there", version, key, s.base, sum, sha256)
+	st, err := s.copied(key, sp)
+	if err != nil {
+		return false, err
 	}
-	err = s.upload(ctx, key, sp.Reader(), &blob.WriterOptions{
+	if st.sum != sha256 {
+		return false, fmt.Errorf("version %s of %s in %s has the SHA-256 %s, and was stored with %s: it was changed there", version, key, s.base, st.sum, sha256)
+	}
+	err = s.upload(ctx, key, st.Reader(), &blob.WriterOptions{
 		ContentType: cmp.Or(old.ContentType, defaultContentType), Metadata: old.Metadata, BufferSize: uploadBuffer, MaxConcurrency: uploadConcurrency,
 	})
 	if err != nil {
 		return false, s.fault("restoring", key, err)
 	}
-	same, err := s.verify(ctx, key, sp, record.ObjectInfo{Bytes: sp.Size(), SHA256: sha256})
+	same, err := s.verify(ctx, key, st)
 	if err == nil && !same {
 		err = s.awayError(Fault{}, fmt.Errorf("%s in %s holds other bytes after version %s was stored again", key, s.base, version))
 	}
 	return err == nil, err
 }
 
-// SHA256 is that of the object's bytes, in hex, which are read for it. A missing object is
+// SHA256 is that of the object's plaintext, in hex, which is read for it. A missing object is
 // an error that wraps fs.ErrNotExist.
 func (s *Store) SHA256(ctx context.Context, key string) (string, error) {
 	return orBackup(s, func(s *Store) (string, error) { return s.readBack(ctx, key) })
 }
 
-// Size is that of the object in bytes. A missing one is an error that wraps fs.ErrNotExist.
+// Size is that of the object's plaintext in bytes. A missing one is an error that wraps fs.ErrNotExist.
 func (s *Store) Size(ctx context.Context, key string) (int64, error) {
 	h, err := s.Stat(ctx, key)
 	return h.Bytes, err

@@ -45,23 +45,21 @@ func (s *Store) Put(ctx context.Context, key record.ObjectKey, m record.ObjectMe
 	if err := key.Validate(); err != nil {
 		return record.ObjectInfo{}, callmodel.Permanent(fmt.Errorf("object key: %w", err))
 	}
-	sp := s.newSpool()
-	defer sp.Close()
-	if err := write(sp); err != nil {
+	st, err := s.stage(key.String(), write)
+	if err != nil {
 		return record.ObjectInfo{}, err
 	}
-	sum := sp.SHA256()
-	meta := withHash(m.Metadata, sum)
+	defer st.Close()
 	contentType := cmp.Or(m.ContentType, defaultContentType)
 	first := key
 	for range maxVersions {
-		info, done, err := s.putOnce(ctx, key.String(), sp, contentType, meta)
+		info, done, err := s.putOnce(ctx, key.String(), st, contentType, m.Metadata)
 		if err != nil {
 			return record.ObjectInfo{}, err
 		}
 		if done {
 			info.Key = key
-			switch told := []any{"key", first.String(), "stored_as", key.String(), "sha256", sum}; {
+			switch told := []any{"key", first.String(), "stored_as", key.String(), "sha256", st.sum}; {
 			case key.Version == first.Version:
 			case m.NewVersion:
 				s.opts.Logger.InfoContext(ctx, "a later version of the recording was stored beside the earlier ones", told...)
@@ -82,12 +80,12 @@ func (s *Store) PutNamed(ctx context.Context, name string, m record.ObjectMeta, 
 	if why := callmodel.ValidateRelativePath(name); why != nil {
 		return record.ObjectInfo{}, callmodel.Permanent(callmodel.FieldErrors{{Path: "name", Message: why.Error()}})
 	}
-	sp := s.newSpool()
-	defer sp.Close()
-	if err := write(sp); err != nil {
+	st, err := s.stage(name, write)
+	if err != nil {
 		return record.ObjectInfo{}, err
 	}
-	info, done, err := s.putOnce(ctx, name, sp, cmp.Or(m.ContentType, defaultContentType), withHash(m.Metadata, sp.SHA256()))
+	defer st.Close()
+	info, done, err := s.putOnce(ctx, name, st, cmp.Or(m.ContentType, defaultContentType), m.Metadata)
 	if err == nil && !done {
 		err = callmodel.Permanent(callmodel.Errorf(callmodel.CodeConflict, "%s exists already with other bytes; choose another name", s.URL(name)))
 	}
@@ -96,27 +94,36 @@ func (s *Store) PutNamed(ctx context.Context, name string, m record.ObjectMeta, 
 
 const defaultContentType = "application/octet-stream"
 
-func withHash(metadata map[string]string, sha256 string) map[string]string {
+// withHash is the metadata of the staged object: what the caller gave, its hash, and how
+// it is encrypted.
+func withHash(metadata map[string]string, st *staged) map[string]string {
 	meta := maps.Clone(metadata)
 	if meta == nil {
 		meta = map[string]string{}
 	}
-	meta[metaSHA256] = sha256
+	meta[metaSHA256] = st.sum
+	delete(meta, metaEncryption)
+	if st.encrypted {
+		meta[metaEncryption] = encryptionAge
+	}
 	return meta
 }
 
 // putOnce uploads to exactly this name. done is false when other bytes have it.
-func (s *Store) putOnce(ctx context.Context, name string, sp *spool, contentType string,
-	meta map[string]string,
+func (s *Store) putOnce(ctx context.Context, name string, st *staged, contentType string,
+	metadata map[string]string,
 ) (info record.ObjectInfo, done bool, err error) {
-	info = record.ObjectInfo{URL: s.URL(name), Bytes: sp.Size(), SHA256: meta[metaSHA256]}
-	err = s.upload(ctx, name, sp.Reader(), &blob.WriterOptions{
-		ContentType: contentType, Metadata: meta, IfNotExist: true,
+	info = record.ObjectInfo{URL: s.URL(name), Bytes: st.bytes, SHA256: st.sum}
+	if err := st.address(name); err != nil {
+		return info, false, s.fault("encrypting", name, err)
+	}
+	err = s.upload(ctx, name, st.Reader(), &blob.WriterOptions{
+		ContentType: contentType, Metadata: withHash(metadata, st), IfNotExist: true,
 		BufferSize: uploadBuffer, MaxConcurrency: uploadConcurrency,
 	})
 	switch gcerrors.Code(err) {
 	case gcerrors.OK:
-		same, err := s.verify(ctx, name, sp, info)
+		same, err := s.verify(ctx, name, st)
 		if errors.Is(err, fs.ErrNotExist) {
 			return info, false, s.awayError(Fault{}, fmt.Errorf("%s has said that it stored %s, and hasn't: %w", s.base, name, err))
 		}
@@ -127,14 +134,14 @@ func (s *Store) putOnce(ctx context.Context, name string, sp *spool, contentType
 		}
 		return info, same, err
 	case gcerrors.FailedPrecondition, gcerrors.AlreadyExists:
-		info.Existed, err = s.settled(ctx, name, sp, info)
+		info.Existed, err = s.settled(ctx, name, st)
 		return info, info.Existed, err
 	default:
 		if ctx.Err() != nil {
 			return info, false, context.Cause(ctx)
 		}
 		if cutShort(err) {
-			if same, there := s.verify(ctx, name, sp, info); there == nil {
+			if same, there := s.holds(ctx, name, st); there == nil {
 				info.Existed = same
 				return info, same, nil
 			}
@@ -162,11 +169,11 @@ const (
 	settleFirst = 5 * time.Millisecond // doubles each time: some 5 s in all
 )
 
-// settled is verify, patient with an object that won but can't be seen yet.
-func (s *Store) settled(ctx context.Context, key string, sp *spool, want record.ObjectInfo) (bool, error) {
+// settled is holds, patient with an object that won but can't be seen yet.
+func (s *Store) settled(ctx context.Context, key string, st *staged) (bool, error) {
 	wait := settleFirst
 	for range settleTries {
-		same, err := s.verify(ctx, key, sp, want)
+		same, err := s.holds(ctx, key, st)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return same, err
 		}
@@ -195,6 +202,9 @@ func (s *Store) upload(ctx context.Context, key string, r io.Reader, o *blob.Wri
 	watched := &watchedReader{ctx: ctx, r: r}
 	if !s.driver.LeavesParts {
 		watched.fail = cancel
+	}
+	if s.before != nil && o.BeforeWrite == nil {
+		o.BeforeWrite = func(as func(any) bool) error { return s.before(as, nil) }
 	}
 	err := s.bucket.Upload(own, key, watched, o)
 	if watched.err != nil {

@@ -2,12 +2,111 @@ package storage
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
 	"io"
 	"os"
 )
+
+// staged is an object that is ready to be sent: encrypted, if it is to be. Only what is
+// sent is spooled, so that the plaintext of an encrypted object never gets to the disk.
+type staged struct {
+	*spool
+
+	sum   string // SHA-256 of the plaintext, in hex
+	bytes int64  // of the plaintext
+
+	encrypted bool      // what is sent is
+	cipher    Encrypter // nil: it is sent as it was written
+	header    []byte    // that is sent before what was spooled
+}
+
+// stage spools what write writes, to be stored under the key.
+func (s *Store) stage(key string, write func(io.Writer) error) (*staged, error) {
+	st := &staged{spool: s.newSpool()}
+	err := s.fill(st, key, write)
+	if err != nil {
+		st.Close()
+		return nil, err
+	}
+	return st, nil
+}
+
+func (s *Store) fill(st *staged, key string, write func(io.Writer) error) (err error) {
+	if s.opts.Encryption != nil {
+		if st.cipher, err = s.opts.Encryption.Encrypt(key, st.spool); err != nil {
+			return s.fault("encrypting", key, err)
+		}
+	}
+	if st.cipher == nil {
+		if err := write(st.spool); err != nil {
+			return err
+		}
+		st.sum, st.bytes = st.SHA256(), st.Size()
+		return nil
+	}
+	plain := &plainWriter{to: st.cipher, hash: sha256.New()}
+	err = write(plain)
+	if err = cmp.Or(err, plain.err); err != nil {
+		return err
+	}
+	if err := st.cipher.Close(); err != nil {
+		return err
+	}
+	st.sum, st.bytes = hex.EncodeToString(plain.hash.Sum(nil)), plain.size
+	return nil
+}
+
+// plainWriter hashes what is encrypted.
+type plainWriter struct {
+	to   io.Writer
+	hash hash.Hash
+	size int64
+	err  error
+}
+
+func (w *plainWriter) Write(p []byte) (int, error) {
+	n, err := w.to.Write(p)
+	w.hash.Write(p[:n])
+	w.size += int64(n)
+	w.err = cmp.Or(w.err, err)
+	return n, err
+}
+
+// address makes it the object of the key.
+func (st *staged) address(key string) (err error) {
+	if st.cipher == nil {
+		return nil
+	}
+	st.encrypted = true
+	if st.header, err = st.cipher.Header(key, st.sum, st.bytes); err != nil {
+		return err
+	}
+	return checkHeader(key, st.header)
+}
+
+// Reader reads all that is sent. Each call gives a reader of its own.
+func (st *staged) Reader() io.Reader {
+	if st.header == nil {
+		return st.spool.Reader()
+	}
+	return io.MultiReader(bytes.NewReader(st.header), st.spool.Reader())
+}
+
+// Size is that of what is sent.
+func (st *staged) Size() int64 { return int64(len(st.header)) + st.spool.Size() }
+
+// sentSHA256 is the SHA-256 of what is sent, in hex.
+func (st *staged) sentSHA256() (string, error) {
+	if st.header == nil {
+		return st.SHA256(), nil
+	}
+	h := sha256.New()
+	_, err := io.Copy(h, st.Reader())
+	return hex.EncodeToString(h.Sum(nil)), err
+}
 
 // spool holds an object between its making and its upload, so that its hash
 // and size are known first and an upload can be repeated: in memory up to a

@@ -54,6 +54,16 @@ func TestMemory(t *testing.T) {
 	drivertest.Run(t, drivertest.Harness{Open: func() *storage.Store { return s }})
 }
 
+func TestEncrypted(t *testing.T) {
+	t.Parallel()
+	drivertest.RunEncrypted(t, "file://"+filepath.ToSlash(t.TempDir()))
+}
+
+func TestRewrap(t *testing.T) {
+	t.Parallel()
+	drivertest.RunRewrap(t, "file://"+filepath.ToSlash(t.TempDir()))
+}
+
 // That other bytes have a key is told as an error, unless they are expected.
 func TestNewVersionIsTold(t *testing.T) {
 	t.Parallel()

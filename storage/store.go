@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -50,6 +51,10 @@ type Options struct {
 	// SHA256, Size and SignedURL. Put never writes to it. It is its opener's to close.
 	// Nil: there is none.
 	Backup *Store
+	// Encryption encrypts what Put and PutNamed store, and decrypts what is encrypted in
+	// the bucket: see package encrypt. Objects that aren't encrypted are read as they are.
+	// Nil: nothing is encrypted, and reading what is encrypted is an *EncryptionError.
+	Encryption Encryption
 }
 
 // Store is a bucket of recordings. It may be used by any number of goroutines.
@@ -62,8 +67,10 @@ type Store struct {
 	dir     string   // of a file:// bucket; "" otherwise
 	url     *url.URL // of a cloud's bucket
 	driver  Driver   // zero for file:// and mem://
-	opts    Options
-	signer  fileblob.URLSigner
+	// before is what the driver does before each upload; nil: nothing.
+	before func(as func(any) bool, over *blob.Attributes) error
+	opts   Options
+	signer fileblob.URLSigner
 }
 
 // Defaults of Options.
@@ -154,23 +161,30 @@ func (s *Store) LocalPath(key string) string {
 	return durablefile.Path(s.dir, key)
 }
 
-// Open reads an object. A missing one is an error that wraps fs.ErrNotExist.
+// Open reads an object, decrypted if it is encrypted. A missing one is an error that wraps
+// fs.ErrNotExist. The reader is an io.Seeker, and reads no more of the object than it must:
+// a request for each place that is sought, and for each of the windows that grow from there.
 func (s *Store) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return orBackup(s, func(s *Store) (io.ReadCloser, error) { return s.open(ctx, key) })
 }
 
 func (s *Store) open(ctx context.Context, key string) (io.ReadCloser, error) {
-	r, err := s.bucket.NewReader(ctx, key, nil)
+	o, err := s.openObject(ctx, key)
 	if err != nil {
-		return nil, s.fault("reading", key, err)
+		return nil, err
 	}
-	return r, nil
+	if !isEncrypted(o.head) {
+		return o, nil
+	}
+	return s.decrypt(o)
 }
 
 // Head is what is known of an object without reading it.
 type Head struct {
-	Bytes       int64
-	SHA256      string // hex; "" if the object's writer didn't say
+	Bytes       int64  // of the plaintext, if it is encrypted
+	SHA256      string // of the plaintext, in hex; "" if the object's writer didn't say
+	Encrypted   bool   // by an Encryption, as the object's metadata say
+	StoredBytes int64  // as the bucket has it
 	ContentType string
 	Metadata    map[string]string
 	ModTime     time.Time
@@ -186,14 +200,18 @@ func (s *Store) stat(ctx context.Context, key string) (Head, error) {
 	if err != nil {
 		return Head{}, s.fault("describing", key, err)
 	}
-	return Head{
-		Bytes: a.Size, SHA256: a.Metadata[metaSHA256], ContentType: a.ContentType,
+	h := Head{
+		Bytes: a.Size, StoredBytes: a.Size, SHA256: a.Metadata[metaSHA256], ContentType: a.ContentType,
 		Metadata: maps.Clone(a.Metadata), ModTime: a.ModTime,
-	}, nil
+	}
+	if plain, ok := DecryptedSize(a.Size); ok && a.Metadata[metaEncryption] == encryptionAge {
+		h.Bytes, h.Encrypted = plain, true
+	}
+	return h, nil
 }
 
 // List calls f for every object below prefix, in the order of the keys, until
-// f returns false.
+// f returns false. The sizes are those in the bucket: see DecryptedSize.
 func (s *Store) List(ctx context.Context, prefix string, f func(key string, bytes int64) bool) error {
 	it := s.bucket.List(&blob.ListOptions{Prefix: prefix})
 	for {
@@ -211,14 +229,20 @@ func (s *Store) List(ctx context.Context, prefix string, f func(key string, byte
 }
 
 // SignedURL is a URL that anybody can read the object with until it expires.
-// A CodeUnsupported error where the bucket can't sign.
+// A CodeUnsupported error where the bucket can't sign, and for an encrypted object: whoever
+// had the URL would get it encrypted.
 func (s *Store) SignedURL(ctx context.Context, key string, expiry time.Duration) (string, error) {
-	if b := s.opts.Backup; b != nil {
-		if _, err := s.stat(ctx, key); err != nil { // a signature doesn't ask whether there is an object
-			if _, err := b.stat(ctx, key); err == nil {
-				return b.SignedURL(ctx, key, expiry)
-			}
+	head, err := s.stat(ctx, key) // a signature doesn't ask whether there is an object, or what it is
+	if b := s.opts.Backup; b != nil && err != nil {
+		if _, err := b.stat(ctx, key); err == nil {
+			return b.SignedURL(ctx, key, expiry)
 		}
+	}
+	if err == nil && head.Encrypted {
+		return "", callmodel.Errorf(callmodel.CodeUnsupported, "%s in %s is encrypted: only a program with its keys can serve it", key, s.base)
+	}
+	if err != nil && s.opts.Encryption != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err // it may be encrypted
 	}
 	sign := s.driver.SignedURL
 	if sign == nil {
@@ -255,8 +279,9 @@ func (s *Store) ServeSigned(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not found", http.StatusNotFound)
 		return
 	}
-	body, err := s.bucket.NewReader(r.Context(), key, nil)
-	if err != nil {
+	opened, err := s.open(r.Context(), key)
+	body, ok := opened.(io.ReadSeekCloser)
+	if err != nil || !ok {
 		http.Error(w, "not found", http.StatusNotFound)
 		return
 	}

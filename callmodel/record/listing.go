@@ -10,9 +10,12 @@ import (
 
 // Listed is an object, or a version of one, as a bucket lists it.
 type Listed struct {
-	Key     string
-	Bytes   int64
-	ModTime time.Time
+	Key   string
+	Bytes int64 // as the bucket has it
+	// Decrypted is the size in bytes of what it holds if it is encrypted, which the
+	// listing doesn't tell; 0 if nothing that is encrypted has that many bytes.
+	Decrypted int64
+	ModTime   time.Time
 	// Version is the bucket's own name of the version; "" in a bucket without versions.
 	Version string
 	// Current says that it is what a reader of the key gets. Of a key that was deleted in
@@ -20,6 +23,11 @@ type Listed struct {
 	Current bool
 	// Deleted says that it isn't a version but the mark of a deletion.
 	Deleted bool
+}
+
+// Has reports whether the object may be one of so many bytes, encrypted or not.
+func (l *Listed) Has(bytes int64) bool {
+	return l.Bytes == bytes || l.Decrypted == bytes && l.Decrypted > 0
 }
 
 // Listing is a page of what is in a bucket, in the byte order of the keys. Of one key the

@@ -7471,7 +7471,7 @@ type ClientInterface interface {
 
 	// AddJobWithBody Have a job done
 	//
-	// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+	// Of a kind that the service knows, but a recording: verify, transcode, export, rewrap or command, say. The payload is in the
 	// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
 	// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
 	//
@@ -7482,7 +7482,7 @@ type ClientInterface interface {
 
 	// AddJob Have a job done
 	//
-	// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+	// Of a kind that the service knows, but a recording: verify, transcode, export, rewrap or command, say. The payload is in the
 	// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
 	// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
 	//
@@ -8908,7 +8908,7 @@ func (c *Client) ListAllJobs(ctx context.Context, params *ListAllJobsParams, req
 
 // AddJobWithBody Have a job done
 //
-// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+// Of a kind that the service knows, but a recording: verify, transcode, export, rewrap or command, say. The payload is in the
 // form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
 // taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
 //
@@ -8929,7 +8929,7 @@ func (c *Client) AddJobWithBody(ctx context.Context, contentType string, body io
 
 // AddJob Have a job done
 //
-// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+// Of a kind that the service knows, but a recording: verify, transcode, export, rewrap or command, say. The payload is in the
 // form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
 // taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
 //
@@ -16846,7 +16846,7 @@ type ClientWithResponsesInterface interface {
 
 	// AddJobWithBodyWithResponse Have a job done
 	//
-	// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+	// Of a kind that the service knows, but a recording: verify, transcode, export, rewrap or command, say. The payload is in the
 	// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
 	// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
 	//
@@ -16857,7 +16857,7 @@ type ClientWithResponsesInterface interface {
 
 	// AddJobWithResponse Have a job done
 	//
-	// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+	// Of a kind that the service knows, but a recording: verify, transcode, export, rewrap or command, say. The payload is in the
 	// form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
 	// taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
 	//
@@ -22434,7 +22434,7 @@ func (c *ClientWithResponses) ListAllJobsWithResponse(ctx context.Context, param
 
 // AddJobWithBodyWithResponse Have a job done
 //
-// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+// Of a kind that the service knows, but a recording: verify, transcode, export, rewrap or command, say. The payload is in the
 // form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
 // taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
 //
@@ -22451,7 +22451,7 @@ func (c *ClientWithResponses) AddJobWithBodyWithResponse(ctx context.Context, co
 
 // AddJobWithResponse Have a job done
 //
-// Of a kind that the service knows, but a recording: verify, transcode, export or command, say. The payload is in the
+// Of a kind that the service knows, but a recording: verify, transcode, export, rewrap or command, say. The payload is in the
 // form of the kind, and is checked at the door. The same job again gives the same job; another under a key that is
 // taken is refused with `conflict`. What a job works on it names by ids, and those are of its own tenant.
 //

@@ -3,6 +3,10 @@ package main
 import (
 	_ "time/tzdata" // time zones, for machines that have none installed
 
+	_ "gocloud.dev/secrets/awskms"        // key services
+	_ "gocloud.dev/secrets/azurekeyvault" // all of them
+	_ "gocloud.dev/secrets/gcpkms"        // are 22 packages
+
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording/broker"
 	"github.com/switchtape/switchtape/recording/broker/gcppubsub"

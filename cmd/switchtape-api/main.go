@@ -45,7 +45,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 	}
 	defer func() { err = errors.Join(err, stores.Close()) }()
 	if c.Bucket != "" {
-		bucket := service.BucketOptions{Bucket: c.Bucket, BackupBucket: c.BackupBucket, PublicURL: c.PublicURL, SignSecret: c.SignSecret}
+		bucket := service.BucketOptions{Bucket: c.Bucket, BackupBucket: c.BackupBucket, PublicURL: c.PublicURL, SignSecret: c.SignSecret, EncryptionOptions: c.EncryptionOptions}
 		if err = stores.OpenBucket(ctx, buckets(), bucket, log); err != nil {
 			return err
 		}

@@ -29,6 +29,7 @@ import (
 type adoptCommand struct {
 	databaseOptions
 	apiOptions
+	service.EncryptionOptions
 
 	Dir      string            `arg:"" help:"Directory with the legs of calls, as a telephone server left them; or the bucket (URL) with finished recordings, as --bucket of the API that is to serve them." placeholder:"DIR|URL"`
 	Prefix   string            `help:"Of a bucket only what is below this." placeholder:"DIR/"`

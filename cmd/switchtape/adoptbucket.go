@@ -32,7 +32,7 @@ func (c *adoptCommand) adoptBucket(ctx context.Context, s cli.Streams) error {
 	case c.Legs != "" || c.Layout != "":
 		return cli.Usagef("--legs and --layout are of directories: the recordings of a bucket stay as they are")
 	}
-	store, err := buckets().Open(ctx, c.Dir, nil)
+	store, err := buckets().OpenRecordings(ctx, c.Dir, c.EncryptionOptions)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 
 type jobsCommand struct {
 	List       jobsList       `cmd:"" help:"List jobs, oldest first."`
-	Add        jobsAdd        `cmd:"" help:"Have a job done: verify, transcode, export or command."`
+	Add        jobsAdd        `cmd:"" help:"Have a job done: verify, transcode, export, rewrap or command."`
 	Show       jobsShow       `cmd:"" help:"Show one job."`
 	Retry      jobsRetry      `cmd:"" help:"Put jobs back in the queue that are quarantined, absent or degraded, or of which their kind says that more can come. What was made stays until a later version loses nothing of it."`
 	Queues     jobsQueues     `cmd:"" help:"List the queues that jobs wait or run in or that workers serve, by whom and since when."`

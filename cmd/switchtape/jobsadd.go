@@ -20,7 +20,7 @@ import (
 type jobsAdd struct {
 	jobsOptions
 	apiOptions
-	Kind     string `arg:"" help:"The kind: verify, transcode, export or command."`
+	Kind     string `arg:"" help:"The kind: verify, transcode, export, rewrap or command."`
 	Key      string `help:"The job's own among those of its kind: the same key again gives the same job." required:"" placeholder:"KEY"`
 	Payload  string `help:"What to do, as JSON in the form of the kind; @FILE reads it from a file, - from standard input." required:"" placeholder:"JSON"`
 	Call     string `help:"The call that it is about." placeholder:"ID"`
@@ -36,6 +36,7 @@ func (*jobsAdd) Help() string {
     verify: {"recording":{"call_id":"call-1"}}
     transcode: {"recording":{"call_id":"call-1"},"outputs":[{"codec":"mp3","layout":"mono"}]}
     export: {"call_id":"call-1"}
+    rewrap: {"recording":{"call_id":"call-1"}}
     command: {"command":"transcribe","recording":{"call_id":"call-1"}}
 
 A recording is named by its call_id, with a recording_id if the call has several, or by the job_id that made it. A command is one of the worker's: --command transcribe=/opt/stt/run.`

@@ -17,7 +17,7 @@ type jobsWhich struct {
 	Code   string    `help:"Only jobs with this defect or reason, as leg_missing or no_media." placeholder:"CODE"`
 	Queue  string    `help:"Only jobs of this queue." placeholder:"HOST"`
 	Tenant string    `help:"Only jobs of this tenant." placeholder:"TENANT"`
-	Kind   string    `help:"Only jobs of this kind: record, for recordings, verify, transcode, export, command, or one of a program's own." placeholder:"KIND"`
+	Kind   string    `help:"Only jobs of this kind: record, for recordings, verify, transcode, export, rewrap, command, or one of a program's own." placeholder:"KIND"`
 	Since  time.Time `help:"Only jobs enqueued then or later, as 2026-01-31T15:04:05Z." placeholder:"TIME" optional:""`
 	Until  time.Time `help:"Only jobs enqueued before." placeholder:"TIME" optional:""`
 }

@@ -3,6 +3,8 @@ package main
 import (
 	_ "time/tzdata" // time zones, for machines that have none installed
 
+	_ "gocloud.dev/secrets/awskms" // key services, as the buckets are: 6 packages
+
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording/broker"
 	"github.com/switchtape/switchtape/recording/broker/nats"

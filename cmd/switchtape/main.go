@@ -39,6 +39,7 @@ type commands struct {
 	Export          exportCommand          `cmd:"" help:"Export a call, everything about a number, or a tenant's data."`
 	Shares          sharesCommand          `cmd:"" help:"Share recordings by links, see who has which, and revoke them."`
 	Webhooks        webhooksCommand        `cmd:"" help:"Make webhooks, see how their receivers do, and deliver again."`
+	Encryption      encryptionCommand      `cmd:"" help:"Make, rotate and try the keys that recordings are encrypted with."`
 }
 
 const description = "Routes calls and records them."

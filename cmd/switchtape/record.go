@@ -17,6 +17,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/local"
 	"github.com/switchtape/switchtape/storage"
@@ -33,9 +34,11 @@ type recordCommand struct {
 	timelineFlags `embed:""`
 	recordExtras  `embed:""`
 
-	Out   string `help:"File or bucket URL to write the recording to." required:"" placeholder:"FILE|URL"`
-	Force bool   `help:"Replace files that are there already. Without it they are kept, and the command fails before it writes any."`
-	JSON  bool   `help:"Print the result as JSON." name:"json"`
+	Out string `help:"File or bucket URL to write the recording to." required:"" placeholder:"FILE|URL"`
+	service.EncryptionOptions
+
+	Force bool `help:"Replace files that are there already. Without it they are kept, and the command fails before it writes any."`
+	JSON  bool `help:"Print the result as JSON." name:"json"`
 
 	AllowMissing bool `help:"Make the recording although a leg is missing or empty, which is silence then."`
 }
@@ -51,7 +54,7 @@ func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err := c.keepsFiles(&spec, options); err != nil {
 		return err
 	}
-	out, err := openTarget(ctx, c.Out, options)
+	out, err := openTarget(ctx, c.Out, c.EncryptionOptions, options)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ type serveFlags struct {
 
 	BackupBucket string `help:"Where recordings are stored, and served from, while their bucket is away; they are moved to it, and removed here, when it is back. Default: they wait." placeholder:"URL"`
 
+	service.EncryptionOptions
 	service.APIOptions
 	service.SpoolOptions
 	service.TraceOptions
@@ -73,7 +74,7 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams, settings *cli.Con
 		return err
 	}
 	one, err := startOne(ctx, oneOptions{
-		dir: c.Dir, db: c.DB, bucket: c.Bucket, backup: c.BackupBucket, legs: c.Legs, listener: l, api: c.APIOptions, spool: c.SpoolOptions, tracer: tracer.Port(),
+		dir: c.Dir, db: c.DB, bucket: c.Bucket, backup: c.BackupBucket, legs: c.Legs, listener: l, keys: c.EncryptionOptions, api: c.APIOptions, spool: c.SpoolOptions, tracer: tracer.Port(),
 		worker: service.WorkerOptions{
 			Concurrency: c.Worker.Concurrency, LeaseTTL: c.Worker.LeaseTTL, LegWait: c.Worker.LegWait,
 			FollowGrowing: c.Worker.FollowGrowing, LegsKeep: c.Worker.LegsKeep, LegsReserve: c.Worker.LegsReserve, Grace: c.Worker.Grace, TaskOptions: c.Worker.TaskOptions,
@@ -97,6 +98,7 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams, settings *cli.Con
 type oneOptions struct {
 	dir, db, bucket, legs string
 	backup                string // "": there is none
+	keys                  service.EncryptionOptions
 	listener              net.Listener
 	api                   service.APIOptions
 	worker                service.WorkerOptions
@@ -154,7 +156,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 		return nil, err
 	}
 	w.stores = stores
-	if err = w.stores.OpenBucket(ctx, buckets(), service.BucketOptions{Bucket: w.bucket, BackupBucket: o.backup, PublicURL: w.url, SignSecret: cli.Secret(secret)}, log); err != nil {
+	if err = w.stores.OpenBucket(ctx, buckets(), service.BucketOptions{Bucket: w.bucket, BackupBucket: o.backup, PublicURL: w.url, SignSecret: cli.Secret(secret), EncryptionOptions: o.keys}, log); err != nil {
 		return nil, err
 	}
 	m := ops.NewMetrics()

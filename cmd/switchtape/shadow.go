@@ -17,6 +17,7 @@ import (
 
 type shadowCommand struct {
 	databaseOptions
+	service.EncryptionOptions
 
 	Bucket  string             `help:"Bucket of the recordings: s3:// or file:///path." placeholder:"URL" required:""`
 	Legs    string             `help:"Where the legs still are: a directory, or a bucket URL." placeholder:"DIR|URL" required:""`
@@ -56,7 +57,7 @@ func (c *shadowCommand) Run(ctx context.Context, s cli.Streams) error {
 	if c.Limit < 1 {
 		return cli.Usagef("--limit: must be at least 1, is %d", c.Limit)
 	}
-	store, err := buckets().Open(ctx, c.Bucket, nil)
+	store, err := buckets().OpenRecordings(ctx, c.Bucket, c.EncryptionOptions)
 	if err != nil {
 		return err
 	}

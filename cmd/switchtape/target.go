@@ -8,6 +8,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/local"
 	"github.com/switchtape/switchtape/storage"
@@ -19,9 +20,13 @@ type target interface {
 	io.Closer
 }
 
-// openTarget opens the place of the file or object out.
-func openTarget(ctx context.Context, out string, o *local.TargetOptions) (target, error) {
+// openTarget opens the place of the file or object out. Objects are encrypted with the keys,
+// if there are any.
+func openTarget(ctx context.Context, out string, keys service.EncryptionOptions, o *local.TargetOptions) (target, error) {
 	if path, isLocal := localPath(out); isLocal {
+		if keys.EncryptKeys != "" {
+			return nil, cli.Usagef("--encrypt-keys is for objects in a bucket, and --out is a file: encrypt that with age itself")
+		}
 		return files{local.NewTarget(path, o)}, nil
 	}
 	u, err := url.Parse(out)
@@ -32,7 +37,7 @@ func openTarget(ctx context.Context, out string, o *local.TargetOptions) (target
 	if key == "" {
 		return nil, cli.Usagef("--out %s: give the object's key behind the bucket's name", out)
 	}
-	s, err := buckets().Open(ctx, bucket, nil)
+	s, err := buckets().OpenRecordings(ctx, bucket, keys)
 	if err != nil {
 		return nil, err
 	}

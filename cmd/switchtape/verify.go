@@ -19,6 +19,7 @@ type verifyCommand struct {
 	databaseOptions
 	service.ReconcileOptions
 	service.RecordOptions
+	service.EncryptionOptions
 
 	Bucket       string `help:"Bucket of the recordings: s3:// or file:///path." placeholder:"URL"`
 	BackupBucket string `help:"The workers' backup bucket, to be compared, too." placeholder:"URL"`
@@ -53,7 +54,7 @@ func (c *verifyCommand) Run(ctx context.Context, s cli.Streams) error {
 	}
 	var stores service.Stores
 	defer stores.Close() //nolint:errcheck // what was put there is there
-	if err := stores.OpenBucket(ctx, buckets(), service.BucketOptions{Bucket: c.Bucket, BackupBucket: c.BackupBucket}, nil); err != nil {
+	if err := stores.OpenBucket(ctx, buckets(), service.BucketOptions{Bucket: c.Bucket, BackupBucket: c.BackupBucket, EncryptionOptions: c.EncryptionOptions}, nil); err != nil {
 		return err
 	}
 	o, err := c.Options(c.RecordOptions)

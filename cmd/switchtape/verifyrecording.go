@@ -13,6 +13,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/manifest"
 )
@@ -22,6 +23,8 @@ type verifyRecordingCommand struct {
 	Legs     string `help:"Directory in which the legs still are, to be verified, too." placeholder:"DIR" type:"path"`
 	Deep     bool   `help:"Decode the files with somebody else's decoders, too, go-mp3 and mewkiz/flac where they can, and compare lengths and samples with ours and the manifest."`
 	JSON     bool   `help:"Print JSON." name:"json"`
+
+	service.EncryptionOptions
 }
 
 // verified is what verify-recording --json prints.
@@ -37,7 +40,7 @@ type verified struct {
 
 // Run fails when a file differs from what the manifest says of it.
 func (c *verifyRecordingCommand) Run(ctx context.Context, s cli.Streams) error {
-	open, name, closeAll, err := beside(ctx, c.Manifest)
+	open, name, closeAll, err := beside(ctx, c.Manifest, c.EncryptionOptions)
 	if err != nil {
 		return err
 	}
@@ -104,7 +107,7 @@ func (v *verified) print(s cli.Streams) {
 }
 
 // beside opens what lies in the place of a file or object, and tells its name there.
-func beside(ctx context.Context, where string) (open manifest.Opener, name string, done func(), err error) {
+func beside(ctx context.Context, where string, keys service.EncryptionOptions) (open manifest.Opener, name string, done func(), err error) {
 	nothing := func() {}
 	if !strings.Contains(where, "://") {
 		return fileOpener(filepath.Dir(where)), filepath.Base(where), nothing, nil
@@ -118,7 +121,7 @@ func beside(ctx context.Context, where string) (open manifest.Opener, name strin
 		return fileOpener(filepath.Dir(file)), filepath.Base(file), nothing, nil
 	}
 	bucket, key := splitBucketURL(u)
-	store, err := buckets().Open(ctx, bucket, nil)
+	store, err := buckets().OpenRecordings(ctx, bucket, keys)
 	if err != nil {
 		return nil, "", nil, err
 	}

@@ -202,7 +202,7 @@ func (r *run) object(ctx context.Context, s *side, o *object, e *expected) error
 		return r.unnamed(ctx, s, now)
 	case now == nil:
 		return r.absent(ctx, s, *e, o)
-	case now.Bytes != e.Bytes:
+	case !now.Has(e.Bytes):
 		return r.differs(ctx, s, o, e, fmt.Sprintf("it has %d bytes, and the ledger says %d", now.Bytes, e.Bytes))
 	case r.opts.Hash && e.SHA256 != "":
 		own, cancel := context.WithTimeout(ctx, objectTimeout)
@@ -210,6 +210,9 @@ func (r *run) object(ctx context.Context, s *side, o *object, e *expected) error
 		sum, err := s.bucket.SHA256(own, e.Key)
 		if errors.Is(err, fs.ErrNotExist) {
 			return r.absent(ctx, s, *e, o)
+		}
+		if callmodel.CodeOf(err) == callmodel.CodeConflict {
+			return r.differs(ctx, s, o, e, err.Error())
 		}
 		if err != nil {
 			return err
@@ -357,7 +360,7 @@ func versionsOf(o *object, e *expected) []string {
 		return nil
 	}
 	older := slices.DeleteFunc(slices.Clone(o.versions), func(v record.Listed) bool {
-		return v.Current || v.Deleted || v.Version == "" || v.Bytes != e.Bytes
+		return v.Current || v.Deleted || v.Version == "" || !v.Has(e.Bytes)
 	})
 	slices.SortStableFunc(older, func(x, y record.Listed) int { return y.ModTime.Compare(x.ModTime) })
 	names := make([]string, len(older))
@@ -434,7 +437,7 @@ func (r *run) elsewhere(ctx context.Context, s *side, now *record.Listed, j *led
 	}
 	f := s.finding(BackupLeft, now.Key).of(j)
 	f.Detail = fmt.Sprintf("it has been there for %v, and the ledger says that it is in %s", age.Round(1e9), r.at.Home.Bucket)
-	if now.Bytes != e.Bytes {
+	if !now.Has(e.Bytes) {
 		f.Kind, f.Detail = ObjectUnlinked, fmt.Sprintf("%d bytes; the ledger says that it is in %s with %d", now.Bytes, r.at.Home.Bucket, e.Bytes)
 	}
 	return r.found(ctx, f, nil)

@@ -38,7 +38,8 @@ type Bucket interface {
 	// Size is that of the object in bytes. One that isn't there is an error that wraps
 	// fs.ErrNotExist, as of SHA256.
 	Size(ctx context.Context, key string) (int64, error)
-	// SHA256 reads the object for it; it is in hex.
+	// SHA256 reads the object for it; it is in hex. Of one that isn't as it was stored, by
+	// what is in it, as of an encrypted one, it may be a CodeConflict error.
 	SHA256(ctx context.Context, key string) (string, error)
 	// Restore makes a version the newest one, if its SHA-256 is that one.
 	Restore(ctx context.Context, key, version, sha256 string) (bool, error)

@@ -8,6 +8,9 @@
 // credentials. gocloud.dev/blob/azureblob lists the URL's parameters (domain,
 // protocol, cdn, localemu), and prefix names a part of a container.
 //
+// Azure encrypts all blobs. encryption_scope=NAME in the URL, or the container's default scope,
+// has it use that scope's key, which may be one of yours in a key vault.
+//
 // The blocks of an upload that was cut can't be seen: Azure drops them after a week, and
 // when the object is written.
 //
@@ -32,6 +35,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+	azblobblob "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"gocloud.dev/blob"
@@ -49,7 +54,32 @@ func Driver() storage.Driver {
 		Fault:     fault,
 		SignedURL: sign,
 		Versions:  versions(),
+		Params:    []string{encryptionScope},
+		Uploads:   uploads,
 	}
+}
+
+// encryptionScope is the parameter of the URL that names the scope whose key encrypts the
+// blobs (Azure Storage, "Encryption scopes for Blob storage").
+const encryptionScope = "encryption_scope"
+
+// uploads says in which scope the account is to encrypt, and which blob alone is replaced.
+func uploads(params url.Values) (func(as func(any) bool, over *blob.Attributes) error, error) {
+	scope := params.Get(encryptionScope)
+	return func(as func(any) bool, over *blob.Attributes) error {
+		var o *azblob.UploadStreamOptions
+		if !as(&o) {
+			return errNoClient
+		}
+		if scope != "" {
+			o.CPKScopeInfo = &azblobblob.CPKScopeInfo{EncryptionScope: &scope}
+		}
+		if over != nil {
+			etag := azcore.ETag(over.ETag)
+			o.AccessConditions = &azblobblob.AccessConditions{ModifiedAccessConditions: &azblobblob.ModifiedAccessConditions{IfMatch: &etag}}
+		}
+		return nil
+	}, nil
 }
 
 // open is gocloud's opener, whose client is replaced by one with the same URL and

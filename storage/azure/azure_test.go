@@ -35,6 +35,28 @@ func TestUnversioned(t *testing.T) {
 	drivertest.RunUnversioned(t, drivertest.Open(t, srv.URL, azure.Driver()))
 }
 
+func TestEncrypted(t *testing.T) {
+	srv := buckettest.Azure(t)
+	srv.Setenv(t)
+	drivertest.RunEncrypted(t, srv.URL, azure.Driver())
+}
+
+func TestRewrap(t *testing.T) {
+	srv := buckettest.Azure(t)
+	srv.Setenv(t)
+	drivertest.RunRewrap(t, srv.URL, azure.Driver())
+}
+
+// The scope that the account is to encrypt in is asked for with each upload.
+func TestEncryptionScope(t *testing.T) {
+	srv := buckettest.Azure(t)
+	srv.Setenv(t)
+	before, addr, _ := strings.Cut(srv.URL, "domain=")
+	drivertest.RunAsked(t, addr, func(addr string) *storage.Store {
+		return drivertest.Open(t, before+"encryption_scope=recordings&domain="+addr, azure.Driver())
+	}, map[string]string{"X-Ms-Encryption-Scope": "recordings"})
+}
+
 // A bucket of legs that doesn't exist is away, and not empty.
 func TestLegs(t *testing.T) {
 	srv := buckettest.Azure(t)

@@ -9,6 +9,10 @@
 // key of the credentials or of private_key_path; on machines of Google's, which
 // have no key, each costs a call of the IAM Credentials API.
 //
+// Google encrypts all objects. kms_key_name=projects/P/locations/L/keyRings/R/cryptoKeys/K in
+// the URL, or the bucket's default key, has it use a key of yours; the project's storage service
+// agent must be let encrypt and decrypt with it.
+//
 // An upload that was cut leaves nothing that can be seen or is paid for: Google forgets
 // it after a week.
 //
@@ -53,7 +57,34 @@ func Driver() storage.Driver {
 		SignedURL: signV4,
 		SignApart: true,
 		Versions:  versions(),
+		Params:    []string{kmsKeyName},
+		Uploads:   uploads,
 	}
+}
+
+// kmsKeyName is the parameter of the URL that names the key that objects are encrypted with
+// (Cloud Storage, "Customer-managed encryption keys").
+const kmsKeyName = "kms_key_name"
+
+// uploads says by which key the bucket is to encrypt, and which object alone is replaced.
+func uploads(params url.Values) (func(as func(any) bool, over *blob.Attributes) error, error) {
+	key := params.Get(kmsKeyName)
+	return func(as func(any) bool, over *blob.Attributes) error {
+		if over != nil {
+			var o **gcstorage.ObjectHandle
+			var is gcstorage.ObjectAttrs
+			if !as(&o) || !over.As(&is) {
+				return errNoClient
+			}
+			*o = (*o).If(gcstorage.Conditions{GenerationMatch: is.Generation})
+		}
+		var w *gcstorage.Writer
+		if !as(&w) {
+			return errNoClient
+		}
+		w.KMSKeyName = key
+		return nil
+	}, nil
 }
 
 // open opens the bucket with a client like that of gocloud's opener whose connections

@@ -42,6 +42,29 @@ func TestUnversioned(t *testing.T) {
 	drivertest.RunUnversioned(t, drivertest.Open(t, srv.URL, gcs.Driver()))
 }
 
+func TestEncrypted(t *testing.T) {
+	srv := buckettest.GCS(t)
+	srv.Setenv(t)
+	drivertest.RunEncrypted(t, srv.URL, gcs.Driver())
+}
+
+func TestRewrap(t *testing.T) {
+	srv := buckettest.GCS(t)
+	srv.Setenv(t)
+	drivertest.RunRewrap(t, srv.URL, gcs.Driver())
+}
+
+// The key that the bucket is to encrypt with is asked for with each upload.
+func TestEncryptionKey(t *testing.T) {
+	srv := buckettest.GCS(t)
+	srv.Setenv(t)
+	const key = "projects/p/locations/eu/keyRings/r/cryptoKeys/k"
+	drivertest.RunAsked(t, os.Getenv("STORAGE_EMULATOR_HOST"), func(addr string) *storage.Store {
+		t.Setenv("STORAGE_EMULATOR_HOST", addr)
+		return drivertest.Open(t, srv.URL+"&kms_key_name="+url.QueryEscape(key), gcs.Driver())
+	}, map[string]string{"kmsKeyName": key})
+}
+
 // A bucket of legs that doesn't exist is away, and not empty.
 func TestLegs(t *testing.T) {
 	srv := buckettest.GCS(t)

@@ -29,6 +29,38 @@ func TestDriver(t *testing.T) {
 	})
 }
 
+func TestEncrypted(t *testing.T) {
+	srv := buckettest.S3(t)
+	srv.Setenv(t)
+	drivertest.RunEncrypted(t, srv.URL, s3.Driver())
+}
+
+func TestRewrap(t *testing.T) {
+	srv := buckettest.S3(t)
+	srv.Setenv(t)
+	drivertest.RunRewrap(t, srv.URL, s3.Driver())
+}
+
+// What the bucket is to encrypt itself is asked for with each upload.
+func TestServerSideEncryption(t *testing.T) {
+	srv := buckettest.S3(t)
+	srv.Setenv(t)
+	before, addr, _ := strings.Cut(srv.URL, "endpoint=http://")
+	for params, want := range map[string]map[string]string{
+		"ssetype=AES256": {"X-Amz-Server-Side-Encryption": "AES256"},
+		"ssetype=aws:kms&kmskeyid=arn:aws:kms:eu-central-1:1:key/k&bucket_key=true": {
+			"X-Amz-Server-Side-Encryption": "aws:kms", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id": "arn:aws:kms:eu-central-1:1:key/k",
+			"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled": "true",
+		},
+	} {
+		drivertest.RunAsked(t, addr, func(addr string) *storage.Store {
+			return drivertest.Open(t, before+params+"&endpoint=http://"+addr, s3.Driver())
+		}, want)
+	}
+	_, err := storage.Open(t.Context(), srv.URL+"&bucket_key=often", &storage.Options{Drivers: []storage.Driver{s3.Driver()}})
+	require.ErrorContains(t, err, "must be true or false")
+}
+
 // A bucket of legs that doesn't exist is away, and not empty.
 func TestLegs(t *testing.T) {
 	srv := buckettest.S3(t)

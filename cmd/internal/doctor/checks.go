@@ -155,6 +155,36 @@ func (e *examination) buckets(ctx context.Context) {
 	}
 }
 
+// encryption tries the keys of each tenant on a few bytes.
+func (e *examination) encryption(ctx context.Context) {
+	const check = "encryption"
+	keys, err := e.plan.Bucket.Keys(ctx)
+	if err != nil {
+		e.fault(check, err.Error(), "correct --encrypt-keys, or let the program use --encrypt-keeper")
+		return
+	}
+	if keys == nil {
+		return
+	}
+	if e.plan.Bucket.EncryptKeeper == "" {
+		e.plan.Private = append(e.plan.Private, Private{"--encrypt-keys", e.plan.Bucket.EncryptKeys})
+	}
+	for _, t := range keys.Try() {
+		switch check := check + " " + t.Tenant; {
+		case t.Err != nil:
+			e.fault(check, t.Err.Error(), "give the tenant an identity that is one of its recipients', or take the others out, so that the program only stores")
+		case t.Plain:
+			e.ok(check, "stored as they are")
+		case t.Recipients == 0:
+			e.ok(check, "decrypted here, and stored by others")
+		case !t.Decrypts:
+			e.ok(check, "encrypted to %d recipients; this program can't decrypt them", t.Recipients)
+		default:
+			e.ok(check, "encrypted to %d recipients, and decrypted", t.Recipients)
+		}
+	}
+}
+
 // bucket puts an object, reads it, has it refused a second time, and deletes it.
 func (e *examination) bucket(ctx context.Context, check, flag, at string) {
 	s, err := e.plan.Buckets.Open(ctx, at, &storage.Options{SpoolDir: e.plan.Bucket.SpoolDir, Stall: each})

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"database/sql"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"math/big"
@@ -25,6 +26,7 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/doctor"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/encrypt"
 	"github.com/switchtape/switchtape/storage/s3"
 	"github.com/switchtape/switchtape/storage/storetest/buckettest"
 )
@@ -237,6 +239,43 @@ func TestSettingsWithSecrets(t *testing.T) {
 	got := found(t, plan)
 	require.Len(t, got, 1)
 	assert.Contains(t, got[0], "fault --config: ")
+}
+
+// TestEncryption: the keys of each tenant are tried, and those that don't belong together
+// are found.
+func TestEncryption(t *testing.T) {
+	t.Parallel()
+	p := place(t)
+	p.EncryptKeys = filepath.Join(p.Legs, "..", "keys.json")
+	write := func(f *encrypt.File, mode os.FileMode) {
+		b, err := json.Marshal(f)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(p.EncryptKeys, b, mode))
+		require.NoError(t, os.Chmod(p.EncryptKeys, mode))
+	}
+	f, err := encrypt.New([]string{"acme"})
+	require.NoError(t, err)
+	f.Tenants["globex"] = encrypt.Entry{Plain: true}
+	write(f, 0o600)
+	assert.Empty(t, found(t, worker(p)))
+	write(f, 0o644)
+	got := found(t, worker(p))
+	require.Len(t, got, 1, "%q", got)
+	assert.Contains(t, got[0], "fault --encrypt-keys: ")
+	write(f.WithoutIdentities(), 0o600)
+	assert.Empty(t, found(t, worker(p)))
+
+	other, err := encrypt.New([]string{"acme"})
+	require.NoError(t, err)
+	f.Tenants["acme"] = encrypt.Entry{Recipients: f.Tenants["acme"].Recipients, Identities: other.Tenants["acme"].Identities}
+	write(f, 0o600)
+	got = found(t, worker(p))
+	require.Len(t, got, 1, "%q", got)
+	assert.Contains(t, got[0], "fault encryption acme: ")
+	p.EncryptKeeper = "base64key://"
+	got = found(t, worker(p))
+	require.Len(t, got, 1, "%q", got)
+	assert.Contains(t, got[0], "fault encryption: ")
 }
 
 // TestS3: a bucket on a server is put to, read, locked and cleaned up; wrong credentials

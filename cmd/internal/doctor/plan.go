@@ -52,7 +52,7 @@ const (
 func OfAPI(p *service.APIProgram, b service.Buckets, now func() time.Time) *Plan {
 	plan := &Plan{
 		Program: "switchtape-api", DB: p.DBOptions, Migrates: p.Migrate, Buckets: b, Now: now, Codec: record.Codec(p.RecordCodec),
-		Bucket: service.BucketOptions{Bucket: p.Bucket, BackupBucket: p.BackupBucket},
+		Bucket: service.BucketOptions{Bucket: p.Bucket, BackupBucket: p.BackupBucket, EncryptionOptions: p.EncryptionOptions},
 	}
 	plan.api(&p.APIOptions)
 	plan.listens("--listen", p.Listen)
@@ -76,6 +76,7 @@ func OfWorker(p *service.WorkerProgram, b service.Buckets, now func() time.Time)
 // Serve is what a process with an API and a worker uses.
 type Serve struct {
 	Dir, DB, Bucket, BackupBucket, Legs, Listen string
+	Keys                                        service.EncryptionOptions
 	API                                         *service.APIOptions
 }
 
@@ -83,7 +84,7 @@ type Serve struct {
 func OfServe(s *Serve, b service.Buckets, now func() time.Time) *Plan {
 	plan := &Plan{
 		Program: "switchtape serve", DB: service.DBOptions{DB: s.DB}, Migrates: true, Buckets: b, Now: now,
-		Bucket: service.BucketOptions{Bucket: s.Bucket, BackupBucket: s.BackupBucket}, Legs: s.Legs, Queues: []string{worker.AllQueues}, Codec: record.Codec(s.API.RecordCodec),
+		Bucket: service.BucketOptions{Bucket: s.Bucket, BackupBucket: s.BackupBucket, EncryptionOptions: s.Keys}, Legs: s.Legs, Queues: []string{worker.AllQueues}, Codec: record.Codec(s.API.RecordCodec),
 	}
 	plan.writes("--dir", s.Dir, someSpace)
 	plan.api(s.API)

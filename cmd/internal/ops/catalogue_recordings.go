@@ -3,7 +3,7 @@ package ops
 // recordingMetrics are about recordings, the jobs that make them, and the promise.
 func recordingMetrics() []Section {
 	attempt := label("outcome", "`done`, `published` (a later version may follow), `waiting`, `failed`, `quarantined`, `released` (by a drain), `lost` (its lease was)")
-	kind := label("kind", "`record`, `transcode`, `verify`, `export`, `command`, `delete-legs`, and a program's own")
+	kind := label("kind", "`record`, `transcode`, `verify`, `export`, `rewrap`, `command`, `delete-legs`, and a program's own")
 	host, software := label("host", "the queue of the jobs; `other` beyond 200 pairs of it and its software"), label("software", "as jobs name it; `other`, too")
 	bucket := label("bucket", "its URL")
 	window := label("window", "`1h`, `6h`, `3d`, `28d`")

@@ -32,6 +32,15 @@ func (b Buckets) Open(ctx context.Context, bucketURL string, o *storage.Options)
 	return s, err
 }
 
+// OpenRecordings is Open for a bucket of recordings that may be encrypted.
+func (b Buckets) OpenRecordings(ctx context.Context, bucketURL string, keys EncryptionOptions) (*storage.Store, error) {
+	k, err := keys.Encryption(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return b.Open(ctx, bucketURL, &storage.Options{Encryption: k})
+}
+
 // objectsPath is where signed links of a file:// bucket lead.
 const objectsPath = "/objects"
 
@@ -42,12 +51,16 @@ const backupPath = "/backup-objects"
 // to objectsPath and backupPath below the server's public URL if they are file:// buckets.
 func (s *Stores) OpenBucket(ctx context.Context, b Buckets, o BucketOptions, log *slog.Logger) (err error) {
 	s.SpoolDir = o.SpoolDir
+	keys, err := o.Encryption(ctx)
+	if err != nil {
+		return err
+	}
 	if o.BackupBucket != "" {
-		if s.Backup, err = b.openBucket(ctx, o.BackupBucket, o, backupPath, nil, log); err != nil {
+		if s.Backup, err = b.openBucket(ctx, o.BackupBucket, o, backupPath, keys, nil, log); err != nil {
 			return fmt.Errorf("the backup bucket: %w", err)
 		}
 	}
-	if s.Objects, err = b.openBucket(ctx, o.Bucket, o, objectsPath, s.Backup, log); err != nil {
+	if s.Objects, err = b.openBucket(ctx, o.Bucket, o, objectsPath, keys, s.Backup, log); err != nil {
 		return err
 	}
 	if s.Backup != nil && s.Backup.String() == s.Objects.String() {
@@ -58,8 +71,8 @@ func (s *Stores) OpenBucket(ctx context.Context, b Buckets, o BucketOptions, log
 	return nil
 }
 
-func (b Buckets) openBucket(ctx context.Context, bucket string, o BucketOptions, signed string, backup *storage.Store, log *slog.Logger) (*storage.Store, error) {
-	opts := &storage.Options{SpoolDir: o.SpoolDir, Stall: o.BucketStall, Logger: log, SignSecret: []byte(o.SignSecret), Backup: backup}
+func (b Buckets) openBucket(ctx context.Context, bucket string, o BucketOptions, signed string, keys storage.Encryption, backup *storage.Store, log *slog.Logger) (*storage.Store, error) {
+	opts := &storage.Options{SpoolDir: o.SpoolDir, Stall: o.BucketStall, Logger: log, SignSecret: []byte(o.SignSecret), Backup: backup, Encryption: keys}
 	if o.PublicURL != "" {
 		base, err := url.Parse(strings.TrimSuffix(o.PublicURL, "/") + signed)
 		if err != nil {

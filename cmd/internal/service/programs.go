@@ -38,6 +38,7 @@ type APIProgram struct {
 	PublicURL    string     `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
 	SignSecret   cli.Secret `help:"Secret that signs links to a file:// bucket; the same on every server. In a file, or in the environment." placeholder:"@FILE"`
 
+	EncryptionOptions
 	DBOptions
 	APIOptions
 	TraceOptions

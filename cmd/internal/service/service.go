@@ -42,6 +42,8 @@ type BucketOptions struct {
 	BucketStall  time.Duration `help:"An upload or download that moves no byte for so long fails, and is tried again." default:"30s"`
 	PublicURL    string        `help:"URL under which this server is reached, for signed links to a file:// bucket." placeholder:"URL"`
 	SignSecret   cli.Secret    `help:"Secret that signs links to a file:// bucket; the same on every server. In a file, or in the environment." placeholder:"@FILE"`
+
+	EncryptionOptions
 }
 
 // Stores are a process's connections.

@@ -17,7 +17,7 @@ import (
 
 // TaskOptions say which kinds of job a worker does.
 type TaskOptions struct {
-	Kinds          []string      `help:"Kinds of job to do: record, verify, transcode, export, data-export, erase-recording, redact-recording, command. Default: all, but command only if there is a --command." placeholder:"KIND"`
+	Kinds          []string      `help:"Kinds of job to do: record, verify, transcode, export, data-export, erase-recording, redact-recording, rewrap, command. Default: all, but command only if there is a --command." placeholder:"KIND"`
 	Commands       []string      `name:"command" help:"A program that jobs of the kind command may name, with its arguments, between spaces. It gets a recording's parts as files. May be given again." placeholder:"NAME=PROGRAM" sep:"none"`
 	CommandTimeout time.Duration `help:"A program that takes longer is killed, with all that it has started." default:"10m"`
 	CommandMemory  int64         `help:"Address space of each process of a program, in MiB; -1: any." default:"1024"`
@@ -31,7 +31,7 @@ func (o *TaskOptions) names() []string {
 		}
 		return o.Kinds
 	}
-	names := []string{record.Kind, stored.KindVerify, stored.KindTranscode, stored.KindExport, dataexport.Kind, dataexport.KindDelete, retention.KindErase, retention.KindRedact}
+	names := []string{record.Kind, stored.KindVerify, stored.KindTranscode, stored.KindExport, stored.KindRewrap, dataexport.Kind, dataexport.KindDelete, retention.KindErase, retention.KindRedact}
 	if len(o.Commands) > 0 {
 		names = append(names, command.Kind)
 	}

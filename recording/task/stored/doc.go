@@ -3,6 +3,7 @@
 //	verify      reads a recording's objects back, and holds them against their hashes
 //	transcode   makes other formats of a recording
 //	export      packs a call with all its recordings into a zip
+//	rewrap      gives an encrypted recording the recipients that its tenant has now
 //
 // A job names a recording by its job, or by its call and its id, and a [Library] finds
 // it among those of the job's own tenant. It never names a URL or a key. Another

@@ -31,7 +31,9 @@ type Ledger interface {
 
 // Objects is the bucket of the recordings. *storage.Store is one.
 type Objects interface {
-	// Open reads an object. The error for a missing one wraps fs.ErrNotExist.
+	// Open reads an object. The error for a missing one wraps fs.ErrNotExist. Of one that
+	// isn't as it was stored, by what is in it, as of an encrypted one, it and its reader may
+	// have a CodeConflict error.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 	// Put is recording.Objects'.
 	Put(ctx context.Context, key record.ObjectKey, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error)
@@ -248,12 +250,19 @@ func (l *Library) Copy(ctx context.Context, w io.Writer, o *Object) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return &DamageError{Key: o.Key, Code: DefectObjectMissing}
 	}
+	if callmodel.CodeOf(err) == callmodel.CodeConflict {
+		return &DamageError{Key: o.Key, Code: DefectObjectDiffers, Want: *o, Err: err}
+	}
 	if err != nil {
 		return err
 	}
 	sum := summed{w: w, hash: sha256.New()}
 	n, err := io.Copy(&sum, in)
-	if err = errors.Join(err, in.Close()); err != nil {
+	err = errors.Join(err, in.Close())
+	if callmodel.CodeOf(err) == callmodel.CodeConflict {
+		return &DamageError{Key: o.Key, Code: DefectObjectDiffers, Bytes: n, Want: *o, Err: err}
+	}
+	if err != nil {
 		return err
 	}
 	if got := hex.EncodeToString(sum.hash.Sum(nil)); got != o.SHA256 || n != o.Bytes {

@@ -52,9 +52,10 @@ func newHouse(t *testing.T) *house {
 	t.Cleanup(func() { require.NoError(t, h.db.Close()) })
 	_, err = h.db.Migrate(t.Context())
 	require.NoError(t, err)
-	h.store, err = storage.Open(t.Context(), (&url.URL{Scheme: "file", Path: filepath.Join(dir, "bucket")}).String(), nil)
+	store, err := storage.Open(t.Context(), (&url.URL{Scheme: "file", Path: filepath.Join(dir, "bucket")}).String(), nil)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, h.store.Close()) })
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	h.store = store
 	kinds, err := task.NewKinds(stored.Kinds(stored.NewLibrary(h.db, h.store), &stored.TranscodeOptions{TempDir: t.TempDir()})...)
 	require.NoError(t, err)
 	h.opts = &worker.Options{AllLegs: true, Kinds: kinds, Concurrency: 2, LeaseTTL: time.Minute, Poll: 5 * time.Millisecond, RetryBase: time.Millisecond, MissingLegWait: -1}

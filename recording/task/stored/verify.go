@@ -29,17 +29,20 @@ type DamageError struct {
 	Key    string
 	Code   record.DefectCode
 	Bytes  int64  // that were read
-	SHA256 string // of those, in hex; "" of an object that is missing
+	SHA256 string // of those, in hex; "" of an object that is missing, or couldn't be decrypted
 	Want   Object
-	Err    error // of an object that is unsound
+	Err    error // of an object that is unsound, or can't be decrypted for what was done to it
 }
 
-// Unwrap returns the fault of an unsound object; nil for others.
+// Unwrap returns the fault of an object that is unsound or was tampered with; nil for others.
 func (e *DamageError) Unwrap() error { return e.Err }
 
 func (e *DamageError) Error() string {
 	if e.Code == DefectObjectUnsound {
 		return fmt.Sprintf("object %s is as it was stored, and isn't sound: %v", e.Key, e.Err)
+	}
+	if e.Code == DefectObjectDiffers && e.Err != nil {
+		return fmt.Sprintf("object %s can't be decrypted any more: %v", e.Key, e.Err)
 	}
 	if e.Code == DefectObjectMissing {
 		return fmt.Sprintf("object %s is missing", e.Key)
