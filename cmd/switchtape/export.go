@@ -33,6 +33,7 @@ type exportCommand struct {
 // exportOptions say where an export is made, and where it goes.
 type exportOptions struct {
 	keysOptions
+	service.EncryptionOptions
 
 	Bucket       string `help:"Bucket of the recordings: s3:// or file:///path. With a database and --out." placeholder:"URL"`
 	BackupBucket string `help:"The workers' backup bucket, to be read, too." placeholder:"URL"`
@@ -116,7 +117,7 @@ func (o *exportOptions) zipped() bool { return strings.EqualFold(filepath.Ext(o.
 func (o *exportOptions) now(ctx context.Context, s cli.Streams, p *dataexport.Payload) (err error) {
 	var stores service.Stores
 	defer func() { err = errors.Join(err, stores.Close()) }()
-	if err := stores.OpenBucket(ctx, buckets(), service.BucketOptions{Bucket: o.Bucket, BackupBucket: o.BackupBucket}, nil); err != nil {
+	if err := stores.OpenBucket(ctx, buckets(), service.BucketOptions{Bucket: o.Bucket, BackupBucket: o.BackupBucket, EncryptionOptions: o.EncryptionOptions}, nil); err != nil {
 		return err
 	}
 	r := &dataexport.Request{TenantID: o.owner(), Key: cmp.Or(o.Key, "export"), Attempt: "1", Payload: *p, Flat: true}
