@@ -10,6 +10,7 @@
 //	keys      API keys: what they grant, how long they work
 //	seals     what makes the audit log's lines hold together
 //	reports   sums over calls and recordings, hour by hour
+//	retention legal holds, whose rule ends a recording's time, what is left of it
 //	rulesets  versions of a tenant's rules, and which are in service
 //	e164      the syntax of numbers, the world's emergency numbers
 //	problem   errors and principals of HTTP handlers

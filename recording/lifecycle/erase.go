@@ -342,7 +342,8 @@ func places(e *retention.Erasure, keep map[string]bool) []place {
 func (e *Eraser) destroy(ctx context.Context, j *task.Job, begun *retention.Erasure, keep map[string]bool) (any, error) {
 	if begun.State != retention.Done {
 		of := retention.Recording{TenantID: begun.TenantID, CallID: begun.CallID, RecordingID: begun.RecordingID}
-		for _, bucket := range e.opts.Buckets {
+		// The backup goes first: workers move home what they find in it.
+		for _, bucket := range slices.Backward(e.opts.Buckets) {
 			for _, at := range places(begun, keep) {
 				if err := e.free(ctx, of); err != nil {
 					return nil, err

@@ -257,6 +257,12 @@ var buckets = map[string]func(t *testing.T) (at string, remove func(t testing.TB
 		s.Setenv(t)
 		return s.URL, s.Delete, s.Overwrite
 	},
+	"Azure with versions": func(t *testing.T) (string, func(testing.TB, string), func(testing.TB, string, string, string)) {
+		t.Helper()
+		s := buckettest.AzureVersions(t)
+		s.Setenv(t)
+		return s.URL, s.Delete, s.Overwrite
+	},
 	"Azure": func(t *testing.T) (string, func(testing.TB, string), func(testing.TB, string, string, string)) {
 		t.Helper()
 		s := buckettest.Azure(t)

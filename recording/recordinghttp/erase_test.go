@@ -69,6 +69,11 @@ func TestErase(t *testing.T) {
 	require.NoError(t, err)
 	p := s.fails(t, as(reads(), "acme"), http.MethodGet, at+"/media", "", http.StatusNotFound, callmodel.CodeNotFound)
 	require.Contains(t, p.Detail, "can't be fetched", "without a bucket")
+	var job2 ledger.Job
+	s.do(t, as(reads(), "acme"), http.MethodGet, at, "", &job2)
+	require.Equal(t, ledger.Done, job2.State)
+	s.fails(t, as(operates(), "acme"), http.MethodPost, at+"/retry", "", http.StatusConflict, callmodel.CodeConflict)
+	s.fails(t, as(submits(), "acme"), http.MethodPost, "/v1/recordings", submission(t, "c1", nil), http.StatusConflict, callmodel.CodeConflict)
 	p = s.fails(t, who, http.MethodPost, at+"/erase", why, http.StatusGone, callmodel.CodeGone)
 	require.Contains(t, p.Detail, "recording c1 is being deleted since")
 	w = s.do(t, as(reads(), "acme"), http.MethodGet, at+"/erasures", "", &list)

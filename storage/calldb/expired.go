@@ -119,7 +119,10 @@ func (t *tx) expiredByRule(ctx context.Context, q *retention.Due, page *retentio
 		r := &rows[i]
 		byUser := map[string]int{}
 		var c calls.Call
-		if r.doc != nil && json.Unmarshal([]byte(*r.doc), &c) == nil {
+		if r.doc != nil {
+			if json.Unmarshal([]byte(*r.doc), &c) != nil {
+				continue // whose call it is can't be read: it is kept
+			}
 			for _, id := range storeform.Users(&c) {
 				days, have := known[id]
 				if !have {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording/lifecycle"
@@ -86,10 +88,21 @@ func TestLegsKeep(t *testing.T) {
 	rows, err := res.RowsAffected()
 	require.NoError(t, err)
 	require.EqualValues(t, 1, rows)
-	require.NoError(t, raw.Close())
+	hold, err := s.DB.PlaceHold(t.Context(), retention.Hold{TenantID: "acme", Scope: retention.HoldRecording, Subject: "c1", Reason: "case 7"}, "ann")
+	require.NoError(t, err)
 	n, err = legs.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
+	require.Eventually(t, func() bool {
+		jobs, err := s.DB.Jobs(t.Context(), ledger.Filter{Kind: lifecycle.KindDeleteLegs, State: ledger.Queued})
+		return err == nil && len(jobs) == 1 && strings.Contains(jobs[0].LastError, "legal hold "+string(hold.ID))
+	}, time.Minute, 5*time.Millisecond, "it waits")
+	require.FileExists(t, leg)
+	_, err = s.DB.LiftHold(t.Context(), retention.Lift{TenantID: "acme", ID: hold.ID, Actor: "ann", Reason: "closed"})
+	require.NoError(t, err)
+	_, err = raw.ExecContext(t.Context(), "UPDATE jobs SET run_at = 1 WHERE kind = ?", lifecycle.KindDeleteLegs)
+	require.NoError(t, err)
+	require.NoError(t, raw.Close())
 	require.Eventually(t, func() bool { return done(lifecycle.KindDeleteLegs) }, time.Minute, 5*time.Millisecond)
 	require.NoFileExists(t, leg)
 	c, err := s.DB.AuditEvents(t.Context(), "acme", 0, 100)

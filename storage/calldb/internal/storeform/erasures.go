@@ -94,13 +94,16 @@ func BeginErasure(j *ledger.Job, b *retention.Begin, now time.Time) (w ErasureWr
 	return w, spec, nil
 }
 
+// noFile is in the place of the names of legs' files that are deleted.
+const noFile = "erased"
+
 // bare is the spec of the job without what could tell of people.
 func bare(j *ledger.Job) (json.RawMessage, error) {
 	s := record.Spec{TenantID: j.TenantID, CallID: j.CallID, RecordingID: callmodel.RecordingID(j.Key)}
 	if full, err := record.SpecOf(j); err == nil { // one that can't be read tells nothing
 		s.StartedAt, s.EndedAt, s.Outputs = full.StartedAt, full.EndedAt, full.Outputs
 		for i := range full.Legs {
-			s.Legs = append(s.Legs, record.LegSpec{Name: full.Legs[i].Name})
+			s.Legs = append(s.Legs, record.NewLeg(full.Legs[i].Name, noFile))
 		}
 	}
 	return json.Marshal(s)
