@@ -42,6 +42,11 @@ const (
 	// Gap is for how long after a request the next one of the same client is of the same
 	// opening.
 	Gap = 10 * time.Minute
+	// KeepEnded is for how long a share is known after it has expired. Then it is forgotten,
+	// with who has opened it, some at a time as others are made; the audit log stays.
+	KeepEnded = 90 * 24 * time.Hour
+	// ForgetAtOnce is how many are forgotten when one is made.
+	ForgetAtOnce = 20
 	// SeenWithin is how exactly it is known when a client asked last.
 	SeenWithin = time.Minute
 )

@@ -51,6 +51,9 @@ func (d *DB) CreateShare(ctx context.Context, n shares.New) (made shares.Share, 
 		if err != nil {
 			return err
 		}
+		if err := t.forgetShares(ctx, now.Add(-shares.KeepEnded)); err != nil {
+			return err
+		}
 		var open int
 		if err := t.row(ctx, "SELECT count(*) FROM recording_shares WHERE tenant_id = ? AND job_id = ? AND revoked_at = 0 AND expires_at > ?",
 			string(n.TenantID), string(n.JobID), storeform.Micros(now)).Scan(&open); err != nil {
@@ -73,6 +76,28 @@ func (d *DB) CreateShare(ctx context.Context, n shares.New) (made shares.Share, 
 		return shares.Share{}, err
 	}
 	return made, nil
+}
+
+// forgetShares forgets some shares that had expired then, and who has opened them.
+func (t *tx) forgetShares(ctx context.Context, before time.Time) error {
+	var ids []string
+	if err := t.each(ctx, func(s scanner) error {
+		var id string
+		err := s.Scan(&id)
+		ids = append(ids, id)
+		return err
+	}, "SELECT id FROM recording_shares WHERE expires_at < ? ORDER BY expires_at, id LIMIT ? @skiplocked", storeform.Micros(before), shares.ForgetAtOnce); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, err := t.exec(ctx, "DELETE FROM share_openings WHERE share_id = ?", id); err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, "DELETE FROM recording_shares WHERE id = ?", id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *tx) share(ctx context.Context, tenant callmodel.TenantID, id, lock string) (shares.Share, error) {

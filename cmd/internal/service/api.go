@@ -450,7 +450,6 @@ func (a *API) Run(ctx context.Context) error {
 		group.Go(func() error { return a.hooks.Run(ctx) })
 	}
 	group.Go(func() error { return a.users.Run(ctx) })
-	group.Go(func() error { return a.closeLinks(ctx) })
 	if a.gate != nil {
 		group.Go(func() error { return a.gate.Run(ctx) })
 	}

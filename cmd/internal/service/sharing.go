@@ -1,7 +1,6 @@
 package service
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -61,6 +60,8 @@ func (a *API) mountSharing(s *Stores, svc *callservice.Service, log *slog.Logger
 		return
 	}
 	guesses := auth.NewGuesses(clock.Now)
+	// It is never closed: files without names go with the process, and requests are served
+	// until its end.
 	a.shares = sharehttp.NewPublic(s.DB, s.DB, s.Objects, sharehttp.PublicOptions{
 		Codecs: codecs, TempDir: s.SpoolDir, Unknown: guesses.Wrong, Now: clock.Now, Logger: log,
 	})
@@ -71,13 +72,4 @@ func (a *API) mountLinks(mux *http.ServeMux) {
 	if a.shares != nil {
 		mux.Handle(sharesPath, a.shares)
 	}
-}
-
-// closeLinks drops what was cut for share links, once ctx ends.
-func (a *API) closeLinks(ctx context.Context) error {
-	if a.shares == nil {
-		return nil
-	}
-	<-ctx.Done()
-	return a.shares.Close()
 }

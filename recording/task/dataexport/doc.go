@@ -5,7 +5,8 @@
 //	            │  place                     │
 //	            │    ▼                       ▼
 //	            │  part-0001.json ◀── part-0001.{attempt}.zip ─▶ … ─▶ index.json, index.html
-//	            └─ an attempt after a crash goes on behind the last part that was noted
+//	            └─ an attempt after a crash, or after some gigabytes, goes on behind the last part
+//	               that was noted
 //
 // An export is zips in the tenant's part of the bucket, below exports/ and the job's key.
 // They stand there, and not below a prefix of all tenants, since the beginning of a key is

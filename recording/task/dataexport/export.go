@@ -61,6 +61,10 @@ type Request struct {
 	// ExpiresAt is when it is deleted; zero: nobody deletes it.
 	ExpiresAt time.Time
 	Payload   Payload
+	// AtOnce is after how many bytes an attempt ends with a RetryAfterError, of which the
+	// next one goes on, so that none takes as long as an attempt may, nor keeps others
+	// waiting. 0: it makes all.
+	AtOnce int64
 	// Flat leaves the prefix out of the names: the place has nothing but this export.
 	Flat bool
 }
@@ -81,6 +85,7 @@ func (e *Exporter) Kind(to Place) task.Kind {
 	return task.Of(Kind, func(ctx context.Context, j *task.Job, p Payload) (any, error) {
 		r := &Request{
 			TenantID: j.TenantID, Key: j.Key, Attempt: strconv.FormatInt(j.Token, 10), AsOf: j.CreatedAt, ExpiresAt: j.CreatedAt.Add(p.keep()), Payload: p,
+			AtOnce: attemptBytes,
 		}
 		if e.ledger != nil { // before there is anything to delete
 			if err := e.expire(ctx, r); err != nil {
@@ -172,7 +177,10 @@ func (e *Exporter) Export(ctx context.Context, to Place, r *Request) (Exported, 
 	if w.begin(); last != nil {
 		w.at = last.Next
 	}
-	for last == nil || !w.done() {
+	for first := len(parts); last == nil || !w.done(); {
+		if r.AtOnce > 0 && len(parts) > first && (bytesOf(parts[first:]) >= r.AtOnce || len(parts)-first >= attemptParts) {
+			return Exported{}, callmodel.RetryAfter(callmodel.Errorf(callmodel.CodeConflict, "the export %s goes on: %d parts are stored", r.Key, len(parts)), time.Second)
+		}
 		if last == nil {
 			last = &note{Missing: map[string]int64{}}
 		}
@@ -186,6 +194,19 @@ func (e *Exporter) Export(ctx context.Context, to Place, r *Request) (Exported, 
 		return Exported{Status: record.StatusAbsent, Reason: "the tenant has no such call, and no recording of one: nothing was found", AsOf: r.AsOf}, nil
 	}
 	return done, e.finish(ctx, to, r, a, &done)
+}
+
+// What an attempt of a job makes at most: minutes of a slow bucket's time.
+const (
+	attemptBytes = 4 << 30
+	attemptParts = 64
+)
+
+func bytesOf(parts []Part) (n int64) {
+	for i := range parts {
+		n += parts[i].Bytes
+	}
+	return n
 }
 
 // noted are the parts that an attempt before has stored; nil for none.

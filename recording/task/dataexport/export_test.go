@@ -384,6 +384,21 @@ func TestStopped(t *testing.T) {
 		}
 		require.Equal(t, min(stop/2, len(e.Parts)), kept, "what was noted stays")
 	}
+	// Attempts that make a part each.
+	again := request("bit-by-bit", "1")
+	again.AtOnce = 1
+	for n := 1; ; n++ {
+		e, err := h.exporter().Export(t.Context(), h.store, again)
+		if err == nil {
+			require.Equal(t, whole.Counts, e.Counts)
+			require.Len(t, e.Parts, n)
+			require.Len(t, whole.Parts, n)
+			break
+		}
+		waits, ok := errors.AsType[*callmodel.RetryAfterError](err)
+		require.True(t, ok, err)
+		require.Equal(t, time.Second, waits.After)
+	}
 	// A slower attempt that has stored a part which another has noted.
 	_, err = h.exporter().Export(t.Context(), &forgetful{h.store}, request("whole", "3"))
 	_, waits := errors.AsType[*callmodel.RetryAfterError](err)

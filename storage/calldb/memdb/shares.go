@@ -28,7 +28,14 @@ func (s *Store) CreateShare(ctx context.Context, n shares.New) (shares.Share, er
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now, open := s.clock(), 0
+	now, open, gone := s.clock(), 0, 0
+	s.shares = slices.DeleteFunc(s.shares, func(h *share) bool {
+		old := gone < shares.ForgetAtOnce && h.ExpiresAt.Before(now.Add(-shares.KeepEnded))
+		if old {
+			gone++
+		}
+		return old
+	})
 	for _, h := range s.shares {
 		if h.TenantID == n.TenantID && h.JobID == n.JobID && h.RevokedAt.IsZero() && h.ExpiresAt.After(now) {
 			open++
