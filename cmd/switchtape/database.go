@@ -14,6 +14,8 @@ import (
 type databaseOptions struct {
 	DB   string `help:"Database: sqlite:///path/to.db or postgres://user@host/database, with several hosts where one takes over from another. With a password: @FILE, or in the environment." placeholder:"URL" type:"private" instead:"api"`
 	JSON bool   `help:"Print JSON." name:"json"`
+
+	secrets *calldb.SecretKeys // nil: those in the database are read and written as they are
 }
 
 // with runs do on the database, whose schema is one that this program runs on.
@@ -21,7 +23,7 @@ func (o *databaseOptions) with(ctx context.Context, do func(context.Context, *ca
 	if o.DB == "" {
 		return cli.Usagef("missing flags: --db=URL")
 	}
-	db, err := calldb.Open(ctx, o.DB, &calldb.Options{MustExist: true})
+	db, err := calldb.Open(ctx, o.DB, &calldb.Options{MustExist: true, SecretKeys: o.secrets})
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (c *doctorWorker) Run(ctx context.Context, s cli.Streams, all *cli.Configur
 func (c *doctorServe) Run(ctx context.Context, s cli.Streams, all *cli.Configuration) error {
 	o := oneOptions{dir: c.Dir, db: c.DB, bucket: c.Bucket, legs: c.Legs, api: c.APIOptions}
 	o.places()
-	plan := &doctor.Serve{Dir: o.dir, DB: o.db, Bucket: o.bucket, BackupBucket: c.BackupBucket, Legs: o.legs, Listen: c.Listen, Keys: c.EncryptionOptions, API: &o.api}
+	plan := &doctor.Serve{Dir: o.dir, DB: o.db, Bucket: o.bucket, BackupBucket: c.BackupBucket, Legs: o.legs, Listen: c.Listen, Keys: c.EncryptionOptions, Secrets: c.SecretOptions, API: &o.api}
 	if c.Legs == "" {
 		plan.Legs = "" // the start makes the directory
 	}

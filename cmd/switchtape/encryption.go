@@ -139,7 +139,7 @@ func (c *encryptionCheck) Run(ctx context.Context, s cli.Streams) error {
 	if c.EncryptKeys == "" {
 		return cli.Usagef("missing flags: --encrypt-keys=FILE")
 	}
-	keys, err := c.Keys(ctx)
+	keys, err := c.RecordingKeys(ctx)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func TestJobsAdd(t *testing.T) {
 	}{
 		"no payload":       {[]string{"export", "--key", "k"}, 2, "--payload"},
 		"no key":           {[]string{"export", "--payload", "{}"}, 2, "--key"},
-		"an unknown kind":  {[]string{"wash", "--key", "k", "--payload", "{}"}, 1, "not one of command, export, transcode, verify"},
+		"an unknown kind":  {[]string{"wash", "--key", "k", "--payload", "{}"}, 1, "not one of command, export, rewrap, transcode, verify"},
 		"a recording":      {[]string{"record", "--key", "k", "--payload", "{}"}, 1, "not one of"},
 		"faults":           {[]string{"export", "--key", "k", "--payload", `{"call": "c1"}`}, 1, "payload.call"},
 		"no such file":     {[]string{"export", "--key", "k", "--payload", "@" + payload + "x"}, 1, "payload"},

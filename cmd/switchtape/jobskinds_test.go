@@ -58,7 +58,7 @@ func TestKindsOfAService(t *testing.T) {
 		args []string
 		says string
 	}{
-		"an unknown kind": {[]string{"--worker-kinds", "record,wash"}, `"wash" is not one of command, data-export, delete-data-export, export, record, transcode, verify`},
+		"an unknown kind": {[]string{"--worker-kinds", "record,wash"}, `"wash" is not one of command, data-export, delete-data-export, export, record, rewrap, transcode, verify`},
 		"no program":      {[]string{"--worker-command", "count"}, "is not NAME=PROGRAM"},
 		"no command":      {[]string{"--worker-kinds", "record,command"}, "there is no program for them"},
 		"none there":      {[]string{"--worker-command", "count=/no/such/program"}, "count can't be run"},

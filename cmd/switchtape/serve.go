@@ -38,6 +38,7 @@ type serveFlags struct {
 	BackupBucket string `help:"Where recordings are stored, and served from, while their bucket is away; they are moved to it, and removed here, when it is back. Default: they wait." placeholder:"URL"`
 
 	service.EncryptionOptions
+	service.SecretOptions
 	service.APIOptions
 	service.SpoolOptions
 	service.TraceOptions
@@ -74,7 +75,7 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams, settings *cli.Con
 		return err
 	}
 	one, err := startOne(ctx, oneOptions{
-		dir: c.Dir, db: c.DB, bucket: c.Bucket, backup: c.BackupBucket, legs: c.Legs, listener: l, keys: c.EncryptionOptions, api: c.APIOptions, spool: c.SpoolOptions, tracer: tracer.Port(),
+		dir: c.Dir, db: c.DB, bucket: c.Bucket, backup: c.BackupBucket, legs: c.Legs, listener: l, keys: c.EncryptionOptions, secrets: c.SecretOptions, api: c.APIOptions, spool: c.SpoolOptions, tracer: tracer.Port(),
 		worker: service.WorkerOptions{
 			Concurrency: c.Worker.Concurrency, LeaseTTL: c.Worker.LeaseTTL, LegWait: c.Worker.LegWait,
 			FollowGrowing: c.Worker.FollowGrowing, LegsKeep: c.Worker.LegsKeep, LegsReserve: c.Worker.LegsReserve, Grace: c.Worker.Grace, TaskOptions: c.Worker.TaskOptions,
@@ -99,6 +100,7 @@ type oneOptions struct {
 	dir, db, bucket, legs string
 	backup                string // "": there is none
 	keys                  service.EncryptionOptions
+	secrets               service.SecretOptions
 	listener              net.Listener
 	api                   service.APIOptions
 	worker                service.WorkerOptions
@@ -151,7 +153,7 @@ func startOne(ctx context.Context, o oneOptions, log *slog.Logger) (_ *one, err 
 	if err != nil {
 		return nil, err
 	}
-	stores, prepare, err := service.OpenForCalls(ctx, service.DBOptions{DB: o.db}, true, o.api)
+	stores, prepare, err := service.OpenForCalls(ctx, service.DBOptions{DB: o.db, SecretOptions: o.secrets}, true, o.api)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording/webhookhttp"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
@@ -25,17 +26,24 @@ type webhooksCommand struct {
 	Rotate     webhooksRotate     `cmd:"" help:"Give a webhook a new secret and print it; deliveries are signed with the old one, too, for a while."`
 	Delete     webhooksDelete     `cmd:"" help:"Delete a webhook: nothing that waits is delivered."`
 	Deliveries webhooksDeliveries `cmd:"" help:"List a webhook's deliveries, oldest first."`
+	Encrypt    webhooksEncrypt    `cmd:"" help:"Encrypt the secrets of all webhooks in the database with the first of the keys, as after --secret-keys was given or a key added. It may be repeated."`
+	NewKey     webhooksNewKey     `cmd:"" help:"Make a file of keys for --secret-keys, or put a new key first in one."`
 	Replay     webhooksReplay     `cmd:"" help:"Deliver again, under the same ids: one, or all that failed, or those of a time."`
 	Listen     webhooksListen     `cmd:"" help:"Take deliveries on this machine, verify and print them: to try a webhook with."`
 }
 
 type webhooksOptions struct {
 	keysOptions
+	service.SecretOptions
 }
 
 // at runs do with the webhooks of the database, or of the API.
 func (o *webhooksOptions) at(ctx context.Context, do func(ctx context.Context, s webhookhttp.Store) error) error {
 	if o.API == "" {
+		var err error
+		if o.secrets, err = o.KeysOfSecrets(ctx); err != nil {
+			return err
+		}
 		return o.with(ctx, func(ctx context.Context, db *calldb.DB) error { return do(ctx, db) })
 	}
 	api, tenant, err := o.ofAPI()

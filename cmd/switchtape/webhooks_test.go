@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -205,5 +206,44 @@ func TestWebhooks(t *testing.T) {
 	for _, s := range []string{secret, second, string(readFile(t, file))} {
 		key := strings.TrimSpace(strings.TrimPrefix(s, webhooks.SecretPrefix))
 		assert.NotContains(t, p.log.String()+next.log.String(), key, "no secret is logged")
+	}
+}
+
+// The secrets of webhooks are encrypted by keys in a file, which may be wrapped.
+func TestSecretsOfWebhooksAreEncrypted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	at := calldb.SQLiteURL(filepath.Join(dir, "x.db"))
+	openLedger(t, at)
+	keys, wrapped, keeper := filepath.Join(dir, "keys"), filepath.Join(dir, "wrapped"), filepath.Join(dir, "keeper")
+	require.NoError(t, os.WriteFile(keeper, []byte("base64key://"+base64.URLEncoding.EncodeToString(make([]byte, 32))), 0o600))
+	ok := func(args ...string) string {
+		t.Helper()
+		code, out, errs := run(t, append([]string{"webhooks"}, args...)...)
+		require.Zero(t, code, errs)
+		return out
+	}
+	ok("create", "--db", at, "https://example.com/plain")
+	ok("new-key", keys)
+	ok("create", "--db", at, "--secret-keys", keys, "https://example.com/encrypted")
+	assert.Contains(t, ok("encrypt", "--db", at, "--secret-keys", keys), "of 1 webhooks were")
+	assert.Contains(t, ok("encrypt", "--db", at, "--secret-keys", keys), "of 0 webhooks were")
+	ok("new-key", keys)
+	var written struct {
+		Webhooks int `json:"webhooks"`
+	}
+	runJSON(t, &written, "webhooks", "encrypt", "--db", at, "--secret-keys", keys)
+	assert.Equal(t, 2, written.Webhooks, "by the new key")
+	ok("new-key", wrapped, "--keeper", "@"+keeper)
+	code, _, errs := run(t, "webhooks", "encrypt", "--db", at, "--secret-keys", wrapped, "--secret-keeper", "@"+keeper)
+	assert.NotZero(t, code)
+	assert.Contains(t, errs, "which this program doesn't have")
+	code, _, errs = run(t, "webhooks", "encrypt", "--db", at, "--secret-keys", wrapped)
+	assert.NotZero(t, code)
+	assert.Contains(t, errs, "the keys of secrets")
+	ok("create", "--db", at, "--secret-keys", wrapped, "--secret-keeper", "@"+keeper, "https://example.com/wrapped")
+	for _, args := range [][]string{{"encrypt", "--db", at}, {"new-key", wrapped, "--keeper", "@" + keeper}} {
+		code, _, _ := run(t, append([]string{"webhooks"}, args...)...)
+		assert.Equal(t, 2, code)
 	}
 }

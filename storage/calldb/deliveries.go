@@ -130,6 +130,9 @@ func (d *DB) ClaimDeliveries(ctx context.Context, c webhooks.Claim) (webhooks.Cl
 			c.Lease.Microseconds(), c.EndpointID, c.Limit); err != nil || len(got.Tasks) == 0 {
 			return err
 		}
+		if err := t.secrets.openBoth(&got.Endpoint); err != nil {
+			return err
+		}
 		return t.claimedEvents(ctx, &got)
 	})
 	return got, err

@@ -176,3 +176,11 @@ func (d *DB) Lock(t *testing.T, table string) (unlock func()) {
 	t.Cleanup(unlock)
 	return unlock
 }
+
+// WebhookSecrets are a webhook's secrets as they are in the database.
+func (d *DB) WebhookSecrets(ctx context.Context, id string) (secret, old string, err error) {
+	err = d.view(ctx, "look", func(ctx context.Context, t *tx) error {
+		return t.row(ctx, "SELECT secret, old_secret FROM webhook_endpoints WHERE id = ?", id).Scan(&secret, &old)
+	})
+	return secret, old, err
+}

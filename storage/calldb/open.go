@@ -39,6 +39,10 @@ type Options struct {
 	ReplicaURL string
 	// MaxLag is how old lists and reports may be. 0 means 30 s.
 	MaxLag time.Duration
+	// SecretKeys encrypt the secrets of webhooks, those that are there already when they
+	// are changed next or by [DB.EncryptSecrets]. Nil: they are kept as they are, and
+	// nothing can be signed with those that are encrypted.
+	SecretKeys *SecretKeys
 	// MustExist refuses to create a missing SQLite file: for commands that only look.
 	MustExist bool
 	// Later opens without asking the database anything, for services that start

@@ -34,6 +34,7 @@ type tx struct {
 	keeping   bool // keepingSchema or a later one
 	shares    bool // sharesSchema or a later one
 	listeners *listeners
+	secrets   *SecretKeys // nil: secrets are kept as they are
 	bells     *bells
 	tell      func(queues []string)
 	held      []string // queues to tell of once it is committed
@@ -42,7 +43,7 @@ type tx struct {
 func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 	at := d.schema.Load()
 	return &tx{
-		p: p, tx: t, bells: &d.bells, tell: d.tell, listeners: &d.listeners, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
+		p: p, tx: t, bells: &d.bells, tell: d.tell, listeners: &d.listeners, secrets: d.opts.SecretKeys, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
 		terms: at >= termsSchema, directory: at >= directorySchema, keys: at >= keysSchema,
 		reports: at >= reportsSchema, retention: at >= retentionSchema, ruleParts: at >= rulePartsSchema, intake: at >= intakeSchema, webhooks: at >= webhooksSchema,
 		promise: at >= promiseSchema, defects: at >= defectsSchema, keeping: at >= keepingSchema, shares: at >= sharesSchema,

@@ -65,7 +65,7 @@ func (d *DB) CreateWebhook(ctx context.Context, n webhooks.New) (webhooks.Endpoi
 		made = storeform.NewWebhook(&n, now)
 		if _, err := t.exec(ctx, `INSERT INTO webhook_endpoints (id, tenant_id, url, events, form, description, state, secret, created_at, created_by)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, made.ID, string(made.TenantID), made.URL, storeform.Names(made.Events), string(made.Form),
-			made.Description, string(made.State), made.Secret.Reveal(), storeform.Micros(made.CreatedAt), made.CreatedBy); err != nil {
+			made.Description, string(made.State), t.secrets.kept(&made, made.Secret), storeform.Micros(made.CreatedAt), made.CreatedBy); err != nil {
 			return err
 		}
 		return t.audit(ctx, storeform.WebhookLine(webhooks.AuditCreated, &made.Endpoint, made.CreatedBy))
@@ -164,7 +164,7 @@ func (d *DB) ChangeWebhook(ctx context.Context, c webhooks.Change) (webhooks.End
 		} else if len(lines) > 0 {
 			_, err = t.exec(ctx, `UPDATE webhook_endpoints SET url = ?, events = ?, form = ?, description = ?, state = ?, state_reason = ?,
 				secret = ?, old_secret = ?, old_until = ?, rotated_at = ?, version = ? WHERE id = ?`, e.URL, storeform.Names(e.Events), string(e.Form), e.Description,
-				string(e.State), e.StateReason, e.Secret.Reveal(), e.Old.Reveal(), storeform.Micros(e.OldUntil), storeform.Micros(e.RotatedAt), e.Version, e.ID)
+				string(e.State), e.StateReason, t.secrets.kept(&e, e.Secret), t.secrets.kept(&e, e.Old), storeform.Micros(e.OldUntil), storeform.Micros(e.RotatedAt), e.Version, e.ID)
 		}
 		if err != nil {
 			return err
@@ -301,8 +301,8 @@ func (t *tx) settingsWebhooks(ctx context.Context, tenant callmodel.TenantID, wa
 		if _, err := t.exec(ctx, `INSERT INTO webhook_endpoints (id, tenant_id, url, events, form, description, state, secret, created_at, created_by, version, from_settings)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (id) DO UPDATE SET events = excluded.events, form = excluded.form, state = excluded.state,
 			state_reason = ?, secret = excluded.secret, old_secret = ?, created_at = excluded.created_at, created_by = excluded.created_by, version = excluded.version`,
-			e.ID, string(e.TenantID), e.URL, storeform.Names(e.Events), string(e.Form), e.Description, string(e.State), e.Secret.Reveal(),
-			storeform.Micros(e.CreatedAt), e.CreatedBy, e.Version, e.StateReason, e.Old.Reveal()); err != nil {
+			e.ID, string(e.TenantID), e.URL, storeform.Names(e.Events), string(e.Form), e.Description, string(e.State), t.secrets.kept(e, e.Secret),
+			storeform.Micros(e.CreatedAt), e.CreatedBy, e.Version, e.StateReason, t.secrets.kept(e, e.Old)); err != nil {
 			return nil, err
 		}
 	}

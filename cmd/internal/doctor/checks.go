@@ -155,10 +155,25 @@ func (e *examination) buckets(ctx context.Context) {
 	}
 }
 
+// secretKeys reads the keys of secrets.
+func (e *examination) secretKeys(ctx context.Context) {
+	const check = "secret keys"
+	keys, err := e.plan.DB.KeysOfSecrets(ctx)
+	switch {
+	case err != nil:
+		e.fault(check, err.Error(), "correct --secret-keys, or let the program use --secret-keeper")
+	case keys != nil:
+		if e.plan.DB.SecretKeeper == "" {
+			e.plan.Private = append(e.plan.Private, Private{"--secret-keys", e.plan.DB.SecretKeys})
+		}
+		e.ok(check, "the secrets of webhooks are encrypted")
+	}
+}
+
 // encryption tries the keys of each tenant on a few bytes.
 func (e *examination) encryption(ctx context.Context) {
 	const check = "encryption"
-	keys, err := e.plan.Bucket.Keys(ctx)
+	keys, err := e.plan.Bucket.RecordingKeys(ctx)
 	if err != nil {
 		e.fault(check, err.Error(), "correct --encrypt-keys, or let the program use --encrypt-keeper")
 		return

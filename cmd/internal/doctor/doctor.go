@@ -48,7 +48,7 @@ const each = 20 * time.Second
 func Examine(ctx context.Context, p *Plan) *Report {
 	e := &examination{plan: p, report: &Report{Program: p.Program, Findings: []Finding{}}}
 	for _, check := range []func(context.Context){
-		e.database, e.buckets, e.encryption, e.directories, e.legs, e.queues, e.codecs, e.certificates, e.secrets, e.addresses,
+		e.database, e.secretKeys, e.buckets, e.encryption, e.directories, e.legs, e.queues, e.codecs, e.certificates, e.secrets, e.addresses,
 	} {
 		ctx, cancel := context.WithTimeout(ctx, each)
 		check(ctx)

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"database/sql"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -276,6 +277,14 @@ func TestEncryption(t *testing.T) {
 	got = found(t, worker(p))
 	require.Len(t, got, 1, "%q", got)
 	assert.Contains(t, got[0], "fault encryption: ")
+
+	p.EncryptKeys, p.EncryptKeeper = "", ""
+	p.SecretKeys = filepath.Join(p.Legs, "..", "secret-keys")
+	got = found(t, worker(p))
+	require.Len(t, got, 1, "%q", got)
+	assert.Contains(t, got[0], "fault secret keys: ")
+	require.NoError(t, os.WriteFile(p.SecretKeys, []byte(base64.StdEncoding.EncodeToString(make([]byte, 32))), 0o600))
+	assert.Empty(t, found(t, worker(p)))
 }
 
 // TestS3: a bucket on a server is put to, read, locked and cleaned up; wrong credentials

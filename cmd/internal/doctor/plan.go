@@ -77,13 +77,14 @@ func OfWorker(p *service.WorkerProgram, b service.Buckets, now func() time.Time)
 type Serve struct {
 	Dir, DB, Bucket, BackupBucket, Legs, Listen string
 	Keys                                        service.EncryptionOptions
+	Secrets                                     service.SecretOptions
 	API                                         *service.APIOptions
 }
 
 // OfServe is the plan of switchtape serve.
 func OfServe(s *Serve, b service.Buckets, now func() time.Time) *Plan {
 	plan := &Plan{
-		Program: "switchtape serve", DB: service.DBOptions{DB: s.DB}, Migrates: true, Buckets: b, Now: now,
+		Program: "switchtape serve", DB: service.DBOptions{DB: s.DB, SecretOptions: s.Secrets}, Migrates: true, Buckets: b, Now: now,
 		Bucket: service.BucketOptions{Bucket: s.Bucket, BackupBucket: s.BackupBucket, EncryptionOptions: s.Keys}, Legs: s.Legs, Queues: []string{worker.AllQueues}, Codec: record.Codec(s.API.RecordCodec),
 	}
 	plan.writes("--dir", s.Dir, someSpace)

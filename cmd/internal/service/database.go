@@ -19,6 +19,8 @@ type DBOptions struct {
 
 	DBConns int `help:"Connections to PostgreSQL at most, beside those of the emergency lane. 0: 8, and 3 of a worker." default:"0"`
 
+	SecretOptions
+
 	replica ReplicaOptions
 }
 
@@ -50,6 +52,10 @@ func OpenWorkerDB(ctx context.Context, o DBOptions, migrate bool) (*calldb.DB, e
 }
 
 func openDB(ctx context.Context, o DBOptions, opts *calldb.Options, migrate bool) (*calldb.DB, error) {
+	var err error
+	if opts.SecretKeys, err = o.KeysOfSecrets(ctx); err != nil {
+		return nil, err
+	}
 	db, err := calldb.Open(ctx, o.DB, opts)
 	if err != nil {
 		return nil, err
@@ -136,6 +142,9 @@ const (
 func openDBOrLater(ctx context.Context, o DBOptions, migrate bool) (db *calldb.DB, prepare func(context.Context) error, err error) {
 	opts := o.options()
 	opts.Later = true
+	if opts.SecretKeys, err = o.KeysOfSecrets(ctx); err != nil {
+		return nil, nil, err
+	}
 	if db, err = calldb.Open(ctx, o.DB, opts); err != nil {
 		return nil, nil, err
 	}

@@ -31,15 +31,15 @@ const keeperTimeout = 20 * time.Second
 
 // Encryption is nil if there are no keys.
 func (o *EncryptionOptions) Encryption(ctx context.Context) (storage.Encryption, error) {
-	k, err := o.Keys(ctx)
+	k, err := o.RecordingKeys(ctx)
 	if k == nil || err != nil {
 		return nil, err
 	}
 	return k, nil
 }
 
-// Keys reads the file of keys; nil if there is none.
-func (o *EncryptionOptions) Keys(ctx context.Context) (*encrypt.Keys, error) {
+// RecordingKeys reads the file of keys; nil if there is none.
+func (o *EncryptionOptions) RecordingKeys(ctx context.Context) (*encrypt.Keys, error) {
 	if o.EncryptKeys == "" {
 		if o.EncryptKeeper != "" {
 			return nil, callmodel.FieldErrors{{Path: "--encrypt-keeper", Message: "is there, and no --encrypt-keys that it could unwrap"}}
