@@ -3413,7 +3413,7 @@ type Export struct {
 	// LastError Why the last attempt failed.
 	LastError *string `json:"last_error,omitempty"`
 
-	// Missing How much couldn't be had, by the reason: absent, pending, quarantined, not_in_the_bucket, held_elsewhere, not_the_tenants, damaged, unreadable. What it was is in the zips' indexes.
+	// Missing How much couldn't be had, by the reason: absent, erased, pending, quarantined, not_in_the_bucket, held_elsewhere, not_the_tenants, damaged, unreadable. What it was is in the zips' indexes.
 	Missing *map[string]int64 `json:"missing,omitempty"`
 
 	// Number In E.164.

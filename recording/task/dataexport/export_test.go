@@ -224,6 +224,23 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+// TestErased: a recording that was deleted says so of itself.
+func TestErased(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.end(t, newCall("acme", "c1", alice, bob, begun), "agent.wav")
+	leases, err := h.db.Claim(t.Context(), ledger.Claim{Worker: "w"})
+	require.NoError(t, err)
+	require.Len(t, leases, 1)
+	gone, err := record.Outcome(record.Result{Status: record.StatusAbsent, Reason: "erased"})
+	require.NoError(t, err)
+	require.NoError(t, h.db.Complete(t.Context(), leases[0], gone))
+	e := h.export(t, "acme", "x1", dataexport.Payload{Of: dataexport.OfCall, CallID: "c1"})
+	require.Equal(t, map[string]int64{dataexport.MissingErased: 1}, e.Missing)
+	o := h.open(t, &e)
+	require.Equal(t, callmodel.CallID("c1"), o.missing[0].CallID)
+}
+
 // TestTenant: all of a tenant's data is in parts of a bounded size, each once, and nothing
 // of another's.
 func TestTenant(t *testing.T) {

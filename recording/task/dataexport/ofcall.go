@@ -103,6 +103,8 @@ func (w *walk) addJob(_ context.Context, u *unit, dir string, j *ledger.Job) err
 			u.missing = append(u.missing, miss.why(MissingPending, "its job is "+string(j.State)+"; a version, or a later one, may follow"))
 		case j.State == ledger.Quarantined && !made:
 			u.missing = append(u.missing, miss.why(MissingQuarantined, j.LastError))
+		case !made && r != nil && r.Reason == MissingErased: // what a recording that was deleted says of itself
+			u.missing = append(u.missing, miss.why(MissingErased, "it was deleted; the audit log says when and why"))
 		case !made && r != nil:
 			u.missing = append(u.missing, miss.why(MissingAbsent, r.Reason))
 		}

@@ -81,6 +81,8 @@ type File struct {
 const (
 	// MissingAbsent: there was nothing to record, and the detail says why.
 	MissingAbsent = "absent"
+	// MissingErased: the recording was deleted; the audit log says when and why.
+	MissingErased = "erased"
 	// MissingPending: a job that makes it waits or runs.
 	MissingPending = "pending"
 	// MissingQuarantined: it couldn't be made, and was set aside.
