@@ -179,22 +179,6 @@ func RunVersions(t *testing.T, v Versioned, d storage.Driver) {
 
 	_, err = s.Restore(t.Context(), "a/1", "", one)
 	require.Error(t, err, "no version")
-
-	t.Run("encrypted", func(t *testing.T) {
-		open, keys := opener(t, v.URL, d), newKeyring(t)
-		writer := open(keys.writer)
-		sum := putNamed(t, writer, "acme/1", "encrypted")
-		raw := stored(t, s, "acme/1")
-		v.Delete(t, "acme/1")
-		lost := older(t, listed(t, writer), "acme/1", storage.EncryptedSize(int64(len("encrypted"))))
-		_, err := s.Restore(t.Context(), "acme/1", lost, sum)
-		requireEncryption(t, storage.NoKeys, err)
-		done, err := writer.Restore(t.Context(), "acme/1", lost, sum)
-		require.NoError(t, err)
-		require.True(t, done, "it takes no key to decrypt it")
-		assert.Equal(t, raw, stored(t, s, "acme/1"))
-		assert.Equal(t, "encrypted", content(t, open(keys.reader), "acme/1"))
-	})
 }
 
 // RunUnversioned holds a driver to listing a bucket without versions as it is.
