@@ -41,6 +41,12 @@ func TestEncrypted(t *testing.T) {
 	drivertest.RunEncrypted(t, srv.URL, azure.Driver())
 }
 
+func TestEncryptedVersions(t *testing.T) {
+	srv := buckettest.AzureVersions(t)
+	srv.Setenv(t)
+	drivertest.RunEncryptedVersions(t, drivertest.Versioned{URL: srv.URL, Delete: srv.Delete, Overwrite: srv.Overwrite}, azure.Driver())
+}
+
 func TestRewrap(t *testing.T) {
 	srv := buckettest.Azure(t)
 	srv.Setenv(t)

@@ -48,6 +48,12 @@ func TestEncrypted(t *testing.T) {
 	drivertest.RunEncrypted(t, srv.URL, gcs.Driver())
 }
 
+func TestEncryptedVersions(t *testing.T) {
+	srv := buckettest.GCSVersions(t)
+	srv.Setenv(t)
+	drivertest.RunEncryptedVersions(t, drivertest.Versioned{URL: srv.URL, Delete: srv.Delete, Overwrite: srv.Overwrite}, gcs.Driver())
+}
+
 func TestRewrap(t *testing.T) {
 	srv := buckettest.GCS(t)
 	srv.Setenv(t)

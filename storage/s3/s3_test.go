@@ -35,6 +35,12 @@ func TestEncrypted(t *testing.T) {
 	drivertest.RunEncrypted(t, srv.URL, s3.Driver())
 }
 
+func TestEncryptedVersions(t *testing.T) {
+	srv := buckettest.S3Versions(t)
+	srv.Setenv(t)
+	drivertest.RunEncryptedVersions(t, drivertest.Versioned{URL: srv.URL, Delete: srv.Delete, Overwrite: srv.Overwrite}, s3.Driver())
+}
+
 func TestRewrap(t *testing.T) {
 	srv := buckettest.S3(t)
 	srv.Setenv(t)

@@ -390,3 +390,22 @@ func RunRewrap(t *testing.T, url string, drivers ...storage.Driver) {
 		require.ErrorIs(t, err, fs.ErrNotExist, "what was deleted doesn't come back")
 	})
 }
+
+// RunEncryptedVersions holds a driver with versions to bringing back an encrypted object that
+// was deleted, by who can't decrypt it.
+func RunEncryptedVersions(t *testing.T, v Versioned, d storage.Driver) {
+	t.Helper()
+	open, keys := opener(t, v.URL, d), newKeyring(t)
+	writer, keyless := open(keys.writer), open(nil)
+	sum := putNamed(t, writer, "acme/1", "encrypted")
+	raw := stored(t, keyless, "acme/1")
+	v.Delete(t, "acme/1")
+	lost := older(t, listed(t, writer), "acme/1", storage.EncryptedSize(int64(len("encrypted"))))
+	_, err := keyless.Restore(t.Context(), "acme/1", lost, sum)
+	requireEncryption(t, storage.NoKeys, err)
+	done, err := writer.Restore(t.Context(), "acme/1", lost, sum)
+	require.NoError(t, err)
+	require.True(t, done)
+	assert.Equal(t, raw, stored(t, keyless, "acme/1"))
+	assert.Equal(t, "encrypted", content(t, open(keys.reader), "acme/1"))
+}
