@@ -174,6 +174,9 @@ func (a *azureAccount) get(w http.ResponseWriter, r *http.Request, name, id stri
 	h.Set("x-ms-version-id", v.id)
 	h.Set("x-ms-blob-type", "BlockBlob")
 	h.Set("x-ms-creation-time", v.modified.Format(http.TimeFormat))
+	if part := r.Header.Get("x-ms-range"); part != "" {
+		r.Header.Set("Range", part)
+	}
 	http.ServeContent(w, r, "", v.modified, strings.NewReader(string(v.body)))
 }
 
