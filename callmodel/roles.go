@@ -32,7 +32,8 @@ func RoleScopes(role string) []Scope {
 	case RoleOperator:
 		return slices.DeleteFunc(Scopes(), func(s Scope) bool { return s == ScopeHoldsWrite || s == ScopeRecordingsErase })
 	case RoleCompliance:
-		return append(reader, ScopeAuditRead, ScopeUsersRead, ScopeTenantsRead, ScopeHoldsRead, ScopeHoldsWrite, ScopeRecordingsErase)
+		return append(reader, ScopeAuditRead, ScopeUsersRead, ScopeTenantsRead, ScopeHoldsRead, ScopeHoldsWrite, ScopeRecordingsErase,
+			ScopeExportsRead, ScopeExportsWrite, ScopeSharesRead, ScopeSharesWrite)
 	default:
 		return nil
 	}

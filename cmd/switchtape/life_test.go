@@ -83,6 +83,16 @@ func TestLifeOfARecording(t *testing.T) {
 	runJSON(t, &export, "export", "call", "c1", "--db", db, "--bucket", "file://"+filepath.Join(dir, "recordings"), "--encrypt-keys", keys, "--out", filepath.Join(dir, "before"))
 	require.EqualValues(t, 1, export.Counts.Recordings)
 
+	var zipped struct{ ID callmodel.JobID }
+	runJSON(t, &zipped, "export", "call", "c1", "--db", db)
+	await(zipped.ID)
+	zips := func() []string {
+		found, err := filepath.Glob(filepath.Join(dir, "recordings", "default", "exports", "*", "*"))
+		require.NoError(t, err)
+		return found
+	}
+	require.NotEmpty(t, zips())
+
 	runJSON(t, &order, "recordings", "erase", string(made.JobID), "--reason", "asked for", "--api", p.url)
 	await(order.JobID)
 	for _, at := range []string{media, link} {
@@ -92,6 +102,7 @@ func TestLifeOfARecording(t *testing.T) {
 	runJSON(t, &export, "export", "call", "c1", "--db", db, "--bucket", "file://"+filepath.Join(dir, "recordings"), "--encrypt-keys", keys, "--out", filepath.Join(dir, "after"))
 	assert.Zero(t, export.Counts.Objects)
 	assert.NotEmpty(t, export.Missing, "it is told that there was one")
+	assert.Empty(t, zips(), "an export of the call had it, too")
 	left, err := os.ReadDir(filepath.Join(dir, "legs"))
 	require.NoError(t, err)
 	assert.Empty(t, left)

@@ -18,6 +18,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/recording/erasure"
 	"github.com/switchtape/switchtape/recording/task"
+	"github.com/switchtape/switchtape/recording/task/dataexport"
 	"github.com/switchtape/switchtape/recording/task/stored"
 )
 
@@ -293,26 +294,46 @@ func transcodes(name string) (jobs []string) {
 	return jobs
 }
 
-// exports adds the zips of the call, which the recording is in.
+// exports adds the zips of the call, which the recording is in. Those of a number and of a
+// tenant have others' calls as well: they go when they expire.
 func (e *Eraser) exports(ctx context.Context, made *ledger.Job, b *retention.Begin) error {
-	f := ledger.Filter{TenantID: made.TenantID, Kind: stored.KindExport, CallID: made.CallID, Limit: 1000}
-	for made.CallID != "" {
-		jobs, err := e.ledger.Jobs(ctx, f)
-		if err != nil {
-			return err
-		}
-		for i := range jobs {
+	if made.CallID == "" {
+		return nil
+	}
+	for kind, keys := range map[string]func(result []byte) []string{
+		stored.KindExport: func(result []byte) []string {
 			var zip stored.Exported
-			if len(jobs[i].Result) == 0 || json.Unmarshal(jobs[i].Result, &zip) != nil || !strings.HasPrefix(zip.Key, string(made.TenantID)+"/") {
-				continue
+			_ = json.Unmarshal(result, &zip) // what can't be read names nothing
+			return []string{zip.Key}
+		},
+		dataexport.Kind: func(result []byte) []string {
+			var x dataexport.Exported
+			_ = json.Unmarshal(result, &x)
+			return x.Objects()
+		},
+	} {
+		f := ledger.Filter{TenantID: made.TenantID, Kind: kind, CallID: made.CallID, Limit: 1000}
+		for {
+			jobs, err := e.ledger.Jobs(ctx, f)
+			if err != nil {
+				return err
 			}
-			b.Erasure.Keys = append(b.Erasure.Keys, zip.Key)
-			b.Derived = append(b.Derived, stored.KindExport+"/"+jobs[i].Key)
+			for i := range jobs {
+				named := false
+				for _, key := range keys(jobs[i].Result) {
+					if strings.HasPrefix(key, string(made.TenantID)+"/") {
+						b.Erasure.Keys, named = append(b.Erasure.Keys, key), true
+					}
+				}
+				if named {
+					b.Derived = append(b.Derived, kind+"/"+jobs[i].Key)
+				}
+			}
+			if len(jobs) < f.Limit {
+				break
+			}
+			f.After = jobs[len(jobs)-1].ID
 		}
-		if len(jobs) < f.Limit {
-			return nil
-		}
-		f.After = jobs[len(jobs)-1].ID
 	}
 	return nil
 }

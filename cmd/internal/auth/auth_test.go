@@ -95,7 +95,7 @@ func TestScopes(t *testing.T) {
 		reader  = "calls:read recordings:read rules:read"
 		caller  = reader + " calls:write recordings:write"
 		all     = caller + " jobs:write rules:write audit:read users:read users:write tenants:read tenants:write keys:read keys:write webhooks:read webhooks:write holds:read exports:read exports:write shares:read shares:write"
-		officer = reader + " audit:read users:read tenants:read holds:read holds:write recordings:erase"
+		officer = reader + " audit:read users:read tenants:read holds:read holds:write recordings:erase exports:read exports:write shares:read shares:write"
 	)
 	for given, want := range map[string]string{
 		"reader": reader, "caller": caller, "operator": all, "compliance": officer,

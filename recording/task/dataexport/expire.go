@@ -65,8 +65,8 @@ type Clock interface {
 }
 
 // Delete is the kind of the jobs that delete exports from the bucket when they expire, by
-// the database's clock. A bucket that keeps versions keeps them until its own rules end
-// them. from may be nil where such jobs are only enqueued.
+// the database's clock, with the versions that the bucket has of them. from may be nil where
+// such jobs are only enqueued.
 func Delete(c Clock, from Remover) task.Kind {
 	if from == nil {
 		return task.Of[Expiry](KindDelete, nil)
@@ -93,29 +93,16 @@ func Delete(c Clock, from Remover) task.Kind {
 	})
 }
 
-// remove deletes what is below the prefix. What one that was stopped has left is deleted
-// when it is called again.
+// remove deletes what is below the prefix, with its older versions. What one that was
+// stopped has left is deleted when it is called again.
 func remove(ctx context.Context, from Remover, prefix string) (Expired, error) {
 	gone := Expired{Status: record.StatusCompleted}
 	if !strings.Contains(prefix, "/exports/") || !strings.HasSuffix(prefix, "/") {
 		return gone, callmodel.Permanent(callmodel.Errorf(callmodel.CodeInternal, "%q is no export's prefix", prefix))
 	}
-	type object struct {
-		key   string
-		bytes int64
-	}
-	var all []object // an export has a few a gigabyte
-	if err := from.List(ctx, prefix, func(key string, bytes int64) bool {
-		all = append(all, object{key, bytes})
-		return true
-	}); err != nil {
-		return gone, err
-	}
+	all, err := from.Erase(ctx, prefix, func(string) bool { return true })
 	for _, o := range all {
-		if err := from.RemoveNamed(ctx, o.key); err != nil {
-			return gone, err
-		}
-		gone.Objects, gone.Bytes = gone.Objects+1, gone.Bytes+o.bytes
+		gone.Objects, gone.Bytes = gone.Objects+1, gone.Bytes+o.Bytes
 	}
-	return gone, nil
+	return gone, err
 }

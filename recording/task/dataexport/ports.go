@@ -10,6 +10,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/keys"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/callmodel/rulesets"
 	"github.com/switchtape/switchtape/callmodel/shares"
 	"github.com/switchtape/switchtape/callmodel/users"
@@ -60,7 +61,7 @@ type Place interface {
 
 // Remover deletes objects. *storage.Store is one.
 type Remover interface {
-	// RemoveNamed deletes the object of that name. One that isn't there is no error.
-	RemoveNamed(ctx context.Context, name string) error
-	List(ctx context.Context, prefix string, f func(key string, bytes int64) bool) error
+	// Erase deletes the objects below prefix of the keys that which takes, with their older
+	// versions, and says what they were, also with an error. It may be repeated.
+	Erase(ctx context.Context, prefix string, which func(key string) bool) ([]retention.Object, error)
 }

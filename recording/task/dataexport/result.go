@@ -2,6 +2,7 @@ package dataexport
 
 import (
 	"cmp"
+	"path"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -26,6 +27,21 @@ type Exported struct {
 	// Missing counts what couldn't be had, by its reason. What and where is in the parts'
 	// indexes.
 	Missing map[string]int64 `json:"missing,omitempty"`
+}
+
+// Objects are the keys of the export's files in the bucket.
+func (e *Exported) Objects() []string {
+	keys := make([]string, 0, 2*len(e.Parts)+2)
+	for _, key := range []string{e.Index.Object, e.Page.Object} {
+		if key != "" {
+			keys = append(keys, key)
+		}
+	}
+	for i := range e.Parts {
+		part := e.Parts[i].Object
+		keys = append(keys, part, path.Join(path.Dir(part), noteName(i+1)))
+	}
+	return keys
 }
 
 // Stored is a file of an export in the bucket.
