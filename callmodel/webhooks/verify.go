@@ -39,7 +39,7 @@ func Verify(secrets []Secret, id, timestamp, signature string, body []byte, now 
 			return err
 		}
 		want := Sign(key, id, at, body)
-		for _, one := range strings.Fields(signature) {
+		for one := range strings.FieldsSeq(signature) {
 			if hmac.Equal([]byte(one), []byte(want)) {
 				return nil
 			}
