@@ -21,6 +21,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/outbox"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/callmodel/shares"
 	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
@@ -275,6 +276,8 @@ func TestTenant(t *testing.T) {
 	link, _ := storetest.NewShare("a")
 	_, err = h.db.CreateShare(t.Context(), link)
 	require.NoError(t, err)
+	held, err := h.db.PlaceHold(t.Context(), retention.Hold{TenantID: "acme", Scope: retention.HoldCall, Subject: ids[0], Reason: "case 7"}, "ann")
+	require.NoError(t, err)
 
 	const bound = 100_000 // less than a recording
 	e := h.export(t, "acme", "x1", dataexport.Payload{Of: dataexport.OfTenant, PartBytes: bound})
@@ -296,6 +299,7 @@ func TestTenant(t *testing.T) {
 	links := lines[shares.Share](t, &o, "shares/")
 	require.Len(t, links, 1)
 	require.Equal(t, link.ID, links[0].ID)
+	require.Equal(t, []retention.Hold{held}, lines[retention.Hold](t, &o, "holds/"))
 	for name, b := range o.files {
 		require.NotContains(t, string(b), link.Hash, "%s: no token, nor its hash", name)
 	}

@@ -34,6 +34,7 @@ type Source interface {
 	Keys(ctx context.Context, t callmodel.TenantID, f keys.Filter) ([]keys.Key, error)
 	Shares(ctx context.Context, t callmodel.TenantID, f shares.Filter) ([]shares.Share, error)
 	Letters(ctx context.Context, f deadletter.Filter) ([]deadletter.Letter, error)
+	Holds(ctx context.Context, f retention.HoldFilter) ([]retention.Hold, error)
 }
 
 // Ledger is where the jobs are that delete exports. *calldb.DB and *memdb.Store are such

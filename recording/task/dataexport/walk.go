@@ -15,6 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/deadletter"
 	"github.com/switchtape/switchtape/callmodel/keys"
 	"github.com/switchtape/switchtape/callmodel/ledger"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/callmodel/shares"
 	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/callmodel/webhooks"
@@ -29,6 +30,7 @@ const (
 	inWebhooks   = "webhooks"
 	inLetters    = "dead_letters"
 	inShares     = "shares"
+	inHolds      = "holds"
 	inCalls      = "calls"
 	inJobs       = "jobs"
 	inAudit      = "audit"
@@ -44,7 +46,7 @@ func sections(of string) []string {
 	case OfNumber:
 		return []string{inUsers, inCalls, inAudit, inDeliveries}
 	default:
-		return []string{inProfile, inUsers, inRules, inKeys, inWebhooks, inLetters, inShares, inCalls, inJobs, inAudit, inDeliveries}
+		return []string{inProfile, inUsers, inRules, inKeys, inWebhooks, inLetters, inShares, inHolds, inCalls, inJobs, inAudit, inDeliveries}
 	}
 }
 
@@ -151,6 +153,8 @@ func (w *walk) next(ctx context.Context) (unit, error) {
 		return w.letters(ctx)
 	case inShares:
 		return w.shares(ctx)
+	case inHolds:
+		return w.holds(ctx)
 	case inCalls:
 		return w.calls(ctx)
 	case inJobs:
@@ -290,6 +294,22 @@ func (w *walk) shares(ctx context.Context) (u unit, err error) {
 	if len(list) > 0 {
 		u.entries = []entry{lines("shares/"+list[0].ID+".jsonl", list)}
 		next = list[len(list)-1].ID
+	}
+	w.turn(next)
+	return u, nil
+}
+
+// holds are all that there are, those that were lifted as well. What proves deletions is in
+// the audit log.
+func (w *walk) holds(ctx context.Context) (u unit, err error) {
+	list, err := w.source.Holds(ctx, retention.HoldFilter{TenantID: w.tenant, Lifted: true, After: retention.HoldID(w.at.Cursor), Limit: pageLines})
+	if err != nil {
+		return u, err
+	}
+	next := ""
+	if len(list) > 0 {
+		u.entries = []entry{lines("holds/"+string(list[0].ID)+".jsonl", list)}
+		next = string(list[len(list)-1].ID)
 	}
 	w.turn(next)
 	return u, nil
