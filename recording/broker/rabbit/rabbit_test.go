@@ -135,7 +135,24 @@ func topic(t *testing.T, srv *brokertest.RabbitServer) {
 	srv.Kill()
 	require.Error(t, top.Send(t.Context(), out))
 	srv.Start(t)
-	require.Eventually(t, func() bool { return top.Send(t.Context(), out) == nil }, brokertest.Within, brokertest.Tick)
+	// What was declared a moment before a kill the server may have forgotten.
+	q.with(t, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclare(q.name, true, false, false, false, nil)
+		if err == nil {
+			err = ch.ExchangeDeclare("events", "topic", true, false, false, false, nil)
+		}
+		if err == nil {
+			err = ch.QueueBind(q.name, "recording.*", "events", false, nil)
+		}
+		return err
+	})
+	require.Eventually(t, func() bool {
+		err := top.Send(t.Context(), out)
+		if err != nil {
+			t.Log(err)
+		}
+		return err == nil
+	}, brokertest.Within, brokertest.Tick)
 	require.NoError(t, top.Close(t.Context()))
 }
 
