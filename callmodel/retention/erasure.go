@@ -41,7 +41,8 @@ type Leg struct {
 	Name   string `json:"name"`
 	Files  int    `json:"files"`
 	SHA256 string `json:"sha256,omitempty"` // hex, of all files in order; "" if nothing was read of it
-	// End is what became of the files: LegDeleted, or LegGone if they were gone already.
+	// End is what became of the files: LegDeleted, LegGone if they were gone already, or
+	// LegShared.
 	End string `json:"end,omitempty"`
 	// URIs are the files, below the directory Below of the place of the legs, while the
 	// deletion has begun and isn't done: their names may tell of people.
@@ -53,6 +54,7 @@ type Leg struct {
 const (
 	LegDeleted = "deleted"
 	LegGone    = "gone"
+	LegShared  = "shared" // another recording of the call has it as well: it goes with that
 )
 
 // State is how far a deletion is.

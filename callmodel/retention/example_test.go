@@ -17,5 +17,5 @@ func ExampleRuleOf() {
 func ExampleHold_Validate() {
 	h := retention.Hold{Scope: retention.HoldNumber, Subject: "ann", Reason: "case 7"}
 	fmt.Println(h.Validate())
-	// Output: subject: is not a number: give E.164 with a plus, or 2 to 15 digits as they are dialled
+	// Output: subject: is not a number in E.164 with a plus, as +442079460123, nor an extension or a short number of 2 to 6 digits
 }

@@ -41,8 +41,8 @@ type Hold struct {
 	ID       HoldID             `json:"id"`
 	TenantID callmodel.TenantID `json:"tenant_id"`
 	Scope    HoldScope          `json:"scope"`
-	// Subject is what it is on: an id, or a number in E.164 with a plus or as it is
-	// dialled. "" of a tenant.
+	// Subject is what it is on: an id, or a number in E.164 with a plus, or an
+	// extension or a short number of 2 to 6 digits. "" of a tenant.
 	Subject  string    `json:"subject,omitempty"`
 	Reason   string    `json:"reason"`
 	PlacedAt time.Time `json:"placed_at"` // the database's clock
@@ -53,6 +53,9 @@ type Hold struct {
 	LiftReason string    `json:"lift_reason,omitempty"`
 }
 
+// maxShort is how many digits an extension or a short number has at most.
+const maxShort = 6
+
 // Validate reports every fault of a hold to place, as [callmodel.FieldErrors].
 func (h *Hold) Validate() error {
 	var e callmodel.FieldErrors
@@ -60,8 +63,9 @@ func (h *Hold) Validate() error {
 	case HoldRecording, HoldCall, HoldUser:
 		e.CheckID("subject", h.Subject)
 	case HoldNumber:
-		if digits := e164.Digits(h.Subject) && len(h.Subject) >= 2 && len(h.Subject) <= e164.MaxDigits; !digits && !e164.Valid(h.Subject) {
-			e.Add("subject", "is not a number: give E.164 with a plus, or 2 to %d digits as they are dialled", e164.MaxDigits)
+		// A longer one without a plus is national: as calls have it in E.164 it would hold nothing.
+		if short := e164.Digits(h.Subject) && len(h.Subject) >= 2 && len(h.Subject) <= maxShort && h.Subject[0] != '0'; !short && !e164.Valid(h.Subject) {
+			e.Add("subject", "is not a number in E.164 with a plus, as +442079460123, nor an extension or a short number of 2 to %d digits", maxShort)
 		}
 	case HoldTenant:
 		if h.Subject != "" {

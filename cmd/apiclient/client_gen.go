@@ -724,6 +724,7 @@ func (e DiffRequestSeries) Valid() bool {
 const (
 	ErasedLegEndDeleted ErasedLegEnd = "deleted"
 	ErasedLegEndGone    ErasedLegEnd = "gone"
+	ErasedLegEndShared  ErasedLegEnd = "shared"
 )
 
 // Valid indicates whether the value is a known member of the ErasedLegEnd enum.
@@ -732,6 +733,8 @@ func (e ErasedLegEnd) Valid() bool {
 	case ErasedLegEndDeleted:
 		return true
 	case ErasedLegEndGone:
+		return true
+	case ErasedLegEndShared:
 		return true
 	default:
 		return false
@@ -3226,7 +3229,7 @@ type DiffUsage struct {
 
 // ErasedLeg The files of a party, whose names aren't kept.
 type ErasedLeg struct {
-	// End What became of them: gone if they were gone already.
+	// End What became of them: gone if they were gone already, shared if another recording of the call has them as well, with which they go.
 	End   *ErasedLegEnd `json:"end,omitempty"`
 	Files int           `json:"files"`
 	Name  string        `json:"name"`
@@ -3235,7 +3238,7 @@ type ErasedLeg struct {
 	Sha256 *string `json:"sha256,omitempty"`
 }
 
-// ErasedLegEnd What became of them: gone if they were gone already.
+// ErasedLegEnd What became of them: gone if they were gone already, shared if another recording of the call has them as well, with which they go.
 type ErasedLegEnd string
 
 // ErasedObject An object that was deleted, or an older version of one.
@@ -3603,7 +3606,7 @@ type HoldRequest struct {
 	// - `tenant`: all of the tenant's
 	Scope HoldScope `json:"scope"`
 
-	// Subject The id, or the number in E.164 with a plus or as it is dialled; left out of a tenant.
+	// Subject The id, or the number in E.164 with a plus, or an extension or short number of 2 to 6 digits; left out of a tenant.
 	Subject *string `json:"subject,omitempty"`
 }
 

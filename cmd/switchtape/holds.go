@@ -48,7 +48,7 @@ func (o *ofTenant) ofAPI() (*apiclient.ClientWithResponses, error) {
 type holdsPlace struct {
 	ofTenant
 	Scope   string `arg:"" enum:"recording,call,user,number,tenant" help:"What it is on: recording, call, user, number or tenant."`
-	Subject string `arg:"" optional:"" help:"Its id, or the number in E.164 with a plus or as it is dialled; nothing of a tenant."`
+	Subject string `arg:"" optional:"" help:"Its id, or the number in E.164 with a plus, or an extension or short number of 2 to 6 digits; nothing of a tenant."`
 	Reason  string `help:"Why, for the audit log." required:""`
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -92,4 +93,49 @@ func TestRangesAreNeverShortened(t *testing.T) {
 		assert.LessOrEqual(t, float64(from), float64(r[0])/1e6)
 		assert.GreaterOrEqual(t, float64(to), float64(r[1])/1e6)
 	}
+}
+
+// A leg that two recordings of a call have goes with the last of them, and not while that is
+// held; and a range behind the recording's end is refused, as nothing would be silenced.
+func TestLegsOfTwoRecordings(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	leg := filepath.Join(dir, "legs", "agent.wav")
+	require.NoError(t, os.MkdirAll(filepath.Dir(leg), 0o750))
+	require.NoError(t, os.WriteFile(leg, samplecall.Agent(), 0o600))
+	p := serve(t, "--dir", dir)
+	db := openLedger(t, "sqlite://"+filepath.Join(dir, "switchtape.db"))
+	made := map[string]string{}
+	for _, id := range []string{"r1", "r2"} {
+		var job struct {
+			JobID string `json:"job_id"`
+		}
+		body := `{"call_id":"c1","recording_id":"` + id + `","legs":[{"name":"agent","segments":[{"uri":"agent.wav"}]}]}`
+		require.Equal(t, http.StatusAccepted, request(t, http.MethodPost, p.url+"/v1/recordings", body, &job), p.log)
+		require.Equal(t, record.StatusCompleted, doneJob(t, db, job.JobID).Status)
+		made[id] = job.JobID
+	}
+	code, _, errs := run(t, "recordings", "redact", made["r1"], "--range", "999s-1000s", "--reason", "mistyped", "--api", p.url)
+	require.Equal(t, 1, code)
+	require.Contains(t, errs, "behind the recording's end")
+
+	var held retention.Hold
+	runJSON(t, &held, "holds", "place", "recording", "r2", "--reason", "case 7", "--api", p.url)
+	erase := func(id string) {
+		var order ordered
+		runJSON(t, &order, "recordings", "erase", made[id], "--reason", "asked for", "--api", p.url)
+		require.Eventually(t, func() bool {
+			j, err := db.Job(t.Context(), order.JobID)
+			return err == nil && j.State == ledger.Done
+		}, time.Minute, 5*time.Millisecond, "%s", p.log)
+	}
+	erase("r1")
+	require.FileExists(t, leg)
+	var list erasures
+	runJSON(t, &list, "recordings", "erasures", made["r1"], "--api", p.url)
+	require.Equal(t, retention.LegShared, list.Erasures[0].Legs[0].End)
+	runJSON(t, &held, "holds", "lift", string(held.ID), "--reason", "closed", "--api", p.url)
+	erase("r2")
+	require.NoFileExists(t, leg)
+	p.terminate(t)
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
@@ -64,6 +65,26 @@ func (p *RedactionPayload) Validate() error {
 	return e.Err()
 }
 
+// CheckRanges refuses to redact what isn't there, as all that a redaction takes the place of is
+// deleted: CodeConflict for a recording that was never made, FieldErrors for ranges that
+// begin behind the end of its sound.
+func CheckRanges(r *record.Result, redactions []record.Redaction) error {
+	if !r.Made() {
+		return callmodel.Errorf(callmodel.CodeConflict, "there is nothing to redact: the recording is %s, %s", r.Status, r.Reason)
+	}
+	end := r.Trimmed + r.Duration
+	for _, piece := range r.Timeline {
+		end = max(end, piece.CallTo)
+	}
+	var faults callmodel.FieldErrors
+	for i := range redactions {
+		if redactions[i].From >= end {
+			faults.Add("redactions["+strconv.Itoa(i)+"].from_ms", "lies behind the recording's end, at %d", end.Milliseconds())
+		}
+	}
+	return faults.Err()
+}
+
 // RedactionJob is the job that redacts the recording of the job j. The same ranges are the
 // same job. Ranges that can't be of the recording are refused with FieldErrors.
 func RedactionJob(j *ledger.Job, redactions []record.Redaction, reason, actor string) (ledger.Request, error) {
@@ -78,6 +99,15 @@ func RedactionJob(j *ledger.Job, redactions []record.Redaction, reason, actor st
 	faults.AddAll("", record.ValidateRedactions(redactions, spec.Legs))
 	if err := faults.Err(); err != nil {
 		return ledger.Request{}, err
+	}
+	result, err := record.ResultOf(j)
+	if err != nil {
+		return ledger.Request{}, err
+	}
+	if result != nil {
+		if err := CheckRanges(result, redactions); err != nil {
+			return ledger.Request{}, err
+		}
 	}
 	ranges, err := json.Marshal(redactions)
 	if err != nil {

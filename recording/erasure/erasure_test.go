@@ -62,3 +62,42 @@ func ExampleJob() {
 	fmt.Println(r.Kind, r.Key, r.Queue, err)
 	// Output: erase-recording c1 pbx-1 <nil>
 }
+
+// What isn't there can't be redacted: nothing would be silenced, and all that the recording
+// was be deleted.
+func TestRangesOutside(t *testing.T) {
+	t.Parallel()
+	result := func(r record.Result) *ledger.Job {
+		j := made(t)
+		var err error
+		j.Result, err = json.Marshal(r)
+		require.NoError(t, err)
+		return j
+	}
+	ten := record.Result{
+		Status: record.StatusCompleted, Duration: 10 * time.Second, Trimmed: time.Second,
+		Outputs: []record.OutputResult{{URL: "mem://x", Codec: record.CodecWAV}},
+	}
+	cut := ten
+	cut.Timeline = []record.TimelinePiece{{CallFrom: time.Second, CallTo: 2 * time.Second}, {At: time.Second, CallFrom: 8 * time.Second, CallTo: 17 * time.Second}}
+	for _, c := range []struct {
+		name  string
+		job   *ledger.Job
+		from  time.Duration
+		fault string
+	}{
+		{"begins within", result(ten), 10900 * time.Millisecond, ""},
+		{"begins behind", result(ten), 11 * time.Second, "lies behind the recording's end, at 11000"},
+		{"within what was cut", result(cut), 16 * time.Second, ""},
+		{"behind what was cut", result(cut), 17 * time.Second, "lies behind the recording's end, at 17000"},
+		{"nothing was recorded", result(record.Result{Status: record.StatusAbsent, Reason: "no_consent"}), 0, "nothing to redact: the recording is absent, no_consent"},
+		{"nobody knows yet", made(t), time.Hour, ""},
+	} {
+		_, err := erasure.RedactionJob(c.job, []record.Redaction{{From: c.from, To: c.from + time.Hour}}, "a number", "ann")
+		if c.fault == "" {
+			require.NoError(t, err, c.name)
+			continue
+		}
+		require.ErrorContains(t, err, c.fault, c.name)
+	}
+}

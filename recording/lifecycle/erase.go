@@ -312,13 +312,18 @@ func (e *Eraser) exports(ctx context.Context, made *ledger.Job, b *retention.Beg
 			return x.Objects()
 		},
 	} {
-		f := ledger.Filter{TenantID: made.TenantID, Kind: kind, CallID: made.CallID, Limit: 1000}
+		// By their payloads: who enqueues such a job needn't name the call of it besides.
+		f := ledger.Filter{TenantID: made.TenantID, Kind: kind, Limit: 1000}
 		for {
 			jobs, err := e.ledger.Jobs(ctx, f)
 			if err != nil {
 				return err
 			}
 			for i := range jobs {
+				var of stored.ExportPayload // a data export's names its call likewise
+				if _ = json.Unmarshal(jobs[i].Payload, &of); of.CallID != made.CallID {
+					continue
+				}
 				named := false
 				for _, key := range keys(jobs[i].Result) {
 					if strings.HasPrefix(key, string(made.TenantID)+"/") {
@@ -452,10 +457,18 @@ func (e *Eraser) destroyLegs(ctx context.Context, begun *retention.Erasure, of r
 	if err := e.free(ctx, of); err != nil {
 		return err
 	}
+	shared, err := e.shared(ctx, begun)
+	if err != nil {
+		return err
+	}
 	for i := range begun.Legs {
 		leg := &begun.Legs[i]
 		leg.End = retention.LegGone
 		for _, uri := range leg.URIs {
+			if shared[uri] {
+				leg.End = retention.LegShared
+				continue
+			}
 			deleted, err := e.destroyLeg(ctx, leg.Below, uri)
 			if err != nil {
 				return e.locked(ctx, err)
@@ -466,6 +479,40 @@ func (e *Eraser) destroyLegs(ctx context.Context, begun *retention.Erasure, of r
 		}
 	}
 	return nil
+}
+
+// shared are the legs that other recordings have as well, which weren't deleted: they go with
+// the last of these.
+func (e *Eraser) shared(ctx context.Context, begun *retention.Erasure) (map[string]bool, error) {
+	shared := map[string]bool{}
+	if begun.CallID == "" {
+		return shared, nil
+	}
+	f := ledger.Filter{TenantID: begun.TenantID, Kind: record.Kind, CallID: begun.CallID, Limit: 1000}
+	for {
+		jobs, err := e.ledger.Jobs(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for i := range jobs {
+			if callmodel.RecordingID(jobs[i].Key) == begun.RecordingID {
+				continue
+			}
+			spec, err := record.SpecOf(&jobs[i])
+			if err != nil {
+				continue // what can't be read names no leg
+			}
+			for k := range spec.Legs {
+				for _, s := range spec.Legs[k].Segments {
+					shared[s.URI] = true // of one that was deleted the names are gone
+				}
+			}
+		}
+		if len(jobs) < f.Limit {
+			return shared, nil
+		}
+		f.After = jobs[len(jobs)-1].ID
+	}
 }
 
 func (e *Eraser) destroyLeg(ctx context.Context, below, uri string) (deleted bool, err error) {

@@ -224,7 +224,7 @@ func (a *archive) extras(t *testing.T, id string) {
 	a.enqueue(t, ledger.Request{Kind: stored.KindTranscode, TenantID: "acme", Key: "to-wav-" + id, Payload: payload})
 	payload, err = json.Marshal(stored.ExportPayload{CallID: callmodel.CallID(id)})
 	require.NoError(t, err)
-	a.enqueue(t, ledger.Request{Kind: stored.KindExport, TenantID: "acme", CallID: callmodel.CallID(id), Key: "zip-" + id, Payload: payload})
+	a.enqueue(t, ledger.Request{Kind: stored.KindExport, TenantID: "acme", Key: "zip-" + id, Payload: payload})
 	a.work(t)
 	require.Equal(t, ledger.Done, a.job(t, stored.KindTranscode, "to-wav-"+id).State)
 	require.Equal(t, ledger.Done, a.job(t, stored.KindExport, "zip-"+id).State)

@@ -70,6 +70,9 @@ func (e *Eraser) beginRedaction(ctx context.Context, j *task.Job, d *erasure.Red
 	if was.InBackup {
 		return nil, waits("recording %s is in the backup bucket: it is redacted when it has been moved home", made.Key)
 	}
+	if err := erasure.CheckRanges(was, d.Redactions); err != nil {
+		return nil, callmodel.Permanent(err)
+	}
 	rec.Result = *was
 	spec, result, err := e.opts.Redactor.Redact(ctx, rec, d.Redactions)
 	if err != nil {

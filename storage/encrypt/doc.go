@@ -67,9 +67,9 @@
 //	the bucket, reading              see keys (tenant, call, time), sizes,      hear anything
 //	                                 metadata, the hash of the plaintext: a
 //	                                 guess of a whole recording can be checked
-//	the bucket, writing              delete; put an older object in its place   change a recording, swap two, or
-//	                                                                            put in one: the stamp tells, also
-//	                                                                            in a range; verify tells the rest
+//	the bucket, writing              delete; put an older object, or a plain    change a recording, swap two, or
+//	                                 one, in its place: verify tells both       put in an encrypted one: the stamp
+//	                                                                            tells, also in a range
 //	a worker's keys                  stamp, store                               hear what is stored already
 //	a tenant's identity              hear that tenant                           hear another tenant
 //	the identity that was replaced   hear what it got hold of, and older        hear objects that were re-wrapped,

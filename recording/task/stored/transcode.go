@@ -151,7 +151,7 @@ func (r *Recording) best(apart bool) (*Object, error) {
 	best := slices.MaxFunc(objects, better)
 	if apart && best.Output.Channels < 2 && len(r.Spec.Legs) > 1 {
 		return nil, callmodel.Permanent(callmodel.Errorf(callmodel.CodeUnsupported,
-			"the recording of job %s has its legs in one channel, and they can't be parted any more: ask for mono", r.JobID))
+			"the recording of job %s has its legs in one channel, and they can't be parted any more: ask for mono, or redact all parties", r.JobID))
 	}
 	return &best, nil
 }

@@ -70,6 +70,7 @@ func BeginErasure(j *ledger.Job, b *retention.Begin, now time.Time) (w ErasureWr
 	}
 	action := retention.AuditEraseBegun
 	if b.Keep() {
+		result = record.Result{}
 		if err := result.UnmarshalJSON(b.Result); err != nil {
 			return w, nil, err
 		}
