@@ -167,6 +167,9 @@ func rewraps(t *testing.T, args ...string) *exec.Cmd {
 // goes on to the end.
 func TestRewrapKilled(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	dir := t.TempDir()
 	keys, bucket := filepath.Join(dir, "keys.json"), "file://"+filepath.Join(dir, "recordings")
 	ok := func(args ...string) string {
@@ -206,7 +209,7 @@ func TestRewrapKilled(t *testing.T) {
 		}
 	}
 	killed := 0
-	for after := 15 * time.Millisecond; killed < 100; after += 5 * time.Millisecond {
+	for after := 15 * time.Millisecond; after < time.Minute; after += max(5*time.Millisecond, after/8) {
 		p := rewraps(t, "--bucket", bucket, "--encrypt-keys", keys, "--concurrency", "2")
 		ended := make(chan error, 1)
 		go func() { ended <- p.Wait() }()

@@ -136,6 +136,9 @@ func eraseUntilKilled(dir, step string) error {
 // of a deletion or a redaction leaves it to be repeated to its end: nothing is half gone, and
 // it is told once.
 func TestKilledWhileErasing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	killedAtEach(t, func(t *testing.T, a *archive) {
 		t.Helper()
 		a.erase(t, "c1")
@@ -146,6 +149,9 @@ func TestKilledWhileErasing(t *testing.T) {
 }
 
 func TestKilledWhileRedacting(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	killedAtEach(t, func(t *testing.T, a *archive) {
 		t.Helper()
 		r, err := erasure.RedactionJob(a.job(t, record.Kind, "c1"), []record.Redaction{{From: redactFrom, To: redactTo}}, "a number", "ann")

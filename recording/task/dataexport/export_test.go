@@ -372,6 +372,9 @@ func (s *stopping) PutNamed(ctx context.Context, name string, m record.ObjectMet
 // behind the last part that was noted, and comes to the same.
 func TestStopped(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	h := newHouse(t)
 	for i := range 8 {
 		n := newCall("acme", string(rune('a'+i)), alice, bob, begun.Add(time.Duration(i)*time.Minute))

@@ -69,6 +69,9 @@ func exportAll(ctx context.Context, dir string) error {
 // every call once, and with one event.
 func TestKilled(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	h := newHouse(t)
 	const n = 60
 	for i := range n {
@@ -186,6 +189,9 @@ func (c *setClock) Now(context.Context) (time.Time, error) { return time.UnixMic
 // TestManyCalls: the memory that an export takes doesn't grow with what it has.
 func TestManyCalls(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	h := newHouse(t)
 	const n = 10_000
 	var group sync.WaitGroup
