@@ -27,7 +27,7 @@ awk -v version="$version" '/^## / {on = ($2 == version || $2 == "[" version "]")
 command -v cyclonedx-gomod >/dev/null || go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export SOURCE_DATE_EPOCH
+export SOURCE_DATE_EPOCH CGO_ENABLED=0
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 
 for arch in amd64 arm64; do
@@ -53,5 +53,8 @@ for arch in amd64 arm64; do
 done
 say "what is linked in"
 cyclonedx-gomod app -json -licenses -noserial -output-version 1.6 -main cmd/switchtape-api -output "$out/switchtape-$version.cdx.json" . 2>"$work/sbom" || { cat "$work/sbom" >&2; exit 1; }
+# It is of the commit's time, not of the machine's.
+at=$(TZ=UTC0 date -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
+sed -i "s/^\( *\"timestamp\": \)\"[^\"]*\"/\1\"$at\"/" "$out/switchtape-$version.cdx.json"
 (cd "$out" && sha256sum switchtape-"$version"* >SHA256SUMS)
 say "done: $out"
