@@ -3541,7 +3541,7 @@ type Finding struct {
 // FindingSeverity defines model for Finding.Severity.
 type FindingSeverity string
 
-// Grant A scope, or a role: reader, caller, operator.
+// Grant A scope, or a role: reader, caller, operator, compliance.
 //
 // Examples: reader, calls:write
 type Grant = string
@@ -3594,7 +3594,7 @@ type HoldPage struct {
 
 // HoldRequest A legal hold to place.
 type HoldRequest struct {
-	// Reason Why, for the audit log.
+	// Reason Why, for the audit log: at most 1024 bytes of UTF-8.
 	Reason string `json:"reason"`
 
 	// Scope What a legal hold is on.
@@ -4565,7 +4565,7 @@ type RawFormatEncoding string
 
 // ReasonRequest Why something is done.
 type ReasonRequest struct {
-	// Reason Why, for the audit log.
+	// Reason Why, for the audit log: at most 1024 bytes of UTF-8.
 	Reason string `json:"reason"`
 }
 
@@ -4938,7 +4938,7 @@ type RecordingSums struct {
 
 // RedactRequest What to redact of a recording.
 type RedactRequest struct {
-	// Reason Why, for the audit log.
+	// Reason Why, for the audit log: at most 1024 bytes of UTF-8.
 	Reason     string      `json:"reason"`
 	Redactions []Redaction `json:"redactions"`
 }

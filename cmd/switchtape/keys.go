@@ -94,7 +94,7 @@ type keysCreate struct {
 	keysOptions
 	secretOptions
 	Name      string        `help:"What it is for; no other active key of the tenant has the name." required:""`
-	Grant     []string      `help:"Scope, as calls:write, or role: reader, caller, operator; may be repeated." required:"" placeholder:"GRANT"`
+	Grant     []string      `help:"Scope, as calls:write, or role: reader, caller, operator, compliance; may be repeated." required:"" placeholder:"GRANT"`
 	ExpiresAt time.Time     `help:"When it stops working, as 2036-01-31T15:04:05Z. Default: it doesn't." optional:"" xor:"expiry" placeholder:"TIME"`
 	ExpiresIn time.Duration `help:"After how long it stops working." xor:"expiry" placeholder:"DURATION"`
 }

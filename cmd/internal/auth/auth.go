@@ -18,7 +18,9 @@
 //
 //	reader     calls:read, recordings:read, rules:read
 //	caller     those of reader, calls:write, recordings:write
-//	operator   every scope but tenants:every, which is given by its name alone
+//	operator   every scope but holds:write and recordings:erase, and but tenants:every,
+//	           which is given by its name alone
+//	compliance reads, holds, erases, exports and shares
 //
 // A key is made and its line printed by
 //
