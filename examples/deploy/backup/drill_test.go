@@ -165,8 +165,16 @@ func TestRestoreDrill(t *testing.T) {
 	assert.Contains(t, said, "give an empty one")
 
 	fresh.start()
+	db, err := calldb.Open(t.Context(), fresh.db, nil)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, db.Close()) }()
 	var left map[string]int
 	require.Eventually(t, func() bool { // jobs that waited when it was dumped go on, and find their objects
+		for _, state := range []ledger.State{ledger.Queued, ledger.Running} {
+			if jobs, err := db.Jobs(t.Context(), ledger.Filter{Kind: record.Kind, State: state, Limit: 1}); err != nil || len(jobs) > 0 {
+				return false
+			}
+		}
 		left = fresh.verify()
 		for kind := range left {
 			if kind != "object_unknown" {
@@ -182,9 +190,6 @@ func TestRestoreDrill(t *testing.T) {
 	require.NoError(t, err, "%s", adopted)
 	assert.Empty(t, fresh.verify(), "%s", adopted)
 	assert.Equal(t, known, fresh.recorded(), "calls that came after the dump aren't known; their recordings are")
-	db, err := calldb.Open(t.Context(), fresh.db, nil)
-	require.NoError(t, err)
-	defer func() { assert.NoError(t, db.Close()) }()
 	assert.Eventually(t, func() bool {
 		jobs, err := db.Jobs(t.Context(), ledger.Filter{Kind: record.Kind, State: ledger.Done, Limit: 100})
 		return err == nil && len(jobs) == before+during+after
