@@ -211,7 +211,7 @@ func (r *run) object(ctx context.Context, s *side, o *object, e *expected) error
 		if errors.Is(err, fs.ErrNotExist) {
 			return r.absent(ctx, s, *e, o)
 		}
-		if callmodel.CodeOf(err) == callmodel.CodeConflict {
+		if callmodel.CodeOf(err) == callmodel.CodeDamaged {
 			return r.differs(ctx, s, o, e, err.Error())
 		}
 		if err != nil {
