@@ -3252,16 +3252,32 @@ type ErasedLegEnd string
 // ErasedObject An object that was deleted, or an older version of one.
 type ErasedObject struct {
 	Bucket string `json:"bucket"`
-	Bytes  int    `json:"bytes"`
+
+	// Bytes As the bucket had it: of an encrypted object what is encrypted.
+	Bytes int `json:"bytes"`
 
 	// Current It was what a reader of the key got.
-	Current *bool  `json:"current,omitempty"`
-	Key     string `json:"key"`
+	Current *bool `json:"current,omitempty"`
+
+	// Encrypted The bytes are encrypted.
+	Encrypted *bool  `json:"encrypted,omitempty"`
+	Key       string `json:"key"`
+
+	// Ledger What the ledger said of the object that it named by the key, of the plaintext if that is encrypted. Only of the current one.
+	Ledger *struct {
+		Bytes int `json:"bytes"`
+
+		// Sha256 In hex.
+		Sha256 *string `json:"sha256,omitempty"`
+	} `json:"ledger,omitempty"`
 
 	// Mark It was the mark of a deletion, which has no bytes.
 	Mark *bool `json:"mark,omitempty"`
 
-	// Sha256 In hex.
+	// NotRead Why sha256 isn't there.
+	NotRead *string `json:"not_read,omitempty"`
+
+	// Sha256 Of those bytes, in hex, read before they were deleted.
 	Sha256   *string    `json:"sha256,omitempty"`
 	StoredAt *time.Time `json:"stored_at,omitempty"`
 
