@@ -258,10 +258,11 @@ func (c *recordingsErasures) print(s cli.Streams, list *erasures) error {
 		s.Printf("%s  %s  begun %s for %s: %s\n", e.Kind, e.State, e.BegunAt.Format(time.RFC3339), e.Actor, e.Reason)
 		for k := range e.Objects {
 			o := &e.Objects[k]
-			s.Printf("  %s/%s  %d bytes%s  version %q  sha256 %s\n", o.Bucket, o.Key, o.Bytes, encryptedWord(o), o.Version, cmp.Or(o.SHA256, hashless(o)))
+			s.Printf("  %s/%s  %d bytes%s  version %q  sha256 %s", o.Bucket, o.Key, o.Bytes, encryptedWord(o), o.Version, cmp.Or(o.SHA256, hashless(o)))
 			if n := o.Ledger; n != nil && (n.SHA256 != o.SHA256 || n.Bytes != o.Bytes) {
-				s.Printf("    the ledger: %d bytes  sha256 %s\n", n.Bytes, n.SHA256)
+				s.Printf("  the ledger: %d bytes  sha256 %s", n.Bytes, n.SHA256)
 			}
+			s.Printf("\n")
 		}
 		for k := range e.Legs {
 			s.Printf("  leg %s  %d files %s  sha256 %s\n", e.Legs[k].Name, e.Legs[k].Files, e.Legs[k].End, e.Legs[k].SHA256)
