@@ -94,7 +94,7 @@ func (o *output) result() record.OutputResult {
 	r := record.OutputResult{
 		Name: o.spec.Name, URL: o.info.URL, Key: o.info.Key.String(), Codec: o.spec.Codec, Layout: o.spec.ChannelLayout(),
 		Channels: o.channels, Rate: o.rate, Bitrate: o.bitrate(), Frames: o.frames,
-		Bytes: o.info.Bytes, SHA256: o.info.SHA256, Encoder: o.encoder(),
+		Bytes: o.info.Bytes, SHA256: o.info.SHA256, Encoder: o.encoder(), Encrypted: o.info.Encrypted,
 	}
 	if o.info.Key == (record.ObjectKey{}) {
 		r.Key = ""

@@ -68,6 +68,9 @@ func (o *object) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
+// Encrypted says that what is read isn't encrypted in the bucket.
+func (o *object) Encrypted() bool { return false }
+
 // Read implements io.Reader.
 func (o *object) Read(p []byte) (int, error) {
 	n, err := o.readSome(p, o.pos)
@@ -177,6 +180,9 @@ func (s *Store) decrypt(o *object) (io.ReadCloser, error) {
 	}
 	return &decrypted{raw: o, text: text, size: size}, nil
 }
+
+// Encrypted says that what is read is encrypted in the bucket, and was decrypted.
+func (d *decrypted) Encrypted() bool { return true }
 
 // Read implements io.Reader.
 func (d *decrypted) Read(p []byte) (int, error) {

@@ -113,7 +113,7 @@ func withHash(metadata map[string]string, st *staged) map[string]string {
 func (s *Store) putOnce(ctx context.Context, name string, st *staged, contentType string,
 	metadata map[string]string,
 ) (info record.ObjectInfo, done bool, err error) {
-	info = record.ObjectInfo{URL: s.URL(name), Bytes: st.bytes, SHA256: st.sum}
+	info = record.ObjectInfo{URL: s.URL(name), Bytes: st.bytes, SHA256: st.sum, Encrypted: st.encrypted}
 	if err := st.address(name); err != nil {
 		return info, false, s.fault("encrypting", name, err)
 	}
@@ -134,7 +134,9 @@ func (s *Store) putOnce(ctx context.Context, name string, st *staged, contentTyp
 		}
 		return info, same, err
 	case gcerrors.FailedPrecondition, gcerrors.AlreadyExists:
-		info.Existed, err = s.settled(ctx, name, st)
+		if info.Existed, err = s.settled(ctx, name, st); info.Existed && err == nil {
+			info.Encrypted, err = s.heldEncrypted(ctx, name, st)
+		}
 		return info, info.Existed, err
 	default:
 		if ctx.Err() != nil {
@@ -142,12 +144,25 @@ func (s *Store) putOnce(ctx context.Context, name string, st *staged, contentTyp
 		}
 		if cutShort(err) {
 			if same, there := s.holds(ctx, name, st); there == nil {
-				info.Existed = same
-				return info, same, nil
+				if info.Existed = same; same {
+					info.Encrypted, err = s.heldEncrypted(ctx, name, st)
+					return info, err == nil, err
+				}
+				return info, false, nil
 			}
 		}
 		return info, false, s.putFault(name, err)
 	}
+}
+
+// heldEncrypted reports whether the object that holds the staged one's plaintext has it
+// encrypted, which its size tells: the staged one may be otherwise.
+func (s *Store) heldEncrypted(ctx context.Context, name string, st *staged) (bool, error) {
+	a, err := s.bucket.Attributes(ctx, name)
+	if err != nil {
+		return false, s.fault("describing", name, err)
+	}
+	return a.Size == EncryptedSize(st.bytes), nil
 }
 
 // cutShort reports whether the line was closed while the upload was sent. A server that

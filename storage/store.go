@@ -162,7 +162,7 @@ func (s *Store) LocalPath(key string) string {
 }
 
 // Open reads an object, decrypted if it is encrypted. A missing one is an error that wraps
-// fs.ErrNotExist. The reader is an io.Seeker, and reads no more of the object than it must:
+// fs.ErrNotExist. The reader has a method Encrypted() bool, is an io.Seeker, and reads no more of the object than it must:
 // a request for each place that is sought, and for each of the windows that grow from there.
 func (s *Store) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return orBackup(s, func(s *Store) (io.ReadCloser, error) { return s.open(ctx, key) })

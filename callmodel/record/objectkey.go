@@ -97,4 +97,7 @@ type ObjectInfo struct {
 	SHA256 string // hex
 	// Existed is true when the very same bytes were there already.
 	Existed bool
+	// Encrypted says that the object is encrypted before it comes to the bucket. Bytes and
+	// SHA256 are the plaintext's then.
+	Encrypted bool
 }

@@ -187,6 +187,9 @@ type OutputResult struct {
 	SHA256   string `json:"sha256"` // hex, of the object's bytes
 	// Encoder is what made it, and the version of its output: "switchtape-mp3/1".
 	Encoder string `json:"encoder,omitempty"`
+	// Encrypted says that the object was encrypted before it came to the bucket: a plain one
+	// under its key is none of ours. Bytes and SHA256 are the plaintext's.
+	Encrypted bool `json:"encrypted,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -4192,7 +4192,10 @@ type OutputResult struct {
 	//
 	// Examples: switchtape-mp3/1
 	Encoder *string `json:"encoder,omitempty"`
-	Frames  int64   `json:"frames"`
+
+	// Encrypted The object was encrypted before it came to the bucket; bytes and sha256 are the plaintext's.
+	Encrypted *bool `json:"encrypted,omitempty"`
+	Frames    int64 `json:"frames"`
 
 	// Key Its key in the bucket.
 	Key *string `json:"key,omitempty"`

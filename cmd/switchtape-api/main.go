@@ -97,7 +97,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 	group.Go(func() error { return messages.Run(ctx) })
 	group.Go(func() error {
 		return hangups.Run(ctx, log, service.Reload{Name: "the API keys", Do: api.Reload},
-			service.Reload{Name: "the certificate", Do: doors.Reload}, service.Reconfigure(settings, level, log))
+			service.Reload{Name: "the certificate", Do: doors.Reload}, stores.ReloadKeys(ctx), service.Reconfigure(settings, level, log))
 	})
 	return group.Wait()
 }

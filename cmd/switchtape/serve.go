@@ -90,7 +90,7 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams, settings *cli.Con
 	group.Go(func() error { return one.run(ctx) })
 	group.Go(func() error {
 		return hangups.Run(ctx, log, service.Reload{Name: "the API keys", Do: one.api.Reload},
-			service.Reload{Name: "the certificate", Do: one.doors.Reload}, service.Reconfigure(settings, level, log))
+			service.Reload{Name: "the certificate", Do: one.doors.Reload}, one.stores.ReloadKeys(ctx), service.Reconfigure(settings, level, log))
 	})
 	return group.Wait()
 }

@@ -94,6 +94,8 @@ type Output struct {
 
 	// URL hides that of the result: places change, names and hashes don't.
 	URL string `json:"url,omitempty"`
+	// Encrypted hides that of the result likewise: it is the bucket's matter.
+	Encrypted bool `json:"encrypted,omitempty"`
 
 	// ChannelMap names the legs of every channel, in order; a channel of
 	// silence has none.

@@ -14,6 +14,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/tracing"
 	"github.com/switchtape/switchtape/recording/intake"
 	"github.com/switchtape/switchtape/recording/internal/plays"
+	"github.com/switchtape/switchtape/recording/internal/unreadable"
 	"github.com/switchtape/switchtape/recording/task"
 )
 
@@ -66,6 +67,9 @@ type Options struct {
 	// a principal was denied, and by which requests for audio are taken for one play.
 	// Nil means time.Now.
 	Now func() time.Time
+	// Unreadable is told of each request for audio that can't be read for what it is, by its
+	// code: CodeDamaged or CodeKeyMissing. Nil: nobody counts them.
+	Unreadable func(callmodel.Code)
 	// Tracer names the request's span in the jobs of recordings. Nil: nothing is traced.
 	Tracer tracing.Tracer
 	// Logger gets what goes wrong. Nil: nothing is logged.
@@ -89,6 +93,8 @@ type Handler struct {
 	mux     *http.ServeMux
 	denials callmodel.Denials
 	plays   plays.Plays
+
+	unreadable *unreadable.Teller
 }
 
 // New makes the handler of the jobs in l. o may be nil.
@@ -113,6 +119,7 @@ func New(l Ledger, o *Options) *Handler {
 	if opts.Defaults != nil {
 		checks.Defaults = h.defaults
 	}
+	h.unreadable = unreadable.New(opts.Logger, opts.Now, opts.Unreadable)
 	h.door = intake.NewDoor(checks, opts.Kinds)
 	frame := problem.Frame{Within: h.within, Denied: h.denied, Logger: opts.Logger}
 	frame.Mount(h.mux, h.routes())

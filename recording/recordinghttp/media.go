@@ -15,6 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/recording/internal/unreadable"
 )
 
 // getMedia sends the client to what a job has made that find finds, or that to the client.
@@ -42,6 +43,9 @@ func (h *Handler) media(w http.ResponseWriter, r *http.Request, p callmodel.Prin
 	if !owned(&job, out) {
 		return callmodel.Errorf(callmodel.CodeNotFound, "the recording of job %s is not in this service's bucket", job.ID)
 	}
+	if out.Encrypted { // a link would lead to whatever is under the key by now
+		return h.stream(w, r, p, &job, out)
+	}
 	to, err := h.opts.Media.SignedURL(r.Context(), out.Key, h.opts.MediaExpiry)
 	switch {
 	case err == nil:
@@ -55,7 +59,7 @@ func (h *Handler) media(w http.ResponseWriter, r *http.Request, p callmodel.Prin
 	case callmodel.CodeOf(err) == callmodel.CodeUnsupported:
 		return h.stream(w, r, p, &job, out)
 	default:
-		return h.mediaError(r, &job, err)
+		return h.mediaError(r, &job, out, err)
 	}
 }
 
@@ -119,9 +123,18 @@ func made(job *ledger.Job) (*record.Result, error) {
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request, p callmodel.Principal, job *ledger.Job, out *record.OutputResult) error {
 	body, err := h.opts.Media.Open(r.Context(), out.Key)
 	if err != nil {
-		return h.mediaError(r, job, err)
+		return h.mediaError(r, job, out, err)
 	}
 	defer body.Close() //nolint:errcheck // only read from
+	if err := unreadable.Meant(out, body); err != nil {
+		return h.mediaError(r, job, out, err)
+	}
+	seeker, seeks := body.(io.ReadSeeker)
+	if seeks && r.Header.Get("Range") == "" {
+		if err := unreadable.Sound(seeker); err != nil {
+			return h.mediaError(r, job, out, err)
+		}
+	}
 	if err := h.listened(r, p, job, out, "stream"); err != nil {
 		return err
 	}
@@ -133,8 +146,14 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, p callmodel.Pri
 	if out.SHA256 != "" {
 		head.Set("ETag", `"`+out.SHA256+`"`)
 	}
-	if seeker, ok := body.(io.ReadSeeker); ok {
-		http.ServeContent(w, r, "", time.Time{}, seeker)
+	if seeks {
+		watched := &unreadable.Watched{ReadSeeker: seeker}
+		http.ServeContent(w, r, "", time.Time{}, watched)
+		if watched.Err != nil && r.Context().Err() == nil { // the client notices by the length
+			if err := h.mediaError(r, job, out, watched.Err); !unreadable.Is(err) {
+				h.opts.Logger.ErrorContext(r.Context(), "a recording was sent in part", "job", job.ID, "key", out.Key, "error", watched.Err)
+			}
+		}
 		return nil
 	}
 	head.Set("Accept-Ranges", "none")
@@ -152,7 +171,10 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, p callmodel.Pri
 
 // mediaError keeps the bucket's name and its refusals from clients: they are
 // not what the client may or may not do.
-func (h *Handler) mediaError(r *http.Request, job *ledger.Job, err error) error {
+func (h *Handler) mediaError(r *http.Request, job *ledger.Job, out *record.OutputResult, err error) error {
+	if unreadable.Is(err) {
+		return h.unreadable.Tell(r.Context(), err, job.ID, out.Key)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		h.opts.Logger.ErrorContext(r.Context(), "a recording is not in the bucket any more", "job", job.ID, "error", err)
 		return callmodel.Errorf(callmodel.CodeNotFound, "the recording of job %s is not in the bucket any more", job.ID)

@@ -197,7 +197,7 @@ func (p *Public) copy(ctx context.Context, to *os.File, o *record.OutputResult) 
 		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != o.SHA256 {
-		return callmodel.Errorf(callmodel.CodeConflict, "object %s has the SHA-256 %s, and was stored with %s: nothing is cut out of it", o.Key, got, o.SHA256)
+		return callmodel.Errorf(callmodel.CodeDamaged, "object %s has the SHA-256 %s, and was stored with %s: nothing is cut out of it", o.Key, got, o.SHA256)
 	}
 	_, err = to.Seek(0, io.SeekStart)
 	return err

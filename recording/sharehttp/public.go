@@ -20,6 +20,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/shares"
 	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/internal/unreadable"
 )
 
 // Objects are the recordings' bucket. *storage.Store is one.
@@ -49,6 +50,9 @@ type PublicOptions struct {
 	Cuts int
 	// Now is the clock by which parts are dropped that nobody listens to. Nil means time.Now.
 	Now func() time.Time
+	// Unreadable is told of each request for a share whose recording can't be read for what it
+	// is, by its code: CodeDamaged or CodeKeyMissing. Nil: nobody counts them.
+	Unreadable func(callmodel.Code)
 	// Logger gets what goes wrong. Nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -62,6 +66,8 @@ type Public struct {
 	opts    PublicOptions
 	mux     *http.ServeMux
 	cuts    *cuts
+
+	unreadable *unreadable.Teller
 }
 
 // NewPublic makes the handler of the links.
@@ -76,7 +82,7 @@ func NewPublic(s Store, j Jobs, b Objects, o PublicOptions) *Public {
 	if o.Unknown == nil {
 		o.Unknown = func(string) bool { return false }
 	}
-	p := &Public{store: s, jobs: j, objects: b, opts: o, mux: http.NewServeMux(), cuts: newCuts(o.Cuts)}
+	p := &Public{store: s, jobs: j, objects: b, opts: o, mux: http.NewServeMux(), cuts: newCuts(o.Cuts), unreadable: unreadable.New(o.Logger, o.Now, o.Unreadable)}
 	p.mux.HandleFunc("GET /s/{token}", p.serve(p.page))
 	p.mux.HandleFunc("GET /s/{token}/audio", p.serve(p.audio))
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusNotFound, "There is nothing here.") })
@@ -131,6 +137,10 @@ func (p *Public) serve(f func(w http.ResponseWriter, r *http.Request, hash strin
 		case errors.As(err, &gone):
 			say(w, http.StatusGone, "The recording isn't there any more.")
 			p.opts.Logger.WarnContext(r.Context(), "a share was opened whose recording can't be had", "error", err)
+		case callmodel.CodeOf(err) == callmodel.CodeDamaged:
+			say(w, http.StatusInternalServerError, "This recording is damaged. Tell who gave you the link: trying again doesn't help.")
+		case callmodel.CodeOf(err) == callmodel.CodeKeyMissing:
+			say(w, http.StatusServiceUnavailable, "This recording is encrypted, and the service has no key for it. Tell who gave you the link.")
 		default:
 			w.Header().Set("Retry-After", "5")
 			say(w, http.StatusServiceUnavailable, "The recording can't be had right now. Try again later.")
@@ -260,11 +270,11 @@ func (p *Public) audio(w http.ResponseWriter, r *http.Request, hash string) erro
 	w.Header().Set("Content-Disposition", `inline; filename="`+s.ID+"."+o.Codec.Ext()+`"`)
 	w.Header().Set("Content-Type", o.Codec.ContentType())
 	if opened.Whole() {
-		return p.whole(w, r, o)
+		return p.whole(w, r, s.JobID, o)
 	}
 	c, release, err := p.cuts.get(r.Context(), p, o, s.From, s.To)
 	if err != nil {
-		return err
+		return p.unreadable.Tell(r.Context(), err, s.JobID, o.Key)
 	}
 	defer release()
 	w.Header().Set("ETag", `"`+c.sum+`"`)
@@ -273,18 +283,30 @@ func (p *Public) audio(w http.ResponseWriter, r *http.Request, hash string) erro
 }
 
 // whole serves the output as it is.
-func (p *Public) whole(w http.ResponseWriter, r *http.Request, o *record.OutputResult) error {
+func (p *Public) whole(w http.ResponseWriter, r *http.Request, job callmodel.JobID, o *record.OutputResult) error {
 	body, err := p.objects.Open(r.Context(), o.Key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &goneError{"object " + o.Key + " isn't in the bucket"}
 	}
 	if err != nil {
-		return err
+		return p.unreadable.Tell(r.Context(), err, job, o.Key)
 	}
 	defer body.Close() //nolint:errcheck // only read from
+	if err := unreadable.Meant(o, body); err != nil {
+		return p.unreadable.Tell(r.Context(), err, job, o.Key)
+	}
 	w.Header().Set("ETag", `"`+o.SHA256+`"`)
 	if seeker, ok := body.(io.ReadSeeker); ok {
-		http.ServeContent(w, r, "", time.Time{}, seeker)
+		if r.Header.Get("Range") == "" {
+			if err := unreadable.Sound(seeker); err != nil {
+				return p.unreadable.Tell(r.Context(), err, job, o.Key)
+			}
+		}
+		watched := &unreadable.Watched{ReadSeeker: seeker}
+		http.ServeContent(w, r, "", time.Time{}, watched)
+		if watched.Err != nil && r.Context().Err() == nil { // the client notices by the length
+			_ = p.unreadable.Tell(r.Context(), watched.Err, job, o.Key)
+		}
 		return nil
 	}
 	w.Header().Set("Accept-Ranges", "none")

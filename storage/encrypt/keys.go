@@ -294,6 +294,18 @@ func ParseWrapped(ctx context.Context, file []byte, k Keeper) (*Keys, error) {
 	return Parse(b)
 }
 
+// StoreOnly are the tenants, in the order of their names, whose objects are encrypted with
+// these keys and can't be decrypted with them.
+func (k *Keys) StoreOnly() []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(k.tenants)) {
+		if len(k.tenants[name].recipients) > 0 && len(k.identities(name)) == 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // Tried is what a tenant's keys can do.
 type Tried struct {
 	Tenant     string

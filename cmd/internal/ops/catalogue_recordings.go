@@ -48,6 +48,9 @@ func recordingMetrics() []Section {
 			{"switchtape_recorded_audio_seconds_total", Counter, "Length of the recordings made.", nil, false, inWorker},
 			{"switchtape_recorded_bytes_total", Counter, "Size of the objects stored.", nil, false, inWorker},
 			{"switchtape_recording_defects_total", Counter, "Defects of finished recordings.", []Label{label("code", "those of defects.md, as `leg_missing`")}, false, inWorker},
+			{"switchtape_unreadable_recordings_total", Counter, "Requests for a recording, or a share of one, that couldn't be served as what is stored is damaged, or as there is no key for it.", []Label{
+				label("code", "`recording_damaged`, `key_missing`"),
+			}, false, "API"},
 			{"switchtape_host_recordings_total", Counter, "Finished recordings, by the telephone server whose queue they were in, and its software.", []Label{
 				host, software, label("status", "`completed`, `completed_degraded`, `absent`, `quarantined`"),
 			}, false, inWorker},

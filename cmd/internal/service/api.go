@@ -123,12 +123,14 @@ type API struct {
 	promise *promiseWatch
 	hooks   *webhook.Deliverer // nil: others deliver
 	shares  *sharehttp.Public  // nil: no links are opened here
-	verify  *Verifier          // nil: it doesn't compare
-	journal *lateJournal       // nil: there is none
-	door    *intake.Door
-	vouched []callmodel.TenantID // whom subscriptions take messages of
-	log     *slog.Logger
-	later   []chore
+
+	unreadable *unreadable
+	verify     *Verifier    // nil: it doesn't compare
+	journal    *lateJournal // nil: there is none
+	door       *intake.Door
+	vouched    []callmodel.TenantID // whom subscriptions take messages of
+	log        *slog.Logger
+	later      []chore
 }
 
 // chore is what could not be done at the start, for want of the database.
@@ -234,10 +236,12 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	if err != nil {
 		return nil, err
 	}
+	a.unreadable = newUnreadable(m)
 	recordings := recordinghttp.New(s.DB, &recordinghttp.Options{
 		Check: checker.Check, Kinds: kinds, LegsBelow: dirs.below, Defaults: a.recordingDefaults(outputs), DeadLetters: s.DB, Keeper: s.DB,
-		JobEnqueued: jobEnqueued, Media: s.media(), Now: clock.Now, Tracer: m.Tracer, Logger: log,
+		JobEnqueued: jobEnqueued, Media: s.media(), Now: clock.Now, Tracer: m.Tracer, Logger: log, Unreadable: a.unreadable.count,
 	})
+	s.warnBlind(ctx, log)
 	for _, at := range []string{"/v1/recordings", "/v1/jobs", "/v1/dead-letters", "/v1/holds"} {
 		a.mux.Handle(at, recordings)
 		a.mux.Handle(at+"/", recordings)

@@ -51,10 +51,10 @@ const backupPath = "/backup-objects"
 // to objectsPath and backupPath below the server's public URL if they are file:// buckets.
 func (s *Stores) OpenBucket(ctx context.Context, b Buckets, o BucketOptions, log *slog.Logger) (err error) {
 	s.SpoolDir = o.SpoolDir
-	keys, err := o.Encryption(ctx)
-	if err != nil {
+	if s.keys, err = newCurrentKeys(ctx, o.EncryptionOptions); err != nil {
 		return err
 	}
+	keys := s.keys.encryption()
 	if o.BackupBucket != "" {
 		if s.Backup, err = b.openBucket(ctx, o.BackupBucket, o, backupPath, keys, nil, log); err != nil {
 			return fmt.Errorf("the backup bucket: %w", err)

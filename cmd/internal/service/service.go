@@ -59,6 +59,8 @@ type Stores struct {
 	// SpoolDir is where large recordings wait for their upload; "" for the system's
 	// temporary directory.
 	SpoolDir string
+
+	keys *currentKeys // that the buckets are opened with; nil: none
 }
 
 // pools are the connections to the database, by what they are for.

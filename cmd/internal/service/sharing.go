@@ -63,7 +63,7 @@ func (a *API) mountSharing(s *Stores, svc *callservice.Service, log *slog.Logger
 	// It is never closed: files without names go with the process, and requests are served
 	// until its end.
 	a.shares = sharehttp.NewPublic(s.DB, s.DB, s.Objects, sharehttp.PublicOptions{
-		Codecs: codecs, TempDir: s.SpoolDir, Unknown: guesses.Wrong, Now: clock.Now, Logger: log,
+		Codecs: codecs, TempDir: s.SpoolDir, Unknown: guesses.Wrong, Now: clock.Now, Logger: log, Unreadable: a.unreadable.count,
 	})
 }
 
