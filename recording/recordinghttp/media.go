@@ -1,6 +1,7 @@
 package recordinghttp
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -28,6 +29,15 @@ func (h *Handler) getMedia(find finder) problem.Endpoint {
 	}
 }
 
+type streamedKey struct{}
+
+// Streamed is a context for requests of this process whose media are sent, with ranges, and
+// not redirected to: a page that plays them may load nothing from other hosts, and browsers
+// let no page take apart what comes from there.
+func Streamed(ctx context.Context) context.Context {
+	return context.WithValue(ctx, streamedKey{}, true)
+}
+
 func (h *Handler) media(w http.ResponseWriter, r *http.Request, p callmodel.Principal, job ledger.Job) error {
 	if h.opts.Media == nil {
 		return callmodel.Errorf(callmodel.CodeNotFound, "recordings can't be fetched from this service")
@@ -41,6 +51,9 @@ func (h *Handler) media(w http.ResponseWriter, r *http.Request, p callmodel.Prin
 	}
 	if !owned(&job, out) {
 		return callmodel.Errorf(callmodel.CodeNotFound, "the recording of job %s is not in this service's bucket", job.ID)
+	}
+	if r.Context().Value(streamedKey{}) != nil {
+		return h.stream(w, r, p, &job, out)
 	}
 	to, err := h.opts.Media.SignedURL(r.Context(), out.Key, h.opts.MediaExpiry)
 	switch {

@@ -82,6 +82,7 @@ type APIOptions struct {
 	IntakeOptions
 	WebhookOptions
 	ShareOptions
+	ConsoleOptions
 	VerifyOptions
 	AccessLog  bool `help:"Log every request: method, route, status, how long it took, bytes, who asked, and the ids of the request and of its call or job. Neither paths nor queries, in which there are numbers."`
 	NoWebhooks bool `help:"Leave the delivery of webhooks to other processes."`
@@ -381,16 +382,21 @@ func (a *API) installFile(ctx context.Context, body []byte) error {
 	return nil
 }
 
-// guarded is the API behind its authentication.
-func (a *API) guarded(m *ops.Metrics, addr net.Addr) (h http.Handler, err error) {
-	h, a.gate, err = a.opts.guard(actingFor(ops.Noted(a.Handler())), auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Now: clock.Now, Logger: a.log}, a.book, addr)
+// guarded is the API behind its authentication, and the console behind the same; nil where
+// there is to be none.
+func (a *API) guarded(m *ops.Metrics, addr net.Addr) (h, pages http.Handler, err error) {
+	guard, gate, err := a.opts.guard(auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Now: clock.Now, Logger: a.log}, a.book, addr)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if a.gate != nil {
-		gateMetrics(m, a.gate)
+	if a.gate = gate; gate != nil {
+		gateMetrics(m, gate)
 	}
-	return m.HTTP(h, a.accessLog()), nil
+	inside := actingFor(ops.Noted(a.Handler()))
+	if pages, err = a.console(guard, inside); err != nil {
+		return nil, nil, err
+	}
+	return m.HTTP(guard(inside), a.accessLog()), pages, nil
 }
 
 // accessLog is where requests are logged; nil for nowhere.

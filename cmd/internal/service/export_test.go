@@ -25,8 +25,11 @@ func LegsBelow(o LegOptions, tenants int) (func(t callmodel.TenantID, host strin
 
 // Guard is the authentication that the options put around h.
 func Guard(h http.Handler, o AuthOptions, addr net.Addr) (http.Handler, error) {
-	guarded, _, err := o.guard(h, auth.GateOptions{}, nil, addr)
-	return guarded, err
+	guarded, _, err := o.guard(auth.GateOptions{}, nil, addr)
+	if err != nil {
+		return nil, err
+	}
+	return guarded(h), nil
 }
 
 // ForgetOnce makes a pass and returns how many calls it took out.
