@@ -38,17 +38,20 @@ var demoRules []byte
 
 type demoCommand struct {
 	Dir   string `help:"Directory to keep the call, the database and the recording in. Default: a new one below the system's temporary directory." type:"path" placeholder:"DIR"`
-	Codec string `help:"Make only this recording: mp3 or wav. Default: an MP3 to listen to and a WAV to keep, from one read of the legs." enum:"mp3,wav," default:""`
+	Codec string `help:"Make only this recording: mp3 or wav. Default: an MP3 to listen to and a WAV to keep, from one read of the legs. Their waveform is made, too." enum:"mp3,wav," default:""`
 	JSON  bool   `help:"Print the outcome as JSON." name:"json"`
 }
 
-// outputs are the recordings that the demonstration asks for.
+// outputs are the recordings that the demonstration asks for, and their waveform.
 func (c *demoCommand) outputs() []record.OutputSpec {
 	list := []record.OutputSpec{
 		{Codec: record.CodecMP3, Layout: record.LayoutStereo},
 		{Codec: record.CodecWAV, Layout: record.LayoutStereo},
+		{Codec: record.CodecPeaksDAT, Layout: record.LayoutStereo},
 	}
-	return slices.DeleteFunc(list, func(o record.OutputSpec) bool { return c.Codec != "" && string(o.Codec) != c.Codec })
+	return slices.DeleteFunc(list, func(o record.OutputSpec) bool {
+		return c.Codec != "" && o.Codec.Audio() && string(o.Codec) != c.Codec
+	})
 }
 
 // Numbers from the ranges reserved for fiction: Ofcom's 020 7946 0xxx in
@@ -304,6 +307,10 @@ func printDemo(s cli.Streams, o *demoOutput) {
 	}
 	for _, r := range o.Recordings {
 		s.Printf("recording  %s\n           %s\n", r.Path, r.URL)
+		if !record.Codec(r.Codec).Audio() {
+			s.Printf("           its waveform, in audiowaveform's format: %d bytes, checked against its SHA-256\n", r.Bytes)
+			continue
+		}
 		s.Printf("           %.2f s, %d channels (agent left, customer right), %d Hz, %d bytes, checked against its SHA-256\n",
 			float64(r.DurationMS)/1000, r.Channels, r.Rate, r.Bytes)
 	}

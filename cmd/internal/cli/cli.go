@@ -140,8 +140,12 @@ func (p *program) parse(args []string) (*kong.Context, *Configuration, error) {
 // Run is Main under the caller's context.
 func Run(ctx context.Context, name, description string, grammar any, args []string, s Streams) (code int) {
 	defer func() {
-		if e, ok := recover().(exited); ok {
+		switch e := recover().(type) {
+		case nil:
+		case exited:
 			code = e.code
+		default:
+			panic(e) // a fault of the program, which isn't to look like success
 		}
 	}()
 	p := &program{name: name, description: description, grammar: grammar, s: s}

@@ -102,13 +102,20 @@ type RecordOptions struct {
 	RecordLayout  string `help:"Layout of such recordings." default:"stereo" enum:"mono,stereo,multichannel"`
 	RecordRate    int    `help:"Sample rate of such recordings in Hz. 0: that of the legs." default:"0"`
 	RecordBitrate int    `help:"Bitrate of such recordings in bit/s. 0: the codec's default." default:"0"`
+	RecordPeaks   bool   `help:"Make the waveform of such recordings, too (peaks-dat), so that players draw it without decoding the audio." default:"true" negatable:""`
 }
 
+// outputs are the audio, whose URL the call gets as the first, and its waveform. Both have
+// the same channels and the same rate: what is seen of a channel is what is heard of it.
 func (o RecordOptions) outputs() []record.OutputSpec {
-	return []record.OutputSpec{{
+	list := []record.OutputSpec{{
 		Codec: record.Codec(o.RecordCodec), Layout: record.Layout(o.RecordLayout),
 		SampleRateHz: o.RecordRate, BitrateBps: o.RecordBitrate,
 	}}
+	if o.RecordPeaks {
+		list = append(list, record.OutputSpec{Codec: record.CodecPeaksDAT, Layout: list[0].Layout, SampleRateHz: o.RecordRate})
+	}
+	return list
 }
 
 // API is the call handling service.
