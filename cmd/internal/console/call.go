@@ -67,6 +67,8 @@ type region struct {
 	To    float64 `json:"to"`
 	Kind  string  `json:"kind"`
 	Label string  `json:"label"`
+	// Channel is the only one that it is of; -1 for all.
+	Channel int `json:"channel"`
 }
 
 // FromTime and ToTime are its ends.
@@ -137,7 +139,7 @@ func (c *Console) fillRecording(r *http.Request, v *recordingView) error {
 		return nil
 	}
 	names := channelNames(v)
-	v.Marks = marks(v)
+	v.Marks = marks(v, names)
 	v.Channels, v.Regions = asJSON(names), asJSON(v.Marks)
 	gone, err := get[struct {
 		Erasures []retention.Erasure `json:"erasures"`
@@ -213,12 +215,16 @@ func channelNames(v *recordingView) []string {
 }
 
 // marks are the stretches that the player shows: redactions, pauses and what legs lack.
-func marks(v *recordingView) []region {
+func marks(v *recordingView, names []string) []region {
 	var list []region
-	add := func(from, to time.Duration, kind, label string) {
+	add := func(from, to time.Duration, kind, label string, legs ...string) {
 		from, to = outputTime(v.Result, from), outputTime(v.Result, to)
 		if to > from {
-			list = append(list, region{From: from.Seconds(), To: to.Seconds(), Kind: kind, Label: label})
+			of := -1
+			if len(legs) == 1 {
+				of = slices.Index(names, legs[0])
+			}
+			list = append(list, region{From: from.Seconds(), To: to.Seconds(), Kind: kind, Label: label, Channel: of})
 		}
 	}
 	if v.Spec != nil {
@@ -227,7 +233,7 @@ func marks(v *recordingView) []region {
 			if len(red.Legs) > 0 {
 				of = strings.Join(red.Legs, ", ")
 			}
-			add(red.From, red.To, "redacted", "redacted: "+of)
+			add(red.From, red.To, "redacted", "redacted: "+of, red.Legs...)
 		}
 		for _, p := range v.Spec.Pauses {
 			if v.Spec.PauseMode != record.PauseCut {
@@ -238,7 +244,7 @@ func marks(v *recordingView) []region {
 	if v.Result != nil {
 		for _, l := range v.Result.Legs {
 			for _, g := range l.Gaps {
-				add(g.From, g.To, "gap", fmt.Sprintf("%s: no audio (%s)", l.Name, g.Kind))
+				add(g.From, g.To, "gap", fmt.Sprintf("%s: no audio (%s)", l.Name, g.Kind), l.Name)
 			}
 		}
 	}

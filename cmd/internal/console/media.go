@@ -100,7 +100,6 @@ func (c *Console) peaks(w http.ResponseWriter, r *http.Request) error {
 			return fmt.Errorf("the waveform of job %s: %w", job.ID, err)
 		}
 		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "private, max-age=3600")
 		return json.NewEncoder(w).Encode(wave)
 	}
 	return callmodel.Errorf(callmodel.CodeNotFound, "the recording of job %s was made without a waveform", job.ID)

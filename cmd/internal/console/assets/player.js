@@ -78,17 +78,19 @@ export class Player {
     const css = getComputedStyle(document.documentElement);
     const colour = (name) => css.getPropertyValue(name).trim();
     this.regions = Regions.create();
+    // The louder party fills its height; what is nearly silent stays so.
+    const loudest = peaks.channels.reduce((m, ch) => ch.reduce((n, v) => Math.max(n, Math.abs(v)), m), 0.05);
     const height = Math.max(36, Math.round(128 / peaks.channels.length));
     this.wave = WaveSurfer.create({
       container: this.el.querySelector('.wave'), media: this.audio, peaks: peaks.channels, duration: this.duration || peaks.duration,
-      height, cursorColor: colour('--ink'), cspNonce: document.body.dataset.nonce, plugins: [this.regions],
+      height, maxPeak: loudest, normalize: true, cursorColor: colour('--ink'), cspNonce: document.body.dataset.nonce, plugins: [this.regions],
       splitChannels: peaks.channels.map((_, i) => ({
         height, waveColor: colour(i % 2 ? '--wave-2' : '--wave-1'), progressColor: colour(i % 2 ? '--wave-2-done' : '--wave-1-done'),
       })),
     });
     await new Promise((done) => { this.wave.once('ready', done); });
     for (const r of JSON.parse(this.el.dataset.regions || 'null') || []) {
-      this.regions.addRegion({start: r.from, end: r.to, color: kinds[r.kind] || kinds.gap, drag: false, resize: false});
+      this.regions.addRegion({start: r.from, end: r.to, color: kinds[r.kind] || kinds.gap, channelIdx: r.channel, drag: false, resize: false});
     }
     this.regions.on('region-created', (r) => this.choose(r));
     this.regions.on('region-updated', (r) => { if (r === this.range) this.fill(); });

@@ -111,6 +111,11 @@ const [agent, customer] = given.tones; // Hz
   [left, right] = await tones(page, given.tones);
   assert.ok(right[1] > loud, `behind the range it is there: ${right}`);
   await audio.evaluate((a) => a.pause());
+  const loudest = await page.evaluate(async ([from, to]) => {
+    const wave = await (await fetch(document.querySelector('.player').dataset.peaks)).json();
+    return wave.channels.map((ch) => Math.max(...ch.slice(Math.ceil(from / wave.duration * ch.length) + 4, Math.floor(to / wave.duration * ch.length) - 4).map(Math.abs)));
+  }, [from, to]);
+  assert.ok(loudest[0] > 0.2 && loudest[1] === 0, `the waveform has it no more: ${loudest}`);
   await look(page, 'redacted');
 
   // A link to a part.
