@@ -777,6 +777,45 @@ func (e ErasureState) Valid() bool {
 	}
 }
 
+// Defines values for ErasureOrderKind.
+const (
+	ErasureOrderKindEraseRecording  ErasureOrderKind = "erase-recording"
+	ErasureOrderKindRedactRecording ErasureOrderKind = "redact-recording"
+)
+
+// Valid indicates whether the value is a known member of the ErasureOrderKind enum.
+func (e ErasureOrderKind) Valid() bool {
+	switch e {
+	case ErasureOrderKindEraseRecording:
+		return true
+	case ErasureOrderKindRedactRecording:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ErasureOrderState.
+const (
+	ErasureOrderStateQuarantined ErasureOrderState = "quarantined"
+	ErasureOrderStateQueued      ErasureOrderState = "queued"
+	ErasureOrderStateRunning     ErasureOrderState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ErasureOrderState enum.
+func (e ErasureOrderState) Valid() bool {
+	switch e {
+	case ErasureOrderStateQuarantined:
+		return true
+	case ErasureOrderStateQueued:
+		return true
+	case ErasureOrderStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ExplainedUserBarring.
 const (
 	ExplainedUserBarringInternational ExplainedUserBarring = "international"
@@ -3307,10 +3346,43 @@ type ErasureKind string
 // ErasureState begun: it is decided, its URL is gone, and bytes may still be there; done: nothing is left.
 type ErasureState string
 
-// ErasureList What was deleted of a recording.
+// ErasureList What was deleted of a recording, and what is still to be.
 type ErasureList struct {
-	Erasures []Erasure `json:"erasures"`
+	Erasures []Erasure      `json:"erasures"`
+	Orders   []ErasureOrder `json:"orders"`
 }
+
+// ErasureOrder A deletion or a redaction that was asked for and isn't done.
+type ErasureOrder struct {
+	// Actor Who asked for it.
+	Actor string `json:"actor"`
+
+	// Error Why the last attempt came to nothing.
+	Error *string `json:"error,omitempty"`
+
+	// Help What to do, in words.
+	Help string `json:"help"`
+
+	// JobId The job that is to do it: by_job of the erasure once that has begun.
+	JobId string           `json:"job_id"`
+	Kind  ErasureOrderKind `json:"kind"`
+
+	// NextAt When it is tried again.
+	NextAt    *time.Time `json:"next_at,omitempty"`
+	OrderedAt time.Time  `json:"ordered_at"`
+
+	// Reason Why it was asked for.
+	Reason string `json:"reason"`
+
+	// State quarantined: it was set aside, and waits for a person.
+	State ErasureOrderState `json:"state"`
+}
+
+// ErasureOrderKind defines model for ErasureOrder.Kind.
+type ErasureOrderKind string
+
+// ErasureOrderState quarantined: it was set aside, and waits for a person.
+type ErasureOrderState string
 
 // ExplainedRequest What was decided about.
 type ExplainedRequest struct {
@@ -7746,7 +7818,8 @@ type ClientInterface interface {
 
 	// ListErasures See what was deleted of a recording
 	//
-	// The deletion of the recording, and of what it was before each redaction.
+	// The deletion of the recording, and of what it was before each redaction; and deletions and redactions that were asked for
+	// and aren't done: how they are, why the last attempt came to nothing, and what to do.
 	//
 	// Corresponds with GET /v1/recordings/jobs/{id}/erasures (the `ListErasures` operationId).
 	ListErasures(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -7781,7 +7854,9 @@ type ClientInterface interface {
 	//
 	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+	// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+	// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7792,7 +7867,9 @@ type ClientInterface interface {
 	//
 	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+	// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+	// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -9483,7 +9560,8 @@ func (c *Client) EraseRecording(ctx context.Context, id JobId, body EraseRecordi
 
 // ListErasures See what was deleted of a recording
 //
-// The deletion of the recording, and of what it was before each redaction.
+// The deletion of the recording, and of what it was before each redaction; and deletions and redactions that were asked for
+// and aren't done: how they are, why the last attempt came to nothing, and what to do.
 //
 // Corresponds with GET /v1/recordings/jobs/{id}/erasures (the `ListErasures` operationId).
 func (c *Client) ListErasures(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9558,7 +9636,9 @@ func (c *Client) QuarantineJob(ctx context.Context, id JobId, body QuarantineJob
 //
 // Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 // with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9579,7 +9659,9 @@ func (c *Client) RedactRecordingWithBody(ctx context.Context, id JobId, contentT
 //
 // Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 // with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -17141,7 +17223,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListErasuresWithResponse See what was deleted of a recording
 	//
-	// The deletion of the recording, and of what it was before each redaction.
+	// The deletion of the recording, and of what it was before each redaction; and deletions and redactions that were asked for
+	// and aren't done: how they are, why the last attempt came to nothing, and what to do.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -17180,7 +17263,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+	// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+	// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17191,7 +17276,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+	// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+	// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22909,7 +22996,8 @@ func (c *ClientWithResponses) EraseRecordingWithResponse(ctx context.Context, id
 
 // ListErasuresWithResponse See what was deleted of a recording
 //
-// The deletion of the recording, and of what it was before each redaction.
+// The deletion of the recording, and of what it was before each redaction; and deletions and redactions that were asked for
+// and aren't done: how they are, why the last attempt came to nothing, and what to do.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22972,7 +23060,9 @@ func (c *ClientWithResponses) QuarantineJobWithResponse(ctx context.Context, id 
 //
 // Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 // with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22989,7 +23079,9 @@ func (c *ClientWithResponses) RedactRecordingWithBodyWithResponse(ctx context.Co
 //
 // Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 // with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

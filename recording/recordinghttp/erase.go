@@ -29,7 +29,11 @@ type redactRequest struct {
 func (h *Handler) redact(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	var q redactRequest
 	return h.order(w, r, p, &q, func(j *ledger.Job) (ledger.Request, error) {
-		return erasure.RedactionJob(j, q.Redactions, q.Reason, p.Subject)
+		order, err := erasure.RedactionJob(j, q.Redactions, q.Reason, p.Subject)
+		if err == nil {
+			err = erasure.CheckRedaction(r.Context(), asked{h, r}, j, q.Redactions)
+		}
+		return order, err
 	})
 }
 
@@ -112,7 +116,21 @@ func (h *Handler) erasures(r *http.Request, job *ledger.Job) ([]retention.Erasur
 	return list, err
 }
 
-// listErasures shows what was deleted of a recording.
+// asked is what package erasure asks of the ledger, each within its time.
+type asked struct {
+	h *Handler
+	r *http.Request
+}
+
+func (a asked) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error) {
+	return a.h.ledger.Jobs(ctx, f)
+}
+
+func (a asked) Erasures(_ context.Context, t callmodel.TenantID, id callmodel.RecordingID) ([]retention.Erasure, error) {
+	return kept(a.h, a.r, func(ctx context.Context, k Keeper) ([]retention.Erasure, error) { return k.Erasures(ctx, t, id) })
+}
+
+// listErasures shows what was deleted of a recording, and what is asked for and isn't done.
 func (h *Handler) listErasures(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	job, err := h.own(r, p)
 	if err != nil {
@@ -126,8 +144,13 @@ func (h *Handler) listErasures(w http.ResponseWriter, r *http.Request, p callmod
 		}
 		list = append(list, found...)
 	}
+	orders, err := erasure.Orders(r.Context(), asked{h, r}, &job)
+	if err != nil {
+		return err
+	}
 	problem.WriteJSON(w, http.StatusOK, struct {
 		Erasures []retention.Erasure `json:"erasures"`
-	}{list})
+		Orders   []erasure.Order     `json:"orders"`
+	}{list, orders})
 	return nil
 }
