@@ -84,23 +84,7 @@ const maxOrderBody = 1 << 20
 // gone is an error of CodeGone that says when and why, if the recording was deleted, or what
 // the job has made was deleted with its recording.
 func (h *Handler) gone(r *http.Request, job *ledger.Job) error {
-	result, err := record.ResultOf(job)
-	if err != nil || result == nil || result.Status != record.StatusAbsent || result.Reason != retention.ReasonErased {
-		return nil //nolint:nilerr // who reads the result says so
-	}
-	if job.Kind != record.Kind || h.opts.Keeper == nil {
-		return callmodel.Errorf(callmodel.CodeGone, "what job %s has made was deleted", job.ID)
-	}
-	list, err := h.erasures(r, job)
-	if err != nil {
-		return err
-	}
-	for i := range list {
-		if list[i].Kind == retention.KindErase {
-			return &retention.ErasedError{Erasure: list[i]}
-		}
-	}
-	return callmodel.Errorf(callmodel.CodeGone, "recording %s was deleted", job.Key)
+	return erasure.Gone(r.Context(), asked{h, r}, job)
 }
 
 // erasures are the deletions of the recording, without the names of legs' files.
@@ -127,6 +111,9 @@ func (a asked) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error) 
 }
 
 func (a asked) Erasures(_ context.Context, t callmodel.TenantID, id callmodel.RecordingID) ([]retention.Erasure, error) {
+	if a.h.opts.Keeper == nil {
+		return nil, nil
+	}
 	return kept(a.h, a.r, func(ctx context.Context, k Keeper) ([]retention.Erasure, error) { return k.Erasures(ctx, t, id) })
 }
 

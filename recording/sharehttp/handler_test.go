@@ -22,6 +22,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/problem/contracttest"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/callmodel/shares"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/codec"
@@ -304,6 +305,25 @@ func TestEnds(t *testing.T) {
 		require.Equal(t, status, h.open(t, "/s/"+token+"/audio").Code, token)
 	}
 	require.Equal(t, http.StatusNotFound, h.open(t, "/s/").Code)
+}
+
+// TestErased: what was deleted can't be shared any more, and the answer says when and why;
+// links to it are gone, and open nothing.
+func TestErased(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	link := h.share(t, "")
+	_, err := h.db.BeginErasure(t.Context(), retention.Begin{Erasure: retention.Erasure{
+		TenantID: "acme", JobID: h.job, ByJob: "by-1", Kind: retention.KindErase, Reason: "its time was over", Actor: "retention",
+	}})
+	require.NoError(t, err)
+	p := fails(t, h.do(t, operator("acme"), "POST", "/v1/shares", `{"job_id":"`+string(h.job)+`"}`), http.StatusGone, callmodel.CodeGone)
+	require.Contains(t, p.Detail, "recording c1 is being deleted since 2026-03-01T12:00:00Z: its time was over")
+	fails(t, h.do(t, operator("globex"), "POST", "/v1/shares", `{"job_id":"`+string(h.job)+`"}`), http.StatusNotFound, callmodel.CodeNotFound)
+	for _, path := range []string{"/s/" + link.Token, "/s/" + link.Token + "/audio"} {
+		require.Equal(t, http.StatusGone, h.open(t, path).Code)
+	}
+	require.Empty(t, h.openings(t))
 }
 
 // TestTenants: nobody shares, sees or revokes another tenant's, and nobody shares what they

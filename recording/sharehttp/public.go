@@ -206,7 +206,7 @@ func clock(d time.Duration) string {
 // output is the recording's output that the share is of, as it is now.
 func (p *Public) output(ctx context.Context, s *shares.Share) (*record.OutputResult, error) {
 	job, result, err := made(ctx, p.jobs, s.TenantID, s.JobID)
-	if callmodel.CodeOf(err) == callmodel.CodeNotFound {
+	if code := callmodel.CodeOf(err); code == callmodel.CodeNotFound || code == callmodel.CodeGone {
 		return nil, &goneError{"share " + s.ID + ": the recording of job " + string(s.JobID) + " isn't there: " + err.Error()}
 	}
 	if err != nil {
