@@ -19,7 +19,10 @@ type HoldScope string
 const (
 	HoldRecording HoldScope = "recording" // one recording, by its id
 	HoldCall      HoldScope = "call"      // a call, and all recordings with its id
-	HoldUser      HoldScope = "user"      // all calls that a user makes or takes
+	// HoldUser is on all calls that a user makes or takes: those that have its id, and those
+	// from or to a number that the user has or had, of a party whom no user was known for, as
+	// of calls before the user was stored.
+	HoldUser      HoldScope = "user"
 	HoldNumber    HoldScope = "number"    // all calls from or to a number
 	HoldTenant    HoldScope = "tenant"    // all of the tenant's
 )
@@ -51,6 +54,9 @@ type Hold struct {
 	LiftedAt   time.Time `json:"lifted_at,omitzero"`
 	LiftedBy   string    `json:"lifted_by,omitempty"`
 	LiftReason string    `json:"lift_reason,omitempty"`
+	// Warning says, of one that is placed now, that the ledger knows nothing that it is on,
+	// or that this was deleted. It isn't kept.
+	Warning string `json:"warning,omitempty"`
 }
 
 // maxShort is how many digits an extension or a short number has at most.

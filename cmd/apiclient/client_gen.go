@@ -3642,7 +3642,7 @@ type Hold struct {
 	//
 	// - `recording`: one recording, by its id
 	// - `call`: a call, and all recordings with its id
-	// - `user`: all calls that a user makes or takes
+	// - `user`: all calls that a user makes or takes, and those before it was stored of the numbers that it has or had
 	// - `number`: all calls from or to a number
 	// - `tenant`: all of the tenant's
 	Scope HoldScope `json:"scope"`
@@ -3654,6 +3654,9 @@ type Hold struct {
 	//
 	// Examples: pbx-1.42
 	TenantId Id `json:"tenant_id"`
+
+	// Warning Only when it is placed: there is nothing yet that it is on, as of a mistyped id, or that was deleted. It is placed all the same.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // HoldPage A part of the tenant's holds.
@@ -3673,7 +3676,7 @@ type HoldRequest struct {
 	//
 	// - `recording`: one recording, by its id
 	// - `call`: a call, and all recordings with its id
-	// - `user`: all calls that a user makes or takes
+	// - `user`: all calls that a user makes or takes, and those before it was stored of the numbers that it has or had
 	// - `number`: all calls from or to a number
 	// - `tenant`: all of the tenant's
 	Scope HoldScope `json:"scope"`
@@ -3686,7 +3689,7 @@ type HoldRequest struct {
 //
 // - `recording`: one recording, by its id
 // - `call`: a call, and all recordings with its id
-// - `user`: all calls that a user makes or takes
+// - `user`: all calls that a user makes or takes, and those before it was stored of the numbers that it has or had
 // - `number`: all calls from or to a number
 // - `tenant`: all of the tenant's
 type HoldScope string
@@ -7493,7 +7496,8 @@ type ClientInterface interface {
 	// PlaceHoldWithBody Place a legal hold
 	//
 	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+	// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 	// whose call isn't stored any more is held by any of those, as it can't be told.
 	//
 	// Takes any type of body and a specified content type.
@@ -7504,7 +7508,8 @@ type ClientInterface interface {
 	// PlaceHold Place a legal hold
 	//
 	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+	// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 	// whose call isn't stored any more is held by any of those, as it can't be told.
 	//
 	// Takes a body of the `application/json` content type.
@@ -8875,7 +8880,8 @@ func (c *Client) ListHolds(ctx context.Context, params *ListHoldsParams, reqEdit
 // PlaceHoldWithBody Place a legal hold
 //
 // Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 // whose call isn't stored any more is held by any of those, as it can't be told.
 //
 // Takes any type of body and a specified content type.
@@ -8896,7 +8902,8 @@ func (c *Client) PlaceHoldWithBody(ctx context.Context, contentType string, body
 // PlaceHold Place a legal hold
 //
 // Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 // whose call isn't stored any more is held by any of those, as it can't be told.
 //
 // Takes a body of the `application/json` content type.
@@ -16874,7 +16881,8 @@ type ClientWithResponsesInterface interface {
 	// PlaceHoldWithBodyWithResponse Place a legal hold
 	//
 	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+	// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 	// whose call isn't stored any more is held by any of those, as it can't be told.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16885,7 +16893,8 @@ type ClientWithResponsesInterface interface {
 	// PlaceHoldWithResponse Place a legal hold
 	//
 	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+	// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 	// whose call isn't stored any more is held by any of those, as it can't be told.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -22431,7 +22440,8 @@ func (c *ClientWithResponses) ListHoldsWithResponse(ctx context.Context, params 
 // PlaceHoldWithBodyWithResponse Place a legal hold
 //
 // Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 // whose call isn't stored any more is held by any of those, as it can't be told.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22448,7 +22458,8 @@ func (c *ClientWithResponses) PlaceHoldWithBodyWithResponse(ctx context.Context,
 // PlaceHoldWithResponse Place a legal hold
 //
 // Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 // whose call isn't stored any more is held by any of those, as it can't be told.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
