@@ -5,11 +5,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/e164"
+	"github.com/switchtape/switchtape/callmodel/internal/text"
 )
 
 // HoldScope is what a legal hold is on.
@@ -75,7 +74,7 @@ func (h *Hold) Validate() error {
 		}
 	case HoldTenant:
 		if h.Subject != "" {
-			e.Add("subject", "is the tenant; leave it out")
+			e.Add("subject", "goes with no hold on the tenant, which is on all of the tenant's calls and recordings: leave it out, or choose the scope of what it names")
 		}
 	default:
 		e.Add("scope", "is not one of recording, call, user, number, tenant")
@@ -89,8 +88,8 @@ func CheckReason(e *callmodel.FieldErrors, path, reason string) {
 	switch {
 	case strings.TrimSpace(reason) == "" || len(reason) > MaxReason:
 		e.Add(path, "must be 1 to %d bytes; say why, for the audit log", MaxReason)
-	case !utf8.ValidString(reason) || strings.ContainsFunc(reason, unicode.IsControl):
-		e.Add(path, "holds control characters, or is not UTF-8")
+	case !text.Plain(reason):
+		e.Add(path, "holds control characters, or such that change the direction of text, or is not UTF-8")
 	}
 }
 

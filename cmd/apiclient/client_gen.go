@@ -4132,7 +4132,7 @@ type NewExport struct {
 	// PartBytes How large a zip becomes before the next one begins, 65536 at least. Left out: 1 GiB.
 	PartBytes *int64 `json:"part_bytes,omitempty"`
 
-	// Region Country in which the number is dialled, as ISO 3166-1 alpha-2.
+	// Region Country in which the number is dialled, as ISO 3166-1 alpha-2. Left out: the tenant's, else the service's.
 	//
 	// Examples: DE
 	Region *string `json:"region,omitempty"`
@@ -5907,7 +5907,7 @@ type ListCallsParams struct {
 	// Number Only calls from or to this number, in any form that it can be dialled in.
 	Number *string `form:"number,omitempty" json:"number,omitempty"`
 
-	// Region Where number is dialled, ISO 3166-1 alpha-2. Default: the service's.
+	// Region Where number is dialled, ISO 3166-1 alpha-2. Default: the tenant's, else the service's.
 	Region *string `form:"region,omitempty" json:"region,omitempty"`
 
 	// Direction Only calls of this direction.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -305,6 +306,31 @@ func TestEnds(t *testing.T) {
 		require.Equal(t, status, h.open(t, "/s/"+token+"/audio").Code, token)
 	}
 	require.Equal(t, http.StatusNotFound, h.open(t, "/s/").Code)
+}
+
+// TestHead: HEAD says what GET would be answered with, and is no opening.
+func TestHead(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	head := func(token string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.public.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodHead, "/s/"+token+"/audio", nil))
+		return w
+	}
+	whole, part := h.share(t, `,"codec":"mp3","max_openings":1`), h.share(t, `,"codec":"wav","from_ms":100`)
+	w := head(whole.Token)
+	require.Equal(t, http.StatusOK, w.Code)
+	require.Equal(t, "audio/mpeg", w.Header().Get("Content-Type"))
+	require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+	require.Empty(t, h.openings(t))
+	got := h.open(t, "/s/"+whole.Token+"/audio")
+	require.Equal(t, strconv.Itoa(got.Body.Len()), w.Header().Get("Content-Length"))
+	require.Equal(t, got.Header().Get("ETag"), w.Header().Get("ETag"))
+	require.Equal(t, http.StatusOK, head(part.Token).Code)
+	require.Len(t, h.openings(t), 1)
+	ok[shares.Share](t, h.do(t, operator("acme"), "DELETE", "/v1/shares/"+part.Share.ID, ""), http.StatusOK)
+	require.Equal(t, http.StatusGone, head(part.Token).Code)
+	require.Equal(t, http.StatusNotFound, head(shares.NewToken().Reveal()).Code)
 }
 
 // TestErased: what was deleted can't be shared any more, and the answer says when and why;

@@ -235,11 +235,6 @@ func (p *Public) there(ctx context.Context, o *record.OutputResult) error {
 
 // audio opens the share, and serves what it is of.
 func (p *Public) audio(w http.ResponseWriter, r *http.Request, hash string) error {
-	if r.Method != http.MethodGet { // HEAD would be an opening of which nothing is heard
-		w.Header().Set("Allow", http.MethodGet)
-		say(w, http.StatusMethodNotAllowed, "Use GET.")
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), p.opts.Timeout)
 	defer cancel()
 	s, err := p.store.FindShare(ctx, hash)
@@ -252,6 +247,9 @@ func (p *Public) audio(w http.ResponseWriter, r *http.Request, hash string) erro
 	}
 	if err != nil && (s.State == shares.Open || s.State == shares.UsedUp) {
 		return err // nothing was opened
+	}
+	if r.Method == http.MethodHead {
+		return p.head(w, &s, o)
 	}
 	opened, err := p.store.OpenShare(ctx, opening(r, hash))
 	if err != nil {
@@ -269,6 +267,22 @@ func (p *Public) audio(w http.ResponseWriter, r *http.Request, hash string) erro
 	defer release()
 	w.Header().Set("ETag", `"`+c.sum+`"`)
 	http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(c.file, 0, c.size))
+	return nil
+}
+
+// head says what GET would be answered with, and opens nothing, as nothing is heard. How
+// long a part is isn't known before it is cut. One that was opened as often as it may be is
+// still there for who has it open.
+func (p *Public) head(w http.ResponseWriter, s *shares.Share, o *record.OutputResult) error {
+	if s.State == shares.Revoked || s.State == shares.Expired {
+		return &shares.EndedError{ID: s.ID, State: s.State}
+	}
+	w.Header().Set("Content-Type", o.Codec.ContentType())
+	if s.Whole() {
+		w.Header().Set("ETag", `"`+o.SHA256+`"`)
+		w.Header().Set("Content-Length", strconv.FormatInt(o.Bytes, 10))
+	}
+	w.WriteHeader(http.StatusOK)
 	return nil
 }
 

@@ -38,8 +38,8 @@ func (o *ShareOptions) validate() error {
 // mountSharing mounts exports and shares, and makes the handler of the links.
 func (a *API) mountSharing(s *Stores, svc *callservice.Service, log *slog.Logger, jobEnqueued func()) {
 	exports := &exporthttp.Options{
-		Normalize: func(_ callmodel.TenantID, number, region string) (string, error) {
-			p, err := svc.Normalize(number, region)
+		Normalize: func(t callmodel.TenantID, number, region string) (string, error) {
+			p, err := svc.Normalize(t, number, region)
 			return p.Number, err
 		},
 		JobEnqueued: jobEnqueued, AccessDenied: svc.AccessDenied, Now: clock.Now, Logger: log,
