@@ -21,9 +21,9 @@ const (
 	// HoldUser is on all calls that a user makes or takes: those that have its id, and those
 	// from or to a number that the user has or had, of a party whom no user was known for, as
 	// of calls before the user was stored.
-	HoldUser      HoldScope = "user"
-	HoldNumber    HoldScope = "number"    // all calls from or to a number
-	HoldTenant    HoldScope = "tenant"    // all of the tenant's
+	HoldUser   HoldScope = "user"
+	HoldNumber HoldScope = "number" // all calls from or to a number
+	HoldTenant HoldScope = "tenant" // all of the tenant's
 )
 
 // HoldScopes lists every scope.
