@@ -331,6 +331,20 @@ func TestHead(t *testing.T) {
 	ok[shares.Share](t, h.do(t, operator("acme"), "DELETE", "/v1/shares/"+part.Share.ID, ""), http.StatusOK)
 	require.Equal(t, http.StatusGone, head(part.Token).Code)
 	require.Equal(t, http.StatusNotFound, head(shares.NewToken().Reveal()).Code)
+
+	// Requests for audio are counted by what they came to, and HEAD isn't.
+	h.open(t, "/s/"+whole.Token+"/audio", "Range", "bytes=1-4")
+	h.open(t, "/s/"+part.Token+"/audio")
+	h.open(t, "/s/"+part.Token)
+	h.open(t, "/s/"+shares.NewToken().Reveal()+"/audio")
+	counts := map[string]int64{}
+	for _, outcome := range sharehttp.Outcomes() {
+		counts[outcome] = h.public.Requests(outcome)
+	}
+	require.Equal(t, map[string]int64{
+		sharehttp.Opened: 1, sharehttp.Continued: 1, sharehttp.Ended: 1, sharehttp.Gone: 0, sharehttp.Unknown: 1, sharehttp.Failed: 0,
+	}, counts)
+	require.Zero(t, h.public.Requests("nothing"))
 }
 
 // TestErased: what was deleted can't be shared any more, and the answer says when and why;

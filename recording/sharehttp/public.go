@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -62,6 +63,29 @@ type Public struct {
 	opts    PublicOptions
 	mux     *http.ServeMux
 	cuts    *cuts
+	counts  map[string]*atomic.Int64
+}
+
+// What a request for the audio of a link came to. HEAD is none.
+const (
+	Opened    = "opened"    // an opening began
+	Continued = "continued" // one went on
+	Ended     = "ended"     // the link has expired, was revoked or is used up
+	Gone      = "gone"      // its recording isn't there any more
+	Unknown   = "unknown"   // no link has that token
+	Failed    = "failed"
+)
+
+// Outcomes lists them.
+func Outcomes() []string { return []string{Opened, Continued, Ended, Gone, Unknown, Failed} }
+
+// Requests is how many requests for audio came to that outcome, of those of Outcomes.
+func (p *Public) Requests(outcome string) int64 {
+	n := p.counts[outcome]
+	if n == nil {
+		return 0
+	}
+	return n.Load()
 }
 
 // NewPublic makes the handler of the links.
@@ -76,7 +100,10 @@ func NewPublic(s Store, j Jobs, b Objects, o PublicOptions) *Public {
 	if o.Unknown == nil {
 		o.Unknown = func(string) bool { return false }
 	}
-	p := &Public{store: s, jobs: j, objects: b, opts: o, mux: http.NewServeMux(), cuts: newCuts(o.Cuts)}
+	p := &Public{store: s, jobs: j, objects: b, opts: o, mux: http.NewServeMux(), cuts: newCuts(o.Cuts), counts: map[string]*atomic.Int64{}}
+	for _, outcome := range Outcomes() {
+		p.counts[outcome] = &atomic.Int64{}
+	}
 	p.mux.HandleFunc("GET /s/{token}", p.serve(p.page))
 	p.mux.HandleFunc("GET /s/{token}/audio", p.serve(p.audio))
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusNotFound, "There is nothing here.") })
@@ -115,6 +142,7 @@ func (p *Public) serve(f func(w http.ResponseWriter, r *http.Request, hash strin
 		}
 		var ended *shares.EndedError
 		var gone *goneError
+		p.count(r, err)
 		switch {
 		case err == nil:
 		case errors.Is(err, callmodel.ErrNotFound):
@@ -137,6 +165,25 @@ func (p *Public) serve(f func(w http.ResponseWriter, r *http.Request, hash strin
 			p.opts.Logger.ErrorContext(r.Context(), "a share can't be opened", "error", err)
 		}
 	}
+}
+
+// count counts a request for audio that fails. What is opened is counted as it is opened.
+func (p *Public) count(r *http.Request, err error) {
+	if err == nil || r.Method != http.MethodGet || !strings.HasSuffix(r.Pattern, "/audio") {
+		return
+	}
+	var ended *shares.EndedError
+	var gone *goneError
+	outcome := Failed
+	switch {
+	case errors.Is(err, callmodel.ErrNotFound):
+		outcome = Unknown
+	case errors.As(err, &ended):
+		outcome = Ended
+	case errors.As(err, &gone):
+		outcome = Gone
+	}
+	p.counts[outcome].Add(1)
 }
 
 // say answers with a sentence.
@@ -254,6 +301,11 @@ func (p *Public) audio(w http.ResponseWriter, r *http.Request, hash string) erro
 	opened, err := p.store.OpenShare(ctx, opening(r, hash))
 	if err != nil {
 		return err
+	}
+	if opened.Fresh {
+		p.counts[Opened].Add(1)
+	} else {
+		p.counts[Continued].Add(1)
 	}
 	w.Header().Set("Content-Disposition", `inline; filename="`+s.ID+"."+o.Codec.Ext()+`"`)
 	w.Header().Set("Content-Type", o.Codec.ContentType())

@@ -202,6 +202,18 @@ func (d *DB) Holds(ctx context.Context, f retention.HoldFilter) (list []retentio
 	return list, err
 }
 
+// HoldsInForce counts the legal holds that aren't lifted, of all tenants, by their index.
+func (d *DB) HoldsInForce(ctx context.Context) (n int64, err error) {
+	err = d.view(ctx, "count legal holds", func(ctx context.Context, t *tx) error {
+		if !t.keeping {
+			n = 0
+			return nil
+		}
+		return t.row(ctx, "SELECT count(*) FROM legal_holds WHERE lifted_at = 0").Scan(&n)
+	})
+	return n, err
+}
+
 // HeldBy implements lifecycle.Holds.
 func (d *DB) HeldBy(ctx context.Context, r retention.Recording) (held *retention.HeldError, err error) {
 	err = d.view(ctx, "look for legal holds", func(ctx context.Context, t *tx) error {
