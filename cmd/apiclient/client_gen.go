@@ -777,6 +777,45 @@ func (e ErasureState) Valid() bool {
 	}
 }
 
+// Defines values for ErasureOrderKind.
+const (
+	ErasureOrderKindEraseRecording  ErasureOrderKind = "erase-recording"
+	ErasureOrderKindRedactRecording ErasureOrderKind = "redact-recording"
+)
+
+// Valid indicates whether the value is a known member of the ErasureOrderKind enum.
+func (e ErasureOrderKind) Valid() bool {
+	switch e {
+	case ErasureOrderKindEraseRecording:
+		return true
+	case ErasureOrderKindRedactRecording:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ErasureOrderState.
+const (
+	ErasureOrderStateQuarantined ErasureOrderState = "quarantined"
+	ErasureOrderStateQueued      ErasureOrderState = "queued"
+	ErasureOrderStateRunning     ErasureOrderState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ErasureOrderState enum.
+func (e ErasureOrderState) Valid() bool {
+	switch e {
+	case ErasureOrderStateQuarantined:
+		return true
+	case ErasureOrderStateQueued:
+		return true
+	case ErasureOrderStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ExplainedUserBarring.
 const (
 	ExplainedUserBarringInternational ExplainedUserBarring = "international"
@@ -3307,10 +3346,43 @@ type ErasureKind string
 // ErasureState begun: it is decided, its URL is gone, and bytes may still be there; done: nothing is left.
 type ErasureState string
 
-// ErasureList What was deleted of a recording.
+// ErasureList What was deleted of a recording, and what is still to be.
 type ErasureList struct {
-	Erasures []Erasure `json:"erasures"`
+	Erasures []Erasure      `json:"erasures"`
+	Orders   []ErasureOrder `json:"orders"`
 }
+
+// ErasureOrder A deletion or a redaction that was asked for and isn't done.
+type ErasureOrder struct {
+	// Actor Who asked for it.
+	Actor string `json:"actor"`
+
+	// Error Why the last attempt came to nothing.
+	Error *string `json:"error,omitempty"`
+
+	// Help What to do, in words.
+	Help string `json:"help"`
+
+	// JobId The job that is to do it: by_job of the erasure once that has begun.
+	JobId string           `json:"job_id"`
+	Kind  ErasureOrderKind `json:"kind"`
+
+	// NextAt When it is tried again.
+	NextAt    *time.Time `json:"next_at,omitempty"`
+	OrderedAt time.Time  `json:"ordered_at"`
+
+	// Reason Why it was asked for.
+	Reason string `json:"reason"`
+
+	// State quarantined: it was set aside, and waits for a person.
+	State ErasureOrderState `json:"state"`
+}
+
+// ErasureOrderKind defines model for ErasureOrder.Kind.
+type ErasureOrderKind string
+
+// ErasureOrderState quarantined: it was set aside, and waits for a person.
+type ErasureOrderState string
 
 // ExplainedRequest What was decided about.
 type ExplainedRequest struct {
@@ -3570,7 +3642,7 @@ type Hold struct {
 	//
 	// - `recording`: one recording, by its id
 	// - `call`: a call, and all recordings with its id
-	// - `user`: all calls that a user makes or takes
+	// - `user`: all calls that a user makes or takes, and those before it was stored of the numbers that it has or had
 	// - `number`: all calls from or to a number
 	// - `tenant`: all of the tenant's
 	Scope HoldScope `json:"scope"`
@@ -3582,6 +3654,9 @@ type Hold struct {
 	//
 	// Examples: pbx-1.42
 	TenantId Id `json:"tenant_id"`
+
+	// Warning Only when it is placed: there is nothing yet that it is on, as of a mistyped id, or that was deleted. It is placed all the same.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // HoldPage A part of the tenant's holds.
@@ -3601,7 +3676,7 @@ type HoldRequest struct {
 	//
 	// - `recording`: one recording, by its id
 	// - `call`: a call, and all recordings with its id
-	// - `user`: all calls that a user makes or takes
+	// - `user`: all calls that a user makes or takes, and those before it was stored of the numbers that it has or had
 	// - `number`: all calls from or to a number
 	// - `tenant`: all of the tenant's
 	Scope HoldScope `json:"scope"`
@@ -3614,7 +3689,7 @@ type HoldRequest struct {
 //
 // - `recording`: one recording, by its id
 // - `call`: a call, and all recordings with its id
-// - `user`: all calls that a user makes or takes
+// - `user`: all calls that a user makes or takes, and those before it was stored of the numbers that it has or had
 // - `number`: all calls from or to a number
 // - `tenant`: all of the tenant's
 type HoldScope string
@@ -4057,7 +4132,7 @@ type NewExport struct {
 	// PartBytes How large a zip becomes before the next one begins, 65536 at least. Left out: 1 GiB.
 	PartBytes *int64 `json:"part_bytes,omitempty"`
 
-	// Region Country in which the number is dialled, as ISO 3166-1 alpha-2.
+	// Region Country in which the number is dialled, as ISO 3166-1 alpha-2. Left out: the tenant's, else the service's.
 	//
 	// Examples: DE
 	Region *string `json:"region,omitempty"`
@@ -5832,7 +5907,7 @@ type ListCallsParams struct {
 	// Number Only calls from or to this number, in any form that it can be dialled in.
 	Number *string `form:"number,omitempty" json:"number,omitempty"`
 
-	// Region Where number is dialled, ISO 3166-1 alpha-2. Default: the service's.
+	// Region Where number is dialled, ISO 3166-1 alpha-2. Default: the tenant's, else the service's.
 	Region *string `form:"region,omitempty" json:"region,omitempty"`
 
 	// Direction Only calls of this direction.
@@ -7421,7 +7496,8 @@ type ClientInterface interface {
 	// PlaceHoldWithBody Place a legal hold
 	//
 	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+	// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 	// whose call isn't stored any more is held by any of those, as it can't be told.
 	//
 	// Takes any type of body and a specified content type.
@@ -7432,7 +7508,8 @@ type ClientInterface interface {
 	// PlaceHold Place a legal hold
 	//
 	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+	// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 	// whose call isn't stored any more is held by any of those, as it can't be told.
 	//
 	// Takes a body of the `application/json` content type.
@@ -7746,7 +7823,8 @@ type ClientInterface interface {
 
 	// ListErasures See what was deleted of a recording
 	//
-	// The deletion of the recording, and of what it was before each redaction.
+	// The deletion of the recording, and of what it was before each redaction; and deletions and redactions that were asked for
+	// and aren't done: how they are, why the last attempt came to nothing, and what to do.
 	//
 	// Corresponds with GET /v1/recordings/jobs/{id}/erasures (the `ListErasures` operationId).
 	ListErasures(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -7781,7 +7859,9 @@ type ClientInterface interface {
 	//
 	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+	// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+	// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7792,7 +7872,9 @@ type ClientInterface interface {
 	//
 	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+	// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+	// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8798,7 +8880,8 @@ func (c *Client) ListHolds(ctx context.Context, params *ListHoldsParams, reqEdit
 // PlaceHoldWithBody Place a legal hold
 //
 // Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 // whose call isn't stored any more is held by any of those, as it can't be told.
 //
 // Takes any type of body and a specified content type.
@@ -8819,7 +8902,8 @@ func (c *Client) PlaceHoldWithBody(ctx context.Context, contentType string, body
 // PlaceHold Place a legal hold
 //
 // Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 // whose call isn't stored any more is held by any of those, as it can't be told.
 //
 // Takes a body of the `application/json` content type.
@@ -9483,7 +9567,8 @@ func (c *Client) EraseRecording(ctx context.Context, id JobId, body EraseRecordi
 
 // ListErasures See what was deleted of a recording
 //
-// The deletion of the recording, and of what it was before each redaction.
+// The deletion of the recording, and of what it was before each redaction; and deletions and redactions that were asked for
+// and aren't done: how they are, why the last attempt came to nothing, and what to do.
 //
 // Corresponds with GET /v1/recordings/jobs/{id}/erasures (the `ListErasures` operationId).
 func (c *Client) ListErasures(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9558,7 +9643,9 @@ func (c *Client) QuarantineJob(ctx context.Context, id JobId, body QuarantineJob
 //
 // Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 // with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9579,7 +9666,9 @@ func (c *Client) RedactRecordingWithBody(ctx context.Context, id JobId, contentT
 //
 // Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 // with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -16792,7 +16881,8 @@ type ClientWithResponsesInterface interface {
 	// PlaceHoldWithBodyWithResponse Place a legal hold
 	//
 	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+	// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 	// whose call isn't stored any more is held by any of those, as it can't be told.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16803,7 +16893,8 @@ type ClientWithResponsesInterface interface {
 	// PlaceHoldWithResponse Place a legal hold
 	//
 	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+	// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 	// whose call isn't stored any more is held by any of those, as it can't be told.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -17141,7 +17232,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListErasuresWithResponse See what was deleted of a recording
 	//
-	// The deletion of the recording, and of what it was before each redaction.
+	// The deletion of the recording, and of what it was before each redaction; and deletions and redactions that were asked for
+	// and aren't done: how they are, why the last attempt came to nothing, and what to do.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -17180,7 +17272,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+	// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+	// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17191,7 +17285,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+	// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+	// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22344,7 +22440,8 @@ func (c *ClientWithResponses) ListHoldsWithResponse(ctx context.Context, params 
 // PlaceHoldWithBodyWithResponse Place a legal hold
 //
 // Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 // whose call isn't stored any more is held by any of those, as it can't be told.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22361,7 +22458,8 @@ func (c *ClientWithResponses) PlaceHoldWithBodyWithResponse(ctx context.Context,
 // PlaceHoldWithResponse Place a legal hold
 //
 // Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 // whose call isn't stored any more is held by any of those, as it can't be told.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -22909,7 +23007,8 @@ func (c *ClientWithResponses) EraseRecordingWithResponse(ctx context.Context, id
 
 // ListErasuresWithResponse See what was deleted of a recording
 //
-// The deletion of the recording, and of what it was before each redaction.
+// The deletion of the recording, and of what it was before each redaction; and deletions and redactions that were asked for
+// and aren't done: how they are, why the last attempt came to nothing, and what to do.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22972,7 +23071,9 @@ func (c *ClientWithResponses) QuarantineJobWithResponse(ctx context.Context, id 
 //
 // Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 // with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22989,7 +23090,9 @@ func (c *ClientWithResponses) RedactRecordingWithBodyWithResponse(ctx context.Co
 //
 // Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 // with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

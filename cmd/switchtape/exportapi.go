@@ -27,14 +27,14 @@ const askEvery = time.Second
 const fetchTimeout = 6 * time.Hour
 
 // ask has an API make the export, and fetches it if it is to go somewhere.
-func (o *exportOptions) ask(ctx context.Context, s cli.Streams, p *dataexport.Payload) error {
+func (o *exportOptions) ask(ctx context.Context, s cli.Streams, p *dataexport.Payload, region string) error {
 	api, tenant, err := o.ofAPI()
 	if err != nil {
 		return err
 	}
 	e, _, err := answered[exporthttp.Export](api.CreateExportWithResponse(ctx, apiclient.NewExport{
 		Of: apiclient.ExportOf(p.Of), CallId: given(string(p.CallID)), Number: given(p.Number), Since: givenTime(p.Since), Until: givenTime(p.Until),
-		PartBytes: given(p.PartBytes), KeepDays: given(p.KeepDays), Key: given(o.Key),
+		Region: given(region), PartBytes: given(o.PartBytes), KeepDays: given(o.KeepDays), Key: given(o.Key),
 	}, tenant))
 	if err != nil {
 		return err

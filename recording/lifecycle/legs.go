@@ -17,6 +17,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/recording/task"
 	"github.com/switchtape/switchtape/recording/task/stored"
 )
@@ -24,7 +25,7 @@ import (
 // KindDeleteLegs is the kind of the jobs that delete a recording's legs. Their key is the
 // recording's, their queue that of its job, their payload a [Deletion] and their result a
 // [Deleted]. They aren't for clients to enqueue: a [Legs] makes them.
-const KindDeleteLegs = "delete-legs"
+const KindDeleteLegs = retention.KindDeleteLegs
 
 // Ledger is where recordings are found, and what needs their legs. *calldb.DB and
 // *memdb.Store are such ledgers: every one passes storetest.Jobs.

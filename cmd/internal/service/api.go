@@ -259,7 +259,8 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	reporthttp.New(s.DB, &reporthttp.Options{AccessDenied: svc.AccessDenied, Now: clock.Now, Logger: log}).Mount(a.mux)
 	keyhttp.New(s.DB, &keyhttp.Options{AccessDenied: svc.AccessDenied, Now: clock.Now, Logger: log}).Mount(a.mux)
 	webhookhttp.New(s.DB, &webhookhttp.Options{AccessDenied: svc.AccessDenied, Logger: log}).Mount(a.mux)
-	a.mountSharing(s, svc, log, jobEnqueued)
+	a.mountSharing(s, svc, m, log, jobEnqueued)
+	m.Holds(s.DB.HoldsInForce)
 	m.Webhooks(s.DB.WebhookStats)
 	if !o.NoWebhooks && o.Lane != LaneHigh {
 		if a.hooks, err = o.Deliverer(s, o.Presence().Name, m, log); err != nil {
