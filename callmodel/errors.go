@@ -39,6 +39,9 @@ const (
 	CodeNotAcceptable        Code = "not_acceptable"         // the client takes no type that the answer can have
 	CodeUnsupportedMediaType Code = "unsupported_media_type" // the body is of a type that isn't read here
 	CodeMisdirected          Code = "misdirected"            // this server takes other requests
+
+	CodeDamaged    Code = "recording_damaged" // the stored object isn't as it was stored; trying again doesn't mend it
+	CodeKeyMissing Code = "key_missing"       // the program has no key for what is encrypted
 )
 
 // Error is an error with a code, for errors.As. Its text says what happened, to

@@ -1,7 +1,10 @@
 package recording
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -63,6 +66,12 @@ type ProcessOptions struct {
 	// NewVersion says that the recording was made before, of less audio. Then it is
 	// no surprise that objects with other bytes have its keys.
 	NewVersion bool
+	// Version is the one, from 1, that the recording's objects get, or the next that is free
+	// for all of them: see record.Result.Version. 0 means 1.
+	Version int
+	// Manifest is the SHA-256, in hex, of the manifest that there is of Version: if it comes
+	// out otherwise, all objects get the next version. "": it isn't known.
+	Manifest string
 	// RefuseOutside makes redactions and pauses that begin after the call's end, which
 	// silence nothing, [callmodel.FieldErrors] before anything is put. Without it they
 	// are defects.
@@ -141,7 +150,7 @@ func (p *Processor) Process(ctx context.Context, spec record.Spec, o *ProcessOpt
 	if spec.Span == 0 && spec.EndedAt.Equal(spec.StartedAt) {
 		return emptyResult(record.StatusAbsent, record.ReasonTooShort), nil
 	}
-	r, err := p.makeRecording(ctx, &spec, o)
+	r, err := p.inOneVersion(ctx, &spec, o)
 	if err != nil {
 		return record.Result{}, placeAway(ctx, err)
 	}
@@ -151,6 +160,54 @@ func (p *Processor) Process(ctx context.Context, spec record.Spec, o *ProcessOpt
 		slog.String("reason", r.Reason), slog.Int("defects", len(r.Defects)),
 		slog.Int64("duration_ms", r.Duration.Milliseconds()))
 	return r, nil
+}
+
+// inOneVersion makes the recording, and makes it again if some of its keys were taken by
+// other bytes, which an attempt before may have left, and others weren't: all objects of a
+// recording have the same version.
+func (p *Processor) inOneVersion(ctx context.Context, spec *record.Spec, o *ProcessOptions) (record.Result, error) {
+	own := *o
+	own.Version = max(o.Version, 1)
+	for range maxVersions {
+		r, err := p.makeRecording(ctx, spec, &own)
+		apart, ok := errors.AsType[*versionsError](err)
+		if !ok {
+			return r, err
+		}
+		p.log.InfoContext(ctx, "a key of the recording is taken by other bytes: all its objects are made as a later version",
+			"recording", spec.RecordingID, "version", own.Version, "later", apart.next)
+		own.Version, own.Manifest, own.NewVersion = apart.next, "", true
+	}
+	return record.Result{}, callmodel.Errorf(callmodel.CodeConflict,
+		"recording %s: keys of %d versions up to %d were taken by other bytes while it was made; find out what writes there", spec.RecordingID, maxVersions, own.Version)
+}
+
+// maxVersions bounds how often a recording is made again for its version.
+const maxVersions = 5
+
+// versionsError says that objects of a recording got several versions, and which may be free
+// for all of them.
+type versionsError struct{ next int }
+
+func (e *versionsError) Error() string {
+	return fmt.Sprintf("recording: its objects got several versions; version %d may be free for all", e.next)
+}
+
+// oneVersion is the version of the outputs, which is asked if their keys have none. A
+// *versionsError if they have several.
+func oneVersion(r *record.Result, asked int) (int, error) {
+	version := 0
+	for i := range r.Outputs {
+		k, ok := record.ParseObjectKey(r.Outputs[i].Key)
+		switch {
+		case !ok:
+		case version == 0:
+			version = k.Version
+		case k.Version != version:
+			return 0, &versionsError{r.Version()}
+		}
+	}
+	return cmp.Or(version, asked), nil
 }
 
 // makeRecording goes through the phases. Each makes a value of the values of the
@@ -203,8 +260,12 @@ func (p *Processor) makeRecording(ctx context.Context, spec *record.Spec, o *Pro
 		return none, err
 	}
 	result := report(pl, done)
+	version, err := oneVersion(&result, o.Version)
+	if err != nil {
+		return none, err
+	}
 	writing, span := tracing.Start(ctx, p.tracer, "write manifest")
-	err = p.putManifest(writing, call, o, &result)
+	err = p.putManifest(writing, call, o, version, &result)
 	span.End(err)
 	return result, err
 }

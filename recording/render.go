@@ -91,7 +91,7 @@ func (p *Processor) makeBuses(pl *plan, o *ProcessOptions) ([]*bus, []*output, e
 	for i := range pl.outputs {
 		planned := &pl.outputs[i]
 		b := buses.find(pl.cut, planned.rate, planned.channels, planned.spec.ChannelLayout() == record.LayoutMono)
-		outputs[i] = p.newOutput(pl.call.spec, planned, o.NewVersion)
+		outputs[i] = p.newOutput(pl.call.spec, planned, o)
 		b.readers = append(b.readers, outputs[i].reader)
 	}
 	if len(p.taps) == 0 {

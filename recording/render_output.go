@@ -24,6 +24,7 @@ type output struct {
 	codecs     *codec.Registry
 	objects    Objects
 	newVersion bool
+	version    int
 
 	begun  bool
 	clips  int64
@@ -31,9 +32,9 @@ type output struct {
 	info   record.ObjectInfo
 }
 
-func (p *Processor) newOutput(call *record.Spec, planned *plannedOutput, newVersion bool) *output {
+func (p *Processor) newOutput(call *record.Spec, planned *plannedOutput, options *ProcessOptions) *output {
 	o := &output{
-		reader: newReader(), plannedOutput: planned, call: call, codecs: p.codecs, objects: p.objects, newVersion: newVersion,
+		reader: newReader(), plannedOutput: planned, call: call, codecs: p.codecs, objects: p.objects, newVersion: options.NewVersion, version: options.Version,
 	}
 	o.run = o.put
 	return o
@@ -46,7 +47,9 @@ func (o *output) encoder() string { return o.codecs.Outputs[o.spec.Codec].Versio
 func (o *output) put(ctx context.Context) error {
 	contentType := cmp.Or(o.codecs.Outputs[o.spec.Codec].ContentType, o.spec.Codec.ContentType())
 	meta := record.ObjectMeta{ContentType: contentType, Metadata: o.metadata(), NewVersion: o.newVersion}
-	info, err := o.objects.Put(ctx, o.call.Key(o.spec), meta, func(w io.Writer) error { return o.write(ctx, w) })
+	key := o.call.Key(o.spec)
+	key.Version = o.version
+	info, err := o.objects.Put(ctx, key, meta, func(w io.Writer) error { return o.write(ctx, w) })
 	switch {
 	case err != nil:
 		return fmt.Errorf("recording: write output %s: %w", o.label(), err)

@@ -2,6 +2,8 @@ package recording
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +13,9 @@ import (
 )
 
 // putManifest writes the object that says how the recording was made, and adds it
-// to the result. A recording without outputs has none.
-func (p *Processor) putManifest(ctx context.Context, call *timedCall, o *ProcessOptions, r *record.Result) error {
+// to the result. A recording without outputs has none. It has the version of the outputs:
+// if that is taken by other bytes, the error is a *versionsError.
+func (p *Processor) putManifest(ctx context.Context, call *timedCall, o *ProcessOptions, version int, r *record.Result) error {
 	spec := call.spec
 	if spec.NoManifest || len(r.Outputs) == 0 {
 		return nil
@@ -25,8 +28,19 @@ func (p *Processor) putManifest(ctx context.Context, call *timedCall, o *Process
 		"tenant_id": string(spec.TenantID), "call_id": string(spec.CallID),
 		"recording_id": string(spec.RecordingID), "encoder": manifest.Version,
 	}}
+	if o.Manifest != "" && version == o.Version {
+		sum := sha256.New()
+		if err := m.Write(sum); err != nil {
+			return err
+		}
+		if hex.EncodeToString(sum.Sum(nil)) != o.Manifest {
+			return &versionsError{version + 1}
+		}
+	}
 	written := false
-	info, err := p.objects.Put(ctx, spec.ManifestKey(), meta, func(w io.Writer) error {
+	key := spec.ManifestKey()
+	key.Version = version
+	info, err := p.objects.Put(ctx, key, meta, func(w io.Writer) error {
 		written = true
 		return m.Write(w)
 	})
@@ -35,6 +49,9 @@ func (p *Processor) putManifest(ctx context.Context, call *timedCall, o *Process
 	}
 	if err != nil {
 		return fmt.Errorf("recording: write the manifest: %w", err)
+	}
+	if info.Key.Version > version { // that one names outputs of a version before, and stays alone
+		return &versionsError{info.Key.Version + 1}
 	}
 	r.Manifest = &record.ManifestResult{URL: info.URL, Bytes: info.Bytes, SHA256: info.SHA256}
 	if info.Key != (record.ObjectKey{}) {

@@ -94,7 +94,7 @@ const (
 )
 
 // EncryptionError says that an object can't be encrypted or decrypted. Its code is
-// forbidden where a key is missing, and conflict where the object was tampered with.
+// CodeKeyMissing where a key is missing, and CodeDamaged where the object was tampered with.
 type EncryptionError struct {
 	Reason string // one of those above
 	Key    string // of the object
@@ -110,9 +110,9 @@ func (e *EncryptionError) Unwrap() error { return e.Err }
 // NewEncryptionError is an EncryptionError about the object of the key, with the code of
 // its reason. The rest is as of fmt.Errorf.
 func NewEncryptionError(reason, key, tenant, format string, args ...any) *EncryptionError {
-	code := callmodel.CodeForbidden
+	code := callmodel.CodeKeyMissing
 	if reason == Tampered {
-		code = callmodel.CodeConflict
+		code = callmodel.CodeDamaged
 	}
 	return &EncryptionError{Reason: reason, Key: key, Tenant: tenant, Err: callmodel.Errorf(code, format, args...)}
 }

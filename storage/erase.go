@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,9 @@ import (
 )
 
 // Inventory is all that the bucket has of the keys that begin with prefix and that which
-// takes: the objects, their older versions and the marks of deletions, with the SHA-256 that
-// they were stored with. The error is CodeForbidden if versions may not be listed: then it
-// can't be told what there is.
+// takes: the objects, their older versions and the marks of deletions. Nothing of them is
+// read: see [Store.HashStored]. The error is CodeForbidden if versions may not be listed: then
+// it can't be told what there is.
 func (s *Store) Inventory(ctx context.Context, prefix string, which func(key string) bool) ([]retention.Object, error) {
 	list, err := s.below(ctx, prefix, which)
 	if err != nil {
@@ -28,12 +29,6 @@ func (s *Store) Inventory(ctx context.Context, prefix string, which func(key str
 	all := make([]retention.Object, len(list))
 	for i, o := range list {
 		all[i] = s.object(o)
-		if o.Deleted {
-			continue
-		}
-		if all[i].SHA256, err = s.storedHash(ctx, o); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
 	}
 	return all, nil
 }
@@ -42,20 +37,42 @@ func (s *Store) object(o record.Listed) retention.Object {
 	return retention.Object{Bucket: s.base, Key: o.Key, Version: o.Version, Bytes: o.Bytes, StoredAt: o.ModTime.UTC(), Current: o.Current && !o.Deleted, Mark: o.Deleted}
 }
 
-// storedHash is the SHA-256 in the metadata of what was listed.
-func (s *Store) storedHash(ctx context.Context, o record.Listed) (string, error) {
-	if o.Current || o.Version == "" || s.driver.Versions == nil {
-		h, err := s.stat(ctx, o.Key)
-		return h.SHA256, err
-	}
+// HashStored reads what [Store.Inventory] has listed, of whatever version, as the bucket has
+// it, and sets its SHA256 and whether it is Encrypted. It takes no key. One that isn't there
+// any more is an error that wraps fs.ErrNotExist.
+func (s *Store) HashStored(ctx context.Context, o *retention.Object) error {
 	ctx, cancel := context.WithCancel(ctx) // ends the download
 	defer cancel()
-	v, err := s.driver.Versions.Open(ctx, s.bucket, s.url, o.Key, o.Version)
+	body, err := s.openListed(ctx, o)
 	if err != nil {
-		return "", s.fault("describing", o.Key, err)
+		return s.fault("reading", o.Key, err)
 	}
-	_ = v.Body.Close() // nothing was read
-	return v.Metadata[metaSHA256], nil
+	head := make([]byte, len(EncryptedMagic))
+	n, err := io.ReadFull(body, head)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil // it is shorter
+	}
+	sum := ""
+	if err == nil {
+		sum, err = sumOf(io.MultiReader(bytes.NewReader(head[:n]), body))
+	}
+	if err = errors.Join(err, body.Close()); err != nil {
+		return s.fault("reading", o.Key, err)
+	}
+	o.SHA256, o.Encrypted = sum, isEncrypted(head[:n])
+	return nil
+}
+
+// openListed reads the very version that was listed.
+func (s *Store) openListed(ctx context.Context, o *retention.Object) (io.ReadCloser, error) {
+	if v := s.driver.Versions; v != nil && (o.Version != "" || !o.Current) {
+		version, err := v.Open(ctx, s.bucket, s.url, o.Key, o.Version)
+		if err != nil {
+			return nil, err
+		}
+		return version.Body, nil
+	}
+	return s.bucket.NewReader(ctx, o.Key, nil)
 }
 
 // below lists all that the bucket has of the keys that begin with prefix and that which takes.

@@ -164,7 +164,7 @@ type decrypted struct {
 
 func (s *Store) decrypt(o *object) (io.ReadCloser, error) {
 	if s.opts.Encryption == nil {
-		return nil, s.keyless(o.key)
+		return nil, s.fault("decrypting", o.key, s.keyless(o.key))
 	}
 	size, ok := DecryptedSize(o.size)
 	if !ok {
@@ -172,6 +172,7 @@ func (s *Store) decrypt(o *object) (io.ReadCloser, error) {
 	}
 	text, err := s.opts.Encryption.Decrypt(o.key, o, o.size)
 	if err != nil {
+		_ = o.Close() // of what was only read from
 		return nil, s.fault("decrypting", o.key, err)
 	}
 	return &decrypted{raw: o, text: text, size: size}, nil

@@ -46,6 +46,8 @@ func whatToDo() map[callmodel.Code]string {
 		callmodel.CodeNotAcceptable:        "Ask for a type that the detail names.",
 		callmodel.CodeUnsupportedMediaType: "Say in `Content-Type` what you send.",
 		callmodel.CodeMisdirected:          "Send it to the other lane: the detail says which.",
+		callmodel.CodeDamaged:              "Nothing by the client. Operators restore the object: `switchtape verify --hash` names it, and what it can be restored from.",
+		callmodel.CodeKeyMissing:           "Operators give the program the key that the detail names (`--encrypt-keys`); then ask again.",
 	}
 }
 

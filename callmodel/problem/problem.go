@@ -51,7 +51,7 @@ func Status(c callmodel.Code) int {
 		return http.StatusUnsupportedMediaType
 	case callmodel.CodeMisdirected:
 		return http.StatusMisdirectedRequest
-	case callmodel.CodeUnavailable, callmodel.CodeNoCapacity:
+	case callmodel.CodeUnavailable, callmodel.CodeNoCapacity, callmodel.CodeKeyMissing:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusInternalServerError
@@ -145,7 +145,9 @@ func WriteProblem(w http.ResponseWriter, p Problem) {
 	h.Set("Content-Type", "application/problem+json")
 	switch p.Status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		h.Set("Retry-After", p.retryAfter())
+		if p.Code != callmodel.CodeKeyMissing { // no time by itself brings a key
+			h.Set("Retry-After", p.retryAfter())
+		}
 	case http.StatusConflict:
 		if p.Code == callmodel.CodeInFlight {
 			h.Set("Retry-After", p.retryAfter())

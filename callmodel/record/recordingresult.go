@@ -85,6 +85,24 @@ func (r *Result) Made() bool {
 	return (r.Status == StatusCompleted || r.Status == StatusCompletedDegraded) && len(r.Outputs) > 0
 }
 
+// Version is that of the recording, from 1, by the keys of its objects; 0 if they have none,
+// as where nothing was made. All objects of a version have the same. A number that a
+// recording has had is never another version's.
+func (r *Result) Version() int {
+	version := 0
+	for i := range r.Outputs {
+		if k, ok := ParseObjectKey(r.Outputs[i].Key); ok {
+			version = max(version, k.Version)
+		}
+	}
+	if r.Manifest != nil {
+		if k, ok := ParseObjectKey(r.Manifest.Key); ok {
+			version = max(version, k.Version)
+		}
+	}
+	return version
+}
+
 // Has reports whether the result names the defect.
 func (r *Result) Has(code DefectCode) bool {
 	return slices.ContainsFunc(r.Defects, func(d Defect) bool { return d.Code == code })

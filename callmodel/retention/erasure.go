@@ -28,14 +28,29 @@ type Object struct {
 	Bucket  string `json:"bucket"` // its URL, without a query
 	Key     string `json:"key"`
 	Version string `json:"version,omitempty"` // the bucket's own name of the version; "" in one without versions
-	Bytes   int64  `json:"bytes"`
-	// SHA256 is in hex; "" if neither the ledger nor the object's metadata says it.
-	SHA256   string    `json:"sha256,omitempty"`
+	// Bytes is the size as the bucket has it: of an encrypted object that of what is encrypted.
+	Bytes int64 `json:"bytes"`
+	// SHA256 is that of those bytes, in hex, by reading them before they were deleted. "": they
+	// weren't read, and NotRead says why. Neither the object's metadata nor the ledger is
+	// believed for it.
+	SHA256  string `json:"sha256,omitempty"`
+	NotRead string `json:"not_read,omitempty"`
+	// Encrypted says that the bytes are encrypted, by their beginning.
+	Encrypted bool `json:"encrypted,omitempty"`
+	// Ledger is what the ledger says of the object that it names by the key: of the plaintext,
+	// if it is encrypted. It is only with the Current one; nil if the ledger names none.
+	Ledger   *Named    `json:"ledger,omitempty"`
 	StoredAt time.Time `json:"stored_at,omitzero"` // the bucket's clock
 	// Current says that it was what a reader of the key got.
 	Current bool `json:"current,omitempty"`
 	// Mark says that it was the mark of a deletion, which has no bytes.
 	Mark bool `json:"mark,omitempty"`
+}
+
+// Named is what the ledger says of an object.
+type Named struct {
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256,omitempty"` // hex
 }
 
 // Leg is a party's audio as it was recorded, by its name in the recording: what its files

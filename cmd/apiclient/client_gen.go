@@ -351,6 +351,7 @@ const (
 	CodeInFlight             Code = "in_flight"
 	CodeInternal             Code = "internal"
 	CodeInvalid              Code = "invalid"
+	CodeKeyMissing           Code = "key_missing"
 	CodeLeaseLost            Code = "lease_lost"
 	CodeMalformed            Code = "malformed"
 	CodeMethodNotAllowed     Code = "method_not_allowed"
@@ -362,6 +363,7 @@ const (
 	CodeOverloaded           Code = "overloaded"
 	CodePreconditionFailed   Code = "precondition_failed"
 	CodePreconditionRequired Code = "precondition_required"
+	CodeRecordingDamaged     Code = "recording_damaged"
 	CodeTooLarge             Code = "too_large"
 	CodeUnauthenticated      Code = "unauthenticated"
 	CodeUnavailable          Code = "unavailable"
@@ -386,6 +388,8 @@ func (e Code) Valid() bool {
 		return true
 	case CodeInvalid:
 		return true
+	case CodeKeyMissing:
+		return true
 	case CodeLeaseLost:
 		return true
 	case CodeMalformed:
@@ -407,6 +411,8 @@ func (e Code) Valid() bool {
 	case CodePreconditionFailed:
 		return true
 	case CodePreconditionRequired:
+		return true
+	case CodeRecordingDamaged:
 		return true
 	case CodeTooLarge:
 		return true
@@ -2838,6 +2844,8 @@ type CheckReport struct {
 // - `not_acceptable` (406): the Accept header leaves out what there is
 // - `unsupported_media_type` (415): the body is of a type that isn't read here
 // - `misdirected` (421): this server takes other requests; another takes this one
+// - `recording_damaged` (500): the stored object isn't as it was stored; trying again doesn't mend it
+// - `key_missing` (503): the program has no key for what is encrypted
 // - `internal` (500): a defect of the service's own
 type Code string
 
@@ -3283,16 +3291,32 @@ type ErasedLegEnd string
 // ErasedObject An object that was deleted, or an older version of one.
 type ErasedObject struct {
 	Bucket string `json:"bucket"`
-	Bytes  int    `json:"bytes"`
+
+	// Bytes As the bucket had it: of an encrypted object what is encrypted.
+	Bytes int `json:"bytes"`
 
 	// Current It was what a reader of the key got.
-	Current *bool  `json:"current,omitempty"`
-	Key     string `json:"key"`
+	Current *bool `json:"current,omitempty"`
+
+	// Encrypted The bytes are encrypted.
+	Encrypted *bool  `json:"encrypted,omitempty"`
+	Key       string `json:"key"`
+
+	// Ledger What the ledger said of the object that it named by the key, of the plaintext if that is encrypted. Only of the current one.
+	Ledger *struct {
+		Bytes int `json:"bytes"`
+
+		// Sha256 In hex.
+		Sha256 *string `json:"sha256,omitempty"`
+	} `json:"ledger,omitempty"`
 
 	// Mark It was the mark of a deletion, which has no bytes.
 	Mark *bool `json:"mark,omitempty"`
 
-	// Sha256 In hex.
+	// NotRead Why sha256 isn't there.
+	NotRead *string `json:"not_read,omitempty"`
+
+	// Sha256 Of those bytes, in hex, read before they were deleted.
 	Sha256   *string    `json:"sha256,omitempty"`
 	StoredAt *time.Time `json:"stored_at,omitempty"`
 
@@ -3488,7 +3512,7 @@ type Export struct {
 	// LastError Why the last attempt failed.
 	LastError *string `json:"last_error,omitempty"`
 
-	// Missing How much couldn't be had, by the reason: absent, erased, pending, quarantined, not_in_the_bucket, held_elsewhere, not_the_tenants, damaged, unreadable. What it was is in the zips' indexes.
+	// Missing How much couldn't be had, by the reason: absent, erased, pending, quarantined, not_in_the_bucket, held_elsewhere, not_the_tenants, damaged, key_missing, unreadable. What it was is in the zips' indexes.
 	Missing *map[string]int64 `json:"missing,omitempty"`
 
 	// Number In E.164.
@@ -4446,6 +4470,8 @@ type Problem struct {
 	// - `not_acceptable` (406): the Accept header leaves out what there is
 	// - `unsupported_media_type` (415): the body is of a type that isn't read here
 	// - `misdirected` (421): this server takes other requests; another takes this one
+	// - `recording_damaged` (500): the stored object isn't as it was stored; trying again doesn't mend it
+	// - `key_missing` (503): the program has no key for what is encrypted
 	// - `internal` (500): a defect of the service's own
 	Code Code `json:"code"`
 

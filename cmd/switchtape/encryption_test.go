@@ -144,14 +144,18 @@ func TestEncryptedService(t *testing.T) {
 		code, out, errs := run(t, append(at, more...)...)
 		assert.Zero(t, code, "%s: %s%s", name, out, errs)
 	}
-	code, _, errs := run(t, append(at, "--hash")...)
+	code, text, errs := run(t, append(at, "--hash")...)
 	assert.NotZero(t, code)
-	assert.Contains(t, errs, "encrypted")
+	assert.Contains(t, text, "0 mismatches left", errs)
+	assert.Contains(t, text, "objects were not read: no key")
 	raw[len(raw)-1] ^= 1
 	require.NoError(t, os.WriteFile(u.Path, raw, 0o600))
-	code, text, errs := run(t, append(at, "--hash", "--encrypt-keys", keys)...)
-	assert.NotZero(t, code)
-	assert.Contains(t, text+errs, "object_differs")
+	for _, file := range []string{keys, writers} {
+		code, text, errs = run(t, append(at, "--hash", "--encrypt-keys", file)...)
+		assert.NotZero(t, code)
+		assert.Contains(t, text+errs, "object_differs: 1 found")
+		assert.NotContains(t, text, "not read")
+	}
 }
 
 // rewraps begins to re-wrap a bucket in a process of its own.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"strings"
@@ -238,6 +239,25 @@ func (c *recordingsErasures) Run(ctx context.Context, s cli.Streams) error {
 	})
 }
 
+// encryptedWord tells an object whose bytes are encrypted.
+func encryptedWord(o *retention.Object) string {
+	if o.Encrypted {
+		return " encrypted"
+	}
+	return ""
+}
+
+// hashless says why an object has no hash.
+func hashless(o *retention.Object) string {
+	switch {
+	case o.Mark:
+		return "none: the mark of a deletion"
+	case o.NotRead != "":
+		return "none: " + o.NotRead
+	}
+	return "none"
+}
+
 func (c *recordingsErasures) print(s cli.Streams, list *erasures) error {
 	if c.JSON {
 		return s.JSON(list)
@@ -247,7 +267,11 @@ func (c *recordingsErasures) print(s cli.Streams, list *erasures) error {
 		s.Printf("%s  %s  begun %s for %s: %s\n", e.Kind, e.State, e.BegunAt.Format(time.RFC3339), e.Actor, e.Reason)
 		for k := range e.Objects {
 			o := &e.Objects[k]
-			s.Printf("  %s/%s  %d bytes  version %q  sha256 %s\n", o.Bucket, o.Key, o.Bytes, o.Version, o.SHA256)
+			s.Printf("  %s/%s  %d bytes%s  version %q  sha256 %s", o.Bucket, o.Key, o.Bytes, encryptedWord(o), o.Version, cmp.Or(o.SHA256, hashless(o)))
+			if n := o.Ledger; n != nil && (n.SHA256 != o.SHA256 || n.Bytes != o.Bytes) {
+				s.Printf("  the ledger: %d bytes  sha256 %s", n.Bytes, n.SHA256)
+			}
+			s.Printf("\n")
 		}
 		for k := range e.Legs {
 			s.Printf("  leg %s  %d files %s  sha256 %s\n", e.Legs[k].Name, e.Legs[k].Files, e.Legs[k].End, e.Legs[k].SHA256)

@@ -30,7 +30,8 @@ type verifyCommand struct {
 	Kinds  bool   `help:"List the kinds of mismatches with their remedies, and do nothing else."`
 }
 
-// Run compares, prints what it has found, and fails if there is something left.
+// Run compares, prints what it has found, and fails if there is something left, or if
+// something was to be read and there was no key for it.
 func (c *verifyCommand) Run(ctx context.Context, s cli.Streams) error {
 	switch {
 	case c.Kinds:
@@ -79,7 +80,7 @@ func (c *verifyCommand) Run(ctx context.Context, s cli.Streams) error {
 	} else {
 		err = c.print(s, &r, dir)
 	}
-	if err == nil && r.Left() > 0 {
+	if err == nil && (r.Left() > 0 || r.NotRead > 0) {
 		return cli.Silent()
 	}
 	return err
@@ -139,6 +140,9 @@ func (c *verifyCommand) print(s cli.Streams, r *reconcile.Report, dir string) er
 	}
 	if r.InBackup > 0 && r.Backup == "" {
 		s.Printf("%d recordings are in the backup bucket, which wasn't compared: give --backup-bucket\n", r.InBackup)
+	}
+	if r.NotRead > 0 {
+		s.Printf("%d objects were not read: no key. Their sizes are right; of their bytes nothing is known: give --encrypt-keys that have keys for them. The first: %s\n", r.NotRead, r.NoKey)
 	}
 	s.Printf("%d calls, %d jobs (%d of them wait), %d objects, %d in the backup, %d earlier versions, %d legs: %d mismatches left\n",
 		r.Calls, r.Jobs, r.Waiting, r.Objects, r.BackupKeys, r.Versions+r.Earlier, r.Legs, r.Left())

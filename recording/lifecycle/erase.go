@@ -54,6 +54,9 @@ type Bucket interface {
 	// Inventory is all that the bucket has of the keys that begin with prefix and that which
 	// takes: objects, older versions, and marks of deletions.
 	Inventory(ctx context.Context, prefix string, which func(key string) bool) ([]retention.Object, error)
+	// HashStored reads an object, or a version of one, that Inventory has listed, as the
+	// bucket has it, and sets its SHA256 and Encrypted.
+	HashStored(ctx context.Context, o *retention.Object) error
 	// Erase deletes all that Inventory lists, for good, and reports success only when
 	// nothing is listed any more. A *retention.LockedError for what the bucket's own lock
 	// keeps.
@@ -72,6 +75,12 @@ type EraserOptions struct {
 	Queues []string
 	// Redactor makes recordings again without what is redacted. Nil: none is redacted here.
 	Redactor *stored.Redactor
+	// HashBytes is how many bytes of a recording's objects and versions are read at most for
+	// their hashes, and HashTime how long that may take, before they are deleted: what isn't
+	// read is deleted all the same, and the proof says so. 0 means 1 GiB and a minute; less than
+	// 0: nothing is read.
+	HashBytes int64
+	HashTime  time.Duration
 	// Logger gets a line for every recording that was deleted. Nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -87,6 +96,7 @@ func NewEraser(l ErasureLedger, o EraserOptions) (*Eraser, error) {
 	if len(o.Buckets) == 0 || o.Buckets[0] == nil {
 		return nil, callmodel.FieldErrors{{Path: "buckets", Message: "are missing; give the recordings' bucket"}}
 	}
+	o.HashBytes, o.HashTime = cmp.Or(o.HashBytes, 1<<30), cmp.Or(o.HashTime, time.Minute)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -247,12 +257,15 @@ func (e *Eraser) plan(ctx context.Context, made *ledger.Job, b *retention.Begin,
 	if err := e.exports(ctx, made, b); err != nil {
 		return err
 	}
+	hash := e.hashing(ctx)
+	defer hash.end()
 	for _, bucket := range e.opts.Buckets {
 		for _, at := range places(&b.Erasure, keep) {
 			there, err := bucket.Inventory(ctx, at.prefix, at.which)
 			if err != nil {
 				return refused(err)
 			}
+			hash.read(ctx, bucket, there)
 			b.Erasure.Objects = append(b.Erasure.Objects, there...)
 		}
 	}
@@ -260,7 +273,7 @@ func (e *Eraser) plan(ctx context.Context, made *ledger.Job, b *retention.Begin,
 		o := &b.Erasure.Objects[i]
 		for k := range named {
 			if named[k].Key == o.Key && o.Current {
-				o.SHA256 = cmp.Or(o.SHA256, named[k].SHA256)
+				o.Ledger = &retention.Named{Bytes: named[k].Bytes, SHA256: named[k].SHA256}
 			}
 		}
 		if k, ours := record.ParseObjectKey(o.Key); ours && k.Name != "" {
@@ -359,6 +372,9 @@ func (e *Eraser) destroy(ctx context.Context, j *task.Job, begun *retention.Eras
 func joined(all, more []retention.Object) []retention.Object {
 	for _, o := range more {
 		if !slices.ContainsFunc(all, func(a retention.Object) bool { return a.Bucket == o.Bucket && a.Key == o.Key && a.Version == o.Version }) {
+			if !o.Mark && o.SHA256 == "" {
+				o.NotRead = "it wasn't there when the deletion began"
+			}
 			all = append(all, o)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -192,6 +193,11 @@ func there(t *testing.T, s *storage.Store) []retention.Object {
 	t.Helper()
 	all, err := s.Inventory(t.Context(), "", func(string) bool { return true })
 	require.NoError(t, err)
+	for i := range all {
+		if !all[i].Mark {
+			require.NoError(t, s.HashStored(t.Context(), &all[i]))
+		}
+	}
 	return all
 }
 
@@ -288,10 +294,11 @@ func TestRecordingIsErased(t *testing.T) {
 			first := a.made(t, "c1")
 			require.Len(t, first.Outputs, 3)
 			if overwrite != nil {
-				overwrite(t, first.Outputs[0].Key, "somebody else's", "")
+				overwrite(t, first.Outputs[0].Key, "somebody else's", first.Outputs[0].SHA256) // which it isn't
 				remove(t, first.Outputs[2].Key)
 			}
-			before := len(there(t, a.home))
+			was := there(t, a.home)
+			before := len(was)
 			link, err := a.home.SignedURL(t.Context(), first.Outputs[1].Key, time.Hour)
 			if callmodel.CodeOf(err) != callmodel.CodeUnsupported {
 				require.NoError(t, err)
@@ -335,6 +342,26 @@ func TestRecordingIsErased(t *testing.T) {
 				}
 				require.True(t, found, "%s with its hash", out.Key)
 			}
+			named := 0
+			for _, o := range was {
+				if k, _ := record.ParseObjectKey(o.Key); k.RecordingID == "c2" {
+					continue
+				}
+				i := slices.IndexFunc(e.Objects, func(is retention.Object) bool {
+					return is.Bucket == o.Bucket && is.Key == o.Key && is.Version == o.Version
+				})
+				require.GreaterOrEqual(t, i, 0, "%s %s", o.Key, o.Version)
+				is := e.Objects[i]
+				require.Equal(t, o.SHA256, is.SHA256, "each version has its own hash")
+				require.Equal(t, o.Bytes, is.Bytes)
+				require.Empty(t, is.NotRead)
+				if is.Ledger != nil {
+					named++
+					require.True(t, is.Current)
+					require.Equal(t, is.Key != first.Outputs[0].Key || overwrite == nil, is.Ledger.SHA256 == is.SHA256, "of what was put over it the ledger knows nothing")
+				}
+			}
+			require.Positive(t, named)
 			require.Len(t, e.Legs, 2)
 			require.Equal(t, retention.LegDeleted, e.Legs[0].End)
 			require.Equal(t, first.Legs[0].SHA256, e.Legs[0].SHA256)

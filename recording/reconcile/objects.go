@@ -211,13 +211,16 @@ func (r *run) object(ctx context.Context, s *side, o *object, e *expected) error
 		if errors.Is(err, fs.ErrNotExist) {
 			return r.absent(ctx, s, *e, o)
 		}
-		if callmodel.CodeOf(err) == callmodel.CodeConflict {
+		switch code := callmodel.CodeOf(err); {
+		case code == callmodel.CodeDamaged:
 			return r.differs(ctx, s, o, e, err.Error())
-		}
-		if err != nil {
+		case code == callmodel.CodeKeyMissing: // nothing is known of its bytes, neither good nor bad
+			if r.at.Report.NotRead++; r.at.Report.NoKey == "" {
+				r.at.Report.NoKey = err.Error()
+			}
+		case err != nil:
 			return err
-		}
-		if sum != e.SHA256 {
+		case sum != e.SHA256:
 			return r.differs(ctx, s, o, e, fmt.Sprintf("its SHA-256 is %s, and the ledger says %s", sum, e.SHA256))
 		}
 	}

@@ -39,7 +39,8 @@ type Bucket interface {
 	// fs.ErrNotExist, as of SHA256.
 	Size(ctx context.Context, key string) (int64, error)
 	// SHA256 reads the object for it; it is in hex. Of one that isn't as it was stored, by
-	// what is in it, as of an encrypted one, it may be a CodeConflict error.
+	// what is in it, as of an encrypted one, it may be a CodeDamaged error, and
+	// of one for which there is no key a CodeKeyMissing error.
 	SHA256(ctx context.Context, key string) (string, error)
 	// Restore makes a version the newest one, if its SHA-256 is that one.
 	Restore(ctx context.Context, key, version, sha256 string) (bool, error)

@@ -83,6 +83,8 @@ type Report struct {
 	Forgotten  int64          `json:"forgotten"`        // objects of calls that the ledger keeps no more
 	Foreign    int64          `json:"foreign"`          // objects with keys of another form
 	Legs       int64          `json:"legs"`             // files
+	NotRead    int64          `json:"not_read"`         // objects of the right size whose bytes there is no key for
+	NoKey      string         `json:"no_key,omitempty"` // what the first of those lacks
 	Found      map[Kind]int64 `json:"found"`            // mismatches
 	Repaired   map[Kind]int64 `json:"repaired"`         // of them those that were mended
 }

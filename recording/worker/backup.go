@@ -26,7 +26,8 @@ type Backup interface {
 	Processor
 	// BringHome copies the object from the backup to the recording's own bucket under the
 	// same key, create-only, verifies it, and says where it is. One that is there already
-	// is a success. Other bytes under the key are a callmodel.CodeConflict error. Errors
+	// is a success. Other bytes under the key are a callmodel.CodeConflict error, an object that isn't as it
+	// was stored is a callmodel.CodeDamaged one. Errors
 	// of the buckets are callmodel.BucketAwayError; Bucket tells whose.
 	BringHome(ctx context.Context, key, sha256 string) (url string, err error)
 	// Remove removes the object from the backup, if it is the one with that hash.
@@ -66,9 +67,9 @@ func (t *recordingAttempt) bringHome(ctx context.Context) (r record.Result, agai
 		*url = u
 		return err
 	})
-	if callmodel.CodeOf(err) == callmodel.CodeConflict {
+	if code := callmodel.CodeOf(err); code == callmodel.CodeConflict || code == callmodel.CodeDamaged {
 		if _, away := errors.AsType[*callmodel.BucketAwayError](err); !away {
-			t.w.opts.Logger.WarnContext(ctx, "a recording can't be moved from the backup bucket, as its own has other objects under its keys; it is made again",
+			t.w.opts.Logger.WarnContext(ctx, "a recording can't be moved from the backup bucket, as its own has other objects under its keys, or an object is damaged; it is made again",
 				"job", t.Job.ID, "error", err)
 			return r, true, nil
 		}

@@ -31,7 +31,10 @@ func (w *Worker) accepts(t *recordingAttempt) *recording.ProcessOptions {
 	over := old+t.elapsed() >= w.opts.MissingLegWait
 	o := &recording.ProcessOptions{AcceptMissing: over, AcceptGrowing: over}
 	if followed {
-		o = &recording.ProcessOptions{AcceptMissing: !w.follows(old), AcceptGrowing: !w.follows(old), NewVersion: true}
+		o = &recording.ProcessOptions{AcceptMissing: !w.follows(old), AcceptGrowing: !w.follows(old), NewVersion: true, Version: t.published.Version()}
+		if m := t.published.Manifest; m != nil {
+			o.Manifest = m.SHA256
+		}
 	}
 	o.AcceptMissing = o.AcceptMissing && w.opts.sees(t.Job.Queue)
 	if w.opts.Quiet > 0 {

@@ -204,8 +204,8 @@ func TestMissingLegDoesNotHoldTheFollowUpBack(t *testing.T) {
 	require.Equal(t, []bool{true, true, false}, s.told(t))
 }
 
-// A file that became longer by what isn't audio gives the same bytes again: no
-// second object, the same URL, and the recording isn't degraded any more.
+// A file that became longer by what isn't audio gives the same bytes again, and another
+// manifest: they are a version together, and the recording isn't degraded any more.
 func TestFollowedLegWithoutMoreAudio(t *testing.T) {
 	t.Parallel()
 	begun := bytes.Clone(samplecall.Agent()[:begunBytes])
@@ -218,8 +218,9 @@ func TestFollowedLegWithoutMoreAudio(t *testing.T) {
 	s.r.rest.Store(true)
 	j := s.finished(t, s.opts)
 	require.Equal(t, record.StatusCompleted, j.Result.Status, j.Result.Defects)
-	require.Contains(t, j.Result.Outputs[0].Key, ".v1.wav")
-	require.Equal(t, 1, s.versions(t)[".wav"])
+	require.Contains(t, j.Result.Outputs[0].Key, ".v2.wav")
+	require.Contains(t, j.Result.Manifest.Key, ".v2.")
+	require.Equal(t, map[string]int{".wav": 2, ".manifest.json": 2}, s.versions(t))
 	require.Equal(t, []bool{true, false}, s.told(t))
 	s.verify(t, strings.Replace(j.Result.Manifest.Key, ".v2.", ".v1.", 1), nil)
 }

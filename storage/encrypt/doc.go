@@ -83,9 +83,12 @@
 // # Faults
 //
 //	the tenant has no recipients                    EncryptionError no recipients; nothing is stored, the job waits
-//	an object, and no identity for it               EncryptionError no identity, naming the tenant and what to do
+//	an object, and no identity for it               EncryptionError no identity, naming the tenant and what to do; the job waits
 //	it exists already; neither identity nor stamp   EncryptionError no stamp key; the job waits, no version is made
-//	a changed or swapped object                     EncryptionError tampered; verify tells it as object_differs
+//	a changed or swapped object                     EncryptionError tampered; verify tells it as object_differs, with keys
+//	                                                that only store, too, but for the part of its header that says who can
+//	                                                decrypt it
 //	a plain object                                  read as it is, beside encrypted ones
-//	an encrypted object, and no keys at all         EncryptionError no keys, never its bytes
+//	an encrypted object, and no keys at all         EncryptionError no keys, never its bytes; the job waits, verify counts
+//	                                                it as not read
 package encrypt

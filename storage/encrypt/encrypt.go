@@ -31,6 +31,7 @@ type tenant struct {
 	recipients []age.Recipient
 	id         string // of the recipients
 	identities []age.Identity
+	reads      bool // one of the identities is a recipient's
 }
 
 func tenantOf(key string) string {
@@ -245,6 +246,9 @@ func (k *Keys) open(key string, head []byte) (s stamp, own []byte, err error) {
 	}
 	own, err = age.DecryptHeader(head, identities...)
 	if _, none := errors.AsType[*age.NoIdentityMatchError](err); none {
+		if t := k.entry(name); t != nil && t.reads && recipientsOf(head) == t.id {
+			return s, nil, tampered(key, "its header is for the recipients of tenant %q, and their identity doesn't open it", name)
+		}
 		return s, nil, storage.NewEncryptionError(storage.NoIdentity, key, name,
 			"%s is encrypted to others than the %d identities of tenant %q: add the one that it was encrypted to (recipients %s), or have it re-wrapped where that is",
 			key, len(identities), name, recipientsOf(head))

@@ -129,6 +129,7 @@ func (n *Entry) read(path string, e *callmodel.FieldErrors) *tenant {
 		}
 		t.identities = append(t.identities, id)
 	}
+	t.reads = slices.ContainsFunc(n.Recipients, n.owns)
 	t.id = recipientsID(slices.Sorted(slices.Values(n.Recipients)))
 	if len(t.recipients) == len(n.Recipients) && len(t.recipients) > 0 {
 		if _, err := header(make([]byte, 16), &stamp{size: 1 << 40}, t.recipients, t.id); err != nil {

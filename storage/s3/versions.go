@@ -104,7 +104,7 @@ func openVersion(ctx context.Context, b *blob.Bucket, u *url.URL, key, version s
 		return nil, err
 	}
 	got, err := client.GetObject(ctx, &s3.GetObjectInput{
-		Bucket: aws.String(u.Host), Key: aws.String(u.Query().Get("prefix") + key), VersionId: aws.String(version),
+		Bucket: aws.String(u.Host), Key: aws.String(u.Query().Get("prefix") + key), VersionId: aws.String(cmp.Or(version, nullVersion)),
 	})
 	if err != nil {
 		return nil, err

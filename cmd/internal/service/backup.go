@@ -96,16 +96,23 @@ func (s *Stores) moveLeft(ctx context.Context, before time.Time) (moved int, err
 			case err == nil:
 				moved++
 			case errors.Is(err, fs.ErrNotExist): // others sweep, too, and jobs move theirs
-			case callmodel.CodeOf(err) == callmodel.CodeConflict && len(kept) < maxTold:
-				kept = append(kept, err)
-			case callmodel.CodeOf(err) != callmodel.CodeConflict:
+			case !stays(err):
 				return moved, err
+			case len(kept) < maxTold:
+				kept = append(kept, err)
 			}
 		}
 		if token = page.Next; token == "" {
 			return moved, errors.Join(kept...)
 		}
 	}
+}
+
+// stays reports whether the error is one object's, which stays where it is: the others can
+// be moved all the same.
+func stays(err error) bool {
+	code := callmodel.CodeOf(err)
+	return code == callmodel.CodeConflict || code == callmodel.CodeDamaged
 }
 
 // maxTold is how many objects that stay a line of the log names at most.

@@ -253,11 +253,14 @@ func (v *Verifier) once(ctx context.Context) time.Duration {
 	}
 	v.done(r, v.clock.now())
 	level := slog.LevelInfo
-	if r.Left() > 0 {
+	switch {
+	case r.Left() > 0:
 		level = slog.LevelError
+	case r.NotRead > 0:
+		level = slog.LevelWarn
 	}
 	v.log.Log(ctx, level, "calls, ledger and bucket were compared", "calls", r.Calls, "jobs", r.Jobs, "objects", r.Objects, "in_backup", r.InBackup,
-		"mismatches", r.Found, "repaired", r.Repaired, "left", r.Left(), "directory", v.opts.VerifyDir)
+		"mismatches", r.Found, "repaired", r.Repaired, "left", r.Left(), "not_read_without_key", r.NotRead, "directory", v.opts.VerifyDir)
 	return max(v.opts.VerifyEvery-v.clock.now().Sub(began), verifyAgain)
 }
 

@@ -12,6 +12,8 @@ import (
 	"io"
 	"io/fs"
 	"time"
+
+	"github.com/switchtape/switchtape/callmodel"
 )
 
 // maxFiles bounds a part's files, whose list is in memory.
@@ -112,6 +114,11 @@ func (a *archive) object(ctx context.Context, objects Objects, e *entry) error {
 		a.counts.Objects--
 		return nil
 	}
+	if why := ofObject(err); why != "" {
+		a.missing = append(a.missing, e.miss.why(why, "none of it can be read: "+err.Error()))
+		a.counts.Objects--
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -121,16 +128,35 @@ func (a *archive) object(ctx context.Context, objects Objects, e *entry) error {
 	}
 	sum := newSummed(w)
 	_, err = io.Copy(sum, in)
-	if err = errors.Join(err, in.Close()); err != nil {
+	err = errors.Join(err, in.Close())
+	why := ofObject(err)
+	if err != nil && why == "" {
 		return fmt.Errorf("export object %s: %w", e.key, err)
 	}
 	f := File{Path: e.path, Bytes: sum.n, SHA256: sum.sum(), Object: e.key}
 	a.files = append(a.files, f)
+	if why != "" {
+		a.missing = append(a.missing, e.miss.why(why, fmt.Sprintf("it can be read up to byte %d, which is in the export as %s: %v", f.Bytes, e.path, err)))
+		return nil
+	}
 	if e.sha256 != "" && (f.SHA256 != e.sha256 || f.Bytes != e.bytes) {
 		a.missing = append(a.missing, e.miss.why(MissingDamaged, fmt.Sprintf(
 			"it has %d bytes and the SHA-256 %s, and was stored with %d: it is in the export as it is, as %s", f.Bytes, f.SHA256, e.bytes, e.path)))
 	}
 	return nil
+}
+
+// ofObject is why an object alone can't be read, or not to its end: MissingDamaged or
+// MissingKey. It is "" for every other error, as of a bucket that is away, and for none.
+func ofObject(err error) string {
+	switch callmodel.CodeOf(err) {
+	case callmodel.CodeDamaged:
+		return MissingDamaged
+	case callmodel.CodeKeyMissing:
+		return MissingKey
+	default:
+		return ""
+	}
 }
 
 // finish adds the part's index, for programs and for people.

@@ -45,7 +45,9 @@ type Ledger interface {
 
 // Objects are the recordings' bucket, which is read. *storage.Store is one.
 type Objects interface {
-	// Open reads an object. The error for a missing one wraps fs.ErrNotExist.
+	// Open reads an object. The error for a missing one wraps fs.ErrNotExist. Of an encrypted
+	// one that isn't as it was stored it and its reader may have a CodeDamaged error, and of
+	// one for which there is no key it is a CodeKeyMissing error.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 	// List calls f for every object below prefix until f returns false.
 	List(ctx context.Context, prefix string, f func(key string, bytes int64) bool) error

@@ -110,8 +110,12 @@ const (
 	MissingElsewhere = "held_elsewhere"
 	// MissingForeign: the ledger names an object outside of the tenant's part of the bucket.
 	MissingForeign = "not_the_tenants"
-	// MissingDamaged: the object isn't as it was stored. It is in the export as it is.
+	// MissingDamaged: the object isn't as it was stored. It is in the export as it is; of an
+	// encrypted one what can be decrypted from its beginning is, if anything.
 	MissingDamaged = "damaged"
+	// MissingKey: the object is encrypted, and the program that makes the export has no key
+	// for it.
+	MissingKey = "key_missing"
 	// MissingUnreadable: what the ledger says of a job can't be read.
 	MissingUnreadable = "unreadable"
 )

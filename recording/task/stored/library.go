@@ -33,7 +33,7 @@ type Ledger interface {
 type Objects interface {
 	// Open reads an object. The error for a missing one wraps fs.ErrNotExist. Of one that
 	// isn't as it was stored, by what is in it, as of an encrypted one, it and its reader may
-	// have a CodeConflict error.
+	// have a CodeDamaged error.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 	// Put is recording.Objects'.
 	Put(ctx context.Context, key record.ObjectKey, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error)
@@ -250,7 +250,7 @@ func (l *Library) Copy(ctx context.Context, w io.Writer, o *Object) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return &DamageError{Key: o.Key, Code: DefectObjectMissing}
 	}
-	if callmodel.CodeOf(err) == callmodel.CodeConflict {
+	if callmodel.CodeOf(err) == callmodel.CodeDamaged {
 		return &DamageError{Key: o.Key, Code: DefectObjectDiffers, Want: *o, Err: err}
 	}
 	if err != nil {
@@ -259,7 +259,7 @@ func (l *Library) Copy(ctx context.Context, w io.Writer, o *Object) error {
 	sum := summed{w: w, hash: sha256.New()}
 	n, err := io.Copy(&sum, in)
 	err = errors.Join(err, in.Close())
-	if callmodel.CodeOf(err) == callmodel.CodeConflict {
+	if callmodel.CodeOf(err) == callmodel.CodeDamaged {
 		return &DamageError{Key: o.Key, Code: DefectObjectDiffers, Bytes: n, Want: *o, Err: err}
 	}
 	if err != nil {

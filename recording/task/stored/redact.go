@@ -64,7 +64,7 @@ func (r *Redactor) Redact(ctx context.Context, rec *Recording, more []record.Red
 	}
 	if whole {
 		p := recording.NewProcessor(r.legs, r.t.library.objects, &recording.Options{Codecs: r.t.opts.Codecs})
-		result, err = p.Process(ctx, spec, &recording.ProcessOptions{AcceptGrowing: true, NewVersion: true})
+		result, err = p.Process(ctx, spec, &recording.ProcessOptions{AcceptGrowing: true, NewVersion: true, Version: rec.Result.Version() + 1})
 	} else {
 		result, err = r.fromOutputs(ctx, rec, more)
 	}
@@ -150,7 +150,7 @@ func (r *Redactor) fromOutputs(ctx context.Context, rec *Recording, more []recor
 		return result, err
 	}
 	p := recording.NewProcessor(legs, r.t.library.objects, &recording.Options{Codecs: r.t.opts.Codecs})
-	result, err = p.Process(ctx, spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true, NewVersion: true})
+	result, err = p.Process(ctx, spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true, NewVersion: true, Version: rec.Result.Version() + 1})
 	if err = errors.Join(err, legs.Close()); err != nil {
 		return result, err
 	}

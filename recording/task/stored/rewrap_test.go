@@ -2,10 +2,12 @@ package stored_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/recording/task"
@@ -85,4 +87,44 @@ func TestRewrapOfPlainRecordings(t *testing.T) {
 	rec := h.recorded(t, "acme", "c1")
 	r := done[stored.RewrapResult](t, h, h.job(t, stored.KindRewrap, "r1", stored.OfRecording{Recording: ofCall("c1")}))
 	assert.Equal(t, len(result(t, &rec).Outputs)+1, r.Plain)
+}
+
+// A job that meets an encrypted recording waits for its key, with keys of others, with such
+// as only store, and without any: nothing is wrong with the recording, and as soon as the
+// worker has the key the job is done, without anybody's retrying it.
+func TestVerifyWaitsForTheKey(t *testing.T) {
+	t.Parallel()
+	f, err := encrypt.New([]string{"acme"})
+	require.NoError(t, err)
+	other, err := encrypt.New([]string{"acme"})
+	require.NoError(t, err)
+	for name, keys := range map[string]*encrypt.File{"others": other, "writers": f.WithoutIdentities(), "none": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			plain := h.store
+			h.withKeys(t, f)
+			h.work(t)
+			h.recorded(t, "acme", "c1")
+			h.stop()
+			h.store = plain
+			if keys != nil {
+				h.withKeys(t, keys)
+			}
+			id := h.job(t, stored.KindVerify, "v1", stored.OfRecording{Recording: ofCall("c1")})
+			leases, err := h.db.Claim(t.Context(), ledger.Claim{Worker: "w", Kinds: []string{stored.KindVerify}, TTL: time.Minute})
+			require.NoError(t, err)
+			require.Len(t, leases, 1)
+			kind := stored.Verify(stored.NewLibrary(h.db, h.store))
+			_, err = kind.Do(t.Context(), &task.Job{Job: leases[0].Job, Token: leases[0].Token})
+			var later *callmodel.RetryAfterError
+			require.ErrorAs(t, err, &later, "it is put back, and not counted")
+			require.Equal(t, callmodel.CodeKeyMissing, callmodel.CodeOf(err))
+			require.NoError(t, h.db.Release(t.Context(), leases[0]))
+			h.withKeys(t, f)
+			h.work(t)
+			v := done[stored.Verified](t, h, id)
+			assert.Equal(t, record.StatusCompleted, v.Status, "%+v", v)
+		})
+	}
 }

@@ -181,7 +181,7 @@ func (t *transcoder) render(ctx context.Context, j *task.Job, rec *Recording, fr
 		return record.Result{}, err
 	}
 	p := recording.NewProcessor(legs, beside{t.library.objects, j.Key}, &recording.Options{Codecs: t.opts.Codecs})
-	r, err := p.Process(ctx, spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true})
+	r, err := p.Process(ctx, spec, &recording.ProcessOptions{AcceptMissing: true, AcceptGrowing: true, Version: rec.Result.Version()})
 	return r, errors.Join(err, legs.Close())
 }
 

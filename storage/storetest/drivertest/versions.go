@@ -194,9 +194,16 @@ func erased(t *testing.T, v Versioned, d storage.Driver, s *storage.Store, one s
 	for _, o := range there {
 		require.NotEqual(t, "a/3", o.Key)
 		assert.Equal(t, s.String(), o.Bucket)
+		if !o.Mark {
+			assert.Empty(t, o.SHA256, "nothing was read")
+			require.NoError(t, s.HashStored(t.Context(), &o))
+			assert.Contains(t, []string{sum([]byte("one")), sum([]byte("two")), sum([]byte("TWO!"))}, o.SHA256, "each version's own, whatever its metadata says")
+			assert.Equal(t, o.Bytes == 4, o.SHA256 == sum([]byte("TWO!")))
+			assert.False(t, o.Encrypted)
+		}
 		if o.Key == "a/1" && !o.Mark {
 			versions++
-			assert.Equal(t, one, o.SHA256, "of an older version, too")
+			assert.Equal(t, one, o.SHA256)
 			assert.False(t, o.Current)
 		}
 	}
