@@ -53,6 +53,13 @@ func (s Streams) Terminal() bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// Interactive reports whether a person reads both Out and Err, so that a command may go on
+// until it is told to end.
+func (s Streams) Interactive() bool {
+	f, ok := s.Out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && s.Terminal()
+}
+
 // JSON prints v as one indented JSON value.
 func (s Streams) JSON(v any) error {
 	enc := json.NewEncoder(s.Out)
