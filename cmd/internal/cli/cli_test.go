@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,13 +11,9 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 )
 
-type faulty struct{}
+type faulty struct{ none *string }
 
-func (*faulty) Run(context.Context, cli.Streams) error {
-	var none []int
-	_ = none[len(none)]
-	return nil
-}
+func (f *faulty) Run(context.Context, cli.Streams) error { return errors.New(*f.none) }
 
 // A fault of the program is no success.
 func TestAFaultIsNoSuccess(t *testing.T) {
