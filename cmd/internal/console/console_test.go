@@ -58,7 +58,27 @@ func hostile(t *testing.T) http.Handler {
 	answer("GET /v1/recordings/jobs/{id}", json.RawMessage(strings.ReplaceAll(`{"id":"@","kind":"record","call_id":"c-1","queue":"@","state":"done","last_error":"@","created_at":"2026-01-01T00:00:00Z",
 		"spec":{"legs":[{"name":"@","segments":[{"uri":"x"}]}],"redactions":[{"from_ms":0,"to_ms":1000,"legs":["@"]}]},
 		"result":{"legs":[{"name":"@","channel":0,"gaps":[{"kind":"@","from_ms":0,"to_ms":10}]}],"outputs":[]}}`, "@", jsonText(t, markup))))
+	hostileJobs(t, answer)
 	return mux
+}
+
+// hostileJobs are jobs, queues and dead letters whose every text is markup.
+func hostileJobs(t *testing.T, answer func(pattern string, v any)) {
+	t.Helper()
+	job := json.RawMessage(strings.ReplaceAll(`{"id":"@","kind":"@","call_id":"@","key":"@","queue":"@","state":"quarantined","last_error":"@","reason":"@","worker":"@",
+		"created_at":"2026-01-01T00:00:00Z","spec":{"@":"@"},"result":{"status":"@","reason":"@","defects":[{"code":"@","leg":"@","detail":"@"}]}}`, "@", jsonText(t, markup)))
+	answer("GET /v1/jobs", map[string]any{"jobs": []json.RawMessage{job}, "next": markup})
+	answer("GET /v1/jobs/{id}", job)
+	answer("GET /v1/jobs/queues", map[string]any{"queues": []any{
+		map[string]any{"queue": markup, "kind": markup, "waiting": 1, "served_by": []any{map[string]any{"name": markup}}},
+		map[string]any{"queue": markup, "unserved": true},
+	}})
+	answer("POST /v1/jobs/retry", map[string]any{"jobs": []string{markup}, "more": true, "dry_run": true})
+	answer("POST /v1/jobs/move", map[string]any{"jobs": []string{markup}, "more": true, "dry_run": true})
+	letter := json.RawMessage(strings.ReplaceAll(`{"id":"@","source":"@","message_id":"@","kind":"@","code":"@","reason":"@","text":"@","bytes":5,"state":"waiting",
+		"at":"2026-01-01T00:00:00Z","settled_at":"2026-01-01T00:00:00Z","settled_by":"@","job_id":"@"}`, "@", jsonText(t, markup)))
+	answer("GET /v1/dead-letters", map[string]any{"letters": []json.RawMessage{letter}, "next": markup})
+	answer("GET /v1/dead-letters/{letter}", letter)
 }
 
 // jsonText is s within a JSON string.
@@ -158,13 +178,30 @@ func TestMarkup(t *testing.T) {
 	s, key := newConsole(t, hostile(t), &hands{time.Unix(1e9, 0)}, "operator,compliance")
 	b := browser(t)
 	logIn(t, b, s.URL, key)
-	for _, page := range []string{"/calls", "/calls?number=" + url.QueryEscape(markup), "/calls/c-1", "/calls/" + url.PathEscape(markup), "/nowhere/" + url.PathEscape(markup)} {
+	hurt := url.QueryEscape(markup)
+	for _, page := range []string{
+		"/calls", "/calls?number=" + hurt, "/calls/c-1", "/calls/" + url.PathEscape(markup), "/nowhere/" + url.PathEscape(markup),
+		"/jobs", "/live/jobs", "/jobs?queue=" + hurt + "&code=" + hurt + "&kind=" + hurt + "&since=" + hurt, "/jobs/j-1", "/jobs/" + url.PathEscape(markup),
+		"/jobs/retry?code=" + hurt + "&queue=" + hurt, "/jobs/move?from=" + hurt + "&to=" + hurt,
+		"/jobs/dead-letters", "/jobs/dead-letters?state=" + hurt, "/jobs/dead-letters/l-1",
+	} {
 		_, head, body := look(t, b, s.URL+page)
 		harmless(t, page, body)
 		assert.Contains(t, head.Get("Content-Security-Policy"), "script-src 'self';", page)
 	}
-	_, _, body := look(t, b, s.URL+"/calls/c-1")
-	assert.Contains(t, body, "&lt;script&gt;alert(1)&lt;/script&gt;", "it is there, as text")
+	for _, page := range []string{"/calls/c-1", "/jobs", "/live/jobs", "/jobs/j-1", "/jobs/retry?code=" + hurt, "/jobs/move?from=" + hurt + "&to=x", "/jobs/dead-letters", "/jobs/dead-letters/l-1"} {
+		status, _, body := look(t, b, s.URL+page)
+		assert.Equal(t, http.StatusOK, status, page)
+		assert.Contains(t, body, "&lt;script&gt;alert(1)&lt;/script&gt;", "%s: it is there, as text", page)
+	}
+}
+
+// jobActions are the forms of the pages of jobs.
+func jobActions() []string {
+	return []string{
+		"/jobs/selected/retry", "/jobs/selected/quarantine", "/jobs/retry", "/jobs/move", "/jobs/j/retry", "/jobs/j/quarantine",
+		"/jobs/dead-letters/l/replay", "/jobs/dead-letters/l/discard",
+	}
 }
 
 // TestSession: who has no session is led to the log-in and back, a session ends by itself,
@@ -241,7 +278,7 @@ func TestOtherSites(t *testing.T) {
 	b := browser(t)
 	logIn(t, b, s.URL, key)
 	cross := http.Header{"Origin": {"https://evil.example"}, "Sec-Fetch-Site": {"cross-site"}}
-	for _, page := range []string{"/login", "/logout", "/calls/c-1/hold", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share"} {
+	for _, page := range append(jobActions(), "/login", "/logout", "/calls/c-1/hold", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share") {
 		status, _, _ := send(t, b, http.MethodPost, s.URL+page, url.Values{"key": {key}, "reason": {"x"}, "sure": {"yes"}}, cross)
 		assert.Equal(t, http.StatusForbidden, status, page)
 	}
@@ -263,12 +300,30 @@ func TestScopes(t *testing.T) {
 	assert.NotContains(t, body, "<audio")
 	assert.NotContains(t, body, "Redact a range")
 	assert.NotContains(t, body, "Legal hold")
-	for _, page := range []string{"/calls/c-1/recordings/j/media", "/calls/c-1/recordings/j/peaks"} {
+	for _, page := range []string{
+		"/calls/c-1/recordings/j/media", "/calls/c-1/recordings/j/peaks",
+		"/jobs", "/live/jobs", "/jobs/j-1", "/jobs/retry?status=absent", "/jobs/move", "/jobs/dead-letters", "/jobs/dead-letters/l-1",
+	} {
 		status, _, _ = look(t, b, s.URL+page)
 		assert.Equal(t, http.StatusForbidden, status, page)
 	}
-	for _, page := range []string{"/calls/c-1/hold", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share", "/calls/c-1/recordings/j/retry"} {
+	for _, page := range append(jobActions(), "/calls/c-1/hold", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share", "/calls/c-1/recordings/j/retry") {
 		status, _, _ = send(t, b, http.MethodPost, s.URL+page, url.Values{"reason": {"x"}, "sure": {"yes"}}, nil)
 		assert.Equal(t, http.StatusForbidden, status, page)
+	}
+}
+
+// TestJobsForReaders: who may read recordings sees jobs, and no button of what the API would
+// refuse.
+func TestJobsForReaders(t *testing.T) {
+	t.Parallel()
+	s, key := newConsole(t, hostile(t), &hands{time.Unix(1e9, 0)}, "reader")
+	b := browser(t)
+	logIn(t, b, s.URL, key)
+	for _, page := range []string{"/jobs", "/live/jobs", "/jobs/j-1", "/jobs/dead-letters", "/jobs/dead-letters/l-1"} {
+		status, _, body := look(t, b, s.URL+page)
+		assert.Equal(t, http.StatusOK, status, page)
+		assert.NotContains(t, body, `method="post" action="/jobs`, page)
+		assert.NotContains(t, body, "checkbox", page)
 	}
 }
