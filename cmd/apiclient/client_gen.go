@@ -2775,8 +2775,11 @@ type CheckReport struct {
 	Omitted *map[string]int `json:"omitted,omitempty"`
 
 	// Rules How many were looked at.
-	Rules    int `json:"rules"`
-	Warnings int `json:"warnings"`
+	Rules int `json:"rules"`
+
+	// Tests How many tests of the set were run; left out if there are none, and of a set with faults.
+	Tests    *int `json:"tests,omitempty"`
+	Warnings int  `json:"warnings"`
 }
 
 // Code What kind of problem it is.

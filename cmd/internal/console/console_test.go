@@ -58,6 +58,7 @@ func hostile(t *testing.T) http.Handler {
 	answer("GET /v1/recordings/jobs/{id}", json.RawMessage(strings.ReplaceAll(`{"id":"@","kind":"record","call_id":"c-1","queue":"@","state":"done","last_error":"@","created_at":"2026-01-01T00:00:00Z",
 		"spec":{"legs":[{"name":"@","segments":[{"uri":"x"}]}],"redactions":[{"from_ms":0,"to_ms":1000,"legs":["@"]}]},
 		"result":{"legs":[{"name":"@","channel":0,"gaps":[{"kind":"@","from_ms":0,"to_ms":10}]}],"outputs":[]}}`, "@", jsonText(t, markup))))
+	hostileRules(t, mux, answer)
 	return mux
 }
 
@@ -158,7 +159,7 @@ func TestMarkup(t *testing.T) {
 	s, key := newConsole(t, hostile(t), &hands{time.Unix(1e9, 0)}, "operator,compliance")
 	b := browser(t)
 	logIn(t, b, s.URL, key)
-	for _, page := range []string{"/calls", "/calls?number=" + url.QueryEscape(markup), "/calls/c-1", "/calls/" + url.PathEscape(markup), "/nowhere/" + url.PathEscape(markup)} {
+	for _, page := range append(rulePages(), "/calls", "/calls?number="+url.QueryEscape(markup), "/calls/c-1", "/calls/"+url.PathEscape(markup), "/nowhere/"+url.PathEscape(markup)) {
 		_, head, body := look(t, b, s.URL+page)
 		harmless(t, page, body)
 		assert.Contains(t, head.Get("Content-Security-Policy"), "script-src 'self';", page)
@@ -241,7 +242,7 @@ func TestOtherSites(t *testing.T) {
 	b := browser(t)
 	logIn(t, b, s.URL, key)
 	cross := http.Header{"Origin": {"https://evil.example"}, "Sec-Fetch-Site": {"cross-site"}}
-	for _, page := range []string{"/login", "/logout", "/calls/c-1/hold", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share"} {
+	for _, page := range append(ruleDeeds(), "/login", "/logout", "/calls/c-1/hold", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share") {
 		status, _, _ := send(t, b, http.MethodPost, s.URL+page, url.Values{"key": {key}, "reason": {"x"}, "sure": {"yes"}}, cross)
 		assert.Equal(t, http.StatusForbidden, status, page)
 	}
@@ -263,11 +264,11 @@ func TestScopes(t *testing.T) {
 	assert.NotContains(t, body, "<audio")
 	assert.NotContains(t, body, "Redact a range")
 	assert.NotContains(t, body, "Legal hold")
-	for _, page := range []string{"/calls/c-1/recordings/j/media", "/calls/c-1/recordings/j/peaks"} {
+	for _, page := range []string{"/calls/c-1/recordings/j/media", "/calls/c-1/recordings/j/peaks", "/rules", "/rules/edit", "/rules/ours"} {
 		status, _, _ = look(t, b, s.URL+page)
 		assert.Equal(t, http.StatusForbidden, status, page)
 	}
-	for _, page := range []string{"/calls/c-1/hold", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share", "/calls/c-1/recordings/j/retry"} {
+	for _, page := range append(ruleDeeds(), "/calls/c-1/hold", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share", "/calls/c-1/recordings/j/retry") {
 		status, _, _ = send(t, b, http.MethodPost, s.URL+page, url.Values{"reason": {"x"}, "sure": {"yes"}}, nil)
 		assert.Equal(t, http.StatusForbidden, status, page)
 	}

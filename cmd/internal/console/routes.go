@@ -13,6 +13,7 @@ func (c *Console) routes() []route {
 	return slices.Concat(
 		[]route{{"GET /{$}", "", func(w http.ResponseWriter, r *http.Request) error { c.redirect(w, r, "/calls"); return nil }}},
 		c.callRoutes(),
+		c.ruleRoutes(),
 	)
 }
 
