@@ -2156,6 +2156,7 @@ const (
 	ExportRulesParamsFormatCsv   ExportRulesParamsFormat = "csv"
 	ExportRulesParamsFormatEmpty ExportRulesParamsFormat = ""
 	ExportRulesParamsFormatJson  ExportRulesParamsFormat = "json"
+	ExportRulesParamsFormatText  ExportRulesParamsFormat = "text"
 	ExportRulesParamsFormatYaml  ExportRulesParamsFormat = "yaml"
 )
 
@@ -2167,6 +2168,8 @@ func (e ExportRulesParamsFormat) Valid() bool {
 	case ExportRulesParamsFormatEmpty:
 		return true
 	case ExportRulesParamsFormatJson:
+		return true
+	case ExportRulesParamsFormatText:
 		return true
 	case ExportRulesParamsFormatYaml:
 		return true
@@ -2817,8 +2820,11 @@ type CheckReport struct {
 	Omitted *map[string]int `json:"omitted,omitempty"`
 
 	// Rules How many were looked at.
-	Rules    int `json:"rules"`
-	Warnings int `json:"warnings"`
+	Rules int `json:"rules"`
+
+	// Tests How many tests of the set were run; left out if there are none, and of a set with faults.
+	Tests    *int `json:"tests,omitempty"`
+	Warnings int  `json:"warnings"`
 }
 
 // Code What kind of problem it is.
@@ -3407,6 +3413,15 @@ type ErasureOrderKind string
 
 // ErasureOrderState quarantined: it was set aside, and waits for a person.
 type ErasureOrderState string
+
+// ExplainRequest A rule set and a call to explain.
+type ExplainRequest struct {
+	// Call A call that was made, or may be: as here, or a call as GET /v1/calls/{id} has it.
+	Call TriedCall `json:"call"`
+
+	// Ruleset A rule set: a stored version by its hash, or a text. With neither it is the version in service.
+	Ruleset *RuleSource `json:"ruleset,omitempty"`
+}
 
 // ExplainedRequest What was decided about.
 type ExplainedRequest struct {
@@ -5218,6 +5233,14 @@ type RuleSource struct {
 	Hash *string `json:"hash,omitempty"`
 }
 
+// RuleVerdict What became of one rule.
+type RuleVerdict struct {
+	// Reason Why it won, or the first reason why it lost.
+	Reason string `json:"reason"`
+	Rule   string `json:"rule"`
+	Won    bool   `json:"won"`
+}
+
 // RulesEdited What edits have changed.
 type RulesEdited struct {
 	// Active Whether it is in service: false of a dry run that would change something.
@@ -5234,6 +5257,24 @@ type RulesEdited struct {
 	Previous *string `json:"previous,omitempty"`
 }
 
+// RulesExplanation A decision of a rule set, and why it is so.
+type RulesExplanation struct {
+	// Considered The candidates by rank, and then rules for other callees.
+	Considered []RuleVerdict `json:"considered"`
+
+	// Decision As that of GET /v1/route.
+	Decision map[string]interface{} `json:"decision"`
+
+	// Destinations Those of the winning rule, tier by tier.
+	Destinations *[]map[string]interface{} `json:"destinations,omitempty"`
+
+	// NoRoute There is no destination to try.
+	NoRoute *bool `json:"no_route,omitempty"`
+
+	// OtherCallees How many rules are not listed.
+	OtherCallees *int `json:"other_callees,omitempty"`
+}
+
 // RulesState What is in service.
 type RulesState struct {
 	Active bool `json:"active"`
@@ -5246,6 +5287,9 @@ type RulesState struct {
 
 	// Previous Where a rollback goes.
 	Previous *string `json:"previous,omitempty"`
+
+	// Stored The version that was stored and not activated, of activate=false.
+	Stored *string `json:"stored,omitempty"`
 }
 
 // SegmentSpec One file of a leg.
@@ -6317,6 +6361,9 @@ type PutRulesTextBody = string
 
 // PutRulesParams defines parameters for PutRules.
 type PutRulesParams struct {
+	// Activate Makes the set the active version; false stores it alone.
+	Activate *bool `form:"activate,omitempty" json:"activate,omitempty"`
+
 	// IfMatch Makes the change only if this version, in quotes, is still active; else 409. "*" is any.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -6680,6 +6727,9 @@ type DiffRulesJSONRequestBody = DiffRequest
 
 // EditRulesJSONRequestBody defines body for EditRules for application/json ContentType.
 type EditRulesJSONRequestBody = RuleEdits
+
+// ExplainRulesJSONRequestBody defines body for ExplainRules for application/json ContentType.
+type ExplainRulesJSONRequestBody = ExplainRequest
 
 // ImportRulesJSONRequestBody defines body for ImportRules for application/json ContentType.
 type ImportRulesJSONRequestBody = ImportRequest
@@ -7964,6 +8014,8 @@ type ClientInterface interface {
 	//
 	// Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 	//
+	// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -7973,6 +8025,8 @@ type ClientInterface interface {
 	//
 	// Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 	//
+	// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -7981,6 +8035,8 @@ type ClientInterface interface {
 	// PutRulesWithTextBody Put a rule set in service
 	//
 	// Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
+	//
+	// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
 	//
 	// Takes a body of the `text/plain` content type.
 	//
@@ -8049,6 +8105,26 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/rules/edits (the `EditRules` operationId).
 	EditRules(ctx context.Context, params *EditRulesParams, body EditRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplainRulesWithBody Explain what a rule set does with a call
+	//
+	// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+	// users' settings and the destinations' health and limits.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+	ExplainRulesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplainRules Explain what a rule set does with a call
+	//
+	// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+	// users' settings and the destinations' health and limits.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+	ExplainRules(ctx context.Context, body ExplainRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRulesHistory List which version was active when
 	//
@@ -8149,7 +8225,7 @@ type ClientInterface interface {
 
 	// ExportRules Export a version of the rules
 	//
-	// As JSON, as YAML, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
+	// As JSON, as YAML, as the text that was put, with its comments, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
 	//
 	// Corresponds with GET /v1/rules/{hash} (the `ExportRules` operationId).
 	ExportRules(ctx context.Context, hash string, params *ExportRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -9838,6 +9914,8 @@ func (c *Client) ListRules(ctx context.Context, reqEditors ...RequestEditorFn) (
 //
 // Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 //
+// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -9857,6 +9935,8 @@ func (c *Client) PutRulesWithBody(ctx context.Context, params *PutRulesParams, c
 //
 // Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 //
+// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -9875,6 +9955,8 @@ func (c *Client) PutRules(ctx context.Context, params *PutRulesParams, body PutR
 // PutRulesWithTextBody Put a rule set in service
 //
 // Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
+//
+// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
 //
 // Takes a body of the `text/plain` content type.
 //
@@ -10014,6 +10096,46 @@ func (c *Client) EditRulesWithBody(ctx context.Context, params *EditRulesParams,
 // Corresponds with POST /v1/rules/edits (the `EditRules` operationId).
 func (c *Client) EditRules(ctx context.Context, params *EditRulesParams, body EditRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewEditRulesRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainRulesWithBody Explain what a rule set does with a call
+//
+// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+// users' settings and the destinations' health and limits.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+func (c *Client) ExplainRulesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainRulesRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainRules Explain what a rule set does with a call
+//
+// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+// users' settings and the destinations' health and limits.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+func (c *Client) ExplainRules(ctx context.Context, body ExplainRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainRulesRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -10233,7 +10355,7 @@ func (c *Client) SimulateRules(ctx context.Context, body SimulateRulesJSONReques
 
 // ExportRules Export a version of the rules
 //
-// As JSON, as YAML, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
+// As JSON, as YAML, as the text that was put, with its comments, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
 //
 // Corresponds with GET /v1/rules/{hash} (the `ExportRules` operationId).
 func (c *Client) ExportRules(ctx context.Context, hash string, params *ExportRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -14159,6 +14281,31 @@ func NewPutRulesRequestWithBody(server string, params *PutRulesParams, contentTy
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Activate != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "activate", *params.Activate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -14372,6 +14519,46 @@ func NewEditRulesRequestWithBody(server string, params *EditRulesParams, content
 			req.Header.Set("If-Match", headerParam0)
 		}
 	}
+
+	return req, nil
+}
+
+// NewExplainRulesRequest calls the generic ExplainRules builder with application/json body
+func NewExplainRulesRequest(server string, body ExplainRulesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExplainRulesRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewExplainRulesRequestWithBody constructs an http.Request for the ExplainRules method, with any body, and a specified content type
+func NewExplainRulesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/rules/explain")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -17391,6 +17578,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 	//
+	// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -17400,6 +17589,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 	//
+	// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -17408,6 +17599,8 @@ type ClientWithResponsesInterface interface {
 	// PutRulesWithTextBodyWithResponse Put a rule set in service
 	//
 	// Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
+	//
+	// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
 	//
 	// Takes a body of the `text/plain` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17476,6 +17669,26 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/rules/edits (the `EditRules` operationId).
 	EditRulesWithResponse(ctx context.Context, params *EditRulesParams, body EditRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*EditRulesResponse, error)
+
+	// ExplainRulesWithBodyWithResponse Explain what a rule set does with a call
+	//
+	// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+	// users' settings and the destinations' health and limits.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+	ExplainRulesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainRulesResponse, error)
+
+	// ExplainRulesWithResponse Explain what a rule set does with a call
+	//
+	// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+	// users' settings and the destinations' health and limits.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+	ExplainRulesWithResponse(ctx context.Context, body ExplainRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainRulesResponse, error)
 
 	// ListRulesHistoryWithResponse List which version was active when
 	//
@@ -17584,7 +17797,7 @@ type ClientWithResponsesInterface interface {
 
 	// ExportRulesWithResponse Export a version of the rules
 	//
-	// As JSON, as YAML, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
+	// As JSON, as YAML, as the text that was put, with its comments, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -20407,6 +20620,47 @@ func (r EditRulesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r EditRulesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExplainRulesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RulesExplanation
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ExplainRulesResponse) GetJSON200() *RulesExplanation {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ExplainRulesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExplainRulesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExplainRulesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExplainRulesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -23244,6 +23498,8 @@ func (c *ClientWithResponses) ListRulesWithResponse(ctx context.Context, reqEdit
 //
 // Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 //
+// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -23259,6 +23515,8 @@ func (c *ClientWithResponses) PutRulesWithBodyWithResponse(ctx context.Context, 
 //
 // Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 //
+// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -23273,6 +23531,8 @@ func (c *ClientWithResponses) PutRulesWithResponse(ctx context.Context, params *
 // PutRulesWithTextBodyWithResponse Put a rule set in service
 //
 // Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
+//
+// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
 //
 // Takes a body of the `text/plain` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23388,6 +23648,38 @@ func (c *ClientWithResponses) EditRulesWithResponse(ctx context.Context, params 
 		return nil, err
 	}
 	return ParseEditRulesResponse(rsp)
+}
+
+// ExplainRulesWithBodyWithResponse Explain what a rule set does with a call
+//
+// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+// users' settings and the destinations' health and limits.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+func (c *ClientWithResponses) ExplainRulesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainRulesResponse, error) {
+	rsp, err := c.ExplainRulesWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainRulesResponse(rsp)
+}
+
+// ExplainRulesWithResponse Explain what a rule set does with a call
+//
+// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+// users' settings and the destinations' health and limits.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+func (c *ClientWithResponses) ExplainRulesWithResponse(ctx context.Context, body ExplainRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainRulesResponse, error) {
+	rsp, err := c.ExplainRules(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainRulesResponse(rsp)
 }
 
 // ListRulesHistoryWithResponse List which version was active when
@@ -23563,7 +23855,7 @@ func (c *ClientWithResponses) SimulateRulesWithResponse(ctx context.Context, bod
 
 // ExportRulesWithResponse Export a version of the rules
 //
-// As JSON, as YAML, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
+// As JSON, as YAML, as the text that was put, with its comments, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -25963,6 +26255,31 @@ func ParseEditRulesResponse(rsp *http.Response) (*EditRulesResponse, error) {
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExplainRulesResponse parses an HTTP response from a ExplainRulesWithResponse call
+func ParseExplainRulesResponse(rsp *http.Response) (*ExplainRulesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExplainRulesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RulesExplanation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 	}
 
 	return response, nil

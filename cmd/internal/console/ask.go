@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 
@@ -49,36 +50,49 @@ func post[T any](c *Console, r *http.Request, path string, body any) (T, error) 
 
 // ask is a request of the API, within this process.
 func ask[T any](c *Console, r *http.Request, method, path string, body []byte, contentType string) (T, error) {
+	head := http.Header{"Accept": {"application/json, application/problem+json"}}
+	if contentType != "" {
+		head.Set("Content-Type", contentType)
+	}
+	return askWith[T](c, r, method, path, body, head)
+}
+
+// askWith is ask with headers of its own.
+func askWith[T any](c *Console, r *http.Request, method, path string, body []byte, head http.Header) (T, error) {
 	var answer T
+	raw, err := c.exchange(r, method, path, body, head)
+	if err != nil || len(raw) == 0 {
+		return answer, err
+	}
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return answer, fmt.Errorf("the answer to %s: %w", path, err)
+	}
+	return answer, nil
+}
+
+// exchange is a request of the API, and its answer's body. The error is a *refusal where
+// the API refuses.
+func (c *Console) exchange(r *http.Request, method, path string, body []byte, head http.Header) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
 	defer cancel()
 	req, err := inner(ctx, r, method, path, bytes.NewReader(body))
 	if err != nil {
-		return answer, err
+		return nil, err
 	}
-	req.Header.Set("Accept", "application/json, application/problem+json")
-	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
-	}
+	maps.Copy(req.Header, head)
 	var got recorder
 	c.opts.API.ServeHTTP(&got, req)
 	if got.over {
-		return answer, fmt.Errorf("the answer to %s has more than %d bytes", path, maxAnswer)
+		return nil, fmt.Errorf("the answer to %s has more than %d bytes", path, maxAnswer)
 	}
 	if got.status >= http.StatusBadRequest {
 		var p problem.Problem
 		if err := json.Unmarshal(got.body.Bytes(), &p); err != nil || p.Status == 0 {
 			p.Status, p.Title = got.status, http.StatusText(got.status)
 		}
-		return answer, &refusal{p}
+		return nil, &refusal{p}
 	}
-	if got.body.Len() == 0 {
-		return answer, nil
-	}
-	if err := json.Unmarshal(got.body.Bytes(), &answer); err != nil {
-		return answer, fmt.Errorf("the answer to %s: %w", path, err)
-	}
-	return answer, nil
+	return got.body.Bytes(), nil
 }
 
 // inner is a request of the API from the same browser, as the same principal.

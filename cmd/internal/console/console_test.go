@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,7 @@ func hostile(t *testing.T) http.Handler {
 		"spec":{"legs":[{"name":"@","segments":[{"uri":"x"}]}],"redactions":[{"from_ms":0,"to_ms":1000,"legs":["@"]}]},
 		"result":{"legs":[{"name":"@","channel":0,"gaps":[{"kind":"@","from_ms":0,"to_ms":10}]}],"outputs":[]}}`, "@", jsonText(t, markup))))
 	hostileJobs(t, answer)
+	hostileRules(t, mux, answer)
 	return mux
 }
 
@@ -179,12 +181,12 @@ func TestMarkup(t *testing.T) {
 	b := browser(t)
 	logIn(t, b, s.URL, key)
 	hurt := url.QueryEscape(markup)
-	for _, page := range []string{
+	for _, page := range append(rulePages(),
 		"/calls", "/calls?number=" + hurt, "/calls/c-1", "/calls/" + url.PathEscape(markup), "/nowhere/" + url.PathEscape(markup),
 		"/jobs", "/live/jobs", "/jobs?queue=" + hurt + "&code=" + hurt + "&kind=" + hurt + "&since=" + hurt, "/jobs/j-1", "/jobs/" + url.PathEscape(markup),
 		"/jobs/retry?code=" + hurt + "&queue=" + hurt, "/jobs/move?from=" + hurt + "&to=" + hurt,
 		"/jobs/dead-letters", "/jobs/dead-letters?state=" + hurt, "/jobs/dead-letters/l-1",
-	} {
+	) {
 		_, head, body := look(t, b, s.URL+page)
 		harmless(t, page, body)
 		assert.Contains(t, head.Get("Content-Security-Policy"), "script-src 'self';", page)
@@ -278,7 +280,7 @@ func TestOtherSites(t *testing.T) {
 	b := browser(t)
 	logIn(t, b, s.URL, key)
 	cross := http.Header{"Origin": {"https://evil.example"}, "Sec-Fetch-Site": {"cross-site"}}
-	for _, page := range append(jobActions(), "/login", "/logout", "/calls/c-1/hold", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share") {
+	for _, page := range slices.Concat(jobActions(), ruleDeeds(), []string{"/login", "/logout", "/calls/c-1/hold", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share"}) {
 		status, _, _ := send(t, b, http.MethodPost, s.URL+page, url.Values{"key": {key}, "reason": {"x"}, "sure": {"yes"}}, cross)
 		assert.Equal(t, http.StatusForbidden, status, page)
 	}
@@ -303,11 +305,12 @@ func TestScopes(t *testing.T) {
 	for _, page := range []string{
 		"/calls/c-1/recordings/j/media", "/calls/c-1/recordings/j/peaks",
 		"/jobs", "/live/jobs", "/jobs/j-1", "/jobs/retry?status=absent", "/jobs/move", "/jobs/dead-letters", "/jobs/dead-letters/l-1",
+		"/rules", "/rules/edit", "/rules/ours",
 	} {
 		status, _, _ = look(t, b, s.URL+page)
 		assert.Equal(t, http.StatusForbidden, status, page)
 	}
-	for _, page := range append(jobActions(), "/calls/c-1/hold", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share", "/calls/c-1/recordings/j/retry") {
+	for _, page := range slices.Concat(jobActions(), ruleDeeds(), []string{"/calls/c-1/hold", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share", "/calls/c-1/recordings/j/retry"}) {
 		status, _, _ = send(t, b, http.MethodPost, s.URL+page, url.Values{"reason": {"x"}, "sure": {"yes"}}, nil)
 		assert.Equal(t, http.StatusForbidden, status, page)
 	}

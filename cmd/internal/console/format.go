@@ -71,6 +71,7 @@ func functions() template.FuncMap {
 		"defect":  defectKind,
 		"cause":   causeText,
 		"list":    func(s ...string) []string { return s }, "party": party,
+		"count": count, "short": short, "kind": changeKind,
 		"contains": slices.Contains[[]string],
 		"words":    func(s any) string { return strings.NewReplacer("_", " ", "-", " ").Replace(fmt.Sprint(s)) },
 	}
@@ -107,6 +108,14 @@ func length(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
 	}
+}
+
+// count is a number of things: "1 rule", "2 rules".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
 }
 
 // size is a number of bytes, for people.

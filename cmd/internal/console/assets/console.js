@@ -20,3 +20,5 @@ if (players.length > 0) {
   const {Player} = await import('./player.js');
   for (const el of players) new Player(el);
 }
+
+if (document.querySelector('form.editor')) await import('./rules.js');
