@@ -110,3 +110,48 @@ func TestConsole(t *testing.T) {
 	})
 	p.terminate(t)
 }
+
+// TestConsoleSeeks: after a seek what sounds is within 50 ms of what the waveform shows, or
+// within a frame of the MP3 where that is longer: 576 samples (ISO 13818-3, 2.4.2.3) are
+// 72 ms at 8 kHz. SWITCHTAPE_LONG_TESTS has a recording of an hour at each rate, else there
+// are ten minutes at 8 kHz.
+func TestConsoleSeeks(t *testing.T) {
+	t.Parallel()
+	needBrowser(t)
+	rates, minutes := []int{8000}, 10
+	if os.Getenv("SWITCHTAPE_LONG_TESTS") == "1" {
+		rates, minutes = []int{8000, 16000, 24000}, 60
+	}
+	for _, rate := range rates {
+		t.Run(fmt.Sprint(rate), func(t *testing.T) {
+			const key, every = "operator", 10
+			dir := t.TempDir()
+			p := serve(t, "--dir", dir, "--keys", consoleKeys(t, key), "--rules", "demo-rules.yaml")
+			samples := make([]float32, minutes*60*rate)
+			var clicks, seeks []float64
+			for at := every / 2 * rate; at < len(samples); at += every * rate {
+				copy(samples[at:], recordingtest.Sine(rate/250, rate, 1000, 0.9, 0)) // 4 ms
+				clicks = append(clicks, float64(at)/float64(rate))
+			}
+			for i := range 12 { // there and back again
+				at := (i * 7 % 12) * (len(clicks) - 1) / 11
+				seeks = append(seeks, clicks[at])
+			}
+			for _, name := range []string{"agent.wav", "customer.wav"} {
+				writeLeg(t, filepath.Join(dir, "legs", name), rate, samples)
+			}
+			var call calls.Call
+			status, body := p.as(t, key, http.MethodPost, "/v1/calls", `{"from":"+442079460103","to":"+12025550143","recording":{"enabled":true,
+				"outputs":[{"codec":"mp3","layout":"stereo"},{"codec":"wav","layout":"stereo"},{"codec":"peaks-dat","layout":"stereo"}]}}`, &call)
+			require.Equal(t, http.StatusCreated, status, body)
+			for _, ev := range []string{`{"id":"1","type":"answered"}`, `{"id":"2","type":"ended","legs":[{"name":"agent","segments":[{"uri":"agent.wav"}]},{"name":"customer","segments":[{"uri":"customer.wav"}]}]}`} {
+				status, body := p.as(t, key, http.MethodPost, "/v1/calls/"+string(call.ID)+"/events", ev, nil)
+				require.Equal(t, http.StatusOK, status, body)
+			}
+			made := p.recorded(t, key, call.ID)
+			within := max(50, 576*1000/rate)
+			inBrowser(t, "clicks.cjs", map[string]any{"url": p.url, "key": key, "call": "/calls/" + string(call.ID), "job": string(made.JobID), "clicks": clicks, "seeks": seeks, "within": within})
+			p.terminate(t)
+		})
+	}
+}

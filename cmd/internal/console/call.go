@@ -57,8 +57,8 @@ type recordingView struct {
 	Channels string               // JSON: the names of the player's channels
 	Regions  string               // JSON: what is marked in the waveform
 	Marks    []region
-	Waveform bool                // there are peaks
-	Erased   []retention.Erasure // what it was before redactions, or what is gone
+	Waveform *record.OutputResult // its peaks; nil: there are none
+	Erased   []retention.Erasure  // what it was before redactions, or what is gone
 }
 
 // region is a stretch of a recording that the player marks, in output time.
@@ -161,9 +161,9 @@ func asJSON(v any) string {
 	return string(raw)
 }
 
-// playable is the output that browsers play best, and whether there is a waveform. MP3 is
+// playable is the output that browsers play best, and that of its waveform. MP3 is
 // played everywhere; a WAV is as exact, and larger.
-func playable(outputs []record.OutputResult) (best *record.OutputResult, waveform bool) {
+func playable(outputs []record.OutputResult) (best, waveform *record.OutputResult) {
 	order := []record.Codec{record.CodecMP3, record.CodecFLAC, record.CodecOpus, record.CodecWAV, record.CodecMulaw, record.CodecAlaw}
 	rank := func(o *record.OutputResult) int {
 		at := slices.Index(order, o.Codec)
@@ -175,8 +175,8 @@ func playable(outputs []record.OutputResult) (best *record.OutputResult, wavefor
 	for i := range outputs {
 		o := &outputs[i]
 		switch {
-		case o.Codec == record.CodecPeaksDAT || o.Codec == record.CodecPeaksJSON:
-			waveform = true
+		case o.Codec == record.CodecPeaksDAT && waveform == nil:
+			waveform = o
 		case o.Codec.Audio() && (best == nil || rank(o) < rank(best)):
 			best = o
 		}

@@ -182,10 +182,10 @@ func TestMarkup(t *testing.T) {
 	logIn(t, b, s.URL, key)
 	hurt := url.QueryEscape(markup)
 	for _, page := range append(rulePages(),
-		"/calls", "/calls?number=" + hurt, "/calls/c-1", "/calls/" + url.PathEscape(markup), "/nowhere/" + url.PathEscape(markup),
-		"/jobs", "/live/jobs", "/jobs?queue=" + hurt + "&code=" + hurt + "&kind=" + hurt + "&since=" + hurt, "/jobs/j-1", "/jobs/" + url.PathEscape(markup),
-		"/jobs/retry?code=" + hurt + "&queue=" + hurt, "/jobs/move?from=" + hurt + "&to=" + hurt,
-		"/jobs/dead-letters", "/jobs/dead-letters?state=" + hurt, "/jobs/dead-letters/l-1",
+		"/calls", "/calls?number="+hurt, "/calls/c-1", "/calls/"+url.PathEscape(markup), "/nowhere/"+url.PathEscape(markup),
+		"/jobs", "/live/jobs", "/jobs?queue="+hurt+"&code="+hurt+"&kind="+hurt+"&since="+hurt, "/jobs/j-1", "/jobs/"+url.PathEscape(markup),
+		"/jobs/retry?code="+hurt+"&queue="+hurt, "/jobs/move?from="+hurt+"&to="+hurt,
+		"/jobs/dead-letters", "/jobs/dead-letters?state="+hurt, "/jobs/dead-letters/l-1",
 	) {
 		_, head, body := look(t, b, s.URL+page)
 		harmless(t, page, body)

@@ -1,8 +1,10 @@
 package console
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -192,4 +194,13 @@ var q850 = map[int]string{
 	42: "switching equipment congestion", 47: "resource unavailable", 50: "facility not subscribed", 57: "bearer capability not authorised",
 	58: "bearer capability not available", 65: "bearer capability not implemented", 79: "service not implemented", 88: "incompatible destination",
 	102: "recovery on timer expiry", 111: "protocol error", 127: "interworking",
+}
+
+// indented is JSON for people; what isn't JSON stays as it is.
+func indented(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if json.Indent(&b, raw, "", "  ") != nil {
+		return string(raw)
+	}
+	return b.String()
 }

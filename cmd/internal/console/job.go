@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -117,15 +116,6 @@ func (c *Console) showJob(w http.ResponseWriter, r *http.Request) error {
 // retriable reports whether more can come of a job that is done.
 func retriable(j *ledger.Job) bool {
 	return j.Retriable || j.Kind == record.Kind && record.Retriable(j)
-}
-
-// indented is JSON for people; what isn't JSON stays as it is.
-func indented(raw json.RawMessage) string {
-	var b bytes.Buffer
-	if json.Indent(&b, raw, "", "  ") != nil {
-		return string(raw)
-	}
-	return b.String()
 }
 
 // toJob says what an action came to, on the page of the job.

@@ -143,8 +143,8 @@ func matching(q url.Values) (url.Values, bool) {
 	return m, m.Has("status") || m.Has("code")
 }
 
-// changed is what the API says of a change of many jobs.
-type changed struct {
+// changedJobs is what the API says of a change of many jobs.
+type changedJobs struct {
 	Jobs []string `json:"jobs"`
 	More bool     `json:"more"`
 }
@@ -181,7 +181,7 @@ func inWords(q url.Values, names ...string) []fact {
 func (c *Console) confirmRetry(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	view := &manyJobs{Filter: q, Which: inWords(q, "status", "code", "kind", "queue", "since", "until"), Back: listOf(q)}
-	would, err := post[changed](c, r, "/v1/jobs/retry", retryBody(q, true))
+	would, err := post[changedJobs](c, r, "/v1/jobs/retry", retryBody(q, true))
 	if refused, ok := isRefused(err); ok && refused.Status < http.StatusInternalServerError {
 		view.Wrong = refused.Error()
 		return c.show(w, r, refused.Status, "retry", "Retry jobs", view)
@@ -213,7 +213,7 @@ func (c *Console) retryMatching(w http.ResponseWriter, r *http.Request) error {
 	if err := form(w, r); err != nil {
 		return err
 	}
-	done, err := post[changed](c, r, "/v1/jobs/retry", retryBody(r.PostForm, false))
+	done, err := post[changedJobs](c, r, "/v1/jobs/retry", retryBody(r.PostForm, false))
 	if err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (c *Console) confirmMove(w http.ResponseWriter, r *http.Request) error {
 	if q.Get("from") == "" || q.Get("to") == "" {
 		return c.show(w, r, http.StatusOK, "move", "Move jobs", view)
 	}
-	would, err := post[changed](c, r, "/v1/jobs/move", moveBody(q, true))
+	would, err := post[changedJobs](c, r, "/v1/jobs/move", moveBody(q, true))
 	if refused, ok := isRefused(err); ok && refused.Status < http.StatusInternalServerError {
 		view.Wrong = refused.Error()
 		return c.show(w, r, refused.Status, "move", "Move jobs", view)
@@ -263,7 +263,7 @@ func (c *Console) moveQueue(w http.ResponseWriter, r *http.Request) error {
 	if err := form(w, r); err != nil {
 		return err
 	}
-	done, err := post[changed](c, r, "/v1/jobs/move", moveBody(r.PostForm, false))
+	done, err := post[changedJobs](c, r, "/v1/jobs/move", moveBody(r.PostForm, false))
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -149,15 +148,6 @@ func (s *setChanges) add(what, kind, before, after string) {
 		change.Lines = diffLines(before, after)
 	}
 	s.List = append(s.List, change)
-}
-
-// indented is JSON as people read it.
-func indented(raw json.RawMessage) string {
-	var b bytes.Buffer
-	if json.Indent(&b, raw, "", "  ") != nil {
-		return string(raw)
-	}
-	return b.String()
 }
 
 // maxAligned bounds the lines of each side that are aligned: it takes their product.

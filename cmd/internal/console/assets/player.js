@@ -24,6 +24,27 @@ export function parse(text) {
   return parts.some(Number.isNaN) ? NaN : parts.reduce((sum, p) => sum * 60 + p, 0);
 }
 
+// readPeaks reads a file of peaks in audiowaveform's binary format, version 1 or 2: the
+// minima and maxima of each channel, in turn.
+export function readPeaks(buffer) {
+  const view = new DataView(buffer);
+  const word = (at) => view.getInt32(at, true);
+  const version = word(0);
+  const wide = (word(4) & 1) === 0;
+  const points = word(16);
+  const channels = version === 2 ? word(20) : 1;
+  const data = wide ? new Int16Array(buffer, version === 2 ? 24 : 20) : new Int8Array(buffer, version === 2 ? 24 : 20);
+  return Array.from({length: channels}, (_, ch) => {
+    const out = new Float32Array(2 * points);
+    for (let i = 0; i < points; i++) {
+      const at = 2 * (i * channels + ch);
+      out[2 * i] = data[at] / (wide ? 32768 : 128);
+      out[2 * i + 1] = data[at + 1] / (wide ? 32768 : 128);
+    }
+    return out;
+  });
+}
+
 export class Player {
   constructor(el) {
     this.el = el;
@@ -54,7 +75,7 @@ export class Player {
     on('back', 'click', () => this.seek(this.audio.currentTime - 5));
     on('forth', 'click', () => this.seek(this.audio.currentTime + 5));
     on('speed', 'change', (ev) => { this.audio.playbackRate = Number(ev.target.value); });
-    on('zoom', 'input', (ev) => this.wave?.zoom(Number(ev.target.value)));
+    on('zoom', 'input', async (ev) => { await this.detail(); this.wave?.zoom(Number(ev.target.value)); });
     on('link', 'click', (ev) => this.copyLink(ev.target));
     on('mark', 'click', (ev) => this.marking(ev.target));
     for (const b of this.card.querySelectorAll('[data-seek]')) {
@@ -95,6 +116,18 @@ export class Player {
     this.regions.on('region-created', (r) => this.choose(r));
     this.regions.on('region-updated', (r) => { if (r === this.range) this.fill(); });
     this.el.dataset.drawn = '';
+  }
+
+  // detail has the waveform drawn from all its points: the overview of a long recording has a
+  // point for many.
+  detail() {
+    this.fine ??= (async () => {
+      if (!this.wave || !this.el.dataset.detail) return;
+      const answer = await fetch(this.el.dataset.detail);
+      if (!answer.ok) throw new Error(`the waveform: ${answer.status}`);
+      this.wave.setOptions({peaks: readPeaks(await answer.arrayBuffer()), duration: this.duration});
+    })();
+    return this.fine;
   }
 
   toggle() { if (this.audio.paused) this.audio.play(); else this.audio.pause(); }
