@@ -34,6 +34,9 @@ type Ledger interface {
 	Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID, created bool, err error)
 	// Job reads one job; ErrNotFound.
 	Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)
+	// Jobs and Retry are recordinghttp.Ledger's.
+	Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
+	Retry(ctx context.Context, id callmodel.JobID, actor string) error
 	// LegsDue looks at some jobs for recordings whose legs may be deleted.
 	LegsDue(ctx context.Context, q ledger.LegsDue) (ledger.LegsFound, error)
 	// NamedBy is a recording job that isn't done, waiting, running or set aside, and has a
