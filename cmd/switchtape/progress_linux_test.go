@@ -36,7 +36,7 @@ func TestLongCommandsDrawTheirProgress(t *testing.T) {
 		"adopt":    {[]string{"adopt", legs, "--pattern", "{call}/{leg:agent|customer|agent-1|agent-2}.wav"}, []string{"adopting", "calls/", "%"}},
 		"rewrap":   {[]string{"encryption", "rewrap", "--bucket", bucket, "--encrypt-keys", keys}, []string{"re-wrapping", "objects/"}},
 		"export":   {[]string{"export", "tenant", "--db", db, "--bucket", bucket, "--out", filepath.Join(dir, "export")}, []string{"exporting", "B/s"}},
-		"simulate": {[]string{"rules", "simulate", rules("clean.yaml"), "--calls", calls}, []string{"reading calls", "%"}},
+		"simulate": {[]string{"rules", "simulate", rules("clean.yaml"), "--calls", calls}, []string{"reading calls", "simulating", "%"}},
 		"diff":     {[]string{"rules", "diff", rules("clean.yaml"), rules("other.yaml"), "--calls", calls}, []string{"reading calls", "%"}},
 		"record":   {[]string{"record", "--leg", "a=" + agent, "--leg", "c=" + customer, "--out", filepath.Join(dir, "x.mp3")}, []string{"recording", "%"}},
 	} {

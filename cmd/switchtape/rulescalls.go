@@ -234,7 +234,11 @@ func (c *rulesSimulateCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	report, err := simulate.Run(ctx, router, calls, &simulate.Options{Assume: time.Duration(c.Assume) * time.Second, Share: c.Share, Series: c.JSON})
+	bar := progress.New(s, "simulating", "calls", int64(len(calls)))
+	report, err := simulate.Run(ctx, router, calls, &simulate.Options{
+		Assume: time.Duration(c.Assume) * time.Second, Share: c.Share, Series: c.JSON, Progress: bar.Set,
+	})
+	bar.Done()
 	if err != nil {
 		return err
 	}

@@ -91,3 +91,16 @@ func TestSeveralCountAtOnce(t *testing.T) {
 	all.Wait()
 	b.Done()
 }
+
+// Where there is nothing to do there is nothing to see, and nothing goes wrong.
+func TestNothingToDo(t *testing.T) {
+	t.Parallel()
+	tty, screen, closed := clitest.Terminal(t)
+	b := progress.New(cli.Streams{Out: io.Discard, Err: tty}, "work", "calls", 0)
+	b.Set(0, 0)
+	b.Add(1)
+	b.Done()
+	b.Done()
+	closed()
+	assert.NotContains(t, screen.String(), "NaN")
+}
