@@ -36,6 +36,7 @@ func New(s cli.Streams, what, unit string, total int64) *Bar {
 	options := []progressbar.Option{
 		progressbar.OptionSetWriter(s.Err), progressbar.OptionSetDescription(what), progressbar.OptionClearOnFinish(),
 		progressbar.OptionThrottle(every),
+		progressbar.OptionSetSpinnerChangeInterval(0), // its own goroutine reads what it has begun without the lock
 	}
 	switch unit {
 	case "":
