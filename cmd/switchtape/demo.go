@@ -390,7 +390,7 @@ func printDay(s cli.Streams, day []dayEntry) {
 func printWhatNow(s cli.Streams, dir string, o *demoOutput) {
 	next := []string{
 		"listen:   play '" + o.Recordings[0].Path + "'   (sox), or open it in any player",
-		"serve:    go run ./cmd/switchtape serve --dir '" + dir + "' and look at http://127.0.0.1:8080/v1/calls",
+		"serve:    go run ./cmd/switchtape serve --dir '" + dir + "' and look at http://127.0.0.1:8080/calls",
 		"record:   go run ./cmd/switchtape record --leg a=A.wav --leg b=B.wav@2s --out x.wav",
 	}
 	s.Printf("next       %s\n", strings.Join(next, "\n           "))
