@@ -156,3 +156,13 @@ func TestPeaksCanBeLeftOut(t *testing.T) {
 	t.Setenv("SWITCHTAPE_RECORD_PEAKS", "false")
 	assert.Regexp(t, `record-peaks: +false`, printed())
 }
+
+// A program that is nearly named is hinted at.
+func TestDidYouMeanAProgram(t *testing.T) {
+	t.Parallel()
+	for _, command := range [][]string{{"doctor"}, {"config", "check"}} {
+		code, _, errs := run(t, append(command, "workr")...)
+		assert.Equal(t, 2, code)
+		assert.Contains(t, errs, `did you mean "worker"?`)
+	}
+}

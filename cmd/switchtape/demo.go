@@ -19,14 +19,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/apiclient"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/cli/progress"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 	"github.com/switchtape/switchtape/routing"
@@ -167,21 +166,23 @@ func (c *demoCommand) show(ctx context.Context, s cli.Streams, one *one, level *
 		return nil, err
 	}
 	d := demo{ctx: ctx, api: api, one: one, legs: one.legs, outputs: c.outputs()}
-	var done func()
-	d.step, done = steps(s, 7)
+	const steps = 7
+	bar := progress.New(s, "", "", steps)
+	d.step = bar.Step
 	out, err := d.play()
-	done()
+	bar.Done()
 	if err != nil {
 		return nil, err
 	}
 	if !c.JSON {
 		printDemo(s, out)
 	}
-	d.step, done = steps(s, len(day()))
+	bar = progress.New(s, "", "", int64(len(day())))
+	d.step = bar.Step
 	level.Set(slog.LevelError + 1) // the leg that is no sound is to fail
 	out.Day, err = d.leaveDay()
 	level.Set(slog.LevelError)
-	done()
+	bar.Done()
 	if err != nil {
 		return nil, err
 	}
@@ -190,19 +191,6 @@ func (c *demoCommand) show(ctx context.Context, s cli.Streams, one *one, level *
 		printWhatNow(s, c.Dir, out)
 	}
 	return out, nil
-}
-
-// steps draws the progress on a terminal, until done is called.
-func steps(s cli.Streams, n int) (step func(string), done func()) {
-	if !s.Terminal() {
-		return func(string) {}, func() {}
-	}
-	bar := progressbar.NewOptions(n, progressbar.OptionSetWriter(s.Err), progressbar.OptionClearOnFinish())
-	step = func(what string) {
-		bar.Describe(what)
-		_ = bar.Add(1)
-	}
-	return step, func() { _ = bar.Finish() }
 }
 
 // demo plays calls against the running service, over HTTP as telephone servers do.
@@ -402,7 +390,7 @@ func printDay(s cli.Streams, day []dayEntry) {
 func printWhatNow(s cli.Streams, dir string, o *demoOutput) {
 	next := []string{
 		"listen:   play '" + o.Recordings[0].Path + "'   (sox), or open it in any player",
-		"serve:    go run ./cmd/switchtape serve --dir '" + dir + "' and look at http://127.0.0.1:8080/v1/calls",
+		"serve:    go run ./cmd/switchtape serve --dir '" + dir + "' and look at http://127.0.0.1:8080/calls",
 		"record:   go run ./cmd/switchtape record --leg a=A.wav --leg b=B.wav@2s --out x.wav",
 	}
 	s.Printf("next       %s\n", strings.Join(next, "\n           "))

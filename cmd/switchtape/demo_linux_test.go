@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -15,37 +14,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"github.com/switchtape/switchtape/callmodel/calls"
 	"github.com/switchtape/switchtape/cmd/apiclient"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/cli/clitest"
 )
-
-// terminal is a pseudoterminal, and what was written to it.
-func terminal(t *testing.T) (tty *os.File, written *lockedBuffer) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	require.NoError(t, err)
-	fd := int(master.Fd())
-	require.NoError(t, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	require.NoError(t, err)
-	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	require.NoError(t, err)
-	written = &lockedBuffer{}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		_, _ = io.Copy(written, master) // the end of a terminal is an error
-	}()
-	t.Cleanup(func() {
-		assert.NoError(t, tty.Close())
-		<-read
-		assert.NoError(t, master.Close())
-	})
-	return tty, written
-}
 
 var playsAt = regexp.MustCompile(`console +(http://127\.0\.0\.1:\d+)/calls/(\S+)`)
 
@@ -56,7 +30,7 @@ func TestDemoServesOnATerminal(t *testing.T) {
 	if l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:8080"); err == nil {
 		t.Cleanup(func() { assert.NoError(t, l.Close()) })
 	}
-	tty, written := terminal(t)
+	tty, written, _ := clitest.Terminal(t)
 	ctx, ctrlC := context.WithCancel(t.Context())
 	defer ctrlC()
 	ended := make(chan int, 1)
@@ -95,7 +69,7 @@ func TestDemoServesOnATerminal(t *testing.T) {
 // It ends by itself where nobody reads what it prints, or wants it to.
 func TestDemoEndsWhenItIsNotToServe(t *testing.T) {
 	t.Parallel()
-	tty, written := terminal(t)
+	tty, written, _ := clitest.Terminal(t)
 	dir := t.TempDir()
 	file, err := os.Create(filepath.Join(dir, "out"))
 	require.NoError(t, err)

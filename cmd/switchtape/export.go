@@ -18,6 +18,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/cli/progress"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording/exporthttp"
 	"github.com/switchtape/switchtape/recording/task/dataexport"
@@ -142,7 +143,9 @@ func (o *exportOptions) now(ctx context.Context, s cli.Streams, p *dataexport.Pa
 		if err != nil {
 			return err
 		}
-		done, err := dataexport.NewExporter(db, nil, stores.Objects).Export(ctx, to, r)
+		bar := progress.New(s, "exporting", progress.Bytes, progress.Unknown)
+		done, err := dataexport.NewExporter(db, nil, stores.Objects).Export(ctx, &drawnPlace{to, bar}, r)
+		bar.Done()
 		if err != nil && !o.zipped() {
 			err = errors.Join(err, callmodel.Errorf(callmodel.CodeOf(err), "run again with the same --out: it goes on where it was stopped"))
 		}
@@ -168,6 +171,17 @@ func (o *exportOptions) now(ctx context.Context, s cli.Streams, p *dataexport.Pa
 		}
 		return nil
 	})
+}
+
+// drawnPlace draws how much is put there.
+type drawnPlace struct {
+	*dataexport.Dir
+
+	bar *progress.Bar
+}
+
+func (p *drawnPlace) PutNamed(ctx context.Context, name string, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
+	return p.Dir.PutNamed(ctx, name, m, func(w io.Writer) error { return write(p.bar.Writer(w)) })
 }
 
 // place is where the export goes. A directory keeps what was asked for, so that the export

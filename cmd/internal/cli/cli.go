@@ -123,8 +123,32 @@ func (p *program) parser() (*kong.Kong, error) {
 	if err == nil {
 		parser.Model.Detail = "It ends with 0 when all is done, with 1 when it failed or something is wrong, " +
 			"and with 2 when it was told something that can't be meant."
+		p.examples(parser.Model)
 	}
 	return parser, err
+}
+
+// Exampled is a grammar that knows examples of its commands, by their names without the
+// program's.
+type Exampled interface{ Examples() map[string][]string }
+
+// examples puts the commands' examples behind what their help says else.
+func (p *program) examples(model *kong.Application) {
+	grammar, ok := p.grammar.(Exampled)
+	if !ok {
+		return
+	}
+	all := grammar.Examples()
+	for _, n := range model.Leaves(true) {
+		lines := all[strings.TrimPrefix(n.FullPath(), p.name+" ")]
+		if len(lines) == 0 {
+			continue
+		}
+		if n.Detail != "" {
+			n.Detail += "\n\n"
+		}
+		n.Detail += "For example:\n\n    " + strings.Join(lines, "\n    ")
+	}
 }
 
 // parse parses args, with what the file of settings says that they name.

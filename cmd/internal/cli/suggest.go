@@ -57,16 +57,29 @@ func ofFew(c *kong.Context) string {
 			continue
 		}
 		for _, v := range node.Values() {
-			if v.Enum == "" || v.Target.Kind() != reflect.String {
+			if v.Enum == "" {
 				continue
 			}
-			given, few := v.Target.String(), v.EnumSlice()
-			if given != "" && !slices.Contains(few, given) {
-				return didYouMean(nearest(given, few, nearly(given)))
+			few := v.EnumSlice()
+			for _, given := range texted(v.Target) {
+				if given != "" && !slices.Contains(few, given) {
+					return didYouMean(nearest(given, few, nearly(given)))
+				}
 			}
 		}
 	}
 	return ""
+}
+
+// texted is what a flag or an argument of text was given.
+func texted(v reflect.Value) []string {
+	if list, ok := reflect.TypeAssert[[]string](v); ok {
+		return list
+	}
+	if v.Kind() == reflect.String {
+		return []string{v.String()}
+	}
+	return nil
 }
 
 // nearly is how many letters of a name may be wrong.

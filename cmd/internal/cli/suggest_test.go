@@ -23,6 +23,8 @@ type asked struct {
 	Codec  string `help:"A codec." enum:"mp3,wav,flac," default:""`
 	Layout string `help:"A layout." enum:"mono,stereo,multichannel" default:"mono"`
 	Dir    string `help:"A directory." type:"existingdir"`
+
+	State []string `help:"States." enum:"delivered,failed"`
 }
 
 func (c *asked) Run(context.Context, cli.Streams) error {
@@ -54,6 +56,7 @@ func TestDidYouMean(t *testing.T) {
 		"a codec":                    {[]string{"--codec", "mp4"}, `did you mean "mp3"?`, cli.ExitUsage},
 		"a codec of another kind":    {[]string{"--codec", "vorbis"}, "", cli.ExitUsage},
 		"a layout":                   {[]string{"--layout", "sterio"}, `did you mean "stereo"?`, cli.ExitUsage},
+		"one of several states":      {[]string{"--state", "failed", "--state", "deliverd"}, `did you mean "delivered"?`, cli.ExitUsage},
 		"a flag":                     {[]string{"--layuot", "mono"}, `did you mean "--layout"?`, cli.ExitUsage},
 		"a file":                     {[]string{at("rule.yaml")}, `did you mean "` + at("rules.yaml") + `"?`, cli.ExitFailed},
 		"a file in a directory":      {[]string{at("legs/agnet.wav")}, `did you mean "` + at("legs/agent.wav") + `"?`, cli.ExitFailed},
