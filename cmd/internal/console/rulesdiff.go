@@ -330,7 +330,7 @@ func (c *Console) recordedCalls(r *http.Request, of *comparison) ([]json.RawMess
 	defer cancel()
 	inTime := r.WithContext(ctx)
 	from, to := of.Period.since(c.opts.Now().UTC())
-	q := url.Values{"limit": {strconv.Itoa(comparedPage)}, "since": {from.Format(time.RFC3339)}, "until": {to.Format(time.RFC3339)}}
+	q := url.Values{"limit": {strconv.Itoa(comparedPage)}, "since": {from.Format(time.RFC3339Nano)}, "until": {to.Format(time.RFC3339Nano)}}
 	var list []json.RawMessage
 	for range maxComparedPages {
 		page, err := get[struct {
