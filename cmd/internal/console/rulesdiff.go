@@ -205,9 +205,9 @@ func commonLines(a, b []string) [][]int {
 	for i := range common {
 		common[i] = make([]int, len(b)+1)
 	}
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if a[i] == b[j] {
+	for i, was := range slices.Backward(a) {
+		for j, is := range slices.Backward(b) {
+			if was == is {
 				common[i][j] = common[i+1][j+1] + 1
 			} else {
 				common[i][j] = max(common[i+1][j], common[i][j+1])
@@ -320,7 +320,7 @@ func (c *Console) recordedCalls(r *http.Request, of *comparison) ([]json.RawMess
 	defer cancel()
 	inTime := r.WithContext(ctx)
 	from, to := of.Period.since(c.opts.Now().UTC())
-	q := url.Values{"limit": {strconv.Itoa(comparedPage)}, "since": {from.Format(time.RFC3339)}, "until": {to.Format(time.RFC3339)}}
+	q := url.Values{"limit": {strconv.Itoa(comparedPage)}, "since": {from.Format(time.RFC3339Nano)}, "until": {to.Format(time.RFC3339Nano)}}
 	var list []json.RawMessage
 	for range maxComparedPages {
 		page, err := get[struct {
