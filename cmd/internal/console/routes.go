@@ -14,6 +14,7 @@ func (c *Console) routes() []route {
 		[]route{{"GET /{$}", "", func(w http.ResponseWriter, r *http.Request) error { c.redirect(w, r, "/calls"); return nil }}},
 		c.callRoutes(),
 		c.jobRoutes(),
+		c.fleetRoutes(),
 	)
 }
 
