@@ -40,7 +40,10 @@ type Options struct {
 	// Idle and Longest are how long a session lasts that nobody uses, and how long one
 	// lasts at all. 0 means 30 minutes and 12 hours.
 	Idle, Longest time.Duration
-	// Now is the clock of the sessions. Nil means time.Now.
+	// Health tells of what the API doesn't: destinations, buckets and services. It returns
+	// soon after its context ends. Nil: nothing is shown of them.
+	Health func(ctx context.Context) []Health
+	// Now is the clock of the sessions, and of what pages look back to. Nil means time.Now.
 	Now func() time.Time
 	// Logger gets what goes wrong. Nil: nothing is logged.
 	Logger *slog.Logger

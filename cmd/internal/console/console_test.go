@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -81,6 +82,18 @@ func hostileJobs(t *testing.T, answer func(pattern string, v any)) {
 		"at":"2026-01-01T00:00:00Z","settled_at":"2026-01-01T00:00:00Z","settled_by":"@","job_id":"@"}`, "@", jsonText(t, markup)))
 	answer("GET /v1/dead-letters", map[string]any{"letters": []json.RawMessage{letter}, "next": markup})
 	answer("GET /v1/dead-letters/{letter}", letter)
+	row := map[string]any{
+		"hour": markup, "server": markup, "version": markup, "reason": markup, "calls": 1, "unexplained": 1, "budget_left": -5,
+	}
+	answer("GET /v1/promise", map[string]any{
+		"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z", "rows": []any{row}, "total": row, "waiting": 3, "within_ms": 10000, "objective": 0.999,
+	})
+	answer("GET /v1/reports/recordings", map[string]any{"total": map[string]any{"recordings": 1}})
+}
+
+// ill is something with markup for its health.
+func ill(context.Context) []console.Health {
+	return []console.Health{{Kind: markup, Name: markup, State: markup, Detail: markup}, {Name: "another tenant's", Tenant: "other"}}
 }
 
 // jsonText is s within a JSON string.
@@ -103,7 +116,7 @@ func newConsole(t *testing.T, api http.Handler, h *hands, grants string) (s *htt
 	ring, err := auth.OpenRing(file)
 	require.NoError(t, err)
 	c, err := console.New(console.Options{
-		API: api, Guard: auth.NewGate(auth.GateOptions{File: ring}).Require, LogIn: true,
+		API: api, Guard: auth.NewGate(auth.GateOptions{File: ring}).Require, LogIn: true, Health: ill,
 		Now: func() time.Time { return h.now },
 	})
 	require.NoError(t, err)
@@ -151,7 +164,8 @@ func logIn(t *testing.T, b *http.Client, base, key string) {
 }
 
 // harmless reads the page as a browser does: it has no scripts but the console's files, no
-// handlers, no pictures, and no links that are scripts.
+// handlers, no pictures but drawn ones that are nothing but shapes, and no links that are
+// scripts.
 func harmless(t *testing.T, page, body string) {
 	t.Helper()
 	tokens := nethtml.NewTokenizer(strings.NewReader(body))
@@ -160,7 +174,7 @@ func harmless(t *testing.T, page, body string) {
 		if token.Type != nethtml.StartTagToken && token.Type != nethtml.SelfClosingTagToken {
 			continue
 		}
-		assert.NotContains(t, []string{"img", "iframe", "object", "embed", "svg", "base"}, token.Data, page)
+		assert.NotContains(t, []string{"img", "iframe", "object", "embed", "base", "foreignobject", "use", "image", "animate", "set"}, token.Data, page)
 		src := ""
 		for _, a := range token.Attr {
 			assert.False(t, strings.HasPrefix(a.Key, "on") || strings.HasPrefix(a.Key, "hx-on") || a.Key == "style", "%s: %s", page, token)
@@ -186,12 +200,13 @@ func TestMarkup(t *testing.T) {
 		"/jobs", "/live/jobs", "/jobs?queue="+hurt+"&code="+hurt+"&kind="+hurt+"&since="+hurt, "/jobs/j-1", "/jobs/"+url.PathEscape(markup),
 		"/jobs/retry?code="+hurt+"&queue="+hurt, "/jobs/move?from="+hurt+"&to="+hurt,
 		"/jobs/dead-letters", "/jobs/dead-letters?state="+hurt, "/jobs/dead-letters/l-1",
+		"/fleet", "/live/fleet", "/fleet?period="+hurt,
 	) {
 		_, head, body := look(t, b, s.URL+page)
 		harmless(t, page, body)
 		assert.Contains(t, head.Get("Content-Security-Policy"), "script-src 'self';", page)
 	}
-	for _, page := range []string{"/calls/c-1", "/jobs", "/live/jobs", "/jobs/j-1", "/jobs/retry?code=" + hurt, "/jobs/move?from=" + hurt + "&to=x", "/jobs/dead-letters", "/jobs/dead-letters/l-1"} {
+	for _, page := range []string{"/calls/c-1", "/jobs", "/live/jobs", "/jobs/j-1", "/jobs/retry?code=" + hurt, "/jobs/move?from=" + hurt + "&to=x", "/jobs/dead-letters", "/jobs/dead-letters/l-1", "/fleet", "/live/fleet"} {
 		status, _, body := look(t, b, s.URL+page)
 		assert.Equal(t, http.StatusOK, status, page)
 		assert.Contains(t, body, "&lt;script&gt;alert(1)&lt;/script&gt;", "%s: it is there, as text", page)
@@ -304,7 +319,7 @@ func TestScopes(t *testing.T) {
 	assert.NotContains(t, body, "Legal hold")
 	for _, page := range []string{
 		"/calls/c-1/recordings/j/media", "/calls/c-1/recordings/j/peaks",
-		"/jobs", "/live/jobs", "/jobs/j-1", "/jobs/retry?status=absent", "/jobs/move", "/jobs/dead-letters", "/jobs/dead-letters/l-1",
+		"/jobs", "/live/jobs", "/jobs/j-1", "/jobs/retry?status=absent", "/jobs/move", "/jobs/dead-letters", "/jobs/dead-letters/l-1", "/fleet", "/live/fleet",
 		"/rules", "/rules/edit", "/rules/ours",
 	} {
 		status, _, _ = look(t, b, s.URL+page)

@@ -15,6 +15,7 @@ func (c *Console) routes() []route {
 		c.callRoutes(),
 		c.jobRoutes(),
 		c.ruleRoutes(),
+		c.fleetRoutes(),
 	)
 }
 

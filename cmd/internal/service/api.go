@@ -20,6 +20,7 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/auth"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/clock"
+	"github.com/switchtape/switchtape/cmd/internal/console"
 	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
@@ -392,7 +393,7 @@ func (a *API) installFile(ctx context.Context, body []byte) error {
 
 // guarded is the API behind its authentication, and the console behind the same; nil where
 // there is to be none.
-func (a *API) guarded(m *ops.Metrics, addr net.Addr) (h, pages http.Handler, err error) {
+func (a *API) guarded(m *ops.Metrics, addr net.Addr, health func(context.Context) []console.Health) (h, pages http.Handler, err error) {
 	guard, gate, err := a.opts.guard(auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Now: clock.Now, Logger: a.log}, a.book, addr)
 	if err != nil {
 		return nil, nil, err
@@ -401,7 +402,7 @@ func (a *API) guarded(m *ops.Metrics, addr net.Addr) (h, pages http.Handler, err
 		gateMetrics(m, gate)
 	}
 	inside := actingFor(ops.Noted(a.Handler()))
-	if pages, err = a.console(guard, inside); err != nil {
+	if pages, err = a.console(guard, inside, health); err != nil {
 		return nil, nil, err
 	}
 	return m.HTTP(guard(inside), a.accessLog()), pages, nil

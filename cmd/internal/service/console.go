@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -17,13 +18,14 @@ type ConsoleOptions struct {
 	ConsoleLongest time.Duration `help:"After how long a session of the web pages ends in any case." default:"12h"`
 }
 
-// console makes the web pages; nil if there are to be none.
-func (a *API) console(guard func(http.Handler) http.Handler, inside http.Handler) (http.Handler, error) {
+// console makes the web pages; nil if there are to be none. health tells of what the API
+// doesn't.
+func (a *API) console(guard func(http.Handler) http.Handler, inside http.Handler, health func(context.Context) []console.Health) (http.Handler, error) {
 	if a.opts.NoConsole || a.opts.Lane == LaneHigh {
 		return nil, nil //nolint:nilnil // it is said so above
 	}
 	return console.New(console.Options{
 		API: inside, Guard: guard, LogIn: a.opts.Guarded(), Secret: string(a.opts.ConsoleSecret),
-		Idle: a.opts.ConsoleIdle, Longest: a.opts.ConsoleLongest, Now: clock.Now, Logger: a.log,
+		Health: health, Idle: a.opts.ConsoleIdle, Longest: a.opts.ConsoleLongest, Now: clock.Now, Logger: a.log,
 	})
 }

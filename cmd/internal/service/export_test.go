@@ -9,8 +9,10 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/cmd/internal/console"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/reconcile"
+	"github.com/switchtape/switchtape/recording/worker"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
@@ -22,6 +24,9 @@ func LegsBelow(o LegOptions, tenants int) (func(t callmodel.TenantID, host strin
 	}
 	return d.below, nil
 }
+
+// BucketHealth tells of the buckets of a worker.
+func BucketHealth(s *Stores, rec *worker.Worker) []console.Health { return bucketHealth(s, rec) }
 
 // Guard is the authentication that the options put around h.
 func Guard(h http.Handler, o AuthOptions, addr net.Addr) (http.Handler, error) {

@@ -62,7 +62,7 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOpt
 	}
 	if api != nil {
 		api.mountLinks(mux)
-		guarded, pages, err := api.guarded(m, addr)
+		guarded, pages, err := api.guarded(m, addr, health(s, api, rec, checks))
 		if err != nil {
 			return nil, err
 		}
