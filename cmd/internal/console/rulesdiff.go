@@ -253,20 +253,20 @@ const (
 	maxComparedPages = 2 * mostCompared / comparedPage
 )
 
-// period is a time whose calls are compared.
-type period struct {
+// callPeriod is a time whose calls are compared.
+type callPeriod struct {
 	Name  string
 	Label string
 	since func(now time.Time) (from, to time.Time)
 }
 
-// periods are those that the page offers; the first is taken where none is asked for.
-func periods() []period {
+// callPeriods are those that the page offers; the first is taken where none is asked for.
+func callPeriods() []callPeriod {
 	const day = 24 * time.Hour
 	back := func(d time.Duration) func(now time.Time) (from, to time.Time) {
 		return func(now time.Time) (from, to time.Time) { return now.Add(-d), now }
 	}
-	return []period{
+	return []callPeriod{
 		{"yesterday", "yesterday (UTC)", func(now time.Time) (from, to time.Time) { return now.Truncate(day).Add(-day), now.Truncate(day) }},
 		{"hour", "the last hour", back(time.Hour)},
 		{"day", "the last 24 hours", back(day)},
@@ -276,8 +276,8 @@ func periods() []period {
 
 // comparison is what a version would change of the calls of a period.
 type comparison struct {
-	Period  period
-	Periods []period     // none for those who may not compare
+	Period  callPeriod
+	Periods []callPeriod // none for those who may not compare
 	Report  *diff.Report // nil if there are no calls, or if Wrong says why
 	Skipped int          // calls that have no number to route by
 	Cut     bool         // the period has more calls than are compared
@@ -288,7 +288,7 @@ type comparison struct {
 // and through the one in service.
 func (c *Console) compareCalls(r *http.Request, hash string) (*comparison, error) {
 	who, _ := callmodel.PrincipalFrom(r.Context())
-	all := periods()
+	all := callPeriods()
 	out := &comparison{Periods: all, Period: all[0]}
 	for _, p := range all {
 		if p.Name == r.URL.Query().Get("period") {
