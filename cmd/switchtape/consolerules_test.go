@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -113,9 +114,7 @@ func (v *visitor) submit(action string, changes url.Values, want int) {
 		if !found {
 			continue
 		}
-		for name, values := range changes {
-			form[name] = values
-		}
+		maps.Copy(form, changes)
 		for _, values := range form {
 			for i := range values {
 				values[i] = strings.ReplaceAll(strings.ReplaceAll(values[i], "\r\n", "\n"), "\n", "\r\n")

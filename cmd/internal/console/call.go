@@ -54,6 +54,8 @@ type recordingView struct {
 	Result   *record.Result
 	Spec     *record.Spec
 	Plays    *record.OutputResult // what the player plays; nil: there is nothing to hear
+	Lag      time.Duration        // see delays
+	First    time.Duration        // too
 	Channels string               // JSON: the names of the player's channels
 	Regions  string               // JSON: what is marked in the waveform
 	Marks    []region
@@ -138,6 +140,7 @@ func (c *Console) fillRecording(r *http.Request, v *recordingView) error {
 	if v.Plays == nil {
 		return nil
 	}
+	v.Lag, v.First = delays(v.Plays)
 	names := channelNames(v)
 	v.Marks = marks(v, names)
 	v.Channels, v.Regions = asJSON(names), asJSON(v.Marks)
@@ -182,6 +185,26 @@ func playable(outputs []record.OutputResult) (best, waveform *record.OutputResul
 		}
 	}
 	return best, waveform
+}
+
+// delays are how far what sounds after a seek lies behind what the browser says, and the
+// first moment to which one can be made. A player cuts the delay that the coder tells, of
+// 1,152 samples with the decoder's, off the beginning of an MP3, but seeks by the bytes of the
+// whole of it, to the frame that follows (1,152 samples by ISO 11172-3, 2.4.2.3, and 576 by
+// ISO 13818-3). So what is heard is late by up to the delay, and less than a frame earlier
+// than that: the middle is taken. Within the delay a seek is one to the beginning. Both are 0
+// for formats in which seeks are exact.
+func delays(o *record.OutputResult) (lag, first time.Duration) {
+	const delay, mpeg1 = 1152, 32_000
+	if o.Codec != record.CodecMP3 || o.Rate <= 0 {
+		return 0, 0
+	}
+	frame := 576
+	if o.Rate >= mpeg1 {
+		frame = 1152
+	}
+	rate := time.Duration(o.Rate)
+	return time.Duration(delay-frame/2) * time.Second / rate, delay*time.Second/rate + 10*time.Millisecond
 }
 
 // channelNames are those of the legs on the channels of what is played, or how they are mixed.

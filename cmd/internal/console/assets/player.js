@@ -53,6 +53,10 @@ export class Player {
     this.audio.preservesPitch = true;
     this.names = JSON.parse(el.dataset.channels || '[]');
     this.duration = Number(el.dataset.duration);
+    // After a seek an MP3 sounds so much later than the element says, s. It is always played
+    // after a seek, and the waveform is drawn as much later, so that both agree all along.
+    this.lag = Number(el.dataset.lag || 0);
+    this.first = Number(el.dataset.first || 0);
     this.solo = new Set();
     this.muted = new Set();
     this.controls = el.querySelector('.controls');
@@ -71,9 +75,9 @@ export class Player {
     this.audio.addEventListener('play', () => { play.textContent = 'Pause'; this.graph(); });
     this.audio.addEventListener('pause', () => { play.textContent = 'Play'; });
     const show = this.controls.querySelector('[data-show=time]');
-    this.audio.addEventListener('timeupdate', () => { show.textContent = clock(this.audio.currentTime); this.silence(); });
-    on('back', 'click', () => this.seek(this.audio.currentTime - 5));
-    on('forth', 'click', () => this.seek(this.audio.currentTime + 5));
+    this.audio.addEventListener('timeupdate', () => { show.textContent = clock(this.time); this.silence(); });
+    on('back', 'click', () => this.seek(this.time - 5));
+    on('forth', 'click', () => this.seek(this.time + 5));
     on('speed', 'change', (ev) => { this.audio.playbackRate = Number(ev.target.value); });
     on('zoom', 'input', async (ev) => { await this.detail(); this.wave?.zoom(Number(ev.target.value)); });
     on('link', 'click', (ev) => this.copyLink(ev.target));
@@ -87,8 +91,13 @@ export class Player {
     if (this.names.length > 1) this.channelButtons();
     document.addEventListener('keydown', (ev) => this.key(ev));
     const at = /^#t=([\d.:]+)$/.exec(location.hash);
-    if (at) this.seek(parse(at[1]));
+    const begin = () => this.seek(at ? parse(at[1]) : 0);
+    if (this.audio.readyState >= HTMLMediaElement.HAVE_METADATA) begin();
+    else this.audio.addEventListener('loadedmetadata', begin, {once: true});
   }
+
+  // time is where in the recording it is, s.
+  get time() { return Math.max(this.audio.currentTime - this.lag, 0); }
 
   // draw asks for the peaks and shows them, with what is marked.
   async draw() {
@@ -103,7 +112,7 @@ export class Player {
     const loudest = peaks.channels.reduce((m, ch) => ch.reduce((n, v) => Math.max(n, Math.abs(v)), m), 0.05);
     const height = Math.max(36, Math.round(128 / peaks.channels.length));
     this.wave = WaveSurfer.create({
-      container: this.el.querySelector('.wave'), media: this.audio, peaks: peaks.channels, duration: this.duration || peaks.duration,
+      container: this.el.querySelector('.wave'), media: this.audio, peaks: this.shifted(peaks.channels), duration: this.duration || peaks.duration,
       height, maxPeak: loudest, normalize: true, cursorColor: colour('--ink'), cspNonce: document.body.dataset.nonce, plugins: [this.regions],
       splitChannels: peaks.channels.map((_, i) => ({
         height, waveColor: colour(i % 2 ? '--wave-2' : '--wave-1'), progressColor: colour(i % 2 ? '--wave-2-done' : '--wave-1-done'),
@@ -111,7 +120,7 @@ export class Player {
     });
     await new Promise((done) => { this.wave.once('ready', done); });
     for (const r of JSON.parse(this.el.dataset.regions || 'null') || []) {
-      this.regions.addRegion({start: r.from, end: r.to, color: kinds[r.kind] || kinds.gap, channelIdx: r.channel, drag: false, resize: false});
+      this.regions.addRegion({start: r.from + this.lag, end: r.to + this.lag, color: kinds[r.kind] || kinds.gap, channelIdx: r.channel, drag: false, resize: false});
     }
     this.regions.on('region-created', (r) => this.choose(r));
     this.regions.on('region-updated', (r) => { if (r === this.range) this.fill(); });
@@ -125,14 +134,24 @@ export class Player {
       if (!this.wave || !this.el.dataset.detail) return;
       const answer = await fetch(this.el.dataset.detail);
       if (!answer.ok) throw new Error(`the waveform: ${answer.status}`);
-      this.wave.setOptions({peaks: readPeaks(await answer.arrayBuffer()), duration: this.duration});
+      this.wave.setOptions({peaks: this.shifted(readPeaks(await answer.arrayBuffer())), duration: this.duration});
     })();
     return this.fine;
   }
 
   toggle() { if (this.audio.paused) this.audio.play(); else this.audio.pause(); }
 
-  seek(to) { this.audio.currentTime = Math.min(Math.max(to, 0), this.duration || Infinity); }
+  seek(to) { this.audio.currentTime = Math.min(Math.max(to + this.lag, this.first), this.duration || Infinity); }
+
+  // shifted is the waveform as late as it sounds.
+  shifted(channels) {
+    return channels.map((ch) => {
+      const by = 2 * Math.round(this.lag / this.duration * ch.length / 2);
+      const out = new Float32Array(ch.length);
+      out.set(Float32Array.from(ch).subarray(0, ch.length - by), by);
+      return out;
+    });
+  }
 
   // channelButtons makes a pair of buttons a channel.
   channelButtons() {
@@ -200,7 +219,7 @@ export class Player {
     if (ev.ctrlKey || ev.metaKey || ev.altKey || ev.target.closest('input, select, textarea, summary, button, a') || this !== document.querySelector('.player').player) return;
     const speed = this.controls.querySelector('[data-do=speed]');
     const does = {
-      ' ': () => this.toggle(), ArrowLeft: () => this.seek(this.audio.currentTime - 5), ArrowRight: () => this.seek(this.audio.currentTime + 5),
+      ' ': () => this.toggle(), ArrowLeft: () => this.seek(this.time - 5), ArrowRight: () => this.seek(this.time + 5),
       Home: () => this.seek(0), End: () => this.seek(this.duration),
       '<': () => { speed.selectedIndex = Math.max(speed.selectedIndex - 1, 0); this.audio.playbackRate = Number(speed.value); },
       '>': () => { speed.selectedIndex = Math.min(speed.selectedIndex + 1, speed.length - 1); this.audio.playbackRate = Number(speed.value); },
@@ -210,7 +229,7 @@ export class Player {
 
   async copyLink(button) {
     const link = new URL(location.href);
-    link.hash = `t=${this.audio.currentTime.toFixed(1)}`;
+    link.hash = `t=${this.time.toFixed(1)}`;
     history.replaceState(null, '', link);
     try { await navigator.clipboard.writeText(link.href); button.textContent = 'Copied'; } catch { button.textContent = 'It is in the address bar'; }
   }
@@ -231,7 +250,7 @@ export class Player {
   }
 
   fill() {
-    for (const f of this.card.querySelectorAll('[data-range]')) f.value = clock(f.dataset.range === 'from' ? this.range.start : this.range.end);
+    for (const f of this.card.querySelectorAll('[data-range]')) f.value = clock(Math.max((f.dataset.range === 'from' ? this.range.start : this.range.end) - this.lag, 0));
   }
 
   // preview plays from two seconds before the range to two behind it, silent where it would be.
@@ -248,7 +267,7 @@ export class Player {
   silence() {
     const s = this.silent;
     if (!s) return;
-    const at = this.audio.currentTime;
+    const at = this.time;
     if (at > s.to + 2) { this.silent = null; this.audio.pause(); }
     const now = Boolean(this.silent) && at >= s.from - 0.25 && at < s.to;
     if (this.nodes && s.channel >= 0) {
