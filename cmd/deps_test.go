@@ -77,10 +77,10 @@ func TestPackagesBring(t *testing.T) {
 		// With NATS: its client is 14 packages of its own, and what they need. The decoders of
 		// legs in AU, G.722, G.726 and Dialogic's ADPCM are a package each, and so are seams,
 		// the comparison of what there is, legs' deletion, edits of single rules, deletions, the doctor, the
-		// shadow and the capacity, exports and shares with their handlers, and so are the port of traces, what sends them by OTLP, and three of
+		// shadow and the capacity, exports and shares with their handlers, the console and the progress of long commands, and so are the port of traces, what sends them by OTLP, and three of
 		// OpenTelemetry's SDK, of which the buckets' drivers bring the rest, and the programs' clock. go-mp3 is 9 and io/ioutil, and mewkiz/flac 3 beside its frames, which are read anyway.
 		// Recordings are encrypted by age and what it needs, 12 packages; key services are 3 and Amazon's 6.
-		{"cmd/switchtape", "", 809, slices.Concat(google, azure, []string{"cloud.google.com/", "/xds", "envoyproxy"})},
+		{"cmd/switchtape", "", 810, slices.Concat(google, azure, []string{"cloud.google.com/", "/xds", "envoyproxy"})},
 		// Everything else comes to 958, webhooks' 3 packages, exports' and shares' 6 and the doctor included; brokers add 75: NATS 21, RabbitMQ 3, SQS and SNS 23,
 		// Service Bus 22, Google's Pub/Sub 6; traces 5;
 		// encryption 30: age, and the key services of three clouds, 22.

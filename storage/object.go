@@ -157,6 +157,7 @@ func (o *object) open(off int64) error {
 // decrypted reads the plaintext of an encrypted object, chunk by chunk.
 type decrypted struct {
 	raw  *object
+	of   *Store
 	text io.ReaderAt
 	size int64
 	pos  int64
@@ -178,7 +179,7 @@ func (s *Store) decrypt(o *object) (io.ReadCloser, error) {
 		_ = o.Close() // of what was only read from
 		return nil, s.fault("decrypting", o.key, err)
 	}
-	return &decrypted{raw: o, text: text, size: size}, nil
+	return &decrypted{raw: o, of: s, text: text, size: size}, nil
 }
 
 // Encrypted says that what is read is encrypted in the bucket, and was decrypted.
@@ -197,6 +198,9 @@ func (d *decrypted) Read(p []byte) (int, error) {
 		d.chunk = d.chunk[:min(chunkBytes, d.size-d.from)]
 		if n, err := d.text.ReadAt(d.chunk, d.from); n < len(d.chunk) {
 			d.chunk = d.chunk[:0]
+			if _, ok := errors.AsType[*EncryptionError](err); ok { // other errors are told by the object
+				err = d.of.fault("decrypting", d.raw.key, err)
+			}
 			return 0, err
 		}
 	}

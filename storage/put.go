@@ -113,10 +113,11 @@ func withHash(metadata map[string]string, st *staged) map[string]string {
 func (s *Store) putOnce(ctx context.Context, name string, st *staged, contentType string,
 	metadata map[string]string,
 ) (info record.ObjectInfo, done bool, err error) {
-	info = record.ObjectInfo{URL: s.URL(name), Bytes: st.bytes, SHA256: st.sum, Encrypted: st.encrypted}
+	info = record.ObjectInfo{URL: s.URL(name), Bytes: st.bytes, SHA256: st.sum}
 	if err := st.address(name); err != nil {
 		return info, false, s.fault("encrypting", name, err)
 	}
+	info.Encrypted = st.encrypted // it is as of now
 	err = s.upload(ctx, name, st.Reader(), &blob.WriterOptions{
 		ContentType: contentType, Metadata: withHash(metadata, st), IfNotExist: true,
 		BufferSize: uploadBuffer, MaxConcurrency: uploadConcurrency,

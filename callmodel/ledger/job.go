@@ -114,6 +114,9 @@ const (
 	Unavailable Reason = "unavailable"
 	// Undecodable: the payload, or a published result, isn't what the kind writes.
 	Undecodable Reason = "undecodable"
+	// Crashed: it was set aside, as its workers were lost with it as often as is borne. See
+	// MaxAttempts.
+	Crashed Reason = "crashed"
 )
 
 // Request is a job to put in the ledger. Kind and Key are needed, and valid ids;

@@ -13,6 +13,9 @@ const (
 	KindRedact = "redact-recording"
 )
 
+// KindDeleteLegs is the kind of the jobs that delete the legs of recordings which stay.
+const KindDeleteLegs = "delete-legs"
+
 // The reasons of recordings that are absent for what this package is about: see
 // record.Result.
 const (

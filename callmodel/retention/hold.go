@@ -5,11 +5,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/e164"
+	"github.com/switchtape/switchtape/callmodel/internal/text"
 )
 
 // HoldScope is what a legal hold is on.
@@ -19,9 +18,12 @@ type HoldScope string
 const (
 	HoldRecording HoldScope = "recording" // one recording, by its id
 	HoldCall      HoldScope = "call"      // a call, and all recordings with its id
-	HoldUser      HoldScope = "user"      // all calls that a user makes or takes
-	HoldNumber    HoldScope = "number"    // all calls from or to a number
-	HoldTenant    HoldScope = "tenant"    // all of the tenant's
+	// HoldUser is on all calls that a user makes or takes: those that have its id, and those
+	// from or to a number that the user has or had, of a party whom no user was known for, as
+	// of calls before the user was stored.
+	HoldUser   HoldScope = "user"
+	HoldNumber HoldScope = "number" // all calls from or to a number
+	HoldTenant HoldScope = "tenant" // all of the tenant's
 )
 
 // HoldScopes lists every scope.
@@ -51,6 +53,9 @@ type Hold struct {
 	LiftedAt   time.Time `json:"lifted_at,omitzero"`
 	LiftedBy   string    `json:"lifted_by,omitempty"`
 	LiftReason string    `json:"lift_reason,omitempty"`
+	// Warning says, of one that is placed now, that the ledger knows nothing that it is on,
+	// or that this was deleted. It isn't kept.
+	Warning string `json:"warning,omitempty"`
 }
 
 // maxShort is how many digits an extension or a short number has at most.
@@ -69,7 +74,7 @@ func (h *Hold) Validate() error {
 		}
 	case HoldTenant:
 		if h.Subject != "" {
-			e.Add("subject", "is the tenant; leave it out")
+			e.Add("subject", "goes with no hold on the tenant, which is on all of the tenant's calls and recordings: leave it out, or choose the scope of what it names")
 		}
 	default:
 		e.Add("scope", "is not one of recording, call, user, number, tenant")
@@ -83,8 +88,8 @@ func CheckReason(e *callmodel.FieldErrors, path, reason string) {
 	switch {
 	case strings.TrimSpace(reason) == "" || len(reason) > MaxReason:
 		e.Add(path, "must be 1 to %d bytes; say why, for the audit log", MaxReason)
-	case !utf8.ValidString(reason) || strings.ContainsFunc(reason, unicode.IsControl):
-		e.Add(path, "holds control characters, or is not UTF-8")
+	case !text.Plain(reason):
+		e.Add(path, "holds control characters, or such that change the direction of text, or is not UTF-8")
 	}
 }
 

@@ -48,3 +48,17 @@ func TestHeldErrorIsAConflict(t *testing.T) {
 	assert.Contains(t, err.Error(), "h1 on call c1, placed by ann")
 	assert.Contains(t, err.Error(), "case 7")
 }
+
+// What could make a line of a log or a list read as another is no reason.
+func TestReasons(t *testing.T) {
+	t.Parallel()
+	for reason, good := range map[string]bool{
+		"case 7": true, "Fall 7, Müller ./. שמיר": true, " ": false, "a\nb": false, "case \u202e7": false, "case \u2066x\u2069": false, "a\u2028b": false, "\xff": false,
+	} {
+		var e callmodel.FieldErrors
+		retention.CheckReason(&e, "reason", reason)
+		assert.Equal(t, good, e.Err() == nil, "%q", reason)
+	}
+	h := retention.Hold{Scope: retention.HoldTenant, Subject: "acme", Reason: "case 7"}
+	assert.ErrorContains(t, h.Validate(), "goes with no hold on the tenant")
+}

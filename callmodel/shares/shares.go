@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/internal/text"
 )
 
 // What the audit log says of a share.
@@ -187,6 +188,9 @@ func (n *New) Validate() error {
 	}
 	if len(n.Description) > MaxDescription {
 		e.Add("description", "is longer than %d bytes", MaxDescription)
+	}
+	if !text.Plain(n.Description) {
+		e.Add("description", "holds control characters, or such that change the direction of text, or is not UTF-8")
 	}
 	return e.Err()
 }

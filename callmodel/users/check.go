@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -173,8 +172,8 @@ func checkText(e *callmodel.FieldErrors, path, s string) {
 	if len(s) > MaxText {
 		e.Add(path, "has %d bytes, at most %d are allowed", len(s), MaxText)
 	}
-	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
-		e.Add(path, "holds control characters, or is not UTF-8")
+	if !text.Plain(s) {
+		e.Add(path, "holds control characters, or such that change the direction of text, or is not UTF-8")
 	}
 }
 

@@ -211,7 +211,7 @@ func checkForm(e *callmodel.FieldErrors, f Form) {
 }
 
 func checkDescription(e *callmodel.FieldErrors, s string) {
-	if len(s) > MaxDescription || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+	if len(s) > MaxDescription || !text.Plain(s) {
 		e.Add("description", "must be at most %d bytes of UTF-8 without control characters", MaxDescription)
 	}
 }

@@ -783,6 +783,45 @@ func (e ErasureState) Valid() bool {
 	}
 }
 
+// Defines values for ErasureOrderKind.
+const (
+	ErasureOrderKindEraseRecording  ErasureOrderKind = "erase-recording"
+	ErasureOrderKindRedactRecording ErasureOrderKind = "redact-recording"
+)
+
+// Valid indicates whether the value is a known member of the ErasureOrderKind enum.
+func (e ErasureOrderKind) Valid() bool {
+	switch e {
+	case ErasureOrderKindEraseRecording:
+		return true
+	case ErasureOrderKindRedactRecording:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ErasureOrderState.
+const (
+	ErasureOrderStateQuarantined ErasureOrderState = "quarantined"
+	ErasureOrderStateQueued      ErasureOrderState = "queued"
+	ErasureOrderStateRunning     ErasureOrderState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ErasureOrderState enum.
+func (e ErasureOrderState) Valid() bool {
+	switch e {
+	case ErasureOrderStateQuarantined:
+		return true
+	case ErasureOrderStateQueued:
+		return true
+	case ErasureOrderStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ExplainedUserBarring.
 const (
 	ExplainedUserBarringInternational ExplainedUserBarring = "international"
@@ -2117,6 +2156,7 @@ const (
 	ExportRulesParamsFormatCsv   ExportRulesParamsFormat = "csv"
 	ExportRulesParamsFormatEmpty ExportRulesParamsFormat = ""
 	ExportRulesParamsFormatJson  ExportRulesParamsFormat = "json"
+	ExportRulesParamsFormatText  ExportRulesParamsFormat = "text"
 	ExportRulesParamsFormatYaml  ExportRulesParamsFormat = "yaml"
 )
 
@@ -2128,6 +2168,8 @@ func (e ExportRulesParamsFormat) Valid() bool {
 	case ExportRulesParamsFormatEmpty:
 		return true
 	case ExportRulesParamsFormatJson:
+		return true
+	case ExportRulesParamsFormatText:
 		return true
 	case ExportRulesParamsFormatYaml:
 		return true
@@ -2778,8 +2820,11 @@ type CheckReport struct {
 	Omitted *map[string]int `json:"omitted,omitempty"`
 
 	// Rules How many were looked at.
-	Rules    int `json:"rules"`
-	Warnings int `json:"warnings"`
+	Rules int `json:"rules"`
+
+	// Tests How many tests of the set were run; left out if there are none, and of a set with faults.
+	Tests    *int `json:"tests,omitempty"`
+	Warnings int  `json:"warnings"`
 }
 
 // Code What kind of problem it is.
@@ -3331,9 +3376,51 @@ type ErasureKind string
 // ErasureState begun: it is decided, its URL is gone, and bytes may still be there; done: nothing is left.
 type ErasureState string
 
-// ErasureList What was deleted of a recording.
+// ErasureList What was deleted of a recording, and what is still to be.
 type ErasureList struct {
-	Erasures []Erasure `json:"erasures"`
+	Erasures []Erasure      `json:"erasures"`
+	Orders   []ErasureOrder `json:"orders"`
+}
+
+// ErasureOrder A deletion or a redaction that was asked for and isn't done.
+type ErasureOrder struct {
+	// Actor Who asked for it.
+	Actor string `json:"actor"`
+
+	// Error Why the last attempt came to nothing.
+	Error *string `json:"error,omitempty"`
+
+	// Help What to do, in words.
+	Help string `json:"help"`
+
+	// JobId The job that is to do it: by_job of the erasure once that has begun.
+	JobId string           `json:"job_id"`
+	Kind  ErasureOrderKind `json:"kind"`
+
+	// NextAt When it is tried again.
+	NextAt    *time.Time `json:"next_at,omitempty"`
+	OrderedAt time.Time  `json:"ordered_at"`
+
+	// Reason Why it was asked for.
+	Reason string `json:"reason"`
+
+	// State quarantined: it was set aside, and waits for a person.
+	State ErasureOrderState `json:"state"`
+}
+
+// ErasureOrderKind defines model for ErasureOrder.Kind.
+type ErasureOrderKind string
+
+// ErasureOrderState quarantined: it was set aside, and waits for a person.
+type ErasureOrderState string
+
+// ExplainRequest A rule set and a call to explain.
+type ExplainRequest struct {
+	// Call A call that was made, or may be: as here, or a call as GET /v1/calls/{id} has it.
+	Call TriedCall `json:"call"`
+
+	// Ruleset A rule set: a stored version by its hash, or a text. With neither it is the version in service.
+	Ruleset *RuleSource `json:"ruleset,omitempty"`
 }
 
 // ExplainedRequest What was decided about.
@@ -3594,7 +3681,7 @@ type Hold struct {
 	//
 	// - `recording`: one recording, by its id
 	// - `call`: a call, and all recordings with its id
-	// - `user`: all calls that a user makes or takes
+	// - `user`: all calls that a user makes or takes, and those before it was stored of the numbers that it has or had
 	// - `number`: all calls from or to a number
 	// - `tenant`: all of the tenant's
 	Scope HoldScope `json:"scope"`
@@ -3606,6 +3693,9 @@ type Hold struct {
 	//
 	// Examples: pbx-1.42
 	TenantId Id `json:"tenant_id"`
+
+	// Warning Only when it is placed: there is nothing yet that it is on, as of a mistyped id, or that was deleted. It is placed all the same.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // HoldPage A part of the tenant's holds.
@@ -3625,7 +3715,7 @@ type HoldRequest struct {
 	//
 	// - `recording`: one recording, by its id
 	// - `call`: a call, and all recordings with its id
-	// - `user`: all calls that a user makes or takes
+	// - `user`: all calls that a user makes or takes, and those before it was stored of the numbers that it has or had
 	// - `number`: all calls from or to a number
 	// - `tenant`: all of the tenant's
 	Scope HoldScope `json:"scope"`
@@ -3638,7 +3728,7 @@ type HoldRequest struct {
 //
 // - `recording`: one recording, by its id
 // - `call`: a call, and all recordings with its id
-// - `user`: all calls that a user makes or takes
+// - `user`: all calls that a user makes or takes, and those before it was stored of the numbers that it has or had
 // - `number`: all calls from or to a number
 // - `tenant`: all of the tenant's
 type HoldScope string
@@ -4081,7 +4171,7 @@ type NewExport struct {
 	// PartBytes How large a zip becomes before the next one begins, 65536 at least. Left out: 1 GiB.
 	PartBytes *int64 `json:"part_bytes,omitempty"`
 
-	// Region Country in which the number is dialled, as ISO 3166-1 alpha-2.
+	// Region Country in which the number is dialled, as ISO 3166-1 alpha-2. Left out: the tenant's, else the service's.
 	//
 	// Examples: DE
 	Region *string `json:"region,omitempty"`
@@ -5146,6 +5236,14 @@ type RuleSource struct {
 	Hash *string `json:"hash,omitempty"`
 }
 
+// RuleVerdict What became of one rule.
+type RuleVerdict struct {
+	// Reason Why it won, or the first reason why it lost.
+	Reason string `json:"reason"`
+	Rule   string `json:"rule"`
+	Won    bool   `json:"won"`
+}
+
 // RulesEdited What edits have changed.
 type RulesEdited struct {
 	// Active Whether it is in service: false of a dry run that would change something.
@@ -5162,6 +5260,24 @@ type RulesEdited struct {
 	Previous *string `json:"previous,omitempty"`
 }
 
+// RulesExplanation A decision of a rule set, and why it is so.
+type RulesExplanation struct {
+	// Considered The candidates by rank, and then rules for other callees.
+	Considered []RuleVerdict `json:"considered"`
+
+	// Decision As that of GET /v1/route.
+	Decision map[string]interface{} `json:"decision"`
+
+	// Destinations Those of the winning rule, tier by tier.
+	Destinations *[]map[string]interface{} `json:"destinations,omitempty"`
+
+	// NoRoute There is no destination to try.
+	NoRoute *bool `json:"no_route,omitempty"`
+
+	// OtherCallees How many rules are not listed.
+	OtherCallees *int `json:"other_callees,omitempty"`
+}
+
 // RulesState What is in service.
 type RulesState struct {
 	Active bool `json:"active"`
@@ -5174,6 +5290,9 @@ type RulesState struct {
 
 	// Previous Where a rollback goes.
 	Previous *string `json:"previous,omitempty"`
+
+	// Stored The version that was stored and not activated, of activate=false.
+	Stored *string `json:"stored,omitempty"`
 }
 
 // SegmentSpec One file of a leg.
@@ -5861,7 +5980,7 @@ type ListCallsParams struct {
 	// Number Only calls from or to this number, in any form that it can be dialled in.
 	Number *string `form:"number,omitempty" json:"number,omitempty"`
 
-	// Region Where number is dialled, ISO 3166-1 alpha-2. Default: the service's.
+	// Region Where number is dialled, ISO 3166-1 alpha-2. Default: the tenant's, else the service's.
 	Region *string `form:"region,omitempty" json:"region,omitempty"`
 
 	// Direction Only calls of this direction.
@@ -6245,6 +6364,9 @@ type PutRulesTextBody = string
 
 // PutRulesParams defines parameters for PutRules.
 type PutRulesParams struct {
+	// Activate Makes the set the active version; false stores it alone.
+	Activate *bool `form:"activate,omitempty" json:"activate,omitempty"`
+
 	// IfMatch Makes the change only if this version, in quotes, is still active; else 409. "*" is any.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -6608,6 +6730,9 @@ type DiffRulesJSONRequestBody = DiffRequest
 
 // EditRulesJSONRequestBody defines body for EditRules for application/json ContentType.
 type EditRulesJSONRequestBody = RuleEdits
+
+// ExplainRulesJSONRequestBody defines body for ExplainRules for application/json ContentType.
+type ExplainRulesJSONRequestBody = ExplainRequest
 
 // ImportRulesJSONRequestBody defines body for ImportRules for application/json ContentType.
 type ImportRulesJSONRequestBody = ImportRequest
@@ -7450,7 +7575,8 @@ type ClientInterface interface {
 	// PlaceHoldWithBody Place a legal hold
 	//
 	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+	// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 	// whose call isn't stored any more is held by any of those, as it can't be told.
 	//
 	// Takes any type of body and a specified content type.
@@ -7461,7 +7587,8 @@ type ClientInterface interface {
 	// PlaceHold Place a legal hold
 	//
 	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+	// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 	// whose call isn't stored any more is held by any of those, as it can't be told.
 	//
 	// Takes a body of the `application/json` content type.
@@ -7775,7 +7902,8 @@ type ClientInterface interface {
 
 	// ListErasures See what was deleted of a recording
 	//
-	// The deletion of the recording, and of what it was before each redaction.
+	// The deletion of the recording, and of what it was before each redaction; and deletions and redactions that were asked for
+	// and aren't done: how they are, why the last attempt came to nothing, and what to do.
 	//
 	// Corresponds with GET /v1/recordings/jobs/{id}/erasures (the `ListErasures` operationId).
 	ListErasures(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -7810,7 +7938,9 @@ type ClientInterface interface {
 	//
 	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+	// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+	// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7821,7 +7951,9 @@ type ClientInterface interface {
 	//
 	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+	// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+	// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7885,6 +8017,8 @@ type ClientInterface interface {
 	//
 	// Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 	//
+	// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -7894,6 +8028,8 @@ type ClientInterface interface {
 	//
 	// Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 	//
+	// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -7902,6 +8038,8 @@ type ClientInterface interface {
 	// PutRulesWithTextBody Put a rule set in service
 	//
 	// Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
+	//
+	// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
 	//
 	// Takes a body of the `text/plain` content type.
 	//
@@ -7970,6 +8108,26 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/rules/edits (the `EditRules` operationId).
 	EditRules(ctx context.Context, params *EditRulesParams, body EditRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplainRulesWithBody Explain what a rule set does with a call
+	//
+	// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+	// users' settings and the destinations' health and limits.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+	ExplainRulesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplainRules Explain what a rule set does with a call
+	//
+	// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+	// users' settings and the destinations' health and limits.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+	ExplainRules(ctx context.Context, body ExplainRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRulesHistory List which version was active when
 	//
@@ -8070,7 +8228,7 @@ type ClientInterface interface {
 
 	// ExportRules Export a version of the rules
 	//
-	// As JSON, as YAML, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
+	// As JSON, as YAML, as the text that was put, with its comments, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
 	//
 	// Corresponds with GET /v1/rules/{hash} (the `ExportRules` operationId).
 	ExportRules(ctx context.Context, hash string, params *ExportRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8827,7 +8985,8 @@ func (c *Client) ListHolds(ctx context.Context, params *ListHoldsParams, reqEdit
 // PlaceHoldWithBody Place a legal hold
 //
 // Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 // whose call isn't stored any more is held by any of those, as it can't be told.
 //
 // Takes any type of body and a specified content type.
@@ -8848,7 +9007,8 @@ func (c *Client) PlaceHoldWithBody(ctx context.Context, contentType string, body
 // PlaceHold Place a legal hold
 //
 // Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 // whose call isn't stored any more is held by any of those, as it can't be told.
 //
 // Takes a body of the `application/json` content type.
@@ -9512,7 +9672,8 @@ func (c *Client) EraseRecording(ctx context.Context, id JobId, body EraseRecordi
 
 // ListErasures See what was deleted of a recording
 //
-// The deletion of the recording, and of what it was before each redaction.
+// The deletion of the recording, and of what it was before each redaction; and deletions and redactions that were asked for
+// and aren't done: how they are, why the last attempt came to nothing, and what to do.
 //
 // Corresponds with GET /v1/recordings/jobs/{id}/erasures (the `ListErasures` operationId).
 func (c *Client) ListErasures(ctx context.Context, id JobId, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9587,7 +9748,9 @@ func (c *Client) QuarantineJob(ctx context.Context, id JobId, body QuarantineJob
 //
 // Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 // with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9608,7 +9771,9 @@ func (c *Client) RedactRecordingWithBody(ctx context.Context, id JobId, contentT
 //
 // Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 // with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9752,6 +9917,8 @@ func (c *Client) ListRules(ctx context.Context, reqEditors ...RequestEditorFn) (
 //
 // Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 //
+// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -9771,6 +9938,8 @@ func (c *Client) PutRulesWithBody(ctx context.Context, params *PutRulesParams, c
 //
 // Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 //
+// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -9789,6 +9958,8 @@ func (c *Client) PutRules(ctx context.Context, params *PutRulesParams, body PutR
 // PutRulesWithTextBody Put a rule set in service
 //
 // Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
+//
+// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
 //
 // Takes a body of the `text/plain` content type.
 //
@@ -9928,6 +10099,46 @@ func (c *Client) EditRulesWithBody(ctx context.Context, params *EditRulesParams,
 // Corresponds with POST /v1/rules/edits (the `EditRules` operationId).
 func (c *Client) EditRules(ctx context.Context, params *EditRulesParams, body EditRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewEditRulesRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainRulesWithBody Explain what a rule set does with a call
+//
+// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+// users' settings and the destinations' health and limits.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+func (c *Client) ExplainRulesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainRulesRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainRules Explain what a rule set does with a call
+//
+// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+// users' settings and the destinations' health and limits.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+func (c *Client) ExplainRules(ctx context.Context, body ExplainRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainRulesRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -10147,7 +10358,7 @@ func (c *Client) SimulateRules(ctx context.Context, body SimulateRulesJSONReques
 
 // ExportRules Export a version of the rules
 //
-// As JSON, as YAML, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
+// As JSON, as YAML, as the text that was put, with its comments, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
 //
 // Corresponds with GET /v1/rules/{hash} (the `ExportRules` operationId).
 func (c *Client) ExportRules(ctx context.Context, hash string, params *ExportRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -14073,6 +14284,31 @@ func NewPutRulesRequestWithBody(server string, params *PutRulesParams, contentTy
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Activate != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "activate", *params.Activate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -14286,6 +14522,46 @@ func NewEditRulesRequestWithBody(server string, params *EditRulesParams, content
 			req.Header.Set("If-Match", headerParam0)
 		}
 	}
+
+	return req, nil
+}
+
+// NewExplainRulesRequest calls the generic ExplainRules builder with application/json body
+func NewExplainRulesRequest(server string, body ExplainRulesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExplainRulesRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewExplainRulesRequestWithBody constructs an http.Request for the ExplainRules method, with any body, and a specified content type
+func NewExplainRulesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/rules/explain")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -16821,7 +17097,8 @@ type ClientWithResponsesInterface interface {
 	// PlaceHoldWithBodyWithResponse Place a legal hold
 	//
 	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+	// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 	// whose call isn't stored any more is held by any of those, as it can't be told.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16832,7 +17109,8 @@ type ClientWithResponsesInterface interface {
 	// PlaceHoldWithResponse Place a legal hold
 	//
 	// Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+	// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+	// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 	// whose call isn't stored any more is held by any of those, as it can't be told.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -17170,7 +17448,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListErasuresWithResponse See what was deleted of a recording
 	//
-	// The deletion of the recording, and of what it was before each redaction.
+	// The deletion of the recording, and of what it was before each redaction; and deletions and redactions that were asked for
+	// and aren't done: how they are, why the last attempt came to nothing, and what to do.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -17209,7 +17488,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+	// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+	// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17220,7 +17501,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 	// with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+	// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+	// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+	// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17298,6 +17581,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 	//
+	// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -17307,6 +17592,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 	//
+	// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -17315,6 +17602,8 @@ type ClientWithResponsesInterface interface {
 	// PutRulesWithTextBodyWithResponse Put a rule set in service
 	//
 	// Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
+	//
+	// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
 	//
 	// Takes a body of the `text/plain` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17383,6 +17672,26 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/rules/edits (the `EditRules` operationId).
 	EditRulesWithResponse(ctx context.Context, params *EditRulesParams, body EditRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*EditRulesResponse, error)
+
+	// ExplainRulesWithBodyWithResponse Explain what a rule set does with a call
+	//
+	// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+	// users' settings and the destinations' health and limits.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+	ExplainRulesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainRulesResponse, error)
+
+	// ExplainRulesWithResponse Explain what a rule set does with a call
+	//
+	// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+	// users' settings and the destinations' health and limits.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+	ExplainRulesWithResponse(ctx context.Context, body ExplainRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainRulesResponse, error)
 
 	// ListRulesHistoryWithResponse List which version was active when
 	//
@@ -17491,7 +17800,7 @@ type ClientWithResponsesInterface interface {
 
 	// ExportRulesWithResponse Export a version of the rules
 	//
-	// As JSON, as YAML, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
+	// As JSON, as YAML, as the text that was put, with its comments, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -20320,6 +20629,47 @@ func (r EditRulesResponse) ContentType() string {
 	return ""
 }
 
+type ExplainRulesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RulesExplanation
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ExplainRulesResponse) GetJSON200() *RulesExplanation {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ExplainRulesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExplainRulesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExplainRulesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExplainRulesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListRulesHistoryResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -22373,7 +22723,8 @@ func (c *ClientWithResponses) ListHoldsWithResponse(ctx context.Context, params 
 // PlaceHoldWithBodyWithResponse Place a legal hold
 //
 // Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 // whose call isn't stored any more is held by any of those, as it can't be told.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22390,7 +22741,8 @@ func (c *ClientWithResponses) PlaceHoldWithBodyWithResponse(ctx context.Context,
 // PlaceHoldWithResponse Place a legal hold
 //
 // Until it is lifted nothing of what it is on is deleted: no object, no leg, no row, neither by hand nor by retention, and
-// nothing is redacted. A hold on a user or on a number is on the calls that they make and take; a recording
+// nothing is redacted. A hold on a user or on a number is on the calls that they make and take. A user's are those with its
+// id, and those of a number that it has or had where no user was known, as before it was stored. A recording
 // whose call isn't stored any more is held by any of those, as it can't be told.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -22938,7 +23290,8 @@ func (c *ClientWithResponses) EraseRecordingWithResponse(ctx context.Context, id
 
 // ListErasuresWithResponse See what was deleted of a recording
 //
-// The deletion of the recording, and of what it was before each redaction.
+// The deletion of the recording, and of what it was before each redaction; and deletions and redactions that were asked for
+// and aren't done: how they are, why the last attempt came to nothing, and what to do.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23001,7 +23354,9 @@ func (c *ClientWithResponses) QuarantineJobWithResponse(ctx context.Context, id 
 //
 // Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 // with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23018,7 +23373,9 @@ func (c *ClientWithResponses) RedactRecordingWithBodyWithResponse(ctx context.Co
 //
 // Ranges of the call are replaced in every output, of all parties or of some, and what the recording was before is deleted for good,
 // with its legs. It is made anew of the legs, if they are still there as they were recorded, else of the best of its own
-// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job.
+// outputs: there a party can be redacted only if one has the legs apart. The same ranges again are the same job. What the
+// ledger knows to be impossible is refused with 422: ranges behind the end, or a party alone once the legs are deleted and
+// all outputs have the parties in one channel. What only the worker finds is in `orders` of the recording's erasures.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23144,6 +23501,8 @@ func (c *ClientWithResponses) ListRulesWithResponse(ctx context.Context, reqEdit
 //
 // Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 //
+// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -23159,6 +23518,8 @@ func (c *ClientWithResponses) PutRulesWithBodyWithResponse(ctx context.Context, 
 //
 // Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
 //
+// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/rules (the `PutRules` operationId).
@@ -23173,6 +23534,8 @@ func (c *ClientWithResponses) PutRulesWithResponse(ctx context.Context, params *
 // PutRulesWithTextBodyWithResponse Put a rule set in service
 //
 // Checks the set, stores it and makes it the active version. Every fault is reported with its line. The same set again changes nothing.
+//
+// With activate=false it is stored alone: to be compared with the active version, tried as the canary, and activated later.
 //
 // Takes a body of the `text/plain` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23288,6 +23651,38 @@ func (c *ClientWithResponses) EditRulesWithResponse(ctx context.Context, params 
 		return nil, err
 	}
 	return ParseEditRulesResponse(rsp)
+}
+
+// ExplainRulesWithBodyWithResponse Explain what a rule set does with a call
+//
+// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+// users' settings and the destinations' health and limits.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+func (c *ClientWithResponses) ExplainRulesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainRulesResponse, error) {
+	rsp, err := c.ExplainRulesWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainRulesResponse(rsp)
+}
+
+// ExplainRulesWithResponse Explain what a rule set does with a call
+//
+// Of a stored version, of a text that isn't stored, or of the version in service. GET /v1/route explains what the service would do: this leaves out
+// users' settings and the destinations' health and limits.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rules/explain (the `ExplainRules` operationId).
+func (c *ClientWithResponses) ExplainRulesWithResponse(ctx context.Context, body ExplainRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainRulesResponse, error) {
+	rsp, err := c.ExplainRules(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainRulesResponse(rsp)
 }
 
 // ListRulesHistoryWithResponse List which version was active when
@@ -23463,7 +23858,7 @@ func (c *ClientWithResponses) SimulateRulesWithResponse(ctx context.Context, bod
 
 // ExportRulesWithResponse Export a version of the rules
 //
-// As JSON, as YAML, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
+// As JSON, as YAML, as the text that was put, with its comments, or as CSV files in a ZIP archive, which has what these can't hold in report.json.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -25863,6 +26258,31 @@ func ParseEditRulesResponse(rsp *http.Response) (*EditRulesResponse, error) {
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExplainRulesResponse parses an HTTP response from a ExplainRulesWithResponse call
+func ParseExplainRulesResponse(rsp *http.Response) (*ExplainRulesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExplainRulesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RulesExplanation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 	}
 
 	return response, nil

@@ -53,7 +53,7 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 		return err
 	}
 	defer func() { err = errors.Join(err, legs.Close()) }()
-	spools, err := service.OpenSpools(c.SpoolOptions, service.SpoolPlace{Legs: c.Legs, Queue: c.SpoolQueue()}, stores.DB, rec.Ring, m, log)
+	spools, err := service.OpenSpools(c.SpoolOptions, service.SpoolPlace{Legs: c.Legs, Queue: c.SpoolQueue(), Outputs: c.SpoolOutputs()}, stores.DB, rec.Ring, m, log)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/apiclient"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/cli/progress"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/audio"
@@ -164,8 +165,11 @@ func (c *adoptCommand) adopt(ctx context.Context, s cli.Streams, found *spool.Su
 			return err
 		}
 	}
+	bar := progress.New(s, "adopting", "calls", int64(len(found.Calls)))
+	defer bar.Done()
 	var failed error
 	for i := range found.Calls {
+		bar.Add(1)
 		f := &found.Calls[i]
 		if other := recorded[i]; other != "" {
 			a.leave(f, "already recorded: it is a leg of the recording "+string(other)+", whose names were read by another pattern")
@@ -200,6 +204,7 @@ func (c *adoptCommand) adopt(ctx context.Context, s cli.Streams, found *spool.Su
 			return failed // it is the same with all others; run again, it goes on
 		}
 	}
+	bar.Done()
 	if c.JSON {
 		err = s.JSON(a)
 	} else {

@@ -12,6 +12,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/cli/progress"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/intake/adopt"
 	"github.com/switchtape/switchtape/recording/intake/spool"
@@ -79,7 +80,15 @@ func (c *adoptCommand) adoptObjects(ctx context.Context, s cli.Streams, store *s
 	}
 	out := &adoptedObjects{s: s, json: c.JSON}
 	out.begin(naming)
-	err = adopt.New(store, l, o).Run(ctx, c.Prefix, c.Yes, out.add)
+	bar := &progress.Bar{}
+	if !s.Interactive() { // the lines that come show how far it is
+		bar = progress.New(s, "adopting", "objects", progress.Unknown)
+	}
+	err = adopt.New(store, l, o).Run(ctx, c.Prefix, c.Yes, func(f adopt.Found) error {
+		bar.Add(1)
+		return out.add(f)
+	})
+	bar.Done()
 	return errors.Join(err, out.end(c.Yes))
 }
 

@@ -42,6 +42,11 @@ func TestAgainstAnAPI(t *testing.T) {
 	require.True(t, found, out)
 	changed := filepath.Join(dir, "changed.yaml")
 	require.NoError(t, os.WriteFile(changed, []byte("name: changed\ndestinations:"+destinations), 0o600))
+	code, _, errs = run(t, command("rules", "put", changed, "--store-only", "--if-active", state.Hash)...)
+	require.Equal(t, 2, code, errs)
+	code, out, errs = run(t, command("rules", "put", changed, "--store-only")...)
+	require.Zero(t, code, errs)
+	assert.Contains(t, out, " is stored\n"+state.Hash+" is in service\n")
 	code, out, errs = run(t, command("rules", "put", changed, "--if-active", state.Hash)...)
 	require.Zero(t, code, errs)
 	assert.Contains(t, out, "a rollback goes to "+state.Hash)
@@ -202,19 +207,20 @@ func TestAgainstAnAPI(t *testing.T) {
 		code int
 		says string
 	}{
-		"an unknown kind": {command("jobs", "add", "wash", "--key", "k", "--payload", "{}"), 1, "kind: \"wash\" is not one of"},
-		"no JSON":         {command("jobs", "add", "verify", "--key", "k", "--payload", "{"), 2, "--payload"},
-		"a list":          {command("jobs", "add", "verify", "--key", "k", "--payload", "[]"), 2, "--payload"},
-		"a queue of all":  {command("jobs", "queues", "--tenant", "t"), 2, "--tenant"},
-		"the same queue":  {command("jobs", "move", "--kind", "x", "--from", "a", "--to", "a"), 1, "to: is the queue"},
-		"no API":          {[]string{"calls", "list"}, 2, "--api"},
-		"neither":         {[]string{"jobs", "list"}, 2, "--db"},
-		"both":            {command("jobs", "list", "--db", "sqlite:///x"), 2, "not both"},
-		"another tenant":  {command("jobs", "list", "--tenant", "t"), 2, "--tenant"},
-		"a wrong key":     {[]string{"calls", "list", "--api", p.url, "--api-key-file", keys}, 1, "unauthenticated, 401"},
-		"no key there":    {[]string{"calls", "list", "--api", p.url, "--api-key-file", keys + "x"}, 1, "API key"},
-		"nobody there":    {[]string{"calls", "list", "--api", "http://127.0.0.1:1"}, 1, "refused"},
-		"a state of none": {command("calls", "list", "--state", "lost"), 1, "state: is not one of"},
+		"an unknown kind":  {command("jobs", "add", "wash", "--key", "k", "--payload", "{}"), 1, "kind: \"wash\" is not one of"},
+		"no JSON":          {command("jobs", "add", "verify", "--key", "k", "--payload", "{"), 2, "--payload"},
+		"a list":           {command("jobs", "add", "verify", "--key", "k", "--payload", "[]"), 2, "--payload"},
+		"a queue of all":   {command("jobs", "queues", "--tenant", "t"), 2, "--tenant"},
+		"the same queue":   {command("jobs", "move", "--kind", "x", "--from", "a", "--to", "a"), 1, "to: is the queue"},
+		"no API":           {[]string{"calls", "list"}, 2, "--api"},
+		"neither":          {[]string{"jobs", "list"}, 2, "--db"},
+		"both":             {command("jobs", "list", "--db", "sqlite:///x"), 2, "not both"},
+		"another tenant":   {command("jobs", "list", "--tenant", "t"), 2, "--tenant"},
+		"a wrong key":      {[]string{"calls", "list", "--api", p.url, "--api-key-file", keys}, 1, "unauthenticated, 401"},
+		"no key there":     {[]string{"calls", "list", "--api", p.url, "--api-key-file", keys + "x"}, 1, "API key"},
+		"nobody there":     {[]string{"calls", "list", "--api", "http://127.0.0.1:1"}, 1, "refused"},
+		"a state of none":  {command("calls", "list", "--state", "lost"), 2, "--state must be one of"},
+		"a cursor of none": {command("calls", "list", "--cursor", "lost"), 1, "cursor: "},
 	} {
 		code, _, errs := run(t, c.args...)
 		assert.Equal(t, c.code, code, "%s: %s", name, errs)

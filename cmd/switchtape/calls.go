@@ -35,13 +35,13 @@ func (o *apiOnlyOptions) Validate() error {
 
 type callsList struct {
 	apiOnlyOptions
-	State          string            `help:"Only calls in this state: routed, ringing, answered, ended, failed or rejected." placeholder:"STATE"`
+	State          string            `help:"Only calls in this state: routed, ringing, answered, ended, failed or rejected." enum:"routed,ringing,answered,ended,failed,rejected," default:"" placeholder:"STATE"`
 	Number         string            `help:"Only calls from or to this number." placeholder:"N"`
 	Region         string            `help:"Country in which the number is dialled, as ISO 3166-1 alpha-2." placeholder:"CC"`
-	Direction      string            `help:"Only calls of this direction: inbound, outbound or internal." placeholder:"D"`
+	Direction      string            `help:"Only calls of this direction: inbound, outbound or internal." enum:"inbound,outbound,internal," default:"" placeholder:"D"`
 	Trunk          string            `help:"Only calls that came in by this trunk." placeholder:"T"`
 	Metadata       map[string]string `help:"Only calls with this metadata; may be repeated." placeholder:"K=V"`
-	Recording      string            `help:"Only calls whose recordings stand so: none, missing, pending, completed, degraded, absent or quarantined." placeholder:"STATE"`
+	Recording      string            `help:"Only calls whose recordings stand so: none, missing, pending, completed, degraded, absent or quarantined." enum:"none,missing,pending,completed,degraded,absent,quarantined," default:"" placeholder:"STATE"`
 	IdempotencyKey string            `help:"The call that was made with this key." placeholder:"KEY"`
 	Since          time.Time         `help:"Only calls made then or later, as 2026-01-31T15:04:05Z." placeholder:"TIME" optional:""`
 	Until          time.Time         `help:"Only calls made before." placeholder:"TIME" optional:""`

@@ -18,6 +18,7 @@ type capacityCommand struct {
 	Codec       string        `help:"Codec of the recordings." enum:"mp3,wav,mulaw,alaw,flac" default:"mp3"`
 	Layout      string        `help:"Layout of the recordings." enum:"mono,stereo" default:"stereo"`
 	Bitrate     string        `help:"Bitrate of an MP3, as 48k. Default: the codec's." placeholder:"RATE"`
+	Peaks       bool          `help:"Count each recording's waveform, which is made unless --no-record-peaks says otherwise." default:"true" negatable:""`
 	Servers     int           `help:"Telephone servers that write the legs. 0: they write to a bucket or a share." default:"0"`
 
 	KeepCalls      time.Duration `help:"How long calls stay in the database." default:"2160h"`
@@ -37,7 +38,7 @@ type capacityCommand struct {
 
 func (c *capacityCommand) Run(s cli.Streams) error {
 	l := &capacity.Load{
-		CallsPerDay: c.CallsPerDay, Recorded: c.Recorded, Mean: c.Mean, Peak: c.Peak, Codec: record.Codec(c.Codec), Layout: record.Layout(c.Layout),
+		CallsPerDay: c.CallsPerDay, Recorded: c.Recorded, Mean: c.Mean, Peak: c.Peak, Codec: record.Codec(c.Codec), Layout: record.Layout(c.Layout), Peaks: c.Peaks,
 		Servers: c.Servers, KeepRows: c.KeepCalls, KeepObjects: c.KeepRecordings, KeepLegs: c.LegsKeep,
 		Prices: capacity.Prices{
 			CoreHour: c.PriceCore, BucketGB: c.PriceBucket, PutThousand: c.PricePuts, ReadThousand: c.PriceReads,

@@ -64,11 +64,12 @@ func TestDemo(t *testing.T) {
 	assert.Equal(t, "washington", out.Call.Decision.Rule)
 	assert.Equal(t, "+442079460123", out.Call.From.Number)
 	require.Len(t, out.Call.Recordings, 1)
-	require.Len(t, out.Recordings, 2)
+	require.Len(t, out.Recordings, 3)
 	assert.Equal(t, out.Recordings[0].URL, out.Call.Recordings[0].URL, "the call record holds the URL")
-	assert.Len(t, out.Considered, 5)
+	assert.Len(t, out.Considered, 6)
 	for _, r := range out.Recordings {
 		assert.True(t, r.Verified)
+		assert.Equal(t, 2, r.Channels)
 		assert.InDelta(t, 49340, r.DurationMS, 1)
 		assert.EqualValues(t, samplecall.AgentFrames, r.Frames)
 	}
@@ -83,7 +84,7 @@ func TestDemo(t *testing.T) {
 	// The same directory again is another call beside the first.
 	code, text, errs := run(t, "demo", "--dir", dir)
 	require.Zero(t, code, errs)
-	for _, part := range []string{"+442079460123", "rule washington", "took the call", "checked against its SHA-256", "49.34 s", "after hang-up", "next"} {
+	for _, part := range []string{"+442079460123", "rule washington", "took the call", "checked against its SHA-256", "49.34 s", "its waveform", "after hang-up", "a leg that is no sound", "quarantined", "next"} {
 		assert.Contains(t, text, part)
 	}
 }
@@ -251,7 +252,7 @@ func TestRoute(t *testing.T) {
 	assert.Equal(t, "washington-a", out.Decision.Destinations[0].ID)
 	assert.Empty(t, out.Considered)
 	runJSON(t, &out, "route", "--rules", rules, "--from", "+442079460123", "--to", "(202) 555-0143", "--region", "us", "--explain")
-	assert.Len(t, out.Considered, 5)
+	assert.Len(t, out.Considered, 6)
 
 	runJSON(t, &out, "route", "--rules", rules, "--from", "sip:anonymous@anonymous.invalid", "--to", "+12025550143")
 	assert.Equal(t, "anonymous", out.Request.From)

@@ -138,3 +138,31 @@ func TestDoctorCommand(t *testing.T) {
 	assert.Contains(t, out, `"state": "fault"`)
 	assert.Contains(t, out, `"fix": "give --legs the directory in which`)
 }
+
+// The waveform can be left out by an argument, the environment's word or a file's.
+func TestPeaksCanBeLeftOut(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "settings.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("record-peaks: false\n"), 0o600))
+	printed := func(args ...string) string {
+		t.Helper()
+		code, out, errs := run(t, append([]string{"config", "print", "serve", "--dir", t.TempDir()}, args...)...)
+		require.Zero(t, code, errs)
+		return out
+	}
+	assert.Regexp(t, `record-peaks: +true`, printed())
+	assert.Regexp(t, `record-peaks: +false`, printed("--no-record-peaks"))
+	assert.Regexp(t, `record-peaks: +false`, printed("--config", file))
+	assert.Regexp(t, `record-peaks: +true`, printed("--config", file, "--record-peaks"))
+	t.Setenv("SWITCHTAPE_RECORD_PEAKS", "false")
+	assert.Regexp(t, `record-peaks: +false`, printed())
+}
+
+// A program that is nearly named is hinted at.
+func TestDidYouMeanAProgram(t *testing.T) {
+	t.Parallel()
+	for _, command := range [][]string{{"doctor"}, {"config", "check"}} {
+		code, _, errs := run(t, append(command, "workr")...)
+		assert.Equal(t, 2, code)
+		assert.Contains(t, errs, `did you mean "worker"?`)
+	}
+}

@@ -11,14 +11,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/calls"
@@ -26,9 +25,11 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/apiclient"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/cli/progress"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
 	"github.com/switchtape/switchtape/routing"
+	"github.com/switchtape/switchtape/routing/callservice"
 )
 
 // demoRules are the rules of the demonstration.
@@ -38,17 +39,22 @@ var demoRules []byte
 
 type demoCommand struct {
 	Dir   string `help:"Directory to keep the call, the database and the recording in. Default: a new one below the system's temporary directory." type:"path" placeholder:"DIR"`
-	Codec string `help:"Make only this recording: mp3 or wav. Default: an MP3 to listen to and a WAV to keep, from one read of the legs." enum:"mp3,wav," default:""`
+	Codec string `help:"Make only this recording: mp3 or wav. Default: an MP3 to listen to and a WAV to keep, from one read of the legs. Their waveform is made, too." enum:"mp3,wav," default:""`
 	JSON  bool   `help:"Print the outcome as JSON." name:"json"`
+
+	NoServe bool `help:"End on a terminal, too, instead of serving until Ctrl-C."`
 }
 
-// outputs are the recordings that the demonstration asks for.
+// outputs are the recordings that the demonstration asks for, and their waveform.
 func (c *demoCommand) outputs() []record.OutputSpec {
 	list := []record.OutputSpec{
 		{Codec: record.CodecMP3, Layout: record.LayoutStereo},
 		{Codec: record.CodecWAV, Layout: record.LayoutStereo},
+		{Codec: record.CodecPeaksDAT, Layout: record.LayoutStereo},
 	}
-	return slices.DeleteFunc(list, func(o record.OutputSpec) bool { return c.Codec != "" && string(o.Codec) != c.Codec })
+	return slices.DeleteFunc(list, func(o record.OutputSpec) bool {
+		return c.Codec != "" && o.Codec.Audio() && string(o.Codec) != c.Codec
+	})
 }
 
 // Numbers from the ranges reserved for fiction: Ofcom's 020 7946 0xxx in
@@ -64,6 +70,7 @@ type demoOutput struct {
 	Considered  []routing.Verdict `json:"considered"`
 	Recordings  []demoRecording   `json:"recordings"` // the first is the one whose URL the call record gives
 	HangupToURL float64           `json:"hangup_to_url_ms"`
+	Day         []dayEntry        `json:"day"` // what else there is
 	Dir         string            `json:"dir"`
 	ElapsedMS   int64             `json:"elapsed_ms"`
 }
@@ -90,17 +97,15 @@ func (c *demoCommand) Run(ctx context.Context, s cli.Streams) error {
 		}
 		c.Dir = dir
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	l, err := service.Listen(ctx, "127.0.0.1:0")
+	stays := s.Interactive() && !c.JSON && !c.NoServe
+	l, err := demoListen(ctx, stays)
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelError}))
-	one, err := startOne(ctx, oneOptions{
-		dir: c.Dir, listener: l, api: service.APIOptions{LaneOptions: service.LaneOptions{MaxInFlight: 16}, RecordOptions: service.RecordOptions{RecordCodec: "mp3", RecordLayout: "stereo"}},
-		worker: service.WorkerOptions{}.Fill(),
-	}, log)
+	level := &slog.LevelVar{}
+	level.Set(slog.LevelError)
+	log := slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: level}))
+	one, err := startOne(ctx, demoOptions(c.Dir, l), log)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
@@ -110,38 +115,88 @@ func (c *demoCommand) Run(ctx context.Context, s cli.Streams) error {
 	serving, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- one.run(serving) }()
-	d := demo{ctx: ctx, url: one.url, one: one, legs: one.legs, outputs: c.outputs(), step: c.steps(s)}
-	out, err := d.play()
+	out, err := c.show(ctx, s, one, level)
+	if err == nil && stays {
+		s.Printf("console    %s/calls/%s\n           Ctrl-C ends it\n", one.url, out.Call.ID)
+		select {
+		case <-ctx.Done():
+		case err := <-ended: // by itself: it has failed
+			stop()
+			return err
+		}
+	}
 	stop()
-	if err = errors.Join(err, <-ended); err != nil {
+	if err = errors.Join(err, <-ended); err != nil || !c.JSON {
 		return err
 	}
 	out.Dir, out.ElapsedMS = c.Dir, time.Since(begun).Milliseconds()
-	if c.JSON {
-		return s.JSON(out)
-	}
-	printDemo(s, out)
-	return nil
+	return s.JSON(out)
 }
 
-// steps draws the progress on a terminal.
-func (c *demoCommand) steps(s cli.Streams) func(string) {
-	if !s.Terminal() {
-		return func(string) {}
+// demoListen opens the address of the demonstration. One that stays has that of serve, so
+// that the address is the one that is written everywhere, unless it is taken.
+func demoListen(ctx context.Context, stays bool) (net.Listener, error) {
+	if stays {
+		if l, err := service.Listen(ctx, "127.0.0.1:8080"); err == nil {
+			return l, nil
+		}
 	}
+	return service.Listen(ctx, "127.0.0.1:0")
+}
+
+// demoOptions are a service that makes of calls what serve makes of them. It waits half a
+// second for legs that don't come, and doesn't follow them.
+func demoOptions(dir string, l net.Listener) oneOptions {
+	return oneOptions{
+		dir: dir, listener: l,
+		api: service.APIOptions{
+			LaneOptions:   service.LaneOptions{MaxInFlight: 16},
+			RecordOptions: service.RecordOptions{RecordCodec: string(record.CodecMP3), RecordLayout: string(record.LayoutStereo), RecordPeaks: true},
+		},
+		worker: service.WorkerOptions{LegWait: 500 * time.Millisecond, FollowGrowing: time.Millisecond}.Fill(),
+	}
+}
+
+// show plays the call, and then the day around it.
+func (c *demoCommand) show(ctx context.Context, s cli.Streams, one *one, level *slog.LevelVar) (*demoOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	api, err := apiclient.New(one.url, "")
+	if err != nil {
+		return nil, err
+	}
+	d := demo{ctx: ctx, api: api, one: one, legs: one.legs, outputs: c.outputs()}
 	const steps = 7
-	bar := progressbar.NewOptions(steps, progressbar.OptionSetWriter(s.Err), progressbar.OptionClearOnFinish())
-	return func(what string) {
-		bar.Describe(what)
-		_ = bar.Add(1)
+	bar := progress.New(s, "", "", steps)
+	d.step = bar.Step
+	out, err := d.play()
+	bar.Done()
+	if err != nil {
+		return nil, err
 	}
+	if !c.JSON {
+		printDemo(s, out)
+	}
+	bar = progress.New(s, "", "", int64(len(day())))
+	d.step = bar.Step
+	level.Set(slog.LevelError + 1) // the leg that is no sound is to fail
+	out.Day, err = d.leaveDay()
+	level.Set(slog.LevelError)
+	bar.Done()
+	if err != nil {
+		return nil, err
+	}
+	if !c.JSON {
+		printDay(s, out.Day)
+		printWhatNow(s, c.Dir, out)
+	}
+	return out, nil
 }
 
-// demo plays one call against the running service, over HTTP as a telephone
-// server does.
+// demo plays calls against the running service, over HTTP as telephone servers do.
 type demo struct {
 	ctx     context.Context //nolint:containedctx // it lives as long as the command
-	url     string
+	api     *apiclient.ClientWithResponses
 	legs    string
 	one     *one
 	outputs []record.OutputSpec
@@ -150,30 +205,21 @@ type demo struct {
 
 func (d *demo) play() (*demoOutput, error) {
 	d.step("the telephone server initiates a call")
-	api, err := apiclient.New(d.url, "")
-	if err != nil {
-		return nil, err
-	}
-	body, err := asJSON(map[string]any{
-		"from": demoFrom, "to": demoTo, "region": "GB", "direction": "outbound", "host": "demo-pbx",
-		"metadata":  map[string]string{"campaign": "demo"},
-		"recording": calls.RecordingPreference{Enabled: true, Outputs: d.outputs},
+	call, err := d.create(&callservice.Request{
+		From: demoFrom, To: demoTo, Region: "GB", Direction: calls.Outbound, Host: "demo-pbx",
+		Metadata:  map[string]string{"campaign": "demo"},
+		Recording: &calls.RecordingPreference{Enabled: true, Outputs: d.outputs},
 	})
 	if err != nil {
 		return nil, err
 	}
-	call, _, err := answered[calls.Call](api.CreateCallWithBodyWithResponse(d.ctx, nil, problem.JSON, body))
-	if err != nil {
-		return nil, err
-	}
-	id := string(call.ID)
-	why, _, err := answered[routing.Explanation](api.ExplainCallWithResponse(d.ctx, id))
+	why, _, err := answered[routing.Explanation](d.api.ExplainCallWithResponse(d.ctx, string(call.ID)))
 	if err != nil {
 		return nil, err
 	}
 	d.step("it leaves the legs in the recordings directory")
-	names, err := d.leaveLegs(call.ID)
-	if err != nil {
+	agent, customer := path.Join(string(call.ID), "agent.wav"), path.Join(string(call.ID), "customer.wav")
+	if err := d.leave(map[string][]byte{agent: samplecall.Agent(), customer: samplecall.Customer()}); err != nil {
 		return nil, err
 	}
 	// The call's life is told as it happened: the 49 seconds are over, hang-up is now.
@@ -184,18 +230,15 @@ func (d *demo) play() (*demoOutput, error) {
 		{ID: "2", Type: calls.EventRinging, At: start},
 		{ID: "3", Type: calls.EventAnswered, At: start},
 		{ID: "4", Type: calls.EventEnded, At: hangup, Cause: &calls.Cause{Q850: 16}, Legs: []record.LegSpec{
-			{Name: "agent", Segments: []record.SegmentSpec{{URI: names[0]}}},
-			{Name: "customer", Segments: []record.SegmentSpec{{URI: names[1], Offset: samplecall.CustomerOffset}}},
+			{Name: "agent", Segments: []record.SegmentSpec{{URI: agent}}},
+			{Name: "customer", Segments: []record.SegmentSpec{{URI: customer, Offset: samplecall.CustomerOffset}}},
 		}},
 	}
 	var sent time.Time
 	for _, ev := range events {
 		d.step(string(ev.Type))
 		sent = time.Now()
-		if body, err = asJSON(ev); err != nil {
-			return nil, err
-		}
-		if call, _, err = answered[calls.Call](api.PostCallEventWithBodyWithResponse(d.ctx, id, problem.JSON, body)); err != nil {
+		if call, err = d.tell(call.ID, &ev); err != nil {
 			return nil, err
 		}
 	}
@@ -203,7 +246,7 @@ func (d *demo) play() (*demoOutput, error) {
 		if err := d.pause(); err != nil {
 			return nil, fmt.Errorf("the recording did not come: %w", err)
 		}
-		if call, _, err = answered[calls.Call](api.GetCallWithResponse(d.ctx, id)); err != nil {
+		if call, err = d.call(call.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -234,22 +277,42 @@ func (d *demo) pause() error {
 	}
 }
 
-// leaveLegs writes the sample call where the telephone server leaves its files.
-func (d *demo) leaveLegs(id callmodel.CallID) ([]string, error) {
-	dir := filepath.Join(d.legs, string(id))
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, err
+// create initiates a call. One that a rule refuses is there as well, rejected.
+func (d *demo) create(r *callservice.Request) (c calls.Call, err error) {
+	body, err := asJSON(r)
+	if err != nil {
+		return c, err
 	}
-	var names []string
-	for name, data := range map[string][]byte{"agent.wav": samplecall.Agent(), "customer.wav": samplecall.Customer()} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			return nil, err
+	made, err := d.api.CreateCallWithBodyWithResponse(d.ctx, nil, problem.JSON, body)
+	if err != nil {
+		return c, err
+	}
+	var refused struct {
+		CallID callmodel.CallID `json:"call_id"`
+	}
+	if err := apiclient.Error(made); err != nil {
+		if json.Unmarshal(made.GetBody(), &refused) != nil || refused.CallID == "" {
+			return c, err
 		}
+		return d.call(refused.CallID)
 	}
-	for _, name := range []string{"agent.wav", "customer.wav"} {
-		names = append(names, string(id)+"/"+name)
+	return c, json.Unmarshal(made.GetBody(), &c)
+}
+
+// call is the call as it is.
+func (d *demo) call(id callmodel.CallID) (c calls.Call, err error) {
+	c, _, err = answered[calls.Call](d.api.GetCallWithResponse(d.ctx, string(id)))
+	return c, err
+}
+
+// tell tells of an event of a call, and returns the call as it is then.
+func (d *demo) tell(id callmodel.CallID, ev *calls.Event) (c calls.Call, err error) {
+	body, err := asJSON(ev)
+	if err != nil {
+		return c, err
 	}
-	return names, nil
+	c, _, err = answered[calls.Call](d.api.PostCallEventWithBodyWithResponse(d.ctx, string(id), problem.JSON, body))
+	return c, err
 }
 
 // check reads the object back and compares its hash with the record's.
@@ -304,13 +367,30 @@ func printDemo(s cli.Streams, o *demoOutput) {
 	}
 	for _, r := range o.Recordings {
 		s.Printf("recording  %s\n           %s\n", r.Path, r.URL)
+		if !record.Codec(r.Codec).Audio() {
+			s.Printf("           its waveform, in audiowaveform's format: %d bytes, checked against its SHA-256\n", r.Bytes)
+			continue
+		}
 		s.Printf("           %.2f s, %d channels (agent left, customer right), %d Hz, %d bytes, checked against its SHA-256\n",
 			float64(r.DurationMS)/1000, r.Channels, r.Rate, r.Bytes)
 	}
 	s.Printf("           on the call record %.0f ms after hang-up\n", o.HangupToURL)
+}
+
+func printDay(s cli.Streams, day []dayEntry) {
+	for i, e := range day {
+		head := ""
+		if i == 0 {
+			head = "day"
+		}
+		s.Printf("%-10s %s  %-9s recording %-11s  %s\n", head, e.CallID, e.State, e.Recording, e.Fate)
+	}
+}
+
+func printWhatNow(s cli.Streams, dir string, o *demoOutput) {
 	next := []string{
 		"listen:   play '" + o.Recordings[0].Path + "'   (sox), or open it in any player",
-		"serve:    go run ./cmd/switchtape serve --dir '" + o.Dir + "' and look at http://127.0.0.1:8080/v1/calls",
+		"serve:    go run ./cmd/switchtape serve --dir '" + dir + "' and look at http://127.0.0.1:8080/calls",
 		"record:   go run ./cmd/switchtape record --leg a=A.wav --leg b=B.wav@2s --out x.wav",
 	}
 	s.Printf("next       %s\n", strings.Join(next, "\n           "))

@@ -6,14 +6,13 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
-	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/cli/progress"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/storage"
 )
@@ -66,12 +65,9 @@ func (c *encryptionRewrap) Run(ctx context.Context, s cli.Streams) error {
 	}
 	defer store.Close() //nolint:errcheck // what was put there is there
 	run := &rewrapRun{store: store, report: rewrapReport{Failed: []rewrapFailure{}, Last: c.After}}
-	if s.Terminal() && !c.JSON {
-		run.bar = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(s.Err), progressbar.OptionSetDescription("objects"),
-			progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionShowCount())
-		defer run.bar.Finish() //nolint:errcheck // a picture
-	}
+	run.bar = progress.New(s, "re-wrapping", "objects", progress.Unknown)
 	err = run.all(ctx, c)
+	run.bar.Done()
 	if c.JSON {
 		err = errors.Join(err, s.JSON(run.report))
 	} else {
@@ -85,7 +81,7 @@ func (c *encryptionRewrap) Run(ctx context.Context, s cli.Streams) error {
 
 type rewrapRun struct {
 	store *storage.Store
-	bar   *progressbar.ProgressBar // nil: nobody looks
+	bar   *progress.Bar
 
 	mu     sync.Mutex
 	report rewrapReport
@@ -131,9 +127,7 @@ func (r *rewrapRun) one(ctx context.Context, key string, bytes int64) error {
 	done, err := r.store.Rewrap(ctx, key)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.bar != nil {
-		_ = r.bar.Add(1)
-	}
+	r.bar.Add(1)
 	if _, away := errors.AsType[*callmodel.BucketAwayError](err); away || ctx.Err() != nil {
 		return err
 	}

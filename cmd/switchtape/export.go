@@ -18,6 +18,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/cli/progress"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording/exporthttp"
 	"github.com/switchtape/switchtape/recording/task/dataexport"
@@ -55,17 +56,32 @@ func (c *exportCall) Run(ctx context.Context, s cli.Streams) error {
 type exportNumber struct {
 	exportOptions
 	Number string    `arg:"" help:"The number, in E.164 or as it is dialled in the region."`
-	Region string    `help:"Country in which the number is dialled, as ISO 3166-1 alpha-2." placeholder:"CC"`
+	Region string    `help:"Country in which the number is dialled, as ISO 3166-1 alpha-2. Default: the tenant's defaults.region, and an API's own." placeholder:"CC"`
 	Since  time.Time `help:"Only calls made then or later, as 2026-01-31T15:04:05Z." placeholder:"TIME" optional:""`
 	Until  time.Time `help:"Only calls made before." placeholder:"TIME" optional:""`
 }
 
 func (c *exportNumber) Run(ctx context.Context, s cli.Streams) error {
-	n, err := normalize.Parse(c.Number, strings.ToUpper(c.Region))
+	p := dataexport.Payload{Of: dataexport.OfNumber, Number: c.Number, Since: c.Since, Until: c.Until}
+	region := strings.ToUpper(c.Region)
+	if c.API != "" { // which knows the tenant's region
+		return c.ask(ctx, s, &p, region)
+	}
+	if region == "" {
+		if err := c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
+			t, err := db.Tenant(ctx, c.owner())
+			region = t.Defaults.Region
+			return err
+		}); err != nil && !errors.Is(err, callmodel.ErrNotFound) {
+			return err
+		}
+	}
+	n, err := normalize.Parse(c.Number, region)
 	if err != nil {
 		return cli.Usagef("%v; give it in E.164, or its --region", err)
 	}
-	return c.export(ctx, s, dataexport.Payload{Of: dataexport.OfNumber, Number: n.Value, Since: c.Since, Until: c.Until})
+	p.Number = n.Value
+	return c.export(ctx, s, p)
 }
 
 type exportTenant struct{ exportOptions }
@@ -76,13 +92,14 @@ func (c *exportTenant) Run(ctx context.Context, s cli.Streams) error {
 
 // export makes the export, or has it made.
 func (o *exportOptions) export(ctx context.Context, s cli.Streams, p dataexport.Payload) error {
+	if o.API != "" {
+		return o.ask(ctx, s, &p, "")
+	}
 	p.PartBytes, p.KeepDays = o.PartBytes, o.KeepDays
 	if err := p.Validate(); err != nil {
 		return cli.Usagef("%v", err)
 	}
 	switch {
-	case o.API != "":
-		return o.ask(ctx, s, &p)
 	case o.Out != "" && o.Bucket == "":
 		return cli.Usagef("missing flags: --bucket=URL, where the recordings are; without --out a worker makes the export")
 	case o.Out != "":
@@ -126,7 +143,9 @@ func (o *exportOptions) now(ctx context.Context, s cli.Streams, p *dataexport.Pa
 		if err != nil {
 			return err
 		}
-		done, err := dataexport.NewExporter(db, nil, stores.Objects).Export(ctx, to, r)
+		bar := progress.New(s, "exporting", progress.Bytes, progress.Unknown)
+		done, err := dataexport.NewExporter(db, nil, stores.Objects).Export(ctx, &drawnPlace{to, bar}, r)
+		bar.Done()
 		if err != nil && !o.zipped() {
 			err = errors.Join(err, callmodel.Errorf(callmodel.CodeOf(err), "run again with the same --out: it goes on where it was stopped"))
 		}
@@ -152,6 +171,17 @@ func (o *exportOptions) now(ctx context.Context, s cli.Streams, p *dataexport.Pa
 		}
 		return nil
 	})
+}
+
+// drawnPlace draws how much is put there.
+type drawnPlace struct {
+	*dataexport.Dir
+
+	bar *progress.Bar
+}
+
+func (p *drawnPlace) PutNamed(ctx context.Context, name string, m record.ObjectMeta, write func(io.Writer) error) (record.ObjectInfo, error) {
+	return p.Dir.PutNamed(ctx, name, m, func(w io.Writer) error { return write(p.bar.Writer(w)) })
 }
 
 // place is where the export goes. A directory keeps what was asked for, so that the export
@@ -226,6 +256,9 @@ const fileMode fs.FileMode = 0o600
 // save writes what a server sends to a file that must not exist yet.
 func save(path string, body io.Reader) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode) //nolint:gosec // the operator has named it
+	if errors.Is(err, fs.ErrExist) {
+		return callmodel.Errorf(callmodel.CodeConflict, "%s is there already, and isn't overwritten: choose another --out, or remove it first", path)
+	}
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,9 @@ func TestExportAndShare(t *testing.T) {
 	require.EqualValues(t, 1, e.Counts.Recordings)
 	require.Contains(t, string(readFile(t, filepath.Join(out, "index.html"))), "Export of call c1")
 	require.NotEmpty(t, zipNames(t, filepath.Join(out, "part-0001.zip"), "calls/c1/recordings/"))
+	code, _, errs := run(t, "export", "call", "c1", "--api", p.url, "--out", out)
+	require.Equal(t, 1, code)
+	require.Contains(t, errs, "is there already, and isn't overwritten: choose another --out")
 	// By database and bucket, into a file, which isn't overwritten.
 	file := filepath.Join(dir, "call.zip")
 	code, said, errs := run(t, "export", "call", "c1", "--db", db, "--bucket", bucket, "--out", file)
@@ -79,6 +82,17 @@ func TestExportAndShare(t *testing.T) {
 	require.Equal(t, "absent", e.Status)
 	code, _, errs = run(t, "export", "number", "030 123456", "--db", db)
 	require.Equal(t, 2, code, errs)
+	// A number is as it is dialled in the tenant's own region.
+	require.Equal(t, http.StatusCreated, request(t, http.MethodPut, p.url+"/v1/tenants/default", `{"defaults":{"region":"DE"}}`, &struct{}{}), p.log)
+	runJSON(t, &enqueued, "export", "number", "030 123457", "--db", db)
+	request(t, http.MethodGet, p.url+"/v1/exports/"+enqueued.ID, "", &e)
+	require.Equal(t, "+4930123457", e.Number)
+	require.Eventually(t, func() bool { // once the API has heard of the change
+		code, said, _ = run(t, "export", "number", "030 123458", "--api", p.url, "--json")
+		return code == 0
+	}, 60*time.Second, 50*time.Millisecond)
+	require.NoError(t, json.Unmarshal([]byte(said), &e))
+	require.Equal(t, "+4930123458", e.Number)
 
 	// Links.
 	var shared sharehttp.WithLink

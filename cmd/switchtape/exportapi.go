@@ -16,6 +16,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/cmd/apiclient"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/cli/progress"
 	"github.com/switchtape/switchtape/recording/exporthttp"
 	"github.com/switchtape/switchtape/recording/task/dataexport"
 )
@@ -27,14 +28,14 @@ const askEvery = time.Second
 const fetchTimeout = 6 * time.Hour
 
 // ask has an API make the export, and fetches it if it is to go somewhere.
-func (o *exportOptions) ask(ctx context.Context, s cli.Streams, p *dataexport.Payload) error {
+func (o *exportOptions) ask(ctx context.Context, s cli.Streams, p *dataexport.Payload, region string) error {
 	api, tenant, err := o.ofAPI()
 	if err != nil {
 		return err
 	}
 	e, _, err := answered[exporthttp.Export](api.CreateExportWithResponse(ctx, apiclient.NewExport{
 		Of: apiclient.ExportOf(p.Of), CallId: given(string(p.CallID)), Number: given(p.Number), Since: givenTime(p.Since), Until: givenTime(p.Until),
-		PartBytes: given(p.PartBytes), KeepDays: given(p.KeepDays), Key: given(o.Key),
+		Region: given(region), PartBytes: given(o.PartBytes), KeepDays: given(o.KeepDays), Key: given(o.Key),
 	}, tenant))
 	if err != nil {
 		return err
@@ -43,7 +44,14 @@ func (o *exportOptions) ask(ctx context.Context, s cli.Streams, p *dataexport.Pa
 		if e, err = o.await(ctx, api, tenant, &e); err != nil {
 			return err
 		}
-		if err := o.fetch(ctx, &e); err != nil {
+		var size int64
+		for i := range e.Files {
+			size += e.Files[i].Bytes
+		}
+		bar := progress.New(s, "fetching", progress.Bytes, size)
+		err := o.fetch(ctx, &e, bar)
+		bar.Done()
+		if err != nil {
 			return err
 		}
 	}
@@ -85,7 +93,7 @@ func (o *exportOptions) await(ctx context.Context, api *apiclient.ClientWithResp
 }
 
 // fetch fetches the files of an export, and holds them against their hashes.
-func (o *exportOptions) fetch(ctx context.Context, e *exporthttp.Export) error {
+func (o *exportOptions) fetch(ctx context.Context, e *exporthttp.Export, bar *progress.Bar) error {
 	api, err := o.clientFor(fetchTimeout)
 	if err != nil {
 		return err
@@ -113,14 +121,14 @@ func (o *exportOptions) fetch(ctx context.Context, e *exporthttp.Export) error {
 				continue // it is in the zip
 			}
 		}
-		if err := o.fetchFile(ctx, api, e, f, path); err != nil {
+		if err := o.fetchFile(ctx, api, e, f, path, bar); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (o *exportOptions) fetchFile(ctx context.Context, api *apiclient.ClientWithResponses, e *exporthttp.Export, f *exporthttp.File, path string) error {
+func (o *exportOptions) fetchFile(ctx context.Context, api *apiclient.ClientWithResponses, e *exporthttp.Export, f *exporthttp.File, path string, bar *progress.Bar) error {
 	resp, err := api.GetExportFile(ctx, string(e.ID), f.Name, nil, func(_ context.Context, r *http.Request) error {
 		if o.Tenant != "" {
 			r.Header.Set("Switchtape-Tenant", o.Tenant)
@@ -134,7 +142,7 @@ func (o *exportOptions) fetchFile(ctx context.Context, api *apiclient.ClientWith
 	if resp.StatusCode != http.StatusOK {
 		err = callmodel.Errorf(callmodel.CodeUnavailable, "the API answered %s for %s of the export %s", resp.Status, f.Name, e.ID)
 	} else {
-		err = save(path, io.TeeReader(resp.Body, sum))
+		err = save(path, io.TeeReader(bar.Reader(resp.Body), sum))
 	}
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return err

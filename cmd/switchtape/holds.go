@@ -79,6 +79,9 @@ func (o *ofTenant) print(s cli.Streams, h *retention.Hold) error {
 		return s.JSON(h)
 	}
 	s.Printf("%s  %s  placed %s by %s: %s\n", h.ID, h.On(), h.PlacedAt.Format(time.RFC3339), h.PlacedBy, h.Reason)
+	if h.Warning != "" {
+		s.Printf("  warning: %s\n", h.Warning)
+	}
 	if h.Lifted() {
 		s.Printf("  lifted %s by %s: %s\n", h.LiftedAt.Format(time.RFC3339), h.LiftedBy, h.LiftReason)
 	}

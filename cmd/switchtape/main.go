@@ -11,7 +11,7 @@ import (
 
 // commands is the grammar of the command line.
 type commands struct {
-	Demo            demoCommand            `cmd:"" help:"Route and record one call made of real speech, with every part running for real."`
+	Demo            demoCommand            `cmd:"" help:"Route and record one call made of real speech, with every part running for real, and leave a small day of calls behind."`
 	Serve           serveCommand           `cmd:"" help:"Run API and worker in one process, with everything in one directory."`
 	Record          recordCommand          `cmd:"" help:"Make a recording of legs, once, without any service."`
 	Verify          verifyCommand          `cmd:"" help:"Compare calls, ledger, bucket, outbox and legs, and mend what can be mended."`

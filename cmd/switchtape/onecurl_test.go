@@ -47,7 +47,9 @@ func TestOneCurlIsEnough(t *testing.T) {
 	}
 	spec := record1("somebody-elses", "")
 	assert.Equal(t, callmodel.RecordingID("somebody-elses"), spec.RecordingID)
-	assert.Equal(t, record.CodecWAV, spec.Outputs[0].Codec, "the platform's")
+	assert.Equal(t, []record.OutputSpec{
+		{Codec: record.CodecWAV, Layout: record.LayoutStereo}, {Codec: record.CodecPeaksDAT, Layout: record.LayoutStereo},
+	}, spec.Outputs, "the platform's")
 	assert.WithinDuration(t, time.Now(), spec.StartedAt, time.Minute)
 
 	var call calls.Call

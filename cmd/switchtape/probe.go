@@ -93,7 +93,7 @@ func (c *probeCommand) probe(ctx context.Context, registry *codec.Registry, file
 	p := probed{File: file, Defects: []record.Defect{}}
 	f, err := os.Open(file) //nolint:gosec // the user names the file
 	if err != nil {
-		p.Error = err.Error()
+		p.Error = cli.Hinted(err).Error()
 		return p
 	}
 	defer f.Close() //nolint:errcheck // only read from

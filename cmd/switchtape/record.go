@@ -12,11 +12,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/cli/progress"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/local"
@@ -59,15 +58,9 @@ func (c *recordCommand) Run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	opts := &recording.Options{}
-	if s.Terminal() {
-		bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(s.Err), progressbar.OptionSetDescription("recording"),
-			progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionShowBytes(false))
-		defer bar.Finish() //nolint:errcheck // a picture
-		opts.Progress = func(done, total int64) {
-			bar.ChangeMax64(total)
-			_ = bar.Set64(done)
-		}
-	}
+	bar := progress.New(s, "recording", "", progress.Unknown)
+	defer bar.Done()
+	opts.Progress = bar.Set
 	p := recording.NewProcessor(sources, out, opts)
 	if err := p.Check(spec); err != nil {
 		return err

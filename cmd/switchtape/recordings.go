@@ -20,7 +20,7 @@ import (
 type recordingsCommand struct {
 	Erase    recordingsErase    `cmd:"" help:"Delete recordings for good, with all that there is of them: objects, older versions, copies, legs. What was where stays."`
 	Redact   recordingsRedact   `cmd:"" help:"Redact ranges of a recording, of all parties or of some, and delete what it was before."`
-	Erasures recordingsErasures `cmd:"" help:"Show what was deleted of a recording: what was where, when it was gone, for whom and why."`
+	Erasures recordingsErasures `cmd:"" help:"Show what was deleted of a recording: what was where, when it was gone, for whom and why; and what is asked for and not done, with what it waits for."`
 }
 
 // orders enqueues a job that deletes.
@@ -182,7 +182,11 @@ func (c *recordingsRedact) Run(ctx context.Context, s cli.Streams) error {
 	}
 	return c.with(ctx, func(ctx context.Context, db *calldb.DB) error {
 		done, err := c.enqueue(ctx, db, c.ID, func(j *ledger.Job) (ledger.Request, error) {
-			return erasure.RedactionJob(j, list, c.Reason, actor())
+			order, err := erasure.RedactionJob(j, list, c.Reason, actor())
+			if err == nil {
+				err = erasure.CheckRedaction(ctx, db, j, list)
+			}
+			return order, err
 		})
 		if err != nil {
 			return ofRecording(c.ID, err)
@@ -200,6 +204,7 @@ type recordingsErasures struct {
 // erasures is the answer of an API.
 type erasures struct {
 	Erasures []retention.Erasure `json:"erasures"`
+	Orders   []erasure.Order     `json:"orders"`
 }
 
 func (c *recordingsErasures) Run(ctx context.Context, s cli.Streams) error {
@@ -226,7 +231,11 @@ func (c *recordingsErasures) Run(ctx context.Context, s cli.Streams) error {
 		if err != nil {
 			return err
 		}
-		return c.print(s, &erasures{list})
+		orders, err := erasure.Orders(ctx, db, &j)
+		if err != nil {
+			return err
+		}
+		return c.print(s, &erasures{list, orders})
 	})
 }
 
@@ -270,6 +279,14 @@ func (c *recordingsErasures) print(s cli.Streams, list *erasures) error {
 		if e.State == retention.Done {
 			s.Printf("  gone since %s\n", e.DoneAt.Format(time.RFC3339))
 		}
+	}
+	for i := range list.Orders {
+		o := &list.Orders[i]
+		s.Printf("%s  %s  job %s of %s for %s: %s\n", o.Kind, o.State, o.JobID, o.OrderedAt.Format(time.RFC3339), o.Actor, o.Reason)
+		if o.Error != "" {
+			s.Printf("  %s\n", o.Error)
+		}
+		s.Printf("  %s\n", o.Help)
 	}
 	return nil
 }

@@ -78,6 +78,7 @@ func TestRecordingsAreRedactedAndErased(t *testing.T) {
 	require.Zero(t, code, errs)
 	assert.Contains(t, out, second.SHA256)
 	assert.Contains(t, out, "gone since ")
+	assert.NotContains(t, out, "quarantined")
 	code, _, errs = run(t, "recordings", "erase", id, "--reason", "again", "--api", p.url)
 	require.Equal(t, 1, code)
 	assert.Contains(t, errs, "was deleted")

@@ -115,3 +115,15 @@ func TestRecordBeyondTheSpan(t *testing.T) {
 		})
 	}
 }
+
+// A leg that isn't there is likely one of nearly its name.
+func TestRecordHintsAtTheLeg(t *testing.T) {
+	t.Parallel()
+	agent, _ := sample(t)
+	code, _, errs := run(t, "record", "--leg", "agent="+filepath.Join(filepath.Dir(agent), "agnet.wav"), "--out", filepath.Join(t.TempDir(), "x.mp3"))
+	assert.Equal(t, 1, code)
+	assert.Contains(t, errs, `did you mean "`+agent+`"?`)
+	code, out, _ := run(t, "probe", agent+"e")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, out, `did you mean "`+agent+`"?`)
+}

@@ -35,6 +35,7 @@ type rulesState struct {
 	Hash     string
 	Active   bool
 	Previous string
+	Stored   string // a version that was put and not activated
 }
 
 // print prints what is in service after a change.
@@ -43,7 +44,14 @@ func (o *rulesChange) print(s cli.Streams, a apiclient.Answer, err error) error 
 	if err != nil || o.JSON {
 		return printRaw(s, raw, err)
 	}
-	s.Printf("%s is in service\n", state.Hash)
+	if state.Stored != "" {
+		s.Printf("%s is stored\n", state.Stored)
+	}
+	if state.Hash == "" {
+		s.Printf("no rules are in service\n")
+	} else {
+		s.Printf("%s is in service\n", state.Hash)
+	}
 	if state.Previous != "" {
 		s.Printf("a rollback goes to %s\n", state.Previous)
 	}
@@ -119,10 +127,14 @@ func (c *rulesGetCommand) Run(ctx context.Context, s cli.Streams) error {
 
 type rulesPutCommand struct {
 	rulesChange
-	File string `arg:"" type:"existingfile" help:"The rule set: YAML, JSON or lines of JSON, by gzip or not."`
+	File      string `arg:"" type:"existingfile" help:"The rule set: YAML, JSON or lines of JSON, by gzip or not."`
+	StoreOnly bool   `help:"Store it, and let it decide no call: rules activate does that."`
 }
 
 func (c *rulesPutCommand) Run(ctx context.Context, s cli.Streams) error {
+	if c.StoreOnly && c.IfActive != "" {
+		return cli.Usagef("--if-active goes with what changes the active version, and --store-only doesn't")
+	}
 	api, err := c.client()
 	if err != nil {
 		return err
@@ -135,7 +147,11 @@ func (c *rulesPutCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	a, err := api.PutRulesWithBodyWithResponse(ctx, &apiclient.PutRulesParams{IfMatch: c.ifMatch()}, "application/yaml", bytes.NewReader(body),
+	params := &apiclient.PutRulesParams{IfMatch: c.ifMatch()}
+	if c.StoreOnly {
+		params.Activate = new(bool)
+	}
+	a, err := api.PutRulesWithBodyWithResponse(ctx, params, "application/yaml", bytes.NewReader(body),
 		func(_ context.Context, r *http.Request) error {
 			if encoding != "" {
 				r.Header.Set("Content-Encoding", encoding)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/cli/progress"
 	"github.com/switchtape/switchtape/routing/callfile"
 	"github.com/switchtape/switchtape/routing/diff"
 	"github.com/switchtape/switchtape/routing/simulate"
@@ -34,13 +35,19 @@ func (c *callsFlags) check() error {
 	return nil
 }
 
-func (c *callsFlags) read(ctx context.Context, o *callfile.Options, visit func(worker int, calls []callfile.Call)) (callsRead, error) {
+func (c *callsFlags) read(ctx context.Context, s cli.Streams, o *callfile.Options, visit func(worker int, calls []callfile.Call)) (callsRead, error) {
 	f, err := os.Open(c.Calls)
 	if err != nil {
 		return callsRead{}, fmt.Errorf("calls: %w", err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	stats, err := callfile.Each(ctx, f, o, visit)
+	size := int64(progress.Unknown)
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		size = info.Size()
+	}
+	bar := progress.New(s, "reading calls", progress.Bytes, size)
+	stats, err := callfile.Each(ctx, bar.Reader(f), o, visit)
+	bar.Done()
 	if err != nil {
 		return callsRead{}, fmt.Errorf("calls in %s: %w", c.Calls, err)
 	}
@@ -98,7 +105,7 @@ func (c *rulesDiffCommand) Run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	compare := diff.New(before, after, &diff.Options{Groups: c.Groups, Examples: c.Examples, Assume: time.Duration(c.Assume) * time.Second})
-	read, err := c.read(ctx, &callfile.Options{Workers: compare.Workers()}, compare.Visit)
+	read, err := c.read(ctx, s, &callfile.Options{Workers: compare.Workers()}, compare.Visit)
 	if err != nil {
 		return err
 	}
@@ -219,7 +226,7 @@ func (c *rulesSimulateCommand) Run(ctx context.Context, s cli.Streams) error {
 	}
 	var mu sync.Mutex
 	var calls []callfile.Call
-	read, err := c.read(ctx, nil, func(_ int, part []callfile.Call) {
+	read, err := c.read(ctx, s, nil, func(_ int, part []callfile.Call) {
 		mu.Lock()
 		defer mu.Unlock()
 		calls = append(calls, part...)
@@ -227,7 +234,11 @@ func (c *rulesSimulateCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	report, err := simulate.Run(ctx, router, calls, &simulate.Options{Assume: time.Duration(c.Assume) * time.Second, Share: c.Share, Series: c.JSON})
+	bar := progress.New(s, "simulating", "calls", int64(len(calls)))
+	report, err := simulate.Run(ctx, router, calls, &simulate.Options{
+		Assume: time.Duration(c.Assume) * time.Second, Share: c.Share, Series: c.JSON, Progress: bar.Set,
+	})
+	bar.Done()
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func TestServeWithABackup(t *testing.T) {
 	}, time.Minute, 20*time.Millisecond, "%s", p.log)
 	v := verify("--backup-bucket", backup)
 	assert.Equal(t, backup, v.Report.Backup)
-	assert.EqualValues(t, 2, v.Report.Objects)
+	assert.EqualValues(t, 3, v.Report.Objects, "the sound, its waveform and the manifest")
 	_, r = result()
 	p.terminate(t)
 

@@ -89,6 +89,12 @@ func TestUnreadableRecordings(t *testing.T) {
 	}
 	require.Equal(t, http.StatusInternalServerError, do(t, http.MethodGet, shared, "").code)
 
+	// What somebody with the bucket's rights has put there in the plain isn't what was stored.
+	require.NoError(t, os.WriteFile(u.Path, samplecall.Agent(), 0o600))
+	r := do(t, http.MethodGet, media, "")
+	require.Equal(t, http.StatusInternalServerError, r.code)
+	require.Contains(t, string(r.body), `"code":"recording_damaged"`)
+
 	const line = "a recording can't be read"
 	lines := 0
 	for l := range strings.Lines(p.log.String()) {
@@ -104,5 +110,5 @@ func TestUnreadableRecordings(t *testing.T) {
 	require.GreaterOrEqual(t, lines, 2)
 	metrics := string(do(t, http.MethodGet, p.url+"/metrics", "").body)
 	require.Contains(t, metrics, `switchtape_unreadable_recordings_total{code="key_missing"} 6`)
-	require.Contains(t, metrics, `switchtape_unreadable_recordings_total{code="recording_damaged"} 6`)
+	require.Contains(t, metrics, `switchtape_unreadable_recordings_total{code="recording_damaged"} 7`)
 }

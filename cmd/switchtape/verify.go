@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/switchtape/switchtape/cmd/internal/cli"
+	"github.com/switchtape/switchtape/cmd/internal/cli/progress"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording/reconcile"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -65,10 +66,15 @@ func (c *verifyCommand) Run(ctx context.Context, s cli.Streams) error {
 	bucket, backup := stores.Compared()
 	o.Repair, o.Actor, o.Backup = c.Repair, actor(), backup
 	var r reconcile.Report
+	bar := progress.New(s, "comparing", "rows and objects", progress.Unknown)
+	o.Kept = func(r reconcile.Report) {
+		bar.Set(r.Calls+r.Jobs+r.Objects+r.BackupKeys+r.Versions+r.Legs, progress.Unknown)
+	}
 	err = c.with(ctx, func(ctx context.Context, db *calldb.DB) (err error) {
 		r, err = reconcile.Run(ctx, db, bucket, dir, o)
 		return err
 	})
+	bar.Done()
 	if err != nil && c.Dir != "" {
 		err = fmt.Errorf("%w; run again, it goes on where it was stopped (%s)", err, dir)
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/callmodel/retention"
+	"github.com/switchtape/switchtape/recording/erasure"
 	"github.com/switchtape/switchtape/recording/internal/plays"
 	"github.com/switchtape/switchtape/recording/task/dataexport"
 )
@@ -28,6 +30,8 @@ type Ledger interface {
 	Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)
 	Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
 	Audit(ctx context.Context, e callmodel.AuditEvent) error
+	// Erasures are erasure.Ledger's.
+	Erasures(ctx context.Context, t callmodel.TenantID, id callmodel.RecordingID) ([]retention.Erasure, error)
 }
 
 // Files is where exports are. *storage.Store is one.
@@ -361,9 +365,12 @@ func (h *Handler) file(w http.ResponseWriter, r *http.Request, p callmodel.Princ
 	case h.opts.Files == nil:
 		return callmodel.Errorf(callmodel.CodeNotFound, "exports can't be fetched from this service")
 	case e.State == expired:
-		return callmodel.Errorf(callmodel.CodeNotFound, "the export %s was deleted at %s: export again", job.ID, e.ExpiresAt.Format(time.RFC3339))
+		return callmodel.Errorf(callmodel.CodeGone, "the export %s was deleted at %s: export again", job.ID, e.ExpiresAt.Format(time.RFC3339))
 	case result == nil:
 		return callmodel.Errorf(callmodel.CodeNotFound, "the export %s has no files yet: its job is %s", job.ID, job.State)
+	}
+	if err := h.ask(r.Context(), func(ctx context.Context) error { return erasure.Gone(ctx, h.ledger, &job) }); err != nil {
+		return err
 	}
 	f := result.File(name)
 	if f == nil || !strings.HasPrefix(f.Object, dataexport.Prefix(p.TenantID, job.Key)) {

@@ -18,6 +18,8 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/problem/contracttest"
+	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/recording/exporthttp"
 	"github.com/switchtape/switchtape/recording/task"
 	"github.com/switchtape/switchtape/recording/task/dataexport"
@@ -191,8 +193,35 @@ func TestLife(t *testing.T) {
 	e = ok[exporthttp.Export](t, do(t, s, operator("acme"), "GET", at, ""), http.StatusOK)
 	assert.Equal(t, "expired", e.State)
 	assert.Empty(t, e.Files)
-	p := fails(t, do(t, s, operator("acme"), "GET", at+"/files/part-0001.zip", ""), http.StatusNotFound, callmodel.CodeNotFound)
+	p := fails(t, do(t, s, operator("acme"), "GET", at+"/files/part-0001.zip", ""), http.StatusGone, callmodel.CodeGone)
 	assert.Contains(t, p.Detail, "was deleted at")
+}
+
+// TestFilesOfWhatWasErased: the files of an export that was deleted with a recording in it
+// are gone, and the answer says when and why.
+func TestFilesOfWhatWasErased(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	r, err := record.NewJob(storetest.Spec("c1"), "", 0)
+	require.NoError(t, err)
+	made, _, err := s.db.Enqueue(t.Context(), r)
+	require.NoError(t, err)
+	e := ok[exporthttp.Export](t, do(t, s, operator("acme"), "POST", "/v1/exports", `{"of":"call","call_id":"c1","key":"x1"}`), http.StatusAccepted)
+	leases, err := s.db.Claim(t.Context(), ledger.Claim{Worker: "w", Kinds: []string{dataexport.Kind}})
+	require.NoError(t, err)
+	require.Len(t, leases, 1)
+	require.NoError(t, s.db.Complete(t.Context(), leases[0], ledger.Outcome{Result: []byte(`{"status":"completed","key":"acme/exports/x1/index.json"}`)}))
+	_, err = s.db.BeginErasure(t.Context(), retention.Begin{
+		Erasure: retention.Erasure{
+			TenantID: "acme", JobID: made, ByJob: "by-1", Kind: retention.KindErase, Reason: "asked for by the customer", Actor: "ann",
+			Objects: []retention.Object{{Key: "acme/exports/x1/part-0001.zip"}},
+		},
+		Derived: []string{dataexport.Kind + "/x1"},
+	})
+	require.NoError(t, err)
+	p := fails(t, do(t, s, operator("acme"), "GET", "/v1/exports/"+string(e.ID)+"/files/part-0001.zip", ""), http.StatusGone, callmodel.CodeGone)
+	assert.Contains(t, p.Detail, "as recording c1 was deleted: asked for by the customer")
+	fails(t, do(t, s, operator("other"), "GET", "/v1/exports/"+string(e.ID)+"/files/part-0001.zip", ""), http.StatusNotFound, callmodel.CodeNotFound)
 }
 
 // TestScopes: no scope but the exports' own is enough.

@@ -18,7 +18,6 @@ import (
 	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/recording/erasure"
 	"github.com/switchtape/switchtape/recording/task"
-	"github.com/switchtape/switchtape/recording/task/dataexport"
 	"github.com/switchtape/switchtape/recording/task/stored"
 )
 
@@ -307,55 +306,6 @@ func transcodes(name string) (jobs []string) {
 	return jobs
 }
 
-// exports adds the zips of the call, which the recording is in. Those of a number and of a
-// tenant have others' calls as well: they go when they expire.
-func (e *Eraser) exports(ctx context.Context, made *ledger.Job, b *retention.Begin) error {
-	if made.CallID == "" {
-		return nil
-	}
-	for kind, keys := range map[string]func(result []byte) []string{
-		stored.KindExport: func(result []byte) []string {
-			var zip stored.Exported
-			_ = json.Unmarshal(result, &zip) // what can't be read names nothing
-			return []string{zip.Key}
-		},
-		dataexport.Kind: func(result []byte) []string {
-			var x dataexport.Exported
-			_ = json.Unmarshal(result, &x)
-			return x.Objects()
-		},
-	} {
-		// By their payloads: who enqueues such a job needn't name the call of it besides.
-		f := ledger.Filter{TenantID: made.TenantID, Kind: kind, Limit: 1000}
-		for {
-			jobs, err := e.ledger.Jobs(ctx, f)
-			if err != nil {
-				return err
-			}
-			for i := range jobs {
-				var of stored.ExportPayload // a data export's names its call likewise
-				if _ = json.Unmarshal(jobs[i].Payload, &of); of.CallID != made.CallID {
-					continue
-				}
-				named := false
-				for _, key := range keys(jobs[i].Result) {
-					if strings.HasPrefix(key, string(made.TenantID)+"/") {
-						b.Erasure.Keys, named = append(b.Erasure.Keys, key), true
-					}
-				}
-				if named {
-					b.Derived = append(b.Derived, kind+"/"+jobs[i].Key)
-				}
-			}
-			if len(jobs) < f.Limit {
-				break
-			}
-			f.After = jobs[len(jobs)-1].ID
-		}
-	}
-	return nil
-}
-
 // place is a part of a bucket.
 type place struct {
 	prefix string
@@ -381,9 +331,13 @@ func places(e *retention.Erasure, keep map[string]bool) []place {
 func (e *Eraser) destroy(ctx context.Context, j *task.Job, begun *retention.Erasure, keep map[string]bool) (any, error) {
 	if begun.State != retention.Done {
 		of := retention.Recording{TenantID: begun.TenantID, CallID: begun.CallID, RecordingID: begun.RecordingID}
+		exports, err := e.lateExports(ctx, begun)
+		if err != nil {
+			return nil, err
+		}
 		// The backup goes first: workers move home what they find in it.
 		for _, bucket := range slices.Backward(e.opts.Buckets) {
-			for _, at := range places(begun, keep) {
+			for _, at := range append(places(begun, keep), exports...) {
 				if err := e.free(ctx, of); err != nil {
 					return nil, err
 				}

@@ -29,6 +29,8 @@ import (
 	"github.com/switchtape/switchtape/recording/worker"
 	"github.com/switchtape/switchtape/storage"
 	"github.com/switchtape/switchtape/storage/calldb"
+	"github.com/switchtape/switchtape/storage/s3"
+	"github.com/switchtape/switchtape/storage/storetest/buckettest"
 )
 
 // deleterOf has the test binary, as deleterDir does, delete and redact recordings, on the
@@ -99,7 +101,7 @@ func eraseUntilKilled(dir, step string) error {
 	if err != nil {
 		return err
 	}
-	store, err := storage.Open(ctx, os.Getenv(deleterOf), nil)
+	store, err := storage.Open(ctx, os.Getenv(deleterOf), &storage.Options{Drivers: []storage.Driver{s3.Driver()}})
 	if err != nil {
 		return err
 	}
@@ -139,7 +141,7 @@ func TestKilledWhileErasing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	killedAtEach(t, func(t *testing.T, a *archive) {
+	killedAtEach(t, aDirectory, 1, func(t *testing.T, a *archive) {
 		t.Helper()
 		a.erase(t, "c1")
 	}, func(t *testing.T, a *archive) {
@@ -152,33 +154,79 @@ func TestKilledWhileRedacting(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}
-	killedAtEach(t, func(t *testing.T, a *archive) {
-		t.Helper()
-		r, err := erasure.RedactionJob(a.job(t, record.Kind, "c1"), []record.Redaction{{From: redactFrom, To: redactTo}}, "a number", "ann")
-		require.NoError(t, err)
-		a.enqueue(t, r)
-	}, func(t *testing.T, a *archive) {
-		t.Helper()
-		now := a.made(t, "c1")
-		require.Len(t, there(t, a.home), len(now.Outputs)+1, "and its manifest")
-		a.heard(t, now, true)
-	}, outbox.RecordingRedacted)
+	killedAtEach(t, aDirectory, 1, redactAll, leftRedacted, outbox.RecordingRedacted)
 }
 
-func killedAtEach(t *testing.T, order, end func(t *testing.T, a *archive), event string) {
+// TestKilledWhileErasingVersions and TestKilledWhileRedactingVersions are the same on S3 with
+// versions, where older ones are left for the next process to find. They take fewer steps.
+func TestKilledWhileErasingVersions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
+	killedAtEach(t, versions(t), 3, func(t *testing.T, a *archive) {
+		t.Helper()
+		a.erase(t, "c1")
+	}, func(t *testing.T, a *archive) {
+		t.Helper()
+		require.Empty(t, there(t, a.home))
+	}, outbox.RecordingErased)
+}
+
+func TestKilledWhileRedactingVersions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
+	killedAtEach(t, versions(t), 4, redactAll, leftRedacted, outbox.RecordingRedacted)
+}
+
+// aBucket is the URL of a bucket for a directory's test, and what makes an older version of an
+// object there; nil in a bucket without versions.
+type aBucket func(dir string) (at string, overwrite func(t testing.TB, key, text, sha256 string))
+
+func aDirectory(dir string) (string, func(testing.TB, string, string, string)) {
+	return fileURL(filepath.Join(dir, "bucket")), nil
+}
+
+// versions is one bucket of S3 with versions for all tests.
+func versions(t *testing.T) aBucket {
+	t.Helper()
+	s := buckettest.S3Versions(t)
+	s.Setenv(t)
+	return func(string) (string, func(testing.TB, string, string, string)) { return s.URL, s.Overwrite }
+}
+
+func redactAll(t *testing.T, a *archive) {
+	t.Helper()
+	r, err := erasure.RedactionJob(a.job(t, record.Kind, "c1"), []record.Redaction{{From: redactFrom, To: redactTo}}, "a number", "ann")
+	require.NoError(t, err)
+	a.enqueue(t, r)
+}
+
+func leftRedacted(t *testing.T, a *archive) {
+	t.Helper()
+	now := a.made(t, "c1")
+	require.Len(t, there(t, a.home), len(now.Outputs)+1, "and its manifest")
+	a.heard(t, now, true)
+}
+
+// killedAtEach kills a process at every so many steps.
+func killedAtEach(t *testing.T, bucketOf aBucket, every int, order, end func(t *testing.T, a *archive), event string) {
 	t.Helper()
 	// The last step is the one at which a process isn't killed any more.
-	for step := 0; ; step++ {
+	for step := 0; ; step += every {
 		killed := false
 		if !t.Run(strconv.Itoa(step), func(t *testing.T) {
 			dir := t.TempDir()
-			bucket := fileURL(filepath.Join(dir, "bucket"))
+			bucket, overwrite := bucketOf(dir)
 			a := newArchive(t, dir, bucket)
 			a.ended(t, "c1", record.OutputSpec{Codec: record.CodecMP3, Layout: record.LayoutMono, BitrateBps: 32000})
 			a.work(t)
 			r := a.made(t, "c1")
 			_, err := a.backup.TakeFrom(t.Context(), a.home, r.Outputs[0].Key, r.Outputs[0].SHA256)
 			require.NoError(t, err)
+			if overwrite != nil {
+				overwrite(t, r.Outputs[0].Key, "somebody else's", "")
+			}
 			order(t, a)
 			process := func(at int) error {
 				cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
@@ -218,6 +266,8 @@ func killedAtEach(t *testing.T, order, end func(t *testing.T, a *archive), event
 			}
 			require.Equal(t, 1, told)
 			require.Empty(t, a.mismatches(t).Found)
+			_, err = a.home.Erase(t.Context(), "", func(string) bool { return true }) // for the next step
+			require.NoError(t, err)
 		}) || !killed {
 			break
 		}

@@ -19,6 +19,11 @@ import (
 type ExpiryLedger interface {
 	// Enqueue is recordinghttp.Ledger's.
 	Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID, created bool, err error)
+	// Jobs and Retry are recordinghttp.Ledger's.
+	Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
+	Retry(ctx context.Context, id callmodel.JobID, actor string) error
+	// Now is the database's clock.
+	Now(ctx context.Context) (time.Time, error)
 	// HeldBy is ErasureLedger's.
 	HeldBy(ctx context.Context, r retention.Recording) (*retention.HeldError, error)
 	// Expired looks at some recordings, and gives those whose time is over by the
@@ -80,8 +85,12 @@ func (e *Expiry) Run(ctx context.Context) error {
 }
 
 // Sweep looks once for recordings whose time is over, and enqueues the jobs that delete
-// them, but for those that are held. Any number of processes may do so.
+// them, but for those that are held. It puts deletions back that were set aside as their
+// workers were lost with them. Any number of processes may do so.
 func (e *Expiry) Sweep(ctx context.Context) (enqueued int, err error) {
+	if err := e.goOn(ctx); err != nil {
+		return 0, err
+	}
 	q := retention.Due{Service: e.opts.Keep, DeniedOnly: e.opts.DeniedOnly}
 	for {
 		page, err := e.look(ctx, q)
@@ -101,6 +110,12 @@ func (e *Expiry) Sweep(ctx context.Context) (enqueued int, err error) {
 			return enqueued, nil
 		}
 	}
+}
+
+func (e *Expiry) goOn(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
+	defer cancel()
+	return goOn(ctx, e.ledger, retention.KindErase, nil, e.opts.Logger)
 }
 
 func (e *Expiry) look(ctx context.Context, q retention.Due) (retention.DuePage, error) {

@@ -50,7 +50,7 @@ func (h *hashing) read(ctx context.Context, bucket Bucket, objects []retention.O
 const maxNotRead = 256
 
 func (h *hashing) one(ctx context.Context, bucket Bucket, o *retention.Object) {
-	err := bucket.HashStored(h.within, o)
+	err := bucket.HashStored(h.within, o) //nolint:contextcheck // it is ctx with the time for all of them
 	switch {
 	case err == nil:
 	case errors.Is(err, fs.ErrNotExist):

@@ -17,6 +17,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/recording/task"
 	"github.com/switchtape/switchtape/recording/task/stored"
 )
@@ -24,7 +25,7 @@ import (
 // KindDeleteLegs is the kind of the jobs that delete a recording's legs. Their key is the
 // recording's, their queue that of its job, their payload a [Deletion] and their result a
 // [Deleted]. They aren't for clients to enqueue: a [Legs] makes them.
-const KindDeleteLegs = "delete-legs"
+const KindDeleteLegs = retention.KindDeleteLegs
 
 // Ledger is where recordings are found, and what needs their legs. *calldb.DB and
 // *memdb.Store are such ledgers: every one passes storetest.Jobs.
@@ -33,6 +34,9 @@ type Ledger interface {
 	Enqueue(ctx context.Context, r ledger.Request) (id callmodel.JobID, created bool, err error)
 	// Job reads one job; ErrNotFound.
 	Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)
+	// Jobs and Retry are recordinghttp.Ledger's.
+	Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error)
+	Retry(ctx context.Context, id callmodel.JobID, actor string) error
 	// LegsDue looks at some jobs for recordings whose legs may be deleted.
 	LegsDue(ctx context.Context, q ledger.LegsDue) (ledger.LegsFound, error)
 	// NamedBy is a recording job that isn't done, waiting, running or set aside, and has a

@@ -82,8 +82,12 @@ const letGo = 5 * time.Second
 
 // Sweep looks once for recordings whose legs may be deleted, and enqueues the jobs that
 // do. It may be called by any number of processes, but by one goroutine of each. Legs that
-// are kept for what they are, it looks at once.
+// are kept for what they are, it looks at once. It puts deletions back that were set aside as
+// their workers were lost with them.
 func (l *Legs) Sweep(ctx context.Context) (enqueued int, err error) {
+	if err := l.goOn(ctx); err != nil {
+		return 0, err
+	}
 	at, settled := l.settled, true
 	for {
 		found, err := l.due(ctx, at)
@@ -118,6 +122,12 @@ func (l *Legs) Sweep(ctx context.Context) (enqueued int, err error) {
 			return enqueued, nil
 		}
 	}
+}
+
+func (l *Legs) goOn(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, l.opts.Timeout)
+	defer cancel()
+	return goOn(ctx, l.ledger, KindDeleteLegs, l.opts.Queues, l.opts.Logger)
 }
 
 func (l *Legs) due(ctx context.Context, at int64) (ledger.LegsFound, error) {

@@ -43,7 +43,7 @@ func keySets(t *testing.T) map[string]storage.Encryption {
 
 // A corrupt encrypted object is one finding, whatever was done to it, with keys that read and
 // with those that only store; without a key nothing is said of it. The comparison goes on.
-func TestCorruptEncrypted(t *testing.T) {
+func TestCorruptEncrypted(t *testing.T) { //nolint:tparallel // one place is compared after the other
 	t.Parallel()
 	keys := keySets(t)
 	at := fileURL(t.TempDir())

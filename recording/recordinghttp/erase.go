@@ -29,7 +29,11 @@ type redactRequest struct {
 func (h *Handler) redact(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	var q redactRequest
 	return h.order(w, r, p, &q, func(j *ledger.Job) (ledger.Request, error) {
-		return erasure.RedactionJob(j, q.Redactions, q.Reason, p.Subject)
+		order, err := erasure.RedactionJob(j, q.Redactions, q.Reason, p.Subject)
+		if err == nil {
+			err = erasure.CheckRedaction(r.Context(), asked{h, r}, j, q.Redactions)
+		}
+		return order, err
 	})
 }
 
@@ -80,23 +84,7 @@ const maxOrderBody = 1 << 20
 // gone is an error of CodeGone that says when and why, if the recording was deleted, or what
 // the job has made was deleted with its recording.
 func (h *Handler) gone(r *http.Request, job *ledger.Job) error {
-	result, err := record.ResultOf(job)
-	if err != nil || result == nil || result.Status != record.StatusAbsent || result.Reason != retention.ReasonErased {
-		return nil //nolint:nilerr // who reads the result says so
-	}
-	if job.Kind != record.Kind || h.opts.Keeper == nil {
-		return callmodel.Errorf(callmodel.CodeGone, "what job %s has made was deleted", job.ID)
-	}
-	list, err := h.erasures(r, job)
-	if err != nil {
-		return err
-	}
-	for i := range list {
-		if list[i].Kind == retention.KindErase {
-			return &retention.ErasedError{Erasure: list[i]}
-		}
-	}
-	return callmodel.Errorf(callmodel.CodeGone, "recording %s was deleted", job.Key)
+	return erasure.Gone(r.Context(), asked{h, r}, job)
 }
 
 // erasures are the deletions of the recording, without the names of legs' files.
@@ -112,7 +100,24 @@ func (h *Handler) erasures(r *http.Request, job *ledger.Job) ([]retention.Erasur
 	return list, err
 }
 
-// listErasures shows what was deleted of a recording.
+// asked is what package erasure asks of the ledger, each within its time.
+type asked struct {
+	h *Handler
+	r *http.Request
+}
+
+func (a asked) Jobs(ctx context.Context, f ledger.Filter) ([]ledger.Job, error) {
+	return a.h.ledger.Jobs(ctx, f)
+}
+
+func (a asked) Erasures(_ context.Context, t callmodel.TenantID, id callmodel.RecordingID) ([]retention.Erasure, error) {
+	if a.h.opts.Keeper == nil {
+		return nil, nil
+	}
+	return kept(a.h, a.r, func(ctx context.Context, k Keeper) ([]retention.Erasure, error) { return k.Erasures(ctx, t, id) })
+}
+
+// listErasures shows what was deleted of a recording, and what is asked for and isn't done.
 func (h *Handler) listErasures(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	job, err := h.own(r, p)
 	if err != nil {
@@ -126,8 +131,13 @@ func (h *Handler) listErasures(w http.ResponseWriter, r *http.Request, p callmod
 		}
 		list = append(list, found...)
 	}
+	orders, err := erasure.Orders(r.Context(), asked{h, r}, &job)
+	if err != nil {
+		return err
+	}
 	problem.WriteJSON(w, http.StatusOK, struct {
 		Erasures []retention.Erasure `json:"erasures"`
-	}{list})
+		Orders   []erasure.Order     `json:"orders"`
+	}{list, orders})
 	return nil
 }

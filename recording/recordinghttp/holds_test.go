@@ -31,6 +31,8 @@ func TestHolds(t *testing.T) {
 	require.Equal(t, http.StatusCreated, w.Code)
 	require.Equal(t, "/v1/holds/"+string(h.ID), w.Header().Get("Location"))
 	require.Equal(t, "key-of-acme", h.PlacedBy)
+	require.Contains(t, h.Warning, "there is no call c1 yet")
+	h.Warning = ""
 	var second retention.Hold
 	s.do(t, who, http.MethodPost, "/v1/holds", `{"scope": "tenant", "reason": "audit"}`, &second)
 

@@ -1,6 +1,7 @@
 package recordinghttp
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -29,6 +30,15 @@ func (h *Handler) getMedia(find finder) problem.Endpoint {
 	}
 }
 
+type streamedKey struct{}
+
+// Streamed is a context for requests of this process whose media are sent, with ranges, and
+// not redirected to: a page that plays them may load nothing from other hosts, and browsers
+// let no page take apart what comes from there.
+func Streamed(ctx context.Context) context.Context {
+	return context.WithValue(ctx, streamedKey{}, true)
+}
+
 func (h *Handler) media(w http.ResponseWriter, r *http.Request, p callmodel.Principal, job ledger.Job) error {
 	if h.opts.Media == nil {
 		return callmodel.Errorf(callmodel.CodeNotFound, "recordings can't be fetched from this service")
@@ -43,7 +53,8 @@ func (h *Handler) media(w http.ResponseWriter, r *http.Request, p callmodel.Prin
 	if !owned(&job, out) {
 		return callmodel.Errorf(callmodel.CodeNotFound, "the recording of job %s is not in this service's bucket", job.ID)
 	}
-	if out.Encrypted { // a link would lead to whatever is under the key by now
+	// A link to an encrypted one would lead to whatever is under its key by now.
+	if out.Encrypted || r.Context().Value(streamedKey{}) != nil {
 		return h.stream(w, r, p, &job, out)
 	}
 	to, err := h.opts.Media.SignedURL(r.Context(), out.Key, h.opts.MediaExpiry)

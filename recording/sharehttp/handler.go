@@ -15,6 +15,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/shares"
 	"github.com/switchtape/switchtape/recording/codec"
+	"github.com/switchtape/switchtape/recording/erasure"
 	"github.com/switchtape/switchtape/recording/excerpt"
 )
 
@@ -40,6 +41,8 @@ type Store interface {
 // Jobs is where recordings are found. *calldb.DB and *memdb.Store are such.
 type Jobs interface {
 	Job(ctx context.Context, id callmodel.JobID) (ledger.Job, error)
+	// Jobs and Erasures are erasure.Ledger's: they say when a recording was deleted, and why.
+	erasure.Ledger
 }
 
 // Options configure a Handler. The zero value makes no shares.
@@ -269,13 +272,17 @@ func choose(codecs *codec.Registry, r *record.Result, in *Asked, part bool) *rec
 	return nil
 }
 
-// made is the recording of the tenant's job, as it is now; ErrNotFound.
+// made is the recording of the tenant's job, as it is now; ErrNotFound, or CodeGone if it
+// was deleted.
 func made(ctx context.Context, j Jobs, t callmodel.TenantID, id callmodel.JobID) (ledger.Job, *record.Result, error) {
 	job, err := j.Job(ctx, id)
 	if errors.Is(err, callmodel.ErrNotFound) || err == nil && (job.TenantID != t || job.Kind != record.Kind) {
 		return job, nil, callmodel.ErrNotFound
 	}
 	if err != nil {
+		return job, nil, err
+	}
+	if err := erasure.Gone(ctx, j, &job); err != nil {
 		return job, nil, err
 	}
 	result, err := record.ResultOf(&job)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/callmodel/problem/contracttest"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/callmodel/retention"
 	"github.com/switchtape/switchtape/callmodel/shares"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/codec"
@@ -304,6 +306,64 @@ func TestEnds(t *testing.T) {
 		require.Equal(t, status, h.open(t, "/s/"+token+"/audio").Code, token)
 	}
 	require.Equal(t, http.StatusNotFound, h.open(t, "/s/").Code)
+}
+
+// TestHead: HEAD says what GET would be answered with, and is no opening.
+func TestHead(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	head := func(token string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.public.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodHead, "/s/"+token+"/audio", nil))
+		return w
+	}
+	whole, part := h.share(t, `,"codec":"mp3","max_openings":1`), h.share(t, `,"codec":"wav","from_ms":100`)
+	w := head(whole.Token)
+	require.Equal(t, http.StatusOK, w.Code)
+	require.Equal(t, "audio/mpeg", w.Header().Get("Content-Type"))
+	require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+	require.Empty(t, h.openings(t))
+	got := h.open(t, "/s/"+whole.Token+"/audio")
+	require.Equal(t, strconv.Itoa(got.Body.Len()), w.Header().Get("Content-Length"))
+	require.Equal(t, got.Header().Get("ETag"), w.Header().Get("ETag"))
+	require.Equal(t, http.StatusOK, head(part.Token).Code)
+	require.Len(t, h.openings(t), 1)
+	ok[shares.Share](t, h.do(t, operator("acme"), "DELETE", "/v1/shares/"+part.Share.ID, ""), http.StatusOK)
+	require.Equal(t, http.StatusGone, head(part.Token).Code)
+	require.Equal(t, http.StatusNotFound, head(shares.NewToken().Reveal()).Code)
+
+	// Requests for audio are counted by what they came to, and HEAD isn't.
+	h.open(t, "/s/"+whole.Token+"/audio", "Range", "bytes=1-4")
+	h.open(t, "/s/"+part.Token+"/audio")
+	h.open(t, "/s/"+part.Token)
+	h.open(t, "/s/"+shares.NewToken().Reveal()+"/audio")
+	counts := map[string]int64{}
+	for _, outcome := range sharehttp.Outcomes() {
+		counts[outcome] = h.public.Requests(outcome)
+	}
+	require.Equal(t, map[string]int64{
+		sharehttp.Opened: 1, sharehttp.Continued: 1, sharehttp.Ended: 1, sharehttp.Gone: 0, sharehttp.Unknown: 1, sharehttp.Failed: 0,
+	}, counts)
+	require.Zero(t, h.public.Requests("nothing"))
+}
+
+// TestErased: what was deleted can't be shared any more, and the answer says when and why;
+// links to it are gone, and open nothing.
+func TestErased(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	link := h.share(t, "")
+	_, err := h.db.BeginErasure(t.Context(), retention.Begin{Erasure: retention.Erasure{
+		TenantID: "acme", JobID: h.job, ByJob: "by-1", Kind: retention.KindErase, Reason: "its time was over", Actor: "retention",
+	}})
+	require.NoError(t, err)
+	p := fails(t, h.do(t, operator("acme"), "POST", "/v1/shares", `{"job_id":"`+string(h.job)+`"}`), http.StatusGone, callmodel.CodeGone)
+	require.Contains(t, p.Detail, "recording c1 is being deleted since 2026-03-01T12:00:00Z: its time was over")
+	fails(t, h.do(t, operator("globex"), "POST", "/v1/shares", `{"job_id":"`+string(h.job)+`"}`), http.StatusNotFound, callmodel.CodeNotFound)
+	for _, path := range []string{"/s/" + link.Token, "/s/" + link.Token + "/audio"} {
+		require.Equal(t, http.StatusGone, h.open(t, path).Code)
+	}
+	require.Empty(t, h.openings(t))
 }
 
 // TestTenants: nobody shares, sees or revokes another tenant's, and nobody shares what they

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -66,8 +67,31 @@ type Public struct {
 	opts    PublicOptions
 	mux     *http.ServeMux
 	cuts    *cuts
+	counts  map[string]*atomic.Int64
 
 	unreadable *unreadable.Teller
+}
+
+// What a request for the audio of a link came to. HEAD is none.
+const (
+	Opened    = "opened"    // an opening began
+	Continued = "continued" // one went on
+	Ended     = "ended"     // the link has expired, was revoked or is used up
+	Gone      = "gone"      // its recording isn't there any more
+	Unknown   = "unknown"   // no link has that token
+	Failed    = "failed"
+)
+
+// Outcomes lists them.
+func Outcomes() []string { return []string{Opened, Continued, Ended, Gone, Unknown, Failed} }
+
+// Requests is how many requests for audio came to that outcome, of those of Outcomes.
+func (p *Public) Requests(outcome string) int64 {
+	n := p.counts[outcome]
+	if n == nil {
+		return 0
+	}
+	return n.Load()
 }
 
 // NewPublic makes the handler of the links.
@@ -82,7 +106,10 @@ func NewPublic(s Store, j Jobs, b Objects, o PublicOptions) *Public {
 	if o.Unknown == nil {
 		o.Unknown = func(string) bool { return false }
 	}
-	p := &Public{store: s, jobs: j, objects: b, opts: o, mux: http.NewServeMux(), cuts: newCuts(o.Cuts), unreadable: unreadable.New(o.Logger, o.Now, o.Unreadable)}
+	p := &Public{store: s, jobs: j, objects: b, opts: o, mux: http.NewServeMux(), cuts: newCuts(o.Cuts), counts: map[string]*atomic.Int64{}, unreadable: unreadable.New(o.Logger, o.Now, o.Unreadable)}
+	for _, outcome := range Outcomes() {
+		p.counts[outcome] = &atomic.Int64{}
+	}
 	p.mux.HandleFunc("GET /s/{token}", p.serve(p.page))
 	p.mux.HandleFunc("GET /s/{token}/audio", p.serve(p.audio))
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusNotFound, "There is nothing here.") })
@@ -121,6 +148,7 @@ func (p *Public) serve(f func(w http.ResponseWriter, r *http.Request, hash strin
 		}
 		var ended *shares.EndedError
 		var gone *goneError
+		p.count(r, err)
 		switch {
 		case err == nil:
 		case errors.Is(err, callmodel.ErrNotFound):
@@ -147,6 +175,25 @@ func (p *Public) serve(f func(w http.ResponseWriter, r *http.Request, hash strin
 			p.opts.Logger.ErrorContext(r.Context(), "a share can't be opened", "error", err)
 		}
 	}
+}
+
+// count counts a request for audio that fails. What is opened is counted as it is opened.
+func (p *Public) count(r *http.Request, err error) {
+	if err == nil || r.Method != http.MethodGet || !strings.HasSuffix(r.Pattern, "/audio") {
+		return
+	}
+	var ended *shares.EndedError
+	var gone *goneError
+	outcome := Failed
+	switch {
+	case errors.Is(err, callmodel.ErrNotFound):
+		outcome = Unknown
+	case errors.As(err, &ended):
+		outcome = Ended
+	case errors.As(err, &gone):
+		outcome = Gone
+	}
+	p.counts[outcome].Add(1)
 }
 
 // say answers with a sentence.
@@ -216,7 +263,7 @@ func clock(d time.Duration) string {
 // output is the recording's output that the share is of, as it is now.
 func (p *Public) output(ctx context.Context, s *shares.Share) (*record.OutputResult, error) {
 	job, result, err := made(ctx, p.jobs, s.TenantID, s.JobID)
-	if callmodel.CodeOf(err) == callmodel.CodeNotFound {
+	if code := callmodel.CodeOf(err); code == callmodel.CodeNotFound || code == callmodel.CodeGone {
 		return nil, &goneError{"share " + s.ID + ": the recording of job " + string(s.JobID) + " isn't there: " + err.Error()}
 	}
 	if err != nil {
@@ -245,11 +292,6 @@ func (p *Public) there(ctx context.Context, o *record.OutputResult) error {
 
 // audio opens the share, and serves what it is of.
 func (p *Public) audio(w http.ResponseWriter, r *http.Request, hash string) error {
-	if r.Method != http.MethodGet { // HEAD would be an opening of which nothing is heard
-		w.Header().Set("Allow", http.MethodGet)
-		say(w, http.StatusMethodNotAllowed, "Use GET.")
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), p.opts.Timeout)
 	defer cancel()
 	s, err := p.store.FindShare(ctx, hash)
@@ -263,9 +305,17 @@ func (p *Public) audio(w http.ResponseWriter, r *http.Request, hash string) erro
 	if err != nil && (s.State == shares.Open || s.State == shares.UsedUp) {
 		return err // nothing was opened
 	}
+	if r.Method == http.MethodHead {
+		return p.head(w, &s, o)
+	}
 	opened, err := p.store.OpenShare(ctx, opening(r, hash))
 	if err != nil {
 		return err
+	}
+	if opened.Fresh {
+		p.counts[Opened].Add(1)
+	} else {
+		p.counts[Continued].Add(1)
 	}
 	w.Header().Set("Content-Disposition", `inline; filename="`+s.ID+"."+o.Codec.Ext()+`"`)
 	w.Header().Set("Content-Type", o.Codec.ContentType())
@@ -279,6 +329,22 @@ func (p *Public) audio(w http.ResponseWriter, r *http.Request, hash string) erro
 	defer release()
 	w.Header().Set("ETag", `"`+c.sum+`"`)
 	http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(c.file, 0, c.size))
+	return nil
+}
+
+// head says what GET would be answered with, and opens nothing, as nothing is heard. How
+// long a part is isn't known before it is cut. One that was opened as often as it may be is
+// still there for who has it open.
+func (p *Public) head(w http.ResponseWriter, s *shares.Share, o *record.OutputResult) error {
+	if s.State == shares.Revoked || s.State == shares.Expired {
+		return &shares.EndedError{ID: s.ID, State: s.State}
+	}
+	w.Header().Set("Content-Type", o.Codec.ContentType())
+	if s.Whole() {
+		w.Header().Set("ETag", `"`+o.SHA256+`"`)
+		w.Header().Set("Content-Length", strconv.FormatInt(o.Bytes, 10))
+	}
+	w.WriteHeader(http.StatusOK)
 	return nil
 }
 

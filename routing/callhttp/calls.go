@@ -63,7 +63,7 @@ func plus(number string) string {
 }
 
 // callFilter is the filter that the query asks for, without a limit.
-func (h *Handler) callFilter(r *http.Request, faults *callmodel.FieldErrors) calls.Filter {
+func (h *Handler) callFilter(r *http.Request, t callmodel.TenantID, faults *callmodel.FieldErrors) calls.Filter {
 	q := problem.Values(r)
 	f := calls.Filter{
 		State: calls.State(q.Get("state")), Number: plus(q.Get("number")), Direction: calls.Direction(q.Get("direction")),
@@ -87,7 +87,7 @@ func (h *Handler) callFilter(r *http.Request, faults *callmodel.FieldErrors) cal
 		faults.Add("until", "is not behind since")
 	}
 	if f.Number != "" {
-		number, err := h.service.Normalize(f.Number, q.Get("region"))
+		number, err := h.service.Normalize(t, f.Number, q.Get("region"))
 		addFaults(faults, err)
 		f.Number = number.Number
 	}
@@ -97,7 +97,7 @@ func (h *Handler) callFilter(r *http.Request, faults *callmodel.FieldErrors) cal
 // listCalls answers with a page of calls, or streams all of them.
 func (h *Handler) listCalls(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	var faults callmodel.FieldErrors
-	f := h.callFilter(r, &faults)
+	f := h.callFilter(r, p.TenantID, &faults)
 	kind := problem.Preferred(r, callTypes())
 	limit, err := problem.Int(r, "limit", defaultPage, 1, maxPage)
 	switch {

@@ -84,7 +84,7 @@ func (h *Handler) routes() []problem.Route {
 		problem.At("GET /v1/calls/{id}/explanation", callmodel.ScopeCallsRead, h.explainCall, problem.Query()),
 		problem.At("GET /v1/route", callmodel.ScopeCallsRead, h.tryRoute, problem.Query("call_id", "from", "to", "region", "type", "direction",
 			"priority", "trunk", "capability*", "metadata*", "at")),
-		problem.At("PUT /v1/rules", callmodel.ScopeRulesWrite, h.putRules, problem.Door{Takes: rulebody.Types(), Gzip: true}),
+		problem.At("PUT /v1/rules", callmodel.ScopeRulesWrite, h.putRules, problem.Door{Query: []string{"activate"}, Takes: rulebody.Types(), Gzip: true}),
 		problem.At("GET /v1/rules", callmodel.ScopeRulesRead, h.listRules, problem.Query()),
 		problem.At("GET /v1/rules/history", callmodel.ScopeRulesRead, h.listHistory, problem.Query("limit")),
 		problem.At("POST /v1/rules/rollback", callmodel.ScopeRulesWrite, h.change(rulesets.ActionRollback), problem.Query()),

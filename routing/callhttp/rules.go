@@ -2,6 +2,7 @@ package callhttp
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -25,12 +26,16 @@ type stateInfo struct {
 	Active   bool             `json:"active"`
 	Previous string           `json:"previous,omitempty"`
 	Canary   *rulesets.Canary `json:"canary,omitempty"`
+	Stored   string           `json:"stored,omitempty"` // of a set that was put and not activated
 }
 
-func writeState(w http.ResponseWriter, s *rulesets.State) {
+// writeState answers what is in service. stored is the hash of a version that isn't.
+func writeState(w http.ResponseWriter, s *rulesets.State, stored string) {
 	hash := s.ActiveHash()
-	w.Header().Set("ETag", `"`+hash+`"`)
-	problem.WriteJSON(w, http.StatusOK, stateInfo{Hash: hash, Active: s.Active != nil, Previous: s.Previous, Canary: s.Canary})
+	if hash != "" {
+		w.Header().Set("ETag", `"`+hash+`"`)
+	}
+	problem.WriteJSON(w, http.StatusOK, stateInfo{Hash: hash, Active: s.Active != nil, Previous: s.Previous, Canary: s.Canary, Stored: stored})
 }
 
 // expected is the hash that If-Match says is active, "" for any.
@@ -57,6 +62,15 @@ func (h *Handler) putRules(w http.ResponseWriter, r *http.Request, p callmodel.P
 	if err != nil {
 		return err
 	}
+	activate := true
+	if asked := problem.Values(r).Get("activate"); asked != "" {
+		if activate, err = strconv.ParseBool(asked); err != nil {
+			return callmodel.FieldErrors{{Path: "activate", Message: "must be true or false"}}
+		}
+	}
+	if !activate && expected != "" {
+		return callmodel.FieldErrors{{Path: "If-Match", Message: "goes with what changes the active version; leave it out with activate=false"}}
+	}
 	body, leave, err := h.reading.Read(w, r)
 	if err != nil {
 		return err
@@ -71,11 +85,17 @@ func (h *Handler) putRules(w http.ResponseWriter, r *http.Request, p callmodel.P
 	if err != nil {
 		return err
 	}
-	state, err := h.service.InstallRules(ctx, p.TenantID, text, p.Subject, expected)
+	var state rulesets.State
+	stored := ""
+	if activate {
+		state, err = h.service.InstallRules(ctx, p.TenantID, text, p.Subject, expected)
+	} else {
+		stored, state, err = h.service.StoreRules(ctx, p.TenantID, text, p.Subject)
+	}
 	if err != nil {
 		return err
 	}
-	writeState(w, &state)
+	writeState(w, &state, stored)
 	return nil
 }
 
@@ -97,7 +117,7 @@ func (h *Handler) change(action rulesets.Action) problem.Endpoint {
 		if err != nil {
 			return err
 		}
-		writeState(w, &state)
+		writeState(w, &state, "")
 		return nil
 	}
 }

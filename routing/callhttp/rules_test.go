@@ -2,6 +2,7 @@ package callhttp_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"strings"
 	"testing"
@@ -142,4 +143,39 @@ func TestImports(t *testing.T) {
 		}
 	}
 	assert.Contains(t, string(out), "switchtape/routing/callservice")
+}
+
+// TestStoredRules: a set that is stored alone decides nothing until it is activated.
+func TestStoredRules(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, db *calldb.DB) {
+		t.Helper()
+		s := on(t, db, callservice.Options{})
+		type answer struct {
+			version
+
+			Stored, Previous string
+		}
+		before := ok[struct{ RuleSets []version }](t, s, operator(), http.MethodGet, "/v1/rules", "", http.StatusOK).RuleSets
+		require.Len(t, before, 1)
+		put := ok[answer](t, s, operator(), http.MethodPut, "/v1/rules?activate=false", renamed("city"), http.StatusOK)
+		assert.Equal(t, before[0].Hash, put.Hash)
+		require.NotEmpty(t, put.Stored)
+		assert.NotEqual(t, before[0].Hash, put.Stored)
+		assert.Equal(t, "nyc", create(t, s, nyc("")).Decision.Rule)
+		again := ok[answer](t, s, operator(), http.MethodPut, "/v1/rules?activate=false", renamed("city"), http.StatusOK)
+		assert.Equal(t, put.Stored, again.Stored)
+		assert.Len(t, ok[struct{ RuleSets []version }](t, s, operator(), http.MethodGet, "/v1/rules", "", http.StatusOK).RuleSets, 2)
+
+		fails(t, s, operator(), http.MethodPut, "/v1/rules?activate=false", `{"rules":[]}`, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+		fails(t, s, operator(), http.MethodPut, "/v1/rules?activate=later", rules, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+		req := httptest.NewRequestWithContext(callmodel.WithPrincipal(t.Context(), operator()), http.MethodPut, "/v1/rules?activate=false", strings.NewReader(rules))
+		req.Header.Set("If-Match", `"`+put.Hash+`"`)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, req)
+		assert.Equal(t, http.StatusUnprocessableEntity, w.Code, "it would say nothing")
+
+		ok[answer](t, s, operator(), http.MethodPost, "/v1/rules/"+put.Stored+"/activate", "", http.StatusOK)
+		assert.Equal(t, "city", create(t, s, nyc("")).Decision.Rule)
+	})
 }

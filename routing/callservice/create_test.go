@@ -81,10 +81,10 @@ func TestCreateReportsEveryFault(t *testing.T) {
 	assert.Equal(t, err, s.Check(&req))
 	assert.Empty(t, stored(t, db), "nothing is stored")
 
-	_, err = s.Normalize("x", "XX")
+	_, err = s.Normalize("acme", "x", "XX")
 	require.ErrorAs(t, err, &faults)
 	assert.Len(t, faults, 2)
-	p, err := s.Normalize("030 901820", "DE")
+	p, err := s.Normalize("acme", "030 901820", "DE")
 	require.NoError(t, err)
 	assert.Equal(t, "+4930901820", p.Number)
 }

@@ -40,12 +40,12 @@ func (s *Service) Check(req *Request) error {
 	return err
 }
 
-// Normalize is the number as the service stores it, in the region or else the
-// default region, without what a tenant's Numbering says of it. FieldErrors name
+// Normalize is the number as the service stores it of the tenant's calls, in the region, or
+// else the tenant's own, or else the default region, without what a tenant's Numbering says of it. FieldErrors name
 // "number" and "region".
-func (s *Service) Normalize(number, region string) (calls.Party, error) {
+func (s *Service) Normalize(t callmodel.TenantID, number, region string) (calls.Party, error) {
 	var faults callmodel.FieldErrors
-	p := s.number(&faults, "number", number, s.region(&faults, "", region), nil)
+	p := s.number(&faults, "number", number, s.region(&faults, t, region), nil)
 	return p, faults.Err()
 }
 

@@ -52,21 +52,48 @@ func (s *Service) InstallRules(ctx context.Context, t callmodel.TenantID, body [
 	}
 	defer done()
 	return inLane(ctx, s, anyTurn(t), s.rulesTimeout(), func(ctx context.Context) (rulesets.State, error) {
-		c, err := s.rules.compile(ctx, body)
+		c, err := s.storeRules(ctx, t, body, actor)
 		if err != nil {
 			return rulesets.State{}, err
 		}
-		if err := c.router.RunTests(); err != nil {
-			return rulesets.State{}, err
-		}
-		stored := rulesets.Version{TenantID: t, Hash: c.router.Hash(), Format: formatOf(body), Body: body, CreatedBy: actor}
-		if err := s.stores.PutRuleSet(ctx, stored, actor); err != nil {
-			return rulesets.State{}, err
-		}
 		return s.changeRules(ctx, rulesets.Change{
-			TenantID: t, Action: rulesets.ActionActivate, Hash: stored.Hash, Expected: expected, Actor: actor,
+			TenantID: t, Action: rulesets.ActionActivate, Hash: c.router.Hash(), Expected: expected, Actor: actor,
 		}, c)
 	})
+}
+
+// StoreRules checks and stores a rule set as InstallRules does, and puts it in service
+// nowhere: it can be compared with what is, be tried on a share of the calls, and be
+// activated by [Service.ChangeRules]. It returns the version's hash, and what is in
+// service as before. A set that is stored already stays as it is.
+func (s *Service) StoreRules(ctx context.Context, t callmodel.TenantID, body []byte, actor string) (hash string, in rulesets.State, err error) {
+	ctx, done, err := s.RuleWork(ctx, int64(len(body)))
+	if err != nil {
+		return "", rulesets.State{}, err
+	}
+	defer done()
+	in, err = inLane(ctx, s, anyTurn(t), s.rulesTimeout(), func(ctx context.Context) (rulesets.State, error) {
+		c, err := s.storeRules(ctx, t, body, actor)
+		if err != nil {
+			return rulesets.State{}, err
+		}
+		hash = c.router.Hash()
+		return s.stores.RuleSetState(ctx, t)
+	})
+	return hash, in, err
+}
+
+// storeRules checks and stores a rule set.
+func (s *Service) storeRules(ctx context.Context, t callmodel.TenantID, body []byte, actor string) (compiled, error) {
+	c, err := s.rules.compile(ctx, body)
+	if err != nil {
+		return compiled{}, err
+	}
+	if err := c.router.RunTests(); err != nil {
+		return compiled{}, err
+	}
+	stored := rulesets.Version{TenantID: t, Hash: c.router.Hash(), Format: formatOf(body), Body: body, CreatedBy: actor}
+	return c, s.stores.PutRuleSet(ctx, stored, actor)
 }
 
 // ChangeRules makes the change, puts it in service here at once, and returns what

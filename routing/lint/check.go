@@ -18,11 +18,13 @@ func CheckFile(data []byte, o *Options) (*Report, error) {
 	if in.Router != nil {
 		var failed callmodel.FieldErrors
 		if !errors.As(in.Router.RunTests(), &failed) {
-			return Check(in.Rules, o), nil
+			failed = nil
 		}
 		l := check(in.Rules, o)
 		l.faults(TestFailed, failed)
-		return l.done(), nil
+		report := l.done()
+		report.Tests = in.Router.Tests()
+		return report, nil
 	}
 	l := newLinter(in.Rules, o)
 	l.faults(Invalid, in.Faults)

@@ -93,6 +93,9 @@ type Report struct {
 	Errors   int `json:"errors"`
 	Warnings int `json:"warnings"`
 	Infos    int `json:"infos"`
+	// Tests is how many tests of the file were run; none are of a set with faults. Those
+	// that fail are findings.
+	Tests int `json:"tests,omitempty"`
 	// Findings are in the order of the file, the worst first on the same line.
 	Findings []Finding `json:"findings"`
 	// Omitted counts, by code, the findings that are not listed because there are too

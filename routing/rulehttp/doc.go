@@ -3,11 +3,12 @@
 // tables as a set; and a set as files. It stores nothing.
 //
 //	                                                                       needs the scope
-//	GET  /v1/rules/{hash}               a version: ?format=json, yaml, or csv in a ZIP archive  rules:read
+//	GET  /v1/rules/{hash}               a version: ?format=json, yaml, text or csv (a ZIP)      rules:read
 //	POST /v1/rules/import               other systems' tables as a rule set, and what is lost   rules:write
 //	POST /v1/rules/check                what is wrong with a rule set, and what its author
 //	                                    can't have meant                                        rules:write
 //	POST /v1/rules/diff                 which of some calls two sets route differently          rules:write
+//	POST /v1/rules/explain              what a set decides for a call, and why                  rules:write
 //	POST /v1/rules/simulate             some calls through a set, against its limits            rules:write
 //
 //	request ─▶ your authentication ─▶ rulehttp ─┬▶ dialimport, lint, diff, simulate

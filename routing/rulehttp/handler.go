@@ -91,10 +91,11 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 func (h *Handler) routes() []problem.Route {
 	return []problem.Route{
 		problem.At("GET /v1/rules/{hash}", callmodel.ScopeRulesRead, h.exportRules,
-			problem.Door{Query: []string{"format"}, Gives: []string{problem.JSON, mediaYAML, mediaZIP}}),
+			problem.Door{Query: []string{"format"}, Gives: []string{problem.JSON, mediaYAML, mediaText, mediaZIP}}),
 		problem.At("POST /v1/rules/import", callmodel.ScopeRulesWrite, h.importRules, problem.Door{Gzip: true}),
 		problem.At("POST /v1/rules/check", callmodel.ScopeRulesWrite, h.checkRules, problem.Door{Query: []string{"at"}, Takes: rulebody.Types(), Gzip: true}),
 		problem.At("POST /v1/rules/diff", callmodel.ScopeRulesWrite, h.diffRules, problem.Door{Gzip: true}),
+		problem.At("POST /v1/rules/explain", callmodel.ScopeRulesWrite, h.explainRules, problem.Door{Gzip: true}),
 		problem.At("POST /v1/rules/simulate", callmodel.ScopeRulesWrite, h.simulateRules, problem.Door{Gzip: true}),
 	}
 }
@@ -102,6 +103,7 @@ func (h *Handler) routes() []problem.Route {
 // Media types of rules that are exported.
 const (
 	mediaYAML = "application/yaml"
+	mediaText = "text/plain"
 	mediaZIP  = "application/zip"
 )
 

@@ -143,6 +143,7 @@ func TestScopes(t *testing.T) {
 		{http.MethodPost, "/v1/rules/import"}:    callmodel.ScopeRulesWrite,
 		{http.MethodPost, "/v1/rules/check"}:     callmodel.ScopeRulesWrite,
 		{http.MethodPost, "/v1/rules/diff"}:      callmodel.ScopeRulesWrite,
+		{http.MethodPost, "/v1/rules/explain"}:   callmodel.ScopeRulesWrite,
 		{http.MethodPost, "/v1/rules/simulate"}:  callmodel.ScopeRulesWrite,
 		{http.MethodGet, "/v1/rules/history"}:    callmodel.ScopeRulesRead, // callhttp's, between those above
 		{http.MethodPost, "/v1/rules/x/promote"}: callmodel.ScopeRulesWrite,

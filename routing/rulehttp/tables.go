@@ -119,11 +119,18 @@ func importFault(err error, result *dialimport.Result) error {
 	return faults
 }
 
-// exportRules answers with a version of the rules: as JSON, as YAML, or as a ZIP
-// archive of CSV files, with what these can't hold in report.json.
+// exportRules answers with a version of the rules: as JSON, as YAML, as the text that was
+// put, or as a ZIP archive of CSV files, with what these can't hold in report.json.
 func (h *Handler) exportRules(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
 	stored, err := h.rules.RuleSet(r.Context(), p.TenantID, r.PathValue("hash"))
 	if err != nil {
+		return err
+	}
+	format := problem.Values(r).Get("format")
+	if format == "text" {
+		w.Header().Set("Content-Type", mediaText)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		_, err = w.Write(stored.Body)
 		return err
 	}
 	rs, err := routing.Parse(stored.Body)
@@ -132,7 +139,7 @@ func (h *Handler) exportRules(w http.ResponseWriter, r *http.Request, p callmode
 	}
 	var out bytes.Buffer
 	contentType := problem.JSON
-	switch format := problem.Values(r).Get("format"); format {
+	switch format {
 	case "", "json":
 		err = dialimport.WriteJSON(&out, rs)
 	case "yaml":
@@ -142,7 +149,7 @@ func (h *Handler) exportRules(w http.ResponseWriter, r *http.Request, p callmode
 		contentType = mediaZIP
 		err = zipCSV(&out, rs)
 	default:
-		return callmodel.FieldErrors{{Path: "format", Message: "must be json, yaml or csv"}}
+		return callmodel.FieldErrors{{Path: "format", Message: "must be json, yaml, text or csv"}}
 	}
 	if err != nil {
 		return err

@@ -110,6 +110,44 @@ func (h *Handler) simulateRules(w http.ResponseWriter, r *http.Request, p callmo
 	})
 }
 
+// explained is the body of a request to explain what a rule set does with a call.
+type explained struct {
+	RuleSet ruleSource      `json:"ruleset"`
+	Call    json.RawMessage `json:"call"` // as in package callfile
+}
+
+// explainRules says what a rule set decides for a call and why each rule won or lost, and
+// stores nothing. The destinations' health and limits are left out of it: they are those
+// of the moment, and of the rules in service.
+func (h *Handler) explainRules(w http.ResponseWriter, r *http.Request, p callmodel.Principal) error {
+	return h.onBody(w, r, func(ctx context.Context, text []byte) error {
+		var in explained
+		if err := callmodel.DecodeJSON(text, &in); err != nil {
+			return err
+		}
+		var faults callmodel.FieldErrors
+		var call callfile.Call
+		if len(in.Call) == 0 {
+			faults.Add("call", "is missing")
+		} else if err := triedCall(&call, in.Call, 0, p.TenantID); err != nil {
+			faults.AddAll("call", err)
+		}
+		if err := faults.Err(); err != nil {
+			return err
+		}
+		set, err := h.triedSet(ctx, p.TenantID, "ruleset", in.RuleSet)
+		if err != nil {
+			return err
+		}
+		if call.Emergency {
+			problem.WriteJSON(w, http.StatusOK, set.Router.ExplainEmergency(&call.Request))
+			return nil
+		}
+		problem.WriteJSON(w, http.StatusOK, set.Router.Explain(&call.Request))
+		return nil
+	})
+}
+
 // readTried reads the body and its calls, which are the tenant's own: one that
 // names none is.
 func readTried(text []byte, t callmodel.TenantID) (*tried, []callfile.Call, error) {

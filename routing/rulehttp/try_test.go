@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/routing"
 	"github.com/switchtape/switchtape/routing/diff"
 	"github.com/switchtape/switchtape/routing/lint"
 	"github.com/switchtape/switchtape/routing/simulate"
@@ -86,4 +87,49 @@ func TestTryRulesRefusesWhatIsWrong(t *testing.T) {
 	p := fails(t, s, operator(), http.MethodPost, "/v1/rules/simulate", triedBody(t, map[string]any{"before": map[string]any{"hash": "x"}}),
 		http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 	assert.Equal(t, []string{"before"}, paths(p))
+}
+
+// TestExplainRules: a set that is stored nowhere says what it would do with a call, and why.
+func TestExplainRules(t *testing.T) {
+	t.Parallel()
+	s := on(t)
+	explain := func(set map[string]any) routing.Explanation {
+		t.Helper()
+		b, err := json.Marshal(map[string]any{"ruleset": set, "call": map[string]any{"call_id": "c", "to": "+12125550188", "at": "2026-03-02T10:00:00Z"}})
+		require.NoError(t, err)
+		return ok[routing.Explanation](t, s, operator(), http.MethodPost, "/v1/rules/explain", string(b), http.StatusOK)
+	}
+	for rule, set := range map[string]map[string]any{"city": {"body": renamed("city")}, "nyc": {"hash": s.hash}} {
+		x := explain(set)
+		assert.Equal(t, rule, x.Decision.Rule)
+		require.NotEmpty(t, x.Considered)
+		assert.Equal(t, rule, x.Considered[0].Rule)
+		assert.True(t, x.Considered[0].Won)
+		assert.NotEmpty(t, x.Considered[0].Reason)
+		assert.Equal(t, "a", x.Decision.Destinations[0].ID)
+	}
+	assert.Equal(t, "nyc", explain(map[string]any{}).Decision.Rule, "that in service")
+	for body, want := range map[string][]string{
+		`{}`: {"call"},
+		`{"call":{"call_id":"c","at":"2026-03-02T10:00:00Z"}}`:                                  {"call.to"},
+		`{"call":{"call_id":"c","to":"+1","at":"2026-03-02T10:00:00Z"},"ruleset":{"body":"{"}}`: {"ruleset"},
+	} {
+		p := fails(t, s, operator(), http.MethodPost, "/v1/rules/explain", body, http.StatusUnprocessableEntity, callmodel.CodeInvalid)
+		assert.Equal(t, want, paths(p), body)
+	}
+	fails(t, s, operator(), http.MethodPost, "/v1/rules/explain", `{"call":{"call_id":"c","to":"+1","at":"2026-03-02T10:00:00Z"},"ruleset":{"hash":"x"}}`,
+		http.StatusNotFound, callmodel.CodeNotFound)
+}
+
+// TestExportOfTheText: a version comes back as it was put, with its comments.
+func TestExportOfTheText(t *testing.T) {
+	t.Parallel()
+	s := on(t)
+	text := "# Ours.\n" + renamed("city")
+	state, err := s.svc.InstallRules(t.Context(), "acme", []byte(text), "test", "")
+	require.NoError(t, err)
+	w := do(t, s, operator(), http.MethodGet, "/v1/rules/"+state.ActiveHash()+"?format=text", "")
+	assert.Equal(t, http.StatusOK, w.Code)
+	assert.Equal(t, "text/plain", w.Header().Get("Content-Type"))
+	assert.Equal(t, text, w.Body.String())
 }

@@ -26,6 +26,9 @@ type Options struct {
 	Share int
 	// Series asks for values by the minute.
 	Series bool
+	// Progress is told now and then how many of all calls were simulated, and at the end
+	// that all were. Nil: nobody is.
+	Progress func(done, total int64)
 }
 
 // Limits of a simulation.
@@ -55,15 +58,25 @@ func Run(ctx context.Context, router *routing.Router, calls []callfile.Call, o *
 	})
 	s.begin(calls, order)
 	for n, i := range order {
-		if n%checkEvery == 0 && ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+		if n%checkEvery == 0 {
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			s.progress(n, len(order))
 		}
 		s.call(&calls[i], int(i))
 	}
 	for len(s.ends) > 0 {
 		s.endNext()
 	}
+	s.progress(len(order), len(order))
 	return s.done(), nil
+}
+
+func (s *simulation) progress(done, total int) {
+	if s.opts.Progress != nil {
+		s.opts.Progress(int64(done), int64(total))
+	}
 }
 
 // simulation is one run.

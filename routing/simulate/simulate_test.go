@@ -182,3 +182,21 @@ func TestReportAsJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(b, &back))
 	assert.Equal(t, d, back)
 }
+
+// TestProgress: how far it is is told on the way, in order, and that it is done.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	list := make([]callfile.Call, 10_000)
+	for i := range list {
+		list[i] = call(i+1, "+4930123", float64(i), 1)
+	}
+	var told []int64
+	_, err := simulate.Run(t.Context(), router(t, tiers), list, &simulate.Options{Progress: func(done, total int64) {
+		assert.EqualValues(t, len(list), total)
+		told = append(told, done)
+	}})
+	require.NoError(t, err)
+	assert.Greater(t, len(told), 2)
+	assert.True(t, slices.IsSorted(told))
+	assert.EqualValues(t, len(list), told[len(told)-1])
+}

@@ -46,13 +46,22 @@ func (d *DB) PlaceHold(ctx context.Context, hold retention.Hold, actor string) (
 		if err != nil {
 			return err
 		}
-		if h, err = storeform.NewHold(&hold, actor, storeform.Time(now)); err != nil {
+		var last string
+		if err := t.row(ctx, "SELECT COALESCE(max(id), '') FROM legal_holds WHERE tenant_id = ?", storeform.Text(string(hold.TenantID), storeform.MaxKey)).Scan(&last); err != nil {
+			return err
+		}
+		if h, err = storeform.NewHold(&hold, actor, storeform.Time(now), retention.HoldID(last)); err != nil {
 			return err
 		}
 		if _, err := t.exec(ctx, `INSERT INTO legal_holds (id, tenant_id, scope, subject, reason, placed_at, placed_by) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 			string(h.ID), string(h.TenantID), string(h.Scope), h.Subject, h.Reason, now, h.PlacedBy); err != nil {
 			return err
 		}
+		known, erased, err := t.heldKnown(ctx, &h)
+		if err != nil {
+			return err
+		}
+		h.Warning = storeform.WarnOfHold(&h, known, erased)
 		return t.audit(ctx, storeform.HoldLine(retention.AuditHoldPlaced, &h))
 	})
 	if err != nil {
@@ -60,6 +69,58 @@ func (d *DB) PlaceHold(ctx context.Context, hold retention.Hold, actor string) (
 	}
 	return h, nil
 }
+
+// heldKnown reports whether what the hold is on is, or was, there, and whether it is a
+// recording that was deleted.
+func (t *tx) heldKnown(ctx context.Context, h *retention.Hold) (known, erased bool, err error) {
+	var gone int64
+	switch h.Scope {
+	case retention.HoldRecording:
+		err = t.row(ctx, "SELECT erased FROM jobs WHERE tenant_id = ? AND recording_id = ?", string(h.TenantID), h.Subject).Scan(&gone)
+	case retention.HoldCall:
+		err = t.row(ctx, "SELECT 0 FROM calls WHERE tenant_id = ? AND id = ?", string(h.TenantID), h.Subject).Scan(&gone)
+	case retention.HoldUser:
+		err = t.row(ctx, "SELECT 0 FROM directory WHERE kind = ? AND tenant_id = ? AND id = ? AND version > 0", storeform.KindUser, string(h.TenantID), h.Subject).Scan(&gone)
+	case retention.HoldNumber, retention.HoldTenant:
+		return true, false, nil
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, false, nil
+	}
+	return err == nil, gone == 1, err
+}
+
+// hadNumber is a user under a hold who has or had one of the numbers; "" for none.
+func (t *tx) hadNumber(ctx context.Context, tenant callmodel.TenantID, numbers []string) (subject string, err error) {
+	if len(numbers) == 0 {
+		return "", nil
+	}
+	var has []string
+	args := []any{string(tenant)}
+	for i := range mostNumbers {
+		text, err := json.Marshal(numbers[min(i, len(numbers)-1)]) // as the user's JSON has it
+		if err != nil {
+			return "", err
+		}
+		has, args = append(has, "@find(v.doc, ?) > 0"), append(args, string(text))
+	}
+	err = t.each(ctx, func(s scanner) error {
+		var id, doc string
+		if err := s.Scan(&id, &doc); err != nil {
+			return err
+		}
+		if subject == "" && storeform.HasNumber(doc, numbers) {
+			subject = id
+		}
+		return nil
+	}, `SELECT h.subject, v.doc FROM legal_holds AS h JOIN directory_versions AS v ON v.kind = 'user' AND v.tenant_id = h.tenant_id AND v.id = h.subject
+		WHERE h.tenant_id = ? AND h.lifted_at = 0 AND h.scope = 'user' AND (`+strings.Join(has, " OR ")+") ORDER BY h.id", args...)
+	return subject, err
+}
+
+// mostNumbers is how many numbers a call has: a caller's and a callee's, each also as it
+// was given.
+const mostNumbers = 4
 
 // hold reads one hold, locked if it is to be changed.
 func (t *tx) hold(ctx context.Context, tenant callmodel.TenantID, id retention.HoldID, lock string) (retention.Hold, error) {
@@ -141,6 +202,18 @@ func (d *DB) Holds(ctx context.Context, f retention.HoldFilter) (list []retentio
 	return list, err
 }
 
+// HoldsInForce counts the legal holds that aren't lifted, of all tenants, by their index.
+func (d *DB) HoldsInForce(ctx context.Context) (n int64, err error) {
+	err = d.view(ctx, "count legal holds", func(ctx context.Context, t *tx) error {
+		if !t.keeping {
+			n = 0
+			return nil
+		}
+		return t.row(ctx, "SELECT count(*) FROM legal_holds WHERE lifted_at = 0").Scan(&n)
+	})
+	return n, err
+}
+
 // HeldBy implements lifecycle.Holds.
 func (d *DB) HeldBy(ctx context.Context, r retention.Recording) (held *retention.HeldError, err error) {
 	err = d.view(ctx, "look for legal holds", func(ctx context.Context, t *tx) error {
@@ -190,20 +263,25 @@ func (t *tx) heldBy(ctx context.Context, r retention.Recording) (*retention.Held
 	ids, numbers := storeform.Parties(&c)
 	var which []string
 	var args []any
-	const most = 4 // a caller's and a callee's number, each also as it was given
 	for _, of := range []struct {
 		scope    retention.HoldScope
 		subjects []string
 	}{{retention.HoldUser, ids}, {retention.HoldNumber, numbers}} {
 		if len(of.subjects) > 0 {
-			which = append(which, "scope = '"+string(of.scope)+"' AND subject IN ("+marks(most)+")")
-			for i := range most {
+			which = append(which, "scope = '"+string(of.scope)+"' AND subject IN ("+marks(mostNumbers)+")")
+			for i := range mostNumbers {
 				args = append(args, of.subjects[min(i, len(of.subjects)-1)])
 			}
 		}
 	}
-	if len(which) == 0 {
-		return nil, nil //nolint:nilnil // as above
+	if len(which) > 0 {
+		if held, err = first(" AND ("+strings.Join(which, " OR ")+")", args...); held != nil || err != nil {
+			return held, err
+		}
 	}
-	return first(" AND ("+strings.Join(which, " OR ")+")", args...)
+	user, err := t.hadNumber(ctx, r.TenantID, storeform.Strangers(&c))
+	if user == "" || err != nil {
+		return nil, err
+	}
+	return first(" AND scope = 'user' AND subject = ?", user)
 }

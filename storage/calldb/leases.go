@@ -195,7 +195,7 @@ func (t *tx) sweepExpired(ctx context.Context) ([]func(context.Context) error, e
 		cause := storeform.LeaseExpired(r.Worker, r.Attempts+1)
 		if r.Attempts+1 >= ledger.MaxAttempts {
 			o := storeform.SetAside(r.Kind, cause)
-			add, err := t.setAside(ctx, r, r.Attempts+1, storeform.System, &o, "")
+			add, err := t.setAside(ctx, r, r.Attempts+1, storeform.System, &o, ledger.Crashed)
 			if err != nil {
 				return nil, err
 			}

@@ -278,7 +278,7 @@ func (b *bucket) Delete(_ context.Context, key string, opts *driver.DeleteOption
 		if err := os.Remove(attrsPath(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return syncDir(filepath.Dir(path))
+		return syncDir(b.removeEmpty(filepath.Dir(path)))
 	})
 }
 
@@ -303,10 +303,7 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, contentType string, op
 	if err != nil {
 		return nil, err
 	}
-	if err := b.makeDir(filepath.Dir(path)); err != nil {
-		return nil, err
-	}
-	f, err := b.temp(filepath.Dir(path))
+	f, err := b.tempIn(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
@@ -322,6 +319,30 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, contentType string, op
 			ContentLanguage: opts.ContentLanguage, ContentType: contentType, Metadata: opts.Metadata,
 		},
 	}, nil
+}
+
+// removeEmpty removes dir and those above it while they are empty, below the bucket's own:
+// their names may be those of calls. It returns the first that stays. The bucket is locked.
+func (b *bucket) removeEmpty(dir string) string {
+	for dir != b.dir && os.Remove(dir) == nil { // one that isn't empty can't be removed
+		dir = filepath.Dir(dir)
+	}
+	return dir
+}
+
+// tempIn makes dir, and a file in it. Whoever deletes its last object may remove it in
+// between.
+func (b *bucket) tempIn(dir string) (f *tempFile, err error) {
+	const tries = 100
+	for range tries {
+		if err = b.makeDir(dir); err == nil {
+			f, err = b.temp(dir)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return f, err
 }
 
 // makeDir makes dir and makes its making durable: every new directory's entry

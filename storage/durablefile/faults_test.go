@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -338,4 +339,47 @@ func Example() {
 	// <nil>
 	// FailedPrecondition
 	// acme/c1.txt <nil>
+}
+
+// Directories go with their last object: their names are those of calls. Writers who have
+// begun there, and those who begin meanwhile, aren't disturbed.
+func TestEmptyDirectoriesGo(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string]*Options{"unnamed": nil, "named": {NoUnnamed: true}} {
+		dir := t.TempDir()
+		b, err := OpenBucket(dir, opts)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, b.Close()) })
+		ctx := t.Context()
+		require.NoError(t, b.WriteAll(ctx, "acme/2026/c1/c1.wav", []byte("x"), nil))
+		require.NoError(t, b.WriteAll(ctx, "acme/other", []byte("x"), nil))
+		w, err := b.NewWriter(ctx, "acme/2026/c1/late.wav", nil)
+		require.NoError(t, err)
+		_, err = w.Write([]byte("late"))
+		require.NoError(t, err)
+		require.NoError(t, b.Delete(ctx, "acme/2026/c1/c1.wav"))
+		require.NoError(t, w.Close(), name)
+		got, err := b.ReadAll(ctx, "acme/2026/c1/late.wav")
+		require.NoError(t, err)
+		require.Equal(t, "late", string(got))
+		require.NoError(t, b.Delete(ctx, "acme/2026/c1/late.wav"))
+		require.NoDirExists(t, filepath.Join(dir, "acme", "2026"), name)
+		require.DirExists(t, filepath.Join(dir, "acme"))
+
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() {
+				key := "acme/2026/c2/" + strconv.Itoa(i)
+				for range 50 {
+					assert.NoError(t, b.WriteAll(ctx, key, []byte(key), &blob.WriterOptions{IfNotExist: i%2 == 0}))
+					got, err := b.ReadAll(ctx, key)
+					assert.NoError(t, err)
+					assert.Equal(t, key, string(got))
+					assert.NoError(t, b.Delete(ctx, key))
+				}
+			})
+		}
+		all.Wait()
+		require.NoDirExists(t, filepath.Join(dir, "acme", "2026"), name)
+	}
 }

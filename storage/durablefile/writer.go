@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -55,7 +56,7 @@ func (w *writer) Close() error {
 }
 
 func (w *writer) commit() error {
-	side, err := w.b.temp(filepath.Dir(w.path))
+	side, err := w.b.tempIn(filepath.Dir(w.path))
 	if err != nil {
 		return errors.Join(err, w.f.discard())
 	}
@@ -67,7 +68,11 @@ func (w *writer) commit() error {
 	if err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(w.path))
+	// Without the directory the object was there, and somebody has deleted it since.
+	if err := syncDir(filepath.Dir(w.path)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // seal puts the object and its attributes on the disk, still without names.
@@ -98,6 +103,11 @@ func (w *writer) link(side *tempFile) error {
 		if _, err := os.Lstat(w.path); err == nil {
 			return errExists
 		}
+	}
+	// Files without names don't keep a directory from being removed whose last object is
+	// deleted.
+	if err := w.b.makeDir(filepath.Dir(w.path)); err != nil {
+		return err
 	}
 	if err := side.replace(attrsPath(w.path)); err != nil {
 		return err

@@ -40,6 +40,8 @@ func Retention(t *testing.T, open func(t *testing.T) Env) {
 		{"HoldsAreListed", withKeeping(holdsListed)},
 		{"HoldsRefuse", withKeeping(holdRefused)},
 		{"HeldBy", withKeeping(heldBy)},
+		{"HoldsOnUsers", withKeeping(userHeld)},
+		{"HoldsWarn", withKeeping(holdWarns)},
 		{"Erasure", withKeeping(erasure)},
 		{"ErasureOfAVersion", withKeeping(erasureOfVersion)},
 		{"ErasureRefuses", withKeeping(erasureRefused)},
@@ -70,6 +72,7 @@ func (e Env) place(t *testing.T, scope retention.HoldScope, subject string) rete
 	t.Helper()
 	h, err := e.Keeping.PlaceHold(t.Context(), retention.Hold{TenantID: "acme", Scope: scope, Subject: subject, Reason: "case 7"}, "ann")
 	require.NoError(t, err)
+	h.Warning = "" // it isn't kept
 	return h
 }
 
@@ -192,6 +195,79 @@ func heldBy(t *testing.T, e Env) {
 	require.NotNil(t, unsure)
 	require.True(t, unsure.Unsure)
 	require.Equal(t, other.ID, unsure.Hold.ID)
+}
+
+// A hold on a user is on calls before it was stored, by the numbers that it has or had, but
+// not on those by which another user was known.
+func userHeld(t *testing.T, e Env) {
+	before := NewCall("c1") // from +12025550123 to +12025550188, nobody's
+	_, err := e.Calls.CreateCall(t.Context(), before)
+	require.NoError(t, err)
+	others := NewCall("c2")
+	others.Call.From.User, others.Call.To.User = "cid", "dan"
+	_, err = e.Calls.CreateCall(t.Context(), others)
+	require.NoError(t, err)
+	held := func(call callmodel.CallID) *retention.HeldError {
+		t.Helper()
+		h, err := e.Keeping.HeldBy(t.Context(), retention.Recording{TenantID: "acme", CallID: call, RecordingID: callmodel.RecordingID(call)})
+		require.NoError(t, err)
+		return h
+	}
+	hold := e.place(t, retention.HoldUser, "ann")
+	require.Nil(t, held("c1"))
+	put := func(dids ...string) {
+		t.Helper()
+		_, _, err := e.Users.PutUser(t.Context(), users.User{TenantID: "acme", ID: "ann", Numbers: users.Numbers{DIDs: dids}}, users.Write{Actor: "eve"})
+		require.NoError(t, err)
+	}
+	put("+12025550199")
+	require.Nil(t, held("c1"))
+	put("+12025550188")
+	for range 3 {
+		is := held("c1")
+		require.NotNil(t, is)
+		require.Equal(t, hold.ID, is.Hold.ID)
+		require.False(t, is.Unsure)
+		require.Nil(t, held("c2"), "another user's")
+		put() // and it had the number all the same
+	}
+	require.NoError(t, e.Users.DeleteUser(t.Context(), "acme", "ann", users.Write{Actor: "eve"}))
+	require.NotNil(t, held("c1"))
+	e.lift(t, hold.ID)
+	require.Nil(t, held("c1"))
+}
+
+// Whoever places a hold on what there isn't is told, as holds may be placed in advance. Those
+// of one moment keep their order.
+func holdWarns(t *testing.T, e Env) {
+	e.create(t, "c1")
+	done := e.doneRecording(t, "r1")
+	_, _, err := e.Users.PutUser(t.Context(), users.User{TenantID: "acme", ID: "ann"}, users.Write{Actor: "eve"})
+	require.NoError(t, err)
+	var last retention.HoldID
+	warning := func(scope retention.HoldScope, subject string) string {
+		t.Helper()
+		h, err := e.Keeping.PlaceHold(t.Context(), retention.Hold{TenantID: "acme", Scope: scope, Subject: subject, Reason: "case 7"}, "ann")
+		require.NoError(t, err)
+		require.Greater(t, h.ID, last)
+		last = h.ID
+		kept, err := e.Keeping.Hold(t.Context(), "acme", h.ID)
+		require.NoError(t, err)
+		require.Empty(t, kept.Warning)
+		e.lift(t, h.ID)
+		return h.Warning
+	}
+	for subject, scope := range map[string]retention.HoldScope{
+		"ann": retention.HoldUser, "c1": retention.HoldCall, "r1": retention.HoldRecording, "+12025550199": retention.HoldNumber, "": retention.HoldTenant,
+	} {
+		assert.Empty(t, warning(scope, subject), "%s %s", scope, subject)
+	}
+	assert.Contains(t, warning(retention.HoldUser, "nobody"), "there is no user nobody")
+	assert.Contains(t, warning(retention.HoldCall, "c9"), "there is no call c9 yet")
+	assert.Contains(t, warning(retention.HoldRecording, "r9"), "there is no recording r9 yet")
+	_, err = e.Keeping.BeginErasure(t.Context(), begin(&done, "by-1"))
+	require.NoError(t, err)
+	assert.Contains(t, warning(retention.HoldRecording, "r1"), "was deleted already")
 }
 
 // doneRecording is the job of a recording that is done, of a call that is stored.

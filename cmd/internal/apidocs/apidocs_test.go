@@ -44,7 +44,7 @@ func TestServed(t *testing.T) {
 		have = append(have, string(m[1]))
 	}
 	assert.Equal(t, want, have)
-	assert.Len(t, have, 92)
+	assert.Len(t, have, 93)
 
 	assert.Equal(t, "/docs/", get(t, mux, "/docs").Header().Get("Location"))
 	page := get(t, mux, "/docs/")

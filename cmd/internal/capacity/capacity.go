@@ -27,6 +27,7 @@ type Load struct {
 	Codec       record.Codec  // mp3, wav, mulaw, alaw or flac
 	Layout      record.Layout // mono or stereo
 	BitrateBps  int           // of an mp3; 0: 32,000 for each channel
+	Peaks       bool          // whether the waveform is made, too
 	Servers     int           // telephone servers that write the legs
 	KeepRows    time.Duration // how long calls stay in the database
 	KeepObjects time.Duration // how long recordings stay in the bucket
@@ -147,10 +148,15 @@ func Of(l *Load, f *Figures) (*Answer, error) {
 	a.Database.BytesKept = a.Database.BytesPerDay * days(l.KeepRows)
 	a.Database.Connections = a.API.Processes*apiConns + max(a.Workers.Processes, l.Servers)*workerConns
 
+	puts, reads := f.Recording.Puts, f.Recording.Reads
 	a.Bucket.RecordingBytes = encoded.BytesPerMinute*minutes + f.Recording.ManifestBytes
+	if l.Peaks {
+		puts, reads = puts+f.Waveform.Puts, reads+f.Waveform.Reads
+		a.Bucket.RecordingBytes += f.Waveform.BytesPerMinute * minutes * float64(record.OutputSpec{Layout: l.Layout}.Channels(legs))
+	}
 	a.Bucket.BytesPerDay = recorded * a.Bucket.RecordingBytes
 	a.Bucket.BytesKept = a.Bucket.BytesPerDay * days(l.KeepObjects)
-	a.Bucket.PutsPerDay, a.Bucket.ReadsPerDay = recorded*f.Recording.Puts, recorded*f.Recording.Reads
+	a.Bucket.PutsPerDay, a.Bucket.ReadsPerDay = recorded*puts, recorded*reads
 	a.Bucket.PutsPeak = a.Bucket.PutsPerDay * peak
 	a.Bucket.BitsPeak = a.Bucket.BytesPerDay * 8 * peak
 

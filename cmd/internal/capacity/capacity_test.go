@@ -20,6 +20,7 @@ func figures() *capacity.Figures {
 		Encoded: map[capacity.Form]capacity.Encoding{
 			{record.CodecMP3, record.LayoutMono}: {Fixed: 10e-3, PerMinute: 20e-3, BytesPerMinute: 240_000},
 		},
+		Waveform: capacity.Waveform{Puts: 1, Reads: 2, BytesPerMinute: 5000},
 	}
 }
 
@@ -59,6 +60,14 @@ func TestCountedByHand(t *testing.T) {
 	near(482_000*8*200, a.Bucket.BitsPeak, "bits")
 	near(4_320_000*120*32_000/2/100, a.Disks.BytesPerServer, "half a day of legs on one of a hundred")
 
+	drawn := load()
+	drawn.Peaks = true
+	b, err := capacity.Of(drawn, figures())
+	require.NoError(t, err)
+	near(492_000, b.Bucket.RecordingBytes, "and the waveform of one channel")
+	near(4_320_000*3, b.Bucket.PutsPerDay, "three each")
+	near(4_320_000*5, b.Bucket.ReadsPerDay, "five each")
+
 	m := a.Month
 	near(3*2*730, m.API, "API")
 	near(7*2*730, m.Workers, "workers")
@@ -83,6 +92,7 @@ func TestMore(t *testing.T) {
 		"channels":   func(l *capacity.Load) { l.Layout = record.LayoutStereo },
 		"bitrate":    func(l *capacity.Load) { l.BitrateBps = 64_000 },
 		"recordings": func(l *capacity.Load) { l.KeepObjects *= 2 },
+		"peaks":      func(l *capacity.Load) { l.Peaks = true },
 		"rows":       func(l *capacity.Load) { l.KeepRows *= 2 },
 		"legs":       func(l *capacity.Load) { l.KeepLegs *= 2 },
 	} {

@@ -53,6 +53,13 @@ func (s Streams) Terminal() bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// Interactive reports whether a person reads both Out and Err, so that a command may go on
+// until it is told to end.
+func (s Streams) Interactive() bool {
+	f, ok := s.Out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && s.Terminal()
+}
+
 // JSON prints v as one indented JSON value.
 func (s Streams) JSON(v any) error {
 	enc := json.NewEncoder(s.Out)
@@ -101,7 +108,7 @@ type program struct {
 
 // parser makes the grammar's parser. kong's parsers keep what they have parsed.
 func (p *program) parser() (*kong.Kong, error) {
-	return kong.New(p.grammar,
+	parser, err := kong.New(p.grammar,
 		kong.Name(p.name), kong.Description(p.description), kong.Writers(p.s.Out, p.s.Err), kong.UsageOnError(),
 		kong.Embed(&struct {
 			Version kong.VersionFlag `help:"Print the version, and what it was built of." env:"-"`
@@ -113,6 +120,35 @@ func (p *program) parser() (*kong.Kong, error) {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Exit(func(code int) { panic(exited{code}) }),
 	)
+	if err == nil {
+		parser.Model.Detail = "It ends with 0 when all is done, with 1 when it failed or something is wrong, " +
+			"and with 2 when it was told something that can't be meant."
+		p.examples(parser.Model)
+	}
+	return parser, err
+}
+
+// Exampled is a grammar that knows examples of its commands, by their names without the
+// program's.
+type Exampled interface{ Examples() map[string][]string }
+
+// examples puts the commands' examples behind what their help says else.
+func (p *program) examples(model *kong.Application) {
+	grammar, ok := p.grammar.(Exampled)
+	if !ok {
+		return
+	}
+	all := grammar.Examples()
+	for _, n := range model.Leaves(true) {
+		lines := all[strings.TrimPrefix(n.FullPath(), p.name+" ")]
+		if len(lines) == 0 {
+			continue
+		}
+		if n.Detail != "" {
+			n.Detail += "\n\n"
+		}
+		n.Detail += "For example:\n\n    " + strings.Join(lines, "\n    ")
+	}
 }
 
 // parse parses args, with what the file of settings says that they name.
@@ -140,13 +176,18 @@ func (p *program) parse(args []string) (*kong.Context, *Configuration, error) {
 // Run is Main under the caller's context.
 func Run(ctx context.Context, name, description string, grammar any, args []string, s Streams) (code int) {
 	defer func() {
-		if e, ok := recover().(exited); ok {
+		switch e := recover().(type) {
+		case nil:
+		case exited:
 			code = e.code
+		default:
+			panic(e) // a fault of the program, which isn't to look like success
 		}
 	}()
 	p := &program{name: name, description: description, grammar: grammar, s: s}
 	parsed, configuration, err := p.parse(args)
 	if err != nil {
+		err = Hinted(err)
 		if slices.Contains(args, "--json") {
 			return s.failJSON(err, ExitUsage)
 		}
@@ -154,7 +195,7 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 		return ExitUsage
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	err = parsed.Run(s, configuration)
+	err = Hinted(parsed.Run(s, configuration))
 	for _, f := range parsed.Flags() {
 		if f.Name == "json" && f.IsBool() && f.Target.Bool() && err != nil && !errors.Is(err, errSilent) {
 			return s.failJSON(err, exitOf(err))

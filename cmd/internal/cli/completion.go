@@ -20,9 +20,11 @@ type Completion struct {
 
 // Help says how it is put in use.
 func (*Completion) Help() string {
-	return `bash:  source <(switchtape completion bash)
-zsh:   source <(switchtape completion zsh)
-fish:  switchtape completion fish | source
+	return `By the shell:
+
+    bash:  source <(switchtape completion bash)
+    zsh:   source <(switchtape completion zsh)
+    fish:  switchtape completion fish | source
 
 Each may stand in the shell's own start file.`
 }
@@ -144,9 +146,6 @@ func firstSentence(help string) string {
 
 // Man is a command that prints the program's page for man, with all its commands.
 type Man struct{}
-
-// Help says how it is read.
-func (*Man) Help() string { return "switchtape man | man -l -" }
 
 // Run prints the page.
 func (*Man) Run(_ context.Context, s Streams, k *kong.Kong) error {

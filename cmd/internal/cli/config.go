@@ -268,16 +268,7 @@ func envName(f *kong.Flag) string {
 
 // like is a hint at the name that is nearest, or "".
 func like(name string, names map[string]*kong.Flag) string {
-	best, least := "", max(2, len(name)/3)+1
-	for other := range names {
-		if d := edits(name, other); d < least || d == least && best != "" && other < best {
-			best, least = other, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(", did you mean %q?", best)
+	return didYouMean(nearest(name, slices.Collect(maps.Keys(names)), nearly(name)))
 }
 
 // edits is the Levenshtein distance: how many letters must be put in, taken out or changed.

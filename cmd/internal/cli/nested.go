@@ -17,10 +17,10 @@ type Nested struct {
 
 // Choose runs the grammar of the program that is named.
 func (n *Nested) Choose(ctx context.Context, name string, grammars map[string]any, s Streams) error {
-	known := strings.Join(slices.Sorted(maps.Keys(grammars)), ", ")
+	known := slices.Sorted(maps.Keys(grammars))
 	first := n.Words[0]
 	if grammars[first] == nil {
-		return Usagef("%q is no program: %s are", first, known)
+		return Usagef("%q is no program: %s are%s", first, strings.Join(known, ", "), didYouMean(nearest(first, known, nearly(first))))
 	}
 	code := Run(ctx, name+" "+first, fmt.Sprintf("With the settings of %s.", first), grammars[first], n.Words[1:], s)
 	if code != ExitDone {

@@ -38,6 +38,36 @@ func Reference(name string, grammar any) ([]Doc, error) {
 	return list, nil
 }
 
+// Command is what is to be known of a command.
+type Command struct {
+	Name  string // without the program's
+	Flags []Doc
+}
+
+// Commands lists the commands of a grammar that has some.
+func Commands(name string, grammar any) ([]Command, error) {
+	p := &program{name: name, grammar: grammar}
+	parser, err := p.parser()
+	if err != nil {
+		return nil, err
+	}
+	var list []Command
+	for _, n := range parser.Model.Leaves(true) {
+		c := Command{Name: strings.TrimPrefix(n.FullPath(), name+" ")}
+		for _, f := range n.Flags {
+			c.Flags = append(c.Flags, docOf(f))
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+// Parse is the fault of a command line, nil if it can be meant. Nothing is run.
+func Parse(name string, grammar any, args []string) error {
+	_, _, err := (&program{name: name, grammar: grammar}).parse(args)
+	return err
+}
+
 func docOf(f *kong.Flag) Doc {
 	d := Doc{
 		Name: f.Name, Env: strings.Join(f.Envs, ", "), Help: f.Help, Required: f.Required, List: f.IsSlice() || f.IsMap(),

@@ -3,7 +3,7 @@ package ops
 // recordingMetrics are about recordings, the jobs that make them, and the promise.
 func recordingMetrics() []Section {
 	attempt := label("outcome", "`done`, `published` (a later version may follow), `waiting`, `failed`, `quarantined`, `released` (by a drain), `lost` (its lease was)")
-	kind := label("kind", "`record`, `transcode`, `verify`, `export`, `rewrap`, `command`, `delete-legs`, and a program's own")
+	kind := label("kind", "`record`, `transcode`, `verify`, `export`, `rewrap`, `command`, `delete-legs`, `erase-recording`, `redact-recording`, `data-export`, and a program's own")
 	host, software := label("host", "the queue of the jobs; `other` beyond 200 pairs of it and its software"), label("software", "as jobs name it; `other`, too")
 	bucket := label("bucket", "its URL")
 	window := label("window", "`1h`, `6h`, `3d`, `28d`")
@@ -74,6 +74,12 @@ func recordingMetrics() []Section {
 			{"switchtape_spool_disk_reserve_bytes", Gauge, "What must be free on that disk for a recording to be begun.", nil, false, "worker with `--spool-reserve`"},
 			{"switchtape_legs_deleted_total", Counter, "Files of legs that this process has deleted.", nil, false, "worker with `--legs-keep`"},
 			{"switchtape_legs_deleted_bytes_total", Counter, "Bytes of the legs that this process has deleted.", nil, false, "worker with `--legs-keep`"},
+		}},
+		{"Holds and shares", []Definition{
+			{"switchtape_legal_holds", Gauge, "Legal holds in force, of all tenants. Deletions, redactions and exports are jobs: see switchtape_jobs and switchtape_job_attempts_total by kind.", nil, true, inAPI},
+			{"switchtape_share_requests_total", Counter, "Requests for the audio of share links, by what they came to.", []Label{
+				label("outcome", "`opened`, `continued` (of the same client, as players ask in ranges), `ended` (the link has expired, was revoked or is used up), `gone` (its recording was deleted), `unknown` (no link has that token), `failed`"),
+			}, false, "API with `--share-url`"},
 		}},
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/auth"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/clock"
+	"github.com/switchtape/switchtape/cmd/internal/console"
 	"github.com/switchtape/switchtape/cmd/internal/keyhttp"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
@@ -82,6 +83,7 @@ type APIOptions struct {
 	IntakeOptions
 	WebhookOptions
 	ShareOptions
+	ConsoleOptions
 	VerifyOptions
 	AccessLog  bool `help:"Log every request: method, route, status, how long it took, bytes, who asked, and the ids of the request and of its call or job. Neither paths nor queries, in which there are numbers."`
 	NoWebhooks bool `help:"Leave the delivery of webhooks to other processes."`
@@ -101,13 +103,20 @@ type RecordOptions struct {
 	RecordLayout  string `help:"Layout of such recordings." default:"stereo" enum:"mono,stereo,multichannel"`
 	RecordRate    int    `help:"Sample rate of such recordings in Hz. 0: that of the legs." default:"0"`
 	RecordBitrate int    `help:"Bitrate of such recordings in bit/s. 0: the codec's default." default:"0"`
+	RecordPeaks   bool   `help:"Make the waveform of such recordings, too (peaks-dat), so that players draw it without decoding the audio." default:"true" negatable:""`
 }
 
+// outputs are the audio, whose URL the call gets as the first, and its waveform. Both have
+// the same channels and the same rate: what is seen of a channel is what is heard of it.
 func (o RecordOptions) outputs() []record.OutputSpec {
-	return []record.OutputSpec{{
+	list := []record.OutputSpec{{
 		Codec: record.Codec(o.RecordCodec), Layout: record.Layout(o.RecordLayout),
 		SampleRateHz: o.RecordRate, BitrateBps: o.RecordBitrate,
 	}}
+	if o.RecordPeaks {
+		list = append(list, record.OutputSpec{Codec: record.CodecPeaksDAT, Layout: list[0].Layout, SampleRateHz: o.RecordRate})
+	}
+	return list
 }
 
 // API is the call handling service.
@@ -255,7 +264,8 @@ func NewAPI(ctx context.Context, s *Stores, o APIOptions, m *ops.Metrics, log *s
 	reporthttp.New(s.DB, &reporthttp.Options{AccessDenied: svc.AccessDenied, Now: clock.Now, Logger: log}).Mount(a.mux)
 	keyhttp.New(s.DB, &keyhttp.Options{AccessDenied: svc.AccessDenied, Now: clock.Now, Logger: log}).Mount(a.mux)
 	webhookhttp.New(s.DB, &webhookhttp.Options{AccessDenied: svc.AccessDenied, Logger: log}).Mount(a.mux)
-	a.mountSharing(s, svc, log, jobEnqueued)
+	a.mountSharing(s, svc, m, log, jobEnqueued)
+	m.Holds(s.DB.HoldsInForce)
 	m.Webhooks(s.DB.WebhookStats)
 	if !o.NoWebhooks && o.Lane != LaneHigh {
 		if a.hooks, err = o.Deliverer(s, o.Presence().Name, m, log); err != nil {
@@ -385,16 +395,21 @@ func (a *API) installFile(ctx context.Context, body []byte) error {
 	return nil
 }
 
-// guarded is the API behind its authentication.
-func (a *API) guarded(m *ops.Metrics, addr net.Addr) (h http.Handler, err error) {
-	h, a.gate, err = a.opts.guard(actingFor(ops.Noted(a.Handler())), auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Now: clock.Now, Logger: a.log}, a.book, addr)
+// guarded is the API behind its authentication, and the console behind the same; nil where
+// there is to be none.
+func (a *API) guarded(m *ops.Metrics, addr net.Addr, health func(context.Context) []console.Health) (h, pages http.Handler, err error) {
+	guard, gate, err := a.opts.guard(auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Now: clock.Now, Logger: a.log}, a.book, addr)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if a.gate != nil {
-		gateMetrics(m, a.gate)
+	if a.gate = gate; gate != nil {
+		gateMetrics(m, gate)
 	}
-	return m.HTTP(h, a.accessLog()), nil
+	inside := actingFor(ops.Noted(a.Handler()))
+	if pages, err = a.console(guard, inside, health); err != nil {
+		return nil, nil, err
+	}
+	return m.HTTP(guard(inside), a.accessLog()), pages, nil
 }
 
 // accessLog is where requests are logged; nil for nowhere.

@@ -24,9 +24,11 @@ import (
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
+	"github.com/switchtape/switchtape/cmd/internal/console"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/recording/recordingtest/samplecall"
+	"github.com/switchtape/switchtape/recording/worker"
 	"github.com/switchtape/switchtape/storage/s3"
 	"github.com/switchtape/switchtape/storage/storetest"
 	"github.com/switchtape/switchtape/storage/storetest/buckettest"
@@ -123,6 +125,10 @@ func TestBucketAway(t *testing.T) {
 				return code == http.StatusServiceUnavailable && strings.Contains(body, "recordings: bucket s3://recordings has been away since") &&
 					strings.Contains(body, "("+string(c.reason)+")")
 			}, time.Minute, 20*time.Millisecond)
+			if seen := service.BucketHealth(w.stores, w.rec); assert.Len(t, seen, 1) {
+				assert.Equal(t, "s3://recordings down", seen[0].Name+" "+seen[0].State)
+				assert.Contains(t, seen[0].Detail, "("+string(c.reason)+")")
+			}
 			_, metrics := w.get("/metrics")
 			assert.Regexp(t, `switchtape_bucket_away_seconds\{bucket="s3://recordings"\} \S*[1-9]`, metrics)
 			require.Eventually(t, func() bool {
@@ -136,6 +142,7 @@ func TestBucketAway(t *testing.T) {
 					return err == nil && j.State == ledger.Done && j.Attempts == 0
 				}, time.Minute, 20*time.Millisecond)
 			}
+			assert.Equal(t, []console.Health{{Kind: "bucket", Name: "s3://recordings", State: "up"}}, service.BucketHealth(w.stores, w.rec))
 			code, body := w.get("/readyz")
 			assert.Equal(t, http.StatusOK, code, body)
 			assert.Equal(t, 1, strings.Count(w.log.String(), "level=ERROR"), w.log.String())
@@ -162,6 +169,7 @@ func before(t *testing.T, srv *buckettest.Server) (*door, string) {
 
 type runningWorker struct {
 	stores *service.Stores
+	rec    *worker.Worker
 	h      http.Handler
 	log    *syncBuffer
 }
@@ -192,6 +200,7 @@ func startWorkerOn(t *testing.T, bucket service.BucketOptions, o service.WorkerO
 	m := ops.NewMetrics()
 	rec, closer, err := service.NewWorker(t.Context(), w.stores, o, drivers, m, log)
 	require.NoError(t, err)
+	w.rec = rec
 	handlers, err := service.HTTP(w.stores, nil, rec, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, service.AdminOptions{}, m)
 	require.NoError(t, err)
 	w.h = handlers.Public

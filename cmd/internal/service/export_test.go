@@ -9,8 +9,10 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/cmd/internal/console"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/reconcile"
+	"github.com/switchtape/switchtape/recording/worker"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
@@ -23,10 +25,16 @@ func LegsBelow(o LegOptions, tenants int) (func(t callmodel.TenantID, host strin
 	return d.below, nil
 }
 
+// BucketHealth tells of the buckets of a worker.
+func BucketHealth(s *Stores, rec *worker.Worker) []console.Health { return bucketHealth(s, rec) }
+
 // Guard is the authentication that the options put around h.
 func Guard(h http.Handler, o AuthOptions, addr net.Addr) (http.Handler, error) {
-	guarded, _, err := o.guard(h, auth.GateOptions{}, nil, addr)
-	return guarded, err
+	guarded, _, err := o.guard(auth.GateOptions{}, nil, addr)
+	if err != nil {
+		return nil, err
+	}
+	return guarded(h), nil
 }
 
 // ForgetOnce makes a pass and returns how many calls it took out.

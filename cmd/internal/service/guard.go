@@ -36,14 +36,15 @@ type AuthOptions struct {
 // Guarded reports whether requests need credentials.
 func (o *AuthOptions) Guarded() bool { return o.Keys != "" || o.DBKeys || o.OIDCIssuer != "" }
 
-// guard puts the authentication around h: a gate, or, without keys and on loopback only,
-// this machine's user as the default tenant's operator. The gate is nil then.
-func (o *AuthOptions) guard(h http.Handler, g auth.GateOptions, book *auth.Book, addr net.Addr) (http.Handler, *auth.Gate, error) {
+// guard is the authentication to put around handlers: a gate, or, without keys and on
+// loopback only, this machine's user as the default tenant's operator. The gate is nil then.
+func (o *AuthOptions) guard(g auth.GateOptions, book *auth.Book, addr net.Addr) (func(http.Handler) http.Handler, *auth.Gate, error) {
 	if !o.Guarded() {
 		if err := onLoopback(addr); err != nil {
 			return nil, nil, err
 		}
-		return auth.Local(callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Scopes: append(callmodel.Scopes(), callmodel.ScopeTenantsEvery)}, h), nil, nil
+		local := callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Scopes: append(callmodel.Scopes(), callmodel.ScopeTenantsEvery)}
+		return func(h http.Handler) http.Handler { return auth.Local(local, h) }, nil, nil
 	}
 	var err error
 	if o.Keys != "" {
@@ -58,7 +59,7 @@ func (o *AuthOptions) guard(h http.Handler, g auth.GateOptions, book *auth.Book,
 	}
 	g.Book, g.KeyRate, g.PlatformTenant = book, o.KeyRate, DefaultTenant
 	gate := auth.NewGate(g)
-	return gate.Require(h), gate, nil
+	return gate.Require, gate, nil
 }
 
 // tokens takes the issuer's JWTs.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel/problem"
 	"github.com/switchtape/switchtape/cmd/internal/apidocs"
+	"github.com/switchtape/switchtape/cmd/internal/console"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording/worker"
 )
@@ -61,9 +62,14 @@ func HTTP(s *Stores, api *API, rec *worker.Worker, addr net.Addr, admin AdminOpt
 	}
 	if api != nil {
 		api.mountLinks(mux)
-		guarded, err := api.guarded(m, addr)
+		guarded, pages, err := api.guarded(m, addr, health(s, api, rec, checks))
 		if err != nil {
 			return nil, err
+		}
+		if pages != nil {
+			for _, path := range console.Paths() {
+				mux.Handle(path, problem.WithRequestID(pages))
+			}
 		}
 		mux.Handle("/", problem.WithRequestID(guarded))
 		if err := apidocs.Mount(mux, apidocs.Contracts()...); err != nil {

@@ -144,6 +144,7 @@ func fullAPI(t *testing.T) *ops.Metrics {
 		SettingsOptions: service.SettingsOptions{SettingsURL: "http://127.0.0.1:1/", SettingsAt: []string{"start"}},
 		RecordOptions:   service.RecordOptions{RecordCodec: "mp3", RecordLayout: "stereo"},
 		IntakeOptions:   service.IntakeOptions{Intake: []cli.Private{"nats://127.0.0.1:1?stream=S&consumer=c&tenant=acme"}, Publish: []cli.Private{"nats://127.0.0.1:1?subject=s"}},
+		ShareOptions:    service.ShareOptions{ShareURL: "https://calls.example.com"},
 		VerifyOptions:   service.VerifyOptions{VerifyEvery: time.Hour, VerifyDir: dir},
 		ListenOptions:   service.ListenOptions{TLSOptions: service.TLSOptions{TLSCert: filepath.Join(dir, "cert.pem"), TLSKey: filepath.Join(dir, "key.pem")}},
 	}
@@ -209,6 +210,7 @@ func whatHappened(t *testing.T) *ops.Metrics {
 	m.Webhooks(func(context.Context) (webhooks.Stats, error) {
 		return webhooks.Stats{Failing: []webhooks.FailingEndpoint{{TenantID: "acme", ID: "w", SinceSuccess: time.Second}}}, nil
 	})
+	m.Holds(func(context.Context) (int64, error) { return 2, nil })
 	m.Database(func() map[string]sql.DBStats { return nil })
 	m.Attempt(worker.Report{
 		Job: ledger.Job{Kind: record.Kind}, Outcome: worker.Done, Elapsed: time.Second,

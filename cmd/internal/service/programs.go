@@ -64,7 +64,7 @@ type WorkerProgram struct {
 	LegOptions
 	WebhookOptions
 	VerifyOptions
-	// What a comparison has to know of the APIs' settings.
+	// What a comparison has to know of the APIs' settings, and what becomes of a spool's calls.
 	RecordOptions
 	KeepCalls time.Duration `help:"--keep-calls of the APIs: with --verify-every objects of calls that they keep no more are not looked for. 0: they keep them all." default:"0"`
 

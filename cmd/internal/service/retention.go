@@ -13,18 +13,18 @@ import (
 
 // RetentionOptions say how long the database keeps what it keeps.
 type RetentionOptions struct {
-	KeepCalls   time.Duration `help:"Calls are forgotten so long after they were made, as 9600h, with their events and jobs, if nothing is to be done for them any more and no legal hold is on them. Their recordings stay in the bucket, and are deleted by nobody then. 0: never." default:"0"`
-	KeepAnswers time.Duration `help:"Answers to Idempotency-Keys are forgotten after so long. 0: never." default:"0"`
-	KeepOutbox  time.Duration `help:"Events of the outbox are forgotten after so long, but for those that a reader (--publish) has still to tell. 0: never." default:"0"`
+	KeepCalls   time.Duration `help:"Calls are forgotten so long after they were made, as 9600h, with their events and jobs, if nothing is to be done for them any more and no legal hold is on them. Their recordings stay in the bucket, and are deleted by nobody then. At least 1h. 0: never." default:"0"`
+	KeepAnswers time.Duration `help:"Answers to Idempotency-Keys are forgotten after so long. At least 1h. 0: never." default:"0"`
+	KeepOutbox  time.Duration `help:"Events of the outbox are forgotten after so long, but for those that a reader (--publish) has still to tell. At least 1h. 0: never." default:"0"`
 
-	KeepDeadLetters time.Duration `help:"Dead letters are forgotten so long after they were replayed or discarded. 0: never." default:"0"`
+	KeepDeadLetters time.Duration `help:"Dead letters are forgotten so long after they were replayed or discarded. At least 1h. 0: never." default:"0"`
 
-	KeepRules time.Duration `help:"Versions of rules are forgotten so long after they were stored, but for those in service, on trial, or that a rollback would put back, and those that were until then. 0: never." default:"0"`
+	KeepRules time.Duration `help:"Versions of rules are forgotten so long after they were stored, but for those in service, on trial, or that a rollback would put back, and those that were until then. At least 1h. 0: never." default:"0"`
 
-	EraseExpired   bool          `help:"Delete recordings for good whose time is over: by their own retain_until or retain_days, else by the retention_days of their call's users, else of their tenant, else by --keep-recordings. None that is under a legal hold is. Without it all are kept, whatever those say."`
-	KeepRecordings time.Duration `help:"With --erase-expired, how long recordings are kept of which nobody else says it, as 2160h. 0: for ever." default:"0"`
+	EraseExpired   bool          `help:"Delete recordings for good whose time is over: by their own retain_until or retain_days, else by the retention_days of their call's users, else of their tenant, else by --keep-recordings. None that is under a legal hold is. The first look is within 6 minutes of the start, the others about an hour apart. Without it all are kept, whatever those say."`
+	KeepRecordings time.Duration `help:"With --erase-expired, how long recordings are kept of which nobody else says it, as 2160h. At least 1h. 0: for ever." default:"0"`
 
-	KeepAudit time.Duration `help:"Lines of the audit log are taken out so long after they were sealed; their seals stay. 0: never." default:"0"`
+	KeepAudit time.Duration `help:"Lines of the audit log are taken out so long after they were sealed; their seals stay. At least 1h. 0: never." default:"0"`
 }
 
 const (

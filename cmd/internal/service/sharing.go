@@ -9,6 +9,7 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/auth"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/clock"
+	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/recording"
 	"github.com/switchtape/switchtape/recording/exporthttp"
 	"github.com/switchtape/switchtape/recording/sharehttp"
@@ -36,10 +37,10 @@ func (o *ShareOptions) validate() error {
 }
 
 // mountSharing mounts exports and shares, and makes the handler of the links.
-func (a *API) mountSharing(s *Stores, svc *callservice.Service, log *slog.Logger, jobEnqueued func()) {
+func (a *API) mountSharing(s *Stores, svc *callservice.Service, m *ops.Metrics, log *slog.Logger, jobEnqueued func()) {
 	exports := &exporthttp.Options{
-		Normalize: func(_ callmodel.TenantID, number, region string) (string, error) {
-			p, err := svc.Normalize(number, region)
+		Normalize: func(t callmodel.TenantID, number, region string) (string, error) {
+			p, err := svc.Normalize(t, number, region)
 			return p.Number, err
 		},
 		JobEnqueued: jobEnqueued, AccessDenied: svc.AccessDenied, Now: clock.Now, Logger: log,
@@ -65,6 +66,9 @@ func (a *API) mountSharing(s *Stores, svc *callservice.Service, log *slog.Logger
 	a.shares = sharehttp.NewPublic(s.DB, s.DB, s.Objects, sharehttp.PublicOptions{
 		Codecs: codecs, TempDir: s.SpoolDir, Unknown: guesses.Wrong, Now: clock.Now, Logger: log, Unreadable: a.unreadable.count,
 	})
+	for _, outcome := range sharehttp.Outcomes() {
+		m.CounterOf("switchtape_share_requests_total", map[string]string{"outcome": outcome}, func() float64 { return float64(a.shares.Requests(outcome)) })
+	}
 }
 
 // mountLinks mounts the share links, which need no credentials.

@@ -40,12 +40,21 @@ type SpoolPlace struct {
 	Outputs []record.OutputSpec // of recordings whose spool names none; nil for an MP3
 }
 
+// SpoolOutputs are the outputs of recordings whose spool names none. For stereo they have
+// what fits the number of legs, as many calls are one file.
+func (o RecordOptions) SpoolOutputs() []record.OutputSpec {
+	list := o.outputs()
+	for i := range list {
+		if list[i].Layout == record.LayoutStereo {
+			list[i].Layout = ""
+		}
+	}
+	return list
+}
+
 // SpoolPlace is where the spools are of an API with a worker in its process.
 func (o *APIOptions) SpoolPlace(legs string) SpoolPlace {
-	p := SpoolPlace{Legs: legs, Outputs: o.outputs()}
-	if p.Outputs[0].Layout == record.LayoutStereo {
-		p.Outputs[0].Layout = "" // what fits the number of legs, as many calls are one file
-	}
+	p := SpoolPlace{Legs: legs, Outputs: o.SpoolOutputs()}
 	if !o.Guarded() {
 		p.Tenant = DefaultTenant
 	}

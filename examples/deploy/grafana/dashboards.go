@@ -156,6 +156,11 @@ func stores() board {
 			graph("Legs deleted a second", number, query{"sum(rate(switchtape_legs_deleted_total[$__rate_interval]))", "files"}),
 			graph("Room made by it", units.BytesPerSecondIEC, query{"sum(rate(switchtape_legs_deleted_bytes_total[$__rate_interval]))", "legs"}),
 		}},
+		{"Deletions, holds and shares", []panel{
+			graph("Deletions and exports a second", number, query{`sum by (kind, outcome) (rate(switchtape_job_attempts_total{kind=~"erase-recording|redact-recording|delete-legs|data-export"}[$__rate_interval]))`, "{{kind}}: {{outcome}}"}),
+			graph("Legal holds", number, query{"max(switchtape_legal_holds)", "in force"}),
+			graph("Requests of share links a second", number, query{perSecond("switchtape_share_requests_total", "outcome"), "{{outcome}}"}),
+		}},
 		{"Ledger and database", []panel{
 			graph("Jobs", number, query{`max by (kind, state) (switchtape_jobs{state!="done"})`, "{{kind}}: {{state}}"}),
 			graph("Oldest job that can run", units.Seconds, query{"max(switchtape_oldest_queued_job_seconds)", "oldest"}, query{"max(switchtape_jobs_age_seconds)", "age of these figures"}),

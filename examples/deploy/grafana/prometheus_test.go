@@ -117,7 +117,7 @@ func startFleet(t *testing.T) *testFleet {
 		"--keys", keys, "--tls-cert", cert, "--tls-key", key, "--emergency", "sip:psap.example.com", "--spool", "pbx1?pattern={call}-{leg:in|out}.wav&tenant=acme&quiet=1ms&wait=1s&every=1s",
 		"--decider-url", answers(`{"destinations":[{"id":"washington-a","uri":"sip:a.example.com"}]}`), "--settings-url", answers(`{"enabled":true}`),
 		"--intake", "nats://127.0.0.1:1?stream=JOBS&consumer=c&tenant=acme", "--publish", "nats://127.0.0.1:1?subject=events",
-		"--verify-every", "1m", "--worker-legs-keep", "24h", "--worker-leg-wait", "0s")
+		"--share-url", "https://calls.example.com", "--verify-every", "1m", "--worker-legs-keep", "24h", "--worker-leg-wait", "0s")
 	f.up(t, "https://"+f.serve+"/healthz")
 	start(t, filepath.Join(bin, "switchtape-worker"), "--db", "sqlite://"+filepath.Join(data, "switchtape.db"), "--bucket", "file://"+filepath.Join(data, "recordings"),
 		"--legs", filepath.Join(data, "legs"), "--queues", "elsewhere", "--listen", f.worker, "--spool-reserve", "1%", "--spool-dir", dir)

@@ -173,8 +173,9 @@ func (l ledgerPort) Now(ctx context.Context) (now time.Time, err error) {
 	return now, err
 }
 
-func (l ledgerPort) Retry(ctx context.Context, j *ledger.Job) error {
-	return l.ask(ctx, "retry", of(j), 0, func(ctx context.Context) error { return l.db.Retry(ctx, j.ID, "a person") })
+func (l ledgerPort) Retry(ctx context.Context, id callmodel.JobID, actor string) error {
+	seq, _, _ := strings.Cut(string(id), "-")
+	return l.ask(ctx, "retry", seq, 0, func(ctx context.Context) error { return l.db.Retry(ctx, id, actor) })
 }
 
 func (l ledgerPort) Quarantine(ctx context.Context, j *ledger.Job) error {

@@ -513,7 +513,7 @@ func (w *world) byHand(ctx context.Context, p *process, turn int) {
 		switch j := &list[0]; {
 		case k.state == "quarantined" || k.state == "done" && record.Retriable(j):
 			w.note(name, retryByHand)
-			act = func() error { return l.Retry(ctx, j) }
+			act = func() error { return l.Retry(ctx, j.ID, "a person") }
 		case k.state != "done" && w.draw(name, "set aside")%5 == 0:
 			w.note(name, retryByHand)
 			act = func() error { return l.Quarantine(ctx, j) }

@@ -6,7 +6,9 @@ import (
 	"slices"
 
 	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/retention"
+	"github.com/switchtape/switchtape/callmodel/users"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
 )
 
@@ -17,14 +19,48 @@ func (s *Store) PlaceHold(ctx context.Context, hold retention.Hold, actor string
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h, err := storeform.NewHold(&hold, actor, s.clock())
+	var last retention.HoldID
+	for _, h := range s.holds {
+		if h.TenantID == hold.TenantID {
+			last = max(last, h.ID)
+		}
+	}
+	h, err := storeform.NewHold(&hold, actor, s.clock(), last)
 	if err != nil {
 		return retention.Hold{}, err
 	}
-	s.holds = append(s.holds, &h)
+	kept := h
+	s.holds = append(s.holds, &kept)
 	slices.SortFunc(s.holds, func(a, b *retention.Hold) int { return cmp.Compare(a.ID, b.ID) })
 	s.line(storeform.HoldLine(retention.AuditHoldPlaced, &h))
+	known, erased := s.heldKnown(&h)
+	h.Warning = storeform.WarnOfHold(&h, known, erased)
 	return h, nil
+}
+
+// heldKnown reports whether what the hold is on is, or was, there, and whether it is a
+// recording that was deleted.
+func (s *Store) heldKnown(h *retention.Hold) (known, erased bool) {
+	switch h.Scope {
+	case retention.HoldRecording:
+		for _, j := range s.jobs {
+			if j.TenantID == h.TenantID && j.Kind == record.Kind && j.Key == h.Subject {
+				return true, j.erased
+			}
+		}
+	case retention.HoldCall:
+		known = s.calls[callKey{h.TenantID, callmodel.CallID(h.Subject)}] != nil
+	case retention.HoldUser:
+		known = s.users.entries[entryKey{storeform.KindUser, h.TenantID, users.ID(h.Subject)}] != nil
+	case retention.HoldNumber, retention.HoldTenant:
+	}
+	return known, erased
+}
+
+// hadNumber reports whether the user has or had one of the numbers.
+func (s *Store) hadNumber(t callmodel.TenantID, id users.ID, numbers []string) bool {
+	e := s.users.entries[entryKey{storeform.KindUser, t, id}]
+	return e != nil && slices.ContainsFunc(e.history, func(v storeform.Entry) bool { return storeform.HasNumber(v.Doc, numbers) })
 }
 
 func (s *Store) hold(t callmodel.TenantID, id retention.HoldID) (*retention.Hold, error) {
@@ -116,7 +152,7 @@ func (s *Store) heldBy(r retention.Recording) *retention.HeldError {
 				continue
 			}
 			ids, numbers := storeform.Parties(&c.Call)
-			on = h.Scope == retention.HoldUser && slices.Contains(ids, h.Subject) || h.Scope == retention.HoldNumber && slices.Contains(numbers, h.Subject)
+			on = h.Scope == retention.HoldUser && (slices.Contains(ids, h.Subject) || s.hadNumber(h.TenantID, users.ID(h.Subject), storeform.Strangers(&c.Call))) || h.Scope == retention.HoldNumber && slices.Contains(numbers, h.Subject)
 		}
 		if on {
 			return &retention.HeldError{Hold: *h}

@@ -157,7 +157,7 @@ func (s *Store) sweep(now time.Time) error {
 		}
 		cause := storeform.LeaseExpired(j.Worker, j.Attempts+1)
 		if j.Attempts+1 >= ledger.MaxAttempts {
-			if err := s.setAside(j, j.Attempts+1, storeform.System, storeform.SetAside(j.Kind, cause), ""); err != nil {
+			if err := s.setAside(j, j.Attempts+1, storeform.System, storeform.SetAside(j.Kind, cause), ledger.Crashed); err != nil {
 				return err
 			}
 			continue

@@ -1,0 +1,2 @@
+// Package clitest has what tests of commands need: a terminal.
+package clitest

@@ -1,0 +1,158 @@
+// A call is found, heard, explained and redacted by one who may, and by nobody else.
+'use strict';
+const {assert, given, start, logIn, tones} = require('./lib.cjs');
+
+const loud = -50; // dB, of a tone that is there
+const quiet = -75; // and of one that isn't
+const [agent, customer] = given.tones; // Hz
+
+(async () => {
+  const {context, look, end} = await start();
+  const page = await context.newPage();
+
+  // Who is nobody is asked who he is, and led to where he wanted.
+  await page.goto(`${given.url}/calls?number=${encodeURIComponent(given.number)}`);
+  await page.getByLabel('API key').fill('wrong');
+  await page.getByRole('button', {name: 'Log in'}).click();
+  await page.getByText('not known').waitFor();
+  await look(page, 'login');
+  await page.getByLabel('API key').fill(given.key);
+  await page.getByRole('button', {name: 'Log in'}).click();
+  await page.waitForURL(/\/calls\?number=/);
+  assert.equal(await page.locator('tbody tr').count(), 1, 'the search is kept');
+
+  // The list, and a call that is made while somebody looks.
+  await page.getByRole('link', {name: 'Clear'}).click();
+  await page.waitForURL(/\/calls$/);
+  const rows = page.locator('#rows tr');
+  const before = await rows.count();
+  assert.ok(before >= 3, `${before} calls`);
+  await page.evaluate(() => { window.same = true; });
+  const made = await context.request.post(`${given.url}/v1/calls`, {headers: {Authorization: `Bearer ${given.key}`}, data: {from: '+442079460199', to: '+12025550199'}});
+  assert.ok(made.ok(), await made.text());
+  await page.getByText('+442079460199').first().waitFor();
+  assert.equal(await rows.count(), before + 1);
+  assert.equal(await page.evaluate(() => window.same), true, 'the page was not loaded again');
+  await look(page, 'calls');
+  await page.getByLabel('State').selectOption('ended');
+  await page.getByLabel('Number').fill(given.number);
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/number=/);
+  assert.match(page.url(), /state=ended/);
+  await page.locator('tbody a').first().click();
+
+  // The call.
+  await page.locator('.player[data-drawn]').waitFor();
+  await page.getByText('won', {exact: true}).waitFor();
+  await page.getByText('took the call').waitFor();
+  await look(page, 'call');
+
+  // It plays: time goes on, and each channel is in its ear.
+  const audio = page.locator('audio');
+  const at = () => page.evaluate(() => document.querySelector('.player').player.time);
+  await page.getByRole('button', {name: 'Play'}).click();
+  await page.waitForFunction(() => document.querySelector('audio').currentTime > 0.3);
+  let [left, right] = await tones(page, given.tones);
+  assert.ok(left[0] > loud && right[1] > loud, `both are heard: ${left} ${right}`);
+  assert.ok(left[1] < quiet && right[0] < quiet, `each in its ear: ${left} ${right}`);
+  const solo = page.getByRole('button', {name: 'Solo customer'});
+  await solo.click();
+  [left, right] = await tones(page, given.tones);
+  assert.ok(left[1] > loud && right[1] > loud, `the customer alone, in both ears: ${left} ${right}`);
+  assert.ok(left[0] < quiet && right[0] < quiet, `the agent isn't heard: ${left} ${right}`);
+  await solo.click();
+  const mute = page.getByRole('button', {name: 'Mute customer'});
+  await mute.click();
+  [left, right] = await tones(page, given.tones);
+  assert.ok(left[0] > loud && left[1] < quiet && right[1] < quiet, `the customer is muted: ${left} ${right}`);
+  await mute.click();
+  await page.getByLabel('Speed').selectOption('2');
+  assert.equal(await audio.evaluate((a) => a.playbackRate), 2);
+  await page.getByLabel('Speed').selectOption('1');
+  await page.getByRole('button', {name: 'Pause'}).click();
+
+  // Keys, and a link to a moment.
+  await page.locator('h1').click();
+  await page.keyboard.press('Home');
+  await page.keyboard.press('ArrowRight');
+  assert.ok(Math.abs(await at() - 5) < 0.1, `${await at()} s`);
+  await page.keyboard.press(' ');
+  await page.waitForFunction(() => document.querySelector('audio').currentTime > 5.2);
+  await page.keyboard.press(' ');
+  await page.goto(`${page.url()}#t=0:07.5`);
+  await page.reload();
+  await page.waitForFunction(() => Math.abs(document.querySelector('.player').player.time - 7.5) < 0.05);
+
+  // A range is heard as it would be, and then redacted, for the one party.
+  const {from, to} = given.range;
+  await page.getByText('Redact a range').click();
+  const form = page.locator('form[data-preview=redact]');
+  await form.locator('[name=from]').fill(String(from));
+  await form.locator('[name=to]').fill(String(to));
+  await form.locator('[name=leg]').selectOption('customer');
+  await form.getByRole('button', {name: 'Hear it so'}).click();
+  await page.waitForFunction((t) => document.querySelector('audio').currentTime > t, from + 0.4);
+  [left, right] = await tones(page, given.tones);
+  assert.ok(left[0] > loud && right[1] < quiet, `as it would be: ${left} ${right}`);
+  await audio.evaluate((a) => a.pause());
+  await form.locator('[name=reason]').fill('a card number <b>was</b> said');
+  await form.getByRole('button', {name: 'Redact for good'}).click();
+  await page.getByRole('status').waitFor();
+  await page.waitForFunction(async () => { // the new version is made
+    const text = await (await fetch(location.href)).text();
+    return text.includes('redacted: customer');
+  });
+  await page.reload();
+  await page.locator('.player[data-drawn]').waitFor();
+  await page.evaluate((t) => { const a = document.querySelector('audio'); a.currentTime = t; return a.play(); }, from + 0.3);
+  [left, right] = await tones(page, given.tones);
+  assert.ok(left[0] > loud && right[1] < quiet, `it is gone, and the other party is not: ${left} ${right}`);
+  await page.evaluate((t) => { document.querySelector('audio').currentTime = t; }, to + 0.5);
+  [left, right] = await tones(page, given.tones);
+  assert.ok(right[1] > loud, `behind the range it is there: ${right}`);
+  await audio.evaluate((a) => a.pause());
+  const loudest = await page.evaluate(async ([from, to]) => {
+    const wave = await (await fetch(document.querySelector('.player').dataset.peaks)).json();
+    return wave.channels.map((ch) => Math.max(...ch.slice(Math.ceil(from / wave.duration * ch.length) + 4, Math.floor(to / wave.duration * ch.length) - 4).map(Math.abs)));
+  }, [from, to]);
+  assert.ok(loudest[0] > 0.2 && loudest[1] === 0, `the waveform has it no more: ${loudest}`);
+  await look(page, 'redacted');
+
+  // A link to a part.
+  await page.getByText('Share by a link').click();
+  await page.getByRole('button', {name: 'Make a link'}).click();
+  const link = await page.getByLabel('The link').inputValue();
+  const heard = await context.request.get(`${given.url}${new URL(link).pathname}/audio`);
+  assert.equal(heard.status(), 200, link);
+  await page.reload();
+  assert.equal(await page.getByLabel('The link').count(), 0, 'it is shown once');
+
+  // A hold, under which nothing is deleted.
+  await page.getByText('Legal hold').click();
+  await page.locator('form[action$="/hold"]').getByLabel('Reason').fill('case 7');
+  await page.getByRole('button', {name: 'Hold this call'}).click();
+  await page.getByText('under a legal hold').waitFor();
+  await page.getByText('Delete the recording').click();
+  const erase = page.locator('form[action$="/erase"]');
+  await erase.getByLabel('Reason').fill('asked for');
+  await erase.getByRole('checkbox').check();
+  await erase.getByRole('button', {name: 'Delete for good'}).click();
+  await page.getByRole('alert').waitFor();
+  assert.match(await page.getByRole('alert').innerText(), /hold/);
+  await look(page, 'refused');
+
+  // Who may not listen doesn't, and is offered nothing.
+  const media = given.call;
+  await page.goto(`${given.url}/calls`);
+  await page.getByRole('button', {name: 'Log out'}).click();
+  await page.waitForURL(/\/login/);
+  await page.goto(`${given.url}${media}`);
+  assert.match(page.url(), /\/login/);
+  await logIn(page, given.deaf, media);
+  await page.getByText('took the call').waitFor();
+  assert.equal(await page.locator('audio').count(), 0);
+  assert.equal(await page.getByText('Redact a range').count(), 0);
+  const refused = await page.goto(`${given.url}${media}/recordings/${given.job}/media`);
+  assert.equal(refused.status(), 403);
+  await end();
+})().catch((err) => { console.error(err); process.exit(1); });
