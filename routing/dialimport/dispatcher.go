@@ -266,17 +266,32 @@ func (d *dispatcher) block(set string, list []dispatched) block {
 			d.report.approximate(list[0].at, what, "algorithm %s takes the first by another draw than that of the call's id; each comes first as often", algorithm)
 		}
 	}
+	scale := besideNone(list)
 	for _, x := range list {
 		h := hop{dest: x.dest, weight: 1}
 		if weighs && weights {
-			if h.weight = x.weight; h.weight == 0 {
-				d.report.approximate(x.at, "weight 0", "the source takes it when the others fail; here it is drawn once in a while")
+			if h.weight = x.weight * scale; h.weight == 0 {
+				d.report.approximate(x.at, "weight 0", "the source takes it when the others fail; here it is drawn once in a thousand calls or less often, where weights can say that")
 				h.weight = 1
 			}
 		}
 		b.hops = append(b.hops, h)
 	}
 	return b
+}
+
+// besideNone is by how much weights are multiplied that stand beside weights of 0, which
+// rules don't have: those are 1 then, of a thousand or as near to it as the largest allows.
+func besideNone(list []dispatched) int {
+	const often = 1000
+	largest, none := 1, false
+	for _, x := range list {
+		largest, none = max(largest, x.weight), none || x.weight == 0
+	}
+	if !none {
+		return 1
+	}
+	return max(1, min(often, routing.MaxWeight/largest))
 }
 
 // algorithms are those of dispatcher that can be said: hashes, turns and draws, the

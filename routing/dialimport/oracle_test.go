@@ -290,7 +290,7 @@ func TestOpenSIPSDispatcherDecidesAsTheSource(t *testing.T) {
 				}
 				has := float64(weights[fmt.Sprintf("sip:10.0.0.%d:5060", e.id)]) / float64(sum)
 				// One of weight 0 among others is drawn once in a while, which is told.
-				require.InDelta(t, share, has, 0.1, "set %d, destination %d\n%s", set, e.id, b.String())
+				require.InDelta(t, share, has, 0.01, "set %d, destination %d\n%s", set, e.id, b.String())
 			}
 		}
 	})
