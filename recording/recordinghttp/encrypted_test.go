@@ -172,6 +172,6 @@ func TestEncryptedMediaWithoutKeys(t *testing.T) {
 	bucket := openStore(t, &storage.Options{Encryption: writers, SignBase: base, SignSecret: []byte("a secret of the test")})
 	s := newService(t, bucket)
 	id := s.record(t, bucket, "c1", record.OutputSpec{Codec: record.CodecWAV})
-	p := s.fails(t, as(reads(), "acme"), http.MethodGet, mediaOf(id), "", http.StatusServiceUnavailable, callmodel.CodeUnavailable)
+	p := s.fails(t, as(reads(), "acme"), http.MethodGet, mediaOf(id), "", http.StatusServiceUnavailable, callmodel.CodeKeyMissing)
 	assert.NotContains(t, p.Detail, "stamp")
 }
