@@ -106,7 +106,7 @@ func TestConsole(t *testing.T) {
 	entry := p.recorded(t, all, callmodel.CallID(id))
 	inBrowser(t, "call.cjs", map[string]any{
 		"url": p.url, "key": all, "deaf": deaf, "number": number, "call": "/calls/" + id, "job": string(entry.JobID), "tones": tones,
-		"range": map[string]float64{"from": 5, "to": 8},
+		"range": map[string]float64{"from": 5, "to": 9}, "seconds": seconds,
 	})
 	p.terminate(t)
 }

@@ -104,11 +104,9 @@ const [agent, customer] = given.tones; // Hz
   });
   await page.reload();
   await page.locator('.player[data-drawn]').waitFor();
-  await page.evaluate((t) => { const a = document.querySelector('audio'); a.currentTime = t; return a.play(); }, from + 0.3);
-  [left, right] = await tones(page, given.tones);
+  [left, right] = await tones(page, given.tones, [from, to]);
   assert.ok(left[0] > loud && right[1] < quiet, `it is gone, and the other party is not: ${left} ${right}`);
-  await page.evaluate((t) => { document.querySelector('audio').currentTime = t; }, to + 0.5);
-  [left, right] = await tones(page, given.tones);
+  [left, right] = await tones(page, given.tones, [to, given.seconds]);
   assert.ok(right[1] > loud, `behind the range it is there: ${right}`);
   await audio.evaluate((a) => a.pause());
   const loudest = await page.evaluate(async ([from, to]) => {
