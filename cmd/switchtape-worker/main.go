@@ -105,6 +105,8 @@ func (c *command) Run(ctx context.Context, s cli.Streams, settings *cli.Configur
 	group.Go(func() error { return stores.SweepBackup(ctx, log) })
 	group.Go(func() error { return service.Serve(ctx, l, handlers.Public, log) })
 	group.Go(func() error { return admin.Serve(ctx, handlers.Admin, log) })
-	group.Go(func() error { return hangups.Run(ctx, log, stores.ReloadKeys(ctx), service.Reconfigure(settings, level, log)) })
+	group.Go(func() error {
+		return hangups.Run(ctx, log, stores.ReloadKeys(ctx), service.Reconfigure(settings, level, log))
+	})
 	return group.Wait()
 }

@@ -55,7 +55,9 @@ func TestUnreadableRecordings(t *testing.T) {
 		URL string `json:"url"`
 	}
 	require.Equal(t, http.StatusCreated, request(t, http.MethodPost, p.url+"/v1/shares", `{"job_id":"`+string(made.JobID)+`","expires_in_s":600}`, &share))
-	shared := p.url + share.URL[strings.Index(share.URL, "/s/"):] + "/audio"
+	link, err := url.Parse(share.URL)
+	require.NoError(t, err)
+	shared := p.url + link.Path + "/audio"
 
 	for range 5 {
 		r := do(t, http.MethodGet, media, "")
