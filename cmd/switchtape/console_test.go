@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	goaudio "github.com/go-audio/audio"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -84,7 +86,7 @@ func TestConsole(t *testing.T) {
 	needBrowser(t)
 	const all, deaf, rate, seconds = "operator,compliance", "calls:read", 8000, 20
 	dir := t.TempDir()
-	p := serve(t, "--dir", dir, "--keys", consoleKeys(t, all, deaf), "--rules", "demo-rules.yaml", "--share-url", "http://share.invalid")
+	p := serve(t, "--dir", dir, "--keys", consoleKeys(t, all, deaf), "--rules", "demo-rules.yaml", "--share-url", "http://share.invalid", "--access-log")
 	tones := []float64{437.5, 1062.5}
 	for i, name := range []string{"agent.wav", "customer.wav"} {
 		writeLeg(t, filepath.Join(dir, "legs", name), rate, recordingtest.Sine(seconds*rate, rate, tones[i], 0.25, 0))
@@ -108,6 +110,9 @@ func TestConsole(t *testing.T) {
 		"url": p.url, "key": all, "deaf": deaf, "number": number, "call": "/calls/" + id, "job": string(entry.JobID), "tones": tones,
 		"range": map[string]float64{"from": 5, "to": 9}, "seconds": seconds,
 	})
+	log := p.log.String()
+	assert.Regexp(t, `"route":"/calls/\{call\}","status":200,.*"tenant":"acme","principal":"someone-0","call":"`+regexp.QuoteMeta(id)+`"`, log, "pages are in the access log")
+	assert.NotContains(t, log, number[1:], "and no numbers")
 	p.terminate(t)
 }
 

@@ -32,6 +32,9 @@ type Options struct {
 	// Guard is the authentication in front of a handler, by the Authorization header: it
 	// puts the principal into the context of those that carry a good credential.
 	Guard func(http.Handler) http.Handler
+	// Noted stands around the pages themselves, behind the authentication, where the pattern
+	// of a request's route is known. Nil for nothing.
+	Noted func(http.Handler) http.Handler
 	// LogIn says that requests need credentials: who has no session is asked for a key.
 	LogIn bool
 	// Secret seals the sessions; servers with the same one take each other's. Empty: one
@@ -83,7 +86,11 @@ func New(o Options) (*Console, error) {
 	inside.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, callmodel.Errorf(callmodel.CodeNotFound, "there is no such page"))
 	})
-	c.inside = o.Guard(c.known(inside))
+	pages := c.known(inside)
+	if o.Noted != nil {
+		pages = o.Noted(pages)
+	}
+	c.inside = o.Guard(pages)
 	mux := http.NewServeMux()
 	if err := mountAssets(mux); err != nil {
 		return nil, err

@@ -43,7 +43,22 @@ func (m *Metrics) HTTP(next http.Handler, access *slog.Logger) http.Handler {
 	})
 }
 
-// Noted notes for HTTP what is known of a request only where it is answered: the pattern of
+// Logged writes each request that next answers to the access log, as HTTP does, and measures
+// none: pages stay open as long as somebody looks, and are no part of the API's times. A nil
+// log is none.
+func (m *Metrics) Logged(next http.Handler, access *slog.Logger) http.Handler {
+	if access == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := m.now()
+		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(rec, r)
+		rec.log(r, m.now().Sub(start), access)
+	})
+}
+
+// Noted notes for HTTP and Logged what is known of a request only where it is answered: the pattern of
 // its route, who asks, and which call or job it is about.
 func Noted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +69,9 @@ func Noted(next http.Handler) http.Handler {
 		}
 		rec.pattern = r.Pattern
 		rec.principal, _ = callmodel.PrincipalFrom(r.Context())
-		rec.id = r.PathValue("id")
+		if rec.id = r.PathValue("id"); rec.id == "" {
+			rec.id = r.PathValue("call")
+		}
 	})
 }
 
@@ -141,9 +158,9 @@ func (s *recorder) subject() (call, job string) {
 	switch {
 	case path == callsRoute:
 		call, _ = strings.CutPrefix(s.Header().Get("Location"), callsRoute+"/")
-	case strings.HasPrefix(path, callsRoute+"/{id}"):
+	case strings.HasPrefix(path, callsRoute+"/{id}"), strings.HasPrefix(path, "/calls/{call}"): // the API's, the console's
 		call = s.id
-	case strings.HasPrefix(path, "/v1/recordings/jobs/{id}"), strings.HasPrefix(path, "/v1/jobs/{id}"):
+	case strings.HasPrefix(path, "/v1/recordings/jobs/{id}"), strings.HasPrefix(path, "/v1/jobs/{id}"), strings.HasPrefix(path, "/jobs/{id}"):
 		job = s.id
 	}
 	return call, job

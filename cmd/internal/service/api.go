@@ -409,6 +409,9 @@ func (a *API) guarded(m *ops.Metrics, addr net.Addr, health func(context.Context
 	if pages, err = a.console(guard, inside, health); err != nil {
 		return nil, nil, err
 	}
+	if pages != nil {
+		pages = m.Logged(pages, a.accessLog())
+	}
 	return m.HTTP(guard(inside), a.accessLog()), pages, nil
 }
 

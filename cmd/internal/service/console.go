@@ -8,6 +8,7 @@ import (
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/console"
+	"github.com/switchtape/switchtape/cmd/internal/ops"
 )
 
 // ConsoleOptions are those of the web pages.
@@ -25,7 +26,7 @@ func (a *API) console(guard func(http.Handler) http.Handler, inside http.Handler
 		return nil, nil //nolint:nilnil // it is said so above
 	}
 	return console.New(console.Options{
-		API: inside, Guard: guard, LogIn: a.opts.Guarded(), Secret: string(a.opts.ConsoleSecret),
+		API: inside, Guard: guard, Noted: ops.Noted, LogIn: a.opts.Guarded(), Secret: string(a.opts.ConsoleSecret),
 		Health: health, Idle: a.opts.ConsoleIdle, Longest: a.opts.ConsoleLongest, Now: clock.Now, Logger: a.log,
 	})
 }
