@@ -97,7 +97,7 @@ const [agent, customer] = given.tones; // Hz
   await audio.evaluate((a) => a.pause());
   await form.locator('[name=reason]').fill('a card number <b>was</b> said');
   await form.getByRole('button', {name: 'Redact for good'}).click();
-  await page.getByRole('status').waitFor();
+  await page.locator('.flash').waitFor();
   await page.waitForFunction(async () => { // the new version is made
     const text = await (await fetch(location.href)).text();
     return text.includes('redacted: customer');
