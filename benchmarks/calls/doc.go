@@ -1,5 +1,5 @@
-// Package calls measures lists of and searches among many calls of one tenant, and
-// what it costs to store them so that they are found.
+// Package calls measures lists of and searches among many calls of one tenant, in the store
+// and as pages of the console.
 //
 //	go test -run xxx -bench . -benchtime 20x ./benchmarks/calls
 //
