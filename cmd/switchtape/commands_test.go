@@ -64,7 +64,7 @@ func TestDemo(t *testing.T) {
 	assert.Equal(t, "washington", out.Call.Decision.Rule)
 	assert.Equal(t, "+442079460123", out.Call.From.Number)
 	require.Len(t, out.Call.Recordings, 1)
-	require.Len(t, out.Recordings, 3)
+	require.Len(t, out.Recordings, 4)
 	assert.Equal(t, out.Recordings[0].URL, out.Call.Recordings[0].URL, "the call record holds the URL")
 	assert.Len(t, out.Considered, 6)
 	for _, r := range out.Recordings {

@@ -39,18 +39,19 @@ var demoRules []byte
 
 type demoCommand struct {
 	Dir   string `help:"Directory to keep the call, the database and the recording in. Default: a new one below the system's temporary directory." type:"path" placeholder:"DIR"`
-	Codec string `help:"Make only this recording: mp3 or wav. Default: an MP3 to listen to and a WAV to keep, from one read of the legs. Their waveform is made, too." enum:"mp3,wav," default:""`
+	Codec string `help:"Make only this recording: mp3 or wav. Default: an MP3 to listen to and a WAV to keep, from one read of the legs. Their waveform and an analysis are made, too." enum:"mp3,wav," default:""`
 	JSON  bool   `help:"Print the outcome as JSON." name:"json"`
 
 	NoServe bool `help:"End on a terminal, too, instead of serving until Ctrl-C."`
 }
 
-// outputs are the recordings that the demonstration asks for, and their waveform.
+// outputs are the recordings that the demonstration asks for, their waveform and what is measured of them.
 func (c *demoCommand) outputs() []record.OutputSpec {
 	list := []record.OutputSpec{
 		{Codec: record.CodecMP3, Layout: record.LayoutStereo},
 		{Codec: record.CodecWAV, Layout: record.LayoutStereo},
 		{Codec: record.CodecPeaksDAT, Layout: record.LayoutStereo},
+		{Codec: record.CodecAnalysis},
 	}
 	return slices.DeleteFunc(list, func(o record.OutputSpec) bool {
 		return c.Codec != "" && o.Codec.Audio() && string(o.Codec) != c.Codec
@@ -151,7 +152,7 @@ func demoOptions(dir string, l net.Listener) oneOptions {
 		dir: dir, listener: l,
 		api: service.APIOptions{
 			LaneOptions:   service.LaneOptions{MaxInFlight: 16},
-			RecordOptions: service.RecordOptions{RecordCodec: string(record.CodecMP3), RecordLayout: string(record.LayoutStereo), RecordPeaks: true},
+			RecordOptions: service.RecordOptions{RecordCodec: string(record.CodecMP3), RecordLayout: string(record.LayoutStereo), RecordPeaks: true, RecordAnalysis: true},
 		},
 		worker: service.WorkerOptions{LegWait: 500 * time.Millisecond, FollowGrowing: time.Millisecond}.Fill(),
 	}
@@ -367,8 +368,12 @@ func printDemo(s cli.Streams, o *demoOutput) {
 	}
 	for _, r := range o.Recordings {
 		s.Printf("recording  %s\n           %s\n", r.Path, r.URL)
-		if !record.Codec(r.Codec).Audio() {
-			s.Printf("           its waveform, in audiowaveform's format: %d bytes, checked against its SHA-256\n", r.Bytes)
+		if codec := record.Codec(r.Codec); !codec.Audio() {
+			what := "its waveform, in audiowaveform's format"
+			if codec == record.CodecAnalysis {
+				what = "who talks when, how loud, and what is wrong, as JSON"
+			}
+			s.Printf("           %s: %d bytes, checked against its SHA-256\n", what, r.Bytes)
 			continue
 		}
 		s.Printf("           %.2f s, %d channels (agent left, customer right), %d Hz, %d bytes, checked against its SHA-256\n",

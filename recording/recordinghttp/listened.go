@@ -11,9 +11,9 @@ import (
 
 // listened leaves an audit line that the principal listens to the output, once a play:
 // the requests for its ranges are one. way is how it gets the audio. Who can't be noted
-// doesn't listen.
+// doesn't listen. A waveform and an analysis hold nothing that could be listened to.
 func (h *Handler) listened(r *http.Request, p callmodel.Principal, job *ledger.Job, out *record.OutputResult, way string) error {
-	if r.Method == http.MethodHead {
+	if r.Method == http.MethodHead || !out.Codec.Audio() {
 		return nil
 	}
 	of := plays.Play{Tenant: p.TenantID, Subject: p.Subject, Key: out.Key}

@@ -59,8 +59,9 @@ type recordingView struct {
 	Channels string               // JSON: the names of the player's channels
 	Regions  string               // JSON: what is marked in the waveform
 	Marks    []region
-	Waveform *record.OutputResult // its peaks; nil: there are none
-	Erased   []retention.Erasure  // what it was before redactions, or what is gone
+	Waveform *made               // its peaks; nil: there are none
+	Drawable bool                // there are none, and they can be made
+	Erased   []retention.Erasure // what it was before redactions, or what is gone
 }
 
 // region is a stretch of a recording that the player marks, in output time.
@@ -136,9 +137,11 @@ func (c *Console) fillRecording(r *http.Request, v *recordingView) error {
 	if spec, err := record.SpecOf(&job); err == nil {
 		v.Spec = &spec
 	}
-	v.Plays, v.Waveform = playable(v.Outputs)
-	if v.Plays == nil {
+	if v.Plays = playable(v.Outputs); v.Plays == nil {
 		return nil
+	}
+	if err := c.fillPicture(r, v); err != nil {
+		return err
 	}
 	v.Lag, v.First = delays(v.Plays)
 	names := channelNames(v)
@@ -164,9 +167,9 @@ func asJSON(v any) string {
 	return string(raw)
 }
 
-// playable is the output that browsers play best, and that of its waveform. MP3 is
-// played everywhere; a WAV is as exact, and larger.
-func playable(outputs []record.OutputResult) (best, waveform *record.OutputResult) {
+// playable is the output that browsers play best. MP3 is played everywhere; a WAV is as
+// exact, and larger.
+func playable(outputs []record.OutputResult) (best *record.OutputResult) {
 	order := []record.Codec{record.CodecMP3, record.CodecFLAC, record.CodecOpus, record.CodecWAV, record.CodecMulaw, record.CodecAlaw}
 	rank := func(o *record.OutputResult) int {
 		at := slices.Index(order, o.Codec)
@@ -176,15 +179,11 @@ func playable(outputs []record.OutputResult) (best, waveform *record.OutputResul
 		return at - len(order)*min(o.Channels, 2) // channels apart before one of all
 	}
 	for i := range outputs {
-		o := &outputs[i]
-		switch {
-		case o.Codec == record.CodecPeaksDAT && waveform == nil:
-			waveform = o
-		case o.Codec.Audio() && (best == nil || rank(o) < rank(best)):
+		if o := &outputs[i]; o.Codec.Audio() && (best == nil || rank(o) < rank(best)) {
 			best = o
 		}
 	}
-	return best, waveform
+	return best
 }
 
 // delays are how far what sounds after a seek lies behind what the browser says, and the

@@ -75,7 +75,7 @@ func functions() template.FuncMap {
 		"list":    func(s ...string) []string { return s }, "party": party,
 		"count": count, "short": short, "kind": changeKind,
 		"contains": slices.Contains[[]string],
-		"words":    func(s any) string { return strings.NewReplacer("_", " ", "-", " ").Replace(fmt.Sprint(s)) },
+		"words":    spaced,
 	}
 }
 
@@ -203,4 +203,9 @@ func indented(raw json.RawMessage) string {
 		return string(raw)
 	}
 	return b.String()
+}
+
+// spaced is a code as words.
+func spaced(code any) string {
+	return strings.NewReplacer("_", " ", "-", " ").Replace(fmt.Sprint(code))
 }

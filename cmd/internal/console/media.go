@@ -30,18 +30,30 @@ func (c *Console) jobOf(r *http.Request) (*ledger.Job, error) {
 }
 
 // media sends the audio itself, with ranges, as the API does: a page may load it from
-// nowhere else, and what comes from elsewhere can't be taken apart by channels.
+// nowhere else, and what comes from elsewhere can't be taken apart by channels. The query's
+// made names a job that made the output of the recording afterwards.
 func (c *Console) media(w http.ResponseWriter, r *http.Request) error {
 	job, err := c.jobOf(r)
 	if err != nil {
 		return err
 	}
-	req, err := inner(recordinghttp.Streamed(r.Context()), r, r.Method, mediaPath(job.ID, r.URL.Query().Get("output"), r.URL.Query().Get("codec")), http.NoBody)
+	by := job.ID
+	if id := r.URL.Query().Get("made"); id != "" {
+		later, err := get[ledger.Job](c, r, anyJobPath(id), nil)
+		if err != nil {
+			return err
+		}
+		if done, ok := transcoded(&later); !ok || done.JobID != job.ID {
+			return callmodel.Errorf(callmodel.CodeNotFound, "job %s made nothing of this recording", later.ID)
+		}
+		by = later.ID
+	}
+	req, err := inner(recordinghttp.Streamed(r.Context()), r, r.Method, mediaPath(by, r.URL.Query().Get("output"), r.URL.Query().Get("codec")), http.NoBody)
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"Range", "If-Range", "If-None-Match", "Accept"} {
-		if v := r.Header.Get(name); v != "" && name != "Accept" {
+	for _, name := range []string{"Range", "If-Range", "If-None-Match"} {
+		if v := r.Header.Get(name); v != "" {
 			req.Header.Set(name, v)
 		}
 	}
@@ -49,7 +61,7 @@ func (c *Console) media(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func mediaPath(id callmodel.JobID, output, codec string) string {
+func mediaPath(by callmodel.JobID, output, codec string) string {
 	q := url.Values{}
 	if output != "" {
 		q.Set("output", output)
@@ -57,7 +69,7 @@ func mediaPath(id callmodel.JobID, output, codec string) string {
 	if codec != "" {
 		q.Set("codec", codec)
 	}
-	return "/v1/recordings/jobs/" + url.PathEscape(string(id)) + "/media?" + q.Encode()
+	return anyJobPath(string(by)) + "/media?" + q.Encode()
 }
 
 // maxPixels is how many points of a waveform a page draws. More are joined: a recording of
@@ -69,9 +81,10 @@ const maxPixels = 4000
 type waveform struct {
 	Duration float64     `json:"duration"` // s
 	Channels [][]float32 `json:"channels"`
+	Marks    []region    `json:"marks,omitempty"` // what the analysis says of it
 }
 
-// peaks sends the waveform that was made with the recording.
+// peaks sends the waveform of the recording, and what its analysis has to mark in it.
 func (c *Console) peaks(w http.ResponseWriter, r *http.Request) error {
 	job, err := c.jobOf(r)
 	if err != nil {
@@ -81,28 +94,30 @@ func (c *Console) peaks(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || result == nil {
 		return callmodel.Errorf(callmodel.CodeNotFound, "job %s has no recording", job.ID)
 	}
-	for i := range result.Outputs {
-		o := &result.Outputs[i]
-		if o.Codec != record.CodecPeaksDAT {
-			continue
-		}
-		req, err := inner(recordinghttp.Streamed(r.Context()), r, http.MethodGet, mediaPath(job.ID, o.Name, string(o.Codec)), http.NoBody)
+	drawn, analysed, err := c.pictures(r, job, result.Outputs)
+	if err != nil {
+		return err
+	}
+	if drawn == nil {
+		return callmodel.Errorf(callmodel.CodeNotFound, "the recording of job %s has no waveform: have it made on the call's page, or by a job of the kind transcode", job.ID)
+	}
+	raw, err := c.read(r, drawn)
+	if err != nil {
+		return err
+	}
+	wave, err := readPeaks(raw, maxPixels)
+	if err != nil {
+		return fmt.Errorf("the waveform of job %s: %w", drawn.By, err)
+	}
+	if analysed != nil {
+		report, err := c.report(r, analysed)
 		if err != nil {
 			return err
 		}
-		var got recorder
-		c.opts.API.ServeHTTP(&got, req)
-		if got.status != http.StatusOK || got.over {
-			return callmodel.Errorf(callmodel.CodeUnavailable, "the waveform of job %s can't be read", job.ID)
-		}
-		wave, err := readPeaks(got.body.Bytes(), maxPixels)
-		if err != nil {
-			return fmt.Errorf("the waveform of job %s: %w", job.ID, err)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		return json.NewEncoder(w).Encode(wave)
+		wave.Marks = talkMarks(&report.Conversation)
 	}
-	return callmodel.Errorf(callmodel.CodeNotFound, "the recording of job %s was made without a waveform", job.ID)
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(wave)
 }
 
 // readPeaks reads audiowaveform's binary format, version 1 or 2 (its doc/DataFormat.md),

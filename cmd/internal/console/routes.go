@@ -27,6 +27,7 @@ func (c *Console) callRoutes() []route {
 		{"GET /calls/{call}", calls, c.showCall},
 		{"GET /calls/{call}/recordings/{job}/media", recordings, c.media},
 		{"GET /calls/{call}/recordings/{job}/peaks", recordings, c.peaks},
+		{"POST /calls/{call}/recordings/{job}/waveform", callmodel.ScopeRecordingsWrite, c.draw},
 		{"POST /calls/{call}/recordings/{job}/redact", callmodel.ScopeRecordingsErase, c.redact},
 		{"POST /calls/{call}/recordings/{job}/erase", callmodel.ScopeRecordingsErase, c.erase},
 		{"POST /calls/{call}/recordings/{job}/share", callmodel.ScopeSharesWrite, c.share},

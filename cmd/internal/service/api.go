@@ -104,6 +104,8 @@ type RecordOptions struct {
 	RecordRate    int    `help:"Sample rate of such recordings in Hz. 0: that of the legs." default:"0"`
 	RecordBitrate int    `help:"Bitrate of such recordings in bit/s. 0: the codec's default." default:"0"`
 	RecordPeaks   bool   `help:"Make the waveform of such recordings, too (peaks-dat), so that players draw it without decoding the audio." default:"true" negatable:""`
+
+	RecordAnalysis bool `help:"Measure such recordings, too (analysis): who talks when, silence, overlap, levels, loudness."`
 }
 
 // outputs are the audio, whose URL the call gets as the first, and its waveform. Both have
@@ -115,6 +117,9 @@ func (o RecordOptions) outputs() []record.OutputSpec {
 	}}
 	if o.RecordPeaks {
 		list = append(list, record.OutputSpec{Codec: record.CodecPeaksDAT, Layout: list[0].Layout, SampleRateHz: o.RecordRate})
+	}
+	if o.RecordAnalysis {
+		list = append(list, record.OutputSpec{Codec: record.CodecAnalysis})
 	}
 	return list
 }

@@ -22,6 +22,10 @@ func TestSpoolOutputs(t *testing.T) {
 			service.RecordOptions{RecordCodec: "mp3", RecordLayout: "stereo", RecordPeaks: true},
 			[]record.OutputSpec{{Codec: record.CodecMP3}, {Codec: record.CodecPeaksDAT}},
 		},
+		"analysed": {
+			service.RecordOptions{RecordCodec: "mp3", RecordLayout: "stereo", RecordPeaks: true, RecordAnalysis: true},
+			[]record.OutputSpec{{Codec: record.CodecMP3}, {Codec: record.CodecPeaksDAT}, {Codec: record.CodecAnalysis}},
+		},
 		"mono at a rate": {
 			service.RecordOptions{RecordCodec: "wav", RecordLayout: "mono", RecordRate: 16000, RecordPeaks: true},
 			[]record.OutputSpec{

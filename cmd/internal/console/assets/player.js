@@ -119,12 +119,32 @@ export class Player {
       })),
     });
     await new Promise((done) => { this.wave.once('ready', done); });
-    for (const r of JSON.parse(this.el.dataset.regions || 'null') || []) {
+    for (const r of [...JSON.parse(this.el.dataset.regions || 'null') || [], ...this.list(peaks.marks || [])]) {
       this.regions.addRegion({start: r.from + this.lag, end: r.to + this.lag, color: kinds[r.kind] || kinds.gap, channelIdx: r.channel, drag: false, resize: false});
     }
     this.regions.on('region-created', (r) => this.choose(r));
     this.regions.on('region-updated', (r) => { if (r === this.range) this.fill(); });
     this.el.dataset.drawn = '';
+  }
+
+  // list adds what came with the waveform to the marks below it.
+  list(marks) {
+    const box = this.card.querySelector('.marks');
+    if (!box || marks.length === 0) return [];
+    for (const m of marks) {
+      const item = document.createElement('li');
+      const go = document.createElement('button');
+      go.type = 'button';
+      go.textContent = `${clock(m.from)} – ${clock(m.to)}`;
+      go.addEventListener('click', () => { this.seek(m.from); this.audio.play(); });
+      const key = document.createElement('span');
+      key.className = `key ${m.kind}`;
+      item.append(go, ' ', key, ` ${m.label}`);
+      box.querySelector('ul').append(item);
+    }
+    box.querySelector('summary span').textContent = box.querySelectorAll('li').length;
+    box.hidden = false;
+    return marks;
   }
 
   // detail has the waveform drawn from all its points: the overview of a long recording has a

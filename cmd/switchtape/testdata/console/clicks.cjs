@@ -33,7 +33,7 @@ const {assert, given, start, logIn} = require('./lib.cjs');
 
   // Where they sound: the graph's clock and the element's are read together while it plays.
   const lag = Math.round(1000 * await page.evaluate(() => document.querySelector('.player').player.lag));
-  const hear = async (click, from = click - 1.5) => Math.round(1000 * await page.evaluate(async ([click, from]) => {
+  const hearOnce = async (click, from) => Math.round(1000 * await page.evaluate(async ([click, from]) => {
       const p = document.querySelector('.player').player;
       const a = p.audio;
       p.graph();
@@ -65,6 +65,14 @@ const {assert, given, start, logIn} = require('./lib.cjs');
       const off = clocks.slice(10).map(([graph, media]) => media - graph).sort((x, y) => x - y);
       return at + off[Math.floor(off.length / 2)] - p.lag - click;
     }, [click, from]));
+  // A buffer that a busy machine drops takes a click with it, and the next one is heard: it is
+  // listened for again. A seek that goes to another click does so every time.
+  const hear = async (click, from = click - 1.5) => {
+    for (let tries = 1; ; tries++) {
+      const off = await hearOnce(click, from);
+      if (Math.abs(off) < 5000 || tries === 3) return off;
+    }
+  };
   // The graph's clock runs ahead of what it is given by what lies in between. A WAV, in which
   // every seek is exact, tells by how much.
   await page.evaluate((src) => {
