@@ -10,11 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -201,13 +199,13 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name,
 	who, _ := callmodel.PrincipalFrom(r.Context())
 	nonce, _ := r.Context().Value(nonceKey{}).(string)
 	section, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	return c.write(w, status, name, "layout", &page{
+	return c.write(w, r, status, name, "layout", &page{
 		Title: title, Section: section, Who: who, LogIn: c.opts.LogIn && who.Subject != "", Nonce: nonce, Flash: flash(w, r), Data: data,
 	})
 }
 
 // write answers with a template of a page. It is made whole before a byte of it is sent.
-func (c *Console) write(w http.ResponseWriter, status int, name, part string, data any) error {
+func (c *Console) write(w http.ResponseWriter, r *http.Request, status int, name, part string, data any) error {
 	t := c.pages[name]
 	if t == nil {
 		return callmodel.Errorf(callmodel.CodeInternal, "there is no template %s", name)
@@ -216,10 +214,7 @@ func (c *Console) write(w http.ResponseWriter, status int, name, part string, da
 	if err := t.ExecuteTemplate(&b, part, data); err != nil {
 		return fmt.Errorf("the page %s: %w", name, err)
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // the browser may be gone
+	sendPage(w, r, status, "text/html; charset=utf-8", b.Bytes())
 	return nil
 }
 
@@ -240,28 +235,4 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 		c.opts.Logger.ErrorContext(r.Context(), "a page can't be shown", "page", r.Pattern, "error", err)
 		http.Error(w, p.Title, p.Status)
 	}
-}
-
-// mountAssets mounts the files that pages load. A browser asks whether it still has them,
-// and gets them again with another binary.
-func mountAssets(mux *http.ServeMux) error {
-	assets, err := fs.Sub(files, "assets")
-	if err != nil {
-		return err
-	}
-	serve := http.StripPrefix("/console/", http.FileServerFS(assets))
-	tag, err := assetsTag()
-	if err != nil {
-		return err
-	}
-	mux.HandleFunc("GET /console/", func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/") { // no list of files
-			http.NotFound(w, r)
-			return
-		}
-		w.Header().Set("Cache-Control", "no-cache")
-		w.Header().Set("ETag", tag)
-		serve.ServeHTTP(w, r)
-	})
-	return nil
 }

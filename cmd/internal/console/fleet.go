@@ -206,7 +206,7 @@ func (c *Console) liveFleet(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return c.write(w, http.StatusOK, "fleet", "now", now)
+	return c.write(w, r, http.StatusOK, "fleet", "now", now)
 }
 
 // boundsOf are the shares of recordings by the time to their URL.

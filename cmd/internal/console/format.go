@@ -2,8 +2,6 @@ package console
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -46,21 +44,6 @@ func parsePages() (map[string]*template.Template, error) {
 		pages[of] = t
 	}
 	return pages, nil
-}
-
-// assetsTag is the ETag of every asset: a hash over all of them.
-func assetsTag() (string, error) {
-	h := sha256.New()
-	err := fs.WalkDir(files, "assets", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := files.ReadFile(name)
-		fmt.Fprintf(h, "%s %d\n", name, len(b))
-		h.Write(b)
-		return err
-	})
-	return `"` + hex.EncodeToString(h.Sum(nil)[:12]) + `"`, err
 }
 
 // functions are what templates can say.

@@ -203,5 +203,5 @@ func (c *Console) liveJobs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	who, _ := callmodel.PrincipalFrom(r.Context())
-	return c.write(w, http.StatusOK, "jobs", "live", &page{Who: who, Data: list})
+	return c.write(w, r, http.StatusOK, "jobs", "live", &page{Who: who, Data: list})
 }

@@ -116,8 +116,11 @@ func (c *Console) peaks(w http.ResponseWriter, r *http.Request) error {
 		}
 		wave.Marks = talkMarks(&report.Conversation)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(wave)
+	if raw, err = json.Marshal(wave); err != nil {
+		return fmt.Errorf("the waveform of job %s: %w", job.ID, err)
+	}
+	sendPage(w, r, http.StatusOK, "application/json", raw)
+	return nil
 }
 
 // readPeaks reads audiowaveform's binary format, version 1 or 2 (its doc/DataFormat.md),

@@ -149,7 +149,7 @@ func refusedFindings(refused *refusal) []lint.Finding {
 // part answers a script with a part of the editor, and a form with the whole of it.
 func (c *Console) part(w http.ResponseWriter, r *http.Request, name string, page *editor) error {
 	if r.Header.Get("HX-Request") == "true" {
-		return c.write(w, http.StatusOK, "rulesedit", name, page)
+		return c.write(w, r, http.StatusOK, "rulesedit", name, page)
 	}
 	if page.Check == nil {
 		var err error
