@@ -86,9 +86,29 @@ func (c *Console) jobAt(r *http.Request) (ledger.Job, error) {
 }
 
 func (c *Console) showJob(w http.ResponseWriter, r *http.Request) error {
-	job, err := c.jobAt(r)
+	view, err := c.jobPageOf(r)
 	if err != nil {
 		return err
+	}
+	return c.show(w, r, http.StatusOK, "job", "Job "+string(view.Job.ID), view)
+}
+
+// liveJob answers with the job as it is now. The page asks for it every few seconds; what is
+// typed there stays so.
+func (c *Console) liveJob(w http.ResponseWriter, r *http.Request) error {
+	view, err := c.jobPageOf(r)
+	if err != nil {
+		return err
+	}
+	who, _ := callmodel.PrincipalFrom(r.Context())
+	return c.write(w, r, http.StatusOK, "job", "live", &page{Who: who, Data: view})
+}
+
+// jobPageOf is the job of the page's path, with what the page says of it.
+func (c *Console) jobPageOf(r *http.Request) (*jobPage, error) {
+	job, err := c.jobAt(r)
+	if err != nil {
+		return nil, err
 	}
 	s := saidBy(&job)
 	view := &jobPage{
@@ -110,7 +130,7 @@ func (c *Console) showJob(w http.ResponseWriter, r *http.Request) error {
 	if job.CallID != "" {
 		view.Call = "/calls/" + url.PathEscape(string(job.CallID))
 	}
-	return c.show(w, r, http.StatusOK, "job", "Job "+string(job.ID), view)
+	return view, nil
 }
 
 // retriable reports whether more can come of a job that is done.

@@ -19,6 +19,7 @@ func (c *Console) jobRoutes() []route {
 	return []route{
 		{"GET /jobs", read, c.listJobs},
 		{"GET /live/jobs", read, c.liveJobs},
+		{"GET /live/jobs/{id}", read, c.liveJob},
 		{"POST /jobs/selected/retry", write, c.retrySelected},
 		{"POST /jobs/selected/quarantine", write, c.quarantineSelected},
 		{"GET /jobs/retry", write, c.confirmRetry},

@@ -1,0 +1,114 @@
+// Recordings that were set aside are found, understood, mended and made, by the pages alone;
+// others are set aside and moved; a message that was no job is let go.
+'use strict';
+const fs = require('node:fs');
+const {api, assert, given, start, logIn, look, tones} = require('./lib.cjs');
+
+const loud = -50; // dB
+
+(async () => {
+  const {context, end} = await start();
+  const page = await context.newPage();
+  const mend = (i) => { for (const [bad, good] of given.legs[i]) fs.copyFileSync(good, bad); };
+  const row = (i) => page.locator(`#job-${given.jobs[i]}`);
+  await logIn(page, given.key, '/jobs');
+  await page.waitForURL(/\/jobs$/);
+
+  // What waits for a person is what the page begins with; by state, queue and kind there is
+  // one.
+  const rows = page.locator('[id^=job-]');
+  assert.equal(await rows.count(), given.jobs.length - 1, "one waits");
+  await look(page, 'jobs');
+  await page.getByLabel('State').selectOption('quarantined');
+  await page.getByLabel('Queue', {exact: true}).fill('pbx-1');
+  await page.getByLabel('Kind', {exact: true}).fill('record');
+  await page.keyboard.press('Enter');
+  await page.waitForURL((u) => u.searchParams.get('queue') === 'pbx-1' && u.searchParams.get('kind') === 'record' && u.searchParams.get('state') === 'quarantined');
+  assert.equal(await rows.count(), 1);
+  await page.getByLabel('Queue', {exact: true}).fill('nowhere');
+  await page.keyboard.press('Enter');
+  await page.getByText('No jobs are found').waitFor();
+  await look(page, 'jobs-none');
+  await page.goBack();
+
+  // It says why. Once the leg is mended it is put back, and the page tells when it is done.
+  await row(0).getByRole('link', {name: 'record'}).click();
+  await page.getByText('leg agent: a text file').first().waitFor();
+  await page.getByText('It was set aside for a person').waitFor();
+  await look(page, 'job-quarantined');
+  mend(0);
+  await page.getByRole('button', {name: 'Retry'}).click();
+  await page.getByText('The job was put back').waitFor();
+  await page.evaluate(() => { window.same = true; });
+  await page.getByRole('heading', {level: 1}).getByText('completed', {exact: true}).waitFor();
+  assert.equal(await page.evaluate(() => window.same), true, 'the page was not loaded again');
+  assert.equal(await page.getByRole('button', {name: 'Retry'}).count(), 0);
+  await look(page, 'job-done');
+  await page.locator('.facts').getByRole('link', {name: given.calls[0]}).click();
+  await page.locator('.player[data-drawn]').waitFor();
+  await page.getByRole('button', {name: 'Play'}).click();
+  await page.waitForFunction(() => document.querySelector('audio').currentTime > 0.3);
+  const [left] = await tones(page, given.tones);
+  assert.ok(left[0] > loud, `the mended leg is heard: ${left}`);
+
+  // Two that are ticked, while the list goes on being told anew.
+  mend(1);
+  mend(2);
+  await page.goto(`${given.url}/jobs`);
+  await row(1).getByRole('checkbox').check();
+  await row(2).getByRole('checkbox').check();
+  await page.waitForResponse((r) => r.url().includes('/live/jobs'));
+  assert.ok(await row(1).getByRole('checkbox').isChecked() && await row(2).getByRole('checkbox').isChecked(), 'what is ticked stays so');
+  await page.locator('#selected').getByRole('button', {name: 'Retry'}).click();
+  await page.getByText('2 jobs put back.').waitFor();
+  assert.equal(await row(1).count(), 0);
+  for (const i of [1, 2]) {
+    await page.goto(`${given.url}/jobs/${given.jobs[i]}`);
+    await page.getByRole('heading', {level: 1}).getByText('completed', {exact: true}).waitFor();
+  }
+
+  // One that waits for its legs is set aside, with a reason that stays while it is typed.
+  await page.goto(`${given.url}/jobs?state=queued`);
+  await row(4).getByRole('link', {name: 'record'}).click();
+  const form = page.locator('form[action$="/quarantine"]');
+  await form.getByLabel('Reason').fill('that server is gone');
+  await page.waitForResponse((r) => r.url().includes('/live/jobs/'));
+  await page.waitForResponse((r) => r.url().includes('/live/jobs/')); // the first is in the page by now
+  assert.equal(await form.getByLabel('Reason').inputValue(), 'that server is gone');
+  await look(page, 'job-queued');
+  await form.getByLabel('Reason').press('Enter');
+  await page.getByText('The job is set aside until somebody puts it back').waitFor();
+  await page.getByText('that server is gone').first().waitFor();
+
+  // All that match are put back, and none is.
+  await page.goto(`${given.url}/jobs?state=quarantined&queue=pbx-3`);
+  await page.getByRole('link', {name: 'Retry all that match'}).click();
+  await page.getByText('1 job can be put back').waitFor();
+  await look(page, 'jobs-retry');
+
+  // A queue whose server is gone has its jobs moved.
+  await page.goto(`${given.url}/jobs/move?from=pbx-4`);
+  await page.getByLabel('To', {exact: true}).fill('pbx-1');
+  await page.keyboard.press('Enter');
+  await page.getByText('1 job can be moved').waitFor();
+  await look(page, 'jobs-move');
+  await page.getByRole('button', {name: 'Move them'}).click();
+  await page.getByText('1 job moved to pbx-1.').waitFor();
+  await page.goto(`${given.url}/jobs/${given.jobs[4]}`);
+  assert.equal(await page.locator('.facts').getByRole('link', {name: 'pbx-1'}).count(), 1);
+
+  // A message that was no job.
+  await page.goto(`${given.url}/jobs`);
+  await page.getByRole('link', {name: 'Dead letters'}).click();
+  await look(page, 'letters');
+  await page.locator('tbody a').click();
+  await page.getByText('has no call').first().waitFor();
+  await look(page, 'letter');
+  await page.getByRole('button', {name: 'Let it go'}).click();
+  await page.getByText('The message is let go').waitFor();
+  await page.goto(`${given.url}/jobs/dead-letters`);
+  await page.getByText('There are no such letters').waitFor();
+  const left1 = await api(context, 'GET', '/v1/jobs?state=quarantined');
+  assert.deepEqual(left1.jobs.map((j) => j.id).toSorted(), [given.jobs[3], given.jobs[4]].toSorted());
+  await end();
+})().catch((err) => { console.error(err); process.exit(1); });
