@@ -57,9 +57,14 @@ func inBrowser(t *testing.T, script string, given map[string]any) {
 // consoleKeys are a file of keys of one tenant, which are called as what they grant.
 func consoleKeys(t *testing.T, grants ...string) string {
 	t.Helper()
+	return consoleKeysOf(t, "acme", grants...)
+}
+
+func consoleKeysOf(t *testing.T, tenant callmodel.TenantID, grants ...string) string {
+	t.Helper()
 	var b []byte
 	for i, g := range grants {
-		b = fmt.Appendf(b, "%x acme %s someone-%d\n", sha256.Sum256([]byte(g)), g, i)
+		b = fmt.Appendf(b, "%x %s %s someone-%d\n", sha256.Sum256([]byte(g)), tenant, g, i)
 	}
 	path := filepath.Join(t.TempDir(), "keys")
 	require.NoError(t, os.WriteFile(path, b, 0o600))

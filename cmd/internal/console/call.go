@@ -311,7 +311,7 @@ func life(call *calls.Call, events []calls.Event) []moment {
 	}
 	for i := range events {
 		ev := &events[i]
-		m := moment{At: ev.At, What: strings.ReplaceAll(string(ev.Type), "_", " "), More: causeText(ev.Cause), Tone: tone(ev.Type)}
+		m := moment{At: ev.At, What: strings.NewReplacer("_", " ", ".", " ").Replace(string(ev.Type)), More: causeText(ev.Cause), Tone: tone(ev.Type)}
 		if ev.Type == calls.EventFailed {
 			m.What = "attempt failed"
 		}

@@ -57,6 +57,7 @@ func functions() template.FuncMap {
 		"cause":   causeText,
 		"list":    func(s ...string) []string { return s }, "party": party,
 		"count": count, "short": short, "kind": changeKind,
+		"moment": fieldTime, "reason": reasonText, "clip": func(n int, s string) string { return clipped(s, n) },
 		"contains": slices.Contains[[]string],
 		"words":    spaced,
 	}
@@ -69,6 +70,25 @@ func timeOf(t time.Time) template.HTML {
 	}
 	t = t.UTC()
 	return template.HTML(`<time datetime="` + t.Format("2006-01-02T15:04:05.000Z") + `">` + t.Format("2006-01-02 15:04:05") + ` UTC</time>`) //nolint:gosec // digits alone
+}
+
+// fieldTime is a time as a field of one takes it (HTML, section 2.3.5.5), in UTC; "" for what
+// is none, of which browsers would complain.
+func fieldTime(s string) string {
+	for _, form := range append(formTimes(), time.RFC3339) {
+		if t, err := time.Parse(form, s); err == nil {
+			return t.UTC().Format("2006-01-02T15:04:05")
+		}
+	}
+	return ""
+}
+
+// reasonText is a reason for people: codes of it are words, other text stays as it is.
+func reasonText(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) >= 0 {
+		return s
+	}
+	return strings.ReplaceAll(s, "_", " ")
 }
 
 // clock is a time in a recording, as 1:02:03.5.

@@ -9,6 +9,7 @@ import (
 	"github.com/switchtape/switchtape/callmodel/ledger"
 	"github.com/switchtape/switchtape/callmodel/record"
 	"github.com/switchtape/switchtape/callmodel/reports"
+	"github.com/switchtape/switchtape/callmodel/retention"
 )
 
 // jobPage is the page of a job.
@@ -62,6 +63,10 @@ func reasons() map[string]reason {
 		record.ReasonNoMedia: {
 			"Every leg is missing or empty: there was nothing to record.",
 			"If the files come later, retry the job. If calls of one server are often without, look at what records there.",
+		},
+		retention.ReasonNoConsent: {
+			"A party has said that it may not be recorded, so nothing was made.",
+			"Nothing. The call's legs are deleted as its retention says.",
 		},
 		record.ReasonTooShort: {"The call lasted no time at all.", "Nothing."},
 		record.ReasonPaused:   {"Recording was paused throughout, and pauses are cut out.", "Nothing, if that was meant."},

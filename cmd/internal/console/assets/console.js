@@ -7,7 +7,7 @@ function localTimes(root) {
     if (Number.isNaN(at.getTime())) continue;
     t.title = t.textContent;
     t.dataset.local = '';
-    t.textContent = at.toLocaleString(undefined, {year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit'});
+    t.textContent = at.toLocaleString(undefined, {year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short'});
   }
 }
 

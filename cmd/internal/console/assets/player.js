@@ -45,6 +45,18 @@ export function readPeaks(buffer) {
   });
 }
 
+// colours are those of the page's scheme, by channel.
+function colours(channels, height) {
+  const css = getComputedStyle(document.documentElement);
+  const colour = (name) => css.getPropertyValue(name).trim();
+  return {
+    cursorColor: colour('--ink'),
+    splitChannels: Array.from({length: channels}, (_, i) => ({
+      height, waveColor: colour(i % 2 ? '--wave-2' : '--wave-1'), progressColor: colour(i % 2 ? '--wave-2-done' : '--wave-1-done'),
+    })),
+  };
+}
+
 export class Player {
   constructor(el) {
     this.el = el;
@@ -105,19 +117,15 @@ export class Player {
     const answer = await fetch(this.el.dataset.peaks, {headers: {Accept: 'application/json'}});
     if (!answer.ok) throw new Error(`peaks: ${answer.status}`);
     const peaks = await answer.json();
-    const css = getComputedStyle(document.documentElement);
-    const colour = (name) => css.getPropertyValue(name).trim();
     this.regions = Regions.create();
     // The louder party fills its height; what is nearly silent stays so.
     const loudest = peaks.channels.reduce((m, ch) => ch.reduce((n, v) => Math.max(n, Math.abs(v)), m), 0.05);
     const height = Math.max(36, Math.round(128 / peaks.channels.length));
     this.wave = WaveSurfer.create({
       container: this.el.querySelector('.wave'), media: this.audio, peaks: this.shifted(peaks.channels), duration: this.duration || peaks.duration,
-      height, maxPeak: loudest, normalize: true, cursorColor: colour('--ink'), cspNonce: document.body.dataset.nonce, plugins: [this.regions],
-      splitChannels: peaks.channels.map((_, i) => ({
-        height, waveColor: colour(i % 2 ? '--wave-2' : '--wave-1'), progressColor: colour(i % 2 ? '--wave-2-done' : '--wave-1-done'),
-      })),
+      height, maxPeak: loudest, normalize: true, cspNonce: document.body.dataset.nonce, plugins: [this.regions], ...colours(peaks.channels.length, height),
     });
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.wave.setOptions(colours(peaks.channels.length, height)));
     await new Promise((done) => { this.wave.once('ready', done); });
     for (const r of [...JSON.parse(this.el.dataset.regions || 'null') || [], ...this.list(peaks.marks || [])]) {
       this.regions.addRegion({start: r.from + this.lag, end: r.to + this.lag, color: kinds[r.kind] || kinds.gap, channelIdx: r.channel, drag: false, resize: false});

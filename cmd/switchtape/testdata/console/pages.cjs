@@ -1,0 +1,102 @@
+// Every page, in light, in dark and on a phone, as it is where there is much, little and
+// nothing to show, and where something is refused; by the keyboard; and how much is sent.
+'use strict';
+const {assert, given, start, logIn, look} = require('./lib.cjs');
+
+const mostAtFirst = 150 << 10; // bytes over the wire of a first view, with headers
+
+// byKeyboard goes through the beginning of the page with Tab.
+async function byKeyboard(page, name) {
+  await page.evaluate(() => { document.activeElement?.blur(); });
+  await page.keyboard.press('Tab');
+  const skip = page.locator('a.skip');
+  assert.ok(await skip.evaluate((a) => a === document.activeElement), `${name}: Tab finds the link that skips the header first`);
+  const box = await skip.boundingBox();
+  assert.ok(box.width > 50 && box.height > 15 && box.x >= 0 && box.y >= 0, `${name}: it is seen: ${JSON.stringify(box)}`);
+  for (let i = 0; i < 4; i++) {
+    await page.keyboard.press('Tab');
+    const seen = await page.evaluate(() => {
+      const el = document.activeElement;
+      const css = getComputedStyle(el);
+      return {what: el.outerHTML.slice(0, 80), ring: el === document.body || css.outlineStyle !== 'none' && parseFloat(css.outlineWidth) >= 2};
+    });
+    assert.ok(seen.ring, `${name}: where the keyboard is isn't seen: ${seen.what}`);
+  }
+}
+
+(async () => {
+  const {context, end} = await start();
+  const page = await context.newPage();
+  const at = async (name, to, status = 200) => {
+    const answer = await page.goto(`${given.url}${to}`);
+    assert.equal(answer.status(), status, to);
+    if (await page.locator('.player').count() > 0) await page.locator('.player[data-drawn]').first().waitFor();
+    await look(page, name);
+  };
+  await at('login', '/login');
+  await logIn(page, given.key);
+  await page.waitForURL(/\/calls$/);
+
+  // What a first view is, from an empty cache.
+  for (const to of ['/calls', given.recorded]) {
+    const fresh = await context.newPage();
+    const devtools = await context.newCDPSession(fresh);
+    await devtools.send('Network.enable');
+    await devtools.send('Network.setCacheDisabled', {cacheDisabled: true});
+    const urls = new Map();
+    const sizes = new Map();
+    devtools.on('Network.requestWillBeSent', (ev) => { urls.set(ev.requestId, new URL(ev.request.url).pathname); });
+    devtools.on('Network.loadingFinished', (ev) => { sizes.set(urls.get(ev.requestId), ev.encodedDataLength); });
+    await fresh.goto(`${given.url}${to}`);
+    if (to === given.recorded) await fresh.locator('.player[data-drawn]').waitFor();
+    const files = [...sizes].filter(([p]) => p === to || p.startsWith('/console/'));
+    const sum = files.reduce((n, [, bytes]) => n + bytes, 0);
+    assert.ok(sizes.has(to) && files.length >= (to === given.recorded ? 9 : 5), JSON.stringify(files));
+    assert.ok(sum <= mostAtFirst, `${to}: ${JSON.stringify(files)}`);
+    console.log(`${to}: ${sum} bytes in ${files.length} files`);
+    await fresh.close();
+  }
+
+  await at('calls', '/calls');
+  await byKeyboard(page, 'calls');
+  await page.locator('a.skip').focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'number', 'behind the skip the search is next');
+  await at('calls-none', '/calls?number=%2B15005550000');
+  await page.getByText('No calls are found').waitFor();
+  await at('calls-wrong', '/calls?since=yesterday');
+  await page.getByRole('alert').waitFor();
+  for (const [name, call] of Object.entries(given.calls)) await at(`call-${name}`, call);
+  await page.goto(`${given.url}${given.recorded}`);
+  await byKeyboard(page, 'call');
+  await at('jobs-all', '/jobs?state=');
+  await byKeyboard(page, 'jobs');
+  await at('jobs-wrong', '/jobs?since=yesterday');
+  await page.getByRole('alert').waitFor();
+  await at('job-absent', given.absent);
+  await at('jobs-move-none', '/jobs/move?from=nowhere&to=elsewhere');
+  await at('letters-none', '/jobs/dead-letters');
+  await at('explain-none', '/rules/explain');
+  await at('fleet-day', '/fleet');
+  await byKeyboard(page, 'fleet');
+  await at('problem-404', '/calls/c-nowhere', 404);
+  await page.getByRole('link', {name: 'Go to the calls'}).waitFor();
+  await at('problem-404-page', '/calls/c-1/nowhere', 404);
+
+  // A form that the browser's own check would have stopped.
+  await page.goto(`${given.url}${given.recorded}`);
+  await page.locator('form[action$="/hold"]').evaluate((form) => { form.noValidate = true; form.submit(); });
+  await page.getByRole('alert').waitFor();
+  assert.match(await page.getByRole('alert').innerText(), /reason/);
+  await look(page, 'problem-422');
+
+  // Who may read calls alone.
+  await page.getByRole('button', {name: 'Log out'}).click();
+  await page.waitForURL(/\/login/);
+  await logIn(page, given.deaf, given.recorded);
+  await page.getByRole('heading', {name: 'Life'}).waitFor();
+  await look(page, 'call-deaf');
+  await at('problem-403', '/fleet', 403);
+  await end();
+})().catch((err) => { console.error(err); process.exit(1); });
