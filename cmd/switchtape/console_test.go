@@ -44,7 +44,7 @@ func needBrowser(t *testing.T) string {
 // are left in SWITCHTAPE_PICTURES, if there is one.
 func inBrowser(t *testing.T, script string, given map[string]any) {
 	t.Helper()
-	given["chromium"], given["pictures"] = needBrowser(t), os.Getenv("SWITCHTAPE_PICTURES")
+	given["chromium"], given["pictures"], given["short"] = needBrowser(t), os.Getenv("SWITCHTAPE_PICTURES"), testing.Short()
 	raw, err := json.Marshal(given)
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), "node", filepath.Join("testdata", "console", script))

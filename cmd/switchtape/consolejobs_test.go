@@ -106,10 +106,10 @@ func TestConsoleShowsTheFleet(t *testing.T) {
 	assert.Contains(t, body, `<dt>Unexplained</dt><dd><span class="badge good">0</span>`)
 	assert.Contains(t, body, `<dt>Kept</dt><dd>100.0 %</dd>`)
 	assert.Contains(t, body, `<svg class="chart"`)
-	assert.Contains(t, body, `<td>destination</td><th scope="row">berlin</th><td><span class="badge good">up</span></td>`)
-	assert.Contains(t, body, `<td>bucket</td><th scope="row">file://`+filepath.Join(dir, "recordings")+`</th><td><span class="badge good">up</span></td>`)
+	assert.Contains(t, body, `<td data-label="Kind">destination</td><th scope="row" data-label="Name">berlin</th><td data-label="State"><span class="badge good">up</span></td>`)
+	assert.Contains(t, body, `<td data-label="Kind">bucket</td><th scope="row" data-label="Name">file://`+filepath.Join(dir, "recordings")+`</th><td data-label="State"><span class="badge good">up</span></td>`)
 	for _, name := range []string{"database", "rules", "worker", "recordings"} {
-		assert.Contains(t, body, `<td>service</td><th scope="row">`+name+`</th><td><span class="badge good">up</span></td>`)
+		assert.Contains(t, body, `<td data-label="Kind">service</td><th scope="row" data-label="Name">`+name+`</th><td data-label="State"><span class="badge good">up</span></td>`)
 	}
 	p.terminate(t)
 }

@@ -218,6 +218,40 @@ func (c *Console) write(w http.ResponseWriter, r *http.Request, status int, name
 	return nil
 }
 
+// failure is the page of what went wrong.
+type failure struct {
+	problem.Problem
+
+	Heading string
+	Back    string // the page that it was asked for on; "" if none is known
+}
+
+// heading says in words what a status means, where HTTP's own are no help.
+func heading(status int, title string) string {
+	switch status {
+	case http.StatusForbidden:
+		return "You may not do this"
+	case http.StatusNotFound:
+		return "There is no such thing here"
+	case http.StatusConflict:
+		return "This can't be done now"
+	case http.StatusUnprocessableEntity, http.StatusBadRequest:
+		return "Something is missing or wrong"
+	default:
+		return title
+	}
+}
+
+// cameFrom is the page of the console that a form was sent from. "" for none, and for the
+// page itself.
+func cameFrom(r *http.Request) string {
+	from, err := url.Parse(r.Referer())
+	if err != nil || from.Host != r.Host || r.Method != http.MethodPost || !strings.HasPrefix(from.Path, "/") || strings.HasPrefix(from.Path, "//") {
+		return ""
+	}
+	return from.RequestURI()
+}
+
 // fail shows what went wrong.
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problem.Of(err)
@@ -231,7 +265,7 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 		c.redirect(w, r, "/login")
 		return
 	}
-	if err := c.show(w, r, p.Status, "problem", p.Title, p); err != nil {
+	if err := c.show(w, r, p.Status, "problem", heading(p.Status, p.Title), failure{p, heading(p.Status, p.Title), cameFrom(r)}); err != nil {
 		c.opts.Logger.ErrorContext(r.Context(), "a page can't be shown", "page", r.Pattern, "error", err)
 		http.Error(w, p.Title, p.Status)
 	}

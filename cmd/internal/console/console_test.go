@@ -345,3 +345,23 @@ func TestJobsForReaders(t *testing.T) {
 		assert.NotContains(t, body, "checkbox", page)
 	}
 }
+
+// TestProblems: what is refused says so in words, with a way back to the page of the console
+// that asked, and to no other site.
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	s, key := newConsole(t, hostile(t), &hands{time.Unix(1e9, 0)}, "operator,compliance")
+	b := browser(t)
+	logIn(t, b, s.URL, key)
+	back := `<a href="/calls/c-1?x=1">Go back</a>`
+	for from, want := range map[string]bool{s.URL + "/calls/c-1?x=1": true, "https://evil.example/calls/c-1?x=1": false, s.URL + "//evil.example/calls/c-1": false, "": false, "::": false} {
+		status, _, body := send(t, b, http.MethodPost, s.URL+"/jobs/selected/retry", url.Values{}, http.Header{"Referer": {from}})
+		assert.Equal(t, http.StatusUnprocessableEntity, status)
+		assert.Contains(t, body, "<h1>Something is missing or wrong</h1>")
+		assert.Equal(t, want, strings.Contains(body, back), from)
+		assert.Equal(t, want, strings.Contains(body, "Go back"), from)
+	}
+	status, _, body := look(t, b, s.URL+"/calls/c-1/x")
+	assert.Equal(t, http.StatusNotFound, status)
+	assert.Contains(t, body, "<h1>There is no such thing here</h1>")
+}

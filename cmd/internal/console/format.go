@@ -57,7 +57,7 @@ func functions() template.FuncMap {
 		"cause":   causeText,
 		"list":    func(s ...string) []string { return s }, "party": party,
 		"count": count, "short": short, "kind": changeKind,
-		"moment": fieldTime, "reason": reasonText, "clip": func(n int, s string) string { return clipped(s, n) },
+		"hour": strings.NewReplacer("T", " ", ":00Z", "").Replace, "moment": fieldTime, "reason": reasonText, "clip": func(n int, s string) string { return clipped(s, n) },
 		"contains": slices.Contains[[]string],
 		"words":    spaced,
 	}
