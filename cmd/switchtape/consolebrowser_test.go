@@ -87,7 +87,7 @@ func TestConsoleJobsInABrowser(t *testing.T) {
 		`{"kind":"command","key":"c-1","queue":"pbx-4","call_id":"`+string(ids[0])+`","payload":{"command":"transcribe","recording":{"call_id":"`+string(ids[0])+`"}}}`, &waits)
 	require.Equal(t, http.StatusAccepted, status, body)
 	keepLetter(t, dir)
-	inBrowser(t, "jobs.cjs", map[string]any{"url": p.url, "key": key, "calls": ids, "jobs": jobs, "waits": waits.ID, "legs": mendable, "tones": tones})
+	inBrowser(t, "jobs.cjs", map[string]any{"url": p.url, "key": key, "calls": ids, "jobs": jobs, "waits": waits.ID, "legs": mendable, "tones": tones, "seconds": seconds})
 	p.terminate(t)
 }
 

@@ -28,7 +28,7 @@ async function start() {
     await browser.close();
     assert.deepEqual(wrong, []);
   };
-  return {context, look, end};
+  return {context, end};
 }
 
 const desktop = {width: 1280, height: 900};
@@ -75,45 +75,62 @@ async function logIn(page, key, to = '/calls') {
   await page.getByRole('button', {name: 'Log in'}).click();
 }
 
-// tones measures what comes out of the player: the level of each frequency, in each ear, in dB.
-// It listens at the end of the player's graph; of a part of the recording, [from, to] in
-// seconds, it listens again where the machine was too slow to hear it within.
-async function tones(page, frequencies, part) {
-  return page.evaluate(async ([frequencies, part]) => {
-    const p = document.querySelector('.player').player;
-    p.graph();
-    const split = p.context.createChannelSplitter(2);
-    p.out.connect(split);
-    const ears = [0, 1].map((ear) => {
-      const a = p.context.createAnalyser();
-      a.fftSize = 8192;
-      a.smoothingTimeConstant = 0;
-      split.connect(a, ear);
-      return a;
-    });
-    const window = ears[0].fftSize / p.context.sampleRate + 0.2; // s, with what lies in between
-    try {
-      for (let tries = 0; tries < 10; tries++) {
-        if (part) {
-          p.seek(part[0] + 0.3);
-          await p.audio.play();
-        }
-        await new Promise((done) => { setTimeout(done, 600); });
-        const levels = ears.map((a) => {
-          const bins = new Float32Array(a.frequencyBinCount);
-          a.getFloatFrequencyData(bins);
-          return frequencies.map((f) => {
-            const at = Math.round(f / (p.context.sampleRate / a.fftSize));
-            return Math.max(...bins.slice(at - 3, at + 4));
-          });
-        });
-        if (!part || p.time > part[0] + window && p.time < part[1]) return levels;
-      }
-      throw new Error(`nothing was heard between ${part} s`);
-    } finally {
-      p.out.disconnect(split);
+// tones measures what comes out of the player until it is as it should be: the level of each
+// frequency, in each ear, in dB. It listens at the end of the player's graph to a part of the
+// recording, [from, to] in seconds, and again where the machine was too slow to hear it
+// within, or where what was to change has not come out yet. begin has the player play it: a
+// seek, if it is none. should says what is wrong with the levels, and nothing if they are right.
+async function tones(page, frequencies, [from, to], should, begin) {
+  let wrong;
+  let levels;
+  for (let tries = 0; tries < 15; tries++) {
+    if (begin) await begin();
+    else {
+      await page.evaluate(async (at) => {
+        const p = document.querySelector('.player').player;
+        p.seek(at);
+        await p.audio.play();
+      }, from + 0.3);
     }
-  }, [frequencies, part]);
+    levels = await page.evaluate(measure, [frequencies, from, to]);
+    wrong = levels ? should(...levels) : `nothing was heard between ${from} and ${to} s`;
+    if (!wrong) return;
+  }
+  assert.fail(`${wrong}: ${JSON.stringify(levels)}`);
+}
+
+// measure runs in the page. It returns null if the part was over before it was heard.
+async function measure([frequencies, from, to]) {
+  const p = document.querySelector('.player').player;
+  p.graph();
+  const split = p.context.createChannelSplitter(2);
+  p.out.connect(split);
+  const ears = [0, 1].map((ear) => {
+    const a = p.context.createAnalyser();
+    a.fftSize = 8192;
+    a.smoothingTimeConstant = 0;
+    split.connect(a, ear);
+    return a;
+  });
+  const window = ears[0].fftSize / p.context.sampleRate + 0.2; // s, with what lies in between
+  const step = () => new Promise((done) => { setTimeout(done, 20); });
+  try {
+    const begun = performance.now();
+    while ((p.time < from + window || p.audio.paused) && performance.now() - begun < 5000) await step();
+    const since = p.time;
+    while (p.time < since + window && p.time < to && !p.audio.paused) await step();
+    const levels = ears.map((a) => {
+      const bins = new Float32Array(a.frequencyBinCount);
+      a.getFloatFrequencyData(bins);
+      return frequencies.map((f) => {
+        const at = Math.round(f / (p.context.sampleRate / a.fftSize));
+        return Math.max(...bins.slice(at - 3, at + 4));
+      });
+    });
+    return p.time >= from + window && p.time < to && !p.audio.paused ? levels : null;
+  } finally {
+    p.out.disconnect(split);
+  }
 }
 
 // api asks the API with the key, and has it answer well.
