@@ -5965,6 +5965,9 @@ type WebhookID = string
 
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
+	// Subject Only lines about it: the id of a call, a job, a hold, a share, a user, a key, the hash of a rule set; may be repeated.
+	Subject *[]string `form:"subject,omitempty" json:"subject,omitempty"`
+
 	// After Only lines with a larger id.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
@@ -7366,7 +7369,9 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 type ClientInterface interface {
 	// ListAudit List who did what
 	//
-	// The lines of the tenant's audit log, oldest first.
+	// The lines of the tenant's audit log, oldest first: all of them, or those about a subject. What every
+	// call and every job leaves by itself is among all alone: for a call it is in its events, for a job in
+	// the job.
 	//
 	// Corresponds with GET /v1/audit (the `ListAudit` operationId).
 	ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8586,7 +8591,9 @@ type ClientInterface interface {
 
 // ListAudit List who did what
 //
-// The lines of the tenant's audit log, oldest first.
+// The lines of the tenant's audit log, oldest first: all of them, or those about a subject. What every
+// call and every job leaves by itself is among all alone: for a call it is in its events, for a job in
+// the job.
 //
 // Corresponds with GET /v1/audit (the `ListAudit` operationId).
 func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -11170,6 +11177,16 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.Subject != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", *params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
 
 		if params.After != nil {
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
@@ -16862,7 +16879,9 @@ func WithBaseURL(baseURL string) ClientOption {
 type ClientWithResponsesInterface interface {
 	// ListAuditWithResponse List who did what
 	//
-	// The lines of the tenant's audit log, oldest first.
+	// The lines of the tenant's audit log, oldest first: all of them, or those about a subject. What every
+	// call and every job leaves by itself is among all alone: for a call it is in its events, for a job in
+	// the job.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -22374,7 +22393,9 @@ func (r RotateWebhookResponse) ContentType() string {
 
 // ListAuditWithResponse List who did what
 //
-// The lines of the tenant's audit log, oldest first.
+// The lines of the tenant's audit log, oldest first: all of them, or those about a subject. What every
+// call and every job leaves by itself is among all alone: for a call it is in its events, for a job in
+// the job.
 //
 // Returns a wrapper object for the known response body format(s).
 //

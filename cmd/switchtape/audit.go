@@ -2,14 +2,20 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/switchtape/switchtape/callmodel"
+	"github.com/switchtape/switchtape/cmd/apiclient"
 	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/service"
 	"github.com/switchtape/switchtape/storage/calldb"
 )
 
 type auditCommand struct {
+	List   auditList   `cmd:"" help:"List who did what: all that is in the tenant's audit log, or what is about a call, a job, a hold, a share, a user or a key."`
 	Verify auditVerify `cmd:"" help:"Hold the audit log against its seals, and name every line that was changed, taken out or put in."`
 	Prune  auditPrune  `cmd:"" help:"Take lines out of the audit log for their age. Their seals stay, so that the rest can be verified."`
 }
@@ -47,6 +53,45 @@ func (c *auditVerify) Run(ctx context.Context, s cli.Streams) error {
 		}
 		return err
 	})
+}
+
+type auditList struct {
+	apiOnlyOptions
+	Subject []string `help:"Only lines about it: an id, or the hash of a rule set. What every call and job leaves by itself is left out then. May be repeated." placeholder:"ID" sep:"none"`
+	After   int64    `help:"Only lines with a larger id." placeholder:"ID"`
+	Limit   int      `help:"At most so many, up to 1000." default:"100"`
+}
+
+func (c *auditList) Run(ctx context.Context, s cli.Streams) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	p := &apiclient.ListAuditParams{After: given(c.After), Limit: &c.Limit}
+	if len(c.Subject) > 0 {
+		p.Subject = &c.Subject
+	}
+	page, raw, err := answered[struct{ Events []callmodel.AuditEvent }](api.ListAuditWithResponse(ctx, p))
+	if err != nil || c.JSON {
+		return printRaw(s, raw, err)
+	}
+	for i := range page.Events {
+		e := &page.Events[i]
+		s.Printf("%d  %s  %-20s  %-20s  %s%s\n", e.ID, e.At.Format(time.RFC3339), e.Action, e.Actor, e.Subject, details(e.Detail))
+	}
+	if n := len(page.Events); n > 0 && n == c.Limit {
+		s.Printf("there may be more: --after %d\n", page.Events[n-1].ID)
+	}
+	return nil
+}
+
+// details are what a line says besides, by name.
+func details(of map[string]string) string {
+	text := ""
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		text += fmt.Sprintf("  %s=%q", name, of[name])
+	}
+	return text
 }
 
 type auditPrune struct {

@@ -66,6 +66,7 @@ func (*commands) Examples() map[string][]string {
 		"tenants put":          {"switchtape tenants put acme acme.json" + api},
 		"tenants versions":     {"switchtape tenants versions acme" + api},
 		"tenants delete":       {"switchtape tenants delete acme" + api},
+		"audit list":           {"switchtape audit list --subject call-1 --subject j000000000001-6b22db8a" + api},
 		"audit verify":         {"switchtape audit verify" + db},
 		"audit prune":          {"switchtape audit prune --older-than 8760h" + db},
 		"keys create":          {"switchtape keys create --tenant acme --name dashboard --grant reader --expires-in 2160h" + db},

@@ -88,7 +88,7 @@ func (h *Handler) routes() []problem.Route {
 		problem.At("GET /v1/rules", callmodel.ScopeRulesRead, h.listRules, problem.Query()),
 		problem.At("GET /v1/rules/history", callmodel.ScopeRulesRead, h.listHistory, problem.Query("limit")),
 		problem.At("POST /v1/rules/rollback", callmodel.ScopeRulesWrite, h.change(rulesets.ActionRollback), problem.Query()),
-		problem.At("GET /v1/audit", callmodel.ScopeAuditRead, h.listAudit, problem.Query("limit", "after")),
+		problem.At("GET /v1/audit", callmodel.ScopeAuditRead, h.listAudit, problem.Query("limit", "after", "subject*")),
 	}
 	for _, a := range []rulesets.Action{rulesets.ActionActivate, rulesets.ActionCanary, rulesets.ActionPromote, rulesets.ActionAbort} {
 		list = append(list, problem.At("POST /v1/rules/{hash}/"+string(a), callmodel.ScopeRulesWrite, h.change(a), problem.Query()))

@@ -213,7 +213,12 @@ func (h *Handler) listAudit(w http.ResponseWriter, r *http.Request, p callmodel.
 	if err != nil {
 		return err
 	}
-	events, err := h.service.AuditEvents(r.Context(), p.TenantID, int64(after), limit)
+	var events []callmodel.AuditEvent
+	if about := r.URL.Query()["subject"]; len(about) > 0 {
+		events, err = h.service.AuditAbout(r.Context(), p.TenantID, about, int64(after), limit)
+	} else {
+		events, err = h.service.AuditEvents(r.Context(), p.TenantID, int64(after), limit)
+	}
 	if err != nil {
 		return err
 	}

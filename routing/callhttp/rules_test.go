@@ -3,6 +3,7 @@ package callhttp_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os/exec"
 	"strings"
 	"testing"
@@ -125,6 +126,14 @@ func TestAudit(t *testing.T) {
 	assert.Equal(t, all[3:4], rest)
 	fails(t, s, operator(), http.MethodGet, "/v1/audit?after=-1", "", http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 	assert.Empty(t, ok[lines](t, s, as(operates(), "globex"), http.MethodGet, "/v1/audit", "", http.StatusOK).Events)
+
+	// About subjects: what every call leaves by itself is left out.
+	rules, call := url.QueryEscape(all[0].Subject), url.QueryEscape(all[4].Subject)
+	about := ok[lines](t, s, operator(), http.MethodGet, "/v1/audit?subject="+rules+"&subject="+call, "", http.StatusOK).Events
+	assert.Equal(t, all[:2], about)
+	assert.Equal(t, all[1:2], ok[lines](t, s, operator(), http.MethodGet, path("/v1/audit?limit=1&after=%d&subject="+rules, all[0].ID), "", http.StatusOK).Events)
+	assert.Empty(t, ok[lines](t, s, as(operates(), "globex"), http.MethodGet, "/v1/audit?subject="+rules, "", http.StatusOK).Events)
+	fails(t, s, operator(), http.MethodGet, "/v1/audit?subject=x"+strings.Repeat("&subject=x", callmodel.MaxAuditSubjects), "", http.StatusUnprocessableEntity, callmodel.CodeInvalid)
 }
 
 // TestImports keeps databases, clouds, audio and the tools to work on rules out of

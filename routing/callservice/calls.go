@@ -80,6 +80,14 @@ func (s *Service) Events(ctx context.Context, t callmodel.TenantID, id callmodel
 	})
 }
 
+// AuditAbout lists the tenant's lines of the audit log that are about one of the subjects,
+// with an id greater than after, ascending, at most limit: see [AuditLog].
+func (s *Service) AuditAbout(ctx context.Context, t callmodel.TenantID, subjects []string, after int64, limit int) ([]callmodel.AuditEvent, error) {
+	return inLane(ctx, s, anyTurn(t), s.opts.RequestTimeout, func(ctx context.Context) ([]callmodel.AuditEvent, error) {
+		return s.stores.AuditAbout(ctx, t, subjects, after, limit)
+	})
+}
+
 // AuditEvents lists the tenant's lines of the audit log with an id greater than
 // after, ascending, at most limit.
 func (s *Service) AuditEvents(ctx context.Context, t callmodel.TenantID, after int64, limit int) ([]callmodel.AuditEvent, error) {

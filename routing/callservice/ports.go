@@ -83,6 +83,10 @@ type AuditLog interface {
 	Audit(ctx context.Context, e callmodel.AuditEvent) error
 	// AuditEvents lists a tenant's events with an id greater than after, ascending, at most limit.
 	AuditEvents(ctx context.Context, t callmodel.TenantID, after int64, limit int) ([]callmodel.AuditEvent, error)
+	// AuditAbout is AuditEvents of the lines whose subject is one of those given, at most
+	// callmodel.MaxAuditSubjects, but for the actions of callmodel.AuditRoutine: of a call and its
+	// jobs what somebody did with them.
+	AuditAbout(ctx context.Context, t callmodel.TenantID, subjects []string, after int64, limit int) ([]callmodel.AuditEvent, error)
 }
 
 // RulesSnapshot keeps the rule sets in service where they can be had without the

@@ -107,6 +107,13 @@ func (d *DB) ClaimQueries(ctx context.Context, kinds, queues []string, lane int,
 // EndedCalls is the query of n calls that wait to be counted for the reports.
 func (d *DB) EndedCalls(n int) string { return d.dialect.translate(endedCalls(n)) }
 
+// LinesAbout is the query for lines of the audit log about the subjects, and its arguments
+// between the tenant and the last id.
+func (d *DB) LinesAbout(subjects ...string) (query string, args []any) {
+	where, args := aboutSubjects(true, subjects)
+	return d.dialect.translate("SELECT id FROM audit WHERE tenant_id = ? AND " + where + " AND id > ? ORDER BY id LIMIT ?"), args
+}
+
 // Plan is how the database runs the query.
 func (d *DB) Plan(ctx context.Context, query string, args ...any) (string, error) {
 	if d.dialect.numbered {

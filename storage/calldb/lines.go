@@ -3,6 +3,7 @@ package calldb
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/storage/calldb/internal/storeform"
@@ -28,7 +29,7 @@ func (t *tx) audit(ctx context.Context, e callmodel.AuditEvent) error {
 	}
 	_, err = t.exec(ctx, "INSERT INTO audit (tenant_id, at, actor, action, subject, detail) VALUES (?, @now, ?, ?, ?, ?)",
 		storeform.Text(string(e.TenantID), storeform.MaxKey), storeform.Text(e.Actor, storeform.MaxText),
-		storeform.Text(e.Action, storeform.MaxText), storeform.Text(e.Subject, storeform.MaxText), detail)
+		storeform.Text(e.Action, storeform.MaxText), storeform.Subject(e.Subject), detail)
 	if err != nil {
 		return err
 	}
@@ -53,10 +54,46 @@ func (d *DB) Audit(ctx context.Context, e callmodel.AuditEvent) error {
 // transaction that is still open are waited for, so that a reader who
 // continues behind the last one misses none.
 func (d *DB) AuditEvents(ctx context.Context, tenant callmodel.TenantID, after int64, limit int) ([]callmodel.AuditEvent, error) {
+	return d.auditEvents(ctx, func(*tx) (string, []any) {
+		return "tenant_id = ? AND id > ? ORDER BY id LIMIT ?", []any{storeform.Text(string(tenant), storeform.MaxKey), after, storeform.LinesLimit(limit)}
+	})
+}
+
+// AuditAbout implements callservice.AuditLog. Ids are waited for as by AuditEvents.
+func (d *DB) AuditAbout(ctx context.Context, tenant callmodel.TenantID, subjects []string, after int64, limit int) ([]callmodel.AuditEvent, error) {
+	if err := storeform.CheckSubjects(subjects); err != nil || len(subjects) == 0 {
+		return []callmodel.AuditEvent{}, err
+	}
+	return d.auditEvents(ctx, func(t *tx) (string, []any) {
+		where, args := aboutSubjects(t.subjects, subjects)
+		return "tenant_id = ? AND " + where + " AND id > ? ORDER BY id LIMIT ?",
+			append(append([]any{storeform.Text(string(tenant), storeform.MaxKey)}, args...), after, storeform.LinesLimit(limit))
+	})
+}
+
+// aboutSubjects is the condition that a line is about one of the subjects and no routine, with
+// the words of the index audit_subjects where there is one.
+func aboutSubjects(indexed bool, subjects []string) (string, []any) {
+	marks := strings.TrimSuffix(strings.Repeat("?, ", len(subjects)), ", ")
+	var begins, wholes []any
+	for _, s := range subjects {
+		s = storeform.Subject(s)
+		begins, wholes = append(begins, storeform.Begin(s)), append(wholes, s)
+	}
+	where := "action NOT IN ('" + strings.Join(callmodel.AuditRoutine(), "', '") + "') AND subject IN (" + marks + ")"
+	if !indexed {
+		return where, wholes
+	}
+	return "substr(subject, 1, 128) IN (" + marks + ") AND " + where, append(begins, wholes...)
+}
+
+// auditEvents reads the lines for which what where gives holds.
+func (d *DB) auditEvents(ctx context.Context, where func(*tx) (string, []any)) ([]callmodel.AuditEvent, error) {
 	var events []callmodel.AuditEvent
 	err := d.viewLines(ctx, "read the audit log", func(ctx context.Context, t *tx) error {
 		events = []callmodel.AuditEvent{}
-		return t.each(ctx, func(s scanner) error {
+		query, args := where(t)
+		return t.eachOnce(ctx, func(s scanner) error {
 			var e callmodel.AuditEvent
 			var at int64
 			var detail string
@@ -71,8 +108,7 @@ func (d *DB) AuditEvents(ctx context.Context, tenant callmodel.TenantID, after i
 			}
 			events = append(events, e)
 			return nil
-		}, "SELECT id, tenant_id, at, actor, action, subject, detail FROM audit WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?",
-			storeform.Text(string(tenant), storeform.MaxKey), after, storeform.LinesLimit(limit))
+		}, "SELECT id, tenant_id, at, actor, action, subject, detail FROM audit WHERE "+query, args...)
 	})
 	if err != nil {
 		return nil, err

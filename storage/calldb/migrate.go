@@ -26,7 +26,7 @@ const versions = "goose_db_version"
 // the schema before and after its own.
 const (
 	// newestSchema is the version that this program's migrations make.
-	newestSchema = 18
+	newestSchema = 19
 	// oldestSchema is the oldest version that this program runs on: the newest one
 	// of the release before.
 	oldestSchema = 2
@@ -80,6 +80,9 @@ const (
 	// sharesSchema is the version from which share links are kept. Before it there are none,
 	// and none can be made.
 	sharesSchema = 18
+	// subjectsSchema is the version from which lines of the audit log are found by what
+	// they are about. Before it all of a tenant's are looked at.
+	subjectsSchema = 19
 	// compatibility is the table in which migrations note the oldest program that
 	// runs on the schema, by the newest version that it knows. Only a migration that
 	// contracts changes it.

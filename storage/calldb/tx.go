@@ -33,6 +33,7 @@ type tx struct {
 	defects   bool // defectsSchema or a later one
 	keeping   bool // keepingSchema or a later one
 	shares    bool // sharesSchema or a later one
+	subjects  bool // subjectsSchema or a later one
 	listeners *listeners
 	secrets   *SecretKeys // nil: secrets are kept as they are
 	bells     *bells
@@ -46,7 +47,7 @@ func (d *DB) newTx(p *pool, t *sql.Tx) *tx {
 		p: p, tx: t, bells: &d.bells, tell: d.tell, listeners: &d.listeners, secrets: d.opts.SecretKeys, kinds: at >= kindsSchema, fair: at >= fairSchema, fleet: at >= fleetSchema, turns: at >= turnsSchema,
 		terms: at >= termsSchema, directory: at >= directorySchema, keys: at >= keysSchema,
 		reports: at >= reportsSchema, retention: at >= retentionSchema, ruleParts: at >= rulePartsSchema, intake: at >= intakeSchema, webhooks: at >= webhooksSchema,
-		promise: at >= promiseSchema, defects: at >= defectsSchema, keeping: at >= keepingSchema, shares: at >= sharesSchema,
+		promise: at >= promiseSchema, defects: at >= defectsSchema, keeping: at >= keepingSchema, shares: at >= sharesSchema, subjects: at >= subjectsSchema,
 	}
 }
 

@@ -1,6 +1,9 @@
 package storetest
 
 import (
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -16,6 +19,7 @@ func AuditLog(t *testing.T, open func(t *testing.T) Env) {
 	t.Helper()
 	runAll(t, open, []run{
 		{"AppendsAndPages", auditPages},
+		{"AboutSubjects", auditAbout},
 		{"HostileText", auditHostile},
 		{"ReadersMissNothing", auditMissesNothing},
 	})
@@ -60,6 +64,52 @@ func auditPages(t *testing.T, e Env) {
 		}
 	}
 	require.Equal(t, []string{"s0001", "s0002", "s0004", "s0005", "s0007", "s0008", "s0010", "s0011"}, seen)
+}
+
+// auditAbout: who asks about subjects gets their lines alone, in pages, of one tenant, and
+// not those that every call leaves.
+func auditAbout(t *testing.T, e Env) {
+	long := strings.Repeat("ü", 300) // longer than what an index has of it
+	put := func(tenant callmodel.TenantID, action, subject string) {
+		require.NoError(t, e.Audit.Audit(t.Context(), callmodel.AuditEvent{TenantID: tenant, Actor: "ann", Action: action, Subject: subject}))
+	}
+	for i := range 7 {
+		put("acme", callmodel.AuditListened, "j1")
+		put("acme", callmodel.AuditCallEvent, "c1")
+		put("acme", callmodel.AuditJobRetried, "j2")
+		put("umbrella", callmodel.AuditListened, "j1")
+		put("acme", "hold.placed", long+strconv.Itoa(i))
+	}
+	put("acme", "hold.placed", "c1")
+	about := func(tenant callmodel.TenantID, limit int, subjects ...string) []string {
+		var seen []string
+		for last := int64(0); ; {
+			page, err := e.Audit.AuditAbout(t.Context(), tenant, subjects, last, limit)
+			require.NoError(t, err)
+			require.NotNil(t, page)
+			if len(page) == 0 {
+				return seen
+			}
+			require.LessOrEqual(t, len(page), limit)
+			for _, a := range page {
+				require.Greater(t, a.ID, last)
+				last = a.ID
+				require.Equal(t, tenant, a.TenantID)
+				seen = append(seen, a.Action+" "+a.Subject)
+			}
+		}
+	}
+	require.Equal(t, slices.Repeat([]string{callmodel.AuditListened + " j1"}, 7), about("acme", 3, "j1"))
+	require.Equal(t, []string{"hold.placed c1"}, about("acme", 3, "c1"), "what somebody did, not the call's own events")
+	both := about("acme", 4, "j2", "c1", "j1", "nobody", "j1")
+	require.Len(t, both, 15)
+	require.Equal(t, []string{callmodel.AuditListened + " j1", callmodel.AuditJobRetried + " j2"}, both[:2], "in the order of all")
+	require.Equal(t, []string{"hold.placed " + long + "4"}, about("acme", 10, long+"4"))
+	require.Empty(t, about("nobody", 10, "j1"))
+	require.Empty(t, about("acme", 10))
+	require.Empty(t, about("acme", 10, "j1' OR '1'='1", "\x00"))
+	_, err := e.Audit.AuditAbout(t.Context(), "acme", make([]string, callmodel.MaxAuditSubjects+1), 0, 10)
+	requireCode(t, callmodel.CodeInvalid, err)
 }
 
 func auditHostile(t *testing.T, e Env) {

@@ -39,6 +39,7 @@ type RuleSets interface {
 type AuditLines interface {
 	Audit(ctx context.Context, e callmodel.AuditEvent) error
 	AuditEvents(ctx context.Context, t callmodel.TenantID, after int64, limit int) ([]callmodel.AuditEvent, error)
+	AuditAbout(ctx context.Context, t callmodel.TenantID, subjects []string, after int64, limit int) ([]callmodel.AuditEvent, error)
 }
 
 // OutboxEvents is what [Outbox] tests: the events to deliver. They are written by

@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -161,6 +162,22 @@ func (s *Store) AuditEvents(ctx context.Context, t callmodel.TenantID, after int
 	events := []callmodel.AuditEvent{}
 	for _, e := range s.audit {
 		if e.TenantID == t && e.ID > after && len(events) < storeform.LinesLimit(limit) {
+			events = append(events, copied(e))
+		}
+	}
+	return events, nil
+}
+
+// AuditAbout implements callservice.AuditLog.
+func (s *Store) AuditAbout(ctx context.Context, t callmodel.TenantID, subjects []string, after int64, limit int) ([]callmodel.AuditEvent, error) {
+	if err := errors.Join(ctx.Err(), storeform.CheckSubjects(subjects)); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	routine, events := callmodel.AuditRoutine(), []callmodel.AuditEvent{}
+	for _, e := range s.audit {
+		if e.TenantID == t && e.ID > after && slices.ContainsFunc(subjects, func(s string) bool { return storeform.Subject(s) == storeform.Subject(e.Subject) }) && !slices.Contains(routine, e.Action) && len(events) < storeform.LinesLimit(limit) {
 			events = append(events, copied(e))
 		}
 	}

@@ -206,3 +206,25 @@ func RetriedLine(j *ledger.Job, actor string) callmodel.AuditEvent {
 func RuleSetLine(action string, t callmodel.TenantID, hash, actor string) callmodel.AuditEvent {
 	return callmodel.AuditEvent{TenantID: t, Actor: actor, Action: action, Subject: hash}
 }
+
+// CheckSubjects refuses more subjects than the audit log can be asked about at once.
+func CheckSubjects(subjects []string) error {
+	if len(subjects) > callmodel.MaxAuditSubjects {
+		return callmodel.FieldErrors{{Path: "subject", Message: fmt.Sprintf("there are %d, and at most %d can be asked about at once", len(subjects), callmodel.MaxAuditSubjects)}}
+	}
+	return nil
+}
+
+// Subject is what a line has of a subject.
+func Subject(s string) string { return Text(s, MaxText) }
+
+// Begin is what the index of subjects has of one: its first 128 characters.
+func Begin(s string) string {
+	n := 0
+	for i := range s {
+		if n++; n > 128 {
+			return s[:i]
+		}
+	}
+	return s
+}
