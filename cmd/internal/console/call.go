@@ -29,6 +29,7 @@ type callPage struct {
 	WhyNot     string // why the route can't be explained
 	Recordings []recordingView
 	Shared     *sharedLink
+	Holds      []retention.Hold // on the call
 }
 
 // moment is a point of the call's life.
@@ -116,6 +117,9 @@ func (c *Console) showCall(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 		page.Recordings = append(page.Recordings, v)
+	}
+	if page.Holds, err = c.holdsOn(r, id); err != nil {
+		return err
 	}
 	page.Shared = takeShared(w, r)
 	return c.show(w, r, http.StatusOK, "call", "Call "+party(call.From)+" to "+party(call.To), page)

@@ -33,5 +33,6 @@ func (c *Console) callRoutes() []route {
 		{"POST /calls/{call}/recordings/{job}/share", callmodel.ScopeSharesWrite, c.share},
 		{"POST /calls/{call}/recordings/{job}/retry", callmodel.ScopeJobsWrite, c.retryRecording},
 		{"POST /calls/{call}/hold", callmodel.ScopeHoldsWrite, c.hold},
+		{"POST /calls/{call}/holds/{hold}/lift", callmodel.ScopeHoldsWrite, c.liftHold},
 	}
 }

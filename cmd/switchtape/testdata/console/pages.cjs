@@ -68,6 +68,10 @@ async function byKeyboard(page, name) {
   await at('calls-wrong', '/calls?since=yesterday');
   await page.getByRole('alert').waitFor();
   for (const [name, call] of Object.entries(given.calls)) await at(`call-${name}`, call);
+  await page.goto(`${given.url}${given.calls.held}`);
+  await page.getByRole('region', {name: 'Under a legal hold'}).getByText('the autumn campaign').waitFor();
+  await page.goto(`${given.url}${given.calls.busy}`);
+  await page.getByText('Nobody answered').waitFor();
   await page.goto(`${given.url}${given.recorded}`);
   await byKeyboard(page, 'call');
   await at('jobs-all', '/jobs?state=');
