@@ -197,7 +197,7 @@ func TestMarkup(t *testing.T) {
 	logIn(t, b, s.URL, key)
 	hurt := url.QueryEscape(markup)
 	for _, page := range append(rulePages(),
-		"/calls", "/calls?number="+hurt, "/calls/c-1", "/calls/"+url.PathEscape(markup), "/nowhere/"+url.PathEscape(markup),
+		"/calls", "/calls?number="+hurt, "/calls/c-1", "/live/calls/c-1", "/calls/"+url.PathEscape(markup), "/nowhere/"+url.PathEscape(markup),
 		"/jobs", "/live/jobs", "/live/jobs/j-1", "/jobs?queue="+hurt+"&code="+hurt+"&kind="+hurt+"&since="+hurt, "/jobs/j-1", "/jobs/"+url.PathEscape(markup),
 		"/jobs/retry?code="+hurt+"&queue="+hurt, "/jobs/move?from="+hurt+"&to="+hurt,
 		"/jobs/dead-letters", "/jobs/dead-letters?state="+hurt, "/jobs/dead-letters/l-1",
@@ -207,7 +207,7 @@ func TestMarkup(t *testing.T) {
 		harmless(t, page, body)
 		assert.Contains(t, head.Get("Content-Security-Policy"), "script-src 'self';", page)
 	}
-	for _, page := range []string{"/calls/c-1", "/jobs", "/live/jobs", "/live/jobs/j-1", "/jobs/j-1", "/jobs/retry?code=" + hurt, "/jobs/move?from=" + hurt + "&to=x", "/jobs/dead-letters", "/jobs/dead-letters/l-1", "/fleet", "/live/fleet"} {
+	for _, page := range []string{"/calls/c-1", "/live/calls/c-1", "/jobs", "/live/jobs", "/live/jobs/j-1", "/jobs/j-1", "/jobs/retry?code=" + hurt, "/jobs/move?from=" + hurt + "&to=x", "/jobs/dead-letters", "/jobs/dead-letters/l-1", "/fleet", "/live/fleet"} {
 		status, _, body := look(t, b, s.URL+page)
 		assert.Equal(t, http.StatusOK, status, page)
 		assert.Contains(t, body, "&lt;script&gt;alert(1)&lt;/script&gt;", "%s: it is there, as text", page)

@@ -1,7 +1,7 @@
 // Every page, in light, in dark and on a phone, as it is where there is much, little and
 // nothing to show, and where something is refused; by the keyboard; and how much is sent.
 'use strict';
-const {assert, given, start, logIn, look} = require('./lib.cjs');
+const {api, assert, given, start, logIn, look} = require('./lib.cjs');
 
 const mostAtFirst = 150 << 10; // bytes over the wire of a first view, with headers
 
@@ -70,6 +70,14 @@ async function byKeyboard(page, name) {
   for (const [name, call] of Object.entries(given.calls)) await at(`call-${name}`, call);
   await page.goto(`${given.url}${given.calls.held}`);
   await page.getByRole('region', {name: 'Under a legal hold'}).getByText('the autumn campaign').waitFor();
+
+  // A call that goes on says when it doesn't any more.
+  await page.goto(`${given.url}${given.calls['goes-on']}`);
+  await api(context, 'POST', `/v1${given.calls['goes-on']}/events`, {id: 'the-end', type: 'ended'});
+  await page.getByRole('link', {name: 'show what is new'}).waitFor();
+  await look(page, 'call-news');
+  await page.getByRole('link', {name: 'show what is new'}).click();
+  await page.getByRole('heading', {level: 1}).getByText('ended', {exact: true}).waitFor();
   await page.goto(`${given.url}${given.calls.busy}`);
   await page.getByText('Nobody answered').waitFor();
   await page.goto(`${given.url}${given.recorded}`);
