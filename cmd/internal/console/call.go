@@ -29,6 +29,8 @@ type callPage struct {
 	WhyNot     string // why the route can't be explained
 	Recordings []recordingView
 	Shared     *sharedLink
+	Holds      []retention.Hold // on the call
+	News       string           // where to ask whether there is something new; "" for nowhere
 }
 
 // moment is a point of the call's life.
@@ -99,7 +101,7 @@ func (c *Console) showCall(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := &callPage{Call: call, Life: life(&call, events.Events), Attempts: attempts(&call, events.Events)}
+	page := &callPage{Call: call, News: newsOf(&call), Life: life(&call, events.Events), Attempts: attempts(&call, events.Events)}
 	if why, err := get[routing.Explanation](c, r, at+"/explanation", nil); err == nil {
 		page.Why = &why
 	} else if refused, ok := isRefused(err); ok {
@@ -116,6 +118,9 @@ func (c *Console) showCall(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 		page.Recordings = append(page.Recordings, v)
+	}
+	if page.Holds, err = c.holdsOn(r, id); err != nil {
+		return err
 	}
 	page.Shared = takeShared(w, r)
 	return c.show(w, r, http.StatusOK, "call", "Call "+party(call.From)+" to "+party(call.To), page)

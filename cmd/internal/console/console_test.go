@@ -60,6 +60,7 @@ func hostile(t *testing.T) http.Handler {
 	answer("GET /v1/recordings/jobs/{id}", json.RawMessage(strings.ReplaceAll(`{"id":"@","kind":"record","call_id":"c-1","queue":"@","state":"done","last_error":"@","created_at":"2026-01-01T00:00:00Z",
 		"spec":{"legs":[{"name":"@","segments":[{"uri":"x"}]}],"redactions":[{"from_ms":0,"to_ms":1000,"legs":["@"]}]},
 		"result":{"legs":[{"name":"@","channel":0,"gaps":[{"kind":"@","from_ms":0,"to_ms":10}]}],"outputs":[]}}`, "@", jsonText(t, markup))))
+	answer("GET /v1/holds", map[string]any{"holds": []any{map[string]any{"id": markup, "reason": markup, "placed_by": markup, "placed_at": "2026-01-01T00:00:00Z"}}})
 	hostileJobs(t, answer)
 	hostileRules(t, mux, answer)
 	return mux
@@ -196,7 +197,7 @@ func TestMarkup(t *testing.T) {
 	logIn(t, b, s.URL, key)
 	hurt := url.QueryEscape(markup)
 	for _, page := range append(rulePages(),
-		"/calls", "/calls?number="+hurt, "/calls/c-1", "/calls/"+url.PathEscape(markup), "/nowhere/"+url.PathEscape(markup),
+		"/calls", "/calls?number="+hurt, "/calls/c-1", "/live/calls/c-1", "/calls/"+url.PathEscape(markup), "/nowhere/"+url.PathEscape(markup),
 		"/jobs", "/live/jobs", "/live/jobs/j-1", "/jobs?queue="+hurt+"&code="+hurt+"&kind="+hurt+"&since="+hurt, "/jobs/j-1", "/jobs/"+url.PathEscape(markup),
 		"/jobs/retry?code="+hurt+"&queue="+hurt, "/jobs/move?from="+hurt+"&to="+hurt,
 		"/jobs/dead-letters", "/jobs/dead-letters?state="+hurt, "/jobs/dead-letters/l-1",
@@ -206,7 +207,7 @@ func TestMarkup(t *testing.T) {
 		harmless(t, page, body)
 		assert.Contains(t, head.Get("Content-Security-Policy"), "script-src 'self';", page)
 	}
-	for _, page := range []string{"/calls/c-1", "/jobs", "/live/jobs", "/live/jobs/j-1", "/jobs/j-1", "/jobs/retry?code=" + hurt, "/jobs/move?from=" + hurt + "&to=x", "/jobs/dead-letters", "/jobs/dead-letters/l-1", "/fleet", "/live/fleet"} {
+	for _, page := range []string{"/calls/c-1", "/live/calls/c-1", "/jobs", "/live/jobs", "/live/jobs/j-1", "/jobs/j-1", "/jobs/retry?code=" + hurt, "/jobs/move?from=" + hurt + "&to=x", "/jobs/dead-letters", "/jobs/dead-letters/l-1", "/fleet", "/live/fleet"} {
 		status, _, body := look(t, b, s.URL+page)
 		assert.Equal(t, http.StatusOK, status, page)
 		assert.Contains(t, body, "&lt;script&gt;alert(1)&lt;/script&gt;", "%s: it is there, as text", page)
@@ -295,7 +296,7 @@ func TestOtherSites(t *testing.T) {
 	b := browser(t)
 	logIn(t, b, s.URL, key)
 	cross := http.Header{"Origin": {"https://evil.example"}, "Sec-Fetch-Site": {"cross-site"}}
-	for _, page := range slices.Concat(jobActions(), ruleDeeds(), []string{"/login", "/logout", "/calls/c-1/hold", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share"}) {
+	for _, page := range slices.Concat(jobActions(), ruleDeeds(), []string{"/login", "/logout", "/calls/c-1/hold", "/calls/c-1/holds/h-1/lift", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share"}) {
 		status, _, _ := send(t, b, http.MethodPost, s.URL+page, url.Values{"key": {key}, "reason": {"x"}, "sure": {"yes"}}, cross)
 		assert.Equal(t, http.StatusForbidden, status, page)
 	}
@@ -325,7 +326,7 @@ func TestScopes(t *testing.T) {
 		status, _, _ = look(t, b, s.URL+page)
 		assert.Equal(t, http.StatusForbidden, status, page)
 	}
-	for _, page := range slices.Concat(jobActions(), ruleDeeds(), []string{"/calls/c-1/hold", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share", "/calls/c-1/recordings/j/retry"}) {
+	for _, page := range slices.Concat(jobActions(), ruleDeeds(), []string{"/calls/c-1/hold", "/calls/c-1/holds/h-1/lift", "/calls/c-1/recordings/j/erase", "/calls/c-1/recordings/j/redact", "/calls/c-1/recordings/j/share", "/calls/c-1/recordings/j/retry"}) {
 		status, _, _ = send(t, b, http.MethodPost, s.URL+page, url.Values{"reason": {"x"}, "sure": {"yes"}}, nil)
 		assert.Equal(t, http.StatusForbidden, status, page)
 	}

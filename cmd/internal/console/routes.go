@@ -25,6 +25,7 @@ func (c *Console) callRoutes() []route {
 		{"GET /calls", calls, c.listCalls},
 		{"GET /live/calls", calls, c.liveCalls},
 		{"GET /calls/{call}", calls, c.showCall},
+		{"GET /live/calls/{call}", calls, c.callNews},
 		{"GET /calls/{call}/recordings/{job}/media", recordings, c.media},
 		{"GET /calls/{call}/recordings/{job}/peaks", recordings, c.peaks},
 		{"POST /calls/{call}/recordings/{job}/waveform", callmodel.ScopeRecordingsWrite, c.draw},
@@ -33,5 +34,6 @@ func (c *Console) callRoutes() []route {
 		{"POST /calls/{call}/recordings/{job}/share", callmodel.ScopeSharesWrite, c.share},
 		{"POST /calls/{call}/recordings/{job}/retry", callmodel.ScopeJobsWrite, c.retryRecording},
 		{"POST /calls/{call}/hold", callmodel.ScopeHoldsWrite, c.hold},
+		{"POST /calls/{call}/holds/{hold}/lift", callmodel.ScopeHoldsWrite, c.liftHold},
 	}
 }

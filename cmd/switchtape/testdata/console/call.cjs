@@ -87,7 +87,7 @@ const [agent, customer] = given.tones; // Hz
   await page.keyboard.press(' ');
   await page.goto(`${page.url()}#t=0:07.5`);
   await page.reload();
-  await page.waitForFunction(() => Math.abs(document.querySelector('.player').player.time - 7.5) < 0.05);
+  await page.waitForFunction(() => Math.abs(document.querySelector('.player')?.player?.time - 7.5) < 0.05);
 
   // A range is heard as it would be, and then redacted, for the one party.
   const {from, to} = given.range;
@@ -145,6 +145,15 @@ const [agent, customer] = given.tones; // Hz
   await page.getByRole('alert').waitFor();
   assert.match(await page.getByRole('alert').innerText(), /hold/);
   await look(page, 'refused');
+  await page.getByRole('link', {name: 'Go back'}).click();
+  const holds = page.getByRole('region', {name: 'Under a legal hold'});
+  await holds.getByText('case 7').waitFor();
+  await look(page, 'held');
+  await holds.locator('summary').click();
+  await holds.getByLabel('Reason').fill('the case is closed');
+  await page.keyboard.press('Enter');
+  await page.locator('.flash').getByText('The hold was lifted').waitFor();
+  assert.equal(await holds.count(), 0);
 
   // Who may not listen doesn't, and is offered nothing.
   const media = given.call;
