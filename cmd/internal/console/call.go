@@ -30,6 +30,7 @@ type callPage struct {
 	Recordings []recordingView
 	Shared     *sharedLink
 	Holds      []retention.Hold // on the call
+	Deeds      []deed           // what the audit log has of it
 	News       string           // where to ask whether there is something new; "" for nowhere
 }
 
@@ -120,6 +121,9 @@ func (c *Console) showCall(w http.ResponseWriter, r *http.Request) error {
 		page.Recordings = append(page.Recordings, v)
 	}
 	if page.Holds, err = c.holdsOn(r, id); err != nil {
+		return err
+	}
+	if page.Deeds, err = c.deedsOf(r, &call); err != nil {
 		return err
 	}
 	page.Shared = takeShared(w, r)

@@ -61,6 +61,8 @@ func hostile(t *testing.T) http.Handler {
 		"spec":{"legs":[{"name":"@","segments":[{"uri":"x"}]}],"redactions":[{"from_ms":0,"to_ms":1000,"legs":["@"]}]},
 		"result":{"legs":[{"name":"@","channel":0,"gaps":[{"kind":"@","from_ms":0,"to_ms":10}]}],"outputs":[]}}`, "@", jsonText(t, markup))))
 	answer("GET /v1/holds", map[string]any{"holds": []any{map[string]any{"id": markup, "reason": markup, "placed_by": markup, "placed_at": "2026-01-01T00:00:00Z"}}})
+	answer("GET /v1/shares", map[string]any{"shares": []any{map[string]any{"id": markup}}})
+	answer("GET /v1/audit", map[string]any{"events": []any{map[string]any{"id": 1, "actor": markup, "action": markup, "subject": markup, "at": "2026-01-01T00:00:00Z", "detail": map[string]string{"reason": markup, "codec": markup}}}})
 	hostileJobs(t, answer)
 	hostileRules(t, mux, answer)
 	return mux

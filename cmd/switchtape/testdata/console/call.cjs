@@ -155,6 +155,13 @@ const [agent, customer] = given.tones; // Hz
   await page.locator('.flash').getByText('The hold was lifted').waitFor();
   assert.equal(await holds.count(), 0);
 
+  // The page has who did all that.
+  const deeds = page.getByRole('table').filter({has: page.getByRole('columnheader', {name: 'Who', exact: true})});
+  for (const what of ['listened', 'redacted, and destroyed what it was before', 'made a link', 'opened the link', 'placed a legal hold', 'lifted the legal hold']) {
+    assert.ok(await deeds.getByRole('row').filter({hasText: what}).count() > 0, `the audit says who ${what}: ${await deeds.innerText()}`);
+  }
+  await look(page, 'deeds');
+
   // Who may not listen doesn't, and is offered nothing.
   const media = given.call;
   await page.goto(`${given.url}/calls`);
