@@ -51,7 +51,7 @@ func TestConsoleProvider(t *testing.T) {
 	t.Parallel()
 	needBrowser(t)
 	// The provider has to know the console's address before that has started.
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	addr := l.Addr().String()
 	require.NoError(t, l.Close())

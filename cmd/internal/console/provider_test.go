@@ -441,3 +441,54 @@ func TestForgedIDTokens(t *testing.T) {
 		p.stranger(t, b, why)
 	}
 }
+
+// TestAttemptsAreFew: a browser keeps few cookies of log-ins that came to nothing, however
+// often a site has it begin one, and over TLS only this host sets them.
+func TestAttemptsAreFew(t *testing.T) {
+	t.Parallel()
+	p := newProvided(t, "", nil)
+	b := browser(t)
+	at, err := url.Parse(p.URL)
+	require.NoError(t, err)
+	var back string
+	for range 20 {
+		back = p.answered(t, b)
+		assert.LessOrEqual(t, len(b.Jar.Cookies(at)), 5)
+	}
+	status, head, body := look(t, b, back)
+	assert.Equal(t, http.StatusSeeOther, status, body)
+	assert.Equal(t, "/jobs", head.Get("Location"))
+
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://calls.example.com/login/oidc", nil)
+	w := httptest.NewRecorder()
+	p.Config.Handler.ServeHTTP(w, r)
+	require.Equal(t, http.StatusSeeOther, w.Code)
+	set := w.Header().Get("Set-Cookie")
+	assert.Regexp(t, `^__Host-switchtape_oidc_[A-Z2-7]{8}=`, set)
+	assert.Contains(t, set, "Secure")
+	assert.NotContains(t, set, "Domain")
+	assert.Contains(t, w.Header().Get("Location"), url.QueryEscape(p.client.Redirect), "what a request says of its host isn't believed")
+}
+
+// TestTokensThatDontFit: answers of any size are read up to some bytes, and tokens that no
+// cookie holds log nobody in.
+func TestTokensThatDontFit(t *testing.T) {
+	t.Parallel()
+	for size, says := range map[int]string{3 << 10: "too long for a browser to keep", 20 << 10: "the access token is not a JWT that can be read", 2 << 20: "can&#39;t be reached"} {
+		p := newProvided(t, "", nil)
+		p.gives(t, map[string]any{"more": strings.Repeat("x", size)}, nil)
+		b := browser(t)
+		_, status, body := follow(t, b, p.URL+"/login/oidc")
+		assert.GreaterOrEqual(t, status, http.StatusForbidden)
+		assert.Contains(t, body, says)
+		p.stranger(t, b, says)
+	}
+	p := newProvided(t, "", nil)
+	p.gives(t, map[string]any{"more": strings.Repeat("x", 1000)}, map[string]any{"more": strings.Repeat("x", 1000)})
+	b := browser(t)
+	_, status, body := follow(t, b, p.URL+"/login/oidc")
+	require.Equal(t, http.StatusOK, status, body)
+	_, head, _ := send(t, b, http.MethodPost, p.URL+"/logout", url.Values{}, nil)
+	assert.Contains(t, head.Get("Refresh"), "client_id=")
+	assert.NotContains(t, head.Get("Refresh"), "id_token_hint", "there was no room for it")
+}
