@@ -6,6 +6,8 @@
 //	                 ├─▶ Book    those of the database, followed by a poll
 //	                 └─▶ Tokens  JWTs of an OpenID Connect issuer
 //
+// CodeFlow has people log in at that issuer's own pages.
+//
 // The file, from which a platform's first operator comes, has a line a key; # begins a
 // comment:
 //

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -37,7 +38,10 @@ type issuerKeys struct {
 	keys []jose.JSONWebKey
 	asOf time.Time // when the issuer answered last; zero: never
 	away error     // what the last fetch failed with; nil if it didn't
-	url  string    // of the keys; "": to be discovered
+	flow *endpoints
+	url  string // of the keys; "": to be discovered
+
+	forget atomic.Bool // the next fetch discovers again where everything is
 }
 
 func newIssuerKeys(o *OIDCOptions) *issuerKeys {
@@ -167,15 +171,16 @@ func (k *issuerKeys) fetch(ctx context.Context) {
 func (k *issuerKeys) ask(ctx context.Context) ([]jose.JSONWebKey, error) {
 	timed, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
+	if k.forget.Swap(false) {
+		k.url = ""
+	}
 	if k.url == "" {
 		// It must say that it is the issuer (OpenID Connect Discovery 1.0 section 4.3).
 		p, err := oidc.NewProvider(oidc.ClientContext(timed, k.client), k.issuer)
 		if err != nil {
 			return nil, err
 		}
-		var metadata struct {
-			JWKS string `json:"jwks_uri"`
-		}
+		var metadata metadata
 		if err := p.Claims(&metadata); err != nil {
 			return nil, err
 		}
@@ -183,6 +188,9 @@ func (k *issuerKeys) ask(ctx context.Context) ([]jose.JSONWebKey, error) {
 			return nil, fmt.Errorf("the address of the issuer's keys %w", err)
 		}
 		k.url = metadata.JWKS
+		k.mu.Lock()
+		k.flow = metadata.endpoints()
+		k.mu.Unlock()
 	}
 	keys, err := k.get(timed)
 	if err != nil {

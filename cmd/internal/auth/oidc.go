@@ -150,36 +150,47 @@ func (o *OIDC) Takes(token string) bool {
 // Find is whom the token is of, if it is one of the issuer's for this audience and holds
 // now.
 func (o *OIDC) Find(ctx context.Context, token string) (callmodel.Principal, Found) {
+	p, _, found := o.look(ctx, token)
+	return p, found
+}
+
+// look is Find, with the time until which the token holds.
+func (o *OIDC) look(ctx context.Context, token string) (p callmodel.Principal, until time.Time, found Found) {
 	if len(token) > maxToken {
-		return callmodel.Principal{}, Unknown
+		return p, until, Unknown
 	}
 	var n note
 	t, err := o.verifier.Verify(context.WithValue(ctx, noteKey{}, &n), token)
 	if err != nil {
 		if n.unsure || o.keys.unsure() {
-			return callmodel.Principal{}, Unsure
+			return p, until, Unsure
 		}
 		o.opts.Logger.DebugContext(ctx, "a token is refused", "why", why(err))
-		return callmodel.Principal{}, Unknown
+		return p, until, Unknown
 	}
 	var raw json.RawMessage
 	var claims map[string]any
 	if err := t.Claims(&raw); err != nil || json.Unmarshal(raw, &claims) != nil {
-		return callmodel.Principal{}, Unknown
+		return p, until, Unknown
 	}
 	// The library takes tokens five minutes before they hold.
 	if from, ok := claims["nbf"].(float64); ok && o.opts.Now().Add(maxAhead).Before(time.Unix(int64(from), 0)) {
-		return callmodel.Principal{}, Unknown
+		return p, until, Unknown
 	}
-	p := callmodel.Principal{TenantID: o.opts.Tenant, Subject: "oidc:" + t.Subject, Scopes: o.scopes(claims)}
-	if p.TenantID == "" {
-		tenant, _ := claim(claims, o.opts.TenantClaim).(string)
-		p.TenantID = callmodel.TenantID(tenant)
+	tenant := o.tenant(claims)
+	if t.Subject == "" || !callmodel.ValidID(string(tenant)) {
+		return p, until, Unknown
 	}
-	if t.Subject == "" || !callmodel.ValidID(string(p.TenantID)) {
-		return callmodel.Principal{}, Unknown
+	return callmodel.Principal{TenantID: tenant, Subject: "oidc:" + t.Subject, Scopes: o.scopes(claims)}, t.Expiry, Known
+}
+
+// tenant is whose a token with the claims is.
+func (o *OIDC) tenant(claims map[string]any) callmodel.TenantID {
+	if o.opts.Tenant != "" {
+		return o.opts.Tenant
 	}
-	return p, Known
+	tenant, _ := claim(claims, o.opts.TenantClaim).(string)
+	return callmodel.TenantID(tenant)
 }
 
 // why is the kind of fault, without what the token holds.

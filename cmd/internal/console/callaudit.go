@@ -107,8 +107,11 @@ func deedOf(e *callmodel.AuditEvent, call *calls.Call) deed {
 	if e.Subject != string(call.ID) {
 		d.Of = e.Subject
 	}
-	if e.Action == shares.AuditOpened {
+	switch {
+	case e.Action == shares.AuditOpened:
 		d.Who = "somebody with the link"
+	case e.Action == retention.AuditEraseBegun && e.Detail["kind"] == retention.KindRedact:
+		d.What = "began to redact"
 	}
 	var more []string
 	for _, name := range []string{"reason", "lift_reason", "description", "codec", "way", "queue"} {
@@ -134,7 +137,7 @@ func deeds() map[string]string {
 		shares.AuditRevoked:           "revoked the link",
 		retention.AuditHoldPlaced:     "placed a legal hold",
 		retention.AuditHoldLifted:     "lifted the legal hold",
-		retention.AuditEraseBegun:     "had the recording deleted",
+		retention.AuditEraseBegun:     "began to delete the recording",
 		retention.AuditErased:         "deleted the recording, with proof",
 		retention.AuditRedacted:       "redacted, and destroyed what it was before",
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/callmodel/problem"
+	"github.com/switchtape/switchtape/cmd/internal/auth"
 )
 
 //go:embed pages assets
@@ -35,6 +36,9 @@ type Options struct {
 	Noted func(http.Handler) http.Handler
 	// LogIn says that requests need credentials: who has no session is asked for a key.
 	LogIn bool
+	// Provider is where people log in beside the keys, and is told to come back to
+	// CallbackPath. Nil: nowhere.
+	Provider *auth.CodeFlow
 	// Secret seals the sessions; servers with the same one take each other's. Empty: one
 	// of this process's own, whose sessions end with it.
 	Secret string
@@ -96,6 +100,10 @@ func New(o Options) (*Console, error) {
 	mux.HandleFunc("GET /login", c.showLogin)
 	mux.HandleFunc("POST /login", c.logIn)
 	mux.HandleFunc("POST /logout", c.logOut)
+	if o.Provider != nil {
+		mux.HandleFunc("GET /login/oidc", c.toProvider)
+		mux.HandleFunc("GET "+CallbackPath, c.fromProvider)
+	}
 	mux.HandleFunc("/", c.withSession)
 	c.whole = http.NewCrossOriginProtection().Handler(mux)
 	return c, nil
@@ -105,7 +113,7 @@ func New(o Options) (*Console, error) {
 func Paths() []string {
 	return []string{
 		"/{$}", "/calls", "/calls/", "/live/", "/jobs", "/jobs/", "/rules", "/rules/", "/fleet", "/fleet/",
-		"/login", "/logout", "/console/",
+		"/login", "/login/", "/logout", "/console/",
 	}
 }
 
@@ -159,16 +167,47 @@ func (c *Console) known(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		to := "/login"
-		if r.Method == http.MethodGet && r.URL.Path != "/" && !isLive(r) {
-			to += "?next=" + url.QueryEscape(r.URL.RequestURI())
+		c.toLogin(w, r)
+	})
+}
+
+// toLogin leads whoever has no session, or one that has ended, to the log-in and back.
+func (c *Console) toLogin(w http.ResponseWriter, r *http.Request) {
+	script := r.Header.Get("HX-Request") == "true"
+	switch to := "/login"; {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead && script:
+		// What stands in a form goes on standing there.
+		if err := c.write(w, http.StatusUnauthorized, "login", "undone", nil); err != nil {
+			c.fail(w, r, err)
+		}
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		q := url.Values{"undone": {"yes"}}
+		if from, err := url.Parse(r.Referer()); err == nil && from.Host == r.Host {
+			q.Set("next", from.RequestURI())
+		}
+		c.redirect(w, r, to+"?"+q.Encode())
+	case isStream(r):
+		// Its reader takes any other answer for a stream that has ended, and asks again at once.
+		w.WriteHeader(http.StatusUnauthorized)
+	case script:
+		if at, err := url.Parse(r.Header.Get("HX-Current-URL")); err == nil && at.Path != "" {
+			to += "?next=" + url.QueryEscape(at.RequestURI())
 		}
 		c.redirect(w, r, to)
-	})
+	case r.URL.Path == "/" || isLive(r):
+		c.redirect(w, r, to)
+	default:
+		c.redirect(w, r, to+"?next="+url.QueryEscape(r.URL.RequestURI()))
+	}
 }
 
 // isLive reports whether the page keeps the request open.
 func isLive(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/live/") }
+
+// isStream reports whether the request is for a stream of events, which a script reads.
+func isStream(r *http.Request) bool {
+	return r.URL.Path == "/live/calls" && strings.Contains(r.Header.Get("Accept"), "text/event-stream")
+}
 
 // redirect leads the browser there, also where a script asked.
 func (c *Console) redirect(w http.ResponseWriter, r *http.Request, to string) {
@@ -262,7 +301,7 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 		c.opts.Logger.ErrorContext(r.Context(), "a page can't be shown", "page", r.Pattern, "error", err)
 	}
 	if p.Status == http.StatusUnauthorized {
-		c.redirect(w, r, "/login")
+		c.toLogin(w, r)
 		return
 	}
 	if err := c.show(w, r, p.Status, "problem", heading(p.Status, p.Title), failure{p, heading(p.Status, p.Title), cameFrom(r)}); err != nil {

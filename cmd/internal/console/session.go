@@ -34,7 +34,17 @@ type session struct {
 	Token string    `json:"token"` // the credential of the API
 	Born  time.Time `json:"born"`
 	Seen  time.Time `json:"seen"`
+
+	// Of a session by the provider alone.
+	Got   time.Time `json:"got,omitzero"`   // when it gave the token
+	Until time.Time `json:"until,omitzero"` // the token holds until then
+	Hint  string    `json:"hint,omitzero"`  // whom it is to log out
+	Tries int       `json:"tries,omitzero"` // how often the browser was sent for another token
 }
+
+// lapsed reports whether the session goes on and its token doesn't: the provider may give
+// another one.
+func (s *session) lapsed(now time.Time) bool { return !s.Until.IsZero() && !now.Before(s.Until) }
 
 // sessions seal and open them.
 type sessions struct {
@@ -67,26 +77,31 @@ func newSessions(secret string, idle, longest time.Duration, now func() time.Tim
 }
 
 // seal is the cookie's value. It is "" where there can be none.
-func (s *sessions) seal(one *session) string {
-	raw, err := json.Marshal(one)
+func (s *sessions) seal(one *session) string { return s.sealAs(sessionCookie, one) }
+
+// sealAs is a value for the cookie of that name. It is "" where there can be none.
+func (s *sessions) sealAs(name string, v any) string {
+	raw, err := json.Marshal(v)
 	if err != nil || s.aead == nil {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, raw, []byte(sessionCookie))) //nolint:gosec // the cipher makes its nonces
+	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, raw, []byte(name))) //nolint:gosec // the cipher makes its nonces
+}
+
+// openAs reads a value that was sealed for the cookie of that name into v.
+func (s *sessions) openAs(name, value string, v any) bool {
+	sealed, err := base64.RawURLEncoding.DecodeString(value)
+	if err != nil || s.aead == nil {
+		return false
+	}
+	raw, err := s.aead.Open(nil, nil, sealed, []byte(name))
+	return err == nil && json.Unmarshal(raw, v) == nil
 }
 
 // open is the session of the cookie's value, if it is one and goes on.
 func (s *sessions) open(value string) (*session, bool) {
-	sealed, err := base64.RawURLEncoding.DecodeString(value)
-	if err != nil || s.aead == nil {
-		return nil, false
-	}
-	raw, err := s.aead.Open(nil, nil, sealed, []byte(sessionCookie))
-	if err != nil {
-		return nil, false
-	}
 	var one session
-	if json.Unmarshal(raw, &one) != nil {
+	if !s.openAs(sessionCookie, value, &one) {
 		return nil, false
 	}
 	now := s.now()
@@ -123,7 +138,12 @@ func plain(r *http.Request) bool {
 // setCookie sets a cookie that no script sees and no other site's form sends. value ""
 // removes it.
 func setCookie(w http.ResponseWriter, r *http.Request, name, value string) {
-	c := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: !plain(r)} //nolint:gosec // a browser keeps no secure cookie of this machine without TLS
+	setCookieFor(w, r, name, value, 0)
+}
+
+// setCookieFor is setCookie for that long; 0: until the browser is closed.
+func setCookieFor(w http.ResponseWriter, r *http.Request, name, value string, lasts time.Duration) {
+	c := &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: int(lasts.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: !plain(r)} //nolint:gosec // a browser keeps no secure cookie of this machine without TLS
 	if c.Secure {
 		c.Name = hostPrefix + name
 	}
@@ -151,8 +171,12 @@ func (c *Console) withSession(w http.ResponseWriter, r *http.Request) {
 	r = r.Clone(r.Context())
 	r.Header.Del("Authorization")
 	if one, ok := c.sessions.open(cookie(r, sessionCookie)); ok && c.opts.LogIn {
-		r.Header.Set("Authorization", "Bearer "+one.Token)
-		if now := c.opts.Now(); now.Sub(one.Seen) > c.opts.Idle/30 && !isLive(r) {
+		now := c.opts.Now()
+		if !one.lapsed(now) { // it would be counted as a wrong key
+			r.Header.Set("Authorization", "Bearer "+one.Token)
+		}
+		// A page that shows itself again with a new token is not somebody at work.
+		if now.Sub(one.Seen) > c.opts.Idle/30 && !isLive(r) && now.Sub(one.Got) > soon {
 			one.Seen = now
 			setCookie(w, r, sessionCookie, c.sessions.seal(one))
 		}
@@ -160,30 +184,52 @@ func (c *Console) withSession(w http.ResponseWriter, r *http.Request) {
 	c.inside.ServeHTTP(w, r)
 }
 
-// showLogin shows the form.
+// showLogin shows the form, or fetches another token for a session whose own holds no more.
 func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
-	c.loginForm(w, r, http.StatusOK, "")
+	switch {
+	case r.FormValue("undone") != "":
+		c.loginNotice(w, r, http.StatusOK, "Your session has ended, and nothing was done. Log in, and do it again.")
+	case !c.renew(w, r):
+		c.loginForm(w, r, http.StatusOK, "")
+	}
 }
 
 // login is what the form shows.
 type login struct {
-	Next string
-	Why  string // the last try failed
+	Next     string
+	Why      string // the last key failed
+	Notice   string // something else did
+	Provider string // its name; "": there is none to log in at
 }
 
 func (c *Console) loginForm(w http.ResponseWriter, r *http.Request, status int, why string) {
+	c.showForm(w, r, status, login{Next: next(r), Why: why})
+}
+
+// loginNotice is the form with what is to be said first.
+func (c *Console) loginNotice(w http.ResponseWriter, r *http.Request, status int, notice string) {
+	c.showForm(w, r, status, login{Next: next(r), Notice: notice})
+}
+
+func (c *Console) showForm(w http.ResponseWriter, r *http.Request, status int, form login) {
 	if !c.opts.LogIn {
 		c.redirect(w, r, "/calls")
 		return
 	}
-	if err := c.show(w, r, status, "login", "Log in", login{Next: next(r), Why: why}); err != nil {
+	if c.opts.Provider != nil {
+		form.Provider = c.opts.Provider.Host()
+	}
+	if err := c.show(w, r, status, "login", "Log in", form); err != nil {
 		c.fail(w, r, err)
 	}
 }
 
 // next is the page that the log-in leads back to: one of this console.
-func next(r *http.Request) string {
-	to := r.FormValue("next")
+func next(r *http.Request) string { return ownPage(r.FormValue("next")) }
+
+// ownPage is the page of this console that the address names; that of calls if it names
+// another site, or none.
+func ownPage(to string) string {
 	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n\t") {
 		return "/calls"
 	}
@@ -235,12 +281,16 @@ func (c *Console) takes(r *http.Request, token string) (status int, ok bool) {
 	return got.status, ok
 }
 
-// logOut ends the session.
+// logOut ends the session, and leads to the provider, which has one, too.
 func (c *Console) logOut(w http.ResponseWriter, r *http.Request) {
-	if one, ok := c.sessions.open(cookie(r, sessionCookie)); ok {
+	one, ok := c.sessions.open(cookie(r, sessionCookie))
+	if ok {
 		c.sessions.end(one)
 	}
 	setCookie(w, r, sessionCookie, "")
+	if ok && !one.Until.IsZero() && c.loggedOut(w, r, one.Hint) {
+		return
+	}
 	c.redirect(w, r, "/login")
 }
 

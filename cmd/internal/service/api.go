@@ -94,7 +94,7 @@ func (o *APIOptions) validate() error {
 	if o.Lane == LaneHigh && (len(o.Emergency) == 0 || o.Journal == "") {
 		return cli.Usagef("--lane %s answers emergency calls whatever else is away: give it --emergency, for somewhere to go, and --journal, in which they are kept", LaneHigh)
 	}
-	return errors.Join(o.LaneOptions.validate(o.Journal), o.RetentionOptions.validate(), o.ShareOptions.validate())
+	return errors.Join(o.LaneOptions.validate(o.Journal), o.RetentionOptions.validate(), o.ShareOptions.validate(), o.ConsoleOptions.validate(&o.AuthOptions))
 }
 
 // RecordOptions say how calls are recorded that don't say it themselves.
@@ -403,7 +403,7 @@ func (a *API) installFile(ctx context.Context, body []byte) error {
 // guarded is the API behind its authentication, and the console behind the same; nil where
 // there is to be none.
 func (a *API) guarded(m *ops.Metrics, addr net.Addr, health func(context.Context) []console.Health) (h, pages http.Handler, err error) {
-	guard, gate, err := a.opts.guard(auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Now: clock.Now, Logger: a.log}, a.book, addr)
+	guard, gate, tokens, err := a.opts.guard(auth.GateOptions{Audit: a.store.Audit, Refused: m.Refused, Now: clock.Now, Logger: a.log}, a.book, addr)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -411,7 +411,7 @@ func (a *API) guarded(m *ops.Metrics, addr net.Addr, health func(context.Context
 		gateMetrics(m, gate)
 	}
 	inside := actingFor(ops.Noted(a.Handler()))
-	if pages, err = a.console(guard, inside, health); err != nil {
+	if pages, err = a.console(guard, tokens, inside, health); err != nil {
 		return nil, nil, err
 	}
 	if pages != nil {

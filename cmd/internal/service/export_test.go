@@ -30,12 +30,15 @@ func BucketHealth(s *Stores, rec *worker.Worker) []console.Health { return bucke
 
 // Guard is the authentication that the options put around h.
 func Guard(h http.Handler, o AuthOptions, addr net.Addr) (http.Handler, error) {
-	guarded, _, err := o.guard(auth.GateOptions{}, nil, addr)
+	guarded, _, _, err := o.guard(auth.GateOptions{}, nil, addr)
 	if err != nil {
 		return nil, err
 	}
 	return guarded(h), nil
 }
+
+// ValidAPI is what is wrong with the options.
+func ValidAPI(o APIOptions) error { return o.validate() }
 
 // ForgetOnce makes a pass and returns how many calls it took out.
 func ForgetOnce(ctx context.Context, db *calldb.DB, o RetentionOptions) (int64, error) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/switchtape/switchtape/callmodel"
 	"github.com/switchtape/switchtape/cmd/internal/auth"
+	"github.com/switchtape/switchtape/cmd/internal/cli"
 	"github.com/switchtape/switchtape/cmd/internal/clock"
 	"github.com/switchtape/switchtape/cmd/internal/ops"
 	"github.com/switchtape/switchtape/storage/calldb"
@@ -31,6 +32,10 @@ type AuthOptions struct {
 	OIDCTenant      string   `help:"Tenant of every token. Default: the claim says." name:"oidc-tenant" placeholder:"TENANT"`
 	OIDCGrantClaims []string `help:"Claims that hold scopes and roles, as lists or with spaces between." name:"oidc-grant-claims" default:"scope" placeholder:"CLAIM"`
 	OIDCGrant       []string `help:"What a value of such a claim grants: VALUE=GRANT+GRANT, as admins=operator; may be repeated. Default: the scope or role of its name." name:"oidc-grant" sep:"none" placeholder:"V=G"`
+
+	OIDCClient       string     `help:"As what client of the issuer people log in to the web pages by its own: its client id. It needs --console-url. Default: they log in by keys and tokens alone." name:"oidc-client" placeholder:"ID"`
+	OIDCClientSecret cli.Secret `help:"Secret of that client; none for a public one. In a file, or in the environment." name:"oidc-client-secret" placeholder:"@FILE"`
+	OIDCLoginScopes  []string   `help:"Scopes that such a log-in asks for." name:"oidc-login-scopes" default:"openid" placeholder:"SCOPE"`
 }
 
 // Guarded reports whether requests need credentials.
@@ -38,28 +43,29 @@ func (o *AuthOptions) Guarded() bool { return o.Keys != "" || o.DBKeys || o.OIDC
 
 // guard is the authentication to put around handlers: a gate, or, without keys and on
 // loopback only, this machine's user as the default tenant's operator. The gate is nil then.
-func (o *AuthOptions) guard(g auth.GateOptions, book *auth.Book, addr net.Addr) (func(http.Handler) http.Handler, *auth.Gate, error) {
+// tokens are nil where those of no issuer are taken.
+func (o *AuthOptions) guard(g auth.GateOptions, book *auth.Book, addr net.Addr) (around func(http.Handler) http.Handler, gate *auth.Gate, tokens *auth.OIDC, err error) {
 	if !o.Guarded() {
 		if err := onLoopback(addr); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		local := callmodel.Principal{TenantID: DefaultTenant, Subject: "local", Scopes: append(callmodel.Scopes(), callmodel.ScopeTenantsEvery)}
-		return func(h http.Handler) http.Handler { return auth.Local(local, h) }, nil, nil
+		return func(h http.Handler) http.Handler { return auth.Local(local, h) }, nil, nil, nil
 	}
-	var err error
 	if o.Keys != "" {
 		if g.File, err = auth.OpenRing(o.Keys); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
 	if o.OIDCIssuer != "" {
-		if g.Tokens, err = o.tokens(g.Logger); err != nil {
-			return nil, nil, err
+		if tokens, err = o.tokens(g.Logger); err != nil {
+			return nil, nil, nil, err
 		}
+		g.Tokens = tokens
 	}
 	g.Book, g.KeyRate, g.PlatformTenant = book, o.KeyRate, DefaultTenant
-	gate := auth.NewGate(g)
-	return gate.Require, gate, nil
+	gate = auth.NewGate(g)
+	return gate.Require, gate, tokens, nil
 }
 
 // tokens takes the issuer's JWTs.

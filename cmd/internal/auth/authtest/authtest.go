@@ -29,6 +29,8 @@ type Issuer struct {
 	keys    []jose.JSONWebKey // published
 	Away    atomic.Bool       // it answers 502
 	Fetched atomic.Int64      // how often its keys were asked for
+
+	people people
 }
 
 // NewIssuer starts an issuer that publishes no keys yet; it ends with the test.
@@ -42,8 +44,10 @@ func NewIssuer(t *testing.T) *Issuer {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"issuer": i.URL, "jwks_uri": i.URL + "/keys"})
+		_ = json.NewEncoder(w).Encode(i.metadata())
 	})
+	mux.HandleFunc("GET /authorize", i.authorize)
+	mux.HandleFunc("POST /token", i.token)
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
 		i.Fetched.Add(1)
 		if i.Away.Load() {

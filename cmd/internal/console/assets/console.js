@@ -15,6 +15,11 @@ localTimes(document);
 // A list that changes has times again.
 new MutationObserver(() => localTimes(document)).observe(document.body, {childList: true, subtree: true, characterData: true});
 
+// A list that changes by itself goes on with another session, or says that it has ended.
+document.addEventListener('htmx:sse:error', (ev) => {
+  if (ev.detail?.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+});
+
 const players = document.querySelectorAll('.player');
 if (players.length > 0) {
   const {Player} = await import('./player.js');
