@@ -177,7 +177,7 @@ func (c *Console) toLogin(w http.ResponseWriter, r *http.Request) {
 	switch to := "/login"; {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead && script:
 		// What stands in a form goes on standing there.
-		if err := c.write(w, http.StatusUnauthorized, "login", "undone", nil); err != nil {
+		if err := c.write(w, r, http.StatusUnauthorized, "login", "undone", nil); err != nil {
 			c.fail(w, r, err)
 		}
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:

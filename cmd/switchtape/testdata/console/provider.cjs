@@ -1,10 +1,10 @@
 // People log in at a provider's own form, come back by themselves once their token has
 // expired, and log out here and there.
 'use strict';
-const {assert, given, start} = require('./lib.cjs');
+const {assert, given, start, look} = require('./lib.cjs');
 
 (async () => {
-  const {context, look, end} = await start();
+  const {context, end} = await start();
   const page = await context.newPage();
   const led = []; // by the provider, when
   page.on('request', (r) => { if (r.isNavigationRequest() && r.url().startsWith(`${given.provider}/auth?`)) led.push(Date.now()); });
