@@ -24,6 +24,7 @@ type callList struct {
 	Filter     url.Values // as it stands in the page's address
 	Calls      []calls.Call
 	Next       string // the address of the next page; "" at the end
+	Export     string // what the addresses of the whole list begin with
 	Live       string // what follows the list; "" for a list of the past
 	States     []calls.State
 	Recordings []calls.RecordingState
@@ -98,6 +99,9 @@ func (c *Console) callsOf(r *http.Request) (*callList, error) {
 		more.Set("cursor", got.Next)
 		list.Next = "/calls?" + more.Encode()
 	}
+	whole := url.Values(http.Header(q).Clone())
+	whole.Del("cursor")
+	list.Export = "/export/calls?" + whole.Encode()
 	if !q.Has("cursor") && !q.Has("until") {
 		list.Live = "/live/calls?" + q.Encode()
 	}

@@ -112,7 +112,7 @@ func New(o Options) (*Console, error) {
 // Paths are the patterns of a mux that lead to the console.
 func Paths() []string {
 	return []string{
-		"/{$}", "/calls", "/calls/", "/live/", "/jobs", "/jobs/", "/rules", "/rules/", "/fleet", "/fleet/",
+		"/{$}", "/calls", "/calls/", "/export/", "/live/", "/jobs", "/jobs/", "/rules", "/rules/", "/fleet", "/fleet/",
 		"/login", "/login/", "/logout", "/console/",
 	}
 }

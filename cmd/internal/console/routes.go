@@ -23,6 +23,7 @@ func (c *Console) callRoutes() []route {
 	const calls, recordings = callmodel.ScopeCallsRead, callmodel.ScopeRecordingsRead
 	return []route{
 		{"GET /calls", calls, c.listCalls},
+		{"GET /export/calls", calls, c.exportCalls},
 		{"GET /live/calls", calls, c.liveCalls},
 		{"GET /calls/{call}", calls, c.showCall},
 		{"GET /live/calls/{call}", calls, c.callNews},
