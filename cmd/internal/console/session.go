@@ -200,6 +200,7 @@ type login struct {
 	Why      string // the last key failed
 	Notice   string // something else did
 	Provider string // its name; "": there is none to log in at
+	Idle     time.Duration
 }
 
 func (c *Console) loginForm(w http.ResponseWriter, r *http.Request, status int, why string) {
@@ -216,6 +217,7 @@ func (c *Console) showForm(w http.ResponseWriter, r *http.Request, status int, f
 		c.redirect(w, r, "/calls")
 		return
 	}
+	form.Idle = c.opts.Idle
 	if c.opts.Provider != nil {
 		form.Provider = c.opts.Provider.Host()
 	}
