@@ -36,7 +36,7 @@ func statusWithAudio(defects []record.Defect) record.Status {
 func statusWithoutAudio(defects []record.Defect) (record.Status, string) {
 	for _, d := range defects {
 		if d.Code == record.DefectUnsupportedCodec || d.Code == record.DefectUnreadableLeg {
-			return record.StatusQuarantined, string(d.Code) + ": leg " + d.Leg + ": " + d.Detail
+			return record.StatusQuarantined, d.Reason()
 		}
 	}
 	return record.StatusAbsent, record.ReasonNoMedia

@@ -44,6 +44,10 @@ type Defect struct {
 	Count int64 `json:"count,omitempty"`
 }
 
+// Reason is the defect as the reason why there is no recording: its code, the leg, and what
+// exactly.
+func (d Defect) Reason() string { return string(d.Code) + ": leg " + d.Leg + ": " + d.Detail }
+
 // DefectKind says what a code means, and what to do about it.
 type DefectKind struct {
 	Code  DefectCode

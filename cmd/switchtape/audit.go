@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/switchtape/switchtape/callmodel"
@@ -87,11 +88,11 @@ func (c *auditList) Run(ctx context.Context, s cli.Streams) error {
 
 // details are what a line says besides, by name.
 func details(of map[string]string) string {
-	text := ""
+	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(of)) {
-		text += fmt.Sprintf("  %s=%q", name, of[name])
+		fmt.Fprintf(&text, "  %s=%q", name, of[name])
 	}
-	return text
+	return text.String()
 }
 
 type auditPrune struct {

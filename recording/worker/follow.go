@@ -159,7 +159,7 @@ func lacking(r *record.Result) error {
 			e.Growing = append(e.Growing, leg)
 		}
 	}
-	return fmt.Errorf("%w%s", e, describe(r.Defects))
+	return fmt.Errorf("%w%s", e, describe(r.Defects, ""))
 }
 
 // follows reports whether legs of a job of that age are followed.
@@ -198,6 +198,6 @@ func (w *Worker) keeps(ctx context.Context, t *recordingAttempt, r *record.Resul
 	}
 	w.opts.Logger.WarnContext(ctx, "the later version of a recording holds less than the published one, which stays",
 		"job", t.Job.ID, "tenant", t.Job.TenantID, "call", t.Job.CallID,
-		"lost", lost+describe(r.Defects), "published", t.published.URL(), "later", r.URL())
+		"lost", lost+describe(r.Defects, ""), "published", t.published.URL(), "later", r.URL())
 	return true
 }

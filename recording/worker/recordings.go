@@ -93,7 +93,7 @@ func (t *recordingAttempt) commit(ctx context.Context, m *made) (Outcome, error)
 		return t.publish(ctx, m)
 	}
 	if r.Status == record.StatusQuarantined {
-		return Quarantined, callmodel.Permanent(fmt.Errorf("the recording can't be made: %s%s", r.Reason, describe(r.Defects)))
+		return Quarantined, callmodel.Permanent(fmt.Errorf("the recording can't be made: %s%s", r.Reason, describe(r.Defects, r.Reason)))
 	}
 	o, err := t.outcome(ctx, r)
 	if err != nil {
@@ -168,9 +168,13 @@ func (t *recordingAttempt) failure(err error) (f ledger.Failure, leave time.Dura
 	return f, w.leaveToOthers(t, f.Reason)
 }
 
-func describe(defects []record.Defect) string {
+// describe is what the defects say, but for the one that was told.
+func describe(defects []record.Defect, told string) string {
 	var b strings.Builder
 	for _, d := range defects {
+		if d.Reason() == told {
+			continue
+		}
 		fmt.Fprintf(&b, "; %s", d.Code)
 		if d.Leg != "" {
 			fmt.Fprintf(&b, " (leg %s)", d.Leg)

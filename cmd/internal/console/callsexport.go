@@ -139,7 +139,7 @@ func (t table) cut(why string) error { return t.Write([]string{"cut: " + why}) }
 func (t table) row(c *calls.Call) error {
 	destination, state, at := "", "", ""
 	if d := c.Decision; d != nil && c.Attempt >= 0 && c.Attempt < len(d.Destinations) && !c.AnsweredAt.IsZero() {
-		destination = string(d.Destinations[c.Attempt].ID)
+		destination = d.Destinations[c.Attempt].ID
 	}
 	if n := len(c.Recordings); n > 0 {
 		state, at = c.Recordings[n-1].State, c.Recordings[n-1].URL
