@@ -27,6 +27,9 @@ import (
 // packages are: playwright-core and @axe-core/playwright.
 func needBrowser(t *testing.T) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser takes its time: not with -short")
+	}
 	browser, err := exec.LookPath("chromium")
 	if err == nil {
 		_ = os.Getenv("NODE_PATH") // so that Go doesn't take the outcome of another one for this one's
@@ -129,10 +132,7 @@ func TestConsoleSeeks(t *testing.T) { //nolint:tparallel // each rate measures
 	t.Parallel()
 	needBrowser(t)
 	rates, minutes := []int{8000}, 10
-	tries := 12
-	if testing.Short() {
-		tries = 4
-	}
+	const tries = 12
 	if os.Getenv("SWITCHTAPE_LONG_TESTS") == "1" {
 		rates, minutes = []int{8000, 16000, 24000}, 60
 	}
