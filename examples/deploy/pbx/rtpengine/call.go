@@ -81,9 +81,9 @@ func place(ctx context.Context, pcap io.Reader, m *metadata, legs map[string]*le
 		}
 		d, err := packets.next()
 		switch {
-		case err == io.EOF && packets.foreign > 0:
+		case errors.Is(err, io.EOF) && packets.foreign > 0:
 			return fmt.Sprintf("%d packets are no whole UDP datagrams", packets.foreign), nil
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return "", nil
 		case errors.Is(err, errDamaged):
 			return err.Error(), nil
@@ -131,7 +131,7 @@ func (l *leg) wav(ctx context.Context, path string, ticks int64) error {
 			return err
 		}
 		n, err := source.ReadFrames(block)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return err

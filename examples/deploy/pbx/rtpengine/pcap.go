@@ -83,7 +83,7 @@ func newPcapReader(r io.Reader) (*pcapReader, error) {
 func (p *pcapReader) next() (datagram, error) {
 	for {
 		var head [16]byte
-		if _, err := io.ReadFull(p.r, head[:]); err == io.EOF {
+		if _, err := io.ReadFull(p.r, head[:]); errors.Is(err, io.EOF) {
 			return datagram{}, io.EOF
 		} else if err != nil {
 			return datagram{}, cut(err, fmt.Sprintf("it breaks off in a packet after %d bytes", p.read))
@@ -121,7 +121,7 @@ func udp(packet []byte, skip int) (port uint16, payload []byte, ok bool) {
 		return 0, nil, false
 	}
 	packet = packet[skip:]
-	header := 0
+	var header int
 	switch {
 	case packet[0]>>4 == 4 && len(packet) >= 20 && packet[9] == protocolUDP:
 		header = int(packet[0]&15) * 4

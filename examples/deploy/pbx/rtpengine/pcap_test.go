@@ -106,7 +106,7 @@ func TestCutPcap(t *testing.T) {
 	}
 	whole := c.Bytes()
 	each := (len(whole) - 24) / 3
-	for n := range len(whole) {
+	for n := range whole {
 		r, err := newPcapReader(bytes.NewReader(whole[:n]))
 		if n < 24 {
 			require.ErrorIs(t, err, errDamaged)
@@ -172,7 +172,7 @@ func FuzzPcap(f *testing.F) {
 				total += len(p.payload)
 			}
 		}
-		if err != io.EOF && !errors.Is(err, errDamaged) {
+		if !errors.Is(err, io.EOF) && !errors.Is(err, errDamaged) {
 			t.Fatalf("neither its end nor damage: %v", err)
 		}
 		if total > len(file) {

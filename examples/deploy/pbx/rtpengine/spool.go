@@ -216,4 +216,4 @@ func equal(one, two string) (bool, error) {
 	}
 }
 
-func ended(err error) bool { return err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) }
+func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
