@@ -53,10 +53,12 @@ rules:
 `, phone.port, refuses.port))
 
 	spool, ng := t.TempDir(), machines.FreePort(t)
+	conf, err := filepath.Abs("../rtpengine/rtpengine.conf")
+	require.NoError(t, err)
 	// Not among the ports that the system gives to others.
-	relay := machines.Start(t, nil, rtpengine, "--config-file=none", "--foreground", "--log-stderr", "--no-log-timestamps", "--table=-1",
+	relay := machines.Start(t, nil, rtpengine, "--config-file="+conf, "--foreground", "--log-stderr", "--no-log-timestamps",
 		"--interface=127.0.0.1", "--listen-ng="+machines.Address(ng), "--port-min=28000", "--port-max=28400",
-		"--recording-dir="+spool, "--recording-method=pcap", "--delete-delay=0")
+		"--recording-dir="+spool)
 	require.Eventually(t, func() bool { return taken(ng) }, machines.Deadline, 10*time.Millisecond, "rtpengine did not start: %s", relay.Said)
 	port, p := newKamailio(t, []string{
 		"SWITCHTAPE_API=" + a.url(), "SWITCHTAPE_EMERGENCY_API=" + a.url(), "SWITCHTAPE_API_KEY=" + apiKey,

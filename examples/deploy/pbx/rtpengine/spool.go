@@ -36,7 +36,7 @@ type spool struct {
 func (s *spool) open() (closeSpool func() error, err error) {
 	s.later = map[string]time.Time{}
 	for _, dir := range []string{s.work(), s.kept()} {
-		if err := os.MkdirAll(dir, 0o750); err != nil {
+		if err := os.MkdirAll(dir, 0o770); err != nil {
 			return nil, err
 		}
 	}
@@ -147,7 +147,7 @@ func (s *spool) made(call string) bool {
 // last. What is there already is never replaced: it is an error if it differs.
 func (s *spool) publish(dir, call string) error {
 	to := filepath.Join(s.legs, call)
-	if err := os.MkdirAll(to, 0o750); err != nil {
+	if err := os.MkdirAll(to, 0o770); err != nil {
 		return err
 	}
 	for _, name := range []string{caller + ".wav", callee + ".wav"} {
