@@ -55,9 +55,10 @@ rules:
 	spool, ng := t.TempDir(), machines.FreePort(t)
 	conf, err := filepath.Abs("../rtpengine/rtpengine.conf")
 	require.NoError(t, err)
-	// Not among the ports that the system gives to others.
+	// Not among the ports that the system gives to others, nor those of a test beside this.
+	media := 20_000 + os.Getpid()%100*100
 	relay := machines.Start(t, nil, rtpengine, "--config-file="+conf, "--foreground", "--log-stderr", "--no-log-timestamps",
-		"--interface=127.0.0.1", "--listen-ng="+machines.Address(ng), "--port-min=28000", "--port-max=28400",
+		"--interface=127.0.0.1", "--listen-ng="+machines.Address(ng), fmt.Sprintf("--port-min=%d", media), fmt.Sprintf("--port-max=%d", media+98),
 		"--recording-dir="+spool)
 	require.Eventually(t, func() bool { return taken(ng) }, machines.Deadline, 10*time.Millisecond, "rtpengine did not start: %s", relay.Said)
 	port, p := newKamailio(t, []string{
@@ -146,9 +147,8 @@ func mediaPort(t *testing.T, messages, begins, callID string) int {
 			return false
 		}
 		for _, m := range regexp.MustCompile(`(?m)^-{20,}.*$`).Split(string(all), -1) {
-			at := strings.Index(m, begins)
 			found := regexp.MustCompile(`(?m)^m=audio (\d+)`).FindStringSubmatch(m)
-			if at >= 0 && found != nil && strings.Contains(m, " received ") && strings.Contains(m, callID) {
+			if found != nil && strings.Contains(m, begins) && strings.Contains(m, " received ") && strings.Contains(m, callID) {
 				port, err = strconv.Atoi(found[1])
 				return err == nil
 			}
