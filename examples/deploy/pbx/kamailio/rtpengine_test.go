@@ -39,18 +39,23 @@ func TestRTPEngine(t *testing.T) {
 	rtpengine := recordingtest.Tool(t, "rtpengine", "rtpengine-daemon")
 	t.Setenv("SWITCHTAPE_RECORD_CODEC", "wav")
 	callers, callees := newSpeaker(t, 440), newSpeaker(t, 1000)
-	answers := edited(t, "uas_answers.xml", "m=audio 40002", fmt.Sprintf("m=audio %d", callees.port()))
-	talks := edited(t, "uac_talks.xml", "m=audio 40000", fmt.Sprintf("m=audio %d", callers.port()))
-	phone, refuses := newPhoneWith(t, answers), newPhone(t, "uas_refuses.xml")
+	speaks := func(scenario, media string, s *speaker) string {
+		return edited(t, scenario, "m=audio "+media, fmt.Sprintf("m=audio %d", s.port()))
+	}
+	answers, refuses := newPhoneWith(t, speaks("uas_answers.xml", "40002", callees)), newPhone(t, "uas_refuses.xml")
+	reinvited := newPhoneWith(t, speaks("uas_reinvited.xml", "40002", callees))
+	talks, reinvites := speaks("uac_talks.xml", "40000", callers), speaks("uac_reinvites.xml", "40000", callers)
 	a := newAPI(t, fmt.Sprintf(`
 destinations:
   answers: {uri: "sip:127.0.0.1:%d"}
   refuses: {uri: "sip:127.0.0.1:%d"}
+  reinvited: {uri: "sip:127.0.0.1:%d"}
 rules:
   - {id: washington, match: {to: {prefix: "+1202"}}, route: [[{to: answers}]]}
   - {id: london, match: {to: {prefix: "+4420"}}, route: [[{to: refuses}], [{to: answers}]]}
   - {id: berlin, match: {to: {prefix: "+4930"}}, route: [[{to: refuses}]]}
-`, phone.port, refuses.port))
+  - {id: vienna, match: {to: {prefix: "+431"}}, route: [[{to: reinvited}]]}
+`, answers.port, refuses.port, reinvited.port))
 
 	spool, ng := t.TempDir(), machines.FreePort(t)
 	conf, err := filepath.Abs("../rtpengine/rtpengine.conf")
@@ -73,22 +78,30 @@ rules:
 		}
 	})
 
-	for name, number := range map[string]string{"direct": "2025550143", "second": "+442079460999"} {
-		t.Run("recorded at the destination: "+name, func(t *testing.T) {
-			callID := name + "@rtp"
+	for _, c := range []struct {
+		name, number, scenario string
+		phone                  *phone
+		pause                  time.Duration // of the scenario
+	}{
+		{"answered", "2025550143", talks, answers, talk*frame + 500*time.Millisecond},
+		{"second", "+442079460999", talks, answers, talk*frame + 500*time.Millisecond},
+		{"changed", "+4312345678", reinvites, reinvited, talk*frame/2 + 300*time.Millisecond},
+	} {
+		t.Run("recorded: "+c.name, func(t *testing.T) {
+			callID := c.name + "@rtp"
 			messages := filepath.Join(t.TempDir(), "messages")
-			uac := machines.Start(t, nil, sipp(t), machines.Address(port), "-sf", talks, "-i", "127.0.0.1", "-p", strconv.Itoa(machines.FreePort(t)), "-nostdin",
-				"-m", "1", "-s", number, "-key", "caller", "+442079460123", "-cid_str", callID, "-d", strconv.Itoa(int((talk*frame + 500*time.Millisecond).Milliseconds())),
+			uac := machines.Start(t, nil, sipp(t), machines.Address(port), "-sf", c.scenario, "-i", "127.0.0.1", "-p", strconv.Itoa(machines.FreePort(t)), "-nostdin",
+				"-m", "1", "-s", c.number, "-key", "caller", "+442079460123", "-cid_str", callID, "-d", strconv.FormatInt(c.pause.Milliseconds(), 10),
 				"-trace_msg", "-message_file", messages)
 			toCallee := mediaPort(t, messages, "SIP/2.0 200 OK", callID) // where the caller sends to
-			toCaller := mediaPort(t, phone.messages, "INVITE ", callID)
+			toCaller := mediaPort(t, c.phone.messages, "INVITE ", callID)
 			require.NotEqual(t, callees.port(), toCallee, "the media don't go through rtpengine")
 			done := make(chan struct{})
 			go func() {
-				callees.speak(toCaller, 0)
+				callees.speak(toCaller, 0, c.scenario == reinvites)
 				close(done)
 			}()
-			callers.speak(toCallee, lost)
+			callers.speak(toCallee, lost, c.scenario == reinvites)
 			<-done
 			uac.Wait(t)
 			call := a.comes(t, callID, "ended")
@@ -175,16 +188,21 @@ func newSpeaker(t *testing.T, hz float64) *speaker {
 func (s *speaker) port() int { return s.conn.LocalAddr().(*net.UDPAddr).Port }
 
 // speak sends the tone to a port in real time, without so many packets from the 50th on.
-// The sequence numbers and the timestamps wrap on the way.
-func (s *speaker) speak(port, lost int) {
+// The sequence numbers and the timestamps wrap on the way. anew: with the 100th packet
+// they begin anew, with another SSRC.
+func (s *speaker) speak(port, lost int, anew bool) {
 	to := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}
 	tick := time.NewTicker(frame)
 	defer tick.Stop()
 	for n := range talk {
 		if n < 50 || n >= 50+lost {
-			b := binary.BigEndian.AppendUint16([]byte{0x80, 0}, uint16(n+65_500))
-			b = binary.BigEndian.AppendUint32(b, uint32(n)*160-8000)
-			b = binary.BigEndian.AppendUint32(b, uint32(s.hz))
+			ssrc, counter := uint32(s.hz), n
+			if anew && n >= 100 {
+				ssrc, counter = ssrc+1, n+12_345
+			}
+			b := binary.BigEndian.AppendUint16([]byte{0x80, 0}, uint16(counter+65_500))
+			b = binary.BigEndian.AppendUint32(b, uint32(counter)*160-8000)
+			b = binary.BigEndian.AppendUint32(b, ssrc)
 			for i := range 160 {
 				b = append(b, g711.MulawFromInt16(int16(8000*math.Sin(2*math.Pi*s.hz*float64(n*160+i)/8000))))
 			}
