@@ -211,7 +211,7 @@ func TestCalls(t *testing.T) {
 func TestConfiguration(t *testing.T) {
 	env := []string{
 		"SWITCHTAPE_API=http://127.0.0.1:1", "SWITCHTAPE_EMERGENCY_API=http://127.0.0.1:1",
-		"SWITCHTAPE_TRUSTED=192.0.2.0/24", "SWITCHTAPE_EMERGENCY_GATEWAY=sip:127.0.0.1:1", "SWITCHTAPE_HOST=pbx1",
+		"SWITCHTAPE_TRUSTED=192.0.2.0/24", "SWITCHTAPE_EMERGENCY_GATEWAY=sip:127.0.0.1:1", "SWITCHTAPE_HOST=pbx1", "SWITCHTAPE_RTPENGINE=udp:127.0.0.1:1",
 	}
 	check := func(env []string, args ...string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), kamailio(t), append(args, "-c", "-f", configuration(t), "-l", "udp:127.0.0.1")...)
@@ -219,12 +219,12 @@ func TestConfiguration(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	for _, define := range []string{"WITH_NOTHING", "WITH_RECORDER"} {
+	for _, define := range []string{"WITH_NOTHING", "WITH_RECORDER", "WITH_RTPENGINE"} {
 		out, err := check(env, "-A", define)
 		require.NoError(t, err, out)
 	}
 	for i := range env {
-		out, err := check(append(append([]string{}, env[:i]...), env[i+1:]...), "-A", "WITH_RECORDER")
+		out, err := check(append(append([]string{}, env[:i]...), env[i+1:]...), "-A", "WITH_RTPENGINE")
 		require.Error(t, err, out)
 	}
 

@@ -223,8 +223,14 @@ type phone struct {
 // newPhone starts a sipp with a scenario of testdata.
 func newPhone(t *testing.T, scenario string) *phone {
 	t.Helper()
+	return newPhoneWith(t, testdata(t, scenario))
+}
+
+// newPhoneWith starts a sipp with the file of a scenario.
+func newPhoneWith(t *testing.T, scenario string) *phone {
+	t.Helper()
 	p := &phone{port: machines.FreePort(t), messages: filepath.Join(t.TempDir(), "messages")}
-	said := machines.Start(t, nil, sipp(t), "-sf", testdata(t, scenario), "-i", "127.0.0.1", "-p", strconv.Itoa(p.port), "-nostdin",
+	said := machines.Start(t, nil, sipp(t), "-sf", scenario, "-i", "127.0.0.1", "-p", strconv.Itoa(p.port), "-nostdin",
 		"-trace_msg", "-message_file", p.messages).Said
 	require.Eventually(t, func() bool { return taken(p.port) }, machines.Deadline, 10*time.Millisecond, "sipp did not start: %s", said)
 	return p
