@@ -71,7 +71,8 @@ rules:
 		"SWITCHTAPE_TRUSTED=127.0.0.0/8", "SWITCHTAPE_EMERGENCY_GATEWAY=sip:127.0.0.1:1", "SWITCHTAPE_HOST=pbx1",
 		"SWITCHTAPE_RTPENGINE=udp:" + machines.Address(ng),
 	}, "WITH_RTPENGINE", "RECEIVERS=1", "API_SECONDS=5", fmt.Sprintf("API_CA=%q", a.ca))
-	legs := startLegs(t, spool, a.file("data/legs"))
+	start := startLegs(t, spool, a.file("data/legs"))
+	legs := start()
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("Kamailio said:\n%s\nrtpengine said:\n%s\nwhat makes the legs said:\n%s", p.Said, relay.Said, legs.Said)
@@ -83,12 +84,15 @@ rules:
 		phone                  *phone
 		pause                  time.Duration // of the scenario
 	}{
-		{"answered", "2025550143", talks, answers, talk*frame + 500*time.Millisecond},
-		{"second", "+442079460999", talks, answers, talk*frame + 500*time.Millisecond},
-		{"changed", "+4312345678", reinvites, reinvited, talk*frame/2 + 300*time.Millisecond},
+		{"answered", "2025550143", talks, answers, talk*frame + time.Second},
+		{"second", "+442079460999", talks, answers, talk*frame + time.Second},
+		{"changed", "+4312345678", reinvites, reinvited, talk*frame/2 + 500*time.Millisecond},
 	} {
 		t.Run("recorded: "+c.name, func(t *testing.T) {
 			callID := c.name + "@rtp"
+			if c.name == "second" {
+				legs.Kill() // the spool waits for the next
+			}
 			messages := filepath.Join(t.TempDir(), "messages")
 			uac := machines.Start(t, nil, sipp(t), machines.Address(port), "-sf", c.scenario, "-i", "127.0.0.1", "-p", strconv.Itoa(machines.FreePort(t)), "-nostdin",
 				"-m", "1", "-s", c.number, "-key", "caller", "+442079460123", "-cid_str", callID, "-d", strconv.FormatInt(c.pause.Milliseconds(), 10),
@@ -105,6 +109,9 @@ rules:
 			<-done
 			uac.Wait(t)
 			call := a.comes(t, callID, "ended")
+			if c.name == "second" {
+				legs = start()
+			}
 			require.EventuallyWithT(t, func(now *assert.CollectT) {
 				recordings := a.called(now, callID)[0].Recordings
 				require.NotNil(now, recordings)
@@ -127,6 +134,9 @@ rules:
 	t.Run("nothing of a call that nobody answered", func(t *testing.T) {
 		refused(t, port, 500, "nobody@rtp", "+493012345678")
 		a.comes(t, "nobody@rtp", "failed")
+		require.Eventually(t, func() bool {
+			return strings.Contains(relay.Said.String(), "[nobody@rtp]: [core] Deleting entire call")
+		}, machines.Deadline, 5*time.Millisecond, "its ports are kept")
 	})
 	require.Eventually(t, func() bool {
 		empty := true
@@ -139,15 +149,17 @@ rules:
 	legs.Terminate(t)
 }
 
-// startLegs builds and starts what makes rtpengine's recordings into legs.
-func startLegs(t *testing.T, spool, legs string) *machines.Process {
+// startLegs builds what makes rtpengine's recordings into legs, and starts it each time.
+func startLegs(t *testing.T, spool, legs string) (start func() *machines.Process) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "rtpengine-legs")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../rtpengine")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	return machines.Start(t, nil, program, "--spool", spool, "--legs", legs, "--every", "100ms")
+	return func() *machines.Process {
+		return machines.Start(t, nil, program, "--spool", spool, "--legs", legs, "--every", "100ms")
+	}
 }
 
 // mediaPort waits for a message that begins so, and is the port of its audio.
@@ -192,9 +204,9 @@ func (s *speaker) port() int { return s.conn.LocalAddr().(*net.UDPAddr).Port }
 // they begin anew, with another SSRC.
 func (s *speaker) speak(port, lost int, anew bool) {
 	to := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}
-	tick := time.NewTicker(frame)
-	defer tick.Stop()
+	began := time.Now()
 	for n := range talk {
+		<-time.After(time.Until(began.Add(time.Duration(n) * frame))) // a busy machine catches up
 		if n < 50 || n >= 50+lost {
 			ssrc, counter := uint32(s.hz), n
 			if anew && n >= 100 {
@@ -208,7 +220,6 @@ func (s *speaker) speak(port, lost int, anew bool) {
 			}
 			_, _ = s.conn.WriteToUDP(b, to) // what isn't there is missing in the recording
 		}
-		<-tick.C
 	}
 }
 

@@ -40,13 +40,17 @@ func convert(ctx context.Context, pcap io.Reader, m *metadata, dir string) (*res
 	if err != nil {
 		return nil, err
 	}
-	r := &result{frames: max(legs[caller].frames, legs[callee].frames), incomplete: damage}
+	r := &result{incomplete: damage}
+	begin := int64(maxCall)
 	for _, l := range legs {
 		if err := l.end(); err != nil {
 			return nil, err
 		}
-		r.frames = max(r.frames, l.frames)
+		if l.said.Packets > 0 {
+			begin, r.frames = min(begin, l.first), max(r.frames, l.frames)
+		}
 	}
+	r.frames = max(0, r.frames-begin)
 	for _, name := range []string{caller, callee} {
 		l := legs[name]
 		for codec, packets := range l.said.Unknown {
@@ -57,7 +61,7 @@ func convert(ctx context.Context, pcap io.Reader, m *metadata, dir string) (*res
 		if l.frames == 0 && len(l.said.Unknown) > 0 {
 			continue
 		}
-		if err := l.wav(ctx, filepath.Join(dir, name+".wav"), r.frames); err != nil {
+		if err := l.wav(ctx, filepath.Join(dir, name+".wav"), begin, r.frames); err != nil {
 			return nil, fmt.Errorf("writing the leg %s: %w", name, err)
 		}
 	}
@@ -104,13 +108,13 @@ func place(ctx context.Context, pcap io.Reader, m *metadata, legs map[string]*le
 	}
 }
 
-// wav writes the leg as a file, on the disk, that is so long: at 16 kHz if there is
-// anything wide in it.
-func (l *leg) wav(ctx context.Context, path string, ticks int64) error {
+// wav writes the leg from begin on as a file, on the disk, that is so long, in ticks: at
+// 16 kHz if there is anything wide in it.
+func (l *leg) wav(ctx context.Context, path string, begin, ticks int64) error {
 	if l.frames == 0 {
 		ticks = 0
 	}
-	source, err := l.source(ticks)
+	source, err := l.source(begin, ticks)
 	if err != nil {
 		return err
 	}
@@ -146,13 +150,13 @@ func (l *leg) wav(ctx context.Context, path string, ticks int64) error {
 	return f.Close()
 }
 
-// source is what the layers of the leg are together, and so long.
-func (l *leg) source(ticks int64) (audio.Source, error) {
-	narrow, err := l.narrow.source(clock, ticks)
+// source is what the layers of the leg are together, from begin on and so long.
+func (l *leg) source(begin, ticks int64) (audio.Source, error) {
+	narrow, err := l.narrow.source(clock, begin, ticks)
 	if err != nil || l.wide.file == nil {
 		return narrow, err
 	}
-	wide, err := l.wide.source(decoder722.SampleRate, ticks*decoder722.SamplesPerByte)
+	wide, err := l.wide.source(decoder722.SampleRate, begin*decoder722.SamplesPerByte, ticks*decoder722.SamplesPerByte)
 	if err != nil || l.narrow.file == nil {
 		return wide, err
 	}
@@ -166,15 +170,15 @@ func (l *leg) source(ticks int64) (audio.Source, error) {
 	return audio.Mix(narrow, wide) // where one has sound the other has none
 }
 
-func (l *layer) source(rate int, samples int64) (audio.Source, error) {
+func (l *layer) source(rate int, begin, samples int64) (audio.Source, error) {
 	format := &goaudio.Format{NumChannels: 1, SampleRate: rate}
 	if l.file == nil {
 		return audio.NewSource(format, nil), nil
 	}
-	if err := l.file.Truncate(2 * samples); err != nil { // longer, with silence
+	if err := l.file.Truncate(2 * (begin + samples)); err != nil { // longer, with silence
 		return nil, err
 	}
-	if _, err := l.file.Seek(0, io.SeekStart); err != nil {
+	if _, err := l.file.Seek(2*begin, io.SeekStart); err != nil {
 		return nil, err
 	}
 	return wav.NewPCMSource(bufio.NewReaderSize(l.file, 1<<16), format, 16, 2*samples)

@@ -16,8 +16,12 @@ const (
 	// clock is the rate of RTP's timestamps, in Hz, of all codecs here: G.722 has that of
 	// 8000 although it is sampled at 16000 (RFC 3551 section 4.5.2).
 	clock = 8000
-	// maxHeld is how many packets wait for one that is late: 640 ms of the usual 20.
+	// maxHeld is how many packets wait for one that is late, and until it is clear when a
+	// stream begins: 640 ms of the usual 20.
 	maxHeld = 32
+	// lead is how long before the call's first packet, as it came, something may have its
+	// place: that packet may have been late itself.
+	lead = clock
 	// maxDropout is how far a sequence number may jump and belong to the same sequence
 	// (RFC 3550 appendix A.1).
 	maxDropout = 3000
@@ -40,14 +44,14 @@ const (
 //	packets ─▶ by SSRC ─▶ in their order ─▶ position by timestamp ─┬─ PCMU, PCMA ─▶ narrow (8 kHz)
 //	                                                               └─ G.722 ──────▶ wide (16 kHz)
 type leg struct {
-	name         string
-	dir          string // for its files
-	narrow, wide layer
-	streams      []*stream // the one that began last is last
-	frames       int64     // of clock, to the end of its last packet
-	buf          []byte
-	samples      [2 * 65536]int16
-	said         said
+	name          string
+	dir           string // for its files
+	narrow, wide  layer
+	streams       []*stream // the one that began last is last
+	first, frames int64     // ticks of clock at which its first packet begins and its last ends, after lead
+	buf           []byte
+	samples       [2 * 65536]int16
+	said          said
 }
 
 // said is what there is to say of a leg.
@@ -69,6 +73,7 @@ type stream struct {
 	highest int64 // extended sequence number, of what has come
 	given   int64 // and of what was placed last
 	held    []held
+	begun   bool // it is clear where it begins
 	decoder *decoder722.Decoder
 
 	placed bool
@@ -114,6 +119,9 @@ func (l *leg) take(at time.Duration, codec string, p rtpPacket) error {
 		s.highest, s.given = h.sequence, h.sequence-1
 	}
 	s.highest = max(s.highest, h.sequence)
+	if !s.begun && h.sequence <= s.given && s.given-h.sequence < maxHeld {
+		s.given = h.sequence - 1 // what came first was not the first
+	}
 	if h.sequence <= s.given { // again, or later than could be waited for
 		l.said.Late++
 		if codec == pcmu || codec == pcma { // which have no memory of what was before
@@ -126,7 +134,7 @@ func (l *leg) take(at time.Duration, codec string, p rtpPacket) error {
 		l.said.Late++
 		return nil
 	}
-	if i == 0 && h.sequence == s.given+1 { // the usual case: nothing is copied
+	if s.begun && i == 0 && h.sequence == s.given+1 { // the usual case: nothing is copied
 		if err := l.give(s, h); err != nil {
 			return err
 		}
@@ -134,7 +142,10 @@ func (l *leg) take(at time.Duration, codec string, p rtpPacket) error {
 		h.payload = slices.Clone(h.payload)
 		s.held = slices.Insert(s.held, i, h)
 	}
-	for len(s.held) > 0 && (s.held[0].sequence == s.given+1 || len(s.held) > maxHeld) {
+	if !s.begun && len(s.held) > maxHeld {
+		s.begin()
+	}
+	for s.begun && len(s.held) > 0 && (s.held[0].sequence == s.given+1 || len(s.held) > maxHeld) {
 		first := s.held[0]
 		s.held = slices.Delete(s.held, 0, 1)
 		if err := l.give(s, first); err != nil {
@@ -163,8 +174,33 @@ func (l *leg) stream(p rtpPacket) (*stream, error) {
 	return s, nil
 }
 
+// begin says where the stream begins: as if the packet that was on its way for the
+// shortest time of the first ones had been the first. One packet alone may have been late,
+// and all would be with it.
+func (s *stream) begin() {
+	s.begun = true
+	for _, h := range s.held {
+		switch {
+		case h.codec == events:
+		case !s.placed:
+			s.placed, s.stamp, s.pos = true, h.timestamp, h.came()
+		default:
+			// Earlier by much is not a delay: its timestamps are of another beginning.
+			if early := h.came() - int64(int32(h.timestamp-s.stamp)); early < s.pos && early >= s.pos-lead {
+				s.pos = early
+			}
+		}
+	}
+}
+
+// came is when the packet came, in ticks of clock after the call's first.
+func (h *held) came() int64 { return int64(h.at) * clock / int64(time.Second) }
+
 // flush places what waits.
 func (l *leg) flush(s *stream) error {
+	if !s.begun {
+		s.begin()
+	}
 	for _, h := range s.held {
 		if err := l.give(s, h); err != nil {
 			return err
@@ -187,7 +223,7 @@ func (l *leg) place(s *stream, h held, next bool) error {
 	if h.codec == events { // its timestamp stands still, and the audio's goes on
 		return nil
 	}
-	came := int64(h.at) * clock / int64(time.Second)
+	came := h.came()
 	pos := came
 	if s.placed {
 		pos = s.pos + int64(int32(h.timestamp-s.stamp))
@@ -223,15 +259,12 @@ func (l *leg) place(s *stream, h held, next bool) error {
 
 // write writes ticks of clock, each of so many samples, to the position, in ticks.
 func (l *leg) write(to *layer, pos int64, each, ticks int) error {
-	if pos >= maxCall || pos+int64(ticks) <= 0 {
+	pos += lead
+	if pos >= maxCall || pos < 0 || ticks == 0 {
 		l.said.Misplaced++
 		return nil
 	}
 	samples := l.samples[:ticks*each]
-	if pos < 0 { // jitter of the very first packets
-		samples = samples[int(-pos)*each:]
-	}
-	from := max(pos, 0)
 	l.buf = l.buf[:0]
 	for _, v := range samples {
 		l.buf = binary.LittleEndian.AppendUint16(l.buf, uint16(v))
@@ -243,10 +276,14 @@ func (l *leg) write(to *layer, pos int64, each, ticks int) error {
 		}
 		to.file = f
 	}
-	if _, err := to.file.WriteAt(l.buf, from*int64(each)*2); err != nil {
+	if _, err := to.file.WriteAt(l.buf, pos*int64(each)*2); err != nil {
 		return err
 	}
+	if l.said.Packets == 0 {
+		l.first = pos
+	}
 	l.said.Packets++
+	l.first = min(l.first, pos)
 	l.frames = max(l.frames, pos+int64(ticks))
 	return nil
 }

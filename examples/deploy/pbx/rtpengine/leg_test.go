@@ -83,9 +83,9 @@ func TestLossAndOrder(t *testing.T) {
 		switch n {
 		case 10, 11, 12: // lost
 		case 20: // overtaken by the next
+		case 21:
 			c.rtp(at, toCallee, spoken(21))
 			c.rtp(at, toCallee, spoken(20))
-		case 21:
 		case 30: // twice
 			c.rtp(at, toCallee, spoken(30))
 			c.rtp(at, toCallee, spoken(30))
@@ -207,6 +207,29 @@ func TestPauses(t *testing.T) {
 	})
 }
 
+// TestFirstPacketLate: both legs stay in time although the very first packet of the call
+// was on its way for 300 ms more than those behind it, and was overtaken.
+func TestFirstPacketLate(t *testing.T) {
+	c := newCapture()
+	c.rtp(310*time.Millisecond, toCaller, spoken(1))
+	for n := range 100 {
+		at := 300*time.Millisecond + max(0, time.Duration(n)*frame-300*time.Millisecond)
+		c.rtp(at, toCallee, spoken(n)) // the first 15 at once
+		if n == 15 {
+			c.rtp(at, toCaller, spoken(0))
+		}
+		if n > 15 {
+			c.rtp(at, toCaller, spoken(n-14))
+		}
+	}
+	callers, callees, _, r := legs(t, c)
+	require.Len(t, callers, 16000)
+	says(t, callers, 0, 0, 16000)
+	silent(t, callees[:14*160])
+	says(t, callees, 14*160, 0, 86*160)
+	assert.Zero(t, r.caller.Lost+r.callee.Lost+r.callee.Late)
+}
+
 // TestWideband: G.722 has twice the samples that its timestamps count, and with a
 // narrow codec in the same leg the file is wide.
 func TestWideband(t *testing.T) {
@@ -293,8 +316,12 @@ func TestPacketsAllocateNothing(t *testing.T) {
 	l := newLeg(caller, t.TempDir())
 	defer l.close()
 	p := spoken(0)
-	require.NoError(t, l.take(0, pcmu, p))
 	n := 0
+	for ; n < 2*maxHeld; n++ {
+		p.sequence, p.timestamp = uint16(n), uint32(n)*160
+		require.NoError(t, l.take(time.Duration(n)*frame, pcmu, p))
+	}
+	n--
 	assert.Zero(t, testing.AllocsPerRun(1000, func() {
 		n++
 		p.sequence, p.timestamp = uint16(n), uint32(n)*160

@@ -28,6 +28,8 @@ type metadata struct {
 	call string // the API's id; "" if it isn't there
 	// ports are those of rtpengine that a party sends to.
 	ports map[uint16]port
+	// answered are the codecs of the callee's first SDP.
+	answered map[byte]string
 }
 
 // port is what an SDP says of a port.
@@ -65,6 +67,9 @@ func readMetadata(r io.Reader) (*metadata, error) {
 			inSDP = false
 		case line == "v=0" && label != "":
 			inSDP, audio, here = true, false, &port{from: other(label), codecs: map[byte]string{}}
+			if label == callee && m.answered == nil {
+				m.answered = here.codecs
+			}
 		case inSDP && strings.HasPrefix(line, "m="):
 			audio = strings.HasPrefix(line, "m=audio ")
 			if number, err := strconv.ParseUint(field(line, 1), 10, 16); audio && err == nil && number > 0 {
@@ -101,13 +106,15 @@ func readMetadata(r io.Reader) (*metadata, error) {
 	return m, nil
 }
 
-// of is what is known of a port. One that no SDP of the callee names is where the callee
+// of is what is known of a port. One that no SDP of the caller names is where the callee
 // sends to: recording begins with the callee's answer, and so behind the caller's offer.
+// An answer should have the numbers of the offer (RFC 3264 section 6.1): its codecs count there,
+// too.
 func (m *metadata) of(number uint16) port {
 	if p, ok := m.ports[number]; ok {
 		return p
 	}
-	return port{from: callee}
+	return port{from: callee, codecs: m.answered}
 }
 
 // codec is that of a payload type at the port; "" if nothing says.

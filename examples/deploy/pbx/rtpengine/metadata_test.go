@@ -29,6 +29,7 @@ func TestMetadata(t *testing.T) {
 	assert.Equal(t, "OPUS", m.of(toCallee).codec(96))
 	assert.Equal(t, events, m.of(toCallee).codec(101))
 	assert.Equal(t, g722, m.of(40000).codec(9))
+	assert.Equal(t, events, m.of(40000).codec(101), "the caller's offer was before the recording")
 	assert.Empty(t, m.of(toCaller).codec(96))
 
 	for name, text := range map[string]string{

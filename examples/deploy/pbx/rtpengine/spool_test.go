@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/switchtape/switchtape/recording/recordingtest"
 )
 
 const pcapName = "one%40host-a91b7b97aded4a89.pcap"
@@ -154,4 +157,11 @@ func TestUsage(t *testing.T) {
 	assert.ErrorIs(t, run(t.Context(), []string{"--spool", t.TempDir()}), errUsage)
 	assert.ErrorIs(t, run(t.Context(), []string{"--nonsense"}), errUsage)
 	assert.NoError(t, run(t.Context(), []string{"--help"}))
+}
+
+// TestUnit: systemd reads the unit, which leaves the program little that it doesn't need.
+func TestUnit(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), recordingtest.Tool(t, "systemd-analyze", "systemd"),
+		"security", "--offline=true", "--no-pager", "--threshold=10", "./switchtape-rtpengine.service").CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }
