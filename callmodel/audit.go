@@ -46,15 +46,6 @@ const (
 	AuditKeyRevoked       = "key.revoked"
 )
 
-// AuditRoutine are the actions that every call and every job leaves a line of by itself. What
-// came of a call is in its events, and of a job in the job.
-func AuditRoutine() []string {
-	return []string{AuditCallCreated, AuditCallRejected, AuditCallEvent, AuditJobEnqueued, AuditJobCompleted, AuditJobPublished}
-}
-
-// MaxAuditSubjects is how many subjects the audit log can be asked about at once.
-const MaxAuditSubjects = 100
-
 // OutboxEvent is something the platform tells others, exactly once per key: it
 // is written in the transaction of what it tells about, and delivered from there.
 type OutboxEvent struct {

@@ -83,9 +83,9 @@ type AuditLog interface {
 	Audit(ctx context.Context, e callmodel.AuditEvent) error
 	// AuditEvents lists a tenant's events with an id greater than after, ascending, at most limit.
 	AuditEvents(ctx context.Context, t callmodel.TenantID, after int64, limit int) ([]callmodel.AuditEvent, error)
-	// AuditAbout is AuditEvents of the lines whose subject is one of those given, at most
-	// callmodel.MaxAuditSubjects, but for the actions of callmodel.AuditRoutine: of a call and its
-	// jobs what somebody did with them.
+	// AuditAbout is AuditEvents of the lines whose subject is one of those given, at most 100,
+	// but for what every call and job leaves by itself (call.created, call.rejected, call.event,
+	// job.enqueued, job.completed, job.published): of a call and its jobs what somebody did with them.
 	AuditAbout(ctx context.Context, t callmodel.TenantID, subjects []string, after int64, limit int) ([]callmodel.AuditEvent, error)
 }
 

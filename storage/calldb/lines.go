@@ -80,7 +80,7 @@ func aboutSubjects(indexed bool, subjects []string) (string, []any) {
 		s = storeform.Subject(s)
 		begins, wholes = append(begins, storeform.Begin(s)), append(wholes, s)
 	}
-	where := "action NOT IN ('" + strings.Join(callmodel.AuditRoutine(), "', '") + "') AND subject IN (" + marks + ")"
+	where := "action NOT IN ('" + strings.Join(storeform.Routine(), "', '") + "') AND subject IN (" + marks + ")"
 	if !indexed {
 		return where, wholes
 	}

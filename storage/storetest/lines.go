@@ -108,7 +108,7 @@ func auditAbout(t *testing.T, e Env) {
 	require.Empty(t, about("nobody", 10, "j1"))
 	require.Empty(t, about("acme", 10))
 	require.Empty(t, about("acme", 10, "j1' OR '1'='1", "\x00"))
-	_, err := e.Audit.AuditAbout(t.Context(), "acme", make([]string, callmodel.MaxAuditSubjects+1), 0, 10)
+	_, err := e.Audit.AuditAbout(t.Context(), "acme", make([]string, 101), 0, 10)
 	requireCode(t, callmodel.CodeInvalid, err)
 }
 

@@ -28,10 +28,11 @@ type deed struct {
 
 // How much of the audit log a page has.
 const (
-	linesAtOnce = 1000
-	linesAtMost = 5000 // that are read
-	deedsShown  = 200  // the newest
-	inARow      = time.Hour
+	linesAtOnce  = 1000
+	linesAtMost  = 5000 // that are read
+	deedsShown   = 200  // the newest
+	mostSubjects = 100  // that are asked about at once
+	inARow       = time.Hour
 )
 
 // deedsOf are what the audit log has of the call, newest first, for who may read it: who
@@ -98,7 +99,7 @@ func (c *Console) subjectsOf(r *http.Request, call *calls.Call, who *callmodel.P
 			about = append(about, got.Shares[j].ID)
 		}
 	}
-	return about[:min(len(about), callmodel.MaxAuditSubjects)], nil
+	return about[:min(len(about), mostSubjects)], nil
 }
 
 // deedOf is a line of the audit log in words.

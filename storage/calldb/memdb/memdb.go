@@ -175,7 +175,7 @@ func (s *Store) AuditAbout(ctx context.Context, t callmodel.TenantID, subjects [
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	routine, events := callmodel.AuditRoutine(), []callmodel.AuditEvent{}
+	routine, events := storeform.Routine(), []callmodel.AuditEvent{}
 	for _, e := range s.audit {
 		if e.TenantID == t && e.ID > after && slices.ContainsFunc(subjects, func(s string) bool { return storeform.Subject(s) == storeform.Subject(e.Subject) }) && !slices.Contains(routine, e.Action) && len(events) < storeform.LinesLimit(limit) {
 			events = append(events, copied(e))

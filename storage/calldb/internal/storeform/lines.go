@@ -207,10 +207,22 @@ func RuleSetLine(action string, t callmodel.TenantID, hash, actor string) callmo
 	return callmodel.AuditEvent{TenantID: t, Actor: actor, Action: action, Subject: hash}
 }
 
+// Routine are the actions that every call and every job leaves a line of by itself. What came
+// of a call is in its events, and of a job in the job.
+func Routine() []string {
+	return []string{
+		callmodel.AuditCallCreated, callmodel.AuditCallRejected, callmodel.AuditCallEvent,
+		callmodel.AuditJobEnqueued, callmodel.AuditJobCompleted, callmodel.AuditJobPublished,
+	}
+}
+
+// maxSubjects is how many subjects the audit log can be asked about at once.
+const maxSubjects = 100
+
 // CheckSubjects refuses more subjects than the audit log can be asked about at once.
 func CheckSubjects(subjects []string) error {
-	if len(subjects) > callmodel.MaxAuditSubjects {
-		return callmodel.FieldErrors{{Path: "subject", Message: fmt.Sprintf("there are %d, and at most %d can be asked about at once", len(subjects), callmodel.MaxAuditSubjects)}}
+	if len(subjects) > maxSubjects {
+		return callmodel.FieldErrors{{Path: "subject", Message: fmt.Sprintf("there are %d, and at most %d can be asked about at once", len(subjects), maxSubjects)}}
 	}
 	return nil
 }

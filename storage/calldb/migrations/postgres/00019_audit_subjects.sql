@@ -2,7 +2,7 @@
 -- +goose Up
 -- The lines of the audit log by what they are about. Those that every call and job leaves of
 -- itself are not among them, so that a call costs no more than before: see
--- callmodel.AuditRoutine. A subject may be longer than a row of an index. This migration
+-- storeform.Routine. A subject may be longer than a row of an index. This migration
 -- expands.
 --
 -- Concurrently, so that calls and workers go on meanwhile; what an attempt that was
