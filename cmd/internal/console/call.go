@@ -31,6 +31,7 @@ type callPage struct {
 	Shared     *sharedLink
 	Holds      []retention.Hold // on the call
 	Deeds      []deed           // what the audit log has of it
+	MoreDeeds  bool             // and it has more
 	News       string           // where to ask whether there is something new; "" for nowhere
 }
 
@@ -63,7 +64,7 @@ type recordingView struct {
 	Regions  string               // JSON: what is marked in the waveform
 	Marks    []region
 	Waveform *made               // its peaks; nil: there are none
-	Drawable bool                // there are none, and they can be made
+	Measured bool                // it was analysed
 	Erased   []retention.Erasure // what it was before redactions, or what is gone
 }
 
@@ -123,7 +124,7 @@ func (c *Console) showCall(w http.ResponseWriter, r *http.Request) error {
 	if page.Holds, err = c.holdsOn(r, id); err != nil {
 		return err
 	}
-	if page.Deeds, err = c.deedsOf(r, &call); err != nil {
+	if page.Deeds, page.MoreDeeds, err = c.deedsOf(r, &call); err != nil {
 		return err
 	}
 	page.Shared = takeShared(w, r)

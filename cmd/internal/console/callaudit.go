@@ -36,24 +36,29 @@ const (
 )
 
 // deedsOf are what the audit log has of the call, newest first, for who may read it: who
-// listened, shared, held, redacted, deleted, put back.
-func (c *Console) deedsOf(r *http.Request, call *calls.Call) ([]deed, error) {
+// listened, shared, held, redacted, deleted, put back. more says that the log has others.
+func (c *Console) deedsOf(r *http.Request, call *calls.Call) (list []deed, more bool, err error) {
 	who, _ := callmodel.PrincipalFrom(r.Context())
 	if !who.Allows(callmodel.ScopeAuditRead) {
-		return nil, nil
+		return nil, false, nil
 	}
 	about, err := c.subjectsOf(r, call, &who)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
+	more = len(about) > mostSubjects
+	about = about[:min(len(about), mostSubjects)]
 	q := url.Values{"subject": about, "limit": {strconv.Itoa(linesAtOnce)}}
-	var list []deed
-	for read := 0; read < linesAtMost; {
+	for read := 0; ; {
+		if read >= linesAtMost {
+			more = true
+			break
+		}
 		got, err := get[struct {
 			Events []callmodel.AuditEvent `json:"events"`
 		}](c, r, "/v1/audit", q)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for i := range got.Events {
 			list = joined(list, deedOf(&got.Events[i], call))
@@ -65,7 +70,7 @@ func (c *Console) deedsOf(r *http.Request, call *calls.Call) ([]deed, error) {
 		q.Set("after", strconv.FormatInt(got.Events[len(got.Events)-1].ID, 10))
 	}
 	slices.Reverse(list)
-	return list[:min(len(list), deedsShown)], nil
+	return list[:min(len(list), deedsShown)], more || len(list) > deedsShown, nil
 }
 
 // subjectsOf are the ids of the call and of all that belongs to it and has lines of its own.
@@ -99,7 +104,7 @@ func (c *Console) subjectsOf(r *http.Request, call *calls.Call, who *callmodel.P
 			about = append(about, got.Shares[j].ID)
 		}
 	}
-	return about[:min(len(about), mostSubjects)], nil
+	return about, nil
 }
 
 // deedOf is a line of the audit log in words.

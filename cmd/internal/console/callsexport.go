@@ -137,12 +137,16 @@ func (t table) flush() error { t.Flush(); return t.Error() }
 func (t table) cut(why string) error { return t.Write([]string{"cut: " + why}) }
 
 func (t table) row(c *calls.Call) error {
-	destination, state, at := "", "", ""
+	destination := ""
 	if d := c.Decision; d != nil && c.Attempt >= 0 && c.Attempt < len(d.Destinations) && !c.AnsweredAt.IsZero() {
 		destination = d.Destinations[c.Attempt].ID
 	}
-	if n := len(c.Recordings); n > 0 {
-		state, at = c.Recordings[n-1].State, c.Recordings[n-1].URL
+	var states, urls []string
+	for i := range c.Recordings {
+		states = append(states, c.Recordings[i].State)
+		if at := c.Recordings[i].URL; at != "" {
+			urls = append(urls, at)
+		}
 	}
 	metadata := ""
 	if len(c.Metadata) > 0 {
@@ -150,7 +154,7 @@ func (t table) row(c *calls.Call) error {
 	}
 	row := []string{
 		string(c.ID), stamp(c.CreatedAt), string(c.State), string(c.Direction), string(c.Type), c.From.Number, c.To.Number, c.Trunk, c.Host,
-		stamp(c.AnsweredAt), stamp(c.EndedAt), destination, causeText(c.Cause), state, at, metadata,
+		stamp(c.AnsweredAt), stamp(c.EndedAt), destination, causeText(c.Cause), strings.Join(states, " "), strings.Join(urls, " "), metadata,
 	}
 	for i := range row {
 		row[i] = harmless(row[i])

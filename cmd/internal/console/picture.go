@@ -42,7 +42,7 @@ func (c *Console) pictures(r *http.Request, job *ledger.Job, outputs []record.Ou
 			}
 		}
 	}
-	if take(job.ID, outputs); drawn != nil {
+	if take(job.ID, outputs); drawn != nil && analysed != nil {
 		return drawn, analysed, nil
 	}
 	later, err := get[struct {
@@ -106,7 +106,7 @@ func (c *Console) fillPicture(r *http.Request, v *recordingView) error {
 	if v.Waveform, analysed, err = c.pictures(r, v.Job, v.Outputs); err != nil {
 		return err
 	}
-	v.Drawable = v.Waveform == nil
+	v.Measured = analysed != nil || v.Analysis != nil
 	if analysed == nil || v.Analysis != nil {
 		return nil
 	}
@@ -127,7 +127,7 @@ func (c *Console) fillPicture(r *http.Request, v *recordingView) error {
 	return nil
 }
 
-// draw has the waveform and the analysis of a recording made that has none.
+// draw has the waveform and the analysis of a recording made, whichever it lacks.
 func (c *Console) draw(w http.ResponseWriter, r *http.Request) error {
 	if err := form(w, r); err != nil {
 		return err
@@ -147,18 +147,32 @@ func (c *Console) draw(w http.ResponseWriter, r *http.Request) error {
 	if plays == nil {
 		return callmodel.Errorf(callmodel.CodeNotFound, "the recording of job %s has no audio to draw", job.ID)
 	}
+	drawn, analysed, err := c.pictures(r, job, result.Outputs)
+	if err != nil {
+		return err
+	}
+	var lacks []record.OutputSpec
+	key := "pictures" // of its own for each of what may be lacking: another job's key is taken
+	if drawn == nil {
+		key += ".waveform"
+		lacks = append(lacks, record.OutputSpec{Codec: record.CodecPeaksDAT, Layout: plays.Layout})
+	}
+	if analysed == nil {
+		key += ".analysis"
+		lacks = append(lacks, record.OutputSpec{Codec: record.CodecAnalysis})
+	}
+	if len(lacks) == 0 {
+		return c.done(w, r, "The waveform and the analysis are there.")
+	}
 	_, err = post[json.RawMessage](c, r, "/v1/jobs", map[string]any{
 		"kind": stored.KindTranscode, "call_id": job.CallID, "queue": job.Queue,
-		"key": fmt.Sprintf("waveform.%s.v%d", job.ID, max(result.Version(), 1)),
-		"payload": stored.TranscodePayload{
-			Recording: stored.Source{JobID: job.ID},
-			Outputs:   []record.OutputSpec{{Codec: record.CodecPeaksDAT, Layout: plays.Layout}, {Codec: record.CodecAnalysis}},
-		},
+		"key":     fmt.Sprintf("%s.%s.v%d", key, job.ID, max(result.Version(), 1)),
+		"payload": stored.TranscodePayload{Recording: stored.Source{JobID: job.ID}, Outputs: lacks},
 	})
 	if err != nil {
 		return err
 	}
-	return c.done(w, r, "The waveform is being made: it is here in a moment.")
+	return c.done(w, r, "It is being made: it is here in a moment.")
 }
 
 // What of a conversation is marked in the waveform.
